@@ -1,0 +1,32 @@
+"""A request inside the engine: how long its prompt is, and how many tokens it has and will get."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(slots=True, eq=False)
+class Sequence:
+    """One request as the scheduler sees it: lengths only, no text.
+
+    `answer_tokens`: the model would emit its end-of-text token as this token of the answer (it is counted);
+    `ignore_eos` lets it talk on to `max_tokens`.
+    `prefix`: prefix[i] is the content hash of the first (i + 1) blocks of prompt and answer; hashes past the
+    prompt's end let a later turn of the same conversation hit the answer's blocks. Empty: never cached.
+    `finish`: None while running, then "stop", "length", "ignored" (longer than the server takes) or "abort".
+    """
+
+    seq_id: int
+    prompt_tokens: int
+    max_tokens: int
+    answer_tokens: int
+    ignore_eos: bool = False
+    arrived_s: float = 0.0
+    prefix: tuple[int, ...] = ()
+    generated: int = 0
+    finish: str | None = None
+
+    @property
+    def known_tokens(self) -> int:
+        """Prompt and answer so far: what a prefill of this sequence has to compute."""
+        return self.prompt_tokens + self.generated
