@@ -1,0 +1,138 @@
+"""The meter of one reply: fed with deltas while the reply runs, asked for its instants at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chatload.meter.tokens import Seen, first_event_tokens_of, tokens_of
+from chatload.turn import Delta, TurnRequest, Usage
+
+
+class ReplyMeter:
+    """Turns deltas and the stamps of their reads into the instants of a `Turn`.
+
+    `stamps` holds the instant (ns) of each body read; it may still grow while deltas come in.
+    """
+
+    def __init__(self, stamps: Sequence[int], request: TurnRequest, *, one_token_per_event: bool) -> None:
+        self._stamps = stamps
+        self._request = request
+        self._one_token_per_event = one_token_per_event
+        self.first_event_ns: int | None = None
+        self.first_token_ns: int | None = None
+        self.first_answer_ns: int | None = None
+        self.last_token_ns: int | None = None
+        self.finish: str | None = None
+        self.reply_id: str | None = None
+        self.usage = Usage()
+        self.events = 0
+        self.coalesced = 0
+        self.first_read: int | None = None
+        self.shares_first_stamp = 0
+        self.counted_so_far = 0
+        self._all_counted = True
+        self._counted_first: int | None = None
+        self._last_read = -1
+        self._gaps_us: list[int] = []
+        self._event_tokens: list[int] = []
+        self._last_offset_us = 0
+        self._characters = 0
+        self._characters_first = 0
+        self._answer: list[str] = []
+
+    def add(self, delta: Delta) -> None:
+        """Take one delta in. Deltas come in the order of their events."""
+        at_ns = self._stamps[delta.read]
+        if self.first_event_ns is None:
+            self.first_event_ns = at_ns
+        if delta.reply_id and self.reply_id is None:
+            self.reply_id = delta.reply_id
+        if delta.finish:
+            self.finish = delta.finish
+        if delta.usage is not None:
+            self.usage = delta.usage
+        if delta.has_text:
+            self._add_text(delta, at_ns)
+        if delta.has_text or delta.tokens:
+            self._add_tokens(delta, at_ns)
+
+    def _add_text(self, delta: Delta, at_ns: int) -> None:
+        size = len(delta.text) + len(delta.reasoning) + len(delta.tool_text)
+        self._characters += size
+        if self.first_token_ns is None:
+            self.first_token_ns = at_ns
+            self.first_read = delta.read
+            self._characters_first = size
+        if self.first_answer_ns is None and (delta.text or delta.tool_text):
+            self.first_answer_ns = at_ns
+        if delta.text:
+            self._answer.append(delta.text)
+
+    def _add_tokens(self, delta: Delta, at_ns: int) -> None:
+        self.events += 1
+        if delta.tokens is None:
+            self._all_counted = False
+        else:
+            self.counted_so_far += delta.tokens
+        if delta.read == self._last_read:
+            self.coalesced += 1
+        if self.first_read is not None and delta.read == self.first_read:
+            self.shares_first_stamp += 1
+        self._last_read = delta.read
+        if self.first_token_ns is None:  # a token without text, before any text: no gap can start here
+            return
+        if self.last_token_ns is None:
+            self._counted_first = self.counted_so_far
+        else:
+            # Offsets are rounded, not gaps, so that rounding never adds up.
+            offset_us = (at_ns - self.first_token_ns + 500) // 1000
+            self._gaps_us.append(offset_us - self._last_offset_us)
+            self._last_offset_us = offset_us
+            self._event_tokens.append(delta.tokens or 0)
+        self.last_token_ns = at_ns
+
+    @property
+    def text(self) -> str:
+        """The answer so far, without reasoning."""
+        return "".join(self._answer)
+
+    @property
+    def characters(self) -> int:
+        """Characters of visible text so far: answer, reasoning and tool calls."""
+        return self._characters
+
+    def instants(self) -> dict[str, object]:
+        """The fields of a `Turn` that the reply itself decides."""
+        seen = Seen(
+            usage_tokens=self.usage.completion_tokens,
+            counted=self.counted_so_far if self._all_counted else None,
+            counted_first=self._counted_first if self._all_counted else None,
+            events=self.events,
+            characters=self._characters,
+            characters_first=self._characters_first,
+            finish=self.finish,
+            max_tokens=self._request.max_tokens,
+            one_token_per_event=self._one_token_per_event,
+        )
+        tokens, source = tokens_of(seen)
+        first_tokens, first_source = first_event_tokens_of(seen, tokens)
+        per_event = self._all_counted and any(count != 1 for count in self._event_tokens)
+        return {
+            "first_event_ns": self.first_event_ns,
+            "first_token_ns": self.first_token_ns,
+            "first_answer_ns": self.first_answer_ns,
+            "last_token_ns": self.last_token_ns,
+            "finish": self.finish,
+            "reply_id": self.reply_id,
+            "tokens": tokens,
+            "token_source": source,
+            "prompt_tokens": self.usage.prompt_tokens,
+            "cached_tokens": self.usage.cached_tokens,
+            "events": self.events,
+            "first_event_tokens": first_tokens,
+            "first_event_source": first_source,
+            "gaps_us": tuple(self._gaps_us),
+            "event_tokens": tuple(self._event_tokens) if per_event else None,
+            "coalesced": self.coalesced,
+            "characters": self._characters,
+        }

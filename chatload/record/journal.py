@@ -1,0 +1,134 @@
+"""Journals: append-only JSON lines, one file a worker; readers merge any number and drop duplicates.
+
+A line is whole or it is ignored: a process killed in the middle of a write leaves a torn tail, which
+readers count and skip. Kinds of line: start, turn, user, health, end (docs/record-format.md).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import orjson
+
+from chatload.errors import UsageError
+from chatload.record.turn_record import from_line
+from chatload.turn import Turn
+
+FORMAT = 1
+"""Version of manifest and journal. History: 1 (2026-11-22) first."""
+
+
+class JournalWriter:
+    """Appends lines to one journal. A full disk or a read-only folder stops the writing, never the run."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.problem: str | None = None
+        self.lost_lines = 0
+        self._file: BinaryIO | None = None
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._file = open(path, "ab", buffering=0, opener=_private)  # noqa: SIM115 - open as long as the run
+        except OSError as error:
+            self.problem = f"{path.name}: {error.strerror}"
+
+    def write(self, line: Mapping[str, Any]) -> None:
+        """Append one line; unbuffered, so that what is finished is on disk even if we are killed."""
+        if self._file is None:
+            self.lost_lines += 1
+            return
+        try:
+            self._file.write(orjson.dumps(line) + b"\n")
+        except OSError as error:
+            self.problem = f"{self.path.name}: {error.strerror}"
+            self.lost_lines += 1
+
+    def close(self) -> None:
+        """Close the file; further lines are counted as lost."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run as its folder tells it. `turns` are in order of `due_ns`, without duplicates."""
+
+    folder: Path
+    manifest: Mapping[str, Any]
+    turns: tuple[Turn, ...]
+    users: tuple[Mapping[str, Any], ...]
+    health: tuple[Mapping[str, Any], ...]
+    ends: tuple[Mapping[str, Any], ...]
+    torn_lines: int
+
+    @property
+    def name(self) -> str:
+        """What to call the run in a legend: its label, else its server and scenario, else its folder."""
+        manifest = self.manifest
+        label = manifest.get("label") or manifest.get("server", {}).get("words")
+        return str(label or self.folder.name)
+
+
+def read_run(folder: Path) -> Run:
+    """Read manifest and all journals of a run folder. UsageError if it is none."""
+    manifest_path = folder / "manifest.json"
+    if not manifest_path.is_file():
+        raise UsageError([f"{folder}: not a run folder (no manifest.json): name the folder a run wrote, see --out"])
+    try:
+        manifest = orjson.loads(manifest_path.read_bytes())
+    except orjson.JSONDecodeError as error:
+        raise UsageError([f"{manifest_path}: not JSON ({error}): the file is damaged"]) from error
+    if manifest.get("format", 0) > FORMAT:
+        raise UsageError([f"{folder}: record format {manifest['format']} is newer than {FORMAT}: update chatload"])
+    turns: dict[str, Turn] = {}
+    other: dict[str, list[Mapping[str, Any]]] = {"user": [], "health": [], "end": []}
+    seen: set[bytes] = set()
+    torn = 0
+    for raw, line in journal_lines(folder):
+        if line is None:
+            torn += 1
+        elif line.get("kind") == "turn":
+            try:
+                turn = from_line(line)
+            except (KeyError, TypeError):
+                torn += 1
+                continue
+            turns.setdefault(turn.turn_id, turn)
+        elif line.get("kind") in other and raw not in seen:
+            seen.add(raw)
+            other[line["kind"]].append(line)
+    return Run(
+        folder=folder,
+        manifest=manifest,
+        turns=tuple(sorted(turns.values(), key=lambda turn: (turn.due_ns, turn.turn_id))),
+        users=tuple(sorted(other["user"], key=_at_ns)),
+        health=tuple(sorted(other["health"], key=_at_ns)),
+        ends=tuple(other["end"]),
+        torn_lines=torn,
+    )
+
+
+def journal_lines(folder: Path) -> Iterator[tuple[bytes, dict[str, Any] | None]]:
+    """(bytes, line) of each line of each journal of the folder; None where it is torn or no object."""
+    for path in sorted(folder.glob("journal-*.jsonl")):
+        with open(path, "rb") as file:
+            for raw in file:
+                try:
+                    line = orjson.loads(raw)
+                except orjson.JSONDecodeError:
+                    line = None
+                yield raw, line if isinstance(line, dict) else None
+
+
+def _at_ns(line: Mapping[str, Any]) -> int:
+    at = line.get("at_ns", 0)
+    return at if isinstance(at, int) else 0

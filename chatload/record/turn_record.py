@@ -1,0 +1,38 @@
+"""A `Turn` as one JSON line, and back. The fields are described in docs/record-format.md."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from typing import Any
+
+from chatload.turn import Turn
+
+_FIELDS = fields(Turn)
+_TUPLES = ("gaps_us", "event_tokens", "marks")
+_REQUIRED = frozenset(f.name for f in _FIELDS if f.default is MISSING and f.default_factory is MISSING)
+_ALWAYS = _REQUIRED | {
+    "reply_id", "sent_ns", "first_byte_ns", "first_token_ns", "last_token_ns", "tokens", "token_source", "ok", "code",
+}  # fmt: skip
+
+
+def to_line(turn: Turn) -> dict[str, Any]:
+    """The turn as a JSON object; fields that hold their default are left out, the promised ones never."""
+    line: dict[str, Any] = {"kind": "turn"}
+    for f in _FIELDS:
+        value = getattr(turn, f.name)
+        if f.name in _ALWAYS or value != f.default:
+            line[f.name] = value
+    return line
+
+
+def from_line(line: Mapping[str, Any]) -> Turn:
+    """The turn of a journal line; unknown keys are ignored, so newer journals can be read. KeyError if torn."""
+    known = {f.name: line[f.name] for f in _FIELDS if f.name in line}
+    missing = _REQUIRED - known.keys()
+    if missing:
+        raise KeyError(", ".join(sorted(missing)))
+    for name in _TUPLES:
+        if known.get(name) is not None:
+            known[name] = tuple(known[name])
+    return Turn(**known)
