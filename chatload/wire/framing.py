@@ -1,0 +1,173 @@
+"""From the reads of one HTTP body to its events: SSE (framed by sseclient-py) and NUL-ended frames.
+
+`reads` are the pieces of the body without HTTP chunking, in order. They may come from a generator that
+blocks on a live stream, so everything here pulls lazily: an event is handed out before the next read
+is asked for. An event carries the index (from 0) of the read that completed it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+from typing import NamedTuple
+
+from sseclient import SSEClient
+
+from chatload.errors import TurnError, WireError
+
+MAX_EVENT_BYTES = 16 * 1024 * 1024
+MAX_EVENT_LINES = 1000
+
+_BOM = b"\xef\xbb\xbf"
+
+
+class Event(NamedTuple):
+    """One event: the index of the read that completed it, and its data without the framing."""
+
+    read: int
+    data: str
+
+
+class Frame(NamedTuple):
+    """One NUL-ended frame: the index of the read that completed it, and its bytes without the NUL."""
+
+    read: int
+    data: bytes
+
+
+def sse_events(reads: Iterable[bytes]) -> Iterator[Event]:
+    """The events of a server-sent event stream; comments and events without data do not appear.
+
+    A body that ends in the middle of an event raises TurnError "truncated" after the last whole event.
+    """
+    source = _WholeEvents(reads)
+    groups = iter(source)
+    for group in groups:
+        plain = _plain_data(group)
+        if plain is None:
+            yield from _by_sseclient(source, chain((group,), groups))
+            break
+        for data in plain:
+            yield Event(source.read, data)
+    source.refuse_tail()
+
+
+def sse_events_by_sseclient(reads: Iterable[bytes]) -> Iterator[Event]:
+    """`sse_events` without its short cut: what sseclient-py alone makes of the same reads."""
+    source = _WholeEvents(reads)
+    yield from _by_sseclient(source, iter(source))
+    source.refuse_tail()
+
+
+def nul_frames(reads: Iterable[bytes]) -> Iterator[Frame]:
+    """The frames of a body that ends each one with a NUL byte (vLLM 0.1.2's POST /generate).
+
+    Anything but blanks after the last NUL raises TurnError "truncated".
+    """
+    held: list[bytes] = []
+    size = 0
+    for index, piece in enumerate(reads):
+        held.append(piece)
+        size += len(piece)
+        if b"\0" in piece:
+            *frames, tail = b"".join(held).split(b"\0")
+            for frame in frames:
+                yield Frame(index, frame)
+            held, size = [tail], len(tail)
+        if size > MAX_EVENT_BYTES:
+            raise WireError(f"a frame of more than {MAX_EVENT_BYTES} bytes", b"".join(held)[:80])
+    tail = b"".join(held)
+    if tail.strip():
+        raise TurnError("truncated", f"the body ended inside a frame: {tail[:80]!r}")
+
+
+def _by_sseclient(source: _WholeEvents, groups: Iterator[bytes]) -> Iterator[Event]:
+    try:
+        for event in SSEClient(groups).events():
+            yield Event(source.read, event.data)
+    except UnicodeDecodeError as error:
+        raise WireError("bytes that are not UTF-8", error.object) from error
+
+
+def _plain_data(group: bytes) -> list[str] | None:
+    """The data of whole events that are one `data:` line each, or None when sseclient-py has to look."""
+    blocks = group[:-2].split(b"\n\n")
+    if group.count(b"\n") != 2 * len(blocks):
+        return None
+    found = []
+    for block in blocks:
+        if not block.startswith(b"data:"):
+            return None
+        try:
+            found.append(block[6 if block.startswith(b"data: ") else 5 :].decode())
+        except UnicodeDecodeError:
+            return None
+    return found
+
+
+class _WholeEvents:
+    """Iterates over pieces that hold whole events only, line ends made LF; keeps what is not whole yet.
+
+    sseclient-py dispatches whatever it has when its input ends, so the unfinished rest must never
+    reach it. `read` is the index of the read pulled last.
+    """
+
+    def __init__(self, reads: Iterable[bytes]) -> None:
+        self.read = -1
+        self._reads = reads
+        self._held: list[bytes] = []
+        self._any = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        size = lines = 0
+        for piece in self._lf_pieces():
+            self._held.append(piece)
+            size += len(piece)
+            if b"\n" in piece:  # a piece without a line end completes nothing: joining it could wait
+                text = b"".join(self._held)
+                end = text.rfind(b"\n\n") + 2
+                if end > 1:
+                    self._any = True
+                    yield text[:end]
+                    text = text[end:]
+                self._held, size = [text], len(text)
+                lines = text.count(b"\n")
+            if size > MAX_EVENT_BYTES or lines > MAX_EVENT_LINES:
+                raise WireError(f"an event of {size} bytes and {lines} lines without an end", self._tail())
+
+    def _lf_pieces(self) -> Iterator[bytes]:
+        """The reads, without a BOM at the start, each line end (LF, CRLF or CR) made LF."""
+        start: bytes | None = b""
+        after_cr = False
+        for index, piece in enumerate(self._reads):
+            self.read = index
+            if start is not None:
+                piece = start + piece
+                if len(piece) < len(_BOM) and _BOM.startswith(piece):
+                    start = piece
+                    continue
+                start = None
+                piece = piece.removeprefix(_BOM)
+            if after_cr and piece:
+                piece = piece.removeprefix(b"\n")  # the other half of a CRLF; the CR ended the line
+                after_cr = False
+            if b"\r" in piece:
+                after_cr = piece.endswith(b"\r")
+                piece = piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+            if piece:
+                yield piece
+        if start:
+            yield start
+
+    def _tail(self) -> bytes:
+        return b"".join(self._held)
+
+    def refuse_tail(self) -> None:
+        """Raises when the body ended inside an event; blank lines and whole comments may stand alone."""
+        *lines, last = self._tail().split(b"\n")
+        if not last.strip() and all(not line.strip() or line.startswith(b":") for line in lines):
+            return
+        tail = self._tail().strip()
+        if not self._any and tail.startswith((b"{", b"[", b"<")):
+            raise WireError("the body is no event stream", tail)
+        raise TurnError("truncated", f"the body ended inside an event: {tail[:80]!r}")
