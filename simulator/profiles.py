@@ -11,11 +11,18 @@ from typing import Any
 
 from simulator.cost import Cost
 from simulator.scheduler import Scheduler
+from simulator.scheduler_tgi import TgiLimits, TgiScheduler
+from simulator.scheduler_tgi_3 import Tgi3Limits, Tgi3Scheduler
+from simulator.scheduler_vllm_0_1 import V0Limits, Vllm012Scheduler, Vllm013Scheduler
 from simulator.scheduler_vllm_v1 import V1Limits, VllmV1Scheduler
 
 # Scheduler name -> family, limits, class. Costs are looked up by name, then family, then "any".
 SCHEDULERS: dict[str, tuple[str, type[Any], Callable[[Any], Scheduler]]] = {
+    "vllm-0.1.2": ("vllm", V0Limits, Vllm012Scheduler),
+    "vllm-0.1.3": ("vllm", V0Limits, Vllm013Scheduler),
     "vllm-v1": ("vllm", V1Limits, VllmV1Scheduler),
+    "tgi-0.9.3": ("tgi", TgiLimits, TgiScheduler),
+    "tgi-3": ("tgi", Tgi3Limits, Tgi3Scheduler),
 }
 
 # Knobs that are no limit of the scheduler themselves, but make the number of KV blocks.

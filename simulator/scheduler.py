@@ -52,8 +52,8 @@ class Plan:
 
     @property
     def empty(self) -> bool:
-        """True if nothing is computed and nobody ends."""
-        return not (self.decoding or self.prefilling or self.ignored)
+        """True if nothing happens. A lone sequence that preempted itself is a step without tokens: ask again."""
+        return not (self.decoding or self.prefilling or self.ignored or self.preempted)
 
 
 @dataclass(frozen=True, slots=True)
