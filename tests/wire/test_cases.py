@@ -1,0 +1,56 @@
+"""The stream truth table: every reply fed whole, byte by byte and cut at each byte."""
+
+from __future__ import annotations
+
+import pytest
+
+from .cases_native import TGI, VLLM_GENERATE
+from .cases_openai import OTHERS, VLLM
+from .feeding import REQUEST, Case, check_every_cut, cut, feed
+
+CASES = [*VLLM, *OTHERS, *TGI, *VLLM_GENERATE]
+
+
+@pytest.mark.parametrize("case", CASES, ids=[f"{case.dialect}: {case.name}" for case in CASES])
+def test_a_reply_decodes_the_same_however_it_is_cut(case: Case) -> None:
+    outcome = check_every_cut(case.dialect, case.body, REQUEST)
+    deltas = outcome.deltas
+    assert "".join(d.text for d in deltas) == case.text
+    assert "".join(d.reasoning for d in deltas) == case.reasoning
+    assert "".join(d.tool_text for d in deltas) == case.tool_text
+    finishes = [d.finish for d in deltas if d.finish]
+    assert finishes == ([case.finish] if case.finish else [])
+    if case.deltas is not None:
+        assert len(deltas) == case.deltas
+    if case.tokens is not None:
+        assert tuple(d.tokens for d in deltas) == case.tokens
+    usages = [d.usage for d in deltas if d.usage]
+    assert (usages[-1] if usages else None) == case.usage
+    if case.reply_id is not None:
+        assert {d.reply_id for d in deltas} == {case.reply_id}
+    code, detail = outcome.failure or (None, "")
+    assert code == case.fails
+    assert case.says in detail
+
+
+@pytest.mark.parametrize("case", CASES, ids=[f"{case.dialect}: {case.name}" for case in CASES])
+def test_a_delta_appears_with_its_last_byte_and_not_before(case: Case) -> None:
+    """The byte that completes a delta, found without looking at `read`: the shortest body that has it."""
+    bytewise = feed(case.dialect, [case.body[i : i + 1] for i in range(len(case.body))])
+    marks = [(d, at) for d, at in zip(bytewise.deltas, bytewise.reads, strict=True) if d.finish != "end"]
+    for number, (_, at) in enumerate(marks, start=1):
+        assert _events_in(case, case.body[: at + 1]) >= number
+        assert _events_in(case, case.body[:at]) < number
+
+
+def _events_in(case: Case, body: bytes) -> int:
+    return sum(d.finish != "end" for d in feed(case.dialect, [body]).deltas)
+
+
+def test_empty_reads_count_but_bring_nothing() -> None:
+    case = VLLM[0]
+    middle = len(case.body) // 2
+    plain = feed(case.dialect, cut(case.body, [middle]))
+    padded = feed(case.dialect, [b"", case.body[:middle], b"", b"", case.body[middle:], b""])
+    assert padded.deltas == plain.deltas
+    assert padded.reads == tuple({0: 1, 1: 4}[read] for read in plain.reads)
