@@ -38,11 +38,15 @@ class JournalWriter:
 
     def write(self, line: Mapping[str, Any]) -> None:
         """Append one line; unbuffered, so that what is finished is on disk even if we are killed."""
+        self.append(orjson.dumps(line))
+
+    def append(self, raw: bytes) -> None:
+        """Append one line that is JSON already."""
         if self._file is None:
             self.lost_lines += 1
             return
         try:
-            self._file.write(orjson.dumps(line) + b"\n")
+            self._file.write(raw + b"\n")
         except OSError as error:
             self.problem = f"{self.path.name}: {error.strerror}"
             self.lost_lines += 1
@@ -82,13 +86,17 @@ def read_run(folder: Path) -> Run:
     """Read manifest and all journals of a run folder. UsageError if it is none."""
     manifest_path = folder / "manifest.json"
     if not manifest_path.is_file():
-        raise UsageError([f"{folder}: not a run folder (no manifest.json): name the folder a run wrote, see --out"])
+        raise UsageError(
+            [f"{folder}: not a run folder (no manifest.json): name the folder a run wrote, see --out"]
+        )
     try:
         manifest = orjson.loads(manifest_path.read_bytes())
     except orjson.JSONDecodeError as error:
         raise UsageError([f"{manifest_path}: not JSON ({error}): the file is damaged"]) from error
     if manifest.get("format", 0) > FORMAT:
-        raise UsageError([f"{folder}: record format {manifest['format']} is newer than {FORMAT}: update chatload"])
+        raise UsageError(
+            [f"{folder}: record format {manifest['format']} is newer than {FORMAT}: update chatload"]
+        )
     turns: dict[str, Turn] = {}
     other: dict[str, list[Mapping[str, Any]]] = {"user": [], "health": [], "end": []}
     seen: set[bytes] = set()

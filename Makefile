@@ -1,0 +1,48 @@
+# The two commands of the README are `make demo` and `make test`; the rest is for people who work here.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test check golden format real clean help
+
+help:
+	@echo "make demo    100 chat users against two simulated servers, side by side, with plots"
+	@echo "make test    all tests"
+	@echo "make real    a real llama.cpp server on this CPU, 8 users"
+	@echo "make check   ruff, mypy --strict, tests"
+	@echo "make golden  write the golden files anew"
+
+$(VENV)/run.stamp: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit("chatload needs Python 3.11 or newer, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
+
+$(VENV)/test.stamp: $(VENV)/run.stamp tests/requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	touch $@
+
+demo: $(VENV)/run.stamp
+	$(BIN)/python -m chatload demo
+
+test: $(VENV)/test.stamp
+	$(BIN)/python -m pytest -q
+
+check: $(VENV)/test.stamp
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q
+
+format: $(VENV)/test.stamp
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+golden: $(VENV)/test.stamp
+	CHATLOAD_GOLDEN=update $(BIN)/python -m pytest -q tests/report
+
+real: $(VENV)/run.stamp
+	$(BIN)/python -m deploy.real_llamacpp
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,84 @@
+"""The wiring: the only place that knows both the load and its reports.
+
+A locustfile calls `install(...)` once; from then on Locust's events do the rest.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from locust import events
+from locust.env import Environment
+from locust.runners import WorkerRunner
+
+from chatload.errors import UsageError
+from chatload.plan import RUN_OPTIONS, SERVER_OPTIONS, Option, Plan, Planner
+from chatload.record.journal import read_run
+from chatload.record.manifest import write_json
+from chatload.report.aggregate import summarise
+from chatload.report.text import verdict
+from chatload.users import patches
+from chatload.users.conductor import Conductor
+from chatload.users.options import register
+from chatload.users.worker import Crew
+from chatload.wire.dialects import SERVERS
+
+SERVER_NAMES = ("auto", *SERVERS)
+
+
+def install(planner: Planner, options: Sequence[Option]) -> None:
+    """Register our options and listeners with Locust. `options` are those of the locustfile's load."""
+    doubt = patches.install()
+    if doubt:
+        print(f"chatload: {doubt}", file=sys.stderr)
+
+    @events.init_command_line_parser.add_listener
+    def add_options(parser: Any, **_: Any) -> None:
+        register(parser, [*options, *SERVER_OPTIONS, *RUN_OPTIONS], {"server": SERVER_NAMES})
+
+    @events.init.add_listener
+    def begin(environment: Environment, web_ui: Any = None, **_: Any) -> None:
+        if isinstance(environment.runner, WorkerRunner):
+            crew = Crew(environment, planner, SERVER_NAMES)
+            events.quitting.add_listener(lambda **_: _stop_worker(environment, crew))
+            return
+        conductor = Conductor(environment, planner, SERVER_NAMES, finish, headless=web_ui is None)
+        try:
+            conductor.check()
+        except UsageError as error:
+            print("\n".join(error.lines), file=sys.stderr, flush=True)
+            raise SystemExit(2) from error
+        _conductors.append(conductor)
+
+    # Registered at import: quitting listeners fire in reverse, so this one comes after the runner's own.
+    @events.quitting.add_listener
+    def end(environment: Environment, **_: Any) -> None:
+        for conductor in _conductors:
+            if environment.runner is not None:
+                environment.runner.stop()
+            conductor.end("interrupted")
+            if conductor.exit_code is not None:
+                environment.process_exit_code = conductor.exit_code
+
+
+_conductors: list[Conductor] = []
+
+
+def _stop_worker(environment: Environment, crew: Crew) -> None:
+    if environment.runner is not None:
+        environment.runner.stop()
+    crew.finish("stopped")
+
+
+def finish(folder: Path, plan: Plan) -> int:
+    """Write summary.json, say the verdict; exit code 1 when more turns failed than allowed."""
+    run = read_run(folder)
+    summary = summarise(run)
+    write_json(folder / "summary.json", summary)
+    print(f"chatload: {verdict(summary)}", file=sys.stderr)
+    print(f"chatload: more: python -m chatload report {folder}", file=sys.stderr, flush=True)
+    failed = sum(summary["failed"].values())
+    return 1 if failed > plan.allow_failed * summary["turns"] or (failed and not summary["turns"]) else 0

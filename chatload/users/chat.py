@@ -1,0 +1,77 @@
+"""A chat user: comes in when due, holds its turns, thinks after each reply, and is then gone."""
+
+from __future__ import annotations
+
+import gevent
+from locust import User, task
+
+from chatload.clock import now_ns
+from chatload.users.client import Asked, ChatClient, Interrupted
+from chatload.users.session import Session, session_of
+
+GONE_S = 1e7
+"""How long a user who is done stays idle. It must not end: Locust would start another in its place."""
+
+
+class ChatUser(User):
+    """Holds one conversation of `--turns` turns over one keep-alive connection. Subclass it in a locustfile."""
+
+    abstract = True
+
+    def on_start(self) -> None:
+        """Wait until this user is due."""
+        session = session_of(self.environment)
+        self._session: Session | None = session
+        self._turn = 0
+        self._out = True
+        if session is None:
+            return
+        self._number = session.new_user()
+        self._client = ChatClient(session.target)
+        self._talk = session.talk_for(self._number)
+        load = session.plan.load
+        self._due_ns = session.due_ns(self._number) + (
+            round(load.think_time_s * 1e9) if load.think_first else 0
+        )
+        sleep_until(self._due_ns)
+        self._out = False
+        session.user_in(self._number)
+
+    @task
+    def hold_turn(self) -> None:
+        """Ask, listen to the whole reply, note what became of it."""
+        session = self._session
+        if session is None or self._out:
+            return
+        self._turn += 1
+        messages = self._talk.ask()
+        asked = Asked(self._number, self._turn, self._due_ns, session.request(messages))
+        try:
+            turn, reply = self._client.hold(asked)
+        except Interrupted as stop:
+            session.record(stop.turn, messages, "")
+            raise
+        self._talk.heard(reply if turn.ok else "")
+        session.record(turn, messages, reply)
+        self._due_ns = turn.end_ns + round(session.plan.load.think_time_s * 1e9)
+        if self._turn >= session.plan.load.turns:
+            self._leave("done")
+
+    def wait_time(self) -> float:  # type: ignore[override]  # Locust types it as an attribute
+        """s until the next turn is due."""
+        return GONE_S if self._out else max(0.0, (self._due_ns - now_ns()) / 1e9)
+
+    def on_stop(self) -> None:
+        """The run stops this user, whatever it is doing."""
+        self._leave("stopped")
+
+    def _leave(self, reason: str) -> None:
+        if self._session is not None and not self._out:
+            self._out = True
+            self._client.close()
+            self._session.user_out(self._number, reason)
+
+
+def sleep_until(at_ns: int) -> None:
+    """Sleep until the instant; at once if it is over."""
+    gevent.sleep(max(0.0, (at_ns - now_ns()) / 1e9))

@@ -1,0 +1,270 @@
+"""One user's line to the server: holds a turn, and says what became of it.
+
+All errors of a turn end here, as a failed `Turn` with a code; nothing a server does raises out of `hold`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import gevent
+
+from chatload.clock import now_ns
+from chatload.errors import TurnError
+from chatload.meter.reply import ReplyMeter
+from chatload.plan import Plan, Timeouts
+from chatload.turn import Turn, TurnRequest
+from chatload.users.connection import Address, Connection, connect
+from chatload.users.reader import Reader, ReplyStream
+from chatload.wire.dialects import Dialect
+
+ERROR_BODY_BYTES = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What all users of a process share: where the server is, how to speak to it, and the reader."""
+
+    address: Address
+    dialect: Dialect
+    reader: Reader
+    timeouts: Timeouts
+    head: bytes
+    worker: str = "local"
+
+
+def target_for(plan: Plan, dialect: Dialect, reader: Reader, worker: str) -> Target:
+    """The target of a plan. The API key comes from CHATLOAD_API_KEY and goes nowhere but on the wire."""
+    address = Address(plan.host, plan.insecure)
+    return Target(
+        address, dialect, reader, plan.timeouts, request_head(address, dialect.path, plan.headers), worker
+    )
+
+
+def request_head(address: Address, path: str, headers: Mapping[str, str]) -> bytes:
+    """Request line and headers up to those that change each turn. No Accept-Encoding: replies stay plain."""
+    lines = [
+        f"POST {address.path}{path} HTTP/1.1",
+        f"Host: {address.header}",
+        "content-type: application/json",
+    ]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    key = os.environ.get("CHATLOAD_API_KEY", "")
+    if key:
+        lines.append(f"Authorization: Bearer {key}")
+    return "\r\n".join(lines).encode("ascii", "replace") + b"\r\n"
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What is known of a turn while it runs, for whatever way it ends."""
+
+    sent_ns: int | None = None
+    stream: ReplyStream | None = None
+    meter: ReplyMeter | None = None
+    new_connection: bool = False
+    retried: bool = False
+    connected_ns: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One turn about to be held: its numbers, when it is due, and what it asks."""
+
+    user: int
+    turn: int
+    due_ns: int
+    request: TurnRequest
+
+
+class ChatClient:
+    """Holds one keep-alive connection, as one user's browser does."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._connection: Connection | None = None
+
+    def hold(self, asked: Asked) -> tuple[Turn, str]:
+        """Hold one turn: (what became of it, the answer's text). Only a kill of the greenlet raises, after
+        the interrupted turn was handed to `interrupted`."""
+        progress = _Progress()
+        request_id = uuid4().hex
+        code: str | None = None
+        detail: str | None = None
+        try:
+            self._hold(asked, request_id, progress)
+        except TurnError as error:
+            code, detail = error.code, error.detail
+        except gevent.GreenletExit as stop:
+            turn = self._turn(asked, request_id, progress, "interrupted", "the run was stopped")
+            self.close()
+            raise Interrupted(turn) from stop
+        turn = self._turn(asked, request_id, progress, code, detail)
+        if code is not None or progress.stream is None or not progress.stream.reusable:
+            self.close()
+        return turn, progress.meter.text if progress.meter else ""
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _hold(self, asked: Asked, request_id: str, progress: _Progress) -> None:
+        target = self._target
+        body = target.dialect.body(asked.request)
+        head = target.head + b"X-Request-Id: %s\r\nContent-Length: %d\r\n\r\n" % (
+            request_id.encode(),
+            len(body),
+        )
+        connection = self._connected(progress)
+        try:
+            self._exchange(connection, head + body, asked.request, progress)
+        except TurnError as error:
+            stream = progress.stream
+            untouched = stream is None or (stream.raw_reads == 0 and stream.problem is not None)
+            if progress.new_connection or not untouched or error.code != "truncated":
+                raise
+            # A server may close an idle connection while we send: nothing of the reply was seen, so ask again.
+            progress.retried = True
+            self.close()
+            self._exchange(self._connected(progress), head + body, asked.request, progress)
+
+    def _connected(self, progress: _Progress) -> Connection:
+        """The kept connection if it still lives, else a new one."""
+        if self._connection is not None and not self._connection.alive():
+            self.close()
+        progress.new_connection = self._connection is None
+        if self._connection is None:
+            target = self._target
+            self._connection = connect(
+                target.address, target.timeouts.connect_s, kernel_stamps=target.reader.kernel_stamps
+            )
+            progress.connected_ns = self._connection.connected_ns
+        return self._connection
+
+    def _exchange(
+        self, connection: Connection, message: bytes, request: TurnRequest, progress: _Progress
+    ) -> None:
+        target = self._target
+        stream = target.reader.watch(connection)
+        progress.stream = stream
+        meter = ReplyMeter(stream.stamps, request, one_token_per_event=target.dialect.one_token_per_event)
+        progress.meter = meter
+
+        def stamp_sent() -> None:
+            progress.sent_ns = now_ns()
+
+        try:
+            try:
+                connection.send(message, stamp_sent)
+            except OSError as error:
+                raise TurnError("truncated", f"sending failed: {error.strerror or error}") from error
+            sent_ns = progress.sent_ns or now_ns()
+            stream.on_wake = _Deadlines(stream, meter, target.timeouts, sent_ns).check
+            self._decode(stream, meter, request)
+        finally:
+            target.reader.release(stream)
+
+    def _decode(self, stream: ReplyStream, meter: ReplyMeter, request: TurnRequest) -> None:
+        reads = stream.body_reads()
+        first = next(reads, b"")
+        if not 200 <= stream.status < 300:
+            raise _refusal(stream, first, reads)
+        for delta in self._target.dialect.deltas(_chained(first, reads), request):
+            meter.add(delta)
+        if meter.finish in ("abort", "error"):
+            raise TurnError("aborted", f"the server ended the reply with finish_reason {meter.finish!r}")
+        if meter.finish is None:
+            raise TurnError(
+                "truncated", f"the reply ended without a finish reason after {meter.events} events"
+            )
+
+    def _turn(
+        self, asked: Asked, request_id: str, progress: _Progress, code: str | None, detail: str | None
+    ) -> Turn:
+        stream, meter = progress.stream, progress.meter
+        fields: dict[str, Any] = meter.instants() if meter else {}
+        if stream is not None:
+            fields |= {
+                "headers_ns": stream.headers_ns,
+                "first_byte_ns": stream.stamps[0] if stream.stamps else None,
+                "status": stream.status or None,
+                "reads": stream.raw_reads,
+                "bytes": stream.bytes,
+                "stamp_source": stream.stamp_source,
+            }
+        if progress.new_connection and self._connection is not None:
+            fields |= {"connect_ms": self._connection.connect_ms, "tls_ms": self._connection.tls_ms}
+        return Turn(
+            turn_id=f"{asked.user}-{asked.turn}",
+            request_id=request_id,
+            user=asked.user,
+            turn=asked.turn,
+            worker=self._target.worker,
+            due_ns=asked.due_ns,
+            sent_ns=progress.sent_ns,
+            connected_ns=progress.connected_ns,
+            end_ns=stream.ended_ns if stream is not None and stream.complete else now_ns(),
+            new_connection=progress.new_connection,
+            retried=progress.retried,
+            ok=code is None,
+            code=code,
+            detail=detail,
+            prompt_characters=sum(len(message.content) for message in asked.request.messages),
+            **fields,
+        )
+
+
+class Interrupted(gevent.GreenletExit):
+    """The user was stopped in the middle of a turn; `turn` tells how far it came."""
+
+    def __init__(self, turn: Turn) -> None:
+        super().__init__()
+        self.turn = turn
+
+
+class _Deadlines:
+    """The limits of one turn, checked whenever its greenlet has decoded all there is."""
+
+    def __init__(self, stream: ReplyStream, meter: ReplyMeter, timeouts: Timeouts, sent_ns: int) -> None:
+        self._stream, self._meter, self._timeouts = stream, meter, timeouts
+        self._sent_ns = sent_ns
+
+    def check(self) -> None:
+        """Raise TurnError if a limit is over, else tell the reader when to wake us for the next look."""
+        limits, meter, now = self._timeouts, self._meter, now_ns()
+        turn_ends_ns = self._sent_ns + round(limits.turn_s * 1e9)
+        if meter.last_token_ns is None:
+            next_ns = self._sent_ns + round(limits.first_token_s * 1e9)
+            problem = TurnError("timeout_first", f"no token within {limits.first_token_s:g} s")
+        else:
+            next_ns = meter.last_token_ns + round(limits.gap_s * 1e9)
+            problem = TurnError("timeout_gap", f"no token for {limits.gap_s:g} s after {meter.events} events")
+        if now >= turn_ends_ns:
+            raise TurnError("deadline", f"the turn took longer than {limits.turn_s:g} s")
+        if now >= next_ns:
+            raise problem
+        self._stream.check_ns = min(turn_ends_ns, next_ns)
+
+
+def _chained(first: bytes, rest: Any) -> Any:
+    if first:
+        yield first
+    yield from rest
+
+
+def _refusal(stream: ReplyStream, first: bytes, reads: Any) -> TurnError:
+    """The failure of a reply that is not 2xx, with the server's words."""
+    body = bytearray(first)
+    for data in reads:
+        body += data
+        if len(body) > ERROR_BODY_BYTES:
+            break
+    status = stream.status
+    code = "http_429" if status == 429 else "http_5xx" if status >= 500 else "http_4xx"
+    return TurnError(code, f"HTTP {status}: {' '.join(body.decode('utf-8', 'replace').split())}")

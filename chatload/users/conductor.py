@@ -1,0 +1,346 @@
+"""Starts and ends a run: in the one process of a local run, or in the master of a distributed one.
+
+Begin: check the plan, ask the server what it is, make the run folder, tell the workers. End: when every
+user is gone, or somebody stops the run; then drain the workers, close the books, judge.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import gevent
+import orjson
+from locust.env import Environment
+from locust.runners import STATE_RUNNING, MasterRunner, Runner
+
+from chatload.clock import now_ns
+from chatload.errors import UsageError
+from chatload.pacing.ramp import RampSegment
+from chatload.plan import Plan, Planner
+from chatload.record.journal import JournalWriter
+from chatload.record.manifest import conditions, write_json
+from chatload.record.turn_record import from_line
+from chatload.users import link
+from chatload.users.options import values_of
+from chatload.users.patches import EvenRamp
+from chatload.users.preflight import Server, Unfit, preflight
+from chatload.users.progress import Progress
+from chatload.users.session import Session, Start, session_of, set_session
+
+LOCAL_LEAD_S, WORKERS_LEAD_S = 0.1, 1.0
+"""How long before the first user is due its dispatch begins: time for the word to get around."""
+DRAIN_S = 10.0
+PROGRESS_S = 2.0
+
+Finish = Callable[[Path, Plan], int]
+"""Writes the reports of a finished run folder and returns the exit code they call for."""
+
+
+class Conductor:
+    """One per environment, local or master. A web UI may start many runs with it, one after another."""
+
+    def __init__(
+        self,
+        environment: Environment,
+        planner: Planner,
+        servers: tuple[str, ...],
+        finish: Finish,
+        *,
+        headless: bool,
+    ) -> None:
+        self._environment = environment
+        self._planner = planner
+        self._servers = servers
+        self._finish = finish
+        self._headless = headless
+        self._runner: Runner = environment.runner
+        self._distributed = isinstance(self._runner, MasterRunner)
+        self.plan: Plan | None = None
+        self.exit_code: int | None = None
+        self.progress: Progress | None = None
+        self.folder: Path | None = None
+        self._manifest: dict[str, Any] = {}
+        self._start: Start | None = None
+        self._journal: JournalWriter | None = None
+        self._drained: set[str] = set()
+        self._watcher: gevent.Greenlet | None = None
+        self._inbox = link.Inbox()
+        self._problems: list[str] = []
+        environment.dispatcher_class = functools.partial(EvenRamp, announce=self._on_ramp, even=self._is_even)
+        environment.events.test_start.add_listener(lambda **_: self._begin())
+        environment.events.test_stop.add_listener(lambda **_: self.end("interrupted"))
+        if self._distributed:
+            self._runner.register_message(link.LINES, self._on_lines)
+            self._runner.register_message(link.DRAINED, self._on_drained)
+
+    def check(self) -> Plan:
+        """The plan as the options stand now; UsageError with every mistake."""
+        mistakes: list[str] = []
+        values = values_of(self._environment)
+        if not self._headless and not values["host"]:
+            values["host"] = "http://127.0.0.1"  # the web form will ask for it
+        try:
+            plan = self._planner(values, self._servers)
+        except UsageError as error:
+            mistakes += error.lines
+        out = str(values.get("out") or "").strip()
+        if out and self._headless and (Path(out) / "manifest.json").exists():
+            mistakes.append(f"--out {out!r}: already holds a run: name a new folder, or move that one away")
+        if mistakes:
+            raise UsageError(mistakes)
+        return plan
+
+    # -- begin ---------------------------------------------------------------------------------------
+
+    def _begin(self) -> None:
+        self._drained.clear()
+        self.exit_code = None
+        self.plan = None
+        try:
+            plan = self._planner(self._run_values(), self._servers)
+        except UsageError as error:
+            self._refuse(error.lines, 2)
+            return
+        self.plan = plan
+        self._make_folder(plan)
+        try:
+            server = preflight(plan)
+        except Unfit as error:
+            self._write_manifest("unreachable")
+            self._refuse([str(error)], 1)
+            self._close_books("unreachable", 1)
+            return
+        self._announce_plan(plan, server)
+        assert self.folder is not None
+        values = {
+            key: value for key, value in self._run_values().items() if isinstance(value, str | int | float)
+        }
+        self._start = Start(
+            self._manifest["run_id"], str(self.folder.resolve()), server.dialect.name, server.model, values
+        )
+        self.progress = Progress(plan.load.users * plan.load.turns)
+        if self._distributed:
+            self._journal = JournalWriter(self.folder / "journal-master.jsonl")
+            self._send(link.START, self._start_message())
+        else:
+            session = Session(self._environment, plan, self._start, "local", self._on_line)
+            set_session(self._environment, session)
+        self._watcher = gevent.spawn(self._watch)
+
+    def _run_values(self) -> dict[str, Any]:
+        """Option values, with the number of users the web form asked for."""
+        values = values_of(self._environment)
+        values["num_users"] = self._runner.target_user_count or values.get("num_users")
+        rate = getattr(self._runner, "spawn_rate", None) or values.get("spawn_rate")
+        values["spawn_rate"] = rate
+        return values
+
+    def _make_folder(self, plan: Plan) -> None:
+        stamp = datetime.now(UTC)
+        server = re.sub(r"[^A-Za-z0-9.-]+", "-", plan.server)
+        wanted = Path(plan.out or f"results/{stamp:%Y%m%dT%H%M%SZ}-{plan.scenario}-{server}")
+        folder, again = wanted, 1
+        while (folder / "manifest.json").exists():
+            again += 1
+            folder = wanted.with_name(f"{wanted.name}-{again}")
+        self.folder = folder
+        self._manifest = {
+            **conditions(),
+            "run_id": uuid4().hex,
+            "label": plan.label,
+            "scenario": plan.scenario,
+            "argv": list(sys.argv),
+            "plan": plan_facts(plan),
+            "plan_sentence": plan.sentence(),
+            "server": {"asked": plan.server, "host": plan.host},
+            "started_utc": stamp.isoformat(timespec="milliseconds"),
+            "started_ns": now_ns(),
+        }
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            self._problem(f"{folder}: cannot be made ({error.strerror}): nothing of this run is kept")
+        self._write_manifest("running")
+
+    def _announce_plan(self, plan: Plan, server: Server) -> None:
+        self._manifest["server"] |= {
+            "dialect": server.dialect.name,
+            "model": server.model,
+            "found": {"name": server.found.name, "version": server.found.version},
+            "words": server.found.words if server.found.name else f"{server.dialect.name} server",
+        }
+        self._write_manifest("running")
+        self.say(f"chatload: {plan.sentence()}")
+        self.say(
+            f"chatload: server: {server.found.words}; spoken to as {server.dialect.name}; run folder {self.folder}"
+        )
+
+    def _refuse(self, lines: Sequence[str], code: int) -> None:
+        for line in lines:
+            self.say(f"chatload: {line}")
+        self.exit_code = code
+        gevent.spawn(self._runner.quit if self._headless else self._runner.stop)
+
+    def _start_message(self) -> dict[str, Any]:
+        assert self._start is not None
+        start = self._start
+        return {"run_id": start.run_id, "folder": start.folder, "dialect": start.dialect, "model": start.model,
+                "values": start.values}  # fmt: skip
+
+    # -- while it runs -------------------------------------------------------------------------------
+
+    def _is_even(self) -> bool:
+        return self.plan is not None and self.plan.load.ramp == "even"
+
+    def _on_ramp(self, first_user: int, users_per_s: float, workers: Sequence[str]) -> None:
+        """The dispatcher begins a ramp: fix when each of its users is due."""
+        lead_s = WORKERS_LEAD_S if self._distributed else LOCAL_LEAD_S
+        segment = RampSegment(first_user, now_ns() + round(lead_s * 1e9), users_per_s)
+        self._manifest.setdefault("ramps", []).append(
+            {"first_user": first_user, "start_ns": segment.start_ns, "users_per_s": users_per_s}
+        )
+        session = session_of(self._environment)
+        if session is not None:
+            session.place.segments.append(segment)
+        elif self._distributed:
+            self._send(link.RAMP, {"first_user": first_user, "start_ns": segment.start_ns,
+                                   "users_per_s": users_per_s, "workers": list(workers)})  # fmt: skip
+
+    def _send(self, kind: str, data: Any) -> None:
+        self._runner.send_message(kind, data)
+
+    def _on_lines(self, environment: Environment, msg: Any) -> None:
+        for raw in self._inbox.take(msg.node_id, msg.data):
+            if self._journal is not None:
+                self._journal.append(raw)
+            self._on_line(raw, orjson.loads(raw))
+        self._runner.send_message(link.ACK, {"number": msg.data["number"]}, client_id=msg.node_id)
+
+    def _on_line(self, raw: bytes, line: dict[str, Any]) -> None:
+        progress = self.progress
+        if progress is None:
+            return
+        if line["kind"] == "turn":
+            progress.add(from_line(line))
+        elif line["kind"] == "user":
+            if line["event"] == "in":
+                progress.users_in += 1
+            else:
+                progress.users_out += 1
+
+    def _watch(self) -> None:
+        """End the run when every user is gone; tell how it goes meanwhile."""
+        beats = 0
+        while True:
+            gevent.sleep(0.1)
+            beats += 1
+            progress = self.progress
+            assert progress is not None
+            if self._headless and beats % round(PROGRESS_S / 0.1) == 0:
+                self.say(progress.line())
+            gone = progress.users_in == progress.users_out >= self._runner.target_user_count > 0
+            if gone and (self._distributed or self._runner.state == STATE_RUNNING):
+                self.end("done")
+                if self._headless:
+                    self._runner.quit()
+                else:
+                    self._runner.stop()
+                return
+
+    # -- end -----------------------------------------------------------------------------------------
+
+    def end(self, reason: str) -> None:
+        """Close the run; the first call decides the reason, later ones do nothing."""
+        if self._start is None:
+            return
+        self._start = None
+        if self._distributed:
+            self._drain()
+        session = session_of(self._environment)
+        if session is not None:
+            session.close(reason)
+            set_session(self._environment, None)
+            if session.journal.problem:
+                self._problem(session.journal.problem)
+        if self._journal is not None:
+            if self._journal.problem:
+                self._problem(self._journal.problem)
+            self._journal.close()
+        if self._watcher is not None and self._watcher is not gevent.getcurrent():
+            self._watcher.kill(block=False)
+        self._close_books(reason, None)
+
+    def _drain(self) -> None:
+        """Have every worker stop its users, ship its last lines and its last Locust report."""
+        waiting = {client.id for client in self._runner.clients.all}
+        self._send(link.DRAIN, None)
+        with gevent.Timeout(DRAIN_S + (self._environment.stop_timeout or 0), False):
+            while waiting - self._drained:
+                gevent.sleep(0.02)
+        for worker in sorted(waiting - self._drained):
+            self._problem(f"worker {worker} did not say it was done: its own journal may hold more")
+
+    def _on_drained(self, environment: Environment, msg: Any) -> None:
+        self._drained.add(msg.node_id)
+
+    def _close_books(self, reason: str, code: int | None) -> None:
+        self._manifest |= {
+            "ended_utc": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "ended_ns": now_ns(),
+            "problems": self._problems,
+        }
+        self._write_manifest(reason)
+        assert self.folder is not None and self.plan is not None
+        judged = self._finish(self.folder, self.plan) if self._manifest_written else 0
+        self.exit_code = max(code or 0, judged, 4 if self._problems else 0)
+        self._manifest["exit_code"] = self.exit_code
+        self._write_manifest(reason)
+
+    def _write_manifest(self, ended: str) -> None:
+        assert self.folder is not None
+        self._manifest["ended"] = ended
+        try:
+            write_json(self.folder / "manifest.json", self._manifest)
+            self._manifest_written = True
+        except OSError as error:
+            self._manifest_written = False
+            self._problem(f"{self.folder}/manifest.json: cannot be written ({error.strerror})")
+
+    def _problem(self, words: str) -> None:
+        if words not in self._problems:
+            self._problems.append(words)
+            self.say(f"chatload: {words}")
+
+    def say(self, line: str) -> None:
+        """One line to the person at the terminal."""
+        print(line, file=sys.stderr, flush=True)
+
+
+def plan_facts(plan: Plan) -> dict[str, Any]:
+    """The plan for the manifest: every option as it was understood, header values left out."""
+    load, limits = plan.load, plan.timeouts
+    facts: dict[str, Any] = {
+        name: getattr(plan, name)
+        for name in (
+            "server",
+            "model",
+            "max_tokens",
+            "temperature",
+            "ask_usage",
+            "insecure",
+            "stamps",
+            "seed",
+        )
+    }
+    facts |= {name: getattr(load, name) for name in load.__slots__}
+    facts |= {f"{name.removesuffix('_s')}_timeout_s": getattr(limits, name) for name in limits.__slots__}
+    facts |= {"body": dict(plan.body), "header_names": sorted(plan.headers), "keep_text": plan.keep_text}
+    facts["allow_failed"] = plan.allow_failed
+    return facts

@@ -1,0 +1,84 @@
+"""The line between master and workers: journal lines go up and are acknowledged, orders go down.
+
+Everything travels over Locust's own messages (ZeroMQ, msgpack). A worker keeps what was not acknowledged
+and sends it again; the master takes each batch once, by its number.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+
+FLUSH_S = 0.5
+RESEND_S = 5.0
+
+START, RAMP, DRAIN = "chatload_start", "chatload_ramp", "chatload_drain"
+LINES, ACK, DRAINED = "chatload_lines", "chatload_ack", "chatload_drained"
+
+
+class Outbox:
+    """A worker's unacknowledged journal lines."""
+
+    def __init__(self, send: Callable[[str, Any], None]) -> None:
+        self._send = send
+        self._pending: list[bytes] = []
+        self._unacknowledged: OrderedDict[int, list[bytes]] = OrderedDict()
+        self._number = 0
+        self._flusher = gevent.spawn(self._flush_often)
+
+    def add(self, raw: bytes) -> None:
+        """Queue one line."""
+        self._pending.append(raw)
+
+    def flush(self) -> None:
+        """Send what is queued as one batch."""
+        if self._pending:
+            self._number += 1
+            batch, self._pending = self._pending, []
+            self._unacknowledged[self._number] = batch
+            self._send(LINES, {"number": self._number, "lines": batch})
+
+    def acknowledged(self, number: int) -> None:
+        """The master has batch `number`."""
+        self._unacknowledged.pop(number, None)
+
+    def drain(self, limit_s: float) -> bool:
+        """Send all, wait until the master has it; False if it did not say so in time."""
+        self.flush()
+        with gevent.Timeout(limit_s, False):
+            while self._unacknowledged:
+                gevent.sleep(0.02)
+        return not self._unacknowledged
+
+    def close(self) -> None:
+        """Send no more."""
+        self._flusher.kill(block=False)
+
+    def _flush_often(self) -> None:
+        since_resend_s = 0.0
+        while True:
+            gevent.sleep(FLUSH_S)
+            since_resend_s += FLUSH_S
+            if since_resend_s >= RESEND_S:
+                since_resend_s = 0.0
+                for number, batch in list(self._unacknowledged.items()):
+                    self._send(LINES, {"number": number, "lines": batch})
+            self.flush()
+
+
+class Inbox:
+    """The master's side: each batch of each worker once."""
+
+    def __init__(self) -> None:
+        self._seen: set[tuple[str, int]] = set()
+
+    def take(self, worker: str, message: dict[str, Any]) -> list[bytes]:
+        """The lines of a batch; none if it was taken before."""
+        key = (worker, message["number"])
+        if key in self._seen:
+            return []
+        self._seen.add(key)
+        return [line if isinstance(line, bytes) else line.encode() for line in message["lines"]]

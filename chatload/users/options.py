@@ -1,0 +1,57 @@
+"""Our options as Locust knows them: command-line flags, scenario keys, environment and web form fields."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from chatload.plan import Option
+
+
+class _AnyOf(list[str]):
+    """Choices for the web form's select that let every value through the parser.
+
+    argparse would stop at the first wrong value; `chatload.plan` tells all mistakes at once.
+    """
+
+    def __contains__(self, item: object) -> bool:
+        return True
+
+
+def register(parser: Any, options: Sequence[Option], choices: Mapping[str, tuple[str, ...]]) -> None:
+    """Add `options` to Locust's parser. `choices` are those known only at run time (the servers)."""
+    known = {name for action in parser._actions for name in action.option_strings}
+    for option in options:
+        if f"--{option.name}" in known:
+            continue
+        offered = choices.get(option.name) or option.choices
+        parser.add_argument(
+            f"--{option.name}",
+            type=str,
+            default=option.default,
+            env_var=f"CHATLOAD_{option.key.upper()}",
+            help=option.words.replace("%", "%%"),
+            **({"choices": _AnyOf(offered), "metavar": "|".join(offered)} if offered else {}),
+        )
+
+
+def values_of(environment: Any) -> dict[str, Any]:
+    """Option values by key, Locust's own included, and the scenario's name."""
+    values = dict(vars(environment.parsed_options))
+    values["host"] = environment.host or values.get("host")
+    values["scenario"] = scenario_name(sys.argv, os.environ, environment.locustfile or "chat")
+    return values
+
+
+def scenario_name(argv: Sequence[str], environ: Mapping[str, str], locustfile: str) -> str:
+    """The scenario file's stem where one was named (--config), else the locustfile's."""
+    chosen = environ.get("LOCUST_CONFIG", "")
+    for index, word in enumerate(argv):
+        if word == "--config" and index + 1 < len(argv):
+            chosen = argv[index + 1]
+        elif word.startswith("--config="):
+            chosen = word.split("=", 1)[1]
+    return Path(chosen or locustfile).stem

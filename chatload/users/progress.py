@@ -1,0 +1,49 @@
+"""The text line of a headless run while it goes on."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from chatload.clock import now_ns
+from chatload.meter.timing import ttft_ms
+from chatload.quantiles import percentile
+from chatload.turn import Turn
+
+
+class Progress:
+    """What has come in so far."""
+
+    def __init__(self, turns_planned: int) -> None:
+        self._planned = turns_planned
+        self._start_ns = now_ns()
+        self._ttft_ms: list[float] = []
+        self._recent: list[tuple[int, int]] = []
+        self.users_in = 0
+        self.users_out = 0
+        self.turns = 0
+        self.failed: Counter[str] = Counter()
+
+    def add(self, turn: Turn) -> None:
+        """Count one turn."""
+        if turn.code == "interrupted":
+            return
+        self.turns += 1
+        if turn.code is not None:
+            self.failed[turn.code] += 1
+        ttft = ttft_ms(turn)
+        if turn.ok and ttft is not None:
+            self._ttft_ms.append(ttft)
+        self._recent.append((turn.end_ns, turn.tokens or 0))
+
+    def line(self) -> str:
+        """`  14 s  users 100  turns 143/1,000  TTFT p95 210 ms  3,912 tokens/s  failed 0`"""
+        now = now_ns()
+        window_s = min(10.0, max(1.0, (now - self._start_ns) / 1e9))
+        self._recent = [item for item in self._recent if item[0] > now - window_s * 1e9]
+        speed = sum(tokens for _, tokens in self._recent) / window_s
+        ttft = f"{percentile(sorted(self._ttft_ms), 0.95):,.0f} ms" if self._ttft_ms else "–"
+        failed = ", ".join(f"{code} {n}" for code, n in self.failed.most_common(3)) or "0"
+        return (
+            f"{(now - self._start_ns) / 1e9:5.0f} s  users {self.users_in - self.users_out:,}"
+            f"  turns {self.turns:,}/{self._planned:,}  TTFT p95 {ttft}  {speed:,.0f} tokens/s  failed {failed}"
+        )

@@ -1,0 +1,209 @@
+"""One process's part of a run: what its users share, and where their finished turns go."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import orjson
+from locust.env import Environment
+
+from chatload.clock import now_ns, wall_offset_ns
+from chatload.errors import TurnError
+from chatload.meter.timing import e2e_ms, whole_ms
+from chatload.pacing.ramp import RampSegment, due_ns, global_user
+from chatload.plan import Plan
+from chatload.prompts.conversation import conversation_for, load_conversations
+from chatload.prompts.fixed import FixedPrompt
+from chatload.record.journal import FORMAT, JournalWriter
+from chatload.record.turn_record import to_line
+from chatload.turn import Message, Turn, TurnRequest
+from chatload.users.client import Target, target_for
+from chatload.users.health import Pulse
+from chatload.users.reader import Reader
+from chatload.wire.dialects import DIALECTS
+
+TICK_S = 0.002
+OWN_CONVERSATIONS = Path(__file__).parents[2] / "scenarios" / "prompts" / "conversations.jsonl"
+SAMPLE_USERS, SAMPLE_FAILURES = 3, 5
+
+
+class Talk(Protocol):
+    """What a user says: the same line again and again, or a conversation that grows."""
+
+    def ask(self) -> tuple[Message, ...]: ...
+    def heard(self, reply: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """What every process must know before its first user starts; the master sends it to its workers."""
+
+    run_id: str
+    folder: str
+    dialect: str
+    model: str
+    values: dict[str, Any]
+
+
+@dataclass(slots=True)
+class Place:
+    """Which of the run's users are this process's: every `workers`-th, from `position` on."""
+
+    position: int = 0
+    workers: int = 1
+    segments: list[RampSegment] = field(default_factory=list)
+
+
+class Session:
+    """Made when a run starts, closed when it ends. `deliver(raw, line)` passes each journal line on."""
+
+    def __init__(
+        self,
+        environment: Environment,
+        plan: Plan,
+        start: Start,
+        worker: str,
+        deliver: Callable[[bytes, dict[str, Any]], None],
+    ) -> None:
+        self.plan = plan
+        self.start = start
+        self.place = Place()
+        self.journal = JournalWriter(Path(start.folder) / f"journal-{worker}.jsonl")
+        self.worker = worker
+        self._environment = environment
+        self._deliver = deliver
+        self._reader = Reader(
+            kernel_stamps=plan.stamps == "kernel", tick_s=TICK_S if plan.load.think_time_s > 0 else 0.0
+        )
+        self.target: Target = target_for(plan, DIALECTS[start.dialect], self._reader, worker)
+        self._scripts = self._load_scripts()
+        self._users = 0
+        self._present = 0
+        self._kept_failures = 0
+        # A full collection over Locust's heap stops the loop for tens of ms: keep it out of measured time.
+        gc.collect()
+        gc.freeze()
+        self._gc_before = gc.get_threshold()
+        gc.set_threshold(200_000, 50, 1000)
+        self._emit_start()
+        self._pulse = Pulse(
+            self.emit, lambda: {"users": self._present, "in_flight": self._reader.open_streams}
+        )
+
+    def _emit_start(self) -> None:
+        at_ns = now_ns()
+        self.emit(
+            {
+                "kind": "start",
+                "format": FORMAT,
+                "run_id": self.start.run_id,
+                "at_ns": at_ns,
+                "utc_ns": at_ns + wall_offset_ns(),
+            }
+        )
+
+    def _load_scripts(self) -> list[list[str]]:
+        if not self.plan.load.history:
+            return []
+        return load_conversations(Path(self.plan.load.prompts or OWN_CONVERSATIONS))
+
+    def new_user(self) -> int:
+        """The run-wide number of the next user of this process, from 0."""
+        local, self._users = self._users, self._users + 1
+        return global_user(local, self.place.position, self.place.workers)
+
+    def due_ns(self, user: int) -> int:
+        """When `user` is due to come in; now, where Locust's own ramp decides."""
+        even = self.plan.load.ramp == "even" and self.place.segments
+        return due_ns(self.place.segments, user) if even else now_ns()
+
+    def talk_for(self, user: int) -> Talk:
+        """What `user` will say."""
+        if self.plan.load.history:
+            return conversation_for(user, self.plan.seed, self._scripts)
+        return FixedPrompt(self.plan.load.prompt)
+
+    def request(self, messages: tuple[Message, ...]) -> TurnRequest:
+        """The request of one turn of this run."""
+        plan = self.plan
+        return TurnRequest(
+            messages=messages,
+            model=self.start.model,
+            max_tokens=plan.max_tokens,
+            temperature=plan.temperature,
+            ask_usage=plan.ask_usage,
+            extra=plan.body,
+        )
+
+    def user_in(self, user: int) -> None:
+        """A user came in."""
+        self._present += 1
+        self.emit({"kind": "user", "at_ns": now_ns(), "user": user, "event": "in"})
+
+    def user_out(self, user: int, reason: str) -> None:
+        """A user is gone: "done" with its turns, or "stopped"."""
+        self._present -= 1
+        self.emit({"kind": "user", "at_ns": now_ns(), "user": user, "event": "out", "reason": reason})
+
+    def record(self, turn: Turn, asked: tuple[Message, ...], reply: str) -> None:
+        """Put a turn into the journal, and a finished one into Locust's statistics: one event a turn."""
+        if self._keeps_text(turn):
+            turn = replace(turn, prompt=asked[-1].content, text=reply)
+        self.emit(to_line(turn))
+        if turn.code == "interrupted":
+            return
+        self._environment.events.request.fire(
+            request_type="CHAT",
+            name="turn",
+            response_time=e2e_ms(turn) if turn.ok and turn.last_token_ns else whole_ms(turn) or 0.0,
+            response_length=turn.tokens or 0,
+            exception=None if turn.code is None else TurnError(turn.code, turn.detail or ""),
+            context={},
+            start_time=(turn.due_ns + wall_offset_ns()) / 1e9,
+            url=None,
+        )
+
+    def _keeps_text(self, turn: Turn) -> bool:
+        if self.plan.keep_text == "sample":
+            if not turn.ok and self._kept_failures < SAMPLE_FAILURES:
+                self._kept_failures += 1
+                return True
+            return turn.turn == 1 and turn.user < SAMPLE_USERS
+        return self.plan.keep_text == "all"
+
+    def emit(self, line: dict[str, Any]) -> None:
+        """Write one journal line here and pass it on."""
+        line.setdefault("worker", self.worker)
+        raw = orjson.dumps(line)
+        self.journal.append(raw)
+        self._deliver(raw, line)
+
+    def close(self, reason: str) -> None:
+        """End this process's part; users must be gone."""
+        self._pulse.stop()
+        self.emit({"kind": "end", "at_ns": now_ns(), "reason": reason, "ticks_missed": self._reader.ticks_missed,
+                   "clock_steps": len(self._reader.clock_steps), "lost_lines": self.journal.lost_lines})  # fmt: skip
+        self._reader.close()
+        self.journal.close()
+        gc.set_threshold(*self._gc_before)
+        gc.unfreeze()
+
+
+_sessions: dict[int, Session] = {}
+
+
+def session_of(environment: Environment) -> Session | None:
+    """The session of this process; None before a run, after it, and when it could not begin."""
+    return _sessions.get(id(environment))
+
+
+def set_session(environment: Environment, session: Session | None) -> None:
+    """Make `session` the one that new users join."""
+    if session is None:
+        _sessions.pop(id(environment), None)
+    else:
+        _sessions[id(environment)] = session

@@ -1,0 +1,74 @@
+"""A worker's side of a run: begins, ramps and drains as the master says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from locust.env import Environment
+from locust.runners import WorkerRunner
+
+from chatload.pacing.ramp import RampSegment
+from chatload.plan import Planner
+from chatload.users import link
+from chatload.users.session import Session, Start, session_of, set_session
+
+DRAIN_S = 8.0
+
+
+class Crew:
+    """One per worker process."""
+
+    def __init__(self, environment: Environment, planner: Planner, servers: tuple[str, ...]) -> None:
+        runner = environment.runner
+        assert isinstance(runner, WorkerRunner)
+        self._environment, self._runner = environment, runner
+        self._planner, self._servers = planner, servers
+        self._outbox: link.Outbox | None = None
+        runner.register_message(link.START, self._on_start)
+        runner.register_message(link.RAMP, self._on_ramp)
+        runner.register_message(link.ACK, self._on_ack)
+        runner.register_message(link.DRAIN, self._on_drain, concurrent=True)
+
+    def _on_start(self, environment: Environment, msg: Any) -> None:
+        self._close()
+        start = Start(**msg.data)
+        self._outbox = link.Outbox(self._runner.send_message)
+        plan = self._planner(start.values, self._servers)
+        outbox = self._outbox
+        worker = self._runner.client_id
+        session = Session(self._environment, plan, start, worker, lambda raw, line: outbox.add(raw))
+        set_session(self._environment, session)
+
+    def _on_ramp(self, environment: Environment, msg: Any) -> None:
+        session, data = session_of(self._environment), msg.data
+        if session is None:
+            return
+        if self._runner.client_id in data["workers"]:
+            session.place.position = data["workers"].index(self._runner.client_id)
+            session.place.workers = len(data["workers"])
+        session.place.segments.append(RampSegment(data["first_user"], data["start_ns"], data["users_per_s"]))
+
+    def _on_ack(self, environment: Environment, msg: Any) -> None:
+        if self._outbox is not None:
+            self._outbox.acknowledged(msg.data["number"])
+
+    def _on_drain(self, environment: Environment, msg: Any) -> None:
+        self._runner.stop()
+        self.finish("drained")
+        self._runner._send_stats()  # Locust's own last report, which its quit would give 0.5 s at most
+        self._runner.send_message(link.DRAINED, None)
+
+    def finish(self, reason: str) -> None:
+        """Ship the last lines and close; also on SIGTERM and Ctrl-C. Safe to call twice."""
+        session = session_of(self._environment)
+        if session is not None:
+            session.close(reason)
+            set_session(self._environment, None)
+        if self._outbox is not None:
+            self._outbox.drain(DRAIN_S)
+            self._close()
+
+    def _close(self) -> None:
+        if self._outbox is not None:
+            self._outbox.close()
+            self._outbox = None

@@ -1,0 +1,107 @@
+"""The floors of the house (docs/architecture.md): a module imports lower floors or its own folder, no other."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+FLOORS = {
+    "chatload": 0,
+    "chatload.turn": 0,
+    "chatload.clock": 0,
+    "chatload.errors": 0,
+    "chatload.quantiles": 0,
+    "chatload.wire": 1,
+    "chatload.prompts": 1,
+    "chatload.pacing": 1,
+    "chatload.slo": 1,
+    "chatload.meter": 2,
+    "chatload.record": 3,
+    "chatload.plan": 3,
+    "chatload.report": 4,
+    "chatload.users": 4,
+    "chatload.webui": 5,
+    "chatload.run": 5,
+    "chatload.demo": 5,
+    "chatload.__main__": 5,
+    "plots": 5,
+    "simulator": 0,
+}
+
+ONLY_IN = {
+    "locust": ("chatload.users", "chatload.webui", "chatload.run"),
+    "gevent": ("chatload.users", "chatload.webui", "chatload.run"),
+    "geventhttpclient": ("chatload.users",),
+    "flask": ("chatload.webui",),
+    "sseclient": ("chatload.wire",),
+    "matplotlib": ("plots",),
+    "numpy": ("plots",),
+}
+
+FORBIDDEN_NAMES = {"utils", "common", "base", "core", "helpers", "misc"}
+
+
+def modules() -> list[tuple[str, Path]]:
+    found = []
+    for package in ("chatload", "simulator", "plots"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            parts = path.relative_to(ROOT).with_suffix("").parts
+            found.append((".".join(parts[:-1] if parts[-1] == "__init__" else parts), path))
+    return found
+
+
+def room(module: str) -> str:
+    """The longest entry of FLOORS that is this module or a package around it."""
+    fitting = [name for name in FLOORS if module == name or module.startswith(name + ".")]
+    return max(fitting, key=len)
+
+
+def imported(path: Path) -> list[str]:
+    names: list[str] = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            assert node.level == 0, f"{path}: relative import"
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
+    return names
+
+
+@pytest.mark.parametrize(
+    ("module", "path"), modules(), ids=lambda value: str(value) if isinstance(value, str) else ""
+)
+def test_a_module_imports_only_lower_floors_or_its_own_room(module: str, path: Path) -> None:
+    here = room(module)
+    for name in imported(path):
+        top = name.split(".")[0]
+        if top in ("chatload", "simulator", "plots"):
+            there = room(name)
+            assert there == here or there == "chatload" or FLOORS[there] < FLOORS[here], (
+                f"{module} imports {name}"
+            )
+            if "simulator" in (module.split(".")[0], top):
+                assert module.split(".")[0] == top, f"{module} imports {name}: the simulator shares no code"
+        elif top in ONLY_IN:
+            assert module.startswith(ONLY_IN[top]), f"{module} imports {name}, which only {ONLY_IN[top]} may"
+
+
+@pytest.mark.parametrize("package", ["simulator", "chatload"])
+def test_no_floor_is_missing_from_the_table(package: str) -> None:
+    if package == "chatload":
+        tops = {".".join(m.split(".")[:2]) for m, _ in modules() if m.startswith("chatload.")}
+        assert tops <= set(FLOORS), f"give {tops - set(FLOORS)} a floor"
+
+
+def test_no_pit_for_everything() -> None:
+    for module, _ in modules():
+        assert not FORBIDDEN_NAMES & set(module.split(".")), module
+
+
+def test_locustfiles_are_short_and_named_unlike_packages() -> None:
+    for path in (ROOT / "locustfiles").glob("*.py"):
+        assert len(path.read_text(encoding="utf-8").splitlines()) <= 60, path
+        assert path.stem not in ("chatload", "simulator", "plots"), path
