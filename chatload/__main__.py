@@ -1,0 +1,48 @@
+"""`python -m chatload COMMAND`: everything that is done with run folders, without Locust."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+from chatload.errors import UsageError
+from chatload.report.command import report
+
+COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
+    "report": report,
+}
+"""The map of commands: name → function of its arguments that returns the exit code."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one command. 2 for a mistake of the user, told in one line each."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal that cannot show “–” is no reason to fail
+    if argv and argv[0] in ("-h", "--help"):
+        sys.stdout.write(usage())
+        return 0
+    if not argv or argv[0] not in COMMANDS:
+        asked = f"{argv[0]!r}: unknown command" if argv else "no command"
+        sys.stderr.write(f"{asked}: must be one of {', '.join(COMMANDS)} (see python -m chatload --help)\n")
+        return 2
+    try:
+        return COMMANDS[argv[0]](argv[1:])
+    except UsageError as error:
+        sys.stderr.write("\n".join(error.lines) + "\n")
+        return 2
+    except BrokenPipeError:  # the reader of our pipe (head, less) has left: nothing is wrong
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def usage() -> str:
+    """All commands, one line each."""
+    lines = [f"  {name:<10}{function.__doc__}" for name, function in COMMANDS.items()]
+    return "usage: python -m chatload COMMAND …\n\n" + "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

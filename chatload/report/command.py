@@ -1,0 +1,80 @@
+"""`python -m chatload report`: reads run folders, prints; writes nothing but an absent summary.json."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from chatload.errors import UsageError
+from chatload.record.journal import Run, read_run
+from chatload.record.manifest import write_json
+from chatload.report.aggregate import summarise
+from chatload.report.caveats import caveats
+from chatload.report.side_by_side import comparison_text
+from chatload.report.text import report_text
+
+SUMMARY = "summary.json"
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse whose mistakes end like all others: one line, exit 2."""
+
+    def error(self, message: str) -> NoReturn:
+        raise UsageError([f"{self.prog}: {message} (see {self.prog} --help)"])
+
+
+def report(argv: Sequence[str]) -> int:
+    """what a run measured; several runs side by side"""
+    parser = Parser(prog="python -m chatload report", description="Print what runs measured. Exit code 0.")
+    parser.add_argument("runs", nargs="+", metavar="RUN", type=Path, help="run folder, such as results/…")
+    parser.add_argument("--json", action="store_true", help="print the summary (several: a list) as JSON")
+    chosen = parser.parse_args(argv)
+    runs = read_runs(chosen.runs)
+    summaries = [summary_of(run) for run in runs]
+    for run, summary in zip(runs, summaries, strict=True):
+        if not (run.folder / SUMMARY).exists() and run.manifest.get("ended") not in (None, "running"):
+            keep_summary(run, summary)
+    if chosen.json:
+        content = summaries[0] if len(summaries) == 1 else summaries
+        sys.stdout.write(
+            json.dumps(content, indent=2) + "\n"
+        )  # ASCII: a server's words stay words on a terminal
+    elif len(runs) == 1:
+        sys.stdout.write(report_text(runs[0], summaries[0]))
+    else:
+        sys.stdout.write(comparison_text(runs, summaries))
+    return 0
+
+
+def read_runs(folders: Sequence[Path]) -> list[Run]:
+    """The runs of all folders; UsageError with one line for each folder that holds none."""
+    runs: list[Run] = []
+    mistakes: list[str] = []
+    for folder in folders:
+        try:
+            runs.append(read_run(folder))
+        except UsageError as error:
+            mistakes += error.lines
+        except OSError as error:
+            mistakes.append(f"{folder}: cannot be read: {error.strerror}")
+    if mistakes:
+        raise UsageError(mistakes)
+    return runs
+
+
+def summary_of(run: Run) -> dict[str, Any]:
+    """The content of summary.json, doubts included."""
+    summary = summarise(run)
+    return {**summary, "caveats": caveats(run, summary)}
+
+
+def keep_summary(run: Run, summary: dict[str, Any]) -> None:
+    """Write summary.json beside the journals; a folder we may only read is no mistake."""
+    try:
+        write_json(run.folder / SUMMARY, summary)
+    except OSError as error:
+        sys.stderr.write(f"{run.folder / SUMMARY}: not written: {error.strerror}\n")

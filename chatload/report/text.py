@@ -1,0 +1,261 @@
+"""`python -m chatload report RUN`: one run in words and tables, 80 columns wide."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from chatload.errors import CODES
+from chatload.meter.timing import e2e_ms, felt_tokens_per_s, first_byte_ms, ttft_ms
+from chatload.record.journal import Run
+from chatload.report.aggregate import failure_code, is_failed
+from chatload.report.caveats import caveats
+from chatload.report.distribution import PERCENTILES, describe
+from chatload.report.layout import indented, number, plural, seconds, section, share, statistic, table
+from chatload.report.untrusted import one_line, plain
+from chatload.turn import Turn
+
+Summary = Mapping[str, Any]
+STATISTICS = ("mean", "min", "p50", "p90", "p95", "p99", "max")
+SLOWEST = 5
+SAMPLE_LINES = 40
+
+METRICS = (
+    ("TTFT", "ms", "ttft_ms"),
+    ("first byte", "ms", "first_byte_ms"),
+    ("E2E", "ms", "e2e_ms"),
+    ("TPOT", "ms", "tpot_ms"),
+    ("ITL", "ms", "itl_ms"),
+    ("event gap", "ms", "gap_ms"),
+    ("longest gap", "ms", "max_gap_ms"),
+    ("decode speed", "tokens/s", "decode_tokens_per_s"),
+    ("felt speed", "tokens/s", "felt_tokens_per_s"),
+)
+"""Rows of the table of turns: words, unit, key of the summary."""
+
+
+def report_text(run: Run, summary: Summary) -> str:
+    """The whole report of one run."""
+    parts = [
+        indented(verdict(summary), "", ""),
+        _heading(run, summary),
+        *(part(run, summary) for part in (_doubts, _turns, _sureness, _aggregate, _system)),
+        *(part(run, summary) for part in (_stalls, _failures, _slowest, _sample)),
+        ["", "How each number is defined: docs/metrics.md."],
+    ]
+    return "\n".join(line for part in parts for line in part) + "\n"
+
+
+def verdict(summary: Summary) -> str:
+    """The run in a sentence: turns good, TTFT, reading speed, longest silence."""
+    planned = summary["planned_turns"] or summary["turns"] + summary["interrupted"]
+    good = f"{summary['succeeded']:,} of {plural(planned, 'turn')} good"
+    if not summary["succeeded"]:
+        return f"{good}: nothing to measure."
+    felt = summary["felt_tokens_per_s"]
+    speed = f"each user reads {number(felt['p50'])} tokens/s (p50), slowest {number(felt['min'])}"
+    return f"{good}; {_tail(summary)}; {speed}; longest silence {seconds(summary['max_gap_ms']['max'])}."
+
+
+def _tail(summary: Summary) -> str:
+    """TTFT at the highest of p95 and p50 that n supports, else the worst one seen."""
+    found = summary["ttft_ms"]
+    for name in ("p95", "p50"):
+        if name not in found["too_small"]:
+            return f"TTFT {name} {seconds(found[name])}"
+    return f"TTFT at most {seconds(found['max'])}"
+
+
+def _heading(run: Run, summary: Summary) -> list[str]:
+    manifest, server = run.manifest, run.manifest.get("server") or {}
+    started = one_line(manifest.get("started_utc") or "?", 30).replace("T", " ").replace("Z", " UTC")
+    words = one_line(server.get("words") or "unknown server", 120)
+    where = one_line(server.get("host") or "?", 120)
+    lines = [
+        ("Run", f"{one_line(run.folder.name, 100)}, {started}, {_length(summary)}"),
+        ("Plan", one_line(manifest.get("plan_sentence") or "not recorded", 400)),
+        (
+            "Server",
+            f"{words} at {where}" + (f", dialect {server['dialect']}" if server.get("dialect") else ""),
+        ),
+    ]
+    return ["", *(line for name, text in lines for line in indented(one_line(text, 500), f"{name:<8}"))]
+
+
+def _length(summary: Summary) -> str:
+    return f"{number(summary['seconds'])} s from first due to last end"
+
+
+def _doubts(run: Run, summary: Summary) -> list[str]:
+    words = caveats(run, summary)
+    if not words:
+        return ["", "Doubts: none found."]
+    return ["", "Doubts", *(line for doubt in words for line in indented(doubt, "  - ", "    "))]
+
+
+def _turns(run: Run, summary: Summary) -> list[str]:
+    rows = [["", "", *STATISTICS]]
+    for words, unit, key in METRICS:
+        found = summary[key]
+        if not found or not found["n"] or (key == "gap_ms" and summary["itl_ms"]):
+            continue
+        rows.append([words, unit, *(statistic(found, name) for name in STATISTICS)])
+    failed = sum(summary["failed"].values())
+    lines = table(rows, left=2) if len(rows) > 1 else ["none"]
+    if failed:
+        lines += ["", "with failed turns as endless:", *_endless(summary)]
+    return section(f"Good turns ({summary['succeeded']:,})", lines)
+
+
+def _endless(summary: Summary) -> list[str]:
+    rows = [["", "", *PERCENTILES]]
+    for words, key in (("TTFT", "ttft_ms"), ("E2E", "e2e_ms")):
+        found = summary["with_failures"][key]
+        cells = ["endless" if found[name] is None else statistic(found, name) for name in PERCENTILES]
+        rows.append([words, "ms", *cells])
+    return table(rows, left=2)
+
+
+def _sureness(run: Run, summary: Summary) -> list[str]:
+    rows = [["", "", *PERCENTILES]]
+    for words, unit, key in METRICS:
+        intervals = (summary[key] or {}).get("interval")
+        if intervals and key in ("ttft_ms", "e2e_ms", "decode_tokens_per_s", "felt_tokens_per_s"):
+            rows.append([words, unit, *(_between(intervals.get(name)) for name in PERCENTILES)])
+    if len(rows) == 1:
+        return []
+    return section(
+        "How sure: 95 % intervals of the percentiles, turns taken as independent", table(rows, left=2)
+    )
+
+
+def _between(interval: list[float] | None) -> str:
+    return "n too small" if interval is None else f"{number(interval[0])} … {number(interval[1])}"
+
+
+def _aggregate(run: Run, summary: Summary) -> list[str]:
+    """JMeter's Aggregate Report: all samples, failures too, elapsed = the whole turn."""
+    turns = [turn for turn in run.turns if turn.ok or is_failed(turn)]
+    if not turns:
+        return []
+    elapsed = describe((turn.end_ns - (turn.sent_ns or turn.due_ns)) / 1e6 for turn in turns)
+    length_s, kilobytes = summary["seconds"], sum(turn.bytes for turn in turns) / 1024
+    rows = [
+        ["turns", "average", "median", "90 %", "95 %", "99 %", "min", "max", "failed", "turns/s", "KB/s"],
+        [
+            f"{len(turns):,}",
+            *(statistic(elapsed, name) for name in ("mean", "p50", "p90", "p95", "p99", "min", "max")),
+            share(sum(summary["failed"].values()), len(turns)),
+            number(len(turns) / length_s if length_s else None),
+            number(kilobytes / length_s if length_s else None),
+        ],
+    ]
+    title = "Aggregate report: whole turns in ms, failed ones included"
+    return section(title, table(rows, left=0, gap=1))
+
+
+def _system(run: Run, summary: Summary) -> list[str]:
+    steady = summary["steady"] or {}
+    rows = [["", "", "whole run", "all users in"]]
+    for words, unit, key in (
+        ("length", "s", "seconds"),
+        ("good turns", "1/s", "requests_per_s"),
+        ("output tokens", "tokens/s", "tokens_per_s"),
+    ):
+        rows.append([words, unit, number(summary[key]), number(steady.get(key))])
+    lines = table(rows, left=2)
+    lines += [
+        "",
+        f"{plural(summary['tokens'], 'token')}, {plural(summary['conversations'], 'complete conversation')}.",
+    ]
+    return section("The server as a whole", lines)
+
+
+def _stalls(run: Run, summary: Summary) -> list[str]:
+    stalls = summary["stalls"]
+    rule, waited = stalls["rule"], stalls["reading_underrun_ms"]
+    if not summary["succeeded"]:
+        return []
+    hit = f"{plural(stalls['count'], 'stall')} in {plural(stalls['replies'], 'reply')}"
+    of_all = (
+        f"({share(stalls['replies'], summary['succeeded'])}), the longest {seconds(stalls['longest_ms'])}"
+    )
+    lines = [
+        f"{hit} {of_all}" if stalls["count"] else "none",
+        f"a reader of {number(stalls['reader_tokens_per_s'])} tokens/s waits after the first token: "
+        f"mean {seconds(waited['mean'])}, most {seconds(waited['max'])}",
+    ]
+    limits = (
+        f"{rule['limit_s']:g} s, or over {rule['factor']:g}× the reply's median and {rule['floor_s']:g} s"
+    )
+    return section(f"Stalls: gaps over {limits}", lines)
+
+
+def _failures(run: Run, summary: Summary) -> list[str]:
+    if not summary["failed"]:
+        return []
+    lines = []
+    for code, n in summary["failed"].items():
+        example = next(turn for turn in run.turns if is_failed(turn) and failure_code(turn) == code)
+        words = CODES.get(code, "a code this version does not know")
+        lines += indented(f"{n:,} {one_line(code, 30)} ({share(n, summary['turns'])}): {words}")
+        detail = one_line(example.detail or "no detail", 200)
+        lines += indented(f"user {example.user} turn {example.turn}: {detail}", "      e.g. ")
+    return ["", "Failures", *lines]
+
+
+def _slowest(run: Run, summary: Summary) -> list[str]:
+    lines = []
+    for words, of in (("first byte", first_byte_ms), ("TTFT", ttft_ms)):
+        timed = [(value, turn) for turn in run.turns if turn.ok and (value := of(turn)) is not None]
+        timed.sort(key=lambda pair: -pair[0])
+        if timed:
+            rows = [
+                [
+                    "user",
+                    "turn",
+                    "at s",
+                    "first byte ms",
+                    "TTFT ms",
+                    "E2E ms",
+                    "tokens",
+                    "tokens/s",
+                    "request",
+                ]
+            ]
+            rows += [_row(turn, run.turns[0].due_ns) for _, turn in timed[:SLOWEST]]
+            lines += section(f"Slowest good turns by {words}", table(rows, left=0, gap=1))
+    return lines
+
+
+def _row(turn: Turn, start_ns: int) -> list[str]:
+    formulas: tuple[Callable[[Turn], float | None], ...] = (first_byte_ms, ttft_ms, e2e_ms)
+    return [
+        f"{turn.user}",
+        f"{turn.turn}",
+        f"{((turn.sent_ns or turn.due_ns) - start_ns) / 1e9:.1f}",
+        *(number(of(turn)) for of in formulas),
+        f"{turn.tokens:,}" if turn.tokens is not None else "–",
+        number(felt_tokens_per_s(turn)),
+        one_line(turn.request_id, 14),
+    ]
+
+
+def _sample(run: Run, summary: Summary) -> list[str]:
+    turn = next((turn for turn in run.turns if turn.ok and turn.text), None)
+    if turn is None:
+        return section("Sample reply", ["none was kept (see --keep-text)"]) if summary["succeeded"] else []
+    finish = one_line(turn.finish or "none", 30)
+    title = (
+        f"Sample reply: user {turn.user} turn {turn.turn}, {plural(turn.tokens or 0, 'token')}, "
+        f"TTFT {seconds(ttft_ms(turn))}, finish {finish}"
+    )
+    lines = indented(one_line(turn.prompt, 1000), "  > ") if turn.prompt else []
+    reply = indented(plain(turn.text or "").strip("\n"), "  | ", "  | ")
+    if len(reply) > SAMPLE_LINES:
+        reply = [
+            *reply[:SAMPLE_LINES],
+            f"  … {len(reply) - SAMPLE_LINES:,} more lines: in the journal, “text” of",
+        ]
+        reply.append(f"    turn_id {one_line(turn.turn_id, 60)}")
+    return ["", *indented(title, "", "  "), *lines, *(line.rstrip() for line in reply)]
