@@ -121,6 +121,10 @@ class _WholeEvents:
     def __iter__(self) -> Iterator[bytes]:
         size = lines = 0
         for piece in self._lf_pieces():
+            if not size and piece.endswith(b"\n\n"):  # the usual case: whole events, nothing held
+                self._any = True
+                yield piece
+                continue
             self._held.append(piece)
             size += len(piece)
             if b"\n" in piece:  # a piece without a line end completes nothing: joining it could wait
@@ -154,8 +158,7 @@ class _WholeEvents:
             if b"\r" in piece:
                 after_cr = piece.endswith(b"\r")
                 piece = piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-            if piece:
-                yield piece
+            yield piece
         if start:
             yield start
 

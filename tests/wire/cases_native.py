@@ -79,6 +79,8 @@ VLLM_GENERATE = [
          frame(" a river") + frame(" a river small") + frame(" a river "), " a river small", finish="end"),
     _generate("a stop string is cut off, then repeated",
          frame(" a riv") + frame(" a") + frame(" a"), " a riv", finish="end"),
+    _generate("cut off and back again", frame(" a riv") + frame(" a") + frame(" a river"), " a river",
+              finish="end"),
     _generate("U+FFFD is repaired", frame("a\ufffd") + frame("a\ufffd") + frame("a你") + frame("a你b"),
          "a你b", deltas=5, finish="end"),
     _generate("U+FFFD stays", frame("a\ufffd"), "a\ufffd", finish="end"),

@@ -107,7 +107,8 @@ VLLM = [
     Case("usage event", ROLE + THERE + WAS + sse(chat(None, usage=usage(2))) + DONE, "There was",
          deltas=4, tokens=(None,) * 4, finish="stop", usage=_AFTER_TWO),
     Case("usage null until the end",
-         sse(chat({"content": "There"}, usage=None)) + sse(chat({"content": " was"}, "length", usage=usage(2)))
+         sse(chat({"content": "There"}, usage=None))
+         + sse(chat({"content": " was"}, "length", usage=usage(2)))
          + DONE, "There was", tokens=(None, None), finish="length", usage=_AFTER_TWO),
     Case("continuous usage, 4 tokens in an event",
          sse(chat({"role": "assistant", "content": ""}, usage=usage(0)))
@@ -120,7 +121,8 @@ VLLM = [
          "There was", tokens=(2,), finish="stop", usage=_AFTER_TWO),
     Case("reasoning before content",
          ROLE + sse(chat({"reasoning": "Hm"})) + sse(chat({"reasoning": ".", "reasoning_content": "."}))
-         + sse(chat({"reasoning_content": " Well."})) + WAS + DONE, " was", "Hm. Well.", deltas=5, finish="stop"),
+         + sse(chat({"reasoning_content": " Well."})) + WAS
+         + DONE, " was", "Hm. Well.", deltas=5, finish="stop"),
     Case("tool call",
          ROLE + sse(chat({"tool_calls": [{"index": 0, "id": "c1", "type": "function",
                                           "function": {"name": "look", "arguments": ""}}]}))
@@ -186,11 +188,13 @@ OTHERS = [
          + _vllm_012({"role": None, "content": ""}, "stop") + DONE,
          "There was a", deltas=5, finish="stop", reply_id="cmpl-3f0c"),
     _completion("vLLM 0.1.2 completions",
-         sse({"id": "cmpl-90ab", "choices": [{"index": 0, "text": " there", "finish_reason": None}]}, spaced=True)
+         sse({"id": "cmpl-90ab", "choices": [{"index": 0, "text": " there", "finish_reason": None}]},
+             spaced=True)
          + DONE + sse({"id": "cmpl-90ab", "choices": [{"index": 0, "text": "", "finish_reason": "length"}]},
                       spaced=True) + DONE, " there", deltas=2, finish="length"),
     Case("TGI 3.3 chat", sse(_tgi_chat("There")) + sse(_tgi_chat("", "stop"))
-         + sse(_tgi_chat(None, use=usage(2, 12))) + DONE, "There", deltas=3, tokens=(None,) * 3, finish="stop",
+         + sse(_tgi_chat(None, use=usage(2, 12)))
+         + DONE, "There", deltas=3, tokens=(None,) * 3, finish="stop",
          usage=Usage(2, 12)),
     Case("TGI 2.3 chat: usage inside the finish event",
          sse(_tgi_chat("There")) + sse(_tgi_chat(" was", "length", usage(2, 12))) + DONE, "There was",
@@ -208,32 +212,38 @@ OTHERS = [
     Case("TGI chat with status 429", _error({"message": "wait", "http_status_code": 429}) + DONE,
          fails="overloaded"),
     Case("llama.cpp: role and first token in one write",
-         _llama(_llama_choice({"role": "assistant", "content": None})) + _llama(_llama_choice({"content": "There"}))
+         _llama(_llama_choice({"role": "assistant", "content": None}))
+         + _llama(_llama_choice({"content": "There"}))
          + _llama(_llama_choice({"content": " was"})) + _llama(_llama_choice({}, "stop"))
-         + _llama([], usage={**usage(2, 41), "prompt_tokens_details": {"cached_tokens": 26}}, timings=_TIMINGS)
-         + DONE, "There was", deltas=5, finish="stop", usage=Usage(2, 41, 26), reply_id="chatcmpl-Qw3r"),
+         + _llama([], usage={**usage(2, 41), "prompt_tokens_details": {"cached_tokens": 26}},
+                  timings=_TIMINGS) + DONE,
+         "There was", deltas=5, finish="stop", usage=Usage(2, 41, 26), reply_id="chatcmpl-Qw3r"),
     Case("llama.cpp: timings on the finish event",
          _llama(_llama_choice({"content": "There"})) + _llama(_llama_choice({"content": " was"}))
          + _llama(_llama_choice({}, "length"), timings=_TIMINGS) + DONE, "There was", tokens=(None,) * 3,
          finish="length", usage=Usage(2, 41, 26)),
     Case("llama.cpp: timings in every event",
          _llama(_llama_choice({"content": "There"}), timings={"predicted_n": 1, "prompt_n": 3})
-         + _llama(_llama_choice({"content": " was"}, "stop"), timings={"predicted_n": 2, "prompt_n": 3}) + DONE,
+         + _llama(_llama_choice({"content": " was"}, "stop"), timings={"predicted_n": 2, "prompt_n": 3})
+         + DONE,
          "There was", tokens=(1, 1), finish="stop", usage=Usage(2, 3)),
     Case("llama.cpp error, no [DONE]", _llama(_llama_choice({"content": "There"}))
          + _error({"code": 500, "message": "slot lost", "type": "server_error"}), "There",
          fails="in_band_error", says="slot lost"),
     Case("SGLang",
-         _bare({"reasoning_content": None, "role": "assistant", "content": ""}, finish_reason=None, matched_stop=None)
+         _bare({"reasoning_content": None, "role": "assistant", "content": ""}, finish_reason=None,
+               matched_stop=None)
          + _bare({"reasoning_content": None, "content": "There"}, finish_reason=None)
          + _bare({"reasoning_content": None}, finish_reason="stop", matched_stop=2)
-         + sse({"id": "req-1", "choices": [], "usage": usage(2, prompt_tokens_details=None, reasoning_tokens=0)})
-         + DONE, "There", deltas=4, finish="stop", usage=_AFTER_TWO),
+         + sse({"id": "req-1", "choices": [], "usage": usage(2, reasoning_tokens=0)}) + DONE,
+         "There", deltas=4, finish="stop", usage=_AFTER_TWO),
     Case("SGLang: queue full inside 200",
-         _error({"object": "error", "message": "The request queue is full.", "type": "x", "code": 503}, True) + DONE,
+         _error({"object": "error", "message": "The request queue is full.", "type": "x", "code": 503},
+                True) + DONE,
          fails="overloaded", says="queue is full"),
     Case("lmdeploy: null keys dropped, escapes",
-         b'data: {"id": "c", "choices": [{"index": 0, "delta": {"role": "assistant", "content": "There"}}]}\n\n'
+         b'data: {"id": "c", "choices": [{"index": 0, "delta": {"role": "assistant", '
+         b'"content": "There"}}]}\n\n'
          b'data: {"id": "c", "choices": [{"index": 0, "delta": {"role": "assistant", "content": " \\u4f60"}, '
          b'"finish_reason": "stop"}], "usage": null}\n\n' + sse({"choices": [], "usage": usage(2)}) + DONE,
          "There 你", deltas=3, finish="stop", usage=_AFTER_TWO),
@@ -258,7 +268,8 @@ OTHERS = [
          _bare({"content": "There"}) + b'data: {"error": "no "tensor" here"}\n\n', "There",
          fails="in_band_error", says='no "tensor" here'),
     Case("FastChat: error_code without error",
-         _bare({"content": "There"}) + sse({"text": "**NETWORK ERROR**", "error_code": 50001}) + DONE, "There",
+         _bare({"content": "There"}) + sse({"text": "**NETWORK ERROR**", "error_code": 50001})
+         + DONE, "There",
          fails="in_band_error", says="NETWORK ERROR"),
     Case("FastChat: error_code 0 is none", sse({**chat({"content": "a"}, "stop"), "error_code": 0}), "a",
          finish="stop"),

@@ -18,7 +18,7 @@ def test_a_reply_decodes_the_same_however_it_is_cut(case: Case) -> None:
     assert "".join(d.text for d in deltas) == case.text
     assert "".join(d.reasoning for d in deltas) == case.reasoning
     assert "".join(d.tool_text for d in deltas) == case.tool_text
-    finishes = [d.finish for d in deltas if d.finish]
+    finishes = [d.finish for d in deltas if d.finish is not None]
     assert finishes == ([case.finish] if case.finish else [])
     if case.deltas is not None:
         assert len(deltas) == case.deltas

@@ -35,9 +35,13 @@ TGI_093 = {"/info": _json(model_id="meta/llama", version="0.9.3", sha="x"), "/ge
 TGI_3 = {"/info": _json(model_id="meta/llama", version="3.3.7"), "/v1/models": _models("meta", "meta/llama")}
 VLLM_OLD = {**dict.fromkeys(("/info", "/version", "/props", "/health"), NOT_FOUND), "/generate": NOT_FOUND}
 NATIVE = {**dict.fromkeys(PROBE_PATHS, NOT_FOUND), "/generate": NOT_ALLOWED}
-EVERY = dict(
-    info="get_info", version="get_version", props="get_props", v1_models="models", health="get_health"
-)
+EVERY = {
+    "info": "get_info",
+    "version": "get_version",
+    "props": "get_props",
+    "v1_models": "models",
+    "health": "get_health",
+}
 
 TABLE: list[tuple[str, dict[str, tuple[int, bytes]], Found]] = [
     ("TGI 0.9.3", TGI_093, Found("TGI", "0.9.3", "tgi", "meta/llama", "TGI 0.9.3 (GET /info)")),
