@@ -1,0 +1,66 @@
+"""Processes for tests of the whole suite: the truth server and Locust, each on its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def truth_server(tmp_path: Path) -> Iterator[Callable[[str], tuple[str, Path]]]:
+    """Start a truth server for a table; gives its address and its log."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def start(table: str) -> tuple[str, Path]:
+        log = tmp_path / f"{table}.log"
+        process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("truth_server.py")), table, str(log)],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        processes.append(process)
+        assert process.stdout is not None
+        return f"http://127.0.0.1:{int(process.stdout.readline())}", log
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def locust(*arguments: str, limit_s: float = 120, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run the chat locustfile headless in its own process, from the root of the repository."""
+    command = [sys.executable, "-m", "locust", "-f", "locustfiles/chat.py", "--headless", "--only-summary"]
+    return subprocess.run(
+        [*command, *arguments],
+        cwd=ROOT,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=limit_s,
+        check=False,
+    )
+
+
+def read_lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def turns_of(folder: Path) -> list[dict[str, Any]]:
+    """The turn lines of all journals of a run folder, in order, each turn once."""
+    turns = {
+        line["turn_id"]: line
+        for path in sorted(folder.glob("journal-*.jsonl"))
+        for line in read_lines(path)
+        if line["kind"] == "turn"
+    }
+    return sorted(turns.values(), key=lambda turn: (turn["due_ns"], turn["turn_id"]))
