@@ -138,4 +138,6 @@ def build_engine(profile: str, knobs: Mapping[str, object], seed: int = 0) -> En
     Raises ValueError naming all knobs (or profiles) there are. `seed` is for costs with noise.
     """
     facts = load_profile(profile)
-    return Engine(build_scheduler(facts, knobs), facts.cost)
+    scheduler = build_scheduler(facts, knobs)
+    seats = getattr(getattr(scheduler, "limits", None), "max_num_seqs", 0)
+    return Engine(scheduler, facts.cost.with_seats(seats))

@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from simulator.cost import Cost
+from simulator.frontend import FrontendCost
+from simulator.publish import PublishModel
 from simulator.scheduler import Scheduler
 from simulator.scheduler_tgi import TgiLimits, TgiScheduler
 from simulator.scheduler_tgi_3 import Tgi3Limits, Tgi3Scheduler
@@ -25,6 +27,9 @@ SCHEDULERS: dict[str, tuple[str, type[Any], Callable[[Any], Scheduler]]] = {
     "tgi-3": ("tgi", Tgi3Limits, Tgi3Scheduler),
 }
 
+# Engine steps inside the HTTP event loop: no background loop before 0.1.5, see simulator/publish.py.
+BLOCKING = ("vllm-0.1.2", "vllm-0.1.3")
+
 # Knobs that are no limit of the scheduler themselves, but make the number of KV blocks.
 MEMORY_KNOBS: dict[str, object] = {"gpu_memory_utilization": 0.9, "num_gpu_blocks_override": 0}
 
@@ -39,6 +44,7 @@ class Profile:
     name: str
     scheduler: str
     cost: Cost
+    frontend: FrontendCost
     defaults: Mapping[str, object]
     gpu_gib: float
     fixed_gib: float
@@ -76,17 +82,22 @@ def load_profile(name: str) -> Profile:
     if hardware is None or costs is None:
         raise ValueError(f"no profile {name!r}: there are {', '.join(profile_names())}")
     constants = {f.name: costs[f.name] for f in fields(Cost) if f.name in costs}
-    if "graph_sizes" in constants:
-        constants["graph_sizes"] = tuple(constants["graph_sizes"])
+    waits = {f.name: float(costs[f.name]) for f in fields(FrontendCost) if f.name in costs}
     return Profile(
         name=name,
         scheduler=scheduler,
         cost=Cost(**constants),
+        frontend=FrontendCost(**waits),
         defaults={**hardware.get("knobs", {}).get(scheduler, {})},
         gpu_gib=float(hardware["gpu_gib"]),
         fixed_gib=float(costs.get("fixed_gib", hardware["fixed_gib"])),
         block_mib=float(hardware["block_mib"]),
     )
+
+
+def publish_model(profile: str, seed: int) -> PublishModel:
+    """How the HTTP side of that profile's server shows engine steps to its streams."""
+    return PublishModel(blocking=load_profile(profile).scheduler in BLOCKING, seed=seed)
 
 
 def knob_defaults(profile: Profile) -> dict[str, object]:
