@@ -1,0 +1,292 @@
+"""From tokens to bytes: one encoder for all SSE dialects, driven by a StreamWire's templates.
+
+A template is the event's payload with slots: constants of the reply (`<id> <model> <created> <fp>`) and
+values of the event (`<text> <tok> <index> <ids> <usage> <now>`); those of an ending also have `<finish>
+<prompt> <count> <total>` and whatever the server's `finals` brings.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import orjson
+
+from simulator.job import Job
+from simulator.truth import Marks
+from simulator.words import EOS, EOS_ID, Token
+
+_SLOT = re.compile(r"<([a-z_]+)>")
+ONE_TOKEN: Marks = ((1, "token"),)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamWire:
+    """One endpoint's stream, switch by switch (reference/protocols.md 9.8).
+
+    `role_when`: never | engine (before it) | first (with the first token). `finish` None: the reason rides on
+    the last token (`last`). `usage_when`: never | asked (an event of its own) | asked-on-finish (fills the last
+    event's `<usage>`) | replaces-finish. `done_when`: never | end | every-step. `pack`: none | ends (role with
+    the first token, finish with usage) | all (the events of one wake-up in one HTTP chunk).
+    `<usage>` is `usage_running` where a count stands, else `usage_blank` (`usage_asked_blank` if asked for).
+    """
+
+    token: str
+    role: str | None = None
+    role_when: str = "never"
+    last: str | None = None
+    finish: str | None = None
+    usage: str | None = None
+    usage_when: str = "asked"
+    usage_blank: str = ""
+    usage_asked_blank: str = ""
+    usage_running: str = ""
+    done_when: str = "end"
+    prefix: str = "data: "
+    end: str = "\n\n"
+    pack: str = "none"
+    ascii_only: bool = False
+    one_token_events: bool = False
+    skip_blank: bool = False
+    eos: Token = EOS
+    leading_space: bool = False
+    error: str = ""
+    error_done: bool = True
+    finish_words: Mapping[str, str] | None = None
+    content_type: str = "text/event-stream; charset=utf-8"
+    head_extra: tuple[str, ...] = ()
+
+
+class Template:
+    """A payload cut at its slots; constants are filled in once per reply."""
+
+    __slots__ = ("_parts", "_places")
+
+    def __init__(self, source: str, constants: Mapping[str, str], prefix: str, end: str) -> None:
+        pieces = _SLOT.split(prefix + source + end)
+        parts: list[bytes] = []
+        self._places: list[tuple[int, str]] = []
+        pending = ""
+        for place, piece in enumerate(pieces):
+            if place % 2 == 0:
+                pending += piece
+            elif piece in constants:
+                pending += constants[piece]
+            else:
+                parts.append(pending.encode())
+                self._places.append((len(parts), piece))
+                parts.append(b"")
+                pending = ""
+        parts.append(pending.encode())
+        self._parts = parts
+
+    def fill(self, values: Mapping[str, bytes]) -> bytes:
+        """The event, framed for SSE."""
+        parts = self._parts[:]
+        for place, slot in self._places:
+            parts[place] = values[slot]
+        return b"".join(parts)
+
+    @property
+    def slots(self) -> set[str]:
+        """The values each event has to bring."""
+        return {slot for _, slot in self._places}
+
+
+Event = tuple[bytes, int, str]
+"""(bytes, tokens, kind)"""
+Finals = Callable[[str, int], Mapping[str, bytes]]
+"""(finish reason, tokens) -> further values of the events that end a stream."""
+
+
+def http_chunk(data: bytes) -> bytes:
+    """One chunk of a chunked body."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+class SseEncoder:
+    """Turns one reply's tokens into chunks; keeps what it has sent of it."""
+
+    def __init__(self, wire: StreamWire, job: Job, constants: Mapping[str, str], finals: Finals) -> None:
+        self.wire = wire
+        self._ask = job.ask
+        self._answer = job.answer
+        self._usage_error = job.usage_error
+        self._finals = finals
+        self._constants = constants
+        self._texts = job.answer.ascii_json if wire.ascii_only else job.answer.json
+        self._role_due = wire.role is not None and wire.role_when == "first"
+        self._templates: dict[str, Template] = {}
+        self._token = self._template(wire.token)
+        self._slots = self._token.slots
+        self._running = job.ask.continuous_usage and bool(wire.usage_running)
+        blank = wire.usage_asked_blank if job.ask.include_usage else ""
+        self._values: dict[str, bytes] = {"usage": (blank or wire.usage_blank).encode(), "ids": b"null"}
+        self._second = 0
+        self._merges = not (wire.done_when == "every-step" or wire.pack == "all" or wire.one_token_events)
+
+    def _template(self, source: str) -> Template:
+        if source not in self._templates:
+            self._templates[source] = Template(source, self._constants, self.wire.prefix, self.wire.end)
+        return self._templates[source]
+
+    # -- what the reply calls ------------------------------------------------------------------
+
+    def opening(self) -> list[list[Event]]:
+        """Events written before the request enters the engine."""
+        return [[self._role()]] if self.wire.role_when == "engine" else []
+
+    def encode(self, first: int, count: int, finish: str | None) -> tuple[bytes, Marks]:
+        """The chunks for tokens first … first+count−1; with `finish`, all that ends the stream."""
+        if finish is None and not self._role_due and self._merges:
+            text = self._text(first, count)
+            if text:
+                self._set(first, count, text)
+                data = self._token.fill(self._values)
+                return b"%x\r\n%b\r\n" % (len(data), data), ONE_TOKEN if count == 1 else ((count, "token"),)
+        return self.pack(self._groups(first, count, finish))
+
+    def pack(self, groups: list[list[Event]]) -> tuple[bytes, Marks]:
+        """Each group becomes one HTTP chunk."""
+        if self.wire.pack == "all":
+            groups = [[event for group in groups for event in group]]
+        data = b"".join(http_chunk(b"".join(event[0] for event in group)) for group in groups if group)
+        return data, tuple((event[1], event[2]) for group in groups for event in group)
+
+    def error(self, message: str) -> list[list[Event]]:
+        """An error inside the stream, as this server words it, and what follows it."""
+        self._values["message"] = orjson.dumps(message)
+        self._values["raw_message"] = message.encode()
+        groups = [[(self._template(self.wire.error).fill(self._values), 0, "error")]]
+        if self.wire.error_done and self.wire.done_when != "never":
+            groups.append([self._done()])
+        return groups
+
+    def broken(self, first: int) -> list[list[Event]]:
+        """A token event whose JSON is cut in the middle."""
+        self._set(first, 1, self._text(first, 1))
+        data = self._token.fill(self._values)
+        return [[(data[: len(data) * 3 // 5] + self.wire.end.encode(), 1, "bad-json")]]
+
+    def huge(self, first: int, size: int) -> list[list[Event]]:
+        """A token event with a text of `size` bytes."""
+        self._set(first, 1, b"x" * size)
+        return [[(self._token.fill(self._values), 1, "huge-event")]]
+
+    # -- inside --------------------------------------------------------------------------------
+
+    def _groups(self, first: int, count: int, finish: str | None) -> list[list[Event]]:
+        groups = self._token_events(first, count, finish)
+        if self._role_due and (groups or finish is not None):
+            self._role_due = False
+            role = self._role()
+            if self.wire.pack == "ends" and groups:
+                groups[0].insert(0, role)
+            else:
+                groups.insert(0, [role])
+        if finish is not None:
+            groups += self._ending(finish, first + count)
+        elif self.wire.done_when == "every-step":
+            groups.append([self._done()])
+        return groups
+
+    def _role(self) -> Event:
+        self._set_now()
+        if self._running:
+            self._values["usage"] = self._usage(0)
+        return self._template(self.wire.role or "").fill(self._values), 0, "role"
+
+    def _done(self) -> Event:
+        return f"{self.wire.prefix}[DONE]{self.wire.end}".encode(), 0, "done"
+
+    def _text(self, first: int, count: int) -> bytes:
+        return self._texts[first] if count == 1 else b"".join(self._texts[first : first + count])
+
+    def _set(self, first: int, count: int, text: bytes) -> None:
+        values, slots = self._values, self._slots
+        values["text"] = text
+        if "now" in slots:
+            self._set_now()
+        if "tok" in slots:
+            tokens = self._answer.tokens
+            values["tok"] = tgi_token(tokens[min(first, len(tokens) - 1)], text)
+        if "index" in slots:
+            values["index"] = b"%d" % (first + 1)
+        if self._ask.return_token_ids:
+            ids = (token.token_id for token in self._answer.tokens[first : first + count])
+            values["ids"] = b"[%b]" % b",".join(b"%d" % each for each in ids)
+        if self._running:
+            values["usage"] = self._usage(first + count)
+
+    def _set_now(self) -> None:
+        second = int(time.time())
+        if second != self._second:
+            self._second = second
+            self._values["now"] = b"%d" % second
+
+    def _usage(self, count: int) -> bytes:
+        text = self.wire.usage_running
+        for slot, number in self._counts(count).items():
+            text = text.replace(f"<{slot}>", number.decode())
+        return text.encode()
+
+    def _counts(self, count: int) -> dict[str, bytes]:
+        said = max(0, count + self._usage_error)
+        prompt = self._ask.prompt_tokens
+        return {"prompt": b"%d" % prompt, "count": b"%d" % said, "total": b"%d" % (prompt + said)}
+
+    def _token_events(self, first: int, count: int, finish: str | None) -> list[list[Event]]:
+        single = self.wire.one_token_events or self.wire.pack == "all"
+        spans = [(first + i, 1) for i in range(count)] if single else [(first, count)] if count else []
+        if finish is not None and self.wire.last is not None and not spans:
+            spans = [(first, 0)]
+        groups: list[list[Event]] = []
+        for start, length in spans:
+            text = self._text(start, length)
+            self._set(start, length, text)
+            ends = self.wire.last if finish is not None and start + length == first + count else None
+            if not text and self.wire.skip_blank and not ends:
+                continue
+            if ends and finish is not None:
+                self._set_finish(finish, first + count)
+            data = self._template(ends or self.wire.token).fill(self._values)
+            groups.append([(data, length, "token" if text else "blank")])
+        return groups
+
+    def _set_finish(self, finish: str, count: int) -> None:
+        self._set_now()
+        key = "stop_string" if self._answer.stop is not None and finish == "stop" else finish
+        words = self.wire.finish_words or {}
+        self._values["finish"] = words.get(key, finish).encode()
+        self._values |= self._counts(count)
+        self._values |= self._finals(finish, count)
+        if self.wire.usage_when == "asked-on-finish" and self._ask.include_usage:
+            self._values["usage"] = self._usage(count)
+
+    def _ending(self, finish: str, count: int) -> list[list[Event]]:
+        wire = self.wire
+        self._set_finish(finish, count)
+        tail: list[list[Event]] = []
+        usage = wire.usage if self._ask.include_usage else None
+        if wire.finish is not None and not (usage and wire.usage_when == "replaces-finish"):
+            tail.append([(self._template(wire.finish).fill(self._values), 0, "finish")])
+        if usage:
+            tail.append([(self._template(usage).fill(self._values), 0, "usage")])
+        if wire.pack == "ends" and len(tail) == 2:
+            tail = [tail[0] + tail[1]]
+        if wire.done_when != "never":
+            tail.append([self._done()])
+        return tail
+
+
+def tgi_token(token: Token, text: bytes) -> bytes:
+    """TGI's token object, without its braces."""
+    special = b"true" if token.token_id == EOS_ID else b"false"
+    return b'"id":%d,"text":"%b","logprob":%b,"special":%b' % (
+        token.token_id,
+        text,
+        repr(token.logprob).encode(),
+        special,
+    )

@@ -1,0 +1,178 @@
+"""Response heads in each HTTP stack's own order and spelling, as data."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from http import HTTPStatus
+
+REASONS = {status.value: status.phrase for status in HTTPStatus} | {
+    413: "Payload Too Large",
+    422: "Unprocessable Entity",
+}
+DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+@dataclass(frozen=True, slots=True)
+class HeadStyle:
+    """Lines in order; `{type} {length} {extra}` are filled in, a line that needs a missing value is left out.
+
+    `whole` heads a body of known length, `stream` a chunked one; `keep` and `close` fill `{connection}`.
+    """
+
+    whole: tuple[str, ...]
+    stream: tuple[str, ...]
+    malformed: str
+    keep: str = ""
+    close: str = "connection: close"
+
+
+UVICORN = HeadStyle(
+    whole=(
+        "date: {date}",
+        "server: uvicorn",
+        "{extra}",
+        "content-length: {length}",
+        "content-type: {type}",
+        "{vary}",
+        "{connection}",
+    ),
+    stream=(
+        "date: {date}",
+        "server: uvicorn",
+        "{extra}",
+        "content-type: {type}",
+        "{vary}",
+        "{connection}",
+        "transfer-encoding: chunked",
+    ),
+    malformed=(
+        "HTTP/1.1 400 Bad Request\r\ndate: {date}\r\nserver: uvicorn\r\n"
+        "content-type: text/plain; charset=utf-8\r\ncontent-length: 31\r\nconnection: close\r\n\r\n"
+        "Invalid HTTP request received."
+    ).replace("31", "30"),
+)
+UVICORN_H11 = HeadStyle(
+    whole=(
+        "date: {date}",
+        "server: uvicorn",
+        "{extra}",
+        "content-length: {length}",
+        "content-type: {type}",
+        "{connection}",
+    ),
+    stream=(
+        "date: {date}",
+        "server: uvicorn",
+        "{extra}",
+        "content-type: {type}",
+        "Transfer-Encoding: chunked",
+        "{connection}",
+    ),
+    malformed=(
+        "HTTP/1.1 400 Bad Request\r\ncontent-type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n"
+        "Invalid HTTP request received."
+    ),
+    close="Connection: close",
+)
+CORS_AXUM = (
+    "access-control-allow-origin: *",
+    "vary: origin",
+    "vary: access-control-request-method",
+    "vary: access-control-request-headers",
+)
+AXUM = HeadStyle(
+    whole=(
+        "content-type: {type}",
+        "{extra}",
+        "content-length: {length}",
+        *CORS_AXUM,
+        "{connection}",
+        "date: {date}",
+    ),
+    stream=(
+        "content-type: {type}",
+        "cache-control: no-cache",
+        "{extra}",
+        "x-accel-buffering: no",
+        *CORS_AXUM,
+        "{connection}",
+        "transfer-encoding: chunked",
+        "date: {date}",
+    ),
+    malformed="HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\ndate: {date}\r\n\r\n",
+)
+HTTPLIB = HeadStyle(
+    whole=(
+        "Server: llama.cpp",
+        "Access-Control-Allow-Origin: ",
+        "Content-Type: {type}",
+        "Content-Length: {length}",
+        "{connection}",
+    ),
+    stream=(
+        "Server: llama.cpp",
+        "Access-Control-Allow-Origin: ",
+        "X-Accel-Buffering: no",
+        "Content-Type: {type}",
+        "Transfer-Encoding: chunked",
+        "{connection}",
+    ),
+    malformed="HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n",
+    keep="Keep-Alive: timeout=5, max=100",
+    close="Connection: close",
+)
+
+_date: tuple[int, str] = (0, "")
+
+
+def http_date() -> str:
+    """Now as an HTTP date; made once a second."""
+    global _date
+    second = int(time.time())
+    if _date[0] != second:
+        t = time.gmtime(second)
+        _date = (
+            second,
+            f"{DAYS[t.tm_wday]}, {t.tm_mday:02d} {MONTHS[t.tm_mon - 1]} {t.tm_year} "
+            f"{t.tm_hour:02d}:{t.tm_min:02d}:{t.tm_sec:02d} GMT",
+        )
+    return _date[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """One response's head: status, type and extra lines; `length` None means chunked."""
+
+    status: int
+    content_type: str | None = None
+    length: int | None = None
+    extra: tuple[str, ...] = ()
+    close: bool = False
+
+    def encode(self, style: HeadStyle, vary: str = "") -> bytes:
+        """The bytes up to and with the empty line."""
+        lines = [f"HTTP/1.1 {self.status} {REASONS.get(self.status, '')}"]
+        for line in style.stream if self.length is None else style.whole:
+            if line == "{extra}":
+                lines += self.extra
+            elif line == "{vary}":
+                lines += [vary] if vary else []
+            elif line == "{connection}":
+                connection = style.close if self.close else style.keep
+                lines += [connection] if connection else []
+            elif "{type}" in line:
+                lines += [line.format(type=self.content_type)] if self.content_type is not None else []
+            elif "{date}" in line:
+                lines.append(line.format(date=http_date()))
+            elif "{length}" in line:
+                lines.append(line.format(length=self.length))
+            else:
+                lines.append(line)
+        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+def malformed(style: HeadStyle) -> bytes:
+    """The whole answer to bytes that are no HTTP."""
+    return style.malformed.replace("{date}", http_date()).encode("latin-1")

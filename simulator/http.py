@@ -1,0 +1,349 @@
+"""One HTTP/1.1 connection on a bare non-blocking socket: we choose every byte, and when it leaves.
+
+No transport stands between us and `socket.send`, so a stamp taken right before `Exchange.send` is the
+instant the kernel got the bytes. A reset is a reset, a truncated reply is a truncated reply.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import struct
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import httptools
+
+READ_BYTES = 65_536
+HIGH_WATER_BYTES = 262_144
+MAX_BODY_BYTES = 64 << 20
+MAX_HEAD_BYTES = 131_072
+MAX_PIPELINED = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One whole request; header names are lower case; `received_ns` = its last byte was read."""
+
+    method: str
+    path: str
+    query: str
+    headers: dict[str, str]
+    body: bytes
+    keep_alive: bool
+    received_ns: int
+    connection: int
+    too_large: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """How a server's HTTP stack behaves beside its replies."""
+
+    malformed: Callable[[], bytes]
+    idle_close_s: float | None = 5.0
+    max_body_bytes: int = MAX_BODY_BYTES
+
+
+class App(Protocol):
+    """What a listener hands whole requests to."""
+
+    manners: Manners
+
+    def handle(self, exchange: Exchange) -> None: ...
+
+
+class Exchange:
+    """One request and its reply. It goes inert when the client has gone or the reply is over."""
+
+    __slots__ = ("_connection", "bytes_out", "on_drained", "on_gone", "open", "request")
+
+    def __init__(self, connection: Connection, request: Request) -> None:
+        self._connection = connection
+        self.request = request
+        self.bytes_out = 0
+        self.open = True
+        self.on_gone: Callable[[], None] | None = None
+        self.on_drained: Callable[[], None] | None = None
+
+    @property
+    def backed_up(self) -> bool:
+        """The client reads too slowly: its unread bytes fill the kernel's buffer and ours."""
+        return len(self._connection.backlog) > HIGH_WATER_BYTES
+
+    def send(self, data: bytes) -> None:
+        """Hand bytes to the kernel now; what it will not take waits in a bounded backlog."""
+        if self.open:
+            self.bytes_out += len(data)
+            self._connection.write(data)
+
+    def finish(self, close: bool = False) -> None:
+        """The reply is complete: serve the next request, or close if either side wants that."""
+        if self.open:
+            self.open = False
+            self._connection.reply_over(close or not self.request.keep_alive)
+
+    def close(self) -> None:
+        """Close as after a crash: what is queued goes out, then FIN, whatever the framing promised."""
+        if self.open:
+            self.open = False
+            self._connection.close_when_flushed()
+
+    def reset(self) -> None:
+        """Send RST: the client gets ECONNRESET."""
+        if self.open:
+            self.open = False
+            self._connection.reset()
+
+    def close_idle_after(self, seconds: float) -> None:
+        """Close the kept-alive connection sooner than the server would."""
+        self._connection.idle_close_s = seconds
+
+
+@dataclass(slots=True)
+class _Draft:
+    """The request being read."""
+
+    url: bytes = b""
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytearray = field(default_factory=bytearray)
+    too_large: bool = False
+    head_bytes: int = 0
+
+
+class Connection:
+    """A client's socket, its parser and its unsent bytes."""
+
+    def __init__(self, app: App, loop: asyncio.AbstractEventLoop, sock: socket.socket, number: int) -> None:
+        self._app = app
+        self._loop = loop
+        self._sock = sock
+        self._fd = sock.fileno()
+        self._parser = httptools.HttpRequestParser(self)
+        self._draft = _Draft()
+        self._waiting: list[Request] = []
+        self._current: Exchange | None = None
+        self._idle_timer: asyncio.TimerHandle | None = None
+        self._closing = False
+        self._closed = False
+        self.number = number
+        self.backlog = bytearray()
+        self.idle_close_s = app.manners.idle_close_s
+        self.on_closed: Callable[[Connection], None] | None = None
+        loop.add_reader(self._fd, self._readable)
+
+    # -- reading -------------------------------------------------------------------------------
+
+    def _readable(self) -> None:
+        try:
+            data = self._sock.recv(READ_BYTES)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            data = b""
+        if not data:
+            self._drop()
+            return
+        if self._closing:
+            return
+        self._stop_idle_timer()
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade, UnicodeDecodeError):
+            self._malformed()
+        if len(self._waiting) > MAX_PIPELINED:
+            self._malformed()
+
+    def _malformed(self) -> None:
+        if self._current is None and not self._closed and not self._closing:
+            self.write(self._app.manners.malformed())
+            self.close_when_flushed()
+        elif self._current is not None:
+            self._waiting.clear()
+            self._drop()
+
+    # -- httptools callbacks -------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        self._draft = _Draft()
+
+    def on_url(self, url: bytes) -> None:
+        self._draft.url += url
+        self._grow_head(len(url))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._draft.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+        self._grow_head(len(name) + len(value))
+
+    def _grow_head(self, more: int) -> None:
+        self._draft.head_bytes += more
+        if self._draft.head_bytes > MAX_HEAD_BYTES:
+            raise httptools.HttpParserError("request head too large")
+
+    def on_headers_complete(self) -> None:
+        if self._draft.headers.get("expect", "").lower() == "100-continue" and self._current is None:
+            self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def on_body(self, body: bytes) -> None:
+        draft = self._draft
+        if len(draft.body) + len(body) > self._app.manners.max_body_bytes:
+            draft.too_large = True
+            draft.body.clear()
+        elif not draft.too_large:
+            draft.body += body
+
+    def on_message_complete(self) -> None:
+        draft = self._draft
+        path, _, query = draft.url.decode("latin-1").partition("?")
+        request = Request(
+            method=self._parser.get_method().decode("latin-1"),
+            path=path,
+            query=query,
+            headers=draft.headers,
+            body=bytes(draft.body),
+            keep_alive=self._parser.should_keep_alive(),
+            received_ns=time.perf_counter_ns(),
+            connection=self.number,
+            too_large=draft.too_large,
+        )
+        if self._current is None:
+            self._begin(request)
+        else:
+            self._waiting.append(request)
+
+    def _begin(self, request: Request) -> None:
+        self._current = Exchange(self, request)
+        self._app.handle(self._current)
+
+    # -- writing -------------------------------------------------------------------------------
+
+    def write(self, data: bytes) -> None:
+        if self._closed:
+            return
+        sent = 0
+        if not self.backlog:
+            try:
+                sent = self._sock.send(data)
+            except (BlockingIOError, InterruptedError):
+                sent = 0
+            except OSError:
+                self._loop.call_soon(self._drop)
+                return
+            if sent == len(data):
+                return
+            self._loop.add_writer(self._fd, self._writable)
+        self.backlog += memoryview(data)[sent:]
+
+    def _writable(self) -> None:
+        try:
+            sent = self._sock.send(self.backlog)
+        except (BlockingIOError, InterruptedError):
+            return
+        except OSError:
+            self._drop()
+            return
+        was_high = len(self.backlog) > HIGH_WATER_BYTES
+        del self.backlog[:sent]
+        if not self.backlog:
+            self._loop.remove_writer(self._fd)
+            if self._closing:
+                self._shut()
+                return
+        if was_high and len(self.backlog) <= HIGH_WATER_BYTES:
+            exchange = self._current
+            if exchange is not None and exchange.on_drained is not None:
+                exchange.on_drained()
+
+    # -- the end of a reply, and of the connection ---------------------------------------------
+
+    def reply_over(self, close: bool) -> None:
+        self._current = None
+        if close:
+            self.close_when_flushed()
+        elif self._waiting:
+            self._loop.call_soon(self._next)
+        elif self.idle_close_s is not None:
+            self._stop_idle_timer()
+            self._idle_timer = self._loop.call_later(self.idle_close_s, self.close_when_flushed)
+
+    def _next(self) -> None:
+        if self._current is None and self._waiting and not self._closed:
+            self._begin(self._waiting.pop(0))
+
+    def _stop_idle_timer(self) -> None:
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+            self._idle_timer = None
+
+    def close_when_flushed(self) -> None:
+        self._closing = True
+        if not self.backlog:
+            self._shut()
+
+    def reset(self) -> None:
+        if not self._closed:
+            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self._shut()
+
+    def _drop(self) -> None:
+        """The client has gone (FIN, RST or an error): its request is told, once."""
+        exchange, self._current = self._current, None
+        self._shut()
+        if exchange is not None and exchange.open:
+            exchange.open = False
+            if exchange.on_gone is not None:
+                exchange.on_gone()
+
+    def _shut(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._stop_idle_timer()
+        self._loop.remove_reader(self._fd)
+        self._loop.remove_writer(self._fd)
+        with contextlib.suppress(OSError):
+            self._sock.close()
+        self.backlog.clear()
+        if self.on_closed is not None:
+            self.on_closed(self)
+
+
+class Listener:
+    """Accepts connections for one app."""
+
+    def __init__(self, app: App, loop: asyncio.AbstractEventLoop, host: str, port: int) -> None:
+        self._app = app
+        self._loop = loop
+        self._accepted = 0
+        self._open: set[Connection] = set()
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._sock = socket.socket(family, socket.SOCK_STREAM)
+        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._sock.bind((host, port))
+        self._sock.listen(2048)
+        self._sock.setblocking(False)
+        self.port: int = self._sock.getsockname()[1]
+        loop.add_reader(self._sock.fileno(), self._acceptable)
+
+    def _acceptable(self) -> None:
+        for _ in range(64):
+            try:
+                sock, _address = self._sock.accept()
+            except OSError:
+                return
+            sock.setblocking(False)
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._accepted += 1
+            connection = Connection(self._app, self._loop, sock, self._accepted)
+            connection.on_closed = self._open.discard
+            self._open.add(connection)
+
+    def close(self) -> None:
+        """Stop listening and close every connection that is still open."""
+        self._loop.remove_reader(self._sock.fileno())
+        self._sock.close()
+        for connection in list(self._open):
+            connection._drop()

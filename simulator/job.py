@@ -1,0 +1,143 @@
+"""What one request asks for, once its server has understood it, and the answer it will get."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from simulator.words import EOS, Story, Token, make_token
+
+STOP_STYLES = ("hold-fixed", "hold-match", "cut-late", "keep")
+
+
+@dataclass(slots=True)
+class Ask:
+    """What the client asked for, in the simulator's words; the speakers fill it from their own bodies."""
+
+    endpoint: str
+    prompt: str
+    model: str
+    stream: bool = False
+    max_tokens: int = 16
+    ignore_eos: bool = False
+    min_tokens: int = 0
+    stops: tuple[str, ...] = ()
+    include_usage: bool = False
+    continuous_usage: bool = False
+    return_token_ids: bool = False
+    details: bool = False
+    return_full_text: bool = False
+    echo_seed: int | None = None
+    prompt_texts: list[str] = field(default_factory=list)
+    prompt_tokens: int = 0
+
+
+class Answer:
+    """The tokens of an answer and the text each of them shows (`shown[i]`, "" while it is held back)."""
+
+    def __init__(self, tokens: list[Token], shown: list[Token], stop: str | None, ends: bool) -> None:
+        self.tokens = tokens
+        self.shown = shown
+        self.stop = stop
+        self.ends = ends
+
+    @cached_property
+    def json(self) -> list[bytes]:
+        """The shown texts as raw UTF-8 JSON."""
+        return [token.json for token in self.shown]
+
+    @cached_property
+    def ascii_json(self) -> list[bytes]:
+        """The shown texts as JSON in ASCII."""
+        return [token.ascii_json for token in self.shown]
+
+    def text(self, count: int | None = None) -> str:
+        """What a reader has seen after `count` tokens."""
+        return "".join(token.text for token in self.shown[:count])
+
+
+def make_answer(
+    story: Story, rng: random.Random, ask: Ask, length: int, style: tuple[str, bool, Token]
+) -> Answer:
+    """An answer whose model would stop at token `length`; `style` = (stop style, leading space, EOS token)."""
+    stop_style, leading_space, eos = style
+    if ask.ignore_eos:
+        return Answer(*_plain(story.stretch(rng, ask.max_tokens, leading_space)), None, ends=False)
+    length = max(length, ask.min_tokens + 1 if ask.min_tokens else 1)
+    ends = length <= ask.max_tokens
+    words = story.stretch(rng, min(length, ask.max_tokens) - ends, leading_space)
+    if ask.stops:
+        found = _stop_at(words, ask.stops)
+        if found is not None:
+            at, stop = found
+            words = words[: at + 1]
+            return Answer(words, _show(words, stop, ask.stops, stop_style), stop, ends=True)
+        if stop_style.startswith("hold"):
+            shown = _show(words, None, ask.stops, stop_style)
+            return Answer(words + [eos] * ends, shown + [EOS] * ends, None, ends)
+    tokens = words + [eos] * ends
+    return Answer(tokens, tokens, None, ends)
+
+
+def _plain(tokens: list[Token]) -> tuple[list[Token], list[Token]]:
+    return tokens, tokens
+
+
+def _stop_at(words: list[Token], stops: tuple[str, ...]) -> tuple[int, str] | None:
+    """The token that completes the first stop string, and which."""
+    text = ""
+    longest = max(len(stop) for stop in stops)
+    for at, word in enumerate(words):
+        tail_from = max(0, len(text) - longest)
+        text += word.text
+        for stop in stops:
+            if stop and stop in text[tail_from:]:
+                return at, stop
+    return None
+
+
+def _show(words: list[Token], stop: str | None, stops: tuple[str, ...], style: str) -> list[Token]:
+    """What each token shows when a stop string may be coming (reference/protocols.md 8.3)."""
+    if style == "keep":
+        return words
+    whole = "".join(word.text for word in words)
+    final = whole[: whole.index(stop)] if stop is not None else whole
+    hold = max(len(each) for each in stops) - 1
+    sent = 0
+    text = ""
+    shown: list[Token] = []
+    for place, word in enumerate(words):
+        text += word.text
+        last = place == len(words) - 1
+        if last:
+            upto = len(final)
+        elif style == "hold-fixed":
+            upto = max(0, len(text) - hold)
+        elif style == "hold-match":
+            upto = len(text) - _partial(text, stops)
+        else:
+            upto = len(text)
+        piece = (final if last else text)[sent:upto]
+        sent = max(sent, upto)
+        shown.append(word if piece == word.text else make_token(piece, word.token_id, word.logprob))
+    return shown
+
+
+def _partial(text: str, stops: tuple[str, ...]) -> int:
+    """How many characters at the end could be the beginning of a stop string."""
+    for size in range(max(len(stop) for stop in stops) - 1, 0, -1):
+        if any(stop.startswith(text[-size:]) for stop in stops if len(stop) > size):
+            return size
+    return 0
+
+
+@dataclass(slots=True)
+class Job:
+    """One accepted request: what was asked, who answers under which id, and the answer to come."""
+
+    ask: Ask
+    answer: Answer
+    reply_id: str
+    created: int
+    usage_error: int = 0

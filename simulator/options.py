@@ -1,0 +1,157 @@
+"""The command line, checked all at once."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass, field
+
+from simulator.faults import Fault, parse_fault
+
+KNOBS = (
+    "max_num_seqs", "max_num_batched_tokens", "swap_space", "gpu_memory_utilization", "num_gpu_blocks_override",
+    "max_batch_total_tokens", "max_batch_prefill_tokens", "max_total_tokens", "max_input_length",
+    "waiting_served_ratio", "max_waiting_tokens",
+)  # fmt: skip
+METRONOME = "metronome"
+
+
+class OptionsError(Exception):
+    """Every wrong option, one line each."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """The metronome's schedule: first token after `ttft_ms`, then one event each 1/tokens_per_s."""
+
+    ttft_ms: float = 100.0
+    tokens_per_s: float = 40.0
+    jitter_ms: float = 0.0
+    role_lead_ms: float = 0.0
+    burst: bool = False
+    event_bytes: int = 0
+    wire: str = "openai"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What to speak, where, how fast, and what to break."""
+
+    speak: tuple[str, ...]
+    port_base: int
+    host: str
+    truth: str | None
+    profile: str
+    seed: int
+    model: str
+    max_model_len: int | None
+    mean_tokens: float
+    spread_tokens: float
+    max_concurrent_requests: int
+    knobs: dict[str, str]
+    faults: tuple[Fault, ...]
+    beat: Beat = field(default_factory=Beat)
+
+
+def parse_options(arguments: list[str]) -> Options:
+    """The options, or OptionsError with one line per mistake."""
+    from simulator.wires import wires
+
+    given = _parser().parse_args(arguments)
+    problems: list[str] = []
+    names = tuple(name.strip() for name in given.speak.split(",") if name.strip())
+    known = [*wires(), METRONOME]
+    for name in names:
+        if name not in known:
+            problems.append(f"--speak {name}: no such server; there are {', '.join(sorted(known))}")
+    faults: list[Fault] = []
+    for text in given.fault:
+        try:
+            faults.append(parse_fault(text))
+        except ValueError as error:
+            problems.append(str(error))
+    mean, _, spread = given.answer_tokens.partition(":")
+    try:
+        mean_tokens, spread_tokens = float(mean), float(spread or 0.0)
+        if mean_tokens < 1 or spread_tokens < 0:
+            raise ValueError
+    except ValueError:
+        problems.append(f"--answer-tokens {given.answer_tokens}: write MEAN or MEAN:SPREAD, as 100:60")
+        mean_tokens = spread_tokens = 0.0
+    if not 0 <= given.port_base <= 65535 - len(names):
+        problems.append(f"--port-base {given.port_base}: from 0 (any free ports) to {65535 - len(names)}")
+    if given.tokens_per_s <= 0:
+        problems.append(f"--tokens-per-s {given.tokens_per_s}: must be more than 0")
+    if not names:
+        problems.append("--speak: name at least one server")
+    if problems:
+        raise OptionsError(problems)
+    return Options(
+        speak=names,
+        port_base=given.port_base,
+        host=given.host,
+        truth=given.truth,
+        profile=given.profile,
+        seed=given.seed,
+        model=given.model,
+        max_model_len=given.max_model_len,
+        mean_tokens=mean_tokens,
+        spread_tokens=spread_tokens,
+        max_concurrent_requests=given.max_concurrent_requests,
+        knobs={name: getattr(given, name) for name in KNOBS if getattr(given, name) is not None},
+        faults=tuple(faults),
+        beat=Beat(
+            given.ttft_ms,
+            given.tokens_per_s,
+            given.jitter_ms,
+            given.role_lead_ms,
+            given.burst,
+            given.event_bytes,
+            given.wire,
+        ),  # fmt: skip
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m simulator", description=__doc__)
+    add = parser.add_argument
+    add("--speak", required=True, help="servers to be, by comma: vllm,tgi,… ; each gets its own port")
+    add(
+        "--port-base",
+        type=int,
+        default=8000,
+        help="port of the first server, the next one above it; 0: any free ones",
+    )
+    add("--host", default="127.0.0.1")
+    add("--truth", help="append what was really sent to this file, JSON lines")
+    add(
+        "--profile",
+        default="demo",
+        help="hardware and model of profiles.toml: demo, 4090-llama2-7b, h100-llama2-7b",
+    )
+    add("--seed", type=int, default=0)
+    add("--model", default="llama-2", help="the model's served name")
+    add("--max-model-len", type=int, help="context length; default 4096, or TGI's max-total-tokens")
+    add("--answer-tokens", default="100:60", help="MEAN or MEAN:SPREAD (standard deviation), log-normal")
+    add("--fault", action="append", default=[], metavar="KIND:RATE[:ARG]", help="may be given several times")
+    add("--max-concurrent-requests", type=int, default=128, help="TGI: more are refused as overloaded")
+    for name in KNOBS:
+        add("--" + name.replace("_", "-"), help="the server's own knob")
+    beat = parser.add_argument_group("metronome")
+    beat.add_argument("--ttft-ms", type=float, default=100.0)
+    beat.add_argument("--tokens-per-s", type=float, default=40.0)
+    beat.add_argument(
+        "--jitter-ms", type=float, default=0.0, help="each event is late by up to this, uniformly"
+    )
+    beat.add_argument(
+        "--role-lead-ms", type=float, default=0.0, help="the role event comes this long before the token"
+    )
+    beat.add_argument("--burst", action="store_true", help="all users' tokens fall on the same instants")
+    beat.add_argument(
+        "--event-bytes", type=int, default=0, help="pad the text of each event to this many bytes"
+    )
+    beat.add_argument("--wire", default="openai", choices=("openai", "tgi", "vllm-generate"))
+    return parser

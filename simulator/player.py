@@ -1,0 +1,204 @@
+"""Plays the engine's steps in real time: each step's bytes are made while it runs and sent when it ends.
+
+Absolute pacing: step n+1 begins when step n was due to end, however late we published it, so nothing drifts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Callable
+
+from simulator.alarm import Alarm
+from simulator.engine import Engine, Step
+from simulator.lateness_count import LatenessCount
+from simulator.publish import PublishModel
+from simulator.reply import Reply
+from simulator.truth import TruthLog, now_ns
+
+SPARE_NS = 1_000_000
+IDLE_SLICE_NS = 2_000_000
+GIVE_UP_NS = 2_000_000_000
+
+
+class Player:
+    """One engine and the replies it feeds. `entered` is told when a request joins the engine."""
+
+    def __init__(
+        self, engine: Engine, loop: asyncio.AbstractEventLoop, publish: PublishModel, log: TruthLog
+    ) -> None:
+        self.engine = engine
+        self.lateness = LatenessCount()
+        self.replies: dict[int, Reply] = {}
+        self.headers_at_slot = False
+        self.headers_at_once = True
+        self.on_step: Callable[[Step, float], None] | None = None
+        self._loop = loop
+        self._publish_model = publish
+        self._log = log
+        self._alarm = Alarm(loop, self._ring)
+        self._busy = False
+        self._step_number = 0
+        self._due_ns = 0
+        self._staged: list[Reply] = []
+        self._late: defaultdict[int, list[Reply]] = defaultdict(list)
+        self._entering: list[tuple[int, Reply]] = []
+
+    @property
+    def streams(self) -> int:
+        """Requests inside, waiting to enter included."""
+        return len(self.replies) + len(self._entering)
+
+    # -- in and out ----------------------------------------------------------------------------
+
+    def enter(self, reply: Reply) -> None:
+        """A request was understood; vLLM 0.1.2 lets it in only after some steps."""
+        delay = self._publish_model.entry_delay_steps(self.streams) if self._busy else 0
+        if delay:
+            self._entering.append((self._step_number + delay, reply))
+        else:
+            self._submit(reply)
+            if not self._busy:
+                self._begin(now_ns())
+
+    def _submit(self, reply: Reply) -> None:
+        if reply.over:
+            return
+        reply.open(self.headers_at_once)
+        if reply.over:
+            return
+        if self._publish_model.blocking:
+            reply.countdown = 1 + self._publish_model.write_delay_steps(self.streams)
+        reply.truth.queued_ns = now_ns()
+        self.replies[reply.sequence.seq_id] = reply
+        self.engine.submit(reply.sequence)
+
+    def leave(self, reply: Reply) -> None:
+        """Its reply is over, or its client went away: seat and blocks are free at once."""
+        if self.replies.pop(reply.sequence.seq_id, None) is not None and reply.sequence.finish is None:
+            self.engine.abort(reply.sequence)
+            if not self._busy and self.replies:
+                self._begin(now_ns())
+
+    # -- steps ---------------------------------------------------------------------------------
+
+    def _begin(self, start_ns: int) -> None:
+        step = self.engine.step()
+        while step is not None and step.duration_s <= 0 and not step.finished and not step.tokens:
+            step = self.engine.step()
+        if step is None:
+            self._rest()
+            return
+        self._busy = True
+        self._step_number += 1
+        self._due_ns = start_ns + int(step.duration_s * 1e9)
+        if self.on_step is not None:
+            self.on_step(step, step.duration_s)
+        self._stage(step, start_ns)
+        self._alarm.set(self._due_ns)
+
+    def _rest(self) -> None:
+        """The engine has nothing to do: whatever was delayed by busy steps goes now."""
+        self._busy = False
+        late = [reply for replies in self._late.values() for reply in replies]
+        self._late.clear()
+        for reply in late:
+            if reply.prepare():
+                reply.put()
+        entering, self._entering = self._entering, []
+        for _, reply in entering:
+            self._submit(reply)
+        if entering:
+            self._begin(now_ns())
+        else:
+            self.write_truth_soon()
+
+    def write_truth_soon(self) -> None:
+        """Write finished lines now if nothing is due, else the steps find time for it."""
+        if not self._busy and self._log.pending:
+            self._log.write_until(now_ns() + IDLE_SLICE_NS)
+            self._loop.call_later(0.002, self.write_truth_soon)
+
+    def _stage(self, step: Step, start_ns: int) -> None:
+        replies = self.replies
+        for sequence in step.prefilled:
+            reply = replies.get(sequence.seq_id)
+            if reply is not None and reply.truth.admitted_ns is None:
+                reply.truth.admitted_ns = start_ns
+                if self.headers_at_slot:
+                    reply.send_head()
+        for sequence in step.preempted:
+            reply = replies.get(sequence.seq_id)
+            if reply is not None:
+                reply.truth.preempted += 1
+        staged: list[Reply] = []
+        for sequence in step.tokens:
+            reply = replies.get(sequence.seq_id)
+            if reply is None:
+                continue
+            reply.made += 1
+            if sequence.finish is not None:
+                reply.finish = sequence.finish
+            if self._wants_to_write(reply) and reply.prepare():
+                staged.append(reply)
+        for sequence in step.finished:
+            reply = replies.get(sequence.seq_id)
+            if reply is not None and reply.finish is None:
+                reply.finish = "length"
+                if reply.prepare():
+                    staged.append(reply)
+        for reply in self._late.pop(self._step_number, ()):
+            if reply.prepare():
+                staged.append(reply)
+        self._staged = staged
+
+    def _wants_to_write(self, reply: Reply) -> bool:
+        """Every step, but for vLLM 0.1.2, whose streams see only some of them."""
+        model = self._publish_model
+        if not model.blocking:
+            return True
+        if reply.finish is not None:
+            delay = model.write_delay_steps(len(self.replies))
+            if delay:
+                self._late[self._step_number + delay].append(reply)
+            return not delay
+        reply.countdown -= 1
+        if reply.countdown > 0:
+            return False
+        reply.countdown = model.period_steps(len(self.replies))
+        return True
+
+    def _ring(self) -> None:
+        if not self._busy:
+            return
+        due_ns = self._due_ns
+        now = now_ns()
+        if now < due_ns:
+            self._alarm.set(due_ns)
+            return
+        self.lateness.step(now - due_ns)
+        add = self.lateness.event
+        staged, self._staged = self._staged, []
+        for reply in staged:
+            add(reply.put() - due_ns)
+        if self._entering:
+            self._let_in()
+        if now - due_ns > GIVE_UP_NS:
+            self.lateness.resyncs += 1
+            due_ns = now
+        self._begin(due_ns)
+        if self._log.pending and self._due_ns - now_ns() > 2 * SPARE_NS:
+            self._log.write_until(self._due_ns - SPARE_NS)
+
+    def _let_in(self) -> None:
+        ready = [reply for at, reply in self._entering if at <= self._step_number]
+        self._entering = [(at, reply) for at, reply in self._entering if at > self._step_number]
+        for reply in ready:
+            self._submit(reply)
+
+    def stop(self) -> None:
+        """Shut down: open replies break off and are logged as stopped."""
+        self._busy = False
+        self._alarm.close()
+        for reply in [*self.replies.values(), *(reply for _, reply in self._entering)]:
+            reply.stop()

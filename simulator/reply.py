@@ -1,0 +1,239 @@
+"""One reply on its way: tokens come in from the engine, bytes go out, and the truth log hears of each write."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+from simulator.drip import Drip
+from simulator.events import Event
+from simulator.faults import Fault
+from simulator.http import Exchange
+from simulator.job import Job
+from simulator.sequence import Sequence
+from simulator.truth import Marks, Truth, now_ns
+
+LAST_CHUNK = b"0\r\n\r\n"
+BREAKING = ("reset", "truncate", "error", "abort")
+GARBLING = ("bad-json", "huge-event")
+
+
+class Encoder(Protocol):
+    """Tokens to bytes: SseEncoder, CumulativeEncoder, WholeEncoder."""
+
+    def opening(self) -> list[list[Event]]: ...
+    def encode(self, first: int, count: int, finish: str | None) -> tuple[bytes, Marks]: ...
+    def pack(self, groups: list[list[Event]]) -> tuple[bytes, Marks]: ...
+    def error(self, message: str) -> list[list[Event]]: ...
+    def broken(self, first: int) -> list[list[Event]]: ...
+    def huge(self, first: int, size: int) -> list[list[Event]]: ...
+
+
+class Reply:
+    """State: tokens made by the engine, tokens sent to the client, and what holds the difference back."""
+
+    def __init__(
+        self,
+        exchange: Exchange,
+        job: Job,
+        sequence: Sequence,
+        encoder: Encoder,
+        truth: Truth,
+        fault: Fault | None,
+    ) -> None:
+        self.exchange = exchange
+        self.job = job
+        self.sequence = sequence
+        self.encoder = encoder
+        self.truth = truth
+        self.fault = fault
+        self.head: Callable[[], bytes] | None = None
+        self.made = 0
+        self.sent = 0
+        self.finish: str | None = None
+        self.countdown = 0
+        self.over = False
+        self.last_write_ns = truth.received_ns
+        self.close_after = False
+        self.on_over: Callable[[Reply], None] | None = None
+        self._held = False
+        self._staged = b""
+        self._marks: Marks = ()
+        self._after: str | None = None
+        self._pending_fault = fault if fault and fault.kind in (*BREAKING, *GARBLING, "stall") else None
+        self._drip = Drip(exchange, fault.arg) if fault and fault.kind == "drip" else None
+        exchange.on_gone = self._gone
+        exchange.on_drained = self._release
+
+    # -- writing -------------------------------------------------------------------------------
+
+    def open(self, at_once: bool) -> None:
+        """Headers (if this server sends them now) and the events that come before the engine."""
+        if self.over:
+            return
+        if self._pending_fault and self._pending_fault.kind == "reset" and self._pending_fault.after == 0:
+            self._staged, self._after = b"", "reset"
+            self._break()
+            return
+        data, marks = self.encoder.pack(self.encoder.opening())
+        if data or at_once:
+            self._write(data, marks)
+
+    def send_head(self) -> None:
+        """The headers, unless they are out."""
+        if self.head is not None and not self.over:
+            self._write(b"", ())
+
+    def comment(self, data: bytes) -> None:
+        """A keep-alive comment: only between events, never into a held or dripping stream."""
+        if not self.over and not self._held and self._drip is None:
+            self._write(b"%x\r\n%b\r\n" % (len(data), data), ((0, "comment"),))
+
+    def _write(self, data: bytes, marks: Marks) -> int:
+        if not data and self.head is None:
+            return now_ns()
+        if self.head is not None:
+            data = self.head() + data
+            self.head = None
+            self.truth.headers_ns = now_ns()
+        if self._drip is not None:
+            self._drip.send(data, lambda: self._note(now_ns(), marks))
+            return now_ns()
+        at_ns = now_ns()
+        if self.truth.headers_ns is None:
+            self.truth.headers_ns = at_ns
+        self.exchange.send(data)
+        self._note(at_ns, marks)
+        return at_ns
+
+    def _note(self, at_ns: int, marks: Marks) -> None:
+        self.last_write_ns = at_ns
+        if marks:
+            self.truth.writes.append(at_ns)
+            self.truth.marks.append(marks)
+
+    # -- tokens --------------------------------------------------------------------------------
+
+    def prepare(self) -> bool:
+        """Turn what was made and not sent into bytes; False if the reply is held back."""
+        if self._held or self.over:
+            return False
+        if self.exchange.backed_up:
+            self._held = True
+            return False
+        count = self.made - self.sent
+        fault = self._pending_fault
+        if fault is not None and (self.made >= fault.after or self.finish is not None):
+            self._prepare_fault(fault, count)
+        else:
+            self._staged, self._marks = self.encoder.encode(self.sent, count, self.finish)
+        self.sent = self.made
+        if self.finish is not None and self._after is None:
+            self._after = "finish"
+        return True
+
+    def _prepare_fault(self, fault: Fault, count: int) -> None:
+        encoder, kind = self.encoder, fault.kind
+        self._pending_fault = None
+        if kind == "stall":
+            self._staged, self._marks = encoder.encode(self.sent, count, self.finish)
+            self._after = None if self.finish else "stall"
+            return
+        if kind == "abort":
+            self.finish = "abort"
+            self._staged, self._marks = encoder.encode(self.sent, count, "abort")
+            return
+        parts = []
+        before = count - 1 if kind in GARBLING else count
+        if before > 0:
+            parts.append(encoder.encode(self.sent, before, None))
+        if kind in GARBLING and count > 0:
+            at = self.made - 1
+            bad = encoder.broken(at) if kind == "bad-json" else encoder.huge(at, int(fault.arg))
+            parts.append(encoder.pack(bad))
+            if self.finish is not None:
+                parts.append(encoder.encode(self.made, 0, self.finish))
+        elif kind == "error":
+            errors = encoder.error("simulated fault: the engine failed")
+            parts.append(encoder.pack(errors))
+            self._after = "finish" if errors else "truncate"
+            self.finish = "error"
+        else:
+            self._after = kind
+        self._staged = b"".join(part[0] for part in parts)
+        self._marks = tuple(mark for part in parts for mark in part[1])
+
+    def put(self) -> int:
+        """Send what was prepared; the stamp of the send."""
+        if self.over:
+            return now_ns()
+        data = self._staged
+        if self._after == "finish" and self.job.ask.stream:
+            data += LAST_CHUNK
+        at_ns = self._write(data, self._marks)
+        self._staged, self._marks = b"", ()
+        if self._after is not None:
+            self._then()
+        return at_ns
+
+    def _then(self) -> None:
+        if self._after == "stall" and self.fault is not None:
+            self._after = None
+            self._held = True
+            asyncio.get_running_loop().call_later(self.fault.arg, self._release)
+        elif self._drip is not None:
+            self._drip.then(self._break)
+        else:
+            self._break()
+
+    def _break(self) -> None:
+        """The end, tidy or not."""
+        after = self._after
+        struck = self.fault is not None and self.fault.kind in (*BREAKING, "stall", *GARBLING)
+        if after == "finish":
+            ended = (
+                f"fault:{self.fault.kind}"
+                if struck and self.fault and self.finish in ("error", "abort")
+                else "complete"
+            )
+            self._end(ended)
+            if self.fault is not None and self.fault.kind == "idle-close":
+                self.exchange.close_idle_after(self.fault.arg)
+            self.exchange.finish(close=self.close_after)
+        else:
+            self._end(f"fault:{after}")
+            if after == "reset":
+                self.exchange.reset()
+            else:
+                self.exchange.close()
+
+    def _release(self) -> None:
+        """Nothing holds the reply back any more: send what has gathered."""
+        self._held = False
+        if not self.over and (self.made > self.sent or self.finish is not None) and self.prepare():
+            self.put()
+
+    # -- the end -------------------------------------------------------------------------------
+
+    def _gone(self) -> None:
+        self._end("client_gone")
+
+    def stop(self) -> None:
+        """The server is shutting down."""
+        if not self.over:
+            self._end("stopped")
+            self.exchange.close()
+
+    def _end(self, ended: str) -> None:
+        if self.over:
+            return
+        self.over = True
+        truth = self.truth
+        truth.ended = ended
+        truth.end_ns = now_ns()
+        truth.finish = self.finish
+        truth.tokens = self.sent
+        truth.bytes = self.exchange.bytes_out
+        if self.on_over is not None:
+            self.on_over(self)

@@ -1,0 +1,110 @@
+"""Reply text whose token count is known because we made it so: one word, one token.
+
+Every word has at most six letters, and `count_tokens` cuts prompts by the same rule, so a reply that
+comes back as history counts as many tokens as were sent. The text is ours; it means nothing.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from dataclasses import dataclass
+
+import orjson
+
+_TOKEN = re.compile(r"[A-Za-z]{1,6}|[0-9]{1,3}|[^\sA-Za-z0-9]")
+MAX_LETTERS = 6
+_NOUNS = (
+    "river stone garden letter window harbor morning winter bridge market forest island candle mirror "
+    "doctor sailor farmer singer writer tower train engine number signal copper silver valley meadow"
+).split()
+_VERBS = (
+    "carried found opened crossed turned watched painted lifted moved kept gave took made saw held "
+    "built drew led met sent cut read told knew"
+).split()
+_OTHER = (
+    "the a an old small quiet bright early late warm cold gentle simple heavy hidden first last near "
+    "under over behind after before with and while then slowly almost never always again there here"
+).split()
+VOCABULARY = tuple(sorted({word for word in _NOUNS + _VERBS + _OTHER if len(word) <= MAX_LETTERS}))
+STORY_TOKENS = 8192
+EOS_ID = 2
+MARK = "\x00"
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One token of the story; `json` and `ascii_json` are its text inside JSON quotes, ready to send."""
+
+    text: str
+    token_id: int
+    logprob: float
+    json: bytes
+    ascii_json: bytes
+
+
+def token_texts(text: str) -> list[str]:
+    """The text cut into tokens: six letters, three digits, or one other character each."""
+    return _TOKEN.findall(text)
+
+
+def count_tokens(text: str) -> int:
+    """How many tokens our tokenizer makes of `text`."""
+    return len(_TOKEN.findall(text))
+
+
+def make_token(text: str, token_id: int, logprob: float) -> Token:
+    """A token with its JSON forms prepared."""
+    plain = orjson.dumps(text)[1:-1]
+    escaped = text.encode("ascii", "backslashreplace") if text.isascii() else _ascii_json(text)
+    return Token(text, token_id, logprob, plain, plain if text.isascii() else escaped)
+
+
+def _ascii_json(text: str) -> bytes:
+    units = text.encode("utf-16-be")
+    return b"".join(
+        bytes([units[i + 1]])
+        if units[i] == 0 and units[i + 1] < 128
+        else b"\\u%02x%02x" % (units[i], units[i + 1])
+        for i in range(0, len(units), 2)
+    )
+
+
+EOS = make_token("", EOS_ID, -0.0625)
+EOS_SHOWN = make_token("</s>", EOS_ID, -0.0625)
+
+
+class Story:
+    """A long seeded text; replies are stretches of it that begin with a sentence."""
+
+    def __init__(self, seed: int) -> None:
+        rng = random.Random(seed)
+        self._tokens: list[Token] = []
+        self._openings: list[int] = []
+        while len(self._tokens) < STORY_TOKENS:
+            self._openings.append(len(self._tokens))
+            self._sentence(rng)
+
+    def _sentence(self, rng: random.Random) -> None:
+        for place in range(rng.randint(5, 14)):
+            word = rng.choice(VOCABULARY)
+            self._add(rng, " " + (word.capitalize() if place == 0 else word))
+            if place and rng.random() < 0.08:
+                self._add(rng, ",")
+        self._add(rng, ".")
+
+    def _add(self, rng: random.Random, text: str) -> None:
+        word = text.strip().lower()
+        token_id = 300 + VOCABULARY.index(word) if word in VOCABULARY else 13 + ord(word)
+        self._tokens.append(make_token(text, token_id, -rng.randrange(1, 1000) / 256))
+
+    def stretch(self, rng: random.Random, length: int, leading_space: bool) -> list[Token]:
+        """`length` tokens from the beginning of some sentence on; the first without its space if asked."""
+        start = rng.choice(self._openings)
+        tokens = self._tokens[start : start + length]
+        while len(tokens) < length:
+            tokens += self._tokens[: length - len(tokens)]
+        if tokens and not leading_space:
+            first = tokens[0]
+            tokens[0] = make_token(first.text.lstrip(), first.token_id, first.logprob)
+        return tokens
