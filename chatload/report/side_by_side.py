@@ -9,6 +9,7 @@ from chatload.record.journal import Run
 from chatload.report.aggregate import planned
 from chatload.report.caveats import caveats
 from chatload.report.layout import ABSENT, indented, number, plural, seconds, share, statistic, table
+from chatload.report.names import distinct_names
 from chatload.report.untrusted import one_line
 
 Summary = Mapping[str, Any]
@@ -50,7 +51,7 @@ ROWS: tuple[tuple[str, Callable[[Summary], str]], ...] = (
 
 def comparison_text(runs: Sequence[Run], summaries: Sequence[Summary]) -> str:
     """Verdict, what differs, the table, and each run's own doubts."""
-    names = distinct_names(runs)
+    names = distinct_names(runs, NAME_WIDTHS.get(len(runs), NAME_WIDTHS[COLUMNS]))
     lines = indented(verdict(names, summaries, runs), "", "")
     lines += _conditions(runs, names)
     for start in range(0, len(runs), COLUMNS):
@@ -64,15 +65,6 @@ def comparison_text(runs: Sequence[Run], summaries: Sequence[Summary]) -> str:
         lines += [line for doubt in words for line in indented(doubt, "  - ", "    ")]
     lines += ["", *indented(f"Turns were taken as independent. {_files(runs)}", "", "")]
     return "\n".join(lines) + "\n"
-
-
-def distinct_names(runs: Sequence[Run]) -> list[str]:
-    """What to call each run: its name, or its folder where two would be called alike."""
-    width = NAME_WIDTHS.get(len(runs), NAME_WIDTHS[COLUMNS])
-    names = [one_line(run.name, width) for run in runs]
-    if len(set(names)) < len(names):
-        names = [one_line(run.folder.name, width) for run in runs]
-    return [name if names.count(name) == 1 else f"{name[: width - 3]} {i}" for i, name in enumerate(names, 1)]
 
 
 def verdict(names: Sequence[str], summaries: Sequence[Summary], runs: Sequence[Run]) -> str:

@@ -1,0 +1,111 @@
+"""Event gaps: the usual ones (above) and the rare long ones (below)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from itertools import accumulate
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from chatload.meter.stalls import DEFAULT_RULE
+from chatload.record.journal import Run
+from plots.style import ABOVE, MUTED, Look, legend, log_axis, looks, nothing, thinned, title
+
+TITLE = "How evenly does the text flow?"
+BINS_A_DECADE = 40
+LEAST_US = 10
+"""Gaps below are drawn at 0.01 ms: events that came in one read have a gap of 0."""
+
+
+def draw(runs: Sequence[Run], figure: Figure) -> None:
+    """Histogram of all event gaps of good turns, and the share of gaps at least x long, both on log axes."""
+    figure.set_size_inches(9, 7)
+    usual, rare = figure.subplots(2, 1, sharex=True)
+    for run, look in zip(runs, looks(runs), strict=True):
+        counts = gap_counts(run)
+        if counts:
+            _usual(usual, counts, look)
+            _rare(rare, counts, look)
+        else:
+            usual.plot([], [], color=look.colour, linestyle=look.line, label=f"{look.name}: no gap")
+    log_axis(usual.xaxis)
+    log_axis(rare.xaxis)
+    if rare.lines:
+        log_axis(rare.yaxis)
+        rare.yaxis.get_major_locator().set_params(subs=(1.0,))
+        _stall_limit(usual, rare, max(max(gap_counts(run), default=0) for run in runs) / 1000)
+    else:
+        nothing(rare, "no gap in these runs")
+    usual.set_ylabel("share of gaps (%)")
+    usual.set_ylim(bottom=0)
+    rare.set_ylabel("gaps at least so long (%)")
+    rare.set_xlabel("gap between consecutive token-bearing events (ms)")
+    legend(usual, **ABOVE)
+    title(
+        figure,
+        TITLE,
+        "All gaps of good turns. An event may bring several tokens; several events may come in one read.",
+    )
+
+
+def _stall_limit(usual: Axes, rare: Axes, longest_ms: float) -> None:
+    """Where a gap is a stall in any reply; left out when no gap comes near it."""
+    limit_ms = DEFAULT_RULE.limit_s * 1000
+    if longest_ms < limit_ms / 2:
+        return
+    for axes in (usual, rare):
+        axes.axvline(limit_ms, color=MUTED, linewidth=1.2, linestyle=(0, (2, 3)), zorder=0)
+    rare.annotate(
+        "stall", (limit_ms, 1), xycoords=("data", "axes fraction"), xytext=(4, -12), textcoords="offset points",
+        color=MUTED, fontsize=10,
+    )  # fmt: skip
+
+
+def gap_counts(run: Run) -> Counter[int]:
+    """{gap in µs: how often} over the good turns."""
+    counts: Counter[int] = Counter()
+    for turn in run.turns:
+        if turn.ok:
+            counts.update(turn.gaps_us)
+    return counts
+
+
+def histogram(counts: Counter[int]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(edges in ms, share of gaps in each bin in %); bins are equally wide on a log axis."""
+    gaps_us = np.maximum(np.fromiter(counts.keys(), dtype=np.float64), LEAST_US)
+    least = np.floor(np.log10(gaps_us.min()) * BINS_A_DECADE)
+    most = np.floor(np.log10(gaps_us.max()) * BINS_A_DECADE) + 1
+    edges_us = 10 ** (np.arange(least, most + 1) / BINS_A_DECADE)
+    weights = np.fromiter(counts.values(), dtype=np.float64)
+    shares, _ = np.histogram(gaps_us, bins=edges_us, weights=weights)
+    return edges_us / 1000, 100 * shares / weights.sum()
+
+
+def longer(counts: Counter[int]) -> tuple[list[float], list[float]]:
+    """(gap in ms, share of gaps that are at least so long in %), the gap upwards."""
+    ordered = sorted(counts)
+    total = sum(counts.values())
+    below = [0, *accumulate(counts[gap] for gap in ordered)]
+    return [max(gap, LEAST_US) / 1000 for gap in ordered], [100 * (total - n) / total for n in below[:-1]]
+
+
+def _usual(axes: Axes, counts: Counter[int], look: Look) -> None:
+    edges_ms, shares = histogram(counts)
+    label = f"{look.name}: {sum(counts.values()):,} gaps, longest {max(counts) / 1000:,.0f} ms"
+    outline = np.where(shares > 0, shares, np.nan)  # no line along the axis where there is no gap
+    axes.stairs(outline, edges_ms, color=look.colour, linestyle=look.line, linewidth=2, label=label)
+    axes.stairs(shares, edges_ms, color=look.colour, alpha=0.12, fill=True)
+
+
+def _rare(axes: Axes, counts: Counter[int], look: Look) -> None:
+    gaps_ms, shares = longer(counts)
+    keep = thinned(len(gaps_ms), 4000)
+    axes.plot(
+        [gaps_ms[i] for i in keep], [shares[i] for i in keep], drawstyle="steps-pre", color=look.colour,
+        linestyle=look.line,
+    )  # fmt: skip
+    axes.plot(gaps_ms[-1:], shares[-1:], color=look.colour, marker=look.marker, markersize=7)

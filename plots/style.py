@@ -1,0 +1,128 @@
+"""How all pictures look: colours a colour-blind reader tells apart, and never by colour alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+from chatload.record.journal import Run
+from chatload.report.names import distinct_names
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Okabe and Ito's palette, the two that differ most first."""
+
+LINES = ("-", "--", "-.", ":", (0, (7, 2, 1, 2, 1, 2)), (0, (3, 1)), (0, (1, 3)))
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+MUTED = "#555555"
+
+SETTINGS: dict[str, Any] = {
+    "font.family": "sans-serif",
+    "font.size": 11,
+    "axes.titlesize": 11,
+    "axes.titlelocation": "left",
+    "axes.titlecolor": MUTED,
+    "axes.labelcolor": "#222222",
+    "axes.edgecolor": "#888888",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#e4e4e4",
+    "grid.linewidth": 0.8,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "legend.frameon": False,
+    "lines.linewidth": 2.0,
+    "figure.facecolor": "white",
+    "savefig.facecolor": "white",
+    "text.parse_math": False,  # a server called $\frac{1}{0}$ must not stop a picture
+    "svg.hashsalt": "chatload",  # the same run draws the same bytes
+    "svg.fonttype": "path",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How one run is drawn, in every picture alike."""
+
+    name: str
+    colour: str
+    line: Any
+    marker: str
+
+
+def looks(runs: Sequence[Run]) -> list[Look]:
+    """One look a run, in the order given. Names are safe to draw, whatever a server called itself."""
+    return [
+        Look(
+            name=f" {name}" if name.startswith("_") else name,  # matplotlib hides labels that begin so
+            colour=COLOURS[i % len(COLOURS)],
+            line=LINES[i % len(LINES)],
+            marker=MARKERS[i % len(MARKERS)],
+        )
+        for i, name in enumerate(distinct_names(runs, 36))
+    ]
+
+
+def title(figure: Figure, question: str, note: str) -> None:
+    """The question above the picture, and below it a line on what was drawn."""
+    figure.suptitle(question, x=0.01, ha="left", fontsize=14, fontweight="bold", parse_math=False)
+    figure.text(0.01, 0.012, note, ha="left", va="bottom", fontsize=9, color=MUTED, parse_math=False)
+    figure.set_layout_engine("constrained", rect=(0, 0.045, 1, 0.955))
+
+
+def legend(axes: Axes, **where: Any) -> None:
+    """The legend of the axes, its words taken as they are; none without entries. `ABOVE` keeps it off the data."""
+    handles, labels = axes.get_legend_handles_labels()
+    if not handles:
+        return
+    drawn = axes.legend(handles, labels, handlelength=2.6, **where)
+    for text in drawn.get_texts():
+        text.set_parse_math(False)
+
+
+ABOVE: dict[str, Any] = {
+    "loc": "lower right",
+    "bbox_to_anchor": (1.0, 0.99),
+    "ncols": 2,
+    "borderaxespad": 0.2,
+}
+
+
+def nothing(axes: Axes, words: str) -> None:
+    """Say in the middle of the axes that there is nothing to draw."""
+    axes.text(0.5, 0.5, words, transform=axes.transAxes, ha="center", va="center", color=MUTED, fontsize=13)
+
+
+def log_axis(axis: Any) -> None:
+    """A logarithmic axis with ticks at 1, 2, 5 and plain numbers."""
+    axis.axes.set_xscale("log") if axis.axis_name == "x" else axis.axes.set_yscale("log")
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: plain_number(value)))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def thousands(axis: Any) -> None:
+    """Ticks of a linear axis with a comma at the thousands."""
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+
+
+def plain_number(value: float) -> str:
+    """0.05, 0.2, 5, 20, 1,000: no powers of ten."""
+    if value <= 0:
+        return "0"
+    digits = max(0, -math.floor(math.log10(value) + 1e-9))
+    return f"{value:,.{digits}f}"
+
+
+def thinned(n: int, at_most: int = 2000) -> list[int]:
+    """Which of n points to draw: all, or `at_most` evenly spread ones, the first and last always in."""
+    if n <= at_most:
+        return list(range(n))
+    return sorted({round(i * (n - 1) / (at_most - 1)) for i in range(at_most)})

@@ -1,0 +1,67 @@
+"""TTFT distribution: failed turns never answered, so a run with failures ends below 100 %."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+
+from chatload.meter.timing import ttft_ms
+from chatload.quantiles import interval_ranks, percentile
+from chatload.record.journal import Run
+from chatload.report.aggregate import is_failed
+from plots.style import MUTED, legend, log_axis, looks, nothing, thinned, thousands, title
+
+TITLE = "How long do users wait for the first token?"
+
+
+def draw(runs: Sequence[Run], figure: Figure) -> None:
+    """Share of all finished turns (y, %) whose first token came within x ms."""
+    axes = figure.subplots()
+    widest, good = 1.0, 0
+    for run, look in zip(runs, looks(runs), strict=True):
+        times = sorted(ms for turn in run.turns if turn.ok and (ms := ttft_ms(turn)) is not None)
+        failed = sum(map(is_failed, run.turns))
+        good += len(times)
+        label = _words(look.name, times, failed)
+        axes.plot(
+            [], [], color=look.colour, linestyle=look.line, marker=look.marker, markersize=8, label=label
+        )
+        if not times:
+            continue
+        finished = len(times) + failed
+        keep = thinned(len(times))
+        xs = [times[0], *(times[i] for i in keep)]
+        ys = [0.0, *(100.0 * (i + 1) / finished for i in keep)]
+        axes.plot(xs, ys, drawstyle="steps-post", color=look.colour, linestyle=look.line)
+        if interval_ranks(len(times), 0.95) is not None:
+            share = 95.0 * len(times) / finished
+            axes.plot([percentile(times, 0.95)], [share], marker=look.marker, markersize=8, color=look.colour)
+        widest = max(widest, times[-1] / max(times[0], 1e-3))
+    if not good:
+        nothing(axes, "no good turn in these runs")
+    if widest > 20:
+        log_axis(axes.xaxis)
+    else:
+        axes.set_xlim(left=0)
+        thousands(axes.xaxis)
+    for share in (50, 95):
+        axes.axhline(share, color=MUTED, linewidth=0.8, linestyle=(0, (2, 3)), zorder=0)
+    axes.set_ylim(0, 102)
+    axes.set_yticks([0, 25, 50, 75, 95, 100])
+    axes.set_xlabel("TTFT: sent to first token (ms)")
+    axes.set_ylabel("turns answered by then (%)")
+    legend(axes, loc="lower right")
+    title(
+        figure, TITLE, "Marked: p95 of good turns. Failed turns never answer: they keep a curve below 100 %."
+    )
+
+
+def _words(name: str, times: list[float], failed: int) -> str:
+    if not times:
+        return f"{name}: no good turn, {failed:,} failed"
+    sure = interval_ranks(len(times), 0.95) is not None
+    words = (
+        f"{name}: p95 {percentile(times, 0.95):,.0f} ms" if sure else f"{name}: {len(times)} turns, no p95"
+    )
+    return f"{words}, {failed:,} failed" if failed else words
