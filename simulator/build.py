@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from simulator.engine import build_engine
 from simulator.faults import FaultDice
-from simulator.options import Options
+from simulator.metronome import Metronome
+from simulator.options import METRONOME, Options
 from simulator.player import Player
 from simulator.profiles import knob_defaults, load_profile
 from simulator.publish import PublishModel
@@ -19,6 +21,8 @@ DEFAULT_CONTEXT = 4096
 
 def build_server(name: str, options: Options, loop: asyncio.AbstractEventLoop, log: TruthLog) -> Server:
     """ValueError in the user's words if profile or knobs do not fit the server."""
+    if name == METRONOME:
+        return _build_metronome(options, loop, log)
     wire = wires()[name]
     profile_name = f"{wire.scheduler}@{options.profile}"
     profile = load_profile(profile_name)
@@ -38,8 +42,7 @@ def build_server(name: str, options: Options, loop: asyncio.AbstractEventLoop, l
     settings = Settings(
         model=options.model,
         max_model_len=context,
-        mean_tokens=options.mean_tokens,
-        spread_tokens=options.spread_tokens,
+        answer_tokens=options.answer_tokens or (100.0, 60.0),
         max_concurrent_requests=options.max_concurrent_requests,
         seed=options.seed,
         gauges={key: _number(value) for key, value in values.items()},
@@ -47,6 +50,32 @@ def build_server(name: str, options: Options, loop: asyncio.AbstractEventLoop, l
     player = Player(engine, loop, PublishModel(blocking=wire.blocking, seed=options.seed), log)
     server = Server(wire, settings, player, log, FaultDice(options.faults, options.seed))
     server.note = f"profile {profile_name}, model {options.model}"
+    return server
+
+
+METRONOME_WIRES = {"openai": "vllm-0.33", "tgi": "tgi-3.3", "vllm-generate": "vllm-generate"}
+
+
+def _build_metronome(options: Options, loop: asyncio.AbstractEventLoop, log: TruthLog) -> Server:
+    """The wire of a real server, the schedule of a clock."""
+    wire = replace(wires()[METRONOME_WIRES[options.beat.wire]], name=METRONOME, comment="", idle_close_s=None)
+    context = options.max_model_len or DEFAULT_CONTEXT
+    settings = Settings(
+        model=options.model,
+        max_model_len=context,
+        answer_tokens=options.answer_tokens or (100.0, 0.0),
+        max_concurrent_requests=1_000_000,
+        seed=options.seed,
+        exact=True,
+        event_bytes=options.beat.event_bytes,
+        gauges={"max_input_length": context - 1, "max_total_tokens": context},
+    )
+    player = Metronome(options.beat, loop, log, options.seed)
+    server = Server(wire, settings, player, log, FaultDice(options.faults, options.seed))
+    beat = options.beat
+    server.note = (
+        f"first token after {beat.ttft_ms:g} ms, then {beat.tokens_per_s:g} a second, {beat.wire} wire"
+    )
     return server
 
 

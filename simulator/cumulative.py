@@ -19,6 +19,10 @@ class CumulativeEncoder:
         """Nothing is written before the first token."""
         return []
 
+    def role_early(self) -> list[list[Event]]:
+        """There is no role event."""
+        return []
+
     def encode(self, first: int, count: int, finish: str | None) -> tuple[bytes, Marks]:
         """One frame; an EOS step repeats the last text."""
         for text in self._texts[first : first + count]:

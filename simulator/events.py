@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 
 import orjson
 
@@ -59,13 +60,19 @@ class StreamWire:
     head_extra: tuple[str, ...] = ()
 
 
+@cache
+def _split(source: str) -> list[str]:
+    """Literals and slot names by turns."""
+    return _SLOT.split(source)
+
+
 class Template:
     """A payload cut at its slots; constants are filled in once per reply."""
 
     __slots__ = ("_parts", "_places")
 
     def __init__(self, source: str, constants: Mapping[str, str], prefix: str, end: str) -> None:
-        pieces = _SLOT.split(prefix + source + end)
+        pieces = _split(prefix + source + end)
         parts: list[bytes] = []
         self._places: list[tuple[int, str]] = []
         pending = ""
@@ -88,6 +95,14 @@ class Template:
         for place, slot in self._places:
             parts[place] = values[slot]
         return b"".join(parts)
+
+    def around(self, slot: str) -> tuple[bytes, bytes, int]:
+        """What stands before and after the only slot, and the length of both."""
+        (place, name), *more = self._places
+        if more or name != slot:
+            raise ValueError(f"not the only slot: {slot}")
+        before, after = b"".join(self._parts[:place]), b"".join(self._parts[place + 1 :])
+        return before, after, len(before) + len(after)
 
     @property
     def slots(self) -> set[str]:
@@ -115,16 +130,21 @@ class SseEncoder:
         self._answer = job.answer
         self._usage_error = job.usage_error
         self._finals = finals
-        self._constants = constants
         self._texts = job.answer.ascii_json if wire.ascii_only else job.answer.json
         self._role_due = wire.role is not None and wire.role_when == "first"
+        self._running = job.ask.continuous_usage and bool(wire.usage_running)
+        blank = (wire.usage_asked_blank if job.ask.include_usage else "") or wire.usage_blank
+        self._constants = dict(constants)
+        if not self._running and wire.usage_when != "asked-on-finish":
+            self._constants["usage"] = blank
+        if not job.ask.return_token_ids:
+            self._constants["ids"] = "null"
+        self._values: dict[str, bytes] = {"usage": blank.encode()}
         self._templates: dict[str, Template] = {}
         self._token = self._template(wire.token)
         self._slots = self._token.slots
-        self._running = job.ask.continuous_usage and bool(wire.usage_running)
-        blank = wire.usage_asked_blank if job.ask.include_usage else ""
-        self._values: dict[str, bytes] = {"usage": (blank or wire.usage_blank).encode(), "ids": b"null"}
         self._second = 0
+        self._plain = self._token.around("text") if self._slots == {"text"} else None
         self._merges = not (wire.done_when == "every-step" or wire.pack == "all" or wire.one_token_events)
 
     def _template(self, source: str) -> Template:
@@ -138,10 +158,21 @@ class SseEncoder:
         """Events written before the request enters the engine."""
         return [[self._role()]] if self.wire.role_when == "engine" else []
 
+    def role_early(self) -> list[list[Event]]:
+        """The role event by itself, if it is still due."""
+        if not self._role_due:
+            return []
+        self._role_due = False
+        return [[self._role()]]
+
     def encode(self, first: int, count: int, finish: str | None) -> tuple[bytes, Marks]:
         """The chunks for tokens first … first+count−1; with `finish`, all that ends the stream."""
         if finish is None and not self._role_due and self._merges:
             text = self._text(first, count)
+            if text and self._plain is not None:
+                before, after, size = self._plain
+                data = b"%x\r\n%b%b%b\r\n" % (size + len(text), before, text, after)
+                return data, ONE_TOKEN if count == 1 else ((count, "token"),)
             if text:
                 self._set(first, count, text)
                 data = self._token.fill(self._values)

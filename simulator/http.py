@@ -76,9 +76,10 @@ class Exchange:
 
     def send(self, data: bytes) -> None:
         """Hand bytes to the kernel now; what it will not take waits in a bounded backlog."""
-        if self.open:
-            self.bytes_out += len(data)
-            self._connection.write(data)
+        if not self.open:
+            return
+        self.bytes_out += len(data)
+        self._connection.write(data)
 
     def finish(self, close: bool = False) -> None:
         """The reply is complete: serve the next request, or close if either side wants that."""

@@ -80,6 +80,15 @@ def make_answer(
     return Answer(tokens, tokens, None, ends)
 
 
+def padded(answer: Answer, size: int) -> Answer:
+    """The same answer with every shown text filled up to `size` bytes."""
+    shown = [
+        make_token(token.text + "." * (size - len(token.text)), token.token_id, token.logprob)
+        for token in answer.shown
+    ]
+    return Answer(answer.tokens, shown, answer.stop, answer.ends)
+
+
 def _plain(tokens: list[Token]) -> tuple[list[Token], list[Token]]:
     return tokens, tokens
 

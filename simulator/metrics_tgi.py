@@ -25,8 +25,9 @@ HISTOGRAMS = (
 
 def metrics_page(server: Server) -> bytes:
     """The page now."""
-    now, stats = server.player.engine.gauges(), server.stats
+    now, stats = server.player.gauges(), server.stats
     page = Page("")
+    stats.settle()
     ended = stats.finished["stop"] + stats.finished["length"]
     failed = {
         kind: stats.failed[kind]

@@ -33,9 +33,10 @@ HISTOGRAMS = (
 
 def metrics_page(server: Server) -> bytes:
     """The page now."""
-    now, stats = server.player.engine.gauges(), server.stats
+    now, stats = server.player.gauges(), server.stats
     name = server.settings.model
     page = Page("")
+    stats.settle()
     labels = f'engine="0",model_name="{name}"'
 
     def total(metric: str, words: str, values: dict[str, float]) -> None:

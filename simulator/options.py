@@ -48,8 +48,7 @@ class Options:
     seed: int
     model: str
     max_model_len: int | None
-    mean_tokens: float
-    spread_tokens: float
+    answer_tokens: tuple[float, float] | None
     max_concurrent_requests: int
     knobs: dict[str, str]
     faults: tuple[Fault, ...]
@@ -73,14 +72,11 @@ def parse_options(arguments: list[str]) -> Options:
             faults.append(parse_fault(text))
         except ValueError as error:
             problems.append(str(error))
-    mean, _, spread = given.answer_tokens.partition(":")
-    try:
-        mean_tokens, spread_tokens = float(mean), float(spread or 0.0)
-        if mean_tokens < 1 or spread_tokens < 0:
-            raise ValueError
-    except ValueError:
-        problems.append(f"--answer-tokens {given.answer_tokens}: write MEAN or MEAN:SPREAD, as 100:60")
-        mean_tokens = spread_tokens = 0.0
+    answer_tokens = None
+    if given.answer_tokens is not None:
+        answer_tokens = _mean_and_spread(given.answer_tokens)
+        if answer_tokens is None:
+            problems.append(f"--answer-tokens {given.answer_tokens}: write MEAN or MEAN:SPREAD, as 100:60")
     if not 0 <= given.port_base <= 65535 - len(names):
         problems.append(f"--port-base {given.port_base}: from 0 (any free ports) to {65535 - len(names)}")
     if given.tokens_per_s <= 0:
@@ -98,8 +94,7 @@ def parse_options(arguments: list[str]) -> Options:
         seed=given.seed,
         model=given.model,
         max_model_len=given.max_model_len,
-        mean_tokens=mean_tokens,
-        spread_tokens=spread_tokens,
+        answer_tokens=answer_tokens,
         max_concurrent_requests=given.max_concurrent_requests,
         knobs={name: getattr(given, name) for name in KNOBS if getattr(given, name) is not None},
         faults=tuple(faults),
@@ -113,6 +108,15 @@ def parse_options(arguments: list[str]) -> Options:
             given.wire,
         ),  # fmt: skip
     )
+
+
+def _mean_and_spread(text: str) -> tuple[float, float] | None:
+    mean, _, spread = text.partition(":")
+    try:
+        pair = float(mean), float(spread or 0.0)
+    except ValueError:
+        return None
+    return pair if pair[0] >= 1 and pair[1] >= 0 else None
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -135,7 +139,10 @@ def _parser() -> argparse.ArgumentParser:
     add("--seed", type=int, default=0)
     add("--model", default="llama-2", help="the model's served name")
     add("--max-model-len", type=int, help="context length; default 4096, or TGI's max-total-tokens")
-    add("--answer-tokens", default="100:60", help="MEAN or MEAN:SPREAD (standard deviation), log-normal")
+    add(
+        "--answer-tokens",
+        help="MEAN or MEAN:SPREAD (standard deviation), log-normal; default 100:60, metronome 100",
+    )
     add("--fault", action="append", default=[], metavar="KIND:RATE[:ARG]", help="may be given several times")
     add("--max-concurrent-requests", type=int, default=128, help="TGI: more are refused as overloaded")
     for name in KNOBS:

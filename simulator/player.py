@@ -22,7 +22,7 @@ GIVE_UP_NS = 2_000_000_000
 
 
 class Player:
-    """One engine and the replies it feeds. `entered` is told when a request joins the engine."""
+    """One engine and the replies it feeds."""
 
     def __init__(
         self, engine: Engine, loop: asyncio.AbstractEventLoop, publish: PublishModel, log: TruthLog
@@ -34,6 +34,7 @@ class Player:
         self.headers_at_once = True
         self.on_step: Callable[[Step, float], None] | None = None
         self._loop = loop
+        self.gauges = engine.gauges
         self._publish_model = publish
         self._log = log
         self._alarm = Alarm(loop, self._ring)
@@ -41,6 +42,7 @@ class Player:
         self._step_number = 0
         self._due_ns = 0
         self._staged: list[Reply] = []
+        self._blocked: list[Reply] = []
         self._late: defaultdict[int, list[Reply]] = defaultdict(list)
         self._entering: list[tuple[int, Reply]] = []
 
@@ -136,6 +138,9 @@ class Player:
             reply = replies.get(sequence.seq_id)
             if reply is None:
                 continue
+            if reply.blocked():
+                self._blocked.append(reply)
+                continue
             reply.made += 1
             if sequence.finish is not None:
                 reply.finish = sequence.finish
@@ -143,7 +148,7 @@ class Player:
                 staged.append(reply)
         for sequence in step.finished:
             reply = replies.get(sequence.seq_id)
-            if reply is not None and reply.finish is None:
+            if reply is not None and sequence.finish == "ignored":
                 reply.finish = "length"
                 if reply.prepare():
                     staged.append(reply)
@@ -181,6 +186,8 @@ class Player:
         staged, self._staged = self._staged, []
         for reply in staged:
             add(reply.put() - due_ns)
+        if self._blocked:
+            self._feed_blocked()
         if self._entering:
             self._let_in()
         if now - due_ns > GIVE_UP_NS:
@@ -189,6 +196,16 @@ class Player:
         self._begin(due_ns)
         if self._log.pending and self._due_ns - now_ns() > 2 * SPARE_NS:
             self._log.write_until(self._due_ns - SPARE_NS)
+
+    def _feed_blocked(self) -> None:
+        """Replies that were held back when the step was planned get their token now that it has ended."""
+        blocked, self._blocked = self._blocked, []
+        for reply in blocked:
+            reply.made += 1
+            if reply.sequence.generated <= reply.made:
+                reply.finish = reply.finish or reply.sequence.finish
+            if reply.prepare():
+                reply.put()
 
     def _let_in(self) -> None:
         ready = [reply for at, reply in self._entering if at <= self._step_number]

@@ -23,6 +23,7 @@ class Encoder(Protocol):
     """Tokens to bytes: SseEncoder, CumulativeEncoder, WholeEncoder."""
 
     def opening(self) -> list[list[Event]]: ...
+    def role_early(self) -> list[list[Event]]: ...
     def encode(self, first: int, count: int, finish: str | None) -> tuple[bytes, Marks]: ...
     def pack(self, groups: list[list[Event]]) -> tuple[bytes, Marks]: ...
     def error(self, message: str) -> list[list[Event]]: ...
@@ -80,6 +81,17 @@ class Reply:
         if data or at_once:
             self._write(data, marks)
 
+    def put_role(self) -> None:
+        """The role event now, ahead of its token (the metronome's `--role-lead-ms`)."""
+        if not self.over:
+            data, marks = self.encoder.pack(self.encoder.role_early())
+            if data:
+                self._write(data, marks)
+
+    def blocked(self) -> bool:
+        """Held back by a fault or by a client that does not read."""
+        return self._held or self.exchange.backed_up
+
     def send_head(self) -> None:
         """The headers, unless they are out."""
         if self.head is not None and not self.over:
@@ -91,8 +103,15 @@ class Reply:
             self._write(b"%x\r\n%b\r\n" % (len(data), data), ((0, "comment"),))
 
     def _write(self, data: bytes, marks: Marks) -> int:
-        if not data and self.head is None:
-            return now_ns()
+        if self.head is None and self._drip is None:
+            at_ns = now_ns()
+            if data:
+                self.exchange.send(data)
+            if marks:
+                self.last_write_ns = at_ns
+                self.truth.writes.append(at_ns)
+                self.truth.marks.append(marks)
+            return at_ns
         if self.head is not None:
             data = self.head() + data
             self.head = None
@@ -101,8 +120,6 @@ class Reply:
             self._drip.send(data, lambda: self._note(now_ns(), marks))
             return now_ns()
         at_ns = now_ns()
-        if self.truth.headers_ns is None:
-            self.truth.headers_ns = at_ns
         self.exchange.send(data)
         self._note(at_ns, marks)
         return at_ns
@@ -234,6 +251,6 @@ class Reply:
         truth.end_ns = now_ns()
         truth.finish = self.finish
         truth.tokens = self.sent
-        truth.bytes = self.exchange.bytes_out
+        truth.bytes_out = self.exchange.bytes_out
         if self.on_over is not None:
             self.on_over(self)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
 from simulator.cumulative import CumulativeEncoder
 from simulator.engine import Sequence
 from simulator.events import SseEncoder
 from simulator.faults import Fault, FaultDice
 from simulator.heads import Head, malformed
-from simulator.http import Exchange, Manners, Request
-from simulator.job import Ask, Job, make_answer
+from simulator.http import Exchange, Manners
+from simulator.job import Answer, Ask, Job, make_answer, padded
+from simulator.metronome import Metronome
 from simulator.player import Player
 from simulator.prompts_read import END, block_names
 from simulator.reply import Encoder, Reply
@@ -35,10 +37,11 @@ class Settings:
 
     model: str
     max_model_len: int
-    mean_tokens: float = 100.0
-    spread_tokens: float = 60.0
+    answer_tokens: tuple[float, float] = (100.0, 60.0)
     max_concurrent_requests: int = 128
     seed: int = 0
+    exact: bool = False
+    event_bytes: int = 0
     gauges: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -46,7 +49,7 @@ class Server:
     """Routes requests to its speaker, faults and player."""
 
     def __init__(
-        self, wire: ServerWire, settings: Settings, player: Player, log: TruthLog, dice: FaultDice
+        self, wire: ServerWire, settings: Settings, player: Player | Metronome, log: TruthLog, dice: FaultDice
     ) -> None:
         self.wire = wire
         self.settings = settings
@@ -145,7 +148,7 @@ class Server:
             truth.marks.append(whole.marks)
         truth.ended = f"fault:{truth.fault}" if truth.fault in ("429", "503") else "refused"
         self._respond(exchange, whole)
-        truth.bytes = exchange.bytes_out
+        truth.bytes_out = exchange.bytes_out
         truth.end_ns = now_ns()
         self._log_one(truth)
 
@@ -164,8 +167,8 @@ class Server:
         if self._unanswered.pop(id(truth), None) is not None:
             self._accept(exchange, ask, truth, fault)
 
-    def _log_one(self, truth: Truth) -> None:
-        self._log.add(truth)
+    def _log_one(self, truth: Truth, then: Callable[[], None] | None = None) -> None:
+        self._log.add(truth, then)
         self.player.write_truth_soon()
 
     # -- generating ----------------------------------------------------------------------------
@@ -173,7 +176,12 @@ class Server:
     def _accept(self, exchange: Exchange, ask: Ask, truth: Truth, fault: Fault | None) -> None:
         wire = self.wire.streams[ask.endpoint]
         style = (self.wire.stop_style, wire.leading_space, wire.eos)
-        answer = make_answer(self._story, self._lengths, ask, self._draw_length(), style)
+        length = self._draw_length()
+        if self.settings.exact:
+            ask = replace(ask, ignore_eos=True, stops=(), max_tokens=min(ask.max_tokens, length))
+        answer = make_answer(self._story, self._lengths, ask, length, style)
+        if self.settings.event_bytes:
+            answer = padded(answer, self.settings.event_bytes)
         job = Job(ask, answer, self.speaker.reply_id(ask, exchange.request), int(time.time()))
         if fault is not None and fault.kind == "wrong-usage":
             job.usage_error = int(fault.arg)
@@ -186,7 +194,7 @@ class Server:
             seq_id=self._made,
             prompt_tokens=max(1, ask.prompt_tokens),
             max_tokens=ask.max_tokens,
-            answer_tokens=len(answer.tokens) if answer.ends else ask.max_tokens + 1,
+            answer_tokens=_answer_tokens(answer, ask, length if self.settings.exact else None),
             ignore_eos=ask.ignore_eos,
             arrived_s=truth.received_ns / 1e9,
             prefix=block_names(ask.prompt_texts, [*texts, END]) if cached else (),
@@ -219,11 +227,11 @@ class Server:
         self.open_requests -= 1
         self.player.leave(reply)
         self.stats.over(reply)
-        self._log_one(reply.truth)
+        self._log_one(reply.truth, self.stats.settle_one)
 
     def _draw_length(self) -> int:
         """A log-normal answer length with the wanted mean and standard deviation."""
-        return draw_length(self._lengths, self.settings.mean_tokens, self.settings.spread_tokens)
+        return draw_length(self._lengths, *self.settings.answer_tokens)
 
     def _sweep(self) -> None:
         """Keep-alive comments for streams that were silent too long."""
@@ -247,10 +255,15 @@ class Server:
         }
 
 
+def _answer_tokens(answer: Answer, ask: Ask, exact: int | None) -> int:
+    """The token at which the model would stop; beyond `max_tokens` if it would talk on."""
+    if exact is not None:
+        return exact
+    return len(answer.tokens) if answer.ends else ask.max_tokens + 1
+
+
 def draw_length(rng: random.Random, mean: float, spread: float) -> int:
     """A log-normal whole number with this mean and standard deviation, at least 1; spread 0: always the mean."""
-    import math
-
     if spread <= 0:
         return max(1, round(mean))
     variance = math.log(1 + (spread / mean) ** 2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, deque
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -68,6 +68,7 @@ class Stats:
     """Everything a server counts about its requests; gauges come from the engine."""
 
     def __init__(self) -> None:
+        self._ended: deque[Reply] = deque()
         self.finished: Counter[str] = Counter()
         self.failed: Counter[str] = Counter()
         self.accepted = 0
@@ -106,7 +107,20 @@ class Stats:
             self.histograms["decode_step_s"].add(duration_s)
 
     def over(self, reply: Reply) -> None:
-        """One reply ended, in whatever way."""
+        """One reply ended; it is counted when there is time, or when somebody looks."""
+        self._ended.append(reply)
+
+    def settle_one(self) -> None:
+        """Count one ended reply."""
+        if self._ended:
+            self._count(self._ended.popleft())
+
+    def settle(self) -> None:
+        """Count all that have ended."""
+        while self._ended:
+            self.settle_one()
+
+    def _count(self, reply: Reply) -> None:
         truth = reply.truth
         if truth.ended != "complete" or truth.finish is None:
             self.failed["dropped" if truth.ended == "client_gone" else "generation"] += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -39,7 +40,7 @@ class Truth:
     fault: str | None = None
     ended: str | None = None
     preempted: int = 0
-    bytes: int = 0
+    bytes_out: int = 0
     writes: list[int] = field(default_factory=list)
     marks: list[Marks] = field(default_factory=list)
 
@@ -56,7 +57,7 @@ class Truth:
         facts: dict[str, object] = {"kind": "request"}
         for name in self.__slots__:
             if name not in ("writes", "marks"):
-                facts[name] = getattr(self, name)
+                facts["bytes" if name == "bytes_out" else name] = getattr(self, name)
         facts["events"] = {"sent_ns": sent, "tokens": tokens, "kind": kinds}
         return orjson.dumps(facts, option=orjson.OPT_APPEND_NEWLINE)
 
@@ -69,12 +70,11 @@ class TruthLog:
         if path is not None:
             Path(path).parent.mkdir(parents=True, exist_ok=True)
             self._file = open(path, "ab", buffering=0)  # noqa: SIM115  closed in close()
-        self._pending: deque[Truth] = deque()
+        self._pending: deque[tuple[Truth, Callable[[], None] | None]] = deque()
 
-    def add(self, truth: Truth) -> None:
-        """The request has ended: remember its line."""
-        if self._file is not None:
-            self._pending.append(truth)
+    def add(self, truth: Truth, then: Callable[[], None] | None = None) -> None:
+        """The request has ended: remember its line, and what else is to be done when there is time."""
+        self._pending.append((truth, then))
 
     @property
     def pending(self) -> int:
@@ -83,21 +83,23 @@ class TruthLog:
 
     def write_until(self, deadline_ns: int) -> None:
         """Write pending lines until the deadline, at least one."""
-        if self._file is None:
-            return
         lines = []
         while self._pending:
-            lines.append(self._pending.popleft().line())
+            truth, then = self._pending.popleft()
+            if then is not None:
+                then()
+            if self._file is not None:
+                lines.append(truth.line())
             if now_ns() >= deadline_ns:
                 break
-        if lines:
+        if lines and self._file is not None:
             self._file.write(b"".join(lines))
 
     def write_server(self, line: dict[str, object]) -> None:
         """Write everything that is pending, then a line about a server itself."""
+        while self._pending:
+            self.write_until(1 << 62)
         if self._file is not None:
-            while self._pending:
-                self.write_until(1 << 62)
             self._file.write(orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE))
 
     def close(self) -> None:

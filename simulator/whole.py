@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from simulator.events import Event
-from simulator.truth import Marks
+from simulator.truth import Marks, now_ns
 
 if TYPE_CHECKING:
     from simulator.reply import Reply
@@ -25,6 +25,10 @@ class WholeEncoder:
         """Nothing is written before the answer is complete."""
         return []
 
+    def role_early(self) -> list[list[Event]]:
+        """There is no role event."""
+        return []
+
     def encode(self, first: int, count: int, finish: str | None) -> tuple[bytes, Marks]:
         """Empty until the answer is complete."""
         if finish is None:
@@ -32,6 +36,7 @@ class WholeEncoder:
         reply = self._reply()
         whole = self._server.speaker.whole(reply, finish, first + count)
         reply.truth.status = whole.status
+        reply.truth.headers_ns = now_ns()
         return whole.encode(self._server, self._close), ((first + count, "whole"),)
 
     def pack(self, groups: list[list[Event]]) -> tuple[bytes, Marks]:
