@@ -1,0 +1,182 @@
+"""Conversations: what is asked after any run of good and failed replies, and whose script it is."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatload.errors import UsageError
+from chatload.prompts.conversation import FOLLOW_UPS, Conversation, conversation_for, load_conversations
+from chatload.turn import Message
+
+OWN = Path(__file__).parents[2] / "scenarios" / "prompts" / "conversations.jsonl"
+SCRIPTS = [[f"{script}.{line}" for line in range(3)] for script in range(5)]
+
+
+def test_history_grows_by_line_and_reply():
+    talk = Conversation(["one", "two"])
+    assert talk.ask() == (Message("user", "one"),)
+    talk.heard("first reply")
+    assert talk.ask() == (Message("user", "one"), Message("assistant", "first reply"), Message("user", "two"))
+
+
+@pytest.mark.parametrize("reply", ["", "  \n"])
+def test_a_failed_reply_withdraws_the_line_and_it_is_asked_again(reply):
+    """Why again: the next line may refer to it, and the first one carries the personal sentence."""
+    talk = Conversation(["one", "two"])
+    talk.ask()
+    talk.heard(reply)
+    assert talk.ask() == (Message("user", "one"),)
+    talk.heard("now it works")
+    assert [message.content for message in talk.ask()] == ["one", "now it works", "two"]
+
+
+@given(replies=st.lists(st.sampled_from(["", " ", "yes", "no\n"]), max_size=40))
+def test_roles_alternate_and_no_line_is_skipped_whatever_fails(replies):
+    """Invariant: user, assistant, …, user; user lines are the script from its start; replies are as heard."""
+    talk = Conversation(["one", "two", "three"], first_follow_up=4)
+    heard = []
+    for reply in replies:
+        talk.ask()
+        talk.heard(reply)
+        heard += [reply] if reply.strip() else []
+    asked = talk.ask()
+    assert [m.role for m in asked] == [("user", "assistant")[place % 2] for place in range(len(asked))]
+    assert [m.content for m in asked[1::2]] == heard
+    script = ["one", "two", "three", *(FOLLOW_UPS[4:] + FOLLOW_UPS * 3)]
+    assert [m.content for m in asked[::2]] == script[: len(heard) + 1]
+
+
+def test_an_earlier_ask_is_not_changed_by_a_later_one():
+    talk = Conversation(["one", "two"])
+    first = talk.ask()
+    talk.heard("reply")
+    talk.ask()
+    assert first == (Message("user", "one"),)
+
+
+def test_heard_without_ask_changes_nothing():
+    talk = Conversation(["one"])
+    talk.heard("stray")
+    assert talk.ask() == (Message("user", "one"),)
+
+
+def test_same_user_and_seed_say_the_same():
+    def lines(user: int, seed: int) -> list[str]:
+        talk = conversation_for(user, seed, SCRIPTS)
+        for _ in range(6):
+            talk.ask()
+            talk.heard("reply")
+        return [message.content for message in talk.ask()]
+
+    assert lines(3, 7) == lines(3, 7)
+    assert lines(3, 7) != lines(3, 8)
+    assert lines(3, 7) != lines(4, 7)
+
+
+def test_scripts_are_dealt_out_equally():
+    said = Counter(
+        conversation_for(user, 1, SCRIPTS).ask()[0].content.rsplit(" ", 1)[1] for user in range(1000)
+    )
+    assert said == {f"{script}.0": 200 for script in range(5)}
+
+
+def test_first_words_are_unique_for_100_000_users():
+    """Invariant: two users part within the first 30 characters, so a prefix cache shares nothing of them."""
+    openings = {conversation_for(user, 1, [["Hello."]]).ask()[0].content[:30] for user in range(100_000)}
+    assert len(openings) == 100_000
+
+
+def test_no_scripts_is_refused():
+    with pytest.raises(ValueError, match="no scripts"):
+        conversation_for(0, 1, [])
+
+
+def write(folder: Path, *rows: bytes) -> Path:
+    path = folder / "talks.jsonl"
+    path.write_bytes(b"\n".join(rows))
+    return path
+
+
+def test_loads_scripts_in_order_and_skips_blank_lines(tmp_path):
+    path = write(
+        tmp_path, b"\xef\xbb\xbf" + b'{"id":"a","turns":["x","\xc3\xa9"]}\r', b"", b'{"id":"b","turns":["z"]}'
+    )
+    assert load_conversations(path) == [["x", "é"], ["z"]]
+    assert load_conversations(str(path)) == [["x", "é"], ["z"]]
+
+
+def test_every_mistake_is_told_at_once_with_its_line(tmp_path):
+    path = write(
+        tmp_path,
+        b'{"id":"a","turns":["x"]}',
+        b"{broken",
+        b'{"id":"a","turns":["again"]}',
+        b'{"id":"c","turns":[]}',
+        b'{"id":"d","turns":["x",3]}',
+        b'{"id":"e","turns":["  "]}',
+        b'{"turns":["x"]}',
+        b'{"id":"f","turn":["x"]}',
+        b'{"id":"g","turns":["\xff"]}',
+    )
+    with pytest.raises(UsageError) as caught:
+        load_conversations(path)
+    lines = caught.value.lines
+    assert [line.split(":")[1] for line in lines] == ["2", "3", "4", "5", "6", "7", "8", "9"]
+    assert all(line.startswith(f"{path}:") for line in lines)
+    assert "line 1: give each" in lines[1]
+    assert "unknown key 'turn'" in lines[6]
+
+
+def test_a_wholly_wrong_file_is_one_line(tmp_path):
+    with pytest.raises(UsageError) as caught:
+        load_conversations(write(tmp_path, *[b"not json"] * 500))
+    assert len(caught.value.lines) == 1
+    assert "talks.jsonl:1: holds no conversation: write one a line" in caught.value.lines[0]
+
+
+def test_many_mistakes_are_cut_and_counted(tmp_path):
+    with pytest.raises(UsageError) as caught:
+        load_conversations(write(tmp_path, b'{"id":"a","turns":["x"]}', *[b"{"] * 25))
+    assert len(caught.value.lines) == 21
+    assert "and 5 more" in caught.value.lines[-1]
+
+
+@pytest.mark.parametrize("content", [b"", b"\n\n"])
+def test_an_empty_file_is_a_mistake(tmp_path, content):
+    with pytest.raises(UsageError, match="holds no conversation"):
+        load_conversations(write(tmp_path, content))
+
+
+def test_a_missing_file_is_a_mistake(tmp_path):
+    with pytest.raises(UsageError, match="No such file"):
+        load_conversations(tmp_path / "absent.jsonl")
+    with pytest.raises(UsageError, match=os.strerror(21)):
+        load_conversations(tmp_path)
+
+
+def test_our_own_conversations_are_as_documented():
+    """docs/prompts.md states these: 40 scripts, 12 lines or more, short follow-ups and long pastes."""
+    scripts = load_conversations(OWN)
+    words = sorted(len(line.split()) for script in scripts for line in script)
+    assert len(scripts) == 40
+    assert min(map(len, scripts)) == 12
+    assert len({line for script in scripts for line in script}) > 0.99 * len(words)
+    assert words[len(words) // 2] == 7
+    assert sum(length >= 100 for length in words) == 18
+    assert words[-1] <= 250
+    assert sum(any(ord(c) > 0x3FF for c in line) for script in scripts for line in script) >= 8
+
+
+def test_our_own_conversations_are_kept_as_utf_8_not_as_escapes():
+    raw = OWN.read_bytes()
+    assert "ありがとう".encode() in raw
+    assert b"\\u" not in raw
+    assert raw.endswith(b"\n")
+    assert all(orjson.loads(row).keys() == {"id", "turns"} for row in raw.splitlines())
