@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from chatload.meter.stalls import DEFAULT_RULE
 from chatload.record.journal import Run
-from plots.style import ABOVE, MUTED, Look, legend, log_axis, looks, nothing, thinned, title
+from plots.style import MUTED, Look, frame, log_axis, looks, nothing, thinned
 
 TITLE = "How evenly does the text flow?"
 BINS_A_DECADE = 40
@@ -44,12 +44,8 @@ def draw(runs: Sequence[Run], figure: Figure) -> None:
     usual.set_ylim(bottom=0)
     rare.set_ylabel("gaps at least so long (%)")
     rare.set_xlabel("gap between consecutive token-bearing events (ms)")
-    legend(usual, **ABOVE)
-    title(
-        figure,
-        TITLE,
-        "All gaps of good turns. An event may bring several tokens; several events may come in one read.",
-    )
+    note = "All gaps of good turns. An event may bring several tokens; several events may come in one read."
+    frame(figure, usual, TITLE, note)
 
 
 def _stall_limit(usual: Axes, rare: Axes, longest_ms: float) -> None:
@@ -97,7 +93,9 @@ def _usual(axes: Axes, counts: Counter[int], look: Look) -> None:
     edges_ms, shares = histogram(counts)
     label = f"{look.name}: {sum(counts.values()):,} gaps, longest {max(counts) / 1000:,.0f} ms"
     outline = np.where(shares > 0, shares, np.nan)  # no line along the axis where there is no gap
-    axes.stairs(outline, edges_ms, color=look.colour, linestyle=look.line, linewidth=2, label=label)
+    axes.stairs(
+        outline, edges_ms, color=look.colour, linestyle=look.line, linewidth=2, baseline=None, label=label
+    )
     axes.stairs(shares, edges_ms, color=look.colour, alpha=0.12, fill=True)
 
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from chatload.meter.timing import ttft_ms
 from chatload.record.journal import Run
 from chatload.report.aggregate import is_failed, token_arrivals
-from plots.style import ABOVE, Look, legend, log_axis, looks, nothing, thousands, title
+from plots.style import Look, frame, log_axis, looks, nothing, thousands
 
 TITLE = "Does the server hold up while users come and go?"
 STEPS_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
@@ -44,14 +44,13 @@ def draw(runs: Sequence[Run], figure: Figure) -> None:
         axes.set_ylim(bottom=0)
         thousands(axes.yaxis)
     waiting_ms = [ms for run in runs for turn in run.turns if turn.ok and (ms := ttft_ms(turn)) is not None]
-    if waiting_ms and max(waiting_ms) > 20 * max(min(waiting_ms), 0.01):
+    if waiting_ms and max(waiting_ms) > 50 * max(min(waiting_ms), 0.01):
         log_axis(waiting.yaxis)
     else:
         waiting.set_ylim(bottom=0)
         thousands(waiting.yaxis)
     load.set_xlim(0, length_s or 1.0)
-    legend(waiting, **ABOVE)
-    title(figure, TITLE, "Crosses on the lower edge: failed turns, at the time they were due.")
+    frame(figure, waiting, TITLE, "Crosses on the lower edge: failed turns, at the time they were due.")
 
 
 def _length_s(run: Run) -> float:
@@ -96,7 +95,9 @@ def medians(points: Iterable[tuple[float, float]], width_s: int) -> tuple[list[f
 
 def _speed(axes: Axes, run: Run, look: Look, width_s: int) -> None:
     edges_s, rates = tokens_per_step(run, width_s)
-    axes.stairs(rates, edges_s, color=look.colour, linestyle=look.line, linewidth=2, label=look.name)
+    axes.stairs(
+        rates, edges_s, color=look.colour, linestyle=look.line, linewidth=2, baseline=None, label=look.name
+    )
 
 
 def tokens_per_step(run: Run, width_s: int) -> tuple[list[float], list[float]]:

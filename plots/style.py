@@ -70,29 +70,30 @@ def looks(runs: Sequence[Run]) -> list[Look]:
     ]
 
 
-def title(figure: Figure, question: str, note: str) -> None:
-    """The question above the picture, and below it a line on what was drawn."""
-    figure.suptitle(question, x=0.01, ha="left", fontsize=14, fontweight="bold", parse_math=False)
-    figure.text(0.01, 0.012, note, ha="left", va="bottom", fontsize=9, color=MUTED, parse_math=False)
-    figure.set_layout_engine("constrained", rect=(0, 0.045, 1, 0.955))
+TITLE_INCHES, LEGEND_INCHES, NOTE_INCHES = 0.46, 0.26, 0.3
+LONG_LABEL = 44
 
 
-def legend(axes: Axes, **where: Any) -> None:
-    """The legend of the axes, its words taken as they are; none without entries. `ABOVE` keeps it off the data."""
+def frame(figure: Figure, axes: Axes, question: str, note: str) -> None:
+    """From the top: the question, the legend of `axes`, the picture, and a line on what was drawn.
+
+    Legend rows have their own room, so that no name, however long, ever covers data or words.
+    """
+    height = float(figure.get_figheight())
     handles, labels = axes.get_legend_handles_labels()
-    if not handles:
-        return
-    drawn = axes.legend(handles, labels, handlelength=2.6, **where)
-    for text in drawn.get_texts():
-        text.set_parse_math(False)
-
-
-ABOVE: dict[str, Any] = {
-    "loc": "lower right",
-    "bbox_to_anchor": (1.0, 0.99),
-    "ncols": 2,
-    "borderaxespad": 0.2,
-}
+    columns = 1 if max(map(len, labels), default=0) > LONG_LABEL else 2
+    top = TITLE_INCHES + LEGEND_INCHES * -(-len(labels) // columns)
+    figure.text(0.01, 1 - 0.1 / height, question, va="top", fontsize=14, fontweight="bold", parse_math=False)
+    figure.text(0.01, 0.09 / height, note, va="bottom", fontsize=9, color=MUTED, parse_math=False)
+    if labels:
+        drawn = figure.legend(
+            handles, labels, loc="upper left", bbox_to_anchor=(0.01, 1 - TITLE_INCHES / height), ncols=columns,
+            handlelength=2.6, borderaxespad=0.0, borderpad=0.1, labelspacing=0.35, columnspacing=2.5,
+        )  # fmt: skip
+        for text in drawn.get_texts():
+            text.set_parse_math(False)
+    bottom = NOTE_INCHES / height
+    figure.set_layout_engine("constrained", rect=(0, bottom, 1, 1 - bottom - top / height))
 
 
 def nothing(axes: Axes, words: str) -> None:

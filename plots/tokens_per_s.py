@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from chatload.meter.timing import decode_tokens_per_s, felt_tokens_per_s
 from chatload.record.journal import Run
 from chatload.turn import Turn
-from plots.style import Look, legend, looks, nothing, thinned, title
+from plots.style import Look, frame, looks, nothing, thinned
 
 TITLE = "How fast does each conversation read?"
 
@@ -43,12 +43,8 @@ def draw(runs: Sequence[Run], figure: Figure) -> None:
         if not any(len(line.get_xdata()) for line in axes.lines):
             nothing(axes, "no speed in these runs")
     felt.set_ylabel("tokens/s of one user")
-    legend(felt, loc="lower left", bbox_to_anchor=(0.0, 1.08), ncols=2, borderaxespad=0.0)
-    title(
-        figure,
-        TITLE,
-        "Line: mean over a conversation's turns. Band: its slowest to its fastest turn. Good turns only.",
-    )
+    note = "Line: mean over a conversation's turns. Band: its slowest to its fastest turn. Good turns only."
+    frame(figure, felt, TITLE, note)
 
 
 def speeds(run: Run, of: Callable[[Turn], float | None]) -> list[Speed]:

@@ -10,7 +10,7 @@ from chatload.meter.timing import ttft_ms
 from chatload.quantiles import interval_ranks, percentile
 from chatload.record.journal import Run
 from chatload.report.aggregate import is_failed
-from plots.style import MUTED, legend, log_axis, looks, nothing, thinned, thousands, title
+from plots.style import MUTED, frame, log_axis, looks, nothing, thinned, thousands
 
 TITLE = "How long do users wait for the first token?"
 
@@ -40,7 +40,7 @@ def draw(runs: Sequence[Run], figure: Figure) -> None:
         widest = max(widest, times[-1] / max(times[0], 1e-3))
     if not good:
         nothing(axes, "no good turn in these runs")
-    if widest > 20:
+    if widest > 50:
         log_axis(axes.xaxis)
     else:
         axes.set_xlim(left=0)
@@ -51,17 +51,15 @@ def draw(runs: Sequence[Run], figure: Figure) -> None:
     axes.set_yticks([0, 25, 50, 75, 95, 100])
     axes.set_xlabel("TTFT: sent to first token (ms)")
     axes.set_ylabel("turns answered by then (%)")
-    legend(axes, loc="lower right")
-    title(
-        figure, TITLE, "Marked: p95 of good turns. Failed turns never answer: they keep a curve below 100 %."
-    )
+    note = "Marked: p95 of good turns. Failed turns never answer: they keep a curve below 100 %."
+    frame(figure, axes, TITLE, note)
 
 
 def _words(name: str, times: list[float], failed: int) -> str:
     if not times:
-        return f"{name}: no good turn, {failed:,} failed"
-    sure = interval_ranks(len(times), 0.95) is not None
-    words = (
-        f"{name}: p95 {percentile(times, 0.95):,.0f} ms" if sure else f"{name}: {len(times)} turns, no p95"
-    )
+        words = f"{name}: no good turn"
+    elif interval_ranks(len(times), 0.95) is None:
+        words = f"{name}: {len(times)} good, too few for p95"
+    else:
+        words = f"{name}: p95 {percentile(times, 0.95):,.0f} ms"
     return f"{words}, {failed:,} failed" if failed else words
