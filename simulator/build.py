@@ -28,9 +28,7 @@ def build_server(name: str, options: Options, loop: asyncio.AbstractEventLoop, l
     profile = load_profile(profile_name)
     defaults = knob_defaults(profile)
     knobs = {key: value for key, value in wire.knobs.items() if key in defaults}
-    for key, value in options.knobs.items():
-        if key in defaults:
-            knobs[key] = value
+    knobs |= {key: value for key, value in options.knobs.items() if key in defaults}
     _check_knobs(options, wire)
     if "max_model_len" in defaults:
         knobs["max_model_len"] = options.max_model_len or DEFAULT_CONTEXT

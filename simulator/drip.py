@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
-from simulator.http import Exchange
+from simulator.exchange import Exchange
 
 TICK_S = 0.005
 

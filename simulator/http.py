@@ -13,95 +13,14 @@ import struct
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
 
 import httptools
 
+from simulator.exchange import HIGH_WATER_BYTES, App, Exchange, Request
+
 READ_BYTES = 65_536
-HIGH_WATER_BYTES = 262_144
-MAX_BODY_BYTES = 64 << 20
 MAX_HEAD_BYTES = 131_072
 MAX_PIPELINED = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One whole request; header names are lower case; `received_ns` = its last byte was read."""
-
-    method: str
-    path: str
-    query: str
-    headers: dict[str, str]
-    body: bytes
-    keep_alive: bool
-    received_ns: int
-    connection: int
-    too_large: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Manners:
-    """How a server's HTTP stack behaves beside its replies."""
-
-    malformed: Callable[[], bytes]
-    idle_close_s: float | None = 5.0
-    max_body_bytes: int = MAX_BODY_BYTES
-
-
-class App(Protocol):
-    """What a listener hands whole requests to."""
-
-    manners: Manners
-
-    def handle(self, exchange: Exchange) -> None: ...
-
-
-class Exchange:
-    """One request and its reply. It goes inert when the client has gone or the reply is over."""
-
-    __slots__ = ("_connection", "bytes_out", "on_drained", "on_gone", "open", "request")
-
-    def __init__(self, connection: Connection, request: Request) -> None:
-        self._connection = connection
-        self.request = request
-        self.bytes_out = 0
-        self.open = True
-        self.on_gone: Callable[[], None] | None = None
-        self.on_drained: Callable[[], None] | None = None
-
-    @property
-    def backed_up(self) -> bool:
-        """The client reads too slowly: its unread bytes fill the kernel's buffer and ours."""
-        return len(self._connection.backlog) > HIGH_WATER_BYTES
-
-    def send(self, data: bytes) -> None:
-        """Hand bytes to the kernel now; what it will not take waits in a bounded backlog."""
-        if not self.open:
-            return
-        self.bytes_out += len(data)
-        self._connection.write(data)
-
-    def finish(self, close: bool = False) -> None:
-        """The reply is complete: serve the next request, or close if either side wants that."""
-        if self.open:
-            self.open = False
-            self._connection.reply_over(close or not self.request.keep_alive)
-
-    def close(self) -> None:
-        """Close as after a crash: what is queued goes out, then FIN, whatever the framing promised."""
-        if self.open:
-            self.open = False
-            self._connection.close_when_flushed()
-
-    def reset(self) -> None:
-        """Send RST: the client gets ECONNRESET."""
-        if self.open:
-            self.open = False
-            self._connection.reset()
-
-    def close_idle_after(self, seconds: float) -> None:
-        """Close the kept-alive connection sooner than the server would."""
-        self._connection.idle_close_s = seconds
 
 
 @dataclass(slots=True)
@@ -146,7 +65,7 @@ class Connection:
         except OSError:
             data = b""
         if not data:
-            self._drop()
+            self.drop()
             return
         if self._closing:
             return
@@ -164,7 +83,7 @@ class Connection:
             self.close_when_flushed()
         elif self._current is not None:
             self._waiting.clear()
-            self._drop()
+            self.drop()
 
     # -- httptools callbacks -------------------------------------------------------------------
 
@@ -231,7 +150,7 @@ class Connection:
             except (BlockingIOError, InterruptedError):
                 sent = 0
             except OSError:
-                self._loop.call_soon(self._drop)
+                self._loop.call_soon(self.drop)
                 return
             if sent == len(data):
                 return
@@ -244,7 +163,7 @@ class Connection:
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
-            self._drop()
+            self.drop()
             return
         was_high = len(self.backlog) > HIGH_WATER_BYTES
         del self.backlog[:sent]
@@ -289,7 +208,7 @@ class Connection:
             self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             self._shut()
 
-    def _drop(self) -> None:
+    def drop(self) -> None:
         """The client has gone (FIN, RST or an error): its request is told, once."""
         exchange, self._current = self._current, None
         self._shut()
@@ -310,41 +229,3 @@ class Connection:
         self.backlog.clear()
         if self.on_closed is not None:
             self.on_closed(self)
-
-
-class Listener:
-    """Accepts connections for one app."""
-
-    def __init__(self, app: App, loop: asyncio.AbstractEventLoop, host: str, port: int) -> None:
-        self._app = app
-        self._loop = loop
-        self._accepted = 0
-        self._open: set[Connection] = set()
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._sock = socket.socket(family, socket.SOCK_STREAM)
-        self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._sock.bind((host, port))
-        self._sock.listen(2048)
-        self._sock.setblocking(False)
-        self.port: int = self._sock.getsockname()[1]
-        loop.add_reader(self._sock.fileno(), self._acceptable)
-
-    def _acceptable(self) -> None:
-        for _ in range(64):
-            try:
-                sock, _address = self._sock.accept()
-            except OSError:
-                return
-            sock.setblocking(False)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self._accepted += 1
-            connection = Connection(self._app, self._loop, sock, self._accepted)
-            connection.on_closed = self._open.discard
-            self._open.add(connection)
-
-    def close(self) -> None:
-        """Stop listening and close every connection that is still open."""
-        self._loop.remove_reader(self._sock.fileno())
-        self._sock.close()
-        for connection in list(self._open):
-            connection._drop()

@@ -93,7 +93,8 @@ def _drain(port: int, streams: int, tokens: int) -> None:
             "ignore_eos": True,
         }
     ).encode()
-    head = f"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {len(body)}"
+    head = "POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\n"
+    head += f"content-length: {len(body)}"
     request = head.encode() + b"\r\n\r\n" + body
     poll = select.epoll()
     open_sockets: dict[int, socket.socket] = {}

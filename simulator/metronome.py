@@ -51,8 +51,7 @@ class Metronome:
     def enter(self, reply: Reply) -> None:
         """Its first token falls due `ttft` after its request arrived."""
         truth = reply.truth
-        reply.open(at_once=True)
-        if reply.over:
+        if not reply.open(at_once=True):
             return
         truth.queued_ns = truth.admitted_ns = now_ns()
         self.replies[reply.sequence.seq_id] = reply
@@ -117,6 +116,7 @@ class Metronome:
             sequence = reply.sequence
             sequence.generated += 1
             reply.made += 1
+            reply.due_ns = due_ns
             self._made_tokens += 1
             if sequence.generated >= sequence.max_tokens:
                 reply.finish = "length" if sequence.max_tokens < sequence.answer_tokens else "stop"

@@ -63,15 +63,12 @@ def parse_options(arguments: list[str]) -> Options:
     problems: list[str] = []
     names = tuple(name.strip() for name in given.speak.split(",") if name.strip())
     known = [*wires(), METRONOME]
-    for name in names:
-        if name not in known:
-            problems.append(f"--speak {name}: no such server; there are {', '.join(sorted(known))}")
-    faults: list[Fault] = []
-    for text in given.fault:
-        try:
-            faults.append(parse_fault(text))
-        except ValueError as error:
-            problems.append(str(error))
+    problems += [
+        f"--speak {name}: no such server; there are {', '.join(sorted(known))}"
+        for name in names
+        if name not in known
+    ]
+    faults = _faults(given.fault, problems)
     answer_tokens = None
     if given.answer_tokens is not None:
         answer_tokens = _mean_and_spread(given.answer_tokens)
@@ -97,7 +94,7 @@ def parse_options(arguments: list[str]) -> Options:
         answer_tokens=answer_tokens,
         max_concurrent_requests=given.max_concurrent_requests,
         knobs={name: getattr(given, name) for name in KNOBS if getattr(given, name) is not None},
-        faults=tuple(faults),
+        faults=faults,
         beat=Beat(
             given.ttft_ms,
             given.tokens_per_s,
@@ -106,8 +103,18 @@ def parse_options(arguments: list[str]) -> Options:
             given.burst,
             given.event_bytes,
             given.wire,
-        ),  # fmt: skip
+        ),
     )
+
+
+def _faults(texts: list[str], problems: list[str]) -> tuple[Fault, ...]:
+    faults: list[Fault] = []
+    for text in texts:
+        try:
+            faults.append(parse_fault(text))
+        except ValueError as error:
+            problems.append(str(error))
+    return tuple(faults)
 
 
 def _mean_and_spread(text: str) -> tuple[float, float] | None:

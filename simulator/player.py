@@ -64,10 +64,7 @@ class Player:
                 self._begin(now_ns())
 
     def _submit(self, reply: Reply) -> None:
-        if reply.over:
-            return
-        reply.open(self.headers_at_once)
-        if reply.over:
+        if not reply.open(self.headers_at_once):
             return
         if self._publish_model.blocking:
             reply.countdown = 1 + self._publish_model.write_delay_steps(self.streams)
@@ -122,7 +119,7 @@ class Player:
             self._loop.call_later(0.002, self.write_truth_soon)
 
     def _stage(self, step: Step, start_ns: int) -> None:
-        replies = self.replies
+        replies, due_ns = self.replies, self._due_ns
         for sequence in step.prefilled:
             reply = replies.get(sequence.seq_id)
             if reply is not None and reply.truth.admitted_ns is None:
@@ -142,6 +139,7 @@ class Player:
                 self._blocked.append(reply)
                 continue
             reply.made += 1
+            reply.due_ns = due_ns
             if sequence.finish is not None:
                 reply.finish = sequence.finish
             if self._wants_to_write(reply) and reply.prepare():
@@ -152,9 +150,7 @@ class Player:
                 reply.finish = "length"
                 if reply.prepare():
                     staged.append(reply)
-        for reply in self._late.pop(self._step_number, ()):
-            if reply.prepare():
-                staged.append(reply)
+        staged += [reply for reply in self._late.pop(self._step_number, ()) if reply.prepare()]
         self._staged = staged
 
     def _wants_to_write(self, reply: Reply) -> bool:

@@ -8,8 +8,8 @@ from typing import Protocol
 
 from simulator.drip import Drip
 from simulator.events import Event
+from simulator.exchange import Exchange
 from simulator.faults import Fault
-from simulator.http import Exchange
 from simulator.job import Job
 from simulator.sequence import Sequence
 from simulator.truth import Marks, Truth, now_ns
@@ -56,6 +56,8 @@ class Reply:
         self.countdown = 0
         self.over = False
         self.last_write_ns = truth.received_ns
+        self.due_ns = truth.received_ns
+        self.first_token_ns: int | None = None
         self.close_after = False
         self.on_over: Callable[[Reply], None] | None = None
         self._held = False
@@ -69,17 +71,18 @@ class Reply:
 
     # -- writing -------------------------------------------------------------------------------
 
-    def open(self, at_once: bool) -> None:
-        """Headers (if this server sends them now) and the events that come before the engine."""
+    def open(self, at_once: bool) -> bool:
+        """Headers (if this server sends them now) and the events that come before the engine; False: it is over."""
         if self.over:
-            return
+            return False
         if self._pending_fault and self._pending_fault.kind == "reset" and self._pending_fault.after == 0:
             self._staged, self._after = b"", "reset"
             self._break()
-            return
+            return False
         data, marks = self.encoder.pack(self.encoder.opening())
         if data or at_once:
             self._write(data, marks)
+        return True
 
     def put_role(self) -> None:
         """The role event now, ahead of its token (the metronome's `--role-lead-ms`)."""
@@ -140,6 +143,8 @@ class Reply:
             self._held = True
             return False
         count = self.made - self.sent
+        if self.first_token_ns is None:
+            self.first_token_ns = self.due_ns
         fault = self._pending_fault
         if fault is not None and (self.made >= fault.after or self.finish is not None):
             self._prepare_fault(fault, count)

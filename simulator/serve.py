@@ -12,7 +12,7 @@ from collections.abc import Coroutine
 from typing import Any
 
 from simulator.build import build_server
-from simulator.http import Listener
+from simulator.listener import Listener
 from simulator.options import Options, OptionsError, parse_options
 from simulator.server import Server
 from simulator.truth import TruthLog

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field, replace
 from simulator.cumulative import CumulativeEncoder
 from simulator.engine import Sequence
 from simulator.events import SseEncoder
+from simulator.exchange import Exchange, Manners
 from simulator.faults import Fault, FaultDice
 from simulator.heads import Head, malformed
-from simulator.http import Exchange, Manners
 from simulator.job import Answer, Ask, Job, make_answer, padded
 from simulator.metronome import Metronome
 from simulator.player import Player

@@ -15,7 +15,7 @@ from simulator.job import Ask, Job
 from simulator.truth import Marks
 
 if TYPE_CHECKING:
-    from simulator.http import Request
+    from simulator.exchange import Request
     from simulator.reply import Reply
     from simulator.server import Server
 

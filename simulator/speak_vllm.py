@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from typing import Any
+from zlib import crc32
 
-from simulator.http import Request
+from simulator.exchange import Request
 from simulator.job import Ask, Job
 from simulator.metrics_vllm import metrics_page
 from simulator.reply import Reply
@@ -112,8 +113,8 @@ class VllmSpeaker(Speaker):
             raise _range("top_p must be in (0, 1], got", "top_p", float(top_p))
         for name in ("max_completion_tokens", "max_tokens"):
             if body.get(name) is not None and body[name] < 1:
-                raise bad(f"max_tokens must be at least 1, got {body[name]}. (parameter=max_tokens, value={body[name]})",
-                          param="max_tokens")  # fmt: skip
+                words = f"max_tokens must be at least 1, got {body[name]}."
+                raise bad(f"{words} (parameter=max_tokens, value={body[name]})", param="max_tokens")
 
     def _chat(self, request: Request) -> Ask:
         body = self._body(request, "messages")
@@ -134,8 +135,8 @@ class VllmSpeaker(Speaker):
         ask.model = ask.model or self.server.settings.model
         if ask.max_tokens > limit:
             raise bad(
-                f"max_tokens={ask.max_tokens} cannot be greater than max_model_len={limit}. Please request fewer output "
-                f"tokens. (parameter=max_tokens, value={ask.max_tokens})",
+                f"max_tokens={ask.max_tokens} cannot be greater than max_model_len={limit}. Please request fewer "
+                f"output tokens. (parameter=max_tokens, value={ask.max_tokens})",
                 param="max_tokens",
             )
         if ask.prompt_tokens > limit - 1:
@@ -147,9 +148,9 @@ class VllmSpeaker(Speaker):
             )
         if ask.prompt_tokens + ask.max_tokens > limit:
             raise bad(
-                f"This model's maximum context length is {limit} tokens. However, you requested {ask.max_tokens} output "
-                f"tokens and your prompt contains at least {limit - ask.max_tokens + 1} input tokens, for a total of at "
-                f"least {limit + 1} tokens. Please reduce the length of the input prompt or the number of requested "
+                f"This model's maximum context length is {limit} tokens. However, you requested {ask.max_tokens} "
+                f"output tokens and your prompt contains at least {limit - ask.max_tokens + 1} input tokens, for a "
+                f"total of at least {limit + 1} tokens. Please reduce the length of the input prompt or the number of requested "
                 f"output tokens. (parameter=input_tokens, value={limit - ask.max_tokens + 1})",
                 param="input_tokens",
             )
@@ -178,7 +179,7 @@ class VllmSpeaker(Speaker):
         constants = super().constants(job)
         if job.ask.return_token_ids:
             constants["prompt_ids"] = (
-                "[" + ",".join(str(1 + hash(text) % 31999) for text in job.ask.prompt_texts) + "]"
+                "[" + ",".join(str(1 + crc32(text.encode()) % 31999) for text in job.ask.prompt_texts) + "]"
             )
         return constants
 

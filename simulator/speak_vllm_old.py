@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from simulator.http import Request
+from simulator.exchange import Request
 from simulator.job import Ask
 from simulator.reply import Reply
 from simulator.speak import Refused, Speaker, Whole, compact, is_whole_number, spaced, stop_strings
@@ -24,8 +24,8 @@ SAMPLING = {
 
 def sampling_error(body: Body) -> str | None:
     """What 0.1.2's SamplingParams object to, in its order; None if nothing."""
-    n = body.get("n", 1)
-    best_of = body.get("best_of") if body.get("best_of") is not None else n
+    n: int = body.get("n", 1)
+    best_of: int = body["best_of"] if body.get("best_of") is not None else n
     temperature, top_p, top_k = body.get("temperature", 1.0), body.get("top_p", 1.0), body.get("top_k", -1)
     max_tokens = body.get("max_tokens", 16)
     checks = (
@@ -111,8 +111,8 @@ class OldVllmSpeaker(Speaker):
         if ask.prompt_tokens + ask.max_tokens > limit:
             raise self._error(
                 f"This model's maximum context length is {limit} tokens. However, you requested "
-                f"{ask.prompt_tokens + ask.max_tokens} tokens ({ask.prompt_tokens} in the messages, {ask.max_tokens} in "
-                "the completion). Please reduce the length of the messages or completion."
+                f"{ask.prompt_tokens + ask.max_tokens} tokens ({ask.prompt_tokens} in the messages, "
+                f"{ask.max_tokens} in the completion). Please reduce the length of the messages or completion."
             )
         self._check(body)
         return ask

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from simulator.events import StreamWire
 from simulator.heads import HeadStyle
+from simulator.template import StreamWire
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from simulator.events import StreamWire
 from simulator.heads import HTTPLIB, UVICORN
+from simulator.template import StreamWire
 from simulator.wires import ServerWire
 
 _LLAMA_TAIL = '"created":<now>,"id":"<id>","model":<model>,"system_fingerprint":"<fingerprint>",'

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from simulator.events import StreamWire
 from simulator.heads import AXUM
+from simulator.template import StreamWire
 from simulator.wires import ServerWire
 from simulator.words import EOS_SHOWN
 

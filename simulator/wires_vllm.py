@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from simulator.events import StreamWire
 from simulator.heads import UVICORN, UVICORN_H11
+from simulator.template import StreamWire
 from simulator.wires import ServerWire
 
 _CHAT = '{"id":"<id>","object":"chat.completion.chunk","created":<created>,"model":<model>,"choices":'

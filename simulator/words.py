@@ -14,22 +14,16 @@ import orjson
 
 _TOKEN = re.compile(r"[A-Za-z]{1,6}|[0-9]{1,3}|[^\sA-Za-z0-9]")
 MAX_LETTERS = 6
-_NOUNS = (
-    "river stone garden letter window harbor morning winter bridge market forest island candle mirror "
-    "doctor sailor farmer singer writer tower train engine number signal copper silver valley meadow"
-).split()
-_VERBS = (
-    "carried found opened crossed turned watched painted lifted moved kept gave took made saw held "
-    "built drew led met sent cut read told knew"
-).split()
-_OTHER = (
-    "the a an old small quiet bright early late warm cold gentle simple heavy hidden first last near "
-    "under over behind after before with and while then slowly almost never always again there here"
-).split()
-VOCABULARY = tuple(sorted({word for word in _NOUNS + _VERBS + _OTHER if len(word) <= MAX_LETTERS}))
+_WORDS = """
+river stone garden letter window harbor winter bridge market forest island candle mirror doctor sailor farmer
+singer writer tower train engine number signal copper silver valley meadow found opened turned lifted moved kept
+gave took made saw held built drew led met sent cut read told knew the a an old small quiet bright early late
+warm cold gentle simple heavy hidden first last near under over behind after before with and while then slowly
+almost never always again there here
+"""
+VOCABULARY = tuple(sorted({word for word in _WORDS.split() if len(word) <= MAX_LETTERS}))
 STORY_TOKENS = 8192
 EOS_ID = 2
-MARK = "\x00"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +80,9 @@ class Story:
             self._sentence(rng)
 
     def _sentence(self, rng: random.Random) -> None:
+        word = ""
         for place in range(rng.randint(5, 14)):
-            word = rng.choice(VOCABULARY)
+            word = rng.choice([each for each in VOCABULARY if each != word])
             self._add(rng, " " + (word.capitalize() if place == 0 else word))
             if place and rng.random() < 0.08:
                 self._add(rng, ",")

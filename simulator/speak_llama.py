@@ -1,0 +1,263 @@
+"""llama.cpp's llama-server: fixed key order, timings, real HTTP codes for what is wrong before the first token."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from simulator.exchange import Request
+from simulator.job import Ask
+from simulator.reply import Reply
+from simulator.speak import Refused, Speaker, Whole, compact, is_whole_number
+from simulator.speak_openai import Body, chat_ask, completion_ask, load
+from simulator.stats import Page
+
+JSON = "application/json; charset=utf-8"
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+MAX_INT = 2147483647
+
+
+def bad(message: str, kind: str = "invalid_request_error", status: int = 400, **more: object) -> Refused:
+    """llama.cpp's error body; it hangs up after it."""
+    error = {"error": {"code": status, "message": message, "type": kind, **more}}
+    return Refused(Whole(status, compact(error), JSON, close=True))
+
+
+class LlamaSpeaker(Speaker):
+    """llama-server."""
+
+    def generations(self) -> Mapping[str, Callable[[Request], Ask]]:
+        """See Speaker."""
+        chat, text = self._chat, self._completion
+        return {
+            "/v1/chat/completions": chat,
+            "/chat/completions": chat,
+            "/v1/completions": text,
+        }
+
+    def pages(self) -> Mapping[str, Callable[[], Whole]]:
+        """See Speaker."""
+        health = lambda: Whole(200, b'{"status":"ok"}', JSON)  # noqa: E731
+        return {
+            "/health": health,
+            "/v1/health": health,
+            "/v1/models": lambda: Whole(200, compact(self._models()), JSON),
+            "/models": lambda: Whole(200, compact(self._models()), JSON),
+            "/props": lambda: Whole(200, compact(self._props()), JSON),
+            "/slots": lambda: Whole(200, compact(self._slots()), JSON),
+            "/metrics": lambda: Whole(200, self._metrics(), "text/plain; version=0.0.4"),
+        }
+
+    @property
+    def _slot_count(self) -> int:
+        return int(str(self.server.settings.gauges.get("max_num_seqs", 4)))
+
+    def _models(self) -> dict[str, Any]:
+        settings = self.server.settings
+        card = {
+            "id": settings.model,
+            "aliases": [settings.model],
+            "tags": [],
+            "object": "model",
+            "architecture": {"input_modalities": ["text"], "output_modalities": ["text"]},
+            "created": self.server.started_s,
+            "owned_by": "llamacpp",
+            "meta": {"vocab_type": 2, "n_vocab": 32000, "n_ctx": settings.max_model_len, "n_ctx_train": 4096},
+        }
+        old = {
+            "name": settings.model,
+            "model": settings.model,
+            "type": "model",
+            "capabilities": ["completion"],
+        }
+        return {"models": [old], "object": "list", "data": [card]}
+
+    def _props(self) -> dict[str, Any]:
+        settings = self.server.settings
+        return {
+            "default_generation_settings": {
+                "params": {"temperature": 0.8, "max_tokens": -1},
+                "n_ctx": settings.max_model_len,
+            },
+            "total_slots": self._slot_count,
+            "model_alias": settings.model,
+            "model_path": f"{settings.model}.gguf",
+            "build_info": self.server.wire.version,
+            "is_sleeping": False,
+        }
+
+    def _slots(self) -> list[dict[str, Any]]:
+        busy = self.server.player.gauges().running
+        context = self.server.settings.max_model_len
+        return [
+            {"id": slot, "n_ctx": context, "speculative": False, "is_processing": slot < busy}
+            for slot in range(self._slot_count)
+        ]
+
+    def _metrics(self) -> bytes:
+        now, stats = self.server.player.gauges(), self.server.stats
+        stats.settle()
+        page = Page("")
+        prefill, decode = stats.histograms["prefill_s"].total, stats.histograms["decode_s"].total
+        cached = now.prefix_hits_total
+        page.sample(
+            "counter",
+            "llamacpp:prompt_tokens_total",
+            {"": now.prompt_tokens_total - cached},
+            "Prompt tokens computed.",
+        )
+        page.sample(
+            "counter", "llamacpp:prompt_tokens_cached_total", {"": cached}, "Prompt tokens from the cache."
+        )
+        page.sample("counter", "llamacpp:prompt_seconds_total", {"": prefill}, "Time spent on prompts.")
+        page.sample(
+            "counter",
+            "llamacpp:tokens_predicted_total",
+            {"": now.generation_tokens_total},
+            "Tokens generated.",
+        )
+        page.sample(
+            "counter", "llamacpp:tokens_predicted_seconds_total", {"": decode}, "Time spent generating."
+        )
+        page.sample("counter", "llamacpp:n_decode_total", {"": now.steps_total}, "Steps.")
+        page.sample("gauge", "llamacpp:requests_processing", {"": now.running}, "Requests in a slot.")
+        page.sample("gauge", "llamacpp:requests_deferred", {"": now.waiting}, "Requests without one.")
+        return page.encode()
+
+    # -- errors --------------------------------------------------------------------------------
+
+    def missing(self, method: str, path: str, allowed: str | None) -> Whole:
+        """Everything unknown is a 404, wrong methods too."""
+        return Whole(
+            404,
+            b'{"error":{"message":"File Not Found","type":"not_found_error","code":404}}',
+            JSON,
+            close=True,
+        )
+
+    def struck(self, status: int, retry_after: float) -> Whole:
+        """503 as while loading the model; a 429 could only come from a proxy."""
+        kind = {429: ("Too many requests", "rate_limit_error"), 503: ("Loading model", "unavailable_error")}[
+            status
+        ]
+        return bad(kind[0], kind[1], status).whole
+
+    def failed(self, message: str) -> Whole:
+        """500."""
+        return bad(message, "server_error", 500).whole
+
+    # -- reading -------------------------------------------------------------------------------
+
+    def _body(self, request: Request, needed: str) -> Body:
+        """The content type does not matter, nor do sampling ranges."""
+        where = "[json.exception.parse_error.101] parse error at line 1, column"
+        if not request.body:
+            raise bad(
+                f"{where} 1: attempting to parse an empty input; check that your input string or stream contains the "
+                "expected JSON"
+            )
+        try:
+            body = load(request.body)
+        except json.JSONDecodeError as error:
+            raise bad(
+                f"{where} {error.pos + 1}: syntax error while parsing value - unexpected end of input; expected '[', "
+                "'{', or a literal"
+            ) from None
+        if not isinstance(body, dict) or body.get(needed) is None:
+            raise bad(f"'{needed}' is required")
+        wanted = body.get("max_tokens")
+        if wanted is not None and not is_whole_number(wanted) and not isinstance(wanted, float):
+            kind = "string" if isinstance(wanted, str) else type(wanted).__name__
+            raise bad(
+                f"Field 'max_tokens': [json.exception.type_error.302] type must be number, but is {kind}"
+            )
+        if wanted is not None and not -1 <= wanted <= MAX_INT:
+            raise bad(f"Field 'max_tokens': Value must be between -1 <= value <= {MAX_INT}, but got {wanted}")
+        return body
+
+    def _chat(self, request: Request) -> Ask:
+        return chat_ask(self._body(request, "messages"), self.server.wire.ahead, -1)
+
+    def _completion(self, request: Request) -> Ask:
+        return completion_ask(self._body(request, "prompt"), -1)
+
+    def admit(self, ask: Ask, request: Request) -> None:
+        """The prompt must fit the context; the answer is cut to what is left of it."""
+        context = self.server.settings.max_model_len
+        ask.model = ask.model or self.server.settings.model
+        ask.continuous_usage = False
+        if ask.prompt_tokens >= context:
+            raise bad(
+                f"request ({ask.prompt_tokens} tokens) exceeds the available context size ({context} tokens), try "
+                "increasing it",
+                "exceed_context_size_error",
+                n_prompt_tokens=ask.prompt_tokens,
+                n_ctx=context,
+            )
+        room = context - ask.prompt_tokens
+        ask.max_tokens = room if ask.max_tokens < 0 else max(1, min(ask.max_tokens, room))
+
+    # -- answering -----------------------------------------------------------------------------
+
+    def reply_id(self, ask: Ask, request: Request) -> str:
+        """`chatcmpl-` and 32 letters and digits, for texts too."""
+        number = int(self.server.hex_id(48), 16)
+        letters = []
+        for _ in range(32):
+            number, letter = divmod(number, len(LETTERS))
+            letters.append(LETTERS[letter])
+        return "chatcmpl-" + "".join(letters)
+
+    def fingerprint(self) -> str:
+        """The build."""
+        return self.server.wire.version
+
+    def finals(self, reply: Reply, finish: str, count: int) -> dict[str, bytes]:
+        """Timings ride on the last event."""
+        timings = compact(timings_of(reply, count))
+        shown = b"" if reply.job.ask.include_usage else b',"timings":' + timings
+        return {"timings": timings, "finish_timings": shown, "cached": b"0"}
+
+    def whole(self, reply: Reply, finish: str, count: int) -> Whole:
+        """Choices first."""
+        job, chat = reply.job, reply.job.ask.endpoint == "chat"
+        text = job.answer.text(count)
+        counts = self.usage(reply, count)
+        usage = {key: counts[key] for key in ("completion_tokens", "prompt_tokens", "total_tokens")}
+        choice: dict[str, Any]
+        if chat:
+            choice = {"finish_reason": finish, "index": 0, "message": {"role": "assistant", "content": text}}
+        else:
+            choice = {"text": text, "index": 0, "logprobs": None, "finish_reason": finish}
+        answer = {
+            "choices": [choice],
+            "created": job.created,
+            "model": job.ask.model,
+            "system_fingerprint": self.fingerprint(),
+            "object": "chat.completion" if chat else "text_completion",
+            "usage": {**usage, "prompt_tokens_details": {"cached_tokens": 0}},
+            "id": job.reply_id,
+            "timings": timings_of(reply, count),
+        }
+        return Whole(200, compact(answer), JSON)
+
+
+def timings_of(reply: Reply, count: int) -> dict[str, float]:
+    """llama.cpp's `timings`: prompt from its slot to the first token, answer from the first token to the last."""
+    truth = reply.truth
+    begun = truth.admitted_ns or truth.received_ns
+    first = reply.first_token_ns or reply.due_ns
+    prompt_ms, answer_ms = (first - begun) / 1e6, max(0.001, (reply.due_ns - first) / 1e6)
+    prompt_n = max(1, truth.prompt_tokens or 0)
+    return {
+        "cache_n": 0,
+        "prompt_n": prompt_n,
+        "prompt_ms": round(prompt_ms, 3),
+        "prompt_per_token_ms": prompt_ms / prompt_n,
+        "prompt_per_second": 1e3 * prompt_n / max(prompt_ms, 1e-3),
+        "predicted_n": count,
+        "predicted_ms": round(answer_ms, 3),
+        "predicted_per_token_ms": answer_ms / max(1, count),
+        "predicted_per_second": 1e3 * count / answer_ms,
+    }
