@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence as Row
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
+from typing import Any
 
+from simulator.figure import Figure
 from simulator.minimise import nelder_mead
 from simulator.profiles import load_profile
 from simulator.replay import Seen, Target, read_rows, replay_conversations, replay_open
@@ -22,23 +24,7 @@ COST_NAMES = (
     "host_piecewise_ms",
     "host_eager_ms",
 )
-FRONTEND_NAMES = ("receive_ms", "per_request_ms")
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One measured figure beside ours; `allowed` is the relative error that counts as 1 in the fit."""
-
-    load: str
-    name: str
-    measured: float
-    ours: float
-    allowed: float
-
-    @property
-    def error(self) -> float:
-        """ours / measured - 1."""
-        return self.ours / self.measured - 1
+FRONTEND_NAMES = ("receive_ms", "per_request_ms", "per_prompt_token_us", "per_event_us")
 
 
 def load_rows(folder: Path) -> dict[str, list[Seen]]:
@@ -69,6 +55,8 @@ def figures(rows: Mapping[str, Row[Seen]], target: Target) -> list[Figure]:
         there = [row.served() for row in seen]
         here = [one for one in ours if one.key % 1000 == turn]
         found.append(Figure("chat-history", f"turn {turn} ms/token", _gap_ms(there), _gap_ms(here), 0.2))
+        a, b = summarise(there).ttft_p50_s * 1e3, summarise(here).ttft_p50_s * 1e3
+        found.append(Figure("chat-history", f"turn {turn} TTFT p50 ms", a, b, 0.3))
     return found
 
 
@@ -115,11 +103,9 @@ def fit(rows: Mapping[str, Row[Seen]], evaluations: int) -> Target:
     profile = load_profile(PROFILE)
 
     def target(point: list[float]) -> Target:
-        cost = replace(profile.cost, **dict(zip(COST_NAMES, point, strict=False)))
-        frontend = replace(
-            profile.frontend, **dict(zip(FRONTEND_NAMES, point[len(COST_NAMES) :], strict=True))
-        )
-        return Target(PROFILE, {}, replace(cost, host_full_ms=min(cost.host_full_ms, cost.step_ms)), frontend)
+        costs: dict[str, Any] = dict(zip(COST_NAMES, point, strict=False))
+        waits: dict[str, Any] = dict(zip(FRONTEND_NAMES, point[len(COST_NAMES) :], strict=True))
+        return Target(PROFILE, {}, replace(profile.cost, **costs), replace(profile.frontend, **waits))
 
     def tried(point: list[float]) -> float:
         return loss(figures(rows, target(point))) if min(point) >= 0 else 1e9

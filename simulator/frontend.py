@@ -1,8 +1,10 @@
 """The server's HTTP process: how long a request needs to reach the engine, and a token to leave.
 
 One process parses and tokenises every request in an event loop. It works on all that have arrived as one
-batch, so n requests sent together all enter after n · per_request, and a token made meanwhile waits too:
-  entered = end of its batch;  batch ends = begins + n · per_request;  read = max(made, end of batch) + send
+batch, so n requests sent together all enter after n · per_request, and a token made meanwhile waits too;
+so does a new user's first token for the events of all older streams in the same step (n of them):
+  entered = end of its batch;  batch ends = begins + sum(per_request + per_prompt_token · prompt tokens)
+  read = max(made, end of batch) + send + n · per_event
 Seen on the measured H100: of 64 requests sent at once one enters at once and the rest some 80 ms later.
 """
 
@@ -21,6 +23,8 @@ class FrontendCost:
 
     receive_ms: float = 0.0
     per_request_ms: float = 0.0
+    per_prompt_token_us: float = 0.0
+    per_event_us: float = 0.0
     send_ms: float = 0.0
 
 
@@ -29,13 +33,14 @@ class Frontend(Generic[Request]):
 
     def __init__(self, cost: FrontendCost) -> None:
         self.cost = cost
-        self._waiting: deque[tuple[float, Request]] = deque()
+        self._waiting: deque[tuple[float, float, Request]] = deque()
         self._batch: list[Request] = []
         self._end_s = 0.0
 
-    def arrive(self, sent_s: float, request: Request) -> None:
+    def arrive(self, sent_s: float, prompt_tokens: int, request: Request) -> None:
         """A request leaves its client; tell in the order of sending."""
-        self._waiting.append((sent_s + self.cost.receive_ms / 1e3, request))
+        work_s = self.cost.per_request_ms / 1e3 + self.cost.per_prompt_token_us * prompt_tokens / 1e6
+        self._waiting.append((sent_s + self.cost.receive_ms / 1e3, work_s, request))
 
     def entered(self, now_s: float) -> list[Request]:
         """Those that have reached the engine since the last call."""
@@ -49,9 +54,11 @@ class Frontend(Generic[Request]):
             if not self._waiting or self._waiting[0][0] > now_s:
                 return done
             begins_s = max(self._end_s, self._waiting[0][0])
+            self._end_s = begins_s
             while self._waiting and self._waiting[0][0] <= begins_s:
-                self._batch.append(self._waiting.popleft()[1])
-            self._end_s = begins_s + len(self._batch) * self.cost.per_request_ms / 1e3
+                _arrived_s, work_s, request = self._waiting.popleft()
+                self._batch.append(request)
+                self._end_s += work_s
 
     def next_s(self) -> float | None:
         """When something happens here if nothing else arrives; None if it is empty."""
@@ -59,7 +66,7 @@ class Frontend(Generic[Request]):
             return self._end_s
         return self._waiting[0][0] if self._waiting else None
 
-    def read_s(self, made_s: float) -> float:
-        """When the client reads a token made at `made_s`."""
+    def read_s(self, made_s: float, events_before: int = 0) -> float:
+        """When the client reads a token made at `made_s`, written after `events_before` others."""
         busy_s = self._end_s if self._batch else 0.0
-        return max(made_s, busy_s) + self.cost.send_ms / 1e3
+        return max(made_s, busy_s) + self.cost.send_ms / 1e3 + events_before * self.cost.per_event_us / 1e6

@@ -112,7 +112,7 @@ class Playback:
         """What has gone through the HTTP process goes on to the engine when it may."""
         while self._due and self._due[0][0] <= self.now_s:
             sent_s, key, demand = heapq.heappop(self._due)
-            self.frontend.arrive(sent_s, _Request(_sequence(key, demand, sent_s)))
+            self.frontend.arrive(sent_s, demand.prompt_tokens, _Request(_sequence(key, demand, sent_s)))
         for request in self.frontend.entered(self.now_s):
             request.steps_left = self.publish.entry_delay_steps(len(self._open) + len(self._held) + 1)
             self._held.append(request)
@@ -136,7 +136,7 @@ class Playback:
     def _token(self, request: _Request) -> None:
         if request.first_s < 0:
             delay_steps = self.publish.write_delay_steps(len(self._open))
-            request.first_s = self.frontend.read_s(self.now_s)
+            request.first_s = self.frontend.read_s(self.now_s, len(self._open))
             request.steps_left = delay_steps + 1  # this step is over
         else:
             request.stall_s = max(request.stall_s, self.now_s - request.made_s)
