@@ -7,6 +7,7 @@ from statistics import median
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 
 from chatload.meter.timing import ttft_ms
 from chatload.record.journal import Run
@@ -71,11 +72,15 @@ def _waiting(axes: Axes, run: Run, look: Look, width_s: int) -> None:
     ]
     if points:
         times, values = zip(*points, strict=True)
+        alpha = min(0.35, max(0.03, 1000 / len(points)))
         axes.scatter(
-            times, values, s=14 if len(points) < 2000 else 4, color=look.colour, marker=look.marker, alpha=0.35,
+            times, values, s=14 if len(points) < 2000 else 4, color=look.colour, marker=look.marker, alpha=alpha,
             linewidths=0, rasterized=len(points) > 500,
         )  # fmt: skip
-        axes.plot(*medians(points, width_s), color=look.colour, linestyle=look.line, label=look.name)
+        axes.plot(
+            *medians(points, width_s), color=look.colour, linestyle=look.line, label=look.name,
+            path_effects=[withStroke(linewidth=4, foreground="white")],
+        )  # fmt: skip
     failed = [(turn.due_ns - start_ns) / 1e9 for turn in run.turns if is_failed(turn)]
     if failed:
         axes.plot(

@@ -123,15 +123,12 @@ def user_lines(turns: Iterable[Turn]) -> list[dict[str, Any]]:
     for turn in turns:
         first.setdefault(turn.user, turn)
         last[turn.user] = turn
-    lines = []
-    for user in first:
-        lines.append(_user_line(first[user].due_ns, user, "in", first[user].worker))
-        lines.append(_user_line(last[user].end_ns, user, "out", last[user].worker))
+    lines: list[dict[str, Any]] = []
+    for user, turn in first.items():
+        line = {"kind": "user", "user": user, "worker": turn.worker}
+        lines.append({**line, "at_ns": turn.due_ns, "event": "in"})
+        lines.append({**line, "at_ns": last[user].end_ns, "event": "out", "reason": "done"})
     return lines
-
-
-def _user_line(at_ns: int, user: int, event: str, worker: str) -> dict[str, Any]:
-    return {"kind": "user", "at_ns": at_ns, "user": user, "event": event, "worker": worker}
 
 
 def health_lines(turns: list[Turn], worker: str = "local", lag_ms: float = 0.7) -> list[dict[str, Any]]:
@@ -160,17 +157,17 @@ def manifest_of(shape: Shape, turns: list[Turn], **changes: Any) -> dict[str, An
         "scenario": shape.scenario,
         "argv": ["locust", "--config", f"scenarios/{shape.scenario}.toml", "--host", host],
         "plan": {
-            "host": host, "server": "auto", "model": "llama-2", "max_tokens": 2000, "temperature": 0.6,
-            "load": {
-                "users": shape.users, "users_per_s": shape.users_per_s, "ramp": "even", "turns": shape.turns,
-                "think_time_s": shape.think_s, "history": False,
-            },
+            "server": "auto", "model": "llama-2", "max_tokens": 2000, "temperature": 0.6, "ask_usage": True,
+            "insecure": False, "stamps": "kernel", "seed": 1, "users": shape.users,
+            "users_per_s": shape.users_per_s, "ramp": "even", "turns": shape.turns, "think_time_s": shape.think_s,
+            "think_first": False, "history": False, "prompt": "Once a upon time,", "prompts": "", "body": {},
+            "header_names": [], "keep_text": "sample", "allow_failed": 0.0,
         },
         "plan_sentence": f"{shape.users} users over {shape.users / shape.users_per_s:g} s, {shape.turns} turns each, "
         f"{shape.think_s:g} s after each reply, {shape.dialect} at {host}: {count:,} turns, at least 10 s.",
         "server": {
-            "dialect": shape.dialect, "asked": "auto", "found": {"version": "0.11.0"}, "words": shape.words,
-            "host": host,
+            "dialect": shape.dialect, "asked": "auto", "model": "llama-2", "host": host,
+            "found": {"name": shape.dialect, "version": shape.words.split()[1]}, "words": shape.words,
         },
         "versions": {"chatload": "0.1.0", "python": "3.11.7", "locust": "2.47.0"},
         "machine": {"system": "Linux 6.1", "processor": "a processor", "cores": 2, "python": "cpython"},
@@ -200,7 +197,8 @@ def write_run(
             "kind": "start", "format": 1, "run_id": manifest["run_id"], "worker": worker, "at_ns": START_NS,
             "utc_ns": START_UTC_NS, "pid": 4242,
         }  # fmt: skip
-        end = {"kind": "end", "at_ns": manifest["ended_ns"], "worker": worker, "reason": manifest["ended"]}
+        end = {"kind": "end", "at_ns": manifest["ended_ns"], "worker": worker, "reason": manifest["ended"],
+               "ticks_missed": 0, "clock_steps": 0, "lost_lines": 0}  # fmt: skip
         data = b"".join(orjson.dumps(line) + b"\n" for line in [start, *kept, end])
         (folder / f"journal-{worker}.jsonl").write_bytes(data + tail)
     return folder
@@ -265,13 +263,8 @@ def with_gap(turn: Turn, position: int, gap_us: int) -> Turn:
 def unreachable(folder: Path) -> Path:
     """A run whose server was not there: no turn at all."""
     manifest = manifest_of(TINY, [], ended="unreachable", exit_code=1)
-    manifest["server"] = {
-        "dialect": None,
-        "asked": "auto",
-        "found": {},
-        "words": "",
-        "host": "http://127.0.0.1:1",
-    }
+    manifest["server"] = {"asked": "auto", "host": "http://127.0.0.1:1"}
+    manifest["refusal"] = "http://127.0.0.1:1: connection refused: is the server running on this port?"
     return write_run(folder, manifest, [])
 
 

@@ -74,8 +74,7 @@ def failure_code(turn: Turn) -> str:
 def planned(run: Run) -> tuple[int, int]:
     """(users, turns each) of the plan; 0 where the manifest does not say."""
     plan = run.manifest.get("plan") or {}
-    load = plan.get("load") or plan
-    users, turns = load.get("users"), load.get("turns")
+    users, turns = plan.get("users"), plan.get("turns")
     return (users if isinstance(users, int) else 0, turns if isinstance(turns, int) else 0)
 
 
@@ -160,17 +159,21 @@ def tokens_inside(turn: Turn, window: Window) -> float:
 def token_arrivals(turn: Turn) -> Iterator[tuple[int, float]]:
     """(instant in ns, tokens) of each token-bearing event; tokens add up to the reply's n.
 
-    Where the server did not count per event, what is not in the first event is spread evenly over the later.
+    Where the server did not count per event, what is not in the first event is spread evenly over the later;
+    an end-of-sequence token that no event showed came with the last.
     """
-    if turn.first_token_ns is None or not turn.tokens:
+    if turn.first_token_ns is None or turn.last_token_ns is None or not turn.tokens:
         return
     later = len(turn.gaps_us)
-    first = float(min(turn.tokens, turn.first_event_tokens or 1)) if later else float(turn.tokens)
+    shown = turn.tokens - turn.tail_tokens
+    first = float(min(shown, turn.first_event_tokens or 1)) if later else float(shown)
     counts = turn.event_tokens if turn.event_tokens and any(turn.event_tokens) else (1,) * later
-    scale = (turn.tokens - first) / sum(counts) if later else 0.0
+    scale = (shown - first) / sum(counts) if later else 0.0
     yield turn.first_token_ns, first
     for offset_us, count in zip(accumulate(turn.gaps_us), counts, strict=True):
         yield turn.first_token_ns + offset_us * 1000, count * scale
+    if turn.tail_tokens:
+        yield turn.last_token_ns, float(turn.tail_tokens)
 
 
 def _gaps(good: list[Turn]) -> dict[str, Any]:

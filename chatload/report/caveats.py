@@ -26,7 +26,8 @@ Summary = Mapping[str, Any]
 def caveats(run: Run, summary: Summary) -> list[str]:
     """All doubts about the run, the worst first: how it ended, failures, our own faults, then the tokens."""
     found = [words for doubt in DOUBTS for words in doubt(run, summary)]
-    return found + [one_line(words, 400) for words in run.manifest.get("caveats") or []]
+    noted = [*(run.manifest.get("problems") or []), *(run.manifest.get("caveats") or [])]
+    return found + [one_line(words, 400) for words in noted]
 
 
 def _ended_early(run: Run, summary: Summary) -> Iterator[str]:
@@ -34,7 +35,8 @@ def _ended_early(run: Run, summary: Summary) -> Iterator[str]:
     if ended == "running":
         yield "The run has no end in its manifest: it is still going on, or was killed. Numbers are of what is there."
     elif ended == "unreachable":
-        yield "The server could not be reached: check --host, port and TLS, then run again."
+        why = one_line(run.manifest.get("refusal") or "check --host, port and TLS", 300)
+        yield f"The server could not be reached: {why}"
     elif ended == "interrupted":
         yield "The run was stopped before its plan was done: the last users and their ramp-down are missing."
     if summary["interrupted"]:
@@ -62,6 +64,18 @@ def _torn_lines(run: Run, summary: Summary) -> Iterator[str]:
             f"{run.torn_lines:,} unreadable {_plural(run.torn_lines, 'journal line')} skipped: a process was killed "
             "or the disk was full, and up to as many turns are missing."
         )
+
+
+def _lost_lines(run: Run, summary: Summary) -> Iterator[str]:
+    lost = sum(line.get("lost_lines") or 0 for line in run.ends)
+    if lost:
+        yield (
+            f"{lost:,} {_plural(lost, 'journal line')} could not be written (a full disk, or a folder without "
+            "permission): as many turns may be missing below."
+        )
+    steps = sum(line.get("clock_steps") or 0 for line in run.ends)
+    if steps:
+        yield f"The machine's clock was set {steps:,} times during the run: stop its time service for a careful run."
 
 
 def _late_sends(run: Run, summary: Summary) -> Iterator[str]:
@@ -185,6 +199,7 @@ DOUBTS: tuple[Callable[[Run, Summary], Iterator[str]], ...] = (
     _ended_early,
     _failures,
     _torn_lines,
+    _lost_lines,
     _late_sends,
     _hub_lag,
     _marks,

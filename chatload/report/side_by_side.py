@@ -154,21 +154,19 @@ def _plan(key: str) -> Callable[[Mapping[str, Any]], Any]:
     return lambda manifest: (manifest.get("plan") or {}).get(key)
 
 
+PLAN_KEYS = (
+    "users", "users_per_s", "ramp", "turns", "think_time_s", "think_first", "history", "prompt", "prompts",
+    "max_tokens", "temperature", "body", "ask_usage", "stamps",
+)  # fmt: skip
 CONDITIONS: tuple[tuple[str, Callable[[Mapping[str, Any]], Any]], ...] = (
     ("scenario", lambda manifest: manifest.get("scenario")),
-    ("load", lambda manifest: _load_words((manifest.get("plan") or {}).get("load"))),
-    ("max_tokens", _plan("max_tokens")),
-    ("temperature", _plan("temperature")),
-    ("body", _plan("body")),
-    ("machine", lambda manifest: (manifest.get("machine") or {}).get("processor")),
+    *((key, _plan(key)) for key in PLAN_KEYS),
+    ("processor", lambda manifest: (manifest.get("machine") or {}).get("processor")),
     ("cores", lambda manifest: (manifest.get("machine") or {}).get("cores")),
     ("locust", lambda manifest: (manifest.get("versions") or {}).get("locust")),
+    ("chatload", lambda manifest: (manifest.get("versions") or {}).get("chatload")),
 )
 """What must agree for two servers to be compared like with like."""
-
-
-def _load_words(load: Mapping[str, Any] | None) -> str:
-    return " ".join(f"{key}={value}" for key, value in sorted((load or {}).items()))
 
 
 def _files(runs: Sequence[Run]) -> str:
