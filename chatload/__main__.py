@@ -7,11 +7,13 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
+from chatload.demo import demo
 from chatload.errors import UsageError
 from chatload.report.command import report
 
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "report": report,
+    "demo": demo,
 }
 """The map of commands: name → function of its arguments that returns the exit code."""
 

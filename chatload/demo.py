@@ -114,5 +114,3 @@ def _stop(signum: int, frame: FrameType | None) -> None:
 
 def _say(words: str) -> None:
     print(f"demo: {words}", file=sys.stderr, flush=True)
-
-

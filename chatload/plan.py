@@ -136,9 +136,10 @@ class Plan:
     allow_failed: float
     load: ChatLoad
 
-    def sentence(self) -> str:
-        """The plan said back before the first request."""
-        return f"{self.load.sentence()}, {self.server} at {self.host}: {self.load.bounds()}."
+    def sentence(self, server: str = "") -> str:
+        """The plan said back before the first request; `server` is what it was found to be."""
+        asked = "a server" if self.server == "auto" else self.server
+        return f"{self.load.sentence()}, {server or asked} at {self.host}: {self.load.bounds()}."
 
 
 SECRET_HEADERS = ("authorization", "api-key", "x-api-key", "cookie", "token", "secret")

@@ -61,7 +61,8 @@ def install(planner: Planner, options: Sequence[Option]) -> None:
                 environment.runner.stop()
             conductor.end("interrupted")
             if conductor.exit_code is not None:
-                environment.process_exit_code = conductor.exit_code
+                ours = 2 if environment.runner is not None and environment.runner.exceptions else 0
+                environment.process_exit_code = max(conductor.exit_code, ours)
 
 
 _conductors: list[Conductor] = []
@@ -78,7 +79,8 @@ def finish(folder: Path, plan: Plan) -> int:
     run = read_run(folder)
     summary = summarise(run)
     write_json(folder / "summary.json", summary)
-    print(f"chatload: {verdict(summary)}", file=sys.stderr)
+    if run.turns:
+        print(f"chatload: {verdict(summary)}", file=sys.stderr)
     print(f"chatload: more: python -m chatload report {folder}", file=sys.stderr, flush=True)
     failed = sum(summary["failed"].values())
     return 1 if failed > plan.allow_failed * summary["turns"] or (failed and not summary["turns"]) else 0

@@ -75,6 +75,7 @@ class Turn:
 
     An instant that never came is None. `gaps_us` are the times between consecutive token-bearing
     events, so that `first_token_ns + sum(gaps_us) * 1000 == last_token_ns` within rounding.
+    `tail_tokens` are tokens the server counted after the last event with text: the end-of-sequence token.
     """
 
     turn_id: str
@@ -104,6 +105,7 @@ class Turn:
     events: int = 0
     first_event_tokens: int | None = None
     first_event_source: str = "none"
+    tail_tokens: int = 0
     gaps_us: tuple[int, ...] = ()
     event_tokens: tuple[int, ...] | None = None
     reads: int = 0

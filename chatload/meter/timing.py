@@ -49,13 +49,14 @@ def late_ms(turn: Turn) -> float | None:
 
 
 def tpot_ms(turn: Turn) -> float | None:
-    """TPOT = (last_token − first_token) / (n − n_first_event), in ms; None when nothing follows the first.
+    """TPOT = (last_token − first_token) / (n − n_first_event − n_tail), in ms; None when nothing follows.
 
-    n_first_event is the number of tokens up to and including the first token-bearing event.
+    n_first_event is the number of tokens up to and including the first token-bearing event; n_tail is 1
+    where the server counted an end-of-sequence token that no event showed, so no time belongs to it.
     """
     if turn.first_token_ns is None or turn.last_token_ns is None or turn.tokens is None:
         return None
-    after_first = turn.tokens - (turn.first_event_tokens or 1)
+    after_first = turn.tokens - (turn.first_event_tokens or 1) - turn.tail_tokens
     if after_first <= 0 or turn.last_token_ns <= turn.first_token_ns:
         return None
     return (turn.last_token_ns - turn.first_token_ns) / 1e6 / after_first

@@ -57,3 +57,13 @@ def first_event_tokens_of(seen: Seen, tokens: int) -> tuple[int | None, str]:
         return 1, "one_per_event"
     share = round(tokens * seen.characters_first / seen.characters)
     return max(1, min(tokens, share)), "share_of_text"
+
+
+def tail_tokens_of(seen: Seen, tokens: int) -> int:
+    """1 where the server's usage counts an end-of-sequence token that no event with text stands for.
+
+    vLLM counts it and shows it as an empty event; it is recognised by usage being one more than the events
+    of a reply that ended by itself. Where events hold several tokens it cannot be told, and is 0.
+    """
+    unseen = seen.usage_tokens is not None and seen.finish not in (None, "length")
+    return 1 if unseen and seen.events and tokens == seen.events + 1 else 0

@@ -20,11 +20,11 @@ import orjson
 from locust.env import Environment
 from locust.runners import STATE_RUNNING, MasterRunner, Runner
 
-from chatload.clock import now_ns
+from chatload.clock import now_ns, wall_offset_ns
 from chatload.errors import UsageError
 from chatload.pacing.ramp import RampSegment
 from chatload.plan import Plan, Planner
-from chatload.record.journal import JournalWriter
+from chatload.record.journal import FORMAT, JournalWriter
 from chatload.record.manifest import conditions, write_json
 from chatload.record.turn_record import from_line
 from chatload.users import link
@@ -113,8 +113,9 @@ class Conductor:
         try:
             server = preflight(plan)
         except Unfit as error:
-            self._write_manifest("unreachable")
+            self._manifest["refusal"] = str(error)
             self._refuse([str(error)], 1)
+            self._note_end("unreachable")
             self._close_books("unreachable", 1)
             return
         self._announce_plan(plan, server)
@@ -169,6 +170,16 @@ class Conductor:
             self._problem(f"{folder}: cannot be made ({error.strerror}): nothing of this run is kept")
         self._write_manifest("running")
 
+    def _note_end(self, reason: str) -> None:
+        """A journal of a run that never began: it says so, and nothing else."""
+        assert self.folder is not None
+        journal = JournalWriter(self.folder / "journal-local.jsonl")
+        at_ns, run_id = now_ns(), self._manifest["run_id"]
+        start = {"kind": "start", "format": FORMAT, "run_id": run_id, "utc_ns": at_ns + wall_offset_ns()}
+        for line in (start, {"kind": "end", "reason": reason}):
+            journal.write({**line, "at_ns": at_ns, "worker": "local"})
+        journal.close()
+
     def _announce_plan(self, plan: Plan, server: Server) -> None:
         self._manifest["server"] |= {
             "dialect": server.dialect.name,
@@ -176,11 +187,11 @@ class Conductor:
             "found": {"name": server.found.name, "version": server.found.version},
             "words": server.found.words if server.found.name else f"{server.dialect.name} server",
         }
+        self._manifest["plan_sentence"] = plan.sentence(server.found.name)
         self._write_manifest("running")
-        self.say(f"chatload: {plan.sentence()}")
-        self.say(
-            f"chatload: server: {server.found.words}; spoken to as {server.dialect.name}; run folder {self.folder}"
-        )
+        self.say(f"chatload: {self._manifest['plan_sentence']}")
+        self.say(f"chatload: it is {server.found.words}; spoken to as {server.dialect.name}")
+        self.say(f"chatload: run folder {self.folder}")
 
     def _refuse(self, lines: Sequence[str], code: int) -> None:
         for line in lines:

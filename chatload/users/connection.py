@@ -174,4 +174,4 @@ def _prepared(sock: Any, address: Address, start_ns: int, *, kernel_stamps: bool
             ) from error
         tls_ms = (now_ns() - tcp_ns) / 1e6
     tls = address.context is not None
-    return Connection(sock, sock if tls else sock._sock, tls, now_ns(), connect_ms, tls_ms)
+    return Connection(sock, sock._sock, tls, now_ns(), connect_ms, tls_ms)

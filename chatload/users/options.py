@@ -23,6 +23,7 @@ class _AnyOf(list[str]):
 
 def register(parser: Any, options: Sequence[Option], choices: Mapping[str, tuple[str, ...]]) -> None:
     """Add `options` to Locust's parser. `choices` are those known only at run time (the servers)."""
+    parser.allow_abbrev = False  # else a misspelt key of a scenario file passes for another one
     known = {name for action in parser._actions for name in action.option_strings}
     for option in options:
         if f"--{option.name}" in known:

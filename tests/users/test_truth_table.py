@@ -78,6 +78,9 @@ def ms(turn: dict[str, Any], start: str, end: str) -> float:
 def lateness_ms(case: Case, sent: dict[str, Any]) -> float:
     """How late the server itself was at worst: its fault, not ours."""
     return max(
-        ((ns - sent["received_ns"]) / 1e6 - at for ns, (at, _) in zip(sent["sent_ns"], case.steps, strict=True)),
+        (
+            (ns - sent["received_ns"]) / 1e6 - at
+            for ns, (at, _) in zip(sent["sent_ns"], case.steps, strict=True)
+        ),
         default=0.0,
     )

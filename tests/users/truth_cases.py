@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 Step = tuple[float, bytes]
 WORDS = [f" word{i:02d}" for i in range(20)]
-CHUNKED = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ntransfer-encoding: chunked\r\n\r\n"
+CHUNKED = (
+    b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream; charset=utf-8\r\ntransfer-encoding: chunked\r\n\r\n"
+)
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,12 @@ def chunk(
     delta: dict[str, object] | None, finish: str | None = None, usage: int | None = None, **more: object
 ) -> dict[str, object]:
     choices = [] if delta is None else [{"index": 0, "delta": delta, "finish_reason": finish}]
-    body: dict[str, object] = {"id": "chatcmpl-1", "object": "chat.completion.chunk", "choices": choices, **more}
+    body: dict[str, object] = {
+        "id": "chatcmpl-1",
+        "object": "chat.completion.chunk",
+        "choices": choices,
+        **more,
+    }
     if usage is not None:
         body["usage"] = {"prompt_tokens": 7, "completion_tokens": usage, "total_tokens": 7 + usage}
     return body
@@ -85,18 +92,33 @@ OPENAI_CASES = [
     Case("4 tokens an event", [ROLE, *grouped(4), *TAIL], e2e_ms=520.0, estimated=True),
     Case(
         "2 s gap in the middle",
-        [ROLE, *tokens()[:10], *[(at + 2000, data) for at, data in tokens()[10:]], *[(a + 2000, d) for a, d in TAIL]],
+        [
+            ROLE,
+            *tokens()[:10],
+            *[(at + 2000, data) for at, data in tokens()[10:]],
+            *[(a + 2000, d) for a, d in TAIL],
+        ],
         e2e_ms=2580.0,
         tpot_ms=2380 / 19,
     ),
     Case(
         "error then [DONE] under 200",
-        [ROLE, *tokens()[:5], (300.0, event({"error": {"message": "engine died", "code": 500}})), (301.0, event("[DONE]"))],
+        [
+            ROLE,
+            *tokens()[:5],
+            (300.0, event({"error": {"message": "engine died", "code": 500}})),
+            (301.0, event("[DONE]")),
+        ],
         code="in_band_error",
         **FAILED,
     ),
     Case("clean close without an end mark", [ROLE, *tokens()[:5]], code="truncated", **FAILED),
-    Case("[DONE] alone is no end mark", [ROLE, *tokens()[:5], (300.0, event("[DONE]"))], code="truncated", **FAILED),
+    Case(
+        "[DONE] alone is no end mark",
+        [ROLE, *tokens()[:5], (300.0, event("[DONE]"))],
+        code="truncated",
+        **FAILED,
+    ),
     Case("TCP reset", [ROLE, *tokens()[:5]], code="truncated", end="reset", **FAILED),
     Case("no last HTTP chunk", [ROLE, *tokens(), *TAIL], code="truncated", end="cut", **FAILED),
     Case("data: without space", [ROLE, *tokens(prefix="data:"), *TAIL]),
@@ -105,7 +127,9 @@ OPENAI_CASES = [
         [(at, data.replace(b"\n", b"\r\n")) for at, data in [ROLE, *tokens(), *TAIL]],
     ),
     Case("pings before the first token", [(20.0, b": ping\n\n"), (60.0, b":\n\n"), *tokens(), *TAIL]),
-    Case("usage inside the finish event", [ROLE, *tokens(), (581.0, event(chunk({}, "stop", usage=20))), DONE]),
+    Case(
+        "usage inside the finish event", [ROLE, *tokens(), (581.0, event(chunk({}, "stop", usage=20))), DONE]
+    ),
     Case("no usage at all", [ROLE, *tokens(), FINISH, DONE]),
     Case(
         "[DONE] after every event",
@@ -127,8 +151,22 @@ OPENAI_CASES = [
         code="aborted",
         **FAILED,
     ),
-    Case("429", [], code="http_429", head=error_head("429 Too Many Requests", b"slow down"), chunked=False, **FAILED),
-    Case("503", [], code="http_5xx", head=error_head("503 Service Unavailable", b"busy"), chunked=False, **FAILED),
+    Case(
+        "429",
+        [],
+        code="http_429",
+        head=error_head("429 Too Many Requests", b"slow down"),
+        chunked=False,
+        **FAILED,
+    ),
+    Case(
+        "503",
+        [],
+        code="http_5xx",
+        head=error_head("503 Service Unavailable", b"busy"),
+        chunked=False,
+        **FAILED,
+    ),
     Case("broken JSON", [ROLE, (200.0, b'data: {"choices": [\n\n')], code="bad_wire", **FAILED),
     Case(
         "counts in every event",
@@ -171,7 +209,9 @@ TGI_CASES = [
         code="in_band_error",
         **FAILED,
     ),
-    Case("TGI without its last event", [(TIMES[i], tgi_event(i)) for i in range(5)], code="truncated", **FAILED),
+    Case(
+        "TGI without its last event", [(TIMES[i], tgi_event(i)) for i in range(5)], code="truncated", **FAILED
+    ),
 ]
 
 PROMPT = "Once a upon time,"
@@ -183,7 +223,9 @@ def frame(text: str) -> bytes:
 
 VLLM_GENERATE_CASES = [
     Case("cumulative frames", [(TIMES[i], frame("".join(WORDS[: i + 1]))) for i in range(20)]),
-    Case("a frame cut short", [(200.0, frame(" a")), (220.0, frame(" a b")[:-3])], code="truncated", **FAILED),
+    Case(
+        "a frame cut short", [(200.0, frame(" a")), (220.0, frame(" a b")[:-3])], code="truncated", **FAILED
+    ),
 ]
 
 TABLES = {"openai": OPENAI_CASES, "tgi": TGI_CASES, "vllm-generate": VLLM_GENERATE_CASES}

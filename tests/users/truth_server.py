@@ -1,6 +1,6 @@
 """A tiny server with exact timing: the k-th POST gets the k-th case of a table; logs when it really sent.
 
-    python truth_server.py TABLE LOG    (prints its port; one thread a connection; loopback only)
+python truth_server.py TABLE LOG    (prints its port; one thread a connection; loopback only)
 """
 
 from __future__ import annotations
