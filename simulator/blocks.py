@@ -1,4 +1,4 @@
-"""KV blocks: a plain count (vLLM 0.1.x), and a pool that keeps freed blocks as a prefix cache (vLLM V1, TGI 3)."""
+"""KV blocks: a plain count (vLLM 0.1.x); a pool whose freed blocks are a prefix cache (vLLM V1, TGI 3)."""
 
 from __future__ import annotations
 

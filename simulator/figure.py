@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """`allowed`: the relative error that counts as 1 in a fit; not `fitted`: unseen by the fit, only reported."""
+    """`allowed`: the relative error that counts as 1 in a fit; not `fitted`: unseen, only reported."""
 
     load: str
     name: str

@@ -2,13 +2,15 @@
 
 Article: 100 ShareGPT prompts, one every 1, 0.5, 0.25 s (fitted) and 0.05 s or all at once (unseen); totals at
 fixed batch sizes for vLLM (fitted). Its prompts are not known: lengths with ShareGPT's quantiles, and the fit
-takes the mean over several draws. Speed of a request: its tokens / its whole duration, queue included. vLLM answers to the full length (ignore_eos); TGI has no ignore_eos, the
-answer ends where the model ends it, so its max_new_tokens is the same number here.
+takes the mean over several draws. Speed of a request: its tokens / its whole duration, queue included.
+vLLM answers to the full length (ignore_eos); TGI has no ignore_eos, the answer ends where the model ends it,
+so its max_new_tokens is the same number here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence as Row
+from collections.abc import Mapping
+from collections.abc import Sequence as Row
 from dataclasses import dataclass, replace
 from typing import Any
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence as Row
+from collections.abc import Mapping
+from collections.abc import Sequence as Row
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -94,7 +95,7 @@ def _gap_ms(served: Row[Served]) -> float:
 
 
 def loss(found: Row[Figure]) -> float:
-    """Sum of (error / allowed)^2, errors beyond 3 times the allowed one counted as 3: hiccups must not lead."""
+    """Sum of (error / allowed)^2, each at most 3^2: hiccups must not lead."""
     return sum(min(abs(one.error) / one.allowed, 3.0) ** 2 for one in found)
 
 

@@ -1,4 +1,4 @@
-"""Engine profiles: "SCHEDULER@HARDWARE", for example vllm-0.1.2@4090-llama2-7b; constants in profiles.toml."""
+"""Engine profiles "SCHEDULER@HARDWARE", e.g. vllm-0.1.2@4090-llama2-7b; constants in profiles.toml."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def _between(table: tuple[tuple[int, tuple[float, ...]], ...], streams: int) -> 
 
 
 class PublishModel:
-    """Draws, for the number of streams open now; `blocking` False (all other servers): every step, no delay."""
+    """Draws, for the number of streams open now; `blocking` False (other servers): every step, no delay."""
 
     def __init__(self, *, blocking: bool, seed: int) -> None:
         self.blocking = blocking

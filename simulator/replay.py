@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence as Row
+from collections.abc import Mapping
+from collections.abc import Sequence as Row
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -19,8 +19,8 @@ class Plan:
     """One forward: who decodes, whose prompt (or piece of it) is computed, who lost their blocks.
 
     `decode_context`: sum of the decoding sequences' tokens in the KV cache.
-    `prefill_tokens`: tokens computed for prompts, cache hits left out; `prefill_context`: sum over them of the
-    tokens each attends to. `ignored`: ended without a token, too long for the server.
+    `prefill_tokens`: tokens computed for prompts, cache hits left out; `prefill_context`: sum over
+    them of the tokens each attends to. `ignored`: ended without a token, too long for the server.
     """
 
     decoding: list[Sequence] = field(default_factory=list)
@@ -52,7 +52,7 @@ class Plan:
 
     @property
     def empty(self) -> bool:
-        """True if nothing happens. A lone sequence that preempted itself is a step without tokens: ask again."""
+        """True if nothing happens. A lone sequence that preempted itself makes an empty step: ask again."""
         return not (self.decoding or self.prefilling or self.ignored or self.preempted)
 
 

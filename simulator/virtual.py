@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable, Sequence as Row
+from collections.abc import Callable
+from collections.abc import Sequence as Row
 from dataclasses import dataclass, field
 
 from simulator.engine import Engine, Sequence
@@ -149,7 +150,7 @@ class Playback:
         for request in self._open.values():
             if request.steps_left > 0 and request.made_s > 0:
                 request.steps_left -= 1
-                request.first_s = self.frontend.read_s(self.now_s)
+                request.first_s = self.frontend.read_s(self.now_s, len(self._open))
         for request in list(self._writing):
             if request.steps_left <= 0:
                 self._written(request)
