@@ -60,7 +60,7 @@ class ChatUser(User):
         if self._turn >= session.plan.load.turns:
             self._leave("done")
 
-    def wait_time(self) -> float:  # type: ignore[override]  # Locust types it as an attribute
+    def wait_time(self) -> float:
         """s until the next turn is due."""
         return GONE_S if self._out else max(0.0, (self._due_ns - now_ns()) / 1e9)
 

@@ -67,10 +67,9 @@ def tokens(key: str = "content", *, prefix: str = "data: ", end: str = "\n\n") -
 
 
 def grouped(size: int) -> list[Step]:
-    steps = []
-    for i in range(0, 20, size):
-        steps.append((TIMES[i], event(chunk({"content": "".join(WORDS[i : i + size])}))))
-    return steps
+    return [
+        (TIMES[i], event(chunk({"content": "".join(WORDS[i : i + size])}))) for i in range(0, 20, size)
+    ]
 
 
 def error_head(status: str, body: bytes) -> bytes:
