@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from chatload.errors import UsageError
 from chatload.prompts.conversation import FOLLOW_UPS, Conversation, conversation_for, load_conversations
+from chatload.prompts.opening import opening_of
 from chatload.turn import Message
 
 OWN = Path(__file__).parents[2] / "scenarios" / "prompts" / "conversations.jsonl"
@@ -89,8 +90,8 @@ def test_scripts_are_dealt_out_equally():
 
 def test_first_words_are_unique_for_100_000_users():
     """Invariant: two users part within the first 30 characters, so a prefix cache shares nothing of them."""
-    openings = {conversation_for(user, 1, [["Hello."]]).ask()[0].content[:30] for user in range(100_000)}
-    assert len(openings) == 100_000
+    assert len({opening_of(user, 1)[:30] for user in range(100_000)}) == 100_000
+    assert conversation_for(9, 1, [["Hello."]]).ask()[0].content == f"{opening_of(9, 1)} Hello."
 
 
 def test_no_scripts_is_refused():

@@ -1,0 +1,57 @@
+"""Open loop: when each request is due, as ns after the start of the run. Nothing waits for a reply.
+
+A schedule is absolute: each due time is computed from the start, so a late send moves no later one.
+The first request is due at 0, as in vLLM's benchmark_serving.py.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def constant(n: int, interval_s: float) -> tuple[int, ...]:
+    """due(k) = k · interval; interval 0 makes all n due at once."""
+    _check(interval_s)
+    return tuple(round(k * interval_s * 1e9) for k in range(n))
+
+
+def poisson(n: int, mean_interval_s: float, seed: int) -> tuple[int, ...]:
+    """A Poisson process of rate 1/mean_interval: gaps are exponential and independent."""
+    return gamma(n, mean_interval_s, seed, burstiness=1.0)
+
+
+def gamma(n: int, mean_interval_s: float, seed: int, burstiness: float) -> tuple[int, ...]:
+    """Gaps are gamma-distributed with shape `burstiness` and the given mean, as vLLM's --burstiness.
+
+    Variance of a gap = mean² / burstiness: 1 is Poisson, below 1 comes in bursts, above 1 is steadier.
+    """
+    _check(mean_interval_s)
+    if not (math.isfinite(burstiness) and burstiness > 0):
+        raise ValueError(f"burstiness {burstiness}: must be more than 0")
+    if mean_interval_s == 0:
+        return (0,) * n
+    drawn = random.Random(seed)
+    scale_s = mean_interval_s / burstiness
+    gaps_s = (drawn.gammavariate(burstiness, scale_s) for _ in range(n - 1))
+    return tuple(round(due_s * 1e9) for due_s in accumulate(gaps_s, initial=0.0))[:n]
+
+
+def split(schedule: Sequence[T], position: int, workers: int) -> tuple[T, ...]:
+    """One worker's share: every `workers`-th entry from `position` on, so entry i stays request i run-wide.
+
+    A worker's k-th entry is the run's (position + k · workers)-th. No two workers share one, none is lost.
+    """
+    if not 0 <= position < workers:
+        raise ValueError(f"position {position} of {workers} workers: must be 0 … {workers - 1}")
+    return tuple(schedule[position::workers])
+
+
+def _check(interval_s: float) -> None:
+    if not (math.isfinite(interval_s) and interval_s >= 0):
+        raise ValueError(f"interval {interval_s} s: must be 0 or more")

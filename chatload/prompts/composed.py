@@ -1,0 +1,83 @@
+"""Text of our own, without end: a task and the notes it is about, made of small lists."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+
+ORDERS = (
+    "Summarise these notes for someone who was not there:",
+    "Turn the following into a polite letter:",
+    "Which of these points contradict each other?",
+    "Write a short story that begins like this:",
+    "List every person and place in this text:",
+    "Explain to a new colleague what happened here:",
+    "Correct the style, but leave the meaning as it is:",
+    "What questions would you ask after reading this?",
+    "Put these events in order and say what is missing:",
+    "Make a plan for next week out of this:",
+)
+QUESTIONS = (
+    "Explain {thing} briefly", "Describe {thing} in simple words", "Compare {thing} with {other}",
+    "Name ten uses of {thing}", "Who invented {thing}, and why did people want it?",
+    "How does {thing} work, and what goes wrong most often?", "Translate {thing} into French and Polish",
+    "Give me a short poem about {thing} and {other}",
+)  # fmt: skip
+PEOPLE = (
+    "the harbour master", "our neighbour", "the new librarian", "a retired baker", "the school nurse",
+    "my cousin", "the night porter", "a travelling carpenter", "the head gardener", "the bus driver",
+    "an old fisherman", "the town clerk", "the apprentice", "a visiting botanist", "the lighthouse keeper",
+)  # fmt: skip
+DEEDS = (
+    "repaired", "photographed", "measured", "sold", "forgot", "painted", "described", "carried away",
+    "counted", "borrowed", "returned", "hid", "weighed", "cleaned", "catalogued", "lost", "discovered",
+)  # fmt: skip
+QUALITIES = (
+    "rusty", "enormous", "borrowed", "silent", "colourful", "unfinished", "valuable", "crooked", "wooden",
+    "forgotten", "brand-new", "suspicious", "fragile", "heavy", "unlabelled", "waterproof", "famous",
+)  # fmt: skip
+THINGS = (
+    "bicycle", "clock", "suitcase", "telescope", "ladder", "piano", "kettle", "map", "lantern", "barometer",
+    "wheelbarrow", "typewriter", "aquarium", "umbrella", "compass", "printing press", "greenhouse", "anchor",
+    "sewing machine", "letter box", "weather vane", "rowing boat", "chessboard", "beehive", "camera",
+)  # fmt: skip
+PLACES = (
+    "behind the station", "on the third floor", "near the old mill", "in the market hall", "at the ferry pier",
+    "under the bridge", "beside the tennis courts", "in the reading room", "outside the pharmacy",
+    "on the way to the quarry", "in the engine shed", "at the edge of the orchard",
+)  # fmt: skip
+TIMES = (
+    "before sunrise", "on a Tuesday", "during the storm", "shortly after lunch", "twice in a week",
+    "without telling anybody", "for the first time in years", "while the others were asleep",
+    "as soon as the paint was dry", "in spite of the warning", "at about half past nine",
+)  # fmt: skip
+LINKS = ("Later", "Nevertheless", "On the same day", "According to the report", "Strangely enough",
+         "A month earlier", "As a consequence", "Nobody knows why, but")  # fmt: skip
+
+LEAST_FOR_NOTES = 40
+"""Below this many tokens a prompt is a question; above, an order and notes."""
+
+
+def words_of_a_task(tokens: int, seed: str) -> Iterator[str]:
+    """The words of a prompt that is to be about `tokens` long; it never ends, the taker cuts it."""
+    drawn = random.Random(f"task {seed}")
+    if tokens >= LEAST_FOR_NOTES:
+        # The number early: prompts must part within the first block of a server's prefix cache.
+        yield from f"Note {drawn.randrange(1_000_000)}. {drawn.choice(ORDERS)}".split()
+    else:
+        thing, other = drawn.sample(THINGS, 2)
+        yield from f"{drawn.choice(QUESTIONS).format(thing=f'the {thing}', other=f'the {other}')}.".split()
+    while True:
+        yield from _sentence(drawn).split()
+
+
+def _sentence(drawn: random.Random) -> str:
+    who, other = drawn.sample(PEOPLE, 2)
+    start = f"{drawn.choice(LINKS)} {who}" if drawn.random() < 0.4 else who.capitalize()
+    what = f"the {drawn.choice(QUALITIES)} {drawn.choice(THINGS)}"
+    middle = f"{start} {drawn.choice(DEEDS)} {what} {drawn.choice(PLACES)} {drawn.choice(TIMES)}"
+    if drawn.random() < 0.3:
+        return f"{middle}, and {other} paid {drawn.randrange(2, 950)} crowns for it."
+    if drawn.random() < 0.5:
+        return f"{middle}, although {other} had asked for the {drawn.choice(THINGS)}."
+    return f"{middle}."

@@ -1,0 +1,179 @@
+"""Prompts from a ShareGPT file, picked as vLLM's benchmark_serving.py of 2023 did.
+
+The file is the user's: one JSON list of {"id", "conversations": [{"from", "value"}, …]}. Nothing of it is
+part of this project. Copies that break off in the middle are read as far as they go, and it is said.
+"""
+
+from __future__ import annotations
+
+import codecs
+import json
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from chatload.errors import UsageError
+from chatload.prompts.sampled import SampledPrompt
+from chatload.prompts.tokens import estimate_tokens
+
+LEAST_TOKENS = 4
+MOST_PROMPT_TOKENS = 1024
+MOST_TOKENS = 2048
+"""vLLM's filters: shorter prompts or answers, longer prompts, and longer pairs are dropped."""
+
+PERSONS = ("human", "user")
+
+PIECE_BYTES = 1 << 23
+BETWEEN_ITEMS = " \t\r\n,"
+_DECODER = json.JSONDecoder(strict=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """The first two messages of a conversation; `by_person` when a person wrote the first of them."""
+
+    prompt: str
+    answer: str
+    by_person: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SharegptFile:
+    """What was readable: exchanges of conversations with two messages or more.
+
+    `read` counts all conversations, `skipped` those without two messages. `truncated` means that the
+    list never closed. `words` says all that to the user.
+    """
+
+    conversations: tuple[Exchange, ...]
+    read: int
+    skipped: int
+    truncated: bool
+    words: str
+
+
+def read_sharegpt(path: str | Path) -> SharegptFile:
+    """The exchanges of a ShareGPT file. Raises UsageError when nothing in it can be used."""
+    path = Path(path)
+    scan = _Scan()
+    exchanges: list[Exchange] = []
+    read = 0
+    try:
+        for item in scan.items(path):
+            read += 1
+            exchange = _exchange(item)
+            if exchange is not None:
+                exchanges.append(exchange)
+    except OSError as error:
+        raise UsageError([f"--sharegpt {path}: {error.strerror}: give the dataset's JSON file"]) from None
+    if not exchanges:
+        raise UsageError(
+            [
+                f"--sharegpt {path}: no conversation of two messages in it: must be a JSON list of "
+                '{"id": …, "conversations": [{"from": "human", "value": …}, …]}'
+            ]
+        )
+    skipped = read - len(exchanges)
+    words = f"{read:,} conversations read from {path.name}, {skipped:,} skipped (fewer than two messages)"
+    if not scan.closed:
+        words += "; the file breaks off there: it is truncated or damaged"
+    return SharegptFile(tuple(exchanges), read, skipped, not scan.closed, words)
+
+
+def sample_sharegpt(
+    file: SharegptFile,
+    n: int,
+    seed: int,
+    *,
+    persons_only: bool = False,
+    count_tokens: Callable[[str], int] = estimate_tokens,
+) -> list[SampledPrompt]:
+    """n exchanges at random without replacement, of those that pass vLLM's filters.
+
+    Tokens are counted only until n are found. `persons_only` leaves out prompts that a model wrote:
+    the file's long conversations are split, and vLLM's script takes the first message whatever its role.
+    Raises UsageError when fewer than n pass.
+    """
+    sampled: list[SampledPrompt] = []
+    for place in random.Random(seed).sample(range(len(file.conversations)), len(file.conversations)):
+        if len(sampled) == n:
+            break
+        exchange = file.conversations[place]
+        if exchange.by_person or not persons_only:
+            prompt_tokens, output_tokens = count_tokens(exchange.prompt), count_tokens(exchange.answer)
+            if _passes(prompt_tokens, output_tokens):
+                sampled.append(SampledPrompt(exchange.prompt, prompt_tokens, output_tokens))
+    if len(sampled) < n:
+        raise UsageError(
+            [f"--sharegpt: {n:,} prompts asked, {len(sampled):,} pass vLLM's length filters: ask for fewer"]
+        )
+    return sampled
+
+
+def _passes(prompt_tokens: int, output_tokens: int) -> bool:
+    return (
+        LEAST_TOKENS <= prompt_tokens <= MOST_PROMPT_TOKENS
+        and output_tokens >= LEAST_TOKENS
+        and prompt_tokens + output_tokens <= MOST_TOKENS
+    )
+
+
+def _exchange(item: Any) -> Exchange | None:
+    messages = item.get("conversations") if isinstance(item, dict) else None
+    if not isinstance(messages, list) or len(messages) < 2:
+        return None
+    first, second = messages[:2]
+    if not isinstance(first, dict) or not isinstance(second, dict):
+        return None
+    prompt, answer = first.get("value"), second.get("value")
+    if not isinstance(prompt, str) or not isinstance(answer, str):
+        return None
+    by_person = first.get("from") in PERSONS and second.get("from") not in (*PERSONS, "system")
+    return Exchange(prompt, answer, by_person)
+
+
+class _Scan:
+    """Walks over a JSON list item by item, a piece of the file in memory; `closed` once its ] was seen."""
+
+    def __init__(self) -> None:
+        self.closed = False
+
+    def items(self, path: Path) -> Iterator[Any]:
+        text, place = "", 0
+        for piece in _pieces(path):
+            text, place = text[place:] + piece, 0
+            while True:
+                while place < len(text) and text[place] in BETWEEN_ITEMS:
+                    place += 1
+                if text.startswith("]", place):
+                    self.closed = True
+                    return
+                try:
+                    item, place = _DECODER.raw_decode(text, place)
+                except json.JSONDecodeError as error:
+                    if _is_broken(error, len(text)):
+                        return
+                    break
+                yield item
+
+
+def _pieces(path: Path) -> Iterator[str]:
+    """The text after the list's opening bracket; nothing when the file is no JSON list."""
+    decoder = codecs.getincrementaldecoder("utf-8-sig")(errors="replace")
+    inside = False
+    with open(path, "rb") as file:
+        while raw := file.read(PIECE_BYTES):
+            piece = decoder.decode(raw)
+            if not inside:
+                piece = piece.lstrip()
+                if piece and not piece.startswith("["):
+                    return
+                inside, piece = bool(piece), piece[1:]
+            yield piece
+
+
+def _is_broken(error: json.JSONDecodeError, length: int) -> bool:
+    """True when more text could not mend it: the error is neither an open string nor at the very end."""
+    return not error.msg.startswith("Unterminated string") and error.pos < length - len("\\ud83d\\ude00")

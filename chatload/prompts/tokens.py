@@ -1,0 +1,37 @@
+"""How many tokens a text has, guessed without a tokenizer."""
+
+from __future__ import annotations
+
+import re
+
+_WORD = re.compile(r"[A-Za-z]+")
+_DIGIT = re.compile(r"[0-9]")
+_PUNCTUATION = re.compile(r"[!-/:-@\[-`{-~]+")
+_OTHER_SCRIPT = re.compile(r"[^\x00-\x7f]")
+_LINE_BREAKS = re.compile(r"\n+")
+
+PER_WORD, PER_LETTER, PER_DIGIT = 0.764, 0.0524, 1.18
+PER_PUNCTUATION, PER_OTHER, PER_BREAK = 1.218, 1.863, 1.472
+"""Least-squares weights of 8,000 ShareGPT messages under SmolLM2's tokenizer (docs/prompts.md)."""
+
+
+def estimate_tokens(text: str) -> int:
+    """Tokens of a text, about: a weighted count of words, letters, digits, punctuation and breaks.
+
+    Nine texts of ten are within −12 % … +8 % of SmolLM2's tokenizer, where characters ÷ 4 is within
+    −32 % … +38 %. Other tokenizers differ from that one by more: give your own where it matters.
+    """
+    return round(estimate_tokens_exactly(text))
+
+
+def estimate_tokens_exactly(text: str) -> float:
+    """The same before rounding; it adds up over texts that are joined by spaces."""
+    words = _WORD.findall(text)
+    return (
+        PER_WORD * len(words)
+        + PER_LETTER * sum(map(len, words))
+        + PER_DIGIT * len(_DIGIT.findall(text))
+        + PER_PUNCTUATION * len(_PUNCTUATION.findall(text))
+        + PER_OTHER * (0 if text.isascii() else len(_OTHER_SCRIPT.findall(text)))
+        + PER_BREAK * len(_LINE_BREAKS.findall(text))
+    )

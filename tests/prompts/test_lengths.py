@@ -1,0 +1,68 @@
+"""Our own prompts: as long as ShareGPT's in every quantile that was measured there."""
+
+from __future__ import annotations
+
+import statistics
+
+import pytest
+
+from chatload.prompts.lengths import OUTPUT_TOKENS, PROMPT_TOKENS, SHARES, own_prompts, quantile
+from chatload.prompts.tokens import estimate_tokens
+from chatload.quantiles import percentile
+
+
+@pytest.mark.parametrize(("n", "seed"), [(100, 0), (100, 1), (100, 42), (1000, 3)])
+def test_lengths_keep_the_measured_quantiles_within_ten_percent(n, seed):
+    """reference figures: prompt mean 236, p50 108, p95 808; output mean 217, p50 140, p95 710."""
+    prompts = own_prompts(n, seed)
+    prompt = sorted(estimate_tokens(one.text) for one in prompts)
+    output = sorted(one.output_tokens for one in prompts)
+    for measured, (mean, p50, p95) in ((prompt, (236, 108, 808)), (output, (217, 140, 710))):
+        assert statistics.fmean(measured) == pytest.approx(mean, rel=0.1)
+        assert percentile(measured, 0.5) == pytest.approx(p50, rel=0.1)
+        assert percentile(measured, 0.95) == pytest.approx(p95, rel=0.1)
+
+
+def test_lengths_pass_vllm_s_filters():
+    for prompt in own_prompts(1000, 5):
+        assert 4 <= prompt.prompt_tokens_estimate <= 1024
+        assert prompt.output_tokens >= 4
+        assert prompt.prompt_tokens_estimate + prompt.output_tokens <= 2048 + 1
+
+
+def test_long_prompts_have_short_answers_as_measured():
+    """Spearman −0.42 in the sampled file; ± 0.12 is four standard errors of 1,000."""
+    prompts = own_prompts(1000, 11)
+    ranks = []
+    for values in ([p.prompt_tokens_estimate for p in prompts], [p.output_tokens for p in prompts]):
+        order = sorted(range(len(values)), key=values.__getitem__)
+        ranks.append([order_place for _, order_place in sorted(zip(order, range(len(order)), strict=True))])
+    assert statistics.correlation(*ranks) == pytest.approx(-0.42, abs=0.12)
+
+
+def test_same_seed_same_prompts():
+    assert own_prompts(30, 4) == own_prompts(30, 4)
+    assert own_prompts(30, 4) != own_prompts(30, 5)
+
+
+def test_the_estimate_that_is_told_is_that_of_the_text():
+    assert all(p.prompt_tokens_estimate == estimate_tokens(p.text) for p in own_prompts(60, 2))
+
+
+def test_long_prompts_part_within_the_first_words():
+    """Invariant: no prefix cache (blocks of 16 tokens) can serve one of these prompts from another."""
+    starts = [p.text[:12] for p in own_prompts(400, 9) if p.prompt_tokens_estimate >= 40]
+    assert len(starts) > 200
+    assert len(set(starts)) == len(starts)
+
+
+@pytest.mark.parametrize("n", [0, 1, 2])
+def test_few_prompts(n):
+    assert len(own_prompts(n, 1)) == n
+
+
+def test_quantile_meets_the_table_and_rises_between():
+    for tokens in (PROMPT_TOKENS, OUTPUT_TOKENS):
+        assert tuple(quantile(tokens, share) for share in SHARES) == tokens
+        curve = [quantile(tokens, step / 500) for step in range(501)]
+        assert curve == sorted(curve)

@@ -1,0 +1,190 @@
+"""ShareGPT files of our own making: whole, cut anywhere, damaged; and what sampling keeps."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from chatload.errors import UsageError
+from chatload.prompts import sharegpt
+from chatload.prompts.sharegpt import Exchange, SharegptFile, read_sharegpt, sample_sharegpt
+
+
+def talk(*messages: tuple[str, str]) -> dict[str, object]:
+    return {"id": "x", "conversations": [{"from": role, "value": value} for role, value in messages]}
+
+
+TALKS = [
+    talk(("human", "Why, [really]?"), ("gpt", 'So "it" is, {yes}\nand é 😀 \\'), ("human", "ok")),
+    talk(("gpt", "the rest of it"), ("human", "thanks")),
+    talk(("human", "alone")),
+    talk(),
+    talk(("system", "be brief"), ("human", "hello")),
+    talk(("user", "今日は"), ("chatgpt", "こんにちは")),
+]
+EXCHANGES = (
+    Exchange("Why, [really]?", 'So "it" is, {yes}\nand é 😀 \\', True),
+    Exchange("the rest of it", "thanks", False),
+    Exchange("be brief", "hello", False),
+    Exchange("今日は", "こんにちは", True),
+)
+FORMS = [
+    json.dumps(TALKS).encode(),
+    json.dumps(TALKS, ensure_ascii=False, indent=2).encode(),
+    b"\xef\xbb\xbf\r\n " + json.dumps(TALKS, separators=(",", ":")).encode() + b"\n",
+]
+
+
+def write(folder: Path, content: bytes) -> Path:
+    path = folder / "sharegpt.json"
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("piece", [1, 2, 7, 64, 1 << 23])
+def test_a_whole_file_reads_the_same_in_pieces_of_any_size(tmp_path, monkeypatch, form, piece):
+    monkeypatch.setattr(sharegpt, "PIECE_BYTES", piece)
+    file = read_sharegpt(write(tmp_path, form))
+    assert file.conversations == EXCHANGES
+    assert (file.read, file.skipped, file.truncated) == (6, 2, False)
+    assert file.words == "6 conversations read from sharegpt.json, 2 skipped (fewer than two messages)"
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_file_cut_at_any_byte_gives_the_conversations_before_the_cut(tmp_path, form):
+    """Invariant: a cut never raises once one exchange is whole, never invents one, and is always told."""
+    end = form.rindex(b"]")
+    seen = Counter()
+    for cut in range(len(form)):
+        path = write(tmp_path, form[:cut])
+        try:
+            file = read_sharegpt(path)
+        except UsageError:
+            seen["nothing"] += 1
+            continue
+        assert file.conversations == EXCHANGES[: len(file.conversations)]
+        assert file.truncated == (cut <= end)
+        assert ("truncated" in file.words) == file.truncated
+        seen[len(file.conversations)] += 1
+    assert set(seen) == {"nothing", 1, 2, 3, 4}
+    whole = [json.dumps(one) for one in TALKS]
+    if form is FORMS[0]:
+        assert seen["nothing"] == 1 + len(whole[0])
+
+
+def test_damage_in_the_middle_ends_the_reading_and_is_told(tmp_path, monkeypatch):
+    """Beware: without telling damage from a piece's end, the rest of a large file piles up in memory."""
+    monkeypatch.setattr(sharegpt, "PIECE_BYTES", 64)
+    form = json.dumps(TALKS[:2])[:-1] + ", {broken: 1}, " + "x" * 10_000
+    asked = []
+    monkeypatch.setattr(sharegpt, "_DECODER", Watched(asked))
+    file = read_sharegpt(write(tmp_path, form.encode()))
+    assert (len(file.conversations), file.truncated) == (2, True)
+    assert max(asked) < 1000
+
+
+class Watched(json.JSONDecoder):
+    """A decoder that notes how much text it was given."""
+
+    def __init__(self, asked: list[int]) -> None:
+        super().__init__(strict=False)
+        self.asked = asked
+
+    def raw_decode(self, s: str, idx: int = 0):
+        self.asked.append(len(s))
+        return super().raw_decode(s, idx)
+
+
+def test_rows_of_another_shape_are_skipped_and_counted(tmp_path):
+    odd = [3, None, [], {"id": 1}, {"conversations": 5}, {"conversations": ["a", "b"]}]
+    odd += [{"conversations": [{"from": "human", "value": 1}, {"from": "gpt", "value": "x"}]}]
+    file = read_sharegpt(write(tmp_path, json.dumps([*odd, TALKS[1]]).encode()))
+    assert (file.read, file.skipped, len(file.conversations)) == (8, 7, 1)
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b"<html>", b'[{"conversations": []}]', b"PK\x03\x04"])
+def test_a_file_without_any_exchange_is_a_mistake(tmp_path, content):
+    with pytest.raises(UsageError, match="must be a JSON list"):
+        read_sharegpt(write(tmp_path, content))
+
+
+def test_a_missing_file_is_a_mistake(tmp_path):
+    with pytest.raises(UsageError, match="No such file"):
+        read_sharegpt(tmp_path / "absent.json")
+
+
+def words(n: int) -> str:
+    return " ".join(["w"] * n)
+
+
+def file_of(*lengths: tuple[int, int], by_person: bool = True) -> SharegptFile:
+    exchanges = tuple(Exchange(words(prompt), words(answer), by_person) for prompt, answer in lengths)
+    return SharegptFile(exchanges, len(exchanges), 0, False, "")
+
+
+def count_words(text: str) -> int:
+    return len(text.split())
+
+
+@pytest.mark.parametrize(
+    ("prompt", "answer", "kept"),
+    [
+        (4, 4, True),
+        (3, 4, False),
+        (4, 3, False),
+        (1024, 1024, True),
+        (1025, 4, False),
+        (1024, 1025, False),
+        (4, 2044, True),
+        (4, 2045, False),
+    ],
+)
+def test_filters_are_vllm_s(prompt, answer, kept):
+    file = file_of((prompt, answer))
+    if not kept:
+        with pytest.raises(UsageError, match="1 prompts asked, 0 pass"):
+            sample_sharegpt(file, 1, 0, count_tokens=count_words)
+        return
+    (only,) = sample_sharegpt(file, 1, 0, count_tokens=count_words)
+    assert (only.text, only.prompt_tokens_estimate, only.output_tokens) == (words(prompt), prompt, answer)
+
+
+def test_sampling_is_seeded_without_replacement_and_lazy():
+    file = file_of(*((4 + place, 10) for place in range(900)))
+    counted = []
+
+    def count(text: str) -> int:
+        counted.append(text)
+        return count_words(text)
+
+    sampled = sample_sharegpt(file, 50, 7, count_tokens=count)
+    assert len(counted) == 100
+    assert len({prompt.text for prompt in sampled}) == 50
+    assert sampled == sample_sharegpt(file, 50, 7, count_tokens=count_words)
+    assert sampled != sample_sharegpt(file, 50, 8, count_tokens=count_words)
+
+
+def test_every_exchange_that_passes_is_as_likely_as_any_other():
+    """1,500 draws of 2 out of 5 (one more is filtered out): each comes up 600 times, ± 5 standard deviations."""
+    file = file_of((4, 9), (5, 9), (2, 9), (6, 9), (7, 9), (8, 9))
+    drawn = Counter(
+        prompt.prompt_tokens_estimate
+        for seed in range(1500)
+        for prompt in sample_sharegpt(file, 2, seed, count_tokens=count_words)
+    )
+    assert set(drawn) == {4, 5, 6, 7, 8}
+    assert all(abs(times - 600) < 5 * (1500 * 0.4 * 0.6) ** 0.5 for times in drawn.values())
+
+
+def test_persons_only_leaves_out_prompts_a_model_wrote(tmp_path):
+    file = read_sharegpt(write(tmp_path, FORMS[0]))
+    all_four = sample_sharegpt(file, 4, 0, count_tokens=lambda _: 10)
+    assert {prompt.text for prompt in all_four} == {exchange.prompt for exchange in EXCHANGES}
+    by_persons = sample_sharegpt(file, 2, 0, persons_only=True, count_tokens=lambda _: 10)
+    assert {prompt.text for prompt in by_persons} == {"Why, [really]?", "今日は"}
+    with pytest.raises(UsageError, match="3 prompts asked, 2 pass"):
+        sample_sharegpt(file, 3, 0, persons_only=True, count_tokens=lambda _: 10)
