@@ -31,7 +31,10 @@ def main(arguments: list[str] | None = None) -> int:
         cost = None if chosen.no_search else fit_article.fit(server, chosen.evaluations).cost
         if cost:
             _print_constants(f"{server}@{fit_article.HARDWARE}", cost)
-        good &= _print_figures(fit_article.figures(server, fit_article.FIT_SEEDS, cost), "article")
+        print(f"mean of the draws {fit_article.FIT_SEEDS}, which the search uses:")
+        _print_figures(fit_article.figures(server, fit_article.FIT_SEEDS, cost, unseen=False), "article")
+        print(f"draw {fit_article.ARTICLE_SEED}:")
+        good &= _print_figures(fit_article.figures(server, (fit_article.ARTICLE_SEED,), cost), "article")
     if chosen.h100:
         rows = fit_h100.load_rows(chosen.h100)
         target = Target(fit_h100.PROFILE, {})

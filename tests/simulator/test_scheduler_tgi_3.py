@@ -1,0 +1,111 @@
+"""TGI 3.x where it differs from 0.9.3."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence as Row
+
+from simulator.scheduler import Plan
+from simulator.scheduler_tgi_3 import Tgi3Limits, Tgi3Scheduler
+from simulator.sequence import Sequence
+
+
+def ask(number: int, prompt: int = 10, answer: int = 100, prefix: tuple[int, ...] = ()) -> Sequence:
+    return Sequence(number, prompt, answer, answer, prefix=prefix)
+
+
+def ids(sequences: Row[Sequence]) -> list[int]:
+    return [sequence.seq_id for sequence in sequences]
+
+
+def forward(scheduler: Tgi3Scheduler) -> Plan:
+    plan = scheduler.plan()
+    assert plan is not None
+    for sequence in plan.yielding:
+        sequence.generated += 1
+    return plan
+
+
+def server(**limits: int | float | bool) -> Tgi3Scheduler:
+    facts: dict[str, int | float | bool] = {
+        "max_input_length": 50,
+        "max_total_tokens": 2048,
+        "max_batch_prefill_tokens": 4096,
+        **limits,
+    }
+    return Tgi3Scheduler(Tgi3Limits(**facts))  # type: ignore[arg-type]
+
+
+def test_with_chunking_newcomers_join_the_running_in_one_forward_and_a_decode_follows() -> None:
+    scheduler = server()
+    scheduler.add(ask(1))
+    forward(scheduler)
+    scheduler.add(ask(2))
+    mixed = forward(scheduler)
+    assert (ids(mixed.decoding), ids(mixed.prefilled)) == ([1], [2])
+    scheduler.add(ask(3))
+    assert ids(forward(scheduler).decoding) == [1, 2]
+    assert ids(forward(scheduler).prefilled) == [3]
+
+
+def test_the_last_prompt_is_cut_to_the_prefill_budget_and_goes_on_in_the_next_forward() -> None:
+    """Budget 64: 40 whole, 24 of the next 40; its last 16 come with the following decode."""
+    scheduler = server(max_batch_prefill_tokens=64)
+    scheduler.add(ask(1, 40))
+    scheduler.add(ask(2, 40))
+    first = forward(scheduler)
+    assert (first.prefill_tokens, ids(first.prefilled)) == (64, [1])
+    second = forward(scheduler)
+    assert (ids(second.decoding), ids(second.prefilled), second.prefill_tokens) == ([1], [2], 16)
+
+
+def test_without_chunking_three_tenths_of_the_batch_suffice_and_the_batch_pauses() -> None:
+    """floor(0.3 · 7) = 2."""
+    scheduler = server(support_chunking=False)
+    for number in range(7):
+        scheduler.add(ask(number))
+    forward(scheduler)
+    scheduler.add(ask(100))
+    assert forward(scheduler).prefilling == []
+    scheduler.add(ask(101))
+    plan = forward(scheduler)
+    assert (ids(plan.prefilled), plan.decoding) == ([100, 101], [])
+
+
+def test_blocks_are_reserved_for_at_most_1024_answer_tokens() -> None:
+    scheduler = server(max_batch_total_tokens=4096)
+    for number in range(3):
+        scheduler.add(ask(number, 16, 2000))
+    assert ids(forward(scheduler).prefilled) == [0, 1, 2]
+    assert scheduler.occupancy().kv_used == 3 * 65
+
+
+def test_a_known_prompt_beginning_is_not_computed_again() -> None:
+    scheduler = server()
+    first = ask(1, 40, prefix=(1, 2))
+    scheduler.add(first)
+    forward(scheduler)
+    scheduler.release(first)
+    scheduler.add(ask(2, 45, prefix=(1, 2)))
+    assert forward(scheduler).prefill_tokens == 13
+    assert scheduler.occupancy().prefix_hits == 32
+
+
+def test_one_that_does_not_fit_waits_and_holds_up_the_others() -> None:
+    scheduler = server(max_batch_total_tokens=4096, max_total_tokens=4096)
+    for number, prompt in enumerate((40, 3100, 10)):
+        scheduler.add(ask(number, prompt, 1000))
+    assert ids(forward(scheduler).prefilling) == [0]
+    assert scheduler.occupancy().waiting == 2
+
+
+def test_remove_frees_queue_place_and_blocks() -> None:
+    scheduler = server()
+    one, two = ask(1), ask(2)
+    scheduler.add(one)
+    forward(scheduler)
+    scheduler.add(two)
+    assert scheduler.remove(two)
+    assert scheduler.remove(one)
+    assert not scheduler.remove(one)
+    assert scheduler.plan() is None
+    assert scheduler.occupancy().kv_used == 0
