@@ -24,6 +24,8 @@ def build_server(name: str, options: Options, loop: asyncio.AbstractEventLoop, l
     if name == METRONOME:
         return _build_metronome(options, loop, log)
     wire = wires()[name]
+    if options.comment_s is not None:
+        wire = replace(wire, comment=wire.comment or ": keep-alive\n\n", comment_s=options.comment_s)
     profile_name = f"{wire.scheduler}@{options.profile}"
     profile = load_profile(profile_name)
     defaults = knob_defaults(profile)
@@ -43,6 +45,7 @@ def build_server(name: str, options: Options, loop: asyncio.AbstractEventLoop, l
         answer_tokens=options.answer_tokens or (100.0, 60.0),
         max_concurrent_requests=options.max_concurrent_requests,
         seed=options.seed,
+        unicode_share=options.unicode_share,
         gauges={key: _number(value) for key, value in values.items()},
     )
     player = Player(engine, loop, PublishModel(blocking=wire.blocking, seed=options.seed), log)
@@ -64,6 +67,7 @@ def _build_metronome(options: Options, loop: asyncio.AbstractEventLoop, log: Tru
         answer_tokens=options.answer_tokens or (100.0, 0.0),
         max_concurrent_requests=1_000_000,
         seed=options.seed,
+        unicode_share=options.unicode_share,
         exact=True,
         event_bytes=options.beat.event_bytes,
         gauges={"max_input_length": context - 1, "max_total_tokens": context},

@@ -7,12 +7,15 @@ from simulator.job import Job
 from simulator.truth import Marks
 from simulator.words import make_token
 
+UNKNOWN = b" \\ufffd"
+
 
 class CumulativeEncoder:
     """Frames of `{"text": ["<prompt><answer so far>"]}\\0`; no finish, no count, no end mark."""
 
     def __init__(self, job: Job) -> None:
         self._texts = job.answer.ascii_json
+        self._tokens = job.answer.tokens
         self._sofar = bytearray(b'{"text": ["' + make_token(job.ask.prompt, 0, 0.0).ascii_json)
 
     def opening(self) -> list[list[Event]]:
@@ -25,8 +28,11 @@ class CumulativeEncoder:
 
     def encode(self, first: int, count: int, finish: str | None) -> tuple[bytes, Marks]:
         """One frame; an EOS step repeats the last text."""
-        for text in self._texts[first : first + count]:
-            self._sofar += text
+        for place in range(first, first + count):
+            repaired = self._tokens[place].whole_after_half
+            if repaired and self._sofar.endswith(UNKNOWN):
+                del self._sofar[-len(UNKNOWN) :]
+            self._sofar += self._tokens[place].ascii_json if repaired else self._texts[place]
         if not count and finish is None:
             return b"", ()
         shown = any(self._texts[first : first + count])

@@ -49,6 +49,7 @@ class SseEncoder:
         self._token = self._template(wire.token)
         self._slots = self._token.slots
         self._second = 0
+        self._unseen = 0  # tokens that showed nothing, counted with the next event
         self._plain = self._token.around("text") if self._slots == {"text"} else None
         self._merges = not (wire.done_when == "every-step" or wire.pack == "all" or wire.one_token_events)
 
@@ -176,7 +177,8 @@ class SseEncoder:
     def _token_events(self, first: int, count: int, finish: str | None) -> list[list[Event]]:
         single = self.wire.one_token_events or self.wire.pack == "all"
         spans = [(first + i, 1) for i in range(count)] if single else [(first, count)] if count else []
-        if finish is not None and self.wire.last is not None and not spans:
+        empty = self.wire.last is not None or (first == 0 and self.wire.done_when == "every-step")
+        if finish is not None and empty and not spans:
             spans = [(first, 0)]
         groups: list[list[Event]] = []
         for start, length in spans:
@@ -184,11 +186,13 @@ class SseEncoder:
             self._set(start, length, text)
             ends = self.wire.last if finish is not None and start + length == first + count else None
             if not text and self.wire.skip_blank and not ends:
+                self._unseen += length
                 continue
             if ends and finish is not None:
                 self._set_finish(finish, first + count)
             data = self._template(ends or self.wire.token).fill(self._values)
-            groups.append([(data, length, "token" if text else "blank")])
+            groups.append([(data, length + self._unseen, "token" if text else "blank")])
+            self._unseen = 0
         return groups
 
     def _set_finish(self, finish: str, count: int) -> None:
@@ -207,9 +211,10 @@ class SseEncoder:
         tail: list[list[Event]] = []
         usage = wire.usage if self._ask.include_usage else None
         if wire.finish is not None and not (usage and wire.usage_when == "replaces-finish"):
-            tail.append([(self._template(wire.finish).fill(self._values), 0, "finish")])
+            tail.append([(self._template(wire.finish).fill(self._values), self._unseen, "finish")])
+            self._unseen = 0
         if usage:
-            tail.append([(self._template(usage).fill(self._values), 0, "usage")])
+            tail.append([(self._template(usage).fill(self._values), self._unseen, "usage")])
         if wire.pack == "ends" and len(tail) == 2:
             tail = [tail[0] + tail[1]]
         if wire.done_when != "never":

@@ -63,7 +63,8 @@ def make_answer(
     """An answer whose model would stop at token `length`; `style` = (stop style, leading space, EOS token)."""
     stop_style, leading_space, eos = style
     if ask.ignore_eos:
-        return Answer(*_plain(story.stretch(rng, ask.max_tokens, leading_space)), None, ends=False)
+        words = story.stretch(rng, ask.max_tokens, leading_space)
+        return Answer(words, _unrepaired(words) if stop_style == "cut-late" else words, None, ends=False)
     length = max(length, ask.min_tokens + 1 if ask.min_tokens else 1)
     ends = length <= ask.max_tokens
     words = story.stretch(rng, min(length, ask.max_tokens) - ends, leading_space)
@@ -77,7 +78,7 @@ def make_answer(
             shown = _show(words, None, ask.stops, stop_style)
             return Answer(words + [eos] * ends, shown + [EOS] * ends, None, ends)
     tokens = words + [eos] * ends
-    return Answer(tokens, tokens, None, ends)
+    return Answer(tokens, _unrepaired(tokens) if stop_style == "cut-late" else tokens, None, ends)
 
 
 def padded(answer: Answer, size: int) -> Answer:
@@ -89,8 +90,18 @@ def padded(answer: Answer, size: int) -> Answer:
     return Answer(answer.tokens, shown, answer.stop, answer.ends)
 
 
-def _plain(tokens: list[Token]) -> tuple[list[Token], list[Token]]:
-    return tokens, tokens
+def _unrepaired(tokens: list[Token]) -> list[Token]:
+    """vLLM 0.1.2 shows half a character as U+FFFD and never repairs it: the text's length stays the same."""
+    if not any(token.half for token in tokens):
+        return tokens
+    return [
+        make_token(" \ufffd", token.token_id, token.logprob)
+        if token.half
+        else make_token("", token.token_id, token.logprob)
+        if token.whole_after_half
+        else token
+        for token in tokens
+    ]
 
 
 def _stop_at(words: list[Token], stops: tuple[str, ...]) -> tuple[int, str] | None:

@@ -52,6 +52,8 @@ class Options:
     max_concurrent_requests: int
     knobs: dict[str, str]
     faults: tuple[Fault, ...]
+    unicode_share: float = 0.0
+    comment_s: float | None = None
     beat: Beat = field(default_factory=Beat)
 
 
@@ -78,6 +80,8 @@ def parse_options(arguments: list[str]) -> Options:
         problems.append(f"--port-base {given.port_base}: from 0 (any free ports) to {65535 - len(names)}")
     if given.tokens_per_s <= 0:
         problems.append(f"--tokens-per-s {given.tokens_per_s}: must be more than 0")
+    if not 0 <= given.unicode <= 1:
+        problems.append(f"--unicode {given.unicode}: a share, from 0 to 1")
     if not names:
         problems.append("--speak: name at least one server")
     if problems:
@@ -95,6 +99,8 @@ def parse_options(arguments: list[str]) -> Options:
         max_concurrent_requests=given.max_concurrent_requests,
         knobs={name: getattr(given, name) for name in KNOBS if getattr(given, name) is not None},
         faults=faults,
+        unicode_share=given.unicode,
+        comment_s=given.sse_keep_alive_interval,
         beat=Beat(
             given.ttft_ms,
             given.tokens_per_s,
@@ -152,6 +158,19 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--fault", action="append", default=[], metavar="KIND:RATE[:ARG]", help="may be given several times")
     add("--max-concurrent-requests", type=int, default=128, help="TGI: more are refused as overloaded")
+    add(
+        "--unicode",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="words followed by a character of two tokens",
+    )
+    add(
+        "--sse-keep-alive-interval",
+        type=float,
+        metavar="S",
+        help="comment after S silent seconds; default: the server's",
+    )
     for name in KNOBS:
         add("--" + name.replace("_", "-"), help="the server's own knob")
     beat = parser.add_argument_group("metronome")

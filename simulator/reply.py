@@ -253,7 +253,7 @@ class Reply:
         self.over = True
         truth = self.truth
         truth.ended = ended
-        truth.end_ns = now_ns()
+        truth.end_ns = self.last_write_ns if ended == "complete" else now_ns()
         truth.finish = self.finish
         truth.tokens = self.sent
         truth.bytes_out = self.exchange.bytes_out

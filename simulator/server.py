@@ -40,6 +40,7 @@ class Settings:
     answer_tokens: tuple[float, float] = (100.0, 60.0)
     max_concurrent_requests: int = 128
     seed: int = 0
+    unicode_share: float = 0.0
     exact: bool = False
     event_bytes: int = 0
     gauges: Mapping[str, object] = field(default_factory=dict)
@@ -63,7 +64,7 @@ class Server:
         self.speaker = make_speaker(self)
         self._log = log
         self._dice = dice
-        self._story = Story(settings.seed)
+        self._story = Story(settings.seed, settings.unicode_share)
         self._ids = random.Random(f"ids:{settings.seed}")
         self._lengths = random.Random(f"lengths:{settings.seed}")
         self._made = 0
@@ -73,7 +74,7 @@ class Server:
         player.headers_at_once = wire.headers_when == "once"
         player.headers_at_slot = wire.headers_when == "slot"
         player.on_step = self.stats.step
-        if wire.comment:
+        if wire.comment and wire.comment_s > 0:
             asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
 
     def hex_id(self, digits: int) -> str:

@@ -150,8 +150,8 @@ class VllmSpeaker(Speaker):
             raise bad(
                 f"This model's maximum context length is {limit} tokens. However, you requested {ask.max_tokens} "
                 f"output tokens and your prompt contains at least {limit - ask.max_tokens + 1} input tokens, for a "
-                f"total of at least {limit + 1} tokens. Please reduce the length of the input prompt or the number of requested "
-                f"output tokens. (parameter=input_tokens, value={limit - ask.max_tokens + 1})",
+                f"total of at least {limit + 1} tokens. Please reduce the length of the input prompt or the number of "
+                f"requested output tokens. (parameter=input_tokens, value={limit - ask.max_tokens + 1})",
                 param="input_tokens",
             )
         if not ask.max_tokens:

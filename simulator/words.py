@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import orjson
 
@@ -23,28 +23,38 @@ almost never always again there here
 """
 VOCABULARY = tuple(sorted({word for word in _WORDS.split() if len(word) <= MAX_LETTERS}))
 STORY_TOKENS = 8192
+CHARACTERS = "你好é😀ßツ世"
+HALF = "\x00half"
 EOS_ID = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One token of the story; `json` and `ascii_json` are its text inside JSON quotes, ready to send."""
+    """One token of the story; `json` and `ascii_json` are its text inside JSON quotes, ready to send.
+
+    A character of several bytes may take two tokens: the `half` shows nothing, the next shows the character.
+    """
 
     text: str
     token_id: int
     logprob: float
     json: bytes
     ascii_json: bytes
+    half: bool = False
+    whole_after_half: bool = False
 
 
 def token_texts(text: str) -> list[str]:
-    """The text cut into tokens: six letters, three digits, or one other character each."""
-    return _TOKEN.findall(text)
+    """The text cut into tokens: six letters, three digits, one other character; two for what is not ASCII."""
+    texts = _TOKEN.findall(text)
+    if text.isascii():
+        return texts
+    return [piece for each in texts for piece in ((each,) if each.isascii() else (HALF, each))]
 
 
 def count_tokens(text: str) -> int:
     """How many tokens our tokenizer makes of `text`."""
-    return len(_TOKEN.findall(text))
+    return len(token_texts(text))
 
 
 def make_token(text: str, token_id: int, logprob: float) -> Token:
@@ -71,8 +81,9 @@ EOS_SHOWN = make_token("</s>", EOS_ID, -0.0625)
 class Story:
     """A long seeded text; replies are stretches of it that begin with a sentence."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, unicode_share: float = 0.0) -> None:
         rng = random.Random(seed)
+        self._unicode_share = unicode_share
         self._tokens: list[Token] = []
         self._openings: list[int] = []
         while len(self._tokens) < STORY_TOKENS:
@@ -84,6 +95,8 @@ class Story:
         for place in range(rng.randint(5, 14)):
             word = rng.choice([each for each in VOCABULARY if each != word])
             self._add(rng, " " + (word.capitalize() if place == 0 else word))
+            if self._unicode_share and rng.random() < self._unicode_share:
+                self._add_character(rng)
             if place and rng.random() < 0.08:
                 self._add(rng, ",")
         self._add(rng, ".")
@@ -92,6 +105,13 @@ class Story:
         word = text.strip().lower()
         token_id = 300 + VOCABULARY.index(word) if word in VOCABULARY else 13 + ord(word)
         self._tokens.append(make_token(text, token_id, -rng.randrange(1, 1000) / 256))
+
+    def _add_character(self, rng: random.Random) -> None:
+        """A character that takes two tokens."""
+        token_id = rng.randrange(3, 259)
+        self._tokens.append(replace(make_token("", token_id, -1.5), half=True))
+        text = " " + rng.choice(CHARACTERS)
+        self._tokens.append(replace(make_token(text, token_id + 1, -0.25), whole_after_half=True))
 
     def stretch(self, rng: random.Random, length: int, leading_space: bool) -> list[Token]:
         """`length` tokens from the beginning of some sentence on; the first without its space if asked."""

@@ -1,0 +1,128 @@
+"""The official clients understand the simulator as they would the real servers; they are test-only dependencies."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.simulator.client import Simulator
+
+openai = pytest.importorskip(
+    "openai", reason="pip install openai: the official OpenAI client is not installed"
+)
+text_generation = pytest.importorskip(
+    "text_generation", reason="pip install text-generation: TGI's client is missing"
+)
+huggingface_hub = pytest.importorskip(
+    "huggingface_hub", reason="pip install huggingface_hub: it is not installed"
+)
+
+MESSAGES = [{"role": "user", "content": "Once upon a time,"}]
+
+
+def client_of(simulator: Simulator, name: str) -> openai.OpenAI:
+    return openai.OpenAI(
+        base_url=f"http://127.0.0.1:{simulator.ports[name]}/v1", api_key="none", max_retries=0
+    )
+
+
+@pytest.mark.parametrize(
+    "name", ["vllm-0.33", "vllm-0.32", "tgi-3.3", "llama.cpp", "sglang", "lmdeploy", "fastchat", "tabbyapi"]
+)
+def test_openai_streams_a_chat(everyone: Simulator, name: str) -> None:
+    with client_of(everyone, name) as client:
+        stream = client.chat.completions.create(
+            model="llama-2",
+            messages=MESSAGES,
+            stream=True,
+            max_tokens=50,
+            stream_options={"include_usage": True},
+        )
+        text, finish, usage = "", None, None
+        for chunk in stream:
+            for choice in chunk.choices:
+                text += choice.delta.content or ""
+                finish = choice.finish_reason or finish
+            usage = chunk.usage or usage
+    assert finish == "stop"
+    assert len(text.split()) >= 4
+    if name != "fastchat":  # it has no usage in streams
+        assert usage is not None
+        assert usage.completion_tokens == 6
+        assert usage.total_tokens == usage.prompt_tokens + 6
+
+
+def test_openai_sees_one_token_of_vllm_012(everyone: Simulator) -> None:
+    """Its `[DONE]` after every step ends today's client after the first."""
+    with client_of(everyone, "vllm-0.1.2") as client:
+        stream = client.chat.completions.create(
+            model="llama-2", messages=MESSAGES, stream=True, max_tokens=50
+        )
+        words = [choice.delta.content for chunk in stream for choice in chunk.choices]
+    assert [word for word in words if word] and len(words) == 2
+
+
+def test_openai_streams_transformers_without_done(everyone: Simulator) -> None:
+    with client_of(everyone, "transformers") as client:
+        stream = client.chat.completions.create(
+            model="llama-2", messages=MESSAGES, stream=True, max_tokens=50
+        )
+        chunks = list(stream)
+    assert chunks[-1].choices[0].finish_reason == "stop"
+    assert chunks[-1].usage is not None and chunks[-1].usage.completion_tokens == 6
+
+
+@pytest.mark.parametrize("name", ["vllm-0.33", "tgi-3.3", "llama.cpp", "vllm-0.1.2"])
+def test_openai_whole_answers_and_models(everyone: Simulator, name: str) -> None:
+    with client_of(everyone, name) as client:
+        answer = client.chat.completions.create(model="llama-2", messages=MESSAGES, max_tokens=4)
+        assert answer.choices[0].finish_reason == "length"
+        assert answer.usage is not None and answer.usage.completion_tokens == 4
+        text = client.completions.create(model="llama-2", prompt="Once", max_tokens=4)
+        assert len(text.choices[0].text.split()) >= 3
+        assert [model.id for model in client.models.list()] == ["llama-2"]
+
+
+def test_openai_errors_are_what_they_say(everyone: Simulator) -> None:
+    with client_of(everyone, "vllm-0.33") as client:
+        with pytest.raises(openai.NotFoundError, match="does not exist"):
+            client.chat.completions.create(model="other", messages=MESSAGES, stream=True)
+        with pytest.raises(openai.BadRequestError, match="maximum context length"):
+            client.chat.completions.create(
+                model="llama-2", messages=[{"role": "user", "content": "one " * 5000}]
+            )
+    with client_of(everyone, "tgi-3.3") as client:
+        stream = client.chat.completions.create(model="tgi", messages=MESSAGES, stream=True, max_tokens=5000)
+        with pytest.raises(openai.APIError, match="must be <= 4096"):
+            list(stream)
+
+
+@pytest.mark.parametrize("name", ["tgi-3.3", "tgi-0.9.3"])
+def test_text_generation_client(everyone: Simulator, name: str) -> None:
+    client = text_generation.Client(f"http://127.0.0.1:{everyone.ports[name]}")
+    replies = list(client.generate_stream("Once", max_new_tokens=50))
+    assert len(replies) == 6
+    assert replies[-1].token.special
+    assert replies[-1].details.generated_tokens == 6
+    shown = "".join(reply.token.text for reply in replies if not reply.token.special)
+    assert replies[-1].generated_text == shown
+    whole = client.generate("Once", max_new_tokens=4)
+    assert whole.details.finish_reason == "length"
+    assert len(whole.details.tokens) == 4
+    with pytest.raises(text_generation.errors.ValidationError, match="must be <="):
+        list(client.generate_stream("Once", max_new_tokens=100_000))
+
+
+@pytest.mark.parametrize("name", ["tgi-3.3", "tgi-0.9.3"])
+def test_huggingface_hub_text_generation(everyone: Simulator, name: str) -> None:
+    client = huggingface_hub.InferenceClient(model=f"http://127.0.0.1:{everyone.ports[name]}")
+    replies = list(client.text_generation("Once", max_new_tokens=50, stream=True, details=True))
+    assert len(replies) == 6
+    assert replies[-1].details is not None and replies[-1].details.finish_reason == "eos_token"
+    assert len(client.text_generation("Once", max_new_tokens=4).split()) >= 3
+
+
+def test_huggingface_hub_chat(everyone: Simulator) -> None:
+    client = huggingface_hub.InferenceClient(base_url=f"http://127.0.0.1:{everyone.ports['tgi-3.3']}")
+    chunks = list(client.chat_completion(MESSAGES, stream=True, max_tokens=50))
+    assert chunks[-1].choices[0].finish_reason == "stop"
+    assert len(chunks) == 6
