@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import random
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 # streams -> share of events that carry 1, 2, 3 tokens. 4 or fewer: always 1. 24 users: 57, 282, 113 events of
 # 452; 100 users: 113, 1337, 4071 of 5521.
@@ -29,7 +29,7 @@ def _between(table: tuple[tuple[int, tuple[float, ...]], ...], streams: int) -> 
     """The table's row at `streams`, linear in log(streams) between rows, flat beyond its ends."""
     if streams <= table[0][0]:
         return table[0][1]
-    for (low, left), (high, right) in zip(table, table[1:], strict=False):
+    for (low, left), (high, right) in pairwise(table):
         if streams <= high:
             part = math.log(streams / low) / math.log(high / low)
             return tuple(a + part * (b - a) for a, b in zip(left, right, strict=True))
