@@ -185,7 +185,7 @@ def _too_few(run: Run, summary: Summary) -> Iterator[str]:
     if names:
         needs = ", ".join(f"{name} {least_n(PERCENTILES[name])}" for name in names)
         yield (
-            f"{_turns(n)} {'is' if n == 1 else 'are'} too few for {' and '.join(names)} (needed: {needs}): "
+            f"{_turns(n)} {'is' if n == 1 else 'are'} too few for {_listed(names)} (needed: {needs}): "
             "shown as n<…; hold more turns."
         )
 
@@ -213,6 +213,10 @@ DOUBTS: tuple[Callable[[Run, Summary], Iterator[str]], ...] = (
     _no_steady,
 )
 """The map of doubts, worst first: each looks at run and summary and says its sentences, or nothing."""
+
+
+def _listed(words: list[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]
 
 
 def _turns(n: int) -> str:
