@@ -75,6 +75,7 @@ class Turn:
 
     An instant that never came is None. `gaps_us` are the times between consecutive token-bearing
     events, so that `first_token_ns + sum(gaps_us) * 1000 == last_token_ns` within rounding.
+    `group` names a part of the run, such as a level of a sweep.
     `tail_tokens` are tokens the server counted after the last event with text: the end-of-sequence token.
     """
 
@@ -82,6 +83,7 @@ class Turn:
     request_id: str
     user: int
     turn: int
+    group: str = ""
     worker: str = "local"
     reply_id: str | None = None
     due_ns: int

@@ -31,7 +31,7 @@ def own_prompts(n: int, seed: int) -> list[SampledPrompt]:
     """
     drawn = random.Random(f"lengths {seed}")
     return [
-        _prompt(prompt_tokens, min(output_tokens, MOST_TOKENS - prompt_tokens), f"{seed} {place}")
+        composed_prompt(prompt_tokens, min(output_tokens, MOST_TOKENS - prompt_tokens), f"{seed} {place}")
         for place, (prompt_tokens, output_tokens) in enumerate(_lengths(n, drawn))
     ]
 
@@ -66,7 +66,7 @@ def _ranks(values: list[float]) -> list[int]:
     return ranks
 
 
-def _prompt(prompt_tokens: int, output_tokens: int, seed: str) -> SampledPrompt:
+def composed_prompt(prompt_tokens: int, output_tokens: int, seed: str) -> SampledPrompt:
     """A task cut off where the estimate comes closest to `prompt_tokens`."""
     words: list[str] = []
     total = 0.0

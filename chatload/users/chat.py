@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import functools
+from pathlib import Path
+
 import gevent
 from locust import User, task
 
 from chatload.clock import now_ns
+from chatload.plan import ChatLoad
+from chatload.prompts.conversation import conversation_for, load_conversations
+from chatload.prompts.fixed import FixedPrompt
+from chatload.prompts.talk import Talk
 from chatload.users.client import Asked, ChatClient, Interrupted
 from chatload.users.session import Session, session_of
 
+OWN_CONVERSATIONS = Path(__file__).parents[2] / "scenarios" / "prompts" / "conversations.jsonl"
 GONE_S = 1e7
 """How long a user who is done stays idle. It must not end: Locust would start another in its place."""
 
@@ -28,8 +36,10 @@ class ChatUser(User):
             return
         self._number = session.new_user()
         self._client = ChatClient(session.target)
-        self._talk = session.talk_for(self._number)
         load = session.plan.load
+        assert isinstance(load, ChatLoad)
+        self._load = load
+        self._talk = talk_for(self._number, load, session.plan.seed)
         self._due_ns = session.due_ns(self._number) + (
             round(load.think_time_s * 1e9) if load.think_first else 0
         )
@@ -43,7 +53,7 @@ class ChatUser(User):
         session = self._session
         if session is None or self._out:
             return
-        if self._turn >= session.plan.load.turns:  # only after an error of ours, which Locust has logged
+        if self._turn >= self._load.turns:  # only after an error of ours, which Locust has logged
             self._leave("done")
             return
         self._turn += 1
@@ -56,8 +66,8 @@ class ChatUser(User):
             raise
         self._talk.heard(reply if turn.ok else "")
         session.record(turn, messages, reply)
-        self._due_ns = turn.end_ns + round(session.plan.load.think_time_s * 1e9)
-        if self._turn >= session.plan.load.turns:
+        self._due_ns = turn.end_ns + round(self._load.think_time_s * 1e9)
+        if self._turn >= self._load.turns:
             self._leave("done")
 
     def wait_time(self) -> float:
@@ -73,6 +83,18 @@ class ChatUser(User):
             self._out = True
             self._client.close()
             self._session.user_out(self._number, reason)
+
+
+def talk_for(user: int, load: ChatLoad, seed: int) -> Talk:
+    """What `user` will say: the same line again and again, or a conversation that grows."""
+    if not load.history:
+        return FixedPrompt(load.prompt)
+    return conversation_for(user, seed, _scripts(load.prompts or str(OWN_CONVERSATIONS)))
+
+
+@functools.cache
+def _scripts(path: str) -> list[list[str]]:
+    return load_conversations(Path(path))
 
 
 def sleep_until(at_ns: int) -> None:

@@ -79,6 +79,7 @@ class Asked:
     turn: int
     due_ns: int
     request: TurnRequest
+    group: str = ""
 
 
 class ChatClient:
@@ -205,6 +206,7 @@ class ChatClient:
             request_id=request_id,
             user=asked.user,
             turn=asked.turn,
+            group=asked.group,
             worker=self._target.worker,
             due_ns=asked.due_ns,
             sent_ns=progress.sent_ns,

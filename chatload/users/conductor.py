@@ -126,7 +126,7 @@ class Conductor:
         self._start = Start(
             self._manifest["run_id"], str(self.folder.resolve()), server.dialect.name, server.model, values
         )
-        self.progress = Progress(plan.load.users * plan.load.turns)
+        self.progress = Progress(plan.load.turns_planned)
         if self._distributed:
             self._journal = JournalWriter(self.folder / "journal-master.jsonl")
             self._send(link.START, self._start_message())

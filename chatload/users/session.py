@@ -6,7 +6,7 @@ import gc
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 from locust.env import Environment
@@ -16,8 +16,6 @@ from chatload.errors import TurnError
 from chatload.meter.timing import e2e_ms, whole_ms
 from chatload.pacing.ramp import RampSegment, due_ns, global_user
 from chatload.plan import Plan
-from chatload.prompts.conversation import conversation_for, load_conversations
-from chatload.prompts.fixed import FixedPrompt
 from chatload.record.journal import FORMAT, JournalWriter
 from chatload.record.turn_record import to_line
 from chatload.turn import Message, Turn, TurnRequest
@@ -27,15 +25,7 @@ from chatload.users.reader import Reader
 from chatload.wire.dialects import DIALECTS
 
 TICK_S = 0.002
-OWN_CONVERSATIONS = Path(__file__).parents[2] / "scenarios" / "prompts" / "conversations.jsonl"
 SAMPLE_USERS, SAMPLE_FAILURES = 3, 5
-
-
-class Talk(Protocol):
-    """What a user says: the same line again and again, or a conversation that grows."""
-
-    def ask(self) -> tuple[Message, ...]: ...
-    def heard(self, reply: str) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +67,9 @@ class Session:
         self._environment = environment
         self._deliver = deliver
         self._reader = Reader(
-            kernel_stamps=plan.stamps == "kernel", tick_s=TICK_S if plan.load.think_time_s > 0 else 0.0
+            kernel_stamps=plan.stamps == "kernel", tick_s=TICK_S if plan.load.thinks else 0.0
         )
         self.target: Target = target_for(plan, DIALECTS[start.dialect], self._reader, worker)
-        self._scripts = self._load_scripts()
         self._users = 0
         self._present = 0
         self._kept_failures = 0
@@ -106,37 +95,35 @@ class Session:
             }
         )
 
-    def _load_scripts(self) -> list[list[str]]:
-        if not self.plan.load.history:
-            return []
-        return load_conversations(Path(self.plan.load.prompts or OWN_CONVERSATIONS))
-
     def new_user(self) -> int:
         """The run-wide number of the next user of this process, from 0."""
         local, self._users = self._users, self._users + 1
         return global_user(local, self.place.position, self.place.workers)
+
+    @property
+    def begins_ns(self) -> int:
+        """When the ramp begins; now, if no word of it came."""
+        return self.place.segments[0].start_ns if self.place.segments else now_ns()
 
     def due_ns(self, user: int) -> int:
         """When `user` is due to come in; now, where Locust's own ramp decides."""
         even = self.plan.load.ramp == "even" and self.place.segments
         return due_ns(self.place.segments, user) if even else now_ns()
 
-    def talk_for(self, user: int) -> Talk:
-        """What `user` will say."""
-        if self.plan.load.history:
-            return conversation_for(user, self.plan.seed, self._scripts)
-        return FixedPrompt(self.plan.load.prompt)
+    def request(self, messages: tuple[Message, ...], exact_tokens: int | None = None) -> TurnRequest:
+        """The request of one turn of this run; with `exact_tokens`, an answer of just that length is asked.
 
-    def request(self, messages: tuple[Message, ...]) -> TurnRequest:
-        """The request of one turn of this run."""
+        TGI has no ignore_eos (protocols.md §0.10): there the length is a limit, not a promise.
+        """
         plan = self.plan
+        exact = {} if exact_tokens is None or self.start.dialect == "tgi" else {"ignore_eos": True}
         return TurnRequest(
             messages=messages,
             model=self.start.model,
-            max_tokens=plan.max_tokens,
+            max_tokens=plan.max_tokens if exact_tokens is None else exact_tokens,
             temperature=plan.temperature,
             ask_usage=plan.ask_usage,
-            extra=plan.body,
+            extra={**exact, **plan.body},
         )
 
     def user_in(self, user: int) -> None:

@@ -1,0 +1,31 @@
+"""What one run is to do, from the user's words to a frozen, checked plan."""
+
+from chatload.plan.loads import ArrivalLoad, ChatLoad, Load, SweepLoad
+from chatload.plan.options import (
+    ARRIVAL_OPTIONS,
+    CHAT_OPTIONS,
+    RUN_OPTIONS,
+    SERVER_OPTIONS,
+    SWEEP_OPTIONS,
+    Option,
+)
+from chatload.plan.plan import Plan, Planner, Timeouts, arrival_plan, chat_plan, sweep_plan
+
+__all__ = [
+    "ARRIVAL_OPTIONS",
+    "CHAT_OPTIONS",
+    "RUN_OPTIONS",
+    "SERVER_OPTIONS",
+    "SWEEP_OPTIONS",
+    "ArrivalLoad",
+    "ChatLoad",
+    "Load",
+    "Option",
+    "Plan",
+    "Planner",
+    "SweepLoad",
+    "Timeouts",
+    "arrival_plan",
+    "chat_plan",
+    "sweep_plan",
+]

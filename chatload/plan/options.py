@@ -1,0 +1,79 @@
+"""Every option as the user meets it: a Locust flag, a scenario key, an environment variable, a form field."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+ARTICLE_PROMPT = "Once a upon time,"
+"""The article's JMeter message, its spelling kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option as the user meets it; `choices` makes it a select in the web form."""
+
+    name: str
+    default: str
+    words: str
+    choices: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """The name as Python and Locust spell it."""
+        return self.name.replace("-", "_")
+
+
+SERVER_OPTIONS = (
+    Option("server", "auto", "what the server speaks; auto asks it"),
+    Option("model", "", "model name to send; empty asks the server for its first one"),
+    Option("max-tokens", "2000", "longest answer, in tokens; 0 leaves the key out"),
+    Option("temperature", "0.6", "sampling temperature; empty leaves the key out"),
+    Option("body", "{}", 'more JSON fields of the request, such as {"ignore_eos": true}; they win'),
+    Option("headers", "{}", 'more request headers as JSON, such as {"X-Team": "a"}; no secrets here'),
+    Option("usage", "on", "ask the server for its own token count (stream_options)", ("on", "off")),
+    Option("connect-timeout", "10", "s to get a connection, TLS included"),
+    Option("first-token-timeout", "120", "s from sent to the first token"),
+    Option("gap-timeout", "60", "s without a token in the middle of a reply"),
+    Option("turn-timeout", "600", "s for a whole turn"),
+    Option(
+        "insecure", "off", "do not verify the server's TLS certificate (said in the report)", ("on", "off")
+    ),
+    Option("stamps", "kernel", "where arrival times come from", ("kernel", "user")),
+)
+RUN_OPTIONS = (
+    Option("out", "", "run folder to write; empty makes results/<time>-<scenario>-<server>"),
+    Option("label", "", "what reports call this run"),
+    Option("seed", "1", "seed of everything that is drawn"),
+    Option("keep-text", "sample", "which replies the journal keeps in full", ("none", "sample", "all")),
+    Option("allow-failed", "0%", "share of failed turns that still exits 0"),
+)
+CHAT_OPTIONS = (
+    Option("turns", "10", "turns each user holds"),
+    Option("think-time", "2", "s a user waits after each complete reply"),
+    Option("think-first", "off", "wait before the first turn too, as JMeter's timer does", ("on", "off")),
+    Option(
+        "history", "off", "on: a real conversation, replies fed back; off: one message again", ("on", "off")
+    ),
+    Option("prompt", ARTICLE_PROMPT, "the message sent again and again with history off"),
+    Option("prompts", "", "file of conversations for history on; empty takes ours"),
+    Option("ramp", "even", "even: one user every 1/rate s; locust: Locust's bursts", ("even", "locust")),
+)
+ARRIVAL_OPTIONS = (
+    Option("requests", "100", "how many requests arrive"),
+    Option("interval", "1", "s between arrivals; 0: all at once"),
+    Option("arrivals", "constant", "how they are spaced", ("constant", "poisson")),
+    Option("trace", "", "file of due times (JSONL or CSV), instead of requests, interval and arrivals"),
+    Option("sharegpt", "", "prompts from this ShareGPT JSON file; empty takes our own of the same lengths"),
+    Option(
+        "lengths",
+        "exact",
+        "exact: each answer as long as its prompt's own; free: max-tokens",
+        ("exact", "free"),
+    ),
+)
+SWEEP_OPTIONS = (
+    Option("levels", "1,2,4,8", "numbers of requests in flight, one after another"),
+    Option("rounds", "2", "requests each of them makes, one after another"),
+    Option("prompt-tokens", "32", "length of each prompt, about"),
+    Option("answer-tokens", "256", "length of each answer (max-tokens with ignore_eos)"),
+)
