@@ -86,6 +86,7 @@ def test_scripts_are_dealt_out_equally():
         conversation_for(user, 1, SCRIPTS).ask()[0].content.rsplit(" ", 1)[1] for user in range(1000)
     )
     assert said == {f"{script}.0": 200 for script in range(5)}
+    assert len({conversation_for(user, 1, SCRIPTS).ask()[0].content[-3:] for user in range(5)}) == 5
 
 
 def test_first_words_are_unique_for_100_000_users():

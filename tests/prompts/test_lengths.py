@@ -6,6 +6,7 @@ import statistics
 
 import pytest
 
+from chatload.prompts import lengths
 from chatload.prompts.lengths import OUTPUT_TOKENS, PROMPT_TOKENS, SHARES, own_prompts, quantile
 from chatload.prompts.tokens import estimate_tokens
 from chatload.quantiles import percentile
@@ -24,10 +25,22 @@ def test_lengths_keep_the_measured_quantiles_within_ten_percent(n, seed):
 
 
 def test_lengths_pass_vllm_s_filters():
-    for prompt in own_prompts(1000, 5):
+    for prompt in own_prompts(300, 5):
         assert 4 <= prompt.prompt_tokens_estimate <= 1024
         assert prompt.output_tokens >= 4
-        assert prompt.prompt_tokens_estimate + prompt.output_tokens <= 2048 + 1
+
+
+def test_the_shortest_prompts_keep_four_tokens(monkeypatch):
+    monkeypatch.setattr(lengths, "PROMPT_TOKENS", (4,) * len(SHARES))
+    assert all(4 <= prompt.prompt_tokens_estimate <= 6 for prompt in own_prompts(300, 5))
+
+
+def test_prompt_and_answer_fit_2048_tokens_together(monkeypatch):
+    """± 1: the text is cut where it comes closest to its length."""
+    monkeypatch.setattr(lengths, "PROMPT_TOKENS", (900,) * len(SHARES))
+    monkeypatch.setattr(lengths, "OUTPUT_TOKENS", (1500,) * len(SHARES))
+    for prompt in own_prompts(20, 5):
+        assert prompt.prompt_tokens_estimate + prompt.output_tokens == pytest.approx(2048, abs=1)
 
 
 def test_long_prompts_have_short_answers_as_measured():
