@@ -38,11 +38,11 @@ def draw(runs: Sequence[Run], figure: Figure) -> None:
     ):
         axes.set_title(words)
         axes.set_xlabel("conversations, slowest to fastest (%)")
+        axes.set_ylabel("tokens/s of one user")
         axes.set_xlim(-2, 102)
         axes.set_ylim(bottom=0)
         if not any(len(line.get_xdata()) for line in axes.lines):
             nothing(axes, "no speed in these runs")
-    felt.set_ylabel("tokens/s of one user")
     note = "Line: mean over a conversation's turns. Band: its slowest to its fastest turn. Good turns only."
     frame(figure, felt, TITLE, note)
 

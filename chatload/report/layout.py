@@ -15,10 +15,12 @@ ABSENT = "–"
 
 
 def number(value: float | None) -> str:
-    """Three digits that count, thousands with a comma; “–” where there is none."""
+    """Three digits that count, thousands with a comma, from 100,000 on in k; “–” where there is none."""
     if value is None or not math.isfinite(value):
         return ABSENT
     size = abs(value)
+    if size >= 99_999.5:
+        return f"{value / 1000:,.0f}k"
     if size >= 99.95 or value == 0:
         return f"{value:,.0f}"
     if size >= 9.995:
@@ -60,8 +62,10 @@ def plural(n: int, word: str) -> str:
 
 
 def table(rows: Sequence[Sequence[str]], left: int = 1, gap: int = 2) -> list[str]:
-    """Rows as aligned lines: the first `left` columns to the left, numbers to the right."""
+    """Rows as aligned lines: the first `left` columns to the left, numbers to the right; closer if too wide."""
     widths = [max(columns(row[i]) for row in rows) for i in range(len(rows[0]))]
+    if sum(widths) + gap * (len(widths) - 1) > WIDTH - 2:
+        gap = 1
     lines = []
     for row in rows:
         cells = [

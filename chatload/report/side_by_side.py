@@ -131,7 +131,7 @@ def _failing(names: Sequence[str], summaries: Sequence[Summary]) -> str:
 
 def _interval(found: Summary, name: str) -> str:
     interval = found["interval"].get(name)
-    return "n too small" if interval is None else f"{number(interval[0])} … {number(interval[1])}"
+    return "n too small" if interval is None else f"{number(interval[0])}…{number(interval[1])}"
 
 
 def _conditions(runs: Sequence[Run], names: Sequence[str]) -> list[str]:

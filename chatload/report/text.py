@@ -16,6 +16,7 @@ from chatload.report.untrusted import one_line, plain
 from chatload.turn import Turn
 
 Summary = Mapping[str, Any]
+SURE = ("p50", "p95", "p99")
 STATISTICS = ("mean", "min", "p50", "p90", "p95", "p99", "max")
 SLOWEST = 5
 SAMPLE_LINES = 40
@@ -117,11 +118,11 @@ def _endless(summary: Summary) -> list[str]:
 
 
 def _sureness(run: Run, summary: Summary) -> list[str]:
-    rows = [["", "", *PERCENTILES]]
+    rows = [["", "", *SURE]]
     for words, unit, key in METRICS:
         intervals = (summary[key] or {}).get("interval")
         if intervals and key in ("ttft_ms", "e2e_ms", "decode_tokens_per_s", "felt_tokens_per_s"):
-            rows.append([words, unit, *(_between(intervals.get(name)) for name in PERCENTILES)])
+            rows.append([words, unit, *(_between(intervals.get(name)) for name in SURE)])
     if len(rows) == 1:
         return []
     return section(
@@ -141,7 +142,7 @@ def _aggregate(run: Run, summary: Summary) -> list[str]:
     elapsed = describe((turn.end_ns - (turn.sent_ns or turn.due_ns)) / 1e6 for turn in turns)
     length_s, kilobytes = summary["seconds"], sum(turn.bytes for turn in turns) / 1024
     rows = [
-        ["turns", "average", "median", "90 %", "95 %", "99 %", "min", "max", "failed", "turns/s", "KB/s"],
+        ["turns", "mean", "median", "90 %", "95 %", "99 %", "min", "max", "failed", "turns/s", "KB/s"],
         [
             f"{len(turns):,}",
             *(statistic(elapsed, name) for name in ("mean", "p50", "p90", "p95", "p99", "min", "max")),
@@ -182,8 +183,8 @@ def _stalls(run: Run, summary: Summary) -> list[str]:
     )
     lines = [
         f"{hit} {of_all}" if stalls["count"] else "none",
-        f"a reader of {number(stalls['reader_tokens_per_s'])} tokens/s waits after the first token: "
-        f"mean {seconds(waited['mean'])}, most {seconds(waited['max'])}",
+        f"after the first token a reader of {stalls['reader_tokens_per_s']:g} tokens/s waits "
+        f"{seconds(waited['mean'])}, at most {seconds(waited['max'])}",
     ]
     limits = (
         f"{rule['limit_s']:g} s, or over {rule['factor']:g}× the reply's median and {rule['floor_s']:g} s"
@@ -237,7 +238,7 @@ def _row(turn: Turn, start_ns: int) -> list[str]:
         *(number(of(turn)) for of in formulas),
         f"{turn.tokens:,}" if turn.tokens is not None else "–",
         number(felt_tokens_per_s(turn)),
-        one_line(turn.request_id, 14),
+        one_line(turn.request_id, 12),
     ]
 
 

@@ -12,7 +12,7 @@ from chatload.report.layout import number, plural, seconds, share, statistic, ta
 @pytest.mark.parametrize(
     ("value", "words"),
     [(None, "–"), (math.inf, "–"), (0, "0"), (0.123, "0.12"), (9.994, "9.99"), (9.996, "10.0"), (99.94, "99.9"),
-     (99.96, "100"), (1234.5, "1,234"), (1e6, "1,000,000")],
+     (99.96, "100"), (1234.5, "1,234"), (99_999, "99,999"), (123_456, "123k"), (1e6, "1,000k")],
 )  # fmt: skip
 def test_number(value: float | None, words: str) -> None:
     assert number(value) == words

@@ -1,0 +1,210 @@
+"""Pictures are tested on the data drawn: the artists' arrays, not pixels."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from chatload.meter.timing import felt_tokens_per_s, ttft_ms
+from chatload.record.journal import Run, read_run
+from chatload.report.aggregate import summarise
+from plots import gaps, over_time, tokens_per_s
+from plots.__main__ import PLOTS, drawn, main, write_plots
+from plots.style import COLOURS, looks, plain_number, thinned
+from tests.runs_builder import HERE, MS, START_NS
+
+ALL = ("vllm", "tgi", "troubled", "tiny", "unreachable")
+
+
+def runs(*names: str) -> list[Run]:
+    return [read_run(HERE / name) for name in names]
+
+
+def legend_words(figure: Figure) -> list[str]:
+    return [text.get_text() for legend in figure.legends for text in legend.get_texts()]
+
+
+def points(line: Any) -> tuple[list[float], list[float]]:
+    return list(line.get_xdata()), list(line.get_ydata())
+
+
+@pytest.mark.parametrize("name", PLOTS)
+@pytest.mark.parametrize("chosen", [("vllm",), ("vllm", "tgi"), ALL, ("unreachable",)], ids="-".join)
+def test_every_axis_has_a_name_and_every_run_a_legend(name: str, chosen: tuple[str, ...]) -> None:
+    figure = drawn(PLOTS[name], runs(*chosen))
+    for axes in figure.axes:
+        assert axes.get_ylabel()
+    assert any("(" in axes.get_xlabel() for axes in figure.axes)
+    words = legend_words(figure)
+    for look in looks(runs(*chosen)):
+        assert any(look.name in word for word in words)
+    assert any(text.get_text().endswith("?") for text in figure.texts)
+
+
+def test_ttft_cdf_is_every_ttft_and_ends_where_failures_begin() -> None:
+    chosen = runs("vllm", "troubled")
+    figure = drawn(PLOTS["ttft_cdf"], chosen)
+    curves = [points(line) for line in figure.axes[0].lines if len(line.get_xdata()) > 2]
+    for run, (xs, ys), failed in zip(chosen, curves, (0, 11), strict=True):
+        times = sorted(ms for turn in run.turns if turn.ok and (ms := ttft_ms(turn)) is not None)
+        assert xs == [times[0], *times]
+        finished = len(times) + failed
+        assert ys == pytest.approx([0, *(100 * (i + 1) / finished for i in range(len(times)))])
+    assert curves[1][1][-1] == pytest.approx(100 * 88 / 99)
+    assert [word.split(": ")[1] for word in legend_words(figure)] == ["p95 202 ms", "p95 231 ms, 11 failed"]
+
+
+def test_ttft_cdf_marks_p95_only_where_n_supports_it() -> None:
+    figure = drawn(PLOTS["ttft_cdf"], runs("vllm", "tiny"))
+    marks = [points(line) for line in figure.axes[0].lines if len(line.get_xdata()) == 1]
+    assert marks == [([pytest.approx(summarise(runs("vllm")[0])["ttft_ms"]["p95"])], [95.0])]
+
+
+def test_over_time_draws_each_turn_where_it_was_sent() -> None:
+    run = runs("troubled")[0]
+    figure = drawn(PLOTS["over_time"], [run])
+    start_ns = run.turns[0].due_ns
+    offsets = figure.axes[0].collections[0].get_offsets()
+    expected = [
+        ((turn.sent_ns - start_ns) / 1e9, ttft_ms(turn)) for turn in run.turns if turn.ok and turn.sent_ns
+    ]
+    assert np.asarray(offsets) == pytest.approx(np.array(expected))
+    crosses = next(line for line in figure.axes[0].lines if line.get_marker() == "x")
+    assert len(crosses.get_xdata()) == 11
+    assert figure.axes[0].get_ylim()[1] > max(ttft for _, ttft in expected if ttft)
+
+
+def test_over_time_shows_the_slowest_turn_of_every_run() -> None:
+    chosen = runs("vllm", "tgi")
+    top = drawn(PLOTS["over_time"], chosen).axes[0].get_ylim()[1]
+    assert top > max(ms for run in chosen for turn in run.turns if (ms := ttft_ms(turn)) is not None)
+
+
+def test_tokens_per_step_loses_no_token() -> None:
+    run = runs("vllm")[0]
+    edges_s, rates = over_time.tokens_per_step(run, 1)
+    drawn_tokens = sum(rate * width for rate, width in zip(rates, np.diff(edges_s), strict=True))
+    assert drawn_tokens == pytest.approx(sum(turn.tokens or 0 for turn in run.turns))
+    assert edges_s[:3] == [0, 1, 2]
+
+
+def test_users_and_turns_in_flight() -> None:
+    run = runs("vllm")[0]
+    times, users = over_time.users_in(run)
+    assert (max(users), users[-1]) == (20, 0)
+    assert times[0] == START_NS
+    times, flying = over_time.in_flight(run)
+    probe = START_NS + 5000 * MS
+    at_probe = flying[np.searchsorted(times, probe, side="right") - 1]
+    assert at_probe == sum((turn.sent_ns or 0) <= probe < turn.end_ns for turn in run.turns)
+    assert flying[-1] == 0
+
+
+def test_medians_of_steps() -> None:
+    found = over_time.medians([(0.1, 1), (0.2, 3), (0.9, 100), (2.5, 7)], 1)
+    assert found == ([0.5, 2.5], [3, 7])
+    assert [over_time.step_s(length) for length in (10, 120, 121, 10**6)] == [1, 1, 2, 3600]
+
+
+def test_tokens_per_s_has_each_conversation_once() -> None:
+    run = runs("vllm")[0]
+    figure = drawn(PLOTS["tokens_per_s"], [run])
+    shares, means = points(figure.axes[0].lines[0])
+    by_user: dict[int, list[float]] = {}
+    for turn in run.turns:
+        by_user.setdefault(turn.user, []).append(felt_tokens_per_s(turn) or 0)
+    assert means == pytest.approx(sorted(np.mean(speeds) for speeds in by_user.values()))
+    assert (shares[0], shares[-1], len(shares)) == (0, 100, 20)
+    lowest = min(speed.least for speed in tokens_per_s.speeds(run, felt_tokens_per_s))
+    assert lowest == summarise(run)["felt_tokens_per_s"]["min"]
+
+
+def test_gaps_are_all_drawn() -> None:
+    run = runs("troubled")[0]
+    counts = gaps.gap_counts(run)
+    edges_ms, shares = gaps.histogram(counts)
+    assert shares.sum() == pytest.approx(100)
+    assert edges_ms[0] <= min(counts) / 1000
+    assert edges_ms[-1] >= 2500
+    gap_ms, longer = gaps.longer(counts)
+    assert (longer[0], gap_ms[-1]) == (100, 2500)
+    assert longer[-1] == pytest.approx(100 / sum(counts.values()))
+    figure = drawn(PLOTS["gaps"], [run])
+    assert points(figure.axes[1].lines[0]) == (gap_ms, longer)
+
+
+def test_gaps_of_nothing_and_of_zero() -> None:
+    assert gaps.histogram(Counter({0: 3, 20_000: 1}))[1].sum() == pytest.approx(100)
+    assert gaps.longer(Counter({0: 3, 20_000: 1})) == ([0.01, 20.0], [100.0, 25.0])
+
+
+def test_hostile_names_are_drawn_as_they_are(tmp_path: Path) -> None:
+    figure = drawn(PLOTS["ttft_cdf"], runs("troubled"))
+    word = legend_words(figure)[0]
+    assert word.startswith(r"$\frac{1}{0}$ <script>")
+    assert "\x1b" not in word
+    assert "\u202e" not in word
+    for path in write_plots(runs("troubled"), tmp_path, ("svg",)):
+        tree = ElementTree.parse(path)
+        assert not [element for element in tree.iter() if element.tag.endswith("script")]
+
+
+def test_looks_differ_in_more_than_colour() -> None:
+    chosen = looks(runs(*ALL))
+    assert len({(str(look.line), look.marker) for look in chosen}) == len(ALL)
+    assert [look.colour for look in chosen] == list(COLOURS[: len(ALL)])
+    assert len({look.name for look in looks(runs("vllm", "tiny"))}) == 2  # both servers call themselves alike
+
+
+def test_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "out"
+    assert main([str(HERE / "tiny"), str(HERE / "vllm"), "--out", str(out)]) == 0
+    written = capsys.readouterr().out.split()
+    assert written == [str(out / f"{name}.{suffix}") for name in PLOTS for suffix in ("png", "svg")]
+    assert all(Path(path).stat().st_size > 5000 for path in written)
+
+
+def test_the_same_run_draws_the_same_bytes(tmp_path: Path) -> None:
+    for folder in ("a", "b"):
+        write_plots(runs("tiny"), tmp_path / folder, ("svg",), ("ttft_cdf",))
+    assert (tmp_path / "a" / "ttft_cdf.svg").read_bytes() == (tmp_path / "b" / "ttft_cdf.svg").read_bytes()
+
+
+def test_one_run_is_drawn_into_its_folder(tmp_path: Path) -> None:
+    folder = shutil.copytree(HERE / "tiny", tmp_path / "tiny")
+    assert main([str(folder), "--format", "pdf", "--only", "gaps"]) == 0
+    assert (Path(folder) / "plots" / "gaps.pdf").read_bytes().startswith(b"%PDF")
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        ([], "RUN"),
+        (["nowhere"], "nowhere: not a run folder"),
+        ([str(HERE / "tiny"), "--format", "gif"], "--format 'gif': must be some of png, svg, pdf"),
+        ([str(HERE / "tiny"), "--only", "pie"], "--only 'pie'"),
+        ([str(HERE / "tiny"), str(HERE / "vllm")], "--out: name the folder"),
+        ([str(HERE / "tiny"), "--out", str(HERE / "tiny" / "manifest.json")], "cannot be written"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_2(
+    argv: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(argv) == 2
+    err = capsys.readouterr().err
+    assert words in err
+    assert err.count("\n") == 1
+
+
+def test_helpers() -> None:
+    assert [plain_number(value) for value in (0.02, 0.5, 5, 2000)] == ["0.02", "0.5", "5", "2,000"]
+    assert thinned(3) == [0, 1, 2]
+    assert len(thinned(10**6)) == 2000
+    assert thinned(10**6)[-1] == 10**6 - 1
