@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
@@ -19,26 +19,28 @@ from chatload.turn import Turn
 READER_TOKENS_PER_S = 10.0
 """The reader of `reading_underrun_ms`."""
 
+GROUP_METRICS = ("ttft_ms", "e2e_ms", "decode_tokens_per_s", "felt_tokens_per_s")
+
 
 def summarise(run: Run) -> dict[str, Any]:
     """The content of summary.json. Distributions are over successes; failures stand beside them."""
     good = [turn for turn in run.turns if turn.ok]
     failed = [turn for turn in run.turns if is_failed(turn)]
-    users, turns_each = planned(run)
     window = steady_window(run)
     return {
         "format": FORMAT,
         "run_id": run.manifest.get("run_id"),
         "label": one_line(run.name),
-        "planned_turns": users * turns_each if users and turns_each else None,
+        "planned_turns": planned_turns(run),
         "turns": len(good) + len(failed),
         "succeeded": len(good),
         "failed": dict(Counter(failure_code(turn) for turn in failed).most_common()),
         "interrupted": sum(turn.code == "interrupted" and not turn.ok for turn in run.turns),
         "users": len({turn.user for turn in run.turns}),
-        "conversations": _complete_conversations(good, turns_each),
+        "conversations": _complete_conversations(run, good),
         "tokens": sum(turn.tokens or 0 for turn in good),
-        **_system(run.turns, whole_window(run)),
+        **_system(run.turns, whole_window(run.turns)),
+        "groups": _groups(run.turns),
         "steady": None if window is None else _system(run.turns, window),
         **{name: describe(_values(good, of)) for name, of in TURN_METRICS.items()},
         **_gaps(good),
@@ -71,17 +73,29 @@ def failure_code(turn: Turn) -> str:
     return turn.code or "unknown"
 
 
-def planned(run: Run) -> tuple[int, int]:
-    """(users, turns each) of the plan; 0 where the manifest does not say."""
+def planned_chat(run: Run) -> tuple[int, int] | None:
+    """(users, turns each) of the plan; None where the load is no chat."""
     plan = run.manifest.get("plan") or {}
     users, turns = plan.get("users"), plan.get("turns")
-    return (users if isinstance(users, int) else 0, turns if isinstance(turns, int) else 0)
+    return (users, turns) if isinstance(users, int) and isinstance(turns, int) else None
 
 
-def _complete_conversations(good: list[Turn], turns_each: int) -> int:
-    """Users whose every planned turn succeeded (users with any good turn, where the plan is unknown)."""
-    turns_of_user = Counter(turn.user for turn in good)
-    return sum(turns >= max(1, turns_each) for turns in turns_of_user.values())
+def planned_turns(run: Run) -> int | None:
+    """Turns the plan comes to, for each kind of load; None where the manifest does not say."""
+    plan, chat = run.manifest.get("plan") or {}, planned_chat(run)
+    if chat is not None:
+        return chat[0] * chat[1]
+    if plan.get("levels") and plan.get("rounds"):
+        return int(sum(plan["levels"]) * plan["rounds"])
+    return plan["requests"] if plan.get("requests") and not plan.get("trace") else None
+
+
+def _complete_conversations(run: Run, good: list[Turn]) -> int | None:
+    """Users whose every planned turn succeeded; None where the load is no chat."""
+    chat = planned_chat(run)
+    if chat is None:
+        return None
+    return sum(turns >= chat[1] for turns in Counter(turn.user for turn in good).values())
 
 
 def _values(turns: Iterable[Turn], of: Callable[[Turn], float | None]) -> Iterator[float]:
@@ -105,11 +119,11 @@ class Window:
         return (self.until_ns - self.from_ns) / 1e9
 
 
-def whole_window(run: Run) -> Window | None:
+def whole_window(turns: Sequence[Turn]) -> Window | None:
     """From the first due to the last end; None without turns."""
-    if not run.turns:
+    if not turns:
         return None
-    return Window(run.turns[0].due_ns, max(turn.end_ns for turn in run.turns))
+    return Window(min(turn.due_ns for turn in turns), max(turn.end_ns for turn in turns))
 
 
 def steady_window(run: Run) -> Window | None:
@@ -126,13 +140,14 @@ def steady_window(run: Run) -> Window | None:
     told_out = {line["user"]: line["at_ns"] for line in run.users if line["event"] == "out"}
     arrived.update(told_in)
     left.update(told_out)
-    if not arrived or len(arrived) < planned(run)[0]:
+    chat = planned_chat(run)
+    if not arrived or chat is None or len(arrived) < chat[0]:
         return None
     window = Window(max(arrived.values()), min(left.values()))
     return window if window.until_ns > window.from_ns else None
 
 
-def _system(turns: tuple[Turn, ...], window: Window | None) -> dict[str, Any]:
+def _system(turns: Sequence[Turn], window: Window | None) -> dict[str, Any]:
     """requests/s = good replies that ended in the window / its length; tokens/s = their and all other good
     replies' tokens that arrived in it / its length."""
     if window is None or window.seconds <= 0:
@@ -144,6 +159,26 @@ def _system(turns: tuple[Turn, ...], window: Window | None) -> dict[str, Any]:
         "seconds": window.seconds,
         "requests_per_s": ended / window.seconds,
         "tokens_per_s": tokens / window.seconds,
+    }
+
+
+def _groups(turns: Sequence[Turn]) -> dict[str, Any]:
+    """The named parts of a run, such as the levels of a sweep, in order: each as a small run of its own."""
+    parts: dict[str, list[Turn]] = {}
+    for turn in turns:
+        if turn.group:
+            parts.setdefault(one_line(turn.group, 40), []).append(turn)
+    return {name: _group(part) for name, part in parts.items()}
+
+
+def _group(turns: Sequence[Turn]) -> dict[str, Any]:
+    good = [turn for turn in turns if turn.ok]
+    return {
+        "turns": len(good) + sum(map(is_failed, turns)),
+        "succeeded": len(good),
+        "tokens": sum(turn.tokens or 0 for turn in good),
+        **_system(turns, whole_window(turns)),
+        **{name: describe(_values(good, TURN_METRICS[name])) for name in GROUP_METRICS},
     }
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from chatload.quantiles import least_n
 from chatload.record.journal import Run
+from chatload.report.aggregate import planned_chat
 from chatload.report.distribution import PERCENTILES
 from chatload.report.untrusted import one_line
 
@@ -191,7 +192,7 @@ def _too_few(run: Run, summary: Summary) -> Iterator[str]:
 
 
 def _no_steady(run: Run, summary: Summary) -> Iterator[str]:
-    if summary["steady"] is None and summary["turns"]:
+    if summary["steady"] is None and summary["turns"] and planned_chat(run) is not None:
         yield "There was no time with all users in, so there are no steady figures: hold more turns, or ramp faster."
 
 

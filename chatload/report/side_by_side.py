@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from chatload.record.journal import Run
-from chatload.report.aggregate import planned
+from chatload.report.aggregate import planned_chat
 from chatload.report.caveats import caveats
 from chatload.report.layout import ABSENT, indented, number, plural, seconds, share, statistic, table
 from chatload.report.names import distinct_names
@@ -69,8 +69,9 @@ def comparison_text(runs: Sequence[Run], summaries: Sequence[Summary]) -> str:
 
 def verdict(names: Sequence[str], summaries: Sequence[Summary], runs: Sequence[Run]) -> str:
     """Which run serves its users better, by TTFT p95 and felt speed p50; alike where intervals overlap."""
-    users = {planned(run)[0] for run in runs}
-    whom = f"{plural(users.pop(), 'chat user')}" if len(users) == 1 and min(users) else "chat users"
+    chats = [planned_chat(run) for run in runs]
+    users = {chat[0] for chat in chats if chat is not None}
+    whom = plural(users.pop(), "chat user") if len(users) == 1 and None not in chats else "users"
     if any(not summary["succeeded"] for summary in summaries):
         empty = [name for name, s in zip(names, summaries, strict=True) if not s["succeeded"]]
         return f"No comparison: {' and '.join(empty)} has no good turn."
@@ -155,7 +156,8 @@ def _plan(key: str) -> Callable[[Mapping[str, Any]], Any]:
 
 
 PLAN_KEYS = (
-    "users", "users_per_s", "ramp", "turns", "think_time_s", "think_first", "history", "prompt", "prompts",
+    "users", "users_per_s", "ramp", "turns", "requests", "interval_s", "arrivals", "trace", "levels", "rounds",
+    "prompt_tokens", "answer_tokens", "exact_lengths", "think_time_s", "think_first", "history", "prompt", "prompts",
     "max_tokens", "temperature", "body", "ask_usage", "stamps",
 )  # fmt: skip
 CONDITIONS: tuple[tuple[str, Callable[[Mapping[str, Any]], Any]], ...] = (

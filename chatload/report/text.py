@@ -3,26 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from chatload.errors import CODES
-from chatload.meter.timing import e2e_ms, felt_tokens_per_s, first_byte_ms, ttft_ms
 from chatload.record.journal import Run
 from chatload.report.aggregate import failure_code, is_failed
-from chatload.report.caveats import caveats
-from chatload.report.distribution import PERCENTILES, describe
+from chatload.report.caveats import LATE_MS, caveats
+from chatload.report.distribution import PERCENTILES
 from chatload.report.layout import indented, number, plural, seconds, section, share, statistic, table
-from chatload.report.untrusted import one_line, plain
-from chatload.turn import Turn
+from chatload.report.listeners import aggregate_report, sample_reply, slowest_turns
+from chatload.report.untrusted import one_line
 
 Summary = Mapping[str, Any]
 SURE = ("p50", "p95", "p99")
 STATISTICS = ("mean", "min", "p50", "p90", "p95", "p99", "max")
-SLOWEST = 5
-SAMPLE_LINES = 40
 
 METRICS = (
     ("TTFT", "ms", "ttft_ms"),
+    ("TTFT from due", "ms", "ttft_from_due_ms"),
     ("first byte", "ms", "first_byte_ms"),
     ("E2E", "ms", "e2e_ms"),
     ("TPOT", "ms", "tpot_ms"),
@@ -40,8 +39,7 @@ def report_text(run: Run, summary: Summary) -> str:
     parts = [
         indented(verdict(summary), "", ""),
         _heading(run, summary),
-        *(part(run, summary) for part in (_doubts, _turns, _sureness, _aggregate, _system)),
-        *(part(run, summary) for part in (_stalls, _failures, _slowest, _sample)),
+        *(part(run, summary) for part in PARTS),
         ["", "How each number is defined: docs/metrics.md."],
     ]
     return "\n".join(line for part in parts for line in part) + "\n"
@@ -69,7 +67,7 @@ def _tail(summary: Summary) -> str:
 
 def _heading(run: Run, summary: Summary) -> list[str]:
     manifest, server = run.manifest, run.manifest.get("server") or {}
-    started = one_line(manifest.get("started_utc") or "?", 30).replace("T", " ").replace("Z", " UTC")
+    started = _moment(one_line(manifest.get("started_utc") or "?", 30))
     words = one_line(server.get("words") or "unknown server", 120)
     where = one_line(server.get("host") or "?", 120)
     lines = [
@@ -87,6 +85,13 @@ def _length(summary: Summary) -> str:
     return f"{number(summary['seconds'])} s from first due to last end"
 
 
+def _moment(stamp: str) -> str:
+    try:
+        return f"{datetime.fromisoformat(stamp).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except ValueError:
+        return stamp
+
+
 def _doubts(run: Run, summary: Summary) -> list[str]:
     words = caveats(run, summary)
     if not words:
@@ -100,12 +105,19 @@ def _turns(run: Run, summary: Summary) -> list[str]:
         found = summary[key]
         if not found or not found["n"] or (key == "gap_ms" and summary["itl_ms"]):
             continue
+        if key == "ttft_from_due_ms" and not _late(summary):
+            continue
         rows.append([words, unit, *(statistic(found, name) for name in STATISTICS)])
     failed = sum(summary["failed"].values())
     lines = table(rows, left=2) if len(rows) > 1 else ["none"]
     if failed:
         lines += ["", "with failed turns as endless:", *_endless(summary)]
     return section(f"Good turns ({summary['succeeded']:,})", lines)
+
+
+def _late(summary: Summary) -> bool:
+    """True when turns were sent so late after their due time that TTFT from due says something else."""
+    return bool(summary["late_ms"]["n"]) and summary["late_ms"]["max"] > LATE_MS
 
 
 def _endless(summary: Summary) -> list[str]:
@@ -134,27 +146,6 @@ def _between(interval: list[float] | None) -> str:
     return "n too small" if interval is None else f"{number(interval[0])} … {number(interval[1])}"
 
 
-def _aggregate(run: Run, summary: Summary) -> list[str]:
-    """JMeter's Aggregate Report: all samples, failures too, elapsed = the whole turn."""
-    turns = [turn for turn in run.turns if turn.ok or is_failed(turn)]
-    if not turns:
-        return []
-    elapsed = describe((turn.end_ns - (turn.sent_ns or turn.due_ns)) / 1e6 for turn in turns)
-    length_s, kilobytes = summary["seconds"], sum(turn.bytes for turn in turns) / 1024
-    rows = [
-        ["turns", "mean", "median", "90 %", "95 %", "99 %", "min", "max", "failed", "turns/s", "KB/s"],
-        [
-            f"{len(turns):,}",
-            *(statistic(elapsed, name) for name in ("mean", "p50", "p90", "p95", "p99", "min", "max")),
-            share(sum(summary["failed"].values()), len(turns)),
-            number(len(turns) / length_s if length_s else None),
-            number(kilobytes / length_s if length_s else None),
-        ],
-    ]
-    title = "Aggregate report: whole turns in ms, failed ones included"
-    return section(title, table(rows, left=0, gap=1))
-
-
 def _system(run: Run, summary: Summary) -> list[str]:
     steady = summary["steady"] or {}
     rows = [["", "", "whole run", "all users in"]]
@@ -165,11 +156,25 @@ def _system(run: Run, summary: Summary) -> list[str]:
     ):
         rows.append([words, unit, number(summary[key]), number(steady.get(key))])
     lines = table(rows, left=2)
-    lines += [
-        "",
-        f"{plural(summary['tokens'], 'token')}, {plural(summary['conversations'], 'complete conversation')}.",
-    ]
+    whole = summary["conversations"]
+    told = "" if whole is None else f", {plural(whole, 'complete conversation')}"
+    lines += ["", f"{plural(summary['tokens'], 'token')}{told}."]
     return section("The server as a whole", lines)
+
+
+def _groups(run: Run, summary: Summary) -> list[str]:
+    """The parts of a run, such as the levels of a sweep."""
+    if not summary["groups"]:
+        return []
+    head = ["", "good turns", "tokens/s", "decode p50", "felt mean", "lowest", "TTFT p50, ms", "max"]
+    rows = [head]
+    for name, part in summary["groups"].items():
+        decode, felt, ttft = part["decode_tokens_per_s"], part["felt_tokens_per_s"], part["ttft_ms"]
+        rows.append([
+            one_line(name, 16), f"{part['succeeded']:,}", number(part["tokens_per_s"]), statistic(decode, "p50"),
+            number(felt["mean"]), number(felt["min"]), statistic(ttft, "p50"), number(ttft["max"]),
+        ])  # fmt: skip
+    return section("Parts of the run: tokens/s of all, then of one user", table(rows))
 
 
 def _stalls(run: Run, summary: Summary) -> list[str]:
@@ -205,58 +210,16 @@ def _failures(run: Run, summary: Summary) -> list[str]:
     return ["", "Failures", *lines]
 
 
-def _slowest(run: Run, summary: Summary) -> list[str]:
-    lines = []
-    for words, of in (("first byte", first_byte_ms), ("TTFT", ttft_ms)):
-        timed = [(value, turn) for turn in run.turns if turn.ok and (value := of(turn)) is not None]
-        timed.sort(key=lambda pair: -pair[0])
-        if timed:
-            rows = [
-                [
-                    "user",
-                    "turn",
-                    "at s",
-                    "first byte ms",
-                    "TTFT ms",
-                    "E2E ms",
-                    "tokens",
-                    "tokens/s",
-                    "request",
-                ]
-            ]
-            rows += [_row(turn, run.turns[0].due_ns) for _, turn in timed[:SLOWEST]]
-            lines += section(f"Slowest good turns by {words}", table(rows, left=0, gap=1))
-    return lines
-
-
-def _row(turn: Turn, start_ns: int) -> list[str]:
-    formulas: tuple[Callable[[Turn], float | None], ...] = (first_byte_ms, ttft_ms, e2e_ms)
-    return [
-        f"{turn.user}",
-        f"{turn.turn}",
-        f"{((turn.sent_ns or turn.due_ns) - start_ns) / 1e9:.1f}",
-        *(number(of(turn)) for of in formulas),
-        f"{turn.tokens:,}" if turn.tokens is not None else "–",
-        number(felt_tokens_per_s(turn)),
-        one_line(turn.request_id, 12),
-    ]
-
-
-def _sample(run: Run, summary: Summary) -> list[str]:
-    turn = next((turn for turn in run.turns if turn.ok and turn.text), None)
-    if turn is None:
-        return section("Sample reply", ["none was kept (see --keep-text)"]) if summary["succeeded"] else []
-    finish = one_line(turn.finish or "none", 30)
-    title = (
-        f"Sample reply: user {turn.user} turn {turn.turn}, {plural(turn.tokens or 0, 'token')}, "
-        f"TTFT {seconds(ttft_ms(turn))}, finish {finish}"
-    )
-    lines = indented(one_line(turn.prompt, 1000), "  > ") if turn.prompt else []
-    reply = indented(plain(turn.text or "").strip("\n"), "  | ", "  | ")
-    if len(reply) > SAMPLE_LINES:
-        reply = [
-            *reply[:SAMPLE_LINES],
-            f"  … {len(reply) - SAMPLE_LINES:,} more lines: in the journal, “text” of",
-        ]
-        reply.append(f"    turn_id {one_line(turn.turn_id, 60)}")
-    return ["", *indented(title, "", "  "), *lines, *(line.rstrip() for line in reply)]
+PARTS: tuple[Callable[[Run, Summary], list[str]], ...] = (
+    _doubts,
+    _turns,
+    _sureness,
+    aggregate_report,
+    _system,
+    _groups,
+    _stalls,
+    _failures,
+    slowest_turns,
+    sample_reply,
+)
+"""The map of the report: what stands in it, from top to bottom."""

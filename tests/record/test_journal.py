@@ -116,7 +116,7 @@ def test_fixture_with_every_trouble() -> None:
         (None, "not a run folder"),
         ("{", "damaged"),
         ('{"format": 99}', "newer"),
-        pytest.param("[]", "manifest.json", marks=pytest.mark.xfail(reason="read_run: AttributeError")),
+        ("[]", "manifest.json"),
     ],
 )
 def test_no_run_folder_is_one_clear_line(tmp_path: Path, content: str | None, words: str) -> None:

@@ -202,7 +202,7 @@ def test_failures_are_endless_beside_the_good(tmp_path: Path) -> None:
 
 
 def test_whole_window_of_nothing() -> None:
-    assert whole_window(read_run(HERE / "unreachable")) is None
+    assert whole_window(()) is None
 
 
 def test_connections_marks_and_sources() -> None:
@@ -211,3 +211,27 @@ def test_connections_marks_and_sources() -> None:
     assert found["marks"] == {"late_send": 1}
     assert sum(found["token_sources"].values()) == found["succeeded"]
     assert found["torn_lines"] == 2
+
+
+def test_a_sweep_is_summed_up_by_its_levels(tmp_path: Path) -> None:
+    turns = [replace(turn, group=f"level {turn.turn}") for turn in good_turns(TINY)]
+    manifest = manifest_of(TINY, turns, plan={"users": 1, "levels": [2, 2, 2], "rounds": 1})
+    found = summarise(read_run(write_run(tmp_path, manifest, turns)))
+    assert list(found["groups"]) == ["level 1", "level 2", "level 3"]
+    first = [turn for turn in turns if turn.turn == 1]
+    part = found["groups"]["level 1"]
+    length_s = (max(turn.end_ns for turn in first) - min(turn.due_ns for turn in first)) / 1e9
+    assert part["tokens_per_s"] == pytest.approx(sum(turn.tokens or 0 for turn in first) / length_s)
+    assert (part["succeeded"], part["ttft_ms"]["n"], found["planned_turns"]) == (2, 2, 6)
+    assert found["conversations"] is None
+    assert found["steady"] is None
+
+
+@pytest.mark.parametrize(
+    ("plan", "turns"),
+    [({"users": 3, "turns": 4}, 12), ({"users": 1, "requests": 100, "trace": ""}, 100),
+     ({"users": 1, "requests": 100, "trace": "t.csv"}, None), ({}, None)],
+)  # fmt: skip
+def test_planned_turns_of_each_load(tmp_path: Path, plan: dict[str, Any], turns: int | None) -> None:
+    run = read_run(write_run(tmp_path, manifest_of(TINY, [], plan=plan), []))
+    assert summarise(run)["planned_turns"] == turns

@@ -134,3 +134,15 @@ def test_verdict_of_one_run(tmp_path: Path) -> None:
 def test_a_long_sample_is_cut(tmp_path: Path) -> None:
     run = made(tmp_path, replace(BASE, users=2, turns=1, text="line\n" * 100))
     assert "… 60 more lines" in report_text(run, summarise(run))
+
+
+def test_parts_of_a_sweep_and_late_sends(tmp_path: Path) -> None:
+    turns = [replace(turn, group=f"level {turn.turn}") for turn in good_turns(BASE)]
+    turns[5] = replace(turns[5], due_ns=turns[5].due_ns - 10**9)
+    manifest = manifest_of(BASE, turns, plan={"users": 1, "levels": [40] * 10, "rounds": 1})
+    run = read_run(write_run(tmp_path, manifest, turns))
+    text = report_text(run, summarise(run))
+    assert "  level 10 " in text
+    assert "TTFT from due" in text
+    assert "conversation" not in text
+    assert max(columns(line) for line in text.split("\n")) <= 80
