@@ -93,6 +93,8 @@ def read_run(folder: Path) -> Run:
         manifest = orjson.loads(manifest_path.read_bytes())
     except orjson.JSONDecodeError as error:
         raise UsageError([f"{manifest_path}: not JSON ({error}): the file is damaged"]) from error
+    if not isinstance(manifest, dict):
+        raise UsageError([f"{manifest_path}: no JSON object: the file is damaged"])
     if manifest.get("format", 0) > FORMAT:
         raise UsageError(
             [f"{folder}: record format {manifest['format']} is newer than {FORMAT}: update chatload"]
