@@ -1,0 +1,86 @@
+"""`python -m benchmarks --users 100,400,1000 --repeat 5`: all clients, interleaved, one table for each load."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from benchmarks.clients import CLIENTS, Client, environment
+from benchmarks.figures import Figures, figures, table
+from benchmarks.rig import Load, fast_metronome, measured, metronome
+from chatload.certify.truth import served
+
+VARIATIONS = {
+    "plain": {},
+    "big events": {"event_bytes": 1500},
+    "slow": {"tokens_per_s": 10.0, "tokens": 30},
+    "fast": {"tokens_per_s": 100.0, "tokens": 200},
+    "jitter": {"jitter_ms": 5.0},
+    "burst": {"burst": True},
+    "TGI": {"wire": "tgi"},
+    "NUL": {"wire": "nul"},
+}
+"""What may differ from the plain load: 40 tokens/s, 100 tokens, events of about 200 bytes, OpenAI's wire."""
+
+
+def main(arguments: list[str]) -> int:
+    """Measure and print; with --json append every measurement to a file."""
+    given = _parser().parse_args(arguments)
+    fast = None if given.python_server else fast_metronome()
+    loads = {
+        f"{users:,} users, {name}": replace(
+            Load(users=users, users_per_s=users / given.ramp_s, turns=given.turns), **VARIATIONS[name]
+        )
+        for users in map(int, given.users.split(","))
+        for name in given.variations.split(",")
+    }
+    clients = [client for name, client in CLIENTS.items() if not given.only or given.only in name]
+    server = "the metronome in C" if fast else "the simulator's metronome (no C compiler: keep below 300 users)"
+    print(f"against {server}, {given.repeat} × each, interleaved", file=sys.stderr)
+    for title, load in loads.items():
+        rows: dict[str, list[Figures]] = {client.name: [] for client in clients}
+        for _ in range(given.repeat):
+            for client in clients:
+                row = measure(client, load, fast)
+                rows[client.name].append(row)
+                print(f"  {title}: {client.name}: {row.sentence()}", file=sys.stderr, flush=True)
+                if given.json:
+                    with open(given.json, "a", encoding="utf-8") as file:
+                        line = {"load": title, "client": client.name, **asdict(row)}
+                        file.write(json.dumps(line) + "\n")
+        print(f"\n**{title}** ({load.tokens_per_s:g} tokens/s each, {load.turns} turns of {load.tokens} tokens)\n")
+        print(table(rows), flush=True)
+    return 0
+
+
+def measure(client: Client, load: Load, fast: Path | None) -> Figures:
+    """One client under one load, once."""
+    with tempfile.TemporaryDirectory(prefix="chatload-bench-") as name:
+        folder = Path(name)
+        truth = folder / "truth.jsonl"
+        with metronome(load, truth, fast) as host:
+            limit_s = 60 + load.users / load.users_per_s + load.turns * 4 * load.tokens / load.tokens_per_s
+            command = client.command(load, host, folder)
+            cost = measured(command, environment(load, host, folder), folder / "log", limit_s)
+        return figures(client.said(folder), served(truth), cost, load.users)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--users", default="100,400", help="numbers of users, by comma")
+    parser.add_argument("--variations", default="plain", help=f"by comma, of: {', '.join(VARIATIONS)}")
+    parser.add_argument("--turns", type=int, default=4)
+    parser.add_argument("--ramp-s", type=float, default=4.0, help="s over which users come in")
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--only", default="", help="only clients with this in their name")
+    parser.add_argument("--json", default="", help="append each measurement to this file")
+    parser.add_argument("--python-server", action="store_true", help="the simulator's metronome, not the C one")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

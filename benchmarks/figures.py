@@ -1,0 +1,122 @@
+"""The figures of one measurement, and a table of many."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from benchmarks.rig import Cost
+from chatload.certify.truth import Heard, Served, errors, spread
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """One client under one load. CPU is user + system of all its processes.
+
+    `steady_cpu_s_per_mtoken` is over the time in which every user was in; `ttft_*` are the sizes of the
+    errors of all requests, the ramp included; `reported_p99_off_ms` is the reported p99 minus the true one.
+    """
+
+    answers: int
+    ttft_p50_ms: float
+    ttft_p99_ms: float
+    ttft_max_ms: float
+    reported_p99_off_ms: float
+    gap_mean_ms: float
+    steady_cpu_s_per_mtoken: float | None
+    gross_cpu_s_per_mtoken: float
+    peak_mb: float
+    start_s: float
+    server_late_p99_ms: float | None = None
+
+    def sentence(self) -> str:
+        """For the log."""
+        steady = self.steady_cpu_s_per_mtoken
+        return (
+            f"{self.answers} answers, TTFT error p99 {self.ttft_p99_ms:.3f} ms, mean gap error "
+            f"{self.gap_mean_ms:.5f} ms, {0 if steady is None else steady:.1f} CPU-s/Mtoken steady, "
+            f"{self.gross_cpu_s_per_mtoken:.1f} in all, {self.peak_mb:.0f} MB, first request after {self.start_s:.2f} s"
+        )
+
+
+def figures(said: Mapping[str, Heard], truth: Mapping[str, Served], cost: Cost, users: int) -> Figures:
+    """Join and sum. SystemExit when hardly any answer is known to both."""
+    found = errors(said, truth)
+    if len(found) < 0.9 * len(truth) or not found:
+        raise SystemExit(f"only {len(found)} of {len(truth)} answers could be joined")
+    ttft = spread([each.ttft_ms for each in found])
+    tokens = sum(len(answer.tokens_sent_ns) for answer in truth.values())
+    gaps = [each.gap_ms for each in found if each.gap_ms is not None]
+    return Figures(
+        answers=len(found),
+        ttft_p50_ms=ttft["p50"] or 0.0,
+        ttft_p99_ms=ttft["p99"] or 0.0,
+        ttft_max_ms=ttft["max"] or 0.0,
+        reported_p99_off_ms=_p99_off_ms(said, truth),
+        gap_mean_ms=sum(gaps) / len(gaps) if gaps else 0.0,
+        steady_cpu_s_per_mtoken=_steady(truth, cost, users),
+        gross_cpu_s_per_mtoken=cost.total_s() * 1e6 / tokens,
+        peak_mb=cost.peak_mb(),
+        start_s=(min(answer.received_ns for answer in truth.values()) - cost.samples[0][0]) / 1e9,
+    )
+
+
+def _p99_off_ms(said: Mapping[str, Heard], truth: Mapping[str, Served]) -> float:
+    both = [name for name in said if name in truth]
+    reported = spread([(said[name].first_token_ns - said[name].sent_ns) / 1e6 for name in both])
+    true = spread([(truth[name].tokens_sent_ns[0] - truth[name].received_ns) / 1e6 for name in both])
+    return (reported["p99"] or 0.0) - (true["p99"] or 0.0)
+
+
+def _steady(truth: Mapping[str, Served], cost: Cost, users: int) -> float | None:
+    """CPU-s per million tokens from the `users`-th first request on until the first user's last answer.
+
+    Users are not known to the server, so: from when as many requests as users came in, to when as many
+    answers as users were left to end.
+    """
+    received = sorted(answer.received_ns for answer in truth.values())
+    ended = sorted(answer.tokens_sent_ns[-1] for answer in truth.values())
+    if len(received) <= 2 * users:
+        return None
+    from_ns, until_ns = received[users], ended[-users]
+    tokens = sum(from_ns <= at <= until_ns for answer in truth.values() for at in answer.tokens_sent_ns)
+    return cost.cpu_s(from_ns, until_ns) * 1e6 / tokens if tokens else None
+
+
+COLUMNS: tuple[tuple[str, Callable[[Figures], float | None], str], ...] = (
+    ("TTFT error p50 ms", lambda row: row.ttft_p50_ms, ".3f"),
+    ("p99", lambda row: row.ttft_p99_ms, ".3f"),
+    ("max", lambda row: row.ttft_max_ms, ".2f"),
+    ("mean gap error ms", lambda row: row.gap_mean_ms, ".5f"),
+    ("steady CPU-s/Mtoken", lambda row: row.steady_cpu_s_per_mtoken, ".1f"),
+    ("in all", lambda row: row.gross_cpu_s_per_mtoken, ".1f"),
+    ("peak MB", lambda row: row.peak_mb, ".0f"),
+    ("start s", lambda row: row.start_s, ".2f"),
+)
+
+
+def table(rows: Mapping[str, Sequence[Figures]]) -> str:
+    """Markdown: medians with (min–max), and each client's steady CPU as a multiple of the first one's."""
+    first = next(iter(rows.values()))
+    heads = ["client (n)", *(title for title, _, _ in COLUMNS), "steady CPU, times ours"]
+    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    for name, found in rows.items():
+        cells = [f"{name} ({len(found)})"]
+        cells += [_cell([of(row) for row in found], form) for _, of, form in COLUMNS]
+        pairs = [
+            (theirs.steady_cpu_s_per_mtoken, own.steady_cpu_s_per_mtoken)
+            for theirs, own in zip(found, first, strict=True)
+        ]
+        cells.append(_cell([their / own if their and own else None for their, own in pairs], ".2f"))
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _cell(values: Sequence[float | None], form: str) -> str:
+    known = sorted(value for value in values if value is not None)
+    if not known:
+        return "–"
+    middle = format(median(known), form)
+    low, high = format(known[0], form), format(known[-1], form)
+    return middle if low == high else f"{middle} ({low}–{high})"
