@@ -17,8 +17,7 @@ from locust.runners import WorkerRunner
 from chatload.errors import UsageError
 from chatload.plan import RUN_OPTIONS, SERVER_OPTIONS, Option, Plan, Planner
 from chatload.record.journal import read_run
-from chatload.record.manifest import write_json
-from chatload.report.aggregate import summarise
+from chatload.report.command import keep_summary, summary_of
 from chatload.report.text import verdict
 from chatload.users import patches
 from chatload.users.conductor import Conductor
@@ -77,8 +76,8 @@ def _stop_worker(environment: Environment, crew: Crew) -> None:
 def finish(folder: Path, plan: Plan) -> int:
     """Write summary.json, say the verdict; exit code 1 when more turns failed than allowed."""
     run = read_run(folder)
-    summary = summarise(run)
-    write_json(folder / "summary.json", summary)
+    summary = summary_of(run)
+    keep_summary(run, summary)
     if run.turns:
         print(f"chatload: {verdict(summary)}", file=sys.stderr)
     print(f"chatload: more: python -m chatload report {folder}", file=sys.stderr, flush=True)
