@@ -78,8 +78,9 @@ class Run:
     def name(self) -> str:
         """What to call the run in a legend: its label, else its server and scenario, else its folder."""
         manifest = self.manifest
-        label = manifest.get("label") or manifest.get("server", {}).get("words")
-        return str(label or self.folder.name)
+        words = str((manifest.get("server") or {}).get("words") or "")
+        # "vLLM 0.33.0 (GET /version)": how we know it is of no use in a legend.
+        return str(manifest.get("label") or words.partition(" (GET ")[0] or self.folder.name)
 
 
 def read_run(folder: Path) -> Run:
