@@ -9,11 +9,13 @@ from collections.abc import Callable, Sequence
 
 from chatload.demo import demo
 from chatload.errors import UsageError
+from chatload.jmeter.command import import_jmx
 from chatload.report.command import report
 
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "report": report,
     "demo": demo,
+    "import-jmx": import_jmx,
 }
 """The map of commands: name → function of its arguments that returns the exit code."""
 
@@ -42,7 +44,7 @@ def main(argv: Sequence[str]) -> int:
 
 def usage() -> str:
     """All commands, one line each."""
-    lines = [f"  {name:<10}{function.__doc__}" for name, function in COMMANDS.items()]
+    lines = [f"  {name:<12}{function.__doc__}" for name, function in COMMANDS.items()]
     return "usage: python -m chatload COMMAND …\n\n" + "\n".join(lines) + "\n"
 
 

@@ -27,6 +27,8 @@ FLOORS = {
     "chatload.webui": 5,
     "chatload.run": 5,
     "chatload.demo": 5,
+    "chatload.jmeter": 5,
+    "chatload.interchange": 5,
     "chatload.certify": 5,
     "chatload.__main__": 6,
     "plots": 5,

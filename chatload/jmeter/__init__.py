@@ -1,0 +1,1 @@
+"""A JMeter test plan (JMX) read as a scenario of ours (docs/from-jmeter.md)."""
