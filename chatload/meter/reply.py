@@ -113,6 +113,7 @@ class ReplyMeter:
             finish=self.finish,
             max_tokens=self._request.max_tokens,
             one_token_per_event=self._one_token_per_event,
+            ignores_eos=self._request.extra.get("ignore_eos") is True,
         )
         tokens, source = tokens_of(seen)
         first_tokens, first_source = first_event_tokens_of(seen, tokens)

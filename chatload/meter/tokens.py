@@ -1,7 +1,8 @@
 """How many tokens a reply had, and how we know.
 
 Order of trust: the server's usage > its per-event counts > events of a dialect that sends one token an
-event > the limit we set, when the server says it was reached > the number of events (an estimate).
+event > the limit we set, when it was reached (the server says so, or was told to ignore the end of sequence)
+> the number of events (an estimate).
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ class Seen:
 
     `counted` is the sum of per-event counts, or None when one event lacked its count;
     `counted_first` that of the events up to and including the first with text.
+    `ignores_eos`: the answer goes on to the limit, even where the server never names a finish reason.
     """
 
     usage_tokens: int | None
@@ -29,6 +31,7 @@ class Seen:
     finish: str | None
     max_tokens: int | None
     one_token_per_event: bool
+    ignores_eos: bool = False
 
 
 def tokens_of(seen: Seen) -> tuple[int, str]:
@@ -38,7 +41,8 @@ def tokens_of(seen: Seen) -> tuple[int, str]:
     if seen.counted is not None and seen.events:
         return seen.counted, "one_per_event" if seen.one_token_per_event else "per_event"
     limit = seen.max_tokens
-    if seen.finish == "length" and limit and seen.events <= limit <= seen.events * MERGED_AT_MOST:
+    reached = seen.finish == "length" or (seen.ignores_eos and seen.finish == "end")
+    if reached and limit and seen.events <= limit <= seen.events * MERGED_AT_MOST:
         return limit, "limit"
     return seen.events, "estimate" if seen.events else "none"
 

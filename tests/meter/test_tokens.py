@@ -17,6 +17,9 @@ SEEN = Seen(
 def test_order_of_trust() -> None:
     assert tokens_of(SEEN) == (10, "estimate")
     assert tokens_of(replace(SEEN, finish="length", max_tokens=30)) == (30, "limit")
+    tidy_end = replace(SEEN, finish="end", max_tokens=30)
+    assert tokens_of(replace(tidy_end, ignores_eos=True)) == (30, "limit")
+    assert tokens_of(tidy_end)[1] == "estimate"
     assert tokens_of(replace(SEEN, finish="length", max_tokens=41)) == (10, "estimate")
     assert tokens_of(replace(SEEN, counted=12, finish="length", max_tokens=30)) == (12, "per_event")
     assert tokens_of(replace(SEEN, counted=10, one_token_per_event=True)) == (10, "one_per_event")
