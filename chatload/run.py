@@ -18,6 +18,7 @@ from chatload.errors import UsageError
 from chatload.plan import RUN_OPTIONS, SERVER_OPTIONS, Option, Plan, Planner
 from chatload.record.journal import read_run
 from chatload.report.command import keep_summary, summary_of
+from chatload.report.judge import MISSED, worst
 from chatload.report.text import verdict
 from chatload.users import patches
 from chatload.users.conductor import Conductor
@@ -81,5 +82,9 @@ def finish(folder: Path, plan: Plan) -> int:
     if run.turns:
         print(f"chatload: {verdict(summary)}", file=sys.stderr)
     print(f"chatload: more: python -m chatload report {folder}", file=sys.stderr, flush=True)
+    for one in summary["slo"]:
+        print(f"chatload: SLO {sentence(one)}", file=sys.stderr)
     failed = sum(summary["failed"].values())
+    if worst(summary["slo"]) == MISSED:
+        return 3
     return 1 if failed > plan.allow_failed * summary["turns"] or (failed and not summary["turns"]) else 0

@@ -10,12 +10,16 @@ ARTICLE_PROMPT = "Once a upon time,"
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """One option as the user meets it; `choices` makes it a select in the web form."""
+    """One option as the user meets it; `choices` makes it a select in the web form.
+
+    One of `several` values may be given again, or as a list in a scenario; they are joined with "; ".
+    """
 
     name: str
     default: str
     words: str
     choices: tuple[str, ...] = ()
+    several: bool = False
 
     @property
     def key(self) -> str:
@@ -46,6 +50,12 @@ RUN_OPTIONS = (
     Option("seed", "1", "seed of everything that is drawn"),
     Option("keep-text", "sample", "which replies the journal keeps in full", ("none", "sample", "all")),
     Option("allow-failed", "0%", "share of failed turns that still exits 0"),
+    Option(
+        "slo",
+        "",
+        'what must hold, such as "p95 ttft_ms <= 500; failed_share <= 1%"; a miss exits 3 (docs/ci.md)',
+        several=True,
+    ),
 )
 CHAT_OPTIONS = (
     Option("turns", "10", "turns each user holds"),

@@ -18,6 +18,7 @@ from chatload.plan.options import (
     SWEEP_OPTIONS,
 )
 from chatload.plan.reading import SECRET_HEADERS, Reader
+from chatload.slo import Objective
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +53,13 @@ class Plan:
     keep_text: str
     allow_failed: float
     load: Load
+    slo: tuple[Objective, ...]
 
     def sentence(self, server: str = "") -> str:
         """The plan said back before the first request; `server` is what it was found to be."""
         asked = "a server" if self.server == "auto" else self.server
-        return f"{self.load.sentence()}, {server or asked} at {self.host}: {self.load.bounds()}."
+        plan = f"{self.load.sentence()}, {server or asked} at {self.host}: {self.load.bounds()}."
+        return f"{plan} To hold: {'; '.join(one.words for one in self.slo)}." if self.slo else plan
 
 
 Planner = Callable[[Mapping[str, Any], tuple[str, ...]], Plan]
@@ -178,6 +181,7 @@ def _plan(reader: Reader, load: Load, servers: tuple[str, ...]) -> Plan:
 
 
 def _host(reader: Reader) -> str:
+        slo=reader.objectives("slo"),
     host = str(reader.values.get("host") or "").strip().rstrip("/")
     try:
         parts = urlsplit(host)

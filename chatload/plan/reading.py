@@ -13,6 +13,7 @@ import orjson
 from chatload.plan.loads import number as words_of
 from chatload.plan.options import Option
 
+from chatload.slo import Objective, read_objectives
 SECRET_HEADERS = ("authorization", "api-key", "x-api-key", "cookie", "token", "secret")
 
 
@@ -96,6 +97,21 @@ class Reader:
         return content
 
     def share(self, name: str) -> float:
+    def objectives(self, name: str) -> tuple[Objective, ...]:
+        found, mistakes = read_objectives(self.text(name))
+        self.mistakes += mistakes
+        return found
+
+    def abandonment(self, name: str) -> tuple[float, int]:
+        value = self.text(name)
+        if not value:
+            return 0.0, 0
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%\s+after\s+(\d+)\s+tokens?", value)
+        if not found or not 0 <= float(found[1]) <= 100:
+            self.wrong(name, value, "must be a share and a number of tokens, such as '10% after 50 tokens'")
+            return 0.0, 0
+        return float(found[1]) / 100, int(found[2])
+
         value = self.text(name)
         try:
             number = float(value[:-1]) / 100 if value.endswith("%") else float(value)

@@ -14,6 +14,7 @@ from chatload.quantiles import METHOD
 from chatload.record.journal import FORMAT, Run
 from chatload.report.distribution import describe, describe_counted, endless
 from chatload.report.untrusted import one_line
+from chatload.report.judge import verdicts
 from chatload.turn import Turn
 
 READER_TOKENS_PER_S = 10.0
@@ -61,6 +62,7 @@ def summarise(run: Run) -> dict[str, Any]:
         "torn_lines": run.torn_lines,
         "percentile_method": METHOD,
     }
+        **verdicts(run.manifest, run.turns),
 
 
 def is_failed(turn: Turn) -> bool:

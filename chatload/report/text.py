@@ -14,6 +14,7 @@ from chatload.report.distribution import PERCENTILES
 from chatload.report.layout import indented, number, plural, seconds, section, share, statistic, table
 from chatload.report.listeners import aggregate_report, sample_reply, slowest_turns
 from chatload.report.untrusted import one_line
+from chatload.report.verdict_words import slo_section
 
 Summary = Mapping[str, Any]
 SURE = ("p50", "p95", "p99")
@@ -39,6 +40,7 @@ def report_text(run: Run, summary: Summary) -> str:
     parts = [
         indented(verdict(summary), "", ""),
         _heading(run, summary),
+        slo_section(summary),
         *(part(run, summary) for part in PARTS),
         ["", "How each number is defined: docs/metrics.md."],
     ]

@@ -353,5 +353,5 @@ def plan_facts(plan: Plan) -> dict[str, Any]:
     facts |= {name: getattr(load, name) for name in load.__slots__}
     facts |= {f"{name.removesuffix('_s')}_timeout_s": getattr(limits, name) for name in limits.__slots__}
     facts |= {"body": dict(plan.body), "header_names": sorted(plan.headers), "keep_text": plan.keep_text}
-    facts["allow_failed"] = plan.allow_failed
+    facts |= {"allow_failed": plan.allow_failed, "slo": [one.words for one in plan.slo]}
     return facts

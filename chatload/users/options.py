@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -21,6 +22,15 @@ class _AnyOf(list[str]):
         return True
 
 
+class _Joined(argparse._AppendAction):
+    """Several values as one text, "; " between them: the web form and the workers know texts only."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        """Append one value."""
+        before = getattr(namespace, self.dest)
+        setattr(namespace, self.dest, f"{before}; {values}" if before else values)
+
+
 def register(parser: Any, options: Sequence[Option], choices: Mapping[str, tuple[str, ...]]) -> None:
     """Add `options` to Locust's parser. `choices` are those known only at run time (the servers)."""
     parser.allow_abbrev = False  # else a misspelt key of a scenario file passes for another one
@@ -31,6 +41,7 @@ def register(parser: Any, options: Sequence[Option], choices: Mapping[str, tuple
         offered = choices.get(option.name) or option.choices
         parser.add_argument(
             f"--{option.name}",
+        more: dict[str, Any] = {"action": _Joined} if option.several else {}
             type=str,
             default=option.default,
             env_var=f"CHATLOAD_{option.key.upper()}",

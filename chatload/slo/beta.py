@@ -1,0 +1,73 @@
+"""The incomplete beta function and what follows from it: the binomial law and Student's. Stdlib only."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+_STEPS = 500
+_EXACT = 1e-14
+_TINY = 1e-300
+
+
+def regularised_beta(x: float, a: float, b: float) -> float:
+    """I_x(a, b) = P(Beta(a, b) <= x), by Lentz's continued fraction (Numerical Recipes §6.4)."""
+    if x <= 0.0:
+        return 0.0
+    if x >= 1.0:
+        return 1.0
+    log_front = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)
+    if x < (a + 1.0) / (a + b + 2.0):
+        return math.exp(log_front) * _fraction(x, a, b) / a
+    return 1.0 - math.exp(log_front) * _fraction(1.0 - x, b, a) / b
+
+
+def _fraction(x: float, a: float, b: float) -> float:
+    c, d = 1.0, _inverse(1.0 - (a + b) * x / (a + 1.0))
+    value = d
+    for m in range(1, _STEPS):
+        for step in (
+            m * (b - m) * x / ((a + 2 * m - 1.0) * (a + 2 * m)),
+            -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1.0)),
+        ):
+            d = _inverse(1.0 + step * d)
+            c = 1.0 + step / c
+            c = c if abs(c) > _TINY else _TINY
+            value *= c * d
+        if abs(c * d - 1.0) < _EXACT:
+            break
+    return value
+
+
+def _inverse(value: float) -> float:
+    return 1.0 / (value if abs(value) > _TINY else _TINY)
+
+
+def binomial_at_most(k: float, n: float, p: float) -> float:
+    """P(X <= k) for X ~ Binomial(n, p); k and n may be no whole numbers (the beta law in between)."""
+    if k >= n:
+        return 1.0
+    return 0.0 if k < 0 else 1.0 - regularised_beta(p, k + 1.0, n - k)
+
+
+def student_quantile(p: float, degrees: float) -> float:
+    """The p-quantile (p >= 0.5) of Student's t."""
+
+    def below(t: float) -> float:
+        return 1.0 - 0.5 * regularised_beta(degrees / (degrees + t * t), degrees / 2.0, 0.5)
+
+    high = 1.0
+    while below(high) < p and high < 1e12:
+        high *= 2.0
+    return bisect_true(lambda t: below(t) >= p, 0.0, high)
+
+
+def bisect_true(holds: Callable[[float], bool], low: float, high: float, steps: int = 60) -> float:
+    """The least x in [low, high] for which `holds`, where it holds from some x on; `high` if never."""
+    for _ in range(steps):
+        middle = (low + high) / 2.0
+        if holds(middle):
+            high = middle
+        else:
+            low = middle
+    return high

@@ -1,0 +1,167 @@
+"""An SLO as the user writes it, understood: "p95 ttft_ms <= 500", "failed_share <= 0.5%", "goodput >= 95%"."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+LESS_IS_BETTER = (
+    "ttft_ms", "ttfa_ms", "ttft_from_due_ms", "first_byte_ms", "headers_ms", "e2e_ms", "whole_ms", "tpot_ms",
+    "max_gap_ms", "longest_stall_ms", "reading_underrun_ms",
+)  # fmt: skip
+MORE_IS_BETTER = ("decode_tokens_per_s", "felt_tokens_per_s")
+BAD_SHARES = ("failed_share", "stalled_share")
+GOOD_SHARES = ("goodput", "conversation_goodput")
+TURN_METRICS = (*LESS_IS_BETTER, *MORE_IS_BETTER)
+NAMES = (*TURN_METRICS, *BAD_SHARES, *GOOD_SHARES)
+"""Everything an SLO may speak of (docs/metrics.md)."""
+
+READER_TOKENS_PER_S = 10.0
+NEARLY_ALL = 0.9
+"""A percentile SLO that speaks of this share of turns or more stands in as a limit for each turn."""
+
+_FORM = re.compile(
+    r"(?:(?P<statistic>[A-Za-z]+[\d.]*)\s+)?(?P<name>[A-Za-z_][A-Za-z_0-9]*)(?:@(?P<reader>[\d.]+))?"
+    r"\s*(?P<sign><=|>=|<|>|==|=|≤|≥)\s*(?P<limit>\d[\d._]*|\.\d+)\s*(?P<unit>\S.*)?"
+)
+_ALL = ", ".join(NAMES)
+_HINT = 'must be like "p95 ttft_ms <= 500", "ttft_ms <= 500" or "failed_share <= 1%"'
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """One SLO. `limit` is in the metric's unit (a share: 0 to 1).
+
+    `kind` is percentile (`p` of the metric over turns), turn (each turn by itself: what goodput is made of),
+    share (of turns or conversations) or extreme (the one worst turn: a fact of the run, no estimate).
+    """
+
+    words: str
+    kind: str
+    metric: str
+    at_most: bool
+    limit: float
+    p: float = 0.0
+    reader_tokens_per_s: float = READER_TOKENS_PER_S
+
+    @property
+    def share_asked(self) -> float:
+        """Share of turns that a percentile SLO asks to be within the limit."""
+        return self.p if self.at_most else 1.0 - self.p
+
+
+def read_objectives(given: str | Iterable[str]) -> tuple[tuple[Objective, ...], list[str]]:
+    """(SLOs, mistakes): every SLO of a list, or of a text with `;` between them; one line a mistake."""
+    texts = [given] if isinstance(given, str) else list(given)
+    found: list[Objective] = []
+    mistakes: list[str] = []
+    for text in (part.strip() for whole in texts for part in re.split(r"[;\n]", whole)):
+        if not text:
+            continue
+        read = _read(text)
+        if isinstance(read, str):
+            mistakes.append(f"--slo {text[:80]!r}: {read}")
+        elif read not in found:
+            found.append(read)
+    return tuple(found), mistakes or _alone(found)
+
+
+def _alone(found: Sequence[Objective]) -> list[str]:
+    """What goodput lacks: limits without a share would gate nothing, a share without limits means nothing."""
+    shares = [one.words for one in found if one.metric in GOOD_SHARES]
+    if shares and not limits_of_a_turn(found):
+        return [f'--slo {shares[0]!r}: good by which limit? add one for each turn, such as "ttft_ms <= 500"']
+    return [
+        f'--slo {one.words!r}: of which share of the turns? add "goodput >= 95%", or write "p95 {one.words}"'
+        for one in found
+        if one.kind == "turn" and not shares
+    ]
+
+
+def limits_of_a_turn(objectives: Sequence[Objective]) -> tuple[Objective, ...]:
+    """The limits a turn must keep to count as goodput.
+
+    The per-turn SLOs; where there are none, the percentile SLOs that speak of at least 90 % of the turns.
+    """
+    own = tuple(one for one in objectives if one.kind == "turn")
+    return own or tuple(
+        one for one in objectives if one.kind == "percentile" and one.share_asked >= NEARLY_ALL - 1e-9
+    )
+
+
+def _read(text: str) -> Objective | str:
+    """The SLO of one text, or what is wrong with it."""
+    form = _FORM.fullmatch(text)
+    if form is None:
+        return _HINT
+    name, sign = form["name"], form["sign"].replace("≤", "<=").replace("≥", ">=")
+    if name not in NAMES:
+        near = get_close_matches(name.lower(), NAMES, 1, 0.5)
+        return f"unknown metric, did you mean {near[0]!r}?" if near else f"unknown metric: one of {_ALL}"
+    if sign in ("=", "=="):
+        return "must say <= or >="
+    at_most = sign[0] == "<"
+    if at_most != (name in LESS_IS_BETTER or name in BAD_SHARES):
+        return f"{'less' if not at_most else 'more'} {name} is better: write {'<=' if not at_most else '>='}"
+    try:
+        limit = float(form["limit"])
+    except ValueError:
+        return f"{form['limit']!r} is no number"
+    if name in (*BAD_SHARES, *GOOD_SHARES):
+        return _share(form, name, at_most, limit)
+    if form["unit"]:
+        return f"a plain number in {unit_of(name)} must follow {sign}"
+    if form["reader"] and name != "reading_underrun_ms":
+        return f"only reading_underrun_ms has a reader's speed after @, {name} has none"
+    return _of_turns(form, name, at_most, limit)
+
+
+def _share(form: re.Match[str], name: str, at_most: bool, limit: float) -> Objective | str:
+    if form["statistic"] or form["reader"]:
+        return f"{name} is one number: nothing may stand around it"
+    if form["unit"] not in (None, "%"):
+        return "must be a share such as 1% or 0.01"
+    limit = limit / 100.0 if form["unit"] else limit
+    if limit > 1.0:
+        return "must be a share such as 1% or 0.01"
+    words = f"{name} {'<=' if at_most else '>='} {100 * limit:.10g}%"
+    return Objective(words, "share", name, at_most, limit)
+
+
+def _of_turns(form: re.Match[str], name: str, at_most: bool, limit: float) -> Objective | str:
+    statistic, reader = (form["statistic"] or "").lower(), form["reader"]
+    try:
+        reader_tokens_per_s = float(reader) if reader else READER_TOKENS_PER_S
+        p = float(statistic[1:]) / 100.0 if re.fullmatch(r"p[\d.]+", statistic) else 0.0
+    except ValueError:
+        return _HINT
+    if reader_tokens_per_s <= 0.0:
+        return "the reader after @ must read more than 0 tokens/s"
+    sign = "<=" if at_most else ">="
+    words = f"{name}{f'@{reader_tokens_per_s:g}' if reader else ''} {sign} {limit:.10g}"
+    made = Objective(words, "turn", name, at_most, limit, 0.0, reader_tokens_per_s)
+    if not statistic:
+        return made
+    words = f"{statistic} {words}"
+    if statistic in ("max", "min"):
+        if (statistic == "max") != at_most:
+            return f"the {statistic} is the best turn: write {'max' if at_most else 'min'} for the worst"
+        return Objective(words, "extreme", name, at_most, limit, 0.0, reader_tokens_per_s)
+    if statistic in ("mean", "avg", "average"):
+        return "a mean hides the slow and has no place for failed turns: write p50, or p95 for the slow"
+    if not 0.0 < p < 1.0:
+        return (
+            f"{statistic!r}: must be a percentile between p0 and p100, max or min, or nothing for each turn"
+        )
+    objective = Objective(words, "percentile", name, at_most, limit, p, reader_tokens_per_s)
+    if objective.share_asked < 0.5:
+        asked, meant = 100.0 * objective.share_asked, 100.0 - 100.0 * p
+        return f"asks only {asked:.10g} % of the turns to be that good: write p{meant:.10g} to ask {100 - asked:.10g} %"
+    return objective
+
+
+def unit_of(metric: str) -> str:
+    """The unit a metric's name carries."""
+    return "ms" if metric.endswith("_ms") else "tokens/s"
