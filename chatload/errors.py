@@ -16,7 +16,10 @@ CODES: dict[str, str] = {
     "bad_wire": "bytes that do not fit the dialect",
     "aborted": "the server ended the reply with finish_reason abort",
     "interrupted": "we hung up: the run was stopped before the reply ended (counted apart, no failure)",
+    "abandoned": "the user hung up in the middle, as planned (--abandon; counted apart, no failure)",
 }
+NO_FAILURES = frozenset({"interrupted", "abandoned"})
+"""Codes of turns that we cut short: they say nothing bad about the server."""
 
 
 class ChatloadError(Exception):

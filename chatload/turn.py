@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +46,7 @@ class Usage:
     cached_tokens: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Delta:
+class Delta(NamedTuple):
     """What one event of a reply brought. No clock: `read` points at the read that completed it.
 
     `tokens` is the number of tokens in this very event, only where the server tells it per event
@@ -100,6 +100,7 @@ class Turn:
     tls_ms: float | None = None
     new_connection: bool = False
     retried: bool = False
+    refusals: int = 0
     tokens: int | None = None
     token_source: str = "none"
     prompt_tokens: int | None = None

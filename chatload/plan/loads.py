@@ -19,6 +19,8 @@ class ChatLoad:
     history: bool
     prompt: str
     prompts: str
+    abandon_share: float = 0.0
+    abandon_tokens: int = 0
 
     def sentence(self) -> str:
         """The load in words, as far as it does not depend on the server."""
@@ -26,7 +28,13 @@ class ChatLoad:
         return (
             f"{self.users:,} {plural(self.users, 'user')} over {number(self.users / self.users_per_s)} s, "
             f"{self.turns:,} {plural(self.turns, 'turn')} each, {after}{'' if self.think_first else ' reply'}"
+            f"{self._abandoning()}"
         )
+
+    def _abandoning(self) -> str:
+        if not self.abandon_share:
+            return ""
+        return f", {self.abandon_share:.0%} hang up after {self.abandon_tokens} tokens"
 
     def bounds(self) -> str:
         """What that comes to: the number of turns, and the least time they can take."""

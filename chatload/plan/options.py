@@ -66,6 +66,7 @@ CHAT_OPTIONS = (
     ),
     Option("prompt", ARTICLE_PROMPT, "the message sent again and again with history off"),
     Option("prompts", "", "file of conversations for history on; empty takes ours"),
+    Option("abandon", "", "users who hang up: '10% after 50 tokens'; empty: nobody does"),
     Option("ramp", "even", "even: one user every 1/rate s; locust: Locust's bursts", ("even", "locust")),
 )
 ARRIVAL_OPTIONS = (

@@ -46,14 +46,15 @@ class Plan:
     timeouts: Timeouts
     insecure: bool
     stamps: str
+    waits_on_429: bool
     out: str
     label: str
     scenario: str
     seed: int
     keep_text: str
     allow_failed: float
-    load: Load
     slo: tuple[Objective, ...]
+    load: Load
 
     def sentence(self, server: str = "") -> str:
         """The plan said back before the first request; `server` is what it was found to be."""
@@ -78,6 +79,7 @@ def chat_plan(values: Mapping[str, Any], servers: tuple[str, ...]) -> Plan:
     """
     reader = Reader(values, EVERY_OPTION)
     users, users_per_s = _users(reader)
+    abandon_share, abandon_tokens = reader.abandonment("abandon")
     load = ChatLoad(
         users=users,
         users_per_s=users_per_s,
@@ -88,6 +90,8 @@ def chat_plan(values: Mapping[str, Any], servers: tuple[str, ...]) -> Plan:
         history=reader.switch("history"),
         prompt=reader.text("prompt"),
         prompts=reader.file("prompts"),
+        abandon_share=abandon_share,
+        abandon_tokens=abandon_tokens,
     )
     if not load.prompt:
         reader.wrong("prompt", "", "must not be empty")
@@ -170,18 +174,19 @@ def _plan(reader: Reader, load: Load, servers: tuple[str, ...]) -> Plan:
         ),
         insecure=reader.switch("insecure"),
         stamps=reader.choice("stamps"),
+        waits_on_429=reader.choice("on-429") == "wait",
         out=reader.text("out"),
         label=reader.text("label"),
         scenario=str(reader.values.get("scenario") or "chat"),
         seed=reader.whole("seed", 0),
         keep_text=reader.choice("keep-text"),
         allow_failed=reader.share("allow-failed"),
+        slo=reader.objectives("slo"),
         load=load,
     )
 
 
 def _host(reader: Reader) -> str:
-        slo=reader.objectives("slo"),
     host = str(reader.values.get("host") or "").strip().rstrip("/")
     try:
         parts = urlsplit(host)

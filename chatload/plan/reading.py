@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,8 +13,8 @@ import orjson
 
 from chatload.plan.loads import number as words_of
 from chatload.plan.options import Option
-
 from chatload.slo import Objective, read_objectives
+
 SECRET_HEADERS = ("authorization", "api-key", "x-api-key", "cookie", "token", "secret")
 
 
@@ -96,7 +97,6 @@ class Reader:
             return {}
         return content
 
-    def share(self, name: str) -> float:
     def objectives(self, name: str) -> tuple[Objective, ...]:
         found, mistakes = read_objectives(self.text(name))
         self.mistakes += mistakes
@@ -112,6 +112,7 @@ class Reader:
             return 0.0, 0
         return float(found[1]) / 100, int(found[2])
 
+    def share(self, name: str) -> float:
         value = self.text(name)
         try:
             number = float(value[:-1]) / 100 if value.endswith("%") else float(value)

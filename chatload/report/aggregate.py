@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
+from chatload.errors import NO_FAILURES
 from chatload.meter.stalls import DEFAULT_RULE, reading_underrun_ms, stalls_ms
 from chatload.meter.timing import TURN_METRICS
 from chatload.quantiles import METHOD
 from chatload.record.journal import FORMAT, Run
 from chatload.report.distribution import describe, describe_counted, endless
-from chatload.report.untrusted import one_line
 from chatload.report.judge import verdicts
+from chatload.report.untrusted import one_line
 from chatload.turn import Turn
 
 READER_TOKENS_PER_S = 10.0
@@ -37,6 +38,7 @@ def summarise(run: Run) -> dict[str, Any]:
         "succeeded": len(good),
         "failed": dict(Counter(failure_code(turn) for turn in failed).most_common()),
         "interrupted": sum(turn.code == "interrupted" and not turn.ok for turn in run.turns),
+        "abandoned": sum(turn.code == "abandoned" for turn in run.turns),
         "users": len({turn.user for turn in run.turns}),
         "conversations": _complete_conversations(run, good),
         "tokens": sum(turn.tokens or 0 for turn in good),
@@ -57,17 +59,18 @@ def summarise(run: Run) -> dict[str, Any]:
             "new": sum(turn.new_connection for turn in run.turns),
             "reused": sum(not turn.new_connection for turn in run.turns),
             "retried": sum(turn.retried for turn in run.turns),
+            "refusals_waited_for": sum(turn.refusals for turn in run.turns),
         },
         "marks": _tally(mark for turn in run.turns for mark in turn.marks),
+        **verdicts(run.manifest, run.turns),
         "torn_lines": run.torn_lines,
         "percentile_method": METHOD,
     }
-        **verdicts(run.manifest, run.turns),
 
 
 def is_failed(turn: Turn) -> bool:
     """True for a failed turn; one that we interrupted ourselves is neither failed nor good."""
-    return not turn.ok and turn.code != "interrupted"
+    return not turn.ok and turn.code not in NO_FAILURES
 
 
 def failure_code(turn: Turn) -> str:

@@ -45,7 +45,8 @@ def _ended_early(run: Run, summary: Summary) -> Iterator[str]:
             f"{_turns(summary['interrupted'])} still ran when the run was stopped and count nowhere below; "
             "they were the slow ones, so let a run end by itself before you quote it."
         )
-    held, wanted = summary["turns"] + summary["interrupted"], summary["planned_turns"]
+    held = summary["turns"] + summary["interrupted"] + summary["abandoned"]
+    wanted = summary["planned_turns"]
     if wanted and held < wanted and ended != "unreachable":
         yield f"{wanted - held:,} of {wanted:,} planned turns were never held, so the load was lighter than planned."
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import random
 from pathlib import Path
 
 import gevent
@@ -58,7 +59,13 @@ class ChatUser(User):
             return
         self._turn += 1
         messages = self._talk.ask()
-        asked = Asked(self._number, self._turn, self._due_ns, session.request(messages))
+        asked = Asked(
+            self._number,
+            self._turn,
+            self._due_ns,
+            session.request(messages),
+            hang_up_after=self._load.abandon_tokens if self._gives_up() else 0,
+        )
         try:
             turn, reply = self._client.hold(asked)
         except Interrupted as stop:
@@ -69,6 +76,12 @@ class ChatUser(User):
         self._due_ns = turn.end_ns + round(self._load.think_time_s * 1e9)
         if self._turn >= self._load.turns:
             self._leave("done")
+
+    def _gives_up(self) -> bool:
+        """Whether this user hangs up in the middle of this turn; drawn by the seed, user and turn."""
+        assert self._session is not None
+        drawn = random.Random(f"{self._session.plan.seed} {self._number} {self._turn}").random()
+        return drawn < self._load.abandon_share
 
     def wait_time(self) -> float:
         """s until the next turn is due."""

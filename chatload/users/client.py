@@ -23,6 +23,9 @@ from chatload.users.reader import Reader, ReplyStream
 from chatload.wire.dialects import Dialect
 
 ERROR_BODY_BYTES = 65536
+ENDLESS_FACTOR, ENDLESS_TOKENS = 4, 250_000
+"""A reply of more than this many times the tokens asked for (or that many, if none) never ends."""
+LONGEST_PAUSE_S = 3600.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,7 @@ class Target:
     timeouts: Timeouts
     head: bytes
     worker: str = "local"
+    waits_on_429: bool = False
 
 
 def target_for(plan: Plan, dialect: Dialect, reader: Reader, worker: str) -> Target:
@@ -69,6 +73,7 @@ class _Progress:
     new_connection: bool = False
     retried: bool = False
     connected_ns: int | None = None
+    refusals: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,7 @@ class Asked:
     due_ns: int
     request: TurnRequest
     group: str = ""
+    hang_up_after: int = 0
 
 
 class ChatClient:
@@ -97,7 +103,7 @@ class ChatClient:
         code: str | None = None
         detail: str | None = None
         try:
-            self._hold(asked, request_id, progress)
+            self._hold_patiently(asked, request_id, progress)
         except TurnError as error:
             code, detail = error.code, error.detail
         except gevent.GreenletExit as stop:
@@ -115,6 +121,24 @@ class ChatClient:
             self._connection.close()
             self._connection = None
 
+    def _hold_patiently(self, asked: Asked, request_id: str, progress: _Progress) -> None:
+        """Hold the turn; after a 429, ask again when the server said, if the plan is to wait."""
+        patience_ns = now_ns() + round(self._target.timeouts.turn_s * 1e9)
+        while True:
+            try:
+                self._hold(asked, request_id, progress)
+                return
+            except TurnError as error:
+                if error.code != "http_429" or not self._target.waits_on_429 or progress.stream is None:
+                    raise
+                pause_s = retry_after_s(progress.stream.header("retry-after"))
+                if now_ns() + pause_s * 1e9 > patience_ns:
+                    raise
+                progress.refusals += 1
+                if not progress.stream.reusable:
+                    self.close()
+                gevent.sleep(pause_s)
+
     def _hold(self, asked: Asked, request_id: str, progress: _Progress) -> None:
         target = self._target
         body = target.dialect.body(asked.request)
@@ -124,7 +148,7 @@ class ChatClient:
         )
         connection = self._connected(progress)
         try:
-            self._exchange(connection, head + body, asked.request, progress)
+            self._exchange(connection, head + body, asked, progress)
         except TurnError as error:
             stream = progress.stream
             untouched = stream is None or (stream.raw_reads == 0 and stream.problem is not None)
@@ -133,7 +157,7 @@ class ChatClient:
             # A server may close an idle connection while we send: nothing of the reply was seen, so ask again.
             progress.retried = True
             self.close()
-            self._exchange(self._connected(progress), head + body, asked.request, progress)
+            self._exchange(self._connected(progress), head + body, asked, progress)
 
     def _connected(self, progress: _Progress) -> Connection:
         """The kept connection if it still lives, else a new one."""
@@ -148,13 +172,13 @@ class ChatClient:
             progress.connected_ns = self._connection.connected_ns
         return self._connection
 
-    def _exchange(
-        self, connection: Connection, message: bytes, request: TurnRequest, progress: _Progress
-    ) -> None:
+    def _exchange(self, connection: Connection, message: bytes, asked: Asked, progress: _Progress) -> None:
         target = self._target
         stream = target.reader.watch(connection)
         progress.stream = stream
-        meter = ReplyMeter(stream.stamps, request, one_token_per_event=target.dialect.one_token_per_event)
+        meter = ReplyMeter(
+            stream.stamps, asked.request, one_token_per_event=target.dialect.one_token_per_event
+        )
         progress.meter = meter
 
         def stamp_sent() -> None:
@@ -167,17 +191,26 @@ class ChatClient:
                 raise TurnError("truncated", f"sending failed: {error.strerror or error}") from error
             sent_ns = progress.sent_ns or now_ns()
             stream.on_wake = _Deadlines(stream, meter, target.timeouts, sent_ns).check
-            self._decode(stream, meter, request)
+            stream.eager = asked.hang_up_after > 0
+            self._decode(stream, meter, asked)
         finally:
             target.reader.release(stream)
 
-    def _decode(self, stream: ReplyStream, meter: ReplyMeter, request: TurnRequest) -> None:
+    def _decode(self, stream: ReplyStream, meter: ReplyMeter, asked: Asked) -> None:
         reads = stream.body_reads()
         first = next(reads, b"")
         if not 200 <= stream.status < 300:
             raise _refusal(stream, first, reads)
+        request = asked.request
+        most_events = ENDLESS_FACTOR * (request.max_tokens or ENDLESS_TOKENS)
         for delta in self._target.dialect.deltas(_chained(first, reads), request):
             meter.add(delta)
+            if meter.events > most_events:
+                raise TurnError(
+                    "bad_wire", f"an endless reply: {meter.events} events, {request.max_tokens} tokens asked"
+                )
+            if asked.hang_up_after and max(meter.counted_so_far, meter.events) >= asked.hang_up_after:
+                raise TurnError("abandoned", f"hung up after {meter.events} events, as planned")
         if meter.finish in ("abort", "error"):
             raise TurnError("aborted", f"the server ended the reply with finish_reason {meter.finish!r}")
         if meter.finish is None:
@@ -214,6 +247,7 @@ class ChatClient:
             end_ns=stream.ended_ns if stream is not None and stream.complete else now_ns(),
             new_connection=progress.new_connection,
             retried=progress.retried,
+            refusals=progress.refusals,
             ok=code is None,
             code=code,
             detail=detail,
@@ -258,6 +292,14 @@ def _chained(first: bytes, rest: Any) -> Any:
     if first:
         yield first
     yield from rest
+
+
+def retry_after_s(header: str) -> float:
+    """The pause a Retry-After header asks for, in s; 1 where it says nothing we can read (a date, for one)."""
+    try:
+        return min(LONGEST_PAUSE_S, max(0.0, float(header)))
+    except ValueError:
+        return 1.0
 
 
 def _refusal(stream: ReplyStream, first: bytes, reads: Any) -> TurnError:

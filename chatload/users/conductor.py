@@ -18,7 +18,7 @@ from uuid import uuid4
 import gevent
 import orjson
 from locust.env import Environment
-from locust.runners import STATE_RUNNING, MasterRunner, Runner
+from locust.runners import STATE_MISSING, STATE_RUNNING, MasterRunner, Runner
 
 from chatload.clock import now_ns, wall_offset_ns
 from chatload.errors import UsageError
@@ -28,10 +28,12 @@ from chatload.record.journal import FORMAT, JournalWriter
 from chatload.record.manifest import conditions, write_json
 from chatload.record.turn_record import from_line
 from chatload.users import link
-from chatload.users.options import values_of
+from chatload.users.limits import allow_connections
+from chatload.users.options import values_of, without_values
 from chatload.users.patches import EvenRamp
 from chatload.users.preflight import Server, Unfit, preflight
 from chatload.users.progress import Progress
+from chatload.users.roll import Roll
 from chatload.users.session import Session, Start, session_of, set_session
 
 LOCAL_LEAD_S, WORKERS_LEAD_S = 0.1, 1.0
@@ -70,6 +72,8 @@ class Conductor:
         self._start: Start | None = None
         self._journal: JournalWriter | None = None
         self._drained: set[str] = set()
+        self._workers: set[str] = set()
+        self.roll = Roll()
         self._watcher: gevent.Greenlet | None = None
         self._inbox = link.Inbox()
         self._problems: list[str] = []
@@ -101,6 +105,8 @@ class Conductor:
 
     def _begin(self) -> None:
         self._drained.clear()
+        self._problems = []
+        self.roll = Roll()
         self.exit_code = None
         self.plan = None
         try:
@@ -111,6 +117,8 @@ class Conductor:
         self.plan = plan
         self._make_folder(plan)
         try:
+            processes = max(1, len(self._runner.clients.ready)) if self._distributed else 1
+            allow_connections(-(-plan.load.users // processes))
             server = preflight(plan)
         except Unfit as error:
             self._manifest["refusal"] = str(error)
@@ -129,6 +137,7 @@ class Conductor:
         self.progress = Progress(plan.load.turns_planned)
         if self._distributed:
             self._journal = JournalWriter(self.folder / "journal-master.jsonl")
+            self._workers = {client.id for client in self._runner.clients.ready}
             self._send(link.START, self._start_message())
         else:
             session = Session(self._environment, plan, self._start, "local", self._on_line)
@@ -157,7 +166,7 @@ class Conductor:
             "run_id": uuid4().hex,
             "label": plan.label,
             "scenario": plan.scenario,
-            "argv": list(sys.argv),
+            "argv": without_values(sys.argv, ("--headers",)),
             "plan": plan_facts(plan),
             "plan_sentence": plan.sentence(),
             "server": {"asked": plan.server, "host": plan.host},
@@ -241,10 +250,10 @@ class Conductor:
         if line["kind"] == "turn":
             progress.add(from_line(line))
         elif line["kind"] == "user":
-            if line["event"] == "in":
-                progress.users_in += 1
-            else:
-                progress.users_out += 1
+            self.roll.note(line)
+            progress.users = self.roll.present
+        elif line["kind"] == "end" and line.get("lost_lines"):
+            self._problem(f"worker {line['worker']} could not write {line['lost_lines']} journal lines")
 
     def _watch(self) -> None:
         """End the run when every user is gone; tell how it goes meanwhile."""
@@ -256,7 +265,9 @@ class Conductor:
             assert progress is not None
             if self._headless and beats % round(PROGRESS_S / 0.1) == 0:
                 self.say(progress.line())
-            gone = progress.users_in == progress.users_out >= self._runner.target_user_count > 0
+            if self._distributed:
+                self._look_for_lost_workers()
+            gone = self.roll.all_gone(self._runner.target_user_count)
             if gone and (self._distributed or self._runner.state == STATE_RUNNING):
                 self.end("done")
                 if self._headless:
@@ -264,6 +275,14 @@ class Conductor:
                 else:
                     self._runner.stop()
                 return
+
+    def _look_for_lost_workers(self) -> None:
+        alive = {client.id for client in self._runner.clients.all if client.state != STATE_MISSING}
+        for worker in self.roll.lose(self._workers - alive):
+            users = self.roll.lost[worker]
+            self._problem(
+                f"worker {worker} was lost with {users} users in: turns it had in flight are not counted"
+            )
 
     # -- end -----------------------------------------------------------------------------------------
 
@@ -290,7 +309,7 @@ class Conductor:
 
     def _drain(self) -> None:
         """Have every worker stop its users, ship its last lines and its last Locust report."""
-        waiting = {client.id for client in self._runner.clients.all}
+        waiting = {client.id for client in self._runner.clients.all if client.state != STATE_MISSING}
         self._send(link.DRAIN, None)
         with gevent.Timeout(DRAIN_S + (self._environment.stop_timeout or 0), False):
             while waiting - self._drained:

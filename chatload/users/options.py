@@ -33,19 +33,22 @@ class _Joined(argparse._AppendAction):
 
 def register(parser: Any, options: Sequence[Option], choices: Mapping[str, tuple[str, ...]]) -> None:
     """Add `options` to Locust's parser. `choices` are those known only at run time (the servers)."""
+    # Locust would open its page and its master's port to everybody: only who asks for that gets it.
+    parser.set_defaults(web_host="127.0.0.1", master_bind_host="127.0.0.1")
     parser.allow_abbrev = False  # else a misspelt key of a scenario file passes for another one
     known = {name for action in parser._actions for name in action.option_strings}
     for option in options:
         if f"--{option.name}" in known:
             continue
         offered = choices.get(option.name) or option.choices
+        more: dict[str, Any] = {"action": _Joined} if option.several else {}
         parser.add_argument(
             f"--{option.name}",
-        more: dict[str, Any] = {"action": _Joined} if option.several else {}
             type=str,
             default=option.default,
             env_var=f"CHATLOAD_{option.key.upper()}",
             help=option.words.replace("%", "%%"),
+            **more,
             **({"choices": _AnyOf(offered), "metavar": "|".join(offered)} if offered else {}),
         )
 
@@ -56,6 +59,18 @@ def values_of(environment: Any) -> dict[str, Any]:
     values["host"] = environment.host or values.get("host")
     values["scenario"] = scenario_name(sys.argv, os.environ, environment.locustfile or "chat")
     return values
+
+
+def without_values(argv: Sequence[str], options: Sequence[str]) -> list[str]:
+    """The command line with the values of `options` left out: they may hold what is nobody's business."""
+    kept: list[str] = []
+    for word in argv:
+        name, equals, _ = word.partition("=")
+        if name in options and equals:
+            kept.append(f"{name}=…")
+        else:
+            kept.append("…" if kept and kept[-1] in options else word)
+    return kept
 
 
 def scenario_name(argv: Sequence[str], environ: Mapping[str, str], locustfile: str) -> str:

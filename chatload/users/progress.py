@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from chatload.clock import now_ns
+from chatload.errors import NO_FAILURES
 from chatload.meter.timing import ttft_ms
 from chatload.quantiles import percentile
 from chatload.turn import Turn
@@ -18,14 +19,13 @@ class Progress:
         self._start_ns = now_ns()
         self._ttft_ms: list[float] = []
         self._recent: list[tuple[int, int]] = []
-        self.users_in = 0
-        self.users_out = 0
+        self.users = 0
         self.turns = 0
         self.failed: Counter[str] = Counter()
 
     def add(self, turn: Turn) -> None:
         """Count one turn."""
-        if turn.code == "interrupted":
+        if turn.code in NO_FAILURES:
             return
         self.turns += 1
         if turn.code is not None:
@@ -44,6 +44,6 @@ class Progress:
         ttft = f"{percentile(sorted(self._ttft_ms), 0.95):,.0f} ms" if self._ttft_ms else "–"
         failed = ", ".join(f"{code} {n}" for code, n in self.failed.most_common(3)) or "0"
         return (
-            f"{(now - self._start_ns) / 1e9:5.0f} s  users {self.users_in - self.users_out:,}"
+            f"{(now - self._start_ns) / 1e9:5.0f} s  users {self.users:,}"
             f"  turns {self.turns:,}/{self._planned:,}  TTFT p95 {ttft}  {speed:,.0f} tokens/s  failed {failed}"
         )

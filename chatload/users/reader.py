@@ -62,6 +62,7 @@ class ReplyStream:
         self.problem: TurnError | None = None
         self.complete = False
         self.check_ns = 0
+        self.eager = False  # True: wake the user's greenlet at every read
         self.on_wake: Callable[[], None] = _nothing
         self._message = _Message()
         self._parked: deque[bytes] = deque()
@@ -134,7 +135,7 @@ class ReplyStream:
             self._woken.set()
         elif not data:
             self.fail(TurnError("truncated", f"server closed the connection after {self.bytes} body bytes"))
-        elif self._parked_bytes >= WAKE_AT_BYTES:
+        elif self.eager or self._parked_bytes >= WAKE_AT_BYTES:
             self._woken.set()
 
     def _fail_parse(self, data: bytes, error: HTTPParseError) -> None:

@@ -12,7 +12,7 @@ import orjson
 from locust.env import Environment
 
 from chatload.clock import now_ns, wall_offset_ns
-from chatload.errors import TurnError
+from chatload.errors import NO_FAILURES, TurnError
 from chatload.meter.timing import e2e_ms, whole_ms
 from chatload.pacing.ramp import RampSegment, due_ns, global_user
 from chatload.plan import Plan
@@ -141,7 +141,7 @@ class Session:
         if self._keeps_text(turn):
             turn = replace(turn, prompt=asked[-1].content, text=reply)
         self.emit(to_line(turn))
-        if turn.code == "interrupted":
+        if turn.code in NO_FAILURES:
             return
         self._environment.events.request.fire(
             request_type="CHAT",

@@ -207,7 +207,7 @@ def test_whole_window_of_nothing() -> None:
 
 def test_connections_marks_and_sources() -> None:
     found = summarise(read_run(HERE / "troubled"))
-    assert found["connections"] == {"new": 20, "reused": 80, "retried": 1}
+    assert found["connections"] == {"new": 20, "reused": 80, "retried": 1, "refusals_waited_for": 0}
     assert found["marks"] == {"late_send": 1}
     assert sum(found["token_sources"].values()) == found["succeeded"]
     assert found["torn_lines"] == 2

@@ -1,0 +1,24 @@
+"""What the system allows one process: descriptors, one for each connection."""
+
+from __future__ import annotations
+
+import resource
+
+from chatload.users.preflight import Unfit
+
+SPARE = 64
+"""Descriptors Locust, the journal and the reader need beside the connections."""
+
+
+def allow_connections(connections: int) -> None:
+    """Raise this process's soft limit of open files as far as needed. Unfit where the hard limit forbids it."""
+    needed = connections + SPARE
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        raise Unfit(
+            f"{connections:,} users need {needed:,} open files in one process, the limit is {hard:,}: "
+            f"raise it (ulimit -Hn), or spread them with --processes {-(-connections // max(1, hard - SPARE))}"
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
