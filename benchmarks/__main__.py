@@ -39,7 +39,9 @@ def main(arguments: list[str]) -> int:
         for name in given.variations.split(",")
     }
     clients = [client for name, client in CLIENTS.items() if not given.only or given.only in name]
-    server = "the metronome in C" if fast else "the simulator's metronome (no C compiler: keep below 300 users)"
+    server = (
+        "the metronome in C" if fast else "the simulator's metronome (no C compiler: keep below 300 users)"
+    )
     print(f"against {server}, {given.repeat} × each, interleaved", file=sys.stderr)
     for title, load in loads.items():
         rows: dict[str, list[Figures]] = {client.name: [] for client in clients}
@@ -52,7 +54,9 @@ def main(arguments: list[str]) -> int:
                     with open(given.json, "a", encoding="utf-8") as file:
                         line = {"load": title, "client": client.name, **asdict(row)}
                         file.write(json.dumps(line) + "\n")
-        print(f"\n**{title}** ({load.tokens_per_s:g} tokens/s each, {load.turns} turns of {load.tokens} tokens)\n")
+        print(
+            f"\n**{title}** ({load.tokens_per_s:g} tokens/s each, {load.turns} turns of {load.tokens} tokens)\n"
+        )
         print(table(rows), flush=True)
     return 0
 
@@ -78,7 +82,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--only", default="", help="only clients with this in their name")
     parser.add_argument("--json", default="", help="append each measurement to this file")
-    parser.add_argument("--python-server", action="store_true", help="the simulator's metronome, not the C one")
+    parser.add_argument(
+        "--python-server", action="store_true", help="the simulator's metronome, not the C one"
+    )
     return parser
 
 

@@ -46,7 +46,9 @@ class Line:
             sock.setblocking(False)
         self.request_id, self.first_ns = uuid4().hex, 0
         head = f"POST {PATH} HTTP/1.1\r\nHost: {HOST.netloc}\r\nX-Request-Id: {self.request_id}\r\n"
-        message = f"{head}Content-Type: application/json\r\nContent-Length: {len(BODY)}\r\n\r\n".encode() + BODY
+        message = (
+            f"{head}Content-Type: application/json\r\nContent-Length: {len(BODY)}\r\n\r\n".encode() + BODY
+        )
         self.sent_ns = time.perf_counter_ns()
         sock.send(message)
         return sock

@@ -43,6 +43,14 @@ def sse_events(reads: Iterable[bytes]) -> Iterator[Event]:
     source = _WholeEvents(reads)
     groups = iter(source)
     for group in groups:
+        if group.startswith(b"data: ") and group.count(b"\n") == 2:  # one event of one line: the usual case
+            try:
+                data = group[6:-2].decode()
+            except UnicodeDecodeError:
+                pass
+            else:
+                yield Event(source.read, data)
+                continue
         plain = _plain_data(group)
         if plain is None:
             yield from _by_sseclient(source, chain((group,), groups))

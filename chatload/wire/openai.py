@@ -17,6 +17,7 @@ from chatload.turn import Delta, TurnRequest, Usage
 from chatload.wire.framing import sse_events
 from chatload.wire.payload import loaded
 from chatload.wire.prompt import prompt_text
+from chatload.wire.repeated import Repeated
 
 
 def chat_body(request: TurnRequest) -> bytes:
@@ -38,33 +39,37 @@ def deltas(reads: Iterable[bytes], request: TurnRequest) -> Iterator[Delta]:
     """
     several = request.extra.get("n", 1) not in (1, None)  # then each choice has a count of its own
     counted: int | None = None if several else 0
+    repeated = Repeated(_delta)
     for read, data in sse_events(reads):
+        alike = repeated.delta(read, data)
+        if alike is not None:
+            yield alike
+            continue
         if data.strip() in ("[DONE]", ""):
             continue
-        event = loaded(data)
-        choices = _list(event, "choices", data)
-        text, reasoning, tool_text, finish = _choices(choices, data)
-        usage = _usage(event)
+        delta = _delta(data)
         tokens = None
-        if usage is not None and usage.completion_tokens is not None:
-            if counted is not None and usage.completion_tokens >= counted:
-                tokens = usage.completion_tokens - counted if choices else None
-                counted = usage.completion_tokens
+        if delta.usage is not None and delta.usage.completion_tokens is not None:
+            total = delta.usage.completion_tokens
+            if counted is not None and total >= counted:
+                tokens = None if delta.tokens == 0 else total - counted
+                counted = total
             else:
                 counted = None
-        elif text or reasoning or tool_text:
+        elif delta.has_text:
             counted = None  # text without a count: this server does not count per event
-        reply_id = event.get("id")
-        yield Delta(
-            read=read,
-            text=text,
-            reasoning=reasoning,
-            tool_text=tool_text,
-            tokens=tokens,
-            finish=finish,
-            usage=usage,
-            reply_id=reply_id if isinstance(reply_id, str) and reply_id else None,
-        )
+            repeated.learn(data, delta)
+        yield delta._replace(read=read, tokens=tokens)
+
+
+def _delta(data: str) -> Delta:
+    """One event by itself. `tokens` is 0 for an event without choices, which tells of the whole reply."""
+    event = loaded(data)
+    choices = _list(event, "choices", data)
+    text, reasoning, tool_text, finish = _choices(choices, data)
+    reply_id = event.get("id")
+    name = reply_id if isinstance(reply_id, str) and reply_id else None
+    return Delta(0, text, reasoning, tool_text, None if choices else 0, finish, _usage(event), name)
 
 
 def _body(body: dict[str, Any], request: TurnRequest) -> bytes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 from chatload.errors import TurnError
@@ -49,7 +49,7 @@ def feed(dialect: str, reads: Iterable[bytes], request: TurnRequest = REQUEST) -
             found.append(delta)  # noqa: PERF402 - what came before a failure must stay
     except TurnError as error:
         failure = (error.code, error.detail)
-    return Outcome(tuple(replace(d, read=0) for d in found), tuple(d.read for d in found), failure)
+    return Outcome(tuple(d._replace(read=0) for d in found), tuple(d.read for d in found), failure)
 
 
 def one_by_one(body: bytes) -> list[bytes]:
