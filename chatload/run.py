@@ -20,6 +20,7 @@ from chatload.record.journal import read_run
 from chatload.report.command import keep_summary, summary_of
 from chatload.report.judge import MISSED, worst
 from chatload.report.text import verdict
+from chatload.report.verdict_words import sentence
 from chatload.users import patches
 from chatload.users.conductor import Conductor
 from chatload.users.options import register
@@ -75,16 +76,16 @@ def _stop_worker(environment: Environment, crew: Crew) -> None:
 
 
 def finish(folder: Path, plan: Plan) -> int:
-    """Write summary.json, say the verdict; exit code 1 when more turns failed than allowed."""
+    """Write summary.json, say the verdict; exit code 3 for a missed SLO, 1 when more turns failed than allowed."""
     run = read_run(folder)
     summary = summary_of(run)
     keep_summary(run, summary)
     if run.turns:
         print(f"chatload: {verdict(summary)}", file=sys.stderr)
-    print(f"chatload: more: python -m chatload report {folder}", file=sys.stderr, flush=True)
     for one in summary["slo"]:
         print(f"chatload: SLO {sentence(one)}", file=sys.stderr)
-    failed = sum(summary["failed"].values())
+    print(f"chatload: more: python -m chatload report {folder}", file=sys.stderr, flush=True)
     if worst(summary["slo"]) == MISSED:
         return 3
+    failed = sum(summary["failed"].values())
     return 1 if failed > plan.allow_failed * summary["turns"] or (failed and not summary["turns"]) else 0
