@@ -39,6 +39,7 @@ SERVER_OPTIONS = (
     Option("first-token-timeout", "120", "s from sent to the first token"),
     Option("gap-timeout", "60", "s without a token in the middle of a reply"),
     Option("turn-timeout", "600", "s for a whole turn"),
+    Option("on-429", "fail", "fail: a refused turn failed; wait: honour Retry-After, ask again", ("fail", "wait")),
     Option(
         "insecure", "off", "do not verify the server's TLS certificate (said in the report)", ("on", "off")
     ),
