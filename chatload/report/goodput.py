@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 
+from chatload.errors import NO_FAILURES
 from chatload.meter.stalls import reading_underrun_ms, stalls_ms
 from chatload.meter.timing import TURN_METRICS
 from chatload.slo import Objective, Tally
@@ -13,10 +14,10 @@ Conversation = Sequence[Turn]
 
 
 def conversations_of(turns: Iterable[Turn]) -> list[Conversation]:
-    """The turns that were due, by conversation; what we interrupted ourselves is neither kept nor broken."""
+    """The turns that were due, by conversation; what we hung up on ourselves is neither kept nor broken."""
     found: dict[tuple[str, int], list[Turn]] = {}
     for turn in turns:
-        if turn.ok or turn.code != "interrupted":
+        if turn.ok or turn.code not in NO_FAILURES:
             found.setdefault((turn.group, turn.user), []).append(turn)
     return list(found.values())
 
