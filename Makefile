@@ -9,6 +9,7 @@ help:
 	@echo "make demo    100 chat users against two simulated servers, side by side, with plots"
 	@echo "make test    all tests"
 	@echo "make real    a real llama.cpp server on this CPU, 8 users"
+	@echo "make article  the article's study against simulated vLLM 0.1.2 and TGI 0.9.3, its tables beside ours"
 	@echo "make check   ruff, mypy --strict, tests"
 	@echo "make golden  write the golden files anew"
 
@@ -47,3 +48,11 @@ real: $(VENV)/run.stamp
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
+
+.PHONY: article tuning
+
+article: $(VENV)/run.stamp  # the article's tables beside ours: about 10 min; ARGS=--quick for seconds
+	$(BIN)/python -m study.article $(ARGS)
+
+tuning: $(VENV)/run.stamp  # docs/tuning.md and its pictures: what each knob of a server does
+	$(BIN)/python -m study.tuning $(ARGS)

@@ -33,6 +33,7 @@ FLOORS = {
     "chatload.__main__": 6,
     "plots": 5,
     "simulator": 0,
+    "study": 6,
 }
 
 ONLY_IN = {
@@ -50,7 +51,7 @@ FORBIDDEN_NAMES = {"utils", "common", "base", "core", "helpers", "misc"}
 
 def modules() -> list[tuple[str, Path]]:
     found = []
-    for package in ("chatload", "simulator", "plots"):
+    for package in ("chatload", "simulator", "plots", "study"):
         for path in sorted((ROOT / package).rglob("*.py")):
             parts = path.relative_to(ROOT).with_suffix("").parts
             found.append((".".join(parts[:-1] if parts[-1] == "__init__" else parts), path))
@@ -81,12 +82,12 @@ def test_a_module_imports_only_lower_floors_or_its_own_room(module: str, path: P
     here = room(module)
     for name in imported(path):
         top = name.split(".")[0]
-        if top in ("chatload", "simulator", "plots"):
+        if top in ("chatload", "simulator", "plots", "study"):
             there = room(name)
             assert there == here or there == "chatload" or FLOORS[there] < FLOORS[here], (
                 f"{module} imports {name}"
             )
-            if "simulator" in (module.split(".")[0], top):
+            if "simulator" in (module.split(".")[0], top) and here != "study":
                 assert module.split(".")[0] == top, f"{module} imports {name}: the simulator shares no code"
         elif top in ONLY_IN:
             assert module.startswith(ONLY_IN[top]), f"{module} imports {name}, which only {ONLY_IN[top]} may"
