@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from chatload.demo import demo
 from chatload.errors import UsageError
+from chatload.interchange.command import export
 from chatload.jmeter.command import import_jmx
 from chatload.report.command import report
 
@@ -16,6 +17,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "report": report,
     "demo": demo,
     "import-jmx": import_jmx,
+    "export": export,
 }
 """The map of commands: name → function of its arguments that returns the exit code."""
 

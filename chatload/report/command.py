@@ -14,6 +14,7 @@ from chatload.record.journal import Run, read_run
 from chatload.record.manifest import write_json
 from chatload.report.aggregate import summarise
 from chatload.report.caveats import caveats
+from chatload.report.jmeter import jmeter_text
 from chatload.report.side_by_side import comparison_text
 from chatload.report.text import report_text
 
@@ -32,8 +33,16 @@ def report(argv: Sequence[str]) -> int:
     parser = Parser(prog="python -m chatload report", description="Print what runs measured. Exit code 0.")
     parser.add_argument("runs", nargs="+", metavar="RUN", type=Path, help="run folder, such as results/…")
     parser.add_argument("--json", action="store_true", help="print the summary (several: a list) as JSON")
+    parser.add_argument(
+        "--format", choices=("text", "jmeter"), default="text", help="jmeter: its Aggregate Report, exactly"
+    )
     chosen = parser.parse_args(argv)
     runs = read_runs(chosen.runs)
+    if chosen.format == "jmeter":
+        if chosen.json:
+            raise UsageError(["--json: goes with --format text only"])
+        sys.stdout.write("\n".join(jmeter_text(run, titled=len(runs) > 1) for run in runs))
+        return 0
     summaries = [summary_of(run) for run in runs]
     for run, summary in zip(runs, summaries, strict=True):
         if not (run.folder / SUMMARY).exists() and run.manifest.get("ended") not in (None, "running"):
