@@ -44,9 +44,8 @@ class Target:
 def target_for(plan: Plan, dialect: Dialect, reader: Reader, worker: str) -> Target:
     """The target of a plan. The API key comes from CHATLOAD_API_KEY and goes nowhere but on the wire."""
     address = Address(plan.host, plan.insecure)
-    return Target(
-        address, dialect, reader, plan.timeouts, request_head(address, dialect.path, plan.headers), worker
-    )
+    head = request_head(address, dialect.path, plan.headers)
+    return Target(address, dialect, reader, plan.timeouts, head, worker, plan.waits_on_429)
 
 
 def request_head(address: Address, path: str, headers: Mapping[str, str]) -> bytes:
@@ -285,7 +284,8 @@ class _Deadlines:
             raise TurnError("deadline", f"the turn took longer than {limits.turn_s:g} s")
         if now >= next_ns:
             raise problem
-        self._stream.check_ns = min(turn_ends_ns, next_ns)
+        # Nothing wakes us when tokens come, so look at least once a gap: what parked meanwhile tells.
+        self._stream.check_ns = min(turn_ends_ns, next_ns, now + round(limits.gap_s * 1e9))
 
 
 def _chained(first: bytes, rest: Any) -> Any:

@@ -52,7 +52,9 @@ def locust(*arguments: str, limit_s: float = 120, **environment: str) -> subproc
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    """The whole lines of a JSON lines file; a torn tail is left out."""
+    text = path.read_text(encoding="utf-8")
+    return [json.loads(line) for line in text[: text.rfind("\n") + 1].splitlines()]
 
 
 def turns_of(folder: Path) -> list[dict[str, Any]]:
