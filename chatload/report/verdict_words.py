@@ -39,7 +39,7 @@ def remark(one: Mapping[str, Any]) -> str:
         )
     if one["verdict"] == PART:
         return "a part of goodput"
-    return "of this run, no estimate" if one["interval"] is None else ""
+    return "a fact of this run, no estimate" if one["interval"] is None else ""
 
 
 def sentence(one: Mapping[str, Any]) -> str:
@@ -83,6 +83,8 @@ def slo_section(summary: Mapping[str, Any]) -> list[str]:
 
 
 def _number(one: Mapping[str, Any], value: float | None) -> str:
+    if value is not None and one["verdict"] == PART:
+        return f"{100 * value:.3g} %"
     if value is None:
         return ENDLESS if one["metric"].endswith("_ms") else "a failed turn"
     if one["metric"].endswith("_ms"):

@@ -1,0 +1,220 @@
+"""B against A: the effect on each metric, its interval, and a verdict at a margin.
+
+Effects are ratios B / A. Their standard error, on the log scale, is from a block bootstrap over conversations;
+the interval is Student's around the measured effect. With several metrics, each interval is
+at the level 1 − 0.05 / number of metrics (Bonferroni), so that all of them hold together 95 times in 100.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import variance
+
+from chatload.meter.timing import decode_tokens_per_s, felt_tokens_per_s, tpot_ms, ttft_ms
+from chatload.quantiles import least_n, percentile
+from chatload.report.bootstrap import RESAMPLES, Quantile, Ranked, draws, weighted_sum
+from chatload.report.goodput import Conversation, failed, tally_of
+from chatload.slo import interval
+from chatload.slo.beta import student_quantile
+from chatload.turn import Turn
+
+SAME, BETTER, WORSE, UNDECIDED = "same", "better", "worse", "undecided"
+LEAST_CONVERSATIONS = 10
+"""Below so many conversations a side, a bootstrap over them is not to be trusted."""
+FAILED_MARGIN = 0.01
+"""Shares of failed turns this near to each other are the same: one percent point."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One side of a comparison: its runs' conversations, round by round."""
+
+    rounds: tuple[tuple[Conversation, ...], ...]
+    closed_loop: bool = True
+
+    @property
+    def conversations(self) -> list[Conversation]:
+        """Those of all rounds."""
+        return [one for conversations in self.rounds for one in conversations]
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A number that is compared. `of` is of one good turn; None: the system's tokens/s."""
+
+    key: str
+    words: str
+    unit: str
+    more_is_better: bool
+    of: Callable[[Turn], float | None] | None = None
+    p: float = 0.5
+
+
+MEASURES = (
+    Measure("ttft_ms_p50", "TTFT p50", "ms", False, ttft_ms),
+    Measure("ttft_ms_p95", "TTFT p95", "ms", False, ttft_ms, 0.95),
+    Measure("tpot_ms_p50", "TPOT p50", "ms", False, tpot_ms),
+    Measure("decode_tokens_per_s_p50", "decode speed p50", "tokens/s", True, decode_tokens_per_s),
+    Measure("felt_tokens_per_s_p50", "felt speed p50", "tokens/s", True, felt_tokens_per_s),
+    Measure("system_tokens_per_s", "system speed", "tokens/s", True),
+)
+"""What is compared besides the share of failed turns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What B did to a metric. `effect` and `interval` are B / A, for the failed share B − A; None: n too small."""
+
+    metric: str
+    words: str
+    unit: str
+    a: float | None
+    b: float | None
+    effect: float | None
+    interval: tuple[float, float] | None
+    verdict: str
+    remark: str = ""
+
+
+def effects(a: Side, b: Side, margin: float, *, resamples: int = RESAMPLES, seed: int = 1) -> list[Effect]:
+    """Every metric of both sides; all intervals together hold with 95 %."""
+    measures = [one for one in MEASURES if one.of is not None or (a.closed_loop and b.closed_loop)]
+    level = 1.0 - 0.05 / (len(measures) + 1)
+    logs = [_replicates(side, measures, resamples, seed + i) for i, side in enumerate((a, b))]
+    found = [
+        _effect(one, (a, b), (logs[0][i], logs[1][i]), level, margin) for i, one in enumerate(measures)
+    ]
+    return [*found, _failed_share(a, b, level)]
+
+
+def overall(found: Sequence[Effect]) -> str:
+    """same / better / worse / mixed / undecided over all metrics."""
+    told = {one.verdict for one in found}
+    if {BETTER, WORSE} <= told:
+        return "mixed"
+    for verdict in (WORSE, BETTER, UNDECIDED):
+        if verdict in told:
+            return verdict
+    return SAME
+
+
+def value(one: Measure, conversations: Sequence[Conversation]) -> float | None:
+    """The number itself. System tokens/s = users × Σ tokens ÷ Σ (last end − first due) of conversations."""
+    if one.of is None:
+        tokens, seconds = _tokens_and_seconds(conversations)
+        return len(conversations) * sum(tokens) / sum(seconds) if sum(seconds) > 0 else None
+    ordered = sorted(value for turns in _values(one, conversations) for value in turns)
+    return percentile(ordered, one.p) if ordered else None
+
+
+def _effect(
+    one: Measure, sides: tuple[Side, Side], logs: tuple[list[float], list[float]], level: float, margin: float
+) -> Effect:
+    a, b = (value(one, side.conversations) for side in sides)
+    why = next((words for side in sides if (words := _too_small(one, side))), "")
+    if why or not a or not b or a <= 0 or b <= 0 or min(map(len, logs)) < 2:
+        return Effect(one.key, one.words, one.unit, a, b, None, None, UNDECIDED, why or "nothing to compare")
+    centre = math.log(b / a)
+    reach = _reach(one, sides, variance(logs[0]) + variance(logs[1]), level)
+    low, high = math.exp(centre - reach), math.exp(centre + reach)
+    verdict = judged(low, high, 1.0 / (1.0 + margin), 1.0 + margin, one.more_is_better, 1.0)
+    return Effect(one.key, one.words, one.unit, a, b, b / a, (low, high), verdict)
+
+
+def judged(low: float, high: float, least: float, most: float, more_is_better: bool, none: float) -> str:
+    """same: the interval is within the margin; better or worse: it excludes no effect; else undecided."""
+    if least <= low and high <= most:
+        return SAME
+    if low > none:
+        return BETTER if more_is_better else WORSE
+    if high < none:
+        return WORSE if more_is_better else BETTER
+    return UNDECIDED
+
+
+def _reach(one: Measure, sides: tuple[Side, Side], error: float, level: float) -> float:
+    """Half the interval on the log scale: t × standard error.
+
+    Where there are rounds, what scatters between them beyond what their conversations explain is added, with
+    Satterthwaite's degrees of freedom: V = max(e, s²/R), s² the variance of the R rounds' effects.
+    """
+    degrees = min(len(side.conversations) for side in sides) - 1.0
+    rounds = [
+        (value(one, mine), value(one, theirs))
+        for mine, theirs in zip(sides[0].rounds, sides[1].rounds, strict=False)
+    ]
+    logs = [math.log(theirs / mine) for mine, theirs in rounds if mine and theirs]
+    total = error
+    if len(logs) > 1:
+        total = max(error, variance(logs) / len(logs))
+        between = total - error
+        parts = between**2 / (len(logs) - 1) + error**2 / degrees
+        degrees = total**2 / parts if parts else degrees
+    return student_quantile(1.0 - (1.0 - level) / 2.0, degrees) * math.sqrt(total)
+
+
+def _replicates(side: Side, measures: Sequence[Measure], resamples: int, seed: int) -> list[list[float]]:
+    """Logs of every measure, resample by resample; the same resamples serve all measures."""
+    conversations = side.conversations
+    tokens, seconds = _tokens_and_seconds(conversations)
+    quantiles = [
+        None
+        if one.of is None
+        else Quantile(Ranked.of(_values(one, conversations)), one.p, len(conversations))
+        for one in measures
+    ]
+    logs: list[list[float]] = [[] for _ in measures]
+    for weights in draws([len(one) for one in side.rounds], resamples, seed):
+        for quantile, kept in zip(quantiles, logs, strict=True):
+            if quantile is not None:
+                drawn = quantile.of(weights)
+            else:
+                length = weighted_sum(weights, seconds)
+                drawn = weighted_sum(weights, tokens) / length if length else None
+            if drawn and drawn > 0:
+                kept.append(math.log(drawn))
+    return logs
+
+
+def _values(one: Measure, conversations: Sequence[Conversation]) -> list[list[float]]:
+    of = one.of
+    assert of is not None
+    return [
+        [value for turn in turns if turn.ok and (value := of(turn)) is not None] for turns in conversations
+    ]
+
+
+def _tokens_and_seconds(conversations: Sequence[Conversation]) -> tuple[list[float], list[float]]:
+    tokens = [float(sum(turn.tokens or 0 for turn in turns if turn.ok)) for turns in conversations]
+    seconds = [
+        (max(turn.end_ns for turn in turns) - min(turn.due_ns for turn in turns)) / 1e9
+        for turns in conversations
+    ]
+    return tokens, seconds
+
+
+def _too_small(one: Measure, side: Side) -> str:
+    conversations = side.conversations
+    if len(conversations) < LEAST_CONVERSATIONS:
+        return f"n too small: {len(conversations)} conversations, {LEAST_CONVERSATIONS} needed"
+    if one.of is not None:
+        n, needed = sum(map(len, _values(one, conversations))), least_n(one.p)
+        if n < needed:
+            return f"n too small: {n} turns, {needed} needed"
+    return ""
+
+
+def _failed_share(a: Side, b: Side, level: float) -> Effect:
+    """B − A in shares; the interval is put together from both sides' own (MOVER, Newcombe 1998)."""
+    tallies = [tally_of(side.conversations, failed) for side in (a, b)]
+    shares = [tally.share for tally in tallies]
+    if shares[0] is None or shares[1] is None:
+        return Effect("failed_share", "failed turns", "%", *shares, None, None, UNDECIDED, "no turns")
+    (low_a, high_a), (low_b, high_b) = (interval(tally, level) for tally in tallies)
+    centre = shares[1] - shares[0]
+    low = centre - math.hypot(shares[1] - low_b, high_a - shares[0])
+    high = centre + math.hypot(high_b - shares[1], shares[0] - low_a)
+    verdict = judged(low, high, -FAILED_MARGIN, FAILED_MARGIN, False, 0.0)
+    return Effect("failed_share", "failed turns", "%", shares[0], shares[1], centre, (low, high), verdict)
