@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 import orjson
 
 from chatload.errors import UsageError
+from chatload.record.clocks import WorkerClock, clocks_of
 from chatload.record.turn_record import from_line
 from chatload.turn import Turn
 
@@ -104,9 +105,16 @@ def read_run(folder: Path) -> Run:
     other: dict[str, list[Mapping[str, Any]]] = {"user": [], "health": [], "end": []}
     seen: set[bytes] = set()
     torn = 0
+    clocks = clocks_of(manifest)
     for raw, line in journal_lines(folder):
         if line is None:
             torn += 1
+            continue
+        clock = clocks.get(str(line.get("worker")))
+        if clock is not None:
+            line = clock.shifted(line)
+        if line.get("kind") == "start":
+            _note_clock(line, clocks)
         elif line.get("kind") == "turn":
             try:
                 turn = from_line(line)
@@ -138,6 +146,13 @@ def journal_lines(folder: Path) -> Iterator[tuple[bytes, dict[str, Any] | None]]
                 except orjson.JSONDecodeError:
                     line = None
                 yield raw, line if isinstance(line, dict) else None
+
+
+def _note_clock(line: Mapping[str, Any], clocks: dict[str, WorkerClock]) -> None:
+    """The offset a worker was told at its start counts where the manifest, of a killed master, has none."""
+    offset, worker = line.get("clock_offset_ns"), str(line.get("worker"))
+    if isinstance(offset, int) and offset and worker not in clocks:
+        clocks[worker] = WorkerClock([(_at_ns(line), offset)])
 
 
 def _at_ns(line: Mapping[str, Any]) -> int:

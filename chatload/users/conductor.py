@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,8 @@ from chatload.record.journal import FORMAT, JournalWriter
 from chatload.record.manifest import conditions, write_json
 from chatload.record.turn_record import from_line
 from chatload.users import link
+from chatload.users.audience import Audience
+from chatload.users.clocks import Clocks
 from chatload.users.limits import allow_connections
 from chatload.users.options import values_of, without_values
 from chatload.users.patches import EvenRamp
@@ -40,6 +42,8 @@ LOCAL_LEAD_S, WORKERS_LEAD_S = 0.1, 1.0
 """How long before the first user is due its dispatch begins: time for the word to get around."""
 DRAIN_S = 10.0
 PROGRESS_S = 2.0
+CLOCKS_S = 60.0
+"""How often the workers' clocks are read while the run goes on: they drift."""
 
 Finish = Callable[[Path, Plan], int]
 """Writes the reports of a finished run folder and returns the exit code they call for."""
@@ -68,6 +72,8 @@ class Conductor:
         self.exit_code: int | None = None
         self.progress: Progress | None = None
         self.folder: Path | None = None
+        self.refusal: tuple[str, ...] = ()
+        self.audience: Audience | None = None
         self._manifest: dict[str, Any] = {}
         self._start: Start | None = None
         self._journal: JournalWriter | None = None
@@ -76,6 +82,7 @@ class Conductor:
         self.roll = Roll()
         self._watcher: gevent.Greenlet | None = None
         self._inbox = link.Inbox()
+        self._clocks = Clocks(self._ask_clock)
         self._problems: list[str] = []
         environment.dispatcher_class = functools.partial(EvenRamp, announce=self._on_ramp, even=self._is_even)
         environment.events.test_start.add_listener(lambda **_: self._begin())
@@ -83,6 +90,16 @@ class Conductor:
         if self._distributed:
             self._runner.register_message(link.LINES, self._on_lines)
             self._runner.register_message(link.DRAINED, self._on_drained)
+            self._runner.register_message(link.TELL_CLOCK, self._on_clock)
+
+    @property
+    def manifest(self) -> Mapping[str, Any]:
+        """The manifest of the run that goes on, or of the last one; empty before the first."""
+        return self._manifest
+
+    def plan_of(self, values: Mapping[str, Any]) -> Plan:
+        """The plan these values would make; UsageError with every mistake."""
+        return self._planner({**values_of(self._environment), **values}, self._servers)
 
     def check(self) -> Plan:
         """The plan as the options stand now; UsageError with every mistake."""
@@ -106,9 +123,12 @@ class Conductor:
     def _begin(self) -> None:
         self._drained.clear()
         self._problems = []
+        self._inbox = link.Inbox()
+        self._clocks = Clocks(self._ask_clock)
         self.roll = Roll()
         self.exit_code = None
         self.plan = None
+        self.refusal = ()
         try:
             plan = self._planner(self._run_values(), self._servers)
         except UsageError as error:
@@ -116,6 +136,8 @@ class Conductor:
             return
         self.plan = plan
         self._make_folder(plan)
+        if self.audience is not None:
+            self.audience.begin(self._manifest["run_id"], self._manifest["started_ns"])
         try:
             processes = max(1, len(self._runner.clients.ready)) if self._distributed else 1
             allow_connections(-(-plan.load.users // processes))
@@ -138,7 +160,10 @@ class Conductor:
         if self._distributed:
             self._journal = JournalWriter(self.folder / "journal-master.jsonl")
             self._workers = {client.id for client in self._runner.clients.ready}
-            self._send(link.START, self._start_message())
+            self._read_clocks()
+            self._write_manifest("running")
+            for worker in self._workers:
+                self._send(link.START, self._start_message(worker), worker)
         else:
             session = Session(self._environment, plan, self._start, "local", self._on_line)
             set_session(self._environment, session)
@@ -206,13 +231,14 @@ class Conductor:
         for line in lines:
             self.say(f"chatload: {line}")
         self.exit_code = code
+        self.refusal = tuple(lines)
         gevent.spawn(self._runner.quit if self._headless else self._runner.stop)
 
-    def _start_message(self) -> dict[str, Any]:
+    def _start_message(self, worker: str) -> dict[str, Any]:
         assert self._start is not None
         start = self._start
         return {"run_id": start.run_id, "folder": start.folder, "dialect": start.dialect, "model": start.model,
-                "values": start.values}  # fmt: skip
+                "values": start.values, "clock_offset_ns": self._clocks.offset_ns(worker)}  # fmt: skip
 
     # -- while it runs -------------------------------------------------------------------------------
 
@@ -230,25 +256,47 @@ class Conductor:
         if session is not None:
             session.place.segments.append(segment)
         elif self._distributed:
-            self._send(link.RAMP, {"first_user": first_user, "start_ns": segment.start_ns,
-                                   "users_per_s": users_per_s, "workers": list(workers)})  # fmt: skip
+            for worker in self._workers:
+                offset_ns = self._clocks.offset_ns(worker)
+                start_ns = None if offset_ns is None else segment.start_ns - offset_ns
+                self._send(link.RAMP, {"first_user": first_user, "start_ns": start_ns, "lead_s": lead_s,
+                                       "users_per_s": users_per_s, "workers": list(workers)}, worker)  # fmt: skip
 
-    def _send(self, kind: str, data: Any) -> None:
-        self._runner.send_message(kind, data)
+    def _send(self, kind: str, data: Any, worker: str | None = None) -> None:
+        self._runner.send_message(kind, data, client_id=worker)
+
+    def _ask_clock(self, worker: str, question: dict[str, Any]) -> None:
+        self._send(link.ASK_CLOCK, question, worker)
+
+    def _on_clock(self, environment: Environment, msg: Any) -> None:
+        self._clocks.heard(msg.node_id, msg.data)
+
+    def _read_clocks(self) -> None:
+        """How far each worker's clock is from ours; into the manifest."""
+        alive = {client.id for client in self._runner.clients.all if client.state != STATE_MISSING}
+        self._clocks.measure(self._workers & alive)
+        self._manifest["workers"] = self._clocks.words()
+        for worker in sorted(self._workers - self._manifest["workers"].keys()):
+            self._problem(f"worker {worker} did not tell its clock: its times are its own host's")
 
     def _on_lines(self, environment: Environment, msg: Any) -> None:
         for raw in self._inbox.take(msg.node_id, msg.data):
             if self._journal is not None:
                 self._journal.append(raw)
-            self._on_line(raw, orjson.loads(raw))
+            line = orjson.loads(raw)
+            clock = self._clocks.clock(msg.node_id)
+            self._on_line(raw, clock.shifted(line) if clock else line)
         self._runner.send_message(link.ACK, {"number": msg.data["number"]}, client_id=msg.node_id)
 
     def _on_line(self, raw: bytes, line: dict[str, Any]) -> None:
         progress = self.progress
         if progress is None:
             return
-        if line["kind"] == "turn":
-            progress.add(from_line(line))
+        turn = from_line(line) if line["kind"] == "turn" else None
+        if self.audience is not None:
+            self.audience.hear(line, turn)
+        if turn is not None:
+            progress.add(turn)
         elif line["kind"] == "user":
             self.roll.note(line)
             progress.users = self.roll.present
@@ -267,6 +315,8 @@ class Conductor:
                 self.say(progress.line())
             if self._distributed:
                 self._look_for_lost_workers()
+                if beats % round(CLOCKS_S / 0.1) == 0:
+                    gevent.spawn(self._read_clocks)
             gone = self.roll.all_gone(self._runner.target_user_count)
             if gone and (self._distributed or self._runner.state == STATE_RUNNING):
                 self.end("done")
@@ -309,6 +359,7 @@ class Conductor:
 
     def _drain(self) -> None:
         """Have every worker stop its users, ship its last lines and its last Locust report."""
+        self._read_clocks()
         waiting = {client.id for client in self._runner.clients.all if client.state != STATE_MISSING}
         self._send(link.DRAIN, None)
         with gevent.Timeout(DRAIN_S + (self._environment.stop_timeout or 0), False):

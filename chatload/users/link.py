@@ -17,6 +17,7 @@ RESEND_S = 5.0
 
 START, RAMP, DRAIN = "chatload_start", "chatload_ramp", "chatload_drain"
 LINES, ACK, DRAINED = "chatload_lines", "chatload_ack", "chatload_drained"
+ASK_CLOCK, TELL_CLOCK = "chatload_ask_clock", "chatload_tell_clock"
 
 
 class Outbox:

@@ -30,13 +30,17 @@ SAMPLE_USERS, SAMPLE_FAILURES = 3, 5
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """What every process must know before its first user starts; the master sends it to its workers."""
+    """What every process must know before its first user starts; the master sends it to its workers.
+
+    `clock_offset_ns` is the master's clock − this process's; None where the master could not tell.
+    """
 
     run_id: str
     folder: str
     dialect: str
     model: str
     values: dict[str, Any]
+    clock_offset_ns: int | None = 0
 
 
 @dataclass(slots=True)
@@ -92,6 +96,7 @@ class Session:
                 "run_id": self.start.run_id,
                 "at_ns": at_ns,
                 "utc_ns": at_ns + wall_offset_ns(),
+                "clock_offset_ns": self.start.clock_offset_ns,
             }
         )
 

@@ -7,9 +7,11 @@ from typing import Any
 from locust.env import Environment
 from locust.runners import WorkerRunner
 
+from chatload.clock import now_ns
 from chatload.pacing.ramp import RampSegment
 from chatload.plan import Planner
 from chatload.users import link
+from chatload.users.clocks import answer
 from chatload.users.session import Session, Start, session_of, set_session
 
 DRAIN_S = 8.0
@@ -24,10 +26,14 @@ class Crew:
         self._environment, self._runner = environment, runner
         self._planner, self._servers = planner, servers
         self._outbox: link.Outbox | None = None
+        runner.register_message(link.ASK_CLOCK, self._on_ask_clock)
         runner.register_message(link.START, self._on_start)
         runner.register_message(link.RAMP, self._on_ramp)
         runner.register_message(link.ACK, self._on_ack)
         runner.register_message(link.DRAIN, self._on_drain, concurrent=True)
+
+    def _on_ask_clock(self, environment: Environment, msg: Any) -> None:
+        self._runner.send_message(link.TELL_CLOCK, answer(msg.data))
 
     def _on_start(self, environment: Environment, msg: Any) -> None:
         self._close()
@@ -46,7 +52,10 @@ class Crew:
         if self._runner.client_id in data["workers"]:
             session.place.position = data["workers"].index(self._runner.client_id)
             session.place.workers = len(data["workers"])
-        session.place.segments.append(RampSegment(data["first_user"], data["start_ns"], data["users_per_s"]))
+        start_ns = data["start_ns"]
+        if start_ns is None:  # the master knows not what our clock says
+            start_ns = now_ns() + round(data["lead_s"] * 1e9)
+        session.place.segments.append(RampSegment(data["first_user"], start_ns, data["users_per_s"]))
 
     def _on_ack(self, environment: Environment, msg: Any) -> None:
         if self._outbox is not None:
