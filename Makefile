@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check golden format real clean help
+.PHONY: demo test check golden format real jmeter-check clean help
 
 help:
 	@echo "make demo    100 chat users against two simulated servers, side by side, with plots"
@@ -12,6 +12,7 @@ help:
 	@echo "make article  the article's study against simulated vLLM 0.1.2 and TGI 0.9.3, its tables beside ours"
 	@echo "make check   ruff, mypy --strict, tests"
 	@echo "make golden  write the golden files anew"
+	@echo "make jmeter-check  a real JMeter reads our JTL (apt-get install jmeter default-jdk-headless)"
 
 $(VENV)/run.stamp: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit("chatload needs Python 3.11 or newer, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
@@ -45,6 +46,9 @@ golden: $(VENV)/test.stamp
 
 real: $(VENV)/run.stamp
 	$(BIN)/python -m deploy.real_llamacpp
+
+jmeter-check: $(VENV)/test.stamp
+	CHATLOAD_JMETER=1 $(BIN)/python -m pytest -q -rs tests/jmeter/test_with_jmeter.py
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
