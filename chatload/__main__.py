@@ -11,10 +11,14 @@ from chatload.demo import demo
 from chatload.errors import UsageError
 from chatload.interchange.command import export
 from chatload.jmeter.command import import_jmx
+from chatload.report.check import check
 from chatload.report.command import report
+from chatload.report.compare import compare
 
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "report": report,
+    "compare": compare,
+    "check": check,
     "demo": demo,
     "import-jmx": import_jmx,
     "export": export,

@@ -17,6 +17,7 @@ from locust.runners import WorkerRunner
 from chatload.errors import UsageError
 from chatload.plan import RUN_OPTIONS, SERVER_OPTIONS, Option, Plan, Planner
 from chatload.record.journal import read_run
+from chatload.report.annotations import annotate, notices, write_ci_files
 from chatload.report.command import keep_summary, summary_of
 from chatload.report.judge import MISSED, worst
 from chatload.report.text import verdict
@@ -80,10 +81,12 @@ def finish(folder: Path, plan: Plan) -> int:
     run = read_run(folder)
     summary = summary_of(run)
     keep_summary(run, summary)
+    write_ci_files(run, summary)
     if run.turns:
         print(f"chatload: {verdict(summary)}", file=sys.stderr)
     for one in summary["slo"]:
         print(f"chatload: SLO {sentence(one)}", file=sys.stderr)
+    annotate(notices(run, summary))
     print(f"chatload: more: python -m chatload report {folder}", file=sys.stderr, flush=True)
     if worst(summary["slo"]) == MISSED:
         return 3

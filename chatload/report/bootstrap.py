@@ -50,7 +50,7 @@ def draws(rounds: Sequence[int], resamples: int = RESAMPLES, seed: int = 1) -> I
 
 def weighted_sum(weights: Sequence[int], values: Sequence[float]) -> float:
     """Σ weight × value."""
-    return sum(map(mul, weights, values))
+    return float(sum(map(mul, weights, values)))
 
 
 class Quantile:

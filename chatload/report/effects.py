@@ -83,9 +83,7 @@ def effects(a: Side, b: Side, margin: float, *, resamples: int = RESAMPLES, seed
     measures = [one for one in MEASURES if one.of is not None or (a.closed_loop and b.closed_loop)]
     level = 1.0 - 0.05 / (len(measures) + 1)
     logs = [_replicates(side, measures, resamples, seed + i) for i, side in enumerate((a, b))]
-    found = [
-        _effect(one, (a, b), (logs[0][i], logs[1][i]), level, margin) for i, one in enumerate(measures)
-    ]
+    found = [_effect(one, (a, b), (logs[0][i], logs[1][i]), level, margin) for i, one in enumerate(measures)]
     return [*found, _failed_share(a, b, level)]
 
 
@@ -209,12 +207,14 @@ def _too_small(one: Measure, side: Side) -> str:
 def _failed_share(a: Side, b: Side, level: float) -> Effect:
     """B − A in shares; the interval is put together from both sides' own (MOVER, Newcombe 1998)."""
     tallies = [tally_of(side.conversations, failed) for side in (a, b)]
-    shares = [tally.share for tally in tallies]
-    if shares[0] is None or shares[1] is None:
-        return Effect("failed_share", "failed turns", "%", *shares, None, None, UNDECIDED, "no turns")
+    share_a, share_b = (tally.share for tally in tallies)
+    if share_a is None or share_b is None:
+        return Effect(
+            "failed_share", "failed turns", "%", share_a, share_b, None, None, UNDECIDED, "no turns"
+        )
     (low_a, high_a), (low_b, high_b) = (interval(tally, level) for tally in tallies)
-    centre = shares[1] - shares[0]
-    low = centre - math.hypot(shares[1] - low_b, high_a - shares[0])
-    high = centre + math.hypot(high_b - shares[1], shares[0] - low_a)
+    centre = share_b - share_a
+    low = centre - math.hypot(share_b - low_b, high_a - share_a)
+    high = centre + math.hypot(high_b - share_b, share_a - low_a)
     verdict = judged(low, high, -FAILED_MARGIN, FAILED_MARGIN, False, 0.0)
-    return Effect("failed_share", "failed turns", "%", shares[0], shares[1], centre, (low, high), verdict)
+    return Effect("failed_share", "failed turns", "%", share_a, share_b, centre, (low, high), verdict)

@@ -25,6 +25,8 @@ def interval_words(one: Mapping[str, Any]) -> str:
     if one["interval"] is None or not one["turns"]:
         return ""
     low, high = one["interval"]
+    if low is None and high is None:  # so many turns failed, or so few were held, that neither end is known
+        return ""
     return f"{_bound(one, low)} … {_bound(one, high)}"
 
 
