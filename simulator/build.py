@@ -49,6 +49,7 @@ def build_server(name: str, options: Options, loop: asyncio.AbstractEventLoop, l
         gauges={key: _number(value) for key, value in values.items()},
     )
     player = Player(engine, loop, PublishModel(blocking=wire.blocking, seed=options.seed), log)
+    player.stand_behind(profile.frontend)
     server = Server(wire, settings, player, log, FaultDice(options.faults, options.seed))
     server.note = f"profile {profile_name}, model {options.model}"
     return server

@@ -72,6 +72,11 @@ class Connection:
         self._stop_idle_timer()
         try:
             self._parser.feed_data(data)
+        except httptools.HttpParserCallbackError as error:
+            if not isinstance(error.__context__, httptools.HttpParserError):
+                facts = {"message": "simulator: a request broke its handler", "exception": error.__context__}
+                self._loop.call_exception_handler(facts)
+            self._malformed()
         except (httptools.HttpParserError, httptools.HttpParserUpgrade, UnicodeDecodeError):
             self._malformed()
         if len(self._waiting) > MAX_PIPELINED:
@@ -227,5 +232,6 @@ class Connection:
         with contextlib.suppress(OSError):
             self._sock.close()
         self.backlog.clear()
+        del self._parser  # it holds us: no cycle stays behind
         if self.on_closed is not None:
             self.on_closed(self)

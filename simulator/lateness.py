@@ -18,6 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
+ARRIVALS_PER_S = 500
 END = b"\r\n0\r\n\r\n"
 
 
@@ -50,6 +51,9 @@ def main() -> int:
             ]
             again += ["--tokens-per-s", str(given.tokens_per_s), "--seconds", str(given.seconds)]
             subprocess.run(again, check=True, timeout=given.seconds * 4 + 30)
+        except subprocess.CalledProcessError:
+            print(f"the client failed; the simulator's exit code: {server.poll()}", file=sys.stderr)
+            raise
         finally:
             server.send_signal(signal.SIGTERM)
             server.wait(10)
@@ -83,7 +87,7 @@ def _port_of(server: subprocess.Popen[str]) -> int:
 
 
 def _drain(port: int, streams: int, tokens: int) -> None:
-    """Open every stream over half a second and read until each has ended."""
+    """Open the streams one after the other and read until each has ended."""
     body = json.dumps(
         {
             "model": "llama-2",
@@ -104,7 +108,7 @@ def _drain(port: int, streams: int, tokens: int) -> None:
         sock.setblocking(False)
         open_sockets[sock.fileno()] = sock
         poll.register(sock.fileno(), select.EPOLLIN)
-        time.sleep(0.5 / streams)
+        time.sleep(1 / ARRIVALS_PER_S)
     tails = dict.fromkeys(open_sockets, b"")
     while open_sockets:
         time.sleep(0.01)  # read in batches: the reader must not take the server's core

@@ -1,16 +1,20 @@
 """Plays the engine's steps in real time: each step's bytes are made while it runs and sent when it ends.
 
 Absolute pacing: step n+1 begins when step n was due to end, however late we published it, so nothing drifts.
+Where the profile has an HTTP process (simulator/frontend.py), requests reach the engine through it, and a step's
+events leave some time after the step has ended, while the next one runs.
 """
 
 from __future__ import annotations
 
 import asyncio
+import heapq
 from collections import defaultdict
 from collections.abc import Callable
 
 from simulator.alarm import Alarm
-from simulator.engine import Engine, Step
+from simulator.engine import Engine, Sequence, Step
+from simulator.frontend import Frontend, FrontendCost
 from simulator.lateness_count import LatenessCount
 from simulator.publish import PublishModel
 from simulator.reply import Reply
@@ -19,6 +23,8 @@ from simulator.truth import TruthLog, now_ns
 SPARE_NS = 1_000_000
 IDLE_SLICE_NS = 2_000_000
 GIVE_UP_NS = 2_000_000_000
+Given = tuple[tuple[Sequence, str | None], ...]
+"""Who gets a token in a step, and why it is their last."""
 
 
 class Player:
@@ -45,6 +51,16 @@ class Player:
         self._blocked: list[Reply] = []
         self._late: defaultdict[int, list[Reply]] = defaultdict(list)
         self._entering: list[tuple[int, Reply]] = []
+        self._given: Given = ()
+        self._frontend: Frontend[Reply] | None = None
+        self._frontend_alarm = Alarm(loop, self._let_through)
+        self._out: list[tuple[int, int, Given]] = []
+        self._out_alarm = Alarm(loop, self._send_out)
+
+    def stand_behind(self, cost: FrontendCost) -> None:
+        """Put an HTTP process with these costs between clients and engine."""
+        if cost != FrontendCost():
+            self._frontend = Frontend(cost)
 
     @property
     def streams(self) -> int:
@@ -54,7 +70,26 @@ class Player:
     # -- in and out ----------------------------------------------------------------------------
 
     def enter(self, reply: Reply) -> None:
-        """A request was understood; vLLM 0.1.2 lets it in only after some steps."""
+        """A request has arrived."""
+        if self._frontend is None:
+            self._enter(reply)
+            return
+        arrived_s = reply.truth.received_ns / 1e9
+        self._frontend.arrive(arrived_s, reply.sequence.prompt_tokens, reply)
+        self._let_through()
+
+    def _let_through(self) -> None:
+        """The HTTP process is done with some requests."""
+        if self._frontend is None:
+            return
+        for reply in self._frontend.entered(now_ns() / 1e9):
+            self._enter(reply)
+        next_s = self._frontend.next_s()
+        if next_s is not None:
+            self._frontend_alarm.set(int(next_s * 1e9) + 1)
+
+    def _enter(self, reply: Reply) -> None:
+        """It goes to the engine; vLLM 0.1.2 lets it in only after some steps."""
         delay = self._publish_model.entry_delay_steps(self.streams) if self._busy else 0
         if delay:
             self._entering.append((self._step_number + delay, reply))
@@ -93,7 +128,12 @@ class Player:
         self._due_ns = start_ns + int(step.duration_s * 1e9)
         if self.on_step is not None:
             self.on_step(step, step.duration_s)
-        self._stage(step, start_ns)
+        self._note_admission(step, start_ns)
+        self._given = tuple((sequence, sequence.finish) for sequence in step.tokens)
+        ignored = [sequence for sequence in step.finished if sequence.finish == "ignored"]
+        self._given += tuple((sequence, "ignored") for sequence in ignored)
+        if self._frontend is None:
+            self._staged = self._stage(self._given, self._due_ns)
         self._alarm.set(self._due_ns)
 
     def _rest(self) -> None:
@@ -118,8 +158,8 @@ class Player:
             self._log.write_until(now_ns() + IDLE_SLICE_NS)
             self._loop.call_later(0.002, self.write_truth_soon)
 
-    def _stage(self, step: Step, start_ns: int) -> None:
-        replies, due_ns = self.replies, self._due_ns
+    def _note_admission(self, step: Step, start_ns: int) -> None:
+        replies = self.replies
         for sequence in step.prefilled:
             reply = replies.get(sequence.seq_id)
             if reply is not None and reply.truth.admitted_ns is None:
@@ -130,28 +170,55 @@ class Player:
             reply = replies.get(sequence.seq_id)
             if reply is not None:
                 reply.truth.preempted += 1
+
+    def _stage(self, given: Given, due_ns: int) -> list[Reply]:
+        """Make the bytes of these tokens."""
+        replies = self.replies
         staged: list[Reply] = []
-        for sequence in step.tokens:
+        for sequence, finish in given:
             reply = replies.get(sequence.seq_id)
             if reply is None:
+                continue
+            if finish == "ignored":
+                reply.finish = "length"
+                if reply.prepare():
+                    staged.append(reply)
                 continue
             if reply.blocked():
                 self._blocked.append(reply)
                 continue
             reply.made += 1
             reply.due_ns = due_ns
-            if sequence.finish is not None:
-                reply.finish = sequence.finish
+            if finish is not None:
+                reply.finish = finish
             if self._wants_to_write(reply) and reply.prepare():
                 staged.append(reply)
-        for sequence in step.finished:
-            reply = replies.get(sequence.seq_id)
-            if reply is not None and sequence.finish == "ignored":
-                reply.finish = "length"
-                if reply.prepare():
-                    staged.append(reply)
         staged += [reply for reply in self._late.pop(self._step_number, ()) if reply.prepare()]
-        self._staged = staged
+        return staged
+
+    def _hand_out(self) -> None:
+        """The step has ended: its events wait for the HTTP process, first tokens behind all others."""
+        if self._frontend is None:
+            return
+        made_s = self._due_ns / 1e9
+        firsts = tuple(each for each in self._given if each[0].generated == 1)
+        others = tuple(each for each in self._given if each[0].generated != 1)
+        for given, before in ((others, 0), (firsts, len(self.replies))):
+            if given:
+                leaves_ns = int(self._frontend.read_s(made_s, before) * 1e9)
+                heapq.heappush(self._out, (leaves_ns, self._step_number * 2 + bool(before), given))
+        if self._out:
+            self._out_alarm.set(self._out[0][0])
+
+    def _send_out(self) -> None:
+        """What the HTTP process has finished by now leaves."""
+        while self._out and self._out[0][0] <= now_ns():
+            leaves_ns, _, given = heapq.heappop(self._out)
+            for reply in self._stage(given, leaves_ns):
+                self.lateness.event(max(0, reply.put() - leaves_ns))
+            self._feed_blocked()
+        if self._out:
+            self._out_alarm.set(self._out[0][0])
 
     def _wants_to_write(self, reply: Reply) -> bool:
         """Every step, but for vLLM 0.1.2, whose streams see only some of them."""
@@ -179,10 +246,11 @@ class Player:
             return
         self.lateness.step(now - due_ns)
         add = self.lateness.event
+        self._hand_out()
         staged, self._staged = self._staged, []
         for reply in staged:
             add(reply.put() - due_ns)
-        if self._blocked:
+        if self._blocked and self._frontend is None:
             self._feed_blocked()
         if self._entering:
             self._let_in()
@@ -212,6 +280,7 @@ class Player:
     def stop(self) -> None:
         """Shut down: open replies break off and are logged as stopped."""
         self._busy = False
-        self._alarm.close()
+        for alarm in (self._alarm, self._frontend_alarm, self._out_alarm):
+            alarm.close()
         for reply in [*self.replies.values(), *(reply for _, reply in self._entering)]:
             reply.stop()

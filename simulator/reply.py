@@ -238,6 +238,12 @@ class Reply:
 
     # -- the end -------------------------------------------------------------------------------
 
+    def _untie(self) -> None:
+        """No cycles stay behind: the collector is off while anything is being served (simulator/serve.py)."""
+        self.exchange.on_gone = self.exchange.on_drained = None
+        del self.encoder
+        self.head = None
+
     def _gone(self) -> None:
         self._end("client_gone")
 
@@ -257,5 +263,6 @@ class Reply:
         truth.finish = self.finish
         truth.tokens = self.sent
         truth.bytes_out = self.exchange.bytes_out
+        self._untie()
         if self.on_over is not None:
             self.on_over(self)

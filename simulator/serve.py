@@ -17,6 +17,8 @@ from simulator.options import Options, OptionsError, parse_options
 from simulator.server import Server
 from simulator.truth import TruthLog
 
+COLLECT_EVERY_S = 5.0
+
 
 def main(arguments: list[str]) -> int:
     """Run until SIGINT or SIGTERM; 2 on wrong options."""
@@ -68,9 +70,13 @@ async def _serve(options: Options) -> int:
         loop.add_signal_handler(number, stopped.set)
     gc.collect()
     gc.freeze()
-    gc.set_threshold(50_000, 50, 50)
+    gc.disable()
     print("simulator: ready", flush=True)
-    await stopped.wait()
+    while not stopped.is_set():
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stopped.wait(), COLLECT_EVERY_S)
+        if not any(server.open_requests for server in servers):
+            gc.collect()
     _stop(servers, listeners, log)
     return 0
 

@@ -128,6 +128,11 @@ class Server:
         except Refused as refused:
             self._refuse(exchange, truth, refused.whole)
             return
+        except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
+            facts = {"message": f"simulator: no reader for {request.body[:200]!r}", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(facts)
+            self._refuse(exchange, truth, self.speaker.failed("internal error"))
+            return
         truth.stream = ask.stream
         truth.prompt_tokens = ask.prompt_tokens
         self.open_requests += 1
@@ -178,6 +183,7 @@ class Server:
         wire = self.wire.streams[ask.endpoint]
         style = (self.wire.stop_style, wire.leading_space, wire.eos)
         length = self._draw_length()
+        ask.max_tokens = max(1, ask.max_tokens)
         if self.settings.exact:
             ask = replace(ask, ignore_eos=True, stops=(), max_tokens=min(ask.max_tokens, length))
         answer = make_answer(self._story, self._lengths, ask, length, style)

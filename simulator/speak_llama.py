@@ -177,7 +177,10 @@ class LlamaSpeaker(Speaker):
         return body
 
     def _chat(self, request: Request) -> Ask:
-        return chat_ask(self._body(request, "messages"), self.server.wire.ahead, -1)
+        body = self._body(request, "messages")
+        if not isinstance(body["messages"], list):
+            raise bad("Expected 'messages' to be an array")
+        return chat_ask(body, self.server.wire.ahead, -1)
 
     def _completion(self, request: Request) -> Ask:
         return completion_ask(self._body(request, "prompt"), -1)

@@ -10,7 +10,7 @@ import orjson
 from simulator.job import Ask
 from simulator.prompts_read import chat_texts
 from simulator.speak import message_text, stop_strings
-from simulator.words import count_tokens, token_texts
+from simulator.words import token_texts
 
 Body = dict[str, Any]
 
@@ -30,7 +30,7 @@ def chat_ask(body: Body, ahead: tuple[int, int], max_tokens: int) -> Ask:
         messages = [{"role": "user", "content": messages}]
     pairs = [
         (str(message.get("role", "user")), message_text(message.get("content")))
-        for message in messages or []
+        for message in (messages if isinstance(messages, list) else [])
         if isinstance(message, dict)
     ]
     ask = _ask("chat", body, "\n".join(text for _, text in pairs), max_tokens)
@@ -58,17 +58,17 @@ def _ask(endpoint: str, body: Body, prompt: str, max_tokens: int) -> Ask:
     options = body.get("stream_options")
     options = options if isinstance(options, dict) else {}
     usage = bool(options.get("include_usage"))
-    wanted = body.get("max_completion_tokens")
+    wanted = whole_number(body.get("max_completion_tokens"))
     if wanted is None:
-        wanted = body.get("max_tokens")
+        wanted = whole_number(body.get("max_tokens"))
     return Ask(
         endpoint=endpoint,
         prompt=prompt,
         model=str(body.get("model") or ""),
         stream=bool(body.get("stream")),
-        max_tokens=int(wanted) if wanted is not None else max_tokens,
+        max_tokens=wanted if wanted is not None else max_tokens,
         ignore_eos=bool(body.get("ignore_eos")),
-        min_tokens=int(body.get("min_tokens") or 0),
+        min_tokens=max(0, whole_number(body.get("min_tokens")) or 0),
         stops=stop_strings(body.get("stop")),
         include_usage=usage,
         continuous_usage=usage and bool(options.get("continuous_usage_stats")),
@@ -76,6 +76,11 @@ def _ask(endpoint: str, body: Body, prompt: str, max_tokens: int) -> Ask:
     )
 
 
-def words_of(text: str) -> int:
-    """Tokens of a plain text."""
-    return count_tokens(text)
+def whole_number(value: object) -> int | None:
+    """A whole number, also one written as text or as 3.0; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        return int(value)
+    except (ValueError, OverflowError):
+        return None

@@ -79,7 +79,10 @@ class OpenAiSpeaker(Speaker):
         """Further checks of one server."""
 
     def _chat(self, request: Request) -> Ask:
-        return chat_ask(self._body(request, "messages"), self.server.wire.ahead, 0)
+        body = self._body(request, "messages")
+        if not isinstance(body["messages"], list | str):
+            raise self.bad("messages: value is not a valid list", 422)
+        return chat_ask(body, self.server.wire.ahead, 0)
 
     def _completion(self, request: Request) -> Ask:
         return completion_ask(self._body(request, "prompt"), 16)

@@ -90,6 +90,8 @@ class VllmSpeaker(Speaker):
             raise _schema("missing", f"body.{needed}", "Field required", f"'<dict of {len(body)} items>'")
         for name, kind in _NUMBER_TYPES.items():
             _check_number(name, body.get(name), kind)
+            if isinstance(body.get(name), str):
+                body[name] = int(float(body[name])) if kind == "int" else float(body[name])
         self._check(body)
         return body
 

@@ -88,7 +88,12 @@ class OldVllmSpeaker(Speaker):
         except json.JSONDecodeError:
             raise Refused(CRASH) from None
         fits = isinstance(body, dict) and isinstance(body.get("model"), str) and body.get(needed) is not None
-        if not fits or not _numbers_fit(body):
+        if not fits:
+            raise Refused(CRASH)
+        body = {
+            key: value for key, value in body.items() if value is not None and key != "max_completion_tokens"
+        }
+        if not _numbers_fit(body):
             raise Refused(CRASH)
         if body["model"] != self.server.settings.model:
             raise self._error(f"The model `{body['model']}` does not exist.", 404)
@@ -97,10 +102,7 @@ class OldVllmSpeaker(Speaker):
         for name in ("echo", "suffix") if needed == "prompt" else ():
             if body.get(name):
                 raise self._error(f"{name} is not currently supported")
-        return {
-            "temperature": temperature,
-            **{key: value for key, value in body.items() if value is not None},
-        }
+        return {"temperature": temperature, **body}
 
     def _chat(self, request: Request) -> Ask:
         body = self._body(request, "messages", 0.7)
@@ -172,6 +174,9 @@ class NativeSpeaker(Speaker):
         if not isinstance(body, dict) or not isinstance(body.get("prompt"), str):
             raise Refused(CRASH)
         sampling = {key: value for key, value in body.items() if key not in ("prompt", "stream")}
+        for key in ("best_of", "logprobs"):  # these two may be null
+            if sampling.get(key) is None:
+                sampling.pop(key, None)
         if set(sampling) - SAMPLING or not _numbers_fit(sampling) or sampling_error(sampling) is not None:
             raise Refused(CRASH)
         texts = token_texts(body["prompt"])
@@ -196,8 +201,6 @@ class NativeSpeaker(Speaker):
 def _numbers_fit(body: Body) -> bool:
     whole = ("n", "best_of", "top_k", "max_tokens", "logprobs")
     real = ("temperature", "top_p", "presence_penalty", "frequency_penalty")
-    return all(is_whole_number(body[name]) for name in whole if body.get(name) is not None) and all(
-        is_whole_number(body[name]) or isinstance(body[name], float)
-        for name in real
-        if body.get(name) is not None
+    return all(is_whole_number(body[name]) for name in whole if name in body) and all(
+        is_whole_number(body[name]) or isinstance(body[name], float) for name in real if name in body
     )

@@ -140,6 +140,8 @@ class TgiReader(Speaker):
 
     def _chat(self, request: Request) -> Ask:
         body = self._body(request, "messages")
+        if not isinstance(body["messages"], list):
+            raise _shape("messages: invalid type, expected a sequence", request.body)
         return self._openai(chat_ask(body, self.server.wire.ahead, 0), body)
 
     def _completion(self, request: Request) -> Ask:
@@ -147,6 +149,12 @@ class TgiReader(Speaker):
         return self._openai(completion_ask(body, 100), body)
 
     def _openai(self, ask: Ask, body: Body) -> Ask:
+        for name in ("max_tokens", "temperature", "top_p", "seed"):
+            value = body.get(name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+                raise _shape(f"{name}: invalid type", b"")
+        if ask.max_tokens < 0:
+            raise _shape("max_tokens: invalid value, expected u32", b"")
         self._overload(ask.stream, ask.endpoint)
         ask.ignore_eos = False
         ask.continuous_usage = False
