@@ -12,6 +12,7 @@ from chatload.report.aggregate import failure_code, is_failed
 from chatload.report.caveats import LATE_MS, caveats
 from chatload.report.distribution import PERCENTILES
 from chatload.report.layout import indented, number, plural, seconds, section, share, statistic, table
+from chatload.report.levels import levels_section
 from chatload.report.listeners import aggregate_report, sample_reply, slowest_turns
 from chatload.report.untrusted import one_line
 from chatload.report.verdict_words import slo_section
@@ -219,6 +220,7 @@ PARTS: tuple[Callable[[Run, Summary], list[str]], ...] = (
     aggregate_report,
     _system,
     _groups,
+    levels_section,
     _stalls,
     _failures,
     slowest_turns,

@@ -1,0 +1,69 @@
+"""A sweep over fixed concurrency: tokens/s of all, and of each user, against requests in flight."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from matplotlib.figure import Figure
+
+from chatload.record.journal import Run
+from chatload.report.levels import levels_of
+from plots.style import frame, looks, nothing, plain_number, thousands
+
+TITLE = "How much more does the server deliver when more users share it?"
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """Somebody else's totals: requests in flight → tokens/s of all."""
+
+    name: str
+    totals: Mapping[int, float]
+
+
+def draw(runs: Sequence[Run], figure: Figure, references: Sequence[Reference] = ()) -> None:
+    """Two panels over the level: tokens/s in total, and a level's total / level."""
+    figure.set_size_inches(9.5, 4.8)
+    total, each = figure.subplots(1, 2)
+    every = {place for reference in references for place in reference.totals}
+    for run, look in zip(runs, looks(runs), strict=True):
+        rows = [row for row in levels_of(run) if row.tokens_per_s]
+        if not rows:
+            total.plot([], [], color=look.colour, linestyle=look.line, label=f"{look.name}: no levels")
+            continue
+        every |= {row.in_flight for row in rows}
+        style = {"color": look.colour, "linestyle": look.line, "marker": look.marker}
+        places = [row.in_flight for row in rows]
+        total.plot(places, [row.tokens_per_s for row in rows], label=look.name, **style)
+        each.plot(places, [row.a_user for row in rows], **style)
+    for reference in references:
+        places = sorted(reference.totals)
+        hollow = {
+            "linestyle": "none",
+            "marker": "o",
+            "markersize": 11,
+            "markerfacecolor": "none",
+            "color": "#000000",
+        }
+        total.plot(places, [reference.totals[place] for place in places], label=reference.name, **hollow)
+        each.plot(places, [reference.totals[place] / place for place in places], **hollow)
+    for axes, words in (
+        (total, "tokens/s of all users together"),
+        (each, "tokens/s of one user: total / in flight"),
+    ):
+        axes.set_title(words)
+        axes.set_xlabel("requests in flight")
+        axes.set_ylim(
+            0, 1.08 * max((max(line.get_ydata(), default=0) for line in axes.lines), default=0) or 1.0
+        )
+        thousands(axes.yaxis)
+        if every:
+            axes.set_xscale("log", base=2)
+            axes.set_xticks(sorted(every), [plain_number(level) for level in sorted(every)])
+            axes.minorticks_off()
+        else:
+            nothing(axes, "no levels in these runs")
+    frame(
+        figure, total, TITLE, "Each level from its first request due to its last answered. Good turns only."
+    )
