@@ -3,11 +3,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test check golden format real jmeter-check clean help
+.PHONY: ab demo test check golden format real jmeter-check clean help
 
 help:
 	@echo "make demo    100 chat users against two simulated servers, side by side, with plots"
 	@echo "make test    all tests"
+	@echo "make ab      A/B: A=http://old:8000 B=http://new:8000 [CONFIG=scenarios/…] [ROUNDS=4]"
 	@echo "make real    a real llama.cpp server on this CPU, 8 users"
 	@echo "make article  the article's study against simulated vLLM 0.1.2 and TGI 0.9.3, its tables beside ours"
 	@echo "make check   ruff, mypy --strict, tests"
@@ -49,6 +50,9 @@ real: $(VENV)/run.stamp
 
 jmeter-check: $(VENV)/test.stamp
 	CHATLOAD_JMETER=1 $(BIN)/python -m pytest -q -rs tests/jmeter/test_with_jmeter.py
+
+ab: $(VENV)/run.stamp
+	$(BIN)/python -m chatload ab --host-a $(A) --host-b $(B) --config $(or $(CONFIG),scenarios/chat-100.toml) --rounds $(or $(ROUNDS),4)
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
+from chatload.ab import ab
 from chatload.demo import demo
 from chatload.errors import UsageError
 from chatload.interchange.command import export
@@ -19,6 +20,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "report": report,
     "compare": compare,
     "check": check,
+    "ab": ab,
     "demo": demo,
     "import-jmx": import_jmx,
     "export": export,

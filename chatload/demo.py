@@ -17,6 +17,7 @@ from pathlib import Path
 from types import FrameType
 
 from chatload.errors import UsageError
+from chatload.processes import end, run_to_end
 
 SERVERS = ("vllm", "tgi")
 READY_S = 20.0
@@ -44,8 +45,8 @@ def demo(arguments: Sequence[str]) -> int:
                     _say(f"the run against {server} ended with exit code {code}")
                     return code
         runs = [str(folder / server) for server in SERVERS]
-        _run([sys.executable, "-m", "chatload", "report", *runs])
-        _run([sys.executable, "-m", "plots", *runs, "--out", str(folder / "plots")])
+        run_to_end([sys.executable, "-m", "chatload", "report", *runs])
+        run_to_end([sys.executable, "-m", "plots", *runs, "--out", str(folder / "plots")])
     except KeyboardInterrupt:
         _say(f"stopped; what was finished is in {folder}")
         return 130
@@ -67,7 +68,7 @@ def simulated_servers(port_base: int, truth: Path) -> Iterator[None]:
         _wait_until_ready(process, log)
         yield
     finally:
-        _end(process)
+        end(process)
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], log: Path) -> None:
@@ -82,30 +83,7 @@ def _wait_until_ready(process: subprocess.Popen[bytes], log: Path) -> None:
 def _load(config: str, server: str, port: int, out: Path) -> int:
     command = [sys.executable, "-m", "locust", "--config", config, "--host", f"http://127.0.0.1:{port}"]
     command += ["--server", server, "--out", str(out), "--loglevel", "WARNING"]
-    return _run(command)
-
-
-def _run(command: Sequence[str]) -> int:
-    process = subprocess.Popen(command)
-    try:
-        return process.wait()
-    except KeyboardInterrupt:
-        # Locust got the Ctrl-C of the terminal too; a SIGTERM came to us alone, so pass it on either way.
-        process.send_signal(signal.SIGTERM)
-        process.wait(timeout=20)
-        raise
-    finally:
-        _end(process)
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        process.terminate()
-        try:
-            process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+    return run_to_end(command)
 
 
 def _stop(signum: int, frame: FrameType | None) -> None:
