@@ -26,11 +26,16 @@ DEFAULT_RULE = StallRule()
 
 def stalls_ms(turn: Turn, rule: StallRule = DEFAULT_RULE) -> list[float]:
     """The turn's stalls, in ms, in order."""
-    if not turn.gaps_us:
+    if not turn.gaps_us or max(turn.gaps_us) <= min(rule.limit_s, rule.floor_s) * 1e6:
         return []
-    usual_us = median(turn.gaps_us)
-    limit_us = min(rule.limit_s * 1e6, max(rule.factor * usual_us, rule.floor_s * 1e6))
+    limit_us = stall_limit_us(turn, rule)
     return [gap / 1000.0 for gap in turn.gaps_us if gap > limit_us]
+
+
+def stall_limit_us(turn: Turn, rule: StallRule = DEFAULT_RULE) -> float:
+    """The gap in µs over which a gap of this turn is a stall. The turn must have gaps."""
+    usual_us = median(turn.gaps_us)
+    return min(rule.limit_s * 1e6, max(rule.factor * usual_us, rule.floor_s * 1e6))
 
 
 def reading_underrun_ms(turn: Turn, reader_tokens_per_s: float = 10.0) -> float | None:

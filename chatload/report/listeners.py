@@ -15,17 +15,25 @@ from chatload.turn import Turn
 
 Summary = Mapping[str, Any]
 SLOWEST = 5
+SLOWEST_BY = (("first byte", first_byte_ms), ("TTFT", ttft_ms))
+ELAPSED = "whole turns in ms, failed ones included"
 SAMPLE_LINES = 40
 
 
 def aggregate_report(run: Run, summary: Summary) -> list[str]:
     """JMeter's Aggregate Report, one row: all samples, failures too, elapsed = the whole turn."""
+    rows = aggregate_rows(run, summary)
+    return section(f"Aggregate report: {ELAPSED}", table(rows, left=0, gap=1)) if rows else []
+
+
+def aggregate_rows(run: Run, summary: Summary) -> list[list[str]]:
+    """Head and the one row of the aggregate report; nothing without turns."""
     turns = [turn for turn in run.turns if turn.ok or is_failed(turn)]
     if not turns:
         return []
     elapsed = describe((turn.end_ns - (turn.sent_ns or turn.due_ns)) / 1e6 for turn in turns)
     length_s, kilobytes = summary["seconds"], sum(turn.bytes for turn in turns) / 1024
-    rows = [
+    return [
         ["turns", "mean", "median", "90 %", "95 %", "99 %", "min", "max", "failed", "turns/s", "KB/s"],
         [
             f"{len(turns):,}",
@@ -35,33 +43,26 @@ def aggregate_report(run: Run, summary: Summary) -> list[str]:
             number(kilobytes / length_s if length_s else None),
         ],
     ]
-    title = "Aggregate report: whole turns in ms, failed ones included"
-    return section(title, table(rows, left=0, gap=1))
 
 
 def slowest_turns(run: Run, summary: Summary) -> list[str]:
     """JMeter's View Results in Table, the largest only: by first byte, which it calls Latency, and by TTFT."""
     lines = []
-    for words, of in (("first byte", first_byte_ms), ("TTFT", ttft_ms)):
-        timed = [(value, turn) for turn in run.turns if turn.ok and (value := of(turn)) is not None]
-        timed.sort(key=lambda pair: -pair[0])
-        if timed:
-            rows = [
-                [
-                    "user",
-                    "turn",
-                    "at s",
-                    "first byte ms",
-                    "TTFT ms",
-                    "E2E ms",
-                    "tokens",
-                    "tokens/s",
-                    "request",
-                ]
-            ]
-            rows += [_row(turn, run.turns[0].due_ns) for _, turn in timed[:SLOWEST]]
+    for words, of in SLOWEST_BY:
+        rows = slowest_rows(run, of)
+        if rows:
             lines += section(f"Slowest good turns by {words}", table(rows, left=0, gap=1))
     return lines
+
+
+def slowest_rows(run: Run, of: Callable[[Turn], float | None]) -> list[list[str]]:
+    """Head and the slowest good turns, the worst first; nothing where no turn has the number."""
+    timed = [(value, turn) for turn in run.turns if turn.ok and (value := of(turn)) is not None]
+    timed.sort(key=lambda pair: -pair[0])
+    if not timed:
+        return []
+    head = ["user", "turn", "at s", "first byte ms", "TTFT ms", "E2E ms", "tokens", "tokens/s", "request"]
+    return [head, *(_row(turn, run.turns[0].due_ns) for _, turn in timed[:SLOWEST])]
 
 
 def _row(turn: Turn, start_ns: int) -> list[str]:

@@ -135,8 +135,8 @@ def _interval(found: Summary, name: str) -> str:
     return "n too small" if interval is None else f"{number(interval[0])}…{number(interval[1])}"
 
 
-def _conditions(runs: Sequence[Run], names: Sequence[str]) -> list[str]:
-    """What was not alike, so that a difference may have another cause than the server."""
+def differences(runs: Sequence[Run], names: Sequence[str]) -> list[str]:
+    """What was not alike, so that a difference may have another cause than the server: one line each."""
     differing = []
     for words, of in CONDITIONS:
         seen = [of(run.manifest) for run in runs]
@@ -145,6 +145,11 @@ def _conditions(runs: Sequence[Run], names: Sequence[str]) -> list[str]:
                 f"{name}: {one_line(value, 60)}" for name, value in zip(names, seen, strict=True)
             )
             differing.append(f"{words} ({told})")
+    return differing
+
+
+def _conditions(runs: Sequence[Run], names: Sequence[str]) -> list[str]:
+    differing = differences(runs, names)
     if not differing:
         return []
     lines = ["", "Not alike: a difference may come from here"]

@@ -1,0 +1,217 @@
+"""The parts of report.html for one run, top to bottom: each takes run and summary, returns markup or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from chatload.errors import CODES
+from chatload.record.journal import Run
+from chatload.report.aggregate import failure_code, is_failed
+from chatload.report.caveats import caveats
+from chatload.report.layout import number, plural, seconds, share, statistic
+from chatload.report.listeners import ELAPSED, SLOWEST_BY, aggregate_rows, slowest_rows
+from chatload.report.markup import Html, joined, table, tag
+from chatload.report.text import METRICS, STATISTICS
+from chatload.report.untrusted import one_line
+from chatload.report.verdict_words import interval_words, remark, value_words
+
+Summary = Mapping[str, Any]
+INTERVALS_OF = ("p50", "p95", "p99")
+ABSENT = "–"
+
+
+def trust(run: Run, summary: Summary) -> Html:
+    """What to doubt, and what was certified."""
+    doubts = caveats(run, summary)
+    certificate = run.manifest.get("certificate")
+    told = certificate.get("words") if isinstance(certificate, Mapping) else certificate
+    proof = tag(
+        "p",
+        one_line(told, 300) if told else "Accuracy of this client: no certificate was named.",
+        class_="note",
+    )
+    if not doubts:
+        return tag("section", tag("h2", "No doubts found"), proof, class_="box good", id="trust")
+    title = f"{plural(len(doubts), 'doubt')} about this run"
+    items = tag("ul", *(tag("li", words) for words in doubts))
+    return tag("section", tag("h2", title), items, proof, class_="box warn", id="trust")
+
+
+def slos(run: Run, summary: Summary) -> Html | None:
+    """What was asked and what became of it."""
+    judged = summary.get("slo") or []
+    if not judged:
+        return None
+    rows: list[list[object]] = [["verdict", "SLO", "measured", "95 % interval", ""]]
+    rows += [
+        [one["verdict"], one["slo"], value_words(one), interval_words(one) or ABSENT, remark(one)]
+        for one in judged
+    ]
+    found = {one["verdict"] for one in judged}
+    look = "bad" if "missed" in found else "warn" if "undecided" in found else "good"
+    good = summary.get("goodput")
+    words = None
+    if good and good["turns"] is not None:
+        turns, conversations = f"{100 * good['turns']:.1f} %", f"{100 * good['conversations']:.1f} %"
+        kept = ", ".join(good["limits"])
+        words = tag(
+            "p", f"Goodput: {turns} of the turns and {conversations} of the conversations kept {kept}."
+        )
+    return tag(
+        "section",
+        tag("h2", "Service level objectives"),
+        table(rows, left=2),
+        words,
+        class_=f"box {look}",
+        id="slo",
+    )
+
+
+def cards(run: Run, summary: Summary) -> Html | None:
+    """The headline numbers, each with the interval it may be believed to."""
+    if not summary["succeeded"]:
+        return None
+    steady, stalls = summary["steady"] or {}, summary["stalls"]
+    failed = sum(summary["failed"].values())
+    speed = steady.get("tokens_per_s")
+    whole = "all users in" if speed is not None else "whole run"
+    lowest = number(summary["felt_tokens_per_s"]["min"])
+    found = [
+        _card("TTFT p95", *_sure(summary, "ttft_ms", "p95", " ms")),
+        _card("TTFT p50", *_sure(summary, "ttft_ms", "p50", " ms")),
+        _card("first byte p95", *_sure(summary, "first_byte_ms", "p95", " ms", "what JMeter calls Latency")),
+        _card("felt speed p50", *_sure(summary, "felt_tokens_per_s", "p50", " tokens/s", f"slowest turn {lowest}")),
+        _card("decode speed p50", *_sure(summary, "decode_tokens_per_s", "p50", " tokens/s")),
+        _card("server", number(speed if speed is not None else summary["tokens_per_s"]), " tokens/s", whole),
+        _card("failed turns", f"{failed:,}", f" of {summary['turns']:,}", "of all held" if failed else "every one good",
+              "bad" if failed else "good"),
+        _card("replies with a stall", share(stalls["replies"], summary["succeeded"]), "",
+              f"longest silence {seconds(summary['max_gap_ms']['max'])}", "warn" if stalls["count"] else ""),
+    ]  # fmt: skip
+    return tag("div", *found, class_="cards")
+
+
+def _sure(summary: Summary, key: str, name: str, unit: str, else_words: str = "") -> tuple[str, str, str]:
+    found = summary[key]
+    interval = (found.get("interval") or {}).get(name)
+    words = "" if interval is None else f"95 %: {number(interval[0])} … {number(interval[1])}"
+    both = f"{else_words}; {words}" if else_words and words else else_words or words
+    return statistic(found, name), unit, both or "too few turns for an interval"
+
+
+def _card(name: str, value: str, unit: str, words: str, look: str = "") -> Html:
+    return tag("div", tag("span", name, class_="name"), tag("b", value, tag("small", unit)), tag("span", words),
+               class_=f"card {look}".strip())  # fmt: skip
+
+
+def distributions(run: Run, summary: Summary) -> Html | None:
+    """Every metric of the good turns, and how sure its percentiles are."""
+    rows: list[list[object]] = [["", "unit", *STATISTICS]]
+    sure: list[list[object]] = [["", "unit", *INTERVALS_OF]]
+    for words, unit, key in METRICS:
+        found = summary[key]
+        if not found or not found["n"]:
+            continue
+        rows.append([words, unit, *(statistic(found, name) for name in STATISTICS)])
+        intervals = found.get("interval")
+        if intervals:
+            sure.append([words, unit, *(_between(intervals.get(name)) for name in INTERVALS_OF)])
+    if len(rows) == 1:
+        return None
+    parts: list[Html | None] = [
+        tag("h2", f"Good turns ({summary['succeeded']:,})", id="turns"),
+        table(rows, left=2),
+    ]
+    if sum(summary["failed"].values()):
+        parts.append(_endless(summary))
+    if len(sure) > 1:
+        parts.append(
+            table(sure, left=2, caption="95 % intervals of the percentiles, turns taken as independent")
+        )
+    return joined(parts)
+
+
+def _between(interval: list[float] | None) -> str:
+    return "n too small" if interval is None else f"{number(interval[0])} … {number(interval[1])}"
+
+
+def _endless(summary: Summary) -> Html:
+    rows: list[list[object]] = [["", "unit", "p50", "p90", "p95", "p99"]]
+    for words, key in (("TTFT", "ttft_ms"), ("E2E", "e2e_ms")):
+        found = summary["with_failures"][key]
+        cells = ["endless" if found[name] is None else statistic(found, name) for name in rows[0][2:]]  # type: ignore[arg-type]
+        rows.append([words, "ms", *cells])
+    return table(rows, left=2, caption="With each failed turn as endless")
+
+
+def system(run: Run, summary: Summary) -> Html | None:
+    """The server as a whole, and the parts of a run where it has some."""
+    if not summary["turns"]:
+        return None
+    steady = summary["steady"] or {}
+    rows: list[list[object]] = [["", "unit", "whole run", "all users in"]]
+    rows += [
+        [words, unit, number(summary[key]), number(steady.get(key))]
+        for words, unit, key in (
+            ("length", "s", "seconds"), ("good turns", "1/s", "requests_per_s"), ("output", "tokens/s", "tokens_per_s"),
+        )
+    ]  # fmt: skip
+    told = (
+        ""
+        if summary["conversations"] is None
+        else f", {plural(summary['conversations'], 'complete conversation')}"
+    )
+    parts = [tag("h2", "The server as a whole", id="system"), table(rows, left=2),
+             tag("p", f"{plural(summary['tokens'], 'token')}{told}.", class_="note"), _groups(summary)]  # fmt: skip
+    return joined(parts)
+
+
+def _groups(summary: Summary) -> Html | None:
+    if not summary["groups"]:
+        return None
+    rows: list[list[object]] = [
+        [
+            "",
+            "good turns",
+            "tokens/s",
+            "decode p50",
+            "felt mean",
+            "felt lowest",
+            "TTFT p50, ms",
+            "TTFT max, ms",
+        ]
+    ]
+    for name, part in summary["groups"].items():
+        decode, felt, ttft = part["decode_tokens_per_s"], part["felt_tokens_per_s"], part["ttft_ms"]
+        rows.append([
+            name, f"{part['succeeded']:,}", number(part["tokens_per_s"]), statistic(decode, "p50"),
+            number(felt["mean"]), number(felt["min"]), statistic(ttft, "p50"), number(ttft["max"]),
+        ])  # fmt: skip
+    return table(rows, caption="Parts of the run: tokens/s of all, then of one user")
+
+
+def listeners(run: Run, summary: Summary) -> Html | None:
+    """JMeter's aggregate report, and the slowest turns."""
+    rows = aggregate_rows(run, summary)
+    if not rows:
+        return None
+    parts = [tag("h2", "Aggregate report", id="aggregate"), table(rows, left=0, caption=ELAPSED)]
+    for words, of in SLOWEST_BY:
+        slowest = slowest_rows(run, of)
+        if slowest:
+            parts += [tag("h3", f"Slowest good turns by {words}"), table(slowest, left=0)]
+    return joined(parts)
+
+
+def failures(run: Run, summary: Summary) -> Html | None:
+    """Failed turns by code, each with one example in the server's words."""
+    if not summary["failed"]:
+        return None
+    rows: list[list[object]] = [["code", "meaning", "one example", "turns", "share"]]
+    for code, n in summary["failed"].items():
+        example = next(turn for turn in run.turns if is_failed(turn) and failure_code(turn) == code)
+        words = f"user {example.user} turn {example.turn}: {one_line(example.detail or 'no detail', 300)}"
+        meaning = CODES.get(code, "a code this version does not know")
+        rows.append([one_line(code, 40), meaning, words, f"{n:,}", share(n, summary["turns"])])
+    return joined([tag("h2", "Failures", id="failures"), tag("div", table(rows, left=3), class_="wrap")])
