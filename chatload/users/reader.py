@@ -26,6 +26,7 @@ from geventhttpclient.response import HTTPParseError, HTTPResponse
 from chatload.clock import now_ns, wall_offset_ns
 from chatload.errors import TurnError
 from chatload.users.connection import SO_TIMESTAMPNS, Connection
+from chatload.wire.chunked import whole_chunks
 
 WAKE_AT_BYTES = 64 * 1024
 """Parked bytes at which the user's greenlet is woken to decode: bounds the memory of a long answer."""
@@ -65,6 +66,7 @@ class ReplyStream:
         self.eager = False  # True: wake the user's greenlet at every read
         self.on_wake: Callable[[], None] = _nothing
         self._message = _Message()
+        self._between_chunks = False
         self._parked: deque[bytes] = deque()
         self._parked_bytes = 0
         self._woken = gevent.event.Event()
@@ -112,6 +114,12 @@ class ReplyStream:
 
     def feed(self, data: bytes, at_ns: int) -> None:
         """Take one socket read in; empty data means the server closed."""
+        if self._between_chunks:
+            body = whole_chunks(data)
+            if body is not None:
+                self._park(body, at_ns)
+                return
+            self._between_chunks = False
         message = self._message
         try:
             message.feed(data)
@@ -120,22 +128,28 @@ class ReplyStream:
             return
         if self.headers_ns is None and message.headers_complete and message.get_code() >= 200:
             self.headers_ns = at_ns
+            chunked = self.header("transfer-encoding").lower() == "chunked"
+            self._between_chunks = chunked and data.endswith(b"\r\n\r\n") and not message.pieces
         if message.pieces:
             body = b"".join(message.pieces) if len(message.pieces) > 1 else message.pieces[0]
             message.pieces = []
-            self.stamps.append(at_ns)
-            self.bytes += len(body)
-            self._parked.append(body)
-            self._parked_bytes += len(body)
-            if self.bytes > LARGEST_REPLY_BYTES:
-                self.fail(TurnError("bad_wire", f"reply of more than {LARGEST_REPLY_BYTES} bytes"))
+            self._park(body, at_ns)
         if message.message_complete and self.headers_ns is not None:
             self.complete = True
             self.ended_ns = at_ns
             self._woken.set()
         elif not data:
             self.fail(TurnError("truncated", f"server closed the connection after {self.bytes} body bytes"))
-        elif self.eager or self._parked_bytes >= WAKE_AT_BYTES:
+
+    def _park(self, body: bytes, at_ns: int) -> None:
+        size = len(body)
+        self.stamps.append(at_ns)
+        self.bytes += size
+        self._parked.append(body)
+        self._parked_bytes += size
+        if self.eager or self._parked_bytes >= WAKE_AT_BYTES:
+            if self.bytes > LARGEST_REPLY_BYTES:
+                self.fail(TurnError("bad_wire", f"reply of more than {LARGEST_REPLY_BYTES} bytes"))
             self._woken.set()
 
     def _fail_parse(self, data: bytes, error: HTTPParseError) -> None:
