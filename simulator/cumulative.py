@@ -43,7 +43,7 @@ class CumulativeEncoder:
         data = b"".join(http_chunk(b"".join(event[0] for event in group)) for group in groups)
         return data, tuple((event[1], event[2]) for group in groups for event in group)
 
-    def error(self, message: str) -> list[list[Event]]:
+    def error(self) -> list[list[Event]]:
         """There is no error frame: the body just breaks off."""
         return []
 

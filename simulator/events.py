@@ -92,10 +92,12 @@ class SseEncoder:
         data = b"".join(http_chunk(b"".join(event[0] for event in group)) for group in groups if group)
         return data, tuple((event[1], event[2]) for group in groups for event in group)
 
-    def error(self, message: str) -> list[list[Event]]:
-        """An error inside the stream, as this server words it, and what follows it."""
-        self._values["message"] = orjson.dumps(message)
-        self._values["raw_message"] = message.encode()
+    def error(self) -> list[list[Event]]:
+        """An error inside the stream, as this server words it, and what follows it; empty: it just breaks off."""
+        if not self.wire.error:
+            return []
+        self._values["message"] = orjson.dumps(self.wire.error_words)
+        self._values["raw_message"] = self.wire.error_words.encode()
         groups = [[(self._template(self.wire.error).fill(self._values), 0, "error")]]
         if self.wire.error_done and self.wire.done_when != "never":
             groups.append([self._done()])

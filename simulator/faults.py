@@ -11,6 +11,7 @@ KINDS: dict[str, tuple[str, float] | None] = {
     "truncate": ("after how many tokens", 3),
     "stall": ("seconds", 2),
     "error": ("after how many tokens", 3),
+    "batch-error": ("after how many tokens (all streams of the batch fail with it, as TGI's do)", 3),
     "429": ("Retry-After in seconds (-1: no such header)", -1),
     "503": None,
     "slow-headers": ("seconds", 2),

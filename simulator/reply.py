@@ -15,7 +15,7 @@ from simulator.sequence import Sequence
 from simulator.truth import Marks, Truth, now_ns
 
 LAST_CHUNK = b"0\r\n\r\n"
-BREAKING = ("reset", "truncate", "error", "abort")
+BREAKING = ("reset", "truncate", "error", "batch-error", "abort")
 GARBLING = ("bad-json", "huge-event")
 
 
@@ -26,7 +26,7 @@ class Encoder(Protocol):
     def role_early(self) -> list[list[Event]]: ...
     def encode(self, first: int, count: int, finish: str | None) -> tuple[bytes, Marks]: ...
     def pack(self, groups: list[list[Event]]) -> tuple[bytes, Marks]: ...
-    def error(self, message: str) -> list[list[Event]]: ...
+    def error(self) -> list[list[Event]]: ...
     def broken(self, first: int) -> list[list[Event]]: ...
     def huge(self, first: int, size: int) -> list[list[Event]]: ...
 
@@ -60,7 +60,9 @@ class Reply:
         self.first_token_ns: int | None = None
         self.close_after = False
         self.on_over: Callable[[Reply], None] | None = None
+        self.on_batch_failure: Callable[[Reply], None] | None = None
         self._held = False
+        self._struck = fault.kind if fault else None
         self._staged = b""
         self._marks: Marks = ()
         self._after: str | None = None
@@ -176,15 +178,30 @@ class Reply:
             parts.append(encoder.pack(bad))
             if self.finish is not None:
                 parts.append(encoder.encode(self.made, 0, self.finish))
-        elif kind == "error":
-            errors = encoder.error("simulated fault: the engine failed")
-            parts.append(encoder.pack(errors))
-            self._after = "finish" if errors else "truncate"
-            self.finish = "error"
+        elif kind in ("error", "batch-error"):
+            parts.append(self._prepare_error())
+            if kind == "batch-error" and self.on_batch_failure is not None:
+                self.on_batch_failure(self)
         else:
             self._after = kind
         self._staged = b"".join(part[0] for part in parts)
         self._marks = tuple(mark for part in parts for mark in part[1])
+
+    def _prepare_error(self) -> tuple[bytes, Marks]:
+        errors = self.encoder.error()
+        self._after = "finish" if errors else "truncate"
+        self.finish = "error"
+        return self.encoder.pack(errors)
+
+    def fail(self, kind: str) -> None:
+        """The batch has failed: this stream ends with the error too."""
+        if self.over or self._after is not None:
+            return
+        self.truth.fault = kind
+        self._struck = kind
+        self._held = False
+        self._staged, self._marks = self._prepare_error()
+        self.put()
 
     def put(self) -> int:
         """Send what was prepared; the stamp of the send."""
@@ -212,13 +229,8 @@ class Reply:
     def _break(self) -> None:
         """The end, tidy or not."""
         after = self._after
-        struck = self.fault is not None and self.fault.kind in (*BREAKING, "stall", *GARBLING)
         if after == "finish":
-            ended = (
-                f"fault:{self.fault.kind}"
-                if struck and self.fault and self.finish in ("error", "abort")
-                else "complete"
-            )
+            ended = f"fault:{self._struck}" if self.finish in ("error", "abort") else "complete"
             self._end(ended)
             if self.fault is not None and self.fault.kind == "idle-close":
                 self.exchange.close_idle_after(self.fault.arg)

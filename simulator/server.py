@@ -228,6 +228,7 @@ class Server:
             head = Head(200, wire.content_type or None, None, extra, close)
             reply.head = lambda: head.encode(self.wire.heads, self.wire.vary)
         reply.on_over = self._over
+        reply.on_batch_failure = self._fail_batch
         return reply
 
     def _over(self, reply: Reply) -> None:
@@ -235,6 +236,12 @@ class Server:
         self.player.leave(reply)
         self.stats.over(reply)
         self._log_one(reply.truth, self.stats.settle_one)
+
+    def _fail_batch(self, first: Reply) -> None:
+        """A failed step fails everyone who was in it."""
+        batch = [reply for reply in self.player.replies.values() if reply.made and reply is not first]
+        for reply in batch:
+            asyncio.get_running_loop().call_soon(reply.fail, "batch-error")
 
     def _draw_length(self) -> int:
         """A log-normal answer length with the wanted mean and standard deviation."""

@@ -49,6 +49,7 @@ class StreamWire:
     leading_space: bool = False
     error: str = ""
     error_done: bool = True
+    error_words: str = "Internal server error"
     finish_words: Mapping[str, str] | None = None
     content_type: str = "text/event-stream; charset=utf-8"
     head_extra: tuple[str, ...] = ()

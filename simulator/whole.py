@@ -44,9 +44,9 @@ class WholeEncoder:
         events = [event for group in groups for event in group]
         return b"".join(event[0] for event in events), tuple((event[1], event[2]) for event in events)
 
-    def error(self, message: str) -> list[list[Event]]:
+    def error(self) -> list[list[Event]]:
         """An HTTP error instead of the answer."""
-        whole = self._server.speaker.failed(message)
+        whole = self._server.speaker.failed("Internal server error")
         self._reply().truth.status = whole.status
         return [[(whole.encode(self._server, self._close), 0, "error")]]
 

@@ -9,6 +9,7 @@ from simulator.words import EOS_SHOWN
 
 _WORDS = {"stop": "eos_token", "stop_string": "stop_sequence", "length": "length"}
 _OPENAI_WORDS = {"stop": "stop", "stop_string": "stop_sequence", "length": "length"}
+_FAILED = "Request failed during generation: Server error: CUDA out of memory"
 _COMPUTE = ("x-compute-type: gpu+optimized", "x-compute-characters: {characters}")
 
 
@@ -23,6 +24,7 @@ def _native(index: str, prefix: str) -> StreamWire:
         done_when="never",
         finish_words=_WORDS,
         error='{"error":<message>,"error_type":"<error_type>"}',
+        error_words=_FAILED,
         content_type="text/event-stream",
         head_extra=_COMPUTE,
     )
@@ -43,6 +45,7 @@ _OPENAI_CHAT = StreamWire(
     one_token_events=True,
     finish_words=_OPENAI_WORDS,
     error=_ERROR,
+    error_words=_FAILED,
     content_type="text/event-stream",
     head_extra=_COMPUTE,
 )
@@ -56,6 +59,7 @@ _OPENAI_TEXT = StreamWire(
     leading_space=True,
     finish_words=_OPENAI_WORDS,
     error=_ERROR,
+    error_words=_FAILED,
     content_type="text/event-stream",
     head_extra=_COMPUTE,
 )

@@ -77,13 +77,11 @@ _OLD_CHAT = StreamWire(
     token=_OLD % ("<text>", "null"),
     finish=_OLD % ("", '"<finish>"'),
     done_when="every-step",
-    error='{"object": "error", "message": <message>, "type": "internal_server_error", "param": null, "code": null}',
 )
 _OLD_COMPLETION = StreamWire(
     token=_OLD_TEXT % ("<text>", "null"),
     finish=_OLD_TEXT % ("", '"<finish>"'),
     done_when="every-step",
-    error=_OLD_CHAT.error,
 )
 _NATIVE = StreamWire(token="", error="", content_type="", leading_space=False, ascii_only=True)
 

@@ -79,6 +79,29 @@ def test_in_band_error(simulate: Start, speak: str, ending: bytes) -> None:
     assert line["ended"] == "fault:error"
 
 
+def test_vllm_012_just_breaks_off(simulate: Start) -> None:
+    reply, line = struck(simulate, "error:1:2", "vllm-0.1.2")
+    assert not reply.endswith(b"0\r\n\r\n")
+    assert line["ended"] == "fault:truncate"
+
+
+def test_a_failing_batch_takes_everyone_with_it(simulate: Start) -> None:
+    simulator = simulate(
+        "--speak", "tgi-0.9.3", "--fault", "batch-error:0.3:20", "--answer-tokens", "200", "--seed", "1"
+    )
+    body = {"inputs": "Once", "parameters": {"max_new_tokens": 300}}
+    socks = [connect(simulator.port) for _ in range(4)]
+    for sock in socks:
+        sock.sendall(request_bytes("/generate_stream", body))
+    lasts = [chunks(read_reply(sock))[-1] for sock in socks]
+    error = {
+        "error": "Request failed during generation: Server error: CUDA out of memory",
+        "error_type": "generation",
+    }
+    assert [json.loads(last.removeprefix(b"data:")) for last in lasts] == [error] * 4
+    assert {line["ended"] for line in simulator.wait_lines(4)} == {"fault:batch-error"}
+
+
 def test_refusals(simulate: Start) -> None:
     reply, line = struck(simulate, "429:1:3")
     assert reply.startswith(b"HTTP/1.1 429 Too Many Requests\r\n")
