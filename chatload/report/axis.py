@@ -72,6 +72,6 @@ def _log_ticks(low: float, high: float, at_most: int) -> list[float]:
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     for subs in ((1, 2, 5), (1, 3), (1,)):
         ticks = [m * 10.0**k for k in decades for m in subs if low <= m * 10.0**k <= high]
-        if len(ticks) <= at_most + 1:
+        if len(ticks) < at_most:
             return ticks
     return ticks[:: -(-len(ticks) // at_most)]

@@ -132,3 +132,13 @@ def keep_summary(run: Run, summary: dict[str, Any]) -> None:
         write_json(run.folder / SUMMARY, summary)
     except OSError as error:
         sys.stderr.write(f"{run.folder / SUMMARY}: not written: {error.strerror}\n")
+
+
+def keep_report(run: Run, summary: dict[str, Any]) -> Path | None:
+    """Write report.html beside the journals; where it was written, None if it could not be."""
+    try:
+        write_report(run.folder / REPORT, [run], [summary])
+    except OSError as error:
+        sys.stderr.write(f"{run.folder / REPORT}: not written: {error.strerror}\n")
+        return None
+    return run.folder / REPORT

@@ -186,8 +186,10 @@ def gaps(runs: Sequence[Run]) -> Html:
     ends = [end / 1000 for found in counts if found for end in (min(found), max(found))]
     if not ends:
         return figure(question, "No reply had a second event.")
-    ends = [max(end, series.LEAST_US / 1000) for end in ends]
-    x = Axis("gap between consecutive token-bearing events, ms", min(ends) / 1.1, max(ends) * 1.1, log=True)
+    low = min(series.low_end_ms(found) for found in counts if found)
+    x = Axis(
+        "gap between consecutive token-bearing events, ms", low / 1.1, max(*ends, 2 * low) * 1.1, log=True
+    )
     drawn = [series.histogram(found) if found else ([], []) for found in counts]
     usual = Chart(x, from_zero("share of gaps, %", [s for _, shares in drawn for s in shares]), 170)
     least = min(100 / sum(found.values()) for found in counts if found)
@@ -208,7 +210,7 @@ def gaps(runs: Sequence[Run]) -> Html:
     if max(ends) > limit_ms / 2:
         for chart in (usual, rare):
             chart.upright(limit_ms, "stall" if chart is rare else "")
-    note = "An event may bring several tokens. Several may come in one read: gaps of 0 are drawn at 0.01 ms."
+    note = "An event may bring several tokens. Several may come in one read: gaps near 0 are drawn on the left edge."
     return figure(
         question, note, legend(keys), usual.html(keys_told(keys)), rare.html("share of longer gaps")
     )

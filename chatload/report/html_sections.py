@@ -197,10 +197,14 @@ def listeners(run: Run, summary: Summary) -> Html | None:
     if not rows:
         return None
     parts = [tag("h2", "Aggregate report", id="aggregate"), table(rows, left=0, caption=ELAPSED)]
+    shown: list[list[str]] = []
     for words, of in SLOWEST_BY:
         slowest = slowest_rows(run, of)
-        if slowest:
+        if slowest and slowest == shown:
+            parts.append(tag("p", f"The slowest by {words} are the same turns.", class_="note"))
+        elif slowest:
             parts += [tag("h3", f"Slowest good turns by {words}"), table(slowest, left=0)]
+        shown = slowest
     return joined(parts)
 
 

@@ -178,6 +178,16 @@ def histogram(counts: Counter[int]) -> tuple[list[float], list[float]]:
     return [edge / 1000 for edge in edges_us], [100 * n / total for n in sums]
 
 
+def low_end_ms(counts: Counter[int], share: float = 0.005) -> float:
+    """Where to begin an axis of gaps, in ms: the shortest `share` of them would leave it mostly empty."""
+    left = share * sum(counts.values())
+    for gap in sorted(counts):
+        left -= counts[gap]
+        if left < 0:
+            return max(gap, LEAST_US) / 1000
+    return LEAST_US / 1000
+
+
 def longer(counts: Counter[int]) -> tuple[list[float], list[float]]:
     """(gap in ms, share of gaps that are at least so long in %), the gap upwards."""
     ordered = sorted(counts)
