@@ -18,7 +18,7 @@ from chatload.errors import UsageError
 from chatload.plan import RUN_OPTIONS, SERVER_OPTIONS, Option, Plan, Planner
 from chatload.record.journal import read_run
 from chatload.report.annotations import annotate, notices, write_ci_files
-from chatload.report.command import keep_summary, summary_of
+from chatload.report.command import keep_report, keep_summary, summary_of
 from chatload.report.judge import MISSED, worst
 from chatload.report.text import verdict
 from chatload.report.verdict_words import sentence
@@ -77,11 +77,17 @@ def _stop_worker(environment: Environment, crew: Crew) -> None:
 
 
 def finish(folder: Path, plan: Plan) -> int:
-    """Write summary.json, say the verdict; exit code 3 for a missed SLO, 1 when more turns failed than allowed."""
+    """Write what a finished run leaves, say the verdict.
+
+    Exit code 3 for a missed SLO, 1 when more turns failed than allowed.
+    """
     run = read_run(folder)
     summary = summary_of(run)
     keep_summary(run, summary)
     write_ci_files(run, summary)
+    page = keep_report(run, summary)
+    if page is not None:
+        print(f"chatload: open in a browser: {page}", file=sys.stderr)
     if run.turns:
         print(f"chatload: {verdict(summary)}", file=sys.stderr)
     for one in summary["slo"]:
