@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +16,20 @@ from locust.env import Environment
 from locust.runners import WorkerRunner
 
 from chatload.errors import UsageError
-from chatload.plan import RUN_OPTIONS, SERVER_OPTIONS, Option, Plan, Planner
+from chatload.plan import RUN_OPTIONS, SERVER_OPTIONS, CapacityLoad, Option, Plan, Planner
 from chatload.record.journal import read_run
 from chatload.report.annotations import annotate, notices, write_ci_files
 from chatload.report.command import keep_report, keep_summary, summary_of
-from chatload.report.judge import MISSED, worst
+from chatload.report.judge import MISSED, PART, Judged, judge, worst
 from chatload.report.text import verdict
 from chatload.report.verdict_words import sentence
+from chatload.slo import Objective
+from chatload.turn import Turn
 from chatload.users import patches
 from chatload.users.conductor import Conductor
 from chatload.users.options import register
 from chatload.users.worker import Crew
+from chatload.webui import page
 from chatload.wire.dialects import SERVERS
 
 SERVER_NAMES = ("auto", *SERVERS)
@@ -47,13 +51,17 @@ def install(planner: Planner, options: Sequence[Option]) -> None:
             crew = Crew(environment, planner, SERVER_NAMES)
             events.quitting.add_listener(lambda **_: _stop_worker(environment, crew))
             return
-        conductor = Conductor(environment, planner, SERVER_NAMES, finish, headless=web_ui is None)
+        conductor = Conductor(
+            environment, planner, SERVER_NAMES, finish, judge_level, headless=web_ui is None
+        )
         try:
             conductor.check()
         except UsageError as error:
             print("\n".join(error.lines), file=sys.stderr, flush=True)
             raise SystemExit(2) from error
         _conductors.append(conductor)
+        if web_ui is not None:
+            page.install(web_ui, environment, conductor, options, SERVER_NAMES)
 
     # Registered at import: quitting listeners fire in reverse, so this one comes after the runner's own.
     @events.quitting.add_listener
@@ -76,6 +84,22 @@ def _stop_worker(environment: Environment, crew: Crew) -> None:
     crew.finish("stopped")
 
 
+def judge_level(turns: Sequence[Turn], slo: Sequence[Objective]) -> tuple[str, bool, list[dict[str, Any]]]:
+    """One level of a capacity search: the worst verdict, whether the values themselves pass, each SLO judged."""
+    judged = judge(turns, slo)
+    passed = bool(turns) and all(_passes(one, asked) for one, asked in zip(judged, slo, strict=True))
+    facts = [asdict(one) for one in judged]
+    return worst(facts), passed, facts
+
+
+def _passes(one: Judged, asked: Objective) -> bool:
+    if one.verdict == PART:  # a limit that goodput counts
+        return True
+    if one.value is None:
+        return False
+    return one.value <= asked.limit if asked.at_most else one.value >= asked.limit
+
+
 def finish(folder: Path, plan: Plan) -> int:
     """Write what a finished run leaves, say the verdict.
 
@@ -90,6 +114,9 @@ def finish(folder: Path, plan: Plan) -> int:
         print(f"chatload: open in a browser: {page}", file=sys.stderr)
     if run.turns:
         print(f"chatload: {verdict(summary)}", file=sys.stderr)
+    if isinstance(plan.load, CapacityLoad):  # its SLOs are asked of each level, not of the run as a whole
+        print(f"chatload: more: python -m chatload report {folder}", file=sys.stderr, flush=True)
+        return 0 if (run.manifest.get("capacity") or {}).get("users") else 3
     for one in summary["slo"]:
         print(f"chatload: SLO {sentence(one)}", file=sys.stderr)
     annotate(notices(run, summary))

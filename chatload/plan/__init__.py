@@ -1,23 +1,26 @@
 """What one run is to do, from the user's words to a frozen, checked plan."""
 
-from chatload.plan.loads import ArrivalLoad, ChatLoad, Load, SweepLoad
+from chatload.plan.loads import ArrivalLoad, CapacityLoad, ChatLoad, Load, SweepLoad
 from chatload.plan.options import (
     ARRIVAL_OPTIONS,
+    CAPACITY_OPTIONS,
     CHAT_OPTIONS,
     RUN_OPTIONS,
     SERVER_OPTIONS,
     SWEEP_OPTIONS,
     Option,
 )
-from chatload.plan.plan import Plan, Planner, Timeouts, arrival_plan, chat_plan, sweep_plan
+from chatload.plan.plan import Plan, Planner, Timeouts, arrival_plan, capacity_plan, chat_plan, sweep_plan
 
 __all__ = [
     "ARRIVAL_OPTIONS",
+    "CAPACITY_OPTIONS",
     "CHAT_OPTIONS",
     "RUN_OPTIONS",
     "SERVER_OPTIONS",
     "SWEEP_OPTIONS",
     "ArrivalLoad",
+    "CapacityLoad",
     "ChatLoad",
     "Load",
     "Option",
@@ -26,6 +29,7 @@ __all__ = [
     "SweepLoad",
     "Timeouts",
     "arrival_plan",
+    "capacity_plan",
     "chat_plan",
     "sweep_plan",
 ]

@@ -128,7 +128,49 @@ class SweepLoad:
         return False
 
 
-Load = ChatLoad | ArrivalLoad | SweepLoad
+@dataclass(frozen=True, slots=True)
+class CapacityLoad:
+    """A ladder of levels of chat users, looking for the most that hold within the SLOs."""
+
+    users: int
+    users_per_s: float
+    ramp: str
+    first: int
+    most: int
+    rate: float
+    precision: float
+    settle_s: float
+    measure_s: float
+    conversation_turns: int
+    think_time_s: float
+    history: bool
+    prompt: str
+    prompts: str
+
+    def sentence(self) -> str:
+        """The load in words."""
+        return (
+            f"levels from {self.first:,} to at most {self.most:,} chat users, {number(self.rate)} more a second, "
+            f"{number(self.settle_s)} s to settle and {number(self.measure_s)} s measured each, "
+            f"{self.conversation_turns} turns a conversation, {number(self.think_time_s)} s after each reply"
+        )
+
+    def bounds(self) -> str:
+        """What that comes to."""
+        return f"to within {self.precision:.0%}"
+
+    @property
+    def turns_planned(self) -> int:
+        """Unknown before the ladder is climbed."""
+        return 0
+
+    @property
+    def thinks(self) -> bool:
+        """True when users pause between turns."""
+        return self.think_time_s > 0
+
+
+Load = ChatLoad | ArrivalLoad | SweepLoad | CapacityLoad
 
 
 def number(value: float) -> str:

@@ -13,6 +13,7 @@ class Option:
     """One option as the user meets it; `choices` makes it a select in the web form.
 
     One of `several` values may be given again, or as a list in a scenario; they are joined with "; ".
+    A `private` value is on no page: only command line, scenario and environment give it.
     """
 
     name: str
@@ -20,6 +21,7 @@ class Option:
     words: str
     choices: tuple[str, ...] = ()
     several: bool = False
+    private: bool = False
 
     @property
     def key(self) -> str:
@@ -33,13 +35,20 @@ SERVER_OPTIONS = (
     Option("max-tokens", "2000", "longest answer, in tokens; 0 leaves the key out"),
     Option("temperature", "0.6", "sampling temperature; empty leaves the key out"),
     Option("body", "{}", 'more JSON fields of the request, such as {"ignore_eos": true}; they win'),
-    Option("headers", "{}", 'more request headers as JSON, such as {"X-Team": "a"}; no secrets here'),
+    Option(
+        "headers",
+        "{}",
+        'more request headers as JSON, such as {"X-Team": "a"}; no secrets here',
+        private=True,
+    ),
     Option("usage", "on", "ask the server for its own token count (stream_options)", ("on", "off")),
     Option("connect-timeout", "10", "s to get a connection, TLS included"),
     Option("first-token-timeout", "120", "s from sent to the first token"),
     Option("gap-timeout", "60", "s without a token in the middle of a reply"),
     Option("turn-timeout", "600", "s for a whole turn"),
-    Option("on-429", "fail", "fail: a refused turn failed; wait: honour Retry-After, ask again", ("fail", "wait")),
+    Option(
+        "on-429", "fail", "fail: a refused turn failed; wait: honour Retry-After, ask again", ("fail", "wait")
+    ),
     Option(
         "insecure", "off", "do not verify the server's TLS certificate (said in the report)", ("on", "off")
     ),
@@ -88,4 +97,14 @@ SWEEP_OPTIONS = (
     Option("rounds", "2", "requests each of them makes, one after another"),
     Option("prompt-tokens", "32", "length of each prompt, about"),
     Option("answer-tokens", "256", "length of each answer (max-tokens with ignore_eos)"),
+)
+_TALK = ("turns", "think-time", "history", "prompt", "prompts")
+CAPACITY_OPTIONS = (
+    Option("first", "8", "users of the first level"),
+    Option("most", "1000", "users never to go beyond"),
+    Option("rate", "10", "users that come in each second, within a level"),
+    Option("precision", "10%", "how closely the answer is to be known"),
+    Option("settle", "10", "s after the last user is in before measuring begins"),
+    Option("measure", "30", "s each level is measured"),
+    *(option for option in CHAT_OPTIONS if option.name in _TALK),
 )

@@ -9,9 +9,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from chatload.errors import UsageError
-from chatload.plan.loads import ArrivalLoad, ChatLoad, Load, SweepLoad
+from chatload.plan.loads import ArrivalLoad, CapacityLoad, ChatLoad, Load, SweepLoad
 from chatload.plan.options import (
     ARRIVAL_OPTIONS,
+    CAPACITY_OPTIONS,
     CHAT_OPTIONS,
     RUN_OPTIONS,
     SERVER_OPTIONS,
@@ -68,7 +69,14 @@ Planner = Callable[[Mapping[str, Any], tuple[str, ...]], Plan]
 
 EVERY_OPTION = {
     option.name: option
-    for option in (*CHAT_OPTIONS, *ARRIVAL_OPTIONS, *SWEEP_OPTIONS, *SERVER_OPTIONS, *RUN_OPTIONS)
+    for option in (
+        *CHAT_OPTIONS,
+        *ARRIVAL_OPTIONS,
+        *SWEEP_OPTIONS,
+        *CAPACITY_OPTIONS,
+        *SERVER_OPTIONS,
+        *RUN_OPTIONS,
+    )
 }
 
 
@@ -133,6 +141,31 @@ def sweep_plan(values: Mapping[str, Any], servers: tuple[str, ...]) -> Plan:
         prompt_tokens=reader.whole("prompt-tokens", 1),
         answer_tokens=reader.whole("answer-tokens", 1),
     )
+    return _checked(reader, load, servers)
+
+
+def capacity_plan(values: Mapping[str, Any], servers: tuple[str, ...]) -> Plan:
+    """The plan of a capacity search. Locust's users are its climbers: one a process."""
+    reader = Reader(values, EVERY_OPTION)
+    users, users_per_s = _users(reader)
+    load = CapacityLoad(
+        users=users,
+        users_per_s=users_per_s,
+        ramp="even",
+        first=reader.whole("first", 1),
+        most=reader.whole("most", 1),
+        rate=reader.number("rate", 0, above=True),
+        precision=reader.share("precision"),
+        settle_s=reader.number("settle", 0),
+        measure_s=reader.number("measure", 0, above=True),
+        conversation_turns=reader.whole("turns", 1),
+        think_time_s=reader.number("think-time", 0),
+        history=reader.switch("history"),
+        prompt=reader.text("prompt"),
+        prompts=reader.file("prompts"),
+    )
+    if not reader.text("slo"):
+        reader.wrong("slo", "", "a capacity needs SLOs, such as 'p95 ttft_ms <= 500'")
     return _checked(reader, load, servers)
 
 

@@ -11,6 +11,7 @@ from chatload.record.journal import Run
 from chatload.report.aggregate import failure_code, is_failed
 from chatload.report.caveats import LATE_MS, caveats
 from chatload.report.distribution import PERCENTILES
+from chatload.report.ladder import ladder
 from chatload.report.layout import indented, number, plural, seconds, section, share, statistic, table
 from chatload.report.levels import levels_section
 from chatload.report.listeners import aggregate_report, sample_reply, slowest_turns
@@ -41,7 +42,7 @@ def report_text(run: Run, summary: Summary) -> str:
     parts = [
         indented(verdict(summary), "", ""),
         _heading(run, summary),
-        slo_section(summary),
+        ladder(run.manifest) or slo_section(summary),
         *(part(run, summary) for part in PARTS),
         ["", "How each number is defined: docs/metrics.md."],
     ]

@@ -10,7 +10,7 @@ import gevent
 from locust import User, task
 
 from chatload.clock import now_ns
-from chatload.plan import ChatLoad
+from chatload.plan import CapacityLoad, ChatLoad
 from chatload.prompts.conversation import conversation_for, load_conversations
 from chatload.prompts.fixed import FixedPrompt
 from chatload.prompts.talk import Talk
@@ -98,7 +98,7 @@ class ChatUser(User):
             self._session.user_out(self._number, reason)
 
 
-def talk_for(user: int, load: ChatLoad, seed: int) -> Talk:
+def talk_for(user: int, load: ChatLoad | CapacityLoad, seed: int) -> Talk:
     """What `user` will say: the same line again and again, or a conversation that grows."""
     if not load.history:
         return FixedPrompt(load.prompt)

@@ -110,6 +110,7 @@ class ChatClient:
             self.close()
             raise Interrupted(turn) from stop
         turn = self._turn(asked, request_id, progress, code, detail)
+        turn = self._target.reader.judged(turn, progress.meter.shares_first_stamp if progress.meter else 0)
         if code is not None or progress.stream is None or not progress.stream.reusable:
             self.close()
         return turn, progress.meter.text if progress.meter else ""

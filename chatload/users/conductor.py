@@ -7,6 +7,7 @@ user is gone, or somebody stops the run; then drain the workers, close the books
 from __future__ import annotations
 
 import functools
+import logging
 import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -23,12 +24,13 @@ from locust.runners import STATE_MISSING, STATE_RUNNING, MasterRunner, Runner
 from chatload.clock import now_ns, wall_offset_ns
 from chatload.errors import UsageError
 from chatload.pacing.ramp import RampSegment
-from chatload.plan import Plan, Planner
+from chatload.plan import CapacityLoad, Plan, Planner
 from chatload.record.journal import FORMAT, JournalWriter
 from chatload.record.manifest import conditions, write_json
 from chatload.record.turn_record import from_line
 from chatload.users import link
 from chatload.users.audience import Audience
+from chatload.users.capacity import Director, Judge
 from chatload.users.clocks import Clocks
 from chatload.users.limits import allow_connections
 from chatload.users.options import values_of, without_values
@@ -41,6 +43,7 @@ from chatload.users.session import Session, Start, session_of, set_session
 LOCAL_LEAD_S, WORKERS_LEAD_S = 0.1, 1.0
 """How long before the first user is due its dispatch begins: time for the word to get around."""
 DRAIN_S = 10.0
+_log = logging.getLogger("locust.chatload")
 PROGRESS_S = 2.0
 CLOCKS_S = 60.0
 """How often the workers' clocks are read while the run goes on: they drift."""
@@ -58,6 +61,7 @@ class Conductor:
         planner: Planner,
         servers: tuple[str, ...],
         finish: Finish,
+        judge: Judge,
         *,
         headless: bool,
     ) -> None:
@@ -74,11 +78,14 @@ class Conductor:
         self.folder: Path | None = None
         self.refusal: tuple[str, ...] = ()
         self.audience: Audience | None = None
+        self._judge = judge
+        self._director: Director | None = None
         self._manifest: dict[str, Any] = {}
         self._start: Start | None = None
         self._journal: JournalWriter | None = None
         self._drained: set[str] = set()
         self._workers: set[str] = set()
+        self._lost: dict[str, tuple[int, str]] = {}
         self.roll = Roll()
         self._watcher: gevent.Greenlet | None = None
         self._inbox = link.Inbox()
@@ -123,6 +130,7 @@ class Conductor:
     def _begin(self) -> None:
         self._drained.clear()
         self._problems = []
+        self._lost = {}
         self._inbox = link.Inbox()
         self._clocks = Clocks(self._ask_clock)
         self.roll = Roll()
@@ -168,6 +176,24 @@ class Conductor:
             session = Session(self._environment, plan, self._start, "local", self._on_line)
             set_session(self._environment, session)
         self._watcher = gevent.spawn(self._watch)
+        if isinstance(plan.load, CapacityLoad):
+            self._director = Director(
+                plan, self._judge, self._order, lambda words: self.say(f"chatload: {words}")
+            )
+            self._climb = gevent.spawn(self._director.run)
+
+    def _order(self, order: dict[str, Any]) -> None:
+        """An order for every climber, its instants in each one's own clock."""
+        session = session_of(self._environment)
+        if session is not None:
+            session.orders.put(order)
+            return
+        for worker in self._workers:
+            offset_ns = self._clocks.offset_ns(worker) or 0
+            own = {
+                name: value - offset_ns if name.endswith("_ns") else value for name, value in order.items()
+            }
+            self._send(link.ORDER, own, worker)
 
     def _run_values(self) -> dict[str, Any]:
         """Option values, with the number of users the web form asked for."""
@@ -228,11 +254,19 @@ class Conductor:
         self.say(f"chatload: run folder {self.folder}")
 
     def _refuse(self, lines: Sequence[str], code: int) -> None:
-        for line in lines:
-            self.say(f"chatload: {line}")
+        if self._headless:
+            for line in lines:
+                self.say(f"chatload: {line}")
+        else:
+            self.turn_away(lines)
         self.exit_code = code
-        self.refusal = tuple(lines)
         gevent.spawn(self._runner.quit if self._headless else self._runner.stop)
+
+    def turn_away(self, lines: Sequence[str]) -> None:
+        """Say on the page and in Locust's log why a run does not start."""
+        self.refusal = tuple(lines)
+        for line in lines:
+            _log.error(line)
 
     def _start_message(self, worker: str) -> dict[str, Any]:
         assert self._start is not None
@@ -275,8 +309,10 @@ class Conductor:
         """How far each worker's clock is from ours; into the manifest."""
         alive = {client.id for client in self._runner.clients.all if client.state != STATE_MISSING}
         self._clocks.measure(self._workers & alive)
-        self._manifest["workers"] = self._clocks.words()
-        for worker in sorted(self._workers - self._manifest["workers"].keys()):
+        workers = self._manifest.setdefault("workers", {})
+        for worker, readings in self._clocks.words().items():
+            workers[worker] = workers.get(worker, {}) | readings
+        for worker in sorted(self._workers - workers.keys()):
             self._problem(f"worker {worker} did not tell its clock: its times are its own host's")
 
     def _on_lines(self, environment: Environment, msg: Any) -> None:
@@ -295,6 +331,8 @@ class Conductor:
         turn = from_line(line) if line["kind"] == "turn" else None
         if self.audience is not None:
             self.audience.hear(line, turn)
+        if self._director is not None:
+            self._director.hear(line, turn)
         if turn is not None:
             progress.add(turn)
         elif line["kind"] == "user":
@@ -329,10 +367,18 @@ class Conductor:
     def _look_for_lost_workers(self) -> None:
         alive = {client.id for client in self._runner.clients.all if client.state != STATE_MISSING}
         for worker in self.roll.lose(self._workers - alive):
-            users = self.roll.lost[worker]
-            self._problem(
-                f"worker {worker} was lost with {users} users in: turns it had in flight are not counted"
+            self._lost[worker] = (
+                now_ns(),
+                f"worker {worker} was lost with {len(self.roll.lost[worker])} users in: "
+                "turns it had in flight are not counted",
             )
+            self._problem(self._lost[worker][1])
+        for worker in self.roll.find(alive & self._lost.keys()):
+            from_ns, words = self._lost.pop(worker)
+            self._problems.remove(words)
+            gap = {"from_ns": from_ns, "to_ns": now_ns()}
+            self._manifest["workers"].setdefault(worker, {}).setdefault("out_of_touch", []).append(gap)
+            self.say(f"chatload: worker {worker} is back: it sends what it kept meanwhile")
 
     # -- end -----------------------------------------------------------------------------------------
 
@@ -353,6 +399,10 @@ class Conductor:
             if self._journal.problem:
                 self._problem(self._journal.problem)
             self._journal.close()
+        if self._director is not None:
+            self._climb.kill(block=False)
+            self._manifest["capacity"] = self._director.facts
+            self._director = None
         if self._watcher is not None and self._watcher is not gevent.getcurrent():
             self._watcher.kill(block=False)
         self._close_books(reason, None)

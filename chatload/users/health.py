@@ -12,42 +12,65 @@ import gevent
 from chatload.clock import now_ns
 
 _BEAT_S = 0.01
+LAGGING_MS = 20.0
+"""Beyond this lag a user-space stamp is worth nothing to the millisecond."""
 
 
 class Pulse:
     """Beats every 10 ms and notes how late each beat comes; reports once a second to `emit`."""
 
-    def __init__(self, emit: Callable[[dict[str, Any]], None], levels: Callable[[], dict[str, int]]) -> None:
+    def __init__(
+        self, emit: Callable[[dict[str, Any]], None], levels: Callable[[], dict[str, int | float]]
+    ) -> None:
         self._emit, self._levels = emit, levels
         self._greenlet = gevent.spawn(self._beat)
 
     def stop(self) -> None:
-        """Beat no more."""
-        self._greenlet.kill(block=False)
+        """Beat no more; what was not told yet is told."""
+        self._greenlet.kill()
 
     def _beat(self) -> None:
         second_ns, cpu_s = now_ns(), time.process_time()
         late_ms: list[float] = []
-        while True:
-            due_ns = now_ns() + round(_BEAT_S * 1e9)
-            gevent.sleep(_BEAT_S)
+        try:
+            while True:
+                due_ns = now_ns() + round(_BEAT_S * 1e9)
+                gevent.sleep(_BEAT_S)
+                now = now_ns()
+                late_ms.append(max(0.0, (now - due_ns) / 1e6))
+                if now - second_ns >= 1_000_000_000:
+                    cpu_now_s = time.process_time()
+                    self._tell(now, (now - second_ns) / 1e9, cpu_now_s - cpu_s, late_ms)
+                    second_ns, cpu_s, late_ms = now, cpu_now_s, []
+        except gevent.GreenletExit:
             now = now_ns()
-            late_ms.append(max(0.0, (now - due_ns) / 1e6))
-            if now - second_ns >= 1_000_000_000:
-                cpu_now_s = time.process_time()
-                late_ms.sort()
-                self._emit(
-                    {
-                        "kind": "health",
-                        "at_ns": now,
-                        "hub_lag_p99_ms": round(late_ms[int(0.99 * (len(late_ms) - 1))], 3),
-                        "hub_lag_max_ms": round(late_ms[-1], 3),
-                        "cpu_percent": round((cpu_now_s - cpu_s) / ((now - second_ns) / 1e9) * 100, 1),
-                        "rss_mb": resident_mb(),
-                        **self._levels(),
-                    }
-                )
-                second_ns, cpu_s, late_ms = now, cpu_now_s, []
+            self._tell(now, (now - second_ns) / 1e9, time.process_time() - cpu_s, late_ms or [0.0])
+
+    def _tell(self, now: int, seconds: float, cpu_s: float, late_ms: list[float]) -> None:
+        every = sorted(missed_too(late_ms))
+        self._emit(
+            {
+                "kind": "health",
+                "at_ns": now,
+                "seconds": round(seconds, 3),
+                "hub_lag_p50_ms": round(every[len(every) // 2], 3),
+                "hub_lag_p99_ms": round(every[int(0.99 * (len(every) - 1))], 3),
+                "hub_lag_max_ms": round(every[-1], 3),
+                "lagging_ms": round(sum(late - LAGGING_MS for late in late_ms if late > LAGGING_MS), 3),
+                "cpu_percent": round(cpu_s / seconds * 100, 1) if seconds else 0.0,
+                "rss_mb": resident_mb(),
+                **self._levels(),
+            }
+        )
+
+
+def missed_too(late_ms: list[float]) -> list[float]:
+    """The lags with those of the beats that never came because one was late: L, L − 10 ms, L − 20 ms, …
+
+    Without them a hub that is blocked half of the time would show one lag where there were fifty.
+    """
+    beat_ms = _BEAT_S * 1e3
+    return [late - step * beat_ms for late in late_ms for step in range(1 + int(late // beat_ms))]
 
 
 def resident_mb() -> float | None:

@@ -20,8 +20,12 @@ class Clients:
         self._session = session
         self._idle: list[ChatClient] = []
 
-    def hold(self, asked: Asked) -> Turn:
+    def hold(self, asked: Asked) -> None:
         """Hold one turn on an idle connection, or a new one, and put it into the journal."""
+        self.hold_and_hear(asked)
+
+    def hold_and_hear(self, asked: Asked) -> tuple[Turn, str]:
+        """The same, and what became of the turn, and the answer."""
         client = self._idle.pop() if self._idle else ChatClient(self._session.target)
         messages: tuple[Message, ...] = asked.request.messages
         try:
@@ -31,7 +35,7 @@ class Clients:
             raise
         self._idle.append(client)
         self._session.record(turn, messages, reply)
-        return turn
+        return turn, reply
 
     def close(self) -> None:
         """Hang up all idle connections."""

@@ -16,6 +16,7 @@ FLUSH_S = 0.5
 RESEND_S = 5.0
 
 START, RAMP, DRAIN = "chatload_start", "chatload_ramp", "chatload_drain"
+ORDER = "chatload_order"
 LINES, ACK, DRAINED = "chatload_lines", "chatload_ack", "chatload_drained"
 ASK_CLOCK, TELL_CLOCK = "chatload_ask_clock", "chatload_tell_clock"
 

@@ -48,6 +48,7 @@ def register(parser: Any, options: Sequence[Option], choices: Mapping[str, tuple
             default=option.default,
             env_var=f"CHATLOAD_{option.key.upper()}",
             help=option.words.replace("%", "%%"),
+            include_in_web_ui=not option.private,
             **more,
             **({"choices": _AnyOf(offered), "metavar": "|".join(offered)} if offered else {}),
         )

@@ -25,11 +25,15 @@ from geventhttpclient.response import HTTPParseError, HTTPResponse
 
 from chatload.clock import now_ns, wall_offset_ns
 from chatload.errors import TurnError
+from chatload.turn import Turn
 from chatload.users.connection import SO_TIMESTAMPNS, Connection
+from chatload.users.doubt import Doubt
 from chatload.wire.chunked import whole_chunks
 
 WAKE_AT_BYTES = 64 * 1024
 """Parked bytes at which the user's greenlet is woken to decode: bounds the memory of a long answer."""
+BEAT_S = 0.005
+"""How often a reader without a tick notes that the hub still runs."""
 LARGEST_REPLY_BYTES = 256 * 1024 * 1024
 _TIMESPEC = struct.Struct("qq").unpack_from
 _READ_BYTES = 65536
@@ -184,15 +188,12 @@ class Reader:
     def __init__(self, *, kernel_stamps: bool, tick_s: float) -> None:
         self.kernel_stamps = kernel_stamps and sys.platform == "linux"
         self.tick_s = tick_s if self.kernel_stamps else 0.0
-        self.ticks_missed = 0
-        self.drops = 0
         self._hub = gevent.get_hub()
         self._streams: dict[int, ReplyStream] = {}
         self._watchers: dict[int, Any] = {}
         self._offset_ns = wall_offset_ns()
         self._offset_at_ns = now_ns()
-        self.clock_steps: list[tuple[int, int]] = []
-        self._last_tick_ns = 0
+        self.doubt = Doubt(self.tick_s or BEAT_S)
         self._sweeper: gevent.Greenlet | None = None
         if self.kernel_stamps:
             # Stamping is switched on system-wide by the first socket that asks for it: keep one that asks.
@@ -200,7 +201,7 @@ class Reader:
             self._keeper.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         if self.tick_s:
             self._epoll = get_original("select", "epoll")()
-            self._timer = self._hub.loop.timer(self.tick_s, self.tick_s)
+        self._timer = self._hub.loop.timer(self.tick_s or BEAT_S, self.tick_s or BEAT_S)
 
     @property
     def open_streams(self) -> int:
@@ -214,13 +215,13 @@ class Reader:
         self._streams[fd] = stream
         if self.tick_s and not connection.tls:
             self._epoll.register(fd, select.EPOLLIN)
-            if not self._timer.active:
-                self._last_tick_ns = now_ns()
-                self._timer.start(self._on_tick)
         else:
             watcher = self._hub.loop.io(fd, 1)
             watcher.start(self._read, stream)
             self._watchers[fd] = watcher
+        if not self._timer.active:
+            self.doubt.looks.begin(now_ns())
+            self._timer.start(self._on_tick if self.tick_s else self._on_beat)
         if self._sweeper is None:
             self._sweeper = gevent.spawn(self._sweep)
         return stream
@@ -237,7 +238,7 @@ class Reader:
             watcher.close()
         else:
             self._epoll.unregister(fd)
-        if self.tick_s and not self._streams:
+        if not self._streams:
             self._timer.stop()
 
     def close(self) -> None:
@@ -246,23 +247,30 @@ class Reader:
             self.release(stream)
         if self._sweeper is not None:
             self._sweeper.kill(block=False)
+        self._timer.stop()
+        self._timer.close()
         if self.tick_s:
-            self._timer.stop()
-            self._timer.close()
             self._epoll.close()
         if self.kernel_stamps:
             self._keeper.close()
 
     def _on_tick(self) -> None:
-        now = now_ns()
-        if now - self._last_tick_ns > 5e9 * self.tick_s:
-            self.ticks_missed += 1
-        self._last_tick_ns = now
+        self.doubt.looks.look(now_ns())
         streams = self._streams
         for fd, _ in self._epoll.poll(0, 4096):
             stream = streams.get(fd)
             if stream is not None:
                 self._read(stream)
+
+    def _on_beat(self) -> None:
+        """Without a tick the sockets are looked at whenever the hub runs; the beat tells whether it does."""
+        self.doubt.looks.look(now_ns())
+
+    def judged(self, turn: Turn, events_in_first_read: int) -> Turn:
+        """The turn with the marks of what we may have spoiled in it."""
+        now = now_ns()
+        self._track_offset(now)
+        return self.doubt.judged(turn, events_in_first_read, now)
 
     def _read(self, stream: ReplyStream) -> None:
         """One read of one stream, stamped at once."""
@@ -312,10 +320,10 @@ class Reader:
 
     def _track_offset(self, now: int) -> None:
         offset = wall_offset_ns()
-        # Slew is at most 0.5 ms/s; more than 1 ms in a second is a step of the wall clock.
+        # Slew is at most 0.5 ms/s; more than 1 ms in a second is a step of the wall clock, if seen twice.
         allowed = 1_000_000 + (now - self._offset_at_ns) // 1000
-        if abs(offset - self._offset_ns) > allowed:
-            self.clock_steps.append((now, offset - self._offset_ns))
+        if abs(offset - self._offset_ns) > allowed and abs(wall_offset_ns() - self._offset_ns) > allowed:
+            self.doubt.steps.append((self._offset_at_ns, now))
         self._offset_ns, self._offset_at_ns = offset, now
 
 

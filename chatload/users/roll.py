@@ -13,11 +13,12 @@ class Roll:
     def __init__(self) -> None:
         self.came = 0
         self._present: dict[str, set[int]] = defaultdict(set)
-        self.lost: dict[str, int] = {}
+        self.lost: dict[str, set[int]] = {}
 
     def note(self, line: Mapping[str, Any]) -> None:
         """Take a `user` line in."""
-        present = self._present[str(line["worker"])]
+        worker = str(line["worker"])
+        present = self.lost[worker] if worker in self.lost else self._present[worker]
         if line["event"] == "in":
             self.came += 1
             present.add(line["user"])
@@ -28,8 +29,15 @@ class Roll:
         """These workers are gone without a word; returns those not known to be, and strikes their users off."""
         new = [worker for worker in workers if worker not in self.lost]
         for worker in new:
-            self.lost[worker] = len(self._present.pop(worker, ()))
+            self.lost[worker] = self._present.pop(worker, set())
         return new
+
+    def find(self, workers: Iterable[str]) -> list[str]:
+        """These workers speak; returns those that were lost, and enters their users again."""
+        back = [worker for worker in workers if worker in self.lost]
+        for worker in back:
+            self._present[worker] |= self.lost.pop(worker)
+        return back
 
     @property
     def present(self) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import gevent.queue
 import orjson
 from locust.env import Environment
 
@@ -66,12 +67,14 @@ class Session:
         self.plan = plan
         self.start = start
         self.place = Place()
+        self.orders: Any = gevent.queue.Queue()
         self.journal = JournalWriter(Path(start.folder) / f"journal-{worker}.jsonl")
         self.worker = worker
         self._environment = environment
         self._deliver = deliver
         self._reader = Reader(
-            kernel_stamps=plan.stamps == "kernel", tick_s=TICK_S if plan.load.thinks else 0.0
+            kernel_stamps=plan.stamps == "kernel" and not plan.host.startswith("https:"),
+            tick_s=TICK_S if plan.load.thinks else 0.0,
         )
         self.target: Target = target_for(plan, DIALECTS[start.dialect], self._reader, worker)
         self._users = 0
@@ -84,7 +87,12 @@ class Session:
         gc.set_threshold(200_000, 50, 1000)
         self._emit_start()
         self._pulse = Pulse(
-            self.emit, lambda: {"users": self._present, "in_flight": self._reader.open_streams}
+            self.emit,
+            lambda: {
+                "users": self._present,
+                "in_flight": self._reader.open_streams,
+                **self._reader.doubt.second(),
+            },
         )
 
     def _emit_start(self) -> None:
@@ -177,8 +185,8 @@ class Session:
     def close(self, reason: str) -> None:
         """End this process's part; users must be gone."""
         self._pulse.stop()
-        self.emit({"kind": "end", "at_ns": now_ns(), "reason": reason, "ticks_missed": self._reader.ticks_missed,
-                   "clock_steps": len(self._reader.clock_steps), "lost_lines": self.journal.lost_lines})  # fmt: skip
+        self.emit({"kind": "end", "at_ns": now_ns(), "reason": reason, "ticks_missed": self._reader.doubt.looks.missed,
+                   "clock_steps": len(self._reader.doubt.steps), "lost_lines": self.journal.lost_lines})  # fmt: skip
         self._reader.close()
         self.journal.close()
         gc.set_threshold(*self._gc_before)

@@ -30,6 +30,7 @@ class Crew:
         runner.register_message(link.START, self._on_start)
         runner.register_message(link.RAMP, self._on_ramp)
         runner.register_message(link.ACK, self._on_ack)
+        runner.register_message(link.ORDER, self._on_order)
         runner.register_message(link.DRAIN, self._on_drain, concurrent=True)
 
     def _on_ask_clock(self, environment: Environment, msg: Any) -> None:
@@ -56,6 +57,11 @@ class Crew:
         if start_ns is None:  # the master knows not what our clock says
             start_ns = now_ns() + round(data["lead_s"] * 1e9)
         session.place.segments.append(RampSegment(data["first_user"], start_ns, data["users_per_s"]))
+
+    def _on_order(self, environment: Environment, msg: Any) -> None:
+        session = session_of(self._environment)
+        if session is not None:
+            session.orders.put(msg.data)
 
     def _on_ack(self, environment: Environment, msg: Any) -> None:
         if self._outbox is not None:
