@@ -24,8 +24,8 @@ from chatload.users.session import Session
 
 LEAD_S = 1.0
 DRAIN_S = 120.0
-BUSY_CPU_PERCENT, BUSY_LAG_MS = 90.0, 50.0
-"""Beyond these the load generator itself is the limit, and the ladder ends."""
+BUSY_CPU_PERCENT, BUSY_LAG_MS, BUSY_SECONDS = 90.0, 50.0, 3
+"""Beyond these, for that many seconds of a level, the load generator itself is the limit: the ladder ends."""
 USERS_A_LEVEL = 100_000
 """User numbers are never used again: each conversation opens unlike all others, so no prompt is cached."""
 
@@ -147,7 +147,7 @@ class Director:
         fact = {"users": users, "verdict": verdict, "passed": passed, "turns": len(measured), "slo": judged}
         self.facts["ladder"].append({**fact, "group": group})
         self._say(f"level {level}: {users:,} users, {len(measured):,} turns measured: {verdict}")
-        if self._busy and not passed:
+        if len(self._busy) >= BUSY_SECONDS and not passed:
             self.facts["stopped"] = f"the load generator was the limit at {users:,} users ({self._busy[0]})"
             return None
         return Rung(users, verdict, passed)
