@@ -10,6 +10,8 @@ from typing import Any
 import orjson
 
 from chatload.errors import UsageError
+from chatload.interchange.schedule import BLOCK_TOKENS, TOOLS, lines_for, lines_with_texts, schedule_of
+from chatload.record.journal import Run, read_run
 from chatload.record.jtl import csv_lines, samples, xml_lines
 from chatload.report.command import Parser
 
@@ -19,16 +21,51 @@ def export(argv: Sequence[str]) -> int:
     parser = Parser(prog="python -m chatload export", description="Write a run in the form of another tool.")
     forms = parser.add_subparsers(dest="what", required=True, metavar="WHAT", parser_class=Parser)
     jtl = forms.add_parser("jtl", help="JMeter's result file; JMeter and its plug-ins read it")
-    jtl.add_argument("run", type=Path, metavar="RUN", help="run folder, such as results/…")
     jtl.add_argument("--format", choices=("csv", "xml"), default="csv", help="csv (default) or xml")
     jtl.add_argument("--jmeter", choices=("2", "5"), default="5", help="2: for JMeter 2.x, without sentBytes")
-    jtl.add_argument("-o", "--output", type=Path, metavar="FILE", help="file to write, instead of stdout")
+    schedule = forms.add_parser("schedule", help="when turns were due and how long they were, to be replayed")
+    schedule.add_argument("--for", choices=tuple(TOOLS), required=True, dest="tool", help="who replays it")
+    schedule.add_argument(
+        "--prompts",
+        choices=("lengths", "texts"),
+        default="lengths",
+        help="texts: the very messages (AIPerf only, of a run with --keep-text all or one fixed prompt)",
+    )
+    for form in (jtl, schedule):
+        form.add_argument("run", type=Path, metavar="RUN", help="run folder, such as results/…")
+        form.add_argument(
+            "-o", "--output", type=Path, metavar="FILE", help="file to write, instead of stdout"
+        )
     chosen = parser.parse_args(argv)
-    manifest = manifest_of(chosen.run)
-    found = samples(chosen.run, manifest)
-    lines = xml_lines(found) if chosen.format == "xml" else csv_lines(found, sent_bytes=chosen.jmeter == "5")
-    write(lines, chosen.output)
+    if chosen.what == "jtl":
+        found = samples(chosen.run, manifest_of(chosen.run))
+        as_csv = chosen.format == "csv"
+        lines = csv_lines(found, sent_bytes=chosen.jmeter == "5") if as_csv else xml_lines(found)
+        write(lines, chosen.output)
+    else:
+        write_schedule(read_run(chosen.run), chosen.tool, chosen.prompts == "texts", chosen.output)
     return 0
+
+
+def write_schedule(run: Run, tool: str, texts: bool, output: Path | None) -> None:
+    """Write the schedule, and tell on stderr how to start the tool and what was guessed."""
+    if texts and tool != "aiperf":
+        raise UsageError(
+            [f"--prompts texts: {tool} makes prompts of its own from lengths; only aiperf sends texts"]
+        )
+    schedule = schedule_of(run)
+    write(lines_with_texts(run, schedule) if texts else lines_for(tool, schedule), output)
+    n = len(schedule.requests)
+    for guessed, words in (
+        (
+            0 if texts else schedule.prompts_estimated,
+            "prompt lengths are characters / 4: the server did not count",
+        ),
+        (schedule.outputs_assumed, "answer lengths are max-tokens or what came: the turn failed or was cut"),
+    ):
+        if guessed:
+            sys.stderr.write(f"{guessed:,} of {n:,} {words}\n")
+    sys.stderr.write(TOOLS[tool].command.format(n=n, block=BLOCK_TOKENS) + "\n")
 
 
 def manifest_of(folder: Path) -> dict[str, Any]:

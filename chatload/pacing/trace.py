@@ -61,7 +61,9 @@ def read_trace(path: str | Path) -> tuple[TraceRow, ...]:
         except _Wrong as wrong:
             mistakes.append(f"{path}:{number}: {wrong}")
     if len(fields) > 1:
-        mistakes.insert(0, f"{path}: some rows have {' and some '.join(sorted(fields))}: use one of them throughout")
+        mistakes.insert(
+            0, f"{path}: some rows have {' and some '.join(sorted(fields))}: use one of them throughout"
+        )
     if not rows and not mistakes:
         mistakes.append(f'{path}: holds no row: write one a line, such as {{"due_s": 0.5}}')
     if mistakes:
