@@ -12,7 +12,7 @@ from chatload.record.journal import Run
 from chatload.report.annotations import add_to_job_summary, annotate, notices
 from chatload.report.command import Parser, read_runs, summary_of
 from chatload.report.compare import Comparison, add_margin, compared_runs, runs_below, sentence, untrusted
-from chatload.report.effects import UNDECIDED, WORSE
+from chatload.report.effects import UNDECIDED, WORSE, none_failed
 from chatload.report.judge import MISSED, PART, summary_of_slos, worst
 from chatload.report.junit import failed_words
 from chatload.report.markdown import summary_markdown, table
@@ -60,7 +60,10 @@ def _tell(run: Run, summary: dict[str, Any], compared: Comparison | None, *, str
     told = [(one["verdict"], f"SLO {slo_sentence(one)}") for one in summary["slo"] if one["verdict"] != PART]
     notes = notices(run, summary)
     if compared is not None:
-        told += [(one.verdict, f"against the baseline, {sentence(one)}") for one in compared.effects]
+        told += [
+            ("" if none_failed(one) else one.verdict, f"against the baseline, {sentence(one)}")
+            for one in compared.effects
+        ]
         notes += [
             ("error", "worse than the baseline", sentence(one))
             for one in compared.effects

@@ -17,6 +17,7 @@ from chatload.report.command import Parser, read_runs
 from chatload.report.effects import (
     BETTER,
     FAILED_MARGIN,
+    LEAST_ROUNDS,
     SAME,
     UNDECIDED,
     WORSE,
@@ -195,10 +196,10 @@ def _warnings(a: Sequence[Run], b: Sequence[Run], found: Sequence[Effect]) -> li
         words.append(
             f"{plural(len(unfinished), 'run')} did not end by the plan: the slow turns may be missing."
         )
-    if min(len(a), len(b)) == 1:
+    if min(len(a), len(b)) < LEAST_ROUNDS:
         words.append(
-            "One run a side: what changes from one run to the next is in no interval. "
-            "python -m chatload ab runs both in turns, several rounds."
+            f"{plural(min(len(a), len(b)), 'run')} a side: what changes from one run to the next is in no interval. "
+            f"python -m chatload ab runs both in turns; {LEAST_ROUNDS} rounds show it."
         )
     return words
 

@@ -23,6 +23,8 @@ from chatload.turn import Turn
 SAME, BETTER, WORSE, UNDECIDED = "same", "better", "worse", "undecided"
 LEAST_CONVERSATIONS = 10
 """Below so many conversations a side, a bootstrap over them is not to be trusted."""
+LEAST_ROUNDS = 4
+"""With so many rounds a side, what changes from run to run is in the intervals."""
 FAILED_MARGIN = 0.01
 """Shares of failed turns this near to each other are the same: one percent point."""
 
@@ -88,8 +90,8 @@ def effects(a: Side, b: Side, margin: float, *, resamples: int = RESAMPLES, seed
 
 
 def overall(found: Sequence[Effect]) -> str:
-    """same / better / worse / mixed / undecided over all metrics."""
-    told = {one.verdict for one in found}
+    """same / better / worse / mixed / undecided over all metrics that have something to tell."""
+    told = {one.verdict for one in found if not none_failed(one)}
     if {BETTER, WORSE} <= told:
         return "mixed"
     for verdict in (WORSE, BETTER, UNDECIDED):
@@ -98,11 +100,21 @@ def overall(found: Sequence[Effect]) -> str:
     return SAME
 
 
-def value(one: Measure, conversations: Sequence[Conversation]) -> float | None:
-    """The number itself. System tokens/s = users × Σ tokens ÷ Σ (last end − first due) of conversations."""
+def none_failed(one: Effect) -> bool:
+    """True for the share of failed turns where none failed at all: no number of turns makes that a proof."""
+    return one.metric == "failed_share" and one.a == one.b == 0.0
+
+
+def value(one: Measure, rounds: Sequence[Sequence[Conversation]]) -> float | None:
+    """The number itself, over all rounds.
+
+    System tokens/s = users of a round × Σ tokens ÷ Σ (last end − first due) of their conversations.
+    """
+    conversations = [conversation for held in rounds for conversation in held]
     if one.of is None:
         tokens, seconds = _tokens_and_seconds(conversations)
-        return len(conversations) * sum(tokens) / sum(seconds) if sum(seconds) > 0 else None
+        users = len(conversations) / max(1, len(rounds))
+        return users * sum(tokens) / sum(seconds) if sum(seconds) > 0 else None
     ordered = sorted(value for turns in _values(one, conversations) for value in turns)
     return percentile(ordered, one.p) if ordered else None
 
@@ -110,7 +122,7 @@ def value(one: Measure, conversations: Sequence[Conversation]) -> float | None:
 def _effect(
     one: Measure, sides: tuple[Side, Side], logs: tuple[list[float], list[float]], level: float, margin: float
 ) -> Effect:
-    a, b = (value(one, side.conversations) for side in sides)
+    a, b = (value(one, side.rounds) for side in sides)
     why = next((words for side in sides if (words := _too_small(one, side))), "")
     if why or not a or not b or a <= 0 or b <= 0 or min(map(len, logs)) < 2:
         return Effect(one.key, one.words, one.unit, a, b, None, None, UNDECIDED, why or "nothing to compare")
@@ -135,20 +147,21 @@ def judged(low: float, high: float, least: float, most: float, more_is_better: b
 def _reach(one: Measure, sides: tuple[Side, Side], error: float, level: float) -> float:
     """Half the interval on the log scale: t × standard error.
 
-    Where there are rounds, what scatters between them beyond what their conversations explain is added, with
-    Satterthwaite's degrees of freedom: V = max(e, s²/R), s² the variance of the R rounds' effects.
+    With four rounds or more their own scatter is asked too, s² / R with s² the variance of the R rounds' effects:
+    V = max(e, s²/R), Satterthwaite's degrees of freedom V² / ((s²/R)²/(R−1) + e²/(conversations − 1)).
+    With fewer rounds nobody can know what changes from run to run; the comparison warns of that.
     """
     degrees = min(len(side.conversations) for side in sides) - 1.0
     rounds = [
-        (value(one, mine), value(one, theirs))
+        (value(one, [mine]), value(one, [theirs]))
         for mine, theirs in zip(sides[0].rounds, sides[1].rounds, strict=False)
     ]
     logs = [math.log(theirs / mine) for mine, theirs in rounds if mine and theirs]
     total = error
-    if len(logs) > 1:
-        total = max(error, variance(logs) / len(logs))
-        between = total - error
-        parts = between**2 / (len(logs) - 1) + error**2 / degrees
+    if len(logs) >= LEAST_ROUNDS:
+        scatter = variance(logs) / len(logs)
+        total = max(error, scatter)
+        parts = scatter**2 / (len(logs) - 1) + error**2 / degrees
         degrees = total**2 / parts if parts else degrees
     return student_quantile(1.0 - (1.0 - level) / 2.0, degrees) * math.sqrt(total)
 
@@ -217,4 +230,9 @@ def _failed_share(a: Side, b: Side, level: float) -> Effect:
     low = centre - math.hypot(share_b - low_b, high_a - share_a)
     high = centre + math.hypot(high_b - share_b, share_a - low_a)
     verdict = judged(low, high, -FAILED_MARGIN, FAILED_MARGIN, False, 0.0)
-    return Effect("failed_share", "failed turns", "%", share_a, share_b, centre, (low, high), verdict)
+    remark = (
+        ""
+        if share_a or share_b
+        else "none failed: no sign of a difference, though rare failures would not show"
+    )
+    return Effect("failed_share", "failed turns", "%", share_a, share_b, centre, (low, high), verdict, remark)
