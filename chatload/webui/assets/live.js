@@ -1,0 +1,191 @@
+// The live page: asks for what changed once a second and draws it. All text goes in by textContent.
+
+import { Chart, clock, element, milliseconds, number } from "./charts.js";
+
+const EVERY_MS = 1000;
+const byId = (id) => document.getElementById(id);
+const speed = (value) => (value === null || value === undefined ? "–" : `${number(value)} tok/s`);
+
+const CHARTS = [
+  { title: "Time to first token", unit: "ms", faint: true, nothing: "no token yet", series: [
+    { name: "p50", column: "ttft_p50_ms", colour: 1, shown: milliseconds },
+    { name: "p95", column: "ttft_p95_ms", colour: 2, shown: milliseconds },
+    { name: "p99", column: "ttft_p99_ms", colour: 3, shown: milliseconds }] },
+  { title: "Tokens of all users", unit: "tokens/s, as they arrived", faint: true, nothing: "no finished reply yet", series: [
+    { name: "all users", column: "tokens_per_s", colour: 4, zero: true, shown: speed }] },
+  { title: "Tokens of one user", unit: "tokens/s, median of replies ended then", faint: true, nothing: "no finished reply yet", series: [
+    { name: "decode", column: "decode_tokens_per_s", colour: 1, shown: speed },
+    { name: "felt, wait included", column: "felt_tokens_per_s", colour: 2, shown: speed }] },
+  { title: "Users and turns in flight", unit: "", whole: true, series: [
+    { name: "users", column: "users", colour: 5 },
+    { name: "turns in flight", column: "in_flight", colour: 4 }] },
+  { title: "Failures by code", unit: "turns", whole: true, bars: "failed", nothing: "no failed turn" },
+  { title: "Stalls", unit: "silences inside replies, where they began to be noticed", whole: true, nothing: "no stall", series: [
+    { name: "stalls", column: "stalls", colour: 3, zero: true }] },
+  { title: "Load generator: hub lag", unit: "ms, worst process; over 20 ms is in doubt", series: [
+    { name: "p99", column: "lag_p99_ms", colour: 1, shown: milliseconds },
+    { name: "greatest", column: "lag_max_ms", colour: 2, shown: milliseconds }] },
+  { title: "Load generator: processor", unit: "% of one core, busiest process", series: [
+    { name: "CPU", column: "cpu_percent", colour: 6, shown: (value) => (value === null ? "–" : `${number(value)} %`) }] },
+];
+
+const ROWS = [
+  ["Scenario / turn", "name", String], ["Turns", "turns", number], ["Failed", "failed", number],
+  ["TTFT p50", "ttft_p50_ms", milliseconds], ["p95", "ttft_p95_ms", milliseconds], ["p99", "ttft_p99_ms", milliseconds],
+  ["First byte p95", "first_byte_p95_ms", milliseconds], ["Decode", "decode_tokens_per_s", speed],
+  ["Felt", "felt_tokens_per_s", speed], ["Event gap p99", "gap_p99_ms", milliseconds], ["Stalls", "stalls", number],
+  ["Trust", "trust", String],
+];
+
+const FILE_WORDS = {
+  "report.html": "Report", "journal.jsonl": "Journal", "summary.json": "Summary", "manifest.json": "Manifest",
+  "results.jtl": "JTL for JMeter", "junit.xml": "JUnit", "summary.md": "Summary in Markdown",
+};
+const STATES = { ready: "ready", spawning: "users coming in", running: "running", stopping: "stopping", cleanup: "stopping", stopped: "stopped", missing: "no runner" };
+
+let points = new Map(), run = "", revision = 0, width = 1, cursor = null, chosen = null, latest = null, wantsForm = false;
+const charts = CHARTS.map((about) => new Chart(about, (at, chart) => { cursor = at; chosen = chart; drawCharts(); }));
+byId("charts").append(...charts.map((chart) => chart.figure));
+new ResizeObserver(() => drawCharts()).observe(byId("charts"));
+
+async function ask() {
+  try {
+    const answer = await fetch(`chatload/live.json?run=${encodeURIComponent(run)}&since=${revision}`, { cache: "no-store" });
+    if (!answer.ok) throw new Error(String(answer.status));
+    take(await answer.json());
+    byId("lost").hidden = true;
+  } catch (problem) {
+    byId("lost").hidden = false;
+    if (!(problem instanceof TypeError) && !(problem instanceof SyntaxError)) console.warn(problem.message);
+  }
+  setTimeout(ask, document.hidden ? 4 * EVERY_MS : EVERY_MS);
+}
+
+function take(state) {
+  if (state.run !== run || state.width_s !== width) points = new Map();
+  run = state.run;
+  width = state.width_s;
+  revision = state.revision;
+  for (const values of state.points) {
+    const point = Object.fromEntries(state.columns.map((name, place) => [name, values[place]]));
+    points.set(point.at, point);
+  }
+  latest = state;
+  draw(state);
+}
+
+function draw(state) {
+  const going = ["spawning", "running"].includes(state.state);
+  const known = state.started !== null;
+  if (going) wantsForm = false;
+  byId("state").textContent = STATES[state.state] || state.state;
+  byId("state").classList.toggle("on", going);
+  byId("elapsed").textContent = known ? (going ? clock(state.now_s) : ended(state)) : "";
+  for (const id of ["stop", "edit", "reset"]) byId(id).hidden = !going;
+  byId("again").hidden = going || !known || wantsForm;
+  byId("start").hidden = going || (known && !wantsForm);
+  if (!going) byId("edit-form").hidden = true;
+  words("refusal", state.refusal.length ? `The run did not start:\n${state.refusal.join("\n")}` : "");
+  byId("run").hidden = !known;
+  if (!known) return;
+  byId("sentence").textContent = state.sentence;
+  byId("whom").textContent = [state.server, state.model && `model ${state.model}`, state.workers !== null && `${state.workers} workers`,
+    state.resets && "counted since the last reset; the journal keeps everything"].filter(Boolean).join(" · ");
+  words("problems", state.problems.join("\n"));
+  tiles(state);
+  table(state.rows);
+  folder(state);
+  drawCharts();
+}
+
+function ended(state) {
+  const how = { done: "all users are done", interrupted: "stopped by hand or time", unreachable: "did not start" }[state.ended] || "";
+  return [how, state.exit_code === null ? "" : `exit code ${state.exit_code}`].filter(Boolean).join(", ");
+}
+
+function words(id, text) {
+  const node = byId(id);
+  if (node.textContent !== text) node.textContent = text;
+  node.hidden = !text;
+}
+
+function tiles(state) {
+  const totals = state.totals, now = [...points.values()].reduce((a, b) => (b.users !== null && (!a || b.at > a.at) ? b : a), null);
+  const planned = state.planned ? `of ${number(state.planned)}` : "so far";
+  const content = [
+    ["TTFT p50", milliseconds(totals.ttft_p50_ms), `p95 ${milliseconds(totals.ttft_p95_ms)} · p99 ${milliseconds(totals.ttft_p99_ms)}`],
+    ["Decode, median user", speed(totals.decode_tokens_per_s), `felt, wait included: ${speed(totals.felt_tokens_per_s)}`],
+    ["Turns", number(totals.turns), planned],
+    ["Failed", number(totals.failed), totals.cut_short ? `${number(totals.cut_short)} cut short by us` : "turns", totals.failed > 0],
+    ["Tokens", number(totals.tokens), "in good replies"],
+    ["Users", number(now ? now.users : 0), `${number(now ? now.in_flight : 0)} turns in flight`],
+    ["Stalls", number(totals.stalls), totals.stalls ? `longest ${milliseconds(totals.longest_stall_ms)}` : `event gap p99 ${milliseconds(totals.gap_p99_ms)}`],
+    ["Trust", totals.trust, "of the measurement itself", !["good", "–"].includes(totals.trust)],
+  ];
+  byId("tiles").replaceChildren(...content.map(([name, value, more, bad]) => {
+    const tile = element("div");
+    tile.append(element("dt", {}, name), element("dd", { class: `${bad ? "bad-number " : ""}${/\d|–/.test(value) && value.length < 14 ? "" : "words"}` }, value), element("dd", {}, more));
+    return tile;
+  }));
+}
+
+function table(rows) {
+  const head = element("tr");
+  head.append(...ROWS.map(([title]) => element("th", { scope: "col" }, title)));
+  const lines = rows.map((row) => {
+    const line = element("tr");
+    line.append(...ROWS.map(([, key, shown]) => element("td", {}, shown(row[key]))));
+    return line;
+  });
+  byId("rows").replaceChildren(head, ...lines);
+}
+
+function folder(state) {
+  byId("folder").textContent = state.folder + (["spawning", "running"].includes(state.state) ? " — summary and report come when the run has ended" : "");
+  const key = JSON.stringify([state.files, state.plots, state.folder]);
+  if (byId("files").dataset.key === key) return;
+  byId("files").dataset.key = key;
+  const link = (path, text) => {
+    const item = element("li");
+    item.append(element("a", { href: path }, text));
+    return item;
+  };
+  byId("files").replaceChildren(
+    ...state.files.map((name) => link(`chatload/files/${encodeURIComponent(name)}`, FILE_WORDS[name] || name)),
+    ...state.plots.map((name) => link(`chatload/plots/${encodeURIComponent(name)}`, name)),
+  );
+}
+
+function drawCharts() {
+  if (!latest || byId("run").hidden) return;
+  let last = 0, flying = 0;
+  for (const point of points.values()) if (point.at >= last) { last = point.at; flying = point.in_flight ?? flying; }
+  const going = ["spawning", "running"].includes(latest.state);
+  const settled = going && flying ? Math.max(0, latest.now_s - latest.reply_s - width) : Infinity;
+  for (const chart of charts) chart.draw({ points, last, width, settled }, cursor === null ? null : Math.min(cursor, last), chosen);
+}
+
+async function send(path, form) {
+  const answer = await fetch(path, { method: "POST", body: form ? new URLSearchParams(new FormData(form)) : undefined });
+  const type = answer.headers.get("content-type") || "";
+  const said = type.includes("json") ? await answer.json() : { success: answer.ok };
+  if (said.success === false) words("refusal", `The run did not start:\n${(said.mistakes || [said.message]).join("\n")}`);
+  return said.success !== false;
+}
+
+byId("start").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  byId("go").disabled = true;
+  if (await send("swarm", event.target)) wantsForm = false;
+  byId("go").disabled = false;
+});
+byId("edit-form").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  if (await send("swarm", event.target)) byId("edit-form").hidden = true;
+});
+byId("edit").addEventListener("click", () => { byId("edit-form").hidden = !byId("edit-form").hidden; });
+byId("edit-cancel").addEventListener("click", () => { byId("edit-form").hidden = true; });
+byId("stop").addEventListener("click", () => send("stop"));
+byId("reset").addEventListener("click", () => send("stats/reset"));
+byId("again").addEventListener("click", () => { wantsForm = true; draw(latest); byId("start").scrollIntoView(); });
+ask();

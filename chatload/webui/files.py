@@ -1,0 +1,64 @@
+"""What a run folder offers for download: by fixed names only, nothing a browser says is ever made a path."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+REPORT = "report.html"
+KINDS = {
+    REPORT: "text/html",
+    "summary.json": "application/json",
+    "manifest.json": "application/json",
+    "results.jtl": "text/csv",
+    "junit.xml": "application/xml",
+    "summary.md": "text/markdown",
+}
+JOURNAL = "journal.jsonl"
+"""All journals of the run in one, each line once."""
+PICTURES = {".png": "image/png", ".svg": "image/svg+xml", ".pdf": "application/pdf"}
+_BLOCK_BYTES = 65536
+
+
+def offered(folder: Path | None) -> list[str]:
+    """Names that can be asked for now."""
+    if folder is None:
+        return []
+    found = [name for name in KINDS if _is_plain(folder / name)]
+    if next(folder.glob("journal-*.jsonl"), None) is not None:
+        found.append(JOURNAL)
+    return found
+
+
+def pictures(folder: Path | None) -> list[str]:
+    """Names of the plots, in order."""
+    if folder is None or not (folder / "plots").is_dir():
+        return []
+    paths = (folder / "plots").iterdir()
+    return sorted(path.name for path in paths if path.suffix in PICTURES and _is_plain(path))
+
+
+def merged_journal(folder: Path) -> Iterator[bytes]:
+    """The lines of all journals of the run, each once, in blocks. A torn last line is left out."""
+    seen: set[int] = set()
+    block: list[bytes] = []
+    size = 0
+    for path in sorted(folder.glob("journal-*.jsonl")):
+        with open(path, "rb") as file:
+            for line in file:
+                mark = hash(line)
+                if mark in seen or not line.endswith(b"\n"):
+                    continue
+                seen.add(mark)
+                block.append(line)
+                size += len(line)
+                if size >= _BLOCK_BYTES:
+                    yield b"".join(block)
+                    block, size = [], 0
+    if block:
+        yield b"".join(block)
+
+
+def _is_plain(path: Path) -> bool:
+    """A file of the folder itself: no link to one elsewhere."""
+    return path.is_file() and not path.is_symlink()

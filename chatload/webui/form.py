@@ -1,0 +1,122 @@
+"""The start form: our options in groups, in the words of people, and what is wrong with them before a run starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from chatload.errors import UsageError
+from chatload.plan import RUN_OPTIONS, SERVER_OPTIONS, Option
+
+LABELS = {
+    "turns": "Turns each user holds",
+    "think-time": "Thinking after each reply (s)",
+    "think-first": "Think before the first turn too",
+    "history": "Conversation grows with its replies",
+    "prompt": "Message, where history is off",
+    "prompts": "File of conversations",
+    "abandon": "Users who hang up",
+    "ramp": "How users come in",
+    "requests": "Requests",
+    "interval": "Time between arrivals (s)",
+    "arrivals": "Spacing of arrivals",
+    "trace": "File of due times",
+    "sharegpt": "ShareGPT file of prompts",
+    "lengths": "Length of answers",
+    "levels": "Requests in flight, level after level",
+    "rounds": "Rounds a level",
+    "prompt-tokens": "Prompt length (tokens)",
+    "answer-tokens": "Answer length (tokens)",
+    "server": "What the server speaks",
+    "model": "Model",
+    "max-tokens": "Longest answer (tokens)",
+    "temperature": "Temperature",
+    "body": "More JSON fields of the request",
+    "usage": "Ask for the server's token count",
+    "connect-timeout": "Connecting (s)",
+    "first-token-timeout": "Until the first token (s)",
+    "gap-timeout": "Between two tokens (s)",
+    "turn-timeout": "A whole turn (s)",
+    "on-429": "When the server says 429",
+    "insecure": "Accept any TLS certificate",
+    "stamps": "Where arrival times come from",
+    "out": "Run folder",
+    "label": "Name of the run in reports",
+    "seed": "Seed",
+    "keep-text": "Replies kept in full",
+    "allow-failed": "Failed turns allowed",
+    "slo": "What must hold (SLO)",
+    "locust-rows": "TTFT and tokens/s in Locust's table too",
+}
+LIMITS = ("connect-timeout", "first-token-timeout", "gap-timeout", "turn-timeout", "on-429")
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field of the form; `choices` makes it a select."""
+
+    key: str
+    label: str
+    words: str
+    value: str
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Fields that belong together; a group that is not `open` starts folded."""
+
+    title: str
+    open: bool
+    fields: tuple[Field, ...]
+
+
+def groups(
+    options: Sequence[Option], servers: tuple[str, ...], values: Mapping[str, Any]
+) -> tuple[Group, ...]:
+    """All our options as fields. `options` are those of the locustfile's load, `values` what they are now."""
+
+    def fields(chosen: Sequence[Option]) -> tuple[Field, ...]:
+        return tuple(_field(option, servers, values) for option in chosen if not option.private)
+
+    limits = [option for option in SERVER_OPTIONS if option.name in LIMITS]
+    server = [option for option in SERVER_OPTIONS if option.name not in LIMITS]
+    return (
+        Group("Load", True, fields(options)),
+        Group("Server and request", True, fields(server)),
+        Group("Limits", False, fields(limits)),
+        Group("Records and verdict", False, fields(RUN_OPTIONS)),
+    )
+
+
+def _field(option: Option, servers: tuple[str, ...], values: Mapping[str, Any]) -> Field:
+    value = values.get(option.key)
+    return Field(
+        option.key,
+        LABELS.get(option.name) or option.name.replace("-", " ").capitalize(),
+        option.words,
+        option.default if value is None else str(value),
+        servers if option.name == "server" else option.choices,
+    )
+
+
+def mistakes(form: Mapping[str, str], plan_of: Callable[[Mapping[str, Any]], Any]) -> list[str]:
+    """What is wrong with a start as the form asks for it, one line each; none if it may start.
+
+    `plan_of` makes a plan of option values, on top of those as they stand, or raises UsageError. What
+    Locust itself checks (that users and rate are numbers) is left to it.
+    """
+    values: dict[str, Any] = {**form}
+    try:
+        values["num_users"] = int(form.get("user_count", ""))
+        values["spawn_rate"] = float(form.get("spawn_rate", ""))
+    except ValueError:
+        return []
+    if not values.get("host"):
+        values.pop("host", None)
+    try:
+        plan_of(values)
+    except UsageError as error:
+        return error.lines
+    return []

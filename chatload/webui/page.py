@@ -1,0 +1,227 @@
+"""Our part of Locust's web UI: a tab on its page, a live page at /chatload, and downloads of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import gevent
+import orjson
+from flask import Blueprint, Response, abort, jsonify, render_template_string, request, send_file
+from locust.env import Environment
+from locust.runners import MasterRunner
+
+from chatload.plan import Option
+from chatload.report.untrusted import one_line
+from chatload.users.conductor import Conductor
+from chatload.webui import files
+from chatload.webui.form import groups, mistakes
+from chatload.webui.live import Live
+from chatload.webui.tab import COLUMNS, tab_rows
+
+ASSETS = Path(__file__).parent / "assets"
+ASSET_KINDS = {"live.js": "text/javascript", "charts.js": "text/javascript", "live.css": "text/css"}
+TAB = "chatload"
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+REPORT_POLICY = (
+    "sandbox allow-scripts allow-popups; default-src 'none'; script-src 'unsafe-inline'; "
+    "style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+)
+"""A report is a page of its own making: it may run its own scripts, but is nobody here."""
+LINK = (
+    '<a href="./chatload" style="position:fixed;right:16px;bottom:16px;z-index:1300;padding:10px 16px;'
+    "border-radius:20px;background:#1565c0;color:#fff;font:500 14px Roboto,Helvetica,Arial,sans-serif;"
+    'text-decoration:none;box-shadow:0 2px 6px rgba(0,0,0,.4)">TTFT and tokens/s live</a>'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What the pages are made from."""
+
+    environment: Environment
+    conductor: Conductor
+    live: Live
+    options: Sequence[Option]
+    servers: tuple[str, ...]
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Option values as they stand."""
+        values: dict[str, Any] = vars(self.environment.parsed_options)
+        return values
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of the run that goes on, or of the last one."""
+        return self.conductor.folder
+
+
+def install(
+    web_ui: Any,
+    environment: Environment,
+    conductor: Conductor,
+    options: Sequence[Option],
+    servers: tuple[str, ...],
+) -> None:
+    """Add tab, page and downloads to Locust's web UI, and listen to the conductor's runs."""
+    live = Live()
+    conductor.audience = live
+    desk = Desk(environment, conductor, live, options, servers)
+    environment.events.reset_stats.add_listener(lambda **_: live.reset())
+    environment.events.spawning_complete.add_listener(lambda **_: _reset_after_ramp(desk))
+    web_ui.template_args["extended_tabs"] = [{"title": "TTFT and tokens/s", "key": TAB}]
+    web_ui.template_args["extended_tables"] = [{"key": TAB, "structure": COLUMNS}]
+    base_path = desk.values.get("web_base_path") or None
+    blueprint = Blueprint("chatload", __name__, url_prefix=base_path)
+    _add_routes(blueprint, desk, web_ui.auth_required_if_enabled)
+    web_ui.app.register_blueprint(blueprint)
+    web_ui.app.before_request(lambda: _check_start(desk))
+    web_ui.app.after_request(lambda response: _extend(desk, response))
+
+
+def _reset_after_ramp(desk: Desk) -> None:
+    """Locust's --reset-stats tells nobody that it resets."""
+    if desk.values.get("reset_stats"):
+        desk.live.reset()
+
+
+def _add_routes(blueprint: Blueprint, desk: Desk, guarded: Any) -> None:
+    @blueprint.route("/chatload")
+    @guarded
+    def page() -> Response:
+        text = render_template_string(
+            (ASSETS / "page.html").read_text(encoding="utf-8"),
+            groups=groups(desk.options, desk.servers, desk.values),
+            values=desk.values,
+            host=desk.environment.host or "",
+        )
+        return _ours(Response(text, mimetype="text/html"))
+
+    @blueprint.route("/chatload/live.json")
+    @guarded
+    def state() -> Response:
+        state = orjson.dumps(_state(desk, _since(desk.live)))
+        return _ours(Response(state, mimetype="application/json"))
+
+    @blueprint.route("/chatload/assets/<name>")
+    @guarded
+    def asset(name: str) -> Response:
+        if name not in ASSET_KINDS:
+            abort(404)
+        return _ours(send_file(ASSETS / name, mimetype=ASSET_KINDS[name], max_age=0))
+
+    @blueprint.route("/chatload/files/<name>")
+    @guarded
+    def file(name: str) -> Response:
+        folder = desk.folder
+        if folder is None or name not in files.offered(folder):
+            abort(404)
+        if name == files.JOURNAL:
+            return _ours(_journal(folder))
+        as_attachment = name != files.REPORT or "download" in request.args
+        path = (folder / name).resolve()
+        response = _ours(send_file(path, mimetype=files.KINDS[name], as_attachment=as_attachment, max_age=0))
+        if name == files.REPORT:
+            response.headers["Content-Security-Policy"] = REPORT_POLICY
+        return response
+
+    @blueprint.route("/chatload/plots/<name>")
+    @guarded
+    def plot(name: str) -> Response:
+        folder = desk.folder
+        if folder is None or name not in files.pictures(folder):
+            abort(404)
+        path = (folder / "plots" / name).resolve()
+        response = _ours(send_file(path, mimetype=files.PICTURES[path.suffix], max_age=0))
+        response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'; style-src 'unsafe-inline'"
+        return response
+
+
+def _journal(folder: Path) -> Response:
+    def blocks() -> Any:
+        for block in files.merged_journal(folder):
+            yield block
+            gevent.sleep(0)  # a long journal must not keep the users of a run waiting
+
+    headers = {"Content-Disposition": f"attachment; filename={files.JOURNAL}"}
+    return Response(blocks(), mimetype="application/x-ndjson", headers=headers)
+
+
+def _ours(response: Response) -> Response:
+    """Headers of everything that is ours. Locust lets every site read its pages; nobody may read these."""
+    headers = response.headers
+    headers["Content-Security-Policy"] = POLICY
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers["Referrer-Policy"] = "no-referrer"
+    headers["Cross-Origin-Resource-Policy"] = "same-origin"
+    headers["Access-Control-Allow-Origin"] = request.host_url.rstrip("/")
+    headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _since(live: Live) -> int:
+    """The revision the page has, if it is of this run."""
+    if request.args.get("run") != f"{live.run_id}.{live.resets}":
+        return 0
+    return request.args.get("since", 0, type=int)
+
+
+def _state(desk: Desk, since: int) -> dict[str, Any]:
+    conductor, runner = desk.conductor, desk.environment.runner
+    manifest = conductor.manifest
+    server = manifest.get("server") or {}
+    plan = conductor.plan
+    return {
+        **desk.live.state(since),
+        "run": f"{desk.live.run_id}.{desk.live.resets}",
+        "state": runner.state if runner is not None else "missing",
+        "target_users": runner.target_user_count if runner is not None else 0,
+        "workers": runner.worker_count if isinstance(runner, MasterRunner) else None,
+        "sentence": one_line(manifest.get("plan_sentence") or "", 400),
+        "server": one_line(server.get("words") or ""),
+        "model": one_line(server.get("model") or ""),
+        "planned": plan.load.turns_planned if plan is not None else 0,
+        "started": manifest.get("started_utc"),
+        "ended": manifest.get("ended"),
+        "exit_code": conductor.exit_code,
+        "problems": [one_line(words) for words in manifest.get("problems") or []],
+        "refusal": [one_line(words, 400) for words in conductor.refusal],
+        "folder": str(desk.folder) if desk.folder is not None else "",
+        "rows": desk.live.table(str(manifest.get("scenario") or "")),
+        "files": files.offered(desk.folder),
+        "plots": files.pictures(desk.folder),
+    }
+
+
+def _check_start(desk: Desk) -> Response | None:
+    """A start that cannot work is told to whoever asked, and nothing starts."""
+    if request.endpoint != "locust.swarm":
+        return None
+    lines = mistakes(request.form, desk.conductor.plan_of)
+    runner = desk.environment.runner
+    if isinstance(runner, MasterRunner) and not runner.worker_count:
+        lines.append("no worker is connected: start one with --worker, or use --processes")
+    if not lines:
+        return None
+    desk.conductor.turn_away(lines)
+    return jsonify({"success": False, "message": "; ".join(lines), "mistakes": lines})
+
+
+def _extend(desk: Desk, response: Response) -> Response:
+    """Our rows for our tab, and a link to our page on Locust's."""
+    if request.endpoint == "locust.request_stats" and response.is_json:
+        report = response.get_json()
+        scenario = str(desk.conductor.manifest.get("scenario") or "")
+        rows = tab_rows(desk.live.table(scenario))
+        report["extended_stats"] = [{"key": TAB, "data": rows}]
+        response.set_data(desk.environment.web_ui.app.json.dumps(report))
+    elif request.endpoint == "locust.index" and response.mimetype == "text/html" and not response.is_streamed:
+        root = '<div id="root"></div>'
+        response.set_data(response.get_data(as_text=True).replace(root, root + LINK, 1))
+    return response
