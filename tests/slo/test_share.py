@@ -79,7 +79,7 @@ def test_a_verdict_is_wrong_no_more_often_than_it_says(
     chance, rounds = random.Random(11), 400
     below = above = 0
     for _ in range(rounds):
-        held = [turns for turns in (chance.randint(4, 10) for _ in range(conversations))]
+        held = [chance.randint(4, 10) for _ in range(conversations)]
         tally = Tally.of((draw(chance, share, turns), turns) for turns in held)
         below += surely_below(tally, share)
         above += surely_above(tally, share)
