@@ -66,6 +66,12 @@ RUN_OPTIONS = (
         'what must hold, such as "p95 ttft_ms <= 500; failed_share <= 1%"; a miss exits 3 (docs/ci.md)',
         several=True,
     ),
+    Option(
+        "locust-rows",
+        "off",
+        "TTFT and tokens/s as rows of Locust's own table and CSV too; its totals then count them (docs/web-ui.md)",
+        ("on", "off"),
+    ),
 )
 CHAT_OPTIONS = (
     Option("turns", "10", "turns each user holds"),

@@ -55,6 +55,7 @@ class Plan:
     keep_text: str
     allow_failed: float
     slo: tuple[Objective, ...]
+    locust_rows: bool
     load: Load
 
     def sentence(self, server: str = "") -> str:
@@ -215,6 +216,7 @@ def _plan(reader: Reader, load: Load, servers: tuple[str, ...]) -> Plan:
         keep_text=reader.choice("keep-text"),
         allow_failed=reader.share("allow-failed"),
         slo=reader.objectives("slo"),
+        locust_rows=reader.switch("locust-rows"),
         load=load,
     )
 

@@ -14,7 +14,7 @@ from locust.env import Environment
 
 from chatload.clock import now_ns, wall_offset_ns
 from chatload.errors import NO_FAILURES, TurnError
-from chatload.meter.timing import e2e_ms, whole_ms
+from chatload.meter.timing import decode_tokens_per_s, e2e_ms, ttft_ms, whole_ms
 from chatload.pacing.ramp import RampSegment, due_ns, global_user
 from chatload.plan import Plan
 from chatload.record.journal import FORMAT, JournalWriter
@@ -156,11 +156,21 @@ class Session:
         self.emit(to_line(turn))
         if turn.code in NO_FAILURES:
             return
+        whole = e2e_ms(turn) if turn.ok and turn.last_token_ns else whole_ms(turn) or 0.0
+        self._tell_locust(turn, "CHAT", "turn", whole)
+        if self.plan.locust_rows and turn.ok:
+            self._tell_locust(turn, "TTFT", "turn (ms)", ttft_ms(turn))
+            self._tell_locust(turn, "SPEED", "turn (tokens/s, decode)", decode_tokens_per_s(turn))
+
+    def _tell_locust(self, turn: Turn, kind: str, name: str, value: float | None) -> None:
+        """One event of Locust's; `value` is what it takes for a response time."""
+        if value is None:
+            return
         self._environment.events.request.fire(
-            request_type="CHAT",
-            name="turn",
-            response_time=e2e_ms(turn) if turn.ok and turn.last_token_ns else whole_ms(turn) or 0.0,
-            response_length=turn.tokens or 0,
+            request_type=kind,
+            name=name,
+            response_time=value,
+            response_length=(turn.tokens or 0) if kind == "CHAT" else 0,
             exception=None if turn.code is None else TurnError(turn.code, turn.detail or ""),
             context={},
             start_time=(turn.due_ns + wall_offset_ns()) / 1e9,
