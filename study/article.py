@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from simulator.fit_article import INTERVALS, serve
-from study.lanes import QUICK, Size, Station, lanes
+from study.lanes import CHATS, QUICK, Size, Station, lanes
 from study.load import last_words, run_load
 from study.measured import (
     FIGURES,
@@ -42,13 +42,16 @@ def main(argv: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m study.article", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="few requests, to see that everything works")
     parser.add_argument("--out", type=Path, help="folder for runs, logs and traces (results/<time>-article)")
+    parser.add_argument("--only", default="", help="some of vllm, tgi, chat, chat-256, into --out; no tables")
     parser.add_argument("--from", dest="made", type=Path, help="tables and page anew from such a folder")
     chosen = parser.parse_args(argv)
     size = QUICK if chosen.quick else Size()
     folder = chosen.made or chosen.out or ROOT / "results" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-article"
     folder = folder.resolve()
     if chosen.made is None:
-        _run(lanes(size, folder), folder)
+        _run(_chosen(lanes(size, folder), chosen.only), folder)
+    if chosen.only:
+        return 0
     results = _results(size, folder)
     _print(results, quick=chosen.quick)
     if not chosen.quick:
@@ -59,6 +62,13 @@ def main(argv: Sequence[str]) -> int:
         if all(turn.ok for lane in results.lanes.values() for run in lane.runs.values() for turn in run.turns)
         else 1
     )
+
+
+def _chosen(planned: Sequence[Sequence[Station]], only: str) -> list[list[Station]]:
+    """The lanes with those stations only that were named; all where none was."""
+    named = only.split(",") if only else [station.name for lane in planned for station in lane]
+    kept = [[station for station in lane if station.name in named] for lane in planned]
+    return [lane for lane in kept if lane]
 
 
 class Board:
@@ -121,7 +131,7 @@ def _lane(stations: Sequence[Station], folder: Path, board: Board) -> None:
 
 def _results(size: Size, folder: Path) -> Results:
     draws = {} if size is QUICK else _other_draws()
-    return Results({name: read_lane(folder / name) for name in ("vllm", "tgi", "chat")}, size, draws)
+    return Results({name: read_lane(folder / name) for name in ("vllm", "tgi", *CHATS)}, size, draws)
 
 
 def _other_draws() -> dict[tuple[str, float], Mapping[str, tuple[float, float]]]:
@@ -145,7 +155,7 @@ def _print(results: Results, *, quick: bool) -> None:
         _say("quick: few and short requests, so the differences below say nothing")
     for title, table in (
         ("Serving benchmark, batch sizes, throughput", text_table(LINE_HEAD, line_rows(lines))),
-        ("JMeter chat", text_table(CHAT_HEAD, chat_rows(chat_figures(results)))),
+        ("JMeter chat", text_table(CHAT_HEAD, chat_rows([chat_figures(results, name) for name in CHATS]))),
         ("Checks", "\n".join(checks(results))),
     ):
         _say(f"\n{title}\n{table}")

@@ -21,6 +21,8 @@ from study.trace import write_trace
 VLLM, TGI = "vllm-0.1.2", "tgi-0.9.3"
 CHAT_SEATS = 20
 """The article's max-num-seqs of vLLM's OpenAI server."""
+CHATS = {"chat": CHAT_SEATS, "chat-256": 256}
+"""Folder → seats: the article's, and vLLM's default."""
 CHAT_ANSWER = "150:80"
 """Mean and standard deviation of the JMeter replies, in tokens: ours, the article does not say."""
 NEVER_ENDS = "5000:10"
@@ -78,13 +80,14 @@ def lanes(size: Size, folder: Path) -> tuple[tuple[Station, ...], ...]:
         "tgi", TGI, (*_start(TGI), "--answer-tokens", NEVER_ENDS), TITLES[TGI],
         tuple(_intervals(TGI, size, folder)),
     )  # fmt: skip
-    chat = Load("chat", "chat-100", size.chat, expected_s=180.0)
-    openai = Station(
-        "chat", VLLM,
-        (*_start(VLLM, max_num_seqs=CHAT_SEATS), "--model", "llama-2", "--answer-tokens", size.chat_answer),
-        "vLLM 0.1.2, OpenAI, max-num-seqs 20", (chat,),
-    )  # fmt: skip
-    return (native,), (tgi, openai)
+    return (native,), (tgi, *(_chat(size, name, seats) for name, seats in CHATS.items()))
+
+
+def _chat(size: Size, name: str, seats: int) -> Station:
+    """vLLM's OpenAI server and the JMeter plan."""
+    knobs = (*_start(VLLM, max_num_seqs=seats), "--model", "llama-2", "--answer-tokens", size.chat_answer)
+    load = Load("chat", "chat-100", size.chat, expected_s=180.0 if seats == CHAT_SEATS else 95.0)
+    return Station(name, VLLM, knobs, f"vLLM 0.1.2, OpenAI, max-num-seqs {seats}", (load,))
 
 
 def _start(server: str, **instead: object) -> tuple[str, ...]:

@@ -138,9 +138,9 @@ class Chat:
     felt: tuple[float, float, float]
 
 
-def chat_figures(results: Results) -> Chat:
+def chat_figures(results: Results, name: str) -> Chat:
     """p5, p50 and p95 of speeds; decode = (tokens - those of the first event) / (last - first token)."""
-    lane = results.lanes["chat"]
+    lane = results.lanes[name]
     run = lane.runs["chat"]
     good = [turn for turn in run.turns if turn.ok]
     decode, felt, events_per_s = [], [], []

@@ -1,0 +1,24 @@
+"""One picture into one file, for pages of documentation."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import matplotlib
+
+from chatload.record.journal import Run
+from plots.__main__ import drawn
+from plots.style import SETTINGS
+
+DPI = 100
+
+
+def write_picture(draw: Callable[..., None], runs: Sequence[Run], path: Path) -> None:
+    """Draw the runs as a PNG of DPI dots an inch; the same runs give the same bytes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure = drawn(draw, runs)
+    with matplotlib.rc_context(SETTINGS), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")
+        figure.savefig(path, dpi=DPI, metadata={"Software": None})
