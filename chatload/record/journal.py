@@ -1,7 +1,7 @@
 """Journals: append-only JSON lines, one file a worker; readers merge any number and drop duplicates.
 
 A line is whole or it is ignored: a process killed in the middle of a write leaves a torn tail, which
-readers count and skip. Kinds of line: start, turn, user, health, end (docs/record-format.md).
+readers count and skip. Kinds of line: start, turn, user, health, server, end (docs/record-format.md).
 """
 
 from __future__ import annotations
@@ -65,7 +65,10 @@ def _private(path: str, flags: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run as its folder tells it. `turns` are in order of `due_ns`, without duplicates."""
+    """One run as its folder tells it. `turns` are in order of `due_ns`, without duplicates.
+
+    `server` is what the server's own /metrics page said during the run; empty where it has none.
+    """
 
     folder: Path
     manifest: Mapping[str, Any]
@@ -74,6 +77,7 @@ class Run:
     health: tuple[Mapping[str, Any], ...]
     ends: tuple[Mapping[str, Any], ...]
     torn_lines: int
+    server: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def name(self) -> str:
@@ -102,7 +106,7 @@ def read_run(folder: Path) -> Run:
             [f"{folder}: record format {manifest['format']} is newer than {FORMAT}: update chatload"]
         )
     turns: dict[str, Turn] = {}
-    other: dict[str, list[Mapping[str, Any]]] = {"user": [], "health": [], "end": []}
+    other: dict[str, list[Mapping[str, Any]]] = {"user": [], "health": [], "end": [], "server": []}
     seen: set[bytes] = set()
     torn = 0
     clocks = clocks_of(manifest)
@@ -133,6 +137,7 @@ def read_run(folder: Path) -> Run:
         health=tuple(sorted(other["health"], key=_at_ns)),
         ends=tuple(other["end"]),
         torn_lines=torn,
+        server=tuple(sorted(other["server"], key=_at_ns)),
     )
 
 

@@ -32,12 +32,14 @@ from chatload.users import link
 from chatload.users.audience import Audience
 from chatload.users.capacity import Director, Judge
 from chatload.users.clocks import Clocks
+from chatload.users.connection import Address
 from chatload.users.limits import allow_connections
 from chatload.users.options import values_of, without_values
 from chatload.users.patches import EvenRamp
 from chatload.users.preflight import Server, Unfit, preflight
 from chatload.users.progress import Progress
 from chatload.users.roll import Roll
+from chatload.users.server_metrics import ServerMetrics
 from chatload.users.session import Session, Start, session_of, set_session
 
 LOCAL_LEAD_S, WORKERS_LEAD_S = 0.1, 1.0
@@ -88,6 +90,7 @@ class Conductor:
         self._lost: dict[str, tuple[int, str]] = {}
         self.roll = Roll()
         self._watcher: gevent.Greenlet | None = None
+        self._server_metrics: ServerMetrics | None = None
         self._inbox = link.Inbox()
         self._clocks = Clocks(self._ask_clock)
         self._problems: list[str] = []
@@ -175,12 +178,21 @@ class Conductor:
         else:
             session = Session(self._environment, plan, self._start, "local", self._on_line)
             set_session(self._environment, session)
+        self._server_metrics = ServerMetrics(Address(plan.host, plan.insecure), self._note_server)
         self._watcher = gevent.spawn(self._watch)
         if isinstance(plan.load, CapacityLoad):
             self._director = Director(
                 plan, self._judge, self._order, lambda words: self.say(f"chatload: {words}")
             )
             self._climb = gevent.spawn(self._director.run)
+
+    def _note_server(self, line: dict[str, Any]) -> None:
+        """What the server said of itself, into the journal of this process."""
+        session = session_of(self._environment)
+        if session is not None:
+            session.emit(line)
+        elif self._journal is not None:
+            self._journal.write({**line, "worker": "master"})
 
     def _order(self, order: dict[str, Any]) -> None:
         """An order for every climber, its instants in each one's own clock."""
@@ -389,6 +401,8 @@ class Conductor:
         self._start = None
         if self._distributed:
             self._drain()
+        if self._server_metrics is not None:
+            self._server_metrics.stop()
         session = session_of(self._environment)
         if session is not None:
             session.close(reason)

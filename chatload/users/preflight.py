@@ -16,7 +16,7 @@ from chatload.wire.dialects import DIALECTS, PROBE_PATHS, SERVERS, Dialect, Foun
 
 PROBE_S = 2.0
 AUTO_PROBE_S = 6.0
-_ANSWER_BYTES = 262_144
+ANSWER_BYTES = 262_144
 
 
 class Unfit(ChatloadError):
@@ -67,7 +67,7 @@ def _dialect(plan: Plan, found: Found) -> Dialect:
 
 def probe(address: Address, limit_s: float) -> dict[str, tuple[int, bytes]]:
     """(status, body) of GET on each probe path; a path that does not answer in time is left out."""
-    greenlets = {path: gevent.spawn(_get, address, path, limit_s) for path in PROBE_PATHS}
+    greenlets = {path: gevent.spawn(ask, address, path, limit_s) for path in PROBE_PATHS}
     gevent.joinall(list(greenlets.values()), timeout=limit_s)
     answers = {}
     for path, greenlet in greenlets.items():
@@ -78,7 +78,8 @@ def probe(address: Address, limit_s: float) -> dict[str, tuple[int, bytes]]:
     return answers
 
 
-def _get(address: Address, path: str, limit_s: float) -> tuple[int, bytes] | None:
+def ask(address: Address, path: str, limit_s: float, at_most: int = ANSWER_BYTES) -> tuple[int, bytes] | None:
+    """(status, the first `at_most` bytes of the body) of one GET, with our key; None if none came in time."""
     headers = {"Connection": "close", "Accept": "application/json"}
     key = os.environ.get("CHATLOAD_API_KEY", "")
     if key:
@@ -92,7 +93,7 @@ def _get(address: Address, path: str, limit_s: float) -> tuple[int, bytes] | Non
     try:
         connection.request("GET", address.path + path, headers=headers)
         response = connection.getresponse()
-        return response.status, response.read(_ANSWER_BYTES)
+        return response.status, response.read(at_most)
     except (OSError, http.client.HTTPException, ssl.SSLError):
         return None
     finally:
