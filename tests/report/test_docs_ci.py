@@ -1,0 +1,77 @@
+"""The examples of docs/ci.md do what they say: every locust and chatload line is run, against a simulated server."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chatload.slo import read_objectives
+from chatload.slo.objective import NAMES
+
+ROOT = Path(__file__).parents[2]
+WORDS = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
+
+
+def commands() -> list[str]:
+    """Lines of the YAML examples that are ours."""
+    blocks = re.findall(r"```yaml\n(.*?)```", WORDS, re.DOTALL)
+    found = re.findall(r"^ *- (?:run: )?((?:locust|python -m chatload) .*)$", "\n".join(blocks), re.MULTILINE)
+    return [str(line) for line in found]
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    log = tmp_path / "simulator.log"
+    with open(log, "wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-u", "-m", "simulator", "--speak", "vllm", "--port-base", str(port)],
+            cwd=ROOT, stdout=output, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    give_up = time.monotonic() + 20
+    while b"simulator: ready" not in log.read_bytes() and time.monotonic() < give_up:
+        time.sleep(0.05)
+    yield f"http://127.0.0.1:{port}"
+    process.kill()
+    process.wait()
+
+
+@pytest.mark.e2e
+def test_every_command_of_the_examples_passes(server: str, tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GITHUB_")}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    found = commands()
+    assert len(found) == 5
+    for line in found:
+        if "results/baseline" in line:
+            shutil.copytree(tmp_path / "smoke", tmp_path / "baseline")
+        began = time.monotonic()
+        done = subprocess.run(
+            ["bash", "-ec", line.replace("results/", f"{tmp_path}/")],
+            cwd=ROOT, env={**environment, "PATH": path, "LLM_HOST": server}, capture_output=True, text=True,
+            timeout=60, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, f"{line}\n{done.stdout}\n{done.stderr}"
+        assert time.monotonic() - began < 60
+    assert (tmp_path / "smoke" / "summary.md").exists()
+    assert (tmp_path / "gitlab" / "junit.xml").exists()
+
+
+def test_every_form_in_the_docs_is_understood() -> None:
+    forms = re.findall(r"^\| `([^`]+[<>]=[^`]+)` \|", WORDS, re.MULTILINE)
+    assert len(forms) == 7
+    assert read_objectives(forms)[1] == []
+    listed = re.findall(r'^ +"(.*)",$', WORDS, re.MULTILINE)
+    assert len(listed) == 5
+    assert read_objectives(listed)[1] == []
+    assert [name for name in NAMES if name not in WORDS] == []
