@@ -53,7 +53,9 @@ def test_poisson_is_an_absolute_schedule_by_the_seed(tmp_path: Path) -> None:
 def test_a_trace_says_when_and_how_long(tmp_path: Path) -> None:
     rows = [(0.0, 12, 7), (0.35, 40, 3), (0.1, 25, 11), (0.1, 80, 5)]
     trace = tmp_path / "trace.csv"
-    trace.write_text("due_s,prompt_tokens,output_tokens\n" + "".join("%s,%s,%s\n" % row for row in rows))
+    trace.write_text(
+        "due_s,prompt_tokens,output_tokens\n" + "".join("{},{},{}\n".format(*row) for row in rows)
+    )
     with simulated("vllm", (), tmp_path / "server") as server:
         code, turns = run("arrivals", server.host, tmp_path / "run", "--trace", str(trace))
     assert code == 0

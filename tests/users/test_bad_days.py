@@ -50,7 +50,9 @@ def vllm(tmp_path: Path) -> Iterator[Any]:
         process.wait(timeout=10)
 
 
-def chat(host: str, out: Path, *arguments: str, users: int = 4, turns: int = 4) -> subprocess.CompletedProcess[str]:
+def chat(
+    host: str, out: Path, *arguments: str, users: int = 4, turns: int = 4
+) -> subprocess.CompletedProcess[str]:
     return locust(
         "--host", host, "--out", str(out), "--turns", str(turns), "--think-time", "0.1",
         "-u", str(users), "-r", "20", "--max-tokens", "64", *arguments,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -35,7 +36,7 @@ def test_levels_hold_what_they_say_one_after_another(tmp_path: Path) -> None:
         ended_ns = max(turn["end_ns"] for turn in part)
         for lane in {turn["user"] for turn in part}:
             own = sorted((turn for turn in part if turn["user"] == lane), key=lambda turn: turn["turn"])
-            idle_ms = [(b["sent_ns"] - a["end_ns"]) / 1e6 for a, b in zip(own, own[1:], strict=False)]
+            idle_ms = [(b["sent_ns"] - a["end_ns"]) / 1e6 for a, b in pairwise(own)]
             assert [turn["turn"] for turn in own] == [1, 2, 3]
             assert 0 <= min(idle_ms) < 20
     levels = levels_of(read_run(out))

@@ -45,7 +45,8 @@ def test_every_case_is_reported_as_it_was_sent(
     ]
     assert not wrong, "\n".join(wrong)
     transits_ms = [
-        (sent[case.name]["received_ns"] - turn["sent_ns"]) / 1e6 for case, turn in zip(cases, turns, strict=True)
+        (sent[case.name]["received_ns"] - turn["sent_ns"]) / 1e6
+        for case, turn in zip(cases, turns, strict=True)
     ]
     assert min(transits_ms) > 0, "sent is stamped after the server had the request"
     assert statistics.median(transits_ms) < TOLERANCE_MS

@@ -67,9 +67,7 @@ def tokens(key: str = "content", *, prefix: str = "data: ", end: str = "\n\n") -
 
 
 def grouped(size: int) -> list[Step]:
-    return [
-        (TIMES[i], event(chunk({"content": "".join(WORDS[i : i + size])}))) for i in range(0, 20, size)
-    ]
+    return [(TIMES[i], event(chunk({"content": "".join(WORDS[i : i + size])}))) for i in range(0, 20, size)]
 
 
 def error_head(status: str, body: bytes) -> bytes:
