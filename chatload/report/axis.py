@@ -70,7 +70,14 @@ def _round_ticks(low: float, high: float, at_most: int) -> list[float]:
 
 def _log_ticks(low: float, high: float, at_most: int) -> list[float]:
     decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    for subs in ((1, 2, 5), (1, 3), (1,)):
+    for subs in (
+        (1, 1.5, 2, 2.5, 3, 4, 5, 6, 8),
+        (1, 1.5, 2, 3, 4, 6),
+        (1, 2, 3, 5),
+        (1, 2, 5),
+        (1, 3),
+        (1,),
+    ):
         ticks = [m * 10.0**k for k in decades for m in subs if low <= m * 10.0**k <= high]
         if len(ticks) < at_most:
             return ticks

@@ -13,6 +13,7 @@ from chatload.report import html_details, html_sections
 from chatload.report.html_charts import charts
 from chatload.report.html_compare import comparison
 from chatload.report.html_lanes import swim_lanes
+from chatload.report.html_server import server
 from chatload.report.html_style import STYLE
 from chatload.report.markup import Html, joined, tag
 from chatload.report.names import distinct_names
@@ -53,6 +54,7 @@ PARTS: tuple[Part, ...] = (
     _pictures,
     html_sections.distributions,
     html_sections.system,
+    server,
     html_sections.listeners,
     html_sections.failures,
     html_details.stalls,

@@ -104,8 +104,8 @@ def over_time(runs: Sequence[Run]) -> Html:
         from_zero(f"output tokens/s of all users, in steps of {width} s", [r for _, y in rates for r in y]),
         150,
     )
-    users = [_in_s(run, *series.users_in(run)) for run in runs]
-    flying = [_in_s(run, *series.in_flight(run)) for run in runs]
+    users = [steps_s(run, *series.users_in(run)) for run in runs]
+    flying = [steps_s(run, *series.in_flight(run)) for run in runs]
     load = Chart(x, from_zero("users in (line), turns in flight (filled)",
                               [n for found in (*users, *flying) for _, n in found]), 150)  # fmt: skip
     for i, run in enumerate(runs):
@@ -128,7 +128,7 @@ def over_time(runs: Sequence[Run]) -> Html:
                   speed.html("output tokens per second"), load.html("users and turns in flight"))  # fmt: skip
 
 
-def _in_s(run: Run, instants: Sequence[int], levels: Sequence[int]) -> list[tuple[float, float]]:
+def steps_s(run: Run, instants: Sequence[int], levels: Sequence[int]) -> list[tuple[float, float]]:
     """The steps in s since the start; of many, the highest and lowest of each thousandth part of the run."""
     zero, length = series.start_ns(run), max(series.length_s(run), 1e-9)
     points = [((at - zero) / 1e9, float(level)) for at, level in zip(instants, levels, strict=True)]

@@ -22,20 +22,24 @@ ABSENT = "–"
 
 
 def trust(run: Run, summary: Summary) -> Html:
-    """What to doubt, and what was certified."""
-    doubts = caveats(run, summary)
-    certificate = run.manifest.get("certificate")
-    told = certificate.get("words") if isinstance(certificate, Mapping) else certificate
-    proof = tag(
-        "p",
-        one_line(told, 300) if told else "Accuracy of this client: no certificate was named.",
-        class_="note",
+    """Whether the measurement itself may be believed, what was certified, and every doubt."""
+    doubts, judged = caveats(run, summary), summary.get("trust") or {}
+    told = run.manifest.get("certificate") or summary.get("certificate")
+    words = told.get("words") if isinstance(told, Mapping) else told
+    note = one_line(words, 300) if words else "Accuracy of this client: no certificate was named."
+    reasons = (
+        [] if judged.get("trustworthy", True) else list(judged.get("reasons") or ["no reason was noted"])
     )
-    if not doubts:
-        return tag("section", tag("h2", "No doubts found"), proof, class_="box good", id="trust")
-    title = f"{plural(len(doubts), 'doubt')} about this run"
-    items = tag("ul", *(tag("li", words) for words in doubts))
-    return tag("section", tag("h2", title), items, proof, class_="box warn", id="trust")
+    if reasons:
+        title, look = "This measurement is not trustworthy", "bad"
+    elif doubts:
+        title, look = f"{plural(len(doubts), 'doubt')} about this run", "warn"
+    else:
+        title, look = "No doubts found", "good"
+    items = [*reasons, *(doubt for doubt in doubts if doubt not in reasons)]
+    listed = tag("ul", *(tag("li", item) for item in items)) if items else None
+    proof = tag("p", note, class_="note")
+    return tag("section", tag("h2", title), listed, proof, class_=f"box {look}", id="trust")
 
 
 def slos(run: Run, summary: Summary) -> Html | None:
@@ -74,8 +78,9 @@ def cards(run: Run, summary: Summary) -> Html | None:
         return None
     steady, stalls = summary["steady"] or {}, summary["stalls"]
     failed = sum(summary["failed"].values())
-    speed = steady.get("tokens_per_s")
-    whole = "all users in" if speed is not None else "whole run"
+    speed, whole = steady.get("tokens_per_s"), "with all users in"
+    if speed is None:
+        speed, whole = summary["tokens_per_s"], "over the whole run"
     lowest = number(summary["felt_tokens_per_s"]["min"])
     found = [
         _card("TTFT p95", *_sure(summary, "ttft_ms", "p95", " ms")),
@@ -83,7 +88,7 @@ def cards(run: Run, summary: Summary) -> Html | None:
         _card("first byte p95", *_sure(summary, "first_byte_ms", "p95", " ms", "what JMeter calls Latency")),
         _card("felt speed p50", *_sure(summary, "felt_tokens_per_s", "p50", " tokens/s", f"slowest turn {lowest}")),
         _card("decode speed p50", *_sure(summary, "decode_tokens_per_s", "p50", " tokens/s")),
-        _card("server", number(speed if speed is not None else summary["tokens_per_s"]), " tokens/s", whole),
+        _card("output of the server", number(speed), " tokens/s", whole),
         _card("failed turns", f"{failed:,}", f" of {summary['turns']:,}", "of all held" if failed else "every one good",
               "bad" if failed else "good"),
         _card("replies with a stall", share(stalls["replies"], summary["succeeded"]), "",
@@ -96,12 +101,16 @@ def _sure(summary: Summary, key: str, name: str, unit: str, else_words: str = ""
     found = summary[key]
     interval = (found.get("interval") or {}).get(name)
     words = "" if interval is None else f"95 %: {number(interval[0])} … {number(interval[1])}"
-    both = f"{else_words}; {words}" if else_words and words else else_words or words
-    return statistic(found, name), unit, both or "too few turns for an interval"
+    return (
+        statistic(found, name),
+        unit,
+        "\n".join(filter(None, (words or "too few turns for an interval", else_words))),
+    )
 
 
 def _card(name: str, value: str, unit: str, words: str, look: str = "") -> Html:
-    return tag("div", tag("span", name, class_="name"), tag("b", value, tag("small", unit)), tag("span", words),
+    return tag("div", tag("span", name, class_="name"), tag("b", value, tag("small", unit)),
+               *(tag("span", line) for line in words.split("\n")),
                class_=f"card {look}".strip())  # fmt: skip
 
 

@@ -11,7 +11,7 @@ STYLE = """
 @media (prefers-color-scheme:dark){:root{
 --bg:#12161b;--fg:#e6eaef;--soft:#a3adb8;--faint:#76818d;--line:#2b333c;--card:#1a2027;
 --c0:#56b4e9;--c1:#f2935c;--c2:#3ecf9f;--c3:#e79cc8;--c4:#e5b545;--c5:#8cc9f0;--c6:#f0f0f0;
---late:#b392f0;--wait:#d9962f;--quiet:#6b5128;--stream:#3f87ba;--stall:#ff5c72;--think:#3a444e;--fail:#ff5c72;
+--late:#b392f0;--wait:#d9962f;--quiet:#6b5128;--stream:#3f87ba;--stall:#ff5c72;--think:#5b6875;--fail:#ff5c72;
 --good:#4cc38a;--warn:#e3b341;--bad:#ff6b7f}}
 *{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%}
