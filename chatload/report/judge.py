@@ -68,8 +68,9 @@ def judge(turns: Iterable[Turn], objectives: Sequence[Objective]) -> list[Judged
 
 def verdicts(manifest: Mapping[str, Any], turns: Sequence[Turn]) -> dict[str, Any]:
     """`slo` and `goodput` of the summary, by the SLOs that the plan of the manifest names."""
-    asked = (manifest.get("plan") or {}).get("slo") or []
-    objectives, _ = read_objectives(asked)
+    asked = (manifest.get("plan") or {}).get("slo")
+    words = [asked] if isinstance(asked, str) else asked if isinstance(asked, list) else []
+    objectives, _ = read_objectives(map(str, words))
     return summary_of_slos(turns, objectives)
 
 
