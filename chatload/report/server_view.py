@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 from chatload.record.journal import Run
-from chatload.report.layout import number, seconds
+from chatload.report.layout import seconds
 from chatload.report.series import in_flight, start_ns
 
 COUNTERS = ("preemptions", "queue_s", "queued", "generated_tokens", "prefix_hits", "prefix_queries")
@@ -44,29 +44,34 @@ def beside(run: Run, summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     tokens, preempted = grown(run, "generated_tokens"), grown(run, "preemptions")
     cached = f"{100 * hits / asked:.0f} %" if asked and hits is not None else ""
     rows = [
-        ("requests at once, at most", _sum_of_peaks(run), number(_most_in_flight(run))),
-        ("in its batch, at most", number(peak(run, "running")), ""),
-        ("waiting, at most", number(peak(run, "waiting")), ""),
+        ("requests at once, at most", _sum_of_peaks(run), whole(_most_in_flight(run))),
+        ("in its batch, at most", whole(peak(run, "running")), ""),
+        ("waiting, at most", whole(peak(run, "waiting")), ""),
         (
             "wait before the first token, mean",
             f"queue {seconds(1000 * queue_s / queued)}" if queued and queue_s is not None else "",
             f"TTFT {seconds(summary['ttft_ms']['mean'])}" if summary["ttft_ms"]["n"] else "",
         ),
-        ("tokens generated", number(tokens) if tokens is not None else "", number(summary["tokens"])),
+        ("tokens generated", whole(tokens), whole(summary["tokens"])),
         ("KV cache in use, at most", f"{100 * kv_use:.0f} %" if kv_use is not None else "", ""),
-        ("preemptions", number(preempted) if preempted is not None else "", ""),
+        ("preemptions", whole(preempted), ""),
         ("prompt tokens from the prefix cache", cached, ""),
     ]  # fmt: skip
-    return [row for row in rows if row[1] and row[1] != "–"]
+    return [row for row in rows if row[1]]
+
+
+def whole(value: float | None) -> str:
+    """A count with its thousands; nothing where there is none."""
+    return "" if value is None else f"{value:,.0f}"
 
 
 def _sum_of_peaks(run: Run) -> str:
-    both = [
-        float(line.get("running") or 0) + float(line.get("waiting") or 0)
-        for line in run.server
-        if "running" in line or "waiting" in line
-    ]
-    return number(max(both)) if both else ""
+    """The most that were running and waiting at one reading."""
+    both: dict[float, float] = {}
+    for key in ("running", "waiting"):
+        for at_s, value in readings(run, key):
+            both[at_s] = both.get(at_s, 0.0) + value
+    return whole(max(both.values(), default=None))
 
 
 def _most_in_flight(run: Run) -> float:
