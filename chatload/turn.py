@@ -75,7 +75,8 @@ class Turn:
 
     An instant that never came is None. `gaps_us` are the times between consecutive token-bearing
     events, so that `first_token_ns + sum(gaps_us) * 1000 == last_token_ns` within rounding.
-    `group` names a part of the run, such as a level of a sweep.
+    `first_token_after_ns` is set where other events share the first token's stamp: it came at some time
+    between the two. `group` names a part of the run, such as a level of a sweep.
     `tail_tokens` are tokens the server counted after the last event with text: the end-of-sequence token.
     """
 
@@ -93,6 +94,7 @@ class Turn:
     first_byte_ns: int | None = None
     first_event_ns: int | None = None
     first_token_ns: int | None = None
+    first_token_after_ns: int | None = None
     first_answer_ns: int | None = None
     last_token_ns: int | None = None
     end_ns: int

@@ -28,7 +28,7 @@ class ReplyMeter:
         self.events = 0
         self.coalesced = 0
         self.first_read: int | None = None
-        self.shares_first_stamp = 0
+        self.shares_first_stamp = 0  # events from the first token on that came in its read, itself too
         self.counted_so_far = 0
         self._all_counted = True
         self._counted_first: int | None = None
@@ -55,6 +55,8 @@ class ReplyMeter:
             self._add_text(delta, at_ns)
         if delta.has_text or delta.tokens:
             self._add_tokens(delta, at_ns)
+        if delta.read == self.first_read:
+            self.shares_first_stamp += 1
 
     def _add_text(self, delta: Delta, at_ns: int) -> None:
         size = len(delta.text) + len(delta.reasoning) + len(delta.tool_text)
@@ -76,8 +78,6 @@ class ReplyMeter:
             self.counted_so_far += delta.tokens
         if delta.read == self._last_read:
             self.coalesced += 1
-        if self.first_read is not None and delta.read == self.first_read:
-            self.shares_first_stamp += 1
         self._last_read = delta.read
         if self.first_token_ns is None:  # a token without text, before any text: no gap can start here
             return

@@ -261,10 +261,13 @@ class Reader:
             stream = streams.get(fd)
             if stream is not None:
                 self._read(stream)
+        self.doubt.looks.looked(now_ns())
 
     def _on_beat(self) -> None:
         """Without a tick the sockets are looked at whenever the hub runs; the beat tells whether it does."""
-        self.doubt.looks.look(now_ns())
+        now = now_ns()
+        self.doubt.looks.look(now)
+        self.doubt.looks.looked(now + self.doubt.looks.period_ns)
 
     def judged(self, turn: Turn, events_in_first_read: int) -> Turn:
         """The turn with the marks of what we may have spoiled in it."""

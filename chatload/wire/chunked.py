@@ -18,7 +18,20 @@ def whole_chunks(data: bytes) -> bytes | None:
     after = end + size + 4
     if after == len(data) and data.endswith(b"\r\n"):
         return data[end + 2 : -2]
-    if after > len(data) or data[after - 2 : after] != b"\r\n":
-        return None
-    rest = whole_chunks(data[after:]) if len(data) < 65536 else None
-    return None if rest is None else data[end + 2 : after - 2] + rest
+    return _chunk_by_chunk(data)
+
+
+def _chunk_by_chunk(data: bytes) -> bytes | None:
+    bodies: list[bytes] = []
+    begin = 0
+    while begin < len(data):
+        end = data.find(b"\r\n", begin, begin + 5)
+        size = _SIZES.get(data[begin:end]) if end > 0 else None
+        if size is None:
+            return None
+        after = end + size + 4
+        if data[after - 2 : after] != b"\r\n":
+            return None
+        bodies.append(data[end + 2 : after - 2])
+        begin = after
+    return b"".join(bodies)

@@ -1,0 +1,116 @@
+"""Whether a run's measurement can be trusted at all: what the load generator itself may have spoiled."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from chatload.errors import NO_FAILURES
+from chatload.meter.timing import TURN_METRICS
+from chatload.record.journal import Run
+from chatload.report.distribution import describe
+from chatload.turn import Turn
+
+SPOILING = {
+    "censored_first": "first token's time is only an interval, because we looked late",
+    "hub_lag": "our own lag is inside the first token's time",
+    "late_send": "sent late",
+    "clock_step": "the machine's clock was set meanwhile",
+}
+"""Marks that make a turn spoiled, in words."""
+
+MOST_SPOILED = 0.01
+"""Share of spoiled turns beyond which the run is untrustworthy."""
+
+MOST_LAGGING = 0.01
+"""Share of the time with a lag over 20 ms beyond which user-space stamps are: p99 lag is then above 20 ms."""
+
+WITHOUT = ("ttft_ms", "e2e_ms", "tpot_ms", "felt_tokens_per_s")
+
+Trust = Mapping[str, Any]
+
+
+def trust_of(run: Run) -> dict[str, Any]:
+    """Part "trust" of the summary: {trustworthy, reasons, spoiled, turns, share, marks, lagging_share, …}.
+
+    `without_spoiled` holds the distributions over the good turns that are not spoiled, null when none is.
+    """
+    turns = [turn for turn in run.turns if turn.ok or turn.code not in NO_FAILURES]
+    spoiled = [turn for turn in turns if is_spoiled(turn)]
+    share = len(spoiled) / len(turns) if turns else 0.0
+    lagging = _lagging_share(run.health)
+    marks = Counter(mark for turn in spoiled for mark in turn.marks if mark in SPOILING)
+    reasons = []
+    if share > MOST_SPOILED:
+        words = "; ".join(f"{n:,}: {SPOILING[mark]}" for mark, n in marks.most_common())
+        reasons.append(
+            f"{len(spoiled):,} of {len(turns):,} turns may be spoiled by the load generator ({words})"
+        )
+    if lagging > MOST_LAGGING and any(turn.stamp_source != "kernel" for turn in turns):
+        reasons.append(
+            f"the load generator lagged more than 20 ms for {lagging:.1%} of the time, and stamps were taken in user space"
+        )
+    lost = sum(_number(line.get("lost_lines")) for line in run.ends)
+    if lost:
+        reasons.append(f"{lost:,.0f} journal lines could not be written")
+    return {
+        "trustworthy": not reasons,
+        "reasons": reasons,
+        "spoiled": len(spoiled),
+        "turns": len(turns),
+        "share": share,
+        "marks": dict(marks.most_common()),
+        "lagging_share": lagging,
+        "without_spoiled": _without(turns) if spoiled else None,
+    }
+
+
+def is_spoiled(turn: Turn) -> bool:
+    """True when the client itself may have spoiled the turn's figures."""
+    return any(mark in SPOILING for mark in turn.marks)
+
+
+def first_words(trust: Trust | None) -> str | None:
+    """What every report of an untrustworthy run says first; None where there is nothing to say."""
+    if trust is None or trust["trustworthy"]:
+        return None
+    reasons = "; ".join(trust["reasons"])
+    return f"NOT TRUSTWORTHY: {reasons}. Give the load generator a core of its own, or --processes, and run again."
+
+
+def certificate_words(manifest: Mapping[str, Any]) -> str:
+    """What is known of the client's own error on this machine (`python -m chatload certify`)."""
+    certificate = manifest.get("certificate")
+    if not isinstance(certificate, Mapping):
+        return "no certificate: the client's accuracy was not measured on this machine (python -m chatload certify)"
+    p99 = (certificate.get("ttft_error_ms") or {}).get("p99")
+    load = certificate.get("load") or {}
+    words = f"client error ≤ {_number(p99):.2g} ms at p99 of TTFT, certified at {_number(load.get('users')):.0f} users"
+    strange = [
+        name
+        for name, own in (("machine", manifest.get("machine")), ("versions", manifest.get("versions")))
+        if certificate.get(name) != own
+    ]
+    users = (manifest.get("plan") or {}).get("users")
+    if isinstance(users, int) and users > _number(load.get("users")):
+        strange.append("fewer users")
+    return f"{words} (but with another: {', '.join(strange)})" if strange else words
+
+
+def _lagging_share(health: Sequence[Mapping[str, Any]]) -> float:
+    told = [line for line in health if line.get("seconds") and line.get("lagging_ms") is not None]
+    seconds = sum(_number(line["seconds"]) for line in told)
+    return sum(_number(line["lagging_ms"]) for line in told) / 1e3 / seconds if seconds else 0.0
+
+
+def _without(turns: Sequence[Turn]) -> dict[str, Any]:
+    clean = [turn for turn in turns if turn.ok and not is_spoiled(turn)]
+    return {
+        name: describe([value for value in map(TURN_METRICS[name], clean) if value is not None])
+        for name in WITHOUT
+    }
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0
