@@ -92,10 +92,11 @@ def groups(
 
 def _field(option: Option, servers: tuple[str, ...], values: Mapping[str, Any]) -> Field:
     value = values.get(option.key)
+    label = LABELS.get(option.name) or option.name.replace("-", " ").capitalize()
     return Field(
         option.key,
-        LABELS.get(option.name) or option.name.replace("-", " ").capitalize(),
-        option.words,
+        label,
+        "" if option.words.casefold() == label.casefold() else option.words,
         option.default if value is None else str(value),
         servers if option.name == "server" else option.choices,
     )

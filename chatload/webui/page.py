@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gevent
 import orjson
 from flask import Blueprint, Response, abort, jsonify, render_template_string, request, send_file
-from locust.env import Environment
-from locust.runners import MasterRunner
 
 from chatload.plan import Option
 from chatload.report.untrusted import one_line
-from chatload.users.conductor import Conductor
 from chatload.webui import files
 from chatload.webui.form import groups, mistakes
 from chatload.webui.live import Live
+from chatload.webui.outcome import Outcomes
 from chatload.webui.tab import COLUMNS, tab_rows
+
+if TYPE_CHECKING:  # importing Locust patches the whole process: whoever uses this page has done so
+    from chatload.users.conductor import Conductor
 
 ASSETS = Path(__file__).parent / "assets"
 ASSET_KINDS = {"live.js": "text/javascript", "charts.js": "text/javascript", "live.css": "text/css"}
@@ -44,11 +45,12 @@ LINK = (
 class Desk:
     """What the pages are made from."""
 
-    environment: Environment
+    environment: Any
     conductor: Conductor
     live: Live
     options: Sequence[Option]
     servers: tuple[str, ...]
+    outcomes: Outcomes = field(default_factory=Outcomes)
 
     @property
     def values(self) -> dict[str, Any]:
@@ -64,7 +66,7 @@ class Desk:
 
 def install(
     web_ui: Any,
-    environment: Environment,
+    environment: Any,
     conductor: Conductor,
     options: Sequence[Option],
     servers: tuple[str, ...],
@@ -182,7 +184,7 @@ def _state(desk: Desk, since: int) -> dict[str, Any]:
         "run": f"{desk.live.run_id}.{desk.live.resets}",
         "state": runner.state if runner is not None else "missing",
         "target_users": runner.target_user_count if runner is not None else 0,
-        "workers": runner.worker_count if isinstance(runner, MasterRunner) else None,
+        "workers": getattr(runner, "worker_count", None),
         "sentence": one_line(manifest.get("plan_sentence") or "", 400),
         "server": one_line(server.get("words") or ""),
         "model": one_line(server.get("model") or ""),
@@ -190,6 +192,7 @@ def _state(desk: Desk, since: int) -> dict[str, Any]:
         "started": manifest.get("started_utc"),
         "ended": manifest.get("ended"),
         "exit_code": conductor.exit_code,
+        "outcome": desk.outcomes.of(desk.folder),
         "problems": [one_line(words) for words in manifest.get("problems") or []],
         "refusal": [one_line(words, 400) for words in conductor.refusal],
         "folder": str(desk.folder) if desk.folder is not None else "",
@@ -205,7 +208,7 @@ def _check_start(desk: Desk) -> Response | None:
         return None
     lines = mistakes(request.form, desk.conductor.plan_of)
     runner = desk.environment.runner
-    if isinstance(runner, MasterRunner) and not runner.worker_count:
+    if getattr(runner, "worker_count", None) == 0:
         lines.append("no worker is connected: start one with --worker, or use --processes")
     if not lines:
         return None

@@ -19,9 +19,16 @@ export function number(value) {
   return value.toLocaleString("en-GB", { maximumFractionDigits: digits });
 }
 
+// A measured number: always three digits or more, so that columns of them stand still.
+export function measured(value) {
+  if (value === null || value === undefined) return "–";
+  const digits = value >= 100 ? 0 : value >= 10 ? 1 : 2;
+  return value.toLocaleString("en-GB", { minimumFractionDigits: digits, maximumFractionDigits: digits });
+}
+
 export function milliseconds(value) {
   if (value === null || value === undefined) return "–";
-  return value >= 10000 ? `${number(value / 1000)} s` : `${number(value)} ms`;
+  return value >= 10000 ? `${measured(value / 1000)} s` : `${measured(value)} ms`;
 }
 
 export function clock(seconds) {
@@ -94,6 +101,7 @@ export class Chart {
       const values = series.map((one) => value(one, at) || 0);
       greatest = Math.max(greatest, this.about.bars ? values.reduce((a, b) => a + b, 0) : Math.max(...values, 0));
     }
+    const empty = greatest === 0;
     if (this.about.whole) greatest = Math.max(greatest, 4);
     const levels = ticks(greatest), top = levels[levels.length - 1];
     const x = (seconds) => LEFT + (seconds / until) * (room - LEFT - RIGHT);
@@ -101,7 +109,7 @@ export class Chart {
     const parts = [...this.frame(levels, x, y, until, room)];
     if (this.about.bars) parts.push(...this.columns(series, value, data, x, y));
     else for (const one of series) parts.push(...this.curve(one, value, data, x, y));
-    if (greatest === 0 && this.about.nothing) parts.push(element("text", { x: (LEFT + room) / 2, y: HEIGHT / 2, "text-anchor": "middle", class: "empty" }, this.about.nothing));
+    if (empty && this.about.nothing) parts.push(element("text", { x: (LEFT + room) / 2, y: HEIGHT / 2, "text-anchor": "middle", class: "empty" }, this.about.nothing));
     if (cursor !== null) {
       const at = x((cursor + 0.5) * data.width);
       parts.push(element("line", { x1: at, x2: at, y1: TOP, y2: HEIGHT - BOTTOM, class: "cursor" }));
@@ -116,8 +124,10 @@ export class Chart {
       yield element("text", { x: LEFT - 6, y: y(level) + 4, "text-anchor": "end" }, number(level));
     }
     const step = timeStep(until, room - LEFT - RIGHT);
-    for (let at = 0; at <= until; at += step)
-      yield element("text", { x: x(at), y: HEIGHT - 5, "text-anchor": at ? "middle" : "start" }, clock(at));
+    for (let at = 0; at <= until; at += step) {
+      const anchor = !at ? "start" : x(at) > room - RIGHT - 16 ? "end" : "middle";
+      yield element("text", { x: Math.min(x(at), room - 2), y: HEIGHT - 5, "text-anchor": anchor }, clock(at));
+    }
   }
 
   *curve(one, value, data, x, y) {
@@ -152,9 +162,14 @@ export class Chart {
   stack(data) {
     const names = new Map();
     for (const point of data.points.values())
-      for (const [name, n] of Object.entries(point[this.about.bars] || {})) names.set(name, (names.get(name) || 0) + n);
+      for (const [name, n] of Object.entries(this.pieces(point))) names.set(name, (names.get(name) || 0) + n);
     const sorted = [...names.keys()].sort((a, b) => names.get(b) - names.get(a));
-    return sorted.map((name, place) => ({ name, colour: Math.min(place + 1, 6), of: (point) => point[this.about.bars]?.[name] || 0, shown: number }));
+    return sorted.map((name, place) => ({ name, colour: Math.min(place + 1, 6), of: (point) => this.pieces(point)[name] || 0, shown: number }));
+  }
+
+  pieces(point) {
+    const found = point[this.about.bars] || {};
+    return typeof found === "number" ? { [this.about.bars]: found } : found;
   }
 
   say(series, value, data, cursor, chosen, x) {

@@ -1,13 +1,13 @@
 // The live page: asks for what changed once a second and draws it. All text goes in by textContent.
 
-import { Chart, clock, element, milliseconds, number } from "./charts.js";
+import { Chart, clock, element, measured, milliseconds, number } from "./charts.js";
 
 const EVERY_MS = 1000;
 const byId = (id) => document.getElementById(id);
-const speed = (value) => (value === null || value === undefined ? "–" : `${number(value)} tok/s`);
+const speed = (value) => (value === null || value === undefined ? "–" : `${measured(value)} tok/s`);
 
 const CHARTS = [
-  { title: "Time to first token", unit: "ms", faint: true, nothing: "no token yet", series: [
+  { title: "Time to first token", unit: "ms, of good turns", faint: true, nothing: "no token yet", series: [
     { name: "p50", column: "ttft_p50_ms", colour: 1, shown: milliseconds },
     { name: "p95", column: "ttft_p95_ms", colour: 2, shown: milliseconds },
     { name: "p99", column: "ttft_p99_ms", colour: 3, shown: milliseconds }] },
@@ -20,13 +20,12 @@ const CHARTS = [
     { name: "users", column: "users", colour: 5 },
     { name: "turns in flight", column: "in_flight", colour: 4 }] },
   { title: "Failures by code", unit: "turns", whole: true, bars: "failed", nothing: "no failed turn" },
-  { title: "Stalls", unit: "silences inside replies, where they began to be noticed", whole: true, nothing: "no stall", series: [
-    { name: "stalls", column: "stalls", colour: 3, zero: true }] },
-  { title: "Load generator: hub lag", unit: "ms, worst process; over 20 ms is in doubt", series: [
+  { title: "Stalls", unit: "long silences inside replies", whole: true, bars: "stalls", nothing: "no stall" },
+  { title: "Load generator: hub lag", unit: "worst process", series: [
     { name: "p99", column: "lag_p99_ms", colour: 1, shown: milliseconds },
     { name: "greatest", column: "lag_max_ms", colour: 2, shown: milliseconds }] },
   { title: "Load generator: processor", unit: "% of one core, busiest process", series: [
-    { name: "CPU", column: "cpu_percent", colour: 6, shown: (value) => (value === null ? "–" : `${number(value)} %`) }] },
+    { name: "CPU", column: "cpu_percent", colour: 6, shown: (value) => (value === null ? "–" : `${measured(value)} %`) }] },
 ];
 
 const ROWS = [
@@ -74,17 +73,18 @@ function take(state) {
   draw(state);
 }
 
+const going = (state) => ["spawning", "running"].includes(state.state);
+
 function draw(state) {
-  const going = ["spawning", "running"].includes(state.state);
   const known = state.started !== null;
-  if (going) wantsForm = false;
+  if (going(state)) wantsForm = false;
   byId("state").textContent = STATES[state.state] || state.state;
-  byId("state").classList.toggle("on", going);
-  byId("elapsed").textContent = known ? (going ? clock(state.now_s) : ended(state)) : "";
-  for (const id of ["stop", "edit", "reset"]) byId(id).hidden = !going;
-  byId("again").hidden = going || !known || wantsForm;
-  byId("start").hidden = going || (known && !wantsForm);
-  if (!going) byId("edit-form").hidden = true;
+  byId("state").classList.toggle("on", going(state));
+  byId("elapsed").textContent = known ? (going(state) ? clock(state.now_s) : ended(state)) : "";
+  for (const id of ["stop", "edit", "reset"]) byId(id).hidden = !going(state);
+  byId("again").hidden = going(state) || !known || wantsForm;
+  byId("start").hidden = going(state) || (known && !wantsForm);
+  if (!going(state)) byId("edit-form").hidden = true;
   words("refusal", state.refusal.length ? `The run did not start:\n${state.refusal.join("\n")}` : "");
   byId("run").hidden = !known;
   if (!known) return;
@@ -92,6 +92,7 @@ function draw(state) {
   byId("whom").textContent = [state.server, state.model && `model ${state.model}`, state.workers !== null && `${state.workers} workers`,
     state.resets && "counted since the last reset; the journal keeps everything"].filter(Boolean).join(" · ");
   words("problems", state.problems.join("\n"));
+  outcome(state.outcome);
   tiles(state);
   table(state.rows);
   folder(state);
@@ -101,6 +102,17 @@ function draw(state) {
 function ended(state) {
   const how = { done: "all users are done", interrupted: "stopped by hand or time", unreachable: "did not start" }[state.ended] || "";
   return [how, state.exit_code === null ? "" : `exit code ${state.exit_code}`].filter(Boolean).join(", ");
+}
+
+function outcome(said) {
+  const box = byId("outcome");
+  box.hidden = !said.verdict;
+  if (box.hidden || box.dataset.key === JSON.stringify(said)) return;
+  box.dataset.key = JSON.stringify(said);
+  const slo = said.slo.map((one) => element("p", { class: { met: "good-words", missed: "bad-words" }[one.verdict] || "" }, one.words));
+  const caveats = element("ul", { class: "aside" });
+  caveats.append(...said.caveats.map((one) => element("li", {}, one)));
+  box.replaceChildren(element("p", { class: "sentence" }, said.verdict), ...slo, caveats);
 }
 
 function words(id, text) {
@@ -118,7 +130,8 @@ function tiles(state) {
     ["Turns", number(totals.turns), planned],
     ["Failed", number(totals.failed), totals.cut_short ? `${number(totals.cut_short)} cut short by us` : "turns", totals.failed > 0],
     ["Tokens", number(totals.tokens), "in good replies"],
-    ["Users", number(now ? now.users : 0), `${number(now ? now.in_flight : 0)} turns in flight`],
+    going(state) ? ["Users", number(now ? now.users : 0), `${number(now ? now.in_flight : 0)} turns in flight`]
+      : ["Users", "0", `most at once: ${number(Math.max(0, ...[...points.values()].map((point) => point.users || 0)))}`],
     ["Stalls", number(totals.stalls), totals.stalls ? `longest ${milliseconds(totals.longest_stall_ms)}` : `event gap p99 ${milliseconds(totals.gap_p99_ms)}`],
     ["Trust", totals.trust, "of the measurement itself", !["good", "–"].includes(totals.trust)],
   ];
@@ -141,7 +154,7 @@ function table(rows) {
 }
 
 function folder(state) {
-  byId("folder").textContent = state.folder + (["spawning", "running"].includes(state.state) ? " — summary and report come when the run has ended" : "");
+  byId("folder").textContent = state.folder + (going(state) ? " — summary and report come when the run has ended" : "");
   const key = JSON.stringify([state.files, state.plots, state.folder]);
   if (byId("files").dataset.key === key) return;
   byId("files").dataset.key = key;
@@ -160,8 +173,7 @@ function drawCharts() {
   if (!latest || byId("run").hidden) return;
   let last = 0, flying = 0;
   for (const point of points.values()) if (point.at >= last) { last = point.at; flying = point.in_flight ?? flying; }
-  const going = ["spawning", "running"].includes(latest.state);
-  const settled = going && flying ? Math.max(0, latest.now_s - latest.reply_s - width) : Infinity;
+  const settled = going(latest) && flying ? Math.max(0, latest.now_s - latest.reply_s - width) : Infinity;
   for (const chart of charts) chart.draw({ points, last, width, settled }, cursor === null ? null : Math.min(cursor, last), chosen);
 }
 
@@ -177,6 +189,7 @@ byId("start").addEventListener("submit", async (event) => {
   event.preventDefault();
   byId("go").disabled = true;
   if (await send("swarm", event.target)) wantsForm = false;
+  window.scrollTo(0, 0);
   byId("go").disabled = false;
 });
 byId("edit-form").addEventListener("submit", async (event) => {

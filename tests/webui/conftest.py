@@ -1,0 +1,167 @@
+"""Locust with its web UI in a process of its own, a simulator to talk to, and a real Chromium to look at it."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+FLAGS = (
+    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Web:
+    """A running Locust with a web UI."""
+
+    address: str
+    out: Path
+    log: Path
+    process: subprocess.Popen[bytes]
+
+    def get(self, path: str) -> tuple[int, dict[str, str], bytes]:
+        """(status, headers by lower-case name, body)."""
+        try:
+            with urllib.request.urlopen(self.address + path, timeout=20) as answer:
+                return answer.status, {k.lower(): v for k, v in answer.headers.items()}, answer.read()
+        except urllib.error.HTTPError as error:
+            return error.code, {k.lower(): v for k, v in error.headers.items()}, error.read()
+
+    def post(self, path: str, **form: object) -> dict[str, Any]:
+        data = urllib.parse.urlencode(form).encode()
+        with urllib.request.urlopen(self.address + path, data, timeout=60) as answer:
+            body = answer.read()
+        return json.loads(body) if body.startswith(b"{") else {}
+
+    def state(self) -> dict[str, Any]:
+        return json.loads(self.get("/chatload/live.json")[2])
+
+    def wait_for(self, what: Callable[[dict[str, Any]], bool], limit_s: float = 40) -> dict[str, Any]:
+        """The state as soon as `what` is true of it."""
+        give_up = time.monotonic() + limit_s
+        while not what(state := self.state()):
+            assert time.monotonic() < give_up, f"{state['state']}, {state['totals']}, {self.log.read_text()}"
+            time.sleep(0.2)
+        return state
+
+
+@pytest.fixture
+def simulator(tmp_path: Path) -> Iterator[Callable[..., str]]:
+    """Start the simulator; gives the address of its first server."""
+    processes = []
+
+    def start(*arguments: str) -> str:
+        process = subprocess.Popen(
+            [sys.executable, "-u", "-m", "simulator", "--port-base", "0", "--speak", "vllm", *arguments],
+            cwd=ROOT, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        processes.append(process)
+        assert process.stdout is not None
+        address = ""
+        for line in process.stdout:
+            if "listening on" in line:
+                address = address or line.split("listening on ")[1].split()[0]
+            if "ready" in line:
+                break
+        return address
+
+    yield start
+    for process in processes:
+        process.terminate()
+        process.wait(timeout=10)
+
+
+@pytest.fixture
+def web(tmp_path: Path) -> Iterator[Callable[..., Web]]:
+    """Start Locust with its web UI on a free port; runs go to `out`, `out`-2, …"""
+    started: list[Web] = []
+
+    def start(*arguments: str, base_path: str = "", **environment: str) -> Web:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        out, log = tmp_path / "runs" / "run", tmp_path / f"locust-{port}.log"
+        command = [sys.executable, "-m", "locust", "-f", "locustfiles/chat.py", "--web-port", str(port)]
+        command += ["--out", str(out), *arguments]
+        with open(log, "wb") as output:
+            process = subprocess.Popen(
+                command, cwd=ROOT, stdout=output, stderr=output, env=os.environ | environment
+            )
+        one = Web(f"http://127.0.0.1:{port}{base_path}", out, log, process)
+        started.append(one)
+        give_up = time.monotonic() + 30
+        while True:
+            try:
+                one.get("/chatload/live.json")
+                return one
+            except OSError:
+                assert process.poll() is None and time.monotonic() < give_up, log.read_text()
+                time.sleep(0.1)
+
+    yield start
+    for one in started:
+        one.process.terminate()
+        try:
+            one.process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            one.process.kill()
+            one.process.wait()
+
+
+def _found(variable: str, *names: str) -> str | None:
+    return os.environ.get(variable) or next(filter(None, map(shutil.which, names)), None)
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Callable[..., Any]]:
+    """Open a Chromium window of a width; dark or light. Skipped where there is none, but never in CI."""
+    chromium = _found("CHROMIUM", "chromium", "chromium-browser", "google-chrome")
+    driver = _found("CHROMEDRIVER", "chromedriver")
+    if chromium is None or driver is None:
+        reason = "NO CHROMIUM: the web pages were not tested in a browser; see deploy/chromium.sh"
+        if os.environ.get("CI", "").lower() in ("1", "true"):
+            pytest.fail(reason)
+        warnings.warn(reason, stacklevel=1)
+        pytest.skip(reason)
+    from selenium import webdriver
+    from selenium.webdriver.chrome.service import Service
+
+    windows = []
+
+    def open_window(width: int = 1280, height: int = 900, *, dark: bool = False) -> Any:
+        options = webdriver.ChromeOptions()
+        options.binary_location = chromium
+        profile = tmp_path / f"profile-{len(windows)}"
+        for flag in (*FLAGS, f"--user-data-dir={profile}", f"--window-size={width},{height}"):
+            options.add_argument(flag)
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        downloads = tmp_path / "downloads"
+        downloads.mkdir(exist_ok=True)
+        options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
+        window = webdriver.Chrome(options=options, service=Service(driver))
+        windows.append(window)
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+        window.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        window.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+        return window
+
+    yield open_window
+    for window in windows:
+        window.quit()

@@ -1,0 +1,57 @@
+"""The start form: every option of ours, with a label, as a select where it has choices, and never a secret."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from chatload.plan import (
+    ARRIVAL_OPTIONS,
+    CHAT_OPTIONS,
+    RUN_OPTIONS,
+    SERVER_OPTIONS,
+    SWEEP_OPTIONS,
+    Option,
+    Plan,
+    chat_plan,
+)
+from chatload.webui.form import groups, mistakes
+
+SERVERS = ("auto", "vllm", "tgi")
+
+
+@pytest.mark.parametrize("load", [CHAT_OPTIONS, ARRIVAL_OPTIONS, SWEEP_OPTIONS])
+def test_every_option_is_a_field_once_but_private_ones_are_none(load: tuple[Option, ...]) -> None:
+    fields = [field for group in groups(load, SERVERS, {}) for field in group.fields]
+    keys = [field.key for field in fields]
+    shown = [option.key for option in (*load, *SERVER_OPTIONS, *RUN_OPTIONS) if not option.private]
+    assert sorted(keys) == sorted(shown)
+    assert "headers" not in keys
+    by_key = {field.key: field for field in fields}
+    assert by_key["server"].choices == SERVERS
+    assert by_key["usage"].choices == ("on", "off")
+    assert all(field.label[0].isupper() for field in fields)
+
+
+def test_fields_hold_the_values_as_they_stand() -> None:
+    fields = {f.key: f for g in groups(CHAT_OPTIONS, SERVERS, {"turns": "7", "label": '"><b>'}) for f in g.fields}
+    assert fields["turns"].value == "7"
+    assert fields["think_time"].value == "2"
+    assert fields["label"].value == '"><b>'
+
+
+def plan_of(values: Mapping[str, Any]) -> Plan:
+    return chat_plan({"host": "http://127.0.0.1:1", **values}, SERVERS)
+
+
+def test_every_mistake_of_a_form_is_told_at_once() -> None:
+    form = {"user_count": "0", "spawn_rate": "1", "turns": "many", "think_time": "-1", "host": "ftp://x"}
+    words = [line.split()[0] for line in mistakes(form, plan_of)]
+    assert sorted(words) == ["--host", "--think-time", "--turns", "--users"]
+
+
+def test_a_good_form_and_one_that_locust_judges_itself_pass() -> None:
+    assert mistakes({"user_count": "5", "spawn_rate": "1", "turns": "3", "host": ""}, plan_of) == []
+    assert mistakes({"user_count": "five", "spawn_rate": "1", "turns": "x"}, plan_of) == []

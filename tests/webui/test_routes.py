@@ -1,0 +1,227 @@
+"""Our routes on a Flask app that stands for Locust's: headers, names, escapes, auth, base path, refusals."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from flask import Blueprint, Flask, Response, jsonify
+
+from chatload.plan import CHAT_OPTIONS, chat_plan
+from chatload.webui import page
+from chatload.webui.live import Live
+
+NASTY = '"><img src=x onerror=alert(1)><script>alert(2)</script>'
+SERVERS = ("auto", "vllm")
+OURS = ("/chatload", "/chatload/live.json", "/chatload/assets/live.js", "/chatload/files/manifest.json",
+        "/chatload/plots/a.png")  # fmt: skip
+
+
+class Hook:
+    def __init__(self) -> None:
+        self.listeners: list[Any] = []
+
+    def add_listener(self, listener: Any) -> None:
+        self.listeners.append(listener)
+
+
+class FakeConductor:
+    """What the page asks of a conductor."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
+        self.plan = None
+        self.exit_code = None
+        self.refusal: tuple[str, ...] = ()
+        self.audience: Any = None
+        self.manifest = {"scenario": NASTY, "plan_sentence": NASTY, "server": {"model": NASTY, "words": NASTY}}
+
+    def plan_of(self, values: Any) -> Any:
+        return chat_plan({"host": "http://127.0.0.1:1", **values}, SERVERS)
+
+    def turn_away(self, lines: list[str]) -> None:
+        self.refusal = tuple(lines)
+
+
+class Desk:
+    """The app with our part installed, as `app.test_client` sees it."""
+
+    def __init__(self, folder: Path | None, base_path: str | None = None, *, logged_in: bool = True, **values: Any) -> None:
+        app = Flask("locust-like")
+        locust = Blueprint("locust", "locust-like", url_prefix=base_path)
+        self.swarms = 0
+
+        @locust.route("/")
+        def index() -> str:
+            return '<body><div id="root"></div></body>'
+
+        @locust.route("/stats/requests")
+        def request_stats() -> Response:
+            return jsonify({"stats": []})
+
+        @locust.route("/swarm", methods=["POST"])
+        def swarm() -> Response:
+            self.swarms += 1
+            return jsonify({"success": True})
+
+        app.register_blueprint(locust)
+
+        def guarded(view: Any) -> Any:
+            def answer(*args: Any, **kwargs: Any) -> Any:
+                return view(*args, **kwargs) if logged_in else Response("who are you?", 401)
+
+            answer.__name__ = view.__name__
+            return answer
+
+        web_ui = SimpleNamespace(app=app, template_args={}, auth_required_if_enabled=guarded)
+        self.events = SimpleNamespace(reset_stats=Hook(), spawning_complete=Hook())
+        self.conductor = FakeConductor(folder)
+        options = SimpleNamespace(web_base_path=base_path, **values)
+        self.runner = SimpleNamespace(state="ready", target_user_count=0)
+        environment = SimpleNamespace(
+            host=NASTY, web_ui=web_ui, events=self.events, parsed_options=options, runner=self.runner
+        )
+        page.install(web_ui, environment, self.conductor, CHAT_OPTIONS, SERVERS)  # type: ignore[arg-type]
+        self.template_args = web_ui.template_args
+        self.client = app.test_client()
+
+    @property
+    def live(self) -> Live:
+        return self.conductor.audience
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "run"
+    (made / "plots").mkdir(parents=True)
+    (made / "manifest.json").write_text("{}")
+    (made / "report.html").write_text("<p>report")
+    (made / "journal-local.jsonl").write_text('{"kind":"start"}\n')
+    (made / "plots" / "a.png").write_bytes(b"png")
+    (tmp_path / "secret.txt").write_text("CANARY")
+    return made
+
+
+def test_every_answer_of_ours_forbids_what_it_can(folder: Path) -> None:
+    client = Desk(folder).client
+    for path in OURS:
+        answer = client.get(path)
+        assert answer.status_code == 200, path
+        assert "default-src 'none'" in answer.headers["Content-Security-Policy"], path
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Access-Control-Allow-Origin"] == "http://localhost"
+    assert "unsafe" not in client.get("/chatload").headers["Content-Security-Policy"]
+
+
+def test_text_of_others_is_escaped_on_the_page(folder: Path) -> None:
+    text = Desk(folder, model=NASTY, label=NASTY).client.get("/chatload").text
+    assert "<img" not in text
+    assert "alert(2)</script>" not in text
+    assert text.count("&lt;img") == 3
+    assert text.count("<script") == 1
+
+
+def test_no_secret_is_on_any_page(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHATLOAD_API_KEY", "CANARY")
+    client = Desk(folder, headers='{"X-Team": "CANARY"}').client
+    for path in (*OURS, "/", "/stats/requests"):
+        assert b"CANARY" not in client.get(path).data, path
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["../secret.txt", "..%2fsecret.txt", "%2e%2e/secret.txt", "journal-local.jsonl", "plots/a.png", "..", "%00",
+     "/etc/passwd", "%2fetc%2fpasswd", "manifest.json/../../secret.txt", "..\\secret.txt", "manifest.json%00.png"],
+)  # fmt: skip
+def test_no_other_name_is_ever_served(folder: Path, name: str) -> None:
+    client = Desk(folder).client
+    for kind in ("files", "plots", "assets"):
+        answer = client.get(f"/chatload/{kind}/{name}")
+        assert b"CANARY" not in answer.data
+        assert answer.status_code in (404, 308), (kind, name)
+
+
+def test_downloads(folder: Path) -> None:
+    client = Desk(folder).client
+    journal = client.get("/chatload/files/journal.jsonl")
+    assert journal.data == b'{"kind":"start"}\n'
+    assert "attachment" in journal.headers["Content-Disposition"]
+    report = client.get("/chatload/files/report.html")
+    assert "attachment" not in report.headers.get("Content-Disposition", "")
+    assert report.headers["Content-Security-Policy"].startswith("sandbox")
+    assert "attachment" in client.get("/chatload/files/report.html?download").headers["Content-Disposition"]
+    assert client.get("/chatload/files/summary.json").status_code == 404
+
+
+def test_before_the_first_run_there_is_a_page_and_nothing_to_download() -> None:
+    client = Desk(None).client
+    assert client.get("/chatload").status_code == 200
+    assert client.get("/chatload/files/manifest.json").status_code == 404
+    state = json.loads(client.get("/chatload/live.json").data)
+    assert (state["files"], state["rows"], state["points"]) == ([], [], [])
+
+
+def test_with_a_login_every_route_of_ours_wants_it(folder: Path) -> None:
+    client = Desk(folder, logged_in=False).client
+    assert {client.get(path).status_code for path in OURS} == {401}
+
+
+def test_under_a_base_path_all_is_below_it(folder: Path) -> None:
+    desk = Desk(folder, "/lab")
+    for path in OURS:
+        assert desk.client.get("/lab" + path).status_code == 200
+        assert desk.client.get(path).status_code == 404
+    assert b'href="./chatload"' in desk.client.get("/lab/").data
+    assert "extended_stats" in json.loads(desk.client.get("/lab/stats/requests").data)
+    refused = desk.client.post("/lab/swarm", data={"user_count": "1", "spawn_rate": "1", "turns": "x"})
+    assert json.loads(refused.data)["success"] is False
+
+
+def test_a_start_that_cannot_work_starts_nothing_and_is_told_everywhere(folder: Path) -> None:
+    desk = Desk(folder)
+    answer = json.loads(desk.client.post("/swarm", data={"user_count": "1", "spawn_rate": "1", "turns": "x"}).data)
+    assert answer["success"] is False
+    assert answer["mistakes"] == ["--turns 'x': must be a whole number of at least 1"]
+    assert desk.swarms == 0
+    assert json.loads(desk.client.get("/chatload/live.json").data)["refusal"] == answer["mistakes"]
+    desk.client.post("/swarm", data={"user_count": "1", "spawn_rate": "1", "turns": "2"})
+    assert desk.swarms == 1
+
+
+def test_without_a_worker_nothing_starts(folder: Path) -> None:
+    desk = Desk(folder)
+    desk.runner.worker_count = 0
+    answer = json.loads(desk.client.post("/swarm", data={"user_count": "1", "spawn_rate": "1"}).data)
+    assert "no worker" in answer["message"]
+    assert desk.swarms == 0
+
+
+def test_the_tab_is_announced_and_filled(folder: Path) -> None:
+    desk = Desk(folder)
+    key = desk.template_args["extended_tabs"][0]["key"]
+    assert desk.template_args["extended_tables"][0]["key"] == key
+    assert json.loads(desk.client.get("/stats/requests").data)["extended_stats"] == [{"key": key, "data": []}]
+
+
+def test_the_page_asks_only_for_what_it_has_not(folder: Path) -> None:
+    desk = Desk(folder)
+    desk.live.begin("r", 0)
+    desk.live.hear({"kind": "health", "worker": "local", "at_ns": 1, "users": 1, "in_flight": 0}, None)
+    first = json.loads(desk.client.get("/chatload/live.json").data)
+    assert len(first["points"]) == 1
+    again = f"/chatload/live.json?run={first['run']}&since={first['revision']}"
+    assert json.loads(desk.client.get(again).data)["points"] == []
+    other = f"/chatload/live.json?run=other&since={first['revision']}"
+    assert len(json.loads(desk.client.get(other).data)["points"]) == 1
+    assert desk.client.get("/chatload/live.json?since=x").status_code == 200
+
+
+def test_locust_s_reset_is_heard_and_its_reset_after_the_ramp_too(folder: Path) -> None:
+    desk = Desk(folder, reset_stats=True)
+    for hook in (desk.events.reset_stats, desk.events.spawning_complete):
+        before = desk.live.resets
+        hook.listeners[0]()
+        assert desk.live.resets == before + 1
