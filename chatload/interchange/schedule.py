@@ -40,12 +40,14 @@ TOOLS = {
     "aiperf": Tool(
         1000.0,
         "aiperf profile --input-file FILE --custom-dataset-type mooncake_trace --fixed-schedule "
-        "--isl-block-size {block} --streaming --endpoint-type chat --model MODEL --url URL",
+        "--isl-block-size {block} --streaming --endpoint-type chat --extra-inputs ignore_eos:true --model MODEL "
+        "--url URL",
     ),
     "guidellm": Tool(
         1.0,
-        "guidellm benchmark run --target URL --profile replay --data "
-        '\'{{"kind": "mooncake", "source": {{"kind": "json_file", "path": "FILE"}}, "hash_id_block_size": {block}}}\'',
+        """guidellm run --backend '{{"kind": "openai_http", "target": "URL", "model": "MODEL"}}' """
+        """--profile '{{"kind": "replay"}}' --data '{{"kind": "mooncake", "hash_id_block_size": {block}, """
+        """"source": {{"kind": "json_file", "path": "FILE"}}}}'""",
     ),
 }
 """Name → how the tool replays: times in s or ms, and the command."""
