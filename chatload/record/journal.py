@@ -126,6 +126,8 @@ def read_run(folder: Path) -> Run:
                 torn += 1
                 continue
             turns.setdefault(turn.turn_id, turn)
+        elif line.get("kind") in other and not _fits(line):
+            torn += 1
         elif line.get("kind") in other and raw not in seen:
             seen.add(raw)
             other[line["kind"]].append(line)
@@ -151,6 +153,21 @@ def journal_lines(folder: Path) -> Iterator[tuple[bytes, dict[str, Any] | None]]
                 except orjson.JSONDecodeError:
                     line = None
                 yield raw, line if isinstance(line, dict) else None
+
+
+_NUMBERS = ("hub_lag_p99_ms", "hub_lag_max_ms", "cpu_percent", "rss_mb", "users", "in_flight", "lost_lines",
+            "ticks_missed", "clock_steps")  # fmt: skip
+
+
+def _fits(line: Mapping[str, Any]) -> bool:
+    """Whether a line that is no turn holds numbers where readers count on them."""
+    if line["kind"] == "user" and not (
+        isinstance(line.get("user"), int) and isinstance(line.get("event"), str)
+    ):
+        return False
+    return isinstance(line.get("at_ns"), int) and all(
+        isinstance(line.get(name), int | float | None) for name in _NUMBERS
+    )
 
 
 def _note_clock(line: Mapping[str, Any], clocks: dict[str, WorkerClock]) -> None:

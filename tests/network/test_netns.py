@@ -66,15 +66,6 @@ class Stage:
             assert time.monotonic() < give_up, self.hosts.log("master").read_text()
             time.sleep(0.05)
 
-    def node(self, name: str) -> str:
-        """What Locust calls the worker on this host: the one with this process id in its journal's name."""
-        found = [
-            worker
-            for worker, facts in self.manifest()["workers"].items()
-            if facts.get("pid") == self.workers[name].pid
-        ]
-        return found[0]
-
     def end(self, limit_s: float = 45) -> int:
         """Wait for the master; its exit code."""
         assert self.master is not None
@@ -137,26 +128,26 @@ def test_other_clocks_delay_and_loss(stage: Stage) -> None:
     assert usual == pytest.approx([1, 5, 15], abs=6), "the request's way to the server, over two clocks"
 
 
-def test_a_link_cut_for_eight_seconds_loses_nothing(stage: Stage) -> None:
+def test_a_link_cut_for_seven_seconds_loses_nothing(stage: Stage) -> None:
     """One worker is out of touch with master and server; its replies stand still, then everything goes on."""
     stage.serve("--answer-tokens", "20:3")
     for name in WORKERS:
         stage.hosts.add(name)
-    stage.load("--turns", "12", "--think-time", "0.5", "-u", "6", "-r", "12")
+    stage.load("--turns", "10", "--think-time", "0.5", "-u", "6", "-r", "12")
     stage.wait_for_turns(12)
     stage.hosts.cut("w2")
-    time.sleep(8)
+    time.sleep(6.5)
     stage.hosts.mend("w2")
     assert stage.end() == 0, stage.hosts.log("master").read_text()
     run, manifest, served = stage.run(), stage.manifest(), stage.served()
-    assert places(run) == Counter((user, turn) for user in range(6) for turn in range(1, 13))
+    assert places(run) == Counter((user, turn) for user in range(6) for turn in range(1, 11))
     assert {turn.request_id for turn in run.turns if turn.ok} == {
         request_id for request_id, line in served.items() if line["ended"] == "complete"
     }
     gaps = [gap for facts in manifest["workers"].values() for gap in facts.get("out_of_touch", [])]
     assert len(gaps) == 1, "the master noticed, and says so"
     master = [json.loads(line) for line in (stage.folder / "journal-master.jsonl").read_bytes().splitlines()]
-    assert len([line for line in master if line["kind"] == "turn"]) == 72, "each line came over, once"
+    assert len([line for line in master if line["kind"] == "turn"]) == 60, "each line came over, once"
 
 
 def test_a_link_cut_for_good_is_told_and_the_others_finish(stage: Stage) -> None:

@@ -95,7 +95,21 @@ def test_a_torn_tail_costs_one_line(tmp_path: Path, cut: int) -> None:
     assert (len(run.turns), run.torn_lines) == (5, 1)
 
 
-@pytest.mark.parametrize("torn", [b"[1, 2]\n", b"null\n", b"\xff\xfe\n", b'{"kind":"turn"}\n', b"\n"])
+@pytest.mark.parametrize(
+    "torn",
+    [
+        b"[1, 2]\n",
+        b"null\n",
+        b"\xff\xfe\n",
+        b'{"kind":"turn"}\n',
+        b"\n",
+        b'{"kind":"user","at_ns":"now","user":1,"event":"in"}\n',
+        b'{"kind":"user","at_ns":1,"user":{},"event":"in"}\n',
+        b'{"kind":"health","at_ns":1,"cpu_percent":"much"}\n',
+        b'{"kind":"turn","turn_id":"a","request_id":"b","user":0,"turn":1,"due_ns":1,"end_ns":2,"gaps_us":["x"]}\n',
+        b'{"kind":"turn","turn_id":"a","request_id":"b","user":0,"turn":1,"due_ns":1,"end_ns":2,"sent_ns":"x"}\n',
+    ],
+)
 def test_lines_that_are_no_record(tmp_path: Path, torn: bytes) -> None:
     turns = good_turns(TINY)
     write_run(tmp_path, manifest_of(TINY, turns), turns, tail=torn)

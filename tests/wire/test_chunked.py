@@ -60,3 +60,7 @@ LEFT = (b"", b"0\r\n\r\n", b"5\r\nhello", b"5\r\nhello\r", b"5\r\nhello!\r\n", b
 @pytest.mark.parametrize("data", LEFT)
 def test_everything_else_is_left_to_the_parser(data: bytes) -> None:
     assert whole_chunks(data) is None
+
+
+def test_a_read_of_thousands_of_chunks_is_told_without_depth() -> None:
+    assert whole_chunks(chunk(b"a") * 10_000) == b"a" * 10_000
