@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -75,3 +76,47 @@ def test_every_form_in_the_docs_is_understood() -> None:
     assert len(listed) == 5
     assert read_objectives(listed)[1] == []
     assert [name for name in NAMES if name not in WORDS] == []
+
+
+@pytest.mark.e2e
+def test_a_missed_slo_of_a_scenario_exits_3_and_says_so_before_and_after(server: str, tmp_path: Path) -> None:
+    scenario = tmp_path / "mine.toml"
+    scenario.write_text(
+        '[tool.locust]\nlocustfile = "locustfiles/chat.py"\nheadless = true\nusers = 10\nspawn-rate = 50\nturns = 1\n'
+        'max-tokens = 4\nslo = ["p50 ttft_ms <= 0.001", "failed_share <= 60%"]\n',
+        encoding="utf-8",
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "locust", "--config", str(scenario), "--host", server, "--out", str(tmp_path / "run")],
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+        env={**os.environ, "GITHUB_ACTIONS": "true"},
+    )  # fmt: skip
+    assert done.returncode == 3, done.stderr
+    assert "To hold: p50 ttft_ms <= 0.001; failed_share <= 60%." in done.stderr
+    assert "chatload: SLO p50 ttft_ms <= 0.001: missed" in done.stderr
+    assert "::error title=SLO missed::p50 ttft_ms" in done.stdout
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text(encoding="utf-8"))
+    assert [one["verdict"] for one in summary["slo"]] == ["missed", "met"]
+
+
+@pytest.mark.e2e
+def test_a_mistake_in_an_slo_ends_the_run_before_it_begins(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "locust",
+        "-f",
+        "locustfiles/chat.py",
+        "--headless",
+        "--host",
+        "http://127.0.0.1:9",
+    ]
+    done = subprocess.run(
+        [*command, "--slo", "p95 tft_ms <= 5", "--slo", "fast", "--out", str(tmp_path / "run")],
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    lines = [line for line in done.stderr.splitlines() if line.startswith("--slo")]
+    assert lines[0] == "--slo 'p95 tft_ms <= 5': unknown metric, did you mean 'ttft_ms'?"
+    assert len(lines) == 2
+    assert not (tmp_path / "run").exists()
