@@ -116,11 +116,15 @@ def finish(folder: Path, plan: Plan) -> int:
         print(f"chatload: {verdict(summary)}", file=sys.stderr)
     if isinstance(plan.load, CapacityLoad):  # its SLOs are asked of each level, not of the run as a whole
         print(f"chatload: more: python -m chatload report {folder}", file=sys.stderr, flush=True)
+        if not summary["trust"]["trustworthy"]:
+            return 4
         return 0 if (run.manifest.get("capacity") or {}).get("users") else 3
     for one in summary["slo"]:
         print(f"chatload: SLO {sentence(one)}", file=sys.stderr)
     annotate(notices(run, summary))
     print(f"chatload: more: python -m chatload report {folder}", file=sys.stderr, flush=True)
+    if not summary["trust"]["trustworthy"]:
+        return 4
     if worst(summary["slo"]) == MISSED:
         return 3
     failed = sum(summary["failed"].values())

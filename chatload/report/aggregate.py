@@ -15,6 +15,7 @@ from chatload.quantiles import METHOD
 from chatload.record.journal import FORMAT, Run
 from chatload.report.distribution import describe, describe_counted, endless
 from chatload.report.judge import verdicts
+from chatload.report.trust import trust_of
 from chatload.report.untrusted import one_line
 from chatload.turn import Turn
 
@@ -62,6 +63,7 @@ def summarise(run: Run) -> dict[str, Any]:
             "refusals_waited_for": sum(turn.refusals for turn in run.turns),
         },
         "marks": _tally(mark for turn in run.turns for mark in turn.marks),
+        "trust": trust_of(run),
         **verdicts(run.manifest, run.turns),
         "torn_lines": run.torn_lines,
         "percentile_method": METHOD,

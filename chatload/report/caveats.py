@@ -104,6 +104,14 @@ def _hub_lag(run: Run, summary: Summary) -> Iterator[str]:
 def _marks(run: Run, summary: Summary) -> Iterator[str]:
     for mark, n in summary["marks"].items():
         yield f"{_turns(n)} marked “{one_line(mark, 60)}”: find them by “marks” in the journal."
+    without = (summary.get("trust") or {}).get("without_spoiled")
+    if without and without["ttft_ms"]["n"]:
+        clean, every = without["ttft_ms"], summary["ttft_ms"]
+        yield (
+            f"With the turns that we may have spoiled, TTFT is p50 {every['p50']:.0f}, p95 {every['p95']:.0f}, "
+            f"p99 {every['p99']:.0f} ms; without them p50 {clean['p50']:.0f}, p95 {clean['p95']:.0f}, "
+            f"p99 {clean['p99']:.0f} ms (n {clean['n']:,})."
+        )
 
 
 def _coalesced(run: Run, summary: Summary) -> Iterator[str]:

@@ -13,6 +13,7 @@ from chatload.report.layout import number, plural, seconds, share, statistic
 from chatload.report.listeners import ELAPSED, SLOWEST_BY, aggregate_rows, slowest_rows
 from chatload.report.markup import Html, joined, table, tag
 from chatload.report.text import METRICS, STATISTICS
+from chatload.report.trust import certificate_words
 from chatload.report.untrusted import one_line
 from chatload.report.verdict_words import interval_words, remark, value_words
 
@@ -24,9 +25,7 @@ ABSENT = "–"
 def trust(run: Run, summary: Summary) -> Html:
     """Whether the measurement itself may be believed, what was certified, and every doubt."""
     doubts, judged = caveats(run, summary), summary.get("trust") or {}
-    told = run.manifest.get("certificate") or summary.get("certificate")
-    words = told.get("words") if isinstance(told, Mapping) else told
-    note = one_line(words, 300) if words else "Accuracy of this client: no certificate was named."
+    note = one_line(certificate_words(run.manifest), 300)
     reasons = (
         [] if judged.get("trustworthy", True) else list(judged.get("reasons") or ["no reason was noted"])
     )

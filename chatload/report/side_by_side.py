@@ -10,6 +10,7 @@ from chatload.report.aggregate import planned_chat
 from chatload.report.caveats import caveats
 from chatload.report.layout import ABSENT, indented, number, plural, seconds, share, statistic, table
 from chatload.report.names import distinct_names
+from chatload.report.trust import first_words
 from chatload.report.untrusted import one_line
 
 Summary = Mapping[str, Any]
@@ -69,6 +70,17 @@ def comparison_text(runs: Sequence[Run], summaries: Sequence[Summary]) -> str:
 
 def verdict(names: Sequence[str], summaries: Sequence[Summary], runs: Sequence[Run]) -> str:
     """Which run serves its users better, by TTFT p95 and felt speed p50; alike where intervals overlap."""
+    doubted = [
+        name
+        for name, summary in zip(names, summaries, strict=True)
+        if first_words(summary.get("trust")) is not None
+    ]
+    if doubted:
+        return f"NOT TRUSTWORTHY: {' and '.join(doubted)}. {_verdict(names, summaries, runs)}"
+    return _verdict(names, summaries, runs)
+
+
+def _verdict(names: Sequence[str], summaries: Sequence[Summary], runs: Sequence[Run]) -> str:
     chats = [planned_chat(run) for run in runs]
     users = {chat[0] for chat in chats if chat is not None}
     whom = plural(users.pop(), "chat user") if len(users) == 1 and None not in chats else "users"

@@ -15,6 +15,7 @@ from chatload.report.ladder import ladder
 from chatload.report.layout import indented, number, plural, seconds, section, share, statistic, table
 from chatload.report.levels import levels_section
 from chatload.report.listeners import aggregate_report, sample_reply, slowest_turns
+from chatload.report.trust import certificate_words, first_words
 from chatload.report.untrusted import one_line
 from chatload.report.verdict_words import slo_section
 
@@ -51,6 +52,13 @@ def report_text(run: Run, summary: Summary) -> str:
 
 def verdict(summary: Summary) -> str:
     """The run in a sentence: turns good, TTFT, reading speed, longest silence."""
+    doubted = first_words(summary.get("trust"))
+    if doubted:
+        return f"{doubted} {_verdict(summary)}"
+    return _verdict(summary)
+
+
+def _verdict(summary: Summary) -> str:
     planned = summary["planned_turns"] or summary["turns"] + summary["interrupted"]
     good = f"{summary['succeeded']:,} of {plural(planned, 'turn')} good"
     if not summary["succeeded"]:
@@ -81,6 +89,7 @@ def _heading(run: Run, summary: Summary) -> list[str]:
             "Server",
             f"{words} at {where}" + (f", dialect {server['dialect']}" if server.get("dialect") else ""),
         ),
+        ("Client", certificate_words(manifest)),
     ]
     return ["", *(line for name, text in lines for line in indented(one_line(text, 500), f"{name:<8}"))]
 
