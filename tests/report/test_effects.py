@@ -1,7 +1,7 @@
 """B against A on simulated conversations whose truth is known: false alarms, power, and what “same” promises.
 
 Stated n: with 100 conversations of 10 turns a side, a 5 % change of speed is found in at least 90 % of cases; for
-TTFT p50, which differs more from user to user (15 %) and turn to turn (25 %), with 600 conversations of 5 turns.
+TTFT p50, which differs more from user to user (15 %) and turn to turn (25 %), with 800 conversations of 5 turns.
 More rounds of the same simulation: docs/ab.md.
 """
 
@@ -82,7 +82,7 @@ def test_same_is_said_of_the_same_at_the_stated_n() -> None:
 
 
 def test_a_5_percent_change_of_ttft_is_found_at_its_stated_n() -> None:
-    law = {"users": 600, "turns": 5}
+    law = {"users": 800, "turns": 5}
     found = compared(12, law, {**law, "slower": 1.05}, seed=25)
     told = [one.verdict for one_by_one in found for one in one_by_one if one.metric == "ttft_ms_p50"]
     assert told.count("worse") >= 0.9 * len(told)
