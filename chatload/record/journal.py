@@ -101,7 +101,10 @@ def read_run(folder: Path) -> Run:
         raise UsageError([f"{manifest_path}: not JSON ({error}): the file is damaged"]) from error
     if not isinstance(manifest, dict):
         raise UsageError([f"{manifest_path}: no JSON object: the file is damaged"])
-    if manifest.get("format", 0) > FORMAT:
+    for key, kind in (("format", int), ("server", dict), ("plan", dict), ("workers", dict)):
+        if not isinstance(manifest.get(key), kind | None):
+            raise UsageError([f"{manifest_path}: {key} is no {kind.__name__}: the file is damaged"])
+    if (manifest.get("format") or 0) > FORMAT:
         raise UsageError(
             [f"{folder}: record format {manifest['format']} is newer than {FORMAT}: update chatload"]
         )
@@ -109,16 +112,9 @@ def read_run(folder: Path) -> Run:
     other: dict[str, list[Mapping[str, Any]]] = {"user": [], "health": [], "end": [], "server": []}
     seen: set[bytes] = set()
     torn = 0
-    clocks = clocks_of(manifest)
-    for raw, line in journal_lines(folder):
+    for raw, line in lines_in_one_time(folder, manifest):
         if line is None:
             torn += 1
-            continue
-        clock = clocks.get(str(line.get("worker")))
-        if clock is not None:
-            line = clock.shifted(line)
-        if line.get("kind") == "start":
-            _note_clock(line, clocks)
         elif line.get("kind") == "turn":
             try:
                 turn = from_line(line)
@@ -126,8 +122,6 @@ def read_run(folder: Path) -> Run:
                 torn += 1
                 continue
             turns.setdefault(turn.turn_id, turn)
-        elif line.get("kind") in other and not _fits(line):
-            torn += 1
         elif line.get("kind") in other and raw not in seen:
             seen.add(raw)
             other[line["kind"]].append(line)
@@ -141,6 +135,25 @@ def read_run(folder: Path) -> Run:
         torn_lines=torn,
         server=tuple(sorted(other["server"], key=_at_ns)),
     )
+
+
+def lines_in_one_time(
+    folder: Path, manifest: Mapping[str, Any]
+) -> Iterator[tuple[bytes, dict[str, Any] | None]]:
+    """(bytes, line) of each line of all journals, instants in the master's clock; None where it is torn."""
+    clocks = clocks_of(manifest)
+    for raw, line in journal_lines(folder):
+        if line is None or not _fits(line):
+            yield raw, None
+            continue
+        clock = clocks.get(str(line.get("worker")))
+        if clock is not None:
+            line = clock.shifted(line)
+        elif line["kind"] == "start" and line.get("clock_offset_ns"):
+            # The manifest of a killed master may lack the worker: what it was told at its start counts.
+            clocks[str(line.get("worker"))] = WorkerClock([(line["at_ns"], line["clock_offset_ns"])])
+            line = clocks[str(line.get("worker"))].shifted(line)
+        yield raw, line
 
 
 def journal_lines(folder: Path) -> Iterator[tuple[bytes, dict[str, Any] | None]]:
@@ -160,21 +173,19 @@ _NUMBERS = ("hub_lag_p99_ms", "hub_lag_max_ms", "cpu_percent", "rss_mb", "users"
 
 
 def _fits(line: Mapping[str, Any]) -> bool:
-    """Whether a line that is no turn holds numbers where readers count on them."""
-    if line["kind"] == "user" and not (
-        isinstance(line.get("user"), int) and isinstance(line.get("event"), str)
-    ):
+    """Whether a line holds numbers where readers count on them; a turn's are looked at when it is read."""
+    kind = line.get("kind")
+    if not isinstance(kind, str):
         return False
-    return isinstance(line.get("at_ns"), int) and all(
-        isinstance(line.get(name), int | float | None) for name in _NUMBERS
+    if kind == "turn":
+        return True
+    whole = {"user": ("user",), "start": ("utc_ns",)}.get(kind, ())
+    return (
+        all(isinstance(line.get(name), int) for name in ("at_ns", *whole))
+        and all(isinstance(line.get(name), int | float | None) for name in _NUMBERS)
+        and isinstance(line.get("event", ""), str)
+        and isinstance(line.get("clock_offset_ns"), int | None)
     )
-
-
-def _note_clock(line: Mapping[str, Any], clocks: dict[str, WorkerClock]) -> None:
-    """The offset a worker was told at its start counts where the manifest, of a killed master, has none."""
-    offset, worker = line.get("clock_offset_ns"), str(line.get("worker"))
-    if isinstance(offset, int) and offset and worker not in clocks:
-        clocks[worker] = WorkerClock([(_at_ns(line), offset)])
 
 
 def _at_ns(line: Mapping[str, Any]) -> int:

@@ -17,7 +17,7 @@ from xml.sax.saxutils import escape, quoteattr
 
 from chatload.errors import NO_FAILURES
 from chatload.meter.timing import TURN_METRICS
-from chatload.record.journal import journal_lines
+from chatload.record.journal import lines_in_one_time
 from chatload.record.turn_record import from_line
 from chatload.turn import Turn
 from chatload.wire.dialects import DIALECTS
@@ -98,7 +98,7 @@ def samples(folder: Path, manifest: Mapping[str, Any]) -> Iterator[Sample]:
     server = manifest.get("server") or {}
     dialect = DIALECTS.get(str(server.get("dialect")))
     url = str(server.get("host") or "") + (dialect.path if dialect else "")
-    for turn in _turns(folder):
+    for turn in _turns(folder, manifest):
         if turn.code in NO_FAILURES:  # we hung up ourselves: neither good nor failed, so no sample
             continue
         index = bisect_right(times, turn.end_ns) - 1
@@ -195,24 +195,22 @@ def _csv_cell(value: str | int) -> str:
 def _around(folder: Path, manifest: Mapping[str, Any]) -> _Around:
     around = _Around()
     seen: set[bytes] = set()
-    for raw, line in journal_lines(folder):
+    for raw, line in lines_in_one_time(folder, manifest):
         if line is None or line.get("kind") not in ("start", "user") or raw in seen:
             continue
         seen.add(raw)
-        if line["kind"] == "start" and isinstance(line.get("utc_ns"), int):
-            around.offsets_ns.setdefault(
-                str(line.get("worker", "local")), line["utc_ns"] - int(line["at_ns"])
-            )
+        if line["kind"] == "start":
+            around.offsets_ns.setdefault(str(line.get("worker", "local")), line["utc_ns"] - line["at_ns"])
         elif line.get("event") in ("in", "out"):
-            around.changes.append((int(line["at_ns"]), 1 if line["event"] == "in" else -1))
+            around.changes.append((line["at_ns"], 1 if line["event"] == "in" else -1))
     around.changes.sort()
     return around
 
 
-def _turns(folder: Path) -> Iterator[Turn]:
+def _turns(folder: Path, manifest: Mapping[str, Any]) -> Iterator[Turn]:
     """Each turn once; a torn line is no turn."""
     seen: set[str] = set()
-    for _, line in journal_lines(folder):
+    for _, line in lines_in_one_time(folder, manifest):
         if line is None or line.get("kind") != "turn":
             continue
         try:

@@ -148,7 +148,7 @@ def steady_window(run: Run) -> Window | None:
     arrived.update(told_in)
     left.update(told_out)
     chat = planned_chat(run)
-    if not arrived or chat is None or len(arrived) < chat[0]:
+    if not arrived or not left or chat is None or len(arrived) < chat[0]:
         return None
     window = Window(max(arrived.values()), min(left.values()))
     return window if window.until_ns > window.from_ns else None
