@@ -59,7 +59,8 @@ free: the grey part grows line by line. **Large: everybody starts, then some sta
 request when its *prompt* fits into the KV cache (here 1,073 blocks of 16 tokens), not its answer. With 256 seats all
 60 are let in, the cache is full a few tokens later, and the newest are thrown out again: their blocks are freed, they
 go back to the front of the queue, and once there is room prompt and answer so far are computed anew. Their users have
-read some words, and wait (orange). The article's remark that requests "start, emit 3–4 tokens, then stall" is
+read some words, and wait (orange): in this run 30 of 60 were thrown out (the simulator's log), the newest after 4, 9,
+14, 20, … tokens, for up to 11 s. The article's remark that requests "start, emit 3–4 tokens, then stall" is
 this: recompute preemption for want of KV blocks, not the knob by itself. **Between** lies a number of seats whose
 prompts *and* answers fit: seats ≈ KV tokens / (prompt + answer), here 17,168 / 550 ≈ 31. At 24 nobody is thrown out,
 and the last user is done about as early as with 256. The short orange marks are steps that compute prompts.""",
@@ -119,12 +120,13 @@ article's 30,000 needs 14.7 GiB of KV beside 12.6 GiB of weights, more than a 24
         ),
         load=TRICKLE,
         picture="ttft_cdf",
-        words="""A request every 0.1 s for 8 s, 150 tokens each way. While TGI 0.9.3 computes prompts, all who read
-wait. So newcomers are let in only if at least `waiting-served-ratio` × the running ones are waiting (1.2: more
-than run), or if `max-waiting-tokens` decode steps have passed since the last prompt. At the defaults it is the 20 steps
-that decide, and they are the floor under TTFT: up to 20 × 14 ms and the prompt. At 200 steps users read undisturbed
-and newcomers wait for seconds. A low ratio lets them in early again, at the price of more interruptions. Look at
-TTFT *and* longest gap: whoever tunes on one of them moves the wait from one user to another.""",
+        words="""A request every 0.2 s for 15 s, prompts of some 70 tokens and answers of 150. While TGI 0.9.3 computes
+prompts, all who read wait. So newcomers are let in only if at least `waiting-served-ratio` × the running ones are
+waiting (1.2: more than run), or if `max-waiting-tokens` decode steps have passed since the last prompt. At the defaults
+it is the 20 steps that decide, and they make the TTFT: up to 20 × 14 ms, and the prompt. At 200 steps newcomers
+wait for up to seconds, and the readers gain nothing: interruptions are rarer, but longer, since many prompts come
+together. A low ratio lets newcomers in at once; its price, more interruptions, is small as long as prompts are short.
+Look at TTFT *and* at the longest gap: whoever tunes on one of them moves the wait from one user to another.""",
     ),
     Knob(
         key="max-num-batched-tokens",
@@ -140,9 +142,9 @@ TTFT *and* longest gap: whoever tunes on one of them moves the wait from one use
         words="""Eight users read long answers from today's vLLM on an H100, and every 0.25 s somebody hands in a
 document of some 2,800 tokens. A step computes the readers' next tokens *and* up to this many prompt tokens, so the
 knob bounds how long a step, and with it a reader's gap, may be. Large: a document is done in one step, TTFT is short,
-and each one is a hiccup for all readers. Small: the prompt is cut in pieces ("chunked prefill"), the readers hardly
-notice, the document's TTFT is longer. vLLM 0.1.2, the article's version, cuts no prompts: there the knob must be at
-least as long as the longest prompt, because a longer one is never computed and gets an empty answer. Hence the
-article's advice "as large as fits".""",
+and each one is a hiccup for all readers (the orange step near 60 ms). Small: the prompt is cut in pieces ("chunked
+prefill"), so the readers' slow steps are near 17 ms, there are more of them, and the document's TTFT is longer.
+vLLM 0.1.2, the article's version, cuts no prompts: there the knob must be at least as long as the longest prompt,
+because a longer one is never computed and gets an empty answer. Hence the article's advice "as large as fits".""",
     ),
 )

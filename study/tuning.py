@@ -24,7 +24,7 @@ from study.tables import page_table
 
 AT_ONCE = 2
 """Knobs measured side by side: the machine needs a core for each."""
-HEAD = ("", "TTFT p50", "TTFT max", "felt tokens/s, mean", "lowest", "longest gap", "replies with a stall",
+HEAD = ("", "TTFT p50", "TTFT max", "felt tokens/s, mean", "lowest", "gap p99", "longest gap", "replies with a stall",
         "tokens/s", "failed")  # fmt: skip
 INTRODUCTION = """# What the servers' knobs do, seen by their users
 
@@ -120,6 +120,7 @@ def _row(label: str, run: Run) -> tuple[str, ...]:
         seconds(ttft["max"]),
         number(felt["mean"]),
         statistic(felt, "min"),
+        seconds(found["gap_ms"]["p99"]),
         seconds(found["max_gap_ms"]["max"]),
         share(found["stalls"]["replies"], found["succeeded"]),
         number(found["tokens_per_s"]),
