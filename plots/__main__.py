@@ -6,6 +6,7 @@ import argparse
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import NoReturn
 
@@ -18,16 +19,52 @@ from matplotlib.figure import Figure
 from chatload.errors import UsageError
 from chatload.record.journal import Run
 from chatload.report.command import read_runs
-from plots import gaps, over_time, tokens_per_s, ttft_cdf
+from plots import (
+    comparison,
+    first_byte,
+    gaps,
+    intervals,
+    over_time,
+    server_metrics,
+    stall_map,
+    swim_lanes,
+    throughput_levels,
+    timeline,
+    tokens_per_s,
+    ttft_by_turn,
+    ttft_cdf,
+)
 from plots.style import SETTINGS
 
-PLOTS: dict[str, Callable[[Sequence[Run], Figure], None]] = {
+Draw = Callable[[Sequence[Run], Figure], None]
+PLOTS: dict[str, Draw] = {
     "ttft_cdf": ttft_cdf.draw,
+    "first_byte": first_byte.draw,
+    "swim_lanes": swim_lanes.draw,
     "over_time": over_time.draw,
     "tokens_per_s": tokens_per_s.draw,
     "gaps": gaps.draw,
+    "stall_map": stall_map.draw,
+    "ttft_by_turn": ttft_by_turn.draw,
+    "comparison": comparison.draw,
+    "server_metrics": server_metrics.draw,
+    "throughput_levels": throughput_levels.draw,
+    "intervals": intervals.draw,
+    "timeline": timeline.draw,
 }
 """The map of pictures: name of module and file → what draws it."""
+
+FITTING: dict[str, Callable[[Sequence[Run]], bool]] = {
+    "comparison": lambda runs: len(runs) > 1,
+    "server_metrics": lambda runs: any(run.server for run in runs),
+    "throughput_levels": lambda runs: any(turn.group for run in runs for turn in run.turns),
+    "intervals": lambda runs: any((run.manifest.get("plan") or {}).get("interval_s") for run in runs),
+    "timeline": lambda runs: any((run.manifest.get("plan") or {}).get("interval_s") for run in runs),
+}
+"""Pictures that are drawn unasked only where they have something to say."""
+
+ARTICLE_MS = 152.0
+"""The article's JMeter "Latency": the first byte of a reply, which is no token."""
 
 FORMATS = ("png", "svg", "pdf")
 
@@ -47,15 +84,19 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--format", default="png,svg", help=f"comma-separated: {', '.join(FORMATS)} (png,svg)"
     )
-    parser.add_argument("--only", default=",".join(PLOTS), help=f"comma-separated: {', '.join(PLOTS)} (all)")
+    parser.add_argument("--only", help=f"comma-separated: {', '.join(PLOTS)} (those that fit the runs)")
+    parser.add_argument("--slo-ms", type=float, metavar="MS", help="a line at this TTFT in ttft_cdf")
+    parser.add_argument("--article", action="store_true", help="a line at the article's 152 ms in ttft_cdf")
     try:
         chosen = parser.parse_args(argv)
         formats = _listed("--format", chosen.format, FORMATS)
-        names = _listed("--only", chosen.only, tuple(PLOTS))
+        only = None if chosen.only is None else _listed("--only", chosen.only, tuple(PLOTS))
         runs = read_runs(chosen.runs)
+        names = only or fitting(runs)
+        limits = _limits(chosen.slo_ms, chosen.article)
         if chosen.out is None and len(runs) > 1:
             raise UsageError(["--out: name the folder to write to; several runs have no common one"])
-        for path in write_plots(runs, chosen.out or runs[0].folder / "plots", formats, names):
+        for path in write_plots(runs, chosen.out or runs[0].folder / "plots", formats, names, limits):
             sys.stdout.write(f"{path}\n")
     except UsageError as error:
         sys.stderr.write("\n".join(error.lines) + "\n")
@@ -63,18 +104,34 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
+def fitting(runs: Sequence[Run]) -> list[str]:
+    """The pictures that have something to say of these runs."""
+    return [name for name in PLOTS if FITTING.get(name, bool)(runs)]
+
+
+def _limits(slo_ms: float | None, article: bool) -> tuple[ttft_cdf.Limit, ...]:
+    if slo_ms is not None and not slo_ms > 0:
+        raise UsageError([f"--slo-ms {slo_ms:g}: must be more than 0"])
+    asked = [] if slo_ms is None else [ttft_cdf.Limit(f"SLO {slo_ms:g} ms", slo_ms)]
+    if article:
+        asked.append(ttft_cdf.Limit("the article’s 152 ms, a first byte", ARTICLE_MS))
+    return tuple(asked)
+
+
 def write_plots(
     runs: Sequence[Run],
     folder: Path,
     formats: Sequence[str] = ("png", "svg"),
-    names: Sequence[str] = tuple(PLOTS),
+    names: Sequence[str] = (),
+    limits: Sequence[ttft_cdf.Limit] = (),
 ) -> list[Path]:
-    """Draw the named pictures of the runs into the folder; the files written. UsageError if it cannot be."""
+    """Draw the named pictures (else those that fit) into the folder; the files written. UsageError if it cannot be."""
+    draws: dict[str, Draw] = {**PLOTS, "ttft_cdf": partial(ttft_cdf.draw, limits=limits)}
     written = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name in names:
-            figure = drawn(PLOTS[name], runs)
+        for name in names or fitting(runs):
+            figure = drawn(draws[name], runs)
             for suffix in formats:
                 path = folder / f"{name}.{suffix}"
                 with matplotlib.rc_context(SETTINGS), warnings.catch_warnings():

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from itertools import accumulate
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from chatload.meter.stalls import DEFAULT_RULE
 from chatload.record.journal import Run
+from chatload.report.series import gap_counts, histogram, longer
 from plots.style import MUTED, Look, frame, log_axis, looks, nothing, thinned
 
 TITLE = "How evenly does the text flow?"
-BINS_A_DECADE = 40
-LEAST_US = 10
-"""Gaps below are drawn at 0.01 ms: events that came in one read have a gap of 0."""
 
 
 def draw(runs: Sequence[Run], figure: Figure) -> None:
@@ -61,38 +57,10 @@ def _stall_limit(usual: Axes, rare: Axes, longest_ms: float) -> None:
     )  # fmt: skip
 
 
-def gap_counts(run: Run) -> Counter[int]:
-    """{gap in µs: how often} over the good turns."""
-    counts: Counter[int] = Counter()
-    for turn in run.turns:
-        if turn.ok:
-            counts.update(turn.gaps_us)
-    return counts
-
-
-def histogram(counts: Counter[int]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(edges in ms, share of gaps in each bin in %); bins are equally wide on a log axis."""
-    gaps_us = np.maximum(np.fromiter(counts.keys(), dtype=np.float64), LEAST_US)
-    least = np.floor(np.log10(gaps_us.min()) * BINS_A_DECADE)
-    most = np.floor(np.log10(gaps_us.max()) * BINS_A_DECADE) + 1
-    edges_us = 10 ** (np.arange(least, most + 1) / BINS_A_DECADE)
-    weights = np.fromiter(counts.values(), dtype=np.float64)
-    shares, _ = np.histogram(gaps_us, bins=edges_us, weights=weights)
-    return edges_us / 1000, 100 * shares / weights.sum()
-
-
-def longer(counts: Counter[int]) -> tuple[list[float], list[float]]:
-    """(gap in ms, share of gaps that are at least so long in %), the gap upwards."""
-    ordered = sorted(counts)
-    total = sum(counts.values())
-    below = [0, *accumulate(counts[gap] for gap in ordered)]
-    return [max(gap, LEAST_US) / 1000 for gap in ordered], [100 * (total - n) / total for n in below[:-1]]
-
-
 def _usual(axes: Axes, counts: Counter[int], look: Look) -> None:
     edges_ms, shares = histogram(counts)
     label = f"{look.name}: {sum(counts.values()):,} gaps, longest {max(counts) / 1000:,.0f} ms"
-    outline = np.where(shares > 0, shares, np.nan)  # no line along the axis where there is no gap
+    outline = np.where(np.array(shares) > 0, shares, np.nan)  # no line along the axis where there is no gap
     axes.stairs(
         outline, edges_ms, color=look.colour, linestyle=look.line, linewidth=2, baseline=None, label=label
     )

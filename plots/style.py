@@ -13,6 +13,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from chatload.record.journal import Run
 from chatload.report.names import distinct_names
+from chatload.report.series import thinned as thinned
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito's palette, the two that differ most first."""
@@ -120,10 +121,3 @@ def plain_number(value: float) -> str:
         return "0"
     digits = max(0, -math.floor(math.log10(value) + 1e-9))
     return f"{value:,.{digits}f}"
-
-
-def thinned(n: int, at_most: int = 2000) -> list[int]:
-    """Which of n points to draw: all, or `at_most` evenly spread ones, the first and last always in."""
-    if n <= at_most:
-        return list(range(n))
-    return sorted({round(i * (n - 1) / (at_most - 1)) for i in range(at_most)})

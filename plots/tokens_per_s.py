@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from chatload.meter.timing import decode_tokens_per_s, felt_tokens_per_s
 from chatload.record.journal import Run
+from chatload.report.series import speeds
 from chatload.turn import Turn
 from plots.style import Look, frame, looks, nothing, thinned
 
 TITLE = "How fast does each conversation read?"
-
-
-@dataclass(frozen=True, slots=True)
-class Speed:
-    """tokens/s of one conversation: the mean of its good turns, its slowest and its fastest turn."""
-
-    mean: float
-    least: float
-    most: float
 
 
 def draw(runs: Sequence[Run], figure: Figure) -> None:
@@ -45,16 +36,6 @@ def draw(runs: Sequence[Run], figure: Figure) -> None:
             nothing(axes, "no speed in these runs")
     note = "Line: mean over a conversation's turns. Band: its slowest to its fastest turn. Good turns only."
     frame(figure, felt, TITLE, note)
-
-
-def speeds(run: Run, of: Callable[[Turn], float | None]) -> list[Speed]:
-    """The conversations of a run, by their mean speed upwards."""
-    conversations: dict[int, list[float]] = {}
-    for turn in run.turns:
-        if turn.ok and (speed := of(turn)) is not None:
-            conversations.setdefault(turn.user, []).append(speed)
-    found = [Speed(sum(values) / len(values), min(values), max(values)) for values in conversations.values()]
-    return sorted(found, key=lambda speed: speed.mean)
 
 
 def _draw(axes: Axes, run: Run, look: Look, of: Callable[[Turn], float | None]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
@@ -15,7 +16,15 @@ from plots.style import MUTED, frame, log_axis, looks, nothing, thinned, thousan
 TITLE = "How long do users wait for the first token?"
 
 
-def draw(runs: Sequence[Run], figure: Figure) -> None:
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """A TTFT to hold the runs against, and what to call it."""
+
+    words: str
+    ms: float
+
+
+def draw(runs: Sequence[Run], figure: Figure, limits: Sequence[Limit] = ()) -> None:
     """Share of all finished turns (y, %) whose first token came within x ms."""
     axes = figure.subplots()
     widest, good = 1.0, 0
@@ -40,11 +49,18 @@ def draw(runs: Sequence[Run], figure: Figure) -> None:
         widest = max(widest, times[-1] / max(times[0], 1e-3))
     if not good:
         nothing(axes, "no good turn in these runs")
-    if widest > 50:
+    if good and (widest > 50 or any(limit.ms > 50 * axes.dataLim.x0 for limit in limits)):
         log_axis(axes.xaxis)
     else:
         axes.set_xlim(left=0)
         thousands(axes.xaxis)
+    blank = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+    for place, limit in enumerate(limits):
+        axes.axvline(limit.ms, color=MUTED, linewidth=1.4, linestyle=(0, (5, 2)), zorder=1)
+        axes.annotate(
+            limit.words, (limit.ms, 0.04 + 0.07 * place), xycoords=("data", "axes fraction"), xytext=(5, 0),
+            textcoords="offset points", fontsize=10, color=MUTED, bbox=blank,
+        )  # fmt: skip
     for share in (50, 95):
         axes.axhline(share, color=MUTED, linewidth=0.8, linestyle=(0, (2, 3)), zorder=0)
     axes.set_ylim(0, 102)

@@ -9,7 +9,7 @@ from chatload.record.journal import Run
 from chatload.report import series
 from chatload.report.axis import Axis
 from chatload.report.html_charts import figure, legend
-from chatload.report.lanes import Bar, Lanes, lanes
+from chatload.report.lanes import Bar, Lanes, lanes, pieces
 from chatload.report.layout import plural, seconds
 from chatload.report.markup import Html
 from chatload.report.svg import Chart
@@ -27,7 +27,6 @@ KEYS = (
     ("fail", "failed"),
     ("late", "sent late (our fault)"),
 )
-LATE_S = 0.02
 
 
 def swim_lanes(run: Run, name: str = "", length_s: float = 0.0) -> Html:
@@ -83,20 +82,6 @@ def _merged(spans: Iterable[tuple[int, float, float]], apart_s: float) -> list[t
         else:
             merged.append((row, start, end))
     return merged
-
-
-def pieces(bar: Bar) -> list[tuple[str, float, float]]:
-    """(look, from s, to s) of what one turn went through, in the order to draw."""
-    parts = []
-    if bar.sent_s - bar.due_s > LATE_S:
-        parts.append(("late", bar.due_s, bar.sent_s))
-    if not bar.turn.ok and bar.turn.first_token_ns is None:
-        return [*parts, ("fail", bar.sent_s, bar.end_s)]
-    parts.append(("wait", bar.sent_s, bar.answered_s))
-    if bar.text_s - bar.answered_s > 0.002:
-        parts.append(("quiet", bar.answered_s, bar.text_s))
-    parts.append(("stream" if bar.turn.ok else "fail", bar.text_s, bar.end_s))
-    return parts + [("stall", start, end) for start, end in bar.stalls_s]
 
 
 def told(bar: Bar) -> str:

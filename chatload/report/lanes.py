@@ -12,6 +12,8 @@ from chatload.report.series import start_ns, thinned
 from chatload.turn import Turn
 
 MOST_LANES = 120
+LATE_S = 0.02
+"""Sends later than this after their due time are shown as late."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,3 +128,20 @@ def stall_spans(turn: Turn, zero_ns: int) -> Iterator[tuple[float, float]]:
         if gap_us > limit_us:
             until_s = (turn.first_token_ns - zero_ns) / 1e9 + until_us / 1e6
             yield until_s - gap_us / 1e6, until_s
+
+
+def pieces(bar: Bar) -> list[tuple[str, float, float]]:
+    """(part, from s, to s) of what one turn went through, in the order to draw.
+
+    The parts: late, wait (for the first byte), quiet (a byte came, no token yet), stream, stall, fail.
+    """
+    parts = []
+    if bar.sent_s - bar.due_s > LATE_S:
+        parts.append(("late", bar.due_s, bar.sent_s))
+    if not bar.turn.ok and bar.turn.first_token_ns is None:
+        return [*parts, ("fail", bar.sent_s, bar.end_s)]
+    parts.append(("wait", bar.sent_s, bar.answered_s))
+    if bar.text_s - bar.answered_s > 0.002:
+        parts.append(("quiet", bar.answered_s, bar.text_s))
+    parts.append(("stream" if bar.turn.ok else "fail", bar.text_s, bar.end_s))
+    return parts + [("stall", start, end) for start, end in bar.stalls_s]

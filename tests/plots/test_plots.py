@@ -14,9 +14,9 @@ from matplotlib.figure import Figure
 
 from chatload.meter.timing import felt_tokens_per_s, ttft_ms
 from chatload.record.journal import Run, read_run
+from chatload.report import series
 from chatload.report.aggregate import summarise
-from plots import gaps, over_time, tokens_per_s
-from plots.__main__ import PLOTS, drawn, main, write_plots
+from plots.__main__ import PLOTS, drawn, fitting, main, write_plots
 from plots.style import COLOURS, looks, plain_number, thinned
 from tests.runs_builder import HERE, MS, START_NS
 
@@ -35,17 +35,33 @@ def points(line: Any) -> tuple[list[float], list[float]]:
     return list(line.get_xdata()), list(line.get_ydata())
 
 
+CHOSEN = [("vllm",), ("vllm", "tgi"), ALL, ("unreachable",)]
+A_PANEL_A_RUN = ("swim_lanes", "stall_map", "timeline")
+"""Pictures that name a run above its panel, and draw the first three."""
+
+NOT_OF_A_CHAT = ("throughput_levels", "intervals", "first_byte")
+
+
 @pytest.mark.parametrize("name", PLOTS)
-@pytest.mark.parametrize("chosen", [("vllm",), ("vllm", "tgi"), ALL, ("unreachable",)], ids="-".join)
-def test_every_axis_has_a_name_and_every_run_a_legend(name: str, chosen: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("chosen", CHOSEN, ids="-".join)
+def test_every_picture_asks_a_question(name: str, chosen: tuple[str, ...]) -> None:
     figure = drawn(PLOTS[name], runs(*chosen))
-    for axes in figure.axes:
-        assert axes.get_ylabel()
-    assert any("(" in axes.get_xlabel() for axes in figure.axes)
-    words = legend_words(figure)
-    for look in looks(runs(*chosen)):
-        assert any(look.name in word for word in words)
     assert any(text.get_text().endswith("?") for text in figure.texts)
+    assert all(axes.get_xlabel() for axes in figure.axes[-1:] if axes.get_label() != "<colorbar>")
+
+
+@pytest.mark.parametrize("name", [name for name in PLOTS if name not in NOT_OF_A_CHAT])
+@pytest.mark.parametrize("chosen", CHOSEN, ids="-".join)
+def test_every_axis_has_a_name_and_every_run_too(name: str, chosen: tuple[str, ...]) -> None:
+    figure = drawn(PLOTS[name], runs(*chosen))
+    words = legend_words(figure)
+    if name in A_PANEL_A_RUN:
+        words = [axes.get_title(loc="left") for axes in figure.axes]
+    else:
+        assert all(axes.get_ylabel() for axes in figure.axes)
+        assert any("(" in axes.get_xlabel() for axes in figure.axes)
+    for look in looks(runs(*chosen)[: 3 if name in A_PANEL_A_RUN else None]):
+        assert any(look.name in word for word in words), look.name
 
 
 def test_ttft_cdf_is_every_ttft_and_ends_where_failures_begin() -> None:
@@ -89,7 +105,7 @@ def test_over_time_shows_the_slowest_turn_of_every_run() -> None:
 
 def test_tokens_per_step_loses_no_token() -> None:
     run = runs("vllm")[0]
-    edges_s, rates = over_time.tokens_per_step(run, 1)
+    edges_s, rates = series.tokens_per_step(run, 1)
     drawn_tokens = sum(rate * width for rate, width in zip(rates, np.diff(edges_s), strict=True))
     assert drawn_tokens == pytest.approx(sum(turn.tokens or 0 for turn in run.turns))
     assert edges_s[:3] == [0, 1, 2]
@@ -97,10 +113,10 @@ def test_tokens_per_step_loses_no_token() -> None:
 
 def test_users_and_turns_in_flight() -> None:
     run = runs("vllm")[0]
-    times, users = over_time.users_in(run)
+    times, users = series.users_in(run)
     assert (max(users), users[-1]) == (20, 0)
     assert times[0] == START_NS
-    times, flying = over_time.in_flight(run)
+    times, flying = series.in_flight(run)
     probe = START_NS + 5000 * MS
     at_probe = flying[np.searchsorted(times, probe, side="right") - 1]
     assert at_probe == sum((turn.sent_ns or 0) <= probe < turn.end_ns for turn in run.turns)
@@ -108,9 +124,9 @@ def test_users_and_turns_in_flight() -> None:
 
 
 def test_medians_of_steps() -> None:
-    found = over_time.medians([(0.1, 1), (0.2, 3), (0.9, 100), (2.5, 7)], 1)
+    found = series.medians([(0.1, 1), (0.2, 3), (0.9, 100), (2.5, 7)], 1)
     assert found == ([0.5, 2.5], [3, 7])
-    assert [over_time.step_s(length) for length in (10, 120, 121, 10**6)] == [1, 1, 2, 3600]
+    assert [series.step_s(length) for length in (10, 120, 121, 10**6)] == [1, 1, 2, 3600]
 
 
 def test_tokens_per_s_has_each_conversation_once() -> None:
@@ -122,18 +138,18 @@ def test_tokens_per_s_has_each_conversation_once() -> None:
         by_user.setdefault(turn.user, []).append(felt_tokens_per_s(turn) or 0)
     assert means == pytest.approx(sorted(np.mean(speeds) for speeds in by_user.values()))
     assert (shares[0], shares[-1], len(shares)) == (0, 100, 20)
-    lowest = min(speed.least for speed in tokens_per_s.speeds(run, felt_tokens_per_s))
+    lowest = min(speed.least for speed in series.speeds(run, felt_tokens_per_s))
     assert lowest == summarise(run)["felt_tokens_per_s"]["min"]
 
 
 def test_gaps_are_all_drawn() -> None:
     run = runs("troubled")[0]
-    counts = gaps.gap_counts(run)
-    edges_ms, shares = gaps.histogram(counts)
-    assert shares.sum() == pytest.approx(100)
+    counts = series.gap_counts(run)
+    edges_ms, shares = series.histogram(counts)
+    assert sum(shares) == pytest.approx(100)
     assert edges_ms[0] <= min(counts) / 1000
     assert edges_ms[-1] >= 2500
-    gap_ms, longer = gaps.longer(counts)
+    gap_ms, longer = series.longer(counts)
     assert (longer[0], gap_ms[-1]) == (100, 2500)
     assert longer[-1] == pytest.approx(100 / sum(counts.values()))
     figure = drawn(PLOTS["gaps"], [run])
@@ -141,8 +157,8 @@ def test_gaps_are_all_drawn() -> None:
 
 
 def test_gaps_of_nothing_and_of_zero() -> None:
-    assert gaps.histogram(Counter({0: 3, 20_000: 1}))[1].sum() == pytest.approx(100)
-    assert gaps.longer(Counter({0: 3, 20_000: 1})) == ([0.01, 20.0], [100.0, 25.0])
+    assert sum(series.histogram(Counter({0: 3, 20_000: 1}))[1]) == pytest.approx(100)
+    assert series.longer(Counter({0: 3, 20_000: 1})) == ([0.01, 20.0], [100.0, 25.0])
 
 
 def test_hostile_names_are_drawn_as_they_are(tmp_path: Path) -> None:
@@ -167,7 +183,11 @@ def test_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
     assert main([str(HERE / "tiny"), str(HERE / "vllm"), "--out", str(out)]) == 0
     written = capsys.readouterr().out.split()
-    assert written == [str(out / f"{name}.{suffix}") for name in PLOTS for suffix in ("png", "svg")]
+    assert written == [
+        str(out / f"{name}.{suffix}") for name in fitting(runs("tiny", "vllm")) for suffix in ("png", "svg")
+    ]
+    assert {"swim_lanes", "stall_map", "comparison"} <= {Path(path).stem for path in written}
+    assert not {"server_metrics", "intervals", "timeline"} & {Path(path).stem for path in written}
     assert all(Path(path).stat().st_size > 5000 for path in written)
 
 
@@ -190,6 +210,7 @@ def test_one_run_is_drawn_into_its_folder(tmp_path: Path) -> None:
         (["nowhere"], "nowhere: not a run folder"),
         ([str(HERE / "tiny"), "--format", "gif"], "--format 'gif': must be some of png, svg, pdf"),
         ([str(HERE / "tiny"), "--only", "pie"], "--only 'pie'"),
+        ([str(HERE / "tiny"), "--slo-ms", "-3"], "--slo-ms -3: must be more than 0"),
         ([str(HERE / "tiny"), str(HERE / "vllm")], "--out: name the folder"),
         ([str(HERE / "tiny"), "--out", str(HERE / "tiny" / "manifest.json")], "cannot be written"),
     ],

@@ -1,0 +1,86 @@
+"""The server's own /metrics over the run, beside the turns that the client had in flight."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from chatload.record.journal import Run
+from chatload.report.series import in_flight, length_s, start_ns
+from chatload.report.server_view import readings
+from plots.style import Look, frame, looks, nothing, thousands
+
+TITLE = "Does the server see what its users see?"
+KEYS = ("running", "waiting", "kv_use")
+
+
+def draw(runs: Sequence[Run], figure: Figure) -> None:
+    """Four panels over time: running, waiting, KV cache in use, mean time in the queue."""
+    figure.set_size_inches(9.5, 9)
+    panels = figure.subplots(4, 1, sharex=True, height_ratios=(3, 3, 2, 2))
+    running, waiting, kv_use, queue = panels
+    for run, look in zip(runs, looks(runs), strict=True):
+        told = any(readings(run, key) for key in KEYS)
+        words = look.name if told else f"{look.name}: told nothing"
+        _plot(running, readings(run, "running"), look, words)
+        _plot(waiting, readings(run, "waiting"), look)
+        _plot(kv_use, [(at, 100 * share) for at, share in readings(run, "kv_use")], look)
+        _plot(queue, queue_ms(run), look)
+        if told:
+            _in_flight(running, run, look)
+    for axes, words, unit in (
+        (
+            running,
+            "requests in the server’s batch · filled: turns in flight, as the client saw them",
+            "requests",
+        ),
+        (waiting, "requests in the server’s queue", "requests"),
+        (kv_use, "KV cache in use", "%"),
+        (queue, "time in the queue, mean of the requests that left it", "ms"),
+    ):
+        axes.set_title(words)
+        axes.set_ylabel(unit)
+        if not any(len(line.get_xdata()) for line in axes.lines):
+            nothing(axes, "the server did not tell")
+        axes.set_ylim(bottom=0)
+        thousands(axes.yaxis)
+    queue.set_xlabel("time since the first turn was due (s)")
+    queue.set_xlim(0, max(map(length_s, runs), default=0.0) or 1.0)
+    frame(
+        figure,
+        running,
+        TITLE,
+        "Read every 2 s from the server’s /metrics page, which counts every client’s requests.",
+    )
+
+
+def queue_ms(run: Run) -> list[tuple[float, float]]:
+    """(s of the reading, mean ms in the queue of the requests that left it since the one before)."""
+    sums, counts = dict(readings(run, "queue_s")), dict(readings(run, "queued"))
+    times = sorted(sums.keys() & counts.keys())
+    return [
+        (now, 1000 * (sums[now] - sums[before]) / (counts[now] - counts[before]))
+        for before, now in pairwise(times)
+        if counts[now] > counts[before] and sums[now] >= sums[before]
+    ]
+
+
+def _plot(axes: Axes, points: Sequence[tuple[float, float]], look: Look, label: str | None = None) -> None:
+    axes.plot(
+        [at for at, _ in points],
+        [value for _, value in points],
+        color=look.colour,
+        linestyle=look.line,
+        label=label,
+    )
+
+
+def _in_flight(axes: Axes, run: Run, look: Look) -> None:
+    times, flying = in_flight(run)
+    axes.fill_between(
+        [(at - start_ns(run)) / 1e9 for at in times], flying, step="post", color=look.colour, alpha=0.15, linewidth=0,
+        rasterized=len(times) > 5000,
+    )  # fmt: skip

@@ -1,0 +1,124 @@
+"""TTFT by turn number and by prompt length: does a growing history, or a prefix cache, show?"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from chatload.meter.timing import ttft_ms
+from chatload.quantiles import percentile
+from chatload.record.journal import Run
+from chatload.turn import Turn
+from plots.style import Look, frame, log_axis, looks, nothing, thousands
+
+TITLE = "Do long conversations and long prompts wait longer?"
+PARTS = 10
+MOST_TURNS = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """TTFT in ms of some turns: median, quartiles, and where they stand on the x axis."""
+
+    at: float
+    low: float
+    middle: float
+    high: float
+    n: int
+
+
+def draw(runs: Sequence[Run], figure: Figure) -> None:
+    """Two panels: median TTFT with its quartiles, by turn number and by prompt length."""
+    figure.set_size_inches(10, 5.2)
+    by_turn, by_length = figure.subplots(1, 2, sharey=True)
+    unit = "tokens" if all(_told_tokens(run) for run in runs) else "characters"
+    for run, look in zip(runs, looks(runs), strict=True):
+        _line(by_turn, parts_by_turn(run), look, labelled=True)
+        _line(by_length, parts_by_length(run, unit), look)
+    by_turn.set_xlabel("turn of the conversation (number)")
+    by_turn.xaxis.set_major_locator(MaxNLocator(integer=True))
+    by_length.set_xlabel(f"length of the prompt ({unit})")
+    values = [value for axes in (by_turn, by_length) for line in axes.lines for value in line.get_ydata()]
+    for axes in (by_turn, by_length):
+        axes.set_ylabel("TTFT (ms)")
+        if not any(len(line.get_xdata()) for line in axes.lines):
+            nothing(
+                axes, "no prompt length in these runs" if axes is by_length else "no good turn in these runs"
+            )
+    if values and max(values) > 30 * min(values):
+        log_axis(by_turn.yaxis)
+    else:
+        by_turn.set_ylim(bottom=0)
+        thousands(by_turn.yaxis)
+    if by_length.lines:
+        thousands(by_length.xaxis)
+    frame(figure, by_turn, TITLE, "Line: median of the good turns there. Band: the middle half of them.")
+
+
+def parts_by_turn(run: Run) -> list[Part]:
+    """One part a turn number, up to the 60th."""
+    return _parts(run, lambda turn: float(turn.turn) if 1 <= turn.turn <= MOST_TURNS else None, None)
+
+
+def parts_by_length(run: Run, unit: str) -> list[Part]:
+    """Ten parts with about equally many turns each, by the prompt's length; fewer where lengths repeat."""
+    return _parts(run, prompt_tokens if unit == "tokens" else prompt_characters, PARTS)
+
+
+def prompt_tokens(turn: Turn) -> float | None:
+    """The prompt's length as the server counted it."""
+    return None if turn.prompt_tokens is None else float(turn.prompt_tokens)
+
+
+def prompt_characters(turn: Turn) -> float | None:
+    """The prompt's length in characters, history included."""
+    return float(turn.prompt_characters) if turn.prompt_characters else None
+
+
+def _told_tokens(run: Run) -> bool:
+    return all(turn.prompt_tokens is not None for turn in run.turns if turn.ok)
+
+
+def _parts(run: Run, place: Callable[[Turn], float | None], at_most: int | None) -> list[Part]:
+    points = [
+        (at, ms)
+        for turn in run.turns
+        if turn.ok and (at := place(turn)) is not None and (ms := ttft_ms(turn)) is not None
+    ]
+    groups: dict[float, list[float]] = {}
+    for at, ms in points:
+        groups.setdefault(at, []).append(ms)
+    if at_most is None or len(groups) <= at_most:
+        return [_part([(at, ms) for ms in groups[at]]) for at in sorted(groups)]
+    points.sort()
+    edges = [round(i * len(points) / at_most) for i in range(at_most + 1)]
+    return [_part(points[low:high]) for low, high in pairwise(edges) if high > low]
+
+
+def _part(points: Iterable[tuple[float, float]]) -> Part:
+    found = list(points)
+    places, values = sorted(at for at, _ in found), sorted(ms for _, ms in found)
+    low, middle, high = (percentile(values, p) for p in (0.25, 0.5, 0.75))
+    return Part(percentile(places, 0.5), low, middle, high, len(values))
+
+
+def _line(axes: Axes, parts: Sequence[Part], look: Look, *, labelled: bool = False) -> None:
+    label = look.name if labelled else None
+    places = [part.at for part in parts]
+    axes.plot(
+        places, [part.middle for part in parts], color=look.colour, linestyle=look.line, marker=look.marker,
+        markersize=5, label=label,
+    )  # fmt: skip
+    axes.fill_between(
+        places,
+        [part.low for part in parts],
+        [part.high for part in parts],
+        color=look.colour,
+        alpha=0.15,
+        linewidth=0,
+    )

@@ -1,0 +1,157 @@
+"""Swim-lanes, stall map, TTFT by turn, comparison, server metrics: what is drawn is what was measured."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from chatload.meter.timing import ttft_ms
+from chatload.record.journal import Run, read_run
+from chatload.report.aggregate import summarise
+from chatload.report.lanes import lanes
+from plots import comparison, server_metrics, stall_map, swim_lanes, ttft_by_turn, ttft_cdf
+from plots.__main__ import drawn, fitting
+from tests.runs_builder import (
+    HERE,
+    MS,
+    START_NS,
+    Shape,
+    as_failed,
+    good_turns,
+    manifest_of,
+    user_lines,
+    with_gap,
+    write_run,
+)
+
+SHAPE = Shape(users=6, turns=4, think_s=2.0)
+
+
+def made(folder: Path, turns: list[Any], more: list[dict[str, Any]] | None = None) -> Run:
+    return read_run(write_run(folder, manifest_of(SHAPE, turns), turns, [*user_lines(turns), *(more or [])]))
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    """Six users, four turns each; user 2's second turn stalls 3 s, user 3's first is refused."""
+    turns = good_turns(SHAPE)
+    at = next(i for i, turn in enumerate(turns) if (turn.user, turn.turn) == (2, 4))
+    turns[at] = with_gap(turns[at], 5, 3_000_000)
+    refused = next(i for i, turn in enumerate(turns) if (turn.user, turn.turn) == (3, 1))
+    turns[refused] = as_failed(turns[refused], "http_429", "slow down", status=429)
+    return made(tmp_path / "run", turns)
+
+
+def test_each_user_is_a_row_in_the_order_they_came(run: Run) -> None:
+    found = lanes(run)
+    assert (found.rows, found.of, found.users, len(found.bars)) == (6, 6, True, 24)
+    for bar in found.bars:
+        assert bar.row == bar.turn.user
+        assert bar.due_s == pytest.approx((bar.turn.due_ns - START_NS) / 1e9)
+        assert bar.text_s - bar.sent_s == pytest.approx(
+            (ttft_ms(bar.turn) or 1000 * (bar.end_s - bar.sent_s)) / 1000
+        )
+
+
+def test_swim_lanes_are_all_the_time_from_sent_to_end(run: Run) -> None:
+    shapes = swim_lanes.rectangles(lanes(run))
+    assert (len(shapes["stream"]), len(shapes["fail"]), len(shapes["stall"])) == (23, 1, 1)
+    covered = sum(x1 - x0 for part in ("wait", "quiet", "stream", "fail") for x0, x1, _, _ in shapes[part])
+    assert covered == pytest.approx(sum((turn.end_ns - (turn.sent_ns or 0)) / 1e9 for turn in run.turns))
+    stall = shapes["stall"][0]
+    assert stall[1] - stall[0] == pytest.approx(3.0)
+    assert all(x1 - x0 == pytest.approx(2.0, abs=0.01) for x0, x1, y0, _ in shapes["think"] if int(y0) != 3)
+    figure = drawn(swim_lanes.draw, [run])
+    sizes = {one.get_label(): len(one.get_paths()) for one in figure.axes[0].collections}
+    assert {name.removeprefix("_"): n for name, n in sizes.items()} == {
+        part: len(all_) for part, all_ in shapes.items() if all_
+    }
+
+
+def test_turns_that_overlap_share_rows_without_covering_each_other(tmp_path: Path) -> None:
+    turns = [replace(turn, user=0, due_ns=START_NS + i * 50 * MS, sent_ns=START_NS + i * 50 * MS)
+             for i, turn in enumerate(good_turns(SHAPE))]  # fmt: skip
+    turns = [replace(turn, end_ns=turn.due_ns + 500 * MS) for turn in turns]
+    found = lanes(made(tmp_path / "run", turns))
+    assert not found.users
+    assert found.rows == 10
+    by_row: dict[int, float] = {}
+    for bar in found.bars:
+        assert bar.due_s >= by_row.get(bar.row, 0.0)
+        by_row[bar.row] = bar.end_s
+
+
+def test_too_many_users_are_picked_evenly(tmp_path: Path) -> None:
+    found = lanes(made(tmp_path / "run", good_turns(Shape(users=50, turns=1))), at_most=10)
+    assert (found.rows, found.of) == (10, 50)
+    users = [bar.turn.user for bar in found.bars]
+    assert (users[0], users[-1], len(users)) == (0, 49, 10)
+
+
+def test_the_stall_map_holds_the_longest_gap_of_each_user(run: Run) -> None:
+    found = lanes(run)
+    gaps = stall_map.longest_gaps_ms(run, found, 20.0)
+    for user in range(6):
+        longest = max(max(turn.gaps_us, default=0) for turn in run.turns if turn.user == user) / 1000
+        assert np.nanmax(gaps[user]) == pytest.approx(longest)
+    assert (gaps[2] == 3000).sum() == pytest.approx(3.0 / 20.0 * stall_map.STEPS, abs=2)
+    figure = drawn(stall_map.draw, [run])
+    assert "1 stalls, longest gap 3,000 ms" in figure.axes[0].get_title(loc="left")
+
+
+def test_ttft_by_turn_counts_each_turn_once(run: Run) -> None:
+    parts = ttft_by_turn.parts_by_turn(run)
+    assert [part.at for part in parts] == [1, 2, 3, 4]
+    assert [part.n for part in parts] == [5, 6, 6, 6]
+    first = sorted(ms for turn in run.turns if turn.turn == 1 and (ms := ttft_ms(turn)) is not None)
+    assert parts[0].middle == pytest.approx(first[2])
+
+
+def test_prompt_lengths_are_parted_evenly(tmp_path: Path) -> None:
+    turns = [
+        replace(turn, prompt_tokens=10 * i) for i, turn in enumerate(good_turns(Shape(users=10, turns=10)))
+    ]
+    parts = ttft_by_turn.parts_by_length(made(tmp_path / "run", turns), "tokens")
+    assert [part.n for part in parts] == [10] * 10
+    assert [part.at for part in parts] == sorted(part.at for part in parts)
+
+
+def test_the_comparison_shows_the_summary_s_numbers_and_intervals() -> None:
+    chosen = [read_run(HERE / name) for name in ("vllm", "tgi")]
+    figure = drawn(comparison.draw, chosen)
+    axes = next(axes for axes in figure.axes if axes.get_xlabel() == "TTFT p95 (ms)")
+    for row, run in enumerate(chosen):
+        found = summarise(run)["ttft_ms"]
+        bar, dot = [line for line in axes.lines if len(line.get_ydata()) and line.get_ydata()[0] == row]
+        assert list(bar.get_xdata()) == found["interval"]["p95"]
+        assert list(dot.get_xdata()) == [found["p95"]]
+
+
+def server_lines() -> list[dict[str, Any]]:
+    return [{"kind": "server", "at_ns": START_NS + i * 2 * 10**9, "worker": "local", "took_ms": 2.0, "running": 2 + i,
+             "waiting": i, "kv_use": i / 10, "queued": i * 10, "queue_s": 3.0 * i} for i in range(4)]  # fmt: skip
+
+
+def test_server_metrics_are_the_journal_s_lines(tmp_path: Path) -> None:
+    run = made(tmp_path / "run", good_turns(SHAPE), server_lines())
+    figure = drawn(server_metrics.draw, [run])
+    running, waiting, kv_use, queue = (axes.lines[0] for axes in figure.axes)
+    assert list(running.get_xdata()) == [0, 2, 4, 6]
+    assert list(running.get_ydata()) == [2, 3, 4, 5]
+    assert list(waiting.get_ydata()) == [0, 1, 2, 3]
+    assert list(kv_use.get_ydata()) == pytest.approx([0, 10, 20, 30])
+    assert list(queue.get_ydata()) == pytest.approx([300, 300, 300])
+    assert "server_metrics" in fitting([run])
+    assert "server_metrics" not in fitting([read_run(HERE / "vllm")])
+
+
+def test_limits_are_lines_in_the_cdf() -> None:
+    limits = [ttft_cdf.Limit("SLO 500 ms", 500.0), ttft_cdf.Limit("152", 152.0)]
+    figure = drawn(lambda runs, figure: ttft_cdf.draw(runs, figure, limits), [read_run(HERE / "vllm")])
+    upright = [line.get_xdata()[0] for line in figure.axes[0].lines if list(line.get_ydata()) == [0, 1]]
+    assert upright == [500.0, 152.0]
+    assert "SLO 500 ms" in [text.get_text() for text in figure.axes[0].texts]
