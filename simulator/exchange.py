@@ -24,7 +24,7 @@ class Wire(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One whole request; header names are lower case; `received_ns` = its last byte was read."""
+    """One whole request; header names are lower case; `received_ns` = its last byte arrived."""
 
     method: str
     path: str

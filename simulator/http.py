@@ -10,12 +10,12 @@ import asyncio
 import contextlib
 import socket
 import struct
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import httptools
 
+from simulator.arrived import read
 from simulator.exchange import HIGH_WATER_BYTES, App, Exchange, Request
 
 READ_BYTES = 65_536
@@ -47,6 +47,7 @@ class Connection:
         self._waiting: list[Request] = []
         self._current: Exchange | None = None
         self._idle_timer: asyncio.TimerHandle | None = None
+        self._arrived_ns = 0
         self._closing = False
         self._closed = False
         self.number = number
@@ -59,7 +60,7 @@ class Connection:
 
     def _readable(self) -> None:
         try:
-            data = self._sock.recv(READ_BYTES)
+            data, self._arrived_ns = read(self._sock, READ_BYTES)
         except (BlockingIOError, InterruptedError):
             return
         except OSError:
@@ -130,7 +131,7 @@ class Connection:
             headers=draft.headers,
             body=bytes(draft.body),
             keep_alive=self._parser.should_keep_alive(),
-            received_ns=time.perf_counter_ns(),
+            received_ns=self._arrived_ns,
             connection=self.number,
             too_large=draft.too_large,
         )

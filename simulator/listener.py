@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 
+from simulator.arrived import ask_for_stamps
 from simulator.exchange import App
 from simulator.http import Connection
 
@@ -23,6 +24,7 @@ class Listener:
         self._sock.bind((host, port))
         self._sock.listen(2048)
         self._sock.setblocking(False)
+        ask_for_stamps(self._sock)
         self.port: int = self._sock.getsockname()[1]
         loop.add_reader(self._sock.fileno(), self._acceptable)
 
@@ -33,6 +35,7 @@ class Listener:
             except OSError:
                 return
             sock.setblocking(False)
+            ask_for_stamps(sock)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._accepted += 1
             connection = Connection(self._app, self._loop, sock, self._accepted)
