@@ -1,0 +1,121 @@
+"""The books of one run: its folder, its manifest, and what went wrong with keeping them."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from chatload.clock import now_ns, wall_offset_ns
+from chatload.plan import Plan
+from chatload.record.journal import FORMAT, JournalWriter
+from chatload.record.manifest import conditions, write_json
+from chatload.users.options import without_values
+from chatload.users.preflight import Server
+
+
+class Books:
+    """Opened when a run begins, closed when it ends. A folder that cannot be written is a problem, said and
+    kept; it never stops the run."""
+
+    def __init__(self, plan: Plan, say: Callable[[str], None]) -> None:
+        self._say = say
+        self.problems: list[str] = []
+        self.written = False
+        began = datetime.now(UTC)
+        self.folder = _new_folder(plan, began)
+        self.manifest: dict[str, Any] = {
+            **conditions(),
+            "run_id": uuid4().hex,
+            "label": plan.label,
+            "scenario": plan.scenario,
+            "argv": without_values(sys.argv, ("--headers",)),
+            "plan": plan_facts(plan),
+            "plan_sentence": plan.sentence(),
+            "server": {"asked": plan.server, "host": plan.host},
+            "started_utc": began.isoformat(timespec="milliseconds"),
+            "started_ns": now_ns(),
+        }
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        except OSError as error:
+            self.problem(f"{self.folder}: cannot be made ({error.strerror}): nothing of this run is kept")
+        self.write("running")
+
+    def met(self, plan: Plan, server: Server) -> None:
+        """Note whom we are about to load."""
+        self.manifest["server"] |= {
+            "dialect": server.dialect.name,
+            "model": server.model,
+            "found": {"name": server.found.name, "version": server.found.version},
+            "words": server.found.words if server.found.name else f"{server.dialect.name} server",
+        }
+        self.manifest["plan_sentence"] = plan.sentence(server.found.name)
+        self.write("running")
+
+    def refused(self, words: str) -> None:
+        """The run never began: a journal that says so, and nothing else."""
+        self.manifest["refusal"] = words
+        journal = JournalWriter(self.folder / "journal-local.jsonl")
+        at_ns, run_id = now_ns(), self.manifest["run_id"]
+        start = {"kind": "start", "format": FORMAT, "run_id": run_id, "utc_ns": at_ns + wall_offset_ns()}
+        for line in (start, {"kind": "end", "reason": "unreachable"}):
+            journal.write({**line, "at_ns": at_ns, "worker": "local"})
+        journal.close()
+
+    def close(self, reason: str, judge: Callable[[Path], int], least: int = 0) -> int:
+        """Close them; `judge` writes the reports and gives an exit code. Returns the run's: at least `least`,
+        4 where something of the run was lost."""
+        self.manifest |= {
+            "ended_utc": datetime.now(UTC).isoformat(timespec="milliseconds"),
+            "ended_ns": now_ns(),
+            "problems": self.problems,
+        }
+        self.write(reason)
+        judged = judge(self.folder) if self.written else 0
+        code = max(least, judged, 4 if self.problems else 0)
+        self.manifest["exit_code"] = code
+        self.write(reason)
+        return code
+
+    def write(self, ended: str) -> None:
+        """Write the manifest as it stands."""
+        self.manifest["ended"] = ended
+        try:
+            write_json(self.folder / "manifest.json", self.manifest)
+            self.written = True
+        except OSError as error:
+            self.written = False
+            self.problem(f"{self.folder}/manifest.json: cannot be written ({error.strerror})")
+
+    def problem(self, words: str | None) -> None:
+        """Something of the run is lost: say it once, keep it."""
+        if words and words not in self.problems:
+            self.problems.append(words)
+            self._say(f"chatload: {words}")
+
+
+def _new_folder(plan: Plan, began: datetime) -> Path:
+    """The folder asked for, or one named after time, scenario and server; never one that holds a run."""
+    server = re.sub(r"[^A-Za-z0-9.-]+", "-", plan.server)
+    wanted = Path(plan.out or f"results/{began:%Y%m%dT%H%M%SZ}-{plan.scenario}-{server}")
+    folder, again = wanted, 1
+    while (folder / "manifest.json").exists():
+        again += 1
+        folder = wanted.with_name(f"{wanted.name}-{again}")
+    return folder
+
+
+def plan_facts(plan: Plan) -> dict[str, Any]:
+    """The plan for the manifest: every option as it was understood, header values left out."""
+    load, limits = plan.load, plan.timeouts
+    plain = ("server", "model", "max_tokens", "temperature", "ask_usage", "insecure", "stamps", "seed")
+    facts: dict[str, Any] = {name: getattr(plan, name) for name in (*plain, "keep_text", "allow_failed")}
+    facts |= {name: getattr(load, name) for name in load.__slots__}
+    facts |= {f"{name.removesuffix('_s')}_timeout_s": getattr(limits, name) for name in limits.__slots__}
+    facts |= {"body": dict(plan.body), "header_names": sorted(plan.headers)}
+    return facts | {"slo": [one.words for one in plan.slo]}

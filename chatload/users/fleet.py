@@ -1,0 +1,154 @@
+"""The master's side of its workers: what it tells them, what it hears, and who was lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import gevent
+import orjson
+from locust.env import Environment
+from locust.runners import STATE_MISSING, MasterRunner
+
+from chatload.clock import now_ns
+from chatload.pacing.ramp import RampSegment
+from chatload.record.journal import JournalWriter
+from chatload.users import link
+from chatload.users.books import Books
+from chatload.users.clocks import Clocks
+from chatload.users.roll import Roll
+from chatload.users.session import Start
+
+DRAIN_S = 10.0
+
+OnLine = Callable[[dict[str, Any]], None]
+
+
+class Fleet:
+    """One per master. `begin` takes the workers that are ready on board; each batch of their journal lines is
+    written down, acknowledged, and handed to `on_line`, its instants in the master's clock."""
+
+    def __init__(self, runner: MasterRunner, stop_timeout_s: Callable[[], float], on_line: OnLine) -> None:
+        self._runner = runner
+        self._stop_timeout_s = stop_timeout_s
+        self._on_line = on_line
+        self._books: Books | None = None
+        self._journal: JournalWriter | None = None
+        self._inbox = link.Inbox()
+        self._clocks = Clocks(self._ask_clock)
+        self._drained: set[str] = set()
+        self._lost: dict[str, tuple[int, str]] = {}
+        self.workers: set[str] = set()
+        runner.register_message(link.LINES, self._on_lines)
+        runner.register_message(link.DRAINED, self._on_drained)
+        runner.register_message(link.TELL_CLOCK, self._on_clock)
+
+    @property
+    def ready(self) -> int:
+        """Workers that could take part."""
+        return len(self._runner.clients.ready)
+
+    def begin(self, start: Start, folder: Path, books: Books) -> None:
+        """Read the workers' clocks and tell each that a run begins."""
+        self._books, self._journal = books, JournalWriter(folder / "journal-master.jsonl")
+        self._inbox, self._clocks = link.Inbox(), Clocks(self._ask_clock)
+        self._drained, self._lost = set(), {}
+        self.workers = {client.id for client in self._runner.clients.ready}
+        self.read_clocks()
+        books.write("running")
+        for worker in self.workers:
+            self._send(link.START, self._start_message(start, worker), worker)
+
+    def _start_message(self, start: Start, worker: str) -> dict[str, Any]:
+        return {"run_id": start.run_id, "folder": start.folder, "dialect": start.dialect, "model": start.model,
+                "values": start.values, "clock_offset_ns": self._clocks.offset_ns(worker)}  # fmt: skip
+
+    def ramp(self, segment: RampSegment, lead_s: float, workers: Sequence[str]) -> None:
+        """Tell every worker when the users of a ramp are due, in its own clock."""
+        for worker in self.workers:
+            offset_ns = self._clocks.offset_ns(worker)
+            start_ns = None if offset_ns is None else segment.start_ns - offset_ns
+            self._send(link.RAMP, {"first_user": segment.first_user, "start_ns": start_ns, "lead_s": lead_s,
+                                   "users_per_s": segment.users_per_s, "workers": list(workers)}, worker)  # fmt: skip
+
+    def order(self, order: Mapping[str, Any]) -> None:
+        """An order for every worker, its instants in each one's own clock."""
+        for worker in self.workers:
+            offset_ns = self._clocks.offset_ns(worker) or 0
+            own = {
+                name: value - offset_ns if name.endswith("_ns") else value for name, value in order.items()
+            }
+            self._send(link.ORDER, own, worker)
+
+    def note(self, line: Mapping[str, Any]) -> None:
+        """A line of the master's own."""
+        if self._journal is not None:
+            self._journal.write({**line, "worker": "master"})
+
+    def read_clocks(self) -> None:
+        """How far each worker's clock is from ours; into the manifest."""
+        assert self._books is not None
+        self._clocks.measure(self.workers & self._alive())
+        workers = self._books.manifest.setdefault("workers", {})
+        for worker, readings in self._clocks.words().items():
+            workers[worker] = workers.get(worker, {}) | readings
+        for worker in sorted(self.workers - workers.keys()):
+            self._books.problem(f"worker {worker} did not tell its clock: its times are its own host's")
+
+    def look_for_lost(self, roll: Roll, say: Callable[[str], None]) -> None:
+        """Strike the users of workers that fell silent off the roll; take those back that speak again."""
+        assert self._books is not None
+        alive = self._alive()
+        for worker in roll.lose(self.workers - alive):
+            self._lost[worker] = (
+                now_ns(),
+                f"worker {worker} was lost with {len(roll.lost[worker])} users in: "
+                "turns it had in flight are not counted",
+            )
+            self._books.problem(self._lost[worker][1])
+        for worker in roll.find(alive & self._lost.keys()):
+            from_ns, words = self._lost.pop(worker)
+            self._books.problems.remove(words)
+            gap = {"from_ns": from_ns, "to_ns": now_ns()}
+            self._books.manifest["workers"].setdefault(worker, {}).setdefault("out_of_touch", []).append(gap)
+            say(f"chatload: worker {worker} is back: it sends what it kept meanwhile")
+
+    def drain(self) -> None:
+        """Have every worker stop its users, ship its last lines and its last Locust report."""
+        assert self._books is not None
+        self.read_clocks()
+        waiting = self._alive()
+        self._send(link.DRAIN, None)
+        with gevent.Timeout(DRAIN_S + self._stop_timeout_s(), False):
+            while waiting - self._drained:
+                gevent.sleep(0.02)
+        for worker in sorted(waiting - self._drained):
+            self._books.problem(f"worker {worker} did not say it was done: its own journal may hold more")
+        if self._journal is not None:
+            self._books.problem(self._journal.problem)
+            self._journal.close()
+
+    def _alive(self) -> set[str]:
+        return {client.id for client in self._runner.clients.all if client.state != STATE_MISSING}
+
+    def _send(self, kind: str, data: Any, worker: str | None = None) -> None:
+        self._runner.send_message(kind, data, client_id=worker)
+
+    def _ask_clock(self, worker: str, question: dict[str, Any]) -> None:
+        self._send(link.ASK_CLOCK, question, worker)
+
+    def _on_clock(self, environment: Environment, msg: Any) -> None:
+        self._clocks.heard(msg.node_id, msg.data)
+
+    def _on_drained(self, environment: Environment, msg: Any) -> None:
+        self._drained.add(msg.node_id)
+
+    def _on_lines(self, environment: Environment, msg: Any) -> None:
+        clock = self._clocks.clock(msg.node_id)
+        for raw in self._inbox.take(msg.node_id, msg.data):
+            if self._journal is not None:
+                self._journal.append(raw)
+            line = orjson.loads(raw)
+            self._on_line(clock.shifted(line) if clock else line)
+        self._send(link.ACK, {"number": msg.data["number"]}, msg.node_id)
