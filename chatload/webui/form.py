@@ -45,6 +45,7 @@ LABELS = {
     "label": "Name of the run in reports",
     "seed": "Seed",
     "keep-text": "Replies kept in full",
+    "certificate": "Certificate of accuracy",
     "allow-failed": "Failed turns allowed",
     "slo": "What must hold (SLO)",
     "locust-rows": "TTFT and tokens/s in Locust's table too",

@@ -19,6 +19,7 @@ from chatload.webui.timeline import COLUMNS, Timeline
 MOST_ROWS = 30
 """Rows of the table; turns of a higher number share the last one."""
 SETTLED_SHARE = 0.95
+ALL = (MOST_ROWS + 1, "all")
 
 
 class Live:
@@ -44,6 +45,8 @@ class Live:
 
     def _clear(self) -> None:
         self._rows: dict[tuple[int, str], Tally] = {}
+        self._shown: dict[tuple[int, str], dict[str, Any]] = {}
+        self._whole: Tally | None = None
         self._timeline = Timeline(self._began_ns)
         self._ended = False
 
@@ -51,7 +54,11 @@ class Live:
         """Count one journal line; `turn` is the line's turn, where it is one."""
         if turn is not None:
             stalls = stalls_ms(turn) if turn.ok else []
-            self._rows.setdefault(_row_of(turn), Tally()).add(turn, stalls)
+            key = _row_of(turn)
+            self._rows.setdefault(key, Tally()).add(turn, stalls)
+            self._shown.pop(key, None)
+            self._shown.pop(ALL, None)
+            self._whole = None
             self._timeline.add(turn, stalls)
         elif line["kind"] == "health":
             self._timeline.hear_health(line["worker"], line)
@@ -59,22 +66,29 @@ class Live:
     @property
     def whole(self) -> Tally:
         """All rows as one."""
-        whole = Tally()
-        for tally in self._rows.values():
-            whole.merge(tally)
-        return whole
+        if self._whole is None:
+            self._whole = Tally()
+            for tally in self._rows.values():
+                self._whole.merge(tally)
+        return self._whole
 
     def table(self, scenario: str) -> list[dict[str, Any]]:
         """One row a turn number, or a named part of the run, and one of all; nothing before the first turn."""
         if not self._rows:
             return []
-        rows = [self._rows[key].row(f"{scenario}/{key[1]}") for key in sorted(self._rows, key=itemgetter(0))]
-        return [*rows, self.whole.row(f"{scenario}/all")]
+        keys = [*sorted(self._rows, key=itemgetter(0)), ALL]
+        return [{**self._row(key), "name": f"{scenario}/{key[1]}"} for key in keys]
+
+    def _row(self, key: tuple[int, str]) -> dict[str, Any]:
+        """The row, summed up again only after it changed."""
+        if key not in self._shown:
+            self._shown[key] = (self.whole if key == ALL else self._rows[key]).row()
+        return self._shown[key]
 
     def state(self, since: int) -> dict[str, Any]:
         """What the page needs to draw: sums, and the points that changed after revision `since`."""
         whole = self.whole
-        ttft = whole.metrics["ttft_ms"].quantiles(0.5, 0.95, 0.99)
+        row = self._row(ALL)
         reply_s = (whole.metrics["e2e_ms"].quantile(SETTLED_SHARE) or 0.0) / 1000
         points = list(self._timeline.points(since))
         return {
@@ -86,19 +100,10 @@ class Live:
             "reply_s": round(reply_s, 1),
             "resets": self.resets,
             "totals": {
-                "turns": whole.turns,
-                "failed": whole.failures,
+                **row,
                 "cut_short": whole.cut_short,
                 "tokens": whole.tokens,
-                "ttft_p50_ms": ttft[0],
-                "ttft_p95_ms": ttft[1],
-                "ttft_p99_ms": ttft[2],
-                "decode_tokens_per_s": whole.metrics["decode_tokens_per_s"].quantile(0.5),
-                "felt_tokens_per_s": whole.metrics["felt_tokens_per_s"].quantile(0.5),
-                "gap_p99_ms": whole.gap_ms.quantile(0.99),
-                "stalls": whole.stalls,
                 "longest_stall_ms": whole.longest_stall_ms,
-                "trust": whole.trust(),
             },
             "failures": dict(whole.failed.most_common()),
         }

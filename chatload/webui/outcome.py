@@ -9,10 +9,11 @@ from typing import Any
 import orjson
 
 from chatload.report.text import verdict
+from chatload.report.trust import first_words
 from chatload.report.untrusted import one_line
 from chatload.report.verdict_words import sentence
 
-NOTHING: dict[str, Any] = {"verdict": "", "slo": [], "caveats": []}
+NOTHING: dict[str, Any] = {"verdict": "", "doubt": "", "slo": [], "caveats": []}
 
 
 @dataclass(slots=True)
@@ -23,7 +24,8 @@ class Outcomes:
     _words: dict[str, Any] = field(default_factory=lambda: NOTHING)
 
     def of(self, folder: Path | None) -> dict[str, Any]:
-        """{verdict: a sentence, slo: [{verdict, words}], caveats: [sentence]}; empty while the run goes on."""
+        """{verdict: a sentence, doubt: why not to trust it, slo: [{verdict, words}], caveats: [sentence]}; empty
+        while the run goes on."""
         if folder is None:
             return NOTHING
         path = folder / "summary.json"
@@ -40,6 +42,7 @@ class Outcomes:
 def _words(summary: dict[str, Any]) -> dict[str, Any]:
     return {
         "verdict": one_line(verdict(summary), 400),
+        "doubt": one_line(first_words(summary.get("trust")) or "", 400),
         "slo": [
             {"verdict": one["verdict"], "words": one_line(sentence(one), 300)}
             for one in summary.get("slo") or []

@@ -184,7 +184,7 @@ def _state(desk: Desk, since: int) -> dict[str, Any]:
         "run": f"{desk.live.run_id}.{desk.live.resets}",
         "state": runner.state if runner is not None else "missing",
         "target_users": runner.target_user_count if runner is not None else 0,
-        "workers": getattr(runner, "worker_count", None),
+        "workers": _workers(runner),
         "sentence": one_line(manifest.get("plan_sentence") or "", 400),
         "server": one_line(server.get("words") or ""),
         "model": one_line(server.get("model") or ""),
@@ -208,7 +208,7 @@ def _check_start(desk: Desk) -> Response | None:
         return None
     lines = mistakes(request.form, desk.conductor.plan_of)
     runner = desk.environment.runner
-    if getattr(runner, "worker_count", None) == 0:
+    if _workers(runner) == 0:
         lines.append("no worker is connected: start one with --worker, or use --processes")
     if not lines:
         return None
@@ -228,3 +228,8 @@ def _extend(desk: Desk, response: Response) -> Response:
         root = '<div id="root"></div>'
         response.set_data(response.get_data(as_text=True).replace(root, root + LINK, 1))
     return response
+
+
+def _workers(runner: Any) -> int | None:
+    """How many workers are connected; None where this process has the users itself."""
+    return int(runner.worker_count) if hasattr(runner, "clients") else None

@@ -8,6 +8,7 @@ from chatload.errors import NO_FAILURES
 from chatload.meter.histogram import Histogram
 from chatload.meter.stalls import stalls_ms
 from chatload.meter.timing import TURN_METRICS
+from chatload.report.trust import is_spoiled
 from chatload.turn import Turn
 
 MEASURED = ("ttft_ms", "first_byte_ms", "decode_tokens_per_s", "felt_tokens_per_s", "e2e_ms")
@@ -23,7 +24,7 @@ class Tally:
         self.tokens = 0
         self.stalls = 0
         self.longest_stall_ms = 0.0
-        self.marked = 0
+        self.spoiled = 0
         self.metrics = {name: Histogram() for name in MEASURED}
         self.gap_ms = Histogram()
 
@@ -33,7 +34,7 @@ class Tally:
             self.cut_short += 1
             return
         self.turns += 1
-        self.marked += bool(turn.marks)
+        self.spoiled += is_spoiled(turn)
         if not turn.ok:
             self.failed[turn.code or "unknown"] += 1
             return
@@ -55,7 +56,7 @@ class Tally:
         self.tokens += other.tokens
         self.stalls += other.stalls
         self.longest_stall_ms = max(self.longest_stall_ms, other.longest_stall_ms)
-        self.marked += other.marked
+        self.spoiled += other.spoiled
         for name, histogram in other.metrics.items():
             self.metrics[name].merge(histogram)
         self.gap_ms.merge(other.gap_ms)
@@ -65,11 +66,10 @@ class Tally:
         """Failed turns of any code."""
         return sum(self.failed.values())
 
-    def row(self, name: str) -> dict[str, str | int | float | None]:
+    def row(self) -> dict[str, str | int | float | None]:
         """The row as the table shows it; None where there is nothing to tell."""
         ttft = self.metrics["ttft_ms"].quantiles(0.5, 0.95, 0.99)
         return {
-            "name": name,
             "turns": self.turns,
             "failed": self.failures,
             "ttft_p50_ms": ttft[0],
@@ -84,7 +84,7 @@ class Tally:
         }
 
     def trust(self) -> str:
-        """Whether the measurement of these turns is in doubt: how many carry a mark."""
+        """Whether the measurement is in doubt: how many turns the client itself may have spoiled."""
         if not self.turns:
             return "–"
-        return "good" if not self.marked else f"{self.marked:,} of {self.turns:,} in doubt"
+        return "good" if not self.spoiled else f"{self.spoiled:,} of {self.turns:,} in doubt"

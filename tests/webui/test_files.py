@@ -17,7 +17,9 @@ def folder_with(tmp_path: Path, *names: str) -> Path:
 
 
 def test_only_known_names_that_are_there_are_offered(tmp_path: Path) -> None:
-    folder = folder_with(tmp_path, "manifest.json", "journal-a.jsonl", "secret.txt", "plots/a.png", "plots/x.sh")
+    folder = folder_with(
+        tmp_path, "manifest.json", "journal-a.jsonl", "secret.txt", "plots/a.png", "plots/x.sh"
+    )
     assert files.offered(folder) == ["manifest.json", "journal.jsonl"]
     assert files.pictures(folder) == ["a.png"]
     assert files.offered(None) == files.pictures(None) == []

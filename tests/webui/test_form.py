@@ -36,7 +36,9 @@ def test_every_option_is_a_field_once_but_private_ones_are_none(load: tuple[Opti
 
 
 def test_fields_hold_the_values_as_they_stand() -> None:
-    fields = {f.key: f for g in groups(CHAT_OPTIONS, SERVERS, {"turns": "7", "label": '"><b>'}) for f in g.fields}
+    fields = {
+        f.key: f for g in groups(CHAT_OPTIONS, SERVERS, {"turns": "7", "label": '"><b>'}) for f in g.fields
+    }
     assert fields["turns"].value == "7"
     assert fields["think_time"].value == "2"
     assert fields["label"].value == '"><b>'

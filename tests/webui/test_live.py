@@ -50,7 +50,9 @@ def test_what_we_cut_short_is_no_failure() -> None:
 
 
 def test_rows_add_up_to_the_last_one() -> None:
-    live = heard(*[turn(user, number) for user in range(4) for number in range(1, 4)], failed("connect", 1, 2))
+    live = heard(
+        *[turn(user, number) for user in range(4) for number in range(1, 4)], failed("connect", 1, 2)
+    )
     rows = live.table("chat")
     assert [row["name"] for row in rows] == ["chat/turn 1", "chat/turn 2", "chat/turn 3", "chat/all"]
     assert [row["turns"] for row in rows] == [4, 5, 4, 13]
@@ -63,7 +65,12 @@ def test_long_conversations_and_levels_keep_the_table_short_and_in_order() -> No
     assert len(rows) == MOST_ROWS + 1
     assert rows[-2]["turns"] == 99 - MOST_ROWS + 1
     levels = heard(*[turn(0, 1, group=f"level {n}") for n in (2, 16, 4)]).table("sweep")
-    assert [row["name"] for row in levels] == ["sweep/level 2", "sweep/level 16", "sweep/level 4", "sweep/all"]
+    assert [row["name"] for row in levels] == [
+        "sweep/level 2",
+        "sweep/level 16",
+        "sweep/level 4",
+        "sweep/all",
+    ]
 
 
 def test_the_tab_sorts_by_name_as_it_stands_and_has_no_holes() -> None:
@@ -151,3 +158,9 @@ def test_a_reset_counts_anew_and_a_run_begins_clean() -> None:
     live.hear({"kind": "turn"}, turn())
     live.begin("next", 0)
     assert (live.table("chat"), live.state(0)["points"], live.resets) == ([], [], 0)
+
+
+def test_a_spoiled_turn_is_in_doubt_and_said_so() -> None:
+    live = heard(turn(), turn(1, marks=("late_send",)))
+    assert live.state(0)["totals"]["trust"] == "1 of 2 in doubt"
+    assert heard(turn()).state(0)["totals"]["trust"] == "good"

@@ -37,7 +37,11 @@ class FakeConductor:
         self.exit_code = None
         self.refusal: tuple[str, ...] = ()
         self.audience: Any = None
-        self.manifest = {"scenario": NASTY, "plan_sentence": NASTY, "server": {"model": NASTY, "words": NASTY}}
+        self.manifest = {
+            "scenario": NASTY,
+            "plan_sentence": NASTY,
+            "server": {"model": NASTY, "words": NASTY},
+        }
 
     def plan_of(self, values: Any) -> Any:
         return chat_plan({"host": "http://127.0.0.1:1", **values}, SERVERS)
@@ -49,7 +53,9 @@ class FakeConductor:
 class Desk:
     """The app with our part installed, as `app.test_client` sees it."""
 
-    def __init__(self, folder: Path | None, base_path: str | None = None, *, logged_in: bool = True, **values: Any) -> None:
+    def __init__(
+        self, folder: Path | None, base_path: str | None = None, *, logged_in: bool = True, **values: Any
+    ) -> None:
         app = Flask("locust-like")
         locust = Blueprint("locust", "locust-like", url_prefix=base_path)
         self.swarms = 0
@@ -182,7 +188,9 @@ def test_under_a_base_path_all_is_below_it(folder: Path) -> None:
 
 def test_a_start_that_cannot_work_starts_nothing_and_is_told_everywhere(folder: Path) -> None:
     desk = Desk(folder)
-    answer = json.loads(desk.client.post("/swarm", data={"user_count": "1", "spawn_rate": "1", "turns": "x"}).data)
+    answer = json.loads(
+        desk.client.post("/swarm", data={"user_count": "1", "spawn_rate": "1", "turns": "x"}).data
+    )
     assert answer["success"] is False
     assert answer["mistakes"] == ["--turns 'x': must be a whole number of at least 1"]
     assert desk.swarms == 0
@@ -193,7 +201,7 @@ def test_a_start_that_cannot_work_starts_nothing_and_is_told_everywhere(folder: 
 
 def test_without_a_worker_nothing_starts(folder: Path) -> None:
     desk = Desk(folder)
-    desk.runner.worker_count = 0
+    desk.runner.worker_count, desk.runner.clients = 0, {}
     answer = json.loads(desk.client.post("/swarm", data={"user_count": "1", "spawn_rate": "1"}).data)
     assert "no worker" in answer["message"]
     assert desk.swarms == 0

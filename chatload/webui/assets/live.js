@@ -112,7 +112,8 @@ function outcome(said) {
   const slo = said.slo.map((one) => element("p", { class: { met: "good-words", missed: "bad-words" }[one.verdict] || "" }, one.words));
   const caveats = element("ul", { class: "aside" });
   caveats.append(...said.caveats.map((one) => element("li", {}, one)));
-  box.replaceChildren(element("p", { class: "sentence" }, said.verdict), ...slo, caveats);
+  const doubt = said.doubt ? [element("p", { class: "bad-words" }, said.doubt)] : [];
+  box.replaceChildren(...doubt, element("p", { class: "sentence" }, said.verdict), ...slo, caveats);
 }
 
 function words(id, text) {

@@ -1,0 +1,182 @@
+"""The pages as a person meets them, in a headless Chromium: start, look, stop, download; and a hostile server."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from journals import agree
+
+pytestmark = pytest.mark.e2e
+
+
+def fill(window: Any, **values: str) -> None:
+    """Type values into the start form, unfolding what hides them."""
+    window.execute_script("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    for name, value in values.items():
+        field = window.find_element("css selector", f"#start [name={name}]")
+        if field.tag_name == "select":
+            field.find_element("xpath", f"option[.='{value}']").click()
+        else:
+            field.clear()
+            field.send_keys(value)
+
+
+def click(window: Any, identity: str) -> None:
+    window.find_element("id", identity).click()
+
+
+def text(window: Any, identity: str) -> str:
+    return str(window.execute_script(f"return document.getElementById('{identity}').textContent"))
+
+
+def until(what: Callable[[], Any], limit_s: float = 30) -> Any:
+    give_up = time.monotonic() + limit_s
+    while not (found := what()):
+        assert time.monotonic() < give_up
+        time.sleep(0.1)
+    return found
+
+
+def tiles(window: Any) -> dict[str, str]:
+    """Big numbers by their titles."""
+    each = "[...document.querySelectorAll('#tiles > div')].map((t) => [...t.children].map((c) => c.textContent))"
+    return {tile[0]: tile[1] for tile in window.execute_script(f"return {each}")}
+
+
+def complaints(window: Any) -> list[str]:
+    return [entry["message"] for entry in window.get_log("browser")]
+
+
+def test_twenty_users_from_start_to_stop(
+    web: Any, simulator: Callable[..., str], browser: Any, tmp_path: Path
+) -> None:
+    """Fill the form, start 20 users, see numbers move, stop, find them in the journal, download it."""
+    one = web()
+    window = browser()
+    window.get(one.address + "/chatload")
+    until(lambda: window.find_element("id", "start").is_displayed())
+    fill(window, host=simulator("--answer-tokens", "30:10"), user_count="20", spawn_rate="10", turns="500",
+         think_time="0.3", history="on", label='"><b>mine')  # fmt: skip
+    click(window, "go")
+    until(lambda: text(window, "state") == "running")
+    first = int(
+        until(
+            lambda: (
+                tiles(window).get("Turns", "0").replace(",", "") not in ("", "0") and tiles(window)["Turns"]
+            )
+        )
+    )
+    until(lambda: int(tiles(window)["Turns"].replace(",", "")) > first + 20)
+    assert tiles(window)["Users"] == "20"
+    hover(window)
+    click(window, "stop")
+    until(lambda: text(window, "state") == "stopped" and "exit code" in text(window, "elapsed"))
+    until(lambda: text(window, "outcome"))
+    totals = one.state()["totals"]
+    agree(totals, one.out)
+    shown = tiles(window)
+    assert int(shown["Turns"].replace(",", "")) == totals["turns"]
+    assert float(shown["TTFT p50"].split()[0]) == pytest.approx(totals["ttft_p50_ms"], rel=0.01)
+    rows = window.execute_script(
+        "return [...document.querySelectorAll('#rows tr')].map((r) => r.children.length)"
+    )
+    assert set(rows) == {12}
+    window.find_element("link text", "Journal").click()
+    journal = tmp_path / "downloads" / "journal.jsonl"
+    until(journal.exists)
+    lines = [json.loads(line) for line in journal.read_text(encoding="utf-8").splitlines()]
+    assert (
+        sum(line["kind"] == "turn" and line.get("ok", False) for line in lines)
+        == totals["turns"] - totals["failed"]
+    )
+    if (one.out / "report.html").exists():
+        window.get(one.address + "/chatload/files/report.html")
+        assert "turns good" in window.execute_script("return document.body.textContent")
+    assert complaints(window) == []
+
+
+def hover(window: Any) -> None:
+    """A chart under the pointer tells its values; so it does under the arrow keys."""
+    chart = window.find_element("css selector", "#charts svg")
+    box = chart.rect
+    window.execute_script("window.scrollTo(0, arguments[0])", box["y"] - 100)
+    at = window.execute_script(
+        "const b = arguments[0].getBoundingClientRect(); return [b.left + b.width / 2, b.top + 60]", chart
+    )
+    window.execute_cdp_cmd("Input.dispatchMouseEvent", {"type": "mouseMoved", "x": at[0], "y": at[1]})
+    tip = window.find_element("css selector", "#charts .tip")
+    until(tip.is_displayed)
+    assert "p95" in tip.text
+    window.execute_cdp_cmd("Input.dispatchMouseEvent", {"type": "mouseMoved", "x": 2, "y": 2})
+    until(lambda: not tip.is_displayed())
+    chart.send_keys("\ue012")  # arrow left
+    until(tip.is_displayed)
+
+
+def test_a_wrong_option_is_told_where_it_was_typed(web: Any, browser: Any) -> None:
+    one = web("--host", "http://127.0.0.1:9")
+    window = browser(390, 844, dark=True)
+    window.get(one.address + "/chatload")
+    until(lambda: window.find_element("id", "start").is_displayed())
+    fill(window, turns="many", gap_timeout="-1")
+    click(window, "go")
+    said = until(lambda: window.find_element("id", "refusal").text)
+    assert "--turns 'many'" in said
+    assert "--gap-timeout '-1'" in said
+    assert window.find_element("id", "start").is_displayed()
+    assert window.execute_script("return document.documentElement.scrollWidth") <= 390
+    assert complaints(window) == []
+
+
+def test_locust_s_own_page_has_our_tab_and_the_way_to_ours(
+    web: Any, simulator: Callable[..., str], browser: Any
+) -> None:
+    one = web("--host", simulator("--answer-tokens", "10:2"))
+    one.post("/swarm", user_count=4, spawn_rate=8, turns=2, think_time="0.1")
+    one.wait_for(lambda state: state["exit_code"] is not None)
+    window = browser()
+    window.get(one.address + "/?tab=chatload")
+    until(lambda: "chat/all" in window.find_element("tag name", "body").text)
+    window.find_element("partial link text", "tokens/s live").click()
+    until(lambda: tiles(window).get("Turns") == "8")
+    assert complaints(window) == []
+
+
+@pytest.fixture
+def nasty() -> Iterator[str]:
+    process = subprocess.Popen(
+        [sys.executable, str(Path(__file__).with_name("nasty_server.py"))], stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    yield f"http://127.0.0.1:{process.stdout.readline().strip()}"
+    process.kill()
+    process.wait()
+
+
+def test_a_hostile_server_changes_no_page(web: Any, browser: Any, nasty: str) -> None:
+    """Its model, version, errors and replies are all scripts: none of them runs, on no page."""
+    one = web("--host", nasty, "--server", "openai", "--keep-text", "all")
+    one.post("/swarm", user_count=3, spawn_rate=9, turns=3, think_time="0.1")
+    state = one.wait_for(lambda state: state["exit_code"] is not None)
+    assert state["failures"] == {"http_5xx": 3}
+    assert "<img" in state["model"]
+    window = browser()
+    pages = ["/chatload", "/", "/?tab=chatload", "/?tab=failures"]
+    pages += [f"/chatload/files/{name}" for name in state["files"] if name == "report.html"]
+    for page in pages:
+        window.get(one.address + page)
+        time.sleep(1.5)
+        assert window.execute_script("return window.hacked === undefined"), page
+        assert (
+            window.execute_script("return document.querySelectorAll('img[src=x], [onerror]').length") == 0
+        ), page
+        assert complaints(window) == [], page

@@ -1,0 +1,136 @@
+"""The web UI of a real Locust against the simulator: start, edit, reset, stop, again; one process and many."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from journals import agree
+
+pytestmark = pytest.mark.e2e
+
+SMALL = {"user_count": 6, "spawn_rate": 12, "turns": 3, "think_time": "0.2"}
+
+
+def is_over(state: dict[str, Any]) -> bool:
+    return state["state"] == "stopped" and state["exit_code"] is not None
+
+
+def test_one_run_after_another_each_clean(web: Any, simulator: Callable[..., str]) -> None:
+    one = web("--host", simulator("--answer-tokens", "20:5"))
+    assert one.post("/swarm", **SMALL)["success"] is True
+    first = one.wait_for(is_over)
+    assert (first["ended"], first["exit_code"], first["totals"]["turns"]) == ("done", 0, 18)
+    agree(first["totals"], one.out)
+    assert first["outcome"]["verdict"].startswith("18 of 18 turns good")
+    assert {"summary.json", "manifest.json", "journal.jsonl"} <= set(first["files"])
+    assert one.post("/swarm", **{**SMALL, "turns": 2})["success"] is True
+    second = one.wait_for(lambda state: is_over(state) and state["run"] != first["run"])
+    assert second["totals"]["turns"] == 12
+    folder = one.out.with_name("run-2")
+    agree(second["totals"], folder)
+    assert second["folder"] == str(folder)
+    journal = one.get("/chatload/files/journal.jsonl")[2].splitlines()
+    assert sum(json.loads(line)["kind"] == "turn" for line in journal) == 12
+    table = json.loads(one.get("/stats/requests")[2])["extended_stats"][0]["data"]
+    assert [(row["part"], row["turns"]) for row in table] == [
+        ("chat/turn 1", 6), ("chat/turn 2", 6), ("chat/all", 12),
+    ]  # fmt: skip
+
+
+def test_edit_reset_and_stop(web: Any, simulator: Callable[..., str]) -> None:
+    one = web("--host", simulator("--answer-tokens", "10:3"))
+    one.post("/swarm", **{**SMALL, "turns": 1000})
+    one.wait_for(lambda state: state["totals"]["turns"] >= 12 and state["state"] == "running")
+    one.post("/swarm", user_count=10, spawn_rate=20)
+    one.wait_for(lambda state: any(point[7] == 10 for point in state["points"]))
+    one.post("/swarm", user_count=4, spawn_rate=20)
+    one.wait_for(lambda state: state["points"][-1][7] == 4)
+    one.post("/swarm", user_count=8, spawn_rate=20)
+    one.wait_for(lambda state: state["points"][-1][7] == 8)
+    before = one.state()["totals"]["turns"]
+    one.post("/stats/reset")
+    after = one.wait_for(lambda state: state["totals"]["turns"] >= 5)
+    assert after["totals"]["turns"] < before
+    assert after["resets"] == 1
+    one.post("/stop")
+    over = one.wait_for(is_over)
+    assert over["ended"] == "interrupted"
+    summary = json.loads((one.out / "summary.json").read_text())
+    assert summary["turns"] >= before + 5
+    assert summary["users"] >= 14
+
+
+def test_four_workers_are_one_run(web: Any, simulator: Callable[..., str]) -> None:
+    """--processes 4: live counts equal the merged journals, quantiles within 1 %, twice."""
+    one = web("--host", simulator("--answer-tokens", "20:5"), "--processes", "4")
+    one.wait_for(lambda state: state["workers"] == 4)
+    form = {**SMALL, "user_count": 12, "turns": 4}
+    for folder in (one.out, one.out.with_name("run-2")):
+        before = one.state()["run"]
+        assert one.post("/swarm", **form)["success"] is True
+        over = one.wait_for(lambda state, before=before: is_over(state) and state["run"] != before, 60)
+        assert over["totals"]["turns"] == 48
+        assert over["problems"] == []
+        agree(over["totals"], folder)
+        assert len({path.name for path in folder.glob("journal-*.jsonl")}) == 5
+
+
+def test_what_does_not_start_says_why_on_the_page_and_in_the_log(web: Any) -> None:
+    one = web("--host", "http://127.0.0.1:9")
+    answer = one.post("/swarm", **{**SMALL, "turns": "many"})
+    assert answer["mistakes"] == ["--turns 'many': must be a whole number of at least 1"]
+    assert not one.out.exists()
+    assert one.post("/swarm", **SMALL)["success"] is True
+    refused = one.wait_for(lambda state: bool(state["refusal"]) and "many" not in state["refusal"][0])
+    assert "is the server up" in refused["refusal"][0]
+    one.wait_for(lambda state: state["state"] in ("stopped", "ready"))
+    log = one.get("/logs")[2].decode()
+    assert "--turns 'many'" in log
+    assert "is the server up" in log
+
+
+def test_under_a_base_path_and_no_secret_anywhere(web: Any, simulator: Callable[..., str]) -> None:
+    host = simulator("--answer-tokens", "5:1")
+    one = web(
+        "--host", host, "--web-base-path", "/lab", "--headers", '{"X-Team": "CANARY2"}',
+        base_path="/lab", CHATLOAD_API_KEY="CANARY1",
+    )  # fmt: skip
+    one.post("/swarm", **{**SMALL, "turns": 1})
+    state = one.wait_for(is_over)
+    paths = [
+        "/",
+        "/chatload",
+        "/chatload/live.json",
+        "/stats/requests",
+        "/logs",
+        "/stats/report",
+        "/exceptions",
+    ]
+    for path in [*paths, *(f"/chatload/files/{name}" for name in state["files"])]:
+        status, _, body = one.get(path)
+        assert status == 200, path
+        assert b"CANARY" not in body, path
+    assert b"CANARY" not in one.log.read_bytes()
+
+
+def test_locust_rows_are_off_by_default_and_add_two_a_good_turn(
+    web: Any, simulator: Callable[..., str]
+) -> None:
+    one = web("--host", simulator("--answer-tokens", "8:2"))
+    kinds = []
+    for rows in ("off", "on"):
+        before = one.state()["run"]
+        one.post("/swarm", **{**SMALL, "turns": 2, "locust_rows": rows})
+        one.wait_for(lambda state, before=before: is_over(state) and state["run"] != before)
+        table = list(csv.DictReader(io.StringIO(one.get("/stats/requests/csv")[2].decode())))
+        kinds.append({row["Type"]: int(row["Request Count"]) for row in table})
+    assert kinds == [{"CHAT": 12, "": 12}, {"CHAT": 12, "SPEED": 12, "TTFT": 12, "": 36}]
