@@ -49,6 +49,7 @@ def _pictures(run: Run, summary: Summary) -> Html | None:
 PARTS: tuple[Part, ...] = (
     html_sections.trust,
     html_sections.slos,
+    html_sections.capacity,
     html_sections.cards,
     html_details.plan,
     _pictures,

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from textwrap import dedent
 from typing import Any
 
 from chatload.errors import CODES
 from chatload.record.journal import Run
 from chatload.report.aggregate import failure_code, is_failed
 from chatload.report.caveats import caveats
+from chatload.report.ladder import ladder
 from chatload.report.layout import number, plural, seconds, share, statistic
+from chatload.report.levels import levels_section
 from chatload.report.listeners import ELAPSED, SLOWEST_BY, aggregate_rows, slowest_rows
 from chatload.report.markup import Html, joined, table, tag
 from chatload.report.text import METRICS, STATISTICS
-from chatload.report.trust import certificate_words
+from chatload.report.trust import certificate_words, first_words
 from chatload.report.untrusted import one_line
 from chatload.report.verdict_words import interval_words, remark, value_words
 
@@ -24,27 +27,37 @@ ABSENT = "–"
 
 def trust(run: Run, summary: Summary) -> Html:
     """Whether the measurement itself may be believed, what was certified, and every doubt."""
-    doubts, judged = caveats(run, summary), summary.get("trust") or {}
-    note = one_line(certificate_words(run.manifest), 300)
-    reasons = (
-        [] if judged.get("trustworthy", True) else list(judged.get("reasons") or ["no reason was noted"])
-    )
-    if reasons:
+    doubts, untrustworthy = caveats(run, summary), first_words(summary.get("trust"))
+    if untrustworthy:
         title, look = "This measurement is not trustworthy", "bad"
+        doubts = [untrustworthy, *doubts]
     elif doubts:
         title, look = f"{plural(len(doubts), 'doubt')} about this run", "warn"
     else:
         title, look = "No doubts found", "good"
-    items = [*reasons, *(doubt for doubt in doubts if doubt not in reasons)]
-    listed = tag("ul", *(tag("li", item) for item in items)) if items else None
-    proof = tag("p", note, class_="note")
-    return tag("section", tag("h2", title), listed, proof, class_=f"box {look}", id="trust")
+    listed = tag("ul", *(tag("li", doubt) for doubt in doubts)) if doubts else None
+    proof = certificate_words(run.manifest)
+    note = tag("p", f"{proof[:1].upper()}{proof[1:]}.", class_="note")
+    return tag("section", tag("h2", title), listed, note, class_=f"box {look}", id="trust")
+
+
+def capacity(run: Run, summary: Summary) -> Html | None:
+    """The ladder of a run that looked for the limit."""
+    return _as_printed(ladder(run.manifest))
+
+
+def _as_printed(lines: Sequence[str]) -> Html | None:
+    """A section of the text report, as it is printed there."""
+    told = [line for line in lines if line]
+    if not told:
+        return None
+    return joined([tag("h2", told[0]), tag("pre", dedent("\n".join(told[1:])), class_="printed")])
 
 
 def slos(run: Run, summary: Summary) -> Html | None:
     """What was asked and what became of it."""
     judged = summary.get("slo") or []
-    if not judged:
+    if not judged or ladder(run.manifest):  # there they were asked of each level
         return None
     rows: list[list[object]] = [["verdict", "SLO", "measured", "95 % interval", ""]]
     rows += [
@@ -171,7 +184,8 @@ def system(run: Run, summary: Summary) -> Html | None:
         else f", {plural(summary['conversations'], 'complete conversation')}"
     )
     parts = [tag("h2", "The server as a whole", id="system"), table(rows, left=2),
-             tag("p", f"{plural(summary['tokens'], 'token')}{told}.", class_="note"), _groups(summary)]  # fmt: skip
+             tag("p", f"{plural(summary['tokens'], 'token')}{told}.", class_="note"), _groups(summary),
+             _as_printed(levels_section(run, summary))]  # fmt: skip
     return joined(parts)
 
 

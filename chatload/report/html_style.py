@@ -56,6 +56,7 @@ dl div{display:grid;grid-template-columns:8.5em 1fr;gap:2px 14px;padding:3px 0}
 dt{color:var(--soft)}dd{margin:0;overflow-wrap:anywhere}
 pre{background:var(--card);border:1px solid var(--line);border-radius:6px;padding:10px 14px;font-size:.82rem;
 line-height:1.45;white-space:pre-wrap;overflow-wrap:anywhere;margin:6px 0 12px}
+pre.printed{white-space:pre;overflow-x:auto}
 pre.said{border-left:4px solid var(--c0)}
 details{margin:8px 0}
 summary{cursor:pointer;font-weight:500;overflow-wrap:anywhere}

@@ -15,6 +15,7 @@ from chatload.report.ladder import ladder
 from chatload.report.layout import indented, number, plural, seconds, section, share, statistic, table
 from chatload.report.levels import levels_section
 from chatload.report.listeners import aggregate_report, sample_reply, slowest_turns
+from chatload.report.sparkline import over_time
 from chatload.report.trust import certificate_words, first_words
 from chatload.report.untrusted import one_line
 from chatload.report.verdict_words import slo_section
@@ -229,6 +230,7 @@ PARTS: tuple[Callable[[Run, Summary], list[str]], ...] = (
     _sureness,
     aggregate_report,
     _system,
+    over_time,
     _groups,
     levels_section,
     _stalls,
