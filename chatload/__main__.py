@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from chatload.ab import ab
+from chatload.certify.command import certify
 from chatload.demo import demo
 from chatload.errors import UsageError
 from chatload.interchange.command import export
@@ -21,6 +22,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "compare": compare,
     "check": check,
     "ab": ab,
+    "certify": certify,
     "demo": demo,
     "import-jmx": import_jmx,
     "export": export,

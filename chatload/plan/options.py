@@ -59,6 +59,7 @@ RUN_OPTIONS = (
     Option("label", "", "what reports call this run"),
     Option("seed", "1", "seed of everything that is drawn"),
     Option("keep-text", "sample", "which replies the journal keeps in full", ("none", "sample", "all")),
+    Option("certificate", "", "file of python -m chatload certify: how true this client is, for the report"),
     Option("allow-failed", "0%", "share of failed turns that still exits 0"),
     Option(
         "slo",

@@ -54,6 +54,7 @@ class Plan:
     seed: int
     keep_text: str
     allow_failed: float
+    certificate: str
     slo: tuple[Objective, ...]
     locust_rows: bool
     load: Load
@@ -215,6 +216,7 @@ def _plan(reader: Reader, load: Load, servers: tuple[str, ...]) -> Plan:
         seed=reader.whole("seed", 0),
         keep_text=reader.choice("keep-text"),
         allow_failed=reader.share("allow-failed"),
+        certificate=reader.text("certificate"),
         slo=reader.objectives("slo"),
         locust_rows=reader.switch("locust-rows"),
         load=load,

@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from chatload.clock import now_ns, wall_offset_ns
 from chatload.plan import Plan
+from chatload.record.certificate import read_certificate
 from chatload.record.journal import FORMAT, JournalWriter
 from chatload.record.manifest import conditions, write_json
 from chatload.users.options import without_values
@@ -22,7 +23,7 @@ class Books:
     """Opened when a run begins, closed when it ends. A folder that cannot be written is a problem, said and
     kept; it never stops the run."""
 
-    def __init__(self, plan: Plan, say: Callable[[str], None]) -> None:
+    def __init__(self, plan: Plan, certificate: dict[str, Any] | None, say: Callable[[str], None]) -> None:
         self._say = say
         self.problems: list[str] = []
         self.written = False
@@ -35,6 +36,7 @@ class Books:
             "scenario": plan.scenario,
             "argv": without_values(sys.argv, ("--headers",)),
             "plan": plan_facts(plan),
+            "certificate": certificate,
             "plan_sentence": plan.sentence(),
             "server": {"asked": plan.server, "host": plan.host},
             "started_utc": began.isoformat(timespec="milliseconds"),
@@ -97,6 +99,11 @@ class Books:
         if words and words not in self.problems:
             self.problems.append(words)
             self._say(f"chatload: {words}")
+
+
+def certificate_of(plan: Plan) -> dict[str, Any] | None:
+    """The certificate that the plan names. UsageError if the file is none."""
+    return read_certificate(plan.certificate) if plan.certificate else None
 
 
 def _new_folder(plan: Plan, began: datetime) -> Path:

@@ -23,7 +23,7 @@ from chatload.pacing.ramp import RampSegment
 from chatload.plan import CapacityLoad, Plan, Planner
 from chatload.record.turn_record import from_line
 from chatload.users.audience import Audience
-from chatload.users.books import Books
+from chatload.users.books import Books, certificate_of
 from chatload.users.capacity import Director, Judge
 from chatload.users.connection import Address
 from chatload.users.fleet import Fleet
@@ -105,6 +105,7 @@ class Conductor:
             values["host"] = "http://127.0.0.1"  # the web form will ask for it
         try:
             plan = self._planner(values, self._servers)
+            certificate_of(plan)
         except UsageError as error:
             mistakes += error.lines
         out = str(values.get("out") or "").strip()
@@ -121,11 +122,12 @@ class Conductor:
         self.plan, self.exit_code, self.refusal = None, None, ()
         try:
             plan = self._planner(self._run_values(), self._servers)
+            certificate = certificate_of(plan)
         except UsageError as error:
             self._refuse(error.lines, 2)
             return
         self.plan = plan
-        self._books = books = Books(plan, self.say)
+        self._books = books = Books(plan, certificate, self.say)
         if self.audience is not None:
             self.audience.begin(books.manifest["run_id"], books.manifest["started_ns"])
         try:

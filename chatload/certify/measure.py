@@ -1,0 +1,160 @@
+"""One measurement for a certificate: the metronome and the client, each in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from chatload.certify.truth import Errors, errors, heard, served
+from chatload.errors import UsageError
+from chatload.record.journal import Run, read_run
+
+READY_S = 20.0
+CLIENT = "locustfiles/chat.py"
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What the client is put under: users with answers of `tokens` tokens at `tokens_per_s` each."""
+
+    users: int
+    users_per_s: float
+    turns: int
+    think_time_s: float
+    ttft_ms: float
+    tokens_per_s: float
+    tokens: int
+    jitter_ms: float
+    burst: bool
+    wire: str
+    stamps: str
+
+    @property
+    def least_s(self) -> float:
+        """How long the run takes at least."""
+        answer_s = self.ttft_ms / 1e3 + self.tokens / self.tokens_per_s
+        return self.users / self.users_per_s + self.turns * (answer_s + self.think_time_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What one measurement gave: the client's run, its errors, its exit code, CPU and the server's lateness."""
+
+    run: Run
+    errors: tuple[Errors, ...]
+    answers: int
+    tokens: int
+    exit_code: int
+    cpu_s: float
+    server: dict[str, Any]
+
+
+SERVERS = {"openai": "openai", "tgi": "tgi", "vllm-generate": "vllm-generate"}
+
+
+def measure(load: Load, folder: Path) -> Measured:
+    """Run the client against the metronome, join both logs. UsageError when either did not do its part."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    truth, out = folder / "truth.jsonl", folder / "run"
+    with metronome(load, truth, folder / "simulator.log") as host:
+        before_s = sum(os.times()[2:4])
+        code = _client(load, host, out, folder / "client.log")
+        cpu_s = sum(os.times()[2:4]) - before_s
+    known = served(truth)
+    run = read_run(out)
+    found = errors(heard(run.turns), known)
+    if len(found) < 0.9 * load.users * load.turns:
+        raise UsageError(
+            [
+                f"only {len(found)} of {load.users * load.turns} answers can be certified: see {folder}/client.log"
+            ]
+        )
+    tokens = sum(len(answer.tokens_sent_ns) for answer in known.values())
+    return Measured(run, tuple(found), len(known), tokens, code, cpu_s, _lateness(truth))
+
+
+@contextmanager
+def metronome(load: Load, truth: Path, log: Path) -> Iterator[str]:
+    """The simulator as a metronome, from ready to gone; gives its address."""
+    command = [sys.executable, "-u", "-m", "simulator", "--speak", "metronome", "--port-base", "0"]
+    command += ["--truth", str(truth), "--ttft-ms", f"{load.ttft_ms:g}", "--wire", load.wire]
+    command += ["--tokens-per-s", f"{load.tokens_per_s:g}", "--answer-tokens", str(load.tokens)]
+    command += ["--jitter-ms", f"{load.jitter_ms:g}", *(["--burst"] if load.burst else [])]
+    with open(log, "wb") as output:
+        process = subprocess.Popen(
+            [*_on_core(0), *command], stdout=output, stderr=subprocess.STDOUT, start_new_session=True
+        )
+    try:
+        yield _address(process, log)
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+
+
+def _address(process: subprocess.Popen[bytes], log: Path) -> str:
+    give_up = time.monotonic() + READY_S
+    while True:
+        words = log.read_text(encoding="utf-8", errors="replace")
+        if "simulator: ready" in words:
+            return words.split("listening on ")[1].split()[0]
+        if process.poll() is not None or time.monotonic() > give_up:
+            raise UsageError(
+                [f"the simulator did not start: {' '.join(words.split()[-20:]) or f'see {log}'}"]
+            )
+        time.sleep(0.05)
+
+
+def _client(load: Load, host: str, out: Path, log: Path) -> int:
+    command = [sys.executable, "-m", "locust", "-f", CLIENT, "--headless", "--only-summary"]
+    command += ["-u", str(load.users), "-r", f"{load.users_per_s:g}", "--turns", str(load.turns)]
+    command += ["--think-time", f"{load.think_time_s:g}", "--max-tokens", str(load.tokens)]
+    command += ["--server", SERVERS[load.wire], "--host", host, "--stamps", load.stamps, "--out", str(out)]
+    with open(log, "wb") as output:
+        process = subprocess.Popen([*_on_core(-1), *command], stdout=output, stderr=subprocess.STDOUT)
+    try:
+        code = process.wait(timeout=60 + 3 * load.least_s)
+    except subprocess.TimeoutExpired as error:
+        raise UsageError([f"the client did not end in time: see {log}"]) from error
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+    if code not in (0, 1, 4):
+        raise UsageError([f"the client ended with exit code {code}: see {log}"])
+    return code
+
+
+def _on_core(index: int) -> list[str]:
+    """Words before a command that give it a core of its own, where there are two and a way to say so."""
+    try:
+        cores = sorted(os.sched_getaffinity(0))
+        subprocess.run(["taskset", "--version"], capture_output=True, check=True)
+    except (AttributeError, OSError, subprocess.CalledProcessError):
+        return []
+    words = ["taskset", "-c", str(cores[index])] if len(cores) > 1 else []
+    if words and index == 0 and os.geteuid() == 0:
+        words = [
+            "chrt",
+            "-f",
+            "50",
+            *words,
+        ]  # the server must be on time, or there is no truth to compare with
+    return words
+
+
+def _lateness(truth: Path) -> dict[str, Any]:
+    """What the metronome says of its own lateness, in its last line."""
+    with open(truth, "rb") as file:
+        for raw in file:
+            if raw.startswith(b'{"kind":"server"'):
+                return dict(orjson.loads(raw).get("writes") or {})
+    return {}
