@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from conftest import ROOT, locust, read_lines, turns_of
+from conftest import GOOD, ROOT, locust, read_lines, turns_of
 
 pytestmark = pytest.mark.e2e
 
@@ -71,7 +71,7 @@ def test_the_article_s_plan_turn_by_turn(simulator: Any, tmp_path: Path) -> None
          "--json-file", str(tmp_path / "locust")],
         cwd=ROOT, capture_output=True, text=True, timeout=180, check=False,
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    assert done.returncode in GOOD, done.stderr
     assert "100 users over 10 s, 10 turns each, 2 s after each reply" in done.stderr
     turns = turns_of(out)
     assert len(turns) == 1000
@@ -109,7 +109,7 @@ def test_two_processes_hold_the_same_plan(simulator: Any, tmp_path: Path) -> Non
         "--host", host, "--turns", "3", "--think-time", "0.3", "--out", str(out), "-u", "12", "-r", "6",
         "--processes", "2", "--history", "on", "--max-tokens", "50", "--json-file", str(tmp_path / "locust"),
     )  # fmt: skip
-    assert done.returncode == 0, done.stderr
+    assert done.returncode in GOOD, done.stderr
     turns = turns_of(out)
     assert {(turn["user"], turn["turn"]) for turn in turns} == {
         (u, t) for u in range(12) for t in range(1, 4)
@@ -139,7 +139,7 @@ def test_stopped_in_the_middle_keeps_what_was_finished(simulator: Any, tmp_path:
         time.sleep(0.05)
     process.send_signal(stop)
     text, _ = process.communicate(timeout=30)
-    assert process.returncode in (0, 1), text
+    assert process.returncode in (0, 1, 4), text
     manifest = json.loads((out / "manifest.json").read_text())
     assert manifest["ended"] == "interrupted"
     turns = turns_of(out)
