@@ -12,6 +12,9 @@ help:
 	@echo "make real    a real llama.cpp server on this CPU, 8 users"
 	@echo "make article  the article's study against simulated vLLM 0.1.2 and TGI 0.9.3, its tables beside ours"
 	@echo "make check   ruff, mypy --strict, tests"
+	@echo "make fuzz    coverage-guided fuzzing of every reader, FUZZ_SECONDS each (600)"
+	@echo "make soak    200 users for SOAK_MINUTES (60): memory, files, clock and journal stay as they must"
+	@echo "make netns   master, workers and server on hosts of their own (network namespaces; needs root)"
 	@echo "make golden  write the golden files anew"
 	@echo "make jmeter-check  a real JMeter reads our JTL (apt-get install jmeter default-jdk-headless)"
 
@@ -64,3 +67,14 @@ article: $(VENV)/run.stamp  # the article's tables beside ours: about 10 min; AR
 
 tuning: $(VENV)/run.stamp  # docs/tuning.md and its pictures: what each knob of a server does
 	$(BIN)/python -m study.tuning $(ARGS)
+
+.PHONY: fuzz soak netns
+
+fuzz: $(VENV)/test.stamp
+	$(BIN)/python -m fuzz --seconds $(or $(FUZZ_SECONDS),600)
+
+soak: $(VENV)/test.stamp
+	$(BIN)/python tests/soak.py $(or $(SOAK_MINUTES),60)
+
+netns: $(VENV)/test.stamp
+	$(BIN)/python -m pytest -q -rs tests/network

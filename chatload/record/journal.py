@@ -183,7 +183,7 @@ def _fits(line: Mapping[str, Any]) -> bool:
     return (
         all(isinstance(line.get(name), int) for name in ("at_ns", *whole))
         and all(isinstance(line.get(name), int | float | None) for name in _NUMBERS)
-        and isinstance(line.get("event", ""), str)
+        and isinstance(line.get("event", None if kind == "user" else ""), str)
         and isinstance(line.get("clock_offset_ns"), int | None)
     )
 
