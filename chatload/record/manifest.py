@@ -57,9 +57,15 @@ def _processor() -> str:
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write JSON whole or not at all: to a neighbour first, then renamed over `path`. OSError if it cannot."""
+    """Write JSON, privately and whole. OSError if it cannot."""
+    write_private(path, orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS) + b"\n")
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Write a file of a run folder, whole or not at all: to a neighbour first, which nobody else may read,
+    then renamed over `path`. OSError if it cannot."""
     neighbour = path.with_name(path.name + ".new")
     descriptor = os.open(neighbour, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with open(descriptor, "wb") as file:
-        file.write(orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS) + b"\n")
+        file.write(content)
     neighbour.replace(path)

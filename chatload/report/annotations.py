@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from chatload.record.journal import Run
+from chatload.record.manifest import write_private
 from chatload.report.judge import MISSED, UNDECIDED
 from chatload.report.junit import failed_words, junit_xml, too_many_failed
 from chatload.report.markdown import summary_markdown
@@ -22,7 +23,7 @@ def write_ci_files(run: Run, summary: Summary) -> None:
     """junit.xml and summary.md beside summary.json; a folder we may only read is no mistake."""
     for name, text in ((JUNIT, junit_xml(run, summary)), (MARKDOWN, summary_markdown(run, summary))):
         try:
-            (run.folder / name).write_text(text, encoding="utf-8")
+            write_private(run.folder / name, text.encode())
         except OSError as error:
             sys.stderr.write(f"{run.folder / name}: not written: {error.strerror}\n")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from chatload.record.journal import Run
+from chatload.record.manifest import write_private
 from chatload.report import html_details, html_sections
 from chatload.report.html_charts import charts
 from chatload.report.html_compare import comparison
@@ -106,7 +107,4 @@ def page(name: str, content: Html) -> str:
 
 def write_report(path: Path, runs: Sequence[Run], summaries: Sequence[Summary]) -> None:
     """Write the report whole or not at all. OSError if it cannot be."""
-    neighbour = path.with_name(path.name + ".new")
-    neighbour.write_text(report_html(runs, summaries), encoding="utf-8")
-    neighbour.chmod(0o600)
-    neighbour.replace(path)
+    write_private(path, report_html(runs, summaries).encode())
