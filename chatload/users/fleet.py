@@ -35,7 +35,8 @@ class Fleet:
         self._on_line = on_line
         self._books: Books | None = None
         self._journal: JournalWriter | None = None
-        self._inbox = link.Inbox()
+        self._run_id = ""
+        self._inbox = link.Inbox("")
         self._clocks = Clocks(self._ask_clock)
         self._drained: set[str] = set()
         self._lost: dict[str, tuple[int, str]] = {}
@@ -52,7 +53,8 @@ class Fleet:
     def begin(self, start: Start, folder: Path, books: Books) -> None:
         """Read the workers' clocks and tell each that a run begins."""
         self._books, self._journal = books, JournalWriter(folder / "journal-master.jsonl")
-        self._inbox, self._clocks = link.Inbox(), Clocks(self._ask_clock)
+        self._run_id = start.run_id
+        self._inbox, self._clocks = link.Inbox(start.run_id), Clocks(self._ask_clock)
         self._drained, self._lost = set(), {}
         self.workers = {client.id for client in self._runner.clients.ready}
         self.read_clocks()
@@ -142,7 +144,8 @@ class Fleet:
         self._clocks.heard(msg.node_id, msg.data)
 
     def _on_drained(self, environment: Environment, msg: Any) -> None:
-        self._drained.add(msg.node_id)
+        if msg.data["run_id"] in (self._run_id, None):  # None: the worker had no part in a run
+            self._drained.add(msg.node_id)
 
     def _on_lines(self, environment: Environment, msg: Any) -> None:
         clock = self._clocks.clock(msg.node_id)
@@ -151,4 +154,5 @@ class Fleet:
                 self._journal.append(raw)
             line = orjson.loads(raw)
             self._on_line(clock.shifted(line) if clock else line)
-        self._send(link.ACK, {"number": msg.data["number"]}, msg.node_id)
+        ack = {"run_id": msg.data["run_id"], "number": msg.data["number"]}
+        self._send(link.ACK, ack, msg.node_id)

@@ -1,13 +1,14 @@
 """The line between master and workers: journal lines go up and are acknowledged, orders go down.
 
 Everything travels over Locust's own messages (ZeroMQ, msgpack). A worker keeps what was not acknowledged
-and sends it again; the master takes each batch once, by its number.
+and sends it again; the master takes each batch once, by its number. Of an earlier run
+it takes nothing: one master may hold many runs, and a slow worker's last words come late.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gevent
@@ -24,8 +25,9 @@ ASK_CLOCK, TELL_CLOCK = "chatload_ask_clock", "chatload_tell_clock"
 class Outbox:
     """A worker's unacknowledged journal lines."""
 
-    def __init__(self, send: Callable[[str, Any], None]) -> None:
+    def __init__(self, send: Callable[[str, Any], None], run_id: str) -> None:
         self._send = send
+        self.run_id = run_id
         self._pending: list[bytes] = []
         self._unacknowledged: OrderedDict[int, list[bytes]] = OrderedDict()
         self._number = 0
@@ -41,11 +43,12 @@ class Outbox:
             self._number += 1
             batch, self._pending = self._pending, []
             self._unacknowledged[self._number] = batch
-            self._send(LINES, {"number": self._number, "lines": batch})
+            self._send_batch(self._number, batch)
 
-    def acknowledged(self, number: int) -> None:
-        """The master has batch `number`."""
-        self._unacknowledged.pop(number, None)
+    def acknowledged(self, ack: Mapping[str, Any]) -> None:
+        """The master has the batch that `ack` names."""
+        if ack["run_id"] == self.run_id:
+            self._unacknowledged.pop(ack["number"], None)
 
     def drain(self, limit_s: float) -> bool:
         """Send all, wait until the master has it; False if it did not say so in time."""
@@ -67,20 +70,24 @@ class Outbox:
             if since_resend_s >= RESEND_S:
                 since_resend_s = 0.0
                 for number, batch in list(self._unacknowledged.items()):
-                    self._send(LINES, {"number": number, "lines": batch})
+                    self._send_batch(number, batch)
             self.flush()
+
+    def _send_batch(self, number: int, batch: list[bytes]) -> None:
+        self._send(LINES, {"run_id": self.run_id, "number": number, "lines": batch})
 
 
 class Inbox:
-    """The master's side: each batch of each worker once."""
+    """The master's side of one run: each batch of each worker once."""
 
-    def __init__(self) -> None:
+    def __init__(self, run_id: str) -> None:
+        self._run_id = run_id
         self._seen: set[tuple[str, int]] = set()
 
     def take(self, worker: str, message: dict[str, Any]) -> list[bytes]:
-        """The lines of a batch; none if it was taken before."""
+        """The lines of a batch; none if it was taken before, or is of another run."""
         key = (worker, message["number"])
-        if key in self._seen:
+        if key in self._seen or message["run_id"] != self._run_id:
             return []
         self._seen.add(key)
         return [line if isinstance(line, bytes) else line.encode() for line in message["lines"]]

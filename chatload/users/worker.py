@@ -39,7 +39,7 @@ class Crew:
     def _on_start(self, environment: Environment, msg: Any) -> None:
         self._close()
         start = Start(**msg.data)
-        self._outbox = link.Outbox(self._runner.send_message)
+        self._outbox = link.Outbox(self._runner.send_message, start.run_id)
         plan = self._planner(start.values, self._servers)
         outbox = self._outbox
         worker = self._runner.client_id
@@ -65,13 +65,14 @@ class Crew:
 
     def _on_ack(self, environment: Environment, msg: Any) -> None:
         if self._outbox is not None:
-            self._outbox.acknowledged(msg.data["number"])
+            self._outbox.acknowledged(msg.data)
 
     def _on_drain(self, environment: Environment, msg: Any) -> None:
+        run_id = self._outbox.run_id if self._outbox is not None else None
         self._runner.stop()
         self.finish("drained")
         self._runner._send_stats()  # Locust's own last report, which its quit would give 0.5 s at most
-        self._runner.send_message(link.DRAINED, None)
+        self._runner.send_message(link.DRAINED, {"run_id": run_id})
 
     def finish(self, reason: str) -> None:
         """Ship the last lines and close; also on SIGTERM and Ctrl-C. Safe to call twice."""
