@@ -94,11 +94,12 @@ def web(tmp_path: Path) -> Iterator[Callable[..., Web]]:
     started: list[Web] = []
 
     def start(*arguments: str, base_path: str = "", **environment: str) -> Web:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
+        with socket.create_server(("127.0.0.1", 0)) as free, socket.create_server(("127.0.0.1", 0)) as other:
+            port, line = free.getsockname()[1], other.getsockname()[1]
         out, log = tmp_path / "runs" / "run", tmp_path / f"locust-{port}.log"
         command = [sys.executable, "-m", "locust", "-f", "locustfiles/chat.py", "--web-port", str(port)]
-        command += ["--out", str(out), *arguments]
+        # A line to the workers of our own: 5557 may be another Locust's, and its workers would come to us.
+        command += ["--master-port", str(line), "--master-bind-port", str(line), "--out", str(out), *arguments]
         with open(log, "wb") as output:
             process = subprocess.Popen(
                 command, cwd=ROOT, stdout=output, stderr=output, env=os.environ | environment

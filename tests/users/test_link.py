@@ -1,0 +1,50 @@
+"""The line between worker and master: each batch once, and nothing of an earlier run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from chatload.users import link
+
+
+@pytest.fixture
+def sent() -> list[tuple[str, Any]]:
+    return []
+
+
+def outbox(sent: list[tuple[str, Any]], run_id: str) -> link.Outbox:
+    box = link.Outbox(lambda kind, data: sent.append((kind, data)), run_id)
+    box.close()  # no greenlet: the test flushes
+    return box
+
+
+def test_a_batch_is_taken_once_and_kept_until_acknowledged(sent: list[tuple[str, Any]]) -> None:
+    box, inbox = outbox(sent, "one"), link.Inbox("one")
+    box.add(b"a")
+    box.add(b"b")
+    box.flush()
+    ((kind, batch),) = sent
+    assert kind == link.LINES
+    assert inbox.take("worker", batch) == [b"a", b"b"]
+    assert inbox.take("worker", batch) == []
+    assert inbox.take("other", batch) == [b"a", b"b"]
+    assert not box.drain(0.01)
+    box.acknowledged({"run_id": "one", "number": batch["number"]})
+    assert box.drain(0.01)
+
+
+def test_late_words_of_an_earlier_run_are_not_taken_for_this_one(sent: list[tuple[str, Any]]) -> None:
+    """Both runs number their batches from 1: neither a line nor an acknowledgement may cross over."""
+    late, now = outbox(sent, "one"), outbox(sent, "two")
+    for box in (late, now):
+        box.add(b"line")
+        box.flush()
+    inbox = link.Inbox("two")
+    assert inbox.take("worker", sent[0][1]) == []
+    assert inbox.take("worker", sent[1][1]) == [b"line"]
+    now.acknowledged({"run_id": "one", "number": 1})
+    assert not now.drain(0.01)
+    now.acknowledged({"run_id": "two", "number": 1})
+    assert now.drain(0.01)
