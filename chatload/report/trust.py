@@ -49,7 +49,8 @@ def trust_of(run: Run) -> dict[str, Any]:
         )
     if lagging > MOST_LAGGING and any(turn.stamp_source != "kernel" for turn in turns):
         reasons.append(
-            f"the load generator lagged more than 20 ms for {lagging:.1%} of the time, and stamps were taken in user space"
+            f"the load generator lagged more than 20 ms for {lagging:.1%} of the time, "
+            "and stamps were taken in user space"
         )
     lost = sum(_number(line.get("lost_lines")) for line in run.ends)
     if lost:

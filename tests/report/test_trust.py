@@ -64,7 +64,8 @@ def test_an_old_summary_without_trust_says_nothing() -> None:
 
 
 CERTIFICATE = {
-    "kind": "certificate", "ttft_error_ms": {"p99": 0.048}, "load": {"users": 400}, "machine": {"cores": 2}, "versions": {"a": "1"},
+    "kind": "certificate", "ttft_error_ms": {"p99": 0.048}, "load": {"users": 400},
+    "machine": {"cores": 2}, "versions": {"a": "1"},
 }  # fmt: skip
 
 
