@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: ab demo test check golden format real jmeter-check clean help
+.PHONY: ab demo test lint check golden format real jmeter-check clean help
 
 help:
 	@echo "make demo    100 chat users against two simulated servers, side by side, with plots"
@@ -11,6 +11,7 @@ help:
 	@echo "make ab      A/B: A=http://old:8000 B=http://new:8000 [CONFIG=scenarios/…] [ROUNDS=4]"
 	@echo "make real    a real llama.cpp server on this CPU, 8 users"
 	@echo "make article  the article's study against simulated vLLM 0.1.2 and TGI 0.9.3, its tables beside ours"
+	@echo "make gallery  docs/plots.md: every picture, of runs against the simulator, about 5 min"
 	@echo "make check   ruff, mypy --strict, tests"
 	@echo "make fuzz    coverage-guided fuzzing of every reader, FUZZ_SECONDS each (600)"
 	@echo "make soak    200 users for SOAK_MINUTES (60): memory, files, clock and journal stay as they must"
@@ -33,13 +34,15 @@ demo: $(VENV)/run.stamp
 	$(BIN)/python -m chatload demo
 
 test: $(VENV)/test.stamp
+	@bash deploy/test_tools.sh
 	$(BIN)/python -m pytest -q
 
-check: $(VENV)/test.stamp
+lint: $(VENV)/test.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q
+
+check: lint test
 
 format: $(VENV)/test.stamp
 	$(BIN)/ruff format .
@@ -78,3 +81,8 @@ soak: $(VENV)/test.stamp
 
 netns: $(VENV)/test.stamp
 	$(BIN)/python -m pytest -q -rs tests/network
+
+.PHONY: gallery
+
+gallery: $(VENV)/run.stamp  # docs/plots.md and its pictures
+	$(BIN)/python -m study.gallery $(ARGS)

@@ -103,7 +103,9 @@ def _rows(axes: Axes, found: Sequence[Figures | None], styles: Sequence[Look]) -
                 alpha=0.35,
                 solid_capstyle="butt",
             )
-        axes.plot([one.value], [row], color=look.colour, marker=look.marker, markersize=8, clip_on=False, zorder=3)
+        axes.plot(
+            [one.value], [row], color=look.colour, marker=look.marker, markersize=8, clip_on=False, zorder=3
+        )
         right = one.value < 0.75 * (top or 1.0)
         axes.annotate(
             number(one.value), (one.value, row), xytext=(0 if right else 2, 8), textcoords="offset points", fontsize=9,

@@ -99,7 +99,15 @@ def web(tmp_path: Path) -> Iterator[Callable[..., Web]]:
         out, log = tmp_path / "runs" / "run", tmp_path / f"locust-{port}.log"
         command = [sys.executable, "-m", "locust", "-f", "locustfiles/chat.py", "--web-port", str(port)]
         # A line to the workers of our own: 5557 may be another Locust's, and its workers would come to us.
-        command += ["--master-port", str(line), "--master-bind-port", str(line), "--out", str(out), *arguments]
+        command += [
+            "--master-port",
+            str(line),
+            "--master-bind-port",
+            str(line),
+            "--out",
+            str(out),
+            *arguments,
+        ]
         with open(log, "wb") as output:
             process = subprocess.Popen(
                 command, cwd=ROOT, stdout=output, stderr=output, env=os.environ | environment
@@ -135,7 +143,7 @@ def browser(tmp_path: Path) -> Iterator[Callable[..., Any]]:
     chromium = _found("CHROMIUM", "chromium", "chromium-browser", "google-chrome")
     driver = _found("CHROMEDRIVER", "chromedriver")
     if chromium is None or driver is None:
-        reason = "NO CHROMIUM: the web pages were not tested in a browser; see deploy/chromium.sh"
+        reason = "NO CHROMIUM: the web pages were not tested in a browser; see deploy/test_tools.sh"
         if os.environ.get("CI", "").lower() in ("1", "true"):
             pytest.fail(reason)
         warnings.warn(reason, stacklevel=1)
