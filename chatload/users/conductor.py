@@ -205,7 +205,7 @@ class Conductor:
         )
         session = session_of(self._environment)
         if session is not None:
-            session.place.segments.append(segment)
+            session.ramp(segment)
         elif self._fleet is not None:
             self._fleet.ramp(segment, lead_s, workers)
 

@@ -15,7 +15,7 @@ from locust.env import Environment
 from chatload.clock import now_ns, wall_offset_ns
 from chatload.errors import NO_FAILURES, TurnError
 from chatload.meter.timing import decode_tokens_per_s, e2e_ms, ttft_ms, whole_ms
-from chatload.pacing.ramp import RampSegment, due_ns, global_user
+from chatload.pacing.ramp import RampSegment, among_new_users, due_ns, global_user
 from chatload.plan import Plan
 from chatload.record.journal import FORMAT, JournalWriter
 from chatload.record.turn_record import to_line
@@ -117,6 +117,11 @@ class Session:
     def begins_ns(self) -> int:
         """When the ramp begins; now, if no word of it came."""
         return self.place.segments[0].start_ns if self.place.segments else now_ns()
+
+    def ramp(self, segment: RampSegment) -> None:
+        """A ramp begins: the run's first, or another because somebody edited the number of users."""
+        place = self.place
+        place.segments.append(among_new_users(segment, self._users, place.position, place.workers))
 
     def due_ns(self, user: int) -> int:
         """When `user` is due to come in; now, where Locust's own ramp decides."""

@@ -56,7 +56,7 @@ class Crew:
         start_ns = data["start_ns"]
         if start_ns is None:  # the master knows not what our clock says
             start_ns = now_ns() + round(data["lead_s"] * 1e9)
-        session.place.segments.append(RampSegment(data["first_user"], start_ns, data["users_per_s"]))
+        session.ramp(RampSegment(data["first_user"], start_ns, data["users_per_s"]))
 
     def _on_order(self, environment: Environment, msg: Any) -> None:
         session = session_of(self._environment)
