@@ -25,10 +25,11 @@ BURST_S = 0.05
 
 def install() -> str | None:
     """Apply the patches; returns a sentence of doubt when Locust is not the version they were made for."""
-    # Each spawn message makes a worker rebuild the whole argument parser once per option (77 ms each).
-    argument_parser.default_args_dict = functools.cache(argument_parser.default_args_dict)
     if not locust.__version__.startswith(MADE_FOR):
         return f"Locust {locust.__version__} is not the one chatload was made for ({MADE_FOR}x)"
+    # Each spawn message makes a worker rebuild the whole argument parser once per option (77 ms each).
+    if not hasattr(argument_parser.default_args_dict, "cache_info"):
+        argument_parser.default_args_dict = functools.cache(argument_parser.default_args_dict)
     return None
 
 

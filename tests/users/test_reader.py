@@ -1,0 +1,184 @@
+"""The one reader of all streams, over loopback sockets: its stamps against the instants of the sends."""
+
+from __future__ import annotations
+
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import gevent
+import pytest
+
+from chatload.clock import now_ns
+from chatload.errors import TurnError
+from chatload.turn import Turn
+from chatload.users.connection import Address, connect
+from chatload.users.reader import WAKE_AT_BYTES, Reader, ReplyStream
+
+MS = 1_000_000
+HEAD = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+END = b"0\r\n\r\n"
+LINUX = pytest.mark.skipif(sys.platform != "linux", reason="kernel stamps are Linux's")
+
+
+def chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+class Line:
+    """A watched reply and the server's end of its connection."""
+
+    def __init__(self, reader: Reader, listener: socket.socket) -> None:
+        address = Address(f"http://127.0.0.1:{listener.getsockname()[1]}")
+        self.connection = connect(address, 5, kernel_stamps=reader.kernel_stamps)
+        self.server, _ = listener.accept()
+        self.server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.stream: ReplyStream = reader.watch(self.connection)
+
+    def send(self, data: bytes) -> int:
+        """The instant right before the send."""
+        at_ns = now_ns()
+        self.server.sendall(data)
+        return at_ns
+
+
+@pytest.fixture(params=[("kernel", 0.002), ("kernel", 0.0), ("user", 0.0)], ids=["tick", "ready", "user"])
+def lines(request: Any) -> Iterator[Callable[[], Line]]:
+    source, tick_s = request.param
+    reader = Reader(kernel_stamps=source == "kernel", tick_s=tick_s)
+    made: list[Line] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def line() -> Line:
+            made.append(Line(reader, listener))
+            made[-1].reader = reader  # type: ignore[attr-defined]
+            return made[-1]
+
+        gevent.sleep(0.01)
+        yield line
+        reader.close()
+        for each in made:
+            each.server.close()
+            each.connection.close()
+
+
+def body_of(stream: ReplyStream) -> bytes:
+    with gevent.Timeout(5):
+        return b"".join(stream.body_reads())
+
+
+def test_a_reply_is_read_whole_and_each_read_has_its_stamp(lines: Callable[[], Line]) -> None:
+    line = lines()
+    line.send(HEAD)
+    sent = []
+    for number in range(5):
+        gevent.sleep(0.01)
+        sent.append(line.send(chunk(b"data: %d\n\n" % number)))
+    gevent.sleep(0.01)
+    line.send(END)
+    assert body_of(line.stream) == b"".join(b"data: %d\n\n" % n for n in range(5))
+    assert line.stream.complete
+    assert line.stream.reusable
+    late_ns = [stamp - at for stamp, at in zip(line.stream.stamps, sent, strict=True)]
+    assert min(late_ns) > -MS / 5
+    assert sorted(late_ns)[2] < 20 * MS
+
+
+@LINUX
+@pytest.mark.parametrize("tick_s", [0.002, 0.0])
+def test_kernel_stamps_do_not_care_how_late_the_read_is(tick_s: float) -> None:
+    reader = Reader(kernel_stamps=True, tick_s=tick_s)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        line = Line(reader, listener)
+        line.send(HEAD)
+        gevent.sleep(0.05)
+        at_ns = line.send(chunk(b"data: 1\n\n"))
+        time.sleep(0.1)  # the hub is blocked: this is what is tested
+        line.send(END)
+        assert body_of(line.stream) == b"data: 1\n\n"
+        assert line.stream.stamp_source == "kernel"
+        # the last chunk came while we were blocked: kernel data merges, and then shows the later stamp
+        late_ns = line.stream.stamps[0] - at_ns
+        assert late_ns < 5 * MS or late_ns > 90 * MS
+        turn = Turn(turn_id="0-1", request_id="r", user=0, turn=1, due_ns=at_ns, sent_ns=at_ns, end_ns=now_ns(),
+                    first_token_ns=line.stream.stamps[0], stamp_source="kernel")  # fmt: skip
+        judged = reader.judged(turn, 2)
+        assert judged.marks == ("censored_first",)
+        assert judged.first_token_after_ns is not None
+        assert judged.first_token_after_ns <= at_ns + MS
+        assert reader.judged(turn, 1).marks == ()
+        reader.close()
+        line.server.close()
+
+
+def test_framing_of_any_cut_gives_the_same_body(lines: Callable[[], Line]) -> None:
+    """Invariant: where the reads cut the chunks never changes the body."""
+    wire = HEAD + chunk(b"data: 1\n\n") + chunk(b"data: 2\n\n") + chunk(b"data: 3\n\n") + END
+    for cut in range(0, len(wire) + 1, 7):
+        stream = ReplyStream(None)  # type: ignore[arg-type]
+        for piece in (wire[:cut], wire[cut:]):
+            if piece:
+                stream.feed(piece, 1)
+        assert body_of(stream) == b"data: 1\n\ndata: 2\n\ndata: 3\n\n"
+        assert stream.complete
+
+
+@pytest.mark.parametrize(
+    ("wire", "code"),
+    [
+        (HEAD + chunk(b"data: 1\n\n"), "truncated"),
+        (HEAD + b"5\r\nhel", "truncated"),
+        (b"", "truncated"),
+        (b"SSH-2.0-OpenSSH\r\n", "bad_wire"),
+        (HEAD + b"zz\r\n", "bad_wire"),
+    ],
+)
+def test_a_broken_reply_has_a_code(lines: Callable[[], Line], wire: bytes, code: str) -> None:
+    line = lines()
+    if wire:
+        line.send(wire)
+    line.server.shutdown(socket.SHUT_RDWR)
+    with pytest.raises(TurnError) as caught:
+        body_of(line.stream)
+    assert caught.value.code == code
+
+
+def test_a_long_answer_wakes_its_user_before_it_is_whole(lines: Callable[[], Line]) -> None:
+    line = lines()
+    line.send(HEAD + chunk(b"x" * 2000) * (WAKE_AT_BYTES // 2000 + 1))
+    reads = line.stream.body_reads()
+    with gevent.Timeout(5):
+        assert next(reads)
+    assert not line.stream.complete
+
+
+def test_released_streams_are_read_no_more(lines: Callable[[], Line]) -> None:
+    line = lines()
+    reader = line.reader  # type: ignore[attr-defined]
+    assert reader.open_streams == 1
+    reader.release(line.stream)
+    reader.release(line.stream)
+    assert reader.open_streams == 0
+    line.send(HEAD)
+    gevent.sleep(0.01)
+    assert line.stream.headers_ns is None
+
+
+@LINUX
+def test_a_step_of_the_wall_clock_is_seen_and_marks_the_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    from chatload.users import reader as module
+
+    reader = Reader(kernel_stamps=True, tick_s=0.002)
+    began = now_ns()
+    real = module.wall_offset_ns
+    monkeypatch.setattr(module, "wall_offset_ns", lambda: real() + 50 * MS)
+    turn = Turn(turn_id="0-1", request_id="r", user=0, turn=1, due_ns=began, sent_ns=began, end_ns=now_ns(),
+                first_token_ns=began, stamp_source="kernel")  # fmt: skip
+    assert reader.judged(turn, 1).marks == ("clock_step",)
+    after = now_ns()
+    later = Turn(turn_id="0-2", request_id="r", user=0, turn=2, due_ns=after, sent_ns=after, end_ns=after + 1,
+                 first_token_ns=after, stamp_source="kernel")  # fmt: skip
+    assert reader.judged(later, 1).marks == ()
+    reader.close()
