@@ -48,7 +48,9 @@ def until(what: Callable[[], Any], limit_s: float = 30) -> Any:
 
 def tiles(window: Any) -> dict[str, str]:
     """Big numbers by their titles."""
-    each = "[...document.querySelectorAll('#tiles > div')].map((t) => [...t.children].map((c) => c.textContent))"
+    each = (
+        "[...document.querySelectorAll('#tiles > div')].map((t) => [...t.children].map((c) => c.textContent))"
+    )
     return {tile[0]: tile[1] for tile in window.execute_script(f"return {each}")}
 
 
@@ -116,6 +118,9 @@ def hover(window: Any) -> None:
     tip = window.find_element("css selector", "#charts .tip")
     until(tip.is_displayed)
     assert "p95" in tip.text
+    near = tip.rect
+    assert box["x"] < near["x"] < box["x"] + box["width"]
+    assert box["y"] < near["y"] < box["y"] + box["height"]
     window.execute_cdp_cmd("Input.dispatchMouseEvent", {"type": "mouseMoved", "x": 2, "y": 2})
     until(lambda: not tip.is_displayed())
     chart.send_keys("\ue012")  # arrow left
