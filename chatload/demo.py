@@ -46,6 +46,8 @@ def demo(arguments: Sequence[str]) -> int:
                     return code
         runs = [str(folder / server) for server in SERVERS]
         run_to_end([sys.executable, "-m", "chatload", "report", *runs])
+        page = str(folder / "report.html")
+        run_to_end([sys.executable, "-m", "chatload", "report", *runs, "--html", page])
         run_to_end([sys.executable, "-m", "plots", *runs, "--out", str(folder / "plots")])
     except KeyboardInterrupt:
         _say(f"stopped; what was finished is in {folder}")

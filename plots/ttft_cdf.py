@@ -49,11 +49,15 @@ def draw(runs: Sequence[Run], figure: Figure, limits: Sequence[Limit] = ()) -> N
         widest = max(widest, times[-1] / max(times[0], 1e-3))
     if not good:
         nothing(axes, "no good turn in these runs")
-    if good and (widest > 50 or any(limit.ms > 50 * axes.dataLim.x0 for limit in limits)):
+    ends = [limit.ms for limit in limits]
+    if good and (widest > 50 or (ends and max(ends) > 20 * axes.dataLim.x0)):
         log_axis(axes.xaxis)
     else:
         axes.set_xlim(left=0)
         thousands(axes.xaxis)
+    if ends:
+        left, right = axes.get_xlim()
+        axes.set_xlim(min(left, min(ends) / 1.2), max(right, max(ends) * 1.6))
     blank = {"facecolor": "white", "edgecolor": "none", "pad": 1}
     for place, limit in enumerate(limits):
         axes.axvline(limit.ms, color=MUTED, linewidth=1.4, linestyle=(0, (5, 2)), zorder=1)
