@@ -22,3 +22,9 @@ def allow_connections(connections: int) -> None:
             f"raise it (ulimit -Hn), or spread them with --processes {-(-connections // max(1, hard - SPARE))}"
         )
     resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+
+
+def allow_as_many_as_possible() -> None:
+    """Raise this process's soft limit to its hard one: a worker is not told how many of the users it gets."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

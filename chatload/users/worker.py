@@ -12,6 +12,7 @@ from chatload.pacing.ramp import RampSegment
 from chatload.plan import Planner
 from chatload.users import link
 from chatload.users.clocks import answer
+from chatload.users.limits import allow_as_many_as_possible
 from chatload.users.session import Session, Start, session_of, set_session
 
 DRAIN_S = 8.0
@@ -23,6 +24,7 @@ class Crew:
     def __init__(self, environment: Environment, planner: Planner, servers: tuple[str, ...]) -> None:
         runner = environment.runner
         assert isinstance(runner, WorkerRunner)
+        allow_as_many_as_possible()
         self._environment, self._runner = environment, runner
         self._planner, self._servers = planner, servers
         self._outbox: link.Outbox | None = None
