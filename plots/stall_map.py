@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from chatload.meter.stalls import DEFAULT_RULE
 from chatload.record.journal import Run
 from chatload.report.lanes import Lanes, lanes
+from chatload.report.layout import plural
 from chatload.report.series import length_s, start_ns
 from plots.style import frame, looks, nothing, plain_number
 
@@ -107,4 +108,6 @@ def _legend(axes: Axes, stalls: bool) -> None:
 def _words(found: Lanes, gaps: NDArray[np.float64]) -> str:
     stalls = sum(len(bar.stalls_s) for bar in found.bars)
     longest = f"{np.nanmax(gaps):,.0f} ms" if np.isfinite(gaps).any() else "none"
-    return f"{stalls:,} stalls, longest gap {longest}" if stalls else f"no stall, longest gap {longest}"
+    return (
+        f"{plural(stalls, 'stall')}, longest gap {longest}" if stalls else f"no stall, longest gap {longest}"
+    )

@@ -58,12 +58,11 @@ def draw(runs: Sequence[Run], figure: Figure, limits: Sequence[Limit] = ()) -> N
     if ends:
         left, right = axes.get_xlim()
         axes.set_xlim(min(left, min(ends) / 1.2), max(right, max(ends) * 1.6))
-    blank = {"facecolor": "white", "edgecolor": "none", "pad": 1}
-    for place, limit in enumerate(limits):
+    for limit in limits:
         axes.axvline(limit.ms, color=MUTED, linewidth=1.4, linestyle=(0, (5, 2)), zorder=1)
         axes.annotate(
-            limit.words, (limit.ms, 0.04 + 0.07 * place), xycoords=("data", "axes fraction"), xytext=(5, 0),
-            textcoords="offset points", fontsize=10, color=MUTED, bbox=blank,
+            limit.words, (limit.ms, 0.03), xycoords=("data", "axes fraction"), xytext=(4, 0), rotation=90,
+            textcoords="offset points", fontsize=9, color=MUTED, va="bottom",
         )  # fmt: skip
     for share in (50, 95):
         axes.axhline(share, color=MUTED, linewidth=0.8, linestyle=(0, (2, 3)), zorder=0)

@@ -67,8 +67,9 @@ class Shown:
 
 GALLERY = (
     Shown("swim_lanes", swim_lanes.TITLE, swim_lanes.draw, PAIR,
-          "Each row is a user. Above, nearly all is blue: text. Below, TGI's batch is full (14 places, for it reserves "
-          "each request's 2,000 tokens), and every later turn waits amber for a place; the staircase is the queue."),
+          "Each row is a user. Above, nearly all is blue: text. Below, TGI's batch is full, for it reserves "
+          "each request's whole possible answer, and every later turn waits amber for a place: "
+          "the staircase is the queue."),
     Shown("ttft_cdf", ttft_cdf.TITLE, partial(ttft_cdf.draw, limits=LIMITS), PAIR,
           "The lines are asked for: `--slo-ms 1000 --article`. A curve crosses one at the share of turns within it."),
     Shown("first_byte", first_byte.TITLE, first_byte.draw, ("talk-vllm", "talk-tgi"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from chatload.record.journal import Run, read_run
 from chatload.report.aggregate import summarise
 from chatload.report.lanes import lanes
 from plots import comparison, server_metrics, stall_map, swim_lanes, ttft_by_turn, ttft_cdf
-from plots.__main__ import drawn, fitting
+from plots.__main__ import PLOTS, drawn, fitting
 from tests.runs_builder import (
     HERE,
     MS,
@@ -100,7 +101,7 @@ def test_the_stall_map_holds_the_longest_gap_of_each_user(run: Run) -> None:
         assert np.nanmax(gaps[user]) == pytest.approx(longest)
     assert (gaps[2] == 3000).sum() == pytest.approx(3.0 / 20.0 * stall_map.STEPS, abs=2)
     figure = drawn(stall_map.draw, [run])
-    assert "1 stalls, longest gap 3,000 ms" in figure.axes[0].get_title(loc="left")
+    assert "1 stall, longest gap 3,000 ms" in figure.axes[0].get_title(loc="left")
 
 
 def test_ttft_by_turn_counts_each_turn_once(run: Run) -> None:
@@ -155,3 +156,13 @@ def test_limits_are_lines_in_the_cdf() -> None:
     upright = [line.get_xdata()[0] for line in figure.axes[0].lines if list(line.get_ydata()) == [0, 1]]
     assert upright == [500.0, 152.0]
     assert "SLO 500 ms" in [text.get_text() for text in figure.axes[0].texts]
+
+
+def test_the_gallery_shows_every_picture_small() -> None:
+    docs = HERE.parents[1] / "docs"
+    page = (docs / "plots.md").read_text(encoding="utf-8")
+    assert [name for name in PLOTS if f"`{name}`" not in page] == []
+    shown = re.findall(r"\]\((pictures/plot-[a-z_]+\.png)\)", page)
+    assert len(shown) >= 10
+    for path in shown:
+        assert (docs / path).stat().st_size < 150_000, path
