@@ -22,7 +22,7 @@ PARTS = {
     "stream": ("text streams", "#4A93C8"),
     "stall": ("stall", "#C4122F"),
     "think": ("thinking", "#C3CBD3"),
-    "fail": ("failed", "#C4122F"),
+    "fail": ("failed", "#333333"),
     "late": ("sent late, our fault", "#8250DF"),
 }
 HATCHES = {"fail": "////", "late": "...."}

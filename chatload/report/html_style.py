@@ -87,7 +87,7 @@ ul.legend li{display:flex;align-items:center;gap:7px;overflow-wrap:anywhere}
 .line.s1{stroke-dasharray:7 3}.line.s2{stroke-dasharray:8 3 2 3}.line.s3{stroke-dasharray:2 3}
 .line.s4{stroke-dasharray:10 3 2 3 2 3}.line.s5{stroke-dasharray:4 4}
 .late{fill:var(--late)}.wait{fill:var(--wait)}.quiet{fill:var(--quiet)}.stream{fill:var(--stream)}
-.stall{fill:var(--stall)}.think{fill:var(--think)}.fail{fill:var(--fail)}
+.stall{fill:var(--stall)}.think{fill:var(--think)}.fail{fill:var(--fg)}
 .lanes g:hover path,.lanes path.wait:hover{filter:brightness(1.15)}
 footer{margin-top:44px;padding-top:12px;border-top:1px solid var(--line);color:var(--soft);font-size:.85rem}
 @media (max-width:600px){main{padding:18px 14px 40px}.verdict{font-size:1.2rem}
