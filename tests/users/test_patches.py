@@ -1,108 +1,19 @@
-"""Each workaround still has something to work around: a failure here says that upstream was mended.
-
-Then take the workaround out (chatload/users/patches.py, chatload/users/connection.py), and its test.
-"""
+"""Runs patches_in_locust.py in a process of its own: Locust patches the interpreter, and wants to be first."""
 
 from __future__ import annotations
 
-import fcntl
-import inspect
-import resource
-import socket
-from types import SimpleNamespace
-from typing import Any
+import subprocess
+import sys
+from pathlib import Path
 
-import locust
-import pytest
-from geventhttpclient.connectionpool import ConnectionPool
-from locust import User, argument_parser, runners
-from locust.dispatch import UsersDispatcher
-
-from chatload.users import patches
-from chatload.users.connection import Connection
+TESTS = Path(__file__).with_name("patches_in_locust.py")
+LOCUST_FIRST = "import locust, pytest, sys; sys.exit(pytest.main(sys.argv[1:]))"
 
 
-class Somebody(User):
-    fixed_count = 0
-    weight = 1
-
-
-def groups(dispatcher: UsersDispatcher, most: int) -> list[int]:
-    """Users in at each step of a ramp, without its waits."""
-    dispatcher._wait_between_dispatch = 0.0
-    return [
-        sum(sum(users.values()) for users in step.values())
-        for step, _ in zip(dispatcher, range(most), strict=False)
-    ]
-
-
-def node() -> Any:
-    return SimpleNamespace(id="local")
-
-
-def test_the_patches_are_made_for_this_locust() -> None:
-    assert locust.__version__.startswith(patches.MADE_FOR)
-    assert patches.install() is None
-
-
-def test_another_locust_is_not_patched_but_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
-    def untouched() -> dict[str, Any]:
-        return {}
-
-    monkeypatch.setattr(argument_parser, "default_args_dict", untouched)
-    monkeypatch.setattr(locust, "__version__", "3.0.0")
-    assert "Locust 3.0.0 is not the one" in (patches.install() or "")
-    assert argument_parser.default_args_dict is untouched
-
-
-def test_locust_still_rebuilds_its_argument_parser_for_each_option(monkeypatch: pytest.MonkeyPatch) -> None:
-    bare = inspect.unwrap(argument_parser.default_args_dict)
-    built = []
-    make = argument_parser.get_empty_argument_parser
-    monkeypatch.setattr(
-        argument_parser, "get_empty_argument_parser", lambda *a, **k: built.append(1) or make(*a, **k)
-    )
-    bare()
-    bare()
-    assert len(built) == 2, "default_args_dict remembers its answer now"
-    assert "argument_parser.default_args_dict()" in inspect.getsource(runners.WorkerRunner)
-    monkeypatch.setattr(argument_parser, "default_args_dict", bare)
-    patches.install()
-    built.clear()
-    assert argument_parser.default_args_dict() == argument_parser.default_args_dict()
-    assert len(built) == 1
-
-
-def test_locust_still_starts_a_second_s_users_in_one_burst() -> None:
-    dispatcher = UsersDispatcher([node()], [Somebody])
-    dispatcher.new_dispatch(20, 10)
-    assert groups(dispatcher, 1) == [10]
-
-
-def test_the_even_ramp_starts_them_one_by_one() -> None:
-    said: list[tuple[int, float]] = []
-    ramp = patches.EvenRamp(
-        [node()], [Somebody], lambda first, rate, _: said.append((first, rate)), lambda: True
-    )
-    ramp.new_dispatch(20, 10)
-    assert groups(ramp, 4) == [1, 2, 3, 4]
-    assert said == [(0, 10)]
-
-
-def test_the_even_ramp_can_be_left_to_locust() -> None:
-    ramp = patches.EvenRamp([node()], [Somebody], lambda *_: None, lambda: False)
-    ramp.new_dispatch(20, 10)
-    assert groups(ramp, 1) == [10]
-
-
-def test_geventhttpclient_still_takes_sockets_above_fd_1023_for_dead() -> None:
-    """Why its connection pool is not used: above, each user would connect anew for every turn."""
-    if resource.getrlimit(resource.RLIMIT_NOFILE)[0] <= 1100:
-        pytest.skip("fewer than 1100 open files are allowed here")
-    ours, theirs = socket.socketpair()
-    high = socket.socket(fileno=fcntl.fcntl(ours.fileno(), fcntl.F_DUPFD, 1050))
-    with ours, theirs, high:
-        assert ConnectionPool._is_socket_alive(None, ours) is True
-        assert ConnectionPool._is_socket_alive(None, high) is False, "it was mended: think of using the pool"
-        high.setblocking(False)
-        assert Connection(high, high, False, 0, 0.0, None).alive()
+def test_every_workaround_is_still_needed() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LOCUST_FIRST, "-q", "-p", "no:cacheprovider", "-p", "no:anyio", str(TESTS)],
+        cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert " passed" in done.stdout
