@@ -13,7 +13,7 @@ LABELS = {
     "turns": "Turns each user holds",
     "think-time": "Thinking after each reply (s)",
     "think-first": "Think before the first turn too",
-    "history": "Conversation grows with its replies",
+    "history": "Conversation grows",
     "prompt": "Message, where history is off",
     "prompts": "File of conversations",
     "abandon": "Users who hang up",

@@ -11,6 +11,7 @@ from typing import Any
 
 from chatload.clock import now_ns
 from chatload.meter.stalls import stalls_ms
+from chatload.report.trust import MOST_SPOILED
 from chatload.report.untrusted import one_line
 from chatload.turn import Turn
 from chatload.webui.tally import Tally
@@ -101,6 +102,7 @@ class Live:
             "resets": self.resets,
             "totals": {
                 **row,
+                "in_doubt": whole.spoiled > MOST_SPOILED * whole.turns,
                 "cut_short": whole.cut_short,
                 "tokens": whole.tokens,
                 "longest_stall_ms": whole.longest_stall_ms,

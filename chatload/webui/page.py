@@ -186,7 +186,7 @@ def _state(desk: Desk, since: int) -> dict[str, Any]:
         "target_users": runner.target_user_count if runner is not None else 0,
         "workers": _workers(runner),
         "sentence": one_line(manifest.get("plan_sentence") or "", 400),
-        "server": one_line(server.get("words") or ""),
+        "server": one_line(str(server.get("words") or "").partition(" (")[0]),
         "model": one_line(server.get("model") or ""),
         "planned": plan.load.turns_planned if plan is not None else 0,
         "started": manifest.get("started_utc"),

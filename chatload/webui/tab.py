@@ -24,7 +24,11 @@ COLUMNS = [
 def tab_rows(table: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Rows of `Live.table` for Locust's page: rounded, a dash for nothing, `name` made to sort as it stands."""
     return [
-        {**{key: _shown(value) for key, value in row.items()}, "part": row["name"], "name": f"{place:04d}"}
+        {
+            **{key: _shown(value) for key, value in row.items()},
+            "part": row["name"].replace(" ", "\u00a0"),  # never broken over two lines
+            "name": f"{place:04d}",
+        }
         for place, row in enumerate(table)
     ]
 

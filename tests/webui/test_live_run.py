@@ -42,7 +42,7 @@ def test_one_run_after_another_each_clean(web: Any, simulator: Callable[..., str
     assert sum(json.loads(line)["kind"] == "turn" for line in journal) == 12
     table = json.loads(one.get("/stats/requests")[2])["extended_stats"][0]["data"]
     assert [(row["part"], row["turns"]) for row in table] == [
-        ("chat/turn 1", 6), ("chat/turn 2", 6), ("chat/all", 12),
+        ("chat/turn\u00a01", 6), ("chat/turn\u00a02", 6), ("chat/all", 12),
     ]  # fmt: skip
 
 

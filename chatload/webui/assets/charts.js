@@ -189,9 +189,10 @@ export class Chart {
     this.tip.hidden = cursor === null || chosen !== this || !series.length;
     if (this.tip.hidden) return;
     this.tip.replaceChildren(element("div", {}, clock(cursor * data.width)), ...spoken.map(([one, words]) => element("div", {}, `${one.name}: ${words}`)));
-    const at = x((cursor + 0.5) * data.width), left = this.svg.offsetLeft + at + 10;
-    const over = left + this.tip.offsetWidth > this.figure.clientWidth - 4;
-    this.tip.style.left = `${over ? Math.max(4, this.svg.offsetLeft + at - 10 - this.tip.offsetWidth) : left}px`;
-    this.tip.style.top = `${this.svg.offsetTop + 8}px`;
+    const box = this.svg.getBoundingClientRect(), outer = this.figure.getBoundingClientRect();
+    const at = box.left - outer.left + x((cursor + 0.5) * data.width);
+    const over = at + 12 + this.tip.offsetWidth > outer.width - 4;
+    this.tip.style.left = `${over ? Math.max(4, at - 12 - this.tip.offsetWidth) : at + 12}px`;
+    this.tip.style.top = `${box.top - outer.top + 8}px`;
   }
 }

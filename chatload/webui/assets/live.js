@@ -134,7 +134,7 @@ function tiles(state) {
     going(state) ? ["Users", number(now ? now.users : 0), `${number(now ? now.in_flight : 0)} turns in flight`]
       : ["Users", "0", `most at once: ${number(Math.max(0, ...[...points.values()].map((point) => point.users || 0)))}`],
     ["Stalls", number(totals.stalls), totals.stalls ? `longest ${milliseconds(totals.longest_stall_ms)}` : `event gap p99 ${milliseconds(totals.gap_p99_ms)}`],
-    ["Trust", totals.trust, "of the measurement itself", !["good", "–"].includes(totals.trust)],
+    ["Trust", totals.trust, "of the measurement itself", totals.in_doubt],
   ];
   byId("tiles").replaceChildren(...content.map(([name, value, more, bad]) => {
     const tile = element("div");
