@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import insort
 from collections import Counter
 
 from chatload.clock import now_ns
@@ -32,7 +33,7 @@ class Progress:
             self.failed[turn.code] += 1
         ttft = ttft_ms(turn)
         if turn.ok and ttft is not None:
-            self._ttft_ms.append(ttft)
+            insort(self._ttft_ms, ttft)
         self._recent.append((turn.end_ns, turn.tokens or 0))
 
     def line(self) -> str:
@@ -41,7 +42,7 @@ class Progress:
         window_s = min(10.0, max(1.0, (now - self._start_ns) / 1e9))
         self._recent = [item for item in self._recent if item[0] > now - window_s * 1e9]
         speed = sum(tokens for _, tokens in self._recent) / window_s
-        ttft = f"{percentile(sorted(self._ttft_ms), 0.95):,.0f} ms" if self._ttft_ms else "–"
+        ttft = f"{percentile(self._ttft_ms, 0.95):,.0f} ms" if self._ttft_ms else "–"
         failed = ", ".join(f"{code} {n}" for code, n in self.failed.most_common(3)) or "0"
         return (
             f"{(now - self._start_ns) / 1e9:5.0f} s  users {self.users:,}"
