@@ -51,44 +51,48 @@ class ReplyMeter:
             self.finish = delta.finish
         if delta.usage is not None:
             self.usage = delta.usage
-        if delta.has_text:
+        if delta.text or delta.reasoning or delta.tool_text:
             self._add_text(delta, at_ns)
-        if delta.has_text or delta.tokens:
+            self._add_tokens(delta, at_ns)
+        elif delta.tokens:
             self._add_tokens(delta, at_ns)
         if delta.read == self.first_read:
             self.shares_first_stamp += 1
 
     def _add_text(self, delta: Delta, at_ns: int) -> None:
-        size = len(delta.text) + len(delta.reasoning) + len(delta.tool_text)
+        text = delta.text
+        size = len(text) + len(delta.reasoning) + len(delta.tool_text)
         self._characters += size
+        if text:
+            self._answer.append(text)
         if self.first_token_ns is None:
             self.first_token_ns = at_ns
             self.first_read = delta.read
             self._characters_first = size
-        if self.first_answer_ns is None and (delta.text or delta.tool_text):
+        if self.first_answer_ns is None and (text or delta.tool_text):
             self.first_answer_ns = at_ns
-        if delta.text:
-            self._answer.append(delta.text)
 
     def _add_tokens(self, delta: Delta, at_ns: int) -> None:
         self.events += 1
-        if delta.tokens is None:
+        tokens = delta.tokens
+        if tokens is None:
             self._all_counted = False
         else:
-            self.counted_so_far += delta.tokens
+            self.counted_so_far += tokens
         if delta.read == self._last_read:
             self.coalesced += 1
         self._last_read = delta.read
-        if self.first_token_ns is None:  # a token without text, before any text: no gap can start here
+        first_ns = self.first_token_ns
+        if first_ns is None:  # a token without text, before any text: no gap can start here
             return
         if self.last_token_ns is None:
             self._counted_first = self.counted_so_far
         else:
             # Offsets are rounded, not gaps, so that rounding never adds up.
-            offset_us = (at_ns - self.first_token_ns + 500) // 1000
+            offset_us = (at_ns - first_ns + 500) // 1000
             self._gaps_us.append(offset_us - self._last_offset_us)
             self._last_offset_us = offset_us
-            self._event_tokens.append(delta.tokens or 0)
+            self._event_tokens.append(tokens or 0)
         self.last_token_ns = at_ns
 
     @property

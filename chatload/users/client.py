@@ -8,8 +8,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
-from uuid import uuid4
 
 import gevent
 
@@ -19,7 +19,8 @@ from chatload.meter.reply import ReplyMeter
 from chatload.plan import Plan, Timeouts
 from chatload.turn import Turn, TurnRequest
 from chatload.users.connection import Address, Connection, connect
-from chatload.users.reader import Reader, ReplyStream
+from chatload.users.reader import Reader
+from chatload.users.stream import ReplyStream
 from chatload.wire.dialects import Dialect
 
 ERROR_BODY_BYTES = 65536
@@ -98,7 +99,7 @@ class ChatClient:
         """Hold one turn: (what became of it, the answer's text). Only a kill of the greenlet raises, after
         the interrupted turn was handed to `interrupted`."""
         progress = _Progress()
-        request_id = uuid4().hex
+        request_id = os.urandom(16).hex()
         code: str | None = None
         detail: str | None = None
         try:
@@ -203,7 +204,7 @@ class ChatClient:
             raise _refusal(stream, first, reads)
         request = asked.request
         most_events = ENDLESS_FACTOR * (request.max_tokens or ENDLESS_TOKENS)
-        for delta in self._target.dialect.deltas(_chained(first, reads), request):
+        for delta in self._target.dialect.deltas(chain((first,) if first else (), reads), request):
             meter.add(delta)
             if meter.events > most_events:
                 raise TurnError(
@@ -287,12 +288,6 @@ class _Deadlines:
             raise problem
         # Nothing wakes us when tokens come, so look at least once a gap: what parked meanwhile tells.
         self._stream.check_ns = min(turn_ends_ns, next_ns, now + round(limits.gap_s * 1e9))
-
-
-def _chained(first: bytes, rest: Any) -> Any:
-    if first:
-        yield first
-    yield from rest
 
 
 def retry_after_s(header: str) -> float:

@@ -15,7 +15,8 @@ from chatload.clock import now_ns
 from chatload.errors import TurnError
 from chatload.turn import Turn
 from chatload.users.connection import Address, connect
-from chatload.users.reader import WAKE_AT_BYTES, Reader, ReplyStream
+from chatload.users.reader import Reader
+from chatload.users.stream import WAKE_AT_BYTES, ReplyStream
 
 MS = 1_000_000
 HEAD = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
