@@ -79,6 +79,8 @@ class ChatUser(User):
 
     def _gives_up(self) -> bool:
         """Whether this user hangs up in the middle of this turn; drawn by the seed, user and turn."""
+        if not self._load.abandon_share:
+            return False
         assert self._session is not None
         drawn = random.Random(f"{self._session.plan.seed} {self._number} {self._turn}").random()
         return drawn < self._load.abandon_share

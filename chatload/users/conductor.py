@@ -22,6 +22,7 @@ from chatload.errors import UsageError
 from chatload.pacing.ramp import RampSegment
 from chatload.plan import CapacityLoad, Plan, Planner
 from chatload.record.turn_record import from_line
+from chatload.turn import Turn
 from chatload.users.audience import Audience
 from chatload.users.books import Books, certificate_of
 from chatload.users.capacity import Director, Judge
@@ -164,7 +165,7 @@ class Conductor:
             self._fleet.begin(self._start, books.folder, books)
         else:
             session = Session(
-                self._environment, plan, self._start, "local", lambda _, line: self._on_line(line)
+                self._environment, plan, self._start, "local", lambda _, line, turn: self._on_line(line, turn)
             )
             set_session(self._environment, session)
         self._metrics = ServerMetrics(Address(plan.host, plan.insecure), self._note)
@@ -225,11 +226,12 @@ class Conductor:
         elif self._fleet is not None:
             self._fleet.order(order)
 
-    def _on_line(self, line: dict[str, Any]) -> None:
+    def _on_line(self, line: dict[str, Any], turn: Turn | None = None) -> None:
         progress, books = self.progress, self._books
         if progress is None or books is None:
             return
-        turn = from_line(line) if line["kind"] == "turn" else None
+        if turn is None and line["kind"] == "turn":
+            turn = from_line(line)
         for listener in (self.audience, self._director):
             if listener is not None:
                 listener.hear(line, turn)

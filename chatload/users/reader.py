@@ -60,6 +60,11 @@ class Reader:
         """Replies in flight."""
         return len(self._streams)
 
+    @property
+    def wall_offset_ns(self) -> int:
+        """CLOCK_REALTIME − our clock, at most a second old."""
+        return self._offset_ns
+
     def watch(self, connection: Connection) -> ReplyStream:
         """Begin to read a reply on `connection`; call before the request is sent."""
         stream = ReplyStream(connection)

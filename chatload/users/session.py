@@ -54,7 +54,7 @@ class Place:
 
 
 class Session:
-    """Made when a run starts, closed when it ends. `deliver(raw, line)` passes each journal line on."""
+    """Made when a run starts, closed when it ends. `deliver(raw, line, turn)` passes each journal line on."""
 
     def __init__(
         self,
@@ -62,7 +62,7 @@ class Session:
         plan: Plan,
         start: Start,
         worker: str,
-        deliver: Callable[[bytes, dict[str, Any]], None],
+        deliver: Callable[[bytes, dict[str, Any], Turn | None], None],
     ) -> None:
         self.plan = plan
         self.start = start
@@ -158,7 +158,7 @@ class Session:
         """Put a turn into the journal, and a finished one into Locust's statistics: one event a turn."""
         if self._keeps_text(turn):
             turn = replace(turn, prompt=asked[-1].content, text=reply)
-        self.emit(to_line(turn))
+        self.emit(to_line(turn), turn)
         if turn.code in NO_FAILURES:
             return
         whole = e2e_ms(turn) if turn.ok and turn.last_token_ns else whole_ms(turn) or 0.0
@@ -178,7 +178,7 @@ class Session:
             response_length=(turn.tokens or 0) if kind == "CHAT" else 0,
             exception=None if turn.code is None else TurnError(turn.code, turn.detail or ""),
             context={},
-            start_time=(turn.due_ns + wall_offset_ns()) / 1e9,
+            start_time=(turn.due_ns + self._reader.wall_offset_ns) / 1e9,
             url=None,
         )
 
@@ -190,12 +190,12 @@ class Session:
             return turn.turn == 1 and turn.user < SAMPLE_USERS
         return self.plan.keep_text == "all"
 
-    def emit(self, line: dict[str, Any]) -> None:
+    def emit(self, line: dict[str, Any], turn: Turn | None = None) -> None:
         """Write one journal line here and pass it on."""
         line.setdefault("worker", self.worker)
         raw = orjson.dumps(line)
         self.journal.append(raw)
-        self._deliver(raw, line)
+        self._deliver(raw, line, turn)
 
     def close(self, reason: str) -> None:
         """End this process's part; users must be gone."""

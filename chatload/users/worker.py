@@ -45,7 +45,7 @@ class Crew:
         plan = self._planner(start.values, self._servers)
         outbox = self._outbox
         worker = self._runner.client_id
-        session = Session(self._environment, plan, start, worker, lambda raw, line: outbox.add(raw))
+        session = Session(self._environment, plan, start, worker, lambda raw, line, turn: outbox.add(raw))
         set_session(self._environment, session)
 
     def _on_ramp(self, environment: Environment, msg: Any) -> None:
