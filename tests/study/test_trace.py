@@ -13,7 +13,8 @@ from study.trace import write_trace
 
 
 def test_prompts_count_what_was_drawn(tmp_path: Path) -> None:
-    """To within 3 tokens (2 but for the shortest), and no pair beyond what TGI 0.9.3 takes (1,024 and 2,048, begin of sequence included)."""
+    """To within 3 tokens (2 but for the shortest), and no pair beyond what TGI 0.9.3 takes (1,024
+    and 2,048, begin of sequence included)."""
     lengths = draw_lengths(100, ARTICLE_SEED)
     for ahead in (0, 1):
         path = tmp_path / f"{ahead}.jsonl"

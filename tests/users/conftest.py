@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -53,6 +54,13 @@ def locust(*arguments: str, limit_s: float = 120, **environment: str) -> subproc
         timeout=limit_s,
         check=False,
     )
+
+
+def two_processes() -> tuple[str, ...]:
+    """Arguments of a run over two processes, on a master port of its own: no other test's workers may join."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = str(free.getsockname()[1])
+    return ("--processes", "2", "--master-port", port, "--master-bind-port", port)
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:

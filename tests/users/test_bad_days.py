@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from conftest import FAILED, GOOD, ROOT, locust, read_lines, turns_of
+from conftest import FAILED, GOOD, ROOT, locust, read_lines, turns_of, two_processes
 
 pytestmark = pytest.mark.e2e
 
@@ -133,7 +133,7 @@ def test_users_who_hang_up_are_counted_apart(vllm: Any, tmp_path: Path) -> None:
 
 
 def test_a_server_killed_and_started_again_in_the_middle(vllm: Any, tmp_path: Path) -> None:
-    host, first_truth, server = vllm()
+    host, _, server = vllm()
     port = int(host.rsplit(":", 1)[1])
     out = tmp_path / "run"
     process = subprocess.Popen(
@@ -145,7 +145,7 @@ def test_a_server_killed_and_started_again_in_the_middle(vllm: Any, tmp_path: Pa
     server.kill()
     server.wait()
     wait_for_turns(out / "journal-local.jsonl", 40)
-    _, second_truth, _ = vllm(port=port)
+    vllm(port=port)
     text, _ = process.communicate(timeout=60)
     assert process.returncode in FAILED, text
     turns = turns_of(out)
@@ -161,7 +161,7 @@ def test_a_worker_killed_in_the_middle_is_told_and_its_turns_are_kept(vllm: Any,
     out = tmp_path / "run"
     process = subprocess.Popen(
         [sys.executable, "-m", "locust", "-f", "locustfiles/chat.py", "--headless", "--only-summary", "--host", host,
-         "--turns", "30", "--think-time", "0.2", "-u", "6", "-r", "20", "--processes", "2", "--out", str(out)],
+         "--turns", "30", "--think-time", "0.2", "-u", "6", "-r", "20", *two_processes(), "--out", str(out)],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     wait_for_turns(out / "journal-master.jsonl", 12)
@@ -228,7 +228,7 @@ def test_the_key_is_nowhere_but_on_the_wire(vllm: Any, tmp_path: Path) -> None:
     host, _, _ = vllm()
     canary = "sk-canary-8d1f"
     done = locust(
-        "--host", host, "--out", str(tmp_path / "run"), "--turns", "1", "--processes", "2", "-u", "2", "-r", "2",
+        "--host", host, "--out", str(tmp_path / "run"), "--turns", "1", *two_processes(), "-u", "2", "-r", "2",
         "--headers", '{"X-Team": "team-canary-77"}', "-L", "DEBUG", CHATLOAD_API_KEY=canary,
     )  # fmt: skip
     assert done.returncode in GOOD, done.stderr

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from conftest import GOOD, ROOT, locust, read_lines, turns_of
+from conftest import GOOD, ROOT, locust, read_lines, turns_of, two_processes
 
 pytestmark = pytest.mark.e2e
 
@@ -107,7 +107,7 @@ def test_two_processes_hold_the_same_plan(simulator: Any, tmp_path: Path) -> Non
     out = tmp_path / "run"
     done = locust(
         "--host", host, "--turns", "3", "--think-time", "0.3", "--out", str(out), "-u", "12", "-r", "6",
-        "--processes", "2", "--history", "on", "--max-tokens", "50", "--json-file", str(tmp_path / "locust"),
+        *two_processes(), "--history", "on", "--max-tokens", "50", "--json-file", str(tmp_path / "locust"),
     )  # fmt: skip
     assert done.returncode in GOOD, done.stderr
     turns = turns_of(out)
