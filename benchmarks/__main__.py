@@ -38,7 +38,7 @@ def main(arguments: list[str]) -> int:
         for users in map(int, given.users.split(","))
         for name in given.variations.split(",")
     }
-    clients = [client for name, client in CLIENTS.items() if not given.only or given.only in name]
+    clients = [client for name, client in CLIENTS.items() if any(part in name for part in given.only.split(","))]
     server = (
         "the metronome in C" if fast else "the simulator's metronome (no C compiler: keep below 300 users)"
     )
@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--turns", type=int, default=4)
     parser.add_argument("--ramp-s", type=float, default=4.0, help="s over which users come in")
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--only", default="", help="only clients with this in their name")
+    parser.add_argument("--only", default="", help="only clients with one of these in their name, by comma")
     parser.add_argument("--json", default="", help="append each measurement to this file")
     parser.add_argument(
         "--python-server", action="store_true", help="the simulator's metronome, not the C one"

@@ -18,7 +18,7 @@ from chatload.errors import TurnError
 from chatload.users.connection import Connection
 from chatload.wire.chunked import whole_chunks
 
-WAKE_AT_BYTES = 64 * 1024
+WAKE_AT_BYTES = 8 * 1024
 """Parked bytes at which the user's greenlet is woken to decode: bounds the memory of a long answer."""
 LARGEST_REPLY_BYTES = 256 * 1024 * 1024
 
