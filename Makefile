@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: ab demo test lint check golden format real jmeter-check clean help
+.PHONY: bench certify ab demo test lint check golden format real jmeter-check clean help
 
 help:
 	@echo "make demo    100 chat users against two simulated servers, side by side, with plots"
@@ -12,6 +12,8 @@ help:
 	@echo "make real    a real llama.cpp server on this CPU, 8 users"
 	@echo "make article  the article's study against simulated vLLM 0.1.2 and TGI 0.9.3, its tables beside ours"
 	@echo "make gallery  docs/plots.md: every picture, of runs against the simulator, about 5 min"
+	@echo "make bench   ours, plain Locust and a bare drain against a metronome, about 20 min (docs/performance.md)"
+	@echo "make certify  how true this client is on this machine: results/certificate.json"
 	@echo "make check   ruff, mypy --strict, tests"
 	@echo "make fuzz    coverage-guided fuzzing of every reader, FUZZ_SECONDS each (600)"
 	@echo "make soak    200 users for SOAK_MINUTES (60): memory, files, clock and journal stay as they must"
@@ -59,6 +61,12 @@ jmeter-check: $(VENV)/test.stamp
 
 ab: $(VENV)/run.stamp
 	$(BIN)/python -m chatload ab --host-a $(A) --host-b $(B) --config $(or $(CONFIG),scenarios/chat-100.toml) --rounds $(or $(ROUNDS),4)
+
+bench: $(VENV)/run.stamp
+	$(BIN)/python -m benchmarks --users 100,400 --repeat 5
+
+certify: $(VENV)/run.stamp
+	$(BIN)/python -m chatload certify --users $(or $(USERS),100)
 
 clean:
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache

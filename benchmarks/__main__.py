@@ -8,13 +8,15 @@ import sys
 import tempfile
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 from benchmarks.clients import CLIENTS, Client, environment
-from benchmarks.figures import Figures, figures, table
+from benchmarks.figures import Figures, figures, figures_of_peer, table
+from benchmarks.peers import FORM, peer
 from benchmarks.rig import Load, fast_metronome, measured, metronome
 from chatload.certify.truth import served
 
-VARIATIONS = {
+VARIATIONS: dict[str, dict[str, Any]] = {
     "plain": {},
     "big events": {"event_bytes": 1500},
     "slow": {"tokens_per_s": 10.0, "tokens": 30},
@@ -38,7 +40,10 @@ def main(arguments: list[str]) -> int:
         for users in map(int, given.users.split(","))
         for name in given.variations.split(",")
     }
-    clients = [client for name, client in CLIENTS.items() if any(part in name for part in given.only.split(","))]
+    clients = [
+        client for name, client in CLIENTS.items() if any(part in name for part in given.only.split(","))
+    ]
+    clients += [peer(text) for text in given.peer]
     server = (
         "the metronome in C" if fast else "the simulator's metronome (no C compiler: keep below 300 users)"
     )
@@ -70,7 +75,10 @@ def measure(client: Client, load: Load, fast: Path | None) -> Figures:
             limit_s = 60 + load.users / load.users_per_s + load.turns * 4 * load.tokens / load.tokens_per_s
             command = client.command(load, host, folder)
             cost = measured(command, environment(load, host, folder), folder / "log", limit_s)
-        return figures(client.said(folder), served(truth), cost, load.users)
+        known = served(truth)
+        if client.reported is not None:
+            return figures_of_peer(client.reported(folder), known, cost, load.users)
+        return figures(client.said(folder), known, cost, load.users)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -81,6 +89,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--ramp-s", type=float, default=4.0, help="s over which users come in")
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--only", default="", help="only clients with one of these in their name, by comma")
+    parser.add_argument(
+        "--peer", action="append", default=[], metavar=FORM, help="another tool; see peers.py"
+    )
     parser.add_argument("--json", default="", help="append each measurement to this file")
     parser.add_argument(
         "--python-server", action="store_true", help="the simulator's metronome, not the C one"

@@ -18,11 +18,15 @@ SERVERS = {"openai": "openai", "tgi": "tgi", "nul": "vllm-generate"}
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """`command(load, host, folder)` starts it; `said(folder)` is its answers by request id."""
+    """`command(load, host, folder)` starts it; `said(folder)` is its answers by request id.
+
+    Where it does not say them one by one, `reported(folder)` is its own p99 of TTFT, in ms.
+    """
 
     name: str
     command: Callable[[Load, str, Path], list[str]]
     said: Callable[[Path], Mapping[str, Heard]]
+    reported: Callable[[Path], float] | None = None
 
 
 def ours(*extra: str, locustfile: str = "locustfiles/chat.py") -> Callable[[Load, str, Path], list[str]]:
