@@ -26,7 +26,9 @@ from chatload.users.stream import ReplyStream
 BEAT_S = 0.005
 """How often a reader without a tick notes that the hub still runs."""
 _TIMESPEC = struct.Struct("qq").unpack_from
-_READ_BYTES = 65536
+_READ_BYTES = 8192
+"""More is read at once when there is more. A larger buffer for each read leaves larger holes in the heap."""
+_READS_AT_ONCE = 128
 
 
 class Reader:
@@ -118,7 +120,7 @@ class Reader:
         streams = self._streams
         for fd, _ in self._epoll.poll(0, 4096):
             stream = streams.get(fd)
-            if stream is not None:
+            if stream is not None and self._read_once(stream):
                 self._read(stream)
         self.doubt.looks.looked(now_ns())
 
@@ -135,7 +137,13 @@ class Reader:
         return self.doubt.judged(turn, events_in_first_read, now)
 
     def _read(self, stream: ReplyStream) -> None:
-        """One read of one stream, stamped at once."""
+        """Read what one stream has, but not for long: others wait."""
+        for _ in range(_READS_AT_ONCE):
+            if not self._read_once(stream):
+                return
+
+    def _read_once(self, stream: ReplyStream) -> bool:
+        """One read of one stream, stamped at once; True when there is more."""
         receive = stream.receive
         try:
             if receive is not None:
@@ -151,17 +159,17 @@ class Reader:
                 at_ns = now_ns()
                 stream.unstamped += bool(data)
         except BlockingIOError:
-            return
+            return False
         except OSError as error:
             self._stop(stream)
             stream.fail(TurnError("truncated", f"{_words(error)} after {stream.bytes} body bytes"))
-            return
+            return False
         if data:
             stream.raw_reads += 1
         if not stream.feed(data, at_ns) or not data:
             self._stop(stream)
-        elif receive is None and stream.connection.pending():
-            self._read(stream)
+            return False
+        return len(data) == _READ_BYTES or (receive is None and stream.connection.pending())
 
     def _stop(self, stream: ReplyStream) -> None:
         # From the hub: the fd must not fire again before the user's greenlet runs.
