@@ -196,6 +196,7 @@ class ChatClient:
             self._decode(stream, meter, asked)
         finally:
             target.reader.release(stream)
+            stream.forget()
 
     def _decode(self, stream: ReplyStream, meter: ReplyMeter, asked: Asked) -> None:
         reads = stream.body_reads()

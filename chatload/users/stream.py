@@ -116,6 +116,11 @@ class ReplyStream:
         self._parse(data, at_ns)
         return not self.complete and self.problem is None
 
+    def forget(self) -> None:
+        """Drop what points back at us: a cycle would keep the whole reply until the next full collection."""
+        self.on_wake = _nothing
+        self.receive = None
+
     def _parse(self, data: bytes, at_ns: int) -> None:
         message = self._message
         try:
