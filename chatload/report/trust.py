@@ -21,7 +21,7 @@ SPOILING = {
 """Marks that make a turn spoiled, in words."""
 
 MOST_SPOILED = 0.01
-"""Share of spoiled turns beyond which the run is untrustworthy."""
+"""Share of spoiled turns beyond which the run is untrustworthy; a single turn never makes it so."""
 
 MOST_LAGGING = 0.01
 """Share of the time with a lag over 20 ms beyond which user-space stamps are: p99 lag is then above 20 ms."""
@@ -42,7 +42,7 @@ def trust_of(run: Run) -> dict[str, Any]:
     lagging = _lagging_share(run.health)
     marks = Counter(mark for turn in spoiled for mark in turn.marks if mark in SPOILING)
     reasons = []
-    if share > MOST_SPOILED:
+    if share > MOST_SPOILED and len(spoiled) > 1:
         words = "; ".join(f"{n:,}: {SPOILING[mark]}" for mark, n in marks.most_common())
         reasons.append(
             f"{len(spoiled):,} of {len(turns):,} turns may be spoiled by the load generator ({words})"

@@ -35,6 +35,12 @@ def test_one_in_a_hundred_is_borne_and_two_are_not() -> None:
     assert (first_words(judged) or "").startswith("NOT TRUSTWORTHY: 2 of 100 turns")
 
 
+def test_a_single_spoiled_turn_is_a_mark_and_no_verdict() -> None:
+    judged = trust_of(run_of([turn(0), turn(1, "late_send")]))
+    assert judged["trustworthy"]
+    assert judged["share"] == 0.5
+
+
 def test_marks_that_are_not_ours_spoil_nothing() -> None:
     assert trust_of(run_of([turn(0, "slow_reader")]))["spoiled"] == 0
 
