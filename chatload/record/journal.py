@@ -169,7 +169,7 @@ def journal_lines(folder: Path) -> Iterator[tuple[bytes, dict[str, Any] | None]]
 
 
 _NUMBERS = ("hub_lag_p99_ms", "hub_lag_max_ms", "cpu_percent", "rss_mb", "users", "in_flight", "lost_lines",
-            "ticks_missed", "clock_steps")  # fmt: skip
+            "ticks_missed", "clock_steps", "copy_lost_lines", "lines")  # fmt: skip
 
 
 def _fits(line: Mapping[str, Any]) -> bool:

@@ -94,6 +94,11 @@ class Books:
             self.written = False
             self.problem(f"{self.folder}/manifest.json: cannot be written ({error.strerror})")
 
+    def caveat(self, words: str) -> None:
+        """Nothing is lost, but a reader should know: say it, keep it."""
+        self.manifest.setdefault("caveats", []).append(words)
+        self._say(f"chatload: {words}")
+
     def problem(self, words: str | None) -> None:
         """Something of the run is lost: say it once, keep it."""
         if words and words not in self.problems:

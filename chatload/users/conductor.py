@@ -240,8 +240,6 @@ class Conductor:
         elif line["kind"] == "user":
             self.roll.note(line)
             progress.users = self.roll.present
-        elif line["kind"] == "end" and line.get("lost_lines"):
-            books.problem(f"worker {line['worker']} could not write {line['lost_lines']} journal lines")
 
     def _watch(self) -> None:
         """End the run when every user is gone; tell how it goes meanwhile."""

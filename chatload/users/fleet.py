@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,8 @@ class Fleet:
         self._clocks = Clocks(self._ask_clock)
         self._drained: set[str] = set()
         self._lost: dict[str, tuple[int, str]] = {}
+        self._lines: Counter[str] = Counter()
+        self._ends: dict[str, dict[str, Any]] = {}
         self.workers: set[str] = set()
         runner.register_message(link.LINES, self._on_lines)
         runner.register_message(link.DRAINED, self._on_drained)
@@ -56,6 +59,7 @@ class Fleet:
         self._run_id = start.run_id
         self._inbox, self._clocks = link.Inbox(start.run_id), Clocks(self._ask_clock)
         self._drained, self._lost = set(), {}
+        self._lines, self._ends = Counter(), {}
         self.workers = {client.id for client in self._runner.clients.ready}
         self.read_clocks()
         books.write("running")
@@ -127,9 +131,28 @@ class Fleet:
                 gevent.sleep(0.02)
         for worker in sorted(waiting - self._drained):
             self._books.problem(f"worker {worker} did not say it was done: its own journal may hold more")
+        for worker in sorted(waiting & self._drained & self.workers):
+            self._count(worker, self._books)
         if self._journal is not None:
             self._books.problem(self._journal.problem)
             self._journal.close()
+
+    def _count(self, worker: str, books: Books) -> None:
+        """Hold the lines that came from a worker against the number it says it wrote."""
+        end, came = self._ends.get(worker), self._lines[worker]
+        if end is None:
+            books.problem(
+                f"worker {worker} never sent its last lines: its own journal may hold more than {came:,}"
+            )
+        elif came < end["lines"]:
+            books.problem(
+                f"worker {worker} wrote {end['lines']:,} lines, {came:,} came: its own journal may hold more"
+            )
+        elif end["copy_lost_lines"]:
+            books.caveat(
+                f"worker {worker} could not keep {end['copy_lost_lines']:,} lines of its own copy of its journal; "
+                "the master has all of them"
+            )
 
     def _alive(self) -> set[str]:
         return {client.id for client in self._runner.clients.all if client.state != STATE_MISSING}
@@ -153,6 +176,9 @@ class Fleet:
             if self._journal is not None:
                 self._journal.append(raw)
             line = orjson.loads(raw)
+            self._lines[msg.node_id] += 1
+            if line["kind"] == "end":
+                self._ends[msg.node_id] = line
             self._on_line(clock.shifted(line) if clock else line)
         ack = {"run_id": msg.data["run_id"], "number": msg.data["number"]}
         self._send(link.ACK, ack, msg.node_id)

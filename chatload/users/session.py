@@ -79,6 +79,7 @@ class Session:
         self.target: Target = target_for(plan, DIALECTS[start.dialect], self._reader, worker)
         self._users = 0
         self._present = 0
+        self._lines = 0
         self._kept_failures = 0
         # A full collection over Locust's heap stops the loop for tens of ms: keep it out of measured time.
         gc.collect()
@@ -194,14 +195,18 @@ class Session:
         """Write one journal line here and pass it on."""
         line.setdefault("worker", self.worker)
         raw = orjson.dumps(line)
+        self._lines += 1
         self.journal.append(raw)
         self._deliver(raw, line, turn)
 
     def close(self, reason: str) -> None:
         """End this process's part; users must be gone."""
         self._pulse.stop()
+        # A worker's journal is a copy: what it lost is lost only if the master has it not (users/fleet.py).
+        lost = "lost_lines" if self.worker == "local" else "copy_lost_lines"
         self.emit({"kind": "end", "at_ns": now_ns(), "reason": reason, "ticks_missed": self._reader.doubt.looks.missed,
-                   "clock_steps": len(self._reader.doubt.steps), "lost_lines": self.journal.lost_lines})  # fmt: skip
+                   "clock_steps": len(self._reader.doubt.steps), lost: self.journal.lost_lines,
+                   "lines": self._lines + 1})  # fmt: skip
         self._reader.close()
         self.journal.close()
         gc.set_threshold(*self._gc_before)

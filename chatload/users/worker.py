@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from dataclasses import replace
 from typing import Any
 
 from locust.env import Environment
@@ -12,6 +14,7 @@ from chatload.pacing.ramp import RampSegment
 from chatload.plan import Planner
 from chatload.users import link
 from chatload.users.clocks import answer
+from chatload.users.insurance import folder_for_copy
 from chatload.users.limits import allow_as_many_as_possible
 from chatload.users.session import Session, Start, session_of, set_session
 
@@ -45,6 +48,10 @@ class Crew:
         plan = self._planner(start.values, self._servers)
         outbox = self._outbox
         worker = self._runner.client_id
+        folder, words = folder_for_copy(start.folder, worker)
+        if words:
+            print(f"chatload: {words}", file=sys.stderr, flush=True)
+        start = replace(start, folder=folder)
         session = Session(self._environment, plan, start, worker, lambda raw, line, turn: outbox.add(raw))
         set_session(self._environment, session)
 

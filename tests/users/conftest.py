@@ -42,6 +42,34 @@ def truth_server(tmp_path: Path) -> Iterator[Callable[[str], tuple[str, Path]]]:
         process.wait()
 
 
+@pytest.fixture
+def vllm(tmp_path: Path) -> Iterator[Any]:
+    """Start the simulated vLLM with faults; gives address, truth log and process."""
+    processes = []
+
+    def start(*arguments: str, port: int = 0) -> tuple[str, Path, subprocess.Popen[str]]:
+        truth = tmp_path / f"truth-{len(processes)}.jsonl"
+        command = [sys.executable, "-u", "-m", "simulator", "--speak", "vllm", "--port-base", str(port)]
+        process = subprocess.Popen(
+            [*command, "--truth", str(truth), "--answer-tokens", "12:3", *arguments],
+            cwd=ROOT, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        processes.append(process)
+        host = ""
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "listening on" in line:
+                host = line.split("listening on ")[1].split()[0]
+            if "ready" in line:
+                break
+        return host, truth, process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.wait(timeout=10)
+
+
 def locust(*arguments: str, limit_s: float = 120, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the chat locustfile headless in its own process, from the root of the repository."""
     command = [sys.executable, "-m", "locust", "-f", "locustfiles/chat.py", "--headless", "--only-summary"]

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,34 +19,6 @@ sys.path.insert(0, str(Path(__file__).parent))
 from conftest import FAILED, GOOD, ROOT, locust, read_lines, turns_of, two_processes
 
 pytestmark = pytest.mark.e2e
-
-
-@pytest.fixture
-def vllm(tmp_path: Path) -> Iterator[Any]:
-    """Start the simulated vLLM with faults; gives address, truth log and process."""
-    processes = []
-
-    def start(*arguments: str, port: int = 0) -> tuple[str, Path, subprocess.Popen[str]]:
-        truth = tmp_path / f"truth-{len(processes)}.jsonl"
-        command = [sys.executable, "-u", "-m", "simulator", "--speak", "vllm", "--port-base", str(port)]
-        process = subprocess.Popen(
-            [*command, "--truth", str(truth), "--answer-tokens", "12:3", *arguments],
-            cwd=ROOT, stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
-        processes.append(process)
-        host = ""
-        assert process.stdout is not None
-        for line in process.stdout:
-            if "listening on" in line:
-                host = line.split("listening on ")[1].split()[0]
-            if "ready" in line:
-                break
-        return host, truth, process
-
-    yield start
-    for process in processes:
-        process.kill()
-        process.wait(timeout=10)
 
 
 def chat(

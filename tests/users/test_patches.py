@@ -1,4 +1,4 @@
-"""Runs patches_in_locust.py in a process of its own: Locust patches the interpreter, and wants to be first."""
+"""Runs the …_in_locust.py files in processes of their own: Locust patches the interpreter, and wants to be first."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-TESTS = Path(__file__).with_name("patches_in_locust.py")
+import pytest
+
+HERE = Path(__file__).parent
 LOCUST_FIRST = "import locust, pytest, sys; sys.exit(pytest.main(sys.argv[1:]))"
 
 
-def test_every_workaround_is_still_needed() -> None:
+@pytest.mark.parametrize("name", sorted(path.name for path in HERE.glob("*_in_locust.py")))
+def test_inside_locust(name: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", LOCUST_FIRST, "-q", "-p", "no:cacheprovider", "-p", "no:anyio", str(TESTS)],
-        cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=120, check=False,
+        [sys.executable, "-c", LOCUST_FIRST, "-q", "-p", "no:cacheprovider", "-p", "no:anyio", str(HERE / name)],
+        cwd=HERE.parents[1], capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert " passed" in done.stdout

@@ -1,0 +1,137 @@
+"""Master and workers as processes of their own: a host without our folders, one that comes late, one that goes."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from conftest import GOOD, ROOT, read_lines, turns_of
+
+pytestmark = pytest.mark.e2e
+
+BLIND = ("unshare", "-rm", "sh", "-c", 'mount -t tmpfs -o ro none "$0" && exec "$@"')
+"""Runs a command for which a folder is another, read-only file system, as on another host."""
+
+
+def may_be_blind(folder: Path) -> bool:
+    done = subprocess.run([*BLIND, str(folder), "true"], capture_output=True, check=False)
+    return done.returncode == 0
+
+
+class Party:
+    """A master and its workers, each with a log of what it said."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.out = folder, folder / "master" / "run"
+        (folder / "master").mkdir()
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            self.port = str(free.getsockname()[1])
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.locustfile = ROOT / "locustfiles" / "chat.py"
+
+    def start(self, name: str, *arguments: str, blind: Path | None = None, **more: Any) -> None:
+        here = self.folder / name
+        here.mkdir(exist_ok=True)
+        away = (*BLIND, str(blind)) if blind else ()
+        with open(here / "log", "wb") as log:
+            self.processes[name] = subprocess.Popen(
+                [*away, sys.executable, "-m", "locust", "-f", str(self.locustfile), *arguments],
+                cwd=here, env=os.environ | {"PYTHONPATH": str(ROOT)},
+                stdout=log, stderr=subprocess.STDOUT, **more,
+            )  # fmt: skip
+
+    def master(self, host: str, workers: int, *arguments: str) -> None:
+        self.start(
+            "master", "--headless", "--only-summary", "--master", "--master-bind-port", self.port, "--expect-workers",
+            str(workers), "--host", host, "--out", str(self.out), *arguments,
+        )  # fmt: skip
+
+    def worker(self, name: str, **more: Any) -> None:
+        self.start(name, "--worker", "--master-port", self.port, **more)
+
+    def said(self, name: str) -> str:
+        return (self.folder / name / "log").read_text(encoding="utf-8", errors="replace")
+
+    def wait_for_turns(self, count: int) -> None:
+        journal, give_up = self.out / "journal-master.jsonl", time.monotonic() + 30
+        while not journal.exists() or journal.read_bytes().count(b'"kind":"turn"') < count:
+            assert time.monotonic() < give_up, self.said("master")
+            time.sleep(0.05)
+
+    def end(self, limit_s: float = 60) -> int:
+        return self.processes["master"].wait(limit_s)
+
+    def manifest(self) -> dict[str, Any]:
+        found = json.loads((self.out / "manifest.json").read_text())
+        assert isinstance(found, dict)
+        return found
+
+    def lost_nothing(self) -> bool:
+        """No problem of the recording, and exit code 0 unless the machine was too busy to be trusted."""
+        trust = json.loads((self.out / "summary.json").read_text())["trust"]
+        assert not [reason for reason in trust["reasons"] if "lines" in reason]
+        return not self.manifest()["problems"] and (self.end() == 0 or not trust["trustworthy"])
+
+    def places(self) -> Counter[tuple[int, int]]:
+        return Counter((turn["user"], turn["turn"]) for turn in turns_of(self.out))
+
+
+@pytest.fixture
+def party(tmp_path: Path) -> Iterator[Party]:
+    found = Party(tmp_path)
+    yield found
+    for process in found.processes.values():
+        process.kill()
+        process.wait()
+
+
+def every_turn(users: int, turns: int) -> Counter[tuple[int, int]]:
+    return Counter((user, turn) for user in range(users) for turn in range(1, turns + 1))
+
+
+def test_a_worker_that_cannot_write_the_master_s_folder(party: Party, vllm: Any, tmp_path: Path) -> None:
+    """It keeps its copy in a folder of its own and says where; nothing is lost."""
+    if not may_be_blind(party.out.parent):
+        pytest.skip("may not mount (unshare -rm): a folder cannot be made another host's")
+    host, _, _ = vllm()
+    party.worker("w1")
+    party.worker("w2", blind=party.out.parent)
+    party.master(host, 2, "-u", "4", "-r", "8", "--turns", "3", "--think-time", "0.2")
+    assert party.end() in GOOD, party.said("master")
+    assert party.places() == every_turn(4, 3)
+    assert party.lost_nothing()
+    assert not party.manifest().get("caveats")
+    assert len(list(party.out.glob("journal-*.jsonl"))) == 2, "the master's, and of the worker that could"
+    assert "keeps its own copy of its journal in" in party.said("w2")
+    (copy,) = (tmp_path / "w2" / "results" / "run").glob("journal-*.jsonl")
+    assert copy.stat().st_mode & 0o777 == 0o600
+    assert sum(line["kind"] == "turn" for line in read_lines(copy)) == 6
+
+
+def test_a_worker_s_full_disk_is_a_caveat_where_the_master_has_every_line(party: Party, vllm: Any) -> None:
+    def small_files() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4_000, 4_000))
+
+    host, _, _ = vllm()
+    party.worker("w1")
+    party.worker("w2", preexec_fn=small_files)
+    party.master(host, 2, "-u", "4", "-r", "8", "--turns", "6", "--think-time", "0.2")
+    assert party.end() in GOOD, party.said("master")
+    assert party.places() == every_turn(4, 6)
+    assert party.lost_nothing()
+    (caveat,) = party.manifest()["caveats"]
+    assert "of its own copy of its journal; the master has all of them" in caveat
