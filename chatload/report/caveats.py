@@ -161,7 +161,9 @@ def _token_counts(run: Run, summary: Summary) -> Iterator[str]:
 
 def _length(run: Run, summary: Summary) -> Iterator[str]:
     length, good = summary["finishes"].get("length", 0), summary["succeeded"]
-    if length:
+    plan = run.manifest.get("plan") or {}
+    asked = plan.get("exact_lengths") or plan.get("answer_tokens")  # each answer was to be just so long
+    if length and not asked:
         yield (
             f"{length:,} of {good:,} good replies were cut by max_tokens (finish “length”): their length is the "
             "limit's, not the model's. Raise --max-tokens if real answers are meant."

@@ -38,6 +38,13 @@ def test_a_good_run_has_none(tmp_path: Path) -> None:
     assert doubts(tmp_path) == []
 
 
+def test_answers_that_were_to_be_so_long_were_not_cut(tmp_path: Path) -> None:
+    plan = {**manifest_of(GOOD, []).get("plan", {}), "answer_tokens": 20}
+    assert not any(
+        "max_tokens" in words for words in doubts(tmp_path, lambda t: replace(t, finish="length"), plan=plan)
+    )
+
+
 def some(change: Callable[[Turn], Turn], every: int = 10) -> Callable[[Turn], Turn]:
     """The change for one user in `every`."""
     return lambda turn: change(turn) if turn.user % every == 0 else turn
