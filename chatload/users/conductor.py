@@ -28,7 +28,7 @@ from chatload.users.books import Books, certificate_of
 from chatload.users.capacity import Director, Judge
 from chatload.users.connection import Address
 from chatload.users.fleet import Fleet
-from chatload.users.limits import allow_connections
+from chatload.users.limits import allow_climbers, allow_connections
 from chatload.users.options import values_of
 from chatload.users.patches import EvenRamp
 from chatload.users.preflight import Server, Unfit, preflight
@@ -40,6 +40,7 @@ from chatload.users.session import Session, Start, session_of, set_session
 LOCAL_LEAD_S, WORKERS_LEAD_S = 0.1, 1.0
 """How long before the first user is due its dispatch begins: time for the word to get around."""
 PROGRESS_S = 2.0
+ASKED_LATER = {"host": "http://127.0.0.1", "slo": "failed_share <= 1%"}
 CLOCKS_S = 60.0
 """How often the workers' clocks are read while the run goes on: they drift."""
 
@@ -102,8 +103,8 @@ class Conductor:
         """The plan as the options stand now; UsageError with every mistake."""
         mistakes: list[str] = []
         values = values_of(self._environment)
-        if not self._headless and not values["host"]:
-            values["host"] = "http://127.0.0.1"  # the web form will ask for it
+        if not self._headless:  # the web form will ask for what must be given
+            values |= {name: values.get(name) or stand_in for name, stand_in in ASKED_LATER.items()}
         try:
             plan = self._planner(values, self._servers)
             certificate_of(plan)
@@ -133,6 +134,7 @@ class Conductor:
             self.audience.begin(books.manifest["run_id"], books.manifest["started_ns"])
         try:
             processes = max(1, self._fleet.ready) if self._fleet is not None else 1
+            allow_climbers(plan.load, processes)
             allow_connections(-(-plan.load.users // processes))
             server = preflight(plan)
         except Unfit as error:
@@ -140,6 +142,10 @@ class Conductor:
             self._refuse([str(error)], 1)
             self.exit_code = books.close("unreachable", self._judged, least=1)
             return
+        except gevent.GreenletExit:  # somebody pressed stop, or start again, meanwhile
+            books.refused("stopped while the server was asked what it is")
+            self.exit_code = books.close("unreachable", self._judged, least=1)
+            raise
         books.met(plan, server)
         self._say_plan(books, server)
         self._start_all(plan, server, books)

@@ -10,6 +10,15 @@ SPARE = 64
 """Descriptors Locust, the journal and the reader need beside the connections."""
 
 
+def allow_climbers(load: Load, processes: int) -> None:
+    """One climber a process hears what the level is. Unfit where two would share one: no level would ever end."""
+    if isinstance(load, CapacityLoad) and load.users > processes:
+        raise Unfit(
+            f"--users {load.users}: a capacity search has one Locust user a process, here {processes}, who keeps "
+            "all users of a level: their number goes by --first and --most"
+        )
+
+
 def allow_connections(connections: int) -> None:
     """Raise this process's soft limit of open files as far as needed. Unfit where the hard limit forbids it."""
     needed = connections + SPARE

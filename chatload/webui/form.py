@@ -28,6 +28,12 @@ LABELS = {
     "rounds": "Rounds a level",
     "prompt-tokens": "Prompt length (tokens)",
     "answer-tokens": "Answer length (tokens)",
+    "first": "Users of the first level",
+    "most": "Users at most",
+    "rate": "Users who come in each second",
+    "precision": "Precision of the answer",
+    "settle": "Settling before it is measured (s)",
+    "measure": "Measuring each level (s)",
     "server": "What the server speaks",
     "model": "Model",
     "max-tokens": "Longest answer (tokens)",
@@ -47,9 +53,10 @@ LABELS = {
     "keep-text": "Replies kept in full",
     "certificate": "Certificate of accuracy",
     "allow-failed": "Failed turns allowed",
-    "slo": "What must hold (SLO)",
+    "slo": "SLOs",
     "locust-rows": "TTFT and tokens/s in Locust's table too",
 }
+VERDICT = ("slo", "allow-failed")
 LIMITS = ("connect-timeout", "first-token-timeout", "gap-timeout", "turn-timeout", "on-429")
 
 
@@ -62,6 +69,7 @@ class Field:
     words: str
     value: str
     choices: tuple[str, ...] = ()
+    wide: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +81,18 @@ class Group:
     fields: tuple[Field, ...]
 
 
+def tenders(options: Sequence[Option], processes: int) -> int | None:
+    """How many of Locust's users tend a load that has none of its own; None where users are people who chat.
+
+    Users are asked for, and may be edited, only where the load says how they come in (`--ramp`). A sweep keeps
+    its levels in one process; arrivals and climbers have a tender in each.
+    """
+    names = {option.name for option in options}
+    if "ramp" in names:
+        return None
+    return 1 if "levels" in names else max(1, processes)
+
+
 def groups(
     options: Sequence[Option], servers: tuple[str, ...], values: Mapping[str, Any]
 ) -> tuple[Group, ...]:
@@ -81,13 +101,18 @@ def groups(
     def fields(chosen: Sequence[Option]) -> tuple[Field, ...]:
         return tuple(_field(option, servers, values) for option in chosen if not option.private)
 
+    verdict = sorted(
+        (one for one in RUN_OPTIONS if one.name in VERDICT), key=lambda one: VERDICT.index(one.name)
+    )
+    records = [option for option in RUN_OPTIONS if option.name not in VERDICT]
     limits = [option for option in SERVER_OPTIONS if option.name in LIMITS]
     server = [option for option in SERVER_OPTIONS if option.name not in LIMITS]
     return (
         Group("Load", True, fields(options)),
         Group("Server and request", True, fields(server)),
+        Group("What must hold", True, fields(verdict)),
         Group("Limits", False, fields(limits)),
-        Group("Records and verdict", False, fields(RUN_OPTIONS)),
+        Group("Records", False, fields(records)),
     )
 
 
@@ -100,6 +125,7 @@ def _field(option: Option, servers: tuple[str, ...], values: Mapping[str, Any]) 
         "" if option.words.casefold() == label.casefold() else option.words,
         option.default if value is None else str(value),
         servers if option.name == "server" else option.choices,
+        option.several,
     )
 
 

@@ -74,10 +74,12 @@ class Live:
         return self._whole
 
     def table(self, scenario: str) -> list[dict[str, Any]]:
-        """One row a turn number, or a named part of the run, and one of all; nothing before the first turn."""
+        """One row a turn number, or a named part of the run, where there are several, and one of all; nothing
+        before the first turn."""
         if not self._rows:
             return []
-        keys = [*sorted(self._rows, key=itemgetter(0)), ALL]
+        parts = sorted(self._rows, key=itemgetter(0))
+        keys = [*parts, ALL] if len(parts) > 1 else [ALL]
         return [{**self._row(key), "name": f"{scenario}/{key[1]}"} for key in keys]
 
     def _row(self, key: tuple[int, str]) -> dict[str, Any]:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from chatload.report.ladder import ladder
 from chatload.report.text import verdict
 from chatload.report.trust import first_words
 from chatload.report.untrusted import one_line
@@ -23,9 +26,9 @@ class Outcomes:
     _read: tuple[Path, int] | None = None
     _words: dict[str, Any] = field(default_factory=lambda: NOTHING)
 
-    def of(self, folder: Path | None) -> dict[str, Any]:
+    def of(self, folder: Path | None, capacity: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """{verdict: a sentence, doubt: why not to trust it, slo: [{verdict, words}], caveats: [sentence]}; empty
-        while the run goes on."""
+        while the run goes on. `capacity` is what a search found: its SLOs are those of its levels."""
         if folder is None:
             return NOTHING
         path = folder / "summary.json"
@@ -33,6 +36,8 @@ class Outcomes:
             written = path.stat().st_mtime_ns
             if self._read != (path, written):
                 self._words = _words(orjson.loads(path.read_bytes()))
+                if capacity and "users" in capacity:
+                    self._words |= _found(capacity)
                 self._read = (path, written)
         except (OSError, orjson.JSONDecodeError):
             return NOTHING
@@ -40,12 +45,28 @@ class Outcomes:
 
 
 def _words(summary: dict[str, Any]) -> dict[str, Any]:
+    doubt = first_words(summary.get("trust")) or ""
     return {
-        "verdict": one_line(verdict(summary), 400),
-        "doubt": one_line(first_words(summary.get("trust")) or "", 400),
+        "verdict": one_line(verdict(summary).removeprefix(doubt).strip(), 400),
+        "doubt": one_line(doubt, 400),
         "slo": [
             {"verdict": one["verdict"], "words": one_line(sentence(one), 300)}
             for one in summary.get("slo") or []
         ],
         "caveats": [one_line(words, 400) for words in summary.get("caveats") or []],
     }
+
+
+def _found(capacity: Mapping[str, Any]) -> dict[str, Any]:
+    """The answer of a capacity search, and every level it tried, in order of users."""
+    answer, _, sure, *_ = ladder({"capacity": capacity})
+    rungs = sorted(capacity["ladder"], key=itemgetter("users"))
+    return {
+        "verdict": f"{answer}; {sure.strip()}.",
+        "slo": [{"verdict": rung["verdict"], "words": _rung(rung)} for rung in rungs],
+    }
+
+
+def _rung(rung: Mapping[str, Any]) -> str:
+    judged = "; ".join(one_line(sentence(one), 200) for one in rung["slo"])
+    return f"{rung['users']:,} users, {rung['turns']:,} turns: {judged}"

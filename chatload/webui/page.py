@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import gevent
 import orjson
 from flask import Blueprint, Response, abort, jsonify, render_template_string, request, send_file
+from werkzeug.datastructures import ImmutableMultiDict
 
 from chatload.plan import Option
 from chatload.report.untrusted import one_line
 from chatload.webui import files
-from chatload.webui.form import groups, mistakes
+from chatload.webui.form import groups, mistakes, tenders
 from chatload.webui.live import Live
 from chatload.webui.outcome import Outcomes
 from chatload.webui.tab import COLUMNS, tab_rows
@@ -25,6 +26,9 @@ if TYPE_CHECKING:  # importing Locust patches the whole process: whoever uses th
 ASSETS = Path(__file__).parent / "assets"
 ASSET_KINDS = {"live.js": "text/javascript", "charts.js": "text/javascript", "live.css": "text/css"}
 TAB = "chatload"
+GOING = ("spawning", "running")
+TENDERS_PER_S = "100"
+"""Tenders of an open loop, a sweep or a search come in at once: they are no users."""
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -35,7 +39,7 @@ REPORT_POLICY = (
 )
 """A report is a page of its own making: it may run its own scripts, but is nobody here."""
 LINK = (
-    '<a href="./chatload" style="position:fixed;right:16px;bottom:16px;z-index:1300;padding:10px 16px;'
+    '<a href="./chatload" style="position:fixed;right:16px;bottom:44px;z-index:1300;padding:10px 16px;'
     "border-radius:20px;background:#1565c0;color:#fff;font:500 14px Roboto,Helvetica,Arial,sans-serif;"
     'text-decoration:none;box-shadow:0 2px 6px rgba(0,0,0,.4)">TTFT and tokens/s live</a>'
 )
@@ -101,6 +105,7 @@ def _add_routes(blueprint: Blueprint, desk: Desk, guarded: Any) -> None:
             (ASSETS / "page.html").read_text(encoding="utf-8"),
             groups=groups(desk.options, desk.servers, desk.values),
             values=desk.values,
+            tended=_tenders(desk) is not None,
             host=desk.environment.host or "",
         )
         return _ours(Response(text, mimetype="text/html"))
@@ -182,17 +187,17 @@ def _state(desk: Desk, since: int) -> dict[str, Any]:
     return {
         **desk.live.state(since),
         "run": f"{desk.live.run_id}.{desk.live.resets}",
-        "state": runner.state if runner is not None else "missing",
+        "state": _word(desk, runner),
         "target_users": runner.target_user_count if runner is not None else 0,
         "workers": _workers(runner),
-        "sentence": one_line(manifest.get("plan_sentence") or "", 400),
+        "sentence": _capital(one_line(manifest.get("plan_sentence") or "", 400)),
         "server": one_line(str(server.get("words") or "").partition(" (")[0]),
         "model": one_line(server.get("model") or ""),
         "planned": plan.load.turns_planned if plan is not None else 0,
         "started": manifest.get("started_utc"),
         "ended": manifest.get("ended"),
         "exit_code": conductor.exit_code,
-        "outcome": desk.outcomes.of(desk.folder),
+        "outcome": desk.outcomes.of(desk.folder, manifest.get("capacity")),
         "problems": [one_line(words) for words in manifest.get("problems") or []],
         "refusal": [one_line(words, 400) for words in conductor.refusal],
         "folder": str(desk.folder) if desk.folder is not None else "",
@@ -206,13 +211,27 @@ def _check_start(desk: Desk) -> Response | None:
     """A start that cannot work is told to whoever asked, and nothing starts."""
     if request.endpoint != "locust.swarm":
         return None
+    runner, tending = desk.environment.runner, _tenders(desk)
+    going = runner is not None and runner.state in GOING
+    if tending is not None and going:
+        return _refused(["this load has no users to edit: stop it, and start another"])
+    if tending is not None:  # whatever number Locust's own form asked for
+        request.form = ImmutableMultiDict(
+            {**request.form, "user_count": str(tending), "spawn_rate": TENDERS_PER_S}
+        )
+    if not request.form.get("run_time", "none"):
+        desk.values["run_time"] = None  # Locust would go on showing the limit of the run before
     lines = mistakes(request.form, desk.conductor.plan_of)
-    runner = desk.environment.runner
     if _workers(runner) == 0:
         lines.append("no worker is connected: start one with --worker, or use --processes")
     if not lines:
         return None
-    desk.conductor.turn_away(lines)
+    if not going:
+        desk.conductor.turn_away(lines)
+    return _refused(lines)
+
+
+def _refused(lines: list[str]) -> Response:
     return jsonify({"success": False, "message": "; ".join(lines), "mistakes": lines})
 
 
@@ -228,6 +247,23 @@ def _extend(desk: Desk, response: Response) -> Response:
         root = '<div id="root"></div>'
         response.set_data(response.get_data(as_text=True).replace(root, root + LINK, 1))
     return response
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
+def _word(desk: Desk, runner: Any) -> str:
+    """Locust's state of the run; "asking" while the server is asked what it is, which is none of Locust's."""
+    if runner is None:
+        return "missing"
+    conductor = desk.conductor
+    asking = conductor.plan is not None and conductor.exit_code is None and not conductor.refusal
+    return "asking" if asking and runner.state in ("ready", "stopped") else str(runner.state)
+
+
+def _tenders(desk: Desk) -> int | None:
+    return tenders(desk.options, _workers(desk.environment.runner) or 1)
 
 
 def _workers(runner: Any) -> int | None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 COLUMNS = [
-    {"key": "part", "title": "Scenario / turn"},
+    {"key": "part", "title": "Scenario / part"},
     {"key": "turns", "title": "Turns"},
     {"key": "failed", "title": "Failed"},
     {"key": "ttft_p50_ms", "title": "TTFT p50 (ms)"},

@@ -93,11 +93,19 @@ def web(tmp_path: Path) -> Iterator[Callable[..., Web]]:
     """Start Locust with its web UI on a free port; runs go to `out`, `out`-2, …"""
     started: list[Web] = []
 
-    def start(*arguments: str, base_path: str = "", **environment: str) -> Web:
+    def start(*arguments: str, locustfile: str = "chat", base_path: str = "", **environment: str) -> Web:
         with socket.create_server(("127.0.0.1", 0)) as free, socket.create_server(("127.0.0.1", 0)) as other:
             port, line = free.getsockname()[1], other.getsockname()[1]
         out, log = tmp_path / "runs" / "run", tmp_path / f"locust-{port}.log"
-        command = [sys.executable, "-m", "locust", "-f", "locustfiles/chat.py", "--web-port", str(port)]
+        command = [
+            sys.executable,
+            "-m",
+            "locust",
+            "-f",
+            f"locustfiles/{locustfile}.py",
+            "--web-port",
+            str(port),
+        ]
         # A line to the workers of our own: 5557 may be another Locust's, and its workers would come to us.
         command += [
             "--master-port",

@@ -9,6 +9,7 @@ import pytest
 
 from chatload.plan import (
     ARRIVAL_OPTIONS,
+    CAPACITY_OPTIONS,
     CHAT_OPTIONS,
     RUN_OPTIONS,
     SERVER_OPTIONS,
@@ -17,12 +18,12 @@ from chatload.plan import (
     Plan,
     chat_plan,
 )
-from chatload.webui.form import groups, mistakes
+from chatload.webui.form import groups, mistakes, tenders
 
 SERVERS = ("auto", "vllm", "tgi")
 
 
-@pytest.mark.parametrize("load", [CHAT_OPTIONS, ARRIVAL_OPTIONS, SWEEP_OPTIONS])
+@pytest.mark.parametrize("load", [CHAT_OPTIONS, ARRIVAL_OPTIONS, SWEEP_OPTIONS, CAPACITY_OPTIONS])
 def test_every_option_is_a_field_once_but_private_ones_are_none(load: tuple[Option, ...]) -> None:
     fields = [field for group in groups(load, SERVERS, {}) for field in group.fields]
     keys = [field.key for field in fields]
@@ -42,6 +43,16 @@ def test_fields_hold_the_values_as_they_stand() -> None:
     assert fields["turns"].value == "7"
     assert fields["think_time"].value == "2"
     assert fields["label"].value == '"><b>'
+
+
+@pytest.mark.parametrize(
+    ("load", "alone", "four"),
+    [(CHAT_OPTIONS, None, None), (ARRIVAL_OPTIONS, 1, 4), (SWEEP_OPTIONS, 1, 1), (CAPACITY_OPTIONS, 1, 4)],
+)
+def test_only_chat_has_users_of_its_own(
+    load: tuple[Option, ...], alone: int | None, four: int | None
+) -> None:
+    assert (tenders(load, 0), tenders(load, 1), tenders(load, 4)) == (alone, alone, four)
 
 
 def plan_of(values: Mapping[str, Any]) -> Plan:

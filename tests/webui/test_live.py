@@ -60,6 +60,11 @@ def test_rows_add_up_to_the_last_one() -> None:
     assert [row["failed"] for row in rows] == [0, 1, 0, 1]
 
 
+def test_one_part_alone_is_all_there_is() -> None:
+    rows = heard(turn(0), turn(1)).table("arrivals")
+    assert [(row["name"], row["turns"]) for row in rows] == [("arrivals/all", 2)]
+
+
 def test_long_conversations_and_levels_keep_the_table_short_and_in_order() -> None:
     live = heard(*[turn(0, number) for number in range(1, 100)])
     rows = live.table("chat")

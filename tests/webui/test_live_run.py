@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -96,6 +97,20 @@ def test_what_does_not_start_says_why_on_the_page_and_in_the_log(web: Any) -> No
     log = one.get("/logs")[2].decode()
     assert "--turns 'many'" in log
     assert "is the server up" in log
+
+
+def test_a_start_can_be_taken_back_while_the_server_is_asked(web: Any) -> None:
+    """A server that lets everybody in and says nothing: stopped before it began, and the page is free again."""
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as silent:
+        one = web("--host", f"http://127.0.0.1:{silent.getsockname()[1]}")
+        assert one.post("/swarm", **SMALL)["success"] is True
+        one.wait_for(lambda state: state["state"] == "asking")
+        one.post("/stop")
+        state = one.wait_for(is_over)
+    assert (state["ended"], state["exit_code"]) == ("unreachable", 1)
+    assert (
+        "stopped while the server was asked" in json.loads((one.out / "manifest.json").read_text())["refusal"]
+    )
 
 
 def test_under_a_base_path_and_no_secret_anywhere(web: Any, simulator: Callable[..., str]) -> None:

@@ -8,9 +8,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from flask import Blueprint, Flask, Response, jsonify
+from flask import Blueprint, Flask, Response, jsonify, request
 
-from chatload.plan import CHAT_OPTIONS, chat_plan
+from chatload.plan import ARRIVAL_OPTIONS, CHAT_OPTIONS, chat_plan
 from chatload.webui import page
 from chatload.webui.live import Live
 
@@ -54,11 +54,17 @@ class Desk:
     """The app with our part installed, as `app.test_client` sees it."""
 
     def __init__(
-        self, folder: Path | None, base_path: str | None = None, *, logged_in: bool = True, **values: Any
+        self,
+        folder: Path | None,
+        base_path: str | None = None,
+        *,
+        logged_in: bool = True,
+        load: Any = CHAT_OPTIONS,
+        **values: Any,
     ) -> None:
         app = Flask("locust-like")
         locust = Blueprint("locust", "locust-like", url_prefix=base_path)
-        self.swarms = 0
+        self.swarms, self.form = 0, {}
 
         @locust.route("/")
         def index() -> str:
@@ -71,6 +77,7 @@ class Desk:
         @locust.route("/swarm", methods=["POST"])
         def swarm() -> Response:
             self.swarms += 1
+            self.form = dict(request.form)
             return jsonify({"success": True})
 
         app.register_blueprint(locust)
@@ -90,7 +97,7 @@ class Desk:
         environment = SimpleNamespace(
             host=NASTY, web_ui=web_ui, events=self.events, parsed_options=options, runner=self.runner
         )
-        page.install(web_ui, environment, self.conductor, CHAT_OPTIONS, SERVERS)  # type: ignore[arg-type]
+        page.install(web_ui, environment, self.conductor, load, SERVERS)  # type: ignore[arg-type]
         self.template_args = web_ui.template_args
         self.client = app.test_client()
 
@@ -197,6 +204,44 @@ def test_a_start_that_cannot_work_starts_nothing_and_is_told_everywhere(folder: 
     assert json.loads(desk.client.get("/chatload/live.json").data)["refusal"] == answer["mistakes"]
     desk.client.post("/swarm", data={"user_count": "1", "spawn_rate": "1", "turns": "2"})
     assert desk.swarms == 1
+
+
+def test_locust_s_users_only_tend_an_open_loop(folder: Path) -> None:
+    desk = Desk(folder, load=ARRIVAL_OPTIONS)
+    assert 'name="user_count"' not in desk.client.get("/chatload").text.partition('id="start"')[2]
+    desk.runner.worker_count, desk.runner.clients = 3, {}
+    desk.client.post("/swarm", data={"user_count": "50", "spawn_rate": "1", "requests": "9"})
+    assert (desk.form["user_count"], desk.form["requests"]) == ("3", "9")
+    desk.runner.state = "running"
+    assert "no users to edit" in desk.client.post("/swarm", data={"user_count": "5", "spawn_rate": "1"}).text
+    assert (desk.swarms, desk.conductor.refusal) == (1, ())
+
+
+def test_an_edit_that_cannot_be_is_refused_but_is_no_failed_start(folder: Path) -> None:
+    desk = Desk(folder)
+    desk.runner.state = "running"
+    assert "--users" in desk.client.post("/swarm", data={"user_count": "0", "spawn_rate": "1"}).text
+    assert (desk.swarms, desk.conductor.refusal) == (0, ())
+
+
+def test_a_limit_that_was_taken_away_is_not_shown_again(folder: Path) -> None:
+    desk = Desk(folder, run_time=777)
+    assert 'value="777"' in desk.client.get("/chatload").text
+    desk.client.post("/swarm", data={"user_count": "1", "spawn_rate": "1", "run_time": ""})
+    assert 'value="777"' not in desk.client.get("/chatload").text
+
+
+def test_while_the_server_is_asked_the_page_says_so(folder: Path) -> None:
+    desk = Desk(folder)
+    states = []
+    for plan, code, refusal, state in (
+        (None, None, (), "ready"), ("plan", None, (), "stopped"), ("plan", None, (), "running"),
+        ("plan", 0, (), "stopped"), ("plan", None, ("no",), "stopped"),
+    ):  # fmt: skip
+        desk.conductor.exit_code, desk.conductor.refusal, desk.runner.state = code, refusal, state
+        desk.conductor.plan = plan and chat_plan({"host": "http://127.0.0.1:1"}, SERVERS)
+        states.append(json.loads(desk.client.get("/chatload/live.json").data)["state"])
+    assert states == ["ready", "asking", "running", "stopped", "stopped"]
 
 
 def test_without_a_worker_nothing_starts(folder: Path) -> None:

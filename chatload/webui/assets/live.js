@@ -4,6 +4,7 @@ import { Chart, clock, element, measured, milliseconds, number } from "./charts.
 
 const EVERY_MS = 1000;
 const byId = (id) => document.getElementById(id);
+const TENDED = "tended" in document.body.dataset; // the load is no users': Locust's users only tend it
 const speed = (value) => (value === null || value === undefined ? "–" : `${measured(value)} tok/s`);
 
 const CHARTS = [
@@ -16,8 +17,8 @@ const CHARTS = [
   { title: "Tokens of one user", unit: "tokens/s, median of replies ended then", faint: true, nothing: "no finished reply yet", series: [
     { name: "decode", column: "decode_tokens_per_s", colour: 1, shown: speed },
     { name: "felt, wait included", column: "felt_tokens_per_s", colour: 2, shown: speed }] },
-  { title: "Users and turns in flight", unit: "", whole: true, series: [
-    { name: "users", column: "users", colour: 5 },
+  { title: TENDED ? "Turns in flight" : "Users and turns in flight", unit: "", whole: true, series: [
+    ...(TENDED ? [] : [{ name: "users", column: "users", colour: 5 }]),
     { name: "turns in flight", column: "in_flight", colour: 4 }] },
   { title: "Failures by code", unit: "turns", whole: true, bars: "failed", nothing: "no failed turn" },
   { title: "Stalls", unit: "long silences inside replies", whole: true, bars: "stalls", nothing: "no stall" },
@@ -29,7 +30,7 @@ const CHARTS = [
 ];
 
 const ROWS = [
-  ["Scenario / turn", "name", String], ["Turns", "turns", number], ["Failed", "failed", number],
+  [TENDED ? "Scenario / part" : "Scenario / turn", "name", String], ["Turns", "turns", number], ["Failed", "failed", number],
   ["TTFT p50", "ttft_p50_ms", milliseconds], ["p95", "ttft_p95_ms", milliseconds], ["p99", "ttft_p99_ms", milliseconds],
   ["First byte p95", "first_byte_p95_ms", milliseconds], ["Decode", "decode_tokens_per_s", speed],
   ["Felt", "felt_tokens_per_s", speed], ["Event gap p99", "gap_p99_ms", milliseconds], ["Stalls", "stalls", number],
@@ -40,9 +41,9 @@ const FILE_WORDS = {
   "report.html": "Report", "journal.jsonl": "Journal", "summary.json": "Summary", "manifest.json": "Manifest",
   "results.jtl": "JTL for JMeter", "junit.xml": "JUnit", "summary.md": "Summary in Markdown",
 };
-const STATES = { ready: "ready", spawning: "users coming in", running: "running", stopping: "stopping", cleanup: "stopping", stopped: "stopped", missing: "no runner" };
+const STATES = { ready: "ready", asking: "asking the server", spawning: "users coming in", running: "running", stopping: "stopping", cleanup: "stopping", stopped: "stopped", missing: "no runner" };
 
-let points = new Map(), run = "", revision = 0, width = 1, cursor = null, chosen = null, latest = null, wantsForm = false;
+let points = new Map(), run = "", revision = 0, width = 1, cursor = null, chosen = null, latest = null, wantsForm = false, told = "";
 const charts = CHARTS.map((about) => new Chart(about, (at, chart) => { cursor = at; chosen = chart; drawCharts(); }));
 byId("charts").append(...charts.map((chart) => chart.figure));
 new ResizeObserver(() => drawCharts()).observe(byId("charts"));
@@ -81,11 +82,12 @@ function draw(state) {
   byId("state").textContent = STATES[state.state] || state.state;
   byId("state").classList.toggle("on", going(state));
   byId("elapsed").textContent = known ? (going(state) ? clock(state.now_s) : ended(state)) : "";
-  for (const id of ["stop", "edit", "reset"]) byId(id).hidden = !going(state);
-  byId("again").hidden = going(state) || !known || wantsForm;
-  byId("start").hidden = going(state) || (known && !wantsForm);
+  for (const id of ["stop", "edit", "reset"]) byId(id).hidden = !going(state) || (id === "edit" && TENDED);
+  const asking = state.state === "asking";
+  byId("again").hidden = going(state) || asking || !known || wantsForm;
+  byId("start").hidden = going(state) || asking || (known && !wantsForm);
   if (!going(state)) byId("edit-form").hidden = true;
-  words("refusal", state.refusal.length ? `The run did not start:\n${state.refusal.join("\n")}` : "");
+  words("refusal", told || (state.refusal.length ? `The run did not start:\n${state.refusal.join("\n")}` : ""));
   byId("run").hidden = !known;
   if (!known) return;
   byId("sentence").textContent = state.sentence;
@@ -100,7 +102,7 @@ function draw(state) {
 }
 
 function ended(state) {
-  const how = { done: "all users are done", interrupted: "stopped by hand or time", unreachable: "did not start" }[state.ended] || "";
+  const how = { done: TENDED ? "ran to its end" : "all users are done", interrupted: "stopped by hand or time", unreachable: "did not start" }[state.ended] || "";
   return [how, state.exit_code === null ? "" : `exit code ${state.exit_code}`].filter(Boolean).join(", ");
 }
 
@@ -109,7 +111,7 @@ function outcome(said) {
   box.hidden = !said.verdict;
   if (box.hidden || box.dataset.key === JSON.stringify(said)) return;
   box.dataset.key = JSON.stringify(said);
-  const slo = said.slo.map((one) => element("p", { class: { met: "good-words", missed: "bad-words" }[one.verdict] || "" }, one.words));
+  const slo = said.slo.map((one) => element("p", { class: { met: "good-words", missed: "bad-words" }[one.verdict] || "plain-words" }, one.words));
   const caveats = element("ul", { class: "aside" });
   caveats.append(...said.caveats.map((one) => element("li", {}, one)));
   const doubt = said.doubt ? [element("p", { class: "bad-words" }, said.doubt)] : [];
@@ -124,15 +126,16 @@ function words(id, text) {
 
 function tiles(state) {
   const totals = state.totals, now = [...points.values()].reduce((a, b) => (b.users !== null && (!a || b.at > a.at) ? b : a), null);
-  const planned = state.planned ? `of ${number(state.planned)}` : "so far";
+  const planned = state.planned ? `of ${number(state.planned)}` : going(state) ? "so far" : "in all";
   const content = [
     ["TTFT p50", milliseconds(totals.ttft_p50_ms), `p95 ${milliseconds(totals.ttft_p95_ms)} · p99 ${milliseconds(totals.ttft_p99_ms)}`],
     ["Decode, median user", speed(totals.decode_tokens_per_s), `felt, wait included: ${speed(totals.felt_tokens_per_s)}`],
     ["Turns", number(totals.turns), planned],
     ["Failed", number(totals.failed), totals.cut_short ? `${number(totals.cut_short)} cut short by us` : "turns", totals.failed > 0],
     ["Tokens", number(totals.tokens), "in good replies"],
-    going(state) ? ["Users", number(now ? now.users : 0), `${number(now ? now.in_flight : 0)} turns in flight`]
-      : ["Users", "0", `most at once: ${number(Math.max(0, ...[...points.values()].map((point) => point.users || 0)))}`],
+    TENDED ? ["In flight", number(going(state) && now ? now.in_flight : 0), `turns; most at once: ${most("in_flight")}`]
+      : going(state) ? ["Users", number(now ? now.users : 0), `${number(now ? now.in_flight : 0)} turns in flight`]
+      : ["Users", "0", `most at once: ${most("users")}`],
     ["Stalls", number(totals.stalls), totals.stalls ? `longest ${milliseconds(totals.longest_stall_ms)}` : `event gap p99 ${milliseconds(totals.gap_p99_ms)}`],
     ["Trust", totals.trust, "of the measurement itself", totals.in_doubt],
   ];
@@ -141,6 +144,10 @@ function tiles(state) {
     tile.append(element("dt", {}, name), element("dd", { class: `${bad ? "bad-number " : ""}${/\d|–/.test(value) && value.length < 14 ? "" : "words"}` }, value), element("dd", {}, more));
     return tile;
   }));
+}
+
+function most(column) {
+  return number(Math.max(0, ...[...points.values()].map((point) => point[column] || 0)));
 }
 
 function table(rows) {
@@ -182,7 +189,9 @@ async function send(path, form) {
   const answer = await fetch(path, { method: "POST", body: form ? new URLSearchParams(new FormData(form)) : undefined });
   const type = answer.headers.get("content-type") || "";
   const said = type.includes("json") ? await answer.json() : { success: answer.ok };
-  if (said.success === false) words("refusal", `The run did not start:\n${(said.mistakes || [said.message]).join("\n")}`);
+  const title = latest && going(latest) ? "Nothing was changed" : "The run did not start";
+  told = said.success === false ? `${title}:\n${(said.mistakes || [said.message]).join("\n")}` : "";
+  words("refusal", told);
   return said.success !== false;
 }
 
@@ -197,7 +206,12 @@ byId("edit-form").addEventListener("submit", async (event) => {
   event.preventDefault();
   if (await send("swarm", event.target)) byId("edit-form").hidden = true;
 });
-byId("edit").addEventListener("click", () => { byId("edit-form").hidden = !byId("edit-form").hidden; });
+byId("edit").addEventListener("click", () => {
+  const form = byId("edit-form");
+  form.hidden = !form.hidden;
+  if (latest && latest.target_users) form.elements.user_count.value = latest.target_users;
+  form.elements.spawn_rate.value = byId("start").elements.spawn_rate.value;
+});
 byId("edit-cancel").addEventListener("click", () => { byId("edit-form").hidden = true; });
 byId("stop").addEventListener("click", () => send("stop"));
 byId("reset").addEventListener("click", () => send("stats/reset"));
