@@ -1,9 +1,10 @@
-"""What the system allows one process: descriptors, one for each connection."""
+"""What one process may hold: a descriptor for each connection, one climber."""
 
 from __future__ import annotations
 
 import resource
 
+from chatload.plan import CapacityLoad, Load
 from chatload.users.preflight import Unfit
 
 SPARE = 64
