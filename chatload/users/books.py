@@ -11,6 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 from chatload.clock import now_ns, wall_offset_ns
+from chatload.pacing.ramp import RampSegment
 from chatload.plan import Plan
 from chatload.record.certificate import read_certificate
 from chatload.record.journal import FORMAT, JournalWriter
@@ -49,7 +50,7 @@ class Books:
         self.write("running")
 
     def met(self, plan: Plan, server: Server) -> None:
-        """Note whom we are about to load."""
+        """Note, and say, whom we are about to load, and how."""
         self.manifest["server"] |= {
             "dialect": server.dialect.name,
             "model": server.model,
@@ -58,6 +59,9 @@ class Books:
         }
         self.manifest["plan_sentence"] = plan.sentence(server.found.name)
         self.write("running")
+        self._say(f"chatload: {self.manifest['plan_sentence']}")
+        self._say(f"chatload: it is {server.found.words}; spoken to as {server.dialect.name}")
+        self._say(f"chatload: run folder {self.folder}")
 
     def refused(self, words: str) -> None:
         """The run never began: a journal that says so, and nothing else."""
@@ -93,6 +97,16 @@ class Books:
         except OSError as error:
             self.written = False
             self.problem(f"{self.folder}/manifest.json: cannot be written ({error.strerror})")
+
+    def ramp(self, segment: RampSegment) -> None:
+        """A ramp begins."""
+        facts = {name: getattr(segment, name) for name in segment.__slots__}
+        self.manifest.setdefault("ramps", []).append(facts)
+
+    def came_late(self, worker: str) -> None:
+        """A worker connected when the users were dealt out already: it has no part in the run."""
+        self.manifest.setdefault("late_workers", []).append(worker)
+        self._say(f"chatload: worker {worker} came after the start of the run: it gets no users in this one")
 
     def caveat(self, words: str) -> None:
         """Nothing is lost, but a reader should know: say it, keep it."""

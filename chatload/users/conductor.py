@@ -6,7 +6,6 @@ gone, or somebody stops the run; then drain the workers, close the books, judge.
 
 from __future__ import annotations
 
-import functools
 import logging
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -30,7 +29,7 @@ from chatload.users.connection import Address
 from chatload.users.fleet import Fleet
 from chatload.users.limits import allow_climbers, allow_connections
 from chatload.users.options import values_of
-from chatload.users.patches import EvenRamp
+from chatload.users.patches import OneRamp, Ramping
 from chatload.users.preflight import Server, Unfit, preflight
 from chatload.users.progress import Progress
 from chatload.users.roll import Roll
@@ -81,7 +80,8 @@ class Conductor:
         self.refusal: tuple[str, ...] = ()
         self.audience: Audience | None = None
         self.roll = Roll()
-        environment.dispatcher_class = functools.partial(EvenRamp, announce=self._on_ramp, even=self._is_even)
+        ramping = Ramping(self._on_ramp, self._is_even, self._crew, self._on_late)
+        environment.dispatcher_class = OneRamp(ramping, lambda: self._start is not None)
         environment.events.test_start.add_listener(lambda **_: self._begin())
         environment.events.test_stop.add_listener(lambda **_: self.end("interrupted"))
 
@@ -110,6 +110,8 @@ class Conductor:
             certificate_of(plan)
         except UsageError as error:
             mistakes += error.lines
+        if values.get("enable_rebalancing"):
+            mistakes.append("--enable-rebalancing: would hold some conversations twice: leave it out")
         out = str(values.get("out") or "").strip()
         if out and self._headless and (Path(out) / "manifest.json").exists():
             mistakes.append(f"--out {out!r}: already holds a run: name a new folder, or move that one away")
@@ -147,7 +149,6 @@ class Conductor:
             self.exit_code = books.close("unreachable", self._judged, least=1)
             raise
         books.met(plan, server)
-        self._say_plan(books, server)
         self._start_all(plan, server, books)
 
     def _run_values(self) -> dict[str, Any]:
@@ -156,11 +157,6 @@ class Conductor:
         values["num_users"] = self._runner.target_user_count or values.get("num_users")
         values["spawn_rate"] = getattr(self._runner, "spawn_rate", None) or values.get("spawn_rate")
         return values
-
-    def _say_plan(self, books: Books, server: Server) -> None:
-        self.say(f"chatload: {books.manifest['plan_sentence']}")
-        self.say(f"chatload: it is {server.found.words}; spoken to as {server.dialect.name}")
-        self.say(f"chatload: run folder {books.folder}")
 
     def _start_all(self, plan: Plan, server: Server, books: Books) -> None:
         values = {k: value for k, value in self._run_values().items() if isinstance(value, str | int | float)}
@@ -207,14 +203,20 @@ class Conductor:
             return
         lead_s = WORKERS_LEAD_S if self._fleet is not None else LOCAL_LEAD_S
         segment = RampSegment(first_user, now_ns() + round(lead_s * 1e9), users_per_s)
-        self._books.manifest.setdefault("ramps", []).append(
-            {"first_user": first_user, "start_ns": segment.start_ns, "users_per_s": users_per_s}
-        )
+        self._books.ramp(segment)
+        self.roll.dealt(workers)
         session = session_of(self._environment)
         if session is not None:
             session.ramp(segment)
         elif self._fleet is not None:
             self._fleet.ramp(segment, lead_s, workers)
+
+    def _crew(self) -> set[str]:
+        return self._fleet.workers if self._fleet is not None else set()
+
+    def _on_late(self, worker: str) -> None:
+        if self._start is not None and self._books is not None:
+            self._books.came_late(worker)
 
     def _note(self, line: dict[str, Any]) -> None:
         """A line of this process's own, such as what the server says of itself."""

@@ -107,12 +107,14 @@ class Fleet:
         assert self._books is not None
         alive = self._alive()
         for worker in roll.lose(self.workers - alive):
-            self._lost[worker] = (
-                now_ns(),
-                f"worker {worker} was lost with {len(roll.lost[worker])} users in: "
-                "turns it had in flight are not counted",
+            words = (
+                f"worker {worker} was stopped: the turns its users still had to hold are missing"
+                if worker in self._ends
+                else f"worker {worker} was lost with {len(roll.lost[worker])} users in: "
+                "turns it had in flight are not counted"
             )
-            self._books.problem(self._lost[worker][1])
+            self._lost[worker] = (now_ns(), words)
+            self._books.problem(words)
         for worker in roll.find(alive & self._lost.keys()):
             from_ns, words = self._lost.pop(worker)
             self._books.problems.remove(words)
@@ -124,14 +126,15 @@ class Fleet:
         """Have every worker stop its users, ship its last lines and its last Locust report."""
         assert self._books is not None
         self.read_clocks()
-        waiting = self._alive()
-        self._send(link.DRAIN, None)
+        waiting = self._alive() & self.workers
+        for worker in waiting:
+            self._send(link.DRAIN, None, worker)
         with gevent.Timeout(DRAIN_S + self._stop_timeout_s(), False):
             while waiting - self._drained:
                 gevent.sleep(0.02)
         for worker in sorted(waiting - self._drained):
             self._books.problem(f"worker {worker} did not say it was done: its own journal may hold more")
-        for worker in sorted(waiting & self._drained & self.workers):
+        for worker in sorted(waiting & self._drained):
             self._count(worker, self._books)
         if self._journal is not None:
             self._books.problem(self._journal.problem)

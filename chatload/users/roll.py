@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 
@@ -11,16 +11,21 @@ class Roll:
     """Answers one question: has everybody who could still speak gone?"""
 
     def __init__(self) -> None:
-        self.came = 0
+        self._came: Counter[str] = Counter()
         self._present: dict[str, set[int]] = defaultdict(set)
         self.lost: dict[str, set[int]] = {}
+        self._order: Sequence[str] = ()
+
+    def dealt(self, workers: Sequence[str]) -> None:
+        """Users are dealt out to these workers, one after another and round again."""
+        self._order = workers
 
     def note(self, line: Mapping[str, Any]) -> None:
         """Take a `user` line in."""
         worker = str(line["worker"])
         present = self.lost[worker] if worker in self.lost else self._present[worker]
         if line["event"] == "in":
-            self.came += 1
+            self._came[worker] += 1
             present.add(line["user"])
         else:
             present.discard(line["user"])
@@ -40,10 +45,18 @@ class Roll:
         return back
 
     @property
+    def came(self) -> int:
+        """Users who came in so far, lost ones among them."""
+        return self._came.total()
+
+    @property
     def present(self) -> int:
         """Users who are in now."""
         return sum(map(len, self._present.values()))
 
     def all_gone(self, expected: int) -> bool:
-        """True when all who were expected came and went; a lost worker's users are expected no more."""
-        return self.present == 0 and self.came > 0 and (self.came >= expected or bool(self.lost))
+        """True when all who were expected of the workers that are left came and went."""
+        lost = [place for place, worker in enumerate(self._order) if worker in self.lost]
+        expected -= sum(len(range(place, expected, len(self._order))) for place in lost)
+        came = self.came - sum(self._came[worker] for worker in self.lost)
+        return self.present == 0 and self.came > 0 and came >= expected

@@ -38,8 +38,8 @@ def groups(dispatcher: UsersDispatcher, most: int) -> list[int]:
     ]
 
 
-def node() -> Any:
-    return SimpleNamespace(id="local")
+def node(name: str = "local") -> Any:
+    return SimpleNamespace(id=name)
 
 
 def test_the_patches_are_made_for_this_locust() -> None:
@@ -83,18 +83,67 @@ def test_locust_still_starts_a_second_s_users_in_one_burst() -> None:
 
 def test_the_even_ramp_starts_them_one_by_one() -> None:
     said: list[tuple[int, float]] = []
-    ramp = patches.EvenRamp(
-        [node()], [Somebody], lambda first, rate, _: said.append((first, rate)), lambda: True
-    )
+    ramping = patches.Ramping(lambda first, rate, _: said.append((first, rate)))
+    ramp = patches.EvenRamp([node()], [Somebody], ramping)
     ramp.new_dispatch(20, 10)
     assert groups(ramp, 4) == [1, 2, 3, 4]
     assert said == [(0, 10)]
 
 
 def test_the_even_ramp_can_be_left_to_locust() -> None:
-    ramp = patches.EvenRamp([node()], [Somebody], lambda *_: None, lambda: False)
+    ramp = patches.EvenRamp([node()], [Somebody], patches.Ramping(lambda *_: None, lambda: False))
     ramp.new_dispatch(20, 10)
     assert groups(ramp, 1) == [10]
+
+
+def crew_of(dispatcher: UsersDispatcher) -> dict[str, int]:
+    """Users on each worker at the end of a dispatch."""
+    dispatcher._wait_between_dispatch = 0.0
+    *_, last = dispatcher
+    return {worker: sum(users.values()) for worker, users in last.items()}
+
+
+def test_locust_still_deals_users_out_anew_when_a_worker_comes() -> None:
+    dispatcher = UsersDispatcher([node("a")], [Somebody])
+    dispatcher.new_dispatch(4, 10)
+    assert crew_of(dispatcher) == {"a": 4}
+    assert not dispatcher.dispatch_in_progress, "Locust then starts a dispatch of its own"
+    dispatcher.add_worker(node("b"))
+    dispatcher.new_dispatch(4, 10)
+    assert crew_of(dispatcher) == {"a": 2, "b": 2}
+
+
+def test_users_stay_where_they_began() -> None:
+    late: list[str] = []
+    said: list[list[str]] = []
+    ramping = patches.Ramping(
+        lambda first, rate, workers: said.append(list(workers)), crew=lambda: {"a", "b"}, late=late.append
+    )
+    a, b, c, d = map(node, "abcd")
+    ramp = patches.EvenRamp([a, c], [Somebody], ramping)
+    ramp.add_worker(b)  # while the server was asked what it is, so that it was told of the run, too
+    ramp.new_dispatch(4, 100)
+    assert crew_of(ramp) == {"a": 2, "b": 2}
+    assert late == ["c"]
+    ramp.remove_worker(a)
+    for one in (d, d, a):  # who waits for an answer says again that it is ready; a is back
+        ramp.add_worker(one)
+    assert late == ["c", "d"]
+    assert ramp.dispatch_in_progress
+    ramp.new_dispatch(4, 100)
+    assert crew_of(ramp) == {"a": 2, "b": 2}
+    assert said == [["a", "b"]], "no second ramp"
+    ramp.new_dispatch(6, 100)
+    assert crew_of(ramp) == {"a": 3, "b": 3}
+
+
+def test_a_run_keeps_its_dispatcher() -> None:
+    running = True
+    make = patches.OneRamp(patches.Ramping(lambda *_: None), lambda: running)
+    first = make([node("a")], [Somebody])
+    assert make([node("b")], [Somebody]) is first
+    running = False
+    assert make([node("b")], [Somebody]) is not first
 
 
 def test_geventhttpclient_still_takes_sockets_above_fd_1023_for_dead() -> None:

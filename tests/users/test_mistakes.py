@@ -41,11 +41,13 @@ def test_every_mistake_at_once_before_any_request(tmp_path: Path) -> None:
     done = locust(
         "--host", "ftp://x", "--turns", "ten", "--think-time", "-1", "--server", "vlm", "--body", "[1]",
         "--headers", '{"Authorization": "Bearer canary"}', "--out", str(tmp_path / "run"), "-u", "0",
+        "--enable-rebalancing",
     )  # fmt: skip
     assert done.returncode == 2
     lines = [line for line in done.stderr.splitlines() if line.startswith("--")]
     assert [line.split()[0] for line in lines] == [
         "--users", "--turns", "--think-time", "--host", "--server", "--body", "--headers",
+        "--enable-rebalancing",
     ]  # fmt: skip
     assert all(":" in line for line in lines)
     assert "canary" not in done.stdout + done.stderr

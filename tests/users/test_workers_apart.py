@@ -135,3 +135,76 @@ def test_a_worker_s_full_disk_is_a_caveat_where_the_master_has_every_line(party:
     assert party.lost_nothing()
     (caveat,) = party.manifest()["caveats"]
     assert "of its own copy of its journal; the master has all of them" in caveat
+
+
+def test_a_worker_that_comes_after_the_start_gets_no_users(party: Party, vllm: Any) -> None:
+    """Locust would move users over to it, and so stop and start conversations in the middle."""
+    host, _, _ = vllm()
+    party.worker("w1")
+    party.master(host, 1, "-u", "10", "-r", "20", "--turns", "8", "--think-time", "0.3")
+    party.wait_for_turns(12)
+    party.worker("w2")
+    assert party.end() in GOOD, party.said("master")
+    assert "w2" not in party.processes or party.processes["w2"].wait(20) == 0
+    assert "came after the start of the run: it gets no users in this one" in party.said("master")
+    assert party.places() == every_turn(10, 8)
+    assert all(turn["ok"] for turn in turns_of(party.out))
+    assert len({turn["worker"] for turn in turns_of(party.out)}) == 1
+    assert party.lost_nothing()
+    assert len(party.manifest()["ramps"]) == 1
+
+
+def test_a_worker_that_comes_while_users_still_come_in_gets_none(party: Party, vllm: Any) -> None:
+    host, _, _ = vllm()
+    party.worker("w1")
+    party.master(host, 1, "-u", "8", "-r", "2", "--turns", "4", "--think-time", "0.3")
+    party.wait_for_turns(2)
+    party.worker("w2")
+    assert party.end() in GOOD, party.said("master")
+    assert "came after the start of the run" in party.said("master")
+    assert party.places() == every_turn(8, 4)
+    assert all(turn["ok"] for turn in turns_of(party.out))
+    assert party.lost_nothing()
+
+
+def test_a_worker_that_is_stopped_does_not_hand_its_users_on(party: Party, vllm: Any) -> None:
+    """SIGTERM to one of two: the other holds its own users' turns, no more; what the first finished is there."""
+    host, truth_log, server = vllm()
+    for name in ("w1", "w2"):
+        party.worker(name)
+    party.master(host, 2, "-u", "6", "-r", "12", "--turns", "10", "--think-time", "0.3")
+    party.wait_for_turns(12)
+    party.processes["w2"].send_signal(signal.SIGTERM)
+    assert party.end() == 4, party.said("master")
+    turns = turns_of(party.out)
+    by_worker = Counter(turn["worker"] for turn in turns)
+    assert max(by_worker.values()) == 30
+    assert "was stopped: the turns its users still had to hold are missing" in party.said("master")
+    assert set(party.places()) <= set(every_turn(6, 10)), "users beyond the plan"
+    assert max(party.places().values()) == 1
+    server.send_signal(signal.SIGTERM)
+    server.wait(timeout=10)
+    served = {line["request_id"] for line in read_lines(truth_log) if line.get("request_id")}
+    assert served == {turn["request_id"] for turn in turns}
+
+
+def test_the_users_of_a_worker_that_is_long_gone_do_not_come_back(
+    party: Party, vllm: Any, tmp_path: Path
+) -> None:
+    """A minute after a worker fell silent (here 2 s) Locust would start all its users again on the others."""
+    host, _, _ = vllm()
+    hasty = tmp_path / "hasty.py"
+    chat = (ROOT / "locustfiles" / "chat.py").read_text(encoding="utf-8")
+    hasty.write_text(f"{chat}\nimport locust.runners\nlocust.runners.HEARTBEAT_DEAD_INTERNAL = -3\n")
+    party.locustfile = hasty
+    for name in ("w1", "w2"):
+        party.worker(name)
+    party.master(host, 2, "-u", "6", "-r", "12", "--turns", "16", "--think-time", "0.4")
+    party.wait_for_turns(12)
+    party.processes["w2"].kill()
+    assert party.end() == 4, party.said("master")
+    by_worker = Counter(turn["worker"] for turn in turns_of(party.out))
+    assert max(by_worker.values()) == 48
+    assert max(party.places().values()) == 1
+    assert {user for user, _ in party.places()} <= set(range(6))
+    assert len(party.manifest()["ramps"]) == 1
