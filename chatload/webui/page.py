@@ -81,6 +81,7 @@ def install(
     desk = Desk(environment, conductor, live, options, servers)
     environment.events.reset_stats.add_listener(lambda **_: live.reset())
     environment.events.spawning_complete.add_listener(lambda **_: _reset_after_ramp(desk))
+    environment.events.test_stop.add_listener(lambda **_: _quit_when_done(desk))
     web_ui.template_args["extended_tabs"] = [{"title": "TTFT and tokens/s", "key": TAB}]
     web_ui.template_args["extended_tables"] = [{"key": TAB, "structure": COLUMNS}]
     base_path = desk.values.get("web_base_path") or None
@@ -89,6 +90,22 @@ def install(
     web_ui.app.register_blueprint(blueprint)
     web_ui.app.before_request(lambda: _check_start(desk))
     web_ui.app.after_request(lambda response: _extend(desk, response))
+
+
+def _quit_when_done(desk: Desk) -> None:
+    """Locust's --autoquit waits for --run-time only; our runs end by themselves."""
+    conductor, seconds = desk.conductor, desk.values.get("autoquit", -1)
+    by_hand = conductor.exit_code is None or conductor.manifest.get("ended") == "interrupted"
+    if by_hand or not desk.values.get("autostart") or seconds < 0:
+        return
+    run_id = desk.live.run_id
+
+    def quit_locust() -> None:
+        if desk.live.run_id == run_id:
+            desk.environment.runner.quit()
+            desk.environment.web_ui.stop()
+
+    gevent.spawn_later(seconds, quit_locust)
 
 
 def _reset_after_ramp(desk: Desk) -> None:

@@ -113,6 +113,19 @@ def test_a_start_can_be_taken_back_while_the_server_is_asked(web: Any) -> None:
     )
 
 
+@pytest.mark.parametrize(("host", "code"), [("", 0), ("http://127.0.0.1:9", 1)])
+def test_autoquit_quits_when_the_run_is_over(
+    web: Any, simulator: Callable[..., str], host: str, code: int
+) -> None:
+    """Without --run-time: by itself, with the run's exit code; also where nobody answers."""
+    host = host or simulator("--answer-tokens", "5:1")
+    one = web(
+        "--host", host, "--autostart", "--autoquit", "3", "-u", "2", "--turns", "2", "--think-time", "0"
+    )
+    assert one.process.wait(timeout=30) == code
+    assert json.loads((one.out / "manifest.json").read_text())["exit_code"] == code
+
+
 def test_under_a_base_path_and_no_secret_anywhere(web: Any, simulator: Callable[..., str]) -> None:
     host = simulator("--answer-tokens", "5:1")
     one = web(

@@ -90,7 +90,7 @@ class Desk:
             return answer
 
         web_ui = SimpleNamespace(app=app, template_args={}, auth_required_if_enabled=guarded)
-        self.events = SimpleNamespace(reset_stats=Hook(), spawning_complete=Hook())
+        self.events = SimpleNamespace(reset_stats=Hook(), spawning_complete=Hook(), test_stop=Hook())
         self.conductor = FakeConductor(folder)
         options = SimpleNamespace(web_base_path=base_path, **values)
         self.runner = SimpleNamespace(state="ready", target_user_count=0)
