@@ -85,7 +85,7 @@ EVERY_OPTION = {
 def chat_plan(values: Mapping[str, Any], servers: tuple[str, ...]) -> Plan:
     """The plan of a closed-loop chat from option values by key, Locust's own included.
 
-    Locust's keys that are read: host, num_users, spawn_rate. Raises UsageError with every mistake.
+    Locust's keys that are read: host, num_users, spawn_rate, enable_rebalancing. Raises UsageError with every mistake.
     """
     reader = Reader(values, EVERY_OPTION)
     users, users_per_s = _users(reader)
@@ -179,6 +179,8 @@ def _users(reader: Reader) -> tuple[int, float]:
     if rate is not None and not (math.isfinite(rate) and rate > 0):
         reader.wrong("spawn-rate", rate, "must be more than 0 users per second")
         rate = None
+    if reader.values.get("enable_rebalancing"):
+        reader.wrong("enable-rebalancing", True, "would hold some conversations twice: leave it out")
     return max(1, users or 1), float(rate or 1)
 
 

@@ -110,8 +110,6 @@ class Conductor:
             certificate_of(plan)
         except UsageError as error:
             mistakes += error.lines
-        if values.get("enable_rebalancing"):
-            mistakes.append("--enable-rebalancing: would hold some conversations twice: leave it out")
         out = str(values.get("out") or "").strip()
         if out and self._headless and (Path(out) / "manifest.json").exists():
             mistakes.append(f"--out {out!r}: already holds a run: name a new folder, or move that one away")
@@ -215,7 +213,7 @@ class Conductor:
         return self._fleet.workers if self._fleet is not None else set()
 
     def _on_late(self, worker: str) -> None:
-        if self._start is not None and self._books is not None:
+        if self._start and self._books:
             self._books.came_late(worker)
 
     def _note(self, line: dict[str, Any]) -> None:

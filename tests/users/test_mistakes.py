@@ -46,8 +46,7 @@ def test_every_mistake_at_once_before_any_request(tmp_path: Path) -> None:
     assert done.returncode == 2
     lines = [line for line in done.stderr.splitlines() if line.startswith("--")]
     assert [line.split()[0] for line in lines] == [
-        "--users", "--turns", "--think-time", "--host", "--server", "--body", "--headers",
-        "--enable-rebalancing",
+        "--users", "--enable-rebalancing", "--turns", "--think-time", "--host", "--server", "--body", "--headers",
     ]  # fmt: skip
     assert all(":" in line for line in lines)
     assert "canary" not in done.stdout + done.stderr
