@@ -76,17 +76,23 @@ def figures_of_peer(reported_p99_ms: float, truth: Mapping[str, Served], cost: C
     )
 
 
-def _steady(truth: Mapping[str, Served], cost: Cost, users: int) -> float | None:
-    """CPU-s per million tokens from the `users`-th first request on until the first user's last answer.
+def steady_window(truth: Mapping[str, Served], users: int) -> tuple[int, int] | None:
+    """From the `users`-th first request on until the first user's last answer, in ns; None of too few requests.
 
     Users are not known to the server, so: from when as many requests as users came in, to when as many
     answers as users were left to end.
     """
     received = sorted(answer.received_ns for answer in truth.values())
     ended = sorted(answer.tokens_sent_ns[-1] for answer in truth.values())
-    if len(received) <= 2 * users:
+    return (received[users], ended[-users]) if len(received) > 2 * users else None
+
+
+def _steady(truth: Mapping[str, Served], cost: Cost, users: int) -> float | None:
+    """CPU-s per million tokens while every user was in."""
+    window = steady_window(truth, users)
+    if window is None:
         return None
-    from_ns, until_ns = received[users], ended[-users]
+    from_ns, until_ns = window
     tokens = sum(from_ns <= at <= until_ns for answer in truth.values() for at in answer.tokens_sent_ns)
     return cost.cpu_s(from_ns, until_ns) * 1e6 / tokens if tokens else None
 
@@ -111,17 +117,18 @@ def table(rows: Mapping[str, Sequence[Figures]]) -> str:
     lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
     for name, found in rows.items():
         cells = [f"{name} ({len(found)})"]
-        cells += [_cell([of(row) for row in found], form) for _, of, form in COLUMNS]
+        cells += [cell([of(row) for row in found], form) for _, of, form in COLUMNS]
         pairs = [
             (theirs.steady_cpu_s_per_mtoken, own.steady_cpu_s_per_mtoken)
             for theirs, own in zip(found, first, strict=True)
         ]
-        cells.append(_cell([their / own if their and own else None for their, own in pairs], ".2f"))
+        cells.append(cell([their / own if their and own else None for their, own in pairs], ".2f"))
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
-def _cell(values: Sequence[float | None], form: str) -> str:
+def cell(values: Sequence[float | None], form: str) -> str:
+    """A median and its range."""
     known = sorted(value for value in values if value is not None)
     if not known:
         return "–"
