@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +19,9 @@ from chatload.plan import RUN_OPTIONS, SERVER_OPTIONS, CapacityLoad, Option, Pla
 from chatload.record.journal import read_run
 from chatload.report.annotations import annotate, notices, write_ci_files
 from chatload.report.command import keep_report, keep_summary, summary_of
-from chatload.report.judge import MISSED, PART, Judged, judge, worst
+from chatload.report.judge import MISSED, judge_level, worst
 from chatload.report.text import verdict
 from chatload.report.verdict_words import sentence
-from chatload.slo import Objective
-from chatload.turn import Turn
 from chatload.users import patches
 from chatload.users.conductor import Conductor
 from chatload.users.options import register
@@ -82,22 +79,6 @@ def _stop_worker(environment: Environment, crew: Crew) -> None:
     if environment.runner is not None:
         environment.runner.stop()
     crew.finish("stopped")
-
-
-def judge_level(turns: Sequence[Turn], slo: Sequence[Objective]) -> tuple[str, bool, list[dict[str, Any]]]:
-    """One level of a capacity search: the worst verdict, whether the values themselves pass, each SLO judged."""
-    judged = judge(turns, slo)
-    passed = bool(turns) and all(_passes(one, asked) for one, asked in zip(judged, slo, strict=True))
-    facts = [asdict(one) for one in judged]
-    return worst(facts), passed, facts
-
-
-def _passes(one: Judged, asked: Objective) -> bool:
-    if one.verdict == PART:  # a limit that goodput counts
-        return True
-    if one.value is None:
-        return False
-    return one.value <= asked.limit if asked.at_most else one.value >= asked.limit
 
 
 def finish(folder: Path, plan: Plan) -> int:

@@ -139,6 +139,7 @@ class CapacityLoad:
     most: int
     rate: float
     precision: float
+    windows: int
     settle_s: float
     measure_s: float
     conversation_turns: int
@@ -157,7 +158,8 @@ class CapacityLoad:
 
     def bounds(self) -> str:
         """What that comes to."""
-        return f"to within {self.precision:.0%}"
+        again = f", what is undecided measured up to {self.windows} times" if self.windows > 1 else ""
+        return f"to within {self.precision:.0%}{again}"
 
     @property
     def turns_planned(self) -> int:

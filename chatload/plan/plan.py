@@ -158,6 +158,7 @@ def capacity_plan(values: Mapping[str, Any], servers: tuple[str, ...]) -> Plan:
         most=reader.whole("most", 1),
         rate=reader.number("rate", 0, above=True),
         precision=reader.share("precision"),
+        windows=reader.whole("windows", 1),
         settle_s=reader.number("settle", 0),
         measure_s=reader.number("measure", 0, above=True),
         conversation_turns=reader.whole("turns", 1),

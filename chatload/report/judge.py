@@ -88,6 +88,22 @@ def summary_of_slos(turns: Sequence[Turn], objectives: Sequence[Objective]) -> d
     return {"slo": [asdict(one) for one in judge(turns, objectives)], "goodput": good}
 
 
+def judge_level(turns: Sequence[Turn], slo: Sequence[Objective]) -> tuple[str, bool, list[dict[str, Any]]]:
+    """One level of a capacity search: the worst verdict, whether the values themselves pass, each SLO judged."""
+    judged = judge(turns, slo)
+    passed = bool(turns) and all(_passes(one, asked) for one, asked in zip(judged, slo, strict=True))
+    facts = [asdict(one) for one in judged]
+    return worst(facts), passed, facts
+
+
+def _passes(one: Judged, asked: Objective) -> bool:
+    if one.verdict == PART:  # a limit that goodput counts
+        return True
+    if one.value is None:
+        return False
+    return one.value <= asked.limit if asked.at_most else one.value >= asked.limit
+
+
 def worst(judged: Iterable[Mapping[str, Any]]) -> str:
     """The verdict over all SLOs of a summary: missed before undecided before met; part if there are none."""
     found = {one["verdict"] for one in judged}

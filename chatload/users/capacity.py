@@ -1,5 +1,8 @@
 """How many chat users hold within the SLOs: a ladder of levels, each ramped, settled, measured and drained.
 
+A level begins in the middle of things: its users are at all turns of their conversations, with histories made of
+replies heard before. A first level, which is not counted, gathers some.
+
 The director sits with the conductor (local or master) and decides; a climber in each process keeps its share
 of a level's users talking. Orders go down as messages, finished levels come back as journal lines, so a
 ladder over several workers is the same ladder.
@@ -7,14 +10,17 @@ ladder over several workers is the same ladder.
 
 from __future__ import annotations
 
+import random
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import gevent
 
 from chatload.clock import now_ns
-from chatload.pacing.capacity import Rung, capacity, next_users
+from chatload.pacing.capacity import Ladder, Rules, first_turn, interval_words
 from chatload.plan import CapacityLoad, Plan
+from chatload.prompts.talk import Talk
 from chatload.slo import Objective
 from chatload.turn import Turn
 from chatload.users.chat import sleep_until, talk_for
@@ -28,6 +34,8 @@ BUSY_CPU_PERCENT, BUSY_LAG_MS, BUSY_SECONDS = 90.0, 50.0, 3
 """Beyond these, for that many seconds of a level, the load generator itself is the limit: the ladder ends."""
 USERS_A_LEVEL = 100_000
 """User numbers are never used again: each conversation opens unlike all others, so no prompt is cached."""
+REPLIES_KEPT = 200
+WARM_UP = "warm-up"
 
 
 class Climber(Tender):
@@ -39,6 +47,7 @@ class Climber(Tender):
         """One order after another, until the one that ends."""
         load = session.plan.load
         assert isinstance(load, CapacityLoad)
+        self._replies: deque[str] = deque(maxlen=REPLIES_KEPT)
         while True:
             order = session.orders.get()
             if not order["users"]:
@@ -55,15 +64,29 @@ class Climber(Tender):
         while due_ns < order["end_ns"]:
             user = order["level"] * USERS_A_LEVEL + conversation * order["users"] + lane
             talk = talk_for(user, load, session.plan.seed)
-            for number in range(1, load.conversation_turns + 1):
+            begins = 1 if conversation else self._begun(talk, load, user, lane)
+            for number in range(begins, load.conversation_turns + 1):
                 if due_ns >= order["end_ns"]:
                     return
                 sleep_until(due_ns)
                 asked = Asked(user, number, due_ns, session.request(talk.ask()), order["group"])
                 turn, reply = self.clients.hold_and_hear(asked)
                 talk.heard(reply if turn.ok else "")
+                if turn.ok and reply.strip():
+                    self._replies.append(reply)
                 due_ns = turn.end_ns + round(load.think_time_s * 1e9)
             conversation += 1
+
+    def _begun(self, talk: Talk, load: CapacityLoad, user: int, lane: int) -> int:
+        """The turn at which a level's user begins; what came before is made of replies to others."""
+        if load.history and not self._replies:
+            return 1
+        begins = first_turn(lane, load.conversation_turns)
+        drawn = random.Random(f"replies {user}")
+        for _ in range(1, begins):
+            talk.ask()
+            talk.heard(drawn.choice(self._replies) if load.history else "")
+        return begins
 
 
 Judge = Callable[[Sequence[Turn], Sequence[Objective]], tuple[str, bool, list[dict[str, Any]]]]
@@ -79,9 +102,15 @@ class Director:
         assert isinstance(plan.load, CapacityLoad)
         self._plan, self._load = plan, plan.load
         self._judge, self._order, self._say = judge, order, say
+        self._ladder = Ladder(
+            Rules(self._load.first, self._load.most, self._load.precision, self._load.windows)
+        )
         self._turns: list[Turn] = []
+        self._measured: dict[int, list[Turn]] = {}
+        self._levels = 0
         self._drained = 0
         self._busy: list[str] = []
+        self._rows: dict[int, dict[str, Any]] = {}
         self.facts: dict[str, Any] = {"ladder": []}
 
     def hear(self, line: dict[str, Any], turn: Turn | None) -> None:
@@ -98,56 +127,63 @@ class Director:
 
     def run(self) -> None:
         """Climb; then send the climbers home."""
-        load = self._load
-        ladder: list[Rung] = []
-        while True:
-            users = next_users(ladder, first=load.first, most=load.most, precision=load.precision)
-            if users is None:
-                break
-            rung = self._climb(len(ladder) + 1, users)
-            if rung is None:
-                break
-            ladder.append(rung)
-        found = capacity(ladder)
+        if self._load.history:
+            self._window(min(self._load.first, self._load.most), WARM_UP)
+        while (users := self._ladder.next_users) is not None and self._climb(users):
+            pass
+        found = self._ladder.found
         self.facts |= {
             "users": found.users,
             "surely_met": found.surely_met,
             "surely_missed": found.surely_missed,
+            "interval": list(found.interval),
         }
         self._say(f"capacity: {self.sentence()}")
         self._order({"users": 0})
 
     def sentence(self) -> str:
         """The answer in words."""
-        facts = self.facts
-        low, high = facts["surely_met"] or 0, facts["surely_missed"]
-        between = f"surely {low:,} or more" + (
-            f", surely fewer than {high:,}" if high else ", no upper bound found"
-        )
-        words = f"{facts['users']:,} chat users within the SLOs ({between})"
-        if facts.get("stopped"):
-            words += f"; stopped early: {facts['stopped']}"
+        words = f"{self.facts['users']:,} chat users within the SLOs, {interval_words(*self._ladder.found.interval)}"
+        if self.facts.get("stopped"):
+            words += f"; stopped early: {self.facts['stopped']}"
         return words
 
-    def _climb(self, level: int, users: int) -> Rung | None:
-        """One level, from its order to its verdict; None when the generator was the limit."""
+    def _climb(self, users: int) -> bool:
+        """One more window of a level, and the verdict of all it has; False when the generator was the limit."""
+        group = f"{users} users" + (f", window {self._levels + 1}" if users in self._measured else "")
+        turns = self._measured.setdefault(users, [])
+        turns += self._window(users, group)
+        verdict, passed, judged = self._judge(turns, self._plan.slo)
+        if len(self._busy) >= BUSY_SECONDS and not passed:
+            self.facts["stopped"] = f"the load generator was the limit at {users:,} users ({self._busy[0]})"
+        else:
+            rung = self._ladder.measured(users, verdict, passed)
+            self._say(f"{users:,} users, {len(turns):,} turns measured: {verdict}{_times(rung.windows)}")
+        groups = [*self._rows.get(users, {"groups": []})["groups"], group]
+        self._rows[users] = {
+            "users": users, "verdict": verdict, "passed": passed, "turns": len(turns), "windows": len(groups),
+            "slo": judged, "groups": groups,
+        }  # fmt: skip
+        self.facts["ladder"] = list(self._rows.values())
+        return "stopped" not in self.facts
+
+    def _window(self, users: int, group: str) -> list[Turn]:
+        """Ramp, settle, measure and drain; the turns that were due while it was measured."""
         load = self._load
         start_ns = now_ns() + round(LEAD_S * 1e9)
         end_ns = start_ns + round((users / load.rate + load.settle_s + load.measure_s) * 1e9)
-        group = f"{users} users" if level == 1 else f"{users} users, level {level}"
+        self._levels += 1
         self._turns, self._drained, self._busy = [], 0, []
-        self._order({"level": level, "users": users, "group": group, "start_ns": start_ns, "end_ns": end_ns})
+        self._order(
+            {"level": self._levels, "users": users, "group": group, "start_ns": start_ns, "end_ns": end_ns}
+        )
         sleep_until(end_ns)
         with gevent.Timeout(DRAIN_S, False):
             while self._drained < load.users:
                 gevent.sleep(0.05)
         window_ns = end_ns - round(load.measure_s * 1e9)
-        measured = [turn for turn in self._turns if turn.group == group and window_ns <= turn.due_ns < end_ns]
-        verdict, passed, judged = self._judge(measured, self._plan.slo)
-        fact = {"users": users, "verdict": verdict, "passed": passed, "turns": len(measured), "slo": judged}
-        self.facts["ladder"].append({**fact, "group": group})
-        self._say(f"level {level}: {users:,} users, {len(measured):,} turns measured: {verdict}")
-        if len(self._busy) >= BUSY_SECONDS and not passed:
-            self.facts["stopped"] = f"the load generator was the limit at {users:,} users ({self._busy[0]})"
-            return None
-        return Rung(users, verdict, passed)
+        return [turn for turn in self._turns if turn.group == group and window_ns <= turn.due_ns < end_ns]
+
+
+def _times(windows: int) -> str:
+    return "" if windows == 1 else f", all {windows} windows together"
