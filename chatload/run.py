@@ -12,7 +12,7 @@ from typing import Any
 
 from locust import events
 from locust.env import Environment
-from locust.runners import WorkerRunner
+from locust.runners import MasterRunner, WorkerRunner
 
 from chatload.errors import UsageError
 from chatload.plan import RUN_OPTIONS, SERVER_OPTIONS, CapacityLoad, Option, Plan, Planner
@@ -24,9 +24,11 @@ from chatload.report.text import verdict
 from chatload.report.verdict_words import sentence
 from chatload.users import patches
 from chatload.users.conductor import Conductor
+from chatload.users.exposure import open_port_words
 from chatload.users.options import register
 from chatload.users.worker import Crew
 from chatload.webui import page
+from chatload.webui.guard import guard
 from chatload.wire.dialects import SERVERS
 
 SERVER_NAMES = ("auto", *SERVERS)
@@ -57,7 +59,14 @@ def install(planner: Planner, options: Sequence[Option]) -> None:
             print("\n".join(error.lines), file=sys.stderr, flush=True)
             raise SystemExit(2) from error
         _conductors.append(conductor)
+        runner = environment.runner
+        if isinstance(runner, MasterRunner):
+            words = open_port_words(runner.master_bind_host, runner.master_bind_port)
+            if words:
+                conductor.say(f"chatload: {words}")
         if web_ui is not None:
+            for words in guard(web_ui, vars(environment.parsed_options)):
+                conductor.say(f"chatload: {words}")
             page.install(web_ui, environment, conductor, options, SERVER_NAMES)
 
     # Registered at import: quitting listeners fire in reverse, so this one comes after the runner's own.

@@ -31,6 +31,15 @@ def caveats(run: Run, summary: Summary) -> list[str]:
     return found + [one_line(words, 400) for words in noted]
 
 
+def _insecure(run: Run, summary: Summary) -> Iterator[str]:
+    host = str((run.manifest.get("server") or {}).get("host") or "")
+    if (run.manifest.get("plan") or {}).get("insecure") and host.startswith("https:"):
+        yield (
+            "Made with --insecure: the server's TLS certificate was not verified, so nobody knows whose answers "
+            "these are, or who read them on the way."
+        )
+
+
 def _ended_early(run: Run, summary: Summary) -> Iterator[str]:
     ended = run.manifest.get("ended")
     if ended == "running":
@@ -208,6 +217,7 @@ def _no_steady(run: Run, summary: Summary) -> Iterator[str]:
 
 
 DOUBTS: tuple[Callable[[Run, Summary], Iterator[str]], ...] = (
+    _insecure,
     _ended_early,
     _failures,
     _torn_lines,

@@ -19,6 +19,10 @@ from chatload.record.manifest import conditions, write_json
 from chatload.users.options import without_values
 from chatload.users.preflight import Server
 
+INSECURE = (
+    "--insecure: the server's TLS certificate is not verified: whoever sits in between can read and answer"
+)
+
 
 class Books:
     """Opened when a run begins, closed when it ends. A folder that cannot be written is a problem, said and
@@ -62,6 +66,8 @@ class Books:
         self._say(f"chatload: {self.manifest['plan_sentence']}")
         self._say(f"chatload: it is {server.found.words}; spoken to as {server.dialect.name}")
         self._say(f"chatload: run folder {self.folder}")
+        if plan.insecure and plan.host.startswith("https:"):
+            self._say(f"chatload: {INSECURE}")
 
     def refused(self, words: str) -> None:
         """The run never began: a journal that says so, and nothing else."""

@@ -38,6 +38,16 @@ def test_a_good_run_has_none(tmp_path: Path) -> None:
     assert doubts(tmp_path) == []
 
 
+def test_an_unverified_server_is_said_first(tmp_path: Path) -> None:
+    plan = {**manifest_of(GOOD, []).get("plan", {}), "insecure": True}
+    server = {"asked": "vllm", "host": "https://10.0.0.7"}
+    found = doubts(
+        tmp_path / "https", plan=plan, server=server, problems=["a disk was full"], ended="running"
+    )
+    assert found[0].startswith("Made with --insecure: the server's TLS certificate was not verified")
+    assert doubts(tmp_path / "http", plan=plan, server={**server, "host": "http://10.0.0.7"}) == []
+
+
 def test_answers_that_were_to_be_so_long_were_not_cut(tmp_path: Path) -> None:
     plan = {**manifest_of(GOOD, []).get("plan", {}), "answer_tokens": 20}
     assert not any(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import socket
 import ssl
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from conftest import locust
+from conftest import ROOT, locust
 
 pytestmark = pytest.mark.e2e
 
@@ -169,4 +170,15 @@ def test_tls_with_a_certificate_nobody_signed_is_refused(tmp_path: Path) -> None
     ]
     passed = locust(*arguments, "--out", str(tmp_path / "passed"))
     assert passed.returncode == 0, passed.stderr
+    assert "--insecure: the server's TLS certificate is not verified" in passed.stderr
+    words = "Made with --insecure: the server's TLS certificate was not verified"
+    for name in ("report.html", "summary.md"):
+        written = html.unescape((tmp_path / "passed" / name).read_text(encoding="utf-8"))
+        assert words in written, name
+    text = subprocess.run(
+        [sys.executable, "-m", "chatload", "report", str(tmp_path / "passed")],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    ).stdout  # fmt: skip
+    _, _, doubts = text.partition("Doubts")
+    assert " ".join(doubts.split()).startswith(f"- {words}"), "said first"
     assert json.loads((tmp_path / "passed" / "summary.json").read_text())["succeeded"] == 2
