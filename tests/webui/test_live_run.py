@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+import signal
 import socket
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,8 @@ from journals import agree
 
 pytestmark = pytest.mark.e2e
 
+GOOD = (0, 4)
+"""4: a machine that is busy with other things held the generator up, and it says so."""
 SMALL = {"user_count": 6, "spawn_rate": 12, "turns": 3, "think_time": "0.2"}
 
 
@@ -29,7 +33,8 @@ def test_one_run_after_another_each_clean(web: Any, simulator: Callable[..., str
     one = web("--host", simulator("--answer-tokens", "20:5"))
     assert one.post("/swarm", **SMALL)["success"] is True
     first = one.wait_for(is_over)
-    assert (first["ended"], first["exit_code"], first["totals"]["turns"]) == ("done", 0, 18)
+    assert (first["ended"], first["totals"]["turns"]) == ("done", 18)
+    assert first["exit_code"] in GOOD
     agree(first["totals"], one.out)
     assert first["outcome"]["verdict"].startswith("18 of 18 turns good")
     assert {"summary.json", "manifest.json", "journal.jsonl"} <= set(first["files"])
@@ -45,6 +50,23 @@ def test_one_run_after_another_each_clean(web: Any, simulator: Callable[..., str
     assert [(row["part"], row["turns"]) for row in table] == [
         ("chat/turn\u00a01", 6), ("chat/turn\u00a02", 6), ("chat/all", 12),
     ]  # fmt: skip
+
+
+def test_a_generator_that_was_held_up_says_so_once_and_still_counts_right(
+    web: Any, simulator: Callable[..., str]
+) -> None:
+    """Stopped for 60 ms again and again, as on a machine that has no time for it."""
+    one = web("--host", simulator("--answer-tokens", "20:5"))
+    one.post("/swarm", **SMALL)
+    while not is_over(state := one.state()):
+        one.process.send_signal(signal.SIGSTOP)
+        time.sleep(0.06)
+        one.process.send_signal(signal.SIGCONT)
+        time.sleep(0.02)
+    assert (state["ended"], state["exit_code"], state["totals"]["in_doubt"]) == ("done", 4, True)
+    agree(state["totals"], one.out)
+    assert state["outcome"]["doubt"].startswith("NOT TRUSTWORTHY")
+    assert state["outcome"]["verdict"].startswith("18 of 18 turns good")
 
 
 def test_edit_reset_and_stop(web: Any, simulator: Callable[..., str]) -> None:
@@ -122,8 +144,9 @@ def test_autoquit_quits_when_the_run_is_over(
     one = web(
         "--host", host, "--autostart", "--autoquit", "3", "-u", "2", "--turns", "2", "--think-time", "0"
     )
-    assert one.process.wait(timeout=30) == code
-    assert json.loads((one.out / "manifest.json").read_text())["exit_code"] == code
+    ended = one.process.wait(timeout=30)
+    assert ended in (code, 4)
+    assert json.loads((one.out / "manifest.json").read_text())["exit_code"] == ended
 
 
 def test_under_a_base_path_and_no_secret_anywhere(web: Any, simulator: Callable[..., str]) -> None:
