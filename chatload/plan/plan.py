@@ -233,7 +233,9 @@ def _host(reader: Reader) -> str:
         good = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
     except ValueError:
         good = False
-    if not good or parts.query or parts.fragment or parts.username:
+    if "@" in host:
+        reader.wrong("host", host.rpartition("@")[2], "no name or password before it: set CHATLOAD_API_KEY")
+    elif not good or parts.query or parts.fragment:
         reader.wrong("host", host, "must be the server's address such as http://127.0.0.1:8000")
     return host
 

@@ -27,7 +27,9 @@ class Reader:
     mistakes: list[str] = field(default_factory=list)
 
     def wrong(self, name: str, value: object, remedy: str) -> None:
-        self.mistakes.append(f"--{name} {str(value)[:80]!r}: {remedy}")
+        """A mistake, with what was given; pages and logs show it, so never the value of a private option."""
+        private = name in self.options and self.options[name].private
+        self.mistakes.append(f"--{name} {'…' if private else repr(str(value)[:80])}: {remedy}")
 
     def text(self, name: str) -> str:
         option = self.options[name]

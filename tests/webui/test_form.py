@@ -68,3 +68,19 @@ def test_every_mistake_of_a_form_is_told_at_once() -> None:
 def test_a_good_form_and_one_that_locust_judges_itself_pass() -> None:
     assert mistakes({"user_count": "5", "spawn_rate": "1", "turns": "3", "host": ""}, plan_of) == []
     assert mistakes({"user_count": "five", "spawn_rate": "1", "turns": "x"}, plan_of) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "word"),
+    [
+        ({"headers": "Bearer CANARY"}, "--headers …: must be a JSON object"),
+        ({"headers": '{"X-Team": "CANARY\\n"}'}, "--headers …: names and values"),
+        ({"headers": '{"Authorization": "CANARY"}'}, "--headers 'Authorization': secrets do not go"),
+        ({"host": "http://me:CANARY@gpu:8000"}, "--host 'gpu:8000': no name or password"),
+    ],
+)
+def test_a_mistake_never_tells_a_secret(given: dict[str, str], word: str) -> None:
+    """Mistakes are shown on the page and in Locust's log."""
+    (line,) = mistakes({"user_count": "1", "spawn_rate": "1", **given}, plan_of)
+    assert line.startswith(word)
+    assert "CANARY" not in line
