@@ -32,6 +32,7 @@ LABELS = {
     "most": "Users at most",
     "rate": "Users who come in each second",
     "precision": "Precision of the answer",
+    "windows": "Measure what is undecided at most (times)",
     "settle": "Settling before it is measured (s)",
     "measure": "Measuring each level (s)",
     "server": "What the server speaks",

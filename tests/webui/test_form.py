@@ -18,7 +18,7 @@ from chatload.plan import (
     Plan,
     chat_plan,
 )
-from chatload.webui.form import groups, mistakes, tenders
+from chatload.webui.form import LABELS, groups, mistakes, tenders
 
 SERVERS = ("auto", "vllm", "tgi")
 
@@ -34,6 +34,9 @@ def test_every_option_is_a_field_once_but_private_ones_are_none(load: tuple[Opti
     assert by_key["server"].choices == SERVERS
     assert by_key["usage"].choices == ("on", "off")
     assert all(field.label[0].isupper() for field in fields)
+    assert {
+        option.name for option in (*load, *SERVER_OPTIONS, *RUN_OPTIONS) if not option.private
+    } <= LABELS.keys()
 
 
 def test_fields_hold_the_values_as_they_stand() -> None:
