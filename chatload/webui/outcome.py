@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from chatload.report.ladder import ladder
+from chatload.report.layout import plural
 from chatload.report.text import verdict
 from chatload.report.trust import first_words
 from chatload.report.untrusted import one_line
@@ -69,4 +70,4 @@ def _found(capacity: Mapping[str, Any]) -> dict[str, Any]:
 
 def _rung(rung: Mapping[str, Any]) -> str:
     judged = "; ".join(one_line(sentence(one), 200) for one in rung["slo"])
-    return f"{rung['users']:,} users, {rung['turns']:,} turns: {judged}"
+    return f"{plural(rung['users'], 'user')}, {plural(rung['turns'], 'turn')}: {judged}"
