@@ -14,6 +14,7 @@ from chatload.meter.timing import TURN_METRICS
 from chatload.quantiles import METHOD
 from chatload.record.journal import FORMAT, Run
 from chatload.report.distribution import describe, describe_counted, endless
+from chatload.report.freed import freeing
 from chatload.report.judge import verdicts
 from chatload.report.trust import trust_of
 from chatload.report.untrusted import one_line
@@ -40,6 +41,7 @@ def summarise(run: Run) -> dict[str, Any]:
         "failed": dict(Counter(failure_code(turn) for turn in failed).most_common()),
         "interrupted": sum(turn.code == "interrupted" and not turn.ok for turn in run.turns),
         "abandoned": sum(turn.code == "abandoned" for turn in run.turns),
+        "abandonment": freeing(run),
         "users": len({turn.user for turn in run.turns}),
         "conversations": _complete_conversations(run, good),
         "tokens": sum(turn.tokens or 0 for turn in good),

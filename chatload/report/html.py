@@ -59,6 +59,7 @@ PARTS: tuple[Part, ...] = (
     server,
     html_sections.listeners,
     html_sections.failures,
+    html_sections.hang_ups,
     html_details.stalls,
     html_details.samples,
     html_details.manifest,

@@ -10,6 +10,7 @@ from chatload.errors import CODES
 from chatload.record.journal import Run
 from chatload.report.aggregate import failure_code, is_failed
 from chatload.report.caveats import caveats
+from chatload.report.freed import freeing_words
 from chatload.report.ladder import ladder
 from chatload.report.layout import number, plural, seconds, share, statistic
 from chatload.report.levels import levels_section
@@ -228,6 +229,14 @@ def listeners(run: Run, summary: Summary) -> Html | None:
             parts += [tag("h3", f"Slowest good turns by {words}"), table(slowest, left=0)]
         shown = slowest
     return joined(parts)
+
+
+def hang_ups(run: Run, summary: Summary) -> Html | None:
+    """What became of the slots of replies whose users hung up."""
+    found = summary["abandonment"]
+    if found is None:
+        return None
+    return joined([tag("h2", "Hang-ups", id="hang-ups"), tag("p", freeing_words(found))])
 
 
 def failures(run: Run, summary: Summary) -> Html | None:

@@ -23,7 +23,7 @@ def server(run: Run, summary: Summary) -> Html | None:
     if not rows or not run.turns:
         return None
     lines: list[list[object]] = [["", "the server says", "the client saw"], *map(list[object], rows)]
-    note = "From the server’s own /metrics page, read every 2 s. It counts every client’s requests, not ours alone."
+    note = "From the server’s own /metrics page, read now and then. It counts every client’s requests, not ours alone."
     parts = [
         tag("h2", "The server’s own view", id="server"),
         table(lines),

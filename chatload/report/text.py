@@ -11,6 +11,7 @@ from chatload.record.journal import Run
 from chatload.report.aggregate import failure_code, is_failed
 from chatload.report.caveats import LATE_MS, caveats
 from chatload.report.distribution import PERCENTILES
+from chatload.report.freed import freeing_words
 from chatload.report.ladder import ladder
 from chatload.report.layout import indented, number, plural, seconds, section, share, statistic, table
 from chatload.report.levels import levels_section
@@ -224,6 +225,12 @@ def _failures(run: Run, summary: Summary) -> list[str]:
     return ["", "Failures", *lines]
 
 
+def _hang_ups(run: Run, summary: Summary) -> list[str]:
+    """What became of the slots of replies whose users hung up."""
+    found = summary["abandonment"]
+    return [] if found is None else ["", "Hang-ups", *indented(freeing_words(found))]
+
+
 PARTS: tuple[Callable[[Run, Summary], list[str]], ...] = (
     _doubts,
     _turns,
@@ -235,6 +242,7 @@ PARTS: tuple[Callable[[Run, Summary], list[str]], ...] = (
     levels_section,
     _stalls,
     _failures,
+    _hang_ups,
     slowest_turns,
     sample_reply,
 )

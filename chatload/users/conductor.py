@@ -25,7 +25,6 @@ from chatload.turn import Turn
 from chatload.users.audience import Audience
 from chatload.users.books import Books, certificate_of
 from chatload.users.capacity import Director, Judge
-from chatload.users.connection import Address
 from chatload.users.fleet import Fleet
 from chatload.users.limits import allow_climbers, allow_connections
 from chatload.users.options import values_of
@@ -33,7 +32,7 @@ from chatload.users.patches import OneRamp, Ramping
 from chatload.users.preflight import Server, Unfit, preflight
 from chatload.users.progress import Progress
 from chatload.users.roll import Roll
-from chatload.users.server_metrics import ServerMetrics
+from chatload.users.server_metrics import metrics_of
 from chatload.users.session import Session, Start, session_of, set_session
 
 LOCAL_LEAD_S, WORKERS_LEAD_S = 0.1, 1.0
@@ -168,7 +167,7 @@ class Conductor:
                 self._environment, plan, self._start, "local", lambda _, line, turn: self._on_line(line, turn)
             )
             set_session(self._environment, session)
-        self._metrics = ServerMetrics(Address(plan.host, plan.insecure), self._note)
+        self._metrics = metrics_of(plan, self._note)
         self._helpers = [gevent.spawn(self._watch)]
         if isinstance(plan.load, CapacityLoad):
             say = lambda words: self.say(f"chatload: {words}")  # noqa: E731 - one place, one line

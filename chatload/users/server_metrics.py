@@ -13,10 +13,13 @@ from typing import Any
 import gevent
 
 from chatload.clock import now_ns
+from chatload.plan import ChatLoad, Plan
 from chatload.users.connection import Address
 from chatload.users.preflight import ask
 
 EVERY_S = 2.0
+OFTEN_S = 0.5
+"""Where users hang up: how soon their slots are free is known as closely as the page is read (report/freed.py)."""
 LIMIT_S = 1.5
 LAST_S = 0.5
 PATH = "/metrics"
@@ -79,8 +82,10 @@ def read_page(page: bytes) -> dict[str, float]:
 class ServerMetrics:
     """Reads the server's page from the start of a run to its end; `emit` takes each line."""
 
-    def __init__(self, address: Address, emit: Callable[[dict[str, Any]], None]) -> None:
-        self._address, self._emit = address, emit
+    def __init__(
+        self, address: Address, emit: Callable[[dict[str, Any]], None], every_s: float = EVERY_S
+    ) -> None:
+        self._address, self._emit, self._every_s = address, emit, every_s
         self._found = False
         self._greenlet = gevent.spawn(self._read_on)
 
@@ -92,7 +97,7 @@ class ServerMetrics:
 
     def _read_on(self) -> None:
         while self._read(LIMIT_S) or self._found:
-            gevent.sleep(EVERY_S)
+            gevent.sleep(self._every_s)
 
     def _read(self, limit_s: float) -> bool:
         """Read the page and tell it; False if there was none. A server too busy to answer is asked again."""
@@ -105,6 +110,12 @@ class ServerMetrics:
                 self._emit(line)
                 return True
         return False
+
+
+def metrics_of(plan: Plan, emit: Callable[[dict[str, Any]], None]) -> ServerMetrics:
+    """Begin to read the page of the plan's server."""
+    often = isinstance(plan.load, ChatLoad) and plan.load.abandon_share > 0
+    return ServerMetrics(Address(plan.host, plan.insecure), emit, OFTEN_S if often else EVERY_S)
 
 
 def line_of(answer: tuple[int, bytes] | None, at_ns: int, asked_ns: int) -> dict[str, Any] | None:
