@@ -7,7 +7,7 @@ All instants are ns of one monotonic clock (`chatload.clock.now_ns`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -67,6 +67,24 @@ class Delta(NamedTuple):
     def has_text(self) -> bool:
         """True when the event brought something a reader can see: content, reasoning or tool call."""
         return bool(self.text or self.reasoning or self.tool_text)
+
+
+class TextDeltas(NamedTuple):
+    """Deltas that brought a text each and nothing else, one a read: `texts[i]` came with read `read + i`."""
+
+    read: int
+    texts: Sequence[str]
+    reasoning: bool
+    reply_id: str | None
+
+    def deltas(self) -> list[Delta]:
+        """They one by one."""
+        if self.reasoning:
+            return [
+                Delta(self.read + i, reasoning=text, reply_id=self.reply_id)
+                for i, text in enumerate(self.texts)
+            ]
+        return [Delta(self.read + i, text, reply_id=self.reply_id) for i, text in enumerate(self.texts)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,9 +22,10 @@ from chatload.record.jtl import csv_lines, samples, xml_lines
 from chatload.report.aggregate import summarise
 from chatload.report.text import report_text
 from chatload.slo import read_objectives
-from chatload.turn import Delta, Message, TurnRequest
+from chatload.turn import Delta, Message, TextDeltas, TurnRequest
 from chatload.wire.chunked import whole_chunks
 from chatload.wire.dialects import DIALECTS, PROBE_PATHS, SERVERS, recognise, speaks
+from chatload.wire.reads import Reads
 
 REQUEST = TurnRequest(messages=(Message("user", "Once a upon time,"),), model="m")
 SERVER_NAMES = ("auto", *SERVERS)
@@ -37,11 +38,12 @@ def _file(name: str, data: bytes) -> Path:
     return path
 
 
-def _heard(dialect: str, reads: list[bytes]) -> tuple[list[Delta], str | None]:
+def _heard(dialect: str, reads: Iterable[bytes]) -> tuple[list[Delta], str | None]:
     deltas: list[Delta] = []
     try:
         for delta in DIALECTS[dialect].deltas(reads, REQUEST):
-            deltas.append(delta._replace(read=0))  # noqa: PERF401 - what came before a failure must stay
+            several = delta.deltas() if isinstance(delta, TextDeltas) else [delta]
+            deltas.extend(each._replace(read=0) for each in several)
     except ChatloadError as error:
         return deltas, str(error)
     return deltas, None
@@ -52,6 +54,8 @@ def _wire(dialect: str, data: bytes) -> None:
     at = zlib.crc32(data) % (len(data) + 1)
     whole, cut = _heard(dialect, [data]), _heard(dialect, [data[:at], data[at:]])
     assert whole == cut, f"cut at {at}: {whole} != {cut}"
+    at_once = _heard(dialect, Reads([data.splitlines(keepends=True)]))  # nothing has to be waited for
+    assert whole == at_once, f"all lines here at once: {whole} != {at_once}"
     for delta in whole[0]:
         delta.text.encode()
         assert delta.tokens is None or delta.tokens >= 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chatload.meter.tokens import Seen, first_event_tokens_of, tail_tokens_of, tokens_of
-from chatload.turn import Delta, TurnRequest, Usage
+from chatload.turn import Delta, TextDeltas, TurnRequest, Usage
 
 
 class ReplyMeter:
@@ -40,8 +40,11 @@ class ReplyMeter:
         self._characters_first = 0
         self._answer: list[str] = []
 
-    def add(self, delta: Delta) -> None:
-        """Take one delta in. Deltas come in the order of their events."""
+    def add(self, delta: Delta | TextDeltas) -> None:
+        """Take one delta in, or a row of them. Deltas come in the order of their events."""
+        if isinstance(delta, TextDeltas):
+            self._add_row(delta)
+            return
         at_ns = self._stamps[delta.read]
         if self.first_event_ns is None:
             self.first_event_ns = at_ns
@@ -58,6 +61,29 @@ class ReplyMeter:
             self._add_tokens(delta, at_ns)
         if delta.read == self.first_read:
             self.shares_first_stamp += 1
+
+    def _add_row(self, row: TextDeltas) -> None:
+        """What `add` does with each of them."""
+        first_ns = self.first_token_ns
+        answering = row.reasoning or self.first_answer_ns is not None
+        if first_ns is None or self.last_token_ns is None or not answering:
+            for delta in row.deltas():
+                self.add(delta)
+            return
+        count = len(row.texts)
+        stamps = self._stamps[row.read : row.read + count]
+        offset_us, gaps_us = self._last_offset_us, self._gaps_us
+        for at_ns in stamps:
+            before_us, offset_us = offset_us, (at_ns - first_ns + 500) // 1000
+            gaps_us.append(offset_us - before_us)
+        self._last_offset_us = offset_us
+        self.last_token_ns = stamps[-1]
+        self._last_read = row.read + count - 1
+        self.events += count
+        self._all_counted = False
+        self._characters += sum(map(len, row.texts))
+        if not row.reasoning:
+            self._answer.extend(row.texts)
 
     def _add_text(self, delta: Delta, at_ns: int) -> None:
         text = delta.text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
+from operator import attrgetter
 from typing import Any
 
 from chatload.turn import Turn
@@ -28,14 +29,16 @@ _ALWAYS = _REQUIRED | {
     "reply_id", "sent_ns", "first_byte_ns", "first_token_ns", "last_token_ns", "tokens", "token_source", "ok", "code",
 }  # fmt: skip
 
+_WRITTEN = [(f.name, f.default, f.name in _ALWAYS) for f in _FIELDS]
+_values = attrgetter(*(f.name for f in _FIELDS))
+
 
 def to_line(turn: Turn) -> dict[str, Any]:
     """The turn as a JSON object; fields that hold their default are left out, the promised ones never."""
     line: dict[str, Any] = {"kind": "turn"}
-    for f in _FIELDS:
-        value = getattr(turn, f.name)
-        if f.name in _ALWAYS or value != f.default:
-            line[f.name] = value
+    for (name, default, always), value in zip(_WRITTEN, _values(turn), strict=True):
+        if always or value != default:
+            line[name] = value
     return line
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 import gevent
@@ -192,20 +191,21 @@ class ChatClient:
                 raise TurnError("truncated", f"sending failed: {error.strerror or error}") from error
             sent_ns = progress.sent_ns or now_ns()
             stream.on_wake = _Deadlines(stream, meter, target.timeouts, sent_ns).check
-            stream.eager = asked.hang_up_after > 0
+            if asked.hang_up_after:
+                stream.wake_at_reads = 1
             self._decode(stream, meter, asked)
         finally:
             target.reader.release(stream)
             stream.forget()
 
     def _decode(self, stream: ReplyStream, meter: ReplyMeter, asked: Asked) -> None:
-        reads = stream.body_reads()
-        first = next(reads, b"")
+        reads = stream.reads
+        reads.wait()
         if not 200 <= stream.status < 300:
-            raise _refusal(stream, first, reads)
+            raise _refusal(stream)
         request = asked.request
         most_events = ENDLESS_FACTOR * (request.max_tokens or ENDLESS_TOKENS)
-        for delta in self._target.dialect.deltas(chain((first,) if first else (), reads), request):
+        for delta in self._target.dialect.deltas(reads, request):
             meter.add(delta)
             if meter.events > most_events:
                 raise TurnError(
@@ -299,10 +299,10 @@ def retry_after_s(header: str) -> float:
         return 1.0
 
 
-def _refusal(stream: ReplyStream, first: bytes, reads: Any) -> TurnError:
+def _refusal(stream: ReplyStream) -> TurnError:
     """The failure of a reply that is not 2xx, with the server's words."""
-    body = bytearray(first)
-    for data in reads:
+    body = bytearray()
+    for data in stream.reads:
         body += data
         if len(body) > ERROR_BODY_BYTES:
             break

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import replace
 
 from chatload.turn import Turn
@@ -82,11 +83,14 @@ class Looks:
 
 
 class Doubt:
-    """Marks turns, and counts for the health line what went wrong since the last one."""
+    """Marks turns, and counts for the health line what went wrong since the last one.
 
-    def __init__(self, period_s: float) -> None:
+    `steps` are the spells (from, until) in which the wall clock was set, and may grow.
+    """
+
+    def __init__(self, period_s: float, steps: Sequence[tuple[int, int]] = ()) -> None:
         self.looks = Looks(period_s)
-        self.steps: list[tuple[int, int]] = []
+        self.steps = steps
         self._late_sends = self._coalesced = self._spoiled = self._missed_before = 0
 
     def judged(self, turn: Turn, events_in_first_read: int, now: int) -> Turn:

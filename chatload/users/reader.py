@@ -9,34 +9,39 @@ from __future__ import annotations
 
 import select
 import socket
-import struct
 import sys
 from typing import Any
 
 import gevent
 from gevent.monkey import get_original
 
-from chatload.clock import now_ns, wall_offset_ns
+from chatload.clock import now_ns
 from chatload.errors import TurnError
 from chatload.turn import Turn
 from chatload.users.connection import SO_TIMESTAMPNS, Connection
 from chatload.users.doubt import Doubt
-from chatload.users.stream import ReplyStream
+from chatload.users.stream import (
+    EVENT_AND_CHUNK_END,
+    LARGEST_READ_BYTES,
+    READ_BYTES,
+    TIMESPEC,
+    Ancillary,
+    ReplyStream,
+)
+from chatload.users.wall_offset import WallOffset
 
 BEAT_S = 0.005
 """How often a reader without a tick notes that the hub still runs."""
-_TIMESPEC = struct.Struct("qq").unpack_from
-_READ_BYTES = 8192
-"""More is read at once when there is more. A larger buffer for each read leaves larger holes in the heap."""
 _READS_AT_ONCE = 128
 
 
 class Reader:
     """Drains all open streams, on a tick or on readiness.
 
-    With a tick (`tick_s` > 0) one epoll is drained every `tick_s`: cheapest, and as true as ever, because
-    kernel stamps do not care when a read happens. Without kernel stamps, or with `tick_s` 0, each read
-    happens as soon as the hub sees it. A tick may delay the *end* of a turn by up to `tick_s`.
+    Streams with kernel stamps sit in one epoll, which is drained every `tick_s`, or with `tick_s` 0 as soon as
+    the hub sees that one of them has something: as true as each other, because kernel stamps do not care when
+    a read happens, but a tick is cheaper and may delay the *end* of a turn by up to `tick_s`. Without kernel
+    stamps the hub watches each stream by itself.
     """
 
     def __init__(self, *, kernel_stamps: bool, tick_s: float) -> None:
@@ -45,16 +50,17 @@ class Reader:
         self._hub = gevent.get_hub()
         self._streams: dict[int, ReplyStream] = {}
         self._watchers: dict[int, Any] = {}
-        self._offset_ns = wall_offset_ns()
-        self._offset_at_ns = now_ns()
-        self.doubt = Doubt(self.tick_s or BEAT_S)
+        self._offset = WallOffset()
+        self.doubt = Doubt(self.tick_s or BEAT_S, self._offset.steps)
         self._sweeper: gevent.Greenlet | None = None
+        self._ready: Any = None
         if self.kernel_stamps:
             # Stamping is switched on system-wide by the first socket that asks for it: keep one that asks.
             self._keeper = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             self._keeper.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-        if self.tick_s:
             self._epoll = get_original("select", "epoll")()
+            if not self.tick_s:
+                self._ready = self._hub.loop.io(self._epoll.fileno(), 1)
         self._timer = self._hub.loop.timer(self.tick_s or BEAT_S, self.tick_s or BEAT_S)
 
     @property
@@ -65,16 +71,15 @@ class Reader:
     @property
     def wall_offset_ns(self) -> int:
         """CLOCK_REALTIME − our clock, at most a second old."""
-        return self._offset_ns
+        return self._offset.ns
 
     def watch(self, connection: Connection) -> ReplyStream:
         """Begin to read a reply on `connection`; call before the request is sent."""
-        stream = ReplyStream(connection)
-        if self.kernel_stamps and not connection.tls:
-            stream.receive = connection.raw.recvmsg
+        stream = ReplyStream(connection, self._offset)
         fd = connection.fileno()
         self._streams[fd] = stream
-        if self.tick_s and not connection.tls:
+        if self.kernel_stamps and not connection.tls:
+            stream.receive = connection.raw.recvmsg
             self._epoll.register(fd, select.EPOLLIN)
         else:
             watcher = self._hub.loop.io(fd, 1)
@@ -83,6 +88,8 @@ class Reader:
         if not self._timer.active:
             self.doubt.looks.begin(now_ns())
             self._timer.start(self._on_tick if self.tick_s else self._on_beat)
+            if self._ready is not None:
+                self._ready.start(self._drain)
         if self._sweeper is None:
             self._sweeper = gevent.spawn(self._sweep)
         return stream
@@ -101,6 +108,8 @@ class Reader:
             self._epoll.unregister(fd)
         if not self._streams:
             self._timer.stop()
+            if self._ready is not None:
+                self._ready.stop()
 
     def close(self) -> None:
         """Stop reading for good."""
@@ -110,18 +119,21 @@ class Reader:
             self._sweeper.kill(block=False)
         self._timer.stop()
         self._timer.close()
-        if self.tick_s:
-            self._epoll.close()
+        if self._ready is not None:
+            self._ready.stop()
+            self._ready.close()
         if self.kernel_stamps:
+            self._epoll.close()
             self._keeper.close()
+
+    def judged(self, turn: Turn, events_in_first_read: int) -> Turn:
+        """The turn with the marks of what we may have spoiled in it."""
+        self._offset.check()
+        return self.doubt.judged(turn, events_in_first_read, now_ns())
 
     def _on_tick(self) -> None:
         self.doubt.looks.look(now_ns())
-        streams = self._streams
-        for fd, _ in self._epoll.poll(0, 4096):
-            stream = streams.get(fd)
-            if stream is not None and self._read_once(stream):
-                self._read(stream)
+        self._drain()
         self.doubt.looks.looked(now_ns())
 
     def _on_beat(self) -> None:
@@ -130,50 +142,69 @@ class Reader:
         self.doubt.looks.look(now)
         self.doubt.looks.looked(now + self.doubt.looks.period_ns)
 
-    def judged(self, turn: Turn, events_in_first_read: int) -> Turn:
-        """The turn with the marks of what we may have spoiled in it."""
-        now = now_ns()
-        self._track_offset(now)
-        return self.doubt.judged(turn, events_in_first_read, now)
+    def _drain(self) -> None:
+        """One read of each stream that has something. This loop is what a token costs: it lays reads by
+        where it can, since framing many at once costs a third of framing each as it comes."""
+        streams, offset_ns = self._streams, self._offset.ns
+        for fd, _ in self._epoll.poll(0, 4096):
+            stream = streams.get(fd)
+            if stream is None or stream.receive is None:
+                continue
+            try:
+                data, ancillary, _, _ = stream.receive(stream.read_bytes, 64)
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                self._broke(stream, error)
+                continue
+            if stream.between_chunks and ancillary and data.endswith(EVENT_AND_CHUNK_END):
+                seconds, nanoseconds = TIMESPEC(ancillary[0][2])
+                stream.laid_ns.append(seconds * 1_000_000_000 + nanoseconds - offset_ns)
+                laid = stream.laid
+                laid.append(data)
+                if len(laid) >= stream.wake_at_reads:
+                    stream.wake()
+            elif self._take(stream, *self._rest(stream, data, ancillary)):
+                self._read(stream)
+
+    def _rest(self, stream: ReplyStream, data: bytes, ancillary: Ancillary) -> tuple[bytes, int]:
+        """A read and its stamp; one that filled its small buffer is read on, so that chunks stay whole."""
+        at_ns = stream.stamped(data, ancillary)
+        if len(data) != READ_BYTES or stream.receive is None:
+            return data, at_ns
+        try:
+            more, ancillary, _, _ = stream.receive(LARGEST_READ_BYTES, 64)
+        except OSError:  # nothing more, or an error that the next read will meet again
+            return data, at_ns
+        return (data + more, stream.stamped(more, ancillary)) if more else (data, at_ns)
 
     def _read(self, stream: ReplyStream) -> None:
         """Read what one stream has, but not for long: others wait."""
         for _ in range(_READS_AT_ONCE):
-            if not self._read_once(stream):
+            try:
+                if stream.receive is not None:
+                    data, ancillary, _, _ = stream.receive(LARGEST_READ_BYTES, 64)
+                else:
+                    data, ancillary = stream.connection.read_now(LARGEST_READ_BYTES), []
+            except BlockingIOError:
+                return
+            except OSError as error:
+                self._broke(stream, error)
+                return
+            if not self._take(stream, data, stream.stamped(data, ancillary)):
                 return
 
-    def _read_once(self, stream: ReplyStream) -> bool:
-        """One read of one stream, stamped at once; True when there is more."""
-        receive = stream.receive
-        try:
-            if receive is not None:
-                data, ancillary, _, _ = receive(_READ_BYTES, 64)
-                if ancillary:
-                    seconds, nanoseconds = _TIMESPEC(ancillary[0][2])
-                    at_ns = seconds * 1_000_000_000 + nanoseconds - self._offset_ns
-                else:
-                    at_ns = now_ns()
-                    stream.unstamped += bool(data)
-            else:
-                data = stream.connection.read_now(_READ_BYTES)
-                at_ns = now_ns()
-                stream.unstamped += bool(data)
-        except BlockingIOError:
-            return False
-        except OSError as error:
-            self._stop(stream)
-            stream.fail(TurnError("truncated", f"{_words(error)} after {stream.bytes} body bytes"))
-            return False
-        if data:
-            stream.raw_reads += 1
+    def _take(self, stream: ReplyStream, data: bytes, at_ns: int) -> bool:
+        """Give a read to its stream; True when there is more to read at once."""
         if not stream.feed(data, at_ns) or not data:
-            self._stop(stream)
+            self.release(stream)  # the descriptor must not fire again before the user's greenlet runs
             return False
-        return len(data) == _READ_BYTES or (receive is None and stream.connection.pending())
+        return len(data) >= LARGEST_READ_BYTES or (stream.connection.tls and stream.connection.pending())
 
-    def _stop(self, stream: ReplyStream) -> None:
-        # From the hub: the fd must not fire again before the user's greenlet runs.
+    def _broke(self, stream: ReplyStream, error: OSError) -> None:
         self.release(stream)
+        stream.settle()
+        stream.fail(TurnError("truncated", f"{_words(error)} after {stream.bytes} body bytes"))
 
     def _sweep(self) -> None:
         """Wake streams whose next deadline is over; take the clock offset anew each second."""
@@ -183,16 +214,7 @@ class Reader:
             for stream in list(self._streams.values()):
                 if stream.check_ns and now >= stream.check_ns:
                     stream.wake()
-            if now - self._offset_at_ns > 1_000_000_000:
-                self._track_offset(now)
-
-    def _track_offset(self, now: int) -> None:
-        offset = wall_offset_ns()
-        # Slew is at most 0.5 ms/s; more than 1 ms in a second is a step of the wall clock, if seen twice.
-        allowed = 1_000_000 + (now - self._offset_at_ns) // 1000
-        if abs(offset - self._offset_ns) > allowed and abs(wall_offset_ns() - self._offset_ns) > allowed:
-            self.doubt.steps.append((self._offset_at_ns, now))
-        self._offset_ns, self._offset_at_ns = offset, now
+            self._offset.check()
 
 
 def _words(error: OSError) -> str:

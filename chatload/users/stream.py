@@ -6,21 +6,32 @@ The user's greenlet is woken when its message is complete, when much is parked, 
 
 from __future__ import annotations
 
+import struct
 from array import array
-from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import gevent.event
 from geventhttpclient.response import HTTPParseError, HTTPResponse
 
+from chatload.clock import now_ns
 from chatload.errors import TurnError
 from chatload.users.connection import Connection
+from chatload.users.wall_offset import WallOffset
 from chatload.wire.chunked import whole_chunks
+from chatload.wire.reads import Reads
 
 WAKE_AT_BYTES = 8 * 1024
-"""Parked bytes at which the user's greenlet is woken to decode: bounds the memory of a long answer."""
+WAKE_AT_READS = 40
+"""Parked bytes and reads at which the user's greenlet is woken to decode: bounds the memory of a long answer."""
 LARGEST_REPLY_BYTES = 256 * 1024 * 1024
+READ_BYTES, LARGEST_READ_BYTES = 447, 8192
+"""A read of short events, and any other. 447 bytes are the most that Python allots without the C library."""
+EVENT_AND_CHUNK_END = b"\n\n\r\n"
+TIMESPEC = struct.Struct("qq").unpack_from
+
+Ancillary = list[tuple[int, int, bytes]]
+"""What recvmsg gives beside the data: here the kernel's stamp (a timespec of CLOCK_REALTIME), or nothing."""
 
 
 def _nothing() -> None:
@@ -39,14 +50,20 @@ class Message(HTTPResponse):
 
 
 class ReplyStream:
-    """One reply while it comes in: the reads of its body, and a stamp for each of them.
+    """One reply while it comes in: the reads of its body (`reads`), and a stamp for each of them.
 
-    `stamps[i]` is the instant (ns) of body read i, and stays; the bytes go to whoever asks `body_reads`.
+    `stamps[i]` is the instant (ns) of body read i, and stays; the bytes go to whoever takes them from `reads`.
+    `between_chunks` tells that what is received may be laid by, to be framed later, many at a time.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, offset: WallOffset) -> None:
         self.connection = connection
-        self.receive: Callable[[int, int], tuple[bytes, list[Any], int, Any]] | None = None
+        self.receive: Callable[[int, int], tuple[bytes, Ancillary, int, Any]] | None = None
+        self.read_bytes = LARGEST_READ_BYTES
+        self.laid: list[bytes] = []
+        self.laid_ns = array("q")
+        self.between_chunks = False
+        self.reads = Reads(self._batches())
         self.stamps = array("q")
         self.headers_ns: int | None = None
         self.ended_ns = 0
@@ -56,11 +73,11 @@ class ReplyStream:
         self.problem: TurnError | None = None
         self.complete = False
         self.check_ns = 0
-        self.eager = False  # True: wake the user's greenlet at every read
+        self.wake_at_reads = WAKE_AT_READS  # 1: the user's greenlet gets read by read
         self.on_wake: Callable[[], None] = _nothing
+        self._offset = offset
         self._message = Message()
-        self._between_chunks = False
-        self._parked: deque[bytes] = deque()
+        self._parked: list[bytes] = []
         self._parked_bytes = 0
         self._woken = gevent.event.Event()
 
@@ -86,13 +103,13 @@ class ReplyStream:
             return "kernel"
         return "user" if self.unstamped == self.raw_reads else "mixed"
 
-    def body_reads(self) -> Iterator[bytes]:
-        """The body, read by read, without HTTP framing; waits for more. Raises TurnError if it breaks."""
+    def _batches(self) -> Iterator[list[bytes]]:
+        """The body, as many reads at a time as there are; waits for more. Raises TurnError if it breaks."""
         while True:
+            self.settle()
             while self._parked:
-                data = self._parked.popleft()
-                self._parked_bytes -= len(data)
-                yield data
+                batch, self._parked, self._parked_bytes = self._parked, [], 0
+                yield from ([piece] for piece in batch) if self.wake_at_reads == 1 else (batch,)
             if self.problem is not None:
                 raise self.problem
             if self.complete:
@@ -105,21 +122,45 @@ class ReplyStream:
         """Let the user's greenlet look: something to decode, or a deadline."""
         self._woken.set()
 
+    def settle(self) -> None:
+        """Frame what was laid by, which is cheapest for many reads at once."""
+        if not self.laid:
+            return
+        laid, laid_ns, self.laid, self.laid_ns = self.laid, self.laid_ns, [], array("q")
+        self.raw_reads += len(laid)
+        self.read_bytes = READ_BYTES if max(map(len, laid)) < READ_BYTES else LARGEST_READ_BYTES
+        for data, at_ns in zip(laid, laid_ns, strict=True):
+            self._feed(data, at_ns)
+
+    def stamped(self, data: bytes, ancillary: Ancillary) -> int:
+        """The instant of a read: the kernel's arrival time of its bytes, else now."""
+        self.raw_reads += bool(data)
+        if ancillary:
+            seconds, nanoseconds = TIMESPEC(ancillary[0][2])
+            return int(seconds * 1_000_000_000 + nanoseconds - self._offset.ns)
+        self.unstamped += bool(data)
+        return now_ns()
+
     def feed(self, data: bytes, at_ns: int) -> bool:
         """Take one socket read in; empty data means the server closed. False when nothing more is to be read."""
-        if self._between_chunks:
-            body = whole_chunks(data)
-            if body is not None:
-                self._park(body, at_ns)
-                return self.problem is None
-            self._between_chunks = False
-        self._parse(data, at_ns)
+        self.settle()
+        self._feed(data, at_ns)
         return not self.complete and self.problem is None
+
+    def _feed(self, data: bytes, at_ns: int) -> None:
+        body = whole_chunks(data) if self.between_chunks else None
+        if body is None:
+            self.between_chunks = False
+            self._parse(data, at_ns)
+        else:
+            self._park(body, at_ns)
 
     def forget(self) -> None:
         """Drop what points back at us: a cycle would keep the whole reply until the next full collection."""
+        self.settle()
         self.on_wake = _nothing
         self.receive = None
+        self.reads = Reads(())
 
     def _parse(self, data: bytes, at_ns: int) -> None:
         message = self._message
@@ -131,7 +172,8 @@ class ReplyStream:
         if self.headers_ns is None and message.headers_complete and message.get_code() >= 200:
             self.headers_ns = at_ns
             chunked = self.header("transfer-encoding").lower() == "chunked"
-            self._between_chunks = chunked and data.endswith(b"\r\n\r\n") and not message.pieces
+            _, end, rest = data.partition(b"\r\n\r\n")
+            self.between_chunks = chunked and bool(end) and (not rest or whole_chunks(rest) is not None)
         if message.pieces:
             body = b"".join(message.pieces) if len(message.pieces) > 1 else message.pieces[0]
             message.pieces = []
@@ -149,9 +191,9 @@ class ReplyStream:
         self.bytes += size
         self._parked.append(body)
         self._parked_bytes += size
-        if self.eager or self._parked_bytes >= WAKE_AT_BYTES:
-            if self.bytes > LARGEST_REPLY_BYTES:
-                self.fail(TurnError("bad_wire", f"reply of more than {LARGEST_REPLY_BYTES} bytes"))
+        if self.bytes > LARGEST_REPLY_BYTES:
+            self.fail(TurnError("bad_wire", f"reply of more than {LARGEST_REPLY_BYTES} bytes"))
+        elif self._parked_bytes >= WAKE_AT_BYTES or len(self._parked) >= self.wake_at_reads:
             self._woken.set()
 
     def _fail_parse(self, data: bytes, error: HTTPParseError) -> None:

@@ -1,8 +1,9 @@
 """The dialects there are, the names users may type for them, and how a server is recognised.
 
 A dialect is two functions. `body(request) -> bytes` writes a turn down as the JSON body of a POST to `path`.
-`deltas(reads, request) -> Iterator[Delta]` reads the reply: `reads` are the pieces of the HTTP body without
-chunking, pulled lazily, so a delta is handed out before the next read is asked for. It raises WireError for
+`deltas(reads, request)` reads the reply: `reads` are the pieces of the HTTP body without chunking, pulled
+lazily, so a delta is handed out before the next read is asked for; several that are all text, and in reads
+that are here already, may come as one TextDeltas. It raises WireError for
 bytes that do not fit, ServerError for an error event, TurnError "truncated" for a body that ends inside an
 event. It never decides success: no exception and a `finish` seen and a complete HTTP message is the caller's
 sum. There is no clock in it; `Delta.read` says which read to take the stamp of.
@@ -15,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from chatload.turn import Delta, TurnRequest
+from chatload.turn import Delta, TextDeltas, TurnRequest
 from chatload.wire import openai, tgi, vllm_generate
 from chatload.wire.recognise import PROBE_PATHS, Found, recognise, speaks
 
@@ -29,7 +30,7 @@ class Dialect:
     name: str
     path: str
     body: Callable[[TurnRequest], bytes]
-    deltas: Callable[[Iterable[bytes], TurnRequest], Iterator[Delta]]
+    deltas: Callable[[Iterable[bytes], TurnRequest], Iterator[Delta | TextDeltas]]
     one_token_per_event: bool = False
 
 

@@ -14,6 +14,7 @@ from typing import NamedTuple
 from sseclient import SSEClient
 
 from chatload.errors import TurnError, WireError
+from chatload.wire.reads import Reads, reads_of
 
 MAX_EVENT_BYTES = 16 * 1024 * 1024
 MAX_EVENT_LINES = 1000
@@ -28,9 +29,6 @@ class Event(NamedTuple):
     data: str
 
 
-_event = Event._make  # half the time of Event(read, data)
-
-
 class Frame(NamedTuple):
     """One NUL-ended frame: the index of the read that completed it, and its bytes without the NUL."""
 
@@ -43,29 +41,26 @@ def sse_events(reads: Iterable[bytes]) -> Iterator[Event]:
 
     A body that ends in the middle of an event raises TurnError "truncated" after the last whole event.
     """
-    source = _WholeEvents(reads)
+    source = _WholeEvents(reads_of(reads))
     groups = iter(source)
     for group in groups:
-        if group.startswith(b"data: ") and group.count(b"\n") == 2:  # one event of one line: the usual case
-            try:
-                data = group[6:-2].decode()
-            except UnicodeDecodeError:
-                pass
-            else:
-                yield _event((source.read, data))
-                continue
         plain = _plain_data(group)
         if plain is None:
+            source.reads.between = False
             yield from _by_sseclient(source, chain((group,), groups))
             break
-        for data in plain:
+        *others, last = plain
+        for data in others:
             yield Event(source.read, data)
+        source.reads.between = not source.holds
+        yield Event(source.read, last)
+        source.reads.between = False
     source.refuse_tail()
 
 
 def sse_events_by_sseclient(reads: Iterable[bytes]) -> Iterator[Event]:
     """`sse_events` without its short cut: what sseclient-py alone makes of the same reads."""
-    source = _WholeEvents(reads)
+    source = _WholeEvents(reads_of(reads))
     yield from _by_sseclient(source, iter(source))
     source.refuse_tail()
 
@@ -120,20 +115,21 @@ class _WholeEvents:
     """Iterates over pieces that hold whole events only, line ends made LF; keeps what is not whole yet.
 
     sseclient-py dispatches whatever it has when its input ends, so the unfinished rest must never
-    reach it. `read` is the index of the read pulled last.
+    reach it. `read` is the index of the read pulled last; `holds` tells of a rest.
     """
 
-    def __init__(self, reads: Iterable[bytes]) -> None:
+    def __init__(self, reads: Reads) -> None:
+        self.reads = reads
         self.read = -1
-        self._reads = reads
+        self.holds = False
         self._held: list[bytes] = []
         self._any = False
 
     def __iter__(self) -> Iterator[bytes]:
         size = lines = 0
         after_cr = False
-        for index, piece in self._without_bom():
-            self.read = index
+        for piece in self._without_bom():
+            self.read = self.reads.taken - 1
             if after_cr and piece:
                 piece = piece.removeprefix(b"\n")  # the other half of a CRLF; the CR ended the line
                 after_cr = False
@@ -142,8 +138,10 @@ class _WholeEvents:
                 piece = piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
             if not size and piece.endswith(b"\n\n"):  # the usual case: whole events, nothing held
                 self._any = True
+                self.holds = after_cr
                 yield piece
                 continue
+            self.holds = True
             self._held.append(piece)
             size += len(piece)
             if b"\n" in piece:  # a piece without a line end completes nothing: joining it could wait
@@ -151,6 +149,7 @@ class _WholeEvents:
                 end = text.rfind(b"\n\n") + 2
                 if end > 1:
                     self._any = True
+                    self.holds = after_cr or end < len(text)
                     yield text[:end]
                     text = text[end:]
                 self._held, size = [text], len(text)
@@ -158,15 +157,15 @@ class _WholeEvents:
             if size > MAX_EVENT_BYTES or lines > MAX_EVENT_LINES:
                 raise WireError(f"an event of {size} bytes and {lines} lines without an end", self._tail())
 
-    def _without_bom(self) -> Iterator[tuple[int, bytes]]:
-        """The reads with their indices; a BOM at the start, which may come in pieces, is left out."""
-        numbered = enumerate(self._reads)
+    def _without_bom(self) -> Iterator[bytes]:
+        """The reads; a BOM at the start, which may come in pieces, is left out."""
         start = b""
-        for self.read, piece in numbered:
+        for piece in self.reads:
+            self.read = self.reads.taken - 1
             start += piece
             if len(start) >= len(_BOM) or not _BOM.startswith(start):
-                return chain(((self.read, start.removeprefix(_BOM)),), numbered)
-        return iter(((self.read, start),) if start else ())
+                return chain((start.removeprefix(_BOM),), self.reads)
+        return iter((start,) if start else ())
 
     def _tail(self) -> bytes:
         return b"".join(self._held)

@@ -13,10 +13,11 @@ from typing import Any
 import orjson
 
 from chatload.errors import WireError
-from chatload.turn import Delta, TurnRequest, Usage
+from chatload.turn import Delta, TextDeltas, TurnRequest, Usage
 from chatload.wire.framing import sse_events
 from chatload.wire.payload import loaded
 from chatload.wire.prompt import prompt_text
+from chatload.wire.reads import reads_of
 from chatload.wire.repeated import Repeated
 
 
@@ -31,7 +32,7 @@ def completions_body(request: TurnRequest) -> bytes:
     return _body({"prompt": prompt_text(request.messages)}, request)
 
 
-def deltas(reads: Iterable[bytes], request: TurnRequest) -> Iterator[Delta]:
+def deltas(reads: Iterable[bytes], request: TurnRequest) -> Iterator[Delta | TextDeltas]:
     """One delta per event that carries JSON, the role-only one too; both dialects' streams are read here.
 
     `tokens` is the step of the server's running count (vLLM `continuous_usage_stats`, llama.cpp
@@ -40,11 +41,17 @@ def deltas(reads: Iterable[bytes], request: TurnRequest) -> Iterator[Delta]:
     several = request.extra.get("n", 1) not in (1, None)  # then each choice has a count of its own
     counted: int | None = None if several else 0
     repeated = Repeated(_delta)
-    for read, data in sse_events(reads):
-        alike = repeated.delta(read, data)
+    reads = reads_of(reads)
+    events = sse_events(reads)
+    while True:
+        alike = repeated.take(reads) if reads.between else None
         if alike is not None:
             yield alike
             continue
+        found = next(events, None)
+        if found is None:
+            return
+        read, data = found
         if data.strip() in ("[DONE]", ""):
             continue
         delta = _delta(data)

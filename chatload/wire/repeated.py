@@ -1,22 +1,23 @@
 """Events that are alike but for their text: most of a chat reply, told without reading their JSON again.
 
-Servers repeat id, model and the rest in every event. An event with the same characters before and after its
-text as one that was decoded in full says the same but for that text. Whatever is not exactly alike, or has an
+Servers repeat id, model and the rest in every event. A read with the same bytes before and after its text as
+an event that was decoded in full says the same but for that text. Whatever is not exactly alike, or has an
 escape or a control character in its text, is decoded in full.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 
 from chatload.errors import TurnError
-from chatload.turn import Delta
+from chatload.turn import Delta, TextDeltas
+from chatload.wire.reads import Reads
 
 VAIN_TRIES = 4
 """After so many models that no event was like, a reply's events are taken to differ in more than text."""
 _PROBE = "probe"
 _PLACES = 4
-_delta = Delta._make  # a third of the time of Delta(…)
 
 
 class Repeated:
@@ -25,22 +26,38 @@ class Repeated:
     def __init__(self, decode: Callable[[str], Delta]) -> None:
         self._decode = decode
         self._tries = 0
-        self._before = self._after = ""
-        self._start = self._end = 0
+        self._before = self._after = b""
         self._reasoning = False
         self._reply_id: str | None = None
 
-    def delta(self, read: int, data: str) -> Delta | None:
-        """What `data` brings if it is like the model; None when it has to be decoded in full."""
-        if not self._before or not data.startswith(self._before) or not data.endswith(self._after):
+    def take(self, reads: Reads) -> TextDeltas | None:
+        """Take the reads that are one event like the model each, up to the first that is not or is not here.
+
+        None when the next one has to be decoded in full. Waits for the next read, but for no other.
+        """
+        if not self._before or not reads.wait():
             return None
-        text = data[self._start : len(data) - self._end]
-        if len(data) < self._start + self._end or '"' in text or "\\" in text or not text.isprintable():
+        alike = self._alike(reads.here)
+        texts = _printable(alike) if alike else []
+        if not texts:
             return None
+        first, reads.taken = reads.taken, reads.taken + len(texts)
+        for _ in texts:
+            reads.here.popleft()
         self._tries = 0
-        if self._reasoning:
-            return _delta((read, "", text, "", None, None, None, self._reply_id))
-        return _delta((read, text, "", "", None, None, None, self._reply_id))
+        return TextDeltas(first, texts, self._reasoning, self._reply_id)
+
+    def _alike(self, here: deque[bytes]) -> list[bytes]:
+        """The texts of the first pieces, as long as they are like the model and have a text."""
+        before, after = self._before, self._after
+        start, end = len(before), -len(after)
+        least = start - end
+        found = []
+        for piece in here:
+            if len(piece) <= least or not piece.startswith(before) or not piece.endswith(after):
+                break
+            found.append(piece[start:end])
+        return found
 
     def learn(self, data: str, delta: Delta) -> None:
         """Take `data`, which was decoded to `delta`, as the model; only events that are all text will do.
@@ -53,7 +70,7 @@ class Repeated:
         if self._tries >= VAIN_TRIES or not text or not alone:
             return
         self._tries += 1
-        self._before = ""
+        self._before = b""
         wanted = _only(_PROBE, bool(delta.reasoning), delta)._replace(read=0)
         at = -1
         for _ in range(_PLACES):
@@ -62,8 +79,7 @@ class Repeated:
                 return
             before, after = data[: at + 1], data[at + 1 + len(text) :]
             if self._decodes_to(before + _PROBE + after, wanted):
-                self._before, self._after = before, after
-                self._start, self._end = len(before), len(after)
+                self._before, self._after = f"data: {before}".encode(), f"{after}\n\n".encode()
                 self._reasoning, self._reply_id = bool(delta.reasoning), delta.reply_id
                 return
 
@@ -72,6 +88,30 @@ class Repeated:
             return self._decode(data) == wanted
         except TurnError:
             return False
+
+
+def _printable(texts: list[bytes]) -> list[str]:
+    """The first texts that JSON may hold as they are, so that no event's end can stand in them."""
+    try:
+        whole = b"\0".join(texts).decode()
+    except UnicodeDecodeError:
+        whole = "\\"
+    found = whole.split("\0")
+    if len(found) == len(texts) and _is_plain(whole.replace("\0", "")):
+        return found
+    found = []
+    for text in texts:
+        try:
+            found.append(text.decode())
+        except UnicodeDecodeError:
+            return found
+        if not _is_plain(found[-1]):
+            return found[:-1]
+    return found
+
+
+def _is_plain(text: str) -> bool:
+    return '"' not in text and "\\" not in text and text.isprintable()
 
 
 def _only(text: str, reasoning: bool, delta: Delta) -> Delta:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
 from chatload.meter.reply import ReplyMeter
-from chatload.turn import Delta, Message, TurnRequest, Usage
+from chatload.turn import Delta, Message, TextDeltas, TurnRequest, Usage
 
 MS = 1_000_000
 
@@ -128,3 +131,28 @@ def test_end_of_sequence_token_that_usage_counts() -> None:
 def test_reply_id_is_the_first_one() -> None:
     found = metered([1, 2], [Delta(0, reply_id="cmpl-1"), Delta(1, "a", reply_id="other")])
     assert found["reply_id"] == "cmpl-1"
+
+
+@given(
+    st.lists(st.sampled_from(["a", "bc", "", "def"]), min_size=1, max_size=8),
+    st.integers(0, 8),
+    st.integers(0, 8),
+    st.booleans(),
+)
+def test_a_row_of_texts_is_what_its_deltas_are_one_by_one(
+    texts: list[str], start: int, length: int, reasoning: bool
+) -> None:
+    """Invariant: whichever of the deltas come as a row, every number is the same."""
+    stamps = [(10 + 7 * i) * MS for i in range(len(texts))]
+    single = [Delta(i, reasoning=t) if reasoning else Delta(i, t) for i, t in enumerate(texts)]
+    row = TextDeltas(start, texts[start : start + length], reasoning, None)
+    assume(row.texts and all(row.texts))
+    request = TurnRequest((Message("user", "hi"),))
+    meters = [ReplyMeter(stamps, request, one_token_per_event=False) for _ in range(2)]
+    for delta in single:
+        meters[0].add(delta)
+    for delta in [*single[:start], row, *single[start + len(row.texts) :]]:
+        meters[1].add(delta)
+    assert meters[0].instants() == meters[1].instants()
+    assert meters[0].text == meters[1].text
+    assert meters[0].shares_first_stamp == meters[1].shares_first_stamp

@@ -99,9 +99,8 @@ def test_late_sends() -> None:
 
 
 def test_a_step_of_the_clock_marks_turns_it_overlaps() -> None:
-    doubt = Doubt(0.002)
+    doubt = Doubt(0.002, [(100 * MS, 150 * MS)])
     doubt.looks = looks_at(*range(0, 202, 2))
-    doubt.steps.append((100 * MS, 150 * MS))
     assert doubt.judged(turn(), 1, 200 * MS).marks == ("clock_step",)
     assert doubt.judged(turn(end_ns=90 * MS), 1, 200 * MS).marks == ()
     assert doubt.judged(turn(source="user"), 1, 200 * MS).marks == ()

@@ -17,6 +17,7 @@ from chatload.turn import Turn
 from chatload.users.connection import Address, connect
 from chatload.users.reader import Reader
 from chatload.users.stream import WAKE_AT_BYTES, ReplyStream
+from chatload.users.wall_offset import WallOffset
 
 MS = 1_000_000
 HEAD = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
@@ -67,7 +68,7 @@ def lines(request: Any) -> Iterator[Callable[[], Line]]:
 
 def body_of(stream: ReplyStream) -> bytes:
     with gevent.Timeout(5):
-        return b"".join(stream.body_reads())
+        return b"".join(stream.reads)
 
 
 def test_a_reply_is_read_whole_and_each_read_has_its_stamp(lines: Callable[[], Line]) -> None:
@@ -118,12 +119,41 @@ def test_framing_of_any_cut_gives_the_same_body(lines: Callable[[], Line]) -> No
     """Invariant: where the reads cut the chunks never changes the body."""
     wire = HEAD + chunk(b"data: 1\n\n") + chunk(b"data: 2\n\n") + chunk(b"data: 3\n\n") + END
     for cut in range(0, len(wire) + 1, 7):
-        stream = ReplyStream(None)  # type: ignore[arg-type]
+        stream = ReplyStream(None, WallOffset())  # type: ignore[arg-type]
         for piece in (wire[:cut], wire[cut:]):
             if piece:
                 stream.feed(piece, 1)
         assert body_of(stream) == b"data: 1\n\ndata: 2\n\ndata: 3\n\n"
         assert stream.complete
+
+
+@LINUX
+@pytest.mark.parametrize("sizes", [[20] * 120, [20, 700] * 40, [3000] * 30, [20] * 50 + [9000] + [20] * 50])
+def test_reads_laid_by_keep_their_order_their_bytes_and_their_stamps(sizes: list[int]) -> None:
+    """Invariant: framing many reads at once gives what framing each as it comes would give."""
+    reader = Reader(kernel_stamps=True, tick_s=0.002)
+    body, sent = [], []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        line = Line(reader, listener)
+        line.send(HEAD)
+        taken = gevent.spawn(body_of, line.stream)
+        for number, size in enumerate(sizes):
+            gevent.sleep(0.004)
+            body.append((b"data: %d " % number).ljust(size, b"x") + b"\n\n")
+            sent.append((sum(map(len, body)), line.send(chunk(body[-1]))))
+        line.send(END)
+        assert taken.get(timeout=5) == b"".join(body)
+        assert line.stream.complete
+        assert line.stream.reusable
+        assert line.stream.stamp_source == "kernel"
+        stamps = list(line.stream.stamps)
+        assert stamps == sorted(stamps)
+        if max(sizes) < 1000:  # one read a send, but where the machine held us up
+            late_ns = sorted(stamp - at for stamp, (_, at) in zip(stamps, sent, strict=False))
+            assert len(stamps) > 0.9 * len(sizes)
+            assert late_ns[len(late_ns) // 2] < MS or len(stamps) < len(sizes)
+        reader.close()
+        line.server.close()
 
 
 @pytest.mark.parametrize(
@@ -149,7 +179,7 @@ def test_a_broken_reply_has_a_code(lines: Callable[[], Line], wire: bytes, code:
 def test_a_long_answer_wakes_its_user_before_it_is_whole(lines: Callable[[], Line]) -> None:
     line = lines()
     line.send(HEAD + chunk(b"x" * 2000) * (WAKE_AT_BYTES // 2000 + 1))
-    reads = line.stream.body_reads()
+    reads = line.stream.reads
     with gevent.Timeout(5):
         assert next(reads)
     assert not line.stream.complete
@@ -169,12 +199,13 @@ def test_released_streams_are_read_no_more(lines: Callable[[], Line]) -> None:
 
 @LINUX
 def test_a_step_of_the_wall_clock_is_seen_and_marks_the_turn(monkeypatch: pytest.MonkeyPatch) -> None:
-    from chatload.users import reader as module
+    from chatload.users import wall_offset as module
 
     reader = Reader(kernel_stamps=True, tick_s=0.002)
     began = now_ns()
-    real = module.wall_offset_ns
+    real, real_time_ns = module.wall_offset_ns, time.time_ns
     monkeypatch.setattr(module, "wall_offset_ns", lambda: real() + 50 * MS)
+    monkeypatch.setattr(module.time, "time_ns", lambda: real_time_ns() + 50 * MS)
     turn = Turn(turn_id="0-1", request_id="r", user=0, turn=1, due_ns=began, sent_ns=began, end_ns=now_ns(),
                 first_token_ns=began, stamp_source="kernel")  # fmt: skip
     assert reader.judged(turn, 1).marks == ("clock_step",)

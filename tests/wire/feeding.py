@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from chatload.errors import TurnError
-from chatload.turn import Delta, Message, TurnRequest, Usage
+from chatload.turn import Delta, Message, TextDeltas, TurnRequest, Usage
 from chatload.wire.dialects import DIALECTS
 
 REQUEST = TurnRequest(messages=(Message("user", "Once upon a time,"),), model="m")
@@ -46,7 +46,7 @@ def feed(dialect: str, reads: Iterable[bytes], request: TurnRequest = REQUEST) -
     failure = None
     try:
         for delta in DIALECTS[dialect].deltas(reads, request):
-            found.append(delta)  # noqa: PERF402 - what came before a failure must stay
+            found.extend(delta.deltas() if isinstance(delta, TextDeltas) else [delta])
     except TurnError as error:
         failure = (error.code, error.detail)
     return Outcome(tuple(d._replace(read=0) for d in found), tuple(d.read for d in found), failure)

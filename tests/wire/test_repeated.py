@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatload.errors import TurnError
-from chatload.turn import Delta, TurnRequest
+from chatload.turn import Delta, TextDeltas, TurnRequest
 from chatload.wire import openai
+from chatload.wire.reads import Reads
 from chatload.wire.repeated import VAIN_TRIES, Repeated
 
 
@@ -51,26 +52,37 @@ EVENTS = st.builds(
 )
 
 
-def outcome(parts: list[str]) -> tuple[list[Delta], str | None]:
+def outcome(parts: list[str], at_once: int) -> tuple[list[Delta], str | None]:
+    """The deltas of events, one a read, of which `at_once` are there at a time; and how it ended."""
     found: list[Delta] = []
+    pieces = [f"data: {part}\n\n".encode() for part in parts]
+    batches = [pieces[at : at + at_once] for at in range(0, len(pieces), at_once)]
     try:
-        found.extend(openai.deltas([f"data: {part}\n\n".encode() for part in parts], TurnRequest(())))
+        for delta in openai.deltas(Reads(batches), TurnRequest(())):
+            found.extend(delta.deltas() if isinstance(delta, TextDeltas) else [delta])
     except TurnError as error:
         return found, str(error)
     return found, None
 
 
-@given(st.lists(EVENTS, max_size=12), st.sampled_from([(",", ":"), (", ", ": ")]), st.booleans())
-def test_the_short_cut_changes_nothing(events: list[dict[str, Any]], commas: Any, ascii_only: bool) -> None:
+@given(
+    st.lists(EVENTS, max_size=12),
+    st.sampled_from([(",", ":"), (", ", ": ")]),
+    st.booleans(),
+    st.sampled_from([1, 3, 12]),
+)
+def test_the_short_cut_changes_nothing(
+    events: list[dict[str, Any]], commas: Any, ascii_only: bool, at_once: int
+) -> None:
     """Invariant: with and without it, the same deltas and the same failure."""
     parts = [
         json.dumps(e, separators=commas, ensure_ascii=ascii_only).encode("utf-8", "replace").decode()
         for e in events
     ]
-    taken = outcome(parts)
+    taken = outcome(parts, at_once)
     learn, Repeated.learn = Repeated.learn, lambda *_: None  # type: ignore[method-assign]
     try:
-        assert outcome(parts) == taken
+        assert outcome(parts, 1) == taken
     finally:
         Repeated.learn = learn  # type: ignore[method-assign]
 
@@ -83,30 +95,43 @@ def written(text: str, **more: Any) -> str:
     return orjson.dumps(event(text, **more)).decode()
 
 
-def test_an_event_like_the_last_one_is_told_without_its_json() -> None:
+def taken(repeated: Repeated, *data: str) -> list[Delta]:
+    reads = Reads([[f"data: {each}\n\n".encode() for each in data]])
+    run = repeated.take(reads)
+    assert reads.taken == (len(run.texts) if run else 0)
+    return run.deltas() if run else []
+
+
+def learned(text: str) -> Repeated:
     repeated = Repeated(full)
-    repeated.learn(written("There"), full(written("There")))
-    assert repeated.delta(7, written(" was")) == full(written(" was"))._replace(read=7)
-    assert repeated.delta(7, written("")) == Delta(7, reply_id="r1")
+    repeated.learn(written(text), full(written(text)))
+    return repeated
+
+
+def test_events_like_the_last_one_are_told_without_their_json() -> None:
+    found = taken(learned("There"), written(" was"), written(" é"), written(""), written("a"))
+    assert found == [full(written(" was")), full(written(" é"))._replace(read=1)], "an empty text is none"
 
 
 def test_escapes_and_controls_are_left_to_the_full_decoding() -> None:
-    repeated = Repeated(full)
-    repeated.learn(written("There"), full(written("There")))
+    repeated = learned("There")
     for text in ('"', "\\", "\n", "\x7f", '","finish_reason":"stop'):
-        assert repeated.delta(0, written(text)) is None
-    assert repeated.delta(0, written("x").replace("x", "\t")) is None, "a raw tab is no JSON"
-    assert repeated.delta(0, written("x", created=2)) is None
+        assert taken(repeated, written("x"), written(text), written("x")) == [full(written("x"))]
+    assert taken(repeated, written("x").replace("x", "\t")) == [], "a raw tab is no JSON"
+    assert taken(repeated, written("x", created=2)) == []
+
+
+def test_a_character_cut_in_two_is_no_text() -> None:
+    repeated = learned("There")
+    before, after = written("é").encode().split("é".encode())
+    reads = Reads([[b"data: " + before + half + after + b"\n\n" for half in (b"\xc3", b"\xa9")]])
+    assert repeated.take(reads) is None
 
 
 def test_the_place_is_proven() -> None:
     """A text that also stands elsewhere must not be mistaken for its place."""
-    repeated = Repeated(full)
     for text in ("id", "choices", "index", "r1", ":", ",", "content"):
-        repeated._tries = 0
-        repeated.learn(written(text), full(written(text)))
-        found = repeated.delta(0, written("other"))
-        assert found is None or found == full(written("other"))
+        assert taken(learned(text), written("other")) in ([], [full(written("other"))])
 
 
 def test_a_server_whose_events_always_differ_is_soon_left_alone() -> None:
@@ -120,6 +145,6 @@ def test_a_server_whose_events_always_differ_is_soon_left_alone() -> None:
     repeated = Repeated(counted)
     for number in range(100):
         data = written("x", created=number)
-        assert repeated.delta(0, data) is None
+        assert taken(repeated, data) == []
         repeated.learn(data, full(data))
     assert calls <= VAIN_TRIES

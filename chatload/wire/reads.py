@@ -1,0 +1,43 @@
+"""The reads of one HTTP body, in order, and within reach those that are here already."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+
+
+class Reads:
+    """Iterates over the pieces of a body without HTTP chunking, and waits for more where its source does.
+
+    `here` are those that came and were not taken; whoever takes from it counts them in `taken`. `between` is
+    True while every event of the reads taken was handed out whole: only then may reads be taken past framing.
+    """
+
+    def __init__(self, batches: Iterable[Iterable[bytes]]) -> None:
+        self.here: deque[bytes] = deque()
+        self.taken = 0
+        self.between = False
+        self._batches = iter(batches)
+
+    def wait(self) -> bool:
+        """Wait until a read is here; False when there is none to come."""
+        while not self.here:
+            batch = next(self._batches, None)
+            if batch is None:
+                return False
+            self.here.extend(batch)
+        return True
+
+    def __iter__(self) -> Reads:
+        return self
+
+    def __next__(self) -> bytes:
+        if not self.here and not self.wait():
+            raise StopIteration
+        self.taken += 1
+        return self.here.popleft()
+
+
+def reads_of(pieces: Iterable[bytes]) -> Reads:
+    """The reads themselves, or those of any pieces, pulled one by one."""
+    return pieces if isinstance(pieces, Reads) else Reads((piece,) for piece in pieces)
