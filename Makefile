@@ -15,7 +15,8 @@ help:
 	@echo "make bench   ours, plain Locust and a bare drain against a metronome, about 20 min (docs/performance.md)"
 	@echo "make bench-page  what the live page costs a run of 100 users, about 12 min (docs/web-ui.md)"
 	@echo "make certify  how true this client is on this machine: results/certificate.json"
-	@echo "make check   ruff, mypy --strict, tests"
+	@echo "make check   ruff, mypy --strict, audit, tests"
+	@echo "make audit   known vulnerabilities of our packages, asked of PyPI (AUDIT_REQUIRED=1: no answer is a failure)"
 	@echo "make fuzz    coverage-guided fuzzing of every reader, FUZZ_SECONDS each (600)"
 	@echo "make soak    200 users for SOAK_MINUTES (60): memory, files, clock and journal stay as they must"
 	@echo "make netns   master, workers and server on hosts of their own (network namespaces; needs root)"
@@ -45,7 +46,12 @@ lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-check: lint test
+check: lint audit test
+
+.PHONY: audit
+
+audit: $(VENV)/test.stamp  # known vulnerabilities among what is installed; says so where nobody can be asked
+	$(BIN)/python -m deploy.audit
 
 format: $(VENV)/test.stamp
 	$(BIN)/ruff format .
