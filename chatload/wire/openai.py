@@ -54,7 +54,7 @@ def deltas(reads: Iterable[bytes], request: TurnRequest) -> Iterator[Delta | Tex
         read, data = found
         if data.strip() in ("[DONE]", ""):
             continue
-        delta = _delta(data)
+        delta = _delta(data, read)
         tokens = None
         if delta.usage is not None and delta.usage.completion_tokens is not None:
             total = delta.usage.completion_tokens
@@ -66,17 +66,17 @@ def deltas(reads: Iterable[bytes], request: TurnRequest) -> Iterator[Delta | Tex
         elif delta.has_text:
             counted = None  # text without a count: this server does not count per event
             repeated.learn(data, delta)
-        yield delta._replace(read=read, tokens=tokens)
+        yield delta if tokens == delta.tokens else delta._replace(tokens=tokens)
 
 
-def _delta(data: str) -> Delta:
+def _delta(data: str, read: int = 0) -> Delta:
     """One event by itself. `tokens` is 0 for an event without choices, which tells of the whole reply."""
     event = loaded(data)
     choices = _list(event, "choices", data)
     text, reasoning, tool_text, finish = _choices(choices, data)
     reply_id = event.get("id")
     name = reply_id if isinstance(reply_id, str) and reply_id else None
-    return Delta(0, text, reasoning, tool_text, None if choices else 0, finish, _usage(event), name)
+    return Delta(read, text, reasoning, tool_text, None if choices else 0, finish, _usage(event), name)
 
 
 def _body(body: dict[str, Any], request: TurnRequest) -> bytes:

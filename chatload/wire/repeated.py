@@ -65,13 +65,16 @@ class Repeated:
         The place of the text is proven, not guessed: another word there must decode to that word, and to
         nothing else that is new.
         """
-        text = delta.text or delta.reasoning
-        alone = not (delta.text and delta.reasoning) and delta == _only(text, bool(delta.reasoning), delta)
-        if self._tries >= VAIN_TRIES or not text or not alone:
+        text, reasoning = delta.text or delta.reasoning, bool(delta.reasoning)
+        if (
+            self._tries >= VAIN_TRIES
+            or not text
+            or delta != _only(text, reasoning, delta.reply_id, delta.read)
+        ):
             return
         self._tries += 1
         self._before = b""
-        wanted = _only(_PROBE, bool(delta.reasoning), delta)._replace(read=0)
+        wanted = _only(_PROBE, reasoning, delta.reply_id)
         at = -1
         for _ in range(_PLACES):
             at = data.find(f'"{text}"', at + 1)
@@ -80,7 +83,7 @@ class Repeated:
             before, after = data[: at + 1], data[at + 1 + len(text) :]
             if self._decodes_to(before + _PROBE + after, wanted):
                 self._before, self._after = f"data: {before}".encode(), f"{after}\n\n".encode()
-                self._reasoning, self._reply_id = bool(delta.reasoning), delta.reply_id
+                self._reasoning, self._reply_id = reasoning, delta.reply_id
                 return
 
     def _decodes_to(self, data: str, wanted: Delta) -> bool:
@@ -114,5 +117,5 @@ def _is_plain(text: str) -> bool:
     return '"' not in text and "\\" not in text and text.isprintable()
 
 
-def _only(text: str, reasoning: bool, delta: Delta) -> Delta:
-    return Delta(delta.read, "" if reasoning else text, text if reasoning else "", reply_id=delta.reply_id)
+def _only(text: str, reasoning: bool, reply_id: str | None, read: int = 0) -> Delta:
+    return Delta(read, "" if reasoning else text, text if reasoning else "", reply_id=reply_id)
