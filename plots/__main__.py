@@ -19,7 +19,10 @@ from matplotlib.figure import Figure
 from chatload.errors import UsageError
 from chatload.record.journal import Run
 from chatload.report.command import read_runs
+from chatload.report.ladder import curves
+from chatload.report.levels import levels_of
 from plots import (
+    capacity_curve,
     comparison,
     first_byte,
     gaps,
@@ -48,6 +51,7 @@ PLOTS: dict[str, Draw] = {
     "ttft_by_turn": ttft_by_turn.draw,
     "comparison": comparison.draw,
     "server_metrics": server_metrics.draw,
+    "capacity_curve": capacity_curve.draw,
     "throughput_levels": throughput_levels.draw,
     "intervals": intervals.draw,
     "timeline": timeline.draw,
@@ -57,7 +61,8 @@ PLOTS: dict[str, Draw] = {
 FITTING: dict[str, Callable[[Sequence[Run]], bool]] = {
     "comparison": lambda runs: len(runs) > 1,
     "server_metrics": lambda runs: any(run.server for run in runs),
-    "throughput_levels": lambda runs: any(turn.group for run in runs for turn in run.turns),
+    "capacity_curve": lambda runs: any(curves(run.manifest) for run in runs),
+    "throughput_levels": lambda runs: any(levels_of(run) for run in runs),
     "intervals": lambda runs: any((run.manifest.get("plan") or {}).get("interval_s") for run in runs),
     "timeline": lambda runs: any((run.manifest.get("plan") or {}).get("interval_s") for run in runs),
 }

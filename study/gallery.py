@@ -15,6 +15,7 @@ from pathlib import Path
 
 from chatload.record.journal import read_run
 from plots import (
+    capacity_curve,
     comparison,
     first_byte,
     gaps,
@@ -36,6 +37,11 @@ TROUBLE = Load(
     "trouble", "chat-100", ("--users", "24", "--turns", "4", "--max-tokens", "160", "--allow-failed", "1")
 )
 TALK = Load("talk", "chat-100-history", ("--users", "24", "--turns", "10", "--max-tokens", "128"))
+CAPACITY = Load(
+    "capacity", "capacity",
+    ("--slo", "p90 ttft_ms <= 500; p50 felt_tokens_per_s >= 20", "--settle", "2", "--measure", "8", "--turns", "5",
+     "--think-time", "0.5", "--windows", "3", "--first", "12", "--rate", "20"),
+)  # fmt: skip
 FAULTS = ("--fault", "stall:0.12:1.6", "--fault", "429:0.05", "--fault", "truncate:0.05:20")
 MEASURED: dict[str, tuple[Load, str, tuple[str, ...]]] = {
     "vllm": (CHAT, "vllm", ()),
@@ -43,10 +49,12 @@ MEASURED: dict[str, tuple[Load, str, tuple[str, ...]]] = {
     "trouble": (TROUBLE, "vllm", FAULTS),
     "talk-vllm": (TALK, "vllm", ()),
     "talk-tgi": (TALK, "tgi", ()),
+    "capacity": (CAPACITY, "vllm", ("--max-num-seqs", "12", "--answer-tokens", "25:8")),
 }
 """Name of the run → load, server, the server's knobs."""
 
-LABELS = {"vllm": "vLLM", "tgi": "TGI", "trouble": "vLLM with faults", "talk-vllm": "vLLM", "talk-tgi": "TGI"}
+LABELS = {"vllm": "vLLM", "tgi": "TGI", "trouble": "vLLM with faults", "talk-vllm": "vLLM", "talk-tgi": "TGI",
+          "capacity": "vLLM, 12 seats"}  # fmt: skip
 PAIR = ("vllm", "tgi")
 LIMITS = (
     ttft_cdf.Limit("SLO 1,000 ms", 1000.0),
@@ -90,6 +98,9 @@ GALLERY = (
           "Where a line climbs, the server reads the whole history again each turn."),
     Shown("comparison", comparison.TITLE, comparison.draw, PAIR,
           "Drawn where several runs are given. Bars that do not overlap are a difference."),
+    Shown("capacity_curve", capacity_curve.TITLE, capacity_curve.draw, ("capacity",),
+          "Each mark is a level of a search ([capacity.md](capacity.md)). Flat, and then a knee: the seats are full "
+          "there, and one user more makes all wait longer. The answer is the last number that kept every limit."),
     Shown("server_metrics", server_metrics.TITLE, server_metrics.draw, PAIR,
           "Where the server has a `/metrics` page: what it says of itself beside the turns that we had in flight."),
 )  # fmt: skip
@@ -127,12 +138,17 @@ def main(argv: Sequence[str]) -> int:
     pictures = ROOT / "docs" / "pictures"
     for shown in GALLERY:
         write_picture(shown.draw, [runs[name] for name in shown.runs], pictures / f"plot-{shown.name}.png")
+    sys.stdout.write(f"written: {write_page()}\n")
+    return 0
+
+
+def write_page() -> Path:
+    """docs/plots.md, which needs no runs."""
     page = ROOT / "docs" / "plots.md"
     page.write_text(
         "\n".join([INTRODUCTION, *map(_section, GALLERY), ELSEWHERE.strip(), ""]), encoding="utf-8"
     )
-    sys.stdout.write(f"written: {page}\n")
-    return 0
+    return page
 
 
 def _measure(folder: Path) -> None:

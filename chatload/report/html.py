@@ -10,7 +10,7 @@ from typing import Any
 
 from chatload.record.journal import Run
 from chatload.record.manifest import write_private
-from chatload.report import html_details, html_sections
+from chatload.report import html_capacity, html_details, html_sections
 from chatload.report.html_charts import charts
 from chatload.report.html_compare import comparison
 from chatload.report.html_lanes import swim_lanes
@@ -50,7 +50,7 @@ def _pictures(run: Run, summary: Summary) -> Html | None:
 PARTS: tuple[Part, ...] = (
     html_sections.trust,
     html_sections.slos,
-    html_sections.capacity,
+    html_capacity.capacity,
     html_sections.cards,
     html_details.plan,
     _pictures,

@@ -42,11 +42,6 @@ def trust(run: Run, summary: Summary) -> Html:
     return tag("section", tag("h2", title), listed, note, class_=f"box {look}", id="trust")
 
 
-def capacity(run: Run, summary: Summary) -> Html | None:
-    """The ladder of a run that looked for the limit."""
-    return _as_printed(ladder(run.manifest))
-
-
 def _as_printed(lines: Sequence[str]) -> Html | None:
     """A section of the text report, as it is printed there."""
     told = [line for line in lines if line]

@@ -1,12 +1,16 @@
-"""The ladder of a capacity search, as its manifest keeps it, in words."""
+"""The ladder of a capacity search, as its manifest keeps it: in words, and as curves to draw."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from chatload.pacing.capacity import Capacity, interval_words
+from chatload.report.judge import PART
 from chatload.report.untrusted import one_line
+from chatload.report.verdict_words import value_words
+from chatload.slo import Objective, read_objectives
 
 
 def ladder(manifest: Mapping[str, Any]) -> list[str]:
@@ -26,7 +30,7 @@ def ladder(manifest: Mapping[str, Any]) -> list[str]:
         lines.append(f"  stopped early: {one_line(str(found['stopped']), 70)}")
     lines += ["", "   users windows  turns  verdict    values"]
     for rung in sorted(found["ladder"], key=lambda rung: int(rung["users"])):
-        values = ", ".join(f"{one['metric']} {_value(one['value'])}" for one in rung["slo"])
+        values = ", ".join(f"{plain(one['metric'])} {value_words(one)}" for one in rung["slo"])
         lines.append(
             f"  {rung['users']:>6,} {rung.get('windows', 1):>7,} {rung['turns']:>6,}  {rung['verdict']:<9}  {values}"[
                 :80
@@ -43,5 +47,62 @@ def interval(found: Mapping[str, Any]) -> tuple[int | None, int | None]:
     return Capacity(found.get("users", 0), found.get("surely_met"), found.get("surely_missed")).interval
 
 
-def _value(value: float | None) -> str:
-    return "endless" if value is None else f"{value:.3g}"
+def plain(metric: str) -> str:
+    """A metric's name without its unit: TTFT, decode speed, goodput."""
+    words = metric.removesuffix("_ms").replace("_tokens_per_s", " speed").replace("_", " ")
+    return words.upper() if words.startswith("ttf") and " " not in words else words
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """What one SLO's metric was with so many users, in the unit of its curve; None is endless, or not known.
+
+    `verdict` is this SLO's own: met, missed, undecided.
+    """
+
+    users: int
+    turns: int
+    verdict: str
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """One SLO over all levels, fewest users first. Shares are in %."""
+
+    objective: Objective
+    limit: float
+    unit: str
+    levels: tuple[Level, ...]
+
+
+def curves(manifest: Mapping[str, Any]) -> list[Curve]:
+    """A curve for each SLO that gates: limits of goodput are in goodput's."""
+    rungs = sorted((manifest.get("capacity") or {}).get("ladder") or [], key=lambda rung: int(rung["users"]))
+    words = dict.fromkeys(one["slo"] for rung in rungs for one in rung["slo"] if one["verdict"] != PART)
+    found = []
+    for slo in words:
+        objectives, _ = read_objectives(str(slo))
+        if not objectives:
+            continue
+        asked = objectives[0]
+        scale = 100.0 if asked.kind == "share" else 1.0
+        unit = "%" if asked.kind == "share" else "ms" if asked.metric.endswith("_ms") else "tokens/s"
+        levels = tuple(_level(rung, one, scale) for rung in rungs for one in rung["slo"] if one["slo"] == slo)
+        found.append(Curve(asked, scale * asked.limit, unit, levels))
+    return found
+
+
+def _level(rung: Mapping[str, Any], one: Mapping[str, Any], scale: float) -> Level:
+    low, high = one["interval"] or (one["value"], one["value"])
+    value = one["value"]
+    return Level(
+        int(rung["users"]),
+        int(rung["turns"]),
+        str(one["verdict"]),
+        None if value is None else scale * value,
+        None if low is None else scale * low,
+        None if high is None else scale * high,
+    )

@@ -39,7 +39,7 @@ CHOSEN = [("vllm",), ("vllm", "tgi"), ALL, ("unreachable",)]
 A_PANEL_A_RUN = ("swim_lanes", "stall_map", "timeline")
 """Pictures that name a run above its panel, and draw the first three."""
 
-NOT_OF_A_CHAT = ("throughput_levels", "intervals", "first_byte")
+NOT_OF_A_CHAT = ("throughput_levels", "intervals", "first_byte", "capacity_curve")
 
 
 @pytest.mark.parametrize("name", PLOTS)
