@@ -10,8 +10,9 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -208,3 +209,39 @@ def test_the_users_of_a_worker_that_is_long_gone_do_not_come_back(
     assert max(party.places().values()) == 1
     assert {user for user, _ in party.places()} <= set(range(6))
     assert len(party.manifest()["ramps"]) == 1
+
+
+def test_who_came_late_takes_part_in_the_next_run(party: Party, vllm: Any) -> None:
+    host, _, _ = vllm()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    party.worker("w1")
+    party.start(
+        "master", "--master", "--master-bind-port", party.port, "--web-port", str(port), "--host", host, "--out",
+        str(party.out), "--turns", "6", "--think-time", "0.3",
+    )  # fmt: skip
+
+    def swarm() -> None:
+        data = b"user_count=4&spawn_rate=8"
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/swarm", data, timeout=30) as answer:
+            assert json.loads(answer.read())["success"]
+
+    def until(true: Callable[[], bool]) -> None:
+        give_up = time.monotonic() + 40
+        while not true():
+            assert time.monotonic() < give_up, party.said("master")
+            time.sleep(0.1)
+
+    until(lambda: "1 workers connected" in party.said("master"))
+    swarm()
+    party.wait_for_turns(4)
+    party.worker("w2")
+    until(lambda: "came after the start of the run" in party.said("master"))
+    until(lambda: (party.out / "summary.json").exists() and party.manifest()["ended"] == "done")
+    assert party.places() == every_turn(4, 6)
+    until(lambda: party.said("master").count("workers connected") >= 4)  # both, ready again
+    swarm()
+    party.out = party.out.with_name("run-2")
+    until(lambda: (party.out / "summary.json").exists() and party.manifest()["ended"] == "done")
+    assert party.places() == every_turn(4, 6)
+    assert len({turn["worker"] for turn in turns_of(party.out)}) == 2
