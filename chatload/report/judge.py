@@ -136,7 +136,7 @@ def _percentile(
     ends = [_finite(sign * low), _finite(sign * high)]
     return Judged(
         asked.words,
-        verdict := _verdict(surely_above(tally, share), surely_below(tally, share)),
+        verdict := verdict_of(asked, tally),
         asked.metric,
         _finite(sign * percentile(ordered, share)) if ordered else None,
         (ends[0], ends[1]) if asked.at_most else (ends[1], ends[0]),
@@ -152,8 +152,13 @@ def _first(ordered: Sequence[float], holds: Callable[[float], bool]) -> float:
     return ordered[at] if at < len(ordered) else math.inf
 
 
-def _share(asked: Objective, conversations: Sequence[Conversation], limits: Sequence[Objective]) -> Judged:
-    tally = _SHARES[asked.metric](conversations, limits)
+def verdict_of(asked: Objective, tally: Tally) -> str:
+    """Met, missed or undecided, by conversations of which so many turns are within the limit (a share: that count)."""
+    if asked.kind == "turn":
+        return PART
+    if asked.kind == "percentile":
+        share = asked.share_asked
+        return _verdict(surely_above(tally, share), surely_below(tally, share))
     share = 0.0 if tally.share is None else tally.share
     if asked.at_most:  # no share is above 100 % nor below 0 %: that alone is no miss
         met, missed = (
@@ -165,8 +170,12 @@ def _share(asked: Objective, conversations: Sequence[Conversation], limits: Sequ
             surely_above(tally, asked.limit),
             surely_below(tally, asked.limit) and share < asked.limit,
         )
-    verdict = _verdict(met, missed)
-    return _judged_share(asked, tally, verdict)
+    return _verdict(met, missed)
+
+
+def _share(asked: Objective, conversations: Sequence[Conversation], limits: Sequence[Objective]) -> Judged:
+    tally = _SHARES[asked.metric](conversations, limits)
+    return _judged_share(asked, tally, verdict_of(asked, tally))
 
 
 def _judged_share(asked: Objective, tally: Tally, verdict: str) -> Judged:

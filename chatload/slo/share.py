@@ -86,10 +86,11 @@ def surely_above(tally: Tally, limit: float, confidence: float = 0.95) -> bool:
     return surely_below(tally.others, 1.0 - limit, confidence)
 
 
-def interval(tally: Tally, confidence: float = 0.95) -> tuple[float, float]:
-    """The interval of the true share; (0, 1) where nothing is known."""
-    high = bisect_true(lambda limit: surely_below(tally, limit, confidence), 0.0, 1.0, 30)
-    other = bisect_true(lambda limit: surely_below(tally.others, limit, confidence), 0.0, 1.0, 30)
+def interval(tally: Tally, confidence: float = 0.95, steps: int = 30) -> tuple[float, float]:
+    """The interval of the true share, at most 2^-steps too wide on each side; (0, 1) where nothing is known."""
+    others = tally.others
+    high = bisect_true(lambda limit: surely_below(tally, limit, confidence), 0.0, 1.0, steps)
+    other = bisect_true(lambda limit: surely_below(others, limit, confidence), 0.0, 1.0, steps)
     return 1.0 - other, high
 
 

@@ -6,6 +6,7 @@ are within 0.5 %.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from operator import itemgetter
 from typing import Any
 
@@ -14,6 +15,7 @@ from chatload.meter.stalls import stalls_ms
 from chatload.report.trust import MOST_SPOILED
 from chatload.report.untrusted import one_line
 from chatload.turn import Turn
+from chatload.webui.so_far import SoFar
 from chatload.webui.tally import Tally
 from chatload.webui.timeline import COLUMNS, Timeline
 
@@ -26,7 +28,8 @@ ALL = (MOST_ROWS + 1, "all")
 class Live:
     """Hears one run at a time (`chatload.users.audience.Audience`); a new run, or a reset, starts it clean."""
 
-    def __init__(self) -> None:
+    def __init__(self, counting: Callable[[], SoFar] = SoFar) -> None:
+        self._counting = counting
         self.run_id = ""
         self.resets = 0
         self._began_ns = 0
@@ -49,7 +52,7 @@ class Live:
         self._shown: dict[tuple[int, str], dict[str, Any]] = {}
         self._whole: Tally | None = None
         self._timeline = Timeline(self._began_ns)
-        self._ended = False
+        self._so_far = self._counting()
 
     def hear(self, line: dict[str, Any], turn: Turn | None) -> None:
         """Count one journal line; `turn` is the line's turn, where it is one."""
@@ -61,6 +64,7 @@ class Live:
             self._shown.pop(ALL, None)
             self._whole = None
             self._timeline.add(turn, stalls)
+            self._so_far.add(turn)
         elif line["kind"] == "health":
             self._timeline.hear_health(line["worker"], line)
 
@@ -109,6 +113,7 @@ class Live:
                 "tokens": whole.tokens,
                 "longest_stall_ms": whole.longest_stall_ms,
             },
+            "slo": self._so_far.state(),
             "failures": dict(whole.failed.most_common()),
         }
 

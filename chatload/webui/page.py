@@ -18,6 +18,7 @@ from chatload.webui import files
 from chatload.webui.form import groups, mistakes, tenders
 from chatload.webui.live import Live
 from chatload.webui.outcome import Outcomes
+from chatload.webui.so_far import counting_for
 from chatload.webui.tab import COLUMNS, tab_rows
 
 if TYPE_CHECKING:  # importing Locust patches the whole process: whoever uses this page has done so
@@ -76,7 +77,7 @@ def install(
     servers: tuple[str, ...],
 ) -> None:
     """Add tab, page and downloads to Locust's web UI, and listen to the conductor's runs."""
-    live = Live()
+    live = Live(lambda: counting_for(conductor.plan))
     conductor.audience = live
     desk = Desk(environment, conductor, live, options, servers)
     environment.events.reset_stats.add_listener(lambda **_: live.reset())

@@ -28,9 +28,10 @@ def test_twenty_users_from_start_to_stop(
     window.get(one.address + "/chatload")
     until(lambda: window.find_element("id", "start").is_displayed())
     fill(window, host=simulator("--answer-tokens", "30:10"), user_count="20", spawn_rate="10", turns="500",
-         think_time="0.3", history="on", label='"><b>mine')  # fmt: skip
+         think_time="0.3", history="on", label='"><b>mine', slo="p50 ttft_ms <= 20000")  # fmt: skip
     click(window, "go")
     until(lambda: text(window, "state") == "running")
+    until(lambda: "SLOs so far" in text(window, "slo") and "met so far" in text(window, "slo"))
     first = int(
         until(
             lambda: (
@@ -44,6 +45,7 @@ def test_twenty_users_from_start_to_stop(
     click(window, "stop")
     until(lambda: text(window, "state") == "stopped" and "exit code" in text(window, "elapsed"))
     until(lambda: text(window, "outcome"))
+    assert not window.find_element("id", "slo").is_displayed(), "the verdict is there, and says it better"
     totals = one.state()["totals"]
     agree(totals, one.out)
     shown = tiles(window)

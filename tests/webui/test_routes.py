@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +14,9 @@ from flask import Blueprint, Flask, Response, jsonify, request
 from chatload.plan import ARRIVAL_OPTIONS, CHAT_OPTIONS, chat_plan
 from chatload.webui import page
 from chatload.webui.live import Live
+
+sys.path.insert(0, str(Path(__file__).parent))
+from turns import turn
 
 NASTY = '"><img src=x onerror=alert(1)><script>alert(2)</script>'
 SERVERS = ("auto", "vllm")
@@ -278,3 +282,18 @@ def test_locust_s_reset_is_heard_and_its_reset_after_the_ramp_too(folder: Path) 
         before = desk.live.resets
         hook.listeners[0]()
         assert desk.live.resets == before + 1
+
+
+def test_slos_are_judged_while_the_run_goes_on(folder: Path) -> None:
+    desk = Desk(folder)
+    assert json.loads(desk.client.get("/chatload/live.json").data)["slo"] == {"of": "", "rows": []}
+    desk.conductor.plan = desk.conductor.plan_of({"slo": "p50 ttft_ms <= 500; failed_share <= 90%"})
+    desk.live.begin("r", 0)
+    for user in range(20):
+        desk.live.hear({"kind": "turn"}, turn(user))
+    rows = json.loads(desk.client.get("/chatload/live.json").data)["slo"]["rows"]
+    assert [(row["slo"], row["words"], row["value"], row["turns"]) for row in rows] == [
+        ("p50 ttft_ms <= 500", "met so far", "100 ms", 20),
+        ("failed_share <= 90%", "met so far", "0 %", 20),
+    ]
+    assert rows[0]["sure"].startswith("100 % within (8")

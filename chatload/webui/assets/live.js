@@ -95,6 +95,7 @@ function draw(state) {
     state.resets && "counted since the last reset; the journal keeps everything"].filter(Boolean).join(" · ");
   words("problems", state.problems.join("\n"));
   outcome(state.outcome);
+  soFar(state.outcome.verdict ? { rows: [] } : state.slo);
   tiles(state);
   table(state.rows);
   folder(state);
@@ -116,6 +117,25 @@ function outcome(said) {
   caveats.append(...said.caveats.map((one) => element("li", {}, one)));
   const doubt = said.doubt ? [element("p", { class: "bad-words" }, said.doubt)] : [];
   box.replaceChildren(...doubt, element("p", { class: "sentence" }, said.verdict), ...slo, caveats);
+}
+
+function soFar(slo) {
+  const box = byId("slo");
+  box.hidden = !slo.rows.length;
+  if (box.hidden || box.dataset.key === JSON.stringify(slo)) return;
+  box.dataset.key = JSON.stringify(slo);
+  const list = element("table");
+  list.append(...slo.rows.map((one) => {
+    const line = element("tr"), look = { met: "good-words", missed: "bad-words" }[one.verdict] || "plain-words";
+    const count = `${number(one.turns)} turns of ${number(one.conversations)} conversations`;
+    line.append(element("th", { scope: "row" }, one.slo), element("td", { class: look }, one.words), element("td", {}, one.value),
+      element("td", {}, one.sure), element("td", {}, count));
+    return line;
+  }));
+  const scroll = element("div", { class: "scroll" });
+  scroll.append(list);
+  box.replaceChildren(element("h2", {}, `SLOs so far${slo.of ? `, ${slo.of}` : ""}`), scroll,
+    element("p", { class: "aside" }, "Judged as at the end, by the turns there are: in brackets 95 % intervals. Who looks often sees chance, too."));
 }
 
 function words(id, text) {
