@@ -35,29 +35,28 @@ class Looks:
         self._last_ns = 0
         self._from = array("q")
         self._until = array("q")
-        self._late = False
 
     def begin(self, now: int) -> None:
         """Looking begins: there was nothing to look at before."""
         self._last_ns = now
 
-    def look(self, now: int) -> None:
-        """A look at all sockets begins."""
+    def look(self, now: int) -> bool:
+        """A look at all sockets begins; True when it comes late: then `looked` is to be told its end."""
         late_ns = now - self._last_ns - self.period_ns
-        self._late = late_ns > LATE_LOOK_NS
-        if self._late:
-            self.missed += 1
-            self.longest_ns = max(self.longest_ns, late_ns)
-            self._from.append(self._last_ns)
-            self._until.append(now)
-            if len(self._from) > _MOST_SPELLS:
-                del self._from[: _MOST_SPELLS // 2], self._until[: _MOST_SPELLS // 2]
-        self._last_ns = now
+        since_ns, self._last_ns = self._last_ns, now
+        if late_ns <= LATE_LOOK_NS:
+            return False
+        self.missed += 1
+        self.longest_ns = max(self.longest_ns, late_ns)
+        self._from.append(since_ns)
+        self._until.append(now)
+        if len(self._from) > _MOST_SPELLS:
+            del self._from[: _MOST_SPELLS // 2], self._until[: _MOST_SPELLS // 2]
+        return True
 
     def looked(self, now: int) -> None:
-        """The look is over, at the latest."""
-        if self._late:
-            self._until[-1] = now
+        """The late look is over, at the latest."""
+        self._until[-1] = now
 
     def spell_at(self, at_ns: int, now: int) -> tuple[int, int] | None:
         """(from, until) of the spell that `at_ns` falls into; the later one where two meet."""

@@ -52,6 +52,7 @@ class Reader:
         self._watchers: dict[int, Any] = {}
         self._offset = WallOffset()
         self.doubt = Doubt(self.tick_s or BEAT_S, self._offset.steps)
+        self._looks = self.doubt.looks
         self._sweeper: gevent.Greenlet | None = None
         self._ready: Any = None
         if self.kernel_stamps:
@@ -86,7 +87,7 @@ class Reader:
             watcher.start(self._read, stream)
             self._watchers[fd] = watcher
         if not self._timer.active:
-            self.doubt.looks.begin(now_ns())
+            self._looks.begin(now_ns())
             self._timer.start(self._on_tick if self.tick_s else self._on_beat)
             if self._ready is not None:
                 self._ready.start(self._drain)
@@ -132,15 +133,16 @@ class Reader:
         return self.doubt.judged(turn, events_in_first_read, now_ns())
 
     def _on_tick(self) -> None:
-        self.doubt.looks.look(now_ns())
+        late = self._looks.look(now_ns())
         self._drain()
-        self.doubt.looks.looked(now_ns())
+        if late:
+            self._looks.looked(now_ns())
 
     def _on_beat(self) -> None:
         """Without a tick the sockets are looked at whenever the hub runs; the beat tells whether it does."""
         now = now_ns()
-        self.doubt.looks.look(now)
-        self.doubt.looks.looked(now + self.doubt.looks.period_ns)
+        if self._looks.look(now):
+            self._looks.looked(now + self._looks.period_ns)
 
     def _drain(self) -> None:
         """One read of each stream that has something. This loop is what a token costs: it lays reads by

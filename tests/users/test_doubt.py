@@ -12,8 +12,8 @@ def looks_at(*at_ms: float, period_ms: float = 2) -> Looks:
     looks = Looks(period_ms / 1e3)
     looks.begin(round(at_ms[0] * MS))
     for at in at_ms[1:]:
-        looks.look(round(at * MS))
-        looks.looked(round((at + 1) * MS))
+        if looks.look(round(at * MS)):
+            looks.looked(round((at + 1) * MS))
     return looks
 
 
