@@ -134,6 +134,7 @@ class Turn:
     reads: int = 0
     coalesced: int = 0
     bytes: int = 0
+    sent_bytes: int = 0
     characters: int = 0
     stamp_source: str = "user"
     ok: bool = False

@@ -165,7 +165,7 @@ def _values(sample: Sample) -> dict[str, str | int]:
         "success": "true" if sample.turn.ok else "false",
         "failureMessage": sample.failure,
         "bytes": sample.turn.bytes,
-        "sentBytes": 0,
+        "sentBytes": sample.turn.sent_bytes,
         "grpThreads": sample.threads,
         "allThreads": sample.threads,
         "URL": sample.url or "null",

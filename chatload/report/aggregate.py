@@ -89,8 +89,23 @@ def planned_chat(run: Run) -> tuple[int, int] | None:
     return (users, turns) if isinstance(users, int) and isinstance(turns, int) else None
 
 
+TIMER_S = 1.0
+"""Locust's clock of --run-time may start so long before ours."""
+
+
+def ended_by_time(run: Run) -> bool:
+    """True when --run-time ended the run: then its plan was a length of time, and no number of turns."""
+    manifest = run.manifest
+    limit_s, began_ns, ended_ns = (manifest.get(key) for key in ("run_time_s", "started_ns", "ended_ns"))
+    if manifest.get("ended") != "interrupted" or not limit_s or began_ns is None or ended_ns is None:
+        return False
+    return bool((ended_ns - began_ns) / 1e9 >= limit_s - TIMER_S)
+
+
 def planned_turns(run: Run) -> int | None:
-    """Turns the plan comes to, for each kind of load; None where the manifest does not say."""
+    """Turns the plan comes to, for each kind of load; None where the manifest does not say, or time ended the run."""
+    if ended_by_time(run):
+        return None
     plan, chat = run.manifest.get("plan") or {}, planned_chat(run)
     if chat is not None:
         return chat[0] * chat[1]

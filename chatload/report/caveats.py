@@ -7,7 +7,7 @@ from typing import Any
 
 from chatload.quantiles import least_n
 from chatload.record.journal import Run
-from chatload.report.aggregate import planned_chat
+from chatload.report.aggregate import ended_by_time, planned_chat
 from chatload.report.distribution import PERCENTILES
 from chatload.report.untrusted import one_line
 
@@ -47,6 +47,8 @@ def _ended_early(run: Run, summary: Summary) -> Iterator[str]:
     elif ended == "unreachable":
         why = one_line(run.manifest.get("refusal") or "check --host, port and TLS", 300)
         yield f"The server could not be reached: {why}"
+    elif ended_by_time(run):
+        yield f"The run was ended by --run-time, after {run.manifest['run_time_s']:,} s, with users still in."
     elif ended == "interrupted":
         yield "The run was stopped before its plan was done: the last users and their ramp-down are missing."
     if summary["interrupted"]:

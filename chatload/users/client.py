@@ -73,6 +73,7 @@ class _Progress:
     retried: bool = False
     connected_ns: int | None = None
     refusals: int = 0
+    sent_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +183,7 @@ class ChatClient:
         progress.meter = meter
 
         def stamp_sent() -> None:
-            progress.sent_ns = now_ns()
+            progress.sent_ns, progress.sent_bytes = now_ns(), len(message)
 
         try:
             try:
@@ -245,6 +246,7 @@ class ChatClient:
             worker=self._target.worker,
             due_ns=asked.due_ns,
             sent_ns=progress.sent_ns,
+            sent_bytes=progress.sent_bytes,
             connected_ns=progress.connected_ns,
             end_ns=stream.ended_ns if stream is not None and stream.complete else now_ns(),
             new_connection=progress.new_connection,

@@ -159,6 +159,7 @@ class Conductor:
         values = {k: value for k, value in self._run_values().items() if isinstance(value, str | int | float)}
         folder = str(books.folder.resolve())
         self._start = Start(books.manifest["run_id"], folder, server.dialect.name, server.model, values)
+        books.manifest["run_time_s"] = values.get("run_time")
         self.progress = Progress(plan.load.turns_planned)
         if self._fleet is not None:
             self._fleet.begin(self._start, books.folder, books)

@@ -46,5 +46,9 @@ class Progress:
         failed = ", ".join(f"{code} {n}" for code, n in self.failed.most_common(3)) or "0"
         return (
             f"{(now - self._start_ns) / 1e9:5.0f} s  users {self.users:,}"
-            f"  turns {self.turns:,}/{self._planned:,}  TTFT p95 {ttft}  {speed:,.0f} tokens/s  failed {failed}"
+            f"  turns {self._of_planned()}  TTFT p95 {ttft}  {speed:,.0f} tokens/s  failed {failed}"
         )
+
+    def _of_planned(self) -> str:
+        """Turns held, and how many there are to be where that is known."""
+        return f"{self.turns:,}/{self._planned:,}" if self._planned else f"{self.turns:,}"

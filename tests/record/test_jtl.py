@@ -45,6 +45,7 @@ def turn(number: int = 1, **more: Any) -> Turn:
             "end_ns": 40_200_000,
             "tokens": 6,
             "bytes": 900,
+            "sent_bytes": 321,
             "status": 200,
             "ok": True,
             **more,
@@ -78,7 +79,12 @@ def test_a_sample_by_hand(tmp_path: Path) -> None:
         "chat 1-1",
         "http://h:1/v1/chat/completions",
     )
-    assert (row["bytes"], row["failureMessage"], row["dataType"]) == ("900", "", "text")
+    assert (row["bytes"], row["sentBytes"], row["failureMessage"], row["dataType"]) == (
+        "900",
+        "321",
+        "",
+        "text",
+    )
     assert (row["ttft_ms"], row["first_byte_ms"], row["tokens"]) == ("4.600", "2.200", "6")
     assert row["sent_unix_ms"] == f"{start + 10}.400"
 

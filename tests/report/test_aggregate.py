@@ -20,6 +20,8 @@ from chatload.report.aggregate import (
     tokens_inside,
     whole_window,
 )
+from chatload.report.caveats import caveats
+from chatload.report.text import verdict
 from chatload.turn import Turn
 from tests.runs_builder import HERE, MS, START_NS, TINY, Shape, good_turns, manifest_of, user_lines, write_run
 
@@ -235,3 +237,27 @@ def test_a_sweep_is_summed_up_by_its_levels(tmp_path: Path) -> None:
 def test_planned_turns_of_each_load(tmp_path: Path, plan: dict[str, Any], turns: int | None) -> None:
     run = read_run(write_run(tmp_path, manifest_of(TINY, [], plan=plan), []))
     assert summarise(run)["planned_turns"] == turns
+
+
+@pytest.mark.parametrize(
+    ("ended", "after_s", "planned"),
+    [("interrupted", 60.2, None), ("interrupted", 20.0, 12), ("done", 60.2, 12)],
+)
+def test_a_run_that_time_ended_planned_no_number_of_turns(
+    tmp_path: Path, ended: str, after_s: float, planned: int | None
+) -> None:
+    turns = good_turns(TINY)
+    manifest = manifest_of(TINY, turns, plan={"users": 3, "turns": 4})
+    manifest |= {
+        "run_time_s": 60,
+        "ended": ended,
+        "started_ns": START_NS,
+        "ended_ns": START_NS + round(after_s * 1e9),
+    }
+    run = read_run(write_run(tmp_path, manifest, turns))
+    found = summarise(run)
+    assert found["planned_turns"] == planned
+    by_time = planned is None
+    assert any("ended by --run-time, after 60 s" in words for words in caveats(run, found)) == by_time
+    assert any("never held" in words for words in caveats(run, found)) != by_time
+    assert verdict(found).startswith(f"{len(turns)} of {planned or len(turns)} turns good")

@@ -75,6 +75,7 @@ def test_the_article_s_plan_turn_by_turn(simulator: Any, tmp_path: Path) -> None
     assert "100 users over 10 s, 10 turns each, 2 s after each reply" in done.stderr
     turns = turns_of(out)
     assert len(turns) == 1000
+    assert all(200 < turn["sent_bytes"] - turn["prompt_characters"] < 500 for turn in turns)
     assert {(turn["user"], turn["turn"]) for turn in turns} == {
         (u, t) for u in range(100) for t in range(1, 11)
     }
