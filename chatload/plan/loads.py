@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+SHORT_PAUSE_S = 0.05
+"""The end of a turn may be noticed 5 ms late where users pause for longer than this."""
+
 
 @dataclass(frozen=True, slots=True)
 class ChatLoad:
@@ -50,8 +53,8 @@ class ChatLoad:
 
     @property
     def thinks(self) -> bool:
-        """True when users pause between turns, so that the end of a turn may be noticed up to 2 ms late."""
-        return self.think_time_s > 0
+        """True when users pause between turns, so that the end of a turn may be noticed up to 5 ms late."""
+        return self.think_time_s >= SHORT_PAUSE_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +172,7 @@ class CapacityLoad:
     @property
     def thinks(self) -> bool:
         """True when users pause between turns."""
-        return self.think_time_s > 0
+        return self.think_time_s >= SHORT_PAUSE_S
 
 
 Load = ChatLoad | ArrivalLoad | SweepLoad | CapacityLoad

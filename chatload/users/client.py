@@ -18,6 +18,7 @@ from chatload.meter.reply import ReplyMeter
 from chatload.plan import Plan, Timeouts
 from chatload.turn import Turn, TurnRequest
 from chatload.users.connection import Address, Connection, connect
+from chatload.users.deadlines import Deadlines
 from chatload.users.reader import Reader
 from chatload.users.stream import ReplyStream
 from chatload.wire.dialects import Dialect
@@ -191,9 +192,7 @@ class ChatClient:
             except OSError as error:
                 raise TurnError("truncated", f"sending failed: {error.strerror or error}") from error
             sent_ns = progress.sent_ns or now_ns()
-            stream.on_wake = _Deadlines(stream, meter, target.timeouts, sent_ns).check
-            if asked.hang_up_after:
-                stream.wake_at_reads = 1
+            stream.on_wake = Deadlines(stream, meter, target.timeouts, sent_ns).check
             self._decode(stream, meter, asked)
         finally:
             target.reader.release(stream)
@@ -206,8 +205,12 @@ class ChatClient:
             raise _refusal(stream)
         request = asked.request
         most_events = ENDLESS_FACTOR * (request.max_tokens or ENDLESS_TOKENS)
+        early = asked.hang_up_after == 0  # before the first token; who is to hang up listens to each one
         for delta in self._target.dialect.deltas(reads, request):
             meter.add(delta)
+            if early and meter.first_token_ns is not None:
+                early = False
+                self._target.reader.flows(stream)
             if meter.events > most_events:
                 raise TurnError(
                     "bad_wire", f"an endless reply: {meter.events} events, {request.max_tokens} tokens asked"
@@ -266,31 +269,6 @@ class Interrupted(gevent.GreenletExit):
     def __init__(self, turn: Turn) -> None:
         super().__init__()
         self.turn = turn
-
-
-class _Deadlines:
-    """The limits of one turn, checked whenever its greenlet has decoded all there is."""
-
-    def __init__(self, stream: ReplyStream, meter: ReplyMeter, timeouts: Timeouts, sent_ns: int) -> None:
-        self._stream, self._meter, self._timeouts = stream, meter, timeouts
-        self._sent_ns = sent_ns
-
-    def check(self) -> None:
-        """Raise TurnError if a limit is over, else tell the reader when to wake us for the next look."""
-        limits, meter, now = self._timeouts, self._meter, now_ns()
-        turn_ends_ns = self._sent_ns + round(limits.turn_s * 1e9)
-        if meter.last_token_ns is None:
-            next_ns = self._sent_ns + round(limits.first_token_s * 1e9)
-            problem = TurnError("timeout_first", f"no token within {limits.first_token_s:g} s")
-        else:
-            next_ns = meter.last_token_ns + round(limits.gap_s * 1e9)
-            problem = TurnError("timeout_gap", f"no token for {limits.gap_s:g} s after {meter.events} events")
-        if now >= turn_ends_ns:
-            raise TurnError("deadline", f"the turn took longer than {limits.turn_s:g} s")
-        if now >= next_ns:
-            raise problem
-        # Nothing wakes us when tokens come, so look at least once a gap: what parked meanwhile tells.
-        self._stream.check_ns = min(turn_ends_ns, next_ns, now + round(limits.gap_s * 1e9))
 
 
 def retry_after_s(header: str) -> float:

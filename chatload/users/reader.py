@@ -25,9 +25,11 @@ from chatload.users.stream import (
     LARGEST_READ_BYTES,
     READ_BYTES,
     TIMESPEC,
+    WAKE_AT_READS,
     Ancillary,
     ReplyStream,
 )
+from chatload.users.tick import Tick
 from chatload.users.wall_offset import WallOffset
 
 BEAT_S = 0.005
@@ -36,33 +38,34 @@ _READS_AT_ONCE = 128
 
 
 class Reader:
-    """Drains all open streams, on a tick or on readiness.
+    """Drains all open streams: new ones as soon as they have something, those in full flow on a tick.
 
-    Streams with kernel stamps sit in one epoll, which is drained every `tick_s`, or with `tick_s` 0 as soon as
-    the hub sees that one of them has something: as true as each other, because kernel stamps do not care when
-    a read happens, but a tick is cheaper and may delay the *end* of a turn by up to `tick_s`. Without kernel
-    stamps the hub watches each stream by itself.
+    Streams with kernel stamps sit in two epolls: kernel stamps do not care when a read happens, and a tick is
+    cheapest. It may delay the *end* of a turn, so `ticks` is for users who think between turns; without it all
+    streams are read as they have something. Without kernel stamps the hub watches each stream by itself.
     """
 
-    def __init__(self, *, kernel_stamps: bool, tick_s: float) -> None:
+    def __init__(self, *, kernel_stamps: bool, ticks: bool) -> None:
         self.kernel_stamps = kernel_stamps and sys.platform == "linux"
-        self.tick_s = tick_s if self.kernel_stamps else 0.0
+        self.ticks = ticks and self.kernel_stamps
         self._hub = gevent.get_hub()
         self._streams: dict[int, ReplyStream] = {}
         self._watchers: dict[int, Any] = {}
         self._offset = WallOffset()
-        self.doubt = Doubt(self.tick_s or BEAT_S, self._offset.steps)
+        self._tick = Tick()
+        period_s = self._tick.period_s if self.ticks else BEAT_S
+        self.doubt = Doubt(period_s, self._offset.steps)
         self._looks = self.doubt.looks
+        self._timer = self._hub.loop.timer(period_s, period_s)
         self._sweeper: gevent.Greenlet | None = None
         self._ready: Any = None
         if self.kernel_stamps:
             # Stamping is switched on system-wide by the first socket that asks for it: keep one that asks.
             self._keeper = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             self._keeper.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-            self._epoll = get_original("select", "epoll")()
-            if not self.tick_s:
-                self._ready = self._hub.loop.io(self._epoll.fileno(), 1)
-        self._timer = self._hub.loop.timer(self.tick_s or BEAT_S, self.tick_s or BEAT_S)
+            epoll = get_original("select", "epoll")
+            self._new, self._flowing = epoll(), epoll()
+            self._ready = self._hub.loop.io(self._new.fileno(), 1)
 
     @property
     def open_streams(self) -> int:
@@ -81,19 +84,28 @@ class Reader:
         self._streams[fd] = stream
         if self.kernel_stamps and not connection.tls:
             stream.receive = connection.raw.recvmsg
-            self._epoll.register(fd, select.EPOLLIN)
+            self._new.register(fd, select.EPOLLIN)
         else:
             watcher = self._hub.loop.io(fd, 1)
             watcher.start(self._read, stream)
             self._watchers[fd] = watcher
         if not self._timer.active:
             self._looks.begin(now_ns())
-            self._timer.start(self._on_tick if self.tick_s else self._on_beat)
+            self._timer.start(self._on_tick if self.ticks else self._on_beat)
             if self._ready is not None:
-                self._ready.start(self._drain)
+                self._ready.start(self._drain, self._new)
         if self._sweeper is None:
             self._sweeper = gevent.spawn(self._sweep)
         return stream
+
+    def flows(self, stream: ReplyStream) -> None:
+        """The first token of `stream` is known: the others may be read on the tick, and decoded many at a time."""
+        stream.wake_at_reads = WAKE_AT_READS
+        fd = stream.connection.fileno()
+        if self.ticks and stream.receive is not None and self._streams.get(fd) is stream:
+            self._new.unregister(fd)
+            self._flowing.register(fd, select.EPOLLIN)
+            stream.ticks = True
 
     def release(self, stream: ReplyStream) -> None:
         """Stop reading `stream`. Safe to call twice."""
@@ -106,7 +118,7 @@ class Reader:
             watcher.stop()
             watcher.close()
         else:
-            self._epoll.unregister(fd)
+            (self._flowing if stream.ticks else self._new).unregister(fd)
         if not self._streams:
             self._timer.stop()
             if self._ready is not None:
@@ -120,21 +132,22 @@ class Reader:
             self._sweeper.kill(block=False)
         self._timer.stop()
         self._timer.close()
-        if self._ready is not None:
+        if self.kernel_stamps:
             self._ready.stop()
             self._ready.close()
-        if self.kernel_stamps:
-            self._epoll.close()
+            self._new.close()
+            self._flowing.close()
             self._keeper.close()
 
     def judged(self, turn: Turn, events_in_first_read: int) -> Turn:
         """The turn with the marks of what we may have spoiled in it."""
         self._offset.check()
+        self._tick.heard(turn.gaps_us)
         return self.doubt.judged(turn, events_in_first_read, now_ns())
 
     def _on_tick(self) -> None:
         late = self._looks.look(now_ns())
-        self._drain()
+        self._drain(self._flowing)
         if late:
             self._looks.looked(now_ns())
 
@@ -144,11 +157,11 @@ class Reader:
         if self._looks.look(now):
             self._looks.looked(now + self._looks.period_ns)
 
-    def _drain(self) -> None:
-        """One read of each stream that has something. This loop is what a token costs: it lays reads by
+    def _drain(self, epoll: Any) -> None:
+        """One read of each stream of `epoll` that has something. This loop is what a token costs: it lays reads by
         where it can, since framing many at once costs a third of framing each as it comes."""
         streams, offset_ns = self._streams, self._offset.ns
-        for fd, _ in self._epoll.poll(0, 4096):
+        for fd, _ in epoll.poll(0, 4096):
             stream = streams.get(fd)
             if stream is None or stream.receive is None:
                 continue
@@ -209,7 +222,8 @@ class Reader:
         stream.fail(TurnError("truncated", f"{_words(error)} after {stream.bytes} body bytes"))
 
     def _sweep(self) -> None:
-        """Wake streams whose next deadline is over; take the clock offset anew each second."""
+        """Wake streams whose next deadline is over; take clock offset and tick anew each second."""
+        second_ns = now_ns()
         while True:
             gevent.sleep(0.05)
             now = now_ns()
@@ -217,6 +231,19 @@ class Reader:
                 if stream.check_ns and now >= stream.check_ns:
                     stream.wake()
             self._offset.check()
+            if now - second_ns > 1_000_000_000:
+                second_ns = now
+                if self.ticks and self._tick.reconsider():
+                    self._retime()
+
+    def _retime(self) -> None:
+        self._timer.stop()
+        self._timer.close()
+        period_s = self._tick.period_s
+        self._looks.period_ns = round(period_s * 1e9)
+        self._timer = self._hub.loop.timer(period_s, period_s)
+        if self._streams:
+            self._timer.start(self._on_tick)
 
 
 def _words(error: OSError) -> str:

@@ -25,7 +25,6 @@ from chatload.users.health import Pulse
 from chatload.users.reader import Reader
 from chatload.wire.dialects import DIALECTS
 
-TICK_S = 0.002
 SAMPLE_USERS, SAMPLE_FAILURES = 3, 5
 
 
@@ -74,7 +73,7 @@ class Session:
         self._deliver = deliver
         self._reader = Reader(
             kernel_stamps=plan.stamps == "kernel" and not plan.host.startswith("https:"),
-            tick_s=TICK_S if plan.load.thinks else 0.0,
+            ticks=plan.load.thinks,
         )
         self.target: Target = target_for(plan, DIALECTS[start.dialect], self._reader, worker)
         self._users = 0
