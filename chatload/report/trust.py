@@ -81,20 +81,25 @@ def first_words(trust: Trust | None) -> str | None:
 
 
 def certificate_words(manifest: Mapping[str, Any]) -> str:
-    """What is known of the client's own error on this machine (`python -m chatload certify`)."""
-    certificate = manifest.get("certificate")
-    if not isinstance(certificate, Mapping):
+    """What is known of the client's own error where it ran (`python -m chatload certify`): of the worst worker."""
+    told = (manifest.get("workers") or {}).values() if isinstance(manifest.get("workers"), Mapping) else ()
+    workers = [each for each in told if isinstance(each, Mapping) and "machine" in each]
+    places = workers or [manifest]
+    certified = [each for each in places if isinstance(each.get("certificate"), Mapping)]
+    if not certified:
         return "no certificate: the client's accuracy was not measured on this machine (python -m chatload certify)"
-    p99 = (certificate.get("ttft_error_ms") or {}).get("p99")
-    load = certificate.get("load") or {}
-    words = f"client error ≤ {_number(p99):.2g} ms at p99 of TTFT, certified at {_number(load.get('users')):.0f} users"
+    p99_ms = max(_number((each["certificate"].get("ttft_error_ms") or {}).get("p99")) for each in certified)
+    users = min(_number((each["certificate"].get("load") or {}).get("users")) for each in certified)
+    words = f"client error ≤ {p99_ms:.2g} ms at p99 of TTFT, certified at {users:.0f} users"
+    if workers:
+        words += f" a worker, {len(certified)} of {len(workers)} workers"
     strange = [
         name
-        for name, own in (("machine", manifest.get("machine")), ("versions", manifest.get("versions")))
-        if certificate.get(name) != own
+        for name in ("machine", "versions")
+        if any(each["certificate"].get(name) != each.get(name) for each in certified)
     ]
-    users = (manifest.get("plan") or {}).get("users")
-    if isinstance(users, int) and users > _number(load.get("users")):
+    planned = (manifest.get("plan") or {}).get("users")
+    if isinstance(planned, int) and planned > users * len(places):
         strange.append("fewer users")
     return f"{words} (but with another: {', '.join(strange)})" if strange else words
 

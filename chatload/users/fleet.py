@@ -25,6 +25,9 @@ DRAIN_S = 10.0
 
 OnLine = Callable[[dict[str, Any]], None]
 
+FACTS = ("machine", "versions", "certificate")
+"""What the manifest keeps of a worker's first line."""
+
 
 class Fleet:
     """One per master. `begin` takes the workers that are ready on board; each batch of their journal lines is
@@ -182,6 +185,9 @@ class Fleet:
             self._lines[msg.node_id] += 1
             if line["kind"] == "end":
                 self._ends[msg.node_id] = line
+            elif line["kind"] == "start" and self._books is not None:
+                facts = {name: line[name] for name in FACTS if name in line}
+                self._books.manifest.setdefault("workers", {}).setdefault(msg.node_id, {}).update(facts)
             self._on_line(clock.shifted(line) if clock else line)
         ack = {"run_id": msg.data["run_id"], "number": msg.data["number"]}
         self._send(link.ACK, ack, msg.node_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ class Start:
     """What every process must know before its first user starts; the master sends it to its workers.
 
     `clock_offset_ns` is the master's clock − this process's; None where the master could not tell.
+    `facts` are what a worker adds for the journal's first line: machine, versions, certificate.
     """
 
     run_id: str
@@ -41,6 +42,7 @@ class Start:
     model: str
     values: dict[str, Any]
     clock_offset_ns: int | None = 0
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -105,6 +107,7 @@ class Session:
                 "at_ns": at_ns,
                 "utc_ns": at_ns + wall_offset_ns(),
                 "clock_offset_ns": self.start.clock_offset_ns,
+                **self.start.facts,
             }
         )
 

@@ -10,8 +10,11 @@ from locust.env import Environment
 from locust.runners import WorkerRunner
 
 from chatload.clock import now_ns
+from chatload.errors import UsageError
 from chatload.pacing.ramp import RampSegment
 from chatload.plan import Planner
+from chatload.record.certificate import read_certificate
+from chatload.record.manifest import conditions
 from chatload.users import link
 from chatload.users.clocks import answer
 from chatload.users.insurance import folder_for_copy
@@ -30,6 +33,7 @@ class Crew:
         allow_as_many_as_possible()
         self._environment, self._runner = environment, runner
         self._planner, self._servers = planner, servers
+        self._facts = _facts(str(getattr(environment.parsed_options, "certificate", "") or ""))
         self._outbox: link.Outbox | None = None
         runner.register_message(link.ASK_CLOCK, self._on_ask_clock)
         runner.register_message(link.START, self._on_start)
@@ -51,7 +55,7 @@ class Crew:
         folder, words = folder_for_copy(start.folder, worker)
         if words:
             print(f"chatload: {words}", file=sys.stderr, flush=True)
-        start = replace(start, folder=folder)
+        start = replace(start, folder=folder, facts=self._facts)
         session = Session(self._environment, plan, start, worker, lambda raw, line, turn: outbox.add(raw))
         set_session(self._environment, session)
 
@@ -97,3 +101,14 @@ class Crew:
         if self._outbox is not None:
             self._outbox.close()
             self._outbox = None
+
+
+def _facts(certificate: str) -> dict[str, Any]:
+    """What this host is, and how true the client is on it, if the worker was started with a certificate."""
+    here = conditions()
+    try:
+        found = {"certificate": read_certificate(certificate)} if certificate else {}
+    except UsageError as error:
+        print(f"chatload: {error.lines[0]}", file=sys.stderr, flush=True)
+        sys.exit(2)
+    return {"machine": here["machine"], "versions": here["versions"], **found}

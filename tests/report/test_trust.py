@@ -84,3 +84,16 @@ def test_what_the_report_says_of_a_certificate() -> None:
     assert certificate_words({}).startswith(
         "no certificate: the client's accuracy was not measured on this machine"
     )
+
+
+def test_each_worker_has_a_certificate_of_its_own() -> None:
+    here = {"machine": {"cores": 2}, "versions": {"a": "1"}}
+    worse = {**CERTIFICATE, "ttft_error_ms": {"p99": 0.5}, "load": {"users": 300}}
+    workers = {"one": {**here, "certificate": CERTIFICATE}, "two": {**here, "certificate": worse}}
+    words = "client error ≤ 0.5 ms at p99 of TTFT, certified at 300 users a worker, 2 of 2 workers"
+    assert certificate_words({"workers": workers, "plan": {"users": 600}}) == words
+    assert "fewer users" in certificate_words({"workers": workers, "plan": {"users": 700}})
+    workers["two"] = here
+    assert certificate_words({"workers": workers}).endswith("400 users a worker, 1 of 2 workers")
+    workers["one"] = {**here, "machine": {"cores": 4}, "certificate": CERTIFICATE}
+    assert certificate_words({"workers": workers}).endswith("(but with another: machine)")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import statistics
 import subprocess
@@ -16,6 +17,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 from conftest import GOOD, ROOT, locust, read_lines, turns_of, two_processes
+
+from chatload.report.trust import certificate_words
 
 pytestmark = pytest.mark.e2e
 
@@ -105,10 +108,14 @@ def test_the_article_s_plan_turn_by_turn(simulator: Any, tmp_path: Path) -> None
 def test_two_processes_hold_the_same_plan(simulator: Any, tmp_path: Path) -> None:
     """--processes 2: every turn once, users split over the workers, the ramp even across them."""
     (_, host), _ = simulator("--speak", "vllm,tgi", "--answer-tokens", "10:3")
-    out = tmp_path / "run"
+    out, certificate = tmp_path / "run", tmp_path / "certificate.json"
+    certificate.write_text(
+        json.dumps({"kind": "certificate", "ttft_error_ms": {"p99": 0.1}, "load": {"users": 99}})
+    )
     done = locust(
         "--host", host, "--turns", "3", "--think-time", "0.3", "--out", str(out), "-u", "12", "-r", "6",
-        *two_processes(), "--history", "on", "--max-tokens", "50", "--json-file", str(tmp_path / "locust"),
+        *two_processes(), "--certificate", str(certificate), "--history", "on", "--max-tokens", "50",
+        "--json-file", str(tmp_path / "locust"),
     )  # fmt: skip
     assert done.returncode in GOOD, done.stderr
     turns = turns_of(out)
@@ -116,7 +123,10 @@ def test_two_processes_hold_the_same_plan(simulator: Any, tmp_path: Path) -> Non
         (u, t) for u in range(12) for t in range(1, 4)
     }
     assert len({turn["worker"] for turn in turns}) == 2
-    start_ns = json.loads((out / "manifest.json").read_text())["ramps"][0]["start_ns"]
+    manifest = json.loads((out / "manifest.json").read_text())
+    start_ns = manifest["ramps"][0]["start_ns"]
+    assert "certified at 99 users a worker, 2 of 2 workers" in certificate_words(manifest)
+    assert {worker["machine"]["cores"] for worker in manifest["workers"].values()} == {os.cpu_count()}
     for turn in turns:
         if turn["turn"] == 1:
             assert turn["due_ns"] == pytest.approx(start_ns + turn["user"] * 1e9 / 6, abs=2)
