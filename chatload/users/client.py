@@ -193,6 +193,8 @@ class ChatClient:
                 raise TurnError("truncated", f"sending failed: {error.strerror or error}") from error
             sent_ns = progress.sent_ns or now_ns()
             stream.on_wake = Deadlines(stream, meter, target.timeouts, sent_ns).check
+            if asked.hang_up_after:
+                stream.wake_at_reads = 1
             self._decode(stream, meter, asked)
         finally:
             target.reader.release(stream)
@@ -205,12 +207,8 @@ class ChatClient:
             raise _refusal(stream)
         request = asked.request
         most_events = ENDLESS_FACTOR * (request.max_tokens or ENDLESS_TOKENS)
-        early = asked.hang_up_after == 0  # before the first token; who is to hang up listens to each one
         for delta in self._target.dialect.deltas(reads, request):
             meter.add(delta)
-            if early and meter.first_token_ns is not None:
-                early = False
-                self._target.reader.flows(stream)
             if meter.events > most_events:
                 raise TurnError(
                     "bad_wire", f"an endless reply: {meter.events} events, {request.max_tokens} tokens asked"

@@ -25,7 +25,6 @@ from chatload.users.stream import (
     LARGEST_READ_BYTES,
     READ_BYTES,
     TIMESPEC,
-    WAKE_AT_READS,
     Ancillary,
     ReplyStream,
 )
@@ -34,6 +33,8 @@ from chatload.users.wall_offset import WallOffset
 
 BEAT_S = 0.005
 """How often a reader without a tick notes that the hub still runs."""
+FLOW_NS = 200_000_000
+"""A reply of which two reads come within this time is in full flow: the later of them may be its first token."""
 _READS_AT_ONCE = 128
 
 
@@ -98,15 +99,6 @@ class Reader:
             self._sweeper = gevent.spawn(self._sweep)
         return stream
 
-    def flows(self, stream: ReplyStream) -> None:
-        """The first token of `stream` is known: the others may be read on the tick, and decoded many at a time."""
-        stream.wake_at_reads = WAKE_AT_READS
-        fd = stream.connection.fileno()
-        if self.ticks and stream.receive is not None and self._streams.get(fd) is stream:
-            self._new.unregister(fd)
-            self._flowing.register(fd, select.EPOLLIN)
-            stream.ticks = True
-
     def release(self, stream: ReplyStream) -> None:
         """Stop reading `stream`. Safe to call twice."""
         fd = stream.connection.fileno()
@@ -161,6 +153,7 @@ class Reader:
         """One read of each stream of `epoll` that has something. This loop is what a token costs: it lays reads by
         where it can, since framing many at once costs a third of framing each as it comes."""
         streams, offset_ns = self._streams, self._offset.ns
+        may_flow = self.ticks and epoll is self._new
         for fd, _ in epoll.poll(0, 4096):
             stream = streams.get(fd)
             if stream is None or stream.receive is None:
@@ -179,8 +172,16 @@ class Reader:
                 laid.append(data)
                 if len(laid) >= stream.wake_at_reads:
                     stream.wake()
+                if may_flow and len(laid) > 1 and stream.laid_ns[-1] - stream.laid_ns[-2] < FLOW_NS:
+                    self._flow(fd, stream)
             elif self._take(stream, *self._rest(stream, data, ancillary)):
                 self._read(stream)
+
+    def _flow(self, fd: int, stream: ReplyStream) -> None:
+        """Tokens of `stream` come one after the other: its first one is in, the others may be read on the tick."""
+        self._new.unregister(fd)
+        self._flowing.register(fd, select.EPOLLIN)
+        stream.ticks = True
 
     def _rest(self, stream: ReplyStream, data: bytes, ancillary: Ancillary) -> tuple[bytes, int]:
         """A read and its stamp; one that filled its small buffer is read on, so that chunks stay whole."""

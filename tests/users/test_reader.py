@@ -38,7 +38,6 @@ class Line:
         self.server, _ = listener.accept()
         self.server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.stream: ReplyStream = reader.watch(self.connection)
-        reader.flows(self.stream)
 
     def send(self, data: bytes) -> int:
         """The instant right before the send."""
@@ -184,6 +183,24 @@ def test_a_long_answer_wakes_its_user_before_it_is_whole(lines: Callable[[], Lin
     with gevent.Timeout(5):
         assert next(reads)
     assert not line.stream.complete
+
+
+@LINUX
+def test_a_reply_flows_once_its_reads_come_one_after_the_other() -> None:
+    reader = Reader(kernel_stamps=True, ticks=True)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        line = Line(reader, listener)
+        flowing = []
+        for pause_s, text in [(0.0, b"role"), (0.25, b"first"), (0.02, b"second"), (0.25, b"third")]:
+            gevent.sleep(pause_s)
+            line.send((HEAD if text == b"role" else b"") + chunk(b"data: " + text + b"\n\n"))
+            gevent.sleep(0.02)
+            flowing.append(line.stream.ticks)
+        line.send(END)
+        assert body_of(line.stream).count(b"data: ") == 4
+        assert flowing == [False, False, True, True]
+        reader.close()
+        line.server.close()
 
 
 def test_released_streams_are_read_no_more(lines: Callable[[], Line]) -> None:
