@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: bench certify ab demo test lint check golden format real jmeter-check clean help
+.PHONY: bench certify ab demo test lint check golden format real capacity-check jmeter-check clean help
 
 help:
 	@echo "make demo    100 chat users against two simulated servers, side by side, with plots"
@@ -21,6 +21,7 @@ help:
 	@echo "make soak    200 users for SOAK_MINUTES (60): memory, files, clock and journal stay as they must"
 	@echo "make netns   master, workers and server on hosts of their own (network namespaces; needs root)"
 	@echo "make golden  write the golden files anew"
+	@echo "make capacity-check  the capacity search over HTTP against the truth in virtual time, 1 min"
 	@echo "make jmeter-check  a real JMeter reads our JTL (apt-get install jmeter default-jdk-headless)"
 
 $(VENV)/run.stamp: requirements.txt
@@ -62,6 +63,9 @@ golden: $(VENV)/test.stamp
 
 real: $(VENV)/run.stamp
 	$(BIN)/python -m deploy.real_llamacpp
+
+capacity-check: $(VENV)/test.stamp
+	CHATLOAD_CAPACITY=1 $(BIN)/python -m pytest -q tests/study/test_capacity.py
 
 jmeter-check: $(VENV)/test.stamp
 	CHATLOAD_JMETER=1 $(BIN)/python -m pytest -q -rs tests/jmeter/test_with_jmeter.py

@@ -112,6 +112,7 @@ class Reader:
         else:
             (self._flowing if stream.ticks else self._new).unregister(fd)
         if not self._streams:
+            self._on_beat()  # the last look: its lateness must not be lost with the timer
             self._timer.stop()
             if self._ready is not None:
                 self._ready.stop()
@@ -141,10 +142,11 @@ class Reader:
         late = self._looks.look(now_ns())
         self._drain(self._flowing)
         if late:
+            self._drain(self._new)  # what waited there is of this look, too
             self._looks.looked(now_ns())
 
     def _on_beat(self) -> None:
-        """Without a tick the sockets are looked at whenever the hub runs; the beat tells whether it does."""
+        """New streams are looked at whenever the hub runs; the beat tells whether it does."""
         now = now_ns()
         if self._looks.look(now):
             self._looks.looked(now + self._looks.period_ns)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections import Counter
@@ -35,6 +36,7 @@ def test_a_window_sees_every_turn_of_a_conversation_alike() -> None:
 
 
 @pytest.mark.e2e
+@pytest.mark.skipif(os.environ.get("CHATLOAD_CAPACITY") != "1", reason="a minute long: make capacity-check")
 def test_over_http_it_finds_the_capacity_of_the_same_server_in_virtual_time(tmp_path: Path) -> None:
     out = tmp_path / "run"
     with simulated("vllm", SIMULATED, tmp_path / "server") as server:

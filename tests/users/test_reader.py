@@ -203,6 +203,44 @@ def test_a_reply_flows_once_its_reads_come_one_after_the_other() -> None:
         line.server.close()
 
 
+@LINUX
+def test_a_late_look_is_not_over_before_new_replies_are_read() -> None:
+    """Else what comes between the late look and the read would hide that others waited before it."""
+    reader = Reader(kernel_stamps=True, ticks=True)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        line = Line(reader, listener)
+        line.send(HEAD)
+        gevent.sleep(0.05)
+        line.send(chunk(b"data: 1\n\n"))
+        time.sleep(0.05)  # the hub is blocked: this is what is tested
+        line.send(chunk(b"data: 2\n\n"))
+        reader._on_tick()
+        line.stream.settle()
+        assert reader.doubt.looks.spell_at(line.stream.stamps[-1], now_ns()) is not None
+        reader.close()
+        line.server.close()
+
+
+@LINUX
+def test_the_end_of_the_last_reply_is_a_look_as_well() -> None:
+    reader = Reader(kernel_stamps=True, ticks=True)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        line = Line(reader, listener)
+        gevent.sleep(0.01)
+        began_ns = now_ns()
+        line.send(HEAD + chunk(b"data: 1\n\n"))
+        time.sleep(0.05)  # the hub is blocked: this is what is tested
+        line.send(END)
+        reader._drain(reader._new)
+        assert line.stream.complete
+        assert reader.open_streams == 0
+        spell = reader.doubt.looks.spell_at(line.stream.stamps[0], now_ns())
+        assert spell is not None
+        assert spell[0] <= began_ns
+        reader.close()
+        line.server.close()
+
+
 def test_released_streams_are_read_no_more(lines: Callable[[], Line]) -> None:
     line = lines()
     reader = line.reader  # type: ignore[attr-defined]
