@@ -72,9 +72,8 @@ def measure(client: Client, load: Load, fast: Path | None) -> Figures:
         folder = Path(name)
         truth = folder / "truth.jsonl"
         with metronome(load, truth, fast) as host:
-            limit_s = 60 + load.users / load.users_per_s + load.turns * 4 * load.tokens / load.tokens_per_s
             command = client.command(load, host, folder)
-            cost = measured(command, environment(load, host, folder), folder / "log", limit_s)
+            cost = measured(command, environment(load, host, folder), folder / "log", load.limit_s)
         known = served(truth)
         if client.reported is not None:
             return figures_of_peer(client.reported(folder), known, cost, load.users)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from benchmarks.rig import Cost
-from chatload.certify.truth import Heard, Served, errors, spread
+from chatload.certify.truth import Errors, Heard, Served, errors, spread
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +39,17 @@ class Figures:
         )
 
 
-def figures(said: Mapping[str, Heard], truth: Mapping[str, Served], cost: Cost, users: int) -> Figures:
-    """Join and sum. SystemExit when hardly any answer is known to both."""
+def joined(said: Mapping[str, Heard], truth: Mapping[str, Served]) -> list[Errors]:
+    """The error of each answer that is known to both. SystemExit when hardly any is."""
     found = errors(said, truth)
     if len(found) < 0.9 * len(truth) or not found:
         raise SystemExit(f"only {len(found)} of {len(truth)} answers could be joined")
+    return found
+
+
+def figures(said: Mapping[str, Heard], truth: Mapping[str, Served], cost: Cost, users: int) -> Figures:
+    """Join and sum. SystemExit when hardly any answer is known to both."""
+    found = joined(said, truth)
     both = {name: truth[name] for name in said if name in truth}
     reported = spread([(said[name].first_token_ns - said[name].sent_ns) / 1e6 for name in both])["p99"]
     ttft = spread([each.ttft_ms for each in found])
@@ -114,7 +120,7 @@ def table(rows: Mapping[str, Sequence[Figures]]) -> str:
     """Markdown: medians with (min–max), and each client's steady CPU as a multiple of the first one's."""
     first = next(iter(rows.values()))
     heads = ["client (n)", *(title for title, _, _ in COLUMNS), "steady CPU, times ours"]
-    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    lines = []
     for name, found in rows.items():
         cells = [f"{name} ({len(found)})"]
         cells += [cell([of(row) for row in found], form) for _, of, form in COLUMNS]
@@ -123,8 +129,13 @@ def table(rows: Mapping[str, Sequence[Figures]]) -> str:
             for theirs, own in zip(found, first, strict=True)
         ]
         cells.append(cell([their / own if their and own else None for their, own in pairs], ".2f"))
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        lines.append(cells)
+    return markdown(heads, lines)
+
+
+def markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table."""
+    return "\n".join("| " + " | ".join(row) + " |" for row in (heads, ["---"] * len(heads), *rows))
 
 
 def cell(values: Sequence[float | None], form: str) -> str:

@@ -21,6 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.rig import ROOT, placed
+from chatload.processes import end
 
 EVERY_S = 1.0
 FILES = ("/chatload", "/chatload/assets/live.css", "/chatload/assets/live.js", "/chatload/assets/charts.js")
@@ -82,12 +83,7 @@ def _open(command: list[str], address: str, gone: threading.Event) -> None:
         command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
     gone.wait()
-    process.terminate()
-    try:
-        process.wait(timeout=10)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
+    end(process)
 
 
 def _answers(address: str, gone: threading.Event) -> bool:

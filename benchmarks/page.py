@@ -21,10 +21,10 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.clients import ours, said_by_us
-from benchmarks.figures import cell, steady_window
+from benchmarks.figures import cell, joined, markdown, steady_window
 from benchmarks.looker import CHROMIUM, CLIENT, HEADLESS, LOOKERS, NOBODY, chromium, looking
 from benchmarks.rig import Cost, Load, fast_metronome, measured, metronome
-from chatload.certify.truth import Heard, Served, errors, served, spread
+from chatload.certify.truth import Heard, Served, served, spread
 
 MOST_PERCENT = 2.0
 """What an open page may cost, in % of a core, at 100 users."""
@@ -90,15 +90,14 @@ def measure(looker: str, load: Load, fast: Path | None) -> Seen:
             if looker != HEADLESS:
                 command.remove("--headless")
                 command += ["--autostart", "--autoquit", str(LINGER_S), "--web-port", str(port)]
-            limit_s = 60 + load.users / load.users_per_s + load.turns * 4 * load.tokens / load.tokens_per_s
             asked: list[int] = []
             count = threading.Thread(
-                target=_count, args=(folder / "run", address, asked, limit_s), daemon=True
+                target=_count, args=(folder / "run", address, asked, load.limit_s), daemon=True
             )
             if looker != HEADLESS:
                 count.start()
             with looking(looker, address, folder):
-                cost = measured(command, {}, folder / "log", limit_s)
+                cost = measured(command, {}, folder / "log", load.limit_s)
         if looker != HEADLESS:
             count.join()
         return seen(said_by_us(folder), served(truth), cost, load.users, asked[0] if asked else 0)
@@ -106,9 +105,7 @@ def measure(looker: str, load: Load, fast: Path | None) -> Seen:
 
 def seen(said: Mapping[str, Heard], truth: Mapping[str, Served], cost: Cost, users: int, asked: int) -> Seen:
     """Join and sum. SystemExit when hardly any answer is known to both, or the run was too short."""
-    found, window = errors(said, truth), steady_window(truth, users)
-    if len(found) < 0.9 * len(truth) or not found:
-        raise SystemExit(f"only {len(found)} of {len(truth)} answers could be joined")
+    found, window = joined(said, truth), steady_window(truth, users)
     if window is None:
         raise SystemExit(
             f"{len(truth)} answers of {users} users: too few to see them all at once: --turns 3 or more"
@@ -146,13 +143,13 @@ COLUMNS: tuple[tuple[str, Callable[[Seen], float | None], str], ...] = (
 def table(rows: Mapping[str, Sequence[Seen]]) -> str:
     """Markdown: medians with (min–max), and what each costs more than nobody."""
     heads = ["who looks (n)", *(title for title, _, _ in COLUMNS), "CPU more than nobody, points"]
-    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    lines = []
     for looker, found in rows.items():
         cells = [f"{LOOKERS[looker]} ({len(found)})"]
         cells += [cell([of(row) for row in found], form) for _, of, form in COLUMNS]
         cells.append("–" if looker == NOBODY else cell(list(dearer(rows, looker)), "+.1f"))
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        lines.append(cells)
+    return markdown(heads, lines)
 
 
 def _free_port() -> int:

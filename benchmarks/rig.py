@@ -39,6 +39,11 @@ class Load:
     event_bytes: int = 0
     wire: str = "openai"
 
+    @property
+    def limit_s(self) -> float:
+        """After so long a client that still runs hangs."""
+        return 60 + self.users / self.users_per_s + self.turns * 4 * self.tokens / self.tokens_per_s
+
 
 @dataclass(slots=True)
 class Cost:

@@ -135,7 +135,8 @@ class Reader:
     def judged(self, turn: Turn, events_in_first_read: int) -> Turn:
         """The turn with the marks of what we may have spoiled in it."""
         self._offset.check()
-        self._tick.heard(turn.gaps_us)
+        if self.ticks:
+            self._tick.heard(turn.gaps_us)
         return self.doubt.judged(turn, events_in_first_read, now_ns())
 
     def _on_tick(self) -> None:
@@ -153,7 +154,8 @@ class Reader:
 
     def _drain(self, epoll: Any) -> None:
         """One read of each stream of `epoll` that has something. This loop is what a token costs: it lays reads by
-        where it can, since framing many at once costs a third of framing each as it comes."""
+        where it can, since framing many at once costs a third of framing each as it comes, and sums up the stamp
+        itself (as `ReplyStream.stamped` does for all other reads), since a call costs as much as the sum."""
         streams, offset_ns = self._streams, self._offset.ns
         may_flow = self.ticks and epoll is self._new
         for fd, _ in epoll.poll(0, 4096):

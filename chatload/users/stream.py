@@ -1,6 +1,7 @@
 """One reply while it comes in: bytes parked with a stamp for each read, decoded by whoever asked.
 
-HTTP framing (llhttp, through geventhttpclient) is done as reads come in: it tells where a message ends.
+A read that ends as an event in a chunk ends is laid by, and framed with others later. Any other may be the end of
+the message: it is framed at once (llhttp, through geventhttpclient, or `wire/chunked.py` for whole chunks).
 The user's greenlet is woken when its message is complete, when much is parked, or when a deadline is over.
 """
 

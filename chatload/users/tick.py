@@ -6,16 +6,19 @@ from bisect import bisect_left
 from collections.abc import Sequence
 
 PERIODS_S = (0.002, 0.005)
+"""10 ms would be cheaper still, but what ends a reply may well follow its last token by less (decision 006)."""
 _APART = 1.5
+"""A gap shorter than so many periods is short: with a little less luck its tokens would share a stamp."""
 _SHORT_SHARE = 0.01
 _ENOUGH = 200
+"""Gaps that must be heard before the period is chosen."""
 
 
 class Tick:
     """A period of PERIODS_S: the longest of which at most 1 % of the gaps heard lately are shorter than 1.5.
 
     Two tokens of one reply that come within a period share a stamp, so the later gaps decide; tokens that did
-    share one are gaps of 0 and shorten the period again. Old gaps count half as much with each change of mind.
+    share one are gaps of 0 and shorten the period again. With each choice the gaps so far lose half their weight.
     """
 
     def __init__(self) -> None:
