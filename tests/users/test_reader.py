@@ -234,10 +234,12 @@ def test_the_end_of_the_last_reply_is_a_look_as_well() -> None:
         reader._drain(reader._new)
         assert line.stream.complete
         assert reader.open_streams == 0
+        following = Line(reader, listener)  # the looks begin anew with it
         spell = reader.doubt.looks.spell_at(line.stream.stamps[0], now_ns())
         assert spell is not None
         assert spell[0] <= began_ns
         reader.close()
+        following.server.close()
         line.server.close()
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import Any
 
 import orjson
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -85,6 +87,17 @@ def test_the_short_cut_changes_nothing(
         assert outcome(parts, 1) == taken
     finally:
         Repeated.learn = learn  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("held", [b"data: x\n", b"event: error\ndata: ", b": ping\ndata"])
+def test_a_read_that_continues_an_event_is_no_event_of_its_own(held: bytes) -> None:
+    """However alike it looks: with what was held back before it, it says something else, or is broken."""
+    alike = [f"data: {written(text)}\n\n".encode() for text in ("There", " was", " once")]
+    found: list[Delta] = []
+    with suppress(TurnError):
+        for delta in openai.deltas(Reads([[alike[0], alike[1] + held, alike[2]]]), TurnRequest(())):
+            found.extend(delta.deltas() if isinstance(delta, TextDeltas) else [delta])
+    assert [delta.text for delta in found] == ["There", " was"]
 
 
 def full(data: str) -> Delta:
