@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from chatload.turn import Turn
+from chatload.users.health import lag_facts
 
 LATE_LOOK_NS = 3_000_000
 """A look that comes later than its period and this much more ends a spell of not looking."""
@@ -33,6 +34,7 @@ class Looks:
         self.missed = 0
         self.longest_ns = 0
         self._last_ns = 0
+        self._late_ms = array("d")
         self._from = array("q")
         self._until = array("q")
 
@@ -44,6 +46,7 @@ class Looks:
         """A look at all sockets begins; True when it comes late: then `looked` is to be told its end."""
         late_ns = now - self._last_ns - self.period_ns
         since_ns, self._last_ns = self._last_ns, now
+        self._late_ms.append(late_ns / 1e6 if late_ns > 0 else 0.0)
         if late_ns <= LATE_LOOK_NS:
             return False
         self.missed += 1
@@ -57,6 +60,11 @@ class Looks:
     def looked(self, now: int) -> None:
         """The late look is over, at the latest."""
         self._until[-1] = now
+
+    def lateness(self) -> dict[str, float]:
+        """How late the looks since the last call came: the timer behind them is the hub's pulse, too."""
+        late_ms, self._late_ms = self._late_ms, array("d")
+        return lag_facts(late_ms, self.period_ns / 1e6)
 
     def spell_at(self, at_ns: int, now: int) -> tuple[int, int] | None:
         """(from, until) of the spell that `at_ns` falls into; the later one where two meet."""
@@ -126,6 +134,7 @@ class Doubt:
         """What to say in the health line of this second."""
         looks = self.looks
         said = {
+            **looks.lateness(),
             "looks_missed": looks.missed - self._missed_before,
             "longest_look_ms": round(looks.longest_ns / 1e6, 3),
             "coalesced": self._coalesced,

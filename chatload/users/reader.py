@@ -35,6 +35,8 @@ BEAT_S = 0.005
 """How often a reader without a tick notes that the hub still runs."""
 FLOW_NS = 200_000_000
 """A reply of which two reads come within this time is in full flow: the later of them may be its first token."""
+SWEEP_NS = 50_000_000
+"""How often a look is also one at deadlines."""
 _READS_AT_ONCE = 128
 
 
@@ -58,7 +60,7 @@ class Reader:
         self.doubt = Doubt(period_s, self._offset.steps)
         self._looks = self.doubt.looks
         self._timer = self._hub.loop.timer(period_s, period_s)
-        self._sweeper: gevent.Greenlet | None = None
+        self._sweep_ns = self._second_ns = 0
         self._ready: Any = None
         if self.kernel_stamps:
             # Stamping is switched on system-wide by the first socket that asks for it: keep one that asks.
@@ -91,12 +93,11 @@ class Reader:
             watcher.start(self._read, stream)
             self._watchers[fd] = watcher
         if not self._timer.active:
+            self._offset.check()
             self._looks.begin(now_ns())
             self._timer.start(self._on_tick if self.ticks else self._on_beat)
             if self._ready is not None:
                 self._ready.start(self._drain, self._new)
-        if self._sweeper is None:
-            self._sweeper = gevent.spawn(self._sweep)
         return stream
 
     def release(self, stream: ReplyStream) -> None:
@@ -121,8 +122,6 @@ class Reader:
         """Stop reading for good."""
         for stream in list(self._streams.values()):
             self.release(stream)
-        if self._sweeper is not None:
-            self._sweeper.kill(block=False)
         self._timer.stop()
         self._timer.close()
         if self.kernel_stamps:
@@ -136,21 +135,27 @@ class Reader:
         """The turn with the marks of what we may have spoiled in it."""
         self._offset.check()
         if self.ticks:
-            self._tick.heard(turn.gaps_us)
+            last_ns = turn.last_token_ns
+            self._tick.heard(turn.gaps_us, None if last_ns is None else (turn.end_ns - last_ns) / 1e3)
         return self.doubt.judged(turn, events_in_first_read, now_ns())
 
     def _on_tick(self) -> None:
-        late = self._looks.look(now_ns())
+        now = now_ns()
+        late = self._looks.look(now)
         self._drain(self._flowing)
         if late:
             self._drain(self._new)  # what waited there is of this look, too
             self._looks.looked(now_ns())
+        if now >= self._sweep_ns:
+            self._sweep(now)
 
     def _on_beat(self) -> None:
         """New streams are looked at whenever the hub runs; the beat tells whether it does."""
         now = now_ns()
         if self._looks.look(now):
             self._looks.looked(now + self._looks.period_ns)
+        if now >= self._sweep_ns:
+            self._sweep(now)
 
     def _drain(self, epoll: Any) -> None:
         """One read of each stream of `epoll` that has something. This loop is what a token costs: it lays reads by
@@ -226,20 +231,17 @@ class Reader:
         stream.settle()
         stream.fail(TurnError("truncated", f"{_words(error)} after {stream.bytes} body bytes"))
 
-    def _sweep(self) -> None:
-        """Wake streams whose next deadline is over; take clock offset and tick anew each second."""
-        second_ns = now_ns()
-        while True:
-            gevent.sleep(0.05)
-            now = now_ns()
-            for stream in list(self._streams.values()):
-                if stream.check_ns and now >= stream.check_ns:
-                    stream.wake()
-            self._offset.check()
-            if now - second_ns > 1_000_000_000:
-                second_ns = now
-                if self.ticks and self._tick.reconsider():
-                    self._retime()
+    def _sweep(self, now: int) -> None:
+        """Wake streams whose next deadline is over; take the clock's offset, and each second the tick, anew."""
+        self._sweep_ns = now + SWEEP_NS
+        for stream in self._streams.values():
+            if stream.check_ns and now >= stream.check_ns:
+                stream.wake()
+        self._offset.check()
+        if now - self._second_ns > 1_000_000_000:
+            self._second_ns = now
+            if self.ticks and self._tick.reconsider():
+                self._retime()
 
     def _retime(self) -> None:
         self._timer.stop()

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 from array import array
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import gevent.event
@@ -19,7 +19,7 @@ from chatload.clock import now_ns
 from chatload.errors import TurnError
 from chatload.users.connection import Connection
 from chatload.users.wall_offset import WallOffset
-from chatload.wire.chunked import whole_chunks
+from chatload.wire.chunked import one_chunk_each, whole_chunks
 from chatload.wire.reads import Reads
 
 WAKE_AT_BYTES = 8 * 1024
@@ -131,6 +131,10 @@ class ReplyStream:
         laid, laid_ns, self.laid, self.laid_ns = self.laid, self.laid_ns, [], array("q")
         self.raw_reads += len(laid)
         self.read_bytes = READ_BYTES if max(map(len, laid)) < READ_BYTES else LARGEST_READ_BYTES
+        bodies = one_chunk_each(laid)
+        if bodies is not None:
+            self._park(bodies, laid_ns)
+            return
         for data, at_ns in zip(laid, laid_ns, strict=True):
             self._feed(data, at_ns)
 
@@ -155,7 +159,7 @@ class ReplyStream:
             self.between_chunks = False
             self._parse(data, at_ns)
         else:
-            self._park(body, at_ns)
+            self._park([body], (at_ns,))
 
     def forget(self) -> None:
         """Drop what points back at us: a cycle would keep the whole reply until the next full collection."""
@@ -179,7 +183,7 @@ class ReplyStream:
         if message.pieces:
             body = b"".join(message.pieces) if len(message.pieces) > 1 else message.pieces[0]
             message.pieces = []
-            self._park(body, at_ns)
+            self._park([body], (at_ns,))
         if message.message_complete and self.headers_ns is not None:
             self.complete = True
             self.ended_ns = at_ns
@@ -187,11 +191,11 @@ class ReplyStream:
         elif not data:
             self.fail(TurnError("truncated", f"server closed the connection after {self.bytes} body bytes"))
 
-    def _park(self, body: bytes, at_ns: int) -> None:
-        size = len(body)
-        self.stamps.append(at_ns)
+    def _park(self, bodies: list[bytes], stamps: Iterable[int]) -> None:
+        size = sum(map(len, bodies))
+        self.stamps.extend(stamps)
         self.bytes += size
-        self._parked.append(body)
+        self._parked += bodies
         self._parked_bytes += size
         if self.bytes > LARGEST_REPLY_BYTES:
             self.fail(TurnError("bad_wire", f"reply of more than {LARGEST_REPLY_BYTES} bytes"))

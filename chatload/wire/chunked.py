@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 _SIZES = {b"%x" % size: size for size in range(1, 4096)}
 
 
@@ -11,14 +13,19 @@ def whole_chunks(data: bytes) -> bytes | None:
     None when a parser has to look: an unfinished chunk, the last one, an extension, a size spelt unusually.
     Valid only where a chunk may begin.
     """
-    end = data.find(b"\r\n")
-    size = _SIZES.get(data[:end])
-    if size is None:
-        return None
-    after = end + size + 4
-    if after == len(data) and data.endswith(b"\r\n"):
-        return data[end + 2 : -2]
-    return _chunk_by_chunk(data)
+    one = one_chunk_each((data,))
+    return one[0] if one is not None else _chunk_by_chunk(data)
+
+
+def one_chunk_each(reads: Iterable[bytes]) -> list[bytes] | None:
+    """The body bytes of each of `reads` if every one is one chunk as `whole_chunks` knows them; else None."""
+    bodies = []
+    for data in reads:
+        end = data.find(b"\r\n")
+        if _SIZES.get(data[:end]) != len(data) - end - 4 or not data.endswith(b"\r\n"):
+            return None
+        bodies.append(data[end + 2 : -2])
+    return bodies
 
 
 def _chunk_by_chunk(data: bytes) -> bytes | None:
@@ -34,4 +41,4 @@ def _chunk_by_chunk(data: bytes) -> bytes | None:
             return None
         bodies.append(data[end + 2 : after - 2])
         begin = after
-    return b"".join(bodies)
+    return b"".join(bodies) if bodies else None

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 class Reads:
     """Iterates over the pieces of a body without HTTP chunking, and waits for more where its source does.
 
-    `here` are those that came and were not taken; whoever takes from it counts them in `taken`. `between` is
+    `here` are those that came and were not taken; `taken` counts the others. `between` is
     True while every event of the reads taken was handed out whole: only then may reads be taken past framing.
     """
 
@@ -27,6 +27,15 @@ class Reads:
                 return False
             self.here.extend(batch)
         return True
+
+    def take(self, count: int) -> None:
+        """Take the first `count` of those that are here past framing."""
+        self.taken += count
+        if count == len(self.here):
+            self.here.clear()
+            return
+        for _ in range(count):
+            self.here.popleft()
 
     def __iter__(self) -> Reads:
         return self

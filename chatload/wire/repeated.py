@@ -41,9 +41,8 @@ class Repeated:
         texts = _printable(alike) if alike else []
         if not texts:
             return None
-        first, reads.taken = reads.taken, reads.taken + len(texts)
-        for _ in texts:
-            reads.here.popleft()
+        first = reads.taken
+        reads.take(len(texts))
         self._tries = 0
         return TextDeltas(first, texts, self._reasoning, self._reply_id)
 
@@ -54,7 +53,7 @@ class Repeated:
         least = start - end
         found = []
         for piece in here:
-            if len(piece) <= least or not piece.startswith(before) or not piece.endswith(after):
+            if not piece.endswith(after) or not piece.startswith(before) or len(piece) <= least:
                 break
             found.append(piece[start:end])
         return found

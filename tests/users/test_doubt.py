@@ -110,7 +110,12 @@ def test_each_second_is_told_once() -> None:
     doubt = Doubt(0.002)
     doubt.looks = looks_at(0, 2, 40, 42)
     doubt.judged(turn(coalesced=3, sent_ns=30 * MS), 1, 200 * MS)
+    # Looks were due every 2 ms: one came 36 ms late, and those that never came would have been 34, 32, … 0 ms late.
     assert doubt.second() == {
+        "hub_lag_p50_ms": 16.0,
+        "hub_lag_p99_ms": 34.0,
+        "hub_lag_max_ms": 36.0,
+        "lagging_ms": 16.0,
         "looks_missed": 1,
         "longest_look_ms": 36.0,
         "coalesced": 3,
