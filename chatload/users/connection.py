@@ -24,6 +24,11 @@ from chatload.errors import TurnError
 SO_TIMESTAMPNS = 35
 """Linux, asm-generic/socket.h: ask for the kernel's receive time (a timespec of CLOCK_REALTIME) per read."""
 
+Ancillary = list[tuple[int, int, bytes]]
+"""What comes beside a read's data: the kernel's stamp (a timespec of CLOCK_REALTIME), or nothing."""
+Received = tuple[bytes, Ancillary, int, Any]
+"""What recvmsg gives: data, ancillary data, flags, address."""
+
 
 @dataclass(slots=True)
 class Address:
@@ -101,16 +106,19 @@ class Connection:
             return False
         return False
 
-    def read_now(self, size: int) -> bytes:
-        """What is there, without waiting. BlockingIOError when nothing is, OSError when it broke."""
-        if not self.tls:
-            return bytes(self.raw.recv(size))
+    @property
+    def read(self) -> Callable[[int, int], Received]:
+        """`read(size, ancillary_size)` gives what is there, as recvmsg does, but under TLS without ancillary data.
+        Never waits: BlockingIOError when nothing is there, OSError when it broke."""
+        return self._read_tls if self.tls else self.raw.recvmsg
+
+    def _read_tls(self, size: int, _: int) -> Received:
         try:
-            return bytes(self.gevent_socket._sslobj.read(size))
+            return bytes(self.gevent_socket._sslobj.read(size)), [], 0, None
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError) as error:
             raise BlockingIOError from error
         except ssl.SSLEOFError:
-            return b""
+            return b"", [], 0, None
 
     def pending(self) -> bool:
         """True when TLS holds decrypted bytes that no readiness will announce."""

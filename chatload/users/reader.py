@@ -18,14 +18,14 @@ from gevent.monkey import get_original
 from chatload.clock import now_ns
 from chatload.errors import TurnError
 from chatload.turn import Turn
-from chatload.users.connection import SO_TIMESTAMPNS, Connection
+from chatload.users.connection import SO_TIMESTAMPNS, Ancillary, Connection, Received
 from chatload.users.doubt import Doubt
 from chatload.users.stream import (
+    ANCILLARY_BYTES,
     EVENT_AND_CHUNK_END,
     LARGEST_READ_BYTES,
     READ_BYTES,
     TIMESPEC,
-    Ancillary,
     ReplyStream,
 )
 from chatload.users.tick import Tick
@@ -86,7 +86,6 @@ class Reader:
         fd = connection.fileno()
         self._streams[fd] = stream
         if self.kernel_stamps and not connection.tls:
-            stream.receive = connection.raw.recvmsg
             self._new.register(fd, select.EPOLLIN)
         else:
             watcher = self._hub.loop.io(fd, 1)
@@ -163,17 +162,14 @@ class Reader:
         itself (as `ReplyStream.stamped` does for all other reads), since a call costs as much as the sum."""
         streams, offset_ns = self._streams, self._offset.ns
         may_flow = self.ticks and epoll is self._new
-        for fd, _ in epoll.poll(0, 4096):
-            stream = streams.get(fd)
-            if stream is None or stream.receive is None:
+        events = epoll.poll(0, 4096)
+        for (fd, _), received in zip(events, self._received(events), strict=True):
+            stream = streams[fd]
+            if isinstance(received, OSError):
+                if not isinstance(received, BlockingIOError):
+                    self._broke(stream, received)
                 continue
-            try:
-                data, ancillary, _, _ = stream.receive(stream.read_bytes, 64)
-            except BlockingIOError:
-                continue
-            except OSError as error:
-                self._broke(stream, error)
-                continue
+            data, ancillary, _, _ = received
             if stream.between_chunks and ancillary and data.endswith(EVENT_AND_CHUNK_END):
                 seconds, nanoseconds = TIMESPEC(ancillary[0][2])
                 stream.laid_ns.append(seconds * 1_000_000_000 + nanoseconds - offset_ns)
@@ -186,6 +182,20 @@ class Reader:
             elif self._take(stream, *self._rest(stream, data, ancillary)):
                 self._read(stream)
 
+    def _received(self, events: list[tuple[int, int]]) -> list[Received | OSError]:
+        """What came for each of `events`. Nothing but system calls: after each a processor has forgotten where the
+        interpreter's branches go, so that what is done between two of them takes several times as long."""
+        streams = self._streams
+        found: list[Received | OSError] = []
+        left = iter(events)
+        while len(found) < len(events):
+            try:
+                for fd, _ in left:
+                    found.append(streams[fd].receive())
+            except OSError as error:
+                found.append(error)
+        return found
+
     def _flow(self, fd: int, stream: ReplyStream) -> None:
         """Tokens of `stream` come one after the other: its first one is in, the others may be read on the tick."""
         self._new.unregister(fd)
@@ -195,10 +205,10 @@ class Reader:
     def _rest(self, stream: ReplyStream, data: bytes, ancillary: Ancillary) -> tuple[bytes, int]:
         """A read and its stamp; one that filled its small buffer is read on, so that chunks stay whole."""
         at_ns = stream.stamped(data, ancillary)
-        if len(data) != READ_BYTES or stream.receive is None:
+        if len(data) != READ_BYTES:
             return data, at_ns
         try:
-            more, ancillary, _, _ = stream.receive(LARGEST_READ_BYTES, 64)
+            more, ancillary, _, _ = stream.read(LARGEST_READ_BYTES, ANCILLARY_BYTES)
         except OSError:  # nothing more, or an error that the next read will meet again
             return data, at_ns
         return (data + more, stream.stamped(more, ancillary)) if more else (data, at_ns)
@@ -207,10 +217,7 @@ class Reader:
         """Read what one stream has, but not for long: others wait."""
         for _ in range(_READS_AT_ONCE):
             try:
-                if stream.receive is not None:
-                    data, ancillary, _, _ = stream.receive(LARGEST_READ_BYTES, 64)
-                else:
-                    data, ancillary = stream.connection.read_now(LARGEST_READ_BYTES), []
+                data, ancillary, _, _ = stream.read(LARGEST_READ_BYTES, ANCILLARY_BYTES)
             except BlockingIOError:
                 return
             except OSError as error:

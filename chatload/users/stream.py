@@ -10,14 +10,14 @@ from __future__ import annotations
 import struct
 from array import array
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from functools import partial
 
 import gevent.event
 from geventhttpclient.response import HTTPParseError, HTTPResponse
 
 from chatload.clock import now_ns
 from chatload.errors import TurnError
-from chatload.users.connection import Connection
+from chatload.users.connection import Ancillary, Connection, Received
 from chatload.users.wall_offset import WallOffset
 from chatload.wire.chunked import one_chunk_each, whole_chunks
 from chatload.wire.reads import Reads
@@ -29,10 +29,8 @@ LARGEST_REPLY_BYTES = 256 * 1024 * 1024
 READ_BYTES, LARGEST_READ_BYTES = 447, 8192
 """A read of short events, and any other. 447 bytes are the most that Python allots without the C library."""
 EVENT_AND_CHUNK_END = b"\n\n\r\n"
+ANCILLARY_BYTES = 64
 TIMESPEC = struct.Struct("qq").unpack_from
-
-Ancillary = list[tuple[int, int, bytes]]
-"""What recvmsg gives beside the data: here the kernel's stamp (a timespec of CLOCK_REALTIME), or nothing."""
 
 
 def _nothing() -> None:
@@ -59,8 +57,9 @@ class ReplyStream:
 
     def __init__(self, connection: Connection, offset: WallOffset) -> None:
         self.connection = connection
-        self.receive: Callable[[int, int], tuple[bytes, Ancillary, int, Any]] | None = None
-        self.read_bytes = LARGEST_READ_BYTES
+        self.read: Callable[[int, int], Received] = connection.read
+        self.read_bytes = 0
+        self.read_up_to(LARGEST_READ_BYTES)
         self.laid: list[bytes] = []
         self.laid_ns = array("q")
         self.between_chunks = False
@@ -120,6 +119,12 @@ class ReplyStream:
             self._woken.clear()
             self._woken.wait()
 
+    def read_up_to(self, size: int) -> None:
+        """From now on `receive` is one read of at most `size` bytes."""
+        if size != self.read_bytes:
+            self.read_bytes = size
+            self.receive: Callable[[], Received] = partial(self.read, size, ANCILLARY_BYTES)
+
     def wake(self) -> None:
         """Let the user's greenlet look: something to decode, or a deadline."""
         self._woken.set()
@@ -130,7 +135,7 @@ class ReplyStream:
             return
         laid, laid_ns, self.laid, self.laid_ns = self.laid, self.laid_ns, [], array("q")
         self.raw_reads += len(laid)
-        self.read_bytes = READ_BYTES if max(map(len, laid)) < READ_BYTES else LARGEST_READ_BYTES
+        self.read_up_to(READ_BYTES if max(map(len, laid)) < READ_BYTES else LARGEST_READ_BYTES)
         bodies = one_chunk_each(laid)
         if bodies is not None:
             self._park(bodies, laid_ns)
@@ -165,7 +170,6 @@ class ReplyStream:
         """Drop what points back at us: a cycle would keep the whole reply until the next full collection."""
         self.settle()
         self.on_wake = _nothing
-        self.receive = None
         self.reads = Reads(())
 
     def _parse(self, data: bytes, at_ns: int) -> None:

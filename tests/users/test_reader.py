@@ -118,8 +118,9 @@ def test_kernel_stamps_do_not_care_how_late_the_read_is(ticks: bool) -> None:
 def test_framing_of_any_cut_gives_the_same_body(lines: Callable[[], Line]) -> None:
     """Invariant: where the reads cut the chunks never changes the body."""
     wire = HEAD + chunk(b"data: 1\n\n") + chunk(b"data: 2\n\n") + chunk(b"data: 3\n\n") + END
+    line = lines()
     for cut in range(0, len(wire) + 1, 7):
-        stream = ReplyStream(None, WallOffset())  # type: ignore[arg-type]
+        stream = ReplyStream(line.connection, WallOffset())
         for piece in (wire[:cut], wire[cut:]):
             if piece:
                 stream.feed(piece, 1)
