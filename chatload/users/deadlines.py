@@ -22,13 +22,13 @@ class Deadlines:
         turn_ends_ns = self._sent_ns + round(limits.turn_s * 1e9)
         if meter.last_token_ns is None:
             next_ns = self._sent_ns + round(limits.first_token_s * 1e9)
-            problem = TurnError("timeout_first", f"no token within {limits.first_token_s:g} s")
         else:
             next_ns = meter.last_token_ns + round(limits.gap_s * 1e9)
-            problem = TurnError("timeout_gap", f"no token for {limits.gap_s:g} s after {meter.events} events")
         if now >= turn_ends_ns:
             raise TurnError("deadline", f"the turn took longer than {limits.turn_s:g} s")
         if now >= next_ns:
-            raise problem
+            if meter.last_token_ns is None:
+                raise TurnError("timeout_first", f"no token within {limits.first_token_s:g} s")
+            raise TurnError("timeout_gap", f"no token for {limits.gap_s:g} s after {meter.events} events")
         # Nothing wakes us when tokens come, so look at least once a gap: what parked meanwhile tells.
         self._stream.check_ns = min(turn_ends_ns, next_ns, now + round(limits.gap_s * 1e9))

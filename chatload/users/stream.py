@@ -19,7 +19,7 @@ from chatload.clock import now_ns
 from chatload.errors import TurnError
 from chatload.users.connection import Ancillary, Connection, Received
 from chatload.users.wall_offset import WallOffset
-from chatload.wire.chunked import one_chunk_each, whole_chunks
+from chatload.wire.chunked import whole_chunks, whole_chunks_each
 from chatload.wire.reads import Reads
 
 WAKE_AT_BYTES = 8 * 1024
@@ -136,11 +136,10 @@ class ReplyStream:
         laid, laid_ns, self.laid, self.laid_ns = self.laid, self.laid_ns, [], array("q")
         self.raw_reads += len(laid)
         self.read_up_to(READ_BYTES if max(map(len, laid)) < READ_BYTES else LARGEST_READ_BYTES)
-        bodies = one_chunk_each(laid)
-        if bodies is not None:
-            self._park(bodies, laid_ns)
-            return
-        for data, at_ns in zip(laid, laid_ns, strict=True):
+        bodies = whole_chunks_each(laid)
+        count = len(bodies)
+        self._park(bodies, laid_ns[:count])
+        for data, at_ns in zip(laid[count:], laid_ns[count:], strict=True):
             self._feed(data, at_ns)
 
     def stamped(self, data: bytes, ancillary: Ancillary) -> int:

@@ -31,10 +31,11 @@ class Tick:
 
     def heard(self, gaps_us: Sequence[int], end_us: float | None) -> None:
         """Take the gaps of one reply in, and what its end came after its last token."""
-        ordered = sorted(gaps_us)
-        self._gaps += len(ordered)
-        for index, period_s in enumerate(PERIODS_S):
-            self._short_gaps[index] += bisect_left(ordered, _APART * period_s * 1e6)
+        self._gaps += len(gaps_us)
+        if gaps_us and min(gaps_us) < _APART * PERIODS_S[-1] * 1e6:
+            ordered = sorted(gaps_us)
+            for index, period_s in enumerate(PERIODS_S):
+                self._short_gaps[index] += bisect_left(ordered, _APART * period_s * 1e6)
         if end_us is None:
             return
         self._ends += 1

@@ -13,18 +13,22 @@ def whole_chunks(data: bytes) -> bytes | None:
     None when a parser has to look: an unfinished chunk, the last one, an extension, a size spelt unusually.
     Valid only where a chunk may begin.
     """
-    one = one_chunk_each((data,))
-    return one[0] if one is not None else _chunk_by_chunk(data)
+    bodies = whole_chunks_each((data,))
+    return bodies[0] if bodies else None
 
 
-def one_chunk_each(reads: Iterable[bytes]) -> list[bytes] | None:
-    """The body bytes of each of `reads` if every one is one chunk as `whole_chunks` knows them; else None."""
+def whole_chunks_each(reads: Iterable[bytes]) -> list[bytes]:
+    """`whole_chunks` of each of `reads`, up to the first where a parser has to look."""
     bodies = []
     for data in reads:
         end = data.find(b"\r\n")
-        if _SIZES.get(data[:end]) != len(data) - end - 4 or not data.endswith(b"\r\n"):
-            return None
-        bodies.append(data[end + 2 : -2])
+        if _SIZES.get(data[:end]) == len(data) - end - 4 and data.endswith(b"\r\n"):
+            bodies.append(data[end + 2 : -2])
+            continue
+        body = _chunk_by_chunk(data)
+        if body is None:
+            break
+        bodies.append(body)
     return bodies
 
 

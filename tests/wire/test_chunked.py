@@ -7,7 +7,7 @@ from geventhttpclient.response import HTTPParseError, HTTPResponse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatload.wire.chunked import one_chunk_each, whole_chunks
+from chatload.wire.chunked import whole_chunks, whole_chunks_each
 
 
 def chunk(data: bytes) -> bytes:
@@ -54,15 +54,10 @@ def test_whole_chunks_are_told(pieces: list[bytes]) -> None:
 
 
 @given(st.lists(st.one_of(PIECES, st.binary(min_size=1, max_size=40).map(chunk)), max_size=5))
-def test_one_chunk_each_is_whole_chunks_of_each(reads: list[bytes]) -> None:
-    found = one_chunk_each(reads)
-    if found is not None:
-        assert found == [whole_chunks(data) for data in reads] == [by_the_parser(data) for data in reads]
-
-
-@given(st.lists(st.binary(min_size=1, max_size=300), max_size=6))
-def test_reads_of_one_chunk_each_are_told(pieces: list[bytes]) -> None:
-    assert one_chunk_each(map(chunk, pieces)) == pieces
+def test_many_reads_are_told_up_to_the_first_that_is_left_to_the_parser(reads: list[bytes]) -> None:
+    each = [whole_chunks(data) for data in reads]
+    told = each.index(None) if None in each else len(each)
+    assert whole_chunks_each(reads) == each[:told]
 
 
 LEFT = (b"", b"0\r\n\r\n", b"5\r\nhello", b"5\r\nhello\r", b"5\r\nhello!\r\n", b"5\r\nhelloXX", b"02\r\nhi\r\n",
