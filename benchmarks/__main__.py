@@ -21,12 +21,13 @@ VARIATIONS: dict[str, dict[str, Any]] = {
     "big events": {"event_bytes": 1500},
     "slow": {"tokens_per_s": 10.0, "tokens": 30},
     "fast": {"tokens_per_s": 100.0, "tokens": 200},
-    "jitter": {"jitter_ms": 5.0},
-    "burst": {"burst": True},
+    "lockstep": {"ttft_spread_ms": 0.0, "jitter_ms": 0.0},
+    "burst": {"burst": True, "jitter_ms": 0.0},
     "TGI": {"wire": "tgi"},
     "NUL": {"wire": "nul"},
 }
-"""What may differ from the plain load: 40 tokens/s, 100 tokens, events of about 200 bytes, OpenAI's wire."""
+"""What may differ from the plain load: 100 tokens at 40 a second, 25 ms apart and up to 5 late, events of about 200
+bytes, OpenAI's wire."""
 
 
 def main(arguments: list[str]) -> int:

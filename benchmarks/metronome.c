@@ -1,8 +1,8 @@
 /* The metronome for heavy benchmarks: what `python -m simulator --speak metronome` does, at 40,000 events/s.
  *
- * metronome PORT TTFT_MS TOKENS_PER_S ANSWER_TOKENS JITTER_MS BURST EVENT_BYTES WIRE TRUTH
- * Token k leaves at received + TTFT + k / TOKENS_PER_S (+ up to JITTER_MS); with BURST 1 all replies share their
- * instants. The truth log has the simulator's format. `received_ns` is the kernel's stamp of the read that ended
+ * metronome PORT TTFT_MS SPREAD_MS TOKENS_PER_S ANSWER_TOKENS JITTER_MS BURST EVENT_BYTES WIRE TRUTH
+ * Token k leaves at received + TTFT (+ up to SPREAD_MS, once a reply) + k / TOKENS_PER_S (+ up to JITTER_MS); with
+ * BURST 1 all replies share their instants. The truth log has the simulator's format. `received_ns` is the kernel's stamp of the read that ended
  * the request, `sent_ns` the instant right before send(): both CLOCK_MONOTONIC. SIGTERM writes the log and ends.
  */
 #define _GNU_SOURCE
@@ -30,7 +30,7 @@ typedef struct {
 static Connection at[MAX_FDS];
 static int heap[MAX_FDS], waiting;
 static Request **all; static size_t n_all, room_all;
-static double ttft_ns, period_ns, jitter_ns; static int answer, burst, event_bytes; static const char *wire;
+static double ttft_ns, spread_ns, period_ns, jitter_ns; static int answer, burst, event_bytes; static const char *wire;
 static ns offset_ns, origin_ns; static volatile sig_atomic_t stopped; static char frame[FRAME_BYTES], pad[65536];
 static ns late_max; static long writes, late_1ms;
 
@@ -131,7 +131,7 @@ static void begin(int fd, const char *head, const char *body, ns received) {
   if (!strcmp(wire, "nul")) { free(c->text); c->text = calloc(1, (size_t)answer * (event_bytes + 8) + 16); c->text_len = 0; }
   r->received = received; r->tokens = answer; r->sent = malloc(sizeof(ns) * answer);
   if (n_all == room_all) all = realloc(all, sizeof *all * (room_all = room_all ? 2 * room_all : 1024));
-  all[n_all++] = r; c->now = r; c->next = 0; c->start = received + ttft_ns;
+  all[n_all++] = r; c->now = r; c->next = 0; c->start = received + ttft_ns + (spread_ns ? drand48() * spread_ns : 0);
   if (burst) c->start = origin_ns + ((int64_t)((c->start - origin_ns) / period_ns) + 1) * period_ns;
   put(fd, ok, sizeof ok - 1);
   schedule(fd);
@@ -172,9 +172,10 @@ static void write_truth(const char *path) {
   if (f) fclose(f);
 }
 int main(int argc, char **argv) {
-  if (argc != 10) { fprintf(stderr, "metronome: 9 arguments needed, see the source\n"); return 2; }
-  int port = atoi(argv[1]); ttft_ns = atof(argv[2]) * 1e6; period_ns = 1e9 / atof(argv[3]); answer = atoi(argv[4]);
-  jitter_ns = atof(argv[5]) * 1e6; burst = atoi(argv[6]); event_bytes = atoi(argv[7]); wire = argv[8];
+  if (argc != 11) { fprintf(stderr, "metronome: 10 arguments needed, see the source\n"); return 2; }
+  int port = atoi(argv[1]); ttft_ns = atof(argv[2]) * 1e6; spread_ns = atof(argv[3]) * 1e6;
+  period_ns = 1e9 / atof(argv[4]); answer = atoi(argv[5]);
+  jitter_ns = atof(argv[6]) * 1e6; burst = atoi(argv[7]); event_bytes = atoi(argv[8]); wire = argv[9];
   if (answer < 1 || answer > MAX_TOKENS || event_bytes < 0 || event_bytes > 60000) return 2;
   memset(pad, 'x', event_bytes); pad[event_bytes] = 0;
   struct rlimit files; getrlimit(RLIMIT_NOFILE, &files); files.rlim_cur = files.rlim_max; setrlimit(RLIMIT_NOFILE, &files);
@@ -206,7 +207,7 @@ int main(int argc, char **argv) {
     while (waiting && at[heap[0]].due <= now()) { int fd = pop(); beat(fd); }
     if (now() - offset_at > 1000000000LL) { take_offset(); offset_at = now(); }
   }
-  write_truth(argv[9]);
+  write_truth(argv[10]);
   printf("metronome: %zu requests, %ld writes, %ld later than 1 ms, latest %.3f ms\n", n_all, writes, late_1ms, late_max / 1e6);
   return 0;
 }

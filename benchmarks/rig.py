@@ -25,16 +25,18 @@ READY_S = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What one measurement puts on the client."""
+    """What one measurement puts on the client. No server keeps an exact step for each user: replies begin within
+    `ttft_spread_ms`, and a token is late by up to `jitter_ms`."""
 
     users: int = 100
     users_per_s: float = 40.0
     turns: int = 3
     think_s: float = 0.5
     ttft_ms: float = 100.0
+    ttft_spread_ms: float = 20.0
     tokens_per_s: float = 40.0
     tokens: int = 100
-    jitter_ms: float = 0.0
+    jitter_ms: float = 5.0
     burst: bool = False
     event_bytes: int = 0
     wire: str = "openai"
@@ -90,12 +92,20 @@ def fast_metronome() -> Path | None:
 def metronome(load: Load, truth: Path, fast: Path | None) -> Iterator[str]:
     """A metronome for `load`, from ready to gone; gives its address."""
     if fast is not None:
-        numbers = (0, load.ttft_ms, load.tokens_per_s, load.tokens, load.jitter_ms, int(load.burst))
-        command = [str(fast), *map(str, numbers), str(load.event_bytes), load.wire, str(truth)]
+        numbers = (0, load.ttft_ms, load.ttft_spread_ms, load.tokens_per_s, load.tokens, load.jitter_ms)
+        command = [
+            str(fast),
+            *map(str, numbers),
+            str(int(load.burst)),
+            str(load.event_bytes),
+            load.wire,
+            str(truth),
+        ]
     else:
         wire = "vllm-generate" if load.wire == "nul" else load.wire
         command = [sys.executable, "-u", "-m", "simulator", "--speak", "metronome", "--port-base", "0"]
         command += ["--truth", str(truth), "--ttft-ms", str(load.ttft_ms), "--wire", wire]
+        command += ["--ttft-spread-ms", str(load.ttft_spread_ms)]
         command += ["--tokens-per-s", str(load.tokens_per_s), "--answer-tokens", str(load.tokens)]
         command += ["--jitter-ms", str(load.jitter_ms), "--event-bytes", str(load.event_bytes)]
         command += ["--burst"] if load.burst else []

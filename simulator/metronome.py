@@ -1,6 +1,6 @@
 """The metronome: no engine, an exact schedule for every token, to measure the measuring with.
 
-token k of a reply is due at received + ttft + k / tokens_per_s (+ jitter); with `burst` on the next common
+token k of a reply is due at received + ttft (+ spread) + k / tokens_per_s (+ jitter); with `burst` on the next common
 instant of all users. The truth log says when each really left.
 """
 
@@ -56,6 +56,8 @@ class Metronome:
         truth.queued_ns = truth.admitted_ns = now_ns()
         self.replies[reply.sequence.seq_id] = reply
         start_ns = truth.received_ns + self._beat.ttft_ms * 1e6
+        if self._beat.ttft_spread_ms:
+            start_ns += self._draw.uniform(0, self._beat.ttft_spread_ms * 1e6)
         if self._beat.burst:
             beats = -(-(start_ns - self._origin_ns) // self._period_ns)
             start_ns = self._origin_ns + beats * self._period_ns

@@ -25,9 +25,11 @@ class OptionsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Beat:
-    """The metronome's schedule: first token after `ttft_ms`, then one event each 1/tokens_per_s."""
+    """The metronome's schedule: first token after `ttft_ms` and up to `ttft_spread_ms`, then one event each
+    1/tokens_per_s."""
 
     ttft_ms: float = 100.0
+    ttft_spread_ms: float = 0.0
     tokens_per_s: float = 40.0
     jitter_ms: float = 0.0
     role_lead_ms: float = 0.0
@@ -103,6 +105,7 @@ def parse_options(arguments: list[str]) -> Options:
         comment_s=given.sse_keep_alive_interval,
         beat=Beat(
             given.ttft_ms,
+            given.ttft_spread_ms,
             given.tokens_per_s,
             given.jitter_ms,
             given.role_lead_ms,
@@ -175,6 +178,9 @@ def _parser() -> argparse.ArgumentParser:
         add("--" + name.replace("_", "-"), help="the server's own knob")
     beat = parser.add_argument_group("metronome")
     beat.add_argument("--ttft-ms", type=float, default=100.0)
+    beat.add_argument(
+        "--ttft-spread-ms", type=float, default=0.0, help="each reply begins later by up to this, uniformly"
+    )
     beat.add_argument("--tokens-per-s", type=float, default=40.0)
     beat.add_argument(
         "--jitter-ms", type=float, default=0.0, help="each event is late by up to this, uniformly"

@@ -162,7 +162,7 @@ class Reader:
         itself (as `ReplyStream.stamped` does for all other reads), since a call costs as much as the sum."""
         streams, offset_ns = self._streams, self._offset.ns
         may_flow = self.ticks and epoll is self._new
-        events = epoll.poll(0, 4096)
+        events = epoll.poll(0, len(streams) or 1)
         for (fd, _), received in zip(events, self._received(events), strict=True):
             stream = streams[fd]
             if isinstance(received, OSError):
@@ -201,6 +201,7 @@ class Reader:
         self._new.unregister(fd)
         self._flowing.register(fd, select.EPOLLIN)
         stream.ticks = True
+        stream.expect(len(stream.laid[-1]))
 
     def _rest(self, stream: ReplyStream, data: bytes, ancillary: Ancillary) -> tuple[bytes, int]:
         """A read and its stamp; one that filled its small buffer is read on, so that chunks stay whole."""

@@ -22,9 +22,11 @@ from chatload.users.wall_offset import WallOffset
 from chatload.wire.chunked import whole_chunks, whole_chunks_each
 from chatload.wire.reads import Reads
 
-WAKE_AT_BYTES = 8 * 1024
+WAKE_AT_BYTES = 24 * 1024
 WAKE_AT_READS = 40
-"""Parked bytes and reads at which the user's greenlet is woken to decode: bounds the memory of a long answer."""
+"""Parked bytes, and reads of unknown size, at which the user's greenlet is woken to decode: bounds the memory of a
+long answer. More at a time would be cheaper still, a little: 24 kB of 400 users are 10 MB."""
+READ_OVERHEAD_BYTES = 64
 LARGEST_REPLY_BYTES = 256 * 1024 * 1024
 READ_BYTES, LARGEST_READ_BYTES = 447, 8192
 """A read of short events, and any other. 447 bytes are the most that Python allots without the C library."""
@@ -58,8 +60,7 @@ class ReplyStream:
     def __init__(self, connection: Connection, offset: WallOffset) -> None:
         self.connection = connection
         self.read: Callable[[int, int], Received] = connection.read
-        self.read_bytes = 0
-        self.read_up_to(LARGEST_READ_BYTES)
+        self.receive: Callable[[], Received] = partial(self.read, LARGEST_READ_BYTES, ANCILLARY_BYTES)
         self.laid: list[bytes] = []
         self.laid_ns = array("q")
         self.between_chunks = False
@@ -119,11 +120,12 @@ class ReplyStream:
             self._woken.clear()
             self._woken.wait()
 
-    def read_up_to(self, size: int) -> None:
-        """From now on `receive` is one read of at most `size` bytes."""
-        if size != self.read_bytes:
-            self.read_bytes = size
-            self.receive: Callable[[], Received] = partial(self.read, size, ANCILLARY_BYTES)
+    def expect(self, size: int) -> None:
+        """Reads of up to about `size` bytes are to come."""
+        most = READ_BYTES if size < READ_BYTES else LARGEST_READ_BYTES
+        self.receive = partial(self.read, most, ANCILLARY_BYTES)
+        if self.wake_at_reads > 1:
+            self.wake_at_reads = max(2, WAKE_AT_BYTES // (size + READ_OVERHEAD_BYTES))
 
     def wake(self) -> None:
         """Let the user's greenlet look: something to decode, or a deadline."""
@@ -135,7 +137,7 @@ class ReplyStream:
             return
         laid, laid_ns, self.laid, self.laid_ns = self.laid, self.laid_ns, [], array("q")
         self.raw_reads += len(laid)
-        self.read_up_to(READ_BYTES if max(map(len, laid)) < READ_BYTES else LARGEST_READ_BYTES)
+        self.expect(max(map(len, laid)))
         bodies = whole_chunks_each(laid)
         count = len(bodies)
         self._park(bodies, laid_ns[:count])

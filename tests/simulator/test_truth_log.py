@@ -99,6 +99,20 @@ def test_a_metronome_keeps_its_beat(simulate: Start) -> None:
     assert sorted(late_ms)[10] < 20
 
 
+def test_a_metronome_spreads_the_beginnings_of_its_replies(simulate: Start) -> None:
+    simulator = simulate(
+        "--speak", "metronome", "--ttft-ms", "20", "--ttft-spread-ms", "300", "--tokens-per-s", "500",
+        "--answer-tokens", "3",
+    )  # fmt: skip
+    for _ in range(6):
+        ask(simulator.port, "/v1/chat/completions", chat(max_tokens=100))
+    begun_ms = [
+        (line["events"]["sent_ns"][0] - line["received_ns"]) / 1e6 - 20 for line in simulator.wait_lines(6)
+    ]
+    assert min(begun_ms) >= 0
+    assert max(begun_ms) - min(begun_ms) > 50  # the seed decides: six draws of 300 ms
+
+
 @pytest.mark.parametrize(
     ("wire", "path", "body"),
     [
