@@ -15,20 +15,13 @@ from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
 from chatload.errors import UsageError
-from chatload.plan import RUN_OPTIONS, SERVER_OPTIONS, CapacityLoad, Option, Plan, Planner
-from chatload.record.journal import read_run
-from chatload.report.annotations import annotate, notices, write_ci_files
-from chatload.report.command import keep_report, keep_summary, summary_of
-from chatload.report.judge import MISSED, judge_level, worst
-from chatload.report.text import verdict
-from chatload.report.verdict_words import sentence
+from chatload.plan import RUN_OPTIONS, SERVER_OPTIONS, Option, Plan, Planner
+from chatload.report.judge import judge_level
 from chatload.users import patches
 from chatload.users.conductor import Conductor
 from chatload.users.exposure import open_port_words
 from chatload.users.options import register
 from chatload.users.worker import Crew
-from chatload.webui import page
-from chatload.webui.guard import guard
 from chatload.wire.dialects import SERVERS
 
 SERVER_NAMES = ("auto", *SERVERS)
@@ -51,7 +44,7 @@ def install(planner: Planner, options: Sequence[Option]) -> None:
             events.quitting.add_listener(lambda **_: _stop_worker(environment, crew))
             return
         conductor = Conductor(
-            environment, planner, SERVER_NAMES, finish, judge_level, headless=web_ui is None
+            environment, planner, SERVER_NAMES, _finish, judge_level, headless=web_ui is None
         )
         try:
             conductor.check()
@@ -65,6 +58,9 @@ def install(planner: Planner, options: Sequence[Option]) -> None:
             if words:
                 conductor.say(f"chatload: {words}")
         if web_ui is not None:
+            from chatload.webui import page  # here, since a headless run starts sooner without them
+            from chatload.webui.guard import guard
+
             for words in guard(web_ui, vars(environment.parsed_options)):
                 conductor.say(f"chatload: {words}")
             page.install(web_ui, environment, conductor, options, SERVER_NAMES)
@@ -84,38 +80,13 @@ def install(planner: Planner, options: Sequence[Option]) -> None:
 _conductors: list[Conductor] = []
 
 
+def _finish(folder: Path, plan: Plan) -> int:
+    from chatload.finish import finish  # here, since a run starts sooner without its reports
+
+    return finish(folder, plan)
+
+
 def _stop_worker(environment: Environment, crew: Crew) -> None:
     if environment.runner is not None:
         environment.runner.stop()
     crew.finish("stopped")
-
-
-def finish(folder: Path, plan: Plan) -> int:
-    """Write what a finished run leaves, say the verdict.
-
-    Exit code 3 for a missed SLO, 1 when more turns failed than allowed.
-    """
-    run = read_run(folder)
-    summary = summary_of(run)
-    keep_summary(run, summary)
-    write_ci_files(run, summary)
-    page = keep_report(run, summary)
-    if page is not None:
-        print(f"chatload: open in a browser: {page}", file=sys.stderr)
-    if run.turns:
-        print(f"chatload: {verdict(summary)}", file=sys.stderr)
-    if isinstance(plan.load, CapacityLoad):  # its SLOs are asked of each level, not of the run as a whole
-        print(f"chatload: more: python -m chatload report {folder}", file=sys.stderr, flush=True)
-        if not summary["trust"]["trustworthy"]:
-            return 4
-        return 0 if (run.manifest.get("capacity") or {}).get("users") else 3
-    for one in summary["slo"]:
-        print(f"chatload: SLO {sentence(one)}", file=sys.stderr)
-    annotate(notices(run, summary))
-    print(f"chatload: more: python -m chatload report {folder}", file=sys.stderr, flush=True)
-    if not summary["trust"]["trustworthy"]:
-        return 4
-    if worst(summary["slo"]) == MISSED:
-        return 3
-    failed = sum(summary["failed"].values())
-    return 1 if failed > plan.allow_failed * summary["turns"] or (failed and not summary["turns"]) else 0

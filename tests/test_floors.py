@@ -26,6 +26,7 @@ FLOORS = {
     "chatload.report": 4,
     "chatload.users": 4,
     "chatload.webui": 5,
+    "chatload.finish": 5,
     "chatload.run": 6,
     "chatload.demo": 5,
     "chatload.ab": 5,

@@ -15,7 +15,7 @@ from fuzz.targets import TARGETS
 
 ROOT = Path(__file__).parents[2]
 CORPUS = ROOT / "fuzz" / "corpus"
-SECONDS = 2
+SECONDS = 1
 IN_CI = sorted(
     TARGETS.keys() - {"report"}
 )  # reports read what a journal let through: `make fuzz` looks there
