@@ -2,8 +2,9 @@
  *
  * metronome PORT TTFT_MS SPREAD_MS TOKENS_PER_S ANSWER_TOKENS JITTER_MS BURST EVENT_BYTES WIRE TRUTH
  * Token k leaves at received + TTFT (+ up to SPREAD_MS, once a reply) + k / TOKENS_PER_S (+ up to JITTER_MS); with
- * BURST 1 all replies share their instants. The truth log has the simulator's format. `received_ns` is the kernel's stamp of the read that ended
- * the request, `sent_ns` the instant right before send(): both CLOCK_MONOTONIC. SIGTERM writes the log and ends.
+ * BURST 1 all replies share their instants. The truth log has the simulator's format. `received_ns` is the kernel's
+ * stamp of the read that ended the request, `sent_ns` the instant right before send(): both CLOCK_MONOTONIC. SIGTERM
+ * writes the log and ends.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>

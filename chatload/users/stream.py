@@ -27,6 +27,7 @@ WAKE_AT_READS = 40
 """Parked bytes, and reads of unknown size, at which the user's greenlet is woken to decode: bounds the memory of a
 long answer. More at a time would hardly be cheaper; 32 kB of 400 users are 13 MB."""
 READ_OVERHEAD_BYTES = 64
+"""What a read that is laid by takes beside its bytes: the object, its place in a list, its stamp."""
 LARGEST_REPLY_BYTES = 256 * 1024 * 1024
 READ_BYTES, LARGEST_READ_BYTES = 447, 8192
 """A read of short events, and any other. 447 bytes are the most that Python allots without the C library."""

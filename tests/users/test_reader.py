@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import socket
+import struct
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import gevent
@@ -33,6 +35,7 @@ class Line:
     """A watched reply and the server's end of its connection."""
 
     def __init__(self, reader: Reader, listener: socket.socket) -> None:
+        self.reader = reader
         address = Address(f"http://127.0.0.1:{listener.getsockname()[1]}")
         self.connection = connect(address, 5, kernel_stamps=reader.kernel_stamps)
         self.server, _ = listener.accept()
@@ -46,16 +49,14 @@ class Line:
         return at_ns
 
 
-@pytest.fixture(params=[("kernel", True), ("kernel", False), ("user", False)], ids=["tick", "ready", "user"])
-def lines(request: Any) -> Iterator[Callable[[], Line]]:
-    source, ticks = request.param
-    reader = Reader(kernel_stamps=source == "kernel", ticks=ticks)
+@contextmanager
+def lines_of(reader: Reader) -> Iterator[Callable[[], Line]]:
+    """Makes lines that `reader` watches; closes everything."""
     made: list[Line] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def line() -> Line:
             made.append(Line(reader, listener))
-            made[-1].reader = reader  # type: ignore[attr-defined]
             return made[-1]
 
         gevent.sleep(0.01)
@@ -64,6 +65,19 @@ def lines(request: Any) -> Iterator[Callable[[], Line]]:
         for each in made:
             each.server.close()
             each.connection.close()
+
+
+@pytest.fixture(params=[("kernel", True), ("kernel", False), ("user", False)], ids=["tick", "ready", "user"])
+def lines(request: Any) -> Iterator[Callable[[], Line]]:
+    source, ticks = request.param
+    with lines_of(Reader(kernel_stamps=source == "kernel", ticks=ticks)) as line:
+        yield line
+
+
+@pytest.fixture
+def ticking_lines() -> Iterator[Callable[[], Line]]:
+    with lines_of(Reader(kernel_stamps=True, ticks=True)) as line:
+        yield line
 
 
 def body_of(stream: ReplyStream) -> bytes:
@@ -92,8 +106,8 @@ def test_a_reply_is_read_whole_and_each_read_has_its_stamp(lines: Callable[[], L
 @pytest.mark.parametrize("ticks", [True, False])
 def test_kernel_stamps_do_not_care_how_late_the_read_is(ticks: bool) -> None:
     reader = Reader(kernel_stamps=True, ticks=ticks)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        line = Line(reader, listener)
+    with lines_of(reader) as lines:
+        line = lines()
         line.send(HEAD)
         gevent.sleep(0.05)
         at_ns = line.send(chunk(b"data: 1\n\n"))
@@ -111,8 +125,6 @@ def test_kernel_stamps_do_not_care_how_late_the_read_is(ticks: bool) -> None:
         assert judged.first_token_after_ns is not None
         assert judged.first_token_after_ns <= at_ns + MS
         assert reader.judged(turn, 1).marks == ()
-        reader.close()
-        line.server.close()
 
 
 def test_framing_of_any_cut_gives_the_same_body(lines: Callable[[], Line]) -> None:
@@ -130,31 +142,29 @@ def test_framing_of_any_cut_gives_the_same_body(lines: Callable[[], Line]) -> No
 
 @LINUX
 @pytest.mark.parametrize("sizes", [[20] * 120, [20, 700] * 40, [3000] * 30, [20] * 50 + [9000] + [20] * 50])
-def test_reads_laid_by_keep_their_order_their_bytes_and_their_stamps(sizes: list[int]) -> None:
+def test_reads_laid_by_keep_their_order_their_bytes_and_their_stamps(
+    sizes: list[int], ticking_lines: Callable[[], Line]
+) -> None:
     """Invariant: framing many reads at once gives what framing each as it comes would give."""
-    reader = Reader(kernel_stamps=True, ticks=True)
     body, sent = [], []
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        line = Line(reader, listener)
-        line.send(HEAD)
-        taken = gevent.spawn(body_of, line.stream)
-        for number, size in enumerate(sizes):
-            gevent.sleep(0.004)
-            body.append((b"data: %d " % number).ljust(size, b"x") + b"\n\n")
-            sent.append((sum(map(len, body)), line.send(chunk(body[-1]))))
-        line.send(END)
-        assert taken.get(timeout=5) == b"".join(body)
-        assert line.stream.complete
-        assert line.stream.reusable
-        assert line.stream.stamp_source == "kernel"
-        stamps = list(line.stream.stamps)
-        assert stamps == sorted(stamps)
-        if max(sizes) < 1000:  # one read a send, but where the machine held us up
-            late_ns = sorted(stamp - at for stamp, (_, at) in zip(stamps, sent, strict=False))
-            assert len(stamps) > 0.9 * len(sizes)
-            assert late_ns[len(late_ns) // 2] < MS or len(stamps) < len(sizes)
-        reader.close()
-        line.server.close()
+    line = ticking_lines()
+    line.send(HEAD)
+    taken = gevent.spawn(body_of, line.stream)
+    for number, size in enumerate(sizes):
+        gevent.sleep(0.004)
+        body.append((b"data: %d " % number).ljust(size, b"x") + b"\n\n")
+        sent.append((sum(map(len, body)), line.send(chunk(body[-1]))))
+    line.send(END)
+    assert taken.get(timeout=5) == b"".join(body)
+    assert line.stream.complete
+    assert line.stream.reusable
+    assert line.stream.stamp_source == "kernel"
+    stamps = list(line.stream.stamps)
+    assert stamps == sorted(stamps)
+    if max(sizes) < 1000:  # one read a send, but where the machine held us up
+        late_ns = sorted(stamp - at for stamp, (_, at) in zip(stamps, sent, strict=False))
+        assert len(stamps) > 0.9 * len(sizes)
+        assert late_ns[len(late_ns) // 2] < MS or len(stamps) < len(sizes)
 
 
 @pytest.mark.parametrize(
@@ -187,66 +197,91 @@ def test_a_long_answer_wakes_its_user_before_it_is_whole(lines: Callable[[], Lin
 
 
 @LINUX
-def test_a_reply_flows_once_its_reads_come_one_after_the_other() -> None:
-    reader = Reader(kernel_stamps=True, ticks=True)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        line = Line(reader, listener)
-        flowing = []
-        for pause_s, text in [(0.0, b"role"), (0.25, b"first"), (0.02, b"second"), (0.25, b"third")]:
-            gevent.sleep(pause_s)
-            line.send((HEAD if text == b"role" else b"") + chunk(b"data: " + text + b"\n\n"))
-            gevent.sleep(0.02)
-            flowing.append(line.stream.ticks)
-        line.send(END)
-        assert body_of(line.stream).count(b"data: ") == 4
-        assert flowing == [False, False, True, True]
-        reader.close()
-        line.server.close()
+def test_a_reply_flows_once_its_reads_come_one_after_the_other(ticking_lines: Callable[[], Line]) -> None:
+    line = ticking_lines()
+    flowing = []
+    for pause_s, text in [(0.0, b"role"), (0.25, b"first"), (0.02, b"second"), (0.25, b"third")]:
+        gevent.sleep(pause_s)
+        line.send((HEAD if text == b"role" else b"") + chunk(b"data: " + text + b"\n\n"))
+        gevent.sleep(0.02)
+        flowing.append(line.stream.ticks)
+    line.send(END)
+    assert body_of(line.stream).count(b"data: ") == 4
+    assert flowing == [False, False, True, True]
 
 
 @LINUX
-def test_a_late_look_is_not_over_before_new_replies_are_read() -> None:
+def test_a_late_look_is_not_over_before_new_replies_are_read(ticking_lines: Callable[[], Line]) -> None:
     """Else what comes between the late look and the read would hide that others waited before it."""
-    reader = Reader(kernel_stamps=True, ticks=True)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        line = Line(reader, listener)
-        line.send(HEAD)
-        gevent.sleep(0.05)
-        line.send(chunk(b"data: 1\n\n"))
-        time.sleep(0.05)  # the hub is blocked: this is what is tested
-        line.send(chunk(b"data: 2\n\n"))
-        reader._on_tick()
-        line.stream.settle()
-        assert reader.doubt.looks.spell_at(line.stream.stamps[-1], now_ns()) is not None
-        reader.close()
-        line.server.close()
+    line = ticking_lines()
+    line.send(HEAD)
+    gevent.sleep(0.05)
+    line.send(chunk(b"data: 1\n\n"))
+    time.sleep(0.05)  # the hub is blocked: this is what is tested
+    line.send(chunk(b"data: 2\n\n"))
+    line.reader._on_tick()
+    line.stream.settle()
+    assert line.reader.doubt.looks.spell_at(line.stream.stamps[-1], now_ns()) is not None
 
 
 @LINUX
-def test_the_end_of_the_last_reply_is_a_look_as_well() -> None:
-    reader = Reader(kernel_stamps=True, ticks=True)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        line = Line(reader, listener)
-        gevent.sleep(0.01)
-        began_ns = now_ns()
-        line.send(HEAD + chunk(b"data: 1\n\n"))
-        time.sleep(0.05)  # the hub is blocked: this is what is tested
-        line.send(END)
-        reader._drain(reader._new)
-        assert line.stream.complete
-        assert reader.open_streams == 0
-        following = Line(reader, listener)  # the looks begin anew with it
-        spell = reader.doubt.looks.spell_at(line.stream.stamps[0], now_ns())
-        assert spell is not None
-        assert spell[0] <= began_ns
-        reader.close()
-        following.server.close()
-        line.server.close()
+def test_the_end_of_the_last_reply_is_a_look_as_well(ticking_lines: Callable[[], Line]) -> None:
+    line = ticking_lines()
+    reader = line.reader
+    gevent.sleep(0.01)
+    began_ns = now_ns()
+    line.send(HEAD + chunk(b"data: 1\n\n"))
+    time.sleep(0.05)  # the hub is blocked: this is what is tested
+    line.send(END)
+    reader._drain(reader._new)
+    assert line.stream.complete
+    assert reader.open_streams == 0
+    ticking_lines()  # the looks begin anew with it
+    spell = reader.doubt.looks.spell_at(line.stream.stamps[0], now_ns())
+    assert spell is not None
+    assert spell[0] <= began_ns
+
+
+@LINUX
+def test_a_connection_that_breaks_takes_no_other_s_bytes_with_it(ticking_lines: Callable[[], Line]) -> None:
+    """All reads of a look are made before any of them is looked at, the broken one's among them."""
+    made = [ticking_lines() for _ in range(4)]
+    reader = made[0].reader
+    for number, line in enumerate(made):
+        if number in (1, 2):
+            line.server.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            line.server.close()
+        else:
+            line.send(HEAD + chunk(b"data: %d\n\n" % number) + END)
+    reader._drain(reader._new)
+    for number, line in enumerate(made):
+        if number in (1, 2):
+            with pytest.raises(TurnError, match="connection reset after 0 body bytes"):
+                body_of(line.stream)
+        else:
+            assert body_of(line.stream) == b"data: %d\n\n" % number
+    assert reader.open_streams == 0
+
+
+@LINUX
+def test_a_longer_tick_loses_no_read(ticking_lines: Callable[[], Line]) -> None:
+    line = ticking_lines()
+    line.reader._tick.heard([25_000] * 300, None)
+    line.send(HEAD)
+    for number in range(20):
+        gevent.sleep(0.02)
+        line.send(chunk(b"data: %d\n\n" % number))
+    line.send(END)
+    assert body_of(line.stream).count(b"data: ") == 20
+    assert line.stream.ticks
+    assert line.reader.doubt.looks.period_ns == 10 * MS
+    ticks_seen = len(line.reader.doubt.looks._late_ms)
+    assert 20 < ticks_seen < 150  # 0.4 s: about 40 of 10 ms, and 200 of 2 ms
 
 
 def test_released_streams_are_read_no_more(lines: Callable[[], Line]) -> None:
     line = lines()
-    reader = line.reader  # type: ignore[attr-defined]
+    reader = line.reader
     assert reader.open_streams == 1
     reader.release(line.stream)
     reader.release(line.stream)
