@@ -28,13 +28,15 @@ from chatload.users.stream import (
     TIMESPEC,
     ReplyStream,
 )
-from chatload.users.tick import Tick
+from chatload.users.tick import PAUSES_S, TICKS_S, Tick
 from chatload.users.wall_offset import WallOffset
 
 BEAT_S = 0.005
 """How often a reader without a tick notes that the hub still runs."""
 FLOW_NS = 200_000_000
 """A reply of which two reads come within this time is in full flow: the later of them may be its first token."""
+THICK_NS = 500_000
+"""Looks that follow each other within this time come thick: one system call a token, and a wake for each."""
 SWEEP_NS = 50_000_000
 """How often a look is also one at deadlines."""
 _READS_AT_ONCE = 128
@@ -45,7 +47,8 @@ class Reader:
 
     Streams with kernel stamps sit in two epolls: kernel stamps do not care when a read happens, and a tick is
     cheapest. It may delay the *end* of a turn, so `ticks` is for users who think between turns; without it all
-    streams are read as they have something. Without kernel stamps the hub watches each stream by itself.
+    streams are read as they have something, with a pause of a millisecond after each look where looks come thick.
+    Without kernel stamps the hub watches each stream by itself.
     """
 
     def __init__(self, *, kernel_stamps: bool, ticks: bool) -> None:
@@ -55,12 +58,12 @@ class Reader:
         self._streams: dict[int, ReplyStream] = {}
         self._watchers: dict[int, Any] = {}
         self._offset = WallOffset()
-        self._tick = Tick()
+        self._tick = Tick(TICKS_S if self.ticks else PAUSES_S)
         period_s = self._tick.period_s if self.ticks else BEAT_S
         self.doubt = Doubt(period_s, self._offset.steps)
         self._looks = self.doubt.looks
         self._timer = self._hub.loop.timer(period_s, period_s)
-        self._sweep_ns = self._second_ns = 0
+        self._sweep_ns = self._second_ns = self._ready_ns = 0
         self._ready: Any = None
         if self.kernel_stamps:
             # Stamping is switched on system-wide by the first socket that asks for it: keep one that asks.
@@ -69,6 +72,7 @@ class Reader:
             epoll = get_original("select", "epoll")
             self._new, self._flowing = epoll(), epoll()
             self._ready = self._hub.loop.io(self._new.fileno(), 1)
+            self._pause = self._hub.loop.timer(PAUSES_S[-1], PAUSES_S[-1])
 
     @property
     def open_streams(self) -> int:
@@ -96,7 +100,7 @@ class Reader:
             self._looks.begin(now_ns())
             self._timer.start(self._on_tick if self.ticks else self._on_beat)
             if self._ready is not None:
-                self._ready.start(self._drain, self._new)
+                self._ready.start(self._on_ready)
         return stream
 
     def release(self, stream: ReplyStream) -> None:
@@ -110,12 +114,13 @@ class Reader:
             watcher.stop()
             watcher.close()
         else:
-            (self._flowing if stream.ticks else self._new).unregister(fd)
+            (self._flowing if stream.flows and self.ticks else self._new).unregister(fd)
         if not self._streams:
             self._on_beat()  # the last look: its lateness must not be lost with the timer
             self._timer.stop()
             if self._ready is not None:
                 self._ready.stop()
+                self._pause.stop()
 
     def close(self) -> None:
         """Stop reading for good."""
@@ -124,8 +129,9 @@ class Reader:
         self._timer.stop()
         self._timer.close()
         if self.kernel_stamps:
-            self._ready.stop()
-            self._ready.close()
+            for watcher in (self._ready, self._pause):
+                watcher.stop()
+                watcher.close()
             self._new.close()
             self._flowing.close()
             self._keeper.close()
@@ -133,7 +139,7 @@ class Reader:
     def judged(self, turn: Turn, events_in_first_read: int) -> Turn:
         """The turn with the marks of what we may have spoiled in it."""
         self._offset.check()
-        if self.ticks:
+        if self.kernel_stamps:
             last_ns = turn.last_token_ns
             self._tick.heard(turn.gaps_us, None if last_ns is None else (turn.end_ns - last_ns) / 1e3)
         return self.doubt.judged(turn, events_in_first_read, now_ns())
@@ -156,12 +162,29 @@ class Reader:
         if now >= self._sweep_ns:
             self._sweep(now)
 
-    def _drain(self, epoll: Any) -> None:
-        """One read of each stream of `epoll` that has something. This loop is what a token costs: it lays reads by
-        where it can, since framing many at once costs a third of framing each as it comes, and sums up the stamp
-        itself (as `ReplyStream.stamped` does for all other reads), since a call costs as much as the sum."""
+    def _on_ready(self) -> None:
+        """A new stream has something. Where all are new, for nothing ticks, looks may come thick: then one pauses."""
+        now = now_ns()
+        thick, self._ready_ns = now - self._ready_ns < THICK_NS, now
+        self._drain(self._new)
+        if thick and self._streams and self._tick.period_s and not self.ticks:
+            self._ready.stop()
+            self._pause.start(self._on_pause)
+
+    def _on_pause(self) -> None:
+        if not self._drain(self._new) and self._streams:
+            self._pause.stop()
+            self._ready.start(self._on_ready)
+
+    def _drain(self, epoll: Any) -> int:
+        """One read of each stream of `epoll` that has something; how many have.
+
+        This loop is what a token costs: it lays reads by where it can, since framing many at once costs a third of
+        framing each as it comes, and sums up the stamp itself (as `ReplyStream.stamped` does for all other reads),
+        since a call costs as much as the sum.
+        """
         streams, offset_ns = self._streams, self._offset.ns
-        may_flow = self.ticks and epoll is self._new
+        new = epoll is self._new
         events = epoll.poll(0, len(streams) or 1)
         all_received, errors = self._received(events)
         for (fd, _), received in zip(events, all_received, strict=True):
@@ -177,10 +200,11 @@ class Reader:
                 laid.append(data)
                 if len(laid) >= stream.wake_at_reads:
                     stream.wake()
-                if may_flow and len(laid) > 1 and stream.laid_ns[-1] - stream.laid_ns[-2] < FLOW_NS:
-                    self._flow(fd, stream)
+                if new and len(laid) > 1 and not stream.flows:
+                    self._may_flow(fd, stream)
             elif self._take(stream, *self._rest(stream, data, ancillary)):
                 self._read(stream)
+        return len(events)
 
     def _received(self, events: list[tuple[int, int]]) -> tuple[list[Received | None], list[OSError]]:
         """What came for each of `events`; None for each of the errors, which are beside.
@@ -203,12 +227,15 @@ class Reader:
                 errors.append(error)
         return found, errors
 
-    def _flow(self, fd: int, stream: ReplyStream) -> None:
-        """Tokens of `stream` come one after the other: its first one is in, the others may be read on the tick."""
-        self._new.unregister(fd)
-        self._flowing.register(fd, select.EPOLLIN)
-        stream.ticks = True
+    def _may_flow(self, fd: int, stream: ReplyStream) -> None:
+        """Once tokens of `stream` come one after the other, its first one is in: the others may be read on a tick."""
+        if stream.laid_ns[-1] - stream.laid_ns[-2] >= FLOW_NS:
+            return
+        stream.flows = True
         stream.expect(len(stream.laid[-1]))
+        if self.ticks:
+            self._new.unregister(fd)
+            self._flowing.register(fd, select.EPOLLIN)
 
     def _rest(self, stream: ReplyStream, data: bytes, ancillary: Ancillary) -> tuple[bytes, int]:
         """A read and its stamp; one that filled its small buffer is read on, so that chunks stay whole."""
@@ -255,7 +282,7 @@ class Reader:
         self._offset.check()
         if now - self._second_ns > 1_000_000_000:
             self._second_ns = now
-            if self.ticks and self._tick.reconsider():
+            if self._tick.reconsider() and self.ticks:
                 self._retime()
 
     def _retime(self) -> None:

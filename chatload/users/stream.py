@@ -76,7 +76,7 @@ class ReplyStream:
         self.complete = False
         self.check_ns = 0
         self.wake_at_reads = WAKE_AT_READS  # 1: the user's greenlet gets read by read
-        self.ticks = False
+        self.flows = False
         self.on_wake: Callable[[], None] = _nothing
         self._offset = offset
         self._message = Message()

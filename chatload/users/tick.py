@@ -1,11 +1,14 @@
-"""How often replies in full flow are read: as seldom as keeps a server's tokens apart."""
+"""How often replies are read: as seldom as keeps a server's tokens apart."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
 
-PERIODS_S = (0.002, 0.005, 0.010)
+TICKS_S = (0.002, 0.005, 0.010)
+"""For users who think: the end of a reply may be seen that much late."""
+PAUSES_S = (0.0, 0.001)
+"""For closed loops, where what is seen late is asked late: next to nothing, and only where tokens come thick."""
 _APART = 1.5
 """A gap shorter than so many periods is short: with a little less luck its tokens would share a stamp."""
 _SHORT_SHARE = 0.01
@@ -16,38 +19,39 @@ _TOGETHER_US = 1000
 
 
 class Tick:
-    """A period of PERIODS_S: the longest of which at most 1 % of what was heard lately is shorter than 1.5.
+    """One of `periods_s`: the longest of which at most 1 % of what was heard lately is shorter than 1.5.
 
     Heard are gaps between tokens, and between the last token and the end of its reply. Two that come within a period
     share a stamp, the later one's, so the last gaps decide; tokens that did share one are gaps of 0 and shorten the
     period again. With each choice all that was heard loses half its weight.
     """
 
-    def __init__(self) -> None:
-        self.period_s = PERIODS_S[0]
+    def __init__(self, periods_s: Sequence[float]) -> None:
+        self.period_s = periods_s[0]
+        self._periods_s = periods_s
         self._gaps = self._ends = 0.0
-        self._short_gaps = [0.0] * len(PERIODS_S)
-        self._short_ends = [0.0] * len(PERIODS_S)
+        self._short_gaps = [0.0] * len(periods_s)
+        self._short_ends = [0.0] * len(periods_s)
 
     def heard(self, gaps_us: Sequence[int], end_us: float | None) -> None:
         """Take the gaps of one reply in, and what its end came after its last token."""
         self._gaps += len(gaps_us)
-        if gaps_us and min(gaps_us) < _APART * PERIODS_S[-1] * 1e6:
+        if gaps_us and min(gaps_us) < _APART * self._periods_s[-1] * 1e6:
             ordered = sorted(gaps_us)
-            for index, period_s in enumerate(PERIODS_S):
+            for index, period_s in enumerate(self._periods_s):
                 self._short_gaps[index] += bisect_left(ordered, _APART * period_s * 1e6)
         if end_us is None:
             return
         self._ends += 1
-        for index, period_s in enumerate(PERIODS_S):
+        for index, period_s in enumerate(self._periods_s):
             self._short_ends[index] += _TOGETHER_US < end_us < _APART * period_s * 1e6
 
     def reconsider(self) -> bool:
         """Choose the period anew; True when it changed. Once a second is enough."""
         if self._gaps < _ENOUGH:
             return False
-        before, self.period_s = self.period_s, PERIODS_S[0]
-        for index, period_s in enumerate(PERIODS_S):
+        before, self.period_s = self.period_s, self._periods_s[0]
+        for index, period_s in enumerate(self._periods_s):
             gaps, ends = self._short_gaps[index], self._short_ends[index]
             if gaps <= _SHORT_SHARE * self._gaps and ends <= _SHORT_SHARE * self._ends:
                 self.period_s = period_s

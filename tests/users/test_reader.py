@@ -67,11 +67,20 @@ def lines_of(reader: Reader) -> Iterator[Callable[[], Line]]:
             each.connection.close()
 
 
-@pytest.fixture(params=[("kernel", True), ("kernel", False), ("user", False)], ids=["tick", "ready", "user"])
-def lines(request: Any) -> Iterator[Callable[[], Line]]:
-    source, ticks = request.param
-    with lines_of(Reader(kernel_stamps=source == "kernel", ticks=ticks)) as line:
+@pytest.fixture(params=["tick", "ready", "pause", "user"])
+def lines(request: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Line]]:
+    reader = Reader(kernel_stamps=request.param != "user", ticks=request.param == "tick")
+    if request.param == "pause":
+        pausing(reader, monkeypatch)
+    with lines_of(reader) as line:
         yield line
+
+
+def pausing(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All looks come thick from now on, and the server's tokens are known to be far apart."""
+    monkeypatch.setattr("chatload.users.reader.THICK_NS", 10**18)
+    reader._tick.heard([25_000] * 300, None)
+    reader._tick.reconsider()
 
 
 @pytest.fixture
@@ -204,7 +213,7 @@ def test_a_reply_flows_once_its_reads_come_one_after_the_other(ticking_lines: Ca
         gevent.sleep(pause_s)
         line.send((HEAD if text == b"role" else b"") + chunk(b"data: " + text + b"\n\n"))
         gevent.sleep(0.02)
-        flowing.append(line.stream.ticks)
+        flowing.append(line.stream.flows)
     line.send(END)
     assert body_of(line.stream).count(b"data: ") == 4
     assert flowing == [False, False, True, True]
@@ -273,10 +282,37 @@ def test_a_longer_tick_loses_no_read(ticking_lines: Callable[[], Line]) -> None:
         line.send(chunk(b"data: %d\n\n" % number))
     line.send(END)
     assert body_of(line.stream).count(b"data: ") == 20
-    assert line.stream.ticks
+    assert line.stream.flows
     assert line.reader.doubt.looks.period_ns == 10 * MS
     ticks_seen = len(line.reader.doubt.looks._late_ms)
     assert 20 < ticks_seen < 150  # 0.4 s: about 40 of 10 ms, and 200 of 2 ms
+
+
+@LINUX
+def test_where_looks_come_thick_the_next_one_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = Reader(kernel_stamps=True, ticks=False)
+    with lines_of(reader) as line:
+        first, second = line(), line()
+        first.send(HEAD)
+        reader._on_ready()
+        reader._on_ready()
+        assert (reader._ready.active, reader._pause.active) == (True, False), "nothing is known of the server"
+        pausing(reader, monkeypatch)
+        first.send(chunk(b"data: 1\n\n"))
+        reader._on_ready()
+        assert (reader._ready.active, reader._pause.active) == (False, True)
+        second.send(HEAD)
+        reader._on_pause()
+        assert second.stream.headers_ns is not None
+        assert (reader._ready.active, reader._pause.active) == (False, True), "there was something: go on"
+        reader._on_pause()
+        assert (reader._ready.active, reader._pause.active) == (True, False), "there was nothing: wait for it"
+        reader._on_ready()
+        first.send(END)
+        second.send(END)
+        reader._on_pause()
+        assert reader.open_streams == 0
+        assert (reader._ready.active, reader._pause.active) == (False, False)
 
 
 def test_released_streams_are_read_no_more(lines: Callable[[], Line]) -> None:
