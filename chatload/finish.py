@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from chatload.plan import CapacityLoad, Plan
@@ -14,7 +14,7 @@ from chatload.report.text import verdict
 from chatload.report.verdict_words import sentence
 
 
-def finish(folder: Path, plan: Plan) -> int:
+def finish(folder: Path, plan: Plan, say: Callable[[str], None]) -> int:
     """Write what a finished run leaves, say the verdict.
 
     Exit code 3 for a missed SLO, 1 when more turns failed than allowed.
@@ -25,18 +25,18 @@ def finish(folder: Path, plan: Plan) -> int:
     write_ci_files(run, summary)
     page = keep_report(run, summary)
     if page is not None:
-        print(f"chatload: open in a browser: {page}", file=sys.stderr)
+        say(f"chatload: open in a browser: {page}")
     if run.turns:
-        print(f"chatload: {verdict(summary)}", file=sys.stderr)
+        say(f"chatload: {verdict(summary)}")
     if isinstance(plan.load, CapacityLoad):  # its SLOs are asked of each level, not of the run as a whole
-        print(f"chatload: more: python -m chatload report {folder}", file=sys.stderr, flush=True)
+        say(f"chatload: more: python -m chatload report {folder}")
         if not summary["trust"]["trustworthy"]:
             return 4
         return 0 if (run.manifest.get("capacity") or {}).get("users") else 3
     for one in summary["slo"]:
-        print(f"chatload: SLO {sentence(one)}", file=sys.stderr)
+        say(f"chatload: SLO {sentence(one)}")
     annotate(notices(run, summary))
-    print(f"chatload: more: python -m chatload report {folder}", file=sys.stderr, flush=True)
+    say(f"chatload: more: python -m chatload report {folder}")
     if not summary["trust"]["trustworthy"]:
         return 4
     if worst(summary["slo"]) == MISSED:

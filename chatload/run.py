@@ -6,7 +6,7 @@ A locustfile calls `install(...)` once; from then on Locust's events do the rest
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from chatload.users import patches
 from chatload.users.conductor import Conductor
 from chatload.users.exposure import open_port_words
 from chatload.users.options import register
+from chatload.users.voice import Voice
 from chatload.users.worker import Crew
 from chatload.wire.dialects import SERVERS
 
@@ -43,9 +44,17 @@ def install(planner: Planner, options: Sequence[Option]) -> None:
             crew = Crew(environment, planner, SERVER_NAMES)
             events.quitting.add_listener(lambda **_: _stop_worker(environment, crew))
             return
+        voice = Voice(headless=web_ui is None)
         conductor = Conductor(
-            environment, planner, SERVER_NAMES, _finish, judge_level, headless=web_ui is None
+            environment,
+            planner,
+            SERVER_NAMES,
+            lambda folder, plan: _finish(folder, plan, voice.say_last),
+            judge_level,
+            voice,
+            headless=web_ui is None,
         )
+        events.quit.add_listener(lambda **_: voice.end())
         try:
             conductor.check()
         except UsageError as error:
@@ -56,13 +65,13 @@ def install(planner: Planner, options: Sequence[Option]) -> None:
         if isinstance(runner, MasterRunner):
             words = open_port_words(runner.master_bind_host, runner.master_bind_port)
             if words:
-                conductor.say(f"chatload: {words}")
+                voice.say(f"chatload: {words}")
         if web_ui is not None:
             from chatload.webui import page  # here, since a headless run starts sooner without them
             from chatload.webui.guard import guard
 
             for words in guard(web_ui, vars(environment.parsed_options)):
-                conductor.say(f"chatload: {words}")
+                voice.say(f"chatload: {words}")
             page.install(web_ui, environment, conductor, options, SERVER_NAMES)
 
     # Registered at import: quitting listeners fire in reverse, so this one comes after the runner's own.
@@ -80,10 +89,10 @@ def install(planner: Planner, options: Sequence[Option]) -> None:
 _conductors: list[Conductor] = []
 
 
-def _finish(folder: Path, plan: Plan) -> int:
+def _finish(folder: Path, plan: Plan, say: Callable[[str], None]) -> int:
     from chatload.finish import finish  # here, since a run starts sooner without its reports
 
-    return finish(folder, plan)
+    return finish(folder, plan, say)
 
 
 def _stop_worker(environment: Environment, crew: Crew) -> None:

@@ -7,7 +7,6 @@ gone, or somebody stops the run; then drain the workers, close the books, judge.
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -34,6 +33,7 @@ from chatload.users.progress import Progress
 from chatload.users.roll import Roll
 from chatload.users.server_metrics import metrics_of
 from chatload.users.session import Session, Start, session_of, set_session
+from chatload.users.voice import Voice
 
 LOCAL_LEAD_S, WORKERS_LEAD_S = 0.1, 1.0
 """How long before the first user is due its dispatch begins: time for the word to get around."""
@@ -58,13 +58,14 @@ class Conductor:
         servers: tuple[str, ...],
         finish: Finish,
         judge: Judge,
+        voice: Voice,
         *,
         headless: bool,
     ) -> None:
         self._environment = environment
         self._planner, self._servers = planner, servers
         self._finish, self._judge = finish, judge
-        self._headless = headless
+        self._voice, self._headless = voice, headless
         self._runner: Runner = environment.runner
         self._fleet: Fleet | None = None
         if isinstance(self._runner, MasterRunner):
@@ -128,7 +129,7 @@ class Conductor:
             self._refuse(error.lines, 2)
             return
         self.plan = plan
-        self._books = books = Books(plan, certificate, self.say)
+        self._books = books = Books(plan, certificate, self._voice.say)
         if self.audience is not None:
             self.audience.begin(books.manifest["run_id"], books.manifest["started_ns"])
         try:
@@ -171,14 +172,14 @@ class Conductor:
         self._metrics = metrics_of(plan, self._note)
         self._helpers = [gevent.spawn(self._watch)]
         if isinstance(plan.load, CapacityLoad):
-            say = lambda words: self.say(f"chatload: {words}")  # noqa: E731 - one place, one line
+            say = lambda words: self._voice.say(f"chatload: {words}")  # noqa: E731 - one place, one line
             self._director = Director(plan, self._judge, self._order, say)
             self._helpers.append(gevent.spawn(self._director.run))
 
     def _refuse(self, lines: Sequence[str], code: int) -> None:
         if self._headless:
             for line in lines:
-                self.say(f"chatload: {line}")
+                self._voice.say_last(f"chatload: {line}")
         else:
             self.turn_away(lines)
         self.exit_code = code
@@ -254,9 +255,9 @@ class Conductor:
             gevent.sleep(0.1)
             beats += 1
             if self._headless and self.progress is not None and beats % round(PROGRESS_S / 0.1) == 0:
-                self.say(self.progress.line())
+                self._voice.say(self.progress.line())
             if self._fleet is not None:
-                self._fleet.look_for_lost(self.roll, self.say)
+                self._fleet.look_for_lost(self.roll, self._voice.say)
                 if beats % round(CLOCKS_S / 0.1) == 0:
                     gevent.spawn(self._fleet.read_clocks)
             gone = self.roll.all_gone(self._runner.target_user_count)
@@ -294,7 +295,3 @@ class Conductor:
     def _judged(self, folder: Path) -> int:
         assert self.plan is not None
         return self._finish(folder, self.plan)
-
-    def say(self, line: str) -> None:
-        """One line to the person at the terminal."""
-        print(line, file=sys.stderr, flush=True)
