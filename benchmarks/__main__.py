@@ -18,6 +18,8 @@ from chatload.certify.truth import served
 
 VARIATIONS: dict[str, dict[str, Any]] = {
     "plain": {},
+    "closed loop": {"think_s": 0.0},
+    "2 s pause": {"think_s": 2.0},
     "big events": {"event_bytes": 1500},
     "slow": {"tokens_per_s": 10.0, "tokens": 30},
     "fast": {"tokens_per_s": 100.0, "tokens": 200},
@@ -26,8 +28,8 @@ VARIATIONS: dict[str, dict[str, Any]] = {
     "TGI": {"wire": "tgi"},
     "NUL": {"wire": "nul"},
 }
-"""What may differ from the plain load: 100 tokens at 40 a second, 25 ms apart and up to 5 late, events of about 200
-bytes, OpenAI's wire."""
+"""What may differ from the plain load: half a second between turns, 100 tokens at 40 a second, 25 ms apart and up to 5
+late, events of about 200 bytes, OpenAI's wire."""
 
 
 def main(arguments: list[str]) -> int:
