@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import sub
 
 from chatload.meter.tokens import Seen, first_event_tokens_of, tail_tokens_of, tokens_of
 from chatload.turn import Delta, TextDeltas, TurnRequest, Usage
@@ -72,11 +73,10 @@ class ReplyMeter:
             return
         count = len(row.texts)
         stamps = self._stamps[row.read : row.read + count]
-        offset_us, gaps_us = self._last_offset_us, self._gaps_us
-        for at_ns in stamps:
-            before_us, offset_us = offset_us, (at_ns - first_ns + 500) // 1000
-            gaps_us.append(offset_us - before_us)
-        self._last_offset_us = offset_us
+        offsets_us = [(at_ns - first_ns + 500) // 1000 for at_ns in stamps]
+        self._gaps_us.append(offsets_us[0] - self._last_offset_us)
+        self._gaps_us += map(sub, offsets_us[1:], offsets_us)
+        self._last_offset_us = offsets_us[-1]
         self.last_token_ns = stamps[-1]
         self._last_read = row.read + count - 1
         self.events += count
