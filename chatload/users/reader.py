@@ -172,6 +172,7 @@ class Reader:
             self._pause.start(self._on_pause)
 
     def _on_pause(self) -> None:
+        """Look again after each pause, until one finds nothing."""
         if not self._drain(self._new) and self._streams:
             self._pause.stop()
             self._ready.start(self._on_ready)
