@@ -7,7 +7,7 @@ readers count and skip. Kinds of line: start, turn, user, health, server, end (d
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,6 +16,7 @@ import orjson
 
 from chatload.errors import UsageError
 from chatload.record.clocks import WorkerClock, clocks_of
+from chatload.record.missing import LineCount, foreign_journals
 from chatload.record.turn_record import from_line
 from chatload.turn import Turn
 
@@ -24,16 +25,22 @@ FORMAT = 1
 
 
 class JournalWriter:
-    """Appends lines to one journal. A full disk or a read-only folder stops the writing, never the run."""
+    """Appends lines to one journal. A full disk or a read-only folder stops the writing, never the run.
+
+    `problem` says what was lost; whether the file still holds what was written is known after `close`.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.problem: str | None = None
         self.lost_lines = 0
         self._file: BinaryIO | None = None
+        self._size = 0
+        self._mid_line = False
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._file = open(path, "ab", buffering=0, opener=_private)  # noqa: SIM115 - open as long as the run
+            self._size = os.fstat(self._file.fileno()).st_size
         except OSError as error:
             self.problem = f"{path.name}: {error.strerror}"
 
@@ -47,16 +54,41 @@ class JournalWriter:
             self.lost_lines += 1
             return
         try:
-            self._file.write(raw + b"\n")
+            # What a full disk cut off in the middle of a line must not spoil the next line too.
+            self._write_all((b"\n" if self._mid_line else b"") + raw + b"\n")
         except OSError as error:
             self.problem = f"{self.path.name}: {error.strerror}"
             self.lost_lines += 1
+
+    def _write_all(self, data: bytes) -> None:
+        """An unbuffered write may take less than it was given, without an error."""
+        assert self._file is not None
+        at = 0
+        while at < len(data):
+            at += (written := self._file.write(data[at:]))
+            self._size += written
+            if written:
+                self._mid_line = data[at - 1 : at] != b"\n"
 
     def close(self) -> None:
         """Close the file; further lines are counted as lost."""
         if self._file is not None:
             self._file.close()
             self._file = None
+            self.problem = self.problem or self._damage()
+
+    def _damage(self) -> str | None:
+        """What somebody else did to the file while it was written, where lines were lost by that."""
+        try:
+            left = self.path.stat().st_size
+        except OSError:
+            return f"{self.path.name}: was deleted while the run wrote it: its lines are lost"
+        if left < self._size:
+            return (
+                f"{self.path.name}: was cut short or replaced while the run wrote it: "
+                f"{left:,} of {self._size:,} bytes are left"
+            )
+        return None
 
 
 def _private(path: str, flags: int) -> int:
@@ -67,7 +99,8 @@ def _private(path: str, flags: int) -> int:
 class Run:
     """One run as its folder tells it. `turns` are in order of `due_ns`, without duplicates.
 
-    `server` is what the server's own /metrics page said during the run; empty where it has none.
+    `server` is what the server's own /metrics page said during the run; empty where it has none. `missing` says, a
+    sentence each, which lines the journals should hold and do not, and which belong to another run and were left out.
     """
 
     folder: Path
@@ -78,6 +111,7 @@ class Run:
     ends: tuple[Mapping[str, Any], ...]
     torn_lines: int
     server: tuple[Mapping[str, Any], ...] = ()
+    missing: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -111,8 +145,9 @@ def read_run(folder: Path) -> Run:
     turns: dict[str, Turn] = {}
     other: dict[str, list[Mapping[str, Any]]] = {"user": [], "health": [], "end": [], "server": []}
     seen: set[bytes] = set()
-    torn = 0
-    for raw, line in lines_in_one_time(folder, manifest):
+    torn, count = 0, LineCount()
+    foreign = foreign_journals(folder, manifest)
+    for raw, line in lines_in_one_time(folder, manifest, foreign):
         if line is None:
             torn += 1
         elif line.get("kind") == "turn":
@@ -121,10 +156,13 @@ def read_run(folder: Path) -> Run:
             except (KeyError, TypeError):
                 torn += 1
                 continue
-            turns.setdefault(turn.turn_id, turn)
-        elif line.get("kind") in other and raw not in seen:
+            if turns.setdefault(turn.turn_id, turn) is turn:
+                count.add(line)
+        elif raw not in seen:
             seen.add(raw)
-            other[line["kind"]].append(line)
+            count.add(line)
+            if line["kind"] in other:
+                other[line["kind"]].append(line)
     return Run(
         folder=folder,
         manifest=manifest,
@@ -134,15 +172,24 @@ def read_run(folder: Path) -> Run:
         ends=tuple(other["end"]),
         torn_lines=torn,
         server=tuple(sorted(other["server"], key=_at_ns)),
+        missing=(
+            *(f"{name} is of another run ({run_id}): it was left out." for name, run_id in foreign.items()),
+            *count.missing(manifest, len(turns)),
+        ),
     )
 
 
 def lines_in_one_time(
-    folder: Path, manifest: Mapping[str, Any]
+    folder: Path, manifest: Mapping[str, Any], foreign: Container[str] | None = None
 ) -> Iterator[tuple[bytes, dict[str, Any] | None]]:
-    """(bytes, line) of each line of all journals, instants in the master's clock; None where it is torn."""
+    """(bytes, line) of each line of this run's journals, instants in the master's clock; None where it is torn.
+
+    `foreign` are the names of journals to leave out, where the caller has asked for them already.
+    """
     clocks = clocks_of(manifest)
-    for raw, line in journal_lines(folder):
+    for raw, line in _journal_lines(
+        folder, foreign_journals(folder, manifest) if foreign is None else foreign
+    ):
         if line is None or not _fits(line):
             yield raw, None
             continue
@@ -156,9 +203,11 @@ def lines_in_one_time(
         yield raw, line
 
 
-def journal_lines(folder: Path) -> Iterator[tuple[bytes, dict[str, Any] | None]]:
+def _journal_lines(folder: Path, without: Container[str]) -> Iterator[tuple[bytes, dict[str, Any] | None]]:
     """(bytes, line) of each line of each journal of the folder; None where it is torn or no object."""
     for path in sorted(folder.glob("journal-*.jsonl")):
+        if path.name in without:
+            continue
         with open(path, "rb") as file:
             for raw in file:
                 try:

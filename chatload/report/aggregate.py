@@ -99,7 +99,7 @@ def ended_by_time(run: Run) -> bool:
     limit_s, began_ns, ended_ns = (manifest.get(key) for key in ("run_time_s", "started_ns", "ended_ns"))
     if manifest.get("ended") != "interrupted" or not limit_s or began_ns is None or ended_ns is None:
         return False
-    return bool((ended_ns - began_ns) / 1e9 >= limit_s - TIMER_S)
+    return bool((ended_ns - began_ns) / 1e9 >= limit_s - min(TIMER_S, limit_s / 2))
 
 
 def planned_turns(run: Run) -> int | None:

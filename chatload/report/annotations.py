@@ -44,6 +44,7 @@ def notices(run: Run, summary: Summary) -> list[tuple[str, str, str]]:
         for one in summary["slo"]
         if one["verdict"] in (MISSED, UNDECIDED)
     ]
+    found += [("error", "not the whole run", words) for words in summary["incomplete"]]
     if too_many_failed(run, summary):
         found.append(("error", "failed turns", failed_words(summary)))
     return found

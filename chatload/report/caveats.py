@@ -58,7 +58,7 @@ def _ended_early(run: Run, summary: Summary) -> Iterator[str]:
         )
     held = summary["turns"] + summary["interrupted"] + summary["abandoned"]
     wanted = summary["planned_turns"]
-    if wanted and held < wanted and ended != "unreachable":
+    if wanted and held < wanted and ended != "unreachable" and not run.missing:
         yield f"{wanted - held:,} of {wanted:,} planned turns were never held, so the load was lighter than planned."
 
 
@@ -69,6 +69,10 @@ def _failures(run: Run, summary: Summary) -> Iterator[str]:
             f"{failed:,} of {_turns(summary['turns'])} failed. Speeds below are of the good ones only, and a server "
             "that refuses work looks fast: read the line with failed turns as endless, and the failures' codes."
         )
+
+
+def _missing_lines(run: Run, summary: Summary) -> Iterator[str]:
+    yield from (one_line(words, 300) for words in run.missing)
 
 
 def _torn_lines(run: Run, summary: Summary) -> Iterator[str]:
@@ -222,6 +226,7 @@ DOUBTS: tuple[Callable[[Run, Summary], Iterator[str]], ...] = (
     _insecure,
     _ended_early,
     _failures,
+    _missing_lines,
     _torn_lines,
     _lost_lines,
     _late_sends,

@@ -14,6 +14,7 @@ from chatload.record.journal import Run, read_run
 from chatload.record.manifest import write_json
 from chatload.report.aggregate import summarise
 from chatload.report.caveats import caveats
+from chatload.report.completeness import shortcomings
 from chatload.report.html import REPORT, write_report
 from chatload.report.jmeter import jmeter_text
 from chatload.report.side_by_side import comparison_text
@@ -122,7 +123,7 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
 
 def summary_of(run: Run) -> dict[str, Any]:
     """The content of summary.json, doubts included."""
-    summary = summarise(run)
+    summary = summarise(run) | {"incomplete": shortcomings(run)}
     return {**summary, "caveats": caveats(run, summary)}
 
 

@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from chatload.errors import UsageError
 from chatload.record.journal import Run
 from chatload.report.bootstrap import RESAMPLES
 from chatload.report.command import Parser, read_runs
+from chatload.report.comparable import LOAD, MODEL, refuse_unlike
 from chatload.report.effects import (
     BETTER,
     FAILED_MARGIN,
@@ -50,6 +51,7 @@ class Comparison:
     margin: float
     effects: tuple[Effect, ...]
     warnings: tuple[str, ...]
+    forced: tuple[str, ...] = ()
 
     @property
     def verdict(self) -> str:
@@ -62,14 +64,17 @@ def compare(argv: Sequence[str]) -> int:
     parser = Parser(
         prog="python -m chatload compare",
         description="B against A. Each is a run folder, or a folder of run folders that belong together "
-        "(rounds). Exit code 0, whatever the verdict; see check for a gate.",
+        "(rounds). Exit code 0, whatever the verdict; see check for a gate. Runs under different loads are refused.",
     )
     parser.add_argument("a", metavar="A", type=Path)
     parser.add_argument("b", metavar="B", type=Path)
     add_margin(parser)
+    add_force(parser)
     parser.add_argument("--json", action="store_true", help="print the comparison as JSON")
     chosen = parser.parse_args(argv)
-    compared = compared_runs(runs_below(chosen.a), runs_below(chosen.b), chosen.margin)
+    a, b = runs_below(chosen.a), runs_below(chosen.b)
+    forced = refuse_unlike(("A", "B"), (a, b), LOAD, force=chosen.force)
+    compared = replace(compared_runs(a, b, chosen.margin), forced=forced)
     if chosen.json:
         sys.stdout.write(json.dumps(as_json(compared), indent=2) + "\n")
     else:
@@ -83,6 +88,13 @@ def add_margin(parser: argparse.ArgumentParser) -> None:
         "--margin", type=_margin, default=0.05, metavar="SHARE",
         help="differences up to this share are the same (default 5%%)",
     )  # fmt: skip
+
+
+def add_force(parser: argparse.ArgumentParser) -> None:
+    """--force, as compare and check have it."""
+    parser.add_argument(
+        "--force", action="store_true", help="go on where the runs were not made alike, and say so first"
+    )
 
 
 def runs_below(folder: Path) -> list[Run]:
@@ -105,7 +117,8 @@ def compared_runs(
 
 def compared_text(compared: Comparison) -> str:
     """Verdict, table, and what to doubt."""
-    lines = indented(f"B against A: {WORDS[compared.verdict]}.", "", "")
+    lines = [line for words in compared.forced for line in indented(words, "", "  ")]
+    lines += indented(f"B against A: {WORDS[compared.verdict]}.", "", "")
     lines += [""]
     for letter, runs in (("A", compared.a), ("B", compared.b)):
         lines += indented(f"{one_line(runs[0].name, 60)}, {_amount(runs)}", f"{letter}  ")
@@ -143,6 +156,7 @@ def as_json(compared: Comparison) -> dict[str, Any]:
     """The comparison as JSON; `effect` is B / A (failed_share: B − A), `interval` of it."""
     return {
         "format": 1,
+        "forced": list(compared.forced),
         "verdict": compared.verdict,
         "margin": compared.margin,
         "failed_margin": FAILED_MARGIN,
@@ -158,7 +172,9 @@ def sentence(one: Effect) -> str:
     """One effect in a sentence."""
     if one.interval is None:
         return f"{one.words}: {one.verdict}, {one.remark}"
-    return f"{one.words}: {one.verdict}, {_value(one, one.a)} → {_value(one, one.b)} {one.unit} ({_interval(one)})"
+    why = f", {one.remark}" if one.remark and one.verdict in (BETTER, WORSE) else ""
+    values = f"{_value(one, one.a)} → {_value(one, one.b)} {one.unit}"
+    return f"{one.words}: {one.verdict}, {values} ({_interval(one)}){why}"
 
 
 def untrusted(runs: Sequence[Run]) -> list[str]:
@@ -178,7 +194,7 @@ def _side(runs: Sequence[Run]) -> Side:
 def _warnings(a: Sequence[Run], b: Sequence[Run], found: Sequence[Effect]) -> list[str]:
     """What else may be the cause of a difference, and what the intervals do not know."""
     words = untrusted([*a, *b])
-    for name, of in CONDITIONS:
+    for name, of in (*CONDITIONS, MODEL):
         seen = [sorted({str(of(run.manifest)) for run in runs}) for runs in (a, b)]
         if seen[0] != seen[1]:
             told = " against ".join(one_line(", ".join(values), 60) for values in seen)

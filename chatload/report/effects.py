@@ -232,10 +232,42 @@ def _failed_share(a: Side, b: Side, level: float) -> Effect:
     centre = share_b - share_a
     low = centre - math.hypot(share_b - low_b, high_a - share_a)
     high = centre + math.hypot(high_b - share_b, share_a - low_a)
+    # More or fewer failed turns beyond chance are never the same, however near the shares are.
     verdict = judged(low, high, -FAILED_MARGIN, FAILED_MARGIN, False, 0.0)
+    by_count = ""
+    if low > 0.0 or high < 0.0:
+        verdict = WORSE if low > 0.0 else BETTER
+    elif centre and chance_of_more_failing(*((a, b) if centre > 0.0 else (b, a))) < (1.0 - level) / 2.0:
+        verdict = WORSE if centre > 0.0 else BETTER
+        by_count = "by the number of conversations with a failed turn (Fisher's exact test)"
     remark = (
-        ""
+        by_count
         if share_a or share_b
         else "none failed: no sign of a difference, though rare failures would not show"
     )
     return Effect("failed_share", "failed turns", "%", share_a, share_b, centre, (low, high), verdict, remark)
+
+
+def chance_of_more_failing(a: Side, b: Side) -> float:
+    """How likely so many of B's conversations, or more, would have a failed turn if both sides failed alike.
+
+    Fisher's exact test, one-sided: Σ over k ≥ B's count of C(B, k) · C(A, m − k) / C(A + B, m), with m the
+    conversations of both sides that have a failed turn. The interval of a share of turns cannot see this where
+    one side has no failure: it takes the conversations for as wide a guess as their number allows.
+    """
+    (n_a, hit_a), (n_b, hit_b) = (
+        (len(side.conversations), sum(any(map(failed, turns)) for turns in side.conversations))
+        for side in (a, b)
+    )
+    both = hit_a + hit_b
+    whole = _log_ways(n_a + n_b, both)
+    return sum(
+        math.exp(_log_ways(n_b, k) + _log_ways(n_a, both - k) - whole)
+        for k in range(hit_b, min(n_b, both) + 1)
+        if both - k <= n_a
+    )
+
+
+def _log_ways(n: int, k: int) -> float:
+    """log C(n, k)."""
+    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)

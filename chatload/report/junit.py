@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from xml.etree import ElementTree
 
@@ -14,13 +14,21 @@ from chatload.report.verdict_words import sentence
 Summary = Mapping[str, Any]
 
 
-def junit_xml(run: Run, summary: Summary) -> str:
-    """A missed SLO is a failure, an undecided one is skipped; more failed turns than allowed are a failure."""
+Check = tuple[str, str, str]
+"""A further test case: its name, "failure", "skipped" or "system-out", and the words."""
+
+
+def junit_xml(run: Run, summary: Summary, checks: Sequence[Check] = ()) -> str:
+    """A missed SLO is a failure, an undecided one is skipped; more failed turns than allowed are a failure, and so is
+    a run that is not whole. `checks` are what `check` found besides; they stand first."""
     suite = ElementTree.Element(
         "testsuite", name=f"chatload {one_line(run.manifest.get('scenario') or '', 80)}"
     )
     suite.set("timestamp", one_line(run.manifest.get("started_utc") or "", 30))
     suite.set("time", f"{summary['seconds']:.3f}")
+    for name, tag, words in checks:
+        _note(_case(suite, "chatload.check", name), tag, words)
+    _whole(suite, summary)
     _turns(suite, run, summary)
     for one in summary["slo"]:
         case = _case(suite, "chatload.slo", one["slo"])
@@ -39,11 +47,13 @@ def junit_xml(run: Run, summary: Summary) -> str:
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(suite, encoding="unicode") + "\n"
 
 
-def too_many_failed(run: Run, summary: Summary) -> bool:
-    """True when more turns failed than --allow-failed allows, or none was held."""
-    allowed = (run.manifest.get("plan") or {}).get("allow_failed") or 0.0
+def too_many_failed(run: Run, summary: Summary, allowed: float | None = None) -> bool:
+    """True when a greater share of turns failed than `allowed`; None: than the run's own --allow-failed."""
+    if allowed is None:
+        told = (run.manifest.get("plan") or {}).get("allow_failed")
+        allowed = told if isinstance(told, int | float) else 0.0
     failed = sum(summary["failed"].values())
-    return failed > allowed * summary["turns"] or not summary["turns"]
+    return bool(failed > allowed * summary["turns"])
 
 
 def failed_words(summary: Summary) -> str:
@@ -54,6 +64,12 @@ def failed_words(summary: Summary) -> str:
     return f"{sum(summary['failed'].values()):,} of {summary['turns']:,} turns failed" + (
         f" ({codes})" if codes else ""
     )
+
+
+def _whole(suite: ElementTree.Element, summary: Summary) -> None:
+    case = _case(suite, "chatload.run", "the whole plan was held and recorded")
+    if summary["incomplete"]:
+        _note(case, "failure", " ".join(summary["incomplete"]))
 
 
 def _turns(suite: ElementTree.Element, run: Run, summary: Summary) -> None:
@@ -69,4 +85,7 @@ def _case(suite: ElementTree.Element, classname: str, name: str) -> ElementTree.
 
 
 def _note(case: ElementTree.Element, tag: str, words: str) -> None:
-    ElementTree.SubElement(case, tag, message=one_line(words, 400))
+    if tag == "system-out":
+        ElementTree.SubElement(case, tag).text = one_line(words, 400)
+    else:
+        ElementTree.SubElement(case, tag, message=one_line(words, 400))

@@ -16,6 +16,7 @@ from chatload.plan import Plan
 from chatload.record.certificate import read_certificate
 from chatload.record.journal import FORMAT, JournalWriter
 from chatload.record.manifest import conditions, write_json
+from chatload.record.run_folder import run_folder
 from chatload.users.options import without_values
 from chatload.users.preflight import Server
 
@@ -25,15 +26,25 @@ INSECURE = (
 
 
 class Books:
-    """Opened when a run begins, closed when it ends. A folder that cannot be written is a problem, said and
-    kept; it never stops the run."""
+    """Opened when a run begins, closed when it ends. A folder that cannot be had stops the run before its load;
+    one that can no longer be written is a problem, said and kept."""
 
-    def __init__(self, plan: Plan, certificate: dict[str, Any] | None, say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        certificate: dict[str, Any] | None,
+        say: Callable[[str], None],
+        *,
+        numbered: bool = False,
+    ) -> None:
+        """Takes the run's folder; UsageError where it cannot be had. `numbered`: --out is followed by a number
+        where it holds a run already, as the page wants it."""
         self._say = say
         self.problems: list[str] = []
         self.written = False
+        self.turns = 0
         began = datetime.now(UTC)
-        self.folder = _new_folder(plan, began)
+        self.folder = run_folder(plan.out, _default_folder(plan, began), numbered=numbered)
         self.manifest: dict[str, Any] = {
             **conditions(),
             "run_id": uuid4().hex,
@@ -47,10 +58,6 @@ class Books:
             "started_utc": began.isoformat(timespec="milliseconds"),
             "started_ns": now_ns(),
         }
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        except OSError as error:
-            self.problem(f"{self.folder}: cannot be made ({error.strerror}): nothing of this run is kept")
         self.write("running")
 
     def met(self, plan: Plan, server: Server) -> None:
@@ -85,6 +92,7 @@ class Books:
         self.manifest |= {
             "ended_utc": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "ended_ns": now_ns(),
+            "turns_heard": self.turns,
             "problems": self.problems,
         }
         self.write(reason)
@@ -131,15 +139,10 @@ def certificate_of(plan: Plan) -> dict[str, Any] | None:
     return read_certificate(plan.certificate) if plan.certificate else None
 
 
-def _new_folder(plan: Plan, began: datetime) -> Path:
-    """The folder asked for, or one named after time, scenario and server; never one that holds a run."""
+def _default_folder(plan: Plan, began: datetime) -> Path:
+    """The folder of a run that asks for none: named after time, scenario and server."""
     server = re.sub(r"[^A-Za-z0-9.-]+", "-", plan.server)
-    wanted = Path(plan.out or f"results/{began:%Y%m%dT%H%M%SZ}-{plan.scenario}-{server}")
-    folder, again = wanted, 1
-    while (folder / "manifest.json").exists():
-        again += 1
-        folder = wanted.with_name(f"{wanted.name}-{again}")
-    return folder
+    return Path(f"results/{began:%Y%m%dT%H%M%SZ}-{plan.scenario}-{server}")
 
 
 def plan_facts(plan: Plan) -> dict[str, Any]:

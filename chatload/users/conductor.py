@@ -7,6 +7,7 @@ gone, or somebody stops the run; then drain the workers, close the books, judge.
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from chatload.clock import now_ns
 from chatload.errors import UsageError
 from chatload.pacing.ramp import RampSegment
 from chatload.plan import CapacityLoad, Plan, Planner
+from chatload.record.run_folder import out_mistakes
 from chatload.record.turn_record import from_line
 from chatload.turn import Turn
 from chatload.users.audience import Audience
@@ -110,9 +112,8 @@ class Conductor:
             certificate_of(plan)
         except UsageError as error:
             mistakes += error.lines
-        out = str(values.get("out") or "").strip()
-        if out and self._headless and (Path(out) / "manifest.json").exists():
-            mistakes.append(f"--out {out!r}: already holds a run: name a new folder, or move that one away")
+        if self._headless:
+            mistakes += out_mistakes(str(values.get("out") or ""), sys.argv)
         if mistakes:
             raise UsageError(mistakes)
         return plan
@@ -124,12 +125,11 @@ class Conductor:
         self.plan, self.exit_code, self.refusal = None, None, ()
         try:
             plan = self._planner(self._run_values(), self._servers)
-            certificate = certificate_of(plan)
+            books = Books(plan, certificate_of(plan), self._voice.say, numbered=not self._headless)
         except UsageError as error:
             self._refuse(error.lines, 2)
             return
-        self.plan = plan
-        self._books = books = Books(plan, certificate, self._voice.say)
+        self.plan, self._books = plan, books
         if self.audience is not None:
             self.audience.begin(books.manifest["run_id"], books.manifest["started_ns"])
         try:
@@ -243,6 +243,7 @@ class Conductor:
             if listener is not None:
                 listener.hear(line, turn)
         if turn is not None:
+            books.turns += 1
             progress.add(turn)
         elif line["kind"] == "user":
             self.roll.note(line)

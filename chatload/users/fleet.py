@@ -140,8 +140,8 @@ class Fleet:
         for worker in sorted(waiting & self._drained):
             self._count(worker, self._books)
         if self._journal is not None:
-            self._books.problem(self._journal.problem)
             self._journal.close()
+            self._books.problem(self._journal.problem)
 
     def _count(self, worker: str, books: Books) -> None:
         """Hold the lines that came from a worker against the number it says it wrote."""
