@@ -18,6 +18,7 @@ from typing import Any
 import gevent
 
 from chatload.clock import now_ns
+from chatload.errors import NO_FAILURES
 from chatload.pacing.capacity import Ladder, Rules, first_turn, interval_words
 from chatload.plan import CapacityLoad, Plan
 from chatload.prompts.talk import Talk
@@ -35,6 +36,8 @@ BUSY_CPU_PERCENT, BUSY_LAG_MS, BUSY_SECONDS = 90.0, 50.0, 3
 USERS_A_LEVEL = 100_000
 """User numbers are never used again: each conversation opens unlike all others, so no prompt is cached."""
 REPLIES_KEPT = 200
+GONE_TURNS = 5
+"""Fewer turns than this at the end of a level that fail to connect may be a moment's trouble."""
 WARM_UP = "warm-up"
 
 
@@ -127,10 +130,9 @@ class Director:
 
     def run(self) -> None:
         """Climb; then send the climbers home."""
-        if self._load.history:
-            self._window(min(self._load.first, self._load.most), WARM_UP)
-        while (users := self._ladder.next_users) is not None and self._climb(users):
-            pass
+        if self._warmed_up():
+            while (users := self._ladder.next_users) is not None and self._climb(users):
+                pass
         found = self._ladder.found
         self.facts |= {
             "users": found.users,
@@ -140,6 +142,14 @@ class Director:
         }
         self._say(f"capacity: {self.sentence()}")
         self._order({"users": 0})
+
+    def _warmed_up(self) -> bool:
+        """Gather replies for the histories, where there are histories; False when nobody answered."""
+        if not self._load.history:
+            return True
+        users = min(self._load.first, self._load.most)
+        self._window(users, WARM_UP)
+        return not self._nobody_answered(users, WARM_UP)
 
     def sentence(self) -> str:
         """The answer in words."""
@@ -153,6 +163,8 @@ class Director:
         group = f"{users} users" + (f", window {self._levels + 1}" if users in self._measured else "")
         turns = self._measured.setdefault(users, [])
         turns += self._window(users, group)
+        if self._nobody_answered(users, group):  # before it is judged: this tells nothing of the level
+            return False
         verdict, passed, judged = self._judge(turns, self._plan.slo)
         if len(self._busy) >= BUSY_SECONDS and not passed:
             self.facts["stopped"] = f"the load generator was the limit at {users:,} users ({self._busy[0]})"
@@ -166,6 +178,19 @@ class Director:
         }  # fmt: skip
         self.facts["ladder"] = list(self._rows.values())
         return "stopped" not in self.facts
+
+    def _nobody_answered(self, users: int, group: str) -> bool:
+        """True, and noted, when the last turns of a level, as many as it has users, all failed to connect."""
+        held = [turn for turn in self._turns if turn.group == group and turn.code not in NO_FAILURES]
+        last = sorted(held, key=lambda turn: turn.due_ns)[-max(users, GONE_TURNS) :]
+        if not last or any(turn.code != "connect" for turn in last):
+            return False
+        which = "all" if len(last) == len(held) else "the last"
+        self.facts["server_gone"] = True
+        self.facts["stopped"] = (
+            f"the server is gone: {which} {len(last):,} turns of “{group}” failed to connect"
+        )
+        return True
 
     def _window(self, users: int, group: str) -> list[Turn]:
         """Ramp, settle, measure and drain; the turns that were due while it was measured."""

@@ -171,15 +171,19 @@ def test_a_full_disk_stops_the_writing_and_not_the_run(vllm: Any, tmp_path: Path
     assert len(turns_of(out)) > 5
 
 
-def test_a_results_folder_that_cannot_be_made_is_said_and_the_run_goes_on(vllm: Any, tmp_path: Path) -> None:
+def test_a_results_folder_that_cannot_be_made_is_refused_before_the_load(vllm: Any, tmp_path: Path) -> None:
     host, truth_log, server = vllm()
     (tmp_path / "file").write_text("", encoding="utf-8")
-    done = chat(host, tmp_path / "file" / "run", users=2, turns=2)
-    assert done.returncode == 4, done.stderr
-    assert "nothing of this run is kept" in done.stderr
+    for out in (str(tmp_path / "file" / "run"), "", "~/run", "/proc/run"):
+        done = locust("--host", host, "--out", out, "--turns", "2", "-u", "2", "-r", "20")
+        assert done.returncode == 2, done.stderr
+        said = [line for line in done.stderr.splitlines() if "--out" in line]
+        assert len(said) == 1
+        assert repr(out) in said[0]
+        assert "Traceback" not in done.stderr
     server.send_signal(signal.SIGTERM)
     server.wait(timeout=10)
-    assert sum(line.get("ended") == "complete" for line in read_lines(truth_log)) >= 4
+    assert not [line for line in read_lines(truth_log) if line.get("request_id")]
 
 
 def test_more_users_than_open_files_is_told_before_the_start(vllm: Any, tmp_path: Path) -> None:

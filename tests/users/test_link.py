@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import gevent
 import pytest
 
 from chatload.users import link
@@ -48,3 +49,26 @@ def test_late_words_of_an_earlier_run_are_not_taken_for_this_one(sent: list[tupl
     assert not now.drain(0.01)
     now.acknowledged({"run_id": "two", "number": 1})
     assert now.drain(0.01)
+
+
+def test_what_is_not_acknowledged_is_sent_again(
+    sent: list[tuple[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link, "FLUSH_S", 0.005)
+    monkeypatch.setattr(link, "RESEND_S", 0.02)
+    box = link.Outbox(lambda kind, data: sent.append((kind, data)), "one")
+    box.add(b"lost on the way")
+    box.flush()
+    box.add(b"arrived")
+    box.flush()
+    box.acknowledged({"run_id": "one", "number": 2})
+    with gevent.Timeout(5):
+        while len(sent) < 4:
+            gevent.sleep(0.005)
+    assert [data["number"] for _, data in sent[2:4]] == [1, 1]
+    assert sent[2] == sent[0]
+    box.acknowledged({"run_id": "one", "number": 1})
+    so_far = len(sent)
+    gevent.sleep(0.05)
+    box.close()
+    assert len(sent) == so_far, "sent again although the master has it"
