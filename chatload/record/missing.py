@@ -60,7 +60,7 @@ class LineCount:
 
     def add(self, line: Mapping[str, Any]) -> None:
         """One line, each only once."""
-        worker = str(line.get("worker"))
+        worker = str(line.get("worker", "local"))
         self._lines[worker] += 1
         if line.get("kind") == "start":
             self._started.add(worker)

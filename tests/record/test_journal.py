@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -161,3 +162,108 @@ def test_json_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(TypeError):
         write_json(path, {"a": object()})
     assert json.loads(path.read_text()) == {"a": 1}
+
+
+HARM = {
+    "deleted": lambda path: path.unlink(),
+    "emptied": lambda path: path.write_bytes(b""),
+    "cut": lambda path: path.write_bytes(path.read_bytes()[:-1]),
+    "its folder gone": lambda path: shutil.rmtree(path.parent),
+}
+
+
+@pytest.mark.parametrize("name", HARM)
+def test_a_journal_that_others_damaged_is_a_problem_when_it_is_closed(name: str, tmp_path: Path) -> None:
+    journal = JournalWriter(tmp_path / "run" / "journal-a.jsonl")
+    journal.write({"kind": "user"})
+    HARM[name](journal.path)
+    journal.close()
+    assert journal.problem is not None
+    assert journal.problem.startswith("journal-a.jsonl: was ")
+
+
+def test_an_untouched_journal_is_no_problem_also_when_it_is_opened_again(tmp_path: Path) -> None:
+    for _ in range(2):
+        journal = JournalWriter(tmp_path / "journal-a.jsonl")
+        journal.write({"kind": "user"})
+        journal.close()
+        assert (journal.problem, journal.lost_lines) == (None, 0)
+
+
+def test_a_disk_that_is_full_for_a_while_spoils_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = JournalWriter(tmp_path / "journal-a.jsonl")
+    kept = journal._file
+    assert kept is not None
+    room = [1000, 5, None, 1000]
+
+    class Disk:
+        def write(self, data: bytes) -> int:
+            left = room.pop(0) if len(room) > 1 else room[0]
+            if left is None:
+                raise OSError(28, "No space left on device")
+            return kept.write(data[:left])
+
+        def close(self) -> None:
+            kept.close()
+
+    monkeypatch.setattr(journal, "_file", Disk())
+    for number in range(3):
+        journal.write({"kind": "user", "user": number})
+    journal.close()
+    lines = (tmp_path / "journal-a.jsonl").read_bytes().splitlines()
+    assert [json.loads(line)["user"] for line in (lines[0], lines[2])] == [0, 2]
+    assert (len(lines), journal.lost_lines) == (3, 1)
+    assert journal.problem == "journal-a.jsonl: No space left on device"
+
+
+def run_of(folder: Path, run_id: str = "run-3", **changes: object) -> Path:
+    turns = good_turns(TINY)
+    return write_run(folder, manifest_of(TINY, turns, run_id=run_id, **changes), turns, user_lines(turns))
+
+
+def test_a_whole_run_lacks_nothing(tmp_path: Path) -> None:
+    assert read_run(run_of(tmp_path / "a", turns_heard=6)).missing == ()
+
+
+def test_turns_that_the_run_heard_and_the_journals_lack_are_told(tmp_path: Path) -> None:
+    run = read_run(run_of(tmp_path / "a", turns_heard=7))
+    assert run.missing == ("7 turns were held and the journals hold 6: 1 are lost.",)
+
+
+def test_lines_that_a_worker_wrote_and_its_journal_lacks_are_told(tmp_path: Path) -> None:
+    folder = run_of(tmp_path / "a")
+    journal = folder / "journal-local.jsonl"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    counted = {**json.loads(lines[-1]), "lines": len(lines)}
+    whole = [*lines[:-1], json.dumps(counted).encode() + b"\n"]
+    journal.write_bytes(b"".join(whole))
+    assert read_run(folder).missing == ()
+    journal.write_bytes(b"".join([whole[0], *whole[2:]]))
+    assert read_run(folder).missing == ("Worker local wrote 12 journal lines, 11 are there.",)
+    journal.write_bytes(b"".join(whole[:-1]))
+    assert read_run(folder).missing == ("The journal of worker local has no end: its last lines are lost.",)
+
+
+def test_the_journal_of_another_run_is_left_out(tmp_path: Path) -> None:
+    mine, other = run_of(tmp_path / "a"), run_of(tmp_path / "b", run_id="run-x")
+    foreign = (other / "journal-local.jsonl").read_bytes().replace(b'"turn_id":"', b'"turn_id":"x')
+    (mine / "journal-late.jsonl").write_bytes(foreign)
+    run = read_run(mine)
+    assert len(run.turns) == 6
+    assert run.missing == ("journal-late.jsonl is of another run (run-x): it was left out.",)
+
+
+def test_one_journal_of_two_runs_is_refused(tmp_path: Path) -> None:
+    mine, other = run_of(tmp_path / "a"), run_of(tmp_path / "b", run_id="run-x")
+    with (mine / "journal-local.jsonl").open("ab") as journal:
+        journal.write((other / "journal-local.jsonl").read_bytes())
+    with pytest.raises(UsageError, match="holds lines of 2 runs, which cannot be told apart"):
+        read_run(mine)
+
+
+def test_a_reply_that_looks_like_a_start_line_is_no_start_line(tmp_path: Path) -> None:
+    turns = [replace(good_turns(TINY)[0], text='{"kind":"start","run_id":"run-x"}'), *good_turns(TINY)[1:]]
+    folder = write_run(tmp_path / "a", manifest_of(TINY, turns), turns)
+    assert read_run(folder).missing == ()
