@@ -122,6 +122,16 @@ class Run:
         return str(manifest.get("label") or words.partition(" (GET ")[0] or self.folder.name)
 
 
+MANIFEST_KINDS: tuple[tuple[Any, str, tuple[str, ...]], ...] = (
+    (dict, "object", ("server", "plan", "workers", "versions", "machine", "capacity")),
+    (list, "list", ("caveats", "problems", "ramps")),
+    (str, "text", ("run_id", "ended")),
+    (int, "whole number", ("format", "started_ns", "ended_ns", "turns_heard", "exit_code")),
+    (int | float, "number", ("run_time_s",)),
+)
+"""What the manifest's keys hold, where readers count on it."""
+
+
 def read_run(folder: Path) -> Run:
     """Read manifest and all journals of a run folder. UsageError if it is none."""
     manifest_path = folder / "manifest.json"
@@ -135,9 +145,10 @@ def read_run(folder: Path) -> Run:
         raise UsageError([f"{manifest_path}: not JSON ({error}): the file is damaged"]) from error
     if not isinstance(manifest, dict):
         raise UsageError([f"{manifest_path}: no JSON object: the file is damaged"])
-    for key, kind in (("format", int), ("server", dict), ("plan", dict), ("workers", dict)):
-        if not isinstance(manifest.get(key), kind | None):
-            raise UsageError([f"{manifest_path}: {key} is no {kind.__name__}: the file is damaged"])
+    for kind, words, keys in MANIFEST_KINDS:
+        for key in keys:
+            if not isinstance(manifest.get(key), kind | None):
+                raise UsageError([f"{manifest_path}: {key} is no {words}: the file is damaged"])
     if (manifest.get("format") or 0) > FORMAT:
         raise UsageError(
             [f"{folder}: record format {manifest['format']} is newer than {FORMAT}: update chatload"]

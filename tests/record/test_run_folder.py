@@ -95,6 +95,8 @@ def test_whatever_a_run_left_makes_the_folder_its_own(left: str) -> None:
     for mistake in (out_mistake("old"), try_for("old", DEFAULT)):
         assert mistake == "--out 'old': already holds a run: name a new folder, or move that one away"
     assert list(Path("old").iterdir()) == [Path("old", left)]
+    assert try_for("old", DEFAULT, numbered=True) == "old-2"
+    assert try_for("", Path("old")) == "old-3"
 
 
 BAD = {

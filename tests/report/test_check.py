@@ -252,6 +252,16 @@ def test_a_journal_that_lacks_turns_fails_the_gate(
     assert "run: " in capsys.readouterr().out
 
 
+def test_a_torn_line_in_a_copy_is_no_loss_where_all_turns_are_there(tmp_path: Path) -> None:
+    shape = Shape()
+    turns = good_turns(shape)
+    for heard, code in ((100, 0), (101, 4), (None, 4)):
+        known = {} if heard is None else {"turns_heard": heard}
+        folder = write_run(tmp_path / str(heard), manifest_of(shape, turns, **known), turns)
+        (folder / "journal-copy.jsonl").write_bytes(b'{"kind":"turn","turn_')
+        assert main(["check", str(folder), "--slo", "p50 ttft_ms <= 5000"]) == code
+
+
 @pytest.mark.parametrize("ended", ["interrupted", "running", "failed"])
 def test_a_run_that_did_not_end_by_its_plan_fails_the_gate(ended: str, tmp_path: Path) -> None:
     shape = Shape(seed=6)
@@ -274,7 +284,22 @@ def test_a_run_ended_by_run_time_is_whole_if_turns_were_held(tmp_path: Path) -> 
     assert main(["check", str(empty), "--slo", MET]) == 4
 
 
-@pytest.mark.parametrize("content", [None, "", "{", "[]", '{"plan": 3}', '{"format": 99}', "\x00"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        "",
+        "{",
+        "[]",
+        '{"plan": 3}',
+        '{"run_id": [1]}',
+        '{"machine": "x"}',
+        '{"problems": 3}',
+        '{"run_time_s": "x"}',
+        '{"format": 99}',
+        "\x00",
+    ],
+)
 def test_what_is_no_run_is_one_line_and_exit_2(
     content: str | None, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
