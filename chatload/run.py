@@ -5,12 +5,13 @@ A locustfile calls `install(...)` once; from then on Locust's events do the rest
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from locust import events
+from locust import argument_parser, events
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
@@ -18,6 +19,7 @@ from chatload.errors import UsageError
 from chatload.plan import RUN_OPTIONS, SERVER_OPTIONS, Option, Plan, Planner
 from chatload.report.judge import judge_level
 from chatload.users import patches
+from chatload.users.api_key import secret_mistakes
 from chatload.users.conductor import Conductor
 from chatload.users.exposure import open_port_words
 from chatload.users.options import register
@@ -40,7 +42,9 @@ def install(planner: Planner, options: Sequence[Option]) -> None:
 
     @events.init.add_listener
     def begin(environment: Environment, web_ui: Any = None, **_: Any) -> None:
+        mistakes = secret_mistakes(os.environ)
         if isinstance(environment.runner, WorkerRunner):
+            _exit_if(mistakes)
             crew = Crew(environment, planner, SERVER_NAMES)
             events.quitting.add_listener(lambda **_: _stop_worker(environment, crew))
             return
@@ -58,8 +62,8 @@ def install(planner: Planner, options: Sequence[Option]) -> None:
         try:
             conductor.check()
         except UsageError as error:
-            print("\n".join(error.lines), file=sys.stderr, flush=True)
-            raise SystemExit(2) from error
+            mistakes += error.lines
+        _exit_if(mistakes)
         _conductors.append(conductor)
         runner = environment.runner
         if isinstance(runner, MasterRunner):
@@ -69,10 +73,17 @@ def install(planner: Planner, options: Sequence[Option]) -> None:
         if web_ui is not None:
             from chatload.webui import page  # here, since a headless run starts sooner without them
             from chatload.webui.guard import guard
+            from chatload.webui.same_origin import only_own_pages
 
+            try:
+                only_own_pages(web_ui)
+            except UsageError as error:
+                _exit_if(error.lines)
             for words in guard(web_ui, vars(environment.parsed_options)):
                 voice.say(f"chatload: {words}")
-            page.install(web_ui, environment, conductor, options, SERVER_NAMES)
+            page.install(
+                web_ui, environment, conductor, options, SERVER_NAMES, argument_parser.ui_extra_args_dict
+            )
 
     # Registered at import: quitting listeners fire in reverse, so this one comes after the runner's own.
     @events.quitting.add_listener
@@ -87,6 +98,13 @@ def install(planner: Planner, options: Sequence[Option]) -> None:
 
 
 _conductors: list[Conductor] = []
+
+
+def _exit_if(mistakes: Sequence[str]) -> None:
+    """End with all mistakes, one line each, and exit code 2."""
+    if mistakes:
+        print("\n".join(mistakes), file=sys.stderr, flush=True)
+        raise SystemExit(2)
 
 
 def _finish(folder: Path, plan: Plan, say: Callable[[str], None]) -> int:

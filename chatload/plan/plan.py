@@ -6,7 +6,6 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from chatload.errors import UsageError
 from chatload.plan.loads import ArrivalLoad, CapacityLoad, ChatLoad, Load, SweepLoad
@@ -18,7 +17,8 @@ from chatload.plan.options import (
     SERVER_OPTIONS,
     SWEEP_OPTIONS,
 )
-from chatload.plan.reading import SECRET_HEADERS, Reader
+from chatload.plan.reading import Reader
+from chatload.plan.target import address, request_headers
 from chatload.slo import Objective
 
 
@@ -196,13 +196,13 @@ def _plan(reader: Reader, load: Load, servers: tuple[str, ...]) -> Plan:
     max_tokens = reader.whole("max-tokens", 0)
     temperature = reader.number("temperature", 0) if reader.text("temperature") else None
     return Plan(
-        host=_host(reader),
+        host=address(reader),
         server=reader.choice("server", servers),
         model=reader.text("model"),
         max_tokens=max_tokens or None,
         temperature=temperature,
         body=reader.json_object("body"),
-        headers=_headers(reader),
+        headers=request_headers(reader),
         ask_usage=reader.switch("usage"),
         timeouts=Timeouts(
             connect_s=reader.number("connect-timeout", 0, above=True),
@@ -224,33 +224,3 @@ def _plan(reader: Reader, load: Load, servers: tuple[str, ...]) -> Plan:
         locust_rows=reader.switch("locust-rows"),
         load=load,
     )
-
-
-def _host(reader: Reader) -> str:
-    host = str(reader.values.get("host") or "").strip().rstrip("/")
-    try:
-        parts = urlsplit(host)
-        good = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
-    except ValueError:
-        good = False
-    if "@" in host:
-        reader.wrong("host", host.rpartition("@")[2], "no name or password before it: set CHATLOAD_API_KEY")
-    elif not good or parts.query or parts.fragment:
-        reader.wrong("host", host, "must be the server's address such as http://127.0.0.1:8000")
-    return host
-
-
-def _headers(reader: Reader) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    for name, value in reader.json_object("headers").items():
-        if any(secret in name.lower() for secret in SECRET_HEADERS):
-            reader.mistakes.append(
-                f"--headers {name!r}: secrets do not go in arguments: set CHATLOAD_API_KEY instead"
-            )
-        elif (
-            not name.isascii() or not str(value).isascii() or any(c in name + str(value) for c in "\r\n:"[:2])
-        ):
-            reader.wrong("headers", name, "names and values must be plain ASCII without line breaks")
-        else:
-            headers[name] = str(value)
-    return headers

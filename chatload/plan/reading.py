@@ -15,7 +15,8 @@ from chatload.plan.loads import number as words_of
 from chatload.plan.options import Option
 from chatload.slo import Objective, read_objectives
 
-SECRET_HEADERS = ("authorization", "api-key", "x-api-key", "cookie", "token", "secret")
+SECRET_HEADERS = ("authorization", "x-auth", "api-key", "apikey", "access-key", "auth-key", "subscription-key",
+                  "cookie", "token", "secret", "password")  # fmt: skip
 
 
 @dataclass(slots=True)

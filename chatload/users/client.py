@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import gevent
@@ -17,6 +17,7 @@ from chatload.errors import TurnError
 from chatload.meter.reply import ReplyMeter
 from chatload.plan import Plan, Timeouts
 from chatload.turn import Turn, TurnRequest
+from chatload.users.api_key import NO_KEY, ApiKey
 from chatload.users.connection import Address, Connection, connect
 from chatload.users.deadlines import Deadlines
 from chatload.users.reader import Reader
@@ -37,16 +38,17 @@ class Target:
     dialect: Dialect
     reader: Reader
     timeouts: Timeouts
-    head: bytes
+    head: bytes = field(repr=False)  # holds the key
+    key: ApiKey = NO_KEY
     worker: str = "local"
     waits_on_429: bool = False
 
 
-def target_for(plan: Plan, dialect: Dialect, reader: Reader, worker: str) -> Target:
-    """The target of a plan. The API key comes from CHATLOAD_API_KEY and goes nowhere but on the wire."""
+def target_for(plan: Plan, dialect: Dialect, reader: Reader, worker: str, key: ApiKey) -> Target:
+    """The target of a plan. `key` goes nowhere but on the wire."""
     address = Address(plan.host, plan.insecure)
-    head = request_head(address, dialect.path, plan.headers)
-    return Target(address, dialect, reader, plan.timeouts, head, worker, plan.waits_on_429)
+    head = request_head(address, dialect.path, {**plan.headers, **key.headers})
+    return Target(address, dialect, reader, plan.timeouts, head, key, worker, plan.waits_on_429)
 
 
 def request_head(address: Address, path: str, headers: Mapping[str, str]) -> bytes:
@@ -57,10 +59,7 @@ def request_head(address: Address, path: str, headers: Mapping[str, str]) -> byt
         "content-type: application/json",
     ]
     lines += [f"{name}: {value}" for name, value in headers.items()]
-    key = os.environ.get("CHATLOAD_API_KEY", "")
-    if key:
-        lines.append(f"Authorization: Bearer {key}")
-    return "\r\n".join(lines).encode("ascii", "replace") + b"\r\n"
+    return "\r\n".join(lines).encode("ascii") + b"\r\n"
 
 
 @dataclass(slots=True)
@@ -255,7 +254,7 @@ class ChatClient:
             refusals=progress.refusals,
             ok=code is None,
             code=code,
-            detail=detail,
+            detail=detail and self._target.key.hidden(detail),
             prompt_characters=sum(len(message.content) for message in asked.request.messages),
             **fields,
         )

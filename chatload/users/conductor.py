@@ -23,6 +23,7 @@ from chatload.plan import CapacityLoad, Plan, Planner
 from chatload.record.run_folder import out_mistakes
 from chatload.record.turn_record import from_line
 from chatload.turn import Turn
+from chatload.users.api_key import KeyHosts
 from chatload.users.audience import Audience
 from chatload.users.books import Books, certificate_of
 from chatload.users.capacity import Director, Judge
@@ -82,6 +83,7 @@ class Conductor:
         self.refusal: tuple[str, ...] = ()
         self.audience: Audience | None = None
         self.roll = Roll()
+        self.key_hosts = KeyHosts(environment.host, environment.parsed_options.host)
         ramping = Ramping(self._on_ramp, self._is_even, self._crew, self._on_late)
         environment.dispatcher_class = OneRamp(ramping, lambda: self._start is not None)
         environment.events.test_start.add_listener(lambda **_: self._begin())
@@ -125,6 +127,7 @@ class Conductor:
         self.plan, self.exit_code, self.refusal = None, None, ()
         try:
             plan = self._planner(self._run_values(), self._servers)
+            self._key = self.key_hosts.key_for(plan.host)
             books = Books(plan, certificate_of(plan), self._voice.say, numbered=not self._headless)
         except UsageError as error:
             self._refuse(error.lines, 2)
@@ -136,7 +139,8 @@ class Conductor:
             processes = max(1, self._fleet.ready) if self._fleet is not None else 1
             allow_climbers(plan.load, processes)
             allow_connections(-(-plan.load.users // processes))
-            server = preflight(plan)
+            withheld = self.key_hosts.withheld_words(plan.host)
+            server = preflight(plan, self._key, withheld)
         except Unfit as error:
             books.refused(str(error))
             self._refuse([str(error)], 1)
@@ -147,6 +151,8 @@ class Conductor:
             self.exit_code = books.close("unreachable", self._judged, least=1)
             raise
         books.met(plan, server)
+        if withheld:
+            books.caveat(f"{plan.host}: {withheld}")
         self._start_all(plan, server, books)
 
     def _run_values(self) -> dict[str, Any]:
@@ -159,7 +165,8 @@ class Conductor:
     def _start_all(self, plan: Plan, server: Server, books: Books) -> None:
         values = {k: value for k, value in self._run_values().items() if isinstance(value, str | int | float)}
         folder = str(books.folder.resolve())
-        self._start = Start(books.manifest["run_id"], folder, server.dialect.name, server.model, values)
+        self._start = Start(books.manifest["run_id"], folder, server.dialect.name, server.model, values,
+                            send_key=self.key_hosts.may_have_key(plan.host))  # fmt: skip
         books.manifest["run_time_s"] = values.get("run_time")
         self.progress = Progress(plan.load.turns_planned)
         if self._fleet is not None:
@@ -169,7 +176,7 @@ class Conductor:
                 self._environment, plan, self._start, "local", lambda _, line, turn: self._on_line(line, turn)
             )
             set_session(self._environment, session)
-        self._metrics = metrics_of(plan, self._note)
+        self._metrics = metrics_of(plan, self._note, self._key)
         self._helpers = [gevent.spawn(self._watch)]
         if isinstance(plan.load, CapacityLoad):
             say = lambda words: self._voice.say(f"chatload: {words}")  # noqa: E731 - one place, one line

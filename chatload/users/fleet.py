@@ -71,7 +71,8 @@ class Fleet:
 
     def _start_message(self, start: Start, worker: str) -> dict[str, Any]:
         return {"run_id": start.run_id, "folder": start.folder, "dialect": start.dialect, "model": start.model,
-                "values": start.values, "clock_offset_ns": self._clocks.offset_ns(worker)}  # fmt: skip
+                "values": start.values, "send_key": start.send_key,
+                "clock_offset_ns": self._clocks.offset_ns(worker)}  # fmt: skip
 
     def ramp(self, segment: RampSegment, lead_s: float, workers: Sequence[str]) -> None:
         """Tell every worker when the users of a ramp are due, in its own clock."""

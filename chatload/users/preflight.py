@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import os
 import ssl
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ import gevent
 
 from chatload.errors import ChatloadError, TurnError
 from chatload.plan import Plan
+from chatload.users.api_key import NO_KEY, VARIABLE, ApiKey
 from chatload.users.connection import Address, connect
 from chatload.wire.dialects import DIALECTS, PROBE_PATHS, SERVERS, Dialect, Found, recognise, speaks
 
@@ -32,19 +32,21 @@ class Server:
     found: Found
 
 
-def preflight(plan: Plan) -> Server:
-    """Connect once, ask the server what it is. Raises Unfit with one clear line."""
+def preflight(plan: Plan, key: ApiKey = NO_KEY, withheld: str | None = None) -> Server:
+    """Connect once, ask the server what it is. Raises Unfit with one clear line.
+
+    `withheld` says why there is a key which this host may not have (users/api_key.py).
+    """
     address = Address(plan.host, plan.insecure)
     try:
         connect(address, plan.timeouts.connect_s, kernel_stamps=False).close()
     except TurnError as error:
         raise Unfit(f"{plan.host}: {error.detail}: is the server up, and is --host right?") from error
-    answers = probe(address, AUTO_PROBE_S if plan.server == "auto" else PROBE_S)
+    answers = probe(address, AUTO_PROBE_S if plan.server == "auto" else PROBE_S, key)
     status = answers.get("/v1/models", (0, b""))[0]
     if status in (401, 403):
-        have_key = bool(os.environ.get("CHATLOAD_API_KEY"))
-        remedy = "the key in CHATLOAD_API_KEY is not accepted" if have_key else "set CHATLOAD_API_KEY"
-        raise Unfit(f"{plan.host}: the server answers {status} to GET /v1/models: {remedy}")
+        remedy = f"the key in {VARIABLE} is not accepted" if key else f"set {VARIABLE}"
+        raise Unfit(f"{plan.host}: the server answers {status} to GET /v1/models: {withheld or remedy}")
     found = recognise(answers)
     dialect = _dialect(plan, found)
     return Server(dialect, plan.model or found.model, found)
@@ -65,9 +67,9 @@ def _dialect(plan: Plan, found: Found) -> Dialect:
     return dialect
 
 
-def probe(address: Address, limit_s: float) -> dict[str, tuple[int, bytes]]:
+def probe(address: Address, limit_s: float, key: ApiKey = NO_KEY) -> dict[str, tuple[int, bytes]]:
     """(status, body) of GET on each probe path; a path that does not answer in time is left out."""
-    greenlets = {path: gevent.spawn(ask, address, path, limit_s) for path in PROBE_PATHS}
+    greenlets = {path: gevent.spawn(ask, address, path, limit_s, key) for path in PROBE_PATHS}
     gevent.joinall(list(greenlets.values()), timeout=limit_s)
     answers = {}
     for path, greenlet in greenlets.items():
@@ -78,12 +80,14 @@ def probe(address: Address, limit_s: float) -> dict[str, tuple[int, bytes]]:
     return answers
 
 
-def ask(address: Address, path: str, limit_s: float, at_most: int = ANSWER_BYTES) -> tuple[int, bytes] | None:
-    """(status, the first `at_most` bytes of the body) of one GET, with our key; None if none came in time."""
-    headers = {"Connection": "close", "Accept": "application/json"}
-    key = os.environ.get("CHATLOAD_API_KEY", "")
-    if key:
-        headers["Authorization"] = f"Bearer {key}"
+def ask(
+    address: Address, path: str, limit_s: float, key: ApiKey = NO_KEY, at_most: int = ANSWER_BYTES
+) -> tuple[int, bytes] | None:
+    """(status, the first `at_most` bytes of the body) of one GET with `key`; None if none came in time.
+
+    A redirect is an answer like any other: nobody follows it, so it takes no key to another host.
+    """
+    headers = {"Connection": "close", "Accept": "application/json", **key.headers}
     if address.context is None:
         connection = http.client.HTTPConnection(address.name, address.port, timeout=limit_s)
     else:
@@ -93,7 +97,7 @@ def ask(address: Address, path: str, limit_s: float, at_most: int = ANSWER_BYTES
     try:
         connection.request("GET", address.path + path, headers=headers)
         response = connection.getresponse()
-        return response.status, response.read(at_most)
+        return response.status, key.hidden_in(response.read(at_most))
     except (OSError, http.client.HTTPException, ssl.SSLError):
         return None
     finally:

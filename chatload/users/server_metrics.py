@@ -14,6 +14,7 @@ import gevent
 
 from chatload.clock import now_ns
 from chatload.plan import ChatLoad, Plan
+from chatload.users.api_key import NO_KEY, ApiKey
 from chatload.users.connection import Address
 from chatload.users.preflight import ask
 
@@ -83,9 +84,13 @@ class ServerMetrics:
     """Reads the server's page from the start of a run to its end; `emit` takes each line."""
 
     def __init__(
-        self, address: Address, emit: Callable[[dict[str, Any]], None], every_s: float = EVERY_S
+        self,
+        address: Address,
+        emit: Callable[[dict[str, Any]], None],
+        every_s: float = EVERY_S,
+        key: ApiKey = NO_KEY,
     ) -> None:
-        self._address, self._emit, self._every_s = address, emit, every_s
+        self._address, self._emit, self._every_s, self._key = address, emit, every_s, key
         self._found = False
         self._greenlet = gevent.spawn(self._read_on)
 
@@ -103,7 +108,7 @@ class ServerMetrics:
         """Read the page and tell it; False if there was none. A server too busy to answer is asked again."""
         asked_ns = now_ns()
         with gevent.Timeout(limit_s, False):
-            answer = ask(self._address, PATH, limit_s, PAGE_BYTES)
+            answer = ask(self._address, PATH, limit_s, self._key, PAGE_BYTES)
             line = line_of(answer, now_ns(), asked_ns)
             if line is not None:
                 self._found = True
@@ -112,10 +117,10 @@ class ServerMetrics:
         return False
 
 
-def metrics_of(plan: Plan, emit: Callable[[dict[str, Any]], None]) -> ServerMetrics:
+def metrics_of(plan: Plan, emit: Callable[[dict[str, Any]], None], key: ApiKey) -> ServerMetrics:
     """Begin to read the page of the plan's server."""
     often = isinstance(plan.load, ChatLoad) and plan.load.abandon_share > 0
-    return ServerMetrics(Address(plan.host, plan.insecure), emit, OFTEN_S if often else EVERY_S)
+    return ServerMetrics(Address(plan.host, plan.insecure), emit, OFTEN_S if often else EVERY_S, key)
 
 
 def line_of(answer: tuple[int, bytes] | None, at_ns: int, asked_ns: int) -> dict[str, Any] | None:

@@ -20,6 +20,7 @@ from chatload.plan import Plan
 from chatload.record.journal import FORMAT, JournalWriter
 from chatload.record.turn_record import to_line
 from chatload.turn import Message, Turn, TurnRequest
+from chatload.users.api_key import NO_KEY, api_key
 from chatload.users.client import Target, target_for
 from chatload.users.health import Pulse
 from chatload.users.reader import Reader
@@ -33,6 +34,7 @@ class Start:
     """What every process must know before its first user starts; the master sends it to its workers.
 
     `clock_offset_ns` is the master's clock − this process's; None where the master could not tell.
+    `send_key` says whether the server may be sent the API key: each process has its own (users/api_key.py).
     `facts` are what a worker adds for the journal's first line: machine, versions, certificate.
     """
 
@@ -42,6 +44,7 @@ class Start:
     model: str
     values: dict[str, Any]
     clock_offset_ns: int | None = 0
+    send_key: bool = False
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -77,7 +80,8 @@ class Session:
             kernel_stamps=plan.stamps == "kernel" and not plan.host.startswith("https:"),
             ticks=plan.load.thinks,
         )
-        self.target: Target = target_for(plan, DIALECTS[start.dialect], self._reader, worker)
+        key = api_key() if start.send_key else NO_KEY
+        self.target: Target = target_for(plan, DIALECTS[start.dialect], self._reader, worker, key)
         self._users = 0
         self._present = 0
         self._lines = 0
@@ -160,7 +164,7 @@ class Session:
     def record(self, turn: Turn, asked: tuple[Message, ...], reply: str) -> None:
         """Put a turn into the journal, and a finished one into Locust's statistics: one event a turn."""
         if self._keeps_text(turn):
-            turn = replace(turn, prompt=asked[-1].content, text=reply)
+            turn = replace(turn, prompt=asked[-1].content, text=self.target.key.hidden(reply))
         self.emit(to_line(turn), turn)
         if turn.code in NO_FAILURES:
             return

@@ -12,10 +12,11 @@ import gevent
 from flask import Blueprint, Response, redirect, request, session, url_for
 from flask_login import LoginManager, UserMixin, current_user, login_user
 
+from chatload.users.api_key import WEB_PASSWORD as PASSWORD
+from chatload.users.api_key import web_password
 from chatload.users.exposure import is_loopback
 
 NAME = "chatload"
-PASSWORD = "CHATLOAD_WEB_PASSWORD"
 OPEN_TO_ALL = ("locust.login", "locust.send_assets", "chatload_login.enter")
 PAGES = ("locust.index", "chatload.page")
 """Who asks for one, a probe of Kubernetes' too, is led to the login; anything else is refused."""
@@ -48,15 +49,14 @@ def guard(web_ui: Any, values: Mapping[str, Any], environ: Mapping[str, str] = o
     if web_ui.login_manager._user_callback is not None:
         _keep_strangers_out(web_ui, lambda: False)
         return said
-    password = environ.get(PASSWORD) or secrets.token_urlsafe(15)
+    password = web_password(environ) or secrets.token_urlsafe(15)
     _let_in(web_ui, password, values.get("web_base_path") or "")
     web_ui.app.config.update(
         SECRET_KEY=secrets.token_bytes(32), SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=bool(values.get("tls_cert")),
     )  # fmt: skip
-    known = (
-        f"the password of {PASSWORD}" if environ.get(PASSWORD) else f"{password} ({PASSWORD} sets another)"
-    )
+    given = web_password(environ) == password
+    known = f"the password of {PASSWORD}" if given else f"{password} ({PASSWORD} sets another)"
     return [*said, f"log in to the web UI as {NAME!r} with {known}"]
 
 

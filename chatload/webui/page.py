@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import gevent
 import orjson
-from flask import Blueprint, Response, abort, jsonify, render_template_string, request, send_file
-from werkzeug.datastructures import ImmutableMultiDict
+from flask import Blueprint, Response, abort, render_template_string, request, send_file
 
 from chatload.plan import Option
 from chatload.report.untrusted import one_line
 from chatload.webui import files
-from chatload.webui.form import groups, mistakes, tenders
+from chatload.webui.desk import Desk
+from chatload.webui.form import groups
 from chatload.webui.live import Live
-from chatload.webui.outcome import Outcomes
 from chatload.webui.so_far import counting_for
+from chatload.webui.start_request import FILES, check_start
 from chatload.webui.tab import COLUMNS, tab_rows
 
 if TYPE_CHECKING:  # importing Locust patches the whole process: whoever uses this page has done so
@@ -27,9 +26,6 @@ if TYPE_CHECKING:  # importing Locust patches the whole process: whoever uses th
 ASSETS = Path(__file__).parent / "assets"
 ASSET_KINDS = {"live.js": "text/javascript", "charts.js": "text/javascript", "live.css": "text/css"}
 TAB = "chatload"
-GOING = ("spawning", "running")
-TENDERS_PER_S = "100"
-"""Tenders of an open loop, a sweep or a search come in at once: they are no users."""
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -46,40 +42,22 @@ LINK = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """What the pages are made from."""
-
-    environment: Any
-    conductor: Conductor
-    live: Live
-    options: Sequence[Option]
-    servers: tuple[str, ...]
-    outcomes: Outcomes = field(default_factory=Outcomes)
-
-    @property
-    def values(self) -> dict[str, Any]:
-        """Option values as they stand."""
-        values: dict[str, Any] = vars(self.environment.parsed_options)
-        return values
-
-    @property
-    def folder(self) -> Path | None:
-        """The folder of the run that goes on, or of the last one."""
-        return self.conductor.folder
-
-
 def install(
     web_ui: Any,
     environment: Any,
     conductor: Conductor,
     options: Sequence[Option],
     servers: tuple[str, ...],
+    custom_fields: Callable[[], Collection[str]] = tuple,
 ) -> None:
-    """Add tab, page and downloads to Locust's web UI, and listen to the conductor's runs."""
+    """Add tab, page and downloads to Locust's web UI, and listen to the conductor's runs.
+
+    `custom_fields` names what else Locust's own form has: options of the locustfile.
+    """
     live = Live(lambda: counting_for(conductor.plan))
     conductor.audience = live
-    desk = Desk(environment, conductor, live, options, servers)
+    given = {name: getattr(environment.parsed_options, name, None) for name in FILES}
+    desk = Desk(environment, conductor, live, options, servers, custom_fields, given)
     environment.events.reset_stats.add_listener(lambda **_: live.reset())
     environment.events.spawning_complete.add_listener(lambda **_: _reset_after_ramp(desk))
     environment.events.test_stop.add_listener(lambda **_: _quit_when_done(desk))
@@ -89,7 +67,7 @@ def install(
     blueprint = Blueprint("chatload", __name__, url_prefix=base_path)
     _add_routes(blueprint, desk, web_ui.auth_required_if_enabled)
     web_ui.app.register_blueprint(blueprint)
-    web_ui.app.before_request(lambda: _check_start(desk))
+    web_ui.app.before_request(lambda: check_start(desk))
     web_ui.app.after_request(lambda response: _extend(desk, response))
 
 
@@ -123,7 +101,7 @@ def _add_routes(blueprint: Blueprint, desk: Desk, guarded: Any) -> None:
             (ASSETS / "page.html").read_text(encoding="utf-8"),
             groups=groups(desk.options, desk.servers, desk.values),
             values=desk.values,
-            tended=_tenders(desk) is not None,
+            tended=desk.tenders is not None,
             host=desk.environment.host or "",
         )
         return _ours(Response(text, mimetype="text/html"))
@@ -179,13 +157,10 @@ def _journal(folder: Path) -> Response:
 
 
 def _ours(response: Response) -> Response:
-    """Headers of everything that is ours. Locust lets every site read its pages; nobody may read these."""
+    """Headers of everything that is ours (webui/same_origin.py adds those of every answer)."""
     headers = response.headers
     headers["Content-Security-Policy"] = POLICY
     headers["X-Content-Type-Options"] = "nosniff"
-    headers["Referrer-Policy"] = "no-referrer"
-    headers["Cross-Origin-Resource-Policy"] = "same-origin"
-    headers["Access-Control-Allow-Origin"] = request.host_url.rstrip("/")
     headers["Cache-Control"] = "no-store"
     return response
 
@@ -207,7 +182,7 @@ def _state(desk: Desk, since: int) -> dict[str, Any]:
         "run": f"{desk.live.run_id}.{desk.live.resets}",
         "state": _word(desk, runner),
         "target_users": runner.target_user_count if runner is not None else 0,
-        "workers": _workers(runner),
+        "workers": desk.workers,
         "sentence": _capital(one_line(manifest.get("plan_sentence") or "", 400)),
         "server": one_line(str(server.get("words") or "").partition(" (")[0]),
         "model": one_line(server.get("model") or ""),
@@ -223,34 +198,6 @@ def _state(desk: Desk, since: int) -> dict[str, Any]:
         "files": files.offered(desk.folder),
         "plots": files.pictures(desk.folder),
     }
-
-
-def _check_start(desk: Desk) -> Response | None:
-    """A start that cannot work is told to whoever asked, and nothing starts."""
-    if request.endpoint != "locust.swarm":
-        return None
-    runner, tending = desk.environment.runner, _tenders(desk)
-    going = runner is not None and runner.state in GOING
-    if tending is not None and going:
-        return _refused(["this load has no users to edit: stop it, and start another"])
-    if tending is not None:  # whatever number Locust's own form asked for
-        request.form = ImmutableMultiDict(
-            {**request.form, "user_count": str(tending), "spawn_rate": TENDERS_PER_S}
-        )
-    if not request.form.get("run_time", "none"):
-        desk.values["run_time"] = None  # Locust would go on showing the limit of the run before
-    lines = mistakes(request.form, desk.conductor.plan_of)
-    if _workers(runner) == 0:
-        lines.append("no worker is connected: start one with --worker, or use --processes")
-    if not lines:
-        return None
-    if not going:
-        desk.conductor.turn_away(lines)
-    return _refused(lines)
-
-
-def _refused(lines: list[str]) -> Response:
-    return jsonify({"success": False, "message": "; ".join(lines), "mistakes": lines})
 
 
 def _extend(desk: Desk, response: Response) -> Response:
@@ -278,12 +225,3 @@ def _word(desk: Desk, runner: Any) -> str:
     conductor = desk.conductor
     asking = conductor.plan is not None and conductor.exit_code is None and not conductor.refusal
     return "asking" if asking and runner.state in ("ready", "stopped") else str(runner.state)
-
-
-def _tenders(desk: Desk) -> int | None:
-    return tenders(desk.options, _workers(desk.environment.runner) or 1)
-
-
-def _workers(runner: Any) -> int | None:
-    """How many workers are connected; None where this process has the users itself."""
-    return int(runner.worker_count) if hasattr(runner, "clients") else None

@@ -77,7 +77,7 @@ def test_a_good_form_and_one_that_locust_judges_itself_pass() -> None:
     ("given", "word"),
     [
         ({"headers": "Bearer CANARY"}, "--headers …: must be a JSON object"),
-        ({"headers": '{"X-Team": "CANARY\\n"}'}, "--headers …: names and values"),
+        ({"headers": '{"X-Team": "CANARY\\n"}'}, "--headers 'X-Team': its value must be plain ASCII"),
         ({"headers": '{"Authorization": "CANARY"}'}, "--headers 'Authorization': secrets do not go"),
         ({"host": "http://me:CANARY@gpu:8000"}, "--host 'gpu:8000': no name or password"),
     ],

@@ -12,6 +12,7 @@ import pytest
 from flask import Blueprint, Flask, Response, jsonify, request
 
 from chatload.plan import ARRIVAL_OPTIONS, CHAT_OPTIONS, chat_plan
+from chatload.users.api_key import KeyHosts
 from chatload.webui import page
 from chatload.webui.live import Live
 
@@ -19,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from turns import turn
 
 NASTY = '"><img src=x onerror=alert(1)><script>alert(2)</script>'
+HOST = "http://127.0.0.1:1"
 SERVERS = ("auto", "vllm")
 OURS = ("/chatload", "/chatload/live.json", "/chatload/assets/live.js", "/chatload/files/manifest.json",
         "/chatload/plots/a.png")  # fmt: skip
@@ -41,6 +43,7 @@ class FakeConductor:
         self.exit_code = None
         self.refusal: tuple[str, ...] = ()
         self.audience: Any = None
+        self.key_hosts = KeyHosts("http://127.0.0.1:1", NASTY)
         self.manifest = {
             "scenario": NASTY,
             "plan_sentence": NASTY,
@@ -129,7 +132,6 @@ def test_every_answer_of_ours_forbids_what_it_can(folder: Path) -> None:
         assert answer.status_code == 200, path
         assert "default-src 'none'" in answer.headers["Content-Security-Policy"], path
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
-        assert answer.headers["Access-Control-Allow-Origin"] == "http://localhost"
     assert "unsafe" not in client.get("/chatload").headers["Content-Security-Policy"]
 
 
@@ -214,7 +216,7 @@ def test_locust_s_users_only_tend_an_open_loop(folder: Path) -> None:
     desk = Desk(folder, load=ARRIVAL_OPTIONS)
     assert 'name="user_count"' not in desk.client.get("/chatload").text.partition('id="start"')[2]
     desk.runner.worker_count, desk.runner.clients = 3, {}
-    desk.client.post("/swarm", data={"user_count": "50", "spawn_rate": "1", "requests": "9"})
+    desk.client.post("/swarm", data={"user_count": "50", "spawn_rate": "1", "requests": "9", "host": HOST})
     assert (desk.form["user_count"], desk.form["requests"]) == ("3", "9")
     desk.runner.state = "running"
     assert "no users to edit" in desk.client.post("/swarm", data={"user_count": "5", "spawn_rate": "1"}).text

@@ -205,23 +205,47 @@ function drawCharts() {
   for (const chart of charts) chart.draw({ points, last, width, settled }, cursor === null ? null : Math.min(cursor, last), chosen);
 }
 
-async function send(path, form) {
-  const answer = await fetch(path, { method: "POST", body: form ? new URLSearchParams(new FormData(form)) : undefined });
+async function send(path, form, more = {}) {
+  const fields = form ? new URLSearchParams(new FormData(form)) : undefined;
+  for (const [name, value] of Object.entries(more)) fields.set(name, value);
+  const answer = await fetch(path, { method: "POST", body: fields });
   const type = answer.headers.get("content-type") || "";
   const said = type.includes("json") ? await answer.json() : { success: answer.ok };
   const title = latest && going(latest) ? "Nothing was changed" : "The run did not start";
+  if (said.key_host) {
+    askForKey(said.key_host);
+    return false;
+  }
   told = said.success === false ? `${title}:\n${(said.mistakes || [said.message]).join("\n")}` : "";
   words("refusal", told);
   return said.success !== false;
 }
 
-byId("start").addEventListener("submit", async (event) => {
-  event.preventDefault();
+async function start(more = {}) {
+  byId("key-question").hidden = true;
   byId("go").disabled = true;
-  if (await send("swarm", event.target)) wantsForm = false;
+  if (await send("swarm", byId("start"), more)) wantsForm = false;
   window.scrollTo(0, 0);
   byId("go").disabled = false;
+}
+
+function askForKey(host) {
+  told = "";
+  words("refusal", "");
+  byId("key-words").textContent = `${host} was not given when Locust was started. Whoever answers there would receive the API key of CHATLOAD_API_KEY. Is this server yours, or one the key is meant for?`;
+  byId("key-question").hidden = false;
+  byId("key-question").dataset.host = host;
+  byId("key-cancel").focus();
+}
+
+byId("start").addEventListener("submit", (event) => {
+  event.preventDefault();
+  start();
 });
+byId("key-send").addEventListener("click", () => start({ api_key_host: byId("key-question").dataset.host }));
+byId("key-none").addEventListener("click", () => start({ api_key_host: "none" }));
+byId("key-cancel").addEventListener("click", () => { byId("key-question").hidden = true; });
+byId("start").addEventListener("input", () => { byId("key-question").hidden = true; });
 byId("edit-form").addEventListener("submit", async (event) => {
   event.preventDefault();
   if (await send("swarm", event.target)) byId("edit-form").hidden = true;
