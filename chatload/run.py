@@ -32,6 +32,8 @@ SERVER_NAMES = ("auto", *SERVERS)
 
 def install(planner: Planner, options: Sequence[Option]) -> None:
     """Register our options and listeners with Locust. `options` are those of the locustfile's load."""
+    if "--worker" in sys.argv:  # before it waits for its master
+        _exit_if(secret_mistakes(os.environ))
     doubt = patches.install()
     if doubt:
         print(f"chatload: {doubt}", file=sys.stderr)
@@ -44,6 +46,8 @@ def install(planner: Planner, options: Sequence[Option]) -> None:
     def begin(environment: Environment, web_ui: Any = None, **_: Any) -> None:
         mistakes = secret_mistakes(os.environ)
         if isinstance(environment.runner, WorkerRunner):
+            if mistakes and environment.parsed_options.processes:  # the parent of these says so itself
+                raise SystemExit(2)
             _exit_if(mistakes)
             crew = Crew(environment, planner, SERVER_NAMES)
             events.quitting.add_listener(lambda **_: _stop_worker(environment, crew))
@@ -103,6 +107,7 @@ _conductors: list[Conductor] = []
 def _exit_if(mistakes: Sequence[str]) -> None:
     """End with all mistakes, one line each, and exit code 2."""
     if mistakes:
+        patches.end_forked_workers()
         print("\n".join(mistakes), file=sys.stderr, flush=True)
         raise SystemExit(2)
 

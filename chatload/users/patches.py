@@ -9,12 +9,13 @@ import functools
 import itertools
 import math
 from collections.abc import Callable, Collection, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
 import gevent
 import locust
+import psutil
 from locust import argument_parser
 from locust.dispatch import UsersDispatcher
 
@@ -33,6 +34,18 @@ def install() -> str | None:
     if not hasattr(argument_parser.default_args_dict, "cache_info"):
         argument_parser.default_args_dict = functools.cache(argument_parser.default_args_dict)
     return None
+
+
+def end_forked_workers() -> None:
+    """End the workers that --processes has made: Locust leaves those behind that have not connected when it exits.
+
+    They are children with our own command line; others, such as a server that a locustfile started, are left alone.
+    """
+    here = psutil.Process()
+    for child in here.children():
+        with suppress(psutil.Error):
+            if child.cmdline() == here.cmdline():
+                child.terminate()
 
 
 @dataclass(frozen=True, slots=True)

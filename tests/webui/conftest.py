@@ -161,11 +161,13 @@ def browser(tmp_path: Path) -> Iterator[Callable[..., Any]]:
 
     windows = []
 
-    def open_window(width: int = 1280, height: int = 900, *, dark: bool = False) -> Any:
+    def open_window(
+        width: int = 1280, height: int = 900, *, dark: bool = False, flags: tuple[str, ...] = ()
+    ) -> Any:
         options = webdriver.ChromeOptions()
         options.binary_location = chromium
         profile = tmp_path / f"profile-{len(windows)}"
-        for flag in (*FLAGS, f"--user-data-dir={profile}", f"--window-size={width},{height}"):
+        for flag in (*FLAGS, *flags, f"--user-data-dir={profile}", f"--window-size={width},{height}"):
             options.add_argument(flag)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         downloads = tmp_path / "downloads"
