@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -16,6 +17,7 @@ LEAST_HIDDEN = 6
 """A shorter key ("none", "EMPTY") protects nothing, and hiding it would spoil ordinary words."""
 _START = 8
 """Texts are cut before they come here: so much of the key's beginning is enough to hide what stands of it."""
+_ESCAPED = r"\\?"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -36,13 +38,13 @@ class ApiKey:
         return {"Authorization": f"Bearer {self.value}"} if self.value else {}
 
     def hidden(self, text: str) -> str:
-        """`text` without the key: servers quote it when they refuse it."""
+        """`text` without the key: servers quote it when they refuse it, some with a backslash before each slash."""
         if len(self.value) < LEAST_HIDDEN:
             return text
-        start, kept = self.value[:_START], []
-        while (at := text.find(start)) >= 0:
-            kept += [text[:at], HIDDEN]
-            text = text[at + _alike(text[at:], self.value) :]
+        start, kept = re.compile(_ESCAPED.join(map(re.escape, self.value[:_START]))), []
+        while found := start.search(text):
+            kept += [text[: found.start()], HIDDEN]
+            text = text[found.start() + _alike(text[found.start() :], self.value) :]
         return "".join([*kept, text])
 
     def hidden_in(self, data: bytes) -> bytes:
@@ -52,10 +54,16 @@ class ApiKey:
         return data.replace(self.value.encode("ascii"), HIDDEN.encode("ascii"))
 
 
-def _alike(text: str, other: str) -> int:
-    """How many characters two texts have in common at their beginnings."""
-    pairs = enumerate(zip(text, other, strict=False))
-    return next((place for place, (one, two) in pairs if one != two), min(len(text), len(other)))
+def _alike(text: str, key: str) -> int:
+    """How much of the beginning of `text` is the key, or the beginning of it."""
+    end = matched = 0
+    while end < len(text) and matched < len(key):
+        if text[end] == key[matched]:
+            matched += 1
+        elif text[end] != "\\":
+            break
+        end += 1
+    return end
 
 
 NO_KEY = ApiKey()

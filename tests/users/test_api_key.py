@@ -77,6 +77,11 @@ def test_a_server_that_quotes_the_key_is_not_repeated(text: str, shown: str) -> 
     assert NO_KEY.hidden(text) == text
 
 
+def test_a_key_is_known_with_its_slashes_escaped() -> None:
+    assert ApiKey("ab/cdefgh/ijkl+=").hidden(r"<ab\/cdefgh\/ijkl+=>") == "<[API key]>"
+    assert ApiKey("ab/cdefgh/ijkl+=").hidden("<ab/cdefgh/ijkl+=>") == "<[API key]>"
+
+
 def test_a_word_that_is_no_secret_spoils_no_text() -> None:
     assert ApiKey("EMPTY").hidden("the queue is EMPTY") == "the queue is EMPTY"
     assert ApiKey("EMPTY").hidden_in(b"EMPTY") == b"EMPTY"
