@@ -70,9 +70,7 @@ SERVED: tuple[Condition, ...] = (
 """What was served: the same for a run and its baseline; what one wants to compare otherwise."""
 
 
-def differences(
-    a: Sequence[Run], b: Sequence[Run], conditions: Sequence[Condition]
-) -> list[tuple[str, str, str]]:
+def unlike(a: Sequence[Run], b: Sequence[Run], conditions: Sequence[Condition]) -> list[tuple[str, str, str]]:
     """(condition, its value in A, in B) of each that differs."""
     found = []
     for name, of in conditions:
@@ -89,7 +87,7 @@ def refuse_unlike(
     *, force: bool,
 ) -> tuple[str, ...]:  # fmt: skip
     """UsageError, a line for each condition that differs; with `force` those lines, to be said first."""
-    differing = differences(*sides, conditions)
+    differing = unlike(*sides, conditions)
     words = [f"not alike: {name}: {names[0]} '{one}', {names[1]} '{other}'" for name, one, other in differing]
     if words and not force:
         raise UsageError(

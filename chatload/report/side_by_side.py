@@ -8,6 +8,7 @@ from typing import Any
 from chatload.record.journal import Run
 from chatload.report.aggregate import planned_chat
 from chatload.report.caveats import caveats
+from chatload.report.comparable import LOAD, unlike
 from chatload.report.layout import ABSENT, indented, number, plural, seconds, share, statistic, table
 from chatload.report.names import distinct_names
 from chatload.report.trust import first_words
@@ -87,6 +88,9 @@ def _verdict(names: Sequence[str], summaries: Sequence[Summary], runs: Sequence[
     if any(not summary["succeeded"] for summary in summaries):
         empty = [name for name, s in zip(names, summaries, strict=True) if not s["succeeded"]]
         return f"No comparison: {' and '.join(empty)} has no good turn."
+    other = {name for run in runs[1:] for name, _, _ in unlike(runs[:1], [run], LOAD)}
+    if other:
+        return f"No comparison: the runs were not made under the same load ({', '.join(sorted(other))})."
     sooner = _leader([s["ttft_ms"] for s in summaries], "p95", least=True)
     faster = _leader([s["felt_tokens_per_s"] for s in summaries], "p50", least=False)
     ttft = "TTFT p95 " + " against ".join(seconds(s["ttft_ms"]["p95"]) for s in summaries)

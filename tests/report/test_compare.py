@@ -89,3 +89,19 @@ def test_a_mistake_is_one_line_and_exit_2(
     err = capsys.readouterr().err
     assert words in err
     assert err.count("\n") == 1
+
+
+def test_runs_under_another_load_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", str(VLLM), str(HERE / "tiny")]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert "not alike: users: A '20', B '2'" in said
+    assert said[-1].endswith("or add --force")
+    assert main(["compare", str(VLLM), str(HERE / "tiny"), "--force"]) == 0
+    assert capsys.readouterr().out.startswith("FORCED, not alike:")
+    assert main(["compare", str(VLLM), str(HERE / "tiny"), "--force", "--json"]) == 0
+    assert "FORCED, not alike: users: A '20', B '2'" in json.loads(capsys.readouterr().out)["forced"]
+
+
+def test_another_server_is_what_is_compared(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", str(VLLM), str(TGI)]) == 0
+    assert "FORCED" not in capsys.readouterr().out

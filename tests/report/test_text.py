@@ -146,3 +146,11 @@ def test_parts_of_a_sweep_and_late_sends(tmp_path: Path) -> None:
     assert "TTFT from due" in text
     assert "conversation" not in text
     assert max(columns(line) for line in text.split("\n")) <= 80
+
+
+def test_runs_under_another_load_get_no_verdict() -> None:
+    runs = [run_named("vllm"), run_named("tiny")]
+    words = verdict(["vllm", "tiny"], [summarise(run) for run in runs], runs)
+    assert words == (
+        "No comparison: the runs were not made under the same load (turns, users, users per second)."
+    )

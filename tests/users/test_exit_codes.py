@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from conftest import FAILED, GOOD, ROOT, locust, turns_of
+from conftest import FAILED, GOOD, ROOT, locust, turns_of, two_processes
 from test_bad_days import wait_for_turns
 
 pytestmark = pytest.mark.e2e
@@ -293,3 +293,14 @@ def wait_for_line(journal: Path, words: bytes) -> None:
     while not journal.exists() or words not in journal.read_bytes():
         assert time.monotonic() < give_up
         time.sleep(0.05)
+
+
+def test_a_master_s_journal_that_was_deleted_is_not_green(vllm: Any, tmp_path: Path) -> None:
+    host, _, _ = vllm()
+    run = Going(host, tmp_path / "run", *two_processes(), turns=20)
+    journal = tmp_path / "run" / "journal-master.jsonl"
+    wait_for_turns(journal, 6)
+    journal.unlink()
+    code, text = run.ended()
+    assert code == 4, text
+    assert "journal-master.jsonl: was deleted while the run wrote it" in text
