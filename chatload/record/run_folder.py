@@ -155,4 +155,4 @@ def _remedy(out: str) -> str:
 
 
 def _short(out: str) -> str:
-    return repr(out if len(out) <= 80 else f"{out[:77]}…")
+    return repr(out if len(out) <= 160 else f"{out[:157]}…")
