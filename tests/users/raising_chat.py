@@ -1,8 +1,4 @@
-"""A chat whose second turn of user 0 raises an exception of our own, for test_exit_codes.py."""
-
-from typing import Any
-
-from locust import task
+"""A chat whose users raise an exception of our own after their first turn, for test_exit_codes.py."""
 
 from chatload import run
 from chatload.plan import CHAT_OPTIONS, chat_plan
@@ -14,12 +10,11 @@ run.install(chat_plan, CHAT_OPTIONS)
 class ChatUser(chat.ChatUser):
     """A person at a keyboard, and a bug."""
 
-    turns_begun = 0
+    pauses = 0
 
-    @task
-    def hold_turn(self) -> Any:
-        """Raise in the second turn."""
-        self.turns_begun += 1
-        if self.turns_begun == 2:
+    def wait_time(self) -> float:
+        """Raise in the first pause."""
+        self.pauses += 1
+        if self.pauses == 1:
             raise RuntimeError("a bug of ours")
-        return super().hold_turn()
+        return super().wait_time()
