@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
+from chatload import output
 from chatload.ab import ab
 from chatload.certify.command import certify
 from chatload.demo import demo
@@ -32,6 +33,8 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
 
 def main(argv: Sequence[str]) -> int:
     """Run one command. 2 for a mistake of the user, told in one line each."""
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 - closed at the start, nowhere until the end
+    sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")  # a terminal that cannot show “–” is no reason to fail
@@ -43,13 +46,19 @@ def main(argv: Sequence[str]) -> int:
         sys.stderr.write(f"{asked}: must be one of {', '.join(COMMANDS)} (see python -m chatload --help)\n")
         return 2
     try:
-        return COMMANDS[argv[0]](argv[1:])
+        code = COMMANDS[argv[0]](argv[1:])
+        sys.stdout.flush()
+        return code
     except UsageError as error:
         sys.stderr.write("\n".join(error.lines) + "\n")
         return 2
     except BrokenPipeError:  # the reader of our pipe (head, less) has left: nothing is wrong
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        output.discard(sys.stdout)
         return 0
+    except OSError as error:
+        sys.stderr.write(f"{error.filename or 'standard output'}: {error.strerror}\n")
+        output.discard(sys.stdout)
+        return 2
 
 
 def usage() -> str:

@@ -16,12 +16,13 @@ from types import FrameType
 
 from chatload.errors import UsageError
 from chatload.processes import run_to_end
+from chatload.record.journal import read_run
 from chatload.report.command import Parser
 from chatload.report.compare import add_margin, compared_runs, compared_text, runs_below, untrusted
 
 SIDES = ("a", "b")
-USAGE, UNTRUSTED = 2, 4
-JUDGED = (0, 1, 3, UNTRUSTED)
+FAILED, USAGE, UNTRUSTED = 1, 2, 4
+JUDGED = (0, FAILED, 3, UNTRUSTED)
 """Exit codes of a run that was held: what came of it is the comparison's to say."""
 
 
@@ -30,7 +31,7 @@ def ab(argv: Sequence[str]) -> int:
     parser = Parser(
         prog="python -m chatload ab",
         description="Arguments after -- go to every Locust. Exit code 0 whatever the verdict, 4 when a "
-        "measurement is not to be trusted, 2 for a mistake.",
+        "measurement is not to be trusted, 1 when a server cannot be reached, 2 for a mistake.",
     )
     parser.add_argument("--host-a", required=True, metavar="URL")
     parser.add_argument("--host-b", required=True, metavar="URL")
@@ -57,6 +58,9 @@ def ab(argv: Sequence[str]) -> int:
             load = ["--config", chosen.config, "--host", host, "--server", server]
             load += ["--seed", str(chosen.seed + round_number - 1), *more]
             code = _run(load, folder / side / f"{round_number:02}")
+            if code == FAILED and _unreachable(folder / side / f"{round_number:02}"):
+                _say(f"{side.upper()} at {host} cannot be reached: stopped; what was finished is in {folder}")
+                return FAILED
             if code not in JUDGED:
                 _say(f"the run ended with exit code {code}: stopped; what was finished is in {folder}")
                 return USAGE
@@ -69,6 +73,11 @@ def ab(argv: Sequence[str]) -> int:
 def _run(load: Sequence[str], out: Path) -> int:
     command = [sys.executable, "-m", "locust", *load, "--out", str(out), "--loglevel", "WARNING"]
     return run_to_end(command)
+
+
+def _unreachable(run: Path) -> bool:
+    """Whether the run found no server: then no further round would either."""
+    return read_run(run).manifest.get("ended") == "unreachable"
 
 
 def order(rounds: int) -> Iterator[tuple[int, str]]:

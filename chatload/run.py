@@ -6,11 +6,13 @@ A locustfile calls `install(...)` once; from then on Locust's events do the rest
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import gevent
 from locust import argument_parser, events
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
@@ -63,6 +65,8 @@ def install(planner: Planner, options: Sequence[Option]) -> None:
             headless=web_ui is None,
         )
         events.quit.add_listener(lambda **_: voice.end())
+        if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # the terminal was closed; nohup ignores it
+            gevent.signal_handler(signal.SIGHUP, os.kill, os.getpid(), signal.SIGTERM)
         try:
             conductor.check()
         except UsageError as error:

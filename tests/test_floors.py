@@ -16,6 +16,7 @@ FLOORS = {
     "chatload.errors": 0,
     "chatload.quantiles": 0,
     "chatload.processes": 0,
+    "chatload.output": 0,
     "chatload.wire": 1,
     "chatload.prompts": 1,
     "chatload.pacing": 1,

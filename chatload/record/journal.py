@@ -16,7 +16,7 @@ import orjson
 
 from chatload.errors import UsageError
 from chatload.record.clocks import WorkerClock, clocks_of
-from chatload.record.missing import LineCount, foreign_journals
+from chatload.record.missing import LineCount, foreign_journals, journal_files, no_files
 from chatload.record.turn_record import from_line
 from chatload.turn import Turn
 
@@ -185,6 +185,7 @@ def read_run(folder: Path) -> Run:
         server=tuple(sorted(other["server"], key=_at_ns)),
         missing=(
             *(f"{name} is of another run ({run_id}): it was left out." for name, run_id in foreign.items()),
+            *(f"{name} is no file: its lines are lost." for name in no_files(folder)),
             *count.missing(manifest, len(turns)),
         ),
     )
@@ -216,7 +217,7 @@ def lines_in_one_time(
 
 def _journal_lines(folder: Path, without: Container[str]) -> Iterator[tuple[bytes, dict[str, Any] | None]]:
     """(bytes, line) of each line of each journal of the folder; None where it is torn or no object."""
-    for path in sorted(folder.glob("journal-*.jsonl")):
+    for path in journal_files(folder):
         if path.name in without:
             continue
         with open(path, "rb") as file:

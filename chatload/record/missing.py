@@ -12,6 +12,16 @@ import orjson
 from chatload.errors import UsageError
 
 
+def journal_files(folder: Path) -> list[Path]:
+    """The journals of a run folder that can be read: opening a pipe would wait for ever."""
+    return [path for path in sorted(folder.glob("journal-*.jsonl")) if path.is_file()]
+
+
+def no_files(folder: Path) -> list[str]:
+    """The names of journals that are folders, pipes or the like."""
+    return [path.name for path in sorted(folder.glob("journal-*.jsonl")) if not path.is_file()]
+
+
 def foreign_journals(folder: Path, manifest: Mapping[str, Any]) -> dict[str, str]:
     """Journals of the folder that another run wrote, by file name: that run's id.
 
@@ -19,7 +29,7 @@ def foreign_journals(folder: Path, manifest: Mapping[str, Any]) -> dict[str, str
     """
     run_id = manifest.get("run_id")
     found: dict[str, str] = {}
-    for path in sorted(folder.glob("journal-*.jsonl")) if run_id else ():
+    for path in journal_files(folder) if run_id else ():
         ids = _run_ids(path)
         if ids - {run_id} and run_id in ids:
             raise UsageError(

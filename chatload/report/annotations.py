@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from chatload import output
 from chatload.record.journal import Run
 from chatload.record.manifest import write_private
 from chatload.report.judge import MISSED, UNDECIDED
@@ -25,7 +26,7 @@ def write_ci_files(run: Run, summary: Summary) -> None:
         try:
             write_private(run.folder / name, text.encode())
         except OSError as error:
-            sys.stderr.write(f"{run.folder / name}: not written: {error.strerror}\n")
+            output.write(sys.stderr, f"{run.folder / name}: not written: {error.strerror}\n")
 
 
 def annotate(lines: Iterable[tuple[str, str, str]]) -> None:
@@ -33,8 +34,9 @@ def annotate(lines: Iterable[tuple[str, str, str]]) -> None:
     if os.environ.get("GITHUB_ACTIONS") != "true":
         return
     for level, title, words in lines:
-        sys.stdout.write(f"::{level} title={_escaped(title, ':,')}::{_escaped(one_line(words, 1000))}\n")
-    sys.stdout.flush()
+        output.write(
+            sys.stdout, f"::{level} title={_escaped(title, ':,')}::{_escaped(one_line(words, 1000))}\n"
+        )
 
 
 def notices(run: Run, summary: Summary) -> list[tuple[str, str, str]]:
@@ -59,7 +61,7 @@ def add_to_job_summary(markdown: str) -> None:
         with open(path, "a", encoding="utf-8") as file:
             file.write(markdown)
     except OSError as error:
-        sys.stderr.write(f"{path}: not written: {error.strerror}\n")
+        output.write(sys.stderr, f"{path}: not written: {error.strerror}\n")
 
 
 def _escaped(words: str, more: str = "") -> str:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from chatload import output
 from chatload.errors import UsageError
 from chatload.record.journal import Run, read_run
 from chatload.record.manifest import write_json
@@ -132,7 +133,7 @@ def keep_summary(run: Run, summary: dict[str, Any]) -> None:
     try:
         write_json(run.folder / SUMMARY, summary)
     except OSError as error:
-        sys.stderr.write(f"{run.folder / SUMMARY}: not written: {error.strerror}\n")
+        output.write(sys.stderr, f"{run.folder / SUMMARY}: not written: {error.strerror}\n")
 
 
 def keep_report(run: Run, summary: dict[str, Any]) -> Path | None:
@@ -140,6 +141,6 @@ def keep_report(run: Run, summary: dict[str, Any]) -> Path | None:
     try:
         write_report(run.folder / REPORT, [run], [summary])
     except OSError as error:
-        sys.stderr.write(f"{run.folder / REPORT}: not written: {error.strerror}\n")
+        output.write(sys.stderr, f"{run.folder / REPORT}: not written: {error.strerror}\n")
         return None
     return run.folder / REPORT

@@ -42,6 +42,8 @@ LOCAL_LEAD_S, WORKERS_LEAD_S = 0.1, 1.0
 """How long before the first user is due its dispatch begins: time for the word to get around."""
 PROGRESS_S = 2.0
 ASKED_LATER = {"host": "http://127.0.0.1", "slo": "failed_share <= 1%"}
+QUIT_S = 1.0
+"""How long after its only run has been closed a headless Locust quits, if it has not by itself."""
 CLOCKS_S = 60.0
 """How often the workers' clocks are read while the run goes on: they drift."""
 
@@ -77,6 +79,7 @@ class Conductor:
         self._start: Start | None = None
         self._director: Director | None = None
         self._helpers: list[Any] = []
+        self._closing: gevent.Greenlet | None = None
         self.plan: Plan | None = None
         self.exit_code: int | None = None
         self.progress: Progress | None = None
@@ -124,7 +127,7 @@ class Conductor:
 
     def _begin(self) -> None:
         self.roll = Roll()
-        self.plan, self.exit_code, self.refusal = None, None, ()
+        self.plan, self.exit_code, self.refusal, self._closing = None, None, (), None
         try:
             plan = self._planner(self._run_values(), self._servers)
             self._key = self.key_hosts.key_for(plan.host)
@@ -147,7 +150,9 @@ class Conductor:
             self.exit_code = books.close("unreachable", self._judged, least=1)
             return
         except gevent.GreenletExit:  # somebody pressed stop, or start again, meanwhile
-            books.refused("stopped while the server was asked what it is")
+            words = "stopped while the server was asked what it is"
+            books.refused(words)
+            self._voice.say_last(f"chatload: {words}")
             self.exit_code = books.close("unreachable", self._judged, least=1)
             raise
         books.met(plan, server)
@@ -280,10 +285,24 @@ class Conductor:
     # -- end -----------------------------------------------------------------------------------------
 
     def end(self, reason: str) -> None:
-        """Close the run; the first call decides the reason, later ones do nothing."""
-        if self._start is None or self._books is None:
-            return
-        self._start = None
+        """Close the run; the first call decides the reason, every call returns when it is closed.
+
+        It is closed by a greenlet of its own: Locust kills its own ones when it quits, such as the one that heard
+        that the last worker is gone. A run whose closing fails ends with exit code 2.
+        """
+        if self._start is not None and self._books is not None:
+            self._start = None
+            self._closing = gevent.spawn(self._close, reason, self._books, gevent.getcurrent())
+        if self._closing is not None:
+            self._closing.join()
+            if (
+                self._headless
+            ):  # Locust stops a run whose last worker has gone missing, and then waits for ever
+                gevent.spawn_later(QUIT_S, self._runner.quit)
+            if not self._closing.successful():
+                self.exit_code = 2
+
+    def _close(self, reason: str, books: Books, caller: gevent.Greenlet) -> None:
         if self._fleet is not None:
             self._fleet.drain()
         self._metrics.stop()
@@ -291,14 +310,14 @@ class Conductor:
         if session is not None:
             session.close(reason)
             set_session(self._environment, None)
-            self._books.problem(session.journal.problem)
+            books.problem(session.journal.problem)
         if self._director is not None:
-            self._books.manifest["capacity"] = self._director.facts
+            books.manifest["capacity"] = self._director.facts
             self._director = None
         for helper in self._helpers:
-            if helper is not gevent.getcurrent():
+            if helper is not caller:
                 helper.kill(block=False)
-        self.exit_code = self._books.close(reason, self._judged)
+        self.exit_code = books.close(reason, self._judged)
 
     def _judged(self, folder: Path) -> int:
         assert self.plan is not None

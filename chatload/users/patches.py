@@ -8,6 +8,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
+import sys
 from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -18,7 +19,10 @@ import locust
 import psutil
 from locust import argument_parser
 from locust.dispatch import UsersDispatcher
+from locust.exception import RPCError
+from locust.rpc import zmqrpc
 
+from chatload import output
 from chatload.clock import now_ns
 
 MADE_FOR = "2.47."
@@ -33,6 +37,8 @@ def install() -> str | None:
     # Each spawn message makes a worker rebuild the whole argument parser once per option (77 ms each).
     if not hasattr(argument_parser.default_args_dict, "cache_info"):
         argument_parser.default_args_dict = functools.cache(argument_parser.default_args_dict)
+    if not isinstance(zmqrpc.Server, functools.partial):
+        zmqrpc.Server = functools.partial(_bind_or_exit, zmqrpc.Server)
     return None
 
 
@@ -46,6 +52,16 @@ def end_forked_workers() -> None:
         with suppress(psutil.Error):
             if child.cmdline() == here.cmdline():
                 child.terminate()
+
+
+def _bind_or_exit(server: Callable[[str, int], Any], host: str, port: int) -> Any:
+    """The master's socket. Locust knows a busy port by words that pyzmq no longer uses, and ends in a traceback."""
+    zmqrpc.Server = server  # a later one is Locust's own recovery, which must not end the process
+    try:
+        return server(host, port)
+    except RPCError as error:
+        output.write(sys.stderr, f"chatload: --master-bind-port {port}: {error}: name a free port\n")
+        raise SystemExit(2) from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+from chatload import output
+
 
 class Voice:
     """Says lines at once; the last words of a headless run only when Locust has printed its own tables."""
@@ -14,7 +16,7 @@ class Voice:
 
     def say(self, line: str) -> None:
         """One line."""
-        print(line, file=sys.stderr, flush=True)
+        output.write(sys.stderr, f"{line}\n")
 
     def say_last(self, line: str) -> None:
         """One line that must not scroll away."""
@@ -28,3 +30,4 @@ class Voice:
         kept, self._kept = self._kept, []
         for line in kept:
             self.say(line)
+        output.settle()

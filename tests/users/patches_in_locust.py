@@ -8,6 +8,7 @@ Then take the workaround out (chatload/users/patches.py, chatload/users/connecti
 from __future__ import annotations
 
 import fcntl
+import functools
 import inspect
 import resource
 import socket
@@ -19,6 +20,8 @@ import pytest
 from geventhttpclient.connectionpool import ConnectionPool
 from locust import User, argument_parser, runners
 from locust.dispatch import UsersDispatcher
+from locust.exception import RPCError
+from locust.rpc import zmqrpc
 
 from chatload.users import patches
 from chatload.users.connection import Connection
@@ -157,3 +160,15 @@ def test_geventhttpclient_still_takes_sockets_above_fd_1023_for_dead() -> None:
         assert ConnectionPool._is_socket_alive(None, high) is False, "it was mended: think of using the pool"
         high.setblocking(False)
         assert Connection(high, high, False, 0, 0.0, None).alive()
+
+
+def test_a_busy_master_port_is_a_traceback_to_locust() -> None:
+    """Locust compares the whole text of pyzmq's error with one that pyzmq has lengthened since."""
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        server = zmqrpc.Server
+        if isinstance(server, functools.partial):
+            (server,) = server.args
+        with pytest.raises(RPCError) as error:
+            server("127.0.0.1", busy.getsockname()[1])
+    assert str(error.value) != "Socket bind failure: Address already in use"
+    assert '"Socket bind failure: Address already in use"' in inspect.getsource(runners.MasterRunner.__init__)
