@@ -1,0 +1,91 @@
+"""Servers that refuse, lie, flood, fall silent or die."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.breaking import hostile_server as hostile
+from tests.breaking.hostile_server import (
+    DONE,
+    EVENT_STREAM,
+    Behaviour,
+    chunk,
+    event,
+    floods,
+    plain,
+    sends,
+    usage,
+    words,
+)
+from tests.breaking.place import Ended, Place, Row
+from tests.breaking.rows_options import CAPACITY
+
+SHORT = ("--first-token-timeout", "1", "--gap-timeout", "1", "--turn-timeout", "3", "--connect-timeout", "1")
+
+
+def served(behaviour: Behaviour, *arguments: str) -> Callable[[Place], Ended]:
+    """A run against a server of this behaviour, with short timeouts."""
+    return lambda p: p.locust(*SHORT, *arguments, server=behaviour)
+
+
+def asked(behaviour: Behaviour) -> Callable[[Place], Ended]:
+    """A server that behaves so when it is asked what it is."""
+    return lambda p: p.locust("--server", "auto", host=p.serve(behaviour, get_too=True))
+
+
+def nobody(p: Place) -> Ended:
+    host = p.serve()
+    assert p.server is not None
+    p.server.close()
+    return p.locust(host=host)
+
+
+def capacity_against_nobody(p: Place) -> Ended:
+    """The server answers what it is, then dies at the first turn."""
+    more = ("--first", "2", "--most", "4", "--settle", "0", "--measure", "1", "--slo", "p95 ttft_ms <= 500")
+    return p.locust(
+        *SHORT, *more, "--turns", "2", "--think-time", "0", server=hostile.dies_mid_stream, base=CAPACITY
+    )
+
+
+def failed(name: str, says: str, behaviour: Behaviour, *more: str, lacks: str = "") -> Row:
+    """Every turn fails: exit 1, and the report says why."""
+    return Row(name, 1, says, served(behaviour, *more), begun=True, lacks=lacks)
+
+
+def survived(name: str, behaviour: Behaviour, code: int = 0) -> Row:
+    """A lie that spoils no turn: the run ends as it would."""
+    return Row(name, code, r"4 of 4 turns good", served(behaviour), begun=True)
+
+
+COUNTS = {"-1": b"-1", "NaN": b"NaN", "text": b'"many"',
+          "a list": b"[3]", "1e308": b"1e308", "true": b"true", "null": b"null"}  # fmt: skip
+ROWS = (
+    Row("nobody listens", 1, r"refused", nobody, begun=True),
+    Row("unknown host", 1, r"cannot resolve", lambda p: p.locust(host="http://no-such-host.invalid"), begun=True),
+    Row("accepts and never answers", 1, r"--server", asked(hostile.never), begun=True),
+    Row("speaks SSH", 1, r"--server", asked(sends(b"SSH-2.0-OpenSSH_9.2\r\n")), begun=True),
+    Row("answers what it is without end", 1, r"--server",
+        asked(floods(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 1024)), begun=True),
+    failed("silent after the request", "timeout_first", hostile.never),
+    failed("silent after the first word", "timeout_gap", hostile.one_word_then_silence),
+    failed("dies in the middle of a reply", "truncated|connect", hostile.dies_mid_stream),
+    failed("resets in the middle of a reply", "truncated", hostile.resets),
+    failed("web page instead of a reply", "bad_wire", sends(plain(200, b"<html>Hello</html>", b"text/html"))),
+    failed("garbage instead of HTTP", "bad_wire", sends(bytes(range(256)))),
+    failed("redirect", "30[27]", sends(plain(302, b"", more=b"location: http://127.0.0.1:9/\r\n"))),
+    failed("one event without end", "bad_wire", floods(EVENT_STREAM, chunk(b"data: x" * 9000))),
+    failed("chunk of 2^64 bytes", "bad_wire|truncated", sends(EVENT_STREAM, b"ffffffffffffffff\r\nx")),
+    failed("chunk of negative size", "bad_wire", sends(EVENT_STREAM, b"-5\r\nhello\r\n")),
+    failed("JSON nested 100,000 deep", "bad_wire", sends(EVENT_STREAM, event(b"[" * 100_000), DONE)),
+    failed("a reply cut before its end", "truncated", sends(EVENT_STREAM, words())),
+    failed("error text with CI commands", "in_band_error|server_error|invalid_request",
+           sends(EVENT_STREAM, event(b'{"error":{"message":"a\\n::error::planted\\n' + b"w " * 60
+                                     + b'::warning::planted \\u001b[31mred"}}'), DONE),
+           lacks=r"(?m)^\s*::\w+::planted|\x1b\[31mred"),
+    Row("error text that quotes the key", 1, r"http_4xx|invalid_request",
+        lambda p: p.locust(server=hostile.echoes_the_key, environment={"CHATLOAD_API_KEY": "sk-canary-7\n"}),
+        begun=True, lacks="sk-canary"),
+    *(survived(f"token count {name}", usage(count)) for name, count in COUNTS.items()),
+    Row("capacity of a server that dies", 1, r"connect|truncated", capacity_against_nobody, begun=True),
+)  # fmt: skip
