@@ -23,7 +23,7 @@ from chatload.report.judge import judge_level
 from chatload.users import patches
 from chatload.users.api_key import secret_mistakes
 from chatload.users.conductor import Conductor
-from chatload.users.exposure import open_port_words
+from chatload.users.exposure import open_port_words, port_mistakes
 from chatload.users.options import register
 from chatload.users.voice import Voice
 from chatload.users.worker import Crew
@@ -71,6 +71,8 @@ def install(planner: Planner, options: Sequence[Option]) -> None:
             conductor.check()
         except UsageError as error:
             mistakes += error.lines
+        if web_ui is not None:
+            mistakes += port_mistakes(web_ui.host, web_ui.port)
         _exit_if(mistakes)
         _conductors.append(conductor)
         runner = environment.runner

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import socket
 
 
 def is_loopback(host: str) -> bool:
@@ -13,6 +14,16 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def port_mistakes(host: str, port: int) -> list[str]:
+    """Why the web UI cannot listen there, in a line; Locust would end in a traceback."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        return [f"--web-port {port}: {error.strerror}: name a free port, and a --web-host of this machine"]
+    return []
 
 
 def open_port_words(host: str, port: int) -> str | None:

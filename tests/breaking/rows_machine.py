@@ -5,6 +5,7 @@ from __future__ import annotations
 import resource
 import shutil
 import signal
+import socket
 import subprocess
 from collections.abc import Callable
 
@@ -123,7 +124,12 @@ def two_at_once(p: Place) -> Ended:
     return Ended(ended[0].code, ended[0].output, 0.0)
 
 
-NO_FILE, FILE_SIZE = resource.RLIMIT_NOFILE, resource.RLIMIT_FSIZE
+def web_port_busy(p: Place) -> Ended:
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        return p.locust("--web-port", str(busy.getsockname()[1]), base=CHAT[:2])
+
+
+FILE_SIZE = resource.RLIMIT_FSIZE
 QUIET = {"HOME": None, "LC_ALL": "C", "LANG": "C", "TERM": "dumb"}
 EARLY = r"of 160|interrupted|SIG|stopped|not the whole run|ended early"
 ROWS = (
@@ -146,5 +152,6 @@ ROWS = (
         piped("LOCUST 2>&1 | head -1 >/dev/null; exit ${PIPESTATUS[0]}"), begun=True),
     Row("output and errors closed", 0, r"", piped("LOCUST >&- 2>&-"), begun=True),
     Row("output to a full device", 0, r"", piped("LOCUST >/dev/full 2>&1"), begun=True),
+    Row("web UI's port busy", 2, r"--web-port \d+: Address already in use", web_port_busy),
     Row("two runs with one folder", 2, r"already holds a run|--out", two_at_once, begun=True),
 )  # fmt: skip
