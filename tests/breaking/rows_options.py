@@ -9,9 +9,7 @@ from pathlib import Path
 from tests.breaking.place import CHAT, ROOT, SMALL, Ended, Place, Row
 
 ARRIVALS = ("-f", "locustfiles/arrivals.py", "--headless", "--only-summary", "--server", "openai")
-SWEEP = ("-f", "locustfiles/batch_sweep.py", "--headless", "--only-summary", "--server", "openai")
 CAPACITY = ("-f", "locustfiles/capacity.py", "--headless", "--only-summary", "--server", "openai")
-DIGITS = "9" * 23
 
 
 def options(*arguments: str, base: tuple[str, ...] = (*CHAT, *SMALL)) -> Callable[[Place], Ended]:
@@ -121,7 +119,6 @@ ROWS = (
 )  # fmt: skip
 
 HISTORY = ("--history", "on")
-LINE = r"given'?.*line 2|line 2"
 PROMPTS = (
     Row("prompts: a folder", 2, r"--prompts", lambda p: p.locust("--prompts", str(p.folder), *HISTORY)),
     Row("prompts: missing", 2, r"--prompts", lambda p: p.locust("--prompts", "none.jsonl", *HISTORY)),
