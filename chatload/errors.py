@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from chatload.output import without_commands
+
 CODES: dict[str, str] = {
     "connect": "no connection: refused, unreachable, unknown host, or TLS failed",
     "timeout_first": "no token within --first-token-timeout",
@@ -13,7 +15,7 @@ CODES: dict[str, str] = {
     "overloaded": "the server said it is overloaded inside a 200 stream (TGI)",
     "in_band_error": "an error event inside a 200 stream",
     "truncated": "the reply ended without its end mark, or the connection broke",
-    "bad_wire": "bytes that do not fit the dialect",
+    "bad_wire": "bytes that do not fit the dialect, or more of them than a reply may have",
     "aborted": "the server ended the reply with finish_reason abort",
     "interrupted": "we hung up: the run was stopped before the reply ended (counted apart, no failure)",
     "abandoned": "the user hung up in the middle, as planned (--abandon; counted apart, no failure)",
@@ -27,12 +29,12 @@ class ChatloadError(Exception):
 
 
 class TurnError(ChatloadError):
-    """A turn failed. `code` is one of CODES, `detail` says what was seen (quoted, at most 200 characters)."""
+    """A turn failed. `code` is one of CODES, `detail` says what was seen: at most 200 characters, all printable."""
 
     def __init__(self, code: str, detail: str) -> None:
-        super().__init__(f"{code}: {detail}")
         self.code = code
-        self.detail = detail[:200]
+        self.detail = "".join(c if c.isprintable() else "\ufffd" for c in without_commands(detail[:200]))
+        super().__init__(f"{code}: {self.detail}")
 
 
 class WireError(TurnError):

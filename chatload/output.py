@@ -3,8 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from typing import TextIO
+
+_CI_LINE_START = re.compile(r"^(\s*):(?=:)", re.MULTILINE)
+_CI_ANYWHERE = re.compile(r"##(?=[\w.-]*\[)")
+
+
+def without_commands(text: str) -> str:
+    """The text with a U+FFFD in what a CI system would obey, of the same width.
+
+    GitHub obeys `::name::` at the start of a line, blanks before it left out, and `##[name]` anywhere; Azure
+    `##vso[…]`, TeamCity `##teamcity[…]`. GitLab's `section_start:` needs an escape sequence, which
+    `chatload/report/untrusted.py` takes away.
+    """
+    return _CI_ANYWHERE.sub("#\ufffd", _CI_LINE_START.sub("\\1\ufffd", text))
 
 
 def write(stream: TextIO | None, text: str) -> None:

@@ -8,6 +8,9 @@ from operator import sub
 from chatload.meter.tokens import Seen, first_event_tokens_of, tail_tokens_of, tokens_of
 from chatload.turn import Delta, TextDeltas, TurnRequest, Usage
 
+REPLY_ID_CHARACTERS, FINISH_CHARACTERS = 200, 60
+"""A turn keeps so much of what a server may make as long as it likes."""
+
 
 class ReplyMeter:
     """Turns deltas and the stamps of their reads into the instants of a `Turn`.
@@ -37,6 +40,7 @@ class ReplyMeter:
         self._gaps_us: list[int] = []
         self._event_tokens: list[int] = []
         self._last_offset_us = 0
+        self.text_bytes = 0  # about what the text takes: 4 bytes a character where one is not ASCII
         self._characters = 0
         self._characters_first = 0
         self._answer: list[str] = []
@@ -50,9 +54,9 @@ class ReplyMeter:
         if self.first_event_ns is None:
             self.first_event_ns = at_ns
         if delta.reply_id and self.reply_id is None:
-            self.reply_id = delta.reply_id
+            self.reply_id = delta.reply_id[:REPLY_ID_CHARACTERS]
         if delta.finish:
-            self.finish = delta.finish
+            self.finish = delta.finish[:FINISH_CHARACTERS]
         if delta.usage is not None:
             self.usage = delta.usage
         if delta.text or delta.reasoning or delta.tool_text:
@@ -81,7 +85,9 @@ class ReplyMeter:
         self._last_read = row.read + count - 1
         self.events += count
         self._all_counted = False
-        self._characters += sum(map(len, row.texts))
+        characters = sum(map(len, row.texts))
+        self._characters += characters
+        self.text_bytes += characters
         if not row.reasoning:
             self._answer.extend(row.texts)
 
@@ -89,6 +95,7 @@ class ReplyMeter:
         text = delta.text
         size = len(text) + len(delta.reasoning) + len(delta.tool_text)
         self._characters += size
+        self.text_bytes += size if text.isascii() else 4 * size
         if text:
             self._answer.append(text)
         if self.first_token_ns is None:

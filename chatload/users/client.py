@@ -25,8 +25,10 @@ from chatload.users.stream import ReplyStream
 from chatload.wire.dialects import Dialect
 
 ERROR_BODY_BYTES = 65536
-ENDLESS_FACTOR, ENDLESS_TOKENS = 4, 250_000
-"""A reply of more than this many times the tokens asked for (or that many, if none) never ends."""
+ENDLESS_FACTOR, ENDLESS_EVENTS, ENDLESS_TEXT_BYTES = 4, 250_000, 6 * 1024 * 1024
+"""A reply never ends that has more events than so many times the tokens asked for (where none were: than so many
+events), or more text than so much: all of it is kept until the reply ends."""
+ENDLESS_REPLY = "an endless reply: many times the tokens asked for, or megabytes of text"
 LONGEST_PAUSE_S = 3600.0
 
 
@@ -205,13 +207,11 @@ class ChatClient:
         if not 200 <= stream.status < 300:
             raise _refusal(stream)
         request = asked.request
-        most_events = ENDLESS_FACTOR * (request.max_tokens or ENDLESS_TOKENS)
+        most_events = ENDLESS_FACTOR * request.max_tokens if request.max_tokens else ENDLESS_EVENTS
         for delta in self._target.dialect.deltas(reads, request):
             meter.add(delta)
-            if meter.events > most_events:
-                raise TurnError(
-                    "bad_wire", f"an endless reply: {meter.events} events, {request.max_tokens} tokens asked"
-                )
+            if meter.events > most_events or meter.text_bytes > ENDLESS_TEXT_BYTES:
+                raise TurnError("bad_wire", ENDLESS_REPLY)
             if asked.hang_up_after and max(meter.counted_so_far, meter.events) >= asked.hang_up_after:
                 raise TurnError("abandoned", f"hung up after {meter.events} events, as planned")
         if meter.finish in ("abort", "error"):

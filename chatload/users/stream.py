@@ -11,9 +11,10 @@ import struct
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from typing import Any
 
 import gevent.event
-from geventhttpclient.response import HTTPParseError, HTTPResponse
+from geventhttpclient.response import HTTPParseError, HTTPProtocolViolationError, HTTPResponse
 
 from chatload.clock import now_ns
 from chatload.errors import TurnError
@@ -29,6 +30,15 @@ long answer. More at a time would hardly be cheaper; 32 kB of 400 users are 13 M
 READ_OVERHEAD_BYTES = 64
 """What a read that is laid by takes beside its bytes: the object, its place in a list, its stamp."""
 LARGEST_REPLY_BYTES = 256 * 1024 * 1024
+MOST_READS = 2 * 1024 * 1024
+"""Body reads of one reply: each keeps a stamp of 8 bytes."""
+LARGEST_HEAD_BYTES = 64 * 1024
+"""Status line, headers and trailers of one reply together, interim (1xx) responses and bare chunk framing too."""
+FRAMING_BYTES = 16
+"""What a body byte may take of chunk framing: a chunk of one byte with its size spelt in ten digits takes less."""
+TOO_LONG_A_HEAD = f"headers, trailers or chunk framing of more than {LARGEST_HEAD_BYTES} bytes"
+TOO_LONG_A_REPLY = f"a reply of more than {LARGEST_REPLY_BYTES} bytes or {MOST_READS} reads"
+MORE_AFTER_THE_END = "the server sent more after the end of its reply"
 READ_BYTES, LARGEST_READ_BYTES = 447, 8192
 """A read of short events, and any other. 447 bytes are the most that Python allots without the C library."""
 EVENT_AND_CHUNK_END = b"\n\n\r\n"
@@ -46,6 +56,25 @@ class Message(HTTPResponse):
     def __init__(self) -> None:
         super().__init__("POST")
         self.pieces: list[bytes] = []
+        self.final = False
+
+    def _on_message_begin(self) -> None:
+        """Only an interim (1xx) response may have another one after it; the base class would merge the two."""
+        if self.final:
+            raise HTTPProtocolViolationError("a second response")
+        super()._on_message_begin()
+
+    def _on_headers_complete(self) -> Any:
+        self.final = self.get_code() >= 200
+        return super()._on_headers_complete()
+
+    def take_body(self) -> bytes:
+        """The body bytes of what was fed since last time."""
+        if not self.pieces:
+            return b""
+        body = b"".join(self.pieces) if len(self.pieces) > 1 else self.pieces[0]
+        self.pieces = []
+        return body
 
     def _on_body(self, buf: bytearray) -> None:
         self.pieces.append(bytes(buf))
@@ -80,6 +109,10 @@ class ReplyStream:
         self.on_wake: Callable[[], None] = _nothing
         self._offset = offset
         self._message = Message()
+        self._framing = (
+            0  # bytes that were no body: all of the head, later those beyond FRAMING_BYTES a body byte
+        )
+        self._head_bytes = 0
         self._parked: list[bytes] = []
         self._parked_bytes = 0
         self._woken = gevent.event.Event()
@@ -179,23 +212,35 @@ class ReplyStream:
         try:
             message.feed(data)
         except HTTPParseError as error:
-            self._fail_parse(data, error)
+            self._fail_parse(data, at_ns, error)
             return
-        if self.headers_ns is None and message.headers_complete and message.get_code() >= 200:
-            self.headers_ns = at_ns
-            chunked = self.header("transfer-encoding").lower() == "chunked"
-            _, end, rest = data.partition(b"\r\n\r\n")
-            self.between_chunks = chunked and bool(end) and (not rest or whole_chunks(rest) is not None)
-        if message.pieces:
-            body = b"".join(message.pieces) if len(message.pieces) > 1 else message.pieces[0]
-            message.pieces = []
-            self._park([body], (at_ns,))
-        if message.message_complete and self.headers_ns is not None:
+        self._take_in(data, at_ns)
+        if self._framing > LARGEST_HEAD_BYTES:
+            self.fail(TurnError("bad_wire", TOO_LONG_A_HEAD))
+        elif message.message_complete and self.headers_ns is not None:
             self.complete = True
             self.ended_ns = at_ns
             self._woken.set()
         elif not data:
             self.fail(TurnError("truncated", f"server closed the connection after {self.bytes} body bytes"))
+
+    def _take_in(self, data: bytes, at_ns: int) -> None:
+        """What the parser made of a read: the headers, if it ended them, and its body bytes."""
+        message = self._message
+        body = message.take_body()
+        if self.headers_ns is None:
+            self._framing += len(data) - len(body)
+            if message.headers_complete and message.final:
+                self.headers_ns = at_ns
+                self._head_bytes = self._framing
+                chunked = self.header("transfer-encoding").lower() == "chunked"
+                _, end, rest = data.partition(b"\r\n\r\n")
+                self.between_chunks = chunked and bool(end) and (not rest or whole_chunks(rest) is not None)
+        else:
+            framing = self._framing + len(data) - (1 + FRAMING_BYTES) * len(body)
+            self._framing = max(self._head_bytes, framing)
+        if body:
+            self._park([body], (at_ns,))
 
     def _park(self, bodies: list[bytes], stamps: Iterable[int]) -> None:
         size = sum(map(len, bodies))
@@ -203,18 +248,18 @@ class ReplyStream:
         self.bytes += size
         self._parked += bodies
         self._parked_bytes += size
-        if self.bytes > LARGEST_REPLY_BYTES:
-            self.fail(TurnError("bad_wire", f"reply of more than {LARGEST_REPLY_BYTES} bytes"))
+        if self.bytes > LARGEST_REPLY_BYTES or len(self.stamps) > MOST_READS:
+            self.fail(TurnError("bad_wire", TOO_LONG_A_REPLY))
         elif self._parked_bytes >= WAKE_AT_BYTES or len(self._parked) >= self.wake_at_reads:
             self._woken.set()
 
-    def _fail_parse(self, data: bytes, error: HTTPParseError) -> None:
+    def _fail_parse(self, data: bytes, at_ns: int, error: HTTPParseError) -> None:
+        self._take_in(data, at_ns)
         if not data:
             self.fail(TurnError("truncated", f"server closed the connection after {self.bytes} body bytes"))
-        elif self.complete:
-            self._message._trailing_data_dropped = (
-                True  # bytes after the message: the connection is not clean
-            )
+        elif self._message.final and self._message.message_complete:
+            self.complete = False  # where reads were laid by, the end may stand before the last of them
+            self.fail(TurnError("bad_wire", MORE_AFTER_THE_END))
         else:
             self.fail(TurnError("bad_wire", f"not HTTP: {error}: {data[:60]!r}"))
 

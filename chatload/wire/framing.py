@@ -16,8 +16,10 @@ from sseclient import SSEClient
 from chatload.errors import TurnError, WireError
 from chatload.wire.reads import Reads, reads_of
 
-MAX_EVENT_BYTES = 16 * 1024 * 1024
+MAX_EVENT_BYTES, MAX_WIDE_EVENT_BYTES = 6 * 1024 * 1024, 1536 * 1024
 MAX_EVENT_LINES = 1000
+"""An event is held until its end comes. Text that is not all ASCII takes 4 bytes a character, so it may be shorter."""
+TOO_LONG_AN_EVENT = f"an event of more than {MAX_EVENT_BYTES} bytes or {MAX_EVENT_LINES} lines"
 
 _BOM = b"\xef\xbb\xbf"
 
@@ -81,7 +83,7 @@ def nul_frames(reads: Iterable[bytes]) -> Iterator[Frame]:
                 yield Frame(index, frame)
             held, size = [tail], len(tail)
         if size > MAX_EVENT_BYTES:
-            raise WireError(f"a frame of more than {MAX_EVENT_BYTES} bytes", b"".join(held)[:80])
+            raise WireError(f"a frame of more than {MAX_EVENT_BYTES} bytes")
     tail = b"".join(held)
     if tail.strip():
         raise TurnError("truncated", f"the body ended inside a frame: {tail[:80]!r}")
@@ -127,7 +129,7 @@ class _WholeEvents:
 
     def __iter__(self) -> Iterator[bytes]:
         size = lines = 0
-        after_cr = False
+        after_cr = line_ended = False
         for piece in self._without_bom():
             self.read = self.reads.taken - 1
             if after_cr and piece:
@@ -142,20 +144,24 @@ class _WholeEvents:
                 yield piece
                 continue
             self.holds = True
+            ends_in_it = b"\n\n" in piece or (line_ended and piece.startswith(b"\n"))
             self._held.append(piece)
             size += len(piece)
-            if b"\n" in piece:  # a piece without a line end completes nothing: joining it could wait
+            lines += piece.count(b"\n")
+            line_ended = piece.endswith(b"\n") or (line_ended and not piece)
+            if ends_in_it:  # joining at each piece would take a long event's square
                 text = b"".join(self._held)
                 end = text.rfind(b"\n\n") + 2
-                if end > 1:
-                    self._any = True
-                    self.holds = after_cr or end < len(text)
-                    yield text[:end]
-                    text = text[end:]
-                self._held, size = [text], len(text)
-                lines = text.count(b"\n")
+                if end > MAX_WIDE_EVENT_BYTES and not text.isascii():
+                    raise WireError(TOO_LONG_AN_EVENT)
+                self._any = True
+                self.holds = after_cr or end < len(text)
+                yield text[:end]
+                text = text[end:]
+                self._held, size, lines = [text], len(text), text.count(b"\n")
+                line_ended = text.endswith(b"\n")
             if size > MAX_EVENT_BYTES or lines > MAX_EVENT_LINES:
-                raise WireError(f"an event of {size} bytes and {lines} lines without an end", self._tail())
+                raise WireError(TOO_LONG_AN_EVENT)
 
     def _without_bom(self) -> Iterator[bytes]:
         """The reads; a BOM at the start, which may come in pieces, is left out."""

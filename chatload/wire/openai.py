@@ -15,7 +15,7 @@ import orjson
 from chatload.errors import WireError
 from chatload.turn import Delta, TextDeltas, TurnRequest, Usage
 from chatload.wire.framing import sse_events
-from chatload.wire.payload import loaded
+from chatload.wire.payload import count, loaded
 from chatload.wire.prompt import prompt_text
 from chatload.wire.reads import reads_of
 from chatload.wire.repeated import Repeated
@@ -134,13 +134,13 @@ def _usage(event: dict[str, Any]) -> Usage | None:
         details = usage.get("prompt_tokens_details")
         cached = details.get("cached_tokens") if isinstance(details, dict) else None
         return Usage(
-            completion_tokens=_count(usage.get("completion_tokens")),
-            prompt_tokens=_count(usage.get("prompt_tokens")),
-            cached_tokens=_count(cached),
+            completion_tokens=count(usage.get("completion_tokens")),
+            prompt_tokens=count(usage.get("prompt_tokens")),
+            cached_tokens=count(cached),
         )
     timings = event.get("timings")
-    if isinstance(timings, dict) and _count(timings.get("predicted_n")) is not None:
-        fresh, cached = _count(timings.get("prompt_n")), _count(timings.get("cache_n"))
+    if isinstance(timings, dict) and count(timings.get("predicted_n")) is not None:
+        fresh, cached = count(timings.get("prompt_n")), count(timings.get("cache_n"))
         return Usage(
             completion_tokens=timings["predicted_n"],
             prompt_tokens=None if fresh is None else fresh + (cached or 0),
@@ -165,7 +165,3 @@ def _list(of: dict[str, Any], key: str, data: str) -> list[Any]:
     if not isinstance(value, list):
         raise WireError(f"{key} is no list", data)
     return value
-
-
-def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None

@@ -9,12 +9,19 @@ from typing import Any
 import orjson
 
 from chatload.errors import ServerError, WireError
+from chatload.output import without_commands
 
+MOST_TOKENS = 1_000_000_000
+"""No reply and no prompt has more: what says so is no count, and would not fit where counts are kept."""
+MOST_VALUES = 250_000
+"""Objects, lists and members of one event: each takes up to 230 bytes once it is read."""
 _BROKEN_ERROR = re.compile(r"\s*\{\s*[\"']error[\"']\s*:\s*(?P<words>.*)", re.DOTALL)
 
 
 def loaded(data: str | bytes) -> dict[str, Any]:
     """The JSON object of an event; raises ServerError when it is an error, WireError when it is no JSON."""
+    if len(data) > MOST_VALUES and _values(data) > MOST_VALUES:
+        raise WireError(f"an event of more than {MOST_VALUES} values")
     try:
         found = orjson.loads(data)
     except orjson.JSONDecodeError:
@@ -26,10 +33,24 @@ def loaded(data: str | bytes) -> dict[str, Any]:
     return found
 
 
+def count(value: object) -> int | None:
+    """A count of tokens; None for what cannot be one."""
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MOST_TOKENS:
+        return None
+    return value
+
+
 def printable(text: object, limit: int) -> str:
     """A stranger's text fit for one line: control characters become blanks, at most `limit` characters."""
     line = "".join(c if c.isprintable() else " " for c in str(text)[: 4 * limit])
-    return " ".join(line.split())[:limit]
+    return without_commands(" ".join(line.split())[:limit])
+
+
+def _values(data: str | bytes) -> int:
+    """At least as many values as an event's JSON holds, one of them aside; commas in text count, too."""
+    if isinstance(data, str):
+        return sum(map(data.count, "{[,"))
+    return sum(map(data.count, (b"{", b"[", b",")))
 
 
 def _second_look(data: str | bytes) -> object:

@@ -14,7 +14,7 @@ import orjson
 from chatload.errors import WireError
 from chatload.turn import Delta, TurnRequest, Usage
 from chatload.wire.framing import sse_events
-from chatload.wire.payload import loaded
+from chatload.wire.payload import count, loaded
 from chatload.wire.prompt import prompt_text
 
 
@@ -71,9 +71,8 @@ def _end(event: dict[str, Any]) -> tuple[str | None, Usage | None]:
     details = event.get("details")
     if not isinstance(details, dict):
         return "stop", None
-    generated, inputs = details.get("generated_tokens"), details.get("input_length")
     usage = Usage(
-        completion_tokens=generated if isinstance(generated, int) else None,
-        prompt_tokens=inputs if isinstance(inputs, int) else None,
+        completion_tokens=count(details.get("generated_tokens")),
+        prompt_tokens=count(details.get("input_length")),
     )
     return str(details.get("finish_reason") or "stop"), usage
