@@ -17,6 +17,7 @@ from chatload.jmeter.command import import_jmx
 from chatload.report.check import check
 from chatload.report.command import report
 from chatload.report.compare import compare
+from chatload.report.untrusted import shown
 
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "report": report,
@@ -50,7 +51,7 @@ def main(argv: Sequence[str]) -> int:
         sys.stdout.flush()
         return code
     except UsageError as error:
-        sys.stderr.write("\n".join(error.lines) + "\n")
+        sys.stderr.write(shown("\n".join(error.lines) + "\n"))
         return 2
     except BrokenPipeError:  # the reader of our pipe (head, less) has left: nothing is wrong
         output.discard(sys.stdout)

@@ -21,6 +21,7 @@ from chatload.record.journal import Run
 from chatload.report.command import read_runs
 from chatload.report.ladder import curves
 from chatload.report.levels import levels_of
+from chatload.report.untrusted import shown
 from plots import (
     capacity_curve,
     comparison,
@@ -104,7 +105,7 @@ def main(argv: Sequence[str]) -> int:
         for path in write_plots(runs, chosen.out or runs[0].folder / "plots", formats, names, limits):
             sys.stdout.write(f"{path}\n")
     except UsageError as error:
-        sys.stderr.write("\n".join(error.lines) + "\n")
+        sys.stderr.write(shown("\n".join(error.lines) + "\n"))
         return 2
     return 0
 

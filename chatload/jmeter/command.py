@@ -13,7 +13,7 @@ from chatload.jmeter.scenario import Scenario, read_scenario
 from chatload.jmeter.tree import read_jmx
 from chatload.plan import chat_plan
 from chatload.report.command import Parser
-from chatload.report.untrusted import one_line
+from chatload.report.untrusted import one_line, shown
 from chatload.wire.dialects import SERVERS
 
 
@@ -36,7 +36,7 @@ def import_jmx(argv: Sequence[str]) -> int:
     _check(text, chosen.plan)
     sys.stdout.write(text)
     for loss in scenario.losses:
-        sys.stderr.write(f"not carried over: {one_line(loss, 400)}\n")
+        sys.stderr.write(shown(f"not carried over: {one_line(loss, 400)}\n"))
     return 0
 
 

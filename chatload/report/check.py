@@ -30,7 +30,7 @@ from chatload.report.exit_code import FAILED_TURNS, GOOD, MISSED_SLO, UNTRUSTED
 from chatload.report.judge import MISSED, PART, summary_of_slos
 from chatload.report.junit import Check, failed_words, junit_xml, too_many_failed
 from chatload.report.markdown import escaped, summary_markdown, table
-from chatload.report.untrusted import one_line
+from chatload.report.untrusted import one_line, shown
 from chatload.report.verdict_words import sentence as slo_sentence
 from chatload.slo import read_objectives
 
@@ -155,7 +155,7 @@ def _tell(found: Checked, junit: Path | None) -> int:
 def _say(lines: Sequence[str]) -> None:
     """Print; a reader who has left (`| head -1`) changes nothing of the verdict."""
     try:
-        sys.stdout.write("".join(f"{one_line(words, 1000)}\n" for words in lines))
+        sys.stdout.write(shown("".join(f"{one_line(words, 1000)}\n" for words in lines)))
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -186,7 +186,7 @@ def _markdown(found: Checked) -> str:
         return text
     rows = [[one.verdict, sentence(one)] for one in found.compared.effects]
     lines = ["", f"Against the baseline: **{found.compared.verdict}**", "", *table(["", ""], rows)]
-    return text + "\n".join(lines) + "\n"
+    return shown(text + "\n".join(lines) + "\n")
 
 
 def _write_junit(found: Checked, path: Path) -> None:

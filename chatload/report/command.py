@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -21,6 +20,7 @@ from chatload.report.jmeter import jmeter_text
 from chatload.report.side_by_side import comparison_text
 from chatload.report.spreadsheet import summary_csv, turns_csv
 from chatload.report.text import report_text
+from chatload.report.untrusted import json_text
 
 SUMMARY = "summary.json"
 
@@ -52,9 +52,7 @@ def report(argv: Sequence[str]) -> int:
         sys.stdout.write(summary_csv(runs, summaries))
     elif chosen.json:
         content = summaries[0] if len(summaries) == 1 else summaries
-        sys.stdout.write(
-            json.dumps(content, indent=2) + "\n"
-        )  # ASCII: a server's words stay words on a terminal
+        sys.stdout.write(json_text(content))
     elif len(runs) == 1:
         sys.stdout.write(report_text(runs[0], summaries[0]))
     else:

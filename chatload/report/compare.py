@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -30,7 +29,7 @@ from chatload.report.effects import (
 from chatload.report.goodput import conversations_of
 from chatload.report.layout import ABSENT, indented, number, plural, table
 from chatload.report.side_by_side import CONDITIONS
-from chatload.report.untrusted import one_line
+from chatload.report.untrusted import json_text, one_line, shown
 
 UNTRUSTED_EXIT = 4
 WORDS = {
@@ -76,7 +75,7 @@ def compare(argv: Sequence[str]) -> int:
     forced = refuse_unlike(("A", "B"), (a, b), LOAD, force=chosen.force)
     compared = replace(compared_runs(a, b, chosen.margin), forced=forced)
     if chosen.json:
-        sys.stdout.write(json.dumps(as_json(compared), indent=2) + "\n")
+        sys.stdout.write(json_text(as_json(compared)))
     else:
         sys.stdout.write(compared_text(compared))
     return 0
@@ -149,7 +148,7 @@ def compared_text(compared: Comparison) -> str:
             "Doubts",
             *(line for one in compared.warnings for line in indented(one, "  - ", "    ")),
         ]
-    return "\n".join(lines) + "\n"
+    return shown("\n".join(lines) + "\n")
 
 
 def as_json(compared: Comparison) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from chatload.record.journal import Run
 from chatload.record.jtl import Sample, samples
-from chatload.report.untrusted import columns, one_line
+from chatload.report.untrusted import columns, one_line, shown
 
 HEADINGS = (
     "Label", "# Samples", "Average", "Median", "90% Line", "95% Line", "99% Line", "Min", "Max", "Error %",
@@ -21,7 +21,7 @@ TOTAL = "TOTAL"
 def jmeter_text(run: Run, *, titled: bool) -> str:
     """The Aggregate Report of a run, under its name where there are several."""
     title = f"{one_line(run.name, 100)} ({one_line(run.folder.name, 100)})\n" if titled else ""
-    return title + aggregate_text(aggregate(samples(run.folder, run.manifest)))
+    return shown(title + aggregate_text(aggregate(samples(run.folder, run.manifest))))
 
 
 @dataclass(slots=True)

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 
 from chatload.record.journal import Run
 from chatload.report.judge import MISSED, UNDECIDED
-from chatload.report.untrusted import one_line
+from chatload.report.untrusted import one_line, shown
 from chatload.report.verdict_words import sentence
 
 Summary = Mapping[str, Any]
@@ -44,7 +44,8 @@ def junit_xml(run: Run, summary: Summary, checks: Sequence[Check] = ()) -> str:
         suite.set(attribute, str(sum(case.find(tag) is not None for case in cases)))
     suite.set("errors", "0")
     ElementTree.indent(suite)
-    return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(suite, encoding="unicode") + "\n"
+    xml = ElementTree.tostring(suite, encoding="unicode")
+    return shown(f'<?xml version="1.0" encoding="utf-8"?>\n{xml}\n')
 
 
 def too_many_failed(run: Run, summary: Summary, allowed: float | None = None) -> bool:

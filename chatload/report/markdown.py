@@ -10,7 +10,7 @@ from chatload.record.journal import Run
 from chatload.report.distribution import PERCENTILES
 from chatload.report.layout import number, statistic
 from chatload.report.text import verdict
-from chatload.report.untrusted import one_line
+from chatload.report.untrusted import one_line, shown
 from chatload.report.verdict_words import interval_words, remark, score, value_words
 
 Summary = Mapping[str, Any]
@@ -49,7 +49,7 @@ def summary_markdown(run: Run, summary: Summary) -> str:
         rows = [[escaped(code), f"{n:,}"] for code, n in summary["failed"].items()]
         lines += [*table(["failed turns", "n"], rows), ""]
     lines += [f"- {escaped(words, 400)}" for words in summary.get("caveats") or []]
-    return "\n".join(lines).rstrip("\n") + "\n"
+    return shown("\n".join(lines).rstrip("\n") + "\n")
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

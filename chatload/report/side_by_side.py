@@ -12,7 +12,7 @@ from chatload.report.comparable import LOAD, unlike
 from chatload.report.layout import ABSENT, indented, number, plural, seconds, share, statistic, table
 from chatload.report.names import distinct_names
 from chatload.report.trust import first_words
-from chatload.report.untrusted import one_line
+from chatload.report.untrusted import one_line, shown
 
 Summary = Mapping[str, Any]
 COLUMNS = 4
@@ -66,7 +66,7 @@ def comparison_text(runs: Sequence[Run], summaries: Sequence[Summary]) -> str:
         lines += ["", f"Doubts about {name}{'' if words else ': none found.'}"]
         lines += [line for doubt in words for line in indented(doubt, "  - ", "    ")]
     lines += ["", *indented(f"Turns were taken as independent. {_files(runs)}", "", "")]
-    return "\n".join(lines) + "\n"
+    return shown("\n".join(lines) + "\n")
 
 
 def verdict(names: Sequence[str], summaries: Sequence[Summary], runs: Sequence[Run]) -> str:

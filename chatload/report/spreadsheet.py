@@ -9,6 +9,7 @@ from typing import Any
 
 from chatload.meter.stalls import stalls_ms
 from chatload.meter.timing import TURN_METRICS
+from chatload.output import without_commands
 from chatload.record.journal import Run
 from chatload.report.names import distinct_names
 from chatload.report.untrusted import one_line
@@ -86,4 +87,4 @@ def harmless(text: str) -> str:
 def _csv(rows: Sequence[Sequence[object]]) -> str:
     out = io.StringIO()
     csv.writer(out, lineterminator="\r\n").writerows(rows)
-    return out.getvalue()
+    return without_commands(out.getvalue())

@@ -18,7 +18,7 @@ from chatload.report.levels import levels_section
 from chatload.report.listeners import aggregate_report, sample_reply, slowest_turns
 from chatload.report.sparkline import over_time
 from chatload.report.trust import certificate_words, first_words
-from chatload.report.untrusted import one_line
+from chatload.report.untrusted import one_line, shown
 from chatload.report.verdict_words import slo_section
 
 Summary = Mapping[str, Any]
@@ -49,7 +49,7 @@ def report_text(run: Run, summary: Summary) -> str:
         *(part(run, summary) for part in PARTS),
         ["", "How each number is defined: docs/metrics.md."],
     ]
-    return "\n".join(line for part in parts for line in part) + "\n"
+    return shown("\n".join(line for part in parts for line in part) + "\n")
 
 
 def verdict(summary: Summary) -> str:

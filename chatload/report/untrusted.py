@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
+
+from chatload.output import without_commands
 
 _ESCAPES = re.compile(
     r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?"  # OSC: window title, links, clipboard
@@ -16,6 +19,20 @@ _HIDDEN = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
 
 _JOINERS = "\u200c\u200d"
 """Zero-width (non-)joiner: format characters that scripts and emoji need."""
+
+
+def shown(text: str) -> str:
+    """A whole text as it may stand in a terminal or a CI log: `plain`, and without commands to the CI system.
+
+    Every renderer ends with this, since only then it is known what begins a line: wrapping, a column or a name that
+    is absent can put any word there.
+    """
+    return without_commands(plain(text))
+
+
+def json_text(content: object) -> str:
+    """JSON to print: ASCII, and the same value spelt without what a CI system would obey."""
+    return json.dumps(content, indent=2).replace("##", r"#\u0023") + "\n"
 
 
 def plain(text: str) -> str:

@@ -16,7 +16,7 @@ class Voice:
 
     def say(self, line: str) -> None:
         """One line."""
-        output.write(sys.stderr, f"{line}\n")
+        output.write(sys.stderr, f"{output.without_commands(line)}\n")
 
     def say_last(self, line: str) -> None:
         """One line that must not scroll away."""
