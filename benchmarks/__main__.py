@@ -14,6 +14,7 @@ from benchmarks.clients import CLIENTS, Client, environment
 from benchmarks.figures import Figures, figures, figures_of_peer, table
 from benchmarks.peers import FORM, peer
 from benchmarks.rig import Load, fast_metronome, measured, metronome
+from chatload.certify.placement import Placement
 from chatload.certify.truth import served
 
 VARIATIONS: dict[str, dict[str, Any]] = {
@@ -51,11 +52,12 @@ def main(arguments: list[str]) -> int:
         "the metronome in C" if fast else "the simulator's metronome (no C compiler: keep below 300 users)"
     )
     print(f"against {server}, {given.repeat} × each, interleaved", file=sys.stderr)
+    placement = Placement()
     for title, load in loads.items():
         rows: dict[str, list[Figures]] = {client.name: [] for client in clients}
         for _ in range(given.repeat):
             for client in clients:
-                row = measure(client, load, fast)
+                row = measure(client, load, fast, placement)
                 rows[client.name].append(row)
                 print(f"  {title}: {client.name}: {row.sentence()}", file=sys.stderr, flush=True)
                 if given.json:
@@ -66,17 +68,19 @@ def main(arguments: list[str]) -> int:
             f"\n**{title}** ({load.tokens_per_s:g} tokens/s each, {load.turns} turns of {load.tokens} tokens)\n"
         )
         print(table(rows), flush=True)
+    if placement.words:
+        print(placement.words, file=sys.stderr, flush=True)
     return 0
 
 
-def measure(client: Client, load: Load, fast: Path | None) -> Figures:
+def measure(client: Client, load: Load, fast: Path | None, placement: Placement) -> Figures:
     """One client under one load, once."""
     with tempfile.TemporaryDirectory(prefix="chatload-bench-") as name:
         folder = Path(name)
         truth = folder / "truth.jsonl"
-        with metronome(load, truth, fast) as host:
+        with metronome(load, truth, fast, placement) as host:
             command = client.command(load, host, folder)
-            cost = measured(command, environment(load, host, folder), folder / "log", load.limit_s)
+            cost = measured(command, environment(load, host, folder), folder / "log", load.limit_s, placement)
         known = served(truth)
         if client.reported is not None:
             return figures_of_peer(client.reported(folder), known, cost, load.users)

@@ -20,7 +20,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.rig import ROOT, placed
+from benchmarks.rig import ROOT
+from chatload.certify.placement import Placement
 from chatload.processes import end
 
 EVERY_S = 1.0
@@ -46,12 +47,11 @@ def chromium() -> str | None:
 
 
 @contextmanager
-def looking(looker: str, address: str, folder: Path) -> Iterator[None]:
+def looking(looker: str, address: str, folder: Path, placement: Placement) -> Iterator[None]:
     """Somebody who opens the page at `address` as soon as it is there, until the block ends."""
     gone = threading.Event()
-    watch = threading.Thread(
-        target=_open, args=(_command(looker, address, folder), address, gone), daemon=True
-    )
+    command = _command(looker, folder, address)
+    watch = threading.Thread(target=_open, args=(command, address, gone, placement), daemon=True)
     watch.start()
     try:
         yield
@@ -60,28 +60,21 @@ def looking(looker: str, address: str, folder: Path) -> Iterator[None]:
         watch.join()
 
 
-def _command(looker: str, address: str, folder: Path) -> list[str]:
-    # On the server's core, but not with its real-time priority, which `placed` would give.
-    words = [word for word in placed(first=True) if word not in ("chrt", "-f", "50")]
+def _command(looker: str, folder: Path, address: str) -> list[str]:
     if looker == CLIENT:
-        return [*words, sys.executable, "-m", "benchmarks.looker", address]
+        return [sys.executable, "-m", "benchmarks.looker", address]
     if looker == CHROMIUM:
-        return [
-            *words,
-            chromium() or "",
-            *FLAGS,
-            f"--user-data-dir={folder / 'profile'}",
-            f"{address}/chatload",
-        ]
+        return [chromium() or "", *FLAGS, f"--user-data-dir={folder / 'profile'}", f"{address}/chatload"]
     return []
 
 
-def _open(command: list[str], address: str, gone: threading.Event) -> None:
+def _open(command: list[str], address: str, gone: threading.Event, placement: Placement) -> None:
     if not command or not _answers(address, gone):
         return
     process = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
+    placement.core(process.pid, 0)  # the server's, but without its priority
     gone.wait()
     end(process)
 

@@ -24,6 +24,7 @@ from benchmarks.clients import ours, said_by_us
 from benchmarks.figures import cell, joined, markdown, steady_window
 from benchmarks.looker import CHROMIUM, CLIENT, HEADLESS, LOOKERS, NOBODY, chromium, looking
 from benchmarks.rig import Cost, Load, fast_metronome, measured, metronome
+from chatload.certify.placement import Placement
 from chatload.certify.truth import Heard, Served, served, spread
 
 MOST_PERCENT = 2.0
@@ -61,9 +62,10 @@ def main(arguments: list[str]) -> int:
     if unknown := [looker for looker in lookers if looker not in LOOKERS]:
         raise SystemExit(f"--lookers {','.join(unknown)}: must be of {', '.join(LOOKERS)}")
     rows: dict[str, list[Seen]] = {looker: [] for looker in lookers}
+    placement = Placement()
     for _ in range(given.repeat):
         for looker in lookers:
-            row = measure(looker, load, fast)
+            row = measure(looker, load, fast, placement)
             rows[looker].append(row)
             print(f"  {LOOKERS[looker]}: {row.sentence()}", file=sys.stderr, flush=True)
             if given.json:
@@ -73,19 +75,21 @@ def main(arguments: list[str]) -> int:
         f"\n**{load.users:,} users, {load.turns} turns of {load.tokens} tokens, {load.think_s:g} s between**\n"
     )
     print(table(rows))
+    if placement.words:
+        print(placement.words, file=sys.stderr)
     costs = [
         median(dearer(rows, looker)) for looker in (CLIENT, CHROMIUM) if looker in rows and NOBODY in rows
     ]
     return int(any(cost > MOST_PERCENT for cost in costs))
 
 
-def measure(looker: str, load: Load, fast: Path | None) -> Seen:
+def measure(looker: str, load: Load, fast: Path | None, placement: Placement) -> Seen:
     """One run with one looker."""
     with tempfile.TemporaryDirectory(prefix="chatload-page-") as name:
         port = _free_port()
         folder, address = Path(name), f"http://127.0.0.1:{port}"
         truth = folder / "truth.jsonl"
-        with metronome(load, truth, fast) as host:
+        with metronome(load, truth, fast, placement) as host:
             command = ours()(load, host, folder)
             if looker != HEADLESS:
                 command.remove("--headless")
@@ -96,8 +100,8 @@ def measure(looker: str, load: Load, fast: Path | None) -> Seen:
             )
             if looker != HEADLESS:
                 count.start()
-            with looking(looker, address, folder):
-                cost = measured(command, {}, folder / "log", load.limit_s)
+            with looking(looker, address, folder, placement):
+                cost = measured(command, {}, folder / "log", load.limit_s, placement)
         if looker != HEADLESS:
             count.join()
         return seen(said_by_us(folder), served(truth), cost, load.users, asked[0] if asked else 0)

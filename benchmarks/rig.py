@@ -1,7 +1,8 @@
 """The rig: the metronome on one core, one client at a time on another, and what the client cost meanwhile.
 
-With root and Linux the server runs under SCHED_FIFO on the first core and the client at nice −20 on the last,
-so that what else runs on the machine moves the figures as little as it can. Elsewhere both run as they may.
+Where Linux allows it, the server runs under SCHED_FIFO on the first core and the client at nice −20 on the last, so
+that what else runs on the machine moves the figures as little as it can. Elsewhere both run as they may, and a line
+says what was not done (chatload/certify/placement.py).
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from chatload.certify.placement import Placement
 
 ROOT = Path(__file__).parents[1]
 SOURCE = Path(__file__).with_name("metronome.c")
@@ -89,7 +92,7 @@ def fast_metronome() -> Path | None:
 
 
 @contextmanager
-def metronome(load: Load, truth: Path, fast: Path | None) -> Iterator[str]:
+def metronome(load: Load, truth: Path, fast: Path | None, placement: Placement) -> Iterator[str]:
     """A metronome for `load`, from ready to gone; gives its address."""
     if fast is not None:
         numbers = (0, load.ttft_ms, load.ttft_spread_ms, load.tokens_per_s, load.tokens, load.jitter_ms)
@@ -109,9 +112,8 @@ def metronome(load: Load, truth: Path, fast: Path | None) -> Iterator[str]:
         command += ["--tokens-per-s", str(load.tokens_per_s), "--answer-tokens", str(load.tokens)]
         command += ["--jitter-ms", str(load.jitter_ms), "--event-bytes", str(load.event_bytes)]
         command += ["--burst"] if load.burst else []
-    process = subprocess.Popen(
-        [*placed(first=True), *command], cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True
-    )
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    placement.server(process.pid)
     try:
         assert process.stdout is not None
         for line in process.stdout:
@@ -125,26 +127,17 @@ def metronome(load: Load, truth: Path, fast: Path | None) -> Iterator[str]:
         process.wait(timeout=30)
 
 
-def placed(*, first: bool) -> list[str]:
-    """The words before a command that put it on its core: the server's (first) or the client's."""
-    cores = sorted(os.sched_getaffinity(0)) if sys.platform == "linux" else []
-    if len(cores) < 2 or shutil.which("taskset") is None:
-        return []
-    words = ["taskset", "-c", str(cores[0] if first else cores[-1])]
-    if first and os.geteuid() == 0 and shutil.which("chrt"):
-        words = ["chrt", "-f", "50", *words]
-    return words
-
-
-def measured(command: Sequence[str], environment: Mapping[str, str], log: Path, limit_s: float) -> Cost:
+def measured(
+    command: Sequence[str], environment: Mapping[str, str], log: Path, limit_s: float, placement: Placement
+) -> Cost:
     """Run a client to its end and sample what it costs. SystemExit with its last words if it fails."""
     cost = Cost()
     with open(log, "wb") as output:
         process = subprocess.Popen(
-            [*placed(first=False), *command], cwd=ROOT, env=os.environ | dict(environment), stdout=output,
+            command, cwd=ROOT, env=os.environ | dict(environment), stdout=output,
             stderr=subprocess.STDOUT, start_new_session=True,
         )  # fmt: skip
-    prefer(process.pid)
+    placement.client(process.pid, first=True)
     sampler = threading.Thread(target=_sample, args=(process, cost), daemon=True)
     sampler.start()
     try:
@@ -158,15 +151,6 @@ def measured(command: Sequence[str], environment: Mapping[str, str], log: Path, 
         last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-3:]
         raise SystemExit(f"{' '.join(command)} ended with {code}: {' | '.join(last)}")
     return cost
-
-
-def prefer(pid: int) -> None:
-    """Nice −20 for a process, and for its group where Linux groups by session. Only root may."""
-    try:
-        os.setpriority(os.PRIO_PROCESS, pid, -20)
-        Path(f"/proc/{pid}/autogroup").write_text("-20", encoding="ascii")
-    except (OSError, AttributeError):
-        return
 
 
 def _sample(process: subprocess.Popen[bytes], cost: Cost) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from chatload.certify.certificate import Certificate, certificate, within, words
 from chatload.certify.measure import Load, Measured, measure
+from chatload.certify.placement import Placement
 from chatload.errors import UsageError
 from chatload.record.manifest import write_json
 
@@ -25,20 +26,24 @@ def certify(arguments: Sequence[str]) -> int:
     out = Path(given.out)
     with tempfile.TemporaryDirectory(prefix="chatload-certify-") as scratch:
         folder = Path(given.keep) if given.keep else Path(scratch)
+        placement = Placement()
         measured: list[Measured] = []
         for index in range(given.repeat):
             _say(f"{index + 1} of {given.repeat}: {load.users:,} users, at least {load.least_s:.0f} s")
-            measured.append(measure(load, folder / f"{index + 1}"))
+            measured.append(measure(load, folder / f"{index + 1}", placement))
         made = certificate(load, measured, None)
         if given.search:
-            made["largest_users_within_1_ms"] = _search(load, made, folder)
+            made["largest_users_within_1_ms"] = _search(load, made, folder, placement)
+    made["not_done"] = placement.not_done
+    if placement.words:
+        _say(placement.words)
     write_json(out, made)
     sys.stdout.write(words(made))
     sys.stdout.write(f"certificate: {out}; name it with --certificate {out}\n")
     return 0 if within(made) else 4
 
 
-def _search(load: Load, made: Certificate, folder: Path) -> int:
+def _search(load: Load, made: Certificate, folder: Path, placement: Placement) -> int:
     """The most users within 1 ms: up or down by half as many again, until that turns."""
     good = load.users if within(made) else 0
     users = load.users
@@ -49,7 +54,7 @@ def _search(load: Load, made: Certificate, folder: Path) -> int:
         _say(f"search: {users:,} users")
         tried = replace(load, users=users, users_per_s=load.users_per_s * users / load.users)
         try:
-            bore = within(certificate(tried, [measure(tried, folder / f"search-{users}")], None))
+            bore = within(certificate(tried, [measure(tried, folder / f"search-{users}", placement)], None))
         except UsageError as error:
             _say(error.lines[0])
             bore = False

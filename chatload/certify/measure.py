@@ -14,6 +14,7 @@ from typing import Any
 
 import orjson
 
+from chatload.certify.placement import Placement
 from chatload.certify.truth import Errors, errors, heard, served
 from chatload.errors import UsageError
 from chatload.record.journal import Run, read_run
@@ -61,13 +62,13 @@ class Measured:
 SERVERS = {"openai": "openai", "tgi": "tgi", "vllm-generate": "vllm-generate"}
 
 
-def measure(load: Load, folder: Path) -> Measured:
+def measure(load: Load, folder: Path, placement: Placement) -> Measured:
     """Run the client against the metronome, join both logs. UsageError when either did not do its part."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     truth, out = folder / "truth.jsonl", folder / "run"
-    with metronome(load, truth, folder / "simulator.log") as host:
+    with metronome(load, truth, folder / "simulator.log", placement) as host:
         before_s = sum(os.times()[2:4])
-        code = _client(load, host, out, folder / "client.log")
+        code = _client(load, host, out, folder / "client.log", placement)
         cpu_s = sum(os.times()[2:4]) - before_s
     known = served(truth)
     run = read_run(out)
@@ -83,16 +84,15 @@ def measure(load: Load, folder: Path) -> Measured:
 
 
 @contextmanager
-def metronome(load: Load, truth: Path, log: Path) -> Iterator[str]:
+def metronome(load: Load, truth: Path, log: Path, placement: Placement | None = None) -> Iterator[str]:
     """The simulator as a metronome, from ready to gone; gives its address."""
     command = [sys.executable, "-u", "-m", "simulator", "--speak", "metronome", "--port-base", "0"]
     command += ["--truth", str(truth), "--ttft-ms", f"{load.ttft_ms:g}", "--wire", load.wire]
     command += ["--tokens-per-s", f"{load.tokens_per_s:g}", "--answer-tokens", str(load.tokens)]
     command += ["--jitter-ms", f"{load.jitter_ms:g}", *(["--burst"] if load.burst else [])]
     with open(log, "wb") as output:
-        process = subprocess.Popen(
-            [*_on_core(0), *command], stdout=output, stderr=subprocess.STDOUT, start_new_session=True
-        )
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
+    (placement or Placement()).server(process.pid)
     try:
         yield _address(process, log)
     finally:
@@ -113,13 +113,14 @@ def _address(process: subprocess.Popen[bytes], log: Path) -> str:
         time.sleep(0.05)
 
 
-def _client(load: Load, host: str, out: Path, log: Path) -> int:
+def _client(load: Load, host: str, out: Path, log: Path, placement: Placement) -> int:
     command = [sys.executable, "-m", "locust", "-f", CLIENT, "--headless", "--only-summary"]
     command += ["-u", str(load.users), "-r", f"{load.users_per_s:g}", "--turns", str(load.turns)]
     command += ["--think-time", f"{load.think_time_s:g}", "--max-tokens", str(load.tokens)]
     command += ["--server", SERVERS[load.wire], "--host", host, "--stamps", load.stamps, "--out", str(out)]
     with open(log, "wb") as output:
-        process = subprocess.Popen([*_on_core(-1), *command], stdout=output, stderr=subprocess.STDOUT)
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+    placement.client(process.pid)
     try:
         code = process.wait(timeout=60 + 3 * load.least_s)
     except subprocess.TimeoutExpired as error:
@@ -131,24 +132,6 @@ def _client(load: Load, host: str, out: Path, log: Path) -> int:
     if code not in (0, 1, 4):
         raise UsageError([f"the client ended with exit code {code}: see {log}"])
     return code
-
-
-def _on_core(index: int) -> list[str]:
-    """Words before a command that give it a core of its own, where there are two and a way to say so."""
-    try:
-        cores = sorted(os.sched_getaffinity(0))
-        subprocess.run(["taskset", "--version"], capture_output=True, check=True)
-    except (AttributeError, OSError, subprocess.CalledProcessError):
-        return []
-    words = ["taskset", "-c", str(cores[index])] if len(cores) > 1 else []
-    if words and index == 0 and os.geteuid() == 0:
-        words = [
-            "chrt",
-            "-f",
-            "50",
-            *words,
-        ]  # the server must be on time, or there is no truth to compare with
-    return words
 
 
 def _lateness(truth: Path) -> dict[str, Any]:
