@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +20,13 @@ from chatload.errors import UsageError
 from chatload.processes import end, run_to_end
 
 SERVERS = ("vllm", "tgi")
+HELD = {
+    0: "",
+    1: "has failed turns",
+    3: "missed an SLO",
+    4: "is NOT TRUSTWORTHY, its report says why",
+}
+"""Exit codes of a run that was held to its end, and what is to be said of it before any figure."""
 READY_S = 20.0
 
 
@@ -36,25 +43,50 @@ def demo(arguments: Sequence[str]) -> int:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     signal.signal(signal.SIGTERM, _stop)
     began = time.monotonic()
+    codes: dict[str, int] = {}
     try:
         with simulated_servers(options.port_base, folder / "truth.jsonl"):
             for index, server in enumerate(SERVERS):
                 _say(f"{index + 1} of {len(SERVERS)}: {options.config} against the simulated {server}")
-                code = _load(options.config, server, options.port_base + index, folder / server)
-                if code not in (0, 1):
-                    _say(f"the run against {server} ended with exit code {code}")
-                    return code
-        runs = [str(folder / server) for server in SERVERS]
-        run_to_end([sys.executable, "-m", "chatload", "report", *runs])
-        page = str(folder / "report.html")
-        run_to_end([sys.executable, "-m", "chatload", "report", *runs, "--html", page])
-        run_to_end([sys.executable, "-m", "plots", *runs, "--out", str(folder / "plots")])
+                codes[server] = _load(options.config, server, options.port_base + index, folder / server)
+                if codes[server] not in HELD:
+                    _say(f"the run against {server} ended with exit code {codes[server]}: stopped")
+                    break
+        failed = _show(folder, codes)
     except KeyboardInterrupt:
         _say(f"stopped; what was finished is in {folder}")
         return 130
     _say(f"done in {time.monotonic() - began:.0f} s: runs, truth log and plots are in {folder}")
     _say(f"your own server: locust --config {options.config} --host http://YOUR-SERVER:8000")
-    return 0
+    # The code of the run of which most is to be said: 4 before 3 and 1; 2 where one was not held, or not shown.
+    code = max((*codes.values(), *failed), key=_rank)
+    return code if code in HELD else 2
+
+
+def _show(folder: Path, codes: Mapping[str, int]) -> list[int]:
+    """Print what is doubtful, then the comparison of all runs that were held, and draw; codes of what failed."""
+    for server, code in codes.items():
+        if HELD.get(code):
+            sys.stdout.write(f"DOUBT: the run against {server} {HELD[code]} (exit code {code}).\n")
+    sys.stdout.flush()
+    runs = [str(folder / server) for server, code in codes.items() if code in HELD]
+    if not runs:
+        return []
+    python = [sys.executable, "-m"]
+    steps = (
+        [*python, "chatload", "report", *runs],
+        [*python, "chatload", "report", *runs, "--html", str(folder / "report.html")],
+        [*python, "plots", *runs, "--out", str(folder / "plots")],
+    )
+    failed = [code for step in steps if (code := run_to_end(step))]
+    if failed:
+        _say("a step after the runs failed: see its words above")
+    return failed
+
+
+def _rank(code: int) -> int:
+    """Which exit code says most: our own error, then a measurement not to be trusted, an SLO missed, failed turns."""
+    return (0, 1, 3, 4).index(code) if code in HELD else len(HELD)
 
 
 @contextmanager
