@@ -22,23 +22,13 @@ def constant(n: int, interval_s: float) -> tuple[int, ...]:
 
 
 def poisson(n: int, mean_interval_s: float, seed: int) -> tuple[int, ...]:
-    """A Poisson process of rate 1/mean_interval: gaps are exponential and independent."""
-    return gamma(n, mean_interval_s, seed, burstiness=1.0)
+    """A Poisson process of rate 1/mean_interval: gaps are exponential and independent.
 
-
-def gamma(n: int, mean_interval_s: float, seed: int, burstiness: float) -> tuple[int, ...]:
-    """Gaps are gamma-distributed with shape `burstiness` and the given mean, as vLLM's --burstiness.
-
-    Variance of a gap = mean² / burstiness: 1 is Poisson, below 1 comes in bursts, above 1 is steadier.
+    Gap = −ln(1 − u) · mean, u uniform in [0, 1): the same seed at another rate gives the same arrivals, scaled.
     """
     _check(mean_interval_s)
-    if not (math.isfinite(burstiness) and burstiness > 0):
-        raise ValueError(f"burstiness {burstiness}: must be more than 0")
-    if mean_interval_s == 0:
-        return (0,) * n
     drawn = random.Random(seed)
-    scale_s = mean_interval_s / burstiness
-    gaps_s = (drawn.gammavariate(burstiness, scale_s) for _ in range(n - 1))
+    gaps_s = (-math.log(1.0 - drawn.random()) * mean_interval_s for _ in range(n - 1))
     return tuple(round(due_s * 1e9) for due_s in accumulate(gaps_s, initial=0.0))[:n]
 
 
