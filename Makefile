@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 help:
 	@echo "make demo    100 chat users against two simulated servers, side by side, with plots"
 	@echo "make test    all tests"
+	@echo "make test-random  all tests side by side, in a random order that is told (SEED=7: that one again)"
 	@echo "make ab      A/B: A=http://old:8000 B=http://new:8000 [CONFIG=scenarios/…] [ROUNDS=4]"
 	@echo "make real    a real llama.cpp server on this CPU, 8 users"
 	@echo "make article  the article's study against simulated vLLM 0.1.2 and TGI 0.9.3, its tables beside ours"
@@ -41,6 +42,11 @@ demo: $(VENV)/run.stamp
 test: $(VENV)/test.stamp
 	@bash deploy/test_tools.sh
 	$(BIN)/python -m pytest -q
+
+.PHONY: test-random
+
+test-random: $(VENV)/test.stamp  # SEED=7 for an order seen before
+	CHATLOAD_TEST_SEED=$(or $(SEED),$(shell date +%s)) $(BIN)/python -m pytest -q -n 4 --dist loadfile
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff format --check .

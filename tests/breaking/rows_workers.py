@@ -8,14 +8,10 @@ import subprocess
 from collections.abc import Callable
 
 from tests.breaking.place import CHAT, Ended, Place, Row
+from tests.ports import free_port
 
 Process = subprocess.Popen[bytes]
 LOAD = ("-u", "4", "-r", "20", "--think-time", "0.1", "--server", "openai")
-
-
-def free_port() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return str(free.getsockname()[1])
 
 
 def fleet(
@@ -27,7 +23,7 @@ def fleet(
     """A master and its workers, each started by itself; what the master said and how it ended."""
 
     def run(p: Place) -> Ended:
-        port = free_port()
+        port = str(free_port())
         started = [
             p.start("-m", "locust", "-f", file, "--worker", "--master-port", port)[0] for file in locustfiles
         ]

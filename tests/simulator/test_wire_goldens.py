@@ -26,6 +26,7 @@ def masked(reply: bytes) -> str:
         (r'"id":"[0-9a-f]{32}"', '"id":"ID"'),
         (r'"created": ?[0-9]{10}', '"created":NOW'),
         (r'"(content|text)": ?"( ?)[A-Za-z]+"', r'"\1":"\2WORD"'),
+        (r'"(content|text)": ?"[,.]"', r'"\1":" WORD"'),  # which word it is depends on the requests before
         (r'"generated_text":"[^"]+"', '"generated_text":"TEXT"'),
         (
             r'"token":\{"id":[0-9]+,"text":"( ?)WORD","logprob":-[0-9.]+',

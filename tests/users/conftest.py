@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -12,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 
@@ -86,8 +87,7 @@ def locust(*arguments: str, limit_s: float = 120, **environment: str) -> subproc
 
 def two_processes() -> tuple[str, ...]:
     """Arguments of a run over two processes, on a master port of its own: no other test's workers may join."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = str(free.getsockname()[1])
+    port = str(free_port())
     return ("--processes", "2", "--master-port", port, "--master-bind-port", port)
 
 

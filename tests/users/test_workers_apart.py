@@ -6,7 +6,6 @@ import json
 import os
 import resource
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -20,6 +19,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 from conftest import GOOD, ROOT, read_lines, turns_of
+
+from tests.ports import free_port
 
 pytestmark = pytest.mark.e2e
 
@@ -38,8 +39,7 @@ class Party:
     def __init__(self, folder: Path) -> None:
         self.folder, self.out = folder, folder / "master" / "run"
         (folder / "master").mkdir()
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = str(free.getsockname()[1])
+        self.port = str(free_port())
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.locustfile = ROOT / "locustfiles" / "chat.py"
 
@@ -213,8 +213,7 @@ def test_the_users_of_a_worker_that_is_long_gone_do_not_come_back(
 
 def test_who_came_late_takes_part_in_the_next_run(party: Party, vllm: Any) -> None:
     host, _, _ = vllm()
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     party.worker("w1")
     party.start(
         "master", "--master", "--master-bind-port", party.port, "--web-port", str(port), "--host", host, "--out",

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 FLAGS = (
@@ -94,8 +95,7 @@ def web(tmp_path: Path) -> Iterator[Callable[..., Web]]:
     started: list[Web] = []
 
     def start(*arguments: str, locustfile: str = "chat", base_path: str = "", **environment: str) -> Web:
-        with socket.create_server(("127.0.0.1", 0)) as free, socket.create_server(("127.0.0.1", 0)) as other:
-            port, line = free.getsockname()[1], other.getsockname()[1]
+        port, line = free_port(), free_port()
         out, log = tmp_path / "runs" / "run", tmp_path / f"locust-{port}.log"
         command = [
             sys.executable,

@@ -1,0 +1,50 @@
+"""What holds for the whole suite, however it was started: signals as a terminal has them, and a random order if asked.
+
+CHATLOAD_TEST_SEED=7 runs the files, and the tests of each file, in the order of that seed (`make test-random`).
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+from pathlib import Path
+
+import pytest
+
+SEED = "CHATLOAD_TEST_SEED"
+
+
+def pytest_configure() -> None:
+    """Begin clean. A background job of a script inherits an ignored Ctrl-C, and hands it on to all that it starts."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    remove_summaries(Path(__file__).parent / "runs")
+
+
+def remove_summaries(runs: Path) -> None:
+    """`report` leaves one beside each recorded run that it reads; one of another version of the code is no use."""
+    for summary in runs.glob("*/summary.json"):
+        summary.unlink(missing_ok=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The same seed gives the same order in each of xdist's processes, as xdist needs it."""
+    seed = os.environ.get(SEED)
+    if not seed:
+        return
+    draw = random.Random(seed)
+    files: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        files.setdefault(item.location[0], []).append(item)
+    groups = list(files.values())
+    draw.shuffle(groups)
+    for group in groups:
+        draw.shuffle(group)
+    items[:] = [item for group in groups for item in group]
+
+
+def pytest_report_header() -> str | None:
+    """How to see the same order again."""
+    seed = os.environ.get(SEED)
+    return f"random order: {SEED}={seed}" if seed else None
