@@ -11,8 +11,9 @@ from __future__ import annotations
 import csv
 import io
 import math
+import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from typing import Any
 import orjson
 
 from chatload.errors import UsageError
+from chatload.inputs import cut, lines_of, quoted, read_input, shown, too_long
 
 DUE_FIELDS = {"due_s": 1e9, "timestamp": 1e6, "Timestamp": 1e9, "TIMESTAMP": 0.0}
 """Field to ns per unit; 0 for a date and time."""
@@ -27,7 +29,12 @@ PROMPT_FIELDS = ("prompt_tokens", "input_length", "Request tokens", "ContextToke
 OUTPUT_FIELDS = ("output_tokens", "output_length", "Response tokens", "GeneratedTokens")
 ZERO_IS_UNKNOWN = ("Response tokens", "GeneratedTokens")
 """Logs of real services write 0 for a request that failed: its answer's length is not known."""
-MOST_MISTAKES = 20
+MOST_ROWS, MOST_TOKENS = 1_000_000, 1_000_000
+LONGEST_S = 31 * 86_400
+"""A trace may last that long."""
+LATEST = 1e15
+"""No field counts further: due times are whole ns."""
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,52 +52,66 @@ class _Wrong(Exception):
 
 def read_trace(path: str | Path) -> tuple[TraceRow, ...]:
     """The rows of a trace file in the order they are due. Raises UsageError naming every bad line."""
-    path = Path(path)
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise UsageError([f"{path}: {error.strerror}: give a trace file (JSONL or CSV)"]) from None
-    except UnicodeDecodeError as error:
-        raise UsageError([f"{path}: byte {error.start} is not UTF-8: save the trace as UTF-8"]) from None
-    rows: list[TraceRow] = []
+    content, name = read_input(path, "give a trace file (JSONL or CSV)"), shown(path)
+    rows: list[tuple[int, int, TraceRow]] = []
     mistakes: list[str] = []
     fields: set[str] = set()
-    for number, content in _objects(text):
+    for number, row in _objects(content, name):
         try:
-            rows.append(_row(content, fields))
+            found = _row(row, fields)
+            rows.append((found.due_ns, number, found))
         except _Wrong as wrong:
-            mistakes.append(f"{path}:{number}: {wrong}")
+            mistakes.append(f"{name}:{number}: {wrong}")
     if len(fields) > 1:
         mistakes.insert(
-            0, f"{path}: some rows have {' and some '.join(sorted(fields))}: use one of them throughout"
+            0, f"{name}: some rows have {' and some '.join(sorted(fields))}: use one of them throughout"
         )
     if not rows and not mistakes:
-        mistakes.append(f'{path}: holds no row: write one a line, such as {{"due_s": 0.5}}')
+        mistakes.append(f'{name}: holds no row: write one a line, such as {{"due_s": 0.5}}')
+    if len(rows) > MOST_ROWS:
+        mistakes.append(f"{name}:{rows[MOST_ROWS][1]}: more than {MOST_ROWS:,} rows: cut it there")
+    rows.sort(key=lambda row: row[:2])
+    first_ns = 0 if "due_s" in fields or not rows else rows[0][0]
+    if rows and rows[-1][0] - first_ns > LONGEST_S * 10**9 and not mistakes:
+        longest = f"at most {LONGEST_S // 86_400} days"
+        mistakes.append(
+            f"{name}:{rows[-1][1]}: due {(rows[-1][0] - first_ns) / 1e9:.4g} s after the start: {longest}"
+        )
     if mistakes:
-        more = len(mistakes) - MOST_MISTAKES
-        raise UsageError(mistakes[:MOST_MISTAKES] + ([f"{path}: and {more} more like these"] * (more > 0)))
-    first_ns = 0 if "due_s" in fields else min(row.due_ns for row in rows)
-    return tuple(
-        sorted((replace(row, due_ns=row.due_ns - first_ns) for row in rows), key=lambda row: row.due_ns)
-    )
+        raise UsageError(cut(mistakes, path))
+    if not first_ns:
+        return tuple(row for _, _, row in rows)
+    return tuple(TraceRow(due_ns - first_ns, row.prompt_tokens, row.output_tokens) for due_ns, _, row in rows)
 
 
-def _objects(text: str) -> Iterator[tuple[int, Any]]:
-    """Line number and content of every row: a mapping, or None where the line cannot be read."""
-    if text.lstrip().startswith("{"):
-        for number, line in enumerate(text.split("\n"), start=1):
-            if line.strip():
-                try:
-                    yield number, orjson.loads(line)
-                except orjson.JSONDecodeError:
-                    yield number, None
+def _objects(content: bytes, name: str) -> Iterator[tuple[int, Any]]:
+    """Line number and content of every row: a mapping, or the mistake where the line cannot be read."""
+    if content.lstrip().startswith(b"{"):
+        for number, line in lines_of(content):
+            long = too_long(line)
+            try:
+                yield number, _Wrong(long) if long else orjson.loads(line)
+            except orjson.JSONDecodeError:
+                yield number, None
         return
+    try:
+        text = content.decode()
+    except UnicodeDecodeError as error:
+        number = content.count(b"\n", 0, error.start) + 1
+        raise UsageError(
+            [f"{name}:{number}: byte {error.start} is not UTF-8: save the trace as UTF-8"]
+        ) from None
     reader = csv.DictReader(io.StringIO(text, newline=""))
-    for content in reader:
-        yield reader.line_num, content
+    try:
+        for row in reader:
+            yield reader.line_num, row
+    except csv.Error as error:
+        yield reader.line_num, _Wrong(f"not CSV ({error}): is a quote open?")
 
 
 def _row(content: Any, fields: set[str]) -> TraceRow:
+    if isinstance(content, _Wrong):
+        raise content
     if not isinstance(content, Mapping):
         raise _Wrong('not a JSON object: write rows such as {"due_s": 0.5}')
     given = [name for name in DUE_FIELDS if content.get(name) not in (None, "")]
@@ -107,13 +128,13 @@ def _due_ns(name: str, value: object) -> int:
     """ns after the field's own origin. Date and time without a zone is UTC: only differences count."""
     if DUE_FIELDS[name]:
         due = _number(name, value)
-        if due < 0:
-            raise _Wrong(f"{name} {value!r}: must be 0 or more")
+        if not 0 <= due <= LATEST:
+            raise _Wrong(f"{name} {_given(value)}: must be 0 or more{f', at most {LATEST:g}' * (due > 0)}")
         return round(due * DUE_FIELDS[name])
     try:
         at = datetime.fromisoformat(str(value).strip())
     except ValueError:
-        raise _Wrong(f"{name} {str(value)[:40]!r}: must be like 2023-11-16 18:17:03.98") from None
+        raise _Wrong(f"{name} {quoted(value)}: must be like 2023-11-16 18:17:03.98") from None
     since = (at if at.tzinfo else at.replace(tzinfo=UTC)) - datetime(1970, 1, 1, tzinfo=UTC)
     return (since.days * 86_400 + since.seconds) * 1_000_000_000 + since.microseconds * 1000
 
@@ -126,17 +147,22 @@ def _tokens(content: Mapping[str, Any], names: tuple[str, ...]) -> int | None:
             tokens = _number(name, value)
             if tokens == 0 and name in ZERO_IS_UNKNOWN:
                 return None
-            if tokens != int(tokens) or tokens < 1:
-                raise _Wrong(f"{name} {value!r}: must be a whole number of at least 1")
+            if tokens != int(tokens) or not 1 <= tokens <= MOST_TOKENS:
+                raise _Wrong(f"{name} {_given(value)}: must be a whole number from 1 to {MOST_TOKENS:,}")
             return int(tokens)
     return None
 
 
 def _number(name: str, value: object) -> float:
-    try:
-        number = math.nan if isinstance(value, bool) else float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        number = math.nan
+    """The number of a field: JSON's own, or a text of plain ASCII digits."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    is_text = isinstance(value, str) and len(value) <= 80 and _DECIMAL.fullmatch(value.strip())
+    number = float(value) if is_number or is_text else math.nan  # type: ignore[arg-type]
     if not math.isfinite(number):
-        raise _Wrong(f"{name} {str(value)[:40]!r}: must be a number")
+        raise _Wrong(f"{name} {quoted(value)}: must be a number")
     return number
+
+
+def _given(value: object) -> str:
+    """The value as the file has it: a text in quotes, a number without."""
+    return quoted(value) if isinstance(value, str) else str(value)[:40]

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import math
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import orjson
 
-from chatload.plan.loads import number as words_of
-from chatload.plan.options import Option
+from chatload.plan.options import LOCUST_RANGES, Option
+from chatload.plan.ranges import Range, share
 from chatload.slo import Objective, read_objectives
 
 SECRET_HEADERS = ("authorization", "x-auth", "api-key", "apikey", "access-key", "auth-key", "subscription-key",
                   "cookie", "token", "secret", "password")  # fmt: skip
+ON_ONE_LINE = ("server", "model", "out", "label", "certificate", "prompts", "trace", "sharegpt")
+MOST_NAME, MOST_TEXT = 4096, 1_000_000
+"""Longest text of an option on one line, and of any other, in characters."""
+MOST_LEVELS = 100
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 @dataclass(slots=True)
@@ -30,12 +34,19 @@ class Reader:
     def wrong(self, name: str, value: object, remedy: str) -> None:
         """A mistake, with what was given; pages and logs show it, so never the value of a private option."""
         private = name in self.options and self.options[name].private
-        self.mistakes.append(f"--{name} {'…' if private else repr(str(value)[:80])}: {remedy}")
+        line = f"--{name} {'…' if private else _repeated(value)}: {remedy}"
+        if line not in self.mistakes:
+            self.mistakes.append(line)
 
     def text(self, name: str) -> str:
         option = self.options[name]
         value = self.values.get(option.key)
-        return option.default if value is None else str(value).strip()
+        given = option.default if value is None else str(value).strip()
+        problem = _not_text(given, MOST_NAME if name in ON_ONE_LINE else MOST_TEXT, name in ON_ONE_LINE)
+        if problem:
+            self.wrong(name, given, problem)
+            return option.default
+        return given
 
     def choice(self, name: str, choices: tuple[str, ...] | None = None) -> str:
         value, allowed = self.text(name), choices or self.options[name].choices
@@ -49,45 +60,46 @@ class Reader:
             self.wrong(name, value, "must be on or off")
         return value in ("on", "true")
 
-    def number(self, name: str, least: float, *, above: bool = False) -> float:
-        value = self.text(name)
-        try:
-            number = float(value)
-        except ValueError:
-            number = math.nan
-        if not math.isfinite(number) or number < least or (above and number == least):
-            bound = "more than" if above else "at least"
-            self.wrong(name, value, f"must be a number of {bound} {words_of(least)}")
-            return max(least, 1.0)
-        return number
+    def number(self, name: str) -> float:
+        """The number of an option with a range; its least where it is a mistake."""
+        return self._in_range(name, self.text(name), self._range(name))
 
-    def whole(self, name: str, least: int) -> int:
-        value = self.text(name)
-        try:
-            number = int(value)
-        except ValueError:
-            number = least - 1
-        if number < least:
-            self.wrong(name, value, f"must be a whole number of at least {least}")
-            return least
-        return number
+    def whole(self, name: str) -> int:
+        return int(self.number(name))
 
-    def file(self, name: str) -> str:
-        value = self.text(name)
-        if value and not Path(value).is_file():
-            self.wrong(name, value, "no such file")
-        return value
+    def locusts(self, name: str, key: str) -> float | None:
+        """A number of Locust's own option; None where it is not given, or a mistake."""
+        given = self.values.get(key)
+        if given is None or given == "":
+            return None
+        found = LOCUST_RANGES[name].read(given)
+        if found is None:
+            self.wrong(name, given, f"must be {LOCUST_RANGES[name].words}")
+        return found
 
     def levels(self, name: str) -> tuple[int, ...]:
-        value = self.text(name)
-        try:
-            levels = tuple(int(part) for part in value.split(","))
-        except ValueError:
-            levels = ()
-        if not levels or min(levels) < 1:
-            self.wrong(name, value, "must be whole numbers of at least 1, such as 1,2,4,8")
+        value, allowed = self.text(name), self._range(name)
+        parts = [part.strip() for part in value.split(",")]
+        levels = [allowed.read(part) for part in parts[:MOST_LEVELS]]
+        if None in levels or len(parts) > MOST_LEVELS:
+            wrong = next((part for part, level in zip(parts, levels, strict=False) if level is None), value)
+            one = f" ({_repeated(wrong)} is not)" if len(parts) > 1 and wrong is not value else ""
+            self.wrong(name, value, f"must be at most {MOST_LEVELS} numbers such as 1,2,4,8, each "
+                       f"{allowed.words}{one}")  # fmt: skip
             return (1,)
-        return levels
+        return tuple(int(level) for level in levels if level is not None)
+
+    def _range(self, name: str) -> Range:
+        allowed = self.options[name].range
+        assert allowed is not None, name
+        return allowed
+
+    def _in_range(self, name: str, given: object, allowed: Range) -> float:
+        found = allowed.read(given)
+        if found is None:
+            self.wrong(name, given, f"must be {allowed.words}")
+            return allowed.least
+        return found
 
     def json_object(self, name: str) -> dict[str, Any]:
         value = self.text(name) or "{}"
@@ -98,6 +110,11 @@ class Reader:
         if not isinstance(content, dict):
             self.wrong(name, value, 'must be a JSON object such as {"key": 1}')
             return {}
+        long = _long_number(value)
+        if long:
+            self.wrong(
+                name, value, f"the number {long[:20]}… has more digits than a request can carry exactly"
+            )
         return content
 
     def objectives(self, name: str) -> tuple[Objective, ...]:
@@ -109,19 +126,49 @@ class Reader:
         value = self.text(name)
         if not value:
             return 0.0, 0
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*%\s+after\s+(\d+)\s+tokens?", value)
-        if not found or not 0 <= float(found[1]) <= 100:
-            self.wrong(name, value, "must be a share and a number of tokens, such as '10% after 50 tokens'")
+        found = re.fullmatch(r"(\S+)\s*%\s+after\s+(\S+)\s+tokens?", value)
+        of_users = share().read(f"{found[1]}%") if found else None
+        tokens = self._range(name).read(found[2]) if found else None
+        if of_users is None or tokens is None:
+            least, most = self._range(name).least, self._range(name).most
+            self.wrong(name, value, "must be a share and a number of tokens, such as '10% after 50 tokens' "
+                       f"(0% to 100%, {least:,} to {most:,} tokens)")  # fmt: skip
             return 0.0, 0
-        return float(found[1]) / 100, int(found[2])
+        return of_users, int(tokens)
 
-    def share(self, name: str) -> float:
-        value = self.text(name)
-        try:
-            number = float(value[:-1]) / 100 if value.endswith("%") else float(value)
-        except ValueError:
-            number = -1.0
-        if not 0 <= number <= 1:
-            self.wrong(name, value, "must be a share such as 1% or 0.01")
-            return 0.0
-        return number
+
+def _repeated(value: object) -> str:
+    """A value for a message: what was given, on one line, its first 80 characters."""
+    try:
+        return repr(str(value)[:80])
+    except ValueError:  # a number of more digits than Python writes down
+        return "a number of thousands of digits"
+
+
+def _not_text(given: str, longest: int, one_line: bool) -> str | None:
+    """What is wrong with a text; None if nothing is."""
+    if len(given) > longest:
+        return f"{len(given):,} characters: at most {longest:,}"
+    try:
+        given.encode()
+    except UnicodeEncodeError:
+        return "must be UTF-8"
+    if "\0" in given or (one_line and _CONTROL.search(given)):
+        return "must be one line without control characters" if one_line else "must not hold a NUL"
+    return None
+
+
+def _long_number(value: str) -> str | None:
+    """The first whole number of a JSON text that does not fit 64 bits: it would be sent rounded."""
+    found: list[str] = []
+
+    def read(digits: str) -> int:
+        if len(digits) > 20 or not -(2**63) <= int(digits) < 2**64:
+            found.append(digits)
+        return 0
+
+    try:
+        json.loads(value, parse_int=read)
+    except (ValueError, RecursionError):
+        return None
+    return found[0] if found else None

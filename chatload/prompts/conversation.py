@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from chatload.errors import UsageError
+from chatload.inputs import LINE_BYTES, cut, lines_of, quoted, read_input, shown, too_long
 from chatload.prompts.opening import opening_of
 from chatload.turn import Message
 
@@ -33,7 +35,8 @@ FOLLOW_UPS = (
 )
 """What a user says once the script is used up: lines that fit after any reply (docs/prompts.md)."""
 
-MOST_MISTAKES = 20
+OWN_CONVERSATIONS = Path(__file__).parents[2] / "scenarios" / "prompts" / "conversations.jsonl"
+"""What users talk of where no file is named."""
 
 
 class Conversation:
@@ -75,11 +78,17 @@ def conversation_for(user: int, seed: int, lines: Sequence[Sequence[str]]) -> Co
     """
     if not lines:
         raise ValueError("no scripts to pick from")
-    order = list(range(len(lines)))
-    random.Random(f"scripts {seed}").shuffle(order)
-    script = lines[order[user % len(order)]]
+    script = lines[_order(len(lines), seed)[user % len(lines)]]
     first_follow_up = random.Random(f"follow-ups {seed} {user}").randrange(len(FOLLOW_UPS))
     return Conversation([f"{opening_of(user, seed)} {script[0]}", *script[1:]], first_follow_up)
+
+
+@lru_cache(maxsize=2)
+def _order(n: int, seed: int) -> Sequence[int]:
+    """The order in which n scripts are dealt out."""
+    order = list(range(n))
+    random.Random(f"scripts {seed}").shuffle(order)
+    return order
 
 
 def load_conversations(path: str | Path) -> list[list[str]]:
@@ -87,29 +96,23 @@ def load_conversations(path: str | Path) -> list[list[str]]:
 
     Raises UsageError naming file and line of every mistake.
     """
-    path = Path(path)
-    try:
-        rows = path.read_bytes().removeprefix(b"\xef\xbb\xbf").split(b"\n")
-    except OSError as error:
-        raise UsageError([f"{path}: {error.strerror}: give a file of conversations (JSONL)"]) from None
+    content = read_input(path, "give a file of conversations (JSONL)")
+    name = shown(path)
     scripts: list[list[str]] = []
     mistakes: list[str] = []
     first_seen: dict[str, int] = {}
-    for number, row in enumerate(rows, start=1):
-        if not row.strip():
-            continue
-        content = _object(row)
-        wrong = _mistake(content, first_seen, number)
+    for number, row in lines_of(content):
+        read = _object(row)
+        wrong = too_long(row) or _mistake(read, first_seen, number)
         if wrong:
-            mistakes.append(f"{path}:{number}: {wrong}")
-        elif content is not None:
-            scripts.append(list(content["turns"]))
-    if not scripts and not first_seen:
-        where = f"{path}:1" if mistakes else f"{path}"
+            mistakes.append(f"{name}:{number}: {wrong}")
+        elif read is not None:
+            scripts.append(list(read["turns"]))
+    if not scripts and not first_seen and len(mistakes) != 1:
+        where = f"{name}:1" if mistakes else name
         mistakes = [f"{where}: holds no conversation: write one a line in UTF-8, {_EXAMPLE}"]
     if mistakes:
-        more = len(mistakes) - MOST_MISTAKES
-        raise UsageError(mistakes[:MOST_MISTAKES] + ([f"{path}: and {more} more like these"] * (more > 0)))
+        raise UsageError(cut(mistakes, path))
     return scripts
 
 
@@ -117,6 +120,8 @@ _EXAMPLE = '{"id": "tea", "turns": ["How long should green tea steep?", "And bla
 
 
 def _object(row: bytes) -> dict[str, Any] | None:
+    if len(row) > LINE_BYTES:
+        return None
     try:
         content = orjson.loads(row)
     except orjson.JSONDecodeError:
@@ -130,16 +135,22 @@ def _mistake(content: dict[str, Any] | None, first_seen: dict[str, int], number:
         return f"not a JSON object in UTF-8: write {_EXAMPLE}"
     unknown = sorted(content.keys() - {"id", "turns"})
     if unknown:
-        return f'unknown key {unknown[0]!r}: only "id" and "turns" are known'
+        return f'unknown key {quoted(unknown[0])}: only "id" and "turns" are known'
     name, turns = content.get("id"), content.get("turns")
     if not isinstance(name, str) or not name:
-        return f'"id" is {name!r}: must be a text that names the conversation'
+        return f'"id" is {_json(name)}: must be a text that names the conversation'
     if name in first_seen:
-        return f'"id" {name!r} is already on line {first_seen[name]}: give each conversation its own'
+        return f'"id" {quoted(name)} is already on line {first_seen[name]}: give each conversation its own'
     first_seen[name] = number
     if not isinstance(turns, list) or not turns:
         return '"turns" must be a list of at least one user line'
     for place, line in enumerate(turns, start=1):
         if not isinstance(line, str) or not line.strip():
-            return f'"turns" line {place} is {str(line)[:40]!r}: must be a text that is not empty'
+            return f'"turns" line {place} is {_json(line)}: must be a text that is not empty'
     return None
+
+
+def _json(value: object) -> str:
+    """A value as the file has it, its first 40 characters."""
+    text = orjson.dumps(value).decode()
+    return text if len(text) <= 40 else f"{text[:40]}…"

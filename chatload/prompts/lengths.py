@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterator
+from functools import lru_cache
 
 from chatload.prompts.composed import words_of_a_task
 from chatload.prompts.sampled import SampledPrompt
@@ -25,14 +26,22 @@ RANK_CORRELATION = -0.42
 
 
 def own_prompts(n: int, seed: int) -> list[SampledPrompt]:
-    """n prompts of our own writing; the same n and seed give the same prompts.
+    """n prompts of our own writing; the same n and seed give the same prompts."""
+    return [
+        composed_prompt(prompt_tokens, output_tokens, f"{seed} {place}")
+        for place, (prompt_tokens, output_tokens) in enumerate(own_lengths(n, seed))
+    ]
+
+
+def own_lengths(n: int, seed: int) -> list[tuple[int, int]]:
+    """(prompt, answer) tokens of n prompts of ours.
 
     Lengths are stratified: one out of each n-th of the law, so that even 100 prompts keep its quantiles.
     """
     drawn = random.Random(f"lengths {seed}")
     return [
-        composed_prompt(prompt_tokens, min(output_tokens, MOST_TOKENS - prompt_tokens), f"{seed} {place}")
-        for place, (prompt_tokens, output_tokens) in enumerate(_lengths(n, drawn))
+        (prompt_tokens, min(output_tokens, MOST_TOKENS - prompt_tokens))
+        for prompt_tokens, output_tokens in _lengths(n, drawn)
     ]
 
 
@@ -71,10 +80,16 @@ def composed_prompt(prompt_tokens: int, output_tokens: int, seed: str) -> Sample
     words: list[str] = []
     total = 0.0
     for word in words_of_a_task(prompt_tokens, seed):
-        tokens = estimate_tokens_exactly(word)
+        tokens = _tokens_of(word)
         if total + tokens / 2 > prompt_tokens and total >= SHORTEST:
             break
         words.append(word)
         total += tokens
     text = " ".join(words)
     return SampledPrompt(text, estimate_tokens(text), output_tokens)
+
+
+@lru_cache(maxsize=4096)
+def _tokens_of(word: str) -> float:
+    """The estimate of one word: our texts are made of a few hundred."""
+    return estimate_tokens_exactly(word)

@@ -12,9 +12,10 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from chatload.errors import UsageError
+from chatload.inputs import MB, opened_input, shown
 from chatload.prompts.sampled import SampledPrompt
 from chatload.prompts.tokens import estimate_tokens
 
@@ -25,7 +26,10 @@ MOST_TOKENS = 2048
 
 PERSONS = ("human", "user")
 
-PIECE_BYTES = 1 << 23
+MOST_BYTES = 2048 * MB
+PIECE_BYTES = 8 * MB
+ITEM_CHARACTERS = 4 * PIECE_BYTES
+"""A conversation longer than this is a damaged file: it is read no further."""
 BETWEEN_ITEMS = " \t\r\n,"
 _DECODER = json.JSONDecoder(strict=False)
 
@@ -56,27 +60,26 @@ class SharegptFile:
 
 def read_sharegpt(path: str | Path) -> SharegptFile:
     """The exchanges of a ShareGPT file. Raises UsageError when nothing in it can be used."""
-    path = Path(path)
     scan = _Scan()
     exchanges: list[Exchange] = []
     read = 0
-    try:
-        for item in scan.items(path):
+    with opened_input(path, "give the dataset's JSON file", MOST_BYTES) as file:
+        for item in scan.items(file):
             read += 1
             exchange = _exchange(item)
             if exchange is not None:
                 exchanges.append(exchange)
-    except OSError as error:
-        raise UsageError([f"--sharegpt {path}: {error.strerror}: give the dataset's JSON file"]) from None
     if not exchanges:
         raise UsageError(
             [
-                f"--sharegpt {path}: no conversation of two messages in it: must be a JSON list of "
+                f"{shown(path)}:1: no conversation of two messages in it: must be a JSON list of "
                 '{"id": …, "conversations": [{"from": "human", "value": …}, …]}'
             ]
         )
     skipped = read - len(exchanges)
-    words = f"{read:,} conversations read from {path.name}, {skipped:,} skipped (fewer than two messages)"
+    words = (
+        f"{read:,} conversations read from {Path(path).name}, {skipped:,} skipped (fewer than two messages)"
+    )
     if not scan.closed:
         words += "; the file breaks off there: it is truncated or damaged"
     return SharegptFile(tuple(exchanges), read, skipped, not scan.closed, words)
@@ -104,12 +107,15 @@ def sample_sharegpt(
         if exchange.by_person or not persons_only:
             prompt_tokens, output_tokens = count_tokens(exchange.prompt), count_tokens(exchange.answer)
             if _passes(prompt_tokens, output_tokens):
-                sampled.append(SampledPrompt(exchange.prompt, prompt_tokens, output_tokens))
+                sampled.append(SampledPrompt(_utf_8(exchange.prompt), prompt_tokens, output_tokens))
     if len(sampled) < n:
-        raise UsageError(
-            [f"--sharegpt: {n:,} prompts asked, {len(sampled):,} pass vLLM's length filters: ask for fewer"]
-        )
+        raise UsageError([f"{n:,} prompts asked, {len(sampled):,} pass vLLM's length filters: ask for fewer"])
     return sampled
+
+
+def _utf_8(text: str) -> str:
+    """The text without halves of surrogate pairs, which a JSON escape can spell but no request can carry."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _passes(prompt_tokens: int, output_tokens: int) -> bool:
@@ -140,9 +146,9 @@ class _Scan:
     def __init__(self) -> None:
         self.closed = False
 
-    def items(self, path: Path) -> Iterator[Any]:
+    def items(self, file: BinaryIO) -> Iterator[Any]:
         text, place = "", 0
-        for piece in _pieces(path):
+        for piece in _pieces(file):
             text, place = text[place:] + piece, 0
             while True:
                 while place < len(text) and text[place] in BETWEEN_ITEMS:
@@ -153,25 +159,27 @@ class _Scan:
                 try:
                     item, place = _DECODER.raw_decode(text, place)
                 except json.JSONDecodeError as error:
-                    if _is_broken(error, len(text)):
+                    if _is_broken(error, len(text)) or len(text) - place > ITEM_CHARACTERS:
                         return
                     break
+                except (ValueError, RecursionError):  # a number without end, brackets without end
+                    return
                 yield item
 
 
-def _pieces(path: Path) -> Iterator[str]:
+def _pieces(file: BinaryIO) -> Iterator[str]:
     """The text after the list's opening bracket; nothing when the file is no JSON list."""
     decoder = codecs.getincrementaldecoder("utf-8-sig")(errors="replace")
-    inside = False
-    with open(path, "rb") as file:
-        while raw := file.read(PIECE_BYTES):
-            piece = decoder.decode(raw)
-            if not inside:
-                piece = piece.lstrip()
-                if piece and not piece.startswith("["):
-                    return
-                inside, piece = bool(piece), piece[1:]
-            yield piece
+    inside, left = False, MOST_BYTES
+    while left > 0 and (raw := file.read(PIECE_BYTES)):
+        left -= len(raw)
+        piece = decoder.decode(raw)
+        if not inside:
+            piece = piece.lstrip()
+            if piece and not piece.startswith("["):
+                return
+            inside, piece = bool(piece), piece[1:]
+        yield piece
 
 
 def _is_broken(error: json.JSONDecodeError, length: int) -> bool:

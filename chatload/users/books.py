@@ -13,7 +13,6 @@ from uuid import uuid4
 from chatload.clock import now_ns, wall_offset_ns
 from chatload.pacing.ramp import RampSegment
 from chatload.plan import Plan
-from chatload.record.certificate import read_certificate
 from chatload.record.journal import FORMAT, JournalWriter
 from chatload.record.manifest import conditions, write_json
 from chatload.record.run_folder import run_folder
@@ -32,7 +31,6 @@ class Books:
     def __init__(
         self,
         plan: Plan,
-        certificate: dict[str, Any] | None,
         say: Callable[[str], None],
         *,
         numbered: bool = False,
@@ -52,7 +50,7 @@ class Books:
             "scenario": plan.scenario,
             "argv": without_values(sys.argv, ("--headers",)),
             "plan": plan_facts(plan),
-            "certificate": certificate,
+            "certificate": plan.content.certificate,
             "plan_sentence": plan.sentence(),
             "server": {"asked": plan.server, "host": plan.host},
             "started_utc": began.isoformat(timespec="milliseconds"),
@@ -73,6 +71,8 @@ class Books:
         self._say(f"chatload: {self.manifest['plan_sentence']}")
         self._say(f"chatload: it is {server.found.words}; spoken to as {server.dialect.name}")
         self._say(f"chatload: run folder {self.folder}")
+        for words in plan.content.notes:
+            self.caveat(words)
         if plan.insecure and plan.host.startswith("https:"):
             self._say(f"chatload: {INSECURE}")
 
@@ -132,11 +132,6 @@ class Books:
         if words and words not in self.problems:
             self.problems.append(words)
             self._say(f"chatload: {words}")
-
-
-def certificate_of(plan: Plan) -> dict[str, Any] | None:
-    """The certificate that the plan names. UsageError if the file is none."""
-    return read_certificate(plan.certificate) if plan.certificate else None
 
 
 def _default_folder(plan: Plan, began: datetime) -> Path:

@@ -66,7 +66,7 @@ class Climber(Tender):
         conversation = 0
         while due_ns < order["end_ns"]:
             user = order["level"] * USERS_A_LEVEL + conversation * order["users"] + lane
-            talk = talk_for(user, load, session.plan.seed)
+            talk = talk_for(user, load, session.plan)
             begins = 1 if conversation else self._begun(talk, load, user, lane)
             for number in range(begins, load.conversation_turns + 1):
                 if due_ns >= order["end_ns"]:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import functools
 import random
-from pathlib import Path
 
 import gevent
 from locust import User, task
 
 from chatload.clock import now_ns
-from chatload.plan import CapacityLoad, ChatLoad
-from chatload.prompts.conversation import conversation_for, load_conversations
+from chatload.plan import CapacityLoad, ChatLoad, Plan
+from chatload.prompts.conversation import conversation_for
 from chatload.prompts.fixed import FixedPrompt
 from chatload.prompts.talk import Talk
 from chatload.users.client import Asked, ChatClient, Interrupted
 from chatload.users.session import Session, session_of
 
-OWN_CONVERSATIONS = Path(__file__).parents[2] / "scenarios" / "prompts" / "conversations.jsonl"
 GONE_S = 1e7
 """How long a user who is done stays idle. It must not end: Locust would start another in its place."""
 
@@ -40,7 +37,7 @@ class ChatUser(User):
         load = session.plan.load
         assert isinstance(load, ChatLoad)
         self._load = load
-        self._talk = talk_for(self._number, load, session.plan.seed)
+        self._talk = talk_for(self._number, load, session.plan)
         self._due_ns = session.due_ns(self._number) + (
             round(load.think_time_s * 1e9) if load.think_first else 0
         )
@@ -100,16 +97,11 @@ class ChatUser(User):
             self._session.user_out(self._number, reason)
 
 
-def talk_for(user: int, load: ChatLoad | CapacityLoad, seed: int) -> Talk:
+def talk_for(user: int, load: ChatLoad | CapacityLoad, plan: Plan) -> Talk:
     """What `user` will say: the same line again and again, or a conversation that grows."""
     if not load.history:
         return FixedPrompt(load.prompt)
-    return conversation_for(user, seed, _scripts(load.prompts or str(OWN_CONVERSATIONS)))
-
-
-@functools.cache
-def _scripts(path: str) -> list[list[str]]:
-    return load_conversations(Path(path))
+    return conversation_for(user, plan.seed, plan.content.scripts)
 
 
 def sleep_until(at_ns: int) -> None:

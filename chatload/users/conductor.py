@@ -25,10 +25,10 @@ from chatload.record.turn_record import from_line
 from chatload.turn import Turn
 from chatload.users.api_key import KeyHosts
 from chatload.users.audience import Audience
-from chatload.users.books import Books, certificate_of
+from chatload.users.books import Books
 from chatload.users.capacity import Director, Judge
 from chatload.users.fleet import Fleet
-from chatload.users.limits import allow_climbers, allow_connections
+from chatload.users.limits import allow_as_many_as_possible, limit_mistakes
 from chatload.users.options import values_of
 from chatload.users.patches import OneRamp, Ramping
 from chatload.users.preflight import Server, Unfit, preflight
@@ -104,7 +104,9 @@ class Conductor:
 
     def plan_of(self, values: Mapping[str, Any]) -> Plan:
         """The plan these values would make; UsageError with every mistake."""
-        return self._planner({**values_of(self._environment), **values}, self._servers)
+        plan = self._planner({**values_of(self._environment), **values}, self._servers)
+        self._check_limits(plan)
+        return plan
 
     def check(self) -> Plan:
         """The plan as the options stand now; UsageError with every mistake."""
@@ -114,7 +116,8 @@ class Conductor:
             values |= {name: values.get(name) or stand_in for name, stand_in in ASKED_LATER.items()}
         try:
             plan = self._planner(values, self._servers)
-            certificate_of(plan)
+            if self._fleet is None and self._headless:
+                self._check_limits(plan)
         except UsageError as error:
             mistakes += error.lines
         if self._headless:
@@ -123,6 +126,14 @@ class Conductor:
             raise UsageError(mistakes)
         return plan
 
+    def _check_limits(self, plan: Plan) -> None:
+        """UsageError where this machine cannot hold the plan."""
+        processes = max(1, self._fleet.ready) if self._fleet is not None else 1
+        mistakes = limit_mistakes(plan, processes, here=self._fleet is None)
+        if mistakes:
+            raise UsageError(mistakes)
+        allow_as_many_as_possible()
+
     # -- begin ---------------------------------------------------------------------------------------
 
     def _begin(self) -> None:
@@ -130,8 +141,9 @@ class Conductor:
         self.plan, self.exit_code, self.refusal, self._closing = None, None, (), None
         try:
             plan = self._planner(self._run_values(), self._servers)
+            self._check_limits(plan)
             self._key = self.key_hosts.key_for(plan.host)
-            books = Books(plan, certificate_of(plan), self._voice.say, numbered=not self._headless)
+            books = Books(plan, self._voice.say, numbered=not self._headless)
         except UsageError as error:
             self._refuse(error.lines, 2)
             return
@@ -139,9 +151,6 @@ class Conductor:
         if self.audience is not None:
             self.audience.begin(books.manifest["run_id"], books.manifest["started_ns"])
         try:
-            processes = max(1, self._fleet.ready) if self._fleet is not None else 1
-            allow_climbers(plan.load, processes)
-            allow_connections(-(-plan.load.users // processes))
             withheld = self.key_hosts.withheld_words(plan.host)
             server = preflight(plan, self._key, withheld)
         except Unfit as error:
@@ -171,7 +180,8 @@ class Conductor:
         values = {k: value for k, value in self._run_values().items() if isinstance(value, str | int | float)}
         folder = str(books.folder.resolve())
         self._start = Start(books.manifest["run_id"], folder, server.dialect.name, server.model, values,
-                            send_key=self.key_hosts.may_have_key(plan.host))  # fmt: skip
+                            send_key=self.key_hosts.may_have_key(plan.host),
+                            content=plan.content.packed() if self._fleet is not None else b"")  # fmt: skip
         books.manifest["run_time_s"] = values.get("run_time")
         self.progress = Progress(plan.load.turns_planned)
         if self._fleet is not None:

@@ -71,7 +71,7 @@ class Fleet:
 
     def _start_message(self, start: Start, worker: str) -> dict[str, Any]:
         return {"run_id": start.run_id, "folder": start.folder, "dialect": start.dialect, "model": start.model,
-                "values": start.values, "send_key": start.send_key,
+                "values": start.values, "send_key": start.send_key, "content": start.content,
                 "clock_offset_ns": self._clocks.offset_ns(worker)}  # fmt: skip
 
     def ramp(self, segment: RampSegment, lead_s: float, workers: Sequence[str]) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from chatload.plan import Option
+from chatload.plan import LOCUST_RANGES, Option
 
 
 class _AnyOf(list[str]):
@@ -36,6 +36,9 @@ def register(parser: Any, options: Sequence[Option], choices: Mapping[str, tuple
     # Locust would open its page and its master's port to everybody: only who asks for that gets it.
     parser.set_defaults(web_host="127.0.0.1", master_bind_host="127.0.0.1")
     parser.allow_abbrev = False  # else a misspelt key of a scenario file passes for another one
+    for action in parser._actions:
+        if action.dest in ("run_time", "stop_timeout"):
+            action.type = _time
     known = {name for action in parser._actions for name in action.option_strings}
     for option in options:
         if f"--{option.name}" in known:
@@ -47,11 +50,20 @@ def register(parser: Any, options: Sequence[Option], choices: Mapping[str, tuple
             type=str,
             default=option.default,
             env_var=f"CHATLOAD_{option.key.upper()}",
-            help=option.words.replace("%", "%%"),
+            help=option.help.replace("%", "%%"),
             include_in_web_ui=not option.private,
             **more,
             **({"choices": _AnyOf(offered), "metavar": "|".join(offered)} if offered else {}),
         )
+
+
+def _time(given: str) -> float | str:
+    """s of a time as Locust writes it. A mistake stays a text: `chatload.plan` tells all of them at once.
+
+    Locust's own reading ends in a traceback where the number is very large.
+    """
+    found = LOCUST_RANGES["run-time"].read(given) if given.strip() != "0" else 0
+    return given if found is None else int(found)
 
 
 def values_of(environment: Any) -> dict[str, Any]:

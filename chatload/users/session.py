@@ -16,7 +16,7 @@ from chatload.clock import now_ns, wall_offset_ns
 from chatload.errors import NO_FAILURES, TurnError
 from chatload.meter.timing import decode_tokens_per_s, e2e_ms, ttft_ms, whole_ms
 from chatload.pacing.ramp import RampSegment, among_new_users, due_ns, global_user
-from chatload.plan import Plan
+from chatload.plan import ArrivalLoad, Plan, schedule
 from chatload.record.journal import FORMAT, JournalWriter
 from chatload.record.turn_record import to_line
 from chatload.turn import Message, Turn, TurnRequest
@@ -36,6 +36,7 @@ class Start:
     `clock_offset_ns` is the master's clock − this process's; None where the master could not tell.
     `send_key` says whether the server may be sent the API key: each process has its own (users/api_key.py).
     `facts` are what a worker adds for the journal's first line: machine, versions, certificate.
+    `content` is what the master read of the plan's files: a worker reads none.
     """
 
     run_id: str
@@ -46,6 +47,7 @@ class Start:
     clock_offset_ns: int | None = 0
     send_key: bool = False
     facts: Mapping[str, Any] = field(default_factory=dict)
+    content: bytes = b""
 
 
 @dataclass(slots=True)
@@ -70,6 +72,8 @@ class Session:
     ) -> None:
         self.plan = plan
         self.start = start
+        load = plan.load
+        self.schedule = schedule(load, plan.seed, plan.content) if isinstance(load, ArrivalLoad) else None
         self.place = Place()
         self.orders: Any = gevent.queue.Queue()
         self.journal = JournalWriter(Path(start.folder) / f"journal-{worker}.jsonl")

@@ -12,7 +12,7 @@ from locust.runners import WorkerRunner
 from chatload.clock import now_ns
 from chatload.errors import UsageError
 from chatload.pacing.ramp import RampSegment
-from chatload.plan import Planner
+from chatload.plan import Planner, unpacked
 from chatload.record.certificate import read_certificate
 from chatload.record.manifest import conditions
 from chatload.users import link
@@ -49,13 +49,13 @@ class Crew:
         self._close()
         start = Start(**msg.data)
         self._outbox = link.Outbox(self._runner.send_message, start.run_id)
-        plan = self._planner(start.values, self._servers)
+        plan = self._planner(start.values, self._servers, unpacked(start.content))
         outbox = self._outbox
         worker = self._runner.client_id
         folder, words = folder_for_copy(start.folder, worker)
         if words:
             print(f"chatload: {words}", file=sys.stderr, flush=True)
-        start = replace(start, folder=folder, facts=self._facts)
+        start = replace(start, folder=folder, facts=self._facts, content=b"")
         session = Session(self._environment, plan, start, worker, lambda raw, line, turn: outbox.add(raw))
         set_session(self._environment, session)
 
@@ -104,11 +104,14 @@ class Crew:
 
 
 def _facts(certificate: str) -> dict[str, Any]:
-    """What this host is, and how true the client is on it, if the worker was started with a certificate."""
+    """What this host is, and how true the client is on it, if the worker was started with a certificate.
+
+    A certificate that this host lacks keeps no run from being made: the report says that there is none.
+    """
     here = conditions()
+    found = {}
     try:
         found = {"certificate": read_certificate(certificate)} if certificate else {}
     except UsageError as error:
-        print(f"chatload: {error.lines[0]}", file=sys.stderr, flush=True)
-        sys.exit(2)
+        print(f"chatload: --certificate {error.lines[0]}", file=sys.stderr, flush=True)
     return {"machine": here["machine"], "versions": here["versions"], **found}

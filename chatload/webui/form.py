@@ -133,15 +133,13 @@ def _field(option: Option, servers: tuple[str, ...], values: Mapping[str, Any]) 
 def mistakes(form: Mapping[str, str], plan_of: Callable[[Mapping[str, Any]], Any]) -> list[str]:
     """What is wrong with a start as the form asks for it, one line each; none if it may start.
 
-    `plan_of` makes a plan of option values, on top of those as they stand, or raises UsageError. What
-    Locust itself checks (that users and rate are numbers) is left to it.
+    `plan_of` makes a plan of option values, on top of those as they stand, or raises UsageError. That users and
+    rate are there at all is left to Locust.
     """
     values: dict[str, Any] = {**form}
-    try:
-        values["num_users"] = int(form.get("user_count", ""))
-        values["spawn_rate"] = float(form.get("spawn_rate", ""))
-    except ValueError:
+    if not (form.get("user_count") and form.get("spawn_rate")):
         return []
+    values["num_users"] = form["user_count"]
     if not values.get("host"):
         values.pop("host", None)
     try:

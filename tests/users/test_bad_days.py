@@ -194,9 +194,9 @@ def test_more_users_than_open_files_is_told_before_the_start(vllm: Any, tmp_path
         cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
         preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (1024, 1024)),
     )  # fmt: skip
-    assert done.returncode in FAILED, done.stderr
+    assert done.returncode == 2, done.stderr
     assert "10,000 users need 10,064 open files in one process, the limit is 1,024" in done.stderr
-    assert turns_of(tmp_path / "run") == []
+    assert not (tmp_path / "run").exists()
 
 
 def test_the_key_is_nowhere_but_on_the_wire(vllm: Any, tmp_path: Path) -> None:
