@@ -21,7 +21,7 @@ LINE_BYTES = 4 * MB
 def read_input(path: str | Path, remedy: str, most_bytes: int = 128 * MB) -> bytes:
     """The whole content of a file, without a byte order mark. UsageError, with the remedy, where it cannot be had."""
     with opened_input(path, remedy, most_bytes) as file:
-        content = file.read(most_bytes + 1)
+        content = file.read(most_bytes + 1) or b""  # None: there is nothing yet, and we do not wait
     if len(content) > most_bytes:  # it grew meanwhile, or is of a kind that tells no size
         raise UsageError([_too_big(path, most_bytes, remedy)])
     return content.removeprefix(b"\xef\xbb\xbf")
@@ -31,6 +31,8 @@ def read_input(path: str | Path, remedy: str, most_bytes: int = 128 * MB) -> byt
 def opened_input(path: str | Path, remedy: str, most_bytes: int) -> Iterator[BinaryIO]:
     """A regular file, open for reading; never waits for the writer of a FIFO. UsageError as above."""
     name = shown(path)
+    if "\0" in str(path):
+        raise UsageError([f"{name}: no file's name: {remedy}"])
     try:
         _check(Path(path).stat(), path, remedy, most_bytes)
         with open(path, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as file:
@@ -38,8 +40,6 @@ def opened_input(path: str | Path, remedy: str, most_bytes: int) -> Iterator[Bin
             yield file
     except OSError as error:
         raise UsageError([f"{name}: {error.strerror}: {remedy}"]) from None
-    except ValueError as error:  # a NUL in the name, or what is no text of this file system
-        raise UsageError([f"{name}: {error}: {remedy}"]) from None
 
 
 def _check(found: os.stat_result, path: str | Path, remedy: str, most_bytes: int) -> None:

@@ -50,7 +50,7 @@ def unpacked(raw: bytes) -> Content:
     """What a master packed."""
     found = orjson.loads(raw)
     return Content(
-        scripts=found["scripts"],
+        scripts=tuple(map(tuple, found["scripts"])),
         trace=tuple(TraceRow(*row) for row in found["trace"]),
         prompts=tuple(SampledPrompt(*one) for one in found["prompts"]),
     )
@@ -102,7 +102,7 @@ def _state(path: str) -> object:
 
 @lru_cache(maxsize=1)
 def _conversations(path: str, state: object) -> Sequence[Sequence[str]]:
-    return load_conversations(path)
+    return tuple(map(tuple, load_conversations(path)))
 
 
 @lru_cache(maxsize=1)
@@ -117,4 +117,4 @@ def _sharegpt(path: str, state: object, n: int, seed: int) -> tuple[Sequence[Sam
         sampled = sample_sharegpt(file, n, seed)
     except UsageError as error:
         raise UsageError([f"{path}: {line}" for line in error.lines]) from None
-    return sampled, ((f"--sharegpt: {file.words}",) if file.truncated else ())
+    return tuple(sampled), ((f"--sharegpt: {file.words}",) if file.truncated else ())

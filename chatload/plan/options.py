@@ -154,7 +154,7 @@ CAPACITY_OPTIONS = (
 LOCUST_RANGES = {
     "users": whole(1, 1_000_000),
     "spawn-rate": Range(0.0001, 1_000_000),
-    "run-time": Range(1, LONGEST_RUN_S, unit="time"),
+    "run-time": Range(0, LONGEST_RUN_S, unit="time"),
     "stop-timeout": Range(0, DAY_S, unit="time"),
 }
 """The numbers that Locust's own options may have here."""

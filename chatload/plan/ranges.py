@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from dataclasses import dataclass
 
@@ -45,13 +44,10 @@ class Range:
         """The number that was given, as text or as Locust's own number; None where it is none of this range."""
         if isinstance(given, bool) or given is None:
             return None
-        try:
-            number = self._number(given.strip()) if isinstance(given, str) else _plain(given)
-        except OverflowError:
+        number = self._number(given.strip()) if isinstance(given, str) else _plain(given)
+        if number is None or not self.least <= number <= self.most:
             return None
-        if number is None or not math.isfinite(number) or (self.whole and number != int(number)):
-            return None
-        return number if self.least <= number <= self.most else None
+        return None if self.whole and number != int(number) else number
 
     def _number(self, text: str) -> float | None:
         if self.unit == "time":

@@ -61,8 +61,13 @@ class Reader:
         return value in ("on", "true")
 
     def number(self, name: str) -> float:
-        """The number of an option with a range; its least where it is a mistake."""
-        return self._in_range(name, self.text(name), self._range(name))
+        """The number of an option with a range; its default where it is a mistake."""
+        given, allowed = self.text(name), self._range(name)
+        found = allowed.read(given)
+        if found is None:
+            self.wrong(name, given, f"must be {allowed.words}")
+            return allowed.read(self.options[name].default) or allowed.least
+        return found
 
     def whole(self, name: str) -> int:
         return int(self.number(name))
@@ -93,13 +98,6 @@ class Reader:
         allowed = self.options[name].range
         assert allowed is not None, name
         return allowed
-
-    def _in_range(self, name: str, given: object, allowed: Range) -> float:
-        found = allowed.read(given)
-        if found is None:
-            self.wrong(name, given, f"must be {allowed.words}")
-            return allowed.least
-        return found
 
     def json_object(self, name: str) -> dict[str, Any]:
         value = self.text(name) or "{}"

@@ -19,12 +19,14 @@ NAMES = (*TURN_METRICS, *BAD_SHARES, *GOOD_SHARES)
 """Everything an SLO may speak of (docs/metrics.md)."""
 
 READER_TOKENS_PER_S = 10.0
+LARGEST_LIMIT = 1e9
+"""Larger ones ask for nothing: in ms it is more than eleven days."""
 NEARLY_ALL = 0.9
 """A percentile SLO that speaks of this share of turns or more stands in as a limit for each turn."""
 
 _FORM = re.compile(
-    r"(?:(?P<statistic>[A-Za-z]+[\d.]*)\s+)?(?P<name>[A-Za-z_][A-Za-z_0-9]*)(?:@(?P<reader>[\d.]+))?"
-    r"\s*(?P<sign><=|>=|<|>|==|=|≤|≥)\s*(?P<limit>\d[\d._]*|\.\d+)\s*(?P<unit>\S.*)?"
+    r"(?:(?P<statistic>[A-Za-z]+[0-9.]*)\s+)?(?P<name>[A-Za-z_][A-Za-z_0-9]*)(?:@(?P<reader>[0-9.]+))?"
+    r"\s*(?P<sign><=|>=|<|>|==|=|≤|≥)\s*(?P<limit>[0-9][0-9.]*|\.[0-9]+)\s*(?P<unit>\S.*)?"
 )
 _ALL = ", ".join(NAMES)
 _HINT = 'must be like "p95 ttft_ms <= 500", "ttft_ms <= 500" or "failed_share <= 1%"'
@@ -108,7 +110,9 @@ def _read(text: str) -> Objective | str:
     try:
         limit = float(form["limit"])
     except ValueError:
-        return f"{form['limit']!r} is no number"
+        return f"{form['limit'][:20]!r} is no number"
+    if limit > LARGEST_LIMIT:
+        return f"must ask for at most {LARGEST_LIMIT:,.0f}"
     if name in (*BAD_SHARES, *GOOD_SHARES):
         return _share(form, name, at_most, limit)
     if form["unit"]:
@@ -134,10 +138,10 @@ def _of_turns(form: re.Match[str], name: str, at_most: bool, limit: float) -> Ob
     statistic, reader = (form["statistic"] or "").lower(), form["reader"]
     try:
         reader_tokens_per_s = float(reader) if reader else READER_TOKENS_PER_S
-        p = float(statistic[1:]) / 100.0 if re.fullmatch(r"p[\d.]+", statistic) else 0.0
+        p = float(statistic[1:]) / 100.0 if re.fullmatch(r"p[0-9.]+", statistic) else 0.0
     except ValueError:
         return _HINT
-    if reader_tokens_per_s <= 0.0:
+    if not 0.0 < reader_tokens_per_s <= LARGEST_LIMIT:
         return "the reader after @ must read more than 0 tokens/s"
     sign = "<=" if at_most else ">="
     words = f"{name}{f'@{reader_tokens_per_s:g}' if reader else ''} {sign} {limit:.10g}"

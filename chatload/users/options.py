@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import sys
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from chatload.plan import LOCUST_RANGES, Option
+
+LOCUST_TIMES = {"run_time": "run-time", "stop_timeout": "stop-timeout"}
+"""Locust's times by its key, whose own reading ends in a traceback where they are very long."""
 
 
 class _AnyOf(list[str]):
@@ -37,8 +41,8 @@ def register(parser: Any, options: Sequence[Option], choices: Mapping[str, tuple
     parser.set_defaults(web_host="127.0.0.1", master_bind_host="127.0.0.1")
     parser.allow_abbrev = False  # else a misspelt key of a scenario file passes for another one
     for action in parser._actions:
-        if action.dest in ("run_time", "stop_timeout"):
-            action.type = _time
+        if action.dest in LOCUST_TIMES:
+            action.type = functools.partial(_time, LOCUST_TIMES[action.dest])
     known = {name for action in parser._actions for name in action.option_strings}
     for option in options:
         if f"--{option.name}" in known:
@@ -57,12 +61,9 @@ def register(parser: Any, options: Sequence[Option], choices: Mapping[str, tuple
         )
 
 
-def _time(given: str) -> float | str:
-    """s of a time as Locust writes it. A mistake stays a text: `chatload.plan` tells all of them at once.
-
-    Locust's own reading ends in a traceback where the number is very large.
-    """
-    found = LOCUST_RANGES["run-time"].read(given) if given.strip() != "0" else 0
+def _time(name: str, given: str) -> int | str:
+    """s of a time of Locust's. A mistake stays a text: `chatload.plan` tells all mistakes at once."""
+    found = LOCUST_RANGES[name].read(given)
     return given if found is None else int(found)
 
 
