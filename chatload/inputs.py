@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -16,15 +16,62 @@ MOST_MISTAKES = 20
 """Mistakes told of one file; the others are counted."""
 LINE_BYTES = 4 * MB
 """Longest line of a file of lines."""
+LINES_BYTES = 256 * MB
+"""Longest file of lines."""
+BOM = b"\xef\xbb\xbf"
 
 
-def read_input(path: str | Path, remedy: str, most_bytes: int = 128 * MB) -> bytes:
+class Mistakes:
+    """What is wrong with one file: the first mistakes, and how many more there are."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.name = shown(path)
+        self.lines: list[str] = []
+        self._more = 0
+
+    def add(self, words: str, line: int | None = None) -> None:
+        """Note one mistake, of a line or of the whole file."""
+        if len(self.lines) < MOST_MISTAKES:
+            self.lines.append(f"{self.name}{'' if line is None else f':{line}'}: {words}")
+        else:
+            self._more += 1
+
+    def tell(self) -> None:
+        """UsageError with all of them, if there are any."""
+        if self.lines:
+            more = [f"{self.name}: and {self._more:,} more like these"] if self._more else []
+            raise UsageError([*self.lines, *more])
+
+
+def read_input(path: str | Path, remedy: str, most_bytes: int) -> bytes:
     """The whole content of a file, without a byte order mark. UsageError, with the remedy, where it cannot be had."""
     with opened_input(path, remedy, most_bytes) as file:
         content = file.read(most_bytes + 1) or b""  # None: there is nothing yet, and we do not wait
     if len(content) > most_bytes:  # it grew meanwhile, or is of a kind that tells no size
         raise UsageError([_too_big(path, most_bytes, remedy)])
-    return content.removeprefix(b"\xef\xbb\xbf")
+    return content.removeprefix(BOM)
+
+
+def read_lines(path: str | Path, remedy: str, mistakes: Mistakes) -> Iterator[tuple[int, bytes]]:
+    """The lines of a file with their numbers from 1, line ends included. One that is too long is a mistake.
+
+    A line at a time is in memory, whatever the file holds. UsageError where the file cannot be had.
+    """
+    with opened_input(path, remedy, LINES_BYTES) as file:
+        number = read = 0
+        while line := file.readline(LINE_BYTES + 1):
+            number += 1
+            length = len(line)
+            while length > LINE_BYTES and not line.endswith(b"\n") and read + length <= LINES_BYTES:
+                line = file.readline(MB) or b"\n"
+                length += len(line)
+            read += length
+            if read > LINES_BYTES:
+                raise UsageError([_too_big(path, LINES_BYTES, remedy)])
+            if length > LINE_BYTES:
+                mistakes.add(f"{length:,} bytes on one line: at most {LINE_BYTES // MB} MB", number)
+            else:
+                yield number, line.removeprefix(BOM) if number == 1 else line
 
 
 @contextmanager
@@ -55,20 +102,6 @@ def _too_big(path: str | Path, most_bytes: int, remedy: str) -> str:
     return f"{shown(path)}: larger than {most_bytes // MB:,} MB: {remedy}"
 
 
-def lines_of(content: bytes) -> Iterator[tuple[int, bytes]]:
-    """The lines of a file that are not blank, with their numbers from 1."""
-    for number, line in enumerate(content.split(b"\n"), start=1):
-        if line and not line.isspace():
-            yield number, line
-
-
-def too_long(line: bytes) -> str | None:
-    """What is wrong with a line that is too long; None for any other."""
-    if len(line) <= LINE_BYTES:
-        return None
-    return f"{len(line):,} bytes on one line: at most {LINE_BYTES // MB} MB"
-
-
 def shown(path: str | Path) -> str:
     """A file's name for a message: on one line, and not longer than it must be."""
     name = str(path)
@@ -79,10 +112,4 @@ def shown(path: str | Path) -> str:
 def quoted(value: object) -> str:
     """A value for a message, in quotes: its first 40 characters, on one line."""
     text = value if isinstance(value, str) else str(value)
-    return repr(text[:40]) if len(text) <= 40 else f"{text[:40]!r}…"
-
-
-def cut(mistakes: Sequence[str], path: str | Path) -> list[str]:
-    """The first mistakes of a file, and how many more there are."""
-    more = len(mistakes) - MOST_MISTAKES
-    return [*mistakes[:MOST_MISTAKES], *([f"{shown(path)}: and {more:,} more like these"] * (more > 0))]
+    return repr(text) if len(text) <= 40 else f"{text[:40]!r}…"

@@ -9,10 +9,10 @@ is the start of the run. Lengths: `prompt_tokens`, `input_length`, `Request toke
 from __future__ import annotations
 
 import csv
-import io
+import itertools
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +21,7 @@ from typing import Any
 import orjson
 
 from chatload.errors import UsageError
-from chatload.inputs import cut, lines_of, quoted, read_input, shown, too_long
+from chatload.inputs import Mistakes, quoted, read_lines
 
 DUE_FIELDS = {"due_s": 1e9, "timestamp": 1e6, "Timestamp": 1e9, "TIMESTAMP": 0.0}
 """Field to ns per unit; 0 for a date and time."""
@@ -52,66 +52,80 @@ class _Wrong(Exception):
 
 def read_trace(path: str | Path) -> tuple[TraceRow, ...]:
     """The rows of a trace file in the order they are due. Raises UsageError naming every bad line."""
-    content, name = read_input(path, "give a trace file (JSONL or CSV)"), shown(path)
+    mistakes = Mistakes(path)
     rows: list[tuple[int, int, TraceRow]] = []
-    mistakes: list[str] = []
     fields: set[str] = set()
-    for number, row in _objects(content, name):
+    for number, row in _objects(path, mistakes):
         try:
             found = _row(row, fields)
             rows.append((found.due_ns, number, found))
         except _Wrong as wrong:
-            mistakes.append(f"{name}:{number}: {wrong}")
+            mistakes.add(str(wrong), number)
+        if len(rows) > MOST_ROWS:
+            mistakes.add(f"more than {MOST_ROWS:,} rows: cut it there", number)
+            break
     if len(fields) > 1:
-        mistakes.insert(
-            0, f"{name}: some rows have {' and some '.join(sorted(fields))}: use one of them throughout"
-        )
-    if not rows and not mistakes:
-        mistakes.append(f'{name}: holds no row: write one a line, such as {{"due_s": 0.5}}')
-    if len(rows) > MOST_ROWS:
-        mistakes.append(f"{name}:{rows[MOST_ROWS][1]}: more than {MOST_ROWS:,} rows: cut it there")
+        names = " and some ".join(sorted(fields))
+        mistakes.lines.insert(0, f"{mistakes.name}: some rows have {names}: use one of them throughout")
+    if not fields and len(mistakes.lines) != 1:  # nothing of it is a trace: one line says so
+        where = 1 if mistakes.lines else None
+        mistakes = Mistakes(path)
+        mistakes.add('holds no row: write one a line, such as {"due_s": 0.5}', where)
+    mistakes.tell()
     rows.sort(key=lambda row: row[:2])
-    first_ns = 0 if "due_s" in fields or not rows else rows[0][0]
-    if rows and rows[-1][0] - first_ns > LONGEST_S * 10**9 and not mistakes:
-        longest = f"at most {LONGEST_S // 86_400} days"
-        mistakes.append(
-            f"{name}:{rows[-1][1]}: due {(rows[-1][0] - first_ns) / 1e9:.4g} s after the start: {longest}"
-        )
-    if mistakes:
-        raise UsageError(cut(mistakes, path))
+    first_ns = 0 if "due_s" in fields else rows[0][0]
+    last_ns, number, _ = rows[-1]
+    if last_ns - first_ns > LONGEST_S * 10**9:
+        at_most = f"at most {LONGEST_S // 86_400} days"
+        mistakes.add(f"due {(last_ns - first_ns) / 1e9:.4g} s after the start: {at_most}", number)
+    mistakes.tell()
     if not first_ns:
         return tuple(row for _, _, row in rows)
     return tuple(TraceRow(due_ns - first_ns, row.prompt_tokens, row.output_tokens) for due_ns, _, row in rows)
 
 
-def _objects(content: bytes, name: str) -> Iterator[tuple[int, Any]]:
-    """Line number and content of every row: a mapping, or the mistake where the line cannot be read."""
-    if content.lstrip().startswith(b"{"):
-        for number, line in lines_of(content):
-            long = too_long(line)
-            try:
-                yield number, _Wrong(long) if long else orjson.loads(line)
-            except orjson.JSONDecodeError:
-                yield number, None
+def _objects(path: str | Path, mistakes: Mistakes) -> Iterator[tuple[int, Any]]:
+    """Line number and content of every row: a mapping, or None where the line cannot be read."""
+    lines = read_lines(path, "give a trace file (JSONL or CSV)", mistakes)
+    lines = itertools.dropwhile(lambda line: not line[1].strip(), lines)
+    first = next(lines, None)
+    if first is None:
         return
-    try:
-        text = content.decode()
-    except UnicodeDecodeError as error:
-        number = content.count(b"\n", 0, error.start) + 1
-        raise UsageError(
-            [f"{name}:{number}: byte {error.start} is not UTF-8: save the trace as UTF-8"]
-        ) from None
-    reader = csv.DictReader(io.StringIO(text, newline=""))
+    lines = itertools.chain([first], lines)
+    if first[1].lstrip().startswith(b"{"):
+        for number, line in lines:
+            if not line.isspace():
+                yield number, _json(line)
+        return
+    reader = csv.DictReader(_decoded(lines, mistakes.name))
+    above = first[0] - 1
     try:
         for row in reader:
-            yield reader.line_num, row
+            yield above + reader.line_num, row
     except csv.Error as error:
-        yield reader.line_num, _Wrong(f"not CSV ({error}): is a quote open?")
+        mistakes.add(f"not CSV ({error}): is a quote open?", above + reader.line_num)
+
+
+def _json(line: bytes) -> Any:
+    try:
+        return orjson.loads(line)
+    except orjson.JSONDecodeError:
+        return None
+
+
+def _decoded(lines: Iterable[tuple[int, bytes]], name: str) -> Iterator[str]:
+    """Lines of CSV as text."""
+    before = 0
+    for number, line in lines:
+        try:
+            yield line.decode()
+        except UnicodeDecodeError as error:
+            at = before + error.start
+            raise UsageError([f"{name}:{number}: byte {at} is not UTF-8: save the trace as UTF-8"]) from None
+        before += len(line)
 
 
 def _row(content: Any, fields: set[str]) -> TraceRow:
-    if isinstance(content, _Wrong):
-        raise content
     if not isinstance(content, Mapping):
         raise _Wrong('not a JSON object: write rows such as {"due_s": 0.5}')
     given = [name for name in DUE_FIELDS if content.get(name) not in (None, "")]

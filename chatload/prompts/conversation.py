@@ -10,8 +10,7 @@ from typing import Any
 
 import orjson
 
-from chatload.errors import UsageError
-from chatload.inputs import LINE_BYTES, cut, lines_of, quoted, read_input, shown, too_long
+from chatload.inputs import Mistakes, quoted, read_lines
 from chatload.prompts.opening import opening_of
 from chatload.turn import Message
 
@@ -96,23 +95,26 @@ def load_conversations(path: str | Path) -> list[list[str]]:
 
     Raises UsageError naming file and line of every mistake.
     """
-    content = read_input(path, "give a file of conversations (JSONL)")
-    name = shown(path)
+    mistakes = Mistakes(path)
     scripts: list[list[str]] = []
-    mistakes: list[str] = []
     first_seen: dict[str, int] = {}
-    for number, row in lines_of(content):
+    rows = first = 0
+    for number, row in read_lines(path, "give a file of conversations (JSONL)", mistakes):
+        if row.isspace():
+            continue
+        rows, first = rows + 1, first or number
         read = _object(row)
-        wrong = too_long(row) or _mistake(read, first_seen, number)
+        wrong = _mistake(read, first_seen, number)
         if wrong:
-            mistakes.append(f"{name}:{number}: {wrong}")
+            mistakes.add(wrong, number)
         elif read is not None:
             scripts.append(list(read["turns"]))
-    if not scripts and not first_seen and len(mistakes) != 1:
-        where = f"{name}:1" if mistakes else name
-        mistakes = [f"{where}: holds no conversation: write one a line in UTF-8, {_EXAMPLE}"]
-    if mistakes:
-        raise UsageError(cut(mistakes, path))
+    if not first_seen and (
+        rows > 1 or not mistakes.lines
+    ):  # nothing of it is a conversation: one line says so
+        mistakes = Mistakes(path)
+        mistakes.add(f"holds no conversation: write one a line in UTF-8, {_EXAMPLE}", first or None)
+    mistakes.tell()
     return scripts
 
 
@@ -120,8 +122,6 @@ _EXAMPLE = '{"id": "tea", "turns": ["How long should green tea steep?", "And bla
 
 
 def _object(row: bytes) -> dict[str, Any] | None:
-    if len(row) > LINE_BYTES:
-        return None
     try:
         content = orjson.loads(row)
     except orjson.JSONDecodeError:

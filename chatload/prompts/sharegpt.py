@@ -27,8 +27,8 @@ MOST_TOKENS = 2048
 PERSONS = ("human", "user")
 
 MOST_BYTES = 2048 * MB
-PIECE_BYTES = 8 * MB
-ITEM_CHARACTERS = 4 * PIECE_BYTES
+PIECE_BYTES = 2 * MB
+ITEM_CHARACTERS = 8 * MB
 """A conversation longer than this is a damaged file: it is read no further."""
 BETWEEN_ITEMS = " \t\r\n,"
 _DECODER = json.JSONDecoder(strict=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Callable
 from pathlib import Path
 
@@ -118,12 +119,53 @@ ROWS = (
     Row("run time is no time", 2, r"run.time|10 parsecs", options("-t", "10 parsecs")),
 )  # fmt: skip
 
+ENDLESS = ("--max-tokens", "9" * 23, "--seed", "9" * 30, "--think-time", "1e300", "--gap-timeout", "1e400")
+FEW_FILES = ((resource.RLIMIT_NOFILE, 1024),)
+SWEEP = ("-f", "locustfiles/batch_sweep.py", "--headless", "--only-summary", "--server", "openai")
+LIMITS = (
+    Row("users 10^21", 2, r"--users '10{21}'", options("-u", "1" + "0" * 21)),
+    Row("numbers without end", 2, r"--max-tokens '9{23}'", options(*ENDLESS),
+        has=r"--think-time '1e300'[\s\S]*--gap-timeout '1e400'[\s\S]*--seed '9{30}'"),
+    Row("digits that are not ASCII", 2, r"--turns '１２'", options("--turns", "１２")),
+    Row("run time without end", 2, r"--run-time '9{20}h'", options("-t", "9" * 20 + "h")),
+    Row("a ramp of years", 2, r"--spawn-rate '0.0001': 1,000 users", options("-u", "1000", "-r", "0.0001")),
+    Row("requests 1e9", 2, r"--requests '1e9'", options("--requests", "1e9", base=ARRIVALS)),
+    Row("more requests at once than open files", 2, r"--requests 2000: 2,000 .* need 2,064 open files.*ulimit",
+        lambda p: p.locust("--requests", "2000", "--interval", "0", base=ARRIVALS, limits=FEW_FILES)),
+    Row("a level beyond the open files", 2, r"--levels 100000: 100,000 .* need 100,064 open files.*ulimit",
+        lambda p: p.locust("--levels", "1,100000", base=SWEEP, limits=FEW_FILES)),
+    Row("a capacity beyond the open files", 2, r"--most 1000: 1,000 .* need 1,064 open files.*ulimit",
+        lambda p: p.locust("--slo", "p95 ttft_ms <= 5", "--most", "1000", base=CAPACITY, limits=FEW_FILES)),
+    Row("a search that measures nothing", 2, r"--precision '0'",
+        options("--slo", "p95 ttft_ms <= 5", "--precision", "0", "--windows", "0", "--measure", "0", base=CAPACITY),
+        has=r"--windows '0'[\s\S]*--measure '0'"),
+)  # fmt: skip
+
 HISTORY = ("--history", "on")
+SHORT = '[{"conversations": [{"from": "human", "value": "a"}, {"from": "gpt", "value": "b"}]}]'
+LONG_LINE = b'{"id": "a", "turns": ["x"]}\n{"id": "b", "turns": ["' + b"x" * 100_000_000 + b'"]}\n'
 PROMPTS = (
     Row("prompts: a folder", 2, r"--prompts", lambda p: p.locust("--prompts", str(p.folder), *HISTORY)),
     Row("prompts: missing", 2, r"--prompts", lambda p: p.locust("--prompts", "none.jsonl", *HISTORY)),
     Row("prompts: endless", 2, r"--prompts", options("--prompts", "/dev/zero", *HISTORY)),
     Row("prompts: a pipe nobody writes to", 2, r"--prompts", fifo("--prompts", (*CHAT, *SMALL, *HISTORY))),
+    Row("prompts: empty", 2, r"--prompts \S+: holds no conv", file_of("--prompts", "", *HISTORY)),
+    Row("prompts: binary", 2, r"--prompts \S+:1: holds no", file_of("--prompts", bytes(range(256)) * 40, *HISTORY)),
+    Row("prompts: a list of numbers", 2, r"--prompts \S+:1: not a JSON object",
+        file_of("--prompts", "[1, 2]", *HISTORY)),
+    Row("prompts: one bad line", 2, r'--prompts \S+:2: "turns" must be a list',
+        file_of("--prompts", '{"id": "a", "turns": ["x"]}\n{"id": "b", "turns": null}\n', *HISTORY)),
+    Row("prompts: a line of 100 MB", 2, r"--prompts \S+:2: 100,.* on one line",
+        file_of("--prompts", LONG_LINE, *HISTORY)),
     Row("trace: a pipe nobody writes to", 2, r"--trace", fifo("--trace", ARRIVALS)),
+    Row("trace: empty", 2, r"--trace \S+: holds no row", file_of("--trace", "", base=ARRIVALS)),
+    Row("trace: due before the start", 2, r"--trace \S+:2: due_s -1: must be 0 or more",
+        file_of("--trace", '{"due_s": 1}\n{"due_s": -1}\n', base=ARRIVALS)),
+    Row("trace: due in a hundred years", 2, r"--trace \S+:2: due 3e\+09 s after the start",
+        file_of("--trace", '{"due_s": 1}\n{"due_s": 3e9}\n', base=ARRIVALS)),
     Row("sharegpt: endless", 2, r"--sharegpt", options("--sharegpt", "/dev/zero", base=ARRIVALS)),
+    Row("sharegpt: not JSON", 2, r"--sharegpt \S+:1: no conversation",
+        file_of("--sharegpt", "no json", base=ARRIVALS)),
+    Row("sharegpt: too short", 2, r"--sharegpt \S+: .*0 pass vLLM's", file_of("--sharegpt", SHORT, base=ARRIVALS)),
+    Row("certificate: a list", 2, r"--certificate \S+:1: not a cert", file_of("--certificate", "[1, [2]]")),
 )  # fmt: skip

@@ -20,8 +20,8 @@ pytestmark = pytest.mark.e2e
 TABLE: dict[str, Row] = {
     row.name: row
     for row in (
-        *rows_options.ROWS, *rows_options.PROMPTS, *rows_servers.ROWS, *rows_machine.ROWS, *rows_workers.ROWS,
-        *rows_commands.ROWS,
+        *rows_options.ROWS, *rows_options.LIMITS, *rows_options.PROMPTS, *rows_servers.ROWS, *rows_machine.ROWS,
+        *rows_workers.ROWS, *rows_commands.ROWS,
     )
 }  # fmt: skip
 MOST_MIB = 150.0
