@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass, field
 
-from simulator.faults import Fault, parse_fault
+from simulator.engine.metronome import MetronomeSchedule
+from simulator.faults.injector import Fault, parse_fault
+from simulator.servers.registry import registered_servers
 
 KNOBS = (
     "max_num_seqs", "max_num_batched_tokens", "swap_space", "gpu_memory_utilization", "num_gpu_blocks_override",
@@ -13,6 +15,8 @@ KNOBS = (
     "waiting_served_ratio", "max_waiting_tokens",
 )  # fmt: skip
 METRONOME = "metronome"
+# --wire -> the server whose streams the metronome sends.
+METRONOME_WIRES = {"openai": "vllm-0.33", "tgi": "tgi-3.3", "vllm-generate": "vllm-generate"}
 
 
 class OptionsError(Exception):
@@ -21,21 +25,6 @@ class OptionsError(Exception):
     def __init__(self, lines: list[str]) -> None:
         super().__init__("\n".join(lines))
         self.lines = lines
-
-
-@dataclass(frozen=True, slots=True)
-class Beat:
-    """The metronome's schedule: first token after `ttft_ms` and up to `ttft_spread_ms`, then one event each
-    1/tokens_per_s."""
-
-    ttft_ms: float = 100.0
-    ttft_spread_ms: float = 0.0
-    tokens_per_s: float = 40.0
-    jitter_ms: float = 0.0
-    role_lead_ms: float = 0.0
-    burst: bool = False
-    event_bytes: int = 0
-    wire: str = "openai"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +45,15 @@ class Options:
     faults: tuple[Fault, ...]
     unicode_share: float = 0.0
     comment_s: float | None = None
-    beat: Beat = field(default_factory=Beat)
+    metronome: MetronomeSchedule = field(default_factory=MetronomeSchedule)
 
 
 def parse_options(arguments: list[str]) -> Options:
     """The options, or OptionsError with one line per mistake."""
-    from simulator.wires import wires
-
     given = _parser().parse_args(arguments)
     problems: list[str] = []
     names = tuple(name.strip() for name in given.speak.split(",") if name.strip())
-    known = [*wires(), METRONOME]
+    known = [*registered_servers(), METRONOME]
     problems += [
         f"--speak {name}: no such server; there are {', '.join(sorted(known))}"
         for name in names
@@ -103,7 +90,7 @@ def parse_options(arguments: list[str]) -> Options:
         faults=faults,
         unicode_share=given.unicode,
         comment_s=given.sse_keep_alive_interval,
-        beat=Beat(
+        metronome=MetronomeSchedule(
             given.ttft_ms,
             given.ttft_spread_ms,
             given.tokens_per_s,
@@ -176,21 +163,21 @@ def _parser() -> argparse.ArgumentParser:
     )
     for name in KNOBS:
         add("--" + name.replace("_", "-"), help="the server's own knob")
-    beat = parser.add_argument_group("metronome")
-    beat.add_argument("--ttft-ms", type=float, default=100.0)
-    beat.add_argument(
+    metronome = parser.add_argument_group("metronome")
+    metronome.add_argument("--ttft-ms", type=float, default=100.0)
+    metronome.add_argument(
         "--ttft-spread-ms", type=float, default=0.0, help="each reply begins later by up to this, uniformly"
     )
-    beat.add_argument("--tokens-per-s", type=float, default=40.0)
-    beat.add_argument(
+    metronome.add_argument("--tokens-per-s", type=float, default=40.0)
+    metronome.add_argument(
         "--jitter-ms", type=float, default=0.0, help="each event is late by up to this, uniformly"
     )
-    beat.add_argument(
+    metronome.add_argument(
         "--role-lead-ms", type=float, default=0.0, help="the role event comes this long before the token"
     )
-    beat.add_argument("--burst", action="store_true", help="all users' tokens fall on the same instants")
-    beat.add_argument(
+    metronome.add_argument("--burst", action="store_true", help="all users' tokens fall on the same instants")
+    metronome.add_argument(
         "--event-bytes", type=int, default=0, help="pad the text of each event to this many bytes"
     )
-    beat.add_argument("--wire", default="openai", choices=("openai", "tgi", "vllm-generate"))
+    metronome.add_argument("--wire", default="openai", choices=tuple(METRONOME_WIRES))
     return parser

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
-from simulator.fit_article import INTERVALS, serve
+from lab.calibration.article import INTERVALS, serve
 from study.lanes import CHATS, QUICK, Size, Station, lanes
 from study.load import last_words, run_load
 from study.measured import (

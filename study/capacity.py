@@ -19,11 +19,11 @@ from chatload.plan import CapacityLoad
 from chatload.report.judge import judge_level
 from chatload.slo import Objective, read_objectives
 from chatload.turn import Turn
-from simulator.cost import Cost
-from simulator.frontend import FrontendCost
-from simulator.replay import Target, private_prefix
-from simulator.server import draw_length
-from simulator.virtual import Demand, Playback, Served
+from lab.calibration.replay import Target, private_prefix
+from lab.calibration.virtual_time import Demand, Playback, Served
+from simulator.engine.frontend import FrontendCost
+from simulator.engine.step_cost import Cost
+from simulator.replies.job import draw_length
 
 S = 1e9
 LINE_TOKENS = 20

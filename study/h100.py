@@ -13,10 +13,10 @@ from pathlib import Path
 
 from chatload.record.journal import Run, read_run
 from chatload.report.aggregate import summarise
-from simulator.figure import Figure, table
-from simulator.lengths import Length
-from simulator.replay import Seen, read_rows
-from simulator.virtual import summarise as summarise_served
+from lab.calibration.calibration_row import CalibrationRow, table
+from lab.calibration.lengths import Length
+from lab.calibration.replay import Seen, read_rows
+from lab.calibration.virtual_time import summarise as summarise_served
 from study.load import Load, run_load
 from study.server import ROOT, read_truth, simulated
 from study.trace import write_trace
@@ -48,13 +48,15 @@ def main(argv: Sequence[str]) -> int:
     return 0 if all(one.holds for one in found) else 1
 
 
-def figures(seen: Sequence[Seen], run: Run, load: str) -> list[Figure]:
+def figures(seen: Sequence[Seen], run: Run, load: str) -> list[CalibrationRow]:
     """Throughput, mean felt speed and TTFT of the recorded requests and of ours."""
     there, here = summarise_served([row.served() for row in seen]), summarise(run)
     return [
-        Figure(load, "requests/s", there.requests_per_s, here["requests_per_s"], 0.08),
-        Figure(load, "average tokens/s", there.average_speed, here["felt_tokens_per_s"]["mean"], 0.08),
-        Figure(load, "TTFT p50 ms", there.ttft_p50_s * 1e3, here["ttft_ms"]["p50"], 0.2),
+        CalibrationRow(load, "requests/s", there.requests_per_s, here["requests_per_s"], 0.08),
+        CalibrationRow(
+            load, "average tokens/s", there.average_speed, here["felt_tokens_per_s"]["mean"], 0.08
+        ),
+        CalibrationRow(load, "TTFT p50 ms", there.ttft_p50_s * 1e3, here["ttft_ms"]["p50"], 0.2),
     ]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from simulator.fit_article import (
+from lab.calibration.article import (
     ARTICLE_SEED,
     FITTED_INTERVALS,
     HARDWARE,
@@ -14,7 +14,7 @@ from simulator.fit_article import (
     SERVERS,
     THROUGHPUT_REQUESTS,
 )
-from simulator.lengths import Length, draw_lengths
+from lab.calibration.lengths import Length, draw_lengths
 from study.load import Load
 from study.trace import write_trace
 

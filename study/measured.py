@@ -11,7 +11,7 @@ from chatload.meter.timing import first_byte_ms, ttft_ms
 from chatload.quantiles import percentile
 from chatload.record.journal import Run, read_run
 from chatload.report.aggregate import summarise
-from simulator.fit_article import AT_ONCE, BATCHES, INTERVALS
+from lab.calibration.article import AT_ONCE, BATCHES, INTERVALS
 from study.lanes import TGI, TITLES, VLLM, Size
 from study.server import TruthLog, read_truth
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from chatload.record.manifest import conditions
-from simulator.fit_article import ARTICLE_SEED
+from lab.calibration.article import ARTICLE_SEED
 from study.lanes import CHAT_ANSWER, CHAT_SEATS, CHATS
 from study.measured import Results, at_once_lines, batch_lines, chat_figures, checks, interval_lines
 from study.tables import CHAT_HEAD, LINE_HEAD, chat_rows, line_rows, page_table

@@ -7,9 +7,9 @@ from functools import partial
 from pathlib import Path
 
 from chatload.record.journal import Run
+from lab.calibration.article import BATCHES, INTERVALS
 from plots import first_byte, gaps, intervals, throughput_levels, timeline, ttft_cdf
 from plots.picture import write_picture
-from simulator.fit_article import BATCHES, INTERVALS
 from study.knobs import Knob
 from study.lanes import CHATS, TITLES
 from study.measured import FOLDERS, Results

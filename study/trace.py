@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from chatload.prompts.lengths import composed_prompt
-from simulator.lengths import Length
-from simulator.words import count_tokens
+from lab.calibration.lengths import Length
+from simulator.text.tokens import count_tokens
 
 
 def write_trace(path: Path, lengths: Sequence[Length], due_s: Sequence[float], seed: int, ahead: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from simulator.blocks import BlockCount, CachedBlocks, blocks_for
+from simulator.schedulers.kv_blocks import BlockCount, CachedBlocks, blocks_for
 
 
 @pytest.mark.parametrize(("tokens", "blocks"), [(0, 0), (1, 1), (15, 1), (16, 1), (17, 2), (32, 2)])

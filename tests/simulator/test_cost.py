@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from simulator.cost import Cost
-from simulator.frontend import Frontend, FrontendCost
-from simulator.publish import PublishModel
-from simulator.scheduler import Plan
-from simulator.sequence import Sequence
+from simulator.engine.frontend import Frontend, FrontendCost
+from simulator.engine.step_cost import Cost
+from simulator.engine.step_visibility import StepVisibility
+from simulator.schedulers.interface import Plan
+from simulator.schedulers.sequence import Sequence
 
 
 def plan(decodes: int = 0, context: int = 0, prompt: int = 0, cached: int = 0) -> Plan:
@@ -86,7 +86,7 @@ def test_a_first_token_is_read_after_the_events_before_it() -> None:
     [(1, 1.0, 1.0), (4, 1.0, 1.0), (24, 2.0, 2.25), (100, 2.6, 2.8), (900, 2.6, 2.8)],
 )
 def test_0_1_2_writes_two_or_three_tokens_per_event_under_load(streams: int, low: float, high: float) -> None:
-    model = PublishModel(blocking=True, seed=1)
+    model = StepVisibility(blocking=True, seed=1)
     drawn = [model.period_steps(streams) for _ in range(4000)]
     assert set(drawn) <= {1, 2, 3}
     assert low <= sum(drawn) / 4000 <= high
@@ -94,7 +94,7 @@ def test_0_1_2_writes_two_or_three_tokens_per_event_under_load(streams: int, low
 
 
 def test_0_1_2_lets_a_new_request_wait_some_steps() -> None:
-    model = PublishModel(blocking=True, seed=1)
+    model = StepVisibility(blocking=True, seed=1)
     assert {model.entry_delay_steps(4) for _ in range(200)} == {1, 2}
     assert {model.entry_delay_steps(100) for _ in range(400)} == {5, 6, 7, 8}
     assert {model.write_delay_steps(2) for _ in range(50)} == {0}
@@ -102,11 +102,11 @@ def test_0_1_2_lets_a_new_request_wait_some_steps() -> None:
 
 
 def test_other_servers_publish_every_step_at_once() -> None:
-    model = PublishModel(blocking=False, seed=1)
+    model = StepVisibility(blocking=False, seed=1)
     assert [model.period_steps(500), model.entry_delay_steps(500), model.write_delay_steps(500)] == [1, 0, 0]
     assert model.mean_period_steps(500) == 1.0
 
 
 def test_publishing_is_the_same_for_the_same_seed() -> None:
-    one, two = (PublishModel(blocking=True, seed=5) for _ in range(2))
+    one, two = (StepVisibility(blocking=True, seed=5) for _ in range(2))
     assert [one.period_steps(50) for _ in range(50)] == [two.period_steps(50) for _ in range(50)]

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator.cost import Cost
-from simulator.engine import Engine, Sequence, Step, build_engine
-from simulator.profiles import SCHEDULERS, load_profile, profile_names, publish_model
+from simulator.engine.engine import Engine, Sequence, Step, build_engine
+from simulator.engine.profiles import load_profile, profile_names, step_visibility
+from simulator.engine.step_cost import Cost
+from simulator.schedulers.registry import scheduler_kinds
 
 SMALL: dict[str, dict[str, object]] = {
     "vllm-0.1.2": {"num_gpu_blocks_override": 12, "max_num_seqs": 5, "max_num_batched_tokens": 160},
@@ -58,7 +59,7 @@ def check(engine: Engine, step: Step) -> None:
     assert step.duration_s > 0 or not step.tokens
 
 
-@pytest.mark.parametrize("scheduler", SCHEDULERS)
+@pytest.mark.parametrize("scheduler", scheduler_kinds())
 @settings(max_examples=60, deadline=None)
 @given(asked=ASKED)
 def test_no_token_is_lost_or_doubled_and_kv_stays_within_its_limit(
@@ -109,7 +110,7 @@ def test_no_token_is_lost_or_doubled_and_kv_stays_within_its_limit(
     assert gauges.generation_tokens_total == sum(counted.values())
 
 
-@pytest.mark.parametrize("scheduler", SCHEDULERS)
+@pytest.mark.parametrize("scheduler", scheduler_kinds())
 @settings(max_examples=40, deadline=None)
 @given(prompts=st.lists(st.integers(1, 90), min_size=2, max_size=12))
 def test_first_tokens_come_in_the_order_of_arrival(scheduler: str, prompts: list[int]) -> None:
@@ -260,7 +261,7 @@ def test_every_profile_builds_and_only_0_1_blocks_its_loop() -> None:
         engine = build_engine(name, {})
         engine.submit(Sequence(1, 8, 3, 3))
         assert sum(1 for _ in iter(engine.step, None)) == 3
-        assert publish_model(name, 0).blocking == ("vllm-0.1" in name)
+        assert step_visibility(name, 0).blocking == ("vllm-0.1" in name)
 
 
 def test_v1_graphs_follow_max_num_seqs() -> None:

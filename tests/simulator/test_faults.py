@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import pytest
 
-from simulator.faults import FaultDice, parse_fault
+from simulator.faults.injector import FaultInjector, parse_fault
 from tests.simulator.client import Simulator, ask, chat, chunks, connect, read_reply, request_bytes
 
 Start = Callable[..., Simulator]
@@ -196,7 +196,7 @@ def test_a_struck_request_frees_its_seat(simulate: Start) -> None:
 def test_rates_hold_and_the_seed_decides() -> None:
     faults = (parse_fault("reset:0.2"), parse_fault("stall:0.1:1"))
     drawn = [[fault.kind if fault else None for fault in (dice.draw() for _ in range(2000))]
-             for dice in (FaultDice(faults, 3), FaultDice(faults, 3))]  # fmt: skip
+             for dice in (FaultInjector(faults, 3), FaultInjector(faults, 3))]  # fmt: skip
     assert drawn[0] == drawn[1]
     assert 300 < drawn[0].count("reset") < 500
     assert 100 < drawn[0].count("stall") < 250

@@ -7,19 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from simulator import fit, fit_article, fit_h100
-from simulator.figure import Figure, table
-from simulator.minimise import nelder_mead
-from simulator.replay import Target, read_rows, replay_conversations, replay_open
+from lab.calibration import __main__ as calibration
+from lab.calibration import article, h100
+from lab.calibration.calibration_row import CalibrationRow, table
+from lab.calibration.nelder_mead import nelder_mead
+from lab.calibration.replay import Target, read_rows, replay_conversations, replay_open
 
 H100 = Path(__file__).parents[1] / "cases" / "h100"
 
 
-@pytest.mark.parametrize("server", fit_article.SERVERS)
+@pytest.mark.parametrize("server", article.SERVERS)
 def test_the_articles_fitted_rows_hold(server: str) -> None:
     """Throughput and average speed within 8 %, lowest within 35 %, batches within 5 %; all in under 10 s."""
     began = time.perf_counter()
-    found = fit_article.figures(server, (fit_article.ARTICLE_SEED,))
+    found = article.figures(server, (article.ARTICLE_SEED,))
     assert time.perf_counter() - began < 10
     assert [one for one in found if one.fitted and not one.holds] == []
     assert {one.allowed for one in found if one.name == "lowest tokens/s"} == {0.35}
@@ -27,7 +28,7 @@ def test_the_articles_fitted_rows_hold(server: str) -> None:
 
 
 def test_the_unseen_rows_are_there_and_not_fitted() -> None:
-    found = fit_article.figures("vllm-0.1.2", (fit_article.ARTICLE_SEED,))
+    found = article.figures("vllm-0.1.2", (article.ARTICLE_SEED,))
     unseen = [one for one in found if not one.fitted]
     assert {one.load for one in unseen} == {
         "vllm-0.1.2 every 0.05 s",
@@ -38,17 +39,17 @@ def test_the_unseen_rows_are_there_and_not_fitted() -> None:
 
 
 @pytest.fixture(scope="module")
-def measured() -> list[Figure]:
-    return fit_h100.figures(fit_h100.load_rows(H100), Target(fit_h100.PROFILE, {}))
+def measured() -> list[CalibrationRow]:
+    return h100.figures(h100.load_rows(H100), Target(h100.PROFILE, {}))
 
 
-def test_the_h100s_sweep_is_within_five_percent(measured: list[Figure]) -> None:
+def test_the_h100s_sweep_is_within_five_percent(measured: list[CalibrationRow]) -> None:
     sweep = [one for one in measured if one.load.startswith("sweep")]
     assert [one.load for one in sweep] == [f"sweep {2**i}" for i in range(8)]
     assert [one for one in sweep if abs(one.error) > 0.05] == []
 
 
-def test_the_h100s_intervals_hold(measured: list[Figure]) -> None:
+def test_the_h100s_intervals_hold(measured: list[CalibrationRow]) -> None:
     """Throughput and average speed within 8 %, TTFT p50 within 20 % or 5 ms."""
     rows = [one for one in measured if one.load.startswith("interval")]
     assert len(rows) == 9
@@ -59,12 +60,14 @@ def test_the_h100s_intervals_hold(measured: list[Figure]) -> None:
             assert abs(one.error) <= 0.08
 
 
-def test_the_h100s_twenty_seats_hold(measured: list[Figure]) -> None:
+def test_the_h100s_twenty_seats_hold(measured: list[CalibrationRow]) -> None:
     (ttft,) = [one for one in measured if one.load == "chat-256-seqs20" and one.name.startswith("TTFT")]
     assert abs(ttft.error) <= 0.10
 
 
-def test_the_h100s_growing_histories_run_out_of_cache_in_the_seventh_turn(measured: list[Figure]) -> None:
+def test_the_h100s_growing_histories_run_out_of_cache_in_the_seventh_turn(
+    measured: list[CalibrationRow],
+) -> None:
     """Not asked for, but a proof of the rules: decode 28 ms in turns 7 and 8, 17 in 9, as measured."""
     gaps = [one for one in measured if one.name.endswith("ms/token")]
     assert len(gaps) == 10
@@ -74,17 +77,17 @@ def test_the_h100s_growing_histories_run_out_of_cache_in_the_seventh_turn(measur
 def test_a_cache_cut_to_700_blocks_preempts_and_stalls_users_for_seconds() -> None:
     """No row of it is known here; the rules must show it: all is served, but some wait in mid-answer."""
     rows = read_rows(H100 / "interval-0.csv")
-    served = replay_open(Target(fit_h100.PROFILE, {"num_gpu_blocks_override": 700}), rows)
+    served = replay_open(Target(h100.PROFILE, {"num_gpu_blocks_override": 700}), rows)
     assert len(served) == 100
     assert max(one.stall_s for one in served) > 2
     assert sum(one.stall_s > 1 for one in served) >= 5
-    plain = replay_open(Target(fit_h100.PROFILE, {}), rows)
+    plain = replay_open(Target(h100.PROFILE, {}), rows)
     assert max(one.stall_s for one in plain) < 0.3
 
 
 def test_a_replay_sends_what_was_recorded() -> None:
     rows = [row for row in read_rows(H100 / "chat-history-10x128.csv") if int(row.group) < 3]
-    served = replay_conversations(Target(fit_h100.PROFILE, {}), rows, history=True)
+    served = replay_conversations(Target(h100.PROFILE, {}), rows, history=True)
     assert sorted(one.tokens for one in served) == sorted(row.tokens for row in rows)
     assert {one.key // 1000 for one in served} == {0, 1, 2}
 
@@ -96,14 +99,17 @@ def test_nelder_mead_finds_a_valley() -> None:
 
 def test_a_table_marks_misses_and_unseen() -> None:
     lines = list(
-        table([Figure("a", "b", 100.0, 110.0, 0.05, fitted=False), Figure("c", "d", 2, 2, 0.1)], "said")
+        table(
+            [CalibrationRow("a", "b", 100.0, 110.0, 0.05, fitted=False), CalibrationRow("c", "d", 2, 2, 0.1)],
+            "said",
+        )
     )
     assert lines[1].split() == ["a", "b", "100.00", "110.00", "+10.0%", "5%", "unseen", "miss"]
     assert lines[2].split()[-1] == "10%"
 
 
 def test_the_command_prints_both_tables(capsys: pytest.CaptureFixture[str]) -> None:
-    assert fit.main(["--no-search"]) == 0
+    assert calibration.main(["--no-search"]) == 0
     printed = capsys.readouterr().out
     assert "vllm-0.1.2 every 0.25 s" in printed
     assert "tgi-0.9.3 every 0.05 s" in printed

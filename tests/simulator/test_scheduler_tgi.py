@@ -6,9 +6,9 @@ from collections.abc import Sequence as Row
 
 import pytest
 
-from simulator.scheduler import Plan
-from simulator.scheduler_tgi import TgiLimits, TgiScheduler, reserved_tokens
-from simulator.sequence import Sequence
+from simulator.schedulers.interface import Plan
+from simulator.schedulers.sequence import Sequence
+from simulator.schedulers.tgi_0_9 import TgiLimits, TgiScheduler, reserved_tokens
 
 
 def ask(number: int, prompt: int = 10, answer: int = 100) -> Sequence:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence as Row
 
-from simulator.scheduler import Plan
-from simulator.scheduler_tgi_3 import Tgi3Limits, Tgi3Scheduler
-from simulator.sequence import Sequence
+from simulator.schedulers.interface import Plan
+from simulator.schedulers.sequence import Sequence
+from simulator.schedulers.tgi_3 import Tgi3Limits, Tgi3Scheduler
 
 
 def ask(number: int, prompt: int = 10, answer: int = 100, prefix: tuple[int, ...] = ()) -> Sequence:

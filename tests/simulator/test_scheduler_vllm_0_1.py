@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence as Row
 
-from simulator.scheduler import Plan, Scheduler
-from simulator.scheduler_vllm_0_1 import V0Limits, Vllm012Scheduler, Vllm013Scheduler
-from simulator.sequence import Sequence
+from simulator.schedulers.interface import Plan, Scheduler
+from simulator.schedulers.sequence import Sequence
+from simulator.schedulers.vllm_0_1 import V0Limits, Vllm012Scheduler, Vllm013Scheduler
 
 
 def ask(number: int, prompt: int, answer: int = 1000) -> Sequence:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence as Row
 
-from simulator.scheduler import Plan, Scheduler
-from simulator.scheduler_vllm_v1 import V1Limits, VllmV1Scheduler
-from simulator.sequence import Sequence
+from simulator.schedulers.interface import Plan, Scheduler
+from simulator.schedulers.sequence import Sequence
+from simulator.schedulers.vllm_v1 import V1Limits, VllmV1Scheduler
 
 
 def ask(number: int, prompt: int, prefix: tuple[int, ...] = ()) -> Sequence:

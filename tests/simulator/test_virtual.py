@@ -6,14 +6,9 @@ import time
 
 import pytest
 
-from simulator import fit_article
-from simulator.cost import Cost
-from simulator.engine import Engine
-from simulator.frontend import Frontend, FrontendCost
-from simulator.lengths import POPULATIONS, draw_lengths
-from simulator.publish import PublishModel
-from simulator.scheduler_vllm_v1 import V1Limits, VllmV1Scheduler
-from simulator.virtual import (
+from lab.calibration import article
+from lab.calibration.lengths import POPULATIONS, draw_lengths
+from lab.calibration.virtual_time import (
     Demand,
     Playback,
     conversations,
@@ -21,11 +16,16 @@ from simulator.virtual import (
     open_loop,
     summarise,
 )
+from simulator.engine.engine import Engine
+from simulator.engine.frontend import Frontend, FrontendCost
+from simulator.engine.step_cost import Cost
+from simulator.engine.step_visibility import StepVisibility
+from simulator.schedulers.vllm_v1 import V1Limits, VllmV1Scheduler
 
 TENTH = Cost(step_ms=100.0, per_sequence_us=0.0, per_context_token_ns=0.0)
 
 
-def playback(seats: int = 8, publish: PublishModel | None = None, **frontend: float) -> Playback:
+def playback(seats: int = 8, publish: StepVisibility | None = None, **frontend: float) -> Playback:
     """Every step takes 0.1 s."""
     engine = Engine(VllmV1Scheduler(V1Limits(1000, max_num_seqs=seats, in_flight=1)), TENTH)
     play = Playback(engine, Frontend(FrontendCost(**frontend)))
@@ -84,7 +84,7 @@ def test_what_can_never_run_is_left_out() -> None:
 def test_a_blocked_loop_delays_the_entry_and_the_last_write_but_loses_nothing() -> None:
     demands, due_s = [Demand(8, 30)] * 24, [0.01 * i for i in range(24)]
     plain = summarise(open_loop(playback(seats=64), demands, due_s))
-    served = open_loop(playback(seats=64, publish=PublishModel(blocking=True, seed=1)), demands, due_s)
+    served = open_loop(playback(seats=64, publish=StepVisibility(blocking=True, seed=1)), demands, due_s)
     blocked = summarise(served)
     assert len(served) == 24
     assert sum(one.tokens for one in served) == 24 * 30
@@ -126,11 +126,7 @@ def test_lengths_are_the_same_for_the_same_seed_only(population: str) -> None:
 def test_the_articles_interval_table_takes_less_than_ten_seconds_and_repeats_itself() -> None:
     began = time.perf_counter()
     tables = [
-        [
-            fit_article.serve(server, interval_s, 5)
-            for server in fit_article.SERVERS
-            for interval_s in (1.0, 0.05)
-        ]
+        [article.serve(server, interval_s, 5) for server in article.SERVERS for interval_s in (1.0, 0.05)]
         for _ in range(2)
     ]
     assert tables[0] == tables[1]

@@ -12,19 +12,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.job import Ask, make_answer
-from simulator.prompts_read import BLOCK, END, block_names, chat_texts
-from simulator.server import draw_length
-from simulator.words import EOS, Story, count_tokens, make_token, token_texts
+from simulator.replies.job import GenerationParams, draw_length, make_answer
+from simulator.text.prompt import BLOCK, END, chat_prompt, prefix_hashes
+from simulator.text.tokens import EOS, SampleText, count_tokens, make_token, token_texts
 
-STORY = Story(3)
-UNICODE_STORY = Story(3, unicode_share=0.4)
+STORY = SampleText(3)
+UNICODE_STORY = SampleText(3, unicode_share=0.4)
 
 
 @given(length=st.integers(1, 9000), seed=st.integers(0, 50), spaced=st.booleans())
 def test_a_reply_counts_as_many_tokens_as_it_was_made_of(length: int, seed: int, spaced: bool) -> None:
     for story in (STORY, UNICODE_STORY):
-        tokens = story.stretch(random.Random(seed), length, leading_space=spaced)
+        tokens = story.take(random.Random(seed), length, leading_space=spaced)
         assert len(tokens) == length
         text = "".join(token.text for token in tokens)
         halves = sum(token.half for token in tokens[-1:])  # a character cut at the end shows nothing
@@ -46,7 +45,7 @@ def test_json_forms_are_the_text(text: str) -> None:
 @pytest.mark.parametrize("style", ["hold-fixed", "hold-match", "cut-late", "keep"])
 @given(seed=st.integers(0, 200), stop=st.sampled_from([".", "the ", " river", ", ", "zzz"]))
 def test_stop_strings_end_the_answer(style: str, seed: int, stop: str) -> None:
-    ask = Ask("chat", "", "m", max_tokens=300, stops=(stop,))
+    ask = GenerationParams("chat", "", "m", max_tokens=300, stops=(stop,))
     answer = make_answer(STORY, random.Random(seed), ask, 200, (style, False, EOS))
     text = answer.text()
     assert len(answer.shown) == len(answer.tokens)
@@ -61,11 +60,11 @@ def test_stop_strings_end_the_answer(style: str, seed: int, stop: str) -> None:
 
 def test_a_grown_conversation_begins_with_the_old_one_and_its_answer() -> None:
     answer = "There was a river. It moved"
-    first = chat_texts([("user", "tell me " * 30)], (5, 4))
-    grown = chat_texts([("user", "tell me " * 30), ("assistant", answer), ("user", "more")], (5, 4))
-    known = block_names(first, [*token_texts(answer), END])
+    first = chat_prompt([("user", "tell me " * 30)], (5, 4))
+    grown = chat_prompt([("user", "tell me " * 30), ("assistant", answer), ("user", "more")], (5, 4))
+    known = prefix_hashes(first, [*token_texts(answer), END])
     assert len(known) == (len(first) + len(token_texts(answer)) + 1) // BLOCK
-    assert block_names(grown, [])[: len(known)] == known
+    assert prefix_hashes(grown, [])[: len(known)] == known
 
 
 def test_lengths_have_the_wanted_mean_and_spread() -> None:
@@ -81,7 +80,7 @@ def test_the_lateness_benchmark_runs() -> None:
     command = [
         sys.executable,
         "-m",
-        "simulator.lateness",
+        "lab.calibration.send_delay",
         "--streams",
         "10",
         "--seconds",

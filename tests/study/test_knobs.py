@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from chatload.pacing.trace import read_trace
+from simulator.engine.profiles import build_scheduler, load_profile
 from simulator.options import parse_options
-from simulator.profiles import build_scheduler, load_profile
-from simulator.wires import wires
+from simulator.servers.registry import registered_servers
 from study.knobs import KNOBS, Knob
 from study.pictures import DRAWS
 from study.server import ROOT
@@ -24,7 +24,10 @@ def test_a_knob_can_be_measured(knob: Knob) -> None:
     for value in knob.values:
         assert len(value.label) <= 36, "pictures cut longer names"
         options = parse_options(["--speak", knob.speak, *knob.always, *value.arguments])
-        build_scheduler(load_profile(f"{wires()[knob.speak].scheduler}@{options.profile}"), options.knobs)
+        build_scheduler(
+            load_profile(f"{registered_servers()[knob.speak].spec.scheduler}@{options.profile}"),
+            options.knobs,
+        )
 
 
 @pytest.mark.parametrize("knob", KNOBS, ids=lambda knob: knob.key)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from chatload.pacing.trace import read_trace
 from chatload.prompts.lengths import composed_prompt
-from simulator.fit_article import ARTICLE_SEED
-from simulator.lengths import draw_lengths
-from simulator.words import count_tokens
+from lab.calibration.article import ARTICLE_SEED
+from lab.calibration.lengths import draw_lengths
+from simulator.text.tokens import count_tokens
 from study.trace import write_trace
 
 

@@ -1,0 +1,1 @@
+"""Fits the simulator's step costs to published and recorded measurements."""

@@ -1,0 +1,39 @@
+"""A figure somebody measured, beside ours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationRow:
+    """`allowed`: the relative error that counts as 1 in a fit; not `fitted`: unseen, only reported."""
+
+    load: str
+    name: str
+    measured: float
+    ours: float
+    allowed: float
+    fitted: bool = True
+
+    @property
+    def error(self) -> float:
+        """ours / measured - 1."""
+        return self.ours / self.measured - 1
+
+    @property
+    def holds(self) -> bool:
+        """Whether the error is within the allowed one."""
+        return abs(self.error) <= self.allowed
+
+
+def table(figures: Iterable[CalibrationRow], theirs: str) -> Iterator[str]:
+    """Lines: load, figure, theirs, ours, difference; `unseen` and `miss` marked."""
+    yield f"{'load':24} {'figure':20} {theirs:>10} {'ours':>10} {'diff':>8} {'allowed':>8}"
+    for one in figures:
+        mark = ("" if one.fitted else "  unseen") + ("" if one.holds else "  miss")
+        yield (
+            f"{one.load:24} {one.name:20} {one.measured:10.2f} {one.ours:10.2f} {one.error:+8.1%}"
+            f" {one.allowed:8.0%}{mark}"
+        )

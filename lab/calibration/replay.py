@@ -1,0 +1,121 @@
+"""Recorded loads of a real server, sent again to the engine: same send times, same lengths, other server."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from collections.abc import Sequence as Row
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab.calibration.virtual_time import Demand, Playback, Served, conversations, open_loop
+from simulator.engine.engine import Engine, build_engine
+from simulator.engine.frontend import Frontend, FrontendCost
+from simulator.engine.profiles import load_profile
+from simulator.engine.step_cost import Cost
+
+BLOCK = 16
+THINK_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """One recorded request; `group` is its load level, interval or user, `number` its place there."""
+
+    group: str
+    number: int
+    start_s: float
+    prompt_tokens: int
+    tokens: int
+    ttft_ms: float
+    e2e_ms: float
+
+    def served(self) -> Served:
+        """As a simulated one looks, so that both are summarised by the same sums."""
+        return Served(
+            key=self.number,
+            sent_s=self.start_s,
+            first_s=self.start_s + self.ttft_ms / 1e3,
+            end_s=self.start_s + self.e2e_ms / 1e3,
+            prompt_tokens=self.prompt_tokens,
+            tokens=self.tokens,
+            finish="length",
+            stall_s=0.0,
+        )
+
+
+def read_rows(path: Path) -> list[Seen]:
+    """The rows of one tests/cases/h100 file."""
+    with path.open(newline="", encoding="utf-8") as lines:
+        return [
+            Seen(
+                group=row["group"],
+                number=int(row["number"]),
+                start_s=float(row["start_s"]),
+                prompt_tokens=int(row["prompt_tokens"]),
+                tokens=int(row["tokens"]),
+                ttft_ms=float(row["ttft_ms"]),
+                e2e_ms=float(row["e2e_ms"]),
+            )
+            for row in csv.DictReader(lines)
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """The server to replay against: a profile, knobs, and constants other than the profile's if fitting."""
+
+    profile: str
+    knobs: Mapping[str, object]
+    cost: Cost | None = None
+    frontend: FrontendCost | None = None
+
+    def playback(self) -> Playback:
+        """A fresh engine behind a fresh HTTP process."""
+        engine = build_engine(self.profile, self.knobs, seed=0)
+        if self.cost is not None:
+            seats = int(str(self.knobs.get("max_num_seqs", 1024)))
+            engine = Engine(engine.scheduler, self.cost.with_seats(seats))
+        return Playback(engine, Frontend(self.frontend or load_profile(self.profile).frontend))
+
+
+def replay_open(target: Target, rows: Row[Seen]) -> list[Served]:
+    """Every request at its recorded send time."""
+    rows = sorted(rows, key=lambda row: row.start_s)
+    demands = [
+        Demand(row.prompt_tokens, row.tokens, prefix=private_prefix(number, row.prompt_tokens + row.tokens))
+        for number, row in enumerate(rows)
+    ]
+    return open_loop(target.playback(), demands, [row.start_s for row in rows])
+
+
+def replay_conversations(target: Target, rows: Row[Seen], *, history: bool) -> list[Served]:
+    """Every user's first turn at its recorded time, later ones 2 s after the turn before.
+
+    `history`: each prompt begins with the prompt and answer before it, so their blocks can be cached.
+    """
+    users: dict[int, list[Seen]] = {}
+    for row in rows:
+        users.setdefault(int(row.group), []).append(row)
+    turns: list[list[Demand]] = []
+    for user, seen in sorted(users.items()):
+        seen.sort(key=lambda row: row.number)
+        turns.append(
+            [
+                Demand(
+                    row.prompt_tokens,
+                    row.tokens,
+                    prefix=private_prefix(
+                        user if history else user * 1000 + row.number, row.prompt_tokens + row.tokens
+                    ),
+                )
+                for row in seen
+            ]
+        )
+    starts = [min(row.start_s for row in seen) for _user, seen in sorted(users.items())]
+    return conversations(target.playback(), turns, starts, THINK_S)
+
+
+def private_prefix(owner: int, tokens: int) -> tuple[int, ...]:
+    """Block hashes of a text only `owner` has."""
+    return tuple(hash((owner, place)) for place in range(tokens // BLOCK))

@@ -1,0 +1,258 @@
+"""Load in virtual time: the engine's steps and the clients' waits on one number line, no HTTP, no clock.
+
+`Playback` is the loop; open_loop, at_once, fixed_concurrency and conversations say when requests are sent.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Callable
+from collections.abc import Sequence as Row
+from dataclasses import dataclass, field
+
+from simulator.engine.engine import Engine, Sequence
+from simulator.engine.frontend import Frontend, FrontendCost
+from simulator.engine.step_visibility import StepVisibility
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What a client asks: prompt and answer tokens; `fixed`: ignore_eos and max_tokens make the length exact.
+
+    `max_tokens` 0 means the answer's own length. `prefix`: see simulator.sequence.Sequence.
+    """
+
+    prompt_tokens: int
+    answer_tokens: int
+    max_tokens: int = 0
+    fixed: bool = True
+    prefix: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What the client saw of one request, in seconds since the start of the run.
+
+    `stall_s` is the longest gap between two of its tokens as the engine made them.
+    """
+
+    key: int
+    sent_s: float
+    first_s: float
+    end_s: float
+    prompt_tokens: int
+    tokens: int
+    finish: str
+    stall_s: float
+
+    @property
+    def ttft_s(self) -> float:
+        """First token read - request sent."""
+        return self.first_s - self.sent_s
+
+    @property
+    def e2e_s(self) -> float:
+        """Last token read - request sent."""
+        return self.end_s - self.sent_s
+
+    @property
+    def speed(self) -> float:
+        """Tokens / e2e: the article's tokens/s of a request, queue and prefill included."""
+        return self.tokens / self.e2e_s if self.e2e_s else 0.0
+
+
+@dataclass(slots=True, eq=False)
+class _Request:
+    sequence: Sequence
+    steps_left: int = 0  # engine steps until it is enqueued, later until its first or last token is written
+    first_s: float = -1.0
+    made_s: float = -1.0
+    stall_s: float = 0.0
+
+
+@dataclass(slots=True)
+class Playback:
+    """One run: what is yet to be sent, what is open, what was served. `after` may send more when one ends."""
+
+    engine: Engine
+    frontend: Frontend[_Request] = field(default_factory=lambda: Frontend(FrontendCost()))
+    publish: StepVisibility = field(default_factory=lambda: StepVisibility(blocking=False, seed=0))
+    after: Callable[[Served], None] | None = None
+    served: list[Served] = field(default_factory=list)
+    now_s: float = 0.0
+    _due: list[tuple[float, int, Demand]] = field(default_factory=list)
+    _held: list[_Request] = field(default_factory=list)
+    _open: dict[int, _Request] = field(default_factory=dict)
+    _writing: list[_Request] = field(default_factory=list)
+
+    def send(self, at_s: float, key: int, demand: Demand) -> None:
+        """A request leaves its client at `at_s`, now or later."""
+        heapq.heappush(self._due, (at_s, key, demand))
+
+    def run(self) -> list[Served]:
+        """Until everything sent is served; what can never run is left out."""
+        while True:
+            self._receive()
+            step = self.engine.step()
+            if step is None:
+                if self._idle():
+                    continue
+                return self.served
+            self.now_s += step.duration_s
+            self._receive()
+            for sequence in step.tokens:
+                self._token(self._open[sequence.seq_id])
+            for sequence in step.finished:
+                request = self._open.pop(sequence.seq_id)
+                request.steps_left = self.publish.write_delay_steps(len(self._open) + 1)
+                self._writing.append(request)
+            if step.duration_s > 0:
+                self._pass()
+
+    def _receive(self) -> None:
+        """What has gone through the HTTP process goes on to the engine when it may."""
+        while self._due and self._due[0][0] <= self.now_s:
+            sent_s, key, demand = heapq.heappop(self._due)
+            self.frontend.arrive(sent_s, demand.prompt_tokens, _Request(_sequence(key, demand, sent_s)))
+        for request in self.frontend.entered(self.now_s):
+            request.steps_left = self.publish.entry_delay_steps(len(self._open) + len(self._held) + 1)
+            self._held.append(request)
+        for request in [r for r in self._held if r.steps_left <= 0 or not self._open]:
+            self._held.remove(request)
+            self._open[request.sequence.seq_id] = request
+            self.engine.submit(request.sequence)
+
+    def _idle(self) -> bool:
+        """Go to the next moment at which something arrives; False if there is none."""
+        for request in list(self._writing):
+            self._written(request)
+        moments = [self._due[0][0]] if self._due else []
+        inside_s = self.frontend.next_s()
+        if inside_s is not None:
+            moments.append(inside_s)
+        if moments:
+            self.now_s = max(self.now_s, min(moments))
+        return bool(moments)
+
+    def _token(self, request: _Request) -> None:
+        if request.first_s < 0:
+            delay_steps = self.publish.write_delay_steps(len(self._open))
+            request.first_s = self.frontend.read_s(self.now_s, len(self._open))
+            request.steps_left = delay_steps + 1  # this step is over
+        else:
+            request.stall_s = max(request.stall_s, self.now_s - request.made_s)
+        request.made_s = self.now_s
+
+    def _pass(self) -> None:
+        """One engine step of the blocked event loop has gone by."""
+        for request in self._held:
+            request.steps_left -= 1
+        for request in self._open.values():
+            if request.steps_left > 0 and request.made_s > 0:
+                request.steps_left -= 1
+                request.first_s = self.frontend.read_s(self.now_s, len(self._open))
+        for request in list(self._writing):
+            if request.steps_left <= 0:
+                self._written(request)
+            request.steps_left -= 1
+
+    def _written(self, request: _Request) -> None:
+        self._writing.remove(request)
+        sequence = request.sequence
+        end_s = self.frontend.read_s(self.now_s)
+        done = Served(
+            key=sequence.seq_id,
+            sent_s=sequence.arrived_s,
+            first_s=request.first_s if request.first_s >= 0 else end_s,
+            end_s=end_s,
+            prompt_tokens=sequence.prompt_tokens,
+            tokens=sequence.generated,
+            finish=sequence.finish or "",
+            stall_s=request.stall_s,
+        )
+        self.served.append(done)
+        if self.after:
+            self.after(done)
+
+
+def _sequence(key: int, demand: Demand, sent_s: float) -> Sequence:
+    return Sequence(
+        seq_id=key,
+        prompt_tokens=demand.prompt_tokens,
+        max_tokens=demand.max_tokens or demand.answer_tokens,
+        answer_tokens=demand.answer_tokens,
+        ignore_eos=demand.fixed,
+        arrived_s=sent_s,
+        prefix=demand.prefix,
+    )
+
+
+def open_loop(play: Playback, demands: Row[Demand], due_s: Row[float]) -> list[Served]:
+    """Demand i is sent at due_s[i], whatever the server does; all at once if the due times are equal."""
+    for key, (at_s, demand) in enumerate(zip(due_s, demands, strict=True)):
+        play.send(at_s, key, demand)
+    return play.run()
+
+
+def fixed_concurrency(play: Playback, demands: Row[Demand], level: int) -> list[Served]:
+    """`level` requests always open, no think time, until all demands were sent."""
+    waiting = list(enumerate(demands))
+
+    def next_one(done: Served | None) -> None:
+        if waiting:
+            key, demand = waiting.pop(0)
+            play.send(done.end_s if done else 0.0, key, demand)
+
+    play.after = next_one
+    for _ in range(level):
+        next_one(None)
+    return play.run()
+
+
+def conversations(
+    play: Playback, turns: Row[Row[Demand]], start_s: Row[float], think_s: float
+) -> list[Served]:
+    """User u begins at start_s[u] and sends the next turn `think_s` after the last one ended.
+
+    A request's key is u · 1000 + turn.
+    """
+
+    def next_turn(done: Served) -> None:
+        user, turn = divmod(done.key, 1000)
+        if turn + 1 < len(turns[user]):
+            play.send(done.end_s + think_s, done.key + 1, turns[user][turn + 1])
+
+    play.after = next_turn
+    for user, begins_s in enumerate(start_s):
+        play.send(begins_s, user * 1000, turns[user][0])
+    return play.run()
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """The article's figures of a run: requests/s, all tokens/s, mean and lowest speed per request, TTFT."""
+
+    requests_per_s: float
+    output_tokens_per_s: float
+    total_tokens_per_s: float
+    average_speed: float
+    lowest_speed: float
+    ttft_p50_s: float
+    ttft_max_s: float
+
+
+def summarise(served: Row[Served]) -> Summary:
+    """Rates over first sent .. last end; speeds as Served.speed says; p50 is the middle of the sorted."""
+    wall_s = max(one.end_s for one in served) - min(one.sent_s for one in served)
+    tokens = sum(one.tokens for one in served)
+    speeds = [one.speed for one in served]
+    ttft_s = sorted(one.ttft_s for one in served)
+    return Summary(
+        requests_per_s=len(served) / wall_s,
+        output_tokens_per_s=tokens / wall_s,
+        total_tokens_per_s=(tokens + sum(one.prompt_tokens for one in served)) / wall_s,
+        average_speed=sum(speeds) / len(speeds),
+        lowest_speed=min(speeds),
+        ttft_p50_s=(ttft_s[(len(ttft_s) - 1) // 2] + ttft_s[len(ttft_s) // 2]) / 2,
+        ttft_max_s=ttft_s[-1],
+    )

@@ -1,0 +1,1 @@
+"""The engine in virtual and in real time, and what a step costs."""

@@ -1,0 +1,143 @@
+"""The engine in virtual time: plan a step, say how long it takes and who gets a token; no clock, no text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from simulator.engine.profiles import build_scheduler, load_profile
+from simulator.engine.step_cost import Cost
+from simulator.schedulers.interface import Plan, Scheduler
+from simulator.schedulers.sequence import Sequence
+
+__all__ = ["Engine", "Gauges", "Sequence", "Step", "build_engine"]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One iteration, already taken: send its events `duration_s` after it was asked for.
+
+    Each of `tokens` gets one token when the step ends; `finished` end with it (those that were ignored
+    without a token). A sequence aborted in the meantime still stands here: the caller drops it.
+    """
+
+    duration_s: float
+    tokens: tuple[Sequence, ...]
+    finished: tuple[Sequence, ...]
+    prefilled: tuple[Sequence, ...]
+    preempted: tuple[Sequence, ...]
+    prefill_tokens: int
+    decodes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Gauges:
+    """What a /metrics page shows: queues, KV blocks, counters since the start (prefix ones in tokens)."""
+
+    running: int
+    waiting: int
+    swapped: int
+    kv_used: int
+    kv_total: int
+    batch_max_tokens: int
+    preemptions_total: int
+    prompt_tokens_total: int
+    generation_tokens_total: int
+    prefix_queries_total: int
+    prefix_hits_total: int
+    steps_total: int
+    aborted_total: int
+
+
+class Engine:
+    """A scheduler and a cost: takes sequences, gives steps."""
+
+    def __init__(self, scheduler: Scheduler, cost: Cost) -> None:
+        self.scheduler = scheduler
+        self.cost = cost
+        self._prompt_tokens = 0
+        self._generation_tokens = 0
+        self._steps = 0
+        self._aborted = 0
+
+    def submit(self, sequence: Sequence) -> None:
+        """A request enters the queue."""
+        self.scheduler.add(sequence)
+
+    def abort(self, sequence: Sequence) -> None:
+        """Its client went away: seat and blocks are free at once. Harmless if it has ended already."""
+        if self.scheduler.remove(sequence):
+            sequence.finish = "abort"
+            self._aborted += 1
+
+    def step(self) -> Step | None:
+        """Plan and take one iteration; None if nothing can run (idle, or stuck behind a prompt too large)."""
+        plan = self.scheduler.plan()
+        if plan is None:
+            return None
+        duration_s = self.cost.step_s(plan) if plan.decoding or plan.prefilling else 0.0
+        tokens = plan.yielding
+        finished = self._ignore(plan)
+        for sequence in tokens:
+            if not sequence.generated:
+                self._prompt_tokens += sequence.prompt_tokens
+            sequence.generated += 1
+            sequence.finish = self._ending(sequence)
+            if sequence.finish:
+                finished.append(sequence)
+                self.scheduler.release(sequence)
+        self._generation_tokens += len(tokens)
+        self._steps += 1
+        return Step(
+            duration_s=duration_s,
+            tokens=tuple(tokens),
+            finished=tuple(finished),
+            prefilled=tuple(plan.prefilled),
+            preempted=tuple(plan.preempted),
+            prefill_tokens=plan.prefill_tokens,
+            decodes=len(plan.decoding),
+        )
+
+    def gauges(self) -> Gauges:
+        """The state now, for /metrics."""
+        now = self.scheduler.occupancy()
+        return Gauges(
+            running=now.running,
+            waiting=now.waiting,
+            swapped=now.swapped,
+            kv_used=now.kv_used,
+            kv_total=now.kv_total,
+            batch_max_tokens=now.batch_max_tokens,
+            preemptions_total=now.preemptions,
+            prompt_tokens_total=self._prompt_tokens,
+            generation_tokens_total=self._generation_tokens,
+            prefix_queries_total=now.prefix_queries,
+            prefix_hits_total=now.prefix_hits,
+            steps_total=self._steps,
+            aborted_total=self._aborted,
+        )
+
+    def _ignore(self, plan: Plan) -> list[Sequence]:
+        for sequence in plan.ignored:
+            sequence.finish = "ignored"
+        return list(plan.ignored)
+
+    def _ending(self, sequence: Sequence) -> str | None:
+        """Why the token just given was the last one; None if it was not."""
+        at_end = not sequence.ignore_eos and sequence.generated >= sequence.answer_tokens
+        if at_end and self.scheduler.eos_before_length:
+            return "stop"
+        if sequence.generated >= sequence.max_tokens or sequence.known_tokens >= self.scheduler.max_model_len:
+            return "length"
+        return "stop" if at_end else None
+
+
+def build_engine(profile: str, knobs: Mapping[str, object], seed: int = 0) -> Engine:
+    """The engine of a profile of profiles.toml, its defaults changed by knobs with the servers' own names.
+
+    Raises ValueError naming all knobs (or profiles) there are. `seed` is for costs with noise.
+    """
+    facts = load_profile(profile)
+    scheduler = build_scheduler(facts, knobs)
+    seats = getattr(getattr(scheduler, "limits", None), "max_num_seqs", 0)
+    return Engine(scheduler, facts.cost.with_seats(seats))

@@ -1,0 +1,137 @@
+"""Engine profiles "SCHEDULER@HARDWARE", e.g. vllm-0.1.2@4090-llama2-7b; constants in profiles.toml."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from simulator.engine.frontend import FrontendCost
+from simulator.engine.step_cost import Cost
+from simulator.engine.step_visibility import StepVisibility
+from simulator.schedulers.interface import Scheduler
+from simulator.schedulers.registry import scheduler_kinds
+
+# Knobs that are no limit of the scheduler themselves, but make the number of KV blocks.
+MEMORY_KNOBS: dict[str, object] = {"gpu_memory_utilization": 0.9, "num_gpu_blocks_override": 0}
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """A scheduler's name, what a step costs, the defaults of its knobs here, and the room for KV blocks.
+
+    KV blocks = floor((gpu_gib * gpu_memory_utilization - fixed_gib) * 1024 / block_mib).
+    """
+
+    name: str
+    scheduler: str
+    cost: Cost
+    frontend: FrontendCost
+    defaults: Mapping[str, object]
+    gpu_gib: float
+    fixed_gib: float
+    block_mib: float
+
+    def num_blocks(self, gpu_memory_utilization: float) -> int:
+        """See the class; never below 1."""
+        room_gib = self.gpu_gib * gpu_memory_utilization - self.fixed_gib
+        return max(1, int(room_gib * 1024 / self.block_mib + 1e-6))
+
+
+@cache
+def _document() -> dict[str, Any]:
+    return tomllib.loads((Path(__file__).parent / "profiles.toml").read_text(encoding="utf-8"))
+
+
+def profile_names() -> list[str]:
+    """Every pair there is a cost for."""
+    return [f"{s}@{h}" for h, table in _document().items() for s in scheduler_kinds() if _costs(s, table)]
+
+
+def _costs(scheduler: str, hardware: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    for key in (scheduler, scheduler_kinds()[scheduler].cost_family, "any"):
+        if key in hardware:
+            found: Mapping[str, Any] = hardware[key]
+            return found
+    return None
+
+
+def load_profile(name: str) -> Profile:
+    """The profile of that name; ValueError with the list if there is none."""
+    scheduler, _, place = name.partition("@")
+    hardware = _document().get(place)
+    costs = _costs(scheduler, hardware) if hardware and scheduler in scheduler_kinds() else None
+    if hardware is None or costs is None:
+        raise ValueError(f"no profile {name!r}: there are {', '.join(profile_names())}")
+    constants = {f.name: costs[f.name] for f in fields(Cost) if f.name in costs}
+    waits = {f.name: float(costs[f.name]) for f in fields(FrontendCost) if f.name in costs}
+    return Profile(
+        name=name,
+        scheduler=scheduler,
+        cost=Cost(**constants),
+        frontend=FrontendCost(**waits),
+        defaults={**hardware.get("knobs", {}).get(scheduler, {})},
+        gpu_gib=float(hardware["gpu_gib"]),
+        fixed_gib=float(costs.get("fixed_gib", hardware["fixed_gib"])),
+        block_mib=float(hardware["block_mib"]),
+    )
+
+
+def step_visibility(profile: str, seed: int) -> StepVisibility:
+    """How the HTTP side of that profile's server shows engine steps to its streams."""
+    return StepVisibility(
+        blocking=scheduler_kinds()[load_profile(profile).scheduler].blocks_event_loop, seed=seed
+    )
+
+
+def knob_defaults(profile: Profile) -> dict[str, object]:
+    """Every knob of the profile's scheduler and what it is when nobody says otherwise."""
+    kind = scheduler_kinds()[profile.scheduler]
+    known = {f.name: f.default for f in fields(kind.limits) if f.name != "num_blocks"}
+    if kind.kv_memory:
+        known |= MEMORY_KNOBS
+    return {**known, **profile.defaults}
+
+
+def build_scheduler(profile: Profile, knobs: Mapping[str, object]) -> Scheduler:
+    """The profile's scheduler with these knobs; dashes and strings, as from a command line, are fine."""
+    values = knob_defaults(profile)
+    problems: list[str] = []
+    for key, value in knobs.items():
+        name = key.lstrip("-").replace("-", "_")
+        if name not in values:
+            problems.append(f"{key}: unknown knob; {profile.scheduler} has {', '.join(sorted(values))}")
+            continue
+        try:
+            values[name] = _as_type_of(values[name], value)
+        except ValueError as error:
+            problems.append(f"{key} = {value!r}: {error}")
+    if problems:
+        raise ValueError("; ".join(problems))
+    kind = scheduler_kinds()[profile.scheduler]
+    if "gpu_memory_utilization" in values:
+        override = values.pop("num_gpu_blocks_override")
+        utilization = values.pop("gpu_memory_utilization")
+        values["num_blocks"] = override or profile.num_blocks(float(str(utilization)))
+    return kind.build(kind.limits(**values))
+
+
+def _as_type_of(default: object, value: object) -> object:
+    """`value` as the kind of number the default is."""
+    text = str(value).strip()
+    if isinstance(default, bool):
+        if text.lower() not in ("true", "false", "1", "0"):
+            raise ValueError("must be true or false")
+        return text.lower() in ("true", "1")
+    try:
+        number = float(text) if isinstance(default, float) else int(text)
+    except ValueError:
+        raise ValueError(
+            "must be a number" if isinstance(default, float) else "must be a whole number"
+        ) from None
+    if number < 0:
+        raise ValueError("must be 0 or more")
+    return number

@@ -1,0 +1,286 @@
+"""Runs the engine's steps in real time: each step's bytes are made while it runs and sent when it ends.
+
+Absolute pacing: step n+1 begins when step n was due to end, however late its events were sent, so nothing drifts.
+Where the profile has an HTTP process (simulator/engine/frontend.py), requests reach the engine through it, and a step's
+events leave some time after the step has ended, while the next one runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+from collections import defaultdict
+from collections.abc import Callable
+
+from simulator.engine.engine import Engine, Sequence, Step
+from simulator.engine.frontend import Frontend, FrontendCost
+from simulator.engine.step_visibility import StepVisibility
+from simulator.engine.timer import AbsoluteTimer
+from simulator.ground_truth.send_delay import SendDelayHistogram
+from simulator.ground_truth.truth_log import TruthLog, now_ns
+from simulator.replies.reply import Reply
+
+SPARE_NS = 1_000_000
+IDLE_SLICE_NS = 2_000_000
+GIVE_UP_NS = 2_000_000_000
+Given = tuple[tuple[Sequence, str | None], ...]
+"""Who gets a token in a step, and why it is their last."""
+
+
+class RealtimeEngine:
+    """One engine and the replies it feeds."""
+
+    def __init__(
+        self, engine: Engine, loop: asyncio.AbstractEventLoop, visibility: StepVisibility, log: TruthLog
+    ) -> None:
+        self.engine = engine
+        self.send_delay = SendDelayHistogram()
+        self.replies: dict[int, Reply] = {}
+        self.headers_at_slot = False
+        self.headers_at_once = True
+        self.on_step: Callable[[Step, float], None] | None = None
+        self._loop = loop
+        self.gauges = engine.gauges
+        self._visibility = visibility
+        self._log = log
+        self._timer = AbsoluteTimer(loop, self._on_timer)
+        self._busy = False
+        self._step_number = 0
+        self._due_ns = 0
+        self._staged: list[Reply] = []
+        self._blocked: list[Reply] = []
+        self._late: defaultdict[int, list[Reply]] = defaultdict(list)
+        self._entering: list[tuple[int, Reply]] = []
+        self._given: Given = ()
+        self._frontend: Frontend[Reply] | None = None
+        self._frontend_timer = AbsoluteTimer(loop, self._let_through)
+        self._out: list[tuple[int, int, Given]] = []
+        self._out_timer = AbsoluteTimer(loop, self._send_out)
+
+    def set_frontend(self, cost: FrontendCost) -> None:
+        """Put an HTTP process with these costs between clients and engine."""
+        if cost != FrontendCost():
+            self._frontend = Frontend(cost)
+
+    @property
+    def streams(self) -> int:
+        """Requests inside, waiting to enter included."""
+        return len(self.replies) + len(self._entering)
+
+    # -- in and out ----------------------------------------------------------------------------
+
+    def enter(self, reply: Reply) -> None:
+        """A request has arrived."""
+        if self._frontend is None:
+            self._enter(reply)
+            return
+        arrived_s = reply.truth.received_ns / 1e9
+        self._frontend.arrive(arrived_s, reply.sequence.prompt_tokens, reply)
+        self._let_through()
+
+    def _let_through(self) -> None:
+        """The HTTP process is done with some requests."""
+        if self._frontend is None:
+            return
+        for reply in self._frontend.entered(now_ns() / 1e9):
+            self._enter(reply)
+        next_s = self._frontend.next_s()
+        if next_s is not None:
+            self._frontend_timer.set(int(next_s * 1e9) + 1)
+
+    def _enter(self, reply: Reply) -> None:
+        """It goes to the engine; vLLM 0.1.2 lets it in only after some steps."""
+        delay = self._visibility.entry_delay_steps(self.streams) if self._busy else 0
+        if delay:
+            self._entering.append((self._step_number + delay, reply))
+        else:
+            self._submit(reply)
+            if not self._busy:
+                self._begin(now_ns())
+
+    def _submit(self, reply: Reply) -> None:
+        if not reply.open(self.headers_at_once):
+            return
+        if self._visibility.blocking:
+            reply.countdown = 1 + self._visibility.write_delay_steps(self.streams)
+        reply.truth.queued_ns = now_ns()
+        self.replies[reply.sequence.seq_id] = reply
+        self.engine.submit(reply.sequence)
+
+    def leave(self, reply: Reply) -> None:
+        """Its reply is over, or its client went away: seat and blocks are free at once."""
+        if self.replies.pop(reply.sequence.seq_id, None) is not None and reply.sequence.finish is None:
+            self.engine.abort(reply.sequence)
+            if not self._busy and self.replies:
+                self._begin(now_ns())
+
+    # -- steps ---------------------------------------------------------------------------------
+
+    def _begin(self, start_ns: int) -> None:
+        step = self.engine.step()
+        while step is not None and step.duration_s <= 0 and not step.finished and not step.tokens:
+            step = self.engine.step()
+        if step is None:
+            self._rest()
+            return
+        self._busy = True
+        self._step_number += 1
+        self._due_ns = start_ns + int(step.duration_s * 1e9)
+        if self.on_step is not None:
+            self.on_step(step, step.duration_s)
+        self._note_admission(step, start_ns)
+        self._given = tuple((sequence, sequence.finish) for sequence in step.tokens)
+        ignored = [sequence for sequence in step.finished if sequence.finish == "ignored"]
+        self._given += tuple((sequence, "ignored") for sequence in ignored)
+        if self._frontend is None:
+            self._staged = self._stage(self._given, self._due_ns)
+        self._timer.set(self._due_ns)
+
+    def _rest(self) -> None:
+        """The engine has nothing to do: whatever was delayed by busy steps goes now."""
+        self._busy = False
+        late = [reply for replies in self._late.values() for reply in replies]
+        self._late.clear()
+        for reply in late:
+            if reply.prepare():
+                reply.put()
+        entering, self._entering = self._entering, []
+        for _, reply in entering:
+            self._submit(reply)
+        if entering:
+            self._begin(now_ns())
+        else:
+            self.write_truth_soon()
+
+    def write_truth_soon(self) -> None:
+        """Write finished lines now if nothing is due, else the steps find time for it."""
+        if not self._busy and self._log.pending:
+            self._log.write_until(now_ns() + IDLE_SLICE_NS)
+            self._loop.call_later(0.002, self.write_truth_soon)
+
+    def _note_admission(self, step: Step, start_ns: int) -> None:
+        replies = self.replies
+        for sequence in step.prefilled:
+            reply = replies.get(sequence.seq_id)
+            if reply is not None and reply.truth.admitted_ns is None:
+                reply.truth.admitted_ns = start_ns
+                if self.headers_at_slot:
+                    reply.send_head()
+        for sequence in step.preempted:
+            reply = replies.get(sequence.seq_id)
+            if reply is not None:
+                reply.truth.preempted += 1
+
+    def _stage(self, given: Given, due_ns: int) -> list[Reply]:
+        """Make the bytes of these tokens."""
+        replies = self.replies
+        staged: list[Reply] = []
+        for sequence, finish in given:
+            reply = replies.get(sequence.seq_id)
+            if reply is None:
+                continue
+            if finish == "ignored":
+                reply.finish = "length"
+                if reply.prepare():
+                    staged.append(reply)
+                continue
+            if reply.blocked():
+                self._blocked.append(reply)
+                continue
+            reply.made += 1
+            reply.due_ns = due_ns
+            if finish is not None:
+                reply.finish = finish
+            if self._wants_to_write(reply) and reply.prepare():
+                staged.append(reply)
+        staged += [reply for reply in self._late.pop(self._step_number, ()) if reply.prepare()]
+        return staged
+
+    def _hand_out(self) -> None:
+        """The step has ended: its events wait for the HTTP process, first tokens behind all others."""
+        if self._frontend is None:
+            return
+        made_s = self._due_ns / 1e9
+        firsts = tuple(each for each in self._given if each[0].generated == 1)
+        others = tuple(each for each in self._given if each[0].generated != 1)
+        for given, before in ((others, 0), (firsts, len(self.replies))):
+            if given:
+                leaves_ns = int(self._frontend.read_s(made_s, before) * 1e9)
+                heapq.heappush(self._out, (leaves_ns, self._step_number * 2 + bool(before), given))
+        if self._out:
+            self._out_timer.set(self._out[0][0])
+
+    def _send_out(self) -> None:
+        """What the HTTP process has finished by now leaves."""
+        while self._out and self._out[0][0] <= now_ns():
+            leaves_ns, _, given = heapq.heappop(self._out)
+            for reply in self._stage(given, leaves_ns):
+                self.send_delay.event(max(0, reply.put() - leaves_ns))
+            self._feed_blocked()
+        if self._out:
+            self._out_timer.set(self._out[0][0])
+
+    def _wants_to_write(self, reply: Reply) -> bool:
+        """Every step, but for vLLM 0.1.2, whose streams see only some of them."""
+        model = self._visibility
+        if not model.blocking:
+            return True
+        if reply.finish is not None:
+            delay = model.write_delay_steps(len(self.replies))
+            if delay:
+                self._late[self._step_number + delay].append(reply)
+            return not delay
+        reply.countdown -= 1
+        if reply.countdown > 0:
+            return False
+        reply.countdown = model.period_steps(len(self.replies))
+        return True
+
+    def _on_timer(self) -> None:
+        if not self._busy:
+            return
+        due_ns = self._due_ns
+        now = now_ns()
+        if now < due_ns:
+            self._timer.set(due_ns)
+            return
+        self.send_delay.step(now - due_ns)
+        add = self.send_delay.event
+        self._hand_out()
+        staged, self._staged = self._staged, []
+        for reply in staged:
+            add(reply.put() - due_ns)
+        if self._blocked and self._frontend is None:
+            self._feed_blocked()
+        if self._entering:
+            self._let_in()
+        if now - due_ns > GIVE_UP_NS:
+            self.send_delay.resyncs += 1
+            due_ns = now
+        self._begin(due_ns)
+        if self._log.pending and self._due_ns - now_ns() > 2 * SPARE_NS:
+            self._log.write_until(self._due_ns - SPARE_NS)
+
+    def _feed_blocked(self) -> None:
+        """Replies that were held back when the step was planned get their token now that it has ended."""
+        blocked, self._blocked = self._blocked, []
+        for reply in blocked:
+            reply.made += 1
+            if reply.sequence.generated <= reply.made:
+                reply.finish = reply.finish or reply.sequence.finish
+            if reply.prepare():
+                reply.put()
+
+    def _let_in(self) -> None:
+        ready = [reply for at, reply in self._entering if at <= self._step_number]
+        self._entering = [(at, reply) for at, reply in self._entering if at > self._step_number]
+        for reply in ready:
+            self._submit(reply)
+
+    def stop(self) -> None:
+        """Shut down: open replies break off and are logged as stopped."""
+        self._busy = False
+        for timer in (self._timer, self._frontend_timer, self._out_timer):
+            timer.close()
+        for reply in [*self.replies.values(), *(reply for _, reply in self._entering)]:
+            reply.stop()

@@ -1,0 +1,73 @@
+"""The HTTP side of vLLM 0.1.2: engine steps run inside the event loop, so readers see only some of them.
+
+While a step runs the loop is blocked: a woken stream needs two or three passes before it writes, and text is
+overwritten, never queued, so at load each event carries 2-3 tokens; a new request needs several passes before
+it enters the engine. Measured with the real server over a fake worker (reference/protocols.md 0.3, 9.1.1).
+Pure and seeded: it says how many steps, the caller counts them.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+from itertools import accumulate, pairwise
+
+# streams -> share of events that carry 1, 2, 3 tokens. 4 or fewer: always 1. 24 users: 57, 282, 113 events of
+# 452; 100 users: 113, 1337, 4071 of 5521.
+EVENT_SHARES: tuple[tuple[int, tuple[float, float, float]], ...] = (
+    (4, (1.0, 0.0, 0.0)),
+    (24, (0.126, 0.624, 0.250)),
+    (100, (0.020, 0.242, 0.738)),
+)
+# streams -> fewest and most steps from the accepted connection to headers and role event.
+ENTRY_STEPS: tuple[tuple[int, tuple[int, int]], ...] = ((1, (0, 1)), (4, (1, 2)), (24, (3, 6)), (100, (5, 8)))
+# streams -> fewest and most steps from the step that made a token to the write of its event.
+WRITE_STEPS: tuple[tuple[int, tuple[int, int]], ...] = ((4, (0, 0)), (24, (1, 2)), (100, (2, 3)))
+
+
+def _between(table: tuple[tuple[int, tuple[float, ...]], ...], streams: int) -> tuple[float, ...]:
+    """The table's row at `streams`, linear in log(streams) between rows, flat beyond its ends."""
+    if streams <= table[0][0]:
+        return table[0][1]
+    for (low, left), (high, right) in pairwise(table):
+        if streams <= high:
+            part = math.log(streams / low) / math.log(high / low)
+            return tuple(a + part * (b - a) for a, b in zip(left, right, strict=True))
+    return table[-1][1]
+
+
+class StepVisibility:
+    """Draws, for the number of streams open now; `blocking` False (other servers): every step, no delay."""
+
+    def __init__(self, *, blocking: bool, seed: int) -> None:
+        self.blocking = blocking
+        self._draw = random.Random(seed)
+
+    def period_steps(self, streams: int) -> int:
+        """After how many of its engine outputs a stream writes its next event: 1, 2 or 3."""
+        if not self.blocking:
+            return 1
+        shares = list(accumulate(_between(EVENT_SHARES, streams)))
+        drawn = self._draw.random() * shares[-1]
+        return 1 + sum(drawn >= share for share in shares[:-1])
+
+    def entry_delay_steps(self, streams: int) -> int:
+        """How many busy steps pass before a new request writes headers and role event and is enqueued."""
+        return self._range(ENTRY_STEPS, streams)
+
+    def write_delay_steps(self, streams: int) -> int:
+        """How many further steps pass before a stream's first or last event, once made, is written."""
+        return self._range(WRITE_STEPS, streams)
+
+    def mean_period_steps(self, streams: int) -> float:
+        """Tokens per event to be expected: sum of k · share(k)."""
+        if not self.blocking:
+            return 1.0
+        shares = _between(EVENT_SHARES, streams)
+        return sum(k * share for k, share in enumerate(shares, 1)) / sum(shares)
+
+    def _range(self, table: tuple[tuple[int, tuple[float, ...]], ...], streams: int) -> int:
+        if not self.blocking:
+            return 0
+        low, high = _between(table, streams)
+        return int(low + self._draw.random() * (high - low + 1))

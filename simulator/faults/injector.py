@@ -1,0 +1,79 @@
+"""Faults on demand: `--fault KIND:rate[:arg]`, drawn once per request from a seed, named in the truth line."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+# kind -> (what the argument is, its default); None: no argument.
+KINDS: dict[str, tuple[str, float] | None] = {
+    "reset": ("after how many tokens (0: before any byte)", 3),
+    "truncate": ("after how many tokens", 3),
+    "stall": ("seconds", 2),
+    "error": ("after how many tokens", 3),
+    "batch-error": ("after how many tokens (all streams of the batch fail with it, as TGI's do)", 3),
+    "429": ("Retry-After in seconds (-1: no such header)", -1),
+    "503": None,
+    "slow-headers": ("seconds", 2),
+    "never": None,
+    "bad-json": ("after how many tokens", 3),
+    "huge-event": ("bytes", 5_000_000),
+    "drip": ("bytes per second", 2000),
+    "wrong-usage": ("tokens to add to the count", 7),
+    "idle-close": ("seconds of idling", 0.3),
+    "abort": ("after how many tokens", 3),
+}
+STALL_AFTER_TOKENS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One kind, how often (share of requests), and its argument."""
+
+    kind: str
+    rate: float
+    arg: float
+
+    @property
+    def after(self) -> int:
+        """The token after which it strikes; faults that do not count tokens strike after the third."""
+        counted = KINDS[self.kind]
+        by_tokens = counted is not None and counted[0].startswith("after")
+        return int(self.arg) if by_tokens else STALL_AFTER_TOKENS
+
+
+def parse_fault(text: str) -> Fault:
+    """KIND:rate[:arg]; ValueError in the user's words."""
+    kind, *rest = text.split(":")
+    if kind not in KINDS:
+        raise ValueError(f"--fault {text}: no such kind; there are {', '.join(KINDS)}")
+    argument = KINDS[kind]
+    if not rest or len(rest) > 2 or (argument is None and len(rest) == 2):
+        what = f"[:{argument[0]}]" if argument else ""
+        raise ValueError(f"--fault {text}: write it as {kind}:RATE{what}")
+    try:
+        rate = float(rest[0])
+        arg = float(rest[1]) if len(rest) == 2 else (argument[1] if argument else 0.0)
+    except ValueError:
+        raise ValueError(f"--fault {text}: rate and argument must be numbers") from None
+    if not 0 <= rate <= 1:
+        raise ValueError(f"--fault {text}: the rate is a share of the requests, from 0 to 1")
+    if arg < 0 and kind not in ("429", "wrong-usage"):
+        raise ValueError(f"--fault {text}: {argument[0] if argument else 'argument'} must not be negative")
+    return Fault(kind, rate, arg)
+
+
+class FaultInjector:
+    """Draws at most one fault per request; every fault is asked in order, so rates hold one by one."""
+
+    def __init__(self, faults: tuple[Fault, ...], seed: int) -> None:
+        self._faults = faults
+        self._draw = random.Random(f"faults:{seed}")
+
+    def draw(self) -> Fault | None:
+        """The fault of the next request."""
+        struck = None
+        for fault in self._faults:
+            if self._draw.random() < fault.rate and struck is None:
+                struck = fault
+        return struck

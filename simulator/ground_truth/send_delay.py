@@ -1,0 +1,51 @@
+"""How much later than scheduled events were sent, counted in 20 µs buckets."""
+
+from __future__ import annotations
+
+BUCKET_NS = 20_000
+BUCKETS = 10_000
+
+
+class SendDelayHistogram:
+    """Steps: publication begun − due. Events: stamp of the send − due."""
+
+    def __init__(self) -> None:
+        self._steps = [0] * (BUCKETS + 1)
+        self._events = [0] * (BUCKETS + 1)
+        self._worst = [0, 0]
+        self.resyncs = 0
+
+    def step(self, late_ns: int) -> None:
+        """One step was begun to be sent this late."""
+        self._steps[min(BUCKETS, late_ns // BUCKET_NS)] += 1
+        if late_ns > self._worst[0]:
+            self._worst[0] = late_ns
+
+    def event(self, late_ns: int) -> None:
+        """One write left this late."""
+        self._events[min(BUCKETS, late_ns // BUCKET_NS)] += 1
+        if late_ns > self._worst[1]:
+            self._worst[1] = late_ns
+
+    def summary(self) -> dict[str, object]:
+        """ms at p50, p99 and worst (the bucket's upper edge), for steps and writes."""
+        return {
+            "steps": _spread(self._steps, self._worst[0]),
+            "writes": _spread(self._events, self._worst[1]),
+            "resyncs": self.resyncs,
+        }
+
+
+def _spread(counts: list[int], worst_ns: int) -> dict[str, float | int | None]:
+    n = sum(counts)
+    spread: dict[str, float | int | None] = {"n": n}
+    for name, share in (("p50_ms", 0.5), ("p99_ms", 0.99)):
+        spread[name] = None
+        seen = 0
+        for bucket, count in enumerate(counts):
+            seen += count
+            if n and seen >= share * n:
+                spread[name] = round(min((bucket + 1) * BUCKET_NS, worst_ns) / 1e6, 3)
+                break
+    spread["max_ms"] = round(worst_ns / 1e6, 3) if n else None
+    return spread

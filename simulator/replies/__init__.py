@@ -1,0 +1,1 @@
+"""From a request's parameters to the bytes of its reply."""

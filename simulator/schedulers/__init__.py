@@ -1,0 +1,1 @@
+"""How each server picks the next forward; one file each."""

@@ -1,0 +1,115 @@
+"""The interface of all schedulers: keep the queues, and say what the next forward computes.
+
+Contract. `add` queues a sequence. `plan` decides one iteration and takes it: queues and blocks
+are as the real server's once the forward was picked; None means nothing can run. The engine then gives each
+of `plan.yielding` its token and calls `release` for those that end; `remove` forgets a sequence wherever it
+is (client gone) and does nothing if it is not there. No scheduler knows a clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from simulator.schedulers.sequence import Sequence
+
+
+@dataclass(slots=True)
+class Plan:
+    """One forward: who decodes, whose prompt (or piece of it) is computed, who lost their blocks.
+
+    `decode_context`: sum of the decoding sequences' tokens in the KV cache.
+    `prefill_tokens`: tokens computed for prompts, cache hits left out; `prefill_context`: sum over
+    them of the tokens each attends to. `ignored`: ended without a token, too long for the server.
+    """
+
+    decoding: list[Sequence] = field(default_factory=list)
+    decode_context: int = 0
+    prefilling: list[Sequence] = field(default_factory=list)
+    prefilled: list[Sequence] = field(default_factory=list)
+    prefill_tokens: int = 0
+    prefill_context: int = 0
+    preempted: list[Sequence] = field(default_factory=list)
+    ignored: list[Sequence] = field(default_factory=list)
+
+    def decode(self, sequence: Sequence) -> None:
+        """One more token for a sequence whose text so far is in the cache, but for its last token."""
+        self.decoding.append(sequence)
+        self.decode_context += sequence.known_tokens
+
+    def prefill(self, sequence: Sequence, tokens: int, cached: int = 0, *, ends: bool = True) -> None:
+        """`tokens` of a prompt after `cached` ones; only the piece that ends the prompt yields a token."""
+        self.prefilling.append(sequence)
+        self.prefill_tokens += tokens
+        self.prefill_context += tokens * cached + tokens * (tokens + 1) // 2
+        if ends:
+            self.prefilled.append(sequence)
+
+    @property
+    def yielding(self) -> list[Sequence]:
+        """Everyone who gets a token when this forward ends, the prefilled ones last."""
+        return self.decoding + self.prefilled
+
+    @property
+    def empty(self) -> bool:
+        """True if nothing happens. A lone sequence that preempted itself makes an empty step: ask again."""
+        return not (self.decoding or self.prefilling or self.ignored or self.preempted)
+
+
+@dataclass(frozen=True, slots=True)
+class Occupancy:
+    """How full a scheduler is: requests by queue, KV blocks, and what its counters say so far.
+
+    `batch_max_tokens`: the tokens TGI has promised to the live batch. Prefix counters are in tokens.
+    """
+
+    running: int
+    waiting: int
+    swapped: int = 0
+    kv_used: int = 0
+    kv_total: int = 0
+    preemptions: int = 0
+    batch_max_tokens: int = 0
+    prefix_queries: int = 0
+    prefix_hits: int = 0
+
+
+class Scheduler(Protocol):
+    """See the contract above the module."""
+
+    max_model_len: int
+    eos_before_length: bool  # whether an end-of-text token in the last allowed place says "stop"
+
+    def add(self, sequence: Sequence) -> None:
+        """Queue it."""
+
+    def remove(self, sequence: Sequence) -> bool:
+        """Forget it and free its blocks; False if it was not here."""
+
+    def release(self, sequence: Sequence) -> None:
+        """It ended: free its blocks."""
+
+    def plan(self) -> Plan | None:
+        """Pick the next forward."""
+
+    def occupancy(self) -> Occupancy:
+        """What /metrics would show."""
+
+
+@dataclass(frozen=True, slots=True)
+class SchedulerKind:
+    """A scheduler by name. Its step costs are looked up in profiles.toml by name, then by `cost_family`.
+
+    `limits`: the dataclass of its options, `build` makes it from one (Any: each kind has its own dataclass).
+    `kv_memory`: the KV blocks follow from the GPU's memory. `prefix_caching`: it can find a prompt's blocks again.
+    `blocks_event_loop`: engine steps run inside the HTTP event loop (engine/step_visibility.py).
+    """
+
+    name: str
+    cost_family: str
+    limits: type[Any]
+    build: Callable[[Any], Scheduler]
+    kv_memory: bool = False
+    prefix_caching: bool = False
+    blocks_event_loop: bool = False

@@ -1,0 +1,1 @@
+"""One folder for each server family: streams, routes, errors, metrics."""

@@ -1,0 +1,51 @@
+"""What the code of a server family may know of the server that it runs in."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from simulator.engine.engine import Gauges
+from simulator.servers.spec import ServerSpec
+from simulator.servers.statistics import RequestStatistics
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """What the command line says about a server.
+
+    `exact`: every answer has exactly the drawn length (metronome). `limits`: the scheduler's options by name.
+    """
+
+    model: str
+    max_model_len: int
+    answer_tokens: tuple[float, float] = (100.0, 60.0)
+    max_concurrent_requests: int = 128
+    seed: int = 0
+    unicode_share: float = 0.0
+    exact: bool = False
+    event_bytes: int = 0
+    limits: Mapping[str, object] = field(default_factory=dict)
+
+
+class ServerContext:
+    """Spec, settings, counters and the engine's state; `open_requests` counts requests being answered."""
+
+    def __init__(self, spec: ServerSpec, settings: ServerSettings, gauges: Callable[[], Gauges]) -> None:
+        self.spec = spec
+        self.settings = settings
+        self.gauges = gauges
+        self.statistics = RequestStatistics()
+        self.open_requests = 0
+        self.started_s = int(time.time())
+        self._ids = random.Random(f"ids:{settings.seed}")
+
+    def hex_id(self, digits: int) -> str:
+        """A seeded random id."""
+        return f"{self._ids.getrandbits(digits * 4):0{digits}x}"
+
+    def limit(self, name: str) -> int:
+        """One of `settings.limits` as a whole number."""
+        return int(str(self.settings.limits[name]))

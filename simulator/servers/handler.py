@@ -1,0 +1,105 @@
+"""What a server family's code does: routes, admission, errors, answers. One subclass per family."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import orjson
+
+from simulator.http.exchange import Request
+from simulator.replies.job import GenerationParams, Job
+from simulator.replies.reply import Encoder, Reply
+from simulator.replies.response import Response, retry_header
+from simulator.replies.sse_encoder import SseEncoder
+from simulator.servers.context import ServerContext
+
+
+class ServerHandler:
+    """Routes and words of one family. `post_routes`: path -> reader of its body into GenerationParams."""
+
+    detail_404 = b'{"detail":"Not Found"}'
+    detail_405 = b'{"detail":"Method Not Allowed"}'
+
+    def __init__(self, context: ServerContext) -> None:
+        self.context = context
+
+    # -- routes --------------------------------------------------------------------------------
+
+    def post_routes(self) -> Mapping[str, Callable[[Request], GenerationParams]]:
+        """POST routes that generate."""
+        return {}
+
+    def get_routes(self) -> Mapping[str, Callable[[], Response]]:
+        """GET routes."""
+        return {}
+
+    def not_found(self, method: str, path: str, allowed: str | None) -> Response:
+        """404, or 405 when the path exists for another method."""
+        if allowed is not None:
+            return Response(405, self.detail_405, extra=(f"allow: {allowed}",))
+        return Response(404, self.detail_404)
+
+    def too_large(self) -> Response:
+        """The body is larger than the server takes."""
+        return Response(413, b'{"detail":"Request Entity Too Large"}')
+
+    def fault_response(self, status: int, retry_after: float) -> Response:
+        """A 429 or 503 fault, in this family's words."""
+        words = {429: "Too Many Requests", 503: "Service Unavailable"}[status]
+        return Response(status, words.encode(), "text/plain; charset=utf-8", extra=retry_header(retry_after))
+
+    # -- admission -----------------------------------------------------------------------------
+
+    def admit(self, params: GenerationParams, request: Request) -> None:
+        """Raise RequestRefused where the prompt's length or the server's limits do not allow the request."""
+
+    # -- the reply -----------------------------------------------------------------------------
+
+    def reply_id(self, params: GenerationParams, request: Request) -> str:
+        """The id the server gives the reply."""
+        return self.context.hex_id(32)
+
+    def constants(self, job: Job) -> dict[str, str]:
+        """Slots of the templates that stay the same in a reply, as JSON text."""
+        return {
+            "id": job.reply_id,
+            "created": str(job.created),
+            "model": orjson.dumps(job.params.model).decode(),
+            "fingerprint": self.fingerprint(),
+            "prompt_ids": "null",
+        }
+
+    def fingerprint(self) -> str:
+        """`system_fingerprint`."""
+        return ""
+
+    def final_values(self, reply: Reply, finish: str, count: int) -> dict[str, bytes]:
+        """Slots of the events that end a stream."""
+        return {}
+
+    def stream_encoder(self, job: Job, reply: Callable[[], Reply]) -> Encoder:
+        """Turns the tokens of a streamed reply into bytes; `reply` gives the reply once it exists."""
+        stream = self.context.spec.streams[job.params.endpoint]
+        return SseEncoder(
+            stream, job, self.constants(job), lambda finish, count: self.final_values(reply(), finish, count)
+        )
+
+    def stream_extra(self, job: Job) -> tuple[str, ...]:
+        """Header lines of a stream beside the type."""
+        wire = self.context.spec.streams[job.params.endpoint]
+        characters = len(job.params.prompt)
+        return tuple(line.format(id=job.reply_id, characters=characters, now="") for line in wire.head_extra)
+
+    def non_streaming_response(self, reply: Reply, finish: str, count: int) -> Response:
+        """The answer to a request that did not ask for a stream."""
+        raise NotImplementedError
+
+    def failure_response(self, message: str) -> Response:
+        """The answer to one whose generation failed."""
+        return Response(500, b"Internal Server Error", "text/plain; charset=utf-8")
+
+    def usage(self, reply: Reply, count: int) -> dict[str, int]:
+        """prompt, total and completion tokens in OpenAI's names, vLLM's order."""
+        prompt = reply.job.params.prompt_tokens
+        said = max(0, count + reply.job.usage_error)
+        return {"prompt_tokens": prompt, "total_tokens": prompt + said, "completion_tokens": said}

@@ -1,0 +1,250 @@
+"""llama.cpp's llama-server: fixed key order, timings, real HTTP codes for what is wrong before the first token."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from simulator.http.exchange import Request
+from simulator.replies.job import GenerationParams
+from simulator.replies.reply import Reply
+from simulator.replies.response import RequestRefused, Response, compact
+from simulator.servers.handler import ServerHandler
+from simulator.servers.openai_body import Body, chat_params, completion_params, is_int, load
+from simulator.servers.prometheus import PrometheusPage
+from simulator.servers.reply_timings import timings_of
+
+JSON = "application/json; charset=utf-8"
+LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
+MAX_INT = 2147483647
+
+
+def bad(
+    message: str, kind: str = "invalid_request_error", status: int = 400, **more: object
+) -> RequestRefused:
+    """llama.cpp's error body; it hangs up after it."""
+    error = {"error": {"code": status, "message": message, "type": kind, **more}}
+    return RequestRefused(Response(status, compact(error), JSON, close=True))
+
+
+class LlamaCppHandler(ServerHandler):
+    """llama-server."""
+
+    def post_routes(self) -> Mapping[str, Callable[[Request], GenerationParams]]:
+        """See ServerHandler."""
+        chat, text = self._chat, self._completion
+        return {
+            "/v1/chat/completions": chat,
+            "/chat/completions": chat,
+            "/v1/completions": text,
+        }
+
+    def get_routes(self) -> Mapping[str, Callable[[], Response]]:
+        """See ServerHandler."""
+        health = lambda: Response(200, b'{"status":"ok"}', JSON)  # noqa: E731
+        return {
+            "/health": health,
+            "/v1/health": health,
+            "/v1/models": lambda: Response(200, compact(self._models()), JSON),
+            "/models": lambda: Response(200, compact(self._models()), JSON),
+            "/props": lambda: Response(200, compact(self._props()), JSON),
+            "/slots": lambda: Response(200, compact(self._slots()), JSON),
+            "/metrics": lambda: Response(200, self._metrics(), "text/plain; version=0.0.4"),
+        }
+
+    @property
+    def _slot_count(self) -> int:
+        return int(str(self.context.settings.limits.get("max_num_seqs", 4)))
+
+    def _models(self) -> dict[str, Any]:
+        settings = self.context.settings
+        card = {
+            "id": settings.model,
+            "aliases": [settings.model],
+            "tags": [],
+            "object": "model",
+            "architecture": {"input_modalities": ["text"], "output_modalities": ["text"]},
+            "created": self.context.started_s,
+            "owned_by": "llamacpp",
+            "meta": {"vocab_type": 2, "n_vocab": 32000, "n_ctx": settings.max_model_len, "n_ctx_train": 4096},
+        }
+        old = {
+            "name": settings.model,
+            "model": settings.model,
+            "type": "model",
+            "capabilities": ["completion"],
+        }
+        return {"models": [old], "object": "list", "data": [card]}
+
+    def _props(self) -> dict[str, Any]:
+        settings = self.context.settings
+        return {
+            "default_generation_settings": {
+                "params": {"temperature": 0.8, "max_tokens": -1},
+                "n_ctx": settings.max_model_len,
+            },
+            "total_slots": self._slot_count,
+            "model_alias": settings.model,
+            "model_path": f"{settings.model}.gguf",
+            "build_info": self.context.spec.version,
+            "is_sleeping": False,
+        }
+
+    def _slots(self) -> list[dict[str, Any]]:
+        busy = self.context.gauges().running
+        context = self.context.settings.max_model_len
+        return [
+            {"id": slot, "n_ctx": context, "speculative": False, "is_processing": slot < busy}
+            for slot in range(self._slot_count)
+        ]
+
+    def _metrics(self) -> bytes:
+        now, stats = self.context.gauges(), self.context.statistics
+        stats.settle()
+        page = PrometheusPage("")
+        prefill, decode = stats.histograms["prefill_s"].total, stats.histograms["decode_s"].total
+        cached = now.prefix_hits_total
+        page.sample(
+            "counter",
+            "llamacpp:prompt_tokens_total",
+            {"": now.prompt_tokens_total - cached},
+            "Prompt tokens computed.",
+        )
+        page.sample(
+            "counter", "llamacpp:prompt_tokens_cached_total", {"": cached}, "Prompt tokens from the cache."
+        )
+        page.sample("counter", "llamacpp:prompt_seconds_total", {"": prefill}, "Time spent on prompts.")
+        page.sample(
+            "counter",
+            "llamacpp:tokens_predicted_total",
+            {"": now.generation_tokens_total},
+            "Tokens generated.",
+        )
+        page.sample(
+            "counter", "llamacpp:tokens_predicted_seconds_total", {"": decode}, "Time spent generating."
+        )
+        page.sample("counter", "llamacpp:n_decode_total", {"": now.steps_total}, "Steps.")
+        page.sample("gauge", "llamacpp:requests_processing", {"": now.running}, "Requests in a slot.")
+        page.sample("gauge", "llamacpp:requests_deferred", {"": now.waiting}, "Requests without one.")
+        return page.encode()
+
+    # -- errors --------------------------------------------------------------------------------
+
+    def not_found(self, method: str, path: str, allowed: str | None) -> Response:
+        """Everything unknown is a 404, wrong methods too."""
+        return Response(
+            404,
+            b'{"error":{"message":"File Not Found","type":"not_found_error","code":404}}',
+            JSON,
+            close=True,
+        )
+
+    def fault_response(self, status: int, retry_after: float) -> Response:
+        """503 as while loading the model; a 429 could only come from a proxy."""
+        kind = {429: ("Too many requests", "rate_limit_error"), 503: ("Loading model", "unavailable_error")}[
+            status
+        ]
+        return bad(kind[0], kind[1], status).response
+
+    def failure_response(self, message: str) -> Response:
+        """500."""
+        return bad(message, "server_error", 500).response
+
+    # -- reading -------------------------------------------------------------------------------
+
+    def _body(self, request: Request, needed: str) -> Body:
+        """The content type does not matter, nor do sampling ranges."""
+        where = "[json.exception.parse_error.101] parse error at line 1, column"
+        if not request.body:
+            raise bad(
+                f"{where} 1: attempting to parse an empty input; check that your input string or stream contains the "
+                "expected JSON"
+            )
+        try:
+            body = load(request.body)
+        except json.JSONDecodeError as error:
+            raise bad(
+                f"{where} {error.pos + 1}: syntax error while parsing value - unexpected end of input; expected '[', "
+                "'{', or a literal"
+            ) from None
+        if not isinstance(body, dict) or body.get(needed) is None:
+            raise bad(f"'{needed}' is required")
+        wanted = body.get("max_tokens")
+        if wanted is not None and not is_int(wanted) and not isinstance(wanted, float):
+            kind = "string" if isinstance(wanted, str) else type(wanted).__name__
+            raise bad(
+                f"Field 'max_tokens': [json.exception.type_error.302] type must be number, but is {kind}"
+            )
+        if wanted is not None and not -1 <= wanted <= MAX_INT:
+            raise bad(f"Field 'max_tokens': Value must be between -1 <= value <= {MAX_INT}, but got {wanted}")
+        return body
+
+    def _chat(self, request: Request) -> GenerationParams:
+        body = self._body(request, "messages")
+        if not isinstance(body["messages"], list):
+            raise bad("Expected 'messages' to be an array")
+        return chat_params(body, self.context.spec.ahead, -1)
+
+    def _completion(self, request: Request) -> GenerationParams:
+        return completion_params(self._body(request, "prompt"), -1)
+
+    def admit(self, params: GenerationParams, request: Request) -> None:
+        """The prompt must fit the context; the answer is cut to what is left of it."""
+        context = self.context.settings.max_model_len
+        params.model = params.model or self.context.settings.model
+        params.continuous_usage = False
+        if params.prompt_tokens >= context:
+            raise bad(
+                f"request ({params.prompt_tokens} tokens) exceeds the available context size ({context} tokens), try "
+                "increasing it",
+                "exceed_context_size_error",
+                n_prompt_tokens=params.prompt_tokens,
+                n_ctx=context,
+            )
+        room = context - params.prompt_tokens
+        params.max_tokens = room if params.max_tokens < 0 else max(1, min(params.max_tokens, room))
+
+    # -- answering -----------------------------------------------------------------------------
+
+    def reply_id(self, params: GenerationParams, request: Request) -> str:
+        """`chatcmpl-` and 32 letters and digits, for texts too."""
+        number = int(self.context.hex_id(48), 16)
+        letters = []
+        for _ in range(32):
+            number, letter = divmod(number, len(LETTERS))
+            letters.append(LETTERS[letter])
+        return "chatcmpl-" + "".join(letters)
+
+    def fingerprint(self) -> str:
+        """The build."""
+        return self.context.spec.version
+
+    def final_values(self, reply: Reply, finish: str, count: int) -> dict[str, bytes]:
+        """Timings ride on the last event."""
+        timings = compact(timings_of(reply, count))
+        shown = b"" if reply.job.params.include_usage else b',"timings":' + timings
+        return {"timings": timings, "finish_timings": shown, "cached": b"0"}
+
+    def non_streaming_response(self, reply: Reply, finish: str, count: int) -> Response:
+        """Choices first."""
+        job, chat = reply.job, reply.job.params.endpoint == "chat"
+        text = job.answer.text(count)
+        counts = self.usage(reply, count)
+        usage = {key: counts[key] for key in ("completion_tokens", "prompt_tokens", "total_tokens")}
+        choice: dict[str, Any]
+        if chat:
+            choice = {"finish_reason": finish, "index": 0, "message": {"role": "assistant", "content": text}}
+        else:
+            choice = {"text": text, "index": 0, "logprobs": None, "finish_reason": finish}
+        answer = {
+            "choices": [choice],
+            "created": job.created,
+            "model": job.params.model,
+            "system_fingerprint": self.fingerprint(),
+            "object": "chat.completion" if chat else "text_completion",
+            "usage": {**usage, "prompt_tokens_details": {"cached_tokens": 0}},
+            "id": job.reply_id,
+            "timings": timings_of(reply, count),
+        }
+        return Response(200, compact(answer), JSON)

@@ -1,0 +1,119 @@
+"""What the OpenAI-like families share: reading a chat or completion body into an GenerationParams."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import orjson
+
+from simulator.replies.job import GenerationParams
+from simulator.text.prompt import chat_prompt
+from simulator.text.tokens import token_texts
+
+Body = dict[str, Any]
+
+
+def load(body: bytes) -> Any:
+    """The JSON of a body; ValueError (json.JSONDecodeError) as Python's json words it."""
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return _without_surrogates(json.loads(body.decode("utf-8", "replace")))
+
+
+def _without_surrogates(value: Any) -> Any:
+    """Python's json takes a lone half of a surrogate pair, which no UTF-8 can carry: "?" instead."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode()
+    if isinstance(value, list):
+        return [_without_surrogates(each) for each in value]
+    if isinstance(value, dict):
+        return {_without_surrogates(key): _without_surrogates(each) for key, each in value.items()}
+    return value
+
+
+def chat_params(body: Body, ahead: tuple[int, int], max_tokens: int) -> GenerationParams:
+    """A chat request; the caller has checked the types it cares for."""
+    messages = body.get("messages")
+    if isinstance(messages, str):
+        messages = [{"role": "user", "content": messages}]
+    pairs = [
+        (str(message.get("role", "user")), message_text(message.get("content")))
+        for message in (messages if isinstance(messages, list) else [])
+        if isinstance(message, dict)
+    ]
+    params = _ask("chat", body, "\n".join(text for _, text in pairs), max_tokens)
+    params.prompt_texts = chat_prompt(pairs, ahead)
+    params.prompt_tokens = len(params.prompt_texts)
+    return params
+
+
+def completion_params(body: Body, max_tokens: int) -> GenerationParams:
+    """A text completion; a list of token ids counts its length."""
+    prompt = body.get("prompt")
+    if isinstance(prompt, list) and prompt and all(isinstance(each, int) for each in prompt):
+        params = _ask("completion", body, "", max_tokens)
+        params.prompt_texts = [str(each) for each in prompt]
+    else:
+        if isinstance(prompt, list):
+            prompt = prompt[0] if prompt and isinstance(prompt[0], str) else ""
+        params = _ask("completion", body, str(prompt), max_tokens)
+        params.prompt_texts = token_texts(params.prompt)
+    params.prompt_tokens = max(1, len(params.prompt_texts))
+    return params
+
+
+def _ask(endpoint: str, body: Body, prompt: str, max_tokens: int) -> GenerationParams:
+    options = body.get("stream_options")
+    options = options if isinstance(options, dict) else {}
+    usage = bool(options.get("include_usage"))
+    wanted = whole_number(body.get("max_completion_tokens"))
+    if wanted is None:
+        wanted = whole_number(body.get("max_tokens"))
+    return GenerationParams(
+        endpoint=endpoint,
+        prompt=prompt,
+        model=str(body.get("model") or ""),
+        stream=bool(body.get("stream")),
+        max_tokens=wanted if wanted is not None else max_tokens,
+        ignore_eos=bool(body.get("ignore_eos")),
+        min_tokens=max(0, whole_number(body.get("min_tokens")) or 0),
+        stops=stop_strings(body.get("stop")),
+        include_usage=usage,
+        continuous_usage=usage and bool(options.get("continuous_usage_stats")),
+        return_token_ids=bool(body.get("return_token_ids")),
+    )
+
+
+def whole_number(value: object) -> int | None:
+    """A whole number, also one written as text or as 3.0; None for anything else."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        return int(value)
+    except (ValueError, OverflowError):
+        return None
+
+
+def is_int(value: Any) -> bool:
+    """An int that is no bool."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def message_text(content: object) -> str:
+    """The text of a message: a string, or the text parts of a list."""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, list):
+        return "".join(str(part.get("text", "")) for part in content if isinstance(part, dict))
+    return ""
+
+
+def stop_strings(value: object) -> tuple[str, ...]:
+    """`stop` as a tuple; empty strings are dropped."""
+    if isinstance(value, str):
+        return (value,) if value else ()
+    if isinstance(value, list):
+        return tuple(each for each in value if isinstance(each, str) and each)
+    return ()

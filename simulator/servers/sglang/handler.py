@@ -1,0 +1,31 @@
+"""SGLang 0.5.23: its routes, errors and answers."""
+
+from __future__ import annotations
+
+from simulator.http.exchange import Request
+from simulator.replies.job import GenerationParams
+from simulator.replies.reply import Reply
+from simulator.replies.response import RequestRefused, Response, compact
+from simulator.servers.openai_handler import OpenAiHandler
+
+
+class SglangHandler(OpenAiHandler):
+    """SGLang: errors are objects with `object: error`."""
+
+    def bad(self, message: str, status: int = 400) -> RequestRefused:
+        """See OpenAiHandler."""
+        kind = {400: "BadRequestError", 422: "BadRequest"}.get(status, "InternalServerError")
+        status = 400 if status == 422 else status
+        error = {"object": "error", "message": message, "type": kind, "param": None, "code": status}
+        return RequestRefused(Response(status, compact(error)))
+
+    def reply_id(self, params: GenerationParams, request: Request) -> str:
+        """32 digits, no prefix."""
+        return self.context.hex_id(32)
+
+    def final_values(self, reply: Reply, finish: str, count: int) -> dict[str, bytes]:
+        """What it stopped at: the id of EOS, a string, or nothing."""
+        matched: object = None
+        if finish == "stop":
+            matched = reply.job.answer.stop or 2
+        return {"matched": compact(matched)}

@@ -1,0 +1,171 @@
+"""TGI 0.9.3: its native routes, its errors inside HTTP 200."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from simulator.ground_truth.truth_log import now_ns
+from simulator.http.exchange import Request
+from simulator.replies.job import GenerationParams
+from simulator.replies.reply import Reply
+from simulator.replies.response import Response, compact, retry_header
+from simulator.servers.tgi.metrics import metrics_page
+from simulator.servers.tgi.requests import PLAIN, TgiRequestReader
+from simulator.text.tokens import EOS_ID
+
+
+class TgiHandler(TgiRequestReader):
+    """TGI's router."""
+
+    detail_404 = b""
+    detail_405 = b""
+
+    def post_routes(self) -> Mapping[str, Callable[[Request], GenerationParams]]:
+        """See ServerHandler."""
+        return {
+            "/generate_stream": lambda request: self._native(request, True),
+            "/generate": lambda request: self._native(request, False),
+            "/": lambda request: self._native(request, None),
+            "/invocations": lambda request: self._native(request, None),
+        }
+
+    def get_routes(self) -> Mapping[str, Callable[[], Response]]:
+        """See ServerHandler."""
+        health = lambda: Response(200, content_type=None)  # noqa: E731
+        return {
+            "/": health,
+            "/health": health,
+            "/ping": health,
+            "/info": lambda: Response(200, compact(self.info())),
+            "/metrics": lambda: Response(200, metrics_page(self.context), PLAIN),
+        }
+
+    def info(self) -> dict[str, Any]:
+        """`/info`."""
+        settings = self.context.settings
+        limits = settings.limits
+        return {
+            "model_id": settings.model,
+            "model_sha": None,
+            "model_dtype": "torch.float16",
+            "model_device_type": "cuda",
+            "model_pipeline_tag": "text-generation",
+            "max_concurrent_requests": settings.max_concurrent_requests,
+            "max_best_of": 2,
+            "max_stop_sequences": 4,
+            "max_input_length": limits.get("max_input_length"),
+            "max_total_tokens": limits.get("max_total_tokens"),
+            "waiting_served_ratio": limits.get("waiting_served_ratio"),
+            "max_batch_total_tokens": limits.get("max_batch_total_tokens"),
+            "max_waiting_tokens": limits.get("max_waiting_tokens"),
+            "validation_workers": 2,
+            "version": self.context.spec.version,
+            "sha": None,
+            "docker_label": None,
+        }
+
+    # -- errors --------------------------------------------------------------------------------
+
+    def not_found(self, method: str, path: str, allowed: str | None) -> Response:
+        """axum: empty bodies."""
+        if allowed is not None:
+            return Response(405, content_type=None, extra=(f"allow: {allowed}",))
+        return Response(404, content_type=None)
+
+    def too_large(self) -> Response:
+        """Over 2 MiB."""
+        return Response(413, b"Failed to buffer the request body: length limit exceeded", PLAIN)
+
+    def failure_response(self, message: str) -> Response:
+        """424."""
+        error = {
+            "error": f"Request failed during generation: Server error: {message}",
+            "error_type": "generation",
+        }
+        return Response(424, compact(error))
+
+    def fault_response(self, status: int, retry_after: float) -> Response:
+        """429 as its non-streaming routes say it; 503 as its health check does."""
+        kind = {429: ("Model is overloaded", "overloaded"), 503: ("unhealthy", "healthcheck")}[status]
+        return Response(
+            status, compact({"error": kind[0], "error_type": kind[1]}), extra=retry_header(retry_after)
+        )
+
+    def constants(self, job: Any) -> dict[str, str]:
+        """The kind of a generation error too."""
+        return {**super().constants(job), "error_type": "generation"}
+
+    # -- answering -----------------------------------------------------------------------------
+
+    def reply_id(self, params: GenerationParams, request: Request) -> str:
+        """TGI gives its replies no id; this one is only for the truth log."""
+        return ""
+
+    def fingerprint(self) -> str:
+        """`<version>-native`."""
+        return f"{self.context.spec.version}-native"
+
+    def final_values(self, reply: Reply, finish: str, count: int) -> dict[str, bytes]:
+        """The whole text and the details of the last native event."""
+        params = reply.job.params
+        details: dict[str, Any] | None = None
+        if params.details:
+            details = self.details(reply, finish, count)
+        return {"generated": compact(self.text(reply, count)), "details": compact(details)}
+
+    def text(self, reply: Reply, count: int) -> str:
+        """Special tokens removed, stop sequence kept, prompt before it if asked."""
+        answer, params = reply.job.answer, reply.job.params
+        text = "".join(token.text for token in answer.shown[:count] if token.token_id != EOS_ID)
+        return params.prompt + text if params.return_full_text else text
+
+    def details(self, reply: Reply, finish: str, count: int) -> dict[str, Any]:
+        """`details` of a finished native reply."""
+        wire = self.context.spec.streams["generate"]
+        stopped = reply.job.answer.stop is not None and finish == "stop"
+        words = (wire.finish_words or {}).get("stop_string" if stopped else finish, finish)
+        said = max(0, count + reply.job.usage_error)
+        details: dict[str, Any] = {
+            "finish_reason": words,
+            "generated_tokens": said,
+            "seed": reply.job.params.echo_seed,
+        }
+        return details
+
+    def non_streaming_response(self, reply: Reply, finish: str, count: int) -> Response:
+        """`/generate`; times in the headers."""
+        params = reply.job.params
+        extra = self.times(reply, count)
+        answer: dict[str, Any] = {"generated_text": self.text(reply, count)}
+        if params.details:
+            tokens = [
+                {"id": t.token_id, "text": t.text, "logprob": t.logprob, "special": t.token_id == EOS_ID}
+                for t in reply.job.answer.tokens[:count]
+            ]
+            details = self.details(reply, finish, count)
+            answer["details"] = {**details, "prefill": [], "tokens": tokens}
+        compat = reply.truth.path in ("/", "/invocations")
+        return Response(200, compact([answer] if compat else answer), extra=extra)
+
+    def times(self, reply: Reply, count: int) -> tuple[str, ...]:
+        """Header lines with how long each stage took."""
+        truth, params = reply.truth, reply.job.params
+        now = now_ns()
+        queued = truth.queued_ns or truth.received_ns
+        admitted = truth.admitted_ns or queued
+        total, waited, worked = now - truth.received_ns, admitted - queued, now - admitted
+        return (
+            "x-compute-type: gpu+optimized",
+            f"x-compute-time: {self.compute_time(total)}",
+            f"x-compute-characters: {len(params.prompt)}",
+            f"x-total-time: {total // 1_000_000}",
+            f"x-validation-time: {(queued - truth.received_ns) // 1_000_000}",
+            f"x-queue-time: {waited // 1_000_000}",
+            f"x-inference-time: {worked // 1_000_000}",
+            f"x-time-per-token: {worked // max(1, count) // 1_000_000}",
+        )
+
+    def compute_time(self, total_ns: int) -> str:
+        """`x-compute-time`: whole milliseconds."""
+        return str(total_ns // 1_000_000)

@@ -1,0 +1,60 @@
+"""TGI 3.3.7: its native stream and its OpenAI streams, from its source (no TGI was run)."""
+
+from __future__ import annotations
+
+from simulator.replies.stream_format import StreamFormat
+from simulator.servers.spec import ServerSpec
+from simulator.servers.tgi.wire import AXUM, COMPUTE_HEADERS, GENERATION_FAILED, native_stream
+
+_OPENAI_WORDS = {"stop": "stop", "stop_string": "stop_sequence", "length": "length"}
+_CHAT = (
+    '{"object":"chat.completion.chunk","id":"","created":<now>,"model":<model>,"system_fingerprint":"<fingerprint>",'
+    '"choices":[{"index":0,"delta":{"role":"assistant","content":"<text>"},"logprobs":null,"finish_reason":%s}],'
+    '"usage":null}'
+)
+_USAGE = '{"prompt_tokens":<prompt>,"completion_tokens":<count>,"total_tokens":<total>}'
+_ERROR = '{"error":{"message":<message>,"http_status_code":422}}'
+_OPENAI_CHAT = StreamFormat(
+    token=_CHAT % "null",
+    last=_CHAT % '"<finish>"',
+    usage='{"object":"chat.completion.chunk","id":"","created":<now>,"model":<model>,'
+    '"system_fingerprint":"<fingerprint>","choices":[],"usage":' + _USAGE + "}",
+    one_token_events=True,
+    finish_words=_OPENAI_WORDS,
+    error=_ERROR,
+    error_words=GENERATION_FAILED,
+    content_type="text/event-stream",
+    head_extra=COMPUTE_HEADERS,
+)
+_OPENAI_TEXT = StreamFormat(
+    token='{"object":"text_completion","id":"","created":<now>,"choices":[{"index":0,"text":"<text>",'
+    '"logprobs":null,"finish_reason":""}],"model":<model>,"system_fingerprint":"<fingerprint>"}',
+    last='{"object":"text_completion","id":"","created":<now>,"model":<model>,'
+    '"system_fingerprint":"<fingerprint>","choices":[{"index":0,"text":"<text>","logprobs":null,'
+    '"finish_reason":"<finish>"}],"usage":' + _USAGE + "}",
+    one_token_events=True,
+    leading_space=True,
+    finish_words=_OPENAI_WORDS,
+    error=_ERROR,
+    error_words=GENERATION_FAILED,
+    content_type="text/event-stream",
+    head_extra=COMPUTE_HEADERS,
+)
+
+SPEC = ServerSpec(
+    name="tgi-3.3",
+    version="3.3.7",
+    scheduler="tgi-3",
+    head_format=AXUM,
+    streams={
+        "generate": native_stream('"index":<index>,', "data: "),
+        "chat": _OPENAI_CHAT,
+        "completion": _OPENAI_TEXT,
+    },
+    idle_close_s=None,
+    comment=":\n\n",
+    comment_s=15.0,
+    stop_style="keep",
+    max_body_bytes=2 << 20,
+    ahead=(8, 4),
+)

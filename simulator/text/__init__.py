@@ -1,0 +1,1 @@
+"""Reply text and token counts."""

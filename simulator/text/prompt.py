@@ -1,0 +1,35 @@
+"""Counting a prompt's tokens, and naming its KV blocks so that a prefix cache can find them again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from simulator.text.tokens import token_texts
+
+BLOCK = 16
+END = "\x00end"
+
+
+def chat_prompt(messages: Iterable[tuple[str, str]], ahead: tuple[int, int]) -> list[str]:
+    """The templated conversation as token texts, ready for the assistant's answer.
+
+    tokens = ahead[0] + sum over messages of (ahead[1] + its tokens + 1) + ahead[1].
+    Turn n + 1 begins with the texts of turn n, its answer and its end token.
+    """
+    texts = ["\x00begin"] * ahead[0]
+    for role, content in messages:
+        texts += [f"\x00{role}"] * ahead[1]
+        texts += token_texts(content)
+        texts.append(END)
+    return texts + ["\x00assistant"] * ahead[1]
+
+
+def prefix_hashes(prompt: list[str], answer: list[str]) -> tuple[int, ...]:
+    """names[i] = hash of the first i + 1 whole blocks of 16 tokens of prompt, answer and end token."""
+    texts = prompt + answer
+    names: list[int] = []
+    name = 0
+    for start in range(0, len(texts) - BLOCK + 1, BLOCK):
+        name = hash((name, *texts[start : start + BLOCK]))
+        names.append(name)
+    return tuple(names)
