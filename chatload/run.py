@@ -17,6 +17,7 @@ from locust import argument_parser, events
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
+from chatload import output
 from chatload.errors import UsageError
 from chatload.plan import RUN_OPTIONS, SERVER_OPTIONS, Option, Plan, Planner
 from chatload.report.judge import judge_level
@@ -24,7 +25,9 @@ from chatload.users import patches
 from chatload.users.api_key import secret_mistakes
 from chatload.users.conductor import Conductor
 from chatload.users.exposure import open_port_words, port_mistakes
+from chatload.users.muster import await_workers
 from chatload.users.options import register
+from chatload.users.uncaught import tell
 from chatload.users.voice import Voice
 from chatload.users.worker import Crew
 from chatload.wire.dialects import SERVERS
@@ -52,6 +55,7 @@ def install(planner: Planner, options: Sequence[Option]) -> None:
                 raise SystemExit(2)
             _exit_if(mistakes)
             crew = Crew(environment, planner, SERVER_NAMES)
+            tell(crew.supervisor, environment)
             events.quitting.add_listener(lambda **_: _stop_worker(environment, crew))
             return
         voice = Voice(headless=web_ui is None)
@@ -75,11 +79,14 @@ def install(planner: Planner, options: Sequence[Option]) -> None:
             mistakes += port_mistakes(web_ui.host, web_ui.port)
         _exit_if(mistakes)
         _conductors.append(conductor)
+        tell(conductor.supervisor, environment)
         runner = environment.runner
         if isinstance(runner, MasterRunner):
             words = open_port_words(runner.master_bind_host, runner.master_bind_port)
             if words:
                 voice.say(f"chatload: {words}")
+            if environment.parsed_options.headless or environment.parsed_options.autostart:
+                gevent.spawn(await_workers, runner, environment.parsed_options, _give_up)
         if web_ui is not None:
             from chatload.webui import page  # here, since a headless run starts sooner without them
             from chatload.webui.guard import guard
@@ -94,6 +101,12 @@ def install(planner: Planner, options: Sequence[Option]) -> None:
             page.install(
                 web_ui, environment, conductor, options, SERVER_NAMES, argument_parser.ui_extra_args_dict
             )
+
+    # Registered at import, before the locustfile's own listeners, so that an error in one of them ends the run.
+    @events.test_start.add_listener
+    def supervise(**_: Any) -> None:
+        for conductor in _conductors:
+            conductor.supervisor.begin()
 
     # Registered at import: quitting listeners fire in reverse, so this one comes after the runner's own.
     @events.quitting.add_listener
@@ -116,6 +129,13 @@ def _exit_if(mistakes: Sequence[str]) -> None:
         patches.end_forked_workers()
         print("\n".join(mistakes), file=sys.stderr, flush=True)
         raise SystemExit(2)
+
+
+def _give_up(words: str) -> None:
+    """End a master that waits for its workers in Locust's main greenlet."""
+    patches.end_forked_workers()
+    output.write(sys.stderr, f"chatload: the run failed: {words}\n")
+    gevent.kill(gevent.get_hub().parent, SystemExit(2))
 
 
 def _finish(folder: Path, plan: Plan, say: Callable[[str], None]) -> int:

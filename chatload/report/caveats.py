@@ -47,6 +47,8 @@ def _ended_early(run: Run, summary: Summary) -> Iterator[str]:
     elif ended == "unreachable":
         why = one_line(run.manifest.get("refusal") or "check --host, port and TLS", 300)
         yield f"The server could not be reached: {why}"
+    elif ended == "failed":
+        yield f"The run failed: {one_line(run.manifest.get('failure') or 'an error ended it', 400)}"
     elif ended_by_time(run):
         yield f"The run was ended by --run-time, after {run.manifest['run_time_s']:,} s, with users still in."
     elif ended == "interrupted":

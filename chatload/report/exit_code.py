@@ -9,18 +9,21 @@ from chatload.record.journal import Run
 from chatload.report.judge import MISSED, worst
 from chatload.report.junit import failed_words, too_many_failed
 
-GOOD, FAILED_TURNS, MISSED_SLO, UNTRUSTED = 0, 1, 3, 4
+GOOD, FAILED_TURNS, OUR_FAULT, MISSED_SLO, UNTRUSTED = 0, 1, 2, 3, 4
 
 
 def code_of(run: Run, summary: Mapping[str, Any]) -> tuple[int, str]:
     """(exit code, why in a sentence; empty where the output has said it already).
 
     Nothing is good that was not whole: a run that was stopped, killed or lost turns is 4. A run that never reached
-    the server, or lost it in a capacity search, is 1.
+    the server, or lost it in a capacity search, is 1. A run that an error ended has the code of that error.
     """
     manifest = run.manifest
-    if manifest.get("ended") in ("unreachable", "failed"):
+    if manifest.get("ended") == "unreachable":
         return FAILED_TURNS, ""
+    if manifest.get("ended") == "failed":
+        code = manifest.get("exit_code")
+        return code if code in (FAILED_TURNS, UNTRUSTED) else OUR_FAULT, ""
     if not summary["trust"]["trustworthy"]:
         return UNTRUSTED, ""
     if summary["incomplete"]:

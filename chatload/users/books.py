@@ -18,6 +18,7 @@ from chatload.record.manifest import conditions, write_json
 from chatload.record.run_folder import run_folder
 from chatload.users.options import without_values
 from chatload.users.preflight import Server
+from chatload.users.supervisor import Cause
 
 INSECURE = (
     "--insecure: the server's TLS certificate is not verified: whoever sits in between can read and answer"
@@ -40,6 +41,7 @@ class Books:
         self._say = say
         self.problems: list[str] = []
         self.written = False
+        self.failure: Cause | None = None
         self.turns = 0
         began = datetime.now(UTC)
         self.folder = run_folder(plan.out, _default_folder(plan, began), numbered=numbered)
@@ -88,19 +90,27 @@ class Books:
 
     def close(self, reason: str, judge: Callable[[Path], int], least: int = 0) -> int:
         """Close them; `judge` writes the reports and gives an exit code. Returns the run's: at least `least`,
-        4 where something of the run was lost."""
+        4 where something of the run was lost, that of the failure where there was one."""
         self.manifest |= {
             "ended_utc": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "ended_ns": now_ns(),
             "turns_heard": self.turns,
             "problems": self.problems,
         }
-        self.write(reason)
+        self.write("failed" if self.failure is not None else reason)
         judged = judge(self.folder) if self.written else 0
         code = max(least, judged, 4 if self.problems else 0)
+        if self.failure is not None:
+            reason, code = "failed", self.failure.exit_code
         self.manifest["exit_code"] = code
         self.write(reason)
         return code
+
+    def failed(self, cause: Cause) -> None:
+        """The run failed: so it ends, or has ended when it comes out while its users are stopped."""
+        self.failure = cause
+        self.manifest |= {"failure": cause.words, "failed_in": cause.where, "exit_code": cause.exit_code}
+        self.write("failed")
 
     def write(self, ended: str) -> None:
         """Write the manifest as it stands."""

@@ -8,6 +8,7 @@ import gevent
 from locust import User, task
 
 from chatload.clock import now_ns
+from chatload.errors import UsageError
 from chatload.plan import CapacityLoad, ChatLoad, Plan
 from chatload.prompts.conversation import conversation_for
 from chatload.prompts.fixed import FixedPrompt
@@ -23,13 +24,16 @@ class ChatUser(User):
     """Holds one conversation of `--turns` turns over one keep-alive connection. Subclass it in a locustfile."""
 
     abstract = True
+    has_left = False
+    """Whether it is done, and only waits to be stopped."""
+    _session: Session | None = None
+    _out = True
 
     def on_start(self) -> None:
         """Wait until this user is due."""
         session = session_of(self.environment)
-        self._session: Session | None = session
+        self._session = session
         self._turn = 0
-        self._out = True
         if session is None:
             return
         self._number = session.new_user()
@@ -49,6 +53,8 @@ class ChatUser(User):
     def hold_turn(self) -> None:
         """Ask, listen to the whole reply, note what became of it."""
         session = self._session
+        if session is None:
+            must_have_started(self)
         if session is None or self._out:
             return
         if self._turn >= self._load.turns:  # only after an error of ours, which Locust has logged
@@ -92,7 +98,7 @@ class ChatUser(User):
 
     def _leave(self, reason: str) -> None:
         if self._session is not None and not self._out:
-            self._out = True
+            self._out = self.has_left = True
             self._client.close()
             self._session.user_out(self._number, reason)
 
@@ -102,6 +108,12 @@ def talk_for(user: int, load: ChatLoad | CapacityLoad, plan: Plan) -> Talk:
     if not load.history:
         return FixedPrompt(load.prompt)
     return conversation_for(user, plan.seed, plan.content.scripts)
+
+
+def must_have_started(user: User) -> None:
+    """UsageError where a run is on, and the user's class forgot to call our `on_start`."""
+    if session_of(user.environment) is not None:
+        raise UsageError([f"{type(user).__name__}.on_start: call super().on_start() in it"])
 
 
 def sleep_until(at_ns: int) -> None:

@@ -7,6 +7,7 @@ gone, or somebody stops the run; then drain the workers, close the books, judge.
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -27,17 +28,22 @@ from chatload.users.api_key import KeyHosts
 from chatload.users.audience import Audience
 from chatload.users.books import Books
 from chatload.users.capacity import Director, Judge
+from chatload.users.closing import RunParts, close, stop_users
+from chatload.users.crowd import crowd_of
 from chatload.users.fleet import Fleet
 from chatload.users.limits import allow_as_many_as_possible, limit_mistakes
 from chatload.users.options import values_of
-from chatload.users.patches import OneRamp, Ramping
+from chatload.users.patches import OneRamp, Ramping, end_forked_workers
 from chatload.users.preflight import Server, Unfit, preflight
 from chatload.users.progress import Progress
 from chatload.users.roll import Roll
 from chatload.users.server_metrics import metrics_of
 from chatload.users.session import Session, Start, session_of, set_session
+from chatload.users.supervisor import Cause, Supervisor
 from chatload.users.voice import Voice
 
+LEAVE_S = 3.0
+"""How long after a failed run has been closed this process ends, if Locust has not ended it by itself."""
 LOCAL_LEAD_S, WORKERS_LEAD_S = 0.1, 1.0
 """How long before the first user is due its dispatch begins: time for the word to get around."""
 PROGRESS_S = 2.0
@@ -72,13 +78,15 @@ class Conductor:
         self._finish, self._judge = finish, judge
         self._voice, self._headless = voice, headless
         self._runner: Runner = environment.runner
+        self.supervisor: Supervisor = Supervisor(self._fail)
         self._fleet: Fleet | None = None
         if isinstance(self._runner, MasterRunner):
-            self._fleet = Fleet(self._runner, lambda: environment.stop_timeout or 0.0, self._on_line)
-        self._books: Books | None = None
+            stop_s = lambda: environment.stop_timeout or 0.0  # noqa: E731 - asked again each time
+            self._fleet = Fleet(self._runner, stop_s, self._on_line, self.supervisor)
+        self._parts: RunParts | None = None
+        self._shown: RunParts | None = None
         self._start: Start | None = None
-        self._director: Director | None = None
-        self._helpers: list[Any] = []
+        self._starter: object = None
         self._closing: gevent.Greenlet | None = None
         self.plan: Plan | None = None
         self.exit_code: int | None = None
@@ -89,18 +97,18 @@ class Conductor:
         self.key_hosts = KeyHosts(environment.host, environment.parsed_options.host)
         ramping = Ramping(self._on_ramp, self._is_even, self._crew, self._on_late)
         environment.dispatcher_class = OneRamp(ramping, lambda: self._start is not None)
-        environment.events.test_start.add_listener(lambda **_: self._begin())
-        environment.events.test_stop.add_listener(lambda **_: self.end("interrupted"))
+        environment.events.test_start.add_listener(lambda **_: self._on_test_start())
+        environment.events.test_stop.add_listener(lambda **_: self._on_test_stop())
 
     @property
     def manifest(self) -> Mapping[str, Any]:
         """The manifest of the run that goes on, or of the last one; empty before the first."""
-        return self._books.manifest if self._books is not None else {}
+        return self._shown.books.manifest if self._shown is not None else {}
 
     @property
     def folder(self) -> Path | None:
         """The folder of the run that goes on, or of the last one."""
-        return self._books.folder if self._books is not None else None
+        return self._shown.books.folder if self._shown is not None else None
 
     def plan_of(self, values: Mapping[str, Any]) -> Plan:
         """The plan these values would make; UsageError with every mistake."""
@@ -136,8 +144,20 @@ class Conductor:
 
     # -- begin ---------------------------------------------------------------------------------------
 
+    def _on_test_start(self) -> None:
+        self._parts = None
+        if self.supervisor.cause is None:  # a listener of the locustfile may have raised
+            with self.supervisor.watching():
+                self._begin()
+
+    def _on_test_stop(self) -> None:
+        if self._fleet is not None:  # Locust stops a run whose last worker is gone
+            self._fleet.fail_if_all_lost()
+        self.end("interrupted")
+        self.supervisor.done()
+
     def _begin(self) -> None:
-        self.roll = Roll()
+        self.roll, self._starter = Roll(), gevent.getcurrent()
         self.plan, self.exit_code, self.refusal, self._closing = None, None, (), None
         try:
             plan = self._planner(self._run_values(), self._servers)
@@ -147,7 +167,8 @@ class Conductor:
         except UsageError as error:
             self._refuse(error.lines, 2)
             return
-        self.plan, self._books = plan, books
+        self.plan, self._parts = plan, RunParts(books)
+        self._shown = self._parts
         if self.audience is not None:
             self.audience.begin(books.manifest["run_id"], books.manifest["started_ns"])
         try:
@@ -159,6 +180,8 @@ class Conductor:
             self.exit_code = books.close("unreachable", self._judged, least=1)
             return
         except gevent.GreenletExit:  # somebody pressed stop, or start again, meanwhile
+            if self.supervisor.cause is not None:
+                raise
             words = "stopped while the server was asked what it is"
             books.refused(words)
             self._voice.say_last(f"chatload: {words}")
@@ -167,7 +190,7 @@ class Conductor:
         books.met(plan, server)
         if withheld:
             books.caveat(f"{plan.host}: {withheld}")
-        self._start_all(plan, server, books)
+        self._start_all(plan, server, self._parts)
 
     def _run_values(self) -> dict[str, Any]:
         """Option values, with the number of users the web form asked for."""
@@ -176,7 +199,8 @@ class Conductor:
         values["spawn_rate"] = getattr(self._runner, "spawn_rate", None) or values.get("spawn_rate")
         return values
 
-    def _start_all(self, plan: Plan, server: Server, books: Books) -> None:
+    def _start_all(self, plan: Plan, server: Server, parts: RunParts) -> None:
+        books = parts.books
         values = {k: value for k, value in self._run_values().items() if isinstance(value, str | int | float)}
         folder = str(books.folder.resolve())
         self._start = Start(books.manifest["run_id"], folder, server.dialect.name, server.model, values,
@@ -185,18 +209,19 @@ class Conductor:
         books.manifest["run_time_s"] = values.get("run_time")
         self.progress = Progress(plan.load.turns_planned)
         if self._fleet is not None:
+            parts.fleet = self._fleet
             self._fleet.begin(self._start, books.folder, books)
         else:
             session = Session(
                 self._environment, plan, self._start, "local", lambda _, line, turn: self._on_line(line, turn)
             )
             set_session(self._environment, session)
-        self._metrics = metrics_of(plan, self._note, self._key)
-        self._helpers = [gevent.spawn(self._watch)]
+        parts.metrics = metrics_of(plan, self._note, self._key)
+        parts.helpers.append(gevent.spawn(self._watch))
         if isinstance(plan.load, CapacityLoad):
             say = lambda words: self._voice.say(f"chatload: {words}")  # noqa: E731 - one place, one line
-            self._director = Director(plan, self._judge, self._order, say)
-            self._helpers.append(gevent.spawn(self._director.run))
+            parts.director = Director(plan, self._judge, self._order, say)
+            parts.helpers.append(gevent.spawn(parts.director.run))
 
     def _refuse(self, lines: Sequence[str], code: int) -> None:
         if self._headless:
@@ -206,6 +231,17 @@ class Conductor:
             self.turn_away(lines)
         self.exit_code = code
         gevent.spawn(self._runner.quit if self._headless else self._runner.stop)
+
+    def _tell_failure(self, cause: Cause) -> None:
+        words = f"the run failed: {cause.words}"
+        if self._headless:
+            self._voice.say_last(f"chatload: {words}")
+        else:
+            _log.error(words)
+        if self._parts is not None:
+            self._parts.books.failed(cause)
+        elif not self._headless:
+            self.refusal = (cause.words,)
 
     def turn_away(self, lines: Sequence[str]) -> None:
         """Say on the page and in Locust's log why a run does not start."""
@@ -220,11 +256,12 @@ class Conductor:
 
     def _on_ramp(self, first_user: int, users_per_s: float, workers: Sequence[str]) -> None:
         """The dispatcher begins a ramp: fix when each of its users is due."""
-        if self._books is None:
+        if self._parts is None:
             return
+        self._starter = gevent.getcurrent()
         lead_s = WORKERS_LEAD_S if self._fleet is not None else LOCAL_LEAD_S
         segment = RampSegment(first_user, now_ns() + round(lead_s * 1e9), users_per_s)
-        self._books.ramp(segment)
+        self._parts.books.ramp(segment)
         self.roll.dealt(workers)
         session = session_of(self._environment)
         if session is not None:
@@ -236,8 +273,8 @@ class Conductor:
         return self._fleet.workers if self._fleet is not None else set()
 
     def _on_late(self, worker: str) -> None:
-        if self._start and self._books:
-            self._books.came_late(worker)
+        if self._start and self._parts:
+            self._parts.books.came_late(worker)
 
     def _note(self, line: dict[str, Any]) -> None:
         """A line of this process's own, such as what the server says of itself."""
@@ -256,16 +293,16 @@ class Conductor:
             self._fleet.order(order)
 
     def _on_line(self, line: dict[str, Any], turn: Turn | None = None) -> None:
-        progress, books = self.progress, self._books
-        if progress is None or books is None:
+        progress, parts = self.progress, self._parts
+        if progress is None or parts is None:
             return
         if turn is None and line["kind"] == "turn":
             turn = from_line(line)
-        for listener in (self.audience, self._director):
+        for listener in (self.audience, parts.director):
             if listener is not None:
                 listener.hear(line, turn)
         if turn is not None:
-            books.turns += 1
+            parts.books.turns += 1
             progress.add(turn)
         elif line["kind"] == "user":
             self.roll.note(line)
@@ -283,14 +320,29 @@ class Conductor:
                 self._fleet.look_for_lost(self.roll, self._voice.say)
                 if beats % round(CLOCKS_S / 0.1) == 0:
                     gevent.spawn(self._fleet.read_clocks)
-            gone = self.roll.all_gone(self._runner.target_user_count)
-            if gone and (self._fleet is not None or self._runner.state == STATE_RUNNING):
+            if self._is_over():
                 self.end("done")
-                if self._headless:
-                    self._runner.quit()
-                else:
-                    self._runner.stop()
+                self._stop_locust()
                 return
+
+    def _is_over(self) -> bool:
+        """True when every user is gone; a run in which no user can act any more, and some never were, has failed."""
+        gone = self.roll.all_gone(self._runner.target_user_count)
+        if self._fleet is not None:
+            return gone
+        if self._runner.state != STATE_RUNNING:
+            return False
+        crowd = crowd_of(self._runner)
+        if not gone and crowd.is_over and crowd.vanished:
+            self.supervisor.fail(Cause(crowd.words))
+        return gone or (crowd.is_over and not crowd.vanished)
+
+    def _stop_locust(self) -> None:
+        """Have Locust stop its users; and end, where nobody is at a page to start another run."""
+        if self._headless:
+            self._runner.quit()
+        else:
+            self._runner.stop()
 
     # -- end -----------------------------------------------------------------------------------------
 
@@ -300,9 +352,10 @@ class Conductor:
         It is closed by a greenlet of its own: Locust kills its own ones when it quits, such as the one that heard
         that the last worker is gone. A run whose closing fails ends with exit code 2.
         """
-        if self._start is not None and self._books is not None:
+        open_still = self._start is not None or (reason == "failed" and self._closing is None)
+        if open_still and self._parts is not None:
             self._start = None
-            self._closing = gevent.spawn(self._close, reason, self._books, gevent.getcurrent())
+            self._closing = gevent.spawn(self._close, reason, self._parts, gevent.getcurrent())
         if self._closing is not None:
             self._closing.join()
             if (
@@ -312,23 +365,26 @@ class Conductor:
             if not self._closing.successful():
                 self.exit_code = 2
 
-    def _close(self, reason: str, books: Books, caller: gevent.Greenlet) -> None:
-        if self._fleet is not None:
-            self._fleet.drain()
-        self._metrics.stop()
-        session = session_of(self._environment)
-        if session is not None:
-            session.close(reason)
-            set_session(self._environment, None)
-            books.problem(session.journal.problem)
-        if self._director is not None:
-            books.manifest["capacity"] = self._director.facts
-            self._director = None
-        for helper in self._helpers:
-            if helper is not caller:
-                helper.kill(block=False)
-        self.exit_code = books.close(reason, self._judged)
+    def _close(self, reason: str, parts: RunParts, caller: gevent.Greenlet) -> None:
+        how = (reason, self._judged)
+        self.exit_code = close(parts, self._environment, self.supervisor, how, caller)
 
     def _judged(self, folder: Path) -> int:
         assert self.plan is not None
         return self._finish(folder, self.plan)
+
+    def _fail(self, cause: Cause) -> None:
+        """Something went wrong: end the run with what it has measured so far."""
+        self._tell_failure(cause)
+        stop_users(self._runner, self._starter)
+        self.end("failed")
+        self.exit_code = cause.exit_code
+        if self._headless:
+            gevent.spawn_later(LEAVE_S, self._leave)
+        self._stop_locust()
+
+    def _leave(self) -> None:
+        """End the process: a user that does not stop keeps Locust from it."""
+        self._voice.end()
+        end_forked_workers()
+        os._exit(self.exit_code or 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,17 +14,21 @@ from locust.env import Environment
 from locust.runners import STATE_MISSING, MasterRunner
 
 from chatload.clock import now_ns
+from chatload.errors import UsageError
 from chatload.pacing.ramp import RampSegment
 from chatload.record.journal import JournalWriter
 from chatload.users import link
 from chatload.users.books import Books
 from chatload.users.clocks import Clocks
+from chatload.users.patches import STRANGE
 from chatload.users.roll import Roll
 from chatload.users.session import Start
+from chatload.users.supervisor import NOT_WHOLE, Cause, Supervisor
 
-DRAIN_S = 10.0
+DRAIN_S, FAILED_DRAIN_S = 10.0, 2.0
 
 OnLine = Callable[[dict[str, Any]], None]
+Listener = Callable[[Environment, Any], None]
 
 FACTS = ("machine", "versions", "certificate")
 """What the manifest keeps of a worker's first line."""
@@ -33,13 +38,20 @@ class Fleet:
     """One per master. `begin` takes the workers that are ready on board; each batch of their journal lines is
     written down, acknowledged, and handed to `on_line`, its instants in the master's clock."""
 
-    def __init__(self, runner: MasterRunner, stop_timeout_s: Callable[[], float], on_line: OnLine) -> None:
+    def __init__(
+        self,
+        runner: MasterRunner,
+        stop_timeout_s: Callable[[], float],
+        on_line: OnLine,
+        supervisor: Supervisor,
+    ) -> None:
         self._runner = runner
+        self._supervisor = supervisor
         self._stop_timeout_s = stop_timeout_s
         self._on_line = on_line
         self._books: Books | None = None
         self._journal: JournalWriter | None = None
-        self._run_id = ""
+        self._run_id, self._running = "", False
         self._inbox = link.Inbox("")
         self._clocks = Clocks(self._ask_clock)
         self._drained: set[str] = set()
@@ -47,9 +59,13 @@ class Fleet:
         self._lines: Counter[str] = Counter()
         self._ends: dict[str, dict[str, Any]] = {}
         self.workers: set[str] = set()
-        runner.register_message(link.LINES, self._on_lines)
-        runner.register_message(link.DRAINED, self._on_drained)
-        runner.register_message(link.TELL_CLOCK, self._on_clock)
+        for kind, listener in (
+            (link.LINES, self._on_lines),
+            (link.DRAINED, self._on_drained),
+            (link.TELL_CLOCK, self._on_clock),
+            (link.FAILED, self._on_failed),
+        ):
+            runner.register_message(kind, self._watched(listener))
 
     @property
     def ready(self) -> int:
@@ -59,7 +75,9 @@ class Fleet:
     def begin(self, start: Start, folder: Path, books: Books) -> None:
         """Read the workers' clocks and tell each that a run begins."""
         self._books, self._journal = books, JournalWriter(folder / "journal-master.jsonl")
-        self._run_id = start.run_id
+        if self._journal.problem is not None:
+            raise UsageError([f"{folder}: {self._journal.problem}"])
+        self._run_id, self._running = start.run_id, True
         self._inbox, self._clocks = link.Inbox(start.run_id), Clocks(self._ask_clock)
         self._drained, self._lost = set(), {}
         self._lines, self._ends = Counter(), {}
@@ -119,6 +137,7 @@ class Fleet:
             )
             self._lost[worker] = (now_ns(), words)
             self._books.problem(words)
+        self.fail_if_all_lost()
         for worker in roll.find(alive & self._lost.keys()):
             from_ns, words = self._lost.pop(worker)
             self._books.problems.remove(words)
@@ -126,14 +145,26 @@ class Fleet:
             self._books.manifest["workers"].setdefault(worker, {}).setdefault("out_of_touch", []).append(gap)
             say(f"chatload: worker {worker} is back: it sends what it kept meanwhile")
 
-    def drain(self) -> None:
-        """Have every worker stop its users, ship its last lines and its last Locust report."""
+    def fail_if_all_lost(self) -> None:
+        """The run has failed when none of its workers is left, and somebody stopped them all is not why."""
+        alive = self.workers & self._alive()
+        if self._running and not alive and self.workers - self._ends.keys():
+            words = f"{len(self.workers)} of {len(self.workers)} workers were lost, with all their users"
+            self._supervisor.fail(Cause(words, NOT_WHOLE))
+
+    def drain(self, *, at_once: bool = False) -> None:
+        """Have every worker stop its users, ship its last lines and its last Locust report.
+
+        `at_once`: the run has failed, and nobody waits for long.
+        """
         assert self._books is not None
-        self.read_clocks()
+        self._running = False
+        if not at_once:
+            self.read_clocks()
         waiting = self._alive() & self.workers
         for worker in waiting:
-            self._send(link.DRAIN, None, worker)
-        with gevent.Timeout(DRAIN_S + self._stop_timeout_s(), False):
+            self._send(link.DRAIN, {"at_once": at_once}, worker)
+        with gevent.Timeout(FAILED_DRAIN_S if at_once else DRAIN_S + self._stop_timeout_s(), False):
             while waiting - self._drained:
                 gevent.sleep(0.02)
         for worker in sorted(waiting - self._drained):
@@ -169,6 +200,23 @@ class Fleet:
 
     def _ask_clock(self, worker: str, question: dict[str, Any]) -> None:
         self._send(link.ASK_CLOCK, question, worker)
+
+    def _watched(self, listener: Listener) -> Listener:
+        """Locust would log what a listener raises, and go on. Here it ends the run, unless a stranger sent it."""
+
+        def watched(environment: Environment, msg: Any) -> None:
+            ours = isinstance(msg.node_id, str) and msg.node_id in self.workers
+            with self._supervisor.watching() if ours else suppress(*STRANGE):
+                listener(environment, msg)
+
+        return watched
+
+    def _on_failed(self, environment: Environment, msg: Any) -> None:
+        """A worker cannot go on. One that was never told of the run knows no run_id."""
+        worker, told = msg.node_id, msg.data
+        if self._running and worker in self.workers and told["run_id"] in (self._run_id, None):
+            words = f"worker {worker}: {told['words']}"
+            self._supervisor.fail(Cause(words, told["exit_code"], tuple(told["where"])))
 
     def _on_clock(self, environment: Environment, msg: Any) -> None:
         self._clocks.heard(msg.node_id, msg.data)

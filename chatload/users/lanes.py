@@ -8,7 +8,7 @@ import gevent.pool
 from locust import User, task
 
 from chatload.turn import Message, Turn
-from chatload.users.chat import GONE_S
+from chatload.users.chat import GONE_S, must_have_started
 from chatload.users.client import Asked, ChatClient, Interrupted
 from chatload.users.session import Session, session_of
 
@@ -51,12 +51,18 @@ class Tender(User):
     """
 
     abstract = True
+    has_left = False
+    """Whether it is done, and only waits to be stopped."""
+    session: Session | None = None
+    _out = True
+
+    def __init__(self, environment: Any) -> None:
+        super().__init__(environment)
+        self.in_flight = gevent.pool.Group()
 
     def on_start(self) -> None:
         """Join the session, if the run could begin."""
-        self.session: Session | None = session_of(self.environment)
-        self.in_flight = gevent.pool.Group()
-        self._out = True
+        self.session = session_of(self.environment)
         if self.session is not None:
             self.number = self.session.new_user()
             self.clients = Clients(self.session)
@@ -66,6 +72,8 @@ class Tender(User):
     @task
     def work(self) -> None:
         """All of it; then this user is out."""
+        if self.session is None:
+            must_have_started(self)
         if self.session is not None and not self._out:
             self.tend(self.session)
             self._leave("done")
@@ -89,6 +97,6 @@ class Tender(User):
 
     def _leave(self, reason: str) -> None:
         if self.session is not None and not self._out:
-            self._out = True
+            self._out = self.has_left = True
             self.clients.close()
             self.session.user_out(self.number, reason)

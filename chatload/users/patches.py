@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+import logging
 import math
 import sys
 from collections.abc import Callable, Collection, Generator, Sequence
@@ -16,11 +17,13 @@ from typing import Any
 
 import gevent
 import locust
+import msgpack
 import psutil
 from locust import argument_parser
 from locust.dispatch import UsersDispatcher
-from locust.exception import RPCError
+from locust.exception import RPCError, RPCReceiveError
 from locust.rpc import zmqrpc
+from locust.runners import MasterRunner
 
 from chatload import output
 from chatload.clock import now_ns
@@ -28,6 +31,8 @@ from chatload.clock import now_ns
 MADE_FOR = "2.47."
 BURST_S = 0.05
 """Users that are due within this time are dispatched together; each then waits for its own moment."""
+
+_log = logging.getLogger("locust.chatload")
 
 
 def install() -> str | None:
@@ -39,19 +44,70 @@ def install() -> str | None:
         argument_parser.default_args_dict = functools.cache(argument_parser.default_args_dict)
     if not isinstance(zmqrpc.Server, functools.partial):
         zmqrpc.Server = functools.partial(_bind_or_exit, zmqrpc.Server)
+        zmqrpc.BaseSocket.recv_from_client = _receive(zmqrpc.BaseSocket.recv_from_client)
+        MasterRunner.handle_message = _handle(MasterRunner.handle_message)
     return None
 
 
 def end_forked_workers() -> None:
-    """End the workers that --processes has made: Locust leaves those behind that have not connected when it exits.
-
-    They are children with our own command line; others, such as a server that a locustfile started, are left alone.
-    """
-    here = psutil.Process()
-    for child in here.children():
+    """End the workers that --processes has made: Locust leaves those behind that have not connected when it exits."""
+    for child in forked_workers():
         with suppress(psutil.Error):
+            child.terminate()
+
+
+def forked_workers() -> list[psutil.Process]:
+    """The workers that --processes has made and that have not ended.
+
+    They are children with our own command line; others, such as a server that a locustfile started, are none.
+    """
+    here, found = psutil.Process(), []
+    for child in here.children():
+        with suppress(psutil.Error):  # one that has ended has no command line any more
             if child.cmdline() == here.cmdline():
-                child.terminate()
+                found.append(child)
+    return found
+
+
+COUNTED = ("stats", "logs", "exception")
+STRANGE = (
+    AttributeError,
+    IndexError,
+    KeyError,
+    RecursionError,
+    TypeError,
+    ValueError,
+    msgpack.UnpackException,
+)
+"""What reading a message raises that no worker sends."""
+
+
+def _receive(receive: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """`recv_from_client`. Most frames that are no msgpack end the greenlet that listens to the workers."""
+
+    @functools.wraps(receive)
+    def receive_or_say(socket: Any) -> Any:
+        try:
+            return receive(socket)
+        except STRANGE as error:
+            raise RPCReceiveError(f"a message that is none of ours ({type(error).__name__})") from error
+
+    return receive_or_say
+
+
+def _handle(handle: Callable[[Any, str, Any], None]) -> Callable[[Any, str, Any], None]:
+    """`handle_message`. One of another form than workers send ends that greenlet, too, or adds to what is counted."""
+
+    @functools.wraps(handle)
+    def handle_or_say(runner: Any, client_id: str, message: Any) -> None:
+        if client_id not in runner.clients and message.type in COUNTED:
+            return
+        try:
+            handle(runner, client_id, message)
+        except STRANGE as error:
+            _log.error("Unrecognized message detected: %s in one of %s", type(error).__name__, client_id[:60])
+
+    return handle_or_say
 
 
 def _bind_or_exit(server: Callable[[str, int], Any], host: str, port: int) -> Any:

@@ -13,7 +13,7 @@ import orjson
 from locust.env import Environment
 
 from chatload.clock import now_ns, wall_offset_ns
-from chatload.errors import NO_FAILURES, TurnError
+from chatload.errors import NO_FAILURES, TurnError, UsageError
 from chatload.meter.timing import decode_tokens_per_s, e2e_ms, ttft_ms, whole_ms
 from chatload.pacing.ramp import RampSegment, among_new_users, due_ns, global_user
 from chatload.plan import ArrivalLoad, Plan, schedule
@@ -77,6 +77,10 @@ class Session:
         self.place = Place()
         self.orders: Any = gevent.queue.Queue()
         self.journal = JournalWriter(Path(start.folder) / f"journal-{worker}.jsonl")
+        if (
+            self.journal.problem is not None and worker == "local"
+        ):  # a worker's is a copy of what the master has
+            raise UsageError([f"{self.journal.path.parent}: {self.journal.problem}"])
         self.worker = worker
         self._environment = environment
         self._deliver = deliver

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import gevent
 import orjson
-from flask import Blueprint, Response, abort, render_template_string, request, send_file
+from flask import Blueprint, Response, abort, jsonify, render_template_string, request, send_file
 
 from chatload.plan import Option
 from chatload.report.untrusted import one_line
@@ -17,14 +17,17 @@ from chatload.webui.desk import Desk
 from chatload.webui.form import groups
 from chatload.webui.live import Live
 from chatload.webui.so_far import counting_for
-from chatload.webui.start_request import FILES, check_start
+from chatload.webui.start_request import FILES, GOING, check_start
 from chatload.webui.tab import COLUMNS, tab_rows
 
 if TYPE_CHECKING:  # importing Locust patches the whole process: whoever uses this page has done so
     from chatload.users.conductor import Conductor
 
 ASSETS = Path(__file__).parent / "assets"
-ASSET_KINDS = {"live.js": "text/javascript", "charts.js": "text/javascript", "live.css": "text/css"}
+ASSET_KINDS = {
+    "live.js": "text/javascript", "charts.js": "text/javascript", "notice.js": "text/javascript",
+    "live.css": "text/css",
+}  # fmt: skip
 TAB = "chatload"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
@@ -39,7 +42,12 @@ LINK = (
     '<a href="./chatload" style="position:fixed;right:16px;bottom:44px;z-index:1300;padding:10px 16px;'
     "border-radius:20px;background:#1565c0;color:#fff;font:500 14px Roboto,Helvetica,Arial,sans-serif;"
     'text-decoration:none;box-shadow:0 2px 6px rgba(0,0,0,.4)">TTFT and tokens/s live</a>'
+    '<div id="chatload-notice" role="alert" hidden style="position:fixed;left:16px;right:16px;bottom:96px;'
+    "z-index:1300;padding:12px 16px;border-radius:4px;background:#b71c1c;color:#fff;white-space:pre-line;"
+    'font:500 14px Roboto,Helvetica,Arial,sans-serif"></div>'
+    '<script src="./chatload/assets/notice.js" defer></script>'
 )
+"""What Locust's own page gets: a link to ours, and a box for why a run did not start or failed."""
 
 
 def install(
@@ -111,6 +119,11 @@ def _add_routes(blueprint: Blueprint, desk: Desk, guarded: Any) -> None:
     def state() -> Response:
         state = orjson.dumps(_state(desk, _since(desk.live)))
         return _ours(Response(state, mimetype="application/json"))
+
+    @blueprint.route("/chatload/notice.json")
+    @guarded
+    def notice() -> Response:
+        return _ours(jsonify({"lines": _notice(desk)}))
 
     @blueprint.route("/chatload/assets/<name>")
     @guarded
@@ -193,11 +206,23 @@ def _state(desk: Desk, since: int) -> dict[str, Any]:
         "outcome": desk.outcomes.of(desk.folder, manifest.get("capacity")),
         "problems": [one_line(words) for words in manifest.get("problems") or []],
         "refusal": [one_line(words, 400) for words in conductor.refusal],
+        "failure": one_line(manifest.get("failure") or "", 500),
         "folder": str(desk.folder) if desk.folder is not None else "",
         "rows": desk.live.table(str(manifest.get("scenario") or "")),
         "files": files.offered(desk.folder),
         "plots": files.pictures(desk.folder),
     }
+
+
+def _notice(desk: Desk) -> list[str]:
+    """Why the last run did not start, or failed, for Locust's own page; empty while a run goes on."""
+    conductor, runner = desk.conductor, desk.environment.runner
+    if runner is not None and runner.state in GOING:
+        return []
+    if conductor.refusal:
+        return ["The run did not start:", *(one_line(words, 400) for words in conductor.refusal)]
+    failure = conductor.manifest.get("failure")
+    return [f"The run failed: {one_line(failure, 500)}"] if failure else []
 
 
 def _extend(desk: Desk, response: Response) -> Response:
@@ -223,5 +248,7 @@ def _word(desk: Desk, runner: Any) -> str:
     if runner is None:
         return "missing"
     conductor = desk.conductor
+    if conductor.manifest.get("ended") == "failed" and runner.state not in GOING:
+        return "failed"
     asking = conductor.plan is not None and conductor.exit_code is None and not conductor.refusal
     return "asking" if asking and runner.state in ("ready", "stopped") else str(runner.state)

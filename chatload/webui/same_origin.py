@@ -26,7 +26,7 @@ MORE_HOSTS = "CHATLOAD_WEB_HOSTS"
 PAGES = frozenset({"locust.index", "locust.login", "chatload.page"})
 """A link on another site may lead here: opening one changes nothing, and the other site cannot read it."""
 READS = frozenset({
-    "chatload.asset", "chatload.file", "chatload.plot", "chatload.state", "locust.exceptions",
+    "chatload.asset", "chatload.file", "chatload.notice", "chatload.plot", "chatload.state", "locust.exceptions",
     "locust.exceptions_csv", "locust.failures_stats_csv", "locust.get_worker_count", "locust.logs",
     "locust.request_stats", "locust.request_stats_csv", "locust.request_stats_full_history_csv",
     "locust.send_assets", "locust.stats_report", "locust.tasks", "static",

@@ -12,7 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.breaking import rows_commands, rows_machine, rows_options, rows_servers, rows_workers
+from tests.breaking import (
+    rows_commands,
+    rows_failures,
+    rows_machine,
+    rows_options,
+    rows_servers,
+    rows_workers,
+)
 from tests.breaking.place import LIMIT_S, ROOT, Ended, Place, Row
 
 pytestmark = pytest.mark.e2e
@@ -21,7 +28,7 @@ TABLE: dict[str, Row] = {
     row.name: row
     for row in (
         *rows_options.ROWS, *rows_options.LIMITS, *rows_options.PROMPTS, *rows_servers.ROWS, *rows_machine.ROWS,
-        *rows_workers.ROWS, *rows_commands.ROWS,
+        *rows_workers.ROWS, *rows_failures.ROWS, *rows_commands.ROWS,
     )
 }  # fmt: skip
 MOST_MIB = 150.0

@@ -76,6 +76,13 @@ def test_every_pod_has_limits_probes_and_no_rights(path: Path) -> None:
             assert not any("value" in entry for entry in container["env"]), "a key comes from a secret"
 
 
+def test_every_job_ends_by_a_deadline() -> None:
+    jobs = [one for path in KUBERNETES for one in documents(path) if one["kind"] == "Job"]
+    assert len(jobs) == 2
+    for job in jobs:
+        assert job["spec"]["activeDeadlineSeconds"] > 600, "the wait for workers alone may take that long"
+
+
 def test_every_server_is_waited_for_and_its_load_reads_the_right_port() -> None:
     for path in COMPOSE:
         (content,) = documents(path)

@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from chatload.users.fleet import Fleet
+from chatload.users.supervisor import Cause, Supervisor
 
 END = {"kind": "end", "at_ns": 1, "worker": "w1", "reason": "drained", "lines": 3, "copy_lost_lines": 0}
 
@@ -24,7 +25,7 @@ class Books:
 
 def told(lines: list[dict[str, Any]]) -> Books:
     runner: Any = SimpleNamespace(register_message=lambda *_: None, send_message=lambda *_, **__: None)
-    fleet, books = Fleet(runner, lambda: 0.0, lambda _: None), Books()
+    fleet, books = Fleet(runner, lambda: 0.0, lambda _: None, Supervisor(lambda _: None)), Books()
     data = {"run_id": "", "number": 1, "lines": [orjson.dumps(line) for line in lines]}
     fleet._on_lines(None, SimpleNamespace(node_id="w1", data=data))
     counted: Any = books
@@ -53,3 +54,75 @@ def test_what_came_and_what_was_written(
     for found, expected in ((books.problems, problems), (books.caveats, caveats)):
         assert len(found) == len(expected)
         assert all(words in sentence for sentence, words in zip(found, expected, strict=True))
+
+
+def master(**clients: str) -> tuple[Fleet, Supervisor, dict[str, Any]]:
+    """A fleet of w1 and w2 whose run is on, its supervisor, and its listeners by message."""
+    listeners: dict[str, Any] = {}
+    nodes = [SimpleNamespace(id=name, state=state) for name, state in clients.items()]
+    runner: Any = SimpleNamespace(
+        register_message=listeners.__setitem__,
+        send_message=lambda *_, **__: None,
+        clients=SimpleNamespace(all=nodes),
+    )
+    supervisor = Supervisor(lambda _: None)
+    supervisor.begin()
+    fleet = Fleet(runner, lambda: 0.0, lambda _: None, supervisor)
+    fleet.workers, fleet._running = {"w1", "w2"}, True
+    return fleet, supervisor, listeners
+
+
+def failed(worker: str, run_id: str | None, **data: Any) -> SimpleNamespace:
+    told = {"run_id": run_id, "words": "no disk", "exit_code": 2, "where": ["a.py:1 in f"], **data}
+    return SimpleNamespace(node_id=worker, data=told)
+
+
+def test_a_worker_that_cannot_go_on_ends_the_run_in_its_own_words() -> None:
+    _, supervisor, listeners = master(w1="running", w2="running")
+    listeners["chatload_failed"](None, failed("w1", "another run"))
+    listeners["chatload_failed"](None, failed("stranger", ""))
+    assert supervisor.cause is None
+    listeners["chatload_failed"](None, failed("w1", ""))
+    assert supervisor.cause == Cause("worker w1: no disk", 2, ("a.py:1 in f",))
+
+
+def test_a_worker_that_was_never_told_of_the_run_counts_only_while_one_is_on() -> None:
+    fleet, supervisor, listeners = master(w1="running", w2="running")
+    fleet._running = False
+    listeners["chatload_failed"](None, failed("w1", None))
+    assert supervisor.cause is None
+    fleet._running = True
+    listeners["chatload_failed"](None, failed("w1", None))
+    assert supervisor.cause is not None
+
+
+def test_a_broken_message_of_a_worker_ends_the_run_and_a_stranger_s_does_not() -> None:
+    _, supervisor, listeners = master(w1="running", w2="running")
+    for kind in ("chatload_lines", "chatload_failed", "chatload_drained"):
+        listeners[kind](None, SimpleNamespace(node_id="stranger", data=None))
+        listeners[kind](None, SimpleNamespace(node_id=["a"], data=5))
+    assert supervisor.cause is None
+    listeners["chatload_lines"](None, SimpleNamespace(node_id="w2", data=None))
+    assert supervisor.cause is not None
+
+
+@pytest.mark.parametrize(
+    ("states", "ended", "fails"),
+    [
+        ({"w1": "running", "w2": "missing"}, (), False),
+        ({"w1": "missing", "w2": "missing"}, (), True),
+        ({}, (), True),
+        ({"w2": "missing"}, ("w1",), True),
+        ({}, ("w1", "w2"), False),
+    ],
+)
+def test_a_run_whose_workers_are_all_lost_has_failed(
+    states: dict[str, str], ended: tuple[str, ...], fails: bool
+) -> None:
+    """Workers that were stopped told their end."""
+    fleet, supervisor, _ = master(**states)
+    fleet._ends = dict.fromkeys(ended, END)
+    fleet.fail_if_all_lost()
+    assert (supervisor.cause is not None) == fails
+    if supervisor.cause is not None:
+        assert supervisor.cause.exit_code == 4

@@ -16,12 +16,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import locust
+import msgpack
 import pytest
 from geventhttpclient.connectionpool import ConnectionPool
 from locust import User, argument_parser, runners
 from locust.dispatch import UsersDispatcher
-from locust.exception import RPCError
+from locust.exception import RPCError, RPCReceiveError
 from locust.rpc import zmqrpc
+from locust.rpc.protocol import Message
 
 from chatload.users import patches
 from chatload.users.connection import Connection
@@ -172,3 +174,44 @@ def test_a_busy_master_port_is_a_traceback_to_locust() -> None:
             server("127.0.0.1", busy.getsockname()[1])
     assert str(error.value) != "Socket bind failure: Address already in use"
     assert '"Socket bind failure: Address already in use"' in inspect.getsource(runners.MasterRunner.__init__)
+
+
+class Frames:
+    """A socket of the master that receives this one message."""
+
+    def __init__(self, frame: bytes) -> None:
+        self.socket = SimpleNamespace(recv_multipart=lambda: [b"stranger", frame])
+
+
+BROKEN = (b"\xc1", b"", b"\x93\x01\x02", b"\xdf\xff\xff\xff\xff", b"\x91" * 2000, b"\x92\x01\x02", b"\x05")
+
+
+@pytest.mark.parametrize("frame", BROKEN)
+def test_a_frame_that_is_no_message_would_end_the_greenlet_that_listens_to_workers(frame: bytes) -> None:
+    receive = zmqrpc.BaseSocket.recv_from_client
+    with pytest.raises((TypeError, ValueError, msgpack.UnpackException)):
+        getattr(receive, "__wrapped__", receive)(Frames(frame))
+    with pytest.raises(RPCReceiveError):
+        patches._receive(getattr(receive, "__wrapped__", receive))(Frames(frame))
+
+
+def test_a_message_of_another_form_would_end_it_too() -> None:
+    handle = runners.MasterRunner.handle_message
+    handle = getattr(handle, "__wrapped__", handle)
+    runner = SimpleNamespace(
+        clients={}, environment=SimpleNamespace(update_worker_logs=lambda data: data["logs"])
+    )
+    message = Message("client_ready", 5, "stranger")
+    with pytest.raises(TypeError):
+        handle(runner, "stranger", message)
+    patches._handle(handle)(runner, "stranger", message)
+
+
+def test_what_a_stranger_sends_is_not_counted() -> None:
+    handled: list[str] = []
+    handle = patches._handle(lambda _, client_id, message: handled.append(f"{client_id} {message.type}"))
+    runner = SimpleNamespace(clients={"w1": None})
+    for client in ("w1", "stranger"):
+        for kind in ("stats", "heartbeat"):
+            handle(runner, client, Message(kind, {}, client))
+    assert handled == ["w1 stats", "w1 heartbeat", "stranger heartbeat"]

@@ -41,7 +41,7 @@ const FILE_WORDS = {
   "report.html": "Report", "journal.jsonl": "Journal", "summary.json": "Summary", "manifest.json": "Manifest",
   "results.jtl": "JTL for JMeter", "junit.xml": "JUnit", "summary.md": "Summary in Markdown",
 };
-const STATES = { ready: "ready", asking: "asking the server", spawning: "users coming in", running: "running", stopping: "stopping", cleanup: "stopping", stopped: "stopped", missing: "no runner" };
+const STATES = { ready: "ready", asking: "asking the server", spawning: "users coming in", running: "running", stopping: "stopping", cleanup: "stopping", stopped: "stopped", failed: "failed", missing: "no runner" };
 
 let points = new Map(), run = "", revision = 0, width = 1, cursor = null, chosen = null, latest = null, wantsForm = false, told = "";
 const charts = CHARTS.map((about) => new Chart(about, (at, chart) => { cursor = at; chosen = chart; drawCharts(); }));
@@ -93,7 +93,7 @@ function draw(state) {
   byId("sentence").textContent = state.sentence;
   byId("whom").textContent = [state.server, state.model && `model ${state.model}`, state.workers !== null && `${state.workers} workers`,
     state.resets && "counted since the last reset; the journal keeps everything"].filter(Boolean).join(" · ");
-  words("problems", state.problems.join("\n"));
+  words("problems", [state.failure && `The run failed: ${state.failure}`, ...state.problems].filter(Boolean).join("\n"));
   outcome(state.outcome);
   soFar(state.outcome.verdict ? { rows: [] } : state.slo);
   tiles(state);
@@ -103,7 +103,7 @@ function draw(state) {
 }
 
 function ended(state) {
-  const how = { done: TENDED ? "ran to its end" : "all users are done", interrupted: "stopped by hand or time", unreachable: "did not start" }[state.ended] || "";
+  const how = { done: TENDED ? "ran to its end" : "all users are done", interrupted: "stopped by hand or time", unreachable: "did not start", failed: "failed" }[state.ended] || "";
   return [how, state.exit_code === null ? "" : `exit code ${state.exit_code}`].filter(Boolean).join(", ");
 }
 

@@ -1,0 +1,49 @@
+"""Whether anything can still happen in this process: facts about Locust's users, and no guess about time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Crowd:
+    """Locust's users of a process at one moment. Ours stay when they have left: Locust would start others instead.
+
+    `wanted`: how many it was told to run. `living`: whose greenlet has not ended. `acting`: those of ours among
+    them that have not left; one that thinks for hours or waits for a reply acts.
+    """
+
+    wanted: int
+    living: int
+    acting: int
+    spawning: bool
+
+    @property
+    def is_over(self) -> bool:
+        """True when no user can act any more, and none will come."""
+        return self.wanted > 0 and not self.spawning and not self.acting
+
+    @property
+    def vanished(self) -> int:
+        """Users that ended, although those of ours stay until they are stopped."""
+        return max(0, self.wanted - self.living)
+
+    @property
+    def words(self) -> str:
+        """Why a run with such a crowd is over before its plan is done."""
+        return (
+            f"{self.vanished} of {self.wanted} users ended with turns left to hold, and no other user can act"
+        )
+
+
+def crowd_of(runner: Any) -> Crowd:
+    """The users of a runner that runs users itself: a local one, or a worker's."""
+    users = [greenlet.args[0] for greenlet in list(runner.user_greenlets) if greenlet.args]
+    spawning = runner.spawning_greenlet
+    return Crowd(
+        wanted=runner.target_user_count,
+        living=len(users),
+        acting=sum(not getattr(user, "has_left", True) for user in users),
+        spawning=spawning is None or not spawning.ready(),
+    )

@@ -1,0 +1,104 @@
+"""What raises in the middle of a run: users, listeners, greenlets, timers, reports, and workers that cannot begin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tests.breaking.place import CHAT, SMALL, Ended, Place, Row
+from tests.breaking.rows_workers import LOAD, Process, after, fleet
+from tests.ports import free_port
+
+FAULTY = "tests/breaking/faulty_chat.py"
+ALONE = (
+    "-f",
+    FAULTY,
+    *CHAT[2:],
+    "-u",
+    "20",
+    "-r",
+    "50",
+    "--turns",
+    "3",
+    "--think-time",
+    "0.1",
+    "--server",
+    "openai",
+)
+FAILED = r"^chatload: the run failed: "
+
+
+def alone(fault: str) -> Callable[[Place], Ended]:
+    """Twenty users in one process, and something wrong with each."""
+    return lambda p: p.locust(base=ALONE, environment={"FAULT": fault})
+
+
+def forked(fault: str) -> Callable[[Place], Ended]:
+    """Two worker processes of one host."""
+
+    def run(p: Place) -> Ended:
+        port = str(free_port())
+        more = ("--processes", "2", "--master-port", port, "--master-bind-port", port, "--turns", "5")
+        return p.locust(*more, base=("-f", FAULTY, *CHAT[2:], *LOAD), environment={"FAULT": fault})
+
+    return run
+
+
+def frames(_master: Process, _workers: list[Process], _p: Place, port: int) -> None:
+    """Messages of somebody who is no worker, and who has a name, as workers have."""
+    import msgpack
+    import zmq
+
+    context = zmq.Context()
+    dealer = context.socket(zmq.DEALER)
+    dealer.setsockopt(zmq.LINGER, 1000)
+    dealer.setsockopt(zmq.IDENTITY, b"stranger")
+    dealer.connect(f"tcp://127.0.0.1:{port}")
+    kinds = ("client_ready", "stats", "logs", "exception", "heartbeat", "quit", "chatload_lines", "chatload_failed",
+             "chatload_drained", "chatload_tell_clock", "spawning_complete")  # fmt: skip
+    broken = [b"\xc1garbage", b"", b"\x93\x01\x02\x03", b"\xdf\xff\xff\xff\xff", b"\x91" * 2000]
+    formed = [(kind, data, "stranger") for kind in kinds for data in (None, 5, [], {}, {"run_id": None})]
+    formed += [("stats", {}, 7), (1, 2, 3), ("heartbeat", {"state": "running"}, ["a"])]
+    for frame in (*broken, *map(msgpack.dumps, formed), msgpack.dumps((1, 2)), msgpack.dumps("text")):
+        dealer.send(frame)
+    dealer.close()
+    context.term()
+
+
+def no_worker_comes(p: Place) -> Ended:
+    more = ("--master", "--expect-workers", "1", "--master-bind-port", str(free_port()))
+    return p.locust(*more, "--expect-workers-max-wait", "2")
+
+
+def slow_server(p: Place) -> Ended:
+    """A first token that comes after seconds, and users that think for seconds: slow, and alive."""
+    return p.locust("--turns", "2", "--think-time", "2", base=(*CHAT, *SMALL), delay_s=1.5)
+
+
+def failed(
+    name: str, fault: str, says: str = "", how: Callable[[str], Callable[[Place], Ended]] = alone
+) -> Row:
+    return Row(name, 2, FAILED + (says or f".*planted in {fault}"), how(fault), begun=True)
+
+
+ROWS = (
+    *(failed(f"an error in {fault}", fault) for fault in
+      ("on_start", "on_start, later", "task", "wait_time", "on_stop", "constructor", "listener",
+       "greenlet", "timer", "report", "pulse")),
+    Row("an error in a test_start listener", 2, FAILED + ".*planted in test_start", alone("test_start")),
+    failed("sys.exit in a task", "sys.exit", r"sys\.exit\(0\) was called"),
+    failed("on_start does not call ours", "no super", r"ChatUser\.on_start: call super\(\)\.on_start\(\)"),
+    failed("all users stop by themselves", "StopUser", "20 of 20 users ended"),
+    failed("all users are killed", "killed", "20 of 20 users ended"),
+    failed("an error and a user that never stops", "never stops, and an error", ".*planted"),
+    *(failed(f"workers: an error in {fault}", fault, f"worker .*planted in {fault}", forked) for fault in
+      ("on_start", "task", "constructor", "worker's session")),
+    failed("workers: all users are killed", "killed", "worker .*: 2 of 2 users ended", forked),
+    Row("workers that end before they connect", 2, FAILED + "2 of 2 worker processes ended",
+        forked("worker dies before it connects")),
+    Row("workers that end at their start", 4, FAILED + "2 of 2 workers were lost",
+        forked("worker dies at its start"), begun=True),
+    Row("no worker comes", 2, FAILED + "0 of 1 workers connected within 2 s", no_worker_comes),
+    Row("messages of a stranger at the master's port", 0, r"40 of 40 turns good",
+        fleet(turns=10, during=after(4, frames)), begun=True),
+    Row("slow, and alive", 0, r"4 of 4 turns good", slow_server, begun=True),
+)  # fmt: skip
