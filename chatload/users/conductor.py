@@ -352,8 +352,8 @@ class Conductor:
         It is closed by a greenlet of its own: Locust kills its own ones when it quits, such as the one that heard
         that the last worker is gone. A run whose closing fails ends with exit code 2.
         """
-        open_still = self._start is not None or (reason == "failed" and self._closing is None)
-        if open_still and self._parts is not None:
+        never_began = reason == "failed" and self._closing is None and self.exit_code is None
+        if (self._start is not None or never_began) and self._parts is not None:
             self._start = None
             self._closing = gevent.spawn(self._close, reason, self._parts, gevent.getcurrent())
         if self._closing is not None:

@@ -32,9 +32,8 @@ class Crowd:
     @property
     def words(self) -> str:
         """Why a run with such a crowd is over before its plan is done."""
-        return (
-            f"{self.vanished} of {self.wanted} users ended with turns left to hold, and no other user can act"
-        )
+        few = f"{self.vanished} of {self.wanted} users"
+        return f"{few} never came or ended with turns left to hold, and no other user can act"
 
 
 def crowd_of(runner: Any) -> Crowd:

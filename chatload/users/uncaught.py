@@ -39,19 +39,24 @@ def tell(supervisor: Supervisor, environment: Any) -> None:
 def greenlet_errors(supervisor: Supervisor, otherwise: Callable[..., None]) -> Callable[..., None]:
     """The hub's `handle_error(context, type, value, traceback)` that asks the supervisor first.
 
-    Errors of the web server's requests have their WSGI environment as context: they end no run. `sys.exit()` in a
-    user would end the process without closing the run.
+    `sys.exit()` in a user would end the process without closing the run.
     """
 
     def handle_error(context: Any, kind: Any, error: Any, trace: Any) -> None:
-        ours = not isinstance(context, Mapping) and not isinstance(error, CONTROL)
-        ours = ours and (
-            isinstance(error, Exception) or (isinstance(error, SystemExit) and _is_user(context))
-        )
+        if isinstance(error, SystemExit):
+            ours = _is_user(context)
+        else:
+            ours = isinstance(error, Exception) and not _is_known(context, error)
         if not ours or not supervisor.raised(error.with_traceback(trace)):
             otherwise(context, kind, error, trace)
 
     return handle_error
+
+
+def _is_known(context: Any, error: Exception) -> bool:
+    """Whether somebody else deals with an error: the web server, whose context is a request's WSGI environment, or
+    who waits for a thread, whose context is a pair, or Locust and gevent, to which it is no error."""
+    return isinstance(context, Mapping | tuple) or isinstance(error, (*CONTROL, *gevent.get_hub().NOT_ERROR))
 
 
 def _is_user(greenlet: Any) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import gevent
@@ -44,6 +46,9 @@ def begins(**_: Any) -> None:
     planted("test_start")
     if FAULT == "greenlet":
         gevent.spawn_later(0.3, planted, "greenlet")
+    if FAULT == "journal":
+        books = importlib.import_module("chatload.users.books")
+        books.run_folder = with_folder_for_journal(books.run_folder)
     if FAULT in HOOKS:
         module, name = HOOKS[FAULT]
         setattr(importlib.import_module(module), name, lambda *_, **__: planted(FAULT))
@@ -51,6 +56,17 @@ def begins(**_: Any) -> None:
         timer = gevent.get_hub().loop.timer(0.3)
         timer.start(planted, "timer")
         begins.timer = timer  # type: ignore[attr-defined]
+
+
+def with_folder_for_journal(run_folder: Callable[..., Path]) -> Callable[..., Path]:
+    """A run folder in which something else has the journal's name."""
+
+    def made(*arguments: Any, **more: Any) -> Path:
+        folder = run_folder(*arguments, **more)
+        (folder / "journal-local.jsonl").mkdir()
+        return folder
+
+    return made
 
 
 class ChatUser(chat.ChatUser):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import socket
 from types import SimpleNamespace
 from typing import Any
 
@@ -137,11 +138,27 @@ def test_errors_of_greenlets_and_timers_are_taken_and_those_of_web_requests_are_
     handle(environ, ValueError, ValueError("of a page"), None)
     handle(SimpleNamespace(), SystemExit, SystemExit(0), None)
     handle(SimpleNamespace(), StopUser, StopUser(), None)
-    assert (len(shown), made.cause) == (3, None)
+    handle((object(), len), ValueError, ValueError("of a thread that somebody waits for"), None)
+    assert (len(shown), made.cause) == (4, None)
     handle(SimpleNamespace(), ValueError, ValueError("of a timer"), None)
     gevent.sleep(0)
-    assert len(shown) == 3
+    assert len(shown) == 4
     assert ended[0].words == "ValueError: of a timer"
+
+
+def test_a_host_that_nobody_knows_is_no_error_of_a_greenlet() -> None:
+    """gevent looks names up in a thread, and tells the hub of an error there as well as who waits for it."""
+    made, _ = supervisor()
+    hub = gevent.get_hub()
+    before, hub.handle_error = hub.handle_error, greenlet_errors(made, hub.handle_error)
+    try:
+        with pytest.raises(OSError):
+            socket.getaddrinfo("no-such-host.invalid", 80)
+        with pytest.raises(ZeroDivisionError):
+            hub.threadpool.apply(divmod, (1, 0))
+    finally:
+        hub.handle_error = before
+    assert made.cause is None
 
 
 def test_a_user_that_calls_sys_exit_ends_the_run_and_not_the_process() -> None:
