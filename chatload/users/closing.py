@@ -52,14 +52,9 @@ def close(
         if helper is not caller:
             helper.kill(block=False)
 
-    def judged(folder: Path) -> int:
-        with supervisor.watching():
-            return judge(folder)
-        _note_failure(books, supervisor)
-        return 0
-
-    _note_failure(books, supervisor)
-    return books.close(reason, judged)
+    if supervisor.cause is not None:
+        books.failed(supervisor.cause)
+    return books.close(reason, judge)
 
 
 def stop_users(runner: Any, starter: object) -> None:
@@ -67,11 +62,6 @@ def stop_users(runner: Any, starter: object) -> None:
     if isinstance(starter, gevent.Greenlet) and starter is not gevent.getcurrent():
         starter.kill(block=False)
     runner.user_greenlets.kill(block=True, timeout=STOP_S)
-
-
-def _note_failure(books: Books, supervisor: Supervisor) -> None:
-    if supervisor.cause is not None:
-        books.failed(supervisor.cause)
 
 
 def _drain(parts: RunParts, environment: Environment, reason: str) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import socket
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,7 +15,9 @@ from locust import User
 from locust.exception import StopUser
 
 from chatload.errors import UsageError
+from chatload.plan import chat_plan
 from chatload.users import muster
+from chatload.users.books import Books
 from chatload.users.crowd import Crowd, crowd_of
 from chatload.users.preflight import Unfit
 from chatload.users.supervisor import MOST_WORDS, Cause, Supervisor, cause_of
@@ -260,3 +264,39 @@ def test_the_wait_for_workers_ends_when_they_cannot_come(monkeypatch: pytest.Mon
     assert "1 of 2 workers connected within 600 s" in wait(monkeypatch, 1, 2, 0, 700)[0]
     assert "0 of 2 workers connected within 5 s" in wait(monkeypatch, 0, 2, 5, 700)[0]
     assert wait(monkeypatch, 1, 1, 0, 9) == ["1 of 2 worker processes ended before the run began"]
+
+
+# -- the books of a failed run
+
+
+def test_a_failed_run_ends_with_the_code_of_its_cause_whatever_else_went_wrong(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    said: list[str] = []
+    plan = chat_plan({"host": "http://127.0.0.1:1", "num_users": 1, "out": "run"}, ("auto",))
+    books = Books(plan, said.append)
+    books.problem("a line was lost")
+    ended: list[str] = []
+
+    def judge(folder: Path) -> int:
+        ended.append(json.loads((folder / "manifest.json").read_text())["ended"])
+        return 3
+
+    books.failed(Cause("ValueError: planted", 2, ("a.py:1 in f",)))
+    assert books.close("done", judge) == 2
+    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
+    assert (ended, manifest["ended"], manifest["exit_code"]) == (["failed"], "failed", 2)
+    assert (manifest["failure"], manifest["failed_in"]) == ("ValueError: planted", ["a.py:1 in f"])
+
+
+def test_a_run_that_fails_after_it_was_closed_has_failed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    plan = chat_plan({"host": "http://127.0.0.1:1", "num_users": 1, "out": "run"}, ("auto",))
+    books = Books(plan, lambda _: None)
+    assert books.close("done", lambda _: 0) == 0
+    books.failed(Cause("ValueError: in on_stop"))
+    manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
+    assert (manifest["ended"], manifest["exit_code"]) == ("failed", 2)
