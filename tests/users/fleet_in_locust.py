@@ -9,6 +9,7 @@ import orjson
 import pytest
 
 from chatload.users.fleet import Fleet
+from chatload.users.roll import Roll
 from chatload.users.supervisor import Cause, Supervisor
 
 END = {"kind": "end", "at_ns": 1, "worker": "w1", "reason": "drained", "lines": 3, "copy_lost_lines": 0}
@@ -122,7 +123,9 @@ def test_a_run_whose_workers_are_all_lost_has_failed(
     """Workers that were stopped told their end."""
     fleet, supervisor, _ = master(**states)
     fleet._ends = dict.fromkeys(ended, END)
-    fleet.fail_if_all_lost()
+    books: Any = Books()
+    fleet._books = books
+    fleet.look_for_lost(Roll(), lambda _: None)
     assert (supervisor.cause is not None) == fails
     if supervisor.cause is not None:
         assert supervisor.cause.exit_code == 4

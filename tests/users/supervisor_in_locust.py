@@ -18,6 +18,7 @@ from chatload.errors import UsageError
 from chatload.plan import chat_plan
 from chatload.users import muster
 from chatload.users.books import Books
+from chatload.users.closing import RunParts, close
 from chatload.users.crowd import Crowd, crowd_of
 from chatload.users.preflight import Unfit
 from chatload.users.supervisor import MOST_WORDS, Cause, Supervisor, cause_of
@@ -300,3 +301,38 @@ def test_a_run_that_fails_after_it_was_closed_has_failed(
     books.failed(Cause("ValueError: in on_stop"))
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
     assert (manifest["ended"], manifest["exit_code"]) == ("failed", 2)
+
+
+class Kept:
+    """Books that note what they are told."""
+
+    def __init__(self) -> None:
+        self.cause: Cause | None = None
+        self.manifest: dict[str, Any] = {}
+        self.failed = self._failed
+
+    def _failed(self, cause: Cause) -> None:
+        self.cause = cause
+
+    def close(self, reason: str, judge: Any) -> int:
+        """Note why."""
+        self.manifest["closed"] = reason
+        return 2 if self.cause is not None else 0
+
+
+def test_a_part_that_cannot_be_closed_keeps_no_other_from_it() -> None:
+    made, _ = supervisor()
+
+    def raises() -> None:
+        raise OSError(5, "Input/output error", "x")
+
+    books: Any = Kept()
+    helper = gevent.spawn(gevent.sleep, 1000)
+    metrics: Any = SimpleNamespace(stop=raises)
+    director: Any = SimpleNamespace(facts={"users": 3})
+    parts = RunParts(books, metrics=metrics, director=director, helpers=[helper])
+    environment: Any = SimpleNamespace()
+    assert close(parts, environment, made, ("done", lambda _: 0), gevent.getcurrent()) == 2
+    helper.join()
+    assert books.manifest == {"capacity": {"users": 3}, "closed": "done"}
+    assert books.cause is not None and books.cause.words.startswith("x: Input/output error")
