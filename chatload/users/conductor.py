@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,6 @@ from chatload.clock import now_ns
 from chatload.errors import UsageError
 from chatload.pacing.ramp import RampSegment
 from chatload.plan import CapacityLoad, Plan, Planner
-from chatload.record.run_folder import out_mistakes
 from chatload.record.turn_record import from_line
 from chatload.turn import Turn
 from chatload.users.api_key import KeyHosts
@@ -31,9 +29,8 @@ from chatload.users.capacity import Director, Judge
 from chatload.users.closing import RunParts, close, stop_users
 from chatload.users.crowd import crowd_of
 from chatload.users.fleet import Fleet
-from chatload.users.limits import allow_as_many_as_possible, limit_mistakes
-from chatload.users.options import values_of
 from chatload.users.patches import OneRamp, Ramping, end_forked_workers
+from chatload.users.plans import Plans
 from chatload.users.preflight import Server, Unfit, preflight
 from chatload.users.progress import Progress
 from chatload.users.roll import Roll
@@ -47,7 +44,6 @@ LEAVE_S = 3.0
 LOCAL_LEAD_S, WORKERS_LEAD_S = 0.1, 1.0
 """How long before the first user is due its dispatch begins: time for the word to get around."""
 PROGRESS_S = 2.0
-ASKED_LATER = {"host": "http://127.0.0.1", "slo": "failed_share <= 1%"}
 QUIT_S = 1.0
 """How long after its only run has been closed a headless Locust quits, if it has not by itself."""
 CLOCKS_S = 60.0
@@ -74,7 +70,7 @@ class Conductor:
         headless: bool,
     ) -> None:
         self._environment = environment
-        self._planner, self._servers = planner, servers
+        self._plans = Plans(environment, planner, servers, self._ready)
         self._finish, self._judge = finish, judge
         self._voice, self._headless = voice, headless
         self._runner: Runner = environment.runner
@@ -112,35 +108,11 @@ class Conductor:
 
     def plan_of(self, values: Mapping[str, Any]) -> Plan:
         """The plan these values would make; UsageError with every mistake."""
-        plan = self._planner({**values_of(self._environment), **values}, self._servers)
-        self._check_limits(plan)
-        return plan
+        return self._plans.of(values)
 
     def check(self) -> Plan:
         """The plan as the options stand now; UsageError with every mistake."""
-        mistakes: list[str] = []
-        values = values_of(self._environment)
-        if not self._headless:  # the web form will ask for what must be given
-            values |= {name: values.get(name) or stand_in for name, stand_in in ASKED_LATER.items()}
-        try:
-            plan = self._planner(values, self._servers)
-            if self._fleet is None and self._headless:
-                self._check_limits(plan)
-        except UsageError as error:
-            mistakes += error.lines
-        if self._headless:
-            mistakes += out_mistakes(str(values.get("out") or ""), sys.argv)
-        if mistakes:
-            raise UsageError(mistakes)
-        return plan
-
-    def _check_limits(self, plan: Plan) -> None:
-        """UsageError where this machine cannot hold the plan."""
-        processes = max(1, self._fleet.ready) if self._fleet is not None else 1
-        mistakes = limit_mistakes(plan, processes, here=self._fleet is None)
-        if mistakes:
-            raise UsageError(mistakes)
-        allow_as_many_as_possible()
+        return self._plans.check(headless=self._headless)
 
     # -- begin ---------------------------------------------------------------------------------------
 
@@ -160,8 +132,7 @@ class Conductor:
         self.roll, self._starter = Roll(), gevent.getcurrent()
         self.plan, self.exit_code, self.refusal, self._closing = None, None, (), None
         try:
-            plan = self._planner(self._run_values(), self._servers)
-            self._check_limits(plan)
+            plan = self._plans.of(self._plans.run_values())
             self._key = self.key_hosts.key_for(plan.host)
             books = Books(plan, self._voice.say, numbered=not self._headless)
         except UsageError as error:
@@ -192,16 +163,11 @@ class Conductor:
             books.caveat(f"{plan.host}: {withheld}")
         self._start_all(plan, server, self._parts)
 
-    def _run_values(self) -> dict[str, Any]:
-        """Option values, with the number of users the web form asked for."""
-        values = values_of(self._environment)
-        values["num_users"] = self._runner.target_user_count or values.get("num_users")
-        values["spawn_rate"] = getattr(self._runner, "spawn_rate", None) or values.get("spawn_rate")
-        return values
-
     def _start_all(self, plan: Plan, server: Server, parts: RunParts) -> None:
         books = parts.books
-        values = {k: value for k, value in self._run_values().items() if isinstance(value, str | int | float)}
+        values = {
+            k: value for k, value in self._plans.run_values().items() if isinstance(value, str | int | float)
+        }
         folder = str(books.folder.resolve())
         self._start = Start(books.manifest["run_id"], folder, server.dialect.name, server.model, values,
                             send_key=self.key_hosts.may_have_key(plan.host),
@@ -268,6 +234,9 @@ class Conductor:
             session.ramp(segment)
         elif self._fleet is not None:
             self._fleet.ramp(segment, lead_s, workers)
+
+    def _ready(self) -> int | None:
+        return self._fleet.ready if self._fleet is not None else None
 
     def _crew(self) -> set[str]:
         return self._fleet.workers if self._fleet is not None else set()

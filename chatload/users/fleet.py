@@ -26,6 +26,8 @@ from chatload.users.session import Start
 from chatload.users.supervisor import NOT_WHOLE, Cause, Supervisor
 
 DRAIN_S, FAILED_DRAIN_S = 10.0, 2.0
+BEGIN_S = 4.0
+"""How long a worker that lives may take to say that it has begun: it does so within half a second."""
 
 OnLine = Callable[[dict[str, Any]], None]
 Listener = Callable[[Environment, Any], None]
@@ -52,6 +54,7 @@ class Fleet:
         self._books: Books | None = None
         self._journal: JournalWriter | None = None
         self._run_id, self._running = "", False
+        self._silent_ns: dict[str, int] = {}
         self._inbox = link.Inbox("")
         self._clocks = Clocks(self._ask_clock)
         self._drained: set[str] = set()
@@ -86,6 +89,7 @@ class Fleet:
         books.write("running")
         for worker in self.workers:
             self._send(link.START, self._start_message(start, worker), worker)
+        self._silent_ns = {}
 
     def _start_message(self, start: Start, worker: str) -> dict[str, Any]:
         return {"run_id": start.run_id, "folder": start.folder, "dialect": start.dialect, "model": start.model,
@@ -138,6 +142,7 @@ class Fleet:
             self._lost[worker] = (now_ns(), words)
             self._books.problem(words)
         self.fail_if_all_lost()
+        self._fail_if_not_begun(alive)
         for worker in roll.find(alive & self._lost.keys()):
             from_ns, words = self._lost.pop(worker)
             self._books.problems.remove(words)
@@ -152,16 +157,29 @@ class Fleet:
             words = f"{len(self.workers)} of {len(self.workers)} workers were lost, with all their users"
             self._supervisor.fail(Cause(words, NOT_WHOLE))
 
+    def _fail_if_not_begun(self, alive: set[str]) -> None:
+        """A worker that lives, and has sent no line since it was told of the run, has no part in it."""
+        now, silent = now_ns(), (self.workers & alive) - self._lines.keys()
+        self._silent_ns = {worker: self._silent_ns.get(worker, now) for worker in sorted(silent)}
+        for worker, since_ns in self._silent_ns.items():
+            if now - since_ns > BEGIN_S * 1e9:
+                words = (
+                    f"worker {worker} never began the run: start it with the same locustfile as its master"
+                )
+                self._supervisor.fail(Cause(words))
+
     def drain(self, *, at_once: bool = False) -> None:
         """Have every worker stop its users, ship its last lines and its last Locust report.
 
-        `at_once`: the run has failed, and nobody waits for long.
+        `at_once`: the run has failed, and nobody waits for long, nor for those that never began it.
         """
         assert self._books is not None
         self._running = False
         if not at_once:
             self.read_clocks()
         waiting = self._alive() & self.workers
+        if at_once:
+            waiting &= self._lines.keys()
         for worker in waiting:
             self._send(link.DRAIN, {"at_once": at_once}, worker)
         with gevent.Timeout(FAILED_DRAIN_S if at_once else DRAIN_S + self._stop_timeout_s(), False):

@@ -64,6 +64,10 @@ def frames(_master: Process, _workers: list[Process], _p: Place, port: int) -> N
     context.term()
 
 
+def nothing(_master: Process, _workers: list[Process], _p: Place, _port: int) -> None:
+    """The run goes on, as one worker takes it."""
+
+
 def no_worker_comes(p: Place) -> Ended:
     more = ("--master", "--expect-workers", "1", "--master-bind-port", str(free_port()))
     return p.locust(*more, "--expect-workers-max-wait", "2")
@@ -98,6 +102,11 @@ ROWS = (
         forked("worker dies before it connects")),
     Row("workers that end at their start", 4, FAILED + "2 of 2 workers were lost",
         forked("worker dies at its start"), begun=True),
+    Row("a worker without chatload", 2, FAILED + "worker .* never began the run",
+        fleet(locustfiles=("locustfiles/chat.py", "tests/breaking/plain_locustfile.py"), during=after(1, nothing)),
+        begun=True),
+    Row("a worker of another load", 2, FAILED + "worker ",
+        fleet(locustfiles=("locustfiles/chat.py", "locustfiles/arrivals.py")), begun=True),
     Row("no worker comes", 2, FAILED + "0 of 1 workers connected within 2 s", no_worker_comes),
     Row("a stranger's messages", 0, r"40 of 40 turns good",
         fleet(turns=10, during=after(4, frames)), begun=True),

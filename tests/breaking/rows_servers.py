@@ -58,7 +58,7 @@ def survived(name: str, behaviour: Behaviour, code: int = 0) -> Row:
     return Row(name, code, r"4 of 4 turns good", served(behaviour), begun=True)
 
 
-COUNTS = {"-1": b"-1", "NaN": b"NaN", "text": b'"many"',
+COUNTS = {"-1": b"-1", "2^63": b"9223372036854775808", "10^30": b"1" + b"0" * 30, "NaN": b"NaN", "text": b'"many"',
           "a list": b"[3]", "1e308": b"1e308", "true": b"true", "null": b"null"}  # fmt: skip
 ROWS = (
     Row("nobody listens", 1, r"refused", nobody, begun=True),

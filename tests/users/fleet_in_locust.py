@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from types import SimpleNamespace
 from typing import Any
 
@@ -71,6 +72,27 @@ def master(**clients: str) -> tuple[Fleet, Supervisor, dict[str, Any]]:
     fleet = Fleet(runner, lambda: 0.0, lambda _: None, supervisor)
     fleet.workers, fleet._running = {"w1", "w2"}, True
     return fleet, supervisor, listeners
+
+
+@pytest.mark.parametrize(
+    ("began", "cut_off_s", "fails"),
+    [((), (), True), (("w1",), (), True), (("w1", "w2"), (), False), ((), (3,), False)],
+)
+def test_a_worker_that_lives_and_says_nothing_ends_the_run(
+    monkeypatch: pytest.MonkeyPatch, began: tuple[str, ...], cut_off_s: tuple[int, ...], fails: bool
+) -> None:
+    """Within 5 s; the time in which it was cut off does not count."""
+    fleet, supervisor, _ = master(w1="running", w2="running")
+    told: Any = Books()
+    fleet._books, fleet._lines = told, Counter(dict.fromkeys(began, 1))
+    for second in range(6):
+        state = "missing" if second in cut_off_s else "running"
+        for node in fleet._runner.clients.all:
+            node.state = state
+        monkeypatch.setattr("chatload.users.fleet.now_ns", lambda second=second: second * 10**9)
+        fleet._fail_if_not_begun(fleet._alive())
+        assert supervisor.cause is None or second == 5
+    assert (supervisor.cause is not None) == fails
 
 
 def failed(worker: str, run_id: str | None, **data: Any) -> SimpleNamespace:
