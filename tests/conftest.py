@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -48,3 +49,9 @@ def pytest_report_header() -> str | None:
     """How to see the same order again."""
     seed = os.environ.get(SEED)
     return f"random order: {SEED}={seed}" if seed else None
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Locust patches the whole process when it is imported, and xdist then waits for ever: tests start it apart."""
+    if "locust" in sys.modules:
+        raise pytest.UsageError("a test module imports locust: move what needs it into a file that a child runs")

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from typing import Any
 
 import gevent
-from locust.exception import RPCError
 
 FLUSH_S = 0.5
 RESEND_S = 5.0
@@ -70,12 +68,11 @@ class Outbox:
         while True:
             gevent.sleep(FLUSH_S)
             since_resend_s += FLUSH_S
-            with suppress(RPCError):  # cut off for so long that no more can be queued: sent again later
-                if since_resend_s >= RESEND_S:
-                    since_resend_s = 0.0
-                    for number, batch in list(self._unacknowledged.items()):
-                        self._send_batch(number, batch)
-                self.flush()
+            if since_resend_s >= RESEND_S:
+                since_resend_s = 0.0
+                for number, batch in list(self._unacknowledged.items()):
+                    self._send_batch(number, batch)
+            self.flush()
 
     def _send_batch(self, number: int, batch: list[bytes]) -> None:
         self._send(LINES, {"run_id": self.run_id, "number": number, "lines": batch})

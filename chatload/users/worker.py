@@ -65,7 +65,7 @@ class Crew:
     def _begin(self, data: dict[str, Any]) -> None:
         self._close()
         start = Start(**data)
-        self._outbox = link.Outbox(self._runner.send_message, start.run_id)
+        self._outbox = link.Outbox(self._send, start.run_id)
         plan = self._planner(start.values, self._servers, unpacked(start.content))
         outbox = self._outbox
         worker = self._runner.client_id
@@ -106,8 +106,13 @@ class Crew:
             "exit_code": cause.exit_code,
             "where": list(cause.where),
         }
-        with suppress(RPCError):  # cut off: the master will miss this worker
-            self._runner.send_message(link.FAILED, data)
+        self._send(link.FAILED, data)
+
+    def _send(self, kind: str, data: Any) -> None:
+        """A message to the master. Cut off for so long that no more can be queued, it is dropped: what must come is
+        sent again, and the master misses this worker."""
+        with suppress(RPCError):
+            self._runner.send_message(kind, data)
 
     def _on_ramp(self, environment: Environment, msg: Any) -> None:
         session, data = session_of(self._environment), msg.data
