@@ -65,7 +65,7 @@ format: $(VENV)/test.stamp
 	$(BIN)/ruff check --fix .
 
 golden: $(VENV)/test.stamp
-	CHATLOAD_GOLDEN=update $(BIN)/python -m pytest -q tests/report
+	CHATLOAD_GOLDEN=update $(BIN)/python -m pytest -q tests/render
 
 real: $(VENV)/run.stamp
 	$(BIN)/python -m deploy.real_llamacpp
@@ -74,7 +74,7 @@ capacity-check: $(VENV)/test.stamp
 	CHATLOAD_CAPACITY=1 $(BIN)/python -m pytest -q tests/study/test_capacity.py
 
 jmeter-check: $(VENV)/test.stamp
-	CHATLOAD_JMETER=1 $(BIN)/python -m pytest -q -rs tests/jmeter/test_with_jmeter.py
+	CHATLOAD_JMETER=1 $(BIN)/python -m pytest -q -rs tests/interop/test_with_jmeter.py
 
 ab: $(VENV)/run.stamp
 	$(BIN)/python -m chatload ab --host-a $(A) --host-b $(B) --config $(or $(CONFIG),scenarios/chat-100.toml) --rounds $(or $(ROUNDS),4)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.rig import Load
 from chatload.certify.truth import Heard, heard
-from chatload.record.journal import read_run
+from chatload.store.journal import read_run
 
 RECIPES = Path(__file__).with_name("recipes")
 SERVERS = {"openai": "openai", "tgi": "tgi", "nul": "vllm-generate"}

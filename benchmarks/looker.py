@@ -22,7 +22,7 @@ from pathlib import Path
 
 from benchmarks.rig import ROOT
 from chatload.certify.placement import Placement
-from chatload.processes import end
+from chatload.cli.child_process import end
 
 EVERY_S = 1.0
 FILES = ("/chatload", "/chatload/assets/live.css", "/chatload/assets/live.js", "/chatload/assets/charts.js")

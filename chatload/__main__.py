@@ -7,17 +7,17 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
-from chatload import output
-from chatload.ab import ab
-from chatload.certify.command import certify
-from chatload.demo import demo
-from chatload.errors import UsageError
-from chatload.interchange.command import export
-from chatload.jmeter.command import import_jmx
-from chatload.report.check import check
-from chatload.report.command import report
-from chatload.report.compare import compare
-from chatload.report.untrusted import shown
+from chatload.cli.ab import ab
+from chatload.cli.certify import certify
+from chatload.cli.check import check
+from chatload.cli.compare import compare
+from chatload.cli.demo import demo
+from chatload.cli.export import export
+from chatload.cli.import_jmx import import_jmx
+from chatload.cli.report import report
+from chatload.model import output
+from chatload.model.errors import UsageError
+from chatload.model.sanitize import shown
 
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "report": report,

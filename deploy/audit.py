@@ -1,4 +1,4 @@
-"""`make audit`: is a known vulnerability among the packages we run with and test with? Asked of PyPI by pip-audit.
+"""`make audit`: is a known vulnerability among the packages we run with and test with? TurnSpec of PyPI by pip-audit.
 
 Everything installed in this environment is asked about (requirements.txt, tests/requirements.txt, and what they bring
 along), by name and version. pip-audit lives in an environment of its own. Exit code 1 on a known vulnerability. Where

@@ -9,23 +9,23 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
-from chatload.errors import ChatloadError
-from chatload.jmeter.command import _check, scenario_text
-from chatload.jmeter.scenario import read_scenario
-from chatload.jmeter.tree import read_jmx
-from chatload.pacing.trace import read_trace
-from chatload.plan import arrival_plan, chat_plan, sweep_plan
+from chatload.analysis.summary import summarise
+from chatload.cli.import_jmx import _check, scenario_text
+from chatload.interop.jmx.scenario import read_scenario
+from chatload.interop.jmx.tree import read_jmx
+from chatload.interop.jtl import csv_lines, samples, xml_lines
+from chatload.loads.planning import arrival_plan, chat_plan, sweep_plan
+from chatload.loads.trace import read_trace
+from chatload.model.errors import ChatloadError
+from chatload.model.slo import read_objectives
+from chatload.model.turn import Delta, Message, TextDeltas, TurnRequest
 from chatload.prompts.conversation import load_conversations
 from chatload.prompts.sharegpt import read_sharegpt
-from chatload.record.journal import read_run
-from chatload.record.jtl import csv_lines, samples, xml_lines
-from chatload.report.aggregate import summarise
-from chatload.report.text import report_text
-from chatload.slo import read_objectives
-from chatload.turn import Delta, Message, TextDeltas, TurnRequest
-from chatload.wire.chunked import whole_chunks
-from chatload.wire.dialects import DIALECTS, PROBE_PATHS, SERVERS, recognise, speaks
-from chatload.wire.reads import Reads
+from chatload.protocols.chunks import whole_chunks
+from chatload.protocols.reads import Reads
+from chatload.protocols.registry import DIALECTS, PROBE_PATHS, SERVERS, recognise, speaks
+from chatload.render.text import report_text
+from chatload.store.journal import read_run
 
 REQUEST = TurnRequest(messages=(Message("user", "Once a upon time,"),), model="m")
 SERVER_NAMES = ("auto", *SERVERS)

@@ -3,12 +3,13 @@
 locust -f locustfiles/arrivals.py --headless --requests 100 --interval 0.5 --host http://gpu:8000
 """
 
-from chatload import run
-from chatload.plan import ARRIVAL_OPTIONS, arrival_plan
-from chatload.users import arrival
+from chatload.loads.planning import arrival_plan
+from chatload.locust_setup import install
+from chatload.options.declared import ARRIVAL_OPTIONS
+from chatload.runner import open_loop_user
 
-run.install(arrival_plan, ARRIVAL_OPTIONS)
+install(arrival_plan, ARRIVAL_OPTIONS)
 
 
-class Clerk(arrival.ArrivalClerk):
+class Clerk(open_loop_user.OpenLoopUser):
     """Sends requests when they are due."""

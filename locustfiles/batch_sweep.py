@@ -3,12 +3,13 @@
 locust -f locustfiles/batch_sweep.py --headless --levels 1,2,4,8 --answer-tokens 256 --host http://gpu:8000
 """
 
-from chatload import run
-from chatload.plan import SWEEP_OPTIONS, sweep_plan
-from chatload.users import batch
+from chatload.loads.planning import sweep_plan
+from chatload.locust_setup import install
+from chatload.options.declared import SWEEP_OPTIONS
+from chatload.runner import sweep_user
 
-run.install(sweep_plan, SWEEP_OPTIONS)
+install(sweep_plan, SWEEP_OPTIONS)
 
 
-class Sweeper(batch.Sweeper):
+class SweepUser(sweep_user.SweepUser):
     """Keeps the lanes of each level busy."""

@@ -3,12 +3,13 @@
 locust -f locustfiles/capacity.py --headless --slo "p95 ttft_ms <= 500" --host http://gpu:8000
 """
 
-from chatload import run
-from chatload.plan import CAPACITY_OPTIONS, capacity_plan
-from chatload.users import capacity
+from chatload.loads.planning import capacity_plan
+from chatload.locust_setup import install
+from chatload.options.declared import CAPACITY_OPTIONS
+from chatload.runner import capacity_user
 
-run.install(capacity_plan, CAPACITY_OPTIONS)
+install(capacity_plan, CAPACITY_OPTIONS)
 
 
-class Climber(capacity.Climber):
+class CapacityUser(capacity_user.CapacityUser):
     """Keeps the users of each level in conversation."""

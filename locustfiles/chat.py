@@ -3,12 +3,13 @@
 locust -f locustfiles/chat.py --headless -u 100 -r 10 --turns 10 --think-time 2 --host http://gpu:8000
 """
 
-from chatload import run
-from chatload.plan import CHAT_OPTIONS, chat_plan
-from chatload.users import chat
+from chatload.loads.planning import chat_plan
+from chatload.locust_setup import install
+from chatload.options.declared import CHAT_OPTIONS
+from chatload.runner import chat_user
 
-run.install(chat_plan, CHAT_OPTIONS)
+install(chat_plan, CHAT_OPTIONS)
 
 
-class ChatUser(chat.ChatUser):
+class ChatUser(chat_user.ChatUser):
     """A person at a keyboard."""

@@ -16,12 +16,12 @@ matplotlib.use("Agg")
 
 from matplotlib.figure import Figure
 
-from chatload.errors import UsageError
-from chatload.record.journal import Run
-from chatload.report.command import read_runs
-from chatload.report.ladder import curves
-from chatload.report.levels import levels_of
-from chatload.report.untrusted import shown
+from chatload.model.errors import UsageError
+from chatload.model.sanitize import shown
+from chatload.render.capacity_table import curves
+from chatload.render.run_files import read_runs
+from chatload.render.sweep_table import levels_of
+from chatload.store.journal import Run
 from plots import (
     capacity_curve,
     comparison,

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from chatload.record.journal import Run
-from chatload.report.ladder import Curve, Level, curves, interval, plain
+from chatload.render.capacity_table import Curve, Level, curves, interval, plain
+from chatload.store.journal import Run
 from plots.style import MUTED, Look, frame, looks, nothing, thousands
 
 TITLE = "How many chat users does the server hold?"

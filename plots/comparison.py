@@ -9,9 +9,9 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from chatload.record.journal import Run
-from chatload.report.aggregate import summarise
-from chatload.report.layout import number
+from chatload.analysis.summary import summarise
+from chatload.render.text_table import number
+from chatload.store.journal import Run
 from plots.style import MUTED, Look, frame, looks, nothing, thousands
 
 TITLE = "Which run serves its users better?"

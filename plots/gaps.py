@@ -9,9 +9,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from chatload.meter.stalls import DEFAULT_RULE
-from chatload.record.journal import Run
-from chatload.report.series import gap_counts, histogram, longer, low_end_ms
+from chatload.analysis.series import gap_counts, histogram, longer, low_end_ms
+from chatload.model.stalls import DEFAULT_RULE
+from chatload.store.journal import Run
 from plots.style import MUTED, Look, frame, log_axis, looks, nothing, thinned
 
 TITLE = "How evenly does the text flow?"

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from chatload.meter.timing import felt_tokens_per_s
-from chatload.record.journal import Run
+from chatload.model.turn_metrics import felt_tokens_per_s
+from chatload.store.journal import Run
 from plots.style import COLOURS, LINES, MARKERS, frame, nothing
 
 TITLE = "What is left for each user when requests come faster?"

@@ -8,8 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
-from chatload.record.journal import Run
-from chatload.report.series import (
+from chatload.analysis.series import (
     failed_s,
     in_flight,
     length_s,
@@ -20,6 +19,7 @@ from chatload.report.series import (
     ttft_points,
     users_in,
 )
+from chatload.store.journal import Run
 from plots.style import Look, frame, log_axis, looks, nothing, thousands
 
 TITLE = "Does the server hold up while users come and go?"

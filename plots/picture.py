@@ -8,7 +8,7 @@ from pathlib import Path
 
 import matplotlib
 
-from chatload.record.journal import Run
+from chatload.store.journal import Run
 from plots.__main__ import drawn
 from plots.style import SETTINGS
 

@@ -8,9 +8,9 @@ from itertools import pairwise
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from chatload.record.journal import Run
-from chatload.report.series import in_flight, length_s, start_ns
-from chatload.report.server_view import readings
+from chatload.analysis.series import in_flight, length_s, start_ns
+from chatload.analysis.server_view import readings
+from chatload.store.journal import Run
 from plots.style import Look, frame, looks, nothing, thousands
 
 TITLE = "Does the server see what its users see?"

@@ -13,11 +13,11 @@ from matplotlib.image import AxesImage
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
-from chatload.meter.stalls import DEFAULT_RULE
-from chatload.record.journal import Run
-from chatload.report.lanes import Lanes, lanes
-from chatload.report.layout import plural
-from chatload.report.series import length_s, start_ns
+from chatload.analysis.series import length_s, start_ns
+from chatload.analysis.swim_lanes import Lanes, lanes
+from chatload.model.stalls import DEFAULT_RULE
+from chatload.render.text_table import plural
+from chatload.store.journal import Run
 from plots.style import frame, looks, nothing, plain_number
 
 TITLE = "When does the text stand still, and for whom?"

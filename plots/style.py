@@ -11,9 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from chatload.record.journal import Run
-from chatload.report.names import distinct_names
-from chatload.report.series import thinned as thinned
+from chatload.analysis.run_names import distinct_names
+from chatload.analysis.series import thinned as thinned
+from chatload.store.journal import Run
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito's palette, the two that differ most first."""

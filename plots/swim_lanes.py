@@ -8,9 +8,9 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
-from chatload.record.journal import Run
-from chatload.report.lanes import Bar, Lanes, lanes, pieces
-from chatload.report.series import length_s
+from chatload.analysis.series import length_s
+from chatload.analysis.swim_lanes import Bar, Lanes, lanes, pieces
+from chatload.store.journal import Run
 from plots.style import frame, looks, nothing
 
 TITLE = "Who waits, and when?"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
-from chatload.record.journal import Run
-from chatload.report.levels import levels_of
+from chatload.render.sweep_table import levels_of
+from chatload.store.journal import Run
 from plots.style import frame, looks, nothing, plain_number, thousands
 
 TITLE = "How much more does the server deliver when more users share it?"

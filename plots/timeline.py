@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from chatload.meter.stalls import DEFAULT_RULE, stalls_ms
-from chatload.record.journal import Run
-from chatload.report.aggregate import is_failed
-from chatload.turn import Turn
+from chatload.analysis.summary import is_failed
+from chatload.model.stalls import DEFAULT_RULE, stalls_ms
+from chatload.model.turn import Turn
+from chatload.store.journal import Run
 from plots.style import COLOURS, frame, looks, nothing, thinned
 
 TITLE = "Who waits, who reads, and whose text stands still?"

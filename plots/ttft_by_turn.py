@@ -10,10 +10,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from chatload.meter.timing import ttft_ms
-from chatload.quantiles import percentile
-from chatload.record.journal import Run
-from chatload.turn import Turn
+from chatload.analysis.quantiles import percentile
+from chatload.model.turn import Turn
+from chatload.model.turn_metrics import ttft_ms
+from chatload.store.journal import Run
 from plots.style import Look, frame, log_axis, looks, nothing, thousands
 
 TITLE = "Do long conversations and long prompts wait longer?"

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
-from chatload.meter.timing import ttft_ms
-from chatload.quantiles import interval_ranks, percentile
-from chatload.record.journal import Run
-from chatload.report.aggregate import is_failed
+from chatload.analysis.quantiles import interval_ranks, percentile
+from chatload.analysis.summary import is_failed
+from chatload.model.turn_metrics import ttft_ms
+from chatload.store.journal import Run
 from plots.style import MUTED, frame, log_axis, looks, nothing, thinned, thousands
 
 TITLE = "How long do users wait for the first token?"

@@ -14,11 +14,11 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from chatload.pacing.capacity import Capacity, Ladder, Rules, first_turn
-from chatload.plan import CapacityLoad
-from chatload.report.judge import judge_level
-from chatload.slo import Objective, read_objectives
-from chatload.turn import Turn
+from chatload.analysis.slo_verdict import judge_level
+from chatload.loads.level_search import Capacity, Ladder, Rules, first_turn
+from chatload.loads.shapes import CapacityLoad
+from chatload.model.slo import Objective, read_objectives
+from chatload.model.turn import Turn
 from lab.calibration.replay import Target, private_prefix
 from lab.calibration.virtual_time import Demand, Playback, Served
 from simulator.engine.frontend import FrontendCost
@@ -94,7 +94,7 @@ def options(load: CapacityLoad) -> tuple[str, ...]:
 
 
 def window(bench: Bench, users: int, seed: str, load: CapacityLoad | None = None) -> list[Turn]:
-    """The turns that were due while a level was measured, as Locust's climbers would have held them."""
+    """The turns that were due while a level was measured, as Locust's capacity users would have held them."""
     return _Window(bench, load or bench.load, users, seed).turns
 
 

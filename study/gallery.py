@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
-from chatload.record.journal import read_run
+from chatload.store.journal import read_run
 from plots import (
     capacity_curve,
     comparison,

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from chatload.record.journal import Run, read_run
-from chatload.report.aggregate import summarise
+from chatload.analysis.summary import summarise
+from chatload.store.journal import Run, read_run
 from lab.calibration.calibration_row import CalibrationRow, table
 from lab.calibration.lengths import Length
 from lab.calibration.replay import Seen, read_rows

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from chatload.meter.timing import first_byte_ms, ttft_ms
-from chatload.quantiles import percentile
-from chatload.record.journal import Run, read_run
-from chatload.report.aggregate import summarise
+from chatload.analysis.quantiles import percentile
+from chatload.analysis.summary import summarise
+from chatload.model.turn_metrics import first_byte_ms, ttft_ms
+from chatload.store.journal import Run, read_run
 from lab.calibration.article import AT_ONCE, BATCHES, INTERVALS
 from study.lanes import TGI, TITLES, VLLM, Size
 from study.server import TruthLog, read_truth

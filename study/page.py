@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-from chatload.record.manifest import conditions
+from chatload.store.manifest import conditions
 from lab.calibration.article import ARTICLE_SEED
 from study.lanes import CHAT_ANSWER, CHAT_SEATS, CHATS
 from study.measured import Results, at_once_lines, batch_lines, chat_figures, checks, interval_lines

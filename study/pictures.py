@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from chatload.record.journal import Run
+from chatload.store.journal import Run
 from lab.calibration.article import BATCHES, INTERVALS
 from plots import first_byte, gaps, intervals, throughput_levels, timeline, ttft_cdf
 from plots.picture import write_picture

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from chatload.record.journal import Run, read_run
-from chatload.report.aggregate import summarise
-from chatload.report.layout import number, seconds, share, statistic
+from chatload.analysis.summary import summarise
+from chatload.render.text_table import number, seconds, share, statistic
+from chatload.store.journal import Run, read_run
 from study.knobs import KNOBS, Knob
 from study.load import run_load
 from study.pictures import draw_knob

@@ -54,4 +54,6 @@ def pytest_report_header() -> str | None:
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Locust patches the whole process when it is imported, and xdist then waits for ever: tests start it apart."""
     if "locust" in sys.modules and hasattr(session.config, "workerinput"):
-        raise pytest.UsageError("a test module imports locust: move what needs it into a file that a child runs")
+        raise pytest.UsageError(
+            "a test module imports locust: move what needs it into a file that a child runs"
+        )

@@ -14,8 +14,8 @@ from typing import Any
 
 import orjson
 
-from chatload.record.turn_record import to_line
-from chatload.turn import Turn
+from chatload.model.turn import Turn
+from chatload.store.turn_record import to_line
 
 HERE = Path(__file__).parent / "runs"
 START_NS = 5_000_000_000_000

@@ -19,7 +19,7 @@ from typing import Any
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from chatload.record.journal import Run, read_run  # noqa: E402 - the root must be on the path first
+from chatload.store.journal import Run, read_run  # noqa: E402 - the root must be on the path first
 
 MB_PER_H, MB, FDS, DRIFT_MS = 30.0, 15.0, 8, 1.0
 """What passes for flat: growth of resident memory (its saw has teeth of 10 MB), of open files, of the ways."""

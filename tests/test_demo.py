@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from chatload import demo as module
 from chatload.__main__ import main
+from chatload.cli import demo as module
 from tests.runs_builder import HERE
 
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from chatload.certify.measure import Load, Measured
 from chatload.certify.truth import spread
-from chatload.record.certificate import KIND
-from chatload.record.manifest import conditions
+from chatload.store.certificate import KIND
+from chatload.store.manifest import conditions
 
 FORMAT = 1
 GOOD_MS = 1.0

@@ -16,8 +16,8 @@ import orjson
 
 from chatload.certify.placement import Placement
 from chatload.certify.truth import Errors, errors, heard, served
-from chatload.errors import UsageError
-from chatload.record.journal import Run, read_run
+from chatload.model.errors import UsageError
+from chatload.store.journal import Run, read_run
 
 READY_S = 20.0
 CLIENT = "locustfiles/chat.py"

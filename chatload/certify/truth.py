@@ -8,8 +8,8 @@ from pathlib import Path
 
 import orjson
 
-from chatload.quantiles import percentile
-from chatload.turn import Turn
+from chatload.analysis.quantiles import percentile
+from chatload.model.turn import Turn
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,9 +10,9 @@ from typing import Any
 
 import orjson
 
-from chatload.inputs import Mistakes, quoted, read_lines
+from chatload.files import Mistakes, quoted, read_lines
+from chatload.model.turn import Message
 from chatload.prompts.opening import opening_of
-from chatload.turn import Message
 
 FOLLOW_UPS = (
     "Can you say more about the second point?",

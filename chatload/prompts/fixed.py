@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatload.turn import Message
+from chatload.model.turn import Message
 
 
 class FixedPrompt:

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from chatload.errors import UsageError
-from chatload.inputs import MB, opened_input, shown
+from chatload.files import MB, opened_input, shown
+from chatload.model.errors import UsageError
 from chatload.prompts.sampled import SampledPrompt
 from chatload.prompts.tokens import estimate_tokens
 

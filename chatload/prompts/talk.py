@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from chatload.turn import Message
+from chatload.model.turn import Message
 
 
 class Talk(Protocol):

@@ -13,16 +13,17 @@ import gevent
 from locust import events, task
 from locust.exception import StopUser
 
-from chatload import run
-from chatload.plan import CHAT_OPTIONS, chat_plan
-from chatload.users import chat
+from chatload import locust_setup as run
+from chatload.loads.planning import chat_plan
+from chatload.options.declared import CHAT_OPTIONS
+from chatload.runner import chat_user as chat
 
 run.install(chat_plan, CHAT_OPTIONS)
 
 FAULT = os.environ["FAULT"]
 HOOKS = {
-    "report": ("chatload.finish", "keep_report"),
-    "pulse": ("chatload.users.health", "resident_mb"),
+    "report": ("chatload.runner.finish", "keep_report"),
+    "pulse": ("chatload.engine.health", "resident_mb"),
 }
 """What is made to raise in the code of chatload itself."""
 
@@ -47,7 +48,7 @@ def begins(**_: Any) -> None:
     if FAULT == "greenlet":
         gevent.spawn_later(0.3, planted, "greenlet")
     if FAULT == "journal":
-        books = importlib.import_module("chatload.users.books")
+        books = importlib.import_module("chatload.runner.run_folder")
         books.run_folder = with_folder_for_journal(books.run_folder)
     if FAULT in HOOKS:
         module, name = HOOKS[FAULT]
@@ -118,6 +119,6 @@ def ready(environment: Any, **_: Any) -> None:
 
 def planted_in_session() -> None:
     """Every session of this process fails to begin."""
-    from chatload.users import worker
+    from chatload.runner import worker_agent as worker
 
     worker.Session = lambda *_: planted("worker's session")  # type: ignore[assignment, misc]

@@ -43,7 +43,7 @@ class Ended:
         return [line for line in lines if re.search(says, line)]
 
 
-class Place:
+class Shard:
     """One row's own corner of the machine."""
 
     def __init__(self, folder: Path) -> None:
@@ -88,7 +88,7 @@ class Place:
     def python(
         self,
         *arguments: str,
-        during: Callable[[subprocess.Popen[bytes], Place], None] | None = None,
+        during: Callable[[subprocess.Popen[bytes], Shard], None] | None = None,
         **how: object,
     ) -> Ended:
         """Run Python to its end. `during` is called once it runs, to break something."""
@@ -203,7 +203,7 @@ class Row:
     name: str
     code: int
     says: str
-    do: Callable[[Place], Ended]
+    do: Callable[[Shard], Ended]
     begun: bool = False
     has: str = ""
     """More that must be somewhere in the output."""

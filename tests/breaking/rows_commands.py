@@ -9,16 +9,16 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.breaking.place import ROOT, Ended, Place, Row
+from tests.breaking.place import ROOT, Ended, Row, Shard
 
 RUNS = ROOT / "tests/runs"
 Process = subprocess.Popen[bytes]
 
 
-def command(*arguments: str) -> Callable[[Place], Ended]:
+def command(*arguments: str) -> Callable[[Shard], Ended]:
     """A command; `RUN` stands for a copy of a good run, `HERE` for the row's own folder."""
 
-    def run(p: Place) -> Ended:
+    def run(p: Shard) -> Ended:
         shutil.copytree(RUNS / "tgi", p.folder / "good")
         filled = [
             word.replace("RUN", str(p.folder / "good")).replace("HERE", str(p.folder)) for word in arguments
@@ -30,10 +30,10 @@ def command(*arguments: str) -> Callable[[Place], Ended]:
 
 def report_of(
     *damages: Callable[[Path], object], arguments: tuple[str, ...] = ("report",)
-) -> Callable[[Place], Ended]:
+) -> Callable[[Shard], Ended]:
     """A report of a copy of a good run, damaged."""
 
-    def run(p: Place) -> Ended:
+    def run(p: Shard) -> Ended:
         shutil.copytree(RUNS / "tgi", p.folder / "damaged")
         for damage in damages:
             damage(p.folder / "damaged")
@@ -62,22 +62,22 @@ def becomes_a_pipe(name: str) -> Callable[[Path], object]:
     return damage
 
 
-def empty_folder(p: Place) -> Ended:
+def empty_folder(p: Shard) -> Ended:
     (p.folder / "empty").mkdir()
     return p.chatload("report", str(p.folder / "empty"))
 
 
-def full_device(p: Place) -> Ended:
+def full_device(p: Shard) -> Ended:
     script = "import os, sys; os.environ['PYTHON'] = sys.executable; os.execvp('bash', ['bash', '-c', sys.argv[1]])"
     words = f"$PYTHON -m chatload report {RUNS / 'tgi'} 2>&1 >/dev/full"
     return p.python("-c", script, words)
 
 
-def jmx(content: bytes) -> Callable[[Place], Ended]:
+def jmx(content: bytes) -> Callable[[Shard], Ended]:
     return lambda p: p.chatload("import-jmx", p.file("plan.jmx", content))
 
 
-def simulator_port_busy(p: Place) -> Ended:
+def simulator_port_busy(p: Shard) -> Ended:
     with socket.create_server(("127.0.0.1", 0)) as busy:
         return p.python("-m", "simulator", "--speak", "vllm", "--port-base", str(busy.getsockname()[1]))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.breaking.place import CHAT, SMALL, Ended, Place, Row
+from tests.breaking.place import CHAT, SMALL, Ended, Row, Shard
 from tests.breaking.rows_workers import LOAD, Process, after, fleet
 from tests.ports import free_port
 
@@ -27,15 +27,15 @@ ALONE = (
 FAILED = r"^chatload: the run failed: "
 
 
-def alone(fault: str) -> Callable[[Place], Ended]:
+def alone(fault: str) -> Callable[[Shard], Ended]:
     """Twenty users in one process, and something wrong with each."""
     return lambda p: p.locust(base=ALONE, environment={"FAULT": fault})
 
 
-def forked(fault: str) -> Callable[[Place], Ended]:
+def forked(fault: str) -> Callable[[Shard], Ended]:
     """Two worker processes of one host."""
 
-    def run(p: Place) -> Ended:
+    def run(p: Shard) -> Ended:
         port = str(free_port())
         more = ("--processes", "2", "--master-port", port, "--master-bind-port", port, "--turns", "5")
         return p.locust(*more, base=("-f", FAULTY, *CHAT[2:], *LOAD), environment={"FAULT": fault})
@@ -43,7 +43,7 @@ def forked(fault: str) -> Callable[[Place], Ended]:
     return run
 
 
-def frames(_master: Process, _workers: list[Process], _p: Place, port: int) -> None:
+def frames(_master: Process, _workers: list[Process], _p: Shard, port: int) -> None:
     """Messages of somebody who is no worker, and who has a name, as workers have."""
     import msgpack
     import zmq
@@ -64,22 +64,22 @@ def frames(_master: Process, _workers: list[Process], _p: Place, port: int) -> N
     context.term()
 
 
-def nothing(_master: Process, _workers: list[Process], _p: Place, _port: int) -> None:
+def nothing(_master: Process, _workers: list[Process], _p: Shard, _port: int) -> None:
     """The run goes on, as one worker takes it."""
 
 
-def no_worker_comes(p: Place) -> Ended:
+def no_worker_comes(p: Shard) -> Ended:
     more = ("--master", "--expect-workers", "1", "--master-bind-port", str(free_port()))
     return p.locust(*more, "--expect-workers-max-wait", "2")
 
 
-def slow_server(p: Place) -> Ended:
+def slow_server(p: Shard) -> Ended:
     """A first token that comes after seconds, and users that think for seconds: slow, and alive."""
     return p.locust("--turns", "2", "--think-time", "2", base=(*CHAT, *SMALL), delay_s=1.5)
 
 
 def failed(
-    name: str, fault: str, says: str = "", how: Callable[[str], Callable[[Place], Ended]] = alone
+    name: str, fault: str, says: str = "", how: Callable[[str], Callable[[Shard], Ended]] = alone
 ) -> Row:
     return Row(name, 2, FAILED + (says or f".*planted in {fault}"), how(fault), begun=True)
 

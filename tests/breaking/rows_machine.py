@@ -10,16 +10,16 @@ import subprocess
 from collections.abc import Callable
 
 from tests.breaking import hostile_server as hostile
-from tests.breaking.place import CHAT, ROOT, Ended, Place, Row
+from tests.breaking.place import CHAT, ROOT, Ended, Row, Shard
 
 LONG = ("-u", "4", "-r", "20", "--turns", "40", "--think-time", "0.1", "--server", "openai")
 Process = subprocess.Popen[bytes]
 
 
-def after(turns: int, break_it: Callable[[Process, Place], None], *more: str) -> Callable[[Place], Ended]:
+def after(turns: int, break_it: Callable[[Process, Shard], None], *more: str) -> Callable[[Shard], Ended]:
     """A run of 160 turns in which something is broken after so many."""
 
-    def during(process: Process, p: Place) -> None:
+    def during(process: Process, p: Shard) -> None:
         p.wait_for_turns(turns)
         p.broken()
         break_it(process, p)
@@ -27,10 +27,10 @@ def after(turns: int, break_it: Callable[[Process, Place], None], *more: str) ->
     return lambda p: p.locust(*more, base=(*CHAT, *LONG), during=during)
 
 
-def signals(*numbers: signal.Signals) -> Callable[[Process, Place], None]:
+def signals(*numbers: signal.Signals) -> Callable[[Process, Shard], None]:
     """Send these, a moment apart."""
 
-    def send(process: Process, _: Place) -> None:
+    def send(process: Process, _: Shard) -> None:
         for number in numbers:
             process.send_signal(number)
             try:
@@ -41,10 +41,10 @@ def signals(*numbers: signal.Signals) -> Callable[[Process, Place], None]:
     return send
 
 
-def signal_at_the_start(p: Place) -> Ended:
+def signal_at_the_start(p: Shard) -> Ended:
     """SIGTERM while the server, which never answers, is still being asked what it is."""
 
-    def during(process: Process, _: Place) -> None:
+    def during(process: Process, _: Shard) -> None:
         p.until(lambda: bool(p.server and p.server.heads), "the server was never asked")
         p.broken()
         process.send_signal(signal.SIGTERM)
@@ -53,8 +53,8 @@ def signal_at_the_start(p: Place) -> Ended:
     return p.locust("--server", "auto", host=host, during=during)
 
 
-def signal_in_the_ramp(p: Place) -> Ended:
-    def during(process: Process, _: Place) -> None:
+def signal_in_the_ramp(p: Shard) -> Ended:
+    def during(process: Process, _: Shard) -> None:
         p.wait_for_turns(1)
         p.broken()
         process.send_signal(signal.SIGTERM)
@@ -62,34 +62,34 @@ def signal_in_the_ramp(p: Place) -> Ended:
     return p.locust("-u", "200", "-r", "2", "--turns", "100", during=during)
 
 
-def journal_becomes_a_folder(_: Process, p: Place) -> None:
+def journal_becomes_a_folder(_: Process, p: Shard) -> None:
     for journal in p.run.glob("journal-*.jsonl"):
         journal.unlink()
         journal.mkdir()
 
 
-def manifest_becomes_a_folder(_: Process, p: Place) -> None:
+def manifest_becomes_a_folder(_: Process, p: Shard) -> None:
     (p.run / "manifest.json").unlink()
     (p.run / "manifest.json").mkdir()
 
 
-def journal_is_deleted(_: Process, p: Place) -> None:
+def journal_is_deleted(_: Process, p: Shard) -> None:
     for journal in p.run.glob("journal-*.jsonl"):
         journal.unlink()
 
 
-def folder_is_deleted(_: Process, p: Place) -> None:
+def folder_is_deleted(_: Process, p: Shard) -> None:
     shutil.rmtree(p.run)
 
 
-def deleted_working_directory(p: Place) -> Ended:
+def deleted_working_directory(p: Shard) -> Ended:
     """The directory the run was started in is removed under it; --out is absolute, so nothing else needs it."""
     gone = p.folder / "gone"
     gone.mkdir()
     base = ("-f", str(ROOT / "locustfiles/chat.py"), *CHAT[2:], "-u", "2", "-r", "20", "--turns", "20",
             "--think-time", "0.1", "--server", "openai")  # fmt: skip
 
-    def during(_: Process, p: Place) -> None:
+    def during(_: Process, p: Shard) -> None:
         p.wait_for_turns(2)
         gone.rmdir()
         p.broken()
@@ -97,10 +97,10 @@ def deleted_working_directory(p: Place) -> Ended:
     return p.locust(base=base, cwd=gone, during=during)
 
 
-def piped(command: str) -> Callable[[Place], Ended]:
+def piped(command: str) -> Callable[[Shard], Ended]:
     """A run under `sh`, its output where the command sends it; `LOCUST` stands for the run."""
 
-    def run(p: Place) -> Ended:
+    def run(p: Shard) -> Ended:
         host = p.serve()
         words = ["$PYTHON", "-m", "locust", *CHAT, "-u", "2", "-r", "20", "--turns", "10", "--think-time", "0.05",
                  "--server", "openai", "--host", host, "--out", str(p.run)]  # fmt: skip
@@ -111,7 +111,7 @@ def piped(command: str) -> Callable[[Place], Ended]:
     return run
 
 
-def two_at_once(p: Place) -> Ended:
+def two_at_once(p: Shard) -> Ended:
     """Two runs with the same --out: one holds it, the other is refused."""
     host = p.serve(delay_s=0.05)
     command = ("-m", "locust", *CHAT, "-u", "2", "-r", "20", "--turns", "10", "--think-time", "0", "--server", "openai",
@@ -124,7 +124,7 @@ def two_at_once(p: Place) -> Ended:
     return Ended(ended[0].code, ended[0].output, 0.0)
 
 
-def web_port_busy(p: Place) -> Ended:
+def web_port_busy(p: Shard) -> Ended:
     with socket.create_server(("127.0.0.1", 0)) as busy:
         return p.locust("--web-port", str(busy.getsockname()[1]), base=CHAT[:2])
 

@@ -7,46 +7,46 @@ import resource
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.breaking.place import CHAT, ROOT, SMALL, Ended, Place, Row
+from tests.breaking.place import CHAT, ROOT, SMALL, Ended, Row, Shard
 
 ARRIVALS = ("-f", "locustfiles/arrivals.py", "--headless", "--only-summary", "--server", "openai")
 CAPACITY = ("-f", "locustfiles/capacity.py", "--headless", "--only-summary", "--server", "openai")
 
 
-def options(*arguments: str, base: tuple[str, ...] = (*CHAT, *SMALL)) -> Callable[[Place], Ended]:
+def options(*arguments: str, base: tuple[str, ...] = (*CHAT, *SMALL)) -> Callable[[Shard], Ended]:
     return lambda p: p.locust(*arguments, base=base)
 
 
 def file_of(
     option: str, content: bytes | str, *more: str, base: tuple[str, ...] = CHAT
-) -> Callable[[Place], Ended]:
+) -> Callable[[Shard], Ended]:
     """A run whose option names a file of this content."""
     small = SMALL if base == CHAT else ()
     return lambda p: p.locust(option, p.file("given", content), *more, base=(*base, *small))
 
 
-def fifo(option: str, base: tuple[str, ...]) -> Callable[[Place], Ended]:
+def fifo(option: str, base: tuple[str, ...]) -> Callable[[Shard], Ended]:
     """A named pipe that nobody writes to: opening it would wait for ever."""
 
-    def run(p: Place) -> Ended:
+    def run(p: Shard) -> Ended:
         os.mkfifo(p.folder / "pipe")
         return p.locust(option, str(p.folder / "pipe"), base=base)
 
     return run
 
 
-def host(address: str) -> Callable[[Place], Ended]:
+def host(address: str) -> Callable[[Shard], Ended]:
     return lambda p: p.locust(host=address)
 
 
-def key(value: str) -> Callable[[Place], Ended]:
+def key(value: str) -> Callable[[Shard], Ended]:
     return lambda p: p.locust(environment={"CHATLOAD_API_KEY": value})
 
 
-def config(content: bytes | str | None) -> Callable[[Place], Ended]:
+def config(content: bytes | str | None) -> Callable[[Shard], Ended]:
     """A scenario file of this content; None: there is no such file."""
 
-    def run(p: Place) -> Ended:
+    def run(p: Shard) -> Ended:
         path = str(p.folder / "none.toml") if content is None else p.file("mine.toml", content)
         return p.locust("--config", path, base=("--headless", "--only-summary"))
 
@@ -58,12 +58,12 @@ def scenario(*lines: str) -> str:
     return "\n".join(["[tool.locust]", f'locustfile = "{locustfile}"', "headless = true", *lines, ""])
 
 
-def out_is_a_file(p: Place) -> Ended:
+def out_is_a_file(p: Shard) -> Ended:
     p.run = Path(p.file("run", "I am a file"))
     return p.locust()
 
 
-def out_is_taken(p: Place) -> Ended:
+def out_is_taken(p: Shard) -> Ended:
     """The first run writes its folder; the second may not."""
     p.file("run/manifest.json", "{}")
     ended = p.locust()

@@ -17,30 +17,30 @@ from tests.breaking.hostile_server import (
     usage,
     words,
 )
-from tests.breaking.place import Ended, Place, Row
+from tests.breaking.place import Ended, Row, Shard
 from tests.breaking.rows_options import CAPACITY
 
 SHORT = ("--first-token-timeout", "1", "--gap-timeout", "1", "--turn-timeout", "3", "--connect-timeout", "1")
 
 
-def served(behaviour: Behaviour, *arguments: str) -> Callable[[Place], Ended]:
+def served(behaviour: Behaviour, *arguments: str) -> Callable[[Shard], Ended]:
     """A run against a server of this behaviour, with short timeouts."""
     return lambda p: p.locust(*SHORT, *arguments, server=behaviour)
 
 
-def asked(behaviour: Behaviour) -> Callable[[Place], Ended]:
+def asked(behaviour: Behaviour) -> Callable[[Shard], Ended]:
     """A server that behaves so when it is asked what it is."""
     return lambda p: p.locust("--server", "auto", host=p.serve(behaviour, get_too=True))
 
 
-def nobody(p: Place) -> Ended:
+def nobody(p: Shard) -> Ended:
     host = p.serve()
     assert p.server is not None
     p.server.close()
     return p.locust(host=host)
 
 
-def capacity_against_nobody(p: Place) -> Ended:
+def capacity_against_nobody(p: Shard) -> Ended:
     """The server answers what it is, then dies at the first turn."""
     more = ("--first", "2", "--most", "4", "--settle", "0", "--measure", "1", "--slo", "p95 ttft_ms <= 500")
     return p.locust(

@@ -7,7 +7,7 @@ import socket
 import subprocess
 from collections.abc import Callable
 
-from tests.breaking.place import CHAT, Ended, Place, Row
+from tests.breaking.place import CHAT, Ended, Row, Shard
 from tests.ports import free_port
 
 Process = subprocess.Popen[bytes]
@@ -18,18 +18,18 @@ def fleet(
     *more: str,
     turns: int = 100,
     locustfiles: tuple[str, ...] = ("locustfiles/chat.py",) * 2,
-    during: Callable[[Process, list[Process], Place, int], None] | None = None,
-) -> Callable[[Place], Ended]:
+    during: Callable[[Process, list[Process], Shard, int], None] | None = None,
+) -> Callable[[Shard], Ended]:
     """A master and its workers, each started by itself; what the master said and how it ended."""
 
-    def run(p: Place) -> Ended:
+    def run(p: Shard) -> Ended:
         port = str(free_port())
         started = [
             p.start("-m", "locust", "-f", file, "--worker", "--master-port", port)[0] for file in locustfiles
         ]
         ours = ("--master", "--expect-workers", str(len(started)), "--master-bind-port", port)
 
-        def then(process: Process, p: Place) -> None:
+        def then(process: Process, p: Shard) -> None:
             if during is not None:
                 during(process, started, p, int(port))
 
@@ -41,8 +41,8 @@ def fleet(
     return run
 
 
-def after(turns: int, break_it: Callable[[Process, list[Process], Place, int], None]) -> Callable[..., None]:
-    def during(master: Process, workers: list[Process], p: Place, port: int) -> None:
+def after(turns: int, break_it: Callable[[Process, list[Process], Shard, int], None]) -> Callable[..., None]:
+    def during(master: Process, workers: list[Process], p: Shard, port: int) -> None:
         p.wait_for_turns(turns)
         p.broken()
         break_it(master, workers, p, port)
@@ -50,21 +50,21 @@ def after(turns: int, break_it: Callable[[Process, list[Process], Place, int], N
     return during
 
 
-def kill_one(_m: Process, workers: list[Process], _p: Place, _: int) -> None:
+def kill_one(_m: Process, workers: list[Process], _p: Shard, _: int) -> None:
     workers[0].kill()
 
 
-def kill_all(_m: Process, workers: list[Process], _p: Place, _: int) -> None:
+def kill_all(_m: Process, workers: list[Process], _p: Shard, _: int) -> None:
     for worker in workers:
         worker.kill()
 
 
-def stop_all(_m: Process, workers: list[Process], _p: Place, _: int) -> None:
+def stop_all(_m: Process, workers: list[Process], _p: Shard, _: int) -> None:
     for worker in workers:
         worker.send_signal(signal.SIGTERM)
 
 
-def garbage(_m: Process, _w: list[Process], _p: Place, port: int) -> None:
+def garbage(_m: Process, _w: list[Process], _p: Shard, port: int) -> None:
     """Bytes that are no ZeroMQ, then a well-framed message that is no msgpack."""
     with socket.create_connection(("127.0.0.1", port)) as stranger:
         stranger.sendall(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -80,8 +80,8 @@ def garbage(_m: Process, _w: list[Process], _p: Place, port: int) -> None:
     context.term()
 
 
-def port_busy(option: str, *more: str) -> Callable[[Place], Ended]:
-    def run(p: Place) -> Ended:
+def port_busy(option: str, *more: str) -> Callable[[Shard], Ended]:
+    def run(p: Shard) -> Ended:
         with socket.create_server(("127.0.0.1", 0)) as busy:
             return p.locust(option, str(busy.getsockname()[1]), *more)
 

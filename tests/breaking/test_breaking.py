@@ -20,7 +20,7 @@ from tests.breaking import (
     rows_servers,
     rows_workers,
 )
-from tests.breaking.place import LIMIT_S, ROOT, Ended, Place, Row
+from tests.breaking.place import LIMIT_S, ROOT, Ended, Row, Shard
 
 pytestmark = pytest.mark.e2e
 
@@ -63,7 +63,7 @@ def ended(
 class Outcome:
     """What a row left behind, looked at before its folder's server goes away."""
 
-    def __init__(self, row: Row, place: Place, ended: Ended) -> None:
+    def __init__(self, row: Row, place: Shard, ended: Ended) -> None:
         self.ended = ended
         self.kept = place.run.is_dir()
         self.posts = place.server.posts if place.server is not None else 0
@@ -84,7 +84,7 @@ def outcome_of(row: Row, folder: Path) -> Outcome:
     """Run a row in a folder of its own."""
     own = folder / re.sub(r"\W+", "-", row.name)
     own.mkdir()
-    place = Place(own)
+    place = Shard(own)
     try:
         return Outcome(row, place, row.do(place))
     finally:

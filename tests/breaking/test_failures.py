@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.breaking.place import Place
+from tests.breaking.place import Shard
 from tests.breaking.rows_failures import ALONE, alone
 
 pytestmark = pytest.mark.e2e
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.e2e
 
 def test_users_of_a_failed_run_are_stopped_before_its_journal_is_closed(tmp_path: Path) -> None:
     """An error comes while replies run: who came in went out, and the turns in flight are there as interrupted."""
-    place = Place(tmp_path)
+    place = Shard(tmp_path)
     try:
         ended = place.locust(base=ALONE, environment={"FAULT": "greenlet"}, delay_s=5.0)
         report = place.chatload("report", str(place.run))
@@ -33,7 +33,7 @@ def test_users_of_a_failed_run_are_stopped_before_its_journal_is_closed(tmp_path
 
 
 def test_the_line_of_cause_is_told_once_however_many_users_it_hit(tmp_path: Path) -> None:
-    place = Place(tmp_path)
+    place = Shard(tmp_path)
     try:
         ended = alone("task")(place)
     finally:

@@ -19,7 +19,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from hosts import Hosts, why_not
 
-from chatload.record.journal import Run, read_run
+from chatload.store.journal import Run, read_run
 
 REASON = why_not()
 pytestmark = [pytest.mark.e2e, pytest.mark.skipif(bool(REASON), reason=f"network namespaces: {REASON}")]

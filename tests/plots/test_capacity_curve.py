@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from chatload.record.journal import Run, read_run
-from chatload.report.html_capacity import capacity, chart
-from chatload.report.ladder import curves, ladder
+from chatload.render.capacity_table import curves, ladder
+from chatload.render.html_capacity import capacity, chart
+from chatload.store.journal import Run, read_run
 from plots import capacity_curve
 from plots.__main__ import drawn, fitting
 from tests.runs_builder import HERE, Shape, good_turns, manifest_of, user_lines, write_run

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chatload.meter.timing import ttft_ms
-from chatload.record.journal import Run, read_run
-from chatload.report.aggregate import summarise
-from chatload.report.lanes import lanes
+from chatload.analysis.summary import summarise
+from chatload.analysis.swim_lanes import lanes
+from chatload.model.turn_metrics import ttft_ms
+from chatload.store.journal import Run, read_run
 from plots import comparison, server_metrics, stall_map, swim_lanes, ttft_by_turn, ttft_cdf
 from plots.__main__ import PLOTS, drawn, fitting
 from tests.runs_builder import (

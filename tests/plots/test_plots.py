@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from chatload.meter.timing import felt_tokens_per_s, ttft_ms
-from chatload.record.journal import Run, read_run
-from chatload.report import series
-from chatload.report.aggregate import summarise
+from chatload.analysis import series
+from chatload.analysis.summary import summarise
+from chatload.model.turn_metrics import felt_tokens_per_s, ttft_ms
+from chatload.store.journal import Run, read_run
 from plots.__main__ import PLOTS, drawn, fitting, main, write_plots
 from plots.style import COLOURS, looks, plain_number, thinned
 from tests.runs_builder import HERE, MS, START_NS

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from chatload.meter.timing import felt_tokens_per_s
-from chatload.record.journal import Run, read_run
-from chatload.report.levels import levels_of, levels_section
-from chatload.turn import Turn
+from chatload.model.turn import Turn
+from chatload.model.turn_metrics import felt_tokens_per_s
+from chatload.render.sweep_table import levels_of, levels_section
+from chatload.store.journal import Run, read_run
 from plots import first_byte, intervals, throughput_levels, timeline
 from plots.__main__ import drawn
 from plots.picture import write_picture

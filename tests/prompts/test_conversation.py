@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatload.errors import UsageError
+from chatload.model.errors import UsageError
+from chatload.model.turn import Message
 from chatload.prompts.conversation import FOLLOW_UPS, Conversation, conversation_for, load_conversations
 from chatload.prompts.opening import opening_of
-from chatload.turn import Message
 
 OWN = Path(__file__).parents[2] / "scenarios" / "prompts" / "conversations.jsonl"
 SCRIPTS = [[f"{script}.{line}" for line in range(3)] for script in range(5)]

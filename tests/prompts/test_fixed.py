@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from chatload.model.turn import Message
 from chatload.prompts.fixed import FixedPrompt
-from chatload.turn import Message
 
 
 def test_every_turn_asks_the_same_single_user_message():

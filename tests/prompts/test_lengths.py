@@ -6,10 +6,10 @@ import statistics
 
 import pytest
 
+from chatload.analysis.quantiles import percentile
 from chatload.prompts import lengths
 from chatload.prompts.lengths import OUTPUT_TOKENS, PROMPT_TOKENS, SHARES, own_prompts, quantile
 from chatload.prompts.tokens import estimate_tokens
-from chatload.quantiles import percentile
 
 
 @pytest.mark.parametrize(("n", "seed"), [(100, 0), (100, 1), (100, 42), (1000, 3)])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from chatload.errors import UsageError
+from chatload.model.errors import UsageError
 from chatload.prompts import sharegpt
 from chatload.prompts.sharegpt import Exchange, SharegptFile, read_sharegpt, sample_sharegpt
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chatload.pacing.trace import read_trace
+from chatload.loads.trace import read_trace
 from simulator.engine.profiles import build_scheduler, load_profile
 from simulator.options import parse_options
 from simulator.servers.registry import registered_servers

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from chatload.pacing.trace import read_trace
+from chatload.loads.trace import read_trace
 from chatload.prompts.lengths import composed_prompt
 from lab.calibration.article import ARTICLE_SEED
 from lab.calibration.lengths import draw_lengths

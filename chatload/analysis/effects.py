@@ -1,0 +1,273 @@
+"""B against A: the effect on each metric, its interval, and a verdict at a margin.
+
+Effects are ratios B / A. Their standard error, on the log scale, is from a block bootstrap over conversations;
+the interval is Student's around the measured effect. With several metrics, each interval is
+at the level 1 − 0.05 / number of metrics (Bonferroni), so that all of them hold together 95 times in 100.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import variance
+
+from chatload.analysis.beta import student_quantile
+from chatload.analysis.bootstrap import RESAMPLES, Quantile, Ranked, draws, weighted_sum
+from chatload.analysis.goodput import Conversation, failed, tally_of
+from chatload.analysis.quantiles import least_n, percentile
+from chatload.analysis.share_interval import interval
+from chatload.model.turn import Turn
+from chatload.model.turn_metrics import decode_tokens_per_s, felt_tokens_per_s, tpot_ms, ttft_ms
+
+SAME, BETTER, WORSE, UNDECIDED = "same", "better", "worse", "undecided"
+LEAST_CONVERSATIONS = 10
+"""Below so many conversations a side, a bootstrap over them is not to be trusted."""
+LEAST_RESAMPLES, MOST_DRAWN = 400, 4_000_000
+"""Of very many conversations fewer resamples are drawn: 400 know a standard error to 4 %."""
+LEAST_ROUNDS = 4
+"""With so many rounds a side, what changes from run to run is in the intervals."""
+FAILED_MARGIN = 0.01
+"""Shares of failed turns this near to each other are the same: one percent point."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One side of a comparison: its runs' conversations, round by round."""
+
+    rounds: tuple[tuple[Conversation, ...], ...]
+    closed_loop: bool = True
+
+    @property
+    def conversations(self) -> list[Conversation]:
+        """Those of all rounds."""
+        return [one for conversations in self.rounds for one in conversations]
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """A number that is compared. `of` is of one good turn; None: the system's tokens/s."""
+
+    key: str
+    words: str
+    unit: str
+    more_is_better: bool
+    of: Callable[[Turn], float | None] | None = None
+    p: float = 0.5
+
+
+MEASURES = (
+    Measure("ttft_ms_p50", "TTFT p50", "ms", False, ttft_ms),
+    Measure("ttft_ms_p95", "TTFT p95", "ms", False, ttft_ms, 0.95),
+    Measure("tpot_ms_p50", "TPOT p50", "ms", False, tpot_ms),
+    Measure("decode_tokens_per_s_p50", "decode speed p50", "tokens/s", True, decode_tokens_per_s),
+    Measure("felt_tokens_per_s_p50", "felt speed p50", "tokens/s", True, felt_tokens_per_s),
+    Measure("system_tokens_per_s", "system speed", "tokens/s", True),
+)
+"""What is compared besides the share of failed turns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What B did to a metric. `effect` and `interval` are B / A, for the failed share B − A; None: n too small."""
+
+    metric: str
+    words: str
+    unit: str
+    a: float | None
+    b: float | None
+    effect: float | None
+    interval: tuple[float, float] | None
+    verdict: str
+    remark: str = ""
+
+
+def effects(a: Side, b: Side, margin: float, *, resamples: int = RESAMPLES, seed: int = 1) -> list[Effect]:
+    """Every metric of both sides; all intervals together hold with 95 %."""
+    measures = [one for one in MEASURES if one.of is not None or (a.closed_loop and b.closed_loop)]
+    level = 1.0 - 0.05 / (len(measures) + 1)
+    logs = [_replicates(side, measures, resamples, seed + i) for i, side in enumerate((a, b))]
+    found = [_effect(one, (a, b), (logs[0][i], logs[1][i]), level, margin) for i, one in enumerate(measures)]
+    return [*found, _failed_share(a, b, level)]
+
+
+def overall(found: Sequence[Effect]) -> str:
+    """same / better / worse / mixed / undecided over all metrics that have something to tell."""
+    told = {one.verdict for one in found if not none_failed(one)}
+    if {BETTER, WORSE} <= told:
+        return "mixed"
+    for verdict in (WORSE, BETTER, UNDECIDED):
+        if verdict in told:
+            return verdict
+    return SAME
+
+
+def none_failed(one: Effect) -> bool:
+    """True for the share of failed turns where none failed at all: no number of turns makes that a proof."""
+    return one.metric == "failed_share" and one.a == one.b == 0.0
+
+
+def value(one: Measure, rounds: Sequence[Sequence[Conversation]]) -> float | None:
+    """The number itself, over all rounds.
+
+    System tokens/s = users of a round × Σ tokens ÷ Σ (last end − first due) of their conversations.
+    """
+    conversations = [conversation for held in rounds for conversation in held]
+    if one.of is None:
+        tokens, seconds = _tokens_and_seconds(conversations)
+        users = len(conversations) / max(1, len(rounds))
+        return users * sum(tokens) / sum(seconds) if sum(seconds) > 0 else None
+    ordered = sorted(value for turns in _values(one, conversations) for value in turns)
+    return percentile(ordered, one.p) if ordered else None
+
+
+def _effect(
+    one: Measure, sides: tuple[Side, Side], logs: tuple[list[float], list[float]], level: float, margin: float
+) -> Effect:
+    a, b = (value(one, side.rounds) for side in sides)
+    why = next((words for side in sides if (words := _too_small(one, side))), "")
+    if why or not a or not b or a <= 0 or b <= 0 or min(map(len, logs)) < 2:
+        return Effect(one.key, one.words, one.unit, a, b, None, None, UNDECIDED, why or "nothing to compare")
+    centre = math.log(b / a)
+    reach = _reach(one, sides, variance(logs[0]) + variance(logs[1]), level)
+    low, high = math.exp(centre - reach), math.exp(centre + reach)
+    verdict = judged(low, high, 1.0 / (1.0 + margin), 1.0 + margin, one.more_is_better, 1.0)
+    return Effect(one.key, one.words, one.unit, a, b, b / a, (low, high), verdict)
+
+
+def judged(low: float, high: float, least: float, most: float, more_is_better: bool, none: float) -> str:
+    """same: the interval is within the margin; better or worse: it excludes no effect; else undecided."""
+    if least <= low and high <= most:
+        return SAME
+    if low > none:
+        return BETTER if more_is_better else WORSE
+    if high < none:
+        return WORSE if more_is_better else BETTER
+    return UNDECIDED
+
+
+def _reach(one: Measure, sides: tuple[Side, Side], error: float, level: float) -> float:
+    """Half the interval on the log scale: t × standard error.
+
+    With four rounds or more their own scatter is asked too, s² / R with s² the variance of the R rounds' effects:
+    V = max(e, s²/R), Satterthwaite's degrees of freedom V² / ((s²/R)²/(R−1) + e²/(conversations − 1)).
+    With fewer rounds nobody can know what changes from run to run; the comparison warns of that.
+    """
+    degrees = min(len(side.conversations) for side in sides) - 1.0
+    rounds = [
+        (value(one, [mine]), value(one, [theirs]))
+        for mine, theirs in zip(sides[0].rounds, sides[1].rounds, strict=False)
+    ]
+    logs = [math.log(theirs / mine) for mine, theirs in rounds if mine and theirs]
+    total = error
+    if len(logs) >= LEAST_ROUNDS:
+        scatter = variance(logs) / len(logs)
+        total = max(error, scatter)
+        parts = scatter**2 / (len(logs) - 1) + error**2 / degrees
+        degrees = total**2 / parts if parts else degrees
+    return student_quantile(1.0 - (1.0 - level) / 2.0, degrees) * math.sqrt(total)
+
+
+def _replicates(side: Side, measures: Sequence[Measure], resamples: int, seed: int) -> list[list[float]]:
+    """Logs of every measure, resample by resample; the same resamples serve all measures."""
+    conversations = side.conversations
+    tokens, seconds = _tokens_and_seconds(conversations)
+    quantiles = [
+        None
+        if one.of is None
+        else Quantile(Ranked.of(_values(one, conversations)), one.p, len(conversations))
+        for one in measures
+    ]
+    logs: list[list[float]] = [[] for _ in measures]
+    enough = min(resamples, max(LEAST_RESAMPLES, MOST_DRAWN // max(1, len(conversations))))
+    for weights in draws([len(one) for one in side.rounds], enough, seed):
+        for quantile, kept in zip(quantiles, logs, strict=True):
+            if quantile is not None:
+                drawn = quantile.of(weights)
+            else:
+                length = weighted_sum(weights, seconds)
+                drawn = weighted_sum(weights, tokens) / length if length else None
+            if drawn and drawn > 0:
+                kept.append(math.log(drawn))
+    return logs
+
+
+def _values(one: Measure, conversations: Sequence[Conversation]) -> list[list[float]]:
+    of = one.of
+    assert of is not None
+    return [
+        [value for turn in turns if turn.ok and (value := of(turn)) is not None] for turns in conversations
+    ]
+
+
+def _tokens_and_seconds(conversations: Sequence[Conversation]) -> tuple[list[float], list[float]]:
+    tokens = [float(sum(turn.tokens or 0 for turn in turns if turn.ok)) for turns in conversations]
+    seconds = [
+        (max(turn.end_ns for turn in turns) - min(turn.due_ns for turn in turns)) / 1e9
+        for turns in conversations
+    ]
+    return tokens, seconds
+
+
+def _too_small(one: Measure, side: Side) -> str:
+    conversations = side.conversations
+    if len(conversations) < LEAST_CONVERSATIONS:
+        return f"n too small: {len(conversations)} conversations, {LEAST_CONVERSATIONS} needed"
+    if one.of is not None:
+        n, needed = sum(map(len, _values(one, conversations))), least_n(one.p)
+        if n < needed:
+            return f"n too small: {n} turns, {needed} needed"
+    return ""
+
+
+def _failed_share(a: Side, b: Side, level: float) -> Effect:
+    """B − A in shares; the interval is put together from both sides' own (MOVER, Newcombe 1998)."""
+    tallies = [tally_of(side.conversations, failed) for side in (a, b)]
+    share_a, share_b = (tally.share for tally in tallies)
+    if share_a is None or share_b is None:
+        return Effect(
+            "failed_share", "failed turns", "%", share_a, share_b, None, None, UNDECIDED, "no turns"
+        )
+    (low_a, high_a), (low_b, high_b) = (interval(tally, level) for tally in tallies)
+    centre = share_b - share_a
+    low = centre - math.hypot(share_b - low_b, high_a - share_a)
+    high = centre + math.hypot(high_b - share_b, share_a - low_a)
+    # More or fewer failed turns beyond chance are never the same, however near the shares are.
+    verdict = judged(low, high, -FAILED_MARGIN, FAILED_MARGIN, False, 0.0)
+    by_count = ""
+    if low > 0.0 or high < 0.0:
+        verdict = WORSE if low > 0.0 else BETTER
+    elif centre and chance_of_more_failing(*((a, b) if centre > 0.0 else (b, a))) < (1.0 - level) / 2.0:
+        verdict = WORSE if centre > 0.0 else BETTER
+        by_count = "by the number of conversations with a failed turn (Fisher's exact test)"
+    remark = (
+        by_count
+        if share_a or share_b
+        else "none failed: no sign of a difference, though rare failures would not show"
+    )
+    return Effect("failed_share", "failed turns", "%", share_a, share_b, centre, (low, high), verdict, remark)
+
+
+def chance_of_more_failing(a: Side, b: Side) -> float:
+    """How likely so many of B's conversations, or more, would have a failed turn if both sides failed alike.
+
+    Fisher's exact test, one-sided: Σ over k ≥ B's count of C(B, k) · C(A, m − k) / C(A + B, m), with m the
+    conversations of both sides that have a failed turn. The interval of a share of turns cannot see this where
+    one side has no failure: it takes the conversations for as wide a guess as their number allows.
+    """
+    (n_a, hit_a), (n_b, hit_b) = (
+        (len(side.conversations), sum(any(map(failed, turns)) for turns in side.conversations))
+        for side in (a, b)
+    )
+    both = hit_a + hit_b
+    whole = _log_ways(n_a + n_b, both)
+    return sum(
+        math.exp(_log_ways(n_b, k) + _log_ways(n_a, both - k) - whole)
+        for k in range(hit_b, min(n_b, both) + 1)
+        if both - k <= n_a
+    )
+
+
+def _log_ways(n: int, k: int) -> float:
+    """log C(n, k)."""
+    return math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)

@@ -1,0 +1,196 @@
+"""What the charts of a run show, as plain numbers: the report's pictures and `plots/` draw the same ones."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from statistics import median
+
+from chatload.analysis.summary import is_failed, token_arrivals
+from chatload.model.turn import Turn
+from chatload.model.turn_metrics import ttft_ms
+from chatload.store.journal import Run
+
+STEPS_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
+MOST_STEPS = 120
+BINS_A_DECADE = 40
+LEAST_US = 10
+"""Gaps below are drawn at 0.01 ms: events that came in one read have a gap of 0."""
+
+Of = Callable[[Turn], float | None]
+
+
+def good_values(run: Run, of: Of) -> list[float]:
+    """The values of the good turns, sorted upwards."""
+    return sorted(value for turn in run.turns if turn.ok and (value := of(turn)) is not None)
+
+
+def cumulative(values: Sequence[float], failed: int, at_most: int = 2000) -> list[tuple[float, float]]:
+    """(value, % of all finished turns at or below it); failed turns never get there. `values` upwards."""
+    if not values:
+        return []
+    finished = len(values) + failed
+    points = [(values[i], 100.0 * (i + 1) / finished) for i in thinned(len(values), at_most)]
+    return [(values[0], 0.0), *points]
+
+
+def thinned(n: int, at_most: int = 2000) -> list[int]:
+    """Which of n points to draw: all, or `at_most` evenly spread ones, the first and last always in."""
+    if n <= at_most:
+        return list(range(n))
+    return sorted({round(i * (n - 1) / (at_most - 1)) for i in range(at_most)})
+
+
+# -- over time ---------------------------------------------------------------------------------------
+
+
+def start_ns(run: Run) -> int:
+    """When the first turn was due: the 0 of every time axis."""
+    return run.turns[0].due_ns if run.turns else 0
+
+
+def length_s(run: Run) -> float:
+    """From the first due to the last end, in s."""
+    return (max(turn.end_ns for turn in run.turns) - start_ns(run)) / 1e9 if run.turns else 0.0
+
+
+def step_s(length: float) -> int:
+    """The width of a step in s: the least that makes no more than MOST_STEPS of them."""
+    return next((step for step in STEPS_S if length <= step * MOST_STEPS), STEPS_S[-1])
+
+
+def ttft_points(run: Run) -> list[tuple[float, float]]:
+    """(s since the start when sent, TTFT in ms) of each good turn."""
+    start = start_ns(run)
+    return [
+        ((turn.sent_ns - start) / 1e9, ms)
+        for turn in run.turns
+        if turn.ok and turn.sent_ns is not None and (ms := ttft_ms(turn)) is not None
+    ]
+
+
+def failed_s(run: Run) -> list[float]:
+    """When the failed turns were due, in s since the start."""
+    start = start_ns(run)
+    return [(turn.due_ns - start) / 1e9 for turn in run.turns if is_failed(turn)]
+
+
+def medians(points: Iterable[tuple[float, float]], width_s: int) -> tuple[list[float], list[float]]:
+    """(middles of the steps in s, median of the values in each); steps without a value are left out."""
+    steps: dict[int, list[float]] = {}
+    for at_s, value in points:
+        steps.setdefault(int(at_s // width_s), []).append(value)
+    kept = sorted(steps)
+    return [(step + 0.5) * width_s for step in kept], [median(steps[step]) for step in kept]
+
+
+def tokens_per_step(run: Run, width_s: int) -> tuple[list[float], list[float]]:
+    """(edges of the steps in s, tokens/s in each), replies that failed included as far as they came.
+
+    The last step is as long as the run lasts in it, and left out when that is less than half.
+    """
+    start, length = start_ns(run), length_s(run)
+    width_ns = width_s * 1_000_000_000
+    tokens = [0.0] * (int(length // width_s) + 1)
+    for turn in run.turns:
+        for at_ns, n in token_arrivals(turn):
+            tokens[(at_ns - start) // width_ns] += n
+    edges_s = [float(i * width_s) for i in range(len(tokens))] + [length]
+    if len(tokens) > 1 and edges_s[-1] - edges_s[-2] < width_s / 2:
+        tokens.pop()
+        edges_s.pop()
+    return edges_s, [n / (edges_s[i + 1] - edges_s[i]) if edges_s[i + 1] > edges_s[i] else 0.0
+                     for i, n in enumerate(tokens)]  # fmt: skip
+
+
+def users_in(run: Run) -> tuple[list[int], list[int]]:
+    """(instants in ns, users in from then on), from the journal's user lines, else from the turns."""
+    told = [(line["at_ns"], 1 if line["event"] == "in" else -1) for line in run.users]
+    if told:
+        return levels(told)
+    first: dict[int, int] = {}
+    last: dict[int, int] = {}
+    for turn in run.turns:
+        first.setdefault(turn.user, turn.due_ns)
+        last[turn.user] = max(turn.end_ns, last.get(turn.user, 0))
+    return levels([*((at, 1) for at in first.values()), *((at, -1) for at in last.values())])
+
+
+def in_flight(run: Run) -> tuple[list[int], list[int]]:
+    """(instants in ns, turns from sent to end from then on)."""
+    changes = []
+    for turn in run.turns:
+        if turn.sent_ns is not None:
+            changes += [(turn.sent_ns, 1), (turn.end_ns, -1)]
+    return levels(changes)
+
+
+def levels(changes: Iterable[tuple[int, int]]) -> tuple[list[int], list[int]]:
+    """(instants, level from then on) of the changes, in order."""
+    ordered = sorted(changes)
+    return [at for at, _ in ordered], list(accumulate(change for _, change in ordered))
+
+
+# -- conversations and gaps --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """tokens/s of one conversation: the mean of its good turns, its slowest and its fastest turn."""
+
+    mean: float
+    least: float
+    most: float
+
+
+def speeds(run: Run, of: Of) -> list[Speed]:
+    """The conversations of a run, by their mean speed upwards."""
+    conversations: dict[int, list[float]] = {}
+    for turn in run.turns:
+        if turn.ok and (speed := of(turn)) is not None:
+            conversations.setdefault(turn.user, []).append(speed)
+    found = [Speed(sum(values) / len(values), min(values), max(values)) for values in conversations.values()]
+    return sorted(found, key=lambda speed: speed.mean)
+
+
+def gap_counts(run: Run) -> Counter[int]:
+    """{gap in µs: how often} over the good turns."""
+    counts: Counter[int] = Counter()
+    for turn in run.turns:
+        if turn.ok:
+            counts.update(turn.gaps_us)
+    return counts
+
+
+def histogram(counts: Counter[int]) -> tuple[list[float], list[float]]:
+    """(edges in ms, share of gaps in each bin in %); bins are equally wide on a log axis."""
+    least = math.floor(math.log10(max(LEAST_US, min(counts))) * BINS_A_DECADE)
+    most = math.floor(math.log10(max(LEAST_US, max(counts))) * BINS_A_DECADE) + 1
+    edges_us = [10 ** (i / BINS_A_DECADE) for i in range(least, most + 1)]
+    sums = [0] * (most - least)
+    for gap, n in counts.items():
+        place = math.floor(math.log10(max(LEAST_US, gap)) * BINS_A_DECADE) - least
+        sums[min(place, len(sums) - 1)] += n
+    total = sum(sums)
+    return [edge / 1000 for edge in edges_us], [100 * n / total for n in sums]
+
+
+def low_end_ms(counts: Counter[int], share: float = 0.005) -> float:
+    """Where to begin an axis of gaps, in ms: the shortest `share` of them would leave it mostly empty."""
+    left = share * sum(counts.values())
+    for gap in sorted(counts):
+        left -= counts[gap]
+        if left < 0:
+            return max(gap, LEAST_US) / 1000
+    return LEAST_US / 1000
+
+
+def longer(counts: Counter[int]) -> tuple[list[float], list[float]]:
+    """(gap in ms, share of gaps that are at least so long in %), the gap upwards."""
+    ordered = sorted(counts)
+    total = sum(counts.values())
+    below = [0, *accumulate(counts[gap] for gap in ordered)]
+    return [max(gap, LEAST_US) / 1000 for gap in ordered], [100 * (total - n) / total for n in below[:-1]]

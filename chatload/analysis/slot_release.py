@@ -1,0 +1,147 @@
+"""How long a server keeps the slot of a reply that its user hung up on: its own count of requests against ours.
+
+A reading of the server's /metrics tells how many requests it holds (running and waiting). What it holds beyond the
+turns that the client has in flight then are *ghosts*: requests whose user has gone. Oldest first, they are the hang-ups
+last before the reading; a hang-up that is none of them any more is freed.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import median
+from typing import Any
+
+from chatload.model.turn import Turn
+from chatload.store.journal import Run
+
+SLACK_NS = 100_000_000
+"""A request may be on its way in, or a finished one not yet struck off, for so long: a trip and an engine step."""
+
+MOST_MISSING = 0.1
+"""Share of readings that may show fewer requests than are in flight before the server's count is of no use."""
+
+HUNG_UP = ("abandoned", "interrupted", "timeout_first", "timeout_gap", "deadline", "bad_wire")
+"""Codes of turns that ended because we went."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the server said between two instants, and how many ghosts that makes: at least, at most."""
+
+    from_ns: int
+    until_ns: int
+    fewest: int
+    most: int
+    missing: bool
+
+
+def freeing(run: Run) -> dict[str, Any] | None:
+    """Part "abandonment" of the summary; None where nobody hung up as planned.
+
+    {hang_ups, freed_s: [low, high] | None, not_seen_freed, every_s, unknown: why | None}: the median time from a
+    hang-up to its slot being free again, in s, lies between low and high; high is None where most were never free.
+    """
+    gone = sorted((turn for turn in run.turns if turn.code in HUNG_UP and turn.sent_ns), key=_end_ns)
+    hang_ups = sum(turn.code == "abandoned" for turn in gone)
+    if not hang_ups:
+        return None
+    found = {"hang_ups": hang_ups, "freed_s": None, "not_seen_freed": 0, "every_s": None}
+    readings = _readings(run)
+    why = _why_unknown(readings, gone)
+    if why:
+        return {**found, "unknown": why}
+    bounds = [
+        bound for turn, bound in zip(gone, _bounds(readings, gone), strict=True) if turn.code == "abandoned"
+    ]
+    low, high = median(low for low, _ in bounds), median(high for _, high in bounds)
+    every_ns = median(later.until_ns - earlier.until_ns for earlier, later in pairwise(readings))
+    return {
+        **found,
+        "freed_s": [round(low / 1e9, 3), None if high == float("inf") else round(high / 1e9, 3)],
+        "not_seen_freed": sum(high == float("inf") for _, high in bounds),
+        "every_s": round(every_ns / 1e9, 3),
+        "unknown": None,
+    }
+
+
+def freeing_words(found: dict[str, Any]) -> str:
+    """The same in a sentence."""
+    replies = (
+        f"{found['hang_ups']:,} {'reply' if found['hang_ups'] == 1 else 'replies'} that users hung up on"
+    )
+    if found["unknown"]:
+        return f"How long the server kept the slots of {replies} is not known: {found['unknown']}."
+    low, high = found["freed_s"]
+    if high is None:
+        after = f"more than {low:.2g} s after"
+    else:
+        after = f"{low:.2g} to {high:.2g} s after" if low else f"within {high:.2g} s of"
+    never = (
+        f" {found['not_seen_freed']:,} were not seen freed before the run ended."
+        if found["not_seen_freed"]
+        else ""
+    )
+    return (
+        f"Slots of {replies} were free again {after} the hang-up (median; by the server's own count of its requests, "
+        f"read every {found['every_s']:.2g} s).{never}"
+    )
+
+
+def _readings(run: Run) -> list[Reading]:
+    """What each reading says of ghosts. Only those after the first turn was sent."""
+    sent = sorted(turn.sent_ns for turn in run.turns if turn.sent_ns is not None)
+    known = [turn for turn in run.turns if turn.sent_ns is not None]
+    latest = sorted(turn.end_ns + (0 if turn.code in HUNG_UP else SLACK_NS) for turn in known)
+    soonest = sorted(turn.end_ns - (0 if turn.code in HUNG_UP else SLACK_NS) for turn in known)
+    found = []
+    for line in run.server:
+        if not isinstance(line.get("running"), int | float) or not sent or line["at_ns"] < sent[0]:
+            continue
+        until_ns = line["at_ns"]
+        from_ns = until_ns - round(1e6 * _number(line.get("took_ms")))
+        held = round(_number(line["running"]) + _number(line.get("waiting")))
+        at_most = bisect_right(sent, until_ns) - bisect_left(latest, from_ns)
+        at_least = max(0, bisect_right(sent, from_ns - SLACK_NS) - bisect_left(soonest, until_ns))
+        ghosts = max(0, held - at_most), max(0, held - at_least)
+        found.append(Reading(from_ns, until_ns, *ghosts, held < at_least))
+    return found
+
+
+def _why_unknown(readings: Sequence[Reading], gone: Sequence[Turn]) -> str | None:
+    """Why nothing can be said; None where something can."""
+    if len(readings) < 2:
+        return "its metrics do not show how many requests it holds"
+    if sum(reading.missing for reading in readings) > MOST_MISSING * len(readings):
+        return "its metrics count fewer requests than were in flight"
+    if any(reading.fewest > bisect_right(gone, reading.until_ns, key=_end_ns) for reading in readings):
+        return "somebody else used the server, too"
+    return None
+
+
+def _bounds(readings: Sequence[Reading], gone: Sequence[Turn]) -> list[tuple[float, float]]:
+    """(at least, at most) ns from each hang-up to its slot's being free, oldest first; at most infinite."""
+    ends = [turn.end_ns for turn in gone]
+    low, high = [0.0] * len(ends), [float("inf")] * len(ends)
+    freed = 0
+    for reading in readings:
+        surely_before, maybe_before = (
+            bisect_right(ends, reading.from_ns),
+            bisect_right(ends, reading.until_ns),
+        )
+        for k in range(max(freed, maybe_before - reading.fewest), surely_before):
+            low[k] = reading.from_ns - ends[k]
+        for k in range(freed, surely_before - reading.most):
+            high[k] = reading.until_ns - ends[k]
+        freed = max(freed, surely_before - reading.most)
+    return list(zip(low, high, strict=True))
+
+
+def _end_ns(turn: Turn) -> int:
+    return turn.end_ns
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0

@@ -1,0 +1,258 @@
+"""What a reader of a run should doubt, and what to do about it. Each doubt is a sentence or two."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from chatload.analysis.distribution import PERCENTILES
+from chatload.analysis.quantiles import least_n
+from chatload.analysis.summary import ended_by_time, planned_chat
+from chatload.model.sanitize import one_line
+from chatload.store.journal import Run
+
+LATE_MS = 20.0
+"""A send later than this after its due time is late: 1 % of the article's 2 s pause."""
+
+HUB_LAG_MS = 10.0
+"""Beyond this lag the process that plays the users was too busy to be believed to the millisecond."""
+
+BUSY_CPU_PERCENT = 90.0
+COALESCED_SHARE = 0.05
+FIRST_BYTE_APART_MS = 20.0
+
+Summary = Mapping[str, Any]
+
+
+def caveats(run: Run, summary: Summary) -> list[str]:
+    """All doubts about the run, the worst first: how it ended, failures, our own faults, then the tokens."""
+    found = [words for doubt in DOUBTS for words in doubt(run, summary)]
+    noted = [*(run.manifest.get("problems") or []), *(run.manifest.get("caveats") or [])]
+    return found + [one_line(words, 400) for words in noted]
+
+
+def _insecure(run: Run, summary: Summary) -> Iterator[str]:
+    host = str((run.manifest.get("server") or {}).get("host") or "")
+    if (run.manifest.get("plan") or {}).get("insecure") and host.startswith("https:"):
+        yield (
+            "Made with --insecure: the server's TLS certificate was not verified, so nobody knows whose answers "
+            "these are, or who read them on the way."
+        )
+
+
+def _ended_early(run: Run, summary: Summary) -> Iterator[str]:
+    ended = run.manifest.get("ended")
+    if ended == "running":
+        yield "The run has no end in its manifest: it is still going on, or was killed. Numbers are of what is there."
+    elif ended == "unreachable":
+        why = one_line(run.manifest.get("refusal") or "check --host, port and TLS", 300)
+        yield f"The server could not be reached: {why}"
+    elif ended == "failed":
+        yield f"The run failed: {one_line(run.manifest.get('failure') or 'an error ended it', 400)}"
+    elif ended_by_time(run):
+        yield f"The run was ended by --run-time, after {run.manifest['run_time_s']:,} s, with users still in."
+    elif ended == "interrupted":
+        yield "The run was stopped before its plan was done: the last users and their ramp-down are missing."
+    if summary["interrupted"]:
+        yield (
+            f"{_turns(summary['interrupted'])} still ran when the run was stopped and count nowhere below; "
+            "they were the slow ones, so let a run end by itself before you quote it."
+        )
+    held = summary["turns"] + summary["interrupted"] + summary["abandoned"]
+    wanted = summary["planned_turns"]
+    if wanted and held < wanted and ended != "unreachable" and not run.missing:
+        yield f"{wanted - held:,} of {wanted:,} planned turns were never held, so the load was lighter than planned."
+
+
+def _failures(run: Run, summary: Summary) -> Iterator[str]:
+    failed = sum(summary["failed"].values())
+    if failed:
+        yield (
+            f"{failed:,} of {_turns(summary['turns'])} failed. Speeds below are of the good ones only, and a server "
+            "that refuses work looks fast: read the line with failed turns as endless, and the failures' codes."
+        )
+
+
+def _missing_lines(run: Run, summary: Summary) -> Iterator[str]:
+    yield from (one_line(words, 300) for words in run.missing)
+
+
+def _torn_lines(run: Run, summary: Summary) -> Iterator[str]:
+    if run.torn_lines:
+        yield (
+            f"{run.torn_lines:,} unreadable {_plural(run.torn_lines, 'journal line')} skipped: a process was killed "
+            "or the disk was full, and up to as many turns are missing."
+        )
+
+
+def _lost_lines(run: Run, summary: Summary) -> Iterator[str]:
+    lost = sum(line.get("lost_lines") or 0 for line in run.ends)
+    if lost:
+        yield (
+            f"{lost:,} {_plural(lost, 'journal line')} could not be written (a full disk, or a folder without "
+            "permission): as many turns may be missing below."
+        )
+    steps = sum(line.get("clock_steps") or 0 for line in run.ends)
+    if steps:
+        yield f"The machine's clock was set {steps:,} times during the run: stop its time service for a careful run."
+
+
+def _late_sends(run: Run, summary: Summary) -> Iterator[str]:
+    late = summary["late_ms"]
+    if late["n"] and late["p99"] > LATE_MS:
+        yield (
+            f"Sends were late: p99 {late['p99']:.0f} ms after they were due. The load generator could not keep the "
+            "plan; give it a machine of its own or --processes."
+        )
+
+
+def _hub_lag(run: Run, summary: Summary) -> Iterator[str]:
+    lag = max((line.get("hub_lag_p99_ms") or 0.0 for line in run.health), default=0.0)
+    if lag > HUB_LAG_MS:
+        yield (
+            f"The load generator was held up for {lag:.0f} ms (p99 of its worst second), so sends and user-space "
+            "stamps can be that much off; use --processes or a machine of its own."
+        )
+    busy = max((line.get("cpu_percent") or 0.0 for line in run.health), default=0.0)
+    if busy > BUSY_CPU_PERCENT:
+        yield f"A load generator process used {busy:.0f} % of its core at its worst: use more --processes."
+
+
+def _marks(run: Run, summary: Summary) -> Iterator[str]:
+    for mark, n in summary["marks"].items():
+        yield f"{_turns(n)} marked “{one_line(mark, 60)}”: find them by “marks” in the journal."
+    without = (summary.get("trust") or {}).get("without_spoiled")
+    if without and without["ttft_ms"]["n"]:
+        clean, every = without["ttft_ms"], summary["ttft_ms"]
+        yield (
+            f"With the turns that we may have spoiled, TTFT is p50 {every['p50']:.0f}, p95 {every['p95']:.0f}, "
+            f"p99 {every['p99']:.0f} ms; without them p50 {clean['p50']:.0f}, p95 {clean['p95']:.0f}, "
+            f"p99 {clean['p99']:.0f} ms (n {clean['n']:,})."
+        )
+
+
+def _coalesced(run: Run, summary: Summary) -> Iterator[str]:
+    events = sum(turn.events for turn in run.turns if turn.ok)
+    coalesced = sum(turn.coalesced for turn in run.turns if turn.ok)
+    if events and coalesced / events > COALESCED_SHARE:
+        yield (
+            f"{coalesced / events:.0%} of the events came in one read with the event before, so their gaps read 0. "
+            "The server or a proxy sends in bursts: TTFT, TPOT and E2E hold, single gaps do not."
+        )
+
+
+def _stamps(run: Run, summary: Summary) -> Iterator[str]:
+    user = sum(n for source, n in summary["stamp_sources"].items() if source != "kernel")
+    if user:
+        who = "All arrival times" if user == summary["succeeded"] else f"Arrival times of {_turns(user)}"
+        yield (
+            f"{who} were taken in user space (TLS, or no kernel stamps here): the generator's own "
+            "lag is inside them; hold them against its health lines."
+        )
+
+
+def _token_counts(run: Run, summary: Summary) -> Iterator[str]:
+    sources = {source: n for source, n in summary["token_sources"].items() if source != "none"}
+    if len(sources) > 1:
+        words = ", ".join(f"{one_line(source, 30)} {n:,}" for source, n in sources.items())
+        yield f"Tokens were counted in different ways ({words}): tokens/s and TPOT mix them, TTFT and E2E do not."
+    guessed = sources.get("estimate", 0)
+    if guessed:
+        yield (
+            f"Tokens of {_turns(guessed)} are estimated as events, because the server did not count them: tokens/s "
+            "may be low. Leave --usage on, or use a server that reports usage."
+        )
+    limit = sources.get("limit", 0)
+    if limit:
+        yield f"{_turns(limit)} without a token count ended by length, so max_tokens was taken as their count."
+    shared = summary["first_event_sources"].get("share_of_text", 0)
+    if shared:
+        yield (
+            f"In {_turns(shared)} the first event held several tokens, estimated by its share of the text: "
+            "TPOT of those is good to about 8 %."
+        )
+    empty = summary["succeeded"] - summary["ttft_ms"]["n"]
+    if empty:
+        yield f"{_turns(empty)} succeeded without any text: TTFT and speeds leave them out. Read the sample reply."
+
+
+def _length(run: Run, summary: Summary) -> Iterator[str]:
+    length, good = summary["finishes"].get("length", 0), summary["succeeded"]
+    plan = run.manifest.get("plan") or {}
+    asked = plan.get("exact_lengths") or plan.get("answer_tokens")  # each answer was to be just so long
+    if length and not asked:
+        yield (
+            f"{length:,} of {good:,} good replies were cut by max_tokens (finish “length”): their length is the "
+            "limit's, not the model's. Raise --max-tokens if real answers are meant."
+        )
+
+
+def _connections(run: Run, summary: Summary) -> Iterator[str]:
+    new, users = summary["connections"]["new"], summary["users"]
+    turns = summary["turns"] + summary["interrupted"]
+    if users and turns > users and new > users + 0.05 * (turns - users):
+        yield (
+            f"{new:,} of {_turns(turns)} had to open a new connection: the server, or something before it, closes "
+            "them after a reply. Connect time is outside TTFT; your users would feel it."
+        )
+    retried = summary["connections"]["retried"]
+    if retried:
+        yield f"{_turns(retried)} went out a second time, because the kept-alive connection had died unused."
+
+
+def _first_byte(run: Run, summary: Summary) -> Iterator[str]:
+    first_byte, ttft = summary["first_byte_ms"]["p95"], summary["ttft_ms"]["p95"]
+    if ttft and first_byte is not None and ttft > 2 * first_byte and ttft - first_byte > FIRST_BYTE_APART_MS:
+        yield (
+            f"The first byte is not the first token here: first byte p95 is {first_byte:.0f} ms but TTFT p95 is "
+            f"{ttft:.0f} ms. JMeter would have called the former latency; users feel the latter."
+        )
+
+
+def _too_few(run: Run, summary: Summary) -> Iterator[str]:
+    n, names = summary["ttft_ms"]["n"], summary["ttft_ms"]["too_small"]
+    if names:
+        needs = ", ".join(f"{name} {least_n(PERCENTILES[name])}" for name in names)
+        yield (
+            f"{_turns(n)} {'is' if n == 1 else 'are'} too few for {_listed(names)} (needed: {needs}): "
+            "shown as n<…; hold more turns."
+        )
+
+
+def _no_steady(run: Run, summary: Summary) -> Iterator[str]:
+    if summary["steady"] is None and summary["turns"] and planned_chat(run) is not None:
+        yield "There was no time with all users in, so there are no steady figures: hold more turns, or ramp faster."
+
+
+DOUBTS: tuple[Callable[[Run, Summary], Iterator[str]], ...] = (
+    _insecure,
+    _ended_early,
+    _failures,
+    _missing_lines,
+    _torn_lines,
+    _lost_lines,
+    _late_sends,
+    _hub_lag,
+    _marks,
+    _first_byte,
+    _token_counts,
+    _length,
+    _coalesced,
+    _stamps,
+    _connections,
+    _too_few,
+    _no_steady,
+)
+"""The map of doubts, worst first: each looks at run and summary and says its sentences, or nothing."""
+
+
+def _listed(words: list[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]
+
+
+def _turns(n: int) -> str:
+    return f"{n:,} {_plural(n, 'turn')}"
+
+
+def _plural(n: int, word: str) -> str:
+    return word if n == 1 else f"{word}s"

@@ -1,0 +1,120 @@
+"""A/B runs: two servers by turns, so that what drifts in time hits both alike: A B B A, then compared.
+
+Every run is a Locust of its own; both sides of a round have the same seed, each round another one, so that no
+round is answered from the prompts the round before left in a cache.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+
+from chatload.cli.child_process import run_to_end
+from chatload.cli.compare import add_margin, compared_runs, compared_text, runs_below, untrusted
+from chatload.cli.parser import Parser
+from chatload.model.errors import UsageError
+from chatload.store.journal import read_run
+
+SIDES = ("a", "b")
+FAILED, USAGE, UNTRUSTED = 1, 2, 4
+JUDGED = (0, FAILED, 3, UNTRUSTED)
+"""Exit codes of a run that was held: what came of it is the comparison's to say."""
+
+
+def ab(argv: Sequence[str]) -> int:
+    """two servers by turns (A B B A), several rounds, then compared"""
+    parser = Parser(
+        prog="python -m chatload ab",
+        description="Arguments after -- go to every Locust. Exit code 0 whatever the verdict, 4 when a "
+        "measurement is not to be trusted, 1 when a server cannot be reached, 2 for a mistake.",
+    )
+    parser.add_argument("--host-a", required=True, metavar="URL")
+    parser.add_argument("--host-b", required=True, metavar="URL")
+    parser.add_argument("--server-a", default="auto", metavar="NAME", help="what A speaks; auto asks it")
+    parser.add_argument("--server-b", default="auto", metavar="NAME", help="what B speaks; auto asks it")
+    parser.add_argument("--config", default="scenarios/chat-100.toml", help="scenario to run")
+    parser.add_argument("--rounds", type=int, default=4, help="runs a side (default 4)")
+    parser.add_argument("--pause", type=float, default=2.0, help="s between two runs (default 2)")
+    parser.add_argument("--seed", type=int, default=1, help="seed of the first round")
+    parser.add_argument("--out", default="", help="folder for all runs; empty makes results/ab-<time>")
+    add_margin(parser)
+    own, more = _split(argv)
+    chosen = parser.parse_args(own)
+    folder = Path(chosen.out or f"results/ab-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
+    _check(chosen.config, chosen.rounds, folder)
+    hosts = {"a": (chosen.host_a, chosen.server_a), "b": (chosen.host_b, chosen.server_b)}
+    signal.signal(signal.SIGTERM, _stop)
+    try:
+        for number, (round_number, side) in enumerate(order(chosen.rounds)):
+            if number:
+                time.sleep(chosen.pause)
+            host, server = hosts[side]
+            _say(f"round {round_number} of {chosen.rounds}: {side.upper()} at {host}")
+            load = ["--config", chosen.config, "--host", host, "--server", server]
+            load += ["--seed", str(chosen.seed + round_number - 1), *more]
+            code = _run(load, folder / side / f"{round_number:02}")
+            if code == FAILED and _unreachable(folder / side / f"{round_number:02}"):
+                _say(f"{side.upper()} at {host} cannot be reached: stopped; what was finished is in {folder}")
+                return FAILED
+            if code not in JUDGED:
+                _say(f"the run ended with exit code {code}: stopped; what was finished is in {folder}")
+                return USAGE
+    except KeyboardInterrupt:
+        _say(f"stopped; what was finished is in {folder}")
+        return 130
+    return _compared(folder, chosen.margin)
+
+
+def _run(load: Sequence[str], out: Path) -> int:
+    command = [sys.executable, "-m", "locust", *load, "--out", str(out), "--loglevel", "WARNING"]
+    return run_to_end(command)
+
+
+def _unreachable(run: Path) -> bool:
+    """Whether the run found no server: then no further round would either."""
+    return read_run(run).manifest.get("ended") == "unreachable"
+
+
+def order(rounds: int) -> Iterator[tuple[int, str]]:
+    """(round, side) of every run: A B, B A, A B, …"""
+    for number in range(1, rounds + 1):
+        for side in SIDES if number % 2 else reversed(SIDES):
+            yield number, side
+
+
+def _compared(folder: Path, margin: float) -> int:
+    runs = [runs_below(folder / side) for side in SIDES]
+    sys.stdout.write(compared_text(compared_runs(runs[0], runs[1], margin)))
+    sys.stdout.flush()
+    _say(f"again: python -m chatload compare {folder / 'a'} {folder / 'b'}")
+    return UNTRUSTED if untrusted([*runs[0], *runs[1]]) else 0
+
+
+def _split(argv: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
+    at = argv.index("--") if "--" in argv else len(argv)
+    return argv[:at], argv[at + 1 :]
+
+
+def _check(config: str, rounds: int, folder: Path) -> None:
+    mistakes = []
+    if not Path(config).is_file():
+        mistakes.append(f"--config {config!r}: no such file: name a scenario, see scenarios/")
+    if rounds < 1:
+        mistakes.append(f"--rounds {rounds}: must be at least 1")
+    if any(folder.glob("*/*/manifest.json")):
+        mistakes.append(f"--out {str(folder)!r}: already holds runs: name a new folder")
+    if mistakes:
+        raise UsageError(mistakes)
+
+
+def _stop(signum: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _say(words: str) -> None:
+    print(f"ab: {words}", file=sys.stderr, flush=True)

@@ -1,0 +1,128 @@
+"""The demonstration: the article's main job against two simulated servers, compared. `make demo` runs it.
+
+Everything runs in processes of its own and is gone when this one ends, also on Ctrl-C and SIGTERM.
+"""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from types import FrameType
+
+from chatload.cli.child_process import end, run_to_end
+from chatload.model.errors import UsageError
+
+SERVERS = ("vllm", "tgi")
+HELD = {
+    0: "",
+    1: "has failed turns",
+    3: "missed an SLO",
+    4: "is NOT TRUSTWORTHY, its report says why",
+}
+"""Exit codes of a run that was held to its end, and what is to be said of it before any figure."""
+READY_S = 20.0
+
+
+def demo(arguments: Sequence[str]) -> int:
+    """Run `--config` against both simulated servers, print them side by side, draw the plots."""
+    parser = argparse.ArgumentParser(prog="python -m chatload demo", description=__doc__)
+    parser.add_argument("--config", default="scenarios/chat-100.toml", help="scenario to run")
+    parser.add_argument("--out", default="", help="folder for both runs; empty makes results/demo-<time>")
+    parser.add_argument("--port-base", type=int, default=18800, help="first port of the simulated servers")
+    options = parser.parse_args(arguments)
+    if not Path(options.config).is_file():
+        raise UsageError([f"--config {options.config!r}: no such file: name a scenario, see scenarios/"])
+    folder = Path(options.out or f"results/demo-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    signal.signal(signal.SIGTERM, _stop)
+    began = time.monotonic()
+    codes: dict[str, int] = {}
+    try:
+        with simulated_servers(options.port_base, folder / "truth.jsonl"):
+            for index, server in enumerate(SERVERS):
+                _say(f"{index + 1} of {len(SERVERS)}: {options.config} against the simulated {server}")
+                codes[server] = _load(options.config, server, options.port_base + index, folder / server)
+                if codes[server] not in HELD:
+                    _say(f"the run against {server} ended with exit code {codes[server]}: stopped")
+                    break
+        failed = _show(folder, codes)
+    except KeyboardInterrupt:
+        _say(f"stopped; what was finished is in {folder}")
+        return 130
+    _say(f"done in {time.monotonic() - began:.0f} s: runs, truth log and plots are in {folder}")
+    _say(f"your own server: locust --config {options.config} --host http://YOUR-SERVER:8000")
+    # The code of the run of which most is to be said: 4 before 3 and 1; 2 where one was not held, or not shown.
+    code = max((*codes.values(), *failed), key=_rank)
+    return code if code in HELD else 2
+
+
+def _show(folder: Path, codes: Mapping[str, int]) -> list[int]:
+    """Print what is doubtful, then the comparison of all runs that were held, and draw; codes of what failed."""
+    for server, code in codes.items():
+        if HELD.get(code):
+            sys.stdout.write(f"DOUBT: the run against {server} {HELD[code]} (exit code {code}).\n")
+    sys.stdout.flush()
+    runs = [str(folder / server) for server, code in codes.items() if code in HELD]
+    if not runs:
+        return []
+    python = [sys.executable, "-m"]
+    steps = (
+        [*python, "chatload", "report", *runs],
+        [*python, "chatload", "report", *runs, "--html", str(folder / "report.html")],
+        [*python, "plots", *runs, "--out", str(folder / "plots")],
+    )
+    failed = [code for step in steps if (code := run_to_end(step))]
+    if failed:
+        _say("a step after the runs failed: see its words above")
+    return failed
+
+
+def _rank(code: int) -> int:
+    """Which exit code says most: our own error, then a measurement not to be trusted, an SLO missed, failed turns."""
+    return (0, 1, 3, 4).index(code) if code in HELD else len(HELD)
+
+
+@contextmanager
+def simulated_servers(port_base: int, truth: Path) -> Iterator[None]:
+    """The simulator in a process of its own, from ready to gone."""
+    command = [sys.executable, "-u", "-m", "simulator", "--speak", ",".join(SERVERS)]
+    command += ["--port-base", str(port_base), "--truth", str(truth)]
+    log = truth.with_name("simulator.log")
+    # A session of its own: Ctrl-C reaches us first, so that runs are closed before their server goes.
+    with open(log, "wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
+    try:
+        _wait_until_ready(process, log)
+        yield
+    finally:
+        end(process)
+
+
+def _wait_until_ready(process: subprocess.Popen[bytes], log: Path) -> None:
+    give_up = time.monotonic() + READY_S
+    while b"simulator: ready" not in log.read_bytes():
+        if process.poll() is not None or time.monotonic() > give_up:
+            last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-1:]
+            raise UsageError([f"the simulator did not start: {' '.join(last) or f'see {log}'}"])
+        time.sleep(0.05)
+
+
+def _load(config: str, server: str, port: int, out: Path) -> int:
+    command = [sys.executable, "-m", "locust", "--config", config, "--host", f"http://127.0.0.1:{port}"]
+    command += ["--server", server, "--out", str(out), "--loglevel", "WARNING"]
+    return run_to_end(command)
+
+
+def _stop(signum: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _say(words: str) -> None:
+    print(f"demo: {words}", file=sys.stderr, flush=True)

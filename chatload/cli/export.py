@@ -1,0 +1,96 @@
+"""`python -m chatload export`: a run folder in the forms of other tools, on standard output or in a file."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from chatload.cli.parser import Parser
+from chatload.interop.jtl import csv_lines, samples, xml_lines
+from chatload.interop.schedule import BLOCK_TOKENS, TOOLS, lines_for, lines_with_texts, schedule_of
+from chatload.model.errors import UsageError
+from chatload.store.journal import Run, read_run
+
+
+def export(argv: Sequence[str]) -> int:
+    """a run as JMeter's JTL, or its schedule for vLLM, AIPerf or GuideLLM"""
+    parser = Parser(prog="python -m chatload export", description="Write a run in the form of another tool.")
+    forms = parser.add_subparsers(dest="what", required=True, metavar="WHAT", parser_class=Parser)
+    jtl = forms.add_parser("jtl", help="JMeter's result file; JMeter and its plug-ins read it")
+    jtl.add_argument("--format", choices=("csv", "xml"), default="csv", help="csv (default) or xml")
+    jtl.add_argument("--jmeter", choices=("2", "5"), default="5", help="2: for JMeter 2.x, without sentBytes")
+    schedule = forms.add_parser("schedule", help="when turns were due and how long they were, to be replayed")
+    schedule.add_argument("--for", choices=tuple(TOOLS), required=True, dest="tool", help="who replays it")
+    schedule.add_argument(
+        "--prompts",
+        choices=("lengths", "texts"),
+        default="lengths",
+        help="texts: the very messages (AIPerf only, of a run with --keep-text all or one fixed prompt)",
+    )
+    for form in (jtl, schedule):
+        form.add_argument("run", type=Path, metavar="RUN", help="run folder, such as results/…")
+        form.add_argument(
+            "-o", "--output", type=Path, metavar="FILE", help="file to write, instead of stdout"
+        )
+    chosen = parser.parse_args(argv)
+    if chosen.what == "jtl":
+        found = samples(chosen.run, manifest_of(chosen.run))
+        as_csv = chosen.format == "csv"
+        lines = csv_lines(found, sent_bytes=chosen.jmeter == "5") if as_csv else xml_lines(found)
+        write(lines, chosen.output)
+    else:
+        write_schedule(read_run(chosen.run), chosen.tool, chosen.prompts == "texts", chosen.output)
+    return 0
+
+
+def write_schedule(run: Run, tool: str, texts: bool, output: Path | None) -> None:
+    """Write the schedule, and tell on stderr how to start the tool and what was guessed."""
+    if texts and tool != "aiperf":
+        raise UsageError(
+            [f"--prompts texts: {tool} makes prompts of its own from lengths; only aiperf sends texts"]
+        )
+    schedule = schedule_of(run)
+    write(lines_with_texts(run, schedule) if texts else lines_for(tool, schedule), output)
+    n = len(schedule.requests)
+    for guessed, words in (
+        (
+            0 if texts else schedule.prompts_estimated,
+            "prompt lengths are characters / 4: the server did not count",
+        ),
+        (schedule.outputs_assumed, "answer lengths are max-tokens or what came: the turn failed or was cut"),
+    ):
+        if guessed:
+            sys.stderr.write(f"{guessed:,} of {n:,} {words}\n")
+    sys.stderr.write(TOOLS[tool].command.format(n=n, block=BLOCK_TOKENS) + "\n")
+
+
+def manifest_of(folder: Path) -> dict[str, Any]:
+    """The manifest of a run folder, its journals unread. UsageError if it is none."""
+    path = folder / "manifest.json"
+    try:
+        manifest = orjson.loads(path.read_bytes())
+    except OSError as error:
+        raise UsageError(
+            [f"{folder}: not a run folder (manifest.json: {error.strerror}): name the folder a run wrote"]
+        ) from None
+    except orjson.JSONDecodeError as error:
+        raise UsageError([f"{path}: not JSON ({error}): the file is damaged"]) from None
+    if not isinstance(manifest, dict):
+        raise UsageError([f"{path}: no JSON object: the file is damaged"])
+    return manifest
+
+
+def write(lines: Iterable[str], output: Path | None) -> None:
+    """Write line by line; nothing is held back. UsageError where the file cannot be written."""
+    if output is None:
+        sys.stdout.writelines(lines)
+        return
+    try:
+        with open(output, "w", encoding="utf-8", newline="") as file:
+            file.writelines(lines)
+    except OSError as error:
+        raise UsageError([f"--output {str(output)!r}: {error.strerror}"]) from None

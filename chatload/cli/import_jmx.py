@@ -1,0 +1,83 @@
+"""`python -m chatload import-jmx`: a JMeter test plan as a scenario on standard output."""
+
+from __future__ import annotations
+
+import json
+import sys
+import tomllib
+from collections.abc import Sequence
+from pathlib import Path
+
+from chatload.cli.parser import Parser
+from chatload.interop.jmx.scenario import Scenario, read_scenario
+from chatload.interop.jmx.tree import read_jmx
+from chatload.loads.planning import chat_plan
+from chatload.model.errors import UsageError
+from chatload.model.sanitize import one_line, shown
+from chatload.protocols.registry import SERVERS
+
+
+def import_jmx(argv: Sequence[str]) -> int:
+    """a JMeter test plan (.jmx) as a scenario of ours"""
+    parser = Parser(
+        prog="python -m chatload import-jmx",
+        description="Print a scenario (TOML) made of a JMeter test plan. What cannot be carried over is listed "
+        "in it and on stderr. docs/from-jmeter.md maps every element.",
+    )
+    parser.add_argument("plan", type=Path, metavar="PLAN.jmx", help="test plan saved by JMeter 2.x … 5.x")
+    parser.add_argument("--thread-group", default="", metavar="NAME", help="take this one, not the first")
+    parser.add_argument(
+        "-J", action="append", default=[], dest="properties", metavar="NAME=VALUE", help="as JMeter's -J"
+    )
+    chosen = parser.parse_args(argv)
+    properties = dict(_property(text) for text in chosen.properties)
+    scenario = read_scenario(read_jmx(chosen.plan), chosen.plan, properties, chosen.thread_group)
+    text = scenario_text(scenario)
+    _check(text, chosen.plan)
+    sys.stdout.write(text)
+    for loss in scenario.losses:
+        sys.stderr.write(shown(f"not carried over: {one_line(loss, 400)}\n"))
+    return 0
+
+
+def _property(text: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not sign or not name.strip():
+        raise UsageError([f"-J {text!r}: must be NAME=VALUE, such as -Jusers=50"])
+    return name.strip(), value
+
+
+def scenario_text(scenario: Scenario) -> str:
+    """The scenario as TOML, what happened to the plan told in comments."""
+    group = one_line(scenario.group, 80)
+    lines = [
+        f"# {one_line(scenario.source, 80)}, thread group {group!r}, by `python -m chatload import-jmx`."
+    ]
+    for title, told in (
+        ("Carried over in other words:", scenario.notes),
+        ("NOT carried over:", scenario.losses),
+    ):
+        if told:
+            lines += [f"# {title}", *(f"#   - {one_line(line, 400)}" for line in told)]
+    lines.append("[tool.locust]")
+    lines += [f"{key} = {_toml(value)}" for key, value in scenario.options.items()]
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: str | int | float) -> str:
+    """A TOML value: JSON's strings are TOML's, but for the one control character JSON lets through."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    return repr(value)
+
+
+def _check(text: str, source: Path) -> None:
+    """The scenario must be one: read back and planned. UsageError in words of the test plan."""
+    keys = {name.replace("-", "_"): value for name, value in tomllib.loads(text)["tool"]["locust"].items()}
+    values = {**keys, "num_users": keys["users"], "host": keys.get("host", "http://127.0.0.1:8000")}
+    try:
+        chat_plan({name: value for name, value in values.items() if name != "users"}, ("auto", *SERVERS))
+    except UsageError as error:
+        raise UsageError([f"{source}: {line}" for line in error.lines]) from None

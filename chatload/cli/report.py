@@ -1,0 +1,92 @@
+"""`python -m chatload report`: reads run folders, prints; writes an absent summary.json, and what --html asks."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from chatload.cli.parser import Parser
+from chatload.model.errors import UsageError
+from chatload.model.sanitize import json_text
+from chatload.render.csv_tables import summary_csv, turns_csv
+from chatload.render.html import REPORT, write_report
+from chatload.render.jmeter_aggregate import jmeter_text
+from chatload.render.run_files import SUMMARY, keep_summary, read_runs, summary_of
+from chatload.render.side_by_side import comparison_text
+from chatload.render.text import report_text
+from chatload.store.journal import Run
+
+
+def report(argv: Sequence[str]) -> int:
+    """what a run measured; several runs side by side"""
+    chosen = _chosen(argv)
+    runs = read_runs(chosen.runs)
+    if chosen.format == "jmeter":
+        sys.stdout.write("\n".join(jmeter_text(run, titled=len(runs) > 1) for run in runs))
+        return 0
+    if chosen.csv_turns:
+        sys.stdout.write(turns_csv(runs))
+        return 0
+    summaries = [summary_of(run) for run in runs]
+    for run, summary in zip(runs, summaries, strict=True):
+        if not (run.folder / SUMMARY).exists() and run.manifest.get("ended") not in (None, "running"):
+            keep_summary(run, summary)
+    if chosen.html is not None:
+        _write_html(chosen.html, runs, summaries)
+    elif chosen.csv:
+        sys.stdout.write(summary_csv(runs, summaries))
+    elif chosen.json:
+        content = summaries[0] if len(summaries) == 1 else summaries
+        sys.stdout.write(json_text(content))
+    elif len(runs) == 1:
+        sys.stdout.write(report_text(runs[0], summaries[0]))
+    else:
+        sys.stdout.write(comparison_text(runs, summaries))
+    return 0
+
+
+def _chosen(argv: Sequence[str]) -> argparse.Namespace:
+    parser = Parser(prog="python -m chatload report", description="Print what runs measured. Exit code 0.")
+    parser.add_argument("runs", nargs="*", metavar="RUN", type=Path, help="run folder, such as results/…")
+    parser.add_argument("--json", action="store_true", help="print the summary (several: a list) as JSON")
+    parser.add_argument(
+        "--csv", action="store_true", help="print the summary as CSV: run, metric, statistic, unit, value"
+    )
+    parser.add_argument("--csv-turns", action="store_true", help="print a row a turn as CSV")
+    parser.add_argument(
+        "--html",
+        nargs="?",
+        const="",
+        metavar="FILE",
+        help="write one self-contained page (one RUN: its report.html)",
+    )
+    parser.add_argument(
+        "--format", choices=("text", "jmeter"), default="text", help="jmeter: its Aggregate Report, exactly"
+    )
+    chosen = parser.parse_args(argv)
+    if chosen.html and (Path(chosen.html) / "manifest.json").is_file():  # `--html RUN`: that was no FILE
+        chosen.runs.insert(0, Path(chosen.html))
+        chosen.html = ""
+    if not chosen.runs:
+        parser.error("the following arguments are required: RUN")
+    forms = [name for name in ("json", "csv", "csv_turns") if getattr(chosen, name)]
+    forms += ["html"] if chosen.html is not None else []
+    forms += ["format jmeter"] if chosen.format == "jmeter" else []
+    if len(forms) > 1:
+        named = " and ".join(f"--{form.replace('_', '-')}" for form in forms)
+        raise UsageError([f"{named}: one form at a time"])
+    return chosen
+
+
+def _write_html(file: str, runs: Sequence[Run], summaries: Sequence[dict[str, Any]]) -> None:
+    if not file and len(runs) > 1:
+        raise UsageError(["--html: name the file to write; several runs have no common folder"])
+    path = Path(file) if file else runs[0].folder / REPORT
+    try:
+        write_report(path, runs, summaries)
+    except OSError as error:
+        raise UsageError([f"--html {path}: cannot be written: {error.strerror}"]) from error
+    sys.stdout.write(f"{path}\n")

@@ -1,0 +1,1 @@
+"""Connections, arrival times and one turn's exchange, on gevent alone."""

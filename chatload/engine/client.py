@@ -1,0 +1,288 @@
+"""One user's line to the server: holds a turn, and says what became of it.
+
+All errors of a turn end here, as a failed `Turn` with a code; nothing a server does raises out of `hold`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import gevent
+
+from chatload.engine.api_key import NO_KEY, ApiKey
+from chatload.engine.clock import now_ns
+from chatload.engine.connection import Address, Connection, connect
+from chatload.engine.reader import Reader
+from chatload.engine.reply_timing import ReplyMeter
+from chatload.engine.stream import ReplyStream
+from chatload.engine.timeouts import TurnTimeouts
+from chatload.loads.planning import Plan, Timeouts
+from chatload.model.errors import TurnError
+from chatload.model.turn import Turn, TurnRequest
+from chatload.protocols.registry import Dialect
+
+ERROR_BODY_BYTES = 65536
+ENDLESS_FACTOR, ENDLESS_EVENTS, ENDLESS_TEXT_BYTES = 4, 250_000, 6 * 1024 * 1024
+"""A reply never ends that has more events than so many times the tokens asked for (where none were: than so many
+events), or more text than so much: all of it is kept until the reply ends."""
+ENDLESS_REPLY = "an endless reply: many times the tokens asked for, or megabytes of text"
+LONGEST_PAUSE_S = 3600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What all users of a process share: where the server is, how to speak to it, and the reader."""
+
+    address: Address
+    dialect: Dialect
+    reader: Reader
+    timeouts: Timeouts
+    head: bytes = field(repr=False)  # holds the key
+    key: ApiKey = NO_KEY
+    worker: str = "local"
+    waits_on_429: bool = False
+
+
+def target_for(plan: Plan, dialect: Dialect, reader: Reader, worker: str, key: ApiKey) -> Target:
+    """The target of a plan. `key` goes nowhere but on the wire."""
+    address = Address(plan.host, plan.insecure)
+    head = request_head(address, dialect.path, {**plan.headers, **key.headers})
+    return Target(address, dialect, reader, plan.timeouts, head, key, worker, plan.waits_on_429)
+
+
+def request_head(address: Address, path: str, headers: Mapping[str, str]) -> bytes:
+    """Request line and headers up to those that change each turn. No Accept-Encoding: replies stay plain."""
+    lines = [
+        f"POST {address.path}{path} HTTP/1.1",
+        f"Host: {address.header}",
+        "content-type: application/json",
+    ]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    return "\r\n".join(lines).encode("ascii") + b"\r\n"
+
+
+@dataclass(slots=True)
+class _Progress:
+    """What is known of a turn while it runs, for whatever way it ends."""
+
+    sent_ns: int | None = None
+    stream: ReplyStream | None = None
+    meter: ReplyMeter | None = None
+    new_connection: bool = False
+    retried: bool = False
+    connected_ns: int | None = None
+    refusals: int = 0
+    sent_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TurnSpec:
+    """One turn about to be held: its numbers, when it is due, and what it asks."""
+
+    user: int
+    turn: int
+    due_ns: int
+    request: TurnRequest
+    group: str = ""
+    hang_up_after: int = 0
+
+
+class ChatClient:
+    """Holds one keep-alive connection, as one user's browser does."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._connection: Connection | None = None
+
+    def hold(self, asked: TurnSpec) -> tuple[Turn, str]:
+        """Hold one turn: (what became of it, the answer's text). Only a kill of the greenlet raises, after
+        the interrupted turn was handed to `interrupted`."""
+        progress = _Progress()
+        request_id = os.urandom(16).hex()
+        code: str | None = None
+        detail: str | None = None
+        try:
+            self._hold_patiently(asked, request_id, progress)
+        except TurnError as error:
+            code, detail = error.code, error.detail
+        except gevent.GreenletExit as stop:
+            turn = self._turn(asked, request_id, progress, "interrupted", "the run was stopped")
+            self.close()
+            raise Interrupted(turn) from stop
+        turn = self._turn(asked, request_id, progress, code, detail)
+        turn = self._target.reader.judged(turn, progress.meter.shares_first_stamp if progress.meter else 0)
+        if code is not None or progress.stream is None or not progress.stream.reusable:
+            self.close()
+        return turn, progress.meter.text if progress.meter else ""
+
+    def close(self) -> None:
+        """Hang up."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _hold_patiently(self, asked: TurnSpec, request_id: str, progress: _Progress) -> None:
+        """Hold the turn; after a 429, ask again when the server said, if the plan is to wait."""
+        patience_ns = now_ns() + round(self._target.timeouts.turn_s * 1e9)
+        while True:
+            try:
+                self._hold(asked, request_id, progress)
+                return
+            except TurnError as error:
+                if error.code != "http_429" or not self._target.waits_on_429 or progress.stream is None:
+                    raise
+                pause_s = retry_after_s(progress.stream.header("retry-after"))
+                if now_ns() + pause_s * 1e9 > patience_ns:
+                    raise
+                progress.refusals += 1
+                if not progress.stream.reusable:
+                    self.close()
+                gevent.sleep(pause_s)
+
+    def _hold(self, asked: TurnSpec, request_id: str, progress: _Progress) -> None:
+        target = self._target
+        body = target.dialect.body(asked.request)
+        head = target.head + b"X-Request-Id: %s\r\nContent-Length: %d\r\n\r\n" % (
+            request_id.encode(),
+            len(body),
+        )
+        connection = self._connected(progress)
+        try:
+            self._exchange(connection, head + body, asked, progress)
+        except TurnError as error:
+            stream = progress.stream
+            untouched = stream is None or (stream.raw_reads == 0 and stream.problem is not None)
+            if progress.new_connection or not untouched or error.code != "truncated":
+                raise
+            # A server may close an idle connection while we send: nothing of the reply was seen, so ask again.
+            progress.retried = True
+            self.close()
+            self._exchange(self._connected(progress), head + body, asked, progress)
+
+    def _connected(self, progress: _Progress) -> Connection:
+        """The kept connection if it still lives, else a new one."""
+        if self._connection is not None and not self._connection.alive():
+            self.close()
+        progress.new_connection = self._connection is None
+        if self._connection is None:
+            target = self._target
+            self._connection = connect(
+                target.address, target.timeouts.connect_s, kernel_stamps=target.reader.kernel_stamps
+            )
+            progress.connected_ns = self._connection.connected_ns
+        return self._connection
+
+    def _exchange(self, connection: Connection, message: bytes, asked: TurnSpec, progress: _Progress) -> None:
+        target = self._target
+        stream = target.reader.watch(connection)
+        progress.stream = stream
+        meter = ReplyMeter(
+            stream.stamps, asked.request, one_token_per_event=target.dialect.one_token_per_event
+        )
+        progress.meter = meter
+
+        def stamp_sent() -> None:
+            progress.sent_ns, progress.sent_bytes = now_ns(), len(message)
+
+        try:
+            try:
+                connection.send(message, stamp_sent)
+            except OSError as error:
+                raise TurnError("truncated", f"sending failed: {error.strerror or error}") from error
+            sent_ns = progress.sent_ns or now_ns()
+            stream.on_wake = TurnTimeouts(stream, meter, target.timeouts, sent_ns).check
+            if asked.hang_up_after:
+                stream.wake_at_reads = 1
+            self._decode(stream, meter, asked)
+        finally:
+            target.reader.release(stream)
+            stream.forget()
+
+    def _decode(self, stream: ReplyStream, meter: ReplyMeter, asked: TurnSpec) -> None:
+        reads = stream.reads
+        reads.wait()
+        if not 200 <= stream.status < 300:
+            raise _refusal(stream)
+        request = asked.request
+        most_events = ENDLESS_FACTOR * request.max_tokens if request.max_tokens else ENDLESS_EVENTS
+        for delta in self._target.dialect.deltas(reads, request):
+            meter.add(delta)
+            if meter.events > most_events or meter.text_bytes > ENDLESS_TEXT_BYTES:
+                raise TurnError("bad_wire", ENDLESS_REPLY)
+            if asked.hang_up_after and max(meter.counted_so_far, meter.events) >= asked.hang_up_after:
+                raise TurnError("abandoned", f"hung up after {meter.events} events, as planned")
+        if meter.finish in ("abort", "error"):
+            raise TurnError("aborted", f"the server ended the reply with finish_reason {meter.finish!r}")
+        if meter.finish is None:
+            raise TurnError(
+                "truncated", f"the reply ended without a finish reason after {meter.events} events"
+            )
+
+    def _turn(
+        self, asked: TurnSpec, request_id: str, progress: _Progress, code: str | None, detail: str | None
+    ) -> Turn:
+        stream, meter = progress.stream, progress.meter
+        fields: dict[str, Any] = meter.instants() if meter else {}
+        if stream is not None:
+            fields |= {
+                "headers_ns": stream.headers_ns,
+                "first_byte_ns": stream.stamps[0] if stream.stamps else None,
+                "status": stream.status or None,
+                "reads": stream.raw_reads,
+                "bytes": stream.bytes,
+                "stamp_source": stream.stamp_source,
+            }
+        if progress.new_connection and self._connection is not None:
+            fields |= {"connect_ms": self._connection.connect_ms, "tls_ms": self._connection.tls_ms}
+        return Turn(
+            turn_id=f"{asked.user}-{asked.turn}",
+            request_id=request_id,
+            user=asked.user,
+            turn=asked.turn,
+            group=asked.group,
+            worker=self._target.worker,
+            due_ns=asked.due_ns,
+            sent_ns=progress.sent_ns,
+            sent_bytes=progress.sent_bytes,
+            connected_ns=progress.connected_ns,
+            end_ns=stream.ended_ns if stream is not None and stream.complete else now_ns(),
+            new_connection=progress.new_connection,
+            retried=progress.retried,
+            refusals=progress.refusals,
+            ok=code is None,
+            code=code,
+            detail=detail and self._target.key.hidden(detail),
+            prompt_characters=sum(len(message.content) for message in asked.request.messages),
+            **fields,
+        )
+
+
+class Interrupted(gevent.GreenletExit):
+    """The user was stopped in the middle of a turn; `turn` tells how far it came."""
+
+    def __init__(self, turn: Turn) -> None:
+        super().__init__()
+        self.turn = turn
+
+
+def retry_after_s(header: str) -> float:
+    """The pause a Retry-After header asks for, in s; 1 where it says nothing we can read (a date, for one)."""
+    try:
+        return min(LONGEST_PAUSE_S, max(0.0, float(header)))
+    except ValueError:
+        return 1.0
+
+
+def _refusal(stream: ReplyStream) -> TurnError:
+    """The failure of a reply that is not 2xx, with the server's words."""
+    body = bytearray()
+    for data in stream.reads:
+        body += data
+        if len(body) > ERROR_BODY_BYTES:
+            break
+    status = stream.status
+    code = "http_429" if status == 429 else "http_5xx" if status >= 500 else "http_4xx"
+    return TurnError(code, f"HTTP {status}: {' '.join(body.decode('utf-8', 'replace').split())}")

@@ -1,0 +1,154 @@
+"""What the client may have spoiled itself: each turn is held against when the reader really looked.
+
+The marks (docs/performance.md, "Self-doubt"): `censored_first`, `hub_lag`, `late_send`, `clock_step`.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import replace
+
+from chatload.engine.health import lag_facts
+from chatload.model.turn import Turn
+
+LATE_LOOK_NS = 3_000_000
+"""A look that comes later than its period and this much more ends a spell of not looking."""
+HUB_LAG_NS = 20_000_000
+"""A user-space stamp taken at the end of a spell longer than this may be that much late."""
+LATE_SEND_NS = 20_000_000
+"""A request sent this much after it was due, the time to connect apart, was sent late: 1 % of a 2 s pause."""
+_MOST_SPELLS = 100_000
+
+
+class PollLog:
+    """When the reader looked at its sockets: the last time, and every spell in which it did not for long.
+
+    A look takes time, since sockets are read one after the other; what comes meanwhile may be read in it
+    still. So a spell lasts from the beginning of one look to the end of the next, late one.
+    """
+
+    def __init__(self, period_s: float) -> None:
+        self.period_ns = round(period_s * 1e9)
+        self.missed = 0
+        self.longest_ns = 0
+        self._last_ns = 0
+        self._late_ms = array("d")
+        self._from = array("q")
+        self._until = array("q")
+
+    def begin(self, now: int) -> None:
+        """Looking begins: there was nothing to look at before."""
+        self._last_ns = now
+
+    def look(self, now: int) -> bool:
+        """A look at all sockets begins; True when it comes late: then `looked` is to be told its end."""
+        late_ns = now - self._last_ns - self.period_ns
+        since_ns, self._last_ns = self._last_ns, now
+        self._late_ms.append(late_ns / 1e6 if late_ns > 0 else 0.0)
+        if late_ns <= LATE_LOOK_NS:
+            return False
+        self.missed += 1
+        self.longest_ns = max(self.longest_ns, late_ns)
+        self._from.append(since_ns)
+        self._until.append(now)
+        if len(self._from) > _MOST_SPELLS:
+            del self._from[: _MOST_SPELLS // 2], self._until[: _MOST_SPELLS // 2]
+        return True
+
+    def looked(self, now: int) -> None:
+        """The late look is over, at the latest."""
+        self._until[-1] = now
+
+    def lateness(self) -> dict[str, float]:
+        """How late the looks since the last call came: the timer behind them is the hub's pulse, too."""
+        late_ms, self._late_ms = self._late_ms, array("d")
+        return lag_facts(late_ms, self.period_ns / 1e6)
+
+    def spell_at(self, at_ns: int, now: int) -> tuple[int, int] | None:
+        """(from, until) of the spell that `at_ns` falls into; the later one where two meet."""
+        index = bisect_left(self._until, at_ns)
+        if index < len(self._from):
+            return (self._from[index], self._until[index]) if self._from[index] < at_ns else None
+        if self._last_ns < at_ns and now - self._last_ns > self.period_ns + LATE_LOOK_NS:
+            return self._last_ns, now  # a spell that has not ended yet
+        return None
+
+    def backlog_ns(self, at_ns: int, now: int) -> int:
+        """How late a read at `at_ns` may have been: since the spell it is in began, and one that led to it."""
+        spell = self.spell_at(at_ns, now)
+        if spell is None:
+            return 0
+        before = self.spell_at(spell[0], now)
+        return at_ns - (before or spell)[0]
+
+    def earliest_ns(self, at_ns: int, now: int) -> int:
+        """The instant before which bytes that one look found, the last of them stamped `at_ns`, cannot have come."""
+        spell = self.spell_at(at_ns, now)
+        return spell[0] if spell else at_ns - 2 * (self.period_ns + LATE_LOOK_NS)
+
+
+class Doubt:
+    """Marks turns, and counts for the health line what went wrong since the last one.
+
+    `steps` are the spells (from, until) in which the wall clock was set, and may grow.
+    """
+
+    def __init__(self, period_s: float, steps: Sequence[tuple[int, int]] = ()) -> None:
+        self.looks = PollLog(period_s)
+        self.steps = steps
+        self._late_sends = self._coalesced = self._spoiled = self._missed_before = 0
+
+    def judged(self, turn: Turn, events_in_first_read: int, now: int) -> Turn:
+        """The turn with its marks. `events_in_first_read`: the first token's own, and those that came with it."""
+        marks: list[str] = []
+        after_ns: int | None = None
+        first, looks = turn.first_token_ns, self.looks
+        if first is not None:
+            late_ns = 0 if turn.stamp_source == "kernel" else looks.backlog_ns(first, now)
+            if events_in_first_read > 1:
+                after_ns = max(turn.sent_ns or 0, looks.earliest_ns(first, now) - late_ns)
+                if late_ns or looks.spell_at(first, now):
+                    marks.append("censored_first")
+            if late_ns > HUB_LAG_NS:
+                marks.append("hub_lag")
+        if is_late(turn):
+            marks.append("late_send")
+            self._late_sends += 1
+        if self._stepped(turn):
+            marks.append("clock_step")
+        self._coalesced += turn.coalesced
+        self._spoiled += bool(marks)
+        if not marks and after_ns is None:
+            return turn
+        return replace(turn, marks=(*turn.marks, *marks), first_token_after_ns=after_ns)
+
+    def _stepped(self, turn: Turn) -> bool:
+        began = turn.sent_ns if turn.sent_ns is not None else turn.end_ns
+        return turn.stamp_source != "user" and any(
+            began <= until and turn.end_ns >= since for since, until in self.steps
+        )
+
+    def second(self) -> dict[str, int | float]:
+        """What to say in the health line of this second."""
+        looks = self.looks
+        said = {
+            **looks.lateness(),
+            "looks_missed": looks.missed - self._missed_before,
+            "longest_look_ms": round(looks.longest_ns / 1e6, 3),
+            "coalesced": self._coalesced,
+            "late_sends": self._late_sends,
+            "spoiled": self._spoiled,
+        }
+        self._missed_before, looks.longest_ns = looks.missed, 0
+        self._late_sends = self._coalesced = self._spoiled = 0
+        return said
+
+
+def is_late(turn: Turn) -> bool:
+    """True when the first try at a turn went out later than it was due and the connection took."""
+    if turn.sent_ns is None or turn.retried or turn.refusals:
+        return False
+    connect_ns = ((turn.connect_ms or 0.0) + (turn.tls_ms or 0.0)) * 1e6
+    return turn.sent_ns - turn.due_ns - connect_ns > LATE_SEND_NS

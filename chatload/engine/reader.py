@@ -1,0 +1,300 @@
+"""One reader for all streams: stamps each read as soon as it can, and decodes nothing.
+
+Bytes of every open reply are read in the hub, never in a user's greenlet, so no user's decoding stands
+between another user's bytes and their stamp. The stamp of a read is the kernel's arrival time of its
+bytes where there is one (plain TCP on Linux, SO_TIMESTAMPNS), else the clock right after the read.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import sys
+from typing import Any
+
+import gevent
+from gevent.monkey import get_original
+
+from chatload.engine.clock import now_ns
+from chatload.engine.connection import SO_TIMESTAMPNS, Ancillary, Connection, Received
+from chatload.engine.measurement_quality import Doubt
+from chatload.engine.poll_interval import PAUSES_S, TICKS_S, Tick
+from chatload.engine.stream import (
+    ANCILLARY_BYTES,
+    EVENT_AND_CHUNK_END,
+    LARGEST_READ_BYTES,
+    READ_BYTES,
+    TIMESPEC,
+    ReplyStream,
+)
+from chatload.engine.wall_offset import WallOffset
+from chatload.model.errors import TurnError
+from chatload.model.turn import Turn
+
+BEAT_S = 0.005
+"""How often a reader without a tick notes that the hub still runs."""
+FLOW_NS = 200_000_000
+"""A reply of which two reads come within this time is in full flow: the later of them may be its first token."""
+THICK_NS = 500_000
+"""PollLog that follow each other within this time come thick: one system call a token, and a wake for each."""
+SWEEP_NS = 50_000_000
+"""How often a look is also one at deadlines."""
+_READS_AT_ONCE = 128
+
+
+class Reader:
+    """Drains all open streams: new ones as soon as they have something, those in full flow on a tick.
+
+    Streams with kernel stamps sit in two epolls: kernel stamps do not care when a read happens, and a tick is
+    cheapest. It may delay the *end* of a turn, so `ticks` is for users who think between turns; without it all
+    streams are read as they have something, with a pause of a millisecond after each look where looks come thick.
+    Without kernel stamps the hub watches each stream by itself.
+    """
+
+    def __init__(self, *, kernel_stamps: bool, ticks: bool) -> None:
+        self.kernel_stamps = kernel_stamps and sys.platform == "linux"
+        self.ticks = ticks and self.kernel_stamps
+        self._hub = gevent.get_hub()
+        self._streams: dict[int, ReplyStream] = {}
+        self._watchers: dict[int, Any] = {}
+        self._offset = WallOffset()
+        self._tick = Tick(TICKS_S if self.ticks else PAUSES_S)
+        period_s = self._tick.period_s if self.ticks else BEAT_S
+        self.doubt = Doubt(period_s, self._offset.steps)
+        self._looks = self.doubt.looks
+        self._timer = self._hub.loop.timer(period_s, period_s)
+        self._sweep_ns = self._second_ns = self._ready_ns = 0
+        self._ready: Any = None
+        if self.kernel_stamps:
+            # Stamping is switched on system-wide by the first socket that asks for it: keep one that asks.
+            self._keeper = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+            self._keeper.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+            epoll = get_original("select", "epoll")
+            self._new, self._flowing = epoll(), epoll()
+            self._ready = self._hub.loop.io(self._new.fileno(), 1)
+            self._pause = self._hub.loop.timer(PAUSES_S[-1], PAUSES_S[-1])
+
+    @property
+    def open_streams(self) -> int:
+        """Replies in flight."""
+        return len(self._streams)
+
+    @property
+    def wall_offset_ns(self) -> int:
+        """CLOCK_REALTIME − our clock, at most a second old."""
+        return self._offset.ns
+
+    def watch(self, connection: Connection) -> ReplyStream:
+        """Begin to read a reply on `connection`; call before the request is sent."""
+        stream = ReplyStream(connection, self._offset)
+        fd = connection.fileno()
+        self._streams[fd] = stream
+        if self.kernel_stamps and not connection.tls:
+            self._new.register(fd, select.EPOLLIN)
+        else:
+            watcher = self._hub.loop.io(fd, 1)
+            watcher.start(self._read, stream)
+            self._watchers[fd] = watcher
+        if not self._timer.active:
+            self._offset.check()
+            self._looks.begin(now_ns())
+            self._timer.start(self._on_tick if self.ticks else self._on_beat)
+            if self._ready is not None:
+                self._ready.start(self._on_ready)
+        return stream
+
+    def release(self, stream: ReplyStream) -> None:
+        """Stop reading `stream`. Safe to call twice."""
+        fd = stream.connection.fileno()
+        if self._streams.get(fd) is not stream:
+            return
+        del self._streams[fd]
+        watcher = self._watchers.pop(fd, None)
+        if watcher is not None:
+            watcher.stop()
+            watcher.close()
+        else:
+            (self._flowing if stream.flows and self.ticks else self._new).unregister(fd)
+        if not self._streams:
+            self._on_beat()  # the last look: its lateness must not be lost with the timer
+            self._timer.stop()
+            if self._ready is not None:
+                self._ready.stop()
+                self._pause.stop()
+
+    def close(self) -> None:
+        """Stop reading for good."""
+        for stream in list(self._streams.values()):
+            self.release(stream)
+        self._timer.stop()
+        self._timer.close()
+        if self.kernel_stamps:
+            for watcher in (self._ready, self._pause):
+                watcher.stop()
+                watcher.close()
+            self._new.close()
+            self._flowing.close()
+            self._keeper.close()
+
+    def judged(self, turn: Turn, events_in_first_read: int) -> Turn:
+        """The turn with the marks of what we may have spoiled in it."""
+        self._offset.check()
+        if self.kernel_stamps:
+            last_ns = turn.last_token_ns
+            self._tick.heard(turn.gaps_us, None if last_ns is None else (turn.end_ns - last_ns) / 1e3)
+        return self.doubt.judged(turn, events_in_first_read, now_ns())
+
+    def _on_tick(self) -> None:
+        now = now_ns()
+        late = self._looks.look(now)
+        self._drain(self._flowing)
+        if late:
+            self._drain(self._new)  # what waited there is of this look, too
+            self._looks.looked(now_ns())
+        if now >= self._sweep_ns:
+            self._sweep(now)
+
+    def _on_beat(self) -> None:
+        """New streams are looked at whenever the hub runs; the beat tells whether it does."""
+        now = now_ns()
+        if self._looks.look(now):
+            self._looks.looked(now + self._looks.period_ns)
+        if now >= self._sweep_ns:
+            self._sweep(now)
+
+    def _on_ready(self) -> None:
+        """A new stream has something. Where all are new, for nothing ticks, looks may come thick: then one pauses."""
+        now = now_ns()
+        thick, self._ready_ns = now - self._ready_ns < THICK_NS, now
+        self._drain(self._new)
+        if thick and self._streams and self._tick.period_s and not self.ticks:
+            self._ready.stop()
+            self._pause.start(self._on_pause)
+
+    def _on_pause(self) -> None:
+        """Look again after each pause, until one finds nothing."""
+        if not self._drain(self._new) and self._streams:
+            self._pause.stop()
+            self._ready.start(self._on_ready)
+
+    def _drain(self, epoll: Any) -> int:
+        """One read of each stream of `epoll` that has something; how many have.
+
+        This loop is what a token costs: it lays reads by where it can, since framing many at once costs a third of
+        framing each as it comes, and sums up the stamp itself (as `ReplyStream.stamped` does for all other reads),
+        since a call costs as much as the sum.
+        """
+        streams, offset_ns = self._streams, self._offset.ns
+        new = epoll is self._new
+        events = epoll.poll(0, len(streams) or 1)
+        all_received, errors = self._received(events)
+        for (fd, _), received in zip(events, all_received, strict=True):
+            stream = streams[fd]
+            if received is None:
+                self._broke(stream, errors.pop(0))
+                continue
+            data, ancillary, _, _ = received
+            if stream.between_chunks and ancillary and data.endswith(EVENT_AND_CHUNK_END):
+                seconds, nanoseconds = TIMESPEC(ancillary[0][2])
+                stream.laid_ns.append(seconds * 1_000_000_000 + nanoseconds - offset_ns)
+                laid = stream.laid
+                laid.append(data)
+                if len(laid) >= stream.wake_at_reads:
+                    stream.wake()
+                if new and len(laid) > 1 and not stream.flows:
+                    self._may_flow(fd, stream)
+            elif self._take(stream, *self._rest(stream, data, ancillary)):
+                self._read(stream)
+        return len(events)
+
+    def _received(self, events: list[tuple[int, int]]) -> tuple[list[Received | None], list[OSError]]:
+        """What came for each of `events`; None for each of the errors, which are beside.
+
+        Nothing but system calls: after each a processor has forgotten where the interpreter's branches go, so that
+        what is done between two of them takes several times as long. Beware: `streams[fd].receive()` in one would be
+        looked up as a method, which an attribute that holds a callable is not: 3 % of all that a client does.
+        """
+        streams = self._streams
+        found: list[Received | None] = []
+        errors: list[OSError] = []
+        left = iter(events)
+        while len(found) < len(events):
+            try:
+                for fd, _ in left:
+                    receive = streams[fd].receive
+                    found.append(receive())
+            except OSError as error:
+                found.append(None)
+                errors.append(error)
+        return found, errors
+
+    def _may_flow(self, fd: int, stream: ReplyStream) -> None:
+        """Once tokens of `stream` come one after the other, its first one is in: the others may be read on a tick."""
+        if stream.laid_ns[-1] - stream.laid_ns[-2] >= FLOW_NS:
+            return
+        stream.flows = True
+        stream.expect(len(stream.laid[-1]))
+        if self.ticks:
+            self._new.unregister(fd)
+            self._flowing.register(fd, select.EPOLLIN)
+
+    def _rest(self, stream: ReplyStream, data: bytes, ancillary: Ancillary) -> tuple[bytes, int]:
+        """A read and its stamp; one that filled its small buffer is read on, so that chunks stay whole."""
+        at_ns = stream.stamped(data, ancillary)
+        if len(data) != READ_BYTES:
+            return data, at_ns
+        try:
+            more, ancillary, _, _ = stream.read(LARGEST_READ_BYTES, ANCILLARY_BYTES)
+        except OSError:  # nothing more, or an error that the next read will meet again
+            return data, at_ns
+        return (data + more, stream.stamped(more, ancillary)) if more else (data, at_ns)
+
+    def _read(self, stream: ReplyStream) -> None:
+        """Read what one stream has, but not for long: others wait."""
+        for _ in range(_READS_AT_ONCE):
+            try:
+                data, ancillary, _, _ = stream.read(LARGEST_READ_BYTES, ANCILLARY_BYTES)
+            except OSError as error:
+                self._broke(stream, error)
+                return
+            if not self._take(stream, data, stream.stamped(data, ancillary)):
+                return
+
+    def _take(self, stream: ReplyStream, data: bytes, at_ns: int) -> bool:
+        """Give a read to its stream; True when there is more to read at once."""
+        if not stream.feed(data, at_ns) or not data:
+            self.release(stream)  # the descriptor must not fire again before the user's greenlet runs
+            return False
+        return len(data) >= LARGEST_READ_BYTES or (stream.connection.tls and stream.connection.pending())
+
+    def _broke(self, stream: ReplyStream, error: OSError) -> None:
+        if isinstance(error, BlockingIOError):
+            return  # there was nothing to read, no more
+        self.release(stream)
+        stream.settle()
+        stream.fail(TurnError("truncated", f"{_words(error)} after {stream.bytes} body bytes"))
+
+    def _sweep(self, now: int) -> None:
+        """Wake streams whose next deadline is over; take the clock's offset, and each second the tick, anew."""
+        self._sweep_ns = now + SWEEP_NS
+        for stream in self._streams.values():
+            if stream.check_ns and now >= stream.check_ns:
+                stream.wake()
+        self._offset.check()
+        if now - self._second_ns > 1_000_000_000:
+            self._second_ns = now
+            if self._tick.reconsider() and self.ticks:
+                self._retime()
+
+    def _retime(self) -> None:
+        self._timer.stop()
+        self._timer.close()
+        period_s = self._tick.period_s
+        self._looks.period_ns = round(period_s * 1e9)
+        self._timer = self._hub.loop.timer(period_s, period_s)
+        if self._streams:
+            self._timer.start(self._on_tick)
+
+
+def _words(error: OSError) -> str:
+    return "connection reset" if isinstance(error, ConnectionResetError) else str(error.strerror or error)

@@ -1,0 +1,270 @@
+"""One reply while it comes in: bytes parked with a stamp for each read, decoded by whoever asked.
+
+A read that ends as an event in a chunk ends is laid by, and framed with others later. Any other may be the end of
+the message: it is framed at once (llhttp, through geventhttpclient, or `protocols/chunks.py` for whole chunks).
+The user's greenlet is woken when its message is complete, when much is parked, or when a deadline is over.
+"""
+
+from __future__ import annotations
+
+import struct
+from array import array
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from typing import Any
+
+import gevent.event
+from geventhttpclient.response import HTTPParseError, HTTPProtocolViolationError, HTTPResponse
+
+from chatload.engine.clock import now_ns
+from chatload.engine.connection import Ancillary, Connection, Received
+from chatload.engine.wall_offset import WallOffset
+from chatload.model.errors import TurnError
+from chatload.protocols.chunks import whole_chunks, whole_chunks_each
+from chatload.protocols.reads import Reads
+
+WAKE_AT_BYTES = 32 * 1024
+WAKE_AT_READS = 40
+"""Parked bytes, and reads of unknown size, at which the user's greenlet is woken to decode: bounds the memory of a
+long answer. More at a time would hardly be cheaper; 32 kB of 400 users are 13 MB."""
+READ_OVERHEAD_BYTES = 64
+"""What a read that is laid by takes beside its bytes: the object, its place in a list, its stamp."""
+LARGEST_REPLY_BYTES = 256 * 1024 * 1024
+MOST_READS = 2 * 1024 * 1024
+"""Body reads of one reply: each keeps a stamp of 8 bytes."""
+LARGEST_HEAD_BYTES = 64 * 1024
+"""Status line, headers and trailers of one reply together, interim (1xx) responses and bare chunk framing too."""
+FRAMING_BYTES = 16
+"""What a body byte may take of chunk framing: a chunk of one byte with its size spelt in ten digits takes less."""
+TOO_LONG_A_HEAD = f"headers, trailers or chunk framing of more than {LARGEST_HEAD_BYTES} bytes"
+TOO_LONG_A_REPLY = f"a reply of more than {LARGEST_REPLY_BYTES} bytes or {MOST_READS} reads"
+MORE_AFTER_THE_END = "the server sent more after the end of its reply"
+READ_BYTES, LARGEST_READ_BYTES = 447, 8192
+"""A read of short events, and any other. 447 bytes are the most that Python allots without the C library."""
+EVENT_AND_CHUNK_END = b"\n\n\r\n"
+ANCILLARY_BYTES = 64
+TIMESPEC = struct.Struct("qq").unpack_from
+
+
+def _nothing() -> None:
+    return None
+
+
+class Message(HTTPResponse):
+    """geventhttpclient's parser of one response, handing body bytes on instead of hoarding them."""
+
+    def __init__(self) -> None:
+        super().__init__("POST")
+        self.pieces: list[bytes] = []
+        self.final = False
+
+    def _on_message_begin(self) -> None:
+        """Only an interim (1xx) response may have another one after it; the base class would merge the two."""
+        if self.final:
+            raise HTTPProtocolViolationError("a second response")
+        super()._on_message_begin()
+
+    def _on_headers_complete(self) -> Any:
+        self.final = self.get_code() >= 200
+        return super()._on_headers_complete()
+
+    def take_body(self) -> bytes:
+        """The body bytes of what was fed since last time."""
+        if not self.pieces:
+            return b""
+        body = b"".join(self.pieces) if len(self.pieces) > 1 else self.pieces[0]
+        self.pieces = []
+        return body
+
+    def _on_body(self, buf: bytearray) -> None:
+        self.pieces.append(bytes(buf))
+
+
+class ReplyStream:
+    """One reply while it comes in: the reads of its body (`reads`), and a stamp for each of them.
+
+    `stamps[i]` is the instant (ns) of body read i, and stays; the bytes go to whoever takes them from `reads`.
+    `between_chunks` tells that what is received may be laid by, to be framed later, many at a time.
+    """
+
+    def __init__(self, connection: Connection, offset: WallOffset) -> None:
+        self.connection = connection
+        self.read: Callable[[int, int], Received] = connection.read
+        self.receive: Callable[[], Received] = partial(self.read, LARGEST_READ_BYTES, ANCILLARY_BYTES)
+        self.laid: list[bytes] = []
+        self.laid_ns = array("q")
+        self.between_chunks = False
+        self.reads = Reads(self._batches())
+        self.stamps = array("q")
+        self.headers_ns: int | None = None
+        self.ended_ns = 0
+        self.unstamped = 0
+        self.raw_reads = 0
+        self.bytes = 0
+        self.problem: TurnError | None = None
+        self.complete = False
+        self.check_ns = 0
+        self.wake_at_reads = WAKE_AT_READS  # 1: the user's greenlet gets read by read
+        self.flows = False
+        self.on_wake: Callable[[], None] = _nothing
+        self._offset = offset
+        self._message = Message()
+        self._framing = (
+            0  # bytes that were no body: all of the head, later those beyond FRAMING_BYTES a body byte
+        )
+        self._head_bytes = 0
+        self._parked: list[bytes] = []
+        self._parked_bytes = 0
+        self._woken = gevent.event.Event()
+
+    @property
+    def status(self) -> int:
+        """The HTTP status; 0 before the headers are in."""
+        return int(self._message.get_code()) if self.headers_ns is not None else 0
+
+    def header(self, name: str) -> str:
+        """One response header, empty if absent."""
+        value = self._message.get(name, "")
+        return value if isinstance(value, str) else ", ".join(value or ())
+
+    @property
+    def reusable(self) -> bool:
+        """True when the message ended cleanly and the server keeps the connection open."""
+        return self.complete and not self._message.should_close()
+
+    @property
+    def stamp_source(self) -> str:
+        """kernel, user or mixed: where the stamps came from."""
+        if self.unstamped == 0 and self.raw_reads:
+            return "kernel"
+        return "user" if self.unstamped == self.raw_reads else "mixed"
+
+    def _batches(self) -> Iterator[list[bytes]]:
+        """The body, as many reads at a time as there are; waits for more. Raises TurnError if it breaks."""
+        while True:
+            self.settle()
+            while self._parked:
+                batch, self._parked, self._parked_bytes = self._parked, [], 0
+                yield from ([piece] for piece in batch) if self.wake_at_reads == 1 else (batch,)
+            if self.problem is not None:
+                raise self.problem
+            if self.complete:
+                return
+            self.on_wake()
+            self._woken.clear()
+            self._woken.wait()
+
+    def expect(self, size: int) -> None:
+        """Reads of up to about `size` bytes are to come."""
+        most = READ_BYTES if size < READ_BYTES else LARGEST_READ_BYTES
+        self.receive = partial(self.read, most, ANCILLARY_BYTES)
+        if self.wake_at_reads > 1:
+            self.wake_at_reads = max(2, WAKE_AT_BYTES // (size + READ_OVERHEAD_BYTES))
+
+    def wake(self) -> None:
+        """Let the user's greenlet look: something to decode, or a deadline."""
+        self._woken.set()
+
+    def settle(self) -> None:
+        """Frame what was laid by, which is cheapest for many reads at once."""
+        if not self.laid:
+            return
+        laid, laid_ns, self.laid, self.laid_ns = self.laid, self.laid_ns, [], array("q")
+        self.raw_reads += len(laid)
+        self.expect(max(map(len, laid)))
+        bodies = whole_chunks_each(laid)
+        count = len(bodies)
+        self._park(bodies, laid_ns[:count])
+        for data, at_ns in zip(laid[count:], laid_ns[count:], strict=True):
+            self._feed(data, at_ns)
+
+    def stamped(self, data: bytes, ancillary: Ancillary) -> int:
+        """The instant of a read: the kernel's arrival time of its bytes, else now."""
+        self.raw_reads += bool(data)
+        if ancillary:
+            seconds, nanoseconds = TIMESPEC(ancillary[0][2])
+            return int(seconds * 1_000_000_000 + nanoseconds - self._offset.ns)
+        self.unstamped += bool(data)
+        return now_ns()
+
+    def feed(self, data: bytes, at_ns: int) -> bool:
+        """Take one socket read in; empty data means the server closed. False when nothing more is to be read."""
+        self.settle()
+        self._feed(data, at_ns)
+        return not self.complete and self.problem is None
+
+    def _feed(self, data: bytes, at_ns: int) -> None:
+        body = whole_chunks(data) if self.between_chunks else None
+        if body is None:
+            self.between_chunks = False
+            self._parse(data, at_ns)
+        else:
+            self._park([body], (at_ns,))
+
+    def forget(self) -> None:
+        """Drop what points back at us: a cycle would keep the whole reply until the next full collection."""
+        self.settle()
+        self.on_wake = _nothing
+        self.reads = Reads(())
+
+    def _parse(self, data: bytes, at_ns: int) -> None:
+        message = self._message
+        try:
+            message.feed(data)
+        except HTTPParseError as error:
+            self._fail_parse(data, at_ns, error)
+            return
+        self._take_in(data, at_ns)
+        if self._framing > LARGEST_HEAD_BYTES:
+            self.fail(TurnError("bad_wire", TOO_LONG_A_HEAD))
+        elif message.message_complete and self.headers_ns is not None:
+            self.complete = True
+            self.ended_ns = at_ns
+            self._woken.set()
+        elif not data:
+            self.fail(TurnError("truncated", f"server closed the connection after {self.bytes} body bytes"))
+
+    def _take_in(self, data: bytes, at_ns: int) -> None:
+        """What the parser made of a read: the headers, if it ended them, and its body bytes."""
+        message = self._message
+        body = message.take_body()
+        if self.headers_ns is None:
+            self._framing += len(data) - len(body)
+            if message.headers_complete and message.final:
+                self.headers_ns = at_ns
+                self._head_bytes = self._framing
+                chunked = self.header("transfer-encoding").lower() == "chunked"
+                _, end, rest = data.partition(b"\r\n\r\n")
+                self.between_chunks = chunked and bool(end) and (not rest or whole_chunks(rest) is not None)
+        else:
+            framing = self._framing + len(data) - (1 + FRAMING_BYTES) * len(body)
+            self._framing = max(self._head_bytes, framing)
+        if body:
+            self._park([body], (at_ns,))
+
+    def _park(self, bodies: list[bytes], stamps: Iterable[int]) -> None:
+        size = sum(map(len, bodies))
+        self.stamps.extend(stamps)
+        self.bytes += size
+        self._parked += bodies
+        self._parked_bytes += size
+        if self.bytes > LARGEST_REPLY_BYTES or len(self.stamps) > MOST_READS:
+            self.fail(TurnError("bad_wire", TOO_LONG_A_REPLY))
+        elif self._parked_bytes >= WAKE_AT_BYTES or len(self._parked) >= self.wake_at_reads:
+            self._woken.set()
+
+    def _fail_parse(self, data: bytes, at_ns: int, error: HTTPParseError) -> None:
+        self._take_in(data, at_ns)
+        if not data:
+            self.fail(TurnError("truncated", f"server closed the connection after {self.bytes} body bytes"))
+        elif self._message.final and self._message.message_complete:
+            self.complete = False  # where reads were laid by, the end may stand before the last of them
+            self.fail(TurnError("bad_wire", MORE_AFTER_THE_END))
+        else:
+            self.fail(TurnError("bad_wire", f"not HTTP: {error}: {data[:60]!r}"))
+
+    def fail(self, problem: TurnError) -> None:
+        """End the stream with `problem`; what was parked before it can still be decoded."""
+        if self.problem is None and not self.complete:
+            self.problem = problem
+        self._woken.set()

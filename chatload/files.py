@@ -1,0 +1,115 @@
+"""Reads the files that options name: once, bounded in size, regular files only. Mistakes are the user's words."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from chatload.model.errors import UsageError
+
+MB = 1 << 20
+MOST_MISTAKES = 20
+"""Mistakes told of one file; the others are counted."""
+LINE_BYTES = 4 * MB
+"""Longest line of a file of lines."""
+LINES_BYTES = 256 * MB
+"""Longest file of lines."""
+BOM = b"\xef\xbb\xbf"
+
+
+class Mistakes:
+    """What is wrong with one file: the first mistakes, and how many more there are."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.name = shown(path)
+        self.lines: list[str] = []
+        self._more = 0
+
+    def add(self, words: str, line: int | None = None) -> None:
+        """Note one mistake, of a line or of the whole file."""
+        if len(self.lines) < MOST_MISTAKES:
+            self.lines.append(f"{self.name}{'' if line is None else f':{line}'}: {words}")
+        else:
+            self._more += 1
+
+    def tell(self) -> None:
+        """UsageError with all of them, if there are any."""
+        if self.lines:
+            more = [f"{self.name}: and {self._more:,} more like these"] if self._more else []
+            raise UsageError([*self.lines, *more])
+
+
+def read_input(path: str | Path, remedy: str, most_bytes: int) -> bytes:
+    """The whole content of a file, without a byte order mark. UsageError, with the remedy, where it cannot be had."""
+    with opened_input(path, remedy, most_bytes) as file:
+        content = file.read(most_bytes + 1) or b""  # None: there is nothing yet, and we do not wait
+    if len(content) > most_bytes:  # it grew meanwhile, or is of a kind that tells no size
+        raise UsageError([_too_big(path, most_bytes, remedy)])
+    return content.removeprefix(BOM)
+
+
+def read_lines(path: str | Path, remedy: str, mistakes: Mistakes) -> Iterator[tuple[int, bytes]]:
+    """The lines of a file with their numbers from 1, line ends included. One that is too long is a mistake.
+
+    A line at a time is in memory, whatever the file holds. UsageError where the file cannot be had.
+    """
+    with opened_input(path, remedy, LINES_BYTES) as file:
+        number = read = 0
+        while line := file.readline(LINE_BYTES + 1):
+            number += 1
+            length = len(line)
+            while length > LINE_BYTES and not line.endswith(b"\n") and read + length <= LINES_BYTES:
+                line = file.readline(MB) or b"\n"
+                length += len(line)
+            read += length
+            if read > LINES_BYTES:
+                raise UsageError([_too_big(path, LINES_BYTES, remedy)])
+            if length > LINE_BYTES:
+                mistakes.add(f"{length:,} bytes on one line: at most {LINE_BYTES // MB} MB", number)
+            else:
+                yield number, line.removeprefix(BOM) if number == 1 else line
+
+
+@contextmanager
+def opened_input(path: str | Path, remedy: str, most_bytes: int) -> Iterator[BinaryIO]:
+    """A regular file, open for reading; never waits for the writer of a FIFO. UsageError as above."""
+    name = shown(path)
+    if "\0" in str(path):
+        raise UsageError([f"{name}: no file's name: {remedy}"])
+    try:
+        _check(Path(path).stat(), path, remedy, most_bytes)
+        with open(path, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as file:
+            _check(os.fstat(file.fileno()), path, remedy, most_bytes)
+            yield file
+    except OSError as error:
+        raise UsageError([f"{name}: {error.strerror}: {remedy}"]) from None
+
+
+def _check(found: os.stat_result, path: str | Path, remedy: str, most_bytes: int) -> None:
+    if stat.S_ISDIR(found.st_mode):
+        raise UsageError([f"{shown(path)}: {os.strerror(21)}: {remedy}"])
+    if not stat.S_ISREG(found.st_mode):
+        raise UsageError([f"{shown(path)}: not a regular file (a pipe, device or socket): {remedy}"])
+    if found.st_size > most_bytes:
+        raise UsageError([_too_big(path, most_bytes, remedy)])
+
+
+def _too_big(path: str | Path, most_bytes: int, remedy: str) -> str:
+    return f"{shown(path)}: larger than {most_bytes // MB:,} MB: {remedy}"
+
+
+def shown(path: str | Path) -> str:
+    """A file's name for a message: on one line, and not longer than it must be."""
+    name = str(path)
+    name = name if len(name) <= 200 else f"…{name[-200:]}"
+    return name if name.isprintable() and name else ascii(name)
+
+
+def quoted(value: object) -> str:
+    """A value for a message, in quotes: its first 40 characters, on one line."""
+    text = value if isinstance(value, str) else str(value)
+    return repr(text) if len(text) <= 40 else f"{text[:40]!r}…"

@@ -1,0 +1,1 @@
+"""Files of other tools: JMeter plans and results, request schedules."""

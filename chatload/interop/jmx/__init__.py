@@ -1,0 +1,1 @@
+"""JMeter test plans (JMX) into scenarios."""

@@ -1,0 +1,96 @@
+"""What stands in a plan beside the one request: nothing is dropped silently."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chatload.interop.jmx.tree import Node, walk
+from chatload.interop.jmx.variables import Variables
+
+NEEDLESS = {
+    "ResultCollector": "a listener; every turn is kept, see `report RUN --format jmeter` and `export jtl RUN`",
+    "Summariser": "a listener; Locust prints its own summary",
+    "CookieManager": "no LLM server sets cookies that matter",
+    "CacheManager": "replies to POST are never cached",
+    "DNSCacheManager": "names are resolved once a process",
+}
+"""Kinds that a chat run does without, and why that changes nothing."""
+
+REMEDIES = {
+    "ThreadGroup": "import it on its own with --thread-group",
+    "SetupThreadGroup": "runs before the load: not carried over",
+    "PostThreadGroup": "runs after the load: not carried over",
+    "OpenModelThreadGroup": "an open loop: see locustfiles/arrivals.py, --interval or --trace",
+    "AuthManager": "user names and passwords are never written: set CHATLOAD_API_KEY",
+    "KeystoreConfig": "client certificates cannot be used",
+    "ConstantThroughputTimer": "a rate: see locustfiles/arrivals.py, --interval",
+    "PreciseThroughputTimer": "a rate: see locustfiles/arrivals.py, --arrivals poisson",
+    "SyncTimer": "users are not held together; a ramp of 0 s lets all begin at once",
+    "DurationAssertion": "judge times by an SLO or from the report",
+    "ResponseAssertion": "a turn is good by the rules of docs/metrics.md",
+    "JSONPathAssertion": "a turn is good by the rules of docs/metrics.md",
+    "RegexExtractor": 'replies are read by the dialect; history = "on" feeds them back',
+    "JSONPostProcessor": 'replies are read by the dialect; history = "on" feeds them back',
+}
+
+
+def named(node: Node) -> str:
+    """A node as messages call it: its kind and its own name, which is a stranger's text."""
+    return f"{node.kind[:60]} {node.name[:80]!r}"
+
+
+def leftovers(
+    nodes: tuple[Node, ...], done: Sequence[Node], scope: Sequence[Node], group: Node, variables: Variables
+) -> tuple[list[str], list[str]]:
+    """(notes, losses) for every node that is not among `done`."""
+    notes: list[str] = []
+    losses: list[str] = []
+    known = {id(node) for node in done}
+    near = {id(node) for node in scope}
+    for node, ancestors in walk(nodes):
+        if id(node) in known:
+            continue
+        if not node.enabled:
+            notes.append(f"{named(node)}: disabled in the plan, left out")
+        elif node.kind == "TestPlan":
+            _plan_switches(node, losses)
+        elif node.kind == "Arguments":
+            continue  # variables: they are where they were used
+        elif node.kind in NEEDLESS:
+            notes.append(f"{named(node)}: not needed: {NEEDLESS[node.kind]}")
+        elif node.kind == "CSVDataSet":
+            losses.append(_csv(node, variables))
+        else:
+            losses.append(_loss(node, id(node) in near, group in ancestors))
+    return notes, losses
+
+
+def _loss(node: Node, near: bool, inside: bool) -> str:
+    remedy = REMEDIES.get(node.kind)
+    if remedy is None:
+        if node.kind.startswith("HTTPSampler"):
+            remedy = "one request is carried over, the first to a language model"
+        elif not near and not inside:
+            remedy = "not carried over, it stands beside another part of the plan"
+        else:
+            remedy = "not carried over"
+    return f"{named(node)}: {remedy}"
+
+
+def _plan_switches(node: Node, losses: list[str]) -> None:
+    for name, words in (
+        ("TestPlan.functional_mode", "functional mode: see --keep-text all"),
+        ("TestPlan.serialize_threadgroups", "thread groups one after another: one group is imported"),
+        ("TestPlan.tearDown_on_shutdown", "tear-down groups on shutdown: none are imported"),
+    ):
+        if node.on(name) and name != "TestPlan.tearDown_on_shutdown":
+            losses.append(f"{named(node)}: {words}")
+
+
+def _csv(node: Node, variables: Variables) -> str:
+    names = variables.resolve(node.setting("variableNames")) or "its first line"
+    file = variables.resolve(node.setting("filename"))
+    return (
+        f"{named(node)}: {file[:80]!r} ({names[:80]}) is not read. For a text of their own each user needs a "
+        'conversation: lines {"id": "1", "turns": ["…"]} in a file, prompts = that file, history = "on"'
+    )

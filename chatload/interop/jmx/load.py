@@ -1,0 +1,195 @@
+"""Thread group, loops and timers as users, ramp, turns and think time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from chatload.interop.jmx.request import in_scope
+from chatload.interop.jmx.tree import Node
+from chatload.interop.jmx.variables import Variables
+from chatload.model.errors import UsageError
+
+ENDLESS_TURNS = 1_000_000
+"""Stands for a loop without end, where neither pause nor duration bounds the turns."""
+AT_ONCE_PER_S = 100_000
+"""Users/s of a ramp-up of 0 s."""
+
+Value = str | int | float
+TIMERS = ("ConstantTimer", "UniformRandomTimer", "GaussianRandomTimer", "PoissonRandomTimer")
+PASSED_THROUGH = ("GenericController", "TransactionController", "RecordingController", "SimpleController")
+
+
+@dataclass(slots=True)
+class Load:
+    """How many users, how often, how long they think; `handled` are the nodes that went into it."""
+
+    options: dict[str, Value] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    losses: list[str] = field(default_factory=list)
+    handled: list[Node] = field(default_factory=list)
+
+
+def read_load(
+    group: Node,
+    sampler: Node,
+    ancestors: tuple[Node, ...],
+    variables: Variables,
+    named: Callable[[Node], str],
+) -> Load:
+    """The load of a thread group on one of its samplers. UsageError where a number is none."""
+    load = Load(handled=[group])
+    reader = _Reader(variables, named)
+    users = reader.whole(group, "ThreadGroup.num_threads", 1, least=1)
+    ramp_s = reader.number(group, "ThreadGroup.ramp_time", 0)
+    load.options["users"] = users
+    load.options["spawn-rate"] = _short(users / ramp_s) if ramp_s > 0 else AT_ONCE_PER_S
+    think_s = _think_time(load, sampler, ancestors, reader)
+    loops = _loops(load, group, ancestors, reader)
+    duration_s = _duration(load, group, reader)
+    if loops is not None:
+        load.options["turns"] = loops
+    elif duration_s and think_s:
+        load.options["turns"] = math.floor(duration_s / think_s) + 1
+        load.notes.append("it loops for ever: turns are as many as fit into run-time, which ends the run")
+    else:
+        load.options["turns"] = ENDLESS_TURNS
+        ends = "run-time ends the run" if duration_s else "end it with Ctrl-C or --run-time"
+        load.notes.append(f"it loops for ever: {ENDLESS_TURNS:,} turns; {ends}")
+    _group_switches(load, group)
+    return load
+
+
+def _loops(load: Load, group: Node, ancestors: tuple[Node, ...], reader: _Reader) -> int | None:
+    """Loops of the group times those of the loop controllers around the sampler; None: for ever."""
+    loops: int | None = 1
+    for node in (group, *ancestors[ancestors.index(group) + 1 :]):
+        if node is group or node.kind == "LoopController":
+            n = reader.whole(node, "LoopController.loops", 1, least=-1)
+            endless = n == -1
+            if n == 0:
+                raise UsageError([f"{reader.named(node)}: LoopController.loops 0: it asks nothing"])
+            loops = None if endless or loops is None else loops * n
+        elif node.kind not in PASSED_THROUGH:
+            load.losses.append(f"{reader.named(node)}: its request is taken as if it ran in every loop")
+        if node.kind == "TransactionController":
+            load.notes.append(f"{reader.named(node)}: a transaction has no row of its own")
+        load.handled.append(node)
+    return loops
+
+
+def _think_time(load: Load, sampler: Node, ancestors: tuple[Node, ...], reader: _Reader) -> float:
+    """think-time and think-first: s between the end of a reply and the next request, all pauses in it."""
+    before_s = _timers(load, in_scope(sampler, ancestors), reader)
+    after_s, first_s, seen = 0.0, before_s, False
+    siblings = ancestors[-1].children
+    for node in siblings:
+        if node is sampler:
+            seen = True
+        elif node.kind == "TestAction" and node.enabled and (pause := _pause(load, node, reader)) is not None:
+            pause += _timers(load, in_scope(node, ancestors), reader)
+            after_s += pause
+            first_s += 0 if seen else pause
+    think_s = before_s + after_s
+    load.options["think-time"] = _short(think_s)
+    first = bool(think_s) and math.isclose(first_s, think_s)
+    load.options["think-first"] = "on" if first else "off"
+    if first:
+        load.notes.append(
+            f"JMeter pauses before each request, the first too, so every user is {_short(think_s):g} s later: "
+            'think-first = "off" begins at once'
+        )
+    elif first_s:
+        load.losses.append(f"{first_s:g} s before the first request: the users begin at once")
+    return think_s
+
+
+def _timers(load: Load, scope: tuple[Node, ...], reader: _Reader) -> float:
+    """The sum of all timers in scope, in s: JMeter waits for each of them before a sampler."""
+    total_ms = 0.0
+    for node in scope:
+        if node.kind not in TIMERS:
+            continue
+        delay_ms = reader.number(node, "ConstantTimer.delay", 0)
+        if node.kind != "ConstantTimer":
+            spread_ms = reader.number(node, "RandomTimer.range", 0)
+            drawn = {
+                "UniformRandomTimer": (spread_ms / 2, f"{delay_ms:g} … {delay_ms + spread_ms:g} ms"),
+                "GaussianRandomTimer": (0.0, f"around {delay_ms:g} ms, deviation {spread_ms:g} ms"),
+                "PoissonRandomTimer": (spread_ms, f"{delay_ms:g} ms and Poisson of mean {spread_ms:g} ms"),
+            }[node.kind]
+            delay_ms += drawn[0]
+            words = f"{reader.named(node)}: drawn ({drawn[1]}); a think-time is constant: its mean is taken"
+            if words not in load.losses:
+                load.losses.append(words)
+        total_ms += delay_ms
+        load.handled.append(node)
+    return total_ms / 1000
+
+
+def _pause(load: Load, node: Node, reader: _Reader) -> float | None:
+    """s of a Flow Control Action that pauses (1: pause); None for the others, which stop something."""
+    if node.setting("ActionProcessor.action") not in ("1", ""):
+        return None
+    load.handled.append(node)
+    load.notes.append(f"{reader.named(node)}: its pause is part of think-time")
+    return reader.number(node, "ActionProcessor.duration", 0) / 1000
+
+
+def _duration(load: Load, group: Node, reader: _Reader) -> float:
+    """Scheduler: duration as run-time (s); a start delay has no counterpart."""
+    if not group.on("ThreadGroup.scheduler"):
+        return 0.0
+    duration_s = reader.number(group, "ThreadGroup.duration", 0)
+    delay_s = reader.number(group, "ThreadGroup.delay", 0)
+    if duration_s:
+        load.options["run-time"] = f"{max(1, round(duration_s))}s"
+        load.options["stop-timeout"] = "600"
+        load.notes.append("as in JMeter, replies that are under way at run-time are heard to their end")
+    if delay_s:
+        load.losses.append(f"start-up delay {delay_s:g} s: begin by `sleep {delay_s:g}`")
+    if not duration_s and group.setting("ThreadGroup.end_time").strip("0"):
+        load.losses.append("start and end by the clock (JMeter 2 and 3): give --run-time")
+    return duration_s
+
+
+def _group_switches(load: Load, group: Node) -> None:
+    on_error = group.setting("ThreadGroup.on_sample_error") or "continue"
+    if on_error != "continue":
+        load.losses.append(f"on a sampler error {on_error[:20]!r}: users always go on with the next turn")
+    if group.properties.get("ThreadGroup.same_user_on_next_iteration") == "false":
+        load.losses.append("a new user each iteration: a user stays, with its connection")
+    if group.on("ThreadGroup.delayedStart"):
+        load.notes.append("threads created when needed: so are users")
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Numbers of a plan, their variables resolved. A number that is none is the user's mistake."""
+
+    variables: Variables
+    named: Callable[[Node], str]
+
+    def number(self, node: Node, name: str, default: float) -> float:
+        text = self.variables.resolve(node.setting(name)).strip()
+        try:
+            value = float(text) if text else default
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value) or value < -1:
+            remedy = "give the variable it is made of, -Jname=value" if "$" in text else "must be a number"
+            raise UsageError([f"{self.named(node)}: {name} {text[:60]!r}: {remedy}"])
+        return value
+
+    def whole(self, node: Node, name: str, default: int, least: int) -> int:
+        value = self.number(node, name, default)
+        if value != int(value) or value < least:
+            raise UsageError(
+                [f"{self.named(node)}: {name} {value:g}: must be a whole number, {least} or more"]
+            )
+        return int(value)
+
+
+def _short(value: float) -> int | float:
+    return int(value) if value == int(value) else round(value, 6)

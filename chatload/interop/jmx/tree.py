@@ -1,0 +1,163 @@
+"""A JMX file as a tree of elements. The file is a stranger's: no entities, bounded size and depth."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+from xml.parsers import expat
+
+from chatload.model.errors import UsageError
+
+MOST_BYTES = 32 * 1024 * 1024
+"""Recorded plans come to some MB; more is no plan."""
+DEEPEST = 200
+"""XML levels; JMeter's own deepest template has 12."""
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One element of a test plan with what stands below it.
+
+    `properties` are its settings by JMeter's names, those of parts such as the main loop included;
+    `lists` are its tables (arguments, headers), one mapping a row. Texts are as saved, unresolved.
+    """
+
+    kind: str
+    gui: str
+    name: str
+    enabled: bool
+    properties: Mapping[str, str]
+    lists: Mapping[str, tuple[Mapping[str, str], ...]]
+    children: tuple[Node, ...] = ()
+
+    def setting(self, name: str) -> str:
+        """A setting, stripped; empty where it is not told."""
+        return self.properties.get(name, "").strip()
+
+    def on(self, name: str) -> bool:
+        """A setting that is ticked."""
+        return self.setting(name).lower() == "true"
+
+
+Found = tuple[Node, tuple[Node, ...]]
+"""A node and its ancestors, the test plan first."""
+
+
+def walk(nodes: tuple[Node, ...], ancestors: tuple[Node, ...] = ()) -> Iterator[Found]:
+    """Every enabled node, in the order of the file; a disabled one is handed out without its children."""
+    for node in nodes:
+        yield node, ancestors
+        if node.enabled:
+            yield from walk(node.children, (*ancestors, node))
+
+
+def read_jmx(path: Path) -> tuple[Node, ...]:
+    """The topmost elements of a JMX file, as a rule one TestPlan. UsageError in one line if it is none."""
+    try:
+        size = path.stat().st_size
+        content = path.read_bytes() if size <= MOST_BYTES else b""
+    except OSError as error:
+        raise UsageError([f"{path}: {error.strerror}: give a test plan saved by JMeter (.jmx)"]) from None
+    if size > MOST_BYTES:
+        raise UsageError([f"{path}: {size:,} bytes: a test plan has at most {MOST_BYTES:,}"])
+    try:
+        root = _parsed(content)
+    except expat.ExpatError as error:
+        where = f"line {error.lineno}: {expat.errors.messages[error.code]}"
+        raise UsageError([f"{path}: no XML ({where}): give a test plan saved by JMeter (.jmx)"]) from None
+    except (_RefusedError, LookupError, UnicodeError, ValueError) as error:
+        raise UsageError([f"{path}: refused: {error}"]) from None
+    tree = root.find("hashTree")
+    if root.tag != "jmeterTestPlan" or tree is None:
+        raise UsageError([f"{path}: no JMeter test plan (it begins with <{root.tag[:40]}>)"])
+    return _nodes(tree)
+
+
+class _RefusedError(Exception):
+    """Something no test plan needs."""
+
+
+def _parsed(content: bytes) -> ElementTree.Element:
+    """The XML, built by expat; a document type or an entity of its own is refused, however harmless."""
+    builder = ElementTree.TreeBuilder()
+    parser = expat.ParserCreate()
+    parser.buffer_text = True
+    depth = 0
+
+    def start(tag: str, attributes: dict[str, str]) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > DEEPEST:
+            raise _RefusedError(f"more than {DEEPEST} levels deep")
+        builder.start(tag, attributes)
+
+    def end(tag: str) -> None:
+        nonlocal depth
+        depth -= 1
+        builder.end(tag)
+
+    def refuse(*_: Any) -> None:
+        raise _RefusedError("a document type or entity declaration: JMeter writes none")
+
+    parser.StartElementHandler = start
+    parser.EndElementHandler = end
+    parser.CharacterDataHandler = builder.data
+    parser.StartDoctypeDeclHandler = refuse
+    parser.EntityDeclHandler = refuse
+    parser.Parse(content, True)
+    root: ElementTree.Element = builder.close()
+    return root
+
+
+def _nodes(tree: ElementTree.Element) -> tuple[Node, ...]:
+    """The elements of a hashTree; each is followed by the hashTree of what stands below it."""
+    found: list[Node] = []
+    entries = list(tree)
+    for index, entry in enumerate(entries):
+        if entry.tag == "hashTree":
+            continue
+        below = entries[index + 1] if index + 1 < len(entries) else None
+        children = _nodes(below) if below is not None and below.tag == "hashTree" else ()
+        found.append(_node(entry, children))
+    return tuple(found)
+
+
+def _node(entry: ElementTree.Element, children: tuple[Node, ...]) -> Node:
+    properties: dict[str, str] = {}
+    lists: dict[str, tuple[Mapping[str, str], ...]] = {}
+    _settings(entry, properties, lists)
+    return Node(
+        kind=entry.tag,
+        gui=entry.get("guiclass", ""),
+        name=entry.get("testname", ""),
+        enabled=entry.get("enabled", "true") != "false",
+        properties=properties,
+        lists=lists,
+        children=children,
+    )
+
+
+def _settings(
+    entry: ElementTree.Element,
+    properties: dict[str, str],
+    lists: dict[str, tuple[Mapping[str, str], ...]],
+) -> None:
+    for child in entry:
+        name = child.get("name", "")
+        if child.tag == "collectionProp":
+            lists[name] = tuple(_row(row) for row in child)
+        elif child.tag == "elementProp":
+            _settings(child, properties, lists)
+        elif child.tag.endswith("Prop"):
+            properties[name] = child.text or ""
+
+
+def _row(entry: ElementTree.Element) -> Mapping[str, str]:
+    if entry.tag != "elementProp":
+        return {"": entry.text or ""}
+    row: dict[str, str] = {}
+    _settings(entry, row, {})
+    return row

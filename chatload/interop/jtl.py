@@ -1,0 +1,245 @@
+"""Turns as samples of a JTL, JMeter's result file: its columns with its meanings, ours beside them.
+
+JMeter's clock ticks in ms and starts before connecting, so here, too: every instant is cut to a whole ms of
+Unix time, and a sample begins when its connection was asked for. Our own columns keep their fractions.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from itertools import accumulate
+from pathlib import Path
+from typing import Any
+from xml.sax.saxutils import escape, quoteattr
+
+from chatload.model.errors import NO_FAILURES
+from chatload.model.turn import Turn
+from chatload.model.turn_metrics import TURN_METRICS
+from chatload.protocols.registry import DIALECTS
+from chatload.store.journal import lines_in_one_time
+from chatload.store.turn_record import from_line
+
+COLUMNS = (
+    "timeStamp", "elapsed", "label", "responseCode", "responseMessage", "threadName", "dataType", "success",
+    "failureMessage", "bytes", "sentBytes", "grpThreads", "allThreads", "URL", "Latency", "IdleTime", "Connect",
+)  # fmt: skip
+"""The header of a JTL as JMeter 3.1 … 5.6 write it unless told otherwise."""
+OWN_TEXTS = ("turn_id", "request_id", "code", "token_source")
+OWN_COUNTS = ("user", "turn", "tokens", "prompt_tokens")
+OWN_COLUMNS = (*OWN_TEXTS, *OWN_COUNTS, "sent_unix_ms", *TURN_METRICS)
+"""Ours, after JMeter's; in the header each in quotation marks: JMeter's sign for a variable."""
+LABEL = "turn"
+"""Label of every sample outside a group; Locust's own row has the same name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One turn in JMeter's terms. All times in ms; `time_stamp` is Unix time, the start."""
+
+    turn: Turn
+    time_stamp: int
+    elapsed: int
+    latency: int
+    connect: int
+    label: str
+    thread: str
+    threads: int
+    url: str
+    sent_unix_ms: float | None
+
+    @property
+    def end(self) -> int:
+        """Unix time of the end, in ms."""
+        return self.time_stamp + self.elapsed
+
+    @property
+    def response_code(self) -> str:
+        """The HTTP status, or what JMeter writes where there is none."""
+        return str(self.turn.status) if self.turn.status else "Non HTTP response code: " + str(self.turn.code)
+
+    @property
+    def response_message(self) -> str:
+        """The status in words; without a status what went wrong."""
+        try:
+            return HTTPStatus(self.turn.status or 0).phrase
+        except ValueError:
+            return (
+                "" if self.turn.status else f"Non HTTP response message: {self.turn.detail or self.turn.code}"
+            )
+
+    @property
+    def failure(self) -> str:
+        """Code and detail of a failed turn; empty for a good one."""
+        return "" if self.turn.ok else f"{self.turn.code}: {self.turn.detail or 'no detail'}"
+
+
+@dataclass(slots=True)
+class _Around:
+    """What the lines other than turns say: each worker's wall clock, and who was in when."""
+
+    offsets_ns: dict[str, int] = field(default_factory=dict)
+    changes: list[tuple[int, int]] = field(default_factory=list)
+
+    def wall_ns(self, worker: str, at_ns: int) -> int:
+        """Unix time of an instant of a worker's clock; another worker's offset where its own is unknown."""
+        default = next(iter(self.offsets_ns.values()), 0)
+        return at_ns + self.offsets_ns.get(worker, default)
+
+
+def samples(folder: Path, manifest: Mapping[str, Any]) -> Iterator[Sample]:
+    """The samples of a run folder in the order of its journals; one turn at a time is held in memory."""
+    around = _around(folder, manifest)
+    times = [at_ns for at_ns, _ in around.changes]
+    present = list(accumulate(change for _, change in around.changes))
+    name = str(manifest.get("scenario") or "users")
+    server = manifest.get("server") or {}
+    dialect = DIALECTS.get(str(server.get("dialect")))
+    url = str(server.get("host") or "") + (dialect.path if dialect else "")
+    for turn in _turns(folder, manifest):
+        if turn.code in NO_FAILURES:  # we hung up ourselves: neither good nor failed, so no sample
+            continue
+        index = bisect_right(times, turn.end_ns) - 1
+        yield _sample(turn, around, name, max(1, present[index]) if index >= 0 else 1, url)
+
+
+def csv_lines(found: Iterable[Sample], *, sent_bytes: bool = True) -> Iterator[str]:
+    """A CSV JTL, header first. Without `sent_bytes` JMeter 2.x reads it, too: it refuses columns it does not know."""
+    names = [name for name in COLUMNS if sent_bytes or name != "sentBytes"]
+    yield ",".join([*names, *(f'"{name}"' for name in OWN_COLUMNS)]) + "\n"
+    for sample in found:
+        values = _values(sample)
+        cells = [values[name] for name in names] + list(_own(sample).values())
+        yield ",".join(map(_csv_cell, cells)) + "\n"
+
+
+def xml_lines(found: Iterable[Sample]) -> Iterator[str]:
+    """An XML JTL: JMeter's attributes, then ours, which it passes over."""
+    yield '<?xml version="1.0" encoding="UTF-8"?>\n<testResults version="1.2">\n'
+    for sample in found:
+        values = _values(sample)
+        pairs = {short: values[name] for short, name in _SHORT.items()} | _own(sample)
+        attributes = " ".join(
+            f"{name}={quoteattr(clean(str(value)))}" for name, value in pairs.items() if value != ""
+        )
+        yield f"<httpSample {attributes}>\n"
+        if not sample.turn.ok:
+            yield (
+                "  <assertionResult><name>chatload</name><failure>true</failure><error>false</error>"
+                f"<failureMessage>{escape(clean(sample.failure))}</failureMessage></assertionResult>\n"
+            )
+        yield f"  <java.net.URL>{escape(clean(sample.url))}</java.net.URL>\n" if sample.url else ""
+        yield "</httpSample>\n"
+    yield "</testResults>\n"
+
+
+_SHORT = {
+    "t": "elapsed", "it": "IdleTime", "lt": "Latency", "ct": "Connect", "ts": "timeStamp", "s": "success",
+    "lb": "label", "rc": "responseCode", "rm": "responseMessage", "tn": "threadName", "dt": "dataType",
+    "by": "bytes", "sby": "sentBytes", "ng": "grpThreads", "na": "allThreads",
+}  # fmt: skip
+
+
+def clean(text: str) -> str:
+    """Text on one line without control characters, half pairs and what else XML cannot hold."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(c for c in text.replace("\r\n", " ").translate(_BLANKS) if c >= " " and c not in _NEVER)
+
+
+_BLANKS = str.maketrans("\n\r\t", "   ")
+_NEVER = frozenset(map(chr, (0x7F, *range(0x80, 0xA0), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF)))
+
+
+def _values(sample: Sample) -> dict[str, str | int]:
+    return {
+        "timeStamp": sample.time_stamp,
+        "elapsed": sample.elapsed,
+        "label": sample.label,
+        "responseCode": sample.response_code,
+        "responseMessage": sample.response_message,
+        "threadName": sample.thread,
+        "dataType": "text",
+        "success": "true" if sample.turn.ok else "false",
+        "failureMessage": sample.failure,
+        "bytes": sample.turn.bytes,
+        "sentBytes": sample.turn.sent_bytes,
+        "grpThreads": sample.threads,
+        "allThreads": sample.threads,
+        "URL": sample.url or "null",
+        "Latency": sample.latency,
+        "IdleTime": 0,
+        "Connect": sample.connect,
+    }
+
+
+def _own(sample: Sample) -> dict[str, str | int]:
+    """Our columns; empty where a turn has no such number."""
+    turn = sample.turn
+    found: dict[str, Any] = {name: getattr(turn, name) for name in (*OWN_TEXTS, *OWN_COUNTS)}
+    found["sent_unix_ms"] = sample.sent_unix_ms
+    found |= {name: formula(turn) for name, formula in TURN_METRICS.items()}
+    return {
+        name: "" if value is None else f"{value:.3f}" if isinstance(value, float) else value
+        for name, value in found.items()
+    }
+
+
+def _csv_cell(value: str | int) -> str:
+    text = clean(str(value))
+    return '"' + text.replace('"', '""') + '"' if "," in text or '"' in text else text
+
+
+def _around(folder: Path, manifest: Mapping[str, Any]) -> _Around:
+    around = _Around()
+    seen: set[bytes] = set()
+    for raw, line in lines_in_one_time(folder, manifest):
+        if line is None or line.get("kind") not in ("start", "user") or raw in seen:
+            continue
+        seen.add(raw)
+        if line["kind"] == "start":
+            around.offsets_ns.setdefault(str(line.get("worker", "local")), line["utc_ns"] - line["at_ns"])
+        elif line.get("event") in ("in", "out"):
+            around.changes.append((line["at_ns"], 1 if line["event"] == "in" else -1))
+    around.changes.sort()
+    return around
+
+
+def _turns(folder: Path, manifest: Mapping[str, Any]) -> Iterator[Turn]:
+    """Each turn once; a torn line is no turn."""
+    seen: set[str] = set()
+    for _, line in lines_in_one_time(folder, manifest):
+        if line is None or line.get("kind") != "turn":
+            continue
+        try:
+            turn = from_line(line)
+        except (KeyError, TypeError):
+            continue
+        if turn.turn_id not in seen:
+            seen.add(turn.turn_id)
+            yield turn
+
+
+def _sample(turn: Turn, around: _Around, name: str, threads: int, url: str) -> Sample:
+    def wall_ms(at_ns: int | None) -> int | None:
+        return None if at_ns is None else around.wall_ns(turn.worker, at_ns) // 1_000_000
+
+    connect_ms = (turn.connect_ms or 0.0) + (turn.tls_ms or 0.0) if turn.new_connection else 0.0
+    start_ns = turn.due_ns if turn.sent_ns is None else turn.sent_ns - round(connect_ms * 1e6)
+    start, end, first = wall_ms(start_ns), wall_ms(turn.end_ns), wall_ms(turn.first_byte_ns)
+    assert start is not None and end is not None
+    sent = None if turn.sent_ns is None else around.wall_ns(turn.worker, turn.sent_ns) / 1e6
+    return Sample(
+        turn=turn,
+        time_stamp=start,
+        elapsed=max(0, end - start),
+        latency=0 if first is None else max(0, first - start),
+        connect=int(connect_ms),
+        label=turn.group or LABEL,
+        thread=f"{name} 1-{turn.user + 1}",
+        threads=threads,
+        url=url,
+        sent_unix_ms=sent,
+    )

@@ -1,0 +1,203 @@
+"""When each turn of a run was due and how long it was, in the forms other tools replay.
+
+All three know Mooncake's rows: a time, the prompt's and the answer's length in tokens, and a number for every
+16 tokens of the prompt, the same where prompts begin alike. They make prompts of their own from these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import count
+from typing import Any
+
+import orjson
+
+from chatload.model.errors import UsageError
+from chatload.model.turn import Turn
+from chatload.store.journal import Run
+
+BLOCK_TOKENS = 16
+"""Tokens of a prompt that share one number; vLLM's own block, and its default for timed traces."""
+CHARACTERS_PER_TOKEN = 4
+"""Estimate for prompts whose tokens the server did not count."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tool:
+    """How a tool counts time, and how it is started on a schedule."""
+
+    per_s: float
+    command: str
+
+
+TOOLS = {
+    "vllm": Tool(
+        1.0,
+        "vllm bench serve --backend vllm --dataset-name timed_trace --dataset-path FILE --num-prompts {n} "
+        "--model MODEL --base-url URL",
+    ),
+    "aiperf": Tool(
+        1000.0,
+        "aiperf profile --input-file FILE --custom-dataset-type mooncake_trace --fixed-schedule "
+        "--isl-block-size {block} --streaming --endpoint-type chat --extra-inputs ignore_eos:true --model MODEL "
+        "--url URL",
+    ),
+    "guidellm": Tool(
+        1.0,
+        """guidellm run --backend '{{"kind": "openai_http", "target": "URL", "model": "MODEL"}}' """
+        """--profile '{{"kind": "replay"}}' --data '{{"kind": "mooncake", "hash_id_block_size": {block}, """
+        """"source": {{"kind": "json_file", "path": "FILE"}}}}'""",
+    ),
+}
+"""Name → how the tool replays: times in s or ms, and the command."""
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """One request of a schedule: ns after the first one, and lengths in tokens."""
+
+    after_ns: int
+    prompt_tokens: int
+    output_tokens: int
+    blocks: tuple[int, ...]
+    turn: Turn
+
+
+@dataclass(slots=True)
+class Schedule:
+    """The requests of a run in the order they were due; how many lengths had to be guessed."""
+
+    requests: list[Due]
+    prompts_estimated: int = 0
+    outputs_assumed: int = 0
+
+
+def schedule_of(run: Run) -> Schedule:
+    """The schedule of a run, failed turns too: they were load as well. UsageError where it held no turn."""
+    if not run.turns:
+        raise UsageError([f"{run.folder}: holds no turn: nothing to schedule"])
+    plan = run.manifest.get("plan") or {}
+    numbers = _Blocks(_kinship(plan))
+    longest = plan.get("max_tokens")
+    schedule = Schedule([])
+    first_ns = run.turns[0].due_ns
+    for turn in run.turns:
+        prompt_tokens = turn.prompt_tokens or max(1, round(turn.prompt_characters / CHARACTERS_PER_TOKEN))
+        schedule.prompts_estimated += not turn.prompt_tokens
+        output_tokens = turn.tokens if turn.ok and turn.tokens else None
+        if output_tokens is None:
+            schedule.outputs_assumed += 1
+            output_tokens = longest if isinstance(longest, int) and longest > 0 else turn.tokens or 1
+        due = Due(turn.due_ns - first_ns, prompt_tokens, output_tokens, numbers.of(turn, prompt_tokens), turn)
+        schedule.requests.append(due)
+    return schedule
+
+
+def lines_for(tool: str, schedule: Schedule) -> Iterator[str]:
+    """The rows of a tool, prompts as lengths and block numbers."""
+    per_s = TOOLS[tool].per_s
+    for due in schedule.requests:
+        yield _line(
+            {
+                "timestamp": _time(due.after_ns, per_s),
+                "input_length": due.prompt_tokens,
+                "output_length": due.output_tokens,
+                "hash_ids": due.blocks,
+            }
+        )
+
+
+def lines_with_texts(run: Run, schedule: Schedule) -> Iterator[str]:
+    """AIPerf's rows with the very messages. UsageError where the run did not keep them."""
+    plan = run.manifest.get("plan") or {}
+    if plan.get("history") and "conversation_turns" in plan:
+        raise UsageError([f"{run.folder}: its users held several conversations each: use --prompts lengths"])
+    asked = _messages(run)
+    missing = sum(due.turn.turn_id not in asked for due in schedule.requests)
+    if missing:
+        raise UsageError(
+            [
+                f"{run.folder}: {missing:,} prompts were not kept: run with --keep-text all, or --prompts lengths"
+            ]
+        )
+    for due in schedule.requests:
+        yield _line(
+            {
+                "timestamp": _time(due.after_ns, TOOLS["aiperf"].per_s),
+                "messages": asked[due.turn.turn_id],
+                "output_length": due.output_tokens,
+            }
+        )
+
+
+def _line(row: Mapping[str, Any]) -> str:
+    return orjson.dumps(row).decode() + "\n"
+
+
+def _time(after_ns: int, per_s: float) -> float:
+    """In the tool's unit, to the µs."""
+    return round(after_ns * per_s / 1e9, 6 if per_s == 1 else 3)
+
+
+def _kinship(plan: Mapping[str, Any]) -> str:
+    """Which prompts begin alike: all ("same"), those of one user ("user"), none ("none")."""
+    if "history" not in plan:
+        return "none"
+    return "user" if plan["history"] else "same"
+
+
+class _Blocks:
+    """Gives every 16 tokens of every prompt a number. The shorter last block never shares one with a full
+    block: its number would stand for two lengths."""
+
+    def __init__(self, kinship: str) -> None:
+        self._kinship = kinship
+        self._next = count()
+        self._full: dict[object, list[int]] = {}
+        self._last: dict[object, int] = {}
+        self._talks: dict[int, tuple[int, int]] = {}
+
+    def of(self, turn: Turn, tokens: int) -> tuple[int, ...]:
+        """The numbers of a prompt of this length."""
+        full, rest = divmod(tokens, BLOCK_TOKENS)
+        known = self._full.setdefault(self._kin(turn, tokens), [])
+        while len(known) < full:
+            known.append(next(self._next))
+        last: tuple[int, ...] = ()
+        if rest:
+            key = (tokens, "same") if self._kinship == "same" else turn.turn_id
+            last = (self._last.setdefault(key, next(self._next)),)
+        return (*known[:full], *last)
+
+    def _kin(self, turn: Turn, tokens: int) -> object:
+        """What prompts that begin alike have in common. A prompt that is shorter than the user's one before
+        it begins a new conversation."""
+        if self._kinship != "user":
+            return "all" if self._kinship == "same" else turn.turn_id
+        talk, longest = self._talks.get(turn.user, (0, 0))
+        talk += tokens < longest
+        self._talks[turn.user] = (talk, tokens)
+        return turn.user, talk
+
+
+def _messages(run: Run) -> dict[str, list[dict[str, str]]]:
+    """Messages of each turn whose prompt, and with history on whose every earlier reply, was kept."""
+    plan = run.manifest.get("plan") or {}
+    fixed = plan.get("prompt") if plan.get("history") is False else None
+    system = (plan.get("body") or {}).get("messages")
+    found: dict[str, list[dict[str, str]]] = {}
+    talks: dict[int, list[dict[str, str]] | None] = {}
+    for turn in sorted(run.turns, key=lambda turn: (turn.user, turn.turn)):
+        text = turn.prompt if turn.prompt is not None else fixed
+        before = talks.setdefault(turn.user, [])
+        if isinstance(system, list):
+            found[turn.turn_id] = system
+        elif text is not None and before is not None:
+            found[turn.turn_id] = [*before, {"role": "user", "content": text}]
+        if plan.get("history") and turn.ok:  # the line of a failed turn is withdrawn and asked again
+            if turn.turn_id not in found or turn.text is None:
+                talks[turn.user] = None
+            elif turn.text.strip():
+                talks[turn.user] = [*found[turn.turn_id], {"role": "assistant", "content": turn.text}]
+    return found

@@ -1,1 +1,0 @@
-"""A JMeter test plan (JMX) read as a scenario of ours (docs/from-jmeter.md)."""

@@ -1,0 +1,59 @@
+"""What the pages are made from: the run's conductor, Locust's environment, and the options of the form."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from chatload.engine.api_key import api_key
+from chatload.live.form import tenders
+from chatload.live.live import Live
+from chatload.live.outcome import Outcomes
+from chatload.options.declared import Option
+
+if TYPE_CHECKING:  # importing Locust patches the whole process: whoever uses this page has done so
+    from chatload.runner.run_controller import RunController
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What the pages are made from."""
+
+    environment: Any
+    conductor: RunController
+    live: Live
+    options: Sequence[Option]
+    servers: tuple[str, ...]
+    custom_fields: Callable[[], Collection[str]]
+    given: Mapping[str, object]
+    outcomes: Outcomes = field(default_factory=Outcomes)
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """Option values as they stand."""
+        values: dict[str, Any] = vars(self.environment.parsed_options)
+        return values
+
+    @property
+    def workers(self) -> int | None:
+        """How many workers are connected; None where this process has the users itself."""
+        runner = self.environment.runner
+        return int(runner.worker_count) if hasattr(runner, "clients") else None
+
+    @property
+    def tenders(self) -> int | None:
+        """How many of Locust's users tend the load; None where users are people who chat."""
+        return tenders(self.options, self.workers or 1)
+
+    def asks_for_key(self, host: str) -> bool:
+        """Whether there may be a key, here or at a worker, that this host may not have unasked."""
+        return not self.conductor.key_hosts.may_have_key(host) and (
+            bool(api_key()) or self.workers is not None
+        )
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of the run that goes on, or of the last one."""
+        return self.conductor.folder

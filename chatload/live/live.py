@@ -1,0 +1,126 @@
+"""The run as it goes on, summed up from its journal lines in the process that holds the web UI.
+
+Workers ship every line to the master, so counts are exact however many processes there are; histograms
+are within 0.5 %.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from operator import itemgetter
+from typing import Any
+
+from chatload.analysis.validity import MOST_SPOILED
+from chatload.engine.clock import now_ns
+from chatload.live.slo_so_far import SoFar
+from chatload.live.timeline import COLUMNS, Timeline
+from chatload.live.totals import Tally
+from chatload.model.sanitize import one_line
+from chatload.model.stalls import stalls_ms
+from chatload.model.turn import Turn
+
+MOST_ROWS = 30
+"""Rows of the table; turns of a higher number share the last one."""
+SETTLED_SHARE = 0.95
+ALL = (MOST_ROWS + 1, "all")
+
+
+class Live:
+    """Hears one run at a time (`chatload.runner.observer.Observer`); a new run, or a reset, starts it clean."""
+
+    def __init__(self, counting: Callable[[], SoFar] = SoFar) -> None:
+        self._counting = counting
+        self.run_id = ""
+        self.resets = 0
+        self._began_ns = 0
+        self._clear()
+
+    def begin(self, run_id: str, at_ns: int) -> None:
+        """A run begins; whatever was heard before belongs to another one."""
+        self.run_id = run_id
+        self.resets = 0
+        self._began_ns = at_ns
+        self._clear()
+
+    def reset(self) -> None:
+        """Count anew from now on, as Locust's own reset does. The journal keeps everything."""
+        self.resets += 1
+        self._clear()
+
+    def _clear(self) -> None:
+        self._rows: dict[tuple[int, str], Tally] = {}
+        self._shown: dict[tuple[int, str], dict[str, Any]] = {}
+        self._whole: Tally | None = None
+        self._timeline = Timeline(self._began_ns)
+        self._so_far = self._counting()
+
+    def hear(self, line: dict[str, Any], turn: Turn | None) -> None:
+        """Count one journal line; `turn` is the line's turn, where it is one."""
+        if turn is not None:
+            stalls = stalls_ms(turn) if turn.ok else []
+            key = _row_of(turn)
+            self._rows.setdefault(key, Tally()).add(turn, stalls)
+            self._shown.pop(key, None)
+            self._shown.pop(ALL, None)
+            self._whole = None
+            self._timeline.add(turn, stalls)
+            self._so_far.add(turn)
+        elif line["kind"] == "health":
+            self._timeline.hear_health(line["worker"], line)
+
+    @property
+    def whole(self) -> Tally:
+        """All rows as one."""
+        if self._whole is None:
+            self._whole = Tally()
+            for tally in self._rows.values():
+                self._whole.merge(tally)
+        return self._whole
+
+    def table(self, scenario: str) -> list[dict[str, Any]]:
+        """One row a turn number, or a named part of the run, where there are several, and one of all; nothing
+        before the first turn."""
+        if not self._rows:
+            return []
+        parts = sorted(self._rows, key=itemgetter(0))
+        keys = [*parts, ALL] if len(parts) > 1 else [ALL]
+        return [{**self._row(key), "name": f"{scenario}/{key[1]}"} for key in keys]
+
+    def _row(self, key: tuple[int, str]) -> dict[str, Any]:
+        """The row, summed up again only after it changed."""
+        if key not in self._shown:
+            self._shown[key] = (self.whole if key == ALL else self._rows[key]).row()
+        return self._shown[key]
+
+    def state(self, since: int) -> dict[str, Any]:
+        """What the page needs to draw: sums, and the points that changed after revision `since`."""
+        whole = self.whole
+        row = self._row(ALL)
+        reply_s = (whole.metrics["e2e_ms"].quantile(SETTLED_SHARE) or 0.0) / 1000
+        points = list(self._timeline.points(since))
+        return {
+            "columns": COLUMNS,
+            "points": points,
+            "width_s": self._timeline.width_s,
+            "revision": self._timeline.mark(),
+            "now_s": round((now_ns() - self._began_ns) / 1e9, 1) if self.run_id else 0,
+            "reply_s": round(reply_s, 1),
+            "resets": self.resets,
+            "totals": {
+                **row,
+                "in_doubt": whole.spoiled > MOST_SPOILED * whole.turns,
+                "cut_short": whole.cut_short,
+                "tokens": whole.tokens,
+                "longest_stall_ms": whole.longest_stall_ms,
+            },
+            "slo": self._so_far.state(),
+            "failures": dict(whole.failed.most_common()),
+        }
+
+
+def _row_of(turn: Turn) -> tuple[int, str]:
+    """(place in the table, name): a level of a sweep by its group, else the turn's number in its conversation."""
+    number = min(turn.turn, MOST_ROWS)
+    if turn.group:
+        return 0, one_line(turn.group, 40)
+    return number, f"turn {number}" if turn.turn < MOST_ROWS else f"turn {MOST_ROWS} on"

@@ -1,0 +1,254 @@
+"""Our part of Locust's web UI: a tab on its page, a live page at /chatload, and downloads of the run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import gevent
+import orjson
+from flask import Blueprint, Response, abort, jsonify, render_template_string, request, send_file
+
+from chatload.live import files
+from chatload.live.desk import Desk
+from chatload.live.form import groups
+from chatload.live.live import Live
+from chatload.live.slo_so_far import counting_for
+from chatload.live.start_request import FILES, GOING, check_start
+from chatload.live.tab import COLUMNS, tab_rows
+from chatload.model.sanitize import one_line
+from chatload.options.declared import Option
+
+if TYPE_CHECKING:  # importing Locust patches the whole process: whoever uses this page has done so
+    from chatload.runner.run_controller import RunController
+
+ASSETS = Path(__file__).parent / "assets"
+ASSET_KINDS = {
+    "live.js": "text/javascript", "charts.js": "text/javascript", "notice.js": "text/javascript",
+    "live.css": "text/css",
+}  # fmt: skip
+TAB = "chatload"
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+REPORT_POLICY = (
+    "sandbox allow-scripts allow-popups; default-src 'none'; script-src 'unsafe-inline'; "
+    "style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+)
+"""A report is a page of its own making: it may run its own scripts, but is nobody here."""
+LINK = (
+    '<a href="./chatload" style="position:fixed;right:16px;bottom:44px;z-index:1300;padding:10px 16px;'
+    "border-radius:20px;background:#1565c0;color:#fff;font:500 14px Roboto,Helvetica,Arial,sans-serif;"
+    'text-decoration:none;box-shadow:0 2px 6px rgba(0,0,0,.4)">TTFT and tokens/s live</a>'
+    '<div id="chatload-notice" role="alert" hidden style="position:fixed;left:16px;right:16px;bottom:96px;'
+    "z-index:1300;padding:12px 16px;border-radius:4px;background:#b71c1c;color:#fff;white-space:pre-line;"
+    'font:500 14px Roboto,Helvetica,Arial,sans-serif"></div>'
+    '<script src="./chatload/assets/notice.js" defer></script>'
+)
+"""What Locust's own page gets: a link to ours, and a box for why a run did not start or failed."""
+
+
+def install(
+    web_ui: Any,
+    environment: Any,
+    conductor: RunController,
+    options: Sequence[Option],
+    servers: tuple[str, ...],
+    custom_fields: Callable[[], Collection[str]] = tuple,
+) -> None:
+    """Add tab, page and downloads to Locust's web UI, and listen to the conductor's runs.
+
+    `custom_fields` names what else Locust's own form has: options of the locustfile.
+    """
+    live = Live(lambda: counting_for(conductor.plan))
+    conductor.audience = live
+    given = {name: getattr(environment.parsed_options, name, None) for name in FILES}
+    desk = Desk(environment, conductor, live, options, servers, custom_fields, given)
+    environment.events.reset_stats.add_listener(lambda **_: live.reset())
+    environment.events.spawning_complete.add_listener(lambda **_: _reset_after_ramp(desk))
+    environment.events.test_stop.add_listener(lambda **_: _quit_when_done(desk))
+    web_ui.template_args["extended_tabs"] = [{"title": "TTFT and tokens/s", "key": TAB}]
+    web_ui.template_args["extended_tables"] = [{"key": TAB, "structure": COLUMNS}]
+    base_path = desk.values.get("web_base_path") or None
+    blueprint = Blueprint("chatload", __name__, url_prefix=base_path)
+    _add_routes(blueprint, desk, web_ui.auth_required_if_enabled)
+    web_ui.app.register_blueprint(blueprint)
+    web_ui.app.before_request(lambda: check_start(desk))
+    web_ui.app.after_request(lambda response: _extend(desk, response))
+
+
+def _quit_when_done(desk: Desk) -> None:
+    """Locust's --autoquit waits for --run-time only; our runs end by themselves."""
+    conductor, seconds = desk.conductor, desk.values.get("autoquit", -1)
+    by_hand = conductor.exit_code is None or conductor.manifest.get("ended") == "interrupted"
+    if by_hand or not desk.values.get("autostart") or seconds < 0:
+        return
+    run_id = desk.live.run_id
+
+    def quit_locust() -> None:
+        if desk.live.run_id == run_id:
+            desk.environment.runner.quit()
+            desk.environment.web_ui.stop()
+
+    gevent.spawn_later(seconds, quit_locust)
+
+
+def _reset_after_ramp(desk: Desk) -> None:
+    """Locust's --reset-stats tells nobody that it resets."""
+    if desk.values.get("reset_stats"):
+        desk.live.reset()
+
+
+def _add_routes(blueprint: Blueprint, desk: Desk, guarded: Any) -> None:
+    @blueprint.route("/chatload")
+    @guarded
+    def page() -> Response:
+        text = render_template_string(
+            (ASSETS / "page.html").read_text(encoding="utf-8"),
+            groups=groups(desk.options, desk.servers, desk.values),
+            values=desk.values,
+            tended=desk.tenders is not None,
+            host=desk.environment.host or "",
+        )
+        return _ours(Response(text, mimetype="text/html"))
+
+    @blueprint.route("/chatload/live.json")
+    @guarded
+    def state() -> Response:
+        state = orjson.dumps(_state(desk, _since(desk.live)))
+        return _ours(Response(state, mimetype="application/json"))
+
+    @blueprint.route("/chatload/notice.json")
+    @guarded
+    def notice() -> Response:
+        return _ours(jsonify({"lines": _notice(desk)}))
+
+    @blueprint.route("/chatload/assets/<name>")
+    @guarded
+    def asset(name: str) -> Response:
+        if name not in ASSET_KINDS:
+            abort(404)
+        return _ours(send_file(ASSETS / name, mimetype=ASSET_KINDS[name], max_age=0))
+
+    @blueprint.route("/chatload/files/<name>")
+    @guarded
+    def file(name: str) -> Response:
+        folder = desk.folder
+        if folder is None or name not in files.offered(folder):
+            abort(404)
+        if name == files.JOURNAL:
+            return _ours(_journal(folder))
+        as_attachment = name != files.REPORT or "download" in request.args
+        path = (folder / name).resolve()
+        response = _ours(send_file(path, mimetype=files.KINDS[name], as_attachment=as_attachment, max_age=0))
+        if name == files.REPORT:
+            response.headers["Content-Security-Policy"] = REPORT_POLICY
+        return response
+
+    @blueprint.route("/chatload/plots/<name>")
+    @guarded
+    def plot(name: str) -> Response:
+        folder = desk.folder
+        if folder is None or name not in files.pictures(folder):
+            abort(404)
+        path = (folder / "plots" / name).resolve()
+        response = _ours(send_file(path, mimetype=files.PICTURES[path.suffix], max_age=0))
+        response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'; style-src 'unsafe-inline'"
+        return response
+
+
+def _journal(folder: Path) -> Response:
+    def blocks() -> Any:
+        for block in files.merged_journal(folder):
+            yield block
+            gevent.sleep(0)  # a long journal must not keep the users of a run waiting
+
+    headers = {"Content-Disposition": f"attachment; filename={files.JOURNAL}"}
+    return Response(blocks(), mimetype="application/x-ndjson", headers=headers)
+
+
+def _ours(response: Response) -> Response:
+    """Headers of everything that is ours (live/same_origin.py adds those of every answer)."""
+    headers = response.headers
+    headers["Content-Security-Policy"] = POLICY
+    headers["X-Content-Type-Options"] = "nosniff"
+    headers["Cache-Control"] = "no-store"
+    return response
+
+
+def _since(live: Live) -> int:
+    """The revision the page has, if it is of this run."""
+    if request.args.get("run") != f"{live.run_id}.{live.resets}":
+        return 0
+    return request.args.get("since", 0, type=int)
+
+
+def _state(desk: Desk, since: int) -> dict[str, Any]:
+    conductor, runner = desk.conductor, desk.environment.runner
+    manifest = conductor.manifest
+    server = manifest.get("server") or {}
+    plan = conductor.plan
+    return {
+        **desk.live.state(since),
+        "run": f"{desk.live.run_id}.{desk.live.resets}",
+        "state": _word(desk, runner),
+        "target_users": runner.target_user_count if runner is not None else 0,
+        "workers": desk.workers,
+        "sentence": _capital(one_line(manifest.get("plan_sentence") or "", 400)),
+        "server": one_line(str(server.get("words") or "").partition(" (")[0]),
+        "model": one_line(server.get("model") or ""),
+        "planned": plan.load.turns_planned if plan is not None else 0,
+        "started": manifest.get("started_utc"),
+        "ended": manifest.get("ended"),
+        "exit_code": conductor.exit_code,
+        "outcome": desk.outcomes.of(desk.folder, manifest.get("capacity")),
+        "problems": [one_line(words) for words in manifest.get("problems") or []],
+        "refusal": [one_line(words, 400) for words in conductor.refusal],
+        "failure": one_line(manifest.get("failure") or "", 500),
+        "folder": str(desk.folder) if desk.folder is not None else "",
+        "rows": desk.live.table(str(manifest.get("scenario") or "")),
+        "files": files.offered(desk.folder),
+        "plots": files.pictures(desk.folder),
+    }
+
+
+def _notice(desk: Desk) -> list[str]:
+    """Why the last run did not start, or failed, for Locust's own page; empty while a run goes on."""
+    conductor, runner = desk.conductor, desk.environment.runner
+    if runner is not None and runner.state in GOING:
+        return []
+    if conductor.refusal:
+        return ["The run did not start:", *(one_line(words, 400) for words in conductor.refusal)]
+    failure = conductor.manifest.get("failure")
+    return [f"The run failed: {one_line(failure, 500)}"] if failure else []
+
+
+def _extend(desk: Desk, response: Response) -> Response:
+    """Our rows for our tab, and a link to our page on Locust's."""
+    if request.endpoint == "locust.request_stats" and response.is_json:
+        report = response.get_json()
+        scenario = str(desk.conductor.manifest.get("scenario") or "")
+        rows = tab_rows(desk.live.table(scenario))
+        report["extended_stats"] = [{"key": TAB, "data": rows}]
+        response.set_data(desk.environment.web_ui.app.json.dumps(report))
+    elif request.endpoint == "locust.index" and response.mimetype == "text/html" and not response.is_streamed:
+        root = '<div id="root"></div>'
+        response.set_data(response.get_data(as_text=True).replace(root, root + LINK, 1))
+    return response
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]
+
+
+def _word(desk: Desk, runner: Any) -> str:
+    """Locust's state of the run; "asking" while the server is asked what it is, which is none of Locust's."""
+    if runner is None:
+        return "missing"
+    conductor = desk.conductor
+    if conductor.manifest.get("ended") == "failed" and runner.state not in GOING:
+        return "failed"
+    asking = conductor.plan is not None and conductor.exit_code is None and not conductor.refusal
+    return "asking" if asking and runner.state in ("ready", "stopped") else str(runner.state)

@@ -1,0 +1,116 @@
+"""Checks a start that a form asks for: its fields, its files, its values, and who is sent the API key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+
+from flask import Response, jsonify, request
+from werkzeug.datastructures import ImmutableMultiDict
+
+from chatload.live.desk import Desk
+from chatload.live.form import mistakes
+from chatload.model.sanitize import one_line
+from chatload.options.declared import RUN_OPTIONS, SERVER_OPTIONS, Option
+
+GOING = ("spawning", "running")
+TENDERS_PER_S = "100"
+"""Tenders of an open loop, a sweep or a search come in at once: they are no users."""
+FILES = ("out", "prompts", "trace", "sharegpt", "certificate")
+"""Options that name a file or folder."""
+LOCUST_FIELDS = frozenset(
+    {"user_count", "spawn_rate", "host", "run_time", "profile", "user_classes", "shape_class"}
+)
+KEY_HOST = "api_key_host"
+"""The host that the person at the page says may be sent the API key; WITHOUT_KEY for a start without it."""
+WITHOUT_KEY = "none"
+
+
+def unknown_fields(
+    form: Collection[str], options: Collection[Option], custom: Callable[[], Collection[str]]
+) -> list[str]:
+    """Fields that no form of ours or Locust's has. Locust would set any of its options (html_file, logfile, …).
+
+    `options` are those of the locustfile's load; `custom` gives those that a locustfile adds itself.
+    """
+    ours = {one.key for one in (*options, *SERVER_OPTIONS, *RUN_OPTIONS) if not one.private}
+    left = sorted(set(form) - LOCUST_FIELDS - ours - {KEY_HOST})
+    if left:
+        private = {one.key for one in (*options, *SERVER_OPTIONS, *RUN_OPTIONS) if one.private}
+        left = sorted(set(left) - (set(custom()) - private))
+    return [f"{name[:40]!r}: is no field of the form: give it when Locust is started" for name in left]
+
+
+def outside_files(form: Mapping[str, str], given: Mapping[str, object], here: Path) -> list[str]:
+    """Files that a form may not name: those neither below `here`, the working directory, nor its results folder.
+
+    What was `given` when Locust was started is free: the form repeats it. Links are followed first.
+    """
+    roots = (here.resolve(), (here / "results").resolve())
+    lines = []
+    for key in FILES:
+        asked = form.get(key, "").strip()
+        if not asked or asked == str(given.get(key) or "").strip():
+            continue
+        if not _is_below(asked, here, roots):
+            lines.append(
+                f"--{key} {asked[:80]!r}: from the page only a path below the working directory or its results "
+                "folder: give any other when Locust is started"
+            )
+    return lines
+
+
+def _is_below(asked: str, here: Path, roots: tuple[Path, ...]) -> bool:
+    try:
+        path = (here / asked).resolve()
+    except (OSError, ValueError, RuntimeError):
+        return False
+    return any(root in path.parents for root in roots)
+
+
+def check_start(desk: Desk) -> Response | None:
+    """A start that cannot work is told to whoever asked, and nothing starts."""
+    if request.endpoint != "locust.swarm":
+        return None
+    runner, tending = desk.environment.runner, desk.tenders
+    going = runner is not None and runner.state in GOING
+    if tending is not None and going:
+        return _refused(["this load has no users to edit: stop it, and start another"])
+    if tending is not None:  # whatever number Locust's own form asked for
+        request.form = ImmutableMultiDict(
+            {**request.form, "user_count": str(tending), "spawn_rate": TENDERS_PER_S}
+        )
+    if not request.form.get("run_time", "none"):
+        desk.values["run_time"] = None  # Locust would go on showing the limit of the run before
+    lines = unknown_fields(request.form, desk.options, desk.custom_fields)
+    lines += outside_files(request.form, desk.given, Path.cwd())
+    lines += mistakes(request.form, desk.conductor.plan_of)
+    if desk.workers == 0:
+        lines.append("no worker is connected: start one with --worker, or use --processes")
+    question = None if lines or going else _key_question(desk)
+    if not lines and question is None:
+        return None
+    if not going:
+        desk.conductor.turn_away(lines)
+    return _refused(lines) if lines else question
+
+
+def _refused(lines: list[str], **more: str) -> Response:
+    return jsonify({"success": False, "message": "; ".join(lines), "mistakes": lines, **more})
+
+
+def _key_question(desk: Desk) -> Response | None:
+    """Ask whether a host that was not given at the start may be sent the API key; None where that is clear."""
+    host = str(request.form.get("host") or desk.environment.host or "")
+    said = request.form.get(KEY_HOST, "")
+    if said == WITHOUT_KEY or not desk.asks_for_key(host):
+        return None
+    if said == host:
+        desk.conductor.key_hosts.confirm(host)
+        return None
+    words = (
+        f"{one_line(host)} was not given when Locust was started: may it be sent the API key of CHATLOAD_API_KEY? "
+        f"Answer on the live page (/chatload), or send {KEY_HOST}={one_line(host)} for yes, "
+        f"{KEY_HOST}={WITHOUT_KEY} for a start without the key"
+    )
+    return _refused([words], key_host=host)

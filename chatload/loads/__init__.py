@@ -1,0 +1,1 @@
+"""Load shapes: how much load, and when."""

@@ -1,1 +1,0 @@
-"""Stamps and deltas into numbers: the one place where each metric is computed (docs/metrics.md)."""

@@ -1,0 +1,1 @@
+"""The facts that every other package shares: typed, without input or output."""

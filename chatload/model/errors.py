@@ -1,0 +1,60 @@
+"""What can go wrong, as codes that never change their meaning (docs/metrics.md, "Failures")."""
+
+from __future__ import annotations
+
+from chatload.model.output import without_commands
+
+CODES: dict[str, str] = {
+    "connect": "no connection: refused, unreachable, unknown host, or TLS failed",
+    "timeout_first": "no token within --first-token-timeout",
+    "timeout_gap": "nothing arrived for --gap-timeout in the middle of a reply",
+    "deadline": "the whole turn took longer than --turn-timeout",
+    "http_4xx": "the server refused the request (a 4xx other than 429)",
+    "http_429": "the server said 429 Too Many Requests",
+    "http_5xx": "the server said 5xx",
+    "overloaded": "the server said it is overloaded inside a 200 stream (TGI)",
+    "in_band_error": "an error event inside a 200 stream",
+    "truncated": "the reply ended without its end mark, or the connection broke",
+    "bad_wire": "bytes that do not fit the dialect, or more of them than a reply may have",
+    "aborted": "the server ended the reply with finish_reason abort",
+    "interrupted": "we hung up: the run was stopped before the reply ended (counted apart, no failure)",
+    "abandoned": "the user hung up in the middle, as planned (--abandon; counted apart, no failure)",
+}
+NO_FAILURES = frozenset({"interrupted", "abandoned"})
+"""Codes of turns that we cut short: they say nothing bad about the server."""
+
+
+class ChatloadError(Exception):
+    """Base of every error chatload raises on purpose."""
+
+
+class TurnError(ChatloadError):
+    """A turn failed. `code` is one of CODES, `detail` says what was seen: at most 200 characters, all printable."""
+
+    def __init__(self, code: str, detail: str) -> None:
+        self.code = code
+        self.detail = "".join(c if c.isprintable() else "\ufffd" for c in without_commands(detail[:200]))
+        super().__init__(f"{code}: {self.detail}")
+
+
+class WireError(TurnError):
+    """Bytes that do not fit the dialect; `offending` is quoted, at most 80 bytes of it."""
+
+    def __init__(self, reason: str, offending: bytes | str = b"") -> None:
+        quoted = f": {offending[:80]!r}" if offending else ""
+        super().__init__("bad_wire", f"{reason}{quoted}")
+
+
+class ServerError(TurnError):
+    """The server reported an error in its own words, inside a 200 stream."""
+
+    def __init__(self, words: str, code: str = "in_band_error") -> None:
+        super().__init__(code, words)
+
+
+class UsageError(ChatloadError):
+    """The user's mistakes, all at once: one line each, with the value and the remedy. Ends in exit 2."""
+
+    def __init__(self, lines: list[str]) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines

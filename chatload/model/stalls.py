@@ -1,0 +1,67 @@
+"""Stalls: gaps a reader notices."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import accumulate
+from statistics import median
+
+from chatload.model.turn import Turn
+
+
+@dataclass(frozen=True, slots=True)
+class StallRule:
+    """A gap is a stall when it is over `limit_s`, or over `factor` times the turn's own median gap.
+
+    The factor is only asked of gaps over `floor_s`, so that a stream of bursts (0, 0, 60 ms) has no stalls.
+    """
+
+    limit_s: float = 1.0
+    factor: float = 5.0
+    floor_s: float = 0.2
+
+
+DEFAULT_RULE = StallRule()
+
+
+def stalls_ms(turn: Turn, rule: StallRule = DEFAULT_RULE) -> list[float]:
+    """The turn's stalls, in ms, in order."""
+    if not turn.gaps_us or max(turn.gaps_us) <= min(rule.limit_s, rule.floor_s) * 1e6:
+        return []
+    limit_us = stall_limit_us(turn, rule)
+    return [gap / 1000.0 for gap in turn.gaps_us if gap > limit_us]
+
+
+def stall_limit_us(turn: Turn, rule: StallRule = DEFAULT_RULE) -> float:
+    """The gap in µs over which a gap of this turn is a stall. The turn must have gaps."""
+    usual_us = median(turn.gaps_us)
+    return min(rule.limit_s * 1e6, max(rule.factor * usual_us, rule.floor_s * 1e6))
+
+
+def reading_underrun_ms(turn: Turn, reader_tokens_per_s: float = 10.0) -> float | None:
+    """How long a reader of r tokens/s waits in total after the first token, in ms.
+
+    The reader starts at the first token and reads each event's tokens in n_i / r seconds; whenever the
+    next event is not there yet, the reader waits for it. None where the number of tokens is unknown.
+    """
+    if turn.first_token_ns is None or not turn.tokens:
+        return None
+    counts = _tokens_of_events(turn)
+    times_us = list(accumulate(turn.gaps_us, initial=0))
+    read_until_us, waited_us = 0.0, 0.0
+    for at_us, tokens in zip(times_us, counts, strict=True):
+        if at_us > read_until_us:
+            waited_us += at_us - read_until_us
+            read_until_us = at_us
+        read_until_us += tokens / reader_tokens_per_s * 1e6
+    return waited_us / 1000.0
+
+
+def _tokens_of_events(turn: Turn) -> list[float]:
+    """Tokens of each event from the first token on; spread evenly where the server did not tell."""
+    first = float(turn.first_event_tokens or 1)
+    if turn.event_tokens is not None:
+        return [first, *map(float, turn.event_tokens)]
+    later = len(turn.gaps_us)
+    rest = max(0.0, (turn.tokens or 0) - first - turn.tail_tokens)
+    return [first] + ([rest / later] * later if later else [])

@@ -1,0 +1,148 @@
+"""The facts every floor shares: what a turn asks, what its reply brought, and what became of it.
+
+A *user* holds a *conversation* of *turns*; a turn is one request. Its reply arrives as *reads*
+(bytes with a stamp), which are framed into *events* and decoded into *deltas*.
+All instants are ns of one monotonic clock (`chatload.engine.clock.now_ns`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One line of a conversation; `role` is "system", "user" or "assistant"."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurnRequest:
+    """What one turn asks of the server, before a dialect writes it down as bytes.
+
+    `max_tokens` and `temperature` may be None: the key is then left out of the body.
+    `ask_usage` asks for the server's own token count where the dialect has a way to ask.
+    `extra` is merged into the body last (`--body`), so it wins over everything else.
+    """
+
+    messages: tuple[Message, ...]
+    model: str = ""
+    max_tokens: int | None = None
+    temperature: float | None = None
+    ask_usage: bool = True
+    extra: Mapping[str, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """The server's own count of tokens for one turn; None where it did not say."""
+
+    completion_tokens: int | None = None
+    prompt_tokens: int | None = None
+    cached_tokens: int | None = None
+
+
+class Delta(NamedTuple):
+    """What one event of a reply brought. No clock: `read` points at the read that completed it.
+
+    `tokens` is the number of tokens in this very event, only where the server tells it per event
+    (TGI native: 1; vLLM `continuous_usage_stats`: the step of its running count).
+    `finish` is the server's finish reason ("stop", "length", "abort", …), its own words.
+    """
+
+    read: int
+    text: str = ""
+    reasoning: str = ""
+    tool_text: str = ""
+    tokens: int | None = None
+    finish: str | None = None
+    usage: Usage | None = None
+    reply_id: str | None = None
+
+    @property
+    def has_text(self) -> bool:
+        """True when the event brought something a reader can see: content, reasoning or tool call."""
+        return bool(self.text or self.reasoning or self.tool_text)
+
+
+class TextDeltas(NamedTuple):
+    """Deltas that brought a text each and nothing else, one a read: `texts[i]` came with read `read + i`."""
+
+    read: int
+    texts: Sequence[str]
+    reasoning: bool
+    reply_id: str | None
+
+    def deltas(self) -> list[Delta]:
+        """They one by one."""
+        if self.reasoning:
+            return [
+                Delta(self.read + i, reasoning=text, reply_id=self.reply_id)
+                for i, text in enumerate(self.texts)
+            ]
+        return [Delta(self.read + i, text, reply_id=self.reply_id) for i, text in enumerate(self.texts)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """One finished turn: every instant apart, raw, as the journal keeps it (docs/record-format.md).
+
+    An instant that never came is None. `gaps_us` are the times between consecutive token-bearing
+    events, so that `first_token_ns + sum(gaps_us) * 1000 == last_token_ns` within rounding.
+    `first_token_after_ns` is set where other events share the first token's stamp: it came at some time
+    between the two. `group` names a part of the run, such as a level of a sweep.
+    `tail_tokens` are tokens the server counted after the last event with text: the end-of-sequence token.
+    """
+
+    turn_id: str
+    request_id: str
+    user: int
+    turn: int
+    group: str = ""
+    worker: str = "local"
+    reply_id: str | None = None
+    due_ns: int
+    sent_ns: int | None = None
+    connected_ns: int | None = None
+    headers_ns: int | None = None
+    first_byte_ns: int | None = None
+    first_event_ns: int | None = None
+    first_token_ns: int | None = None
+    first_token_after_ns: int | None = None
+    first_answer_ns: int | None = None
+    last_token_ns: int | None = None
+    end_ns: int
+    connect_ms: float | None = None
+    tls_ms: float | None = None
+    new_connection: bool = False
+    retried: bool = False
+    refusals: int = 0
+    tokens: int | None = None
+    token_source: str = "none"
+    prompt_tokens: int | None = None
+    cached_tokens: int | None = None
+    events: int = 0
+    first_event_tokens: int | None = None
+    first_event_source: str = "none"
+    tail_tokens: int = 0
+    gaps_us: tuple[int, ...] = ()
+    event_tokens: tuple[int, ...] | None = None
+    reads: int = 0
+    coalesced: int = 0
+    bytes: int = 0
+    sent_bytes: int = 0
+    characters: int = 0
+    stamp_source: str = "user"
+    ok: bool = False
+    code: str | None = None
+    detail: str | None = None
+    status: int | None = None
+    finish: str | None = None
+    marks: tuple[str, ...] = ()
+    prompt_characters: int = 0
+    prompt: str | None = None
+    text: str | None = None

@@ -1,0 +1,167 @@
+"""Dialects `openai` (POST /v1/chat/completions) and `openai-completions` (POST /v1/completions).
+
+Spoken by vLLM of any age, TGI from 1.4, llama.cpp, SGLang, lmdeploy, TabbyAPI, transformers serve and
+FastChat, each in its own accent: keys may be missing or null, `choices` may be empty, `data: [DONE]` may
+come after every event or never, so it neither ends a stream nor makes it a success.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import orjson
+
+from chatload.model.errors import WireError
+from chatload.model.turn import Delta, TextDeltas, TurnRequest, Usage
+from chatload.protocols.event_data import count, loaded
+from chatload.protocols.framing import sse_events
+from chatload.protocols.prompt_text import prompt_text
+from chatload.protocols.reads import reads_of
+from chatload.protocols.repeated_events import Repeated
+
+
+def chat_body(request: TurnRequest) -> bytes:
+    """The JSON body of POST /v1/chat/completions."""
+    messages = [{"role": m.role, "content": m.content} for m in request.messages]
+    return _body({"messages": messages}, request)
+
+
+def completions_body(request: TurnRequest) -> bytes:
+    """The JSON body of POST /v1/completions."""
+    return _body({"prompt": prompt_text(request.messages)}, request)
+
+
+def deltas(reads: Iterable[bytes], request: TurnRequest) -> Iterator[Delta | TextDeltas]:
+    """One delta per event that carries JSON, the role-only one too; both dialects' streams are read here.
+
+    `tokens` is the step of the server's running count (vLLM `continuous_usage_stats`, llama.cpp
+    `timings_per_token`); a count that comes only with the end is usage, not a step.
+    """
+    several = request.extra.get("n", 1) not in (1, None)  # then each choice has a count of its own
+    counted: int | None = None if several else 0
+    repeated = Repeated(_delta)
+    reads = reads_of(reads)
+    events = sse_events(reads)
+    while True:
+        alike = repeated.take(reads) if reads.between else None
+        if alike is not None:
+            yield alike
+            continue
+        found = next(events, None)
+        if found is None:
+            return
+        read, data = found
+        if data.strip() in ("[DONE]", ""):
+            continue
+        delta = _delta(data, read)
+        tokens = None
+        if delta.usage is not None and delta.usage.completion_tokens is not None:
+            total = delta.usage.completion_tokens
+            if counted is not None and total >= counted:
+                tokens = None if delta.tokens == 0 else total - counted
+                counted = total
+            else:
+                counted = None
+        elif delta.has_text:
+            counted = None  # text without a count: this server does not count per event
+            repeated.learn(data, delta)
+        yield delta if tokens == delta.tokens else delta._replace(tokens=tokens)
+
+
+def _delta(data: str, read: int = 0) -> Delta:
+    """One event by itself. `tokens` is 0 for an event without choices, which tells of the whole reply."""
+    event = loaded(data)
+    choices = _list(event, "choices", data)
+    text, reasoning, tool_text, finish = _choices(choices, data)
+    reply_id = event.get("id")
+    name = reply_id if isinstance(reply_id, str) and reply_id else None
+    return Delta(read, text, reasoning, tool_text, None if choices else 0, finish, _usage(event), name)
+
+
+def _body(body: dict[str, Any], request: TurnRequest) -> bytes:
+    if request.model:
+        body["model"] = request.model
+    if request.temperature is not None:
+        body["temperature"] = request.temperature
+    body["stream"] = True
+    if request.max_tokens is not None:
+        body["max_tokens"] = request.max_tokens
+    if request.ask_usage:
+        body["stream_options"] = {"include_usage": True}
+    return orjson.dumps({**body, **request.extra})
+
+
+def _choices(choices: list[Any], data: str) -> tuple[str, str, str, str | None]:
+    """(content, reasoning, tool text, finish) of all choices.
+
+    `index` is not looked at: TGI 1.4.0 puts the number of the token there.
+    """
+    text = reasoning = tool_text = ""
+    finish = None
+    for choice in choices:
+        if not isinstance(choice, dict):
+            raise WireError("a choice is no object", data)
+        text += _text(choice, "text", data)
+        delta = choice.get("delta") or choice.get("message")
+        if isinstance(delta, dict):
+            text += _text(delta, "content", data)
+            # vLLM renamed reasoning_content to reasoning, and sent both with the same text in between
+            reasoning += _text(delta, "reasoning", data) or _text(delta, "reasoning_content", data)
+            if delta.get("tool_calls") or delta.get("function_call"):
+                tool_text += _tool_text(delta, data)
+        reason = choice.get("finish_reason")
+        if reason:  # "" is TGI's way to say not yet (/v1/completions)
+            finish = str(reason)
+    return text, reasoning, tool_text, finish
+
+
+def _tool_text(delta: dict[str, Any], data: str) -> str:
+    """What the model wrote into tool calls: names and arguments."""
+    functions = [call.get("function") for call in _list(delta, "tool_calls", data) if isinstance(call, dict)]
+    functions.append(delta.get("function_call"))
+    return "".join(
+        _text(function, "name", data) + _text(function, "arguments", data)
+        for function in functions
+        if isinstance(function, dict)
+    )
+
+
+def _usage(event: dict[str, Any]) -> Usage | None:
+    """The token counts of an event: `usage`, else llama.cpp's `timings`."""
+    usage = event.get("usage")
+    if isinstance(usage, dict):
+        details = usage.get("prompt_tokens_details")
+        cached = details.get("cached_tokens") if isinstance(details, dict) else None
+        return Usage(
+            completion_tokens=count(usage.get("completion_tokens")),
+            prompt_tokens=count(usage.get("prompt_tokens")),
+            cached_tokens=count(cached),
+        )
+    timings = event.get("timings")
+    if isinstance(timings, dict) and count(timings.get("predicted_n")) is not None:
+        fresh, cached = count(timings.get("prompt_n")), count(timings.get("cache_n"))
+        return Usage(
+            completion_tokens=timings["predicted_n"],
+            prompt_tokens=None if fresh is None else fresh + (cached or 0),
+            cached_tokens=cached,
+        )
+    return None
+
+
+def _text(of: dict[str, Any], key: str, data: str) -> str:
+    value = of.get(key)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise WireError(f"{key} is no text", data)
+    return value
+
+
+def _list(of: dict[str, Any], key: str, data: str) -> list[Any]:
+    value = of.get(key)
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        raise WireError(f"{key} is no list", data)
+    return value

@@ -1,0 +1,78 @@
+"""Dialect `tgi`: POST /generate_stream of Text Generation Inference, 0.9.3 to 3.x.
+
+One event is one token. The last one carries `generated_text` (and `details`, which we ask for); there is no
+`[DONE]`. Up to 2.0 the data comes as `data:{…}` without a space. Every error arrives inside HTTP 200.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import orjson
+
+from chatload.model.errors import WireError
+from chatload.model.turn import Delta, TurnRequest, Usage
+from chatload.protocols.event_data import count, loaded
+from chatload.protocols.framing import sse_events
+from chatload.protocols.prompt_text import prompt_text
+
+
+def body(request: TurnRequest) -> bytes:
+    """The JSON body of POST /generate_stream.
+
+    TGI refuses temperature 0 and top_p 1.0: greedy decoding is asked for by leaving them out.
+    """
+    parameters: dict[str, Any] = {}
+    if request.max_tokens is not None:
+        parameters["max_new_tokens"] = request.max_tokens
+    if request.temperature is not None and request.temperature > 0:
+        parameters["temperature"] = request.temperature
+        parameters["do_sample"] = True
+    parameters["details"] = True
+    top: dict[str, Any] = {"inputs": prompt_text(request.messages), "parameters": parameters}
+    for key, value in request.extra.items():
+        if key == "parameters" and isinstance(value, dict):
+            parameters.update(value)
+        elif key in ("inputs", "stream"):
+            top[key] = value
+        else:
+            parameters[key] = value
+    for key, refused in (("temperature", 0), ("top_p", 1)):
+        if parameters.get(key) == refused:
+            del parameters[key]
+    return orjson.dumps(top)
+
+
+def deltas(reads: Iterable[bytes], request: TurnRequest) -> Iterator[Delta]:
+    """One delta per token; a special token (`</s>`) counts but brings no text."""
+    for read, data in sse_events(reads):
+        if data.strip() in ("[DONE]", ""):
+            continue
+        event = loaded(data)
+        token = event.get("token")
+        text = ""
+        if isinstance(token, dict):
+            text = token.get("text") or ""
+            if not isinstance(text, str):
+                raise WireError("token.text is no text", data)
+            if token.get("special"):
+                text = ""
+        finish, usage = _end(event)
+        if token is None and finish is None:
+            raise WireError("an event with neither token nor generated_text", data)
+        yield Delta(read=read, text=text, tokens=0 if token is None else 1, finish=finish, usage=usage)
+
+
+def _end(event: dict[str, Any]) -> tuple[str | None, Usage | None]:
+    """(finish, usage) of the last event; `generated_text` marks it, `details` may be null."""
+    if event.get("generated_text") is None:
+        return None, None
+    details = event.get("details")
+    if not isinstance(details, dict):
+        return "stop", None
+    usage = Usage(
+        completion_tokens=count(details.get("generated_tokens")),
+        prompt_tokens=count(details.get("input_length")),
+    )
+    return str(details.get("finish_reason") or "stop"), usage

@@ -1,0 +1,1 @@
+"""Numbers into text, HTML, Markdown, CSV and CI formats."""

@@ -1,0 +1,73 @@
+"""What a CI run is told besides the exit code: files in the run folder, GitHub's annotations."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from chatload.analysis.exit_code import failed_words, too_many_failed
+from chatload.analysis.slo_verdict import MISSED, UNDECIDED
+from chatload.model import output
+from chatload.model.sanitize import one_line
+from chatload.render.junit import junit_xml
+from chatload.render.markdown import summary_markdown
+from chatload.render.slo_words import sentence
+from chatload.store.journal import Run
+from chatload.store.manifest import write_private
+
+JUNIT, MARKDOWN = "junit.xml", "summary.md"
+Summary = Mapping[str, Any]
+
+
+def write_ci_files(run: Run, summary: Summary) -> None:
+    """junit.xml and summary.md beside summary.json; a folder we may only read is no mistake."""
+    for name, text in ((JUNIT, junit_xml(run, summary)), (MARKDOWN, summary_markdown(run, summary))):
+        try:
+            write_private(run.folder / name, text.encode())
+        except OSError as error:
+            output.write(sys.stderr, f"{run.folder / name}: not written: {error.strerror}\n")
+
+
+def annotate(lines: Iterable[tuple[str, str, str]]) -> None:
+    """GitHub's annotations, (level, title, words) each, where GITHUB_ACTIONS says we run there."""
+    if os.environ.get("GITHUB_ACTIONS") != "true":
+        return
+    for level, title, words in lines:
+        output.write(
+            sys.stdout, f"::{level} title={_escaped(title, ':,')}::{_escaped(one_line(words, 1000))}\n"
+        )
+
+
+def notices(run: Run, summary: Summary) -> list[tuple[str, str, str]]:
+    """What went wrong in a run, as annotations: errors for misses, warnings for what is undecided."""
+    found = [
+        ("error" if one["verdict"] == MISSED else "warning", f"SLO {one['verdict']}", sentence(one))
+        for one in summary["slo"]
+        if one["verdict"] in (MISSED, UNDECIDED)
+    ]
+    found += [("error", "not the whole run", words) for words in summary["incomplete"]]
+    if too_many_failed(run, summary):
+        found.append(("error", "failed turns", failed_words(summary)))
+    return found
+
+
+def add_to_job_summary(markdown: str) -> None:
+    """Append to the job's summary page, where GitHub names its file."""
+    path = os.environ.get("GITHUB_STEP_SUMMARY")
+    if not path:
+        return
+    try:
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(markdown)
+    except OSError as error:
+        output.write(sys.stderr, f"{path}: not written: {error.strerror}\n")
+
+
+def _escaped(words: str, more: str = "") -> str:
+    """Percent-encoded as GitHub's workflow commands want it."""
+    words = words.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    for character in more:
+        words = words.replace(character, f"%{ord(character):02X}")
+    return words

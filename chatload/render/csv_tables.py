@@ -1,0 +1,90 @@
+"""Runs as CSV (RFC 4180): the summary in long form, or a row a turn. Units stand in the column or the name."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from chatload.analysis.run_names import distinct_names
+from chatload.model.output import without_commands
+from chatload.model.sanitize import one_line
+from chatload.model.stalls import stalls_ms
+from chatload.model.turn import Turn
+from chatload.model.turn_metrics import TURN_METRICS
+from chatload.store.journal import Run
+
+Summary = Mapping[str, Any]
+STATISTICS = ("n", "mean", "min", "p50", "p90", "p95", "p99", "max")
+COUNTS = ("planned_turns", "turns", "succeeded", "interrupted", "users", "conversations", "tokens")
+RATES = ("seconds", "requests_per_s", "tokens_per_s")
+UNITS = {"seconds": "s", "requests_per_s": "1/s", "tokens_per_s": "tokens/s"}
+OF_A_TURN = ("user", "turn", "group", "ok", "code", "status", "finish", "tokens", "token_source", "events",
+             "prompt_tokens", "bytes", "stamp_source", "new_connection", "retried", "request_id")  # fmt: skip
+
+
+def summary_csv(runs: Sequence[Run], summaries: Sequence[Summary]) -> str:
+    """run, metric, statistic, unit, value: a line each; a percentile's interval as its _low and _high.
+
+    A percentile that n cannot support is left empty.
+    """
+    rows: list[Sequence[object]] = [("run", "metric", "statistic", "unit", "value")]
+    for name, summary in zip(distinct_names(runs, 80), summaries, strict=True):
+        rows += [(harmless(name), *row) for row in _of_summary(summary)]
+    return _csv(rows)
+
+
+def _of_summary(summary: Summary) -> Iterator[Sequence[object]]:
+    for key in COUNTS:
+        yield key, "count", "", summary[key]
+    for code, n in summary["failed"].items():
+        yield "failed", harmless(one_line(code, 40)), "turns", n
+    for window, found in (("whole run", summary), ("all users in", summary["steady"] or {})):
+        for key in RATES:
+            yield key, window, UNITS[key], found.get(key)
+    for key in (*TURN_METRICS, "gap_ms", "itl_ms"):
+        found = summary.get(key)
+        if found:
+            yield from _of_distribution(key, found)
+    yield "stalls", "count", "", summary["stalls"]["count"]
+    yield "replies_with_a_stall", "count", "", summary["stalls"]["replies"]
+
+
+def _of_distribution(key: str, found: Summary) -> Iterator[Sequence[object]]:
+    unit = "ms" if key.endswith("_ms") else "tokens/s"
+    for name in STATISTICS:
+        yield key, name, "" if name == "n" else unit, None if name in found["too_small"] else found[name]
+    for name, ends in (found.get("interval") or {}).items():
+        yield key, f"{name}_low", unit, ends[0]
+        yield key, f"{name}_high", unit, ends[1]
+
+
+def turns_csv(runs: Sequence[Run]) -> str:
+    """A row a turn: who, what became of it, every metric of docs/metrics.md; empty where it is undefined."""
+    rows: list[Sequence[object]] = [("run", "due_s", *OF_A_TURN, *TURN_METRICS, "stalls", "detail")]
+    for name, run in zip(distinct_names(runs, 80), runs, strict=True):
+        zero = run.turns[0].due_ns if run.turns else 0
+        rows += [(harmless(name), (turn.due_ns - zero) / 1e9, *_of_turn(turn)) for turn in run.turns]
+    return _csv(rows)
+
+
+def _of_turn(turn: Turn) -> Iterator[object]:
+    for key in OF_A_TURN:
+        value = getattr(turn, key)
+        yield harmless(one_line(value, 80)) if isinstance(value, str) else value
+    for of in TURN_METRICS.values():
+        yield of(turn)
+    yield len(stalls_ms(turn))
+    yield harmless(one_line(turn.detail or "", 200))
+
+
+def harmless(text: str) -> str:
+    """The text such that no spreadsheet takes a server's words for a formula."""
+    return f"'{text}" if text[:1] in tuple("=+-@\t\r") and text else text
+
+
+def _csv(rows: Sequence[Sequence[object]]) -> str:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\r\n").writerows(rows)
+    return without_commands(out.getvalue())

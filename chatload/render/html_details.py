@@ -1,0 +1,148 @@
+"""The lower parts of report.html: stalls, sample replies, plan, manifest, and how each number is defined."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from chatload.analysis.series import start_ns
+from chatload.analysis.swim_lanes import stall_spans
+from chatload.model.sanitize import one_line, plain
+from chatload.model.turn import Turn
+from chatload.model.turn_metrics import ttft_ms
+from chatload.render.markup import Html, facts, joined, table, tag
+from chatload.render.text_table import number, plural, seconds, share
+from chatload.store.journal import Run
+
+Summary = Mapping[str, Any]
+LONGEST_STALLS = 8
+SAMPLES, SAMPLE_CHARACTERS = 4, 3000
+
+DEFINITIONS = (
+    (
+        "TTFT",
+        "sent → first event with visible text (content, reasoning or tool call). A role-only event is no token.",
+    ),
+    ("first byte", "sent → first byte of the reply’s body. JMeter calls it Latency; users cannot read it."),
+    ("E2E", "sent → last token-bearing event."),
+    (
+        "TPOT",
+        "(last token − first token) / (n − tokens of the first event); absent where nothing follows the first.",
+    ),
+    ("decode speed", "1 / TPOT: how fast text flows once it flows."),
+    ("felt speed", "n / E2E: the wait counts too. Its minimum is the “lowest speed” of benchmark tables."),
+    ("event gap", "time between consecutive token-bearing events; an event may bring several tokens."),
+    ("stall", "a gap over 1 s, or over 5 × the reply’s median gap and 0.2 s."),
+    (
+        "n (tokens)",
+        "the server’s own usage, else its per-event counts, else events; the source is named above.",
+    ),
+    (
+        "good turn",
+        "2xx, no error inside the stream, an end mark, a complete HTTP message. All else is failed.",
+    ),
+    ("all users in", "from the last user’s arrival to the first user’s departure."),
+    ("interval", "95 %, from order statistics and the binomial law, without an assumption on the shape."),
+)
+"""In short what docs/metrics.md says in full."""
+
+
+def stalls(run: Run, summary: Summary) -> Html | None:
+    """How often the text stood still, and where it did longest."""
+    found = summary["stalls"]
+    if not summary["succeeded"]:
+        return None
+    rule, waited = found["rule"], found["reading_underrun_ms"]
+    limits = f"over {rule['limit_s']:g} s, or {rule['factor']:g} × the reply’s median gap and {rule['floor_s']:g} s"
+    hit = "None"
+    if found["count"]:
+        replies = f"{plural(found['replies'], 'reply')} ({share(found['replies'], summary['succeeded'])})"
+        hit = f"{plural(found['count'], 'stall')} in {replies}, the longest {seconds(found['longest_ms'])}"
+    reader = (f"After the first token a reader of {found['reader_tokens_per_s']:g} tokens/s waits "
+              f"{seconds(waited['mean'])} in the mean, at most {seconds(waited['max'])}.")  # fmt: skip
+    parts = [
+        tag("h2", "Stalls", id="stalls"),
+        tag("p", f"{hit}. {reader}"),
+        tag("p", f"A stall is a gap {limits}.", class_="note"),
+    ]
+    zero = start_ns(run)
+    spans = [
+        (end - start, start, turn) for turn in run.turns if turn.ok for start, end in stall_spans(turn, zero)
+    ]
+    if spans:
+        spans.sort(key=lambda span: -span[0])
+        rows: list[list[object]] = [["gap", "at s", "user", "turn", "request"]]
+        rows += [[seconds(1000 * gap), f"{at:.1f}", f"{turn.user}", f"{turn.turn}", one_line(turn.request_id, 40)]
+                 for gap, at, turn in spans[:LONGEST_STALLS]]  # fmt: skip
+        parts.append(table(rows, left=0, caption="The longest"))
+    return joined(parts)
+
+
+def samples(run: Run, summary: Summary) -> Html | None:
+    """A few replies in full: are they right?"""
+    kept = [turn for turn in run.turns if turn.ok and turn.text][:SAMPLES]
+    if not kept:
+        return None
+    return joined(
+        [tag("h2", "Sample replies", id="samples"), *(_sample(turn, i == 0) for i, turn in enumerate(kept))]
+    )
+
+
+def _sample(turn: Turn, opened: bool) -> Html:
+    said = plain(turn.text or "").strip("\n")
+    if len(said) > SAMPLE_CHARACTERS:
+        said = (
+            f"{said[:SAMPLE_CHARACTERS]}\n… {len(said) - SAMPLE_CHARACTERS:,} more characters in the journal"
+        )
+    title = (
+        f"User {turn.user} turn {turn.turn}: {plural(turn.tokens or 0, 'token')}, TTFT {seconds(ttft_ms(turn))}, "
+        f"finish {one_line(turn.finish or 'none', 30)}"
+    )
+    asked = tag("pre", plain(turn.prompt)[:SAMPLE_CHARACTERS]) if turn.prompt else None
+    return tag(
+        "details", tag("summary", title), asked, tag("pre", said, class_="said"), open="" if opened else None
+    )
+
+
+def plan(run: Run, summary: Summary) -> Html:
+    """What was planned, against whom, and how long it took."""
+    manifest, server = run.manifest, run.manifest.get("server") or {}
+    dialect = f", dialect {server['dialect']}" if server.get("dialect") else ""
+    where = f"{one_line(server.get('words') or 'unknown server', 120)} at {one_line(server.get('host') or '?', 200)}"
+    counted = ", ".join(f"{one_line(name, 30)} {n:,}" for name, n in summary["token_sources"].items())
+    stamped = ", ".join(f"{one_line(name, 30)} {n:,}" for name, n in summary["stamp_sources"].items())
+    pairs = [
+        ("Plan", one_line(manifest.get("plan_sentence") or "not recorded", 500)),
+        ("Server", f"{where}{dialect}"),
+        ("Model", one_line(server.get("model") or "not named", 120)),
+        ("Length", f"{number(summary['seconds'])} s from first due to last end"),
+        ("Tokens by", counted or "–"),
+        ("Stamps by", stamped or "–"),
+        ("Run folder", one_line(run.folder.name, 200)),
+    ]
+    return joined([tag("h2", "Plan", id="plan"), facts(pairs)])
+
+
+def manifest(run: Run, summary: Summary) -> Html:
+    """Under which conditions the run was made, in full."""
+    words = orjson.dumps(dict(run.manifest), option=orjson.OPT_INDENT_2).decode()
+    return joined(
+        [
+            tag("h2", "Manifest", id="manifest"),
+            tag("details", tag("summary", "All conditions of the run"), tag("pre", words)),
+        ]
+    )
+
+
+def definitions() -> Html:
+    """How each number is defined."""
+    note = "In full, with formulas and sources: docs/metrics.md of chatload."
+    return joined(
+        [
+            tag("h2", "How each number is defined", id="definitions"),
+            facts(DEFINITIONS),
+            tag("p", note, class_="note"),
+        ]
+    )

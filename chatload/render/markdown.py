@@ -1,0 +1,63 @@
+"""summary.md: a run in Markdown, for a job's summary page or a comment."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from chatload.analysis.distribution import PERCENTILES
+from chatload.model.sanitize import one_line, shown
+from chatload.render.slo_words import interval_words, remark, score, value_words
+from chatload.render.text import verdict
+from chatload.render.text_table import number, statistic
+from chatload.store.journal import Run
+
+Summary = Mapping[str, Any]
+SIGNS = {"met": "✅ met", "missed": "❌ missed", "undecided": "❔ undecided", "part": "part"}
+METRICS = (
+    ("TTFT, ms", "ttft_ms"),
+    ("E2E, ms", "e2e_ms"),
+    ("TPOT, ms", "tpot_ms"),
+    ("decode speed, tokens/s", "decode_tokens_per_s"),
+    ("felt speed, tokens/s", "felt_tokens_per_s"),
+)
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~@&])")
+
+
+def summary_markdown(run: Run, summary: Summary) -> str:
+    """Verdict, SLOs, the metrics that matter, doubts."""
+    manifest = run.manifest
+    server = one_line((manifest.get("server") or {}).get("words") or "unknown server", 120)
+    lines = [f"## chatload: {escaped(manifest.get('scenario') or run.folder.name)}", ""]
+    lines += [escaped(verdict(summary), 400), ""]
+    lines += [f"{escaped(server)}. {escaped(manifest.get('plan_sentence') or '', 400)}", ""]
+    if summary["slo"]:
+        lines += [f"**{score(summary['slo'])}**", ""]
+        rows = [
+            [SIGNS[one["verdict"]], f"`{one['slo']}`", value_words(one), interval_words(one), remark(one)]
+            for one in summary["slo"]
+        ]
+        lines += [*table(["", "SLO", "measured", "95 % interval", ""], rows), ""]
+    if summary["succeeded"]:
+        rows = [
+            [words, *(statistic(summary[key], name) for name in PERCENTILES), number(summary[key]["max"])]
+            for words, key in METRICS
+        ]
+        lines += [*table(["good turns", *PERCENTILES, "max"], rows), ""]
+    if summary["failed"]:
+        rows = [[escaped(code), f"{n:,}"] for code, n in summary["failed"].items()]
+        lines += [*table(["failed turns", "n"], rows), ""]
+    lines += [f"- {escaped(words, 400)}" for words in summary.get("caveats") or []]
+    return shown("\n".join(lines).rstrip("\n") + "\n")
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """A table of GitHub's Markdown."""
+    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    return lines + ["| " + " | ".join(cells) + " |" for cells in rows]
+
+
+def escaped(words: object, limit: int = 200) -> str:
+    """A server's words as words: no mark-up, no HTML, no table cell of its own."""
+    return _SPECIAL.sub(r"\\\1", one_line(words, limit))

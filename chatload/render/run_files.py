@@ -1,0 +1,59 @@
+"""Reads run folders, and writes summary.json and report.html beside their journals."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from chatload.analysis.completeness import shortcomings
+from chatload.analysis.summary import summarise
+from chatload.analysis.warnings import caveats
+from chatload.model import output
+from chatload.model.errors import UsageError
+from chatload.render.html import REPORT, write_report
+from chatload.store.journal import Run, read_run
+from chatload.store.manifest import write_json
+
+SUMMARY = "summary.json"
+
+
+def read_runs(folders: Sequence[Path]) -> list[Run]:
+    """The runs of all folders; UsageError with one line for each folder that holds none."""
+    runs: list[Run] = []
+    mistakes: list[str] = []
+    for folder in folders:
+        try:
+            runs.append(read_run(folder))
+        except UsageError as error:
+            mistakes += error.lines
+        except OSError as error:
+            mistakes.append(f"{folder}: cannot be read: {error.strerror}")
+    if mistakes:
+        raise UsageError(mistakes)
+    return runs
+
+
+def summary_of(run: Run) -> dict[str, Any]:
+    """The content of summary.json, doubts included."""
+    summary = summarise(run) | {"incomplete": shortcomings(run)}
+    return {**summary, "caveats": caveats(run, summary)}
+
+
+def keep_summary(run: Run, summary: dict[str, Any]) -> None:
+    """Write summary.json beside the journals; a folder we may only read is no mistake."""
+    try:
+        write_json(run.folder / SUMMARY, summary)
+    except OSError as error:
+        output.write(sys.stderr, f"{run.folder / SUMMARY}: not written: {error.strerror}\n")
+
+
+def keep_report(run: Run, summary: dict[str, Any]) -> Path | None:
+    """Write report.html beside the journals; where it was written, None if it could not be."""
+    try:
+        write_report(run.folder / REPORT, [run], [summary])
+    except OSError as error:
+        output.write(sys.stderr, f"{run.folder / REPORT}: not written: {error.strerror}\n")
+        return None
+    return run.folder / REPORT

@@ -1,0 +1,53 @@
+"""The server's own numbers beside what the client saw, as rows of a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from chatload.analysis.series import in_flight
+from chatload.analysis.server_view import grown, peak, readings
+from chatload.render.text_table import seconds
+from chatload.store.journal import Run
+
+
+def beside(run: Run, summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """(what, the server says, the client saw): the two sides of the same thing, where the server tells."""
+    queued, queue_s = grown(run, "queued"), grown(run, "queue_s")
+    asked, hits = grown(run, "prefix_queries"), grown(run, "prefix_hits")
+    kv_use = peak(run, "kv_use")
+    tokens, preempted = grown(run, "generated_tokens"), grown(run, "preemptions")
+    cached = f"{100 * hits / asked:.0f} %" if asked and hits is not None else ""
+    rows = [
+        ("requests at once, at most", _sum_of_peaks(run), whole(_most_in_flight(run))),
+        ("in its batch, at most", whole(peak(run, "running")), ""),
+        ("waiting, at most", whole(peak(run, "waiting")), ""),
+        (
+            "wait before the first token, mean",
+            f"queue {seconds(1000 * queue_s / queued)}" if queued and queue_s is not None else "",
+            f"TTFT {seconds(summary['ttft_ms']['mean'])}" if summary["ttft_ms"]["n"] else "",
+        ),
+        ("tokens generated", whole(tokens), whole(summary["tokens"])),
+        ("KV cache in use, at most", f"{100 * kv_use:.0f} %" if kv_use is not None else "", ""),
+        ("preemptions", whole(preempted), ""),
+        ("prompt tokens from the prefix cache", cached, ""),
+    ]  # fmt: skip
+    return [row for row in rows if row[1]]
+
+
+def whole(value: float | None) -> str:
+    """A count with its thousands; nothing where there is none."""
+    return "" if value is None else f"{value:,.0f}"
+
+
+def _sum_of_peaks(run: Run) -> str:
+    """The most that were running and waiting at one reading."""
+    both: dict[float, float] = {}
+    for key in ("running", "waiting"):
+        for at_s, value in readings(run, key):
+            both[at_s] = both.get(at_s, 0.0) + value
+    return whole(max(both.values(), default=None))
+
+
+def _most_in_flight(run: Run) -> float:
+    return max(in_flight(run)[1], default=0)

@@ -1,0 +1,249 @@
+"""`python -m chatload report RUN`: one run in words and tables, 80 columns wide."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from chatload.analysis.distribution import PERCENTILES
+from chatload.analysis.slot_release import freeing_words
+from chatload.analysis.summary import failure_code, is_failed
+from chatload.analysis.validity import certificate_words, first_words
+from chatload.analysis.warnings import LATE_MS, caveats
+from chatload.model.errors import CODES
+from chatload.model.sanitize import one_line, shown
+from chatload.render.capacity_table import ladder
+from chatload.render.jmeter_views import aggregate_report, sample_reply, slowest_turns
+from chatload.render.slo_words import slo_section
+from chatload.render.sparkline import over_time
+from chatload.render.sweep_table import levels_section
+from chatload.render.text_table import indented, number, plural, seconds, section, share, statistic, table
+from chatload.store.journal import Run
+
+Summary = Mapping[str, Any]
+SURE = ("p50", "p95", "p99")
+STATISTICS = ("mean", "min", "p50", "p90", "p95", "p99", "max")
+
+METRICS = (
+    ("TTFT", "ms", "ttft_ms"),
+    ("TTFT from due", "ms", "ttft_from_due_ms"),
+    ("first byte", "ms", "first_byte_ms"),
+    ("E2E", "ms", "e2e_ms"),
+    ("TPOT", "ms", "tpot_ms"),
+    ("ITL", "ms", "itl_ms"),
+    ("event gap", "ms", "gap_ms"),
+    ("longest gap", "ms", "max_gap_ms"),
+    ("decode speed", "tokens/s", "decode_tokens_per_s"),
+    ("felt speed", "tokens/s", "felt_tokens_per_s"),
+)
+"""Rows of the table of turns: words, unit, key of the summary."""
+
+
+def report_text(run: Run, summary: Summary) -> str:
+    """The whole report of one run."""
+    parts = [
+        indented(verdict(summary), "", ""),
+        _heading(run, summary),
+        ladder(run.manifest) or slo_section(summary),
+        *(part(run, summary) for part in PARTS),
+        ["", "How each number is defined: docs/metrics.md."],
+    ]
+    return shown("\n".join(line for part in parts for line in part) + "\n")
+
+
+def verdict(summary: Summary) -> str:
+    """The run in a sentence: turns good, TTFT, reading speed, longest silence."""
+    doubted = first_words(summary.get("trust"))
+    if doubted:
+        return f"{doubted} {_verdict(summary)}"
+    return _verdict(summary)
+
+
+def _verdict(summary: Summary) -> str:
+    planned = summary["planned_turns"] or summary["turns"] + summary["interrupted"]
+    good = f"{summary['succeeded']:,} of {plural(planned, 'turn')} good"
+    if not summary["succeeded"]:
+        return f"{good}: nothing to measure."
+    felt = summary["felt_tokens_per_s"]
+    speed = f"each user reads {number(felt['p50'])} tokens/s (p50), slowest {number(felt['min'])}"
+    return f"{good}; {_tail(summary)}; {speed}; longest silence {seconds(summary['max_gap_ms']['max'])}."
+
+
+def _tail(summary: Summary) -> str:
+    """TTFT at the highest of p95 and p50 that n supports, else the worst one seen."""
+    found = summary["ttft_ms"]
+    for name in ("p95", "p50"):
+        if name not in found["too_small"]:
+            return f"TTFT {name} {seconds(found[name])}"
+    return f"TTFT at most {seconds(found['max'])}"
+
+
+def _heading(run: Run, summary: Summary) -> list[str]:
+    manifest, server = run.manifest, run.manifest.get("server") or {}
+    started = _moment(one_line(manifest.get("started_utc") or "?", 30))
+    words = one_line(server.get("words") or "unknown server", 120)
+    where = one_line(server.get("host") or "?", 120)
+    lines = [
+        ("Run", f"{one_line(run.folder.name, 100)}, {started}, {_length(summary)}"),
+        ("Plan", one_line(manifest.get("plan_sentence") or "not recorded", 400)),
+        (
+            "Server",
+            f"{words} at {where}" + (f", dialect {server['dialect']}" if server.get("dialect") else ""),
+        ),
+        ("Client", certificate_words(manifest)),
+    ]
+    return ["", *(line for name, text in lines for line in indented(one_line(text, 500), f"{name:<8}"))]
+
+
+def _length(summary: Summary) -> str:
+    return f"{number(summary['seconds'])} s from first due to last end"
+
+
+def _moment(stamp: str) -> str:
+    try:
+        return f"{datetime.fromisoformat(stamp).astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except ValueError:
+        return stamp
+
+
+def _doubts(run: Run, summary: Summary) -> list[str]:
+    words = caveats(run, summary)
+    if not words:
+        return ["", "Doubts: none found."]
+    return ["", "Doubts", *(line for doubt in words for line in indented(doubt, "  - ", "    "))]
+
+
+def _turns(run: Run, summary: Summary) -> list[str]:
+    rows = [["", "", *STATISTICS]]
+    for words, unit, key in METRICS:
+        found = summary[key]
+        if not found or not found["n"] or (key == "gap_ms" and summary["itl_ms"]):
+            continue
+        if key == "ttft_from_due_ms" and not _late(summary):
+            continue
+        rows.append([words, unit, *(statistic(found, name) for name in STATISTICS)])
+    failed = sum(summary["failed"].values())
+    lines = table(rows, left=2) if len(rows) > 1 else ["none"]
+    if failed:
+        lines += ["", "with failed turns as endless:", *_endless(summary)]
+    return section(f"Good turns ({summary['succeeded']:,})", lines)
+
+
+def _late(summary: Summary) -> bool:
+    """True when turns were sent so late after their due time that TTFT from due says something else."""
+    return bool(summary["late_ms"]["n"]) and summary["late_ms"]["max"] > LATE_MS
+
+
+def _endless(summary: Summary) -> list[str]:
+    rows = [["", "", *PERCENTILES]]
+    for words, key in (("TTFT", "ttft_ms"), ("E2E", "e2e_ms")):
+        found = summary["with_failures"][key]
+        cells = ["endless" if found[name] is None else statistic(found, name) for name in PERCENTILES]
+        rows.append([words, "ms", *cells])
+    return table(rows, left=2)
+
+
+def _sureness(run: Run, summary: Summary) -> list[str]:
+    rows = [["", "", *SURE]]
+    for words, unit, key in METRICS:
+        intervals = (summary[key] or {}).get("interval")
+        if intervals and key in ("ttft_ms", "e2e_ms", "decode_tokens_per_s", "felt_tokens_per_s"):
+            rows.append([words, unit, *(_between(intervals.get(name)) for name in SURE)])
+    if len(rows) == 1:
+        return []
+    return section(
+        "How sure: 95 % intervals of the percentiles, turns taken as independent", table(rows, left=2)
+    )
+
+
+def _between(interval: list[float] | None) -> str:
+    return "n too small" if interval is None else f"{number(interval[0])} … {number(interval[1])}"
+
+
+def _system(run: Run, summary: Summary) -> list[str]:
+    steady = summary["steady"] or {}
+    rows = [["", "", "whole run", "all users in"]]
+    for words, unit, key in (
+        ("length", "s", "seconds"),
+        ("good turns", "1/s", "requests_per_s"),
+        ("output tokens", "tokens/s", "tokens_per_s"),
+    ):
+        rows.append([words, unit, number(summary[key]), number(steady.get(key))])
+    lines = table(rows, left=2)
+    whole = summary["conversations"]
+    told = "" if whole is None else f", {plural(whole, 'complete conversation')}"
+    lines += ["", f"{plural(summary['tokens'], 'token')}{told}."]
+    return section("The server as a whole", lines)
+
+
+def _groups(run: Run, summary: Summary) -> list[str]:
+    """The parts of a run, such as the levels of a sweep."""
+    if not summary["groups"]:
+        return []
+    head = ["", "good turns", "tokens/s", "decode p50", "felt mean", "lowest", "TTFT p50, ms", "max"]
+    rows = [head]
+    for name, part in summary["groups"].items():
+        decode, felt, ttft = part["decode_tokens_per_s"], part["felt_tokens_per_s"], part["ttft_ms"]
+        rows.append([
+            one_line(name, 16), f"{part['succeeded']:,}", number(part["tokens_per_s"]), statistic(decode, "p50"),
+            number(felt["mean"]), number(felt["min"]), statistic(ttft, "p50"), number(ttft["max"]),
+        ])  # fmt: skip
+    return section("Parts of the run: tokens/s of all, then of one user", table(rows))
+
+
+def _stalls(run: Run, summary: Summary) -> list[str]:
+    stalls = summary["stalls"]
+    rule, waited = stalls["rule"], stalls["reading_underrun_ms"]
+    if not summary["succeeded"]:
+        return []
+    hit = f"{plural(stalls['count'], 'stall')} in {plural(stalls['replies'], 'reply')}"
+    of_all = (
+        f"({share(stalls['replies'], summary['succeeded'])}), the longest {seconds(stalls['longest_ms'])}"
+    )
+    lines = [
+        f"{hit} {of_all}" if stalls["count"] else "none",
+        f"after the first token a reader of {stalls['reader_tokens_per_s']:g} tokens/s waits "
+        f"{seconds(waited['mean'])}, at most {seconds(waited['max'])}",
+    ]
+    limits = (
+        f"{rule['limit_s']:g} s, or over {rule['factor']:g}× the reply's median and {rule['floor_s']:g} s"
+    )
+    return section(f"Stalls: gaps over {limits}", lines)
+
+
+def _failures(run: Run, summary: Summary) -> list[str]:
+    if not summary["failed"]:
+        return []
+    lines = []
+    for code, n in summary["failed"].items():
+        example = next(turn for turn in run.turns if is_failed(turn) and failure_code(turn) == code)
+        words = CODES.get(code, "a code this version does not know")
+        lines += indented(f"{n:,} {one_line(code, 30)} ({share(n, summary['turns'])}): {words}")
+        detail = one_line(example.detail or "no detail", 200)
+        lines += indented(f"user {example.user} turn {example.turn}: {detail}", "      e.g. ")
+    return ["", "Failures", *lines]
+
+
+def _hang_ups(run: Run, summary: Summary) -> list[str]:
+    """What became of the slots of replies whose users hung up."""
+    found = summary["abandonment"]
+    return [] if found is None else ["", "Hang-ups", *indented(freeing_words(found))]
+
+
+PARTS: tuple[Callable[[Run, Summary], list[str]], ...] = (
+    _doubts,
+    _turns,
+    _sureness,
+    aggregate_report,
+    _system,
+    over_time,
+    _groups,
+    levels_section,
+    _stalls,
+    _failures,
+    _hang_ups,
+    slowest_turns,
+    sample_reply,
+)
+"""The map of the report: what stands in it, from top to bottom."""

@@ -1,0 +1,92 @@
+"""Text on 80 columns: aligned tables, wrapped lines, numbers as a reader wants them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from chatload.analysis.distribution import PERCENTILES
+from chatload.analysis.quantiles import least_n
+from chatload.model.sanitize import columns, wrapped
+
+WIDTH = 80
+ABSENT = "–"
+
+
+def number(value: float | None) -> str:
+    """Three digits that count, thousands with a comma, from 100,000 on in k; “–” where there is none."""
+    if value is None or not math.isfinite(value):
+        return ABSENT
+    size = abs(value)
+    if size >= 99_999.5:
+        return f"{value / 1000:,.0f}k"
+    if size >= 99.95 or value == 0:
+        return f"{value:,.0f}"
+    if size >= 9.995:
+        return f"{value:.1f}"
+    return f"{value:.2f}"
+
+
+def statistic(found: Mapping[str, Any], name: str) -> str:
+    """One number of a distribution, as text: “n<368” where n cannot support the percentile."""
+    if name in found.get("too_small", ()):
+        return f"n<{least_n(PERCENTILES[name])}"
+    return number(found.get(name))
+
+
+def seconds(ms: float | None) -> str:
+    """A time as a reader says it: below 1 s in ms, above in s."""
+    if ms is None:
+        return ABSENT
+    return f"{number(ms)} ms" if ms < 1000 else f"{number(ms / 1000)} s"
+
+
+def share(part: int, whole: int) -> str:
+    """part ÷ whole in percent, never 0 for something nor 100 for not all."""
+    if not whole:
+        return ABSENT
+    percent = 100 * part / whole
+    if part and percent < 0.1:
+        return "<0.1 %"
+    if part < whole and percent > 99.9:
+        return ">99.9 %"
+    return f"{percent:.1f} %"
+
+
+def plural(n: int, word: str) -> str:
+    """“1 turn”, “1,000 turns”; a word in -y becomes -ies."""
+    if n != 1:
+        word = f"{word[:-1]}ies" if word.endswith("y") else f"{word}s"
+    return f"{n:,} {word}"
+
+
+def table(rows: Sequence[Sequence[str]], left: int = 1, gap: int = 2) -> list[str]:
+    """Rows as aligned lines: the first `left` columns to the left, numbers to the right; closer if too wide."""
+    widths = [max(columns(row[i]) for row in rows) for i in range(len(rows[0]))]
+    if sum(widths) + gap * (len(widths) - 1) > WIDTH - 2:
+        gap = 1
+    lines = []
+    for row in rows:
+        cells = [
+            _padded(cell, width, i < left) for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append((" " * gap).join(cells).rstrip())
+    return lines
+
+
+def _padded(cell: str, width: int, to_the_left: bool) -> str:
+    blank = " " * (width - columns(cell))
+    return cell + blank if to_the_left else blank + cell
+
+
+def indented(text: str, first: str = "  ", later: str | None = None) -> list[str]:
+    """The text wrapped to the width, its first line after `first`, the others after `later`."""
+    later = " " * columns(first) if later is None else later
+    lines = wrapped(text, WIDTH - max(columns(first), columns(later)))
+    return [(first if i == 0 else later) + line for i, line in enumerate(lines)]
+
+
+def section(title: str, lines: Sequence[str]) -> list[str]:
+    """A blank line, the title, the lines two columns in."""
+    return ["", title, *(f"  {line}" if line else "" for line in lines)]

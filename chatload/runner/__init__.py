@@ -1,0 +1,1 @@
+"""The Locust layer: user classes, the run controller, workers."""

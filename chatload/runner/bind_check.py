@@ -1,0 +1,36 @@
+"""Which doors of ours stand open to other machines, and what to say of it."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches what listens on `host`; empty and "*" stand for every address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def port_mistakes(host: str, port: int) -> list[str]:
+    """Why the web UI cannot listen there, in a line; Locust would end in a traceback."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        return [f"--web-port {port}: {error.strerror}: name a free port, and a --web-host of this machine"]
+    return []
+
+
+def open_port_warning(host: str, port: int) -> str | None:
+    """What to say of a master's port; None where it is this machine's alone."""
+    if is_loopback(host):
+        return None
+    return (
+        f"the master's port {host}:{port} is open to other machines and asks for no password: whoever reaches it "
+        "is a worker; let only workers in (a private address, a firewall, a NetworkPolicy)"
+    )

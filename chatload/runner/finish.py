@@ -1,0 +1,39 @@
+"""What a finished run leaves: its summary and reports, the verdict, and the exit code they call for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from chatload.analysis.exit_code import code_of
+from chatload.loads.planning import Plan
+from chatload.loads.shapes import CapacityLoad
+from chatload.render.ci import annotate, notices, write_ci_files
+from chatload.render.run_files import keep_report, keep_summary, summary_of
+from chatload.render.slo_words import sentence
+from chatload.render.text import verdict
+from chatload.store.journal import read_run
+
+
+def finish(folder: Path, plan: Plan, say: Callable[[str], None]) -> int:
+    """Write what a finished run leaves, say the verdict and, where it is not good, why; returns the exit code."""
+    run = read_run(folder)
+    summary = summary_of(run)
+    keep_summary(run, summary)
+    write_ci_files(run, summary)
+    page = keep_report(run, summary)
+    if page is not None:
+        say(f"chatload: open in a browser: {page}")
+    if run.turns:
+        say(f"chatload: {verdict(summary)}")
+    if not isinstance(
+        plan.load, CapacityLoad
+    ):  # there SLOs are asked of each level, not of the run as a whole
+        for one in summary["slo"]:
+            say(f"chatload: SLO {sentence(one)}")
+        annotate(notices(run, summary))
+    code, why = code_of(run, summary)
+    if why:
+        say(f"chatload: exit code {code}: {why}")
+    say(f"chatload: more: python -m chatload report {folder}")
+    return code

@@ -1,0 +1,123 @@
+"""What this machine can hold: an open file and some memory for each connection, one climber a process."""
+
+from __future__ import annotations
+
+import resource
+from pathlib import Path
+
+from chatload.loads.planning import Plan
+from chatload.loads.shapes import ArrivalLoad, CapacityLoad, ChatLoad, Load
+
+SPARE = 64
+"""Descriptors Locust, the journal and the reader need beside the connections."""
+KB_EACH, KB_A_PROCESS = 100, 60_000
+"""Memory of a connection and its user, and of a process without any (docs/scale.md)."""
+
+
+def limit_mistakes(plan: Plan, processes: int, *, here: bool) -> list[str]:
+    """What of the plan is more than its processes can hold, one line each with the remedy.
+
+    `here`: all of them run on this machine, so that its memory counts; its limit of open files stands for all hosts.
+    """
+    load = plan.load
+    connections = -(-at_once(load) // processes)
+    return [
+        *_climbers(load, processes),
+        *_open_files(load, connections),
+        *(_memory(load, connections * processes, processes) if here else ()),
+    ]
+
+
+def at_once(load: Load) -> int:
+    """Connections the whole run surely holds at one time."""
+    if isinstance(load, ChatLoad):
+        return load.users
+    if isinstance(load, ArrivalLoad):
+        return load.requests if load.interval_s == 0 and not load.trace else 1
+    return load.most if isinstance(load, CapacityLoad) else max(load.levels)
+
+
+def allow_as_many_as_possible() -> None:
+    """Raise this process's soft limit of open files to its hard one."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def _climbers(load: Load, processes: int) -> list[str]:
+    """One climber a process hears what the level is: where two share one, no level ever ends."""
+    if not isinstance(load, CapacityLoad) or load.users <= processes:
+        return []
+    return [
+        f"--users {load.users}: a capacity search has one Locust user a process, here {processes}, who keeps "
+        "all users of a level: their number goes by --first and --most"
+    ]
+
+
+def _open_files(load: Load, connections: int) -> list[str]:
+    needed = connections + SPARE
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard == resource.RLIM_INFINITY or needed <= hard:
+        return []
+    spread = (
+        ""
+        if _one_process(load)
+        else f", or spread them with --processes {-(-connections // max(1, hard - SPARE))}"
+    )
+    return [
+        f"{_asked(load)}: {connections:,} {_whose(load)} need {needed:,} open files in one process, the limit is "
+        f"{hard:,}: raise it (ulimit -Hn), ask for fewer{spread}"
+    ]
+
+
+def _memory(load: Load, connections: int, processes: int) -> list[str]:
+    needed_kb, free_kb = connections * KB_EACH + processes * KB_A_PROCESS, free_memory_kb()
+    if free_kb is None or needed_kb <= free_kb:
+        return []
+    more = "" if _one_process(load) else ", or spread them over more machines with --worker"
+    return [
+        f"{_asked(load)}: {connections:,} {_whose(load)} need about {needed_kb / 1e6:,.1f} GB of memory, "
+        f"{free_kb / 1e6:,.1f} GB are free here: ask for fewer{more}"
+    ]
+
+
+def _one_process(load: Load) -> bool:
+    """A sweep keeps all its requests in one process."""
+    return not isinstance(load, ChatLoad | ArrivalLoad | CapacityLoad)
+
+
+def _asked(load: Load) -> str:
+    """The option that says how many connections there are, and its value."""
+    if isinstance(load, ChatLoad):
+        return f"--users {load.users}"
+    if isinstance(load, ArrivalLoad):
+        return f"--requests {load.requests}"
+    return f"--most {load.most}" if isinstance(load, CapacityLoad) else f"--levels {max(load.levels)}"
+
+
+def _whose(load: Load) -> str:
+    return "users" if isinstance(load, ChatLoad | CapacityLoad) else "requests at once"
+
+
+def free_memory_kb() -> int | None:
+    """Memory that can still be had here, in kB: the machine's, or what is left of the container's."""
+    found = [kb for kb in (_available_kb(), _left_of_group_kb()) if kb is not None]
+    return min(found, default=None)
+
+
+def _available_kb() -> int | None:
+    try:
+        lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
+        return next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable:"))
+    except (OSError, ValueError, StopIteration):
+        return None
+
+
+def _left_of_group_kb() -> int | None:
+    group = Path("/sys/fs/cgroup")
+    try:
+        most = int((group / "memory.max").read_text(encoding="ascii"))
+        used = int((group / "memory.current").read_text(encoding="ascii"))
+        stat = dict(line.split() for line in (group / "memory.stat").read_text(encoding="ascii").splitlines())
+    except (OSError, ValueError):
+        return None  # no container, or no limit ("max")
+    return max(0, most - used + int(stat.get("inactive_file", 0))) // 1000

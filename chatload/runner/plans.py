@@ -1,0 +1,74 @@
+"""Plans from option values, checked against what this machine, or its workers, can hold."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from locust.env import Environment
+
+from chatload.loads.planning import Plan, Planner
+from chatload.model.errors import UsageError
+from chatload.runner.open_files import allow_as_many_as_possible, limit_mistakes
+from chatload.runner.options import values_of
+from chatload.store.new_folder import out_mistakes
+
+ASKED_LATER = {"host": "http://127.0.0.1", "slo": "failed_share <= 1%"}
+"""What the web form asks for, where it is not given."""
+
+
+class Plans:
+    """Of one environment. `workers()`: how many are ready; None where this process has the users itself."""
+
+    def __init__(
+        self,
+        environment: Environment,
+        planner: Planner,
+        servers: tuple[str, ...],
+        workers: Callable[[], int | None],
+    ) -> None:
+        self._environment = environment
+        self._planner, self._servers, self._workers = planner, servers, workers
+
+    def of(self, values: Mapping[str, Any]) -> Plan:
+        """The plan of these values and, where they leave an option out, of the options as they stand.
+
+        UsageError with every mistake.
+        """
+        plan = self._planner({**values_of(self._environment), **values}, self._servers)
+        self._check_limits(plan)
+        return plan
+
+    def check(self, *, headless: bool) -> Plan:
+        """The plan as the options stand when Locust starts; UsageError with every mistake."""
+        mistakes: list[str] = []
+        values = values_of(self._environment)
+        if not headless:
+            values |= {name: values.get(name) or stand_in for name, stand_in in ASKED_LATER.items()}
+        try:
+            plan = self._planner(values, self._servers)
+            if self._workers() is None and headless:
+                self._check_limits(plan)
+        except UsageError as error:
+            mistakes += error.lines
+        if headless:
+            mistakes += out_mistakes(str(values.get("out") or ""), sys.argv)
+        if mistakes:
+            raise UsageError(mistakes)
+        return plan
+
+    def run_values(self) -> dict[str, Any]:
+        """Option values of the run that begins, with the number of users the web form asked for."""
+        values, runner = values_of(self._environment), self._environment.runner
+        values["num_users"] = runner.target_user_count or values.get("num_users")
+        values["spawn_rate"] = getattr(runner, "spawn_rate", None) or values.get("spawn_rate")
+        return values
+
+    def _check_limits(self, plan: Plan) -> None:
+        """UsageError where this machine cannot hold the plan."""
+        workers = self._workers()
+        mistakes = limit_mistakes(plan, max(1, workers or 0), here=workers is None)
+        if mistakes:
+            raise UsageError(mistakes)
+        allow_as_many_as_possible()

@@ -1,0 +1,54 @@
+"""The text line of a headless run while it goes on."""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections import Counter
+
+from chatload.analysis.quantiles import percentile
+from chatload.engine.clock import now_ns
+from chatload.model.errors import NO_FAILURES
+from chatload.model.turn import Turn
+from chatload.model.turn_metrics import ttft_ms
+
+
+class Progress:
+    """What has come in so far."""
+
+    def __init__(self, turns_planned: int) -> None:
+        self._planned = turns_planned
+        self._start_ns = now_ns()
+        self._ttft_ms: list[float] = []
+        self._recent: list[tuple[int, int]] = []
+        self.users = 0
+        self.turns = 0
+        self.failed: Counter[str] = Counter()
+
+    def add(self, turn: Turn) -> None:
+        """Count one turn."""
+        if turn.code in NO_FAILURES:
+            return
+        self.turns += 1
+        if turn.code is not None:
+            self.failed[turn.code] += 1
+        ttft = ttft_ms(turn)
+        if turn.ok and ttft is not None:
+            insort(self._ttft_ms, ttft)
+        self._recent.append((turn.end_ns, turn.tokens or 0))
+
+    def line(self) -> str:
+        """`  14 s  users 100  turns 143/1,000  TTFT p95 210 ms  3,912 tokens/s  failed 0`"""
+        now = now_ns()
+        window_s = min(10.0, max(1.0, (now - self._start_ns) / 1e9))
+        self._recent = [item for item in self._recent if item[0] > now - window_s * 1e9]
+        speed = sum(tokens for _, tokens in self._recent) / window_s
+        ttft = f"{percentile(self._ttft_ms, 0.95):,.0f} ms" if self._ttft_ms else "–"
+        failed = ", ".join(f"{code} {n}" for code, n in self.failed.most_common(3)) or "0"
+        return (
+            f"{(now - self._start_ns) / 1e9:5.0f} s  users {self.users:,}"
+            f"  turns {self._of_planned()}  TTFT p95 {ttft}  {speed:,.0f} tokens/s  failed {failed}"
+        )
+
+    def _of_planned(self) -> str:
+        """Turns held, and how many there are to be where that is known."""
+        return f"{self.turns:,}/{self._planned:,}" if self._planned else f"{self.turns:,}"

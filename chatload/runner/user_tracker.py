@@ -1,0 +1,62 @@
+"""The roll: which users are in, and on which worker, as their journal lines tell it."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+
+class UserTracker:
+    """Answers one question: has everybody who could still speak gone?"""
+
+    def __init__(self) -> None:
+        self._came: Counter[str] = Counter()
+        self._present: dict[str, set[int]] = defaultdict(set)
+        self.lost: dict[str, set[int]] = {}
+        self._order: Sequence[str] = ()
+
+    def dealt(self, workers: Sequence[str]) -> None:
+        """Users are dealt out to these workers, one after another and round again."""
+        self._order = workers
+
+    def note(self, line: Mapping[str, Any]) -> None:
+        """Take a `user` line in."""
+        worker = str(line["worker"])
+        present = self.lost[worker] if worker in self.lost else self._present[worker]
+        if line["event"] == "in":
+            self._came[worker] += 1
+            present.add(line["user"])
+        else:
+            present.discard(line["user"])
+
+    def lose(self, workers: Iterable[str]) -> list[str]:
+        """These workers are gone without a word; returns those not known to be, and strikes their users off."""
+        new = [worker for worker in workers if worker not in self.lost]
+        for worker in new:
+            self.lost[worker] = self._present.pop(worker, set())
+        return new
+
+    def find(self, workers: Iterable[str]) -> list[str]:
+        """These workers speak; returns those that were lost, and enters their users again."""
+        back = [worker for worker in workers if worker in self.lost]
+        for worker in back:
+            self._present[worker] |= self.lost.pop(worker)
+        return back
+
+    @property
+    def came(self) -> int:
+        """Users who came in so far, lost ones among them."""
+        return self._came.total()
+
+    @property
+    def present(self) -> int:
+        """Users who are in now."""
+        return sum(map(len, self._present.values()))
+
+    def all_gone(self, expected: int) -> bool:
+        """True when all who were expected of the workers that are left came and went."""
+        lost = [place for place, worker in enumerate(self._order) if worker in self.lost]
+        expected -= sum(len(range(place, expected, len(self._order))) for place in lost)
+        came = self.came - sum(self._came[worker] for worker in self.lost)
+        return self.present == 0 and self.came > 0 and came >= expected

@@ -1,0 +1,1 @@
+"""The run folder: manifest and journals, written and read."""

@@ -1,0 +1,96 @@
+"""Which lines of a run its journals lack, and which journals belong to another run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from chatload.model.errors import UsageError
+
+
+def journal_files(folder: Path) -> list[Path]:
+    """The journals of a run folder that can be read: opening a pipe would wait for ever."""
+    return [path for path in sorted(folder.glob("journal-*.jsonl")) if path.is_file()]
+
+
+def no_files(folder: Path) -> list[str]:
+    """The names of journals that are folders, pipes or the like."""
+    return [path.name for path in sorted(folder.glob("journal-*.jsonl")) if not path.is_file()]
+
+
+def foreign_journals(folder: Path, manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Journals of the folder that another run wrote, by file name: that run's id.
+
+    UsageError where one journal holds lines of two runs: nobody can tell whose a line is.
+    """
+    run_id = manifest.get("run_id")
+    found: dict[str, str] = {}
+    for path in journal_files(folder) if run_id else ():
+        ids = _run_ids(path)
+        if ids - {run_id} and run_id in ids:
+            raise UsageError(
+                [
+                    f"{path}: holds lines of {len(ids)} runs, which cannot be told apart: run again, with its own --out"
+                ]
+            )
+        if ids and run_id not in ids:
+            found[path.name] = str(min(ids))
+    return found
+
+
+def _run_ids(path: Path) -> set[str]:
+    """The runs that the start lines of a journal name."""
+    ids = set()
+    with open(path, "rb") as file:
+        for raw in file:
+            if (
+                b'"start"' not in raw or b'"run_id"' not in raw
+            ):  # reading each line as JSON would take twice as long
+                continue
+            try:
+                line = orjson.loads(raw)
+            except orjson.JSONDecodeError:
+                continue
+            if isinstance(line, dict) and line.get("kind") == "start" and line.get("run_id"):
+                ids.add(str(line["run_id"]))
+    return ids
+
+
+class LineCount:
+    """Counts what the journals hold, to be held against what the run says it wrote."""
+
+    def __init__(self) -> None:
+        self._lines: Counter[str] = Counter()
+        self._started: set[str] = set()
+        self._written: dict[str, int | None] = {}
+
+    def add(self, line: Mapping[str, Any]) -> None:
+        """One line, each only once."""
+        worker = str(line.get("worker", "local"))
+        self._lines[worker] += 1
+        if line.get("kind") == "start":
+            self._started.add(worker)
+        elif line.get("kind") == "end":
+            written = line.get("lines")
+            self._written[worker] = written if isinstance(written, int) else None
+
+    def missing(self, manifest: Mapping[str, Any], turns: int) -> list[str]:
+        """What is not there, a sentence each. `turns` are those that were read."""
+        heard = manifest.get("turns_heard")
+        if isinstance(heard, int) and turns < heard:
+            return [f"{heard:,} turns were held and the journals hold {turns:,}: {heard - turns:,} are lost."]
+        words = [
+            f"Worker {worker} wrote {written:,} journal lines, {self._lines[worker]:,} are there."
+            for worker, written in sorted(self._written.items())
+            if written is not None and self._lines[worker] < written
+        ]
+        if manifest.get("ended") not in (None, "running"):
+            words += [
+                f"The journal of worker {worker} has no end: its last lines are lost."
+                for worker in sorted(self._started - self._written.keys())
+            ]
+        return words

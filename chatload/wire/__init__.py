@@ -1,1 +1,0 @@
-"""Bytes of a reply in, deltas out: one file per dialect, no socket, no clock (docs: design, "Words")."""

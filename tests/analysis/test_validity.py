@@ -1,0 +1,99 @@
+"""Whether a run may be believed: hand-made turns, marks counted by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from chatload.analysis.validity import certificate_words, first_words, validity_of
+from chatload.model.turn import Turn
+from chatload.store.journal import Run
+
+
+def turn(number: int, *marks: str, source: str = "kernel", ttft_ms: float = 100.0) -> Turn:
+    first = round(ttft_ms * 1e6)
+    return Turn(
+        turn_id=f"{number}-1", request_id=f"{number}", user=number, turn=1, due_ns=0, sent_ns=0, first_token_ns=first,
+        last_token_ns=first + 10**9, end_ns=first + 10**9, tokens=11, ok=True, marks=marks, stamp_source=source,
+    )  # fmt: skip
+
+
+def run_of(turns: list[Turn], health: list[dict[str, Any]] | None = None, lost: int = 0) -> Run:
+    return Run(
+        folder=Path("run"), manifest={}, turns=tuple(turns), users=(), health=tuple(health or ()),
+        ends=({"kind": "end", "lost_lines": lost},), torn_lines=0,
+    )  # fmt: skip
+
+
+def test_one_in_a_hundred_is_borne_and_two_are_not() -> None:
+    clean = [turn(n) for n in range(98)]
+    assert validity_of(run_of([*clean, turn(98), turn(99, "late_send")]))["trustworthy"]
+    judged = validity_of(run_of([*clean, turn(98, "censored_first"), turn(99, "late_send", "hub_lag")]))
+    assert not judged["trustworthy"]
+    assert (judged["spoiled"], judged["share"]) == (2, 0.02)
+    assert judged["marks"] == {"censored_first": 1, "late_send": 1, "hub_lag": 1}
+    assert (first_words(judged) or "").startswith("NOT TRUSTWORTHY: 2 of 100 turns")
+
+
+def test_a_single_spoiled_turn_is_a_mark_and_no_verdict() -> None:
+    judged = validity_of(run_of([turn(0), turn(1, "late_send")]))
+    assert judged["trustworthy"]
+    assert judged["share"] == 0.5
+
+
+def test_marks_that_are_not_ours_spoil_nothing() -> None:
+    assert validity_of(run_of([turn(0, "slow_reader")]))["spoiled"] == 0
+
+
+def test_percentiles_with_and_without() -> None:
+    judged = validity_of(run_of([turn(0), turn(1), turn(2, "hub_lag", ttft_ms=900)]))
+    assert judged["without_spoiled"]["ttft_ms"]["max"] == 100
+    assert validity_of(run_of([turn(0)]))["without_spoiled"] is None
+
+
+def test_lag_matters_where_stamps_are_our_own() -> None:
+    """p99 lag above 20 ms: more than 1 % of the time was spent beyond it."""
+    health = [{"seconds": 1.0, "lagging_ms": 0.0}] * 9 + [{"seconds": 1.0, "lagging_ms": 150.0}]
+    assert validity_of(run_of([turn(0)], health))["trustworthy"]
+    judged = validity_of(run_of([turn(0, source="user")], health))
+    assert not judged["trustworthy"]
+    assert judged["lagging_share"] == 0.015
+    assert validity_of(run_of([turn(0, source="user")], health[:9] * 2 + health[9:]))["trustworthy"]
+
+
+def test_lost_lines_cannot_be_trusted() -> None:
+    assert not validity_of(run_of([turn(0)], lost=1))["trustworthy"]
+
+
+def test_an_old_summary_without_trust_says_nothing() -> None:
+    assert first_words(None) is None
+
+
+CERTIFICATE = {
+    "kind": "certificate", "ttft_error_ms": {"p99": 0.048}, "load": {"users": 400},
+    "machine": {"cores": 2}, "versions": {"a": "1"},
+}  # fmt: skip
+
+
+def test_what_the_report_says_of_a_certificate() -> None:
+    own = {"certificate": CERTIFICATE, "machine": {"cores": 2}, "versions": {"a": "1"}}
+    words = "client error ≤ 0.048 ms at p99 of TTFT, certified at 400 users"
+    assert certificate_words({**own, "plan": {"users": 100}}) == words
+    assert certificate_words({**own, "plan": {"users": 500}}) == f"{words} (but with another: fewer users)"
+    assert "machine" in certificate_words({**own, "machine": {"cores": 4}})
+    assert certificate_words({}).startswith(
+        "no certificate: the client's accuracy was not measured on this machine"
+    )
+
+
+def test_each_worker_has_a_certificate_of_its_own() -> None:
+    here = {"machine": {"cores": 2}, "versions": {"a": "1"}}
+    worse = {**CERTIFICATE, "ttft_error_ms": {"p99": 0.5}, "load": {"users": 300}}
+    workers = {"one": {**here, "certificate": CERTIFICATE}, "two": {**here, "certificate": worse}}
+    words = "client error ≤ 0.5 ms at p99 of TTFT, certified at 300 users a worker, 2 of 2 workers"
+    assert certificate_words({"workers": workers, "plan": {"users": 600}}) == words
+    assert "fewer users" in certificate_words({"workers": workers, "plan": {"users": 700}})
+    workers["two"] = here
+    assert certificate_words({"workers": workers}).endswith("400 users a worker, 1 of 2 workers")
+    workers["one"] = {**here, "machine": {"cores": 4}, "certificate": CERTIFICATE}
+    assert certificate_words({"workers": workers}).endswith("(but with another: machine)")

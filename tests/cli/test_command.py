@@ -1,0 +1,101 @@
+"""The command line of `python -m chatload`: exit codes, one clear line for a mistake, what is written."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from chatload.__main__ import COMMANDS, main
+from tests.runs_builder import HERE, TINY, write_good
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(HERE / "tiny", tmp_path / "tiny"))
+
+
+def test_report_says_the_verdict_first(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", str(tiny)]) == 0
+    assert capsys.readouterr().out.startswith("6 of 6 turns good")
+
+
+def test_json_is_the_summary(tiny: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", "--json", str(tiny)]) == 0
+    out = capsys.readouterr().out
+    assert out.isascii()
+    assert json.loads(out) == json.loads((tiny / "summary.json").read_text())
+    assert main(["report", "--json", str(tiny), str(tiny)]) == 0
+    assert len(json.loads(capsys.readouterr().out)) == 2
+
+
+def test_summary_is_written_only_where_it_is_absent(tiny: Path) -> None:
+    (tiny / "summary.json").write_text("{}")
+    main(["report", str(tiny)])
+    assert (tiny / "summary.json").read_text() == "{}"
+
+
+def test_a_run_that_still_goes_on_gets_no_summary(tmp_path: Path) -> None:
+    folder = write_good(tmp_path / "on", TINY, ended="running")
+    assert main(["report", str(folder)]) == 0
+    assert not (folder / "summary.json").exists()
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        ([], "no command"),
+        (["reprot"], "'reprot': unknown command"),
+        (["report"], "RUN"),
+        (["report", "--jsn", "x"], "--jsn"),
+        (["report", "nowhere"], "nowhere: not a run folder"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_2(
+    argv: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(argv) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert words in err
+    assert err.count("\n") == 1
+
+
+def test_every_wrong_folder_is_named_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["report", str(tmp_path / "a"), str(HERE / "vllm"), str(tmp_path / "b")]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 2
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    out = capsys.readouterr().out
+    assert all(f"  {name} " in out for name in COMMANDS)
+    assert all(function.__doc__ and "\n" not in function.__doc__ for function in COMMANDS.values())
+
+
+def test_a_reader_who_leaves_and_a_terminal_without_unicode(tiny: Path) -> None:
+    """`report | head -1` in the C locale: no traceback, nothing on stderr."""
+    command = f"{sys.executable} -m chatload report {tiny} | head -1"
+    done = subprocess.run(
+        ["sh", "-c", command], capture_output=True, timeout=60, cwd=HERE.parents[1],
+        env={"PYTHONIOENCODING": "ascii", "PATH": "/usr/bin:/bin"}, check=False,
+    )  # fmt: skip
+    assert done.stderr == b""
+    assert done.stdout.startswith(b"6 of 6 turns good")
+
+
+def test_reports_and_plots_need_neither_locust_nor_gevent() -> None:
+    code = "import sys, chatload.cli.report, plots.__main__; print({'locust', 'gevent'} & set(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        cwd=HERE.parents[1],
+        check=True,
+    )
+    assert done.stdout.strip() == "set()"

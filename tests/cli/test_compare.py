@@ -1,0 +1,107 @@
+"""`compare`: words, JSON, and what it warns of."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from chatload.__main__ import main
+from chatload.cli.compare import compared_runs, compared_text, runs_below
+from chatload.model.sanitize import columns
+from chatload.store.journal import read_run
+from tests.runs_builder import HERE, TINY, Shape, write_good
+
+VLLM, TGI = HERE / "vllm", HERE / "tgi"
+
+
+@pytest.fixture
+def sides(tmp_path: Path) -> tuple[Path, Path]:
+    """Two sides of two rounds each; B reads a fifth slower."""
+    for number in (1, 2):
+        write_good(tmp_path / "a" / f"{number:02}", Shape(seed=number))
+        write_good(tmp_path / "b" / f"{number:02}", Shape(seed=10 + number, gap_ms=24.0))
+    return tmp_path / "a", tmp_path / "b"
+
+
+def test_the_slower_server_is_worse(sides: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", *map(str, sides)]) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("B against A: worse.")
+    assert "2 runs, 200 turns in 40 conversations" in out
+    assert [line for line in out.split("\n") if columns(line) > 80] == []
+
+
+def test_json_carries_every_metric(sides: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", "--json", "--margin", "10%", *map(str, sides)]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["verdict"], found["margin"]) == ("worse", 0.1)
+    tpot = next(one for one in found["metrics"] if one["metric"] == "tpot_ms_p50")
+    assert tpot["interval"][0] < 1.2 < tpot["interval"][1]
+    assert tpot["verdict"] == "worse"
+    assert len(found["metrics"]) == 7
+
+
+def test_a_run_against_itself_is_the_same_or_undecided() -> None:
+    run = read_run(VLLM)
+    told = {one.metric: one for one in compared_runs([run], [run], 0.05).effects}
+    assert told["tpot_ms_p50"].verdict == "same"
+    assert told["tpot_ms_p50"].effect == 1.0
+    assert not {one.verdict for one in told.values()} & {"better", "worse"}
+
+
+def test_b_against_a_is_a_against_b_turned_round() -> None:
+    a, b = read_run(VLLM), read_run(TGI)
+    there = compared_runs([a], [b], 0.05).effects
+    back = compared_runs([b], [a], 0.05).effects
+    turned = {"better": "worse", "worse": "better"}
+    assert [turned.get(one.verdict, one.verdict) for one in there] == [one.verdict for one in back]
+    assert there[0].effect == pytest.approx(1 / (back[0].effect or 1.0))
+
+
+def test_what_is_not_alike_is_warned_of(tmp_path: Path) -> None:
+    a = write_good(tmp_path / "a", TINY)
+    b = write_good(
+        tmp_path / "b", Shape(seed=9, token_source="estimate", users=30), exit_code=4, ended="interrupted"
+    )
+    text = " ".join(compared_text(compared_runs(runs_below(a), runs_below(b), 0.05)).split())
+    for words in ("b ended with exit code 4", "Not alike: scenario (smoke against chat-100)", "Not alike: users (2",
+                  "Tokens are counted differently", "did not end by the plan", "1 run a side"):  # fmt: skip
+        assert words in text
+    assert "2 conversations, 10 needed" in text
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        ([str(VLLM)], "the following arguments are required: B"),
+        ([str(VLLM), "nowhere"], "nowhere: not a run folder"),
+        ([str(VLLM), str(HERE.parent)], "holds no run"),
+        ([str(VLLM), str(TGI), "--margin", "5"], "'5': must be a share such as 5%"),
+        ([str(VLLM), str(TGI), "--margin", "x%"], "must be a share"),
+    ],
+)
+def test_a_mistake_is_one_line_and_exit_2(
+    argv: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["compare", *argv]) == 2
+    err = capsys.readouterr().err
+    assert words in err
+    assert err.count("\n") == 1
+
+
+def test_runs_under_another_load_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", str(VLLM), str(HERE / "tiny")]) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert "not alike: users: A '20', B '2'" in said
+    assert said[-1].endswith("or add --force")
+    assert main(["compare", str(VLLM), str(HERE / "tiny"), "--force"]) == 0
+    assert capsys.readouterr().out.startswith("FORCED, not alike:")
+    assert main(["compare", str(VLLM), str(HERE / "tiny"), "--force", "--json"]) == 0
+    assert "FORCED, not alike: users: A '20', B '2'" in json.loads(capsys.readouterr().out)["forced"]
+
+
+def test_another_server_is_what_is_compared(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", str(VLLM), str(TGI)]) == 0
+    assert "FORCED" not in capsys.readouterr().out

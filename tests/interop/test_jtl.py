@@ -1,0 +1,205 @@
+"""A run as JTL: what comes back is what JMeter's columns mean, fractions kept beside them."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import orjson
+import pytest
+
+from chatload.interop.jtl import COLUMNS, OWN_COLUMNS, clean, csv_lines, samples, xml_lines
+from chatload.model.turn import Turn
+from chatload.model.turn_metrics import TURN_METRICS
+from chatload.store.journal import read_run
+from chatload.store.turn_record import to_line
+
+RUNS = Path(__file__).parents[1] / "runs"
+MS = 1_000_000
+WALL_NS = 1_800_000_000_000 * MS
+"""Unix time at 0 of the clock of the fabricated runs."""
+MANIFEST: dict[str, Any] = {
+    "format": 1,
+    "scenario": "chat",
+    "server": {"host": "http://h:1", "dialect": "openai"},
+}
+
+
+def turn(number: int = 1, **more: Any) -> Turn:
+    """A good turn: sent at 10.4 ms, first byte at 12.6, first token at 15, end at 40.2."""
+    return Turn(
+        **{  # type: ignore[arg-type]
+            "turn_id": f"t{number}",
+            "request_id": f"r{number}",
+            "user": 0,
+            "turn": number,
+            "due_ns": 10 * MS,
+            "sent_ns": 10_400_000,
+            "first_byte_ns": 12_600_000,
+            "first_token_ns": 15 * MS,
+            "last_token_ns": 40 * MS,
+            "end_ns": 40_200_000,
+            "tokens": 6,
+            "bytes": 900,
+            "sent_bytes": 321,
+            "status": 200,
+            "ok": True,
+            **more,
+        }
+    )
+
+
+def run_of(folder: Path, turns: Iterable[Turn], *more: dict[str, Any]) -> Path:
+    """A run folder with these turns."""
+    start = {"kind": "start", "worker": "local", "at_ns": 5, "utc_ns": WALL_NS + 5}
+    lines = [start, *more, *map(to_line, turns)]
+    (folder / "journal-local.jsonl").write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in lines))
+    (folder / "manifest.json").write_bytes(orjson.dumps(MANIFEST))
+    return folder
+
+
+def rows(folder: Path, **how: Any) -> list[dict[str, str]]:
+    text = "".join(csv_lines(samples(folder, MANIFEST), **how))
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+def test_a_sample_by_hand(tmp_path: Path) -> None:
+    """Every instant is cut to a whole ms, as JMeter's clock ticks: 10.4 → 10, 12.6 → 12, 40.2 → 40."""
+    (row,) = rows(run_of(tmp_path, [turn()]))
+    start = WALL_NS // MS
+    assert row["timeStamp"] == str(start + 10)
+    assert (row["elapsed"], row["Latency"], row["Connect"], row["IdleTime"]) == ("30", "2", "0", "0")
+    assert (row["responseCode"], row["responseMessage"], row["success"]) == ("200", "OK", "true")
+    assert (row["label"], row["threadName"], row["URL"]) == (
+        "turn",
+        "chat 1-1",
+        "http://h:1/v1/chat/completions",
+    )
+    assert (row["bytes"], row["sentBytes"], row["failureMessage"], row["dataType"]) == (
+        "900",
+        "321",
+        "",
+        "text",
+    )
+    assert (row["ttft_ms"], row["first_byte_ms"], row["tokens"]) == ("4.600", "2.200", "6")
+    assert row["sent_unix_ms"] == f"{start + 10}.400"
+
+
+def test_the_clock_starts_before_connecting_as_jmeters_does(tmp_path: Path) -> None:
+    new = turn(new_connection=True, connect_ms=3.0, tls_ms=4.5)
+    (row,) = rows(run_of(tmp_path, [new]))
+    assert (row["timeStamp"], row["Connect"]) == (str(WALL_NS // MS + 2), "7")  # 10.4 − 7.5 = 2.9
+    assert (row["elapsed"], row["Latency"]) == ("38", "10")  # both from then on
+    assert row["ttft_ms"] == "4.600"  # ours stays without it
+
+
+def test_failed_turns(tmp_path: Path) -> None:
+    refused = turn(
+        1,
+        sent_ns=None,
+        first_byte_ns=None,
+        status=None,
+        ok=False,
+        code="connect",
+        detail="refused",
+        tokens=None,
+    )
+    midway = turn(2, ok=False, code="truncated", detail='cut, "in\nhalf"\x00')
+    busy = turn(3, ok=False, code="http_5xx", status=599, detail=None)
+    first, second, third = rows(run_of(tmp_path, [refused, midway, busy]))
+    assert (first["responseCode"], first["success"]) == ("Non HTTP response code: connect", "false")
+    assert first["responseMessage"] == "Non HTTP response message: refused"
+    assert (first["timeStamp"], first["elapsed"], first["Latency"]) == (str(WALL_NS // MS + 10), "30", "0")
+    assert first["failureMessage"] == "connect: refused" and first["ttft_ms"] == ""
+    assert (second["responseCode"], second["failureMessage"]) == ("200", 'truncated: cut, "in half"')
+    assert (third["responseCode"], third["responseMessage"]) == ("599", "")
+
+
+def test_what_we_hung_up_on_is_no_sample(tmp_path: Path) -> None:
+    found = rows(run_of(tmp_path, [turn(1), turn(2, ok=False, code="interrupted")]))
+    assert [row["turn_id"] for row in found] == ["t1"]
+
+
+def test_threads_are_the_users_who_are_in_at_the_end_of_a_sample(tmp_path: Path) -> None:
+    users = [
+        {"kind": "user", "at_ns": at * MS, "user": user, "event": event, "worker": "local"}
+        for at, user, event in ((1, 0, "in"), (2, 1, "in"), (41, 1, "out"))
+    ]
+    later = turn(2, due_ns=41 * MS, sent_ns=41 * MS, end_ns=50 * MS)
+    first, second = rows(run_of(tmp_path, [turn(1), later], *users))
+    assert (first["grpThreads"], first["allThreads"], second["allThreads"]) == ("2", "2", "1")
+
+
+def test_each_worker_has_its_own_clock(tmp_path: Path) -> None:
+    other = {"kind": "start", "worker": "w1", "at_ns": 0, "utc_ns": WALL_NS + 1000 * MS}
+    first, second = rows(run_of(tmp_path, [turn(1), turn(2, worker="w1")], other))
+    assert int(second["timeStamp"]) - int(first["timeStamp"]) == 1000
+
+
+def test_the_header_is_jmeters_and_ours_follow_in_quotation_marks(tmp_path: Path) -> None:
+    """JMeter refuses a column it does not know, unless it is quoted: then it is a variable."""
+    folder = run_of(tmp_path, [turn()])
+    header = next(csv_lines(samples(folder, MANIFEST))).rstrip("\n").split(",")
+    assert tuple(header[:17]) == COLUMNS
+    assert header[17:] == [f'"{name}"' for name in OWN_COLUMNS]
+    assert set(TURN_METRICS) <= set(OWN_COLUMNS)
+    old = next(csv_lines(samples(folder, MANIFEST), sent_bytes=False))
+    assert "sentBytes" not in old
+
+
+@pytest.mark.parametrize("name", ["tgi", "vllm", "troubled", "tiny", "unreachable"])
+def test_csv_and_xml_say_the_same_and_all_of_the_run(name: str) -> None:
+    """Invariant: one sample a turn that was not interrupted, both forms equal, times as in the journal."""
+    run = read_run(RUNS / name)
+    found = rows_of(run.folder, run.manifest)
+    told = {turn.turn_id: turn for turn in run.turns if turn.code != "interrupted"}
+    assert {row["turn_id"] for row in found} == set(told)
+    assert len(found) == len(told)
+    root = ElementTree.fromstring("".join(xml_lines(samples(run.folder, run.manifest))))
+    assert root.tag == "testResults"
+    for row, sample in zip(found, root, strict=True):
+        turn = told[row["turn_id"]]
+        assert sample.get("t") == row["elapsed"] and sample.get("lt") == row["Latency"]
+        assert sample.get("ts") == row["timeStamp"] and sample.get("s") == row["success"]
+        assert sample.get("rm", "") == row["responseMessage"] and sample.get("tn") == row["threadName"]
+        assert sample.get("ttft_ms", "") == row["ttft_ms"]
+        assert (row["success"] == "true") == turn.ok
+        message = sample.findtext("assertionResult/failureMessage") or ""
+        assert message == row["failureMessage"]
+        for metric, formula in TURN_METRICS.items():
+            value = formula(turn)
+            assert row[metric] == "" if value is None else abs(float(row[metric]) - value) <= 0.00051
+
+
+def rows_of(folder: Path, manifest: Any) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO("".join(csv_lines(samples(folder, manifest))), newline="")))
+
+
+def test_hostile_words_stay_words(tmp_path: Path) -> None:
+    words = '<x a="1">&amp; ]]> \x1b[2J\x00\ud83d \ufffe é 漢🙂, "q"\r\nnext'
+    bad = turn(ok=False, code="in_band_error", detail=words.encode("utf-8", "replace").decode())
+    folder = run_of(tmp_path, [bad])
+    text = "".join(xml_lines(samples(folder, MANIFEST)))
+    message = ElementTree.fromstring(text).findtext("httpSample/assertionResult/failureMessage")
+    (row,) = rows(folder)
+    assert message == row["failureMessage"] == 'in_band_error: <x a="1">&amp; ]]> [2J?  é 漢🙂, "q" next'
+    assert not set("\x1b\x00\ufffe\n\r") & set(row["failureMessage"])
+
+
+@pytest.mark.parametrize("text", ["plain", "a\tb", "\x7f\x85\ud800\uffff", "\r\n", "é漢🙂"])
+def test_clean_text_is_what_xml_can_hold(text: str) -> None:
+    found = clean(text)
+    assert ElementTree.fromstring(f"<x>{found}</x>").text in (found, None)
+    assert "\n" not in found and "\t" not in found
+
+
+def test_no_turn_is_held_longer_than_its_line(tmp_path: Path) -> None:
+    """Streaming: the first line is there before the last turn is read."""
+    lines = csv_lines(samples(run_of(tmp_path, (turn(n) for n in range(1, 2001))), MANIFEST))
+    next(lines)
+    assert next(lines).count("t1,") == 1
+    assert sum(1 for _ in lines) == 1999

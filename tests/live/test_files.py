@@ -1,0 +1,45 @@
+"""Downloads: fixed names only, nothing outside the run's folder, each journal line once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from chatload.live import files
+
+
+def folder_with(tmp_path: Path, *names: str) -> Path:
+    folder = tmp_path / "run"
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"{name}\n", encoding="utf-8")
+    return folder
+
+
+def test_only_known_names_that_are_there_are_offered(tmp_path: Path) -> None:
+    folder = folder_with(
+        tmp_path, "manifest.json", "journal-a.jsonl", "secret.txt", "plots/a.png", "plots/x.sh"
+    )
+    assert files.offered(folder) == ["manifest.json", "journal.jsonl"]
+    assert files.pictures(folder) == ["a.png"]
+    assert files.offered(None) == files.pictures(None) == []
+
+
+def test_a_link_to_elsewhere_is_not_offered(tmp_path: Path) -> None:
+    folder = folder_with(tmp_path, "manifest.json", "plots/a.png")
+    outside = tmp_path / "outside"
+    outside.write_text("private", encoding="utf-8")
+    (folder / "summary.json").symlink_to(outside)
+    (folder / "plots" / "b.png").symlink_to(outside)
+    assert files.offered(folder) == ["manifest.json"]
+    assert files.pictures(folder) == ["a.png"]
+
+
+def test_journals_are_merged_each_line_once_without_a_torn_tail(tmp_path: Path) -> None:
+    folder = folder_with(tmp_path, "manifest.json")
+    (folder / "journal-a.jsonl").write_bytes(b'{"n":1}\n{"n":2}\n{"torn')
+    (folder / "journal-master.jsonl").write_bytes(b'{"n":1}\n{"n":2}\n{"n":3}\n')
+    (folder / "journal-z.jsonl").write_bytes(b"".join(b'{"z":%d}\n' % n for n in range(20_000)))
+    lines = b"".join(files.merged_journal(folder)).splitlines()
+    assert lines[:3] == [b'{"n":1}', b'{"n":2}', b'{"n":3}']
+    assert len(lines) == 20_003

@@ -1,0 +1,88 @@
+"""The start form: every option of ours, with a label, as a select where it has choices, and never a secret."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from chatload.live.form import LABELS, groups, mistakes, tenders
+from chatload.loads.planning import Plan, chat_plan
+from chatload.options.declared import (
+    ARRIVAL_OPTIONS,
+    CAPACITY_OPTIONS,
+    CHAT_OPTIONS,
+    RUN_OPTIONS,
+    SERVER_OPTIONS,
+    SWEEP_OPTIONS,
+    Option,
+)
+
+SERVERS = ("auto", "vllm", "tgi")
+
+
+@pytest.mark.parametrize("load", [CHAT_OPTIONS, ARRIVAL_OPTIONS, SWEEP_OPTIONS, CAPACITY_OPTIONS])
+def test_every_option_is_a_field_once_but_private_ones_are_none(load: tuple[Option, ...]) -> None:
+    fields = [field for group in groups(load, SERVERS, {}) for field in group.fields]
+    keys = [field.key for field in fields]
+    shown = [option.key for option in (*load, *SERVER_OPTIONS, *RUN_OPTIONS) if not option.private]
+    assert sorted(keys) == sorted(shown)
+    assert "headers" not in keys
+    by_key = {field.key: field for field in fields}
+    assert by_key["server"].choices == SERVERS
+    assert by_key["usage"].choices == ("on", "off")
+    assert all(field.label[0].isupper() for field in fields)
+    assert {
+        option.name for option in (*load, *SERVER_OPTIONS, *RUN_OPTIONS) if not option.private
+    } <= LABELS.keys()
+
+
+def test_fields_hold_the_values_as_they_stand() -> None:
+    fields = {
+        f.key: f for g in groups(CHAT_OPTIONS, SERVERS, {"turns": "7", "label": '"><b>'}) for f in g.fields
+    }
+    assert fields["turns"].value == "7"
+    assert fields["think_time"].value == "2"
+    assert fields["label"].value == '"><b>'
+
+
+@pytest.mark.parametrize(
+    ("load", "alone", "four"),
+    [(CHAT_OPTIONS, None, None), (ARRIVAL_OPTIONS, 1, 4), (SWEEP_OPTIONS, 1, 1), (CAPACITY_OPTIONS, 1, 4)],
+)
+def test_only_chat_has_users_of_its_own(
+    load: tuple[Option, ...], alone: int | None, four: int | None
+) -> None:
+    assert (tenders(load, 0), tenders(load, 1), tenders(load, 4)) == (alone, alone, four)
+
+
+def plan_of(values: Mapping[str, Any]) -> Plan:
+    return chat_plan({"host": "http://127.0.0.1:1", **values}, SERVERS)
+
+
+def test_every_mistake_of_a_form_is_told_at_once() -> None:
+    form = {"user_count": "0", "spawn_rate": "1", "turns": "many", "think_time": "-1", "host": "ftp://x"}
+    words = [line.split()[0] for line in mistakes(form, plan_of)]
+    assert sorted(words) == ["--host", "--think-time", "--turns", "--users"]
+
+
+def test_a_good_form_and_one_that_locust_judges_itself_pass() -> None:
+    assert mistakes({"user_count": "5", "spawn_rate": "1", "turns": "3", "host": ""}, plan_of) == []
+    assert mistakes({"user_count": "", "spawn_rate": "1", "turns": "x"}, plan_of) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "word"),
+    [
+        ({"headers": "Bearer CANARY"}, "--headers …: must be a JSON object"),
+        ({"headers": '{"X-Team": "CANARY\\n"}'}, "--headers 'X-Team': its value must be plain ASCII"),
+        ({"headers": '{"Authorization": "CANARY"}'}, "--headers 'Authorization': secrets do not go"),
+        ({"host": "http://me:CANARY@gpu:8000"}, "--host 'gpu:8000': no name or password"),
+    ],
+)
+def test_a_mistake_never_tells_a_secret(given: dict[str, str], word: str) -> None:
+    """Mistakes are shown on the page and in Locust's log."""
+    (line,) = mistakes({"user_count": "1", "spawn_rate": "1", **given}, plan_of)
+    assert line.startswith(word)
+    assert "CANARY" not in line

@@ -1,0 +1,189 @@
+"""The live sums against the turns they were made of, and points that stand where things happened."""
+
+from __future__ import annotations
+
+import random
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatload.analysis.quantiles import percentile
+from chatload.live.live import MOST_ROWS, Live
+from chatload.live.tab import COLUMNS, tab_rows
+from chatload.live.timeline import MOST_INTERVALS, Timeline
+from chatload.model.turn_metrics import TURN_METRICS
+
+sys.path.insert(0, str(Path(__file__).parent))
+from turns import S, failed, turn
+
+
+def heard(*turns: Any) -> Live:
+    live = Live()
+    live.begin("run", 0)
+    for one in turns:
+        live.hear({"kind": "turn"}, one)
+    return live
+
+
+def points(live: Live, since: int = 0) -> dict[int, dict[str, Any]]:
+    state = live.state(since)
+    return {values[0]: dict(zip(state["columns"], values, strict=True)) for values in state["points"]}
+
+
+def test_counts_are_exact_and_quantiles_within_one_percent() -> None:
+    draw = random.Random(3)
+    turns = [turn(user, 1 + user % 3, user * 0.05, draw.lognormvariate(-2, 1)) for user in range(500)]
+    state = heard(*turns, failed("http_5xx"), failed("connect"), failed("connect")).state(0)
+    totals = state["totals"]
+    assert (totals["turns"], totals["failed"], totals["tokens"]) == (503, 3, 500 * 11)
+    assert state["failures"] == {"connect": 2, "http_5xx": 1}
+    ordered = sorted(TURN_METRICS["ttft_ms"](one) or 0 for one in turns)
+    for name, p in (("ttft_p50_ms", 0.5), ("ttft_p95_ms", 0.95), ("ttft_p99_ms", 0.99)):
+        assert totals[name] == pytest.approx(percentile(ordered, p), rel=0.01)
+
+
+def test_what_we_cut_short_is_no_failure() -> None:
+    totals = heard(turn(), failed("interrupted"), failed("abandoned")).state(0)["totals"]
+    assert (totals["turns"], totals["failed"], totals["cut_short"]) == (1, 0, 2)
+
+
+def test_rows_add_up_to_the_last_one() -> None:
+    live = heard(
+        *[turn(user, number) for user in range(4) for number in range(1, 4)], failed("connect", 1, 2)
+    )
+    rows = live.table("chat")
+    assert [row["name"] for row in rows] == ["chat/turn 1", "chat/turn 2", "chat/turn 3", "chat/all"]
+    assert [row["turns"] for row in rows] == [4, 5, 4, 13]
+    assert [row["failed"] for row in rows] == [0, 1, 0, 1]
+
+
+def test_one_part_alone_is_all_there_is() -> None:
+    rows = heard(turn(0), turn(1)).table("arrivals")
+    assert [(row["name"], row["turns"]) for row in rows] == [("arrivals/all", 2)]
+
+
+def test_long_conversations_and_levels_keep_the_table_short_and_in_order() -> None:
+    live = heard(*[turn(0, number) for number in range(1, 100)])
+    rows = live.table("chat")
+    assert len(rows) == MOST_ROWS + 1
+    assert rows[-2]["turns"] == 99 - MOST_ROWS + 1
+    levels = heard(*[turn(0, 1, group=f"level {n}") for n in (2, 16, 4)]).table("sweep")
+    assert [row["name"] for row in levels] == [
+        "sweep/level 2",
+        "sweep/level 16",
+        "sweep/level 4",
+        "sweep/all",
+    ]
+
+
+def test_the_tab_sorts_by_name_as_it_stands_and_has_no_holes() -> None:
+    live = heard(*[turn(0, number) for number in range(1, 13)], failed("connect", 0, 13))
+    rows = tab_rows(live.table("chat"))
+    assert rows == sorted(rows, key=lambda row: row["name"])
+    assert [row["part"] for row in rows][9:11] == ["chat/turn\u00a010", "chat/turn\u00a011"]
+    assert rows[12]["ttft_p50_ms"] == "–"
+    assert all(column["key"] in row for column in COLUMNS for row in rows)
+
+
+def test_each_number_stands_where_it_happened() -> None:
+    """A reply from 1.5 s to 4.5 s: TTFT at its first token, tokens while they came, speed at its end."""
+    long = turn(sent_s=1.0, ttft_s=0.5, tokens=301, gaps_us=(10_000,) * 300)
+    found = points(heard(long, failed("connect", sent_s=2.2)))
+    assert found[1]["ttft_p50_ms"] == pytest.approx(500, rel=0.01)
+    assert [round(found[at]["tokens_per_s"]) for at in (1, 2, 3, 4)] == [50, 100, 100, 50]
+    assert sum(point["tokens_per_s"] for point in found.values()) == pytest.approx(301, rel=0.001)
+    assert found[4]["decode_tokens_per_s"] == pytest.approx(100, rel=0.01)
+    assert found[2]["failed"] == {"connect": 1}
+    assert found[4]["turns"] == 1
+
+
+def test_a_stall_stands_where_the_silence_ended() -> None:
+    stalled = turn(tokens=5, gaps_us=(20_000, 2_500_000, 20_000, 20_000))
+    found = points(heard(stalled))
+    assert {at: point["stalls"] for at, point in found.items() if point["stalls"]} == {2: 1}
+    assert heard(stalled).state(0)["totals"]["longest_stall_ms"] == 2500
+
+
+def test_only_what_changed_is_told_again() -> None:
+    live = heard(turn(sent_s=0), turn(sent_s=5))
+    first = live.state(0)
+    assert [values[0] for values in first["points"]] == [0, 5]
+    assert live.state(first["revision"])["points"] == []
+    live.hear({"kind": "turn"}, turn(1, sent_s=5))
+    assert [values[0] for values in live.state(first["revision"])["points"]] == [5]
+
+
+def test_a_long_run_gets_wider_intervals_and_loses_nothing() -> None:
+    timeline = Timeline(0)
+    total = 0
+    for second in range(5000):
+        one = turn(second, sent_s=second)
+        timeline.add(one, [])
+        total += one.tokens or 0
+    drawn = list(timeline.points(0))
+    assert timeline.width_s == 16
+    assert len(drawn) <= MOST_INTERVALS
+    assert sum(values[13] for values in drawn) == 5000
+    assert sum(values[4] for values in drawn) * timeline.width_s == pytest.approx(total, rel=0.001)
+
+
+def test_an_instant_far_off_does_not_take_all_memory() -> None:
+    timeline = Timeline(0)
+    timeline.add(turn(sent_s=10**9), [])
+    timeline.add(turn(sent_s=-50), [])
+    assert len(list(timeline.points(0))) <= 3
+
+
+def test_users_add_up_over_workers_and_a_silent_one_is_gone() -> None:
+    live = Live()
+    live.begin("run", 0)
+
+    def health(worker: str, at_s: float, users: int, lag: float) -> None:
+        live.hear(
+            {"kind": "health", "worker": worker, "at_ns": round(at_s * S), "users": users, "in_flight": 1,
+             "hub_lag_p99_ms": lag, "hub_lag_max_ms": lag, "cpu_percent": 5.0}, None,
+        )  # fmt: skip
+
+    health("a", 0.1, 3, 1.0)
+    health("b", 0.2, 4, 9.0)
+    health("a", 9.0, 3, 1.0)
+    found = points(live)
+    assert (found[0]["users"], found[0]["in_flight"], found[0]["lag_p99_ms"]) == (7, 2, 9.0)
+    assert found[9]["users"] == 3
+
+
+def test_a_reset_counts_anew_and_a_run_begins_clean() -> None:
+    live = heard(turn())
+    before = live.resets
+    live.reset()
+    assert live.state(0)["totals"]["turns"] == 0
+    assert live.resets == before + 1
+    live.hear({"kind": "turn"}, turn())
+    live.begin("next", 0)
+    assert (live.table("chat"), live.state(0)["points"], live.resets) == ([], [], 0)
+
+
+def test_a_spoiled_turn_is_in_doubt_and_said_so() -> None:
+    live = heard(turn(), turn(1, marks=("late_send",)))
+    assert live.state(0)["totals"]["trust"] == "1 of 2 in doubt"
+    assert heard(turn()).state(0)["totals"]["trust"] == "good"
+
+
+def test_the_live_page_costs_less_than_two_percent_of_a_core_at_a_hundred_users() -> None:
+    """20 turns/s of 200 tokens (100 users with 2 s pauses and 3 s replies) and one page open, in processor time."""
+
+    def a_second() -> float:
+        began = time.process_time()
+        for number in range(20):
+            live.hear({"kind": "turn"}, turn(number, sent_s=300.0, tokens=200))
+        state = live.state(revision)
+        live.table("chat")
+        assert len(state["points"]) < 20
+        return time.process_time() - began
+
+    live = heard(*[turn(n % 100, 1 + n // 600, n / 20, tokens=50) for n in range(6000)])
+    revision = live.state(0)["revision"]
+    assert min(a_second() for _ in range(5)) < 0.02

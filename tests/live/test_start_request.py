@@ -1,0 +1,81 @@
+"""What a start form may name: the fields that are on it, and files of this project."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from chatload.live.start_request import FILES, outside_files, unknown_fields
+from chatload.options.declared import (
+    ARRIVAL_OPTIONS,
+    CAPACITY_OPTIONS,
+    CHAT_OPTIONS,
+    RUN_OPTIONS,
+    SERVER_OPTIONS,
+    SWEEP_OPTIONS,
+)
+
+
+@pytest.fixture
+def here(tmp_path: Path) -> Path:
+    made = tmp_path / "project"
+    (made / "prompts").mkdir(parents=True)
+    (made / "link").symlink_to("/etc")
+    (made / "inner").symlink_to("prompts")
+    (tmp_path / "disk").mkdir()
+    (made / "results").symlink_to(tmp_path / "disk")
+    return made
+
+
+@pytest.mark.parametrize("key", FILES)
+@pytest.mark.parametrize(
+    ("asked", "good"),
+    [
+        ("", True), ("prompts/mine.json", True), ("new/deep", True), ("inner/x", True), ("results/run", True),
+        ("prompts/../x", True), ("/given/at/start", True), (" prompts/x ", True), ("results", False), (".", False),
+        ("/etc/passwd", False), ("../other", False), ("prompts/../../x", False), ("link/passwd", False),
+        ("/proc/self/environ", False), ("~/x", True), ("x\0y", False), ("results/../../x", False),
+        ("/given/at/start/../other", False), ("/given/at/start/below", False),
+    ],
+)  # fmt: skip
+def test_files_of_a_form_lie_below_the_project(here: Path, key: str, asked: str, good: bool) -> None:
+    lines = outside_files({key: asked}, {key: "/given/at/start"}, here)
+    assert (lines == []) is good
+    assert all(line.startswith(f"--{key} ") and line.isprintable() for line in lines)
+
+
+def test_a_folder_on_another_disk_is_told_at_once_with_every_other(here: Path) -> None:
+    lines = outside_files(dict.fromkeys(FILES, "/elsewhere"), {}, here)
+    assert [line.split()[0] for line in lines] == [f"--{key}" for key in FILES]
+
+
+def test_every_option_that_names_a_file_is_known() -> None:
+    """A new option whose words speak of a file or folder must be added to FILES."""
+    everything = (
+        *CHAT_OPTIONS,
+        *ARRIVAL_OPTIONS,
+        *SWEEP_OPTIONS,
+        *CAPACITY_OPTIONS,
+        *SERVER_OPTIONS,
+        *RUN_OPTIONS,
+    )
+    named = {one.key for one in everything if re.search(r"\b(file|folder)\b", one.words)}
+    assert named <= set(FILES)
+    assert named | {"sharegpt", "certificate"} == set(FILES)
+
+
+def test_only_fields_of_the_form_are_taken() -> None:
+    form = {
+        "turns": "1",
+        "host": "x",
+        "html_file": "/x",
+        "headers": "{}",
+        "mine": "1",
+        "api_key_host": "none",
+    }
+    lines = unknown_fields(form, CHAT_OPTIONS, lambda: ["mine", "headers"])
+    assert [line.split(":")[0] for line in lines] == ["'headers'", "'html_file'"]
+    assert unknown_fields({"trace": "x"}, ARRIVAL_OPTIONS, list) == []
+    assert len(unknown_fields({"trace": "x"}, CHAT_OPTIONS, list)) == 1

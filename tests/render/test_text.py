@@ -1,0 +1,156 @@
+"""Reports as a reader sees them: golden files (`make golden` writes them anew), 80 columns, nothing hostile."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from chatload.analysis.summary import summarise
+from chatload.model.sanitize import columns
+from chatload.render.side_by_side import comparison_text, verdict
+from chatload.render.text import report_text
+from chatload.render.text import verdict as verdict_of_one
+from chatload.store.journal import Run, read_run
+from tests.runs_builder import HERE, Shape, as_failed, good_turns, manifest_of, user_lines, write_run
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+SINGLE = ("vllm", "tgi", "tiny", "troubled", "unreachable")
+TOGETHER = (("vllm", "tgi"), ("vllm", "troubled"), ("vllm", "tgi", "troubled", "tiny", "unreachable"))
+
+
+def run_named(name: str) -> Run:
+    """A fixture, its folder called by its name alone: no path of this machine may get into a golden file."""
+    return replace(read_run(HERE / name), folder=Path(name))
+
+
+def text_of(names: tuple[str, ...]) -> str:
+    runs = [run_named(name) for name in names]
+    summaries = [summarise(run) for run in runs]
+    return report_text(runs[0], summaries[0]) if len(runs) == 1 else comparison_text(runs, summaries)
+
+
+@pytest.mark.parametrize("names", [*((name,) for name in SINGLE), *TOGETHER], ids="-".join)
+def test_golden(names: tuple[str, ...]) -> None:
+    path = GOLDEN / f"report-{'-'.join(names)}.txt"
+    text = text_of(names)
+    if os.environ.get("CHATLOAD_GOLDEN") == "update":
+        path.write_text(text, encoding="utf-8")
+    assert text == path.read_text(encoding="utf-8"), "run `make golden` if this is meant, and read its diff"
+
+
+@pytest.mark.parametrize("names", [*((name,) for name in SINGLE), *TOGETHER], ids="-".join)
+def test_fits_80_columns_and_hides_nothing(names: tuple[str, ...]) -> None:
+    for line in text_of(names).split("\n"):
+        assert columns(line) <= 80, line
+        assert line == line.rstrip()
+        assert not {c for c in line if unicodedata.category(c) in ("Cc", "Cf")}
+
+
+def test_slow_servers_fit_too(tmp_path: Path) -> None:
+    """TTFT of minutes, E2E of ten minutes."""
+    shape = Shape(users=40, turns=10, ttft_ms=95_000.0, first_byte_ms=80_000.0, gap_ms=11_000.0, tokens=50)
+    runs = [made(tmp_path, replace(shape, seed=seed)) for seed in (1, 2, 3, 4)]
+    summaries = [summarise(run) for run in runs]
+    for text in (report_text(runs[0], summaries[0]), comparison_text(runs, summaries)):
+        assert [line for line in text.split("\n") if columns(line) > 80] == []
+
+
+def made(tmp_path: Path, shape: Shape, failed_every: int = 0) -> Run:
+    """A run of the shape; every n-th turn failed."""
+    turns = good_turns(shape)
+    if failed_every:
+        turns = [as_failed(t, "http_429", "no") if i % failed_every == 0 else t for i, t in enumerate(turns)]
+    folder = tmp_path / f"run{shape.seed}-{failed_every}"
+    return read_run(
+        write_run(folder, manifest_of(shape, turns, label=f"S{shape.seed}"), turns, user_lines(turns))
+    )
+
+
+BASE = Shape(users=40, turns=10, tokens=6, ttft_ms=100.0, gap_ms=20.0)
+
+
+def judged(*runs: Run) -> str:
+    return verdict([run.name for run in runs], [summarise(run) for run in runs], runs)
+
+
+def test_the_same_server_twice_is_about_the_same(tmp_path: Path) -> None:
+    words = judged(made(tmp_path, BASE), made(tmp_path, replace(BASE, seed=2)))
+    assert words.startswith("In these runs all serve 40 chat users about the same")
+
+
+def test_sooner_and_faster_is_better(tmp_path: Path) -> None:
+    slow = replace(BASE, seed=2, ttft_ms=300.0, gap_ms=30.0)
+    assert "S1 serves 40 chat users better: it answers sooner and reads faster" in judged(
+        made(tmp_path, BASE), made(tmp_path, slow)
+    )
+
+
+def test_sooner_but_slower_is_mixed(tmp_path: Path) -> None:
+    first, second = (
+        replace(BASE, tokens=30, ttft_ms=50.0),
+        replace(BASE, seed=2, tokens=30, ttft_ms=150.0, gap_ms=8.0),
+    )
+    assert judged(made(tmp_path, first), made(tmp_path, second)).startswith(
+        "Mixed for 40 chat users: S1 answers sooner, S2 reads faster"
+    )
+
+
+def test_quick_by_refusing_is_not_better(tmp_path: Path) -> None:
+    words = judged(made(tmp_path, BASE, failed_every=5), made(tmp_path, replace(BASE, seed=2, ttft_ms=300.0)))
+    assert words.startswith("Undecided which serves 40 chat users better: the quicker one failed more")
+    assert "S1 failed 20.0 % of its turns" in words
+
+
+def test_too_few_turns_are_undecided(tmp_path: Path) -> None:
+    few = replace(BASE, users=3, turns=3)
+    words = judged(made(tmp_path, few), made(tmp_path, replace(few, seed=2, ttft_ms=900.0)))
+    assert words.startswith("Undecided which serves 3 chat users better, there are too few turns")
+
+
+def test_no_good_turn_is_no_comparison() -> None:
+    assert judged(run_named("vllm"), run_named("unreachable")).startswith(
+        "No comparison: unreachable has no good turn"
+    )
+
+
+def test_what_was_not_alike_is_said() -> None:
+    text = text_of(("vllm", "tiny"))
+    assert "Not alike" in text
+    for words in ("scenario (", "users (", "turns ("):
+        assert words in text
+
+
+def test_verdict_of_one_run(tmp_path: Path) -> None:
+    words = verdict_of_one(summarise(made(tmp_path, BASE)))
+    assert words.startswith("400 of 400 turns good; TTFT p95 ")
+    assert "; each user reads " in words
+    assert "; longest silence " in words
+
+
+def test_a_long_sample_is_cut(tmp_path: Path) -> None:
+    run = made(tmp_path, replace(BASE, users=2, turns=1, text="line\n" * 100))
+    assert "… 60 more lines" in report_text(run, summarise(run))
+
+
+def test_parts_of_a_sweep_and_late_sends(tmp_path: Path) -> None:
+    turns = [replace(turn, group=f"level {turn.turn}") for turn in good_turns(BASE)]
+    turns[5] = replace(turns[5], due_ns=turns[5].due_ns - 10**9)
+    manifest = manifest_of(BASE, turns, plan={"users": 1, "levels": [40] * 10, "rounds": 1})
+    run = read_run(write_run(tmp_path, manifest, turns))
+    text = report_text(run, summarise(run))
+    assert "  level 10 " in text
+    assert "TTFT from due" in text
+    assert "conversation" not in text
+    assert max(columns(line) for line in text.split("\n")) <= 80
+
+
+def test_runs_under_another_load_get_no_verdict() -> None:
+    runs = [run_named("vllm"), run_named("tiny")]
+    words = verdict(["vllm", "tiny"], [summarise(run) for run in runs], runs)
+    assert words == (
+        "No comparison: the runs were not made under the same load (turns, users, users per second)."
+    )

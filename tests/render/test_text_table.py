@@ -1,0 +1,48 @@
+"""Numbers and tables as a reader sees them."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from chatload.render.text_table import number, plural, seconds, share, statistic, table
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [(None, "–"), (math.inf, "–"), (0, "0"), (0.123, "0.12"), (9.994, "9.99"), (9.996, "10.0"), (99.94, "99.9"),
+     (99.96, "100"), (1234.5, "1,234"), (99_999, "99,999"), (123_456, "123k"), (1e6, "1,000k")],
+)  # fmt: skip
+def test_number(value: float | None, words: str) -> None:
+    assert number(value) == words
+
+
+def test_seconds() -> None:
+    assert [seconds(ms) for ms in (None, 20.04, 999.4, 1234)] == ["–", "20.0 ms", "999 ms", "1.23 s"]
+
+
+@pytest.mark.parametrize(
+    ("part", "whole", "words"),
+    [(0, 0, "–"), (0, 10, "0.0 %"), (1, 10, "10.0 %"), (1, 100_000, "<0.1 %"), (99_999, 100_000, ">99.9 %"),
+     (10, 10, "100.0 %")],
+)  # fmt: skip
+def test_share_never_rounds_to_none_or_all(part: int, whole: int, words: str) -> None:
+    assert share(part, whole) == words
+
+
+def test_plural() -> None:
+    assert [plural(1, "turn"), plural(1000, "turn"), plural(2, "reply")] == [
+        "1 turn",
+        "1,000 turns",
+        "2 replies",
+    ]
+
+
+def test_statistic_says_how_many_it_takes() -> None:
+    assert statistic({"p99": 5.0, "too_small": ["p99"]}, "p99") == "n<368"
+    assert statistic({"p99": 5.0, "too_small": []}, "p99") == "5.00"
+
+
+def test_table_counts_columns_not_characters() -> None:
+    assert table([["日本", "1"], ["a", "22"]]) == ["日本   1", "a     22"]

@@ -1,0 +1,217 @@
+"""Each workaround still has something to work around: a failure here says that upstream was mended.
+
+Collected by test_patches.py, in a process where locust is imported first.
+
+Then take the workaround out (chatload/runner/locust_patches.py, chatload/engine/connection.py), and its test.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import functools
+import inspect
+import resource
+import socket
+from types import SimpleNamespace
+from typing import Any
+
+import locust
+import msgpack
+import pytest
+from geventhttpclient.connectionpool import ConnectionPool
+from locust import User, argument_parser, runners
+from locust.dispatch import UsersDispatcher
+from locust.exception import RPCError, RPCReceiveError
+from locust.rpc import zmqrpc
+from locust.rpc.protocol import Message
+
+from chatload.engine.connection import Connection
+from chatload.runner import locust_patches as patches
+
+
+class Somebody(User):
+    fixed_count = 0
+    weight = 1
+
+
+def groups(dispatcher: UsersDispatcher, most: int) -> list[int]:
+    """Users in at each step of a ramp, without its waits."""
+    dispatcher._wait_between_dispatch = 0.0
+    return [
+        sum(sum(users.values()) for users in step.values())
+        for step, _ in zip(dispatcher, range(most), strict=False)
+    ]
+
+
+def node(name: str = "local") -> Any:
+    return SimpleNamespace(id=name)
+
+
+def test_the_patches_are_made_for_this_locust() -> None:
+    assert locust.__version__.startswith(patches.MADE_FOR)
+    assert patches.install() is None
+
+
+def test_another_locust_is_not_patched_but_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+    def untouched() -> dict[str, Any]:
+        return {}
+
+    monkeypatch.setattr(argument_parser, "default_args_dict", untouched)
+    monkeypatch.setattr(locust, "__version__", "3.0.0")
+    assert "Locust 3.0.0 is not the one" in (patches.install() or "")
+    assert argument_parser.default_args_dict is untouched
+
+
+def test_locust_still_rebuilds_its_argument_parser_for_each_option(monkeypatch: pytest.MonkeyPatch) -> None:
+    bare = inspect.unwrap(argument_parser.default_args_dict)
+    built = []
+    make = argument_parser.get_empty_argument_parser
+    monkeypatch.setattr(
+        argument_parser, "get_empty_argument_parser", lambda *a, **k: built.append(1) or make(*a, **k)
+    )
+    bare()
+    bare()
+    assert len(built) == 2, "default_args_dict remembers its answer now"
+    assert "argument_parser.default_args_dict()" in inspect.getsource(runners.WorkerRunner)
+    monkeypatch.setattr(argument_parser, "default_args_dict", bare)
+    patches.install()
+    built.clear()
+    assert argument_parser.default_args_dict() == argument_parser.default_args_dict()
+    assert len(built) == 1
+
+
+def test_locust_still_starts_a_second_s_users_in_one_burst() -> None:
+    dispatcher = UsersDispatcher([node()], [Somebody])
+    dispatcher.new_dispatch(20, 10)
+    assert groups(dispatcher, 1) == [10]
+
+
+def test_the_even_ramp_starts_them_one_by_one() -> None:
+    said: list[tuple[int, float]] = []
+    ramping = patches.Ramping(lambda first, rate, _: said.append((first, rate)))
+    ramp = patches.EvenDispatcher([node()], [Somebody], ramping)
+    ramp.new_dispatch(20, 10)
+    assert groups(ramp, 4) == [1, 2, 3, 4]
+    assert said == [(0, 10)]
+
+
+def test_the_even_ramp_can_be_left_to_locust() -> None:
+    ramp = patches.EvenDispatcher([node()], [Somebody], patches.Ramping(lambda *_: None, lambda: False))
+    ramp.new_dispatch(20, 10)
+    assert groups(ramp, 1) == [10]
+
+
+def crew_of(dispatcher: UsersDispatcher) -> dict[str, int]:
+    """Users on each worker at the end of a dispatch."""
+    dispatcher._wait_between_dispatch = 0.0
+    *_, last = dispatcher
+    return {worker: sum(users.values()) for worker, users in last.items()}
+
+
+def test_locust_still_deals_users_out_anew_when_a_worker_comes() -> None:
+    dispatcher = UsersDispatcher([node("a")], [Somebody])
+    dispatcher.new_dispatch(4, 10)
+    assert crew_of(dispatcher) == {"a": 4}
+    assert not dispatcher.dispatch_in_progress, "Locust then starts a dispatch of its own"
+    dispatcher.add_worker(node("b"))
+    dispatcher.new_dispatch(4, 10)
+    assert crew_of(dispatcher) == {"a": 2, "b": 2}
+
+
+def test_users_stay_where_they_began() -> None:
+    late: list[str] = []
+    said: list[list[str]] = []
+    ramping = patches.Ramping(
+        lambda first, rate, workers: said.append(list(workers)), crew=lambda: {"a", "b"}, late=late.append
+    )
+    a, b, c, d = map(node, "abcd")
+    ramp = patches.EvenDispatcher([a, c], [Somebody], ramping)
+    ramp.add_worker(b)  # while the server was asked what it is, so that it was told of the run, too
+    ramp.new_dispatch(4, 100)
+    assert crew_of(ramp) == {"a": 2, "b": 2}
+    assert late == ["c"]
+    ramp.remove_worker(a)
+    for one in (d, d, a):  # who waits for an answer says again that it is ready; a is back
+        ramp.add_worker(one)
+    assert late == ["c", "d"]
+    assert ramp.dispatch_in_progress
+    ramp.new_dispatch(4, 100)
+    assert crew_of(ramp) == {"a": 2, "b": 2}
+    assert said == [["a", "b"]], "no second ramp"
+    ramp.new_dispatch(6, 100)
+    assert crew_of(ramp) == {"a": 3, "b": 3}
+
+
+def test_a_run_keeps_its_dispatcher() -> None:
+    running = True
+    make = patches.DispatcherFactory(patches.Ramping(lambda *_: None), lambda: running)
+    first = make([node("a")], [Somebody])
+    assert make([node("b")], [Somebody]) is first
+    running = False
+    assert make([node("b")], [Somebody]) is not first
+
+
+def test_geventhttpclient_still_takes_sockets_above_fd_1023_for_dead() -> None:
+    """Why its connection pool is not used: above, each user would connect anew for every turn."""
+    if resource.getrlimit(resource.RLIMIT_NOFILE)[0] <= 1100:
+        pytest.skip("fewer than 1100 open files are allowed here")
+    ours, theirs = socket.socketpair()
+    high = socket.socket(fileno=fcntl.fcntl(ours.fileno(), fcntl.F_DUPFD, 1050))
+    with ours, theirs, high:
+        assert ConnectionPool._is_socket_alive(None, ours) is True
+        assert ConnectionPool._is_socket_alive(None, high) is False, "it was mended: think of using the pool"
+        high.setblocking(False)
+        assert Connection(high, high, False, 0, 0.0, None).alive()
+
+
+def test_a_busy_master_port_is_a_traceback_to_locust() -> None:
+    """Locust compares the whole text of pyzmq's error with one that pyzmq has lengthened since."""
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        server = zmqrpc.Server
+        if isinstance(server, functools.partial):
+            (server,) = server.args
+        with pytest.raises(RPCError) as error:
+            server("127.0.0.1", busy.getsockname()[1])
+    assert str(error.value) != "Socket bind failure: Address already in use"
+    assert '"Socket bind failure: Address already in use"' in inspect.getsource(runners.MasterRunner.__init__)
+
+
+class Frames:
+    """A socket of the master that receives this one message."""
+
+    def __init__(self, frame: bytes) -> None:
+        self.socket = SimpleNamespace(recv_multipart=lambda: [b"stranger", frame])
+
+
+BROKEN = (b"\xc1", b"", b"\x93\x01\x02", b"\xdf\xff\xff\xff\xff", b"\x91" * 2000, b"\x92\x01\x02", b"\x05")
+
+
+@pytest.mark.parametrize("frame", BROKEN)
+def test_a_frame_that_is_no_message_would_end_the_greenlet_that_listens_to_workers(frame: bytes) -> None:
+    receive = zmqrpc.BaseSocket.recv_from_client
+    with pytest.raises((TypeError, ValueError, msgpack.UnpackException)):
+        getattr(receive, "__wrapped__", receive)(Frames(frame))
+    with pytest.raises(RPCReceiveError):
+        patches._receive(getattr(receive, "__wrapped__", receive))(Frames(frame))
+
+
+def test_a_message_of_another_form_would_end_it_too() -> None:
+    handle = runners.MasterRunner.handle_message
+    handle = getattr(handle, "__wrapped__", handle)
+    runner = SimpleNamespace(
+        clients={}, environment=SimpleNamespace(update_worker_logs=lambda data: data["logs"])
+    )
+    message = Message("client_ready", 5, "stranger")
+    with pytest.raises(TypeError):
+        handle(runner, "stranger", message)
+    patches._handle(handle)(runner, "stranger", message)
+
+
+def test_what_a_stranger_sends_is_not_counted() -> None:
+    handled: list[str] = []
+    handle = patches._handle(lambda _, client_id, message: handled.append(f"{client_id} {message.type}"))
+    runner = SimpleNamespace(clients={"w1": None})
+    for client in ("w1", "stranger"):
+        for kind in ("stats", "heartbeat"):
+            handle(runner, client, Message(kind, {}, client))
+    assert handled == ["w1 stats", "w1 heartbeat", "stranger heartbeat"]

@@ -1,0 +1,21 @@
+"""A chat whose users raise an exception of our own after their first turn, for test_exit_codes.py."""
+
+from chatload.loads.planning import chat_plan
+from chatload.locust_setup import install
+from chatload.options.declared import CHAT_OPTIONS
+from chatload.runner import chat_user
+
+install(chat_plan, CHAT_OPTIONS)
+
+
+class ChatUser(chat_user.ChatUser):
+    """A person at a keyboard, and a bug."""
+
+    pauses = 0
+
+    def wait_time(self) -> float:
+        """Raise in the first pause."""
+        self.pauses += 1
+        if self.pauses == 1:
+            raise RuntimeError("a bug of ours")
+        return super().wait_time()

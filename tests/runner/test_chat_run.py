@@ -1,0 +1,166 @@
+"""Whole runs against the simulator in its own process, compared with what the simulator logged it sent."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from conftest import GOOD, ROOT, locust, read_lines, turns_of, two_processes
+
+from chatload.analysis.validity import certificate_words
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture
+def simulator(tmp_path: Path) -> Iterator[Any]:
+    """Start the simulator; gives the addresses of its servers and its truth log."""
+    processes = []
+
+    def start(*arguments: str) -> tuple[list[str], Path]:
+        truth = tmp_path / "truth.jsonl"
+        process = subprocess.Popen(
+            [sys.executable, "-u", "-m", "simulator", "--port-base", "0", "--truth", str(truth), *arguments],
+            cwd=ROOT, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        processes.append(process)
+        hosts = []
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "listening on" in line:
+                hosts.append(line.split("listening on ")[1].split()[0])
+            if "ready" in line:
+                break
+        return hosts, truth
+
+    yield start
+    for process in processes:
+        process.terminate()
+        process.wait(timeout=10)
+
+
+def truth_by_id(truth: Path) -> dict[str, dict[str, Any]]:
+    return {line["request_id"]: line for line in read_lines(truth) if line.get("request_id")}
+
+
+def ttft_errors_ms(turns: list[dict[str, Any]], truth: dict[str, dict[str, Any]]) -> list[float]:
+    """Reported TTFT minus the simulator's own time from request read to first token sent."""
+    errors = []
+    for turn in turns:
+        sent = truth[turn["request_id"]]
+        events = sent["events"]
+        first = next(at for at, n in zip(events["sent_ns"], events["tokens"], strict=True) if n)
+        errors.append((turn["first_token_ns"] - turn["sent_ns"] - (first - sent["received_ns"])) / 1e6)
+    return sorted(errors)
+
+
+def test_the_article_s_plan_turn_by_turn(simulator: Any, tmp_path: Path) -> None:
+    """chat-100: 1,000 turns, 100 conversations × 10, the ramp even, 2 s after each reply, times true."""
+    (host,), truth_log = simulator("--speak", "vllm", "--answer-tokens", "30:8")
+    out = tmp_path / "run"
+    done = subprocess.run(
+        [sys.executable, "-m", "locust", "--config", "scenarios/chat-100.toml", "--host", host, "--out", str(out),
+         "--json-file", str(tmp_path / "locust")],
+        cwd=ROOT, capture_output=True, text=True, timeout=180, check=False,
+    )  # fmt: skip
+    assert done.returncode in GOOD, done.stderr
+    assert "100 users over 10 s, 10 turns each, 2 s after each reply" in done.stderr
+    turns = turns_of(out)
+    assert len(turns) == 1000
+    assert all(200 < turn["sent_bytes"] - turn["prompt_characters"] < 500 for turn in turns)
+    assert {(turn["user"], turn["turn"]) for turn in turns} == {
+        (u, t) for u in range(100) for t in range(1, 11)
+    }
+    start_ns = json.loads((out / "manifest.json").read_text())["ramps"][0]["start_ns"]
+    firsts = [turn for turn in turns if turn["turn"] == 1]
+    assert all(turn["due_ns"] == start_ns + turn["user"] * 100_000_000 for turn in firsts)
+    by_place = {(turn["user"], turn["turn"]): turn for turn in turns}
+    pauses_s = [
+        (turn["sent_ns"] - by_place[user, number - 1]["end_ns"]) / 1e9
+        for (user, number), turn in by_place.items()
+        if number > 1
+    ]
+    assert statistics.median(pauses_s) == pytest.approx(2.0, abs=0.02)
+    assert statistics.quantiles(pauses_s, n=100)[98] < 2.05
+    assert json.loads((tmp_path / "locust.json").read_text())[0]["num_requests"] == 1000
+    truth = truth_by_id(truth_log)
+    assert {turn["request_id"] for turn in turns} == set(truth)
+    assert all(turn["tokens"] == truth[turn["request_id"]]["tokens"] for turn in turns)
+    errors = ttft_errors_ms(turns, truth)
+    assert -1 < errors[len(errors) // 2] < 1
+    assert errors[int(len(errors) * 0.9)] < 5
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["turns"] == summary["succeeded"] == 1000
+    assert summary["ttft_ms"]["n"] == 1000
+
+
+def test_two_processes_hold_the_same_plan(simulator: Any, tmp_path: Path) -> None:
+    """--processes 2: every turn once, users split over the workers, the ramp even across them."""
+    (_, host), _ = simulator("--speak", "vllm,tgi", "--answer-tokens", "10:3")
+    out, certificate = tmp_path / "run", tmp_path / "certificate.json"
+    certificate.write_text(
+        json.dumps({"kind": "certificate", "ttft_error_ms": {"p99": 0.1}, "load": {"users": 99}})
+    )
+    done = locust(
+        "--host", host, "--turns", "3", "--think-time", "0.3", "--out", str(out), "-u", "12", "-r", "6",
+        *two_processes(), "--certificate", str(certificate), "--history", "on", "--max-tokens", "50",
+        "--json-file", str(tmp_path / "locust"),
+    )  # fmt: skip
+    assert done.returncode in GOOD, done.stderr
+    turns = turns_of(out)
+    assert {(turn["user"], turn["turn"]) for turn in turns} == {
+        (u, t) for u in range(12) for t in range(1, 4)
+    }
+    assert len({turn["worker"] for turn in turns}) == 2
+    manifest = json.loads((out / "manifest.json").read_text())
+    start_ns = manifest["ramps"][0]["start_ns"]
+    assert "certified at 99 users a worker, 2 of 2 workers" in certificate_words(manifest)
+    assert {worker["machine"]["cores"] for worker in manifest["workers"].values()} == {os.cpu_count()}
+    for turn in turns:
+        if turn["turn"] == 1:
+            assert turn["due_ns"] == pytest.approx(start_ns + turn["user"] * 1e9 / 6, abs=2)
+            assert -1e6 < turn["sent_ns"] - turn["due_ns"] < 100e6
+    assert json.loads((tmp_path / "locust.json").read_text())[0]["num_requests"] == 36
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_in_the_middle_keeps_what_was_finished(simulator: Any, tmp_path: Path, stop: int) -> None:
+    (host,), truth_log = simulator("--speak", "vllm", "--answer-tokens", "10:3")
+    out = tmp_path / "run"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "locust", "-f", "locustfiles/chat.py", "--headless", "--only-summary",
+         "--host", host, "--turns", "100", "--think-time", "0.05", "-u", "5", "-r", "20", "--out", str(out)],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    journal = out / "journal-local.jsonl"
+    give_up = time.monotonic() + 30
+    while not journal.exists() or journal.read_bytes().count(b'"kind":"turn"') < 20:
+        assert time.monotonic() < give_up
+        time.sleep(0.05)
+    process.send_signal(stop)
+    text, _ = process.communicate(timeout=30)
+    assert process.returncode == 4, text
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["ended"] == "interrupted"
+    turns = turns_of(out)
+    finished = [turn for turn in turns if turn["code"] != "interrupted"]
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["turns"] == len(finished) >= 20
+    truth = truth_by_id(truth_log)
+    complete = {request_id for request_id, line in truth.items() if line["ended"] == "complete"}
+    assert {turn["request_id"] for turn in finished if turn["ok"]} <= complete
+    last_words = text.rpartition("Response time percentiles")[2]
+    assert f"{summary['succeeded']:,} of 500 turns good" in last_words, (
+        "after Locust's own tables, not before them"
+    )

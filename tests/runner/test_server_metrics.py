@@ -1,0 +1,111 @@
+"""What a server's own /metrics page tells, under our names; pages of real servers, odd ones and hostile ones."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from typing import Any
+
+import gevent
+import pytest
+
+from chatload.engine.connection import Address
+from chatload.runner.server_metrics import ServerMetrics, line_of, read_page
+
+VLLM = b"""# HELP vllm:num_requests_running Number of requests in model execution batches.
+# TYPE vllm:num_requests_running gauge
+vllm:num_requests_running{engine="0",model_name="a } b"} 3.0
+vllm:num_requests_running{engine="1",model_name="a } b"} 4.0
+vllm:num_requests_waiting{engine="0",model_name="m"} 12.0
+vllm:kv_cache_usage_perc{engine="0",model_name="m"} 0.25
+vllm:kv_cache_usage_perc{engine="1",model_name="m"} 0.75
+vllm:num_preemptions_total{engine="0",model_name="m"} 2.0
+vllm:num_preemptions_created{engine="0",model_name="m"} 1.7e+09
+vllm:request_queue_time_seconds_bucket{engine="0",le="0.3",model_name="m"} 9.0
+vllm:request_queue_time_seconds_count{engine="0",model_name="m"} 10.0
+vllm:request_queue_time_seconds_sum{engine="0",model_name="m"} 1.5
+"""
+TGI = b"""# TYPE tgi_queue_size gauge
+tgi_queue_size 36
+tgi_batch_current_size 64
+tgi_batch_current_max_tokens 4096
+tgi_request_queue_duration_sum 123.5
+tgi_request_queue_duration_count 40
+tgi_request_queue_duration_bucket{le="+Inf"} 40
+"""
+LLAMA = b"# TYPE llamacpp:requests_processing gauge\nllamacpp:requests_processing 4\nllamacpp:requests_deferred 2\n"
+
+
+@pytest.mark.parametrize(
+    ("page", "found"),
+    [
+        (VLLM, {"running": 7, "waiting": 12, "kv_use": 0.75, "preemptions": 2, "queued": 10, "queue_s": 1.5}),
+        (TGI, {"running": 64, "waiting": 36, "queued": 40, "queue_s": 123.5}),
+        (LLAMA, {"running": 4, "waiting": 2}),
+        (TGI.replace(b"\n", b"\r\n"), {"running": 64, "waiting": 36, "queued": 40, "queue_s": 123.5}),
+        (b"tgi_queue_size 7 1795000000000\n", {"waiting": 7}),
+        (b"tgi_queue_size NaN\ntgi_batch_current_size +Inf\ntgi_queue_size_total 4\n", {}),
+        (b"tgi_queue_size seven\nx tgi_queue_size 7\n#tgi_queue_size 7\n", {}),
+        (b"<script>alert(1)</script>", {}),
+        (b"", {}),
+    ],
+)
+def test_pages(page: bytes, found: dict[str, float]) -> None:
+    assert read_page(page) == found
+
+
+def test_a_line_is_numbers_only() -> None:
+    line = line_of((200, TGI), 5_000_000, 2_000_000)
+    assert line == {"kind": "server", "at_ns": 5_000_000, "took_ms": 3.0, "running": 64, "waiting": 36,
+                    "queued": 40, "queue_s": 123.5}  # fmt: skip
+    assert line_of((404, TGI), 1, 0) is None
+    assert line_of((200, b"<html>"), 1, 0) is None
+    assert line_of(None, 1, 0) is None
+
+
+def test_a_large_page_is_read_in_a_blink() -> None:
+    page = VLLM + b'vllm:e2e_request_latency_seconds_bucket{engine="0",le="0.3",model_name="m"} 9.0\n' * 5000
+    began = time.perf_counter()
+    assert read_page(page)["running"] == 7
+    assert time.perf_counter() - began < 0.1
+
+
+@pytest.fixture
+def server() -> Iterator[Any]:
+    """A server that answers /metrics with `page`, and counts how often it was asked."""
+
+    class Answer(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            httpd.asked.append(self.path)
+            self.send_response(200 if httpd.page else 404)
+            self.end_headers()
+            self.wfile.write(httpd.page)
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    class Server(HTTPServer):
+        page = TGI
+        asked: list[str]
+
+    httpd = Server(("127.0.0.1", 0), Answer)
+    httpd.asked = []
+    thread = threading.Thread(target=httpd.serve_forever, args=(0.02,))
+    thread.start()
+    yield httpd
+    httpd.shutdown()
+    thread.join()
+    httpd.server_close()
+
+
+@pytest.mark.parametrize(("page", "lines"), [(TGI, 2), (b"", 0)])
+def test_the_page_is_read_at_the_start_and_at_the_end(server: Any, page: bytes, lines: int) -> None:
+    server.page = page
+    told: list[dict[str, Any]] = []
+    metrics = ServerMetrics(Address(f"http://127.0.0.1:{server.server_address[1]}"), told.append)
+    gevent.sleep(0.05)
+    metrics.stop()
+    assert [line["waiting"] for line in told] == [36] * lines
+    assert server.asked == ["/metrics"] * max(1, lines)
