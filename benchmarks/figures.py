@@ -19,8 +19,8 @@ class Figures:
     """
 
     answers: int
-    ttft_p50_ms: float | None
-    ttft_p99_ms: float | None
+    ttft_ms_p50: float | None
+    ttft_ms_p99: float | None
     ttft_max_ms: float | None
     reported_p99_off_ms: float
     gap_mean_ms: float | None
@@ -31,7 +31,7 @@ class Figures:
 
     def sentence(self) -> str:
         """For the log."""
-        p99, gap, steady = self.ttft_p99_ms or 0, self.gap_mean_ms or 0, self.steady_cpu_s_per_mtoken or 0
+        p99, gap, steady = self.ttft_ms_p99 or 0, self.gap_mean_ms or 0, self.steady_cpu_s_per_mtoken or 0
         return (
             f"{self.answers} answers, TTFT error p99 {p99:.3f} ms, reported p99 off by {self.reported_p99_off_ms:.3f} "
             f"ms, mean gap error {gap:.5f} ms, {steady:.1f} CPU-s/Mtoken steady, {self.gross_cpu_s_per_mtoken:.1f} in "
@@ -57,8 +57,8 @@ def figures(said: Mapping[str, Heard], truth: Mapping[str, Served], cost: Cost, 
     return replace(
         figures_of_peer(reported or 0.0, truth, cost, users),
         answers=len(found),
-        ttft_p50_ms=ttft["p50"],
-        ttft_p99_ms=ttft["p99"],
+        ttft_ms_p50=ttft["p50"],
+        ttft_ms_p99=ttft["p99"],
         ttft_max_ms=ttft["max"],
         gap_mean_ms=sum(gaps) / len(gaps) if gaps else None,
     )
@@ -70,8 +70,8 @@ def figures_of_peer(reported_p99_ms: float, truth: Mapping[str, Served], cost: C
     true = spread([(answer.tokens_sent_ns[0] - answer.received_ns) / 1e6 for answer in truth.values()])["p99"]
     return Figures(
         answers=len(truth),
-        ttft_p50_ms=None,
-        ttft_p99_ms=None,
+        ttft_ms_p50=None,
+        ttft_ms_p99=None,
         ttft_max_ms=None,
         reported_p99_off_ms=reported_p99_ms - (true or 0.0),
         gap_mean_ms=None,
@@ -104,8 +104,8 @@ def _steady(truth: Mapping[str, Served], cost: Cost, users: int) -> float | None
 
 
 COLUMNS: tuple[tuple[str, Callable[[Figures], float | None], str], ...] = (
-    ("TTFT error p50 ms", lambda row: row.ttft_p50_ms, ".3f"),
-    ("p99", lambda row: row.ttft_p99_ms, ".3f"),
+    ("TTFT error p50 ms", lambda row: row.ttft_ms_p50, ".3f"),
+    ("p99", lambda row: row.ttft_ms_p99, ".3f"),
     ("max", lambda row: row.ttft_max_ms, ".2f"),
     ("reported p99 off ms", lambda row: row.reported_p99_off_ms, ".3f"),
     ("mean gap error ms", lambda row: row.gap_mean_ms, ".5f"),

@@ -39,14 +39,14 @@ class Seen:
     turns_per_s: float
     asked: int
     cpu_percent: float
-    ttft_p50_ms: float | None
-    ttft_p99_ms: float | None
+    ttft_ms_p50: float | None
+    ttft_ms_p99: float | None
     ttft_max_ms: float | None
     marked: int
 
     def sentence(self) -> str:
         """For the log."""
-        p50, p99, most = self.ttft_p50_ms or 0, self.ttft_p99_ms or 0, self.ttft_max_ms or 0
+        p50, p99, most = self.ttft_ms_p50 or 0, self.ttft_ms_p99 or 0, self.ttft_max_ms or 0
         return (
             f"{self.turns_per_s:.1f} turns/s, asked {self.asked} times, {self.cpu_percent:.1f} % of a core, "
             f"TTFT error p50 {p50:.3f} p99 {p99:.3f} max {most:.2f} ms, {self.marked} marked"
@@ -121,8 +121,8 @@ def seen(said: Mapping[str, Heard], truth: Mapping[str, Served], cost: Cost, use
         turns_per_s=ended / seconds,
         asked=asked,
         cpu_percent=100 * cost.cpu_s(*window) / seconds,
-        ttft_p50_ms=ttft["p50"],
-        ttft_p99_ms=ttft["p99"],
+        ttft_ms_p50=ttft["p50"],
+        ttft_ms_p99=ttft["p99"],
         ttft_max_ms=ttft["max"],
         marked=sum(bool(each.marks) for each in found),
     )
@@ -137,8 +137,8 @@ def dearer(rows: Mapping[str, Sequence[Seen]], looker: str) -> list[float]:
 COLUMNS: tuple[tuple[str, Callable[[Seen], float | None], str], ...] = (
     ("asked", lambda row: row.asked, ".0f"),
     ("CPU, % of a core", lambda row: row.cpu_percent, ".1f"),
-    ("TTFT error p50 ms", lambda row: row.ttft_p50_ms, ".3f"),
-    ("p99", lambda row: row.ttft_p99_ms, ".3f"),
+    ("TTFT error p50 ms", lambda row: row.ttft_ms_p50, ".3f"),
+    ("p99", lambda row: row.ttft_ms_p99, ".3f"),
     ("max", lambda row: row.ttft_max_ms, ".2f"),
     ("marked turns", lambda row: row.marked, ".0f"),
 )

@@ -14,7 +14,8 @@ from chatload.cli.import_jmx import _check, scenario_text
 from chatload.interop.jmx.scenario import read_scenario
 from chatload.interop.jmx.tree import read_jmx
 from chatload.interop.jtl import csv_lines, samples, xml_lines
-from chatload.loads.planning import arrival_plan, chat_plan, sweep_plan
+from chatload.loads.plan import make_plan
+from chatload.loads.registry import SHAPES
 from chatload.loads.trace import read_trace
 from chatload.model.errors import ChatloadError
 from chatload.model.slo import read_objectives
@@ -22,13 +23,13 @@ from chatload.model.turn import Delta, Message, TextDeltas, TurnRequest
 from chatload.prompts.conversation import load_conversations
 from chatload.prompts.sharegpt import read_sharegpt
 from chatload.protocols.chunks import whole_chunks
+from chatload.protocols.detect import recognise, speaks
 from chatload.protocols.reads import Reads
-from chatload.protocols.registry import DIALECTS, PROBE_PATHS, SERVERS, recognise, speaks
+from chatload.protocols.registry import DIALECTS, PROBE_PATHS
 from chatload.render.text import report_text
 from chatload.store.journal import read_run
 
 REQUEST = TurnRequest(messages=(Message("user", "Once a upon time,"),), model="m")
-SERVER_NAMES = ("auto", *SERVERS)
 _FOLDER = Path(tempfile.mkdtemp(prefix="fuzz-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None))
 
 
@@ -148,9 +149,9 @@ def options(data: bytes) -> None:
     """Options as a user types them: `key=value` a line."""
     text = data.decode("utf-8", "replace")
     values = dict(line.partition("=")[::2] for line in text.split("\n") if "=" in line)
-    for planner in (chat_plan, arrival_plan, sweep_plan):
+    for shape in SHAPES.values():
         with suppress(ChatloadError):
-            planner({"host": "http://127.0.0.1:1", "num_users": 1, **values}, SERVER_NAMES).sentence()
+            make_plan(shape, {"host": "http://127.0.0.1:1", "num_users": 1, **values}).plan.sentence()
     read_objectives(text)
 
 

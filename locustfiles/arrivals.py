@@ -3,12 +3,11 @@
 locust -f locustfiles/arrivals.py --headless --requests 100 --interval 0.5 --host http://gpu:8000
 """
 
-from chatload.loads.planning import arrival_plan
+from chatload.loads.open_loop import SHAPE
 from chatload.locust_setup import install
-from chatload.options.declared import ARRIVAL_OPTIONS
 from chatload.runner import open_loop_user
 
-install(arrival_plan, ARRIVAL_OPTIONS)
+install(SHAPE)
 
 
 class Clerk(open_loop_user.OpenLoopUser):

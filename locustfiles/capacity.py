@@ -3,12 +3,11 @@
 locust -f locustfiles/capacity.py --headless --slo "p95 ttft_ms <= 500" --host http://gpu:8000
 """
 
-from chatload.loads.planning import capacity_plan
+from chatload.loads.capacity import SHAPE
 from chatload.locust_setup import install
-from chatload.options.declared import CAPACITY_OPTIONS
 from chatload.runner import capacity_user
 
-install(capacity_plan, CAPACITY_OPTIONS)
+install(SHAPE)
 
 
 class CapacityUser(capacity_user.CapacityUser):

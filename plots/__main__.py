@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import NoReturn
@@ -14,60 +14,14 @@ import matplotlib
 
 matplotlib.use("Agg")
 
-from matplotlib.figure import Figure
-
 from chatload.model.errors import UsageError
 from chatload.model.sanitize import shown
-from chatload.render.capacity_table import curves
 from chatload.render.run_files import read_runs
-from chatload.render.sweep_table import levels_of
 from chatload.store.journal import Run
-from plots import (
-    capacity_curve,
-    comparison,
-    first_byte,
-    gaps,
-    intervals,
-    over_time,
-    server_metrics,
-    stall_map,
-    swim_lanes,
-    throughput_levels,
-    timeline,
-    tokens_per_s,
-    ttft_by_turn,
-    ttft_cdf,
-)
+from plots import ttft_cdf
+from plots.picture import drawn
+from plots.registry import PICTURES
 from plots.style import SETTINGS
-
-Draw = Callable[[Sequence[Run], Figure], None]
-PLOTS: dict[str, Draw] = {
-    "ttft_cdf": ttft_cdf.draw,
-    "first_byte": first_byte.draw,
-    "swim_lanes": swim_lanes.draw,
-    "over_time": over_time.draw,
-    "tokens_per_s": tokens_per_s.draw,
-    "gaps": gaps.draw,
-    "stall_map": stall_map.draw,
-    "ttft_by_turn": ttft_by_turn.draw,
-    "comparison": comparison.draw,
-    "server_metrics": server_metrics.draw,
-    "capacity_curve": capacity_curve.draw,
-    "throughput_levels": throughput_levels.draw,
-    "intervals": intervals.draw,
-    "timeline": timeline.draw,
-}
-"""The map of pictures: name of module and file → what draws it."""
-
-FITTING: dict[str, Callable[[Sequence[Run]], bool]] = {
-    "comparison": lambda runs: len(runs) > 1,
-    "server_metrics": lambda runs: any(run.server for run in runs),
-    "capacity_curve": lambda runs: any(curves(run.manifest) for run in runs),
-    "throughput_levels": lambda runs: any(levels_of(run) for run in runs),
-    "intervals": lambda runs: any((run.manifest.get("plan") or {}).get("interval_s") for run in runs),
-    "timeline": lambda runs: any((run.manifest.get("plan") or {}).get("interval_s") for run in runs),
-}
-"""Pictures that are drawn unasked only where they have something to say."""
 
 ARTICLE_MS = 152.0
 """The article's JMeter "Latency": the first byte of a reply, which is no token."""
@@ -90,13 +44,13 @@ def main(argv: Sequence[str]) -> int:
     parser.add_argument(
         "--format", default="png,svg", help=f"comma-separated: {', '.join(FORMATS)} (png,svg)"
     )
-    parser.add_argument("--only", help=f"comma-separated: {', '.join(PLOTS)} (those that fit the runs)")
+    parser.add_argument("--only", help=f"comma-separated: {', '.join(PICTURES)} (those that fit the runs)")
     parser.add_argument("--slo-ms", type=float, metavar="MS", help="a line at this TTFT in ttft_cdf")
     parser.add_argument("--article", action="store_true", help="a line at the article's 152 ms in ttft_cdf")
     try:
         chosen = parser.parse_args(argv)
         formats = _listed("--format", chosen.format, FORMATS)
-        only = None if chosen.only is None else _listed("--only", chosen.only, tuple(PLOTS))
+        only = None if chosen.only is None else _listed("--only", chosen.only, tuple(PICTURES))
         runs = read_runs(chosen.runs)
         names = only or fitting(runs)
         limits = _limits(chosen.slo_ms, chosen.article)
@@ -112,7 +66,7 @@ def main(argv: Sequence[str]) -> int:
 
 def fitting(runs: Sequence[Run]) -> list[str]:
     """The pictures that have something to say of these runs."""
-    return [name for name in PLOTS if FITTING.get(name, bool)(runs)]
+    return [name for name, picture in PICTURES.items() if runs and picture.fits(runs)]
 
 
 def _limits(slo_ms: float | None, article: bool) -> tuple[ttft_cdf.Limit, ...]:
@@ -132,7 +86,8 @@ def write_plots(
     limits: Sequence[ttft_cdf.Limit] = (),
 ) -> list[Path]:
     """Draw the named pictures (else those that fit) into the folder; the files written. UsageError if it cannot be."""
-    draws: dict[str, Draw] = {**PLOTS, "ttft_cdf": partial(ttft_cdf.draw, limits=limits)}
+    draws = {name: picture.draw for name, picture in PICTURES.items()}
+    draws["ttft_cdf"] = partial(ttft_cdf.draw, limits=limits)
     written = []
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -147,14 +102,6 @@ def write_plots(
     except OSError as error:
         raise UsageError([f"--out {folder}: cannot be written: {error.strerror}"]) from error
     return written
-
-
-def drawn(draw: Callable[[Sequence[Run], Figure], None], runs: Sequence[Run]) -> Figure:
-    """The picture as a figure, in the common style."""
-    with matplotlib.rc_context(SETTINGS):
-        figure = Figure(figsize=(9, 5.2), layout="constrained")
-        draw(runs, figure)
-    return figure
 
 
 def _metadata(suffix: str) -> dict[str, str | None]:

@@ -9,11 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from chatload.analysis import pictures
 from chatload.render.capacity_table import Curve, Level, curves, interval, plain
 from chatload.store.journal import Run
 from plots.style import MUTED, Look, frame, looks, nothing, thousands
 
-TITLE = "How many chat users does the server hold?"
+TITLE = pictures.CAPACITY
 NOTE = "Shaded: 95 % interval of the answer. Bars: of each level’s value. What touches the edge is beyond it, or open."
 TIMES_LIMIT = 3.0
 """How far a picture goes beyond an upper limit: overload has no bounds, and is not the question."""
@@ -21,6 +22,11 @@ MOST_PANELS = 4
 LIMIT = "#B00020"
 VERDICTS = {"met": ("o", "met"), "undecided": ("D", "undecided"), "missed": ("X", "missed")}
 """Marker of a level whose SLO was surely met, surely missed, or neither; undecided ones are hollow."""
+
+
+def fits(runs: Sequence[Run]) -> bool:
+    """Whether the picture says anything of these runs."""
+    return any(curves(run.manifest) for run in runs)
 
 
 def draw(runs: Sequence[Run], figure: Figure) -> None:
@@ -73,7 +79,7 @@ def _panel(axes: Axes, drawn: Sequence[Curve]) -> None:
 
 def _answer(axes: Axes, run: Run, look: Look, *, labelled: bool) -> None:
     """The number found, and its interval from edge to edge; an open end is open."""
-    found = run.manifest["capacity"]
+    found = run.manifest.capacity or {}
     if "users" not in found:
         axes.plot([], [], color=look.colour, linestyle=look.line, label=f"{look.name}: search not finished")
         return

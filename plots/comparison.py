@@ -61,6 +61,11 @@ PANELS: tuple[tuple[str, str, Callable[[Summary], Figures | None]], ...] = (
 """The panels: what, which way is good, and how to read it from a summary."""
 
 
+def fits(runs: Sequence[Run]) -> bool:
+    """Whether the picture says anything of these runs."""
+    return len(runs) > 1
+
+
 def draw(runs: Sequence[Run], figure: Figure) -> None:
     """A panel a number, a row a run: the dot is the number, the bar its 95 % interval."""
     summaries, styles = [summarise(run) for run in runs], looks(runs)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 
+from chatload.model.metrics import first_byte_ms, ttft_ms
 from chatload.model.turn import Turn
-from chatload.model.turn_metrics import first_byte_ms, ttft_ms
 from chatload.store.journal import Run
 from plots.style import frame, log_axis, looks, nothing, thinned
 

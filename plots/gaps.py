@@ -9,12 +9,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from chatload.analysis import pictures
 from chatload.analysis.series import gap_counts, histogram, longer, low_end_ms
 from chatload.model.stalls import DEFAULT_RULE
 from chatload.store.journal import Run
 from plots.style import MUTED, Look, frame, log_axis, looks, nothing, thinned
 
-TITLE = "How evenly does the text flow?"
+TITLE = pictures.GAPS
 
 
 def draw(runs: Sequence[Run], figure: Figure) -> None:

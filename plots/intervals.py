@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from chatload.model.turn_metrics import felt_tokens_per_s
+from chatload.loads.open_loop import OpenLoopLoad
+from chatload.model.metrics import felt_tokens_per_s
 from chatload.store.journal import Run
 from plots.style import COLOURS, LINES, MARKERS, frame, nothing
 
@@ -25,6 +26,11 @@ class Reference:
 
     name: str
     rows: Mapping[float, Row]
+
+
+def fits(runs: Sequence[Run]) -> bool:
+    """Whether the picture says anything of these runs."""
+    return any(isinstance(run.manifest.load, OpenLoopLoad) and run.manifest.load.interval_s for run in runs)
 
 
 def draw(runs: Sequence[Run], figure: Figure, references: Sequence[Reference] = ()) -> None:

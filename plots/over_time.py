@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
+from chatload.analysis import pictures
 from chatload.analysis.series import (
     failed_s,
     in_flight,
@@ -22,7 +23,7 @@ from chatload.analysis.series import (
 from chatload.store.journal import Run
 from plots.style import Look, frame, log_axis, looks, nothing, thousands
 
-TITLE = "Does the server hold up while users come and go?"
+TITLE = pictures.OVER_TIME
 
 
 def draw(runs: Sequence[Run], figure: Figure) -> None:

@@ -1,4 +1,4 @@
-"""One picture into one file, for pages of documentation."""
+"""One picture as a figure, or as a file for pages of documentation."""
 
 from __future__ import annotations
 
@@ -7,12 +7,20 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import matplotlib
+from matplotlib.figure import Figure
 
 from chatload.store.journal import Run
-from plots.__main__ import drawn
 from plots.style import SETTINGS
 
 DPI = 100
+
+
+def drawn(draw: Callable[..., None], runs: Sequence[Run]) -> Figure:
+    """The picture as a figure, in the common style."""
+    with matplotlib.rc_context(SETTINGS):
+        figure = Figure(figsize=(9, 5.2), layout="constrained")
+        draw(runs, figure)
+    return figure
 
 
 def write_picture(draw: Callable[..., None], runs: Sequence[Run], path: Path) -> None:

@@ -8,13 +8,19 @@ from itertools import pairwise
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from chatload.analysis import pictures
 from chatload.analysis.series import in_flight, length_s, start_ns
 from chatload.analysis.server_view import readings
 from chatload.store.journal import Run
 from plots.style import Look, frame, looks, nothing, thousands
 
-TITLE = "Does the server see what its users see?"
+TITLE = pictures.SERVER
 KEYS = ("running", "waiting", "kv_use")
+
+
+def fits(runs: Sequence[Run]) -> bool:
+    """Whether the picture says anything of these runs."""
+    return any(run.server for run in runs)
 
 
 def draw(runs: Sequence[Run], figure: Figure) -> None:

@@ -8,12 +8,13 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
+from chatload.analysis import pictures
 from chatload.analysis.series import length_s
 from chatload.analysis.swim_lanes import Bar, Lanes, lanes, pieces
 from chatload.store.journal import Run
 from plots.style import frame, looks, nothing
 
-TITLE = "Who waits, and when?"
+TITLE = pictures.SWIM_LANES
 MOST_RUNS = 3
 
 PARTS = {

@@ -22,6 +22,11 @@ class Reference:
     totals: Mapping[int, float]
 
 
+def fits(runs: Sequence[Run]) -> bool:
+    """Whether the picture says anything of these runs."""
+    return any(levels_of(run) for run in runs)
+
+
 def draw(runs: Sequence[Run], figure: Figure, references: Sequence[Reference] = ()) -> None:
     """Two panels over the level: tokens/s in total, and a level's total / level."""
     figure.set_size_inches(9.5, 4.8)

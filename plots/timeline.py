@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from chatload.analysis.summary import is_failed
+from chatload.loads.open_loop import OpenLoopLoad
 from chatload.model.stalls import DEFAULT_RULE, stalls_ms
 from chatload.model.turn import Turn
 from chatload.store.journal import Run
@@ -26,6 +27,11 @@ class Stretch:
 
     from_s: float
     until_s: float
+
+
+def fits(runs: Sequence[Run]) -> bool:
+    """Whether the picture says anything of these runs."""
+    return any(isinstance(run.manifest.load, OpenLoopLoad) and run.manifest.load.interval_s for run in runs)
 
 
 def draw(runs: Sequence[Run], figure: Figure) -> None:

@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from chatload.analysis import pictures
 from chatload.analysis.series import speeds
+from chatload.model.metrics import decode_tokens_per_s, felt_tokens_per_s
 from chatload.model.turn import Turn
-from chatload.model.turn_metrics import decode_tokens_per_s, felt_tokens_per_s
 from chatload.store.journal import Run
 from plots.style import Look, frame, looks, nothing, thinned
 
-TITLE = "How fast does each conversation read?"
+TITLE = pictures.SPEEDS
 
 
 def draw(runs: Sequence[Run], figure: Figure) -> None:

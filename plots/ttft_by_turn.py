@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from chatload.analysis.quantiles import percentile
+from chatload.model.metrics import ttft_ms
 from chatload.model.turn import Turn
-from chatload.model.turn_metrics import ttft_ms
 from chatload.store.journal import Run
 from plots.style import Look, frame, log_axis, looks, nothing, thousands
 

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
+from chatload.analysis import pictures
 from chatload.analysis.quantiles import interval_ranks, percentile
 from chatload.analysis.summary import is_failed
-from chatload.model.turn_metrics import ttft_ms
+from chatload.model.metrics import ttft_ms
 from chatload.store.journal import Run
 from plots.style import MUTED, frame, log_axis, looks, nothing, thinned, thousands
 
-TITLE = "How long do users wait for the first token?"
+TITLE = pictures.TTFT
 
 
 @dataclass(frozen=True, slots=True)

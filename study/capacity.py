@@ -12,11 +12,13 @@ import argparse
 import random
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+
+from msgspec.structs import replace
 
 from chatload.analysis.slo_verdict import judge_level
+from chatload.loads.capacity import CapacityLoad
 from chatload.loads.level_search import Capacity, Ladder, Rules, first_turn
-from chatload.loads.shapes import CapacityLoad
 from chatload.model.slo import Objective, read_objectives
 from chatload.model.turn import Turn
 from lab.calibration.replay import Target, private_prefix

@@ -27,8 +27,9 @@ from plots import (
     ttft_by_turn,
     ttft_cdf,
 )
-from plots.__main__ import ARTICLE_MS, Draw
+from plots.__main__ import ARTICLE_MS
 from plots.picture import write_picture
+from plots.registry import Draw
 from study.load import Load, run_load
 from study.server import ROOT, simulated
 

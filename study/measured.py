@@ -9,7 +9,7 @@ from typing import Any
 
 from chatload.analysis.quantiles import percentile
 from chatload.analysis.summary import summarise
-from chatload.model.turn_metrics import first_byte_ms, ttft_ms
+from chatload.model.metrics import first_byte_ms, ttft_ms
 from chatload.store.journal import Run, read_run
 from lab.calibration.article import AT_ONCE, BATCHES, INTERVALS
 from study.lanes import TGI, TITLES, VLLM, Size

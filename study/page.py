@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-from chatload.store.manifest import conditions
+from chatload.store.this_host import this_machine
 from lab.calibration.article import ARTICLE_SEED
 from study.lanes import CHAT_ANSWER, CHAT_SEATS, CHATS
 from study.measured import Results, at_once_lines, batch_lines, chat_figures, checks, interval_lines
@@ -19,14 +19,14 @@ def write_page(results: Results, path: Path) -> Path:
     """Write the page; returns where."""
     chats = [chat_figures(results, name) for name in CHATS]
     chat, roomy = chats
-    machine = conditions()["machine"]
+    machine = this_machine()
     drawn = line_rows(interval_lines(results))
     other = line_rows([*batch_lines(results), *at_once_lines(results)])
     head = (*LINE_HEAD[:-1], "the fit has")
     path.write_text(
         PAGE.read_text(encoding="utf-8").format(
             when=f"{datetime.now(UTC):%Y-%m-%d}",
-            machine=f"{machine['cores']} cores",
+            machine=f"{machine.cores} cores",
             intervals=page_table(head, drawn),
             batches=page_table((*LINE_HEAD[:5], "the fit has"), [(*line[:5], line[6]) for line in other]),
             chat=page_table(CHAT_HEAD, chat_rows(chats)),

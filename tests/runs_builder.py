@@ -8,14 +8,15 @@ from __future__ import annotations
 import random
 import shutil
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from chatload.model.journal_lines import encode
 from chatload.model.turn import Turn
-from chatload.store.turn_record import to_line
+from tests.changes import replace
 
 HERE = Path(__file__).parent / "runs"
 START_NS = 5_000_000_000_000
@@ -182,6 +183,12 @@ def manifest_of(shape: Shape, turns: list[Turn], **changes: Any) -> dict[str, An
     }  # fmt: skip
 
 
+def turn_line(turn: Turn) -> dict[str, Any]:
+    """The turn as a line of a journal."""
+    line: dict[str, Any] = orjson.loads(encode(turn))
+    return line
+
+
 def write_run(
     folder: Path, manifest: Mapping[str, Any], turns: Iterable[Turn], more: Iterable[Mapping[str, Any]] = (),
     tail: bytes = b"",
@@ -190,7 +197,7 @@ def write_run(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "manifest.json").write_bytes(orjson.dumps(manifest, option=orjson.OPT_INDENT_2) + b"\n")
     lines: dict[str, list[Mapping[str, Any]]] = {}
-    for line in [*map(to_line, turns), *more]:
+    for line in [*map(turn_line, turns), *more]:
         lines.setdefault(line.get("worker", "local"), []).append(line)
     for worker, kept in (lines or {"local": []}).items():
         start = {
@@ -245,7 +252,7 @@ def troubled(folder: Path) -> Path:
     )
     write_run(folder, manifest, turns, [*user_lines(turns), *health], b'{"kind":"turn","turn_id":"04-')
     with open(folder / "journal-w1.jsonl", "ab") as journal:
-        journal.write(b"\n" + orjson.dumps(to_line(turns[2])) + b"\n")
+        journal.write(b"\n" + encode(turns[2]) + b"\n")
     return folder
 
 

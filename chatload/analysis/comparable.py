@@ -2,93 +2,94 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import PurePath
-from typing import Any
+
+import msgspec
 
 from chatload.model.errors import UsageError
 from chatload.model.sanitize import one_line
 from chatload.store.journal import Run
+from chatload.store.manifest import Manifest
 
-Condition = tuple[str, Callable[[Mapping[str, Any]], Any]]
+Conditions = dict[str, object]
+"""name → value; a condition that the record does not tell is left out."""
 
-
-UNKNOWN = object()
-"""The value of a condition that the record does not tell: an older one, or a run that never began."""
-
-
-def _plan(key: str) -> Callable[[Mapping[str, Any]], Any]:
-    return lambda manifest: (manifest.get("plan") or {}).get(key, UNKNOWN)
-
-
-def _file(key: str) -> Callable[[Mapping[str, Any]], Any]:
-    """A file's name: the same file lies elsewhere on another machine."""
-    of = _plan(key)
-    return lambda manifest: value if (value := of(manifest)) is UNKNOWN else PurePath(str(value or "")).name
+_ASKED = ("max_tokens", "temperature", "body")
+"""Fields of the plan that make the load, beside the load itself."""
+_FILES = ("prompts", "trace", "sharegpt")
+"""Files by their names: the same file lies elsewhere on another machine."""
+_NAMES = {"users_per_s": "users per second", "rate": "users per second of a level"}
+_MEASURING = ("ask_usage", "stamps", "seed", "keep_text", "timeouts", "waits_on_429", "insecure", "headers")
+"""Fields of the plan that say how the load was measured."""
 
 
-def load_kind(manifest: Mapping[str, Any]) -> str:
-    """Which of the four loads a run was."""
-    plan = manifest.get("plan") or {}
-    for key, kind in (("conversation_turns", "capacity"), ("levels", "sweep"), ("requests", "open loop")):
-        if key in plan:
-            return kind
-    return "chat"
+def load_conditions(manifest: Manifest) -> Conditions:
+    """The load: where it differs, no difference between two servers can be told from it."""
+    plan = manifest.plan
+    if plan is None:
+        return {}
+    found: Conditions = {"kind of load": str(plan.load.__struct_config__.tag).replace("_", " ")}
+    for name, value in msgspec.structs.asdict(plan.load).items():
+        shown = PurePath(value).name if name in _FILES else value
+        found[_NAMES.get(name, name.removesuffix("_s").replace("_", " "))] = shown
+    found |= {name.replace("_", " "): getattr(plan, name) for name in _ASKED}
+    return found | {"run time": manifest.run_time_s}
 
 
-def server_kind(manifest: Mapping[str, Any]) -> Any:
-    """Which server it was, without its version."""
-    server = manifest.get("server") or {}
-    return (server.get("found") or {}).get("name") or server.get("dialect") or UNKNOWN
+def model_of(manifest: Manifest) -> Conditions:
+    """The model that was asked."""
+    return {"model": manifest.server.model} if manifest.server.model else {}
 
 
-LOAD: tuple[Condition, ...] = (
-    ("kind of load", load_kind),
-    *(
-        (key.removesuffix("_s").replace("_", " "), _plan(key))
-        for key in (
-            "users", "turns", "requests", "levels", "rounds", "first", "most", "conversation_turns", "interval_s",
-            "arrivals", "think_time_s", "think_first", "history", "prompt", "prompt_tokens", "answer_tokens",
-            "exact_lengths", "max_tokens", "temperature", "body", "abandon_share", "abandon_tokens", "ramp",
-            "settle_s", "measure_s",
-        )
-    ),
-    ("users per second", _plan("users_per_s")),
-    ("users per second of a level", _plan("rate")),
-    ("prompts", _file("prompts")),
-    ("trace", _file("trace")),
-    ("sharegpt", _file("sharegpt")),
-    ("run time", lambda manifest: manifest.get("run_time_s", UNKNOWN)),
-)  # fmt: skip
-"""The load: where it differs, no difference between two servers can be told from it."""
-
-MODEL: Condition = ("model", lambda manifest: (manifest.get("server") or {}).get("model") or UNKNOWN)
-SERVED: tuple[Condition, ...] = (
-    MODEL,
-    ("kind of server", server_kind),
-)
-"""What was served: the same for a run and its baseline; what one wants to compare otherwise."""
+def served_conditions(manifest: Manifest) -> Conditions:
+    """What was served: the same for a run and its baseline; what one wants to compare otherwise."""
+    server = manifest.server
+    kind = (server.found.name if server.found is not None else "") or server.dialect
+    return model_of(manifest) | ({"kind of server": kind} if kind else {})
 
 
-def unlike(a: Sequence[Run], b: Sequence[Run], conditions: Sequence[Condition]) -> list[tuple[str, str, str]]:
+def measuring_conditions(manifest: Manifest) -> Conditions:
+    """How it was measured, and on what."""
+    found: Conditions = {"scenario": manifest.scenario}
+    if manifest.plan is not None:
+        found |= {name.replace("_", " "): getattr(manifest.plan, name) for name in _MEASURING}
+    return found | {
+        "processor": manifest.machine.processor,
+        "cores": manifest.machine.cores,
+        "locust": manifest.versions.get("locust"),
+        "chatload": manifest.versions.get("chatload"),
+    }
+
+
+def all_conditions(manifest: Manifest) -> Conditions:
+    """Everything that should be alike when two servers are compared."""
+    return load_conditions(manifest) | measuring_conditions(manifest)
+
+
+def unlike(
+    a: Sequence[Run], b: Sequence[Run], of: Callable[[Manifest], Conditions]
+) -> list[tuple[str, str, str]]:
     """(condition, its value in A, in B) of each that differs."""
+    sides = [[of(run.manifest) for run in runs] for runs in (a, b)]
     found = []
-    for name, of in conditions:
-        values = [[of(run.manifest) for run in runs] for runs in (a, b)]
-        sides = [sorted({_words(value) for value in side if value is not UNKNOWN}) for side in values]
-        if all(sides) and sides[0] != sides[1]:
-            told = [one_line(" or ".join(side), 80) for side in sides]
-            found.append((name, told[0], told[1]))
+    for name in dict.fromkeys(name for side in sides for each in side for name in each):
+        told = [sorted({_words(each[name]) for each in side if name in each}) for side in sides]
+        if all(told) and told[0] != told[1]:
+            one, other = (one_line(" or ".join(values), 80) for values in told)
+            found.append((name, one, other))
     return found
 
 
 def refuse_unlike(
-    names: tuple[str, str], sides: tuple[Sequence[Run], Sequence[Run]], conditions: Sequence[Condition],
+    names: tuple[str, str], sides: tuple[Sequence[Run], Sequence[Run]], of: Callable[[Manifest], Conditions],
     *, force: bool,
 ) -> tuple[str, ...]:  # fmt: skip
     """UsageError, a line for each condition that differs; with `force` those lines, to be said first."""
-    differing = unlike(*sides, conditions)
-    words = [f"not alike: {name}: {names[0]} '{one}', {names[1]} '{other}'" for name, one, other in differing]
+    words = [
+        f"not alike: {name}: {names[0]} '{one}', {names[1]} '{other}'"
+        for name, one, other in unlike(*sides, of)
+    ]
     if words and not force:
         raise UsageError(
             [

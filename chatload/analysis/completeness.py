@@ -9,17 +9,15 @@ from chatload.store.journal import Run
 
 def shortcomings(run: Run) -> list[str]:
     """Why the run is not the whole of what was planned, a sentence each; empty for a run that is."""
-    ended = run.manifest.get("ended")
+    ended = run.manifest.ended
     found = list(_ending(run))
     found += [one_line(words, 200) for words in run.missing]
-    counted = isinstance(
-        run.manifest.get("turns_heard"), int
-    )  # then a line torn in a worker's copy is no loss
+    counted = run.manifest.turns_heard is not None  # then a line torn in a worker's copy is no loss
     if run.torn_lines and ended != "running" and not counted:
         found.append(
             f"{_count(run.torn_lines, 'journal line')} cannot be read: up to as many turns are lost."
         )
-    lost = sum(_whole(line.get("lost_lines")) for line in run.ends)
+    lost = sum(line.lost_lines for line in run.ends)
     if lost:
         found.append(f"{_count(lost, 'journal line')} could not be written: up to as many turns are lost.")
     if not found and not _held(run):
@@ -30,14 +28,14 @@ def shortcomings(run: Run) -> list[str]:
 def _ending(run: Run) -> list[str]:
     """What the way it ended says."""
     manifest, held, planned = run.manifest, _held(run), planned_turns(run)
-    ended = manifest.get("ended")
+    ended = manifest.ended
     turns = _count(held, "turn") if planned is None else f"{held:,} of {_count(planned, 'planned turn')}"
     if ended == "running":
         return [f"It is still going on, or was killed; {turns} held so far."]
     if ended == "unreachable":
         return ["The server could not be reached: no turn was held."]
     if ended == "failed":
-        why = one_line(manifest.get("failure") or "an error ended it", 200)
+        why = one_line(manifest.failure or "an error ended it", 200)
         return [f"The run failed ({why}); {turns} held."]
     if ended == "interrupted" and not ended_by_time(run) and (planned is None or held < planned):
         return [f"It was stopped before its plan was done: {turns} held."]
@@ -53,7 +51,3 @@ def _held(run: Run) -> int:
 
 def _count(n: int, words: str) -> str:
     return f"{n:,} {words}" if n == 1 else f"{n:,} {words}s"
-
-
-def _whole(value: object) -> int:
-    return value if isinstance(value, int) else 0

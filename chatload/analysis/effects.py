@@ -14,11 +14,12 @@ from statistics import variance
 
 from chatload.analysis.beta import student_quantile
 from chatload.analysis.bootstrap import RESAMPLES, Quantile, Ranked, draws, weighted_sum
+from chatload.analysis.distribution import PERCENTILES
 from chatload.analysis.goodput import Conversation, failed, tally_of
 from chatload.analysis.quantiles import least_n, percentile
 from chatload.analysis.share_interval import interval
+from chatload.model.metrics import View, metrics_in
 from chatload.model.turn import Turn
-from chatload.model.turn_metrics import decode_tokens_per_s, felt_tokens_per_s, tpot_ms, ttft_ms
 
 SAME, BETTER, WORSE, UNDECIDED = "same", "better", "worse", "undecided"
 LEAST_CONVERSATIONS = 10
@@ -56,15 +57,24 @@ class Measure:
     p: float = 0.5
 
 
-MEASURES = (
-    Measure("ttft_ms_p50", "TTFT p50", "ms", False, ttft_ms),
-    Measure("ttft_ms_p95", "TTFT p95", "ms", False, ttft_ms, 0.95),
-    Measure("tpot_ms_p50", "TPOT p50", "ms", False, tpot_ms),
-    Measure("decode_tokens_per_s_p50", "decode speed p50", "tokens/s", True, decode_tokens_per_s),
-    Measure("felt_tokens_per_s_p50", "felt speed p50", "tokens/s", True, felt_tokens_per_s),
-    Measure("system_tokens_per_s", "system speed", "tokens/s", True),
-)
-"""What is compared besides the share of failed turns."""
+SYSTEM_SPEED = Measure("system_tokens_per_s", "system speed", "tokens/s", True)
+
+
+def measures() -> list[Measure]:
+    """What is compared besides the share of failed turns."""
+    of_turns = [
+        Measure(
+            f"{one.key}_{name}",
+            f"{one.label} {name}",
+            one.unit,
+            one.more_is_better,
+            one.of,
+            PERCENTILES[name],
+        )
+        for one in metrics_in(View.COMPARISON)
+        for name in one.shown[View.COMPARISON]
+    ]
+    return [*of_turns, SYSTEM_SPEED]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +94,10 @@ class Effect:
 
 def effects(a: Side, b: Side, margin: float, *, resamples: int = RESAMPLES, seed: int = 1) -> list[Effect]:
     """Every metric of both sides; all intervals together hold with 95 %."""
-    measures = [one for one in MEASURES if one.of is not None or (a.closed_loop and b.closed_loop)]
-    level = 1.0 - 0.05 / (len(measures) + 1)
-    logs = [_replicates(side, measures, resamples, seed + i) for i, side in enumerate((a, b))]
-    found = [_effect(one, (a, b), (logs[0][i], logs[1][i]), level, margin) for i, one in enumerate(measures)]
+    compared = [one for one in measures() if one.of is not None or (a.closed_loop and b.closed_loop)]
+    level = 1.0 - 0.05 / (len(compared) + 1)
+    logs = [_replicates(side, compared, resamples, seed + i) for i, side in enumerate((a, b))]
+    found = [_effect(one, (a, b), (logs[0][i], logs[1][i]), level, margin) for i, one in enumerate(compared)]
     return [*found, _failed_share(a, b, level)]
 
 

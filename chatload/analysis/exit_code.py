@@ -19,18 +19,16 @@ def code_of(run: Run, summary: Mapping[str, Any]) -> tuple[int, str]:
     the server, or lost it in a capacity search, is 1. A run that an error ended has the code of that error.
     """
     manifest = run.manifest
-    if manifest.get("ended") == "unreachable":
+    if manifest.ended == "unreachable":
         return FAILED_TURNS, ""
-    if manifest.get("ended") == "failed":
-        code = manifest.get("exit_code")
-        return code if code in (FAILED_TURNS, UNTRUSTED) else OUR_FAULT, ""
+    if manifest.ended == "failed":
+        return manifest.exit_code if manifest.exit_code in (FAILED_TURNS, UNTRUSTED) else OUR_FAULT, ""
     if not summary["trust"]["trustworthy"]:
         return UNTRUSTED, ""
     if summary["incomplete"]:
         return UNTRUSTED, " ".join(summary["incomplete"])
-    capacity = manifest.get("capacity")
-    if isinstance(capacity, Mapping):
-        return _code_of_search(capacity)
+    if manifest.capacity is not None:
+        return _code_of_search(manifest.capacity)
     if worst(summary["slo"]) == MISSED:
         return MISSED_SLO, ""
     if too_many_failed(run, summary):
@@ -50,8 +48,7 @@ def _code_of_search(capacity: Mapping[str, Any]) -> tuple[int, str]:
 def too_many_failed(run: Run, summary: Mapping[str, Any], allowed: float | None = None) -> bool:
     """True when a greater share of turns failed than `allowed`; None: than the run's own --allow-failed."""
     if allowed is None:
-        told = (run.manifest.get("plan") or {}).get("allow_failed")
-        allowed = told if isinstance(told, int | float) else 0.0
+        allowed = run.manifest.plan.allow_failed if run.manifest.plan is not None else 0.0
     failed = sum(summary["failed"].values())
     return bool(failed > allowed * summary["turns"])
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable, Sequence
 
 from chatload.analysis.share_interval import Tally
 from chatload.model.errors import NO_FAILURES
+from chatload.model.metrics import metric
 from chatload.model.slo import Objective
 from chatload.model.stalls import reading_underrun_ms, stalls_ms
 from chatload.model.turn import Turn
-from chatload.model.turn_metrics import TURN_METRICS
 
 Conversation = Sequence[Turn]
 
@@ -25,11 +25,9 @@ def conversations_of(turns: Iterable[Turn]) -> list[Conversation]:
 
 def value_of(objective: Objective, turn: Turn) -> float | None:
     """The metric of one good turn; None where it is undefined."""
-    if objective.metric == "longest_stall_ms":
-        return max(stalls_ms(turn), default=0.0)
     if objective.metric == "reading_underrun_ms":
         return reading_underrun_ms(turn, objective.reader_tokens_per_s)
-    return TURN_METRICS[objective.metric](turn)
+    return metric(objective.metric).value(turn)
 
 
 def keeps(objective: Objective, turn: Turn) -> bool:

@@ -10,8 +10,8 @@ from itertools import accumulate
 from statistics import median
 
 from chatload.analysis.summary import is_failed, token_arrivals
+from chatload.model.metrics import ttft_ms
 from chatload.model.turn import Turn
-from chatload.model.turn_metrics import ttft_ms
 from chatload.store.journal import Run
 
 STEPS_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
@@ -108,7 +108,7 @@ def tokens_per_step(run: Run, width_s: int) -> tuple[list[float], list[float]]:
 
 def users_in(run: Run) -> tuple[list[int], list[int]]:
     """(instants in ns, users in from then on), from the journal's user lines, else from the turns."""
-    told = [(line["at_ns"], 1 if line["event"] == "in" else -1) for line in run.users]
+    told = [(line.at_ns, 1 if line.event == "in" else -1) for line in run.users]
     if told:
         return levels(told)
     first: dict[int, int] = {}

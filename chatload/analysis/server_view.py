@@ -14,9 +14,9 @@ def readings(run: Run, key: str) -> list[tuple[float, float]]:
     """(s since the first turn was due, value) of each reading that has the number; readings before it at 0."""
     zero = start_ns(run)
     return [
-        (max(0.0, (line["at_ns"] - zero) / 1e9), float(line[key]))
+        (max(0.0, (line.at_ns - zero) / 1e9), value)
         for line in run.server
-        if isinstance(line.get(key), int | float)
+        if (value := getattr(line, key)) is not None
     ]
 
 

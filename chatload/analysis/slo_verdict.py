@@ -26,8 +26,9 @@ from chatload.analysis.goodput import (
 )
 from chatload.analysis.quantiles import percentile
 from chatload.analysis.share_interval import Tally, interval, surely_above, surely_below, turns_needed
-from chatload.model.slo import Objective, limits_of_a_turn, read_objectives
+from chatload.model.slo import Objective, limits_of_a_turn
 from chatload.model.turn import Turn
+from chatload.store.manifest import Manifest
 
 MET, MISSED, UNDECIDED, PART = "met", "missed", "undecided", "part"
 VERDICTS = (MISSED, UNDECIDED, MET, PART)
@@ -58,12 +59,9 @@ def judge(turns: Iterable[Turn], objectives: Sequence[Objective]) -> list[Judged
     return [_JUDGES[one.kind](one, conversations, limits) for one in objectives]
 
 
-def verdicts(manifest: Mapping[str, Any], turns: Sequence[Turn]) -> dict[str, Any]:
+def verdicts(manifest: Manifest, turns: Sequence[Turn]) -> dict[str, Any]:
     """`slo` and `goodput` of the summary, by the SLOs that the plan of the manifest names."""
-    asked = (manifest.get("plan") or {}).get("slo")
-    words = [asked] if isinstance(asked, str) else asked if isinstance(asked, list) else []
-    objectives, _ = read_objectives(map(str, words))
-    return summary_of_slos(turns, objectives)
+    return summary_of_slos(turns, manifest.plan.slo if manifest.plan is not None else ())
 
 
 def summary_of_slos(turns: Sequence[Turn], objectives: Sequence[Objective]) -> dict[str, Any]:

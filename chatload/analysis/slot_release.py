@@ -98,11 +98,11 @@ def _readings(run: Run) -> list[Reading]:
     soonest = sorted(turn.end_ns - (0 if turn.code in HUNG_UP else SLACK_NS) for turn in known)
     found = []
     for line in run.server:
-        if not isinstance(line.get("running"), int | float) or not sent or line["at_ns"] < sent[0]:
+        if line.running is None or not sent or line.at_ns < sent[0]:
             continue
-        until_ns = line["at_ns"]
-        from_ns = until_ns - round(1e6 * _number(line.get("took_ms")))
-        held = round(_number(line["running"]) + _number(line.get("waiting")))
+        until_ns = line.at_ns
+        from_ns = until_ns - round(1e6 * (line.took_ms or 0.0))
+        held = round(line.running + (line.waiting or 0.0))
         at_most = bisect_right(sent, until_ns) - bisect_left(latest, from_ns)
         at_least = max(0, bisect_right(sent, from_ns - SLACK_NS) - bisect_left(soonest, until_ns))
         ghosts = max(0, held - at_most), max(0, held - at_least)

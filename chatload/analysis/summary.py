@@ -13,17 +13,22 @@ from chatload.analysis.quantiles import METHOD
 from chatload.analysis.slo_verdict import verdicts
 from chatload.analysis.slot_release import freeing
 from chatload.analysis.validity import validity_of
+from chatload.loads.chat import ChatLoad
 from chatload.model.errors import NO_FAILURES
+from chatload.model.metrics import View, metric, metrics_in, turn_metrics
 from chatload.model.sanitize import one_line
 from chatload.model.stalls import DEFAULT_RULE, reading_underrun_ms, stalls_ms
 from chatload.model.turn import Turn
-from chatload.model.turn_metrics import TURN_METRICS
-from chatload.store.journal import FORMAT, Run
+from chatload.store.journal import Run
 
+Summary = dict[str, Any]
+FORMAT = 1
+"""Version of summary.json."""
 READER_TOKENS_PER_S = 10.0
 """The reader of `reading_underrun_ms`."""
 
-GROUP_METRICS = ("ttft_ms", "e2e_ms", "decode_tokens_per_s", "felt_tokens_per_s")
+WITH_FAILURES = ("ttft_ms", "e2e_ms")
+"""Metrics that are also told with each failed turn as endless."""
 
 
 def summarise(run: Run) -> dict[str, Any]:
@@ -33,7 +38,7 @@ def summarise(run: Run) -> dict[str, Any]:
     window = steady_window(run)
     return {
         "format": FORMAT,
-        "run_id": run.manifest.get("run_id"),
+        "run_id": run.manifest.run_id or None,
         "label": one_line(run.name),
         "planned_turns": planned_turns(run),
         "turns": len(good) + len(failed),
@@ -48,10 +53,10 @@ def summarise(run: Run) -> dict[str, Any]:
         **_system(run.turns, whole_window(run.turns)),
         "groups": _groups(run.turns),
         "steady": None if window is None else _system(run.turns, window),
-        **{name: describe(_values(good, of)) for name, of in TURN_METRICS.items()},
+        **{one.key: describe(_values(good, one.value)) for one in turn_metrics()},
         **_gaps(good),
         "with_failures": {
-            name: endless(_values(good, TURN_METRICS[name]), len(failed)) for name in ("ttft_ms", "e2e_ms")
+            name: endless(_values(good, metric(name).value), len(failed)) for name in WITH_FAILURES
         },
         "stalls": _stalls(good),
         "finishes": _tally(turn.finish or "none" for turn in good),
@@ -84,9 +89,8 @@ def failure_code(turn: Turn) -> str:
 
 def planned_chat(run: Run) -> tuple[int, int] | None:
     """(users, turns each) of the plan; None where the load is no chat."""
-    plan = run.manifest.get("plan") or {}
-    users, turns = plan.get("users"), plan.get("turns")
-    return (users, turns) if isinstance(users, int) and isinstance(turns, int) else None
+    load = run.manifest.load
+    return (load.users, load.turns) if isinstance(load, ChatLoad) else None
 
 
 TIMER_S = 1.0
@@ -96,22 +100,18 @@ TIMER_S = 1.0
 def ended_by_time(run: Run) -> bool:
     """True when --run-time ended the run: then its plan was a length of time, and no number of turns."""
     manifest = run.manifest
-    limit_s, began_ns, ended_ns = (manifest.get(key) for key in ("run_time_s", "started_ns", "ended_ns"))
-    if manifest.get("ended") != "interrupted" or not limit_s or began_ns is None or ended_ns is None:
+    limit_s, began_ns, ended_ns = manifest.run_time_s, manifest.started_ns, manifest.ended_ns
+    if manifest.ended != "interrupted" or not limit_s or began_ns is None or ended_ns is None:
         return False
-    return bool((ended_ns - began_ns) / 1e9 >= limit_s - min(TIMER_S, limit_s / 2))
+    return (ended_ns - began_ns) / 1e9 >= limit_s - min(TIMER_S, limit_s / 2)
 
 
 def planned_turns(run: Run) -> int | None:
     """Turns the plan comes to, for each kind of load; None where the manifest does not say, or time ended the run."""
     if ended_by_time(run):
         return None
-    plan, chat = run.manifest.get("plan") or {}, planned_chat(run)
-    if chat is not None:
-        return chat[0] * chat[1]
-    if plan.get("levels") and plan.get("rounds"):
-        return int(sum(plan["levels"]) * plan["rounds"])
-    return plan["requests"] if plan.get("requests") and not plan.get("trace") else None
+    load = run.manifest.load
+    return None if load is None else load.turns_planned
 
 
 def _complete_conversations(run: Run, good: list[Turn]) -> int | None:
@@ -160,8 +160,8 @@ def steady_window(run: Run) -> Window | None:
     for turn in run.turns:
         arrived.setdefault(turn.user, turn.due_ns)
         left[turn.user] = max(turn.end_ns, left.get(turn.user, 0))
-    told_in = {line["user"]: line["at_ns"] for line in reversed(run.users) if line["event"] == "in"}
-    told_out = {line["user"]: line["at_ns"] for line in run.users if line["event"] == "out"}
+    told_in = {line.user: line.at_ns for line in reversed(run.users) if line.event == "in"}
+    told_out = {line.user: line.at_ns for line in run.users if line.event == "out"}
     arrived.update(told_in)
     left.update(told_out)
     chat = planned_chat(run)
@@ -202,7 +202,7 @@ def _group(turns: Sequence[Turn]) -> dict[str, Any]:
         "succeeded": len(good),
         "tokens": sum(turn.tokens or 0 for turn in good),
         **_system(turns, whole_window(turns)),
-        **{name: describe(_values(good, TURN_METRICS[name])) for name in GROUP_METRICS},
+        **{one.key: describe(_values(good, one.value)) for one in metrics_in(View.GROUPS)},
     }
 
 

@@ -6,11 +6,15 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import msgspec
+
 from chatload.analysis.distribution import describe
 from chatload.model.errors import NO_FAILURES
+from chatload.model.journal_lines import HealthLine
+from chatload.model.metrics import metric
 from chatload.model.turn import Turn
-from chatload.model.turn_metrics import TURN_METRICS
 from chatload.store.journal import Run
+from chatload.store.manifest import Manifest, WorkerFacts
 
 SPOILING = {
     "censored_first": "first token's time is only an interval, because we looked late",
@@ -52,9 +56,9 @@ def validity_of(run: Run) -> dict[str, Any]:
             f"the load generator lagged more than 20 ms for {lagging:.1%} of the time, "
             "and stamps were taken in user space"
         )
-    lost = sum(_number(line.get("lost_lines")) for line in run.ends)
+    lost = sum(line.lost_lines for line in run.ends)
     if lost:
-        reasons.append(f"{lost:,.0f} journal lines could not be written")
+        reasons.append(f"{lost:,} journal lines could not be written")
     return {
         "trustworthy": not reasons,
         "reasons": reasons,
@@ -80,40 +84,40 @@ def first_words(trust: Trust | None) -> str | None:
     return f"NOT TRUSTWORTHY: {reasons}. Give the load generator a core of its own, or --processes, and run again."
 
 
-def certificate_words(manifest: Mapping[str, Any]) -> str:
+def certificate_words(manifest: Manifest) -> str:
     """What is known of the client's own error where it ran (`python -m chatload certify`): of the worst worker."""
-    told = (manifest.get("workers") or {}).values() if isinstance(manifest.get("workers"), Mapping) else ()
-    workers = [each for each in told if isinstance(each, Mapping) and "machine" in each]
-    places = workers or [manifest]
-    certified = [each for each in places if isinstance(each.get("certificate"), Mapping)]
+    workers = [each for each in manifest.workers.values() if each.machine is not None]
+    places: list[Manifest | WorkerFacts] = [*workers] or [manifest]
+    certified = [(each, each.certificate) for each in places if each.certificate]
     if not certified:
         return "no certificate: the client's accuracy was not measured on this machine (python -m chatload certify)"
-    p99_ms = max(_number((each["certificate"].get("ttft_error_ms") or {}).get("p99")) for each in certified)
-    users = min(_number((each["certificate"].get("load") or {}).get("users")) for each in certified)
+    p99_ms = max(_number((made.get("ttft_error_ms") or {}).get("p99")) for _, made in certified)
+    users = min(_number((made.get("load") or {}).get("users")) for _, made in certified)
     words = f"client error ≤ {p99_ms:.2g} ms at p99 of TTFT, certified at {users:.0f} users"
     if workers:
         words += f" a worker, {len(certified)} of {len(workers)} workers"
-    strange = [
-        name
-        for name in ("machine", "versions")
-        if any(each["certificate"].get(name) != each.get(name) for each in certified)
-    ]
-    planned = (manifest.get("plan") or {}).get("users")
-    if isinstance(planned, int) and planned > users * len(places):
+    strange = []
+    if any(made.get("machine") != msgspec.to_builtins(each.machine) for each, made in certified):
+        strange.append("machine")
+    if any(made.get("versions") != each.versions for each, made in certified):
+        strange.append("versions")
+    if manifest.load is not None and manifest.load.users > users * len(places):
         strange.append("fewer users")
     return f"{words} (but with another: {', '.join(strange)})" if strange else words
 
 
-def _lagging_share(health: Sequence[Mapping[str, Any]]) -> float:
-    told = [line for line in health if line.get("seconds") and line.get("lagging_ms") is not None]
-    seconds = sum(_number(line["seconds"]) for line in told)
-    return sum(_number(line["lagging_ms"]) for line in told) / 1e3 / seconds if seconds else 0.0
+def _lagging_share(health: Sequence[HealthLine]) -> float:
+    told = [
+        (line.lagging_ms, line.seconds) for line in health if line.lagging_ms is not None and line.seconds
+    ]
+    seconds = sum(length_s for _, length_s in told)
+    return sum(lagging_ms for lagging_ms, _ in told) / 1e3 / seconds if seconds else 0.0
 
 
 def _without(turns: Sequence[Turn]) -> dict[str, Any]:
     clean = [turn for turn in turns if turn.ok and not is_spoiled(turn)]
     return {
-        name: describe([value for value in map(TURN_METRICS[name], clean) if value is not None])
+        name: describe([value for value in map(metric(name).value, clean) if value is not None])
         for name in WITHOUT
     }
 

@@ -27,13 +27,13 @@ Summary = Mapping[str, Any]
 def caveats(run: Run, summary: Summary) -> list[str]:
     """All doubts about the run, the worst first: how it ended, failures, our own faults, then the tokens."""
     found = [words for doubt in DOUBTS for words in doubt(run, summary)]
-    noted = [*(run.manifest.get("problems") or []), *(run.manifest.get("caveats") or [])]
+    noted = [*run.manifest.problems, *run.manifest.caveats]
     return found + [one_line(words, 400) for words in noted]
 
 
 def _insecure(run: Run, summary: Summary) -> Iterator[str]:
-    host = str((run.manifest.get("server") or {}).get("host") or "")
-    if (run.manifest.get("plan") or {}).get("insecure") and host.startswith("https:"):
+    host = run.manifest.server.host
+    if run.manifest.plan is not None and run.manifest.plan.insecure and host.startswith("https:"):
         yield (
             "Made with --insecure: the server's TLS certificate was not verified, so nobody knows whose answers "
             "these are, or who read them on the way."
@@ -41,16 +41,16 @@ def _insecure(run: Run, summary: Summary) -> Iterator[str]:
 
 
 def _ended_early(run: Run, summary: Summary) -> Iterator[str]:
-    ended = run.manifest.get("ended")
+    ended = run.manifest.ended
     if ended == "running":
         yield "The run has no end in its manifest: it is still going on, or was killed. Numbers are of what is there."
     elif ended == "unreachable":
-        why = one_line(run.manifest.get("refusal") or "check --host, port and TLS", 300)
+        why = one_line(run.manifest.refusal or "check --host, port and TLS", 300)
         yield f"The server could not be reached: {why}"
     elif ended == "failed":
-        yield f"The run failed: {one_line(run.manifest.get('failure') or 'an error ended it', 400)}"
+        yield f"The run failed: {one_line(run.manifest.failure or 'an error ended it', 400)}"
     elif ended_by_time(run):
-        yield f"The run was ended by --run-time, after {run.manifest['run_time_s']:,} s, with users still in."
+        yield f"The run was ended by --run-time, after {run.manifest.run_time_s:,g} s, with users still in."
     elif ended == "interrupted":
         yield "The run was stopped before its plan was done: the last users and their ramp-down are missing."
     if summary["interrupted"]:
@@ -86,13 +86,13 @@ def _torn_lines(run: Run, summary: Summary) -> Iterator[str]:
 
 
 def _lost_lines(run: Run, summary: Summary) -> Iterator[str]:
-    lost = sum(line.get("lost_lines") or 0 for line in run.ends)
+    lost = sum(line.lost_lines for line in run.ends)
     if lost:
         yield (
             f"{lost:,} {_plural(lost, 'journal line')} could not be written (a full disk, or a folder without "
             "permission): as many turns may be missing below."
         )
-    steps = sum(line.get("clock_steps") or 0 for line in run.ends)
+    steps = sum(line.clock_steps for line in run.ends)
     if steps:
         yield f"The machine's clock was set {steps:,} times during the run: stop its time service for a careful run."
 
@@ -107,13 +107,13 @@ def _late_sends(run: Run, summary: Summary) -> Iterator[str]:
 
 
 def _hub_lag(run: Run, summary: Summary) -> Iterator[str]:
-    lag = max((line.get("hub_lag_p99_ms") or 0.0 for line in run.health), default=0.0)
+    lag = max((line.hub_lag_p99_ms or 0.0 for line in run.health), default=0.0)
     if lag > HUB_LAG_MS:
         yield (
             f"The load generator was held up for {lag:.0f} ms (p99 of its worst second), so sends and user-space "
             "stamps can be that much off; use --processes or a machine of its own."
         )
-    busy = max((line.get("cpu_percent") or 0.0 for line in run.health), default=0.0)
+    busy = max((line.cpu_percent or 0.0 for line in run.health), default=0.0)
     if busy > BUSY_CPU_PERCENT:
         yield f"A load generator process used {busy:.0f} % of its core at its worst: use more --processes."
 
@@ -178,9 +178,8 @@ def _token_counts(run: Run, summary: Summary) -> Iterator[str]:
 
 def _length(run: Run, summary: Summary) -> Iterator[str]:
     length, good = summary["finishes"].get("length", 0), summary["succeeded"]
-    plan = run.manifest.get("plan") or {}
-    asked = plan.get("exact_lengths") or plan.get("answer_tokens")  # each answer was to be just so long
-    if length and not asked:
+    load = run.manifest.load
+    if length and not (load is not None and load.asks_exact_lengths):
         yield (
             f"{length:,} of {good:,} good replies were cut by max_tokens (finish “length”): their length is the "
             "limit's, not the model's. Raise --max-tokens if real answers are meant."

@@ -7,10 +7,12 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+import msgspec
+
+from chatload.certificate import KIND
 from chatload.certify.measure import Load, Measured
 from chatload.certify.truth import spread
-from chatload.store.certificate import KIND
-from chatload.store.manifest import conditions
+from chatload.store.this_host import these_versions, this_machine
 
 FORMAT = 1
 GOOD_MS = 1.0
@@ -25,13 +27,12 @@ def certificate(load: Load, measured: Sequence[Measured], largest: int | None) -
     marked = sum(bool(each.marks) for each in found)
     tokens = sum(one.tokens for one in measured)
     runs = [one.run for one in measured]
-    here = conditions()
     return {
         "kind": KIND,
         "format": FORMAT,
         "made_utc": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": here["machine"],
-        "versions": here["versions"],
+        "machine": msgspec.to_builtins(this_machine()),
+        "versions": these_versions(),
         "load": asdict(load),
         "answers": len(found),
         "marked": marked,
@@ -47,9 +48,9 @@ def certificate(load: Load, measured: Sequence[Measured], largest: int | None) -
             [each.speed_percent for each in found if each.speed_percent is not None]
         ),
         "cpu_s_per_million_tokens": round(sum(one.cpu_s for one in measured) * 1e6 / tokens, 1),
-        "peak_mb": max((line.get("rss_mb") or 0.0 for run in runs for line in run.health), default=None),
+        "peak_mb": max((line.rss_mb or 0.0 for run in runs for line in run.health), default=None),
         "hub_lag_p99_ms": max(
-            (line.get("hub_lag_p99_ms") or 0.0 for run in runs for line in run.health), default=None
+            (line.hub_lag_p99_ms or 0.0 for run in runs for line in run.health), default=None
         ),
         "exit_codes": [one.exit_code for one in measured],
         "server_late_ms": [one.server for one in measured],

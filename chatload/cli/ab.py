@@ -77,7 +77,7 @@ def _run(load: Sequence[str], out: Path) -> int:
 
 def _unreachable(run: Path) -> bool:
     """Whether the run found no server: then no further round would either."""
-    return read_run(run).manifest.get("ended") == "unreachable"
+    return read_run(run).manifest.ended == "unreachable"
 
 
 def order(rounds: int) -> Iterator[tuple[int, str]]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from chatload.analysis.comparable import LOAD, SERVED, refuse_unlike
+from chatload.analysis.comparable import load_conditions, refuse_unlike, served_conditions
 from chatload.analysis.completeness import shortcomings
 from chatload.analysis.effects import UNDECIDED, WORSE, none_failed
 from chatload.analysis.exit_code import (
@@ -97,7 +97,12 @@ def check(argv: Sequence[str]) -> int:
     compared = None
     if chosen.baseline is not None:
         baseline = runs_below(chosen.baseline)
-        forced = refuse_unlike(("baseline", "run"), (baseline, [run]), (*LOAD, *SERVED), force=chosen.force)
+        forced = refuse_unlike(
+            ("baseline", "run"),
+            (baseline, [run]),
+            lambda manifest: load_conditions(manifest) | served_conditions(manifest),
+            force=chosen.force,
+        )
         compared = replace(compared_runs(baseline, [run], chosen.margin), forced=forced)
     return _tell(_checked(run, summary, compared, chosen), chosen.junit)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from chatload.analysis.bootstrap import RESAMPLES
-from chatload.analysis.comparable import LOAD, MODEL, refuse_unlike
+from chatload.analysis.comparable import all_conditions, load_conditions, model_of, refuse_unlike, unlike
 from chatload.analysis.effects import (
     BETTER,
     FAILED_MARGIN,
@@ -25,12 +25,13 @@ from chatload.analysis.effects import (
 )
 from chatload.analysis.goodput import conversations_of
 from chatload.cli.parser import Parser
+from chatload.loads.chat import ChatLoad
 from chatload.model.errors import UsageError
 from chatload.model.sanitize import json_text, one_line, shown
 from chatload.render.run_files import read_runs
-from chatload.render.side_by_side import CONDITIONS
 from chatload.render.text_table import ABSENT, indented, number, plural, table
 from chatload.store.journal import Run
+from chatload.store.manifest import MANIFEST
 
 UNTRUSTED_EXIT = 4
 WORDS = {
@@ -73,7 +74,7 @@ def compare(argv: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print the comparison as JSON")
     chosen = parser.parse_args(argv)
     a, b = runs_below(chosen.a), runs_below(chosen.b)
-    forced = refuse_unlike(("A", "B"), (a, b), LOAD, force=chosen.force)
+    forced = refuse_unlike(("A", "B"), (a, b), load_conditions, force=chosen.force)
     compared = replace(compared_runs(a, b, chosen.margin), forced=forced)
     if chosen.json:
         sys.stdout.write(json_text(as_json(compared)))
@@ -99,9 +100,9 @@ def add_force(parser: argparse.ArgumentParser) -> None:
 
 def runs_below(folder: Path) -> list[Run]:
     """The run of a folder, or all runs of the folders in it."""
-    if (folder / "manifest.json").exists() or not folder.is_dir():
+    if (folder / MANIFEST).exists() or not folder.is_dir():
         return read_runs([folder])
-    within = sorted(path.parent for path in folder.glob("*/manifest.json"))
+    within = sorted(path.parent for path in folder.glob(f"*/{MANIFEST}"))
     if not within:
         raise UsageError([f"{folder}: holds no run (no manifest.json in it or one level below)"])
     return read_runs(within)
@@ -182,23 +183,20 @@ def untrusted(runs: Sequence[Run]) -> list[str]:
     return [
         f"{one_line(run.folder.name, 80)} ended with exit code 4: its measurement is not to be trusted."
         for run in runs
-        if run.manifest.get("exit_code") == UNTRUSTED_EXIT
+        if run.manifest.exit_code == UNTRUSTED_EXIT
     ]
 
 
 def _side(runs: Sequence[Run]) -> Side:
-    closed = all("turns" in (run.manifest.get("plan") or {}) for run in runs)
+    closed = all(isinstance(run.manifest.load, ChatLoad) for run in runs)
     return Side(tuple(tuple(conversations_of(run.turns)) for run in runs), closed)
 
 
 def _warnings(a: Sequence[Run], b: Sequence[Run], found: Sequence[Effect]) -> list[str]:
     """What else may be the cause of a difference, and what the intervals do not know."""
     words = untrusted([*a, *b])
-    for name, of in (*CONDITIONS, MODEL):
-        seen = [sorted({str(of(run.manifest)) for run in runs}) for runs in (a, b)]
-        if seen[0] != seen[1]:
-            told = " against ".join(one_line(", ".join(values), 60) for values in seen)
-            words.append(f"Not alike: {name} ({told}): a difference may come from here.")
+    for name, one, other in unlike(a, b, lambda manifest: all_conditions(manifest) | model_of(manifest)):
+        words.append(f"Not alike: {name} ({one} against {other}): a difference may come from here.")
     sources = [sorted({t.token_source for run in runs for t in run.turns if t.ok}) for runs in (a, b)]
     if sources[0] != sources[1]:
         told = " against ".join(", ".join(names) or "none" for names in sources)
@@ -207,7 +205,7 @@ def _warnings(a: Sequence[Run], b: Sequence[Run], found: Sequence[Effect]) -> li
         words.append(
             "Turns failed: speeds are of good turns only, and a server that refuses work looks fast."
         )
-    unfinished = [run for run in (*a, *b) if run.manifest.get("ended") != "done"]
+    unfinished = [run for run in (*a, *b) if run.manifest.ended != "done"]
     if unfinished:
         words.append(
             f"{plural(len(unfinished), 'run')} did not end by the plan: the slow turns may be missing."

@@ -5,15 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
-
-import orjson
 
 from chatload.cli.parser import Parser
 from chatload.interop.jtl import csv_lines, samples, xml_lines
 from chatload.interop.schedule import BLOCK_TOKENS, TOOLS, lines_for, lines_with_texts, schedule_of
 from chatload.model.errors import UsageError
 from chatload.store.journal import Run, read_run
+from chatload.store.manifest import read_manifest
 
 
 def export(argv: Sequence[str]) -> int:
@@ -38,7 +36,7 @@ def export(argv: Sequence[str]) -> int:
         )
     chosen = parser.parse_args(argv)
     if chosen.what == "jtl":
-        found = samples(chosen.run, manifest_of(chosen.run))
+        found = samples(chosen.run, read_manifest(chosen.run))
         as_csv = chosen.format == "csv"
         lines = csv_lines(found, sent_bytes=chosen.jmeter == "5") if as_csv else xml_lines(found)
         write(lines, chosen.output)
@@ -66,22 +64,6 @@ def write_schedule(run: Run, tool: str, texts: bool, output: Path | None) -> Non
         if guessed:
             sys.stderr.write(f"{guessed:,} of {n:,} {words}\n")
     sys.stderr.write(TOOLS[tool].command.format(n=n, block=BLOCK_TOKENS) + "\n")
-
-
-def manifest_of(folder: Path) -> dict[str, Any]:
-    """The manifest of a run folder, its journals unread. UsageError if it is none."""
-    path = folder / "manifest.json"
-    try:
-        manifest = orjson.loads(path.read_bytes())
-    except OSError as error:
-        raise UsageError(
-            [f"{folder}: not a run folder (manifest.json: {error.strerror}): name the folder a run wrote"]
-        ) from None
-    except orjson.JSONDecodeError as error:
-        raise UsageError([f"{path}: not JSON ({error}): the file is damaged"]) from None
-    if not isinstance(manifest, dict):
-        raise UsageError([f"{path}: no JSON object: the file is damaged"])
-    return manifest
 
 
 def write(lines: Iterable[str], output: Path | None) -> None:

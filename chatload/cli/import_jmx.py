@@ -11,10 +11,10 @@ from pathlib import Path
 from chatload.cli.parser import Parser
 from chatload.interop.jmx.scenario import Scenario, read_scenario
 from chatload.interop.jmx.tree import read_jmx
-from chatload.loads.planning import chat_plan
+from chatload.loads.chat import SHAPE
+from chatload.loads.plan import make_plan
 from chatload.model.errors import UsageError
 from chatload.model.sanitize import one_line, shown
-from chatload.protocols.registry import SERVERS
 
 
 def import_jmx(argv: Sequence[str]) -> int:
@@ -78,6 +78,6 @@ def _check(text: str, source: Path) -> None:
     keys = {name.replace("-", "_"): value for name, value in tomllib.loads(text)["tool"]["locust"].items()}
     values = {**keys, "num_users": keys["users"], "host": keys.get("host", "http://127.0.0.1:8000")}
     try:
-        chat_plan({name: value for name, value in values.items() if name != "users"}, ("auto", *SERVERS))
+        make_plan(SHAPE, {name: value for name, value in values.items() if name != "users"})
     except UsageError as error:
         raise UsageError([f"{source}: {line}" for line in error.lines]) from None

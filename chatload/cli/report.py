@@ -32,7 +32,7 @@ def report(argv: Sequence[str]) -> int:
         return 0
     summaries = [summary_of(run) for run in runs]
     for run, summary in zip(runs, summaries, strict=True):
-        if not (run.folder / SUMMARY).exists() and run.manifest.get("ended") not in (None, "running"):
+        if not (run.folder / SUMMARY).exists() and run.manifest.ended not in (None, "running"):
             keep_summary(run, summary)
     if chosen.html is not None:
         _write_html(chosen.html, runs, summaries)

@@ -19,10 +19,10 @@ from chatload.engine.reader import Reader
 from chatload.engine.reply_timing import ReplyMeter
 from chatload.engine.stream import ReplyStream
 from chatload.engine.timeouts import TurnTimeouts
-from chatload.loads.planning import Plan, Timeouts
+from chatload.loads.plan import Plan, Timeouts
 from chatload.model.errors import TurnError
 from chatload.model.turn import Turn, TurnRequest
-from chatload.protocols.registry import Dialect
+from chatload.protocols.dialect import Dialect
 
 ERROR_BODY_BYTES = 65536
 ENDLESS_FACTOR, ENDLESS_EVENTS, ENDLESS_TEXT_BYTES = 4, 250_000, 6 * 1024 * 1024
@@ -97,7 +97,7 @@ class ChatClient:
         self._target = target
         self._connection: Connection | None = None
 
-    def hold(self, asked: TurnSpec) -> tuple[Turn, str]:
+    def run_turn(self, spec: TurnSpec) -> tuple[Turn, str]:
         """Hold one turn: (what became of it, the answer's text). Only a kill of the greenlet raises, after
         the interrupted turn was handed to `interrupted`."""
         progress = _Progress()
@@ -105,14 +105,14 @@ class ChatClient:
         code: str | None = None
         detail: str | None = None
         try:
-            self._hold_patiently(asked, request_id, progress)
+            self._ask_until_taken(spec, request_id, progress)
         except TurnError as error:
             code, detail = error.code, error.detail
         except gevent.GreenletExit as stop:
-            turn = self._turn(asked, request_id, progress, "interrupted", "the run was stopped")
+            turn = self._turn(spec, request_id, progress, "interrupted", "the run was stopped")
             self.close()
             raise Interrupted(turn) from stop
-        turn = self._turn(asked, request_id, progress, code, detail)
+        turn = self._turn(spec, request_id, progress, code, detail)
         turn = self._target.reader.judged(turn, progress.meter.shares_first_stamp if progress.meter else 0)
         if code is not None or progress.stream is None or not progress.stream.reusable:
             self.close()
@@ -124,12 +124,12 @@ class ChatClient:
             self._connection.close()
             self._connection = None
 
-    def _hold_patiently(self, asked: TurnSpec, request_id: str, progress: _Progress) -> None:
+    def _ask_until_taken(self, spec: TurnSpec, request_id: str, progress: _Progress) -> None:
         """Hold the turn; after a 429, ask again when the server said, if the plan is to wait."""
         patience_ns = now_ns() + round(self._target.timeouts.turn_s * 1e9)
         while True:
             try:
-                self._hold(asked, request_id, progress)
+                self._ask(spec, request_id, progress)
                 return
             except TurnError as error:
                 if error.code != "http_429" or not self._target.waits_on_429 or progress.stream is None:
@@ -142,16 +142,16 @@ class ChatClient:
                     self.close()
                 gevent.sleep(pause_s)
 
-    def _hold(self, asked: TurnSpec, request_id: str, progress: _Progress) -> None:
+    def _ask(self, spec: TurnSpec, request_id: str, progress: _Progress) -> None:
         target = self._target
-        body = target.dialect.body(asked.request)
+        body = target.dialect.body(spec.request)
         head = target.head + b"X-Request-Id: %s\r\nContent-Length: %d\r\n\r\n" % (
             request_id.encode(),
             len(body),
         )
         connection = self._connected(progress)
         try:
-            self._exchange(connection, head + body, asked, progress)
+            self._exchange(connection, head + body, spec, progress)
         except TurnError as error:
             stream = progress.stream
             untouched = stream is None or (stream.raw_reads == 0 and stream.problem is not None)
@@ -160,7 +160,7 @@ class ChatClient:
             # A server may close an idle connection while we send: nothing of the reply was seen, so ask again.
             progress.retried = True
             self.close()
-            self._exchange(self._connected(progress), head + body, asked, progress)
+            self._exchange(self._connected(progress), head + body, spec, progress)
 
     def _connected(self, progress: _Progress) -> Connection:
         """The kept connection if it still lives, else a new one."""
@@ -175,12 +175,12 @@ class ChatClient:
             progress.connected_ns = self._connection.connected_ns
         return self._connection
 
-    def _exchange(self, connection: Connection, message: bytes, asked: TurnSpec, progress: _Progress) -> None:
+    def _exchange(self, connection: Connection, message: bytes, spec: TurnSpec, progress: _Progress) -> None:
         target = self._target
         stream = target.reader.watch(connection)
         progress.stream = stream
         meter = ReplyMeter(
-            stream.stamps, asked.request, one_token_per_event=target.dialect.one_token_per_event
+            stream.stamps, spec.request, one_token_per_event=target.dialect.one_token_per_event
         )
         progress.meter = meter
 
@@ -194,25 +194,25 @@ class ChatClient:
                 raise TurnError("truncated", f"sending failed: {error.strerror or error}") from error
             sent_ns = progress.sent_ns or now_ns()
             stream.on_wake = TurnTimeouts(stream, meter, target.timeouts, sent_ns).check
-            if asked.hang_up_after:
+            if spec.hang_up_after:
                 stream.wake_at_reads = 1
-            self._decode(stream, meter, asked)
+            self._decode(stream, meter, spec)
         finally:
             target.reader.release(stream)
             stream.forget()
 
-    def _decode(self, stream: ReplyStream, meter: ReplyMeter, asked: TurnSpec) -> None:
+    def _decode(self, stream: ReplyStream, meter: ReplyMeter, spec: TurnSpec) -> None:
         reads = stream.reads
         reads.wait()
         if not 200 <= stream.status < 300:
             raise _refusal(stream)
-        request = asked.request
+        request = spec.request
         most_events = ENDLESS_FACTOR * request.max_tokens if request.max_tokens else ENDLESS_EVENTS
         for delta in self._target.dialect.deltas(reads, request):
             meter.add(delta)
             if meter.events > most_events or meter.text_bytes > ENDLESS_TEXT_BYTES:
                 raise TurnError("bad_wire", ENDLESS_REPLY)
-            if asked.hang_up_after and max(meter.counted_so_far, meter.events) >= asked.hang_up_after:
+            if spec.hang_up_after and max(meter.counted_so_far, meter.events) >= spec.hang_up_after:
                 raise TurnError("abandoned", f"hung up after {meter.events} events, as planned")
         if meter.finish in ("abort", "error"):
             raise TurnError("aborted", f"the server ended the reply with finish_reason {meter.finish!r}")
@@ -222,7 +222,7 @@ class ChatClient:
             )
 
     def _turn(
-        self, asked: TurnSpec, request_id: str, progress: _Progress, code: str | None, detail: str | None
+        self, spec: TurnSpec, request_id: str, progress: _Progress, code: str | None, detail: str | None
     ) -> Turn:
         stream, meter = progress.stream, progress.meter
         fields: dict[str, Any] = meter.instants() if meter else {}
@@ -238,13 +238,13 @@ class ChatClient:
         if progress.new_connection and self._connection is not None:
             fields |= {"connect_ms": self._connection.connect_ms, "tls_ms": self._connection.tls_ms}
         return Turn(
-            turn_id=f"{asked.user}-{asked.turn}",
+            turn_id=f"{spec.user}-{spec.turn}",
             request_id=request_id,
-            user=asked.user,
-            turn=asked.turn,
-            group=asked.group,
+            user=spec.user,
+            turn=spec.turn,
+            group=spec.group,
             worker=self._target.worker,
-            due_ns=asked.due_ns,
+            due_ns=spec.due_ns,
             sent_ns=progress.sent_ns,
             sent_bytes=progress.sent_bytes,
             connected_ns=progress.connected_ns,
@@ -255,7 +255,7 @@ class ChatClient:
             ok=code is None,
             code=code,
             detail=detail and self._target.key.hidden(detail),
-            prompt_characters=sum(len(message.content) for message in asked.request.messages),
+            prompt_characters=sum(len(message.content) for message in spec.request.messages),
             **fields,
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import NamedTuple
 
 import gevent
 
@@ -15,22 +15,24 @@ LAGGING_MS = 20.0
 """Beyond this lag a user-space stamp is worth nothing to the millisecond."""
 
 
-class HealthReporter:
-    """Once a second tells how we do: what `facts` says, processor and memory."""
+Report = Callable[[int, float, float, float | None], None]
+"""Takes (now in ns, seconds since the last report, % of a core used in them, resident memory in MB)."""
 
-    def __init__(
-        self, emit: Callable[[dict[str, Any]], None], facts: Callable[[], dict[str, int | float]]
-    ) -> None:
-        self._emit, self._facts = emit, facts
+
+class HealthReporter:
+    """Reports once a second how this process does."""
+
+    def __init__(self, report: Report) -> None:
+        self._report = report
         self._second_ns, self._cpu_s = now_ns(), time.process_time()
-        self._beating = gevent.spawn(self._beat)
+        self._reporting = gevent.spawn(self._run)
 
     def stop(self) -> None:
-        """Beat no more; what was not told yet is told."""
-        self._beating.kill(block=False)
+        """Report no more; what was not reported yet is."""
+        self._reporting.kill(block=False)
         self._tell()
 
-    def _beat(self) -> None:
+    def _run(self) -> None:
         while True:
             gevent.sleep(1.0)
             self._tell()
@@ -39,27 +41,28 @@ class HealthReporter:
         now, cpu_s = now_ns(), time.process_time()
         seconds, used_s = (now - self._second_ns) / 1e9, cpu_s - self._cpu_s
         self._second_ns, self._cpu_s = now, cpu_s
-        self._emit(
-            {
-                "kind": "health",
-                "at_ns": now,
-                "seconds": round(seconds, 3),
-                "cpu_percent": round(used_s / seconds * 100, 1) if seconds else 0.0,
-                "rss_mb": resident_mb(),
-                **self._facts(),
-            }
-        )
+        percent = round(used_s / seconds * 100, 1) if seconds else 0.0
+        self._report(now, round(seconds, 3), percent, resident_mb())
 
 
-def lag_facts(late_ms: Sequence[float], period_ms: float) -> dict[str, float]:
-    """The lag of the hub, from how late each beat of a timer came; zeros where nothing beat."""
+class Lag(NamedTuple):
+    """How late the hub ran, in ms; `lagging_ms` is the time beyond LAGGING_MS in all."""
+
+    p50_ms: float
+    p99_ms: float
+    max_ms: float
+    lagging_ms: float
+
+
+def lag_facts(late_ms: Sequence[float], period_ms: float) -> Lag:
+    """The lag of the hub, from how late each call of a timer came; zeros where none came."""
     every = sorted(missed_too(late_ms or [0.0], period_ms))
-    return {
-        "hub_lag_p50_ms": round(every[len(every) // 2], 3),
-        "hub_lag_p99_ms": round(every[int(0.99 * (len(every) - 1))], 3),
-        "hub_lag_max_ms": round(every[-1], 3),
-        "lagging_ms": round(sum(late - LAGGING_MS for late in late_ms if late > LAGGING_MS), 3),
-    }
+    return Lag(
+        round(every[len(every) // 2], 3),
+        round(every[int(0.99 * (len(every) - 1))], 3),
+        round(every[-1], 3),
+        round(sum(late - LAGGING_MS for late in late_ms if late > LAGGING_MS), 3),
+    )
 
 
 def missed_too(late_ms: Sequence[float], period_ms: float) -> list[float]:

@@ -8,9 +8,11 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import replace
 
-from chatload.engine.health import lag_facts
+import msgspec
+
+from chatload.engine.health import Lag, lag_facts
+from chatload.model.journal_lines import HealthLine
 from chatload.model.turn import Turn
 
 LATE_LOOK_NS = 3_000_000
@@ -61,7 +63,7 @@ class PollLog:
         """The late look is over, at the latest."""
         self._until[-1] = now
 
-    def lateness(self) -> dict[str, float]:
+    def lateness(self) -> Lag:
         """How late the looks since the last call came: the timer behind them is the hub's pulse, too."""
         late_ms, self._late_ms = self._late_ms, array("d")
         return lag_facts(late_ms, self.period_ns / 1e6)
@@ -122,7 +124,7 @@ class Doubt:
         self._spoiled += bool(marks)
         if not marks and after_ns is None:
             return turn
-        return replace(turn, marks=(*turn.marks, *marks), first_token_after_ns=after_ns)
+        return msgspec.structs.replace(turn, marks=(*turn.marks, *marks), first_token_after_ns=after_ns)
 
     def _stepped(self, turn: Turn) -> bool:
         began = turn.sent_ns if turn.sent_ns is not None else turn.end_ns
@@ -130,17 +132,22 @@ class Doubt:
             began <= until and turn.end_ns >= since for since, until in self.steps
         )
 
-    def second(self) -> dict[str, int | float]:
-        """What to say in the health line of this second."""
+    def health(self, line: HealthLine) -> HealthLine:
+        """The health line of this second with what went wrong in it."""
         looks = self.looks
-        said = {
-            **looks.lateness(),
-            "looks_missed": looks.missed - self._missed_before,
-            "longest_look_ms": round(looks.longest_ns / 1e6, 3),
-            "coalesced": self._coalesced,
-            "late_sends": self._late_sends,
-            "spoiled": self._spoiled,
-        }
+        lag = looks.lateness()
+        said = msgspec.structs.replace(
+            line,
+            hub_lag_p50_ms=lag.p50_ms,
+            hub_lag_p99_ms=lag.p99_ms,
+            hub_lag_max_ms=lag.max_ms,
+            lagging_ms=lag.lagging_ms,
+            looks_missed=looks.missed - self._missed_before,
+            longest_look_ms=round(looks.longest_ns / 1e6, 3),
+            coalesced=self._coalesced,
+            late_sends=self._late_sends,
+            spoiled=self._spoiled,
+        )
         self._missed_before, looks.longest_ns = looks.missed, 0
         self._late_sends = self._coalesced = self._spoiled = 0
         return said

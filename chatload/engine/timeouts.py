@@ -5,7 +5,7 @@ from __future__ import annotations
 from chatload.engine.clock import now_ns
 from chatload.engine.reply_timing import ReplyMeter
 from chatload.engine.stream import ReplyStream
-from chatload.loads.planning import Timeouts
+from chatload.loads.plan import Timeouts
 from chatload.model.errors import TurnError
 
 

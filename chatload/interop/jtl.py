@@ -7,7 +7,7 @@ Unix time, and a sample begins when its connection was asked for. Our own column
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from itertools import accumulate
@@ -16,11 +16,12 @@ from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 from chatload.model.errors import NO_FAILURES
+from chatload.model.journal_lines import StartLine, UserLine
+from chatload.model.metrics import turn_metrics
 from chatload.model.turn import Turn
-from chatload.model.turn_metrics import TURN_METRICS
 from chatload.protocols.registry import DIALECTS
 from chatload.store.journal import lines_in_one_time
-from chatload.store.turn_record import from_line
+from chatload.store.manifest import Manifest
 
 COLUMNS = (
     "timeStamp", "elapsed", "label", "responseCode", "responseMessage", "threadName", "dataType", "success",
@@ -29,7 +30,13 @@ COLUMNS = (
 """The header of a JTL as JMeter 3.1 … 5.6 write it unless told otherwise."""
 OWN_TEXTS = ("turn_id", "request_id", "code", "token_source")
 OWN_COUNTS = ("user", "turn", "tokens", "prompt_tokens")
-OWN_COLUMNS = (*OWN_TEXTS, *OWN_COUNTS, "sent_unix_ms", *TURN_METRICS)
+
+
+def own_columns() -> tuple[str, ...]:
+    """The names of our columns, after JMeter's."""
+    return (*OWN_TEXTS, *OWN_COUNTS, "sent_unix_ms", *(one.key for one in turn_metrics()))
+
+
 """Ours, after JMeter's; in the header each in quotation marks: JMeter's sign for a variable."""
 LABEL = "turn"
 """Label of every sample outside a group; Locust's own row has the same name."""
@@ -89,15 +96,15 @@ class _Around:
         return at_ns + self.offsets_ns.get(worker, default)
 
 
-def samples(folder: Path, manifest: Mapping[str, Any]) -> Iterator[Sample]:
+def samples(folder: Path, manifest: Manifest) -> Iterator[Sample]:
     """The samples of a run folder in the order of its journals; one turn at a time is held in memory."""
     around = _around(folder, manifest)
     times = [at_ns for at_ns, _ in around.changes]
     present = list(accumulate(change for _, change in around.changes))
-    name = str(manifest.get("scenario") or "users")
-    server = manifest.get("server") or {}
-    dialect = DIALECTS.get(str(server.get("dialect")))
-    url = str(server.get("host") or "") + (dialect.path if dialect else "")
+    name = str(manifest.scenario or "users")
+    server = manifest.server
+    dialect = DIALECTS.get(str(server.dialect))
+    url = str(server.host or "") + (dialect.path if dialect else "")
     for turn in _turns(folder, manifest):
         if turn.code in NO_FAILURES:  # we hung up ourselves: neither good nor failed, so no sample
             continue
@@ -108,7 +115,7 @@ def samples(folder: Path, manifest: Mapping[str, Any]) -> Iterator[Sample]:
 def csv_lines(found: Iterable[Sample], *, sent_bytes: bool = True) -> Iterator[str]:
     """A CSV JTL, header first. Without `sent_bytes` JMeter 2.x reads it, too: it refuses columns it does not know."""
     names = [name for name in COLUMNS if sent_bytes or name != "sentBytes"]
-    yield ",".join([*names, *(f'"{name}"' for name in OWN_COLUMNS)]) + "\n"
+    yield ",".join([*names, *(f'"{name}"' for name in own_columns())]) + "\n"
     for sample in found:
         values = _values(sample)
         cells = [values[name] for name in names] + list(_own(sample).values())
@@ -180,7 +187,7 @@ def _own(sample: Sample) -> dict[str, str | int]:
     turn = sample.turn
     found: dict[str, Any] = {name: getattr(turn, name) for name in (*OWN_TEXTS, *OWN_COUNTS)}
     found["sent_unix_ms"] = sample.sent_unix_ms
-    found |= {name: formula(turn) for name, formula in TURN_METRICS.items()}
+    found |= {one.key: one.value(turn) for one in turn_metrics()}
     return {
         name: "" if value is None else f"{value:.3f}" if isinstance(value, float) else value
         for name, value in found.items()
@@ -192,34 +199,28 @@ def _csv_cell(value: str | int) -> str:
     return '"' + text.replace('"', '""') + '"' if "," in text or '"' in text else text
 
 
-def _around(folder: Path, manifest: Mapping[str, Any]) -> _Around:
+def _around(folder: Path, manifest: Manifest) -> _Around:
     around = _Around()
     seen: set[bytes] = set()
     for raw, line in lines_in_one_time(folder, manifest):
-        if line is None or line.get("kind") not in ("start", "user") or raw in seen:
+        if not isinstance(line, StartLine | UserLine) or raw in seen:
             continue
         seen.add(raw)
-        if line["kind"] == "start":
-            around.offsets_ns.setdefault(str(line.get("worker", "local")), line["utc_ns"] - line["at_ns"])
-        elif line.get("event") in ("in", "out"):
-            around.changes.append((line["at_ns"], 1 if line["event"] == "in" else -1))
+        if isinstance(line, StartLine):
+            around.offsets_ns.setdefault(line.worker, line.utc_ns - line.at_ns)
+        else:
+            around.changes.append((line.at_ns, 1 if line.event == "in" else -1))
     around.changes.sort()
     return around
 
 
-def _turns(folder: Path, manifest: Mapping[str, Any]) -> Iterator[Turn]:
-    """Each turn once; a torn line is no turn."""
+def _turns(folder: Path, manifest: Manifest) -> Iterator[Turn]:
+    """Each turn once."""
     seen: set[str] = set()
     for _, line in lines_in_one_time(folder, manifest):
-        if line is None or line.get("kind") != "turn":
-            continue
-        try:
-            turn = from_line(line)
-        except (KeyError, TypeError):
-            continue
-        if turn.turn_id not in seen:
-            seen.add(turn.turn_id)
-            yield turn
+        if isinstance(line, Turn) and line.turn_id not in seen:
+            seen.add(line.turn_id)
+            yield line
 
 
 def _sample(turn: Turn, around: _Around, name: str, threads: int, url: str) -> Sample:

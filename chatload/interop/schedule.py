@@ -13,6 +13,9 @@ from typing import Any
 
 import orjson
 
+from chatload.loads.capacity import CapacityLoad
+from chatload.loads.chat import ChatLoad
+from chatload.loads.load import Load
 from chatload.model.errors import UsageError
 from chatload.model.turn import Turn
 from chatload.store.journal import Run
@@ -77,9 +80,9 @@ def schedule_of(run: Run) -> Schedule:
     """The schedule of a run, failed turns too: they were load as well. UsageError where it held no turn."""
     if not run.turns:
         raise UsageError([f"{run.folder}: holds no turn: nothing to schedule"])
-    plan = run.manifest.get("plan") or {}
-    numbers = _Blocks(_kinship(plan))
-    longest = plan.get("max_tokens")
+    plan = run.manifest.plan
+    numbers = _Blocks(_kinship(run.manifest.load))
+    longest = plan.max_tokens if plan is not None else None
     schedule = Schedule([])
     first_ns = run.turns[0].due_ns
     for turn in run.turns:
@@ -88,7 +91,7 @@ def schedule_of(run: Run) -> Schedule:
         output_tokens = turn.tokens if turn.ok and turn.tokens else None
         if output_tokens is None:
             schedule.outputs_assumed += 1
-            output_tokens = longest if isinstance(longest, int) and longest > 0 else turn.tokens or 1
+            output_tokens = longest or turn.tokens or 1
         due = Due(turn.due_ns - first_ns, prompt_tokens, output_tokens, numbers.of(turn, prompt_tokens), turn)
         schedule.requests.append(due)
     return schedule
@@ -110,8 +113,8 @@ def lines_for(tool: str, schedule: Schedule) -> Iterator[str]:
 
 def lines_with_texts(run: Run, schedule: Schedule) -> Iterator[str]:
     """AIPerf's rows with the very messages. UsageError where the run did not keep them."""
-    plan = run.manifest.get("plan") or {}
-    if plan.get("history") and "conversation_turns" in plan:
+    load = run.manifest.load
+    if isinstance(load, CapacityLoad) and load.history:
         raise UsageError([f"{run.folder}: its users held several conversations each: use --prompts lengths"])
     asked = _messages(run)
     missing = sum(due.turn.turn_id not in asked for due in schedule.requests)
@@ -140,11 +143,11 @@ def _time(after_ns: int, per_s: float) -> float:
     return round(after_ns * per_s / 1e9, 6 if per_s == 1 else 3)
 
 
-def _kinship(plan: Mapping[str, Any]) -> str:
+def _kinship(load: Load | None) -> str:
     """Which prompts begin alike: all ("same"), those of one user ("user"), none ("none")."""
-    if "history" not in plan:
+    if not isinstance(load, ChatLoad | CapacityLoad):
         return "none"
-    return "user" if plan["history"] else "same"
+    return "user" if load.history else "same"
 
 
 class _Blocks:
@@ -183,9 +186,10 @@ class _Blocks:
 
 def _messages(run: Run) -> dict[str, list[dict[str, str]]]:
     """Messages of each turn whose prompt, and with history on whose every earlier reply, was kept."""
-    plan = run.manifest.get("plan") or {}
-    fixed = plan.get("prompt") if plan.get("history") is False else None
-    system = (plan.get("body") or {}).get("messages")
+    plan, load = run.manifest.plan, run.manifest.load
+    history = isinstance(load, ChatLoad | CapacityLoad) and load.history
+    fixed = load.prompt if isinstance(load, ChatLoad | CapacityLoad) and not load.history else None
+    system = plan.body.get("messages") if plan is not None else None
     found: dict[str, list[dict[str, str]]] = {}
     talks: dict[int, list[dict[str, str]] | None] = {}
     for turn in sorted(run.turns, key=lambda turn: (turn.user, turn.turn)):
@@ -195,7 +199,7 @@ def _messages(run: Run) -> dict[str, list[dict[str, str]]]:
             found[turn.turn_id] = system
         elif text is not None and before is not None:
             found[turn.turn_id] = [*before, {"role": "user", "content": text}]
-        if plan.get("history") and turn.ok:  # the line of a failed turn is withdrawn and asked again
+        if history and turn.ok:  # the line of a failed turn is withdrawn and asked again
             if turn.turn_id not in found or turn.text is None:
                 talks[turn.user] = None
             elif turn.text.strip():

@@ -1,17 +1,17 @@
-"""What the pages are made from: the run's conductor, Locust's environment, and the options of the form."""
+"""What the pages are made from: the run controller, Locust's environment, and the options of the form."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chatload.engine.api_key import api_key
-from chatload.live.form import tenders
+from chatload.live.form import tending_users
 from chatload.live.live import Live
 from chatload.live.outcome import Outcomes
-from chatload.options.declared import Option
+from chatload.loads.load import Shape
 
 if TYPE_CHECKING:  # importing Locust patches the whole process: whoever uses this page has done so
     from chatload.runner.run_controller import RunController
@@ -22,10 +22,9 @@ class Desk:
     """What the pages are made from."""
 
     environment: Any
-    conductor: RunController
+    controller: RunController
     live: Live
-    options: Sequence[Option]
-    servers: tuple[str, ...]
+    shape: Shape
     custom_fields: Callable[[], Collection[str]]
     given: Mapping[str, object]
     outcomes: Outcomes = field(default_factory=Outcomes)
@@ -43,17 +42,17 @@ class Desk:
         return int(runner.worker_count) if hasattr(runner, "clients") else None
 
     @property
-    def tenders(self) -> int | None:
-        """How many of Locust's users tend the load; None where users are people who chat."""
-        return tenders(self.options, self.workers or 1)
+    def tending_users(self) -> int | None:
+        """How many of Locust's users keep the load going; None where users are people who chat."""
+        return tending_users(self.shape, self.workers or 1)
 
     def asks_for_key(self, host: str) -> bool:
         """Whether there may be a key, here or at a worker, that this host may not have unasked."""
-        return not self.conductor.key_hosts.may_have_key(host) and (
+        return not self.controller.key_hosts.may_have_key(host) and (
             bool(api_key()) or self.workers is not None
         )
 
     @property
     def folder(self) -> Path | None:
         """The folder of the run that goes on, or of the last one."""
-        return self.conductor.folder
+        return self.controller.folder

@@ -2,63 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from chatload.loads.load import Shape
 from chatload.model.errors import UsageError
-from chatload.options.declared import RUN_OPTIONS, SERVER_OPTIONS, Option
+from chatload.options.option import Group, Option
+from chatload.options.run import OPTIONS as RUN_OPTIONS
+from chatload.options.server import OPTIONS as SERVER_OPTIONS
 
-LABELS = {
-    "turns": "Turns each user holds",
-    "think-time": "Thinking after each reply (s)",
-    "think-first": "Think before the first turn too",
-    "history": "Conversation grows",
-    "prompt": "Message, where history is off",
-    "prompts": "File of conversations",
-    "abandon": "Users who hang up",
-    "ramp": "How users come in",
-    "requests": "Requests",
-    "interval": "Time between arrivals (s)",
-    "arrivals": "Spacing of arrivals",
-    "trace": "File of due times",
-    "sharegpt": "ShareGPT file of prompts",
-    "lengths": "Length of answers",
-    "levels": "Requests in flight, level after level",
-    "rounds": "Rounds a level",
-    "prompt-tokens": "Prompt length (tokens)",
-    "answer-tokens": "Answer length (tokens)",
-    "first": "Users of the first level",
-    "most": "Users at most",
-    "rate": "Users who come in each second",
-    "precision": "Precision of the answer",
-    "windows": "Measure what is undecided at most (times)",
-    "settle": "Settling before it is measured (s)",
-    "measure": "Measuring each level (s)",
-    "server": "What the server speaks",
-    "model": "Model",
-    "max-tokens": "Longest answer (tokens)",
-    "temperature": "Temperature",
-    "body": "More JSON fields of the request",
-    "usage": "Ask for the server's token count",
-    "connect-timeout": "Connecting (s)",
-    "first-token-timeout": "Until the first token (s)",
-    "gap-timeout": "Between two tokens (s)",
-    "turn-timeout": "A whole turn (s)",
-    "on-429": "When the server says 429",
-    "insecure": "Accept any TLS certificate",
-    "stamps": "Where arrival times come from",
-    "out": "Run folder",
-    "label": "Name of the run in reports",
-    "seed": "Seed",
-    "keep-text": "Replies kept in full",
-    "certificate": "Certificate of accuracy",
-    "allow-failed": "Failed turns allowed",
-    "slo": "SLOs",
-    "locust-rows": "TTFT and tokens/s in Locust's table too",
-}
-VERDICT = ("slo", "allow-failed")
-LIMITS = ("connect-timeout", "first-token-timeout", "gap-timeout", "turn-timeout", "on-429")
+OPEN = (Group.LOAD, Group.SERVER, Group.SLO)
+"""Groups that are not folded at first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +29,7 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class FieldGroup:
     """Fields that belong together; a group that is not `open` starts folded."""
 
     title: str
@@ -82,50 +37,34 @@ class Group:
     fields: tuple[Field, ...]
 
 
-def tenders(options: Sequence[Option], processes: int) -> int | None:
-    """How many of Locust's users tend a load that has none of its own; None where users are people who chat.
-
-    Users are asked for, and may be edited, only where the load says how they come in (`--ramp`). A sweep keeps
-    its levels in one process; arrivals and capacity users have a tender in each.
-    """
-    names = {option.name for option in options}
-    if "ramp" in names:
+def tending_users(shape: Shape, processes: int) -> int | None:
+    """How many of Locust's users keep a load going that has none of its own; None where users are people who chat."""
+    if shape.own_users:
         return None
-    return 1 if "levels" in names else max(1, processes)
+    return 1 if shape.one_process else max(1, processes)
 
 
-def groups(
-    options: Sequence[Option], servers: tuple[str, ...], values: Mapping[str, Any]
-) -> tuple[Group, ...]:
-    """All our options as fields. `options` are those of the locustfile's load, `values` what they are now."""
-
-    def fields(chosen: Sequence[Option]) -> tuple[Field, ...]:
-        return tuple(_field(option, servers, values) for option in chosen if not option.private)
-
-    verdict = sorted(
-        (one for one in RUN_OPTIONS if one.name in VERDICT), key=lambda one: VERDICT.index(one.name)
-    )
-    records = [option for option in RUN_OPTIONS if option.name not in VERDICT]
-    limits = [option for option in SERVER_OPTIONS if option.name in LIMITS]
-    server = [option for option in SERVER_OPTIONS if option.name not in LIMITS]
-    return (
-        Group("Load", True, fields(options)),
-        Group("Server and request", True, fields(server)),
-        Group("What must hold", True, fields(verdict)),
-        Group("Limits", False, fields(limits)),
-        Group("Records", False, fields(records)),
+def groups(shape: Shape, values: Mapping[str, Any]) -> tuple[FieldGroup, ...]:
+    """All our options as fields, in groups; `values` are what they are now."""
+    shown = [option for option in (*shape.options, *SERVER_OPTIONS, *RUN_OPTIONS) if not option.private]
+    return tuple(
+        FieldGroup(
+            group.value,
+            group in OPEN,
+            tuple(_field(option, values) for option in shown if option.group is group),
+        )
+        for group in Group
     )
 
 
-def _field(option: Option, servers: tuple[str, ...], values: Mapping[str, Any]) -> Field:
+def _field(option: Option[object], values: Mapping[str, Any]) -> Field:
     value = values.get(option.key)
-    label = LABELS.get(option.name) or option.name.replace("-", " ").capitalize()
     return Field(
         option.key,
-        label,
-        "" if option.words.casefold() == label.casefold() else option.words,
+        option.label,
+        "" if option.help.casefold() == option.label.casefold() else option.help,
         option.default if value is None else str(value),
-        servers if option.name == "server" else option.choices,
+        option.choices,
         option.several,
     )
 

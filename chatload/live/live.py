@@ -7,6 +7,7 @@ are within 0.5 %.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from operator import itemgetter
 from typing import Any
 
@@ -14,7 +15,8 @@ from chatload.analysis.validity import MOST_SPOILED
 from chatload.engine.clock import now_ns
 from chatload.live.slo_so_far import SoFar
 from chatload.live.timeline import COLUMNS, Timeline
-from chatload.live.totals import Tally
+from chatload.live.totals import Tally, columns
+from chatload.model.journal_lines import HealthLine, JournalLine
 from chatload.model.sanitize import one_line
 from chatload.model.stalls import stalls_ms
 from chatload.model.turn import Turn
@@ -54,19 +56,22 @@ class Live:
         self._timeline = Timeline(self._began_ns)
         self._so_far = self._counting()
 
-    def hear(self, line: dict[str, Any], turn: Turn | None) -> None:
-        """Count one journal line; `turn` is the line's turn, where it is one."""
-        if turn is not None:
-            stalls = stalls_ms(turn) if turn.ok else []
-            key = _row_of(turn)
-            self._rows.setdefault(key, Tally()).add(turn, stalls)
-            self._shown.pop(key, None)
-            self._shown.pop(ALL, None)
-            self._whole = None
-            self._timeline.add(turn, stalls)
-            self._so_far.add(turn)
-        elif line["kind"] == "health":
-            self._timeline.hear_health(line["worker"], line)
+    def hear(self, line: JournalLine) -> None:
+        """Count one journal line."""
+        if isinstance(line, Turn):
+            self._add(line)
+        elif isinstance(line, HealthLine):
+            self._timeline.hear_health(line)
+
+    def _add(self, turn: Turn) -> None:
+        stalls = stalls_ms(turn) if turn.ok else []
+        key = _row_of(turn)
+        self._rows.setdefault(key, Tally()).add(turn, stalls)
+        self._shown.pop(key, None)
+        self._shown.pop(ALL, None)
+        self._whole = None
+        self._timeline.add(turn, stalls)
+        self._so_far.add(turn)
 
     @property
     def whole(self) -> Tally:
@@ -96,10 +101,11 @@ class Live:
         """What the page needs to draw: sums, and the points that changed after revision `since`."""
         whole = self.whole
         row = self._row(ALL)
-        reply_s = (whole.metrics["e2e_ms"].quantile(SETTLED_SHARE) or 0.0) / 1000
+        reply_s = (whole.e2e_ms.quantile(SETTLED_SHARE) or 0.0) / 1000
         points = list(self._timeline.points(since))
         return {
             "columns": COLUMNS,
+            "table": [asdict(one) for one in columns()],
             "points": points,
             "width_s": self._timeline.width_s,
             "revision": self._timeline.mark(),

@@ -16,6 +16,7 @@ from chatload.render.capacity_table import ladder
 from chatload.render.slo_words import sentence
 from chatload.render.text import verdict
 from chatload.render.text_table import plural
+from chatload.store.manifest import Manifest
 
 NOTHING: dict[str, Any] = {"verdict": "", "doubt": "", "slo": [], "caveats": []}
 
@@ -60,7 +61,7 @@ def _words(summary: dict[str, Any]) -> dict[str, Any]:
 
 def _found(capacity: Mapping[str, Any]) -> dict[str, Any]:
     """The answer of a capacity search, and every level it tried, in order of users."""
-    answer, _, sure, *_ = ladder({"capacity": capacity})
+    answer, _, sure, *_ = ladder(Manifest(capacity=dict(capacity)))
     rungs = sorted(capacity["ladder"], key=itemgetter("users"))
     return {
         "verdict": f"{answer}; {sure.strip()}.",

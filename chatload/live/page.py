@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +16,9 @@ from chatload.live.form import groups
 from chatload.live.live import Live
 from chatload.live.slo_so_far import counting_for
 from chatload.live.start_request import FILES, GOING, check_start
-from chatload.live.tab import COLUMNS, tab_rows
+from chatload.live.tab import tab_columns, tab_rows
+from chatload.loads.load import Shape
 from chatload.model.sanitize import one_line
-from chatload.options.declared import Option
 
 if TYPE_CHECKING:  # importing Locust patches the whole process: whoever uses this page has done so
     from chatload.runner.run_controller import RunController
@@ -53,24 +53,23 @@ LINK = (
 def install(
     web_ui: Any,
     environment: Any,
-    conductor: RunController,
-    options: Sequence[Option],
-    servers: tuple[str, ...],
+    controller: RunController,
+    shape: Shape,
     custom_fields: Callable[[], Collection[str]] = tuple,
 ) -> None:
-    """Add tab, page and downloads to Locust's web UI, and listen to the conductor's runs.
+    """Add tab, page and downloads to Locust's web UI, and listen to the controller's runs.
 
     `custom_fields` names what else Locust's own form has: options of the locustfile.
     """
-    live = Live(lambda: counting_for(conductor.plan))
-    conductor.audience = live
+    live = Live(lambda: counting_for(controller.plan))
+    controller.observer = live
     given = {name: getattr(environment.parsed_options, name, None) for name in FILES}
-    desk = Desk(environment, conductor, live, options, servers, custom_fields, given)
+    desk = Desk(environment, controller, live, shape, custom_fields, given)
     environment.events.reset_stats.add_listener(lambda **_: live.reset())
     environment.events.spawning_complete.add_listener(lambda **_: _reset_after_ramp(desk))
     environment.events.test_stop.add_listener(lambda **_: _quit_when_done(desk))
     web_ui.template_args["extended_tabs"] = [{"title": "TTFT and tokens/s", "key": TAB}]
-    web_ui.template_args["extended_tables"] = [{"key": TAB, "structure": COLUMNS}]
+    web_ui.template_args["extended_tables"] = [{"key": TAB, "structure": tab_columns()}]
     base_path = desk.values.get("web_base_path") or None
     blueprint = Blueprint("chatload", __name__, url_prefix=base_path)
     _add_routes(blueprint, desk, web_ui.auth_required_if_enabled)
@@ -81,8 +80,8 @@ def install(
 
 def _quit_when_done(desk: Desk) -> None:
     """Locust's --autoquit waits for --run-time only; our runs end by themselves."""
-    conductor, seconds = desk.conductor, desk.values.get("autoquit", -1)
-    by_hand = conductor.exit_code is None or conductor.manifest.get("ended") == "interrupted"
+    controller, seconds = desk.controller, desk.values.get("autoquit", -1)
+    by_hand = controller.exit_code is None or controller.manifest.ended == "interrupted"
     if by_hand or not desk.values.get("autostart") or seconds < 0:
         return
     run_id = desk.live.run_id
@@ -107,9 +106,9 @@ def _add_routes(blueprint: Blueprint, desk: Desk, guarded: Any) -> None:
     def page() -> Response:
         text = render_template_string(
             (ASSETS / "page.html").read_text(encoding="utf-8"),
-            groups=groups(desk.options, desk.servers, desk.values),
+            groups=groups(desk.shape, desk.values),
             values=desk.values,
-            tended=desk.tenders is not None,
+            tended=desk.tending_users is not None,
             host=desk.environment.host or "",
         )
         return _ours(Response(text, mimetype="text/html"))
@@ -186,29 +185,29 @@ def _since(live: Live) -> int:
 
 
 def _state(desk: Desk, since: int) -> dict[str, Any]:
-    conductor, runner = desk.conductor, desk.environment.runner
-    manifest = conductor.manifest
-    server = manifest.get("server") or {}
-    plan = conductor.plan
+    controller, runner = desk.controller, desk.environment.runner
+    manifest = controller.manifest
+    server = manifest.server
+    plan = controller.plan
     return {
         **desk.live.state(since),
         "run": f"{desk.live.run_id}.{desk.live.resets}",
         "state": _word(desk, runner),
         "target_users": runner.target_user_count if runner is not None else 0,
         "workers": desk.workers,
-        "sentence": _capital(one_line(manifest.get("plan_sentence") or "", 400)),
-        "server": one_line(str(server.get("words") or "").partition(" (")[0]),
-        "model": one_line(server.get("model") or ""),
-        "planned": plan.load.turns_planned if plan is not None else 0,
-        "started": manifest.get("started_utc"),
-        "ended": manifest.get("ended"),
-        "exit_code": conductor.exit_code,
-        "outcome": desk.outcomes.of(desk.folder, manifest.get("capacity")),
-        "problems": [one_line(words) for words in manifest.get("problems") or []],
-        "refusal": [one_line(words, 400) for words in conductor.refusal],
-        "failure": one_line(manifest.get("failure") or "", 500),
+        "sentence": _capital(one_line(manifest.plan_sentence, 400)),
+        "server": one_line(server.words.partition(" (")[0]),
+        "model": one_line(server.model),
+        "planned": (plan.load.turns_planned if plan is not None else 0) or 0,
+        "started": manifest.started_utc or None,
+        "ended": manifest.ended,
+        "exit_code": controller.exit_code,
+        "outcome": desk.outcomes.of(desk.folder, manifest.capacity),
+        "problems": [one_line(words) for words in manifest.problems],
+        "refusal": [one_line(words, 400) for words in controller.refusal],
+        "failure": one_line(manifest.failure, 500),
         "folder": str(desk.folder) if desk.folder is not None else "",
-        "rows": desk.live.table(str(manifest.get("scenario") or "")),
+        "rows": desk.live.table(manifest.scenario),
         "files": files.offered(desk.folder),
         "plots": files.pictures(desk.folder),
     }
@@ -216,12 +215,12 @@ def _state(desk: Desk, since: int) -> dict[str, Any]:
 
 def _notice(desk: Desk) -> list[str]:
     """Why the last run did not start, or failed, for Locust's own page; empty while a run goes on."""
-    conductor, runner = desk.conductor, desk.environment.runner
+    controller, runner = desk.controller, desk.environment.runner
     if runner is not None and runner.state in GOING:
         return []
-    if conductor.refusal:
-        return ["The run did not start:", *(one_line(words, 400) for words in conductor.refusal)]
-    failure = conductor.manifest.get("failure")
+    if controller.refusal:
+        return ["The run did not start:", *(one_line(words, 400) for words in controller.refusal)]
+    failure = controller.manifest.failure
     return [f"The run failed: {one_line(failure, 500)}"] if failure else []
 
 
@@ -229,7 +228,7 @@ def _extend(desk: Desk, response: Response) -> Response:
     """Our rows for our tab, and a link to our page on Locust's."""
     if request.endpoint == "locust.request_stats" and response.is_json:
         report = response.get_json()
-        scenario = str(desk.conductor.manifest.get("scenario") or "")
+        scenario = desk.controller.manifest.scenario
         rows = tab_rows(desk.live.table(scenario))
         report["extended_stats"] = [{"key": TAB, "data": rows}]
         response.set_data(desk.environment.web_ui.app.json.dumps(report))
@@ -247,8 +246,8 @@ def _word(desk: Desk, runner: Any) -> str:
     """Locust's state of the run; "asking" while the server is asked what it is, which is none of Locust's."""
     if runner is None:
         return "missing"
-    conductor = desk.conductor
-    if conductor.manifest.get("ended") == "failed" and runner.state not in GOING:
+    controller = desk.controller
+    if controller.manifest.ended == "failed" and runner.state not in GOING:
         return "failed"
-    asking = conductor.plan is not None and conductor.exit_code is None and not conductor.refusal
+    asking = controller.plan is not None and controller.exit_code is None and not controller.refusal
     return "asking" if asking and runner.state in ("ready", "stopped") else str(runner.state)

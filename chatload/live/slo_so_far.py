@@ -15,8 +15,8 @@ from chatload.analysis.histogram import Histogram
 from chatload.analysis.share_interval import Tally, interval
 from chatload.analysis.slo_verdict import MET, MISSED, PART, UNDECIDED, verdict_of
 from chatload.engine.clock import now_ns
-from chatload.loads.planning import Plan
-from chatload.loads.shapes import CapacityLoad
+from chatload.loads.capacity import CapacityLoad
+from chatload.loads.plan import Plan
 from chatload.model.errors import NO_FAILURES
 from chatload.model.slo import Objective, limits_of_a_turn
 from chatload.model.turn import Turn

@@ -11,11 +11,13 @@ from werkzeug.datastructures import ImmutableMultiDict
 from chatload.live.desk import Desk
 from chatload.live.form import mistakes
 from chatload.model.sanitize import one_line
-from chatload.options.declared import RUN_OPTIONS, SERVER_OPTIONS, Option
+from chatload.options.option import Option
+from chatload.options.run import OPTIONS as RUN_OPTIONS
+from chatload.options.server import OPTIONS as SERVER_OPTIONS
 
 GOING = ("spawning", "running")
-TENDERS_PER_S = "100"
-"""Tenders of an open loop, a sweep or a search come in at once: they are no users."""
+TENDING_USERS_PER_S = "100"
+"""Users that only keep a load going come in at once."""
 FILES = ("out", "prompts", "trace", "sharegpt", "certificate")
 """Options that name a file or folder."""
 LOCUST_FIELDS = frozenset(
@@ -27,7 +29,7 @@ WITHOUT_KEY = "none"
 
 
 def unknown_fields(
-    form: Collection[str], options: Collection[Option], custom: Callable[[], Collection[str]]
+    form: Collection[str], options: Collection[Option[object]], custom: Callable[[], Collection[str]]
 ) -> list[str]:
     """Fields that no form of ours or Locust's has. Locust would set any of its options (html_file, logfile, …).
 
@@ -72,26 +74,26 @@ def check_start(desk: Desk) -> Response | None:
     """A start that cannot work is told to whoever asked, and nothing starts."""
     if request.endpoint != "locust.swarm":
         return None
-    runner, tending = desk.environment.runner, desk.tenders
+    runner, tending = desk.environment.runner, desk.tending_users
     going = runner is not None and runner.state in GOING
     if tending is not None and going:
         return _refused(["this load has no users to edit: stop it, and start another"])
     if tending is not None:  # whatever number Locust's own form asked for
         request.form = ImmutableMultiDict(
-            {**request.form, "user_count": str(tending), "spawn_rate": TENDERS_PER_S}
+            {**request.form, "user_count": str(tending), "spawn_rate": TENDING_USERS_PER_S}
         )
     if not request.form.get("run_time", "none"):
         desk.values["run_time"] = None  # Locust would go on showing the limit of the run before
-    lines = unknown_fields(request.form, desk.options, desk.custom_fields)
+    lines = unknown_fields(request.form, desk.shape.options, desk.custom_fields)
     lines += outside_files(request.form, desk.given, Path.cwd())
-    lines += mistakes(request.form, desk.conductor.plan_of)
+    lines += mistakes(request.form, desk.controller.plan_of)
     if desk.workers == 0:
         lines.append("no worker is connected: start one with --worker, or use --processes")
     question = None if lines or going else _key_question(desk)
     if not lines and question is None:
         return None
     if not going:
-        desk.conductor.turn_away(lines)
+        desk.controller.turn_away(lines)
     return _refused(lines) if lines else question
 
 
@@ -106,7 +108,7 @@ def _key_question(desk: Desk) -> Response | None:
     if said == WITHOUT_KEY or not desk.asks_for_key(host):
         return None
     if said == host:
-        desk.conductor.key_hosts.confirm(host)
+        desk.controller.key_hosts.confirm(host)
         return None
     words = (
         f"{one_line(host)} was not given when Locust was started: may it be sent the API key of CHATLOAD_API_KEY? "

@@ -5,20 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-COLUMNS = [
-    {"key": "part", "title": "Scenario / part"},
-    {"key": "turns", "title": "Turns"},
-    {"key": "failed", "title": "Failed"},
-    {"key": "ttft_p50_ms", "title": "TTFT p50 (ms)"},
-    {"key": "ttft_p95_ms", "title": "TTFT p95 (ms)"},
-    {"key": "ttft_p99_ms", "title": "TTFT p99 (ms)"},
-    {"key": "first_byte_p95_ms", "title": "First byte p95 (ms)"},
-    {"key": "decode_tokens_per_s", "title": "Decode (tokens/s)"},
-    {"key": "felt_tokens_per_s", "title": "Felt (tokens/s)"},
-    {"key": "gap_p99_ms", "title": "Event gap p99 (ms)"},
-    {"key": "stalls", "title": "Stalls"},
-    {"key": "trust", "title": "Trust"},
-]
+from chatload.live.totals import columns
+
+
+def tab_columns() -> list[dict[str, str]]:
+    """The columns as Locust's page takes them."""
+    named = [("part", "Scenario / part")]
+    for one in columns():
+        title = one.title[0].upper() + one.title[1:]
+        named.append((one.key, f"{title} ({one.unit})" if one.unit else title))
+    return [{"key": key, "title": title} for key, title in named]
 
 
 def tab_rows(table: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

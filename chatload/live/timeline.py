@@ -13,8 +13,9 @@ from typing import Any
 
 from chatload.analysis.histogram import Histogram
 from chatload.model.errors import NO_FAILURES
+from chatload.model.journal_lines import HealthLine
+from chatload.model.metrics import decode_tokens_per_s, felt_tokens_per_s, ttft_ms
 from chatload.model.turn import Turn
-from chatload.model.turn_metrics import decode_tokens_per_s, felt_tokens_per_s, ttft_ms
 
 MOST_INTERVALS = 600
 FIRST_WIDTH_S = 1
@@ -22,8 +23,9 @@ _FAR_S = 7 * 86_400
 _SILENT_NS = 5_000_000_000
 """A worker that said nothing for so long is lost: its users are not there any more."""
 COLUMNS = (
-    "at", "ttft_p50_ms", "ttft_p95_ms", "ttft_p99_ms", "tokens_per_s", "decode_tokens_per_s", "felt_tokens_per_s",
-    "users", "in_flight", "stalls", "lag_p99_ms", "lag_max_ms", "cpu_percent", "turns", "failed",
+    "at", "ttft_ms_p50", "ttft_ms_p95", "ttft_ms_p99", "tokens_per_s", "decode_tokens_per_s_p50",
+    "felt_tokens_per_s_p50", "users", "in_flight", "stalls",
+    "lag_p99_ms", "lag_max_ms", "cpu_percent", "turns", "failed",
 )  # fmt: skip
 """Columns of a point; `at` is the interval's number, `failed` is {code: how many}."""
 
@@ -112,17 +114,17 @@ class Timeline:
         if stalls:
             self._place_stalls(turn, stalls, first_ns)
 
-    def hear_health(self, worker: str, line: dict[str, Any]) -> None:
+    def hear_health(self, line: HealthLine) -> None:
         """Note a second of a process's own health, and how many users and turns it holds."""
-        at_ns = line["at_ns"]
-        self._levels[worker] = (at_ns, line.get("users") or 0, line.get("in_flight") or 0)
+        at_ns = line.at_ns
+        self._levels[line.worker] = (at_ns, line.users or 0, line.in_flight or 0)
         fresh = [level for level in self._levels.values() if level[0] > at_ns - _SILENT_NS]
         now = self._at(at_ns)
         now.users = _greatest(now.users, sum(users for _, users, _ in fresh))
         now.in_flight = _greatest(now.in_flight, sum(turns for _, _, turns in fresh))
-        now.lag_p99 = _greatest(now.lag_p99, line.get("hub_lag_p99_ms"))
-        now.lag_max = _greatest(now.lag_max, line.get("hub_lag_max_ms"))
-        now.cpu = _greatest(now.cpu, line.get("cpu_percent"))
+        now.lag_p99 = _greatest(now.lag_p99, line.hub_lag_p99_ms)
+        now.lag_max = _greatest(now.lag_max, line.hub_lag_max_ms)
+        now.cpu = _greatest(now.cpu, line.cpu_percent)
 
     def points(self, since: int) -> Iterator[list[Any]]:
         """Points that changed after revision `since`, in order; ask with `revision` next time."""

@@ -3,15 +3,39 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
 
+from chatload.analysis.distribution import PERCENTILES
 from chatload.analysis.histogram import Histogram
 from chatload.analysis.validity import is_spoiled
 from chatload.model.errors import NO_FAILURES
+from chatload.model.metrics import Metric, View, e2e_ms, metrics_in
 from chatload.model.stalls import stalls_ms
 from chatload.model.turn import Turn
-from chatload.model.turn_metrics import TURN_METRICS
 
-MEASURED = ("ttft_ms", "first_byte_ms", "decode_tokens_per_s", "felt_tokens_per_s", "e2e_ms")
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the live table; `unit` is ms, tokens/s, or "" for a count or a word."""
+
+    key: str
+    title: str
+    unit: str = ""
+
+
+def live_statistics() -> Iterator[tuple[Metric, str]]:
+    """(metric, percentile) of each column that shows one."""
+    return ((one, name) for one in metrics_in(View.LIVE) for name in one.shown[View.LIVE])
+
+
+def columns() -> list[Column]:
+    """The columns of the live table after its first, in order; their keys are those of `Tally.row`."""
+    measured = [
+        Column(f"{one.key}_{name}", f"{one.label} {name}", one.unit) for one, name in live_statistics()
+    ]
+    return [Column("turns", "turns"), Column("failed", "failed"), *measured, Column("stalls", "stalls"),
+            Column("trust", "trust")]  # fmt: skip
 
 
 class Tally:
@@ -25,8 +49,8 @@ class Tally:
         self.stalls = 0
         self.longest_stall_ms = 0.0
         self.spoiled = 0
-        self.metrics = {name: Histogram() for name in MEASURED}
-        self.gap_ms = Histogram()
+        self.metrics = {one.key: Histogram() for one in metrics_in(View.LIVE)}
+        self.e2e_ms = Histogram()
 
     def add(self, turn: Turn, stalls: list[float] | None = None) -> None:
         """Count one turn; `stalls` are its stalls in ms, where the caller has them already."""
@@ -39,11 +63,11 @@ class Tally:
             self.failed[turn.code or "unknown"] += 1
             return
         self.tokens += turn.tokens or 0
-        for name, histogram in self.metrics.items():
-            value = TURN_METRICS[name](turn)
-            if value is not None:
-                histogram.add(value)
-        self.gap_ms.add_all([gap / 1000.0 for gap in turn.gaps_us])
+        for metric in metrics_in(View.LIVE):
+            _add(self.metrics[metric.key], metric.value(turn))
+        _add(self.e2e_ms, e2e_ms(turn))
+        if "gap_ms" in self.metrics:  # the one metric here that is of gaps and not of turns
+            self.metrics["gap_ms"].add_all([gap / 1000.0 for gap in turn.gaps_us])
         found = stalls_ms(turn) if stalls is None else stalls
         self.stalls += len(found)
         self.longest_stall_ms = max(self.longest_stall_ms, *found, 0.0)
@@ -59,7 +83,7 @@ class Tally:
         self.spoiled += other.spoiled
         for name, histogram in other.metrics.items():
             self.metrics[name].merge(histogram)
-        self.gap_ms.merge(other.gap_ms)
+        self.e2e_ms.merge(other.e2e_ms)
 
     @property
     def failures(self) -> int:
@@ -68,17 +92,13 @@ class Tally:
 
     def row(self) -> dict[str, str | int | float | None]:
         """The row as the table shows it; None where there is nothing to tell."""
-        ttft = self.metrics["ttft_ms"].quantiles(0.5, 0.95, 0.99)
         return {
             "turns": self.turns,
             "failed": self.failures,
-            "ttft_p50_ms": ttft[0],
-            "ttft_p95_ms": ttft[1],
-            "ttft_p99_ms": ttft[2],
-            "first_byte_p95_ms": self.metrics["first_byte_ms"].quantile(0.95),
-            "decode_tokens_per_s": self.metrics["decode_tokens_per_s"].quantile(0.5),
-            "felt_tokens_per_s": self.metrics["felt_tokens_per_s"].quantile(0.5),
-            "gap_p99_ms": self.gap_ms.quantile(0.99),
+            **{
+                f"{one.key}_{name}": self.metrics[one.key].quantile(PERCENTILES[name])
+                for one, name in live_statistics()
+            },
             "stalls": self.stalls,
             "trust": self.trust(),
         }
@@ -88,3 +108,8 @@ class Tally:
         if not self.turns:
             return "–"
         return "good" if not self.spoiled else f"{self.spoiled:,} of {self.turns:,} in doubt"
+
+
+def _add(histogram: Histogram, value: float | None) -> None:
+    if value is not None:
+        histogram.add(value)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chatload.loads.arrival_times import constant, poisson
-from chatload.loads.content import Content
-from chatload.loads.shapes import ArrivalLoad
+from chatload.loads.load import Inputs
+from chatload.loads.open_loop import OpenLoopLoad
 from chatload.loads.trace import TraceRow
 from chatload.prompts.lengths import composed_prompt, own_lengths
 from chatload.prompts.sampled import SampledPrompt
@@ -33,18 +33,18 @@ class Schedule:
         return composed_prompt(*self.lengths[index], f"{self.seed} {index}")
 
 
-def schedule(load: ArrivalLoad, seed: int, content: Content) -> Schedule:
+def schedule(load: OpenLoopLoad, inputs: Inputs, seed: int) -> Schedule:
     """By the trace, where there is one; else as the load says. Prompts: of the trace's lengths, out of the ShareGPT
     file, or our own of the same lengths as there."""
-    if content.trace:
-        dues_ns: Sequence[int] = [row.due_ns for row in content.trace]
-        return _composed(dues_ns, _lengths_of(content.trace, seed), f"trace {seed}")
+    if inputs.trace:
+        dues_ns: Sequence[int] = [row.due_ns for row in inputs.trace]
+        return _composed(dues_ns, _lengths_of(inputs.trace, seed), f"trace {seed}")
     if load.arrivals == "poisson" and load.interval_s:
         dues_ns = poisson(load.requests, load.interval_s, seed)
     else:
         dues_ns = constant(load.requests, load.interval_s)
-    if content.prompts:
-        return Schedule(dues_ns, content.prompts)
+    if inputs.prompts:
+        return Schedule(dues_ns, inputs.prompts)
     return _composed(dues_ns, own_lengths(load.requests, seed), str(seed))
 
 

@@ -8,8 +8,11 @@ import re
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from chatload.options.reading import SECRET_HEADERS, Reader
+from chatload.options.reader import Reader
+from chatload.options.server import HEADERS
 
+SECRET_HEADERS = ("authorization", "x-auth", "api-key", "apikey", "access-key", "auth-key", "subscription-key",
+                  "cookie", "token", "secret", "password")  # fmt: skip
 _NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?", re.IGNORECASE)
 _PATH = re.compile(r"[A-Za-z0-9/._~!$&'()*+,;=:%-]*")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -30,9 +33,9 @@ def address(reader: Reader) -> str:
     """The server's address, scheme in small letters and no slash at its end. Never repeats a password."""
     host = str(reader.values.get("host") or "")
     if not (host.isascii() and host.isprintable()) or " " in host.strip(" "):
-        reader.wrong(
+        reader.wrong_name(
             "host",
-            _without_secrets(host),
+            repr(_without_secrets(host)[:80]),
             "must be one address in plain ASCII, without blanks or line breaks",
         )
         return host
@@ -40,11 +43,11 @@ def address(reader: Reader) -> str:
     authority, rest = _split(host)
     if "@" in host or "%40" in authority:
         after = re.split("@|%40", host)[-1]
-        reader.wrong("host", after, "no name or password before it: set CHATLOAD_API_KEY")
+        reader.wrong_name("host", repr(after[:80]), "no name or password before it: set CHATLOAD_API_KEY")
         return host
     problem = _problem(host, rest)
     if problem:
-        reader.wrong("host", _without_secrets(host), problem)
+        reader.wrong_name("host", repr(_without_secrets(host)[:80]), problem)
         return host
     scheme, _, others = host.partition(":")
     return f"{scheme.lower()}:{others}"
@@ -110,11 +113,11 @@ def request_headers(reader: Reader) -> dict[str, str]:
 
 def _pairs(reader: Reader) -> list[tuple[str, Any]]:
     """Names and values as they were given: a name given twice is there twice."""
-    found = reader.json_object("headers")
+    found = reader.get(HEADERS)
     if not found:
         return []
     try:
-        return list(json.loads(reader.text("headers"), object_pairs_hook=lambda pairs: pairs))
+        return list(json.loads(reader.text(HEADERS), object_pairs_hook=lambda pairs: pairs))
     except RecursionError:
         return list(found.items())
 

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from difflib import get_close_matches
 
-LESS_IS_BETTER = (
-    "ttft_ms", "ttfa_ms", "ttft_from_due_ms", "first_byte_ms", "headers_ms", "e2e_ms", "whole_ms", "tpot_ms",
-    "max_gap_ms", "longest_stall_ms", "reading_underrun_ms",
-)  # fmt: skip
-MORE_IS_BETTER = ("decode_tokens_per_s", "felt_tokens_per_s")
+import msgspec
+
+from chatload.model.metrics import View, metric, metrics_in
+
 BAD_SHARES = ("failed_share", "stalled_share")
 GOOD_SHARES = ("goodput", "conversation_goodput")
-TURN_METRICS = (*LESS_IS_BETTER, *MORE_IS_BETTER)
-NAMES = (*TURN_METRICS, *BAD_SHARES, *GOOD_SHARES)
-"""Everything an SLO may speak of (docs/metrics.md)."""
 
 READER_TOKENS_PER_S = 10.0
 LARGEST_LIMIT = 1e9
@@ -28,12 +23,15 @@ _FORM = re.compile(
     r"(?:(?P<statistic>[A-Za-z]+[0-9.]*)\s+)?(?P<name>[A-Za-z_][A-Za-z_0-9]*)(?:@(?P<reader>[0-9.]+))?"
     r"\s*(?P<sign><=|>=|<|>|==|=|≤|≥)\s*(?P<limit>[0-9][0-9.]*|\.[0-9]+)\s*(?P<unit>\S.*)?"
 )
-_ALL = ", ".join(NAMES)
 _HINT = 'must be like "p95 ttft_ms <= 500", "ttft_ms <= 500" or "failed_share <= 1%"'
 
 
-@dataclass(frozen=True, slots=True)
-class Objective:
+def slo_names() -> tuple[str, ...]:
+    """Everything an SLO may speak of (docs/metrics.md)."""
+    return (*(one.key for one in metrics_in(View.SLO)), *BAD_SHARES, *GOOD_SHARES)
+
+
+class Objective(msgspec.Struct, frozen=True):
     """One SLO. `limit` is in the metric's unit (a share: 0 to 1).
 
     `kind` is percentile (`p` of the metric over turns), turn (each turn by itself: what goodput is made of),
@@ -99,13 +97,15 @@ def _read(text: str) -> Objective | str:
     if form is None:
         return _HINT
     name, sign = form["name"], form["sign"].replace("≤", "<=").replace("≥", ">=")
-    if name not in NAMES:
-        near = get_close_matches(name.lower(), NAMES, 1, 0.5)
-        return f"unknown metric, did you mean {near[0]!r}?" if near else f"unknown metric: one of {_ALL}"
+    if name not in slo_names():
+        near = get_close_matches(name.lower(), slo_names(), 1, 0.5)
+        every = ", ".join(slo_names())
+        return f"unknown metric, did you mean {near[0]!r}?" if near else f"unknown metric: one of {every}"
     if sign in ("=", "=="):
         return "must say <= or >="
     at_most = sign[0] == "<"
-    if at_most != (name in LESS_IS_BETTER or name in BAD_SHARES):
+    more_is_better = name in GOOD_SHARES or (name not in BAD_SHARES and metric(name).more_is_better)
+    if at_most == more_is_better:
         return f"{'less' if not at_most else 'more'} {name} is better: write {'<=' if not at_most else '>='}"
     try:
         limit = float(form["limit"])
@@ -116,7 +116,7 @@ def _read(text: str) -> Objective | str:
     if name in (*BAD_SHARES, *GOOD_SHARES):
         return _share(form, name, at_most, limit)
     if form["unit"]:
-        return f"a plain number in {unit_of(name)} must follow {sign}"
+        return f"a plain number in {metric(name).unit} must follow {sign}"
     if form["reader"] and name != "reading_underrun_ms":
         return f"only reading_underrun_ms has a reader's speed after @, {name} has none"
     return _of_turns(form, name, at_most, limit)
@@ -164,8 +164,3 @@ def _of_turns(form: re.Match[str], name: str, at_most: bool, limit: float) -> Ob
         asked, meant = 100.0 * objective.share_asked, 100.0 - 100.0 * p
         return f"asks only {asked:.10g} % of the turns to be that good: write p{meant:.10g} to ask {100 - asked:.10g} %"
     return objective
-
-
-def unit_of(metric: str) -> str:
-    """The unit a metric's name carries."""
-    return "ms" if metric.endswith("_ms") else "tokens/s"

@@ -8,20 +8,21 @@ All instants are ns of one monotonic clock (`chatload.engine.clock.now_ns`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class Message:
+from chatload.model.structs import always
+
+
+class Message(msgspec.Struct, frozen=True):
     """One line of a conversation; `role` is "system", "user" or "assistant"."""
 
     role: str
     content: str
 
 
-@dataclass(frozen=True, slots=True)
-class TurnRequest:
+class TurnRequest(msgspec.Struct, frozen=True):
     """What one turn asks of the server, before a dialect writes it down as bytes.
 
     `max_tokens` and `temperature` may be None: the key is then left out of the body.
@@ -34,11 +35,10 @@ class TurnRequest:
     max_tokens: int | None = None
     temperature: float | None = None
     ask_usage: bool = True
-    extra: Mapping[str, object] = field(default_factory=dict)
+    extra: Mapping[str, object] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Usage:
+class Usage(msgspec.Struct, frozen=True):
     """The server's own count of tokens for one turn; None where it did not say."""
 
     completion_tokens: int | None = None
@@ -87,9 +87,12 @@ class TextDeltas(NamedTuple):
         return [Delta(self.read + i, text, reply_id=self.reply_id) for i, text in enumerate(self.texts)]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+class Turn(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="turn", gc=False
+):
     """One finished turn: every instant apart, raw, as the journal keeps it (docs/record-format.md).
+
+    A turn is a line of the journal: fields that hold their default are left out of it, those with `always` never.
 
     An instant that never came is None. `gaps_us` are the times between consecutive token-bearing
     events, so that `first_token_ns + sum(gaps_us) * 1000 == last_token_ns` within rounding.
@@ -104,25 +107,25 @@ class Turn:
     turn: int
     group: str = ""
     worker: str = "local"
-    reply_id: str | None = None
+    reply_id: str | None = always(None)
     due_ns: int
-    sent_ns: int | None = None
+    sent_ns: int | None = always(None)
     connected_ns: int | None = None
     headers_ns: int | None = None
-    first_byte_ns: int | None = None
+    first_byte_ns: int | None = always(None)
     first_event_ns: int | None = None
-    first_token_ns: int | None = None
+    first_token_ns: int | None = always(None)
     first_token_after_ns: int | None = None
     first_answer_ns: int | None = None
-    last_token_ns: int | None = None
+    last_token_ns: int | None = always(None)
     end_ns: int
     connect_ms: float | None = None
     tls_ms: float | None = None
     new_connection: bool = False
     retried: bool = False
     refusals: int = 0
-    tokens: int | None = None
-    token_source: str = "none"
+    tokens: int | None = always(None)
+    token_source: str = always("none")
     prompt_tokens: int | None = None
     cached_tokens: int | None = None
     events: int = 0
@@ -137,8 +140,8 @@ class Turn:
     sent_bytes: int = 0
     characters: int = 0
     stamp_source: str = "user"
-    ok: bool = False
-    code: str | None = None
+    ok: bool = always(False)
+    code: str | None = always(None)
     detail: str | None = None
     status: int | None = None
     finish: str | None = None

@@ -12,6 +12,11 @@ _TIME = re.compile(r"(?:([0-9]{1,12})h)?(?:([0-9]{1,12})m)?(?:([0-9]{1,12})s?)?"
 DAY_S = 86_400
 LONGEST_RUN_S = 31 * DAY_S
 """No run is planned to be longer."""
+MOST_AT_ONCE = 100_000
+"""Requests in flight, or chat users of a level."""
+MOST_REQUESTS = 1_000_000
+MOST_TOKENS = 1_000_000
+"""Longest prompt or answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,3 +95,12 @@ def seconds(least: float = 0.0) -> Range:
 def share(least: float = 0.0, most: float = 1.0) -> Range:
     """A share."""
     return Range(least, most, unit="%")
+
+
+LOCUST_RANGES = {
+    "users": whole(1, 1_000_000),
+    "spawn-rate": Range(0.0001, 1_000_000),
+    "run-time": Range(0, LONGEST_RUN_S, unit="time"),
+    "stop-timeout": Range(0, DAY_S, unit="time"),
+}
+"""The numbers that Locust's own options may have here."""

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class SampledPrompt:
+class SampledPrompt(msgspec.Struct, frozen=True):
     """One prompt and its aimed lengths, in tokens.
 
     `prompt_tokens_estimate` is ours (chatload.prompts.tokens), not the server's count.

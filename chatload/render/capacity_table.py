@@ -11,11 +11,12 @@ from chatload.loads.level_search import Capacity, interval_words
 from chatload.model.sanitize import one_line
 from chatload.model.slo import Objective, read_objectives
 from chatload.render.slo_words import value_words
+from chatload.store.manifest import Manifest
 
 
-def ladder(manifest: Mapping[str, Any]) -> list[str]:
+def ladder(manifest: Manifest) -> list[str]:
     """The answer and every level tried, in order of users; nothing for any other run."""
-    found = manifest.get("capacity")
+    found = manifest.capacity
     if not found:
         return []
     if "users" in found:
@@ -78,9 +79,9 @@ class Curve:
     levels: tuple[Level, ...]
 
 
-def curves(manifest: Mapping[str, Any]) -> list[Curve]:
+def curves(manifest: Manifest) -> list[Curve]:
     """A curve for each SLO that gates: limits of goodput are in goodput's."""
-    rungs = sorted((manifest.get("capacity") or {}).get("ladder") or [], key=lambda rung: int(rung["users"]))
+    rungs = sorted((manifest.capacity or {}).get("ladder") or [], key=lambda rung: int(rung["users"]))
     words = dict.fromkeys(one["slo"] for rung in rungs for one in rung["slo"] if one["verdict"] != PART)
     found = []
     for slo in words:

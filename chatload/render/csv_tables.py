@@ -8,11 +8,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from chatload.analysis.run_names import distinct_names
+from chatload.model.metrics import Metric, View, metrics_in, turn_metrics
 from chatload.model.output import without_commands
 from chatload.model.sanitize import one_line
 from chatload.model.stalls import stalls_ms
 from chatload.model.turn import Turn
-from chatload.model.turn_metrics import TURN_METRICS
 from chatload.store.journal import Run
 
 Summary = Mapping[str, Any]
@@ -43,16 +43,16 @@ def _of_summary(summary: Summary) -> Iterator[Sequence[object]]:
     for window, found in (("whole run", summary), ("all users in", summary["steady"] or {})):
         for key in RATES:
             yield key, window, UNITS[key], found.get(key)
-    for key in (*TURN_METRICS, "gap_ms", "itl_ms"):
-        found = summary.get(key)
+    for metric in metrics_in(View.SUMMARY):
+        found = summary.get(metric.key)
         if found:
-            yield from _of_distribution(key, found)
+            yield from _of_distribution(metric, found)
     yield "stalls", "count", "", summary["stalls"]["count"]
     yield "replies_with_a_stall", "count", "", summary["stalls"]["replies"]
 
 
-def _of_distribution(key: str, found: Summary) -> Iterator[Sequence[object]]:
-    unit = "ms" if key.endswith("_ms") else "tokens/s"
+def _of_distribution(metric: Metric, found: Summary) -> Iterator[Sequence[object]]:
+    key, unit = metric.key, metric.unit
     for name in STATISTICS:
         yield key, name, "" if name == "n" else unit, None if name in found["too_small"] else found[name]
     for name, ends in (found.get("interval") or {}).items():
@@ -62,7 +62,8 @@ def _of_distribution(key: str, found: Summary) -> Iterator[Sequence[object]]:
 
 def turns_csv(runs: Sequence[Run]) -> str:
     """A row a turn: who, what became of it, every metric of docs/metrics.md; empty where it is undefined."""
-    rows: list[Sequence[object]] = [("run", "due_s", *OF_A_TURN, *TURN_METRICS, "stalls", "detail")]
+    keys = [one.key for one in turn_metrics()]
+    rows: list[Sequence[object]] = [("run", "due_s", *OF_A_TURN, *keys, "stalls", "detail")]
     for name, run in zip(distinct_names(runs, 80), runs, strict=True):
         zero = run.turns[0].due_ns if run.turns else 0
         rows += [(harmless(name), (turn.due_ns - zero) / 1e9, *_of_turn(turn)) for turn in run.turns]
@@ -73,8 +74,8 @@ def _of_turn(turn: Turn) -> Iterator[object]:
     for key in OF_A_TURN:
         value = getattr(turn, key)
         yield harmless(one_line(value, 80)) if isinstance(value, str) else value
-    for of in TURN_METRICS.values():
-        yield of(turn)
+    for metric in turn_metrics():
+        yield metric.value(turn)
     yield len(stalls_ms(turn))
     yield harmless(one_line(turn.detail or "", 200))
 

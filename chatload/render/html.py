@@ -4,26 +4,31 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
 from chatload.analysis.run_names import distinct_names
-from chatload.model.sanitize import one_line
+from chatload.model.sanitize import one_line, plain
 from chatload.render import html_capacity, html_details, html_sections
+from chatload.render.blocks import Block, Section
 from chatload.render.html_charts import charts
 from chatload.render.html_compare import comparison
 from chatload.render.html_lanes import swim_lanes
 from chatload.render.html_server import server
-from chatload.render.html_style import STYLE
-from chatload.render.markup import Html, joined, tag
+from chatload.render.side_by_side import verdict as comparison_verdict
 from chatload.render.text import verdict
 from chatload.store.journal import Run
 from chatload.store.manifest import write_private
 
 Summary = Mapping[str, Any]
-Part = Callable[[Run, Summary], Html | None]
+Part = Callable[[Run, Summary], Section | None]
 REPORT = "report.html"
+TEMPLATES = Path(__file__).parent / "templates"
 
 
 def ttft_limits(summary: Summary) -> list[tuple[str, float]]:
@@ -39,12 +44,11 @@ def ttft_limits(summary: Summary) -> list[tuple[str, float]]:
     return found
 
 
-def _pictures(run: Run, summary: Summary) -> Html | None:
+def _pictures(run: Run, summary: Summary) -> Section | None:
     if not run.turns:
         return None
-    return joined(
-        [tag("h2", "Pictures", id="pictures"), swim_lanes(run), charts([run], ttft_limits(summary))]
-    )
+    blocks: list[Block] = [swim_lanes(run), *charts([run], ttft_limits(summary))]
+    return Section("Pictures", blocks, id="pictures")
 
 
 PARTS: tuple[Part, ...] = (
@@ -71,39 +75,50 @@ def report_html(runs: Sequence[Run], summaries: Sequence[Summary]) -> str:
     """The report of one run, or the comparison of several."""
     if len(runs) > 1:
         names = distinct_names(runs, 40)
-        return page(" against ".join(names), comparison(runs, summaries))
+        words = comparison_verdict(names, summaries, runs)
+        return _page(" against ".join(names), "chatload comparison", words, comparison(runs, summaries))
     run, summary = runs[0], summaries[0]
-    name = one_line(run.name, 120)
-    scenario = one_line(run.manifest.get("scenario") or "", 80)
-    started = one_line(run.manifest.get("started_utc") or "", 40)[:19].replace("T", " ")
+    scenario = one_line(run.manifest.scenario, 80)
+    started = one_line(run.manifest.started_utc, 40)[:19].replace("T", " ")
     over = " · ".join(
         word for word in ("chatload report", scenario, f"{started} UTC" if started else "") if word
     )
-    head = [tag("p", over, class_="over"), tag("h1", name), tag("p", verdict(summary), class_="verdict")]
-    parts = [part(run, summary) for part in PARTS]
-    return page(name, joined([*head, *parts, html_details.definitions()]))
+    sections = [section for part in PARTS if (section := part(run, summary)) is not None]
+    return _page(one_line(run.name, 120), over, verdict(summary), [*sections, html_details.definitions()])
 
 
-def page(name: str, content: Html) -> str:
-    """The whole file around the content. The policy lets in this style and nothing else, no script at all."""
-    digest = b64encode(sha256(STYLE.encode()).digest()).decode()
-    policy = (
-        f"default-src 'none'; style-src 'sha256-{digest}'; img-src data:; base-uri 'none'; form-action 'none'"
+def _page(name: str, over: str, words: str, sections: Sequence[Section]) -> str:
+    """The whole file. Its policy lets in its own style and nothing else, no script at all."""
+    style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
+    return (
+        _templates()
+        .get_template("page.html")
+        .render(
+            name=name,
+            over=over,
+            verdict=words,
+            sections=sections,
+            style=Markup(style),
+            style_digest=b64encode(sha256(style.encode()).digest()).decode(),
+        )
     )
-    head = joined([
-        Html('<meta charset="utf-8">'),
-        Html(f'<meta http-equiv="Content-Security-Policy" content="{policy}">'),
-        Html('<meta name="viewport" content="width=device-width, initial-scale=1">'),
-        Html('<meta name="referrer" content="no-referrer">'),
-        Html('<link rel="icon" href="data:,">'),
-        tag("title", f"{name} – chatload report"),
-        Html(f"<style>{STYLE}</style>"),
-    ])  # fmt: skip
-    foot = tag(
-        "footer", "Made by chatload from the journal of the run. This file loads nothing and runs nothing."
+
+
+@cache
+def _templates() -> Environment:
+    """Jinja2 with every text escaped, and its control characters made visible."""
+    return Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_harmless,
     )
-    body = tag("body", tag("main", content, foot))
-    return f'<!doctype html>\n<html lang="en">\n<head>\n{head}\n</head>\n{body}\n</html>\n'
+
+
+def _harmless(value: object) -> object:
+    return plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def write_report(path: Path, runs: Sequence[Run], summaries: Sequence[Summary]) -> None:

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from textwrap import dedent
 from typing import Any
 
+from chatload.analysis import pictures
 from chatload.render.axis import Axis, from_zero
+from chatload.render.blocks import Block, Figure, Printed, Section
 from chatload.render.capacity_table import Curve, Level, curves, interval, ladder, plain
-from chatload.render.html_charts import figure, legend
-from chatload.render.markup import Html, joined, tag
 from chatload.render.svg import Chart
 from chatload.render.text_table import number
 from chatload.store.journal import Run
@@ -21,24 +21,26 @@ LOOKS = {"met": "s2", "undecided": "s4", "missed": "s1"}
 """The colour of a level's dot, by its verdict."""
 
 
-def capacity(run: Run, summary: Mapping[str, Any]) -> Html | None:
-    """The ladder of a run that looked for the limit."""
+def capacity(run: Run, summary: Mapping[str, Any]) -> Section | None:
+    """The levels of a run that looked for the limit."""
     told = [line for line in ladder(run.manifest) if line]
     if not told:
         return None
     drawn = curves(run.manifest)
-    printed = tag("pre", dedent("\n".join(told[1:])), class_="printed")
-    return joined([tag("h2", told[0], id="capacity"), printed, _figure(run, drawn) if drawn else None])
+    blocks: list[Block] = [Printed(dedent("\n".join(told[1:])))]
+    if drawn:
+        blocks.append(_figure(run, drawn))
+    return Section(told[0], blocks, id="capacity")
 
 
-def _figure(run: Run, drawn: list[Curve]) -> Html:
+def _figure(run: Run, drawn: list[Curve]) -> Figure:
     keys = [(f"box {look.replace('s', 'f')}", f"SLO {verdict}") for verdict, look in LOOKS.items()]
     note = (
         "Dots: each level’s value, its bar the 95 % interval. Shaded: 95 % interval of the answer. "
         "What touches the edge is beyond it, or open."
     )
-    charts = [chart(run.manifest["capacity"], curve).html(_told(curve)) for curve in drawn]
-    return figure("Where is the knee?", note, legend(keys), *charts)
+    charts = [chart(run.manifest.capacity or {}, curve).html(_told(curve)) for curve in drawn]
+    return Figure(pictures.CAPACITY, note, keys, charts)
 
 
 def chart(found: Mapping[str, Any], curve: Curve) -> Chart:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
-from chatload.analysis import series
+from chatload.analysis import pictures, series
 from chatload.analysis.quantiles import interval_ranks, percentile
 from chatload.analysis.run_names import distinct_names
 from chatload.analysis.summary import is_failed
+from chatload.model.metrics import decode_tokens_per_s, felt_tokens_per_s, first_byte_ms, ttft_ms
 from chatload.model.stalls import DEFAULT_RULE
-from chatload.model.turn_metrics import decode_tokens_per_s, felt_tokens_per_s, first_byte_ms, ttft_ms
 from chatload.render.axis import Axis, fitting, from_zero
-from chatload.render.markup import Html, joined, tag
+from chatload.render.blocks import Block, Figure
 from chatload.render.svg import Chart
 from chatload.render.text_table import seconds
 from chatload.store.journal import Run
@@ -20,31 +20,12 @@ LOOKS = 7
 LONGEST_NAME = 40
 
 
-def figure(question: str, note: str, *parts: Html | None) -> Html:
-    """A chart with its question above and what was drawn below."""
-    return tag("figure", tag("h3", question), *parts, tag("figcaption", note))
-
-
-def legend(entries: Iterable[tuple[str, str]]) -> Html:
-    """Swatches: (look of the swatch, words)."""
-    return tag("ul", *(
-        tag("li", tag("svg", _swatch(look), class_="key", viewBox="0 0 22 10", aria_hidden="true"), tag("span", words))
-        for look, words in entries
-    ), class_="legend")  # fmt: skip
-
-
-def _swatch(look: str) -> Html:
-    if look.startswith("line "):
-        return tag("path", d="M0 5H22", class_=look)
-    return tag("rect", width="22", height="10", rx="2", class_=look)
-
-
 def names(runs: Sequence[Run]) -> list[str]:
     """What the legend calls each run."""
     return distinct_names(runs, LONGEST_NAME)
 
 
-def ttft(runs: Sequence[Run], limits_ms: Sequence[tuple[str, float]] = ()) -> Html:
+def ttft(runs: Sequence[Run], limits_ms: Sequence[tuple[str, float]] = ()) -> Figure:
     """Share of turns answered within x; for one run, the first byte beside it."""
     curves = []
     for i, (run, name) in enumerate(zip(runs, names(runs), strict=True)):
@@ -58,7 +39,7 @@ def ttft(runs: Sequence[Run], limits_ms: Sequence[tuple[str, float]] = ()) -> Ht
             )
     drawn = [values for _, _, values, _ in curves if values]
     if not drawn:
-        return figure("How long do users wait for the first token?", "No turn got a token.")
+        return Figure(pictures.TTFT, "No turn got a token.")
     ends = [end for values in drawn for end in (values[0], values[-1])]
     ends += [limit for _, limit in limits_ms]
     chart = Chart(
@@ -78,9 +59,7 @@ def ttft(runs: Sequence[Run], limits_ms: Sequence[tuple[str, float]] = ()) -> Ht
             words += f": p95 {seconds(at)}"
         keys.append((f"line {look}", words + (f", {failed:,} failed" if failed else "")))
     note = "Dots: p95 of the good turns. Failed turns never answer: they keep a curve below 100 %."
-    return figure(
-        "How long do users wait for the first token?", note, legend(keys), chart.html(keys_told(keys))
-    )
+    return Figure(pictures.TTFT, note, keys, [chart.html(keys_told(keys))])
 
 
 def keys_told(keys: Sequence[tuple[str, str]]) -> str:
@@ -88,12 +67,12 @@ def keys_told(keys: Sequence[tuple[str, str]]) -> str:
     return "; ".join(words for _, words in keys)
 
 
-def over_time(runs: Sequence[Run]) -> Html:
+def over_time(runs: Sequence[Run]) -> Figure:
     """TTFT, tokens/s, users and turns in flight over one time axis."""
-    question = "Does the server hold up while users come and go?"
+    question = pictures.OVER_TIME
     length = max((series.length_s(run) for run in runs), default=0.0)
     if length <= 0:
-        return figure(question, "No turn in this run.")
+        return Figure(question, "No turn in this run.")
     width = series.step_s(length)
     points = [series.ttft_points(run) for run in runs]
     x = Axis("time since the first turn was due, s", 0.0, length)
@@ -124,8 +103,12 @@ def over_time(runs: Sequence[Run]) -> Html:
         f"Dots: turns when they were sent; line: median of {width} s; crosses: failed turns. "
         "Tokens count when they arrived."
     )
-    return figure(question, note, legend(keys) if len(runs) > 1 else None, waiting.html(told),
-                  speed.html("output tokens per second"), load.html("users and turns in flight"))  # fmt: skip
+    drawn = [
+        waiting.html(told),
+        speed.html("output tokens per second"),
+        load.html("users and turns in flight"),
+    ]
+    return Figure(question, note, keys if len(runs) > 1 else (), drawn)
 
 
 def steps_s(run: Run, instants: Sequence[int], levels: Sequence[int]) -> list[tuple[float, float]]:
@@ -145,9 +128,9 @@ def _level(point: tuple[float, float]) -> float:
     return point[1]
 
 
-def speeds(runs: Sequence[Run]) -> Html:
+def speeds(runs: Sequence[Run]) -> Figure:
     """tokens/s of the conversations, the slowest first: felt and decode; of several runs felt only."""
-    question = "How fast does each conversation read?"
+    question = pictures.SPEEDS
     if len(runs) == 1:
         sides = [
             ("felt, the wait included", series.speeds(runs[0], felt_tokens_per_s)),
@@ -158,7 +141,7 @@ def speeds(runs: Sequence[Run]) -> Html:
         sides = [(name, series.speeds(run, felt_tokens_per_s)) for run, name in named]
     tops = [speed.most for _, side in sides for speed in side]
     if not tops:
-        return figure(question, "No speed in this run.")
+        return Figure(question, "No speed in this run.")
     chart = Chart(
         Axis("conversations, slowest to fastest, %", 0.0, 100.0), from_zero("tokens/s of one user", tops)
     )
@@ -169,7 +152,7 @@ def speeds(runs: Sequence[Run]) -> Html:
             keys.append((f"line s{i % LOOKS}", f"{name}: lowest {min(speed.least for speed in side):.3g}"))
     felt = "Felt speed, tokens / E2E: the wait counts. " if len(runs) > 1 else ""
     note = f"{felt}Line: mean of a conversation’s good turns; band: its slowest to its fastest turn."
-    return figure(question, note, legend(keys), chart.html(keys_told(keys)))
+    return Figure(question, note, keys, [chart.html(keys_told(keys))])
 
 
 def _speed(chart: Chart, side: Sequence[series.Speed], look: str) -> None:
@@ -179,13 +162,13 @@ def _speed(chart: Chart, side: Sequence[series.Speed], look: str) -> None:
     chart.line([(at, speed.mean) for at, speed in drawn], f"s{look}")
 
 
-def gaps(runs: Sequence[Run]) -> Html:
+def gaps(runs: Sequence[Run]) -> Figure:
     """All event gaps of good turns: the usual ones as a histogram, the rare long ones as a tail."""
-    question = "How evenly does the text flow?"
+    question = pictures.GAPS
     counts = [series.gap_counts(run) for run in runs]
     ends = [end / 1000 for found in counts if found for end in (min(found), max(found))]
     if not ends:
-        return figure(question, "No reply had a second event.")
+        return Figure(question, "No reply had a second event.")
     low = min(series.low_end_ms(found) for found in counts if found)
     x = Axis(
         "gap between consecutive token-bearing events, ms", low / 1.1, max(*ends, 2 * low) * 1.1, log=True
@@ -211,11 +194,9 @@ def gaps(runs: Sequence[Run]) -> Html:
         for chart in (usual, rare):
             chart.upright(limit_ms, "stall" if chart is rare else "")
     note = "An event may bring several tokens. Several may come in one read: gaps near 0 are drawn on the left edge."
-    return figure(
-        question, note, legend(keys), usual.html(keys_told(keys)), rare.html("share of longer gaps")
-    )
+    return Figure(question, note, keys, [usual.html(keys_told(keys)), rare.html("share of longer gaps")])
 
 
-def charts(runs: Sequence[Run], limits_ms: Sequence[tuple[str, float]]) -> Html:
+def charts(runs: Sequence[Run], limits_ms: Sequence[tuple[str, float]]) -> list[Block]:
     """The charts that a report of one run and a comparison share, but for the swim-lanes."""
-    return joined([ttft(runs, limits_ms), over_time(runs), speeds(runs), gaps(runs)])
+    return [ttft(runs, limits_ms), over_time(runs), speeds(runs), gaps(runs)]

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import orjson
+import msgspec
 
 from chatload.analysis.series import start_ns
 from chatload.analysis.swim_lanes import stall_spans
+from chatload.model.metrics import ttft_ms
 from chatload.model.sanitize import one_line, plain
 from chatload.model.turn import Turn
-from chatload.model.turn_metrics import ttft_ms
-from chatload.render.markup import Html, facts, joined, table, tag
+from chatload.render.blocks import Block, Details, Facts, Paragraph, Section, Table
 from chatload.render.text_table import number, plural, seconds, share
 from chatload.store.journal import Run
 
@@ -49,7 +49,7 @@ DEFINITIONS = (
 """In short what docs/metrics.md says in full."""
 
 
-def stalls(run: Run, summary: Summary) -> Html | None:
+def stalls(run: Run, summary: Summary) -> Section | None:
     """How often the text stood still, and where it did longest."""
     found = summary["stalls"]
     if not summary["succeeded"]:
@@ -62,11 +62,7 @@ def stalls(run: Run, summary: Summary) -> Html | None:
         hit = f"{plural(found['count'], 'stall')} in {replies}, the longest {seconds(found['longest_ms'])}"
     reader = (f"After the first token a reader of {found['reader_tokens_per_s']:g} tokens/s waits "
               f"{seconds(waited['mean'])} in the mean, at most {seconds(waited['max'])}.")  # fmt: skip
-    parts = [
-        tag("h2", "Stalls", id="stalls"),
-        tag("p", f"{hit}. {reader}"),
-        tag("p", f"A stall is a gap {limits}.", class_="note"),
-    ]
+    blocks: list[Block] = [Paragraph(f"{hit}. {reader}"), Paragraph(f"A stall is a gap {limits}.", note=True)]
     zero = start_ns(run)
     spans = [
         (end - start, start, turn) for turn in run.turns if turn.ok for start, end in stall_spans(turn, zero)
@@ -76,21 +72,19 @@ def stalls(run: Run, summary: Summary) -> Html | None:
         rows: list[list[object]] = [["gap", "at s", "user", "turn", "request"]]
         rows += [[seconds(1000 * gap), f"{at:.1f}", f"{turn.user}", f"{turn.turn}", one_line(turn.request_id, 40)]
                  for gap, at, turn in spans[:LONGEST_STALLS]]  # fmt: skip
-        parts.append(table(rows, left=0, caption="The longest"))
-    return joined(parts)
+        blocks.append(Table(rows, left=0, caption="The longest"))
+    return Section("Stalls", blocks, id="stalls")
 
 
-def samples(run: Run, summary: Summary) -> Html | None:
+def samples(run: Run, summary: Summary) -> Section | None:
     """A few replies in full: are they right?"""
     kept = [turn for turn in run.turns if turn.ok and turn.text][:SAMPLES]
     if not kept:
         return None
-    return joined(
-        [tag("h2", "Sample replies", id="samples"), *(_sample(turn, i == 0) for i, turn in enumerate(kept))]
-    )
+    return Section("Sample replies", [_sample(turn, i == 0) for i, turn in enumerate(kept)], id="samples")
 
 
-def _sample(turn: Turn, opened: bool) -> Html:
+def _sample(turn: Turn, opened: bool) -> Details:
     said = plain(turn.text or "").strip("\n")
     if len(said) > SAMPLE_CHARACTERS:
         said = (
@@ -100,49 +94,38 @@ def _sample(turn: Turn, opened: bool) -> Html:
         f"User {turn.user} turn {turn.turn}: {plural(turn.tokens or 0, 'token')}, TTFT {seconds(ttft_ms(turn))}, "
         f"finish {one_line(turn.finish or 'none', 30)}"
     )
-    asked = tag("pre", plain(turn.prompt)[:SAMPLE_CHARACTERS]) if turn.prompt else None
-    return tag(
-        "details", tag("summary", title), asked, tag("pre", said, class_="said"), open="" if opened else None
-    )
+    asked = [(plain(turn.prompt)[:SAMPLE_CHARACTERS], False)] if turn.prompt else []
+    return Details(title, [*asked, (said, True)], opened)
 
 
-def plan(run: Run, summary: Summary) -> Html:
+def plan(run: Run, summary: Summary) -> Section:
     """What was planned, against whom, and how long it took."""
-    manifest, server = run.manifest, run.manifest.get("server") or {}
-    dialect = f", dialect {server['dialect']}" if server.get("dialect") else ""
-    where = f"{one_line(server.get('words') or 'unknown server', 120)} at {one_line(server.get('host') or '?', 200)}"
+    manifest, server = run.manifest, run.manifest.server
+    dialect = f", dialect {server.dialect}" if server.dialect else ""
+    where = f"{one_line(server.words or 'unknown server', 120)} at {one_line(server.host or '?', 200)}"
     counted = ", ".join(f"{one_line(name, 30)} {n:,}" for name, n in summary["token_sources"].items())
     stamped = ", ".join(f"{one_line(name, 30)} {n:,}" for name, n in summary["stamp_sources"].items())
     pairs = [
-        ("Plan", one_line(manifest.get("plan_sentence") or "not recorded", 500)),
+        ("Plan", one_line(manifest.plan_sentence or "not recorded", 500)),
         ("Server", f"{where}{dialect}"),
-        ("Model", one_line(server.get("model") or "not named", 120)),
+        ("Model", one_line(server.model or "not named", 120)),
         ("Length", f"{number(summary['seconds'])} s from first due to last end"),
         ("Tokens by", counted or "–"),
         ("Stamps by", stamped or "–"),
         ("Run folder", one_line(run.folder.name, 200)),
     ]
-    return joined([tag("h2", "Plan", id="plan"), facts(pairs)])
+    return Section("Plan", [Facts(pairs)], id="plan")
 
 
-def manifest(run: Run, summary: Summary) -> Html:
+def manifest(run: Run, summary: Summary) -> Section:
     """Under which conditions the run was made, in full."""
-    words = orjson.dumps(dict(run.manifest), option=orjson.OPT_INDENT_2).decode()
-    return joined(
-        [
-            tag("h2", "Manifest", id="manifest"),
-            tag("details", tag("summary", "All conditions of the run"), tag("pre", words)),
-        ]
-    )
+    words = msgspec.json.format(msgspec.json.encode(run.manifest), indent=2).decode()
+    return Section("Manifest", [Details("All conditions of the run", [(words, False)])], id="manifest")
 
 
-def definitions() -> Html:
+def definitions() -> Section:
     """How each number is defined."""
     note = "In full, with formulas and sources: docs/metrics.md of chatload."
-    return joined(
-        [
-            tag("h2", "How each number is defined", id="definitions"),
-            facts(DEFINITIONS),
-            tag("p", note, class_="note"),
-        ]
+    return Section(
+        "How each number is defined", [Facts(DEFINITIONS), Paragraph(note, note=True)], id="definitions"
     )

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import groupby
 
-from chatload.analysis import series
+from chatload.analysis import pictures, series
 from chatload.analysis.swim_lanes import Bar, Lanes, lanes, pieces
 from chatload.render.axis import Axis
-from chatload.render.html_charts import figure, legend
-from chatload.render.markup import Html
+from chatload.render.blocks import Figure
 from chatload.render.svg import Chart
 from chatload.render.text_table import plural, seconds
 from chatload.store.journal import Run
@@ -17,7 +16,6 @@ from chatload.store.journal import Run
 MOST_TOLD = 1500
 """Turns that say their numbers on hover; of more, each row is drawn as one."""
 
-QUESTION = "Who waits, and when?"
 KEYS = (
     ("wait", "waiting for the first byte"),
     ("quiet", "first byte, but no token yet"),
@@ -29,11 +27,11 @@ KEYS = (
 )
 
 
-def swim_lanes(run: Run, name: str = "", length_s: float = 0.0) -> Html:
+def swim_lanes(run: Run, name: str = "", length_s: float = 0.0) -> Figure:
     """Each user a row, each turn a bar. `length_s` is the time axis, where several runs share one."""
     found = lanes(run)
     if not found.bars:
-        return figure(QUESTION, "No turn in this run.")
+        return Figure(pictures.SWIM_LANES, "No turn in this run.")
     length = max(length_s, max(bar.end_s for bar in found.bars))
     chart = _chart(found, length)
     looks = {look for bar in found.bars for look, *_ in pieces(bar)}
@@ -43,8 +41,11 @@ def swim_lanes(run: Run, name: str = "", length_s: float = 0.0) -> Html:
     some = "" if found.rows == found.of else f" ({found.rows:,} of {found.of:,} rows, evenly picked)"
     told = " Point at a turn for its numbers." if len(found.bars) <= MOST_TOLD else ""
     note = f"{who}{some}, each bar a turn. A staircase of amber is a queue.{told}"
-    return figure(
-        f"{QUESTION} {name}".strip(), note, legend(keys), chart.html(f"swim-lanes of {len(found.bars)} turns")
+    return Figure(
+        f"{pictures.SWIM_LANES} {name}".strip(),
+        note,
+        keys,
+        [chart.html(f"swim-lanes of {len(found.bars)} turns")],
     )
 
 

@@ -5,39 +5,33 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from chatload.analysis import series
+from chatload.analysis import pictures, series
 from chatload.analysis.server_view import readings
 from chatload.render.axis import Axis, from_zero
-from chatload.render.html_charts import figure, legend, steps_s
-from chatload.render.markup import Html, joined, table, tag
+from chatload.render.blocks import Block, Figure, Paragraph, Section, Table
+from chatload.render.html_charts import steps_s
 from chatload.render.server_table import beside
 from chatload.render.svg import Chart
 from chatload.store.journal import Run
 
 Summary = Mapping[str, Any]
-QUESTION = "Does the server see what its users see?"
 
 
-def server(run: Run, summary: Summary) -> Html | None:
+def server(run: Run, summary: Summary) -> Section | None:
     """Running, waiting and KV use by the server; turns in flight by the client. Nothing where it told nothing."""
     rows = beside(run, summary)
     if not rows or not run.turns:
         return None
     lines: list[list[object]] = [["", "the server says", "the client saw"], *map(list[object], rows)]
     note = "From the server’s own /metrics page, read now and then. It counts every client’s requests, not ours alone."
-    parts = [
-        tag("h2", "The server’s own view", id="server"),
-        table(lines),
-        tag("p", note, class_="note"),
-        _chart(run),
-    ]
-    return joined(parts)
+    blocks: list[Block] = [Table(lines), Paragraph(note, note=True), *_chart(run)]
+    return Section("The server’s own view", blocks, id="server")
 
 
-def _chart(run: Run) -> Html | None:
+def _chart(run: Run) -> list[Block]:
     running, waiting, kv_use = (readings(run, key) for key in ("running", "waiting", "kv_use"))
     if len(running) < 2 and len(waiting) < 2:
-        return None
+        return []
     flying = steps_s(run, *series.in_flight(run))
     x = Axis("time since the first turn was due, s", 0.0, series.length_s(run))
     chart = Chart(
@@ -48,11 +42,11 @@ def _chart(run: Run) -> Html | None:
     chart.line(waiting, "s1")
     keys = [("line s0", "running, says the server"), ("line s1", "waiting, says the server"),
             ("area f6", "turns in flight, saw the client")]  # fmt: skip
-    used = None
+    charts = [chart.html("requests by the server and by the client")]
     if len(kv_use) > 1:
         full = Chart(x, Axis("KV cache in use, %", 0.0, 100.0), 120)
         full.area([(at, 100 * share) for at, share in kv_use], "f2")
         full.line([(at, 100 * share) for at, share in kv_use], "s2")
-        used = full.html("KV cache in use")
+        charts.append(full.html("KV cache in use"))
     note = "Between two readings the line is a guess. In flight beyond running and waiting: on the way, or parsed."
-    return figure(QUESTION, note, legend(keys), chart.html("requests by the server and by the client"), used)
+    return [Figure(pictures.SERVER, note, keys, charts)]

@@ -7,9 +7,9 @@ from typing import Any
 
 from chatload.analysis.distribution import describe
 from chatload.analysis.summary import is_failed
+from chatload.model.metrics import e2e_ms, felt_tokens_per_s, first_byte_ms, ttft_ms
 from chatload.model.sanitize import one_line, plain
 from chatload.model.turn import Turn
-from chatload.model.turn_metrics import e2e_ms, felt_tokens_per_s, first_byte_ms, ttft_ms
 from chatload.render.text_table import indented, number, plural, seconds, section, share, statistic, table
 from chatload.store.journal import Run
 

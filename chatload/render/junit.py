@@ -22,10 +22,8 @@ Check = tuple[str, str, str]
 def junit_xml(run: Run, summary: Summary, checks: Sequence[Check] = ()) -> str:
     """A missed SLO is a failure, an undecided one is skipped; more failed turns than allowed are a failure, and so is
     a run that is not whole. `checks` are what `check` found besides; they stand first."""
-    suite = ElementTree.Element(
-        "testsuite", name=f"chatload {one_line(run.manifest.get('scenario') or '', 80)}"
-    )
-    suite.set("timestamp", one_line(run.manifest.get("started_utc") or "", 30))
+    suite = ElementTree.Element("testsuite", name=f"chatload {one_line(run.manifest.scenario, 80)}")
+    suite.set("timestamp", one_line(run.manifest.started_utc, 30))
     suite.set("time", f"{summary['seconds']:.3f}")
     for name, tag, words in checks:
         _note(_case(suite, "chatload.check", name), tag, words)

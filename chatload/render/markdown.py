@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from chatload.analysis.distribution import PERCENTILES
+from chatload.model.metrics import View, metrics_in
 from chatload.model.sanitize import one_line, shown
 from chatload.render.slo_words import interval_words, remark, score, value_words
 from chatload.render.text import verdict
@@ -15,23 +16,16 @@ from chatload.store.journal import Run
 
 Summary = Mapping[str, Any]
 SIGNS = {"met": "✅ met", "missed": "❌ missed", "undecided": "❔ undecided", "part": "part"}
-METRICS = (
-    ("TTFT, ms", "ttft_ms"),
-    ("E2E, ms", "e2e_ms"),
-    ("TPOT, ms", "tpot_ms"),
-    ("decode speed, tokens/s", "decode_tokens_per_s"),
-    ("felt speed, tokens/s", "felt_tokens_per_s"),
-)
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~@&])")
 
 
 def summary_markdown(run: Run, summary: Summary) -> str:
     """Verdict, SLOs, the metrics that matter, doubts."""
     manifest = run.manifest
-    server = one_line((manifest.get("server") or {}).get("words") or "unknown server", 120)
-    lines = [f"## chatload: {escaped(manifest.get('scenario') or run.folder.name)}", ""]
+    server = one_line(manifest.server.words or "unknown server", 120)
+    lines = [f"## chatload: {escaped(manifest.scenario or run.folder.name)}", ""]
     lines += [escaped(verdict(summary), 400), ""]
-    lines += [f"{escaped(server)}. {escaped(manifest.get('plan_sentence') or '', 400)}", ""]
+    lines += [f"{escaped(server)}. {escaped(manifest.plan_sentence, 400)}", ""]
     if summary["slo"]:
         lines += [f"**{score(summary['slo'])}**", ""]
         rows = [
@@ -41,8 +35,12 @@ def summary_markdown(run: Run, summary: Summary) -> str:
         lines += [*table(["", "SLO", "measured", "95 % interval", ""], rows), ""]
     if summary["succeeded"]:
         rows = [
-            [words, *(statistic(summary[key], name) for name in PERCENTILES), number(summary[key]["max"])]
-            for words, key in METRICS
+            [
+                f"{one.label}, {one.unit}",
+                *(statistic(summary[one.key], name) for name in PERCENTILES),
+                number(summary[one.key]["max"]),
+            ]
+            for one in metrics_in(View.MARKDOWN)
         ]
         lines += [*table(["good turns", *PERCENTILES, "max"], rows), ""]
     if summary["failed"]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
-from chatload.analysis.comparable import LOAD, unlike
+from chatload.analysis.comparable import all_conditions, load_conditions, unlike
 from chatload.analysis.run_names import distinct_names
 from chatload.analysis.summary import planned_chat
 from chatload.analysis.validity import first_words
 from chatload.analysis.warnings import caveats
+from chatload.model.metrics import Metric, View, metrics_in
 from chatload.model.sanitize import one_line, shown
 from chatload.render.text_table import ABSENT, indented, number, plural, seconds, share, statistic, table
 from chatload.store.journal import Run
@@ -20,25 +22,14 @@ FAILED_MORE = 0.01
 NAME_WIDTHS = {2: 26, 3: 17, 4: 13}
 """Columns a run's name may take, by the number of runs beside each other."""
 
-ROWS: tuple[tuple[str, Callable[[Summary], str]], ...] = (
+Row = tuple[str, Callable[[Summary], str]]
+
+COUNTS: tuple[Row, ...] = (
     ("good turns", lambda s: f"{s['succeeded']:,}"),
     ("failed turns", lambda s: f"{sum(s['failed'].values()):,}"),
     ("interrupted turns", lambda s: f"{s['interrupted']:,}"),
-    ("TTFT p50, ms", lambda s: statistic(s["ttft_ms"], "p50")),
-    ("TTFT p95, ms", lambda s: statistic(s["ttft_ms"], "p95")),
-    ("  95 % interval", lambda s: _interval(s["ttft_ms"], "p95")),
-    ("TTFT p99, ms", lambda s: statistic(s["ttft_ms"], "p99")),
-    ("first byte p95, ms", lambda s: statistic(s["first_byte_ms"], "p95")),
-    ("E2E p50, ms", lambda s: statistic(s["e2e_ms"], "p50")),
-    ("E2E p95, ms", lambda s: statistic(s["e2e_ms"], "p95")),
-    ("TPOT p50, ms", lambda s: statistic(s["tpot_ms"], "p50")),
-    ("event gap p99, ms", lambda s: statistic(s["gap_ms"], "p99")),
-    ("decode p50, tokens/s", lambda s: statistic(s["decode_tokens_per_s"], "p50")),
-    ("decode lowest", lambda s: number(s["decode_tokens_per_s"]["min"])),
-    ("felt p50, tokens/s", lambda s: statistic(s["felt_tokens_per_s"], "p50")),
-    ("  95 % interval", lambda s: _interval(s["felt_tokens_per_s"], "p50")),
-    ("felt mean", lambda s: number(s["felt_tokens_per_s"]["mean"])),
-    ("felt lowest", lambda s: number(s["felt_tokens_per_s"]["min"])),
+)
+OF_THE_RUN: tuple[Row, ...] = (
     ("longest silence", lambda s: seconds(s["max_gap_ms"]["max"])),
     ("replies with a stall", lambda s: share(s["stalls"]["replies"], s["succeeded"])),
     ("tokens a reply, mean", lambda s: number(s["tokens"] / s["succeeded"] if s["succeeded"] else None)),
@@ -48,7 +39,36 @@ ROWS: tuple[tuple[str, Callable[[Summary], str]], ...] = (
     ("all users in: tokens/s", lambda s: number((s["steady"] or {}).get("tokens_per_s"))),
     ("tokens counted by", lambda s: one_line(", ".join(s["token_sources"]) or ABSENT, 13)),
 )
-"""The rows of the comparison: words and how to read them from a summary."""
+
+
+def rows_beside() -> list[Row]:
+    """The rows of the comparison: words, and how to read them from a summary."""
+    rows = list(COUNTS)
+    for one in metrics_in(View.SIDE_BY_SIDE):
+        for name in one.shown[View.SIDE_BY_SIDE]:
+            rows.append((_head(one, name), partial(_statistic_of, one.key, name)))
+            if (one.key, name) in DECIDING:
+                rows.append(("  95 % interval", partial(_interval_of, one.key, name)))
+    return [*rows, *OF_THE_RUN]
+
+
+DECIDING = {("ttft_ms", "p95"), ("felt_tokens_per_s", "p50")}
+"""What the verdict is made of: shown with its interval."""
+
+
+def _head(one: Metric, name: str) -> str:
+    label = one.label.removesuffix(" speed")
+    if name in ("min", "mean") and one.more_is_better:
+        return f"{label} {'lowest' if name == 'min' else name}"
+    return f"{label} {name}, {one.unit}"
+
+
+def _statistic_of(key: str, name: str, summary: Summary) -> str:
+    return statistic(summary[key], name)
+
+
+def _interval_of(key: str, name: str, summary: Summary) -> str:
+    return _interval(summary[key], name)
 
 
 def comparison_text(runs: Sequence[Run], summaries: Sequence[Summary]) -> str:
@@ -59,7 +79,9 @@ def comparison_text(runs: Sequence[Run], summaries: Sequence[Summary]) -> str:
     for start in range(0, len(runs), COLUMNS):
         stop = start + COLUMNS
         rows = [["", *names[start:stop]]]
-        rows += [[words, *(cell(summary) for summary in summaries[start:stop])] for words, cell in ROWS]
+        rows += [
+            [words, *(cell(summary) for summary in summaries[start:stop])] for words, cell in rows_beside()
+        ]
         lines += ["", *table(rows)]
     for run, name, summary in zip(runs, names, summaries, strict=True):
         words = caveats(run, summary)
@@ -88,7 +110,7 @@ def _verdict(names: Sequence[str], summaries: Sequence[Summary], runs: Sequence[
     if any(not summary["succeeded"] for summary in summaries):
         empty = [name for name, s in zip(names, summaries, strict=True) if not s["succeeded"]]
         return f"No comparison: {' and '.join(empty)} has no good turn."
-    other = {name for run in runs[1:] for name, _, _ in unlike(runs[:1], [run], LOAD)}
+    other = {name for run in runs[1:] for name, _, _ in unlike(runs[:1], [run], load_conditions)}
     if other:
         return f"No comparison: the runs were not made under the same load ({', '.join(sorted(other))})."
     sooner = _leader([s["ttft_ms"] for s in summaries], "p95", least=True)
@@ -154,8 +176,9 @@ def _interval(found: Summary, name: str) -> str:
 def differences(runs: Sequence[Run], names: Sequence[str]) -> list[str]:
     """What was not alike, so that a difference may have another cause than the server: one line each."""
     differing = []
-    for words, of in CONDITIONS:
-        seen = [of(run.manifest) for run in runs]
+    conditions = [all_conditions(run.manifest) for run in runs]
+    for words in dict.fromkeys(name for each in conditions for name in each):
+        seen = [each.get(words) for each in conditions]
         if any(value != seen[0] for value in seen):
             told = ", ".join(
                 f"{name}: {one_line(value, 60)}" for name, value in zip(names, seen, strict=True)
@@ -170,26 +193,6 @@ def _conditions(runs: Sequence[Run], names: Sequence[str]) -> list[str]:
         return []
     lines = ["", "Not alike: a difference may come from here"]
     return lines + [line for words in differing for line in indented(words, "  - ", "    ")]
-
-
-def _plan(key: str) -> Callable[[Mapping[str, Any]], Any]:
-    return lambda manifest: (manifest.get("plan") or {}).get(key)
-
-
-PLAN_KEYS = (
-    "users", "users_per_s", "ramp", "turns", "requests", "interval_s", "arrivals", "trace", "levels", "rounds",
-    "prompt_tokens", "answer_tokens", "exact_lengths", "think_time_s", "think_first", "history", "prompt", "prompts",
-    "max_tokens", "temperature", "body", "ask_usage", "stamps",
-)  # fmt: skip
-CONDITIONS: tuple[tuple[str, Callable[[Mapping[str, Any]], Any]], ...] = (
-    ("scenario", lambda manifest: manifest.get("scenario")),
-    *((key, _plan(key)) for key in PLAN_KEYS),
-    ("processor", lambda manifest: (manifest.get("machine") or {}).get("processor")),
-    ("cores", lambda manifest: (manifest.get("machine") or {}).get("cores")),
-    ("locust", lambda manifest: (manifest.get("versions") or {}).get("locust")),
-    ("chatload", lambda manifest: (manifest.get("versions") or {}).get("chatload")),
-)
-"""What must agree for two servers to be compared like with like."""
 
 
 def _files(runs: Sequence[Run]) -> str:

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from markupsafe import Markup
+
 from chatload.render.axis import Axis, tick_words
-from chatload.render.markup import Html, joined, tag
+from chatload.render.markup import joined, tag
 
 SIDE = 1000.0
 Point = tuple[float, float]
@@ -20,8 +22,8 @@ class Chart:
 
     def __init__(self, x: Axis, y: Axis, height_px: int = 240) -> None:
         self.x, self.y, self.height_px = x, y, height_px
-        self._shapes: list[Html] = []
-        self._over: list[Html] = []
+        self._shapes: list[Markup] = []
+        self._over: list[Markup] = []
 
     def place(self, point: Point) -> Point:
         """Units of the data box, y downwards."""
@@ -105,7 +107,7 @@ class Chart:
             tag("text", words, x="100%", y=y, dy="-4", class_=f"name {look}", text_anchor="end")
         )
 
-    def html(self, told: str) -> Html:
+    def html(self, told: str) -> Markup:
         """The chart; `told` is what a reader who cannot see it should know."""
         data = tag(
             "svg", tag("g", *self._shapes), viewBox=f"0 0 {SIDE:g} {SIDE:g}", preserveAspectRatio="none",
@@ -115,7 +117,7 @@ class Chart:
         drawn = tag("svg", joined(parts), height=self.height_px, class_="plot", role="img", aria_label=told)
         return tag("div", drawn, class_="chart")
 
-    def _grid(self) -> list[Html]:
+    def _grid(self) -> list[Markup]:
         lines = []
         for value in self.y.ticks():
             at = f"{100 * (1 - self.y.place(value)):.2f}%"
@@ -132,7 +134,7 @@ class Chart:
         lines.append(tag("line", x1="0", x2="100%", y1="100%", y2="100%", class_="axis"))
         return lines
 
-    def _words(self) -> list[Html]:
+    def _words(self) -> list[Markup]:
         return [
             tag("text", self.y.words, x="0", dx="-44", y="0", dy="-10", class_="axis-name"),
             tag("text", self.x.words, x="100%", y="100%", dy="34", class_="axis-name", text_anchor="end"),

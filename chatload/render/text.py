@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from chatload.analysis.summary import failure_code, is_failed
 from chatload.analysis.validity import certificate_words, first_words
 from chatload.analysis.warnings import LATE_MS, caveats
 from chatload.model.errors import CODES
+from chatload.model.metrics import Metric, View, metric, metrics_in
 from chatload.model.sanitize import one_line, shown
 from chatload.render.capacity_table import ladder
 from chatload.render.jmeter_views import aggregate_report, sample_reply, slowest_turns
@@ -24,20 +25,6 @@ from chatload.store.journal import Run
 Summary = Mapping[str, Any]
 SURE = ("p50", "p95", "p99")
 STATISTICS = ("mean", "min", "p50", "p90", "p95", "p99", "max")
-
-METRICS = (
-    ("TTFT", "ms", "ttft_ms"),
-    ("TTFT from due", "ms", "ttft_from_due_ms"),
-    ("first byte", "ms", "first_byte_ms"),
-    ("E2E", "ms", "e2e_ms"),
-    ("TPOT", "ms", "tpot_ms"),
-    ("ITL", "ms", "itl_ms"),
-    ("event gap", "ms", "gap_ms"),
-    ("longest gap", "ms", "max_gap_ms"),
-    ("decode speed", "tokens/s", "decode_tokens_per_s"),
-    ("felt speed", "tokens/s", "felt_tokens_per_s"),
-)
-"""Rows of the table of turns: words, unit, key of the summary."""
 
 
 def report_text(run: Run, summary: Summary) -> str:
@@ -80,16 +67,16 @@ def _tail(summary: Summary) -> str:
 
 
 def _heading(run: Run, summary: Summary) -> list[str]:
-    manifest, server = run.manifest, run.manifest.get("server") or {}
-    started = _moment(one_line(manifest.get("started_utc") or "?", 30))
-    words = one_line(server.get("words") or "unknown server", 120)
-    where = one_line(server.get("host") or "?", 120)
+    manifest, server = run.manifest, run.manifest.server
+    started = _moment(one_line(manifest.started_utc or "?", 30))
+    words = one_line(server.words or "unknown server", 120)
+    where = one_line(server.host or "?", 120)
     lines = [
         ("Run", f"{one_line(run.folder.name, 100)}, {started}, {_length(summary)}"),
-        ("Plan", one_line(manifest.get("plan_sentence") or "not recorded", 400)),
+        ("Plan", one_line(manifest.plan_sentence or "not recorded", 400)),
         (
             "Server",
-            f"{words} at {where}" + (f", dialect {server['dialect']}" if server.get("dialect") else ""),
+            f"{words} at {where}" + (f", dialect {server.dialect}" if server.dialect else ""),
         ),
         ("Client", certificate_words(manifest)),
     ]
@@ -116,13 +103,9 @@ def _doubts(run: Run, summary: Summary) -> list[str]:
 
 def _turns(run: Run, summary: Summary) -> list[str]:
     rows = [["", "", *STATISTICS]]
-    for words, unit, key in METRICS:
-        found = summary[key]
-        if not found or not found["n"] or (key == "gap_ms" and summary["itl_ms"]):
-            continue
-        if key == "ttft_from_due_ms" and not _late(summary):
-            continue
-        rows.append([words, unit, *(statistic(found, name) for name in STATISTICS)])
+    for one in told_metrics(summary, View.TABLE):
+        found = summary[one.key]
+        rows.append([one.label, one.unit, *(statistic(found, name) for name in STATISTICS)])
     failed = sum(summary["failed"].values())
     lines = table(rows, left=2) if len(rows) > 1 else ["none"]
     if failed:
@@ -130,26 +113,32 @@ def _turns(run: Run, summary: Summary) -> list[str]:
     return section(f"Good turns ({summary['succeeded']:,})", lines)
 
 
-def _late(summary: Summary) -> bool:
-    """True when turns were sent so late after their due time that TTFT from due says something else."""
-    return bool(summary["late_ms"]["n"]) and summary["late_ms"]["max"] > LATE_MS
+def told_metrics(summary: Summary, view: View) -> list[Metric]:
+    """The metrics of a view that tell something of this run.
+
+    Left out: what has no value; event gaps where ITL is known; TTFT from due where no turn was sent late.
+    """
+    late = summary["late_ms"]
+    left_out = {"gap_ms"} if summary["itl_ms"] else set()
+    if not late["n"] or late["max"] <= LATE_MS:
+        left_out.add("ttft_from_due_ms")
+    return [one for one in metrics_in(view) if one.key not in left_out and (summary[one.key] or {}).get("n")]
 
 
 def _endless(summary: Summary) -> list[str]:
     rows = [["", "", *PERCENTILES]]
-    for words, key in (("TTFT", "ttft_ms"), ("E2E", "e2e_ms")):
-        found = summary["with_failures"][key]
+    for key, found in summary["with_failures"].items():
         cells = ["endless" if found[name] is None else statistic(found, name) for name in PERCENTILES]
-        rows.append([words, "ms", *cells])
+        rows.append([metric(key).label, metric(key).unit, *cells])
     return table(rows, left=2)
 
 
 def _sureness(run: Run, summary: Summary) -> list[str]:
     rows = [["", "", *SURE]]
-    for words, unit, key in METRICS:
-        intervals = (summary[key] or {}).get("interval")
-        if intervals and key in ("ttft_ms", "e2e_ms", "decode_tokens_per_s", "felt_tokens_per_s"):
-            rows.append([words, unit, *(_between(intervals.get(name)) for name in SURE)])
+    for one in metrics_in(View.INTERVALS):
+        intervals = summary[one.key].get("interval")
+        if intervals:
+            rows.append([one.label, one.unit, *(_between(intervals.get(name)) for name in SURE)])
     if len(rows) == 1:
         return []
     return section(
@@ -181,15 +170,25 @@ def _groups(run: Run, summary: Summary) -> list[str]:
     """The parts of a run, such as the levels of a sweep."""
     if not summary["groups"]:
         return []
-    head = ["", "good turns", "tokens/s", "decode p50", "felt mean", "lowest", "TTFT p50, ms", "max"]
-    rows = [head]
+    shown = [(one, name) for one in metrics_in(View.GROUPS) for name in one.shown[View.GROUPS]]
+    rows = [["", "good turns", "tokens/s", *group_heads(shown)]]
     for name, part in summary["groups"].items():
-        decode, felt, ttft = part["decode_tokens_per_s"], part["felt_tokens_per_s"], part["ttft_ms"]
-        rows.append([
-            one_line(name, 16), f"{part['succeeded']:,}", number(part["tokens_per_s"]), statistic(decode, "p50"),
-            number(felt["mean"]), number(felt["min"]), statistic(ttft, "p50"), number(ttft["max"]),
-        ])  # fmt: skip
+        cells = [statistic(part[one.key], statistic_name) for one, statistic_name in shown]
+        rows.append([one_line(name, 16), f"{part['succeeded']:,}", number(part["tokens_per_s"]), *cells])
     return section("Parts of the run: tokens/s of all, then of one user", table(rows))
+
+
+def group_heads(shown: Sequence[tuple[Metric, str]]) -> list[str]:
+    """Heads of the columns of parts: "TTFT p50, ms", then "max" where the same metric goes on."""
+    heads: list[str] = []
+    before = ""
+    for one, name in shown:
+        words = "lowest" if name == "min" else name
+        if one.key != before:
+            words = f"{one.label.removesuffix(' speed')} {words}" + (", ms" if one.unit == "ms" else "")
+        heads.append(words)
+        before = one.key
+    return heads
 
 
 def _stalls(run: Run, summary: Summary) -> list[str]:

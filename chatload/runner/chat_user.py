@@ -9,8 +9,9 @@ from locust import User, task
 
 from chatload.engine.client import ChatClient, Interrupted, TurnSpec
 from chatload.engine.clock import now_ns
-from chatload.loads.planning import Plan
-from chatload.loads.shapes import CapacityLoad, ChatLoad
+from chatload.loads.capacity import CapacityLoad
+from chatload.loads.chat import ChatLoad
+from chatload.loads.load import Inputs
 from chatload.model.errors import UsageError
 from chatload.prompts.conversation import conversation_for
 from chatload.prompts.fixed import FixedPrompt
@@ -42,7 +43,7 @@ class ChatUser(User):
         load = session.plan.load
         assert isinstance(load, ChatLoad)
         self._load = load
-        self._talk = talk_for(self._number, load, session.plan)
+        self._talk = talk_for(self._number, load, session.planned.inputs, session.plan.seed)
         self._due_ns = session.due_ns(self._number) + (
             round(load.think_time_s * 1e9) if load.think_first else 0
         )
@@ -59,11 +60,10 @@ class ChatUser(User):
         if session is None or self._out:
             return
         if self._turn >= self._load.turns:  # only after an error of ours, which Locust has logged
-            self._leave("done")
             return
         self._turn += 1
         messages = self._talk.ask()
-        asked = TurnSpec(
+        spec = TurnSpec(
             self._number,
             self._turn,
             self._due_ns,
@@ -71,7 +71,7 @@ class ChatUser(User):
             hang_up_after=self._load.abandon_tokens if self._gives_up() else 0,
         )
         try:
-            turn, reply = self._client.hold(asked)
+            turn, reply = self._client.run_turn(spec)
         except Interrupted as stop:
             session.record(stop.turn, messages, "")
             raise
@@ -104,11 +104,11 @@ class ChatUser(User):
             self._session.user_out(self._number, reason)
 
 
-def talk_for(user: int, load: ChatLoad | CapacityLoad, plan: Plan) -> Talk:
+def talk_for(user: int, load: ChatLoad | CapacityLoad, inputs: Inputs, seed: int) -> Talk:
     """What `user` will say: the same line again and again, or a conversation that grows."""
     if not load.history:
         return FixedPrompt(load.prompt)
-    return conversation_for(user, plan.seed, plan.content.scripts)
+    return conversation_for(user, seed, inputs.conversations)
 
 
 def must_have_started(user: User) -> None:

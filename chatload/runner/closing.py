@@ -10,7 +10,7 @@ from typing import Any
 import gevent
 from locust.env import Environment
 
-from chatload.runner.capacity_user import CapacitySearch
+from chatload.runner.capacity_search import CapacitySearch
 from chatload.runner.run_folder import RunFolder
 from chatload.runner.server_metrics import ServerMetrics
 from chatload.runner.session import session_of, set_session
@@ -23,12 +23,12 @@ STOP_S = 1.5
 
 @dataclass(slots=True)
 class RunParts:
-    """What a run consists of in the process that starts and ends it. `fleet` is there once its workers were told."""
+    """What a run consists of in the process that starts and ends it. `registry` is there once its workers were told."""
 
-    books: RunFolder
-    fleet: WorkerRegistry | None = None
+    folder: RunFolder
+    registry: WorkerRegistry | None = None
     metrics: ServerMetrics | None = None
-    director: CapacitySearch | None = None
+    search: CapacitySearch | None = None
     helpers: list[gevent.Greenlet] = field(default_factory=list)
 
 
@@ -44,7 +44,6 @@ def close(
     `caller` asked for it, and may be a helper that has more to do.
     """
     reason, judge = how
-    books = parts.books
     for step in (_drain, _stop_metrics, _close_session, _note_capacity):
         with supervisor.watching():
             step(parts, environment, reason)
@@ -53,8 +52,8 @@ def close(
             helper.kill(block=False)
 
     if supervisor.cause is not None:
-        books.failed(supervisor.cause)
-    return books.close(reason, judge)
+        parts.folder.failed(supervisor.cause)
+    return parts.folder.close(reason, judge)
 
 
 def stop_users(runner: Any, starter: object) -> None:
@@ -65,8 +64,8 @@ def stop_users(runner: Any, starter: object) -> None:
 
 
 def _drain(parts: RunParts, environment: Environment, reason: str) -> None:
-    if parts.fleet is not None:
-        parts.fleet.drain(at_once=reason == "failed")
+    if parts.registry is not None:
+        parts.registry.drain(at_once=reason == "failed")
 
 
 def _stop_metrics(parts: RunParts, environment: Environment, reason: str) -> None:
@@ -79,10 +78,10 @@ def _close_session(parts: RunParts, environment: Environment, reason: str) -> No
     if session is not None:
         set_session(environment, None)
         session.close(reason)
-        parts.books.problem(session.journal.problem)
+        parts.folder.problem(session.journal.problem)
 
 
 def _note_capacity(parts: RunParts, environment: Environment, reason: str) -> None:
-    if parts.director is not None:
-        parts.books.manifest["capacity"] = parts.director.facts
-        parts.director = None
+    if parts.search is not None:
+        parts.folder.manifest.capacity = parts.search.facts
+        parts.search = None

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from chatload.analysis.exit_code import code_of
-from chatload.loads.planning import Plan
-from chatload.loads.shapes import CapacityLoad
+from chatload.loads.capacity import CapacityLoad
+from chatload.loads.plan import Plan
 from chatload.render.ci import annotate, notices, write_ci_files
 from chatload.render.run_files import keep_report, keep_summary, summary_of
 from chatload.render.slo_words import sentence

@@ -1,8 +1,8 @@
-"""The line between master and workers: journal lines go up and are acknowledged, orders go down.
+"""The messages between master and workers: journal lines go up and are acknowledged, orders go down.
 
 Everything travels over Locust's own messages (ZeroMQ, msgpack). A worker keeps what was not acknowledged
 and sends it again; the master takes each batch once, by its number. Of an earlier run
-it takes nothing: one master may hold many runs, and a slow worker's last words come late.
+it takes nothing: one master may hold many runs, and a slow worker's last lines come late.
 """
 
 from __future__ import annotations
@@ -12,15 +12,70 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import gevent
+import msgspec
+
+from chatload.loads.plan import Planned
+from chatload.model.hosts import Machine
 
 FLUSH_S = 0.5
 RESEND_S = 5.0
 
 START, RAMP, DRAIN = "chatload_start", "chatload_ramp", "chatload_drain"
-ORDER = "chatload_order"
+LEVEL = "chatload_level"
 LINES, ACK, DRAINED = "chatload_lines", "chatload_ack", "chatload_drained"
-FAILED = "chatload_failed"
 ASK_CLOCK, TELL_CLOCK = "chatload_ask_clock", "chatload_tell_clock"
+FAILED = "chatload_failed"
+"""A worker cannot make or hold the run: {run_id, words, exit_code, where}."""
+
+
+class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker is, for the first line of its journal. Any: a certificate is a document of its own."""
+
+    machine: Machine | None = None
+    versions: dict[str, str] | None = None
+    certificate: dict[str, Any] | None = None
+
+
+class Start(msgspec.Struct, frozen=True, kw_only=True):
+    """What every process must know before its first user starts; the master sends it to its workers.
+
+    `clock_offset_ns` is the master's clock - this process's; None where the master could not tell.
+    `send_key` says whether the server may be sent the API key: each process has its own (engine/api_key.py).
+    """
+
+    run_id: str
+    folder: str
+    dialect: str
+    model: str
+    planned: Planned
+    clock_offset_ns: int | None = 0
+    send_key: bool = False
+    facts: HostFacts = HostFacts()
+
+
+class LevelOrder(msgspec.Struct, frozen=True, kw_only=True):
+    """A level of a capacity search, for every process; `users` 0 ends the search."""
+
+    users: int
+    level: int = 0
+    group: str = ""
+    start_ns: int = 0
+    end_ns: int = 0
+
+
+def packed(message: msgspec.Struct) -> bytes:
+    """A message as bytes."""
+    return msgspec.msgpack.encode(message)
+
+
+def start_of(data: bytes) -> Start:
+    """The start message of its bytes. msgspec.DecodeError where it is none, of another version for one."""
+    return msgspec.msgpack.decode(data, type=Start)
+
+
+def level_of(data: bytes) -> LevelOrder:
+    """The level order of its bytes."""
+    return msgspec.msgpack.decode(data, type=LevelOrder)
 
 
 class Outbox:

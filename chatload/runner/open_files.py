@@ -1,12 +1,13 @@
-"""What this machine can hold: an open file and some memory for each connection, one climber a process."""
+"""What this machine can hold: an open file and some memory for each connection, one CapacityUser a process."""
 
 from __future__ import annotations
 
 import resource
 from pathlib import Path
 
-from chatload.loads.planning import Plan
-from chatload.loads.shapes import ArrivalLoad, CapacityLoad, ChatLoad, Load
+from chatload.loads.capacity import CapacityLoad
+from chatload.loads.load import Load
+from chatload.loads.plan import Plan
 
 SPARE = 64
 """Descriptors Locust, the journal and the reader need beside the connections."""
@@ -20,21 +21,12 @@ def limit_mistakes(plan: Plan, processes: int, *, here: bool) -> list[str]:
     `here`: all of them run on this machine, so that its memory counts; its limit of open files stands for all hosts.
     """
     load = plan.load
-    connections = -(-at_once(load) // processes)
+    connections = -(-load.least_connections // processes)
     return [
-        *_climbers(load, processes),
+        *_capacity_users(load, processes),
         *_open_files(load, connections),
         *(_memory(load, connections * processes, processes) if here else ()),
     ]
-
-
-def at_once(load: Load) -> int:
-    """Connections the whole run surely holds at one time."""
-    if isinstance(load, ChatLoad):
-        return load.users
-    if isinstance(load, ArrivalLoad):
-        return load.requests if load.interval_s == 0 and not load.trace else 1
-    return load.most if isinstance(load, CapacityLoad) else max(load.levels)
 
 
 def allow_as_many_as_possible() -> None:
@@ -43,8 +35,8 @@ def allow_as_many_as_possible() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _climbers(load: Load, processes: int) -> list[str]:
-    """One climber a process hears what the level is: where two share one, no level ever ends."""
+def _capacity_users(load: Load, processes: int) -> list[str]:
+    """One CapacityUser a process hears what the level is: where two share one, no level ever ends."""
     if not isinstance(load, CapacityLoad) or load.users <= processes:
         return []
     return [
@@ -60,12 +52,12 @@ def _open_files(load: Load, connections: int) -> list[str]:
         return []
     spread = (
         ""
-        if _one_process(load)
+        if not load.spreads
         else f", or spread them with --processes {-(-connections // max(1, hard - SPARE))}"
     )
     return [
-        f"{_asked(load)}: {connections:,} {_whose(load)} need {needed:,} open files in one process, the limit is "
-        f"{hard:,}: raise it (ulimit -Hn), ask for fewer{spread}"
+        f"{load.asked}: {connections:,} {load.connections_words} need {needed:,} open files in one process, "
+        f"the limit is {hard:,}: raise it (ulimit -Hn), ask for fewer{spread}"
     ]
 
 
@@ -73,29 +65,11 @@ def _memory(load: Load, connections: int, processes: int) -> list[str]:
     needed_kb, free_kb = connections * KB_EACH + processes * KB_A_PROCESS, free_memory_kb()
     if free_kb is None or needed_kb <= free_kb:
         return []
-    more = "" if _one_process(load) else ", or spread them over more machines with --worker"
+    more = "" if not load.spreads else ", or spread them over more machines with --worker"
     return [
-        f"{_asked(load)}: {connections:,} {_whose(load)} need about {needed_kb / 1e6:,.1f} GB of memory, "
+        f"{load.asked}: {connections:,} {load.connections_words} need about {needed_kb / 1e6:,.1f} GB of memory, "
         f"{free_kb / 1e6:,.1f} GB are free here: ask for fewer{more}"
     ]
-
-
-def _one_process(load: Load) -> bool:
-    """A sweep keeps all its requests in one process."""
-    return not isinstance(load, ChatLoad | ArrivalLoad | CapacityLoad)
-
-
-def _asked(load: Load) -> str:
-    """The option that says how many connections there are, and its value."""
-    if isinstance(load, ChatLoad):
-        return f"--users {load.users}"
-    if isinstance(load, ArrivalLoad):
-        return f"--requests {load.requests}"
-    return f"--most {load.most}" if isinstance(load, CapacityLoad) else f"--levels {max(load.levels)}"
-
-
-def _whose(load: Load) -> str:
-    return "users" if isinstance(load, ChatLoad | CapacityLoad) else "requests at once"
 
 
 def free_memory_kb() -> int | None:

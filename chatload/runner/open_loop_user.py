@@ -1,6 +1,6 @@
 """Open loop: requests that arrive when they are due, whether or not earlier ones are answered.
 
-Each Locust user is a open-loop user who sends every n-th request of the schedule, each in a greenlet of its own. What
+Each Locust user sends every n-th request of the schedule, each in a greenlet of its own. What
 was late is counted (due and sent are both kept), never skipped, and never waits for a free connection.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from chatload.engine.client import TurnSpec
 from chatload.loads.arrival_times import split
-from chatload.loads.shapes import ArrivalLoad
+from chatload.loads.open_loop import OpenLoopLoad
 from chatload.model.turn import Message
 from chatload.runner.chat_user import sleep_until
 from chatload.runner.session import Session
@@ -20,10 +20,10 @@ class OpenLoopUser(SlotUser):
 
     abstract = True
 
-    def tend(self, session: Session) -> None:
-        """Send every request of this open-loop user's share when it is due; done when all are answered."""
+    def work(self, session: Session) -> None:
+        """Send every request of this user's share when it is due; done when all are answered."""
         load, schedule = session.plan.load, session.schedule
-        assert isinstance(load, ArrivalLoad) and schedule is not None
+        assert isinstance(load, OpenLoopLoad) and schedule is not None
         begin_ns = session.begins_ns
         for index in split(range(len(schedule.dues_ns)), self.number, load.users):
             due_ns = begin_ns + schedule.dues_ns[index]
@@ -31,5 +31,5 @@ class OpenLoopUser(SlotUser):
             exact = prompt.output_tokens if load.exact_lengths else None
             request = session.request((Message("user", prompt.text),), exact)
             sleep_until(due_ns)
-            self.spawn(self.clients.hold, TurnSpec(index, 1, due_ns, request))
+            self.spawn(self.clients.run_turn, TurnSpec(index, 1, due_ns, request))
         self.in_flight.join()

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from chatload.options.declared import LOCUST_RANGES, Option
+from chatload.options.option import Option
+from chatload.options.ranges import LOCUST_RANGES
 
 LOCUST_TIMES = {"run_time": "run-time", "stop_timeout": "stop-timeout"}
 """Locust's times by its key, whose own reading ends in a traceback where they are very long."""
@@ -35,8 +36,8 @@ class _Joined(argparse._AppendAction):
         setattr(namespace, self.dest, f"{before}; {values}" if before else values)
 
 
-def register(parser: Any, options: Sequence[Option], choices: Mapping[str, tuple[str, ...]]) -> None:
-    """Add `options` to Locust's parser. `choices` are those known only at run time (the servers)."""
+def register(parser: Any, options: Sequence[Option[object]]) -> None:
+    """Add `options` to Locust's parser."""
     # Locust would open its page and its master's port to everybody: only who asks for that gets it.
     parser.set_defaults(web_host="127.0.0.1", master_bind_host="127.0.0.1")
     parser.allow_abbrev = False  # else a misspelt key of a scenario file passes for another one
@@ -47,17 +48,17 @@ def register(parser: Any, options: Sequence[Option], choices: Mapping[str, tuple
     for option in options:
         if f"--{option.name}" in known:
             continue
-        offered = choices.get(option.name) or option.choices
         more: dict[str, Any] = {"action": _Joined} if option.several else {}
+        if option.choices:
+            more |= {"choices": _AnyOf(option.choices), "metavar": "|".join(option.choices)}
         parser.add_argument(
             f"--{option.name}",
             type=str,
             default=option.default,
             env_var=f"CHATLOAD_{option.key.upper()}",
-            help=option.help.replace("%", "%%"),
+            help=option.full_help.replace("%", "%%"),
             include_in_web_ui=not option.private,
             **more,
-            **({"choices": _AnyOf(offered), "metavar": "|".join(offered)} if offered else {}),
         )
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from locust.env import Environment
 
-from chatload.loads.planning import Plan, Planner
+from chatload.loads.load import Shape
+from chatload.loads.plan import Plan, Planned, make_plan
 from chatload.model.errors import UsageError
 from chatload.runner.open_files import allow_as_many_as_possible, limit_mistakes
 from chatload.runner.options import values_of
@@ -24,21 +25,19 @@ class Plans:
     def __init__(
         self,
         environment: Environment,
-        planner: Planner,
-        servers: tuple[str, ...],
+        shape: Shape,
         workers: Callable[[], int | None],
     ) -> None:
-        self._environment = environment
-        self._planner, self._servers, self._workers = planner, servers, workers
+        self._environment, self._shape, self._workers = environment, shape, workers
 
-    def of(self, values: Mapping[str, Any]) -> Plan:
+    def of(self, values: Mapping[str, Any]) -> Planned:
         """The plan of these values and, where they leave an option out, of the options as they stand.
 
         UsageError with every mistake.
         """
-        plan = self._planner({**values_of(self._environment), **values}, self._servers)
-        self._check_limits(plan)
-        return plan
+        planned = make_plan(self._shape, {**values_of(self._environment), **values})
+        self._check_limits(planned.plan)
+        return planned
 
     def check(self, *, headless: bool) -> Plan:
         """The plan as the options stand when Locust starts; UsageError with every mistake."""
@@ -47,7 +46,7 @@ class Plans:
         if not headless:
             values |= {name: values.get(name) or stand_in for name, stand_in in ASKED_LATER.items()}
         try:
-            plan = self._planner(values, self._servers)
+            plan = make_plan(self._shape, values).plan
             if self._workers() is None and headless:
                 self._check_limits(plan)
         except UsageError as error:

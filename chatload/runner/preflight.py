@@ -10,9 +10,12 @@ import gevent
 
 from chatload.engine.api_key import NO_KEY, VARIABLE, ApiKey
 from chatload.engine.connection import Address, connect
-from chatload.loads.planning import Plan
+from chatload.loads.plan import Plan
 from chatload.model.errors import ChatloadError, TurnError
-from chatload.protocols.registry import DIALECTS, PROBE_PATHS, SERVERS, Dialect, Found, recognise, speaks
+from chatload.protocols.detect import recognise, speaks
+from chatload.protocols.dialect import Dialect
+from chatload.protocols.registry import DIALECTS, PROBE_PATHS, SERVERS
+from chatload.protocols.server_kind import Found
 
 PROBE_S = 2.0
 AUTO_PROBE_S = 6.0
@@ -35,7 +38,7 @@ class Server:
 def preflight(plan: Plan, key: ApiKey = NO_KEY, withheld: str | None = None) -> Server:
     """Connect once, ask the server what it is. Raises Unfit with one clear line.
 
-    `withheld` says why there is a key which this host may not have (engine/api_key.py).
+    `withheld` says why there is a key which this host may not have (users/api_key.py).
     """
     address = Address(plan.host, plan.insecure)
     try:

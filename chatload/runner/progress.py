@@ -8,14 +8,14 @@ from collections import Counter
 from chatload.analysis.quantiles import percentile
 from chatload.engine.clock import now_ns
 from chatload.model.errors import NO_FAILURES
+from chatload.model.metrics import ttft_ms
 from chatload.model.turn import Turn
-from chatload.model.turn_metrics import ttft_ms
 
 
 class Progress:
     """What has come in so far."""
 
-    def __init__(self, turns_planned: int) -> None:
+    def __init__(self, turns_planned: int | None) -> None:
         self._planned = turns_planned
         self._start_ns = now_ns()
         self._ttft_ms: list[float] = []

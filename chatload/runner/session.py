@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import gevent.queue
-import orjson
+import msgspec
 from locust.env import Environment
 
 from chatload.engine.api_key import NO_KEY, api_key
@@ -17,39 +17,22 @@ from chatload.engine.client import Target, target_for
 from chatload.engine.clock import now_ns, wall_offset_ns
 from chatload.engine.health import HealthReporter
 from chatload.engine.reader import Reader
-from chatload.loads.planning import Plan
+from chatload.loads.open_loop import OpenLoopLoad
+from chatload.loads.plan import Planned
 from chatload.loads.ramp import RampSegment, among_new_users, due_ns, global_user
 from chatload.loads.schedule import schedule
-from chatload.loads.shapes import ArrivalLoad
 from chatload.model.errors import NO_FAILURES, TurnError, UsageError
+from chatload.model.journal_lines import EndLine, HealthLine, JournalLine, StartLine, UserLine, encode
+from chatload.model.metrics import decode_tokens_per_s, e2e_ms, ttft_ms, whole_ms
 from chatload.model.turn import Message, Turn, TurnRequest
-from chatload.model.turn_metrics import decode_tokens_per_s, e2e_ms, ttft_ms, whole_ms
 from chatload.protocols.registry import DIALECTS
-from chatload.store.journal import FORMAT, JournalWriter
-from chatload.store.turn_record import to_line
+from chatload.runner.messages import Start
+from chatload.store.journal import JournalWriter
 
 SAMPLE_USERS, SAMPLE_FAILURES = 3, 5
 
-
-@dataclass(frozen=True, slots=True)
-class Start:
-    """What every process must know before its first user starts; the master sends it to its workers.
-
-    `clock_offset_ns` is the master's clock − this process's; None where the master could not tell.
-    `send_key` says whether the server may be sent the API key: each process has its own (engine/api_key.py).
-    `facts` are what a worker adds for the journal's first line: machine, versions, certificate.
-    `content` is what the master read of the plan's files: a worker reads none.
-    """
-
-    run_id: str
-    folder: str
-    dialect: str
-    model: str
-    values: dict[str, Any]
-    clock_offset_ns: int | None = 0
-    send_key: bool = False
-    facts: Mapping[str, Any] = field(default_factory=dict)
-    content: bytes = b""
+Deliver = Callable[[bytes, JournalLine], None]
+"""Passes a journal line on: to the master, or to who listens in this process."""
 
 
 @dataclass(slots=True)
@@ -62,33 +45,34 @@ class Shard:
 
 
 class Session:
-    """Made when a run starts, closed when it ends. `deliver(raw, line, turn)` passes each journal line on."""
+    """Made when a run starts, closed when it ends."""
 
     def __init__(
         self,
         environment: Environment,
-        plan: Plan,
         start: Start,
         worker: str,
-        deliver: Callable[[bytes, dict[str, Any], Turn | None], None],
+        deliver: Deliver,
     ) -> None:
-        self.plan = plan
+        self.planned: Planned = start.planned
+        self.plan = plan = start.planned.plan
         self.start = start
         load = plan.load
-        self.schedule = schedule(load, plan.seed, plan.content) if isinstance(load, ArrivalLoad) else None
-        self.place = Shard()
-        self.orders: Any = gevent.queue.Queue()
+        self.schedule = (
+            schedule(load, start.planned.inputs, plan.seed) if isinstance(load, OpenLoopLoad) else None
+        )
+        self.shard = Shard()
+        self.levels: Any = gevent.queue.Queue()
         self.journal = JournalWriter(Path(start.folder) / f"journal-{worker}.jsonl")
-        if (
-            self.journal.problem is not None and worker == "local"
-        ):  # a worker's is a copy of what the master has
+        # A worker's journal is a copy of what the master has; the run can do without it.
+        if self.journal.problem is not None and worker == "local":
             raise UsageError([f"{self.journal.path.parent}: {self.journal.problem}"])
         self.worker = worker
         self._environment = environment
         self._deliver = deliver
         self._reader = Reader(
             kernel_stamps=plan.stamps == "kernel" and not plan.host.startswith("https:"),
-            ticks=plan.load.thinks,
+            ticks=plan.load.pauses,
         )
         key = api_key() if start.send_key else NO_KEY
         self.target: Target = target_for(plan, DIALECTS[start.dialect], self._reader, worker, key)
@@ -102,56 +86,62 @@ class Session:
         self._gc_before = gc.get_threshold()
         gc.set_threshold(200_000, 50, 1000)
         self._emit_start()
-        self._pulse = HealthReporter(
-            self.emit,
-            lambda: {
-                "users": self._present,
-                "in_flight": self._reader.open_streams,
-                **self._reader.doubt.second(),
-            },
-        )
+        self._health = HealthReporter(self._emit_health)
 
     def _emit_start(self) -> None:
-        at_ns = now_ns()
+        at_ns, facts = now_ns(), self.start.facts
         self.emit(
-            {
-                "kind": "start",
-                "format": FORMAT,
-                "run_id": self.start.run_id,
-                "at_ns": at_ns,
-                "utc_ns": at_ns + wall_offset_ns(),
-                "clock_offset_ns": self.start.clock_offset_ns,
-                **self.start.facts,
-            }
+            StartLine(
+                worker=self.worker,
+                at_ns=at_ns,
+                utc_ns=at_ns + wall_offset_ns(),
+                run_id=self.start.run_id,
+                clock_offset_ns=self.start.clock_offset_ns,
+                machine=facts.machine,
+                versions=facts.versions,
+                certificate=facts.certificate,
+            )
         )
+
+    def _emit_health(self, at_ns: int, seconds: float, cpu_percent: float, rss_mb: float | None) -> None:
+        line = HealthLine(
+            worker=self.worker,
+            at_ns=at_ns,
+            seconds=seconds,
+            cpu_percent=cpu_percent,
+            rss_mb=rss_mb,
+            users=self._present,
+            in_flight=self._reader.open_streams,
+        )
+        self.emit(self._reader.doubt.health(line))
 
     def new_user(self) -> int:
         """The run-wide number of the next user of this process, from 0."""
         local, self._users = self._users, self._users + 1
-        return global_user(local, self.place.position, self.place.workers)
+        return global_user(local, self.shard.position, self.shard.workers)
 
     @property
     def begins_ns(self) -> int:
         """When the ramp begins; now, if no word of it came."""
-        return self.place.segments[0].start_ns if self.place.segments else now_ns()
+        return self.shard.segments[0].start_ns if self.shard.segments else now_ns()
 
     def ramp(self, segment: RampSegment) -> None:
         """A ramp begins: the run's first, or another because somebody edited the number of users."""
-        place = self.place
-        place.segments.append(among_new_users(segment, self._users, place.position, place.workers))
+        shard = self.shard
+        shard.segments.append(among_new_users(segment, self._users, shard.position, shard.workers))
 
     def due_ns(self, user: int) -> int:
         """When `user` is due to come in; now, where Locust's own ramp decides."""
-        even = self.plan.load.ramp == "even" and self.place.segments
-        return due_ns(self.place.segments, user) if even else now_ns()
+        even = self.plan.load.ramp == "even" and self.shard.segments
+        return due_ns(self.shard.segments, user) if even else now_ns()
 
     def request(self, messages: tuple[Message, ...], exact_tokens: int | None = None) -> TurnRequest:
         """The request of one turn of this run; with `exact_tokens`, an answer of just that length is asked.
 
-        TGI has no ignore_eos (protocols.md §0.10): there the length is a limit, not a promise.
+        Where the dialect cannot ask for that, the length is a limit, not a promise.
         """
         plan = self.plan
-        exact = {} if exact_tokens is None or self.start.dialect == "tgi" else {"ignore_eos": True}
+        exact = {} if exact_tokens is None else self.target.dialect.exact_length
         return TurnRequest(
             messages=messages,
             model=self.start.model,
@@ -164,18 +154,19 @@ class Session:
     def user_in(self, user: int) -> None:
         """A user came in."""
         self._present += 1
-        self.emit({"kind": "user", "at_ns": now_ns(), "user": user, "event": "in"})
+        self.emit(UserLine(worker=self.worker, at_ns=now_ns(), user=user, event="in"))
 
     def user_out(self, user: int, reason: str) -> None:
         """A user is gone: "done" with its turns, or "stopped"."""
         self._present -= 1
-        self.emit({"kind": "user", "at_ns": now_ns(), "user": user, "event": "out", "reason": reason})
+        self.emit(UserLine(worker=self.worker, at_ns=now_ns(), user=user, event="out", reason=reason))
 
     def record(self, turn: Turn, asked: tuple[Message, ...], reply: str) -> None:
         """Put a turn into the journal, and a finished one into Locust's statistics: one event a turn."""
         if self._keeps_text(turn):
-            turn = replace(turn, prompt=asked[-1].content, text=self.target.key.hidden(reply))
-        self.emit(to_line(turn), turn)
+            kept = self.target.key.hidden(reply)
+            turn = msgspec.structs.replace(turn, prompt=asked[-1].content, text=kept)
+        self.emit(turn)
         if turn.code in NO_FAILURES:
             return
         whole = e2e_ms(turn) if turn.ok and turn.last_token_ns else whole_ms(turn) or 0.0
@@ -207,39 +198,43 @@ class Session:
             return turn.turn == 1 and turn.user < SAMPLE_USERS
         return self.plan.keep_text == "all"
 
-    def emit(self, line: dict[str, Any], turn: Turn | None = None) -> None:
+    def emit(self, line: JournalLine) -> None:
         """Write one journal line here and pass it on."""
-        line.setdefault("worker", self.worker)
-        raw = orjson.dumps(line)
+        raw = encode(line)
         self._lines += 1
         self.journal.append(raw)
-        self._deliver(raw, line, turn)
+        self._deliver(raw, line)
 
     def close(self, reason: str) -> None:
         """End this process's part; users must be gone."""
-        self._pulse.stop()
-        # A worker's journal is a copy: what it lost is lost only if the master has it not (runner/worker_registry.py).
-        lost = "lost_lines" if self.worker == "local" else "copy_lost_lines"
-        self.emit({"kind": "end", "at_ns": now_ns(), "reason": reason, "ticks_missed": self._reader.doubt.looks.missed,
-                   "clock_steps": len(self._reader.doubt.steps), lost: self.journal.lost_lines,
-                   "lines": self._lines + 1})  # fmt: skip
+        self._health.stop()
+        lost = self.journal.lost_lines
+        # A worker's journal is a copy: what it lost is lost only if the master has it not (worker_registry.py).
+        local = self.worker == "local"
+        self.emit(
+            EndLine(
+                worker=self.worker,
+                at_ns=now_ns(),
+                reason=reason,
+                ticks_missed=self._reader.doubt.looks.missed,
+                clock_steps=len(self._reader.doubt.steps),
+                lost_lines=lost if local else 0,
+                copy_lost_lines=0 if local else lost,
+                lines=self._lines + 1,
+            )
+        )
         self._reader.close()
         self.journal.close()
         gc.set_threshold(*self._gc_before)
         gc.unfreeze()
 
 
-_sessions: dict[int, Session] = {}
-
-
 def session_of(environment: Environment) -> Session | None:
     """The session of this process; None before a run, after it, and when it could not begin."""
-    return _sessions.get(id(environment))
+    session: Session | None = getattr(environment, "chatload_session", None)
+    return session
 
 
 def set_session(environment: Environment, session: Session | None) -> None:
     """Make `session` the one that new users join."""
-    if session is None:
-        _sessions.pop(id(environment), None)
-    else:
-        _sessions[id(environment)] = session
+    environment.chatload_session = session

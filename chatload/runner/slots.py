@@ -1,11 +1,12 @@
-"""Turns that belong to no lasting user: arrivals, and the lanes of a sweep. One Locust user tends many."""
+"""Turns that belong to no lasting user: those of an open loop, of a sweep, of a level. One Locust user keeps many."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 import gevent.pool
 from locust import User, task
+from locust.env import Environment
 
 from chatload.engine.client import ChatClient, Interrupted, TurnSpec
 from chatload.model.turn import Message, Turn
@@ -20,16 +21,12 @@ class Clients:
         self._session = session
         self._idle: list[ChatClient] = []
 
-    def hold(self, asked: TurnSpec) -> None:
-        """Hold one turn on an idle connection, or a new one, and put it into the journal."""
-        self.hold_and_hear(asked)
-
-    def hold_and_hear(self, asked: TurnSpec) -> tuple[Turn, str]:
-        """The same, and what became of the turn, and the answer."""
+    def run_turn(self, spec: TurnSpec) -> tuple[Turn, str]:
+        """Hold one turn on an idle connection, or a new one, and put it into the journal: (turn, the answer)."""
         client = self._idle.pop() if self._idle else ChatClient(self._session.target)
-        messages: tuple[Message, ...] = asked.request.messages
+        messages: tuple[Message, ...] = spec.request.messages
         try:
-            turn, reply = client.hold(asked)
+            turn, reply = client.run_turn(spec)
         except Interrupted as stop:
             self._session.record(stop.turn, messages, "")
             raise
@@ -47,7 +44,7 @@ class Clients:
 class SlotUser(User):
     """A Locust user who does all its work in one task, with a greenlet for each turn in flight.
 
-    Subclasses say what the work is in `tend(session)`.
+    Subclasses say what the work is in `work(session)`.
     """
 
     abstract = True
@@ -56,7 +53,7 @@ class SlotUser(User):
     session: Session | None = None
     _out = True
 
-    def __init__(self, environment: Any) -> None:
+    def __init__(self, environment: Environment) -> None:
         super().__init__(environment)
         self.in_flight = gevent.pool.Group()
 
@@ -70,19 +67,19 @@ class SlotUser(User):
             self.session.user_in(self.number)
 
     @task
-    def work(self) -> None:
-        """All of it; then this user is out."""
+    def all_of_it(self) -> None:
+        """The whole work; then this user is out."""
         if self.session is None:
             must_have_started(self)
         if self.session is not None and not self._out:
-            self.tend(self.session)
+            self.work(self.session)
             self._leave("done")
 
-    def tend(self, session: Session) -> None:
+    def work(self, session: Session) -> None:
         """What this user does."""
         raise NotImplementedError
 
-    def spawn(self, function: Any, *arguments: Any) -> None:
+    def spawn(self, function: Callable[..., object], *arguments: object) -> None:
         """Hold a turn, or several one after another, beside the others."""
         self.in_flight.spawn(function, *arguments)
 

@@ -1,10 +1,11 @@
-"""The roll: which users are in, and on which worker, as their journal lines tell it."""
+"""Which users are in, and on which worker, as their journal lines tell it."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+
+from chatload.model.journal_lines import UserLine
 
 
 class UserTracker:
@@ -20,15 +21,15 @@ class UserTracker:
         """Users are dealt out to these workers, one after another and round again."""
         self._order = workers
 
-    def note(self, line: Mapping[str, Any]) -> None:
-        """Take a `user` line in."""
-        worker = str(line["worker"])
+    def note(self, line: UserLine) -> None:
+        """Take a user's arrival or departure in."""
+        worker = line.worker
         present = self.lost[worker] if worker in self.lost else self._present[worker]
-        if line["event"] == "in":
+        if line.event == "in":
             self._came[worker] += 1
-            present.add(line["user"])
+            present.add(line.user)
         else:
-            present.discard(line["user"])
+            present.discard(line.user)
 
     def lose(self, workers: Iterable[str]) -> list[str]:
         """These workers are gone without a word; returns those not known to be, and strikes their users off."""

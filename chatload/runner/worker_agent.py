@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 import gevent
+import msgspec
 from locust.env import Environment
 from locust.exception import RPCError
 from locust.runners import STATE_RUNNING, WorkerRunner
 
+from chatload.certificate import read_certificate
 from chatload.engine.clock import now_ns
-from chatload.loads.content import unpacked
-from chatload.loads.planning import Planner
 from chatload.loads.ramp import RampSegment
 from chatload.model.errors import UsageError
-from chatload.runner import messages as link
+from chatload.runner import messages
 from chatload.runner.closing import stop_users
 from chatload.runner.journal_backup import folder_for_copy
 from chatload.runner.local_users import crowd_of
+from chatload.runner.messages import HostFacts
 from chatload.runner.open_files import allow_as_many_as_possible
-from chatload.runner.session import Session, Start, session_of, set_session
+from chatload.runner.session import Session, session_of, set_session
 from chatload.runner.supervisor import Cause, Supervisor
 from chatload.runner.worker_clocks import answer
-from chatload.store.certificate import read_certificate
-from chatload.store.manifest import conditions
+from chatload.store.this_host import these_versions, this_machine
 
 DRAIN_S = 8.0
 WATCH_S = 0.5
@@ -35,46 +34,42 @@ WATCH_S = 0.5
 class WorkerAgent:
     """One per worker process."""
 
-    def __init__(self, environment: Environment, planner: Planner, servers: tuple[str, ...]) -> None:
+    def __init__(self, environment: Environment) -> None:
         runner = environment.runner
         assert isinstance(runner, WorkerRunner)
         allow_as_many_as_possible()
         self._environment, self._runner = environment, runner
-        self._planner, self._servers = planner, servers
         self._facts = _facts(str(getattr(environment.parsed_options, "certificate", "") or ""))
-        self._outbox: link.Outbox | None = None
+        self._outbox: messages.Outbox | None = None
         self._run_id: str | None = None
         self._watch: gevent.Greenlet | None = None
         self.supervisor = Supervisor(self._fail)
-        runner.register_message(link.ASK_CLOCK, self._on_ask_clock)
-        runner.register_message(link.START, self._on_start)
-        runner.register_message(link.RAMP, self._on_ramp)
-        runner.register_message(link.ACK, self._on_ack)
-        runner.register_message(link.ORDER, self._on_order)
-        runner.register_message(link.DRAIN, self._on_drain, concurrent=True)
+        runner.register_message(messages.ASK_CLOCK, self._on_ask_clock)
+        runner.register_message(messages.START, self._on_start)
+        runner.register_message(messages.RAMP, self._on_ramp)
+        runner.register_message(messages.ACK, self._on_ack)
+        runner.register_message(messages.LEVEL, self._on_level)
+        runner.register_message(messages.DRAIN, self._on_drain, concurrent=True)
         environment.events.test_start.add_listener(lambda **_: self._on_test_start())
 
     def _on_ask_clock(self, environment: Environment, msg: Any) -> None:
-        self._runner.send_message(link.TELL_CLOCK, answer(msg.data))
+        self._runner.send_message(messages.TELL_CLOCK, answer(msg.data))
 
     def _on_start(self, environment: Environment, msg: Any) -> None:
         self._run_id = msg.data["run_id"]
         self.supervisor.begin()
         with self.supervisor.watching():
-            self._begin(msg.data)
+            self._begin(messages.start_of(msg.data["start"]))
 
-    def _begin(self, data: dict[str, Any]) -> None:
+    def _begin(self, start: messages.Start) -> None:
         self._close()
-        start = Start(**data)
-        self._outbox = link.Outbox(self._send, start.run_id)
-        plan = self._planner(start.values, self._servers, unpacked(start.content))
-        outbox = self._outbox
+        self._outbox = outbox = messages.Outbox(self._send, start.run_id)
         worker = self._runner.client_id
         folder, words = folder_for_copy(start.folder, worker)
         if words:
             print(f"chatload: {words}", file=sys.stderr, flush=True)
-        start = replace(start, folder=folder, facts=self._facts, content=b"")
-        session = Session(self._environment, plan, start, worker, lambda raw, line, turn: outbox.add(raw))
+        start = msgspec.structs.replace(start, folder=folder, facts=self._facts)
+        session = Session(self._environment, start, worker, lambda raw, line: outbox.add(raw))
         set_session(self._environment, session)
         self._watch = gevent.spawn(self._watch_users)
 
@@ -107,7 +102,7 @@ class WorkerAgent:
             "exit_code": cause.exit_code,
             "where": list(cause.where),
         }
-        self._send(link.FAILED, data)
+        self._send(messages.FAILED, data)
 
     def _send(self, kind: str, data: Any) -> None:
         """A message to the master. Cut off for so long that no more can be queued, it is dropped: what must come is
@@ -120,17 +115,17 @@ class WorkerAgent:
         if session is None:
             return
         if self._runner.client_id in data["workers"]:
-            session.place.position = data["workers"].index(self._runner.client_id)
-            session.place.workers = len(data["workers"])
+            session.shard.position = data["workers"].index(self._runner.client_id)
+            session.shard.workers = len(data["workers"])
         start_ns = data["start_ns"]
-        if start_ns is None:  # the master knows not what our clock says
+        if start_ns is None:  # the master does not know what our clock says
             start_ns = now_ns() + round(data["lead_s"] * 1e9)
         session.ramp(RampSegment(data["first_user"], start_ns, data["users_per_s"]))
 
-    def _on_order(self, environment: Environment, msg: Any) -> None:
+    def _on_level(self, environment: Environment, msg: Any) -> None:
         session = session_of(self._environment)
         if session is not None:
-            session.orders.put(msg.data)
+            session.levels.put(messages.level_of(msg.data))
 
     def _on_ack(self, environment: Environment, msg: Any) -> None:
         if self._outbox is not None:
@@ -144,7 +139,7 @@ class WorkerAgent:
         self.finish("drained")
         self.supervisor.done()
         self._runner._send_stats()  # Locust's own last report, which its quit would give 0.5 s at most
-        self._runner.send_message(link.DRAINED, {"run_id": run_id})
+        self._runner.send_message(messages.DRAINED, {"run_id": run_id})
 
     def finish(self, reason: str) -> None:
         """Ship the last lines and close; also on SIGTERM and Ctrl-C. Safe to call twice."""
@@ -165,15 +160,14 @@ class WorkerAgent:
             self._outbox = None
 
 
-def _facts(certificate: str) -> dict[str, Any]:
+def _facts(certificate: str) -> HostFacts:
     """What this host is, and how true the client is on it, if the worker was started with a certificate.
 
     A certificate that this host lacks keeps no run from being made: the report says that there is none.
     """
-    here = conditions()
-    found = {}
+    found = None
     try:
-        found = {"certificate": read_certificate(certificate)} if certificate else {}
+        found = read_certificate(certificate) if certificate else None
     except UsageError as error:
         print(f"chatload: --certificate {error.lines[0]}", file=sys.stderr, flush=True)
-    return {"machine": here["machine"], "versions": here["versions"], **found}
+    return HostFacts(machine=this_machine(), versions=these_versions(), certificate=found)

@@ -11,7 +11,8 @@ import gevent
 from gevent.lock import BoundedSemaphore
 
 from chatload.engine.clock import now_ns
-from chatload.store.clocks import ClockReading, WorkerClock, clock_of_readings, worth_keeping
+from chatload.model.hosts import ClockReading
+from chatload.store.clocks import WorkerClock, clock_of_readings, worth_keeping
 
 ROUNDS = 9
 LIMIT_S = 3.0
@@ -75,7 +76,7 @@ class Clocks:
         # Same boot, same clock, unless a time namespace stands between: then its clock is really another.
         if message["boot_id"] and message["boot_id"] == boot_id() and abs(offset) <= round_trip:
             offset = 0
-        readings.append(ClockReading(now, offset, round_trip))
+        readings.append(ClockReading(at_ns=now, offset_ns=offset, round_trip_ns=round_trip))
         if len(readings) < self._rounds:
             self._ask(worker, {"asked_ns": now_ns()})
 
@@ -89,6 +90,6 @@ class Clocks:
         kept = self._kept.get(worker)
         return kept[-1].offset_ns if kept else None
 
-    def words(self) -> dict[str, dict[str, Any]]:
-        """For the manifest: the readings of each worker."""
-        return {worker: {"clock": [one.words() for one in kept]} for worker, kept in self._kept.items()}
+    def readings(self) -> dict[str, list[ClockReading]]:
+        """The readings of each worker, for the manifest."""
+        return self._kept

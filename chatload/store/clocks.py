@@ -7,28 +7,17 @@ its own, again and again while the run goes on; journals keep the worker's own i
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
+
+import msgspec
+
+from chatload.model.hosts import ClockReading
+from chatload.model.journal_lines import LINE_KINDS, JournalLine
+from chatload.model.turn import Turn
+from chatload.store.manifest import Manifest
 
 DRIFT = 100e-6
 """How fast we take two clocks to part, s/s: quartz strays by some 50 ppm each way."""
-
-
-@dataclass(frozen=True, slots=True)
-class ClockReading:
-    """One answer of a worker to "what does your clock say?".
-
-    offset = master − worker, taken at the middle of the round trip: wrong by half of it at most.
-    """
-
-    at_ns: int
-    offset_ns: int
-    round_trip_ns: int
-
-    def words(self) -> dict[str, int]:
-        """The reading for the manifest."""
-        return {"at_ns": self.at_ns, "offset_ns": self.offset_ns, "round_trip_ns": self.round_trip_ns}
 
 
 def worth_keeping(new: ClockReading, kept: Sequence[ClockReading]) -> bool:
@@ -62,21 +51,27 @@ class WorkerClock:
         (before_ns, low), (after_ns, high) = self._readings[after - 1], self._readings[after]
         return low + round((high - low) * ((instant_ns - before_ns) / (after_ns - before_ns)))
 
-    def shifted(self, line: dict[str, Any]) -> dict[str, Any]:
-        """A journal line with its instants in the master's clock.
 
-        One offset for the whole line, so that no time within a turn changes.
-        """
-        anchor = line.get("due_ns", line.get("at_ns"))
-        if self.same or not isinstance(anchor, int):
-            return line
-        offset = self.offset_ns(anchor)
-        return {
-            key: value + offset
-            if key.endswith("_ns") and key != "utc_ns" and isinstance(value, int)
-            else value
-            for key, value in line.items()
-        }
+_NO_INSTANTS = ("utc_ns", "clock_offset_ns")
+_INSTANTS: dict[type, tuple[str, ...]] = {
+    kind: tuple(name for name in kind.__struct_fields__ if name.endswith("_ns") and name not in _NO_INSTANTS)
+    for kind in LINE_KINDS
+}
+
+
+def shifted(line: JournalLine, clock: WorkerClock) -> JournalLine:
+    """A line that was just read, with its instants in the master's clock. The line itself is changed.
+
+    One offset for the whole line, so that no time within a turn changes.
+    """
+    if clock.same:
+        return line
+    offset = clock.offset_ns(line.due_ns if isinstance(line, Turn) else line.at_ns)
+    for name in _INSTANTS[type(line)]:
+        value = getattr(line, name)
+        if value is not None:
+            msgspec.structs.force_setattr(line, name, value + offset)
+    return line
 
 
 def clock_of_readings(readings: Sequence[ClockReading]) -> WorkerClock:
@@ -84,21 +79,8 @@ def clock_of_readings(readings: Sequence[ClockReading]) -> WorkerClock:
     return WorkerClock([(reading.at_ns - reading.offset_ns, reading.offset_ns) for reading in readings])
 
 
-def clocks_of(manifest: Mapping[str, Any]) -> dict[str, WorkerClock]:
-    """The clock of each worker of a run; what is no reading is passed over."""
-    workers = manifest.get("workers")
-    if not isinstance(workers, Mapping):
-        return {}
-    found = {}
-    for worker, facts in workers.items():
-        rows = facts.get("clock") if isinstance(facts, Mapping) else None
-        readings = [
-            ClockReading(row["at_ns"], row["offset_ns"], 0)
-            for row in (rows if isinstance(rows, list) else [])
-            if isinstance(row, Mapping)
-            and isinstance(row.get("at_ns"), int)
-            and isinstance(row.get("offset_ns"), int)
-        ]
-        if readings:
-            found[str(worker)] = clock_of_readings(readings)
-    return found
+def clocks_of(manifest: Manifest) -> dict[str, WorkerClock]:
+    """The clock of each worker of a run that told it."""
+    return {
+        worker: clock_of_readings(facts.clock) for worker, facts in manifest.workers.items() if facts.clock
+    }

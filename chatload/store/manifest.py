@@ -3,62 +3,117 @@
 from __future__ import annotations
 
 import os
-import platform
-import sys
-from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import orjson
+import msgspec
 
-from chatload import __version__
-from chatload.store.journal import FORMAT
+from chatload.loads.load import Load
+from chatload.loads.plan import Plan
+from chatload.model.errors import UsageError
+from chatload.model.hosts import ClockReading, Machine, ServerFacts, TimeSpan
+from chatload.model.journal_lines import FORMAT
+from chatload.model.structs import always
+from chatload.store.format_1 import plan_of_format_1
 
-PACKAGES = ("locust", "gevent", "geventhttpclient", "sseclient-py", "orjson", "matplotlib")
-
-MUST_AGREE = ("scenario", "plan", "machine", "versions")
-"""Manifest keys that must agree for two runs to be compared like with like."""
-
-
-def conditions() -> dict[str, Any]:
-    """What this process runs on: versions of what we rely on, and the machine."""
-    return {
-        "format": FORMAT,
-        "versions": {"chatload": __version__, "python": platform.python_version(), **_packages()},
-        "machine": {
-            "system": f"{platform.system()} {platform.release()}",
-            "processor": _processor(),
-            "cores": os.cpu_count(),
-            "python": sys.implementation.name,
-        },
-    }
+MANIFEST = "manifest.json"
 
 
-def _packages() -> dict[str, str]:
-    found = {}
-    for name in PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return found
+class WorkerFacts(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What the master knows of one worker: its clock's readings, its host, when it was out of touch."""
+
+    clock: list[ClockReading] = msgspec.field(default_factory=list)
+    out_of_touch: list[TimeSpan] = msgspec.field(default_factory=list)
+    machine: Machine | None = None
+    versions: dict[str, str] | None = None
+    certificate: dict[str, Any] | None = None
+    """Any: a certificate is a document of its own (certificate.py), passed on as it was read."""
 
 
-def _processor() -> str:
+class Ramp(msgspec.Struct, frozen=True, kw_only=True):
+    """Users from `first_user` on come in from `start_ns`, so many a second."""
+
+    first_user: int
+    start_ns: int
+    users_per_s: float
+
+
+def _nothing_lost() -> list[str]:
+    """No problem: written even so, which `default_factory=list` is not."""
+    return []
+
+
+class Manifest(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Written when a run begins, and again whenever it is known better; `ended` says how the run stands."""
+
+    format: int = always(FORMAT)
+    run_id: str = always("")
+    label: str = always("")
+    scenario: str = always("")
+    argv: list[str] = msgspec.field(default_factory=list)
+    plan: Plan | None = None
+    plan_sentence: str = ""
+    certificate: dict[str, Any] | None = always(None)
+    server: ServerFacts = msgspec.field(default_factory=ServerFacts)
+    versions: dict[str, str] = msgspec.field(default_factory=dict)
+    machine: Machine = msgspec.field(default_factory=Machine)
+    started_utc: str = ""
+    ended_utc: str = ""
+    started_ns: int | None = None
+    ended_ns: int | None = None
+    run_time_s: float | None = None
+    ended: str = always("")
+    exit_code: int | None = None
+    refusal: str = ""
+    failure: str = ""
+    failed_in: list[str] = msgspec.field(default_factory=list)
+    turns_heard: int | None = None
+    problems: list[str] = msgspec.field(default_factory=_nothing_lost)
+    caveats: list[str] = msgspec.field(default_factory=list)
+    workers: dict[str, WorkerFacts] = msgspec.field(default_factory=dict)
+    late_workers: list[str] = msgspec.field(default_factory=list)
+    ramps: list[Ramp] = msgspec.field(default_factory=list)
+    capacity: dict[str, Any] | None = None
+
+    @property
+    def load(self) -> Load | None:
+        """The load of the plan; None where the manifest holds no plan."""
+        return None if self.plan is None else self.plan.load
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a run folder. UsageError, in one line, if there is none or it is damaged."""
+    path = folder / MANIFEST
     try:
-        with open("/proc/cpuinfo", encoding="utf-8") as file:
-            for line in file:
-                if line.startswith("model name"):
-                    return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
+        raw = path.read_bytes()
+    except OSError as error:
+        why = (
+            "no manifest.json"
+            if isinstance(error, FileNotFoundError | NotADirectoryError)
+            else error.strerror
+        )
+        raise UsageError(
+            [f"{folder}: not a run folder ({why}): name the folder a run wrote, see --out"]
+        ) from error
+    try:
+        version = msgspec.json.decode(raw, type=_Version).format
+        if version > FORMAT:
+            raise UsageError([f"{folder}: record format {version} is newer than {FORMAT}: update chatload"])
+        if version < FORMAT:
+            content = msgspec.json.decode(raw, type=dict[str, Any])
+            return msgspec.convert({**content, "plan": plan_of_format_1(content)}, Manifest)
+        return msgspec.json.decode(raw, type=Manifest)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise UsageError([f"{path}: the file is damaged ({error})"]) from error
 
 
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
+class _Version(msgspec.Struct):
+    format: int = 0
+
+
+def write_json(path: Path, content: object) -> None:
     """Write JSON, privately and whole. OSError if it cannot."""
-    write_private(path, orjson.dumps(content, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS) + b"\n")
+    write_private(path, msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
 
 
 def write_private(path: Path, content: bytes) -> None:

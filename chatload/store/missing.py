@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import orjson
 
 from chatload.model.errors import UsageError
+from chatload.model.journal_lines import EndLine, JournalLine, StartLine
+from chatload.store.manifest import Manifest
 
 
 def journal_files(folder: Path) -> list[Path]:
@@ -22,12 +22,11 @@ def no_files(folder: Path) -> list[str]:
     return [path.name for path in sorted(folder.glob("journal-*.jsonl")) if not path.is_file()]
 
 
-def foreign_journals(folder: Path, manifest: Mapping[str, Any]) -> dict[str, str]:
+def foreign_journals(folder: Path, run_id: str) -> dict[str, str]:
     """Journals of the folder that another run wrote, by file name: that run's id.
 
     UsageError where one journal holds lines of two runs: nobody can tell whose a line is.
     """
-    run_id = manifest.get("run_id")
     found: dict[str, str] = {}
     for path in journal_files(folder) if run_id else ():
         ids = _run_ids(path)
@@ -68,27 +67,25 @@ class LineCount:
         self._started: set[str] = set()
         self._written: dict[str, int | None] = {}
 
-    def add(self, line: Mapping[str, Any]) -> None:
+    def add(self, line: JournalLine) -> None:
         """One line, each only once."""
-        worker = str(line.get("worker", "local"))
-        self._lines[worker] += 1
-        if line.get("kind") == "start":
-            self._started.add(worker)
-        elif line.get("kind") == "end":
-            written = line.get("lines")
-            self._written[worker] = written if isinstance(written, int) else None
+        self._lines[line.worker] += 1
+        if isinstance(line, StartLine):
+            self._started.add(line.worker)
+        elif isinstance(line, EndLine):
+            self._written[line.worker] = line.lines
 
-    def missing(self, manifest: Mapping[str, Any], turns: int) -> list[str]:
+    def missing(self, manifest: Manifest, turns: int) -> list[str]:
         """What is not there, a sentence each. `turns` are those that were read."""
-        heard = manifest.get("turns_heard")
-        if isinstance(heard, int) and turns < heard:
+        heard = manifest.turns_heard
+        if heard is not None and turns < heard:
             return [f"{heard:,} turns were held and the journals hold {turns:,}: {heard - turns:,} are lost."]
         words = [
             f"Worker {worker} wrote {written:,} journal lines, {self._lines[worker]:,} are there."
             for worker, written in sorted(self._written.items())
             if written is not None and self._lines[worker] < written
         ]
-        if manifest.get("ended") not in (None, "running"):
+        if manifest.ended not in ("", "running"):
             words += [
                 f"The journal of worker {worker} has no end: its last lines are lost."
                 for worker in sorted(self._started - self._written.keys())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from dataclasses import replace
 
 import pytest
 
@@ -14,6 +13,7 @@ from chatload.model.slo import limits_of_a_turn, read_objectives
 from chatload.model.turn import Turn
 from chatload.render.slo_words import interval_words, remark, score, sentence, slo_section, value_words
 from chatload.store.journal import read_run
+from tests.changes import replace
 from tests.render.chats import drawn_run
 from tests.runs_builder import HERE, Shape, as_failed, good_turns, manifest_of, with_gap, write_run
 

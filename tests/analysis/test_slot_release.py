@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ from chatload.model.turn import Turn
 from chatload.render.html import report_html
 from chatload.render.text import report_text
 from chatload.store.journal import Run, read_run
+from tests.changes import replace
 from tests.runs_builder import Shape, good_turns, manifest_of, user_lines, write_run
 
 SHAPE = Shape(users=12, turns=6, tokens=60, think_s=1.0)

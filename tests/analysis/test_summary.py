@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +22,7 @@ from chatload.analysis.warnings import caveats
 from chatload.model.turn import Turn
 from chatload.render.text import verdict
 from chatload.store.journal import Run, read_run
+from tests.changes import replace
 from tests.runs_builder import HERE, MS, START_NS, TINY, Shape, good_turns, manifest_of, user_lines, write_run
 
 RUNS = ("vllm", "tgi", "tiny", "troubled", "unreachable")

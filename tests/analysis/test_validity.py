@@ -5,9 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from chatload.analysis.validity import certificate_words, first_words, validity_of
+from chatload.loads.chat import ChatLoad
+from chatload.loads.plan import Plan
+from chatload.model.hosts import Machine
+from chatload.model.journal_lines import EndLine, HealthLine
 from chatload.model.turn import Turn
 from chatload.store.journal import Run
+from chatload.store.manifest import Manifest, WorkerFacts
 
 
 def turn(number: int, *marks: str, source: str = "kernel", ttft_ms: float = 100.0) -> Turn:
@@ -18,10 +25,10 @@ def turn(number: int, *marks: str, source: str = "kernel", ttft_ms: float = 100.
     )  # fmt: skip
 
 
-def run_of(turns: list[Turn], health: list[dict[str, Any]] | None = None, lost: int = 0) -> Run:
+def run_of(turns: list[Turn], health: list[HealthLine] | None = None, lost: int = 0) -> Run:
     return Run(
-        folder=Path("run"), manifest={}, turns=tuple(turns), users=(), health=tuple(health or ()),
-        ends=({"kind": "end", "lost_lines": lost},), torn_lines=0,
+        folder=Path("run"), manifest=Manifest(), turns=tuple(turns), users=(), health=tuple(health or ()),
+        ends=(EndLine(at_ns=1, lost_lines=lost),), torn_lines=0,
     )  # fmt: skip
 
 
@@ -53,7 +60,8 @@ def test_percentiles_with_and_without() -> None:
 
 def test_lag_matters_where_stamps_are_our_own() -> None:
     """p99 lag above 20 ms: more than 1 % of the time was spent beyond it."""
-    health = [{"seconds": 1.0, "lagging_ms": 0.0}] * 9 + [{"seconds": 1.0, "lagging_ms": 150.0}]
+    health = [HealthLine(at_ns=at_ns, seconds=1.0, lagging_ms=0.0) for at_ns in range(9)]
+    health.append(HealthLine(at_ns=9, seconds=1.0, lagging_ms=150.0))
     assert validity_of(run_of([turn(0)], health))["trustworthy"]
     judged = validity_of(run_of([turn(0, source="user")], health))
     assert not judged["trustworthy"]
@@ -69,31 +77,48 @@ def test_an_old_summary_without_trust_says_nothing() -> None:
     assert first_words(None) is None
 
 
+HERE = Machine(cores=2)
 CERTIFICATE = {
     "kind": "certificate", "ttft_error_ms": {"p99": 0.048}, "load": {"users": 400},
-    "machine": {"cores": 2}, "versions": {"a": "1"},
+    "machine": msgspec.to_builtins(HERE), "versions": {"a": "1"},
 }  # fmt: skip
 
 
+def worker(certificate: dict[str, Any] | None, machine: Machine = HERE) -> WorkerFacts:
+    return WorkerFacts(machine=machine, versions={"a": "1"}, certificate=certificate)
+
+
 def test_what_the_report_says_of_a_certificate() -> None:
-    own = {"certificate": CERTIFICATE, "machine": {"cores": 2}, "versions": {"a": "1"}}
+    own = {"certificate": CERTIFICATE, "machine": HERE, "versions": {"a": "1"}}
     words = "client error ≤ 0.048 ms at p99 of TTFT, certified at 400 users"
-    assert certificate_words({**own, "plan": {"users": 100}}) == words
-    assert certificate_words({**own, "plan": {"users": 500}}) == f"{words} (but with another: fewer users)"
-    assert "machine" in certificate_words({**own, "machine": {"cores": 4}})
-    assert certificate_words({}).startswith(
+    assert (
+        certificate_words(Manifest(**own, plan=Plan(load=ChatLoad(users=100, turns=1, think_time_s=0.0))))
+        == words
+    )
+    assert (
+        certificate_words(Manifest(**own, plan=Plan(load=ChatLoad(users=500, turns=1, think_time_s=0.0))))
+        == f"{words} (but with another: fewer users)"
+    )
+    assert "machine" in certificate_words(Manifest(**{**own, "machine": Machine(cores=4)}))
+    assert certificate_words(Manifest()).startswith(
         "no certificate: the client's accuracy was not measured on this machine"
     )
 
 
 def test_each_worker_has_a_certificate_of_its_own() -> None:
-    here = {"machine": {"cores": 2}, "versions": {"a": "1"}}
     worse = {**CERTIFICATE, "ttft_error_ms": {"p99": 0.5}, "load": {"users": 300}}
-    workers = {"one": {**here, "certificate": CERTIFICATE}, "two": {**here, "certificate": worse}}
+    workers = {"one": worker(CERTIFICATE), "two": worker(worse)}
     words = "client error ≤ 0.5 ms at p99 of TTFT, certified at 300 users a worker, 2 of 2 workers"
-    assert certificate_words({"workers": workers, "plan": {"users": 600}}) == words
-    assert "fewer users" in certificate_words({"workers": workers, "plan": {"users": 700}})
-    workers["two"] = here
-    assert certificate_words({"workers": workers}).endswith("400 users a worker, 1 of 2 workers")
-    workers["one"] = {**here, "machine": {"cores": 4}, "certificate": CERTIFICATE}
-    assert certificate_words({"workers": workers}).endswith("(but with another: machine)")
+    assert (
+        certificate_words(
+            Manifest(workers=workers, plan=Plan(load=ChatLoad(users=600, turns=1, think_time_s=0.0)))
+        )
+        == words
+    )
+    assert "fewer users" in certificate_words(
+        Manifest(workers=workers, plan=Plan(load=ChatLoad(users=700, turns=1, think_time_s=0.0)))
+    )
+    workers["two"] = worker(None)
+    assert certificate_words(Manifest(workers=workers)).endswith("400 users a worker, 1 of 2 workers")
+    workers["one"] = worker(CERTIFICATE, Machine(cores=4))
+    assert certificate_words(Manifest(workers=workers)).endswith("(but with another: machine)")

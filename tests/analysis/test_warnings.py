@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from chatload.analysis.summary import summarise
 from chatload.analysis.warnings import caveats
 from chatload.model.turn import Turn
 from chatload.store.journal import read_run
+from tests.changes import replace
 from tests.runs_builder import HERE, Shape, as_failed, good_turns, manifest_of, user_lines, write_run
 
 GOOD = Shape(users=40, turns=10, tokens=6, ttft_ms=20.0, first_byte_ms=15.0)
@@ -49,7 +49,7 @@ def test_an_unverified_server_is_said_first(tmp_path: Path) -> None:
 
 
 def test_answers_that_were_to_be_so_long_were_not_cut(tmp_path: Path) -> None:
-    plan = {**manifest_of(GOOD, []).get("plan", {}), "answer_tokens": 20}
+    plan = {"users": 1, "levels": [1], "rounds": 1, "prompt_tokens": 20, "answer_tokens": 20}
     assert not any(
         "max_tokens" in words for words in doubts(tmp_path, lambda t: replace(t, finish="length"), plan=plan)
     )

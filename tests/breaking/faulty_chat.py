@@ -13,12 +13,11 @@ import gevent
 from locust import events, task
 from locust.exception import StopUser
 
-from chatload import locust_setup as run
-from chatload.loads.planning import chat_plan
-from chatload.options.declared import CHAT_OPTIONS
-from chatload.runner import chat_user as chat
+from chatload.loads.chat import SHAPE
+from chatload.locust_setup import install
+from chatload.runner import chat_user
 
-run.install(chat_plan, CHAT_OPTIONS)
+install(SHAPE)
 
 FAULT = os.environ["FAULT"]
 HOOKS = {
@@ -48,8 +47,8 @@ def begins(**_: Any) -> None:
     if FAULT == "greenlet":
         gevent.spawn_later(0.3, planted, "greenlet")
     if FAULT == "journal":
-        books = importlib.import_module("chatload.runner.run_folder")
-        books.run_folder = with_folder_for_journal(books.run_folder)
+        module = importlib.import_module("chatload.runner.run_folder")
+        module.run_folder = with_folder_for_journal(module.run_folder)
     if FAULT in HOOKS:
         module, name = HOOKS[FAULT]
         setattr(importlib.import_module(module), name, lambda *_, **__: planted(FAULT))
@@ -70,7 +69,7 @@ def with_folder_for_journal(run_folder: Callable[..., Path]) -> Callable[..., Pa
     return made
 
 
-class ChatUser(chat.ChatUser):
+class ChatUser(chat_user.ChatUser):
     """A person at a keyboard, and something wrong."""
 
     def __init__(self, environment: Any) -> None:

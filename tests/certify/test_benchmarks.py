@@ -36,7 +36,7 @@ def test_the_figures_of_a_client_that_is_1_ms_late() -> None:
     truth, said = truth_and_said()
     cost = Cost([(-SECOND, 0, 5), (6 * SECOND, 7 * SECOND, 5)])
     row = figures(said, truth, cost, users=1)
-    assert (row.answers, row.ttft_p50_ms, row.ttft_max_ms, row.gap_mean_ms) == (6, 1.0, 1.0, 0.0)
+    assert (row.answers, row.ttft_ms_p50, row.ttft_max_ms, row.gap_mean_ms) == (6, 1.0, 1.0, 0.0)
     assert row.reported_p99_off_ms == pytest.approx(1.0)
     assert row.start_s == 1.0
     assert row.gross_cpu_s_per_mtoken == pytest.approx(7e6 / 30)

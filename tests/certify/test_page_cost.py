@@ -30,7 +30,7 @@ def test_cpu_and_errors_are_of_the_time_in_which_all_were_in() -> None:
     }
     row = seen(said, truth, Cost([(-SECOND, 0, 5), (9 * SECOND, 5 * SECOND, 5)]), 1, 7)
     assert (row.cpu_percent, row.asked, row.marked) == (pytest.approx(50), 7, 0)
-    assert (row.ttft_p50_ms, row.ttft_max_ms) == (pytest.approx(1), pytest.approx(1))
+    assert (row.ttft_ms_p50, row.ttft_max_ms) == (pytest.approx(1), pytest.approx(1))
     assert row.turns_per_s == pytest.approx(5 / 4.5)
     with pytest.raises(SystemExit, match="too few"):
         seen(said, truth, Cost([(0, 0, 0)]), 3, 0)

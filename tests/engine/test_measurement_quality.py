@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chatload.engine.measurement_quality import Doubt, PollLog, is_late
+from chatload.model.journal_lines import HealthLine
 from chatload.model.turn import Turn
 
 MS = 1_000_000
@@ -111,18 +112,21 @@ def test_each_second_is_told_once() -> None:
     doubt.looks = looks_at(0, 2, 40, 42)
     doubt.judged(turn(coalesced=3, sent_ns=30 * MS), 1, 200 * MS)
     # PollLog were due every 2 ms: one came 36 ms late, and those that never came would have been 34, 32, … 0 ms late.
-    assert doubt.second() == {
-        "hub_lag_p50_ms": 16.0,
-        "hub_lag_p99_ms": 34.0,
-        "hub_lag_max_ms": 36.0,
-        "lagging_ms": 16.0,
-        "looks_missed": 1,
-        "longest_look_ms": 36.0,
-        "coalesced": 3,
-        "late_sends": 1,
-        "spoiled": 1,
-    }
-    assert not any(doubt.second().values())
+    line = HealthLine(at_ns=1)
+    assert doubt.health(line) == HealthLine(
+        at_ns=1,
+        hub_lag_p50_ms=16.0,
+        hub_lag_p99_ms=34.0,
+        hub_lag_max_ms=36.0,
+        lagging_ms=16.0,
+        looks_missed=1,
+        longest_look_ms=36.0,
+        coalesced=3,
+        late_sends=1,
+        spoiled=1,
+    )
+    again = doubt.health(line)
+    assert (again.hub_lag_max_ms, again.looks_missed, again.coalesced, again.spoiled) == (0.0, 0, 0, 0)
 
 
 def test_failed_turns_without_a_token_are_judged_too() -> None:

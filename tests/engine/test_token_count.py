@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from chatload.engine.token_count import Seen, first_event_tokens_of, tail_tokens_of, tokens_of
+from tests.changes import replace
 
 SEEN = Seen(
     usage_tokens=None, counted=None, counted_first=None, events=10, characters=100, characters_first=10,

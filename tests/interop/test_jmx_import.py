@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import json
 import tomllib
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from chatload.__main__ import main
-from chatload.loads.planning import Plan, chat_plan
+from chatload.loads.chat import SHAPE, ChatLoad
+from chatload.loads.plan import Plan, make_plan
 from chatload.loads.ramp import RampSegment
-from chatload.loads.shapes import ChatLoad
-from chatload.protocols.registry import SERVERS
+from tests.changes import replace
 from tests.interop.jmx_plan_builder import (
     BODY,
     element,
@@ -51,7 +50,7 @@ def planned(toml: str, **more: str) -> Plan:
     """The plan of a scenario, as Locust would hand its options over."""
     keys = {k.replace("-", "_"): v for k, v in tomllib.loads(toml)["tool"]["locust"].items()}
     keys["num_users"] = keys.pop("users")
-    return chat_plan({**keys, **more}, ("auto", *SERVERS))
+    return make_plan(SHAPE, {**keys, **more}).plan
 
 
 @pytest.mark.parametrize("version", ["2.13", "5.6"])

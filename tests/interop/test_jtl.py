@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import msgspec
 import orjson
 import pytest
 
-from chatload.interop.jtl import COLUMNS, OWN_COLUMNS, clean, csv_lines, samples, xml_lines
+from chatload.interop.jtl import COLUMNS, clean, csv_lines, own_columns, samples, xml_lines
+from chatload.model.metrics import turn_metrics
 from chatload.model.turn import Turn
-from chatload.model.turn_metrics import TURN_METRICS
 from chatload.store.journal import read_run
-from chatload.store.turn_record import to_line
+from chatload.store.manifest import Manifest
+from tests.runs_builder import turn_line
 
 RUNS = Path(__file__).parents[1] / "runs"
 MS = 1_000_000
@@ -56,14 +58,14 @@ def turn(number: int = 1, **more: Any) -> Turn:
 def run_of(folder: Path, turns: Iterable[Turn], *more: dict[str, Any]) -> Path:
     """A run folder with these turns."""
     start = {"kind": "start", "worker": "local", "at_ns": 5, "utc_ns": WALL_NS + 5}
-    lines = [start, *more, *map(to_line, turns)]
+    lines = [start, *more, *map(turn_line, turns)]
     (folder / "journal-local.jsonl").write_bytes(b"".join(orjson.dumps(line) + b"\n" for line in lines))
     (folder / "manifest.json").write_bytes(orjson.dumps(MANIFEST))
     return folder
 
 
 def rows(folder: Path, **how: Any) -> list[dict[str, str]]:
-    text = "".join(csv_lines(samples(folder, MANIFEST), **how))
+    text = "".join(csv_lines(samples(folder, msgspec.convert(MANIFEST, Manifest)), **how))
     return list(csv.DictReader(io.StringIO(text, newline="")))
 
 
@@ -143,11 +145,11 @@ def test_each_worker_has_its_own_clock(tmp_path: Path) -> None:
 def test_the_header_is_jmeters_and_ours_follow_in_quotation_marks(tmp_path: Path) -> None:
     """JMeter refuses a column it does not know, unless it is quoted: then it is a variable."""
     folder = run_of(tmp_path, [turn()])
-    header = next(csv_lines(samples(folder, MANIFEST))).rstrip("\n").split(",")
+    header = next(csv_lines(samples(folder, msgspec.convert(MANIFEST, Manifest)))).rstrip("\n").split(",")
     assert tuple(header[:17]) == COLUMNS
-    assert header[17:] == [f'"{name}"' for name in OWN_COLUMNS]
-    assert set(TURN_METRICS) <= set(OWN_COLUMNS)
-    old = next(csv_lines(samples(folder, MANIFEST), sent_bytes=False))
+    assert header[17:] == [f'"{name}"' for name in own_columns()]
+    assert {one.key for one in turn_metrics()} <= set(own_columns())
+    old = next(csv_lines(samples(folder, msgspec.convert(MANIFEST, Manifest)), sent_bytes=False))
     assert "sentBytes" not in old
 
 
@@ -170,9 +172,9 @@ def test_csv_and_xml_say_the_same_and_all_of_the_run(name: str) -> None:
         assert (row["success"] == "true") == turn.ok
         message = sample.findtext("assertionResult/failureMessage") or ""
         assert message == row["failureMessage"]
-        for metric, formula in TURN_METRICS.items():
-            value = formula(turn)
-            assert row[metric] == "" if value is None else abs(float(row[metric]) - value) <= 0.00051
+        for metric in turn_metrics():
+            value = metric.value(turn)
+            assert row[metric.key] == "" if value is None else abs(float(row[metric.key]) - value) <= 0.00051
 
 
 def rows_of(folder: Path, manifest: Any) -> list[dict[str, str]]:
@@ -183,7 +185,7 @@ def test_hostile_words_stay_words(tmp_path: Path) -> None:
     words = '<x a="1">&amp; ]]> \x1b[2J\x00\ud83d \ufffe é 漢🙂, "q"\r\nnext'
     bad = turn(ok=False, code="in_band_error", detail=words.encode("utf-8", "replace").decode())
     folder = run_of(tmp_path, [bad])
-    text = "".join(xml_lines(samples(folder, MANIFEST)))
+    text = "".join(xml_lines(samples(folder, msgspec.convert(MANIFEST, Manifest))))
     message = ElementTree.fromstring(text).findtext("httpSample/assertionResult/failureMessage")
     (row,) = rows(folder)
     assert message == row["failureMessage"] == 'in_band_error: <x a="1">&amp; ]]> [2J?  é 漢🙂, "q" next'
@@ -199,7 +201,9 @@ def test_clean_text_is_what_xml_can_hold(text: str) -> None:
 
 def test_no_turn_is_held_longer_than_its_line(tmp_path: Path) -> None:
     """Streaming: the first line is there before the last turn is read."""
-    lines = csv_lines(samples(run_of(tmp_path, (turn(n) for n in range(1, 2001))), MANIFEST))
+    lines = csv_lines(
+        samples(run_of(tmp_path, (turn(n) for n in range(1, 2001))), msgspec.convert(MANIFEST, Manifest))
+    )
     next(lines)
     assert next(lines).count("t1,") == 1
     assert sum(1 for _ in lines) == 1999

@@ -15,11 +15,11 @@ from chatload.interop.schedule import BLOCK_TOKENS, lines_for, schedule_of
 from chatload.loads.trace import read_trace
 from chatload.model.turn import Turn
 from chatload.store.journal import read_run
-from chatload.store.turn_record import to_line
+from tests.runs_builder import turn_line
 
 RUNS = Path(__file__).parents[1] / "runs"
 MS = 1_000_000
-CHAT = {"max_tokens": 64, "history": False, "prompt": "Once", "body": {}}
+CHAT = {"users": 3, "turns": 3, "max_tokens": 64, "history": False, "prompt": "Once", "body": {}}
 
 
 def turn(user: int, number: int, due_ms: float, prompt_tokens: int | None = 40, **more: Any) -> Turn:
@@ -40,7 +40,7 @@ def turn(user: int, number: int, due_ms: float, prompt_tokens: int | None = 40, 
 
 def run_of(folder: Path, turns: Sequence[Turn], plan: dict[str, Any]) -> Path:
     (folder / "manifest.json").write_bytes(orjson.dumps({"format": 1, "plan": plan}))
-    lines = b"".join(orjson.dumps(to_line(one)) + b"\n" for one in turns)
+    lines = b"".join(orjson.dumps(turn_line(one)) + b"\n" for one in turns)
     (folder / "journal-local.jsonl").write_bytes(lines)
     return folder
 

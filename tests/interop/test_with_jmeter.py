@@ -10,7 +10,6 @@ import functools
 import os
 import shutil
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ import pytest
 from chatload.interop.jtl import Sample, csv_lines, samples, xml_lines
 from chatload.render.jmeter_aggregate import aggregate, cells
 from chatload.store.journal import read_run
+from tests.changes import replace
 
 HERE = Path(__file__).parent
 RUNS = HERE.parent / "runs"

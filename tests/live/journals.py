@@ -11,12 +11,12 @@ from chatload.analysis.summary import summarise
 from chatload.store.journal import read_run
 
 QUANTILES = {
-    "ttft_p50_ms": ("ttft_ms", "p50"),
-    "ttft_p95_ms": ("ttft_ms", "p95"),
-    "ttft_p99_ms": ("ttft_ms", "p99"),
-    "decode_tokens_per_s": ("decode_tokens_per_s", "p50"),
-    "felt_tokens_per_s": ("felt_tokens_per_s", "p50"),
-    "gap_p99_ms": ("gap_ms", "p99"),
+    "ttft_ms_p50": ("ttft_ms", "p50"),
+    "ttft_ms_p95": ("ttft_ms", "p95"),
+    "ttft_ms_p99": ("ttft_ms", "p99"),
+    "decode_tokens_per_s_p50": ("decode_tokens_per_s", "p50"),
+    "felt_tokens_per_s_p50": ("felt_tokens_per_s", "p50"),
+    "gap_ms_p99": ("gap_ms", "p99"),
 }
 
 

@@ -50,7 +50,7 @@ def test_twenty_users_from_start_to_stop(
     agree(totals, one.out)
     shown = tiles(window)
     assert int(shown["Turns"].replace(",", "")) == totals["turns"]
-    assert float(shown["TTFT p50"].split()[0]) == pytest.approx(totals["ttft_p50_ms"], rel=0.01)
+    assert float(shown["TTFT p50"].split()[0]) == pytest.approx(totals["ttft_ms_p50"], rel=0.01)
     rows = window.execute_script(
         "return [...document.querySelectorAll('#rows tr')].map((r) => r.children.length)"
     )

@@ -7,58 +7,47 @@ from typing import Any
 
 import pytest
 
-from chatload.live.form import LABELS, groups, mistakes, tenders
-from chatload.loads.planning import Plan, chat_plan
-from chatload.options.declared import (
-    ARRIVAL_OPTIONS,
-    CAPACITY_OPTIONS,
-    CHAT_OPTIONS,
-    RUN_OPTIONS,
-    SERVER_OPTIONS,
-    SWEEP_OPTIONS,
-    Option,
-)
-
-SERVERS = ("auto", "vllm", "tgi")
+from chatload.live.form import groups, mistakes, tending_users
+from chatload.loads.load import Shape
+from chatload.loads.plan import Plan
+from chatload.loads.registry import SHAPES
+from chatload.options.run import OPTIONS as RUN_OPTIONS
+from chatload.options.server import OPTIONS as SERVER_OPTIONS
+from chatload.options.server import SERVER
+from tests import plans
 
 
-@pytest.mark.parametrize("load", [CHAT_OPTIONS, ARRIVAL_OPTIONS, SWEEP_OPTIONS, CAPACITY_OPTIONS])
-def test_every_option_is_a_field_once_but_private_ones_are_none(load: tuple[Option, ...]) -> None:
-    fields = [field for group in groups(load, SERVERS, {}) for field in group.fields]
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_every_option_is_a_field_once_but_private_ones_are_none(shape: Shape) -> None:
+    fields = [field for group in groups(shape, {}) for field in group.fields]
     keys = [field.key for field in fields]
-    shown = [option.key for option in (*load, *SERVER_OPTIONS, *RUN_OPTIONS) if not option.private]
+    shown = [option.key for option in (*shape.options, *SERVER_OPTIONS, *RUN_OPTIONS) if not option.private]
     assert sorted(keys) == sorted(shown)
     assert "headers" not in keys
     by_key = {field.key: field for field in fields}
-    assert by_key["server"].choices == SERVERS
+    assert by_key["server"].choices == SERVER.choices
     assert by_key["usage"].choices == ("on", "off")
     assert all(field.label[0].isupper() for field in fields)
-    assert {
-        option.name for option in (*load, *SERVER_OPTIONS, *RUN_OPTIONS) if not option.private
-    } <= LABELS.keys()
 
 
 def test_fields_hold_the_values_as_they_stand() -> None:
-    fields = {
-        f.key: f for g in groups(CHAT_OPTIONS, SERVERS, {"turns": "7", "label": '"><b>'}) for f in g.fields
-    }
+    fields = {f.key: f for g in groups(SHAPES["chat"], {"turns": "7", "label": '"><b>'}) for f in g.fields}
     assert fields["turns"].value == "7"
     assert fields["think_time"].value == "2"
     assert fields["label"].value == '"><b>'
 
 
 @pytest.mark.parametrize(
-    ("load", "alone", "four"),
-    [(CHAT_OPTIONS, None, None), (ARRIVAL_OPTIONS, 1, 4), (SWEEP_OPTIONS, 1, 1), (CAPACITY_OPTIONS, 1, 4)],
+    ("kind", "alone", "four"),
+    [("chat", None, None), ("open_loop", 1, 4), ("sweep", 1, 1), ("capacity", 1, 4)],
 )
-def test_only_chat_has_users_of_its_own(
-    load: tuple[Option, ...], alone: int | None, four: int | None
-) -> None:
-    assert (tenders(load, 0), tenders(load, 1), tenders(load, 4)) == (alone, alone, four)
+def test_only_chat_has_users_of_its_own(kind: str, alone: int | None, four: int | None) -> None:
+    found = [tending_users(SHAPES[kind], processes) for processes in (0, 1, 4)]
+    assert found == [alone, alone, four]
 
 
 def plan_of(values: Mapping[str, Any]) -> Plan:
-    return chat_plan({"host": "http://127.0.0.1:1", **values}, SERVERS)
+    return plans.plan_of("chat", {"host": "http://127.0.0.1:1", **values})
 
 
 def test_every_mistake_of_a_form_is_told_at_once() -> None:

@@ -12,9 +12,10 @@ import pytest
 
 from chatload.analysis.quantiles import percentile
 from chatload.live.live import MOST_ROWS, Live
-from chatload.live.tab import COLUMNS, tab_rows
+from chatload.live.tab import tab_columns, tab_rows
 from chatload.live.timeline import MOST_INTERVALS, Timeline
-from chatload.model.turn_metrics import TURN_METRICS
+from chatload.model.journal_lines import HealthLine
+from chatload.model.metrics import metric
 
 sys.path.insert(0, str(Path(__file__).parent))
 from turns import S, failed, turn
@@ -24,7 +25,7 @@ def heard(*turns: Any) -> Live:
     live = Live()
     live.begin("run", 0)
     for one in turns:
-        live.hear({"kind": "turn"}, one)
+        live.hear(one)
     return live
 
 
@@ -40,8 +41,8 @@ def test_counts_are_exact_and_quantiles_within_one_percent() -> None:
     totals = state["totals"]
     assert (totals["turns"], totals["failed"], totals["tokens"]) == (503, 3, 500 * 11)
     assert state["failures"] == {"connect": 2, "http_5xx": 1}
-    ordered = sorted(TURN_METRICS["ttft_ms"](one) or 0 for one in turns)
-    for name, p in (("ttft_p50_ms", 0.5), ("ttft_p95_ms", 0.95), ("ttft_p99_ms", 0.99)):
+    ordered = sorted(metric("ttft_ms").value(one) or 0 for one in turns)
+    for name, p in (("ttft_ms_p50", 0.5), ("ttft_ms_p95", 0.95), ("ttft_ms_p99", 0.99)):
         assert totals[name] == pytest.approx(percentile(ordered, p), rel=0.01)
 
 
@@ -84,18 +85,18 @@ def test_the_tab_sorts_by_name_as_it_stands_and_has_no_holes() -> None:
     rows = tab_rows(live.table("chat"))
     assert rows == sorted(rows, key=lambda row: row["name"])
     assert [row["part"] for row in rows][9:11] == ["chat/turn\u00a010", "chat/turn\u00a011"]
-    assert rows[12]["ttft_p50_ms"] == "–"
-    assert all(column["key"] in row for column in COLUMNS for row in rows)
+    assert rows[12]["ttft_ms_p50"] == "–"
+    assert all(column["key"] in row for column in tab_columns() for row in rows)
 
 
 def test_each_number_stands_where_it_happened() -> None:
     """A reply from 1.5 s to 4.5 s: TTFT at its first token, tokens while they came, speed at its end."""
     long = turn(sent_s=1.0, ttft_s=0.5, tokens=301, gaps_us=(10_000,) * 300)
     found = points(heard(long, failed("connect", sent_s=2.2)))
-    assert found[1]["ttft_p50_ms"] == pytest.approx(500, rel=0.01)
+    assert found[1]["ttft_ms_p50"] == pytest.approx(500, rel=0.01)
     assert [round(found[at]["tokens_per_s"]) for at in (1, 2, 3, 4)] == [50, 100, 100, 50]
     assert sum(point["tokens_per_s"] for point in found.values()) == pytest.approx(301, rel=0.001)
-    assert found[4]["decode_tokens_per_s"] == pytest.approx(100, rel=0.01)
+    assert found[4]["decode_tokens_per_s_p50"] == pytest.approx(100, rel=0.01)
     assert found[2]["failed"] == {"connect": 1}
     assert found[4]["turns"] == 1
 
@@ -112,7 +113,7 @@ def test_only_what_changed_is_told_again() -> None:
     first = live.state(0)
     assert [values[0] for values in first["points"]] == [0, 5]
     assert live.state(first["revision"])["points"] == []
-    live.hear({"kind": "turn"}, turn(1, sent_s=5))
+    live.hear(turn(1, sent_s=5))
     assert [values[0] for values in live.state(first["revision"])["points"]] == [5]
 
 
@@ -143,8 +144,8 @@ def test_users_add_up_over_workers_and_a_silent_one_is_gone() -> None:
 
     def health(worker: str, at_s: float, users: int, lag: float) -> None:
         live.hear(
-            {"kind": "health", "worker": worker, "at_ns": round(at_s * S), "users": users, "in_flight": 1,
-             "hub_lag_p99_ms": lag, "hub_lag_max_ms": lag, "cpu_percent": 5.0}, None,
+            HealthLine(worker=worker, at_ns=round(at_s * S), seconds=1.0, users=users, in_flight=1,
+                       hub_lag_p99_ms=lag, hub_lag_max_ms=lag, cpu_percent=5.0)
         )  # fmt: skip
 
     health("a", 0.1, 3, 1.0)
@@ -161,7 +162,7 @@ def test_a_reset_counts_anew_and_a_run_begins_clean() -> None:
     live.reset()
     assert live.state(0)["totals"]["turns"] == 0
     assert live.resets == before + 1
-    live.hear({"kind": "turn"}, turn())
+    live.hear(turn())
     live.begin("next", 0)
     assert (live.table("chat"), live.state(0)["points"], live.resets) == ([], [], 0)
 
@@ -178,7 +179,7 @@ def test_the_live_page_costs_less_than_two_percent_of_a_core_at_a_hundred_users(
     def a_second() -> float:
         began = time.process_time()
         for number in range(20):
-            live.hear({"kind": "turn"}, turn(number, sent_s=300.0, tokens=200))
+            live.hear(turn(number, sent_s=300.0, tokens=200))
         state = live.state(revision)
         live.table("chat")
         assert len(state["points"]) < 20

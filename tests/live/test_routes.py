@@ -14,15 +14,17 @@ from flask import Blueprint, Flask, Response, jsonify, request
 from chatload.engine.api_key import KeyHosts
 from chatload.live import page
 from chatload.live.live import Live
-from chatload.loads.planning import chat_plan
-from chatload.options.declared import ARRIVAL_OPTIONS, CHAT_OPTIONS
+from chatload.loads.registry import SHAPES
+from chatload.model.hosts import ServerFacts
+from chatload.model.journal_lines import HealthLine
+from chatload.store.manifest import Manifest
+from tests.plans import plan_of
 
 sys.path.insert(0, str(Path(__file__).parent))
 from turns import turn
 
 NASTY = '"><img src=x onerror=alert(1)><script>alert(2)</script>'
 HOST = "http://127.0.0.1:1"
-SERVERS = ("auto", "vllm")
 OURS = ("/chatload", "/chatload/live.json", "/chatload/assets/live.js", "/chatload/files/manifest.json",
         "/chatload/plots/a.png")  # fmt: skip
 
@@ -35,24 +37,22 @@ class Hook:
         self.listeners.append(listener)
 
 
-class FakeConductor:
-    """What the page asks of a conductor."""
+class FakeController:
+    """What the page asks of a run controller."""
 
     def __init__(self, folder: Path | None) -> None:
         self.folder = folder
         self.plan = None
         self.exit_code = None
         self.refusal: tuple[str, ...] = ()
-        self.audience: Any = None
+        self.observer: Any = None
         self.key_hosts = KeyHosts("http://127.0.0.1:1", NASTY)
-        self.manifest = {
-            "scenario": NASTY,
-            "plan_sentence": NASTY,
-            "server": {"model": NASTY, "words": NASTY},
-        }
+        self.manifest = Manifest(
+            scenario=NASTY, plan_sentence=NASTY, server=ServerFacts(model=NASTY, words=NASTY)
+        )
 
     def plan_of(self, values: Any) -> Any:
-        return chat_plan({"host": "http://127.0.0.1:1", **values}, SERVERS)
+        return plan_of("chat", {"host": "http://127.0.0.1:1", **values})
 
     def turn_away(self, lines: list[str]) -> None:
         self.refusal = tuple(lines)
@@ -67,7 +67,7 @@ class Desk:
         base_path: str | None = None,
         *,
         logged_in: bool = True,
-        load: Any = CHAT_OPTIONS,
+        kind: str = "chat",
         **values: Any,
     ) -> None:
         app = Flask("locust-like")
@@ -99,19 +99,19 @@ class Desk:
 
         web_ui = SimpleNamespace(app=app, template_args={}, auth_required_if_enabled=guarded)
         self.events = SimpleNamespace(reset_stats=Hook(), spawning_complete=Hook(), test_stop=Hook())
-        self.conductor = FakeConductor(folder)
+        self.controller = FakeController(folder)
         options = SimpleNamespace(web_base_path=base_path, **values)
         self.runner = SimpleNamespace(state="ready", target_user_count=0)
         environment = SimpleNamespace(
             host=NASTY, web_ui=web_ui, events=self.events, parsed_options=options, runner=self.runner
         )
-        page.install(web_ui, environment, self.conductor, load, SERVERS)  # type: ignore[arg-type]
+        page.install(web_ui, environment, self.controller, SHAPES[kind])  # type: ignore[arg-type]
         self.template_args = web_ui.template_args
         self.client = app.test_client()
 
     @property
     def live(self) -> Live:
-        return self.conductor.audience
+        return self.controller.observer
 
 
 @pytest.fixture
@@ -214,21 +214,21 @@ def test_a_start_that_cannot_work_starts_nothing_and_is_told_everywhere(folder: 
 
 
 def test_locust_s_users_only_tend_an_open_loop(folder: Path) -> None:
-    desk = Desk(folder, load=ARRIVAL_OPTIONS)
+    desk = Desk(folder, kind="open_loop")
     assert 'name="user_count"' not in desk.client.get("/chatload").text.partition('id="start"')[2]
     desk.runner.worker_count, desk.runner.clients = 3, {}
     desk.client.post("/swarm", data={"user_count": "50", "spawn_rate": "1", "requests": "9", "host": HOST})
     assert (desk.form["user_count"], desk.form["requests"]) == ("3", "9")
     desk.runner.state = "running"
     assert "no users to edit" in desk.client.post("/swarm", data={"user_count": "5", "spawn_rate": "1"}).text
-    assert (desk.swarms, desk.conductor.refusal) == (1, ())
+    assert (desk.swarms, desk.controller.refusal) == (1, ())
 
 
 def test_an_edit_that_cannot_be_is_refused_but_is_no_failed_start(folder: Path) -> None:
     desk = Desk(folder)
     desk.runner.state = "running"
     assert "--users" in desk.client.post("/swarm", data={"user_count": "0", "spawn_rate": "1"}).text
-    assert (desk.swarms, desk.conductor.refusal) == (0, ())
+    assert (desk.swarms, desk.controller.refusal) == (0, ())
 
 
 def test_a_limit_that_was_taken_away_is_not_shown_again(folder: Path) -> None:
@@ -245,8 +245,8 @@ def test_while_the_server_is_asked_the_page_says_so(folder: Path) -> None:
         (None, None, (), "ready"), ("plan", None, (), "stopped"), ("plan", None, (), "running"),
         ("plan", 0, (), "stopped"), ("plan", None, ("no",), "stopped"),
     ):  # fmt: skip
-        desk.conductor.exit_code, desk.conductor.refusal, desk.runner.state = code, refusal, state
-        desk.conductor.plan = plan and chat_plan({"host": "http://127.0.0.1:1"}, SERVERS)
+        desk.controller.exit_code, desk.controller.refusal, desk.runner.state = code, refusal, state
+        desk.controller.plan = plan and plan_of("chat", {"host": "http://127.0.0.1:1"})
         states.append(json.loads(desk.client.get("/chatload/live.json").data)["state"])
     assert states == ["ready", "asking", "running", "stopped", "stopped"]
 
@@ -269,7 +269,7 @@ def test_the_tab_is_announced_and_filled(folder: Path) -> None:
 def test_the_page_asks_only_for_what_it_has_not(folder: Path) -> None:
     desk = Desk(folder)
     desk.live.begin("r", 0)
-    desk.live.hear({"kind": "health", "worker": "local", "at_ns": 1, "users": 1, "in_flight": 0}, None)
+    desk.live.hear(HealthLine(at_ns=1, seconds=1.0, users=1, in_flight=0))
     first = json.loads(desk.client.get("/chatload/live.json").data)
     assert len(first["points"]) == 1
     again = f"/chatload/live.json?run={first['run']}&since={first['revision']}"
@@ -290,10 +290,10 @@ def test_locust_s_reset_is_heard_and_its_reset_after_the_ramp_too(folder: Path) 
 def test_slos_are_judged_while_the_run_goes_on(folder: Path) -> None:
     desk = Desk(folder)
     assert json.loads(desk.client.get("/chatload/live.json").data)["slo"] == {"of": "", "rows": []}
-    desk.conductor.plan = desk.conductor.plan_of({"slo": "p50 ttft_ms <= 500; failed_share <= 90%"})
+    desk.controller.plan = desk.controller.plan_of({"slo": "p50 ttft_ms <= 500; failed_share <= 90%"})
     desk.live.begin("r", 0)
     for user in range(20):
-        desk.live.hear({"kind": "turn"}, turn(user))
+        desk.live.hear(turn(user))
     rows = json.loads(desk.client.get("/chatload/live.json").data)["slo"]["rows"]
     assert [(row["slo"], row["words"], row["value"], row["turns"]) for row in rows] == [
         ("p50 ttft_ms <= 500", "met so far", "100 ms", 20),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from chatload.live.live import Live
 from chatload.live.slo_so_far import SoFar
 from chatload.model.slo import read_objectives
 from chatload.model.turn import Turn
+from tests.changes import replace
 
 sys.path.insert(0, str(Path(__file__).parent))
 from turns import failed, turn
@@ -100,7 +100,7 @@ def test_it_is_judged_every_few_seconds_and_only_if_something_came(monkeypatch: 
 def test_without_slos_there_is_nothing() -> None:
     live = Live()
     live.begin("run", 0)
-    live.hear({"kind": "turn"}, turn())
+    live.hear(turn())
     assert live.state(0)["slo"] == {"of": "", "rows": []}
 
 

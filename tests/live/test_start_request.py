@@ -8,14 +8,9 @@ from pathlib import Path
 import pytest
 
 from chatload.live.start_request import FILES, outside_files, unknown_fields
-from chatload.options.declared import (
-    ARRIVAL_OPTIONS,
-    CAPACITY_OPTIONS,
-    CHAT_OPTIONS,
-    RUN_OPTIONS,
-    SERVER_OPTIONS,
-    SWEEP_OPTIONS,
-)
+from chatload.loads.registry import SHAPES
+from chatload.options.run import OPTIONS as RUN_OPTIONS
+from chatload.options.server import OPTIONS as SERVER_OPTIONS
 
 
 @pytest.fixture
@@ -54,14 +49,11 @@ def test_a_folder_on_another_disk_is_told_at_once_with_every_other(here: Path) -
 def test_every_option_that_names_a_file_is_known() -> None:
     """A new option whose words speak of a file or folder must be added to FILES."""
     everything = (
-        *CHAT_OPTIONS,
-        *ARRIVAL_OPTIONS,
-        *SWEEP_OPTIONS,
-        *CAPACITY_OPTIONS,
+        *(option for shape in SHAPES.values() for option in shape.options),
         *SERVER_OPTIONS,
         *RUN_OPTIONS,
     )
-    named = {one.key for one in everything if re.search(r"\b(file|folder)\b", one.words)}
+    named = {one.key for one in everything if re.search(r"\b(file|folder)\b", one.help)}
     assert named <= set(FILES)
     assert named | {"sharegpt", "certificate"} == set(FILES)
 
@@ -75,7 +67,7 @@ def test_only_fields_of_the_form_are_taken() -> None:
         "mine": "1",
         "api_key_host": "none",
     }
-    lines = unknown_fields(form, CHAT_OPTIONS, lambda: ["mine", "headers"])
+    lines = unknown_fields(form, SHAPES["chat"].options, lambda: ["mine", "headers"])
     assert [line.split(":")[0] for line in lines] == ["'headers'", "'html_file'"]
-    assert unknown_fields({"trace": "x"}, ARRIVAL_OPTIONS, list) == []
-    assert len(unknown_fields({"trace": "x"}, CHAT_OPTIONS, list)) == 1
+    assert unknown_fields({"trace": "x"}, SHAPES["open_loop"].options, list) == []
+    assert len(unknown_fields({"trace": "x"}, SHAPES["chat"].options, list)) == 1

@@ -10,15 +10,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatload import files as inputs
-from chatload.loads import content as content_module
-from chatload.loads.content import Content, unpacked
-from chatload.loads.planning import Plan, arrival_plan, chat_plan
+from chatload.loads import input_files
+from chatload.loads.load import Inputs
+from chatload.loads.plan import Planned
 from chatload.model.errors import UsageError
+from tests import plans
 
 OPTIONS = ("prompts", "trace", "sharegpt", "certificate")
 GOOD = {
@@ -30,10 +32,10 @@ GOOD = {
 }  # fmt: skip
 
 
-def planned(option: str, path: Path | str) -> Plan:
+def planned(option: str, path: Path | str) -> Planned:
     """A plan that names the file."""
     values = {"host": "http://127.0.0.1:1", option: str(path), "requests": "1", "history": "on"}
-    return (arrival_plan if option in ("trace", "sharegpt") else chat_plan)(values, ("auto",))
+    return plans.planned("open_loop" if option in ("trace", "sharegpt") else "chat", values)
 
 
 def told(option: str, path: Path | str) -> list[str]:
@@ -156,7 +158,8 @@ def test_files_of_other_editors_are_good(option: str, form: str, write: Callable
         "CRLF": text.replace(b"\n", b"\r\n"),
         "no line end": text.rstrip(b"\n"),
     }
-    assert planned(option, write(forms[form])).content != Content()
+    made = planned(option, write(forms[form]))
+    assert (made.certificate or made.inputs) not in (None, Inputs())
 
 
 @pytest.mark.parametrize(
@@ -247,21 +250,21 @@ def test_all_files_and_values_are_told_at_once(tmp_path: Path) -> None:
         "requests": "x",
         "prompts": str(path),
     }
-    for planner, files in ((arrival_plan, ("trace", "certificate")), (chat_plan, ("prompts", "certificate"))):
+    for kind, files in (("open_loop", ("trace", "certificate")), ("chat", ("prompts", "certificate"))):
         with pytest.raises(UsageError) as caught:
-            planner(values, ("auto",))
+            plans.planned(kind, values)
         assert {f"--{name}" for name in (*files, "host")} <= {line.split()[0] for line in caught.value.lines}
 
 
 def test_a_file_is_read_once_until_it_changes(write: Callable[[str], Path], monkeypatch: Any) -> None:
     read: list[str] = []
-    real = content_module.load_conversations
-    monkeypatch.setattr(content_module, "load_conversations", lambda path: read.append(path) or real(path))
+    real = input_files.load_conversations
+    monkeypatch.setattr(input_files, "load_conversations", lambda path: read.append(path) or real(path))
     path = write(GOOD["prompts"])
-    assert planned("prompts", path).content.scripts == planned("prompts", path).content.scripts
+    assert planned("prompts", path).inputs.conversations == planned("prompts", path).inputs.conversations
     assert len(read) == 1
     path.write_text('{"id": "new", "turns": ["another"]}', encoding="utf-8")
-    assert planned("prompts", path).content.scripts == (("another",),)
+    assert planned("prompts", path).inputs.conversations == (("another",),)
     path.write_text("broken", encoding="utf-8")
     told("prompts", path)
 
@@ -271,10 +274,7 @@ def test_what_was_read_travels_and_no_worker_opens_a_file(option: str, write: Ca
     path = write(GOOD[option])
     made = planned(option, path)
     path.unlink()
-    values = {"host": "http://127.0.0.1:1", option: str(path), "requests": "1", "history": "on"}
-    planner = arrival_plan if option in ("trace", "sharegpt") else chat_plan
-    there = planner(values, ("auto",), unpacked(made.content.packed()))
-    assert there == made
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(made), type=Planned) == made
 
 
 def test_100_000_rows_are_read_and_packed_within_seconds(write: Callable[[str], Path]) -> None:
@@ -282,8 +282,8 @@ def test_100_000_rows_are_read_and_packed_within_seconds(write: Callable[[str], 
         "".join(f'{{"due_s": {n / 100}, "prompt_tokens": 9, "output_tokens": 9}}\n' for n in range(100_000))
     )
     begun = time.process_time()
-    content = unpacked(planned("trace", path).content.packed())
-    assert len(content.trace) == 100_000
+    there = msgspec.msgpack.decode(msgspec.msgpack.encode(planned("trace", path)), type=Planned)
+    assert len(there.inputs.trace) == 100_000
     assert time.process_time() - begun < 4.0
 
 
@@ -308,8 +308,7 @@ def test_any_json_is_a_plan_or_lines_that_name_file_and_option(
     except UsageError as error:
         assert all(line.startswith(f"--{option} ") and line.isprintable() for line in error.lines)
         return
-    if option != "certificate":
-        assert unpacked(made.content.packed()).trace == made.content.trace
+    assert msgspec.msgpack.decode(msgspec.msgpack.encode(made), type=Planned) == made
 
 
 @settings(max_examples=200, deadline=None)

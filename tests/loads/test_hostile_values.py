@@ -12,27 +12,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chatload.loads.planning import Plan, Planner, arrival_plan, capacity_plan, chat_plan, sweep_plan
+from chatload.loads.plan import Plan
+from chatload.loads.registry import SHAPES
 from chatload.model.errors import UsageError
-from chatload.options.declared import (
-    ARRIVAL_OPTIONS,
-    CAPACITY_OPTIONS,
-    CHAT_OPTIONS,
-    LOCUST_RANGES,
-    RUN_OPTIONS,
-    SERVER_OPTIONS,
-    SWEEP_OPTIONS,
-    Option,
-)
+from chatload.options.option import Option
+from chatload.options.ranges import LOCUST_RANGES
+from chatload.options.run import OPTIONS as RUN_OPTIONS
+from chatload.options.server import OPTIONS as SERVER_OPTIONS
+from tests.plans import plan_of
 
-LOADS: dict[str, tuple[Planner, tuple[Option, ...]]] = {
-    "chat": (chat_plan, CHAT_OPTIONS),
-    "arrivals": (arrival_plan, ARRIVAL_OPTIONS),
-    "sweep": (sweep_plan, SWEEP_OPTIONS),
-    "capacity": (capacity_plan, CAPACITY_OPTIONS),
-}
+LOADS = tuple(SHAPES)
 CASES = [
-    (load, option) for load, (_, own) in LOADS.items() for option in (*own, *SERVER_OPTIONS, *RUN_OPTIONS)
+    (kind, option)
+    for kind, shape in SHAPES.items()
+    for option in (*shape.options, *SERVER_OPTIONS, *RUN_OPTIONS)
 ]
 GOOD = {"host": "http://127.0.0.1:1", "slo": "failed_share <= 1%"}
 FILES = ("prompts", "trace", "sharegpt", "certificate")
@@ -62,9 +55,8 @@ NO_TEXTS: tuple[Any, ...] = (
 
 
 def outcome(load: str, values: Mapping[str, Any]) -> Plan | list[str]:
-    planner, _ = LOADS[load]
     try:
-        return planner({**GOOD, **values}, ("auto", "vllm"))
+        return plan_of(load, {**GOOD, **values})
     except UsageError as error:
         return error.lines
 
@@ -81,20 +73,20 @@ def check(load: str, name: str, value: object) -> Plan | list[str]:
 
 
 @pytest.mark.parametrize(("load", "option"), CASES, ids=lambda case: getattr(case, "name", case))
-def test_a_plan_or_lines_that_name_the_option(load: str, option: Option) -> None:
+def test_a_plan_or_lines_that_name_the_option(load: str, option: Option[object]) -> None:
     for value in (*HOSTILE, *NO_TEXTS):
         check(load, option.name, value)
 
 
 @pytest.mark.parametrize(
     ("load", "option"),
-    [case for case in CASES if case[1].range is not None and case[1].name not in ("abandon", "levels")],
+    [case for case in CASES if case[1].numbers is not None and case[1].name not in ("abandon", "levels")],
     ids=lambda case: getattr(case, "name", case),
 )
-def test_a_number_is_one_of_its_range(load: str, option: Option) -> None:
+def test_a_number_is_one_of_its_range(load: str, option: Option[object]) -> None:
     """What is no number, and what lies outside, is refused with the range; both ends are good."""
-    assert option.range is not None
-    span = option.range
+    assert option.numbers is not None
+    span = option.numbers
     empty_is_none = option.name == "temperature"
     for value in NO_NUMBERS:
         if not (empty_is_none and not value.strip()):
@@ -145,8 +137,9 @@ def test_times_are_written_as_locust_writes_them() -> None:
 
 @pytest.mark.parametrize("load", LOADS)
 def test_all_mistakes_are_told_at_once(load: str) -> None:
-    _, own = LOADS[load]
-    numbers = [one for one in (*own, *SERVER_OPTIONS, *RUN_OPTIONS) if one.range is not None]
+    numbers = [
+        one for one in (*SHAPES[load].options, *SERVER_OPTIONS, *RUN_OPTIONS) if one.numbers is not None
+    ]
     wrong = {one.key: "x" for one in numbers} | dict.fromkeys(("num_users", "spawn_rate", "run_time"), "x")
     told = outcome(load, wrong | {"certificate": "/dev/zero"})
     assert isinstance(told, list)
@@ -165,7 +158,7 @@ def test_all_mistakes_are_told_at_once(load: str) -> None:
     [
         ("chat", {"num_users": 1000, "spawn_rate": 0.0001}, "--spawn-rate '0.0001': 1,000 users would come in"),
         ("capacity", {"most": "100000", "rate": "0.001"}, "--rate '0.001': 100,000 users would come in over"),
-        ("arrivals", {"requests": "1000000", "interval": "10"}, "--interval '10': 1,000,000 requests would take more"),
+        ("open_loop", {"requests": "1000000", "interval": "10"}, "--interval '10': 1,000,000 requests would take more"),
         ("sweep", {"levels": "1,2,x"}, "--levels '1,2,x': must be at most 100 numbers such as 1,2,4"),
         ("sweep", {"levels": "1," * 200 + "1"}, "--levels"),
         ("sweep", {"levels": "1,,2"}, "--levels"),
@@ -180,7 +173,7 @@ def test_all_mistakes_are_told_at_once(load: str) -> None:
         ("chat", {"slo": "p95 ttft_ms <= １000"}, "--slo"),
         ("chat", {"prompt": "\udcff"}, "--prompt '\\udcff': must be UTF-8"),
         ("chat", {"label": "a\nb"}, "--label 'a\\nb': must be one line without control characters"),
-        ("arrivals", {"trace": __file__, "sharegpt": __file__}, "--sharegpt"),
+        ("open_loop", {"trace": __file__, "sharegpt": __file__}, "--sharegpt"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_together_or_inside(load: str, values: dict[str, Any], line: str) -> None:
@@ -197,7 +190,7 @@ ANYTHING = (
 
 @settings(max_examples=300, deadline=None)
 @given(case=st.sampled_from(CASES), value=ANYTHING)
-def test_any_value_of_any_option(case: tuple[str, Option], value: object) -> None:
+def test_any_value_of_any_option(case: tuple[str, Option[object]], value: object) -> None:
     load, option = case
     if option.name in FILES and isinstance(value, str) and os.path.lexists(value.strip().replace("\0", "")):
         return
@@ -205,7 +198,7 @@ def test_any_value_of_any_option(case: tuple[str, Option], value: object) -> Non
 
 
 @settings(max_examples=200, deadline=None)
-@given(load=st.sampled_from(list(LOADS)), data=st.data())
+@given(load=st.sampled_from(LOADS), data=st.data())
 def test_any_values_together(load: str, data: st.DataObject) -> None:
     """Whatever is given, a plan that is made can be written down and said."""
     names = [option.key for _, option in CASES if option.name not in (*FILES, "headers")]
@@ -222,5 +215,5 @@ def test_any_values_together(load: str, data: st.DataObject) -> None:
 
 def test_ranges_are_in_the_help() -> None:
     for _, option in CASES:
-        if option.range is not None:
-            assert option.range.words in option.help, Path(option.name)
+        if option.numbers is not None:
+            assert option.numbers.words in option.full_help, Path(option.name)

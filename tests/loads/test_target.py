@@ -6,14 +6,13 @@ import json
 
 import pytest
 
-from chatload.loads.planning import Plan, chat_plan
+from chatload.loads.plan import Plan
 from chatload.model.errors import UsageError
-
-SERVERS = ("auto", "vllm")
+from tests.plans import plan_of
 
 
 def plan(**values: object) -> Plan:
-    return chat_plan({"host": "http://127.0.0.1:8000", **values}, SERVERS)
+    return plan_of("chat", {"host": "http://127.0.0.1:8000", **values})
 
 
 def mistakes(**values: object) -> list[str]:

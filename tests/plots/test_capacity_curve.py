@@ -114,5 +114,5 @@ def test_the_page_holds_the_same(run: Run) -> None:
     assert "44 users: 700 ms, missed, 100 turns" in page
     assert "64 users: endless, missed, 100 turns" in page
     assert "95 % interval 30 to 46" in page
-    assert chart(run.manifest["capacity"], ttft).y.high == pytest.approx(1.04 * 900)
-    assert chart(run.manifest["capacity"], good).y.high == 102.0
+    assert chart(run.manifest.capacity, ttft).y.high == pytest.approx(1.04 * 900)
+    assert chart(run.manifest.capacity, good).y.high == 102.0

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +11,13 @@ import pytest
 
 from chatload.analysis.summary import summarise
 from chatload.analysis.swim_lanes import lanes
-from chatload.model.turn_metrics import ttft_ms
+from chatload.model.metrics import ttft_ms
 from chatload.store.journal import Run, read_run
 from plots import comparison, server_metrics, stall_map, swim_lanes, ttft_by_turn, ttft_cdf
-from plots.__main__ import PLOTS, drawn, fitting
+from plots.__main__ import fitting
+from plots.picture import drawn
+from plots.registry import PICTURES
+from tests.changes import replace
 from tests.runs_builder import (
     HERE,
     MS,
@@ -161,7 +163,7 @@ def test_limits_are_lines_in_the_cdf() -> None:
 def test_the_gallery_shows_every_picture_small() -> None:
     docs = HERE.parents[1] / "docs"
     page = (docs / "plots.md").read_text(encoding="utf-8")
-    assert [name for name in PLOTS if f"`{name}`" not in page] == []
+    assert [name for name in PICTURES if f"`{name}`" not in page] == []
     shown = re.findall(r"\]\((pictures/plot-[a-z_]+\.png)\)", page)
     assert len(shown) >= 10
     for path in shown:

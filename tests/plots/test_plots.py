@@ -14,9 +14,11 @@ from matplotlib.figure import Figure
 
 from chatload.analysis import series
 from chatload.analysis.summary import summarise
-from chatload.model.turn_metrics import felt_tokens_per_s, ttft_ms
+from chatload.model.metrics import felt_tokens_per_s, ttft_ms
 from chatload.store.journal import Run, read_run
-from plots.__main__ import PLOTS, drawn, fitting, main, write_plots
+from plots.__main__ import fitting, main, write_plots
+from plots.picture import drawn
+from plots.registry import PICTURES
 from plots.style import COLOURS, looks, plain_number, thinned
 from tests.runs_builder import HERE, MS, START_NS
 
@@ -42,18 +44,18 @@ A_PANEL_A_RUN = ("swim_lanes", "stall_map", "timeline")
 NOT_OF_A_CHAT = ("throughput_levels", "intervals", "first_byte", "capacity_curve")
 
 
-@pytest.mark.parametrize("name", PLOTS)
+@pytest.mark.parametrize("name", PICTURES)
 @pytest.mark.parametrize("chosen", CHOSEN, ids="-".join)
 def test_every_picture_asks_a_question(name: str, chosen: tuple[str, ...]) -> None:
-    figure = drawn(PLOTS[name], runs(*chosen))
+    figure = drawn(PICTURES[name].draw, runs(*chosen))
     assert any(text.get_text().endswith("?") for text in figure.texts)
     assert all(axes.get_xlabel() for axes in figure.axes[-1:] if axes.get_label() != "<colorbar>")
 
 
-@pytest.mark.parametrize("name", [name for name in PLOTS if name not in NOT_OF_A_CHAT])
+@pytest.mark.parametrize("name", [name for name in PICTURES if name not in NOT_OF_A_CHAT])
 @pytest.mark.parametrize("chosen", CHOSEN, ids="-".join)
 def test_every_axis_has_a_name_and_every_run_too(name: str, chosen: tuple[str, ...]) -> None:
-    figure = drawn(PLOTS[name], runs(*chosen))
+    figure = drawn(PICTURES[name].draw, runs(*chosen))
     words = legend_words(figure)
     if name in A_PANEL_A_RUN:
         words = [axes.get_title(loc="left") for axes in figure.axes]
@@ -66,7 +68,7 @@ def test_every_axis_has_a_name_and_every_run_too(name: str, chosen: tuple[str, .
 
 def test_ttft_cdf_is_every_ttft_and_ends_where_failures_begin() -> None:
     chosen = runs("vllm", "troubled")
-    figure = drawn(PLOTS["ttft_cdf"], chosen)
+    figure = drawn(PICTURES["ttft_cdf"].draw, chosen)
     curves = [points(line) for line in figure.axes[0].lines if len(line.get_xdata()) > 2]
     for run, (xs, ys), failed in zip(chosen, curves, (0, 11), strict=True):
         times = sorted(ms for turn in run.turns if turn.ok and (ms := ttft_ms(turn)) is not None)
@@ -78,14 +80,14 @@ def test_ttft_cdf_is_every_ttft_and_ends_where_failures_begin() -> None:
 
 
 def test_ttft_cdf_marks_p95_only_where_n_supports_it() -> None:
-    figure = drawn(PLOTS["ttft_cdf"], runs("vllm", "tiny"))
+    figure = drawn(PICTURES["ttft_cdf"].draw, runs("vllm", "tiny"))
     marks = [points(line) for line in figure.axes[0].lines if len(line.get_xdata()) == 1]
     assert marks == [([pytest.approx(summarise(runs("vllm")[0])["ttft_ms"]["p95"])], [95.0])]
 
 
 def test_over_time_draws_each_turn_where_it_was_sent() -> None:
     run = runs("troubled")[0]
-    figure = drawn(PLOTS["over_time"], [run])
+    figure = drawn(PICTURES["over_time"].draw, [run])
     start_ns = run.turns[0].due_ns
     offsets = figure.axes[0].collections[0].get_offsets()
     expected = [
@@ -99,7 +101,7 @@ def test_over_time_draws_each_turn_where_it_was_sent() -> None:
 
 def test_over_time_shows_the_slowest_turn_of_every_run() -> None:
     chosen = runs("vllm", "tgi")
-    top = drawn(PLOTS["over_time"], chosen).axes[0].get_ylim()[1]
+    top = drawn(PICTURES["over_time"].draw, chosen).axes[0].get_ylim()[1]
     assert top > max(ms for run in chosen for turn in run.turns if (ms := ttft_ms(turn)) is not None)
 
 
@@ -131,7 +133,7 @@ def test_medians_of_steps() -> None:
 
 def test_tokens_per_s_has_each_conversation_once() -> None:
     run = runs("vllm")[0]
-    figure = drawn(PLOTS["tokens_per_s"], [run])
+    figure = drawn(PICTURES["tokens_per_s"].draw, [run])
     shares, means = points(figure.axes[0].lines[0])
     by_user: dict[int, list[float]] = {}
     for turn in run.turns:
@@ -152,7 +154,7 @@ def test_gaps_are_all_drawn() -> None:
     gap_ms, longer = series.longer(counts)
     assert (longer[0], gap_ms[-1]) == (100, 2500)
     assert longer[-1] == pytest.approx(100 / sum(counts.values()))
-    figure = drawn(PLOTS["gaps"], [run])
+    figure = drawn(PICTURES["gaps"].draw, [run])
     assert points(figure.axes[1].lines[0]) == (gap_ms, longer)
 
 
@@ -162,7 +164,7 @@ def test_gaps_of_nothing_and_of_zero() -> None:
 
 
 def test_hostile_names_are_drawn_as_they_are(tmp_path: Path) -> None:
-    figure = drawn(PLOTS["ttft_cdf"], runs("troubled"))
+    figure = drawn(PICTURES["ttft_cdf"].draw, runs("troubled"))
     word = legend_words(figure)[0]
     assert word.startswith(r"$\frac{1}{0}$ <script>")
     assert "\x1b" not in word

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from chatload.model.metrics import felt_tokens_per_s
 from chatload.model.turn import Turn
-from chatload.model.turn_metrics import felt_tokens_per_s
 from chatload.render.sweep_table import levels_of, levels_section
 from chatload.store.journal import Run, read_run
 from plots import first_byte, intervals, throughput_levels, timeline
 from plots.__main__ import drawn
 from plots.picture import write_picture
+from tests.changes import replace
 from tests.runs_builder import HERE, MS, START_NS, Shape, good_turns, manifest_of, with_gap, write_run
 
 SHAPE = Shape(users=6, turns=1)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from chatload.model.errors import TurnError
 from chatload.model.turn import Delta, TextDeltas, TurnRequest
-from chatload.protocols import openai
+from chatload.protocols.dialects import openai
 from chatload.protocols.reads import Reads
 from chatload.protocols.repeated_events import VAIN_TRIES, Repeated
 

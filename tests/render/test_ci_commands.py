@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import unicodedata
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from hypothesis import strategies as st
 from chatload.analysis.summary import summarise
 from chatload.cli.compare import compared_runs, compared_text
 from chatload.model.errors import TurnError
+from chatload.model.hosts import FoundServer, ServerFacts
 from chatload.model.sanitize import json_text, shown
 from chatload.protocols.event_data import printable
 from chatload.render.csv_tables import summary_csv, turns_csv
@@ -26,6 +26,7 @@ from chatload.render.side_by_side import comparison_text
 from chatload.render.text import report_text
 from chatload.runner.console import Console
 from chatload.store.journal import Run, read_run
+from tests.changes import replace
 from tests.runs_builder import HERE
 
 PARTS = (
@@ -57,8 +58,8 @@ def said_by(words: str, name: str) -> Run:
                 reply_id=words, text=words if turn.text else None, prompt=words if turn.prompt else None)
         for turn in run.turns
     ]  # fmt: skip
-    server = {"words": words, "host": words, "dialect": "openai", "version": words, "name": words}
-    manifest = {**run.manifest, "scenario": words, "label": words, "plan_sentence": words, "server": server}
+    server = ServerFacts(words=words, host=words, dialect="openai", found=FoundServer(words, words))
+    manifest = replace(run.manifest, scenario=words, label=words, plan_sentence=words, server=server)
     return replace(run, turns=turns, manifest=manifest, folder=Path(name))
 
 

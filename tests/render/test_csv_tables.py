@@ -8,7 +8,7 @@ import io
 import pytest
 
 from chatload.__main__ import main
-from chatload.model.turn_metrics import ttft_ms
+from chatload.model.metrics import ttft_ms
 from chatload.render.run_files import summary_of
 from chatload.store.journal import read_run
 from tests.runs_builder import HERE

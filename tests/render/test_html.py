@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from chatload.render.html_details import DEFINITIONS
 from chatload.render.markup import safe, tag
 from chatload.render.run_files import summary_of
 from chatload.store.journal import Run, read_run
+from tests.changes import replace
 from tests.runs_builder import (
     HERE,
     START_NS,
@@ -155,7 +155,7 @@ def test_summary_words_are_escaped_too() -> None:
 
 
 def test_tags_escape_what_is_no_markup() -> None:
-    assert tag("p", "<b>&", title='"<') == '<p title="&quot;&lt;">&lt;b&gt;&amp;</p>'
+    assert tag("p", "<b>&", title='"<') == '<p title="&#34;&lt;">&lt;b&gt;&amp;</p>'
     assert tag("p", tag("b", 1), None, class_=None, aria_label="x") == '<p aria-label="x"><b>1</b></p>'
     assert safe("a\x00\u202eb") == "a\ufffd\ufffdb"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from chatload.render.side_by_side import comparison_text, verdict
 from chatload.render.text import report_text
 from chatload.render.text import verdict as verdict_of_one
 from chatload.store.journal import Run, read_run
+from tests.changes import replace
 from tests.runs_builder import HERE, Shape, as_failed, good_turns, manifest_of, user_lines, write_run
 
 GOLDEN = Path(__file__).parents[1] / "golden"

@@ -11,12 +11,11 @@ import gevent
 from locust import events
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
-from chatload.loads.planning import chat_plan
+from chatload.loads.chat import SHAPE
 from chatload.locust_setup import install
-from chatload.options.declared import CHAT_OPTIONS
 from chatload.runner import chat_user
 
-install(chat_plan, CHAT_OPTIONS)
+install(SHAPE)
 BLOCK_S, EVERY_S = float(os.environ["BLOCK_MS"]) / 1e3, float(os.environ["EVERY_MS"]) / 1e3
 
 

@@ -1,4 +1,4 @@
-"""The director of a capacity search on a clock of its own: which turns it judges, and what ends the search."""
+"""A capacity search on a clock of its own: which turns it judges, and what ends the search."""
 
 from __future__ import annotations
 
@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 
-from chatload.loads.planning import capacity_plan
+from chatload.model.journal_lines import HealthLine, LevelLine
 from chatload.model.turn import Turn
-from chatload.runner import capacity_user
+from chatload.runner import capacity_search
+from chatload.runner.messages import LevelOrder
+from tests.plans import plan_of
 
 S = 10**9
 VALUES = {
@@ -19,26 +21,26 @@ VALUES = {
 
 
 class Search:
-    """One search of one level, played: `play(order, hear)` is called with each order of the director."""
+    """One search of one level, played: `play(order, hear)` is called with each order of the search."""
 
     def __init__(
-        self, play: Callable[[dict[str, Any], Any], None], *, passes: bool = True, **values: str
+        self, play: Callable[[LevelOrder, Any], None], *, passes: bool = True, **values: str
     ) -> None:
         self.now_ns = 1000 * S
         self.judged: list[Sequence[Turn]] = []
         self.said: list[str] = []
-        self.orders: list[dict[str, Any]] = []
+        self.orders: list[LevelOrder] = []
         self._play, self._passes = play, passes
-        capacity_user.now_ns = lambda: self.now_ns  # type: ignore[attr-defined]
-        capacity_user.sleep_until = self._sleep_until  # type: ignore[attr-defined]
-        plan = capacity_plan({**VALUES, **values}, ("auto",))
-        self.director = capacity_user.CapacitySearch(plan, self._judge, self._order, self.said.append)
-        self.director.run()
+        capacity_search.now_ns = lambda: self.now_ns  # type: ignore[attr-defined]
+        capacity_search.sleep_until = self._sleep_until  # type: ignore[attr-defined]
+        plan = plan_of("capacity", {**VALUES, **values})
+        self.search = capacity_search.CapacitySearch(plan, self._judge, self._order, self.said.append)
+        self.search.run()
 
     @property
     def levels(self) -> list[int]:
         """Users of each level that was ordered, the warm-up too."""
-        return [order["users"] for order in self.orders if order["users"]]
+        return [order.users for order in self.orders if order.users]
 
     def _sleep_until(self, at_ns: int) -> None:
         self.now_ns = at_ns
@@ -47,36 +49,38 @@ class Search:
         self.judged.append(list(turns))
         return ("met", True, []) if self._passes else ("missed", False, [])
 
-    def _order(self, order: dict[str, Any]) -> None:
+    def _order(self, order: LevelOrder) -> None:
         self.orders.append(order)
-        if order["users"]:
-            self._play(order, self.director.hear)
-            self.director.hear({"kind": "level"}, None)
+        if order.users:
+            self._play(order, self.search.hear)
+            self.search.hear(LevelLine(at_ns=self.now_ns, level=order.level, user=0))
 
 
-def turn(order: dict[str, Any], due_ns: int, code: str | None = None, group: str | None = None) -> Turn:
+def turn(order: LevelOrder, due_ns: int, code: str | None = None, group: str | None = None) -> Turn:
     return Turn(
         turn_id=f"t{due_ns}", request_id="r", user=0, turn=1, due_ns=due_ns, end_ns=due_ns + S // 10,
-        group=order["group"] if group is None else group, ok=code is None, code=code,
+        group=order.group if group is None else group, ok=code is None, code=code,
     )  # fmt: skip
 
 
-def health(cpu_percent: float = 10.0, hub_lag_p99_ms: float = 1.0) -> dict[str, Any]:
-    return {"kind": "health", "cpu_percent": cpu_percent, "hub_lag_p99_ms": hub_lag_p99_ms, "worker": "local"}
+def health(cpu_percent: float = 10.0, hub_lag_p99_ms: float = 1.0) -> HealthLine:
+    return HealthLine(
+        worker="local", at_ns=0, seconds=1.0, cpu_percent=cpu_percent, hub_lag_p99_ms=hub_lag_p99_ms
+    )
 
 
 def test_only_turns_due_while_a_level_is_measured_are_judged() -> None:
     """4 users at 4 a second, 3 s to settle, 5 s measured: only turns due in those 5 s are judged."""
 
-    def play(order: dict[str, Any], hear: Any) -> None:
+    def play(order: LevelOrder, hear: Any) -> None:
         for at_ms in range(0, 9500, 250):
-            hear({"kind": "turn"}, turn(order, order["start_ns"] + at_ms * S // 1000))
-        hear({"kind": "turn"}, turn(order, order["start_ns"] + 6 * S, group="another level"))
+            hear(turn(order, order.start_ns + at_ms * S // 1000))
+        hear(turn(order, order.start_ns + 6 * S, group="another level"))
 
     search = Search(play)
     (order, _) = search.orders
-    dues_s = [(one.due_ns - order["start_ns"]) / S for one in search.judged[0]]
-    assert order["end_ns"] - order["start_ns"] == 9 * S, "ramp, settle and measure"
+    dues_s = [(one.due_ns - order.start_ns) / S for one in search.judged[0]]
+    assert order.end_ns - order.start_ns == 9 * S, "ramp, settle and measure"
     assert (min(dues_s), max(dues_s)) == (4.0, 8.75), (min(dues_s), max(dues_s))
     assert len(dues_s) == 20, len(dues_s)
 
@@ -94,17 +98,17 @@ BUSY = {
 def test_a_busy_generator_at_a_level_that_failed_ends_the_search(name: str) -> None:
     lines, passes, stops = BUSY[name]
 
-    def play(order: dict[str, Any], hear: Any) -> None:
-        hear({"kind": "turn"}, turn(order, order["start_ns"] + 5 * S))
+    def play(order: LevelOrder, hear: Any) -> None:
+        hear(turn(order, order.start_ns + 5 * S))
         for line in lines:
-            hear(line, None)
+            hear(line)
 
     search = Search(play, passes=passes)
-    assert ("stopped" in search.director.facts) == stops
+    assert ("stopped" in search.search.facts) == stops
     if stops:
         assert "the load generator was the limit at 4 users" in search.said[-1]
         assert search.levels == [4], "the search went on"
-    assert search.director.facts["users"] == (4 if passes else 0)
+    assert search.search.facts["users"] == (4 if passes else 0)
 
 
 GONE: dict[str, tuple[list[str | None], str]] = {
@@ -124,12 +128,12 @@ def test_a_level_at_whose_end_nobody_could_connect_ends_the_search(name: str, hi
     """It is not taken for a level that missed its SLOs; with histories it may be the warm-up."""
     codes, words = GONE[name]
 
-    def play(order: dict[str, Any], hear: Any) -> None:
+    def play(order: LevelOrder, hear: Any) -> None:
         for number, code in enumerate(codes):
-            hear({"kind": "turn"}, turn(order, order["start_ns"] + number * 9 * S // len(codes), code))
+            hear(turn(order, order.start_ns + number * 9 * S // len(codes), code))
 
     search = Search(play, passes=False, history=history)
-    facts = search.director.facts
+    facts = search.search.facts
     assert bool(facts.get("server_gone")) == bool(words)
     if words:
         assert f"the server is gone: {words}" in facts["stopped"]

@@ -6,14 +6,18 @@ from collections import Counter
 from types import SimpleNamespace
 from typing import Any
 
-import orjson
 import pytest
 
+from chatload.model.journal_lines import EndLine, JournalLine, StartLine, UserLine, encode
 from chatload.runner.supervisor import Cause, Supervisor
 from chatload.runner.user_tracker import UserTracker
 from chatload.runner.worker_registry import WorkerRegistry
+from chatload.store.manifest import Manifest
 
-END = {"kind": "end", "at_ns": 1, "worker": "w1", "reason": "drained", "lines": 3, "copy_lost_lines": 0}
+START = StartLine(at_ns=0, utc_ns=0, worker="w1")
+USER = UserLine(at_ns=0, worker="w1", user=0, event="in")
+END = EndLine(at_ns=1, worker="w1", reason="drained", lines=3)
+LOST = EndLine(at_ns=1, worker="w1", reason="drained", lines=3, copy_lost_lines=2)
 
 
 class RunFolder:
@@ -23,46 +27,48 @@ class RunFolder:
         self.problems: list[str] = []
         self.caveats: list[str] = []
         self.problem, self.caveat = self.problems.append, self.caveats.append
+        self.manifest = Manifest()
 
 
-def told(lines: list[dict[str, Any]]) -> RunFolder:
+def told(lines: list[JournalLine]) -> RunFolder:
     runner: Any = SimpleNamespace(register_message=lambda *_: None, send_message=lambda *_, **__: None)
-    fleet, books = (
+    registry, folder = (
         WorkerRegistry(runner, lambda: 0.0, lambda _: None, Supervisor(lambda _: None)),
         RunFolder(),
     )
-    data = {"run_id": "", "number": 1, "lines": [orjson.dumps(line) for line in lines]}
-    fleet._on_lines(None, SimpleNamespace(node_id="w1", data=data))
-    counted: Any = books
-    fleet._count("w1", counted)
-    return books
+    data = {"run_id": "", "number": 1, "lines": [encode(line) for line in lines]}
+    counted: Any = folder
+    registry._folder = counted
+    registry._on_lines(None, SimpleNamespace(node_id="w1", data=data))
+    registry._count("w1", counted)
+    return folder
 
 
 @pytest.mark.parametrize(
     ("lines", "problems", "caveats"),
     [
-        ([{"kind": "start"}, {"kind": "user"}, END], [], []),
+        ([START, USER, END], [], []),
         (
-            [{"kind": "start"}, {"kind": "user"}, {**END, "copy_lost_lines": 2}],
+            [START, USER, LOST],
             [],
             ["could not keep 2 lines of its own copy of its journal; the master has all of them"],
         ),
-        ([{"kind": "start"}, END], ["wrote 3 lines, 2 came: its own journal may hold more"], []),
-        ([{"kind": "start"}, {**END, "copy_lost_lines": 2}], ["wrote 3 lines, 2 came"], []),
-        ([{"kind": "start"}], ["never sent its last lines: its own journal may hold more than 1"], []),
+        ([START, END], ["wrote 3 lines, 2 came: its own journal may hold more"], []),
+        ([START, LOST], ["wrote 3 lines, 2 came"], []),
+        ([START], ["never sent its last lines: its own journal may hold more than 1"], []),
     ],
 )
 def test_what_came_and_what_was_written(
-    lines: list[dict[str, Any]], problems: list[str], caveats: list[str]
+    lines: list[JournalLine], problems: list[str], caveats: list[str]
 ) -> None:
-    books = told(lines)
-    for found, expected in ((books.problems, problems), (books.caveats, caveats)):
+    folder = told(lines)
+    for found, expected in ((folder.problems, problems), (folder.caveats, caveats)):
         assert len(found) == len(expected)
         assert all(words in sentence for sentence, words in zip(found, expected, strict=True))
 
 
 def master(**clients: str) -> tuple[WorkerRegistry, Supervisor, dict[str, Any]]:
-    """A fleet of w1 and w2 whose run is on, its supervisor, and its listeners by message."""
+    """The registry of w1 and w2 whose run is on, its supervisor, and its listeners by message."""
     listeners: dict[str, Any] = {}
     nodes = [SimpleNamespace(id=name, state=state) for name, state in clients.items()]
     runner: Any = SimpleNamespace(
@@ -72,9 +78,9 @@ def master(**clients: str) -> tuple[WorkerRegistry, Supervisor, dict[str, Any]]:
     )
     supervisor = Supervisor(lambda _: None)
     supervisor.begin()
-    fleet = WorkerRegistry(runner, lambda: 0.0, lambda _: None, supervisor)
-    fleet.workers, fleet._running = {"w1", "w2"}, True
-    return fleet, supervisor, listeners
+    registry = WorkerRegistry(runner, lambda: 0.0, lambda _: None, supervisor)
+    registry.workers, registry._running = {"w1", "w2"}, True
+    return registry, supervisor, listeners
 
 
 @pytest.mark.parametrize(
@@ -85,15 +91,15 @@ def test_a_worker_that_lives_and_says_nothing_ends_the_run(
     monkeypatch: pytest.MonkeyPatch, began: tuple[str, ...], cut_off_s: tuple[int, ...], fails: bool
 ) -> None:
     """Within 5 s; the time in which it was cut off does not count."""
-    fleet, supervisor, _ = master(w1="running", w2="running")
+    registry, supervisor, _ = master(w1="running", w2="running")
     told: Any = RunFolder()
-    fleet._books, fleet._lines = told, Counter(dict.fromkeys(began, 1))
+    registry._folder, registry._lines = told, Counter(dict.fromkeys(began, 1))
     for second in range(6):
         state = "missing" if second in cut_off_s else "running"
-        for node in fleet._runner.clients.all:
+        for node in registry._runner.clients.all:
             node.state = state
         monkeypatch.setattr("chatload.runner.worker_registry.now_ns", lambda second=second: second * 10**9)
-        fleet._fail_if_not_begun(fleet._alive())
+        registry._fail_if_not_begun(registry._alive())
         assert supervisor.cause is None or second == 5
     assert (supervisor.cause is not None) == fails
 
@@ -113,11 +119,11 @@ def test_a_worker_that_cannot_go_on_ends_the_run_in_its_own_words() -> None:
 
 
 def test_a_worker_that_was_never_told_of_the_run_counts_only_while_one_is_on() -> None:
-    fleet, supervisor, listeners = master(w1="running", w2="running")
-    fleet._running = False
+    registry, supervisor, listeners = master(w1="running", w2="running")
+    registry._running = False
     listeners["chatload_failed"](None, failed("w1", None))
     assert supervisor.cause is None
-    fleet._running = True
+    registry._running = True
     listeners["chatload_failed"](None, failed("w1", None))
     assert supervisor.cause is not None
 
@@ -146,11 +152,11 @@ def test_a_run_whose_workers_are_all_lost_has_failed(
     states: dict[str, str], ended: tuple[str, ...], fails: bool
 ) -> None:
     """Workers that were stopped told their end."""
-    fleet, supervisor, _ = master(**states)
-    fleet._ends = dict.fromkeys(ended, END)
-    books: Any = RunFolder()
-    fleet._books = books
-    fleet.look_for_lost(UserTracker(), lambda _: None)
+    registry, supervisor, _ = master(**states)
+    registry._ends = dict.fromkeys(ended, END)
+    folder: Any = RunFolder()
+    registry._folder = folder
+    registry.look_for_lost(UserTracker(), lambda _: None)
     assert (supervisor.cause is not None) == fails
     if supervisor.cause is not None:
         assert supervisor.cause.exit_code == 4

@@ -1,11 +1,10 @@
 """A chat whose users raise an exception of our own after their first turn, for test_exit_codes.py."""
 
-from chatload.loads.planning import chat_plan
+from chatload.loads.chat import SHAPE
 from chatload.locust_setup import install
-from chatload.options.declared import CHAT_OPTIONS
 from chatload.runner import chat_user
 
-install(chat_plan, CHAT_OPTIONS)
+install(SHAPE)
 
 
 class ChatUser(chat_user.ChatUser):

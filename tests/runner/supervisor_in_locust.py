@@ -14,7 +14,6 @@ import pytest
 from locust import User
 from locust.exception import StopUser
 
-from chatload.loads.planning import chat_plan
 from chatload.model.errors import UsageError
 from chatload.runner import wait_for_workers as muster
 from chatload.runner.closing import RunParts, close
@@ -23,6 +22,8 @@ from chatload.runner.preflight import Unfit
 from chatload.runner.run_folder import RunFolder
 from chatload.runner.supervisor import MOST_WORDS, Cause, Supervisor, cause_of
 from chatload.runner.uncaught import Logged, greenlet_errors
+from chatload.store.manifest import Manifest
+from tests.plans import planned
 
 
 def supervisor() -> tuple[Supervisor, list[Cause]]:
@@ -275,7 +276,7 @@ def test_a_failed_run_ends_with_the_code_of_its_cause_whatever_else_went_wrong(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     said: list[str] = []
-    plan = chat_plan({"host": "http://127.0.0.1:1", "num_users": 1, "out": "run"}, ("auto",))
+    plan = planned("chat", {"host": "http://127.0.0.1:1", "num_users": 1, "out": "run"})
     books = RunFolder(plan, said.append)
     books.problem("a line was lost")
     ended: list[str] = []
@@ -295,7 +296,7 @@ def test_a_run_that_fails_after_it_was_closed_has_failed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    plan = chat_plan({"host": "http://127.0.0.1:1", "num_users": 1, "out": "run"}, ("auto",))
+    plan = planned("chat", {"host": "http://127.0.0.1:1", "num_users": 1, "out": "run"})
     books = RunFolder(plan, lambda _: None)
     assert books.close("done", lambda _: 0) == 0
     books.failed(Cause("ValueError: in on_stop"))
@@ -304,11 +305,11 @@ def test_a_run_that_fails_after_it_was_closed_has_failed(
 
 
 class Kept:
-    """RunFolder that note what they are told."""
+    """A run folder that notes what it is told."""
 
     def __init__(self) -> None:
         self.cause: Cause | None = None
-        self.manifest: dict[str, Any] = {}
+        self.manifest = Manifest()
         self.failed = self._failed
 
     def _failed(self, cause: Cause) -> None:
@@ -316,7 +317,7 @@ class Kept:
 
     def close(self, reason: str, judge: Any) -> int:
         """Note why."""
-        self.manifest["closed"] = reason
+        self.manifest.ended = reason
         return 2 if self.cause is not None else 0
 
 
@@ -326,13 +327,13 @@ def test_a_part_that_cannot_be_closed_keeps_no_other_from_it() -> None:
     def raises() -> None:
         raise OSError(5, "Input/output error", "x")
 
-    books: Any = Kept()
+    folder: Any = Kept()
     helper = gevent.spawn(gevent.sleep, 1000)
     metrics: Any = SimpleNamespace(stop=raises)
-    director: Any = SimpleNamespace(facts={"users": 3})
-    parts = RunParts(books, metrics=metrics, director=director, helpers=[helper])
+    search: Any = SimpleNamespace(facts={"users": 3})
+    parts = RunParts(folder, metrics=metrics, search=search, helpers=[helper])
     environment: Any = SimpleNamespace()
     assert close(parts, environment, made, ("done", lambda _: 0), gevent.getcurrent()) == 2
     helper.join()
-    assert books.manifest == {"capacity": {"users": 3}, "closed": "done"}
-    assert books.cause is not None and books.cause.words.startswith("x: Input/output error")
+    assert (folder.manifest.capacity, folder.manifest.ended) == ({"users": 3}, "done")
+    assert folder.cause is not None and folder.cause.words.startswith("x: Input/output error")

@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from conftest import GOOD, ROOT, locust, read_lines, turns_of, two_processes
 
 from chatload.analysis.validity import certificate_words
+from chatload.store.manifest import read_manifest
 
 pytestmark = pytest.mark.e2e
 
@@ -125,7 +126,7 @@ def test_two_processes_hold_the_same_plan(simulator: Any, tmp_path: Path) -> Non
     assert len({turn["worker"] for turn in turns}) == 2
     manifest = json.loads((out / "manifest.json").read_text())
     start_ns = manifest["ramps"][0]["start_ns"]
-    assert "certified at 99 users a worker, 2 of 2 workers" in certificate_words(manifest)
+    assert "certified at 99 users a worker, 2 of 2 workers" in certificate_words(read_manifest(out))
     assert {worker["machine"]["cores"] for worker in manifest["workers"].values()} == {os.cpu_count()}
     for turn in turns:
         if turn["turn"] == 1:

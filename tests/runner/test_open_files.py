@@ -7,15 +7,16 @@ from typing import Any
 
 import pytest
 
-from chatload.loads.planning import Plan, Planner, arrival_plan, capacity_plan, chat_plan, sweep_plan
+from chatload.loads.plan import Plan
 from chatload.runner import open_files as limits
-from chatload.runner.open_files import at_once, limit_mistakes
+from chatload.runner.open_files import limit_mistakes
+from tests.plans import plan_of
 
 VALUES = {"host": "http://127.0.0.1:1", "slo": "failed_share <= 1%", "server": "auto"}
 
 
-def planned(planner: Planner, **values: Any) -> Plan:
-    return planner({**VALUES, **values}, ("auto",))
+def planned(kind: str, **values: Any) -> Plan:
+    return plan_of(kind, {**VALUES, **values})
 
 
 def open_files(monkeypatch: pytest.MonkeyPatch, hard: int) -> None:
@@ -25,25 +26,25 @@ def open_files(monkeypatch: pytest.MonkeyPatch, hard: int) -> None:
 @pytest.mark.parametrize(
     ("plan", "connections"),
     [
-        (planned(chat_plan, num_users=70), 70),
-        (planned(arrival_plan, requests="80", interval="0"), 80),
-        (planned(arrival_plan, requests="80", interval="0.1"), 1),
-        (planned(sweep_plan, levels="1,90,2"), 90),
-        (planned(capacity_plan, most="1000"), 1000),
+        (planned("chat", num_users=70), 70),
+        (planned("open_loop", requests="80", interval="0"), 80),
+        (planned("open_loop", requests="80", interval="0.1"), 1),
+        (planned("sweep", levels="1,90,2"), 90),
+        (planned("capacity", most="1000"), 1000),
     ],
 )
 def test_how_many_connections_there_surely_are_at_one_time(plan: Plan, connections: int) -> None:
-    assert at_once(plan.load) == connections
+    assert plan.load.least_connections == connections
 
 
 @pytest.mark.parametrize(
     ("plan", "line"),
     [
-        (planned(chat_plan, num_users=100), "--users 100: 100 users need 164 open files in one process, the limit "
+        (planned("chat", num_users=100), "--users 100: 100 users need 164 open files in one process, the limit "
          "is 163: raise it (ulimit -Hn), ask for fewer, or spread them with --processes 2"),
-        (planned(arrival_plan, requests="100", interval="0"), "--requests 100: 100 requests at once need 164 open"),
-        (planned(sweep_plan, levels="1,100"), "--levels 100: 100 requests at once need 164 open files"),
-        (planned(capacity_plan, most="100"), "--most 100: 100 users need 164 open files"),
+        (planned("open_loop", requests="100", interval="0"), "--requests 100: 100 requests at once need 164 open"),
+        (planned("sweep", levels="1,100"), "--levels 100: 100 requests at once need 164 open files"),
+        (planned("capacity", most="100"), "--most 100: 100 users need 164 open files"),
     ],
 )  # fmt: skip
 def test_connections_beyond_the_open_file_limit(
@@ -59,26 +60,26 @@ def test_connections_beyond_the_open_file_limit(
 
 def test_processes_share_the_connections(monkeypatch: pytest.MonkeyPatch) -> None:
     open_files(monkeypatch, 114)
-    plan = planned(chat_plan, num_users=100)
+    plan = planned("chat", num_users=100)
     assert limit_mistakes(plan, 2, here=False) == []
     assert len(limit_mistakes(plan, 1, here=False)) == 1
 
 
 def test_no_limit_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (1024, resource.RLIM_INFINITY))
-    assert limit_mistakes(planned(chat_plan, num_users=100_000), 1, here=False) == []
+    assert limit_mistakes(planned("chat", num_users=100_000), 1, here=False) == []
 
 
 def test_users_beyond_the_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     open_files(monkeypatch, 10**7)
     monkeypatch.setattr(limits, "free_memory_kb", lambda: 1_000_000)
-    plan = planned(chat_plan, num_users=10_000)
+    plan = planned("chat", num_users=10_000)
     (told,) = limit_mistakes(plan, 1, here=True)
     assert told.startswith(
         "--users 10000: 10,000 users need about 1.1 GB of memory, 1.0 GB are free here: ask for fewer"
     )
     assert limit_mistakes(plan, 1, here=False) == [], "the workers' machines are others"
-    assert limit_mistakes(planned(chat_plan, num_users=9_000), 1, here=True) == []
+    assert limit_mistakes(planned("chat", num_users=9_000), 1, here=True) == []
 
 
 def test_the_free_memory_is_a_number_here() -> None:
@@ -86,8 +87,8 @@ def test_the_free_memory_is_a_number_here() -> None:
     assert free_kb is None or 10_000 < free_kb < 10**12
 
 
-def test_two_climbers_in_one_process_would_wait_for_ever() -> None:
-    assert limit_mistakes(planned(capacity_plan), 1, here=False) == []
-    assert limit_mistakes(planned(capacity_plan, num_users=4), 4, here=False) == []
-    (told,) = limit_mistakes(planned(capacity_plan, num_users=2), 1, here=False)
+def test_two_capacity_users_in_one_process_would_wait_for_ever() -> None:
+    assert limit_mistakes(planned("capacity"), 1, here=False) == []
+    assert limit_mistakes(planned("capacity", num_users=4), 4, here=False) == []
+    (told,) = limit_mistakes(planned("capacity", num_users=2), 1, here=False)
     assert told.startswith("--users 2: a capacity search has one Locust user a process, here 1")

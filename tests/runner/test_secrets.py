@@ -129,10 +129,10 @@ def test_a_bad_key_a_bad_password_and_bad_options_are_told_at_once(tmp_path: Pat
 BROKEN = """
 from locust import events
 from chatload.locust_setup import install
-from chatload.loads import CHAT_OPTIONS, chat_plan
+from chatload.loads.chat import SHAPE
 from chatload.runner import chat_user
 
-install(chat_plan, CHAT_OPTIONS)
+install(SHAPE)
 
 
 class Broken(chat_user.ChatUser):

@@ -12,7 +12,9 @@ import gevent
 import pytest
 
 from chatload.engine.connection import Address
-from chatload.runner.server_metrics import ServerMetrics, line_of, read_page
+from chatload.model.journal_lines import ServerLine
+from chatload.protocols.metrics_page import read_page
+from chatload.runner.server_metrics import ServerMetrics, line_of
 
 VLLM = b"""# HELP vllm:num_requests_running Number of requests in model execution batches.
 # TYPE vllm:num_requests_running gauge
@@ -58,8 +60,7 @@ def test_pages(page: bytes, found: dict[str, float]) -> None:
 
 def test_a_line_is_numbers_only() -> None:
     line = line_of((200, TGI), 5_000_000, 2_000_000)
-    assert line == {"kind": "server", "at_ns": 5_000_000, "took_ms": 3.0, "running": 64, "waiting": 36,
-                    "queued": 40, "queue_s": 123.5}  # fmt: skip
+    assert line == ServerLine(at_ns=5_000_000, took_ms=3.0, running=64, waiting=36, queued=40, queue_s=123.5)
     assert line_of((404, TGI), 1, 0) is None
     assert line_of((200, b"<html>"), 1, 0) is None
     assert line_of(None, 1, 0) is None
@@ -107,5 +108,5 @@ def test_the_page_is_read_at_the_start_and_at_the_end(server: Any, page: bytes, 
     metrics = ServerMetrics(Address(f"http://127.0.0.1:{server.server_address[1]}"), told.append)
     gevent.sleep(0.05)
     metrics.stop()
-    assert [line["waiting"] for line in told] == [36] * lines
+    assert [line.waiting for line in told] == [36] * lines
     assert server.asked == ["/metrics"] * max(1, lines)

@@ -13,7 +13,7 @@ from chatload.engine.client import ChatClient, Target, TurnSpec, request_head
 from chatload.engine.clock import now_ns
 from chatload.engine.connection import Address
 from chatload.engine.reader import Reader
-from chatload.loads.planning import Timeouts
+from chatload.loads.plan import Timeouts
 from chatload.model.turn import Message, TurnRequest
 from chatload.protocols.registry import DIALECTS
 
@@ -33,7 +33,7 @@ def main(host: str) -> None:
     request = TurnRequest((Message("user", "hello"),), extra={"asked_by": locust.__version__})
     asked = [TurnSpec(user=user, turn=1, due_ns=now_ns(), request=request) for user in range(2)]
     before_mb, began_s = memory_mb("VmRSS"), time.monotonic()
-    held = [gevent.spawn(ChatClient(target).hold, each) for each in asked]
+    held = [gevent.spawn(ChatClient(target).run_turn, each) for each in asked]
     turns = [each.get()[0] for each in held]
     told = {
         "codes": [turn.code for turn in turns],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chatload.model.errors import UsageError
+from chatload.model.hosts import ClockReading
+from chatload.model.journal_lines import StartLine, UserLine
 from chatload.model.turn import Turn
-from chatload.store.clocks import ClockReading, WorkerClock, clocks_of, worth_keeping
+from chatload.store.clocks import WorkerClock, clocks_of, shifted, worth_keeping
 from chatload.store.journal import read_run
+from chatload.store.manifest import Manifest, WorkerFacts
+from tests.changes import replace
 from tests.runs_builder import TINY, good_turns, manifest_of, user_lines, write_run
 
-INSTANTS = tuple(name for name in Turn.__slots__ if name.endswith("_ns"))
+INSTANTS = tuple(name for name in Turn.__struct_fields__ if name.endswith("_ns"))
 FAR_NS = 7_000_000_000_000
 
 
@@ -45,7 +49,7 @@ def test_a_far_worker_s_turns_are_told_in_the_master_s_clock(tmp_path: Path) -> 
     assert [replace(turn, worker="local") for turn in run.turns] == [
         replace(turn, worker="local") for turn in sorted(turns, key=lambda turn: (turn.due_ns, turn.turn_id))
     ]
-    assert all(line["at_ns"] >= 0 for line in run.users)
+    assert all(line.at_ns >= 0 for line in run.users)
 
 
 def test_a_killed_master_s_manifest_lacks_it_the_start_line_has_it(tmp_path: Path) -> None:
@@ -59,32 +63,49 @@ def test_between_two_readings_the_offset_drifts_evenly() -> None:
 
 
 def test_nothing_within_a_turn_changes() -> None:
-    clock = WorkerClock([(0, 0), (1_000_000, 999_999)])
-    line = {"due_ns": 10, "end_ns": 900_000, "connect_ms": 3.0, "text": "a", "sent_ns": None, "utc_ns": 5}
-    moved = clock.shifted(line)
-    assert moved["end_ns"] - moved["due_ns"] == 899_990
-    assert (moved["connect_ms"], moved["text"], moved["sent_ns"], moved["utc_ns"]) == (3.0, "a", None, 5)
+    clock = WorkerClock([(0, 0), (1_000_000, 1_000_000)])
+    turn = Turn(
+        turn_id="t", request_id="r", user=0, turn=1, due_ns=10, end_ns=900_000, connect_ms=3.0, text="a"
+    )
+    moved = shifted(turn, clock)
+    assert isinstance(moved, Turn)
+    assert (moved.due_ns, moved.end_ns - moved.due_ns) == (20, 899_990)
+    assert (moved.connect_ms, moved.text, moved.sent_ns) == (3.0, "a", None)
+
+
+def test_wall_time_and_offsets_are_no_instants() -> None:
+    line = StartLine(at_ns=10, utc_ns=5, clock_offset_ns=7)
+    assert shifted(line, WorkerClock([(0, 100)])) == StartLine(at_ns=110, utc_ns=5, clock_offset_ns=7)
 
 
 def test_the_same_clock_changes_no_line() -> None:
-    line = {"due_ns": 10}
-    assert WorkerClock([(5, 0), (9, 0)]).shifted(line) is line
-    assert WorkerClock([]).shifted(line) is line
+    line = UserLine(at_ns=10, user=0, event="in")
+    for readings in ([(5, 0), (9, 0)], []):
+        assert shifted(line, WorkerClock(readings)) == UserLine(at_ns=10, user=0, event="in")
 
 
 def test_a_wide_reading_soon_after_a_tight_one_is_thrown_away() -> None:
-    tight = ClockReading(0, 5, 200_000)
-    assert not worth_keeping(ClockReading(1_000_000_000, 9, 20_000_000), [tight])
-    assert worth_keeping(ClockReading(600_000_000_000, 9, 20_000_000), [tight])
-    assert worth_keeping(ClockReading(1_000_000_000, 9, 190_000), [tight])
+    def read(at_ns: int, round_trip_ns: int) -> ClockReading:
+        return ClockReading(at_ns=at_ns, offset_ns=9, round_trip_ns=round_trip_ns)
+
+    tight = read(0, 200_000)
+    assert not worth_keeping(read(1_000_000_000, 20_000_000), [tight])
+    assert worth_keeping(read(600_000_000_000, 20_000_000), [tight])
+    assert worth_keeping(read(1_000_000_000, 190_000), [tight])
 
 
 @pytest.mark.parametrize(
     "workers",
     [None, [], "x", {"far": None}, {"far": {"clock": "x"}}, {"far": {"clock": [1, {"at_ns": "x"}]}}],
 )
-def test_what_is_no_reading_is_passed_over(workers: Any) -> None:
-    assert clocks_of({"workers": workers}) == {}
+def test_a_manifest_whose_readings_are_none_is_damaged(tmp_path: Path, workers: Any) -> None:
+    write(tmp_path, workers)
+    with pytest.raises(UsageError, match=r"damaged .*\$\.workers"):
+        read_run(tmp_path)
+
+
+def test_a_worker_that_told_no_clock_has_none() -> None:
+    assert clocks_of(Manifest(workers={"far": WorkerFacts()})) == {}
 
 
 @given(

@@ -9,14 +9,14 @@ const speed = (value) => (value === null || value === undefined ? "–" : `${mea
 
 const CHARTS = [
   { title: "Time to first token", unit: "ms, of good turns", faint: true, nothing: "no token yet", series: [
-    { name: "p50", column: "ttft_p50_ms", colour: 1, shown: milliseconds },
-    { name: "p95", column: "ttft_p95_ms", colour: 2, shown: milliseconds },
-    { name: "p99", column: "ttft_p99_ms", colour: 3, shown: milliseconds }] },
+    { name: "p50", column: "ttft_ms_p50", colour: 1, shown: milliseconds },
+    { name: "p95", column: "ttft_ms_p95", colour: 2, shown: milliseconds },
+    { name: "p99", column: "ttft_ms_p99", colour: 3, shown: milliseconds }] },
   { title: "Tokens of all users", unit: "tokens/s, as they arrived", faint: true, nothing: "no finished reply yet", series: [
     { name: "all users", column: "tokens_per_s", colour: 4, zero: true, shown: speed }] },
   { title: "Tokens of one user", unit: "tokens/s, median of replies ended then", faint: true, nothing: "no finished reply yet", series: [
-    { name: "decode", column: "decode_tokens_per_s", colour: 1, shown: speed },
-    { name: "felt, wait included", column: "felt_tokens_per_s", colour: 2, shown: speed }] },
+    { name: "decode", column: "decode_tokens_per_s_p50", colour: 1, shown: speed },
+    { name: "felt, wait included", column: "felt_tokens_per_s_p50", colour: 2, shown: speed }] },
   { title: TENDED ? "Turns in flight" : "Users and turns in flight", unit: "", whole: true, series: [
     ...(TENDED ? [] : [{ name: "users", column: "users", colour: 5 }]),
     { name: "turns in flight", column: "in_flight", colour: 4 }] },
@@ -29,13 +29,7 @@ const CHARTS = [
     { name: "CPU", column: "cpu_percent", colour: 6, shown: (value) => (value === null ? "–" : `${measured(value)} %`) }] },
 ];
 
-const ROWS = [
-  [TENDED ? "Scenario / part" : "Scenario / turn", "name", String], ["Turns", "turns", number], ["Failed", "failed", number],
-  ["TTFT p50", "ttft_p50_ms", milliseconds], ["p95", "ttft_p95_ms", milliseconds], ["p99", "ttft_p99_ms", milliseconds],
-  ["First byte p95", "first_byte_p95_ms", milliseconds], ["Decode", "decode_tokens_per_s", speed],
-  ["Felt", "felt_tokens_per_s", speed], ["Event gap p99", "gap_p99_ms", milliseconds], ["Stalls", "stalls", number],
-  ["Trust", "trust", String],
-];
+const SHOWN = { "ms": milliseconds, "tokens/s": speed }; // of a column, by its unit
 
 const FILE_WORDS = {
   "report.html": "Report", "journal.jsonl": "Journal", "summary.json": "Summary", "manifest.json": "Manifest",
@@ -97,13 +91,13 @@ function draw(state) {
   outcome(state.outcome);
   soFar(state.outcome.verdict ? { rows: [] } : state.slo);
   tiles(state);
-  table(state.rows);
+  table(state.table, state.rows);
   folder(state);
   drawCharts();
 }
 
 function ended(state) {
-  const how = { done: TENDED ? "ran to its end" : "all users are done", interrupted: "stopped by hand or time", unreachable: "did not start", failed: "failed" }[state.ended] || "";
+  const how = { done: TENDED ? "ran to its end" : "all users are done", interrupted: "stopped by hand or time", failed: "failed", unreachable: "did not start" }[state.ended] || "";
   return [how, state.exit_code === null ? "" : `exit code ${state.exit_code}`].filter(Boolean).join(", ");
 }
 
@@ -148,15 +142,15 @@ function tiles(state) {
   const totals = state.totals, now = [...points.values()].reduce((a, b) => (b.users !== null && (!a || b.at > a.at) ? b : a), null);
   const planned = state.planned ? `of ${number(state.planned)}` : going(state) ? "so far" : "in all";
   const content = [
-    ["TTFT p50", milliseconds(totals.ttft_p50_ms), `p95 ${milliseconds(totals.ttft_p95_ms)} · p99 ${milliseconds(totals.ttft_p99_ms)}`],
-    ["Decode, median user", speed(totals.decode_tokens_per_s), `felt, wait included: ${speed(totals.felt_tokens_per_s)}`],
+    ["TTFT p50", milliseconds(totals.ttft_ms_p50), `p95 ${milliseconds(totals.ttft_ms_p95)} · p99 ${milliseconds(totals.ttft_ms_p99)}`],
+    ["Decode, median user", speed(totals.decode_tokens_per_s_p50), `felt, wait included: ${speed(totals.felt_tokens_per_s_p50)}`],
     ["Turns", number(totals.turns), planned],
     ["Failed", number(totals.failed), totals.cut_short ? `${number(totals.cut_short)} cut short by us` : "turns", totals.failed > 0],
     ["Tokens", number(totals.tokens), "in good replies"],
     TENDED ? ["In flight", number(going(state) && now ? now.in_flight : 0), `turns; most at once: ${most("in_flight")}`]
       : going(state) ? ["Users", number(now ? now.users : 0), `${number(now ? now.in_flight : 0)} turns in flight`]
       : ["Users", "0", `most at once: ${most("users")}`],
-    ["Stalls", number(totals.stalls), totals.stalls ? `longest ${milliseconds(totals.longest_stall_ms)}` : `event gap p99 ${milliseconds(totals.gap_p99_ms)}`],
+    ["Stalls", number(totals.stalls), totals.stalls ? `longest ${milliseconds(totals.longest_stall_ms)}` : `event gap p99 ${milliseconds(totals.gap_ms_p99)}`],
     ["Trust", totals.trust, "of the measurement itself", totals.in_doubt],
   ];
   byId("tiles").replaceChildren(...content.map(([name, value, more, bad]) => {
@@ -170,16 +164,20 @@ function most(column) {
   return number(Math.max(0, ...[...points.values()].map((point) => point[column] || 0)));
 }
 
-function table(rows) {
+function table(columns, rows) {
   const head = element("tr");
-  head.append(...ROWS.map(([title]) => element("th", { scope: "col" }, title)));
+  const titles = [TENDED ? "Scenario / part" : "Scenario / turn", ...columns.map((one) => capital(one.title))];
+  head.append(...titles.map((title) => element("th", { scope: "col" }, title)));
   const lines = rows.map((row) => {
     const line = element("tr");
-    line.append(...ROWS.map(([, key, shown]) => element("td", {}, shown(row[key]))));
+    line.append(element("td", {}, row.name), ...columns.map((one) => element("td", {}, cell(one, row[one.key]))));
     return line;
   });
   byId("rows").replaceChildren(head, ...lines);
 }
+
+const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+const cell = (column, value) => (SHOWN[column.unit] || (typeof value === "number" ? number : String))(value);
 
 function folder(state) {
   byId("folder").textContent = state.folder + (going(state) ? " — summary and report come when the run has ended" : "");

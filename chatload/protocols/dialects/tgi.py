@@ -13,6 +13,7 @@ import orjson
 
 from chatload.model.errors import WireError
 from chatload.model.turn import Delta, TurnRequest, Usage
+from chatload.protocols.dialect import Dialect
 from chatload.protocols.event_data import count, loaded
 from chatload.protocols.framing import sse_events
 from chatload.protocols.prompt_text import prompt_text
@@ -76,3 +77,7 @@ def _end(event: dict[str, Any]) -> tuple[str | None, Usage | None]:
         prompt_tokens=count(details.get("input_length")),
     )
     return str(details.get("finish_reason") or "stop"), usage
+
+
+# TGI has no ignore_eos (protocols.md §0.10): a length is a limit there, not a promise.
+DIALECTS = (Dialect("tgi", "/generate_stream", body, deltas, one_token_per_event=True),)

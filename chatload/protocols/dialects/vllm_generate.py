@@ -13,6 +13,7 @@ import orjson
 
 from chatload.model.errors import WireError
 from chatload.model.turn import Delta, TurnRequest
+from chatload.protocols.dialect import Dialect
 from chatload.protocols.event_data import loaded
 from chatload.protocols.framing import nul_frames
 from chatload.protocols.prompt_text import prompt_text
@@ -69,3 +70,6 @@ def _beyond(given: str, text: str) -> tuple[str, str]:
     if given.startswith(text):
         return "", given
     return text[len(given) :], text
+
+
+DIALECTS = (Dialect("vllm-generate", "/generate", body, deltas, exact_length={"ignore_eos": True}),)

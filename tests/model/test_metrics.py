@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
-from chatload.model import turn_metrics as timing
+from chatload.model import metrics
 from chatload.model.turn import Turn
+from tests.changes import replace
 
 MS = 1_000_000
 
@@ -36,39 +35,39 @@ TURN = Turn(
     ],
 )
 def test_formula(name: str, value: float) -> None:
-    assert timing.TURN_METRICS[name](TURN) == pytest.approx(value)
+    assert metrics.metric(name).value(TURN) == pytest.approx(value)
 
 
 def test_every_metric_is_tested_here() -> None:
-    assert len(timing.TURN_METRICS) == 12
+    assert len(metrics.turn_metrics()) == 12
 
 
-@pytest.mark.parametrize("name", sorted(timing.TURN_METRICS))
+@pytest.mark.parametrize("name", sorted(one.key for one in metrics.turn_metrics()))
 def test_nothing_is_zero_when_nothing_came(name: str) -> None:
     """A turn that was never sent has no number, and none of them is 0."""
     never = Turn(turn_id="t", request_id="r", user=0, turn=1, due_ns=0, end_ns=5 * MS)
-    assert timing.TURN_METRICS[name](never) is None
+    assert metrics.metric(name).value(never) is None
 
 
 @pytest.mark.parametrize(("tokens", "first"), [(1, 1), (4, 4), (3, 4)])
 def test_tpot_needs_tokens_after_the_first_event(tokens: int, first: int) -> None:
     turn = replace(TURN, tokens=tokens, first_event_tokens=first)
-    assert timing.tpot_ms(turn) is None
-    assert timing.decode_tokens_per_s(turn) is None
+    assert metrics.tpot_ms(turn) is None
+    assert metrics.decode_tokens_per_s(turn) is None
 
 
 def test_tpot_of_several_tokens_an_event() -> None:
     """52 tokens, 12 of them in the first event: 1,000 ms / 40."""
-    assert timing.tpot_ms(replace(TURN, tokens=52, first_event_tokens=12)) == pytest.approx(25)
+    assert metrics.tpot_ms(replace(TURN, tokens=52, first_event_tokens=12)) == pytest.approx(25)
 
 
 def test_no_time_belongs_to_an_unseen_end_token() -> None:
-    assert timing.tpot_ms(replace(TURN, tokens=52, tail_tokens=1)) == pytest.approx(20)
+    assert metrics.tpot_ms(replace(TURN, tokens=52, tail_tokens=1)) == pytest.approx(20)
 
 
 def test_tpot_is_undefined_when_all_came_at_once() -> None:
-    assert timing.tpot_ms(replace(TURN, last_token_ns=TURN.first_token_ns)) is None
+    assert metrics.tpot_ms(replace(TURN, last_token_ns=TURN.first_token_ns)) is None
 
 
 def test_felt_speed_needs_tokens() -> None:
-    assert timing.felt_tokens_per_s(replace(TURN, tokens=0)) is None
+    assert metrics.felt_tokens_per_s(replace(TURN, tokens=0)) is None

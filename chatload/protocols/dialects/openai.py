@@ -14,6 +14,7 @@ import orjson
 
 from chatload.model.errors import WireError
 from chatload.model.turn import Delta, TextDeltas, TurnRequest, Usage
+from chatload.protocols.dialect import Dialect
 from chatload.protocols.event_data import count, loaded
 from chatload.protocols.framing import sse_events
 from chatload.protocols.prompt_text import prompt_text
@@ -165,3 +166,11 @@ def _list(of: dict[str, Any], key: str, data: str) -> list[Any]:
     if not isinstance(value, list):
         raise WireError(f"{key} is no list", data)
     return value
+
+
+DIALECTS = (
+    Dialect("openai", "/v1/chat/completions", chat_body, deltas, exact_length={"ignore_eos": True}),
+    Dialect(
+        "openai-completions", "/v1/completions", completions_body, deltas, exact_length={"ignore_eos": True}
+    ),
+)

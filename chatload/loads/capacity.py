@@ -1,0 +1,142 @@
+"""A search for the most chat users that hold within the SLOs: levels of users, tried one after another."""
+
+from __future__ import annotations
+
+from chatload.loads.load import SHORT_PAUSE_S, Inputs, Load, Shape, locust_users, ramp_ends
+from chatload.loads.talk_options import HISTORY, PROMPT, PROMPTS, THINK_TIME, TURNS, conversations
+from chatload.options.option import Number, Whole
+from chatload.options.ranges import MOST_AT_ONCE, Range, seconds, share, whole
+from chatload.options.reader import Reader
+from chatload.options.run import SLO
+
+FIRST = Whole(
+    name="first",
+    default="8",
+    range=whole(1, MOST_AT_ONCE),
+    help="users of the first level",
+    label="Users of the first level",
+)
+MOST = Whole(
+    name="most",
+    default="1000",
+    range=whole(1, MOST_AT_ONCE),
+    help="users never to go beyond",
+    label="Users at most",
+)
+RATE = Number(
+    name="rate",
+    default="10",
+    range=Range(0.0001, 1_000_000),
+    help="users that come in each second, within a level",
+    label="Users who come in each second",
+)
+PRECISION = Number(
+    name="precision",
+    default="5%",
+    range=share(0.001, 0.5),
+    help="how closely the answer is bracketed",
+    label="Precision of the answer",
+)
+WINDOWS = Whole(
+    name="windows",
+    default="4",
+    range=whole(1, 1000),
+    label="Measure what is undecided at most (times)",
+    help="how often a level that is undecided near the limit is measured, at most",
+)
+SETTLE = Number(
+    name="settle",
+    default="10",
+    range=seconds(),
+    help="s after the last user is in before measuring begins",
+    label="Settling before it is measured (s)",
+)
+MEASURE = Number(
+    name="measure",
+    default="30",
+    range=seconds(0.1),
+    help="s each level is measured",
+    label="Measuring each level (s)",
+)
+
+
+class CapacityLoad(Load, frozen=True, kw_only=True, tag="capacity"):
+    """Levels of chat users from `first` on, never beyond `most`."""
+
+    first: int
+    most: int
+    rate: float
+    precision: float
+    windows: int
+    settle_s: float
+    measure_s: float
+    conversation_turns: int
+    think_time_s: float
+    history: bool = False
+    prompt: str = ""
+    prompts: str = ""
+
+    def sentence(self) -> str:
+        """The load in words."""
+        return (
+            f"levels from {self.first:,} to at most {self.most:,} chat users, {self.rate:g} more a second, "
+            f"{self.settle_s:g} s to settle and {self.measure_s:g} s measured each, "
+            f"{self.conversation_turns} turns a conversation, {self.think_time_s:g} s after each reply"
+        )
+
+    def bounds(self) -> str:
+        """What that comes to."""
+        again = f", what is undecided measured up to {self.windows} times" if self.windows > 1 else ""
+        return f"to within {self.precision:.0%}{again}"
+
+    @property
+    def turns_planned(self) -> None:
+        """Unknown before the search."""
+        return None
+
+    @property
+    def pauses(self) -> bool:
+        """True where users pause between turns."""
+        return self.think_time_s >= SHORT_PAUSE_S
+
+    @property
+    def asked(self) -> str:
+        """The option that says how many connections there are, and its value."""
+        return f"--most {self.most}"
+
+    @property
+    def least_connections(self) -> int:
+        """The largest level that may be tried."""
+        return self.most
+
+
+def read(reader: Reader) -> tuple[CapacityLoad, Inputs]:
+    """The load of option values. Locust's users keep the levels' users going: one a process."""
+    users, users_per_s = locust_users(reader)
+    load = CapacityLoad(
+        users=users,
+        users_per_s=users_per_s,
+        first=reader.get(FIRST),
+        most=reader.get(MOST),
+        rate=reader.get(RATE),
+        precision=reader.get(PRECISION),
+        windows=reader.get(WINDOWS),
+        settle_s=reader.get(SETTLE),
+        measure_s=reader.get(MEASURE),
+        conversation_turns=reader.get(TURNS),
+        think_time_s=reader.get(THINK_TIME),
+        history=reader.get(HISTORY),
+        prompt=reader.get(PROMPT),
+        prompts=reader.get(PROMPTS),
+    )
+    ramp_ends(reader, "rate", load.most, load.rate)
+    if not reader.text(SLO):
+        reader.wrong(SLO, "", "a capacity needs SLOs, such as 'p95 ttft_ms <= 500'")
+    return load, Inputs(conversations=conversations(reader))
+
+
+SHAPE = Shape(
+    "capacity",
+    (FIRST, MOST, RATE, PRECISION, WINDOWS, SETTLE, MEASURE, TURNS, THINK_TIME, HISTORY, PROMPT, PROMPTS),
+    read,
+)

@@ -1,0 +1,100 @@
+"""Closed loop: users who hold conversations, one turn after another, and think in between."""
+
+from __future__ import annotations
+
+import math
+
+from chatload.loads.load import RAMP, SHORT_PAUSE_S, Inputs, Load, Shape, locust_users, plural, ramp_ends
+from chatload.loads.talk_options import HISTORY, PROMPT, PROMPTS, THINK_TIME, TURNS, conversations
+from chatload.options.option import HangUp, HangUps, Switch
+from chatload.options.ranges import MOST_TOKENS, whole
+from chatload.options.reader import Reader
+
+THINK_FIRST = Switch(
+    name="think-first",
+    default="off",
+    help="wait before the first turn too, as JMeter's timer does",
+    label="Think before the first turn too",
+)
+ABANDON = HangUp(
+    name="abandon",
+    default="",
+    range=whole(1, MOST_TOKENS),
+    help="users who hang up: '10% after 50 tokens'; empty: nobody does",
+    label="Users who hang up",
+)
+
+
+class ChatLoad(Load, frozen=True, kw_only=True, tag="chat"):
+    """Users who hold `turns` turns each and wait `think_time_s` after each reply."""
+
+    turns: int
+    think_time_s: float
+    think_first: bool = False
+    history: bool = False
+    prompt: str = ""
+    prompts: str = ""
+    abandon_share: float = 0.0
+    abandon_tokens: int = 0
+
+    def sentence(self) -> str:
+        """The load in words."""
+        after = f"{self.think_time_s:g} s {'before' if self.think_first else 'after'} each"
+        hang_up = ""
+        if self.abandon_share:
+            hang_up = f", {self.abandon_share:.0%} hang up after {self.abandon_tokens} tokens"
+        return (
+            f"{self.users:,} {plural(self.users, 'user')} over {self.users / self.users_per_s:g} s, "
+            f"{self.turns:,} {plural(self.turns, 'turn')} each, {after}{'' if self.think_first else ' reply'}{hang_up}"
+        )
+
+    def bounds(self) -> str:
+        """The number of turns, and the least time they can take."""
+        turns = self.users * self.turns
+        pauses = self.turns if self.think_first else self.turns - 1
+        least_s = math.ceil(self.users / self.users_per_s + pauses * self.think_time_s)
+        return f"{turns:,} {plural(turns, 'turn')}, at least {least_s:,} s"
+
+    @property
+    def turns_planned(self) -> int:
+        """users × turns."""
+        return self.users * self.turns
+
+    @property
+    def pauses(self) -> bool:
+        """True where users pause between turns."""
+        return self.think_time_s >= SHORT_PAUSE_S
+
+    @property
+    def own_users(self) -> bool:
+        """Locust's users are people who chat."""
+        return True
+
+
+def read(reader: Reader) -> tuple[ChatLoad, Inputs]:
+    """The load of option values."""
+    users, users_per_s = locust_users(reader)
+    ramp_ends(reader, "spawn-rate", users, users_per_s)
+    hang_ups: HangUps = reader.get(ABANDON)
+    load = ChatLoad(
+        users=users,
+        users_per_s=users_per_s,
+        ramp=reader.get(RAMP),
+        turns=reader.get(TURNS),
+        think_time_s=reader.get(THINK_TIME),
+        think_first=reader.get(THINK_FIRST),
+        history=reader.get(HISTORY),
+        prompt=reader.get(PROMPT),
+        prompts=reader.get(PROMPTS),
+        abandon_share=hang_ups.share,
+        abandon_tokens=hang_ups.tokens,
+    )
+    return load, Inputs(conversations=conversations(reader))
+
+
+SHAPE = Shape(
+    "chat",
+    (TURNS, THINK_TIME, THINK_FIRST, HISTORY, PROMPT, PROMPTS, ABANDON, RAMP),
+    read,
+    own_users=True,
+)

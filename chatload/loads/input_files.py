@@ -1,0 +1,75 @@
+"""What the files hold that a plan names: read where the plan is made, once until they change."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from pathlib import Path
+from typing import TypeVar
+
+from chatload.loads.trace import TraceRow, read_trace
+from chatload.model.errors import UsageError
+from chatload.options.option import Text
+from chatload.options.reader import Reader
+from chatload.prompts.conversation import load_conversations
+from chatload.prompts.sampled import SampledPrompt
+from chatload.prompts.sharegpt import read_sharegpt, sample_sharegpt
+
+T = TypeVar("T")
+
+
+def read_file(reader: Reader, option: Text, path: str, read: Callable[[str], T]) -> T | None:
+    """What `read` finds in the file that `option` names; None without one, or where the reader has its mistakes."""
+    if not path:
+        return None
+    try:
+        return read(path)
+    except UsageError as error:
+        reader.refuse(option, error)
+        return None
+
+
+def read_conversations(path: str) -> tuple[tuple[str, ...], ...]:
+    """The conversations of `--prompts`."""
+    return _conversations(path, _state(path))
+
+
+def read_rows(path: str) -> tuple[TraceRow, ...]:
+    """The rows of `--trace`."""
+    return _trace(path, _state(path))
+
+
+def read_prompts(path: str, *, n: int, seed: int) -> tuple[tuple[SampledPrompt, ...], tuple[str, ...]]:
+    """n prompts out of `--sharegpt`, and what is to be said of the file."""
+    return _sharegpt(path, _state(path), n, seed)
+
+
+def _state(path: str) -> object:
+    """What changes when a file does: it is read again only then."""
+    try:
+        found = Path(path).stat()
+    except (OSError, ValueError):
+        return None
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
+
+
+@lru_cache(maxsize=1)
+def _conversations(path: str, state: object) -> tuple[tuple[str, ...], ...]:
+    return tuple(map(tuple, load_conversations(path)))
+
+
+@lru_cache(maxsize=1)
+def _trace(path: str, state: object) -> tuple[TraceRow, ...]:
+    return read_trace(path)
+
+
+@lru_cache(maxsize=1)
+def _sharegpt(
+    path: str, state: object, n: int, seed: int
+) -> tuple[tuple[SampledPrompt, ...], tuple[str, ...]]:
+    file = read_sharegpt(path)
+    try:
+        sampled = sample_sharegpt(file, n, seed)
+    except UsageError as error:
+        raise UsageError([f"{path}: {line}" for line in error.lines]) from None
+    return tuple(sampled), ((f"--sharegpt: {file.words}",) if file.truncated else ())

@@ -1,0 +1,130 @@
+"""What a load shape is: one file of this folder declares its options, its checks, its sentence and its schedule.
+
+Each file names its shape in `SHAPE` (registry.py). Its Locust class is in runner/.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import msgspec
+
+from chatload.loads.trace import TraceRow
+from chatload.options.option import Choice, Option
+from chatload.options.ranges import DAY_S, LONGEST_RUN_S
+from chatload.options.reader import Reader
+from chatload.prompts.sampled import SampledPrompt
+
+SHORT_PAUSE_S = 0.05
+"""The end of a turn may be noticed 5 ms late where users pause for longer than this."""
+
+RAMP = Choice(
+    name="ramp",
+    default="even",
+    choices=("even", "locust"),
+    label="How users come in",
+    help="even: one user every 1/rate s; locust: Locust's bursts",
+)
+
+
+class Load(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
+    """How much load, and when. `users` and `users_per_s` are Locust's."""
+
+    users: int = 1
+    users_per_s: float = 1.0
+    ramp: str = "even"
+
+    def sentence(self) -> str:
+        """The load in words, as far as it does not depend on the server."""
+        raise NotImplementedError
+
+    def bounds(self) -> str:
+        """What that comes to: the number of turns, and the least time they can take."""
+        raise NotImplementedError
+
+    @property
+    def turns_planned(self) -> int | None:
+        """Turns the whole run comes to; None where only the run will tell."""
+        raise NotImplementedError
+
+    @property
+    def pauses(self) -> bool:
+        """True when nobody waits for the end of a turn to the millisecond, so that it may be noticed 5 ms late."""
+        raise NotImplementedError
+
+    @property
+    def least_connections(self) -> int:
+        """Connections that are surely open at the same time."""
+        return self.users
+
+    @property
+    def asked(self) -> str:
+        """The option that says how many connections there are, and its value."""
+        return f"--users {self.users}"
+
+    @property
+    def connections_words(self) -> str:
+        """Whose connections they are."""
+        return "users"
+
+    @property
+    def spreads(self) -> bool:
+        """True when more processes can hold more of it."""
+        return True
+
+    @property
+    def asks_exact_lengths(self) -> bool:
+        """True when each answer is to be just as long as asked."""
+        return False
+
+    @property
+    def own_users(self) -> bool:
+        """True when Locust's users are the people of the load; False when they only keep its requests going."""
+        return False
+
+
+class Inputs(msgspec.Struct, frozen=True, kw_only=True):
+    """What the files that a plan names hold, read once, where the files are."""
+
+    conversations: tuple[tuple[str, ...], ...] = ()
+    trace: tuple[TraceRow, ...] = ()
+    prompts: tuple[SampledPrompt, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What the user should know of a file that is good enough, such as that it breaks off."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """A load shape. `read` makes the load of the values given, and reads its files; mistakes stay in the reader.
+
+    `one_process`: the whole load is kept by one process.
+    """
+
+    kind: str
+    options: tuple[Option[object], ...]
+    read: Callable[[Reader], tuple[Load, Inputs]]
+    own_users: bool = False
+    one_process: bool = False
+
+
+def locust_users(reader: Reader) -> tuple[int, float]:
+    """Locust's number of users and their rate; its other numbers are checked as well."""
+    users, rate = reader.locusts("users", "num_users"), reader.locusts("spawn-rate", "spawn_rate")
+    reader.locusts("run-time", "run_time")
+    reader.locusts("stop-timeout", "stop_timeout")
+    if reader.values.get("enable_rebalancing"):
+        reader.wrong_name("enable-rebalancing", "'True'", "would hold some conversations twice: leave it out")
+    return int(users or 1), float(rate or 1)
+
+
+def ramp_ends(reader: Reader, option: str, users: int, users_per_s: float) -> None:
+    """A mistake where a ramp does not end within the longest run there may be."""
+    if users / users_per_s > LONGEST_RUN_S:
+        remedy = f"{users:,} users would come in over more than {LONGEST_RUN_S // DAY_S} days: raise it"
+        reader.wrong_name(option, f"'{users_per_s:g}'", remedy)
+
+
+def plural(n: int, word: str) -> str:
+    """The word, with an s where there are several."""
+    return word if n == 1 else word + "s"

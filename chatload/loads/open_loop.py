@@ -1,0 +1,140 @@
+"""Open loop: requests arrive when they are due, however many are still in flight."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from chatload.loads.input_files import read_file, read_prompts, read_rows
+from chatload.loads.load import Inputs, Load, Shape, locust_users, plural
+from chatload.options.option import Choice, Number, Text, Whole
+from chatload.options.ranges import DAY_S, LONGEST_RUN_S, MOST_REQUESTS, seconds, whole
+from chatload.options.reader import Reader
+from chatload.options.run import SEED
+
+REQUESTS = Whole(
+    name="requests",
+    default="100",
+    range=whole(1, MOST_REQUESTS),
+    help="how many requests arrive",
+    label="Requests",
+)
+INTERVAL = Number(
+    name="interval",
+    default="1",
+    range=seconds(),
+    help="s between arrivals; 0: all at once",
+    label="Time between arrivals (s)",
+)
+ARRIVALS = Choice(
+    name="arrivals",
+    default="constant",
+    choices=("constant", "poisson"),
+    help="how they are spaced",
+    label="Spacing of arrivals",
+)
+TRACE = Text(
+    name="trace",
+    default="",
+    label="File of due times",
+    help="file of due times (JSONL or CSV), instead of requests, interval and arrivals",
+)
+SHAREGPT = Text(
+    name="sharegpt",
+    default="",
+    label="ShareGPT file of prompts",
+    help="prompts from this ShareGPT JSON file; empty takes our own of the same lengths",
+)
+LENGTHS = Choice(
+    name="lengths",
+    default="exact",
+    choices=("exact", "free"),
+    label="Length of answers",
+    help="exact: each answer as long as its prompt's own; free: max-tokens",
+)
+
+
+class OpenLoopLoad(Load, frozen=True, kw_only=True, tag="open_loop"):
+    """`requests` requests, one every `interval_s`, or as due in a trace."""
+
+    requests: int
+    interval_s: float
+    arrivals: str = "constant"
+    trace: str = ""
+    sharegpt: str = ""
+    exact_lengths: bool = False
+
+    def sentence(self) -> str:
+        """The load in words."""
+        if self.trace:
+            return f"requests as due in {self.trace}"
+        if self.interval_s == 0:
+            return f"{self.requests:,} {plural(self.requests, 'request')} all at once"
+        spaced = "on average (Poisson)" if self.arrivals == "poisson" else "exactly"
+        return f"{self.requests:,} requests, one every {self.interval_s:g} s {spaced}"
+
+    def bounds(self) -> str:
+        """What that comes to."""
+        if self.trace:
+            return "open loop"
+        return f"open loop, the last one due after {self.interval_s * (self.requests - 1):g} s"
+
+    @property
+    def turns_planned(self) -> int | None:
+        """One turn a request; None for a trace of a run by chatload 0.1, which did not note how many it held."""
+        return self.requests or None
+
+    @property
+    def pauses(self) -> bool:
+        """Arrivals come when they are due: nobody waits for the end of a turn."""
+        return True
+
+    @property
+    def least_connections(self) -> int:
+        """All at once need a connection each."""
+        return self.requests if self.interval_s == 0 and not self.trace else 1
+
+    @property
+    def asks_exact_lengths(self) -> bool:
+        """Each answer is as long as its prompt's own."""
+        return self.exact_lengths
+
+    @property
+    def asked(self) -> str:
+        """The option that says how many connections there are, and its value."""
+        return f"--requests {self.requests}"
+
+    @property
+    def connections_words(self) -> str:
+        """Whose connections they are."""
+        return "requests at once"
+
+
+def read(reader: Reader) -> tuple[OpenLoopLoad, Inputs]:
+    """The load of option values; a trace and a ShareGPT file are read."""
+    users, users_per_s = locust_users(reader)
+    trace, sharegpt = reader.get(TRACE), reader.get(SHAREGPT)
+    requests = reader.get(REQUESTS)
+    interval_s = reader.get(INTERVAL)
+    if trace and sharegpt:
+        reader.wrong(SHAREGPT, sharegpt, "leave it out: prompts are as long as --trace says")
+    if not trace and requests * interval_s > LONGEST_RUN_S:
+        days = LONGEST_RUN_S // DAY_S
+        remedy = f"{requests:,} requests would take more than {days} days: ask for fewer"
+        reader.wrong(INTERVAL, reader.text(INTERVAL), remedy)
+    rows = read_file(reader, TRACE, trace, read_rows) or ()
+    sample = read_file(reader, SHAREGPT, sharegpt, partial(read_prompts, n=requests, seed=reader.get(SEED)))
+    prompts, notes = sample or ((), ())
+    load = OpenLoopLoad(
+        users=users,
+        users_per_s=users_per_s,
+        requests=len(rows) or requests,
+        interval_s=interval_s,
+        arrivals=reader.get(ARRIVALS),
+        trace=trace,
+        sharegpt=sharegpt,
+        exact_lengths=reader.get(LENGTHS) == "exact",
+    )
+    return load, Inputs(trace=rows, prompts=prompts, notes=notes)
+
+
+SHAPE = Shape("open_loop", (REQUESTS, INTERVAL, ARRIVALS, TRACE, SHAREGPT, LENGTHS), read)

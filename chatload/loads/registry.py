@@ -1,0 +1,31 @@
+"""The load shapes there are: every file of this folder that names its `SHAPE` and its Load."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from typing import TYPE_CHECKING, Union
+
+from chatload import loads
+from chatload.loads.load import Load, Shape
+
+
+def _shapes() -> dict[str, Shape]:
+    found = {}
+    for module_info in pkgutil.iter_modules(loads.__path__):
+        if module_info.name in ("registry", "plan"):  # these import this module
+            continue
+        shape = getattr(importlib.import_module(f"{loads.__name__}.{module_info.name}"), "SHAPE", None)
+        if shape is not None:
+            found[shape.kind] = shape
+    return found
+
+
+SHAPES = _shapes()
+"""kind → shape."""
+
+if TYPE_CHECKING:
+    AnyLoad = Load
+else:
+    AnyLoad = Union[tuple(sorted(Load.__subclasses__(), key=lambda kind: kind.__name__))]  # noqa: UP007
+    """The type that msgspec decodes: the kind of a load says which one it is."""

@@ -1,0 +1,112 @@
+"""Fixed concurrency, level after level, without pauses."""
+
+from __future__ import annotations
+
+from chatload.loads.load import Inputs, Load, Shape, locust_users
+from chatload.options.option import Whole, Wholes
+from chatload.options.ranges import MOST_AT_ONCE, MOST_REQUESTS, MOST_TOKENS, whole
+from chatload.options.reader import Reader
+
+LEVELS = Wholes(
+    name="levels",
+    default="1,2,4,8",
+    range=whole(1, MOST_AT_ONCE),
+    most_of_them=100,
+    help="numbers of requests in flight, one after another",
+    label="Requests in flight, level after level",
+)
+ROUNDS = Whole(
+    name="rounds",
+    default="2",
+    range=whole(1, MOST_REQUESTS),
+    help="requests each of them makes, one after another",
+    label="Rounds a level",
+)
+PROMPT_TOKENS = Whole(
+    name="prompt-tokens",
+    default="32",
+    range=whole(1, MOST_TOKENS),
+    help="length of each prompt, about",
+    label="Prompt length (tokens)",
+)
+ANSWER_TOKENS = Whole(
+    name="answer-tokens",
+    default="256",
+    range=whole(1, MOST_TOKENS),
+    help="length of each answer (max-tokens with ignore_eos)",
+    label="Answer length (tokens)",
+)
+
+
+class SweepLoad(Load, frozen=True, kw_only=True, tag="sweep"):
+    """`levels` requests in flight, one level after another, `rounds` requests each."""
+
+    levels: tuple[int, ...]
+    rounds: int
+    prompt_tokens: int
+    answer_tokens: int
+
+    def sentence(self) -> str:
+        """The load in words."""
+        return (
+            f"{', '.join(map(str, self.levels))} requests in flight, level after level, {self.rounds} each, "
+            f"{self.answer_tokens} tokens an answer"
+        )
+
+    def bounds(self) -> str:
+        """What that comes to."""
+        return f"{self.turns_planned:,} turns"
+
+    @property
+    def turns_planned(self) -> int:
+        """sum(levels) × rounds."""
+        return sum(self.levels) * self.rounds
+
+    @property
+    def pauses(self) -> bool:
+        """No pause: the end of a turn must be noticed at once."""
+        return False
+
+    @property
+    def least_connections(self) -> int:
+        """The largest level."""
+        return max(self.levels)
+
+    @property
+    def asks_exact_lengths(self) -> bool:
+        """Every answer is `answer_tokens` long."""
+        return True
+
+    @property
+    def asked(self) -> str:
+        """The option that says how many connections there are, and its value."""
+        return f"--levels {max(self.levels)}"
+
+    @property
+    def connections_words(self) -> str:
+        """Whose connections they are."""
+        return "requests at once"
+
+    @property
+    def spreads(self) -> bool:
+        """All its requests are kept by one process."""
+        return False
+
+
+def read(reader: Reader) -> tuple[SweepLoad, Inputs]:
+    """The load of option values; one process, one Locust user who keeps the requests in flight."""
+    users, users_per_s = locust_users(reader)
+    if users != 1:
+        remedy = "a sweep has one user, who keeps --levels requests in flight: leave it at 1"
+        reader.wrong_name("users", repr(str(users)), remedy)
+    load = SweepLoad(
+        users_per_s=users_per_s,
+        levels=reader.get(LEVELS),
+        rounds=reader.get(ROUNDS),
+        prompt_tokens=reader.get(PROMPT_TOKENS),
+        answer_tokens=reader.get(ANSWER_TOKENS),
+    )
+    return load, Inputs()
+
+
+SHAPE = Shape("sweep", (LEVELS, ROUNDS, PROMPT_TOKENS, ANSWER_TOKENS), read, one_process=True)

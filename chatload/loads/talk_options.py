@@ -1,0 +1,58 @@
+"""Options of what chat users say, shared by the shapes whose users hold conversations."""
+
+from __future__ import annotations
+
+from chatload.loads.input_files import read_conversations, read_file
+from chatload.options.option import Group, Number, Switch, Text, Whole
+from chatload.options.ranges import MOST_REQUESTS, seconds, whole
+from chatload.options.reader import Reader
+from chatload.prompts.conversation import OWN_CONVERSATIONS
+
+ARTICLE_PROMPT = "Once a upon time,"
+"""The article's JMeter message, its spelling kept."""
+
+TURNS = Whole(
+    name="turns",
+    default="10",
+    range=whole(1, MOST_REQUESTS),
+    help="turns each user holds",
+    label="Turns each user holds",
+)
+THINK_TIME = Number(
+    name="think-time",
+    default="2",
+    range=seconds(),
+    help="s a user waits after each complete reply",
+    label="Thinking after each reply (s)",
+)
+HISTORY = Switch(
+    name="history",
+    default="off",
+    label="Conversation grows",
+    help="on: a real conversation, replies fed back; off: one message again",
+)
+PROMPT = Text(
+    name="prompt",
+    default=ARTICLE_PROMPT,
+    required=True,
+    one_line=False,
+    group=Group.LOAD,
+    help="the message sent again and again with history off",
+    label="Message, where history is off",
+)
+PROMPTS = Text(
+    name="prompts",
+    default="",
+    help="file of conversations for history on; empty takes ours",
+    label="File of conversations",
+)
+
+
+def conversations(reader: Reader) -> tuple[tuple[str, ...], ...]:
+    """The conversations that users hold; none where they send one message again and again.
+
+    A file that is named is read and checked even then.
+    """
+    named = reader.get(PROMPTS)
+    path = named or (str(OWN_CONVERSATIONS) if reader.get(HISTORY) else "")
+    return read_file(reader, PROMPTS, path, read_conversations) or ()

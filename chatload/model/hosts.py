@@ -1,0 +1,55 @@
+"""Facts of the hosts of a run: machines, clocks, the server that was found."""
+
+from __future__ import annotations
+
+import msgspec
+
+from chatload.model.structs import always
+
+
+class Machine(msgspec.Struct, frozen=True, kw_only=True):
+    """The host a process ran on."""
+
+    system: str = ""
+    processor: str = ""
+    cores: int | None = None
+    python: str = ""
+
+
+class FoundServer(msgspec.Struct, frozen=True):
+    """What the server said it is."""
+
+    name: str = ""
+    version: str = ""
+
+
+class ServerFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The server of a run: what the plan asked for, where it is, what it was found to be.
+
+    `words` are the server's own and not to be trusted.
+    """
+
+    asked: str = always("")
+    host: str = always("")
+    dialect: str = ""
+    model: str = ""
+    found: FoundServer | None = None
+    words: str = ""
+
+
+class ClockReading(msgspec.Struct, frozen=True, kw_only=True):
+    """One answer of a worker to "what does your clock say?".
+
+    offset = master - worker, taken at the middle of the round trip: wrong by half of it at most.
+    """
+
+    at_ns: int
+    offset_ns: int
+    round_trip_ns: int = 0
+
+
+class TimeSpan(msgspec.Struct, frozen=True, kw_only=True):
+    """A stretch of time, in ns of the run's clock."""
+
+    from_ns: int
+    to_ns: int

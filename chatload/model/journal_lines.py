@@ -1,0 +1,133 @@
+"""The lines of a journal, one struct a kind (docs/record-format.md).
+
+`Turn` (model/turn.py) is a line too. Readers ignore keys and kinds they do not know.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, get_args
+
+import msgspec
+
+from chatload.model.hosts import Machine
+from chatload.model.structs import always
+from chatload.model.turn import Turn
+
+FORMAT = 2
+"""Version of manifest and journal. History: 1 (2026-11-22) first; 2 (2026-11-29) the plan has a tagged load."""
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind"):
+    """What every line but a turn has: when it was written, in ns of the run's clock, and by which process."""
+
+    at_ns: int
+    worker: str = always("local")
+
+
+class StartLine(Line, frozen=True, kw_only=True, tag="start"):
+    """A process begins its part of a run. `utc_ns` is Unix time at `at_ns`: it maps the clock to the wall.
+
+    `clock_offset_ns` is the master's clock - this worker's when the run began; None where it is not known.
+    """
+
+    utc_ns: int
+    format: int = always(FORMAT)
+    run_id: str = always("")
+    clock_offset_ns: int | None = always(None)
+    pid: int | None = None
+    machine: Machine | None = None
+    versions: dict[str, str] | None = None
+    certificate: dict[str, Any] | None = None  # a document of its own (certificate.py)
+
+
+class UserLine(Line, frozen=True, kw_only=True, tag="user"):
+    """A user came in, or left: "done" with its turns, or "stopped"."""
+
+    user: int
+    event: Literal["in", "out"]
+    reason: str = ""
+
+
+class HealthLine(Line, frozen=True, kw_only=True, tag="health"):
+    """How one process of the load generator did over the last `seconds`."""
+
+    seconds: float | None = None
+    cpu_percent: float | None = None
+    rss_mb: float | None = None
+    users: int | None = None
+    in_flight: int | None = None
+    hub_lag_p50_ms: float | None = None
+    hub_lag_p99_ms: float | None = None
+    hub_lag_max_ms: float | None = None
+    lagging_ms: float | None = None
+    looks_missed: int | None = None
+    longest_look_ms: float | None = None
+    coalesced: int | None = None
+    late_sends: int | None = None
+    spoiled: int | None = None
+
+
+class ServerLine(Line, frozen=True, kw_only=True, tag="server"):
+    """What the server's /metrics page said; a number it does not have is None."""
+
+    took_ms: float | None = None
+    running: float | None = None
+    waiting: float | None = None
+    kv_use: float | None = None
+    preemptions: float | None = None
+    queue_s: float | None = None
+    queued: float | None = None
+    generated_tokens: float | None = None
+    prefix_hits: float | None = None
+    prefix_queries: float | None = None
+
+
+class LevelLine(Line, frozen=True, kw_only=True, tag="level"):
+    """A process has drained its share of a capacity search's level."""
+
+    level: int
+    user: int
+
+
+class EndLine(Line, frozen=True, kw_only=True, tag="end"):
+    """A process ends its part of a run. `lines` is how many it wrote, this one included.
+
+    `lost_lines` could not be written; of a worker `copy_lost_lines` are missing from its own copy only.
+    """
+
+    reason: str = always("")
+    ticks_missed: int = 0
+    clock_steps: int = 0
+    lost_lines: int = 0
+    copy_lost_lines: int = 0
+    lines: int | None = None
+
+
+JournalLine = Turn | StartLine | UserLine | HealthLine | ServerLine | LevelLine | EndLine
+LINE_KINDS: tuple[type[msgspec.Struct], ...] = get_args(JournalLine)
+
+
+class _AnyKind(msgspec.Struct):
+    kind: str
+
+
+_DECODER = msgspec.json.Decoder(JournalLine)
+_ANY_KIND = msgspec.json.Decoder(_AnyKind)
+_ENCODER = msgspec.json.Encoder()
+_KINDS = frozenset(str(one.__struct_config__.tag) for one in LINE_KINDS)
+
+
+def encode(line: JournalLine) -> bytes:
+    """The line as JSON, without a newline."""
+    return _ENCODER.encode(line)
+
+
+def decode(raw: bytes) -> JournalLine | None:
+    """The line of a JSON text; None for a kind of a newer version. msgspec.DecodeError where it is no line."""
+    try:
+        line: JournalLine = _DECODER.decode(raw)
+        return line
+    except msgspec.ValidationError:
+        if _ANY_KIND.decode(raw).kind not in _KINDS:
+            return None
+        raise

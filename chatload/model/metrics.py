@@ -1,0 +1,236 @@
+"""The metrics: the formula of each, and the one table that says what it is called and where it is shown.
+
+A formula takes a `Turn` and returns None where the number is undefined, never 0. To add a metric, write its
+formula and its row in `METRICS`: reports, SLOs, comparisons, the live page and the docs read the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+from chatload.model.stalls import reading_underrun_ms, stalls_ms
+from chatload.model.turn import Turn
+
+
+def ttft_ms(turn: Turn) -> float | None:
+    """TTFT = first_token − sent, in ms; first_token is the first event with visible text."""
+    return _between_ms(turn.sent_ns, turn.first_token_ns)
+
+
+def ttfa_ms(turn: Turn) -> float | None:
+    """TTFA = first_answer − sent, in ms; the first text that is not reasoning."""
+    return _between_ms(turn.sent_ns, turn.first_answer_ns)
+
+
+def ttft_from_due_ms(turn: Turn) -> float | None:
+    """TTFT from due = first_token − due, in ms: what the user waited, our own lateness included."""
+    return _between_ms(turn.due_ns, turn.first_token_ns)
+
+
+def first_byte_ms(turn: Turn) -> float | None:
+    """First byte = first body byte − sent, in ms. JMeter calls it Latency. It is not a token."""
+    return _between_ms(turn.sent_ns, turn.first_byte_ns)
+
+
+def headers_ms(turn: Turn) -> float | None:
+    """Headers = end of the response headers − sent, in ms."""
+    return _between_ms(turn.sent_ns, turn.headers_ns)
+
+
+def e2e_ms(turn: Turn) -> float | None:
+    """E2E = last_token − sent, in ms."""
+    return _between_ms(turn.sent_ns, turn.last_token_ns)
+
+
+def whole_ms(turn: Turn) -> float | None:
+    """Whole turn = end − sent, in ms: to the end of the HTTP message, after the last token."""
+    return _between_ms(turn.sent_ns, turn.end_ns)
+
+
+def late_ms(turn: Turn) -> float | None:
+    """Lateness of the send = sent − due, in ms: the load generator's own fault."""
+    return _between_ms(turn.due_ns, turn.sent_ns)
+
+
+def tpot_ms(turn: Turn) -> float | None:
+    """TPOT = (last_token − first_token) / (n − n_first_event − n_tail), in ms; None when nothing follows.
+
+    n_first_event is the number of tokens up to and including the first token-bearing event; n_tail is 1
+    where the server counted an end-of-sequence token that no event showed, so no time belongs to it.
+    """
+    if turn.first_token_ns is None or turn.last_token_ns is None or turn.tokens is None:
+        return None
+    after_first = turn.tokens - (turn.first_event_tokens or 1) - turn.tail_tokens
+    if after_first <= 0 or turn.last_token_ns <= turn.first_token_ns:
+        return None
+    return (turn.last_token_ns - turn.first_token_ns) / 1e6 / after_first
+
+
+def decode_tokens_per_s(turn: Turn) -> float | None:
+    """Decode speed = 1 / TPOT, in tokens/s."""
+    tpot = tpot_ms(turn)
+    return None if tpot is None else 1000.0 / tpot
+
+
+def felt_tokens_per_s(turn: Turn) -> float | None:
+    """Felt speed = n / E2E, in tokens/s: the wait counts too (the article's "average speed")."""
+    e2e = e2e_ms(turn)
+    if e2e is None or e2e <= 0 or not turn.tokens:
+        return None
+    return turn.tokens * 1000.0 / e2e
+
+
+def max_gap_ms(turn: Turn) -> float | None:
+    """Longest gap between consecutive token-bearing events, in ms."""
+    return max(turn.gaps_us) / 1000.0 if turn.gaps_us else None
+
+
+def _between_ms(start_ns: int | None, end_ns: int | None) -> float | None:
+    return None if start_ns is None or end_ns is None else (end_ns - start_ns) / 1e6
+
+
+def longest_stall_ms(turn: Turn) -> float | None:
+    """Longest stall of the turn, in ms; 0 for a turn without one."""
+    return max(stalls_ms(turn), default=0.0)
+
+
+class View(Enum):
+    """A place where metrics are shown."""
+
+    SUMMARY = "summary.json, CSV and JTL"
+    TABLE = "the table of good turns in report and report.html"
+    INTERVALS = "the table of percentile intervals in report and report.html"
+    CARDS = "the headline numbers of report.html"
+    MARKDOWN = "summary.md"
+    SIDE_BY_SIDE = "report of several runs"
+    COMPARISON = "compare, check and ab"
+    GROUPS = "parts of a run, such as the levels of a sweep"
+    LIVE = "the live page"
+    SLO = "--slo"
+
+
+_SHOWN_BY_DEFAULT: Mapping[View, tuple[str, ...]] = {
+    View.SUMMARY: (),
+    View.TABLE: (),
+    View.MARKDOWN: (),
+    View.SIDE_BY_SIDE: ("p50", "p95"),
+    View.COMPARISON: ("p50",),
+    View.LIVE: ("p50",),
+    View.SLO: (),
+}
+_RECORDED: Mapping[View, tuple[str, ...]] = {View.SUMMARY: (), View.SLO: ()}
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One metric of a turn, or of the gaps between its events (`of` is None: analysis/summary.py counts those).
+
+    `key` names it in files and SLOs and carries the unit. `shown` maps each view that shows it to the statistics
+    shown there ("p50", "min", ...); views that always show the same ones have none.
+    """
+
+    key: str
+    label: str
+    of: Callable[[Turn], float | None] | None
+    formula: str
+    note: str = ""
+    more_is_better: bool = False
+    shown: Mapping[View, tuple[str, ...]] = field(default_factory=lambda: _SHOWN_BY_DEFAULT)
+
+    @property
+    def unit(self) -> str:
+        """ms or tokens/s."""
+        return "ms" if self.key.endswith("_ms") else "tokens/s"
+
+    def value(self, turn: Turn) -> float | None:
+        """The metric of one turn; None where it is undefined."""
+        return None if self.of is None else self.of(turn)
+
+
+METRICS: list[Metric] = [
+    Metric(
+        "ttft_ms", "TTFT", ttft_ms, "first_token − sent", "time to first token; the role-only event is not a token",
+        shown={**_SHOWN_BY_DEFAULT, View.INTERVALS: (), View.CARDS: ("p95", "p50"),
+               View.SIDE_BY_SIDE: ("p50", "p95", "p99"), View.COMPARISON: ("p50", "p95"), View.GROUPS: ("p50", "max"),
+               View.LIVE: ("p50", "p95", "p99")},
+    ),
+    Metric(
+        "ttfa_ms", "TTFA", ttfa_ms, "first_answer − sent", "differs from TTFT for models that reason aloud",
+        shown=_RECORDED,
+    ),
+    Metric(
+        "ttft_from_due_ms", "TTFT from due", ttft_from_due_ms, "first_token − due",
+        "our own lateness included: no coordinated omission", shown={**_RECORDED, View.TABLE: ()},
+    ),
+    Metric(
+        "first_byte_ms", "first byte", first_byte_ms, "first_byte − sent",
+        "what JMeter calls Latency; never a stand-in for TTFT",
+        shown={**_RECORDED, View.TABLE: (), View.CARDS: ("p95",), View.SIDE_BY_SIDE: ("p95",), View.LIVE: ("p95",)},
+    ),
+    Metric("headers_ms", "headers", headers_ms, "headers − sent", shown=_RECORDED),
+    Metric(
+        "e2e_ms", "E2E", e2e_ms, "last_token − sent",
+        shown={**_RECORDED, View.TABLE: (), View.MARKDOWN: (), View.INTERVALS: (), View.SIDE_BY_SIDE: ("p50", "p95"),
+               View.GROUPS: ()},
+    ),
+    Metric(
+        "whole_ms", "whole turn", whole_ms, "end − sent", "JMeter's elapsed, without connect time", shown=_RECORDED,
+    ),
+    Metric(
+        "tpot_ms", "TPOT", tpot_ms, "(last_token − first_token) / (n − n_first_event − n_tail)",
+        "absent when nothing follows the first event, never 0",
+        shown={**_RECORDED, View.TABLE: (), View.MARKDOWN: (), View.SIDE_BY_SIDE: ("p50",), View.COMPARISON: ("p50",)},
+    ),
+    Metric("itl_ms", "ITL", None, "gap ÷ tokens of the later event", shown={View.SUMMARY: (), View.TABLE: ()}),
+    Metric(
+        "gap_ms", "event gap", None, "time between consecutive token-bearing events",
+        shown={View.SUMMARY: (), View.TABLE: (), View.SIDE_BY_SIDE: ("p99",), View.LIVE: ("p99",)},
+    ),
+    Metric(
+        "max_gap_ms", "longest gap", max_gap_ms, "max of the turn's gaps", "absent for a reply of one event",
+        shown={**_RECORDED, View.TABLE: ()},
+    ),
+    Metric(
+        "decode_tokens_per_s", "decode speed", decode_tokens_per_s, "1 / TPOT", "how fast the text flows once it flows",
+        more_is_better=True,
+        shown={**_SHOWN_BY_DEFAULT, View.INTERVALS: (), View.CARDS: ("p50",), View.SIDE_BY_SIDE: ("p50", "min"),
+               View.GROUPS: ("p50",)},
+    ),
+    Metric(
+        "felt_tokens_per_s", "felt speed", felt_tokens_per_s, "n / E2E",
+        "the wait counts too: the article's “average speed”; its minimum is the “lowest speed”", more_is_better=True,
+        shown={**_SHOWN_BY_DEFAULT, View.INTERVALS: (), View.CARDS: ("p50",),
+               View.SIDE_BY_SIDE: ("p50", "mean", "min"), View.GROUPS: ("mean", "min")},
+    ),
+    Metric(
+        "late_ms", "late", late_ms, "sent − due", "the load generator's fault, or the server's slow accept",
+        shown={View.SUMMARY: ()},
+    ),
+    Metric("longest_stall_ms", "longest stall", longest_stall_ms, "longest of the turn's stalls", shown={View.SLO: ()}),
+    Metric(
+        "reading_underrun_ms", "reading underrun", reading_underrun_ms,
+        "how long a reader of r tokens/s (default 10) waits in total", "`reading_underrun_ms@6` sets r",
+        shown={View.SLO: ()},
+    ),
+]  # fmt: skip
+"""Every metric, in the order in which reports show them."""
+
+
+def metric(key: str) -> Metric:
+    """The metric of a key. KeyError if there is none."""
+    for one in METRICS:
+        if one.key == key:
+            return one
+    raise KeyError(key)
+
+
+def metrics_in(view: View) -> list[Metric]:
+    """The metrics that a view shows, in order."""
+    return [one for one in METRICS if view in one.shown]
+
+
+def turn_metrics() -> list[Metric]:
+    """The metrics of turns that summary.json, CSV and JTL hold."""
+    return [one for one in METRICS if View.SUMMARY in one.shown and one.of is not None]

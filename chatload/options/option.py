@@ -1,0 +1,258 @@
+"""What an option is: declared once, it is a flag, a scenario key, an environment variable and a form field.
+
+Each kind of option parses its own text and states its range. `Wrong` carries the remedy in the user's words.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any, Generic, TypeVar
+
+import orjson
+
+from chatload.model.slo import Objective, read_objectives
+from chatload.options.ranges import Range, share
+
+T = TypeVar("T", covariant=True)
+MOST_NAME = 4096
+"""Longest text on one line, in characters."""
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+
+
+class Group(Enum):
+    """How options are grouped in the web form, in help and in docs/options.md."""
+
+    LOAD = "Load"
+    SERVER = "Server and request"
+    SLO = "What must hold"
+    LIMITS = "Limits"
+    REPORT = "Records"
+
+
+class Wrong(Exception):
+    """A value that cannot be; the text says what it must be. `lines` are whole lines, where there are several."""
+
+    def __init__(self, remedy: str = "", lines: tuple[str, ...] = ()) -> None:
+        super().__init__(remedy)
+        self.lines = lines
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Option(Generic[T]):
+    """One option. `help` is for the command line and the docs, `label` for the web form.
+
+    `choices` make it a select. One of `several` values may be given again, or as a list in a scenario; they are
+    joined with "; ". A `private` value is on no page: only command line, scenario and environment give it.
+    """
+
+    name: str
+    default: str
+    help: str
+    label: str
+    group: Group = Group.LOAD
+    several: bool = False
+    private: bool = False
+    choices: tuple[str, ...] = ()
+
+    @property
+    def numbers(self) -> Range | None:
+        """The range of its numbers, where its value is one or several."""
+        return getattr(self, "range", None)
+
+    @property
+    def full_help(self) -> str:
+        """What it does, and the numbers it takes."""
+        return self.help if self.numbers is None else f"{self.help} ({self.numbers.words})"
+
+    @property
+    def key(self) -> str:
+        """The name as Python and Locust spell it."""
+        return self.name.replace("-", "_")
+
+    def parse(self, text: str) -> T:
+        """The value of a text. Raises Wrong."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Text(Option[str]):
+    """Any text; `required` ones must not be empty, and `one_line` ones have no line break or control character."""
+
+    required: bool = False
+    one_line: bool = True
+
+    def parse(self, text: str) -> str:
+        """The text itself."""
+        if self.required and not text:
+            raise Wrong("must not be empty")
+        if self.one_line and _CONTROL.search(text):
+            raise Wrong("must be one line without control characters")
+        if self.one_line and len(text) > MOST_NAME:
+            raise Wrong(f"{len(text):,} characters: at most {MOST_NAME:,}")
+        return text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice(Option[str]):
+    """One of its choices."""
+
+    def parse(self, text: str) -> str:
+        """The choice."""
+        if text not in self.choices:
+            raise Wrong(f"must be one of {', '.join(self.choices)}")
+        return text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Switch(Option[bool]):
+    """On or off."""
+
+    choices: tuple[str, ...] = ("on", "off")
+
+    def parse(self, text: str) -> bool:
+        """True for on."""
+        if text.lower() not in ("on", "off", "true", "false"):
+            raise Wrong("must be on or off")
+        return text.lower() in ("on", "true")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Number(Option[float]):
+    """A number of its range."""
+
+    range: Range
+
+    def parse(self, text: str) -> float:
+        """The number."""
+        found = self.range.read(text)
+        if found is None:
+            raise Wrong(f"must be {self.range.words}")
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whole(Option[int]):
+    """A whole number of its range."""
+
+    range: Range
+
+    def parse(self, text: str) -> int:
+        """The number."""
+        found = self.range.read(text)
+        if found is None:
+            raise Wrong(f"must be {self.range.words}")
+        return int(found)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OptionalNumber(Option[float | None]):
+    """A number of its range, or nothing."""
+
+    range: Range
+
+    def parse(self, text: str) -> float | None:
+        """The number; None for an empty text."""
+        if not text:
+            return None
+        found = self.range.read(text)
+        if found is None:
+            raise Wrong(f"must be {self.range.words}")
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wholes(Option[tuple[int, ...]]):
+    """Up to `most_of_them` whole numbers of its range with commas between them."""
+
+    range: Range
+    most_of_them: int
+
+    def parse(self, text: str) -> tuple[int, ...]:
+        """The numbers, in order."""
+        parts = [part.strip() for part in text.split(",")]
+        numbers = [self.range.read(part) for part in parts[: self.most_of_them]]
+        if None in numbers or len(parts) > self.most_of_them:
+            wrong = next((part for part, one in zip(parts, numbers, strict=False) if one is None), None)
+            one = f" ({wrong[:80]!r} is not)" if len(parts) > 1 and wrong is not None else ""
+            limit = f"must be at most {self.most_of_them} numbers such as 1,2,4,8"
+            raise Wrong(f"{limit}, each {self.range.words}{one}")
+        return tuple(int(number) for number in numbers if number is not None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JsonObject(Option[dict[str, Any]]):
+    """A JSON object. Any: its values are the user's own and are passed on as they are."""
+
+    def parse(self, text: str) -> dict[str, Any]:
+        """The object; an empty one for an empty text."""
+        try:
+            content = orjson.loads(text or "{}")
+        except orjson.JSONDecodeError:
+            content = None
+        if not isinstance(content, dict):
+            raise Wrong('must be a JSON object such as {"key": 1}')
+        long = _number_beyond_64_bits(text)
+        if long:
+            raise Wrong(f"the number {long[:20]}… has more digits than a request can carry exactly")
+        return content
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slos(Option[tuple[Objective, ...]]):
+    """Service level objectives, "; " between them."""
+
+    several: bool = True
+
+    def parse(self, text: str) -> tuple[Objective, ...]:
+        """The objectives, in order."""
+        found, mistakes = read_objectives(text)
+        if mistakes:
+            raise Wrong(lines=tuple(mistakes))
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class HangUps:
+    """A share of turns whose user hangs up after so many tokens."""
+
+    share: float = 0.0
+    tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HangUp(Option[HangUps]):
+    """Who hangs up: "10% after 50 tokens"."""
+
+    range: Range
+    nobody: HangUps = field(default_factory=HangUps)
+
+    def parse(self, text: str) -> HangUps:
+        """Who hangs up; nobody for an empty text."""
+        if not text:
+            return self.nobody
+        found = re.fullmatch(r"(\S+)\s*%\s+after\s+(\S+)\s+tokens?", text)
+        of_turns = share().read(f"{found[1]}%") if found else None
+        tokens = self.range.read(found[2]) if found else None
+        if of_turns is None or tokens is None:
+            limits = f"0% to 100%, {self.range.least:,} to {self.range.most:,} tokens"
+            raise Wrong(f"must be a share and a number of tokens, such as '10% after 50 tokens' ({limits})")
+        return HangUps(of_turns, int(tokens))
+
+
+def _number_beyond_64_bits(text: str) -> str | None:
+    """The first whole number of a JSON text that does not fit 64 bits: it would be sent rounded."""
+    found: list[str] = []
+
+    def read(digits: str) -> int:
+        if len(digits) > 20 or not -(2**63) <= int(digits) < 2**64:
+            found.append(digits)
+        return 0
+
+    try:
+        json.loads(text, parse_int=read)
+    except (ValueError, RecursionError):
+        return None
+    return found[0] if found else None

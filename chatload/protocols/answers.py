@@ -1,0 +1,59 @@
+"""Reads a server's answers to a few GET requests. Every text in them is untrusted: it becomes one printable line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from chatload.protocols.event_data import printable
+
+LONGEST_TEXT = 100
+
+
+class Answers:
+    """(status, body) by path; a path that did not answer is left out."""
+
+    def __init__(self, answers: Mapping[str, tuple[int, bytes]]) -> None:
+        self._answers = answers
+
+    def status(self, path: str) -> int | None:
+        """The status at `path`; None where nothing answered."""
+        return self._answers[path][0] if path in self._answers else None
+
+    def object(self, path: str, status: int = 200) -> dict[str, Any]:
+        """The JSON object answered at `path` with `status`; empty when it is anything else."""
+        code, body = self._answers.get(path, (0, b""))
+        if code != status:
+            return {}
+        try:
+            found = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            return {}
+        return found if isinstance(found, dict) else {}
+
+    def text(self, path: str, key: str) -> str:
+        """A value of the object at `path` as text; empty where it has none."""
+        return line_of(self.object(path), key)
+
+    @property
+    def model(self) -> str:
+        """The id of the first model in GET /v1/models; empty where not told."""
+        return line_of(self._first_model(), "id")
+
+    @property
+    def owner(self) -> str:
+        """`owned_by` of the same model."""
+        return line_of(self._first_model(), "owned_by")
+
+    def _first_model(self) -> dict[str, Any]:
+        models = self.object("/v1/models").get("data")
+        first = models[0] if isinstance(models, list) and models else None
+        return first if isinstance(first, dict) else {}
+
+
+def line_of(of: Mapping[str, Any], key: str) -> str:
+    """A text or number of an object as one printable line; empty where it is neither."""
+    value = of.get(key)
+    return printable(value, LONGEST_TEXT) if isinstance(value, str | int | float) else ""

@@ -1,0 +1,1 @@
+"""The dialects, one file a family of wire forms."""

@@ -1,0 +1,63 @@
+"""What a kind of server is. Each file of servers/ is one, named `SERVER` (registry.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from chatload.protocols.answers import Answers
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a server turned out to be. Empty `name` and `dialect` None: nothing we know.
+
+    `words` is what to tell the user: "vLLM 0.33.0 (GET /version)".
+    """
+
+    name: str
+    version: str
+    dialect: str | None
+    model: str
+    words: str
+
+
+def found_at(path: str, name: str, version: str, dialect: str, model: str) -> Found:
+    """What was found by the answer at `path`."""
+    words = " ".join(word for word in (name, version, f"(GET {path})") if word)
+    return Found(name, version, dialect, model, words)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerKind:
+    """One kind of server.
+
+    `title` is what `Found.name` calls it. `options` maps what --server may say to the dialect spoken then.
+    `recognise(answers)` tells whether it is this one; kinds are asked by `order`, the least first.
+    `speaks(version, dialect)` is None where nobody can tell. `probes` are the paths to GET for it.
+    `gauges` maps our names of a server's numbers (`ServerLine`) to its own names on its /metrics page.
+    """
+
+    title: str
+    order: int
+    options: Mapping[str, str]
+    recognise: Callable[[Answers], Found | None]
+    speaks: Callable[[str, str], bool | None]
+    probes: tuple[str, ...] = ()
+    gauges: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+
+def speaks_openai(version: str, dialect: str) -> bool | None:
+    """A server with OpenAI's chat and completions routes, and no other we know."""
+    return dialect in ("openai", "openai-completions")
+
+
+def owned_by(owner: str, title: str) -> Callable[[Answers], Found | None]:
+    """Recognises a server by `owned_by` in GET /v1/models."""
+
+    def recognise(answers: Answers) -> Found | None:
+        if answers.owner.lower() != owner:
+            return None
+        return found_at("/v1/models", title, answers.text("/version", "version"), "openai", answers.model)
+
+    return recognise

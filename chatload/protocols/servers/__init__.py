@@ -1,0 +1,1 @@
+"""The kinds of servers that are recognised, one file each."""

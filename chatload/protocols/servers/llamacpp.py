@@ -1,0 +1,29 @@
+"""llama.cpp's server: GET /props tells its build and its settings."""
+
+from __future__ import annotations
+
+from chatload.protocols.answers import Answers
+from chatload.protocols.server_kind import Found, ServerKind, found_at, owned_by, speaks_openai
+
+
+def _recognise(answers: Answers) -> Found | None:
+    props = answers.object("/props")
+    if "default_generation_settings" in props or "build_info" in props:
+        return found_at("/props", SERVER.title, answers.text("/props", "build_info"), "openai", answers.model)
+    return owned_by("llamacpp", SERVER.title)(answers)
+
+
+SERVER = ServerKind(
+    title="llama.cpp",
+    order=20,
+    options={"llamacpp": "openai", "llama.cpp": "openai"},
+    recognise=_recognise,
+    speaks=speaks_openai,
+    probes=("/props",),
+    gauges={
+        "running": ("llamacpp:requests_processing",),
+        "waiting": ("llamacpp:requests_deferred",),
+        "kv_use": ("llamacpp:kv_cache_usage_ratio",),
+        "generated_tokens": ("llamacpp:tokens_predicted_total",),
+    },
+)

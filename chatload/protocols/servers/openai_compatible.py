@@ -1,0 +1,27 @@
+"""A server that lists its models as OpenAI does and tells nothing else we know; transformers serve is one of them."""
+
+from __future__ import annotations
+
+from chatload.protocols.answers import Answers
+from chatload.protocols.server_kind import Found, ServerKind
+
+
+def _recognise(answers: Answers) -> Found | None:
+    if "data" not in answers.object("/v1/models"):
+        return None
+    words = f'an OpenAI-compatible server, owned_by "{answers.owner}" (GET /v1/models)'
+    return Found(SERVER.title, "", "openai", answers.model, words)
+
+
+def _speaks(version: str, dialect: str) -> bool | None:
+    return True if dialect == "openai" else None
+
+
+SERVER = ServerKind(
+    title="OpenAI-compatible",
+    order=80,
+    options={"openai": "openai", "openai-completions": "openai-completions", "transformers": "openai"},
+    recognise=_recognise,
+    speaks=_speaks,
+    probes=("/v1/models",),
+)

@@ -1,0 +1,44 @@
+"""Text Generation Inference: GET /info names the model and the version."""
+
+from __future__ import annotations
+
+from chatload.protocols.answers import Answers
+from chatload.protocols.server_kind import Found, ServerKind, found_at, speaks_openai
+
+
+def _recognise(answers: Answers) -> Found | None:
+    model = answers.text("/info", "model_id")
+    if not model or "version" not in answers.object("/info"):
+        return None
+    return found_at("/info", SERVER.title, answers.text("/info", "version"), "tgi", model)
+
+
+def _speaks(version: str, dialect: str) -> bool | None:
+    """TGI has a chat route from 1.4.0 on, a completions route from 1.4.5 or earlier on."""
+    if not speaks_openai(version, dialect):
+        return dialect == "tgi"
+    numbers = []
+    for part in version.lstrip("v").split("-")[0].split(".")[:2]:
+        if not part.isdecimal() or len(part) > 6:
+            return None
+        numbers.append(int(part))
+    if len(numbers) < 2:
+        return None
+    return numbers >= [1, 4]
+
+
+SERVER = ServerKind(
+    title="TGI",
+    order=10,
+    options={"tgi": "tgi", "tgi-chat": "openai"},
+    recognise=_recognise,
+    speaks=_speaks,
+    probes=("/info",),
+    gauges={
+        "running": ("tgi_batch_current_size",),
+        "waiting": ("tgi_queue_size",),
+        "queue_s": ("tgi_request_queue_duration_sum",),
+        "queued": ("tgi_request_queue_duration_count",),
+        "generated_tokens": ("tgi_request_generated_tokens_sum",),
+    },
+)

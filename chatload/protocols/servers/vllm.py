@@ -1,0 +1,36 @@
+"""vLLM: GET /version, which other servers have too, so that /v1/models must not name another owner."""
+
+from __future__ import annotations
+
+from chatload.protocols.answers import Answers
+from chatload.protocols.server_kind import Found, ServerKind, found_at, owned_by, speaks_openai
+
+OWNER = "vllm"
+
+
+def _recognise(answers: Answers) -> Found | None:
+    version = answers.text("/version", "version")
+    if version and answers.owner.lower() in ("", OWNER):
+        return found_at("/version", SERVER.title, version, "openai", answers.model)
+    return owned_by(OWNER, SERVER.title)(answers)
+
+
+SERVER = ServerKind(
+    title="vLLM",
+    order=40,
+    options={"vllm": "openai", "vllm-completions": "openai-completions"},
+    recognise=_recognise,
+    speaks=speaks_openai,
+    probes=("/version", "/v1/models"),
+    gauges={
+        "running": ("vllm:num_requests_running",),
+        "waiting": ("vllm:num_requests_waiting",),
+        "kv_use": ("vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc"),
+        "preemptions": ("vllm:num_preemptions_total", "vllm:num_preemptions"),
+        "queue_s": ("vllm:request_queue_time_seconds_sum",),
+        "queued": ("vllm:request_queue_time_seconds_count",),
+        "generated_tokens": ("vllm:generation_tokens_total",),
+        "prefix_hits": ("vllm:prefix_cache_hits_total",),
+        "prefix_queries": ("vllm:prefix_cache_queries_total",),
+    },
+)

@@ -1,0 +1,31 @@
+"""vLLM's own api_server of 2023: FastAPI with nothing but POST /generate: 405 there, 404 everywhere else."""
+
+from __future__ import annotations
+
+from chatload.protocols.answers import Answers
+from chatload.protocols.server_kind import Found, ServerKind
+
+OTHER_PATHS = ("/info", "/version", "/props", "/v1/models", "/health")
+
+
+def _recognise(answers: Answers) -> Found | None:
+    others = [status for path in OTHER_PATHS if (status := answers.status(path)) is not None]
+    refused = answers.object("/generate", status=405).get("detail") == "Method Not Allowed"
+    if not refused or not others or any(status != 404 for status in others):
+        return None
+    words = "vLLM's api_server of 2023 (GET /generate: 405, GET /v1/models: 404)"
+    return Found(SERVER.title, "", "vllm-generate", "", words)
+
+
+def _speaks(version: str, dialect: str) -> bool | None:
+    return dialect == "vllm-generate"
+
+
+SERVER = ServerKind(
+    title="vLLM api_server",
+    order=90,
+    options={"vllm-generate": "vllm-generate"},
+    recognise=_recognise,
+    speaks=_speaks,
+    probes=("/health", "/generate"),
+)

@@ -1,0 +1,117 @@
+"""What report.html is made of: sections of blocks, each drawn by the macro of its `kind` (templates/blocks.html)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from markupsafe import Markup
+
+Legend = Sequence[tuple[str, str]]
+"""(look of the swatch, words) of each entry; a look is a class of report.css."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The first row is the head; the first `left` columns stand to the left, numbers to the right."""
+
+    kind: ClassVar = "table"
+    rows: Sequence[Sequence[object]]
+    left: int = 1
+    caption: str = ""
+    wrap: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Paragraph:
+    """A paragraph; a `note` is smaller."""
+
+    kind: ClassVar = "paragraph"
+    words: str
+    note: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Items:
+    """A list."""
+
+    kind: ClassVar = "items"
+    items: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Names and what they stand for."""
+
+    kind: ClassVar = "facts"
+    pairs: Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """A heading inside a section."""
+
+    kind: ClassVar = "heading"
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """Lines of the text report, as they are printed there."""
+
+    kind: ClassVar = "printed"
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """Texts that open on a click; `texts` are (text, whether it is a reply)."""
+
+    kind: ClassVar = "details"
+    title: str
+    texts: Sequence[tuple[str, bool]]
+    open: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A headline number; `look` is good, warn, bad or nothing."""
+
+    name: str
+    value: str
+    unit: str
+    lines: Sequence[str]
+    look: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cards:
+    """The headline numbers."""
+
+    kind: ClassVar = "cards"
+    cards: Sequence[Card]
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """Charts with the question that they answer above, and what was drawn below."""
+
+    kind: ClassVar = "figure"
+    question: str
+    note: str
+    legend: Legend = ()
+    charts: Sequence[Markup] = ()
+
+
+Block = Table | Paragraph | Items | Facts | Heading | Printed | Details | Cards | Figure
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of the page. One with a `look` (good, warn, bad) is a box; one without a title has no heading."""
+
+    title: str
+    blocks: Sequence[Block]
+    id: str = ""
+    look: str = ""

@@ -1,0 +1,153 @@
+"""How many chat users hold within the SLOs: levels of users, each ramped, settled, measured and drained.
+
+The search runs in the process of the run controller (local or master) and decides; a CapacityUser in each process
+keeps its share of a level's users in conversation. Orders go down as messages, finished levels come back as journal
+lines, so that a search over several workers is the same search.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import gevent
+
+from chatload.engine.clock import now_ns
+from chatload.loads.capacity import CapacityLoad
+from chatload.loads.level_search import Ladder, Rules, interval_words
+from chatload.loads.plan import Plan
+from chatload.model.errors import NO_FAILURES
+from chatload.model.journal_lines import HealthLine, JournalLine, LevelLine
+from chatload.model.slo import Objective
+from chatload.model.turn import Turn
+from chatload.runner.chat_user import sleep_until
+from chatload.runner.messages import LevelOrder
+
+LEAD_S = 1.0
+DRAIN_S = 120.0
+BUSY_CPU_PERCENT, BUSY_LAG_MS, BUSY_SECONDS = 90.0, 50.0, 3
+"""Beyond these, for that many seconds of a level, the load generator itself is the limit: the search ends."""
+GONE_TURNS = 5
+"""Fewer turns than this at the end of a level that fail to connect may be a moment's trouble."""
+WARM_UP = "warm-up"
+
+Judge = Callable[[Sequence[Turn], Sequence[Objective]], tuple[str, bool, list[dict[str, Any]]]]
+"""(worst verdict, whether the values themselves pass, each SLO judged) of some turns."""
+
+
+class CapacitySearch:
+    """Tries levels until the answer is known. `order` sends an order to every process."""
+
+    def __init__(
+        self, plan: Plan, judge: Judge, order: Callable[[LevelOrder], None], say: Callable[[str], None]
+    ):
+        assert isinstance(plan.load, CapacityLoad)
+        self._plan, self._load = plan, plan.load
+        self._judge, self._order, self._say = judge, order, say
+        self._search = Ladder(
+            Rules(self._load.first, self._load.most, self._load.precision, self._load.windows)
+        )
+        self._turns: list[Turn] = []
+        self._measured: dict[int, list[Turn]] = {}
+        self._levels = 0
+        self._drained = 0
+        self._busy: list[str] = []
+        self._rows: dict[int, dict[str, Any]] = {}
+        self.facts: dict[str, Any] = {"ladder": []}
+
+    def hear(self, line: JournalLine) -> None:
+        """Take a journal line in: turns, drained levels, and how the generator fares."""
+        if isinstance(line, Turn):
+            self._turns.append(line)
+        elif isinstance(line, LevelLine):
+            self._drained += 1
+        elif isinstance(line, HealthLine):
+            if (line.cpu_percent or 0.0) > BUSY_CPU_PERCENT:
+                self._busy.append(f"{line.cpu_percent:.0f} % of a core on {line.worker}")
+            elif (line.hub_lag_p99_ms or 0.0) > BUSY_LAG_MS:
+                self._busy.append(f"its hub ran {line.hub_lag_p99_ms:.0f} ms late on {line.worker}")
+
+    def run(self) -> None:
+        """Search; then end the levels everywhere."""
+        if self._warmed_up():
+            while (users := self._search.next_users) is not None and self._try(users):
+                pass
+        found = self._search.found
+        self.facts |= {
+            "users": found.users,
+            "surely_met": found.surely_met,
+            "surely_missed": found.surely_missed,
+            "interval": list(found.interval),
+        }
+        self._say(f"capacity: {self.sentence()}")
+        self._order(LevelOrder(users=0))
+
+    def _warmed_up(self) -> bool:
+        """Gather replies for the histories, where there are histories; False when nobody answered."""
+        if not self._load.history:
+            return True
+        users = min(self._load.first, self._load.most)
+        self._window(users, WARM_UP)
+        return not self._nobody_answered(users, WARM_UP)
+
+    def sentence(self) -> str:
+        """The answer in words."""
+        words = f"{self.facts['users']:,} chat users within the SLOs, {interval_words(*self._search.found.interval)}"
+        if self.facts.get("stopped"):
+            words += f"; stopped early: {self.facts['stopped']}"
+        return words
+
+    def _try(self, users: int) -> bool:
+        """One more window of a level, and the verdict of all it has; False when the generator was the limit."""
+        group = f"{users} users" + (f", window {self._levels + 1}" if users in self._measured else "")
+        turns = self._measured.setdefault(users, [])
+        turns += self._window(users, group)
+        if self._nobody_answered(users, group):  # before it is judged: this tells nothing of the level
+            return False
+        verdict, passed, judged = self._judge(turns, self._plan.slo)
+        if len(self._busy) >= BUSY_SECONDS and not passed:
+            self.facts["stopped"] = f"the load generator was the limit at {users:,} users ({self._busy[0]})"
+        else:
+            tried = self._search.measured(users, verdict, passed)
+            self._say(f"{users:,} users, {len(turns):,} turns measured: {verdict}{_times(tried.windows)}")
+        groups = [*self._rows.get(users, {"groups": []})["groups"], group]
+        self._rows[users] = {
+            "users": users, "verdict": verdict, "passed": passed, "turns": len(turns), "windows": len(groups),
+            "slo": judged, "groups": groups,
+        }  # fmt: skip
+        self.facts["ladder"] = list(self._rows.values())
+        return "stopped" not in self.facts
+
+    def _nobody_answered(self, users: int, group: str) -> bool:
+        """True, and noted, when the last turns of a level, as many as it has users, all failed to connect."""
+        held = [turn for turn in self._turns if turn.group == group and turn.code not in NO_FAILURES]
+        last = sorted(held, key=lambda turn: turn.due_ns)[-max(users, GONE_TURNS) :]
+        if not last or any(turn.code != "connect" for turn in last):
+            return False
+        which = "all" if len(last) == len(held) else "the last"
+        self.facts["server_gone"] = True
+        self.facts["stopped"] = (
+            f"the server is gone: {which} {len(last):,} turns of “{group}” failed to connect"
+        )
+        return True
+
+    def _window(self, users: int, group: str) -> list[Turn]:
+        """Ramp, settle, measure and drain; the turns that were due while it was measured."""
+        load = self._load
+        start_ns = now_ns() + round(LEAD_S * 1e9)
+        end_ns = start_ns + round((users / load.rate + load.settle_s + load.measure_s) * 1e9)
+        self._levels += 1
+        self._turns, self._drained, self._busy = [], 0, []
+        self._order(
+            LevelOrder(users=users, level=self._levels, group=group, start_ns=start_ns, end_ns=end_ns)
+        )
+        sleep_until(end_ns)
+        with gevent.Timeout(DRAIN_S, False):
+            while self._drained < load.users:
+                gevent.sleep(0.05)
+        window_ns = end_ns - round(load.measure_s * 1e9)
+        return [turn for turn in self._turns if turn.group == group and window_ns <= turn.due_ns < end_ns]
+
+
+def _times(windows: int) -> str:
+    return "" if windows == 1 else f", all {windows} windows together"

@@ -1,0 +1,77 @@
+"""Writes the generated parts of docs/: JSON schemas from the typed facts, the table of metrics from the metric table.
+
+`python -m lab.generate_docs` writes them; with `--check` it names what is out of date and exits 1.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from chatload.model.journal_lines import JournalLine
+from chatload.model.metrics import METRICS, View
+from chatload.store.manifest import Manifest
+
+DOCS = Path(__file__).parents[1] / "docs"
+BEGIN, END = "<!-- begin: {name} (generated) -->", "<!-- end: {name} -->"
+
+
+def generated() -> dict[Path, str]:
+    """{file: what it must hold}."""
+    return {
+        DOCS / "schema" / "journal-line.json": _schema(JournalLine, "One line of journal-<worker>.jsonl"),
+        DOCS / "schema" / "manifest.json": _schema(Manifest, "manifest.json of a run folder"),
+        DOCS / "metrics.md": _with_part(DOCS / "metrics.md", "metrics of a turn", _metric_table()),
+    }
+
+
+def main(argv: Sequence[str]) -> int:
+    """Write what is out of date; with --check only name it."""
+    stale = {path: text for path, text in generated().items() if path.read_text(encoding="utf-8") != text}
+    for path, text in stale.items():
+        if "--check" in argv:
+            sys.stdout.write(f"{path.relative_to(DOCS.parent)}: out of date: run make golden\n")
+        else:
+            path.write_text(text, encoding="utf-8")
+    return 1 if stale and "--check" in argv else 0
+
+
+def _schema(of: Any, title: str) -> str:
+    """The JSON schema of a type. Readers ignore keys they do not know, so none are forbidden."""
+    found = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": title,
+        **msgspec.json.schema(of),
+    }
+    return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+
+
+def _metric_table() -> str:
+    """Every metric of a turn: label and key, formula, unit, note."""
+    rows = ["| metric | formula | unit | notes |", "|---|---|---|---|"]
+    rows += [
+        f"| {one.label} `{one.key}` | {one.formula} | {one.unit} | {one.note} |".replace("|  |", "| |")
+        for one in METRICS
+        if View.SUMMARY in one.shown and one.of is not None
+    ]
+    return "\n".join(rows)
+
+
+def _with_part(path: Path, name: str, part: str) -> str:
+    """The file's text with the part between its markers replaced."""
+    begin, end = BEGIN.format(name=name), END.format(name=name)
+    text = path.read_text(encoding="utf-8")
+    before, _, rest = text.partition(begin)
+    _, found, after = rest.partition(end)
+    if not found:
+        raise SystemExit(f"{path}: no markers of {name!r}")
+    return f"{before}{begin}\n{part}\n{end}{after}"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

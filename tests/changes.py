@@ -1,0 +1,17 @@
+"""A copy of a fact with some fields changed, for dataclasses and msgspec structs alike."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any, TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+
+
+def replace(fact: T, **changes: Any) -> T:
+    """The fact with `changes`."""
+    if isinstance(fact, msgspec.Struct):
+        return msgspec.structs.replace(fact, **changes)
+    return dataclasses.replace(fact, **changes)  # type: ignore[type-var]
