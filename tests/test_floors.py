@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from pathlib import Path
 
 import pytest
@@ -107,3 +108,45 @@ def test_locustfiles_are_short_and_named_unlike_packages() -> None:
     for path in (ROOT / "locustfiles").glob("*.py"):
         assert len(path.read_text(encoding="utf-8").splitlines()) <= 60, path
         assert path.stem not in ("chatload", "simulator", "plots"), path
+
+
+def test_the_page_on_architecture_tells_the_same_layers() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) \| `([a-z_/.]+)`", page.split("## The simulator")[0], re.MULTILINE)
+    told = {name.removesuffix("/").removesuffix(".py").replace("/", "."): int(layer) for layer, name in rows}
+    assert told == {name: layer for name, layer in FLOORS.items() if name not in ("chatload", "simulator")}
+
+
+def imports_inside(package: Path) -> dict[str, set[str]]:
+    """The modules of a package, and which of the same package each imports when it is imported itself."""
+    name = ".".join(package.relative_to(ROOT).parts)
+    found: dict[str, set[str]] = {}
+    for path in package.rglob("*.py"):
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        for node in list(ast.walk(tree)):  # what is imported for types only, or later, makes no circle
+            if isinstance(node, ast.If | ast.FunctionDef):
+                node.body = [ast.Pass()]
+        told = {
+            f"{node.module}.{alias.name}" if isinstance(node, ast.ImportFrom) else alias.name
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Import | ast.ImportFrom)
+            for alias in node.names
+        }
+        found[module] = {one for one in told if one.startswith(f"{name}.")}
+    return {
+        module: {known for one in names for known in (one, one.rpartition(".")[0]) if known in found}
+        - {module}
+        for module, names in found.items()
+    }
+
+
+@pytest.mark.parametrize(
+    "package", sorted(path.parent.name for path in (ROOT / "chatload").glob("*/__init__.py"))
+)
+def test_no_package_has_a_circle_of_imports(package: str) -> None:
+    left = imports_inside(ROOT / "chatload" / package)
+    while free := [module for module, names in left.items() if not names & left.keys()]:
+        for module in free:
+            del left[module]
+    assert not left, f"each of these imports another of them: {sorted(left)}"
