@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 help:
 	@echo "make demo    100 chat users against two simulated servers, side by side, with plots"
 	@echo "make test    all tests"
+	@echo "make test-fast  the tests that start no process of Locust: under 2 minutes on 2 cores"
 	@echo "make test-random  all tests side by side, in a random order that is told (SEED=7: that one again)"
 	@echo "make ab      A/B: A=http://old:8000 B=http://new:8000 [CONFIG=scenarios/…] [ROUNDS=4]"
 	@echo "make real    a real llama.cpp server on this CPU, 8 users"
@@ -41,7 +42,12 @@ demo: $(VENV)/run.stamp
 
 test: $(VENV)/test.stamp
 	@bash deploy/test_tools.sh
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n 4 --dist loadfile
+
+.PHONY: test-fast
+
+test-fast: $(VENV)/test.stamp
+	$(BIN)/python -m pytest -q -n 4 --dist loadfile -m "not e2e"
 
 .PHONY: test-random
 
@@ -65,6 +71,7 @@ format: $(VENV)/test.stamp
 	$(BIN)/ruff check --fix .
 
 golden: $(VENV)/test.stamp
+	$(BIN)/python -m lab.generate_docs
 	CHATLOAD_GOLDEN=update $(BIN)/python -m pytest -q tests/render
 
 real: $(VENV)/run.stamp
@@ -110,7 +117,7 @@ soak: $(VENV)/test.stamp
 	$(BIN)/python tests/soak.py $(or $(SOAK_MINUTES),60)
 
 netns: $(VENV)/test.stamp
-	$(BIN)/python -m pytest -q -rs tests/network
+	CHATLOAD_NETNS=1 $(BIN)/python -m pytest -q -rs tests/network
 
 .PHONY: gallery
 

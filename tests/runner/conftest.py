@@ -27,7 +27,7 @@ def truth_server(tmp_path: Path) -> Iterator[Callable[[str], tuple[str, Path]]]:
     processes: list[subprocess.Popen[str]] = []
 
     def start(table: str) -> tuple[str, Path]:
-        log = tmp_path / f"{table}.log"
+        log = tmp_path / f"{table}-{len(processes)}.log"
         process = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("truth_server.py")), table, str(log)],
             stdout=subprocess.PIPE,

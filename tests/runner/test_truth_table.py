@@ -20,15 +20,31 @@ TOLERANCE_MS = 2.0
 ESTIMATED_SHARE = 0.08
 
 
+TRIES = 3
+"""A case is wrong when it is wrong each time: a machine that is busy for some ms disturbs one, not every time."""
+
+
 @pytest.mark.e2e
 @pytest.mark.parametrize("stamps", ["kernel", "user"])
 @pytest.mark.parametrize("table", TABLES)
 def test_every_case_is_reported_as_it_was_sent(
     table: str, stamps: str, truth_server: Callable[[str], tuple[str, Path]], tmp_path: Path
 ) -> None:
+    wrong: dict[str, str] = {}
+    for number in range(TRIES):
+        found = wrong_cases(table, stamps, truth_server, tmp_path / str(number))
+        wrong = found if number == 0 else {name: words for name, words in found.items() if name in wrong}
+        if not wrong:
+            return
+    assert not wrong, "\n".join(f"{name}: {words}" for name, words in wrong.items())
+
+
+def wrong_cases(
+    table: str, stamps: str, truth_server: Callable[[str], tuple[str, Path]], out: Path
+) -> dict[str, str]:
+    """The cases of a table that one run reports wrongly, and how; "sent" is about the stamp of all of them."""
     host, log = truth_server(table)
     cases = TABLES[table]
-    out = tmp_path / "run"
     done = locust(
         "--host", host, "--server", table, "--model", "m", "--turns", str(len(cases)), "--think-time", "0.05",
         "--max-tokens", "64", "--out", str(out), "--stamps", stamps, "-u", "1", "-r", "1",
@@ -37,18 +53,18 @@ def test_every_case_is_reported_as_it_was_sent(
     turns = turns_of(out)
     assert len(turns) == len(cases)
     sent = {line["case"]: line for line in read_lines(log)}
-    wrong = [
-        f"{case.name}: {problem}"
-        for case, turn in zip(cases, turns, strict=True)
-        for problem in problems(case, turn, sent[case.name])
-    ]
-    assert not wrong, "\n".join(wrong)
+    wrong = {}
+    for case, turn in zip(cases, turns, strict=True):
+        if found := problems(case, turn, sent[case.name]):
+            wrong[case.name] = "; ".join(found)
     transits_ms = [
         (sent[case.name]["received_ns"] - turn["sent_ns"]) / 1e6
         for case, turn in zip(cases, turns, strict=True)
     ]
     assert min(transits_ms) > 0, "sent is stamped after the server had the request"
-    assert min(transits_ms) < TOLERANCE_MS
+    if min(transits_ms) >= TOLERANCE_MS:
+        wrong["sent"] = f"{min(transits_ms):.2f} ms before the server had the request, at best"
+    return wrong
 
 
 def problems(case: Case, turn: dict[str, Any], sent: dict[str, Any]) -> list[str]:
