@@ -78,7 +78,7 @@ real: $(VENV)/run.stamp
 	$(BIN)/python -m deploy.real_llamacpp
 
 capacity-check: $(VENV)/test.stamp
-	CHATLOAD_CAPACITY=1 $(BIN)/python -m pytest -q tests/study/test_capacity.py
+	CHATLOAD_CAPACITY=1 $(BIN)/python -m pytest -q tests/lab/study/test_capacity.py
 
 jmeter-check: $(VENV)/test.stamp
 	CHATLOAD_JMETER=1 $(BIN)/python -m pytest -q -rs tests/interop/test_with_jmeter.py
@@ -87,12 +87,12 @@ ab: $(VENV)/run.stamp
 	$(BIN)/python -m chatload ab --host-a $(A) --host-b $(B) --config $(or $(CONFIG),scenarios/chat-100.toml) --rounds $(or $(ROUNDS),4)
 
 bench: $(VENV)/run.stamp
-	$(BIN)/python -m benchmarks --users 100,400 --repeat 5
+	$(BIN)/python -m lab.benchmarks --users 100,400 --repeat 5
 
 .PHONY: bench-page
 
 bench-page: $(VENV)/run.stamp
-	$(BIN)/python -m benchmarks.page --repeat 5
+	$(BIN)/python -m lab.benchmarks.page --repeat 5
 
 certify: $(VENV)/run.stamp
 	$(BIN)/python -m chatload certify --users $(or $(USERS),100)
@@ -103,15 +103,15 @@ clean:
 .PHONY: article tuning
 
 article: $(VENV)/run.stamp  # the article's tables beside ours: about 10 min; ARGS=--quick for seconds
-	$(BIN)/python -m study.article $(ARGS)
+	$(BIN)/python -m lab.study.article $(ARGS)
 
 tuning: $(VENV)/run.stamp  # docs/tuning.md and its pictures: what each knob of a server does
-	$(BIN)/python -m study.tuning $(ARGS)
+	$(BIN)/python -m lab.study.tuning $(ARGS)
 
 .PHONY: fuzz soak netns
 
 fuzz: $(VENV)/test.stamp
-	$(BIN)/python -m fuzz --seconds $(or $(FUZZ_SECONDS),600)
+	$(BIN)/python -m lab.fuzz --seconds $(or $(FUZZ_SECONDS),600)
 
 soak: $(VENV)/test.stamp
 	$(BIN)/python tests/soak.py $(or $(SOAK_MINUTES),60)
@@ -122,4 +122,4 @@ netns: $(VENV)/test.stamp
 .PHONY: gallery
 
 gallery: $(VENV)/run.stamp  # docs/plots.md and its pictures
-	$(BIN)/python -m study.gallery $(ARGS)
+	$(BIN)/python -m lab.study.gallery $(ARGS)

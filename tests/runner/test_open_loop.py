@@ -12,7 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from open_loop import lateness_ms, most_in_flight, offsets_ns, run
 
 from chatload.loads.arrival_times import poisson
-from study.server import simulated
+from lab.study.server import simulated
 
 pytestmark = pytest.mark.e2e
 

@@ -13,7 +13,7 @@ from open_loop import most_in_flight, run
 
 from chatload.render.sweep_table import levels_of
 from chatload.store.journal import read_run
-from study.server import simulated
+from lab.study.server import simulated
 
 pytestmark = pytest.mark.e2e
 BEAT = ("--ttft-ms", "50", "--tokens-per-s", "200", "--answer-tokens", "30")

@@ -122,7 +122,7 @@ def test_the_simulator_imports_nothing_else_of_this_project() -> None:
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             for each in names:
-                assert each.split(".")[0] not in ("chatload", "lab", "study", "plots", "benchmarks"), name
+                assert each.split(".")[0] not in ("chatload", "lab", "plots"), name
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,180 @@
+"""The rig: the metronome on one core, one client at a time on another, and what the client cost meanwhile.
+
+Where Linux allows it, the server runs under SCHED_FIFO on the first core and the client at nice −20 on the last, so
+that what else runs on the machine moves the figures as little as it can. Elsewhere both run as they may, and a line
+says what was not done (chatload/certify/placement.py).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from chatload.certify.placement import Placement
+
+ROOT = Path(__file__).parents[2]
+SOURCE = Path(__file__).with_name("metronome.c")
+READY_S = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What one measurement puts on the client. No server keeps an exact step for each user: replies begin within
+    `ttft_spread_ms`, and a token is late by up to `jitter_ms`."""
+
+    users: int = 100
+    users_per_s: float = 40.0
+    turns: int = 3
+    think_s: float = 0.5
+    ttft_ms: float = 100.0
+    ttft_spread_ms: float = 20.0
+    tokens_per_s: float = 40.0
+    tokens: int = 100
+    jitter_ms: float = 5.0
+    burst: bool = False
+    event_bytes: int = 0
+    wire: str = "openai"
+
+    @property
+    def limit_s(self) -> float:
+        """After so long a client that still runs hangs."""
+        return 60 + self.users / self.users_per_s + self.turns * 4 * self.tokens / self.tokens_per_s
+
+
+@dataclass(slots=True)
+class Cost:
+    """CPU of a process tree over time, sampled: (instant ns, CPU ns, resident bytes)."""
+
+    samples: list[tuple[int, int, int]] = field(default_factory=list)
+
+    def cpu_s(self, from_ns: int, until_ns: int) -> float:
+        """CPU seconds used between two instants, interpolated between samples."""
+        return (self._at(until_ns) - self._at(from_ns)) / 1e9
+
+    def total_s(self) -> float:
+        """All of it."""
+        return max((cpu for _, cpu, _ in self.samples), default=0) / 1e9
+
+    def peak_mb(self) -> float:
+        """Most resident memory at one time, in MB."""
+        return max((rss for _, _, rss in self.samples), default=0) / 1e6
+
+    def _at(self, at_ns: int) -> float:
+        before = (0, 0, 0)
+        for sample in self.samples:
+            if sample[0] >= at_ns:
+                share = (at_ns - before[0]) / (sample[0] - before[0]) if before[0] else 0.0
+                return before[1] + share * (sample[1] - before[1])
+            before = sample
+        return before[1]
+
+
+def fast_metronome() -> Path | None:
+    """The C metronome, compiled once for each version of its source; None without a C compiler."""
+    compiler = shutil.which("cc")
+    if compiler is None or sys.platform != "linux":
+        return None
+    target = Path(tempfile.gettempdir()) / f"chatload-metronome-{os.getuid()}-{int(SOURCE.stat().st_mtime)}"
+    if not target.exists():
+        building = target.with_suffix(f".{os.getpid()}")
+        subprocess.run([compiler, "-O2", "-o", str(building), str(SOURCE)], check=True)
+        building.rename(target)
+    return target
+
+
+@contextmanager
+def metronome(load: Load, truth: Path, fast: Path | None, placement: Placement) -> Iterator[str]:
+    """A metronome for `load`, from ready to gone; gives its address."""
+    if fast is not None:
+        numbers = (0, load.ttft_ms, load.ttft_spread_ms, load.tokens_per_s, load.tokens, load.jitter_ms)
+        command = [
+            str(fast),
+            *map(str, numbers),
+            str(int(load.burst)),
+            str(load.event_bytes),
+            load.wire,
+            str(truth),
+        ]
+    else:
+        wire = "vllm-generate" if load.wire == "nul" else load.wire
+        command = [sys.executable, "-u", "-m", "simulator", "--speak", "metronome", "--port-base", "0"]
+        command += ["--truth", str(truth), "--ttft-ms", str(load.ttft_ms), "--wire", wire]
+        command += ["--ttft-spread-ms", str(load.ttft_spread_ms)]
+        command += ["--tokens-per-s", str(load.tokens_per_s), "--answer-tokens", str(load.tokens)]
+        command += ["--jitter-ms", str(load.jitter_ms), "--event-bytes", str(load.event_bytes)]
+        command += ["--burst"] if load.burst else []
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
+    placement.server(process.pid)
+    try:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if "listening on" in line:
+                yield line.split("listening on ")[1].split()[0]
+                break
+        else:
+            raise SystemExit(f"the metronome did not start: {' '.join(command)}")
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+def measured(
+    command: Sequence[str], environment: Mapping[str, str], log: Path, limit_s: float, placement: Placement
+) -> Cost:
+    """Run a client to its end and sample what it costs. SystemExit with its last words if it fails."""
+    cost = Cost()
+    with open(log, "wb") as output:
+        process = subprocess.Popen(
+            command, cwd=ROOT, env=os.environ | dict(environment), stdout=output,
+            stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+    placement.client(process.pid, first=True)
+    sampler = threading.Thread(target=_sample, args=(process, cost), daemon=True)
+    sampler.start()
+    try:
+        code = process.wait(timeout=limit_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        code = -1
+    sampler.join()
+    if code not in (0, 1, 4):
+        last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-3:]
+        raise SystemExit(f"{' '.join(command)} ended with {code}: {' | '.join(last)}")
+    return cost
+
+
+def _sample(process: subprocess.Popen[bytes], cost: Cost) -> None:
+    while process.poll() is None:
+        at_ns = time.perf_counter_ns()
+        cpu_ns, resident = cpu_and_memory(process.pid)
+        if cpu_ns:
+            cost.samples.append((at_ns, cpu_ns, resident))
+        time.sleep(0.05)
+
+
+def cpu_and_memory(pid: int) -> tuple[int, int]:
+    """(CPU ns, resident bytes) of a process with all its threads and children; (0, 0) without /proc."""
+    cpu_ns = resident = 0
+    try:
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            cpu_ns += int((task / "schedstat").read_bytes().split()[0])
+            children = (task / "children").read_bytes().split()
+            for child in children:
+                more_cpu_ns, more_resident = cpu_and_memory(int(child))
+                cpu_ns += more_cpu_ns
+                resident += more_resident
+        pages = int(Path(f"/proc/{pid}/statm").read_bytes().split()[1])
+        resident += pages * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError, IndexError):
+        return cpu_ns, resident
+    return cpu_ns, resident

@@ -1,0 +1,199 @@
+"""Our figures of `make article`, from the run folders and the simulator's own log, beside the article's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from chatload.analysis.quantiles import percentile
+from chatload.analysis.summary import summarise
+from chatload.model.metrics import first_byte_ms, ttft_ms
+from chatload.store.journal import Run, read_run
+from lab.calibration.article import AT_ONCE, BATCHES, INTERVALS
+from lab.study.lanes import TGI, TITLES, VLLM, Size
+from lab.study.server import TruthLog, read_truth
+
+FOLDERS = {VLLM: "vllm", TGI: "tgi"}
+FIGURES = ("requests/s", "average tokens/s", "lowest tokens/s")
+FIRST_BYTE_MAX_MS = 152.0
+CHAT_SPEED = (33.0, 50.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One figure: the article's, ours over HTTP, and the range of other draws in virtual time.
+
+    `said` is None where the article has none. `unseen`: not used by the fit.
+    """
+
+    load: str
+    name: str
+    said: float | None
+    ours: float
+    unseen: bool = False
+    draws: tuple[float, float] | None = None
+
+    @property
+    def difference(self) -> float | None:
+        """ours / said - 1."""
+        return None if self.said is None else self.ours / self.said - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """What became of one server's part: its runs by load, the log of what it sent."""
+
+    runs: Mapping[str, Run]
+    truth: TruthLog
+
+
+@dataclass(frozen=True, slots=True)
+class Results:
+    """Everything the tables are made of."""
+
+    lanes: Mapping[str, Lane]
+    size: Size
+    draws: Mapping[tuple[str, float], Mapping[str, tuple[float, float]]] = field(default_factory=dict)
+
+    def run(self, server: str, load: str) -> Run:
+        """A run by the folder of its server and its load's name."""
+        return self.lanes[server].runs[load]
+
+
+def read_lane(folder: Path) -> Lane:
+    """The runs of one server's folder, by load."""
+    names = [path.parent.name for path in sorted(folder.glob("*/manifest.json"))]
+    return Lane({name.replace("-", " "): read_run(folder / name) for name in names}, read_truth(folder))
+
+
+def figures_of(run: Run) -> dict[str, float]:
+    """A row's three figures: good turns / (last end - first due); felt speed of a reply, mean and lowest."""
+    summary = summarise(run)
+    felt = summary["felt_tokens_per_s"]
+    return {
+        "requests/s": summary["requests_per_s"] or 0.0,
+        "average tokens/s": felt["mean"] or 0.0,
+        "lowest tokens/s": felt["min"] or 0.0,
+    }
+
+
+def interval_lines(results: Results) -> list[Line]:
+    """The article's first table."""
+    lines = []
+    for server, rows in INTERVALS.items():
+        for interval_s, said in rows.items():
+            if interval_s not in results.size.intervals:
+                continue
+            ours = figures_of(results.run(FOLDERS[server], f"every {interval_s:g} s"))
+            draws = results.draws.get((server, interval_s), {})
+            for name, theirs in zip(FIGURES, said, strict=True):
+                load = f"{TITLES[server]}, every {interval_s:g} s"
+                lines.append(Line(load, name, theirs, ours[name], interval_s == 0.05, draws.get(name)))
+    return lines
+
+
+def batch_lines(results: Results) -> list[Line]:
+    """The article's last table, for vLLM: tokens/s of all requests in flight."""
+    groups: Mapping[str, Any] = summarise(results.run("vllm", "batch"))["groups"]
+    return [
+        Line(
+            f"{TITLES[VLLM]}, {level} in flight",
+            "tokens/s",
+            BATCHES[level],
+            groups[f"level {level}"]["tokens_per_s"],
+        )
+        for level in results.size.levels
+    ]
+
+
+def at_once_lines(results: Results) -> list[Line]:
+    """The throughput test. Its tokens/s count the prompts too, as the server counted them."""
+    run, truth = results.run("vllm", "at once"), results.lanes["vllm"].truth
+    summary = summarise(run)
+    prompts = sum(truth.requests[turn.request_id]["prompt_tokens"] for turn in run.turns if turn.ok)
+    load = f"{TITLES[VLLM]}, {len(run.turns):,} at once"
+    rate, total = AT_ONCE
+    return [
+        Line(load, "requests/s", rate, summary["requests_per_s"], unseen=True),
+        Line(load, "all tokens/s", total, (summary["tokens"] + prompts) / summary["seconds"], unseen=True),
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """The JMeter plan. Speeds use the token counts of the server's log: 0.1.2 tells no client how many it sent."""
+
+    turns: int
+    good: int
+    seconds: float
+    first_byte_p50_ms: float
+    first_byte_max_ms: float
+    ttft_p50_ms: float
+    ttft_max_ms: float
+    tokens_an_event: float
+    events_per_s: tuple[float, float, float]
+    decode: tuple[float, float, float]
+    felt: tuple[float, float, float]
+
+
+def chat_figures(results: Results, name: str) -> Chat:
+    """p5, p50 and p95 of speeds; decode = (tokens - those of the first event) / (last - first token)."""
+    lane = results.lanes[name]
+    run = lane.runs["chat"]
+    good = [turn for turn in run.turns if turn.ok]
+    decode, felt, events_per_s = [], [], []
+    tokens = events = 0
+    for turn in good:
+        sent = lane.truth.requests[turn.request_id]
+        assert turn.first_token_ns is not None and turn.last_token_ns is not None and turn.sent_ns is not None
+        flowing_s = (turn.last_token_ns - turn.first_token_ns) / 1e9
+        tokens += sent["tokens"]
+        events += turn.events
+        felt.append(sent["tokens"] * 1e9 / (turn.last_token_ns - turn.sent_ns))
+        if flowing_s > 0:
+            first = next(n for n in sent["events"]["tokens"] if n)
+            decode.append((sent["tokens"] - first) / flowing_s)
+            events_per_s.append((turn.events - 1) / flowing_s)
+    bytes_ms = sorted(value for turn in good if (value := first_byte_ms(turn)) is not None)
+    waits_ms = sorted(value for turn in good if (value := ttft_ms(turn)) is not None)
+    return Chat(
+        turns=len(run.turns),
+        good=len(good),
+        seconds=summarise(run)["seconds"],
+        first_byte_p50_ms=percentile(bytes_ms, 0.5),
+        first_byte_max_ms=bytes_ms[-1],
+        ttft_p50_ms=percentile(waits_ms, 0.5),
+        ttft_max_ms=waits_ms[-1],
+        tokens_an_event=tokens / events,
+        events_per_s=_band(events_per_s),
+        decode=_band(decode),
+        felt=_band(felt),
+    )
+
+
+def _band(values: list[float]) -> tuple[float, float, float]:
+    ordered = sorted(values)
+    return percentile(ordered, 0.05), percentile(ordered, 0.5), percentile(ordered, 0.95)
+
+
+def checks(results: Results) -> list[str]:
+    """What could spoil the figures: failed turns, late sends of ours and of the simulator, wrong lengths."""
+    found = []
+    for name, lane in results.lanes.items():
+        turns = [turn for run in lane.runs.values() for turn in run.turns]
+        failed = sum(not turn.ok for turn in turns)
+        wrong = sum(
+            1
+            for turn in turns
+            if turn.token_source != "estimate"
+            and turn.tokens != lane.truth.requests.get(turn.request_id, {}).get("tokens")
+        )
+        late = sorted((turn.sent_ns - turn.due_ns) / 1e6 for turn in turns if turn.sent_ns is not None)
+        sends = ", ".join(f"{key} {value:g}" for key, value in lane.truth.lateness_ms.items())
+        found.append(
+            f"{name}: {len(turns):,} turns, {failed} failed; {wrong} token counts other than the server's; "
+            f"sent late p99 {percentile(late, 0.99):.1f} ms, max {late[-1]:.1f} ms; simulator late, ms: {sends}"
+        )
+    return found

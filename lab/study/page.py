@@ -1,0 +1,49 @@
+"""docs/article.md: the tables, the pictures, and what differs and why."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from chatload.store.this_host import this_machine
+from lab.calibration.article import ARTICLE_SEED
+from lab.study.lanes import CHAT_ANSWER, CHAT_SEATS, CHATS
+from lab.study.measured import Results, at_once_lines, batch_lines, chat_figures, checks, interval_lines
+from lab.study.tables import CHAT_HEAD, LINE_HEAD, chat_rows, line_rows, page_table
+
+PAGE = Path(__file__).with_name("article_page.md")
+"""The words of the page; {names} are filled in."""
+
+
+def write_page(results: Results, path: Path) -> Path:
+    """Write the page; returns where."""
+    chats = [chat_figures(results, name) for name in CHATS]
+    chat, roomy = chats
+    machine = this_machine()
+    drawn = line_rows(interval_lines(results))
+    other = line_rows([*batch_lines(results), *at_once_lines(results)])
+    head = (*LINE_HEAD[:-1], "the fit has")
+    path.write_text(
+        PAGE.read_text(encoding="utf-8").format(
+            when=f"{datetime.now(UTC):%Y-%m-%d}",
+            machine=f"{machine.cores} cores",
+            intervals=page_table(head, drawn),
+            batches=page_table((*LINE_HEAD[:5], "the fit has"), [(*line[:5], line[6]) for line in other]),
+            chat=page_table(CHAT_HEAD, chat_rows(chats)),
+            checks="\n".join(f"* {line}" for line in checks(results)),
+            seed=ARTICLE_SEED,
+            seats=CHAT_SEATS,
+            answer=CHAT_ANSWER.replace(":", " and "),
+            ttft=chat.ttft_p50_ms / 1000,
+            first_byte=chat.first_byte_max_ms,
+            first_p50=chat.first_byte_p50_ms,
+            low=chat.decode[0],
+            high=chat.decode[2],
+            packed=chat.tokens_an_event,
+            roomy_ttft=roomy.ttft_max_ms / 1000,
+            roomy_low=roomy.felt[0],
+            roomy_high=roomy.felt[2],
+        ),
+        encoding="utf-8",
+    )
+    return path

@@ -1,0 +1,74 @@
+"""The article's tables beside ours, for a terminal and for a page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from lab.study.lanes import CHATS
+from lab.study.measured import CHAT_SPEED, FIRST_BYTE_MAX_MS, Chat, Line
+
+Row = Sequence[str]
+LINE_HEAD = ("load", "figure", "article", "ours", "difference", "other draws", "")
+CHAT_HEAD = ("100 users, 10 turns, 2 s", "article", *(f"ours, {seats} seats" for seats in CHATS.values()))
+
+
+def line_rows(lines: Sequence[Line]) -> list[Row]:
+    """article | ours | difference, the range of other draws, and whether the fit has seen the figure."""
+    return [
+        (
+            line.load,
+            line.name,
+            "-" if line.said is None else _number(line.said),
+            _number(line.ours),
+            "-" if line.difference is None else f"{line.difference:+.1%}".replace("-", "−"),
+            "" if line.draws is None else " … ".join(map(_number, line.draws)),
+            "unseen" if line.unseen else "fitted",
+        )
+        for line in lines
+    ]
+
+
+def chat_rows(chats: Sequence[Chat]) -> list[Row]:
+    """The JMeter table: its "latency" is the first byte; TTFT stands beside it, under its own name."""
+    low, high = CHAT_SPEED
+    told: tuple[tuple[str, str, Callable[[Chat], str]], ...] = (
+        ("first byte, max", f"{FIRST_BYTE_MAX_MS:g} ms", lambda chat: f"{chat.first_byte_max_ms:,.0f} ms"),
+        ("first byte, p50", "-", lambda chat: f"{chat.first_byte_p50_ms:,.0f} ms"),
+        ("TTFT, p50", "-", lambda chat: f"{chat.ttft_p50_ms:,.0f} ms"),
+        ("TTFT, max", "-", lambda chat: f"{chat.ttft_max_ms:,.0f} ms"),
+        ("tokens/s once it writes (p5 … p95)", f"{low:g} … {high:g}", lambda chat: _range(chat.decode)),
+        ("tokens/s, the wait included (p5 … p95)", "-", lambda chat: _range(chat.felt)),
+        ("events/s (p5 … p95)", "-", lambda chat: _range(chat.events_per_s)),
+        ("tokens an event, mean", "-", lambda chat: f"{chat.tokens_an_event:.2f}"),
+        ("good turns", "-", lambda chat: f"{chat.good:,} of {chat.turns:,} in {chat.seconds:,.0f} s"),
+    )
+    return [(words, said, *(of(chat) for chat in chats)) for words, said, of in told]
+
+
+def text_table(head: Row, rows: Sequence[Row]) -> str:
+    """Columns apart by two blanks, numbers to the right."""
+    widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
+    left = 2 if len(head) > len(CHAT_HEAD) else 1
+
+    def line(row: Row) -> str:
+        cells = (
+            cell.ljust(width) if place < left else cell.rjust(width)
+            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        return "  ".join(cells).rstrip()
+
+    return "\n".join(line(row) for row in (head, *rows))
+
+
+def page_table(head: Row, rows: Sequence[Row]) -> str:
+    """The same in Markdown."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _number(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.1f}" if value >= 100 else f"{value:.2f}"
+
+
+def _range(band: tuple[float, float, float]) -> str:
+    return f"{band[0]:.1f} … {band[2]:.1f}"

@@ -1,0 +1,29 @@
+"""`make article ARGS=--quick`: everything runs, and all three tables are printed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lab.study.server import ROOT
+
+pytestmark = pytest.mark.e2e
+
+
+def test_quick_runs_every_part_and_prints_the_tables(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "lab.study.article", "--quick", "--out", str(tmp_path / "study")],
+        cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = done.stdout.splitlines()
+    for row in (
+        "vLLM 0.1.2, every 0.25 s  requests/s", "TGI 0.9.3, every 0.05 s   lowest tokens/s", "vLLM 0.1.2, 4 in flight",
+        "vLLM 0.1.2, 20 at once    all tokens/s", "first byte, max", "TTFT, p50", "tokens/s once it writes",
+    ):  # fmt: skip
+        assert any(line.startswith(row) for line in lines), row
+    told = [line for line in lines if "0 failed; 0 token counts other than the server's" in line]
+    assert [line.split(":")[0] for line in told] == ["vllm", "tgi", "chat", "chat-256"]
