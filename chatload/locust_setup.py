@@ -19,16 +19,16 @@ from locust.runners import MasterRunner, WorkerRunner
 
 from chatload.analysis.slo_verdict import judge_level
 from chatload.engine.api_key import secret_mistakes
-from chatload.loads.load import Shape
+from chatload.loads.load_shape import Shape
 from chatload.loads.plan import Plan
 from chatload.model import output
 from chatload.model.errors import UsageError
-from chatload.options.run import OPTIONS as RUN_OPTIONS
-from chatload.options.server import OPTIONS as SERVER_OPTIONS
+from chatload.options.run_options import OPTIONS as RUN_OPTIONS
+from chatload.options.server_options import OPTIONS as SERVER_OPTIONS
 from chatload.runner import locust_patches
 from chatload.runner.bind_check import open_port_warning, port_mistakes
 from chatload.runner.console import Console
-from chatload.runner.options import register
+from chatload.runner.locust_options import register
 from chatload.runner.run_controller import RunController
 from chatload.runner.uncaught import tell
 from chatload.runner.wait_for_workers import await_workers
@@ -114,7 +114,7 @@ def _add_page(
     environment: Environment, web_ui: Any, controller: RunController, shape: Shape, console: Console
 ) -> None:
     from chatload.live import page  # here, since a headless run starts sooner without them
-    from chatload.live.guard import guard
+    from chatload.live.login import guard
     from chatload.live.same_origin import only_own_pages
 
     try:

@@ -15,8 +15,8 @@ from pathlib import Path
 from types import FrameType
 
 from chatload.cli.child_process import run_to_end
+from chatload.cli.command_parser import Parser
 from chatload.cli.compare import add_margin, compared_runs, compared_text, runs_below, untrusted
-from chatload.cli.parser import Parser
 from chatload.model.errors import UsageError
 from chatload.store.journal import read_run
 

@@ -22,6 +22,7 @@ from chatload.analysis.exit_code import (
     too_many_failed,
 )
 from chatload.analysis.slo_verdict import MISSED, PART, summary_of_slos
+from chatload.cli.command_parser import Parser
 from chatload.cli.compare import (
     Comparison,
     add_force,
@@ -31,7 +32,6 @@ from chatload.cli.compare import (
     sentence,
     untrusted,
 )
-from chatload.cli.parser import Parser
 from chatload.model.errors import UsageError
 from chatload.model.sanitize import one_line, shown
 from chatload.model.slo import read_objectives

@@ -24,7 +24,7 @@ from chatload.analysis.effects import (
     overall,
 )
 from chatload.analysis.goodput import conversations_of
-from chatload.cli.parser import Parser
+from chatload.cli.command_parser import Parser
 from chatload.loads.chat import ChatLoad
 from chatload.model.errors import UsageError
 from chatload.model.sanitize import json_text, one_line, shown

@@ -6,9 +6,9 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from chatload.cli.parser import Parser
+from chatload.cli.command_parser import Parser
 from chatload.interop.jtl import csv_lines, samples, xml_lines
-from chatload.interop.schedule import BLOCK_TOKENS, TOOLS, lines_for, lines_with_texts, schedule_of
+from chatload.interop.replay_schedule import BLOCK_TOKENS, TOOLS, lines_for, lines_with_texts, schedule_of
 from chatload.model.errors import UsageError
 from chatload.store.journal import Run, read_run
 from chatload.store.manifest import read_manifest

@@ -8,7 +8,7 @@ import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
-from chatload.cli.parser import Parser
+from chatload.cli.command_parser import Parser
 from chatload.interop.jmx.scenario import Scenario, read_scenario
 from chatload.interop.jmx.tree import read_jmx
 from chatload.loads.chat import SHAPE

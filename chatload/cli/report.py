@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from chatload.cli.parser import Parser
+from chatload.cli.command_parser import Parser
 from chatload.model.errors import UsageError
 from chatload.model.sanitize import json_text
 from chatload.render.csv_tables import summary_csv, turns_csv

@@ -1,7 +1,7 @@
 """One reply while it comes in: bytes parked with a stamp for each read, decoded by whoever asked.
 
 A read that ends as an event in a chunk ends is laid by, and framed with others later. Any other may be the end of
-the message: it is framed at once (llhttp, through geventhttpclient, or `protocols/chunks.py` for whole chunks).
+the message: it is framed at once (llhttp, through geventhttpclient, or `protocols/http_chunks.py` for whole chunks).
 The user's greenlet is woken when its message is complete, when much is parked, or when a deadline is over.
 """
 
@@ -20,8 +20,8 @@ from chatload.engine.clock import now_ns
 from chatload.engine.connection import Ancillary, Connection, Received
 from chatload.engine.wall_offset import WallOffset
 from chatload.model.errors import TurnError
-from chatload.protocols.chunks import whole_chunks, whole_chunks_each
-from chatload.protocols.reads import Reads
+from chatload.protocols.body_reads import BodyReads
+from chatload.protocols.http_chunks import whole_chunks, whole_chunks_each
 
 WAKE_AT_BYTES = 32 * 1024
 WAKE_AT_READS = 40
@@ -94,7 +94,7 @@ class ReplyStream:
         self.laid: list[bytes] = []
         self.laid_ns = array("q")
         self.between_chunks = False
-        self.reads = Reads(self._batches())
+        self.reads = BodyReads(self._batches())
         self.stamps = array("q")
         self.headers_ns: int | None = None
         self.ended_ns = 0
@@ -205,7 +205,7 @@ class ReplyStream:
         """Drop what points back at us: a cycle would keep the whole reply until the next full collection."""
         self.settle()
         self.on_wake = _nothing
-        self.reads = Reads(())
+        self.reads = BodyReads(())
 
     def _parse(self, data: bytes, at_ns: int) -> None:
         message = self._message

@@ -10,14 +10,14 @@ import gevent
 import orjson
 from flask import Blueprint, Response, abort, jsonify, render_template_string, request, send_file
 
-from chatload.live import files
-from chatload.live.desk import Desk
-from chatload.live.form import groups
-from chatload.live.live import Live
+from chatload.live import downloads
+from chatload.live.live_run import LiveRun
+from chatload.live.locust_tab import tab_columns, tab_rows
+from chatload.live.page_context import PageContext
 from chatload.live.slo_so_far import counting_for
+from chatload.live.start_form import groups
 from chatload.live.start_request import FILES, GOING, check_start
-from chatload.live.tab import tab_columns, tab_rows
-from chatload.loads.load import Shape
+from chatload.loads.load_shape import Shape
 from chatload.model.sanitize import one_line
 
 if TYPE_CHECKING:  # importing Locust patches the whole process: whoever uses this page has done so
@@ -61,68 +61,68 @@ def install(
 
     `custom_fields` names what else Locust's own form has: options of the locustfile.
     """
-    live = Live(lambda: counting_for(controller.plan))
+    live = LiveRun(lambda: counting_for(controller.plan))
     controller.observer = live
     given = {name: getattr(environment.parsed_options, name, None) for name in FILES}
-    desk = Desk(environment, controller, live, shape, custom_fields, given)
+    context = PageContext(environment, controller, live, shape, custom_fields, given)
     environment.events.reset_stats.add_listener(lambda **_: live.reset())
-    environment.events.spawning_complete.add_listener(lambda **_: _reset_after_ramp(desk))
-    environment.events.test_stop.add_listener(lambda **_: _quit_when_done(desk))
+    environment.events.spawning_complete.add_listener(lambda **_: _reset_after_ramp(context))
+    environment.events.test_stop.add_listener(lambda **_: _quit_when_done(context))
     web_ui.template_args["extended_tabs"] = [{"title": "TTFT and tokens/s", "key": TAB}]
     web_ui.template_args["extended_tables"] = [{"key": TAB, "structure": tab_columns()}]
-    base_path = desk.values.get("web_base_path") or None
+    base_path = context.values.get("web_base_path") or None
     blueprint = Blueprint("chatload", __name__, url_prefix=base_path)
-    _add_routes(blueprint, desk, web_ui.auth_required_if_enabled)
+    _add_routes(blueprint, context, web_ui.auth_required_if_enabled)
     web_ui.app.register_blueprint(blueprint)
-    web_ui.app.before_request(lambda: check_start(desk))
-    web_ui.app.after_request(lambda response: _extend(desk, response))
+    web_ui.app.before_request(lambda: check_start(context))
+    web_ui.app.after_request(lambda response: _extend(context, response))
 
 
-def _quit_when_done(desk: Desk) -> None:
+def _quit_when_done(context: PageContext) -> None:
     """Locust's --autoquit waits for --run-time only; our runs end by themselves."""
-    controller, seconds = desk.controller, desk.values.get("autoquit", -1)
+    controller, seconds = context.controller, context.values.get("autoquit", -1)
     by_hand = controller.exit_code is None or controller.manifest.ended == "interrupted"
-    if by_hand or not desk.values.get("autostart") or seconds < 0:
+    if by_hand or not context.values.get("autostart") or seconds < 0:
         return
-    run_id = desk.live.run_id
+    run_id = context.live.run_id
 
     def quit_locust() -> None:
-        if desk.live.run_id == run_id:
-            desk.environment.runner.quit()
-            desk.environment.web_ui.stop()
+        if context.live.run_id == run_id:
+            context.environment.runner.quit()
+            context.environment.web_ui.stop()
 
     gevent.spawn_later(seconds, quit_locust)
 
 
-def _reset_after_ramp(desk: Desk) -> None:
+def _reset_after_ramp(context: PageContext) -> None:
     """Locust's --reset-stats tells nobody that it resets."""
-    if desk.values.get("reset_stats"):
-        desk.live.reset()
+    if context.values.get("reset_stats"):
+        context.live.reset()
 
 
-def _add_routes(blueprint: Blueprint, desk: Desk, guarded: Any) -> None:
+def _add_routes(blueprint: Blueprint, context: PageContext, guarded: Any) -> None:
     @blueprint.route("/chatload")
     @guarded
     def page() -> Response:
         text = render_template_string(
             (ASSETS / "page.html").read_text(encoding="utf-8"),
-            groups=groups(desk.shape, desk.values),
-            values=desk.values,
-            tended=desk.tending_users is not None,
-            host=desk.environment.host or "",
+            groups=groups(context.shape, context.values),
+            values=context.values,
+            tended=context.tending_users is not None,
+            host=context.environment.host or "",
         )
         return _ours(Response(text, mimetype="text/html"))
 
     @blueprint.route("/chatload/live.json")
     @guarded
     def state() -> Response:
-        state = orjson.dumps(_state(desk, _since(desk.live)))
+        state = orjson.dumps(_state(context, _since(context.live)))
         return _ours(Response(state, mimetype="application/json"))
 
     @blueprint.route("/chatload/notice.json")
     @guarded
     def notice() -> Response:
-        return _ours(jsonify({"lines": _notice(desk)}))
+        return _ours(jsonify({"lines": _notice(context)}))
 
     @blueprint.route("/chatload/assets/<name>")
     @guarded
@@ -134,37 +134,39 @@ def _add_routes(blueprint: Blueprint, desk: Desk, guarded: Any) -> None:
     @blueprint.route("/chatload/files/<name>")
     @guarded
     def file(name: str) -> Response:
-        folder = desk.folder
-        if folder is None or name not in files.offered(folder):
+        folder = context.folder
+        if folder is None or name not in downloads.offered(folder):
             abort(404)
-        if name == files.JOURNAL:
+        if name == downloads.JOURNAL:
             return _ours(_journal(folder))
-        as_attachment = name != files.REPORT or "download" in request.args
+        as_attachment = name != downloads.REPORT or "download" in request.args
         path = (folder / name).resolve()
-        response = _ours(send_file(path, mimetype=files.KINDS[name], as_attachment=as_attachment, max_age=0))
-        if name == files.REPORT:
+        response = _ours(
+            send_file(path, mimetype=downloads.KINDS[name], as_attachment=as_attachment, max_age=0)
+        )
+        if name == downloads.REPORT:
             response.headers["Content-Security-Policy"] = REPORT_POLICY
         return response
 
     @blueprint.route("/chatload/plots/<name>")
     @guarded
     def plot(name: str) -> Response:
-        folder = desk.folder
-        if folder is None or name not in files.pictures(folder):
+        folder = context.folder
+        if folder is None or name not in downloads.pictures(folder):
             abort(404)
         path = (folder / "plots" / name).resolve()
-        response = _ours(send_file(path, mimetype=files.PICTURES[path.suffix], max_age=0))
+        response = _ours(send_file(path, mimetype=downloads.PICTURES[path.suffix], max_age=0))
         response.headers["Content-Security-Policy"] = "sandbox; default-src 'none'; style-src 'unsafe-inline'"
         return response
 
 
 def _journal(folder: Path) -> Response:
     def blocks() -> Any:
-        for block in files.merged_journal(folder):
+        for block in downloads.merged_journal(folder):
             yield block
             gevent.sleep(0)  # a long journal must not keep the users of a run waiting
 
-    headers = {"Content-Disposition": f"attachment; filename={files.JOURNAL}"}
+    headers = {"Content-Disposition": f"attachment; filename={downloads.JOURNAL}"}
     return Response(blocks(), mimetype="application/x-ndjson", headers=headers)
 
 
@@ -177,24 +179,24 @@ def _ours(response: Response) -> Response:
     return response
 
 
-def _since(live: Live) -> int:
+def _since(live: LiveRun) -> int:
     """The revision the page has, if it is of this run."""
     if request.args.get("run") != f"{live.run_id}.{live.resets}":
         return 0
     return request.args.get("since", 0, type=int)
 
 
-def _state(desk: Desk, since: int) -> dict[str, Any]:
-    controller, runner = desk.controller, desk.environment.runner
+def _state(context: PageContext, since: int) -> dict[str, Any]:
+    controller, runner = context.controller, context.environment.runner
     manifest = controller.manifest
     server = manifest.server
     plan = controller.plan
     return {
-        **desk.live.state(since),
-        "run": f"{desk.live.run_id}.{desk.live.resets}",
-        "state": _word(desk, runner),
+        **context.live.state(since),
+        "run": f"{context.live.run_id}.{context.live.resets}",
+        "state": _word(context, runner),
         "target_users": runner.target_user_count if runner is not None else 0,
-        "workers": desk.workers,
+        "workers": context.workers,
         "sentence": _capital(one_line(manifest.plan_sentence, 400)),
         "server": one_line(server.words.partition(" (")[0]),
         "model": one_line(server.model),
@@ -202,20 +204,20 @@ def _state(desk: Desk, since: int) -> dict[str, Any]:
         "started": manifest.started_utc or None,
         "ended": manifest.ended,
         "exit_code": controller.exit_code,
-        "outcome": desk.outcomes.of(desk.folder, manifest.capacity),
+        "outcome": context.outcomes.of(context.folder, manifest.capacity),
         "problems": [one_line(words) for words in manifest.problems],
         "refusal": [one_line(words, 400) for words in controller.refusal],
         "failure": one_line(manifest.failure, 500),
-        "folder": str(desk.folder) if desk.folder is not None else "",
-        "rows": desk.live.table(manifest.scenario),
-        "files": files.offered(desk.folder),
-        "plots": files.pictures(desk.folder),
+        "folder": str(context.folder) if context.folder is not None else "",
+        "rows": context.live.table(manifest.scenario),
+        "files": downloads.offered(context.folder),
+        "plots": downloads.pictures(context.folder),
     }
 
 
-def _notice(desk: Desk) -> list[str]:
+def _notice(context: PageContext) -> list[str]:
     """Why the last run did not start, or failed, for Locust's own page; empty while a run goes on."""
-    controller, runner = desk.controller, desk.environment.runner
+    controller, runner = context.controller, context.environment.runner
     if runner is not None and runner.state in GOING:
         return []
     if controller.refusal:
@@ -224,14 +226,14 @@ def _notice(desk: Desk) -> list[str]:
     return [f"The run failed: {one_line(failure, 500)}"] if failure else []
 
 
-def _extend(desk: Desk, response: Response) -> Response:
+def _extend(context: PageContext, response: Response) -> Response:
     """Our rows for our tab, and a link to our page on Locust's."""
     if request.endpoint == "locust.request_stats" and response.is_json:
         report = response.get_json()
-        scenario = desk.controller.manifest.scenario
-        rows = tab_rows(desk.live.table(scenario))
+        scenario = context.controller.manifest.scenario
+        rows = tab_rows(context.live.table(scenario))
         report["extended_stats"] = [{"key": TAB, "data": rows}]
-        response.set_data(desk.environment.web_ui.app.json.dumps(report))
+        response.set_data(context.environment.web_ui.app.json.dumps(report))
     elif request.endpoint == "locust.index" and response.mimetype == "text/html" and not response.is_streamed:
         root = '<div id="root"></div>'
         response.set_data(response.get_data(as_text=True).replace(root, root + LINK, 1))
@@ -242,11 +244,11 @@ def _capital(words: str) -> str:
     return words[:1].upper() + words[1:]
 
 
-def _word(desk: Desk, runner: Any) -> str:
+def _word(context: PageContext, runner: Any) -> str:
     """Locust's state of the run; "asking" while the server is asked what it is, which is none of Locust's."""
     if runner is None:
         return "missing"
-    controller = desk.controller
+    controller = context.controller
     if controller.manifest.ended == "failed" and runner.state not in GOING:
         return "failed"
     asking = controller.plan is not None and controller.exit_code is None and not controller.refusal

@@ -8,12 +8,12 @@ from pathlib import Path
 from flask import Response, jsonify, request
 from werkzeug.datastructures import ImmutableMultiDict
 
-from chatload.live.desk import Desk
-from chatload.live.form import mistakes
+from chatload.live.page_context import PageContext
+from chatload.live.start_form import mistakes
 from chatload.model.sanitize import one_line
 from chatload.options.option import Option
-from chatload.options.run import OPTIONS as RUN_OPTIONS
-from chatload.options.server import OPTIONS as SERVER_OPTIONS
+from chatload.options.run_options import OPTIONS as RUN_OPTIONS
+from chatload.options.server_options import OPTIONS as SERVER_OPTIONS
 
 GOING = ("spawning", "running")
 TENDING_USERS_PER_S = "100"
@@ -70,11 +70,11 @@ def _is_below(asked: str, here: Path, roots: tuple[Path, ...]) -> bool:
     return any(root in path.parents for root in roots)
 
 
-def check_start(desk: Desk) -> Response | None:
+def check_start(context: PageContext) -> Response | None:
     """A start that cannot work is told to whoever asked, and nothing starts."""
     if request.endpoint != "locust.swarm":
         return None
-    runner, tending = desk.environment.runner, desk.tending_users
+    runner, tending = context.environment.runner, context.tending_users
     going = runner is not None and runner.state in GOING
     if tending is not None and going:
         return _refused(["this load has no users to edit: stop it, and start another"])
@@ -83,17 +83,17 @@ def check_start(desk: Desk) -> Response | None:
             {**request.form, "user_count": str(tending), "spawn_rate": TENDING_USERS_PER_S}
         )
     if not request.form.get("run_time", "none"):
-        desk.values["run_time"] = None  # Locust would go on showing the limit of the run before
-    lines = unknown_fields(request.form, desk.shape.options, desk.custom_fields)
-    lines += outside_files(request.form, desk.given, Path.cwd())
-    lines += mistakes(request.form, desk.controller.plan_of)
-    if desk.workers == 0:
+        context.values["run_time"] = None  # Locust would go on showing the limit of the run before
+    lines = unknown_fields(request.form, context.shape.options, context.custom_fields)
+    lines += outside_files(request.form, context.given, Path.cwd())
+    lines += mistakes(request.form, context.controller.plan_of)
+    if context.workers == 0:
         lines.append("no worker is connected: start one with --worker, or use --processes")
-    question = None if lines or going else _key_question(desk)
+    question = None if lines or going else _key_question(context)
     if not lines and question is None:
         return None
     if not going:
-        desk.controller.turn_away(lines)
+        context.controller.turn_away(lines)
     return _refused(lines) if lines else question
 
 
@@ -101,14 +101,14 @@ def _refused(lines: list[str], **more: str) -> Response:
     return jsonify({"success": False, "message": "; ".join(lines), "mistakes": lines, **more})
 
 
-def _key_question(desk: Desk) -> Response | None:
+def _key_question(context: PageContext) -> Response | None:
     """Ask whether a host that was not given at the start may be sent the API key; None where that is clear."""
-    host = str(request.form.get("host") or desk.environment.host or "")
+    host = str(request.form.get("host") or context.environment.host or "")
     said = request.form.get(KEY_HOST, "")
-    if said == WITHOUT_KEY or not desk.asks_for_key(host):
+    if said == WITHOUT_KEY or not context.asks_for_key(host):
         return None
     if said == host:
-        desk.controller.key_hosts.confirm(host)
+        context.controller.key_hosts.confirm(host)
         return None
     words = (
         f"{one_line(host)} was not given when Locust was started: may it be sent the API key of CHATLOAD_API_KEY? "

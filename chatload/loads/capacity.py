@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from chatload.loads.load import SHORT_PAUSE_S, Inputs, Load, Shape, locust_users, ramp_ends
-from chatload.loads.talk_options import HISTORY, PROMPT, PROMPTS, THINK_TIME, TURNS, conversations
+from chatload.loads.conversation_options import HISTORY, PROMPT, PROMPTS, THINK_TIME, TURNS, conversations
+from chatload.loads.load_shape import SHORT_PAUSE_S, Inputs, Load, Shape, locust_users, ramp_ends
 from chatload.options.option import Number, Whole
+from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import MOST_AT_ONCE, Range, seconds, share, whole
-from chatload.options.reader import Reader
-from chatload.options.run import SLO
+from chatload.options.run_options import SLO
 
 FIRST = Whole(
     name="first",
@@ -110,7 +110,7 @@ class CapacityLoad(Load, frozen=True, kw_only=True, tag="capacity"):
         return self.most
 
 
-def read(reader: Reader) -> tuple[CapacityLoad, Inputs]:
+def read(reader: OptionReader) -> tuple[CapacityLoad, Inputs]:
     """The load of option values. Locust's users keep the levels' users going: one a process."""
     users, users_per_s = locust_users(reader)
     load = CapacityLoad(

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import math
 
-from chatload.loads.load import RAMP, SHORT_PAUSE_S, Inputs, Load, Shape, locust_users, plural, ramp_ends
-from chatload.loads.talk_options import HISTORY, PROMPT, PROMPTS, THINK_TIME, TURNS, conversations
+from chatload.loads.conversation_options import HISTORY, PROMPT, PROMPTS, THINK_TIME, TURNS, conversations
+from chatload.loads.load_shape import (
+    RAMP,
+    SHORT_PAUSE_S,
+    Inputs,
+    Load,
+    Shape,
+    locust_users,
+    plural,
+    ramp_ends,
+)
 from chatload.options.option import HangUp, HangUps, Switch
+from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import MOST_TOKENS, whole
-from chatload.options.reader import Reader
 
 THINK_FIRST = Switch(
     name="think-first",
@@ -71,7 +80,7 @@ class ChatLoad(Load, frozen=True, kw_only=True, tag="chat"):
         return True
 
 
-def read(reader: Reader) -> tuple[ChatLoad, Inputs]:
+def read(reader: OptionReader) -> tuple[ChatLoad, Inputs]:
     """The load of option values."""
     users, users_per_s = locust_users(reader)
     ramp_ends(reader, "spawn-rate", users, users_per_s)

@@ -10,15 +10,15 @@ from typing import TypeVar
 from chatload.loads.trace import TraceRow, read_trace
 from chatload.model.errors import UsageError
 from chatload.options.option import Text
-from chatload.options.reader import Reader
-from chatload.prompts.conversation import load_conversations
-from chatload.prompts.sampled import SampledPrompt
+from chatload.options.option_reader import OptionReader
+from chatload.prompts.conversation_file import load_conversations
+from chatload.prompts.sampled_prompt import SampledPrompt
 from chatload.prompts.sharegpt import read_sharegpt, sample_sharegpt
 
 T = TypeVar("T")
 
 
-def read_file(reader: Reader, option: Text, path: str, read: Callable[[str], T]) -> T | None:
+def read_file(reader: OptionReader, option: Text, path: str, read: Callable[[str], T]) -> T | None:
     """What `read` finds in the file that `option` names; None without one, or where the reader has its mistakes."""
     if not path:
         return None

@@ -5,11 +5,11 @@ from __future__ import annotations
 from functools import partial
 
 from chatload.loads.input_files import read_file, read_prompts, read_rows
-from chatload.loads.load import Inputs, Load, Shape, locust_users, plural
+from chatload.loads.load_shape import Inputs, Load, Shape, locust_users, plural
 from chatload.options.option import Choice, Number, Text, Whole
+from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import DAY_S, LONGEST_RUN_S, MOST_REQUESTS, seconds, whole
-from chatload.options.reader import Reader
-from chatload.options.run import SEED
+from chatload.options.run_options import SEED
 
 REQUESTS = Whole(
     name="requests",
@@ -109,7 +109,7 @@ class OpenLoopLoad(Load, frozen=True, kw_only=True, tag="open_loop"):
         return "requests at once"
 
 
-def read(reader: Reader) -> tuple[OpenLoopLoad, Inputs]:
+def read(reader: OptionReader) -> tuple[OpenLoopLoad, Inputs]:
     """The load of option values; a trace and a ShareGPT file are read."""
     users, users_per_s = locust_users(reader)
     trace, sharegpt = reader.get(TRACE), reader.get(SHAREGPT)

@@ -9,13 +9,13 @@ import msgspec
 
 from chatload.certificate import read_certificate
 from chatload.loads.input_files import read_file
-from chatload.loads.load import Inputs, Shape
+from chatload.loads.load_shape import Inputs, Shape
 from chatload.loads.registry import AnyLoad
-from chatload.loads.target import address, request_headers
 from chatload.model.slo import Objective
-from chatload.options import run as run_options
-from chatload.options import server as server_options
-from chatload.options.reader import Reader
+from chatload.options import run_options as run_options
+from chatload.options import server_options as server_options
+from chatload.options.option_reader import OptionReader
+from chatload.options.request_target import address, request_headers
 
 
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,7 +82,7 @@ def make_plan(shape: Shape, values: Mapping[str, Any]) -> Planned:
     Locust's keys that are read: host, num_users, spawn_rate, run_time, stop_timeout, enable_rebalancing.
     Raises UsageError with every mistake.
     """
-    reader = Reader(values)
+    reader = OptionReader(values)
     load, inputs = shape.read(reader)
     options, limits = (
         server_options,

@@ -7,7 +7,7 @@ import pkgutil
 from typing import TYPE_CHECKING, Union
 
 from chatload import loads
-from chatload.loads.load import Load, Shape
+from chatload.loads.load_shape import Load, Shape
 
 
 def _shapes() -> dict[str, Shape]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from chatload.loads.load import Inputs, Load, Shape, locust_users
+from chatload.loads.load_shape import Inputs, Load, Shape, locust_users
 from chatload.options.option import Whole, Wholes
+from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import MOST_AT_ONCE, MOST_REQUESTS, MOST_TOKENS, whole
-from chatload.options.reader import Reader
 
 LEVELS = Wholes(
     name="levels",
@@ -93,7 +93,7 @@ class SweepLoad(Load, frozen=True, kw_only=True, tag="sweep"):
         return False
 
 
-def read(reader: Reader) -> tuple[SweepLoad, Inputs]:
+def read(reader: OptionReader) -> tuple[SweepLoad, Inputs]:
     """The load of option values; one process, one Locust user who keeps the requests in flight."""
     users, users_per_s = locust_users(reader)
     if users != 1:

@@ -1,6 +1,6 @@
 """What an option is: declared once, it is a flag, a scenario key, an environment variable and a form field.
 
-Each kind of option parses its own text and states its range. `Wrong` carries the remedy in the user's words.
+Each kind of option parses its own text and states its range. `InvalidValue` carries the remedy in the user's words.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Group(Enum):
     REPORT = "Records"
 
 
-class Wrong(Exception):
+class InvalidValue(Exception):
     """A value that cannot be; the text says what it must be. `lines` are whole lines, where there are several."""
 
     def __init__(self, remedy: str = "", lines: tuple[str, ...] = ()) -> None:
@@ -73,7 +73,7 @@ class Option(Generic[T]):
         return self.name.replace("-", "_")
 
     def parse(self, text: str) -> T:
-        """The value of a text. Raises Wrong."""
+        """The value of a text. Raises InvalidValue."""
         raise NotImplementedError
 
 
@@ -87,11 +87,11 @@ class Text(Option[str]):
     def parse(self, text: str) -> str:
         """The text itself."""
         if self.required and not text:
-            raise Wrong("must not be empty")
+            raise InvalidValue("must not be empty")
         if self.one_line and _CONTROL.search(text):
-            raise Wrong("must be one line without control characters")
+            raise InvalidValue("must be one line without control characters")
         if self.one_line and len(text) > MOST_NAME:
-            raise Wrong(f"{len(text):,} characters: at most {MOST_NAME:,}")
+            raise InvalidValue(f"{len(text):,} characters: at most {MOST_NAME:,}")
         return text
 
 
@@ -102,7 +102,7 @@ class Choice(Option[str]):
     def parse(self, text: str) -> str:
         """The choice."""
         if text not in self.choices:
-            raise Wrong(f"must be one of {', '.join(self.choices)}")
+            raise InvalidValue(f"must be one of {', '.join(self.choices)}")
         return text
 
 
@@ -115,7 +115,7 @@ class Switch(Option[bool]):
     def parse(self, text: str) -> bool:
         """True for on."""
         if text.lower() not in ("on", "off", "true", "false"):
-            raise Wrong("must be on or off")
+            raise InvalidValue("must be on or off")
         return text.lower() in ("on", "true")
 
 
@@ -129,7 +129,7 @@ class Number(Option[float]):
         """The number."""
         found = self.range.read(text)
         if found is None:
-            raise Wrong(f"must be {self.range.words}")
+            raise InvalidValue(f"must be {self.range.words}")
         return found
 
 
@@ -143,7 +143,7 @@ class Whole(Option[int]):
         """The number."""
         found = self.range.read(text)
         if found is None:
-            raise Wrong(f"must be {self.range.words}")
+            raise InvalidValue(f"must be {self.range.words}")
         return int(found)
 
 
@@ -159,7 +159,7 @@ class OptionalNumber(Option[float | None]):
             return None
         found = self.range.read(text)
         if found is None:
-            raise Wrong(f"must be {self.range.words}")
+            raise InvalidValue(f"must be {self.range.words}")
         return found
 
 
@@ -178,7 +178,7 @@ class Wholes(Option[tuple[int, ...]]):
             wrong = next((part for part, one in zip(parts, numbers, strict=False) if one is None), None)
             one = f" ({wrong[:80]!r} is not)" if len(parts) > 1 and wrong is not None else ""
             limit = f"must be at most {self.most_of_them} numbers such as 1,2,4,8"
-            raise Wrong(f"{limit}, each {self.range.words}{one}")
+            raise InvalidValue(f"{limit}, each {self.range.words}{one}")
         return tuple(int(number) for number in numbers if number is not None)
 
 
@@ -193,10 +193,10 @@ class JsonObject(Option[dict[str, Any]]):
         except orjson.JSONDecodeError:
             content = None
         if not isinstance(content, dict):
-            raise Wrong('must be a JSON object such as {"key": 1}')
+            raise InvalidValue('must be a JSON object such as {"key": 1}')
         long = _number_beyond_64_bits(text)
         if long:
-            raise Wrong(f"the number {long[:20]}… has more digits than a request can carry exactly")
+            raise InvalidValue(f"the number {long[:20]}… has more digits than a request can carry exactly")
         return content
 
 
@@ -210,7 +210,7 @@ class Slos(Option[tuple[Objective, ...]]):
         """The objectives, in order."""
         found, mistakes = read_objectives(text)
         if mistakes:
-            raise Wrong(lines=tuple(mistakes))
+            raise InvalidValue(lines=tuple(mistakes))
         return found
 
 
@@ -238,7 +238,9 @@ class HangUp(Option[HangUps]):
         tokens = self.range.read(found[2]) if found else None
         if of_turns is None or tokens is None:
             limits = f"0% to 100%, {self.range.least:,} to {self.range.most:,} tokens"
-            raise Wrong(f"must be a share and a number of tokens, such as '10% after 50 tokens' ({limits})")
+            raise InvalidValue(
+                f"must be a share and a number of tokens, such as '10% after 50 tokens' ({limits})"
+            )
         return HangUps(of_turns, int(tokens))
 
 

@@ -11,8 +11,8 @@ import random
 from collections.abc import Iterator
 from functools import lru_cache
 
-from chatload.prompts.composed import words_of_a_task
-from chatload.prompts.sampled import SampledPrompt
+from chatload.prompts.generated_text import words_of_a_task
+from chatload.prompts.sampled_prompt import SampledPrompt
 from chatload.prompts.tokens import estimate_tokens, estimate_tokens_exactly
 
 SHARES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)

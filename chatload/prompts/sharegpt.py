@@ -16,7 +16,7 @@ from typing import Any, BinaryIO
 
 from chatload.files import MB, opened_input, shown
 from chatload.model.errors import UsageError
-from chatload.prompts.sampled import SampledPrompt
+from chatload.prompts.sampled_prompt import SampledPrompt
 from chatload.prompts.tokens import estimate_tokens
 
 LEAST_TOKENS = 4

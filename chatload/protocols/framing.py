@@ -14,7 +14,7 @@ from typing import NamedTuple
 from sseclient import SSEClient
 
 from chatload.model.errors import TurnError, WireError
-from chatload.protocols.reads import Reads, reads_of
+from chatload.protocols.body_reads import BodyReads, reads_of
 
 MAX_EVENT_BYTES, MAX_WIDE_EVENT_BYTES = 6 * 1024 * 1024, 1536 * 1024
 MAX_EVENT_LINES = 1000
@@ -120,7 +120,7 @@ class _WholeEvents:
     reach it. `read` is the index of the read pulled last; `holds` tells of a rest.
     """
 
-    def __init__(self, reads: Reads) -> None:
+    def __init__(self, reads: BodyReads) -> None:
         self.reads = reads
         self.read = -1
         self.holds = False

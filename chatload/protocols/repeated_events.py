@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 from chatload.model.errors import TurnError
 from chatload.model.turn import Delta, TextDeltas
-from chatload.protocols.reads import Reads
+from chatload.protocols.body_reads import BodyReads
 
 VAIN_TRIES = 4
 """After so many models that no event was like, a reply's events are taken to differ in more than text."""
@@ -20,7 +20,7 @@ _PROBE = "probe"
 _PLACES = 4
 
 
-class Repeated:
+class RepeatedEvents:
     """The model of a reply's last kind of event. `decode` reads one event's data in full, without memory."""
 
     def __init__(self, decode: Callable[[str], Delta]) -> None:
@@ -30,7 +30,7 @@ class Repeated:
         self._reasoning = False
         self._reply_id: str | None = None
 
-    def take(self, reads: Reads) -> TextDeltas | None:
+    def take(self, reads: BodyReads) -> TextDeltas | None:
         """Take the reads that are one event like the model each, up to the first that is not or is not here.
 
         None when the next one has to be decoded in full. Waits for the next read, but for no other.

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from chatload.protocols.answers import Answers
+from chatload.protocols.probe_answers import ProbeAnswers
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class DetectedServer:
     """What a server turned out to be. Empty `name` and `dialect` None: nothing we know.
 
     `words` is what to tell the user: "vLLM 0.33.0 (GET /version)".
@@ -22,17 +22,17 @@ class Found:
     words: str
 
 
-def found_at(path: str, name: str, version: str, dialect: str, model: str) -> Found:
+def found_at(path: str, name: str, version: str, dialect: str, model: str) -> DetectedServer:
     """What was found by the answer at `path`."""
     words = " ".join(word for word in (name, version, f"(GET {path})") if word)
-    return Found(name, version, dialect, model, words)
+    return DetectedServer(name, version, dialect, model, words)
 
 
 @dataclass(frozen=True, slots=True)
 class ServerKind:
     """One kind of server.
 
-    `title` is what `Found.name` calls it. `options` maps what --server may say to the dialect spoken then.
+    `title` is what `DetectedServer.name` calls it. `options` maps what --server may say to the dialect spoken then.
     `recognise(answers)` tells whether it is this one; kinds are asked by `order`, the least first.
     `speaks(version, dialect)` is None where nobody can tell. `probes` are the paths to GET for it.
     `gauges` maps our names of a server's numbers (`ServerLine`) to its own names on its /metrics page.
@@ -41,7 +41,7 @@ class ServerKind:
     title: str
     order: int
     options: Mapping[str, str]
-    recognise: Callable[[Answers], Found | None]
+    recognise: Callable[[ProbeAnswers], DetectedServer | None]
     speaks: Callable[[str, str], bool | None]
     probes: tuple[str, ...] = ()
     gauges: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -52,10 +52,10 @@ def speaks_openai(version: str, dialect: str) -> bool | None:
     return dialect in ("openai", "openai-completions")
 
 
-def owned_by(owner: str, title: str) -> Callable[[Answers], Found | None]:
+def owned_by(owner: str, title: str) -> Callable[[ProbeAnswers], DetectedServer | None]:
     """Recognises a server by `owned_by` in GET /v1/models."""
 
-    def recognise(answers: Answers) -> Found | None:
+    def recognise(answers: ProbeAnswers) -> DetectedServer | None:
         if answers.owner.lower() != owner:
             return None
         return found_at("/v1/models", title, answers.text("/version", "version"), "openai", answers.model)

@@ -14,8 +14,8 @@ from chatload.engine.clock import now_ns
 from chatload.loads.capacity import CapacityLoad
 from chatload.loads.level_search import first_turn
 from chatload.model.journal_lines import LevelLine
-from chatload.prompts.talk import Talk
-from chatload.runner.chat_user import sleep_until, talk_for
+from chatload.prompts.conversation import Conversation
+from chatload.runner.chat_user import conversation_of_user, sleep_until
 from chatload.runner.messages import LevelOrder
 from chatload.runner.session import Session
 from chatload.runner.slots import SlotUser
@@ -49,30 +49,32 @@ class CapacityUser(SlotUser):
     def _converse(self, session: Session, load: CapacityLoad, order: LevelOrder, slot: int) -> None:
         """One user of the level: conversation after conversation, until the level ends."""
         due_ns = order.start_ns + round(slot * 1e9 / load.rate)
-        conversation = 0
+        conversations = 0
         while due_ns < order.end_ns:
-            user = order.level * USERS_A_LEVEL + conversation * order.users + slot
-            talk = talk_for(user, load, session.planned.inputs, session.plan.seed)
-            begins = 1 if conversation else self._begun(talk, load, user, slot)
+            user = order.level * USERS_A_LEVEL + conversations * order.users + slot
+            conversation = conversation_of_user(user, load, session.planned.inputs, session.plan.seed)
+            begins = 1 if conversations else self._begun(conversation, load, user, slot)
             for number in range(begins, load.conversation_turns + 1):
                 if due_ns >= order.end_ns:
                     return
                 sleep_until(due_ns)
-                spec = TurnSpec(user, number, due_ns, session.request(talk.ask()), order.group)
+                spec = TurnSpec(
+                    user, number, due_ns, session.request(conversation.next_messages()), order.group
+                )
                 turn, reply = self.clients.run_turn(spec)
-                talk.heard(reply if turn.ok else "")
+                conversation.add_reply(reply if turn.ok else "")
                 if turn.ok and reply.strip():
                     self._replies.append(reply)
                 due_ns = turn.end_ns + round(load.think_time_s * 1e9)
-            conversation += 1
+            conversations += 1
 
-    def _begun(self, talk: Talk, load: CapacityLoad, user: int, slot: int) -> int:
+    def _begun(self, conversation: Conversation, load: CapacityLoad, user: int, slot: int) -> int:
         """The turn at which a level's user begins; what came before is made of replies to others."""
         if load.history and not self._replies:
             return 1
         begins = first_turn(slot, load.conversation_turns)
         drawn = random.Random(f"replies {user}")
         for _ in range(1, begins):
-            talk.ask()
-            talk.heard(drawn.choice(self._replies) if load.history else "")
+            conversation.next_messages()
+            conversation.add_reply(drawn.choice(self._replies) if load.history else "")
         return begins

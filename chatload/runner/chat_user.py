@@ -11,11 +11,9 @@ from chatload.engine.client import ChatClient, Interrupted, TurnSpec
 from chatload.engine.clock import now_ns
 from chatload.loads.capacity import CapacityLoad
 from chatload.loads.chat import ChatLoad
-from chatload.loads.load import Inputs
+from chatload.loads.load_shape import Inputs
 from chatload.model.errors import UsageError
-from chatload.prompts.conversation import conversation_for
-from chatload.prompts.fixed import FixedPrompt
-from chatload.prompts.talk import Talk
+from chatload.prompts.conversation import Conversation, RepeatedMessage, conversation_for
 from chatload.runner.session import Session, session_of
 
 GONE_S = 1e7
@@ -43,7 +41,9 @@ class ChatUser(User):
         load = session.plan.load
         assert isinstance(load, ChatLoad)
         self._load = load
-        self._talk = talk_for(self._number, load, session.planned.inputs, session.plan.seed)
+        self._conversation = conversation_of_user(
+            self._number, load, session.planned.inputs, session.plan.seed
+        )
         self._due_ns = session.due_ns(self._number) + (
             round(load.think_time_s * 1e9) if load.think_first else 0
         )
@@ -62,7 +62,7 @@ class ChatUser(User):
         if self._turn >= self._load.turns:  # only after an error of ours, which Locust has logged
             return
         self._turn += 1
-        messages = self._talk.ask()
+        messages = self._conversation.next_messages()
         spec = TurnSpec(
             self._number,
             self._turn,
@@ -75,7 +75,7 @@ class ChatUser(User):
         except Interrupted as stop:
             session.record(stop.turn, messages, "")
             raise
-        self._talk.heard(reply if turn.ok else "")
+        self._conversation.add_reply(reply if turn.ok else "")
         session.record(turn, messages, reply)
         self._due_ns = turn.end_ns + round(self._load.think_time_s * 1e9)
         if self._turn >= self._load.turns:
@@ -104,10 +104,10 @@ class ChatUser(User):
             self._session.user_out(self._number, reason)
 
 
-def talk_for(user: int, load: ChatLoad | CapacityLoad, inputs: Inputs, seed: int) -> Talk:
+def conversation_of_user(user: int, load: ChatLoad | CapacityLoad, inputs: Inputs, seed: int) -> Conversation:
     """What `user` will say: the same line again and again, or a conversation that grows."""
     if not load.history:
-        return FixedPrompt(load.prompt)
+        return RepeatedMessage(load.prompt)
     return conversation_for(user, seed, inputs.conversations)
 
 

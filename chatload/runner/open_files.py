@@ -6,7 +6,7 @@ import resource
 from pathlib import Path
 
 from chatload.loads.capacity import CapacityLoad
-from chatload.loads.load import Load
+from chatload.loads.load_shape import Load
 from chatload.loads.plan import Plan
 
 SPARE = 64

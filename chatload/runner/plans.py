@@ -8,11 +8,11 @@ from typing import Any
 
 from locust.env import Environment
 
-from chatload.loads.load import Shape
+from chatload.loads.load_shape import Shape
 from chatload.loads.plan import Plan, Planned, make_plan
 from chatload.model.errors import UsageError
+from chatload.runner.locust_options import values_of
 from chatload.runner.open_files import allow_as_many_as_possible, limit_mistakes
-from chatload.runner.options import values_of
 from chatload.store.new_folder import out_mistakes
 
 ASKED_LATER = {"host": "http://127.0.0.1", "slo": "failed_share <= 1%"}

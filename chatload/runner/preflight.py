@@ -15,7 +15,7 @@ from chatload.model.errors import ChatloadError, TurnError
 from chatload.protocols.detect import recognise, speaks
 from chatload.protocols.dialect import Dialect
 from chatload.protocols.registry import DIALECTS, PROBE_PATHS, SERVERS
-from chatload.protocols.server_kind import Found
+from chatload.protocols.server_kind import DetectedServer
 
 PROBE_S = 2.0
 AUTO_PROBE_S = 6.0
@@ -32,7 +32,7 @@ class Server:
 
     dialect: Dialect
     model: str
-    found: Found
+    found: DetectedServer
 
 
 def preflight(plan: Plan, key: ApiKey = NO_KEY, withheld: str | None = None) -> Server:
@@ -55,7 +55,7 @@ def preflight(plan: Plan, key: ApiKey = NO_KEY, withheld: str | None = None) -> 
     return Server(dialect, plan.model or found.model, found)
 
 
-def _dialect(plan: Plan, found: Found) -> Dialect:
+def _dialect(plan: Plan, found: DetectedServer) -> Dialect:
     if plan.server == "auto":
         if found.dialect is None:
             names = ", ".join(sorted(SERVERS))

@@ -19,7 +19,7 @@ from locust.runners import STATE_RUNNING, MasterRunner, Runner
 from chatload.engine.api_key import KeyHosts
 from chatload.engine.clock import now_ns
 from chatload.loads.capacity import CapacityLoad
-from chatload.loads.load import Shape
+from chatload.loads.load_shape import Shape
 from chatload.loads.plan import Plan, Planned
 from chatload.loads.ramp import RampSegment
 from chatload.model.errors import UsageError

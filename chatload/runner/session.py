@@ -20,7 +20,7 @@ from chatload.engine.reader import Reader
 from chatload.loads.open_loop import OpenLoopLoad
 from chatload.loads.plan import Planned
 from chatload.loads.ramp import RampSegment, among_new_users, due_ns, global_user
-from chatload.loads.schedule import schedule
+from chatload.loads.request_schedule import schedule
 from chatload.model.errors import NO_FAILURES, TurnError, UsageError
 from chatload.model.journal_lines import EndLine, HealthLine, JournalLine, StartLine, UserLine, encode
 from chatload.model.metrics import decode_tokens_per_s, e2e_ms, ttft_ms, whole_ms

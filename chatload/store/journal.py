@@ -27,7 +27,7 @@ from chatload.model.journal_lines import (
 from chatload.model.turn import Turn
 from chatload.store.clocks import WorkerClock, clocks_of, shifted
 from chatload.store.manifest import Manifest, read_manifest
-from chatload.store.missing import LineCount, foreign_journals, journal_files, no_files
+from chatload.store.missing_lines import LineCount, foreign_journals, journal_files, no_files
 
 
 class JournalWriter:

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from chatload.loads.load import Load
+from chatload.loads.load_shape import Load
 from chatload.loads.plan import Plan
 from chatload.model.errors import UsageError
 from chatload.model.hosts import ClockReading, Machine, ServerFacts, TimeSpan

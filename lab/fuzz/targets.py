@@ -20,11 +20,11 @@ from chatload.loads.trace import read_trace
 from chatload.model.errors import ChatloadError
 from chatload.model.slo import read_objectives
 from chatload.model.turn import Delta, Message, TextDeltas, TurnRequest
-from chatload.prompts.conversation import load_conversations
+from chatload.prompts.conversation_file import load_conversations
 from chatload.prompts.sharegpt import read_sharegpt
-from chatload.protocols.chunks import whole_chunks
+from chatload.protocols.body_reads import BodyReads
 from chatload.protocols.detect import recognise, speaks
-from chatload.protocols.reads import Reads
+from chatload.protocols.http_chunks import whole_chunks
 from chatload.protocols.registry import DIALECTS, PROBE_PATHS
 from chatload.render.text import report_text
 from chatload.store.journal import read_run
@@ -55,7 +55,7 @@ def _wire(dialect: str, data: bytes) -> None:
     at = zlib.crc32(data) % (len(data) + 1)
     whole, cut = _heard(dialect, [data]), _heard(dialect, [data[:at], data[at:]])
     assert whole == cut, f"cut at {at}: {whole} != {cut}"
-    at_once = _heard(dialect, Reads([data.splitlines(keepends=True)]))  # nothing has to be waited for
+    at_once = _heard(dialect, BodyReads([data.splitlines(keepends=True)]))  # nothing has to be waited for
     assert whole == at_once, f"all lines here at once: {whole} != {at_once}"
     for delta in whole[0]:
         delta.text.encode()

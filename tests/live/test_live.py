@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from chatload.analysis.quantiles import percentile
-from chatload.live.live import MOST_ROWS, Live
-from chatload.live.tab import tab_columns, tab_rows
-from chatload.live.timeline import MOST_INTERVALS, Timeline
+from chatload.live.live_run import MOST_ROWS, LiveRun
+from chatload.live.locust_tab import tab_columns, tab_rows
+from chatload.live.run_timeline import MOST_INTERVALS, Timeline
 from chatload.model.journal_lines import HealthLine
 from chatload.model.metrics import metric
 
@@ -21,15 +21,15 @@ sys.path.insert(0, str(Path(__file__).parent))
 from turns import S, failed, turn
 
 
-def heard(*turns: Any) -> Live:
-    live = Live()
+def heard(*turns: Any) -> LiveRun:
+    live = LiveRun()
     live.begin("run", 0)
     for one in turns:
         live.hear(one)
     return live
 
 
-def points(live: Live, since: int = 0) -> dict[int, dict[str, Any]]:
+def points(live: LiveRun, since: int = 0) -> dict[int, dict[str, Any]]:
     state = live.state(since)
     return {values[0]: dict(zip(state["columns"], values, strict=True)) for values in state["points"]}
 
@@ -139,7 +139,7 @@ def test_an_instant_far_off_does_not_take_all_memory() -> None:
 
 
 def test_users_add_up_over_workers_and_a_silent_one_is_gone() -> None:
-    live = Live()
+    live = LiveRun()
     live.begin("run", 0)
 
     def health(worker: str, at_s: float, users: int, lag: float) -> None:

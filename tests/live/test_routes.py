@@ -13,7 +13,7 @@ from flask import Blueprint, Flask, Response, jsonify, request
 
 from chatload.engine.api_key import KeyHosts
 from chatload.live import page
-from chatload.live.live import Live
+from chatload.live.live_run import LiveRun
 from chatload.loads.registry import SHAPES
 from chatload.model.hosts import ServerFacts
 from chatload.model.journal_lines import HealthLine
@@ -110,7 +110,7 @@ class Desk:
         self.client = app.test_client()
 
     @property
-    def live(self) -> Live:
+    def live(self) -> LiveRun:
         return self.controller.observer
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from chatload.analysis.slo_verdict import judge
 from chatload.live import slo_so_far as so_far
-from chatload.live.live import Live
+from chatload.live.live_run import LiveRun
 from chatload.live.slo_so_far import SoFar
 from chatload.model.slo import read_objectives
 from chatload.model.turn import Turn
@@ -98,7 +98,7 @@ def test_it_is_judged_every_few_seconds_and_only_if_something_came(monkeypatch: 
 
 
 def test_without_slos_there_is_nothing() -> None:
-    live = Live()
+    live = LiveRun()
     live.begin("run", 0)
     live.hear(turn())
     assert live.state(0)["slo"] == {"of": "", "rows": []}

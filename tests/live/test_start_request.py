@@ -9,8 +9,8 @@ import pytest
 
 from chatload.live.start_request import FILES, outside_files, unknown_fields
 from chatload.loads.registry import SHAPES
-from chatload.options.run import OPTIONS as RUN_OPTIONS
-from chatload.options.server import OPTIONS as SERVER_OPTIONS
+from chatload.options.run_options import OPTIONS as RUN_OPTIONS
+from chatload.options.server_options import OPTIONS as SERVER_OPTIONS
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from chatload import files as inputs
 from chatload.loads import input_files
-from chatload.loads.load import Inputs
+from chatload.loads.load_shape import Inputs
 from chatload.loads.plan import Planned
 from chatload.model.errors import UsageError
 from tests import plans

@@ -17,8 +17,8 @@ from chatload.loads.registry import SHAPES
 from chatload.model.errors import UsageError
 from chatload.options.option import Option
 from chatload.options.ranges import LOCUST_RANGES
-from chatload.options.run import OPTIONS as RUN_OPTIONS
-from chatload.options.server import OPTIONS as SERVER_OPTIONS
+from chatload.options.run_options import OPTIONS as RUN_OPTIONS
+from chatload.options.server_options import OPTIONS as SERVER_OPTIONS
 from tests.plans import plan_of
 
 LOADS = tuple(SHAPES)

@@ -12,8 +12,8 @@ from chatload.analysis.goodput import conversations_of
 from chatload.analysis.run_names import distinct_names
 from chatload.analysis.summary import Summary
 from chatload.interop.jtl import own_columns
-from chatload.live.tab import tab_columns
-from chatload.live.totals import Tally
+from chatload.live.live_table import Tally
+from chatload.live.locust_tab import tab_columns
 from chatload.model.metrics import METRICS, Metric
 from chatload.model.slo import read_objectives
 from chatload.render.csv_tables import summary_csv, turns_csv

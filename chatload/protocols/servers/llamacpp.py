@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from chatload.protocols.answers import Answers
-from chatload.protocols.server_kind import Found, ServerKind, found_at, owned_by, speaks_openai
+from chatload.protocols.probe_answers import ProbeAnswers
+from chatload.protocols.server_kind import DetectedServer, ServerKind, found_at, owned_by, speaks_openai
 
 
-def _recognise(answers: Answers) -> Found | None:
+def _recognise(answers: ProbeAnswers) -> DetectedServer | None:
     props = answers.object("/props")
     if "default_generation_settings" in props or "build_info" in props:
         return found_at("/props", SERVER.title, answers.text("/props", "build_info"), "openai", answers.model)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from chatload.protocols.answers import Answers
-from chatload.protocols.server_kind import Found, ServerKind
+from chatload.protocols.probe_answers import ProbeAnswers
+from chatload.protocols.server_kind import DetectedServer, ServerKind
 
 
-def _recognise(answers: Answers) -> Found | None:
+def _recognise(answers: ProbeAnswers) -> DetectedServer | None:
     if "data" not in answers.object("/v1/models"):
         return None
     words = f'an OpenAI-compatible server, owned_by "{answers.owner}" (GET /v1/models)'
-    return Found(SERVER.title, "", "openai", answers.model, words)
+    return DetectedServer(SERVER.title, "", "openai", answers.model, words)
 
 
 def _speaks(version: str, dialect: str) -> bool | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from chatload.protocols.answers import Answers
-from chatload.protocols.server_kind import Found, ServerKind, found_at, speaks_openai
+from chatload.protocols.probe_answers import ProbeAnswers
+from chatload.protocols.server_kind import DetectedServer, ServerKind, found_at, speaks_openai
 
 
-def _recognise(answers: Answers) -> Found | None:
+def _recognise(answers: ProbeAnswers) -> DetectedServer | None:
     model = answers.text("/info", "model_id")
     if not model or "version" not in answers.object("/info"):
         return None

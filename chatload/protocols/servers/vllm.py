@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from chatload.protocols.answers import Answers
-from chatload.protocols.server_kind import Found, ServerKind, found_at, owned_by, speaks_openai
+from chatload.protocols.probe_answers import ProbeAnswers
+from chatload.protocols.server_kind import DetectedServer, ServerKind, found_at, owned_by, speaks_openai
 
 OWNER = "vllm"
 
 
-def _recognise(answers: Answers) -> Found | None:
+def _recognise(answers: ProbeAnswers) -> DetectedServer | None:
     version = answers.text("/version", "version")
     if version and answers.owner.lower() in ("", OWNER):
         return found_at("/version", SERVER.title, version, "openai", answers.model)

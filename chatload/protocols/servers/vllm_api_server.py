@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from chatload.protocols.answers import Answers
-from chatload.protocols.server_kind import Found, ServerKind
+from chatload.protocols.probe_answers import ProbeAnswers
+from chatload.protocols.server_kind import DetectedServer, ServerKind
 
 OTHER_PATHS = ("/info", "/version", "/props", "/v1/models", "/health")
 
 
-def _recognise(answers: Answers) -> Found | None:
+def _recognise(answers: ProbeAnswers) -> DetectedServer | None:
     others = [status for path in OTHER_PATHS if (status := answers.status(path)) is not None]
     refused = answers.object("/generate", status=405).get("detail") == "Method Not Allowed"
     if not refused or not others or any(status != 404 for status in others):
         return None
     words = "vLLM's api_server of 2023 (GET /generate: 405, GET /v1/models: 404)"
-    return Found(SERVER.title, "", "vllm-generate", "", words)
+    return DetectedServer(SERVER.title, "", "vllm-generate", "", words)
 
 
 def _speaks(version: str, dialect: str) -> bool | None:

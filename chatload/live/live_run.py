@@ -13,9 +13,9 @@ from typing import Any
 
 from chatload.analysis.validity import MOST_SPOILED
 from chatload.engine.clock import now_ns
+from chatload.live.live_table import Tally, columns
+from chatload.live.run_timeline import COLUMNS, Timeline
 from chatload.live.slo_so_far import SoFar
-from chatload.live.timeline import COLUMNS, Timeline
-from chatload.live.totals import Tally, columns
 from chatload.model.journal_lines import HealthLine, JournalLine
 from chatload.model.sanitize import one_line
 from chatload.model.stalls import stalls_ms
@@ -27,7 +27,7 @@ SETTLED_SHARE = 0.95
 ALL = (MOST_ROWS + 1, "all")
 
 
-class Live:
+class LiveRun:
     """Hears one run at a time (`chatload.runner.observer.Observer`); a new run, or a reset, starts it clean."""
 
     def __init__(self, counting: Callable[[], SoFar] = SoFar) -> None:

@@ -15,7 +15,7 @@ import orjson
 
 from chatload.loads.capacity import CapacityLoad
 from chatload.loads.chat import ChatLoad
-from chatload.loads.load import Load
+from chatload.loads.load_shape import Load
 from chatload.model.errors import UsageError
 from chatload.model.turn import Turn
 from chatload.store.journal import Run
@@ -68,7 +68,7 @@ class Due:
 
 
 @dataclass(slots=True)
-class Schedule:
+class ReplaySchedule:
     """The requests of a run in the order they were due; how many lengths had to be guessed."""
 
     requests: list[Due]
@@ -76,14 +76,14 @@ class Schedule:
     outputs_assumed: int = 0
 
 
-def schedule_of(run: Run) -> Schedule:
+def schedule_of(run: Run) -> ReplaySchedule:
     """The schedule of a run, failed turns too: they were load as well. UsageError where it held no turn."""
     if not run.turns:
         raise UsageError([f"{run.folder}: holds no turn: nothing to schedule"])
     plan = run.manifest.plan
     numbers = _Blocks(_kinship(run.manifest.load))
     longest = plan.max_tokens if plan is not None else None
-    schedule = Schedule([])
+    schedule = ReplaySchedule([])
     first_ns = run.turns[0].due_ns
     for turn in run.turns:
         prompt_tokens = turn.prompt_tokens or max(1, round(turn.prompt_characters / CHARACTERS_PER_TOKEN))
@@ -97,7 +97,7 @@ def schedule_of(run: Run) -> Schedule:
     return schedule
 
 
-def lines_for(tool: str, schedule: Schedule) -> Iterator[str]:
+def lines_for(tool: str, schedule: ReplaySchedule) -> Iterator[str]:
     """The rows of a tool, prompts as lengths and block numbers."""
     per_s = TOOLS[tool].per_s
     for due in schedule.requests:
@@ -111,7 +111,7 @@ def lines_for(tool: str, schedule: Schedule) -> Iterator[str]:
         )
 
 
-def lines_with_texts(run: Run, schedule: Schedule) -> Iterator[str]:
+def lines_with_texts(run: Run, schedule: ReplaySchedule) -> Iterator[str]:
     """AIPerf's rows with the very messages. UsageError where the run did not keep them."""
     load = run.manifest.load
     if isinstance(load, CapacityLoad) and load.history:

@@ -7,7 +7,7 @@ from geventhttpclient.response import HTTPParseError, HTTPResponse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatload.protocols.chunks import whole_chunks, whole_chunks_each
+from chatload.protocols.http_chunks import whole_chunks, whole_chunks_each
 
 
 def chunk(data: bytes) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from chatload.live import files
+from chatload.live import downloads
 
 
 def folder_with(tmp_path: Path, *names: str) -> Path:
@@ -20,9 +20,9 @@ def test_only_known_names_that_are_there_are_offered(tmp_path: Path) -> None:
     folder = folder_with(
         tmp_path, "manifest.json", "journal-a.jsonl", "secret.txt", "plots/a.png", "plots/x.sh"
     )
-    assert files.offered(folder) == ["manifest.json", "journal.jsonl"]
-    assert files.pictures(folder) == ["a.png"]
-    assert files.offered(None) == files.pictures(None) == []
+    assert downloads.offered(folder) == ["manifest.json", "journal.jsonl"]
+    assert downloads.pictures(folder) == ["a.png"]
+    assert downloads.offered(None) == downloads.pictures(None) == []
 
 
 def test_a_link_to_elsewhere_is_not_offered(tmp_path: Path) -> None:
@@ -31,8 +31,8 @@ def test_a_link_to_elsewhere_is_not_offered(tmp_path: Path) -> None:
     outside.write_text("private", encoding="utf-8")
     (folder / "summary.json").symlink_to(outside)
     (folder / "plots" / "b.png").symlink_to(outside)
-    assert files.offered(folder) == ["manifest.json"]
-    assert files.pictures(folder) == ["a.png"]
+    assert downloads.offered(folder) == ["manifest.json"]
+    assert downloads.pictures(folder) == ["a.png"]
 
 
 def test_journals_are_merged_each_line_once_without_a_torn_tail(tmp_path: Path) -> None:
@@ -40,6 +40,6 @@ def test_journals_are_merged_each_line_once_without_a_torn_tail(tmp_path: Path) 
     (folder / "journal-a.jsonl").write_bytes(b'{"n":1}\n{"n":2}\n{"torn')
     (folder / "journal-master.jsonl").write_bytes(b'{"n":1}\n{"n":2}\n{"n":3}\n')
     (folder / "journal-z.jsonl").write_bytes(b"".join(b'{"z":%d}\n' % n for n in range(20_000)))
-    lines = b"".join(files.merged_journal(folder)).splitlines()
+    lines = b"".join(downloads.merged_journal(folder)).splitlines()
     assert lines[:3] == [b'{"n":1}', b'{"n":2}', b'{"n":3}']
     assert len(lines) == 20_003

@@ -8,8 +8,8 @@ import re
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
-from chatload.options.reader import Reader
-from chatload.options.server import HEADERS
+from chatload.options.option_reader import OptionReader
+from chatload.options.server_options import HEADERS
 
 SECRET_HEADERS = ("authorization", "x-auth", "api-key", "apikey", "access-key", "auth-key", "subscription-key",
                   "cookie", "token", "secret", "password")  # fmt: skip
@@ -29,7 +29,7 @@ CONNECTION = frozenset({
 """Headers that change how the connection is used."""
 
 
-def address(reader: Reader) -> str:
+def address(reader: OptionReader) -> str:
     """The server's address, scheme in small letters and no slash at its end. Never repeats a password."""
     host = str(reader.values.get("host") or "")
     if not (host.isascii() and host.isprintable()) or " " in host.strip(" "):
@@ -99,7 +99,7 @@ def _without_secrets(host: str) -> str:
     return (scheme + colons if colons else "") + shown + re.split(r"[?#@]", rest)[0]
 
 
-def request_headers(reader: Reader) -> dict[str, str]:
+def request_headers(reader: OptionReader) -> dict[str, str]:
     """More headers of every request: plain names and texts, none of which we or the connection need."""
     headers: dict[str, str] = {}
     for name, value in _pairs(reader):
@@ -111,7 +111,7 @@ def request_headers(reader: Reader) -> dict[str, str]:
     return headers
 
 
-def _pairs(reader: Reader) -> list[tuple[str, Any]]:
+def _pairs(reader: OptionReader) -> list[tuple[str, Any]]:
     """Names and values as they were given: a name given twice is there twice."""
     found = reader.get(HEADERS)
     if not found:

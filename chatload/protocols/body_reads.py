@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable
 
 
-class Reads:
+class BodyReads:
     """Iterates over the pieces of a body without HTTP chunking, and waits for more where its source does.
 
     `here` are those that came and were not taken; `taken` counts the others. `between` is
@@ -37,7 +37,7 @@ class Reads:
         for _ in range(count):
             self.here.popleft()
 
-    def __iter__(self) -> Reads:
+    def __iter__(self) -> BodyReads:
         return self
 
     def __next__(self) -> bytes:
@@ -47,6 +47,6 @@ class Reads:
         return self.here.popleft()
 
 
-def reads_of(pieces: Iterable[bytes]) -> Reads:
+def reads_of(pieces: Iterable[bytes]) -> BodyReads:
     """The reads themselves, or those of any pieces, pulled one by one."""
-    return pieces if isinstance(pieces, Reads) else Reads((piece,) for piece in pieces)
+    return pieces if isinstance(pieces, BodyReads) else BodyReads((piece,) for piece in pieces)

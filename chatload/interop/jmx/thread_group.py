@@ -22,7 +22,7 @@ PASSED_THROUGH = ("GenericController", "TransactionController", "RecordingContro
 
 
 @dataclass(slots=True)
-class Load:
+class ThreadGroupLoad:
     """How many users, how often, how long they think; `handled` are the nodes that went into it."""
 
     options: dict[str, Value] = field(default_factory=dict)
@@ -37,10 +37,10 @@ def read_load(
     ancestors: tuple[Node, ...],
     variables: Variables,
     named: Callable[[Node], str],
-) -> Load:
+) -> ThreadGroupLoad:
     """The load of a thread group on one of its samplers. UsageError where a number is none."""
-    load = Load(handled=[group])
-    reader = _Reader(variables, named)
+    load = ThreadGroupLoad(handled=[group])
+    reader = _Numbers(variables, named)
     users = reader.whole(group, "ThreadGroup.num_threads", 1, least=1)
     ramp_s = reader.number(group, "ThreadGroup.ramp_time", 0)
     load.options["users"] = users
@@ -61,7 +61,7 @@ def read_load(
     return load
 
 
-def _loops(load: Load, group: Node, ancestors: tuple[Node, ...], reader: _Reader) -> int | None:
+def _loops(load: ThreadGroupLoad, group: Node, ancestors: tuple[Node, ...], reader: _Numbers) -> int | None:
     """Loops of the group times those of the loop controllers around the sampler; None: for ever."""
     loops: int | None = 1
     for node in (group, *ancestors[ancestors.index(group) + 1 :]):
@@ -79,7 +79,7 @@ def _loops(load: Load, group: Node, ancestors: tuple[Node, ...], reader: _Reader
     return loops
 
 
-def _think_time(load: Load, sampler: Node, ancestors: tuple[Node, ...], reader: _Reader) -> float:
+def _think_time(load: ThreadGroupLoad, sampler: Node, ancestors: tuple[Node, ...], reader: _Numbers) -> float:
     """think-time and think-first: s between the end of a reply and the next request, all pauses in it."""
     before_s = _timers(load, in_scope(sampler, ancestors), reader)
     after_s, first_s, seen = 0.0, before_s, False
@@ -105,7 +105,7 @@ def _think_time(load: Load, sampler: Node, ancestors: tuple[Node, ...], reader: 
     return think_s
 
 
-def _timers(load: Load, scope: tuple[Node, ...], reader: _Reader) -> float:
+def _timers(load: ThreadGroupLoad, scope: tuple[Node, ...], reader: _Numbers) -> float:
     """The sum of all timers in scope, in s: JMeter waits for each of them before a sampler."""
     total_ms = 0.0
     for node in scope:
@@ -128,7 +128,7 @@ def _timers(load: Load, scope: tuple[Node, ...], reader: _Reader) -> float:
     return total_ms / 1000
 
 
-def _pause(load: Load, node: Node, reader: _Reader) -> float | None:
+def _pause(load: ThreadGroupLoad, node: Node, reader: _Numbers) -> float | None:
     """s of a Flow Control Action that pauses (1: pause); None for the others, which stop something."""
     if node.setting("ActionProcessor.action") not in ("1", ""):
         return None
@@ -137,7 +137,7 @@ def _pause(load: Load, node: Node, reader: _Reader) -> float | None:
     return reader.number(node, "ActionProcessor.duration", 0) / 1000
 
 
-def _duration(load: Load, group: Node, reader: _Reader) -> float:
+def _duration(load: ThreadGroupLoad, group: Node, reader: _Numbers) -> float:
     """Scheduler: duration as run-time (s); a start delay has no counterpart."""
     if not group.on("ThreadGroup.scheduler"):
         return 0.0
@@ -154,7 +154,7 @@ def _duration(load: Load, group: Node, reader: _Reader) -> float:
     return duration_s
 
 
-def _group_switches(load: Load, group: Node) -> None:
+def _group_switches(load: ThreadGroupLoad, group: Node) -> None:
     on_error = group.setting("ThreadGroup.on_sample_error") or "continue"
     if on_error != "continue":
         load.losses.append(f"on a sampler error {on_error[:20]!r}: users always go on with the next turn")
@@ -165,7 +165,7 @@ def _group_switches(load: Load, group: Node) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Reader:
+class _Numbers:
     """Numbers of a plan, their variables resolved. A number that is none is the user's mistake."""
 
     variables: Variables

@@ -12,7 +12,7 @@ from chatload.protocols.event_data import printable
 LONGEST_TEXT = 100
 
 
-class Answers:
+class ProbeAnswers:
     """(status, body) by path; a path that did not answer is left out."""
 
     def __init__(self, answers: Mapping[str, tuple[int, bytes]]) -> None:

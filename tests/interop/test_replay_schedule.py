@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from chatload.__main__ import main
-from chatload.interop.schedule import BLOCK_TOKENS, lines_for, schedule_of
+from chatload.interop.replay_schedule import BLOCK_TOKENS, lines_for, schedule_of
 from chatload.loads.trace import read_trace
 from chatload.model.turn import Turn
 from chatload.store.journal import read_run

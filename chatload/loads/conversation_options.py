@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from chatload.loads.input_files import read_conversations, read_file
 from chatload.options.option import Group, Number, Switch, Text, Whole
+from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import MOST_REQUESTS, seconds, whole
-from chatload.options.reader import Reader
-from chatload.prompts.conversation import OWN_CONVERSATIONS
+from chatload.prompts.conversation_file import SHIPPED_CONVERSATIONS
 
 ARTICLE_PROMPT = "Once a upon time,"
 """The article's JMeter message, its spelling kept."""
@@ -48,11 +48,11 @@ PROMPTS = Text(
 )
 
 
-def conversations(reader: Reader) -> tuple[tuple[str, ...], ...]:
+def conversations(reader: OptionReader) -> tuple[tuple[str, ...], ...]:
     """The conversations that users hold; none where they send one message again and again.
 
     A file that is named is read and checked even then.
     """
     named = reader.get(PROMPTS)
-    path = named or (str(OWN_CONVERSATIONS) if reader.get(HISTORY) else "")
+    path = named or (str(SHIPPED_CONVERSATIONS) if reader.get(HISTORY) else "")
     return read_file(reader, PROMPTS, path, read_conversations) or ()

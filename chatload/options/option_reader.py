@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from chatload.model.errors import UsageError
-from chatload.options.option import Option, Wrong
+from chatload.options.option import InvalidValue, Option
 from chatload.options.ranges import LOCUST_RANGES
 
 T = TypeVar("T")
@@ -15,7 +15,7 @@ MOST_TEXT = 1_000_000
 """Longest text of an option, in characters."""
 
 
-class Reader:
+class OptionReader:
     """Option values by key, Locust's own included; Any: command line, scenario and web form give texts or numbers."""
 
     def __init__(self, values: Mapping[str, Any]) -> None:
@@ -31,7 +31,7 @@ class Reader:
             return option.parse(option.default)
         try:
             return option.parse(text)
-        except Wrong as wrong:
+        except InvalidValue as wrong:
             if wrong.lines:
                 self.mistakes += wrong.lines
             else:

@@ -12,9 +12,9 @@ import msgspec
 
 from chatload.loads.trace import TraceRow
 from chatload.options.option import Choice, Option
+from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import DAY_S, LONGEST_RUN_S
-from chatload.options.reader import Reader
-from chatload.prompts.sampled import SampledPrompt
+from chatload.prompts.sampled_prompt import SampledPrompt
 
 SHORT_PAUSE_S = 0.05
 """The end of a turn may be noticed 5 ms late where users pause for longer than this."""
@@ -103,12 +103,12 @@ class Shape:
 
     kind: str
     options: tuple[Option[object], ...]
-    read: Callable[[Reader], tuple[Load, Inputs]]
+    read: Callable[[OptionReader], tuple[Load, Inputs]]
     own_users: bool = False
     one_process: bool = False
 
 
-def locust_users(reader: Reader) -> tuple[int, float]:
+def locust_users(reader: OptionReader) -> tuple[int, float]:
     """Locust's number of users and their rate; its other numbers are checked as well."""
     users, rate = reader.locusts("users", "num_users"), reader.locusts("spawn-rate", "spawn_rate")
     reader.locusts("run-time", "run_time")
@@ -118,7 +118,7 @@ def locust_users(reader: Reader) -> tuple[int, float]:
     return int(users or 1), float(rate or 1)
 
 
-def ramp_ends(reader: Reader, option: str, users: int, users_per_s: float) -> None:
+def ramp_ends(reader: OptionReader, option: str, users: int, users_per_s: float) -> None:
     """A mistake where a ramp does not end within the longest run there may be."""
     if users / users_per_s > LONGEST_RUN_S:
         remedy = f"{users:,} users would come in over more than {LONGEST_RUN_S // DAY_S} days: raise it"

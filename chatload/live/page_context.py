@@ -8,22 +8,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chatload.engine.api_key import api_key
-from chatload.live.form import tending_users
-from chatload.live.live import Live
+from chatload.live.live_run import LiveRun
 from chatload.live.outcome import Outcomes
-from chatload.loads.load import Shape
+from chatload.live.start_form import tending_users
+from chatload.loads.load_shape import Shape
 
 if TYPE_CHECKING:  # importing Locust patches the whole process: whoever uses this page has done so
     from chatload.runner.run_controller import RunController
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class PageContext:
     """What the pages are made from."""
 
     environment: Any
     controller: RunController
-    live: Live
+    live: LiveRun
     shape: Shape
     custom_fields: Callable[[], Collection[str]]
     given: Mapping[str, object]

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from chatload.loads.arrival_times import constant, poisson
-from chatload.loads.load import Inputs
+from chatload.loads.load_shape import Inputs
 from chatload.loads.open_loop import OpenLoopLoad
 from chatload.loads.trace import TraceRow
 from chatload.prompts.lengths import composed_prompt, own_lengths
-from chatload.prompts.sampled import SampledPrompt
+from chatload.prompts.sampled_prompt import SampledPrompt
 
 AT_ONCE_TOKENS = 500_000
 """Prompts of ours are composed before the start where they have no more tokens in all (some 0.2 s); else
@@ -18,7 +18,7 @@ each when its turn comes: all of a long trace would take minutes."""
 
 
 @dataclass(frozen=True, slots=True)
-class Schedule:
+class RequestSchedule:
     """`dues_ns` counts from the start of the run; a prompt is there, or is composed of its `lengths`."""
 
     dues_ns: Sequence[int]
@@ -33,7 +33,7 @@ class Schedule:
         return composed_prompt(*self.lengths[index], f"{self.seed} {index}")
 
 
-def schedule(load: OpenLoopLoad, inputs: Inputs, seed: int) -> Schedule:
+def schedule(load: OpenLoopLoad, inputs: Inputs, seed: int) -> RequestSchedule:
     """By the trace, where there is one; else as the load says. Prompts: of the trace's lengths, out of the ShareGPT
     file, or our own of the same lengths as there."""
     if inputs.trace:
@@ -44,7 +44,7 @@ def schedule(load: OpenLoopLoad, inputs: Inputs, seed: int) -> Schedule:
     else:
         dues_ns = constant(load.requests, load.interval_s)
     if inputs.prompts:
-        return Schedule(dues_ns, inputs.prompts)
+        return RequestSchedule(dues_ns, inputs.prompts)
     return _composed(dues_ns, own_lengths(load.requests, seed), str(seed))
 
 
@@ -59,9 +59,9 @@ def _lengths_of(rows: Sequence[TraceRow], seed: int) -> list[tuple[int, int]]:
     ]
 
 
-def _composed(dues_ns: Sequence[int], lengths: Sequence[tuple[int, int]], seed: str) -> Schedule:
+def _composed(dues_ns: Sequence[int], lengths: Sequence[tuple[int, int]], seed: str) -> RequestSchedule:
     """A schedule of prompts of ours, composed if there are few."""
-    later = Schedule(dues_ns, (), lengths, seed)
+    later = RequestSchedule(dues_ns, (), lengths, seed)
     if sum(prompt_tokens for prompt_tokens, _ in lengths) > AT_ONCE_TOKENS:
         return later
-    return Schedule(dues_ns, [later.prompt(index) for index in range(len(lengths))])
+    return RequestSchedule(dues_ns, [later.prompt(index) for index in range(len(lengths))])

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from chatload.loads.load import Shape
+from chatload.loads.load_shape import Shape
 from chatload.model.errors import UsageError
 from chatload.options.option import Group, Option
-from chatload.options.run import OPTIONS as RUN_OPTIONS
-from chatload.options.server import OPTIONS as SERVER_OPTIONS
+from chatload.options.run_options import OPTIONS as RUN_OPTIONS
+from chatload.options.server_options import OPTIONS as SERVER_OPTIONS
 
 OPEN = (Group.LOAD, Group.SERVER, Group.SLO)
 """Groups that are not folded at first."""

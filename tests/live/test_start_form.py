@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from chatload.live.form import groups, mistakes, tending_users
-from chatload.loads.load import Shape
+from chatload.live.start_form import groups, mistakes, tending_users
+from chatload.loads.load_shape import Shape
 from chatload.loads.plan import Plan
 from chatload.loads.registry import SHAPES
-from chatload.options.run import OPTIONS as RUN_OPTIONS
-from chatload.options.server import OPTIONS as SERVER_OPTIONS
-from chatload.options.server import SERVER
+from chatload.options.run_options import OPTIONS as RUN_OPTIONS
+from chatload.options.server_options import OPTIONS as SERVER_OPTIONS
+from chatload.options.server_options import SERVER
 from tests import plans
 
 

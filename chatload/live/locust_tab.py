@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from chatload.live.totals import columns
+from chatload.live.live_table import columns
 
 
 def tab_columns() -> list[dict[str, str]]:
