@@ -1,28 +1,23 @@
-"""One user's line to the server: holds a turn, and says what became of it.
+"""One turn's exchange: sends a request on a user's connection, reads the reply, and returns a `Turn`.
 
-All errors of a turn end here, as a failed `Turn` with a code; nothing a server does raises out of `hold`.
+Every error of a turn ends here as a failed `Turn` with a code: whatever a server does, `run_turn` does not raise.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import gevent
 
-from chatload.engine.api_key import NO_KEY, ApiKey
-from chatload.engine.clock import now_ns
-from chatload.engine.connection import Address, Connection, connect
-from chatload.engine.reader import Reader
+from chatload.engine.connection import Connection
 from chatload.engine.reply_timing import ReplyMeter
 from chatload.engine.stream import ReplyStream
+from chatload.engine.target import Target
 from chatload.engine.timeouts import TurnTimeouts
-from chatload.loads.plan import Plan, Timeouts
 from chatload.model.errors import TurnError
 from chatload.model.turn import Turn, TurnRequest
-from chatload.protocols.dialect import Dialect
 
 ERROR_BODY_BYTES = 65536
 ENDLESS_FACTOR, ENDLESS_EVENTS, ENDLESS_TEXT_BYTES = 4, 250_000, 6 * 1024 * 1024
@@ -30,38 +25,6 @@ ENDLESS_FACTOR, ENDLESS_EVENTS, ENDLESS_TEXT_BYTES = 4, 250_000, 6 * 1024 * 1024
 events), or more text than so much: all of it is kept until the reply ends."""
 ENDLESS_REPLY = "an endless reply: many times the tokens asked for, or megabytes of text"
 LONGEST_PAUSE_S = 3600.0
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """What all users of a process share: where the server is, how to speak to it, and the reader."""
-
-    address: Address
-    dialect: Dialect
-    reader: Reader
-    timeouts: Timeouts
-    head: bytes = field(repr=False)  # holds the key
-    key: ApiKey = NO_KEY
-    worker: str = "local"
-    waits_on_429: bool = False
-
-
-def target_for(plan: Plan, dialect: Dialect, reader: Reader, worker: str, key: ApiKey) -> Target:
-    """The target of a plan. `key` goes nowhere but on the wire."""
-    address = Address(plan.host, plan.insecure)
-    head = request_head(address, dialect.path, {**plan.headers, **key.headers})
-    return Target(address, dialect, reader, plan.timeouts, head, key, worker, plan.waits_on_429)
-
-
-def request_head(address: Address, path: str, headers: Mapping[str, str]) -> bytes:
-    """Request line and headers up to those that change each turn. No Accept-Encoding: replies stay plain."""
-    lines = [
-        f"POST {address.path}{path} HTTP/1.1",
-        f"Host: {address.header}",
-        "content-type: application/json",
-    ]
-    lines += [f"{name}: {value}" for name, value in headers.items()]
-    return "\r\n".join(lines).encode("ascii") + b"\r\n"
 
 
 @dataclass(slots=True)
@@ -95,6 +58,7 @@ class ChatClient:
 
     def __init__(self, target: Target) -> None:
         self._target = target
+        self._clock = target.clock
         self._connection: Connection | None = None
 
     def run_turn(self, spec: TurnSpec) -> tuple[Turn, str]:
@@ -113,7 +77,7 @@ class ChatClient:
             self.close()
             raise Interrupted(turn) from stop
         turn = self._turn(spec, request_id, progress, code, detail)
-        turn = self._target.reader.judged(turn, progress.meter.shares_first_stamp if progress.meter else 0)
+        turn = self._target.transport.judged(turn, progress.meter.shares_first_stamp if progress.meter else 0)
         if code is not None or progress.stream is None or not progress.stream.reusable:
             self.close()
         return turn, progress.meter.text if progress.meter else ""
@@ -126,7 +90,7 @@ class ChatClient:
 
     def _ask_until_taken(self, spec: TurnSpec, request_id: str, progress: _Progress) -> None:
         """Hold the turn; after a 429, ask again when the server said, if the plan is to wait."""
-        patience_ns = now_ns() + round(self._target.timeouts.turn_s * 1e9)
+        patience_ns = self._clock.now_ns() + round(self._target.timeouts.turn_s * 1e9)
         while True:
             try:
                 self._ask(spec, request_id, progress)
@@ -135,12 +99,12 @@ class ChatClient:
                 if error.code != "http_429" or not self._target.waits_on_429 or progress.stream is None:
                     raise
                 pause_s = retry_after_s(progress.stream.header("retry-after"))
-                if now_ns() + pause_s * 1e9 > patience_ns:
+                if self._clock.now_ns() + pause_s * 1e9 > patience_ns:
                     raise
                 progress.refusals += 1
                 if not progress.stream.reusable:
                     self.close()
-                gevent.sleep(pause_s)
+                self._clock.sleep(pause_s)
 
     def _ask(self, spec: TurnSpec, request_id: str, progress: _Progress) -> None:
         target = self._target
@@ -169,15 +133,13 @@ class ChatClient:
         progress.new_connection = self._connection is None
         if self._connection is None:
             target = self._target
-            self._connection = connect(
-                target.address, target.timeouts.connect_s, kernel_stamps=target.reader.kernel_stamps
-            )
+            self._connection = target.transport.connect(target.address, target.timeouts.connect_s)
             progress.connected_ns = self._connection.connected_ns
         return self._connection
 
     def _exchange(self, connection: Connection, message: bytes, spec: TurnSpec, progress: _Progress) -> None:
         target = self._target
-        stream = target.reader.watch(connection)
+        stream = target.transport.watch(connection)
         progress.stream = stream
         meter = ReplyMeter(
             stream.stamps, spec.request, one_token_per_event=target.dialect.one_token_per_event
@@ -185,20 +147,20 @@ class ChatClient:
         progress.meter = meter
 
         def stamp_sent() -> None:
-            progress.sent_ns, progress.sent_bytes = now_ns(), len(message)
+            progress.sent_ns, progress.sent_bytes = self._clock.now_ns(), len(message)
 
         try:
             try:
                 connection.send(message, stamp_sent)
             except OSError as error:
                 raise TurnError("truncated", f"sending failed: {error.strerror or error}") from error
-            sent_ns = progress.sent_ns or now_ns()
-            stream.on_wake = TurnTimeouts(stream, meter, target.timeouts, sent_ns).check
+            sent_ns = progress.sent_ns or self._clock.now_ns()
+            stream.on_wake = TurnTimeouts(stream, meter, target.timeouts, sent_ns, self._clock).check
             if spec.hang_up_after:
                 stream.wake_at_reads = 1
             self._decode(stream, meter, spec)
         finally:
-            target.reader.release(stream)
+            target.transport.release(stream)
             stream.forget()
 
     def _decode(self, stream: ReplyStream, meter: ReplyMeter, spec: TurnSpec) -> None:
@@ -248,7 +210,7 @@ class ChatClient:
             sent_ns=progress.sent_ns,
             sent_bytes=progress.sent_bytes,
             connected_ns=progress.connected_ns,
-            end_ns=stream.ended_ns if stream is not None and stream.complete else now_ns(),
+            end_ns=stream.ended_ns if stream is not None and stream.complete else self._clock.now_ns(),
             new_connection=progress.new_connection,
             retried=progress.retried,
             refusals=progress.refusals,

@@ -3,9 +3,41 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
+
+import gevent
 
 now_ns = time.perf_counter_ns
 """Monotonic ns. On Linux this is CLOCK_MONOTONIC, so instants of processes on one host compare."""
+
+
+class Clock:
+    """The current instant, and waiting for a later one. Tests pass a subclass that they set by hand."""
+
+    def now_ns(self) -> int:
+        """The current instant in ns."""
+        return now_ns()
+
+    def sleep(self, seconds: float) -> None:
+        """Let other greenlets run for so long."""
+        gevent.sleep(seconds)
+
+    def sleep_until(self, at_ns: int) -> None:
+        """Sleep until the instant; other greenlets run at least once, even if it has passed."""
+        self.sleep(max(0.0, (at_ns - self.now_ns()) / 1e9))
+
+    def wait_for(self, condition: Callable[[], object], limit_s: float, look_s: float = 0.02) -> bool:
+        """Wait until `condition()` holds, asked every `look_s`; False if it does not within `limit_s`."""
+        limit_ns = self.now_ns() + round(limit_s * 1e9)
+        while not condition():
+            if self.now_ns() >= limit_ns:
+                return False
+            self.sleep(look_s)
+        return True
+
+
+CLOCK = Clock()
+"""The real clock."""
 
 
 def wall_offset_ns() -> int:

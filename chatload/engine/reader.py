@@ -16,7 +16,7 @@ import gevent
 from gevent.monkey import get_original
 
 from chatload.engine.clock import now_ns
-from chatload.engine.connection import SO_TIMESTAMPNS, Ancillary, Connection, Received
+from chatload.engine.connection import SO_TIMESTAMPNS, Address, Ancillary, Connection, Received, connect
 from chatload.engine.measurement_quality import Doubt
 from chatload.engine.poll_interval import PAUSES_S, TICKS_S, Tick
 from chatload.engine.stream import (
@@ -28,7 +28,6 @@ from chatload.engine.stream import (
     ReplyStream,
 )
 from chatload.engine.wall_offset import WallOffset
-from chatload.model.errors import TurnError
 from chatload.model.turn import Turn
 
 BEAT_S = 0.005
@@ -83,6 +82,10 @@ class Reader:
     def wall_offset_ns(self) -> int:
         """CLOCK_REALTIME − our clock, at most a second old."""
         return self._offset.ns
+
+    def connect(self, address: Address, timeout_s: float) -> Connection:
+        """A new connection, with kernel stamps where this reader uses them. TurnError "connect" if there is none."""
+        return connect(address, timeout_s, kernel_stamps=self.kernel_stamps)
 
     def watch(self, connection: Connection) -> ReplyStream:
         """Begin to read a reply on `connection`; call before the request is sent."""
@@ -271,8 +274,7 @@ class Reader:
         if isinstance(error, BlockingIOError):
             return  # there was nothing to read, no more
         self.release(stream)
-        stream.settle()
-        stream.fail(TurnError("truncated", f"{_words(error)} after {stream.bytes} body bytes"))
+        stream.broke(error)
 
     def _sweep(self, now: int) -> None:
         """Wake streams whose next deadline is over; take the clock's offset, and each second the tick, anew."""
@@ -294,7 +296,3 @@ class Reader:
         self._timer = self._hub.loop.timer(period_s, period_s)
         if self._streams:
             self._timer.start(self._on_tick)
-
-
-def _words(error: OSError) -> str:
-    return "connection reset" if isinstance(error, ConnectionResetError) else str(error.strerror or error)

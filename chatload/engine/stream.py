@@ -11,7 +11,7 @@ import struct
 from array import array
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import gevent.event
 from geventhttpclient.response import HTTPParseError, HTTPProtocolViolationError, HTTPResponse
@@ -80,6 +80,19 @@ class Message(HTTPResponse):
         self.pieces.append(bytes(buf))
 
 
+class Wakeup(Protocol):
+    """What a user's greenlet waits for: an event of gevent, or a script in tests."""
+
+    def set(self) -> None:
+        """Let it run."""
+
+    def clear(self) -> None:
+        """It waits again from here on."""
+
+    def wait(self) -> object:
+        """Wait until it is set."""
+
+
 class ReplyStream:
     """One reply while it comes in: the reads of its body (`reads`), and a stamp for each of them.
 
@@ -87,7 +100,7 @@ class ReplyStream:
     `between_chunks` tells that what is received may be laid by, to be framed later, many at a time.
     """
 
-    def __init__(self, connection: Connection, offset: WallOffset) -> None:
+    def __init__(self, connection: Connection, offset: WallOffset, woken: Wakeup | None = None) -> None:
         self.connection = connection
         self.read: Callable[[int, int], Received] = connection.read
         self.receive: Callable[[], Received] = partial(self.read, LARGEST_READ_BYTES, ANCILLARY_BYTES)
@@ -115,7 +128,7 @@ class ReplyStream:
         self._head_bytes = 0
         self._parked: list[bytes] = []
         self._parked_bytes = 0
-        self._woken = gevent.event.Event()
+        self._woken: Wakeup = gevent.event.Event() if woken is None else woken
 
     @property
     def status(self) -> int:
@@ -262,6 +275,12 @@ class ReplyStream:
             self.fail(TurnError("bad_wire", MORE_AFTER_THE_END))
         else:
             self.fail(TurnError("bad_wire", f"not HTTP: {error}: {data[:60]!r}"))
+
+    def broke(self, error: OSError) -> None:
+        """The connection broke while it was read."""
+        self.settle()
+        words = "connection reset" if isinstance(error, ConnectionResetError) else error.strerror or error
+        self.fail(TurnError("truncated", f"{words} after {self.bytes} body bytes"))
 
     def fail(self, problem: TurnError) -> None:
         """End the stream with `problem`; what was parked before it can still be decoded."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatload.engine.clock import now_ns
+from chatload.engine.clock import Clock
 from chatload.engine.reply_timing import ReplyMeter
 from chatload.engine.stream import ReplyStream
 from chatload.loads.plan import Timeouts
@@ -12,13 +12,15 @@ from chatload.model.errors import TurnError
 class TurnTimeouts:
     """Checked whenever its greenlet has decoded all there is."""
 
-    def __init__(self, stream: ReplyStream, meter: ReplyMeter, timeouts: Timeouts, sent_ns: int) -> None:
+    def __init__(
+        self, stream: ReplyStream, meter: ReplyMeter, timeouts: Timeouts, sent_ns: int, clock: Clock
+    ) -> None:
         self._stream, self._meter, self._timeouts = stream, meter, timeouts
-        self._sent_ns = sent_ns
+        self._sent_ns, self._clock = sent_ns, clock
 
     def check(self) -> None:
         """Raise TurnError if a limit is over, else tell the reader when to wake us for the next look."""
-        limits, meter, now = self._timeouts, self._meter, now_ns()
+        limits, meter, now = self._timeouts, self._meter, self._clock.now_ns()
         turn_ends_ns = self._sent_ns + round(limits.turn_s * 1e9)
         if meter.last_token_ns is None:
             next_ns = self._sent_ns + round(limits.first_token_s * 1e9)
@@ -30,5 +32,5 @@ class TurnTimeouts:
             if meter.last_token_ns is None:
                 raise TurnError("timeout_first", f"no token within {limits.first_token_s:g} s")
             raise TurnError("timeout_gap", f"no token for {limits.gap_s:g} s after {meter.events} events")
-        # Nothing wakes us when tokens come, so look at least once a gap: what parked meanwhile tells.
+        # Nothing wakes us when tokens come, so look at least once a gap: what is buffered by then tells.
         self._stream.check_ns = min(turn_ends_ns, next_ns, now + round(limits.gap_s * 1e9))

@@ -13,10 +13,10 @@ import msgspec
 from locust.env import Environment
 
 from chatload.engine.api_key import NO_KEY, api_key
-from chatload.engine.client import Target, target_for
 from chatload.engine.clock import now_ns, wall_offset_ns
 from chatload.engine.health import HealthReporter
 from chatload.engine.reader import Reader
+from chatload.engine.target import Target, target_for
 from chatload.loads.open_loop import OpenLoopLoad
 from chatload.loads.plan import Planned
 from chatload.loads.ramp import RampSegment, among_new_users, due_ns, global_user

@@ -9,10 +9,11 @@ import gevent
 import locust  # first: it patches the standard library
 import orjson
 
-from chatload.engine.client import ChatClient, Target, TurnSpec, request_head
+from chatload.engine.client import ChatClient, TurnSpec
 from chatload.engine.clock import now_ns
 from chatload.engine.connection import Address
 from chatload.engine.reader import Reader
+from chatload.engine.target import Target, request_head
 from chatload.loads.plan import Timeouts
 from chatload.model.turn import Message, TurnRequest
 from chatload.protocols.registry import DIALECTS

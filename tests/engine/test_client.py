@@ -1,0 +1,389 @@
+"""One turn's exchange, by a script on a manual clock: no socket, no sleep. Instants are exact to the ns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import gevent
+import pytest
+
+from chatload.engine.api_key import ApiKey
+from chatload.engine.client import ENDLESS_REPLY, ChatClient, Interrupted, TurnSpec, retry_after_s
+from chatload.engine.connection import Address
+from chatload.engine.target import Target, request_head
+from chatload.loads.plan import Timeouts
+from chatload.model.errors import CODES
+from chatload.model.turn import Message, Turn, TurnRequest
+from chatload.protocols.registry import DIALECTS
+from tests.engine.scripted import (
+    CLOSE,
+    KILL,
+    MS,
+    OK,
+    RESET,
+    Script,
+    Step,
+    Wire,
+    chunk,
+    reply,
+    status,
+)
+from tests.manual_clock import ManualClock
+
+LIMITS = Timeouts(connect_s=5, first_token_s=2, gap_s=1, turn_s=10)
+ROLE = b'data: {"choices":[{"delta":{"role":"assistant"}}]}\n\n'
+STOP = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\n'
+DONE = b"data: [DONE]\n\n"
+
+
+def token(text: str) -> bytes:
+    return b'data: {"choices":[{"delta":{"content":"%b"}}]}\n\n' % text.encode()
+
+
+GOOD = reply(ROLE, token("a"), token("b"), STOP, DONE)
+
+
+class Exchange:
+    """A user's client at a scripted server."""
+
+    def __init__(self, *wires: Wire, dialect: str = "openai", waits: bool = False, key: str = "") -> None:
+        self.clock = ManualClock()
+        self.script = Script(self.clock, wires)
+        address, spoken, secret = Address("http://gpu:8000"), DIALECTS[dialect], ApiKey(key)
+        head = request_head(address, spoken.path, secret.headers)
+        self.target = Target(
+            address, spoken, self.script, LIMITS, head, key=secret, waits_on_429=waits, clock=self.clock
+        )
+        self.client = ChatClient(self.target)
+        self._turns = 0
+
+    def turn(self, hang_up_after: int = 0, max_tokens: int | None = None) -> Turn:
+        return self.turn_and_text(hang_up_after, max_tokens)[0]
+
+    def turn_and_text(self, hang_up_after: int = 0, max_tokens: int | None = None) -> tuple[Turn, str]:
+        self._turns += 1
+        request = TurnRequest((Message("user", "hello"),), max_tokens=max_tokens)
+        return self.client.run_turn(
+            TurnSpec(0, self._turns, self.clock.now_ns(), request, hang_up_after=hang_up_after)
+        )
+
+
+def after(exchange: Exchange, at_ns: int | None, sent_ns: int | None = None) -> float:
+    """ms between the sending of the (first) request and an instant."""
+    assert at_ns is not None
+    return (at_ns - (sent_ns or exchange.script.came_ns[0])) / MS
+
+
+def test_a_good_turn_has_every_instant_where_the_script_put_it() -> None:
+    exchange = Exchange(Wire([GOOD], connect_ms=3.0))
+    turn, text = exchange.turn_and_text()
+    assert (turn.ok, turn.code, text, turn.finish) == (True, None, "ab", "stop")
+    assert turn.connected_ns == turn.due_ns + 3 * MS == turn.sent_ns
+    told = [turn.headers_ns, turn.first_byte_ns, turn.first_event_ns, turn.first_token_ns, turn.last_token_ns]
+    assert [after(exchange, at_ns) for at_ns in [*told, turn.end_ns]] == [0, 10, 10, 20, 30, 50]
+    assert turn.gaps_us == (10_000,)
+    assert (turn.reads, turn.events, turn.stamp_source, turn.connect_ms) == (7, 2, "kernel", 3.0)
+    assert (turn.new_connection, turn.retried, turn.refusals) == (True, False, 0)
+    assert turn.bytes == len(ROLE + token("a") + token("b") + STOP + DONE)
+
+
+def test_the_request_is_one_message_with_the_turn_s_id_and_the_key() -> None:
+    exchange = Exchange(Wire([GOOD]), key="sk-secret")
+    turn = exchange.turn()
+    head, _, body = exchange.script.requests[0].partition(b"\r\n\r\n")
+    assert head.startswith(b"POST /v1/chat/completions HTTP/1.1\r\nHost: gpu:8000\r\n")
+    assert b"X-Request-Id: " + turn.request_id.encode() in head
+    assert b"Authorization: Bearer sk-secret" in head
+    assert b"accept-encoding" not in head.lower()
+    assert b'"content":"hello"' in body
+    assert turn.sent_bytes == len(exchange.script.requests[0])
+    assert turn.prompt_characters == len("hello")
+
+
+def test_sent_is_the_instant_before_the_last_call_of_send_returns() -> None:
+    exchange = Exchange(Wire([GOOD], sends=[(50, 4.0), (20, 5.0)]))
+    turn = exchange.turn()
+    assert turn.connected_ns is not None and turn.sent_ns is not None
+    assert turn.sent_ns - turn.connected_ns == 9 * MS, "two calls took 9 ms, the third took what was left"
+
+
+FAILURES: dict[str, tuple[Sequence[Step], str]] = {
+    "http_4xx": ([(5, status(400, b'{"error": "max_tokens\\n is  too large"}'))], "HTTP 400: {"),
+    "http_429": ([(5, status(429, b"busy"))], "HTTP 429: busy"),
+    "http_5xx": ([(5, status(503, b""))], "HTTP 503: "),
+    "in_band_error": (
+        reply(token("a"), b'data: {"error": {"message": "out of memory"}}\n\n'),
+        "out of memory",
+    ),
+    "truncated": ([*GOOD[:3], (25, CLOSE)], "server closed the connection after"),
+    "bad_wire": ([(5, b"SSH-2.0-OpenSSH\r\n")], "not HTTP"),
+    "aborted": (
+        reply(token("a"), b'data: {"choices":[{"delta":{},"finish_reason":"abort"}]}\n\n'),
+        "the server ended the reply with finish_reason 'abort'",
+    ),
+    "timeout_first": ([(5, OK), (1500, chunk(ROLE))], "no token within 2 s"),
+    "timeout_gap": (GOOD[:3], "no token for 1 s after 1 events"),
+    "deadline": (reply(*[token("a")] * 20, every_ms=900), "the turn took longer than 10 s"),
+}
+
+
+@pytest.mark.parametrize("code", FAILURES)
+def test_every_failure_has_its_code_and_its_words(code: str) -> None:
+    script, words = FAILURES[code]
+    exchange = Exchange(Wire([script]), Wire([GOOD]))
+    turn = exchange.turn()
+    assert (turn.ok, turn.code) == (False, code)
+    assert turn.detail is not None and turn.detail.startswith(words)
+    assert len(exchange.script.requests) == 1, "a failed turn is not asked again"
+    assert len(exchange.script.released) == exchange.script.watched
+    assert exchange.turn().new_connection, "the connection of a failed turn is not used again"
+    assert exchange.script.sockets[0].closed
+
+
+def test_every_code_is_produced_here() -> None:
+    others = {"connect", "overloaded", "interrupted", "abandoned"}
+    assert set(FAILURES) | others == set(CODES)
+
+
+ENDS: dict[str, tuple[Sequence[Step], float]] = {
+    "no headers": ([], 2000),
+    "headers and no token": ([(5, OK)], 2000),
+    "a role is no token": (reply(ROLE)[:2], 2000),
+    "a late token that was read in time": ([(0, OK), (1999, chunk(token("a")))], 2999),
+    "a gap after two tokens": (reply(token("a"), token("b"), every_ms=500)[:3], 2000),
+    "the whole turn": (reply(*[token("a")] * 20, every_ms=900), 10_000),
+}
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_a_limit_ends_a_turn_at_its_very_instant(name: str) -> None:
+    script, ends_ms = ENDS[name]
+    exchange = Exchange(Wire([script]))
+    turn = exchange.turn()
+    assert turn.code in ("timeout_first", "timeout_gap", "deadline")
+    assert after(exchange, turn.end_ns) == ends_ms
+
+
+def test_a_token_at_the_last_moment_is_in_time() -> None:
+    exchange = Exchange(
+        Wire([[(0, OK), *((at, what) for at, what in reply(token("a"), STOP, every_ms=999.9)[1:])]])
+    )
+    assert exchange.turn().ok
+
+
+def test_nobody_listens() -> None:
+    exchange = Exchange(Wire(refuses=True))
+    turn = exchange.turn()
+    assert (turn.code, turn.detail) == ("connect", "gpu:8000: Connection refused")
+    assert (turn.sent_ns, turn.status, turn.reads, turn.end_ns) == (None, None, 0, exchange.clock.now_ns())
+
+
+def test_tgi_s_overload_is_told_apart_from_its_other_errors() -> None:
+    words = b'data:{"error":"Model is overloaded","error_type":"overloaded"}\n\n'
+    turn = Exchange(Wire([reply(words)]), dialect="tgi").turn()
+    assert (turn.code, turn.status) == ("overloaded", 200)
+    words = b'data:{"error":"CUDA error","error_type":"generation"}\n\n'
+    assert Exchange(Wire([reply(words)]), dialect="tgi").turn().code == "in_band_error"
+
+
+BROKEN: dict[str, tuple[Sequence[Step], str, str]] = {
+    "reset": ([*GOOD[:2], (15, RESET)], "truncated", "connection reset after"),
+    "no finish reason": (
+        reply(token("a"), DONE),
+        "truncated",
+        "the reply ended without a finish reason after 1",
+    ),
+    "cut in a chunk": (
+        [(5, OK + b"ff\r\nhel"), (9, CLOSE)],
+        "truncated",
+        "server closed the connection after 3",
+    ),
+    "garbage for a chunk": ([(5, OK), (6, b"zz\r\n")], "bad_wire", "not HTTP"),
+    "no JSON": (reply(b"data: {\n\n"), "bad_wire", ""),
+    "bytes behind the end": (
+        [*GOOD[:-2], (50, chunk(STOP) + b"0\r\n\r\n" + b"HTTP/1.1 200 OK\r\n\r\n")],
+        "bad_wire",
+        "the server sent more after the end of its reply",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_what_breaks_a_reply(name: str) -> None:
+    script, code, words = BROKEN[name]
+    turn = Exchange(Wire([script])).turn()
+    assert turn.code == code
+    assert turn.detail is not None and turn.detail.startswith(words)
+
+
+def test_a_failed_turn_keeps_what_it_saw() -> None:
+    exchange = Exchange(Wire([[*GOOD[:4], (35, RESET)]]))
+    turn, text = exchange.turn_and_text()
+    assert (turn.events, text, turn.status, turn.gaps_us) == (2, "ab", 200, (10_000,))
+    assert after(exchange, turn.end_ns) == 35
+
+
+# -- connections that are kept
+
+
+def test_a_connection_is_kept_while_both_sides_want_it() -> None:
+    exchange = Exchange(Wire([GOOD, GOOD]))
+    assert [exchange.turn().new_connection, exchange.turn().new_connection] == [True, False]
+    assert exchange.script.opened == 1
+
+
+def test_a_server_that_closes_after_a_reply_is_connected_anew() -> None:
+    head = OK.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n")
+    exchange = Exchange(Wire([reply(token("a"), STOP, head=head)]), Wire([GOOD]))
+    assert exchange.turn().ok
+    assert exchange.script.sockets[0].closed
+    turn = exchange.turn()
+    assert (turn.ok, turn.new_connection, turn.retried) == (True, True, False)
+
+
+@pytest.mark.parametrize("idle", [b"", b"HTTP/1.1 408 Request Timeout\r\n\r\n"])
+def test_an_idle_connection_that_was_closed_is_seen_before_it_is_used(idle: bytes) -> None:
+    exchange = Exchange(Wire([GOOD]), Wire([GOOD]))
+    exchange.turn()
+    exchange.script.sockets[0].wire.idle = idle
+    turn = exchange.turn()
+    assert (turn.ok, turn.new_connection, turn.retried) == (True, True, False)
+    assert len(exchange.script.requests) == 2
+
+
+@pytest.mark.parametrize("end", [CLOSE, RESET])
+def test_a_kept_connection_that_closes_under_the_request_is_asked_again_once(end: Any) -> None:
+    exchange = Exchange(Wire([GOOD, [(1, end)]]), Wire([GOOD]))
+    exchange.turn()
+    turn = exchange.turn()
+    assert (turn.ok, turn.retried, turn.new_connection) == (True, True, True)
+    first, second = exchange.script.requests[1:]
+    assert first == second, "the same request, with the same id"
+    assert turn.sent_ns == exchange.script.came_ns[2], "sent is that of the request that was answered"
+
+
+@pytest.mark.parametrize("end", [CLOSE, RESET])
+def test_a_new_connection_is_never_asked_again(end: Any) -> None:
+    exchange = Exchange(Wire([[(1, end)]]), Wire([GOOD]))
+    turn = exchange.turn()
+    assert (turn.code, turn.retried, exchange.script.opened) == ("truncated", False, 1)
+
+
+def test_it_is_asked_again_once_and_no_more() -> None:
+    exchange = Exchange(Wire([GOOD, [(1, CLOSE)]]), Wire([[(1, CLOSE)]]), Wire([GOOD]))
+    exchange.turn()
+    turn = exchange.turn()
+    assert (turn.code, turn.retried, exchange.script.opened) == ("truncated", True, 2)
+
+
+def test_a_reply_of_which_a_byte_came_is_not_asked_for_again() -> None:
+    exchange = Exchange(Wire([GOOD, [(1, b"H"), (2, CLOSE)]]), Wire([GOOD]))
+    exchange.turn()
+    turn = exchange.turn()
+    assert (turn.code, turn.retried, exchange.script.opened) == ("truncated", False, 1)
+
+
+@pytest.mark.parametrize(("script", "code"), [([(1, status(500, b""))], "http_5xx"), ([], "timeout_first")])
+def test_only_a_closed_connection_is_a_reason_to_ask_again(script: Sequence[Step], code: str) -> None:
+    exchange = Exchange(Wire([GOOD, script]), Wire([GOOD]))
+    exchange.turn()
+    turn = exchange.turn()
+    assert (turn.code, turn.retried, exchange.script.opened) == (code, False, 1)
+
+
+def test_a_send_that_fails_is_a_failed_turn() -> None:
+    turn = Exchange(Wire(broken_after=0)).turn()
+    assert (turn.code, turn.detail) == ("truncated", "sending failed: Broken pipe")
+
+
+# -- a server that says later
+
+
+def refusal(headers: str = "retry-after: 2\r\n") -> list[Step]:
+    return [(5, status(429, b"busy", headers))]
+
+
+def test_a_429_is_asked_again_after_the_pause_the_server_asked_for() -> None:
+    exchange = Exchange(Wire([refusal(), refusal("retry-after: 0.5\r\n"), GOOD]), waits=True)
+    turn = exchange.turn()
+    assert (turn.ok, turn.refusals, turn.retried, exchange.script.opened) == (True, 2, False, 1)
+    came = exchange.script.came_ns
+    assert [after(exchange, at_ns) for at_ns in came] == [0, 2005, 2510]
+    assert turn.sent_ns == came[2]
+
+
+def test_a_429_whose_pause_does_not_fit_the_turn_s_limit_is_a_failure_at_once() -> None:
+    exchange = Exchange(Wire([refusal("retry-after: 11\r\n"), GOOD]), waits=True)
+    turn = exchange.turn()
+    assert (turn.code, turn.refusals, after(exchange, turn.end_ns)) == ("http_429", 0, 5)
+
+
+def test_a_429_is_not_waited_for_for_ever() -> None:
+    exchange = Exchange(Wire([refusal()] * 9), waits=True)
+    turn = exchange.turn()
+    assert (turn.code, turn.refusals) == ("http_429", 4)
+    assert after(exchange, turn.end_ns) < 10_000
+
+
+def test_a_429_that_closes_its_connection_is_asked_again_on_another() -> None:
+    exchange = Exchange(Wire([refusal("retry-after: 1\r\nconnection: close\r\n")]), Wire([GOOD]), waits=True)
+    turn = exchange.turn()
+    assert (turn.ok, turn.refusals, turn.new_connection, exchange.script.opened) == (True, 1, True, 2)
+
+
+@pytest.mark.parametrize(
+    ("header", "pause_s"),
+    [
+        ("2", 2.0),
+        ("0.25", 0.25),
+        ("-5", 0.0),
+        ("1e9", 3600.0),
+        ("", 1.0),
+        ("Wed, 21 Oct 2026 07:28:00 GMT", 1.0),
+    ],
+)
+def test_the_pause_of_a_retry_after(header: str, pause_s: float) -> None:
+    assert retry_after_s(header) == pause_s
+
+
+# -- turns that we end
+
+
+@pytest.mark.parametrize("code", [500, 429])
+def test_the_server_s_words_never_show_the_key(code: int) -> None:
+    turn = Exchange(Wire([[(1, status(code, b"wrong key sk-secret-9876"))]]), key="sk-secret-9876").turn()
+    assert turn.detail == f"HTTP {code}: wrong key [API key]"
+
+
+def test_a_user_who_hangs_up_does_so_at_that_token() -> None:
+    exchange = Exchange(Wire([reply(*map(token, "abcdef"), STOP)]))
+    turn, text = exchange.turn_and_text(hang_up_after=3)
+    assert (turn.code, turn.events, text) == ("abandoned", 3, "abc")
+    assert turn.detail == "hung up after 3 events, as planned"
+    assert after(exchange, turn.end_ns) == 30
+    assert exchange.script.sockets[0].closed
+
+
+def test_a_user_who_would_hang_up_later_than_the_reply_ends_has_a_good_turn() -> None:
+    assert Exchange(Wire([GOOD])).turn(hang_up_after=3).ok
+
+
+@pytest.mark.parametrize("steps", [[], GOOD[:1], GOOD[:3]])
+def test_a_killed_user_s_turn_is_interrupted_and_raises(steps: Sequence[Step]) -> None:
+    exchange = Exchange(Wire([[*steps, (25, KILL)]]))
+    with pytest.raises(Interrupted) as stopped:
+        exchange.turn()
+    assert isinstance(stopped.value, gevent.GreenletExit)
+    turn = stopped.value.turn
+    assert (turn.ok, turn.code, turn.reads) == (False, "interrupted", len(steps))
+    assert after(exchange, turn.end_ns) == 25
+    assert exchange.script.sockets[0].closed
+    assert len(exchange.script.released) == 1
+
+
+def test_a_reply_of_many_times_the_tokens_asked_for_is_ended() -> None:
+    exchange = Exchange(Wire([reply(*[token("a")] * 60, every_ms=1)]))
+    turn = exchange.turn(max_tokens=5)
+    assert (turn.code, turn.detail) == ("bad_wire", ENDLESS_REPLY)
+    assert 20 < turn.events <= 40, "four times the tokens asked for, and what was read with the last of them"
