@@ -23,8 +23,7 @@ from chatload.loads.load_shape import Shape
 from chatload.loads.plan import Plan
 from chatload.model import output
 from chatload.model.errors import UsageError
-from chatload.options.run_options import OPTIONS as RUN_OPTIONS
-from chatload.options.server_options import OPTIONS as SERVER_OPTIONS
+from chatload.options.run_options import OPTIONS
 from chatload.runner import locust_patches
 from chatload.runner.bind_check import open_port_warning, port_mistakes
 from chatload.runner.console import Console
@@ -45,7 +44,7 @@ def install(shape: Shape) -> None:
 
     @events.init_command_line_parser.add_listener
     def add_options(parser: Any, **_: Any) -> None:
-        register(parser, [*shape.options, *SERVER_OPTIONS, *RUN_OPTIONS])
+        register(parser, [*shape.options, *OPTIONS])
 
     @events.init.add_listener
     def begin(environment: Environment, web_ui: Any = None, **_: Any) -> None:

@@ -1,4 +1,4 @@
-"""Writes the generated parts of docs/: JSON schemas from the typed facts, the table of metrics from the metric table.
+"""Writes the generated parts of docs/: JSON schemas of the typed facts, the tables of metrics and of options.
 
 `python -m lab.generate_docs` writes them; with `--check` it names what is out of date and exits 1.
 """
@@ -13,8 +13,12 @@ from typing import Any
 
 import msgspec
 
+from chatload.loads.load_shape import Shape
+from chatload.loads.registry import SHAPES
 from chatload.model.journal_lines import JournalLine
 from chatload.model.metrics import METRICS, View
+from chatload.options.option import Group, Option
+from chatload.options.run_options import OPTIONS
 from chatload.store.manifest import Manifest
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -26,6 +30,7 @@ def generated() -> dict[Path, str]:
     return {
         DOCS / "schema" / "journal-line.json": _schema(JournalLine, "One line of journal-<worker>.jsonl"),
         DOCS / "schema" / "manifest.json": _schema(Manifest, "manifest.json of a run folder"),
+        DOCS / "options.md": _with_part(DOCS / "options.md", "options", _option_tables()),
         DOCS / "metrics.md": _with_part(DOCS / "metrics.md", "metrics of a turn", _metric_table()),
     }
 
@@ -60,6 +65,32 @@ def _metric_table() -> str:
         if View.SUMMARY in one.shown and one.of is not None
     ]
     return "\n".join(rows)
+
+
+def _option_tables() -> str:
+    """A table for each group of options: name, default, what it does, and which loads have it where not all do."""
+    shapes = sorted(SHAPES.values(), key=lambda shape: (not shape.load.own_users, shape.kind))
+    options = dict.fromkeys(option for shape in shapes for option in (*shape.options, *OPTIONS))
+    lines = []
+    for group in Group:
+        rows = [_option_row(option, shapes) for option in options if option.group is group]
+        lines += [
+            f"## {group.value}",
+            "",
+            "| option | default | what it does | loads |",
+            "|---|---|---|---|",
+            *rows,
+            "",
+        ]
+    return "\n".join(lines[:-1])
+
+
+def _option_row(option: Option[object], shapes: Sequence[Shape]) -> str:
+    having = [shape.kind for shape in shapes if option in shape.options]
+    choices = f" ({', '.join(f'`{one}`' for one in option.choices)})" if option.choices else ""
+    words = f"{option.full_help}{choices}".replace("|", "\\|").replace("<", "&lt;").replace(">", "&gt;")
+    default = f"`{option.default}`" if option.default else ""
+    return f"| `{option.name}` | {default} | {words} | {', '.join(having) or 'all'} |".replace("|  |", "| |")
 
 
 def _with_part(path: Path, name: str, part: str) -> str:

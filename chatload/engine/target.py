@@ -10,8 +10,9 @@ from chatload.engine.api_key import NO_KEY, ApiKey
 from chatload.engine.clock import CLOCK, Clock
 from chatload.engine.connection import Address, Connection
 from chatload.engine.stream import ReplyStream
-from chatload.loads.plan import Plan, Timeouts
+from chatload.loads.plan import Plan
 from chatload.model.turn import Turn
+from chatload.options.run_options import Timeouts
 from chatload.protocols.dialect import Dialect
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from chatload.engine.clock import Clock
 from chatload.engine.reply_timing import ReplyMeter
 from chatload.engine.stream import ReplyStream
-from chatload.loads.plan import Timeouts
 from chatload.model.errors import TurnError
+from chatload.options.run_options import Timeouts
 
 
 class TurnTimeouts:

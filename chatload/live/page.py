@@ -16,7 +16,7 @@ from chatload.live.locust_tab import tab_columns, tab_rows
 from chatload.live.page_context import PageContext
 from chatload.live.slo_so_far import counting_for
 from chatload.live.start_form import groups
-from chatload.live.start_request import FILES, GOING, check_start
+from chatload.live.start_request import GOING, check_start
 from chatload.loads.load_shape import Shape
 from chatload.model.sanitize import one_line
 
@@ -63,7 +63,7 @@ def install(
     """
     live = LiveRun(lambda: counting_for(controller.plan))
     controller.observer = live
-    given = {name: getattr(environment.parsed_options, name, None) for name in FILES}
+    given = dict(vars(environment.parsed_options))
     context = PageContext(environment, controller, live, shape, custom_fields, given)
     environment.events.reset_stats.add_listener(lambda **_: live.reset())
     environment.events.spawning_complete.add_listener(lambda **_: _reset_after_ramp(context))
@@ -106,7 +106,7 @@ def _add_routes(blueprint: Blueprint, context: PageContext, guarded: Any) -> Non
     def page() -> Response:
         text = render_template_string(
             (ASSETS / "page.html").read_text(encoding="utf-8"),
-            groups=groups(context.shape, context.values),
+            groups=groups(context.options, context.values),
             values=context.values,
             tended=context.tending_users is not None,
             host=context.environment.host or "",

@@ -12,6 +12,8 @@ from chatload.live.live_run import LiveRun
 from chatload.live.outcome import Outcomes
 from chatload.live.start_form import tending_users
 from chatload.loads.load_shape import Shape
+from chatload.options.option import Option
+from chatload.options.run_options import OPTIONS
 
 if TYPE_CHECKING:  # importing Locust patches the whole process: whoever uses this page has done so
     from chatload.runner.run_controller import RunController
@@ -28,6 +30,11 @@ class PageContext:
     custom_fields: Callable[[], Collection[str]]
     given: Mapping[str, object]
     outcomes: Outcomes = field(default_factory=Outcomes)
+
+    @property
+    def options(self) -> tuple[Option[object], ...]:
+        """Every option of ours that this load has."""
+        return (*self.shape.options, *OPTIONS)
 
     @property
     def values(self) -> dict[str, Any]:

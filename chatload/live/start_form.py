@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from chatload.loads.load_shape import Shape
 from chatload.model.errors import UsageError
 from chatload.options.option import Group, Option
-from chatload.options.run_options import OPTIONS as RUN_OPTIONS
-from chatload.options.server_options import OPTIONS as SERVER_OPTIONS
 
-OPEN = (Group.LOAD, Group.SERVER, Group.SLO)
+OPEN = (Group.LOAD, Group.PROMPTS, Group.SERVER, Group.SLO)
 """Groups that are not folded at first."""
 
 
@@ -39,22 +37,20 @@ class FieldGroup:
 
 def tending_users(shape: Shape, processes: int) -> int | None:
     """How many of Locust's users keep a load going that has none of its own; None where users are people who chat."""
-    if shape.own_users:
+    if shape.load.own_users:
         return None
-    return 1 if shape.one_process else max(1, processes)
+    return 1 if shape.load.one_process else max(1, processes)
 
 
-def groups(shape: Shape, values: Mapping[str, Any]) -> tuple[FieldGroup, ...]:
-    """All our options as fields, in groups; `values` are what they are now."""
-    shown = [option for option in (*shape.options, *SERVER_OPTIONS, *RUN_OPTIONS) if not option.private]
-    return tuple(
-        FieldGroup(
-            group.value,
-            group in OPEN,
-            tuple(_field(option, values) for option in shown if option.group is group),
-        )
-        for group in Group
-    )
+def groups(options: Collection[Option[object]], values: Mapping[str, Any]) -> tuple[FieldGroup, ...]:
+    """All options but private ones as fields, in groups; `values` are what they are now."""
+    found = []
+    for group in Group:
+        shown = [option for option in options if option.group is group and not option.private]
+        if shown:
+            fields = tuple(_field(option, values) for option in shown)
+            found.append(FieldGroup(group.value, group in OPEN, fields))
+    return tuple(found)
 
 
 def _field(option: Option[object], values: Mapping[str, Any]) -> Field:

@@ -12,14 +12,10 @@ from chatload.live.page_context import PageContext
 from chatload.live.start_form import mistakes
 from chatload.model.sanitize import one_line
 from chatload.options.option import Option
-from chatload.options.run_options import OPTIONS as RUN_OPTIONS
-from chatload.options.server_options import OPTIONS as SERVER_OPTIONS
 
 GOING = ("spawning", "running")
 TENDING_USERS_PER_S = "100"
 """Users that only keep a load going come in at once."""
-FILES = ("out", "prompts", "trace", "sharegpt", "certificate")
-"""Options that name a file or folder."""
 LOCUST_FIELDS = frozenset(
     {"user_count", "spawn_rate", "host", "run_time", "profile", "user_classes", "shape_class"}
 )
@@ -33,30 +29,33 @@ def unknown_fields(
 ) -> list[str]:
     """Fields that no form of ours or Locust's has. Locust would set any of its options (html_file, logfile, …).
 
-    `options` are those of the locustfile's load; `custom` gives those that a locustfile adds itself.
+    `options` are all of ours; `custom` gives those that a locustfile adds itself.
     """
-    ours = {one.key for one in (*options, *SERVER_OPTIONS, *RUN_OPTIONS) if not one.private}
+    ours = {one.key for one in options if not one.private}
     left = sorted(set(form) - LOCUST_FIELDS - ours - {KEY_HOST})
     if left:
-        private = {one.key for one in (*options, *SERVER_OPTIONS, *RUN_OPTIONS) if one.private}
+        private = {one.key for one in options if one.private}
         left = sorted(set(left) - (set(custom()) - private))
     return [f"{name[:40]!r}: is no field of the form: give it when Locust is started" for name in left]
 
 
-def outside_files(form: Mapping[str, str], given: Mapping[str, object], here: Path) -> list[str]:
+def outside_files(
+    form: Mapping[str, str], options: Collection[Option[object]], given: Mapping[str, object], here: Path
+) -> list[str]:
     """Files that a form may not name: those neither below `here`, the working directory, nor its results folder.
 
-    What was `given` when Locust was started is free: the form repeats it. Links are followed first.
+    `options` are all that the form has. A value that was `given` when Locust was started is allowed: the form
+    repeats it. Links are followed first.
     """
     roots = (here.resolve(), (here / "results").resolve())
     lines = []
-    for key in FILES:
-        asked = form.get(key, "").strip()
-        if not asked or asked == str(given.get(key) or "").strip():
+    for option in options:
+        asked = form.get(option.key, "").strip() if option.names_file else ""
+        if not asked or asked == str(given.get(option.key) or "").strip():
             continue
         if not _is_below(asked, here, roots):
             lines.append(
-                f"--{key} {asked[:80]!r}: from the page only a path below the working directory or its results "
+                f"--{option.name} {asked[:80]!r}: from the page only a path below the working directory or its results "
                 "folder: give any other when Locust is started"
             )
     return lines
@@ -84,8 +83,8 @@ def check_start(context: PageContext) -> Response | None:
         )
     if not request.form.get("run_time", "none"):
         context.values["run_time"] = None  # Locust would go on showing the limit of the run before
-    lines = unknown_fields(request.form, context.shape.options, context.custom_fields)
-    lines += outside_files(request.form, context.given, Path.cwd())
+    lines = unknown_fields(request.form, context.options, context.custom_fields)
+    lines += outside_files(request.form, context.options, context.given, Path.cwd())
     lines += mistakes(request.form, context.controller.plan_of)
     if context.workers == 0:
         lines.append("no worker is connected: start one with --worker, or use --processes")

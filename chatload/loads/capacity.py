@@ -13,49 +13,49 @@ FIRST = Whole(
     name="first",
     default="8",
     range=whole(1, MOST_AT_ONCE),
-    help="users of the first level",
+    help="chat users of the first level",
     label="Users of the first level",
 )
 MOST = Whole(
     name="most",
     default="1000",
     range=whole(1, MOST_AT_ONCE),
-    help="users never to go beyond",
-    label="Users at most",
+    help="most users to try",
+    label="Most users to try",
 )
 RATE = Number(
     name="rate",
     default="10",
     range=Range(0.0001, 1_000_000),
-    help="users that come in each second, within a level",
-    label="Users who come in each second",
+    help="users that start each second within a level",
+    label="Users that start each second",
 )
 PRECISION = Number(
     name="precision",
     default="5%",
     range=share(0.001, 0.5),
-    help="how closely the answer is bracketed",
+    help="the search ends when the answer is known to within this share",
     label="Precision of the answer",
 )
 WINDOWS = Whole(
     name="windows",
     default="4",
     range=whole(1, 1000),
-    label="Measure what is undecided at most (times)",
-    help="how often a level that is undecided near the limit is measured, at most",
+    label="Most measurements of an undecided level",
+    help="most times that an undecided level near the limit is measured",
 )
 SETTLE = Number(
     name="settle",
     default="10",
     range=seconds(),
-    help="s after the last user is in before measuring begins",
-    label="Settling before it is measured (s)",
+    help="s from the start of the last user to the start of the measurement",
+    label="Settling before measuring (s)",
 )
 MEASURE = Number(
     name="measure",
     default="30",
     range=seconds(0.1),
-    help="s each level is measured",
+    help="s that each level is measured",
     label="Measuring each level (s)",
 )
 
@@ -100,8 +100,8 @@ class CapacityLoad(Load, frozen=True, kw_only=True, tag="capacity"):
         return self.think_time_s >= SHORT_PAUSE_S
 
     @property
-    def asked(self) -> str:
-        """The option that says how many connections there are, and its value."""
+    def connections_option(self) -> str:
+        """The option that sets the number of connections, and its value."""
         return f"--most {self.most}"
 
     @property
@@ -136,7 +136,7 @@ def read(reader: OptionReader) -> tuple[CapacityLoad, Inputs]:
 
 
 SHAPE = Shape(
-    "capacity",
+    CapacityLoad,
     (FIRST, MOST, RATE, PRECISION, WINDOWS, SETTLE, MEASURE, TURNS, THINK_TIME, HISTORY, PROMPT, PROMPTS),
     read,
 )

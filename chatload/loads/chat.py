@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 from chatload.loads.conversation_options import HISTORY, PROMPT, PROMPTS, THINK_TIME, TURNS, conversations
 from chatload.loads.load_shape import (
@@ -22,14 +23,14 @@ from chatload.options.ranges import MOST_TOKENS, whole
 THINK_FIRST = Switch(
     name="think-first",
     default="off",
-    help="wait before the first turn too, as JMeter's timer does",
+    help="think before the first turn too, as JMeter's timer does",
     label="Think before the first turn too",
 )
 ABANDON = HangUp(
     name="abandon",
     default="",
     range=whole(1, MOST_TOKENS),
-    help="users who hang up: '10% after 50 tokens'; empty: nobody does",
+    help="share of turns in which the user hangs up, such as 10% after 50 tokens; empty: none",
     label="Users who hang up",
 )
 
@@ -37,6 +38,7 @@ ABANDON = HangUp(
 class ChatLoad(Load, frozen=True, kw_only=True, tag="chat"):
     """Users who hold `turns` turns each and wait `think_time_s` after each reply."""
 
+    own_users: ClassVar[bool] = True
     turns: int
     think_time_s: float
     think_first: bool = False
@@ -74,11 +76,6 @@ class ChatLoad(Load, frozen=True, kw_only=True, tag="chat"):
         """True where users pause between turns."""
         return self.think_time_s >= SHORT_PAUSE_S
 
-    @property
-    def own_users(self) -> bool:
-        """Locust's users are people who chat."""
-        return True
-
 
 def read(reader: OptionReader) -> tuple[ChatLoad, Inputs]:
     """The load of option values."""
@@ -102,8 +99,7 @@ def read(reader: OptionReader) -> tuple[ChatLoad, Inputs]:
 
 
 SHAPE = Shape(
-    "chat",
+    ChatLoad,
     (TURNS, THINK_TIME, THINK_FIRST, HISTORY, PROMPT, PROMPTS, ABANDON, RAMP),
     read,
-    own_users=True,
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chatload.loads.input_files import read_conversations, read_file
-from chatload.options.option import Group, Number, Switch, Text, Whole
+from chatload.options.option import FileName, Group, Number, Switch, Text, Whole
 from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import MOST_REQUESTS, seconds, whole
 from chatload.prompts.conversation_file import SHIPPED_CONVERSATIONS
@@ -15,7 +15,7 @@ TURNS = Whole(
     name="turns",
     default="10",
     range=whole(1, MOST_REQUESTS),
-    help="turns each user holds",
+    help="turns that each user holds",
     label="Turns each user holds",
 )
 THINK_TIME = Number(
@@ -28,22 +28,24 @@ THINK_TIME = Number(
 HISTORY = Switch(
     name="history",
     default="off",
+    group=Group.PROMPTS,
     label="Conversation grows",
-    help="on: a real conversation, replies fed back; off: one message again",
+    help="on: a conversation with the replies in it; off: the same message each turn",
 )
 PROMPT = Text(
     name="prompt",
     default=ARTICLE_PROMPT,
     required=True,
     one_line=False,
-    group=Group.LOAD,
-    help="the message sent again and again with history off",
+    group=Group.PROMPTS,
+    help="the message of every turn with history off",
     label="Message, where history is off",
 )
-PROMPTS = Text(
+PROMPTS = FileName(
     name="prompts",
     default="",
-    help="file of conversations for history on; empty takes ours",
+    group=Group.PROMPTS,
+    help="file of conversations (JSONL) for history on; empty: those of chatload",
     label="File of conversations",
 )
 

@@ -1,12 +1,13 @@
-"""What a load shape is: one file of this folder declares its options, its checks, its sentence and its schedule.
+"""What a load shape is. One file of this folder declares its options, checks, sentence and bounds.
 
-Each file names its shape in `SHAPE` (registry.py). Its Locust class is in runner/.
+The file names its shape in `SHAPE`, by which registry.py finds it. Its Locust class is in runner/.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import msgspec
 
@@ -23,14 +24,21 @@ RAMP = Choice(
     name="ramp",
     default="even",
     choices=("even", "locust"),
-    label="How users come in",
-    help="even: one user every 1/rate s; locust: Locust's bursts",
+    label="How users start",
+    help="even: one user every 1/rate s; locust: several at once every second, as Locust does",
 )
 
 
 class Load(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
-    """How much load, and when. `users` and `users_per_s` are Locust's."""
+    """How much load, and when. `users` and `users_per_s` are Locust's.
 
+    `own_users`: Locust's users are the chat users; else they only keep requests in flight.
+    `one_process`: one process keeps the whole load. `connections_words`: what each connection belongs to.
+    """
+
+    own_users: ClassVar[bool] = False
+    one_process: ClassVar[bool] = False
+    connections_words: ClassVar[str] = "users"
     users: int = 1
     users_per_s: float = 1.0
     ramp: str = "even"
@@ -59,28 +67,13 @@ class Load(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
         return self.users
 
     @property
-    def asked(self) -> str:
-        """The option that says how many connections there are, and its value."""
+    def connections_option(self) -> str:
+        """The option that sets the number of connections, and its value."""
         return f"--users {self.users}"
-
-    @property
-    def connections_words(self) -> str:
-        """Whose connections they are."""
-        return "users"
-
-    @property
-    def spreads(self) -> bool:
-        """True when more processes can hold more of it."""
-        return True
 
     @property
     def asks_exact_lengths(self) -> bool:
         """True when each answer is to be just as long as asked."""
-        return False
-
-    @property
-    def own_users(self) -> bool:
-        """True when Locust's users are the people of the load; False when they only keep its requests going."""
         return False
 
 
@@ -96,16 +89,16 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A load shape. `read` makes the load of the values given, and reads its files; mistakes stay in the reader.
+    """A load shape. `read` makes the load of the values given, and reads its files; mistakes stay in the reader."""
 
-    `one_process`: the whole load is kept by one process.
-    """
-
-    kind: str
+    load: type[Load]
     options: tuple[Option[object], ...]
     read: Callable[[OptionReader], tuple[Load, Inputs]]
-    own_users: bool = False
-    one_process: bool = False
+
+    @property
+    def kind(self) -> str:
+        """The name of the shape, as a manifest has it."""
+        return str(self.load.__struct_config__.tag)
 
 
 def locust_users(reader: OptionReader) -> tuple[int, float]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import ClassVar
 
 from chatload.loads.input_files import read_file, read_prompts, read_rows
 from chatload.loads.load_shape import Inputs, Load, Shape, locust_users, plural
-from chatload.options.option import Choice, Number, Text, Whole
+from chatload.options.option import Choice, FileName, Group, Number, Whole
 from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import DAY_S, LONGEST_RUN_S, MOST_REQUESTS, seconds, whole
 from chatload.options.run_options import SEED
@@ -15,47 +16,50 @@ REQUESTS = Whole(
     name="requests",
     default="100",
     range=whole(1, MOST_REQUESTS),
-    help="how many requests arrive",
+    help="number of requests",
     label="Requests",
 )
 INTERVAL = Number(
     name="interval",
     default="1",
     range=seconds(),
-    help="s between arrivals; 0: all at once",
-    label="Time between arrivals (s)",
+    help="s between requests; 0: all at once",
+    label="Time between requests (s)",
 )
 ARRIVALS = Choice(
     name="arrivals",
     default="constant",
     choices=("constant", "poisson"),
-    help="how they are spaced",
-    label="Spacing of arrivals",
+    help="constant: equal intervals; poisson: random ones with that mean",
+    label="Spacing of requests",
 )
-TRACE = Text(
+TRACE = FileName(
     name="trace",
     default="",
     label="File of due times",
     help="file of due times (JSONL or CSV), instead of requests, interval and arrivals",
 )
-SHAREGPT = Text(
+SHAREGPT = FileName(
     name="sharegpt",
     default="",
+    group=Group.PROMPTS,
     label="ShareGPT file of prompts",
-    help="prompts from this ShareGPT JSON file; empty takes our own of the same lengths",
+    help="ShareGPT file (JSON) to take prompts from; empty: generated prompts of the same lengths",
 )
 LENGTHS = Choice(
     name="lengths",
     default="exact",
     choices=("exact", "free"),
+    group=Group.PROMPTS,
     label="Length of answers",
-    help="exact: each answer as long as its prompt's own; free: max-tokens",
+    help="exact: each answer has its recorded length; free: up to max-tokens",
 )
 
 
 class OpenLoopLoad(Load, frozen=True, kw_only=True, tag="open_loop"):
     """`requests` requests, one every `interval_s`, or as due in a trace."""
 
+    connections_words: ClassVar[str] = "requests at once"
     requests: int
     interval_s: float
     arrivals: str = "constant"
@@ -99,14 +103,9 @@ class OpenLoopLoad(Load, frozen=True, kw_only=True, tag="open_loop"):
         return self.exact_lengths
 
     @property
-    def asked(self) -> str:
-        """The option that says how many connections there are, and its value."""
+    def connections_option(self) -> str:
+        """The option that sets the number of connections, and its value."""
         return f"--requests {self.requests}"
-
-    @property
-    def connections_words(self) -> str:
-        """Whose connections they are."""
-        return "requests at once"
 
 
 def read(reader: OptionReader) -> tuple[OpenLoopLoad, Inputs]:
@@ -137,4 +136,4 @@ def read(reader: OptionReader) -> tuple[OpenLoopLoad, Inputs]:
     return load, Inputs(trace=rows, prompts=prompts, notes=notes)
 
 
-SHAPE = Shape("open_loop", (REQUESTS, INTERVAL, ARRIVALS, TRACE, SHAREGPT, LENGTHS), read)
+SHAPE = Shape(OpenLoopLoad, (REQUESTS, INTERVAL, ARRIVALS, TRACE, SHAREGPT, LENGTHS), read)

@@ -27,5 +27,5 @@ SHAPES = _shapes()
 if TYPE_CHECKING:
     AnyLoad = Load
 else:
-    AnyLoad = Union[tuple(sorted(Load.__subclasses__(), key=lambda kind: kind.__name__))]  # noqa: UP007
-    """The type that msgspec decodes: the kind of a load says which one it is."""
+    AnyLoad = Union[tuple(SHAPES[kind].load for kind in sorted(SHAPES))]  # noqa: UP007
+    """The type that msgspec decodes: the `kind` in a file tells which load it is."""

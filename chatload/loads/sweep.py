@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from chatload.loads.load_shape import Inputs, Load, Shape, locust_users
-from chatload.options.option import Whole, Wholes
+from chatload.options.option import Group, Whole, Wholes
 from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import MOST_AT_ONCE, MOST_REQUESTS, MOST_TOKENS, whole
 
@@ -19,20 +21,22 @@ ROUNDS = Whole(
     name="rounds",
     default="2",
     range=whole(1, MOST_REQUESTS),
-    help="requests each of them makes, one after another",
+    help="requests that each of them makes, one after another",
     label="Rounds a level",
 )
 PROMPT_TOKENS = Whole(
     name="prompt-tokens",
     default="32",
     range=whole(1, MOST_TOKENS),
-    help="length of each prompt, about",
+    group=Group.PROMPTS,
+    help="approximate length of each prompt",
     label="Prompt length (tokens)",
 )
 ANSWER_TOKENS = Whole(
     name="answer-tokens",
     default="256",
     range=whole(1, MOST_TOKENS),
+    group=Group.PROMPTS,
     help="length of each answer (max-tokens with ignore_eos)",
     label="Answer length (tokens)",
 )
@@ -41,6 +45,8 @@ ANSWER_TOKENS = Whole(
 class SweepLoad(Load, frozen=True, kw_only=True, tag="sweep"):
     """`levels` requests in flight, one level after another, `rounds` requests each."""
 
+    one_process: ClassVar[bool] = True
+    connections_words: ClassVar[str] = "requests at once"
     levels: tuple[int, ...]
     rounds: int
     prompt_tokens: int
@@ -78,19 +84,9 @@ class SweepLoad(Load, frozen=True, kw_only=True, tag="sweep"):
         return True
 
     @property
-    def asked(self) -> str:
-        """The option that says how many connections there are, and its value."""
+    def connections_option(self) -> str:
+        """The option that sets the number of connections, and its value."""
         return f"--levels {max(self.levels)}"
-
-    @property
-    def connections_words(self) -> str:
-        """Whose connections they are."""
-        return "requests at once"
-
-    @property
-    def spreads(self) -> bool:
-        """All its requests are kept by one process."""
-        return False
 
 
 def read(reader: OptionReader) -> tuple[SweepLoad, Inputs]:
@@ -109,4 +105,4 @@ def read(reader: OptionReader) -> tuple[SweepLoad, Inputs]:
     return load, Inputs()
 
 
-SHAPE = Shape("sweep", (LEVELS, ROUNDS, PROMPT_TOKENS, ANSWER_TOKENS), read, one_process=True)
+SHAPE = Shape(SweepLoad, (LEVELS, ROUNDS, PROMPT_TOKENS, ANSWER_TOKENS), read)

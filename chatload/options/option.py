@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Generic, TypeVar
@@ -23,17 +24,18 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 class Group(Enum):
-    """How options are grouped in the web form, in help and in docs/options.md."""
+    """How options are grouped in the web form and in docs/options.md."""
 
     LOAD = "Load"
+    PROMPTS = "Prompts"
     SERVER = "Server and request"
     SLO = "What must hold"
     LIMITS = "Limits"
-    REPORT = "Records"
+    REPORT = "Report"
 
 
 class InvalidValue(Exception):
-    """A value that cannot be; the text says what it must be. `lines` are whole lines, where there are several."""
+    """A value that an option does not take. The text says what it must be; `lines` are whole lines, if several."""
 
     def __init__(self, remedy: str = "", lines: tuple[str, ...] = ()) -> None:
         super().__init__(remedy)
@@ -44,8 +46,9 @@ class InvalidValue(Exception):
 class Option(Generic[T]):
     """One option. `help` is for the command line and the docs, `label` for the web form.
 
-    `choices` make it a select. One of `several` values may be given again, or as a list in a scenario; they are
-    joined with "; ". A `private` value is on no page: only command line, scenario and environment give it.
+    `choices` make it a select. An option of `several` values may be given more than once, or as a list in a scenario;
+    they are joined with "; ". A `private` value is on no page: only command line, scenario and environment give it.
+    From a web page, `names_file` values must lie below the working directory.
     """
 
     name: str
@@ -56,6 +59,7 @@ class Option(Generic[T]):
     several: bool = False
     private: bool = False
     choices: tuple[str, ...] = ()
+    names_file: bool = False
 
     @property
     def numbers(self) -> Range | None:
@@ -93,6 +97,13 @@ class Text(Option[str]):
         if self.one_line and len(text) > MOST_NAME:
             raise InvalidValue(f"{len(text):,} characters: at most {MOST_NAME:,}")
         return text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileName(Text):
+    """The path of a file or folder."""
+
+    names_file: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,6 +253,11 @@ class HangUp(Option[HangUps]):
                 f"must be a share and a number of tokens, such as '10% after 50 tokens' ({limits})"
             )
         return HangUps(of_turns, int(tokens))
+
+
+def declared(names: Mapping[str, object]) -> tuple[Option[object], ...]:
+    """The options among the `names` of a module, in the order of their declaration."""
+    return tuple(value for value in names.values() if isinstance(value, Option))
 
 
 def _number_beyond_64_bits(text: str) -> str | None:

@@ -5,27 +5,25 @@ from __future__ import annotations
 import ipaddress
 import json
 import re
-from typing import Any
+from dataclasses import dataclass
 from urllib.parse import SplitResult, urlsplit
 
+from chatload.options.option import InvalidValue, JsonObject
 from chatload.options.option_reader import OptionReader
-from chatload.options.server_options import HEADERS
 
-SECRET_HEADERS = ("authorization", "x-auth", "api-key", "apikey", "access-key", "auth-key", "subscription-key",
-                  "cookie", "token", "secret", "password")  # fmt: skip
 _NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?", re.IGNORECASE)
 _PATH = re.compile(r"[A-Za-z0-9/._~!$&'()*+,;=:%-]*")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """A header's name, as RFC 9110 (5.6.2) has it."""
 _VALUE = re.compile(r"[\x20-\x7e\t]*")
-OURS = frozenset(
-    {"host", "content-type", "content-length", "content-encoding", "accept-encoding", "x-request-id"}
+_SECRET = re.compile(
+    "authorization|x-auth|api-key|apikey|access-key|auth-key|subscription-key|cookie|token|secret|password"
 )
+_OURS = re.compile("host|content-type|content-length|content-encoding|accept-encoding|x-request-id")
 """Headers that every request has from us, or must not have: replies are asked for uncompressed."""
-CONNECTION = frozenset({
-    "connection", "keep-alive", "proxy-connection", "transfer-encoding", "te", "trailer", "upgrade",
-    "http2-settings", "expect",
-})  # fmt: skip
+_CONNECTION = re.compile(
+    "connection|keep-alive|proxy-connection|transfer-encoding|te|trailer|upgrade|http2-settings|expect"
+)
 """Headers that change how the connection is used."""
 
 
@@ -99,41 +97,47 @@ def _without_secrets(host: str) -> str:
     return (scheme + colons if colons else "") + shown + re.split(r"[?#@]", rest)[0]
 
 
-def request_headers(reader: OptionReader) -> dict[str, str]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Headers(JsonObject):
     """More headers of every request: plain names and texts, none of which we or the connection need."""
-    headers: dict[str, str] = {}
-    for name, value in _pairs(reader):
-        problem = _header_problem(name, value, {known.lower() for known in headers})
-        if problem:
-            reader.mistakes.append(f"--headers {name[:80]!r}: {problem}")
-        else:
-            headers[name] = value
-    return headers
+
+    def parse(self, text: str) -> dict[str, str]:
+        """Name to value. InvalidValue with every mistake; a name that is given twice is one."""
+        found = JsonObject.parse(self, text)
+        try:
+            pairs = json.loads(text or "{}", object_pairs_hook=list)
+        except RecursionError:
+            pairs = list(found.items())
+        headers: dict[str, str] = {}
+        mistakes = []
+        for name, value in pairs:
+            problem = _header_problem(name, value, {known.lower() for known in headers})
+            if problem:
+                mistakes.append(f"--{self.name} {name[:80]!r}: {problem}")
+            else:
+                headers[name] = value
+        if mistakes:
+            raise InvalidValue(lines=tuple(mistakes))
+        return headers
 
 
-def _pairs(reader: OptionReader) -> list[tuple[str, Any]]:
-    """Names and values as they were given: a name given twice is there twice."""
-    found = reader.get(HEADERS)
-    if not found:
-        return []
-    try:
-        return list(json.loads(reader.text(HEADERS), object_pairs_hook=lambda pairs: pairs))
-    except RecursionError:
-        return list(found.items())
+def names_secret(name: str) -> bool:
+    """Whether a header of this name may hold a key, a cookie or a password."""
+    return _SECRET.search(name.lower()) is not None
 
 
-def _header_problem(name: str, value: Any, known: set[str]) -> str | None:
+def _header_problem(name: str, value: object, known: set[str]) -> str | None:
     """What is wrong with one header, without its value; None if nothing is."""
     small = name.lower()
     if not name:
         return "a header needs a name"
     if not _TOKEN.fullmatch(name):
         return "a header's name is of letters, digits and !#$%&'*+-.^_`|~ only"
-    if any(secret in small for secret in SECRET_HEADERS):
+    if names_secret(name):
         return "secrets do not go in arguments: set CHATLOAD_API_KEY instead"
-    if small in OURS:
+    if _OURS.fullmatch(small):
         return "chatload sets this header itself: leave it out"
-    if small in CONNECTION:
+    if _CONNECTION.fullmatch(small):
         return "would change how the connection is used: leave it out"
     if small in known:
         return "is given twice"

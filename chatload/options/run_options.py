@@ -1,46 +1,148 @@
-"""The options of the run itself: where it is kept, what it must hold, what is drawn by chance."""
+"""The options of every run, whatever its load: the server and what is sent to it, limits, SLOs, the report.
+
+An option is declared here once. `RunSettings` has a field for its value, which `read_settings` fills.
+"""
 
 from __future__ import annotations
 
-from chatload.options.option import Choice, Group, Number, Option, Slos, Switch, Text, Whole
-from chatload.options.ranges import share, whole
+from typing import Any
 
-OUT = Text(
-    name="out",
+import msgspec
+
+from chatload.model.slo import Objective
+from chatload.options.option import (
+    Choice,
+    FileName,
+    Group,
+    JsonObject,
+    Number,
+    Option,
+    OptionalNumber,
+    Slos,
+    Switch,
+    Text,
+    Whole,
+    declared,
+)
+from chatload.options.option_reader import OptionReader
+from chatload.options.ranges import MOST_TOKENS, Range, seconds, share, whole
+from chatload.options.request_target import Headers, address
+from chatload.protocols.registry import SERVERS
+
+SERVER = Choice(
+    name="server",
+    default="auto",
+    choices=("auto", *SERVERS),
+    group=Group.SERVER,
+    help="kind of server; auto asks the server",
+    label="Kind of server",
+)
+MODEL = Text(
+    name="model",
     default="",
-    group=Group.REPORT,
-    label="Run folder",
-    help="run folder to write; empty makes results/<time>-<scenario>-<server>",
+    group=Group.SERVER,
+    label="Model",
+    help="name of the model; empty: the first one that the server lists",
 )
-LABEL = Text(
-    name="label",
+MAX_TOKENS = Whole(
+    name="max-tokens",
+    default="2000",
+    range=whole(0, MOST_TOKENS),
+    group=Group.SERVER,
+    help="longest answer, in tokens; 0: not sent",
+    label="Longest answer (tokens)",
+)
+TEMPERATURE = OptionalNumber(
+    name="temperature",
+    default="0.6",
+    range=Range(0, 100),
+    group=Group.SERVER,
+    label="Temperature",
+    help="sampling temperature; empty: not sent",
+)
+BODY = JsonObject(
+    name="body",
+    default="{}",
+    group=Group.SERVER,
+    label="More JSON fields of the request",
+    help='more JSON fields of the request, such as {"ignore_eos": true}; they override ours',
+)
+HEADERS = Headers(
+    name="headers",
+    default="{}",
+    group=Group.SERVER,
+    private=True,
+    label="More request headers",
+    help='more request headers as JSON, such as {"X-Team": "a"}; no secrets',
+)
+USAGE = Switch(
+    name="usage",
+    default="on",
+    group=Group.SERVER,
+    label="Ask for the server's token count",
+    help="ask the server for its own token count (stream_options)",
+)
+CONNECT_TIMEOUT = Number(
+    name="connect-timeout",
+    default="10",
+    range=seconds(0.001),
+    group=Group.LIMITS,
+    label="Connecting (s)",
+    help="s to connect, TLS included",
+)
+FIRST_TOKEN_TIMEOUT = Number(
+    name="first-token-timeout",
+    default="120",
+    range=seconds(0.001),
+    group=Group.LIMITS,
+    label="Until the first token (s)",
+    help="s from sent to the first token",
+)
+GAP_TIMEOUT = Number(
+    name="gap-timeout",
+    default="60",
+    range=seconds(0.001),
+    group=Group.LIMITS,
+    label="Between two tokens (s)",
+    help="longest gap within a reply, in s",
+)
+TURN_TIMEOUT = Number(
+    name="turn-timeout",
+    default="600",
+    range=seconds(0.001),
+    group=Group.LIMITS,
+    label="A whole turn (s)",
+    help="s for a whole turn",
+)
+ON_429 = Choice(
+    name="on-429",
+    default="fail",
+    choices=("fail", "wait"),
+    group=Group.LIMITS,
+    label="When the server says 429",
+    help="fail: the turn failed; wait: wait for Retry-After and ask again",
+)
+INSECURE = Switch(
+    name="insecure",
+    default="off",
+    group=Group.SERVER,
+    label="Accept any TLS certificate",
+    help="do not verify the server's TLS certificate; the report says so",
+)
+STAMPS = Choice(
+    name="stamps",
+    default="kernel",
+    choices=("kernel", "user"),
+    group=Group.SERVER,
+    help="source of arrival times: the kernel's timestamps, or the clock after each read",
+    label="Source of arrival times",
+)
+SLO = Slos(
+    name="slo",
     default="",
-    group=Group.REPORT,
-    help="what reports call this run",
-    label="Name of the run in reports",
-)
-SEED = Whole(
-    name="seed",
-    default="1",
-    range=whole(0, 2**63 - 1),
-    group=Group.REPORT,
-    label="Seed",
-    help="seed of everything that is drawn",
-)
-KEEP_TEXT = Choice(
-    name="keep-text",
-    default="sample",
-    choices=("none", "sample", "all"),
-    group=Group.REPORT,
-    help="which replies the journal keeps in full",
-    label="Replies kept in full",
-)
-CERTIFICATE = Text(
-    name="certificate",
-    default="",
-    group=Group.REPORT,
-    label="Certificate of accuracy",
-    help="file of python -m chatload certify: how true this client is, for the report",
+    group=Group.SLO,
+    label="SLOs",
+    help='objectives, such as "p95 ttft_ms <= 500; failed_share <= 1%"; a miss exits 3 (docs/ci.md)',
 )
 ALLOW_FAILED = Number(
     name="allow-failed",
@@ -50,12 +152,42 @@ ALLOW_FAILED = Number(
     help="share of failed turns that still exits 0",
     label="Failed turns allowed",
 )
-SLO = Slos(
-    name="slo",
+OUT = FileName(
+    name="out",
     default="",
-    group=Group.SLO,
-    label="SLOs",
-    help='what must hold, such as "p95 ttft_ms <= 500; failed_share <= 1%"; a miss exits 3 (docs/ci.md)',
+    group=Group.REPORT,
+    label="Run folder",
+    help="run folder to write; empty: results/<time>-<scenario>-<server>",
+)
+LABEL = Text(
+    name="label",
+    default="",
+    group=Group.REPORT,
+    help="name of this run in reports",
+    label="Name of the run in reports",
+)
+SEED = Whole(
+    name="seed",
+    default="1",
+    range=whole(0, 2**63 - 1),
+    group=Group.REPORT,
+    label="Seed",
+    help="seed of all random choices",
+)
+KEEP_TEXT = Choice(
+    name="keep-text",
+    default="sample",
+    choices=("none", "sample", "all"),
+    group=Group.REPORT,
+    help="replies whose full text the journal keeps",
+    label="Replies kept in full",
+)
+CERTIFICATE = FileName(
+    name="certificate",
+    default="",
+    group=Group.REPORT,
+    label="Certificate of accuracy",
+    help="file made by python -m chatload certify: the accuracy of this client, for the report",
 )
 LOCUST_ROWS = Switch(
     name="locust-rows",
@@ -65,6 +197,74 @@ LOCUST_ROWS = Switch(
     help="TTFT and tokens/s as rows of Locust's own table and CSV too; its totals then count them (docs/web-ui.md)",
 )
 
-OPTIONS: tuple[Option[object], ...] = (
-    SLO, ALLOW_FAILED, OUT, LABEL, SEED, KEEP_TEXT, CERTIFICATE, LOCUST_ROWS,
-)  # fmt: skip
+OPTIONS: tuple[Option[object], ...] = declared(globals())
+
+
+class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
+    """Limits of one turn, in s."""
+
+    connect_s: float = 10.0
+    first_token_s: float = 120.0
+    gap_s: float = 60.0
+    turn_s: float = 600.0
+
+
+class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The values of these options. `scenario` is the name of the scenario's file.
+
+    `body` is the user's own JSON, sent as it is: Any.
+    """
+
+    host: str = ""
+    server: str = "auto"
+    model: str = ""
+    max_tokens: int | None = None
+    temperature: float | None = None
+    body: dict[str, Any] = msgspec.field(default_factory=dict)
+    headers: dict[str, str] = msgspec.field(default_factory=dict)
+    ask_usage: bool = True
+    timeouts: Timeouts = msgspec.field(default_factory=Timeouts)
+    insecure: bool = False
+    stamps: str = "kernel"
+    waits_on_429: bool = False
+    out: str = ""
+    label: str = ""
+    scenario: str = "chat"
+    seed: int = 1
+    keep_text: str = "sample"
+    allow_failed: float = 0.0
+    certificate: str = ""
+    slo: tuple[Objective, ...] = ()
+    locust_rows: bool = False
+
+
+def read_settings(reader: OptionReader) -> RunSettings:
+    """The settings of the values given; mistakes stay in the reader."""
+    return RunSettings(
+        host=address(reader),
+        server=reader.get(SERVER),
+        model=reader.get(MODEL),
+        max_tokens=reader.get(MAX_TOKENS) or None,
+        temperature=reader.get(TEMPERATURE),
+        body=reader.get(BODY),
+        headers=reader.get(HEADERS),
+        ask_usage=reader.get(USAGE),
+        timeouts=Timeouts(
+            connect_s=reader.get(CONNECT_TIMEOUT),
+            first_token_s=reader.get(FIRST_TOKEN_TIMEOUT),
+            gap_s=reader.get(GAP_TIMEOUT),
+            turn_s=reader.get(TURN_TIMEOUT),
+        ),
+        insecure=reader.get(INSECURE),
+        stamps=reader.get(STAMPS),
+        waits_on_429=reader.get(ON_429) == "wait",
+        out=reader.get(OUT),
+        label=reader.get(LABEL),
+        scenario=str(reader.values.get("scenario") or "chat"),
+        seed=reader.get(SEED),
+        keep_text=reader.get(KEEP_TEXT),
+        allow_failed=reader.get(ALLOW_FAILED),
+        certificate=reader.get(CERTIFICATE),
+        slo=reader.get(SLO),
+        locust_rows=reader.get(LOCUST_ROWS),
+    )

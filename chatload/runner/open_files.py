@@ -52,12 +52,12 @@ def _open_files(load: Load, connections: int) -> list[str]:
         return []
     spread = (
         ""
-        if not load.spreads
+        if load.one_process
         else f", or spread them with --processes {-(-connections // max(1, hard - SPARE))}"
     )
     return [
-        f"{load.asked}: {connections:,} {load.connections_words} need {needed:,} open files in one process, "
-        f"the limit is {hard:,}: raise it (ulimit -Hn), ask for fewer{spread}"
+        f"{load.connections_option}: {connections:,} {load.connections_words} need {needed:,} open files "
+        f"in one process, the limit is {hard:,}: raise it (ulimit -Hn), ask for fewer{spread}"
     ]
 
 
@@ -65,10 +65,10 @@ def _memory(load: Load, connections: int, processes: int) -> list[str]:
     needed_kb, free_kb = connections * KB_EACH + processes * KB_A_PROCESS, free_memory_kb()
     if free_kb is None or needed_kb <= free_kb:
         return []
-    more = "" if not load.spreads else ", or spread them over more machines with --worker"
+    more = "" if load.one_process else ", or spread them over more machines with --worker"
     return [
-        f"{load.asked}: {connections:,} {load.connections_words} need about {needed_kb / 1e6:,.1f} GB of memory, "
-        f"{free_kb / 1e6:,.1f} GB are free here: ask for fewer{more}"
+        f"{load.connections_option}: {connections:,} {load.connections_words} need about "
+        f"{needed_kb / 1e6:,.1f} GB of memory, {free_kb / 1e6:,.1f} GB are free here: ask for fewer{more}"
     ]
 
 

@@ -10,8 +10,9 @@ from typing import Any
 
 import msgspec
 
-from chatload.loads.plan import Plan, Timeouts
+from chatload.loads.plan import Plan
 from chatload.model.slo import read_objectives
+from chatload.options.run_options import Timeouts
 
 _KINDS = {"conversation_turns": "capacity", "levels": "sweep", "requests": "open_loop", "turns": "chat"}
 """A key that only one kind of load has -> the kind; the first that is there counts."""

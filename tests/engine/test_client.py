@@ -12,9 +12,9 @@ from chatload.engine.api_key import ApiKey
 from chatload.engine.client import ENDLESS_REPLY, ChatClient, Interrupted, TurnSpec, retry_after_s
 from chatload.engine.connection import Address
 from chatload.engine.target import Target, request_head
-from chatload.loads.plan import Timeouts
 from chatload.model.errors import CODES
 from chatload.model.turn import Message, Turn, TurnRequest
+from chatload.options.run_options import Timeouts
 from chatload.protocols.registry import DIALECTS
 from tests.engine.scripted import (
     CLOSE,

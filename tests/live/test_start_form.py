@@ -11,17 +11,15 @@ from chatload.live.start_form import groups, mistakes, tending_users
 from chatload.loads.load_shape import Shape
 from chatload.loads.plan import Plan
 from chatload.loads.registry import SHAPES
-from chatload.options.run_options import OPTIONS as RUN_OPTIONS
-from chatload.options.server_options import OPTIONS as SERVER_OPTIONS
-from chatload.options.server_options import SERVER
+from chatload.options.run_options import OPTIONS, SERVER
 from tests import plans
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
 def test_every_option_is_a_field_once_but_private_ones_are_none(shape: Shape) -> None:
-    fields = [field for group in groups(shape, {}) for field in group.fields]
+    fields = [field for group in groups((*shape.options, *OPTIONS), {}) for field in group.fields]
     keys = [field.key for field in fields]
-    shown = [option.key for option in (*shape.options, *SERVER_OPTIONS, *RUN_OPTIONS) if not option.private]
+    shown = [option.key for option in (*shape.options, *OPTIONS) if not option.private]
     assert sorted(keys) == sorted(shown)
     assert "headers" not in keys
     by_key = {field.key: field for field in fields}
@@ -31,7 +29,8 @@ def test_every_option_is_a_field_once_but_private_ones_are_none(shape: Shape) ->
 
 
 def test_fields_hold_the_values_as_they_stand() -> None:
-    fields = {f.key: f for g in groups(SHAPES["chat"], {"turns": "7", "label": '"><b>'}) for f in g.fields}
+    options = (*SHAPES["chat"].options, *OPTIONS)
+    fields = {f.key: f for g in groups(options, {"turns": "7", "label": '"><b>'}) for f in g.fields}
     assert fields["turns"].value == "7"
     assert fields["think_time"].value == "2"
     assert fields["label"].value == '"><b>'

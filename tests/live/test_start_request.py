@@ -7,10 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from chatload.live.start_request import FILES, outside_files, unknown_fields
+from chatload.live.start_request import outside_files, unknown_fields
 from chatload.loads.registry import SHAPES
-from chatload.options.run_options import OPTIONS as RUN_OPTIONS
-from chatload.options.server_options import OPTIONS as SERVER_OPTIONS
+from chatload.options.run_options import OPTIONS
+
+EVERYTHING = tuple(
+    dict.fromkeys((*(option for shape in SHAPES.values() for option in shape.options), *OPTIONS))
+)
+FILES = tuple(option for option in EVERYTHING if option.names_file)
 
 
 @pytest.fixture
@@ -24,7 +28,7 @@ def here(tmp_path: Path) -> Path:
     return made
 
 
-@pytest.mark.parametrize("key", FILES)
+@pytest.mark.parametrize("key", [one.key for one in FILES])
 @pytest.mark.parametrize(
     ("asked", "good"),
     [
@@ -36,26 +40,20 @@ def here(tmp_path: Path) -> Path:
     ],
 )  # fmt: skip
 def test_files_of_a_form_lie_below_the_project(here: Path, key: str, asked: str, good: bool) -> None:
-    lines = outside_files({key: asked}, {key: "/given/at/start"}, here)
+    lines = outside_files({key: asked}, FILES, {key: "/given/at/start"}, here)
     assert (lines == []) is good
     assert all(line.startswith(f"--{key} ") and line.isprintable() for line in lines)
 
 
 def test_a_folder_on_another_disk_is_told_at_once_with_every_other(here: Path) -> None:
-    lines = outside_files(dict.fromkeys(FILES, "/elsewhere"), {}, here)
-    assert [line.split()[0] for line in lines] == [f"--{key}" for key in FILES]
+    lines = outside_files({one.key: "/elsewhere" for one in FILES}, FILES, {}, here)
+    assert [line.split()[0] for line in lines] == [f"--{one.name}" for one in FILES]
 
 
 def test_every_option_that_names_a_file_is_known() -> None:
-    """A new option whose words speak of a file or folder must be added to FILES."""
-    everything = (
-        *(option for shape in SHAPES.values() for option in shape.options),
-        *SERVER_OPTIONS,
-        *RUN_OPTIONS,
-    )
-    named = {one.key for one in everything if re.search(r"\b(file|folder)\b", one.help)}
-    assert named <= set(FILES)
-    assert named | {"sharegpt", "certificate"} == set(FILES)
+    """An option whose help speaks of a file or folder is declared as a FileName."""
+    speaking = {one.key for one in EVERYTHING if re.search(r"\b(file|folder)\b", one.help)}
+    assert speaking == {one.key for one in FILES}
 
 
 def test_only_fields_of_the_form_are_taken() -> None:
@@ -67,7 +65,7 @@ def test_only_fields_of_the_form_are_taken() -> None:
         "mine": "1",
         "api_key_host": "none",
     }
-    lines = unknown_fields(form, SHAPES["chat"].options, lambda: ["mine", "headers"])
+    lines = unknown_fields(form, (*SHAPES["chat"].options, *OPTIONS), lambda: ["mine", "headers"])
     assert [line.split(":")[0] for line in lines] == ["'headers'", "'html_file'"]
-    assert unknown_fields({"trace": "x"}, SHAPES["open_loop"].options, list) == []
-    assert len(unknown_fields({"trace": "x"}, SHAPES["chat"].options, list)) == 1
+    assert unknown_fields({"trace": "x"}, (*SHAPES["open_loop"].options, *OPTIONS), list) == []
+    assert len(unknown_fields({"trace": "x"}, (*SHAPES["chat"].options, *OPTIONS), list)) == 1

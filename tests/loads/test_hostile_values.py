@@ -17,16 +17,11 @@ from chatload.loads.registry import SHAPES
 from chatload.model.errors import UsageError
 from chatload.options.option import Option
 from chatload.options.ranges import LOCUST_RANGES
-from chatload.options.run_options import OPTIONS as RUN_OPTIONS
-from chatload.options.server_options import OPTIONS as SERVER_OPTIONS
+from chatload.options.run_options import OPTIONS
 from tests.plans import plan_of
 
 LOADS = tuple(SHAPES)
-CASES = [
-    (kind, option)
-    for kind, shape in SHAPES.items()
-    for option in (*shape.options, *SERVER_OPTIONS, *RUN_OPTIONS)
-]
+CASES = [(kind, option) for kind, shape in SHAPES.items() for option in (*shape.options, *OPTIONS)]
 GOOD = {"host": "http://127.0.0.1:1", "slo": "failed_share <= 1%"}
 FILES = ("prompts", "trace", "sharegpt", "certificate")
 NO_NUMBERS = (
@@ -137,9 +132,7 @@ def test_times_are_written_as_locust_writes_them() -> None:
 
 @pytest.mark.parametrize("load", LOADS)
 def test_all_mistakes_are_told_at_once(load: str) -> None:
-    numbers = [
-        one for one in (*SHAPES[load].options, *SERVER_OPTIONS, *RUN_OPTIONS) if one.numbers is not None
-    ]
+    numbers = [one for one in (*SHAPES[load].options, *OPTIONS) if one.numbers is not None]
     wrong = {one.key: "x" for one in numbers} | dict.fromkeys(("num_users", "spawn_rate", "run_time"), "x")
     told = outcome(load, wrong | {"certificate": "/dev/zero"})
     assert isinstance(told, list)

@@ -14,8 +14,8 @@ from chatload.engine.clock import now_ns
 from chatload.engine.connection import Address
 from chatload.engine.reader import Reader
 from chatload.engine.target import Target, request_head
-from chatload.loads.plan import Timeouts
 from chatload.model.turn import Message, TurnRequest
+from chatload.options.run_options import Timeouts
 from chatload.protocols.registry import DIALECTS
 
 LIMITS = Timeouts(connect_s=5, first_token_s=3, gap_s=3, turn_s=6)

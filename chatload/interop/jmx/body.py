@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from chatload.options.request_target import SECRET_HEADERS
+from chatload.options.request_target import names_secret
 from chatload.protocols.registry import DIALECTS
 
 _SECRET_KEYS = re.compile(
@@ -58,7 +58,7 @@ def carried_body(body: Mapping[str, Any], path: str) -> Carried:
 
 def is_secret(name: str, value: object) -> bool:
     """True for what must not be written to a file: keys, tokens, cookies, by name of header or look of value."""
-    return any(secret in name.lower() for secret in SECRET_HEADERS) or looks_secret(value)
+    return names_secret(name) or looks_secret(value)
 
 
 def looks_secret(value: object) -> bool:
