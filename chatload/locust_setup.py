@@ -17,7 +17,7 @@ from locust import argument_parser, events
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
-from chatload.analysis.slo_verdict import judge_level
+from chatload.analysis.slo_verdict import level_verdict
 from chatload.engine.api_key import secret_mistakes
 from chatload.loads.load_shape import Shape
 from chatload.loads.plan import Plan
@@ -62,7 +62,7 @@ def install(shape: Shape) -> None:
             environment,
             shape,
             lambda folder, plan: _finish(folder, plan, console.say_last),
-            judge_level,
+            level_verdict,
             console,
             headless=web_ui is None,
         )

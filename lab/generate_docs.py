@@ -16,7 +16,8 @@ import msgspec
 from chatload.loads.load_shape import Shape
 from chatload.loads.registry import SHAPES
 from chatload.model.journal_lines import JournalLine
-from chatload.model.metrics import METRICS, View
+from chatload.model.metrics import METRICS, View, metrics_in
+from chatload.model.summary import INLINE, GroupSummary, Summary
 from chatload.options.option import Group, Option
 from chatload.options.run_options import OPTIONS
 from chatload.store.manifest import Manifest
@@ -31,6 +32,7 @@ def generated() -> dict[Path, str]:
         DOCS / "schema" / "journal-line.json": _schema(JournalLine, "One line of journal-<worker>.jsonl"),
         DOCS / "schema" / "manifest.json": _schema(Manifest, "manifest.json of a run folder"),
         DOCS / "options.md": _with_part(DOCS / "options.md", "options", _option_tables()),
+        DOCS / "schema" / "summary.json": _schema(Summary, "summary.json of a run folder"),
         DOCS / "metrics.md": _with_part(DOCS / "metrics.md", "metrics of a turn", _metric_table()),
     }
 
@@ -53,7 +55,19 @@ def _schema(of: Any, title: str) -> str:
         "title": title,
         **msgspec.json.schema(of),
     }
+    if of is Summary:
+        for part, view in ((Summary, View.SUMMARY), (GroupSummary, View.GROUPS)):
+            _put_inline(found["$defs"], part, [one.key for one in metrics_in(view)])
     return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+
+
+def _put_inline(defs: dict[str, Any], part: type[Summary | GroupSummary], metrics: Sequence[str]) -> None:
+    """Replace the properties `throughput` and `metrics` of a part by theirs: so they stand in summary.json."""
+    known = defs[part.__name__]
+    values = known["properties"].pop("metrics")["additionalProperties"]
+    del known["properties"]["throughput"]
+    known["properties"] |= {**defs["Throughput"]["properties"], **dict.fromkeys(metrics, values)}
+    known["required"] = [name for name in known["required"] if name not in INLINE]
 
 
 def _metric_table() -> str:

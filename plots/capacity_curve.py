@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from chatload.analysis import pictures
-from chatload.render.capacity_table import Curve, Level, curves, interval, plain
+from chatload.analysis.capacity_levels import Curve, Level, curves, interval_of
+from chatload.render.capacity_table import plain
 from chatload.store.journal import Run
 from plots.style import MUTED, Look, frame, looks, nothing, thousands
 
@@ -79,19 +80,19 @@ def _panel(axes: Axes, drawn: Sequence[Curve]) -> None:
 
 def _answer(axes: Axes, run: Run, look: Look, *, labelled: bool) -> None:
     """The number found, and its interval from edge to edge; an open end is open."""
-    found = run.manifest.capacity or {}
-    if "users" not in found:
+    found = run.manifest.capacity
+    if found is None or found.users is None:
         axes.plot([], [], color=look.colour, linestyle=look.line, label=f"{look.name}: search not finished")
         return
-    low, high = interval(found)
-    words = f"{look.name}: {found['users']:,} users"
+    low, high = interval_of(found)
+    words = f"{look.name}: {found.users:,} users"
     if low is not None and high is not None:
         axes.axvspan(low, high, color=look.colour, alpha=0.13, linewidth=0, zorder=0.5)
         words += f" ({low:,} to {high:,})"
     elif (at := low if low is not None else high) is not None:
         axes.axvline(at, color=look.colour, linewidth=1, linestyle=":", zorder=0.6)
         words += f" (at least {low:,})" if low is not None else f" (at most {high:,})"
-    axes.axvline(found["users"], color=look.colour, linewidth=1.2, alpha=0.5, zorder=1.4)
+    axes.axvline(found.users, color=look.colour, linewidth=1.2, alpha=0.5, zorder=1.4)
     axes.plot([], [], color=look.colour, linestyle=look.line, label=words if labelled else None)
 
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from chatload.analysis.summary import summarise
+from chatload.model.summary import Summary
 from chatload.render.text_table import number
 from chatload.store.journal import Run
 from plots.style import MUTED, Look, frame, looks, nothing, thousands
 
 TITLE = "Which run serves its users better?"
-Summary = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,22 +28,22 @@ class Figures:
 
 def _percentile(key: str, name: str) -> Callable[[Summary], Figures | None]:
     def of(summary: Summary) -> Figures | None:
-        found = summary[key]
-        if not found["n"] or name in found["too_small"]:
+        found = summary.metric(key)
+        value = found.statistic(name)
+        if value is None or name in found.too_small:
             return None
-        low, high = (found.get("interval") or {}).get(name) or (None, None)
-        return Figures(found[name], low, high)
+        low, high = found.interval_of(name) or (None, None)
+        return Figures(value, low, high)
 
     return of
 
 
 def _failed_share(summary: Summary) -> Figures | None:
-    turns = summary["turns"]
-    return Figures(100 * sum(summary["failed"].values()) / turns) if turns else None
+    return Figures(100 * summary.failures / summary.turns) if summary.turns else None
 
 
 def _system(summary: Summary) -> Figures | None:
-    rate = (summary["steady"] or summary)["tokens_per_s"]
+    rate = (summary.steady or summary.throughput).tokens_per_s
     return None if rate is None else Figures(rate)
 
 

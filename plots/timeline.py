@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from chatload.analysis.summary import is_failed
 from chatload.loads.open_loop import OpenLoopLoad
 from chatload.model.stalls import DEFAULT_RULE, stalls_ms
 from chatload.model.turn import Turn
@@ -51,7 +50,7 @@ def draw(runs: Sequence[Run], figure: Figure) -> None:
         ("waits for its first token", WAIT, 2), ("text arrives", READ, 2), ("text stands still (stall)", STALL, 4),
     ):  # fmt: skip
         panels[0].plot([], [], color=colour, linewidth=width, label=words)
-    if any(is_failed(turn) for run in runs for turn in run.turns):
+    if any(turn.failed for run in runs for turn in run.turns):
         panels[0].plot([], [], color="black", marker="x", linestyle="none", label="failed")
     note = f"Stall: a gap over {DEFAULT_RULE.limit_s:g} s, or far over the reply's own. Grey begins at the due time."
     frame(figure, panels[0], TITLE, note)
@@ -71,7 +70,7 @@ def _lines(axes: Axes, run: Run) -> None:
             axes.hlines(
                 line, stretch.from_s, stretch.until_s, color=colour, linewidth=width * wide, capstyle="butt"
             )
-        if is_failed(turn):
+        if turn.failed:
             axes.plot((turn.end_ns - begin_ns) / 1e9, line, color="black", marker="x", markersize=4)
     axes.set_ylim(len(keep), -1)
     axes.grid(visible=False, axis="y")

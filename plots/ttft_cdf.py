@@ -9,7 +9,6 @@ from matplotlib.figure import Figure
 
 from chatload.analysis import pictures
 from chatload.analysis.quantiles import interval_ranks, percentile
-from chatload.analysis.summary import is_failed
 from chatload.model.metrics import ttft_ms
 from chatload.store.journal import Run
 from plots.style import MUTED, frame, log_axis, looks, nothing, thinned, thousands
@@ -31,7 +30,7 @@ def draw(runs: Sequence[Run], figure: Figure, limits: Sequence[Limit] = ()) -> N
     widest, good = 1.0, 0
     for run, look in zip(runs, looks(runs), strict=True):
         times = sorted(ms for turn in run.turns if turn.ok and (ms := ttft_ms(turn)) is not None)
-        failed = sum(map(is_failed, run.turns))
+        failed = sum(turn.failed for turn in run.turns)
         good += len(times)
         label = _words(look.name, times, failed)
         axes.plot(

@@ -2,16 +2,39 @@
 
 from __future__ import annotations
 
-from chatload.analysis.summary import ended_by_time, planned_turns
+from chatload.loads.chat import ChatLoad
 from chatload.model.sanitize import one_line
 from chatload.store.journal import Run
+
+TIMER_S = 1.0
+"""Locust's clock of --run-time may start so long before ours."""
+
+
+def planned_chat(run: Run) -> tuple[int, int] | None:
+    """(users, turns each) of the plan; None where the load is no chat."""
+    load = run.manifest.load
+    return (load.users, load.turns) if isinstance(load, ChatLoad) else None
+
+
+def planned_turns(run: Run) -> int | None:
+    """Turns the plan comes to, for each kind of load; None where the manifest does not say, or time ended the run."""
+    load = run.manifest.load
+    return None if load is None or ended_by_time(run) else load.turns_planned
+
+
+def ended_by_time(run: Run) -> bool:
+    """True when --run-time ended the run: then its plan was a length of time, and no number of turns."""
+    manifest = run.manifest
+    limit_s, began_ns, ended_ns = manifest.run_time_s, manifest.started_ns, manifest.ended_ns
+    if manifest.ended != "interrupted" or not limit_s or began_ns is None or ended_ns is None:
+        return False
+    return (ended_ns - began_ns) / 1e9 >= limit_s - min(TIMER_S, limit_s / 2)
 
 
 def shortcomings(run: Run) -> list[str]:
     """Why the run is not the whole of what was planned, a sentence each; empty for a run that is."""
     ended = run.manifest.ended
-    found = list(_ending(run))
-    found += [one_line(words, 200) for words in run.missing]
+    found = [*_ending(run), *(one_line(words, 200) for words in run.missing)]
     counted = run.manifest.turns_heard is not None  # then a line torn in a worker's copy is no loss
     if run.torn_lines and ended != "running" and not counted:
         found.append(

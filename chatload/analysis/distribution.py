@@ -1,4 +1,4 @@
-"""Many values of one metric as one object: {n, mean, min, p50, p90, p95, p99, max, interval, too_small}."""
+"""Many values of one metric as one `Distribution`."""
 
 from __future__ import annotations
 
@@ -6,72 +6,55 @@ import math
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
-from typing import Any, overload
+from typing import overload
 
 from chatload.analysis.quantiles import interval_ranks, percentile
+from chatload.model.summary import PERCENTILES, Distribution, WithFailures
 
-PERCENTILES = {"p50": 0.50, "p90": 0.90, "p95": 0.95, "p99": 0.99}
 
-
-def describe(values: Iterable[float]) -> dict[str, Any]:
-    """The object of independent values, with the 95 % interval of each percentile that n supports.
-
-    `too_small` names the percentiles whose interval n cannot give; their numbers are still the
-    sample's. All numbers are None when there is no value.
-    """
+def describe(values: Iterable[float]) -> Distribution:
+    """The distribution of independent values, with the 95 % interval of each percentile that n supports."""
     ordered = sorted(values)
     mean = math.fsum(ordered) / len(ordered) if ordered else None
-    found = _described(ordered, mean)
-    found["interval"] = intervals(ordered)
-    return found
+    return _described(ordered, mean, intervals(ordered))
 
 
-def describe_counted(counts: Mapping[int, int], unit: float) -> dict[str, Any]:
-    """The object of values given as {whole number: how often}, times `unit`; exact, and small in memory.
+def describe_counted(counts: Mapping[int, int], unit: float) -> Distribution:
+    """The distribution of values given as {whole number: how often}, times `unit`; exact, and small in memory.
 
     Without intervals: it is made for gaps, and the gaps of one reply are not independent.
     """
     ordered = Counted(counts, unit)
     total = sum(value * count for value, count in counts.items())
-    return _described(ordered, total * unit / len(ordered) if len(ordered) else None)
+    return _described(ordered, total * unit / len(ordered) if len(ordered) else None, None)
 
 
-def endless(values: Iterable[float], failed: int) -> dict[str, Any]:
-    """Percentiles where each failed turn counts as +∞. None stands for +∞ (JSON has none): see `failed`."""
+def with_failures(values: Iterable[float], failed: int) -> WithFailures:
+    """Percentiles where each failed turn counts as +∞."""
     ordered = [*sorted(values), *[math.inf] * failed]
-    found: dict[str, Any] = {"n": len(ordered), "failed": failed}
-    for name, p in PERCENTILES.items():
-        value = percentile(ordered, p) if ordered else math.inf
-        found[name] = value if math.isfinite(value) else None
-    found["too_small"] = too_small(len(ordered))
-    return found
+    found = (percentile(ordered, p) if ordered else math.inf for p in PERCENTILES.values())
+    p50, p90, p95, p99 = (value if math.isfinite(value) else None for value in found)
+    return WithFailures(len(ordered), failed, p50, p90, p95, p99, too_small(len(ordered)))
 
 
-def intervals(ordered: Sequence[float]) -> dict[str, list[float]]:
-    """{percentile name: [low, high]}, 95 %, for the percentiles that n supports."""
-    found = {}
-    for name, p in PERCENTILES.items():
-        ranks = interval_ranks(len(ordered), p)
-        if ranks is not None:
-            found[name] = [ordered[ranks[0] - 1], ordered[ranks[1] - 1]]
-    return found
+def intervals(ordered: Sequence[float]) -> dict[str, tuple[float, float]]:
+    """{percentile name: (low, high)}, 95 %, for the percentiles that n supports."""
+    ranks = {name: interval_ranks(len(ordered), p) for name, p in PERCENTILES.items()}
+    return {name: (ordered[at[0] - 1], ordered[at[1] - 1]) for name, at in ranks.items() if at is not None}
 
 
-def too_small(n: int) -> list[str]:
+def too_small(n: int) -> tuple[str, ...]:
     """Names of the percentiles that n values cannot support."""
-    return [name for name, p in PERCENTILES.items() if interval_ranks(n, p) is None] if n else []
+    return tuple(name for name, p in PERCENTILES.items() if n and interval_ranks(n, p) is None)
 
 
-def _described(ordered: Sequence[float], mean: float | None) -> dict[str, Any]:
+def _described(
+    ordered: Sequence[float], mean: float | None, interval: dict[str, tuple[float, float]] | None
+) -> Distribution:
     n = len(ordered)
-    return {
-        "n": n,
-        "mean": mean,
-        "min": ordered[0] if n else None,
-        **{name: percentile(ordered, p) if n else None for name, p in PERCENTILES.items()},
-        "max": ordered[n - 1] if n else None,
-        "too_small": too_small(n),
-    }
+    least, most = (ordered[0], ordered[n - 1]) if n else (None, None)
+    p50, p90, p95, p99 = (percentile(ordered, p) if n else None for p in PERCENTILES.values())
+    return Distribution(n, mean, least, p50, p90, p95, p99, most, too_small(n), interval)
 
 
 class Counted(Sequence[float]):

@@ -14,11 +14,11 @@ from statistics import variance
 
 from chatload.analysis.beta import student_quantile
 from chatload.analysis.bootstrap import RESAMPLES, Quantile, Ranked, draws, weighted_sum
-from chatload.analysis.distribution import PERCENTILES
-from chatload.analysis.goodput import Conversation, failed, tally_of
+from chatload.analysis.goodput import Conversation, tally_of
 from chatload.analysis.quantiles import least_n, percentile
 from chatload.analysis.share_interval import interval
 from chatload.model.metrics import View, metrics_in
+from chatload.model.summary import PERCENTILES
 from chatload.model.turn import Turn
 
 SAME, BETTER, WORSE, UNDECIDED = "same", "better", "worse", "undecided"
@@ -232,7 +232,7 @@ def _too_small(one: Measure, side: Side) -> str:
 
 def _failed_share(a: Side, b: Side, level: float) -> Effect:
     """B − A in shares; the interval is put together from both sides' own (MOVER, Newcombe 1998)."""
-    tallies = [tally_of(side.conversations, failed) for side in (a, b)]
+    tallies = [tally_of(side.conversations, _failed) for side in (a, b)]
     share_a, share_b = (tally.share for tally in tallies)
     if share_a is None or share_b is None:
         return Effect(
@@ -266,7 +266,7 @@ def chance_of_more_failing(a: Side, b: Side) -> float:
     one side has no failure: it takes the conversations for as wide a guess as their number allows.
     """
     (n_a, hit_a), (n_b, hit_b) = (
-        (len(side.conversations), sum(any(map(failed, turns)) for turns in side.conversations))
+        (len(side.conversations), sum(any(turn.failed for turn in turns) for turns in side.conversations))
         for side in (a, b)
     )
     both = hit_a + hit_b
@@ -276,6 +276,10 @@ def chance_of_more_failing(a: Side, b: Side) -> float:
         for k in range(hit_b, min(n_b, both) + 1)
         if both - k <= n_a
     )
+
+
+def _failed(turn: Turn) -> bool:
+    return turn.failed
 
 
 def _log_ways(n: int, k: int) -> float:

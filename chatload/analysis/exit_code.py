@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from chatload.analysis.slo_verdict import MISSED, worst
+from chatload.analysis.slo_verdict import worst
 from chatload.model.sanitize import one_line
+from chatload.model.summary import Summary
+from chatload.model.verdict import MISSED, CapacityResult
 from chatload.store.journal import Run
 
 GOOD, FAILED_TURNS, OUR_FAULT, MISSED_SLO, UNTRUSTED = 0, 1, 2, 3, 4
 
 
-def code_of(run: Run, summary: Mapping[str, Any]) -> tuple[int, str]:
+def code_of(run: Run, summary: Summary) -> tuple[int, str]:
     """(exit code, why in a sentence; empty where the output has said it already).
 
     Nothing is good that was not whole: a run that was stopped, killed or lost turns is 4. A run that never reached
@@ -23,41 +22,38 @@ def code_of(run: Run, summary: Mapping[str, Any]) -> tuple[int, str]:
         return FAILED_TURNS, ""
     if manifest.ended == "failed":
         return manifest.exit_code if manifest.exit_code in (FAILED_TURNS, UNTRUSTED) else OUR_FAULT, ""
-    if not summary["trust"]["trustworthy"]:
+    if not summary.validity.trustworthy:
         return UNTRUSTED, ""
-    if summary["incomplete"]:
-        return UNTRUSTED, " ".join(summary["incomplete"])
+    if summary.incomplete:
+        return UNTRUSTED, " ".join(summary.incomplete)
     if manifest.capacity is not None:
         return _code_of_search(manifest.capacity)
-    if worst(summary["slo"]) == MISSED:
+    if worst(summary.slo) == MISSED:
         return MISSED_SLO, ""
     if too_many_failed(run, summary):
         return FAILED_TURNS, f"{failed_words(summary)}: more than --allow-failed allows."
     return GOOD, ""
 
 
-def _code_of_search(capacity: Mapping[str, Any]) -> tuple[int, str]:
+def _code_of_search(capacity: CapacityResult) -> tuple[int, str]:
     """A capacity search's SLOs are asked of each level, not of the run as a whole."""
-    if capacity.get("server_gone"):
-        return FAILED_TURNS, str(capacity.get("stopped") or "The server could not be reached any more.")
-    if not capacity.get("users"):
+    if capacity.server_gone:
+        return FAILED_TURNS, capacity.stopped or "The server could not be reached any more."
+    if not capacity.users:
         return MISSED_SLO, "No number of users held within the SLOs."
     return GOOD, ""
 
 
-def too_many_failed(run: Run, summary: Mapping[str, Any], allowed: float | None = None) -> bool:
+def too_many_failed(run: Run, summary: Summary, allowed: float | None = None) -> bool:
     """True when a greater share of turns failed than `allowed`; None: than the run's own --allow-failed."""
     if allowed is None:
         allowed = run.manifest.plan.allow_failed if run.manifest.plan is not None else 0.0
-    failed = sum(summary["failed"].values())
-    return bool(failed > allowed * summary["turns"])
+    return summary.failures > allowed * summary.turns
 
 
-def failed_words(summary: Mapping[str, Any]) -> str:
+def failed_words(summary: Summary) -> str:
     """How many turns failed, by code."""
-    codes = ", ".join(f"{n:,} {one_line(code, 30)}" for code, n in summary["failed"].items())
-    if not summary["turns"]:
+    if not summary.turns:
         return "no turn was held"
-    return f"{sum(summary['failed'].values()):,} of {summary['turns']:,} turns failed" + (
-        f" ({codes})" if codes else ""
-    )
+    codes = ", ".join(f"{n:,} {one_line(code, 30)}" for code, n in summary.failed.items())
+    return f"{summary.failures:,} of {summary.turns:,} turns failed" + (f" ({codes})" if codes else "")

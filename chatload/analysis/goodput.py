@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from chatload.analysis.share_interval import Tally
-from chatload.model.errors import NO_FAILURES
 from chatload.model.metrics import metric
 from chatload.model.slo import Objective
 from chatload.model.stalls import reading_underrun_ms, stalls_ms
@@ -18,7 +17,7 @@ def conversations_of(turns: Iterable[Turn]) -> list[Conversation]:
     """The turns that were due, by conversation; what we hung up on ourselves is neither kept nor broken."""
     found: dict[tuple[str, int], list[Turn]] = {}
     for turn in turns:
-        if turn.ok or turn.code not in NO_FAILURES:
+        if turn.counts:
             found.setdefault((turn.group, turn.user), []).append(turn)
     return list(found.values())
 
@@ -30,14 +29,35 @@ def value_of(objective: Objective, turn: Turn) -> float | None:
     return metric(objective.metric).value(turn)
 
 
-def keeps(objective: Objective, turn: Turn) -> bool:
-    """True when a turn keeps the limit. A failed turn keeps none; where the metric is undefined none is broken."""
+def kept(objective: Objective, turn: Turn) -> bool | None:
+    """Whether a turn kept the limit; a failed turn keeps none, None where the metric is undefined."""
     if not turn.ok:
         return False
     value = value_of(objective, turn)
     if value is None:
-        return True
+        return None
     return value <= objective.limit if objective.at_most else value >= objective.limit
+
+
+def keeps(objective: Objective, turn: Turn) -> bool:
+    """True when a turn does not break the limit."""
+    return kept(objective, turn) is not False
+
+
+def counted_by(objective: Objective, limits: Sequence[Objective]) -> Callable[[Turn], bool | None]:
+    """What an SLO counts: whether a turn that counts is one of them; None leaves it out.
+
+    Shares count turns that failed, stalled, or kept all `limits`; other SLOs count turns that kept their own limit.
+    """
+    if objective.metric == "failed_share":
+        return lambda turn: not turn.ok
+    if objective.metric == "stalled_share":
+        return stalled
+    if objective.kind == "share":
+        return lambda turn: all(keeps(limit, turn) for limit in limits)
+    if objective.kind == "turn":
+        return lambda turn: keeps(objective, turn)
+    return lambda turn: kept(objective, turn)
 
 
 def tally_of(conversations: Iterable[Conversation], holds: Callable[[Turn], bool | None]) -> Tally:
@@ -55,11 +75,6 @@ def conversation_goodput(conversations: Iterable[Conversation], limits: Sequence
     """The same of whole conversations: every due turn of it kept every limit."""
     kept = (all(keeps(limit, turn) for turn in turns for limit in limits) for turns in conversations)
     return Tally.of((int(good), 1) for good in kept)
-
-
-def failed(turn: Turn) -> bool:
-    """True for a failed turn (of those that count)."""
-    return not turn.ok
 
 
 def stalled(turn: Turn) -> bool | None:

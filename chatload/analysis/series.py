@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from statistics import median
 
-from chatload.analysis.summary import is_failed, token_arrivals
+from chatload.analysis.windows import token_arrivals
 from chatload.model.metrics import ttft_ms
 from chatload.model.turn import Turn
 from chatload.store.journal import Run
@@ -75,7 +75,7 @@ def ttft_points(run: Run) -> list[tuple[float, float]]:
 def failed_s(run: Run) -> list[float]:
     """When the failed turns were due, in s since the start."""
     start = start_ns(run)
-    return [(turn.due_ns - start) / 1e9 for turn in run.turns if is_failed(turn)]
+    return [(turn.due_ns - start) / 1e9 for turn in run.turns if turn.failed]
 
 
 def medians(points: Iterable[tuple[float, float]], width_s: int) -> tuple[list[float], list[float]]:

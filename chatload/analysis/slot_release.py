@@ -1,19 +1,20 @@
 """How long a server keeps the slot of a reply that its user hung up on: its own count of requests against ours.
 
 A reading of the server's /metrics tells how many requests it holds (running and waiting). What it holds beyond the
-turns that the client has in flight then are *ghosts*: requests whose user has gone. Oldest first, they are the hang-ups
-last before the reading; a hang-up that is none of them any more is freed.
+turns that the client has in flight then are requests whose user has gone. They are the hang-ups last before the
+reading; the slot of an older hang-up has been released.
 """
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
-from typing import Any
 
+from chatload.model.summary import SlotRelease
 from chatload.model.turn import Turn
 from chatload.store.journal import Run
 
@@ -38,55 +39,29 @@ class Reading:
     missing: bool
 
 
-def freeing(run: Run) -> dict[str, Any] | None:
-    """Part "abandonment" of the summary; None where nobody hung up as planned.
+def slot_release(run: Run) -> SlotRelease | None:
+    """How long slots of abandoned turns were kept; None where nobody hung up as planned.
 
-    {hang_ups, freed_s: [low, high] | None, not_seen_freed, every_s, unknown: why | None}: the median time from a
-    hang-up to its slot being free again, in s, lies between low and high; high is None where most were never free.
+    The median time from a hang-up to its slot being free again, in s, lies between two bounds.
     """
     gone = sorted((turn for turn in run.turns if turn.code in HUNG_UP and turn.sent_ns), key=_end_ns)
     hang_ups = sum(turn.code == "abandoned" for turn in gone)
     if not hang_ups:
         return None
-    found = {"hang_ups": hang_ups, "freed_s": None, "not_seen_freed": 0, "every_s": None}
     readings = _readings(run)
     why = _why_unknown(readings, gone)
     if why:
-        return {**found, "unknown": why}
+        return SlotRelease(hang_ups=hang_ups, unknown=why)
     bounds = [
         bound for turn, bound in zip(gone, _bounds(readings, gone), strict=True) if turn.code == "abandoned"
     ]
     low, high = median(low for low, _ in bounds), median(high for _, high in bounds)
     every_ns = median(later.until_ns - earlier.until_ns for earlier, later in pairwise(readings))
-    return {
-        **found,
-        "freed_s": [round(low / 1e9, 3), None if high == float("inf") else round(high / 1e9, 3)],
-        "not_seen_freed": sum(high == float("inf") for _, high in bounds),
-        "every_s": round(every_ns / 1e9, 3),
-        "unknown": None,
-    }
-
-
-def freeing_words(found: dict[str, Any]) -> str:
-    """The same in a sentence."""
-    replies = (
-        f"{found['hang_ups']:,} {'reply' if found['hang_ups'] == 1 else 'replies'} that users hung up on"
-    )
-    if found["unknown"]:
-        return f"How long the server kept the slots of {replies} is not known: {found['unknown']}."
-    low, high = found["freed_s"]
-    if high is None:
-        after = f"more than {low:.2g} s after"
-    else:
-        after = f"{low:.2g} to {high:.2g} s after" if low else f"within {high:.2g} s of"
-    never = (
-        f" {found['not_seen_freed']:,} were not seen freed before the run ended."
-        if found["not_seen_freed"]
-        else ""
-    )
-    return (
-        f"Slots of {replies} were free again {after} the hang-up (median; by the server's own count of its requests, "
-        f"read every {found['every_s']:.2g} s).{never}"
+    return SlotRelease(
+        hang_ups=hang_ups,
+        freed_s=(round(low / 1e9, 3), None if high == math.inf else round(high / 1e9, 3)),
+        not_seen_freed=sum(high == math.inf for _, high in bounds),
+        every_s=round(every_ns / 1e9, 3),
     )
 
 
@@ -124,7 +99,7 @@ def _why_unknown(readings: Sequence[Reading], gone: Sequence[Turn]) -> str | Non
 def _bounds(readings: Sequence[Reading], gone: Sequence[Turn]) -> list[tuple[float, float]]:
     """(at least, at most) ns from each hang-up to its slot's being free, oldest first; at most infinite."""
     ends = [turn.end_ns for turn in gone]
-    low, high = [0.0] * len(ends), [float("inf")] * len(ends)
+    low, high = [0.0] * len(ends), [math.inf] * len(ends)
     freed = 0
     for reading in readings:
         surely_before, maybe_before = (
@@ -141,7 +116,3 @@ def _bounds(readings: Sequence[Reading], gone: Sequence[Turn]) -> list[tuple[flo
 
 def _end_ns(turn: Turn) -> int:
     return turn.end_ns
-
-
-def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) else 0.0

@@ -1,14 +1,13 @@
-"""What a reader of a run should doubt, and what to do about it. Each doubt is a sentence or two."""
+"""What a reader of a run is warned of, and what to do about it: a sentence or two each."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
 
-from chatload.analysis.distribution import PERCENTILES
+from chatload.analysis.completeness import ended_by_time, planned_chat
 from chatload.analysis.quantiles import least_n
-from chatload.analysis.summary import ended_by_time, planned_chat
 from chatload.model.sanitize import one_line
+from chatload.model.summary import PERCENTILES, Summary
 from chatload.store.journal import Run
 
 LATE_MS = 20.0
@@ -21,12 +20,10 @@ BUSY_CPU_PERCENT = 90.0
 COALESCED_SHARE = 0.05
 FIRST_BYTE_APART_MS = 20.0
 
-Summary = Mapping[str, Any]
 
-
-def caveats(run: Run, summary: Summary) -> list[str]:
-    """All doubts about the run, the worst first: how it ended, failures, our own faults, then the tokens."""
-    found = [words for doubt in DOUBTS for words in doubt(run, summary)]
+def warnings(run: Run, summary: Summary) -> list[str]:
+    """All warnings about the run, the worst first: how it ended, failures, our own faults, then the tokens."""
+    found = [words for check in CHECKS for words in check(run, summary)]
     noted = [*run.manifest.problems, *run.manifest.caveats]
     return found + [one_line(words, 400) for words in noted]
 
@@ -53,23 +50,22 @@ def _ended_early(run: Run, summary: Summary) -> Iterator[str]:
         yield f"The run was ended by --run-time, after {run.manifest.run_time_s:,g} s, with users still in."
     elif ended == "interrupted":
         yield "The run was stopped before its plan was done: the last users and their ramp-down are missing."
-    if summary["interrupted"]:
+    if summary.interrupted:
         yield (
-            f"{_turns(summary['interrupted'])} still ran when the run was stopped and count nowhere below; "
+            f"{_turns(summary.interrupted)} still ran when the run was stopped and count nowhere below; "
             "they were the slow ones, so let a run end by itself before you quote it."
         )
-    held = summary["turns"] + summary["interrupted"] + summary["abandoned"]
-    wanted = summary["planned_turns"]
+    held = summary.turns + summary.interrupted + summary.abandoned
+    wanted = summary.planned_turns
     if wanted and held < wanted and ended != "unreachable" and not run.missing:
         yield f"{wanted - held:,} of {wanted:,} planned turns were never held, so the load was lighter than planned."
 
 
 def _failures(run: Run, summary: Summary) -> Iterator[str]:
-    failed = sum(summary["failed"].values())
-    if failed:
+    if summary.failures:
         yield (
-            f"{failed:,} of {_turns(summary['turns'])} failed. Speeds below are of the good ones only, and a server "
-            "that refuses work looks fast: read the line with failed turns as endless, and the failures' codes."
+            f"{summary.failures:,} of {_turns(summary.turns)} failed. Speeds below are of the good ones only, and a "
+            "server that refuses work looks fast: read the line with failed turns as endless, and the failures' codes."
         )
 
 
@@ -98,10 +94,10 @@ def _lost_lines(run: Run, summary: Summary) -> Iterator[str]:
 
 
 def _late_sends(run: Run, summary: Summary) -> Iterator[str]:
-    late = summary["late_ms"]
-    if late["n"] and late["p99"] > LATE_MS:
+    late = summary.metric("late_ms")
+    if late.p99 is not None and late.p99 > LATE_MS:
         yield (
-            f"Sends were late: p99 {late['p99']:.0f} ms after they were due. The load generator could not keep the "
+            f"Sends were late: p99 {late.p99:.0f} ms after they were due. The load generator could not keep the "
             "plan; give it a machine of its own or --processes."
         )
 
@@ -119,15 +115,15 @@ def _hub_lag(run: Run, summary: Summary) -> Iterator[str]:
 
 
 def _marks(run: Run, summary: Summary) -> Iterator[str]:
-    for mark, n in summary["marks"].items():
+    for mark, n in summary.marks.items():
         yield f"{_turns(n)} marked “{one_line(mark, 60)}”: find them by “marks” in the journal."
-    without = (summary.get("trust") or {}).get("without_spoiled")
-    if without and without["ttft_ms"]["n"]:
-        clean, every = without["ttft_ms"], summary["ttft_ms"]
+    without = summary.validity.without_spoiled
+    if without and without["ttft_ms"].n:
+        clean, every = without["ttft_ms"], summary.metric("ttft_ms")
         yield (
-            f"With the turns that we may have spoiled, TTFT is p50 {every['p50']:.0f}, p95 {every['p95']:.0f}, "
-            f"p99 {every['p99']:.0f} ms; without them p50 {clean['p50']:.0f}, p95 {clean['p95']:.0f}, "
-            f"p99 {clean['p99']:.0f} ms (n {clean['n']:,})."
+            f"With the turns that we may have spoiled, TTFT is p50 {every.p50:.0f}, p95 {every.p95:.0f}, "
+            f"p99 {every.p99:.0f} ms; without them p50 {clean.p50:.0f}, p95 {clean.p95:.0f}, "
+            f"p99 {clean.p99:.0f} ms (n {clean.n:,})."
         )
 
 
@@ -142,9 +138,9 @@ def _coalesced(run: Run, summary: Summary) -> Iterator[str]:
 
 
 def _stamps(run: Run, summary: Summary) -> Iterator[str]:
-    user = sum(n for source, n in summary["stamp_sources"].items() if source != "kernel")
+    user = sum(n for source, n in summary.stamp_sources.items() if source != "kernel")
     if user:
-        who = "All arrival times" if user == summary["succeeded"] else f"Arrival times of {_turns(user)}"
+        who = "All arrival times" if user == summary.succeeded else f"Arrival times of {_turns(user)}"
         yield (
             f"{who} were taken in user space (TLS, or no kernel stamps here): the generator's own "
             "lag is inside them; hold them against its health lines."
@@ -152,7 +148,7 @@ def _stamps(run: Run, summary: Summary) -> Iterator[str]:
 
 
 def _token_counts(run: Run, summary: Summary) -> Iterator[str]:
-    sources = {source: n for source, n in summary["token_sources"].items() if source != "none"}
+    sources = {source: n for source, n in summary.token_sources.items() if source != "none"}
     if len(sources) > 1:
         words = ", ".join(f"{one_line(source, 30)} {n:,}" for source, n in sources.items())
         yield f"Tokens were counted in different ways ({words}): tokens/s and TPOT mix them, TTFT and E2E do not."
@@ -165,19 +161,19 @@ def _token_counts(run: Run, summary: Summary) -> Iterator[str]:
     limit = sources.get("limit", 0)
     if limit:
         yield f"{_turns(limit)} without a token count ended by length, so max_tokens was taken as their count."
-    shared = summary["first_event_sources"].get("share_of_text", 0)
+    shared = summary.first_event_sources.get("share_of_text", 0)
     if shared:
         yield (
             f"In {_turns(shared)} the first event held several tokens, estimated by its share of the text: "
             "TPOT of those is good to about 8 %."
         )
-    empty = summary["succeeded"] - summary["ttft_ms"]["n"]
+    empty = summary.succeeded - summary.metric("ttft_ms").n
     if empty:
         yield f"{_turns(empty)} succeeded without any text: TTFT and speeds leave them out. Read the sample reply."
 
 
 def _length(run: Run, summary: Summary) -> Iterator[str]:
-    length, good = summary["finishes"].get("length", 0), summary["succeeded"]
+    length, good = summary.finishes.get("length", 0), summary.succeeded
     load = run.manifest.load
     if length and not (load is not None and load.asks_exact_lengths):
         yield (
@@ -187,20 +183,20 @@ def _length(run: Run, summary: Summary) -> Iterator[str]:
 
 
 def _connections(run: Run, summary: Summary) -> Iterator[str]:
-    new, users = summary["connections"]["new"], summary["users"]
-    turns = summary["turns"] + summary["interrupted"]
+    new, users = summary.connections.new, summary.users
+    turns = summary.turns + summary.interrupted
     if users and turns > users and new > users + 0.05 * (turns - users):
         yield (
             f"{new:,} of {_turns(turns)} had to open a new connection: the server, or something before it, closes "
             "them after a reply. Connect time is outside TTFT; your users would feel it."
         )
-    retried = summary["connections"]["retried"]
+    retried = summary.connections.retried
     if retried:
         yield f"{_turns(retried)} went out a second time, because the kept-alive connection had died unused."
 
 
 def _first_byte(run: Run, summary: Summary) -> Iterator[str]:
-    first_byte, ttft = summary["first_byte_ms"]["p95"], summary["ttft_ms"]["p95"]
+    first_byte, ttft = summary.metric("first_byte_ms").p95, summary.metric("ttft_ms").p95
     if ttft and first_byte is not None and ttft > 2 * first_byte and ttft - first_byte > FIRST_BYTE_APART_MS:
         yield (
             f"The first byte is not the first token here: first byte p95 is {first_byte:.0f} ms but TTFT p95 is "
@@ -209,7 +205,7 @@ def _first_byte(run: Run, summary: Summary) -> Iterator[str]:
 
 
 def _too_few(run: Run, summary: Summary) -> Iterator[str]:
-    n, names = summary["ttft_ms"]["n"], summary["ttft_ms"]["too_small"]
+    n, names = summary.metric("ttft_ms").n, summary.metric("ttft_ms").too_small
     if names:
         needs = ", ".join(f"{name} {least_n(PERCENTILES[name])}" for name in names)
         yield (
@@ -219,11 +215,11 @@ def _too_few(run: Run, summary: Summary) -> Iterator[str]:
 
 
 def _no_steady(run: Run, summary: Summary) -> Iterator[str]:
-    if summary["steady"] is None and summary["turns"] and planned_chat(run) is not None:
+    if summary.steady is None and summary.turns and planned_chat(run) is not None:
         yield "There was no time with all users in, so there are no steady figures: hold more turns, or ramp faster."
 
 
-DOUBTS: tuple[Callable[[Run, Summary], Iterator[str]], ...] = (
+CHECKS: tuple[Callable[[Run, Summary], Iterator[str]], ...] = (
     _insecure,
     _ended_early,
     _failures,
@@ -242,10 +238,10 @@ DOUBTS: tuple[Callable[[Run, Summary], Iterator[str]], ...] = (
     _too_few,
     _no_steady,
 )
-"""The map of doubts, worst first: each looks at run and summary and says its sentences, or nothing."""
+"""The checks, worst first: each looks at run and summary and yields its sentences, or nothing."""
 
 
-def _listed(words: list[str]) -> str:
+def _listed(words: Sequence[str]) -> str:
     return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]
 
 

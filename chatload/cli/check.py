@@ -8,7 +8,6 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from chatload.analysis.comparable import load_conditions, refuse_unlike, served_conditions
 from chatload.analysis.completeness import shortcomings
@@ -21,7 +20,8 @@ from chatload.analysis.exit_code import (
     failed_words,
     too_many_failed,
 )
-from chatload.analysis.slo_verdict import MISSED, PART, summary_of_slos
+from chatload.analysis.slo_verdict import with_slos
+from chatload.analysis.summary import summarise
 from chatload.cli.command_parser import Parser
 from chatload.cli.compare import (
     Comparison,
@@ -35,10 +35,12 @@ from chatload.cli.compare import (
 from chatload.model.errors import UsageError
 from chatload.model.sanitize import one_line, shown
 from chatload.model.slo import read_objectives
+from chatload.model.summary import Summary
+from chatload.model.verdict import MISSED, PART
 from chatload.render.ci import add_to_job_summary, annotate, notices
 from chatload.render.junit import Check, junit_xml
 from chatload.render.markdown import escaped, summary_markdown, table
-from chatload.render.run_files import read_runs, summary_of
+from chatload.render.run_files import read_runs
 from chatload.render.slo_words import sentence as slo_sentence
 from chatload.store.journal import Run
 
@@ -55,7 +57,7 @@ class Checked:
     """What the gate found: `doubts` forbid any conclusion, `told` are (verdict, sentence) of all it judged."""
 
     run: Run
-    summary: dict[str, Any]
+    summary: Summary
     compared: Comparison | None
     doubts: tuple[str, ...]
     told: tuple[tuple[str, str], ...]
@@ -89,10 +91,10 @@ def check(argv: Sequence[str]) -> int:
     if mistakes:
         raise UsageError(mistakes)
     run = read_runs([chosen.run])[0]
-    summary = summary_of(run)
+    summary = summarise(run)
     if objectives:
-        summary |= summary_of_slos(run.turns, objectives)
-    if not summary["slo"] and chosen.baseline is None:
+        summary = with_slos(summary, run.turns, objectives)
+    if not summary.slo and chosen.baseline is None:
         raise UsageError([f"{chosen.run}: nothing to check by: name --slo or --baseline"])
     compared = None
     if chosen.baseline is not None:
@@ -131,10 +133,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _checked(
-    run: Run, summary: dict[str, Any], compared: Comparison | None, chosen: argparse.Namespace
-) -> Checked:
-    told = [(one["verdict"], f"SLO {slo_sentence(one)}") for one in summary["slo"] if one["verdict"] != PART]
+def _checked(run: Run, summary: Summary, compared: Comparison | None, chosen: argparse.Namespace) -> Checked:
+    told: list[tuple[str, str]] = [
+        (one.verdict, f"SLO {slo_sentence(one)}") for one in summary.slo if one.verdict != PART
+    ]
     told += [
         ("" if none_failed(one) else one.verdict, f"against the baseline, {sentence(one)}")
         for one in (compared.effects if compared else ())

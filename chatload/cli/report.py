@@ -6,15 +6,16 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+from chatload.analysis.summary import summarise
 from chatload.cli.command_parser import Parser
 from chatload.model.errors import UsageError
 from chatload.model.sanitize import json_text
+from chatload.model.summary import Summary, content_of
 from chatload.render.csv_tables import summary_csv, turns_csv
 from chatload.render.html import REPORT, write_report
 from chatload.render.jmeter_aggregate import jmeter_text
-from chatload.render.run_files import SUMMARY, keep_summary, read_runs, summary_of
+from chatload.render.run_files import SUMMARY, keep_summary, read_runs
 from chatload.render.side_by_side import comparison_text
 from chatload.render.text import report_text
 from chatload.store.journal import Run
@@ -30,7 +31,7 @@ def report(argv: Sequence[str]) -> int:
     if chosen.csv_turns:
         sys.stdout.write(turns_csv(runs))
         return 0
-    summaries = [summary_of(run) for run in runs]
+    summaries = [summarise(run) for run in runs]
     for run, summary in zip(runs, summaries, strict=True):
         if not (run.folder / SUMMARY).exists() and run.manifest.ended not in (None, "running"):
             keep_summary(run, summary)
@@ -39,8 +40,8 @@ def report(argv: Sequence[str]) -> int:
     elif chosen.csv:
         sys.stdout.write(summary_csv(runs, summaries))
     elif chosen.json:
-        content = summaries[0] if len(summaries) == 1 else summaries
-        sys.stdout.write(json_text(content))
+        contents = [content_of(summary) for summary in summaries]
+        sys.stdout.write(json_text(contents[0] if len(contents) == 1 else contents))
     elif len(runs) == 1:
         sys.stdout.write(report_text(runs[0], summaries[0]))
     else:
@@ -81,7 +82,7 @@ def _chosen(argv: Sequence[str]) -> argparse.Namespace:
     return chosen
 
 
-def _write_html(file: str, runs: Sequence[Run], summaries: Sequence[dict[str, Any]]) -> None:
+def _write_html(file: str, runs: Sequence[Run], summaries: Sequence[Summary]) -> None:
     if not file and len(runs) > 1:
         raise UsageError(["--html: name the file to write; several runs have no common folder"])
     path = Path(file) if file else runs[0].folder / REPORT

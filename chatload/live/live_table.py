@@ -6,12 +6,12 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from chatload.analysis.distribution import PERCENTILES
 from chatload.analysis.histogram import Histogram
 from chatload.analysis.validity import is_spoiled
 from chatload.model.errors import NO_FAILURES
 from chatload.model.metrics import Metric, View, e2e_ms, metrics_in
 from chatload.model.stalls import stalls_ms
+from chatload.model.summary import PERCENTILES
 from chatload.model.turn import Turn
 
 

@@ -2,23 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from operator import itemgetter
 from pathlib import Path
-from typing import Any
 
-import orjson
+import msgspec
 
-from chatload.analysis.validity import first_words
+from chatload.analysis.capacity_levels import levels_of
 from chatload.model.sanitize import one_line
-from chatload.render.capacity_table import ladder
+from chatload.model.summary import Summary, read_summary
+from chatload.model.verdict import CapacityResult, LevelResult
+from chatload.render.capacity_table import answer_words
+from chatload.render.run_files import SUMMARY
 from chatload.render.slo_words import sentence
-from chatload.render.text import verdict
+from chatload.render.text import verdict_of_turns
 from chatload.render.text_table import plural
-from chatload.store.manifest import Manifest
+from chatload.render.validity_words import not_trustworthy
 
-NOTHING: dict[str, Any] = {"verdict": "", "doubt": "", "slo": [], "caveats": []}
+Row = dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The verdict, why not to trust it, a row an SLO or a level, and warnings; empty while the run goes on."""
+
+    verdict: str = ""
+    doubt: str = ""
+    slo: list[Row] = field(default_factory=list)
+    caveats: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -26,49 +36,41 @@ class Outcomes:
     """Reads a run's summary.json once it is there, and again when it was written anew."""
 
     _read: tuple[Path, int] | None = None
-    _words: dict[str, Any] = field(default_factory=lambda: NOTHING)
+    _outcome: Outcome = field(default_factory=Outcome)
 
-    def of(self, folder: Path | None, capacity: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """{verdict: a sentence, doubt: why not to trust it, slo: [{verdict, words}], caveats: [sentence]}; empty
-        while the run goes on. `capacity` is what a search found: its SLOs are those of its levels."""
+    def of(self, folder: Path | None, capacity: CapacityResult | None = None) -> Outcome:
+        """The outcome of a run. `capacity` is what a search found: its SLOs are those of its levels."""
         if folder is None:
-            return NOTHING
-        path = folder / "summary.json"
+            return Outcome()
+        path = folder / SUMMARY
         try:
             written = path.stat().st_mtime_ns
             if self._read != (path, written):
-                self._words = _words(orjson.loads(path.read_bytes()))
-                if capacity and "users" in capacity:
-                    self._words |= _found(capacity)
+                self._outcome = _outcome(read_summary(path.read_bytes()), capacity)
                 self._read = (path, written)
-        except (OSError, orjson.JSONDecodeError):
-            return NOTHING
-        return self._words
+        except (OSError, msgspec.DecodeError):
+            return Outcome()
+        return self._outcome
 
 
-def _words(summary: dict[str, Any]) -> dict[str, Any]:
-    doubt = first_words(summary.get("trust")) or ""
-    return {
-        "verdict": one_line(verdict(summary).removeprefix(doubt).strip(), 400),
-        "doubt": one_line(doubt, 400),
-        "slo": [
-            {"verdict": one["verdict"], "words": one_line(sentence(one), 300)}
-            for one in summary.get("slo") or []
-        ],
-        "caveats": [one_line(words, 400) for words in summary.get("caveats") or []],
-    }
+def _outcome(summary: Summary, capacity: CapacityResult | None) -> Outcome:
+    words = verdict_of_turns(summary)
+    rows = [_row(one.verdict, one_line(sentence(one), 300)) for one in summary.slo]
+    if capacity is not None and capacity.users is not None:
+        words = "; ".join(answer_words(capacity)) + "."
+        rows = [_row(level.verdict, _level_words(level)) for level in levels_of(capacity)]
+    return Outcome(
+        one_line(words, 400),
+        one_line(not_trustworthy(summary.validity), 400),
+        rows,
+        [one_line(words, 400) for words in summary.warnings],
+    )
 
 
-def _found(capacity: Mapping[str, Any]) -> dict[str, Any]:
-    """The answer of a capacity search, and every level it tried, in order of users."""
-    answer, _, sure, *_ = ladder(Manifest(capacity=dict(capacity)))
-    rungs = sorted(capacity["ladder"], key=itemgetter("users"))
-    return {
-        "verdict": f"{answer}; {sure.strip()}.",
-        "slo": [{"verdict": rung["verdict"], "words": _rung(rung)} for rung in rungs],
-    }
+def _row(verdict: str, words: str) -> Row:
+    return {"verdict": verdict, "words": words}
 
 
-def _rung(rung: Mapping[str, Any]) -> str:
-    judged = "; ".join(one_line(sentence(one), 200) for one in rung["slo"])
-    return f"{plural(rung['users'], 'user')}, {plural(rung['turns'], 'turn')}: {judged}"
+def _level_words(level: LevelResult) -> str:
+    told = "; ".join(one_line(sentence(one), 200) for one in level.slo)
+    return f"{plural(level.users, 'user')}, {plural(level.turns, 'turn')}: {told}"

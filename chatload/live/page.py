@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -204,7 +205,7 @@ def _state(context: PageContext, since: int) -> dict[str, Any]:
         "started": manifest.started_utc or None,
         "ended": manifest.ended,
         "exit_code": controller.exit_code,
-        "outcome": context.outcomes.of(context.folder, manifest.capacity),
+        "outcome": asdict(context.outcomes.of(context.folder, manifest.capacity)),
         "problems": [one_line(words) for words in manifest.problems],
         "refusal": [one_line(words, 400) for words in controller.refusal],
         "failure": one_line(manifest.failure, 500),

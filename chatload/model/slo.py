@@ -9,11 +9,11 @@ from difflib import get_close_matches
 import msgspec
 
 from chatload.model.metrics import View, metric, metrics_in
+from chatload.model.stalls import READER_TOKENS_PER_S
 
 BAD_SHARES = ("failed_share", "stalled_share")
 GOOD_SHARES = ("goodput", "conversation_goodput")
 
-READER_TOKENS_PER_S = 10.0
 LARGEST_LIMIT = 1e9
 """Larger ones ask for nothing: in ms it is more than eleven days."""
 NEARLY_ALL = 0.9

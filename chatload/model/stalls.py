@@ -22,6 +22,8 @@ class StallRule:
 
 
 DEFAULT_RULE = StallRule()
+READER_TOKENS_PER_S = 10.0
+"""How fast a reader reads where nobody says otherwise."""
 
 
 def stalls_ms(turn: Turn, rule: StallRule = DEFAULT_RULE) -> list[float]:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from chatload.model.errors import NO_FAILURES
 from chatload.model.structs import always
 
 
@@ -149,3 +150,18 @@ class Turn(
     prompt_characters: int = 0
     prompt: str | None = None
     text: str | None = None
+
+    @property
+    def counts(self) -> bool:
+        """True for a good or failed turn; one that we cut short ourselves is neither."""
+        return self.ok or self.code not in NO_FAILURES
+
+    @property
+    def failed(self) -> bool:
+        """True for a failed turn."""
+        return not self.ok and self.code not in NO_FAILURES
+
+    @property
+    def failure_code(self) -> str:
+        """The code a failed turn is counted under."""
+        return self.code or "unknown"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 from chatload.analysis.exit_code import failed_words, too_many_failed
-from chatload.analysis.slo_verdict import MISSED, UNDECIDED
 from chatload.model import output
 from chatload.model.sanitize import one_line
+from chatload.model.summary import Summary
+from chatload.model.verdict import MISSED, UNDECIDED
 from chatload.render.junit import junit_xml
 from chatload.render.markdown import summary_markdown
 from chatload.render.slo_words import sentence
@@ -18,7 +18,6 @@ from chatload.store.journal import Run
 from chatload.store.manifest import write_private
 
 JUNIT, MARKDOWN = "junit.xml", "summary.md"
-Summary = Mapping[str, Any]
 
 
 def write_ci_files(run: Run, summary: Summary) -> None:
@@ -43,11 +42,11 @@ def annotate(lines: Iterable[tuple[str, str, str]]) -> None:
 def notices(run: Run, summary: Summary) -> list[tuple[str, str, str]]:
     """What went wrong in a run, as annotations: errors for misses, warnings for what is undecided."""
     found = [
-        ("error" if one["verdict"] == MISSED else "warning", f"SLO {one['verdict']}", sentence(one))
-        for one in summary["slo"]
-        if one["verdict"] in (MISSED, UNDECIDED)
+        ("error" if one.verdict == MISSED else "warning", f"SLO {one.verdict}", sentence(one))
+        for one in summary.slo
+        if one.verdict in (MISSED, UNDECIDED)
     ]
-    found += [("error", "not the whole run", words) for words in summary["incomplete"]]
+    found += [("error", "not the whole run", words) for words in summary.incomplete]
     if too_many_failed(run, summary):
         found.append(("error", "failed turns", failed_words(summary)))
     return found

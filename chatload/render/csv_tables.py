@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 from chatload.analysis.run_names import distinct_names
 from chatload.model.metrics import Metric, View, metrics_in, turn_metrics
 from chatload.model.output import without_commands
 from chatload.model.sanitize import one_line
 from chatload.model.stalls import stalls_ms
+from chatload.model.summary import Distribution, Summary
 from chatload.model.turn import Turn
 from chatload.store.journal import Run
 
-Summary = Mapping[str, Any]
 STATISTICS = ("n", "mean", "min", "p50", "p90", "p95", "p99", "max")
 COUNTS = ("planned_turns", "turns", "succeeded", "interrupted", "users", "conversations", "tokens")
 RATES = ("seconds", "requests_per_s", "tokens_per_s")
@@ -37,25 +36,30 @@ def summary_csv(runs: Sequence[Run], summaries: Sequence[Summary]) -> str:
 
 def _of_summary(summary: Summary) -> Iterator[Sequence[object]]:
     for key in COUNTS:
-        yield key, "count", "", summary[key]
-    for code, n in summary["failed"].items():
+        yield key, "count", "", getattr(summary, key)
+    for code, n in summary.failed.items():
         yield "failed", harmless(one_line(code, 40)), "turns", n
-    for window, found in (("whole run", summary), ("all users in", summary["steady"] or {})):
+    steady = summary.steady  # without one its cells are empty
+    for window, rates in (("whole run", summary.throughput), ("all users in", steady)):
         for key in RATES:
-            yield key, window, UNITS[key], found.get(key)
+            yield key, window, UNITS[key], getattr(rates, key) if rates else None
     for metric in metrics_in(View.SUMMARY):
-        found = summary.get(metric.key)
-        if found:
+        if (found := summary.metrics.get(metric.key)) is not None:
             yield from _of_distribution(metric, found)
-    yield "stalls", "count", "", summary["stalls"]["count"]
-    yield "replies_with_a_stall", "count", "", summary["stalls"]["replies"]
+    yield "stalls", "count", "", summary.stalls.count
+    yield "replies_with_a_stall", "count", "", summary.stalls.replies
 
 
-def _of_distribution(metric: Metric, found: Summary) -> Iterator[Sequence[object]]:
+def _of_distribution(metric: Metric, found: Distribution) -> Iterator[Sequence[object]]:
     key, unit = metric.key, metric.unit
     for name in STATISTICS:
-        yield key, name, "" if name == "n" else unit, None if name in found["too_small"] else found[name]
-    for name, ends in (found.get("interval") or {}).items():
+        yield (
+            key,
+            name,
+            "" if name == "n" else unit,
+            None if name in found.too_small else found.statistic(name),
+        )
+    for name, ends in (found.interval or {}).items():
         yield key, f"{name}_low", unit, ends[0]
         yield key, f"{name}_high", unit, ends[1]
 

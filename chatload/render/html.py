@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from chatload.analysis.run_names import distinct_names
 from chatload.model.sanitize import one_line, plain
+from chatload.model.summary import Summary
 from chatload.render import html_capacity, html_details, html_sections
 from chatload.render.blocks import Block, Section
 from chatload.render.html_charts import charts
@@ -25,7 +25,6 @@ from chatload.render.text import verdict
 from chatload.store.journal import Run
 from chatload.store.manifest import write_private
 
-Summary = Mapping[str, Any]
 Part = Callable[[Run, Summary], Section | None]
 REPORT = "report.html"
 TEMPLATES = Path(__file__).parent / "templates"
@@ -34,11 +33,11 @@ TEMPLATES = Path(__file__).parent / "templates"
 def ttft_limits(summary: Summary) -> list[tuple[str, float]]:
     """(words, ms) of each SLO that speaks of TTFT: lines in the chart."""
     found = []
-    for one in summary.get("slo") or []:
-        limit = one["slo"].replace("≤", "<=").rpartition("=")[2].split()
-        if one["metric"] == "ttft_ms" and limit:
+    for one in summary.slo:
+        limit = one.slo.replace("≤", "<=").rpartition("=")[2].split()
+        if one.metric == "ttft_ms" and limit:
             try:
-                found.append((f"SLO {one['slo']}", float(limit[0].replace("_", ""))))
+                found.append((f"SLO {one.slo}", float(limit[0].replace("_", ""))))
             except ValueError:
                 continue
     return found

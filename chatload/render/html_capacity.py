@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from textwrap import dedent
-from typing import Any
 
 from chatload.analysis import pictures
+from chatload.analysis.capacity_levels import Curve, Level, curves, interval_of
+from chatload.model.summary import Summary
+from chatload.model.verdict import CapacityResult
 from chatload.render.axis import Axis, from_zero
 from chatload.render.blocks import Block, Figure, Printed, Section
-from chatload.render.capacity_table import Curve, Level, curves, interval, ladder, plain
+from chatload.render.capacity_table import ladder, plain
 from chatload.render.svg import Chart
 from chatload.render.text_table import number
 from chatload.store.journal import Run
@@ -21,7 +22,7 @@ LOOKS = {"met": "s2", "undecided": "s4", "missed": "s1"}
 """The colour of a level's dot, by its verdict."""
 
 
-def capacity(run: Run, summary: Mapping[str, Any]) -> Section | None:
+def capacity(run: Run, summary: Summary) -> Section | None:
     """The levels of a run that looked for the limit."""
     told = [line for line in ladder(run.manifest) if line]
     if not told:
@@ -39,13 +40,14 @@ def _figure(run: Run, drawn: list[Curve]) -> Figure:
         "Dots: each level’s value, its bar the 95 % interval. Shaded: 95 % interval of the answer. "
         "What touches the edge is beyond it, or open."
     )
-    charts = [chart(run.manifest.capacity or {}, curve).html(_told(curve)) for curve in drawn]
+    found = run.manifest.capacity or CapacityResult()
+    charts = [chart(found, curve).html(_told(curve)) for curve in drawn]
     return Figure(pictures.CAPACITY, note, keys, charts)
 
 
-def chart(found: Mapping[str, Any], curve: Curve) -> Chart:
+def chart(found: CapacityResult, curve: Curve) -> Chart:
     """One SLO: its limit, its levels, the answer with its interval."""
-    low, high = interval(found) if "users" in found else (None, None)
+    low, high = interval_of(found)
     most = max([level.users for level in curve.levels] + [high or 0])
     drawn = Chart(from_zero("chat users in conversation at once", [most]), _height(curve), HEIGHT_PX)
     top = drawn.y.high
@@ -61,8 +63,8 @@ def chart(found: Mapping[str, Any], curve: Curve) -> Chart:
         )
         drawn.mark(point, LOOKS.get(level.verdict, "s0"), _words(level, curve.unit))
     drawn.level(curve.limit, curve.objective.words)
-    if "users" in found:
-        drawn.upright(found["users"], f"{found['users']:,} users")
+    if found.users is not None:
+        drawn.upright(found.users, f"{found.users:,} users")
     return drawn
 
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from chatload.analysis import pictures, series
 from chatload.analysis.quantiles import interval_ranks, percentile
 from chatload.analysis.run_names import distinct_names
-from chatload.analysis.summary import is_failed
 from chatload.model.metrics import decode_tokens_per_s, felt_tokens_per_s, first_byte_ms, ttft_ms
 from chatload.model.stalls import DEFAULT_RULE
 from chatload.render.axis import Axis, fitting, from_zero
@@ -29,7 +28,7 @@ def ttft(runs: Sequence[Run], limits_ms: Sequence[tuple[str, float]] = ()) -> Fi
     """Share of turns answered within x; for one run, the first byte beside it."""
     curves = []
     for i, (run, name) in enumerate(zip(runs, names(runs), strict=True)):
-        failed = sum(map(is_failed, run.turns))
+        failed = sum(turn.failed for turn in run.turns)
         curves.append(
             (f"s{i % LOOKS}", name if len(runs) > 1 else "TTFT", series.good_values(run, ttft_ms), failed)
         )

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from chatload.analysis.run_names import distinct_names
-from chatload.analysis.warnings import caveats
 from chatload.model.sanitize import one_line
+from chatload.model.summary import Summary
 from chatload.render.blocks import Facts, Figure, Items, Section, Table
 from chatload.render.html_charts import charts
 from chatload.render.html_details import definitions
@@ -16,7 +15,6 @@ from chatload.render.side_by_side import differences, rows_beside
 from chatload.render.text_table import plural
 from chatload.store.journal import Run
 
-Summary = Mapping[str, Any]
 MOST_LANES = 4
 """Swim-lanes are drawn for so many runs at most."""
 
@@ -55,7 +53,7 @@ def _lanes(runs: Sequence[Run], names: Sequence[str]) -> list[Figure]:
 
 
 def _doubts(run: Run, name: str, summary: Summary) -> Section:
-    words = caveats(run, summary)
+    words = summary.warnings
     if not words:
         return Section(f"{name}: no doubts found", [], look="good")
     return Section(f"{name}: {plural(len(words), 'doubt')}", [Items(words)], look="warn")

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 import msgspec
 
 from chatload.analysis.series import start_ns
 from chatload.analysis.swim_lanes import stall_spans
 from chatload.model.metrics import ttft_ms
 from chatload.model.sanitize import one_line, plain
+from chatload.model.summary import Summary
 from chatload.model.turn import Turn
 from chatload.render.blocks import Block, Details, Facts, Paragraph, Section, Table
 from chatload.render.text_table import number, plural, seconds, share
 from chatload.store.journal import Run
 
-Summary = Mapping[str, Any]
 LONGEST_STALLS = 8
 SAMPLES, SAMPLE_CHARACTERS = 4, 3000
 
@@ -51,17 +48,17 @@ DEFINITIONS = (
 
 def stalls(run: Run, summary: Summary) -> Section | None:
     """How often the text stood still, and where it did longest."""
-    found = summary["stalls"]
-    if not summary["succeeded"]:
+    found = summary.stalls
+    if not summary.succeeded:
         return None
-    rule, waited = found["rule"], found["reading_underrun_ms"]
-    limits = f"over {rule['limit_s']:g} s, or {rule['factor']:g} × the reply’s median gap and {rule['floor_s']:g} s"
+    rule, waited = found.rule, found.reading_underrun_ms
+    limits = f"over {rule.limit_s:g} s, or {rule.factor:g} × the reply’s median gap and {rule.floor_s:g} s"
     hit = "None"
-    if found["count"]:
-        replies = f"{plural(found['replies'], 'reply')} ({share(found['replies'], summary['succeeded'])})"
-        hit = f"{plural(found['count'], 'stall')} in {replies}, the longest {seconds(found['longest_ms'])}"
-    reader = (f"After the first token a reader of {found['reader_tokens_per_s']:g} tokens/s waits "
-              f"{seconds(waited['mean'])} in the mean, at most {seconds(waited['max'])}.")  # fmt: skip
+    if found.count:
+        replies = f"{plural(found.replies, 'reply')} ({share(found.replies, summary.succeeded)})"
+        hit = f"{plural(found.count, 'stall')} in {replies}, the longest {seconds(found.longest_ms)}"
+    reader = (f"After the first token a reader of {found.reader_tokens_per_s:g} tokens/s waits "
+              f"{seconds(waited.mean)} in the mean, at most {seconds(waited.max)}.")  # fmt: skip
     blocks: list[Block] = [Paragraph(f"{hit}. {reader}"), Paragraph(f"A stall is a gap {limits}.", note=True)]
     zero = start_ns(run)
     spans = [
@@ -103,13 +100,13 @@ def plan(run: Run, summary: Summary) -> Section:
     manifest, server = run.manifest, run.manifest.server
     dialect = f", dialect {server.dialect}" if server.dialect else ""
     where = f"{one_line(server.words or 'unknown server', 120)} at {one_line(server.host or '?', 200)}"
-    counted = ", ".join(f"{one_line(name, 30)} {n:,}" for name, n in summary["token_sources"].items())
-    stamped = ", ".join(f"{one_line(name, 30)} {n:,}" for name, n in summary["stamp_sources"].items())
+    counted = ", ".join(f"{one_line(name, 30)} {n:,}" for name, n in summary.token_sources.items())
+    stamped = ", ".join(f"{one_line(name, 30)} {n:,}" for name, n in summary.stamp_sources.items())
     pairs = [
         ("Plan", one_line(manifest.plan_sentence or "not recorded", 500)),
         ("Server", f"{where}{dialect}"),
         ("Model", one_line(server.model or "not named", 120)),
-        ("Length", f"{number(summary['seconds'])} s from first due to last end"),
+        ("Length", f"{number(summary.throughput.seconds)} s from first due to last end"),
         ("Tokens by", counted or "–"),
         ("Stamps by", stamped or "–"),
         ("Run folder", one_line(run.folder.name, 200)),

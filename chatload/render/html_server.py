@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from chatload.analysis import pictures, series
 from chatload.analysis.server_view import readings
+from chatload.model.summary import Summary
 from chatload.render.axis import Axis, from_zero
 from chatload.render.blocks import Block, Figure, Paragraph, Section, Table
 from chatload.render.html_charts import steps_s
 from chatload.render.server_table import beside
 from chatload.render.svg import Chart
 from chatload.store.journal import Run
-
-Summary = Mapping[str, Any]
 
 
 def server(run: Run, summary: Summary) -> Section | None:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable
 
 from chatload.analysis.distribution import describe
-from chatload.analysis.summary import is_failed
 from chatload.model.metrics import e2e_ms, felt_tokens_per_s, first_byte_ms, ttft_ms
 from chatload.model.sanitize import one_line, plain
+from chatload.model.summary import Summary
 from chatload.model.turn import Turn
 from chatload.render.text_table import indented, number, plural, seconds, section, share, statistic, table
 from chatload.store.journal import Run
 
-Summary = Mapping[str, Any]
 SLOWEST = 5
 SLOWEST_BY = (("first byte", first_byte_ms), ("TTFT", ttft_ms))
 ELAPSED = "whole turns in ms, failed ones included"
@@ -28,17 +26,17 @@ def aggregate_report(run: Run, summary: Summary) -> list[str]:
 
 def aggregate_rows(run: Run, summary: Summary) -> list[list[str]]:
     """Head and the one row of the aggregate report; nothing without turns."""
-    turns = [turn for turn in run.turns if turn.ok or is_failed(turn)]
+    turns = [turn for turn in run.turns if turn.counts]
     if not turns:
         return []
     elapsed = describe((turn.end_ns - (turn.sent_ns or turn.due_ns)) / 1e6 for turn in turns)
-    length_s, kilobytes = summary["seconds"], sum(turn.bytes for turn in turns) / 1024
+    length_s, kilobytes = summary.throughput.seconds, sum(turn.bytes for turn in turns) / 1024
     return [
         ["turns", "mean", "median", "90 %", "95 %", "99 %", "min", "max", "failed", "turns/s", "KB/s"],
         [
             f"{len(turns):,}",
             *(statistic(elapsed, name) for name in ("mean", "p50", "p90", "p95", "p99", "min", "max")),
-            share(sum(summary["failed"].values()), len(turns)),
+            share(summary.failures, len(turns)),
             number(len(turns) / length_s if length_s else None),
             number(kilobytes / length_s if length_s else None),
         ],
@@ -82,7 +80,7 @@ def sample_reply(run: Run, summary: Summary) -> list[str]:
     """JMeter's View Results Tree: are the replies right? One in full."""
     turn = next((turn for turn in run.turns if turn.ok and turn.text), None)
     if turn is None:
-        return section("Sample reply", ["none was kept (see --keep-text)"]) if summary["succeeded"] else []
+        return section("Sample reply", ["none was kept (see --keep-text)"]) if summary.succeeded else []
     finish = one_line(turn.finish or "none", 30)
     title = (
         f"Sample reply: user {turn.user} turn {turn.turn}, {plural(turn.tokens or 0, 'token')}, "

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 from xml.etree import ElementTree
 
 from chatload.analysis.exit_code import failed_words, too_many_failed
-from chatload.analysis.slo_verdict import MISSED, UNDECIDED
 from chatload.model.sanitize import one_line, shown
+from chatload.model.summary import Summary
+from chatload.model.verdict import MISSED, UNDECIDED
 from chatload.render.slo_words import sentence
 from chatload.store.journal import Run
-
-Summary = Mapping[str, Any]
-
 
 Check = tuple[str, str, str]
 """A further test case: its name, "failure", "skipped" or "system-out", and the words."""
@@ -24,16 +21,16 @@ def junit_xml(run: Run, summary: Summary, checks: Sequence[Check] = ()) -> str:
     a run that is not whole. `checks` are what `check` found besides; they stand first."""
     suite = ElementTree.Element("testsuite", name=f"chatload {one_line(run.manifest.scenario, 80)}")
     suite.set("timestamp", one_line(run.manifest.started_utc, 30))
-    suite.set("time", f"{summary['seconds']:.3f}")
+    suite.set("time", f"{summary.throughput.seconds:.3f}")
     for name, tag, words in checks:
         _note(_case(suite, "chatload.check", name), tag, words)
     _whole(suite, summary)
     _turns(suite, run, summary)
-    for one in summary["slo"]:
-        case = _case(suite, "chatload.slo", one["slo"])
-        if one["verdict"] == MISSED:
+    for one in summary.slo:
+        case = _case(suite, "chatload.slo", one.slo)
+        if one.verdict == MISSED:
             _note(case, "failure", sentence(one))
-        elif one["verdict"] == UNDECIDED:
+        elif one.verdict == UNDECIDED:
             _note(case, "skipped", sentence(one))
         else:
             ElementTree.SubElement(case, "system-out").text = sentence(one)
@@ -49,8 +46,8 @@ def junit_xml(run: Run, summary: Summary, checks: Sequence[Check] = ()) -> str:
 
 def _whole(suite: ElementTree.Element, summary: Summary) -> None:
     case = _case(suite, "chatload.run", "the whole plan was held and recorded")
-    if summary["incomplete"]:
-        _note(case, "failure", " ".join(summary["incomplete"]))
+    if summary.incomplete:
+        _note(case, "failure", " ".join(summary.incomplete))
 
 
 def _turns(suite: ElementTree.Element, run: Run, summary: Summary) -> None:

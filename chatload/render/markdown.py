@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
-from chatload.analysis.distribution import PERCENTILES
 from chatload.model.metrics import View, metrics_in
 from chatload.model.sanitize import one_line, shown
+from chatload.model.summary import PERCENTILES, Summary
 from chatload.render.slo_words import interval_words, remark, score, value_words
 from chatload.render.text import verdict
 from chatload.render.text_table import number, statistic
 from chatload.store.journal import Run
 
-Summary = Mapping[str, Any]
 SIGNS = {"met": "✅ met", "missed": "❌ missed", "undecided": "❔ undecided", "part": "part"}
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~@&])")
 
@@ -26,27 +24,27 @@ def summary_markdown(run: Run, summary: Summary) -> str:
     lines = [f"## chatload: {escaped(manifest.scenario or run.folder.name)}", ""]
     lines += [escaped(verdict(summary), 400), ""]
     lines += [f"{escaped(server)}. {escaped(manifest.plan_sentence, 400)}", ""]
-    if summary["slo"]:
-        lines += [f"**{score(summary['slo'])}**", ""]
+    if summary.slo:
+        lines += [f"**{score(summary.slo)}**", ""]
         rows = [
-            [SIGNS[one["verdict"]], f"`{one['slo']}`", value_words(one), interval_words(one), remark(one)]
-            for one in summary["slo"]
+            [SIGNS[one.verdict], f"`{one.slo}`", value_words(one), interval_words(one), remark(one)]
+            for one in summary.slo
         ]
         lines += [*table(["", "SLO", "measured", "95 % interval", ""], rows), ""]
-    if summary["succeeded"]:
+    if summary.succeeded:
         rows = [
             [
                 f"{one.label}, {one.unit}",
-                *(statistic(summary[one.key], name) for name in PERCENTILES),
-                number(summary[one.key]["max"]),
+                *(statistic(summary.metric(one.key), name) for name in PERCENTILES),
+                number(summary.metric(one.key).max),
             ]
             for one in metrics_in(View.MARKDOWN)
         ]
         lines += [*table(["good turns", *PERCENTILES, "max"], rows), ""]
-    if summary["failed"]:
-        rows = [[escaped(code), f"{n:,}"] for code, n in summary["failed"].items()]
+    if summary.failed:
+        rows = [[escaped(code), f"{n:,}"] for code, n in summary.failed.items()]
         lines += [*table(["failed turns", "n"], rows), ""]
-    lines += [f"- {escaped(words, 400)}" for words in summary.get("caveats") or []]
+    lines += [f"- {escaped(words, 400)}" for words in summary.warnings]
     return shown("\n".join(lines).rstrip("\n") + "\n")
 
 

@@ -5,13 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from chatload.analysis.completeness import shortcomings
-from chatload.analysis.summary import summarise
-from chatload.analysis.warnings import caveats
 from chatload.model import output
 from chatload.model.errors import UsageError
+from chatload.model.summary import Summary, content_of
 from chatload.render.html import REPORT, write_report
 from chatload.store.journal import Run, read_run
 from chatload.store.manifest import write_json
@@ -35,21 +32,15 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
     return runs
 
 
-def summary_of(run: Run) -> dict[str, Any]:
-    """The content of summary.json, doubts included."""
-    summary = summarise(run) | {"incomplete": shortcomings(run)}
-    return {**summary, "caveats": caveats(run, summary)}
-
-
-def keep_summary(run: Run, summary: dict[str, Any]) -> None:
+def keep_summary(run: Run, summary: Summary) -> None:
     """Write summary.json beside the journals; a folder we may only read is no mistake."""
     try:
-        write_json(run.folder / SUMMARY, summary)
+        write_json(run.folder / SUMMARY, content_of(summary))
     except OSError as error:
         output.write(sys.stderr, f"{run.folder / SUMMARY}: not written: {error.strerror}\n")
 
 
-def keep_report(run: Run, summary: dict[str, Any]) -> Path | None:
+def keep_report(run: Run, summary: Summary) -> Path | None:
     """Write report.html beside the journals; where it was written, None if it could not be."""
     try:
         write_report(run.folder / REPORT, [run], [summary])

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
 from chatload.analysis.series import in_flight
 from chatload.analysis.server_view import grown, peak, readings
+from chatload.model.summary import Summary
 from chatload.render.text_table import seconds
 from chatload.store.journal import Run
 
 
-def beside(run: Run, summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+def beside(run: Run, summary: Summary) -> list[tuple[str, str, str]]:
     """(what, the server says, the client saw): the two sides of the same thing, where the server tells."""
     queued, queue_s = grown(run, "queued"), grown(run, "queue_s")
     asked, hits = grown(run, "prefix_queries"), grown(run, "prefix_hits")
@@ -25,9 +23,9 @@ def beside(run: Run, summary: Mapping[str, Any]) -> list[tuple[str, str, str]]:
         (
             "wait before the first token, mean",
             f"queue {seconds(1000 * queue_s / queued)}" if queued and queue_s is not None else "",
-            f"TTFT {seconds(summary['ttft_ms']['mean'])}" if summary["ttft_ms"]["n"] else "",
+            f"TTFT {seconds(summary.metric('ttft_ms').mean)}" if summary.metric("ttft_ms").n else "",
         ),
-        ("tokens generated", whole(tokens), whole(summary["tokens"])),
+        ("tokens generated", whole(tokens), whole(summary.tokens)),
         ("KV cache in use, at most", f"{100 * kv_use:.0f} %" if kv_use is not None else "", ""),
         ("preemptions", whole(preempted), ""),
         ("prompt tokens from the prefix cache", cached, ""),

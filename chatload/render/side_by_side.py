@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
 
 from chatload.analysis.comparable import all_conditions, load_conditions, unlike
+from chatload.analysis.completeness import planned_chat
 from chatload.analysis.run_names import distinct_names
-from chatload.analysis.summary import planned_chat
-from chatload.analysis.validity import first_words
-from chatload.analysis.warnings import caveats
 from chatload.model.metrics import Metric, View, metrics_in
 from chatload.model.sanitize import one_line, shown
+from chatload.model.summary import Distribution, Summary, Throughput
 from chatload.render.text_table import ABSENT, indented, number, plural, seconds, share, statistic, table
 from chatload.store.journal import Run
 
-Summary = Mapping[str, Any]
 COLUMNS = 4
 FAILED_MORE = 0.01
 NAME_WIDTHS = {2: 26, 3: 17, 4: 13}
@@ -25,19 +22,19 @@ NAME_WIDTHS = {2: 26, 3: 17, 4: 13}
 Row = tuple[str, Callable[[Summary], str]]
 
 COUNTS: tuple[Row, ...] = (
-    ("good turns", lambda s: f"{s['succeeded']:,}"),
-    ("failed turns", lambda s: f"{sum(s['failed'].values()):,}"),
-    ("interrupted turns", lambda s: f"{s['interrupted']:,}"),
+    ("good turns", lambda s: f"{s.succeeded:,}"),
+    ("failed turns", lambda s: f"{s.failures:,}"),
+    ("interrupted turns", lambda s: f"{s.interrupted:,}"),
 )
 OF_THE_RUN: tuple[Row, ...] = (
-    ("longest silence", lambda s: seconds(s["max_gap_ms"]["max"])),
-    ("replies with a stall", lambda s: share(s["stalls"]["replies"], s["succeeded"])),
-    ("tokens a reply, mean", lambda s: number(s["tokens"] / s["succeeded"] if s["succeeded"] else None)),
-    ("whole run: turns/s", lambda s: number(s["requests_per_s"])),
-    ("whole run: tokens/s", lambda s: number(s["tokens_per_s"])),
-    ("all users in: turns/s", lambda s: number((s["steady"] or {}).get("requests_per_s"))),
-    ("all users in: tokens/s", lambda s: number((s["steady"] or {}).get("tokens_per_s"))),
-    ("tokens counted by", lambda s: one_line(", ".join(s["token_sources"]) or ABSENT, 13)),
+    ("longest silence", lambda s: seconds(s.metric("max_gap_ms").max)),
+    ("replies with a stall", lambda s: share(s.stalls.replies, s.succeeded)),
+    ("tokens a reply, mean", lambda s: number(s.tokens / s.succeeded if s.succeeded else None)),
+    ("whole run: turns/s", lambda s: number(s.throughput.requests_per_s)),
+    ("whole run: tokens/s", lambda s: number(s.throughput.tokens_per_s)),
+    ("all users in: turns/s", lambda s: number((s.steady or Throughput()).requests_per_s)),
+    ("all users in: tokens/s", lambda s: number((s.steady or Throughput()).tokens_per_s)),
+    ("tokens counted by", lambda s: one_line(", ".join(s.token_sources) or ABSENT, 13)),
 )
 
 
@@ -64,11 +61,11 @@ def _head(one: Metric, name: str) -> str:
 
 
 def _statistic_of(key: str, name: str, summary: Summary) -> str:
-    return statistic(summary[key], name)
+    return statistic(summary.metric(key), name)
 
 
 def _interval_of(key: str, name: str, summary: Summary) -> str:
-    return _interval(summary[key], name)
+    return _interval(summary.metric(key), name)
 
 
 def comparison_text(runs: Sequence[Run], summaries: Sequence[Summary]) -> str:
@@ -83,8 +80,8 @@ def comparison_text(runs: Sequence[Run], summaries: Sequence[Summary]) -> str:
             [words, *(cell(summary) for summary in summaries[start:stop])] for words, cell in rows_beside()
         ]
         lines += ["", *table(rows)]
-    for run, name, summary in zip(runs, names, summaries, strict=True):
-        words = caveats(run, summary)
+    for name, summary in zip(names, summaries, strict=True):
+        words = summary.warnings
         lines += ["", f"Doubts about {name}{'' if words else ': none found.'}"]
         lines += [line for doubt in words for line in indented(doubt, "  - ", "    ")]
     lines += ["", *indented(f"Turns were taken as independent. {_files(runs)}", "", "")]
@@ -94,9 +91,7 @@ def comparison_text(runs: Sequence[Run], summaries: Sequence[Summary]) -> str:
 def verdict(names: Sequence[str], summaries: Sequence[Summary], runs: Sequence[Run]) -> str:
     """Which run serves its users better, by TTFT p95 and felt speed p50; alike where intervals overlap."""
     doubted = [
-        name
-        for name, summary in zip(names, summaries, strict=True)
-        if first_words(summary.get("trust")) is not None
+        name for name, summary in zip(names, summaries, strict=True) if not summary.validity.trustworthy
     ]
     if doubted:
         return f"NOT TRUSTWORTHY: {' and '.join(doubted)}. {_verdict(names, summaries, runs)}"
@@ -107,17 +102,19 @@ def _verdict(names: Sequence[str], summaries: Sequence[Summary], runs: Sequence[
     chats = [planned_chat(run) for run in runs]
     users = {chat[0] for chat in chats if chat is not None}
     whom = plural(users.pop(), "chat user") if len(users) == 1 and None not in chats else "users"
-    if any(not summary["succeeded"] for summary in summaries):
-        empty = [name for name, s in zip(names, summaries, strict=True) if not s["succeeded"]]
+    if any(not summary.succeeded for summary in summaries):
+        empty = [name for name, s in zip(names, summaries, strict=True) if not s.succeeded]
         return f"No comparison: {' and '.join(empty)} has no good turn."
     other = {name for run in runs[1:] for name, _, _ in unlike(runs[:1], [run], load_conditions)}
     if other:
         return f"No comparison: the runs were not made under the same load ({', '.join(sorted(other))})."
-    sooner = _leader([s["ttft_ms"] for s in summaries], "p95", least=True)
-    faster = _leader([s["felt_tokens_per_s"] for s in summaries], "p50", least=False)
-    ttft = "TTFT p95 " + " against ".join(seconds(s["ttft_ms"]["p95"]) for s in summaries)
+    sooner = _leader([s.metric("ttft_ms") for s in summaries], "p95", least=True)
+    faster = _leader([s.metric("felt_tokens_per_s") for s in summaries], "p50", least=False)
+    ttft = "TTFT p95 " + " against ".join(seconds(s.metric("ttft_ms").p95) for s in summaries)
     felt = (
-        "felt p50 " + " against ".join(number(s["felt_tokens_per_s"]["p50"]) for s in summaries) + " tokens/s"
+        "felt p50 "
+        + " against ".join(number(s.metric("felt_tokens_per_s").p50) for s in summaries)
+        + " tokens/s"
     )
     words = _who(names, sooner, faster, whom)
     if any(leader not in (None, -1) and _fails_more(leader, summaries) for leader in (sooner, faster)):
@@ -141,10 +138,10 @@ def _who(names: Sequence[str], sooner: int | None, faster: int | None, whom: str
     return f"In these runs {names[faster]} serves {whom} better: it reads faster; TTFT is about the same"
 
 
-def _leader(found: Sequence[Summary], name: str, *, least: bool) -> int | None:
+def _leader(found: Sequence[Distribution], name: str, *, least: bool) -> int | None:
     """The run whose interval lies clear of all others', on the good side; None if none does, -1 if n is too small."""
-    intervals = [one["interval"].get(name) for one in found]
-    if any(interval is None for interval in intervals):
+    intervals = [ends for one in found if (ends := one.interval_of(name)) is not None]
+    if len(intervals) < len(found):
         return -1
     for i, mine in enumerate(intervals):
         others = [interval for j, interval in enumerate(intervals) if j != i]
@@ -155,21 +152,21 @@ def _leader(found: Sequence[Summary], name: str, *, least: bool) -> int | None:
 
 def _fails_more(leader: int | None, summaries: Sequence[Summary]) -> bool:
     """True when the leader's share of failed turns is a percent point above the least: it is quick by refusing."""
-    shares = [sum(s["failed"].values()) / s["turns"] for s in summaries]
+    shares = [s.failures / s.turns for s in summaries]
     return leader is not None and shares[leader] > min(shares) + FAILED_MORE
 
 
 def _failing(names: Sequence[str], summaries: Sequence[Summary]) -> str:
     words = [
-        f"{name} failed {share(sum(s['failed'].values()), s['turns'])} of its turns"
+        f"{name} failed {share(s.failures, s.turns)} of its turns"
         for name, s in zip(names, summaries, strict=True)
-        if s["failed"]
+        if s.failed
     ]
     return f" But {', '.join(words)}: speeds are of good turns only." if words else ""
 
 
-def _interval(found: Summary, name: str) -> str:
-    interval = found["interval"].get(name)
+def _interval(found: Distribution, name: str) -> str:
+    interval = found.interval_of(name)
     return "n too small" if interval is None else f"{number(interval[0])}…{number(interval[1])}"
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from chatload.analysis.slo_verdict import MET, MISSED, PART, UNDECIDED
+from chatload.model.summary import Summary
+from chatload.model.verdict import MET, MISSED, PART, UNDECIDED, SloVerdict
 from chatload.render.text_table import indented, number, plural, seconds, table
 
 ENDLESS = "endless"
@@ -13,89 +13,89 @@ SURE = "SLOs, each with its 95 % interval (conversations taken as independent)"
 NO_TURNS = "no turn to judge by"
 
 
-def value_words(one: Mapping[str, Any]) -> str:
+def value_words(one: SloVerdict) -> str:
     """The measured number with its unit."""
-    if not one["turns"]:
+    if not one.turns:
         return "–"
-    return _number(one, one["value"])
+    return _number(one, one.value)
 
 
-def interval_words(one: Mapping[str, Any]) -> str:
+def interval_words(one: SloVerdict) -> str:
     """The interval of the number; nothing for a fact of the run."""
-    if one["interval"] is None or not one["turns"]:
+    if one.interval is None or not one.turns:
         return ""
-    low, high = one["interval"]
+    low, high = one.interval
     if low is None and high is None:  # so many turns failed, or so few were held, that neither end is known
         return ""
     return f"{_bound(one, low)} … {_bound(one, high)}"
 
 
-def remark(one: Mapping[str, Any]) -> str:
+def remark(one: SloVerdict) -> str:
     """What the verdict alone does not say: how many turns would decide, or that nothing was estimated."""
-    if not one["turns"]:
+    if not one.turns:
         return NO_TURNS
-    if one["verdict"] == UNDECIDED:
-        needed = one["turns_needed"]
+    if one.verdict == UNDECIDED:
+        needed = one.turns_needed
         return (
             f"n too small: about {needed:,} turns would tell" if needed else "too close to the limit to tell"
         )
-    if one["verdict"] == PART:
+    if one.verdict == PART:
         return "a part of goodput"
-    return "a fact of this run, no estimate" if one["interval"] is None else ""
+    return "a fact of this run, no estimate" if one.interval is None else ""
 
 
-def sentence(one: Mapping[str, Any]) -> str:
+def sentence(one: SloVerdict) -> str:
     """One judged SLO in a sentence."""
     between = interval_words(one)
     measured = f"{value_words(one)} ({between})" if between else value_words(one)
     words = remark(one)
-    return f"{one['slo']}: {one['verdict']}, measured {measured}{f'; {words}' if words else ''}"
+    return f"{one.slo}: {one.verdict}, measured {measured}{f'; {words}' if words else ''}"
 
 
-def score(judged: Sequence[Mapping[str, Any]]) -> str:
+def score(judged: Sequence[SloVerdict]) -> str:
     """How many SLOs were met, missed, undecided."""
     counts = [
-        (verdict, sum(one["verdict"] == verdict for one in judged)) for verdict in (MISSED, UNDECIDED, MET)
+        (verdict, sum(one.verdict == verdict for one in judged)) for verdict in (MISSED, UNDECIDED, MET)
     ]
     return f"{plural(sum(n for _, n in counts), 'SLO')}: " + ", ".join(
         f"{n} {word}" for word, n in counts if n
     )
 
 
-def slo_section(summary: Mapping[str, Any]) -> list[str]:
+def slo_section(summary: Summary) -> list[str]:
     """The section of the report; nothing where nothing was asked."""
-    judged = summary.get("slo") or []
+    judged = summary.slo
     if not judged:
         return []
-    rows = [[one["verdict"], one["slo"], value_words(one), interval_words(one)] for one in judged]
+    rows = [[one.verdict, one.slo, value_words(one), interval_words(one)] for one in judged]
     lines = ["", SURE, *(f"  {line}" for line in table(rows, left=2))]
     for one in judged:
         words = remark(one)
-        if words and one["verdict"] != PART:
-            lines += indented(f"{one['slo']}: {words}", "  - ", "    ")
-    good = summary.get("goodput")
-    if good and good["turns"] is not None:
-        limits = ", ".join(good["limits"])
+        if words and one.verdict != PART:
+            lines += indented(f"{one.slo}: {words}", "  - ", "    ")
+    good = summary.goodput
+    if good and good.turns is not None and good.conversations is not None:
+        limits = ", ".join(good.limits)
         lines += indented(
-            f"Goodput: {100 * good['turns']:.1f} % of the turns and {100 * good['conversations']:.1f} % of the "
+            f"Goodput: {100 * good.turns:.1f} % of the turns and {100 * good.conversations:.1f} % of the "
             f"conversations kept {limits}.",
             "  ",
         )
     return lines
 
 
-def _number(one: Mapping[str, Any], value: float | None) -> str:
-    if value is not None and one["verdict"] == PART:
+def _number(one: SloVerdict, value: float | None) -> str:
+    if value is not None and one.verdict == PART:
         return f"{100 * value:.3g} %"
     if value is None:
-        return ENDLESS if one["metric"].endswith("_ms") else "a failed turn"
-    if one["metric"].endswith("_ms"):
+        return ENDLESS if one.metric.endswith("_ms") else "a failed turn"
+    if one.metric.endswith("_ms"):
         return seconds(value)
-    if one["metric"].endswith("_per_s"):
+    if one.metric.endswith("_per_s"):
         return f"{number(value)} tokens/s"
     return f"{100 * value:.3g} %"
 
 
-def _bound(one: Mapping[str, Any], value: float | None) -> str:
+def _bound(one: SloVerdict, value: float | None) -> str:
     """An end of an interval; “?” where n gives none."""
     return "?" if value is None else _number(one, value).removesuffix(" tokens/s")

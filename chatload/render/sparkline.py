@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from statistics import median
-from typing import Any
 
 from chatload.analysis.series import in_flight, length_s, start_ns, tokens_per_step, ttft_points
+from chatload.model.summary import Summary
 from chatload.render.text_table import number, section
 from chatload.store.journal import Run
 
@@ -27,7 +27,7 @@ def _bar(value: float, highest: float) -> str:
     return BARS[min(len(BARS) - 1, int(len(BARS) * value / highest))]
 
 
-def over_time(run: Run, summary: Mapping[str, Any]) -> list[str]:
+def over_time(run: Run, summary: Summary) -> list[str]:
     """The section “Over the run”: TTFT, tokens/s and turns in flight as rows of bars, with their range."""
     length = length_s(run)
     if length < 2.0 or len(run.turns) < 10:

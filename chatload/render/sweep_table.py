@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from chatload.model.summary import Summary
 from chatload.model.turn import Turn
 from chatload.render.text_table import number, section, table
 from chatload.store.journal import Run
@@ -59,7 +59,7 @@ def _level(in_flight: int, turns: Sequence[Turn]) -> Level:
     )
 
 
-def levels_section(run: Run, summary: Mapping[str, Any]) -> list[str]:
+def levels_section(run: Run, summary: Summary) -> list[str]:
     """The part of the report on a sweep: the article's last table. Nothing where the run is no sweep."""
     levels = levels_of(run)
     if not levels:

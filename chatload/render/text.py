@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
-from chatload.analysis.distribution import PERCENTILES
-from chatload.analysis.slot_release import freeing_words
-from chatload.analysis.summary import failure_code, is_failed
-from chatload.analysis.validity import certificate_words, first_words
-from chatload.analysis.warnings import LATE_MS, caveats
+from chatload.analysis.warnings import LATE_MS
 from chatload.model.errors import CODES
 from chatload.model.metrics import Metric, View, metric, metrics_in
 from chatload.model.sanitize import one_line, shown
+from chatload.model.summary import PERCENTILES, SlotRelease, Summary
 from chatload.render.capacity_table import ladder
 from chatload.render.jmeter_views import aggregate_report, sample_reply, slowest_turns
 from chatload.render.slo_words import slo_section
 from chatload.render.sparkline import over_time
 from chatload.render.sweep_table import levels_section
 from chatload.render.text_table import indented, number, plural, seconds, section, share, statistic, table
+from chatload.render.validity_words import certificate_words, not_trustworthy
 from chatload.store.journal import Run
 
-Summary = Mapping[str, Any]
 SURE = ("p50", "p95", "p99")
 STATISTICS = ("mean", "min", "p50", "p90", "p95", "p99", "max")
 
@@ -41,29 +37,27 @@ def report_text(run: Run, summary: Summary) -> str:
 
 def verdict(summary: Summary) -> str:
     """The run in a sentence: turns good, TTFT, reading speed, longest silence."""
-    doubted = first_words(summary.get("trust"))
-    if doubted:
-        return f"{doubted} {_verdict(summary)}"
-    return _verdict(summary)
+    return f"{not_trustworthy(summary.validity)} {verdict_of_turns(summary)}".lstrip()
 
 
-def _verdict(summary: Summary) -> str:
-    planned = summary["planned_turns"] or summary["turns"] + summary["interrupted"]
-    good = f"{summary['succeeded']:,} of {plural(planned, 'turn')} good"
-    if not summary["succeeded"]:
+def verdict_of_turns(summary: Summary) -> str:
+    """The same without a word on whether the measurement can be trusted."""
+    planned = summary.planned_turns or summary.turns + summary.interrupted
+    good = f"{summary.succeeded:,} of {plural(planned, 'turn')} good"
+    if not summary.succeeded:
         return f"{good}: nothing to measure."
-    felt = summary["felt_tokens_per_s"]
-    speed = f"each user reads {number(felt['p50'])} tokens/s (p50), slowest {number(felt['min'])}"
-    return f"{good}; {_tail(summary)}; {speed}; longest silence {seconds(summary['max_gap_ms']['max'])}."
+    felt = summary.metric("felt_tokens_per_s")
+    speed = f"each user reads {number(felt.p50)} tokens/s (p50), slowest {number(felt.min)}"
+    return f"{good}; {_tail(summary)}; {speed}; longest silence {seconds(summary.metric('max_gap_ms').max)}."
 
 
 def _tail(summary: Summary) -> str:
     """TTFT at the highest of p95 and p50 that n supports, else the worst one seen."""
-    found = summary["ttft_ms"]
+    found = summary.metric("ttft_ms")
     for name in ("p95", "p50"):
-        if name not in found["too_small"]:
-            return f"TTFT {name} {seconds(found[name])}"
-    return f"TTFT at most {seconds(found['max'])}"
+        if name not in found.too_small:
+            return f"TTFT {name} {seconds(found.statistic(name))}"
+    return f"TTFT at most {seconds(found.max)}"
 
 
 def _heading(run: Run, summary: Summary) -> list[str]:
@@ -84,7 +78,7 @@ def _heading(run: Run, summary: Summary) -> list[str]:
 
 
 def _length(summary: Summary) -> str:
-    return f"{number(summary['seconds'])} s from first due to last end"
+    return f"{number(summary.throughput.seconds)} s from first due to last end"
 
 
 def _moment(stamp: str) -> str:
@@ -95,7 +89,7 @@ def _moment(stamp: str) -> str:
 
 
 def _doubts(run: Run, summary: Summary) -> list[str]:
-    words = caveats(run, summary)
+    words = summary.warnings
     if not words:
         return ["", "Doubts: none found."]
     return ["", "Doubts", *(line for doubt in words for line in indented(doubt, "  - ", "    "))]
@@ -104,13 +98,13 @@ def _doubts(run: Run, summary: Summary) -> list[str]:
 def _turns(run: Run, summary: Summary) -> list[str]:
     rows = [["", "", *STATISTICS]]
     for one in told_metrics(summary, View.TABLE):
-        found = summary[one.key]
+        found = summary.metric(one.key)
         rows.append([one.label, one.unit, *(statistic(found, name) for name in STATISTICS)])
-    failed = sum(summary["failed"].values())
+    failed = summary.failures
     lines = table(rows, left=2) if len(rows) > 1 else ["none"]
     if failed:
         lines += ["", "with failed turns as endless:", *_endless(summary)]
-    return section(f"Good turns ({summary['succeeded']:,})", lines)
+    return section(f"Good turns ({summary.succeeded:,})", lines)
 
 
 def told_metrics(summary: Summary, view: View) -> list[Metric]:
@@ -118,17 +112,19 @@ def told_metrics(summary: Summary, view: View) -> list[Metric]:
 
     Left out: what has no value; event gaps where ITL is known; TTFT from due where no turn was sent late.
     """
-    late = summary["late_ms"]
-    left_out = {"gap_ms"} if summary["itl_ms"] else set()
-    if not late["n"] or late["max"] <= LATE_MS:
+    late = summary.metric("late_ms").max
+    left_out = {"gap_ms"} if summary.metric("itl_ms").n else set()
+    if late is None or late <= LATE_MS:
         left_out.add("ttft_from_due_ms")
-    return [one for one in metrics_in(view) if one.key not in left_out and (summary[one.key] or {}).get("n")]
+    return [one for one in metrics_in(view) if one.key not in left_out and summary.metric(one.key).n]
 
 
 def _endless(summary: Summary) -> list[str]:
     rows = [["", "", *PERCENTILES]]
-    for key, found in summary["with_failures"].items():
-        cells = ["endless" if found[name] is None else statistic(found, name) for name in PERCENTILES]
+    for key, found in summary.with_failures.items():
+        cells = [
+            "endless" if found.statistic(name) is None else statistic(found, name) for name in PERCENTILES
+        ]
         rows.append([metric(key).label, metric(key).unit, *cells])
     return table(rows, left=2)
 
@@ -136,7 +132,7 @@ def _endless(summary: Summary) -> list[str]:
 def _sureness(run: Run, summary: Summary) -> list[str]:
     rows = [["", "", *SURE]]
     for one in metrics_in(View.INTERVALS):
-        intervals = summary[one.key].get("interval")
+        intervals = summary.metric(one.key).interval
         if intervals:
             rows.append([one.label, one.unit, *(_between(intervals.get(name)) for name in SURE)])
     if len(rows) == 1:
@@ -146,35 +142,40 @@ def _sureness(run: Run, summary: Summary) -> list[str]:
     )
 
 
-def _between(interval: list[float] | None) -> str:
+def _between(interval: tuple[float, float] | None) -> str:
     return "n too small" if interval is None else f"{number(interval[0])} … {number(interval[1])}"
 
 
 def _system(run: Run, summary: Summary) -> list[str]:
-    steady = summary["steady"] or {}
     rows = [["", "", "whole run", "all users in"]]
     for words, unit, key in (
         ("length", "s", "seconds"),
         ("good turns", "1/s", "requests_per_s"),
         ("output tokens", "tokens/s", "tokens_per_s"),
     ):
-        rows.append([words, unit, number(summary[key]), number(steady.get(key))])
+        rows.append(
+            [
+                words,
+                unit,
+                *(number(getattr(part, key, None)) for part in (summary.throughput, summary.steady)),
+            ]
+        )
     lines = table(rows, left=2)
-    whole = summary["conversations"]
+    whole = summary.conversations
     told = "" if whole is None else f", {plural(whole, 'complete conversation')}"
-    lines += ["", f"{plural(summary['tokens'], 'token')}{told}."]
+    lines += ["", f"{plural(summary.tokens, 'token')}{told}."]
     return section("The server as a whole", lines)
 
 
 def _groups(run: Run, summary: Summary) -> list[str]:
     """The parts of a run, such as the levels of a sweep."""
-    if not summary["groups"]:
+    if not summary.groups:
         return []
     shown = [(one, name) for one in metrics_in(View.GROUPS) for name in one.shown[View.GROUPS]]
     rows = [["", "good turns", "tokens/s", *group_heads(shown)]]
-    for name, part in summary["groups"].items():
-        cells = [statistic(part[one.key], statistic_name) for one, statistic_name in shown]
-        rows.append([one_line(name, 16), f"{part['succeeded']:,}", number(part["tokens_per_s"]), *cells])
+    for name, part in summary.groups.items():
+        cells = [statistic(part.metrics[one.key], statistic_name) for one, statistic_name in shown]
+        rows.append([one_line(name, 16), f"{part.succeeded:,}", number(part.throughput.tokens_per_s), *cells])
     return section("Parts of the run: tokens/s of all, then of one user", table(rows))
 
 
@@ -192,33 +193,29 @@ def group_heads(shown: Sequence[tuple[Metric, str]]) -> list[str]:
 
 
 def _stalls(run: Run, summary: Summary) -> list[str]:
-    stalls = summary["stalls"]
-    rule, waited = stalls["rule"], stalls["reading_underrun_ms"]
-    if not summary["succeeded"]:
+    stalls = summary.stalls
+    rule, waited = stalls.rule, stalls.reading_underrun_ms
+    if not summary.succeeded:
         return []
-    hit = f"{plural(stalls['count'], 'stall')} in {plural(stalls['replies'], 'reply')}"
-    of_all = (
-        f"({share(stalls['replies'], summary['succeeded'])}), the longest {seconds(stalls['longest_ms'])}"
-    )
+    hit = f"{plural(stalls.count, 'stall')} in {plural(stalls.replies, 'reply')}"
+    of_all = f"({share(stalls.replies, summary.succeeded)}), the longest {seconds(stalls.longest_ms)}"
     lines = [
-        f"{hit} {of_all}" if stalls["count"] else "none",
-        f"after the first token a reader of {stalls['reader_tokens_per_s']:g} tokens/s waits "
-        f"{seconds(waited['mean'])}, at most {seconds(waited['max'])}",
+        f"{hit} {of_all}" if stalls.count else "none",
+        f"after the first token a reader of {stalls.reader_tokens_per_s:g} tokens/s waits "
+        f"{seconds(waited.mean)}, at most {seconds(waited.max)}",
     ]
-    limits = (
-        f"{rule['limit_s']:g} s, or over {rule['factor']:g}× the reply's median and {rule['floor_s']:g} s"
-    )
+    limits = f"{rule.limit_s:g} s, or over {rule.factor:g}× the reply's median and {rule.floor_s:g} s"
     return section(f"Stalls: gaps over {limits}", lines)
 
 
 def _failures(run: Run, summary: Summary) -> list[str]:
-    if not summary["failed"]:
+    if not summary.failed:
         return []
     lines = []
-    for code, n in summary["failed"].items():
-        example = next(turn for turn in run.turns if is_failed(turn) and failure_code(turn) == code)
+    for code, n in summary.failed.items():
+        example = next(turn for turn in run.turns if turn.failed and turn.failure_code == code)
         words = CODES.get(code, "a code this version does not know")
-        lines += indented(f"{n:,} {one_line(code, 30)} ({share(n, summary['turns'])}): {words}")
+        lines += indented(f"{n:,} {one_line(code, 30)} ({share(n, summary.turns)}): {words}")
         detail = one_line(example.detail or "no detail", 200)
         lines += indented(f"user {example.user} turn {example.turn}: {detail}", "      e.g. ")
     return ["", "Failures", *lines]
@@ -226,8 +223,25 @@ def _failures(run: Run, summary: Summary) -> list[str]:
 
 def _hang_ups(run: Run, summary: Summary) -> list[str]:
     """What became of the slots of replies whose users hung up."""
-    found = summary["abandonment"]
-    return [] if found is None else ["", "Hang-ups", *indented(freeing_words(found))]
+    found = summary.slot_release
+    return [] if found is None else ["", "Hang-ups", *indented(slot_release_words(found))]
+
+
+def slot_release_words(found: SlotRelease) -> str:
+    """How long slots of abandoned replies were kept, in a sentence or two."""
+    replies = f"{plural(found.hang_ups, 'reply')} that users hung up on"
+    if found.freed_s is None or found.every_s is None:
+        return f"How long the server kept the slots of {replies} is not known: {found.unknown}."
+    low, high = found.freed_s
+    if high is None:
+        after = f"more than {low:.2g} s after"
+    else:
+        after = f"{low:.2g} to {high:.2g} s after" if low else f"within {high:.2g} s of"
+    never = found.not_seen_freed and f" {found.not_seen_freed:,} were not seen freed before the run ended."
+    return (
+        f"Slots of {replies} were free again {after} the hang-up (median; by the server's own count of its requests, "
+        f"read every {found.every_s:.2g} s).{never or ''}"
+    )
 
 
 PARTS: tuple[Callable[[Run, Summary], list[str]], ...] = (

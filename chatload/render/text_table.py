@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from chatload.analysis.distribution import PERCENTILES
 from chatload.analysis.quantiles import least_n
 from chatload.model.sanitize import columns, wrapped
+from chatload.model.summary import PERCENTILES, Distribution, WithFailures
 
 WIDTH = 80
 ABSENT = "–"
@@ -28,11 +27,11 @@ def number(value: float | None) -> str:
     return f"{value:.2f}"
 
 
-def statistic(found: Mapping[str, Any], name: str) -> str:
+def statistic(found: Distribution | WithFailures, name: str) -> str:
     """One number of a distribution, as text: “n<368” where n cannot support the percentile."""
-    if name in found.get("too_small", ()):
+    if name in found.too_small:
         return f"n<{least_n(PERCENTILES[name])}"
-    return number(found.get(name))
+    return number(found.statistic(name))
 
 
 def seconds(ms: float | None) -> str:

@@ -8,7 +8,6 @@ lines, so that a search over several workers is the same search.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import gevent
 
@@ -20,6 +19,7 @@ from chatload.model.errors import NO_FAILURES
 from chatload.model.journal_lines import HealthLine, JournalLine, LevelLine
 from chatload.model.slo import Objective
 from chatload.model.turn import Turn
+from chatload.model.verdict import CapacityResult, LevelResult, SloOutcome, SloVerdict
 from chatload.runner.chat_user import sleep_until
 from chatload.runner.messages import LevelOrder
 
@@ -31,8 +31,8 @@ GONE_TURNS = 5
 """Fewer turns than this at the end of a level that fail to connect may be a moment's trouble."""
 WARM_UP = "warm-up"
 
-Judge = Callable[[Sequence[Turn], Sequence[Objective]], tuple[str, bool, list[dict[str, Any]]]]
-"""(worst verdict, whether the values themselves pass, each SLO judged) of some turns."""
+Judge = Callable[[Sequence[Turn], Sequence[Objective]], tuple[SloOutcome, bool, list[SloVerdict]]]
+"""(worst verdict, whether the measured values pass, the verdict on each SLO) of some turns."""
 
 
 class CapacitySearch:
@@ -52,8 +52,8 @@ class CapacitySearch:
         self._levels = 0
         self._drained = 0
         self._busy: list[str] = []
-        self._rows: dict[int, dict[str, Any]] = {}
-        self.facts: dict[str, Any] = {"ladder": []}
+        self._rows: dict[int, LevelResult] = {}
+        self.facts = CapacityResult()
 
     def hear(self, line: JournalLine) -> None:
         """Take a journal line in: turns, drained levels, and how the generator fares."""
@@ -72,13 +72,9 @@ class CapacitySearch:
         if self._warmed_up():
             while (users := self._search.next_users) is not None and self._try(users):
                 pass
-        found = self._search.found
-        self.facts |= {
-            "users": found.users,
-            "surely_met": found.surely_met,
-            "surely_missed": found.surely_missed,
-            "interval": list(found.interval),
-        }
+        found, facts = self._search.found, self.facts
+        facts.users, facts.interval = found.users, found.interval
+        facts.surely_met, facts.surely_missed = found.surely_met, found.surely_missed
         self._say(f"capacity: {self.sentence()}")
         self._order(LevelOrder(users=0))
 
@@ -92,9 +88,11 @@ class CapacitySearch:
 
     def sentence(self) -> str:
         """The answer in words."""
-        words = f"{self.facts['users']:,} chat users within the SLOs, {interval_words(*self._search.found.interval)}"
-        if self.facts.get("stopped"):
-            words += f"; stopped early: {self.facts['stopped']}"
+        words = (
+            f"{self.facts.users:,} chat users within the SLOs, {interval_words(*self._search.found.interval)}"
+        )
+        if self.facts.stopped:
+            words += f"; stopped early: {self.facts.stopped}"
         return words
 
     def _try(self, users: int) -> bool:
@@ -104,19 +102,24 @@ class CapacitySearch:
         turns += self._window(users, group)
         if self._nobody_answered(users, group):  # before it is judged: this tells nothing of the level
             return False
-        verdict, passed, judged = self._judge(turns, self._plan.slo)
+        verdict, passed, verdicts = self._judge(turns, self._plan.slo)
         if len(self._busy) >= BUSY_SECONDS and not passed:
-            self.facts["stopped"] = f"the load generator was the limit at {users:,} users ({self._busy[0]})"
+            self.facts.stopped = f"the load generator was the limit at {users:,} users ({self._busy[0]})"
         else:
             tried = self._search.measured(users, verdict, passed)
             self._say(f"{users:,} users, {len(turns):,} turns measured: {verdict}{_times(tried.windows)}")
-        groups = [*self._rows.get(users, {"groups": []})["groups"], group]
-        self._rows[users] = {
-            "users": users, "verdict": verdict, "passed": passed, "turns": len(turns), "windows": len(groups),
-            "slo": judged, "groups": groups,
-        }  # fmt: skip
-        self.facts["ladder"] = list(self._rows.values())
-        return "stopped" not in self.facts
+        groups = [*(self._rows[users].groups if users in self._rows else ()), group]
+        self._rows[users] = LevelResult(
+            users=users,
+            verdict=verdict,
+            passed=passed,
+            turns=len(turns),
+            windows=len(groups),
+            slo=verdicts,
+            groups=groups,
+        )
+        self.facts.levels = list(self._rows.values())
+        return not self.facts.stopped
 
     def _nobody_answered(self, users: int, group: str) -> bool:
         """True, and noted, when the last turns of a level, as many as it has users, all failed to connect."""
@@ -125,10 +128,8 @@ class CapacitySearch:
         if not last or any(turn.code != "connect" for turn in last):
             return False
         which = "all" if len(last) == len(held) else "the last"
-        self.facts["server_gone"] = True
-        self.facts["stopped"] = (
-            f"the server is gone: {which} {len(last):,} turns of “{group}” failed to connect"
-        )
+        self.facts.server_gone = True
+        self.facts.stopped = f"the server is gone: {which} {len(last):,} turns of “{group}” failed to connect"
         return True
 
     def _window(self, users: int, group: str) -> list[Turn]:

@@ -6,10 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from chatload.analysis.exit_code import code_of
+from chatload.analysis.summary import summarise
 from chatload.loads.capacity import CapacityLoad
 from chatload.loads.plan import Plan
 from chatload.render.ci import annotate, notices, write_ci_files
-from chatload.render.run_files import keep_report, keep_summary, summary_of
+from chatload.render.run_files import keep_report, keep_summary
 from chatload.render.slo_words import sentence
 from chatload.render.text import verdict
 from chatload.store.journal import read_run
@@ -18,7 +19,7 @@ from chatload.store.journal import read_run
 def finish(folder: Path, plan: Plan, say: Callable[[str], None]) -> int:
     """Write what a finished run leaves, say the verdict and, where it is not good, why; returns the exit code."""
     run = read_run(folder)
-    summary = summary_of(run)
+    summary = summarise(run)
     keep_summary(run, summary)
     write_ci_files(run, summary)
     page = keep_report(run, summary)
@@ -29,7 +30,7 @@ def finish(folder: Path, plan: Plan, say: Callable[[str], None]) -> int:
     if not isinstance(
         plan.load, CapacityLoad
     ):  # there SLOs are asked of each level, not of the run as a whole
-        for one in summary["slo"]:
+        for one in summary.slo:
             say(f"chatload: SLO {sentence(one)}")
         annotate(notices(run, summary))
     code, why = code_of(run, summary)

@@ -14,6 +14,7 @@ from chatload.model.errors import UsageError
 from chatload.model.hosts import ClockReading, Machine, ServerFacts, TimeSpan
 from chatload.model.journal_lines import FORMAT
 from chatload.model.structs import always
+from chatload.model.verdict import CapacityResult
 from chatload.store.format_1 import plan_of_format_1
 
 MANIFEST = "manifest.json"
@@ -73,7 +74,7 @@ class Manifest(msgspec.Struct, kw_only=True, omit_defaults=True):
     workers: dict[str, WorkerFacts] = msgspec.field(default_factory=dict)
     late_workers: list[str] = msgspec.field(default_factory=list)
     ramps: list[Ramp] = msgspec.field(default_factory=list)
-    capacity: dict[str, Any] | None = None
+    capacity: CapacityResult | None = None
 
     @property
     def load(self) -> Load | None:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from chatload.analysis.slo_verdict import judge_level
+from chatload.analysis.slo_verdict import level_verdict
 from chatload.loads.capacity import CapacityLoad
 from chatload.loads.level_search import Capacity, Ladder, Rules, first_turn
 from chatload.model.slo import Objective, read_objectives
@@ -163,7 +163,7 @@ def true_capacity(bench: Bench, low: int, high: int, long_s: float = LONG_S) -> 
     load = replace(bench.load, settle_s=AGED_S, measure_s=long_s)
     while high - low > 1:
         middle = (low + high) // 2
-        if judge_level(window(bench, middle, "truth", load), bench.objectives)[1]:
+        if level_verdict(window(bench, middle, "truth", load), bench.objectives)[1]:
             low = middle
         else:
             high = middle
@@ -194,7 +194,7 @@ def search(bench: Bench, seed: int) -> Searched:
         turns = window(bench, users, f"{seed} {windows}")
         pooled = measured.setdefault(users, [])
         pooled += [replace(turn, group=str(windows)) for turn in turns]
-        verdict, passed, _ = judge_level(pooled, bench.objectives)
+        verdict, passed, _ = level_verdict(pooled, bench.objectives)
         ladder.measured(users, verdict, passed)
     return Searched(ladder.found, windows)
 

@@ -52,11 +52,11 @@ def figures(seen: Sequence[Seen], run: Run, load: str) -> list[CalibrationRow]:
     """Throughput, mean felt speed and TTFT of the recorded requests and of ours."""
     there, here = summarise_served([row.served() for row in seen]), summarise(run)
     return [
-        CalibrationRow(load, "requests/s", there.requests_per_s, here["requests_per_s"], 0.08),
+        CalibrationRow(load, "requests/s", there.requests_per_s, here.throughput.requests_per_s or 0.0, 0.08),
         CalibrationRow(
-            load, "average tokens/s", there.average_speed, here["felt_tokens_per_s"]["mean"], 0.08
+            load, "average tokens/s", there.average_speed, here.metric("felt_tokens_per_s").mean or 0.0, 0.08
         ),
-        CalibrationRow(load, "TTFT p50 ms", there.ttft_p50_s * 1e3, here["ttft_ms"]["p50"], 0.2),
+        CalibrationRow(load, "TTFT p50 ms", there.ttft_p50_s * 1e3, here.metric("ttft_ms").p50 or 0.0, 0.2),
     ]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from chatload.analysis.quantiles import percentile
 from chatload.analysis.summary import summarise
@@ -71,11 +70,11 @@ def read_lane(folder: Path) -> Lane:
 def figures_of(run: Run) -> dict[str, float]:
     """A row's three figures: good turns / (last end - first due); felt speed of a reply, mean and lowest."""
     summary = summarise(run)
-    felt = summary["felt_tokens_per_s"]
+    felt = summary.metric("felt_tokens_per_s")
     return {
-        "requests/s": summary["requests_per_s"] or 0.0,
-        "average tokens/s": felt["mean"] or 0.0,
-        "lowest tokens/s": felt["min"] or 0.0,
+        "requests/s": summary.throughput.requests_per_s or 0.0,
+        "average tokens/s": felt.mean or 0.0,
+        "lowest tokens/s": felt.min or 0.0,
     }
 
 
@@ -96,13 +95,13 @@ def interval_lines(results: Results) -> list[Line]:
 
 def batch_lines(results: Results) -> list[Line]:
     """The article's last table, for vLLM: tokens/s of all requests in flight."""
-    groups: Mapping[str, Any] = summarise(results.run("vllm", "batch"))["groups"]
+    groups = summarise(results.run("vllm", "batch")).groups
     return [
         Line(
             f"{TITLES[VLLM]}, {level} in flight",
             "tokens/s",
             BATCHES[level],
-            groups[f"level {level}"]["tokens_per_s"],
+            groups[f"level {level}"].throughput.tokens_per_s or 0.0,
         )
         for level in results.size.levels
     ]
@@ -116,8 +115,10 @@ def at_once_lines(results: Results) -> list[Line]:
     load = f"{TITLES[VLLM]}, {len(run.turns):,} at once"
     rate, total = AT_ONCE
     return [
-        Line(load, "requests/s", rate, summary["requests_per_s"], unseen=True),
-        Line(load, "all tokens/s", total, (summary["tokens"] + prompts) / summary["seconds"], unseen=True),
+        Line(load, "requests/s", rate, summary.throughput.requests_per_s or 0.0, unseen=True),
+        Line(
+            load, "all tokens/s", total, (summary.tokens + prompts) / summary.throughput.seconds, unseen=True
+        ),
     ]
 
 
@@ -161,7 +162,7 @@ def chat_figures(results: Results, name: str) -> Chat:
     return Chat(
         turns=len(run.turns),
         good=len(good),
-        seconds=summarise(run)["seconds"],
+        seconds=summarise(run).throughput.seconds,
         first_byte_p50_ms=percentile(bytes_ms, 0.5),
         first_byte_max_ms=bytes_ms[-1],
         ttft_p50_ms=percentile(waits_ms, 0.5),

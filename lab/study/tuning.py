@@ -113,18 +113,18 @@ def _table(shown: Shown) -> str:
 
 def _row(label: str, run: Run) -> tuple[str, ...]:
     found = summarise(run)
-    ttft, felt = found["ttft_ms"], found["felt_tokens_per_s"]
+    ttft, felt = found.metric("ttft_ms"), found.metric("felt_tokens_per_s")
     return (
         label,
-        seconds(ttft["p50"]),
-        seconds(ttft["max"]),
-        number(felt["mean"]),
+        seconds(ttft.p50),
+        seconds(ttft.max),
+        number(felt.mean),
         statistic(felt, "min"),
-        seconds(found["gap_ms"]["p99"]),
-        seconds(found["max_gap_ms"]["max"]),
-        share(found["stalls"]["replies"], found["succeeded"]),
-        number(found["tokens_per_s"]),
-        f"{sum(found['failed'].values()):,} of {found['turns']:,}",
+        seconds(found.metric("gap_ms").p99),
+        seconds(found.metric("max_gap_ms").max),
+        share(found.stalls.replies, found.succeeded),
+        number(found.throughput.tokens_per_s),
+        f"{found.failures:,} of {found.turns:,}",
     )
 
 

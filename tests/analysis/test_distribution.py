@@ -2,36 +2,42 @@
 
 from __future__ import annotations
 
-import math
 import random
 
 import numpy as np
 import pytest
 
-from chatload.analysis.distribution import Counted, describe, describe_counted, endless
+from chatload.analysis.distribution import Counted, describe, describe_counted, with_failures
 from chatload.analysis.quantiles import interval
 
 
 def test_by_hand() -> None:
     found = describe([30, 10, 20])
-    assert found == {
-        "n": 3, "mean": 20, "min": 10, "p50": 20, "p90": 28, "p95": 29, "p99": pytest.approx(29.8), "max": 30,
-        "too_small": ["p50", "p90", "p95", "p99"], "interval": {},
-    }  # fmt: skip
+    assert (found.n, found.mean, found.min, found.p50, found.p90, found.p95, found.max) == (
+        3,
+        20,
+        10,
+        20,
+        28,
+        29,
+        30,
+    )
+    assert found.p99 == pytest.approx(29.8)
+    assert (found.too_small, found.interval) == (("p50", "p90", "p95", "p99"), {})
 
 
 def test_nothing() -> None:
     found = describe([])
-    assert found["n"] == 0
-    assert {found[name] for name in ("mean", "min", "p50", "p99", "max")} == {None}
+    assert found.n == 0
+    assert {found.statistic(name) for name in ("mean", "min", "p50", "p99", "max")} == {None}
 
 
 def test_intervals_where_n_supports_them() -> None:
     values = sorted(random.Random(1).random() for _ in range(100))
     found = describe(values)
-    assert found["too_small"] == ["p99"]
-    assert found["interval"].keys() == {"p50", "p90", "p95"}
-    assert tuple(found["interval"]["p95"]) == interval(values, 0.95)
+    assert found.too_small == ("p99",)
+    assert found.interval.keys() == {"p50", "p90", "p95"}
+    assert tuple(found.interval["p95"]) == interval(values, 0.95)
 
 
 def test_counted_is_the_same_as_written_out() -> None:
@@ -40,10 +46,10 @@ def test_counted_is_the_same_as_written_out() -> None:
     values = [value / 1000 for value, n in counts.items() for _ in range(n)]
     found = describe_counted(counts, 1e-3)
     for name, share in (("p50", 50), ("p90", 90), ("p95", 95), ("p99", 99)):
-        assert found[name] == pytest.approx(float(np.percentile(values, share)))
-    assert found["n"] == len(values)
-    assert found["mean"] == pytest.approx(float(np.mean(values)))
-    assert (found["min"], found["max"]) == (pytest.approx(min(values)), pytest.approx(max(values)))
+        assert found.statistic(name) == pytest.approx(float(np.percentile(values, share)))
+    assert found.n == len(values)
+    assert found.mean == pytest.approx(float(np.mean(values)))
+    assert (found.min, found.max) == (pytest.approx(min(values)), pytest.approx(max(values)))
 
 
 def test_counted_behaves_as_a_sequence() -> None:
@@ -58,16 +64,13 @@ def test_counted_behaves_as_a_sequence() -> None:
 
 def test_failed_turns_are_endless() -> None:
     """95 good and 5 failed: p90 is as usual, p95 touches the first endless one, JSON says null."""
-    found = endless([float(i) for i in range(95)], 5)
-    assert (found["n"], found["failed"]) == (100, 5)
-    assert found["p90"] == pytest.approx(89.1)
-    assert found["p95"] is None
-    assert found["p99"] is None
-    assert all(
-        value is None or not isinstance(value, float) or math.isfinite(value) for value in found.values()
-    )
+    found = with_failures([float(i) for i in range(95)], 5)
+    assert (found.n, found.failed) == (100, 5)
+    assert found.p90 == pytest.approx(89.1)
+    assert found.p95 is None
+    assert found.p99 is None
 
 
 def test_all_failed_and_nothing_held() -> None:
-    assert endless([], 3)["p50"] is None
-    assert endless([], 0)["n"] == 0
+    assert with_failures([], 3).p50 is None
+    assert with_failures([], 0).n == 0

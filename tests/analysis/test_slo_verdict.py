@@ -7,10 +7,11 @@ import random
 import pytest
 
 from chatload.analysis.goodput import conversation_goodput, conversations_of, goodput
-from chatload.analysis.slo_verdict import Judged, judge, summary_of_slos, worst
+from chatload.analysis.slo_verdict import verdicts_of, worst
 from chatload.analysis.summary import summarise
 from chatload.model.slo import limits_of_a_turn, read_objectives
 from chatload.model.turn import Turn
+from chatload.model.verdict import Goodput, SloVerdict
 from chatload.render.slo_words import interval_words, remark, score, sentence, slo_section, value_words
 from chatload.store.journal import read_run
 from tests.changes import replace
@@ -18,10 +19,10 @@ from tests.render.chats import drawn_run
 from tests.runs_builder import HERE, Shape, as_failed, good_turns, manifest_of, with_gap, write_run
 
 
-def judged(turns: list[Turn], words: str) -> list[Judged]:
+def judged(turns: list[Turn], words: str) -> tuple[SloVerdict, ...]:
     objectives, mistakes = read_objectives(words)
     assert not mistakes
-    return judge(turns, objectives)
+    return verdicts_of(turns, objectives)
 
 
 def plain(value: float, *, users: int = 200, turns: int = 1) -> list[Turn]:
@@ -61,7 +62,7 @@ def test_known_verdicts(words: str, verdict: str) -> None:
 def test_undecided_says_how_many_turns_would_tell() -> None:
     found = judged(plain(100.0), "p99 ttft_ms <= 101")[0]
     assert found.turns_needed == pytest.approx(368, abs=4)  # the least n of a p99
-    assert "n too small: about 3" in sentence(_as_json(found))
+    assert "n too small: about 3" in sentence(found)
 
 
 def test_failed_turns_are_endless_and_slow_to_the_last_token() -> None:
@@ -73,8 +74,8 @@ def test_failed_turns_are_endless_and_slow_to_the_last_token() -> None:
     assert (p50.verdict, p50.value) == ("met", 100.0)
     assert (speed.verdict, speed.value) == ("missed", None)
     assert (most.verdict, most.value) == ("missed", None)
-    assert value_words(_as_json(p95)) == "endless"
-    assert value_words(_as_json(speed)) == "a failed turn"
+    assert value_words(p95) == "endless"
+    assert value_words(speed) == "a failed turn"
 
 
 def test_what_we_hung_up_on_ourselves_counts_nowhere() -> None:
@@ -120,7 +121,7 @@ def test_a_percentile_verdict_is_wrong_no_more_often_than_it_says(between: float
     objectives, _ = read_objectives(f"p95 ttft_ms <= {limit_ms}")
     chance, rounds = random.Random(3), 100
     told = [
-        judge(drawn_run(chance, users=40, turns=6, between=between), objectives)[0].verdict
+        verdicts_of(drawn_run(chance, users=40, turns=6, between=between), objectives)[0].verdict
         for _ in range(rounds)
     ]
     allowed = 0.025 * rounds + 2 * (0.025 * 0.975 * rounds) ** 0.5
@@ -131,12 +132,12 @@ def test_a_percentile_verdict_is_wrong_no_more_often_than_it_says(between: float
 def test_a_percentile_well_within_its_limit_is_met() -> None:
     objectives, _ = read_objectives("p95 ttft_ms <= 220; p95 ttft_ms <= 120")
     chance = random.Random(4)
-    told = [[one.verdict for one in judge(drawn_run(chance), objectives)] for _ in range(10)]
+    told = [[one.verdict for one in verdicts_of(drawn_run(chance), objectives)] for _ in range(10)]
     assert told == [["met", "missed"]] * 10
 
 
 def test_the_worst_verdict_and_the_score() -> None:
-    found = summary_of_slos(plain(100.0), read_objectives("p95 ttft_ms <= 101; p99 ttft_ms <= 101")[0])["slo"]
+    found = judged(plain(100.0), "p95 ttft_ms <= 101; p99 ttft_ms <= 101")
     assert (worst(found), worst(found[:1]), worst([])) == ("undecided", "met", "part")
     assert score(found) == "2 SLOs: 1 undecided, 1 met"
 
@@ -147,8 +148,8 @@ def test_the_plan_of_the_manifest_names_them_and_the_report_shows_them(tmp_path:
     manifest["plan"]["slo"] = ["p95 ttft_ms <= 99", "p99 ttft_ms <= 101", "ttft_ms <= 200", "goodput >= 50%"]
     folder = HERE.__class__(str(tmp_path)) / "run"
     summary = summarise(read_run(write_run(folder, manifest, plain(100.0))))
-    assert [one["verdict"] for one in summary["slo"]] == ["missed", "undecided", "part", "met"]
-    assert summary["goodput"] == {"limits": ["ttft_ms <= 200"], "turns": 1.0, "conversations": 1.0}
+    assert [one.verdict for one in summary.slo] == ["missed", "undecided", "part", "met"]
+    assert summary.goodput == Goodput(("ttft_ms <= 200",), 1.0, 1.0)
     text = "\n".join(slo_section(summary))
     assert "missed     p95 ttft_ms <= 99" in text
     assert "n too small: about" in text
@@ -158,9 +159,5 @@ def test_the_plan_of_the_manifest_names_them_and_the_report_shows_them(tmp_path:
 def test_no_turns_decide_nothing() -> None:
     found = judged([], "p95 ttft_ms <= 5; failed_share <= 1%; max ttft_ms <= 4; ttft_ms <= 3; goodput >= 9%")
     assert {one.verdict for one in found} == {"undecided", "part"}
-    assert {remark(_as_json(one)) for one in found} == {"no turn to judge by"}
-    assert {interval_words(_as_json(one)) for one in found} == {""}
-
-
-def _as_json(one: Judged) -> dict[str, object]:
-    return {name: getattr(one, name) for name in one.__slots__}
+    assert {remark(one) for one in found} == {"no turn to judge by"}
+    assert {interval_words(one) for one in found} == {""}

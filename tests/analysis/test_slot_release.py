@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from chatload.analysis.slot_release import freeing, freeing_words
+from chatload.analysis.slot_release import slot_release
 from chatload.analysis.summary import summarise
 from chatload.model.turn import Turn
 from chatload.render.html import report_html
-from chatload.render.text import report_text
+from chatload.render.text import report_text, slot_release_words
 from chatload.store.journal import Run, read_run
 from tests.changes import replace
 from tests.runs_builder import Shape, good_turns, manifest_of, user_lines, write_run
@@ -59,25 +59,25 @@ def run_of(folder: Path, turns: list[Turn], lines: list[dict[str, Any]]) -> Run:
 @pytest.mark.parametrize("kept_s", [0.0, 0.02, 0.3, 1.0, 2.5])
 def test_the_truth_lies_between_the_bounds(kept_s: float, tmp_path: Path) -> None:
     turns = turns_of(5)
-    found = freeing(run_of(tmp_path, turns, server_lines(turns, round(kept_s * 1e9))))
+    found = slot_release(run_of(tmp_path, turns, server_lines(turns, round(kept_s * 1e9))))
     assert found is not None
-    low, high = found["freed_s"]
+    low, high = found.freed_s
     assert low <= kept_s <= high
     assert high - low <= 2 * EVERY_NS / 1e9
-    assert (found["hang_ups"], found["every_s"], found["unknown"]) == (15, 0.5, None)
-    assert freeing_words(found).startswith("Slots of 15 replies that users hung up on were free again ")
+    assert (found.hang_ups, found.every_s, found.unknown) == (15, 0.5, None)
+    assert slot_release_words(found).startswith("Slots of 15 replies that users hung up on were free again ")
 
 
 def test_slots_that_are_never_freed(tmp_path: Path) -> None:
     turns = turns_of(5)
-    found = freeing(run_of(tmp_path, turns, server_lines(turns, 10**15)))
+    found = slot_release(run_of(tmp_path, turns, server_lines(turns, 10**15)))
     assert found is not None
-    low, high = found["freed_s"]
+    low, high = found.freed_s
     assert low > 5
     assert high is None
-    assert found["not_seen_freed"] == 15
-    assert "were free again more than" in freeing_words(found)
-    assert "15 were not seen freed before the run ended" in freeing_words(found)
+    assert found.not_seen_freed == 15
+    assert "were free again more than" in slot_release_words(found)
+    assert "15 were not seen freed before the run ended" in slot_release_words(found)
 
 
 @pytest.mark.parametrize(
@@ -90,10 +90,10 @@ def test_slots_that_are_never_freed(tmp_path: Path) -> None:
 )
 def test_why_it_is_not_known(others: int, more: dict[str, Any], why: str, tmp_path: Path) -> None:
     turns = turns_of(5)
-    found = freeing(run_of(tmp_path, turns, server_lines(turns, 0, others, **more)))
+    found = slot_release(run_of(tmp_path, turns, server_lines(turns, 0, others, **more)))
     assert found is not None
-    assert (found["unknown"], found["freed_s"]) == (why, None)
-    assert freeing_words(found).endswith(f"is not known: {why}.")
+    assert (found.unknown, found.freed_s) == (why, None)
+    assert slot_release_words(found).endswith(f"is not known: {why}.")
 
 
 def test_reports_say_it_where_somebody_hung_up_and_only_there(tmp_path: Path) -> None:
@@ -104,4 +104,4 @@ def test_reports_say_it_where_somebody_hung_up_and_only_there(tmp_path: Path) ->
         for report in (report_text(run, summary), report_html([run], [summary])):
             assert ("Hang-ups" in report) == bool(share)
             assert ("that users hung up on" in " ".join(report.split())) == bool(share)
-        assert (summary["abandonment"] is None) == (not share)
+        assert (summary.slot_release is None) == (not share)

@@ -10,15 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from chatload.analysis.summary import (
-    Window,
-    steady_window,
-    summarise,
-    token_arrivals,
-    tokens_inside,
-    whole_window,
-)
-from chatload.analysis.warnings import caveats
+from chatload.analysis.summary import summarise
+from chatload.analysis.windows import Window, steady_window, token_arrivals, tokens_inside, whole_window
+from chatload.model.summary import Connections
 from chatload.model.turn import Turn
 from chatload.render.text import verdict
 from chatload.store.journal import Run, read_run
@@ -70,28 +64,28 @@ def test_against_naive_sums(name: str) -> None:
     good = [turn for turn in turns if turn["ok"]]
     failed = [turn for turn in turns if not turn["ok"] and turn["code"] != "interrupted"]
     found = summarise(read_run(HERE / name))
-    assert found["turns"] == len(good) + len(failed)
-    assert found["succeeded"] == len(good)
-    assert found["failed"] == Counter(turn["code"] for turn in failed)
-    assert found["interrupted"] == len(turns) - len(good) - len(failed)
-    assert found["tokens"] == sum(turn["tokens"] for turn in good)
+    assert found.turns == len(good) + len(failed)
+    assert found.succeeded == len(good)
+    assert found.failed == Counter(turn["code"] for turn in failed)
+    assert found.interrupted == len(turns) - len(good) - len(failed)
+    assert found.tokens == sum(turn["tokens"] for turn in good)
     values = [naive_values(turn) for turn in good]
-    for metric in values[0] if values else ():
-        numbers = np.array([value[metric] for value in values])
-        assert found[metric]["n"] == len(numbers)
-        assert found[metric]["mean"] == pytest.approx(numbers.mean())
-        assert (found[metric]["min"], found[metric]["max"]) == pytest.approx((numbers.min(), numbers.max()))
+    for key in values[0] if values else ():
+        numbers, told = np.array([value[key] for value in values]), found.metric(key)
+        assert told.n == len(numbers)
+        assert told.mean == pytest.approx(numbers.mean())
+        assert (told.min, told.max) == pytest.approx((numbers.min(), numbers.max()))
         for p in (50, 90, 95, 99):
-            assert found[metric][f"p{p}"] == pytest.approx(np.percentile(numbers, p)), (metric, p)
+            assert told.statistic(f"p{p}") == pytest.approx(np.percentile(numbers, p)), (key, p)
     gaps = np.array([gap for turn in good for gap in turn["gaps_us"]]) / 1000
     if len(gaps):
-        assert found["gap_ms"]["n"] == len(gaps)
-        assert found["gap_ms"]["p99"] == pytest.approx(np.percentile(gaps, 99))
+        assert found.metric("gap_ms").n == len(gaps)
+        assert found.metric("gap_ms").p99 == pytest.approx(np.percentile(gaps, 99))
     if turns:
         span_s = (max(turn["end_ns"] for turn in turns) - min(turn["due_ns"] for turn in turns)) / 1e9
-        assert found["seconds"] == pytest.approx(span_s)
-        assert found["requests_per_s"] == pytest.approx(len(good) / span_s)
-        assert found["tokens_per_s"] == pytest.approx(found["tokens"] / span_s)
+        assert found.throughput.seconds == pytest.approx(span_s)
+        assert found.throughput.requests_per_s == pytest.approx(len(good) / span_s)
+        assert found.throughput.tokens_per_s == pytest.approx(found.tokens / span_s)
 
 
 @pytest.mark.parametrize("name", ["vllm", "tgi", "tiny", "troubled"])
@@ -111,10 +105,11 @@ def test_steady_against_naive_sums(name: str) -> None:
         at_us = turn["first_token_ns"] / 1e3 + np.concatenate([[0], np.cumsum(turn["gaps_us"])])
         counts = np.array([first, *[each] * len(turn["gaps_us"])])
         tokens += counts[(at_us >= from_ns / 1e3) & (at_us <= until_ns / 1e3)].sum()
-    found = summarise(read_run(HERE / name))["steady"]
-    assert found["seconds"] == pytest.approx((until_ns - from_ns) / 1e9)
-    assert found["requests_per_s"] * found["seconds"] == pytest.approx(ended)
-    assert found["tokens_per_s"] * found["seconds"] == pytest.approx(tokens)
+    found = summarise(read_run(HERE / name)).steady
+    assert found is not None
+    assert found.seconds == pytest.approx((until_ns - from_ns) / 1e9)
+    assert (found.requests_per_s or 0.0) * found.seconds == pytest.approx(ended)
+    assert (found.tokens_per_s or 0.0) * found.seconds == pytest.approx(tokens)
 
 
 def run_of(tmp_path: Path, turns: list[Turn], shape: Shape = TINY, users: bool = True) -> Run:
@@ -136,14 +131,14 @@ def test_no_steady_window_when_a_user_never_came_or_left_too_soon(tmp_path: Path
                      end_ns=turn.end_ns + 10**11) for turn in turns if turn.user == 0]  # fmt: skip
     run = run_of(tmp_path / "b", [*[turn for turn in turns if turn.user == 0], *apart])
     assert steady_window(run) is None
-    assert summarise(run)["steady"] is None
+    assert summarise(run).steady is None
 
 
 def test_conversations_need_every_planned_turn(tmp_path: Path) -> None:
     turns = good_turns(TINY)
-    assert summarise(run_of(tmp_path / "a", turns))["conversations"] == 2
+    assert summarise(run_of(tmp_path / "a", turns)).conversations == 2
     turns[1] = replace(turns[1], ok=False, code="truncated")
-    assert summarise(run_of(tmp_path / "b", turns))["conversations"] == 1
+    assert summarise(run_of(tmp_path / "b", turns)).conversations == 1
 
 
 def test_a_turn_over_the_edge_counts_what_arrived_inside() -> None:
@@ -178,29 +173,28 @@ def test_itl_only_where_every_reply_was_counted(tmp_path: Path) -> None:
     turns = [replace(turn, first_event_source="counted") for turn in good_turns(TINY)]
     turns[0] = replace(turns[0], gaps_us=(30_000, 40_000), event_tokens=(3, 0), tokens=4)
     turns[1:] = [replace(turn, gaps_us=(20_000,)) for turn in turns[1:]]
-    itl = summarise(run_of(tmp_path / "a", turns))["itl_ms"]
-    assert itl["n"] == 6  # an event without a token has no ITL
-    assert (itl["min"], itl["max"]) == (10, 20)
+    itl = summarise(run_of(tmp_path / "a", turns)).metric("itl_ms")
+    assert itl.n == 6  # an event without a token has no ITL
+    assert (itl.min, itl.max) == (10, 20)
     turns[3] = replace(turns[3], first_event_source="share_of_text")
-    assert summarise(run_of(tmp_path / "b", turns))["itl_ms"] is None
+    assert summarise(run_of(tmp_path / "b", turns)).metrics["itl_ms"] is None
 
 
 def test_stalls(tmp_path: Path) -> None:
     turns = good_turns(TINY)
     turns[0] = replace(turns[0], gaps_us=(20_000, 2_000_000, 20_000, 1_500_000))
-    found = summarise(run_of(tmp_path, turns))["stalls"]
-    assert (found["count"], found["replies"], found["longest_ms"]) == (2, 1, 2000)
-    assert found["share"] == pytest.approx(1 / 6)
+    found = summarise(run_of(tmp_path, turns)).stalls
+    assert (found.count, found.replies, found.longest_ms) == (2, 1, 2000)
+    assert found.share == pytest.approx(1 / 6)
 
 
 def test_failures_are_endless_beside_the_good(tmp_path: Path) -> None:
     turns = good_turns(Shape(users=10, turns=10, tokens=5))
     turns[:6] = [replace(turn, ok=False, code="http_429") for turn in turns[:6]]
     found = summarise(run_of(tmp_path, turns, Shape(users=10, turns=10)))
-    assert found["with_failures"]["ttft_ms"] | {"p50": 0, "p90": 0, "too_small": 0} == {
-        "n": 100, "failed": 6, "p50": 0, "p90": 0, "p95": None, "p99": None, "too_small": 0,
-    }  # fmt: skip
-    assert found["with_failures"]["ttft_ms"]["p90"] > found["ttft_ms"]["p90"]
+    told = found.with_failures["ttft_ms"]
+    assert (told.n, told.failed, told.p95, told.p99) == (100, 6, None, None)
+    assert (told.p90 or 0.0) > (found.metric("ttft_ms").p90 or 0.0)
 
 
 def test_whole_window_of_nothing() -> None:
@@ -209,24 +203,24 @@ def test_whole_window_of_nothing() -> None:
 
 def test_connections_marks_and_sources() -> None:
     found = summarise(read_run(HERE / "troubled"))
-    assert found["connections"] == {"new": 20, "reused": 80, "retried": 1, "refusals_waited_for": 0}
-    assert found["marks"] == {"late_send": 1}
-    assert sum(found["token_sources"].values()) == found["succeeded"]
-    assert found["torn_lines"] == 2
+    assert found.connections == Connections(new=20, reused=80, retried=1)
+    assert found.marks == {"late_send": 1}
+    assert sum(found.token_sources.values()) == found.succeeded
+    assert found.torn_lines == 2
 
 
 def test_a_sweep_is_summed_up_by_its_levels(tmp_path: Path) -> None:
     turns = [replace(turn, group=f"level {turn.turn}") for turn in good_turns(TINY)]
     manifest = manifest_of(TINY, turns, plan={"users": 1, "levels": [2, 2, 2], "rounds": 1})
     found = summarise(read_run(write_run(tmp_path, manifest, turns)))
-    assert list(found["groups"]) == ["level 1", "level 2", "level 3"]
+    assert list(found.groups) == ["level 1", "level 2", "level 3"]
     first = [turn for turn in turns if turn.turn == 1]
-    part = found["groups"]["level 1"]
+    part = found.groups["level 1"]
     length_s = (max(turn.end_ns for turn in first) - min(turn.due_ns for turn in first)) / 1e9
-    assert part["tokens_per_s"] == pytest.approx(sum(turn.tokens or 0 for turn in first) / length_s)
-    assert (part["succeeded"], part["ttft_ms"]["n"], found["planned_turns"]) == (2, 2, 6)
-    assert found["conversations"] is None
-    assert found["steady"] is None
+    assert part.throughput.tokens_per_s == pytest.approx(sum(turn.tokens or 0 for turn in first) / length_s)
+    assert (part.succeeded, part.metrics["ttft_ms"].n, found.planned_turns) == (2, 2, 6)
+    assert found.conversations is None
+    assert found.steady is None
 
 
 @pytest.mark.parametrize(
@@ -236,7 +230,7 @@ def test_a_sweep_is_summed_up_by_its_levels(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_planned_turns_of_each_load(tmp_path: Path, plan: dict[str, Any], turns: int | None) -> None:
     run = read_run(write_run(tmp_path, manifest_of(TINY, [], plan=plan), []))
-    assert summarise(run)["planned_turns"] == turns
+    assert summarise(run).planned_turns == turns
 
 
 @pytest.mark.parametrize(
@@ -256,8 +250,8 @@ def test_a_run_that_time_ended_planned_no_number_of_turns(
     }
     run = read_run(write_run(tmp_path, manifest, turns))
     found = summarise(run)
-    assert found["planned_turns"] == planned
+    assert found.planned_turns == planned
     by_time = planned is None
-    assert any("ended by --run-time, after 60 s" in words for words in caveats(run, found)) == by_time
-    assert any("never held" in words for words in caveats(run, found)) != by_time
+    assert any("ended by --run-time, after 60 s" in words for words in found.warnings) == by_time
+    assert any("never held" in words for words in found.warnings) != by_time
     assert verdict(found).startswith(f"{len(turns)} of {planned or len(turns)} turns good")

@@ -7,12 +7,13 @@ from typing import Any
 
 import msgspec
 
-from chatload.analysis.validity import certificate_words, first_words, validity_of
+from chatload.analysis.validity import validity_of
 from chatload.loads.chat import ChatLoad
 from chatload.loads.plan import Plan
 from chatload.model.hosts import Machine
 from chatload.model.journal_lines import EndLine, HealthLine
 from chatload.model.turn import Turn
+from chatload.render.validity_words import certificate_words, not_trustworthy
 from chatload.store.journal import Run
 from chatload.store.manifest import Manifest, WorkerFacts
 
@@ -34,47 +35,43 @@ def run_of(turns: list[Turn], health: list[HealthLine] | None = None, lost: int 
 
 def test_one_in_a_hundred_is_borne_and_two_are_not() -> None:
     clean = [turn(n) for n in range(98)]
-    assert validity_of(run_of([*clean, turn(98), turn(99, "late_send")]))["trustworthy"]
+    assert validity_of(run_of([*clean, turn(98), turn(99, "late_send")])).trustworthy
     judged = validity_of(run_of([*clean, turn(98, "censored_first"), turn(99, "late_send", "hub_lag")]))
-    assert not judged["trustworthy"]
-    assert (judged["spoiled"], judged["share"]) == (2, 0.02)
-    assert judged["marks"] == {"censored_first": 1, "late_send": 1, "hub_lag": 1}
-    assert (first_words(judged) or "").startswith("NOT TRUSTWORTHY: 2 of 100 turns")
+    assert not judged.trustworthy
+    assert (judged.spoiled, judged.share) == (2, 0.02)
+    assert judged.marks == {"censored_first": 1, "late_send": 1, "hub_lag": 1}
+    assert not_trustworthy(judged).startswith("NOT TRUSTWORTHY: 2 of 100 turns")
 
 
 def test_a_single_spoiled_turn_is_a_mark_and_no_verdict() -> None:
     judged = validity_of(run_of([turn(0), turn(1, "late_send")]))
-    assert judged["trustworthy"]
-    assert judged["share"] == 0.5
+    assert judged.trustworthy
+    assert judged.share == 0.5
 
 
 def test_marks_that_are_not_ours_spoil_nothing() -> None:
-    assert validity_of(run_of([turn(0, "slow_reader")]))["spoiled"] == 0
+    assert validity_of(run_of([turn(0, "slow_reader")])).spoiled == 0
 
 
 def test_percentiles_with_and_without() -> None:
     judged = validity_of(run_of([turn(0), turn(1), turn(2, "hub_lag", ttft_ms=900)]))
-    assert judged["without_spoiled"]["ttft_ms"]["max"] == 100
-    assert validity_of(run_of([turn(0)]))["without_spoiled"] is None
+    assert judged.without_spoiled["ttft_ms"].max == 100
+    assert validity_of(run_of([turn(0)])).without_spoiled is None
 
 
 def test_lag_matters_where_stamps_are_our_own() -> None:
     """p99 lag above 20 ms: more than 1 % of the time was spent beyond it."""
     health = [HealthLine(at_ns=at_ns, seconds=1.0, lagging_ms=0.0) for at_ns in range(9)]
     health.append(HealthLine(at_ns=9, seconds=1.0, lagging_ms=150.0))
-    assert validity_of(run_of([turn(0)], health))["trustworthy"]
+    assert validity_of(run_of([turn(0)], health)).trustworthy
     judged = validity_of(run_of([turn(0, source="user")], health))
-    assert not judged["trustworthy"]
-    assert judged["lagging_share"] == 0.015
-    assert validity_of(run_of([turn(0, source="user")], health[:9] * 2 + health[9:]))["trustworthy"]
+    assert not judged.trustworthy
+    assert judged.lagging_share == 0.015
+    assert validity_of(run_of([turn(0, source="user")], health[:9] * 2 + health[9:])).trustworthy
 
 
 def test_lost_lines_cannot_be_trusted() -> None:
-    assert not validity_of(run_of([turn(0)], lost=1))["trustworthy"]
-
-
-def test_an_old_summary_without_trust_says_nothing() -> None:
-    assert first_words(None) is None
+    assert not validity_of(run_of([turn(0)], lost=1)).trustworthy
 
 
 HERE = Machine(cores=2)

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from chatload.analysis.summary import summarise
-from chatload.analysis.warnings import caveats
 from chatload.model.turn import Turn
 from chatload.store.journal import read_run
 from tests.changes import replace
@@ -31,7 +30,7 @@ def doubts(
         tmp_path, manifest_of(GOOD, turns, **manifest), turns, [*user_lines(turns), *(more or [])]
     )
     run = read_run(folder)
-    return caveats(run, summarise(run))
+    return list(summarise(run).warnings)
 
 
 def test_a_good_run_has_none(tmp_path: Path) -> None:
@@ -118,13 +117,13 @@ def test_doubt_about_the_generator(tmp_path: Path, line: dict[str, Any], words: 
 
 def test_too_few_turns_and_torn_lines() -> None:
     run = read_run(HERE / "tiny")
-    assert "6 turns are too few for p90, p95 and p99" in " ".join(caveats(run, summarise(run)))
+    assert "6 turns are too few for p90, p95 and p99" in " ".join(summarise(run).warnings)
     run = read_run(HERE / "troubled")
-    assert "2 unreadable journal lines skipped" in " ".join(caveats(run, summarise(run)))
+    assert "2 unreadable journal lines skipped" in " ".join(summarise(run).warnings)
 
 
 def test_unreachable_says_why() -> None:
     run = read_run(HERE / "unreachable")
-    assert caveats(run, summarise(run)) == [
+    assert list(summarise(run).warnings) == [
         "The server could not be reached: http://127.0.0.1:1: connection refused: is the server running on this port?"
     ]

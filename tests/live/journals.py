@@ -23,9 +23,9 @@ QUANTILES = {
 def agree(totals: dict[str, Any], folder: Path) -> None:
     """Live totals against the journals of the run: counts exact, quantiles within 1 %."""
     summary = summarise(read_run(folder))
-    assert totals["turns"] == summary["turns"] > 0
-    assert totals["failed"] == sum(summary["failed"].values())
-    assert totals["tokens"] == summary["tokens"]
-    assert totals["stalls"] == summary["stalls"]["count"]
+    assert totals["turns"] == summary.turns > 0
+    assert totals["failed"] == summary.failures
+    assert totals["tokens"] == summary.tokens
+    assert totals["stalls"] == summary.stalls.count
     for name, (metric, p) in QUANTILES.items():
         assert totals[name] == pytest.approx(summary[metric][p], rel=0.01), name

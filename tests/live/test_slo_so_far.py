@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from chatload.analysis.slo_verdict import judge
+from chatload.analysis import slo_so_far as counts
+from chatload.analysis.slo_verdict import verdicts_of
 from chatload.live import slo_so_far as so_far
 from chatload.live.live_run import LiveRun
 from chatload.live.slo_so_far import SoFar
@@ -57,12 +58,12 @@ def test_verdicts_are_those_the_report_would_give_now(users: int, turns: int, mi
     for one in heard:
         counting.add(one)
     rows = counting.state()["rows"]
-    ends = judge(heard, ASKED)
+    ends = verdicts_of(heard, ASKED)
     assert [row["verdict"] for row in rows] == [one.verdict for one in ends]
     assert [row["turns"] for row in rows] == [one.turns for one in ends]
     for row, count, end in zip(rows, counting._counts, ends, strict=True):
         assert row["conversations"] == end.conversations
-        if count._asked.kind == "percentile" and end.value is not None:
+        if count.asked.kind == "percentile" and end.value is not None:
             assert count._quantile() == pytest.approx(end.value, rel=0.02)
 
 
@@ -105,7 +106,7 @@ def test_without_slos_there_is_nothing() -> None:
 
 
 def test_old_conversations_are_forgotten_but_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(so_far, "MOST_CONVERSATIONS", 10)
+    monkeypatch.setattr(counts, "MOST_CONVERSATIONS", 10)
     counting = SoFar(ASKED[:1])
     for user in range(100):
         counting.add(turn(user))

@@ -10,16 +10,16 @@ import pytest
 from chatload.analysis.effects import Side, effects
 from chatload.analysis.goodput import conversations_of
 from chatload.analysis.run_names import distinct_names
-from chatload.analysis.summary import Summary
+from chatload.analysis.summary import summarise
 from chatload.interop.jtl import own_columns
 from chatload.live.live_table import Tally
 from chatload.live.locust_tab import tab_columns
 from chatload.model.metrics import METRICS, Metric
 from chatload.model.slo import read_objectives
+from chatload.model.summary import Summary, content_of
 from chatload.render.csv_tables import summary_csv, turns_csv
 from chatload.render.html import report_html
 from chatload.render.markdown import summary_markdown
-from chatload.render.run_files import summary_of
 from chatload.render.side_by_side import comparison_text
 from chatload.render.text import report_text
 from chatload.store.journal import Run, read_run
@@ -41,13 +41,13 @@ def invented() -> Iterator[Metric]:
 @pytest.fixture
 def told(invented: Metric) -> tuple[Run, Summary]:
     run = read_run(HERE / "vllm")
-    return run, summary_of(run)
+    return run, summarise(run)
 
 
 def test_the_reports_of_one_run_show_it(told: tuple[Run, Summary]) -> None:
     run, summary = told
-    assert summary[KEY]["n"] == summary["succeeded"]
-    assert json.loads(json.dumps(summary))[KEY]["p50"] > 0
+    assert summary.metric(KEY).n == summary.succeeded
+    assert json.loads(json.dumps(content_of(summary)))[KEY]["p50"] > 0
     assert f"  {LABEL} " in report_text(run, summary)
     assert f">{LABEL}<" in report_html([run], [summary])
     assert f"| {LABEL}, ms |" in summary_markdown(run, summary)
@@ -59,7 +59,7 @@ def test_the_reports_of_one_run_show_it(told: tuple[Run, Summary]) -> None:
 def test_comparisons_show_it(told: tuple[Run, Summary]) -> None:
     run, summary = told
     other = read_run(HERE / "tgi")
-    words = comparison_text([run, other], [summary, summary_of(other)])
+    words = comparison_text([run, other], [summary, summarise(other)])
     assert f"{LABEL} p95, ms" in words and len(distinct_names([run, other], 20)) == 2
     side = Side((tuple(conversations_of(run.turns)),))
     assert f"{KEY}_p50" in [one.metric for one in effects(side, side, 0.05)]

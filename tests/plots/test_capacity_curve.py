@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from chatload.render.capacity_table import curves, ladder
+from chatload.analysis.capacity_levels import curves
+from chatload.analysis.summary import summarise
+from chatload.render.capacity_table import ladder
 from chatload.render.html_capacity import capacity, chart
 from chatload.store.journal import Run, read_run
 from plots import capacity_curve
@@ -43,9 +45,9 @@ ANSWER = {"users": 32, "surely_met": 32, "surely_missed": 44, "interval": [30, 4
 def made(folder: Path, capacity: dict[str, Any]) -> Run:
     shape = Shape(users=2, turns=2)
     turns = good_turns(shape)
-    return read_run(
-        write_run(folder, manifest_of(shape, turns) | {"capacity": capacity}, turns, user_lines(turns))
-    )
+    manifest = manifest_of(shape, turns) | {"capacity": capacity}
+    manifest["plan"]["slo"] = ["p95 ttft_ms <= 500", "goodput >= 95%", "ttft_ms <= 500"]
+    return read_run(write_run(folder, manifest, turns, user_lines(turns)))
 
 
 @pytest.fixture
@@ -96,20 +98,20 @@ def test_an_open_interval_and_an_unfinished_search_are_said(
     figure = drawn(capacity_curve.draw, [run])
     assert words in figure.legends[0].get_texts()[0].get_text()
     assert ladder(run.manifest)
-    assert capacity(run, {})
+    assert capacity(run, summarise(run))
 
 
 def test_it_is_drawn_unasked_only_for_a_search(run: Run) -> None:
     assert "capacity_curve" in fitting([run])
     plain = read_run(HERE / "vllm")
     assert "capacity_curve" not in fitting([plain])
-    assert capacity(plain, {}) is None
+    assert capacity(plain, summarise(plain)) is None
     assert "no capacity search" in drawn(capacity_curve.draw, [plain]).axes[0].texts[0].get_text()
 
 
 def test_the_page_holds_the_same(run: Run) -> None:
     ttft, good = curves(run.manifest)
-    page = str(capacity(run, {}))
+    page = str(capacity(run, summarise(run)))
     assert page.count("<svg") >= 2
     assert "44 users: 700 ms, missed, 100 turns" in page
     assert "64 users: endless, missed, 100 turns" in page

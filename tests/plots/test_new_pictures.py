@@ -128,10 +128,10 @@ def test_the_comparison_shows_the_summary_s_numbers_and_intervals() -> None:
     figure = drawn(comparison.draw, chosen)
     axes = next(axes for axes in figure.axes if axes.get_xlabel() == "TTFT p95 (ms)")
     for row, run in enumerate(chosen):
-        found = summarise(run)["ttft_ms"]
+        found = summarise(run).metric("ttft_ms")
         bar, dot = [line for line in axes.lines if len(line.get_ydata()) and line.get_ydata()[0] == row]
-        assert list(bar.get_xdata()) == found["interval"]["p95"]
-        assert list(dot.get_xdata()) == [found["p95"]]
+        assert list(bar.get_xdata()) == list(found.interval["p95"])
+        assert list(dot.get_xdata()) == [found.p95]
 
 
 def server_lines() -> list[dict[str, Any]]:

@@ -82,7 +82,7 @@ def test_ttft_cdf_is_every_ttft_and_ends_where_failures_begin() -> None:
 def test_ttft_cdf_marks_p95_only_where_n_supports_it() -> None:
     figure = drawn(PICTURES["ttft_cdf"].draw, runs("vllm", "tiny"))
     marks = [points(line) for line in figure.axes[0].lines if len(line.get_xdata()) == 1]
-    assert marks == [([pytest.approx(summarise(runs("vllm")[0])["ttft_ms"]["p95"])], [95.0])]
+    assert marks == [([pytest.approx(summarise(runs("vllm")[0]).metric("ttft_ms").p95)], [95.0])]
 
 
 def test_over_time_draws_each_turn_where_it_was_sent() -> None:
@@ -141,7 +141,7 @@ def test_tokens_per_s_has_each_conversation_once() -> None:
     assert means == pytest.approx(sorted(np.mean(speeds) for speeds in by_user.values()))
     assert (shares[0], shares[-1], len(shares)) == (0, 100, 20)
     lowest = min(speed.least for speed in series.speeds(run, felt_tokens_per_s))
-    assert lowest == summarise(run)["felt_tokens_per_s"]["min"]
+    assert lowest == summarise(run).metric("felt_tokens_per_s").min
 
 
 def test_gaps_are_all_drawn() -> None:

@@ -16,12 +16,12 @@ from chatload.cli.compare import compared_runs, compared_text
 from chatload.model.errors import TurnError
 from chatload.model.hosts import FoundServer, ServerFacts
 from chatload.model.sanitize import json_text, shown
+from chatload.model.summary import content_of
 from chatload.protocols.event_data import printable
 from chatload.render.csv_tables import summary_csv, turns_csv
 from chatload.render.jmeter_aggregate import jmeter_text
 from chatload.render.junit import junit_xml
 from chatload.render.markdown import summary_markdown
-from chatload.render.run_files import summary_of
 from chatload.render.side_by_side import comparison_text
 from chatload.render.text import report_text
 from chatload.runner.console import Console
@@ -65,7 +65,7 @@ def said_by(words: str, name: str) -> Run:
 
 def everything(run: Run, other: Run) -> dict[str, str]:
     """All texts that are made of runs."""
-    summary, runs = summary_of(run), [run, other]
+    summary, runs = summarise(run), [run, other]
     return {
         "report": report_text(run, summary),
         "side by side": comparison_text(runs, [summarise(each) for each in runs]),
@@ -75,7 +75,7 @@ def everything(run: Run, other: Run) -> dict[str, str]:
         "junit": junit_xml(run, summary),
         "csv": summary_csv(runs, [summary, summary]).replace("\r\n", "\n"),
         "csv of turns": turns_csv(runs).replace("\r\n", "\n"),
-        "json": json_text(summary),
+        "json": json_text(content_of(summary)),
     }
 
 

@@ -8,8 +8,8 @@ import io
 import pytest
 
 from chatload.__main__ import main
+from chatload.analysis.summary import summarise
 from chatload.model.metrics import ttft_ms
-from chatload.render.run_files import summary_of
 from chatload.store.journal import read_run
 from tests.runs_builder import HERE
 
@@ -21,13 +21,13 @@ def printed(capsys: pytest.CaptureFixture[str], *argv: str) -> list[dict[str, st
 
 def test_csv_is_the_summary_in_long_form(capsys: pytest.CaptureFixture[str]) -> None:
     rows = printed(capsys, "--csv", str(HERE / "vllm"), str(HERE / "troubled"))
-    summary = summary_of(read_run(HERE / "vllm"))
+    summary = summarise(read_run(HERE / "vllm"))
     found = {(row["metric"], row["statistic"]): row for row in rows if row["run"].startswith("vLLM")}
-    assert float(found["ttft_ms", "p95"]["value"]) == summary["ttft_ms"]["p95"]
+    assert float(found["ttft_ms", "p95"]["value"]) == summary.metric("ttft_ms").p95
     assert found["ttft_ms", "p95"]["unit"] == "ms"
-    assert float(found["ttft_ms", "p95_low"]["value"]) == summary["ttft_ms"]["interval"]["p95"][0]
+    assert float(found["ttft_ms", "p95_low"]["value"]) == summary.metric("ttft_ms").interval["p95"][0]
     assert found["ttft_ms", "p99"]["value"] == ""  # 100 turns are too few
-    assert float(found["tokens_per_s", "all users in"]["value"]) == summary["steady"]["tokens_per_s"]
+    assert float(found["tokens_per_s", "all users in"]["value"]) == summary.steady.tokens_per_s
     assert len({row["run"] for row in rows}) == 2
     assert {row["statistic"] for row in rows if row["metric"] == "failed"} == {
         "truncated",

@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 
 from chatload.__main__ import main
+from chatload.analysis.summary import summarise
+from chatload.model.summary import Validity
+from chatload.model.verdict import SloVerdict
 from chatload.render.csv_tables import harmless
 from chatload.render.html import report_html
 from chatload.render.html_details import DEFINITIONS
 from chatload.render.markup import safe, tag
-from chatload.render.run_files import summary_of
 from chatload.store.journal import Run, read_run
 from tests.changes import replace
 from tests.runs_builder import (
@@ -71,7 +73,7 @@ def read(page: str) -> Reader:
 
 
 def page_of(*runs: Run) -> str:
-    return report_html(runs, [summary_of(run) for run in runs])
+    return report_html(runs, [summarise(run) for run in runs])
 
 
 def inert(page: str) -> Reader:
@@ -98,7 +100,7 @@ def test_one_run(name: str) -> None:
     assert "How each number is defined" in words
     assert ("Who waits, and when?" in words) == bool(run.turns)
     if run.turns:
-        assert f"{summary_of(run)['succeeded']:,} of" in words
+        assert f"{summarise(run).succeeded:,} of" in words
 
 
 @pytest.mark.parametrize(
@@ -146,10 +148,9 @@ def test_hostile_words_stay_words(tmp_path: Path) -> None:
 
 def test_summary_words_are_escaped_too() -> None:
     run = read_run(HERE / "vllm")
-    summary = summary_of(run)
-    summary["slo"] = [{"slo": EVIL, "verdict": "missed", "metric": "ttft_ms", "value": 3.0, "interval": [1.0, None],
-                       "turns": 3, "conversations": 1, "turns_needed": 9}]  # fmt: skip
-    summary["trust"] = {"trustworthy": False, "reasons": [EVIL]}
+    missed = SloVerdict(EVIL, "missed", "ttft_ms", 3.0, (1.0, None), 3, 1, 9)
+    validity = Validity(trustworthy=False, reasons=(EVIL,))
+    summary = replace(summarise(run), slo=(missed,), validity=validity)
     found = inert(report_html([run], [summary]))
     assert "This measurement is not trustworthy" in " ".join(found.words)
 
@@ -198,10 +199,9 @@ def test_the_server_s_own_view_stands_beside_the_client_s(tmp_path: Path) -> Non
 
 def test_slos_on_ttft_are_lines_in_the_chart() -> None:
     run = read_run(HERE / "vllm")
-    summary = summary_of(run)
-    one = {"slo": "p95 ttft_ms <= 152", "verdict": "missed", "metric": "ttft_ms", "value": 202.0,
-           "interval": [190.0, 260.0], "turns": 100, "conversations": 20, "turns_needed": None}  # fmt: skip
-    page = report_html([run], [{**summary, "slo": [one]}])
+    summary = summarise(run)
+    one = SloVerdict("p95 ttft_ms <= 152", "missed", "ttft_ms", 202.0, (190.0, 260.0), 100, 20)
+    page = report_html([run], [replace(summary, slo=(one,))])
     assert "SLO p95 ttft_ms &lt;= 152" in page
     assert page.count("Service level objectives") == 1
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from chatload.analysis.summary import summarise
 from chatload.render.html import report_html
-from chatload.render.run_files import summary_of
 from chatload.store.journal import read_run
 from tests.runs_builder import HERE, Shape, as_failed, good_turns, manifest_of, user_lines, write_run
 
@@ -52,7 +52,7 @@ def test_hostile_words_do_nothing_and_the_console_is_silent(chromium: str, tmp_p
     evil = read_run(write_run(tmp_path / "run", manifest, turns, user_lines(turns)))
     for number, runs in enumerate(([evil], [evil, read_run(HERE / "vllm")])):
         page = tmp_path / f"{number}.html"
-        page.write_text(report_html(runs, [summary_of(run) for run in runs]), encoding="utf-8")
+        page.write_text(report_html(runs, [summarise(run) for run in runs]), encoding="utf-8")
         built, console = opened(chromium, page, tmp_path / f"profile{number}")
         assert console == ""
         assert "<title>owned" not in built

@@ -6,6 +6,7 @@ import math
 
 import pytest
 
+from chatload.analysis.distribution import describe
 from chatload.render.text_table import number, plural, seconds, share, statistic, table
 
 
@@ -40,8 +41,8 @@ def test_plural() -> None:
 
 
 def test_statistic_says_how_many_it_takes() -> None:
-    assert statistic({"p99": 5.0, "too_small": ["p99"]}, "p99") == "n<368"
-    assert statistic({"p99": 5.0, "too_small": []}, "p99") == "5.00"
+    assert statistic(describe([5.0]), "p99") == "n<368"
+    assert statistic(describe([5.0] * 400), "p99") == "5.00"
 
 
 def test_table_counts_columns_not_characters() -> None:

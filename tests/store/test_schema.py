@@ -10,10 +10,11 @@ import jsonschema
 import msgspec
 import pytest
 
+from chatload.analysis.summary import summarise
 from chatload.model.errors import CODES
 from chatload.model.metrics import View, metrics_in
+from chatload.model.summary import content_of
 from chatload.model.turn import Turn
-from chatload.render.run_files import summary_of
 from chatload.store.journal import read_run
 from lab.generate_docs import generated
 from tests.runs_builder import HERE
@@ -46,7 +47,7 @@ def test_journal_lines(name: str) -> None:
 def test_manifest_and_summary(name: str) -> None:
     run = read_run(HERE / name)
     schema("manifest").validate(json.loads(msgspec.json.encode(run.manifest)))
-    schema("summary").validate(json.loads(json.dumps(summary_of(run), allow_nan=False)))
+    schema("summary").validate(json.loads(json.dumps(content_of(summarise(run)), allow_nan=False)))
 
 
 def test_schema_and_docs_know_every_field_of_a_turn() -> None:

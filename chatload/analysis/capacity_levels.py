@@ -1,0 +1,74 @@
+"""The levels of a capacity search as curves: each SLO's number over the number of users."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from chatload.loads.level_search import Capacity
+from chatload.model.metrics import metric
+from chatload.model.slo import Objective
+from chatload.model.verdict import PART, CapacityResult, LevelResult, SloOutcome, SloVerdict
+from chatload.store.manifest import Manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """What one SLO's metric was with so many users, in the unit of its curve; None is endless, or not known.
+
+    `verdict` is this SLO's own.
+    """
+
+    users: int
+    turns: int
+    verdict: SloOutcome
+    value: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """One SLO over all levels, fewest users first. Shares are in %."""
+
+    objective: Objective
+    limit: float
+    unit: str
+    levels: tuple[Level, ...]
+
+
+def levels_of(found: CapacityResult) -> list[LevelResult]:
+    """The levels, fewest users first."""
+    return sorted(found.levels, key=lambda level: level.users)
+
+
+def interval_of(found: CapacityResult) -> tuple[int | None, int | None]:
+    """95 % interval of the answer, also of one that was written before intervals were."""
+    if found.interval is not None or found.users is None:
+        return found.interval or (None, None)
+    return Capacity(found.users, found.surely_met, found.surely_missed).interval
+
+
+def curves(manifest: Manifest) -> list[Curve]:
+    """A curve for each SLO of the plan that gates: limits of goodput are in goodput's."""
+    if manifest.capacity is None or manifest.plan is None:
+        return []
+    levels = levels_of(manifest.capacity)
+    found = (_curve(asked, levels) for asked in manifest.plan.slo)
+    return [curve for curve in found if any(level.verdict != PART for level in curve.levels)]
+
+
+def _curve(asked: Objective, levels: Iterable[LevelResult]) -> Curve:
+    scale, unit = (100.0, "%") if asked.kind == "share" else (1.0, metric(asked.metric).unit)
+    points = tuple(
+        _level(level, one, scale) for level in levels for one in level.slo if one.slo == asked.words
+    )
+    return Curve(asked, scale * asked.limit, unit, points)
+
+
+def _level(level: LevelResult, one: SloVerdict, scale: float) -> Level:
+    value, low, high = (
+        None if number is None else scale * number
+        for number in (one.value, *(one.interval or (one.value, one.value)))
+    )
+    return Level(level.users, level.turns, one.verdict, value, low, high)

@@ -1,0 +1,214 @@
+"""The content of summary.json (docs/record-format.md; docs/schema/summary.json is generated from this)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from chatload.model.metrics import View, metrics_in
+from chatload.model.stalls import DEFAULT_RULE, READER_TOKENS_PER_S, StallRule
+from chatload.model.verdict import Goodput, SloVerdict
+
+FORMAT = 1
+"""Version of summary.json."""
+
+PERCENTILES = {"p50": 0.50, "p90": 0.90, "p95": 0.95, "p99": 0.99}
+
+
+class Statistics(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What can be asked for a statistic by its name: n, mean, min, max or a percentile."""
+
+    def statistic(self, name: str) -> float | None:
+        """The number; None where there is none."""
+        found: float | None = getattr(self, name)
+        return found
+
+
+class Distribution(Statistics, frozen=True):
+    """Many values of one metric, in its unit; None where there is no value.
+
+    `too_small` are percentiles that n cannot support: their numbers are the sample's. `interval` holds the 95 %
+    interval of the others; it is left out where values are not independent.
+    """
+
+    n: int
+    mean: float | None
+    min: float | None
+    p50: float | None
+    p90: float | None
+    p95: float | None
+    p99: float | None
+    max: float | None
+    too_small: tuple[str, ...]
+    interval: dict[str, tuple[float, float]] | None = None
+
+    def interval_of(self, name: str) -> tuple[float, float] | None:
+        """The 95 % interval of a percentile; None where n cannot give it."""
+        return (self.interval or {}).get(name)
+
+
+NO_VALUES = Distribution(0, None, None, None, None, None, None, None, (), {})
+
+
+class WithFailures(Statistics, frozen=True):
+    """Percentiles where each failed turn counts as +∞, which None stands for (JSON has no infinity)."""
+
+    n: int
+    failed: int
+    p50: float | None
+    p90: float | None
+    p95: float | None
+    p99: float | None
+    too_small: tuple[str, ...]
+
+
+class Throughput(msgspec.Struct, frozen=True):
+    """Good replies and tokens per second of a stretch of time, `seconds` long; None where it has no length."""
+
+    seconds: float = 0.0
+    requests_per_s: float | None = None
+    tokens_per_s: float | None = None
+
+
+class GroupSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """A named part of a run, such as a level of a sweep."""
+
+    turns: int
+    succeeded: int
+    tokens: int
+    throughput: Throughput
+    metrics: dict[str, Distribution]
+
+
+class Stalls(msgspec.Struct, frozen=True, kw_only=True):
+    """Stalls of the good replies, and how long readers waited in total."""
+
+    count: int
+    replies: int
+    share: float | None
+    longest_ms: float | None
+    reading_underrun_ms: Distribution
+    reader_tokens_per_s: float = READER_TOKENS_PER_S
+    rule: StallRule = DEFAULT_RULE
+
+
+class Connections(msgspec.Struct, frozen=True, kw_only=True):
+    """Connections of all turns, and refusals (429) that were waited for."""
+
+    new: int = 0
+    reused: int = 0
+    retried: int = 0
+    refusals_waited_for: int = 0
+
+
+class Validity(msgspec.Struct, frozen=True, kw_only=True):
+    """What the load generator itself may have spoiled (docs/performance.md).
+
+    `without_spoiled` holds distributions over the good turns that are not spoiled; None where none is.
+    """
+
+    trustworthy: bool = True
+    reasons: tuple[str, ...] = ()
+    spoiled: int = 0
+    turns: int = 0
+    share: float = 0.0
+    marks: dict[str, int] = {}
+    lagging_share: float = 0.0
+    without_spoiled: dict[str, Distribution] | None = None
+
+
+class SlotRelease(msgspec.Struct, frozen=True, kw_only=True):
+    """How long the server kept the slots of abandoned turns.
+
+    The median time, in s, lies within `freed_s`; its second is None where most were never seen free, all of it where
+    `unknown` says why nothing can be said. `every_s` is how often the server's count was read: the resolution.
+    """
+
+    hang_ups: int
+    freed_s: tuple[float, float | None] | None = None
+    not_seen_freed: int = 0
+    every_s: float | None = None
+    unknown: str | None = None
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """A run as sums. Distributions are over good turns; failures stand beside them.
+
+    `steady` is the throughput while all users were in, None where they never were. `conversations` are users whose
+    every planned turn succeeded, None where the load is no chat. A metric without values is None. `incomplete` says
+    why the run is not the whole of its plan, `warnings` (key "caveats") what to doubt, a sentence each.
+    """
+
+    format: int = FORMAT
+    run_id: str | None = None
+    label: str = ""
+    planned_turns: int | None = None
+    turns: int
+    succeeded: int
+    failed: dict[str, int]
+    interrupted: int
+    abandoned: int = 0
+    slot_release: SlotRelease | None = msgspec.field(default=None, name="abandonment")
+    users: int
+    conversations: int | None = None
+    tokens: int
+    throughput: Throughput = Throughput()
+    groups: dict[str, GroupSummary] = {}
+    steady: Throughput | None = None
+    metrics: dict[str, Distribution | None] = {}
+    with_failures: dict[str, WithFailures] = {}
+    stalls: Stalls
+    finishes: dict[str, int] = {}
+    token_sources: dict[str, int] = {}
+    first_event_sources: dict[str, int] = {}
+    stamp_sources: dict[str, int] = {}
+    connections: Connections = Connections()
+    marks: dict[str, int] = {}
+    validity: Validity = msgspec.field(default=Validity(), name="trust")
+    slo: tuple[SloVerdict, ...] = ()
+    goodput: Goodput | None = None
+    torn_lines: int = 0
+    percentile_method: str = ""
+    incomplete: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = msgspec.field(default=(), name="caveats")
+
+    @property
+    def failures(self) -> int:
+        """How many turns failed."""
+        return sum(self.failed.values())
+
+    def metric(self, key: str) -> Distribution:
+        """The distribution of a metric; one without values where the run has none."""
+        return self.metrics.get(key) or NO_VALUES
+
+
+INLINE = ("throughput", "metrics")
+"""Fields whose own fields stand in their place in JSON: metrics are keys of summary.json itself."""
+
+
+def content_of(summary: Summary) -> dict[str, object]:
+    """The summary as it stands in summary.json."""
+    found = _flat(msgspec.to_builtins(summary))
+    found["groups"] = {name: _flat(part) for name, part in msgspec.to_builtins(summary.groups).items()}
+    return found
+
+
+def read_summary(raw: bytes) -> Summary:
+    """The summary of a summary.json. msgspec.DecodeError (ValidationError) where it is none."""
+    flat = msgspec.json.decode(raw, type=dict[str, object])
+    groups = msgspec.convert(flat.get("groups") or {}, dict[str, dict[str, object]])
+    parts = {name: _nested(part, View.GROUPS) for name, part in groups.items()}
+    return msgspec.convert({**_nested(flat, View.SUMMARY), "groups": parts}, Summary)
+
+
+def _flat(content: Mapping[str, object]) -> dict[str, object]:
+    found: dict[str, object] = {}
+    for key, value in content.items():
+        found |= value if key in INLINE and isinstance(value, dict) else {key: value}
+    return found
+
+
+def _nested(flat: Mapping[str, object], view: View) -> dict[str, object]:
+    metrics = {one.key: flat[one.key] for one in metrics_in(view) if one.key in flat}
+    return {**flat, "throughput": flat, "metrics": metrics}

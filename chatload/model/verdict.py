@@ -1,0 +1,72 @@
+"""Verdicts: of one SLO, of a capacity search, of one run against another."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import msgspec
+
+SloOutcome = Literal["missed", "undecided", "met", "part"]
+MISSED: Final = "missed"
+UNDECIDED: Final = "undecided"
+MET: Final = "met"
+PART: Final = "part"
+"""A limit of each turn: it has no verdict of its own, goodput counts it."""
+
+Bound = float | None
+"""An end of an interval; None is endless, or not known."""
+
+
+class SloVerdict(msgspec.Struct, frozen=True):
+    """One SLO and what became of it.
+
+    `value` and `interval` are in the metric's unit, shares 0 to 1; None in them is endless: a failed turn.
+    `interval` is None for a fact of the run (max, min). `turns_needed` is about how many turns would decide.
+    """
+
+    slo: str
+    verdict: SloOutcome
+    metric: str
+    value: float | None
+    interval: tuple[Bound, Bound] | None
+    turns: int
+    conversations: int
+    turns_needed: int | None = None
+
+
+class Goodput(msgspec.Struct, frozen=True):
+    """Shares of turns and of whole conversations that kept every limit, 0 to 1; None without turns."""
+
+    limits: tuple[str, ...]
+    turns: float | None
+    conversations: float | None
+
+
+class LevelResult(msgspec.Struct, frozen=True, kw_only=True):
+    """One level of a capacity search, all its windows together.
+
+    `verdict` is the worst of its SLOs; `passed` is whether the measured values themselves were within every limit.
+    """
+
+    users: int
+    verdict: SloOutcome
+    passed: bool
+    turns: int
+    windows: int = 1
+    slo: list[SloVerdict]
+    groups: list[str] = msgspec.field(default_factory=list)
+
+
+class CapacityResult(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """What a capacity search has found so far. `users` is the answer, None until it is known.
+
+    `interval` is the 95 % interval of the answer; `stopped` says why the search ended early.
+    """
+
+    levels: list[LevelResult] = msgspec.field(default_factory=list, name="ladder")
+    stopped: str = ""
+    server_gone: bool = False
+    users: int | None = None
+    surely_met: int | None = None
+    surely_missed: int | None = None
+    interval: tuple[int | None, int | None] | None = None

@@ -1,0 +1,42 @@
+"""Whether a measurement can be trusted, in words: what the client may have spoiled, and how true it was certified."""
+
+from __future__ import annotations
+
+import msgspec
+
+from chatload.model.summary import Validity
+from chatload.store.manifest import Manifest, WorkerFacts
+
+
+def not_trustworthy(validity: Validity) -> str:
+    """What every report of an untrustworthy run says first; nothing of any other."""
+    if validity.trustworthy:
+        return ""
+    reasons = "; ".join(validity.reasons)
+    return f"NOT TRUSTWORTHY: {reasons}. Give the load generator a core of its own, or --processes, and run again."
+
+
+def certificate_words(manifest: Manifest) -> str:
+    """What is known of the client's own error where it ran (`python -m chatload certify`): of the worst worker."""
+    workers = [each for each in manifest.workers.values() if each.machine is not None]
+    places: list[Manifest | WorkerFacts] = [*workers] or [manifest]
+    certified = [(each, each.certificate) for each in places if each.certificate]
+    if not certified:
+        return "no certificate: the client's accuracy was not measured on this machine (python -m chatload certify)"
+    p99_ms = max(_number((made.get("ttft_error_ms") or {}).get("p99")) for _, made in certified)
+    users = min(_number((made.get("load") or {}).get("users")) for _, made in certified)
+    words = f"client error ≤ {p99_ms:.2g} ms at p99 of TTFT, certified at {users:.0f} users"
+    if workers:
+        words += f" a worker, {len(certified)} of {len(workers)} workers"
+    strange = []
+    if any(made.get("machine") != msgspec.to_builtins(each.machine) for each, made in certified):
+        strange.append("machine")
+    if any(made.get("versions") != each.versions for each, made in certified):
+        strange.append("versions")
+    if manifest.load is not None and manifest.load.users > users * len(places):
+        strange.append("fewer users")
+    return f"{words} (but with another: {', '.join(strange)})" if strange else words
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else 0.0
