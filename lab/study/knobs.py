@@ -113,10 +113,7 @@ article's 30,000 needs 14.7 GiB of KV beside 12.6 GiB of weights, more than a 24
         values=(
             Value("20 steps, ratio 1.2 (defaults)", ()),
             Value("200 steps, ratio 1.2", ("--max-waiting-tokens", "200")),
-            Value(
-                "200 steps, ratio 0.2",
-                ("--max-waiting-tokens", "200", "--waiting-served-ratio", "0.2"),
-            ),
+            Value("200 steps, ratio 0.2", ("--max-waiting-tokens", "200", "--waiting-served-ratio", "0.2")),
         ),
         load=TRICKLE,
         picture="ttft_cdf",

@@ -48,9 +48,7 @@ class Cost:
         largest = [size for size in CAPTURE_SIZES if size <= min(512, 2 * max_num_seqs)]
         full = [size for size in largest if size <= max_num_seqs]
         return replace(
-            self,
-            graph_limit=largest[-1] if largest else 0,
-            full_graph_limit=full[-1] if full else 0,
+            self, graph_limit=largest[-1] if largest else 0, full_graph_limit=full[-1] if full else 0
         )
 
     def step_s(self, plan: Plan) -> float:

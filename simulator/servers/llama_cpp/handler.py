@@ -34,11 +34,7 @@ class LlamaCppHandler(ServerHandler):
     def post_routes(self) -> Mapping[str, Callable[[Request], GenerationParams]]:
         """See ServerHandler."""
         chat, text = self._chat, self._completion
-        return {
-            "/v1/chat/completions": chat,
-            "/chat/completions": chat,
-            "/v1/completions": text,
-        }
+        return {"/v1/chat/completions": chat, "/chat/completions": chat, "/v1/completions": text}
 
     def get_routes(self) -> Mapping[str, Callable[[], Response]]:
         """See ServerHandler."""

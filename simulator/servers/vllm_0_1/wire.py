@@ -48,9 +48,7 @@ _OLD_CHAT = StreamFormat(
     done_when="every-step",
 )
 _OLD_COMPLETION = StreamFormat(
-    token=_OLD_TEXT % ("<text>", "null"),
-    finish=_OLD_TEXT % ("", '"<finish>"'),
-    done_when="every-step",
+    token=_OLD_TEXT % ("<text>", "null"), finish=_OLD_TEXT % ("", '"<finish>"'), done_when="every-step"
 )
 _NATIVE = StreamFormat(token="", error="", content_type="", leading_space=False, ascii_only=True)
 
