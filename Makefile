@@ -14,7 +14,7 @@ help:
 	@echo "make real    a real llama.cpp server on this CPU, 8 users"
 	@echo "make article  the article's study against simulated vLLM 0.1.2 and TGI 0.9.3, its tables beside ours"
 	@echo "make gallery  docs/plots.md: every picture, of runs against the simulator, about 5 min"
-	@echo "make bench   ours, plain Locust and a bare drain against a metronome, about 20 min (docs/performance.md)"
+	@echo "make bench   chatload, plain Locust and a bare epoll reader against a fixed-rate server, about 20 min (docs/performance.md)"
 	@echo "make bench-page  what the live page costs a run of 100 users, about 12 min (docs/web-ui.md)"
 	@echo "make certify  how true this client is on this machine: results/certificate.json"
 	@echo "make check   ruff, mypy --strict, audit, tests"
@@ -92,7 +92,7 @@ bench: $(VENV)/run.stamp
 .PHONY: bench-page
 
 bench-page: $(VENV)/run.stamp
-	$(BIN)/python -m lab.benchmarks.page --repeat 5
+	$(BIN)/python -m lab.benchmarks.live_page --repeat 5
 
 certify: $(VENV)/run.stamp
 	$(BIN)/python -m chatload certify --users $(or $(USERS),100)

@@ -1,100 +1,103 @@
-"""From a name on the command line to a server with its engine."""
+"""Builds a server with its engine from a name of `--speak` and the options."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 
 from simulator.engine.engine import build_engine
-from simulator.engine.metronome import Metronome
-from simulator.engine.profiles import knob_defaults, load_profile, step_visibility
+from simulator.engine.fixed_rate import FixedRateEngine
+from simulator.engine.profiles import load_profile, option_defaults, step_visibility
 from simulator.engine.realtime_engine import RealtimeEngine
 from simulator.faults.injector import FaultInjector
 from simulator.ground_truth.truth_log import TruthLog
-from simulator.options import METRONOME, METRONOME_WIRES, Options
+from simulator.options import FIXED_RATE, Options
 from simulator.server import Server
 from simulator.servers.context import ServerSettings
-from simulator.servers.registry import registered_servers
+from simulator.servers.registry import fixed_rate_wires, registered_servers
 
 DEFAULT_CONTEXT = 4096
 
 
 def build_server(name: str, options: Options, loop: asyncio.AbstractEventLoop, log: TruthLog) -> Server:
-    """ValueError in the user's words if profile or knobs do not fit the server."""
-    if name == METRONOME:
-        return _build_metronome(options, loop, log)
+    """The server, not yet listening. ValueError if profile or scheduler options do not fit it."""
+    if name == FIXED_RATE:
+        return _fixed_rate_server(options, loop, log)
     registered = registered_servers()[name]
     spec = registered.spec
-    if options.comment_s is not None:
-        spec = replace(spec, comment=spec.comment or ": keep-alive\n\n", comment_s=options.comment_s)
+    if options.keep_alive_s is not None:
+        comment = spec.keep_alive_comment or ": keep-alive\n\n"
+        spec = replace(spec, keep_alive_comment=comment, keep_alive_s=options.keep_alive_s)
+    _check_scheduler_options(options)
     profile_name = f"{spec.scheduler}@{options.profile}"
     profile = load_profile(profile_name)
-    defaults = knob_defaults(profile)
-    knobs = {key: value for key, value in spec.knobs.items() if key in defaults}
-    knobs |= {key: value for key, value in options.knobs.items() if key in defaults}
-    _check_knobs(options)
-    if "max_model_len" in defaults:
-        knobs["max_model_len"] = options.max_model_len or DEFAULT_CONTEXT
-    values = {**defaults, **knobs}
+    defaults = option_defaults(profile)
+    given = {**spec.scheduler_options, **options.scheduler_options}
+    given = {key: value for key, value in given.items() if key in defaults}
     context = options.max_model_len or DEFAULT_CONTEXT
-    if "max_total_tokens" in values:
-        context = int(str(values["max_total_tokens"]))
-    settings = ServerSettings(
-        model=options.model,
-        max_model_len=context,
-        answer_tokens=options.answer_tokens or (100.0, 60.0),
-        max_concurrent_requests=options.max_concurrent_requests,
-        seed=options.seed,
-        unicode_share=options.unicode_share,
-        limits={key: _number(value) for key, value in values.items()},
+    if "max_model_len" in defaults:
+        given["max_model_len"] = context
+    limits = {key: _number(value) for key, value in (defaults | given).items()}
+    context = int(str(limits.get("max_total_tokens", context)))
+    engine = RealtimeEngine(
+        build_engine(profile_name, given), loop, step_visibility(profile_name, options.seed), log
     )
-    visibility = step_visibility(profile_name, options.seed)
-    engine = RealtimeEngine(build_engine(profile_name, knobs, options.seed), loop, visibility, log)
     engine.set_frontend(profile.frontend)
-    server = Server(replace(registered, spec=spec), settings, engine, log, _injector(options))
+    settings = _settings(options, context, (100.0, 60.0), limits)
+    injector = FaultInjector(options.faults, options.seed)
+    server = Server(replace(registered, spec=spec), settings, engine, log, injector)
     server.note = f"profile {profile_name}, model {options.model}"
     return server
 
 
-def _build_metronome(options: Options, loop: asyncio.AbstractEventLoop, log: TruthLog) -> Server:
-    """The streams of a real server, sent on the metronome's schedule."""
-    registered = registered_servers()[METRONOME_WIRES[options.metronome.wire]]
-    spec = replace(registered.spec, name=METRONOME, comment="", idle_close_s=None)
+def _fixed_rate_server(options: Options, loop: asyncio.AbstractEventLoop, log: TruthLog) -> Server:
+    """The streams of a real server, each token sent when the schedule says."""
+    schedule = options.fixed_rate
+    registered = registered_servers()[fixed_rate_wires()[schedule.wire]]
+    spec = replace(registered.spec, name=FIXED_RATE, keep_alive_comment="", idle_close_s=None)
     context = options.max_model_len or DEFAULT_CONTEXT
-    settings = ServerSettings(
-        model=options.model,
-        max_model_len=context,
-        answer_tokens=options.answer_tokens or (100.0, 0.0),
+    limits = {"max_input_length": context - 1, "max_total_tokens": context}
+    settings = replace(
+        _settings(options, context, (100.0, 0.0), limits),
         max_concurrent_requests=1_000_000,
-        seed=options.seed,
-        unicode_share=options.unicode_share,
         exact=True,
-        event_bytes=options.metronome.event_bytes,
-        limits={"max_input_length": context - 1, "max_total_tokens": context},
+        event_bytes=schedule.event_bytes,
     )
-    engine = Metronome(options.metronome, loop, log, options.seed)
-    server = Server(replace(registered, spec=spec), settings, engine, log, _injector(options))
-    schedule = options.metronome
+    engine = FixedRateEngine(schedule, loop, log, options.seed)
+    injector = FaultInjector(options.faults, options.seed)
+    server = Server(replace(registered, spec=spec), settings, engine, log, injector)
     first, then = f"first token after {schedule.ttft_ms:g} ms", f"then {schedule.tokens_per_s:g} a second"
     server.note = f"{first}, {then}, {schedule.wire} wire"
     return server
 
 
-def _injector(options: Options) -> FaultInjector:
-    return FaultInjector(options.faults, options.seed)
+def _settings(
+    options: Options, context: int, answer_tokens: tuple[float, float], limits: Mapping[str, object]
+) -> ServerSettings:
+    """The options that every server has; `answer_tokens` where none are given."""
+    return ServerSettings(
+        model=options.model,
+        max_model_len=context,
+        answer_tokens=options.answer_tokens or answer_tokens,
+        max_concurrent_requests=options.max_concurrent_requests,
+        seed=options.seed,
+        unicode_share=options.unicode_share,
+        limits=limits,
+    )
 
 
-def _check_knobs(options: Options) -> None:
-    """An option that none of the servers has is a mistake; one that only another server has is ignored here."""
-    known = set()
+def _check_scheduler_options(options: Options) -> None:
+    """ValueError for an option that none of the servers has; one that only another server has is ignored."""
+    known: set[str] = set()
     for name in options.speak:
         if name in registered_servers():
             scheduler = registered_servers()[name].spec.scheduler
-            known |= set(knob_defaults(load_profile(f"{scheduler}@{options.profile}")))
-    unknown = [key for key in options.knobs if key not in known]
+            known |= set(option_defaults(load_profile(f"{scheduler}@{options.profile}")))
+    unknown = [key for key in options.scheduler_options if key not in known]
     if unknown:
         names = ", ".join("--" + key.replace("_", "-") for key in unknown)
-        raise ValueError(f"{names}: none of the spoken servers has this knob")
+        raise ValueError(f"{names}: none of the servers given with --speak has this option")
 
 
 def _number(value: object) -> object:

@@ -1,22 +1,17 @@
-"""The command line, checked all at once."""
+"""The command line of `python -m simulator`; all mistakes are reported at once."""
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
-from simulator.engine.metronome import MetronomeSchedule
+from simulator.engine.fixed_rate import FixedRateSchedule
+from simulator.engine.profiles import scheduler_option_names
 from simulator.faults.injector import Fault, parse_fault
-from simulator.servers.registry import registered_servers
+from simulator.servers.registry import fixed_rate_wires, registered_servers
 
-KNOBS = (
-    "max_num_seqs", "max_num_batched_tokens", "swap_space", "gpu_memory_utilization", "num_gpu_blocks_override",
-    "max_batch_total_tokens", "max_batch_prefill_tokens", "max_total_tokens", "max_input_length",
-    "waiting_served_ratio", "max_waiting_tokens",
-)  # fmt: skip
-METRONOME = "metronome"
-# --wire -> the server whose streams the metronome sends.
-METRONOME_WIRES = {"openai": "vllm-0.33", "tgi": "tgi-3.3", "vllm-generate": "vllm-generate"}
+FIXED_RATE = "fixed-rate"
+"""The name for `--speak` of a server that sends tokens on a schedule (engine/fixed_rate.py)."""
 
 
 class OptionsError(Exception):
@@ -29,7 +24,10 @@ class OptionsError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What to speak, where, how fast, and what to break."""
+    """Which servers to simulate, where they listen, how fast they answer, and which faults they have.
+
+    `answer_tokens`: mean and standard deviation. `scheduler_options`: as given, by name with underscores.
+    """
 
     speak: tuple[str, ...]
     port_base: int
@@ -41,11 +39,11 @@ class Options:
     max_model_len: int | None
     answer_tokens: tuple[float, float] | None
     max_concurrent_requests: int
-    knobs: dict[str, str]
+    scheduler_options: dict[str, str]
     faults: tuple[Fault, ...]
     unicode_share: float = 0.0
-    comment_s: float | None = None
-    metronome: MetronomeSchedule = field(default_factory=MetronomeSchedule)
+    keep_alive_s: float | None = None
+    fixed_rate: FixedRateSchedule = field(default_factory=FixedRateSchedule)
 
 
 def parse_options(arguments: list[str]) -> Options:
@@ -53,7 +51,7 @@ def parse_options(arguments: list[str]) -> Options:
     given = _parser().parse_args(arguments)
     problems: list[str] = []
     names = tuple(name.strip() for name in given.speak.split(",") if name.strip())
-    known = [*registered_servers(), METRONOME]
+    known = [*registered_servers(), FIXED_RATE]
     problems += [
         f"--speak {name}: no such server; there are {', '.join(sorted(known))}"
         for name in names
@@ -86,19 +84,16 @@ def parse_options(arguments: list[str]) -> Options:
         max_model_len=given.max_model_len,
         answer_tokens=answer_tokens,
         max_concurrent_requests=given.max_concurrent_requests,
-        knobs={name: getattr(given, name) for name in KNOBS if getattr(given, name) is not None},
+        scheduler_options={
+            name: getattr(given, name)
+            for name in scheduler_option_names()
+            if getattr(given, name) is not None
+        },
         faults=faults,
         unicode_share=given.unicode,
-        comment_s=given.sse_keep_alive_interval,
-        metronome=MetronomeSchedule(
-            given.ttft_ms,
-            given.ttft_spread_ms,
-            given.tokens_per_s,
-            given.jitter_ms,
-            given.role_lead_ms,
-            given.burst,
-            given.event_bytes,
-            given.wire,
+        keep_alive_s=given.sse_keep_alive_interval,
+        fixed_rate=FixedRateSchedule(
+            **{one.name: getattr(given, one.name) for one in fields(FixedRateSchedule)}
         ),
     )
 
@@ -125,12 +120,12 @@ def _mean_and_spread(text: str) -> tuple[float, float] | None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m simulator", description=__doc__)
     add = parser.add_argument
-    add("--speak", required=True, help="servers to be, by comma: vllm,tgi,… ; each gets its own port")
+    add("--speak", required=True, help="servers to simulate, by comma: vllm,tgi,… ; each gets its own port")
     add(
         "--port-base",
         type=int,
         default=8000,
-        help="port of the first server, the next one above it; 0: any free ones",
+        help="port of the first server, the next one above it; 0: any free",
     )
     add("--host", default="127.0.0.1")
     add("--truth", help="append what was really sent to this file, JSON lines")
@@ -144,40 +139,35 @@ def _parser() -> argparse.ArgumentParser:
     add("--max-model-len", type=int, help="context length; default 4096, or TGI's max-total-tokens")
     add(
         "--answer-tokens",
-        help="MEAN or MEAN:SPREAD (standard deviation), log-normal; default 100:60, metronome 100",
+        help="MEAN or MEAN:SPREAD (standard deviation), log-normal; default 100:60, fixed-rate 100",
     )
     add("--fault", action="append", default=[], metavar="KIND:RATE[:ARG]", help="may be given several times")
     add("--max-concurrent-requests", type=int, default=128, help="TGI: more are refused as overloaded")
-    add(
-        "--unicode",
-        type=float,
-        default=0.0,
-        metavar="SHARE",
-        help="words followed by a character of two tokens",
-    )
+    add("--unicode", type=float, default=0.0, metavar="SHARE", help="words followed by a two-token character")
     add(
         "--sse-keep-alive-interval",
         type=float,
         metavar="S",
         help="comment after S silent seconds; default: the server's",
     )
-    for name in KNOBS:
-        add("--" + name.replace("_", "-"), help="the server's own knob")
-    metronome = parser.add_argument_group("metronome")
-    metronome.add_argument("--ttft-ms", type=float, default=100.0)
-    metronome.add_argument(
-        "--ttft-spread-ms", type=float, default=0.0, help="each reply begins later by up to this, uniformly"
-    )
-    metronome.add_argument("--tokens-per-s", type=float, default=40.0)
-    metronome.add_argument(
-        "--jitter-ms", type=float, default=0.0, help="each event is late by up to this, uniformly"
-    )
-    metronome.add_argument(
-        "--role-lead-ms", type=float, default=0.0, help="the role event comes this long before the token"
-    )
-    metronome.add_argument("--burst", action="store_true", help="all users' tokens fall on the same instants")
-    metronome.add_argument(
-        "--event-bytes", type=int, default=0, help="pad the text of each event to this many bytes"
-    )
-    metronome.add_argument("--wire", default="openai", choices=tuple(METRONOME_WIRES))
+    for name in scheduler_option_names():
+        add("--" + name.replace("_", "-"), help="the server's own option")
+    _add_fixed_rate(parser)
     return parser
+
+
+def _add_fixed_rate(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument_group("fixed-rate").add_argument
+    add("--ttft-ms", type=float, default=100.0)
+    add("--ttft-spread-ms", type=float, default=0.0, help="each reply begins late by up to this, uniformly")
+    add("--tokens-per-s", type=float, default=40.0)
+    add("--jitter-ms", type=float, default=0.0, help="each event is late by up to this, uniformly")
+    add(
+        "--role-lead-ms",
+        type=float,
+        default=0.0,
+        help="the role event comes this long before the first token",
+    )
+    add("--burst", action="store_true", help="all users' tokens fall on the same instants")
+    add("--event-bytes", type=int, default=0, help="pad the text of each event to this many bytes")
+    add("--wire", default="openai", choices=tuple(fixed_rate_wires()))

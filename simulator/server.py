@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from simulator.engine.metronome import Metronome
+from simulator.engine.fixed_rate import FixedRateEngine
 from simulator.engine.realtime_engine import RealtimeEngine
 from simulator.faults.injector import Fault, FaultInjector
 from simulator.ground_truth.truth_log import TruthLog, TruthRecord, now_ns
@@ -35,7 +35,7 @@ class Server:
         self,
         registered: RegisteredServer,
         settings: ServerSettings,
-        engine: RealtimeEngine | Metronome,
+        engine: RealtimeEngine | FixedRateEngine,
         log: TruthLog,
         injector: FaultInjector,
     ) -> None:
@@ -43,7 +43,7 @@ class Server:
         self.spec = spec
         self.settings = settings
         self.engine = engine
-        self.context = ServerContext(spec, settings, engine.gauges)
+        self.context = ServerContext(spec, settings, engine.gauges, registered.handler.histograms)
         self.port = 0
         self.note = ""
         self.policy = ConnectionPolicy(
@@ -61,7 +61,7 @@ class Server:
         engine.headers_at_once = spec.headers_when == "once"
         engine.headers_at_slot = spec.headers_when == "slot"
         engine.on_step = self.context.statistics.step
-        if spec.comment and spec.comment_s > 0:
+        if spec.keep_alive_comment and spec.keep_alive_s > 0:
             asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
 
     @property
@@ -245,11 +245,11 @@ class Server:
 
     def _sweep(self) -> None:
         """Keep-alive comments for streams that were silent too long."""
-        horizon_ns = now_ns() - int(self.spec.comment_s * 1e9)
+        horizon_ns = now_ns() - int(self.spec.keep_alive_s * 1e9)
         for reply in list(self.engine.replies.values()):
             if reply.job.params.stream and reply.head is None and reply.last_write_ns < horizon_ns:
                 moment = time.strftime("%Y-%m-%d %H:%M:%S.000000+00:00", time.gmtime())
-                reply.comment(self.spec.comment.format(now=moment).encode())
+                reply.comment(self.spec.keep_alive_comment.format(now=moment).encode())
         asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
 
     def stop(self) -> dict[str, object]:

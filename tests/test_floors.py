@@ -52,7 +52,7 @@ def modules() -> list[tuple[str, Path]]:
     found = []
     for package in ("chatload", "simulator", "plots", "lab"):
         for path in sorted((ROOT / package).rglob("*.py")):
-            if "recipes" in path.parts:  # locustfiles as others write them, that ours are measured against
+            if "baselines" in path.parts:  # locustfiles as others write them, that ours are measured against
                 continue
             parts = path.relative_to(ROOT).with_suffix("").parts
             found.append((".".join(parts[:-1] if parts[-1] == "__init__" else parts), path))

@@ -1,4 +1,4 @@
-"""One measurement for a certificate: the metronome and the client, each in a process of its own."""
+"""One measurement for a certificate: the fixed-rate server and the client, each in a process of its own."""
 
 from __future__ import annotations
 
@@ -63,10 +63,10 @@ SERVERS = {"openai": "openai", "tgi": "tgi", "vllm-generate": "vllm-generate"}
 
 
 def measure(load: Load, folder: Path, placement: Placement) -> Measured:
-    """Run the client against the metronome, join both logs. UsageError when either did not do its part."""
+    """Run the client against the fixed-rate server, join both logs. UsageError when either did not do its part."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     truth, out = folder / "truth.jsonl", folder / "run"
-    with metronome(load, truth, folder / "simulator.log", placement) as host:
+    with fixed_rate_server(load, truth, folder / "simulator.log", placement) as host:
         before_s = sum(os.times()[2:4])
         code = _client(load, host, out, folder / "client.log", placement)
         cpu_s = sum(os.times()[2:4]) - before_s
@@ -84,9 +84,11 @@ def measure(load: Load, folder: Path, placement: Placement) -> Measured:
 
 
 @contextmanager
-def metronome(load: Load, truth: Path, log: Path, placement: Placement | None = None) -> Iterator[str]:
-    """The simulator as a metronome, from ready to gone; gives its address."""
-    command = [sys.executable, "-u", "-m", "simulator", "--speak", "metronome", "--port-base", "0"]
+def fixed_rate_server(
+    load: Load, truth: Path, log: Path, placement: Placement | None = None
+) -> Iterator[str]:
+    """The simulator as a fixed-rate server while the block lasts; gives its address."""
+    command = [sys.executable, "-u", "-m", "simulator", "--speak", "fixed-rate", "--port-base", "0"]
     command += ["--truth", str(truth), "--ttft-ms", f"{load.ttft_ms:g}", "--wire", load.wire]
     command += ["--tokens-per-s", f"{load.tokens_per_s:g}", "--answer-tokens", str(load.tokens)]
     command += ["--jitter-ms", f"{load.jitter_ms:g}", *(["--burst"] if load.burst else [])]
@@ -135,7 +137,7 @@ def _client(load: Load, host: str, out: Path, log: Path, placement: Placement) -
 
 
 def _lateness(truth: Path) -> dict[str, Any]:
-    """What the metronome says of its own lateness, in its last line."""
+    """How late the server was by its own log, in its last line."""
     with open(truth, "rb") as file:
         for raw in file:
             if raw.startswith(b'{"kind":"server"'):

@@ -1,4 +1,4 @@
-"""What the client says joined, request by request, with what the metronome logged it did."""
+"""What the client says joined, request by request, with what the fixed-rate server logged."""
 
 from __future__ import annotations
 

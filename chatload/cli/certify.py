@@ -20,7 +20,7 @@ SEARCH_MOST = 4000
 
 
 def certify(arguments: Sequence[str]) -> int:
-    """How true is the client here: run it against the metronome, write a certificate."""
+    """How true is the client here: run it against a fixed-rate server, write a certificate."""
     given = _parser().parse_args(arguments)
     load = _load(given)
     out = Path(given.out)

@@ -1,1 +1,1 @@
-"""What the client costs and how true it is, against plain Locust and a bare drain: `make bench`."""
+"""Measures CPU cost and timing errors of chatload, plain Locust and a bare epoll reader: `make bench`."""

@@ -13,9 +13,9 @@ from typing import Any
 from chatload.certify.placement import Placement
 from chatload.certify.truth import served
 from lab.benchmarks.clients import CLIENTS, Client, environment
-from lab.benchmarks.figures import Figures, figures, figures_of_peer, table
-from lab.benchmarks.peers import FORM, peer
-from lab.benchmarks.rig import Load, fast_metronome, measured, metronome
+from lab.benchmarks.harness import Load, compiled_server, fixed_rate_server, measured
+from lab.benchmarks.other_tools import FORM, other_tool
+from lab.benchmarks.results import Result, result, result_of_tool, table
 
 VARIATIONS: dict[str, dict[str, Any]] = {
     "plain": {},
@@ -29,14 +29,14 @@ VARIATIONS: dict[str, dict[str, Any]] = {
     "TGI": {"wire": "tgi"},
     "NUL": {"wire": "nul"},
 }
-"""What may differ from the plain load: half a second between turns, 100 tokens at 40 a second, 25 ms apart and up to 5
-late, events of about 200 bytes, OpenAI's wire."""
+"""Differences from the plain load: half a second between turns, 100 tokens at 40 a second with up to 5 ms of jitter,
+events of about 200 bytes, OpenAI's wire form."""
 
 
 def main(arguments: list[str]) -> int:
     """Measure and print; with --json append every measurement to a file."""
     given = _parser().parse_args(arguments)
-    fast = None if given.python_server else fast_metronome()
+    compiled = None if given.python_server else compiled_server()
     loads = {
         f"{users:,} users, {name}": replace(
             Load(users=users, users_per_s=users / given.ramp_s, turns=given.turns), **VARIATIONS[name]
@@ -47,17 +47,17 @@ def main(arguments: list[str]) -> int:
     clients = [
         client for name, client in CLIENTS.items() if any(part in name for part in given.only.split(","))
     ]
-    clients += [peer(text) for text in given.peer]
+    clients += [other_tool(text) for text in given.tool]
     server = (
-        "the metronome in C" if fast else "the simulator's metronome (no C compiler: keep below 300 users)"
+        "the fixed-rate server in C" if compiled else "the simulator (no C compiler: keep below 300 users)"
     )
     print(f"against {server}, {given.repeat} × each, interleaved", file=sys.stderr)
     placement = Placement()
     for title, load in loads.items():
-        rows: dict[str, list[Figures]] = {client.name: [] for client in clients}
+        rows: dict[str, list[Result]] = {client.name: [] for client in clients}
         for _ in range(given.repeat):
             for client in clients:
-                row = measure(client, load, fast, placement)
+                row = measure(client, load, compiled, placement)
                 rows[client.name].append(row)
                 print(f"  {title}: {client.name}: {row.sentence()}", file=sys.stderr, flush=True)
                 if given.json:
@@ -73,18 +73,18 @@ def main(arguments: list[str]) -> int:
     return 0
 
 
-def measure(client: Client, load: Load, fast: Path | None, placement: Placement) -> Figures:
+def measure(client: Client, load: Load, compiled: Path | None, placement: Placement) -> Result:
     """One client under one load, once."""
     with tempfile.TemporaryDirectory(prefix="chatload-bench-") as name:
         folder = Path(name)
         truth = folder / "truth.jsonl"
-        with metronome(load, truth, fast, placement) as host:
+        with fixed_rate_server(load, truth, compiled, placement) as host:
             command = client.command(load, host, folder)
             cost = measured(command, environment(load, host, folder), folder / "log", load.limit_s, placement)
         known = served(truth)
         if client.reported is not None:
-            return figures_of_peer(client.reported(folder), known, cost, load.users)
-        return figures(client.said(folder), known, cost, load.users)
+            return result_of_tool(client.reported(folder), known, cost, load.users)
+        return result(client.recorded(folder), known, cost, load.users)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -96,12 +96,10 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--only", default="", help="only clients with one of these in their name, by comma")
     parser.add_argument(
-        "--peer", action="append", default=[], metavar=FORM, help="another tool; see peers.py"
+        "--tool", action="append", default=[], metavar=FORM, help="another tool; see other_tools.py"
     )
     parser.add_argument("--json", default="", help="append each measurement to this file")
-    parser.add_argument(
-        "--python-server", action="store_true", help="the simulator's metronome, not the C one"
-    )
+    parser.add_argument("--python-server", action="store_true", help="the simulator, not the server in C")
     return parser
 
 

@@ -1,4 +1,4 @@
-"""Who is measured: a name, how to start it, and how to read what it says."""
+"""The clients that are measured: name, command, and how to read the times that they recorded."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from pathlib import Path
 
 from chatload.certify.truth import Heard, heard
 from chatload.store.journal import read_run
-from lab.benchmarks.rig import Load
+from lab.benchmarks.harness import Load
 
-RECIPES = Path(__file__).with_name("recipes")
+BASELINES = Path(__file__).with_name("baselines")
 SERVERS = {"openai": "openai", "tgi": "tgi", "nul": "vllm-generate"}
 
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """`command(load, host, folder)` starts it; `said(folder)` is its answers by request id.
+    """`command(load, host, folder)` starts it; `recorded(folder)` is its answers by request id.
 
-    Where it does not say them one by one, `reported(folder)` is its own p99 of TTFT, in ms.
+    Where it does not record them one by one, `reported(folder)` is its own p99 of TTFT, in ms.
     """
 
     name: str
     command: Callable[[Load, str, Path], list[str]]
-    said: Callable[[Path], Mapping[str, Heard]]
+    recorded: Callable[[Path], Mapping[str, Heard]]
     reported: Callable[[Path], float] | None = None
 
 
 def ours(*extra: str, locustfile: str = "locustfiles/chat.py") -> Callable[[Load, str, Path], list[str]]:
-    """The command of this very suite."""
+    """The command of chatload with further options."""
 
     def command(load: Load, host: str, folder: Path) -> list[str]:
         words = [sys.executable, "-m", "locust", "-f", locustfile, "--headless", "--only-summary"]
@@ -41,11 +41,11 @@ def ours(*extra: str, locustfile: str = "locustfiles/chat.py") -> Callable[[Load
     return command
 
 
-def recipe(name: str) -> Callable[[Load, str, Path], list[str]]:
-    """The command of a plain Locust recipe; its load is in the environment."""
+def plain_locust(name: str) -> Callable[[Load, str, Path], list[str]]:
+    """The command of a locustfile of baselines/; its load is in the environment."""
 
     def command(load: Load, host: str, folder: Path) -> list[str]:
-        words = [sys.executable, "-m", "locust", "-f", str(RECIPES / f"{name}.py"), "--headless"]
+        words = [sys.executable, "-m", "locust", "-f", str(BASELINES / f"{name}.py"), "--headless"]
         words += ["--only-summary", "-u", str(load.users), "-r", str(load.users_per_s), "--host", host]
         return words
 
@@ -53,7 +53,7 @@ def recipe(name: str) -> Callable[[Load, str, Path], list[str]]:
 
 
 def environment(load: Load, host: str, folder: Path) -> dict[str, str]:
-    """The load as the recipes read it."""
+    """The load as the clients of baselines/ read it."""
     return {
         "BENCH_USERS": str(load.users),
         "BENCH_RATE": str(load.users_per_s),
@@ -66,13 +66,13 @@ def environment(load: Load, host: str, folder: Path) -> dict[str, str]:
     }
 
 
-def said_by_us(folder: Path) -> Mapping[str, Heard]:
-    """The good turns of our journal."""
+def recorded_by_chatload(folder: Path) -> Mapping[str, Heard]:
+    """The good turns of the journal."""
     return heard(read_run(folder / "run").turns)
 
 
-def said_by_recipe(folder: Path) -> Mapping[str, Heard]:
-    """The answers a recipe noted."""
+def recorded_by_baseline(folder: Path) -> Mapping[str, Heard]:
+    """The answers that a client of baselines/ wrote down."""
     found = {}
     with open(folder / "answers.jsonl", encoding="utf-8") as file:
         for raw in file:
@@ -81,19 +81,18 @@ def said_by_recipe(folder: Path) -> Mapping[str, Heard]:
     return found
 
 
-def _bare(load: Load, host: str, folder: Path) -> list[str]:
-    return [sys.executable, str(RECIPES / "bare_drain.py")]
+def _epoll_reader(load: Load, host: str, folder: Path) -> list[str]:
+    return [sys.executable, str(BASELINES / "epoll_reader.py")]
 
 
-OURS = "chatload"
 CLIENTS = {
     client.name: client
     for client in (
-        Client(OURS, ours(), said_by_us),
-        Client("chatload --stamps user", ours("--stamps", "user"), said_by_us),
-        Client("Locust FastHttpUser + sseclient", recipe("fast_sseclient"), said_by_recipe),
-        Client("Locust HttpUser + iter_lines", recipe("http_user"), said_by_recipe),
-        Client("bare epoll drain (the floor)", _bare, said_by_recipe),
+        Client("chatload", ours(), recorded_by_chatload),
+        Client("chatload --stamps user", ours("--stamps", "user"), recorded_by_chatload),
+        Client("Locust FastHttpUser + sseclient", plain_locust("fast_sseclient"), recorded_by_baseline),
+        Client("Locust HttpUser + iter_lines", plain_locust("http_user"), recorded_by_baseline),
+        Client("bare epoll reader (lower bound)", _epoll_reader, recorded_by_baseline),
     )
 }
-"""The map of everything that is measured; more rows come from lab/benchmarks/peers.py."""
+"""Clients by name; other_tools.py adds more."""

@@ -40,7 +40,7 @@ def figures(rows: Mapping[str, Row[Seen]], target: Target) -> list[CalibrationRo
         if name.startswith("interval"):
             seen = rows[name]
             found += _rates(name, [row.served() for row in seen], replay_open(target, seen), 0.2)
-    seats = replace(target, knobs={**target.knobs, "max_num_seqs": 20})
+    seats = replace(target, options={**target.options, "max_num_seqs": 20})
     chat = rows["chat-256-seqs20"]
     found += _rates(
         "chat-256-seqs20",

@@ -63,18 +63,18 @@ def read_rows(path: Path) -> list[Seen]:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The server to replay against: a profile, knobs, and constants other than the profile's if fitting."""
+    """The server to replay against: a profile, options, and constants other than the profile's if fitting."""
 
     profile: str
-    knobs: Mapping[str, object]
+    options: Mapping[str, object]
     cost: Cost | None = None
     frontend: FrontendCost | None = None
 
     def playback(self) -> Playback:
         """A fresh engine behind a fresh HTTP process."""
-        engine = build_engine(self.profile, self.knobs, seed=0)
+        engine = build_engine(self.profile, self.options)
         if self.cost is not None:
-            seats = int(str(self.knobs.get("max_num_seqs", 1024)))
+            seats = int(str(self.options.get("max_num_seqs", 1024)))
             engine = Engine(engine.scheduler, self.cost.with_seats(seats))
         return Playback(engine, Frontend(self.frontend or load_profile(self.profile).frontend))
 

@@ -1,8 +1,8 @@
 """How much later than scheduled the simulator sends: `python -m lab.calibration.send_delay --streams 400`.
 
-Starts a simulator and, in another process, a client that opens raw sockets and throws away what it reads.
-Lateness = stamp of a send − the instant it was due, from the truth log's `server` line; for the metronome it
-is also computed anew from each request's own events.
+Starts a simulator and, in another process, a client that opens raw sockets and discards what it reads.
+Lateness = stamp of a send − the instant it was due, from the truth log's `server` line; in mode fixed-rate it
+is also computed from each request's own events.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import select
-import signal
 import socket
 import subprocess
 import sys
@@ -18,7 +17,11 @@ import tempfile
 import time
 from pathlib import Path
 
+from lab.simulated_server import TRUTH, simulated
+
 ARRIVALS_PER_S = 500
+REAL = ("vllm", "tgi")
+"""Modes with the engine of a real server; the others send on a fixed schedule."""
 END = b"\r\n0\r\n\r\n"
 
 
@@ -28,66 +31,48 @@ def main() -> int:
     parser.add_argument("--streams", type=int, default=400)
     parser.add_argument("--tokens-per-s", type=float, default=25.0)
     parser.add_argument("--seconds", type=float, default=10.0)
-    parser.add_argument("--mode", choices=("metronome", "burst", "vllm", "tgi"), default="metronome")
+    parser.add_argument("--mode", choices=("fixed-rate", "burst", *REAL), default="fixed-rate")
     parser.add_argument("--limit-ms", type=float, help="exit 1 if p99 is above")
     parser.add_argument("--drain", type=int, help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.drain:
         _drain(given.drain, given.streams, int(given.tokens_per_s * given.seconds))
         return 0
-    with tempfile.TemporaryDirectory() as folder:
-        truth = Path(folder) / "truth.jsonl"
-        server = _start(given, truth)
-        try:
-            port = _port_of(server)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with simulated(
+            given.mode if given.mode in REAL else "fixed-rate", _arguments(given), folder
+        ) as server:
             again = [
                 sys.executable,
                 "-m",
                 "lab.calibration.send_delay",
                 "--drain",
-                str(port),
-                "--streams",
-                str(given.streams),
+                server.host.rpartition(":")[2],
             ]
-            again += ["--tokens-per-s", str(given.tokens_per_s), "--seconds", str(given.seconds)]
+            again += ["--streams", str(given.streams), "--tokens-per-s", str(given.tokens_per_s)]
+            again += ["--seconds", str(given.seconds)]
             subprocess.run(again, check=True, timeout=given.seconds * 4 + 30)
-        except subprocess.CalledProcessError:
-            print(f"the client failed; the simulator's exit code: {server.poll()}", file=sys.stderr)
-            raise
-        finally:
-            server.send_signal(signal.SIGTERM)
-            server.wait(10)
-        lines = [json.loads(line) for line in truth.read_text().splitlines()]
+        lines = [json.loads(line) for line in (folder / TRUTH).read_text().splitlines()]
     return _report(given, lines)
 
 
-def _start(given: argparse.Namespace, truth: Path) -> subprocess.Popen[str]:
+def _arguments(given: argparse.Namespace) -> list[str]:
+    """The simulator's options: answers that long, and room for all streams at once."""
     tokens = int(given.tokens_per_s * given.seconds)
-    speak = given.mode if given.mode in ("vllm", "tgi") else "metronome"
-    command = [sys.executable, "-m", "simulator", "--speak", speak, "--port-base", "0", "--truth", str(truth)]
-    command += ["--answer-tokens", str(tokens), "--tokens-per-s", str(given.tokens_per_s)]
+    arguments = ["--answer-tokens", str(tokens), "--tokens-per-s", str(given.tokens_per_s)]
     if given.mode == "burst":
-        command.append("--burst")
+        return [*arguments, "--burst"]
     if given.mode == "vllm":
-        command += ["--max-num-seqs", str(given.streams)]
+        return [*arguments, "--max-num-seqs", str(given.streams)]
     if given.mode == "tgi":
-        command += ["--max-concurrent-requests", str(given.streams), "--max-batch-total-tokens", "10000000"]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-
-
-def _port_of(server: subprocess.Popen[str]) -> int:
-    assert server.stdout is not None
-    port = 0
-    for line in server.stdout:
-        if "listening on" in line:
-            port = int(line.split("http://")[1].split()[0].rpartition(":")[2])
-        if line.strip() == "simulator: ready":
-            return port
-    raise RuntimeError("the simulator did not start")
+        room = ["--max-concurrent-requests", str(given.streams), "--max-batch-total-tokens", "10000000"]
+        return [*arguments, *room]
+    return arguments
 
 
 def _drain(port: int, streams: int, tokens: int) -> None:
-    """Open the streams one after the other and read until each has ended."""
+    """Open the streams one after another and read until each has ended."""
     body = json.dumps(
         {
             "model": "llama-2",
@@ -129,12 +114,12 @@ def _report(given: argparse.Namespace, lines: list[dict[str, object]]) -> int:
     print(
         f"{given.mode}: {given.streams} streams x {given.tokens_per_s:g} tokens/s: {complete} complete, "
         f"{writes['n']} writes, late p50 {writes['p50_ms']} ms, p99 {writes['p99_ms']} ms, max {writes['max_ms']} ms "
-        f"(publication begun: p50 {steps['p50_ms']}, p99 {steps['p99_ms']})"
+        f"(step begun: p50 {steps['p50_ms']}, p99 {steps['p99_ms']})"
     )
-    if given.mode == "metronome":
+    if given.mode == "fixed-rate":
         late = sorted(_late_ms(replies, given.tokens_per_s))
         print(
-            f"  anew from the events: p50 {late[len(late) // 2]:.3f} ms, p99 {late[int(len(late) * 0.99)]:.3f} ms"
+            f"  from the events: p50 {late[len(late) // 2]:.3f} ms, p99 {late[int(len(late) * 0.99)]:.3f} ms"
         )
     return int(given.limit_ms is not None and writes["p99_ms"] > given.limit_ms)
 

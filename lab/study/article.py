@@ -15,9 +15,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lab.calibration.article import INTERVALS, serve
-from lab.study.lanes import CHATS, QUICK, Size, Station, lanes
-from lab.study.load import last_words, run_load
-from lab.study.measured import (
+from lab.simulated_server import ROOT, simulated
+from lab.study.article_page import write_page
+from lab.study.article_results import (
     FIGURES,
     Results,
     at_once_lines,
@@ -27,9 +27,9 @@ from lab.study.measured import (
     interval_lines,
     read_lane,
 )
-from lab.study.page import write_page
+from lab.study.article_runs import CHATS, QUICK, Size, Station, lanes
+from lab.study.load import last_words, run_load
 from lab.study.pictures import draw_article
-from lab.study.server import ROOT, simulated
 from lab.study.tables import CHAT_HEAD, LINE_HEAD, chat_rows, line_rows, text_table
 
 OTHER_DRAWS = range(24)

@@ -14,8 +14,8 @@ from functools import partial
 from pathlib import Path
 
 from chatload.store.journal import read_run
+from lab.simulated_server import ROOT, simulated
 from lab.study.load import Load, run_load
-from lab.study.server import ROOT, simulated
 from plots import (
     capacity_curve,
     comparison,

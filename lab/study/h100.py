@@ -17,8 +17,8 @@ from lab.calibration.calibration_row import CalibrationRow, table
 from lab.calibration.lengths import Length
 from lab.calibration.replay import Seen, read_rows
 from lab.calibration.virtual_time import summarise as summarise_served
+from lab.simulated_server import ROOT, read_truth, simulated
 from lab.study.load import Load, run_load
-from lab.study.server import ROOT, read_truth, simulated
 from lab.study.trace import write_trace
 
 ROWS = ROOT / "tests" / "cases" / "h100"

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab.study.server import ROOT
+from lab.simulated_server import ROOT
 
 SPOILT = 4
 """Locust's exit code when the measurement is not trustworthy; the others are told by the report."""

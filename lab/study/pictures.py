@@ -8,9 +8,9 @@ from pathlib import Path
 
 from chatload.store.journal import Run
 from lab.calibration.article import BATCHES, INTERVALS
-from lab.study.knobs import Knob
-from lab.study.lanes import CHATS, TITLES
-from lab.study.measured import FOLDERS, Results
+from lab.study.article_results import FOLDERS, Results
+from lab.study.article_runs import CHATS, TITLES
+from lab.study.tuning_cases import Knob
 from plots import first_byte, gaps, intervals, throughput_levels, timeline, ttft_cdf
 from plots.picture import write_picture
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from lab.study.lanes import CHATS
-from lab.study.measured import CHAT_SPEED, FIRST_BYTE_MAX_MS, Chat, Line
+from lab.study.article_results import CHAT_SPEED, FIRST_BYTE_MAX_MS, Chat, Line
+from lab.study.article_runs import CHATS
 
 Row = Sequence[str]
 LINE_HEAD = ("load", "figure", "article", "ours", "difference", "other draws", "")

@@ -16,11 +16,11 @@ from pathlib import Path
 from chatload.analysis.summary import summarise
 from chatload.render.text_table import number, seconds, share, statistic
 from chatload.store.journal import Run, read_run
-from lab.study.knobs import KNOBS, Knob
+from lab.simulated_server import ROOT, read_truth, simulated
 from lab.study.load import run_load
 from lab.study.pictures import draw_knob
-from lab.study.server import ROOT, read_truth, simulated
 from lab.study.tables import page_table
+from lab.study.tuning_cases import KNOBS, Knob
 
 AT_ONCE = 2
 """Knobs measured side by side: the machine needs a core for each."""

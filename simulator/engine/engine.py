@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from simulator.engine.profiles import build_scheduler, load_profile
 from simulator.engine.step_cost import Cost
-from simulator.schedulers.interface import Plan, Scheduler
+from simulator.schedulers.interface import Occupancy, Scheduler
 from simulator.schedulers.sequence import Sequence
 
 __all__ = ["Engine", "Gauges", "Sequence", "Step", "build_engine"]
@@ -30,23 +30,14 @@ class Step:
     decodes: int
 
 
-@dataclass(frozen=True, slots=True)
-class Gauges:
-    """What a /metrics page shows: queues, KV blocks, counters since the start (prefix ones in tokens)."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gauges(Occupancy):
+    """What a /metrics page shows: the scheduler's occupancy and the engine's counters since the start."""
 
-    running: int
-    waiting: int
-    swapped: int
-    kv_used: int
-    kv_total: int
-    batch_max_tokens: int
-    preemptions_total: int
-    prompt_tokens_total: int
-    generation_tokens_total: int
-    prefix_queries_total: int
-    prefix_hits_total: int
-    steps_total: int
-    aborted_total: int
+    prompt_tokens_total: int = 0
+    generation_tokens_total: int = 0
+    steps_total: int = 0
+    aborted_total: int = 0
 
 
 class Engine:
@@ -77,7 +68,9 @@ class Engine:
             return None
         duration_s = self.cost.step_s(plan) if plan.decoding or plan.prefilling else 0.0
         tokens = plan.yielding
-        finished = self._ignore(plan)
+        finished = list(plan.ignored)
+        for sequence in finished:
+            sequence.finish = "ignored"
         for sequence in tokens:
             if not sequence.generated:
                 self._prompt_tokens += sequence.prompt_tokens
@@ -85,7 +78,7 @@ class Engine:
             sequence.finish = self._ending(sequence)
             if sequence.finish:
                 finished.append(sequence)
-                self.scheduler.release(sequence)
+                self.scheduler.remove(sequence)
         self._generation_tokens += len(tokens)
         self._steps += 1
         return Step(
@@ -100,27 +93,13 @@ class Engine:
 
     def gauges(self) -> Gauges:
         """The state now, for /metrics."""
-        now = self.scheduler.occupancy()
         return Gauges(
-            running=now.running,
-            waiting=now.waiting,
-            swapped=now.swapped,
-            kv_used=now.kv_used,
-            kv_total=now.kv_total,
-            batch_max_tokens=now.batch_max_tokens,
-            preemptions_total=now.preemptions,
+            **asdict(self.scheduler.occupancy()),
             prompt_tokens_total=self._prompt_tokens,
             generation_tokens_total=self._generation_tokens,
-            prefix_queries_total=now.prefix_queries,
-            prefix_hits_total=now.prefix_hits,
             steps_total=self._steps,
             aborted_total=self._aborted,
         )
-
-    def _ignore(self, plan: Plan) -> list[Sequence]:
-        for sequence in plan.ignored:
-            sequence.finish = "ignored"
-        return list(plan.ignored)
 
     def _ending(self, sequence: Sequence) -> str | None:
         """Why the token just given was the last one; None if it was not."""
@@ -132,12 +111,12 @@ class Engine:
         return "stop" if at_end else None
 
 
-def build_engine(profile: str, knobs: Mapping[str, object], seed: int = 0) -> Engine:
-    """The engine of a profile of profiles.toml, its defaults changed by knobs with the servers' own names.
+def build_engine(profile: str, options: Mapping[str, object]) -> Engine:
+    """The engine of a profile of profiles.toml; `options` replace the scheduler's defaults.
 
-    Raises ValueError naming all knobs (or profiles) there are. `seed` is for costs with noise.
+    Raises ValueError naming all options (or profiles) there are.
     """
     facts = load_profile(profile)
-    scheduler = build_scheduler(facts, knobs)
+    scheduler = build_scheduler(facts, options)
     seats = getattr(getattr(scheduler, "limits", None), "max_num_seqs", 0)
     return Engine(scheduler, facts.cost.with_seats(seats))

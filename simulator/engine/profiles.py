@@ -15,13 +15,13 @@ from simulator.engine.step_visibility import StepVisibility
 from simulator.schedulers.interface import Scheduler
 from simulator.schedulers.registry import scheduler_kinds
 
-# Knobs that are no limit of the scheduler themselves, but make the number of KV blocks.
-MEMORY_KNOBS: dict[str, object] = {"gpu_memory_utilization": 0.9, "num_gpu_blocks_override": 0}
+# Options from which the number of KV blocks is computed; no scheduler sees them.
+MEMORY_OPTIONS: dict[str, object] = {"gpu_memory_utilization": 0.9, "num_gpu_blocks_override": 0}
 
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A scheduler's name, what a step costs, the defaults of its knobs here, and the room for KV blocks.
+    """A scheduler's name, what a step costs, the defaults of its options here, and the room for KV blocks.
 
     KV blocks = floor((gpu_gib * gpu_memory_utilization - fixed_gib) * 1024 / block_mib).
     """
@@ -73,7 +73,7 @@ def load_profile(name: str) -> Profile:
         scheduler=scheduler,
         cost=Cost(**constants),
         frontend=FrontendCost(**waits),
-        defaults={**hardware.get("knobs", {}).get(scheduler, {})},
+        defaults={**hardware.get("options", {}).get(scheduler, {})},
         gpu_gib=float(hardware["gpu_gib"]),
         fixed_gib=float(costs.get("fixed_gib", hardware["fixed_gib"])),
         block_mib=float(hardware["block_mib"]),
@@ -87,23 +87,33 @@ def step_visibility(profile: str, seed: int) -> StepVisibility:
     )
 
 
-def knob_defaults(profile: Profile) -> dict[str, object]:
-    """Every knob of the profile's scheduler and what it is when nobody says otherwise."""
+def scheduler_option_names() -> tuple[str, ...]:
+    """The options of all schedulers that the command line has, each once."""
+    kinds = scheduler_kinds().values()
+    names = [name for kind in kinds for name in (*kind.options, *(MEMORY_OPTIONS if kind.kv_memory else ()))]
+    return tuple(dict.fromkeys(names))
+
+
+def option_defaults(profile: Profile) -> dict[str, object]:
+    """Every option of the profile's scheduler and its default."""
     kind = scheduler_kinds()[profile.scheduler]
     known = {f.name: f.default for f in fields(kind.limits) if f.name != "num_blocks"}
     if kind.kv_memory:
-        known |= MEMORY_KNOBS
+        known |= MEMORY_OPTIONS
     return {**known, **profile.defaults}
 
 
-def build_scheduler(profile: Profile, knobs: Mapping[str, object]) -> Scheduler:
-    """The profile's scheduler with these knobs; dashes and strings, as from a command line, are fine."""
-    values = knob_defaults(profile)
+def build_scheduler(profile: Profile, options: Mapping[str, object]) -> Scheduler:
+    """The profile's scheduler with these options; names may have dashes, values may be text.
+
+    ValueError that lists every mistake.
+    """
+    values = option_defaults(profile)
     problems: list[str] = []
-    for key, value in knobs.items():
+    for key, value in options.items():
         name = key.lstrip("-").replace("-", "_")
         if name not in values:
-            problems.append(f"{key}: unknown knob; {profile.scheduler} has {', '.join(sorted(values))}")
+            problems.append(f"{key}: unknown option; {profile.scheduler} has {', '.join(sorted(values))}")
             continue
         try:
             values[name] = _as_type_of(values[name], value)

@@ -42,7 +42,7 @@ class Cost:
     full_graph_limit: int = 0
 
     def with_seats(self, max_num_seqs: int) -> Cost:
-        """The same hardware with the graphs that vLLM V1 captures for this knob; no change without graphs."""
+        """The same hardware with the graphs that vLLM V1 captures for this option; no change without graphs."""
         if not self.graphs:
             return self
         largest = [size for size in CAPTURE_SIZES if size <= min(512, 2 * max_num_seqs)]

@@ -18,7 +18,7 @@ KINDS: dict[str, tuple[str, float] | None] = {
     "never": None,
     "bad-json": ("after how many tokens", 3),
     "huge-event": ("bytes", 5_000_000),
-    "drip": ("bytes per second", 2000),
+    "slow-write": ("bytes per second", 2000),
     "wrong-usage": ("tokens to add to the count", 7),
     "idle-close": ("seconds of idling", 0.3),
     "abort": ("after how many tokens", 3),

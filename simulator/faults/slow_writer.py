@@ -1,4 +1,4 @@
-"""The fault `drip`: a reply is sent byte by byte, each byte its own send."""
+"""The fault `slow-write`: a reply is sent byte by byte, each byte its own send."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ class Reply:
         self._marks: Marks = ()
         self._after: str | None = None
         self._pending_fault = fault if fault and fault.kind in (*BREAKING, *GARBLING, "stall") else None
-        self._slow_writer = SlowWriter(exchange, fault.arg) if fault and fault.kind == "drip" else None
+        self._slow_writer = SlowWriter(exchange, fault.arg) if fault and fault.kind == "slow-write" else None
         exchange.on_gone = self._gone
         exchange.on_drained = self._release
 
@@ -87,7 +87,7 @@ class Reply:
         return True
 
     def put_role(self) -> None:
-        """The role event now, ahead of its token (the metronome's `--role-lead-ms`)."""
+        """The role event now, ahead of its token (`--role-lead-ms`)."""
         if not self.over:
             data, marks = self.encoder.pack(self.encoder.role_early())
             if data:

@@ -2,8 +2,8 @@
 
 Contract. `add` queues a sequence. `plan` decides one iteration and takes it: queues and blocks
 are as the real server's once the forward was picked; None means nothing can run. The engine then gives each
-of `plan.yielding` its token and calls `release` for those that end; `remove` forgets a sequence wherever it
-is (client gone) and does nothing if it is not there. No scheduler knows a clock.
+of `plan.yielding` its token and calls `remove` for those that end or whose client has gone. No scheduler
+reads a clock.
 """
 
 from __future__ import annotations
@@ -59,20 +59,19 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Occupancy:
-    """How full a scheduler is: requests by queue, KV blocks, and what its counters say so far.
+    """How full a scheduler is: requests by queue, KV blocks, and counters since the start.
 
-    `batch_max_tokens`: the tokens TGI has promised to the live batch. Prefix counters are in tokens.
+    `batch_max_tokens`: tokens reserved for the running batch (TGI). Prefix counters are in tokens.
     """
 
     running: int
     waiting: int
-    swapped: int = 0
     kv_used: int = 0
     kv_total: int = 0
-    preemptions: int = 0
     batch_max_tokens: int = 0
-    prefix_queries: int = 0
-    prefix_hits: int = 0
+    preemptions_total: int = 0
+    prefix_queries_total: int = 0
+    prefix_hits_total: int = 0
 
 
 class Scheduler(Protocol):
@@ -85,10 +84,7 @@ class Scheduler(Protocol):
         """Queue it."""
 
     def remove(self, sequence: Sequence) -> bool:
-        """Forget it and free its blocks; False if it was not here."""
-
-    def release(self, sequence: Sequence) -> None:
-        """It ended: free its blocks."""
+        """Forget it, wherever it is, and free its blocks; False if it was not here."""
 
     def plan(self) -> Plan | None:
         """Pick the next forward."""
@@ -102,7 +98,8 @@ class SchedulerKind:
     """A scheduler by name. Its step costs are looked up in profiles.toml by name, then by `cost_family`.
 
     `limits`: the dataclass of its options, `build` makes it from one (Any: each kind has its own dataclass).
-    `kv_memory`: the KV blocks follow from the GPU's memory. `prefix_caching`: it can find a prompt's blocks again.
+    `options`: those of them that the command line has. `kv_memory`: the KV blocks follow from the GPU's memory.
+    `prefix_caching`: it can find a prompt's blocks again.
     `blocks_event_loop`: engine steps run inside the HTTP event loop (engine/step_visibility.py).
     """
 
@@ -110,6 +107,7 @@ class SchedulerKind:
     cost_family: str
     limits: type[Any]
     build: Callable[[Any], Scheduler]
+    options: tuple[str, ...]
     kv_memory: bool = False
     prefix_caching: bool = False
     blocks_event_loop: bool = False

@@ -22,7 +22,7 @@ BLOCK = 16
 
 @dataclass(frozen=True, slots=True)
 class TgiLimits:
-    """The launcher's knobs that decide batching; the launcher's own start-up checks."""
+    """The launcher's options that decide batching, with its own start-up checks."""
 
     max_batch_prefill_tokens: int = 4096
     max_batch_total_tokens: int = 16000
@@ -32,19 +32,15 @@ class TgiLimits:
     max_waiting_tokens: int = 20
 
     def __post_init__(self) -> None:
-        check_launch(self)
-
-
-def check_launch(limits: TgiLimits) -> None:
-    """ValueError where the launcher would refuse to start."""
-    if limits.max_input_length >= limits.max_total_tokens:
-        raise ValueError("`max_input_length` must be < `max_total_tokens`")
-    if limits.max_input_length > limits.max_batch_prefill_tokens:
-        raise ValueError("`max_batch_prefill_tokens` must be >= `max_input_length`")
-    if limits.max_batch_prefill_tokens > limits.max_batch_total_tokens:
-        raise ValueError("`max_batch_prefill_tokens` must be <= `max_batch_total_tokens`")
-    if limits.max_total_tokens > limits.max_batch_total_tokens:
-        raise ValueError("`max_total_tokens` must be <= `max_batch_total_tokens`")
+        """ValueError where the launcher would refuse to start."""
+        if self.max_input_length >= self.max_total_tokens:
+            raise ValueError("`max_input_length` must be < `max_total_tokens`")
+        if self.max_input_length > self.max_batch_prefill_tokens:
+            raise ValueError("`max_batch_prefill_tokens` must be >= `max_input_length`")
+        if self.max_batch_prefill_tokens > self.max_batch_total_tokens:
+            raise ValueError("`max_batch_prefill_tokens` must be <= `max_batch_total_tokens`")
+        if self.max_total_tokens > self.max_batch_total_tokens:
+            raise ValueError("`max_total_tokens` must be <= `max_batch_total_tokens`")
 
 
 def reserved_tokens(sequence: Sequence) -> int:
@@ -80,10 +76,6 @@ class TgiScheduler:
             self._queue.remove(sequence)
             return True
         return False
-
-    def release(self, sequence: Sequence) -> None:
-        """It ended."""
-        self.remove(sequence)
 
     def plan(self) -> Plan | None:
         """The next forward: a prefill of newcomers, or a decode of the batch."""
@@ -146,4 +138,12 @@ class TgiScheduler:
         return plan
 
 
-KINDS = (SchedulerKind("tgi-0.9.3", "tgi", TgiLimits, TgiScheduler),)
+OPTIONS = (
+    "max_batch_total_tokens",
+    "max_batch_prefill_tokens",
+    "max_total_tokens",
+    "max_input_length",
+    "waiting_served_ratio",
+    "max_waiting_tokens",
+)
+KINDS = (SchedulerKind("tgi-0.9.3", "tgi", TgiLimits, TgiScheduler, OPTIONS),)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from simulator.schedulers.interface import Occupancy, Plan, SchedulerKind
 from simulator.schedulers.kv_blocks import CachedBlocks, blocks_for
 from simulator.schedulers.sequence import Sequence
-from simulator.schedulers.tgi_0_9 import TgiLimits, check_launch
+from simulator.schedulers.tgi_0_9 import OPTIONS, TgiLimits
 
 BLOCK = 16
 RESERVED_ANSWER_TOKENS = 1024
@@ -25,7 +25,7 @@ RESERVED_ANSWER_TOKENS = 1024
 
 @dataclass(frozen=True, slots=True)
 class Tgi3Limits(TgiLimits):
-    """The launcher's knobs of 3.x; what it infers from the GPU at warm-up is set here by hand."""
+    """The launcher's options in 3.x; what it infers from the GPU at warm-up is set here by hand."""
 
     max_batch_total_tokens: int = 16000
     max_input_length: int = 4095
@@ -33,9 +33,6 @@ class Tgi3Limits(TgiLimits):
     waiting_served_ratio: float = 0.3
     support_chunking: bool = True
     prefix_caching: bool = True
-
-    def __post_init__(self) -> None:
-        check_launch(self)
 
 
 @dataclass(slots=True, eq=False)
@@ -86,10 +83,6 @@ class Tgi3Scheduler:
         self.pool.give(entry.blocks)
         return True
 
-    def release(self, sequence: Sequence) -> None:
-        """It ended."""
-        self.remove(sequence)
-
     def plan(self) -> Plan | None:
         """The next forward of the loop in the module's text."""
         if not self._batch:
@@ -115,8 +108,8 @@ class Tgi3Scheduler:
             kv_used=self.pool.used,
             kv_total=self.pool.total,
             batch_max_tokens=BLOCK * sum(len(entry.blocks) for entry in self._batch.values()),
-            prefix_queries=self._prefix_queries,
-            prefix_hits=self._prefix_hits,
+            prefix_queries_total=self._prefix_queries,
+            prefix_hits_total=self._prefix_hits,
         )
 
     def _newcomers(self) -> dict[Sequence, int]:
@@ -195,4 +188,4 @@ class Tgi3Scheduler:
         return plan
 
 
-KINDS = (SchedulerKind("tgi-3", "tgi", Tgi3Limits, Tgi3Scheduler, prefix_caching=True),)
+KINDS = (SchedulerKind("tgi-3", "tgi", Tgi3Limits, Tgi3Scheduler, OPTIONS, prefix_caching=True),)

@@ -23,7 +23,7 @@ from simulator.schedulers.sequence import Sequence
 
 @dataclass(frozen=True, slots=True)
 class V0Limits:
-    """The knobs of `vllm.entrypoints.api_server` that the scheduler reads, and the KV cache in blocks.
+    """The options of `vllm.entrypoints.api_server` that the scheduler reads, and the KV cache in blocks.
 
     `max_position_embeddings`: the model's; max_seq_len is the smaller of it and max_num_batched_tokens.
     """
@@ -80,10 +80,6 @@ class Vllm012Scheduler:
         self._free(slot)
         return True
 
-    def release(self, sequence: Sequence) -> None:
-        """It ended."""
-        self.remove(sequence)
-
     def plan(self) -> Plan | None:
         """One iteration, prompts and decodes together."""
         plan = Plan()
@@ -98,7 +94,7 @@ class Vllm012Scheduler:
             waiting=len(self._waiting),
             kv_used=self.pool.used,
             kv_total=self.pool.total,
-            preemptions=self._preemptions,
+            preemptions_total=self._preemptions,
         )
 
     def _continue(self, plan: Plan) -> None:
@@ -181,7 +177,8 @@ class Vllm013Scheduler(Vllm012Scheduler):
 
 
 # No background loop before 0.1.5: engine steps run inside the HTTP event loop.
+OPTIONS = ("max_num_seqs", "max_num_batched_tokens", "swap_space")
 KINDS = tuple(
-    SchedulerKind(name, "vllm", V0Limits, scheduler, kv_memory=True, blocks_event_loop=True)
+    SchedulerKind(name, "vllm", V0Limits, scheduler, OPTIONS, kv_memory=True, blocks_event_loop=True)
     for name, scheduler in (("vllm-0.1.2", Vllm012Scheduler), ("vllm-0.1.3", Vllm013Scheduler))
 )

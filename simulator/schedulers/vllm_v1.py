@@ -19,7 +19,7 @@ from simulator.schedulers.sequence import Sequence
 
 @dataclass(frozen=True, slots=True)
 class V1Limits:
-    """The knobs of `vllm serve` that the scheduler reads, and the size of the KV cache in blocks.
+    """The options of `vllm serve` that the scheduler reads, and the size of the KV cache in blocks.
 
     `in_flight` 2: with async scheduling the next step is already planned when this one starts, so a request
     that arrives meanwhile waits for the one after.
@@ -80,10 +80,6 @@ class VllmV1Scheduler:
         self._free(slot)
         return True
 
-    def release(self, sequence: Sequence) -> None:
-        """It ended: its blocks return to the pool and stay findable until reused."""
-        self.remove(sequence)
-
     def plan(self) -> Plan | None:
         """One iteration."""
         if self.limits.in_flight < 2 or not (self._running or self._waiting):
@@ -102,9 +98,9 @@ class VllmV1Scheduler:
             waiting=len(self._waiting) + len(self._fresh),
             kv_used=self.pool.used,
             kv_total=self.pool.total,
-            preemptions=self._preemptions,
-            prefix_queries=self._prefix_queries,
-            prefix_hits=self._prefix_hits,
+            preemptions_total=self._preemptions,
+            prefix_queries_total=self._prefix_queries,
+            prefix_hits_total=self._prefix_hits,
         )
 
     def _receive(self) -> None:
@@ -203,4 +199,7 @@ class VllmV1Scheduler:
         slot.named = 0
 
 
-KINDS = (SchedulerKind("vllm-v1", "vllm", V1Limits, VllmV1Scheduler, kv_memory=True, prefix_caching=True),)
+OPTIONS = ("max_num_seqs", "max_num_batched_tokens")
+KINDS = (
+    SchedulerKind("vllm-v1", "vllm", V1Limits, VllmV1Scheduler, OPTIONS, kv_memory=True, prefix_caching=True),
+)

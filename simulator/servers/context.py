@@ -1,22 +1,23 @@
-"""What the code of a server family may know of the server that it runs in."""
+"""What the code of a server family gets of the server that it runs in."""
 
 from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from simulator.engine.engine import Gauges
 from simulator.servers.spec import ServerSpec
-from simulator.servers.statistics import RequestStatistics
+from simulator.servers.statistics import HistogramSpec, RequestStatistics
 
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
-    """What the command line says about a server.
+    """The options of one server.
 
-    `exact`: every answer has exactly the drawn length (metronome). `limits`: the scheduler's options by name.
+    `answer_tokens`: mean and standard deviation. `exact`: every answer has exactly the drawn length.
+    `event_bytes`: each token's text is padded to so many bytes; 0: not. `limits`: scheduler options by name.
     """
 
     model: str
@@ -33,11 +34,17 @@ class ServerSettings:
 class ServerContext:
     """Spec, settings, counters and the engine's state; `open_requests` counts requests being answered."""
 
-    def __init__(self, spec: ServerSpec, settings: ServerSettings, gauges: Callable[[], Gauges]) -> None:
+    def __init__(
+        self,
+        spec: ServerSpec,
+        settings: ServerSettings,
+        gauges: Callable[[], Gauges],
+        histograms: Iterable[HistogramSpec],
+    ) -> None:
         self.spec = spec
         self.settings = settings
         self.gauges = gauges
-        self.statistics = RequestStatistics()
+        self.statistics = RequestStatistics(histograms)
         self.open_requests = 0
         self.started_s = int(time.time())
         self._ids = random.Random(f"ids:{settings.seed}")

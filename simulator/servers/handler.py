@@ -1,4 +1,4 @@
-"""What a server family's code does: routes, admission, errors, answers. One subclass per family."""
+"""The interface of a server family's code: routes, admission, errors, answers. One subclass per family."""
 
 from __future__ import annotations
 
@@ -12,11 +12,16 @@ from simulator.replies.reply import Encoder, Reply
 from simulator.replies.response import Response, retry_header
 from simulator.replies.sse_encoder import SseEncoder
 from simulator.servers.context import ServerContext
+from simulator.servers.statistics import HistogramSpec
 
 
 class ServerHandler:
-    """Routes and words of one family. `post_routes`: path -> reader of its body into GenerationParams."""
+    """Routes, error bodies and answers of one family.
 
+    `histograms`: those of its /metrics page.
+    """
+
+    histograms: tuple[HistogramSpec, ...] = ()
     detail_404 = b'{"detail":"Not Found"}'
     detail_405 = b'{"detail":"Method Not Allowed"}'
 
@@ -26,11 +31,11 @@ class ServerHandler:
     # -- routes --------------------------------------------------------------------------------
 
     def post_routes(self) -> Mapping[str, Callable[[Request], GenerationParams]]:
-        """POST routes that generate."""
+        """POST routes that generate: path -> reader of its body. The reader raises RequestRefused."""
         return {}
 
     def get_routes(self) -> Mapping[str, Callable[[], Response]]:
-        """GET routes."""
+        """GET routes: path -> answer."""
         return {}
 
     def not_found(self, method: str, path: str, allowed: str | None) -> Response:
@@ -44,7 +49,7 @@ class ServerHandler:
         return Response(413, b'{"detail":"Request Entity Too Large"}')
 
     def fault_response(self, status: int, retry_after: float) -> Response:
-        """A 429 or 503 fault, in this family's words."""
+        """The answer for the faults 429 and 503; `retry_after` in s, negative: no such header."""
         words = {429: "Too Many Requests", 503: "Service Unavailable"}[status]
         return Response(status, words.encode(), "text/plain; charset=utf-8", extra=retry_header(retry_after))
 
@@ -60,7 +65,7 @@ class ServerHandler:
         return self.context.hex_id(32)
 
     def constants(self, job: Job) -> dict[str, str]:
-        """Slots of the templates that stay the same in a reply, as JSON text."""
+        """Template slots whose value is the same in all events of a reply, as JSON text."""
         return {
             "id": job.reply_id,
             "created": str(job.created),
@@ -74,18 +79,18 @@ class ServerHandler:
         return ""
 
     def final_values(self, reply: Reply, finish: str, count: int) -> dict[str, bytes]:
-        """Slots of the events that end a stream."""
+        """Template slots of the events that end a stream."""
         return {}
 
     def stream_encoder(self, job: Job, reply: Callable[[], Reply]) -> Encoder:
-        """Turns the tokens of a streamed reply into bytes; `reply` gives the reply once it exists."""
+        """What turns the tokens of a streamed reply into bytes; `reply` gives the reply once it exists."""
         stream = self.context.spec.streams[job.params.endpoint]
         return SseEncoder(
             stream, job, self.constants(job), lambda finish, count: self.final_values(reply(), finish, count)
         )
 
     def stream_extra(self, job: Job) -> tuple[str, ...]:
-        """Header lines of a stream beside the type."""
+        """Header lines of a stream beside the content type."""
         wire = self.context.spec.streams[job.params.endpoint]
         characters = len(job.params.prompt)
         return tuple(line.format(id=job.reply_id, characters=characters, now="") for line in wire.head_extra)
@@ -95,7 +100,7 @@ class ServerHandler:
         raise NotImplementedError
 
     def failure_response(self, message: str) -> Response:
-        """The answer to one whose generation failed."""
+        """The answer to a request that does not stream and whose generation failed."""
         return Response(500, b"Internal Server Error", "text/plain; charset=utf-8")
 
     def usage(self, reply: Reply, count: int) -> dict[str, int]:

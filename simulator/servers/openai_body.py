@@ -33,7 +33,7 @@ def _without_surrogates(value: Any) -> Any:
     return value
 
 
-def chat_params(body: Body, ahead: tuple[int, int], max_tokens: int) -> GenerationParams:
+def chat_params(body: Body, template_tokens: tuple[int, int], max_tokens: int) -> GenerationParams:
     """A chat request; the caller has checked the types it cares for."""
     messages = body.get("messages")
     if isinstance(messages, str):
@@ -44,7 +44,7 @@ def chat_params(body: Body, ahead: tuple[int, int], max_tokens: int) -> Generati
         if isinstance(message, dict)
     ]
     params = _ask("chat", body, "\n".join(text for _, text in pairs), max_tokens)
-    params.prompt_texts = chat_prompt(pairs, ahead)
+    params.prompt_texts = chat_prompt(pairs, template_tokens)
     params.prompt_tokens = len(params.prompt_texts)
     return params
 

@@ -76,7 +76,7 @@ class OpenAiHandler(ServerHandler):
         body = self._body(request, "messages")
         if not isinstance(body["messages"], list | str):
             raise self.bad("messages: value is not a valid list", 422)
-        return chat_params(body, self.context.spec.ahead, 0)
+        return chat_params(body, self.context.spec.template_tokens, 0)
 
     def _completion(self, request: Request) -> GenerationParams:
         return completion_params(self._body(request, "prompt"), 16)

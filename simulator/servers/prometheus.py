@@ -6,37 +6,37 @@ from simulator.servers.statistics import Histogram
 
 
 class PrometheusPage:
-    """A Prometheus text page being written; `labels` go on every sample."""
+    """Collects samples; `encode` gives the page."""
 
-    def __init__(self, labels: str) -> None:
-        self._labels = labels
+    def __init__(self) -> None:
         self._lines: list[str] = []
 
-    def sample(self, kind: str, name: str, values: dict[str, float], words: str) -> None:
-        """A gauge or counter; the key of each value is its further labels, "" for none."""
-        self._head(kind, name, words)
+    def sample(self, kind: str, name: str, values: dict[str, float], description: str) -> None:
+        """A gauge or counter; the key of each value is its labels, "" for none."""
+        self._head(kind, name, description)
         for labels, value in values.items():
-            self._lines.append(f"{name}{self._braces(labels)} {float(value)}")
+            self._lines.append(f"{name}{_braces(labels)} {float(value)}")
 
-    def histogram(self, name: str, histogram: Histogram, words: str, labels: str = "") -> None:
-        """Cumulative buckets, count and sum."""
-        self._head("histogram", name, words)
-        seen = 0
-        bounds = [*(str(bound) for bound in histogram.bounds), "+Inf"]
+    def histogram(self, histogram: Histogram, labels: str = "") -> None:
+        """Cumulative buckets, count and sum; `labels` stand before the histogram's own."""
+        spec, seen = histogram.spec, 0
+        self._head("histogram", spec.name, spec.description)
+        bounds = [*(str(bound) for bound in spec.bounds), "+Inf"]
         for bound, count in zip(bounds, histogram.counts, strict=True):
             seen += count
-            le = ",".join(each for each in (labels, f'le="{bound}"') if each)
-            self._lines.append(f"{name}_bucket{self._braces(le)} {float(seen)}")
-        self._lines.append(f"{name}_count{self._braces(labels)} {float(seen)}")
-        self._lines.append(f"{name}_sum{self._braces(labels)} {histogram.total}")
+            all_labels = _braces(labels, spec.labels, f'le="{bound}"')
+            self._lines.append(f"{spec.name}_bucket{all_labels} {float(seen)}")
+        self._lines.append(f"{spec.name}_count{_braces(labels, spec.labels)} {float(seen)}")
+        self._lines.append(f"{spec.name}_sum{_braces(labels, spec.labels)} {histogram.total}")
 
-    def _head(self, kind: str, name: str, words: str) -> None:
-        self._lines += [f"# HELP {name} {words}", f"# TYPE {name} {kind}"]
-
-    def _braces(self, labels: str) -> str:
-        inside = ",".join(each for each in (self._labels, labels) if each)
-        return f"{{{inside}}}" if inside else ""
+    def _head(self, kind: str, name: str, description: str) -> None:
+        self._lines += [f"# HELP {name} {description}", f"# TYPE {name} {kind}"]
 
     def encode(self) -> bytes:
         """The page."""
         return ("\n".join(self._lines) + "\n").encode()
+
+
+def _braces(*labels: str) -> str:
+    inside = ",".join(filter(None, labels))
+    return f"{{{inside}}}" if inside else ""

@@ -29,3 +29,9 @@ def registered_servers() -> Mapping[str, RegisteredServer]:
                     raise ValueError(f"two simulated servers are called {name!r}; one is in {module.name}/")
                 found[name] = server
     return found
+
+
+def fixed_rate_wires() -> Mapping[str, str]:
+    """`--wire` of the fixed-rate server -> the server whose streams it sends."""
+    specs = [server.spec for server in registered_servers().values()]
+    return {spec.fixed_rate_wire: spec.name for spec in specs if spec.fixed_rate_wire}

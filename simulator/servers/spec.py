@@ -1,4 +1,4 @@
-"""One server and version as data: HTTP heads, streams, connection habits, scheduler."""
+"""One server and version as data: HTTP heads, streams, connection handling, scheduler."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from simulator.replies.stream_format import StreamFormat
 
 @dataclass(frozen=True, slots=True)
 class ServerSpec:
-    """One server and version. `headers_when`: once | first-token | slot (when the engine takes the request).
+    """One server and version.
 
     `streams`: endpoint -> its stream; endpoints are "chat", "completion" and "generate" (native).
-    `comment`, `comment_s`: the keep-alive comment sent after so many seconds without an event.
+    `headers_when`: once | first-token | slot (when the engine takes the request).
+    `keep_alive_comment`: sent after `keep_alive_s` without an event.
     `stop_style`: what a stream shows while a stop string may be coming (replies/job.py).
-    `ahead`: tokens that the chat template adds to a prompt: (per conversation, per message).
-    `knobs`: defaults of the scheduler's options that differ from the scheduler's own.
+    `template_tokens`: tokens that the chat template adds to a prompt: (per conversation, per message).
+    `scheduler_options`: defaults that differ from the scheduler's own.
+    `fixed_rate_wire`: the value of `--wire` that sends these streams on a fixed schedule; "": none.
     """
 
     name: str
@@ -28,9 +30,10 @@ class ServerSpec:
     idle_close_s: float | None = 5.0
     close_after_stream: bool = False
     headers_when: str = "once"
-    comment: str = ""
-    comment_s: float = 0.0
+    keep_alive_comment: str = ""
+    keep_alive_s: float = 0.0
     stop_style: str = "hold-fixed"
     max_body_bytes: int = 64 << 20
-    ahead: tuple[int, int] = (4, 4)
-    knobs: dict[str, object] = field(default_factory=dict, hash=False)
+    template_tokens: tuple[int, int] = (4, 4)
+    scheduler_options: dict[str, object] = field(default_factory=dict, hash=False)
+    fixed_rate_wire: str = ""

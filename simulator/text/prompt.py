@@ -10,18 +10,18 @@ BLOCK = 16
 END = "\x00end"
 
 
-def chat_prompt(messages: Iterable[tuple[str, str]], ahead: tuple[int, int]) -> list[str]:
+def chat_prompt(messages: Iterable[tuple[str, str]], template_tokens: tuple[int, int]) -> list[str]:
     """The templated conversation as token texts, ready for the assistant's answer.
 
-    tokens = ahead[0] + sum over messages of (ahead[1] + its tokens + 1) + ahead[1].
+    tokens = template_tokens[0] + sum over messages of (template_tokens[1] + its tokens + 1) + template_tokens[1].
     Turn n + 1 begins with the texts of turn n, its answer and its end token.
     """
-    texts = ["\x00begin"] * ahead[0]
+    texts = ["\x00begin"] * template_tokens[0]
     for role, content in messages:
-        texts += [f"\x00{role}"] * ahead[1]
+        texts += [f"\x00{role}"] * template_tokens[1]
         texts += token_texts(content)
         texts.append(END)
-    return texts + ["\x00assistant"] * ahead[1]
+    return texts + ["\x00assistant"] * template_tokens[1]
 
 
 def prefix_hashes(prompt: list[str], answer: list[str]) -> tuple[int, ...]:

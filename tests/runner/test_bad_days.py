@@ -42,7 +42,7 @@ FAULTS = {
     "stall": ("stall:1:2", "timeout_gap", ("--gap-timeout", "0.5")),
     "bad json": ("bad-json:1:3", "bad_wire", ()),
     "abort": ("abort:1:3", "aborted", ()),
-    "drip": ("drip:1:500", "deadline", ("--turn-timeout", "1")),
+    "slow-write": ("slow-write:1:500", "deadline", ("--turn-timeout", "1")),
     "huge event": ("huge-event:1:5000000", None, ()),
 }
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from chatload.certify.measure import Load, metronome
+from chatload.certify.measure import Load, fixed_rate_server
 from chatload.certify.truth import Heard, Served, errors, heard, served
 from chatload.store.journal import read_run
 
@@ -28,7 +28,7 @@ def blocked_run(
 ) -> tuple[int, str, dict[str, Heard], Any]:
     """(exit code, what it said, its good turns, the truth)."""
     truth, out = folder / "truth.jsonl", folder / "run"
-    with metronome(LOAD, truth, folder / "simulator.log") as host:
+    with fixed_rate_server(LOAD, truth, folder / "simulator.log") as host:
         done = subprocess.run(
             [sys.executable, "-m", "locust", "-f", str(Path(__file__).with_name("blocked_chat.py")), "--headless",
              "--only-summary", "-u", "10", "-r", "20", "--turns", "3", "--think-time", "0.1", "--max-tokens", "20",

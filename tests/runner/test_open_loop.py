@@ -12,14 +12,16 @@ sys.path.insert(0, str(Path(__file__).parent))
 from open_loop import lateness_ms, most_in_flight, offsets_ns, run
 
 from chatload.loads.arrival_times import poisson
-from lab.study.server import simulated
+from lab.simulated_server import simulated
 
 pytestmark = pytest.mark.e2e
 
 
 def test_a_slow_server_delays_no_later_request(tmp_path: Path) -> None:
     """Due times exact to the ns; the last is sent before the first is answered."""
-    with simulated("metronome", ("--ttft-ms", "2500", "--answer-tokens", "3"), tmp_path / "server") as server:
+    with simulated(
+        "fixed-rate", ("--ttft-ms", "2500", "--answer-tokens", "3"), tmp_path / "server"
+    ) as server:
         code, turns = run("arrivals", server.host, tmp_path / "run", "--requests", "40", "--interval", "0.05")
     assert code in (0, 4)  # 4: a busy machine held the generator up
     assert offsets_ns(turns) == [k * 50_000_000 for k in range(40)]
@@ -42,7 +44,7 @@ def test_a_refusing_server_closes_no_loop(tmp_path: Path) -> None:
 
 
 def test_poisson_is_an_absolute_schedule_by_the_seed(tmp_path: Path) -> None:
-    with simulated("metronome", ("--ttft-ms", "20", "--answer-tokens", "3"), tmp_path / "server") as server:
+    with simulated("fixed-rate", ("--ttft-ms", "20", "--answer-tokens", "3"), tmp_path / "server") as server:
         options = ("--requests", "30", "--interval", "0.04", "--arrivals", "poisson", "--seed", "7")
         code, turns = run("arrivals", server.host, tmp_path / "run", *options)
     assert code in (0, 4)  # 4: a busy machine held the generator up
@@ -65,7 +67,7 @@ def test_a_trace_says_when_and_how_long(tmp_path: Path) -> None:
 
 
 def test_two_processes_share_one_schedule_by_index(tmp_path: Path) -> None:
-    with simulated("metronome", ("--ttft-ms", "20", "--answer-tokens", "3"), tmp_path / "server") as server:
+    with simulated("fixed-rate", ("--ttft-ms", "20", "--answer-tokens", "3"), tmp_path / "server") as server:
         options = ("--requests", "31", "--interval", "0.05", "--processes", "2", "-u", "2", "-r", "10")
         code, turns = run("arrivals", server.host, tmp_path / "run", *options)
     assert code in (0, 4)  # 4: a busy machine held the generator up

@@ -13,7 +13,7 @@ from open_loop import most_in_flight, run
 
 from chatload.render.sweep_table import levels_of
 from chatload.store.journal import read_run
-from lab.study.server import simulated
+from lab.simulated_server import simulated
 
 pytestmark = pytest.mark.e2e
 BEAT = ("--ttft-ms", "50", "--tokens-per-s", "200", "--answer-tokens", "30")
@@ -21,7 +21,7 @@ BEAT = ("--ttft-ms", "50", "--tokens-per-s", "200", "--answer-tokens", "30")
 
 def test_levels_hold_what_they_say_one_after_another(tmp_path: Path) -> None:
     out = tmp_path / "run"
-    with simulated("metronome", BEAT, tmp_path / "server") as server:
+    with simulated("fixed-rate", BEAT, tmp_path / "server") as server:
         code, turns = run(
             "batch_sweep", server.host, out, "--levels", "1,5,3", "--rounds", "3", "--answer-tokens", "30"
         )

@@ -45,7 +45,7 @@ ASKED = st.lists(
 
 
 def small(scheduler: str) -> Engine:
-    return build_engine(f"{scheduler}@demo", SMALL[scheduler], seed=0)
+    return build_engine(f"{scheduler}@demo", SMALL[scheduler])
 
 
 def check(engine: Engine, step: Step) -> None:
@@ -169,7 +169,7 @@ def test_why_an_answer_ends(scheduler: str, last_place_says: str) -> None:
 
 
 def test_vllm_0_1_2_ends_a_text_at_max_seq_len() -> None:
-    engine = build_engine("vllm-0.1.2@demo", {"max_num_batched_tokens": 64}, seed=0)
+    engine = build_engine("vllm-0.1.2@demo", {"max_num_batched_tokens": 64})
     sequence = Sequence(1, 60, 100, 100)
     engine.submit(sequence)
     while engine.step():
@@ -178,7 +178,7 @@ def test_vllm_0_1_2_ends_a_text_at_max_seq_len() -> None:
 
 
 def test_a_prompt_the_server_ignores_ends_without_a_token() -> None:
-    engine = build_engine("vllm-0.1.2@demo", {"max_num_batched_tokens": 64}, seed=0)
+    engine = build_engine("vllm-0.1.2@demo", {"max_num_batched_tokens": 64})
     sequence = Sequence(1, 64, 100, 100)
     engine.submit(sequence)
     step = engine.step()
@@ -189,7 +189,7 @@ def test_a_prompt_the_server_ignores_ends_without_a_token() -> None:
 
 
 def test_an_abort_between_plan_and_publish_frees_the_seat_for_the_next_step() -> None:
-    engine = build_engine("vllm-v1@demo", {"max_num_seqs": 1, "in_flight": 1}, seed=0)
+    engine = build_engine("vllm-v1@demo", {"max_num_seqs": 1, "in_flight": 1})
     first, second = Sequence(1, 8, 50, 50), Sequence(2, 8, 50, 50)
     engine.submit(first)
     engine.submit(second)
@@ -216,7 +216,7 @@ def test_an_abort_after_the_end_changes_nothing() -> None:
 
 
 def test_gauges_count_prompts_once_and_preemptions() -> None:
-    engine = build_engine("vllm-0.1.2@demo", {"num_gpu_blocks_override": 4}, seed=0)
+    engine = build_engine("vllm-0.1.2@demo", {"num_gpu_blocks_override": 4})
     for number in range(2):
         engine.submit(Sequence(number, 16, 30, 30))
     while engine.step():
@@ -228,7 +228,9 @@ def test_gauges_count_prompts_once_and_preemptions() -> None:
 
 
 def test_an_unknown_knob_is_answered_with_the_list() -> None:
-    with pytest.raises(ValueError, match=r"max_num_sequences: unknown knob; vllm-0\.1\.2 has .*max_num_seqs"):
+    with pytest.raises(
+        ValueError, match=r"max_num_sequences: unknown option; vllm-0\.1\.2 has .*max_num_seqs"
+    ):
         build_engine("vllm-0.1.2@demo", {"max_num_sequences": 3})
     with pytest.raises(ValueError, match="no profile 'vllm-9@demo': there are vllm-0"):
         build_engine("vllm-9@demo", {})

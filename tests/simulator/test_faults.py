@@ -149,7 +149,7 @@ def test_bad_json_and_huge_event_go_on(simulate: Start) -> None:
 
 
 def test_drip(simulate: Start) -> None:
-    reply, line = struck(simulate, "drip:1:10000")
+    reply, line = struck(simulate, "slow-write:1:10000")
     assert reply.endswith(b"0\r\n\r\n")
     took_s = (line["end_ns"] - line["headers_ns"]) / 1e9  # type: ignore[operator]
     assert took_s > 0.5 * len(reply) / 10_000

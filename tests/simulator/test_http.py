@@ -125,7 +125,7 @@ def test_a_half_closed_client_counts_as_gone(simulate: Start) -> None:
 
 
 def test_a_client_that_does_not_read_gets_everything_later(simulate: Start) -> None:
-    simulator = simulate("--speak", "metronome", "--tokens-per-s", "2000", "--ttft-ms", "1", "--answer-tokens", "1500",
+    simulator = simulate("--speak", "fixed-rate", "--tokens-per-s", "2000", "--ttft-ms", "1", "--answer-tokens", "1500",
                          "--event-bytes", "3000")  # fmt: skip
     sock = socket.socket()
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from simulator import servers
-from simulator.options import METRONOME_WIRES
 from simulator.schedulers.registry import scheduler_kinds
-from simulator.servers.registry import registered_servers
+from simulator.servers.registry import fixed_rate_wires, registered_servers
 from tests.simulator.client import ALL
 
 AddFamily = Callable[[str, str], None]
@@ -44,7 +43,7 @@ def test_every_server_of_the_tests_is_registered_and_has_a_scheduler() -> None:
     assert set(ALL.split(",")) <= set(found)
     assert {each.spec.name for each in found.values()} | {"vllm", "tgi", "llamacpp"} == set(found)
     assert {each.spec.scheduler for each in found.values()} <= set(scheduler_kinds())
-    assert set(METRONOME_WIRES.values()) <= set(found)
+    assert fixed_rate_wires() == {"tgi": "tgi-3.3", "openai": "vllm-0.33", "vllm-generate": "vllm-generate"}
 
 
 def test_a_new_folder_is_a_new_server(add_family: AddFamily) -> None:

@@ -109,7 +109,7 @@ def test_room_returns_only_when_a_request_ends() -> None:
     scheduler.add(ask(3, 1000, 1000))
     assert ids(forward(scheduler).prefilled) == [1, 2]
     assert forward(scheduler).prefilling == []
-    scheduler.release(first)
+    scheduler.remove(first)
     assert ids(forward(scheduler).prefilled) == [3]
 
 

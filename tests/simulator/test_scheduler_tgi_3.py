@@ -84,10 +84,10 @@ def test_a_known_prompt_beginning_is_not_computed_again() -> None:
     first = ask(1, 40, prefix=(1, 2))
     scheduler.add(first)
     forward(scheduler)
-    scheduler.release(first)
+    scheduler.remove(first)
     scheduler.add(ask(2, 45, prefix=(1, 2)))
     assert forward(scheduler).prefill_tokens == 13
-    assert scheduler.occupancy().prefix_hits == 32
+    assert scheduler.occupancy().prefix_hits_total == 32
 
 
 def test_one_that_does_not_fit_waits_and_holds_up_the_others() -> None:

@@ -88,7 +88,7 @@ def test_only_the_prompt_is_reserved_then_the_newest_loses_everything() -> None:
     plan = forward(scheduler)
     assert ids(plan.preempted) == [4, 3]
     assert (ids(plan.decoding), plan.prefilling) == ([1, 2], [])
-    assert scheduler.occupancy().preemptions == 2
+    assert scheduler.occupancy().preemptions_total == 2
     assert scheduler.occupancy().kv_used == 4
     assert third.generated == 1
 
@@ -107,7 +107,7 @@ def test_nobody_is_admitted_past_one_preempted_in_the_same_step_and_the_recomput
     scheduler.add(ask(3, 1))
     assert forward(scheduler).prefilling == []
     oldest = next(s for s in scheduler._slots if s.seq_id == 1)
-    scheduler.release(oldest)
+    scheduler.remove(oldest)
     plan = forward(scheduler)
     assert ids(plan.prefilled) == [2, 3]
     assert plan.prefill_tokens == 9 + 1

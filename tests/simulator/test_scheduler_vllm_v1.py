@@ -87,7 +87,7 @@ def test_the_last_running_one_is_preempted_only_when_a_block_is_needed() -> None
     assert (ids(plan.decoding), plan.preempted) == ([1, 2], [])
     plan = forward(scheduler)
     assert (ids(plan.decoding), ids(plan.preempted), plan.prefilling) == ([1], [2], [])
-    assert scheduler.occupancy().preemptions == 1
+    assert scheduler.occupancy().preemptions_total == 1
 
 
 def test_one_that_preempts_itself_stops_the_step_and_is_recomputed_whole() -> None:
@@ -98,7 +98,7 @@ def test_one_that_preempts_itself_stops_the_step_and_is_recomputed_whole() -> No
     forward(scheduler)
     plan = forward(scheduler)
     assert (ids(plan.decoding), ids(plan.preempted)) == ([1], [2])
-    scheduler.release(first)
+    scheduler.remove(first)
     plan = forward(scheduler)
     assert (ids(plan.prefilled), plan.prefill_tokens) == ([2], 17)
 
@@ -110,12 +110,12 @@ def test_a_second_turn_computes_only_what_is_new() -> None:
     scheduler.add(first)
     for _ in range(17):
         forward(scheduler)
-    scheduler.release(first)
+    scheduler.remove(first)
     scheduler.add(ask(2, 58, prefix=(1, 2, 3)))
     plan = forward(scheduler)
     assert plan.prefill_tokens == 58 - 48
-    assert scheduler.occupancy().prefix_hits == 48
-    assert scheduler.occupancy().prefix_queries == 32 + 58
+    assert scheduler.occupancy().prefix_hits_total == 48
+    assert scheduler.occupancy().prefix_queries_total == 32 + 58
 
 
 def test_a_prompt_wholly_in_the_cache_still_computes_its_last_block() -> None:
@@ -123,7 +123,7 @@ def test_a_prompt_wholly_in_the_cache_still_computes_its_last_block() -> None:
     first = ask(1, 32, prefix=(1, 2))
     scheduler.add(first)
     forward(scheduler)
-    scheduler.release(first)
+    scheduler.remove(first)
     scheduler.add(ask(2, 32, prefix=(1, 2)))
     assert forward(scheduler).prefill_tokens == 16
 
@@ -141,11 +141,11 @@ def test_cached_blocks_are_evicted_oldest_first_when_others_need_them() -> None:
     old = ask(1, 32, prefix=(1, 2))
     scheduler.add(old)
     forward(scheduler)
-    scheduler.release(old)
+    scheduler.remove(old)
     other = ask(2, 60)
     scheduler.add(other)
     forward(scheduler)
-    scheduler.release(other)
+    scheduler.remove(other)
     scheduler.add(ask(3, 40, prefix=(1, 2)))
     assert forward(scheduler).prefill_tokens == 40
 

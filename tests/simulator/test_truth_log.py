@@ -84,9 +84,9 @@ def test_stopping_logs_what_was_open_and_a_line_about_the_server(simulate: Start
     assert 0 <= server["steps"]["p50_ms"] <= server["writes"]["max_ms"]
 
 
-def test_a_metronome_keeps_its_beat(simulate: Start) -> None:
+def test_a_fixed_rate_server_keeps_its_schedule(simulate: Start) -> None:
     simulator = simulate(
-        "--speak", "metronome", "--ttft-ms", "50", "--tokens-per-s", "200", "--answer-tokens", "20"
+        "--speak", "fixed-rate", "--ttft-ms", "50", "--tokens-per-s", "200", "--answer-tokens", "20"
     )
     reply = ask(simulator.port, "/v1/chat/completions", chat(max_tokens=100))
     assert reply.count(b'"finish_reason":"stop"') == 1
@@ -99,9 +99,9 @@ def test_a_metronome_keeps_its_beat(simulate: Start) -> None:
     assert sorted(late_ms)[10] < 20
 
 
-def test_a_metronome_spreads_the_beginnings_of_its_replies(simulate: Start) -> None:
+def test_a_fixed_rate_server_spreads_the_beginnings_of_its_replies(simulate: Start) -> None:
     simulator = simulate(
-        "--speak", "metronome", "--ttft-ms", "20", "--ttft-spread-ms", "300", "--tokens-per-s", "500",
+        "--speak", "fixed-rate", "--ttft-ms", "20", "--ttft-spread-ms", "300", "--tokens-per-s", "500",
         "--answer-tokens", "3",
     )  # fmt: skip
     for _ in range(6):
@@ -120,14 +120,14 @@ def test_a_metronome_spreads_the_beginnings_of_its_replies(simulate: Start) -> N
         ("vllm-generate", "/generate", {"prompt": "Once", "max_tokens": 5, "stream": True}),
     ],
 )
-def test_a_metronome_speaks_other_wires(
+def test_a_fixed_rate_server_speaks_other_wires(
     simulate: Start, wire: str, path: str, body: dict[str, object]
 ) -> None:
-    simulator = simulate("--speak", "metronome", "--wire", wire, "--tokens-per-s", "1000", "--ttft-ms", "1")
+    simulator = simulate("--speak", "fixed-rate", "--wire", wire, "--tokens-per-s", "1000", "--ttft-ms", "1")
     assert len(chunks(ask(simulator.port, path, body))) == 5
 
 
-def test_a_metronome_can_lead_with_the_role_and_pad_its_events(simulate: Start) -> None:
+def test_a_fixed_rate_server_can_lead_with_the_role_and_pad_its_events(simulate: Start) -> None:
     more = [
         "--role-lead-ms",
         "60",
@@ -139,7 +139,7 @@ def test_a_metronome_can_lead_with_the_role_and_pad_its_events(simulate: Start) 
         "300",
         "--burst",
     ]
-    simulator = simulate("--speak", "metronome", *more)
+    simulator = simulate("--speak", "fixed-rate", *more)
     reply = ask(simulator.port, "/v1/chat/completions", chat(max_tokens=3))
     assert all(len(chunk) > 400 for chunk in chunks(reply)[1:4])
     (line,) = simulator.wait_lines(1)

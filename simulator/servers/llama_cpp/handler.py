@@ -11,8 +11,8 @@ from simulator.replies.job import GenerationParams
 from simulator.replies.reply import Reply
 from simulator.replies.response import RequestRefused, Response, compact
 from simulator.servers.handler import ServerHandler
+from simulator.servers.llama_cpp.metrics import metrics_page
 from simulator.servers.openai_body import Body, chat_params, completion_params, is_int, load
-from simulator.servers.prometheus import PrometheusPage
 from simulator.servers.reply_timings import timings_of
 
 JSON = "application/json; charset=utf-8"
@@ -38,22 +38,24 @@ class LlamaCppHandler(ServerHandler):
 
     def get_routes(self) -> Mapping[str, Callable[[], Response]]:
         """See ServerHandler."""
-        health = lambda: Response(200, b'{"status":"ok"}', JSON)  # noqa: E731
         return {
-            "/health": health,
-            "/v1/health": health,
-            "/v1/models": lambda: Response(200, compact(self._models()), JSON),
-            "/models": lambda: Response(200, compact(self._models()), JSON),
+            "/health": self._health,
+            "/v1/health": self._health,
+            "/v1/models": self._models,
+            "/models": self._models,
             "/props": lambda: Response(200, compact(self._props()), JSON),
             "/slots": lambda: Response(200, compact(self._slots()), JSON),
-            "/metrics": lambda: Response(200, self._metrics(), "text/plain; version=0.0.4"),
+            "/metrics": lambda: Response(200, metrics_page(self.context), "text/plain; version=0.0.4"),
         }
 
     @property
     def _slot_count(self) -> int:
         return int(str(self.context.settings.limits.get("max_num_seqs", 4)))
 
-    def _models(self) -> dict[str, Any]:
+    def _health(self) -> Response:
+        return Response(200, b'{"status":"ok"}', JSON)
+
+    def _models(self) -> Response:
         settings = self.context.settings
         card = {
             "id": settings.model,
@@ -65,13 +67,9 @@ class LlamaCppHandler(ServerHandler):
             "owned_by": "llamacpp",
             "meta": {"vocab_type": 2, "n_vocab": 32000, "n_ctx": settings.max_model_len, "n_ctx_train": 4096},
         }
-        old = {
-            "name": settings.model,
-            "model": settings.model,
-            "type": "model",
-            "capabilities": ["completion"],
-        }
-        return {"models": [old], "object": "list", "data": [card]}
+        name = settings.model
+        old = {"name": name, "model": name, "type": "model", "capabilities": ["completion"]}
+        return Response(200, compact({"models": [old], "object": "list", "data": [card]}), JSON)
 
     def _props(self) -> dict[str, Any]:
         settings = self.context.settings
@@ -95,36 +93,6 @@ class LlamaCppHandler(ServerHandler):
             for slot in range(self._slot_count)
         ]
 
-    def _metrics(self) -> bytes:
-        now, stats = self.context.gauges(), self.context.statistics
-        stats.settle()
-        page = PrometheusPage("")
-        prefill, decode = stats.histograms["prefill_s"].total, stats.histograms["decode_s"].total
-        cached = now.prefix_hits_total
-        page.sample(
-            "counter",
-            "llamacpp:prompt_tokens_total",
-            {"": now.prompt_tokens_total - cached},
-            "Prompt tokens computed.",
-        )
-        page.sample(
-            "counter", "llamacpp:prompt_tokens_cached_total", {"": cached}, "Prompt tokens from the cache."
-        )
-        page.sample("counter", "llamacpp:prompt_seconds_total", {"": prefill}, "Time spent on prompts.")
-        page.sample(
-            "counter",
-            "llamacpp:tokens_predicted_total",
-            {"": now.generation_tokens_total},
-            "Tokens generated.",
-        )
-        page.sample(
-            "counter", "llamacpp:tokens_predicted_seconds_total", {"": decode}, "Time spent generating."
-        )
-        page.sample("counter", "llamacpp:n_decode_total", {"": now.steps_total}, "Steps.")
-        page.sample("gauge", "llamacpp:requests_processing", {"": now.running}, "Requests in a slot.")
-        page.sample("gauge", "llamacpp:requests_deferred", {"": now.waiting}, "Requests without one.")
-        return page.encode()
-
     # -- errors --------------------------------------------------------------------------------
 
     def not_found(self, method: str, path: str, allowed: str | None) -> Response:
@@ -138,10 +106,9 @@ class LlamaCppHandler(ServerHandler):
 
     def fault_response(self, status: int, retry_after: float) -> Response:
         """503 as while loading the model; a 429 could only come from a proxy."""
-        kind = {429: ("Too many requests", "rate_limit_error"), 503: ("Loading model", "unavailable_error")}[
-            status
-        ]
-        return bad(kind[0], kind[1], status).response
+        if status == 429:
+            return bad("Too many requests", "rate_limit_error", 429).response
+        return bad("Loading model", "unavailable_error", 503).response
 
     def failure_response(self, message: str) -> Response:
         """500."""
@@ -180,7 +147,7 @@ class LlamaCppHandler(ServerHandler):
         body = self._body(request, "messages")
         if not isinstance(body["messages"], list):
             raise bad("Expected 'messages' to be an array")
-        return chat_params(body, self.context.spec.ahead, -1)
+        return chat_params(body, self.context.spec.template_tokens, -1)
 
     def _completion(self, request: Request) -> GenerationParams:
         return completion_params(self._body(request, "prompt"), -1)

@@ -85,9 +85,9 @@ SPEC = ServerSpec(
     streams=_LLAMA,
     close_after_stream=True,
     headers_when="slot",
-    comment=":\n\n",
-    comment_s=30.0,
+    keep_alive_comment=":\n\n",
+    keep_alive_s=30.0,
     stop_style="hold-match",
-    ahead=(27, 5),
-    knobs={"max_num_seqs": 4, "max_num_batched_tokens": 2048},
+    template_tokens=(27, 5),
+    scheduler_options={"max_num_seqs": 4, "max_num_batched_tokens": 2048},
 )

@@ -46,8 +46,8 @@ SPEC = ServerSpec(
         "chat": _tabby(_TABBY, '{"content": "<text>"}', "{}"),
         "completion": _tabby(_TABBY_TEXT, "<text>", ""),
     },
-    comment=": ping - {now}\r\n\r\n",
-    comment_s=15.0,
+    keep_alive_comment=": ping - {now}\r\n\r\n",
+    keep_alive_s=15.0,
     stop_style="hold-match",
-    knobs={"max_num_seqs": 32},
+    scheduler_options={"max_num_seqs": 32},
 )

@@ -10,7 +10,7 @@ from simulator.http.exchange import Request
 from simulator.replies.job import GenerationParams
 from simulator.replies.reply import Reply
 from simulator.replies.response import Response, compact, retry_header
-from simulator.servers.tgi.metrics import metrics_page
+from simulator.servers.tgi.metrics import HISTOGRAMS, metrics_page
 from simulator.servers.tgi.requests import PLAIN, TgiRequestReader
 from simulator.text.tokens import EOS_ID
 
@@ -18,6 +18,7 @@ from simulator.text.tokens import EOS_ID
 class TgiHandler(TgiRequestReader):
     """TGI's router."""
 
+    histograms = HISTOGRAMS
     detail_404 = b""
     detail_405 = b""
 

@@ -76,8 +76,8 @@ SPEC = ServerSpec(
     head_format=AXUM,
     streams={"generate": native_stream("", "data:")},
     idle_close_s=None,
-    comment=":\n\n",
-    comment_s=15.0,
+    keep_alive_comment=":\n\n",
+    keep_alive_s=15.0,
     stop_style="keep",
     max_body_bytes=2 << 20,
 )

@@ -62,7 +62,7 @@ class Tgi3Handler(TgiHandler):
         body = self.body(request, "messages")
         if not isinstance(body["messages"], list):
             raise wrong_shape("messages: invalid type, expected a sequence", request.body)
-        return self._openai(chat_params(body, self.context.spec.ahead, 0), body)
+        return self._openai(chat_params(body, self.context.spec.template_tokens, 0), body)
 
     def _completion(self, request: Request) -> GenerationParams:
         body = self.body(request, "prompt")

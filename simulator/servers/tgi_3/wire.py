@@ -52,9 +52,10 @@ SPEC = ServerSpec(
         "completion": _OPENAI_TEXT,
     },
     idle_close_s=None,
-    comment=":\n\n",
-    comment_s=15.0,
+    keep_alive_comment=":\n\n",
+    keep_alive_s=15.0,
     stop_style="keep",
     max_body_bytes=2 << 20,
-    ahead=(8, 4),
+    template_tokens=(8, 4),
+    fixed_rate_wire="tgi",
 )

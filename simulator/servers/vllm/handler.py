@@ -13,7 +13,7 @@ from simulator.replies.reply import Reply
 from simulator.replies.response import RequestRefused, Response, compact, retry_header
 from simulator.servers.handler import ServerHandler
 from simulator.servers.openai_body import Body, chat_params, completion_params, is_int, load
-from simulator.servers.vllm.metrics import metrics_page
+from simulator.servers.vllm.metrics import HISTOGRAMS, metrics_page
 from simulator.servers.vllm.model_card import permission
 
 _NUMBER_TYPES = {
@@ -37,6 +37,8 @@ def _schema(kind: str, where: str, words: str, given: str, more: str = "") -> Re
 
 class VllmHandler(ServerHandler):
     """vLLM's API server."""
+
+    histograms = HISTOGRAMS
 
     def post_routes(self) -> Mapping[str, Callable[[Request], GenerationParams]]:
         """See ServerHandler."""
@@ -130,7 +132,7 @@ class VllmHandler(ServerHandler):
             )
         if not body["messages"]:
             raise bad("Cannot apply chat template to an empty conversation. Provide at least one message.")
-        return chat_params(body, self.context.spec.ahead, 0)
+        return chat_params(body, self.context.spec.template_tokens, 0)
 
     def _completion(self, request: Request) -> GenerationParams:
         return completion_params(self._body(request, "prompt"), 16)

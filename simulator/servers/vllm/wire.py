@@ -48,7 +48,7 @@ def _text(kv: str, weights: str) -> StreamFormat:
     )
 
 
-def _v1(version: str, kv: str, weights: str) -> ServerSpec:
+def _v1(version: str, kv: str, weights: str, fixed_rate_wire: str = "") -> ServerSpec:
     return ServerSpec(
         name=f"vllm-{version.rpartition('.')[0]}",
         version=version,
@@ -56,9 +56,10 @@ def _v1(version: str, kv: str, weights: str) -> ServerSpec:
         head_format=UVICORN,
         vary="vary: Origin",
         streams={"chat": _chat(kv, weights), "completion": _text(kv, weights)},
-        ahead=(27, 5),
+        template_tokens=(27, 5),
+        fixed_rate_wire=fixed_rate_wire,
     )
 
 
-VLLM_0_33 = _v1("0.33.0", ',"kv_transfer_params":null', ',"weight_versions":null')
+VLLM_0_33 = _v1("0.33.0", ',"kv_transfer_params":null', ',"weight_versions":null', "openai")
 VLLM_0_32 = _v1("0.32.0", "", "")

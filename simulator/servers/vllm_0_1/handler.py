@@ -80,7 +80,7 @@ class OpenAiHandler012(ServerHandler):
         body = self._body(request, "messages", 0.7)
         if not isinstance(body["messages"], (str, list)):
             raise RequestRefused(CRASH)
-        params = chat_params(body, self.context.spec.ahead, 16)
+        params = chat_params(body, self.context.spec.template_tokens, 16)
         limit = self.context.settings.max_model_len
         if params.prompt_tokens + params.max_tokens > limit:
             raise self._error(

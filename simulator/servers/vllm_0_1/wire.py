@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from simulator.http.framing import HeadFormat
+from dataclasses import replace
+
 from simulator.replies.stream_format import StreamFormat
 from simulator.servers.spec import ServerSpec
+from simulator.servers.uvicorn import UVICORN
 
-UVICORN_H11 = HeadFormat(
-    whole=(
-        "date: {date}",
-        "server: uvicorn",
-        "{extra}",
-        "content-length: {length}",
-        "content-type: {type}",
-        "{connection}",
-    ),
+UVICORN_H11 = replace(
+    UVICORN,
     stream=(
         "date: {date}",
         "server: uvicorn",
@@ -59,7 +54,7 @@ OPENAI = ServerSpec(
     head_format=UVICORN_H11,
     streams={"chat": _OLD_CHAT, "completion": _OLD_COMPLETION},
     stop_style="cut-late",
-    ahead=(25, 0),
+    template_tokens=(25, 0),
 )
 NATIVE = ServerSpec(
     name="vllm-generate",
@@ -68,4 +63,5 @@ NATIVE = ServerSpec(
     head_format=UVICORN_H11,
     streams={"generate": _NATIVE},
     stop_style="cut-late",
+    fixed_rate_wire="vllm-generate",
 )

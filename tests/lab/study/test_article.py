@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.study.server import ROOT
+from lab.simulated_server import ROOT
 
 pytestmark = pytest.mark.e2e
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from lab.simulated_server import ROOT, simulated
 from lab.study.capacity import BENCHES, OVER_HTTP, SIMULATED, Bench, options, search, true_capacity, window
-from lab.study.server import ROOT, simulated
 
 KNOWN = {BENCHES[0].name: 41, BENCHES[2].name: 45, BENCHES[4].name: 31}
 """Truths over three quarters of an hour: `python -m lab.study.capacity`."""

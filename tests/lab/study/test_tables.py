@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab.study.measured import Line
+from lab.study.article_results import Line
 from lab.study.tables import LINE_HEAD, line_rows, page_table, text_table
 
 

@@ -1,4 +1,4 @@
-"""The figures of a benchmark: hand-made answers and costs."""
+"""Results of a benchmark from hand-made answers and costs."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from chatload.certify.truth import Heard, Served
-from lab.benchmarks.figures import figures, figures_of_peer, table
-from lab.benchmarks.peers import p99_ms, peer
-from lab.benchmarks.rig import Cost, Load
+from lab.benchmarks.harness import Cost, Load
+from lab.benchmarks.other_tools import other_tool, p99_ms
+from lab.benchmarks.results import result, result_of_tool, table
 
 MS = 1_000_000
 SECOND = 1_000_000_000
@@ -22,20 +22,20 @@ def test_cpu_is_read_between_samples() -> None:
     assert cost.peak_mb() == 30e-6
 
 
-def truth_and_said() -> tuple[dict[str, Served], dict[str, Heard]]:
-    truth, said = {}, {}
+def truth_and_recorded() -> tuple[dict[str, Served], dict[str, Heard]]:
+    truth, recorded = {}, {}
     for number in range(6):
         at = number * SECOND
         tokens = tuple(at + 100 * MS + k * 100 * MS for k in range(5))
         truth[str(number)] = Served(at, tokens)
-        said[str(number)] = Heard(at, tokens[0] + MS, tokens[-1] + MS, 4)
-    return truth, said
+        recorded[str(number)] = Heard(at, tokens[0] + MS, tokens[-1] + MS, 4)
+    return truth, recorded
 
 
-def test_the_figures_of_a_client_that_is_1_ms_late() -> None:
-    truth, said = truth_and_said()
+def test_the_result_of_a_client_that_is_1_ms_late() -> None:
+    truth, recorded = truth_and_recorded()
     cost = Cost([(-SECOND, 0, 5), (6 * SECOND, 7 * SECOND, 5)])
-    row = figures(said, truth, cost, users=1)
+    row = result(recorded, truth, cost, users=1)
     assert (row.answers, row.ttft_ms_p50, row.ttft_max_ms, row.gap_mean_ms) == (6, 1.0, 1.0, 0.0)
     assert row.reported_p99_off_ms == pytest.approx(1.0)
     assert row.start_s == 1.0
@@ -45,26 +45,26 @@ def test_the_figures_of_a_client_that_is_1_ms_late() -> None:
 
 
 def test_answers_that_cannot_be_joined_end_the_benchmark() -> None:
-    truth, said = truth_and_said()
+    truth, recorded = truth_and_recorded()
     with pytest.raises(SystemExit, match="only 2 of 6"):
-        figures({name: said[name] for name in ("0", "1")}, truth, Cost([(0, 0, 0)]), 1)
+        result({name: recorded[name] for name in ("0", "1")}, truth, Cost([(0, 0, 0)]), 1)
 
 
 def test_a_table_has_medians_ranges_and_ratios() -> None:
-    truth, said = truth_and_said()
-    one = figures(said, truth, Cost([(-SECOND, 0, 5), (6 * SECOND, 7 * SECOND, 5)]), 1)
-    two = figures(said, truth, Cost([(-SECOND, 0, 5), (6 * SECOND, 14 * SECOND, 5)]), 1)
-    told_only = figures_of_peer(100.0, truth, Cost([(0, 0, 0)]), 9)
-    lines = table({"ours": [one, one], "theirs": [two, two], "peer": [told_only, told_only]})
+    truth, recorded = truth_and_recorded()
+    one = result(recorded, truth, Cost([(-SECOND, 0, 5), (6 * SECOND, 7 * SECOND, 5)]), 1)
+    two = result(recorded, truth, Cost([(-SECOND, 0, 5), (6 * SECOND, 14 * SECOND, 5)]), 1)
+    told_only = result_of_tool(100.0, truth, Cost([(0, 0, 0)]), 9)
+    lines = table({"ours": [one, one], "theirs": [two, two], "tool": [told_only, told_only]})
     ours, theirs, told = lines.splitlines()[2:]
     assert ours.endswith("| 1.00 |")
     assert theirs.startswith("| theirs (2) |")
     assert theirs.endswith("| 2.00 |")
-    assert told.startswith("| peer (2) | – | – | – | 0.000 |")
+    assert told.startswith("| tool (2) | – | – | – | 0.000 |")
 
 
-def test_a_peer_s_command_and_what_it_reports(tmp_path: Path) -> None:
-    client = peer("tool=out.json:ttft.p99_s=tool --url {host} -n {requests} -o {folder}/out.json")
+def test_a_tools_command_and_what_it_reports(tmp_path: Path) -> None:
+    client = other_tool("tool=out.json:ttft.p99_s=tool --url {host} -n {requests} -o {folder}/out.json")
     assert client.command(Load(users=10, turns=3), "http://h", tmp_path)[1:5] == [
         "--url",
         "http://h",
@@ -76,4 +76,4 @@ def test_a_peer_s_command_and_what_it_reports(tmp_path: Path) -> None:
     assert client.reported(tmp_path) == 250.0
     assert p99_ms({"runs": [{"p99_ms": 3}]}, "runs.0.p99_ms") == 3.0
     with pytest.raises(SystemExit, match="must be NAME"):
-        peer("tool")
+        other_tool("tool")

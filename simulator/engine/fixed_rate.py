@@ -1,7 +1,7 @@
-"""An exact schedule for every token instead of an engine, to test a load generator's measurements.
+"""Sends every token on a fixed schedule, without an engine, to test a load generator's measurements.
 
-token k of a reply is due at received + ttft (+ spread) + k / tokens_per_s (+ jitter); with `burst` on the next common
-instant of all users. The truth log says when each really left.
+Token k of a reply is due at received + ttft (+ spread) + k / tokens_per_s (+ jitter); with `burst` at the next
+instant that all replies share. The truth log says when each really left.
 """
 
 from __future__ import annotations
@@ -23,9 +23,12 @@ NO_GAUGES = Gauges(**dict.fromkeys(Gauges.__dataclass_fields__, 0))
 
 
 @dataclass(frozen=True, slots=True)
-class MetronomeSchedule:
-    """The metronome's metronome: first token after `ttft_ms` and up to `ttft_spread_ms`, then one event each
-    1/tokens_per_s."""
+class FixedRateSchedule:
+    """When tokens are due (see the module), and what carries them.
+
+    `ttft_spread_ms`, `jitter_ms`: most of a uniform delay. `role_lead_ms`: the role event comes so long before
+    the first token. `event_bytes`: padding of each text. `wire`: see ServerSpec.fixed_rate_wire.
+    """
 
     ttft_ms: float = 100.0
     ttft_spread_ms: float = 0.0
@@ -37,22 +40,22 @@ class MetronomeSchedule:
     wire: str = "openai"
 
 
-class Metronome:
-    """Sends tokens by the clock; has the methods of a RealtimeEngine."""
+class FixedRateEngine:
+    """The replies and the heap of their next tokens; has the interface of a RealtimeEngine."""
 
     def __init__(
-        self, schedule: MetronomeSchedule, loop: asyncio.AbstractEventLoop, log: TruthLog, seed: int
+        self, schedule: FixedRateSchedule, loop: asyncio.AbstractEventLoop, log: TruthLog, seed: int
     ) -> None:
         self.send_delay = SendDelayHistogram()
         self.replies: dict[int, Reply] = {}
         self.headers_at_once = True
         self.headers_at_slot = False
         self.on_step: Callable[[Step, float], None] | None = None
-        self._facts = schedule
+        self._schedule = schedule
         self._period_ns = 1e9 / schedule.tokens_per_s
         self._loop = loop
         self._log = log
-        self._draw = random.Random(f"metronome:{seed}")
+        self._draw = random.Random(f"fixed-rate:{seed}")
         self._timer = AbsoluteTimer(loop, self._on_timer)
         self._heap: list[tuple[int, int, Reply, bool]] = []
         self._origin_ns = now_ns()
@@ -71,16 +74,16 @@ class Metronome:
             return
         truth.queued_ns = truth.admitted_ns = now_ns()
         self.replies[reply.sequence.seq_id] = reply
-        start_ns = truth.received_ns + self._facts.ttft_ms * 1e6
-        if self._facts.ttft_spread_ms:
-            start_ns += self._draw.uniform(0, self._facts.ttft_spread_ms * 1e6)
-        if self._facts.burst:
+        start_ns = truth.received_ns + self._schedule.ttft_ms * 1e6
+        if self._schedule.ttft_spread_ms:
+            start_ns += self._draw.uniform(0, self._schedule.ttft_spread_ms * 1e6)
+        if self._schedule.burst:
             beats = -(-(start_ns - self._origin_ns) // self._period_ns)
             start_ns = self._origin_ns + beats * self._period_ns
         self._starts[reply.sequence.seq_id] = start_ns
-        self._schedule(reply)
-        if self._facts.role_lead_ms:
-            self._push(int(start_ns - self._facts.role_lead_ms * 1e6), reply, role=True)
+        self._push_next(reply)
+        if self._schedule.role_lead_ms:
+            self._push(int(start_ns - self._schedule.role_lead_ms * 1e6), reply, role=True)
         self._wake()
 
     def leave(self, reply: Reply) -> None:
@@ -105,14 +108,14 @@ class Metronome:
         self._order += 1
         heapq.heappush(self._heap, (due_ns, self._order, reply, role))
 
-    def _schedule(self, reply: Reply) -> None:
+    def _push_next(self, reply: Reply) -> None:
         """Put the next token on the heap."""
         start_ns = self._starts.get(reply.sequence.seq_id)
         if start_ns is None:
             return
         due_ns = start_ns + reply.sequence.generated * self._period_ns
-        if self._facts.jitter_ms:
-            due_ns += self._draw.uniform(0, self._facts.jitter_ms * 1e6)
+        if self._schedule.jitter_ms:
+            due_ns += self._draw.uniform(0, self._schedule.jitter_ms * 1e6)
         self._push(int(due_ns), reply)
 
     def _wake(self) -> None:
@@ -143,5 +146,5 @@ class Metronome:
             if reply.finish is None:
                 sent.append(reply)
         for reply in sent:
-            self._schedule(reply)
+            self._push_next(reply)
         self._wake()

@@ -7,8 +7,15 @@ from pathlib import Path
 
 from chatload.store.this_host import this_machine
 from lab.calibration.article import ARTICLE_SEED
-from lab.study.lanes import CHAT_ANSWER, CHAT_SEATS, CHATS
-from lab.study.measured import Results, at_once_lines, batch_lines, chat_figures, checks, interval_lines
+from lab.study.article_results import (
+    Results,
+    at_once_lines,
+    batch_lines,
+    chat_figures,
+    checks,
+    interval_lines,
+)
+from lab.study.article_runs import CHAT_ANSWER, CHAT_SEATS, CHATS
 from lab.study.tables import CHAT_HEAD, LINE_HEAD, chat_rows, line_rows, page_table
 
 PAGE = Path(__file__).with_name("article_page.md")

@@ -1,7 +1,7 @@
-"""Other load tools as rows of the table, each installed by you in an environment of its own: `--peer`.
+"""Other load tools as rows of the table: `--tool`. You install each in an environment of its own.
 
-A peer cannot be joined request by request without knowing its format; but what it reports as p99 of TTFT can be
-held against the truth of the same run, and its CPU, memory and start count like anybody's.
+Their requests cannot be joined with the server's log one by one; but the p99 of TTFT that a tool reports can be
+compared with the true one of the same run, and its CPU, memory and start-up time are measured as for all clients.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from pathlib import Path
 
 from chatload.certify.truth import Heard
 from lab.benchmarks.clients import Client
-from lab.benchmarks.rig import Load
+from lab.benchmarks.harness import Load
 
 FORM = "NAME=FILE:KEY=COMMAND"
 _UNITS_MS = {"_ms": 1.0, "_s": 1e3}
 
 
-def peer(text: str) -> Client:
-    """The client of `--peer NAME=FILE:KEY=COMMAND`. SystemExit when it is not of that form.
+def other_tool(text: str) -> Client:
+    """The client of `--tool NAME=FILE:KEY=COMMAND`. SystemExit when it is not of that form.
 
     COMMAND may use {host} {users} {rate} {requests} {tokens} {model} {folder}; it leaves a JSON object in FILE of
     {folder} whose KEY (dotted) is its p99 of TTFT, in ms, or in s where KEY ends in _s.
@@ -29,7 +29,7 @@ def peer(text: str) -> Client:
     where, _, command = rest.partition("=")
     file, _, key = where.partition(":")
     if not (name and file and key and command):
-        raise SystemExit(f"--peer {text!r}: must be {FORM}")
+        raise SystemExit(f"--tool {text!r}: must be {FORM}")
 
     def words(load: Load, host: str, folder: Path) -> list[str]:
         known = {"host": host, "users": load.users, "rate": f"{load.users_per_s:g}", "tokens": load.tokens}
@@ -39,7 +39,7 @@ def peer(text: str) -> Client:
     def reported_ms(folder: Path) -> float:
         return p99_ms(json.loads((folder / file).read_text(encoding="utf-8")), key)
 
-    return Client(name, words, _unknown, reported_ms)
+    return Client(name, words, _nothing_recorded, reported_ms)
 
 
 def p99_ms(found: object, key: str) -> float:
@@ -49,5 +49,5 @@ def p99_ms(found: object, key: str) -> float:
     return float(found) * next((unit for end, unit in _UNITS_MS.items() if key.endswith(end)), 1.0)  # type: ignore[arg-type]
 
 
-def _unknown(folder: Path) -> Mapping[str, Heard]:
+def _nothing_recorded(folder: Path) -> Mapping[str, Heard]:
     return {}

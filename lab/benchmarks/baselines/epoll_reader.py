@@ -1,6 +1,6 @@
-"""The floor: one epoll, one recv per readiness, a clock read, and nothing else. No HTTP, no JSON, no Locust.
+"""A lower bound of the cost: one epoll, one recv per event, a clock read. No HTTP, no JSON, no Locust.
 
-Tells the end of an answer by the last chunk, and the first token by the first body byte.
+An answer ends with its last chunk; its first token is taken to be its first body byte.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PATH = {"openai": "/v1/chat/completions", "tgi": "/generate_stream", "nul": "/ge
 ]
 
 
-class Line:
+class User:
     """One user's connection."""
 
     def __init__(self, due_ns: int) -> None:
@@ -57,32 +57,32 @@ class Line:
 def main() -> None:
     now = time.perf_counter_ns
     start = now()
-    idle = [Line(start + int(i / RATE * 1e9)) for i in range(USERS)]
-    busy: dict[int, Line] = {}
+    idle = [User(start + int(i / RATE * 1e9)) for i in range(USERS)]
+    busy: dict[int, User] = {}
     epoll, answers = select.epoll(), []
     while idle or busy:
         at = now()
         while idle and idle[0].due_ns <= at:
-            line = idle.pop(0)
-            fd = line.send().fileno()
+            user = idle.pop(0)
+            fd = user.send().fileno()
             if fd not in busy:
                 epoll.register(fd, select.EPOLLIN)
-            busy[fd] = line
+            busy[fd] = user
         wait_s = max(0.0, (idle[0].due_ns - at) / 1e9) if idle else 1.0
         for fd, _ in epoll.poll(min(wait_s, 1.0), 4096):
-            line = busy[fd]
-            data = line.sock.recv(65536)  # type: ignore[union-attr]
+            user = busy[fd]
+            data = user.sock.recv(65536)  # type: ignore[union-attr]
             at = now()
-            if not line.first_ns and not data.endswith(b"\r\n\r\n"):
-                line.first_ns = at
+            if not user.first_ns and not data.endswith(b"\r\n\r\n"):
+                user.first_ns = at
             if data.endswith(b"0\r\n\r\n") or not data:
                 epoll.unregister(fd)
                 del busy[fd]
-                answers.append((line.request_id, line.sent_ns, line.first_ns, at))
-                line.left -= 1
-                if line.left and data:
-                    line.due_ns = at + THINK_NS
-                    idle.append(line)
+                answers.append((user.request_id, user.sent_ns, user.first_ns, at))
+                user.left -= 1
+                if user.left and data:
+                    user.due_ns = at + THINK_NS
+                    idle.append(user)
                     idle.sort(key=lambda each: each.due_ns)
     keys = ("request_id", "sent_ns", "first_ns", "last_ns")
     lines = (json.dumps(dict(zip(keys, answer, strict=True))) + "\n" for answer in answers)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from chatload.loads.trace import read_trace
-from lab.study.knobs import KNOBS, Knob
+from lab.simulated_server import ROOT
 from lab.study.pictures import DRAWS
-from lab.study.server import ROOT
+from lab.study.tuning_cases import KNOBS, Knob
 from simulator.engine.profiles import build_scheduler, load_profile
 from simulator.options import parse_options
 from simulator.servers.registry import registered_servers
@@ -26,7 +26,7 @@ def test_a_knob_can_be_measured(knob: Knob) -> None:
         options = parse_options(["--speak", knob.speak, *knob.always, *value.arguments])
         build_scheduler(
             load_profile(f"{registered_servers()[knob.speak].spec.scheduler}@{options.profile}"),
-            options.knobs,
+            options.scheduler_options,
         )
 
 

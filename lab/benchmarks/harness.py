@@ -1,8 +1,8 @@
-"""The rig: the metronome on one core, one client at a time on another, and what the client cost meanwhile.
+"""Runs a fixed-rate server on one core and one client at a time on another, and samples the client's CPU and memory.
 
 Where Linux allows it, the server runs under SCHED_FIFO on the first core and the client at nice −20 on the last, so
-that what else runs on the machine moves the figures as little as it can. Elsewhere both run as they may, and a line
-says what was not done (chatload/certify/placement.py).
+that other processes disturb the measurement as little as possible. Elsewhere both run without, and a line says what
+was not done (chatload/certify/placement.py).
 """
 
 from __future__ import annotations
@@ -20,16 +20,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from chatload.certify.placement import Placement
+from lab.simulated_server import ROOT, server_process
 
-ROOT = Path(__file__).parents[2]
-SOURCE = Path(__file__).with_name("metronome.c")
-READY_S = 20.0
+SOURCE = Path(__file__).with_name("fixed_rate_server.c")
 
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What one measurement puts on the client. No server keeps an exact step for each user: replies begin within
-    `ttft_spread_ms`, and a token is late by up to `jitter_ms`."""
+    """The load of one measurement.
+
+    As on a real server, tokens are not exactly periodic: replies begin up to `ttft_spread_ms` late, tokens come up to
+    `jitter_ms` late.
+    """
 
     users: int = 100
     users_per_s: float = 40.0
@@ -46,7 +48,7 @@ class Load:
 
     @property
     def limit_s(self) -> float:
-        """After so long a client that still runs hangs."""
+        """Time after which a client that still runs is stopped."""
         return 60 + self.users / self.users_per_s + self.turns * 4 * self.tokens / self.tokens_per_s
 
 
@@ -61,7 +63,7 @@ class Cost:
         return (self._at(until_ns) - self._at(from_ns)) / 1e9
 
     def total_s(self) -> float:
-        """All of it."""
+        """CPU seconds from start to end."""
         return max((cpu for _, cpu, _ in self.samples), default=0) / 1e9
 
     def peak_mb(self) -> float:
@@ -78,12 +80,12 @@ class Cost:
         return before[1]
 
 
-def fast_metronome() -> Path | None:
-    """The C metronome, compiled once for each version of its source; None without a C compiler."""
+def compiled_server() -> Path | None:
+    """The fixed-rate server in C, compiled once per version of its source; None without a C compiler."""
     compiler = shutil.which("cc")
     if compiler is None or sys.platform != "linux":
         return None
-    target = Path(tempfile.gettempdir()) / f"chatload-metronome-{os.getuid()}-{int(SOURCE.stat().st_mtime)}"
+    target = Path(tempfile.gettempdir()) / f"chatload-fixed-rate-{os.getuid()}-{int(SOURCE.stat().st_mtime)}"
     if not target.exists():
         building = target.with_suffix(f".{os.getpid()}")
         subprocess.run([compiler, "-O2", "-o", str(building), str(SOURCE)], check=True)
@@ -92,51 +94,37 @@ def fast_metronome() -> Path | None:
 
 
 @contextmanager
-def metronome(load: Load, truth: Path, fast: Path | None, placement: Placement) -> Iterator[str]:
-    """A metronome for `load`, from ready to gone; gives its address."""
-    if fast is not None:
+def fixed_rate_server(load: Load, truth: Path, compiled: Path | None, placement: Placement) -> Iterator[str]:
+    """A fixed-rate server for `load` while the block lasts; gives its address. Without `compiled`: the simulator."""
+    if compiled is not None:
         numbers = (0, load.ttft_ms, load.ttft_spread_ms, load.tokens_per_s, load.tokens, load.jitter_ms)
-        command = [
-            str(fast),
-            *map(str, numbers),
-            str(int(load.burst)),
-            str(load.event_bytes),
-            load.wire,
-            str(truth),
-        ]
+        command = [str(compiled), *map(str, (*numbers, int(load.burst), load.event_bytes, load.wire, truth))]
     else:
         wire = "vllm-generate" if load.wire == "nul" else load.wire
-        command = [sys.executable, "-u", "-m", "simulator", "--speak", "metronome", "--port-base", "0"]
+        command = [sys.executable, "-u", "-m", "simulator", "--speak", "fixed-rate", "--port-base", "0"]
         command += ["--truth", str(truth), "--ttft-ms", str(load.ttft_ms), "--wire", wire]
         command += ["--ttft-spread-ms", str(load.ttft_spread_ms)]
         command += ["--tokens-per-s", str(load.tokens_per_s), "--answer-tokens", str(load.tokens)]
         command += ["--jitter-ms", str(load.jitter_ms), "--event-bytes", str(load.event_bytes)]
         command += ["--burst"] if load.burst else []
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True)
-    placement.server(process.pid)
-    try:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if "listening on" in line:
-                yield line.split("listening on ")[1].split()[0]
-                break
-        else:
-            raise SystemExit(f"the metronome did not start: {' '.join(command)}")
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
+    with server_process(command, truth.with_name("server.log"), placement.server) as host:
+        yield host
 
 
 def measured(
     command: Sequence[str], environment: Mapping[str, str], log: Path, limit_s: float, placement: Placement
 ) -> Cost:
-    """Run a client to its end and sample what it costs. SystemExit with its last words if it fails."""
+    """Run a client to its end and sample its cost. SystemExit with the end of its log if it fails."""
     cost = Cost()
     with open(log, "wb") as output:
         process = subprocess.Popen(
-            command, cwd=ROOT, env=os.environ | dict(environment), stdout=output,
-            stderr=subprocess.STDOUT, start_new_session=True,
-        )  # fmt: skip
+            command,
+            cwd=ROOT,
+            env=os.environ | dict(environment),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
     placement.client(process.pid, first=True)
     sampler = threading.Thread(target=_sample, args=(process, cost), daemon=True)
     sampler.start()

@@ -1,6 +1,6 @@
-/* The metronome for heavy benchmarks: what `python -m simulator --speak metronome` does, at 40,000 events/s.
+/* A fixed-rate server for heavy benchmarks: what `python -m simulator --speak fixed-rate` does, at 40,000 events/s.
  *
- * metronome PORT TTFT_MS SPREAD_MS TOKENS_PER_S ANSWER_TOKENS JITTER_MS BURST EVENT_BYTES WIRE TRUTH
+ * fixed_rate_server PORT TTFT_MS SPREAD_MS TOKENS_PER_S ANSWER_TOKENS JITTER_MS BURST EVENT_BYTES WIRE TRUTH
  * Token k leaves at received + TTFT (+ up to SPREAD_MS, once a reply) + k / TOKENS_PER_S (+ up to JITTER_MS); with
  * BURST 1 all replies share their instants. The truth log has the simulator's format. `received_ns` is the kernel's
  * stamp of the read that ended the request, `sent_ns` the instant right before send(): both CLOCK_MONOTONIC. SIGTERM
@@ -123,7 +123,7 @@ static void answer_get(int fd, const char *path) {
   put(fd, to, n);
 }
 static void begin(int fd, const char *head, const char *body, ns received) {
-  static const char ok[] = "HTTP/1.1 200 OK\r\nserver: metronome\r\ncontent-type: text/event-stream; charset=utf-8\r\ntransfer-encoding: chunked\r\n\r\n";
+  static const char ok[] = "HTTP/1.1 200 OK\r\nserver: fixed-rate\r\ncontent-type: text/event-stream; charset=utf-8\r\ntransfer-encoding: chunked\r\n\r\n";
   Connection *c = &at[fd]; Request *r = calloc(1, sizeof *r);
   const char *id = strcasestr(head, "\r\nx-request-id:");
   if (id && id < body) sscanf(id + 15, " %47[^\r\n]", r->id);
@@ -161,7 +161,7 @@ static void write_truth(const char *path) {
   FILE *f = fopen(path, "w");
   for (size_t i = 0; f && i < n_all; i++) {
     Request *r = all[i];
-    fprintf(f, "{\"kind\":\"request\",\"server\":\"metronome\",\"request_id\":\"%s\",\"received_ns\":%ld,\"tokens\":%d,\"status\":200,"
+    fprintf(f, "{\"kind\":\"request\",\"server\":\"fixed-rate\",\"request_id\":\"%s\",\"received_ns\":%ld,\"tokens\":%d,\"status\":200,"
       "\"ended\":\"%s\",\"events\":{\"sent_ns\":[", r->id, (long)r->received, r->done, r->done == r->tokens ? "complete" : "client_gone");
     for (int k = 0; k < r->done; k++) fprintf(f, k ? ",%ld" : "%ld", (long)r->sent[k]);
     fputs("],\"tokens\":[", f);
@@ -173,7 +173,7 @@ static void write_truth(const char *path) {
   if (f) fclose(f);
 }
 int main(int argc, char **argv) {
-  if (argc != 11) { fprintf(stderr, "metronome: 10 arguments needed, see the source\n"); return 2; }
+  if (argc != 11) { fprintf(stderr, "fixed-rate: 10 arguments needed, see the source\n"); return 2; }
   int port = atoi(argv[1]); ttft_ns = atof(argv[2]) * 1e6; spread_ns = atof(argv[3]) * 1e6;
   period_ns = 1e9 / atof(argv[4]); answer = atoi(argv[5]);
   jitter_ns = atof(argv[6]) * 1e6; burst = atoi(argv[7]); event_bytes = atoi(argv[8]); wire = argv[9];
@@ -185,11 +185,11 @@ int main(int argc, char **argv) {
   struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
   setsockopt(listener, SOL_SOCKET, SO_TIMESTAMPNS, &one, sizeof one);
-  if (bind(listener, (void *)&to, sizeof to) || listen(listener, 4096)) { perror("metronome"); return 2; }
+  if (bind(listener, (void *)&to, sizeof to) || listen(listener, 4096)) { perror("fixed-rate"); return 2; }
   socklen_t len = sizeof to; getsockname(listener, (void *)&to, &len);
   struct epoll_event e = {.events = EPOLLIN, .data.fd = listener}; epoll_ctl(ep, EPOLL_CTL_ADD, listener, &e);
   take_offset(); origin_ns = now(); ns offset_at = origin_ns;
-  printf("metronome listening on http://127.0.0.1:%d\n", ntohs(to.sin_port)); fflush(stdout);
+  printf("fixed-rate listening on http://127.0.0.1:%d\n", ntohs(to.sin_port)); fflush(stdout);
   while (!stopped) {
     struct epoll_event ready[256]; struct timespec wait = {1, 0};
     if (waiting) { ns left = at[heap[0]].due - now(); if (left < 0) left = 0; if (left < 1000000000LL) wait = (struct timespec){0, left}; }
@@ -209,6 +209,6 @@ int main(int argc, char **argv) {
     if (now() - offset_at > 1000000000LL) { take_offset(); offset_at = now(); }
   }
   write_truth(argv[10]);
-  printf("metronome: %zu requests, %ld writes, %ld later than 1 ms, latest %.3f ms\n", n_all, writes, late_1ms, late_max / 1e6);
+  printf("fixed-rate: %zu requests, %ld writes, %ld later than 1 ms, latest %.3f ms\n", n_all, writes, late_1ms, late_max / 1e6);
   return 0;
 }

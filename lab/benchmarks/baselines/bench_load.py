@@ -1,6 +1,6 @@
-"""What every recipe shares: its load from the environment, a fixed prompt, and one JSON line per answer.
+"""Shared by the plain Locust clients: load from the environment, a fixed prompt, one JSON line per answer.
 
-The recipes are plain Locust as its users write it, so they import nothing of chatload.
+They are written as Locust's users would write them, so they import nothing of chatload.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _write(**_: object) -> None:
 
 
 class Turns:
-    """One user's turns; after the last one it idles, and after the last user's the run ends."""
+    """One user's turns; after its last one the user idles, and after the last of all users the run ends."""
 
     def __init__(self) -> None:
         self._left = TURNS
@@ -60,8 +60,8 @@ class Turns:
         """The headers of the next request."""
         return {"X-Request-Id": uuid4().hex}
 
-    def heard(self, headers: dict[str, str], sent_ns: int, stamps_ns: list[int]) -> None:
-        """An answer is complete: one stamp for each token."""
+    def ended(self, headers: dict[str, str], sent_ns: int, stamps_ns: list[int]) -> None:
+        """An answer is complete; one stamp per token."""
         if stamps_ns:
             ends = (stamps_ns[0], stamps_ns[-1], len(stamps_ns))
             _answers.append((headers["X-Request-Id"], sent_ns, *ends))
@@ -73,7 +73,7 @@ class Turns:
 
 
 def stamped(texts: Iterator[str | None]) -> list[int]:
-    """The instant at which each text that is not empty came out of the iterator."""
+    """The instant at which each non-empty text came out of the iterator, in ns."""
     stamps: list[int] = []
     for text in texts:
         if text:

@@ -11,8 +11,8 @@ from chatload.analysis.summary import summarise
 from chatload.model.metrics import first_byte_ms, ttft_ms
 from chatload.store.journal import Run, read_run
 from lab.calibration.article import AT_ONCE, BATCHES, INTERVALS
-from lab.study.lanes import TGI, TITLES, VLLM, Size
-from lab.study.server import TruthLog, read_truth
+from lab.simulated_server import TruthLog, read_truth
+from lab.study.article_runs import TGI, TITLES, VLLM, Size
 
 FOLDERS = {VLLM: "vllm", TGI: "tgi"}
 FIGURES = ("requests/s", "average tokens/s", "lowest tokens/s")

@@ -1,4 +1,4 @@
-"""The figures of one measurement, and a table of many."""
+"""The results of one measurement, and a table of many."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 from statistics import median
 
 from chatload.certify.truth import Errors, Heard, Served, errors, spread
-from lab.benchmarks.rig import Cost
+from lab.benchmarks.harness import Cost
 
 
 @dataclass(frozen=True, slots=True)
-class Figures:
+class Result:
     """One client under one load. CPU is user + system of all its processes.
 
-    `steady_cpu_s_per_mtoken` is over the time in which every user was in; `ttft_*` are the sizes of the
-    errors of all requests, the ramp included; `reported_p99_off_ms` is the reported p99 minus the true one.
+    `steady_cpu_s_per_mtoken` is over the time in which every user was in; `ttft_*` are the absolute
+    errors of all requests, those of the ramp too; `reported_p99_off_ms` is the reported p99 minus the true one.
     """
 
     answers: int
@@ -30,7 +30,7 @@ class Figures:
     start_s: float
 
     def sentence(self) -> str:
-        """For the log."""
+        """One line for the log."""
         p99, gap, steady = self.ttft_ms_p99 or 0, self.gap_mean_ms or 0, self.steady_cpu_s_per_mtoken or 0
         return (
             f"{self.answers} answers, TTFT error p99 {p99:.3f} ms, reported p99 off by {self.reported_p99_off_ms:.3f} "
@@ -39,23 +39,25 @@ class Figures:
         )
 
 
-def joined(said: Mapping[str, Heard], truth: Mapping[str, Served]) -> list[Errors]:
-    """The error of each answer that is known to both. SystemExit when hardly any is."""
-    found = errors(said, truth)
+def joined(recorded: Mapping[str, Heard], truth: Mapping[str, Served]) -> list[Errors]:
+    """The errors of all answers in both. SystemExit when fewer than 90 % of the truth's answers are."""
+    found = errors(recorded, truth)
     if len(found) < 0.9 * len(truth) or not found:
         raise SystemExit(f"only {len(found)} of {len(truth)} answers could be joined")
     return found
 
 
-def figures(said: Mapping[str, Heard], truth: Mapping[str, Served], cost: Cost, users: int) -> Figures:
-    """Join and sum. SystemExit when hardly any answer is known to both."""
-    found = joined(said, truth)
-    both = {name: truth[name] for name in said if name in truth}
-    reported = spread([(said[name].first_token_ns - said[name].sent_ns) / 1e6 for name in both])["p99"]
+def result(recorded: Mapping[str, Heard], truth: Mapping[str, Served], cost: Cost, users: int) -> Result:
+    """Errors and cost of one run. SystemExit when fewer than 90 % of the answers can be joined."""
+    found = joined(recorded, truth)
+    both = {name: truth[name] for name in recorded if name in truth}
+    reported = spread([(recorded[name].first_token_ns - recorded[name].sent_ns) / 1e6 for name in both])[
+        "p99"
+    ]
     ttft = spread([each.ttft_ms for each in found])
     gaps = [each.gap_ms for each in found if each.gap_ms is not None]
     return replace(
-        figures_of_peer(reported or 0.0, truth, cost, users),
+        result_of_tool(reported or 0.0, truth, cost, users),
         answers=len(found),
         ttft_ms_p50=ttft["p50"],
         ttft_ms_p99=ttft["p99"],
@@ -64,11 +66,11 @@ def figures(said: Mapping[str, Heard], truth: Mapping[str, Served], cost: Cost, 
     )
 
 
-def figures_of_peer(reported_p99_ms: float, truth: Mapping[str, Served], cost: Cost, users: int) -> Figures:
-    """What can be said of a client that tells no more than its p99 of TTFT."""
+def result_of_tool(reported_p99_ms: float, truth: Mapping[str, Served], cost: Cost, users: int) -> Result:
+    """Cost, and the error of the p99 of TTFT, of a client that reports nothing else."""
     tokens = sum(len(answer.tokens_sent_ns) for answer in truth.values())
     true = spread([(answer.tokens_sent_ns[0] - answer.received_ns) / 1e6 for answer in truth.values()])["p99"]
-    return Figures(
+    return Result(
         answers=len(truth),
         ttft_ms_p50=None,
         ttft_ms_p99=None,
@@ -83,10 +85,10 @@ def figures_of_peer(reported_p99_ms: float, truth: Mapping[str, Served], cost: C
 
 
 def steady_window(truth: Mapping[str, Served], users: int) -> tuple[int, int] | None:
-    """From the `users`-th first request on until the first user's last answer, in ns; None of too few requests.
+    """The time in which all users were in, in ns; None of too few requests.
 
-    Users are not known to the server, so: from when as many requests as users came in, to when as many
-    answers as users were left to end.
+    The server does not know users, so: from the instant at which `users` requests had come in, to the instant at
+    which `users` answers were still to end.
     """
     received = sorted(answer.received_ns for answer in truth.values())
     ended = sorted(answer.tokens_sent_ns[-1] for answer in truth.values())
@@ -94,7 +96,7 @@ def steady_window(truth: Mapping[str, Served], users: int) -> tuple[int, int] | 
 
 
 def _steady(truth: Mapping[str, Served], cost: Cost, users: int) -> float | None:
-    """CPU-s per million tokens while every user was in."""
+    """CPU-s per million tokens while all users were in; None if there was no such time."""
     window = steady_window(truth, users)
     if window is None:
         return None
@@ -103,7 +105,7 @@ def _steady(truth: Mapping[str, Served], cost: Cost, users: int) -> float | None
     return cost.cpu_s(from_ns, until_ns) * 1e6 / tokens if tokens else None
 
 
-COLUMNS: tuple[tuple[str, Callable[[Figures], float | None], str], ...] = (
+COLUMNS: tuple[tuple[str, Callable[[Result], float | None], str], ...] = (
     ("TTFT error p50 ms", lambda row: row.ttft_ms_p50, ".3f"),
     ("p99", lambda row: row.ttft_ms_p99, ".3f"),
     ("max", lambda row: row.ttft_max_ms, ".2f"),
@@ -116,10 +118,10 @@ COLUMNS: tuple[tuple[str, Callable[[Figures], float | None], str], ...] = (
 )
 
 
-def table(rows: Mapping[str, Sequence[Figures]]) -> str:
-    """Markdown: medians with (min–max), and each client's steady CPU as a multiple of the first one's."""
+def table(rows: Mapping[str, Sequence[Result]]) -> str:
+    """Markdown: medians with (min–max), and each client's steady CPU divided by that of the first one."""
     first = next(iter(rows.values()))
-    heads = ["client (n)", *(title for title, _, _ in COLUMNS), "steady CPU, times ours"]
+    heads = ["client (n)", *(title for title, _, _ in COLUMNS), "steady CPU / chatload's"]
     lines = []
     for name, found in rows.items():
         cells = [f"{name} ({len(found)})"]
@@ -134,7 +136,7 @@ def table(rows: Mapping[str, Sequence[Figures]]) -> str:
 
 
 def markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table."""
+    """A Markdown table."""
     return "\n".join("| " + " | ".join(row) + " |" for row in (heads, ["---"] * len(heads), *rows))
 
 

@@ -11,31 +11,31 @@ from locust import FastHttpUser, task
 from sseclient import SSEClient
 
 sys.path.insert(0, str(Path(__file__).parent))
-import plan
+import bench_load
 
 
 class Reader(FastHttpUser):
     """One chat user."""
 
     def on_start(self) -> None:
-        self.turns = plan.Turns()
+        self.turns = bench_load.Turns()
 
     @task
     def chat(self) -> None:
         headers = self.turns.begin()
         sent_ns = time.perf_counter_ns()
         with self.client.post(
-            plan.PATH, json=plan.BODY, headers=headers, stream=True, catch_response=True
+            bench_load.PATH, json=bench_load.BODY, headers=headers, stream=True, catch_response=True
         ) as response:
-            stamps_ns = plan.stamped(self.texts(response.stream))
-        self.turns.heard(headers, sent_ns, stamps_ns)
+            stamps_ns = bench_load.stamped(self.texts(response.stream))
+        self.turns.ended(headers, sent_ns, stamps_ns)
 
     def texts(self, stream: object) -> Iterator[str | None]:
-        if plan.WIRE == "nul":
-            yield from (plan.text_of(frame[:-1]) for frame in pieces(stream, b"\0"))
+        if bench_load.WIRE == "nul":
+            yield from (bench_load.text_of(frame[:-1]) for frame in pieces(stream, b"\0"))
             return
         for event in SSEClient(pieces(stream, b"\n\n")).events():
-            yield plan.text_of(event.data)
+            yield bench_load.text_of(event.data)
 
 
 def pieces(stream: object, end: bytes) -> Iterator[bytes]:

@@ -1,7 +1,7 @@
-"""Whoever looks at the live page: nobody, a client that asks just what the page asks, or a real Chromium.
+"""Viewers of the live page: none, a client that sends the page's own requests, or a real Chromium.
 
-`python -m lab.benchmarks.looker ADDRESS` is the second: the page, its files, then what changed, a second after each
-answer (`EVERY_MS` of `chatload/webui/assets/live.js`), on one kept connection as a browser's.
+`python -m lab.benchmarks.page_viewer ADDRESS` is the second: the page, its files, then what has changed, a second after
+each answer (`EVERY_MS` of `chatload/live/assets/live.js`), on one kept connection as a browser's.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 
 from chatload.certify.placement import Placement
 from chatload.cli.child_process import end
-from lab.benchmarks.rig import ROOT
+from lab.simulated_server import ROOT
 
 EVERY_S = 1.0
 FILES = ("/chatload", "/chatload/assets/live.css", "/chatload/assets/live.js", "/chatload/assets/charts.js")
@@ -31,11 +31,11 @@ FLAGS = (
     "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--window-size=1280,1800",
     "--remote-debugging-port=0",
 )  # fmt: skip
-NOBODY, CLIENT, CHROMIUM, HEADLESS = "nobody", "client", "chromium", "headless"
-LOOKERS = {
+NO_PAGE, CLIENT, CHROMIUM, HEADLESS = "no-page", "client", "chromium", "headless"
+VIEWERS = {
     HEADLESS: "no web UI (--headless)",
-    NOBODY: "web UI, no page open",
-    CLIENT: "page open: a client that asks as it does",
+    NO_PAGE: "web UI, no page open",
+    CLIENT: "page open: a client with the page's requests",
     CHROMIUM: "page open in Chromium",
 }
 
@@ -47,40 +47,40 @@ def chromium() -> str | None:
 
 
 @contextmanager
-def looking(looker: str, address: str, folder: Path, placement: Placement) -> Iterator[None]:
-    """Somebody who opens the page at `address` as soon as it is there, until the block ends."""
-    gone = threading.Event()
-    command = _command(looker, folder, address)
-    watch = threading.Thread(target=_open, args=(command, address, gone, placement), daemon=True)
+def viewing(viewer: str, address: str, folder: Path, placement: Placement) -> Iterator[None]:
+    """A viewer that opens the page at `address` as soon as it answers, until the block ends."""
+    ended = threading.Event()
+    command = _command(viewer, folder, address)
+    watch = threading.Thread(target=_open, args=(command, address, ended, placement), daemon=True)
     watch.start()
     try:
         yield
     finally:
-        gone.set()
+        ended.set()
         watch.join()
 
 
-def _command(looker: str, folder: Path, address: str) -> list[str]:
-    if looker == CLIENT:
-        return [sys.executable, "-m", "lab.benchmarks.looker", address]
-    if looker == CHROMIUM:
+def _command(viewer: str, folder: Path, address: str) -> list[str]:
+    if viewer == CLIENT:
+        return [sys.executable, "-m", "lab.benchmarks.page_viewer", address]
+    if viewer == CHROMIUM:
         return [chromium() or "", *FLAGS, f"--user-data-dir={folder / 'profile'}", f"{address}/chatload"]
     return []
 
 
-def _open(command: list[str], address: str, gone: threading.Event, placement: Placement) -> None:
-    if not command or not _answers(address, gone):
+def _open(command: list[str], address: str, ended: threading.Event, placement: Placement) -> None:
+    if not command or not _answers(address, ended):
         return
     process = subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     )
-    placement.core(process.pid, 0)  # the server's, but without its priority
-    gone.wait()
+    placement.core(process.pid, 0)  # the server's core, but without its priority
+    ended.wait()
     end(process)
 
 
-def _answers(address: str, gone: threading.Event) -> bool:
-    while not gone.wait(0.1):
+def _answers(address: str, ended: threading.Event) -> bool:
+    while not ended.wait(0.1):
         try:
             urllib.request.urlopen(address + "/chatload/assets/live.css", timeout=5).close()
             return True
@@ -89,8 +89,8 @@ def _answers(address: str, gone: threading.Event) -> bool:
     return False
 
 
-def look(address: str) -> None:
-    """Ask as the page asks, until the server is gone."""
+def view(address: str) -> None:
+    """Send the page's requests until the server is gone."""
     connection = http.client.HTTPConnection(address.partition("//")[2], timeout=20)
     run, revision = "", 0
 
@@ -110,4 +110,4 @@ def look(address: str) -> None:
 
 
 if __name__ == "__main__":
-    look(sys.argv[1])
+    view(sys.argv[1])
