@@ -59,9 +59,6 @@ class Measured:
     server: dict[str, Any]
 
 
-SERVERS = {"openai": "openai", "tgi": "tgi", "vllm-generate": "vllm-generate"}
-
-
 def measure(load: Load, folder: Path, placement: Placement) -> Measured:
     """Run the client against the fixed-rate server, join both logs. UsageError when either did not do its part."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -119,7 +116,7 @@ def _client(load: Load, host: str, out: Path, log: Path, placement: Placement) -
     command = [sys.executable, "-m", "locust", "-f", CLIENT, "--headless", "--only-summary"]
     command += ["-u", str(load.users), "-r", f"{load.users_per_s:g}", "--turns", str(load.turns)]
     command += ["--think-time", f"{load.think_time_s:g}", "--max-tokens", str(load.tokens)]
-    command += ["--server", SERVERS[load.wire], "--host", host, "--stamps", load.stamps, "--out", str(out)]
+    command += ["--server", load.wire, "--host", host, "--stamps", load.stamps, "--out", str(out)]
     with open(log, "wb") as output:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
     placement.client(process.pid)

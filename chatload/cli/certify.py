@@ -13,6 +13,7 @@ from chatload.certify.certificate import Certificate, certificate, within, words
 from chatload.certify.measure import Load, Measured, measure
 from chatload.certify.placement import Placement
 from chatload.model.errors import UsageError
+from chatload.protocols.registry import DIALECTS
 from chatload.store.manifest import write_json
 
 SEARCH_FACTOR = 1.5
@@ -111,7 +112,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--ttft-ms", type=float, default=100.0)
     add("--jitter-ms", type=float, default=0.0, help="each token is late by up to this")
     add("--burst", action="store_true", help="all users' tokens fall on the same instants")
-    add("--wire", default="openai", choices=("openai", "tgi", "vllm-generate"))
+    add("--wire", default=next(iter(DIALECTS)), metavar="DIALECT", help="dialect that the metronome speaks")
     add("--stamps", default="kernel", choices=("kernel", "user"))
     add("--repeat", type=int, default=1)
     add("--search", action="store_true", help="also look for the largest load within 1 ms")

@@ -199,7 +199,7 @@ def _state(context: PageContext, since: int) -> dict[str, Any]:
         "target_users": runner.target_user_count if runner is not None else 0,
         "workers": context.workers,
         "sentence": _capital(one_line(manifest.plan_sentence, 400)),
-        "server": one_line(server.words.partition(" (")[0]),
+        "server": one_line(server.label),
         "model": one_line(server.model),
         "planned": (plan.load.turns_planned if plan is not None else 0) or 0,
         "started": manifest.started_utc or None,

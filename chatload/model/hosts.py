@@ -26,7 +26,7 @@ class FoundServer(msgspec.Struct, frozen=True):
 class ServerFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The server of a run: what the plan asked for, where it is, what it was found to be.
 
-    `words` are the server's own and not to be trusted.
+    `label` is what to call it; `words` say too how it was recognised. Both hold text of the server: untrusted.
     """
 
     asked: str = always("")
@@ -34,6 +34,7 @@ class ServerFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     dialect: str = ""
     model: str = ""
     found: FoundServer | None = None
+    label: str = ""
     words: str = ""
 
 

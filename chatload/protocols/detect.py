@@ -20,7 +20,7 @@ def recognise(answers: Mapping[str, tuple[int, bytes]]) -> DetectedServer:
         if found is not None:
             return found
     seen = ", ".join(f"GET {path}: {asked.status(path) or 'no answer'}" for path in PROBE_PATHS)
-    return DetectedServer("", "", None, "", f"no server we know ({seen})")
+    return DetectedServer("", "", None, "", "no server we know", seen)
 
 
 def speaks(found: DetectedServer, dialect: str) -> bool | None:

@@ -1,28 +1,50 @@
-"""What a dialect is: one server's wire form. Each file of dialects/ names its own in `DIALECTS` (registry.py).
-
-`body(request) -> bytes` writes a turn down as the JSON body of a POST to `path`.
-`deltas(reads, request)` reads the reply: `reads` are the pieces of the HTTP body without chunking, pulled lazily, so
-that a delta is handed out before the next read is asked for; several that are all text, and in reads that are here
-already, may come as one TextDeltas. It raises WireError for bytes that do not fit, ServerError for an error event,
-TurnError "truncated" for a body that ends inside an event. It never decides success: that takes no exception, a
-`finish` and a complete HTTP message, and is the caller's to judge. There is no clock in it; `Delta.read` says which
-read to take the stamp of.
-"""
+"""What a dialect is: one server's wire form. Each file of dialects/ names its own in `DIALECTS` (registry.py)."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from chatload.model.turn import Delta, TextDeltas, TurnRequest
 
 
+class NoPromptError(Exception):
+    """A JSON body that asks no language model anything; the text says why."""
+
+
+@dataclass(slots=True)
+class ForeignBody:
+    """What another tool's JSON body asks, in our terms.
+
+    `extra` are the fields that have no counterpart here; they are sent as they are. `streams`: the body asks for a
+    stream. `notes` say what is sent in other words.
+    """
+
+    prompt: str
+    max_tokens: int | None
+    temperature: float | None
+    streams: bool
+    model: str = ""
+    extra: dict[str, Any] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+
+
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """One wire form. `one_token_per_event`: every delta stands for exactly one token.
+    """One wire form: `body` writes a request, `deltas` reads the reply to it.
 
-    `exact_length` are the fields of the body that make max_tokens a promise and not a limit; empty where the server
-    has none.
+    `body(request)` is the JSON body of a POST to `path`.
+    `deltas(reads, request)` reads `reads`, the pieces of the HTTP body without chunking, pulled one by one: a delta is
+    handed out before the next read is asked for. Several that are all text, in reads that are here already, may come
+    as one TextDeltas. Raises WireError for bytes that do not fit, ServerError for an error event, TurnError
+    "truncated" for a body that ends inside an event. It does not judge success (no error, a `finish`, a complete HTTP
+    message) and has no clock: `Delta.read` is the index of the read whose arrival time counts.
+    `one_token_per_event`: every delta is exactly one token.
+    `exact_length`: fields of the body that make max_tokens the length of the answer; empty where the server has none.
+    `read_body(body)` reads the JSON body of another tool's request; None where it is not of this dialect. Raises
+    NoPromptError.
+    `whole_reply_path`: the same server's route for replies that are not streamed.
     """
 
     name: str
@@ -31,3 +53,5 @@ class Dialect:
     deltas: Callable[[Iterable[bytes], TurnRequest], Iterator[Delta | TextDeltas]]
     one_token_per_event: bool = False
     exact_length: Mapping[str, object] = field(default_factory=dict)
+    read_body: Callable[[Mapping[str, Any]], ForeignBody | None] = lambda body: None
+    whole_reply_path: str = ""

@@ -10,6 +10,7 @@ import orjson
 from chatload.protocols.event_data import printable
 
 LONGEST_TEXT = 100
+MODELS_PATH = "/v1/models"
 
 
 class ProbeAnswers:
@@ -47,8 +48,14 @@ class ProbeAnswers:
         """`owned_by` of the same model."""
         return line_of(self._first_model(), "owned_by")
 
+    @property
+    def key_refused(self) -> int | None:
+        """401 or 403 where the list of models asks for a key, or for another one."""
+        status = self.status(MODELS_PATH)
+        return status if status in (401, 403) else None
+
     def _first_model(self) -> dict[str, Any]:
-        models = self.object("/v1/models").get("data")
+        models = self.object(MODELS_PATH).get("data")
         first = models[0] if isinstance(models, list) and models else None
         return first if isinstance(first, dict) else {}
 

@@ -12,20 +12,25 @@ from chatload.protocols.probe_answers import ProbeAnswers
 class DetectedServer:
     """What a server turned out to be. Empty `name` and `dialect` None: nothing we know.
 
-    `words` is what to tell the user: "vLLM 0.33.0 (GET /version)".
+    `label` is what to call it: "vLLM 0.33.0". `evidence` is the request that told: "GET /version".
     """
 
     name: str
     version: str
     dialect: str | None
     model: str
-    words: str
+    label: str
+    evidence: str
+
+    @property
+    def words(self) -> str:
+        """What to tell the user: "vLLM 0.33.0 (GET /version)"."""
+        return f"{self.label} ({self.evidence})"
 
 
 def found_at(path: str, name: str, version: str, dialect: str, model: str) -> DetectedServer:
     """What was found by the answer at `path`."""
-    words = " ".join(word for word in (name, version, f"(GET {path})") if word)
-    return DetectedServer(name, version, dialect, model, words)
+    return DetectedServer(name, version, dialect, model, f"{name} {version}".rstrip(), f"GET {path}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from chatload.loads.plan import Plan
 from chatload.model.errors import ChatloadError, TurnError
 from chatload.protocols.detect import recognise, speaks
 from chatload.protocols.dialect import Dialect
+from chatload.protocols.probe_answers import MODELS_PATH, ProbeAnswers
 from chatload.protocols.registry import DIALECTS, PROBE_PATHS, SERVERS
 from chatload.protocols.server_kind import DetectedServer
 
@@ -38,7 +39,7 @@ class Server:
 def preflight(plan: Plan, key: ApiKey = NO_KEY, withheld: str | None = None) -> Server:
     """Connect once, ask the server what it is. Raises Unfit with one clear line.
 
-    `withheld` says why there is a key which this host may not have (users/api_key.py).
+    `withheld` says why there is a key which this host may not have (engine/api_key.py).
     """
     address = Address(plan.host, plan.insecure)
     try:
@@ -46,10 +47,10 @@ def preflight(plan: Plan, key: ApiKey = NO_KEY, withheld: str | None = None) -> 
     except TurnError as error:
         raise Unfit(f"{plan.host}: {error.detail}: is the server up, and is --host right?") from error
     answers = probe(address, AUTO_PROBE_S if plan.server == "auto" else PROBE_S, key)
-    status = answers.get("/v1/models", (0, b""))[0]
-    if status in (401, 403):
+    status = ProbeAnswers(answers).key_refused
+    if status is not None:
         remedy = f"the key in {VARIABLE} is not accepted" if key else f"set {VARIABLE}"
-        raise Unfit(f"{plan.host}: the server answers {status} to GET /v1/models: {withheld or remedy}")
+        raise Unfit(f"{plan.host}: the server answers {status} to GET {MODELS_PATH}: {withheld or remedy}")
     found = recognise(answers)
     dialect = _dialect(plan, found)
     return Server(dialect, plan.model or found.model, found)

@@ -78,6 +78,7 @@ class RunFolder:
             dialect=server.dialect.name,
             model=server.model,
             found=FoundServer(found.name, found.version),
+            label=found.label if found.name else f"{server.dialect.name} server",
             words=found.words if found.name else f"{server.dialect.name} server",
         )
         self.manifest.plan_sentence = plan.sentence(found.name)

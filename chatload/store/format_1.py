@@ -1,6 +1,6 @@
 """Reads what chatload 0.1 wrote: its manifests hold the plan in one flat object without a kind.
 
-This is the only place where the kind of a load is guessed from its keys.
+Only here the kind of a load is told by its keys, and the label of a server taken out of a sentence.
 """
 
 from __future__ import annotations
@@ -34,11 +34,20 @@ _LEAST: dict[str, dict[str, float]] = {
 """Fields that old manifests may lack."""
 
 
-def plan_of_format_1(manifest: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The plan of a manifest of format 1 in today's form; None where it holds none.
+def manifest_of_format_1(content: Mapping[str, Any]) -> dict[str, Any]:
+    """A manifest of format 1 in today's form.
 
-    Any: the manifest is what a file holds; the caller checks each value against the type of its field.
+    Any: it is what a file holds; the caller checks each value against the type of its field.
     """
+    found = {**content, "plan": _plan(content)}
+    server = content.get("server")
+    if isinstance(server, Mapping) and isinstance(words := server.get("words"), str):
+        found["server"] = {**server, "label": words.partition(" (GET ")[0]}
+    return found
+
+
+def _plan(manifest: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The plan; None where the manifest holds none."""
     flat = manifest.get("plan")
     if flat is None:
         return None

@@ -122,8 +122,7 @@ class Run:
     @property
     def name(self) -> str:
         """What to call the run in a legend: its label, else its server and scenario, else its folder."""
-        # "vLLM 0.33.0 (GET /version)": how we know it is of no use in a legend.
-        return self.manifest.label or self.manifest.server.words.partition(" (GET ")[0] or self.folder.name
+        return self.manifest.label or self.manifest.server.label or self.folder.name
 
 
 @dataclass(slots=True)

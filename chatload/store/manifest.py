@@ -15,7 +15,7 @@ from chatload.model.hosts import ClockReading, Machine, ServerFacts, TimeSpan
 from chatload.model.journal_lines import FORMAT
 from chatload.model.structs import always
 from chatload.model.verdict import CapacityResult
-from chatload.store.format_1 import plan_of_format_1
+from chatload.store.format_1 import manifest_of_format_1
 
 MANIFEST = "manifest.json"
 
@@ -102,7 +102,7 @@ def read_manifest(folder: Path) -> Manifest:
             raise UsageError([f"{folder}: record format {version} is newer than {FORMAT}: update chatload"])
         if version < FORMAT:
             content = msgspec.json.decode(raw, type=dict[str, Any])
-            return msgspec.convert({**content, "plan": plan_of_format_1(content)}, Manifest)
+            return msgspec.convert(manifest_of_format_1(content), Manifest)
         return msgspec.json.decode(raw, type=Manifest)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise UsageError([f"{path}: the file is damaged ({error})"]) from error

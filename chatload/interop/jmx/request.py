@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from chatload.interop.jmx.body import Carried, NoPromptError, carried_body, is_secret, json_object, split_path
+from chatload.interop.jmx.body import Carried, carried_body, is_secret, json_object, split_path
 from chatload.interop.jmx.tree import Found, Node
 from chatload.interop.jmx.variables import Variables
+from chatload.protocols.dialect import NoPromptError
 
 SAMPLERS = ("HTTPSamplerProxy", "HTTPSampler", "HTTPSampler2")
-OURS = {
-    "content-type", "content-length", "host", "connection", "accept", "accept-encoding", "transfer-encoding",
-    "keep-alive", "user-agent", "cache-control",
-}  # fmt: skip
+OURS = re.compile(
+    "content-type|content-length|host|connection|accept|accept-encoding|transfer-encoding|keep-alive|user-agent|"
+    "cache-control"
+)
 """Headers that chatload sets itself or that have no bearing on a reply."""
 
 
@@ -54,7 +56,7 @@ def read_request(found: Found, variables: Variables) -> Request:
         raise NoPromptError("it has no raw body (form fields and files cannot be carried over)")
     address, path, query = _address(setting)
     carried = carried_body(json_object(text), path)
-    prefix, posted = split_path(path, carried.server)
+    prefix, posted = split_path(path, carried.dialect)
     request = Request(node, ancestors, address + prefix if address else "", carried)
     if posted:
         request.losses.append(f"its path {path!r}: chatload posts to {request.host or '<host>'}{posted}")
@@ -143,7 +145,7 @@ def headers_of(
                 f"header {name!r}: a secret is never written; set CHATLOAD_API_KEY, "
                 "sent as “Authorization: Bearer …”"
             )
-        elif lower in OURS:
+        elif OURS.fullmatch(lower):
             if lower != "content-type" or "json" not in value.lower():
                 notes.append(f"header {name!r}: chatload sets its own, or needs none")
         elif not name or not (name + value).isascii() or "\n" in name + value or "${" in value:

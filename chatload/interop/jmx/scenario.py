@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from chatload.interop.jmx.body import NoPromptError
 from chatload.interop.jmx.not_carried_over import leftovers, named
 from chatload.interop.jmx.request import SAMPLERS, Request, headers_of, in_scope, read_request
 from chatload.interop.jmx.thread_group import Value, read_load
 from chatload.interop.jmx.tree import Node, walk
 from chatload.interop.jmx.variables import Variables
 from chatload.model.errors import UsageError
+from chatload.protocols.dialect import NoPromptError
 
 GROUPS = ("ThreadGroup",)
 """Thread groups that are users; set-up, tear-down and plug-ins' groups are something else."""
@@ -92,7 +92,7 @@ def _options(request: Request, load: Mapping[str, Value], headers: Mapping[str, 
     options: dict[str, Value] = {"locustfile": "locustfiles/chat.py", "headless": True, "only-summary": True}
     if request.host:
         options["host"] = request.host
-    options["server"] = carried.server
+    options["server"] = carried.dialect.name
     options |= load
     options |= {"history": "off", "prompt": carried.prompt, **carried.options, **request.options}
     if carried.body:

@@ -7,7 +7,7 @@ come after every event or never, so it neither ends a stream nor makes it a succ
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -15,8 +15,9 @@ import orjson
 from chatload.model.errors import WireError
 from chatload.model.turn import Delta, TextDeltas, TurnRequest, Usage
 from chatload.protocols.body_reads import reads_of
-from chatload.protocols.dialect import Dialect
+from chatload.protocols.dialect import Dialect, ForeignBody, NoPromptError
 from chatload.protocols.event_data import count, loaded
+from chatload.protocols.foreign_body import foreign_body, prompt_body
 from chatload.protocols.framing import sse_events
 from chatload.protocols.prompt_text import prompt_text
 from chatload.protocols.repeated_events import RepeatedEvents
@@ -68,6 +69,59 @@ def deltas(reads: Iterable[bytes], request: TurnRequest) -> Iterator[Delta | Tex
             counted = None  # text without a count: this server does not count per event
             repeated.learn(data, delta)
         yield delta if tokens == delta.tokens else delta._replace(tokens=tokens)
+
+
+def read_chat(body: Mapping[str, Any]) -> ForeignBody | None:
+    """A body with `messages`. The last text of role user is the prompt; messages that say more go out as they are."""
+    if "messages" not in body:
+        return None
+    messages = body["messages"]
+    texts = [_message_text(message) for message in messages] if isinstance(messages, list) else []
+    users = [text for role, text in texts if role == "user"]
+    if not users:
+        raise NoPromptError("its messages hold none of role user")
+    rest = {key: value for key, value in body.items() if key != "messages"}
+    found = foreign_body(users[-1], rest, length_key="max_tokens")
+    plain = len(messages) == 1 and set(messages[0]) <= {"role", "content"}
+    if not plain or messages[0].get("content") != found.prompt or found.prompt.strip() != found.prompt:
+        found.extra = {"messages": messages, **found.extra}
+        found.notes.append(
+            f"{len(messages)} message(s) go out as they are, in body; prompt is what reports show"
+        )
+    return _with_notes(found)
+
+
+def read_completion(body: Mapping[str, Any]) -> ForeignBody | None:
+    """A body with `prompt` as one text."""
+    found = prompt_body(body, "prompt", length_key="max_tokens")
+    return found and _with_notes(found)
+
+
+def _message_text(message: object) -> tuple[str, str]:
+    """Role and text of a message; text parts are joined, other parts have none."""
+    if not isinstance(message, dict):
+        return "", ""
+    content = message.get("content")
+    if isinstance(content, list):
+        parts = [part.get("text") for part in content if isinstance(part, dict)]
+        content = " ".join(part for part in parts if isinstance(part, str))
+    return str(message.get("role", "")), content if isinstance(content, str) else ""
+
+
+def _with_notes(found: ForeignBody) -> ForeignBody:
+    """Say what a missing model and `stream_options` come to."""
+    if not found.model:
+        found.notes.append("no model in the body: the server is asked for its first one")
+    options = found.extra.get("stream_options")
+    if options == {"include_usage": True}:
+        del found.extra["stream_options"]
+    elif options is not None:
+        found.notes.append("stream_options go out as they are; the token count may be missing then")
+    else:
+        found.notes.append(
+            'usage = "on" adds stream_options to the body, for the server\'s token count; "off" leaves it out'
+        )
+    return found
 
 
 def _delta(data: str, read: int = 0) -> Delta:
@@ -168,9 +222,15 @@ def _list(of: dict[str, Any], key: str, data: str) -> list[Any]:
     return value
 
 
+EXACT = {"ignore_eos": True}
 DIALECTS = (
-    Dialect("openai", "/v1/chat/completions", chat_body, deltas, exact_length={"ignore_eos": True}),
+    Dialect("openai", "/v1/chat/completions", chat_body, deltas, exact_length=EXACT, read_body=read_chat),
     Dialect(
-        "openai-completions", "/v1/completions", completions_body, deltas, exact_length={"ignore_eos": True}
+        "openai-completions",
+        "/v1/completions",
+        completions_body,
+        deltas,
+        exact_length=EXACT,
+        read_body=read_completion,
     ),
 )

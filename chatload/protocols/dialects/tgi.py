@@ -6,15 +6,16 @@ One event is one token. The last one carries `generated_text` (and `details`, wh
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import orjson
 
 from chatload.model.errors import WireError
 from chatload.model.turn import Delta, TurnRequest, Usage
-from chatload.protocols.dialect import Dialect
+from chatload.protocols.dialect import Dialect, ForeignBody
 from chatload.protocols.event_data import count, loaded
+from chatload.protocols.foreign_body import prompt_body
 from chatload.protocols.framing import sse_events
 from chatload.protocols.prompt_text import prompt_text
 
@@ -65,6 +66,15 @@ def deltas(reads: Iterable[bytes], request: TurnRequest) -> Iterator[Delta]:
         yield Delta(read=read, text=text, tokens=0 if token is None else 1, finish=finish, usage=usage)
 
 
+def read_body(body: Mapping[str, Any]) -> ForeignBody | None:
+    """A body with `inputs`; its `parameters` may hold the rest. POST /generate_stream streams without being told."""
+    flat = {**body}
+    parameters = flat.pop("parameters", None)
+    if isinstance(parameters, dict):
+        flat |= parameters
+    return prompt_body(flat, "inputs", length_key="max_new_tokens", streams=True)
+
+
 def _end(event: dict[str, Any]) -> tuple[str | None, Usage | None]:
     """(finish, usage) of the last event; `generated_text` marks it, `details` may be null."""
     if event.get("generated_text") is None:
@@ -80,4 +90,14 @@ def _end(event: dict[str, Any]) -> tuple[str | None, Usage | None]:
 
 
 # TGI has no ignore_eos (protocols.md §0.10): a length is a limit there, not a promise.
-DIALECTS = (Dialect("tgi", "/generate_stream", body, deltas, one_token_per_event=True),)
+DIALECTS = (
+    Dialect(
+        "tgi",
+        "/generate_stream",
+        body,
+        deltas,
+        one_token_per_event=True,
+        read_body=read_body,
+        whole_reply_path="/generate",
+    ),
+)

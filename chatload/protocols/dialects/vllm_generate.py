@@ -6,15 +6,16 @@ mark: the end of the HTTP body is the end of the reply.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import orjson
 
 from chatload.model.errors import WireError
 from chatload.model.turn import Delta, TurnRequest
-from chatload.protocols.dialect import Dialect
+from chatload.protocols.dialect import Dialect, ForeignBody
 from chatload.protocols.event_data import loaded
+from chatload.protocols.foreign_body import prompt_body
 from chatload.protocols.framing import nul_frames
 from chatload.protocols.prompt_text import prompt_text
 
@@ -51,6 +52,11 @@ def deltas(reads: Iterable[bytes], request: TurnRequest) -> Iterator[Delta]:
         yield Delta(read=read, text=waiting, finish="end")
 
 
+def read_body(body: Mapping[str, Any]) -> ForeignBody | None:
+    """A body with `prompt` as one text."""
+    return prompt_body(body, "prompt", length_key="max_tokens")
+
+
 def _answer(frame: bytes, prompt: str) -> str:
     """The answer so far: the first text of a frame without the prompt it starts with."""
     texts = loaded(frame).get("text")
@@ -72,4 +78,8 @@ def _beyond(given: str, text: str) -> tuple[str, str]:
     return text[len(given) :], text
 
 
-DIALECTS = (Dialect("vllm-generate", "/generate", body, deltas, exact_length={"ignore_eos": True}),)
+DIALECTS = (
+    Dialect(
+        "vllm-generate", "/generate", body, deltas, exact_length={"ignore_eos": True}, read_body=read_body
+    ),
+)

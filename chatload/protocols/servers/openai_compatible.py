@@ -9,8 +9,8 @@ from chatload.protocols.server_kind import DetectedServer, ServerKind
 def _recognise(answers: ProbeAnswers) -> DetectedServer | None:
     if "data" not in answers.object("/v1/models"):
         return None
-    words = f'an OpenAI-compatible server, owned_by "{answers.owner}" (GET /v1/models)'
-    return DetectedServer(SERVER.title, "", "openai", answers.model, words)
+    label = f'an OpenAI-compatible server, owned_by "{answers.owner}"'
+    return DetectedServer(SERVER.title, "", "openai", answers.model, label, "GET /v1/models")
 
 
 def _speaks(version: str, dialect: str) -> bool | None:

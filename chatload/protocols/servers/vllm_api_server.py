@@ -13,8 +13,8 @@ def _recognise(answers: ProbeAnswers) -> DetectedServer | None:
     refused = answers.object("/generate", status=405).get("detail") == "Method Not Allowed"
     if not refused or not others or any(status != 404 for status in others):
         return None
-    words = "vLLM's api_server of 2023 (GET /generate: 405, GET /v1/models: 404)"
-    return DetectedServer(SERVER.title, "", "vllm-generate", "", words)
+    evidence = "GET /generate: 405, GET /v1/models: 404"
+    return DetectedServer(SERVER.title, "", "vllm-generate", "", "vLLM's api_server of 2023", evidence)
 
 
 def _speaks(version: str, dialect: str) -> bool | None:

@@ -1,0 +1,50 @@
+"""Reads the JSON body of another tool's request, field by field: what a dialect takes, and what is left."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from chatload.protocols.dialect import ForeignBody
+
+
+def prompt_body(
+    body: Mapping[str, Any], key: str, *, length_key: str, streams: bool = False
+) -> ForeignBody | None:
+    """A body whose prompt is one text under `key`; None where it has none there.
+
+    `streams`: whether a body that does not tell asks for a stream.
+    """
+    prompt = body.get(key)
+    if not isinstance(prompt, str):
+        return None
+    rest = {name: value for name, value in body.items() if name != key}
+    found = foreign_body(prompt, rest, length_key=length_key, streams=streams)
+    if prompt.strip() != prompt:  # the value of an option has no blanks at its ends
+        found.extra = {key: prompt, **found.extra}
+        found.notes.append("the prompt has blanks at its ends, so it goes out in body")
+    return found
+
+
+def foreign_body(prompt: str, rest: dict[str, Any], *, length_key: str, streams: bool = False) -> ForeignBody:
+    """The prompt, and what options of ours say, taken out of `rest`: length, temperature, stream, model."""
+    max_tokens = _take_number(rest, length_key, 1, whole=True)
+    temperature = _take_number(rest, "temperature", 0)
+    model = rest.pop("model", None)
+    return ForeignBody(
+        prompt,
+        None if max_tokens is None else int(max_tokens),
+        temperature,
+        rest.pop("stream", streams) is True,
+        model if isinstance(model, str) and model.strip() else "",
+        rest,
+    )
+
+
+def _take_number(rest: dict[str, Any], key: str, least: float, *, whole: bool = False) -> float | None:
+    """Take a number out of `rest` that an option of ours can say; others stay there."""
+    value = rest.get(key)
+    if isinstance(value, bool) or not isinstance(value, int if whole else int | float) or value < least:
+        return None
+    del rest[key]
+    return value
