@@ -1,1 +1,1 @@
-"""Studies: the article's tables again, and what each knob of a server does. Uses chatload and the simulator."""
+"""Studies with chatload and the simulator: the article's tables, server options, capacity search, docs pictures."""

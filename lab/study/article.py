@@ -1,4 +1,4 @@
-"""`make article`: the article's study again, against a simulated vLLM 0.1.2 and TGI 0.9.3, its tables beside ours.
+"""`make article`: repeats the article's benchmarks against a simulated vLLM 0.1.2 and TGI 0.9.3; tables of both.
 
 python -m lab.study.article [--quick] [--out DIR]
 """
@@ -20,36 +20,38 @@ from lab.study.article_page import write_page
 from lab.study.article_results import (
     FIGURES,
     Results,
-    at_once_lines,
-    batch_lines,
+    at_once_rows,
+    batch_rows,
     chat_figures,
     checks,
-    interval_lines,
-    read_lane,
+    interval_rows,
+    read_server,
 )
-from lab.study.article_runs import CHATS, QUICK, Size, Station, lanes
-from lab.study.load import last_words, run_load
+from lab.study.article_runs import CHATS, QUICK, ServerPlan, Size, parallel_groups
+from lab.study.load import last_line, run_load
 from lab.study.pictures import draw_article
-from lab.study.tables import CHAT_HEAD, LINE_HEAD, chat_rows, line_rows, text_table
+from lab.study.tables import CHAT_HEAD, FIGURE_HEAD, chat_cells, figure_cells, text_table
 
 OTHER_DRAWS = range(24)
-"""Seeds whose whole interval table is served in virtual time, to see how much hangs on the 100 prompts."""
-TELL_EVERY_S = 20.0
+"""Seeds for which the interval table is served in virtual time: how much depends on the 100 prompts drawn."""
+PRINT_EVERY_S = 20.0
 
 
 def main(argv: Sequence[str]) -> int:
-    """Exit 0 when every load ran and no turn failed, else 1; misses are printed, not judged."""
+    """Exit 0 when every load ran and no turn failed, else 1; differences from the article do not count."""
     parser = argparse.ArgumentParser(prog="python -m lab.study.article", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="few requests, to see that everything works")
+    parser.add_argument("--quick", action="store_true", help="few requests, to test that everything works")
     parser.add_argument("--out", type=Path, help="folder for runs, logs and traces (results/<time>-article)")
     parser.add_argument("--only", default="", help="some of vllm, tgi, chat, chat-256, into --out; no tables")
-    parser.add_argument("--from", dest="made", type=Path, help="tables and page anew from such a folder")
+    parser.add_argument(
+        "--from", dest="made", type=Path, help="only make tables and page, from such a folder"
+    )
     chosen = parser.parse_args(argv)
     size = QUICK if chosen.quick else Size()
     folder = chosen.made or chosen.out or ROOT / "results" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-article"
     folder = folder.resolve()
     if chosen.made is None:
-        _run(_chosen(lanes(size, folder), chosen.only), folder)
+        _run(_chosen(parallel_groups(size, folder), chosen.only), folder)
     if chosen.only:
         return 0
     results = _results(size, folder)
@@ -59,79 +61,88 @@ def main(argv: Sequence[str]) -> int:
         _say(f"written: {write_page(results, ROOT / 'docs' / 'article.md')}")
     return (
         0
-        if all(turn.ok for lane in results.lanes.values() for run in lane.runs.values() for turn in run.turns)
+        if all(
+            turn.ok
+            for server in results.servers.values()
+            for run in server.runs.values()
+            for turn in run.turns
+        )
         else 1
     )
 
 
-def _chosen(planned: Sequence[Sequence[Station]], only: str) -> list[list[Station]]:
-    """The lanes with those stations only that were named; all where none was."""
-    named = only.split(",") if only else [station.name for lane in planned for station in lane]
-    kept = [[station for station in lane if station.name in named] for lane in planned]
-    return [lane for lane in kept if lane]
+def _chosen(planned: Sequence[Sequence[ServerPlan]], only: str) -> list[list[ServerPlan]]:
+    """The lanes with those server_plans only that were named; all where none was."""
+    named = only.split(",") if only else [server_plan.name for group in planned for server_plan in group]
+    kept = [[server_plan for server_plan in group if server_plan.name in named] for group in planned]
+    return [group for group in kept if group]
 
 
-class Board:
-    """Who does what now, told every so often to somebody who waits."""
+class Progress:
+    """Prints what runs now, every PRINT_EVERY_S."""
 
     def __init__(self) -> None:
         self._started_s = time.monotonic()
         self._now: dict[str, Path] = {}
         self._stop = threading.Event()
 
-    def begins(self, station: Station, out: Path, load: str, expected_s: float) -> None:
+    def begin(self, server_plan: ServerPlan, out: Path, load: str, expected_s: float) -> None:
         """A load begins."""
-        self._now[station.name] = out
-        self.say(f"{station.label}: {load}, about {expected_s:.0f} s")
+        self._now[server_plan.name] = out
+        self.say(f"{server_plan.label}: {load}, about {expected_s:.0f} s")
 
-    def rests(self, station: Station) -> None:
-        """A server has done all its loads."""
-        self._now.pop(station.name, None)
+    def ended(self, server_plan: ServerPlan) -> None:
+        """A server's loads have ended."""
+        self._now.pop(server_plan.name, None)
 
     def say(self, words: str) -> None:
-        """A line with the time since the beginning."""
+        """Print a line with the time since the start."""
         _say(f"[{time.monotonic() - self._started_s:4.0f} s] {words}")
 
-    def tell(self) -> None:
-        """Until `close`: every so often the last words of each load."""
-        while not self._stop.wait(TELL_EVERY_S):
+    def print_until_closed(self) -> None:
+        """Until `close`: print the last line of each load's output."""
+        while not self._stop.wait(PRINT_EVERY_S):
             for name, out in list(self._now.items()):
-                self.say(f"    {name} {out.name}: {last_words(out)}")
+                self.say(f"    {name} {out.name}: {last_line(out)}")
 
     def close(self) -> None:
-        """No more telling."""
+        """Stop printing."""
         self._stop.set()
 
 
-def _run(planned: Sequence[Sequence[Station]], folder: Path) -> None:
-    board = Board()
-    expected_s = max(sum(load.expected_s for station in lane for load in station.loads) for lane in planned)
-    board.say(
-        f"{len(planned)} lanes side by side, about {expected_s / 60:.0f} min (--quick: seconds); runs in {folder}"
+def _run(planned: Sequence[Sequence[ServerPlan]], folder: Path) -> None:
+    progress = Progress()
+    expected_s = max(
+        sum(load.expected_s for server_plan in group for load in server_plan.loads) for group in planned
     )
-    teller = threading.Thread(target=board.tell, daemon=True)
-    teller.start()
+    progress.say(
+        f"{len(planned)} groups at the same time, about {expected_s / 60:.0f} min (--quick: seconds); runs in {folder}"
+    )
+    printer = threading.Thread(target=progress.print_until_closed, daemon=True)
+    printer.start()
     try:
         with ThreadPoolExecutor(len(planned)) as pool:
-            for lane in [pool.submit(_lane, stations, folder, board) for stations in planned]:
-                lane.result()
+            for group in [
+                pool.submit(_run_group, server_plans, folder, progress) for server_plans in planned
+            ]:
+                group.result()
     finally:
-        board.close()
+        progress.close()
 
 
-def _lane(stations: Sequence[Station], folder: Path, board: Board) -> None:
-    for station in stations:
-        with simulated(station.speak, station.knobs, folder / station.name) as server:
-            for load in station.loads:
+def _run_group(server_plans: Sequence[ServerPlan], folder: Path, progress: Progress) -> None:
+    for server_plan in server_plans:
+        with simulated(server_plan.speak, server_plan.arguments, folder / server_plan.name) as server:
+            for load in server_plan.loads:
                 out = server.folder / load.name.replace(" ", "-")
-                board.begins(station, out, load.name, load.expected_s)
-                run_load(load, server.host, out, station.label)
-        board.rests(station)
+                progress.begin(server_plan, out, load.name, load.expected_s)
+                run_load(load, server.host, out, server_plan.label)
+        progress.ended(server_plan)
 
 
 def _results(size: Size, folder: Path) -> Results:
     draws = {} if size is QUICK else _other_draws()
-    return Results({name: read_lane(folder / name) for name in ("vllm", "tgi", *CHATS)}, size, draws)
+    return Results({name: read_server(folder / name) for name in ("vllm", "tgi", *CHATS)}, size, draws)
 
 
 def _other_draws() -> dict[tuple[str, float], Mapping[str, tuple[float, float]]]:
@@ -150,12 +161,12 @@ def _other_draws() -> dict[tuple[str, float], Mapping[str, tuple[float, float]]]
 
 
 def _print(results: Results, *, quick: bool) -> None:
-    lines = [*interval_lines(results), *batch_lines(results), *at_once_lines(results)]
+    rows = [*interval_rows(results), *batch_rows(results), *at_once_rows(results)]
     if quick:
-        _say("quick: few and short requests, so the differences below say nothing")
+        _say("quick: few and short requests, so the differences below mean nothing")
     for title, table in (
-        ("Serving benchmark, batch sizes, throughput", text_table(LINE_HEAD, line_rows(lines))),
-        ("JMeter chat", text_table(CHAT_HEAD, chat_rows([chat_figures(results, name) for name in CHATS]))),
+        ("Serving benchmark, batch sizes, throughput", text_table(FIGURE_HEAD, figure_cells(rows))),
+        ("JMeter chat", text_table(CHAT_HEAD, chat_cells([chat_figures(results, name) for name in CHATS]))),
         ("Checks", "\n".join(checks(results))),
     ):
         _say(f"\n{title}\n{table}")

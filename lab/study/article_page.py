@@ -1,4 +1,4 @@
-"""docs/article.md: the tables, the pictures, and what differs and why."""
+"""Writes docs/article.md: tables, pictures, and why figures differ."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from chatload.store.this_host import this_machine
 from lab.calibration.article import ARTICLE_SEED
 from lab.study.article_results import (
     Results,
-    at_once_lines,
-    batch_lines,
+    at_once_rows,
+    batch_rows,
     chat_figures,
     checks,
-    interval_lines,
+    interval_rows,
 )
 from lab.study.article_runs import CHAT_ANSWER, CHAT_SEATS, CHATS
-from lab.study.tables import CHAT_HEAD, LINE_HEAD, chat_rows, line_rows, page_table
+from lab.study.tables import CHAT_HEAD, FIGURE_HEAD, chat_cells, figure_cells, page_table
 
 PAGE = Path(__file__).with_name("article_page.md")
-"""The words of the page; {names} are filled in."""
+"""The text of the page; {names} are filled in."""
 
 
 def write_page(results: Results, path: Path) -> Path:
@@ -27,16 +27,16 @@ def write_page(results: Results, path: Path) -> Path:
     chats = [chat_figures(results, name) for name in CHATS]
     chat, roomy = chats
     machine = this_machine()
-    drawn = line_rows(interval_lines(results))
-    other = line_rows([*batch_lines(results), *at_once_lines(results)])
-    head = (*LINE_HEAD[:-1], "the fit has")
+    drawn = figure_cells(interval_rows(results))
+    other = figure_cells([*batch_rows(results), *at_once_rows(results)])
+    head = (*FIGURE_HEAD[:-1], "the fit has")
     path.write_text(
         PAGE.read_text(encoding="utf-8").format(
             when=f"{datetime.now(UTC):%Y-%m-%d}",
             machine=f"{machine.cores} cores",
             intervals=page_table(head, drawn),
-            batches=page_table((*LINE_HEAD[:5], "the fit has"), [(*line[:5], line[6]) for line in other]),
-            chat=page_table(CHAT_HEAD, chat_rows(chats)),
+            batches=page_table((*FIGURE_HEAD[:5], "the fit has"), [(*line[:5], line[6]) for line in other]),
+            chat=page_table(CHAT_HEAD, chat_cells(chats)),
             checks="\n".join(f"* {line}" for line in checks(results)),
             seed=ARTICLE_SEED,
             seats=CHAT_SEATS,
@@ -46,7 +46,7 @@ def write_page(results: Results, path: Path) -> Path:
             first_p50=chat.first_byte_p50_ms,
             low=chat.decode[0],
             high=chat.decode[2],
-            packed=chat.tokens_an_event,
+            packed=chat.tokens_per_event,
             roomy_ttft=roomy.ttft_max_ms / 1000,
             roomy_low=roomy.felt[0],
             roomy_high=roomy.felt[2],

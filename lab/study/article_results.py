@@ -1,4 +1,4 @@
-"""Our figures of `make article`, from the run folders and the simulator's own log, beside the article's."""
+"""The results of `make article`, from run folders and the simulator's truth log, beside the article's."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ CHAT_SPEED = (33.0, 50.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class FigureRow:
     """One figure: the article's, ours over HTTP, and the range of other draws in virtual time.
 
-    `said` is None where the article has none. `unseen`: not used by the fit.
+    `published` is None where the article has none. `unseen`: not used by the fit.
     """
 
     load: str
     name: str
-    said: float | None
+    published: float | None
     ours: float
     unseen: bool = False
     draws: tuple[float, float] | None = None
 
     @property
     def difference(self) -> float | None:
-        """ours / said - 1."""
-        return None if self.said is None else self.ours / self.said - 1
+        """ours / published - 1."""
+        return None if self.published is None else self.ours / self.published - 1
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
-    """What became of one server's part: its runs by load, the log of what it sent."""
+class ServerResults:
+    """The runs of one server by load, and its truth log."""
 
     runs: Mapping[str, Run]
     truth: TruthLog
@@ -50,21 +50,23 @@ class Lane:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """Everything the tables are made of."""
+    """Everything that the tables show; `draws`: ranges over other draws, by (server, interval) and figure."""
 
-    lanes: Mapping[str, Lane]
+    servers: Mapping[str, ServerResults]
     size: Size
     draws: Mapping[tuple[str, float], Mapping[str, tuple[float, float]]] = field(default_factory=dict)
 
     def run(self, server: str, load: str) -> Run:
         """A run by the folder of its server and its load's name."""
-        return self.lanes[server].runs[load]
+        return self.servers[server].runs[load]
 
 
-def read_lane(folder: Path) -> Lane:
+def read_server(folder: Path) -> ServerResults:
     """The runs of one server's folder, by load."""
     names = [path.parent.name for path in sorted(folder.glob("*/manifest.json"))]
-    return Lane({name.replace("-", " "): read_run(folder / name) for name in names}, read_truth(folder))
+    return ServerResults(
+        {name.replace("-", " "): read_run(folder / name) for name in names}, read_truth(folder)
+    )
 
 
 def figures_of(run: Run) -> dict[str, float]:
@@ -78,26 +80,26 @@ def figures_of(run: Run) -> dict[str, float]:
     }
 
 
-def interval_lines(results: Results) -> list[Line]:
-    """The article's first table."""
-    lines = []
-    for server, rows in INTERVALS.items():
-        for interval_s, said in rows.items():
+def interval_rows(results: Results) -> list[FigureRow]:
+    """The article's first table: requests at intervals."""
+    rows = []
+    for server, table in INTERVALS.items():
+        for interval_s, published in table.items():
             if interval_s not in results.size.intervals:
                 continue
             ours = figures_of(results.run(FOLDERS[server], f"every {interval_s:g} s"))
             draws = results.draws.get((server, interval_s), {})
-            for name, theirs in zip(FIGURES, said, strict=True):
+            for name, theirs in zip(FIGURES, published, strict=True):
                 load = f"{TITLES[server]}, every {interval_s:g} s"
-                lines.append(Line(load, name, theirs, ours[name], interval_s == 0.05, draws.get(name)))
-    return lines
+                rows.append(FigureRow(load, name, theirs, ours[name], interval_s == 0.05, draws.get(name)))
+    return rows
 
 
-def batch_lines(results: Results) -> list[Line]:
+def batch_rows(results: Results) -> list[FigureRow]:
     """The article's last table, for vLLM: tokens/s of all requests in flight."""
     groups = summarise(results.run("vllm", "batch")).groups
     return [
-        Line(
+        FigureRow(
             f"{TITLES[VLLM]}, {level} in flight",
             "tokens/s",
             BATCHES[level],
@@ -107,16 +109,16 @@ def batch_lines(results: Results) -> list[Line]:
     ]
 
 
-def at_once_lines(results: Results) -> list[Line]:
+def at_once_rows(results: Results) -> list[FigureRow]:
     """The throughput test. Its tokens/s count the prompts too, as the server counted them."""
-    run, truth = results.run("vllm", "at once"), results.lanes["vllm"].truth
+    run, truth = results.run("vllm", "at once"), results.servers["vllm"].truth
     summary = summarise(run)
     prompts = sum(truth.requests[turn.request_id]["prompt_tokens"] for turn in run.turns if turn.ok)
     load = f"{TITLES[VLLM]}, {len(run.turns):,} at once"
     rate, total = AT_ONCE
     return [
-        Line(load, "requests/s", rate, summary.throughput.requests_per_s or 0.0, unseen=True),
-        Line(
+        FigureRow(load, "requests/s", rate, summary.throughput.requests_per_s or 0.0, unseen=True),
+        FigureRow(
             load, "all tokens/s", total, (summary.tokens + prompts) / summary.throughput.seconds, unseen=True
         ),
     ]
@@ -124,7 +126,7 @@ def at_once_lines(results: Results) -> list[Line]:
 
 @dataclass(frozen=True, slots=True)
 class Chat:
-    """The JMeter plan. Speeds use the token counts of the server's log: 0.1.2 tells no client how many it sent."""
+    """The JMeter plan. Token counts are of the server's log: vLLM 0.1.2 does not send them to clients."""
 
     turns: int
     good: int
@@ -133,7 +135,7 @@ class Chat:
     first_byte_max_ms: float
     ttft_p50_ms: float
     ttft_max_ms: float
-    tokens_an_event: float
+    tokens_per_event: float
     events_per_s: tuple[float, float, float]
     decode: tuple[float, float, float]
     felt: tuple[float, float, float]
@@ -141,13 +143,13 @@ class Chat:
 
 def chat_figures(results: Results, name: str) -> Chat:
     """p5, p50 and p95 of speeds; decode = (tokens - those of the first event) / (last - first token)."""
-    lane = results.lanes[name]
-    run = lane.runs["chat"]
+    one = results.servers[name]
+    run = one.runs["chat"]
     good = [turn for turn in run.turns if turn.ok]
     decode, felt, events_per_s = [], [], []
     tokens = events = 0
     for turn in good:
-        sent = lane.truth.requests[turn.request_id]
+        sent = one.truth.requests[turn.request_id]
         assert turn.first_token_ns is not None and turn.last_token_ns is not None and turn.sent_ns is not None
         flowing_s = (turn.last_token_ns - turn.first_token_ns) / 1e9
         tokens += sent["tokens"]
@@ -167,7 +169,7 @@ def chat_figures(results: Results, name: str) -> Chat:
         first_byte_max_ms=bytes_ms[-1],
         ttft_p50_ms=percentile(waits_ms, 0.5),
         ttft_max_ms=waits_ms[-1],
-        tokens_an_event=tokens / events,
+        tokens_per_event=tokens / events,
         events_per_s=_band(events_per_s),
         decode=_band(decode),
         felt=_band(felt),
@@ -180,19 +182,19 @@ def _band(values: list[float]) -> tuple[float, float, float]:
 
 
 def checks(results: Results) -> list[str]:
-    """What could spoil the figures: failed turns, late sends of ours and of the simulator, wrong lengths."""
+    """Lines about possible errors: failed turns, late sends of client and simulator, wrong token counts."""
     found = []
-    for name, lane in results.lanes.items():
-        turns = [turn for run in lane.runs.values() for turn in run.turns]
+    for name, one in results.servers.items():
+        turns = [turn for run in one.runs.values() for turn in run.turns]
         failed = sum(not turn.ok for turn in turns)
         wrong = sum(
             1
             for turn in turns
             if turn.token_source != "estimate"
-            and turn.tokens != lane.truth.requests.get(turn.request_id, {}).get("tokens")
+            and turn.tokens != one.truth.requests.get(turn.request_id, {}).get("tokens")
         )
         late = sorted((turn.sent_ns - turn.due_ns) / 1e6 for turn in turns if turn.sent_ns is not None)
-        sends = ", ".join(f"{key} {value:g}" for key, value in lane.truth.lateness_ms.items())
+        sends = ", ".join(f"{key} {value:g}" for key, value in one.truth.lateness_ms.items())
         found.append(
             f"{name}: {len(turns):,} turns, {failed} failed; {wrong} token counts other than the server's; "
             f"sent late p99 {percentile(late, 0.99):.1f} ms, max {late[-1]:.1f} ms; simulator late, ms: {sends}"

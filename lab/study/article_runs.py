@@ -1,4 +1,4 @@
-"""What `make article` runs: lanes side by side, each a row of servers, each with its loads one after another."""
+"""What `make article` runs: servers with their loads, in two groups that run at the same time."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ CHATS = {"chat": CHAT_SEATS, "chat-256": 256}
 """Folder → seats: the article's, and vLLM's default."""
 CHAT_ANSWER = "150:80"
 """Mean and standard deviation of the JMeter replies, in tokens: ours, the article does not say."""
-NEVER_ENDS = "5000:10"
-"""TGI has no ignore_eos: a model that would talk on for ever answers just as long as it is allowed to."""
+ENDLESS_ANSWER = "5000:10"
+"""TGI has no ignore_eos: with a model that never stops by itself, answers have exactly the length asked for."""
 BATCH_LEVELS = (1, 4, 8)
 SCENARIO_OF = {1.0: "arrivals-1s", 0.5: "arrivals-0.5s", 0.25: "arrivals-0.25s", 0.05: "arrivals-0.05s"}
 TITLES = {VLLM: "vLLM 0.1.2", TGI: "TGI 0.9.3"}
@@ -34,19 +34,19 @@ EXPECTED_S = {1.0: 112.0, 0.5: 66.0, 0.25: 42.0, 0.05: 34.0}
 
 
 @dataclass(frozen=True, slots=True)
-class Station:
-    """One server as it is started, and its loads in order; `label` names its runs in pictures."""
+class ServerPlan:
+    """A server, the arguments it is started with, and its loads in order; `label` names its runs in pictures."""
 
     name: str
     speak: str
-    knobs: tuple[str, ...]
+    arguments: tuple[str, ...]
     label: str
     loads: tuple[Load, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """How much of it: the article's numbers, or few requests to see that everything works."""
+    """How many requests, users and tokens: the article's numbers, or few (QUICK) to test that everything works."""
 
     requests: int = REQUESTS
     throughput_requests: int = THROUGHPUT_REQUESTS
@@ -70,35 +70,31 @@ QUICK = Size(
 )
 
 
-def lanes(size: Size, folder: Path) -> tuple[tuple[Station, ...], ...]:
-    """Two lanes that take about equally long; writes the traces they need into `folder`."""
-    native = Station(
-        "vllm", "vllm-generate", _start(VLLM), TITLES[VLLM],
-        (*_intervals(VLLM, size, folder), _batches(size), _at_once(size, folder)),
-    )  # fmt: skip
-    tgi = Station(
-        "tgi", TGI, (*_start(TGI), "--answer-tokens", NEVER_ENDS), TITLES[TGI],
-        tuple(_intervals(TGI, size, folder)),
-    )  # fmt: skip
+def parallel_groups(size: Size, folder: Path) -> tuple[tuple[ServerPlan, ...], ...]:
+    """Two groups that take about equally long; writes the traces they need into `folder`."""
+    vllm_loads = (*_intervals(VLLM, size, folder), _batches(size), _at_once(size, folder))
+    native = ServerPlan("vllm", "vllm-generate", _start(VLLM), TITLES[VLLM], vllm_loads)
+    tgi_arguments = (*_start(TGI), "--answer-tokens", ENDLESS_ANSWER)
+    tgi = ServerPlan("tgi", TGI, tgi_arguments, TITLES[TGI], tuple(_intervals(TGI, size, folder)))
     return (native,), (tgi, *(_chat(size, name, seats) for name, seats in CHATS.items()))
 
 
-def _chat(size: Size, name: str, seats: int) -> Station:
-    """vLLM's OpenAI server and the JMeter plan."""
-    knobs = (*_start(VLLM, max_num_seqs=seats), "--model", "llama-2", "--answer-tokens", size.chat_answer)
+def _chat(size: Size, name: str, seats: int) -> ServerPlan:
+    """vLLM's OpenAI server under the JMeter plan's load."""
+    arguments = (*_start(VLLM, max_num_seqs=seats), "--model", "llama-2", "--answer-tokens", size.chat_answer)
     load = Load("chat", "chat-100", size.chat, expected_s=180.0 if seats == CHAT_SEATS else 95.0)
-    return Station(name, VLLM, knobs, f"vLLM 0.1.2, OpenAI, max-num-seqs {seats}", (load,))
+    return ServerPlan(name, VLLM, arguments, f"vLLM 0.1.2, OpenAI, max-num-seqs {seats}", (load,))
 
 
 def _start(server: str, **instead: object) -> tuple[str, ...]:
     """The simulator's arguments for a server as the article started it."""
-    knobs = {**SERVERS[server], **instead}
-    named = [part for key, value in knobs.items() for part in ("--" + key.replace("_", "-"), str(value))]
+    options = {**SERVERS[server], **instead}
+    named = [part for key, value in options.items() for part in ("--" + key.replace("_", "-"), str(value))]
     return ("--profile", HARDWARE, *named, "--seed", str(ARTICLE_SEED))
 
 
 def lengths_of(size: Size) -> list[Length]:
-    """The draw the fit is shown for; answers cut short where `size` says so."""
+    """The lengths of the draw ARTICLE_SEED; answers cut where `size` says so."""
     return _cut(draw_lengths(REQUESTS, ARTICLE_SEED), size.requests, size.longest_answer)
 
 
@@ -113,7 +109,7 @@ def _intervals(server: str, size: Size, folder: Path) -> list[Load]:
         trace = folder / "traces" / f"{server}-{interval_s:g}s.jsonl"
         lengths = lengths_of(size)
         due_s = [interval_s * place for place in range(len(lengths))]
-        write_trace(trace, lengths, due_s, ARTICLE_SEED, ahead=1 if server == TGI else 0)
+        write_trace(trace, lengths, due_s, ARTICLE_SEED, template_tokens=1 if server == TGI else 0)
         loads.append(
             Load(
                 f"every {interval_s:g} s",
@@ -131,10 +127,10 @@ def _batches(size: Size) -> Load:
 
 
 def _at_once(size: Size, folder: Path) -> Load:
-    """vLLM's throughput test, with its own sampling: what stands first and second in a conversation."""
+    """vLLM's throughput test, with its own sampling: the first two messages of each conversation."""
     trace = folder / "traces" / "at-once.jsonl"
     drawn = draw_lengths(size.throughput_requests, ARTICLE_SEED, population="split")
     lengths = _cut(drawn, size.throughput_requests, size.longest_answer)
-    write_trace(trace, lengths, [0.0] * len(lengths), ARTICLE_SEED, ahead=0)
-    patience = ("--first-token-timeout", "900", "--turn-timeout", "900")
-    return Load("at once", "arrivals-at-once", ("--trace", str(trace), *patience), expected_s=265.0)
+    write_trace(trace, lengths, [0.0] * len(lengths), ARTICLE_SEED, template_tokens=0)
+    timeouts = ("--first-token-timeout", "900", "--turn-timeout", "900")
+    return Load("at once", "arrivals-at-once", ("--trace", str(trace), *timeouts), expected_s=265.0)

@@ -1,4 +1,4 @@
-"""docs/plots.md and its pictures: every picture once, of runs against the simulator, made for the purpose.
+"""Writes docs/plots.md and its pictures: every kind of picture once, of runs against the simulator.
 
 python -m lab.study.gallery [--out DIR]
 """
@@ -52,7 +52,7 @@ MEASURED: dict[str, tuple[Load, str, tuple[str, ...]]] = {
     "talk-tgi": (TALK, "tgi", ()),
     "capacity": (CAPACITY, "vllm", ("--max-num-seqs", "12", "--answer-tokens", "25:8")),
 }
-"""Name of the run → load, server, the server's knobs."""
+"""Run -> load, server, the server's arguments."""
 
 LABELS = {"vllm": "vLLM", "tgi": "TGI", "trouble": "vLLM with faults", "talk-vllm": "vLLM", "talk-tgi": "TGI",
           "capacity": "vLLM, 12 seats"}  # fmt: skip
@@ -153,12 +153,12 @@ def write_page() -> Path:
 
 
 def _measure(folder: Path) -> None:
-    for name, (load, server, knobs) in MEASURED.items():
+    for name, (load, server, arguments) in MEASURED.items():
         if (folder / name / "summary.json").exists():
             continue
         sys.stdout.write(f"{name}: {load.name} against the simulated {server}\n")
         sys.stdout.flush()
-        with simulated(server, knobs, folder / f"{name}-server") as there:
+        with simulated(server, arguments, folder / f"{name}-server") as there:
             run_load(load, there.host, folder / name, LABELS[name], ("--server", server))
 
 

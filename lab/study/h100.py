@@ -1,4 +1,4 @@
-"""A recorded load of a real vLLM on an H100, sent again over HTTP to the simulated one: theirs, ours, difference.
+"""Sends a recorded load of a real vLLM on an H100 to the simulated one over HTTP, and compares the figures.
 
 python -m lab.study.h100 [--row interval-0.5] [--out DIR]
 """
@@ -23,11 +23,11 @@ from lab.study.trace import write_trace
 
 ROWS = ROOT / "tests" / "cases" / "h100"
 SEED = 1
-KNOBS = ("--profile", "h100-llama2-7b")
+ARGUMENTS = ("--profile", "h100-llama2-7b")
 
 
 def main(argv: Sequence[str]) -> int:
-    """Exit 0 when every figure is within what the issue allows, else 1."""
+    """Exit 0 when every figure is within its allowed error, else 1."""
     parser = argparse.ArgumentParser(prog="python -m lab.study.h100", description=__doc__)
     parser.add_argument("--row", default="interval-0.5", help="interval-0.5, interval-0.05 or interval-0")
     parser.add_argument("--out", type=Path, help="folder for run and logs (results/<time>-h100)")
@@ -37,10 +37,10 @@ def main(argv: Sequence[str]) -> int:
     seen = read_rows(ROWS / f"{chosen.row}.csv")
     trace = folder / "trace.jsonl"
     lengths = [Length(row.prompt_tokens, row.tokens) for row in seen]
-    write_trace(trace, lengths, [row.start_s for row in seen], SEED, ahead=0)
+    write_trace(trace, lengths, [row.start_s for row in seen], SEED, template_tokens=0)
     load = Load(chosen.row, "arrivals-at-once", ("--trace", str(trace), "--seed", str(SEED)))
     # Plain completions: the server puts nothing around the prompt, so its length is the recorded one.
-    with simulated("vllm-0.33", KNOBS, folder) as server:
+    with simulated("vllm-0.33", ARGUMENTS, folder) as server:
         run_load(load, server.host, folder / "run", "H100", ("--server", "vllm-completions"))
     found = figures(seen, read_run(folder / "run"), chosen.row)
     print("\n".join(table(found, "measured")))

@@ -1,4 +1,4 @@
-"""Pictures of the studies, small enough for a repository."""
+"""Draws the pictures of docs/article.md and docs/tuning.md."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from chatload.store.journal import Run
 from lab.calibration.article import BATCHES, INTERVALS
 from lab.study.article_results import FOLDERS, Results
 from lab.study.article_runs import CHATS, TITLES
-from lab.study.tuning_cases import Knob
+from lab.study.tuning_cases import TuningCase
 from plots import first_byte, gaps, intervals, throughput_levels, timeline, ttft_cdf
 from plots.picture import write_picture
 
@@ -30,8 +30,8 @@ def draw_article(results: Results, folder: Path) -> None:
         for interval_s in INTERVALS[server]
         if interval_s in results.size.intervals
     ]
-    said = [intervals.Reference(TITLES[server], table) for server, table in INTERVALS.items()]
-    write_picture(partial(intervals.draw, references=said), rows, folder / "article-intervals.png")
+    published = [intervals.Reference(TITLES[server], table) for server, table in INTERVALS.items()]
+    write_picture(partial(intervals.draw, references=published), rows, folder / "article-intervals.png")
     batches = [throughput_levels.Reference("the article", BATCHES)]
     write_picture(
         partial(throughput_levels.draw, references=batches),
@@ -43,6 +43,6 @@ def draw_article(results: Results, folder: Path) -> None:
     write_picture(first_byte.draw, [results.run(name, "chat") for name in CHATS], folder / "article-chat.png")
 
 
-def draw_knob(knob: Knob, runs: Sequence[Run], folder: Path) -> None:
-    """A knob at its values."""
-    write_picture(DRAWS[knob.picture], runs, folder / f"tuning-{knob.key}.png")
+def draw_case(case: TuningCase, runs: Sequence[Run], folder: Path) -> None:
+    """The picture of a tuning case."""
+    write_picture(DRAWS[case.picture], runs, folder / f"tuning-{case.key}.png")

@@ -4,49 +4,49 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from lab.study.article_results import CHAT_SPEED, FIRST_BYTE_MAX_MS, Chat, Line
+from lab.study.article_results import CHAT_SPEED, FIRST_BYTE_MAX_MS, Chat, FigureRow
 from lab.study.article_runs import CHATS
 
 Row = Sequence[str]
-LINE_HEAD = ("load", "figure", "article", "ours", "difference", "other draws", "")
+FIGURE_HEAD = ("load", "figure", "article", "ours", "difference", "other draws", "")
 CHAT_HEAD = ("100 users, 10 turns, 2 s", "article", *(f"ours, {seats} seats" for seats in CHATS.values()))
 
 
-def line_rows(lines: Sequence[Line]) -> list[Row]:
+def figure_cells(rows: Sequence[FigureRow]) -> list[Row]:
     """article | ours | difference, the range of other draws, and whether the fit has seen the figure."""
     return [
         (
-            line.load,
-            line.name,
-            "-" if line.said is None else _number(line.said),
-            _number(line.ours),
-            "-" if line.difference is None else f"{line.difference:+.1%}".replace("-", "−"),
-            "" if line.draws is None else " … ".join(map(_number, line.draws)),
-            "unseen" if line.unseen else "fitted",
+            row.load,
+            row.name,
+            "-" if row.published is None else _number(row.published),
+            _number(row.ours),
+            "-" if row.difference is None else f"{row.difference:+.1%}".replace("-", "−"),
+            "" if row.draws is None else " … ".join(map(_number, row.draws)),
+            "unseen" if row.unseen else "fitted",
         )
-        for line in lines
+        for row in rows
     ]
 
 
-def chat_rows(chats: Sequence[Chat]) -> list[Row]:
+def chat_cells(chats: Sequence[Chat]) -> list[Row]:
     """The JMeter table: its "latency" is the first byte; TTFT stands beside it, under its own name."""
     low, high = CHAT_SPEED
-    told: tuple[tuple[str, str, Callable[[Chat], str]], ...] = (
+    figures: tuple[tuple[str, str, Callable[[Chat], str]], ...] = (
         ("first byte, max", f"{FIRST_BYTE_MAX_MS:g} ms", lambda chat: f"{chat.first_byte_max_ms:,.0f} ms"),
         ("first byte, p50", "-", lambda chat: f"{chat.first_byte_p50_ms:,.0f} ms"),
         ("TTFT, p50", "-", lambda chat: f"{chat.ttft_p50_ms:,.0f} ms"),
         ("TTFT, max", "-", lambda chat: f"{chat.ttft_max_ms:,.0f} ms"),
-        ("tokens/s once it writes (p5 … p95)", f"{low:g} … {high:g}", lambda chat: _range(chat.decode)),
-        ("tokens/s, the wait included (p5 … p95)", "-", lambda chat: _range(chat.felt)),
+        ("decode tokens/s (p5 … p95)", f"{low:g} … {high:g}", lambda chat: _range(chat.decode)),
+        ("felt tokens/s (p5 … p95)", "-", lambda chat: _range(chat.felt)),
         ("events/s (p5 … p95)", "-", lambda chat: _range(chat.events_per_s)),
-        ("tokens an event, mean", "-", lambda chat: f"{chat.tokens_an_event:.2f}"),
+        ("tokens per event, mean", "-", lambda chat: f"{chat.tokens_per_event:.2f}"),
         ("good turns", "-", lambda chat: f"{chat.good:,} of {chat.turns:,} in {chat.seconds:,.0f} s"),
     )
-    return [(words, said, *(of(chat) for chat in chats)) for words, said, of in told]
+    return [(name, published, *(of(chat) for chat in chats)) for name, published, of in figures]
 
 
 def text_table(head: Row, rows: Sequence[Row]) -> str:
-    """Columns apart by two blanks, numbers to the right."""
+    """Columns two blanks apart, numbers right-aligned."""
     widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
     left = 2 if len(head) > len(CHAT_HEAD) else 1
 

@@ -1,4 +1,4 @@
-"""docs/tuning.md and its pictures: every knob at a few values, over HTTP, measured with this suite.
+"""Writes docs/tuning.md and its pictures: server options at a few values, measured over HTTP with chatload.
 
 python -m lab.study.tuning [--only KEY,…] [--out DIR] [--from DIR]
 """
@@ -18,15 +18,15 @@ from chatload.render.text_table import number, seconds, share, statistic
 from chatload.store.journal import Run, read_run
 from lab.simulated_server import ROOT, read_truth, simulated
 from lab.study.load import run_load
-from lab.study.pictures import draw_knob
+from lab.study.pictures import draw_case
 from lab.study.tables import page_table
-from lab.study.tuning_cases import KNOBS, Knob
+from lab.study.tuning_cases import TUNING_CASES, TuningCase
 
 AT_ONCE = 2
-"""Knobs measured side by side: the machine needs a core for each."""
+"""Cases measured at the same time: the machine needs a core for each."""
 HEAD = ("", "TTFT p50", "TTFT max", "felt tokens/s, mean", "lowest", "gap p99", "longest gap", "replies with a stall",
         "tokens/s", "failed")  # fmt: skip
-INTRODUCTION = """# What the servers' knobs do, seen by their users
+INTRODUCTION = """# What the servers' cases do, seen by their users
 
 Made by `make tuning` (`python -m lab.study.tuning`), which runs all of it against the simulator over HTTP and writes
 this page; figures and pictures are of that run. The simulator schedules by the servers' own rules, with step costs
@@ -40,34 +40,36 @@ still. Felt speed is tokens / E2E, the wait included. All terms: docs/metrics.md
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """One knob measured: its runs by value label, and how late the simulator was at worst."""
+class Measured:
+    """One case: its runs by setting, and the worst p99 lateness of the simulator."""
 
-    knob: Knob
+    case: TuningCase
     runs: Mapping[str, Run]
     late_p99_ms: float
 
 
 def main(argv: Sequence[str]) -> int:
-    """Exit 0 when everything was measured; refusals are part of what is shown."""
+    """Exit 0 when everything was measured; refused requests are part of the results."""
     parser = argparse.ArgumentParser(prog="python -m lab.study.tuning", description=__doc__)
     parser.add_argument(
-        "--only", default="", help=f"some of {', '.join(knob.key for knob in KNOBS)}; no page"
+        "--only", default="", help=f"some of {', '.join(case.key for case in TUNING_CASES)}; no page"
     )
     parser.add_argument("--out", type=Path, help="folder for runs and logs (results/<time>-tuning)")
-    parser.add_argument("--from", dest="made", type=Path, help="page and pictures anew from such a folder")
+    parser.add_argument(
+        "--from", dest="made", type=Path, help="only make page and pictures, from such a folder"
+    )
     chosen = parser.parse_args(argv)
     folder = chosen.made or chosen.out or ROOT / "results" / f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-tuning"
     folder = folder.resolve()
-    knobs = [knob for knob in KNOBS if not chosen.only or knob.key in chosen.only.split(",")]
+    cases = [case for case in TUNING_CASES if not chosen.only or case.key in chosen.only.split(",")]
     if chosen.made is None:
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            list(pool.map(lambda knob: _measure(knob, folder), knobs))
-    shown = [_read(knob, folder) for knob in knobs]
+            list(pool.map(lambda case: _measure(case, folder), cases))
+    shown = [_read(case, folder) for case in cases]
     pictures = ROOT / "docs" / "pictures" if not chosen.only else folder
     for each in shown:
-        draw_knob(each.knob, list(each.runs.values()), pictures)
-        _say(f"\n{each.knob.title} (simulator late p99 {each.late_p99_ms:.1f} ms)\n{_table(each)}")
+        draw_case(each.case, list(each.runs.values()), pictures)
+        _say(f"\n{each.case.title} (simulator late p99 {each.late_p99_ms:.1f} ms)\n{_table(each)}")
     if not chosen.only:
         page = ROOT / "docs" / "tuning.md"
         page.write_text("\n".join([INTRODUCTION, *map(_section, shown), _checks(shown)]), encoding="utf-8")
@@ -75,39 +77,47 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def _measure(knob: Knob, folder: Path) -> None:
-    for place, value in enumerate(knob.values):
-        _say(f"{knob.key}: {value.label}")
+def _measure(case: TuningCase, folder: Path) -> None:
+    for place, setting in enumerate(case.settings):
+        _say(f"{case.key}: {setting.label}")
         with simulated(
-            knob.speak, (*knob.always, *value.arguments), folder / knob.key / str(place)
+            case.speak, (*case.arguments, *setting.arguments), folder / case.key / str(place)
         ) as server:
-            run_load(knob.load, server.host, server.folder / "run", value.label)
+            run_load(case.load, server.host, server.folder / "run", setting.label)
 
 
-def _read(knob: Knob, folder: Path) -> Shown:
-    places = [folder / knob.key / str(place) for place in range(len(knob.values))]
+def _read(case: TuningCase, folder: Path) -> Measured:
+    places = [folder / case.key / str(place) for place in range(len(case.settings))]
     late = [read_truth(place).lateness_ms.get("p99_ms", 0.0) for place in places]
-    runs = {value.label: read_run(place / "run") for value, place in zip(knob.values, places, strict=True)}
-    return Shown(knob, runs, max(late))
+    runs = {
+        setting.label: read_run(place / "run") for setting, place in zip(case.settings, places, strict=True)
+    }
+    return Measured(case, runs, max(late))
 
 
-def _section(shown: Shown) -> str:
-    knob = shown.knob
+def _section(shown: Measured) -> str:
+    case = shown.case
     servers = [
         " ".join(
-            ["python -m simulator --speak", knob.speak, *knob.always, *value.arguments, "--port-base 8200"]
+            [
+                "python -m simulator --speak",
+                case.speak,
+                *case.arguments,
+                *setting.arguments,
+                "--port-base 8200",
+            ]
         )
-        for value in knob.values
+        for setting in case.settings
     ]
-    load = knob.load.command("http://127.0.0.1:8200")
+    load = case.load.command("http://127.0.0.1:8200")
     commands = "\n".join([*servers, load])
     return (
-        f"## {knob.title}\n\n{knob.words}\n\n![{knob.key}](pictures/tuning-{knob.key}.png)\n\n{_table(shown)}\n\n"
+        f"## {case.title}\n\n{case.text}\n\n![{case.key}](pictures/tuning-{case.key}.png)\n\n{_table(shown)}\n\n"
         f"```\n{commands}\n```\n"
     )
 
 
-def _table(shown: Shown) -> str:
+def _table(shown: Measured) -> str:
     return page_table(HEAD, [_row(label, run) for label, run in shown.runs.items()])
 
 
@@ -128,8 +138,8 @@ def _row(label: str, run: Run) -> tuple[str, ...]:
     )
 
 
-def _checks(shown: Sequence[Shown]) -> str:
-    late = ", ".join(f"{each.knob.key} {each.late_p99_ms:.1f}" for each in shown)
+def _checks(shown: Sequence[Measured]) -> str:
+    late = ", ".join(f"{each.case.key} {each.late_p99_ms:.1f}" for each in shown)
     return (
         "## How far to trust this page\n\nThe simulator's own sends were late by at most (p99, ms): "
         f"{late}. Each value was run once.\n"

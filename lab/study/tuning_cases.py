@@ -1,4 +1,4 @@
-"""What docs/tuning.md shows: each knob with its values, the load that makes it felt, and what is to be seen."""
+"""The cases of docs/tuning.md: a server option, its settings, a load that shows the effect, and the explanation."""
 
 from __future__ import annotations
 
@@ -8,30 +8,30 @@ from lab.study.load import Load
 
 ON_4090 = ("--profile", "4090-llama2-7b")
 ON_H100 = ("--profile", "h100-llama2-7b")
-TALKS_ON = ("--answer-tokens", "5000:10")
-"""A model that never stops by itself: TGI has no ignore_eos, so answers are as long as they are allowed."""
+ENDLESS = ("--answer-tokens", "5000:10")
+"""A model that never stops by itself: TGI has no ignore_eos, so answers have the longest length allowed."""
 
 
 @dataclass(frozen=True, slots=True)
-class Value:
-    """One setting of a knob: how pictures call it, and the arguments that set it."""
+class Setting:
+    """One value of an option: its label in pictures, and the simulator's arguments."""
 
     label: str
     arguments: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Knob:
-    """`key` names folder and picture; `picture` is a module of plots; `words` the paragraph."""
+class TuningCase:
+    """`key` names folder and picture; `picture` is a module of plots; `text` the paragraph of the page."""
 
     key: str
     title: str
     speak: str
-    always: tuple[str, ...]
-    values: tuple[Value, ...]
+    arguments: tuple[str, ...]
+    settings: tuple[Setting, ...]
     load: Load
     picture: str
-    words: str
+    text: str
 
 
 def _traced(name: str, scenario: str = "arrivals-at-once") -> Load:
@@ -40,20 +40,20 @@ def _traced(name: str, scenario: str = "arrivals-at-once") -> Load:
 
 RUSH, TRICKLE, DOCUMENTS = _traced("rush"), _traced("trickle"), _traced("readers-and-documents")
 
-KNOBS = (
-    Knob(
+TUNING_CASES = (
+    TuningCase(
         key="max-num-seqs",
         title="vLLM `--max-num-seqs`: how many may write at a time",
         speak="vllm-0.1.2",
-        always=ON_4090,
-        values=(
-            Value("max-num-seqs 8", ("--max-num-seqs", "8")),
-            Value("max-num-seqs 24", ("--max-num-seqs", "24")),
-            Value("max-num-seqs 256", ("--max-num-seqs", "256")),
+        arguments=ON_4090,
+        settings=(
+            Setting("max-num-seqs 8", ("--max-num-seqs", "8")),
+            Setting("max-num-seqs 24", ("--max-num-seqs", "24")),
+            Setting("max-num-seqs 256", ("--max-num-seqs", "256")),
         ),
         load=RUSH,
         picture="timeline",
-        words="""60 users within 3 s, each with a prompt of some 250 tokens and an answer of 300. **Small: late users
+        text="""60 users within 3 s, each with a prompt of some 250 tokens and an answer of 300. **Small: late users
 wait.** With 8 seats the text of the first flows fast, and every later user stares at an empty page until a seat is
 free: the grey part grows line by line. **Large: everybody starts, then some stand still.** vLLM 0.1.2 admits a
 request when its *prompt* fits into the KV cache (here 1,073 blocks of 16 tokens), not its answer. With 256 seats all
@@ -65,31 +65,31 @@ this: recompute preemption for want of KV blocks, not the knob by itself. **Betw
 prompts *and* answers fit: seats ≈ KV tokens / (prompt + answer), here 17,168 / 550 ≈ 31. At 24 nobody is thrown out,
 and the last user is done about as early as with 256. The short orange marks are steps that compute prompts.""",
     ),
-    Knob(
+    TuningCase(
         key="max-concurrent-requests",
         title="TGI `--max-concurrent-requests`: who is turned away",
         speak="tgi-0.9.3",
-        always=(*ON_4090, "--max-batch-total-tokens", "30000", *TALKS_ON),
-        values=(
-            Value("max-concurrent-requests 20", ("--max-concurrent-requests", "20")),
-            Value("max-concurrent-requests 128", ("--max-concurrent-requests", "128")),
+        arguments=(*ON_4090, "--max-batch-total-tokens", "30000", *ENDLESS),
+        settings=(
+            Setting("max-concurrent-requests 20", ("--max-concurrent-requests", "20")),
+            Setting("max-concurrent-requests 128", ("--max-concurrent-requests", "128")),
         ),
         load=RUSH,
         picture="timeline",
-        words="""The same rush against TGI 0.9.3. The limit counts requests *inside*, waiting ones included, and it is
+        text="""The same rush against TGI 0.9.3. The limit counts requests *inside*, waiting ones included, and it is
 checked first of all: whoever comes when it is reached is refused at once (crosses: `overloaded`, an error event inside
 HTTP 200 on the streaming route). TGI does not queue beyond it, vLLM does so without any limit. Those who got in are
 served well. A client has to count refusals as failures and not as very fast answers; chatload does, and exits 1. The
 knob is a promise about waiting: requests inside / turns served per second is about how long the last of them waits.""",
     ),
-    Knob(
+    TuningCase(
         key="max-batch-total-tokens",
         title="TGI `--max-batch-total-tokens`: how much fits, and so the throughput",
         speak="tgi-0.9.3",
-        always=(*ON_4090, *TALKS_ON),
-        values=(
-            Value("max-batch-total-tokens 8000", ("--max-batch-total-tokens", "8000")),
-            Value("max-batch-total-tokens 30000", ("--max-batch-total-tokens", "30000")),
+        arguments=(*ON_4090, *ENDLESS),
+        settings=(
+            Setting("max-batch-total-tokens 8000", ("--max-batch-total-tokens", "8000")),
+            Setting("max-batch-total-tokens 30000", ("--max-batch-total-tokens", "30000")),
         ),
         load=Load(
             "levels",
@@ -97,7 +97,7 @@ knob is a promise about waiting: requests inside / turns served per second is ab
             ("--levels", "1,4,8,16,32", "--rounds", "1", "--prompt-tokens", "100", "--answer-tokens", "400"),
         ),
         picture="throughput_levels",
-        words="""TGI reserves a request's whole possible answer when it lets it in: prompt + `max_new_tokens`, here
+        text="""TGI reserves a request's whole possible answer when it lets it in: prompt + `max_new_tokens`, here
 some 520 tokens. 8,000 tokens are 15 requests, 30,000 are 57. Up to that many in flight both settings are alike. Beyond,
 the small one makes the rest wait for a place, and the total stands still: 32 in flight are served in three
 batches. Nobody's text ever stops once it flows, since nobody is thrown out: that is what the reservation buys, and
@@ -105,19 +105,19 @@ why a large `max_new_tokens` costs users (`max_new_tokens` 2000 with the article
 takes the number as given (default 16,000); later versions infer it from the memory that is free at warm-up. The
 article's 30,000 needs 14.7 GiB of KV beside 12.6 GiB of weights, more than a 24 GB card has.""",
     ),
-    Knob(
+    TuningCase(
         key="waiting",
         title="TGI `--max-waiting-tokens` and `--waiting-served-ratio`: when newcomers may interrupt",
         speak="tgi-0.9.3",
-        always=(*ON_4090, "--max-batch-total-tokens", "30000", *TALKS_ON),
-        values=(
-            Value("20 steps, ratio 1.2 (defaults)", ()),
-            Value("200 steps, ratio 1.2", ("--max-waiting-tokens", "200")),
-            Value("200 steps, ratio 0.2", ("--max-waiting-tokens", "200", "--waiting-served-ratio", "0.2")),
+        arguments=(*ON_4090, "--max-batch-total-tokens", "30000", *ENDLESS),
+        settings=(
+            Setting("20 steps, ratio 1.2 (defaults)", ()),
+            Setting("200 steps, ratio 1.2", ("--max-waiting-tokens", "200")),
+            Setting("200 steps, ratio 0.2", ("--max-waiting-tokens", "200", "--waiting-served-ratio", "0.2")),
         ),
         load=TRICKLE,
         picture="ttft_cdf",
-        words="""A request every 0.2 s for 15 s, prompts of some 70 tokens and answers of 150. While TGI 0.9.3 computes
+        text="""A request every 0.2 s for 15 s, prompts of some 70 tokens and answers of 150. While TGI 0.9.3 computes
 prompts, all who read wait. So newcomers are let in only if at least `waiting-served-ratio` × the running ones are
 waiting (1.2: more than run), or if `max-waiting-tokens` decode steps have passed since the last prompt. At the defaults
 it is the 20 steps that decide, and they make the TTFT: up to 20 × 14 ms, and the prompt. At 200 steps newcomers
@@ -125,18 +125,18 @@ wait for up to seconds, and the readers gain nothing: interruptions are rarer, b
 together. A low ratio lets newcomers in at once; its price, more interruptions, is small as long as prompts are short.
 Look at TTFT *and* at the longest gap: whoever tunes on one of them moves the wait from one user to another.""",
     ),
-    Knob(
+    TuningCase(
         key="max-num-batched-tokens",
         title="vLLM `--max-num-batched-tokens`: how long a step may take",
         speak="vllm-0.33",
-        always=ON_H100,
-        values=(
-            Value("max-num-batched-tokens 512", ("--max-num-batched-tokens", "512")),
-            Value("max-num-batched-tokens 8192", ("--max-num-batched-tokens", "8192")),
+        arguments=ON_H100,
+        settings=(
+            Setting("max-num-batched-tokens 512", ("--max-num-batched-tokens", "512")),
+            Setting("max-num-batched-tokens 8192", ("--max-num-batched-tokens", "8192")),
         ),
         load=DOCUMENTS,
         picture="gaps",
-        words="""Eight users read long answers from today's vLLM on an H100, and every 0.25 s somebody hands in a
+        text="""Eight users read long answers from today's vLLM on an H100, and every 0.25 s somebody hands in a
 document of some 2,800 tokens. A step computes the readers' next tokens *and* up to this many prompt tokens, so the
 knob bounds how long a step, and with it a reader's gap, may be. Large: a document is done in one step, TTFT is short,
 and each one is a hiccup for all readers (the orange step near 60 ms). Small: the prompt is cut in pieces ("chunked

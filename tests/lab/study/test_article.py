@@ -22,7 +22,7 @@ def test_quick_runs_every_part_and_prints_the_tables(tmp_path: Path) -> None:
     lines = done.stdout.splitlines()
     for row in (
         "vLLM 0.1.2, every 0.25 s  requests/s", "TGI 0.9.3, every 0.05 s   lowest tokens/s", "vLLM 0.1.2, 4 in flight",
-        "vLLM 0.1.2, 20 at once    all tokens/s", "first byte, max", "TTFT, p50", "tokens/s once it writes",
+        "vLLM 0.1.2, 20 at once    all tokens/s", "first byte, max", "TTFT, p50", "decode tokens/s",
     ):  # fmt: skip
         assert any(line.startswith(row) for line in lines), row
     told = [line for line in lines if "0 failed; 0 token counts other than the server's" in line]

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from lab.study.article_results import Line
-from lab.study.tables import LINE_HEAD, line_rows, page_table, text_table
+from lab.study.article_results import FigureRow
+from lab.study.tables import FIGURE_HEAD, figure_cells, page_table, text_table
 
 
 def test_a_line_says_both_figures_and_their_difference() -> None:
-    seen = Line("vLLM, every 1 s", "requests/s", 0.95, 0.90, draws=(0.86, 0.99))
-    unseen = Line("vLLM, at once", "all tokens/s", 1973.84, 2072.53, unseen=True)
-    first, second = line_rows([seen, unseen])
+    seen = FigureRow("vLLM, every 1 s", "requests/s", 0.95, 0.90, draws=(0.86, 0.99))
+    unseen = FigureRow("vLLM, at once", "all tokens/s", 1973.84, 2072.53, unseen=True)
+    first, second = figure_cells([seen, unseen])
     assert first == ("vLLM, every 1 s", "requests/s", "0.95", "0.90", "−5.3%", "0.86 … 0.99", "fitted")
     assert second == ("vLLM, at once", "all tokens/s", "1,974", "2,073", "+5.0%", "", "unseen")
-    text = text_table(LINE_HEAD, [first, second]).splitlines()
+    text = text_table(FIGURE_HEAD, [first, second]).splitlines()
     assert (
         len(
             {line.index(word) + len(word) for line, word in zip(text, ("ours", "0.90", "2,073"), strict=True)}
