@@ -1,8 +1,8 @@
-"""`make audit`: is a known vulnerability among the packages we run with and test with? TurnSpec of PyPI by pip-audit.
+"""`make audit`: checks the packages we run and test with for known vulnerabilities, with pip-audit and PyPI.
 
-Everything installed in this environment is asked about (requirements.txt, tests/requirements.txt, and what they bring
-along), by name and version. pip-audit lives in an environment of its own. Exit code 1 on a known vulnerability. Where
-nobody can be asked, that is said loudly, and is no failure unless AUDIT_REQUIRED=1.
+Every package installed in this environment (requirements.txt, tests/requirements.txt and their dependencies) is looked
+up by name and version. pip-audit has an environment of its own. Exit code 1 on a known vulnerability. Where PyPI does
+not answer, a banner says so; that is a failure only with AUDIT_REQUIRED=1.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ LIMIT_S = 300
 BAR = "!" * 78
 
 ACCEPTED: Mapping[str, str] = {}
-"""Vulnerabilities that do not touch us: id → why. Empty is best."""
+"""Vulnerabilities that do not affect us: id -> reason."""
 
 
 def main() -> int:
-    """Install, ask, judge, say."""
+    """Install pip-audit, run it and print the result; the exit code."""
     try:
         tool = installed_tool()
     except (OSError, subprocess.SubprocessError) as error:
@@ -40,7 +40,7 @@ def main() -> int:
 
 
 def packages() -> list[str]:
-    """Everything installed here but ourselves and pip's own, as name==version."""
+    """Every installed package except chatload, as name==version."""
     found = {
         f"{one.metadata['Name']}=={one.version}"
         for one in importlib.metadata.distributions()
@@ -60,23 +60,21 @@ def installed_tool() -> Path:
 
 
 def ask(tool: Path, names: Sequence[str]) -> tuple[str, str]:
-    """What pip-audit answers: (its JSON, what it complained of)."""
+    """pip-audit's output: (JSON, stderr)."""
     with tempfile.NamedTemporaryFile("w", suffix=".txt", encoding="utf-8") as frozen:
         frozen.write("\n".join(names) + "\n")
         frozen.flush()
         options = ["--no-deps", "--disable-pip", "--progress-spinner", "off", "--format", "json"]
         try:
-            done = subprocess.run(
-                [str(tool), "-r", frozen.name, *options],
-                capture_output=True, text=True, timeout=LIMIT_S, check=False,
-            )  # fmt: skip
+            command = [str(tool), "-r", frozen.name, *options]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_S, check=False)
         except subprocess.TimeoutExpired:
             return "", f"no answer within {LIMIT_S} s"
     return done.stdout, done.stderr
 
 
 def judge(answer: str, complaint: str) -> tuple[int, list[str]]:
-    """(exit code, what to say). pip-audit's "no known vulnerabilities" also means that it found nobody to ask."""
+    """(exit code, lines to print). Beware: pip-audit also says "no known vulnerabilities" where PyPI did not answer."""
     try:
         asked: list[dict[str, Any]] = json.loads(answer)["dependencies"]
     except (ValueError, KeyError, TypeError):
@@ -101,7 +99,7 @@ def judge(answer: str, complaint: str) -> tuple[int, list[str]]:
 
 
 def not_done(why: str) -> tuple[int, list[str]]:
-    """Nobody could be asked."""
+    """(exit code, lines to print) when PyPI did not answer."""
     lines = [
         BAR,
         f"THE AUDIT COULD NOT BE DONE: offline ({why}).",

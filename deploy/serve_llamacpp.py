@@ -1,4 +1,4 @@
-"""A real llama.cpp server on this CPU, in a process of its own: `python serve_llamacpp.py MODEL PORT SLOTS`.
+"""Starts a real llama.cpp server on this CPU: `python serve_llamacpp.py MODEL PORT SLOTS`.
 
 llama.cpp's own C++ HTTP server, through the xllamacpp extension; serves until SIGTERM or Ctrl-C.
 """
@@ -19,8 +19,8 @@ def main() -> None:
     parameters.hostnames = ["127.0.0.1"]
     parameters.port = port
     parameters.n_parallel = slots
-    parameters.n_ctx = 2048 * slots  # shared out: 2048 tokens of context a slot
-    # One core stays for the load generator: llama.cpp's threads spin.
+    parameters.n_ctx = 2048 * slots  # split evenly: 2048 tokens of context per slot
+    # llama.cpp's threads spin, so leave one core to the load generator.
     threads = max(1, (os.cpu_count() or 2) - 1)
     parameters.cpuparams.n_threads = threads
     parameters.cpuparams_batch.n_threads = threads

@@ -1,1 +1,1 @@
-"""What tests and tunes chatload and the simulator; users need none of it."""
+"""Studies, benchmarks, fuzzing and calibration of chatload and the simulator; users need none of it."""

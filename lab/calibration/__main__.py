@@ -1,4 +1,4 @@
-"""`python -m lab.calibration`: fit the step costs again and print every figure: theirs, ours, difference.
+"""`python -m lab.calibration`: fit the step costs and print every figure: measured, simulated, difference.
 
 The article's rows (lab/calibration/article.py) need nothing else; `--h100 tests/cases/h100` adds the measured
 H100. `--no-search` prints the profiles as they stand.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence as Row
+from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     good = True
     for server in article.SERVERS:
-        cost = None if chosen.no_search else article.fit(server, chosen.evaluations).cost
+        cost = None if chosen.no_search else article.fit(server, chosen.evaluations)
         if cost:
             _print_constants(f"{server}@{article.HARDWARE}", cost)
         print(f"mean of the draws {article.FIT_SEEDS}, which the search uses:")
@@ -55,8 +55,8 @@ def _print_constants(name: str, constants: Cost | FrontendCost) -> None:
             print(f"{field.name} = {value:.4g}")
 
 
-def _print_figures(found: Row[CalibrationRow], theirs: str) -> bool:
-    print("\n".join(table(found, theirs)), end="\n\n")
+def _print_figures(found: Sequence[CalibrationRow], source: str) -> bool:
+    print("\n".join(table(found, source)), end="\n\n")
     return all(one.holds for one in found if one.fitted)
 
 

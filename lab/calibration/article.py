@@ -1,17 +1,16 @@
-"""The article's tables beside ours, and the constants of the 4090 profiles that fit its slower rows best.
+"""Compares the simulator with the article's tables, and fits the step costs of the 4090 profiles to its slower rows.
 
-Article: 100 ShareGPT prompts, one every 1, 0.5, 0.25 s (fitted) and 0.05 s or all at once (unseen); totals at
-fixed batch sizes for vLLM (fitted). Its prompts are not known: lengths with ShareGPT's quantiles, and the fit
-takes the mean over several draws. Speed of a request: its tokens / its whole duration, queue included.
-vLLM answers to the full length (ignore_eos); TGI has no ignore_eos, the answer ends where the model ends it,
-so its max_new_tokens is the same number here.
+The article sent 100 ShareGPT prompts, one every 1, 0.5, 0.25 s (fitted) and 0.05 s or all at once (unseen), and
+measured vLLM's total at fixed batch sizes (fitted). Its prompts are not known: lengths are drawn with ShareGPT's
+quantiles, and the fit takes the mean over several draws. Speed of a request = its tokens / its duration, queue
+included. vLLM answers to the full length (ignore_eos). TGI has no ignore_eos: the answer ends where the model ends
+it, so its max_new_tokens is the same number here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from collections.abc import Sequence as Row
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from lab.calibration.calibration_row import CalibrationRow
@@ -51,9 +50,9 @@ BATCH_PROMPT_TOKENS, BATCH_ANSWER_TOKENS = 32, 256  # not given; ours
 THROUGHPUT_REQUESTS = 1000  # benchmark_throughput.py's default; the article does not say
 AT_ONCE = (4.13, 1973.84)  # requests/s, prompt and answer tokens/s: vLLM
 FIT_SEEDS = (0, 1, 2, 3)
-# The draw that is shown. Throughput hangs on who comes last, the lowest speed on one short answer: of 150 draws
-# 8 (28, 36, 74, 75, 108, 133, 136, 142) are within the allowed errors in all six fitted rows, others miss one or
-# two figures by some percent. 28 is the nearest to the article; its own 100 prompts are not known.
+# The draw shown in docs/article.md. Throughput depends on the last request to end, the lowest speed on one short
+# answer: of 150 draws 8 (28, 36, 74, 75, 108, 133, 136, 142) are within the allowed errors in all six fitted rows,
+# others miss one or two figures by some percent. 28 is the nearest to the article.
 ARTICLE_SEED = 28
 COST_NAMES = ("step_ms", "per_sequence_us", "per_context_token_ns", "prefill_ms", "per_prefill_token_us")
 
@@ -67,7 +66,7 @@ def playback(server: str, cost: Cost | None, seed: int) -> Playback:
 
 
 def serve(server: str, interval_s: float, seed: int, cost: Cost | None = None) -> Summary:
-    """100 requests, one every `interval_s`, 0 for all at once; lengths and publishing by the seed."""
+    """100 requests, one every `interval_s`, 0 for all at once; the seed decides lengths and event timing."""
     demands = [
         Demand(one.prompt_tokens, one.answer_tokens, fixed=server.startswith("vllm"))
         for one in draw_lengths(REQUESTS, seed)
@@ -83,9 +82,9 @@ def batch_tokens_per_s(server: str, level: int, cost: Cost | None = None) -> flo
 
 
 def figures(
-    server: str, seeds: Row[int], cost: Cost | None = None, *, unseen: bool = True
+    server: str, seeds: Sequence[int], cost: Cost | None = None, *, unseen: bool = True
 ) -> list[CalibrationRow]:
-    """Every figure of the article for this server, ours the mean over the seeds."""
+    """Every figure of the article for this server beside the simulator's mean over the seeds."""
     found: list[CalibrationRow] = []
     for interval_s, (rate, average, lowest) in INTERVALS[server].items():
         fitted = interval_s in FITTED_INTERVALS
@@ -93,23 +92,23 @@ def figures(
             continue
         runs = [serve(server, interval_s, seed, cost) for seed in seeds]
         load = f"{server} every {interval_s:g} s"
-        for name, said, ours, allowed in (
+        for name, published, ours, allowed in (
             ("requests/s", rate, _mean([run.requests_per_s for run in runs]), 0.08),
             ("average tokens/s", average, _mean([run.average_speed for run in runs]), 0.08),
             ("lowest tokens/s", lowest, _mean([run.lowest_speed for run in runs]), 0.35),
         ):
-            found.append(CalibrationRow(load, name, said, ours, allowed, fitted=fitted))
+            found.append(CalibrationRow(load, name, published, ours, allowed, fitted=fitted))
     if server == "vllm-0.1.2":
-        for level, said in BATCHES.items():
+        for level, published in BATCHES.items():
             ours = batch_tokens_per_s(server, level, cost)
-            found.append(CalibrationRow(f"{server} batch {level}", "tokens/s", said, ours, 0.05))
+            found.append(CalibrationRow(f"{server} batch {level}", "tokens/s", published, ours, 0.05))
         for count in (REQUESTS, THROUGHPUT_REQUESTS) if unseen else ():
             found += _at_once(server, count, seeds[0], cost)
     return found
 
 
 def _at_once(server: str, count: int, seed: int, cost: Cost | None) -> list[CalibrationRow]:
-    """The throughput test: `count` requests of vLLM's own sampling together."""
+    """The throughput test: `count` requests with vLLM's own sampling, all at once."""
     demands = [
         Demand(one.prompt_tokens, one.answer_tokens) for one in draw_lengths(count, seed, population="split")
     ]
@@ -122,16 +121,8 @@ def _at_once(server: str, count: int, seed: int, cost: Cost | None) -> list[Cali
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class Fit:
-    """What the search found for one server."""
-
-    server: str
-    cost: Cost
-
-
-def fit(server: str, evaluations: int) -> Fit:
-    """The cost with the least sum of (error / allowed)^2 over the fitted figures, from the profile's on."""
+def fit(server: str, evaluations: int) -> Cost:
+    """The cost with the least sum of (error / allowed)^2 over the fitted figures; starts at the profile's."""
     profile = load_profile(f"{server}@{HARDWARE}")
 
     def cost(point: list[float]) -> Cost:
@@ -145,7 +136,7 @@ def fit(server: str, evaluations: int) -> Fit:
         return sum((one.error / one.allowed) ** 2 for one in found)
 
     start = [float(getattr(profile.cost, name)) for name in COST_NAMES]
-    return Fit(server, cost(nelder_mead(loss, start, evaluations=evaluations)))
+    return cost(nelder_mead(loss, start, evaluations=evaluations))
 
 
 def _mean(values: list[float]) -> float:

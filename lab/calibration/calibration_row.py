@@ -1,4 +1,4 @@
-"""A figure somebody measured, beside ours."""
+"""A measured figure beside the simulated one."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class CalibrationRow:
         return abs(self.error) <= self.allowed
 
 
-def table(figures: Iterable[CalibrationRow], theirs: str) -> Iterator[str]:
-    """Lines: load, figure, theirs, ours, difference; `unseen` and `miss` marked."""
-    yield f"{'load':24} {'figure':20} {theirs:>10} {'ours':>10} {'diff':>8} {'allowed':>8}"
+def table(figures: Iterable[CalibrationRow], source: str) -> Iterator[str]:
+    """Lines: load, figure, measured (under the heading `source`), ours, difference; `unseen` and `miss` marked."""
+    yield f"{'load':24} {'figure':20} {source:>10} {'ours':>10} {'diff':>8} {'allowed':>8}"
     for one in figures:
         mark = ("" if one.fitted else "  unseen") + ("" if one.holds else "  miss")
         yield (

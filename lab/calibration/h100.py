@@ -1,9 +1,8 @@
-"""The H100 profile against its recorded loads: the figures, what we get, and the constants that fit best."""
+"""Compares the H100 profile with its recorded loads, and fits its constants."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from collections.abc import Sequence as Row
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from statistics import median
@@ -11,7 +10,7 @@ from typing import Any
 
 from lab.calibration.calibration_row import CalibrationRow
 from lab.calibration.nelder_mead import nelder_mead
-from lab.calibration.replay import Seen, Target, read_rows, replay_conversations, replay_open
+from lab.calibration.replay import Recorded, Target, read_rows, replay_conversations, replay_open
 from lab.calibration.virtual_time import Served, summarise
 from simulator.engine.profiles import load_profile
 
@@ -28,13 +27,13 @@ COST_NAMES = (
 FRONTEND_NAMES = ("receive_ms", "per_request_ms", "per_prompt_token_us", "per_event_us")
 
 
-def load_rows(folder: Path) -> dict[str, list[Seen]]:
+def load_rows(folder: Path) -> dict[str, list[Recorded]]:
     """Every recorded file of the folder, by its stem."""
     return {path.stem: read_rows(path) for path in sorted(folder.glob("*.csv"))}
 
 
-def figures(rows: Mapping[str, Row[Seen]], target: Target) -> list[CalibrationRow]:
-    """All loads replayed."""
+def figures(rows: Mapping[str, Sequence[Recorded]], target: Target) -> list[CalibrationRow]:
+    """Every figure of the recorded loads beside that of their replay."""
     found = _sweep(rows["sweep"], target)
     for name in sorted(rows):
         if name.startswith("interval"):
@@ -63,8 +62,8 @@ def figures(rows: Mapping[str, Row[Seen]], target: Target) -> list[CalibrationRo
     return found
 
 
-def _sweep(rows: Row[Seen], target: Target) -> list[CalibrationRow]:
-    levels: dict[int, list[list[Seen]]] = {}
+def _sweep(rows: Sequence[Recorded], target: Target) -> list[CalibrationRow]:
+    levels: dict[int, list[list[Recorded]]] = {}
     for group in dict.fromkeys(row.group for row in rows):
         levels.setdefault(int(group.split(".")[0]), []).append([row for row in rows if row.group == group])
     found: list[CalibrationRow] = []
@@ -83,7 +82,9 @@ def _sweep(rows: Row[Seen], target: Target) -> list[CalibrationRow]:
     return found
 
 
-def _rates(load: str, there: Row[Served], here: Row[Served], ttft_allowed: float) -> list[CalibrationRow]:
+def _rates(
+    load: str, there: Sequence[Served], here: Sequence[Served], ttft_allowed: float
+) -> list[CalibrationRow]:
     a, b = summarise(there), summarise(here)
     return [
         CalibrationRow(load, "requests/s", a.requests_per_s, b.requests_per_s, 0.08),
@@ -92,17 +93,17 @@ def _rates(load: str, there: Row[Served], here: Row[Served], ttft_allowed: float
     ]
 
 
-def _gap_ms(served: Row[Served]) -> float:
+def _gap_ms(served: Sequence[Served]) -> float:
     return median((one.end_s - one.first_s) / (one.tokens - 1) for one in served if one.tokens > 1) * 1e3
 
 
-def loss(found: Row[CalibrationRow]) -> float:
-    """Sum of (error / allowed)^2, each at most 3^2: hiccups must not lead."""
+def loss(found: Sequence[CalibrationRow]) -> float:
+    """Sum of (error / allowed)^2, each at most 3^2, so that outliers do not dominate."""
     return sum(min(abs(one.error) / one.allowed, 3.0) ** 2 for one in found)
 
 
-def fit(rows: Mapping[str, Row[Seen]], evaluations: int) -> Target:
-    """The target with the least loss, from the profile's constants on."""
+def fit(rows: Mapping[str, Sequence[Recorded]], evaluations: int) -> Target:
+    """The target with the least loss; the search starts at the profile's constants."""
     profile = load_profile(PROFILE)
 
     def target(point: list[float]) -> Target:
@@ -110,9 +111,9 @@ def fit(rows: Mapping[str, Row[Seen]], evaluations: int) -> Target:
         waits: dict[str, Any] = dict(zip(FRONTEND_NAMES, point[len(COST_NAMES) :], strict=True))
         return Target(PROFILE, {}, replace(profile.cost, **costs), replace(profile.frontend, **waits))
 
-    def tried(point: list[float]) -> float:
+    def loss_at(point: list[float]) -> float:
         return loss(figures(rows, target(point))) if min(point) >= 0 else 1e9
 
     start = [getattr(profile.cost, name) for name in COST_NAMES]
     start += [getattr(profile.frontend, name) for name in FRONTEND_NAMES]
-    return target(nelder_mead(tried, start, evaluations=evaluations))
+    return target(nelder_mead(loss_at, start, evaluations=evaluations))

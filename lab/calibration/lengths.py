@@ -2,12 +2,12 @@
 
 Only quantiles of the real data are used, none of its text. Two populations:
   "user"   pairs of a user's message and the model's answer: prompt mean 111, answer mean 301, rank
-           correlation +0.14. The default: with these the article's speeds come out, lowest ones included.
-  "split"  whatever stands first and second in a conversation, as vLLM's script takes it; a third of the
-           parts begin with the model: prompt mean 236, p50 108, p95 808; answer mean 217, p50 140, p95 710,
-           rank correlation -0.43. Here 4-token answers to 600-token prompts pull the lowest speed to 12
-           tokens/s on an idle server, where the article saw 39.
-Stratified: one draw from each of n equal slices, shuffled, so 100 requests have the same sums for any seed.
+           correlation +0.14. The default: these reproduce the article's speeds, the lowest ones too.
+  "split"  the first two messages of each conversation, as vLLM's script takes them; a third of the
+           conversations begin with the model: prompt mean 236, p50 108, p95 808; answer mean 217, p50 140,
+           p95 710, rank correlation -0.43. With 4-token answers to 600-token prompts the lowest speed on an
+           idle server is 12 tokens/s, where the article measured 39.
+Stratified: one draw from each of n equal slices, shuffled, so the sums of 100 requests hardly depend on the seed.
 """
 
 from __future__ import annotations

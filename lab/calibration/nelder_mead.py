@@ -1,4 +1,4 @@
-"""Nelder and Mead's simplex search (1965): a minimum without derivatives, for a handful of constants."""
+"""Nelder and Mead's simplex search (1965): minimises a function of a few variables without derivatives."""
 
 from __future__ import annotations
 

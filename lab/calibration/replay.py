@@ -1,10 +1,9 @@
-"""Recorded loads of a real server, sent again to the engine: same send times, same lengths, other server."""
+"""Replays recorded loads of a real server on the simulator's engine, with the same send times and lengths."""
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
-from collections.abc import Sequence as Row
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +18,7 @@ THINK_S = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Recorded:
     """One recorded request; `group` is its load level, interval or user, `number` its place there."""
 
     group: str
@@ -31,7 +30,7 @@ class Seen:
     e2e_ms: float
 
     def served(self) -> Served:
-        """As a simulated one looks, so that both are summarised by the same sums."""
+        """In the form of a simulated one, for the same summary."""
         return Served(
             key=self.number,
             sent_s=self.start_s,
@@ -44,11 +43,11 @@ class Seen:
         )
 
 
-def read_rows(path: Path) -> list[Seen]:
+def read_rows(path: Path) -> list[Recorded]:
     """The rows of one tests/cases/h100 file."""
     with path.open(newline="", encoding="utf-8") as lines:
         return [
-            Seen(
+            Recorded(
                 group=row["group"],
                 number=int(row["number"]),
                 start_s=float(row["start_s"]),
@@ -63,7 +62,7 @@ def read_rows(path: Path) -> list[Seen]:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The server to replay against: a profile, options, and constants other than the profile's if fitting."""
+    """The engine to replay on: a profile, scheduler options, and constants that replace the profile's."""
 
     profile: str
     options: Mapping[str, object]
@@ -71,7 +70,7 @@ class Target:
     frontend: FrontendCost | None = None
 
     def playback(self) -> Playback:
-        """A fresh engine behind a fresh HTTP process."""
+        """A new engine behind a new HTTP process."""
         engine = build_engine(self.profile, self.options)
         if self.cost is not None:
             seats = int(str(self.options.get("max_num_seqs", 1024)))
@@ -79,7 +78,7 @@ class Target:
         return Playback(engine, Frontend(self.frontend or load_profile(self.profile).frontend))
 
 
-def replay_open(target: Target, rows: Row[Seen]) -> list[Served]:
+def replay_open(target: Target, rows: Sequence[Recorded]) -> list[Served]:
     """Every request at its recorded send time."""
     rows = sorted(rows, key=lambda row: row.start_s)
     demands = [
@@ -89,17 +88,17 @@ def replay_open(target: Target, rows: Row[Seen]) -> list[Served]:
     return open_loop(target.playback(), demands, [row.start_s for row in rows])
 
 
-def replay_conversations(target: Target, rows: Row[Seen], *, history: bool) -> list[Served]:
+def replay_conversations(target: Target, rows: Sequence[Recorded], *, history: bool) -> list[Served]:
     """Every user's first turn at its recorded time, later ones 2 s after the turn before.
 
     `history`: each prompt begins with the prompt and answer before it, so their blocks can be cached.
     """
-    users: dict[int, list[Seen]] = {}
+    users: dict[int, list[Recorded]] = {}
     for row in rows:
         users.setdefault(int(row.group), []).append(row)
     turns: list[list[Demand]] = []
-    for user, seen in sorted(users.items()):
-        seen.sort(key=lambda row: row.number)
+    for user, recorded in sorted(users.items()):
+        recorded.sort(key=lambda row: row.number)
         turns.append(
             [
                 Demand(
@@ -109,13 +108,13 @@ def replay_conversations(target: Target, rows: Row[Seen], *, history: bool) -> l
                         user if history else user * 1000 + row.number, row.prompt_tokens + row.tokens
                     ),
                 )
-                for row in seen
+                for row in recorded
             ]
         )
-    starts = [min(row.start_s for row in seen) for _user, seen in sorted(users.items())]
+    starts = [min(row.start_s for row in recorded) for _user, recorded in sorted(users.items())]
     return conversations(target.playback(), turns, starts, THINK_S)
 
 
 def private_prefix(owner: int, tokens: int) -> tuple[int, ...]:
-    """Block hashes of a text only `owner` has."""
+    """Block hashes of a text that only `owner` has."""
     return tuple(hash((owner, place)) for place in range(tokens // BLOCK))

@@ -1,6 +1,6 @@
-"""Load in virtual time: the engine's steps and the clients' waits on one number line, no HTTP, no clock.
+"""Load in virtual time: engine steps and clients' waits are computed, without HTTP and without a clock.
 
-`Playback` is the loop; open_loop, at_once, fixed_concurrency and conversations say when requests are sent.
+`Playback` is the loop; `open_loop`, `fixed_concurrency` and `conversations` decide when requests are sent.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from simulator.engine.step_visibility import StepVisibility
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What a client asks: prompt and answer tokens; `fixed`: ignore_eos and max_tokens make the length exact.
+    """A request: prompt and answer tokens; `fixed`: ignore_eos and max_tokens make the length exact.
 
-    `max_tokens` 0 means the answer's own length. `prefix`: see simulator.sequence.Sequence.
+    `max_tokens` 0 means the answer's own length. `prefix`: see simulator.schedulers.sequence.Sequence.
     """
 
     prompt_tokens: int
@@ -31,7 +31,7 @@ class Demand:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What the client saw of one request, in seconds since the start of the run.
+    """The result of one request, in seconds since the start of the run.
 
     `stall_s` is the longest gap between two of its tokens as the engine made them.
     """
@@ -72,11 +72,11 @@ class _Request:
 
 @dataclass(slots=True)
 class Playback:
-    """One run: what is yet to be sent, what is open, what was served. `after` may send more when one ends."""
+    """One run: requests to be sent, open ones, and served ones. `after` is called when one ends."""
 
     engine: Engine
     frontend: Frontend[_Request] = field(default_factory=lambda: Frontend(FrontendCost()))
-    publish: StepVisibility = field(default_factory=lambda: StepVisibility(blocking=False, seed=0))
+    visibility: StepVisibility = field(default_factory=lambda: StepVisibility(blocking=False, seed=0))
     after: Callable[[Served], None] | None = None
     served: list[Served] = field(default_factory=list)
     now_s: float = 0.0
@@ -86,11 +86,11 @@ class Playback:
     _writing: list[_Request] = field(default_factory=list)
 
     def send(self, at_s: float, key: int, demand: Demand) -> None:
-        """A request leaves its client at `at_s`, now or later."""
+        """Send a request at `at_s`, which is now or later."""
         heapq.heappush(self._due, (at_s, key, demand))
 
     def run(self) -> list[Served]:
-        """Until everything sent is served; what can never run is left out."""
+        """Run until every request is served; one that can never run is left out."""
         while True:
             self._receive()
             step = self.engine.step()
@@ -104,18 +104,18 @@ class Playback:
                 self._token(self._open[sequence.seq_id])
             for sequence in step.finished:
                 request = self._open.pop(sequence.seq_id)
-                request.steps_left = self.publish.write_delay_steps(len(self._open) + 1)
+                request.steps_left = self.visibility.write_delay_steps(len(self._open) + 1)
                 self._writing.append(request)
             if step.duration_s > 0:
-                self._pass()
+                self._after_step()
 
     def _receive(self) -> None:
-        """What has gone through the HTTP process goes on to the engine when it may."""
+        """Hand requests that have passed the HTTP process to the engine."""
         while self._due and self._due[0][0] <= self.now_s:
             sent_s, key, demand = heapq.heappop(self._due)
             self.frontend.arrive(sent_s, demand.prompt_tokens, _Request(_sequence(key, demand, sent_s)))
         for request in self.frontend.entered(self.now_s):
-            request.steps_left = self.publish.entry_delay_steps(len(self._open) + len(self._held) + 1)
+            request.steps_left = self.visibility.entry_delay_steps(len(self._open) + len(self._held) + 1)
             self._held.append(request)
         for request in [r for r in self._held if r.steps_left <= 0 or not self._open]:
             self._held.remove(request)
@@ -123,28 +123,28 @@ class Playback:
             self.engine.submit(request.sequence)
 
     def _idle(self) -> bool:
-        """Go to the next moment at which something arrives; False if there is none."""
+        """Advance to the next arrival; False if there is none."""
         for request in list(self._writing):
             self._written(request)
-        moments = [self._due[0][0]] if self._due else []
+        arrivals_s = [self._due[0][0]] if self._due else []
         inside_s = self.frontend.next_s()
         if inside_s is not None:
-            moments.append(inside_s)
-        if moments:
-            self.now_s = max(self.now_s, min(moments))
-        return bool(moments)
+            arrivals_s.append(inside_s)
+        if arrivals_s:
+            self.now_s = max(self.now_s, min(arrivals_s))
+        return bool(arrivals_s)
 
     def _token(self, request: _Request) -> None:
         if request.first_s < 0:
-            delay_steps = self.publish.write_delay_steps(len(self._open))
+            delay_steps = self.visibility.write_delay_steps(len(self._open))
             request.first_s = self.frontend.read_s(self.now_s, len(self._open))
             request.steps_left = delay_steps + 1  # this step is over
         else:
             request.stall_s = max(request.stall_s, self.now_s - request.made_s)
         request.made_s = self.now_s
 
-    def _pass(self) -> None:
-        """One engine step of the blocked event loop has gone by."""
+    def _after_step(self) -> None:
+        """Count down the engine steps for which the blocked event loop delays entries and writes."""
         for request in self._held:
             request.steps_left -= 1
         for request in self._open.values():

@@ -1,1 +1,1 @@
-"""Coverage-guided fuzzing of everything that reads what others wrote: `python -m lab.fuzz` (docs/reliability.md)."""
+"""Coverage-guided fuzzing of every reader of foreign bytes: `python -m lab.fuzz` (docs/reliability.md)."""

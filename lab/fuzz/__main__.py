@@ -1,6 +1,6 @@
-"""`python -m lab.fuzz [TARGET …] [--seconds N]`: each target in its own process, for N seconds, or until it breaks.
+"""`python -m lab.fuzz [TARGET …] [--seconds N]`: fuzzes each target in its own process for N seconds or until it fails.
 
-Needs atheris (PyPI). Corpora: lab/fuzz/corpus/<target>. New inputs and what broke go to .fuzz/.
+Needs atheris (PyPI). Corpora: lab/fuzz/corpus/<target>. New inputs and failures go to .fuzz/.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ RSS_LIMIT_MB, TIMEOUT_S, LONGEST_BYTES = 1024, 10, 65_536
 
 
 def fuzz(name: str, seconds: int) -> None:
-    """Fuzz one target; ends the process, with a code other than 0 where it broke."""
+    """Fuzz one target; ends the process, with a code other than 0 if it failed."""
     import atheris
 
     with atheris.instrument_imports(include=["chatload"]):
@@ -61,14 +61,14 @@ def main() -> int:
         return 3
     if chosen.here:
         fuzz(chosen.targets[0], chosen.seconds)
-    broken = []
+    failed = []
     for name in chosen.targets or names:
         print(f"fuzz: {name}, {chosen.seconds} s", flush=True)
         command = [sys.executable, "-m", "lab.fuzz", "--here", name, "--seconds", str(chosen.seconds)]
         if subprocess.run(command, cwd=ROOT, check=False).returncode != 0:
-            broken.append(name)
-    print(f"fuzz: broken: {', '.join(broken)}, see .fuzz/found" if broken else "fuzz: nothing broke")
-    return 1 if broken else 0
+            failed.append(name)
+    print(f"fuzz: failed: {', '.join(failed)}, see .fuzz/found" if failed else "fuzz: no target failed")
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""What is fuzzed: each target takes any bytes, and may raise nothing. Our own errors are its answers, not faults."""
+"""The fuzz targets. Each takes any bytes and must not raise; errors of chatload's own kind are expected results."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def _file(name: str, data: bytes) -> Path:
     return path
 
 
-def _heard(dialect: str, reads: Iterable[bytes]) -> tuple[list[Delta], str | None]:
+def _decoded(dialect: str, reads: Iterable[bytes]) -> tuple[list[Delta], str | None]:
     deltas: list[Delta] = []
     try:
         for delta in DIALECTS[dialect].deltas(reads, REQUEST):
@@ -51,11 +51,13 @@ def _heard(dialect: str, reads: Iterable[bytes]) -> tuple[list[Delta], str | Non
 
 
 def _wire(dialect: str, data: bytes) -> None:
-    """A reply of one server: however the reads cut it, the same deltas and the same end."""
+    """A reply of one server gives the same deltas and the same end, however its bytes are split into reads."""
     at = zlib.crc32(data) % (len(data) + 1)
-    whole, cut = _heard(dialect, [data]), _heard(dialect, [data[:at], data[at:]])
+    whole, cut = _decoded(dialect, [data]), _decoded(dialect, [data[:at], data[at:]])
     assert whole == cut, f"cut at {at}: {whole} != {cut}"
-    at_once = _heard(dialect, BodyReads([data.splitlines(keepends=True)]))  # nothing has to be waited for
+    at_once = _decoded(
+        dialect, BodyReads([data.splitlines(keepends=True)])
+    )  # as if all had arrived in one read
     assert whole == at_once, f"all lines here at once: {whole} != {at_once}"
     for delta in whole[0]:
         delta.text.encode()
@@ -78,13 +80,13 @@ def wire_vllm_generate(data: bytes) -> None:
 
 
 def chunks(data: bytes) -> None:
-    """HTTP chunks read in one go: the body they carry, or None for the slow way."""
+    """HTTP chunks decoded at once: their body, or None where the slow decoder is needed."""
     body = whole_chunks(data)
     assert body is None or len(body) < len(data)
 
 
 def probes(data: bytes) -> None:
-    """A server's answers to the questions what it is: status in the first byte, parts between NULs."""
+    """A server's answers to the probes: parts between NULs, the first byte of each gives the status."""
     answers = {}
     for path, part in zip(PROBE_PATHS, data.split(b"\0"), strict=False):
         answers[path] = (200 if part[:1] < b"\x80" else 400 + part[0] % 100, part)

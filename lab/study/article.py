@@ -58,7 +58,7 @@ def main(argv: Sequence[str]) -> int:
     _print(results, quick=chosen.quick)
     if not chosen.quick:
         draw_article(results, ROOT / "docs" / "pictures")
-        _say(f"written: {write_page(results, ROOT / 'docs' / 'article.md')}")
+        _print_line(f"written: {write_page(results, ROOT / 'docs' / 'article.md')}")
     return (
         0
         if all(
@@ -72,9 +72,9 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _chosen(planned: Sequence[Sequence[ServerPlan]], only: str) -> list[list[ServerPlan]]:
-    """The lanes with those server_plans only that were named; all where none was."""
-    named = only.split(",") if only else [server_plan.name for group in planned for server_plan in group]
-    kept = [[server_plan for server_plan in group if server_plan.name in named] for group in planned]
+    """The groups with only the servers named; all servers where none is."""
+    named = only.split(",") if only else [plan.name for group in planned for plan in group]
+    kept = [[plan for plan in group if plan.name in named] for group in planned]
     return [group for group in kept if group]
 
 
@@ -86,24 +86,24 @@ class Progress:
         self._now: dict[str, Path] = {}
         self._stop = threading.Event()
 
-    def begin(self, server_plan: ServerPlan, out: Path, load: str, expected_s: float) -> None:
+    def begin(self, plan: ServerPlan, out: Path, load: str, expected_s: float) -> None:
         """A load begins."""
-        self._now[server_plan.name] = out
-        self.say(f"{server_plan.label}: {load}, about {expected_s:.0f} s")
+        self._now[plan.name] = out
+        self.log(f"{plan.label}: {load}, about {expected_s:.0f} s")
 
-    def ended(self, server_plan: ServerPlan) -> None:
+    def ended(self, plan: ServerPlan) -> None:
         """A server's loads have ended."""
-        self._now.pop(server_plan.name, None)
+        self._now.pop(plan.name, None)
 
-    def say(self, words: str) -> None:
+    def log(self, text: str) -> None:
         """Print a line with the time since the start."""
-        _say(f"[{time.monotonic() - self._started_s:4.0f} s] {words}")
+        _print_line(f"[{time.monotonic() - self._started_s:4.0f} s] {text}")
 
     def print_until_closed(self) -> None:
         """Until `close`: print the last line of each load's output."""
         while not self._stop.wait(PRINT_EVERY_S):
             for name, out in list(self._now.items()):
-                self.say(f"    {name} {out.name}: {last_line(out)}")
+                self.log(f"    {name} {out.name}: {last_line(out)}")
 
     def close(self) -> None:
         """Stop printing."""
@@ -112,32 +112,28 @@ class Progress:
 
 def _run(planned: Sequence[Sequence[ServerPlan]], folder: Path) -> None:
     progress = Progress()
-    expected_s = max(
-        sum(load.expected_s for server_plan in group for load in server_plan.loads) for group in planned
-    )
-    progress.say(
+    expected_s = max(sum(load.expected_s for plan in group for load in plan.loads) for group in planned)
+    progress.log(
         f"{len(planned)} groups at the same time, about {expected_s / 60:.0f} min (--quick: seconds); runs in {folder}"
     )
     printer = threading.Thread(target=progress.print_until_closed, daemon=True)
     printer.start()
     try:
         with ThreadPoolExecutor(len(planned)) as pool:
-            for group in [
-                pool.submit(_run_group, server_plans, folder, progress) for server_plans in planned
-            ]:
+            for group in [pool.submit(_run_group, plans, folder, progress) for plans in planned]:
                 group.result()
     finally:
         progress.close()
 
 
-def _run_group(server_plans: Sequence[ServerPlan], folder: Path, progress: Progress) -> None:
-    for server_plan in server_plans:
-        with simulated(server_plan.speak, server_plan.arguments, folder / server_plan.name) as server:
-            for load in server_plan.loads:
+def _run_group(plans: Sequence[ServerPlan], folder: Path, progress: Progress) -> None:
+    for plan in plans:
+        with simulated(plan.speak, plan.arguments, folder / plan.name) as server:
+            for load in plan.loads:
                 out = server.folder / load.name.replace(" ", "-")
-                progress.begin(server_plan, out, load.name, load.expected_s)
-                run_load(load, server.host, out, server_plan.label)
-        progress.ended(server_plan)
+                progress.begin(plan, out, load.name, load.expected_s)
+                run_load(load, server.host, out, plan.label)
+        progress.ended(plan)
 
 
 def _results(size: Size, folder: Path) -> Results:
@@ -163,17 +159,17 @@ def _other_draws() -> dict[tuple[str, float], Mapping[str, tuple[float, float]]]
 def _print(results: Results, *, quick: bool) -> None:
     rows = [*interval_rows(results), *batch_rows(results), *at_once_rows(results)]
     if quick:
-        _say("quick: few and short requests, so the differences below mean nothing")
+        _print_line("quick: few and short requests, so the differences below mean nothing")
     for title, table in (
         ("Serving benchmark, batch sizes, throughput", text_table(FIGURE_HEAD, figure_cells(rows))),
         ("JMeter chat", text_table(CHAT_HEAD, chat_cells([chat_figures(results, name) for name in CHATS]))),
         ("Checks", "\n".join(checks(results))),
     ):
-        _say(f"\n{title}\n{table}")
+        _print_line(f"\n{title}\n{table}")
 
 
-def _say(words: str) -> None:
-    print(words, flush=True)
+def _print_line(text: str) -> None:
+    print(text, flush=True)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ from chatload.analysis.summary import summarise
 from chatload.store.journal import Run, read_run
 from lab.calibration.calibration_row import CalibrationRow, table
 from lab.calibration.lengths import Length
-from lab.calibration.replay import Seen, read_rows
+from lab.calibration.replay import Recorded, read_rows
 from lab.calibration.virtual_time import summarise as summarise_served
 from lab.simulated_server import ROOT, read_truth, simulated
 from lab.study.load import Load, run_load
@@ -48,7 +48,7 @@ def main(argv: Sequence[str]) -> int:
     return 0 if all(one.holds for one in found) else 1
 
 
-def figures(seen: Sequence[Seen], run: Run, load: str) -> list[CalibrationRow]:
+def figures(seen: Sequence[Recorded], run: Run, load: str) -> list[CalibrationRow]:
     """Throughput, mean felt speed and TTFT of the recorded requests and of ours."""
     there, here = summarise_served([row.served() for row in seen]), summarise(run)
     return [

@@ -69,17 +69,17 @@ def main(argv: Sequence[str]) -> int:
     pictures = ROOT / "docs" / "pictures" if not chosen.only else folder
     for each in shown:
         draw_case(each.case, list(each.runs.values()), pictures)
-        _say(f"\n{each.case.title} (simulator late p99 {each.late_p99_ms:.1f} ms)\n{_table(each)}")
+        _print_line(f"\n{each.case.title} (simulator late p99 {each.late_p99_ms:.1f} ms)\n{_table(each)}")
     if not chosen.only:
         page = ROOT / "docs" / "tuning.md"
         page.write_text("\n".join([INTRODUCTION, *map(_section, shown), _checks(shown)]), encoding="utf-8")
-        _say(f"written: {page}")
+        _print_line(f"written: {page}")
     return 0
 
 
 def _measure(case: TuningCase, folder: Path) -> None:
     for place, setting in enumerate(case.settings):
-        _say(f"{case.key}: {setting.label}")
+        _print_line(f"{case.key}: {setting.label}")
         with simulated(
             case.speak, (*case.arguments, *setting.arguments), folder / case.key / str(place)
         ) as server:
@@ -146,8 +146,8 @@ def _checks(shown: Sequence[Measured]) -> str:
     )
 
 
-def _say(words: str) -> None:
-    print(words, flush=True)
+def _print_line(text: str) -> None:
+    print(text, flush=True)
 
 
 if __name__ == "__main__":

@@ -12,25 +12,36 @@ from pathlib import Path
 import pytest
 
 from lab.simulated_server import ROOT, simulated
-from lab.study.capacity import BENCHES, OVER_HTTP, SIMULATED, Bench, options, search, true_capacity, window
+from lab.study.capacity import (
+    OVER_HTTP,
+    SEARCH_CASES,
+    SIMULATED,
+    SearchCase,
+    options,
+    search,
+    true_capacity,
+    window,
+)
 
-KNOWN = {BENCHES[0].name: 41, BENCHES[2].name: 45, BENCHES[4].name: 31}
+KNOWN = {SEARCH_CASES[0].name: 41, SEARCH_CASES[2].name: 45, SEARCH_CASES[4].name: 31}
 """Truths over three quarters of an hour: `python -m lab.study.capacity`."""
 
 
-@pytest.mark.parametrize("bench", [BENCHES[0], BENCHES[2], BENCHES[4]], ids=lambda bench: bench.name)
-def test_the_search_is_within_a_tenth_of_the_truth_and_the_interval_holds_it(bench: Bench) -> None:
-    known = KNOWN[bench.name]
-    assert abs(true_capacity(bench, known - 3, known + 3, 300.0) - known) <= 1
+@pytest.mark.parametrize(
+    "case", [SEARCH_CASES[0], SEARCH_CASES[2], SEARCH_CASES[4]], ids=lambda case: case.name
+)
+def test_the_search_is_within_a_tenth_of_the_truth_and_the_interval_holds_it(case: SearchCase) -> None:
+    known = KNOWN[case.name]
+    assert abs(true_capacity(case, known - 3, known + 3, 300.0) - known) <= 1
     for seed in range(2):
-        searched = search(bench, seed)
+        searched = search(case, seed)
         assert abs(searched.found.users / known - 1) <= 0.1, (seed, searched)
         assert searched.covers(known), (seed, searched)
         assert searched.windows < 40
 
 
 def test_a_window_sees_every_turn_of_a_conversation_alike() -> None:
-    seen = Counter(turn.turn for turn in window(BENCHES[2], 40, "ages"))
+    seen = Counter(turn.turn for turn in window(SEARCH_CASES[2], 40, "ages"))
     assert sorted(seen) == list(range(1, 11))
     assert max(seen.values()) < 2 * min(seen.values())
 
