@@ -14,7 +14,6 @@ FLOORS = {
     "chatload": 0,
     "chatload.model": 0,
     "chatload.files": 1,
-    "chatload.certificate": 2,
     "chatload.protocols": 1,
     "chatload.prompts": 2,
     "chatload.options": 3,

@@ -10,40 +10,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import orjson
 
-from chatload.certify.placement import Placement
-from chatload.certify.truth import Errors, errors, heard, served
+from chatload.certify.client_errors import Errors, errors, heard, served
+from chatload.certify.process_placement import Placement
+from chatload.model.certificate import CertifiedLoad
 from chatload.model.errors import UsageError
 from chatload.store.journal import Run, read_run
 
 READY_S = 20.0
 CLIENT = "locustfiles/chat.py"
-
-
-@dataclass(frozen=True, slots=True)
-class Load:
-    """What the client is put under: users with answers of `tokens` tokens at `tokens_per_s` each."""
-
-    users: int
-    users_per_s: float
-    turns: int
-    think_time_s: float
-    ttft_ms: float
-    tokens_per_s: float
-    tokens: int
-    jitter_ms: float
-    burst: bool
-    wire: str
-    stamps: str
-
-    @property
-    def least_s(self) -> float:
-        """How long the run takes at least."""
-        answer_s = self.ttft_ms / 1e3 + self.tokens / self.tokens_per_s
-        return self.users / self.users_per_s + self.turns * (answer_s + self.think_time_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +33,10 @@ class Measured:
     tokens: int
     exit_code: int
     cpu_s: float
-    server: dict[str, Any]
+    server_late_ms: dict[str, float | None]
 
 
-def measure(load: Load, folder: Path, placement: Placement) -> Measured:
+def measure(load: CertifiedLoad, folder: Path, placement: Placement) -> Measured:
     """Run the client against the fixed-rate server, join both logs. UsageError when either did not do its part."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     truth, out = folder / "truth.jsonl", folder / "run"
@@ -82,7 +59,7 @@ def measure(load: Load, folder: Path, placement: Placement) -> Measured:
 
 @contextmanager
 def fixed_rate_server(
-    load: Load, truth: Path, log: Path, placement: Placement | None = None
+    load: CertifiedLoad, truth: Path, log: Path, placement: Placement | None = None
 ) -> Iterator[str]:
     """The simulator as a fixed-rate server while the block lasts; gives its address."""
     command = [sys.executable, "-u", "-m", "simulator", "--speak", "fixed-rate", "--port-base", "0"]
@@ -112,7 +89,7 @@ def _address(process: subprocess.Popen[bytes], log: Path) -> str:
         time.sleep(0.05)
 
 
-def _client(load: Load, host: str, out: Path, log: Path, placement: Placement) -> int:
+def _client(load: CertifiedLoad, host: str, out: Path, log: Path, placement: Placement) -> int:
     command = [sys.executable, "-m", "locust", "-f", CLIENT, "--headless", "--only-summary"]
     command += ["-u", str(load.users), "-r", f"{load.users_per_s:g}", "--turns", str(load.turns)]
     command += ["--think-time", f"{load.think_time_s:g}", "--max-tokens", str(load.tokens)]
@@ -133,7 +110,7 @@ def _client(load: Load, host: str, out: Path, log: Path, placement: Placement) -
     return code
 
 
-def _lateness(truth: Path) -> dict[str, Any]:
+def _lateness(truth: Path) -> dict[str, float | None]:
     """How late the server was by its own log, in its last line."""
     with open(truth, "rb") as file:
         for raw in file:

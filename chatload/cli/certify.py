@@ -6,12 +6,14 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
-from chatload.certify.certificate import Certificate, certificate, within, words
-from chatload.certify.measure import Load, Measured, measure
-from chatload.certify.placement import Placement
+import msgspec
+
+from chatload.certify.make_certificate import certificate, within, words
+from chatload.certify.measure import Measured, measure
+from chatload.certify.process_placement import Placement
+from chatload.model.certificate import Certificate, CertifiedLoad
 from chatload.model.errors import UsageError
 from chatload.protocols.registry import DIALECTS
 from chatload.store.manifest import write_json
@@ -32,10 +34,10 @@ def certify(arguments: Sequence[str]) -> int:
         for index in range(given.repeat):
             _say(f"{index + 1} of {given.repeat}: {load.users:,} users, at least {load.least_s:.0f} s")
             measured.append(measure(load, folder / f"{index + 1}", placement))
-        made = certificate(load, measured, None)
+        made = certificate(load, measured)
         if given.search:
-            made["largest_users_within_1_ms"] = _search(load, made, folder, placement)
-    made["not_done"] = placement.not_done
+            made.largest_users_within_1_ms = _search(load, made, folder, placement)
+    made.not_done = placement.not_done
     if placement.words:
         _say(placement.words)
     write_json(out, made)
@@ -44,7 +46,7 @@ def certify(arguments: Sequence[str]) -> int:
     return 0 if within(made) else 4
 
 
-def _search(load: Load, made: Certificate, folder: Path, placement: Placement) -> int:
+def _search(load: CertifiedLoad, made: Certificate, folder: Path, placement: Placement) -> int:
     """The most users within 1 ms: up or down by half as many again, until that turns."""
     good = load.users if within(made) else 0
     users = load.users
@@ -53,9 +55,9 @@ def _search(load: Load, made: Certificate, folder: Path, placement: Placement) -
         if not 1 <= users <= SEARCH_MOST:
             return good
         _say(f"search: {users:,} users")
-        tried = replace(load, users=users, users_per_s=load.users_per_s * users / load.users)
+        tried = msgspec.structs.replace(load, users=users, users_per_s=load.users_per_s * users / load.users)
         try:
-            bore = within(certificate(tried, [measure(tried, folder / f"search-{users}", placement)], None))
+            bore = within(certificate(tried, [measure(tried, folder / f"search-{users}", placement)]))
         except UsageError as error:
             _say(error.lines[0])
             bore = False
@@ -67,7 +69,7 @@ def _search(load: Load, made: Certificate, folder: Path, placement: Placement) -
             good = users
 
 
-def _load(given: argparse.Namespace) -> Load:
+def _load(given: argparse.Namespace) -> CertifiedLoad:
     problems = [
         f"--{name.replace('_', '-')} {getattr(given, name)}: must be more than 0"
         for name in ("users", "tokens_per_s", "turns", "tokens", "ramp_s", "repeat")
@@ -80,7 +82,7 @@ def _load(given: argparse.Namespace) -> Load:
     ]
     if problems:
         raise UsageError(problems)
-    return Load(
+    return CertifiedLoad(
         users=given.users,
         users_per_s=given.users / given.ramp_s,
         turns=given.turns,
@@ -112,7 +114,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--ttft-ms", type=float, default=100.0)
     add("--jitter-ms", type=float, default=0.0, help="each token is late by up to this")
     add("--burst", action="store_true", help="all users' tokens fall on the same instants")
-    add("--wire", default=next(iter(DIALECTS)), metavar="DIALECT", help="dialect that the metronome speaks")
+    add("--wire", default=next(iter(DIALECTS)), metavar="DIALECT", help="dialect that the server speaks")
     add("--stamps", default="kernel", choices=("kernel", "user"))
     add("--repeat", type=int, default=1)
     add("--search", action="store_true", help="also look for the largest load within 1 ms")

@@ -7,7 +7,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
+import msgspec
+
+from chatload.files import MB, read_input, shown
 from chatload.loads.trace import TraceRow, read_trace
+from chatload.model.certificate import Certificate
 from chatload.model.errors import UsageError
 from chatload.options.option import Text
 from chatload.options.option_reader import OptionReader
@@ -42,6 +46,16 @@ def read_rows(path: str) -> tuple[TraceRow, ...]:
 def read_prompts(path: str, *, n: int, seed: int) -> tuple[tuple[SampledPrompt, ...], tuple[str, ...]]:
     """n prompts out of `--sharegpt`, and what is to be said of the file."""
     return _sharegpt(path, _state(path), n, seed)
+
+
+def read_certificate(path: str) -> Certificate:
+    """The certificate in a file of `python -m chatload certify`."""
+    remedy = "make one with python -m chatload certify"
+    raw = read_input(path, remedy, MB)
+    try:
+        return msgspec.json.decode(raw, type=Certificate)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise UsageError([f"{shown(path)}:1: not a certificate ({error}): {remedy}"]) from None
 
 
 def _state(path: str) -> object:

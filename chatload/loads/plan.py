@@ -7,10 +7,10 @@ from typing import Any
 
 import msgspec
 
-from chatload.certificate import read_certificate
-from chatload.loads.input_files import read_file
+from chatload.loads.input_files import read_certificate, read_file
 from chatload.loads.load_shape import Inputs, Shape
 from chatload.loads.registry import AnyLoad
+from chatload.model.certificate import Certificate
 from chatload.options.option_reader import OptionReader
 from chatload.options.run_options import CERTIFICATE, RunSettings, read_settings
 
@@ -36,7 +36,7 @@ class Planned(msgspec.Struct, frozen=True):
 
     plan: Plan
     inputs: Inputs
-    certificate: dict[str, Any] | None = None
+    certificate: Certificate | None = None
     """That of this host; each worker has its own."""
 
 

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, get_args
+from typing import Literal, get_args
 
 import msgspec
 
+from chatload.model.certificate import Certificate
 from chatload.model.hosts import Machine
 from chatload.model.structs import always
 from chatload.model.turn import Turn
@@ -37,7 +38,7 @@ class StartLine(Line, frozen=True, kw_only=True, tag="start"):
     pid: int | None = None
     machine: Machine | None = None
     versions: dict[str, str] | None = None
-    certificate: dict[str, Any] | None = None  # a document of its own (certificate.py)
+    certificate: Certificate | None = None
 
 
 class UserLine(Line, frozen=True, kw_only=True, tag="user"):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from chatload.model.summary import Validity
 from chatload.store.manifest import Manifest, WorkerFacts
 
@@ -23,20 +21,16 @@ def certificate_words(manifest: Manifest) -> str:
     certified = [(each, each.certificate) for each in places if each.certificate]
     if not certified:
         return "no certificate: the client's accuracy was not measured on this machine (python -m chatload certify)"
-    p99_ms = max(_number((made.get("ttft_error_ms") or {}).get("p99")) for _, made in certified)
-    users = min(_number((made.get("load") or {}).get("users")) for _, made in certified)
-    words = f"client error ≤ {p99_ms:.2g} ms at p99 of TTFT, certified at {users:.0f} users"
+    p99_ms = max((made.ttft_error_ms.p99 or 0.0) for _, made in certified)
+    users = min(made.load.users for _, made in certified)
+    words = f"client error ≤ {p99_ms:.2g} ms at p99 of TTFT, certified at {users} users"
     if workers:
         words += f" a worker, {len(certified)} of {len(workers)} workers"
     strange = []
-    if any(made.get("machine") != msgspec.to_builtins(each.machine) for each, made in certified):
+    if any(made.machine != each.machine for each, made in certified):
         strange.append("machine")
-    if any(made.get("versions") != each.versions for each, made in certified):
+    if any(made.versions != each.versions for each, made in certified):
         strange.append("versions")
     if manifest.load is not None and manifest.load.users > users * len(places):
         strange.append("fewer users")
     return f"{words} (but with another: {', '.join(strange)})" if strange else words
-
-
-def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) else 0.0

@@ -15,6 +15,7 @@ import gevent
 import msgspec
 
 from chatload.loads.plan import Planned
+from chatload.model.certificate import Certificate
 from chatload.model.hosts import Machine
 
 FLUSH_S = 0.5
@@ -29,11 +30,11 @@ FAILED = "chatload_failed"
 
 
 class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker is, for the first line of its journal. Any: a certificate is a document of its own."""
+    """What a worker is, for the first line of its journal."""
 
     machine: Machine | None = None
     versions: dict[str, str] | None = None
-    certificate: dict[str, Any] | None = None
+    certificate: Certificate | None = None
 
 
 class Start(msgspec.Struct, frozen=True, kw_only=True):

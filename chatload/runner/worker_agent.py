@@ -12,8 +12,8 @@ from locust.env import Environment
 from locust.exception import RPCError
 from locust.runners import STATE_RUNNING, WorkerRunner
 
-from chatload.certificate import read_certificate
 from chatload.engine.clock import now_ns
+from chatload.loads.input_files import read_certificate
 from chatload.loads.ramp import RampSegment
 from chatload.model.errors import UsageError
 from chatload.runner import messages

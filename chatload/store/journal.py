@@ -229,7 +229,7 @@ def _journal_lines(folder: Path, without: Container[str]) -> Iterator[tuple[byte
             for raw in file:
                 try:
                     line = decode(raw)
-                except (msgspec.DecodeError, UnicodeDecodeError):
+                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
                     yield raw, None
                     continue
                 if line is not None:

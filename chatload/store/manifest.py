@@ -10,6 +10,7 @@ import msgspec
 
 from chatload.loads.load_shape import Load
 from chatload.loads.plan import Plan
+from chatload.model.certificate import Certificate
 from chatload.model.errors import UsageError
 from chatload.model.hosts import ClockReading, Machine, ServerFacts, TimeSpan
 from chatload.model.journal_lines import FORMAT
@@ -27,8 +28,7 @@ class WorkerFacts(msgspec.Struct, kw_only=True, omit_defaults=True):
     out_of_touch: list[TimeSpan] = msgspec.field(default_factory=list)
     machine: Machine | None = None
     versions: dict[str, str] | None = None
-    certificate: dict[str, Any] | None = None
-    """Any: a certificate is a document of its own (certificate.py), passed on as it was read."""
+    certificate: Certificate | None = None
 
 
 class Ramp(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +54,7 @@ class Manifest(msgspec.Struct, kw_only=True, omit_defaults=True):
     argv: list[str] = msgspec.field(default_factory=list)
     plan: Plan | None = None
     plan_sentence: str = ""
-    certificate: dict[str, Any] | None = always(None)
+    certificate: Certificate | None = always(None)
     server: ServerFacts = msgspec.field(default_factory=ServerFacts)
     versions: dict[str, str] = msgspec.field(default_factory=dict)
     machine: Machine = msgspec.field(default_factory=Machine)
@@ -104,7 +104,7 @@ def read_manifest(folder: Path) -> Manifest:
             content = msgspec.json.decode(raw, type=dict[str, Any])
             return msgspec.convert(manifest_of_format_1(content), Manifest)
         return msgspec.json.decode(raw, type=Manifest)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError([f"{path}: the file is damaged ({error})"]) from error
 
 

@@ -10,8 +10,8 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from chatload.certify.placement import Placement
-from chatload.certify.truth import served
+from chatload.certify.client_errors import served
+from chatload.certify.process_placement import Placement
 from lab.benchmarks.clients import CLIENTS, Client, environment
 from lab.benchmarks.harness import Load, compiled_server, fixed_rate_server, measured
 from lab.benchmarks.other_tools import FORM, other_tool

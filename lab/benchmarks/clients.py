@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from chatload.certify.truth import Heard, heard
+from chatload.certify.client_errors import Heard, heard
 from chatload.store.journal import read_run
 from lab.benchmarks.harness import Load
 

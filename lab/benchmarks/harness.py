@@ -2,7 +2,7 @@
 
 Where Linux allows it, the server runs under SCHED_FIFO on the first core and the client at nice −20 on the last, so
 that other processes disturb the measurement as little as possible. Elsewhere both run without, and a line says what
-was not done (chatload/certify/placement.py).
+was not done (chatload/certify/process_placement.py).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from chatload.certify.placement import Placement
+from chatload.certify.process_placement import Placement
 from lab.simulated_server import ROOT, server_process
 
 SOURCE = Path(__file__).with_name("fixed_rate_server.c")

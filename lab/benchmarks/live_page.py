@@ -20,8 +20,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
-from chatload.certify.placement import Placement
-from chatload.certify.truth import Heard, Served, served, spread
+from chatload.certify.client_errors import Heard, Served, served, spread
+from chatload.certify.process_placement import Placement
 from lab.benchmarks.clients import ours, recorded_by_chatload
 from lab.benchmarks.harness import Cost, Load, compiled_server, fixed_rate_server, measured
 from lab.benchmarks.page_viewer import CHROMIUM, CLIENT, HEADLESS, NO_PAGE, VIEWERS, chromium, viewing
@@ -127,9 +127,9 @@ def page_run(
         turns_per_s=ended / seconds,
         requests=requests,
         cpu_percent=100 * cost.cpu_s(*window) / seconds,
-        ttft_ms_p50=ttft["p50"],
-        ttft_ms_p99=ttft["p99"],
-        ttft_max_ms=ttft["max"],
+        ttft_ms_p50=ttft.p50,
+        ttft_ms_p99=ttft.p99,
+        ttft_max_ms=ttft.max,
         marked=sum(bool(each.marks) for each in found),
     )
 

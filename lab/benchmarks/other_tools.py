@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
-from chatload.certify.truth import Heard
+from chatload.certify.client_errors import Heard
 from lab.benchmarks.clients import Client
 from lab.benchmarks.harness import Load
 

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from chatload.certify.placement import Placement
+from chatload.certify.process_placement import Placement
 from chatload.cli.child_process import end
 from lab.simulated_server import ROOT
 

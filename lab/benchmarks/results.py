@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
-from chatload.certify.truth import Errors, Heard, Served, errors, spread
+from chatload.certify.client_errors import Errors, Heard, Served, errors, spread
 from lab.benchmarks.harness import Cost
 
 
@@ -51,17 +51,15 @@ def result(recorded: Mapping[str, Heard], truth: Mapping[str, Served], cost: Cos
     """Errors and cost of one run. SystemExit when fewer than 90 % of the answers can be joined."""
     found = joined(recorded, truth)
     both = {name: truth[name] for name in recorded if name in truth}
-    reported = spread([(recorded[name].first_token_ns - recorded[name].sent_ns) / 1e6 for name in both])[
-        "p99"
-    ]
+    reported = spread([(recorded[name].first_token_ns - recorded[name].sent_ns) / 1e6 for name in both]).p99
     ttft = spread([each.ttft_ms for each in found])
     gaps = [each.gap_ms for each in found if each.gap_ms is not None]
     return replace(
         result_of_tool(reported or 0.0, truth, cost, users),
         answers=len(found),
-        ttft_ms_p50=ttft["p50"],
-        ttft_ms_p99=ttft["p99"],
-        ttft_max_ms=ttft["max"],
+        ttft_ms_p50=ttft.p50,
+        ttft_ms_p99=ttft.p99,
+        ttft_max_ms=ttft.max,
         gap_mean_ms=sum(gaps) / len(gaps) if gaps else None,
     )
 
@@ -69,7 +67,7 @@ def result(recorded: Mapping[str, Heard], truth: Mapping[str, Served], cost: Cos
 def result_of_tool(reported_p99_ms: float, truth: Mapping[str, Served], cost: Cost, users: int) -> Result:
     """Cost, and the error of the p99 of TTFT, of a client that reports nothing else."""
     tokens = sum(len(answer.tokens_sent_ns) for answer in truth.values())
-    true = spread([(answer.tokens_sent_ns[0] - answer.received_ns) / 1e6 for answer in truth.values()])["p99"]
+    true = spread([(answer.tokens_sent_ns[0] - answer.received_ns) / 1e6 for answer in truth.values()]).p99
     return Result(
         answers=len(truth),
         ttft_ms_p50=None,

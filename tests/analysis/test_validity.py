@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import msgspec
 
 from chatload.analysis.validity import validity_of
 from chatload.loads.chat import ChatLoad
 from chatload.loads.plan import Plan
+from chatload.model.certificate import Certificate, CertifiedLoad, ErrorSpread
 from chatload.model.hosts import Machine
 from chatload.model.journal_lines import EndLine, HealthLine
 from chatload.model.turn import Turn
@@ -75,13 +75,16 @@ def test_lost_lines_cannot_be_trusted() -> None:
 
 
 HERE = Machine(cores=2)
-CERTIFICATE = {
-    "kind": "certificate", "ttft_error_ms": {"p99": 0.048}, "load": {"users": 400},
-    "machine": msgspec.to_builtins(HERE), "versions": {"a": "1"},
-}  # fmt: skip
+CERTIFICATE = Certificate(
+    kind="certificate",
+    ttft_error_ms=ErrorSpread(p99=0.048),
+    load=CertifiedLoad(users=400),
+    machine=HERE,
+    versions={"a": "1"},
+)
 
 
-def worker(certificate: dict[str, Any] | None, machine: Machine = HERE) -> WorkerFacts:
+def worker(certificate: Certificate | None, machine: Machine = HERE) -> WorkerFacts:
     return WorkerFacts(machine=machine, versions={"a": "1"}, certificate=certificate)
 
 
@@ -103,7 +106,9 @@ def test_what_the_report_says_of_a_certificate() -> None:
 
 
 def test_each_worker_has_a_certificate_of_its_own() -> None:
-    worse = {**CERTIFICATE, "ttft_error_ms": {"p99": 0.5}, "load": {"users": 300}}
+    worse = msgspec.structs.replace(
+        CERTIFICATE, ttft_error_ms=ErrorSpread(p99=0.5), load=CertifiedLoad(users=300)
+    )
     workers = {"one": worker(CERTIFICATE), "two": worker(worse)}
     words = "client error ≤ 0.5 ms at p99 of TTFT, certified at 300 users a worker, 2 of 2 workers"
     assert (

@@ -129,8 +129,9 @@ def evil_run(folder: Path) -> Run:
     turns[1] = as_failed(turns[1], "in_band_error", EVIL)
     turns[2] = as_failed(turns[2], EVIL, EVIL)
     turns[3] = replace(with_gap(turns[3], 3, 3_000_000), token_source=EVIL, marks=(EVIL,), request_id=EVIL)
-    manifest = manifest_of(Shape(users=4), turns, label=EVIL, plan_sentence=EVIL, scenario=EVIL, caveats=[EVIL],
-                           certificate={"machine": EVIL}, started_utc=EVIL)  # fmt: skip
+    certificate = {"kind": "certificate", "machine": {"system": EVIL}}
+    words = dict.fromkeys(("label", "plan_sentence", "scenario", "started_utc"), EVIL)
+    manifest = manifest_of(Shape(users=4), turns, certificate=certificate, caveats=[EVIL], **words)
     manifest["server"] |= {"words": EVIL, "model": EVIL, "host": EVIL, "dialect": EVIL}
     server = [{"kind": "server", "at_ns": START_NS + i * 10**9, "worker": "local", "took_ms": 1,
                "running": EVIL if i else 2, "waiting": i, "queued": EVIL} for i in range(4)]  # fmt: skip

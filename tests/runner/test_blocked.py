@@ -11,13 +11,14 @@ from typing import Any
 
 import pytest
 
-from chatload.certify.measure import Load, fixed_rate_server
-from chatload.certify.truth import Heard, Served, errors, heard, served
+from chatload.certify.client_errors import Heard, Served, errors, heard, served
+from chatload.certify.measure import fixed_rate_server
+from chatload.model.certificate import CertifiedLoad
 from chatload.store.journal import read_run
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.e2e
-LOAD = Load(
+LOAD = CertifiedLoad(
     users=10, users_per_s=20, turns=3, think_time_s=0.1, ttft_ms=100, tokens_per_s=40, tokens=20, jitter_ms=0,
     burst=False, wire="openai", stamps="kernel",
 )  # fmt: skip

@@ -18,7 +18,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from conftest import GOOD, ROOT, locust, read_lines, turns_of, two_processes
 
-from chatload.analysis.validity import certificate_words
+from chatload.render.validity_words import certificate_words
 from chatload.store.manifest import read_manifest
 
 pytestmark = pytest.mark.e2e

@@ -102,6 +102,7 @@ def test_a_torn_tail_costs_one_line(tmp_path: Path, cut: int) -> None:
 @pytest.mark.parametrize(
     "torn",
     [
+        b'{"kind": "turn", "x": ' + b"[" * 100_000,
         b"[1, 2]\n",
         b"null\n",
         b"\xff\xfe\n",
@@ -133,6 +134,7 @@ def test_fixture_with_every_trouble() -> None:
     [
         (None, "not a run folder"),
         ("{", "damaged"),
+        ('{"x":' + "[" * 100_000, "damaged"),
         ('{"format": 99}', "newer"),
         ("[]", "manifest.json"),
     ],

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from chatload.certify.truth import Heard, Served
+from chatload.certify.client_errors import Heard, Served
 from lab.benchmarks.harness import Cost
 from lab.benchmarks.live_page import PageRun, extra_percent, page_run, table
 from lab.benchmarks.page_viewer import CLIENT, HEADLESS, NO_PAGE, VIEWERS

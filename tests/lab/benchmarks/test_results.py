@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chatload.certify.truth import Heard, Served
+from chatload.certify.client_errors import Heard, Served
 from lab.benchmarks.harness import Cost, Load
 from lab.benchmarks.other_tools import other_tool, p99_ms
 from lab.benchmarks.results import result, result_of_tool, table

@@ -9,6 +9,7 @@ from pathlib import Path
 import orjson
 
 from chatload.analysis.quantiles import percentile
+from chatload.model.certificate import ErrorSpread
 from chatload.model.turn import Turn
 
 
@@ -100,15 +101,15 @@ def _errors(said: Heard, was: Served) -> Errors:
     )
 
 
-def spread(values: Sequence[float]) -> dict[str, float | int | None]:
-    """{n, mean, p50, p99, max} of the errors' size (p50, p99 and max without sign, mean with it)."""
+def spread(values: Sequence[float]) -> ErrorSpread:
+    """The errors in one line of figures."""
     sizes = sorted(abs(value) for value in values)
     if not sizes:
-        return {"n": 0, "mean": None, "p50": None, "p99": None, "max": None}
-    return {
-        "n": len(sizes),
-        "mean": round(sum(values) / len(values), 6),
-        "p50": round(percentile(sizes, 0.5), 6),
-        "p99": round(percentile(sizes, 0.99), 6),
-        "max": round(sizes[-1], 6),
-    }
+        return ErrorSpread()
+    return ErrorSpread(
+        n=len(sizes),
+        mean=round(sum(values) / len(values), 6),
+        p50=round(percentile(sizes, 0.5), 6),
+        p99=round(percentile(sizes, 0.99), 6),
+        max=round(sizes[-1], 6),
+    )

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from chatload.certify.truth import Heard, Served, errors, served, spread
+from chatload.certify.client_errors import Heard, Served, errors, served, spread
+from chatload.model.certificate import ErrorSpread
 
 MS = 1_000_000
 
@@ -51,5 +52,5 @@ def test_the_truth_log_is_read_for_complete_answers_and_token_events(tmp_path: P
 
 
 def test_percentiles_are_of_sizes_and_the_mean_keeps_its_sign() -> None:
-    assert spread([-3.0, 1.0]) == {"n": 2, "mean": -1.0, "p50": 2.0, "p99": 2.98, "max": 3.0}
-    assert spread([])["p99"] is None
+    assert spread([-3.0, 1.0]) == ErrorSpread(n=2, mean=-1.0, p50=2.0, p99=2.98, max=3.0)
+    assert spread([]).p99 is None

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from chatload.certify import placement as module
-from chatload.certify.placement import Placement
+from chatload.certify import process_placement as module
+from chatload.certify.process_placement import Placement
 
 ROOT = Path(__file__).parents[2]
 SMALL = ("--users", "5", "--turns", "1", "--tokens", "10", "--ramp-s", "0.5", "--think-time", "0.1")
