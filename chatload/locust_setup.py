@@ -142,8 +142,9 @@ def _give_up(words: str) -> None:
 
 def _finish(folder: Path, plan: Plan, say: Callable[[str], None]) -> int:
     from chatload.runner.finish import finish  # here, since a run starts sooner without its reports
+    from plots.report.figures import figures
 
-    return finish(folder, plan, say)
+    return finish(folder, plan, say, figures)
 
 
 def _stop_worker(environment: Environment, agent: WorkerAgent) -> None:

@@ -4,28 +4,22 @@ from __future__ import annotations
 
 import argparse
 import sys
-import warnings
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import NoReturn
-
-import matplotlib
-
-matplotlib.use("Agg")
 
 from chatload.model.errors import UsageError
 from chatload.model.sanitize import shown
 from chatload.render.run_files import read_runs
 from chatload.store.journal import Run
 from plots import ttft_cdf
-from plots.picture import drawn
+from plots.picture import failure_words, write_picture
 from plots.registry import PICTURES
-from plots.style import SETTINGS
 
 ARTICLE_MS = 152.0
 """The article's JMeter "Latency": the first byte of a reply, which is no token."""
 
+DPI = 150
 FORMATS = ("png", "svg", "pdf")
 
 
@@ -37,7 +31,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def main(argv: Sequence[str]) -> int:
-    """Draw what was asked for; 2 for a mistake of the user."""
+    """Draw what was asked for; 2 for a mistake of the user, or a picture that failed."""
     parser = Parser(prog="python -m plots", description="Draw runs, several overlaid.")
     parser.add_argument("runs", nargs="+", metavar="RUN", type=Path, help="run folder, such as results/…")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where to write (one RUN: its folder plots/)")
@@ -53,20 +47,21 @@ def main(argv: Sequence[str]) -> int:
         only = None if chosen.only is None else _listed("--only", chosen.only, tuple(PICTURES))
         runs = read_runs(chosen.runs)
         names = only or fitting(runs)
+        if not names:
+            sys.stderr.write("no picture fits these runs\n")
         limits = _limits(chosen.slo_ms, chosen.article)
         if chosen.out is None and len(runs) > 1:
             raise UsageError(["--out: name the folder to write to; several runs have no common one"])
-        for path in write_plots(runs, chosen.out or runs[0].folder / "plots", formats, names, limits):
-            sys.stdout.write(f"{path}\n")
+        failed = write_plots(runs, chosen.out or runs[0].folder / "plots", formats, names, limits)
     except UsageError as error:
-        sys.stderr.write(shown("\n".join(error.lines) + "\n"))
-        return 2
-    return 0
+        failed = error.lines
+    sys.stderr.write(shown("".join(f"{line}\n" for line in failed)))
+    return 2 if failed else 0
 
 
 def fitting(runs: Sequence[Run]) -> list[str]:
     """The pictures that have something to say of these runs."""
-    return [name for name, picture in PICTURES.items() if runs and picture.fits(runs)]
+    return [name for name, picture in PICTURES.items() if picture.fits(runs)]
 
 
 def _limits(slo_ms: float | None, article: bool) -> tuple[ttft_cdf.Limit, ...]:
@@ -81,33 +76,31 @@ def _limits(slo_ms: float | None, article: bool) -> tuple[ttft_cdf.Limit, ...]:
 def write_plots(
     runs: Sequence[Run],
     folder: Path,
-    formats: Sequence[str] = ("png", "svg"),
-    names: Sequence[str] = (),
+    formats: Sequence[str],
+    names: Sequence[str],
     limits: Sequence[ttft_cdf.Limit] = (),
-) -> list[Path]:
-    """Draw the named pictures (else those that fit) into the folder; the files written. UsageError if it cannot be."""
-    draws = {name: picture.draw for name, picture in PICTURES.items()}
-    draws["ttft_cdf"] = partial(ttft_cdf.draw, limits=limits)
-    written = []
+) -> list[str]:
+    """Draw the named pictures into the folder and print the files; a line for each that failed.
+
+    UsageError if the folder cannot be written.
+    """
+    failed = []
+    pictures = {**PICTURES, "ttft_cdf": PICTURES["ttft_cdf"].having(limits=limits)}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name in names or fitting(runs):
-            figure = drawn(draws[name], runs)
-            for suffix in formats:
-                path = folder / f"{name}.{suffix}"
-                with matplotlib.rc_context(SETTINGS), warnings.catch_warnings():
-                    warnings.filterwarnings("ignore", message="Glyph .* missing")  # names in any script
-                    figure.savefig(path, dpi=150, metadata=_metadata(suffix))
-                written.append(path)
+        for name in names:
+            paths = [folder / f"{name}.{suffix}" for suffix in formats]
+            try:
+                write_picture(pictures[name], runs, *paths, dpi=DPI)
+            except OSError:
+                raise
+            except Exception as error:  # noqa: BLE001 - a picture may be anybody's; the others are drawn without it
+                failed.append(failure_words(pictures[name], error))
+            else:
+                sys.stdout.write("".join(f"{path}\n" for path in paths))
     except OSError as error:
         raise UsageError([f"--out {folder}: cannot be written: {error.strerror}"]) from error
-    return written
-
-
-def _metadata(suffix: str) -> dict[str, str | None]:
-    """No date in the file: the same run draws the same bytes."""
-    dates = {"svg": "Date", "pdf": "CreationDate"}
-    return {dates[suffix]: None} if suffix in dates else {}
+    return failed
 
 
 def _listed(option: str, words: str, allowed: Sequence[str]) -> list[str]:

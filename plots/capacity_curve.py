@@ -9,13 +9,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from chatload.analysis import pictures
 from chatload.analysis.capacity_levels import Curve, Level, curves, interval_of
 from chatload.render.capacity_table import plain
+from chatload.render.text_table import number
 from chatload.store.journal import Run
-from plots.style import MUTED, Look, frame, looks, nothing, thousands
+from plots.style import MUTED, Look, looks, nothing, tell, thousands
 
-TITLE = pictures.CAPACITY
+TITLE = "How many chat users does the server hold?"
+SECTION = "capacity"
 NOTE = "Shaded: 95 % interval of the answer. Bars: of each level’s value. What touches the edge is beyond it, or open."
 TIMES_LIMIT = 3.0
 """How far a picture goes beyond an upper limit: overload has no bounds, and is not the question."""
@@ -52,16 +53,15 @@ def draw(runs: Sequence[Run], figure: Figure) -> None:
     if asked:
         for marker, name in VERDICTS.values():
             filled = MUTED if name != "undecided" else "white"
-            panels[0].plot([], [], linestyle="none", marker=marker, color=MUTED, markerfacecolor=filled,
-                           markersize=8, label=f"SLO {name} at this level")  # fmt: skip
-    frame(figure, panels[0], TITLE, NOTE)
+            style = {"linestyle": "none", "marker": marker, "color": MUTED, "markerfacecolor": filled}
+            panels[0].plot([], [], markersize=8, label=f"SLO {name} at this level", **style)
 
 
 def _panel(axes: Axes, drawn: Sequence[Curve]) -> None:
     """Scale, limit and names of a panel, before anything is drawn in it."""
-    values = [value for curve in drawn for level in curve.levels for value in (level.value, level.high, level.low)
-              if value is not None and math.isfinite(value)]  # fmt: skip
-    values.append(drawn[0].limit)
+    levels = [level for curve in drawn for level in curve.levels]
+    ends = [value for level in levels for value in (level.value, level.high, level.low)]
+    values = [drawn[0].limit, *(value for value in ends if value is not None and math.isfinite(value))]
     asked, limit = drawn[0].objective, drawn[0].limit
     if drawn[0].unit == "%":
         axes.set_ylim(-2, 102)
@@ -82,7 +82,7 @@ def _answer(axes: Axes, run: Run, look: Look, *, labelled: bool) -> None:
     """The number found, and its interval from edge to edge; an open end is open."""
     found = run.manifest.capacity
     if found is None or found.users is None:
-        axes.plot([], [], color=look.colour, linestyle=look.line, label=f"{look.name}: search not finished")
+        axes.plot([], [], label=f"{look.name}: search not finished", **look.line)
         return
     low, high = interval_of(found)
     words = f"{look.name}: {found.users:,} users"
@@ -93,7 +93,7 @@ def _answer(axes: Axes, run: Run, look: Look, *, labelled: bool) -> None:
         axes.axvline(at, color=look.colour, linewidth=1, linestyle=":", zorder=0.6)
         words += f" (at least {low:,})" if low is not None else f" (at most {high:,})"
     axes.axvline(found.users, color=look.colour, linewidth=1.2, alpha=0.5, zorder=1.4)
-    axes.plot([], [], color=look.colour, linestyle=look.line, label=words if labelled else None)
+    axes.plot([], [], label=words if labelled else None, **look.line)
 
 
 def _curve(axes: Axes, curve: Curve, look: Look) -> None:
@@ -102,14 +102,20 @@ def _curve(axes: Axes, curve: Curve, look: Look) -> None:
     worst = top if curve.objective.at_most else bottom
     places = [level.users for level in curve.levels]
     values = [worst if level.value is None else level.value for level in curve.levels]
-    axes.plot(places, values, color=look.colour, linestyle=look.line, linewidth=1.6, zorder=2)
+    axes.plot(places, values, linewidth=1.6, zorder=2, **look.line)
     for level, value in zip(curve.levels, values, strict=True):
         low, high = ends(level, curve, bottom, top)
         axes.vlines(level.users, low, high, color=look.colour, linewidth=5, alpha=0.35, zorder=2.2)
         marker = VERDICTS.get(level.verdict, ("o", ""))[0]
         filled = "white" if level.verdict == "undecided" else look.colour
-        axes.plot([level.users], [min(value, top)], linestyle="none", marker=marker, markersize=8, color=look.colour,
-                  markerfacecolor=filled, markeredgewidth=1.4, zorder=3, clip_on=False)  # fmt: skip
+        (mark,) = axes.plot([level.users], [min(value, top)], color=look.colour, marker=marker, markersize=8)
+        mark.set(linestyle="none", markerfacecolor=filled, markeredgewidth=1.4, zorder=3, clip_on=False)
+        tell(mark, [_told(level, curve.unit)])
+
+
+def _told(level: Level, unit: str) -> str:
+    value = "endless" if level.value is None else f"{number(level.value)} {unit}"
+    return f"{level.users:,} users: {value}, {level.verdict}, {level.turns:,} turns"
 
 
 def ends(level: Level, curve: Curve, bottom: float, top: float) -> tuple[float, float]:

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from chatload.analysis.quantities import OUTPUT
 from chatload.analysis.summary import summarise
+from chatload.model.metrics import metric
 from chatload.model.summary import Summary
 from chatload.render.text_table import number
 from chatload.store.journal import Run
-from plots.style import MUTED, Look, frame, looks, nothing, thousands
+from plots.style import MUTED, Look, looks, nothing, tell, thousands
 
 TITLE = "Which run serves its users better?"
+NOTE = "Bars: 95 % intervals, turns taken as independent. Speeds and times are of good turns only."
+MORE, LESS = "more is better", "less is better"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,11 @@ def _percentile(key: str, name: str) -> Callable[[Summary], Figures | None]:
     return of
 
 
+def _of_metric(key: str, name: str) -> tuple[str, str, Callable[[Summary], Figures | None]]:
+    one = metric(key)
+    return f"{one.label} {name} ({one.unit})", MORE if one.more_is_better else LESS, _percentile(key, name)
+
+
 def _failed_share(summary: Summary) -> Figures | None:
     return Figures(100 * summary.failures / summary.turns) if summary.turns else None
 
@@ -48,14 +58,19 @@ def _system(summary: Summary) -> Figures | None:
 
 
 PANELS: tuple[tuple[str, str, Callable[[Summary], Figures | None]], ...] = (
-    ("TTFT p50 (ms)", "less is better", _percentile("ttft_ms", "p50")),
-    ("TTFT p95 (ms)", "less is better", _percentile("ttft_ms", "p95")),
-    ("E2E p95 (ms)", "less is better", _percentile("e2e_ms", "p95")),
-    ("felt speed p50 (tokens/s)", "more is better", _percentile("felt_tokens_per_s", "p50")),
-    ("decode speed p50 (tokens/s)", "more is better", _percentile("decode_tokens_per_s", "p50")),
-    ("longest gap p95 (ms)", "less is better", _percentile("max_gap_ms", "p95")),
-    ("output, all users in (tokens/s)", "more is better", _system),
-    ("failed turns (%)", "less is better", _failed_share),
+    *(
+        _of_metric(key, name)
+        for key, name in (
+            ("ttft_ms", "p50"),
+            ("ttft_ms", "p95"),
+            ("e2e_ms", "p95"),
+            ("felt_tokens_per_s", "p50"),
+            ("decode_tokens_per_s", "p50"),
+            ("max_gap_ms", "p95"),
+        )
+    ),
+    (f"{OUTPUT.title}, all in ({OUTPUT.unit})", MORE, _system),
+    ("failed turns (%)", LESS, _failed_share),
 )
 """The panels: what, which way is good, and how to read it from a summary."""
 
@@ -71,16 +86,12 @@ def draw(runs: Sequence[Run], figure: Figure) -> None:
     figure.set_size_inches(11, 3.4 + 0.5 * len(runs))
     panels = figure.subplots(2, 4).flat
     for axes, (words, better, of) in zip(panels, PANELS, strict=True):
-        axes.set_title(better, fontsize=9)
-        axes.set_xlabel(words)
+        axes.set_title(words, fontsize=10)
+        axes.set_xlabel(better, fontsize=9)
         _rows(axes, [of(summary) for summary in summaries], styles)
     first = figure.axes[0]
     for look in styles:
-        first.plot(
-            [], [], color=look.colour, marker=look.marker, linestyle="none", markersize=8, label=look.name
-        )
-    note = "Bars: 95 % intervals, turns taken as independent. Speeds and times are of good turns only."
-    frame(figure, first, TITLE, note)
+        first.plot([], [], markersize=8, label=look.name, **{**look.marked, "linestyle": "none"})
 
 
 def _rows(axes: Axes, found: Sequence[Figures | None], styles: Sequence[Look]) -> None:
@@ -99,19 +110,17 @@ def _rows(axes: Axes, found: Sequence[Figures | None], styles: Sequence[Look]) -
         if one is None:
             continue
         if one.low is not None and one.high is not None:
-            axes.plot(
-                [one.low, one.high],
-                [row, row],
-                color=look.colour,
-                linewidth=6,
-                alpha=0.35,
-                solid_capstyle="butt",
-            )
-        axes.plot(
-            [one.value], [row], color=look.colour, marker=look.marker, markersize=8, clip_on=False, zorder=3
-        )
+            (bar,) = axes.plot([one.low, one.high], [row, row], color=look.colour, linewidth=6, alpha=0.35)
+            bar.set_solid_capstyle("butt")
+        (mark,) = axes.plot([one.value], [row], markersize=8, clip_on=False, zorder=3, **look.marked)
+        tell(mark, [f"{look.name}: {number(one.value)}"])
         right = one.value < 0.75 * (top or 1.0)
+        anchor: dict[str, Any] = {
+            "ha": "left" if right else "right",
+            "va": "bottom",
+            "fontsize": 9,
+            "color": MUTED,
+        }
         axes.annotate(
-            number(one.value), (one.value, row), xytext=(0 if right else 2, 8), textcoords="offset points", fontsize=9,
-            color=MUTED, ha="left" if right else "right", va="bottom",
-        )  # fmt: skip
+            number(one.value), (one.value, row), (0 if right else 2, 8), "data", "offset points", **anchor
+        )

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from chatload.analysis.quantities import FELT
+from chatload.analysis.series import length_s
 from chatload.loads.open_loop import OpenLoopLoad
 from chatload.model.metrics import felt_tokens_per_s
 from chatload.store.journal import Run
-from plots.style import COLOURS, LINES, MARKERS, frame, nothing
+from plots.style import HOLLOW, look_of, nothing
 
 TITLE = "What is left for each user when requests come faster?"
-PANELS = ("good turns/s", "felt tokens/s, mean", "felt tokens/s, lowest")
+NOTE = "Felt: tokens / E2E of a reply, the wait included. Hollow: reference figures."
+PANELS = ("good turns (1/s)", f"{FELT.title}, mean ({FELT.unit})", f"{FELT.title}, lowest ({FELT.unit})")
 
 Row = tuple[float, float, float]
 """Good turns/s, mean and lowest felt tokens/s of one run: the article's three columns."""
@@ -39,13 +43,14 @@ def draw(runs: Sequence[Run], figure: Figure, references: Sequence[Reference] = 
     panels = figure.subplots(1, 3)
     known = {reference.name: reference.rows for reference in references}
     for place, (name, rows) in enumerate(series(runs).items()):
+        look = look_of(name, place)
         for column, axes in enumerate(panels):
-            _line(axes, rows, column, place, name)
+            _line(axes, rows, column, look.marked, name)
             if name in known:
-                _reference(axes, known[name], column, place, f"{name}, reference")
+                _line(axes, known[name], column, {**look.marked, **HOLLOW}, f"{name}, reference")
     for axes, words in zip(panels, PANELS, strict=True):
-        axes.set_title(words)
-        axes.set_xlabel("s between arrivals")
+        axes.set_ylabel(words)
+        axes.set_xlabel("time between arrivals (s)")
         axes.set_ylim(0, 1.08 * max((max(line.get_ydata()) for line in axes.lines), default=1.0))
         if axes.lines:
             places = sorted({x for line in axes.lines for x in line.get_xdata()})
@@ -55,12 +60,6 @@ def draw(runs: Sequence[Run], figure: Figure, references: Sequence[Reference] = 
             axes.invert_xaxis()
         else:
             nothing(axes, "no open loop")
-    frame(
-        figure,
-        panels[0],
-        TITLE,
-        "Felt: tokens / E2E of a reply, the wait included. Hollow: reference figures.",
-    )
 
 
 def series(runs: Sequence[Run]) -> dict[str, dict[float, Row]]:
@@ -86,20 +85,8 @@ def _row(run: Run) -> Row | None:
     speeds = [speed for turn in good if (speed := felt_tokens_per_s(turn)) is not None]
     if not speeds:
         return None
-    seconds = (max(turn.end_ns for turn in run.turns) - run.turns[0].due_ns) / 1e9
-    return len(good) / seconds, sum(speeds) / len(speeds), min(speeds)
+    return len(good) / length_s(run), sum(speeds) / len(speeds), min(speeds)
 
 
-def _line(axes: Axes, rows: Mapping[float, Row], column: int, place: int, name: str) -> None:
-    axes.plot(
-        list(rows), [row[column] for row in rows.values()], color=COLOURS[place % len(COLOURS)],
-        linestyle=LINES[place % len(LINES)], marker=MARKERS[place % len(MARKERS)], label=name,
-    )  # fmt: skip
-
-
-def _reference(axes: Axes, rows: Mapping[float, Row], column: int, place: int, name: str) -> None:
-    axes.plot(
-        list(rows), [row[column] for row in rows.values()], color=COLOURS[place % len(COLOURS)], linestyle="none",
-        marker=MARKERS[place % len(MARKERS)], markersize=10, markerfacecolor="none", markeredgewidth=1.6,
-        label=name,
-    )  # fmt: skip
+def _line(axes: Axes, rows: Mapping[float, Row], column: int, style: Mapping[str, Any], name: str) -> None:
+    axes.plot(list(rows), [row[column] for row in rows.values()], label=name, **style)

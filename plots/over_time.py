@@ -8,22 +8,25 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
-from chatload.analysis import pictures
+from chatload.analysis.quantities import OUTPUT, TIME, TTFT, USERS_IN_FLIGHT
 from chatload.analysis.series import (
     failed_s,
     in_flight,
     length_s,
     medians,
-    start_ns,
     step_s,
+    steps_s,
     tokens_per_step,
     ttft_points,
     users_in,
 )
 from chatload.store.journal import Run
-from plots.style import Look, frame, log_axis, looks, nothing, thousands
+from plots.style import Look, looks, nothing, one_scale, thousands
 
-TITLE = pictures.OVER_TIME
+TITLE = "Does the server hold up while users come and go?"
+NOTE = "Crosses on the lower edge: failed turns, at the time they were due. Tokens count when they arrived."
+CROSS_HEIGHT = 0.015
+"""Of the axes' height: where the crosses stand."""
 
 
 def draw(runs: Sequence[Run], figure: Figure) -> None:
@@ -35,72 +38,49 @@ def draw(runs: Sequence[Run], figure: Figure) -> None:
     for run, look in zip(runs, looks(runs), strict=True):
         if run.turns:
             _waiting(waiting, run, look, width_s)
-            _speed(speed, run, look, width_s)
+            edges_s, rates = tokens_per_step(run, width_s)
+            speed.stairs(rates, edges_s, linewidth=2, baseline=None, **look.line)
             _load(load, run, look)
         else:
-            waiting.plot([], [], color=look.colour, label=f"{look.name}: no turn")
+            waiting.plot([], [], label=f"{look.name}: no turn", **look.line)
     if not length:
         nothing(speed, "no turn in these runs")
-    waiting.set_ylabel("TTFT (ms)")
-    speed.set_ylabel("tokens/s, all users")
-    load.set_ylabel("users and turns")
-    load.set_xlabel("time since the first turn was due (s)")
-    waiting.set_title(f"dots: turns when sent · line: median of {width_s} s")
-    speed.set_title(f"output tokens that arrived, in steps of {width_s} s")
-    load.set_title("thick line: users in · filled: turns in flight")
+    waiting.set_ylabel(TTFT.axis)
+    speed.set_ylabel(OUTPUT.axis)
+    load.set_ylabel(USERS_IN_FLIGHT.axis)
+    load.set_xlabel(TIME.axis)
+    waiting.set_title(f"dots: turns when sent; line: median of {width_s} s")
+    speed.set_title(f"in steps of {width_s} s")
+    load.set_title("thick line: users; filled: turns in flight")
+    one_scale(waiting.yaxis, [ms for run in runs for _, ms in ttft_points(run)])
     for axes in (speed, load):
         axes.set_ylim(bottom=0)
         thousands(axes.yaxis)
-    waiting_ms = [ms for run in runs for _, ms in ttft_points(run)]
-    if waiting_ms and max(waiting_ms) > 50 * max(min(waiting_ms), 0.01):
-        log_axis(waiting.yaxis)
-    else:
-        waiting.set_ylim(bottom=0)
-        thousands(waiting.yaxis)
     load.set_xlim(0, length or 1.0)
-    frame(figure, waiting, TITLE, "Crosses on the lower edge: failed turns, at the time they were due.")
 
 
 def _waiting(axes: Axes, run: Run, look: Look, width_s: int) -> None:
     points = ttft_points(run)
     if points:
-        times, values = zip(*points, strict=True)
         alpha = min(0.35, max(0.03, 1000 / len(points)))
-        axes.scatter(
-            times, values, s=14 if len(points) < 2000 else 4, color=look.colour, marker=look.marker, alpha=alpha,
-            linewidths=0, rasterized=len(points) > 500,
-        )  # fmt: skip
-        axes.plot(
-            *medians(points, width_s), color=look.colour, linestyle=look.line, label=look.name,
-            path_effects=[withStroke(linewidth=4, foreground="white")],
-        )  # fmt: skip
+        size = 14 if len(points) < 2000 else 4
+        times, values = zip(*points, strict=True)
+        dots = axes.scatter(times, values, size, look.colour, alpha=alpha, linewidths=0)
+        dots.set_rasterized(len(points) > 500)
+        edge = withStroke(linewidth=4, foreground="white")
+        axes.plot(*medians(points, width_s), label=look.name, path_effects=[edge], **look.line)
     failed = failed_s(run)
     if failed:
-        axes.plot(
-            failed, [0.015] * len(failed), transform=axes.get_xaxis_transform(), color=look.colour, marker="x",
-            markersize=7, linestyle="none", clip_on=False, label=f"{look.name}: {len(failed):,} failed",
-        )  # fmt: skip
-
-
-def _speed(axes: Axes, run: Run, look: Look, width_s: int) -> None:
-    edges_s, rates = tokens_per_step(run, width_s)
-    axes.stairs(
-        rates, edges_s, color=look.colour, linestyle=look.line, linewidth=2, baseline=None, label=look.name
-    )
+        (crosses,) = axes.plot(
+            failed, [CROSS_HEIGHT] * len(failed), color=look.colour, marker="x", markersize=7
+        )
+        crosses.set(linestyle="none", transform=axes.get_xaxis_transform(), clip_on=False)
+        crosses.set_label(f"{look.name}: {len(failed):,} failed")
 
 
 def _load(axes: Axes, run: Run, look: Look) -> None:
-    zero = start_ns(run)
-    times, users = users_in(run)
-    axes.step(
-        [(at - zero) / 1e9 for at in times], users, where="post", color=look.colour, linestyle=look.line
-    )
-    times, flying = in_flight(run)
-    axes.fill_between(
-        [(at - zero) / 1e9 for at in times], flying, step="post", color=look.colour, alpha=0.12, linewidth=0,
-        rasterized=len(times) > 5000,
-    )  # fmt: skip
-    axes.step(
-        [(at - zero) / 1e9 for at in times], flying, where="post", color=look.colour, linewidth=0.8, alpha=0.8,
-        rasterized=len(times) > 5000,
-    )  # fmt: skip
+    times, users = steps_s(run, *users_in(run))
+    axes.step(times, users, where="post", **look.line)
+    times, flying = steps_s(run, *in_flight(run))
+    axes.fill_between(times, flying, step="post", color=look.colour, alpha=0.12, linewidth=0)
+    axes.step(times, flying, where="post", color=look.colour, linewidth=0.8, alpha=0.8)

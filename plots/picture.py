@@ -4,29 +4,66 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 from matplotlib.figure import Figure
 
+from chatload.model.sanitize import one_line
 from chatload.store.journal import Run
-from plots.style import SETTINGS
+from plots.style import SETTINGS, frame
 
+Draw = Callable[[Sequence[Run], Figure], None]
 DPI = 100
 
 
-def drawn(draw: Callable[..., None], runs: Sequence[Run]) -> Figure:
-    """The picture as a figure, in the common style."""
+def has_turns(runs: Sequence[Run]) -> bool:
+    """Whether there is anything to draw: what pictures ask that have no `fits` of their own."""
+    return any(run.turns for run in runs)
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """The question that a picture answers, what draws it, its caption, and of which runs it says anything.
+
+    `section` is the id of report.html's section that shows it.
+    """
+
+    name: str
+    title: str
+    draw: Draw
+    note: str = ""
+    section: str = "pictures"
+    fits: Callable[[Sequence[Run]], bool] = has_turns
+
+    def having(self, **options: Any) -> Picture:
+        """The picture with options of its `draw`, such as limits or references."""
+        return replace(self, draw=partial(self.draw, **options))
+
+
+def failure_words(picture: Picture, error: Exception) -> str:
+    """One line on a picture that could not be drawn."""
+    return one_line(f"plots/{picture.name}.py failed: {type(error).__name__}: {error}", 300)
+
+
+def drawn(picture: Picture, runs: Sequence[Run]) -> Figure:
+    """The picture as a figure of a file: question and legend above, caption below."""
     with matplotlib.rc_context(SETTINGS):
         figure = Figure(figsize=(9, 5.2), layout="constrained")
-        draw(runs, figure)
+        picture.draw(runs, figure)
+        frame(figure, picture.title, picture.note)
     return figure
 
 
-def write_picture(draw: Callable[..., None], runs: Sequence[Run], path: Path) -> None:
-    """Draw the runs as a PNG of DPI dots an inch; the same runs give the same bytes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure = drawn(draw, runs)
+def write_picture(picture: Picture, runs: Sequence[Run], *paths: Path, dpi: int = DPI) -> None:
+    """Draw the runs into files, each of the kind that its name says; the same runs give the same bytes."""
+    figure = drawn(picture, runs)
+    undated = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}, ".png": {"Software": None}}
     with matplotlib.rc_context(SETTINGS), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing")
-        figure.savefig(path, dpi=DPI, metadata={"Software": None})
+        warnings.filterwarnings("ignore", message="Glyph .* missing")  # names in any script
+        for path in paths:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            figure.savefig(path, dpi=dpi, metadata=undated[path.suffix])

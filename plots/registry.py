@@ -1,54 +1,58 @@
 """The pictures there are: every module of this folder with a TITLE, found by name.
 
-A new picture is one file: `TITLE`, the question that it answers, `draw(runs, figure)`, and, where it does not fit
-every run, `fits(runs) -> bool`.
+A new picture is one file: `TITLE`, the question that it answers; `draw(runs, figure)`; and where they are wanted
+`NOTE`, its caption, `fits(runs) -> bool`, where it does not fit every run, and `SECTION`, the id of the section of
+report.html that shows it.
 """
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from functools import partial
 
 from matplotlib.figure import Figure
 
 import plots
 from chatload.store.journal import Run
+from plots.picture import Picture
 
-Draw = Callable[[Sequence[Run], Figure], None]
 ORDER = (
-    "ttft_cdf",
-    "first_byte",
+    "capacity_curve",
+    "comparison",
     "swim_lanes",
+    "ttft_cdf",
     "over_time",
     "tokens_per_s",
     "gaps",
     "stall_map",
     "ttft_by_turn",
+    "first_byte",
 )
 """The pictures to show first; all others follow by name."""
 
 
-@dataclass(frozen=True, slots=True)
-class Picture:
-    """One picture: the question that it answers, what draws it, and of which runs it says anything."""
-
-    name: str
-    title: str
-    draw: Draw
-    fits: Callable[[Sequence[Run]], bool]
-
-
 def _found() -> Iterator[Picture]:
     for module_info in pkgutil.iter_modules(plots.__path__):
-        if module_info.name.startswith("_") or module_info.name == "registry":
+        if module_info.ispkg or module_info.name in ("__main__", "registry"):
             continue
-        module = importlib.import_module(f"plots.{module_info.name}")
+        try:
+            module = importlib.import_module(f"plots.{module_info.name}")
+        except Exception as error:  # noqa: BLE001 - a picture may be anybody's; the others are drawn without it
+            yield Picture(module_info.name, module_info.name, partial(_fail, error))
+            continue
         if hasattr(module, "TITLE"):
-            yield Picture(
-                module_info.name, module.TITLE, module.draw, getattr(module, "fits", lambda runs: True)
-            )
+            told = {"note": "NOTE", "section": "SECTION", "fits": "fits"}
+            optional = {
+                name: getattr(module, given) for name, given in told.items() if hasattr(module, given)
+            }
+            yield Picture(module_info.name, module.TITLE, module.draw, **optional)
+
+
+def _fail(error: Exception, runs: Sequence[Run], figure: Figure) -> None:
+    """Draws a picture whose file cannot be imported."""
+    raise error
 
 
 def _place(picture: Picture) -> tuple[int, str]:

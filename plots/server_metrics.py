@@ -8,13 +8,16 @@ from itertools import pairwise
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from chatload.analysis import pictures
-from chatload.analysis.series import in_flight, length_s, start_ns
+from chatload.analysis.quantities import IN_FLIGHT, TIME
+from chatload.analysis.series import in_flight, length_s, steps_s
 from chatload.analysis.server_view import readings
 from chatload.store.journal import Run
-from plots.style import Look, frame, looks, nothing, thousands
+from plots.style import Look, looks, nothing, thousands
 
-TITLE = pictures.SERVER
+SECTION = "server"
+TITLE = "Does the server see what its users see?"
+NOTE = "Read every 2 s from the server’s /metrics page, which counts every client’s requests."
+PANELS = ("requests running", "requests waiting", "KV cache in use (%)", "time in queue (ms)")
 KEYS = ("running", "waiting", "kv_use")
 
 
@@ -37,30 +40,16 @@ def draw(runs: Sequence[Run], figure: Figure) -> None:
         _plot(queue, queue_ms(run), look)
         if told:
             _in_flight(running, run, look)
-    for axes, words, unit in (
-        (
-            running,
-            "requests in the server’s batch · filled: turns in flight, as the client saw them",
-            "requests",
-        ),
-        (waiting, "requests in the server’s queue", "requests"),
-        (kv_use, "KV cache in use", "%"),
-        (queue, "time in the queue, mean of the requests that left it", "ms"),
-    ):
-        axes.set_title(words)
-        axes.set_ylabel(unit)
+    running.set_title(f"filled: {IN_FLIGHT.title}, as the client saw them")
+    queue.set_title("mean of the requests that left the queue")
+    for axes, words in zip(panels, PANELS, strict=True):
+        axes.set_ylabel(words)
         if not any(len(line.get_xdata()) for line in axes.lines):
             nothing(axes, "the server did not tell")
         axes.set_ylim(bottom=0)
         thousands(axes.yaxis)
-    queue.set_xlabel("time since the first turn was due (s)")
+    queue.set_xlabel(TIME.axis)
     queue.set_xlim(0, max(map(length_s, runs), default=0.0) or 1.0)
-    frame(
-        figure,
-        running,
-        TITLE,
-        "Read every 2 s from the server’s /metrics page, which counts every client’s requests.",
-    )
 
 
 def queue_ms(run: Run) -> list[tuple[float, float]]:
@@ -75,18 +64,9 @@ def queue_ms(run: Run) -> list[tuple[float, float]]:
 
 
 def _plot(axes: Axes, points: Sequence[tuple[float, float]], look: Look, label: str | None = None) -> None:
-    axes.plot(
-        [at for at, _ in points],
-        [value for _, value in points],
-        color=look.colour,
-        linestyle=look.line,
-        label=label,
-    )
+    axes.plot([at for at, _ in points], [value for _, value in points], label=label, **look.line)
 
 
 def _in_flight(axes: Axes, run: Run, look: Look) -> None:
-    times, flying = in_flight(run)
-    axes.fill_between(
-        [(at - start_ns(run)) / 1e9 for at in times], flying, step="post", color=look.colour, alpha=0.15, linewidth=0,
-        rasterized=len(times) > 5000,
-    )  # fmt: skip
+    times, flying = steps_s(run, *in_flight(run))
+    axes.fill_between(times, flying, step="post", color=look.colour, alpha=0.15, linewidth=0)

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
-from itertools import accumulate
+from itertools import accumulate, groupby
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import LogNorm
+from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
-from matplotlib.image import AxesImage
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 
+from chatload.analysis.quantities import IN_FLIGHT, TIME, USERS
 from chatload.analysis.series import length_s, start_ns
 from chatload.analysis.swim_lanes import Lanes, lanes
-from chatload.model.stalls import DEFAULT_RULE
-from chatload.render.text_table import plural
+from chatload.render.text_table import plural, seconds
 from chatload.store.journal import Run
-from plots.style import frame, looks, nothing, plain_number
+from plots.style import SEQUENCE, looks, nothing
 
 TITLE = "When does the text stand still, and for whom?"
+NOTE = "Empty: no text was due. One row coloured: that user. A column coloured: the server stood still."
 STEPS = 240
 MOST_RUNS = 3
-COLOURS = "YlOrRd"
+STANDS_OUT = 2.5
+"""A gap so many times the usual one is coloured."""
+ROUND_MS = tuple(float(digit * 10**power) for power in range(-1, 6) for digit in (1, 2, 5))
 
 
 def draw(runs: Sequence[Run], figure: Figure) -> None:
@@ -35,32 +37,20 @@ def draw(runs: Sequence[Run], figure: Figure) -> None:
     panels = figure.subplots(len(chosen), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
     length = max(map(length_s, chosen), default=0.0) or 1.0
     maps = [longest_gaps_ms(run, one, length) for run, one in zip(chosen, found, strict=True)]
-    norm = _norm(maps)
-    drawn: AxesImage | None = None
+    limits = limits_ms(maps)
     for axes, run, one, look, gaps in zip(panels, chosen, found, looks(chosen), maps, strict=True):
         axes.set_title(f"{look.name}: {_words(one, gaps)}")
-        axes.set_ylabel("users" if one.users else "turns in flight")
+        axes.set_ylabel(USERS.title if one.users else IN_FLIGHT.title)
         axes.set_yticks([])
         axes.grid(visible=False)
         if run.turns and np.isfinite(gaps).any():
-            drawn = _map(axes, gaps, one, length, norm)
+            _map(axes, gaps, length / STEPS, limits)
+            _stalls(axes, one)
         else:
             nothing(axes, "no gap in this run")
         axes.set_ylim(max(1, one.rows), 0)
     panels[-1].set_xlim(0, length)
-    panels[-1].set_xlabel("time since the first turn was due (s)")
-    if drawn is not None:
-        bar = figure.colorbar(drawn, ax=list(panels), label="longest gap (ms)", pad=0.015, aspect=30)
-        bar.ax.yaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-        bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: plain_number(value)))
-        bar.ax.yaxis.set_minor_formatter(NullFormatter())
-    _legend(panels[0], bool(drawn) and any(bar.stalls_s for one in found for bar in one.bars))
-    frame(
-        figure,
-        panels[0],
-        TITLE,
-        "White: no text was due. One row dark: that user. A column dark: the server stood still.",
-    )
+    panels[-1].set_xlabel(TIME.axis)
 
 
 def longest_gaps_ms(run: Run, found: Lanes, length: float) -> NDArray[np.float64]:
@@ -81,33 +71,39 @@ def longest_gaps_ms(run: Run, found: Lanes, length: float) -> NDArray[np.float64
     return gaps
 
 
-def _norm(maps: Sequence[NDArray[np.float64]]) -> LogNorm:
+def limits_ms(maps: Sequence[NDArray[np.float64]]) -> tuple[float, ...]:
+    """The gaps where the colour changes: the first stands out from the usual ones, the others are 4 or 5 times it."""
     values = np.concatenate([gaps[np.isfinite(gaps)] for gaps in maps]) if maps else np.array([])
-    if not len(values):
-        return LogNorm(1, 1000)
-    low = max(0.1, float(np.quantile(values, 0.05)))
-    return LogNorm(low, max(float(values.max()), DEFAULT_RULE.floor_s * 1000, low * 10))
+    usual = float(np.median(values)) if len(values) else 20.0
+    first = next((i for i, limit in enumerate(ROUND_MS) if limit >= STANDS_OUT * usual), len(ROUND_MS) - 5)
+    return ROUND_MS[first : first + 2 * len(SEQUENCE) - 3 : 2]
 
 
-def _map(axes: Axes, gaps: NDArray[np.float64], found: Lanes, length: float, norm: LogNorm) -> AxesImage:
-    drawn = axes.imshow(
-        np.ma.masked_invalid(gaps), aspect="auto", interpolation="nearest", cmap=COLOURS, norm=norm,
-        extent=(0.0, length, float(found.rows), 0.0),
-    )  # fmt: skip
+def _map(axes: Axes, gaps: NDArray[np.float64], width_s: float, limits: Sequence[float]) -> None:
+    """Neighbours of the same colour as one rectangle, one collection a colour."""
+    shapes: list[list[list[tuple[float, float]]]] = [[] for _ in SEQUENCE]
+    for row, values in enumerate(gaps):
+        at = 0
+        for level, same in groupby(-1 if np.isnan(gap) else bisect_right(limits, gap) for gap in values):
+            until = at + len(list(same))
+            if level >= 0:
+                (x0, x1), (y0, y1) = (at * width_s, until * width_s), (row + 0.04, row + 0.96)
+                shapes[level].append([(x0, y0), (x1, y0), (x1, y1), (x0, y1)])
+            at = until
+    names = [f"gap up to {seconds(limits[0])}", *(f"over {seconds(limit)}" for limit in limits)]
+    for found, colour, words in zip(shapes, SEQUENCE, names, strict=True):
+        if found:
+            axes.add_collection(PolyCollection(found, facecolors=colour, linewidths=0, label=words))
+
+
+def _stalls(axes: Axes, found: Lanes) -> None:
     marks = [(end, bar.row + 0.5) for bar in found.bars for _, end in bar.stalls_s]
     if marks:
-        axes.plot(*zip(*marks, strict=True), color="black", marker="x", markersize=5, linestyle="none")
-    return drawn
-
-
-def _legend(axes: Axes, stalls: bool) -> None:
-    if stalls:
-        axes.plot([], [], color="black", marker="x", linestyle="none", label="end of a stall")
+        (drawn,) = axes.plot(*zip(*marks, strict=True), color="black", marker="x", markersize=5)
+        drawn.set(linestyle="none", label="end of a stall")
 
 
 def _words(found: Lanes, gaps: NDArray[np.float64]) -> str:
     stalls = sum(len(bar.stalls_s) for bar in found.bars)
     longest = f"{np.nanmax(gaps):,.0f} ms" if np.isfinite(gaps).any() else "none"
-    return (
-        f"{plural(stalls, 'stall')}, longest gap {longest}" if stalls else f"no stall, longest gap {longest}"
-    )
+    return f"{plural(stalls, 'stall') if stalls else 'no stall'}, longest gap {longest}"

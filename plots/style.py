@@ -20,7 +20,35 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 
 LINES = ("-", "--", "-.", ":", (0, (7, 2, 1, 2, 1, 2)), (0, (3, 1)), (0, (1, 3)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+HOLLOW = {"linestyle": "none", "markersize": 10, "markerfacecolor": "none", "markeredgewidth": 1.6}
+"""How figures of others are drawn beside a run."""
+
 MUTED = "#555555"
+PARTS = {
+    "wait": "#e8a33d",
+    "quiet": "#f6dcae",
+    "stream": "#4a93c8",
+    "stall": "#c4122f",
+    "think": "#b9c2cb",
+    "fail": "#333333",
+    "late": "#8250df",
+}
+"""What a turn goes through (analysis/swim_lanes.py), by colour."""
+
+SEQUENCE = ("#d3e3f0", "#f3c14e", "#e2711d", "#a3122f")
+"""From usual to far too long."""
+
+PAGE_COLOURS = {
+    **{colour.lower(): f"--c{i}" for i, colour in enumerate(COLOURS)},
+    **{colour: f"--{part}" for part, colour in PARTS.items()},
+    **{colour: f"--q{i}" for i, colour in enumerate(SEQUENCE)},
+    MUTED: "--soft",
+    "#ffffff": "--bg",
+}
+"""The variable of report.css for a colour, light or dark; other colours are the same in both."""
+
+WORDS = "_chatload_words"
+"""The attribute of an artist that `tell` sets."""
 
 SETTINGS: dict[str, Any] = {
     "font.family": "sans-serif",
@@ -39,6 +67,11 @@ SETTINGS: dict[str, Any] = {
     "xtick.color": MUTED,
     "ytick.color": MUTED,
     "legend.frameon": False,
+    "legend.handlelength": 2.6,
+    "legend.borderaxespad": 0.0,
+    "legend.borderpad": 0.1,
+    "legend.labelspacing": 0.35,
+    "legend.columnspacing": 2.5,
     "lines.linewidth": 2.0,
     "figure.facecolor": "white",
     "savefig.facecolor": "white",
@@ -54,47 +87,78 @@ class Look:
 
     name: str
     colour: str
-    line: Any
+    dashes: Any
     marker: str
+
+    @property
+    def line(self) -> dict[str, Any]:
+        """The colour and dashes of its lines, as matplotlib's keywords."""
+        return {"color": self.colour, "linestyle": self.dashes}
+
+    @property
+    def marked(self) -> dict[str, Any]:
+        """The same, with its marker."""
+        return {**self.line, "marker": self.marker}
 
 
 def looks(runs: Sequence[Run]) -> list[Look]:
     """One look a run, in the order given. Names are safe to draw, whatever a server called itself."""
-    return [
-        Look(
-            name=f" {name}" if name.startswith("_") else name,  # matplotlib hides labels that begin so
-            colour=COLOURS[i % len(COLOURS)],
-            line=LINES[i % len(LINES)],
-            marker=MARKERS[i % len(MARKERS)],
-        )
-        for i, name in enumerate(distinct_names(runs, 36))
-    ]
+    return [look_of(name, place) for place, name in enumerate(distinct_names(runs, 36))]
+
+
+def look_of(name: str, place: int) -> Look:
+    """The look of the run, or group of runs, at a place."""
+    safe = f" {name}" if name.startswith("_") else name  # matplotlib hides labels that begin so
+    return Look(safe, COLOURS[place % len(COLOURS)], LINES[place % len(LINES)], MARKERS[place % len(MARKERS)])
 
 
 TITLE_INCHES, LEGEND_INCHES, NOTE_INCHES = 0.46, 0.26, 0.3
 LONG_LABEL = 44
 
 
-def frame(figure: Figure, axes: Axes, question: str, note: str) -> None:
-    """From the top: the question, the legend of `axes`, the picture, and a line on what was drawn.
+def frame(figure: Figure, question: str, note: str) -> None:
+    """From the top: the question, the legend of all axes, the picture, and a line on what was drawn.
 
     Legend rows have their own room, so that no name, however long, ever covers data or words.
     """
     height = float(figure.get_figheight())
-    handles, labels = axes.get_legend_handles_labels()
+    handles, labels = legend_of(figure)
     columns = 1 if max(map(len, labels), default=0) > LONG_LABEL else 2
     top = TITLE_INCHES + LEGEND_INCHES * -(-len(labels) // columns)
     figure.text(0.01, 1 - 0.1 / height, question, va="top", fontsize=14, fontweight="bold", parse_math=False)
     figure.text(0.01, 0.09 / height, note, va="bottom", fontsize=9, color=MUTED, parse_math=False)
     if labels:
         drawn = figure.legend(
-            handles, labels, loc="upper left", bbox_to_anchor=(0.01, 1 - TITLE_INCHES / height), ncols=columns,
-            handlelength=2.6, borderaxespad=0.0, borderpad=0.1, labelspacing=0.35, columnspacing=2.5,
-        )  # fmt: skip
+            handles,
+            labels,
+            loc="upper left",
+            bbox_to_anchor=(0.01, 1 - TITLE_INCHES / height),
+            ncols=columns,
+        )
         for text in drawn.get_texts():
             text.set_parse_math(False)
     bottom = NOTE_INCHES / height
     figure.set_layout_engine("constrained", rect=(0, bottom, 1, 1 - bottom - top / height))
+
+
+def legend_of(figure: Figure) -> tuple[list[Any], list[str]]:
+    """(handles, labels) of whatever has a label in any axes; of the same label, the first."""
+    found = [pair for axes in figure.axes for pair in zip(*axes.get_legend_handles_labels(), strict=True)]
+    first = {words: handle for handle, words in reversed(found)}
+    labels = list(dict.fromkeys(words for _, words in found))
+    return [first[words] for words in labels], labels
+
+
+def tell(artist: Any, words: Sequence[str]) -> None:
+    """What report.html says when somebody points at the shapes or markers of the artist, one text each."""
+    setattr(artist, WORDS, words)
+
+
+def limit_line(axes: Axes, at: float, words: str) -> None:
+    """An upright line at a value of x, with its name along it."""
+    axes.axvline(at, color=MUTED, linewidth=1.4, linestyle=(0, (5, 2)), zorder=1)
+    style: dict[str, Any] = {"rotation": 90, "fontsize": 9, "color": MUTED, "va": "bottom"}
+    axes.annotate(words, (at, 0.03), (4, 0), ("data", "axes fraction"), "offset points", **style)
 
 
 def nothing(axes: Axes, words: str) -> None:
@@ -108,6 +172,15 @@ def log_axis(axis: Any) -> None:
     axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
     axis.set_major_formatter(FuncFormatter(lambda value, _: plain_number(value)))
     axis.set_minor_formatter(NullFormatter())
+
+
+def one_scale(axis: Any, values: Sequence[float]) -> None:
+    """From 0 on, or logarithmic where the values span more than a factor of 50."""
+    if values and max(values) > 50 * max(min(values), 0.01):
+        log_axis(axis)
+    else:
+        axis.axes.set_xlim(left=0) if axis.axis_name == "x" else axis.axes.set_ylim(bottom=0)
+        thousands(axis)
 
 
 def thousands(axis: Any) -> None:

@@ -8,23 +8,27 @@ from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 
-from chatload.analysis import pictures
+from chatload.analysis.quantities import IN_FLIGHT, TIME, USERS
 from chatload.analysis.series import length_s
 from chatload.analysis.swim_lanes import Bar, Lanes, lanes, pieces
+from chatload.render.text_table import plural, seconds
 from chatload.store.journal import Run
-from plots.style import frame, looks, nothing
+from plots.style import PARTS, looks, nothing, tell
 
-TITLE = pictures.SWIM_LANES
+TITLE = "Who waits, and when?"
+NOTE = "Each row is a user, the first on top; where turns of a user overlap, a row is whoever is free. Amber: queueing."
 MOST_RUNS = 3
+MOST_TOLD = 1500
+"""Turns that say their numbers when pointed at; of more, none does."""
 
-PARTS = {
-    "wait": ("waiting for the first byte", "#E8A33D"),
-    "quiet": ("first byte, but no token yet", "#F6DCAE"),
-    "stream": ("text streams", "#4A93C8"),
-    "stall": ("stall", "#C4122F"),
-    "think": ("thinking", "#C3CBD3"),
-    "fail": ("failed", "#333333"),
-    "late": ("sent late, our fault", "#8250DF"),
+WORDS = {
+    "wait": "waiting for the first byte",
+    "quiet": "first byte, but no token yet",
+    "stream": "text streams",
+    "stall": "stall",
+    "think": "thinking",
+    "fail": "failed",
+    "late": "sent late by the load generator",
 }
 HATCHES = {"fail": "////", "late": "...."}
 """Told apart without colour too."""
@@ -37,13 +41,13 @@ def draw(runs: Sequence[Run], figure: Figure) -> None:
     chosen = list(runs)[:MOST_RUNS]
     found = [lanes(run) for run in chosen]
     heights = [max(12, one.rows) for one in found]
-    figure.set_size_inches(10, min(10.5, 2.0 + 0.04 * sum(heights) + 0.5 * len(chosen)))
+    figure.set_size_inches(10, min(12, 2.0 + 0.06 * sum(heights) + 0.5 * len(chosen)))
     panels = figure.subplots(len(chosen), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
     used: set[str] = set()
     for axes, one, look in zip(panels, found, looks(chosen), strict=True):
         some = "" if one.rows == one.of else f", {one.rows:,} of {one.of:,} rows"
         axes.set_title(f"{look.name}{some}")
-        axes.set_ylabel("users" if one.users else "turns in flight")
+        axes.set_ylabel(USERS.title if one.users else IN_FLIGHT.title)
         axes.grid(visible=False, axis="y")
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
@@ -53,43 +57,41 @@ def draw(runs: Sequence[Run], figure: Figure) -> None:
             nothing(axes, "no turn in this run")
         axes.set_ylim(max(1, one.rows), 0)
     panels[-1].set_xlim(0, max(map(length_s, chosen), default=0.0) or 1.0)
-    panels[-1].set_xlabel("time since the first turn was due (s)")
-    for part, (words, colour) in PARTS.items():
+    panels[-1].set_xlabel(TIME.axis)
+    for part, words in WORDS.items():
         if part in used:
+            hatch = HATCHES.get(part)
             panels[0].bar(
-                [0], [0], color=colour, label=words, hatch=HATCHES.get(part), edgecolor="white", linewidth=0
+                [0], [0], color=PARTS[part], label=words, hatch=hatch, edgecolor="white", linewidth=0
             )
-    left_out = f" The first {MOST_RUNS} runs only." if len(runs) > MOST_RUNS else ""
-    frame(
-        figure,
-        panels[0],
-        TITLE,
-        f"Each row is a user, the first on top; a staircase of amber is a queue.{left_out}",
-    )
 
 
 def _rows(axes: Axes, found: Lanes) -> set[str]:
     """Draw all bars, one collection a part; the parts that were drawn."""
     shapes = rectangles(found)
-    for part, (_, colour) in PARTS.items():
+    for part in WORDS:
         if shapes[part]:
-            axes.add_collection(
-                PolyCollection(
-                    [[(x0, y0), (x1, y0), (x1, y1), (x0, y1)] for x0, x1, y0, y1 in shapes[part]],
-                    facecolors=colour,
-                    edgecolors="white" if part in HATCHES else "none",
-                    linewidths=0,
-                    hatch=HATCHES.get(part),
-                    rasterized=len(found.bars) > 2000,
-                    label=f"_{part}",
-                )
-            )
-    return {part for part in PARTS if shapes[part]}
+            drawn = _collection(axes, shapes[part], PARTS[part])
+            drawn.set(label=f"_{part}", hatch=HATCHES.get(part), rasterized=len(found.bars) > 2000)
+            drawn.set_edgecolor("white" if part in HATCHES else "none")
+    if len(found.bars) <= MOST_TOLD:
+        whole = [(bar.due_s, bar.end_s, *_height(bar)) for bar in found.bars]
+        turns = _collection(axes, whole, "none")
+        turns.set_label("_turns")
+        tell(turns, [told(bar) for bar in found.bars])
+    return {part for part in WORDS if shapes[part]}
+
+
+def _collection(axes: Axes, shapes: Sequence[Rectangle], colour: str) -> PolyCollection:
+    corners = [[(x0, y0), (x1, y0), (x1, y1), (x0, y1)] for x0, x1, y0, y1 in shapes]
+    drawn = PolyCollection(corners, facecolors=colour, edgecolors="none", linewidths=0)
+    axes.add_collection(drawn)
+    return drawn
 
 
 def rectangles(found: Lanes) -> dict[str, list[Rectangle]]:
     """{part: (x from, x to, y from, y to) of each piece}: what is drawn."""
-    shapes: dict[str, list[Rectangle]] = {part: [] for part in PARTS}
+    shapes: dict[str, list[Rectangle]] = {part: [] for part in WORDS}
     for row, start, end in found.thinking():
         shapes["think"].append((start, end, row + 0.42, row + 0.58))
     for bar in found.bars:
@@ -101,4 +103,22 @@ def rectangles(found: Lanes) -> dict[str, list[Rectangle]]:
 def _of_bar(bar: Bar) -> Iterator[tuple[str, Rectangle]]:
     for part, start, end in pieces(bar):
         if end > start:
-            yield part, (start, end, bar.row + 0.08, bar.row + 0.92)
+            yield part, (start, end, *_height(bar))
+
+
+def _height(bar: Bar) -> tuple[float, float]:
+    return bar.row + 0.08, bar.row + 0.92
+
+
+def told(bar: Bar) -> str:
+    """One turn in a sentence."""
+    turn = bar.turn
+    words = f"user {turn.user} turn {turn.turn}, at {bar.sent_s:.1f} s: "
+    if turn.first_token_ns is None:
+        return f"{words}{turn.code or 'failed'} after {seconds(1000 * (bar.end_s - bar.sent_s))}"
+    words += f"first token after {seconds(1000 * (bar.text_s - bar.sent_s))}, "
+    words += f"then {plural(turn.tokens or 0, 'token')} in {seconds(1000 * (bar.end_s - bar.text_s))}"
+    if bar.stalls_s:
+        longest = max(end - start for start, end in bar.stalls_s)
+        words += f", {plural(len(bar.stalls_s), 'stall')} up to {seconds(1000 * longest)}"
+    return words if turn.ok else f"{words}, then {turn.code or 'failed'}"

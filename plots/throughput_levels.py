@@ -7,11 +7,14 @@ from dataclasses import dataclass
 
 from matplotlib.figure import Figure
 
+from chatload.analysis.quantities import ONE_USER, OUTPUT
 from chatload.render.sweep_table import levels_of
 from chatload.store.journal import Run
-from plots.style import frame, looks, nothing, plain_number, thousands
+from plots.style import HOLLOW, looks, nothing, plain_number, thousands
 
+SECTION = "system"
 TITLE = "How much more does the server deliver when more users share it?"
+NOTE = "Each level from its first request due to its last answered. Good turns only."
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,33 +38,23 @@ def draw(runs: Sequence[Run], figure: Figure, references: Sequence[Reference] = 
     for run, look in zip(runs, looks(runs), strict=True):
         rows = [row for row in levels_of(run) if row.tokens_per_s]
         if not rows:
-            total.plot([], [], color=look.colour, linestyle=look.line, label=f"{look.name}: no levels")
+            total.plot([], [], label=f"{look.name}: no levels", **look.line)
             continue
         every |= {row.in_flight for row in rows}
-        style = {"color": look.colour, "linestyle": look.line, "marker": look.marker}
         places = [row.in_flight for row in rows]
-        total.plot(places, [row.tokens_per_s for row in rows], label=look.name, **style)
-        each.plot(places, [row.a_user for row in rows], **style)
+        total.plot(places, [row.tokens_per_s for row in rows], label=look.name, **look.marked)
+        each.plot(places, [row.a_user for row in rows], **look.marked)
     for reference in references:
         places = sorted(reference.totals)
-        hollow = {
-            "linestyle": "none",
-            "marker": "o",
-            "markersize": 11,
-            "markerfacecolor": "none",
-            "color": "#000000",
-        }
+        hollow = {**HOLLOW, "marker": "o", "color": "#000000"}
         total.plot(places, [reference.totals[place] for place in places], label=reference.name, **hollow)
         each.plot(places, [reference.totals[place] / place for place in places], **hollow)
-    for axes, words in (
-        (total, "tokens/s of all users together"),
-        (each, "tokens/s of one user: total / in flight"),
-    ):
-        axes.set_title(words)
+    each.set_title("total / in flight")
+    for axes, quantity in ((total, OUTPUT), (each, ONE_USER)):
+        axes.set_ylabel(quantity.axis)
         axes.set_xlabel("requests in flight")
-        axes.set_ylim(
-            0, 1.08 * max((max(line.get_ydata(), default=0) for line in axes.lines), default=0) or 1.0
-        )
+        highest = max((max(line.get_ydata(), default=0) for line in axes.lines), default=0)
+        axes.set_ylim(0, 1.08 * highest or 1.0)
         thousands(axes.yaxis)
         if every:
             axes.set_xscale("log", base=2)
@@ -69,6 +62,3 @@ def draw(runs: Sequence[Run], figure: Figure, references: Sequence[Reference] = 
             axes.minorticks_off()
         else:
             nothing(axes, "no levels in these runs")
-    frame(
-        figure, total, TITLE, "Each level from its first request due to its last answered. Good turns only."
-    )

@@ -7,14 +7,15 @@ from collections.abc import Callable, Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from chatload.analysis import pictures
-from chatload.analysis.series import speeds
+from chatload.analysis.quantities import DECODE, FELT, ONE_USER
+from chatload.analysis.series import speeds, thinned
 from chatload.model.metrics import decode_tokens_per_s, felt_tokens_per_s
 from chatload.model.turn import Turn
 from chatload.store.journal import Run
-from plots.style import Look, frame, looks, nothing, thinned
+from plots.style import Look, looks, nothing
 
-TITLE = pictures.SPEEDS
+TITLE = "How fast does each conversation read?"
+NOTE = "Line: mean over a conversation's turns. Band: its slowest to its fastest turn. Good turns only."
 
 
 def draw(runs: Sequence[Run], figure: Figure) -> None:
@@ -22,40 +23,31 @@ def draw(runs: Sequence[Run], figure: Figure) -> None:
     figure.set_size_inches(9.5, 5.2)
     felt, decode = figure.subplots(1, 2, sharey=True)
     for run, look in zip(runs, looks(runs), strict=True):
-        _draw(felt, run, look, felt_tokens_per_s)
-        _draw(decode, run, look, decode_tokens_per_s)
-    for axes, words in (
-        (felt, "felt: tokens / E2E, the wait included"),
-        (decode, "decode: 1 / TPOT, after the first token"),
-    ):
-        axes.set_title(words)
+        lowest = [_draw(felt, run, look, felt_tokens_per_s), _draw(decode, run, look, decode_tokens_per_s)]
+        told = [
+            f"{words} {least:.3g}" for words, least in zip(("felt", "decode"), lowest, strict=True) if least
+        ]
+        words = f"lowest: {', '.join(told)}" if told else "no good turn"
+        felt.plot([], [], label=f"{look.name}: {words}", **look.marked)
+    for axes, quantity in ((felt, FELT), (decode, DECODE)):
+        axes.set_title(f"{quantity.title} = {quantity.formula}")
         axes.set_xlabel("conversations, slowest to fastest (%)")
-        axes.set_ylabel("tokens/s of one user")
+        axes.set_ylabel(ONE_USER.axis)
         axes.set_xlim(-2, 102)
         axes.set_ylim(bottom=0)
         if not any(len(line.get_xdata()) for line in axes.lines):
             nothing(axes, "no speed in these runs")
-    note = "Line: mean over a conversation's turns. Band: its slowest to its fastest turn. Good turns only."
-    frame(figure, felt, TITLE, note)
 
 
-def _draw(axes: Axes, run: Run, look: Look, of: Callable[[Turn], float | None]) -> None:
+def _draw(axes: Axes, run: Run, look: Look, of: Callable[[Turn], float | None]) -> float | None:
+    """One run's conversations; the speed of its slowest turn."""
     found = speeds(run, of)
     if not found:
-        axes.plot([], [], color=look.colour, linestyle=look.line, label=f"{look.name}: no good turn")
-        return
+        return None
     keep = thinned(len(found))
     shares = [100.0 * i / max(1, len(found) - 1) for i in keep]
-    label = f"{look.name}: lowest {min(speed.least for speed in found):.3g}"
-    axes.plot(
-        shares, [found[i].mean for i in keep], color=look.colour, linestyle=look.line, marker=look.marker,
-        markersize=4, markevery=max(1, len(keep) // 12), label=label,
-    )  # fmt: skip
-    axes.fill_between(
-        shares,
-        [found[i].least for i in keep],
-        [found[i].most for i in keep],
-        color=look.colour,
-        alpha=0.15,
-        linewidth=0,
-    )
+    means = [found[i].mean for i in keep]
+    axes.plot(shares, means, markersize=4, markevery=max(1, len(keep) // 12), **look.marked)
+    least, most = [found[i].least for i in keep], [found[i].most for i in keep]
+    axes.fill_between(shares, least, most, color=look.colour, alpha=0.15, linewidth=0)
+    return min(least)

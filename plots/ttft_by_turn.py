@@ -11,12 +11,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from chatload.analysis.quantiles import percentile
+from chatload.analysis.quantities import TTFT
 from chatload.model.metrics import ttft_ms
 from chatload.model.turn import Turn
 from chatload.store.journal import Run
-from plots.style import Look, frame, log_axis, looks, nothing, thousands
+from plots.style import Look, looks, nothing, one_scale, thousands
 
 TITLE = "Do long conversations and long prompts wait longer?"
+NOTE = "Line: median of the good turns there. Band: the middle half of them."
 PARTS = 10
 MOST_TURNS = 60
 
@@ -45,19 +47,12 @@ def draw(runs: Sequence[Run], figure: Figure) -> None:
     by_length.set_xlabel(f"length of the prompt ({unit})")
     values = [value for axes in (by_turn, by_length) for line in axes.lines for value in line.get_ydata()]
     for axes in (by_turn, by_length):
-        axes.set_ylabel("TTFT (ms)")
+        axes.set_ylabel(TTFT.axis)
         if not any(len(line.get_xdata()) for line in axes.lines):
-            nothing(
-                axes, "no prompt length in these runs" if axes is by_length else "no good turn in these runs"
-            )
-    if values and max(values) > 30 * min(values):
-        log_axis(by_turn.yaxis)
-    else:
-        by_turn.set_ylim(bottom=0)
-        thousands(by_turn.yaxis)
+            nothing(axes, f"no {'prompt length' if axes is by_length else 'good turn'} in these runs")
+    one_scale(by_turn.yaxis, values)
     if by_length.lines:
         thousands(by_length.xaxis)
-    frame(figure, by_turn, TITLE, "Line: median of the good turns there. Band: the middle half of them.")
 
 
 def parts_by_turn(run: Run) -> list[Part]:
@@ -108,17 +103,8 @@ def _part(points: Iterable[tuple[float, float]]) -> Part:
 
 
 def _line(axes: Axes, parts: Sequence[Part], look: Look, *, labelled: bool = False) -> None:
-    label = look.name if labelled else None
     places = [part.at for part in parts]
-    axes.plot(
-        places, [part.middle for part in parts], color=look.colour, linestyle=look.line, marker=look.marker,
-        markersize=5, label=label,
-    )  # fmt: skip
-    axes.fill_between(
-        places,
-        [part.low for part in parts],
-        [part.high for part in parts],
-        color=look.colour,
-        alpha=0.15,
-        linewidth=0,
-    )
+    label = look.name if labelled else None
+    axes.plot(places, [part.middle for part in parts], markersize=5, label=label, **look.marked)
+    low, high = [part.low for part in parts], [part.high for part in parts]
+    axes.fill_between(places, low, high, color=look.colour, alpha=0.15, linewidth=0)

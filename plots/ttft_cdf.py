@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from chatload.analysis import pictures
 from chatload.analysis.quantiles import interval_ranks, percentile
+from chatload.analysis.quantities import TTFT
+from chatload.analysis.series import good_values, thinned
 from chatload.model.metrics import ttft_ms
 from chatload.store.journal import Run
-from plots.style import MUTED, frame, log_axis, looks, nothing, thinned, thousands
+from plots.style import MUTED, Look, limit_line, log_axis, looks, nothing, tell, thousands
 
-TITLE = pictures.TTFT
+TITLE = "How long do users wait for the first token?"
+NOTE = "Marked: p95 of good turns. Failed turns never answer: they keep a curve below 100 %."
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,31 +28,21 @@ class Limit:
 
 
 def draw(runs: Sequence[Run], figure: Figure, limits: Sequence[Limit] = ()) -> None:
-    """Share of all finished turns (y, %) whose first token came within x ms."""
+    """Share of all finished turns (y, %) whose first token came within x ms; `limits` and SLOs on TTFT as lines."""
     axes = figure.subplots()
     widest, good = 1.0, 0
     for run, look in zip(runs, looks(runs), strict=True):
-        times = sorted(ms for turn in run.turns if turn.ok and (ms := ttft_ms(turn)) is not None)
+        times = good_values(run, ttft_ms)
         failed = sum(turn.failed for turn in run.turns)
         good += len(times)
-        label = _words(look.name, times, failed)
-        axes.plot(
-            [], [], color=look.colour, linestyle=look.line, marker=look.marker, markersize=8, label=label
-        )
-        if not times:
-            continue
-        finished = len(times) + failed
-        keep = thinned(len(times))
-        xs = [times[0], *(times[i] for i in keep)]
-        ys = [0.0, *(100.0 * (i + 1) / finished for i in keep)]
-        axes.plot(xs, ys, drawstyle="steps-post", color=look.colour, linestyle=look.line)
-        if interval_ranks(len(times), 0.95) is not None:
-            share = 95.0 * len(times) / finished
-            axes.plot([percentile(times, 0.95)], [share], marker=look.marker, markersize=8, color=look.colour)
-        widest = max(widest, times[-1] / max(times[0], 1e-3))
+        axes.plot([], [], markersize=8, label=_words(look.name, times, failed), **look.marked)
+        if times:
+            _curve(axes, times, failed, look)
+            widest = max(widest, times[-1] / max(times[0], 1e-3))
     if not good:
         nothing(axes, "no good turn in these runs")
-    ends = [limit.ms for limit in limits]
+    lines = [*limits, *slo_limits(runs)]
+    ends = [limit.ms for limit in lines]
     if good and (widest > 50 or (ends and max(ends) > 20 * axes.dataLim.x0)):
         log_axis(axes.xaxis)
     else:
@@ -58,20 +51,33 @@ def draw(runs: Sequence[Run], figure: Figure, limits: Sequence[Limit] = ()) -> N
     if ends:
         left, right = axes.get_xlim()
         axes.set_xlim(min(left, min(ends) / 1.2), max(right, max(ends) * 1.6))
-    for limit in limits:
-        axes.axvline(limit.ms, color=MUTED, linewidth=1.4, linestyle=(0, (5, 2)), zorder=1)
-        axes.annotate(
-            limit.words, (limit.ms, 0.03), xycoords=("data", "axes fraction"), xytext=(4, 0), rotation=90,
-            textcoords="offset points", fontsize=9, color=MUTED, va="bottom",
-        )  # fmt: skip
+    for limit in lines:
+        limit_line(axes, limit.ms, limit.words)
     for share in (50, 95):
         axes.axhline(share, color=MUTED, linewidth=0.8, linestyle=(0, (2, 3)), zorder=0)
     axes.set_ylim(0, 102)
     axes.set_yticks([0, 25, 50, 75, 95, 100])
-    axes.set_xlabel("TTFT: sent to first token (ms)")
+    axes.set_xlabel(TTFT.axis)
     axes.set_ylabel("turns answered by then (%)")
-    note = "Marked: p95 of good turns. Failed turns never answer: they keep a curve below 100 %."
-    frame(figure, axes, TITLE, note)
+
+
+def slo_limits(runs: Sequence[Run]) -> list[Limit]:
+    """The limits of the runs' SLOs on TTFT."""
+    plans = [run.manifest.plan for run in runs if run.manifest.plan is not None]
+    asked = dict.fromkeys(one for plan in plans for one in plan.slo if one.metric == "ttft_ms")
+    return [Limit(f"SLO {one.words}", one.limit) for one in asked if one.kind == "percentile"]
+
+
+def _curve(axes: Axes, times: Sequence[float], failed: int, look: Look) -> None:
+    finished = len(times) + failed
+    keep = thinned(len(times))
+    xs = [times[0], *(times[i] for i in keep)]
+    ys = [0.0, *(100.0 * (i + 1) / finished for i in keep)]
+    axes.plot(xs, ys, drawstyle="steps-post", **look.line)
+    if interval_ranks(len(times), 0.95) is not None:
+        p95 = percentile(times, 0.95)
+        (mark,) = axes.plot([p95], [95.0 * len(times) / finished], markersize=8, **look.marked)
+        tell(mark, [f"{look.name}: p95 {p95:,.0f} ms"])
 
 
 def _words(name: str, times: list[float], failed: int) -> str:

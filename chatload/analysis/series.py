@@ -1,4 +1,4 @@
-"""What the charts of a run show, as plain numbers: the report's pictures and `plots/` draw the same ones."""
+"""What the pictures of a run show, as plain numbers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from statistics import median
 
 from chatload.analysis.windows import token_arrivals
@@ -16,6 +16,8 @@ from chatload.store.journal import Run
 
 STEPS_S = (1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
 MOST_STEPS = 120
+MOST_POINTS = 2000
+"""Of more points, a curve is drawn through so many."""
 BINS_A_DECADE = 40
 LEAST_US = 10
 """Gaps below are drawn at 0.01 ms: events that came in one read have a gap of 0."""
@@ -28,16 +30,7 @@ def good_values(run: Run, of: Of) -> list[float]:
     return sorted(value for turn in run.turns if turn.ok and (value := of(turn)) is not None)
 
 
-def cumulative(values: Sequence[float], failed: int, at_most: int = 2000) -> list[tuple[float, float]]:
-    """(value, % of all finished turns at or below it); failed turns never get there. `values` upwards."""
-    if not values:
-        return []
-    finished = len(values) + failed
-    points = [(values[i], 100.0 * (i + 1) / finished) for i in thinned(len(values), at_most)]
-    return [(values[0], 0.0), *points]
-
-
-def thinned(n: int, at_most: int = 2000) -> list[int]:
+def thinned(n: int, at_most: int = MOST_POINTS) -> list[int]:
     """Which of n points to draw: all, or `at_most` evenly spread ones, the first and last always in."""
     if n <= at_most:
         return list(range(n))
@@ -102,8 +95,8 @@ def tokens_per_step(run: Run, width_s: int) -> tuple[list[float], list[float]]:
     if len(tokens) > 1 and edges_s[-1] - edges_s[-2] < width_s / 2:
         tokens.pop()
         edges_s.pop()
-    return edges_s, [n / (edges_s[i + 1] - edges_s[i]) if edges_s[i + 1] > edges_s[i] else 0.0
-                     for i, n in enumerate(tokens)]  # fmt: skip
+    widths_s = [end - begin for begin, end in pairwise(edges_s)]
+    return edges_s, [n / width if width > 0 else 0.0 for n, width in zip(tokens, widths_s, strict=True)]
 
 
 def users_in(run: Run) -> tuple[list[int], list[int]]:
@@ -132,6 +125,23 @@ def levels(changes: Iterable[tuple[int, int]]) -> tuple[list[int], list[int]]:
     """(instants, level from then on) of the changes, in order."""
     ordered = sorted(changes)
     return [at for at, _ in ordered], list(accumulate(change for _, change in ordered))
+
+
+def steps_s(run: Run, instants_ns: Sequence[int], levels: Sequence[int]) -> tuple[list[float], list[int]]:
+    """(s since the start, level from then on); of many, the highest and lowest of each 800th part of the run."""
+    zero, length = start_ns(run), max(length_s(run), 1e-9)
+    times = [(at - zero) / 1e9 for at in instants_ns]
+    if len(times) <= MOST_POINTS:
+        return times, list(levels)
+    parts: dict[int, list[int]] = {}
+    for i, at_s in enumerate(times):
+        parts.setdefault(int(800 * at_s / length), []).append(i)
+    kept = [
+        i
+        for part in parts.values()
+        for i in sorted({min(part, key=levels.__getitem__), max(part, key=levels.__getitem__), part[-1]})
+    ]
+    return [times[i] for i in kept], [levels[i] for i in kept]
 
 
 # -- conversations and gaps --------------------------------------------------------------------------

@@ -85,9 +85,11 @@ def _chosen(argv: Sequence[str]) -> argparse.Namespace:
 def _write_html(file: str, runs: Sequence[Run], summaries: Sequence[Summary]) -> None:
     if not file and len(runs) > 1:
         raise UsageError(["--html: name the file to write; several runs have no common folder"])
+    from plots.report.figures import figures  # here, since matplotlib takes its time
+
     path = Path(file) if file else runs[0].folder / REPORT
     try:
-        write_report(path, runs, summaries)
+        write_report(path, runs, summaries, figures(runs))
     except OSError as error:
         raise UsageError([f"--html {path}: cannot be written: {error.strerror}"]) from error
     sys.stdout.write(f"{path}\n")

@@ -8,8 +8,8 @@ from typing import ClassVar
 
 from markupsafe import Markup
 
-Legend = Sequence[tuple[str, str]]
-"""(look of the swatch, words) of each entry; a look is a class of report.css."""
+Legend = Sequence[tuple[Markup, str]]
+"""(sample of what was drawn, words) of each entry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,13 +95,15 @@ class Cards:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """Charts with the question that they answer above, and what was drawn below."""
+    """Charts with the question that they answer above, and what was drawn below. `section` is the id of its section."""
 
     kind: ClassVar = "figure"
     question: str
     note: str
     legend: Legend = ()
     charts: Sequence[Markup] = ()
+    columns: int = 1
+    section: str = "pictures"
 
 
 Block = Table | Paragraph | Items | Facts | Heading | Printed | Details | Cards | Figure

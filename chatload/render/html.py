@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -14,11 +15,9 @@ from markupsafe import Markup
 from chatload.analysis.run_names import distinct_names
 from chatload.model.sanitize import one_line, plain
 from chatload.model.summary import Summary
-from chatload.render import html_capacity, html_details, html_sections
-from chatload.render.blocks import Block, Section
-from chatload.render.html_charts import charts
+from chatload.render import html_details, html_sections
+from chatload.render.blocks import Block, Figure, Section
 from chatload.render.html_compare import comparison
-from chatload.render.html_lanes import swim_lanes
 from chatload.render.html_server import server
 from chatload.render.side_by_side import verdict as comparison_verdict
 from chatload.render.text import verdict
@@ -30,33 +29,13 @@ REPORT = "report.html"
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def ttft_limits(summary: Summary) -> list[tuple[str, float]]:
-    """(words, ms) of each SLO that speaks of TTFT: lines in the chart."""
-    found = []
-    for one in summary.slo:
-        limit = one.slo.replace("≤", "<=").rpartition("=")[2].split()
-        if one.metric == "ttft_ms" and limit:
-            try:
-                found.append((f"SLO {one.slo}", float(limit[0].replace("_", ""))))
-            except ValueError:
-                continue
-    return found
-
-
-def _pictures(run: Run, summary: Summary) -> Section | None:
-    if not run.turns:
-        return None
-    blocks: list[Block] = [swim_lanes(run), *charts([run], ttft_limits(summary))]
-    return Section("Pictures", blocks, id="pictures")
-
-
 PARTS: tuple[Part, ...] = (
     html_sections.trust,
     html_sections.slos,
-    html_capacity.capacity,
+    html_sections.capacity,
     html_sections.cards,
     html_details.plan,
-    _pictures,
+    html_sections.pictures,
     html_sections.distributions,
     html_sections.system,
     server,
@@ -70,12 +49,14 @@ PARTS: tuple[Part, ...] = (
 """The map of the report of one run, from top to bottom."""
 
 
-def report_html(runs: Sequence[Run], summaries: Sequence[Summary]) -> str:
-    """The report of one run, or the comparison of several."""
+def report_html(runs: Sequence[Run], summaries: Sequence[Summary], figures: Sequence[Figure] = ()) -> str:
+    """The report of one run, or the comparison of several. `figures` are its pictures (plots/report/figures.py)."""
     if len(runs) > 1:
         names = distinct_names(runs, 40)
         words = comparison_verdict(names, summaries, runs)
-        return _page(" against ".join(names), "chatload comparison", words, comparison(runs, summaries))
+        return _page(
+            " against ".join(names), "chatload comparison", words, _with(figures, comparison(runs, summaries))
+        )
     run, summary = runs[0], summaries[0]
     scenario = one_line(run.manifest.scenario, 80)
     started = one_line(run.manifest.started_utc, 40)[:19].replace("T", " ")
@@ -83,7 +64,22 @@ def report_html(runs: Sequence[Run], summaries: Sequence[Summary]) -> str:
         word for word in ("chatload report", scenario, f"{started} UTC" if started else "") if word
     )
     sections = [section for part in PARTS if (section := part(run, summary)) is not None]
-    return _page(one_line(run.name, 120), over, verdict(summary), [*sections, html_details.definitions()])
+    return _page(
+        one_line(run.name, 120),
+        over,
+        verdict(summary),
+        _with(figures, [*sections, html_details.definitions()]),
+    )
+
+
+def _with(figures: Sequence[Figure], sections: Sequence[Section]) -> list[Section]:
+    """The sections with each figure in its own, or in the one for pictures, which is left out where it is empty."""
+    ids = {section.id for section in sections}
+    placed: dict[str, list[Block]] = {}
+    for figure in figures:
+        placed.setdefault(figure.section if figure.section in ids else "pictures", []).append(figure)
+    filled = [replace(section, blocks=[*section.blocks, *placed.get(section.id, ())]) for section in sections]
+    return [section for section in filled if section.blocks or section.id != "pictures"]
 
 
 def _page(name: str, over: str, words: str, sections: Sequence[Section]) -> str:
@@ -120,6 +116,8 @@ def _harmless(value: object) -> object:
     return plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def write_report(path: Path, runs: Sequence[Run], summaries: Sequence[Summary]) -> None:
+def write_report(
+    path: Path, runs: Sequence[Run], summaries: Sequence[Summary], figures: Sequence[Figure] = ()
+) -> None:
     """Write the report whole or not at all. OSError if it cannot be."""
-    write_private(path, report_html(runs, summaries).encode())
+    write_private(path, report_html(runs, summaries, figures).encode())

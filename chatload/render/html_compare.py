@@ -7,16 +7,11 @@ from collections.abc import Sequence
 from chatload.analysis.run_names import distinct_names
 from chatload.model.sanitize import one_line
 from chatload.model.summary import Summary
-from chatload.render.blocks import Facts, Figure, Items, Section, Table
-from chatload.render.html_charts import charts
+from chatload.render.blocks import Facts, Items, Section, Table
 from chatload.render.html_details import definitions
-from chatload.render.html_lanes import shared_length_s, swim_lanes
 from chatload.render.side_by_side import differences, rows_beside
 from chatload.render.text_table import plural
 from chatload.store.journal import Run
-
-MOST_LANES = 4
-"""Swim-lanes are drawn for so many runs at most."""
 
 
 def comparison(runs: Sequence[Run], summaries: Sequence[Summary]) -> list[Section]:
@@ -25,7 +20,7 @@ def comparison(runs: Sequence[Run], summaries: Sequence[Summary]) -> list[Sectio
     sections = [
         _unlike(runs, names),
         _table(summaries, names),
-        Section("Pictures", [*charts(runs, ()), *_lanes(runs, names)], id="pictures"),
+        Section("Pictures", [], id="pictures"),
         Section("Doubts", [], id="trust"),
         *(_doubts(run, name, summary) for run, name, summary in zip(runs, names, summaries, strict=True)),
         Section("The runs", [Facts(list(zip(names, map(_about, runs), strict=True)))], id="runs"),
@@ -45,11 +40,6 @@ def _table(summaries: Sequence[Summary], names: Sequence[str]) -> Section:
     rows: list[list[object]] = [["", *names]]
     rows += [[words, *(cell(summary) for summary in summaries)] for words, cell in rows_beside()]
     return Section("Side by side", [Table(rows)], id="table")
-
-
-def _lanes(runs: Sequence[Run], names: Sequence[str]) -> list[Figure]:
-    length_s = shared_length_s(runs)
-    return [swim_lanes(run, name, length_s) for run, name in list(zip(runs, names, strict=True))[:MOST_LANES]]
 
 
 def _doubts(run: Run, name: str, summary: Summary) -> Section:

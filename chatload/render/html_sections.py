@@ -61,6 +61,17 @@ def slos(run: Run, summary: Summary) -> Section | None:
     return Section("Service level objectives", blocks, id="slo", look=look)
 
 
+def capacity(run: Run, summary: Summary) -> Section | None:
+    """The levels of a run that looked for the limit."""
+    told = [line for line in ladder(run.manifest) if line]
+    return Section(told[0], [Printed(dedent("\n".join(told[1:])))], id="capacity") if told else None
+
+
+def pictures(run: Run, summary: Summary) -> Section | None:
+    """Where the pictures of the run go."""
+    return Section("Pictures", [], id="pictures")
+
+
 def cards(run: Run, summary: Summary) -> Section | None:
     """The headline numbers, each with the interval it may be believed to."""
     if not summary.succeeded:

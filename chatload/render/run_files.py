@@ -9,6 +9,7 @@ from pathlib import Path
 from chatload.model import output
 from chatload.model.errors import UsageError
 from chatload.model.summary import Summary, content_of
+from chatload.render.blocks import Figure
 from chatload.render.html import REPORT, write_report
 from chatload.store.journal import Run, read_run
 from chatload.store.manifest import write_json
@@ -40,10 +41,10 @@ def keep_summary(run: Run, summary: Summary) -> None:
         output.write(sys.stderr, f"{run.folder / SUMMARY}: not written: {error.strerror}\n")
 
 
-def keep_report(run: Run, summary: Summary) -> Path | None:
+def keep_report(run: Run, summary: Summary, figures: Sequence[Figure]) -> Path | None:
     """Write report.html beside the journals; where it was written, None if it could not be."""
     try:
-        write_report(run.folder / REPORT, [run], [summary])
+        write_report(run.folder / REPORT, [run], [summary], figures)
     except OSError as error:
         output.write(sys.stderr, f"{run.folder / REPORT}: not written: {error.strerror}\n")
         return None

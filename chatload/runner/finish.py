@@ -2,27 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from chatload.analysis.exit_code import code_of
 from chatload.analysis.summary import summarise
 from chatload.loads.capacity import CapacityLoad
 from chatload.loads.plan import Plan
+from chatload.render.blocks import Figure
 from chatload.render.ci import annotate, notices, write_ci_files
 from chatload.render.run_files import keep_report, keep_summary
 from chatload.render.slo_words import sentence
 from chatload.render.text import verdict
-from chatload.store.journal import read_run
+from chatload.store.journal import Run, read_run
+
+Draw = Callable[[Sequence[Run]], Sequence[Figure]]
 
 
-def finish(folder: Path, plan: Plan, say: Callable[[str], None]) -> int:
-    """Write what a finished run leaves, say the verdict and, where it is not good, why; returns the exit code."""
+def finish(folder: Path, plan: Plan, say: Callable[[str], None], draw: Draw) -> int:
+    """Write what a finished run leaves, say the verdict and, where it is not good, why; returns the exit code.
+
+    `draw` makes the figures of report.html.
+    """
     run = read_run(folder)
     summary = summarise(run)
     keep_summary(run, summary)
     write_ci_files(run, summary)
-    page = keep_report(run, summary)
+    page = keep_report(run, summary, draw([run]))
     if page is not None:
         say(f"chatload: open in a browser: {page}")
     if run.turns:

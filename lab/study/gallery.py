@@ -10,28 +10,16 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 from pathlib import Path
+from textwrap import fill
 
 from chatload.store.journal import read_run
 from lab.simulated_server import ROOT, simulated
 from lab.study.load import Load, run_load
-from plots import (
-    capacity_curve,
-    comparison,
-    first_byte,
-    gaps,
-    over_time,
-    server_metrics,
-    stall_map,
-    swim_lanes,
-    tokens_per_s,
-    ttft_by_turn,
-    ttft_cdf,
-)
+from plots import ttft_cdf
 from plots.__main__ import ARTICLE_MS
-from plots.picture import write_picture
-from plots.registry import Draw
+from plots.picture import has_turns, write_picture
+from plots.registry import PICTURES
 
 CHAT = Load("chat", "chat-100", ("--turns", "5"))
 TROUBLE = Load(
@@ -65,46 +53,102 @@ LIMITS = (
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One picture of the gallery: what draws it, of which runs, and how to read it."""
+    """One picture of the gallery: of which runs, how to read it, and the name of its file where it is another."""
 
-    name: str
-    question: str
-    draw: Draw
+    picture: str
     runs: tuple[str, ...]
     reading: str
+    file: str = ""
+
+    @property
+    def title(self) -> str:
+        """The question that the picture answers."""
+        return PICTURES[self.picture].title
+
+    @property
+    def path(self) -> str:
+        """Of its file, in docs/."""
+        return f"pictures/plot-{self.file or self.picture}.png"
 
 
-GALLERY = (
-    Shown("swim_lanes", swim_lanes.TITLE, swim_lanes.draw, PAIR,
-          "Each row is a user. Above, nearly all is blue: text. Below, TGI's batch is full, for it reserves "
-          "each request's whole possible answer, and every later turn waits amber for a place: "
-          "the staircase is the queue."),
-    Shown("ttft_cdf", ttft_cdf.TITLE, partial(ttft_cdf.draw, limits=LIMITS), PAIR,
-          "The lines are asked for: `--slo-ms 1000 --article`. A curve crosses one at the share of turns within it."),
-    Shown("first_byte", first_byte.TITLE, first_byte.draw, ("talk-vllm", "talk-tgi"),
-          "What JMeter calls latency ends at the dashed line, what a reader waits for at the solid one. Here they lie "
-          "together, because these servers send their first byte with the first token."),
-    Shown("over_time", over_time.TITLE, over_time.draw, PAIR,
-          "TTFT climbs as users come in, and tokens/s stops climbing: there is the server's limit."),
-    Shown("tokens_per_s", tokens_per_s.TITLE, tokens_per_s.draw, PAIR,
-          "On the left the wait counts, on the right it does not. A server may write fast and still be felt as slow."),
-    Shown("gaps", gaps.TITLE, gaps.draw, ("vllm", "tgi", "trouble"),
-          "Above, the usual rhythm; below, the rare long silences, which the upper half would hide."),
-    Shown("stall_map", stall_map.TITLE, stall_map.draw, ("trouble",),
-          "A dark row is one user's bad luck, a dark column a server that stands still. Crosses end a stall."),
-    Shown("swim_lanes_faults", swim_lanes.TITLE, swim_lanes.draw, ("trouble",),
-          "The same run as lanes: stalls and failures where they happened."),
-    Shown("ttft_by_turn", ttft_by_turn.TITLE, ttft_by_turn.draw, ("talk-vllm", "talk-tgi"),
-          "Conversations that grow. Flat, as here: what is known is not read again (prefix cache), or is soon read. "
-          "Where a line climbs, the server reads the whole history again each turn."),
-    Shown("comparison", comparison.TITLE, comparison.draw, PAIR,
-          "Drawn where several runs are given. Bars that do not overlap are a difference."),
-    Shown("capacity_curve", capacity_curve.TITLE, capacity_curve.draw, ("capacity",),
-          "Each mark is a level of a search ([capacity.md](capacity.md)). Flat, and then a knee: the seats are full "
-          "there, and one user more makes all wait longer. The answer is the last number that kept every limit."),
-    Shown("server_metrics", server_metrics.TITLE, server_metrics.draw, PAIR,
-          "Where the server has a `/metrics` page: what it says of itself beside the turns that we had in flight."),
-)  # fmt: skip
+COLUMNS = 120
+TALKS = ("talk-vllm", "talk-tgi")
+TOLD = (
+    Shown(
+        "swim_lanes",
+        PAIR,
+        "Each row is a user. Above, nearly all is blue: text. Below, TGI's batch is full, for it reserves each "
+        "request's whole possible answer, and every later turn waits amber for a place: the staircase is the queue.",
+    ),
+    Shown(
+        "ttft_cdf",
+        PAIR,
+        "The lines are asked for: `--slo-ms 1000 --article`. A curve crosses one at the share of turns within it.",
+    ),
+    Shown(
+        "first_byte",
+        TALKS,
+        "What JMeter calls latency ends at the dashed line, what a reader waits for at the solid one. Here they lie "
+        "together, because these servers send their first byte with the first token.",
+    ),
+    Shown(
+        "over_time",
+        PAIR,
+        "TTFT climbs as users come in, and tokens/s stops climbing: there is the server's limit.",
+    ),
+    Shown(
+        "tokens_per_s",
+        PAIR,
+        "On the left the wait counts, on the right it does not. A server may write fast and still be felt as slow.",
+    ),
+    Shown(
+        "gaps",
+        ("vllm", "tgi", "trouble"),
+        "Above, the usual rhythm; below, the rare long silences, which the upper half would hide.",
+    ),
+    Shown(
+        "stall_map",
+        ("trouble",),
+        "A coloured row is one user's bad luck, a coloured column a server that stands still. Crosses end a stall.",
+    ),
+    Shown(
+        "swim_lanes",
+        ("trouble",),
+        "The same run as swim-lanes: stalls and failures where they happened.",
+        "swim_lanes_faults",
+    ),
+    Shown(
+        "ttft_by_turn",
+        TALKS,
+        "Conversations that grow. Flat, as here: what is known is not read again (prefix cache), or is soon read. "
+        "Where a line climbs, the server reads the whole history again each turn.",
+    ),
+    Shown(
+        "comparison",
+        PAIR,
+        "Drawn where several runs are given. Bars that do not overlap are a difference.",
+    ),
+    Shown(
+        "capacity_curve",
+        ("capacity",),
+        "Each mark is a level of a search ([capacity.md](capacity.md)). Flat, and then a knee: the seats are full "
+        "there, and one user more makes all wait longer. The answer is the last number that kept every limit.",
+    ),
+    Shown(
+        "server_metrics",
+        PAIR,
+        "Where the server has a `/metrics` page: what it says of itself beside the turns that we had in flight.",
+    ),
+)
+"""The pictures with words on how to read them."""
+
+
+def gallery() -> list[Shown]:
+    """The pictures to show: those with words, and every other one that fits any run, by its caption."""
+    told = {shown.picture for shown in TOLD}
+    others = [one for one in PICTURES.values() if one.name not in told and one.fits is has_turns]
+    return [*TOLD, *(Shown(one.name, PAIR, one.note) for one in others)]
+
 
 INTRODUCTION = """# Pictures
 
@@ -114,16 +158,11 @@ python -m plots RUN --only swim_lanes --format pdf
 python -m plots RUN --slo-ms 500 --article   lines in ttft_cdf
 ```
 
-Every run also leaves `report.html` with the most telling ones in it, drawn without matplotlib.
-Each picture is one file in `plots/`, answers the question it is called by, and is tested on the data drawn.
+Every run also leaves `report.html` with the pictures that fit it. Each picture is one file in `plots/`, answers the
+question it is called by, and is tested on the data drawn.
 This page and its pictures are made by `make gallery` (`python -m lab.study.gallery`) from runs against the simulator.
 """
-ELSEWHERE = """
-## More
-
-`throughput_levels` (tokens/s against requests in flight), `intervals` (arrivals coming faster) and `timeline` (every
-reply as a line) are drawn for sweeps and open loops: see [tuning.md](tuning.md).
-"""
+ELSEWHERE = "## More\n\nDrawn where they fit the runs (sweeps, open loops), see [tuning.md](tuning.md):\n"
 
 
 def main(argv: Sequence[str]) -> int:
@@ -136,9 +175,10 @@ def main(argv: Sequence[str]) -> int:
     folder = folder.resolve()
     _measure(folder)
     runs = {name: read_run(folder / name) for name in MEASURED}
-    pictures = ROOT / "docs" / "pictures"
-    for shown in GALLERY:
-        write_picture(shown.draw, [runs[name] for name in shown.runs], pictures / f"plot-{shown.name}.png")
+    for shown in gallery():
+        options = {"limits": LIMITS} if shown.picture == "ttft_cdf" else {}
+        chosen = [runs[name] for name in shown.runs]
+        write_picture(PICTURES[shown.picture].having(**options), chosen, ROOT / "docs" / shown.path)
     sys.stdout.write(f"written: {write_page()}\n")
     return 0
 
@@ -146,9 +186,11 @@ def main(argv: Sequence[str]) -> int:
 def write_page() -> Path:
     """docs/plots.md, which needs no runs."""
     page = ROOT / "docs" / "plots.md"
-    page.write_text(
-        "\n".join([INTRODUCTION, *map(_section, GALLERY), ELSEWHERE.strip(), ""]), encoding="utf-8"
-    )
+    shown = gallery()
+    others = sorted(PICTURES.keys() - {one.picture for one in shown})
+    listed = [f"- `{name}`: {PICTURES[name].title}" for name in others]
+    parts = [INTRODUCTION, *map(_section, shown), ELSEWHERE, *listed, ""]
+    page.write_text("\n".join(parts), encoding="utf-8")
     return page
 
 
@@ -163,10 +205,8 @@ def _measure(folder: Path) -> None:
 
 
 def _section(shown: Shown) -> str:
-    return (
-        f"## {shown.question}\n\n`{shown.name.removesuffix('_faults')}`: {shown.reading}\n\n"
-        f"![{shown.question}](pictures/plot-{shown.name}.png)\n"
-    )
+    reading = fill(f"`{shown.picture}`: {shown.reading}", COLUMNS, break_on_hyphens=False)
+    return f"## {shown.title}\n\n{reading}\n\n![{shown.title}]({shown.path})\n"
 
 
 if __name__ == "__main__":

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from pathlib import Path
 
 from chatload.store.journal import Run
@@ -11,15 +10,9 @@ from lab.calibration.article import BATCHES, INTERVALS
 from lab.study.article_results import FOLDERS, Results
 from lab.study.article_runs import CHATS, TITLES
 from lab.study.tuning_cases import TuningCase
-from plots import first_byte, gaps, intervals, throughput_levels, timeline, ttft_cdf
+from plots import intervals, throughput_levels
 from plots.picture import write_picture
-
-DRAWS: dict[str, Callable[..., None]] = {
-    "timeline": timeline.draw,
-    "ttft_cdf": ttft_cdf.draw,
-    "gaps": gaps.draw,
-    "throughput_levels": throughput_levels.draw,
-}
+from plots.registry import PICTURES
 
 
 def draw_article(results: Results, folder: Path) -> None:
@@ -31,18 +24,16 @@ def draw_article(results: Results, folder: Path) -> None:
         if interval_s in results.size.intervals
     ]
     published = [intervals.Reference(TITLES[server], table) for server, table in INTERVALS.items()]
-    write_picture(partial(intervals.draw, references=published), rows, folder / "article-intervals.png")
+    write_picture(PICTURES["intervals"].having(references=published), rows, folder / "article-intervals.png")
     batches = [throughput_levels.Reference("the article", BATCHES)]
-    write_picture(
-        partial(throughput_levels.draw, references=batches),
-        [results.run("vllm", "batch")],
-        folder / "article-batches.png",
-    )
+    levels = PICTURES["throughput_levels"].having(references=batches)
+    write_picture(levels, [results.run("vllm", "batch")], folder / "article-batches.png")
     quarter = [results.run(name, "every 0.25 s") for name in FOLDERS.values()]
-    write_picture(timeline.draw, quarter, folder / "article-timeline.png")
-    write_picture(first_byte.draw, [results.run(name, "chat") for name in CHATS], folder / "article-chat.png")
+    write_picture(PICTURES["timeline"], quarter, folder / "article-timeline.png")
+    chats = [results.run(name, "chat") for name in CHATS]
+    write_picture(PICTURES["first_byte"], chats, folder / "article-chat.png")
 
 
 def draw_case(case: TuningCase, runs: Sequence[Run], folder: Path) -> None:
     """The picture of a tuning case."""
-    write_picture(DRAWS[case.picture], runs, folder / f"tuning-{case.key}.png")
+    write_picture(PICTURES[case.picture], runs, folder / f"tuning-{case.key}.png")

@@ -10,10 +10,12 @@ import pytest
 from chatload.analysis.capacity_levels import curves
 from chatload.analysis.summary import summarise
 from chatload.render.capacity_table import ladder
-from chatload.render.html_capacity import capacity, chart
+from chatload.render.html_sections import capacity
 from chatload.store.journal import Run, read_run
-from plots import capacity_curve
-from plots.__main__ import drawn, fitting
+from plots.__main__ import fitting
+from plots.picture import drawn
+from plots.registry import PICTURES
+from plots.report.figures import figure_of
 from tests.runs_builder import HERE, Shape, good_turns, manifest_of, user_lines, write_run
 
 TTFT = {8: (120.0, 100.0, None, "undecided"), 32: (300.0, 220.0, 420.0, "met"), 44: (700.0, 560.0, 900.0, "missed"),
@@ -65,7 +67,7 @@ def test_each_slo_is_a_curve_over_the_users_in_its_own_unit(run: Run) -> None:
 
 
 def test_the_picture_holds_limit_levels_verdicts_and_answer(run: Run) -> None:
-    above, below = drawn(capacity_curve.draw, [run]).axes
+    above, below = drawn(PICTURES["capacity_curve"], [run]).axes
     assert above.get_title(loc="left") == "p95 TTFT (ms); dashed: the limit, at most 500"
     assert below.get_title(loc="left") == "goodput (%); dashed: the limit, at least 95"
     top = above.get_ylim()[1]
@@ -95,7 +97,7 @@ def test_an_open_interval_and_an_unfinished_search_are_said(
     tmp_path: Path, answer: dict[str, Any], words: str
 ) -> None:
     run = made(tmp_path / "run", found(**answer))
-    figure = drawn(capacity_curve.draw, [run])
+    figure = drawn(PICTURES["capacity_curve"], [run])
     assert words in figure.legends[0].get_texts()[0].get_text()
     assert ladder(run.manifest)
     assert capacity(run, summarise(run))
@@ -106,15 +108,14 @@ def test_it_is_drawn_unasked_only_for_a_search(run: Run) -> None:
     plain = read_run(HERE / "vllm")
     assert "capacity_curve" not in fitting([plain])
     assert capacity(plain, summarise(plain)) is None
-    assert "no capacity search" in drawn(capacity_curve.draw, [plain]).axes[0].texts[0].get_text()
+    assert "no capacity search" in drawn(PICTURES["capacity_curve"], [plain]).axes[0].texts[0].get_text()
 
 
 def test_the_page_holds_the_same(run: Run) -> None:
-    ttft, good = curves(run.manifest)
-    page = str(capacity(run, summarise(run)))
-    assert page.count("<svg") >= 2
+    figure = figure_of(PICTURES["capacity_curve"], [run])
+    page = "".join(figure.charts)
+    assert (figure.section, len(figure.charts)) == ("capacity", 2)
     assert "44 users: 700 ms, missed, 100 turns" in page
     assert "64 users: endless, missed, 100 turns" in page
-    assert "95 % interval 30 to 46" in page
-    assert chart(run.manifest.capacity, ttft).y.high == pytest.approx(1.04 * 900)
-    assert chart(run.manifest.capacity, good).y.high == 102.0
+    assert "95 % interval" in figure.note
+    assert figure.legend[0][1].endswith(": 32 users (30 to 46)")

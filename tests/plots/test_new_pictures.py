@@ -12,8 +12,9 @@ import pytest
 from chatload.analysis.summary import summarise
 from chatload.analysis.swim_lanes import lanes
 from chatload.model.metrics import ttft_ms
+from chatload.model.slo import read_objectives
 from chatload.store.journal import Run, read_run
-from plots import comparison, server_metrics, stall_map, swim_lanes, ttft_by_turn, ttft_cdf
+from plots import stall_map, swim_lanes, ttft_by_turn, ttft_cdf
 from plots.__main__ import fitting
 from plots.picture import drawn
 from plots.registry import PICTURES
@@ -68,8 +69,9 @@ def test_swim_lanes_are_all_the_time_from_sent_to_end(run: Run) -> None:
     stall = shapes["stall"][0]
     assert stall[1] - stall[0] == pytest.approx(3.0)
     assert all(x1 - x0 == pytest.approx(2.0, abs=0.01) for x0, x1, y0, _ in shapes["think"] if int(y0) != 3)
-    figure = drawn(swim_lanes.draw, [run])
+    figure = drawn(PICTURES["swim_lanes"], [run])
     sizes = {one.get_label(): len(one.get_paths()) for one in figure.axes[0].collections}
+    assert sizes.pop("_turns") == len(run.turns)
     assert {name.removeprefix("_"): n for name, n in sizes.items()} == {
         part: len(all_) for part, all_ in shapes.items() if all_
     }
@@ -102,7 +104,7 @@ def test_the_stall_map_holds_the_longest_gap_of_each_user(run: Run) -> None:
         longest = max(max(turn.gaps_us, default=0) for turn in run.turns if turn.user == user) / 1000
         assert np.nanmax(gaps[user]) == pytest.approx(longest)
     assert (gaps[2] == 3000).sum() == pytest.approx(3.0 / 20.0 * stall_map.STEPS, abs=2)
-    figure = drawn(stall_map.draw, [run])
+    figure = drawn(PICTURES["stall_map"], [run])
     assert "1 stall, longest gap 3,000 ms" in figure.axes[0].get_title(loc="left")
 
 
@@ -125,8 +127,8 @@ def test_prompt_lengths_are_parted_evenly(tmp_path: Path) -> None:
 
 def test_the_comparison_shows_the_summary_s_numbers_and_intervals() -> None:
     chosen = [read_run(HERE / name) for name in ("vllm", "tgi")]
-    figure = drawn(comparison.draw, chosen)
-    axes = next(axes for axes in figure.axes if axes.get_xlabel() == "TTFT p95 (ms)")
+    figure = drawn(PICTURES["comparison"], chosen)
+    axes = next(axes for axes in figure.axes if axes.get_title(loc="left") == "TTFT p95 (ms)")
     for row, run in enumerate(chosen):
         found = summarise(run).metric("ttft_ms")
         bar, dot = [line for line in axes.lines if len(line.get_ydata()) and line.get_ydata()[0] == row]
@@ -141,7 +143,7 @@ def server_lines() -> list[dict[str, Any]]:
 
 def test_server_metrics_are_the_journal_s_lines(tmp_path: Path) -> None:
     run = made(tmp_path / "run", good_turns(SHAPE), server_lines())
-    figure = drawn(server_metrics.draw, [run])
+    figure = drawn(PICTURES["server_metrics"], [run])
     running, waiting, kv_use, queue = (axes.lines[0] for axes in figure.axes)
     assert list(running.get_xdata()) == [0, 2, 4, 6]
     assert list(running.get_ydata()) == [2, 3, 4, 5]
@@ -154,10 +156,19 @@ def test_server_metrics_are_the_journal_s_lines(tmp_path: Path) -> None:
 
 def test_limits_are_lines_in_the_cdf() -> None:
     limits = [ttft_cdf.Limit("SLO 500 ms", 500.0), ttft_cdf.Limit("152", 152.0)]
-    figure = drawn(lambda runs, figure: ttft_cdf.draw(runs, figure, limits), [read_run(HERE / "vllm")])
+    figure = drawn(PICTURES["ttft_cdf"].having(limits=limits), [read_run(HERE / "vllm")])
     upright = [line.get_xdata()[0] for line in figure.axes[0].lines if list(line.get_ydata()) == [0, 1]]
     assert upright == [500.0, 152.0]
     assert "SLO 500 ms" in [text.get_text() for text in figure.axes[0].texts]
+
+
+def test_slos_on_ttft_are_lines_in_the_cdf(run: Run) -> None:
+    asked, _ = read_objectives(["p95 ttft_ms <= 152", "p50 e2e_ms <= 9"])
+    run.manifest.plan = replace(run.manifest.plan, slo=asked)
+    axes = drawn(PICTURES["ttft_cdf"], [run]).axes[0]
+    upright = [line.get_xdata()[0] for line in axes.lines if list(line.get_ydata()) == [0, 1]]
+    assert upright == [152.0]
+    assert [text.get_text() for text in axes.texts] == ["SLO p95 ttft_ms <= 152"]
 
 
 def test_the_gallery_shows_every_picture_small() -> None:

@@ -11,9 +11,9 @@ from chatload.model.metrics import felt_tokens_per_s
 from chatload.model.turn import Turn
 from chatload.render.sweep_table import levels_of, levels_section
 from chatload.store.journal import Run, read_run
-from plots import first_byte, intervals, throughput_levels, timeline
-from plots.__main__ import drawn
-from plots.picture import write_picture
+from plots import intervals, timeline
+from plots.picture import drawn, write_picture
+from plots.registry import PICTURES
 from tests.changes import replace
 from tests.runs_builder import HERE, MS, START_NS, Shape, good_turns, manifest_of, with_gap, write_run
 
@@ -53,7 +53,7 @@ def test_intervals_are_told_by_the_due_times_one_line_a_name(tmp_path: Path) -> 
     rows = intervals.series(runs)["a"]
     speeds = [felt_tokens_per_s(turn) for turn in runs[1].turns]
     assert rows[0.25][1:] == (pytest.approx(sum(speeds) / 6), min(speeds))
-    figure = drawn(intervals.draw, runs)
+    figure = drawn(PICTURES["intervals"], runs)
     assert [list(axes.lines[0].get_xdata()) for axes in figure.axes] == [[0.25, 1.0]] * 3
     assert list(figure.axes[0].lines[0].get_ydata()) == [row[0] for row in rows.values()]
 
@@ -64,7 +64,7 @@ def test_a_reference_is_drawn_hollow_beside_its_run(tmp_path: Path) -> None:
         intervals.Reference("a", {0.5: (1.0, 40.0, 20.0)}),
         intervals.Reference("b", {0.5: (9.0, 9.0, 9.0)}),
     ]
-    figure = drawn(lambda runs, at: intervals.draw(runs, at, said), [run])
+    figure = drawn(PICTURES["intervals"].having(references=said), [run])
     assert [list(axes.lines[1].get_ydata()) for axes in figure.axes] == [[1.0], [40.0], [20.0]]
     assert all(len(axes.lines) == 2 for axes in figure.axes)
 
@@ -80,7 +80,7 @@ def test_levels_of_a_sweep_in_the_report_and_in_the_picture(tmp_path: Path) -> N
     assert one.held <= 1 and 1 < two.held <= 2
     assert any("in flight" in line for line in levels_section(run, {}))
     assert levels_section(read_run(HERE / "vllm"), {}) == []
-    total, each = drawn(throughput_levels.draw, [run]).axes
+    total, each = drawn(PICTURES["throughput_levels"], [run]).axes
     assert list(total.lines[0].get_ydata()) == [one.tokens_per_s, two.tokens_per_s]
     assert list(each.lines[0].get_ydata()) == [one.a_user, two.a_user]
 
@@ -88,9 +88,9 @@ def test_levels_of_a_sweep_in_the_report_and_in_the_picture(tmp_path: Path) -> N
 def test_a_reply_s_line_waits_reads_and_stands_still() -> None:
     turn = with_gap(moved(good_turns(SHAPE)[0], START_NS), 3, 5_000_000)
     (wait,), (read,), (stall,) = timeline.stretches(turn, START_NS)
-    assert wait.from_s == 0 and wait.until_s == read.from_s
-    assert stall.until_s - stall.from_s == pytest.approx(5.0)
-    assert stall.from_s == pytest.approx(read.from_s + sum(turn.gaps_us[:3]) / 1e6)
+    assert wait[0] == 0 and wait[1] == read[0]
+    assert stall[1] - stall[0] == pytest.approx(5.0)
+    assert stall[0] == pytest.approx(read[0] + sum(turn.gaps_us[:3]) / 1e6)
     assert timeline.stretches(replace(turn, first_token_ns=None, last_token_ns=None), START_NS)[1:] == (
         [],
         [],
@@ -98,14 +98,14 @@ def test_a_reply_s_line_waits_reads_and_stands_still() -> None:
 
 
 def test_first_byte_and_first_token_are_two_curves() -> None:
-    figure = drawn(first_byte.draw, [read_run(HERE / "vllm")])
+    figure = drawn(PICTURES["first_byte"], [read_run(HERE / "vllm")])
     byte, token = figure.axes[0].lines
     assert max(byte.get_xdata()) < min(token.get_xdata()) + 1000
     assert max(byte.get_ydata()) == max(token.get_ydata()) == 100
 
 
-@pytest.mark.parametrize("draw", [intervals.draw, throughput_levels.draw, timeline.draw, first_byte.draw])
-def test_runs_with_nothing_to_draw_say_so(draw: object, tmp_path: Path) -> None:
+@pytest.mark.parametrize("picture", ["intervals", "throughput_levels", "timeline", "first_byte"])
+def test_runs_with_nothing_to_draw_say_so(picture: str, tmp_path: Path) -> None:
     for name in ("vllm", "troubled", "unreachable"):
-        write_picture(draw, [read_run(HERE / name)], tmp_path / f"{name}.png")  # type: ignore[arg-type]
+        write_picture(PICTURES[picture], [read_run(HERE / name)], tmp_path / f"{name}.png")
         assert (tmp_path / f"{name}.png").stat().st_size > 1000

@@ -18,6 +18,7 @@ from chatload.render.html import report_html
 from chatload.render.html_details import DEFINITIONS
 from chatload.render.markup import safe, tag
 from chatload.store.journal import Run, read_run
+from plots.report.figures import figures
 from tests.changes import replace
 from tests.runs_builder import (
     HERE,
@@ -73,7 +74,7 @@ def read(page: str) -> Reader:
 
 
 def page_of(*runs: Run) -> str:
-    return report_html(runs, [summarise(run) for run in runs])
+    return report_html(runs, [summarise(run) for run in runs], figures(runs))
 
 
 def inert(page: str) -> Reader:
@@ -110,7 +111,7 @@ def test_several_runs_are_a_comparison(names: tuple[str, ...]) -> None:
     found = inert(page_of(*(read_run(HERE / name) for name in names)))
     words = " ".join(found.words)
     assert "Side by side" in words
-    assert words.count("Who waits, and when?") == len(names)
+    assert words.count("Who waits, and when?") == 1
 
 
 def test_the_policy_lets_in_the_style_and_nothing_else() -> None:
@@ -196,15 +197,6 @@ def test_the_server_s_own_view_stands_beside_the_client_s(tmp_path: Path) -> Non
     ):
         assert expected in words, expected
     assert "own view" not in " ".join(read(page_of(read_run(HERE / "vllm"))).words)
-
-
-def test_slos_on_ttft_are_lines_in_the_chart() -> None:
-    run = read_run(HERE / "vllm")
-    summary = summarise(run)
-    one = SloVerdict("p95 ttft_ms <= 152", "missed", "ttft_ms", 202.0, (190.0, 260.0), 100, 20)
-    page = report_html([run], [replace(summary, slo=(one,))])
-    assert "SLO p95 ttft_ms &lt;= 152" in page
-    assert page.count("Service level objectives") == 1
 
 
 def test_command_writes_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,6 +12,7 @@ import pytest
 from chatload.analysis.summary import summarise
 from chatload.render.html import report_html
 from chatload.store.journal import read_run
+from plots.report.figures import figures
 from tests.runs_builder import HERE, Shape, as_failed, good_turns, manifest_of, user_lines, write_run
 
 OWNED = "<script>document.title='owned'</script>\"><img src=x onerror=\"document.title='owned'\">"
@@ -52,10 +53,10 @@ def test_hostile_words_do_nothing_and_the_console_is_silent(chromium: str, tmp_p
     evil = read_run(write_run(tmp_path / "run", manifest, turns, user_lines(turns)))
     for number, runs in enumerate(([evil], [evil, read_run(HERE / "vllm")])):
         page = tmp_path / f"{number}.html"
-        page.write_text(report_html(runs, [summarise(run) for run in runs]), encoding="utf-8")
+        page.write_text(report_html(runs, [summarise(run) for run in runs], figures(runs)), encoding="utf-8")
         built, console = opened(chromium, page, tmp_path / f"profile{number}")
         assert console == ""
         assert "<title>owned" not in built
         assert "<script" not in built
         assert "<img" not in built
-        assert 'aria-label="swim-lanes of 1' in built
+        assert "first token after" in built

@@ -6,8 +6,8 @@ import pytest
 
 from chatload.loads.trace import read_trace
 from lab.simulated_server import ROOT
-from lab.study.pictures import DRAWS
 from lab.study.tuning_cases import TUNING_CASES, TuningCase
+from plots.registry import PICTURES
 from simulator.engine.profiles import build_scheduler, load_profile
 from simulator.options import parse_options
 from simulator.servers.registry import registered_servers
@@ -15,7 +15,7 @@ from simulator.servers.registry import registered_servers
 
 @pytest.mark.parametrize("case", TUNING_CASES, ids=lambda case: case.key)
 def test_a_case_can_be_measured(case: TuningCase) -> None:
-    assert case.picture in DRAWS
+    assert case.picture in PICTURES
     assert (ROOT / "scenarios" / f"{case.load.scenario}.toml").is_file()
     for name, setting in zip(case.load.arguments, case.load.arguments[1:], strict=False):
         if name == "--trace":

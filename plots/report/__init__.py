@@ -1,0 +1,1 @@
+"""The pictures as figures of report.html."""
