@@ -1,10 +1,9 @@
-"""Which number of users to try next, when looking for the most a server can hold.
+"""Which number of users to try next in a search for the most that a server holds.
 
-Doubling finds a bracket, bisection narrows it. Then the two ends are measured again, and their turns pooled,
-until they are decided or were measured often enough: near the limit one window is a coin toss, and a bracket
-that rests on two coin tosses is none. Where an end turns over, the bracket is another one and is narrowed anew.
-Last, where no level is surely met yet, the next lower one is measured again too: the interval needs a foot.
-docs/capacity.md says how near that comes to the truth.
+Doubling finds a bracket, bisection narrows it. Then its two ends are measured again, all their turns judged together,
+until they are decided or were measured `windows` times: near the limit one measurement decides by chance. If an end
+changes its verdict, the new bracket is narrowed in the same way. Last, if no level is surely met (or missed) yet, the
+next one below (or above) is measured again, so that the interval has an end there. docs/capacity.md has the accuracy.
 """
 
 from __future__ import annotations
@@ -15,14 +14,14 @@ from dataclasses import dataclass
 
 GOLDEN = (5.0**0.5 - 1.0) / 2.0
 WITHIN = 2.0
-"""How far from the answer, as a factor, a level may be to be measured again for the sake of the interval."""
+"""Largest factor between the answer and a level that is measured again for the sake of the interval."""
 COMMON = 0.05
-"""By so much the interval is wider than the levels that were surely met and missed. Why: a verdict takes conversations
-as independent, but those of one window share its luck: one long queue is felt by all (docs/capacity.md)."""
+"""The interval is wider by this than the levels that were surely met and missed: a verdict takes conversations as
+independent, but those of one window share the server's queue (docs/capacity.md)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Rung:
+class TriedLevel:
     """One level, all its windows together. `verdict` is met, missed or undecided (judged with its interval);
     `passed` is whether the measured values themselves were within every limit."""
 
@@ -46,7 +45,7 @@ class Rules:
 @dataclass(frozen=True, slots=True)
 class Capacity:
     """The answer: `users` is the most that passed. Beside it the most that surely met the SLOs and the fewest that
-    surely missed them, None where the ladder found no such number."""
+    surely missed them, None where no level did."""
 
     users: int
     surely_met: int | None
@@ -73,81 +72,84 @@ def interval_words(low: int | None, high: int | None) -> str:
     return f"95 % interval {low:,} to {high:,}"
 
 
-class Ladder:
-    """The levels measured so far; `measured` and `next_users` by turns, until there is no next."""
+class LevelSearch:
+    """The levels measured so far. Call `next_users` and `measured` in turn until there is no next level."""
 
     def __init__(self, rules: Rules) -> None:
         self._rules = rules
-        self._rungs: dict[int, Rung] = {}
+        self._levels: dict[int, TriedLevel] = {}
 
     @property
     def next_users(self) -> int | None:
         """See the function of that name."""
-        return next_users(list(self._rungs.values()), self._rules)
+        return next_users(list(self._levels.values()), self._rules)
 
     @property
     def found(self) -> Capacity:
         """The answer as far as it is known."""
-        return capacity(self._rungs.values())
+        return capacity(self._levels.values())
 
-    def measured(self, users: int, verdict: str, passed: bool) -> Rung:
+    def measured(self, users: int, verdict: str, passed: bool) -> TriedLevel:
         """Note one more window of a level; verdict and values are those of all its windows together."""
-        before = self._rungs.get(users)
-        rung = Rung(users, verdict, passed, before.windows + 1 if before else 1)
-        self._rungs[users] = rung
-        return rung
+        before = self._levels.get(users)
+        level = TriedLevel(users, verdict, passed, before.windows + 1 if before else 1)
+        self._levels[users] = level
+        return level
 
 
-def first_turn(lane: int, turns: int) -> int:
-    """The turn of a conversation of `turns` at which the lane-th user of a level begins, 1 to `turns`.
+def first_turn(slot: int, turns: int) -> int:
+    """The turn of a conversation of `turns` at which the slot-th user of a level begins, 1 to `turns`.
 
-    Evenly spread, however many users there are: in real life conversations are of every age at any instant. Were
-    they all of one age, a window would see some turns only, and histories would all be long at once.
+    first_turn = 1 + floor(turns · frac(slot · golden ratio)): evenly spread for any number of users, as conversations
+    in real use are at all turns at any instant. If all began at turn 1, a window would see some turns only and all
+    histories would be long at the same time.
     """
-    return 1 + int(turns * ((lane * GOLDEN) % 1.0))
+    return 1 + int(turns * ((slot * GOLDEN) % 1.0))
 
 
-def next_users(ladder: Sequence[Rung], rules: Rules) -> int | None:
-    """The next number to measure, a new one or one of the ladder again; None when the answer is known."""
-    if not ladder:
+def next_users(levels: Sequence[TriedLevel], rules: Rules) -> int | None:
+    """The next number to measure, new or again; None when the answer is known."""
+    if not levels:
         return min(rules.first, rules.most)
-    passed, failed = _bracket(ladder)
+    passed, failed = _bracket(levels)
     if failed is None and passed < rules.most:
         return min(rules.most, passed * 2)
     if failed is not None and failed - passed > max(1, rules.precision * failed):
         return (passed + failed) // 2
-    return _again(ladder, rules, passed, failed)
+    return _again(levels, rules, passed, failed)
 
 
-def _again(ladder: Sequence[Rung], rules: Rules, passed: int, failed: int | None) -> int | None:
-    """The level to measure once more, now that the bracket is narrow; None where no more is to be learnt."""
-    open_ = [rung for rung in ladder if rung.verdict == "undecided" and rung.windows < rules.windows]
-    ends = [rung for rung in open_ if rung.users in (passed, failed)]
+def _again(levels: Sequence[TriedLevel], rules: Rules, passed: int, failed: int | None) -> int | None:
+    """The level to measure once more now that the bracket is narrow; None if there is none."""
+    open_ = [level for level in levels if level.verdict == "undecided" and level.windows < rules.windows]
+    ends = [level for level in open_ if level.users in (passed, failed)]
     if ends:
-        return min(ends, key=lambda rung: (rung.windows, -rung.users)).users
-    found = capacity(ladder)
+        return min(ends, key=lambda level: (level.windows, -level.users)).users
+    found = capacity(levels)
     if found.surely_met is None:
-        below = [rung.users for rung in open_ if passed / WITHIN <= rung.users < passed]
+        below = [level.users for level in open_ if passed / WITHIN <= level.users < passed]
         if below:
             return max(below)
     if found.surely_missed is None and failed is not None:
-        above = [rung.users for rung in open_ if failed < rung.users <= failed * WITHIN]
+        above = [level.users for level in open_ if failed < level.users <= failed * WITHIN]
         if above:
             return min(above)
     return None
 
 
-def capacity(ladder: Iterable[Rung]) -> Capacity:
-    """What the ladder tells."""
-    rungs = list(ladder)
-    passed, _ = _bracket(rungs)
-    missed = min((rung.users for rung in rungs if rung.verdict == "missed"), default=None)
-    met = [rung.users for rung in rungs if rung.verdict == "met" and (missed is None or rung.users < missed)]
+def capacity(levels: Iterable[TriedLevel]) -> Capacity:
+    """The answer as far as these levels tell."""
+    tried = list(levels)
+    passed, _ = _bracket(tried)
+    missed = min((level.users for level in tried if level.verdict == "missed"), default=None)
+    met = [
+        level.users for level in tried if level.verdict == "met" and (missed is None or level.users < missed)
+    ]
     return Capacity(passed, max(met, default=None), missed)
 
 
-def _bracket(ladder: Sequence[Rung]) -> tuple[int, int | None]:
+def _bracket(levels: Sequence[TriedLevel]) -> tuple[int, int | None]:
     """(most users that passed below every failure, fewest that failed); 0 and None where there are none."""
-    failed = min((rung.users for rung in ladder if not rung.passed), default=None)
-    passed = [rung.users for rung in ladder if rung.passed and (failed is None or rung.users < failed)]
+    failed = min((level.users for level in levels if not level.passed), default=None)
+    passed = [level.users for level in levels if level.passed and (failed is None or level.users < failed)]
     return max(passed, default=0), failed

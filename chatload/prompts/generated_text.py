@@ -1,9 +1,15 @@
-"""Text of our own, without end: a task and the notes it is about, made of small lists."""
+"""Generated text of any length: a task and the notes it is about, put together at random from the lists below."""
 
 from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+
+
+def phrases(text: str) -> tuple[str, ...]:
+    """The phrases of a text with " | " between them."""
+    return tuple(text.split(" | "))
+
 
 ORDERS = (
     "Summarise these notes for someone who was not there:",
@@ -17,52 +23,54 @@ ORDERS = (
     "Put these events in order and say what is missing:",
     "Make a plan for next week out of this:",
 )
-QUESTIONS = (
-    "Explain {thing} briefly", "Describe {thing} in simple words", "Compare {thing} with {other}",
-    "Name ten uses of {thing}", "Who invented {thing}, and why did people want it?",
-    "How does {thing} work, and what goes wrong most often?", "Translate {thing} into French and Polish",
-    "Give me a short poem about {thing} and {other}",
-)  # fmt: skip
-PEOPLE = (
-    "the harbour master", "our neighbour", "the new librarian", "a retired baker", "the school nurse",
-    "my cousin", "the night porter", "a travelling carpenter", "the head gardener", "the bus driver",
-    "an old fisherman", "the town clerk", "the apprentice", "a visiting botanist", "the lighthouse keeper",
-)  # fmt: skip
-DEEDS = (
-    "repaired", "photographed", "measured", "sold", "forgot", "painted", "described", "carried away",
-    "counted", "borrowed", "returned", "hid", "weighed", "cleaned", "catalogued", "lost", "discovered",
-)  # fmt: skip
-QUALITIES = (
-    "rusty", "enormous", "borrowed", "silent", "colourful", "unfinished", "valuable", "crooked", "wooden",
-    "forgotten", "brand-new", "suspicious", "fragile", "heavy", "unlabelled", "waterproof", "famous",
-)  # fmt: skip
-THINGS = (
-    "bicycle", "clock", "suitcase", "telescope", "ladder", "piano", "kettle", "map", "lantern", "barometer",
-    "wheelbarrow", "typewriter", "aquarium", "umbrella", "compass", "printing press", "greenhouse", "anchor",
-    "sewing machine", "letter box", "weather vane", "rowing boat", "chessboard", "beehive", "camera",
-)  # fmt: skip
-PLACES = (
-    "behind the station", "on the third floor", "near the old mill", "in the market hall", "at the ferry pier",
-    "under the bridge", "beside the tennis courts", "in the reading room", "outside the pharmacy",
-    "on the way to the quarry", "in the engine shed", "at the edge of the orchard",
-)  # fmt: skip
-TIMES = (
-    "before sunrise", "on a Tuesday", "during the storm", "shortly after lunch", "twice in a week",
-    "without telling anybody", "for the first time in years", "while the others were asleep",
-    "as soon as the paint was dry", "in spite of the warning", "at about half past nine",
-)  # fmt: skip
-LINKS = ("Later", "Nevertheless", "On the same day", "According to the report", "Strangely enough",
-         "A month earlier", "As a consequence", "Nobody knows why, but")  # fmt: skip
+QUESTIONS = phrases(
+    "Explain {thing} briefly | Describe {thing} in simple words | Compare {thing} with {other} | "
+    "Name ten uses of {thing} | Who invented {thing}, and why did people want it? | "
+    "How does {thing} work, and what goes wrong most often? | Translate {thing} into French and Polish | "
+    "Give me a short poem about {thing} and {other}"
+)
+PEOPLE = phrases(
+    "the harbour master | our neighbour | the new librarian | a retired baker | the school nurse | "
+    "my cousin | the night porter | a travelling carpenter | the head gardener | the bus driver | "
+    "an old fisherman | the town clerk | the apprentice | a visiting botanist | the lighthouse keeper"
+)
+DEEDS = phrases(
+    "repaired | photographed | measured | sold | forgot | painted | described | carried away | counted | "
+    "borrowed | returned | hid | weighed | cleaned | catalogued | lost | discovered"
+)
+QUALITIES = phrases(
+    "rusty | enormous | borrowed | silent | colourful | unfinished | valuable | crooked | wooden | "
+    "forgotten | brand-new | suspicious | fragile | heavy | unlabelled | waterproof | famous"
+)
+THINGS = phrases(
+    "bicycle | clock | suitcase | telescope | ladder | piano | kettle | map | lantern | barometer | "
+    "wheelbarrow | typewriter | aquarium | umbrella | compass | printing press | greenhouse | anchor | "
+    "sewing machine | letter box | weather vane | rowing boat | chessboard | beehive | camera"
+)
+PLACES = phrases(
+    "behind the station | on the third floor | near the old mill | in the market hall | at the ferry pier | "
+    "under the bridge | beside the tennis courts | in the reading room | outside the pharmacy | "
+    "on the way to the quarry | in the engine shed | at the edge of the orchard"
+)
+TIMES = phrases(
+    "before sunrise | on a Tuesday | during the storm | shortly after lunch | twice in a week | "
+    "without telling anybody | for the first time in years | while the others were asleep | "
+    "as soon as the paint was dry | in spite of the warning | at about half past nine"
+)
+LINKS = phrases(
+    "Later | Nevertheless | On the same day | According to the report | Strangely enough | A month earlier | "
+    "As a consequence | Nobody knows why, but"
+)
 
 LEAST_FOR_NOTES = 40
-"""Below this many tokens a prompt is a question; above, an order and notes."""
+"""A prompt of fewer tokens is a question; a longer one is an order and notes."""
 
 
 def words_of_a_task(tokens: int, seed: str) -> Iterator[str]:
-    """The words of a prompt that is to be about `tokens` long; it never ends, the taker cuts it."""
+    """The words of a prompt of about `tokens` tokens, without end: the caller takes as many as it needs."""
     drawn = random.Random(f"task {seed}")
     if tokens >= LEAST_FOR_NOTES:
-        # The number early: prompts must part within the first block of a server's prefix cache.
+        # The number comes early, so that prompts differ within the first block of a server's prefix cache.
         yield from f"Note {drawn.randrange(1_000_000)}. {drawn.choice(ORDERS)}".split()
     else:
         thing, other = drawn.sample(THINGS, 2)

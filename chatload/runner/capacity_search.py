@@ -13,7 +13,7 @@ import gevent
 
 from chatload.engine.clock import now_ns
 from chatload.loads.capacity import CapacityLoad
-from chatload.loads.level_search import Ladder, Rules, interval_words
+from chatload.loads.level_search import LevelSearch, Rules, interval_words
 from chatload.loads.plan import Plan
 from chatload.model.errors import NO_FAILURES
 from chatload.model.journal_lines import HealthLine, JournalLine, LevelLine
@@ -44,7 +44,7 @@ class CapacitySearch:
         assert isinstance(plan.load, CapacityLoad)
         self._plan, self._load = plan, plan.load
         self._judge, self._order, self._say = judge, order, say
-        self._search = Ladder(
+        self._search = LevelSearch(
             Rules(self._load.first, self._load.most, self._load.precision, self._load.windows)
         )
         self._turns: list[Turn] = []

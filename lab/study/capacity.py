@@ -18,7 +18,7 @@ from msgspec.structs import replace
 
 from chatload.analysis.slo_verdict import level_verdict
 from chatload.loads.capacity import CapacityLoad
-from chatload.loads.level_search import Capacity, Ladder, Rules, first_turn
+from chatload.loads.level_search import Capacity, LevelSearch, Rules, first_turn
 from chatload.model.slo import Objective, read_objectives
 from chatload.model.turn import Turn
 from lab.calibration.replay import Target, private_prefix
@@ -196,17 +196,17 @@ class SearchResult:
 def search(case: SearchCase, seed: int) -> SearchResult:
     """One search, as `locustfiles/capacity.py` makes it."""
     load = case.load
-    ladder = Ladder(Rules(load.first, load.most, load.precision, load.windows))
+    levels = LevelSearch(Rules(load.first, load.most, load.precision, load.windows))
     measured: dict[int, list[Turn]] = {}
     windows = 0
-    while (users := ladder.next_users) is not None:
+    while (users := levels.next_users) is not None:
         windows += 1
         turns = window(case, users, f"{seed} {windows}")
         pooled = measured.setdefault(users, [])
         pooled += [replace(turn, group=str(windows)) for turn in turns]
         verdict, passed, _ = level_verdict(pooled, case.objectives)
-        ladder.measured(users, verdict, passed)
-    return SearchResult(ladder.found, windows)
+        levels.measured(users, verdict, passed)
+    return SearchResult(levels.found, windows)
 
 
 def table_row(case: SearchCase, truth: int, searches: Sequence[SearchResult]) -> str:

@@ -1,4 +1,4 @@
-"""The ladder finds a known limit, whatever it is, in few steps, and trusts no coin toss."""
+"""The search finds a known limit, whatever it is, in few steps, and trusts no coin toss."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from chatload.loads.level_search import (
     Capacity,
-    Ladder,
+    LevelSearch,
     Rules,
-    Rung,
+    TriedLevel,
     capacity,
     first_turn,
     interval_words,
@@ -21,14 +21,14 @@ from chatload.loads.level_search import (
 
 def climb(limit: int, rules: Rules) -> tuple[list[int], Capacity]:
     """Climb against a server that holds exactly `limit` users and is surely judged 20 % away from it."""
-    ladder, tried = Ladder(rules), []
-    while (users := ladder.next_users) is not None:
+    search, tried = LevelSearch(rules), []
+    while (users := search.next_users) is not None:
         sure = abs(users - limit) > 0.2 * limit
         verdict = ("met" if users <= limit else "missed") if sure else "undecided"
-        ladder.measured(users, verdict, users <= limit)
+        search.measured(users, verdict, users <= limit)
         tried.append(users)
-        assert len(tried) < 100, "the ladder has no end"
-    return tried, ladder.found
+        assert len(tried) < 100, "the search has no end"
+    return tried, search.found
 
 
 @given(
@@ -59,34 +59,51 @@ def test_the_most_allowed_is_never_passed() -> None:
 
 
 def test_a_level_that_passed_above_a_failure_does_not_count() -> None:
-    ladder = [Rung(8, "met", True), Rung(16, "missed", False), Rung(32, "met", True)]
-    assert capacity(ladder) == Capacity(8, 8, 16)
-    assert next_users(ladder, Rules(8, 100, 0.1)) == 12
+    levels = [TriedLevel(8, "met", True), TriedLevel(16, "missed", False), TriedLevel(32, "met", True)]
+    assert capacity(levels) == Capacity(8, 8, 16)
+    assert next_users(levels, Rules(8, 100, 0.1)) == 12
 
 
 def test_undecided_ends_are_measured_again_until_decided_or_often_enough() -> None:
     rules = Rules(8, 100, 0.1, windows=3)
-    ladder = [Rung(32, "met", True), Rung(40, "undecided", True), Rung(44, "undecided", False)]
-    assert next_users(ladder, rules) == 44
-    assert next_users([*ladder[:2], Rung(44, "missed", False, 2)], rules) == 40
+    levels = [
+        TriedLevel(32, "met", True),
+        TriedLevel(40, "undecided", True),
+        TriedLevel(44, "undecided", False),
+    ]
+    assert next_users(levels, rules) == 44
+    assert next_users([*levels[:2], TriedLevel(44, "missed", False, 2)], rules) == 40
     assert (
-        next_users([*ladder[:1], Rung(40, "undecided", True, 3), Rung(44, "missed", False, 2)], rules) is None
+        next_users(
+            [*levels[:1], TriedLevel(40, "undecided", True, 3), TriedLevel(44, "missed", False, 2)], rules
+        )
+        is None
     )
 
 
 def test_an_end_that_turns_over_opens_the_bracket_again() -> None:
     rules = Rules(8, 100, 0.05, windows=3)
-    rungs = [Rung(40, "undecided", True), Rung(42, "undecided", True, 2), Rung(64, "missed", False)]
-    assert next_users(rungs, rules) == 53
+    levels = [
+        TriedLevel(40, "undecided", True),
+        TriedLevel(42, "undecided", True, 2),
+        TriedLevel(64, "missed", False),
+    ]
+    assert next_users(levels, rules) == 53
 
 
 def test_without_a_sure_level_the_next_lower_one_is_measured_again() -> None:
     rules = Rules(8, 100, 0.1, windows=2)
-    rungs = [Rung(8, "undecided", True), Rung(16, "undecided", True), Rung(32, "undecided", True)]
-    top = [Rung(40, "undecided", True, 2), Rung(44, "missed", False)]
-    assert next_users([*rungs, *top], rules) == 32
-    assert next_users([*rungs[:2], Rung(32, "met", True, 2), *top], rules) is None
-    assert next_users([*rungs[:2], Rung(32, "undecided", True, 2), *top], rules) is None, "16 is too far off"
+    levels = [
+        TriedLevel(8, "undecided", True),
+        TriedLevel(16, "undecided", True),
+        TriedLevel(32, "undecided", True),
+    ]
+    top = [TriedLevel(40, "undecided", True, 2), TriedLevel(44, "missed", False)]
+    assert next_users([*levels, *top], rules) == 32
+    assert next_users([*levels[:2], TriedLevel(32, "met", True, 2), *top], rules) is None
+    assert next_users([*levels[:2], TriedLevel(32, "undecided", True, 2), *top], rules) is None, (
+        "16 is too far off"
+    )
 
 
 @given(users=st.integers(1, 500), turns=st.integers(1, 40))
