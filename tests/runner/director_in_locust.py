@@ -104,11 +104,11 @@ def test_a_busy_generator_at_a_level_that_failed_ends_the_search(name: str) -> N
             hear(line)
 
     search = Search(play, passes=passes)
-    assert ("stopped" in search.search.facts) == stops
+    assert bool(search.search.facts.stopped) == stops
     if stops:
         assert "the load generator was the limit at 4 users" in search.said[-1]
         assert search.levels == [4], "the search went on"
-    assert search.search.facts["users"] == (4 if passes else 0)
+    assert search.search.facts.users == (4 if passes else 0)
 
 
 GONE: dict[str, tuple[list[str | None], str]] = {
@@ -134,9 +134,9 @@ def test_a_level_at_whose_end_nobody_could_connect_ends_the_search(name: str, hi
 
     search = Search(play, passes=False, history=history)
     facts = search.search.facts
-    assert bool(facts.get("server_gone")) == bool(words)
+    assert facts.server_gone == bool(words)
     if words:
-        assert f"the server is gone: {words}" in facts["stopped"]
+        assert f"the server is gone: {words}" in facts.stopped
         assert (search.judged, search.levels) == ([], [4])
     else:
         assert search.judged
