@@ -62,8 +62,8 @@ def test_it_ends_with_comparison_and_pictures(
     lines = printed.out.splitlines()
     doubted = [f"against {server} " for server, (end, _) in (("vllm", vllm), ("tgi", tgi)) if end]
     assert [words in line for words, line in zip(doubted, lines, strict=False)] == [True] * len(doubted)
-    assert all(line.startswith("DOUBT: ") for line in lines[: len(doubted)])
-    assert "Doubts about " in printed.out
+    assert all(line.startswith("WARNING: ") for line in lines[: len(doubted)])
+    assert "Warnings about " in printed.out
 
 
 def test_a_run_that_could_not_be_held_ends_it_with_what_there_is(

@@ -7,7 +7,6 @@ from pathlib import PurePath
 
 import msgspec
 
-from chatload.model.errors import UsageError
 from chatload.model.sanitize import one_line
 from chatload.store.journal import Run
 from chatload.store.manifest import Manifest
@@ -68,36 +67,16 @@ def all_conditions(manifest: Manifest) -> Conditions:
 
 
 def unlike(
-    a: Sequence[Run], b: Sequence[Run], of: Callable[[Manifest], Conditions]
-) -> list[tuple[str, str, str]]:
-    """(condition, its value in A, in B) of each that differs."""
-    sides = [[of(run.manifest) for run in runs] for runs in (a, b)]
-    found = []
-    for name in dict.fromkeys(name for side in sides for each in side for name in each):
-        told = [sorted({_words(each[name]) for each in side if name in each}) for side in sides]
-        if all(told) and told[0] != told[1]:
-            one, other = (one_line(" or ".join(values), 80) for values in told)
-            found.append((name, one, other))
-    return found
-
-
-def refuse_unlike(
-    names: tuple[str, str], sides: tuple[Sequence[Run], Sequence[Run]], of: Callable[[Manifest], Conditions],
-    *, force: bool,
-) -> tuple[str, ...]:  # fmt: skip
-    """UsageError, a line for each condition that differs; with `force` those lines, to be said first."""
-    words = [
-        f"not alike: {name}: {names[0]} '{one}', {names[1]} '{other}'"
-        for name, one, other in unlike(*sides, of)
-    ]
-    if words and not force:
-        raise UsageError(
-            [
-                *words,
-                f"{names[0]} and {names[1]} cannot be compared: run both under the same conditions, or add --force",
-            ]
-        )
-    return tuple(f"FORCED, {one}" for one in words)
+    sides: Sequence[Sequence[Run]], of: Callable[[Manifest], Conditions]
+) -> list[tuple[str, tuple[str, ...]]]:
+    """(condition, its value on each side) of each that differs; one that a side does not tell does not."""
+    found = [[of(run.manifest) for run in runs] for runs in sides]
+    differing = []
+    for name in dict.fromkeys(name for side in found for each in side for name in each):
+        told = [sorted({_words(each[name]) for each in side if name in each}) for side in found]
+        if all(told) and any(values != told[0] for values in told):
+            differing.append((name, tuple(one_line(" or ".join(values), 80) for values in told)))
+    return differing
 
 
 def _words(value: object) -> str:

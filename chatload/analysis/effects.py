@@ -20,8 +20,17 @@ from chatload.analysis.share_interval import interval
 from chatload.model.metrics import View, metrics_in
 from chatload.model.summary import PERCENTILES
 from chatload.model.turn import Turn
+from chatload.model.verdict import (
+    BETTER,
+    MIXED,
+    SAME,
+    UNDECIDED,
+    WORSE,
+    ComparisonOutcome,
+    Effect,
+    EffectOutcome,
+)
 
-SAME, BETTER, WORSE, UNDECIDED = "same", "better", "worse", "undecided"
 LEAST_CONVERSATIONS = 10
 """Below so many conversations a side, a bootstrap over them is not to be trusted."""
 LEAST_RESAMPLES, MOST_DRAWN = 400, 4_000_000
@@ -77,21 +86,6 @@ def measures() -> list[Measure]:
     return [*of_turns, SYSTEM_SPEED]
 
 
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """What B did to a metric. `effect` and `interval` are B / A, for the failed share B − A; None: n too small."""
-
-    metric: str
-    words: str
-    unit: str
-    a: float | None
-    b: float | None
-    effect: float | None
-    interval: tuple[float, float] | None
-    verdict: str
-    remark: str = ""
-
-
 def effects(a: Side, b: Side, margin: float, *, resamples: int = RESAMPLES, seed: int = 1) -> list[Effect]:
     """Every metric of both sides; all intervals together hold with 95 %."""
     compared = [one for one in measures() if one.of is not None or (a.closed_loop and b.closed_loop)]
@@ -101,20 +95,19 @@ def effects(a: Side, b: Side, margin: float, *, resamples: int = RESAMPLES, seed
     return [*found, _failed_share(a, b, level)]
 
 
-def overall(found: Sequence[Effect]) -> str:
-    """same / better / worse / mixed / undecided over all metrics that have something to tell."""
-    told = {one.verdict for one in found if not none_failed(one)}
-    if {BETTER, WORSE} <= told:
-        return "mixed"
-    for verdict in (WORSE, BETTER, UNDECIDED):
-        if verdict in told:
-            return verdict
-    return SAME
+def overall(found: Sequence[Effect]) -> ComparisonOutcome:
+    """The verdict over all metrics that have something to tell.
 
-
-def none_failed(one: Effect) -> bool:
-    """True for the share of failed turns where none failed at all: no number of turns makes that a proof."""
-    return one.metric == "failed_share" and one.a == one.b == 0.0
+    Better or worse only where the shares of failed turns are told apart, or alike: a server that refuses work looks
+    fast. The verdict on A against B is that on B against A turned round.
+    """
+    told = [one for one in found if not one.none_failed]
+    verdicts = {one.verdict for one in told}
+    if {BETTER, WORSE} <= verdicts:
+        return MIXED
+    if any(one.metric == "failed_share" and one.verdict == UNDECIDED for one in told):
+        return UNDECIDED
+    return next((one for one in (WORSE, BETTER, UNDECIDED) if one in verdicts), SAME)
 
 
 def value(one: Measure, rounds: Sequence[Sequence[Conversation]]) -> float | None:
@@ -141,11 +134,13 @@ def _effect(
     centre = math.log(b / a)
     reach = _reach(one, sides, variance(logs[0]) + variance(logs[1]), level)
     low, high = math.exp(centre - reach), math.exp(centre + reach)
-    verdict = judged(low, high, 1.0 / (1.0 + margin), 1.0 + margin, one.more_is_better, 1.0)
+    verdict = verdict_of(low, high, 1.0 / (1.0 + margin), 1.0 + margin, one.more_is_better, 1.0)
     return Effect(one.key, one.words, one.unit, a, b, b / a, (low, high), verdict)
 
 
-def judged(low: float, high: float, least: float, most: float, more_is_better: bool, none: float) -> str:
+def verdict_of(
+    low: float, high: float, least: float, most: float, more_is_better: bool, none: float
+) -> EffectOutcome:
     """same: the interval is within the margin; better or worse: it excludes no effect; else undecided."""
     if least <= low and high <= most:
         return SAME
@@ -243,7 +238,7 @@ def _failed_share(a: Side, b: Side, level: float) -> Effect:
     low = centre - math.hypot(share_b - low_b, high_a - share_a)
     high = centre + math.hypot(high_b - share_b, share_a - low_a)
     # More or fewer failed turns beyond chance are never the same, however near the shares are.
-    verdict = judged(low, high, -FAILED_MARGIN, FAILED_MARGIN, False, 0.0)
+    verdict = verdict_of(low, high, -FAILED_MARGIN, FAILED_MARGIN, False, 0.0)
     by_count = ""
     if low > 0.0 or high < 0.0:
         verdict = WORSE if low > 0.0 else BETTER

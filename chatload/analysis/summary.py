@@ -27,7 +27,7 @@ WITH_FAILURES = ("ttft_ms", "e2e_ms")
 
 
 def summarise(run: Run) -> Summary:
-    """The run as sums, what it lacks, and what to doubt."""
+    """The run as sums, what it lacks, and its warnings."""
     turns = run.turns
     good = [turn for turn in turns if turn.ok]
     failed = [turn for turn in turns if turn.failed]

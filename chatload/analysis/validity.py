@@ -37,7 +37,7 @@ def validity_of(run: Run) -> Validity:
     lagging = _lagging_share(run.health)
     marks = Counter(mark for turn in spoiled for mark in turn.marks if mark in SPOILING)
     reasons = []
-    if share > MOST_SPOILED and len(spoiled) > 1:
+    if too_many_spoiled(len(spoiled), len(turns)):
         words = "; ".join(f"{n:,}: {SPOILING[mark]}" for mark, n in marks.most_common())
         reasons.append(
             f"{len(spoiled):,} of {len(turns):,} turns may be spoiled by the load generator ({words})"
@@ -60,6 +60,11 @@ def validity_of(run: Run) -> Validity:
         lagging_share=lagging,
         without_spoiled=_without_spoiled(turns) if spoiled else None,
     )
+
+
+def too_many_spoiled(spoiled: int, turns: int) -> bool:
+    """True where so many of the turns may be spoiled that the measurement does not hold; one turn never makes it so."""
+    return spoiled > 1 and spoiled > MOST_SPOILED * turns
 
 
 def is_spoiled(turn: Turn) -> bool:

@@ -14,15 +14,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
 
+from chatload.analysis.comparison import compare_runs
+from chatload.analysis.exit_code import FAILED_TURNS, GOOD, MISSED_SLO, OUR_FAULT, UNTRUSTED
 from chatload.cli.child_process import run_to_end
 from chatload.cli.command_parser import Parser
-from chatload.cli.compare import add_margin, compared_runs, compared_text, runs_below, untrusted
+from chatload.cli.compare import add_margin, runs_below
 from chatload.model.errors import UsageError
+from chatload.render.comparison_words import comparison_text
 from chatload.store.journal import read_run
 
 SIDES = ("a", "b")
-FAILED, USAGE, UNTRUSTED = 1, 2, 4
-JUDGED = (0, FAILED, 3, UNTRUSTED)
+HELD = (GOOD, FAILED_TURNS, MISSED_SLO, UNTRUSTED)
 """Exit codes of a run that was held: what came of it is the comparison's to say."""
 
 
@@ -58,12 +60,12 @@ def ab(argv: Sequence[str]) -> int:
             load = ["--config", chosen.config, "--host", host, "--server", server]
             load += ["--seed", str(chosen.seed + round_number - 1), *more]
             code = _run(load, folder / side / f"{round_number:02}")
-            if code == FAILED and _unreachable(folder / side / f"{round_number:02}"):
+            if code == FAILED_TURNS and _unreachable(folder / side / f"{round_number:02}"):
                 _say(f"{side.upper()} at {host} cannot be reached: stopped; what was finished is in {folder}")
-                return FAILED
-            if code not in JUDGED:
+                return FAILED_TURNS
+            if code not in HELD:
                 _say(f"the run ended with exit code {code}: stopped; what was finished is in {folder}")
-                return USAGE
+                return OUR_FAULT
     except KeyboardInterrupt:
         _say(f"stopped; what was finished is in {folder}")
         return 130
@@ -88,11 +90,11 @@ def order(rounds: int) -> Iterator[tuple[int, str]]:
 
 
 def _compared(folder: Path, margin: float) -> int:
-    runs = [runs_below(folder / side) for side in SIDES]
-    sys.stdout.write(compared_text(compared_runs(runs[0], runs[1], margin)))
+    found = compare_runs(runs_below(folder / "a"), runs_below(folder / "b"), margin)
+    sys.stdout.write(comparison_text(found))
     sys.stdout.flush()
     _say(f"again: python -m chatload compare {folder / 'a'} {folder / 'b'}")
-    return UNTRUSTED if untrusted([*runs[0], *runs[1]]) else 0
+    return UNTRUSTED if found.untrusted else GOOD
 
 
 def _split(argv: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:

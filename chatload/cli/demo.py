@@ -64,10 +64,10 @@ def demo(arguments: Sequence[str]) -> int:
 
 
 def _show(folder: Path, codes: Mapping[str, int]) -> list[int]:
-    """Print what is doubtful, then the comparison of all runs that were held, and draw; codes of what failed."""
+    """Print warnings, then the comparison of all runs that were held, and draw; codes of what failed."""
     for server, code in codes.items():
         if HELD.get(code):
-            sys.stdout.write(f"DOUBT: the run against {server} {HELD[code]} (exit code {code}).\n")
+            sys.stdout.write(f"WARNING: the run against {server} {HELD[code]} (exit code {code}).\n")
     sys.stdout.flush()
     runs = [str(folder / server) for server, code in codes.items() if code in HELD]
     if not runs:

@@ -11,7 +11,7 @@ from dataclasses import asdict
 from operator import itemgetter
 from typing import Any
 
-from chatload.analysis.validity import MOST_SPOILED
+from chatload.analysis.validity import too_many_spoiled
 from chatload.engine.clock import now_ns
 from chatload.live.live_table import Tally, columns
 from chatload.live.run_timeline import COLUMNS, Timeline
@@ -114,7 +114,7 @@ class LiveRun:
             "resets": self.resets,
             "totals": {
                 **row,
-                "in_doubt": whole.spoiled > MOST_SPOILED * whole.turns,
+                "in_doubt": too_many_spoiled(whole.spoiled, whole.turns),
                 "cut_short": whole.cut_short,
                 "tokens": whole.tokens,
                 "longest_stall_ms": whole.longest_stall_ms,

@@ -137,7 +137,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
     `steady` is the throughput while all users were in, None where they never were. `conversations` are users whose
     every planned turn succeeded, None where the load is no chat. A metric without values is None. `incomplete` says
-    why the run is not the whole of its plan, `warnings` (key "caveats") what to doubt, a sentence each.
+    why the run is not the whole of its plan, `warnings` (key "caveats") what to doubt and what to do about it.
     """
 
     format: int = FORMAT

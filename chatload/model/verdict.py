@@ -42,6 +42,34 @@ class Goodput(msgspec.Struct, frozen=True):
     conversations: float | None
 
 
+EffectOutcome = Literal["same", "better", "worse", "undecided"]
+ComparisonOutcome = Literal["same", "better", "worse", "mixed", "undecided"]
+SAME: Final = "same"
+BETTER: Final = "better"
+WORSE: Final = "worse"
+MIXED: Final = "mixed"
+"""Better in some metrics, worse in others."""
+
+
+class Effect(msgspec.Struct, frozen=True):
+    """What B did to a metric. `effect` and `interval` are B / A, for the failed share B − A; None: n too small."""
+
+    metric: str
+    words: str
+    unit: str
+    a: float | None
+    b: float | None
+    effect: float | None
+    interval: tuple[float, float] | None
+    verdict: EffectOutcome
+    remark: str = ""
+
+    @property
+    def none_failed(self) -> bool:
+        """True for the share of failed turns where none failed at all: no number of turns makes that a proof."""
+        return self.metric == "failed_share" and self.a == self.b == 0.0
+
+
 class LevelResult(msgspec.Struct, frozen=True, kw_only=True):
     """One level of a capacity search, all its windows together.
 

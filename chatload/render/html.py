@@ -19,7 +19,8 @@ from chatload.render import html_details, html_sections
 from chatload.render.blocks import Block, Figure, Section
 from chatload.render.html_compare import comparison
 from chatload.render.html_server import server
-from chatload.render.side_by_side import verdict as comparison_verdict
+from chatload.render.side_by_side import against_the_first
+from chatload.render.side_by_side import verdict as verdict_beside
 from chatload.render.text import verdict
 from chatload.store.journal import Run
 from chatload.store.manifest import write_private
@@ -53,10 +54,10 @@ def report_html(runs: Sequence[Run], summaries: Sequence[Summary], figures: Sequ
     """The report of one run, or the comparison of several. `figures` are its pictures (plots/report/figures.py)."""
     if len(runs) > 1:
         names = distinct_names(runs, 40)
-        words = comparison_verdict(names, summaries, runs)
-        return _page(
-            " against ".join(names), "chatload comparison", words, _with(figures, comparison(runs, summaries))
-        )
+        found = against_the_first(runs, names)
+        words = " ".join(verdict_beside(runs, found))
+        sections = _with(figures, comparison(runs, summaries, found))
+        return _page(" against ".join(names), "chatload comparison", words, sections)
     run, summary = runs[0], summaries[0]
     scenario = one_line(run.manifest.scenario, 80)
     started = one_line(run.manifest.started_utc, 40)[:19].replace("T", " ")

@@ -4,36 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from chatload.analysis.comparison import Comparison
 from chatload.analysis.run_names import distinct_names
 from chatload.model.sanitize import one_line
 from chatload.model.summary import Summary
-from chatload.render.blocks import Facts, Items, Section, Table
+from chatload.render.blocks import Facts, Items, Paragraph, Section, Table
+from chatload.render.comparison_words import effect_rows, headline, how_sure
 from chatload.render.html_details import definitions
-from chatload.render.side_by_side import differences, rows_beside
+from chatload.render.side_by_side import rows_beside, warnings_of
 from chatload.render.text_table import plural
 from chatload.store.journal import Run
 
 
-def comparison(runs: Sequence[Run], summaries: Sequence[Summary]) -> list[Section]:
-    """Several runs side by side."""
+def comparison(
+    runs: Sequence[Run], summaries: Sequence[Summary], found: Sequence[Comparison]
+) -> list[Section]:
+    """Several runs side by side, each later one compared with the first."""
     names = distinct_names(runs, 40)
-    sections = [
-        _unlike(runs, names),
+    warnings = warnings_of(found)
+    return [
+        *(_differences(one) for one in found if one.effects),
+        *([Section("What else may make a difference", [Items(warnings)], look="warn")] if warnings else []),
         _table(summaries, names),
         Section("Pictures", [], id="pictures"),
-        Section("Doubts", [], id="trust"),
-        *(_doubts(run, name, summary) for run, name, summary in zip(runs, names, summaries, strict=True)),
+        Section("Warnings", [], id="trust"),
+        *(_warnings(name, summary) for name, summary in zip(names, summaries, strict=True)),
         Section("The runs", [Facts(list(zip(names, map(_about, runs), strict=True)))], id="runs"),
         definitions(),
     ]
-    return [section for section in sections if section is not None]
 
 
-def _unlike(runs: Sequence[Run], names: Sequence[str]) -> Section | None:
-    found = differences(runs, names)
-    return (
-        Section("Not alike: a difference may come from here", [Items(found)], look="warn") if found else None
-    )
+def _differences(found: Comparison) -> Section:
+    table = Table(effect_rows(found), left=2)
+    return Section(headline(found), [table, Paragraph(how_sure(found), note=True)])
 
 
 def _table(summaries: Sequence[Summary], names: Sequence[str]) -> Section:
@@ -42,11 +45,11 @@ def _table(summaries: Sequence[Summary], names: Sequence[str]) -> Section:
     return Section("Side by side", [Table(rows)], id="table")
 
 
-def _doubts(run: Run, name: str, summary: Summary) -> Section:
+def _warnings(name: str, summary: Summary) -> Section:
     words = summary.warnings
     if not words:
-        return Section(f"{name}: no doubts found", [], look="good")
-    return Section(f"{name}: {plural(len(words), 'doubt')}", [Items(words)], look="warn")
+        return Section(f"{name}: no warnings", [], look="good")
+    return Section(f"{name}: {plural(len(words), 'warning')}", [Items(words)], look="warn")
 
 
 def _about(run: Run) -> str:

@@ -24,18 +24,18 @@ ABSENT = "–"
 
 
 def trust(run: Run, summary: Summary) -> Section:
-    """Whether the measurement itself may be believed, what was certified, and every doubt."""
-    doubts, untrustworthy = list(summary.warnings), not_trustworthy(summary.validity)
+    """Whether the measurement itself may be believed, what was certified, and every warning."""
+    warnings, untrustworthy = list(summary.warnings), not_trustworthy(summary.validity)
     if untrustworthy:
         title, look = "This measurement is not trustworthy", "bad"
-        doubts = [untrustworthy, *doubts]
-    elif doubts:
-        title, look = f"{plural(len(doubts), 'doubt')} about this run", "warn"
+        warnings = [untrustworthy, *warnings]
+    elif warnings:
+        title, look = f"{plural(len(warnings), 'warning')} about this run", "warn"
     else:
-        title, look = "No doubts found", "good"
+        title, look = "No warnings", "good"
     proof = certificate_words(run.manifest)
     note = Paragraph(f"{proof[:1].upper()}{proof[1:]}.", note=True)
-    blocks: list[Block] = [Items(doubts), note] if doubts else [note]
+    blocks: list[Block] = [Items(warnings), note] if warnings else [note]
     return Section(title, blocks, id="trust", look=look)
 
 

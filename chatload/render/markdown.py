@@ -18,7 +18,7 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~@&])")
 
 
 def summary_markdown(run: Run, summary: Summary) -> str:
-    """Verdict, SLOs, the metrics that matter, doubts."""
+    """Verdict, SLOs, the metrics that matter, warnings."""
     manifest = run.manifest
     server = one_line(manifest.server.words or "unknown server", 120)
     lines = [f"## chatload: {escaped(manifest.scenario or run.folder.name)}", ""]

@@ -88,11 +88,11 @@ def _moment(stamp: str) -> str:
         return stamp
 
 
-def _doubts(run: Run, summary: Summary) -> list[str]:
+def _warnings(run: Run, summary: Summary) -> list[str]:
     words = summary.warnings
     if not words:
-        return ["", "Doubts: none found."]
-    return ["", "Doubts", *(line for doubt in words for line in indented(doubt, "  - ", "    "))]
+        return ["", "Warnings: none."]
+    return ["", "Warnings", *(line for one in words for line in indented(one, "  - ", "    "))]
 
 
 def _turns(run: Run, summary: Summary) -> list[str]:
@@ -245,7 +245,7 @@ def slot_release_words(found: SlotRelease) -> str:
 
 
 PARTS: tuple[Callable[[Run, Summary], list[str]], ...] = (
-    _doubts,
+    _warnings,
     _turns,
     _sureness,
     aggregate_report,

@@ -97,6 +97,44 @@ def test_failures_are_told_as_points_and_quick_refusals_do_not_hide() -> None:
     assert found.interval[0] < 0.3 < found.interval[1]
 
 
+def effect(metric: str, verdict: str, a: float = 1.0, b: float = 1.0) -> Effect:
+    return Effect(metric, metric, "", a, b, 1.0, None, verdict)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("ttft", "speed", "failed", "whole"),
+    [
+        ("better", "undecided", "same", "better"),
+        ("worse", "same", "same", "worse"),
+        ("better", "worse", "undecided", "mixed"),
+        ("better", "better", "undecided", "undecided"),
+        ("worse", "worse", "undecided", "undecided"),
+        ("better", "same", "worse", "mixed"),
+        ("same", "same", "better", "better"),
+        ("same", "same", "same", "same"),
+        ("same", "undecided", "same", "undecided"),
+    ],
+)
+def test_nothing_is_better_or_worse_while_the_failed_turns_are_undecided(
+    ttft: str, speed: str, failed: str, whole: str
+) -> None:
+    found = [
+        effect("ttft_ms_p50", ttft),
+        effect("tpot_ms_p50", speed),
+        effect("failed_share", failed, 0.1, 0.2),
+    ]
+    assert overall(found) == whole
+    turned = {"better": "worse", "worse": "better"}
+    back = [effect(one.metric, turned.get(one.verdict, one.verdict), 0.2, 0.1) for one in found]
+    assert overall(back) == turned.get(whole, whole)
+
+
+def test_that_none_failed_decides_nothing() -> None:
+    none = effect("failed_share", "undecided", 0.0, 0.0)
+    assert overall([effect("ttft_ms_p50", "better"), none]) == "better"
+    assert overall([effect("ttft_ms_p50", "same"), none]) == "same"
+
+
 def test_too_few_conversations_or_turns_decide_nothing() -> None:
     chance = random.Random(6)
     few = effects(side(chance, users=9), side(chance, users=100, slower=3), 0.05, resamples=RESAMPLES)

@@ -138,7 +138,7 @@ def test_github_gets_annotations_and_the_job_summary(
     ]
     assert all("%" not in line.replace("%25", "") for line in lines if line.startswith("::"))
     page = (tmp_path / "summary.md").read_text(encoding="utf-8")
-    assert "Against the baseline: **mixed**" in page
+    assert "**run against baseline: better in some, worse in others. Better:" in page
     assert page.startswith("> ⚠️ FORCED, not alike: kind of server: baseline")
 
 

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from chatload.__main__ import main
-from chatload.cli.compare import compared_runs, compared_text, runs_below
+from chatload.analysis.comparison import compare_runs
+from chatload.cli.compare import runs_below
 from chatload.model.sanitize import columns
+from chatload.render.comparison_words import comparison_text
 from chatload.store.journal import read_run
 from tests.runs_builder import HERE, TINY, Shape, write_good
 
@@ -45,7 +47,7 @@ def test_json_carries_every_metric(sides: tuple[Path, Path], capsys: pytest.Capt
 
 def test_a_run_against_itself_is_the_same_or_undecided() -> None:
     run = read_run(VLLM)
-    told = {one.metric: one for one in compared_runs([run], [run], 0.05).effects}
+    told = {one.metric: one for one in compare_runs([run], [run]).effects}
     assert told["tpot_ms_p50"].verdict == "same"
     assert told["tpot_ms_p50"].effect == 1.0
     assert not {one.verdict for one in told.values()} & {"better", "worse"}
@@ -53,8 +55,8 @@ def test_a_run_against_itself_is_the_same_or_undecided() -> None:
 
 def test_b_against_a_is_a_against_b_turned_round() -> None:
     a, b = read_run(VLLM), read_run(TGI)
-    there = compared_runs([a], [b], 0.05).effects
-    back = compared_runs([b], [a], 0.05).effects
+    there = compare_runs([a], [b]).effects
+    back = compare_runs([b], [a]).effects
     turned = {"better": "worse", "worse": "better"}
     assert [turned.get(one.verdict, one.verdict) for one in there] == [one.verdict for one in back]
     assert there[0].effect == pytest.approx(1 / (back[0].effect or 1.0))
@@ -65,9 +67,10 @@ def test_what_is_not_alike_is_warned_of(tmp_path: Path) -> None:
     b = write_good(
         tmp_path / "b", Shape(seed=9, token_source="estimate", users=30), exit_code=4, ended="interrupted"
     )
-    text = " ".join(compared_text(compared_runs(runs_below(a), runs_below(b), 0.05)).split())
-    for words in ("b ended with exit code 4", "Not alike: scenario (smoke against chat-100)", "Not alike: users (2",
-                  "Tokens are counted differently", "did not end by the plan", "1 run a side"):  # fmt: skip
+    text = " ".join(comparison_text(compare_runs(runs_below(a), runs_below(b), force=True)).split())
+    for words in ("NOT TRUSTWORTHY: the measurement of b;", "Not alike: scenario (smoke against chat-100)",
+                  "Not alike: users (2", "Tokens are counted differently", "did not end by the plan",
+                  "1 run a side"):  # fmt: skip
         assert words in text
     assert "2 conversations, 10 needed" in text
 

@@ -11,13 +11,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from chatload.analysis.comparison import compare_runs
 from chatload.analysis.summary import summarise
-from chatload.cli.compare import compared_runs, compared_text
 from chatload.model.errors import TurnError
 from chatload.model.hosts import FoundServer, ServerFacts
 from chatload.model.sanitize import json_text, shown
 from chatload.model.summary import content_of
 from chatload.protocols.event_data import printable
+from chatload.render.comparison_words import comparison_text as compared_text
 from chatload.render.csv_tables import summary_csv, turns_csv
 from chatload.render.jmeter_aggregate import jmeter_text
 from chatload.render.junit import junit_xml
@@ -69,7 +70,7 @@ def everything(run: Run, other: Run) -> dict[str, str]:
     return {
         "report": report_text(run, summary),
         "side by side": comparison_text(runs, [summarise(each) for each in runs]),
-        "compare": compared_text(compared_runs([run], [other], 0.05)),
+        "compare": compared_text(compare_runs([run], [other], force=True)),
         "jmeter": jmeter_text(run, titled=True),
         "markdown": summary_markdown(run, summary),
         "junit": junit_xml(run, summary),

@@ -10,7 +10,7 @@ import pytest
 
 from chatload.analysis.summary import summarise
 from chatload.model.sanitize import columns
-from chatload.render.side_by_side import comparison_text, verdict
+from chatload.render.side_by_side import against_the_first, comparison_text, verdict
 from chatload.render.text import report_text
 from chatload.render.text import verdict as verdict_of_one
 from chatload.store.journal import Run, read_run
@@ -73,54 +73,49 @@ def made(tmp_path: Path, shape: Shape, failed_every: int = 0) -> Run:
 BASE = Shape(users=40, turns=10, tokens=6, ttft_ms=100.0, gap_ms=20.0)
 
 
-def judged(*runs: Run) -> str:
-    return verdict([run.name for run in runs], [summarise(run) for run in runs], runs)
+def beside(*runs: Run) -> str:
+    """What is said first of runs beside each other."""
+    return " ".join(verdict(runs, against_the_first(runs, [run.name for run in runs])))
 
 
-def test_the_same_server_twice_is_about_the_same(tmp_path: Path) -> None:
-    words = judged(made(tmp_path, BASE), made(tmp_path, replace(BASE, seed=2)))
-    assert words.startswith("In these runs all serve 40 chat users about the same")
-
-
-def test_sooner_and_faster_is_better(tmp_path: Path) -> None:
-    slow = replace(BASE, seed=2, ttft_ms=300.0, gap_ms=30.0)
-    assert "S1 serves 40 chat users better: it answers sooner and reads faster" in judged(
-        made(tmp_path, BASE), made(tmp_path, slow)
-    )
-
-
-def test_sooner_but_slower_is_mixed(tmp_path: Path) -> None:
-    first, second = (
-        replace(BASE, tokens=30, ttft_ms=50.0),
-        replace(BASE, seed=2, tokens=30, ttft_ms=150.0, gap_ms=8.0),
-    )
-    assert judged(made(tmp_path, first), made(tmp_path, second)).startswith(
-        "Mixed for 40 chat users: S1 answers sooner, S2 reads faster"
+def test_each_later_run_is_compared_with_the_first(tmp_path: Path) -> None:
+    slow = replace(BASE, ttft_ms=300.0, gap_ms=30.0)
+    words = beside(*(made(tmp_path, one) for one in (BASE, replace(BASE, seed=2), replace(slow, seed=3))))
+    assert words.startswith(
+        "S2 against S1: undecided: more conversations are needed to tell. S3 against S1: worse."
     )
 
 
 def test_quick_by_refusing_is_not_better(tmp_path: Path) -> None:
-    words = judged(made(tmp_path, BASE, failed_every=5), made(tmp_path, replace(BASE, seed=2, ttft_ms=300.0)))
-    assert words.startswith("Undecided which serves 40 chat users better: the quicker one failed more")
-    assert "S1 failed 20.0 % of its turns" in words
+    quick = made(tmp_path, BASE, failed_every=5)
+    words = beside(made(tmp_path, replace(BASE, seed=2, ttft_ms=300.0)), quick)
+    assert words.startswith("S1 against S2: better in some, worse in others.")
+    assert words.endswith("failed turns.")
 
 
 def test_too_few_turns_are_undecided(tmp_path: Path) -> None:
     few = replace(BASE, users=3, turns=3)
-    words = judged(made(tmp_path, few), made(tmp_path, replace(few, seed=2, ttft_ms=900.0)))
-    assert words.startswith("Undecided which serves 3 chat users better, there are too few turns")
+    words = beside(made(tmp_path, few), made(tmp_path, replace(few, seed=2, ttft_ms=900.0)))
+    assert words == "S2 against S1: undecided: more conversations are needed to tell."
 
 
-def test_no_good_turn_is_no_comparison() -> None:
-    assert judged(run_named("vllm"), run_named("unreachable")).startswith(
-        "No comparison: unreachable has no good turn"
+def test_no_good_turn_is_no_comparison(tmp_path: Path) -> None:
+    words = beside(made(tmp_path, BASE), made(tmp_path, replace(BASE, seed=2), failed_every=1))
+    assert words == "S2 against S1: no comparison: S2 has no good turn. Worse: failed turns."
+
+
+def test_who_cannot_be_trusted_is_said_first(tmp_path: Path) -> None:
+    turns = [replace(turn, marks=("late_send",)) for turn in good_turns(BASE)]
+    run = read_run(write_run(tmp_path / "late", manifest_of(BASE, turns), turns, user_lines(turns)))
+    assert beside(run_named("vllm"), run).startswith(
+        "NOT TRUSTWORTHY: the measurement of late; its report says why."
     )
 
 
 def test_what_was_not_alike_is_said() -> None:
     text = text_of(("vllm", "tiny"))
     assert "Not alike" in text
-    for words in ("scenario (", "users (", "turns ("):
+    for words in ("scenario (chat-100 against smoke)", "users (20 against 2)", "turns (5 against 3)"):
         assert words in text
 
 
@@ -149,8 +144,5 @@ def test_parts_of_a_sweep_and_late_sends(tmp_path: Path) -> None:
 
 
 def test_runs_under_another_load_get_no_verdict() -> None:
-    runs = [run_named("vllm"), run_named("tiny")]
-    words = verdict(["vllm", "tiny"], [summarise(run) for run in runs], runs)
-    assert words == (
-        "No comparison: the runs were not made under the same load (turns, users, users per second)."
-    )
+    words = beside(run_named("vllm"), run_named("tiny"))
+    assert words.endswith("no comparison: the runs were not made alike (turns, users, users per second).")

@@ -1,0 +1,142 @@
+"""A comparison in words: its headline, its table, one effect in a sentence, and as JSON."""
+
+from __future__ import annotations
+
+import msgspec
+
+from chatload.analysis.comparison import Comparison
+from chatload.analysis.effects import FAILED_MARGIN
+from chatload.analysis.goodput import conversations_of
+from chatload.model.sanitize import one_line, shown
+from chatload.model.verdict import BETTER, MIXED, SAME, UNDECIDED, WORSE, ComparisonOutcome, Effect
+from chatload.render.text_table import ABSENT, indented, number, plural, table
+from chatload.store.journal import Run
+
+VERDICT_WORDS: dict[ComparisonOutcome, str] = {
+    SAME: "the same",
+    BETTER: "better",
+    WORSE: "worse",
+    UNDECIDED: "undecided: more conversations are needed to tell",
+    MIXED: "better in some, worse in others",
+}
+
+
+def headline(found: Comparison) -> str:
+    """The verdict in a sentence, after it the metrics that are better or worse."""
+    a, b = found.names
+    verdict = f"no comparison: {found.refused}" if found.refused else VERDICT_WORDS[found.verdict]
+    words = f"{b} against {a}: {verdict}."
+    for outcome, name in ((BETTER, "Better"), (WORSE, "Worse")):
+        if metrics := ", ".join(one.words for one in found.effects_that_are(outcome)):
+            words += f" {name}: {metrics}."
+    return words
+
+
+def not_trustworthy_words(run: Run) -> str:
+    """What is said first of a run whose measurement is not to be trusted."""
+    return f"NOT TRUSTWORTHY: the measurement of {one_line(run.folder.name, 80)}; its report says why."
+
+
+def forced(found: Comparison) -> list[str]:
+    """What --force went over."""
+    return [f"FORCED, {words}" for words in found.not_alike]
+
+
+def comparison_text(found: Comparison) -> str:
+    """Verdict, table, and warnings."""
+    lines = [
+        line
+        for words in [*forced(found), *map(not_trustworthy_words, found.untrusted)]
+        for line in indented(words, "", "  ")
+    ]
+    lines += [*indented(headline(found), "", ""), ""]
+    for name, runs in zip(found.names, (found.a, found.b), strict=True):
+        lines += indented(f"{one_line(runs[0].name, 60)}, {_amount(runs)}", f"{name}  ")
+    lines += ["", *table(effect_rows(found), left=2)]
+    for one in found.effects:
+        if one.remark:
+            lines += indented(f"{one.words}: {one.remark}", "  - ", "    ")
+    lines += ["", *indented(how_sure(found), "", "")]
+    if found.warnings:
+        lines += ["", "Warnings"]
+        lines += [line for one in found.warnings for line in indented(one, "  - ", "    ")]
+    return shown("\n".join(lines) + "\n")
+
+
+def effect_rows(found: Comparison) -> list[list[str]]:
+    """Head, and a row for each metric."""
+    return [
+        ["", "", *found.names, f"{found.names[1]} to {found.names[0]}", "interval", "verdict"],
+        *(
+            [
+                one.words,
+                one.unit,
+                _value(one, one.a),
+                _value(one, one.b),
+                _change(one),
+                _interval(one),
+                one.verdict,
+            ]
+            for one in found.effects
+        ),
+    ]
+
+
+def content_of(found: Comparison) -> dict[str, object]:
+    """The comparison as JSON; `effect` is B / A (failed_share: B − A), `interval` of it."""
+    return {
+        "format": 1,
+        "forced": forced(found),
+        "verdict": found.verdict,
+        "margin": found.margin,
+        "failed_margin": FAILED_MARGIN,
+        "confidence_together": 0.95,
+        "a": [one_line(run.folder, 400) for run in found.a],
+        "b": [one_line(run.folder, 400) for run in found.b],
+        "metrics": msgspec.to_builtins(found.effects),
+        "warnings": [*map(not_trustworthy_words, found.untrusted), *found.warnings],
+    }
+
+
+def effect_words(one: Effect) -> str:
+    """One effect in a sentence."""
+    if one.interval is None:
+        return f"{one.words}: {one.verdict}, {one.remark}"
+    why = f", {one.remark}" if one.remark and one.verdict in (BETTER, WORSE) else ""
+    values = f"{_value(one, one.a)} → {_value(one, one.b)} {one.unit}"
+    return f"{one.words}: {one.verdict}, {values} ({_interval(one)}){why}"
+
+
+def how_sure(found: Comparison) -> str:
+    """What the intervals promise, and what the verdicts mean."""
+    return (
+        f"All {len(found.effects)} intervals hold together with 95 % (Bonferroni), by bootstrap over whole "
+        f"conversations. Same: the interval lies within ±{100 * found.margin:g} % (failed turns: within "
+        f"±{100 * FAILED_MARGIN:g} percent point). Better or worse: it leaves out no change."
+    )
+
+
+def _amount(runs: tuple[Run, ...]) -> str:
+    conversations = [one for run in runs for one in conversations_of(run.turns)]
+    turns = sum(map(len, conversations))
+    rounds = f"{plural(len(runs), 'run')}, " if len(runs) > 1 else ""
+    return f"{rounds}{plural(turns, 'turn')} in {plural(len(conversations), 'conversation')}"
+
+
+def _value(one: Effect, value: float | None) -> str:
+    return number(None if value is None else 100 * value if one.unit == "%" else value)
+
+
+def _change(one: Effect) -> str:
+    return ABSENT if one.effect is None else _signed(one, one.effect)
+
+
+def _interval(one: Effect) -> str:
+    return " … ".join(_signed(one, end) for end in one.interval) if one.interval else "n too small"
+
+
+def _signed(one: Effect, effect: float) -> str:
+    """A ratio as a change in percent, a difference of shares in percent points."""
+    if one.unit == "%":
+        return f"{100 * effect:+.1f} pt"
+    return f"{100 * (effect - 1):+.1f} %" if effect < 10 else f"×{effect:.3g}"
