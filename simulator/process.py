@@ -1,4 +1,4 @@
-"""The process: options in, listeners up, signals, and the last line of the truth log."""
+"""The process: starts the servers, serves until a signal, and writes the last lines of the truth log."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def main(arguments: list[str]) -> int:
 
 
 def _run(work: Coroutine[Any, Any, int]) -> int:
-    """On uvloop where there is one: same behaviour, less work per event."""
+    """On uvloop where it is installed: same behaviour, less work per event."""
     try:
         import uvloop
     except ImportError:
@@ -75,7 +75,7 @@ async def _serve(options: Options) -> int:
     while not stopped.is_set():
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(stopped.wait(), COLLECT_EVERY_S)
-        if not any(server.open_requests for server in servers):
+        if not any(server.context.open_requests for server in servers):
             gc.collect()
     _stop(servers, listeners, log)
     return 0

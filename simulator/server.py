@@ -1,4 +1,4 @@
-"""One simulated server: its routes, its engine, its log."""
+"""One simulated server: routes, engine, faults and truth log."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from simulator.faults.injector import Fault, FaultInjector
 from simulator.ground_truth.truth_log import TruthLog, TruthRecord, now_ns
 from simulator.http.exchange import ConnectionPolicy, Exchange
 from simulator.http.framing import ResponseHead, malformed
-from simulator.replies.job import Answer, GenerationParams, Job, draw_length, make_answer, padded
+from simulator.replies.encoder import Encoder
+from simulator.replies.job import Answer, AnswerStyle, GenerationParams, Job, draw_length, make_answer, padded
 from simulator.replies.non_streaming import NonStreamingEncoder
-from simulator.replies.reply import Encoder, Reply
+from simulator.replies.reply import Reply
 from simulator.replies.response import RequestRefused, Response
 from simulator.schedulers.registry import scheduler_kinds
 from simulator.schedulers.sequence import Sequence
@@ -25,11 +26,11 @@ from simulator.servers.family import RegisteredServer
 from simulator.text.prompt import END, prefix_hashes
 from simulator.text.tokens import SampleText
 
-SWEEP_S = 0.25
+KEEP_ALIVE_CHECK_S = 0.25
 
 
 class Server:
-    """Routes requests to its speaker, faults and engine."""
+    """Receives requests, refuses or accepts them, and hands accepted ones to the engine as replies."""
 
     def __init__(
         self,
@@ -52,38 +53,31 @@ class Server:
         self.handler = registered.handler(self.context)
         self._log = log
         self._injector = injector
-        self._text = SampleText(settings.seed, settings.unicode_share)
+        self._sample = SampleText(settings.seed, settings.unicode_share)
         self._lengths = random.Random(f"lengths:{settings.seed}")
-        self._made = 0
+        self._accepted = 0
         self._unanswered: dict[int, TruthRecord] = {}
-        self._generations = self.handler.post_routes()
-        self._pages = self.handler.get_routes()
+        self._post_routes = self.handler.post_routes()
+        self._get_routes = self.handler.get_routes()
         engine.headers_at_once = spec.headers_when == "once"
         engine.headers_at_slot = spec.headers_when == "slot"
         engine.on_step = self.context.statistics.step
         if spec.keep_alive_comment and spec.keep_alive_s > 0:
-            asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
-
-    @property
-    def open_requests(self) -> int:
-        """Requests being answered."""
-        return self.context.open_requests
+            asyncio.get_running_loop().call_later(KEEP_ALIVE_CHECK_S, self._send_keep_alives)
 
     # -- routing -------------------------------------------------------------------------------
 
     def handle(self, exchange: Exchange) -> None:
         """Answer one request."""
         request = exchange.request
-        if request.method == "POST" and request.path in self._generations:
+        if request.method == "POST" and request.path in self._post_routes:
             self._generate(exchange)
             return
-        if request.method in ("GET", "HEAD") and request.path in self._pages:
-            response = self._pages[request.path]()
+        if request.method in ("GET", "HEAD") and request.path in self._get_routes:
+            response = self._get_routes[request.path]()
         else:
-            allowed = "POST" if request.path in self._generations else None
-            if request.path in self._pages and request.method not in ("GET", "HEAD"):
-                allowed = "GET"
-            response = self.handler.not_found(request.method, request.path, allowed)
+            post, get = request.path in self._post_routes, request.path in self._get_routes
+            response = self.handler.not_found("POST" if post else "GET" if get else None)
         self._respond(exchange, response)
 
     def _respond(self, exchange: Exchange, response: Response) -> None:
@@ -113,13 +107,13 @@ class Server:
                 )
             if request.too_large:
                 raise RequestRefused(self.handler.too_large())
-            params = self._generations[request.path](request)
+            params = self._post_routes[request.path](request)
             self.handler.admit(params, request)
         except RequestRefused as refused:
             self._refuse(exchange, truth, refused.response)
             return
         except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
-            facts = {"message": f"simulator: no reader for {request.body[:200]!r}", "exception": error}
+            facts = {"message": f"simulator: cannot read {request.body[:200]!r}", "exception": error}
             asyncio.get_running_loop().call_exception_handler(facts)
             self._refuse(exchange, truth, self.handler.failure_response("internal error"))
             return
@@ -127,10 +121,9 @@ class Server:
         truth.prompt_tokens = params.prompt_tokens
         self.context.open_requests += 1
         if fault is not None and fault.kind == "never":
-            self._never(exchange, truth)
+            self._leave_unanswered(exchange, truth, "fault:never")
         elif fault is not None and fault.kind == "slow-headers":
-            exchange.on_gone = lambda: self._give_up(truth, "client_gone")
-            self._unanswered[id(truth)] = truth
+            self._leave_unanswered(exchange, truth, "client_gone")
             loop = asyncio.get_running_loop()
             loop.call_later(fault.arg, self._accept_late, exchange, params, truth, fault)
         else:
@@ -146,18 +139,19 @@ class Server:
         self._respond(exchange, response)
         truth.bytes_out = exchange.bytes_out
         truth.end_ns = now_ns()
-        self._log_one(truth)
+        self._log_request(truth)
 
-    def _never(self, exchange: Exchange, truth: TruthRecord) -> None:
+    def _leave_unanswered(self, exchange: Exchange, truth: TruthRecord, ended: str) -> None:
+        """Send nothing, for now; `ended` is logged if the client goes."""
         self._unanswered[id(truth)] = truth
-        exchange.on_gone = lambda: self._give_up(truth, "fault:never")
+        exchange.on_gone = lambda: self._give_up(truth, ended)
 
     def _give_up(self, truth: TruthRecord, ended: str) -> None:
         if self._unanswered.pop(id(truth), None) is not None:
             self.context.open_requests -= 1
             truth.ended = ended
             truth.end_ns = now_ns()
-            self._log_one(truth)
+            self._log_request(truth)
 
     def _accept_late(
         self, exchange: Exchange, params: GenerationParams, truth: TruthRecord, fault: Fault
@@ -165,7 +159,7 @@ class Server:
         if self._unanswered.pop(id(truth), None) is not None:
             self._accept(exchange, params, truth, fault)
 
-    def _log_one(self, truth: TruthRecord, then: Callable[[], None] | None = None) -> None:
+    def _log_request(self, truth: TruthRecord, then: Callable[[], None] | None = None) -> None:
         self._log.add(truth, then)
         self.engine.write_truth_soon()
 
@@ -175,12 +169,12 @@ class Server:
         self, exchange: Exchange, params: GenerationParams, truth: TruthRecord, fault: Fault | None
     ) -> None:
         wire = self.spec.streams[params.endpoint]
-        style = (self.spec.stop_style, wire.leading_space, wire.eos)
-        length = self._draw_length()
+        style = AnswerStyle(self.spec.stop_style, wire.leading_space, wire.eos)
+        length = draw_length(self._lengths, *self.settings.answer_tokens)
         params.max_tokens = max(1, params.max_tokens)
         if self.settings.exact:
             params = replace(params, ignore_eos=True, stops=(), max_tokens=min(params.max_tokens, length))
-        answer = make_answer(self._text, self._lengths, params, length, style)
+        answer = make_answer(self._sample, self._lengths, params, length, style)
         if self.settings.event_bytes:
             answer = padded(answer, self.settings.event_bytes)
         job = Job(params, answer, self.handler.reply_id(params, exchange.request), int(time.time()))
@@ -188,11 +182,11 @@ class Server:
             job.usage_error = int(fault.arg)
         truth.reply_id = job.reply_id
         truth.status = 200
-        self._made += 1
+        self._accepted += 1
         cached = scheduler_kinds()[self.spec.scheduler].prefix_caching
         texts = [token.text.strip() for token in answer.tokens[: len(answer.tokens) - answer.ends]]
         sequence = Sequence(
-            seq_id=self._made,
+            seq_id=self._accepted,
             prompt_tokens=max(1, params.prompt_tokens),
             max_tokens=params.max_tokens,
             answer_tokens=_answer_tokens(answer, params, length if self.settings.exact else None),
@@ -231,42 +225,38 @@ class Server:
         self.context.open_requests -= 1
         self.engine.leave(reply)
         self.context.statistics.over(reply)
-        self._log_one(reply.truth, self.context.statistics.settle_one)
+        self._log_request(reply.truth, self.context.statistics.settle_one)
 
     def _fail_batch(self, first: Reply) -> None:
-        """A failed step fails everyone who was in it."""
+        """End every reply that was in the failed step with the server's error."""
         batch = [reply for reply in self.engine.replies.values() if reply.made and reply is not first]
         for reply in batch:
             asyncio.get_running_loop().call_soon(reply.fail, "batch-error")
 
-    def _draw_length(self) -> int:
-        """A log-normal answer length with the wanted mean and standard deviation."""
-        return draw_length(self._lengths, *self.settings.answer_tokens)
-
-    def _sweep(self) -> None:
-        """Keep-alive comments for streams that were silent too long."""
-        horizon_ns = now_ns() - int(self.spec.keep_alive_s * 1e9)
+    def _send_keep_alives(self) -> None:
+        """Send keep-alive comments to streams that were silent too long."""
+        silent_since_ns = now_ns() - int(self.spec.keep_alive_s * 1e9)
         for reply in list(self.engine.replies.values()):
-            if reply.job.params.stream and reply.head is None and reply.last_write_ns < horizon_ns:
+            if reply.job.params.stream and reply.head is None and reply.last_write_ns < silent_since_ns:
                 moment = time.strftime("%Y-%m-%d %H:%M:%S.000000+00:00", time.gmtime())
                 reply.comment(self.spec.keep_alive_comment.format(now=moment).encode())
-        asyncio.get_running_loop().call_later(SWEEP_S, self._sweep)
+        asyncio.get_running_loop().call_later(KEEP_ALIVE_CHECK_S, self._send_keep_alives)
 
     def stop(self) -> dict[str, object]:
-        """Break off everything that is open; how late this server was."""
+        """Break off all open replies; returns the server's line of the truth log."""
         self.engine.stop()
         for truth in list(self._unanswered.values()):
             self._give_up(truth, "fault:never" if truth.fault == "never" else "stopped")
         return {
             "server": self.spec.name,
             "port": self.port,
-            "requests": self._made,
+            "requests": self._accepted,
             **self.engine.send_delay.summary(),
         }
 
 
 def _answer_tokens(answer: Answer, params: GenerationParams, exact: int | None) -> int:
-    """The token at which the model would stop; beyond `max_tokens` if it would talk on."""
+    """The token at which the model would stop; beyond `max_tokens` if it would go on."""
     if exact is not None:
         return exact
     return len(answer.tokens) if answer.ends else params.max_tokens + 1

@@ -64,11 +64,11 @@ class FixedRateEngine:
         self._starts: dict[int, float] = {}
 
     def gauges(self) -> Gauges:
-        """Everyone is always running."""
+        """Every open request counts as running."""
         return replace(NO_GAUGES, running=len(self.replies), generation_tokens_total=self._made_tokens)
 
     def enter(self, reply: Reply) -> None:
-        """Its first token falls due `ttft` after its request arrived."""
+        """Schedule the first token of a request that has arrived."""
         truth = reply.truth
         if not reply.open(at_once=True):
             return
@@ -87,19 +87,19 @@ class FixedRateEngine:
         self._wake()
 
     def leave(self, reply: Reply) -> None:
-        """Its reply is over."""
+        """Forget a reply that is over."""
         self.replies.pop(reply.sequence.seq_id, None)
         self._starts.pop(reply.sequence.seq_id, None)
 
     def write_truth_soon(self) -> None:
-        """Write finished lines while nothing is due."""
+        """Write finished truth lines while no token is due."""
         if self._log.pending:
             next_ns = self._heap[0][0] if self._heap else now_ns() + 2 * SPARE_NS
             self._log.write_until(min(next_ns - SPARE_NS, now_ns() + SPARE_NS))
             self._loop.call_later(0.002, self.write_truth_soon)
 
     def stop(self) -> None:
-        """Shut down."""
+        """Shut down; open replies break off and are logged as stopped."""
         self._timer.close()
         for reply in list(self.replies.values()):
             reply.stop()
@@ -109,7 +109,7 @@ class FixedRateEngine:
         heapq.heappush(self._heap, (due_ns, self._order, reply, role))
 
     def _push_next(self, reply: Reply) -> None:
-        """Put the next token on the heap."""
+        """Schedule the next token."""
         start_ns = self._starts.get(reply.sequence.seq_id)
         if start_ns is None:
             return
@@ -132,7 +132,7 @@ class FixedRateEngine:
                 continue
             self.send_delay.step(now - due_ns)
             if role:
-                reply.put_role()
+                reply.send_role()
                 continue
             sequence = reply.sequence
             sequence.generated += 1
@@ -142,7 +142,7 @@ class FixedRateEngine:
             if sequence.generated >= sequence.max_tokens:
                 reply.finish = "length" if sequence.max_tokens < sequence.answer_tokens else "stop"
             if reply.prepare():
-                self.send_delay.event(reply.put() - due_ns)
+                self.send_delay.event(reply.send_prepared() - due_ns)
             if reply.finish is None:
                 sent.append(reply)
         for reply in sent:

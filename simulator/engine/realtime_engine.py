@@ -1,8 +1,8 @@
-"""Runs the engine's steps in real time: each step's bytes are made while it runs and sent when it ends.
+"""Runs the engine's steps in real time: the bytes of a step are made while it runs and sent when it ends.
 
-Absolute pacing: step n+1 begins when step n was due to end, however late its events were sent, so nothing drifts.
-Where the profile has an HTTP process (simulator/engine/frontend.py), requests reach the engine through it, and a step's
-events leave some time after the step has ended, while the next one runs.
+Step n+1 begins when step n was due to end, however late its events were sent, so delays do not add up. Where the
+profile has an HTTP process (engine/frontend.py), requests reach the engine through it, and a step's events are sent
+some time after the step has ended, while the next one runs.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ from simulator.replies.reply import Reply
 SPARE_NS = 1_000_000
 IDLE_SLICE_NS = 2_000_000
 GIVE_UP_NS = 2_000_000_000
-Given = tuple[tuple[Sequence, str | None], ...]
-"""Who gets a token in a step, and why it is their last."""
+StepTokens = tuple[tuple[Sequence, str | None], ...]
+"""The sequences that get a token in a step, each with its finish reason if it is the last."""
 
 
 class RealtimeEngine:
-    """One engine and the replies it feeds."""
+    """An engine and the replies that get its tokens."""
 
     def __init__(
         self, engine: Engine, loop: asyncio.AbstractEventLoop, visibility: StepVisibility, log: TruthLog
@@ -49,37 +49,37 @@ class RealtimeEngine:
         self._due_ns = 0
         self._staged: list[Reply] = []
         self._blocked: list[Reply] = []
-        self._late: defaultdict[int, list[Reply]] = defaultdict(list)
-        self._entering: list[tuple[int, Reply]] = []
-        self._given: Given = ()
+        self._delayed_writes: defaultdict[int, list[Reply]] = defaultdict(list)
+        self._delayed_entries: list[tuple[int, Reply]] = []
+        self._step_tokens: StepTokens = ()
         self._frontend: Frontend[Reply] | None = None
-        self._frontend_timer = AbsoluteTimer(loop, self._let_through)
-        self._out: list[tuple[int, int, Given]] = []
-        self._out_timer = AbsoluteTimer(loop, self._send_out)
+        self._frontend_timer = AbsoluteTimer(loop, self._pass_frontend)
+        self._token_queue: list[tuple[int, int, StepTokens]] = []
+        self._queue_timer = AbsoluteTimer(loop, self._send_queued)
 
     def set_frontend(self, cost: FrontendCost) -> None:
-        """Put an HTTP process with these costs between clients and engine."""
+        """Put an HTTP process with these costs between clients and engine; call it before the first request."""
         if cost != FrontendCost():
             self._frontend = Frontend(cost)
 
     @property
     def streams(self) -> int:
-        """Requests inside, waiting to enter included."""
-        return len(self.replies) + len(self._entering)
+        """Open requests, those that wait to enter included."""
+        return len(self.replies) + len(self._delayed_entries)
 
     # -- in and out ----------------------------------------------------------------------------
 
     def enter(self, reply: Reply) -> None:
-        """A request has arrived."""
+        """A request has arrived: send it through the HTTP process, if there is one, to the engine."""
         if self._frontend is None:
             self._enter(reply)
             return
         arrived_s = reply.truth.received_ns / 1e9
         self._frontend.arrive(arrived_s, reply.sequence.prompt_tokens, reply)
-        self._let_through()
+        self._pass_frontend()
 
-    def _let_through(self) -> None:
-        """The HTTP process is done with some requests."""
+    def _pass_frontend(self) -> None:
+        """Move requests that the HTTP process has finished to the engine."""
         if self._frontend is None:
             return
         for reply in self._frontend.entered(now_ns() / 1e9):
@@ -89,10 +89,10 @@ class RealtimeEngine:
             self._frontend_timer.set(int(next_s * 1e9) + 1)
 
     def _enter(self, reply: Reply) -> None:
-        """It goes to the engine; vLLM 0.1.2 lets it in only after some steps."""
+        """To the engine; where steps block the event loop, only after some steps."""
         delay = self._visibility.entry_delay_steps(self.streams) if self._busy else 0
         if delay:
-            self._entering.append((self._step_number + delay, reply))
+            self._delayed_entries.append((self._step_number + delay, reply))
         else:
             self._submit(reply)
             if not self._busy:
@@ -108,7 +108,7 @@ class RealtimeEngine:
         self.engine.submit(reply.sequence)
 
     def leave(self, reply: Reply) -> None:
-        """Its reply is over, or its client went away: seat and blocks are free at once."""
+        """Its reply is over, or its client has gone: free seat and KV blocks at once."""
         if self.replies.pop(reply.sequence.seq_id, None) is not None and reply.sequence.finish is None:
             self.engine.abort(reply.sequence)
             if not self._busy and self.replies:
@@ -121,7 +121,7 @@ class RealtimeEngine:
         while step is not None and step.duration_s <= 0 and not step.finished and not step.tokens:
             step = self.engine.step()
         if step is None:
-            self._rest()
+            self._go_idle()
             return
         self._busy = True
         self._step_number += 1
@@ -129,22 +129,22 @@ class RealtimeEngine:
         if self.on_step is not None:
             self.on_step(step, step.duration_s)
         self._note_admission(step, start_ns)
-        self._given = tuple((sequence, sequence.finish) for sequence in step.tokens)
+        self._step_tokens = tuple((sequence, sequence.finish) for sequence in step.tokens)
         ignored = [sequence for sequence in step.finished if sequence.finish == "ignored"]
-        self._given += tuple((sequence, "ignored") for sequence in ignored)
+        self._step_tokens += tuple((sequence, "ignored") for sequence in ignored)
         if self._frontend is None:
-            self._staged = self._stage(self._given, self._due_ns)
+            self._staged = self._prepare(self._step_tokens, self._due_ns)
         self._timer.set(self._due_ns)
 
-    def _rest(self) -> None:
-        """The engine has nothing to do: whatever was delayed by busy steps goes now."""
+    def _go_idle(self) -> None:
+        """The engine has nothing to do: send delayed writes and submit delayed requests now."""
         self._busy = False
-        late = [reply for replies in self._late.values() for reply in replies]
-        self._late.clear()
+        late = [reply for replies in self._delayed_writes.values() for reply in replies]
+        self._delayed_writes.clear()
         for reply in late:
             if reply.prepare():
-                reply.put()
-        entering, self._entering = self._entering, []
+                reply.send_prepared()
+        entering, self._delayed_entries = self._delayed_entries, []
         for _, reply in entering:
             self._submit(reply)
         if entering:
@@ -153,7 +153,7 @@ class RealtimeEngine:
             self.write_truth_soon()
 
     def write_truth_soon(self) -> None:
-        """Write finished lines now if nothing is due, else the steps find time for it."""
+        """Write finished truth lines now if the engine is idle; else it happens between steps."""
         if not self._busy and self._log.pending:
             self._log.write_until(now_ns() + IDLE_SLICE_NS)
             self._loop.call_later(0.002, self.write_truth_soon)
@@ -171,11 +171,11 @@ class RealtimeEngine:
             if reply is not None:
                 reply.truth.preempted += 1
 
-    def _stage(self, given: Given, due_ns: int) -> list[Reply]:
-        """Make the bytes of these tokens."""
+    def _prepare(self, tokens: StepTokens, due_ns: int) -> list[Reply]:
+        """Encode these tokens; returns the replies that have bytes to send."""
         replies = self.replies
         staged: list[Reply] = []
-        for sequence, finish in given:
+        for sequence, finish in tokens:
             reply = replies.get(sequence.seq_id)
             if reply is None:
                 continue
@@ -191,44 +191,44 @@ class RealtimeEngine:
             reply.due_ns = due_ns
             if finish is not None:
                 reply.finish = finish
-            if self._wants_to_write(reply) and reply.prepare():
+            if self._writes_now(reply) and reply.prepare():
                 staged.append(reply)
-        staged += [reply for reply in self._late.pop(self._step_number, ()) if reply.prepare()]
+        staged += [reply for reply in self._delayed_writes.pop(self._step_number, ()) if reply.prepare()]
         return staged
 
-    def _hand_out(self) -> None:
-        """The step has ended: its events wait for the HTTP process, first tokens behind all others."""
+    def _queue_tokens(self) -> None:
+        """The step has ended: queue its events in the HTTP process, first tokens behind all others."""
         if self._frontend is None:
             return
         made_s = self._due_ns / 1e9
-        firsts = tuple(each for each in self._given if each[0].generated == 1)
-        others = tuple(each for each in self._given if each[0].generated != 1)
-        for given, before in ((others, 0), (firsts, len(self.replies))):
-            if given:
+        firsts = tuple(each for each in self._step_tokens if each[0].generated == 1)
+        others = tuple(each for each in self._step_tokens if each[0].generated != 1)
+        for tokens, before in ((others, 0), (firsts, len(self.replies))):
+            if tokens:
                 leaves_ns = int(self._frontend.read_s(made_s, before) * 1e9)
-                heapq.heappush(self._out, (leaves_ns, self._step_number * 2 + bool(before), given))
-        if self._out:
-            self._out_timer.set(self._out[0][0])
+                heapq.heappush(self._token_queue, (leaves_ns, self._step_number * 2 + bool(before), tokens))
+        if self._token_queue:
+            self._queue_timer.set(self._token_queue[0][0])
 
-    def _send_out(self) -> None:
-        """What the HTTP process has finished by now leaves."""
-        while self._out and self._out[0][0] <= now_ns():
-            leaves_ns, _, given = heapq.heappop(self._out)
-            for reply in self._stage(given, leaves_ns):
-                self.send_delay.event(max(0, reply.put() - leaves_ns))
-            self._feed_blocked()
-        if self._out:
-            self._out_timer.set(self._out[0][0])
+    def _send_queued(self) -> None:
+        """Send the events that the HTTP process has finished by now."""
+        while self._token_queue and self._token_queue[0][0] <= now_ns():
+            leaves_ns, _, tokens = heapq.heappop(self._token_queue)
+            for reply in self._prepare(tokens, leaves_ns):
+                self.send_delay.event(max(0, reply.send_prepared() - leaves_ns))
+            self._send_blocked()
+        if self._token_queue:
+            self._queue_timer.set(self._token_queue[0][0])
 
-    def _wants_to_write(self, reply: Reply) -> bool:
-        """Every step, but for vLLM 0.1.2, whose streams see only some of them."""
+    def _writes_now(self, reply: Reply) -> bool:
+        """True for every step, except where steps block the event loop: then streams see only some of them."""
         model = self._visibility
         if not model.blocking:
             return True
         if reply.finish is not None:
             delay = model.write_delay_steps(len(self.replies))
             if delay:
-                self._late[self._step_number + delay].append(reply)
+                self._delayed_writes[self._step_number + delay].append(reply)
             return not delay
         reply.countdown -= 1
         if reply.countdown > 0:
@@ -246,14 +246,14 @@ class RealtimeEngine:
             return
         self.send_delay.step(now - due_ns)
         add = self.send_delay.event
-        self._hand_out()
+        self._queue_tokens()
         staged, self._staged = self._staged, []
         for reply in staged:
-            add(reply.put() - due_ns)
+            add(reply.send_prepared() - due_ns)
         if self._blocked and self._frontend is None:
-            self._feed_blocked()
-        if self._entering:
-            self._let_in()
+            self._send_blocked()
+        if self._delayed_entries:
+            self._submit_delayed()
         if now - due_ns > GIVE_UP_NS:
             self.send_delay.resyncs += 1
             due_ns = now
@@ -261,26 +261,26 @@ class RealtimeEngine:
         if self._log.pending and self._due_ns - now_ns() > 2 * SPARE_NS:
             self._log.write_until(self._due_ns - SPARE_NS)
 
-    def _feed_blocked(self) -> None:
-        """Replies that were held back when the step was planned get their token now that it has ended."""
+    def _send_blocked(self) -> None:
+        """Give replies that were held back when the step was planned their token, now that it has ended."""
         blocked, self._blocked = self._blocked, []
         for reply in blocked:
             reply.made += 1
             if reply.sequence.generated <= reply.made:
                 reply.finish = reply.finish or reply.sequence.finish
             if reply.prepare():
-                reply.put()
+                reply.send_prepared()
 
-    def _let_in(self) -> None:
-        ready = [reply for at, reply in self._entering if at <= self._step_number]
-        self._entering = [(at, reply) for at, reply in self._entering if at > self._step_number]
+    def _submit_delayed(self) -> None:
+        ready = [reply for at, reply in self._delayed_entries if at <= self._step_number]
+        self._delayed_entries = [(at, reply) for at, reply in self._delayed_entries if at > self._step_number]
         for reply in ready:
             self._submit(reply)
 
     def stop(self) -> None:
-        """Shut down: open replies break off and are logged as stopped."""
+        """Shut down; open replies break off and are logged as stopped."""
         self._busy = False
-        for timer in (self._timer, self._frontend_timer, self._out_timer):
+        for timer in (self._timer, self._frontend_timer, self._queue_timer):
             timer.close()
-        for reply in [*self.replies.values(), *(reply for _, reply in self._entering)]:
+        for reply in [*self.replies.values(), *(reply for _, reply in self._delayed_entries)]:
             reply.stop()

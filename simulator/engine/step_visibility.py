@@ -59,13 +59,6 @@ class StepVisibility:
         """How many further steps pass before a stream's first or last event, once made, is written."""
         return self._range(WRITE_STEPS, streams)
 
-    def mean_period_steps(self, streams: int) -> float:
-        """Tokens per event to be expected: sum of k · share(k)."""
-        if not self.blocking:
-            return 1.0
-        shares = _between(EVENT_SHARES, streams)
-        return sum(k * share for k, share in enumerate(shares, 1)) / sum(shares)
-
     def _range(self, table: tuple[tuple[int, tuple[float, ...]], ...], streams: int) -> int:
         if not self.blocking:
             return 0

@@ -1,4 +1,4 @@
-"""What one request asks for, once its server has understood it, and the answer it will get."""
+"""A request as its server has understood it, and the answer it will get."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ import math
 import random
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import NamedTuple
 
 from simulator.text.tokens import EOS, SampleText, Token, make_token
-
-STOP_STYLES = ("hold-fixed", "hold-match", "cut-late", "keep")
 
 
 @dataclass(slots=True)
 class GenerationParams:
-    """What the client asked for, in the simulator's words; each server family fills it from its own bodies."""
+    """The parameters of a request; each server family fills them from its own request bodies."""
 
     endpoint: str
     prompt: str
@@ -35,7 +34,10 @@ class GenerationParams:
 
 
 class Answer:
-    """The tokens of an answer and the text each of them shows (`shown[i]`, "" while it is held back)."""
+    """The tokens of an answer and the text that each adds to the stream (`shown[i]`, "" while text is held back).
+
+    `stop`: the stop string that ended it. `ends`: the last token is the end-of-text token, or completes `stop`.
+    """
 
     def __init__(self, tokens: list[Token], shown: list[Token], stop: str | None, ends: bool) -> None:
         self.tokens = tokens
@@ -54,25 +56,29 @@ class Answer:
         return [token.ascii_json for token in self.shown]
 
     def text(self, count: int | None = None) -> str:
-        """What a reader has seen after `count` tokens."""
+        """The text sent after `count` tokens."""
         return "".join(token.text for token in self.shown[:count])
 
 
+class AnswerStyle(NamedTuple):
+    """How a server turns tokens into text: ServerSpec.stop_style, StreamFormat.leading_space and .eos."""
+
+    stop_style: str
+    leading_space: bool
+    eos: Token
+
+
 def make_answer(
-    story: SampleText,
-    rng: random.Random,
-    params: GenerationParams,
-    length: int,
-    style: tuple[str, bool, Token],
+    sample: SampleText, rng: random.Random, params: GenerationParams, length: int, style: AnswerStyle
 ) -> Answer:
-    """An answer whose model would stop at token `length`; `style` = (stop style, leading space, EOS token)."""
+    """An answer whose model would stop at token `length`."""
     stop_style, leading_space, eos = style
     if params.ignore_eos:
-        words = story.take(rng, params.max_tokens, leading_space)
+        words = sample.take(rng, params.max_tokens, leading_space)
         return Answer(words, _unrepaired(words) if stop_style == "cut-late" else words, None, ends=False)
     length = max(length, params.min_tokens + 1 if params.min_tokens else 1)
     ends = length <= params.max_tokens
-    words = story.take(rng, min(length, params.max_tokens) - ends, leading_space)
+    words = sample.take(rng, min(length, params.max_tokens) - ends, leading_space)
     if params.stops:
         found = _stop_at(words, params.stops)
         if found is not None:
@@ -87,7 +93,7 @@ def make_answer(
 
 
 def padded(answer: Answer, size: int) -> Answer:
-    """The same answer with every shown text filled up to `size` bytes."""
+    """The same answer with every token's text padded to `size` bytes."""
     shown = [
         make_token(token.text + "." * (size - len(token.text)), token.token_id, token.logprob)
         for token in answer.shown
@@ -110,7 +116,7 @@ def _unrepaired(tokens: list[Token]) -> list[Token]:
 
 
 def _stop_at(words: list[Token], stops: tuple[str, ...]) -> tuple[int, str] | None:
-    """The token that completes the first stop string, and which."""
+    """(the token that completes the first stop string, that string); None if there is none."""
     text = ""
     longest = max(len(stop) for stop in stops)
     for at, word in enumerate(words):
@@ -123,7 +129,7 @@ def _stop_at(words: list[Token], stops: tuple[str, ...]) -> tuple[int, str] | No
 
 
 def _show(words: list[Token], stop: str | None, stops: tuple[str, ...], style: str) -> list[Token]:
-    """What each token shows when a stop string may be coming (reference/protocols.md 8.3)."""
+    """The text that each token adds when a stop string may be coming (reference/protocols.md 8.3)."""
     if style == "keep":
         return words
     whole = "".join(word.text for word in words)
@@ -150,7 +156,7 @@ def _show(words: list[Token], stop: str | None, stops: tuple[str, ...], style: s
 
 
 def _partial(text: str, stops: tuple[str, ...]) -> int:
-    """How many characters at the end could be the beginning of a stop string."""
+    """The number of characters at the end that could begin a stop string."""
     for size in range(max(len(stop) for stop in stops) - 1, 0, -1):
         if any(stop.startswith(text[-size:]) for stop in stops if len(stop) > size):
             return size
@@ -159,7 +165,10 @@ def _partial(text: str, stops: tuple[str, ...]) -> int:
 
 @dataclass(slots=True)
 class Job:
-    """One accepted request: what was asked, who answers under which id, and the answer to come."""
+    """An accepted request: its parameters, its answer, and the id and time of the reply.
+
+    `usage_error` is added to the reported token count (fault `wrong-usage`).
+    """
 
     params: GenerationParams
     answer: Answer

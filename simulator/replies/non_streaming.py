@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from simulator.ground_truth.truth_log import Marks, TruthRecord, now_ns
+from simulator.replies.encoder import Encoder, Event
 from simulator.replies.response import Response
-from simulator.replies.sse_encoder import Event
 
 
-class NonStreamingEncoder:
-    """Counts tokens; `encode` with a finish returns head and body.
+class NonStreamingEncoder(Encoder):
+    """`encode` with a finish returns head and body; before that, nothing.
 
     `answer(finish, tokens)` makes the response, `failure()` the one for a failed generation.
     """
@@ -27,16 +27,8 @@ class NonStreamingEncoder:
         self._encode = encode
         self._truth = truth
 
-    def opening(self) -> list[list[Event]]:
-        """Nothing is written before the answer is complete."""
-        return []
-
-    def role_early(self) -> list[list[Event]]:
-        """There is no role event."""
-        return []
-
     def encode(self, first: int, count: int, finish: str | None) -> tuple[bytes, Marks]:
-        """Empty until the answer is complete."""
+        """See Encoder."""
         if finish is None:
             return b"", ()
         response = self._answer(finish, first + count)
@@ -45,7 +37,7 @@ class NonStreamingEncoder:
         return self._encode(response), ((first + count, "whole"),)
 
     def pack(self, groups: list[list[Event]]) -> tuple[bytes, Marks]:
-        """Only errors come this way, and they are complete responses already."""
+        """Errors only, which are complete responses: no chunks."""
         events = [event for group in groups for event in group]
         return b"".join(event[0] for event in events), tuple((event[1], event[2]) for event in events)
 
@@ -54,11 +46,3 @@ class NonStreamingEncoder:
         response = self._failure()
         self._truth.status = response.status
         return [[(self._encode(response), 0, "error")]]
-
-    def broken(self, first: int) -> list[list[Event]]:
-        """This fault needs a stream."""
-        return []
-
-    def huge(self, first: int, size: int) -> list[list[Event]]:
-        """This fault needs a stream."""
-        return []

@@ -1,38 +1,28 @@
-"""One reply on its way: tokens come in from the engine, bytes go out, and the truth log hears of each write."""
+"""One reply: takes tokens from the engine, sends bytes, and records each write for the truth log."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from typing import Protocol
 
 from simulator.faults.injector import Fault
 from simulator.faults.slow_writer import SlowWriter
 from simulator.ground_truth.truth_log import Marks, TruthRecord, now_ns
 from simulator.http.exchange import Exchange
+from simulator.replies.encoder import Encoder
 from simulator.replies.job import Job
-from simulator.replies.sse_encoder import Event
 from simulator.schedulers.sequence import Sequence
 
 LAST_CHUNK = b"0\r\n\r\n"
 BREAKING = ("reset", "truncate", "error", "batch-error", "abort")
-GARBLING = ("bad-json", "huge-event")
-
-
-class Encoder(Protocol):
-    """Tokens to bytes: SseEncoder, CumulativeEncoder, NonStreamingEncoder."""
-
-    def opening(self) -> list[list[Event]]: ...
-    def role_early(self) -> list[list[Event]]: ...
-    def encode(self, first: int, count: int, finish: str | None) -> tuple[bytes, Marks]: ...
-    def pack(self, groups: list[list[Event]]) -> tuple[bytes, Marks]: ...
-    def error(self) -> list[list[Event]]: ...
-    def broken(self, first: int) -> list[list[Event]]: ...
-    def huge(self, first: int, size: int) -> list[list[Event]]: ...
+CORRUPTING = ("bad-json", "huge-event")
 
 
 class Reply:
-    """State: tokens made by the engine, tokens sent to the client, and what holds the difference back."""
+    """Tokens made by the engine, tokens sent to the client, and whether sending is held back.
+
+    Sending takes two calls, so that the bytes are ready when they are due: `prepare`, then `send_prepared`.
+    """
 
     def __init__(
         self,
@@ -62,11 +52,11 @@ class Reply:
         self.on_over: Callable[[Reply], None] | None = None
         self.on_batch_failure: Callable[[Reply], None] | None = None
         self._held = False
-        self._struck = fault.kind if fault else None
+        self._fault_kind = fault.kind if fault else None
         self._staged = b""
         self._marks: Marks = ()
-        self._after: str | None = None
-        self._pending_fault = fault if fault and fault.kind in (*BREAKING, *GARBLING, "stall") else None
+        self._next_action: str | None = None
+        self._pending_fault = fault if fault and fault.kind in (*BREAKING, *CORRUPTING, "stall") else None
         self._slow_writer = SlowWriter(exchange, fault.arg) if fault and fault.kind == "slow-write" else None
         exchange.on_gone = self._gone
         exchange.on_drained = self._release
@@ -74,11 +64,11 @@ class Reply:
     # -- writing -------------------------------------------------------------------------------
 
     def open(self, at_once: bool) -> bool:
-        """Headers (if this server sends them now) and the events that come before the engine; False: it is over."""
+        """Send the headers, if `at_once`, and the events that come before the engine; False if the reply is over."""
         if self.over:
             return False
         if self._pending_fault and self._pending_fault.kind == "reset" and self._pending_fault.after == 0:
-            self._staged, self._after = b"", "reset"
+            self._staged, self._next_action = b"", "reset"
             self._break()
             return False
         data, marks = self.encoder.pack(self.encoder.opening())
@@ -86,24 +76,24 @@ class Reply:
             self._write(data, marks)
         return True
 
-    def put_role(self) -> None:
-        """The role event now, ahead of its token (`--role-lead-ms`)."""
+    def send_role(self) -> None:
+        """Send the role event ahead of its token (`--role-lead-ms`)."""
         if not self.over:
             data, marks = self.encoder.pack(self.encoder.role_early())
             if data:
                 self._write(data, marks)
 
     def blocked(self) -> bool:
-        """Held back by a fault or by a client that does not read."""
+        """True while a fault, or a client that does not read, holds the reply back."""
         return self._held or self.exchange.backed_up
 
     def send_head(self) -> None:
-        """The headers, unless they are out."""
+        """Send the headers if they are not sent yet."""
         if self.head is not None and not self.over:
             self._write(b"", ())
 
     def comment(self, data: bytes) -> None:
-        """A keep-alive comment: only between events, never into a held or slowly written stream."""
+        """Send a keep-alive comment; not while the reply is held back or written slowly."""
         if not self.over and not self._held and self._slow_writer is None:
             self._write(b"%x\r\n%b\r\n" % (len(data), data), ((0, "comment"),))
 
@@ -122,14 +112,14 @@ class Reply:
             self.head = None
             self.truth.headers_ns = now_ns()
         if self._slow_writer is not None:
-            self._slow_writer.send(data, lambda: self._note(now_ns(), marks))
+            self._slow_writer.send(data, lambda: self._record(now_ns(), marks))
             return now_ns()
         at_ns = now_ns()
         self.exchange.send(data)
-        self._note(at_ns, marks)
+        self._record(at_ns, marks)
         return at_ns
 
-    def _note(self, at_ns: int, marks: Marks) -> None:
+    def _record(self, at_ns: int, marks: Marks) -> None:
         self.last_write_ns = at_ns
         if marks:
             self.truth.writes.append(at_ns)
@@ -138,7 +128,7 @@ class Reply:
     # -- tokens --------------------------------------------------------------------------------
 
     def prepare(self) -> bool:
-        """Turn what was made and not sent into bytes; False if the reply is held back."""
+        """Encode the tokens that were made and not sent; False if the reply is held back or over."""
         if self._held or self.over:
             return False
         if self.exchange.backed_up:
@@ -153,8 +143,8 @@ class Reply:
         else:
             self._staged, self._marks = self.encoder.encode(self.sent, count, self.finish)
         self.sent = self.made
-        if self.finish is not None and self._after is None:
-            self._after = "finish"
+        if self.finish is not None and self._next_action is None:
+            self._next_action = "finish"
         return True
 
     def _prepare_fault(self, fault: Fault, count: int) -> None:
@@ -162,19 +152,19 @@ class Reply:
         self._pending_fault = None
         if kind == "stall":
             self._staged, self._marks = encoder.encode(self.sent, count, self.finish)
-            self._after = None if self.finish else "stall"
+            self._next_action = None if self.finish else "stall"
             return
         if kind == "abort":
             self.finish = "abort"
             self._staged, self._marks = encoder.encode(self.sent, count, "abort")
             return
         parts = []
-        before = count - 1 if kind in GARBLING else count
+        before = count - 1 if kind in CORRUPTING else count
         if before > 0:
             parts.append(encoder.encode(self.sent, before, None))
-        if kind in GARBLING and count > 0:
+        if kind in CORRUPTING and count > 0:
             at = self.made - 1
-            bad = encoder.broken(at) if kind == "bad-json" else encoder.huge(at, int(fault.arg))
+            bad = encoder.cut_event(at) if kind == "bad-json" else encoder.huge_event(at, int(fault.arg))
             parts.append(encoder.pack(bad))
             if self.finish is not None:
                 parts.append(encoder.encode(self.made, 0, self.finish))
@@ -183,42 +173,42 @@ class Reply:
             if kind == "batch-error" and self.on_batch_failure is not None:
                 self.on_batch_failure(self)
         else:
-            self._after = kind
+            self._next_action = kind
         self._staged = b"".join(part[0] for part in parts)
         self._marks = tuple(mark for part in parts for mark in part[1])
 
     def _prepare_error(self) -> tuple[bytes, Marks]:
         errors = self.encoder.error()
-        self._after = "finish" if errors else "truncate"
+        self._next_action = "finish" if errors else "truncate"
         self.finish = "error"
         return self.encoder.pack(errors)
 
     def fail(self, kind: str) -> None:
-        """The batch has failed: this stream ends with the error too."""
-        if self.over or self._after is not None:
+        """The batch has failed: end this stream with the server's error."""
+        if self.over or self._next_action is not None:
             return
         self.truth.fault = kind
-        self._struck = kind
+        self._fault_kind = kind
         self._held = False
         self._staged, self._marks = self._prepare_error()
-        self.put()
+        self.send_prepared()
 
-    def put(self) -> int:
-        """Send what was prepared; the stamp of the send."""
+    def send_prepared(self) -> int:
+        """Send the prepared bytes; returns the instant right before the send, in ns."""
         if self.over:
             return now_ns()
         data = self._staged
-        if self._after == "finish" and self.job.params.stream:
+        if self._next_action == "finish" and self.job.params.stream:
             data += LAST_CHUNK
         at_ns = self._write(data, self._marks)
         self._staged, self._marks = b"", ()
-        if self._after is not None:
+        if self._next_action is not None:
             self._then()
         return at_ns
 
     def _then(self) -> None:
-        if self._after == "stall" and self.fault is not None:
-            self._after = None
+        if self._next_action == "stall" and self.fault is not None:
+            self._next_action = None
             self._held = True
             asyncio.get_running_loop().call_later(self.fault.arg, self._release)
         elif self._slow_writer is not None:
@@ -227,10 +217,10 @@ class Reply:
             self._break()
 
     def _break(self) -> None:
-        """The end, tidy or not."""
-        after = self._after
+        """End the reply: finish, reset or close, by `_next_action`."""
+        after = self._next_action
         if after == "finish":
-            ended = f"fault:{self._struck}" if self.finish in ("error", "abort") else "complete"
+            ended = f"fault:{self._fault_kind}" if self.finish in ("error", "abort") else "complete"
             self._end(ended)
             if self.fault is not None and self.fault.kind == "idle-close":
                 self.exchange.close_idle_after(self.fault.arg)
@@ -243,15 +233,15 @@ class Reply:
                 self.exchange.close()
 
     def _release(self) -> None:
-        """Nothing holds the reply back any more: send what has gathered."""
+        """Stop holding the reply back and send the tokens made meanwhile."""
         self._held = False
         if not self.over and (self.made > self.sent or self.finish is not None) and self.prepare():
-            self.put()
+            self.send_prepared()
 
     # -- the end -------------------------------------------------------------------------------
 
-    def _untie(self) -> None:
-        """No cycles stay behind: the collector is off while anything is being served (simulator/process.py)."""
+    def _drop_references(self) -> None:
+        """Break reference cycles: the garbage collector is off while requests are served (process.py)."""
         self.exchange.on_gone = self.exchange.on_drained = None
         del self.encoder
         self.head = None
@@ -260,7 +250,7 @@ class Reply:
         self._end("client_gone")
 
     def stop(self) -> None:
-        """The server is shutting down."""
+        """Close the reply because the server shuts down."""
         if not self.over:
             self._end("stopped")
             self.exchange.close()
@@ -275,6 +265,6 @@ class Reply:
         truth.finish = self.finish
         truth.tokens = self.sent
         truth.bytes_out = self.exchange.bytes_out
-        self._untie()
+        self._drop_references()
         if self.on_over is not None:
             self.on_over(self)

@@ -1,4 +1,4 @@
-"""From tokens to bytes: one encoder for all servers that send SSE, driven by a StreamFormat's templates."""
+"""The encoder of all servers that send SSE: fills the templates of a StreamFormat."""
 
 from __future__ import annotations
 
@@ -8,21 +8,17 @@ from collections.abc import Callable, Mapping
 import orjson
 
 from simulator.ground_truth.truth_log import Marks
-from simulator.http.framing import http_chunk
+from simulator.replies.encoder import Encoder, Event
 from simulator.replies.job import Job
 from simulator.replies.stream_format import EventTemplate, StreamFormat
 
 ONE_TOKEN: Marks = ((1, "token"),)
-
-
-Event = tuple[bytes, int, str]
-"""(bytes, tokens, kind)"""
 FinalValues = Callable[[str, int], Mapping[str, bytes]]
 """(finish reason, tokens) -> further values of the events that end a stream."""
 
 
-class SseEncoder:
-    """Turns one reply's tokens into chunks; keeps what it has sent of it."""
+class SseEncoder(Encoder):
+    """The events of one reply."""
 
     def __init__(
         self, stream: StreamFormat, job: Job, constants: Mapping[str, str], final_values: FinalValues
@@ -46,7 +42,7 @@ class SseEncoder:
         self._token = self._template(stream.token)
         self._slots = self._token.slots
         self._second = 0
-        self._unseen = 0  # tokens that showed nothing, counted with the next event
+        self._unseen = 0  # tokens without an event of their own, counted with the next event
         self._plain = self._token.around("text") if self._slots == {"text"} else None
         self._merges = not (
             stream.done_when == "every-step" or stream.pack == "all" or stream.one_token_events
@@ -54,26 +50,23 @@ class SseEncoder:
 
     def _template(self, source: str) -> EventTemplate:
         if source not in self._templates:
-            self._templates[source] = EventTemplate(
-                source, self._constants, self._stream.prefix, self._stream.end
-            )
+            framed = self._stream.prefix + source + self._stream.end
+            self._templates[source] = EventTemplate(framed, self._constants)
         return self._templates[source]
 
-    # -- what the reply calls ------------------------------------------------------------------
-
     def opening(self) -> list[list[Event]]:
-        """Events written before the request enters the engine."""
+        """The role event, where it is sent before the engine starts."""
         return [[self._role()]] if self._stream.role_when == "engine" else []
 
     def role_early(self) -> list[list[Event]]:
-        """The role event by itself, if it is still due."""
+        """See Encoder."""
         if not self._role_due:
             return []
         self._role_due = False
         return [[self._role()]]
 
     def encode(self, first: int, count: int, finish: str | None) -> tuple[bytes, Marks]:
-        """The chunks for tokens first … first+count−1; with `finish`, all that ends the stream."""
+        """See Encoder. The usual case, plain tokens in the middle of a stream, takes a short cut."""
         if finish is None and not self._role_due and self._merges:
             text = self._text(first, count)
             if text and self._plain is not None:
@@ -87,14 +80,13 @@ class SseEncoder:
         return self.pack(self._groups(first, count, finish))
 
     def pack(self, groups: list[list[Event]]) -> tuple[bytes, Marks]:
-        """Each group becomes one HTTP chunk."""
+        """Each group as one HTTP chunk, or all of them where the format says so."""
         if self._stream.pack == "all":
             groups = [[event for group in groups for event in group]]
-        data = b"".join(http_chunk(b"".join(event[0] for event in group)) for group in groups if group)
-        return data, tuple((event[1], event[2]) for group in groups for event in group)
+        return super().pack(groups)
 
     def error(self) -> list[list[Event]]:
-        """An error inside the stream, as this server words it, and what follows it; empty: it just breaks off."""
+        """See Encoder."""
         if not self._stream.error:
             return []
         self._values["message"] = orjson.dumps(self._stream.error_words)
@@ -104,18 +96,16 @@ class SseEncoder:
             groups.append([self._done()])
         return groups
 
-    def broken(self, first: int) -> list[list[Event]]:
-        """A token event whose JSON is cut in the middle."""
+    def cut_event(self, first: int) -> list[list[Event]]:
+        """See Encoder."""
         self._set(first, 1, self._text(first, 1))
         data = self._token.fill(self._values)
         return [[(data[: len(data) * 3 // 5] + self._stream.end.encode(), 1, "bad-json")]]
 
-    def huge(self, first: int, size: int) -> list[list[Event]]:
-        """A token event with a text of `size` bytes."""
+    def huge_event(self, first: int, size: int) -> list[list[Event]]:
+        """See Encoder."""
         self._set(first, 1, b"x" * size)
         return [[(self._token.fill(self._values), 1, "huge-event")]]
-
-    # -- inside --------------------------------------------------------------------------------
 
     def _groups(self, first: int, count: int, finish: str | None) -> list[list[Event]]:
         groups = self._token_events(first, count, finish)

@@ -19,7 +19,7 @@ _SLOT = re.compile(r"<([a-z_]+)>")
 
 @dataclass(frozen=True, slots=True)
 class StreamFormat:
-    """One endpoint's stream, switch by switch (reference/protocols.md 9.8).
+    """The events of one endpoint's stream (reference/protocols.md 9.8).
 
     `role_when`: never | engine (before it) | first (with the first token). `finish` None: the reason rides on
     the last token (`last`). `usage_when`: never | asked (an event of its own) | asked-on-finish (fills the last
@@ -59,17 +59,17 @@ class StreamFormat:
 
 @cache
 def _split(source: str) -> list[str]:
-    """Literals and slot names by turns."""
+    """Literals and slot names, alternating."""
     return _SLOT.split(source)
 
 
 class EventTemplate:
-    """A payload cut at its slots; constants are filled in once per reply."""
+    """An event split at its slots; constants are filled in once per reply."""
 
     __slots__ = ("_parts", "_places")
 
-    def __init__(self, source: str, constants: Mapping[str, str], prefix: str, end: str) -> None:
-        pieces = _split(prefix + source + end)
+    def __init__(self, source: str, constants: Mapping[str, str]) -> None:
+        pieces = _split(source)
         parts: list[bytes] = []
         self._places: list[tuple[int, str]] = []
         pending = ""
@@ -87,14 +87,14 @@ class EventTemplate:
         self._parts = parts
 
     def fill(self, values: Mapping[str, bytes]) -> bytes:
-        """The event, framed for SSE."""
+        """The event with these values."""
         parts = self._parts[:]
         for place, slot in self._places:
             parts[place] = values[slot]
         return b"".join(parts)
 
     def around(self, slot: str) -> tuple[bytes, bytes, int]:
-        """What stands before and after the only slot, and the length of both."""
+        """The bytes before and after the only slot, and their length. ValueError if it is not the only one."""
         (place, name), *more = self._places
         if more or name != slot:
             raise ValueError(f"not the only slot: {slot}")
@@ -103,5 +103,5 @@ class EventTemplate:
 
     @property
     def slots(self) -> set[str]:
-        """The values each event has to bring."""
+        """The values that `fill` needs."""
         return {slot for _, slot in self._places}

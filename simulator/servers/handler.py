@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 import orjson
 
 from simulator.http.exchange import Request
+from simulator.replies.encoder import Encoder
 from simulator.replies.job import GenerationParams, Job
-from simulator.replies.reply import Encoder, Reply
+from simulator.replies.reply import Reply
 from simulator.replies.response import Response, retry_header
 from simulator.replies.sse_encoder import SseEncoder
 from simulator.servers.context import ServerContext
@@ -22,8 +23,6 @@ class ServerHandler:
     """
 
     histograms: tuple[HistogramSpec, ...] = ()
-    detail_404 = b'{"detail":"Not Found"}'
-    detail_405 = b'{"detail":"Method Not Allowed"}'
 
     def __init__(self, context: ServerContext) -> None:
         self.context = context
@@ -38,11 +37,11 @@ class ServerHandler:
         """GET routes: path -> answer."""
         return {}
 
-    def not_found(self, method: str, path: str, allowed: str | None) -> Response:
-        """404, or 405 when the path exists for another method."""
+    def not_found(self, allowed: str | None) -> Response:
+        """404, or 405 when the path exists for the method `allowed`. As FastAPI words them."""
         if allowed is not None:
-            return Response(405, self.detail_405, extra=(f"allow: {allowed}",))
-        return Response(404, self.detail_404)
+            return Response(405, b'{"detail":"Method Not Allowed"}', extra=(f"allow: {allowed}",))
+        return Response(404, b'{"detail":"Not Found"}')
 
     def too_large(self) -> Response:
         """The body is larger than the server takes."""

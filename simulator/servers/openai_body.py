@@ -1,13 +1,16 @@
-"""What the OpenAI-like families share: reading a chat or completion body into an GenerationParams."""
+"""Shared by the OpenAI-like families: reads chat and completion bodies, and writes answers that do not stream."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
 
 from simulator.replies.job import GenerationParams
+from simulator.replies.reply import Reply
+from simulator.replies.response import compact
 from simulator.text.prompt import chat_prompt
 from simulator.text.tokens import token_texts
 
@@ -23,7 +26,7 @@ def load(body: bytes) -> Any:
 
 
 def _without_surrogates(value: Any) -> Any:
-    """Python's json takes a lone half of a surrogate pair, which no UTF-8 can carry: "?" instead."""
+    """Python's json accepts half of a surrogate pair, which UTF-8 cannot encode: "?" instead."""
     if isinstance(value, str):
         return value.encode("utf-8", "replace").decode()
     if isinstance(value, list):
@@ -34,7 +37,7 @@ def _without_surrogates(value: Any) -> Any:
 
 
 def chat_params(body: Body, template_tokens: tuple[int, int], max_tokens: int) -> GenerationParams:
-    """A chat request; the caller has checked the types it cares for."""
+    """A chat request; what the caller has not checked and does not fit is ignored."""
     messages = body.get("messages")
     if isinstance(messages, str):
         messages = [{"role": "user", "content": messages}]
@@ -43,7 +46,7 @@ def chat_params(body: Body, template_tokens: tuple[int, int], max_tokens: int) -
         for message in (messages if isinstance(messages, list) else [])
         if isinstance(message, dict)
     ]
-    params = _ask("chat", body, "\n".join(text for _, text in pairs), max_tokens)
+    params = _params("chat", body, "\n".join(text for _, text in pairs), max_tokens)
     params.prompt_texts = chat_prompt(pairs, template_tokens)
     params.prompt_tokens = len(params.prompt_texts)
     return params
@@ -53,18 +56,35 @@ def completion_params(body: Body, max_tokens: int) -> GenerationParams:
     """A text completion; a list of token ids counts its length."""
     prompt = body.get("prompt")
     if isinstance(prompt, list) and prompt and all(isinstance(each, int) for each in prompt):
-        params = _ask("completion", body, "", max_tokens)
+        params = _params("completion", body, "", max_tokens)
         params.prompt_texts = [str(each) for each in prompt]
     else:
         if isinstance(prompt, list):
             prompt = prompt[0] if prompt and isinstance(prompt[0], str) else ""
-        params = _ask("completion", body, str(prompt), max_tokens)
+        params = _params("completion", body, str(prompt), max_tokens)
         params.prompt_texts = token_texts(params.prompt)
     params.prompt_tokens = max(1, len(params.prompt_texts))
     return params
 
 
-def _ask(endpoint: str, body: Body, prompt: str, max_tokens: int) -> GenerationParams:
+def openai_answer(reply: Reply, count: int, choice_end: Mapping[str, Any], usage: Mapping[str, int]) -> bytes:
+    """The answer to a request that does not stream; `choice_end` stands after the text."""
+    job, chat = reply.job, reply.job.params.endpoint == "chat"
+    text = job.answer.text(count)
+    message = {"message": {"role": "assistant", "content": text}} if chat else {"text": text}
+    return compact(
+        {
+            "id": job.reply_id,
+            "object": "chat.completion" if chat else "text_completion",
+            "created": job.created,
+            "model": job.params.model,
+            "choices": [{"index": 0, **message, **choice_end}],
+            "usage": usage,
+        }
+    )
+
+
+def _params(endpoint: str, body: Body, prompt: str, max_tokens: int) -> GenerationParams:
     options = body.get("stream_options")
     options = options if isinstance(options, dict) else {}
     usage = bool(options.get("include_usage"))

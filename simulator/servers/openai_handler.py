@@ -1,23 +1,20 @@
-"""Chat (and text completion, where the spec has it) as the smaller OpenAI-like servers on FastAPI share it."""
+"""The part that OpenAI-like servers on FastAPI share: chat, and text completion where the spec has it."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from simulator.http.exchange import Request
 from simulator.replies.job import GenerationParams
 from simulator.replies.reply import Reply
 from simulator.replies.response import RequestRefused, Response, compact, retry_header
 from simulator.servers.handler import ServerHandler
-from simulator.servers.openai_body import Body, chat_params, completion_params, is_int, load
+from simulator.servers.openai_body import Body, chat_params, completion_params, is_int, load, openai_answer
 
 
 class OpenAiHandler(ServerHandler):
-    """Chat (and text, where the wire has it) on a FastAPI server."""
-
-    error_status: int | None = None
+    """Routes, checks and answers; subclasses override what differs."""
 
     def post_routes(self) -> Mapping[str, Callable[[Request], GenerationParams]]:
         """See ServerHandler."""
@@ -99,8 +96,8 @@ class OpenAiHandler(ServerHandler):
 
     def fault_response(self, status: int, retry_after: float) -> Response:
         """A fault in this server's error form."""
-        whole = self.bad({429: "Too many requests", 503: "Service unavailable"}[status], status).response
-        return Response(whole.status, whole.body, whole.content_type, retry_header(retry_after))
+        error = self.bad({429: "Too many requests", 503: "Service unavailable"}[status], status).response
+        return Response(error.status, error.body, error.content_type, retry_header(retry_after))
 
     def failure_response(self, message: str) -> Response:
         """500."""
@@ -112,17 +109,5 @@ class OpenAiHandler(ServerHandler):
 
     def non_streaming_response(self, reply: Reply, finish: str, count: int) -> Response:
         """The plain OpenAI form."""
-        job, chat = reply.job, reply.job.params.endpoint == "chat"
-        text = job.answer.text(count)
-        choice: dict[str, Any] = {"index": 0}
-        choice |= {"message": {"role": "assistant", "content": text}} if chat else {"text": text}
-        choice |= {"logprobs": None, "finish_reason": finish}
-        answer = {
-            "id": job.reply_id,
-            "object": "chat.completion" if chat else "text_completion",
-            "created": job.created,
-            "model": job.params.model,
-            "choices": [choice],
-            "usage": self.usage(reply, count),
-        }
-        return Response(200, compact(answer))
+        choice_end = {"logprobs": None, "finish_reason": finish}
+        return Response(200, openai_answer(reply, count, choice_end, self.usage(reply, count)))

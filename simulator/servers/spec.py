@@ -15,7 +15,9 @@ class ServerSpec:
     `streams`: endpoint -> its stream; endpoints are "chat", "completion" and "generate" (native).
     `headers_when`: once | first-token | slot (when the engine takes the request).
     `keep_alive_comment`: sent after `keep_alive_s` without an event.
-    `stop_style`: what a stream shows while a stop string may be coming (replies/job.py).
+    `stop_style`: what a stream shows while a stop string may be coming. hold-fixed: all but as many characters as
+    the longest stop string could still take; hold-match: all but what could begin one; cut-late: everything, and
+    only the complete answer is cut; keep: everything, the stop string too.
     `template_tokens`: tokens that the chat template adds to a prompt: (per conversation, per message).
     `scheduler_options`: defaults that differ from the scheduler's own.
     `fixed_rate_wire`: the value of `--wire` that sends these streams on a fixed schedule; "": none.

@@ -82,15 +82,15 @@ def test_a_first_token_is_read_after_the_events_before_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("streams", "low", "high"),
-    [(1, 1.0, 1.0), (4, 1.0, 1.0), (24, 2.0, 2.25), (100, 2.6, 2.8), (900, 2.6, 2.8)],
+    ("streams", "tokens_per_event"),
+    [(1, 1.0), (4, 1.0), (24, 2.124), (50, 2.430), (100, 2.718), (900, 2.718)],
 )
-def test_0_1_2_writes_two_or_three_tokens_per_event_under_load(streams: int, low: float, high: float) -> None:
+def test_0_1_2_writes_two_or_three_tokens_per_event_under_load(streams: int, tokens_per_event: float) -> None:
+    """Between the measured rows the shares are linear in log(streams)."""
     model = StepVisibility(blocking=True, seed=1)
     drawn = [model.period_steps(streams) for _ in range(4000)]
     assert set(drawn) <= {1, 2, 3}
-    assert low <= sum(drawn) / 4000 <= high
-    assert sum(drawn) / 4000 == pytest.approx(model.mean_period_steps(streams), abs=0.05)
+    assert sum(drawn) / 4000 == pytest.approx(tokens_per_event, abs=0.04)
 
 
 def test_0_1_2_lets_a_new_request_wait_some_steps() -> None:
@@ -104,7 +104,6 @@ def test_0_1_2_lets_a_new_request_wait_some_steps() -> None:
 def test_other_servers_publish_every_step_at_once() -> None:
     model = StepVisibility(blocking=False, seed=1)
     assert [model.period_steps(500), model.entry_delay_steps(500), model.write_delay_steps(500)] == [1, 0, 0]
-    assert model.mean_period_steps(500) == 1.0
 
 
 def test_publishing_is_the_same_for_the_same_seed() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulator.replies.job import GenerationParams, draw_length, make_answer
+from simulator.replies.job import AnswerStyle, GenerationParams, draw_length, make_answer
 from simulator.text.prompt import BLOCK, END, chat_prompt, prefix_hashes
 from simulator.text.tokens import EOS, SampleText, count_tokens, make_token, token_texts
 
@@ -43,7 +43,7 @@ def test_json_forms_are_the_text(text: str) -> None:
 @given(seed=st.integers(0, 200), stop=st.sampled_from([".", "the ", " river", ", ", "zzz"]))
 def test_stop_strings_end_the_answer(style: str, seed: int, stop: str) -> None:
     ask = GenerationParams("chat", "", "m", max_tokens=300, stops=(stop,))
-    answer = make_answer(STORY, random.Random(seed), ask, 200, (style, False, EOS))
+    answer = make_answer(STORY, random.Random(seed), ask, 200, AnswerStyle(style, False, EOS))
     text = answer.text()
     assert len(answer.shown) == len(answer.tokens)
     whole = "".join(token.text for token in answer.tokens)

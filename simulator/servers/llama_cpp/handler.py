@@ -95,7 +95,7 @@ class LlamaCppHandler(ServerHandler):
 
     # -- errors --------------------------------------------------------------------------------
 
-    def not_found(self, method: str, path: str, allowed: str | None) -> Response:
+    def not_found(self, allowed: str | None) -> Response:
         """Everything unknown is a 404, wrong methods too."""
         return Response(
             404,

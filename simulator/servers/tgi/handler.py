@@ -7,7 +7,7 @@ from typing import Any
 
 from simulator.ground_truth.truth_log import now_ns
 from simulator.http.exchange import Request
-from simulator.replies.job import GenerationParams
+from simulator.replies.job import GenerationParams, Job
 from simulator.replies.reply import Reply
 from simulator.replies.response import Response, compact, retry_header
 from simulator.servers.tgi.metrics import HISTOGRAMS, metrics_page
@@ -19,8 +19,6 @@ class TgiHandler(TgiRequestReader):
     """TGI's router."""
 
     histograms = HISTOGRAMS
-    detail_404 = b""
-    detail_405 = b""
 
     def post_routes(self) -> Mapping[str, Callable[[Request], GenerationParams]]:
         """See ServerHandler."""
@@ -33,11 +31,8 @@ class TgiHandler(TgiRequestReader):
 
     def get_routes(self) -> Mapping[str, Callable[[], Response]]:
         """See ServerHandler."""
-        health = lambda: Response(200, content_type=None)  # noqa: E731
         return {
-            "/": health,
-            "/health": health,
-            "/ping": health,
+            **dict.fromkeys(("/", "/health", "/ping"), lambda: Response(200, content_type=None)),
             "/info": lambda: Response(200, compact(self.info())),
             "/metrics": lambda: Response(200, metrics_page(self.context), PLAIN),
         }
@@ -68,7 +63,7 @@ class TgiHandler(TgiRequestReader):
 
     # -- errors --------------------------------------------------------------------------------
 
-    def not_found(self, method: str, path: str, allowed: str | None) -> Response:
+    def not_found(self, allowed: str | None) -> Response:
         """axum: empty bodies."""
         if allowed is not None:
             return Response(405, content_type=None, extra=(f"allow: {allowed}",))
@@ -88,12 +83,12 @@ class TgiHandler(TgiRequestReader):
 
     def fault_response(self, status: int, retry_after: float) -> Response:
         """429 as its non-streaming routes say it; 503 as its health check does."""
-        kind = {429: ("Model is overloaded", "overloaded"), 503: ("unhealthy", "healthcheck")}[status]
+        words, kind = {429: ("Model is overloaded", "overloaded"), 503: ("unhealthy", "healthcheck")}[status]
         return Response(
-            status, compact({"error": kind[0], "error_type": kind[1]}), extra=retry_header(retry_after)
+            status, compact({"error": words, "error_type": kind}), extra=retry_header(retry_after)
         )
 
-    def constants(self, job: Any) -> dict[str, str]:
+    def constants(self, job: Job) -> dict[str, str]:
         """The kind of a generation error too."""
         return {**super().constants(job), "error_type": "generation"}
 
@@ -109,10 +104,7 @@ class TgiHandler(TgiRequestReader):
 
     def final_values(self, reply: Reply, finish: str, count: int) -> dict[str, bytes]:
         """The whole text and the details of the last native event."""
-        params = reply.job.params
-        details: dict[str, Any] | None = None
-        if params.details:
-            details = self.details(reply, finish, count)
+        details = self.details(reply, finish, count) if reply.job.params.details else None
         return {"generated": compact(self.text(reply, count)), "details": compact(details)}
 
     def text(self, reply: Reply, count: int) -> str:
@@ -126,13 +118,8 @@ class TgiHandler(TgiRequestReader):
         wire = self.context.spec.streams["generate"]
         stopped = reply.job.answer.stop is not None and finish == "stop"
         words = (wire.finish_words or {}).get("stop_string" if stopped else finish, finish)
-        said = max(0, count + reply.job.usage_error)
-        details: dict[str, Any] = {
-            "finish_reason": words,
-            "generated_tokens": said,
-            "seed": reply.job.params.echo_seed,
-        }
-        return details
+        tokens = self.usage(reply, count)["completion_tokens"]
+        return {"finish_reason": words, "generated_tokens": tokens, "seed": reply.job.params.echo_seed}
 
     def non_streaming_response(self, reply: Reply, finish: str, count: int) -> Response:
         """`/generate`; times in the headers."""

@@ -2,43 +2,42 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from simulator.replies.stream_format import StreamFormat
 from simulator.servers.spec import ServerSpec
 from simulator.servers.tgi.wire import AXUM, COMPUTE_HEADERS, GENERATION_FAILED, native_stream
 
-_OPENAI_WORDS = {"stop": "stop", "stop_string": "stop_sequence", "length": "length"}
 _CHAT = (
     '{"object":"chat.completion.chunk","id":"","created":<now>,"model":<model>,"system_fingerprint":"<fingerprint>",'
     '"choices":[{"index":0,"delta":{"role":"assistant","content":"<text>"},"logprobs":null,"finish_reason":%s}],'
     '"usage":null}'
 )
 _USAGE = '{"prompt_tokens":<prompt>,"completion_tokens":<count>,"total_tokens":<total>}'
-_ERROR = '{"error":{"message":<message>,"http_status_code":422}}'
-_OPENAI_CHAT = StreamFormat(
-    token=_CHAT % "null",
-    last=_CHAT % '"<finish>"',
-    usage='{"object":"chat.completion.chunk","id":"","created":<now>,"model":<model>,'
-    '"system_fingerprint":"<fingerprint>","choices":[],"usage":' + _USAGE + "}",
+_OPENAI = StreamFormat(
+    token="",
     one_token_events=True,
-    finish_words=_OPENAI_WORDS,
-    error=_ERROR,
+    finish_words={"stop": "stop", "stop_string": "stop_sequence", "length": "length"},
+    error='{"error":{"message":<message>,"http_status_code":422}}',
     error_words=GENERATION_FAILED,
     content_type="text/event-stream",
     head_extra=COMPUTE_HEADERS,
 )
-_OPENAI_TEXT = StreamFormat(
+_OPENAI_CHAT = replace(
+    _OPENAI,
+    token=_CHAT % "null",
+    last=_CHAT % '"<finish>"',
+    usage='{"object":"chat.completion.chunk","id":"","created":<now>,"model":<model>,'
+    '"system_fingerprint":"<fingerprint>","choices":[],"usage":' + _USAGE + "}",
+)
+_OPENAI_TEXT = replace(
+    _OPENAI,
     token='{"object":"text_completion","id":"","created":<now>,"choices":[{"index":0,"text":"<text>",'
     '"logprobs":null,"finish_reason":""}],"model":<model>,"system_fingerprint":"<fingerprint>"}',
     last='{"object":"text_completion","id":"","created":<now>,"model":<model>,'
     '"system_fingerprint":"<fingerprint>","choices":[{"index":0,"text":"<text>","logprobs":null,'
     '"finish_reason":"<finish>"}],"usage":' + _USAGE + "}",
-    one_token_events=True,
     leading_space=True,
-    finish_words=_OPENAI_WORDS,
-    error=_ERROR,
-    error_words=GENERATION_FAILED,
-    content_type="text/event-stream",
-    head_extra=COMPUTE_HEADERS,
 )
 
 SPEC = ServerSpec(

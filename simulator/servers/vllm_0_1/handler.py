@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
 
 from simulator.http.exchange import Request
+from simulator.replies.encoder import Encoder
 from simulator.replies.job import GenerationParams, Job
-from simulator.replies.reply import Encoder, Reply
+from simulator.replies.reply import Reply
 from simulator.replies.response import RequestRefused, Response, compact, spaced
 from simulator.servers.handler import ServerHandler
-from simulator.servers.openai_body import Body, chat_params, completion_params, load, stop_strings
+from simulator.servers.openai_body import (
+    Body,
+    chat_params,
+    completion_params,
+    load,
+    openai_answer,
+    stop_strings,
+)
 from simulator.servers.vllm.model_card import permission
 from simulator.servers.vllm_0_1.cumulative_encoder import CumulativeEncoder
 from simulator.servers.vllm_0_1.sampling import CRASH, SAMPLING, numbers_fit, sampling_error
@@ -113,22 +120,9 @@ class OpenAiHandler012(ServerHandler):
 
     def non_streaming_response(self, reply: Reply, finish: str, count: int) -> Response:
         """Compact JSON, unlike the stream."""
-        job, chat = reply.job, reply.job.params.endpoint == "chat"
-        text = job.answer.text(count)
-        choice: dict[str, Any] = {"index": 0}
-        choice |= (
-            {"message": {"role": "assistant", "content": text}} if chat else {"text": text, "logprobs": None}
-        )
-        choice["finish_reason"] = finish
-        answer = {
-            "id": job.reply_id,
-            "object": "chat.completion" if chat else "text_completion",
-            "created": job.created,
-            "model": job.params.model,
-            "choices": [choice],
-            "usage": self.usage(reply, count),
-        }
-        return Response(200, compact(answer))
+        logprobs = {} if reply.job.params.endpoint == "chat" else {"logprobs": None}
+        choice_end = {**logprobs, "finish_reason": finish}
+        return Response(200, openai_answer(reply, count, choice_end, self.usage(reply, count)))
 
 
 class NativeHandler(ServerHandler):
