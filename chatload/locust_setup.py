@@ -28,9 +28,16 @@ from chatload.runner import locust_patches
 from chatload.runner.bind_check import open_port_warning, port_mistakes
 from chatload.runner.console import Console
 from chatload.runner.locust_options import register
-from chatload.runner.run_controller import RunController
+from chatload.runner.locust_process import (
+    LocustMaster,
+    LocustProcess,
+    LocustWorkers,
+    connect,
+    connect_worker,
+)
+from chatload.runner.run_controller import RunController, Services
 from chatload.runner.uncaught import tell
-from chatload.runner.wait_for_workers import await_workers
+from chatload.runner.wait_for_workers import WAIT_S, Expected, await_workers
 from chatload.runner.worker_agent import WorkerAgent
 
 
@@ -53,19 +60,19 @@ def install(shape: Shape) -> None:
             if mistakes and environment.parsed_options.processes:  # the parent of these says so itself
                 raise SystemExit(2)
             _exit_if(mistakes)
-            agent = WorkerAgent(environment)
+            agent = WorkerAgent(LocustProcess(environment), LocustMaster(environment.runner))
+            connect_worker(environment, agent)
             tell(agent.supervisor, environment)
             events.quitting.add_listener(lambda **_: _stop_worker(environment, agent))
             return
         console = Console(headless=web_ui is None)
+        runner = environment.runner
+        workers = LocustWorkers(runner) if isinstance(runner, MasterRunner) else None
+        services = Services(lambda folder, plan: _finish(folder, plan, console.say_last), level_verdict)
         controller = RunController(
-            environment,
-            shape,
-            lambda folder, plan: _finish(folder, plan, console.say_last),
-            level_verdict,
-            console,
-            headless=web_ui is None,
+            LocustProcess(environment), workers, shape, services, console, headless=web_ui is None
         )
+        connect(environment, controller)
         events.quit.add_listener(lambda **_: console.end())
         if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # the terminal was closed; nohup ignores it
             gevent.signal_handler(signal.SIGHUP, os.kill, os.getpid(), signal.SIGTERM)
@@ -78,13 +85,13 @@ def install(shape: Shape) -> None:
         _exit_if(mistakes)
         environment.chatload_controller = controller
         tell(controller.supervisor, environment)
-        runner = environment.runner
-        if isinstance(runner, MasterRunner):
+        if workers is not None:
             words = open_port_warning(runner.master_bind_host, runner.master_bind_port)
             if words:
                 console.say(f"chatload: {words}")
-            if environment.parsed_options.headless or environment.parsed_options.autostart:
-                gevent.spawn(await_workers, runner, environment.parsed_options, _give_up)
+            options = environment.parsed_options
+            if options.headless or options.autostart:
+                gevent.spawn(await_workers, workers, _expected(options), _give_up)
         if web_ui is not None:
             _add_page(environment, web_ui, controller, shape, console)
 
@@ -123,6 +130,12 @@ def _add_page(
     for words in guard(web_ui, vars(environment.parsed_options)):
         console.say(f"chatload: {words}")
     page.install(web_ui, environment, controller, shape, argument_parser.ui_extra_args_dict)
+
+
+def _expected(options: Any) -> Expected:
+    """What Locust's options say of the workers of a run."""
+    forked = (lambda: len(locust_patches.forked_workers())) if options.processes else None
+    return Expected(options.expect_workers, options.expect_workers_max_wait or WAIT_S, forked)
 
 
 def _exit_if(mistakes: Sequence[str]) -> None:

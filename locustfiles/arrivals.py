@@ -5,10 +5,13 @@ locust -f locustfiles/arrivals.py --headless --requests 100 --interval 0.5 --hos
 
 from chatload.loads.open_loop import SHAPE
 from chatload.locust_setup import install
-from chatload.runner import open_loop_user
+from chatload.runner.locust_users import LoadUser
+from chatload.runner.open_loop_behaviour import OpenLoopBehaviour
 
 install(SHAPE)
 
 
-class Clerk(open_loop_user.OpenLoopUser):
+class OpenLoopUser(LoadUser):
     """Sends requests when they are due."""
+
+    behaviour = OpenLoopBehaviour

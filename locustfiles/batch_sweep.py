@@ -5,10 +5,13 @@ locust -f locustfiles/batch_sweep.py --headless --levels 1,2,4,8 --answer-tokens
 
 from chatload.loads.sweep import SHAPE
 from chatload.locust_setup import install
-from chatload.runner import sweep_user
+from chatload.runner.locust_users import LoadUser
+from chatload.runner.sweep_behaviour import SweepBehaviour
 
 install(SHAPE)
 
 
-class SweepUser(sweep_user.SweepUser):
-    """Keeps the lanes of each level busy."""
+class SweepUser(LoadUser):
+    """Keeps as many requests in flight as each level says."""
+
+    behaviour = SweepBehaviour

@@ -5,10 +5,13 @@ locust -f locustfiles/capacity.py --headless --slo "p95 ttft_ms <= 500" --host h
 
 from chatload.loads.capacity import SHAPE
 from chatload.locust_setup import install
-from chatload.runner import capacity_user
+from chatload.runner.capacity_behaviour import CapacityBehaviour
+from chatload.runner.locust_users import LoadUser
 
 install(SHAPE)
 
 
-class CapacityUser(capacity_user.CapacityUser):
+class CapacityUser(LoadUser):
     """Keeps the users of each level in conversation."""
+
+    behaviour = CapacityBehaviour

@@ -5,10 +5,10 @@ locust -f locustfiles/chat.py --headless -u 100 -r 10 --turns 10 --think-time 2 
 
 from chatload.loads.chat import SHAPE
 from chatload.locust_setup import install
-from chatload.runner import chat_user
+from chatload.runner import locust_users
 
 install(SHAPE)
 
 
-class ChatUser(chat_user.ChatUser):
+class ChatUser(locust_users.ChatUser):
     """A person at a keyboard."""

@@ -35,6 +35,10 @@ class Clock:
             self.sleep(look_s)
         return True
 
+    def later(self, seconds: float, call: Callable[[], object]) -> None:
+        """Have `call` made after so long, by a greenlet of its own."""
+        gevent.spawn_later(seconds, call)
+
 
 CLOCK = Clock()
 """The real clock."""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import gevent
 
-from chatload.engine.clock import now_ns
+from chatload.engine.clock import CLOCK, Clock
 
 LAGGING_MS = 20.0
 """Beyond this lag a user-space stamp is worth nothing to the millisecond."""
@@ -22,9 +22,9 @@ Report = Callable[[int, float, float, float | None], None]
 class HealthReporter:
     """Reports once a second how this process does."""
 
-    def __init__(self, report: Report) -> None:
-        self._report = report
-        self._second_ns, self._cpu_s = now_ns(), time.process_time()
+    def __init__(self, report: Report, clock: Clock = CLOCK) -> None:
+        self._report, self._clock = report, clock
+        self._second_ns, self._cpu_s = clock.now_ns(), time.process_time()
         self._reporting = gevent.spawn(self._run)
 
     def stop(self) -> None:
@@ -34,11 +34,11 @@ class HealthReporter:
 
     def _run(self) -> None:
         while True:
-            gevent.sleep(1.0)
+            self._clock.sleep(1.0)
             self._tell()
 
     def _tell(self) -> None:
-        now, cpu_s = now_ns(), time.process_time()
+        now, cpu_s = self._clock.now_ns(), time.process_time()
         seconds, used_s = (now - self._second_ns) / 1e9, cpu_s - self._cpu_s
         self._second_ns, self._cpu_s = now, cpu_s
         percent = round(used_s / seconds * 100, 1) if seconds else 0.0

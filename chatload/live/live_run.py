@@ -56,7 +56,7 @@ class LiveRun:
         self._timeline = Timeline(self._began_ns)
         self._so_far = self._counting()
 
-    def hear(self, line: JournalLine) -> None:
+    def on_line(self, line: JournalLine) -> None:
         """Count one journal line."""
         if isinstance(line, Turn):
             self._add(line)

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import gevent
-
-from chatload.engine.clock import now_ns
+from chatload.engine.clock import CLOCK, Clock
 from chatload.loads.capacity import CapacityLoad
 from chatload.loads.level_search import LevelSearch, Rules, interval_words
 from chatload.loads.plan import Plan
@@ -20,7 +18,6 @@ from chatload.model.journal_lines import HealthLine, JournalLine, LevelLine
 from chatload.model.slo import Objective
 from chatload.model.turn import Turn
 from chatload.model.verdict import CapacityResult, LevelResult, SloOutcome, SloVerdict
-from chatload.runner.chat_user import sleep_until
 from chatload.runner.messages import LevelOrder
 
 LEAD_S = 1.0
@@ -39,11 +36,16 @@ class CapacitySearch:
     """Tries levels until the answer is known. `order` sends an order to every process."""
 
     def __init__(
-        self, plan: Plan, judge: Judge, order: Callable[[LevelOrder], None], say: Callable[[str], None]
-    ):
+        self,
+        plan: Plan,
+        judge: Judge,
+        order: Callable[[LevelOrder], None],
+        say: Callable[[str], None],
+        clock: Clock = CLOCK,
+    ) -> None:
         assert isinstance(plan.load, CapacityLoad)
         self._plan, self._load = plan, plan.load
-        self._judge, self._order, self._say = judge, order, say
+        self._judge, self._order, self._say, self._clock = judge, order, say, clock
         self._search = LevelSearch(
             Rules(self._load.first, self._load.most, self._load.precision, self._load.windows)
         )
@@ -55,7 +57,7 @@ class CapacitySearch:
         self._rows: dict[int, LevelResult] = {}
         self.facts = CapacityResult()
 
-    def hear(self, line: JournalLine) -> None:
+    def on_line(self, line: JournalLine) -> None:
         """Take a journal line in: turns, drained levels, and how the generator fares."""
         if isinstance(line, Turn):
             self._turns.append(line)
@@ -135,17 +137,15 @@ class CapacitySearch:
     def _window(self, users: int, group: str) -> list[Turn]:
         """Ramp, settle, measure and drain; the turns that were due while it was measured."""
         load = self._load
-        start_ns = now_ns() + round(LEAD_S * 1e9)
+        start_ns = self._clock.now_ns() + round(LEAD_S * 1e9)
         end_ns = start_ns + round((users / load.rate + load.settle_s + load.measure_s) * 1e9)
         self._levels += 1
         self._turns, self._drained, self._busy = [], 0, []
         self._order(
             LevelOrder(users=users, level=self._levels, group=group, start_ns=start_ns, end_ns=end_ns)
         )
-        sleep_until(end_ns)
-        with gevent.Timeout(DRAIN_S, False):
-            while self._drained < load.users:
-                gevent.sleep(0.05)
+        self._clock.sleep_until(end_ns)
+        self._clock.wait_for(lambda: self._drained >= load.users, DRAIN_S, look_s=0.05)
         window_ns = end_ns - round(load.measure_s * 1e9)
         return [turn for turn in self._turns if turn.group == group and window_ns <= turn.due_ns < end_ns]
 

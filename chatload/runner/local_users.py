@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Crowd:
+class LocalUsers:
     """Locust's users of a process at one moment. Ours stay when they have left: Locust would start others instead.
 
     `wanted`: how many it was told to run. `living`: whose greenlet has not ended. `acting`: those of ours among
@@ -31,18 +30,6 @@ class Crowd:
 
     @property
     def words(self) -> str:
-        """Why a run with such a crowd is over before its plan is done."""
+        """Why a run with these users is over before its plan is done."""
         few = f"{self.vanished} of {self.wanted} users"
         return f"{few} never came or ended with turns left to hold, and no other user can act"
-
-
-def crowd_of(runner: Any) -> Crowd:
-    """The users of a runner that runs users itself: a local one, or a worker's."""
-    users = [greenlet.args[0] for greenlet in list(runner.user_greenlets) if greenlet.args]
-    spawning = runner.spawning_greenlet
-    return Crowd(
-        wanted=runner.target_user_count,
-        living=len(users),
-        acting=sum(not getattr(user, "has_left", True) for user in users),
-        spawning=spawning is None or not spawning.ready(),
-    )

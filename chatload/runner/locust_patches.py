@@ -17,7 +17,6 @@ from typing import Any
 
 import gevent
 import locust
-import msgpack
 import psutil
 from locust import argument_parser
 from locust.dispatch import UsersDispatcher
@@ -27,6 +26,8 @@ from locust.runners import MasterRunner
 
 from chatload.engine.clock import now_ns
 from chatload.model import output
+from chatload.runner.local_users import LocalUsers
+from chatload.runner.messages import STRANGE
 
 MADE_FOR = "2.47."
 BURST_S = 0.05
@@ -69,17 +70,24 @@ def forked_workers() -> list[psutil.Process]:
     return found
 
 
+def local_users(runner: Any) -> LocalUsers:
+    """The users of a runner that runs users itself: a local one, or a worker's."""
+    users = [greenlet.args[0] for greenlet in list(runner.user_greenlets) if greenlet.args]
+    spawning = runner.spawning_greenlet
+    return LocalUsers(
+        wanted=runner.target_user_count,
+        living=len(users),
+        acting=sum(not getattr(user, "has_left", True) for user in users),
+        spawning=spawning is None or not spawning.ready(),
+    )
+
+
+def send_stats(runner: Any) -> None:
+    """A worker's report to its master, now: before it quits, Locust gives its last one 0.5 s at most."""
+    runner._send_stats()
+
+
 COUNTED = ("stats", "logs", "exception")
-STRANGE = (
-    AttributeError,
-    IndexError,
-    KeyError,
-    RecursionError,
-    TypeError,
-    ValueError,
-    msgpack.UnpackException,
-)
-"""What reading a message raises that no worker sends."""
 
 
 def _receive(receive: Callable[[Any], Any]) -> Callable[[Any], Any]:

@@ -12,8 +12,10 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import gevent
+import msgpack
 import msgspec
 
+from chatload.engine.clock import CLOCK, Clock
 from chatload.loads.plan import Planned
 from chatload.model.certificate import Certificate
 from chatload.model.hosts import Machine
@@ -27,6 +29,16 @@ LINES, ACK, DRAINED = "chatload_lines", "chatload_ack", "chatload_drained"
 ASK_CLOCK, TELL_CLOCK = "chatload_ask_clock", "chatload_tell_clock"
 FAILED = "chatload_failed"
 """A worker cannot make or hold the run: {run_id, words, exit_code, where}."""
+STRANGE = (
+    AttributeError,
+    IndexError,
+    KeyError,
+    RecursionError,
+    TypeError,
+    ValueError,
+    msgpack.UnpackException,
+)
+"""What reading a message raises that no worker sends."""
 
 
 class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,8 +94,8 @@ def level_of(data: bytes) -> LevelOrder:
 class Outbox:
     """A worker's unacknowledged journal lines."""
 
-    def __init__(self, send: Callable[[str, Any], None], run_id: str) -> None:
-        self._send = send
+    def __init__(self, send: Callable[[str, Any], None], run_id: str, clock: Clock = CLOCK) -> None:
+        self._send, self._clock = send, clock
         self.run_id = run_id
         self._pending: list[bytes] = []
         self._unacknowledged: OrderedDict[int, list[bytes]] = OrderedDict()
@@ -110,10 +122,7 @@ class Outbox:
     def drain(self, limit_s: float) -> bool:
         """Send all, wait until the master has it; False if it did not say so in time."""
         self.flush()
-        with gevent.Timeout(limit_s, False):
-            while self._unacknowledged:
-                gevent.sleep(0.02)
-        return not self._unacknowledged
+        return self._clock.wait_for(lambda: not self._unacknowledged, limit_s)
 
     def close(self) -> None:
         """Send no more."""
@@ -122,7 +131,7 @@ class Outbox:
     def _flush_often(self) -> None:
         since_resend_s = 0.0
         while True:
-            gevent.sleep(FLUSH_S)
+            self._clock.sleep(FLUSH_S)
             since_resend_s += FLUSH_S
             if since_resend_s >= RESEND_S:
                 since_resend_s = 0.0

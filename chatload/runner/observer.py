@@ -13,5 +13,5 @@ class Observer(Protocol):
     def begin(self, run_id: str, at_ns: int) -> None:
         """A run begins; whatever was told before belongs to another one."""
 
-    def hear(self, line: JournalLine) -> None:
+    def on_line(self, line: JournalLine) -> None:
         """One journal line, its instants in this process's clock."""

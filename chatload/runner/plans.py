@@ -6,12 +6,10 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from locust.env import Environment
-
 from chatload.loads.load_shape import Shape
 from chatload.loads.plan import Plan, Planned, make_plan
 from chatload.model.errors import UsageError
-from chatload.runner.locust_options import values_of
+from chatload.runner.locust_interface import ThisProcess
 from chatload.runner.open_files import allow_as_many_as_possible, limit_mistakes
 from chatload.store.new_folder import out_mistakes
 
@@ -20,29 +18,29 @@ ASKED_LATER = {"host": "http://127.0.0.1", "slo": "failed_share <= 1%"}
 
 
 class Plans:
-    """Of one environment. `workers()`: how many are ready; None where this process has the users itself."""
+    """Of one process. `workers()`: how many are ready; None where this process has the users itself."""
 
     def __init__(
         self,
-        environment: Environment,
+        process: ThisProcess,
         shape: Shape,
         workers: Callable[[], int | None],
     ) -> None:
-        self._environment, self._shape, self._workers = environment, shape, workers
+        self._process, self._shape, self._workers = process, shape, workers
 
     def of(self, values: Mapping[str, Any]) -> Planned:
         """The plan of these values and, where they leave an option out, of the options as they stand.
 
         UsageError with every mistake.
         """
-        planned = make_plan(self._shape, {**values_of(self._environment), **values})
+        planned = make_plan(self._shape, {**self._process.option_values(), **values})
         self._check_limits(planned.plan)
         return planned
 
     def check(self, *, headless: bool) -> Plan:
         """The plan as the options stand when Locust starts; UsageError with every mistake."""
         mistakes: list[str] = []
-        values = values_of(self._environment)
+        values = self._process.option_values()
         if not headless:
             values |= {name: values.get(name) or stand_in for name, stand_in in ASKED_LATER.items()}
         try:
@@ -59,9 +57,9 @@ class Plans:
 
     def run_values(self) -> dict[str, Any]:
         """Option values of the run that begins, with the number of users the web form asked for."""
-        values, runner = values_of(self._environment), self._environment.runner
-        values["num_users"] = runner.target_user_count or values.get("num_users")
-        values["spawn_rate"] = getattr(runner, "spawn_rate", None) or values.get("spawn_rate")
+        values, process = self._process.option_values(), self._process
+        values["num_users"] = process.target_users or values.get("num_users")
+        values["spawn_rate"] = process.users_per_s or values.get("spawn_rate")
         return values
 
     def _check_limits(self, plan: Plan) -> None:

@@ -6,7 +6,7 @@ from bisect import insort
 from collections import Counter
 
 from chatload.analysis.quantiles import percentile
-from chatload.engine.clock import now_ns
+from chatload.engine.clock import CLOCK, Clock
 from chatload.model.errors import NO_FAILURES
 from chatload.model.metrics import ttft_ms
 from chatload.model.turn import Turn
@@ -15,9 +15,9 @@ from chatload.model.turn import Turn
 class Progress:
     """What has come in so far."""
 
-    def __init__(self, turns_planned: int | None) -> None:
-        self._planned = turns_planned
-        self._start_ns = now_ns()
+    def __init__(self, turns_planned: int | None, clock: Clock = CLOCK) -> None:
+        self._planned, self._clock = turns_planned, clock
+        self._start_ns = clock.now_ns()
         self._ttft_ms: list[float] = []
         self._recent: list[tuple[int, int]] = []
         self.users = 0
@@ -38,7 +38,7 @@ class Progress:
 
     def line(self) -> str:
         """`  14 s  users 100  turns 143/1,000  TTFT p95 210 ms  3,912 tokens/s  failed 0`"""
-        now = now_ns()
+        now = self._clock.now_ns()
         window_s = min(10.0, max(1.0, (now - self._start_ns) / 1e9))
         self._recent = [item for item in self._recent if item[0] > now - window_s * 1e9]
         speed = sum(tokens for _, tokens in self._recent) / window_s

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
-from chatload.engine.clock import now_ns, wall_offset_ns
+from chatload.engine.clock import CLOCK, Clock, wall_offset_ns
 from chatload.loads.plan import Plan, Planned
 from chatload.loads.ramp import RampSegment
 from chatload.model.hosts import FoundServer, ServerFacts
@@ -35,13 +35,14 @@ class RunFolder:
         self,
         planned: Planned,
         say: Callable[[str], None],
+        clock: Clock = CLOCK,
         *,
         numbered: bool = False,
     ) -> None:
         """Takes the run's folder; UsageError where it cannot be had. `numbered`: --out is followed by a number
         where it holds a run already, as the page wants it."""
         plan = planned.plan
-        self._say = say
+        self.say, self._clock = say, clock
         self._notes = planned.inputs.notes
         self._failure: Cause | None = None
         self.written = False
@@ -60,7 +61,7 @@ class RunFolder:
             plan_sentence=plan.sentence(),
             server=ServerFacts(asked=plan.server, host=plan.host),
             started_utc=began.isoformat(timespec="milliseconds"),
-            started_ns=now_ns(),
+            started_ns=self._clock.now_ns(),
         )
         self.write("running")
 
@@ -83,19 +84,19 @@ class RunFolder:
         )
         self.manifest.plan_sentence = plan.sentence(found.name)
         self.write("running")
-        self._say(f"chatload: {self.manifest.plan_sentence}")
-        self._say(f"chatload: it is {found.words}; spoken to as {server.dialect.name}")
-        self._say(f"chatload: run folder {self.folder}")
+        self.say(f"chatload: {self.manifest.plan_sentence}")
+        self.say(f"chatload: it is {found.words}; spoken to as {server.dialect.name}")
+        self.say(f"chatload: run folder {self.folder}")
         for words in self._notes:
             self.caveat(words)
         if plan.insecure and plan.host.startswith("https:"):
-            self._say(f"chatload: {INSECURE}")
+            self.say(f"chatload: {INSECURE}")
 
     def refused(self, words: str) -> None:
         """The run never began: a journal that says so, and nothing else."""
         self.manifest.refusal = words
         journal = JournalWriter(self.folder / "journal-local.jsonl")
-        at_ns = now_ns()
+        at_ns = self._clock.now_ns()
         journal.write(StartLine(at_ns=at_ns, utc_ns=at_ns + wall_offset_ns(), run_id=self.manifest.run_id))
         journal.write(EndLine(at_ns=at_ns, reason="unreachable"))
         journal.close()
@@ -112,7 +113,7 @@ class RunFolder:
         4 where something of the run was lost, that of the failure where there was one."""
         manifest = self.manifest
         manifest.ended_utc = datetime.now(UTC).isoformat(timespec="milliseconds")
-        manifest.ended_ns = now_ns()
+        manifest.ended_ns = self._clock.now_ns()
         manifest.turns_heard = self.turns
         self.write("failed" if self._failure is not None else reason)
         judged = judge(self.folder) if self.written else 0
@@ -140,20 +141,20 @@ class RunFolder:
         )
 
     def came_late(self, worker: str) -> None:
-        """A worker connected when the users were dealt out already: it has no part in the run."""
+        """A worker connected when the users were assigned already: it has no part in the run."""
         self.manifest.late_workers.append(worker)
-        self._say(f"chatload: worker {worker} came after the start of the run: it gets no users in this one")
+        self.say(f"chatload: worker {worker} came after the start of the run: it gets no users in this one")
 
     def caveat(self, words: str) -> None:
         """Nothing is lost, but a reader should know: say it, keep it."""
         self.manifest.caveats.append(words)
-        self._say(f"chatload: {words}")
+        self.say(f"chatload: {words}")
 
     def problem(self, words: str | None) -> None:
         """Something of the run is lost: say it once, keep it."""
         if words and words not in self.problems:
             self.problems.append(words)
-            self._say(f"chatload: {words}")
+            self.say(f"chatload: {words}")
 
 
 def _default_folder(plan: Plan, began: datetime) -> Path:

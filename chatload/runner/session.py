@@ -10,10 +10,9 @@ from typing import Any
 
 import gevent.queue
 import msgspec
-from locust.env import Environment
 
 from chatload.engine.api_key import NO_KEY, api_key
-from chatload.engine.clock import now_ns, wall_offset_ns
+from chatload.engine.clock import CLOCK, Clock, wall_offset_ns
 from chatload.engine.health import HealthReporter
 from chatload.engine.reader import Reader
 from chatload.engine.target import Target, target_for
@@ -49,11 +48,13 @@ class Session:
 
     def __init__(
         self,
-        environment: Environment,
         start: Start,
         worker: str,
         deliver: Deliver,
+        report_request: Callable[..., None],
+        clock: Clock = CLOCK,
     ) -> None:
+        """`report_request` puts a request into Locust's statistics: the arguments of its `request` event."""
         self.planned: Planned = start.planned
         self.plan = plan = start.planned.plan
         self.start = start
@@ -68,8 +69,8 @@ class Session:
         if self.journal.problem is not None and worker == "local":
             raise UsageError([f"{self.journal.path.parent}: {self.journal.problem}"])
         self.worker = worker
-        self._environment = environment
-        self._deliver = deliver
+        self.clock = clock
+        self._deliver, self._report_request = deliver, report_request
         self._reader = Reader(
             kernel_stamps=plan.stamps == "kernel" and not plan.host.startswith("https:"),
             ticks=plan.load.pauses,
@@ -86,10 +87,10 @@ class Session:
         self._gc_before = gc.get_threshold()
         gc.set_threshold(200_000, 50, 1000)
         self._emit_start()
-        self._health = HealthReporter(self._emit_health)
+        self._health = HealthReporter(self._emit_health, clock)
 
     def _emit_start(self) -> None:
-        at_ns, facts = now_ns(), self.start.facts
+        at_ns, facts = self.clock.now_ns(), self.start.facts
         self.emit(
             StartLine(
                 worker=self.worker,
@@ -123,7 +124,7 @@ class Session:
     @property
     def begins_ns(self) -> int:
         """When the ramp begins; now, if no word of it came."""
-        return self.shard.segments[0].start_ns if self.shard.segments else now_ns()
+        return self.shard.segments[0].start_ns if self.shard.segments else self.clock.now_ns()
 
     def ramp(self, segment: RampSegment) -> None:
         """A ramp begins: the run's first, or another because somebody edited the number of users."""
@@ -133,7 +134,7 @@ class Session:
     def due_ns(self, user: int) -> int:
         """When `user` is due to come in; now, where Locust's own ramp decides."""
         even = self.plan.load.ramp == "even" and self.shard.segments
-        return due_ns(self.shard.segments, user) if even else now_ns()
+        return due_ns(self.shard.segments, user) if even else self.clock.now_ns()
 
     def request(self, messages: tuple[Message, ...], exact_tokens: int | None = None) -> TurnRequest:
         """The request of one turn of this run; with `exact_tokens`, an answer of just that length is asked.
@@ -154,12 +155,14 @@ class Session:
     def user_in(self, user: int) -> None:
         """A user came in."""
         self._present += 1
-        self.emit(UserLine(worker=self.worker, at_ns=now_ns(), user=user, event="in"))
+        self.emit(UserLine(worker=self.worker, at_ns=self.clock.now_ns(), user=user, event="in"))
 
     def user_out(self, user: int, reason: str) -> None:
         """A user is gone: "done" with its turns, or "stopped"."""
         self._present -= 1
-        self.emit(UserLine(worker=self.worker, at_ns=now_ns(), user=user, event="out", reason=reason))
+        self.emit(
+            UserLine(worker=self.worker, at_ns=self.clock.now_ns(), user=user, event="out", reason=reason)
+        )
 
     def record(self, turn: Turn, asked: tuple[Message, ...], reply: str) -> None:
         """Put a turn into the journal, and a finished one into Locust's statistics: one event a turn."""
@@ -179,7 +182,7 @@ class Session:
         """One event of Locust's; `value` is what it takes for a response time."""
         if value is None:
             return
-        self._environment.events.request.fire(
+        self._report_request(
             request_type=kind,
             name=name,
             response_time=value,
@@ -214,7 +217,7 @@ class Session:
         self.emit(
             EndLine(
                 worker=self.worker,
-                at_ns=now_ns(),
+                at_ns=self.clock.now_ns(),
                 reason=reason,
                 ticks_missed=self._reader.doubt.looks.missed,
                 clock_steps=len(self._reader.doubt.steps),
@@ -227,14 +230,3 @@ class Session:
         self.journal.close()
         gc.set_threshold(*self._gc_before)
         gc.unfreeze()
-
-
-def session_of(environment: Environment) -> Session | None:
-    """The session of this process; None before a run, after it, and when it could not begin."""
-    session: Session | None = getattr(environment, "chatload_session", None)
-    return session
-
-
-def set_session(environment: Environment, session: Session | None) -> None:
-    """Make `session` the one that new users join."""
-    environment.chatload_session = session

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import gevent.pool
-from locust import User, task
-from locust.env import Environment
 
 from chatload.engine.client import ChatClient, Interrupted, TurnSpec
 from chatload.model.turn import Message, Turn
-from chatload.runner.chat_user import GONE_S, must_have_started
-from chatload.runner.session import Session, session_of
+from chatload.runner.behaviour import Behaviour
+from chatload.runner.session import Session
 
 
 class Clients:
@@ -35,47 +33,26 @@ class Clients:
         return turn, reply
 
     def close(self) -> None:
-        """Hang up all idle connections."""
+        """Close all idle connections."""
         for client in self._idle:
             client.close()
         self._idle.clear()
 
 
-class SlotUser(User):
-    """A Locust user who does all its work in one task, with a greenlet for each turn in flight.
+class SlotBehaviour(Behaviour):
+    """Does all its work in one go, with a greenlet for each turn in flight. Subclasses say what the work is."""
 
-    Subclasses say what the work is in `work(session)`.
-    """
-
-    abstract = True
-    has_left = False
-    """Whether it is done, and only waits to be stopped."""
-    session: Session | None = None
-    _out = True
-
-    def __init__(self, environment: Environment) -> None:
-        super().__init__(environment)
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        self.clients = Clients(session)
         self.in_flight = gevent.pool.Group()
 
-    def on_start(self) -> None:
-        """Join the session, if the run could begin."""
-        self.session = session_of(self.environment)
-        if self.session is not None:
-            self.number = self.session.new_user()
-            self.clients = Clients(self.session)
-            self._out = False
-            self.session.user_in(self.number)
-
-    @task
-    def all_of_it(self) -> None:
+    def act(self) -> None:
         """The whole work; then this user is out."""
-        if self.session is None:
-            must_have_started(self)
-        if self.session is not None and not self._out:
-            self.work(self.session)
-            self._leave("done")
+        self.work()
+        self.go("done")
 
-    def work(self, session: Session) -> None:
+    def work(self) -> None:
         """What this user does."""
         raise NotImplementedError
 
@@ -83,17 +60,7 @@ class SlotUser(User):
         """Hold a turn, or several one after another, beside the others."""
         self.in_flight.spawn(function, *arguments)
 
-    def wait_time(self) -> float:
-        """Who is done waits for ever: Locust would start another in its place."""
-        return GONE_S
-
-    def on_stop(self) -> None:
+    def hang_up(self) -> None:
         """Hang up on what is still in flight."""
         self.in_flight.kill(block=True)
-        self._leave("stopped")
-
-    def _leave(self, reason: str) -> None:
-        if self.session is not None and not self._out:
-            self._out = self.has_left = True
-            self.clients.close()
-            self.session.user_out(self.number, reason)
+        self.clients.close()

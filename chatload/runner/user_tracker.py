@@ -9,7 +9,7 @@ from chatload.model.journal_lines import UserLine
 
 
 class UserTracker:
-    """Answers one question: has everybody who could still speak gone?"""
+    """Answers one question: is every user gone who could still send a turn?"""
 
     def __init__(self) -> None:
         self._came: Counter[str] = Counter()
@@ -17,8 +17,8 @@ class UserTracker:
         self.lost: dict[str, set[int]] = {}
         self._order: Sequence[str] = ()
 
-    def dealt(self, workers: Sequence[str]) -> None:
-        """Users are dealt out to these workers, one after another and round again."""
+    def assigned(self, workers: Sequence[str]) -> None:
+        """Users are assigned to these workers, one after another and round again."""
         self._order = workers
 
     def note(self, line: UserLine) -> None:
@@ -32,14 +32,14 @@ class UserTracker:
             present.discard(line.user)
 
     def lose(self, workers: Iterable[str]) -> list[str]:
-        """These workers are gone without a word; returns those not known to be, and strikes their users off."""
+        """These workers were lost; returns those not known to be, and no longer counts their users."""
         new = [worker for worker in workers if worker not in self.lost]
         for worker in new:
             self.lost[worker] = self._present.pop(worker, set())
         return new
 
     def find(self, workers: Iterable[str]) -> list[str]:
-        """These workers speak; returns those that were lost, and enters their users again."""
+        """These workers send again; returns those that were lost, and counts their users again."""
         back = [worker for worker in workers if worker in self.lost]
         for worker in back:
             self._present[worker] |= self.lost.pop(worker)

@@ -2,33 +2,41 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
 
-import gevent
-
-from chatload.runner.locust_patches import forked_workers
+from chatload.engine.clock import CLOCK, Clock
+from chatload.runner.locust_interface import Workers
 
 LOOK_S = 0.5
 WAIT_S = 600
 """--expect-workers-max-wait where it is not given: Locust would wait for ever."""
 
 
-def await_workers(runner: Any, options: Any, give_up: Callable[[str], None]) -> None:
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """How many workers a run waits for, and how long. `forked()`: how many of those that this process forked have not
+    ended; None where others start them."""
+
+    workers: int
+    limit_s: float = WAIT_S
+    forked: Callable[[], int] | None = None
+
+
+def await_workers(
+    workers: Workers, expected: Expected, give_up: Callable[[str], None], clock: Clock = CLOCK
+) -> None:
     """Look until as many workers are ready as the run expects; `give_up(words)` when they cannot be."""
-    expected, started = options.expect_workers, time.monotonic()
-    limit_s = options.expect_workers_max_wait or WAIT_S
-    while len(runner.clients.ready) < expected:
-        ready = len(runner.clients.ready)
-        living = len(forked_workers()) if options.processes else expected
-        if living < expected:
-            give_up(f"{expected - living} of {expected} worker processes ended before the run began")
+    count, started_ns = expected.workers, clock.now_ns()
+    while (ready := len(workers.ready())) < count:
+        living = count if expected.forked is None else expected.forked()
+        if living < count:
+            give_up(f"{count - living} of {count} worker processes ended before the run began")
             return
-        if time.monotonic() - started > limit_s:
+        if clock.now_ns() - started_ns > expected.limit_s * 1e9:
             give_up(
-                f"{ready} of {expected} workers connected within {limit_s} s: start them, expect fewer "
+                f"{ready} of {count} workers connected within {expected.limit_s:g} s: start them, expect fewer "
                 "(--expect-workers), or wait longer (--expect-workers-max-wait)"
             )
             return
-        gevent.sleep(LOOK_S)
+        clock.sleep(LOOK_S)

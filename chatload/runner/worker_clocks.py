@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-import gevent
 from gevent.lock import BoundedSemaphore
 
-from chatload.engine.clock import now_ns
+from chatload.engine.clock import CLOCK, Clock
 from chatload.model.hosts import ClockReading
 from chatload.store.clocks import WorkerClock, clock_of_readings, worth_keeping
 
@@ -30,18 +29,18 @@ def boot_id() -> str:
         return ""
 
 
-def answer(question: dict[str, Any]) -> dict[str, Any]:
+def answer(question: dict[str, Any], clock: Clock) -> dict[str, Any]:
     """A worker's answer."""
-    return {**question, "answered_ns": now_ns(), "boot_id": boot_id()}
+    return {**question, "answered_ns": clock.now_ns(), "boot_id": boot_id()}
 
 
-class Clocks:
+class WorkerClocks:
     """What the master knows of its workers' clocks in one run."""
 
-    def __init__(self, ask: Send) -> None:
-        self._ask = ask
+    def __init__(self, ask: Send, clock: Clock = CLOCK) -> None:
+        self._ask, self._clock = ask, clock
         self._kept: dict[str, list[ClockReading]] = {}
-        self._heard: dict[str, list[ClockReading]] = {}
+        self._answers: dict[str, list[ClockReading]] = {}
         self._rounds = 0
         self._measuring = BoundedSemaphore()
 
@@ -49,26 +48,25 @@ class Clocks:
         """Ask each worker `rounds` times, one question after another; keep the tightest round trip of each."""
         with self._measuring:
             asked = sorted(set(workers))
-            self._heard, self._rounds = {worker: [] for worker in asked}, rounds
+            self._answers, self._rounds = {worker: [] for worker in asked}, rounds
             for worker in asked:
-                self._ask(worker, {"asked_ns": now_ns()})
-            with gevent.Timeout(limit_s, False):
-                while any(len(heard) < rounds for heard in self._heard.values()):
-                    gevent.sleep(0.002)
-            for worker, heard in self._heard.items():
-                self._keep(worker, heard)
-            self._heard = {}
+                self._ask(worker, {"asked_ns": self._clock.now_ns()})
+            all_there = lambda: all(len(found) >= rounds for found in self._answers.values())  # noqa: E731
+            self._clock.wait_for(all_there, limit_s, look_s=0.002)
+            for worker, found in self._answers.items():
+                self._keep(worker, found)
+            self._answers = {}
 
-    def _keep(self, worker: str, heard: list[ClockReading]) -> None:
-        if heard:
-            tightest = min(heard, key=lambda reading: reading.round_trip_ns)
+    def _keep(self, worker: str, found: list[ClockReading]) -> None:
+        if found:
+            tightest = min(found, key=lambda reading: reading.round_trip_ns)
             kept = self._kept.setdefault(worker, [])
             if worth_keeping(tightest, kept):
                 kept.append(tightest)
 
-    def heard(self, worker: str, message: dict[str, Any]) -> None:
+    def on_answer(self, worker: str, message: dict[str, Any]) -> None:
         """A worker answered; ask it again until it was asked often enough."""
-        now, readings = now_ns(), self._heard.get(worker)
+        now, readings = self._clock.now_ns(), self._answers.get(worker)
         if readings is None or len(readings) >= self._rounds:
             return  # an answer to a question of an earlier measurement
         asked, answered = message["asked_ns"], message["answered_ns"]
@@ -78,7 +76,7 @@ class Clocks:
             offset = 0
         readings.append(ClockReading(at_ns=now, offset_ns=offset, round_trip_ns=round_trip))
         if len(readings) < self._rounds:
-            self._ask(worker, {"asked_ns": now_ns()})
+            self._ask(worker, {"asked_ns": self._clock.now_ns()})
 
     def clock(self, worker: str) -> WorkerClock | None:
         """The worker's clock; None if it never said."""

@@ -1,4 +1,4 @@
-"""The master's side of its workers: what it tells them, what it hears, and who was lost."""
+"""The workers of a run, as the master sees them: what it tells them, what they send, and which of them were lost."""
 
 from __future__ import annotations
 
@@ -9,21 +9,20 @@ from typing import Any
 
 import gevent
 import msgspec
-from locust.env import Environment
-from locust.runners import STATE_MISSING, MasterRunner
 
-from chatload.engine.clock import now_ns
+from chatload.engine.clock import CLOCK, Clock
 from chatload.loads.ramp import RampSegment
 from chatload.model.errors import UsageError
 from chatload.model.hosts import TimeSpan
 from chatload.model.journal_lines import EndLine, JournalLine, StartLine, decode
 from chatload.runner import messages
-from chatload.runner.locust_patches import STRANGE
+from chatload.runner.locust_interface import ThisProcess, Workers
 from chatload.runner.messages import LevelOrder, Start
+from chatload.runner.own_process import OnLine
 from chatload.runner.run_folder import RunFolder
 from chatload.runner.supervisor import NOT_WHOLE, Cause, Supervisor
 from chatload.runner.user_tracker import UserTracker
-from chatload.runner.worker_clocks import Clocks
+from chatload.runner.worker_clocks import WorkerClocks
 from chatload.store.clocks import shifted
 from chatload.store.journal import JournalWriter
 from chatload.store.manifest import WorkerFacts
@@ -31,33 +30,33 @@ from chatload.store.manifest import WorkerFacts
 DRAIN_S, FAILED_DRAIN_S = 10.0, 2.0
 BEGIN_S = 4.0
 """How long a worker that lives may take to say that it has begun: it does so within half a second."""
-
-OnLine = Callable[[JournalLine], None]
-Listener = Callable[[Environment, Any], None]
-"""Any: Locust's message; its data are as messages.py says."""
+CLOCKS_S = 60.0
+"""How often the workers' clocks are read while the run goes on: they drift."""
 
 
 class WorkerRegistry:
-    """One per master. `begin` takes the workers that are ready on board; each batch of their journal lines is
-    written down, acknowledged, and handed to `on_line`, its instants in the master's clock."""
+    """One per master: the `UserProcesses` of a distributed run. Each batch of the workers' journal lines is written
+    down, acknowledged, and handed to `on_line`, its instants in the master's clock."""
+
+    lead_s = 1.0
 
     def __init__(
         self,
-        runner: MasterRunner,
-        stop_timeout_s: Callable[[], float],
+        process: ThisProcess,
+        workers: Workers,
         on_line: OnLine,
         supervisor: Supervisor,
+        clock: Clock = CLOCK,
     ) -> None:
-        self._runner = runner
-        self._supervisor = supervisor
-        self._stop_timeout_s = stop_timeout_s
-        self._on_line = on_line
+        self._process, self._workers = process, workers
+        self._on_line, self._supervisor, self._clock = on_line, supervisor, clock
         self._folder: RunFolder | None = None
         self._journal: JournalWriter | None = None
         self._run_id, self._running = "", False
         self._silent_ns: dict[str, int] = {}
         self._inbox = messages.Inbox("")
-        self._clocks = Clocks(self._ask_clock)
+        self._clocks = self._new_clocks()
+        self._clocks_read_ns = 0
         self._drained: set[str] = set()
         self._lost: dict[str, tuple[int, str]] = {}
         self._lines: Counter[str] = Counter()
@@ -69,12 +68,12 @@ class WorkerRegistry:
             (messages.TELL_CLOCK, self._on_clock),
             (messages.FAILED, self._on_failed),
         ):
-            runner.register_message(kind, self._watched(listener))
+            workers.listen(kind, self._watched(listener))
 
     @property
     def ready(self) -> int:
         """Workers that could take part."""
-        return len(self._runner.clients.ready)
+        return len(self._workers.ready())
 
     def begin(self, start: Start, folder: RunFolder) -> None:
         """Read the workers' clocks and tell each that a run begins."""
@@ -82,24 +81,29 @@ class WorkerRegistry:
         if self._journal.problem is not None:
             raise UsageError([f"{folder.folder}: {self._journal.problem}"])
         self._run_id, self._running = start.run_id, True
-        self._inbox, self._clocks = messages.Inbox(start.run_id), Clocks(self._ask_clock)
-        self._drained, self._lost = set(), {}
+        self._inbox, self._clocks = messages.Inbox(start.run_id), self._new_clocks()
+        self._drained, self._lost, self._silent_ns = set(), {}, {}
         self._lines, self._ends = Counter(), {}
-        self.workers = {client.id for client in self._runner.clients.ready}
+        self.workers = self._workers.ready()
         self.read_clocks()
         folder.write("running")
         for worker in self.workers:
             own = msgspec.structs.replace(start, clock_offset_ns=self._clocks.offset_ns(worker))
-            self._send(messages.START, {"run_id": start.run_id, "start": messages.packed(own)}, worker)
-        self._silent_ns = {}
+            data = {"run_id": start.run_id, "start": messages.packed(own)}
+            self._workers.send(worker, messages.START, data)
 
-    def ramp(self, segment: RampSegment, lead_s: float, workers: Sequence[str]) -> None:
+    def ramp(self, segment: RampSegment, workers: Sequence[str]) -> None:
         """Tell every worker when the users of a ramp are due, in its own clock."""
         for worker in self.workers:
             offset_ns = self._clocks.offset_ns(worker)
-            start_ns = None if offset_ns is None else segment.start_ns - offset_ns
-            self._send(messages.RAMP, {"first_user": segment.first_user, "start_ns": start_ns, "lead_s": lead_s,
-                                   "users_per_s": segment.users_per_s, "workers": list(workers)}, worker)  # fmt: skip
+            data = {
+                "first_user": segment.first_user,
+                "start_ns": None if offset_ns is None else segment.start_ns - offset_ns,
+                "lead_s": self.lead_s,
+                "users_per_s": segment.users_per_s,
+                "workers": list(workers),
+            }
+            self._workers.send(worker, messages.RAMP, data)
 
     def order(self, order: LevelOrder) -> None:
         """A level of a capacity search for every worker, its instants in each one's own clock."""
@@ -108,7 +112,7 @@ class WorkerRegistry:
             own = msgspec.structs.replace(
                 order, start_ns=order.start_ns - offset_ns, end_ns=order.end_ns - offset_ns
             )
-            self._send(messages.LEVEL, messages.packed(own), worker)
+            self._workers.send(worker, messages.LEVEL, messages.packed(own))
 
     def note(self, line: JournalLine) -> None:
         """A line of the master's own."""
@@ -118,20 +122,27 @@ class WorkerRegistry:
     def read_clocks(self) -> None:
         """How far each worker's clock is from ours; into the manifest."""
         assert self._folder is not None
-        self._clocks.measure(self.workers & self._alive())
+        self._clocks_read_ns = self._clock.now_ns()
+        self._clocks.measure(self.workers & self._workers.alive())
         for worker, readings in self._clocks.readings().items():
             self._facts_of(worker).clock = list(readings)
         for worker in sorted(self.workers - self._clocks.readings().keys()):
             self._folder.problem(f"worker {worker} did not tell its clock: its times are its own host's")
 
+    def _new_clocks(self) -> WorkerClocks:
+        send = self._workers.send
+        return WorkerClocks(lambda worker, data: send(worker, messages.ASK_CLOCK, data), self._clock)
+
     def _facts_of(self, worker: str) -> WorkerFacts:
         assert self._folder is not None
         return self._folder.manifest.workers.setdefault(worker, WorkerFacts())
 
-    def look_for_lost(self, tracker: UserTracker, say: Callable[[str], None]) -> None:
-        """Leave out the users of workers that fell silent; count those again that speak again."""
+    # -- who is left ---------------------------------------------------------------------------------
+
+    def is_over(self, tracker: UserTracker) -> bool:
+        """True when every user is gone. Users of lost workers are left out, and counted again when they are back."""
         assert self._folder is not None
-        alive = self._alive()
+        alive = self._workers.alive()
         for worker in tracker.lose(self.workers - alive):
             words = (
                 f"worker {worker} was stopped: the turns its users still had to hold are missing"
@@ -139,26 +150,31 @@ class WorkerRegistry:
                 else f"worker {worker} was lost with {len(tracker.lost[worker])} users in: "
                 "turns it had in flight are not counted"
             )
-            self._lost[worker] = (now_ns(), words)
+            self._lost[worker] = (self._clock.now_ns(), words)
             self._folder.problem(words)
         self.fail_if_all_lost()
         self._fail_if_not_begun(alive)
         for worker in tracker.find(alive & self._lost.keys()):
             from_ns, words = self._lost.pop(worker)
             self._folder.problems.remove(words)
-            self._facts_of(worker).out_of_touch.append(TimeSpan(from_ns=from_ns, to_ns=now_ns()))
-            say(f"chatload: worker {worker} is back: it sends what it kept meanwhile")
+            span = TimeSpan(from_ns=from_ns, to_ns=self._clock.now_ns())
+            self._facts_of(worker).out_of_touch.append(span)
+            self._folder.say(f"chatload: worker {worker} is back: it sends what it kept meanwhile")
+        if self._clock.now_ns() - self._clocks_read_ns >= CLOCKS_S * 1e9:
+            self._clocks_read_ns = self._clock.now_ns()
+            gevent.spawn(self.read_clocks)
+        return tracker.all_gone(self._process.target_users)
 
     def fail_if_all_lost(self) -> None:
         """The run has failed when none of its workers is left, and somebody stopped them all is not why."""
-        alive = self.workers & self._alive()
+        alive = self.workers & self._workers.alive()
         if self._running and not alive and self.workers - self._ends.keys():
             words = f"{len(self.workers)} of {len(self.workers)} workers were lost, with all their users"
             self._supervisor.fail(Cause(words, NOT_WHOLE))
 
     def _fail_if_not_begun(self, alive: set[str]) -> None:
         """A worker that lives, and has sent no line since it was told of the run, has no part in it."""
-        now, silent = now_ns(), (self.workers & alive) - self._lines.keys()
+        now, silent = self._clock.now_ns(), (self.workers & alive) - self._lines.keys()
         self._silent_ns = {worker: self._silent_ns.get(worker, now) for worker in sorted(silent)}
         for worker, since_ns in self._silent_ns.items():
             if now - since_ns > BEGIN_S * 1e9:
@@ -167,8 +183,10 @@ class WorkerRegistry:
                 )
                 self._supervisor.fail(Cause(words))
 
-    def drain(self, *, at_once: bool = False) -> None:
-        """Have every worker stop its users, ship its last lines and its last Locust report.
+    # -- end -----------------------------------------------------------------------------------------
+
+    def drain(self, *, at_once: bool) -> None:
+        """Have every worker stop its users, send its last lines and its last Locust report.
 
         `at_once`: the run has failed, and nobody waits for long, nor for those that never began it.
         """
@@ -176,24 +194,26 @@ class WorkerRegistry:
         self._running = False
         if not at_once:
             self.read_clocks()
-        waiting = self._alive() & self.workers
+        waiting = self._workers.alive() & self.workers
         if at_once:
             waiting &= self._lines.keys()
         for worker in waiting:
-            self._send(messages.DRAIN, {"at_once": at_once}, worker)
-        with gevent.Timeout(FAILED_DRAIN_S if at_once else DRAIN_S + self._stop_timeout_s(), False):
-            while waiting - self._drained:
-                gevent.sleep(0.02)
+            self._workers.send(worker, messages.DRAIN, {"at_once": at_once})
+        limit_s = FAILED_DRAIN_S if at_once else DRAIN_S + self._process.stop_timeout_s
+        self._clock.wait_for(lambda: waiting <= self._drained, limit_s)
         for worker in sorted(waiting - self._drained):
             self._folder.problem(f"worker {worker} did not say it was done: its own journal may hold more")
         for worker in sorted(waiting & self._drained):
             self._count(worker, self._folder)
-        if self._journal is not None:
+
+    def close(self, reason: str) -> None:
+        """Close the master's journal."""
+        if self._journal is not None and self._folder is not None:
             self._journal.close()
             self._folder.problem(self._journal.problem)
 
     def _count(self, worker: str, folder: RunFolder) -> None:
-        """Hold the lines that came from a worker against the number it says it wrote."""
+        """Compare the lines that came from a worker with the number it says it wrote."""
         end, came = self._ends.get(worker), self._lines[worker]
         if end is None:
             folder.problem(
@@ -209,54 +229,45 @@ class WorkerRegistry:
                 "the master has all of them"
             )
 
-    def _alive(self) -> set[str]:
-        return {client.id for client in self._runner.clients.all if client.state != STATE_MISSING}
+    # -- messages of workers -------------------------------------------------------------------------
 
-    def _send(self, kind: str, data: Any, worker: str | None = None) -> None:
-        self._runner.send_message(kind, data, client_id=worker)
-
-    def _ask_clock(self, worker: str, question: dict[str, Any]) -> None:
-        self._send(messages.ASK_CLOCK, question, worker)
-
-    def _watched(self, listener: Listener) -> Listener:
+    def _watched(self, listener: Callable[[str, Any], None]) -> Callable[[object, Any], None]:
         """Locust would log what a listener raises, and go on. Here it ends the run, unless a stranger sent it."""
 
-        def watched(environment: Environment, msg: Any) -> None:
-            ours = isinstance(msg.node_id, str) and msg.node_id in self.workers
-            with self._supervisor.watching() if ours else suppress(*STRANGE):
-                listener(environment, msg)
+        def watched(sender: object, data: Any) -> None:
+            ours = isinstance(sender, str) and sender in self.workers
+            with self._supervisor.watching() if ours else suppress(*messages.STRANGE):
+                listener(str(sender), data)
 
         return watched
 
-    def _on_failed(self, environment: Environment, msg: Any) -> None:
+    def _on_failed(self, worker: str, data: Any) -> None:
         """A worker cannot go on. One that was never told of the run knows no run_id."""
-        worker, told = msg.node_id, msg.data
-        if self._running and worker in self.workers and told["run_id"] in (self._run_id, None):
-            words = f"worker {worker}: {told['words']}"
-            self._supervisor.fail(Cause(words, told["exit_code"], tuple(told["where"])))
+        if self._running and worker in self.workers and data["run_id"] in (self._run_id, None):
+            words = f"worker {worker}: {data['words']}"
+            self._supervisor.fail(Cause(words, data["exit_code"], tuple(data["where"])))
 
-    def _on_clock(self, environment: Environment, msg: Any) -> None:
-        self._clocks.heard(msg.node_id, msg.data)
+    def _on_clock(self, worker: str, data: Any) -> None:
+        self._clocks.on_answer(worker, data)
 
-    def _on_drained(self, environment: Environment, msg: Any) -> None:
-        if msg.data["run_id"] in (self._run_id, None):  # None: the worker had no part in a run
-            self._drained.add(msg.node_id)
+    def _on_drained(self, worker: str, data: Any) -> None:
+        if data["run_id"] in (self._run_id, None):  # None: the worker had no part in a run
+            self._drained.add(worker)
 
-    def _on_lines(self, environment: Environment, msg: Any) -> None:
-        clock = self._clocks.clock(msg.node_id)
-        for raw in self._inbox.take(msg.node_id, msg.data):
+    def _on_lines(self, worker: str, data: Any) -> None:
+        clock = self._clocks.clock(worker)
+        for raw in self._inbox.take(worker, data):
             if self._journal is not None:
                 self._journal.append(raw)
-            self._lines[msg.node_id] += 1
+            self._lines[worker] += 1
             line = decode(raw)
             if line is None:
                 continue
             if isinstance(line, EndLine):
-                self._ends[msg.node_id] = line
+                self._ends[worker] = line
             elif isinstance(line, StartLine):
-                facts = self._facts_of(msg.node_id)
+                facts = self._facts_of(worker)
                 facts.machine, facts.versions = line.machine, line.versions
                 facts.certificate = line.certificate
             self._on_line(shifted(line, clock) if clock else line)
-        ack = {"run_id": msg.data["run_id"], "number": msg.data["number"]}
-        self._send(messages.ACK, ack, msg.node_id)
+        self._workers.send(worker, messages.ACK, {"run_id": data["run_id"], "number": data["number"]})

@@ -15,7 +15,7 @@ from locust.exception import StopUser
 
 from chatload.loads.chat import SHAPE
 from chatload.locust_setup import install
-from chatload.runner import chat_user
+from chatload.runner import locust_users
 
 install(SHAPE)
 
@@ -69,7 +69,7 @@ def with_folder_for_journal(run_folder: Callable[..., Path]) -> Callable[..., Pa
     return made
 
 
-class ChatUser(chat_user.ChatUser):
+class ChatUser(locust_users.ChatUser):
     """A person at a keyboard, and something wrong."""
 
     def __init__(self, environment: Any) -> None:

@@ -25,7 +25,7 @@ def heard(*turns: Any) -> LiveRun:
     live = LiveRun()
     live.begin("run", 0)
     for one in turns:
-        live.hear(one)
+        live.on_line(one)
     return live
 
 
@@ -113,7 +113,7 @@ def test_only_what_changed_is_told_again() -> None:
     first = live.state(0)
     assert [values[0] for values in first["points"]] == [0, 5]
     assert live.state(first["revision"])["points"] == []
-    live.hear(turn(1, sent_s=5))
+    live.on_line(turn(1, sent_s=5))
     assert [values[0] for values in live.state(first["revision"])["points"]] == [5]
 
 
@@ -143,7 +143,7 @@ def test_users_add_up_over_workers_and_a_silent_one_is_gone() -> None:
     live.begin("run", 0)
 
     def health(worker: str, at_s: float, users: int, lag: float) -> None:
-        live.hear(
+        live.on_line(
             HealthLine(worker=worker, at_ns=round(at_s * S), seconds=1.0, users=users, in_flight=1,
                        hub_lag_p99_ms=lag, hub_lag_max_ms=lag, cpu_percent=5.0)
         )  # fmt: skip
@@ -162,7 +162,7 @@ def test_a_reset_counts_anew_and_a_run_begins_clean() -> None:
     live.reset()
     assert live.state(0)["totals"]["turns"] == 0
     assert live.resets == before + 1
-    live.hear(turn())
+    live.on_line(turn())
     live.begin("next", 0)
     assert (live.table("chat"), live.state(0)["points"], live.resets) == ([], [], 0)
 
@@ -179,7 +179,7 @@ def test_the_live_page_costs_less_than_two_percent_of_a_core_at_a_hundred_users(
     def a_second() -> float:
         began = time.process_time()
         for number in range(20):
-            live.hear(turn(number, sent_s=300.0, tokens=200))
+            live.on_line(turn(number, sent_s=300.0, tokens=200))
         state = live.state(revision)
         live.table("chat")
         assert len(state["points"]) < 20

@@ -269,7 +269,7 @@ def test_the_tab_is_announced_and_filled(folder: Path) -> None:
 def test_the_page_asks_only_for_what_it_has_not(folder: Path) -> None:
     desk = Desk(folder)
     desk.live.begin("r", 0)
-    desk.live.hear(HealthLine(at_ns=1, seconds=1.0, users=1, in_flight=0))
+    desk.live.on_line(HealthLine(at_ns=1, seconds=1.0, users=1, in_flight=0))
     first = json.loads(desk.client.get("/chatload/live.json").data)
     assert len(first["points"]) == 1
     again = f"/chatload/live.json?run={first['run']}&since={first['revision']}"
@@ -293,7 +293,7 @@ def test_slos_are_judged_while_the_run_goes_on(folder: Path) -> None:
     desk.controller.plan = desk.controller.plan_of({"slo": "p50 ttft_ms <= 500; failed_share <= 90%"})
     desk.live.begin("r", 0)
     for user in range(20):
-        desk.live.hear(turn(user))
+        desk.live.on_line(turn(user))
     rows = json.loads(desk.client.get("/chatload/live.json").data)["slo"]["rows"]
     assert [(row["slo"], row["words"], row["value"], row["turns"]) for row in rows] == [
         ("p50 ttft_ms <= 500", "met so far", "100 ms", 20),

@@ -101,7 +101,7 @@ def test_it_is_judged_every_few_seconds_and_only_if_something_came(monkeypatch: 
 def test_without_slos_there_is_nothing() -> None:
     live = LiveRun()
     live.begin("run", 0)
-    live.hear(turn())
+    live.on_line(turn())
     assert live.state(0)["slo"] == {"of": "", "rows": []}
 
 

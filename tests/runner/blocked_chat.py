@@ -13,13 +13,13 @@ from locust import events
 sys.path.insert(0, str(Path(__file__).parents[2]))
 from chatload.loads.chat import SHAPE
 from chatload.locust_setup import install
-from chatload.runner import chat_user
+from chatload.runner import locust_users
 
 install(SHAPE)
 BLOCK_S, EVERY_S = float(os.environ["BLOCK_MS"]) / 1e3, float(os.environ["EVERY_MS"]) / 1e3
 
 
-class ChatUser(chat_user.ChatUser):
+class ChatUser(locust_users.ChatUser):
     """A person at a keyboard."""
 
 

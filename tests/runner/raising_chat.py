@@ -2,12 +2,12 @@
 
 from chatload.loads.chat import SHAPE
 from chatload.locust_setup import install
-from chatload.runner import chat_user
+from chatload.runner import locust_users
 
 install(SHAPE)
 
 
-class ChatUser(chat_user.ChatUser):
+class ChatUser(locust_users.ChatUser):
     """A person at a keyboard, and a bug."""
 
     pauses = 0

@@ -130,14 +130,14 @@ BROKEN = """
 from locust import events
 from chatload.locust_setup import install
 from chatload.loads.chat import SHAPE
-from chatload.runner import chat_user
+from chatload.runner import locust_users
 
 install(SHAPE)
 
 
-class Broken(chat_user.ChatUser):
+class Broken(locust_users.ChatUser):
     def on_start(self):
-        from chatload.runner.session import session_of
+        from chatload.runner.locust_process import session_of
         raise RuntimeError(f"broken: {session_of(self.environment).target}")
 """
 

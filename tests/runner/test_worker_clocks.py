@@ -9,7 +9,7 @@ import pytest
 
 from chatload.engine.clock import now_ns
 from chatload.runner import worker_clocks as clocks
-from chatload.runner.worker_clocks import Clocks
+from chatload.runner.worker_clocks import WorkerClocks
 
 
 class Worker:
@@ -19,20 +19,20 @@ class Worker:
         self.offset_ns, self.delays_s, self.boot = offset_ns, delays_s, boot
         self.asked = 0
 
-    def answer(self, master: Clocks, question: dict[str, int]) -> None:
+    def answer(self, master: WorkerClocks, question: dict[str, int]) -> None:
         delay_s = self.delays_s[self.asked % len(self.delays_s)]
         self.asked += 1
         gevent.sleep(delay_s)
         reply = {**question, "answered_ns": now_ns() - self.offset_ns, "boot_id": self.boot}
-        master.heard("far", reply)
+        master.on_answer("far", reply)
 
 
-def master_of(worker: Worker | None) -> Clocks:
+def master_of(worker: Worker | None) -> WorkerClocks:
     def ask(name: str, question: dict[str, int]) -> None:
         if worker is not None:
             gevent.spawn(worker.answer, master, question)
 
-    master = Clocks(ask)
+    master = WorkerClocks(ask)
     return master
 
 
@@ -71,5 +71,5 @@ def test_a_silent_worker_keeps_nobody_waiting() -> None:
 def test_a_late_answer_to_an_old_question_counts_for_nothing() -> None:
     master = master_of(None)
     master.measure(["far"], limit_s=0.01)
-    master.heard("far", {"asked_ns": 0, "answered_ns": 0, "boot_id": ""})
+    master.on_answer("far", {"asked_ns": 0, "answered_ns": 0, "boot_id": ""})
     assert master.readings() == {}

@@ -9,8 +9,9 @@ import pytest
 
 from chatload.model.journal_lines import HealthLine, LevelLine
 from chatload.model.turn import Turn
-from chatload.runner import capacity_search
+from chatload.runner.capacity_search import CapacitySearch
 from chatload.runner.messages import LevelOrder
+from tests.manual_clock import ManualClock
 from tests.plans import plan_of
 
 S = 10**9
@@ -21,29 +22,24 @@ VALUES = {
 
 
 class Search:
-    """One search of one level, played: `play(order, hear)` is called with each order of the search."""
+    """One search of one level, played: `play(order, on_line)` is called with each order of the search."""
 
     def __init__(
         self, play: Callable[[LevelOrder, Any], None], *, passes: bool = True, **values: str
     ) -> None:
-        self.now_ns = 1000 * S
+        self.clock = ManualClock()
         self.judged: list[Sequence[Turn]] = []
         self.said: list[str] = []
         self.orders: list[LevelOrder] = []
         self._play, self._passes = play, passes
-        capacity_search.now_ns = lambda: self.now_ns  # type: ignore[attr-defined]
-        capacity_search.sleep_until = self._sleep_until  # type: ignore[attr-defined]
         plan = plan_of("capacity", {**VALUES, **values})
-        self.search = capacity_search.CapacitySearch(plan, self._judge, self._order, self.said.append)
-        self.search.run()
+        self.search = CapacitySearch(plan, self._judge, self._order, self.said.append, self.clock)
+        self.clock.run(self.search.run)
 
     @property
     def levels(self) -> list[int]:
         """Users of each level that was ordered, the warm-up too."""
         return [order.users for order in self.orders if order.users]
-
-    def _sleep_until(self, at_ns: int) -> None:
-        self.now_ns = at_ns
 
     def _judge(self, turns: Sequence[Turn], slo: Any) -> tuple[str, bool, list[dict[str, Any]]]:
         self.judged.append(list(turns))
@@ -52,8 +48,9 @@ class Search:
     def _order(self, order: LevelOrder) -> None:
         self.orders.append(order)
         if order.users:
-            self._play(order, self.search.hear)
-            self.search.hear(LevelLine(at_ns=self.now_ns, level=order.level, user=0))
+            self._play(order, self.search.on_line)
+            drained = LevelLine(at_ns=order.end_ns, level=order.level, user=0)
+            self.clock.later((order.end_ns - self.clock.now_ns()) / S, lambda: self.search.on_line(drained))
 
 
 def turn(order: LevelOrder, due_ns: int, code: str | None = None, group: str | None = None) -> Turn:
@@ -72,10 +69,10 @@ def health(cpu_percent: float = 10.0, hub_lag_p99_ms: float = 1.0) -> HealthLine
 def test_only_turns_due_while_a_level_is_measured_are_judged() -> None:
     """4 users at 4 a second, 3 s to settle, 5 s measured: only turns due in those 5 s are judged."""
 
-    def play(order: LevelOrder, hear: Any) -> None:
+    def play(order: LevelOrder, on_line: Any) -> None:
         for at_ms in range(0, 9500, 250):
-            hear(turn(order, order.start_ns + at_ms * S // 1000))
-        hear(turn(order, order.start_ns + 6 * S, group="another level"))
+            on_line(turn(order, order.start_ns + at_ms * S // 1000))
+        on_line(turn(order, order.start_ns + 6 * S, group="another level"))
 
     search = Search(play)
     (order, _) = search.orders
@@ -98,10 +95,10 @@ BUSY = {
 def test_a_busy_generator_at_a_level_that_failed_ends_the_search(name: str) -> None:
     lines, passes, stops = BUSY[name]
 
-    def play(order: LevelOrder, hear: Any) -> None:
-        hear(turn(order, order.start_ns + 5 * S))
+    def play(order: LevelOrder, on_line: Any) -> None:
+        on_line(turn(order, order.start_ns + 5 * S))
         for line in lines:
-            hear(line)
+            on_line(line)
 
     search = Search(play, passes=passes)
     assert bool(search.search.facts.stopped) == stops
@@ -128,9 +125,9 @@ def test_a_level_at_whose_end_nobody_could_connect_ends_the_search(name: str, hi
     """It is not taken for a level that missed its SLOs; with histories it may be the warm-up."""
     codes, words = GONE[name]
 
-    def play(order: LevelOrder, hear: Any) -> None:
+    def play(order: LevelOrder, on_line: Any) -> None:
         for number, code in enumerate(codes):
-            hear(turn(order, order.start_ns + number * 9 * S // len(codes), code))
+            on_line(turn(order, order.start_ns + number * 9 * S // len(codes), code))
 
     search = Search(play, passes=False, history=history)
     facts = search.search.facts

@@ -1,7 +1,7 @@
 """Open loop: requests that arrive when they are due, whether or not earlier ones are answered.
 
-Each Locust user sends every n-th request of the schedule, each in a greenlet of its own. What
-was late is counted (due and sent are both kept), never skipped, and never waits for a free connection.
+Each Locust user sends every n-th request of the schedule, each in a greenlet of its own. A late request is
+counted (due and sent are both kept), never skipped, and never waits for a free connection.
 """
 
 from __future__ import annotations
@@ -10,18 +10,15 @@ from chatload.engine.client import TurnSpec
 from chatload.loads.arrival_times import split
 from chatload.loads.open_loop import OpenLoopLoad
 from chatload.model.turn import Message
-from chatload.runner.chat_user import sleep_until
-from chatload.runner.session import Session
-from chatload.runner.slots import SlotUser
+from chatload.runner.slots import SlotBehaviour
 
 
-class OpenLoopUser(SlotUser):
-    """Sends its share of the schedule. Subclass it in a locustfile; one a process is enough."""
+class OpenLoopBehaviour(SlotBehaviour):
+    """Sends its share of the schedule; one such user a process is enough."""
 
-    abstract = True
-
-    def work(self, session: Session) -> None:
+    def work(self) -> None:
         """Send every request of this user's share when it is due; done when all are answered."""
+        session = self.session
         load, schedule = session.plan.load, session.schedule
         assert isinstance(load, OpenLoopLoad) and schedule is not None
         begin_ns = session.begins_ns
@@ -30,6 +27,6 @@ class OpenLoopUser(SlotUser):
             prompt = schedule.prompt(index)
             exact = prompt.output_tokens if load.exact_lengths else None
             request = session.request((Message("user", prompt.text),), exact)
-            sleep_until(due_ns)
+            session.clock.sleep_until(due_ns)
             self.spawn(self.clients.run_turn, TurnSpec(index, 1, due_ns, request))
         self.in_flight.join()

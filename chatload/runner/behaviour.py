@@ -1,0 +1,41 @@
+"""What one Locust user does in a run, without Locust (locust_users.py runs it)."""
+
+from __future__ import annotations
+
+from chatload.runner.session import Session
+
+GONE_S = 1e7
+"""How long a user who is done stays idle. It must not end: Locust would start another in its place."""
+
+
+class Behaviour:
+    """Comes in once, acts and pauses by turns, and goes once. Subclasses say how it acts."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self.number = session.new_user()
+        self.is_in = self.has_left = False
+
+    def come_in(self) -> None:
+        """Come in, when it is time."""
+        self.is_in = True
+        self.session.user_in(self.number)
+
+    def act(self) -> None:
+        """Do the next thing."""
+        raise NotImplementedError
+
+    def pause_s(self) -> float:
+        """How long to wait before the next thing."""
+        return 0.0
+
+    def go(self, reason: str) -> None:
+        """Hang up and go: "done" with all turns, or "stopped". Only who is in can go."""
+        if self.is_in:
+            self.is_in, self.has_left = False, True
+            self.hang_up()
+            self.session.user_out(self.number, reason)
+
+    def hang_up(self) -> None:
+        """End what is still going on, and close the connections."""
+        raise NotImplementedError

@@ -1,0 +1,78 @@
+"""A chat user: comes in when due, holds its turns one after another, thinks after each reply, and goes."""
+
+from __future__ import annotations
+
+import random
+
+from chatload.engine.client import ChatClient, Interrupted, TurnSpec
+from chatload.loads.capacity import CapacityLoad
+from chatload.loads.chat import ChatLoad
+from chatload.prompts.conversation import Conversation, RepeatedMessage, conversation_for
+from chatload.runner.behaviour import Behaviour
+from chatload.runner.session import Session
+
+
+class ChatBehaviour(Behaviour):
+    """One conversation of `--turns` turns over one keep-alive connection."""
+
+    def __init__(self, session: Session) -> None:
+        super().__init__(session)
+        load = session.plan.load
+        assert isinstance(load, ChatLoad)
+        self._load = load
+        self._client = ChatClient(session.target)
+        self._conversation = conversation_of_user(self.number, load, session)
+        self._think_ns = round(load.think_time_s * 1e9)
+        self._due_ns = session.due_ns(self.number) + (self._think_ns if load.think_first else 0)
+        self._turn = 0
+
+    def come_in(self) -> None:
+        """Wait until this user is due."""
+        self.session.clock.sleep_until(self._due_ns)
+        super().come_in()
+
+    def act(self) -> None:
+        """Hold the next turn: send the request, read the whole reply, record the turn."""
+        if self._turn >= self._load.turns:  # only after an error of ours, which Locust has logged
+            return
+        self._turn += 1
+        session, messages = self.session, self._conversation.next_messages()
+        spec = TurnSpec(
+            self.number,
+            self._turn,
+            self._due_ns,
+            session.request(messages),
+            hang_up_after=self._load.abandon_tokens if self._abandons() else 0,
+        )
+        try:
+            turn, reply = self._client.run_turn(spec)
+        except Interrupted as stop:
+            session.record(stop.turn, messages, "")
+            raise
+        self._conversation.add_reply(reply if turn.ok else "")
+        session.record(turn, messages, reply)
+        self._due_ns = turn.end_ns + self._think_ns
+        if self._turn >= self._load.turns:
+            self.go("done")
+
+    def _abandons(self) -> bool:
+        """Whether this user hangs up in the middle of this turn; drawn by the seed, user and turn."""
+        if not self._load.abandon_share:
+            return False
+        drawn = random.Random(f"{self.session.plan.seed} {self.number} {self._turn}").random()
+        return drawn < self._load.abandon_share
+
+    def pause_s(self) -> float:
+        """s until the next turn is due."""
+        return max(0.0, (self._due_ns - self.session.clock.now_ns()) / 1e9)
+
+    def hang_up(self) -> None:
+        """Close the connection."""
+        self._client.close()
+
+
+def conversation_of_user(user: int, load: ChatLoad | CapacityLoad, session: Session) -> Conversation:
+    """What `user` will say: the same message again and again, or a conversation that grows."""
+    if not load.history:
+        return RepeatedMessage(load.prompt)
+    return conversation_for(user, session.plan.seed, session.planned.inputs.conversations)

@@ -1,0 +1,159 @@
+"""Locust as the logic of a run sees it (locust_interface.py), on Locust's public interface."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import gevent
+from locust.env import Environment
+from locust.exception import RPCError
+from locust.runners import STATE_MISSING, STATE_RUNNING, MasterRunner, WorkerRunner
+
+from chatload.runner.local_users import LocalUsers
+from chatload.runner.locust_options import values_of
+from chatload.runner.locust_patches import (
+    DispatcherFactory,
+    Ramping,
+    end_forked_workers,
+    local_users,
+    send_stats,
+)
+from chatload.runner.run_controller import RunController
+from chatload.runner.session import Session
+from chatload.runner.worker_agent import WorkerAgent
+
+
+class LocustProcess:
+    """Locust in this process. One per environment, which keeps it, so that users find their session."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+        self._runner = environment.runner
+        self.session: Session | None = None
+        environment.chatload_process = self
+
+    @property
+    def given_hosts(self) -> tuple[str | None, ...]:
+        """That of the environment and that of the options: a locustfile may set either."""
+        return self._environment.host, self._environment.parsed_options.host
+
+    @property
+    def target_users(self) -> int:
+        """Locust's target."""
+        return int(self._runner.target_user_count)
+
+    @property
+    def users_per_s(self) -> float | None:
+        """A master's rate; a local runner keeps none."""
+        return getattr(self._runner, "spawn_rate", None) or None
+
+    @property
+    def is_running(self) -> bool:
+        """A worker's own state is another one than its runner's."""
+        return bool(getattr(self._runner, "worker_state", self._runner.state) == STATE_RUNNING)
+
+    @property
+    def stop_timeout_s(self) -> float:
+        """--stop-timeout."""
+        return float(self._environment.stop_timeout or 0.0)
+
+    def option_values(self) -> dict[str, Any]:
+        """The parsed options."""
+        return values_of(self._environment)
+
+    def local_users(self) -> LocalUsers:
+        """Those of the runner."""
+        return local_users(self._runner)
+
+    def report_request(self, **facts: Any) -> None:
+        """Fire the event."""
+        self._environment.events.request.fire(**facts)
+
+    def stop(self) -> None:
+        """As the web UI's button does."""
+        self._runner.stop()
+
+    def quit(self) -> None:
+        """As the end of a headless run does."""
+        self._runner.quit()
+
+    def kill_users(self, spawner: object, limit_s: float) -> None:
+        """Kill their greenlets; `spawner` may be the current one, which goes on."""
+        spawner = spawner or self._runner.spawning_greenlet
+        if isinstance(spawner, gevent.Greenlet) and spawner is not gevent.getcurrent():
+            spawner.kill(block=False)
+        self._runner.user_greenlets.kill(block=True, timeout=limit_s)
+
+    def leave(self, exit_code: int) -> None:
+        """Not by SystemExit: a user that does not stop would keep Locust from ending."""
+        end_forked_workers()
+        os._exit(exit_code)
+
+
+def session_of(environment: Environment) -> Session | None:
+    """The session that new users of an environment join."""
+    process: LocustProcess | None = getattr(environment, "chatload_process", None)
+    return process.session if process is not None else None
+
+
+class LocustWorkers:
+    """The workers of Locust's master."""
+
+    def __init__(self, runner: MasterRunner) -> None:
+        self._runner = runner
+
+    def ready(self) -> set[str]:
+        """Those that have no users yet."""
+        return {client.id for client in self._runner.clients.ready}
+
+    def alive(self) -> set[str]:
+        """All that Locust does not miss."""
+        return {client.id for client in self._runner.clients.all if client.state != STATE_MISSING}
+
+    def send(self, worker: str, kind: str, data: Any) -> None:
+        """By Locust's own messages."""
+        self._runner.send_message(kind, data, client_id=worker)
+
+    def listen(self, kind: str, listener: Callable[[object, Any], None]) -> None:
+        """To Locust's own messages."""
+        self._runner.register_message(kind, lambda environment, msg: listener(msg.node_id, msg.data))
+
+
+class LocustMaster:
+    """The master of Locust's worker."""
+
+    def __init__(self, runner: WorkerRunner) -> None:
+        self._runner = runner
+        self.worker = str(runner.client_id)
+        self.has_same_terminal = bool(runner.environment.parsed_options.processes)
+
+    def send(self, kind: str, data: Any) -> None:
+        """What must arrive is sent again, and the master misses this worker."""
+        with suppress(RPCError):
+            self._runner.send_message(kind, data)
+
+    def listen(self, kind: str, listener: Callable[[Any], None], *, concurrent: bool = False) -> None:
+        """To Locust's own messages."""
+        self._runner.register_message(
+            kind, lambda environment, msg: listener(msg.data), concurrent=concurrent
+        )
+
+    def send_last_stats(self) -> None:
+        """What Locust sends every 3 s."""
+        send_stats(self._runner)
+
+
+def connect(environment: Environment, controller: RunController) -> None:
+    """Have Locust tell `controller` of its runs, and ramp as it says."""
+    ramping = Ramping(controller.on_ramp, controller.is_even, controller.workers, controller.on_late)
+    environment.dispatcher_class = DispatcherFactory(ramping, controller.is_on)
+    environment.events.test_start.add_listener(lambda **_: controller.on_test_start())
+    environment.events.test_stop.add_listener(lambda **_: controller.on_test_stop())
+
+
+def connect_worker(environment: Environment, agent: WorkerAgent) -> None:
+    """Have Locust tell `agent` when it is about to start users."""
+    environment.events.test_start.add_listener(lambda **_: agent.on_test_start())

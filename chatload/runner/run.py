@@ -1,0 +1,109 @@
+"""One run in the process that starts and ends it: its parts, from its folder on until that is closed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import gevent
+
+from chatload.engine.clock import Clock
+from chatload.loads.capacity import CapacityLoad
+from chatload.loads.plan import Plan
+from chatload.loads.ramp import RampSegment
+from chatload.model.journal_lines import JournalLine, UserLine
+from chatload.model.turn import Turn
+from chatload.runner.capacity_search import CapacitySearch, Judge
+from chatload.runner.console import Console
+from chatload.runner.messages import Start
+from chatload.runner.own_process import UserProcesses
+from chatload.runner.progress import Progress
+from chatload.runner.run_folder import RunFolder
+from chatload.runner.server_metrics import ServerMetrics
+from chatload.runner.supervisor import Supervisor
+from chatload.runner.user_tracker import UserTracker
+
+LOOK_S = 0.1
+PROGRESS_S = 2.0
+
+
+class Run:
+    """One run. `processes` hold its users; every step of its end is taken, whatever happens to the others."""
+
+    def __init__(self, plan: Plan, folder: RunFolder, processes: UserProcesses, clock: Clock) -> None:
+        self.plan, self.folder = plan, folder
+        self.has_begun = False
+        self.tracker = UserTracker()
+        self.metrics: ServerMetrics | None = None
+        self._processes, self._clock = processes, clock
+        self._progress = Progress(plan.load.turns_planned, clock)
+        self._search: CapacitySearch | None = None
+        self._greenlets: list[gevent.Greenlet] = []
+
+    def begin(self, start: Start) -> None:
+        """Have the processes begin; users may come in from here on."""
+        self.has_begun = True
+        self._processes.begin(start, self.folder)
+
+    def search(self, judge: Judge, console: Console) -> None:
+        """Begin a capacity search, where the plan is one."""
+        if isinstance(self.plan.load, CapacityLoad):
+            say = lambda words: console.say(f"chatload: {words}")  # noqa: E731 - one place, one line
+            self._search = CapacitySearch(self.plan, judge, self._processes.order, say, self._clock)
+            self.spawn(self._search.run)
+
+    def spawn(self, work: Callable[[], None]) -> None:
+        """Have something done while the run goes on."""
+        self._greenlets.append(gevent.spawn(work))
+
+    def ramp(self, first_user: int, users_per_s: float, workers: list[str]) -> None:
+        """A ramp begins: fix when each of its users is due."""
+        start_ns = self._clock.now_ns() + round(self._processes.lead_s * 1e9)
+        segment = RampSegment(first_user, start_ns, users_per_s)
+        self.folder.ramp(segment)
+        self.tracker.assigned(workers)
+        self._processes.ramp(segment, workers)
+
+    def on_line(self, line: JournalLine) -> None:
+        """Take a journal line of any process in."""
+        if self._search is not None:
+            self._search.on_line(line)
+        if isinstance(line, Turn):
+            self.folder.turns += 1
+            self._progress.add(line)
+        elif isinstance(line, UserLine):
+            self.tracker.note(line)
+            self._progress.users = self.tracker.present
+
+    def watch(self, say: Callable[[str], None] | None) -> None:
+        """Return when every user is gone; `say` the progress meanwhile."""
+        said_ns = self._clock.now_ns()
+        while True:
+            self._clock.sleep(LOOK_S)
+            now_ns = self._clock.now_ns()
+            if say is not None and now_ns - said_ns >= PROGRESS_S * 1e9:
+                said_ns = now_ns
+                say(self._progress.line())
+            if self._processes.is_over(self.tracker):
+                return
+
+    def close(self, reason: str, supervisor: Supervisor, judge: Callable[[Path], int], caller: object) -> int:
+        """End every part, write the reports by `judge`, and return the exit code.
+
+        `caller` asked for it, and may be a greenlet of the run that has more to do.
+        """
+        with supervisor.watching():
+            self._processes.drain(at_once=reason == "failed")
+        with supervisor.watching():
+            if self.metrics is not None:
+                self.metrics.stop()
+        with supervisor.watching():
+            self._processes.close(reason)
+        if self._search is not None:
+            self.folder.manifest.capacity = self._search.facts
+        for greenlet in self._greenlets:
+            if greenlet is not caller:
+                greenlet.kill(block=False)
+        if supervisor.cause is not None:
+            self.folder.failed(supervisor.cause)
+        return self.folder.close(reason, judge)

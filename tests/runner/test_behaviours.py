@@ -1,0 +1,276 @@
+"""What users of each load do and when, against a scripted server on a manual clock. A reply takes 300 ms."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from chatload.loads.ramp import RampSegment
+from chatload.model.journal_lines import LevelLine, UserLine
+from chatload.model.turn import Turn
+from chatload.runner.behaviour import GONE_S
+from chatload.runner.capacity_behaviour import USERS_A_LEVEL, CapacityBehaviour
+from chatload.runner.chat_behaviour import ChatBehaviour
+from chatload.runner.messages import LevelOrder
+from chatload.runner.open_loop_behaviour import OpenLoopBehaviour
+from chatload.runner.sweep_behaviour import SweepBehaviour
+from tests.engine.scripted import status
+from tests.manual_clock import BEGINS_NS
+from tests.runner.scripted_session import GOOD, Scene
+
+S = 1_000_000_000
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Callable[..., Scene]]:
+    made: list[Scene] = []
+
+    def make(kind: str, **more: Any) -> Scene:
+        made.append(Scene(tmp_path / str(len(made)), kind, **more))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def due(turn: Turn) -> int:
+    return turn.due_ns
+
+
+def messages_of(scene: Scene) -> list[list[str]]:
+    """The contents of the messages of each request."""
+    bodies = [orjson.loads(request.partition(b"\r\n\r\n")[2]) for request in scene.script.requests]
+    return [[message["content"] for message in body["messages"]] for body in bodies]
+
+
+def users_of(scene: Scene) -> list[tuple[str, float, str]]:
+    """(in or out, second, why) of the users' lines."""
+    lines = [line for line in scene.lines if isinstance(line, UserLine)]
+    return [(line.event, round((line.at_ns - BEGINS_NS) / 1e9, 3), line.reason or "") for line in lines]
+
+
+# -- chat
+
+
+def test_a_chat_user_comes_in_when_due_and_thinks_after_each_reply(scene: Callable[..., Scene]) -> None:
+    one = scene("chat", turns="3", think_time="2")
+    one.session.ramp(RampSegment(0, BEGINS_NS + 5 * S, 1.0))
+    one.run_user(ChatBehaviour)
+    one.clock.sleep(60)
+    assert one.seconds(due) == [5.0, 7.3, 9.6]
+    assert [turn.sent_ns for turn in one.turns] == [turn.due_ns for turn in one.turns]
+    assert users_of(one) == [("in", 5.0, ""), ("out", 9.9, "done")]
+    assert one.script.opened == 1
+    assert one.script.sockets[0].closed
+
+
+def test_who_thinks_first_thinks_before_the_first_turn_too(scene: Callable[..., Scene]) -> None:
+    one = scene("chat", turns="2", think_time="2", think_first="on")
+    one.run_user(ChatBehaviour)
+    one.clock.sleep(60)
+    assert one.seconds(due) == [2.0, 4.3]
+
+
+def test_a_conversation_grows_with_its_replies_and_without_failed_ones(scene: Callable[..., Scene]) -> None:
+    replies = [GOOD, [(5, status(500, b"no"))]]  # of each connection; a failed turn ends it
+    one = scene("chat", turns="4", think_time="1", history="on", replies=replies)
+    one.run_user(ChatBehaviour)
+    one.clock.sleep(60)
+    asked = messages_of(one)
+    assert [turn.code for turn in one.turns] == [None, "http_5xx", None, "http_5xx"]
+    assert [len(messages) for messages in asked] == [1, 3, 3, 5]
+    assert asked[1][:2] == [asked[0][0], "ab"]
+    assert asked[2] == asked[1], "the line whose turn failed is sent again"
+
+
+def test_without_history_the_same_message_is_sent_each_time(scene: Callable[..., Scene]) -> None:
+    one = scene("chat", turns="2", history="off", prompt="hello")
+    one.run_user(ChatBehaviour)
+    one.clock.sleep(60)
+    assert messages_of(one) == [["hello"], ["hello"]]
+
+
+def test_a_user_who_abandons_hangs_up_at_that_token_and_goes_on(scene: Callable[..., Scene]) -> None:
+    one = scene("chat", turns="2", think_time="1", abandon="100% after 1 tokens")
+    one.run_user(ChatBehaviour)
+    one.clock.sleep(60)
+    assert [turn.code for turn in one.turns] == ["abandoned", "abandoned"]
+    assert one.seconds(due) == [0.0, 1.1]
+    assert one.script.opened == 2
+    assert one.requests == []
+
+
+def test_who_is_stopped_in_a_turn_leaves_an_interrupted_one(scene: Callable[..., Scene]) -> None:
+    one = scene("chat", turns="2", think_time="1")
+    user = one.run_user(ChatBehaviour)
+    one.clock.sleep(1.35)
+    user.kill()
+    assert [turn.code for turn in one.turns] == [None, "interrupted"]
+    assert users_of(one) == [("in", 0.0, ""), ("out", 1.35, "stopped")]
+    assert len(one.requests) == 1
+    assert one.script.sockets[0].closed
+
+
+def test_who_is_stopped_before_he_was_due_was_never_in(scene: Callable[..., Scene]) -> None:
+    one = scene("chat")
+    one.session.ramp(RampSegment(0, BEGINS_NS + 5 * S, 1.0))
+    user = one.run_user(ChatBehaviour)
+    one.clock.sleep(4)
+    user.kill()
+    assert users_of(one) == []
+
+
+def test_the_pause_is_what_is_left_until_the_next_turn(scene: Callable[..., Scene]) -> None:
+    one = scene("chat", think_time="2")
+    user = ChatBehaviour(one.session)
+    one.clock.run(user.come_in)
+    one.clock.run(user.act)
+    one.clock.sleep(0.5)
+    assert user.pause_s() == pytest.approx(1.5)
+    one.clock.sleep(5)
+    assert user.pause_s() == 0.0
+    assert GONE_S > 86_400
+
+
+# -- open loop
+
+
+def test_an_open_loop_sends_each_request_when_due_however_slow_the_server_is(
+    scene: Callable[..., Scene],
+) -> None:
+    one = scene("open_loop", requests="5", interval="0.1", arrivals="constant", num_users=1)
+    one.run_user(OpenLoopBehaviour)
+    one.clock.sleep(60)
+    turns = sorted(one.turns, key=due)
+    assert [round((turn.due_ns - BEGINS_NS) / 1e9, 3) for turn in turns] == [0.0, 0.1, 0.2, 0.3, 0.4]
+    assert all(turn.sent_ns == turn.due_ns for turn in turns)
+    assert one.script.opened == 4, (
+        "three in flight at a time; from the fourth on, the first one's is idle again"
+    )
+    assert users_of(one)[-1] == ("out", 0.7, "done")
+
+
+def test_users_of_an_open_loop_share_the_schedule(scene: Callable[..., Scene]) -> None:
+    one = scene("open_loop", requests="5", interval="0.1", arrivals="constant", num_users=2)
+    for _ in range(2):
+        one.run_user(OpenLoopBehaviour)
+    one.clock.sleep(60)
+    assert sorted(turn.user for turn in one.turns) == [0, 1, 2, 3, 4]
+    assert sorted(one.seconds(due)) == [0.0, 0.1, 0.2, 0.3, 0.4]
+
+
+def test_a_stopped_open_loop_hangs_up_on_all_that_is_in_flight(scene: Callable[..., Scene]) -> None:
+    one = scene("open_loop", requests="9", interval="0.1", arrivals="constant", num_users=1)
+    user = one.run_user(OpenLoopBehaviour)
+    one.clock.sleep(0.45)
+    user.kill()
+    assert sorted(str(turn.code) for turn in one.turns) == [
+        "None",
+        "None",
+        "interrupted",
+        "interrupted",
+        "interrupted",
+    ]
+    assert all(socket.closed for socket in one.script.sockets)
+    assert users_of(one)[-1] == ("out", 0.45, "stopped")
+
+
+# -- sweep
+
+
+def test_a_sweep_keeps_as_many_in_flight_as_each_level_says(scene: Callable[..., Scene]) -> None:
+    one = scene("sweep", levels="1,3", rounds="2", num_users=1)
+    one.run_user(SweepBehaviour)
+    one.clock.sleep(60)
+    found = [(turn.group, round((turn.due_ns - BEGINS_NS) / 1e9, 3), turn.user) for turn in one.turns]
+    expected = [("level 1", 0.0, 0), ("level 1", 0.3, 0)]
+    expected += [("level 3", at, slot) for at in (0.6, 0.9) for slot in (1, 2, 3)]
+    assert sorted(found) == sorted(expected)
+    assert one.script.opened == 3
+
+
+# -- capacity
+
+
+def order(users: int, begins_s: float, ends_s: float, level: int = 1) -> LevelOrder:
+    return LevelOrder(
+        users=users, level=level, group=f"{users} users",
+        start_ns=BEGINS_NS + round(begins_s * S), end_ns=BEGINS_NS + round(ends_s * S),
+    )  # fmt: skip
+
+
+CAPACITY = {
+    "num_users": 1,
+    "first": "2",
+    "most": "4",
+    "rate": "1",
+    "think_time": "1",
+    "slo": "p50 ttft_ms <= 500",
+}
+
+
+def test_a_level_s_users_come_in_one_by_one_and_talk_until_it_ends(scene: Callable[..., Scene]) -> None:
+    one = scene("capacity", **CAPACITY, history="off", turns="2")
+    one.run_user(CapacityBehaviour)
+    one.session.levels.put(order(2, 1.0, 5.0))
+    one.clock.sleep(60)
+    mine = [turn for turn in one.turns if turn.user % 2 == 0]
+    assert [round((turn.due_ns - BEGINS_NS) / 1e9, 3) for turn in mine] == [1.0, 2.3, 3.6, 4.9]
+    assert min(turn.due_ns for turn in one.turns if turn.user % 2) == BEGINS_NS + 2 * S
+    assert {turn.group for turn in one.turns} == {"2 users"}
+    (drained,) = [line for line in one.lines if isinstance(line, LevelLine)]
+    assert (drained.level, drained.user, drained.at_ns) == (1, 0, max(turn.end_ns for turn in one.turns))
+
+
+def test_no_user_of_any_level_has_the_number_of_another(scene: Callable[..., Scene]) -> None:
+    one = scene("capacity", **CAPACITY, history="off", turns="2")
+    one.run_user(CapacityBehaviour)
+    one.session.levels.put(order(2, 0.0, 6.0, level=1))
+    one.session.levels.put(order(3, 10.0, 15.0, level=2))
+    one.clock.sleep(60)
+    conversations = [(turn.user, turn.turn) for turn in one.turns]
+    assert len(set(conversations)) == len(conversations)
+    assert {turn.user // USERS_A_LEVEL for turn in one.turns} == {1, 2}
+
+
+def test_the_order_without_users_ends_the_search(scene: Callable[..., Scene]) -> None:
+    one = scene("capacity", **CAPACITY)
+    user = one.run_user(CapacityBehaviour)
+    one.clock.sleep(1)
+    assert not user.ready()
+    one.session.levels.put(LevelOrder(users=0))
+    one.clock.sleep(1)
+    assert user.ready()
+    assert users_of(one)[-1][2] == "done"
+
+
+def test_a_process_keeps_its_share_of_a_level(scene: Callable[..., Scene]) -> None:
+    one = scene(
+        "capacity",
+        **{**CAPACITY, "num_users": 2, "most": "5"},
+        history="off",
+        turns="9",
+        worker="w2",
+    )
+    one.session.shard.position, one.session.shard.workers = 1, 2
+    one.run_user(CapacityBehaviour)
+    one.session.levels.put(order(5, 0.0, 5.0))
+    one.clock.sleep(60)
+    assert {turn.user - USERS_A_LEVEL for turn in one.turns} <= {1, 3}, "the other worker has 0, 2 and 4"
+
+
+def test_a_later_level_begins_in_the_middle_of_conversations(scene: Callable[..., Scene]) -> None:
+    one = scene("capacity", **CAPACITY, history="on", turns="8")
+    one.run_user(CapacityBehaviour)
+    one.session.levels.put(order(2, 0.0, 3.0, level=1))
+    one.session.levels.put(order(2, 10.0, 11.5, level=2))
+    one.clock.sleep(60)
+    first = {turn.user: turn.turn for turn in reversed(one.turns)}
+    assert [first[USERS_A_LEVEL + slot] for slot in (0, 1)] == [1, 1], "there is no reply yet to begin with"
+    assert first[2 * USERS_A_LEVEL + 1] == 5, "the slot's place in its conversation"
+    assert max(map(len, messages_of(one))) == 2 * 4 + 1, "four lines with their replies, and the fifth"

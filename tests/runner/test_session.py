@@ -1,0 +1,212 @@
+"""One process's part of a run: its journal, what Locust is told, and what users share; on a manual clock."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatload.loads.ramp import RampSegment
+from chatload.model.errors import TurnError, UsageError
+from chatload.model.journal_lines import EndLine, HealthLine, StartLine, UserLine, decode
+from chatload.model.turn import Message, Turn
+from tests.runner.scripted_session import Scene
+
+MS = 1_000_000
+ASKED = (Message("user", "hello"),)
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Iterator[Callable[..., Scene]]:
+    made: list[Scene] = []
+
+    def make(kind: str = "chat", **more: Any) -> Scene:
+        made.append(Scene(tmp_path / str(len(made)), kind, **more))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def turn(scene: Scene, number: int = 1, user: int = 0, **more: Any) -> Turn:
+    """A good turn: sent at once, the last of 5 tokens after 90 ms, its end after 100."""
+    at_ns = scene.clock.now_ns()
+    facts = {
+        "ok": True, "sent_ns": at_ns, "first_token_ns": at_ns + 10 * MS, "last_token_ns": at_ns + 90 * MS,
+        "tokens": 5, "events": 5, "first_event_tokens": 1,
+    }  # fmt: skip
+    return Turn(
+        turn_id=f"{user}-{number}", request_id="r", user=user, turn=number, due_ns=at_ns, end_ns=at_ns + 100 * MS,
+        **(facts | more),
+    )  # fmt: skip
+
+
+def failed(scene: Scene, code: str, number: int = 1, **more: Any) -> Turn:
+    return turn(scene, number, ok=False, code=code, detail="words", **more)
+
+
+# -- the journal
+
+
+def test_the_journal_begins_with_a_start_and_ends_with_the_number_of_its_lines(
+    scene: Callable[..., Scene], tmp_path: Path
+) -> None:
+    one = scene()
+    one.session.user_in(0)
+    one.session.record(turn(one), ASKED, "a reply")
+    one.session.user_out(0, "done")
+    one.close()
+    raw = (tmp_path / "0" / "run" / "journal-local.jsonl").read_bytes().splitlines()
+    assert [decode(line) for line in raw] == one.lines, "what is passed on is what is kept"
+    kinds = [type(line) for line in one.lines]
+    assert kinds == [StartLine, UserLine, Turn, UserLine, HealthLine, EndLine]
+    end = one.lines[-1]
+    assert isinstance(end, EndLine)
+    assert (end.lines, end.reason, end.lost_lines) == (6, "done", 0)
+
+
+def test_health_is_told_each_second_with_the_users_who_are_in(scene: Callable[..., Scene]) -> None:
+    one = scene()
+    one.session.user_in(0)
+    one.session.user_in(1)
+    one.clock.sleep(2.5)
+    one.session.user_out(0, "done")
+    one.clock.sleep(1.0)
+    health = [line for line in one.lines if isinstance(line, HealthLine)]
+    assert [(line.seconds, line.users) for line in health] == [(1.0, 2), (1.0, 2), (1.0, 1)]
+
+
+def test_a_local_run_without_a_journal_does_not_begin_and_a_worker_s_does(
+    scene: Callable[..., Scene], tmp_path: Path
+) -> None:
+    (tmp_path / "0").write_text("no folder")
+    with pytest.raises(UsageError, match="Not a directory"):
+        scene()
+    one = scene(worker="w1")
+    one.close()
+    end = one.lines[-1]
+    assert isinstance(end, EndLine)
+    assert (end.lost_lines, end.copy_lost_lines, end.lines) == (0, 2, 3)
+
+
+# -- what Locust is told
+
+
+def test_a_turn_is_one_request_whose_time_is_to_the_last_token(scene: Callable[..., Scene]) -> None:
+    one = scene()
+    one.session.record(turn(one), ASKED, "")
+    (told,) = one.requests
+    assert (told["request_type"], told["name"]) == ("CHAT", "turn")
+    assert (told["response_time"], told["response_length"], told["exception"]) == (90.0, 5, None)
+
+
+def test_a_failed_turn_is_a_request_with_its_code_and_whole_time(scene: Callable[..., Scene]) -> None:
+    one = scene()
+    one.session.record(failed(one, "http_5xx"), ASKED, "")
+    one.session.record(failed(one, "connect", sent_ns=None, tokens=None), ASKED, "")
+    assert [told["response_time"] for told in one.requests] == [100.0, 0.0]
+    assert [str(told["exception"]) for told in one.requests] == ["http_5xx: words", "connect: words"]
+    assert isinstance(one.requests[0]["exception"], TurnError)
+
+
+@pytest.mark.parametrize("code", ["interrupted", "abandoned"])
+def test_a_turn_that_we_cut_short_is_in_the_journal_and_no_request(
+    scene: Callable[..., Scene], code: str
+) -> None:
+    one = scene()
+    one.session.record(failed(one, code), ASKED, "")
+    assert (len(one.turns), one.requests) == (1, [])
+
+
+def test_rows_for_ttft_and_speed_are_told_where_they_are_asked_for(scene: Callable[..., Scene]) -> None:
+    one = scene(locust_rows="on")
+    one.session.record(turn(one), ASKED, "")
+    one.session.record(failed(one, "http_5xx"), ASKED, "")
+    told = [(each["request_type"], each["response_time"], each["response_length"]) for each in one.requests]
+    assert told == [
+        ("CHAT", 90.0, 5),
+        ("TTFT", 10.0, 0),
+        ("SPEED", pytest.approx(50.0), 0),
+        ("CHAT", 100.0, 5),
+    ]
+
+
+# -- texts that are kept
+
+
+@pytest.mark.parametrize(("keep", "users"), [("all", [0, 1, 2, 3]), ("sample", [0, 1, 2]), ("none", [])])
+def test_texts_are_kept_as_asked(scene: Callable[..., Scene], keep: str, users: list[int]) -> None:
+    one = scene(keep_text=keep)
+    for user in range(4):
+        one.session.record(turn(one, user=user), ASKED, "a reply")
+    assert [each.user for each in one.turns if each.text == "a reply" and each.prompt == "hello"] == users
+    one.session.record(turn(one, number=2), ASKED, "a reply")
+    assert one.turns[-1].text == ("a reply" if keep == "all" else None)
+
+
+def test_a_sample_holds_the_first_five_failures(scene: Callable[..., Scene]) -> None:
+    one = scene(keep_text="sample")
+    for number in range(2, 9):
+        one.session.record(failed(one, "http_5xx", number, user=9), ASKED, "half")
+    assert [each.turn for each in one.turns if each.text is not None] == [2, 3, 4, 5, 6]
+
+
+def test_a_text_that_is_kept_never_holds_the_key(
+    scene: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHATLOAD_API_KEY", "sk-canary-5150")
+    one = scene(keep_text="all", send_key=True)
+    one.session.record(turn(one), ASKED, "you said sk-canary-5150")
+    assert one.turns[0].text == "you said [API key]"
+
+
+def test_the_key_is_sent_where_the_run_may_and_nowhere_else(
+    scene: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CHATLOAD_API_KEY", "sk-canary-5150")
+    assert b"Bearer sk-canary-5150" in scene(send_key=True).session.target.head
+    assert b"canary" not in scene(send_key=False).session.target.head
+
+
+# -- what users share
+
+
+def test_users_are_numbered_across_the_workers(scene: Callable[..., Scene]) -> None:
+    session = scene().session
+    assert [session.new_user() for _ in range(3)] == [0, 1, 2]
+    session = scene(worker="w2").session
+    session.shard.position, session.shard.workers = 1, 3
+    assert [session.new_user() for _ in range(3)] == [1, 4, 7]
+
+
+def test_each_user_is_due_by_the_ramp_he_belongs_to(scene: Callable[..., Scene]) -> None:
+    one = scene()
+    now_ns = one.clock.now_ns()
+    assert one.session.due_ns(7) == now_ns, "no ramp was told"
+    one.session.ramp(RampSegment(0, now_ns, 2.0))
+    for _ in range(4):
+        one.session.new_user()
+    one.session.ramp(RampSegment(4, now_ns + 60_000 * MS, 10.0))
+    dues_ms = [(one.session.due_ns(user) - now_ns) / MS for user in (0, 1, 3, 4, 5)]
+    assert dues_ms == [0, 500, 1500, 60_000, 60_100]
+    assert one.session.begins_ns == now_ns
+
+
+def test_where_locust_ramps_a_user_is_due_when_he_starts(scene: Callable[..., Scene]) -> None:
+    one = scene(ramp="locust")
+    one.session.ramp(RampSegment(0, one.clock.now_ns(), 2.0))
+    one.clock.sleep(5)
+    assert one.session.due_ns(3) == one.clock.now_ns()
+
+
+def test_a_request_holds_what_the_plan_says(scene: Callable[..., Scene]) -> None:
+    one = scene(max_tokens="30", temperature="0.5", body='{"top_p": 0.9}')
+    request = one.session.request(ASKED)
+    assert (request.messages, request.model, request.max_tokens, request.temperature) == (ASKED, "m", 30, 0.5)
+    assert request.extra == {"top_p": 0.9}
+    exact = one.session.request(ASKED, 7)
+    assert exact.max_tokens == 7
+    assert exact.extra == {**one.session.target.dialect.exact_length, "top_p": 0.9}

@@ -1,0 +1,108 @@
+"""What nobody caught is taken, and what is no error is not; and which of Locust's users can act."""
+
+from __future__ import annotations
+
+import logging
+import socket
+from types import SimpleNamespace
+from typing import Any
+
+import gevent
+import pytest
+from locust import User
+from locust.exception import StopUser
+
+from chatload.runner.local_users import LocalUsers
+from chatload.runner.locust_patches import local_users
+from chatload.runner.supervisor import Cause, Supervisor
+from chatload.runner.uncaught import Logged, greenlet_errors
+
+
+def supervisor() -> tuple[Supervisor, list[Cause]]:
+    """One whose run is on, and what it ended with."""
+    ended: list[Cause] = []
+    made = Supervisor(ended.append)
+    made.begin()
+    return made, ended
+
+
+def test_errors_of_greenlets_and_timers_are_taken_and_those_of_web_requests_are_not() -> None:
+    made, ended = supervisor()
+    shown: list[Any] = []
+    handle = greenlet_errors(made, lambda *what: shown.append(what))
+    environ = {"PATH_INFO": "/stats/requests"}
+    handle(environ, ValueError, ValueError("of a page"), None)
+    handle(SimpleNamespace(), SystemExit, SystemExit(0), None)
+    handle(SimpleNamespace(), StopUser, StopUser(), None)
+    handle((object(), len), ValueError, ValueError("of a thread that somebody waits for"), None)
+    assert (len(shown), made.cause) == (4, None)
+    handle(SimpleNamespace(), ValueError, ValueError("of a timer"), None)
+    gevent.sleep(0)
+    assert len(shown) == 4
+    assert ended[0].words == "ValueError: of a timer"
+
+
+def test_a_host_that_nobody_knows_is_no_error_of_a_greenlet() -> None:
+    """gevent looks names up in a thread, and tells the hub of an error there as well as who waits for it."""
+    made, _ = supervisor()
+    hub = gevent.get_hub()
+    before, hub.handle_error = hub.handle_error, greenlet_errors(made, hub.handle_error)
+    try:
+        with pytest.raises(OSError):
+            socket.getaddrinfo("no-such-host.invalid", 80)
+        with pytest.raises(ZeroDivisionError):
+            hub.threadpool.apply(divmod, (1, 0))
+    finally:
+        hub.handle_error = before
+    assert made.cause is None
+
+
+def test_a_user_that_calls_sys_exit_ends_the_run_and_not_the_process() -> None:
+    made, _ = supervisor()
+    shown: list[Any] = []
+    user = User(SimpleNamespace())
+    handle = greenlet_errors(made, lambda *what: shown.append(what))
+    handle(SimpleNamespace(args=(user,)), SystemExit, SystemExit(0), None)
+    assert made.cause == Cause("sys.exit(0) was called")
+    assert not shown
+
+
+def record(words: str, *, module: str = "event.py", level: int = logging.ERROR) -> logging.LogRecord:
+    import locust
+
+    path = f"{locust.__path__[0]}/{module}"
+    return logging.LogRecord("root", level, path, 1, words, (), None)
+
+
+def test_what_locust_logs_and_forgets_is_taken() -> None:
+    made, _ = supervisor()
+    logged, text = Logged(made), "Uncaught exception in event handler: \nTraceback (most recent call last): …"
+    try:
+        raise ValueError("of a listener")
+    except ValueError:
+        assert logged.filter(record(text, level=logging.INFO))
+        assert logged.filter(record("no traceback in it"))
+        assert logged.filter(record(text, module="web.py"))
+        assert made.cause is None
+        assert not logged.filter(record(text))
+    assert made.cause is not None
+    assert "of a listener" in made.cause.words
+
+
+def test_a_user_that_stops_itself_in_on_start_is_no_error_and_leaves_no_traceback() -> None:
+    made, _ = supervisor()
+    try:
+        raise StopUser
+    except StopUser:
+        assert not Logged(made).filter(record("\nTraceback (most recent call last): …", module="users.py"))
+    assert made.cause is None
+
+
+def test_users_of_others_do_not_act_and_ours_do_until_they_have_left() -> None:
+    users = [SimpleNamespace(has_left=False), SimpleNamespace(has_left=True), SimpleNamespace()]
+    greenlets = [SimpleNamespace(args=(user,)) for user in users] + [SimpleNamespace(args=())]
+    done = SimpleNamespace(ready=lambda: True)
+    runner = SimpleNamespace(user_greenlets=greenlets, target_user_count=4, spawning_greenlet=done)
+    assert local_users(runner) == LocalUsers(wanted=4, living=3, acting=1, spawning=False)
+    runner.spawning_greenlet = None
+    assert local_users(runner).spawning, "before any user was started"
