@@ -35,7 +35,14 @@ FLOORS = {
 }
 
 ONLY_IN = {
-    "locust": ("chatload.runner", "chatload.live", "chatload.locust_setup"),
+    "locust": (
+        "chatload.runner.locust_patches",
+        "chatload.runner.locust_process",
+        "chatload.runner.locust_users",
+        "chatload.runner.uncaught",
+        "chatload.live",
+        "chatload.locust_setup",
+    ),
     "gevent": ("chatload.engine", "chatload.runner", "chatload.live", "chatload.locust_setup"),
     "geventhttpclient": ("chatload.engine",),
     "flask": ("chatload.live",),
