@@ -1,4 +1,4 @@
-"""Stand-ins for real LLM servers: their bytes, their scheduling, their faults, and a log of what was sent.
+"""Simulates LLM servers: wire forms, scheduling, faults, and a log of what was sent and when.
 
-It is a process of its own and shares no code with chatload: `python -m simulator --speak vllm,tgi`.
+It runs in a process of its own and shares no code with chatload: `python -m simulator --speak vllm,tgi`.
 """

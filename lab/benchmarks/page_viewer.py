@@ -26,11 +26,9 @@ from lab.simulated_server import ROOT
 
 EVERY_S = 1.0
 FILES = ("/chatload", "/chatload/assets/live.css", "/chatload/assets/live.js", "/chatload/assets/charts.js")
-FLAGS = (
-    "--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", "--window-size=1280,1800",
-    "--remote-debugging-port=0",
-)  # fmt: skip
+QUIET = ("--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync")
+IN_CONTAINER = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
+FLAGS = ("--headless=new", *IN_CONTAINER, *QUIET, "--window-size=1280,1800", "--remote-debugging-port=0")
 NO_PAGE, CLIENT, CHROMIUM, HEADLESS = "no-page", "client", "chromium", "headless"
 VIEWERS = {
     HEADLESS: "no web UI (--headless)",

@@ -51,9 +51,22 @@ class SearchCase:
 
 
 LOAD = CapacityLoad(
-    users=1, users_per_s=1.0, ramp="even", first=8, most=1000, rate=10.0, precision=0.05, windows=4, settle_s=10.0,
-    measure_s=30.0, conversation_turns=10, think_time_s=2.0, history=True, prompt="", prompts="",
-)  # fmt: skip
+    users=1,
+    users_per_s=1.0,
+    ramp="even",
+    first=8,
+    most=1000,
+    rate=10.0,
+    precision=0.05,
+    windows=4,
+    settle_s=10.0,
+    measure_s=30.0,
+    conversation_turns=10,
+    think_time_s=2.0,
+    history=True,
+    prompt="",
+    prompts="",
+)
 """The default options, with histories."""
 
 
@@ -97,12 +110,12 @@ SIMULATED = ("--max-num-seqs", str(SEATS), "--answer-tokens", "25:8")
 
 def options(load: CapacityLoad) -> tuple[str, ...]:
     """The command-line options of such a search."""
-    return (
-        "--first", f"{load.first}", "--most", f"{load.most}", "--rate", f"{load.rate:g}", "--precision",
-        f"{load.precision:g}", "--windows", f"{load.windows}", "--settle", f"{load.settle_s:g}", "--measure",
-        f"{load.measure_s:g}", "--think-time", f"{load.think_time_s:g}", "--turns", f"{load.conversation_turns}",
-        "--history", "on" if load.history else "off",
-    )  # fmt: skip
+    text = (
+        f"--first {load.first} --most {load.most} --rate {load.rate:g} --precision {load.precision:g} "
+        f"--windows {load.windows} --settle {load.settle_s:g} --measure {load.measure_s:g} "
+        f"--think-time {load.think_time_s:g} --turns {load.conversation_turns} --history "
+    )
+    return (*text.split(), "on" if load.history else "off")
 
 
 def window(case: SearchCase, users: int, seed: str, load: CapacityLoad | None = None) -> list[Turn]:
@@ -162,10 +175,19 @@ def _turn(user: int, number: int, due_s: float, done: Served) -> Turn:
     """The turn as chatload would record it, without measurement error."""
     due_ns, first_ns, end_ns = round(due_s * S), round(done.first_s * S), round(done.end_s * S)
     return Turn(
-        turn_id=f"{user}-{number}", request_id="", user=user, turn=number, due_ns=due_ns, sent_ns=due_ns,
-        first_token_ns=first_ns, last_token_ns=end_ns, end_ns=end_ns, tokens=done.tokens, first_event_tokens=1,
+        turn_id=f"{user}-{number}",
+        request_id="",
+        user=user,
+        turn=number,
+        due_ns=due_ns,
+        sent_ns=due_ns,
+        first_token_ns=first_ns,
+        last_token_ns=end_ns,
+        end_ns=end_ns,
+        tokens=done.tokens,
+        first_event_tokens=1,
         ok=True,
-    )  # fmt: skip
+    )
 
 
 def true_capacity(case: SearchCase, low: int, high: int, long_s: float = LONG_S) -> int:

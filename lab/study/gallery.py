@@ -26,24 +26,19 @@ TROUBLE = Load(
     "trouble", "chat-100", ("--users", "24", "--turns", "4", "--max-tokens", "160", "--allow-failed", "1")
 )
 TALK = Load("talk", "chat-100-history", ("--users", "24", "--turns", "10", "--max-tokens", "128"))
-CAPACITY = Load(
-    "capacity", "capacity",
-    ("--slo", "p90 ttft_ms <= 500; p50 felt_tokens_per_s >= 20", "--settle", "2", "--measure", "8", "--turns", "5",
-     "--think-time", "0.5", "--windows", "3", "--first", "12", "--rate", "20"),
-)  # fmt: skip
+SEARCH = "--settle 2 --measure 8 --turns 5 --think-time 0.5 --windows 3 --first 12 --rate 20"
+SLO = "p90 ttft_ms <= 500; p50 felt_tokens_per_s >= 20"
+CAPACITY = Load("capacity", "capacity", ("--slo", SLO, *SEARCH.split()))
 FAULTS = ("--fault", "stall:0.12:1.6", "--fault", "429:0.05", "--fault", "truncate:0.05:20")
-MEASURED: dict[str, tuple[Load, str, tuple[str, ...]]] = {
-    "vllm": (CHAT, "vllm", ()),
-    "tgi": (CHAT, "tgi", ("--max-batch-total-tokens", "30000")),
-    "trouble": (TROUBLE, "vllm", FAULTS),
-    "talk-vllm": (TALK, "vllm", ()),
-    "talk-tgi": (TALK, "tgi", ()),
-    "capacity": (CAPACITY, "vllm", ("--max-num-seqs", "12", "--answer-tokens", "25:8")),
+MEASURED: dict[str, tuple[str, Load, str, tuple[str, ...]]] = {
+    "vllm": ("vLLM", CHAT, "vllm", ()),
+    "tgi": ("TGI", CHAT, "tgi", ("--max-batch-total-tokens", "30000")),
+    "trouble": ("vLLM with faults", TROUBLE, "vllm", FAULTS),
+    "talk-vllm": ("vLLM", TALK, "vllm", ()),
+    "talk-tgi": ("TGI", TALK, "tgi", ()),
+    "capacity": ("vLLM, 12 seats", CAPACITY, "vllm", ("--max-num-seqs", "12", "--answer-tokens", "25:8")),
 }
-"""Run -> load, server, the server's arguments."""
-
-LABELS = {"vllm": "vLLM", "tgi": "TGI", "trouble": "vLLM with faults", "talk-vllm": "vLLM", "talk-tgi": "TGI",
-          "capacity": "vLLM, 12 seats"}  # fmt: skip
+"""Run -> label, load, server, the server's arguments."""
 PAIR = ("vllm", "tgi")
 LIMITS = (
     ttft_cdf.Limit("SLO 1,000 ms", 1000.0),
@@ -195,13 +190,13 @@ def write_page() -> Path:
 
 
 def _measure(folder: Path) -> None:
-    for name, (load, server, arguments) in MEASURED.items():
+    for name, (label, load, server, arguments) in MEASURED.items():
         if (folder / name / "summary.json").exists():
             continue
         sys.stdout.write(f"{name}: {load.name} against the simulated {server}\n")
         sys.stdout.flush()
         with simulated(server, arguments, folder / f"{name}-server") as there:
-            run_load(load, there.host, folder / name, LABELS[name], ("--server", server))
+            run_load(load, there.host, folder / name, label, ("--server", server))
 
 
 def _section(shown: Shown) -> str:

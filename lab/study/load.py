@@ -34,10 +34,9 @@ class LoadError(Exception):
 
 def run_load(load: Load, host: str, out: Path, label: str, more: Sequence[str] = ()) -> int:
     """Run it and return Locust's exit code; its output goes to `out`.log."""
-    command = [
-        sys.executable, "-m", "locust", "--config", f"scenarios/{load.scenario}.toml", *load.arguments, *more,
-        "--host", host, "--out", str(out), "--label", label, "--keep-text", "none", "--loglevel", "WARNING",
-    ]  # fmt: skip
+    command = [sys.executable, "-m", "locust", "--config", f"scenarios/{load.scenario}.toml"]
+    command += [*load.arguments, *more, "--host", host, "--out", str(out), "--label", label]
+    command += ["--keep-text", "none", "--loglevel", "WARNING"]
     log = log_of(out)
     with open(log, "w", encoding="utf-8") as output:
         done = subprocess.run(

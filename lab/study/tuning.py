@@ -24,8 +24,8 @@ from lab.study.tuning_cases import TUNING_CASES, TuningCase
 
 AT_ONCE = 2
 """Cases measured at the same time: the machine needs a core for each."""
-HEAD = ("", "TTFT p50", "TTFT max", "felt tokens/s, mean", "lowest", "gap p99", "longest gap", "replies with a stall",
-        "tokens/s", "failed")  # fmt: skip
+TIMES = ("TTFT p50", "TTFT max", "felt tokens/s, mean", "lowest", "gap p99", "longest gap")
+HEAD = ("", *TIMES, "replies with a stall", "tokens/s", "failed")
 INTRODUCTION = """# What the servers' cases do, seen by their users
 
 Made by `make tuning` (`python -m lab.study.tuning`), which runs all of it against the simulator over HTTP and writes

@@ -1,1 +1,1 @@
-"""The engine in virtual and in real time, and what a step costs."""
+"""The engine in virtual and in real time, and the duration of its steps."""

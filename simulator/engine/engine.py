@@ -1,4 +1,4 @@
-"""The engine in virtual time: plan a step, say how long it takes and who gets a token; no clock, no text."""
+"""The engine in virtual time: which sequences get a token in each step, and how long it takes. No clock, no text."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["Engine", "Gauges", "Sequence", "Step", "build_engine"]
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One iteration, already taken: send its events `duration_s` after it was asked for.
+    """One iteration; its events are due `duration_s` after it began.
 
-    Each of `tokens` gets one token when the step ends; `finished` end with it (those that were ignored
-    without a token). A sequence aborted in the meantime still stands here: the caller drops it.
+    Each of `tokens` gets one token when the step ends; `finished` end with it (ignored ones without a token).
+    A sequence aborted before the step ends is still listed: the caller skips it.
     """
 
     duration_s: float
@@ -41,7 +41,7 @@ class Gauges(Occupancy):
 
 
 class Engine:
-    """A scheduler and a cost: takes sequences, gives steps."""
+    """A scheduler with a cost model: takes sequences, returns steps."""
 
     def __init__(self, scheduler: Scheduler, cost: Cost) -> None:
         self.scheduler = scheduler
@@ -52,17 +52,17 @@ class Engine:
         self._aborted = 0
 
     def submit(self, sequence: Sequence) -> None:
-        """A request enters the queue."""
+        """Queue a request."""
         self.scheduler.add(sequence)
 
     def abort(self, sequence: Sequence) -> None:
-        """Its client went away: seat and blocks are free at once. Harmless if it has ended already."""
+        """Its client has gone: free seat and blocks at once. Does nothing if it has ended already."""
         if self.scheduler.remove(sequence):
             sequence.finish = "abort"
             self._aborted += 1
 
     def step(self) -> Step | None:
-        """Plan and take one iteration; None if nothing can run (idle, or stuck behind a prompt too large)."""
+        """Plan and take one iteration; None if nothing can run: idle, or blocked by a prompt that does not fit."""
         plan = self.scheduler.plan()
         if plan is None:
             return None
@@ -102,7 +102,7 @@ class Engine:
         )
 
     def _ending(self, sequence: Sequence) -> str | None:
-        """Why the token just given was the last one; None if it was not."""
+        """The finish reason if the latest token was the last one, else None."""
         at_end = not sequence.ignore_eos and sequence.generated >= sequence.answer_tokens
         if at_end and self.scheduler.eos_before_length:
             return "stop"

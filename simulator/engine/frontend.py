@@ -1,11 +1,11 @@
-"""The server's HTTP process: how long a request needs to reach the engine, and a token to leave.
+"""The server's HTTP process: when a request reaches the engine, and when a token reaches the client.
 
-One process parses and tokenises every request in an event loop. It works on all that have arrived as one
-batch, so n requests sent together all enter after n · per_request, and a token made meanwhile waits too;
-so does a new user's first token for the events of all older streams in the same step (n of them):
+One process parses and tokenises every request in an event loop. It handles all requests that have arrived as one
+batch, so n requests sent together enter after n · per_request, and a token made meanwhile waits too. A new user's
+first token waits for the events of all n older streams of the same step:
   entered = end of its batch;  batch ends = begins + sum(per_request + per_prompt_token · prompt tokens)
   read = max(made, end of batch) + send + n · per_event
-Seen on the measured H100: of 64 requests sent at once one enters at once and the rest some 80 ms later.
+Measured on an H100: of 64 requests sent at once, one enters at once and the rest some 80 ms later.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Request = TypeVar("Request")
 
 @dataclass(frozen=True, slots=True)
 class FrontendCost:
-    """The constants of the formula above the module; `receive`: from the client to the process."""
+    """The constants of the module's formula; `receive`: from the client to the process."""
 
     receive_ms: float = 0.0
     per_request_ms: float = 0.0
@@ -29,7 +29,7 @@ class FrontendCost:
 
 
 class Frontend(Generic[Request]):
-    """The process's state: the batch in work and what waits behind it. Times only go forward."""
+    """The current batch and the requests waiting behind it. Calls must be in order of time."""
 
     def __init__(self, cost: FrontendCost) -> None:
         self.cost = cost
@@ -38,12 +38,12 @@ class Frontend(Generic[Request]):
         self._end_s = 0.0
 
     def arrive(self, sent_s: float, prompt_tokens: int, request: Request) -> None:
-        """A request leaves its client; tell in the order of sending."""
+        """A request is sent at `sent_s`; call it in the order of sending."""
         work_s = self.cost.per_request_ms / 1e3 + self.cost.per_prompt_token_us * prompt_tokens / 1e6
         self._waiting.append((sent_s + self.cost.receive_ms / 1e3, work_s, request))
 
     def entered(self, now_s: float) -> list[Request]:
-        """Those that have reached the engine since the last call."""
+        """The requests that have reached the engine since the last call."""
         done: list[Request] = []
         while True:
             if self._batch:
@@ -61,7 +61,7 @@ class Frontend(Generic[Request]):
                 self._end_s += work_s
 
     def next_s(self) -> float | None:
-        """When something happens here if nothing else arrives; None if it is empty."""
+        """The next instant at which the state changes if nothing else arrives; None if it is empty."""
         if self._batch:
             return self._end_s
         return self._waiting[0][0] if self._waiting else None

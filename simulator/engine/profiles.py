@@ -1,4 +1,4 @@
-"""Engine profiles "SCHEDULER@HARDWARE", e.g. vllm-0.1.2@4090-llama2-7b; constants in profiles.toml."""
+"""Engine profiles, named SCHEDULER@HARDWARE (vllm-0.1.2@4090-llama2-7b); their constants are in profiles.toml."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MEMORY_OPTIONS: dict[str, object] = {"gpu_memory_utilization": 0.9, "num_gpu_blo
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A scheduler's name, what a step costs, the defaults of its options here, and the room for KV blocks.
+    """A scheduler on some hardware: step costs, defaults of the scheduler's options, memory for KV blocks.
 
     KV blocks = floor((gpu_gib * gpu_memory_utilization - fixed_gib) * 1024 / block_mib).
     """
@@ -47,7 +47,7 @@ def _document() -> dict[str, Any]:
 
 
 def profile_names() -> list[str]:
-    """Every pair there is a cost for."""
+    """All pairs of scheduler and hardware with known costs."""
     return [f"{s}@{h}" for h, table in _document().items() for s in scheduler_kinds() if _costs(s, table)]
 
 
@@ -81,7 +81,7 @@ def load_profile(name: str) -> Profile:
 
 
 def step_visibility(profile: str, seed: int) -> StepVisibility:
-    """How the HTTP side of that profile's server shows engine steps to its streams."""
+    """How the server's HTTP side delays what engine steps have made."""
     return StepVisibility(
         blocking=scheduler_kinds()[load_profile(profile).scheduler].blocks_event_loop, seed=seed
     )
@@ -130,7 +130,7 @@ def build_scheduler(profile: Profile, options: Mapping[str, object]) -> Schedule
 
 
 def _as_type_of(default: object, value: object) -> object:
-    """`value` as the kind of number the default is."""
+    """`value` in the type of the default; ValueError if it cannot be converted."""
     text = str(value).strip()
     if isinstance(default, bool):
         if text.lower() not in ("true", "false", "1", "0"):

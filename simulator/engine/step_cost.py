@@ -1,16 +1,16 @@
-"""How long one forward takes, from its shape alone.
+"""The duration of one forward pass, computed from its shape.
 
 step_ms = max(host, a + b·pad(B) + c·K + [p0 + p1·P + q·A])        [..] only with prompt tokens in the step
 
 B decoding sequences, K tokens in their KV caches; P prompt tokens computed now, A the sum over those of the
-tokens each attends to. `host` is what the CPU needs to launch the kernels, whatever they do:
+tokens each attends to. `host` is the CPU time to launch the kernels:
   no CUDA graphs (vLLM 0.1.x, TGI)                    eager
   decodes only, pad(B) captured as a full graph       full
   any mix of at most `graph_limit` tokens             piecewise (attention is launched by hand)
   more tokens                                         eager
-vLLM V1 captures sizes up to min(512, 2·max_num_seqs), full graphs up to max_num_seqs: so `--max-num-seqs 20`
-pays the piecewise price from 17 users on (the next captured size is 24), and the eager one for any prompt of
-more than 40 tokens. Seen on the measured H100 as 6.7 -> 10.2 ms a step, and +24 ms a prompt.
+vLLM V1 captures sizes up to min(512, 2·max_num_seqs), full graphs up to max_num_seqs: so with
+`--max-num-seqs 20` steps take the piecewise time from 17 users on (the next captured size is 24), and the eager
+time for any prompt of more than 40 tokens. Measured on an H100: 6.7 -> 10.2 ms a step, and +24 ms a prompt.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ CAPTURE_SIZES: tuple[int, ...] = (1, 2, 4, *range(8, 257, 8), *range(272, 513, 1
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """The constants of the formula above the module, in the units their names say."""
+    """The constants of the module's formula, in the units of their names."""
 
     step_ms: float  # a
     per_sequence_us: float  # b
@@ -42,7 +42,7 @@ class Cost:
     full_graph_limit: int = 0
 
     def with_seats(self, max_num_seqs: int) -> Cost:
-        """The same hardware with the graphs that vLLM V1 captures for this option; no change without graphs."""
+        """The cost with the graph limits that vLLM V1 derives from max_num_seqs; unchanged without graphs."""
         if not self.graphs:
             return self
         largest = [size for size in CAPTURE_SIZES if size <= min(512, 2 * max_num_seqs)]
@@ -52,7 +52,7 @@ class Cost:
         )
 
     def step_s(self, plan: Plan) -> float:
-        """Seconds for the forward of `plan`."""
+        """Seconds for the forward pass of `plan`."""
         batch = len(plan.decoding)
         if plan.prefilling:
             host_ms = self._mixed_host_ms(batch + plan.prefill_tokens)
@@ -68,7 +68,7 @@ class Cost:
         return max(host_ms, gpu_ms) / 1e3
 
     def padded(self, batch: int) -> int:
-        """The captured size a decode of `batch` runs as; the batch itself beyond the last one."""
+        """The captured size that a decode of `batch` sequences runs as; `batch` itself beyond the largest one."""
         if batch > self.graph_limit:
             return batch
         return CAPTURE_SIZES[bisect_left(CAPTURE_SIZES, batch)]

@@ -1,9 +1,9 @@
-"""The HTTP side of vLLM 0.1.2: engine steps run inside the event loop, so readers see only some of them.
+"""Which engine steps become visible to a stream, where steps run inside the HTTP event loop (vLLM 0.1.2).
 
-While a step runs the loop is blocked: a woken stream needs two or three passes before it writes, and text is
-overwritten, never queued, so at load each event carries 2-3 tokens; a new request needs several passes before
-it enters the engine. Measured with the real server over a fake worker (reference/protocols.md 0.3, 9.1.1).
-Pure and seeded: it says how many steps, the caller counts them.
+While a step runs the loop is blocked. A stream that has been woken needs two or three passes of the loop before it
+writes, and new text replaces text that is not written yet, so under load each event carries 2-3 tokens. A new request
+needs several passes before it enters the engine. Measured with the real server over a fake worker
+(reference/protocols.md 0.3, 9.1.1). The class draws numbers of steps from a seed; the caller counts steps.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ def _between(table: tuple[tuple[int, tuple[float, ...]], ...], streams: int) -> 
 
 
 class StepVisibility:
-    """Draws, for the number of streams open now; `blocking` False (other servers): every step, no delay."""
+    """Draws delays in steps for a number of open streams. `blocking` False (other servers): no delays."""
 
     def __init__(self, *, blocking: bool, seed: int) -> None:
         self.blocking = blocking
         self._draw = random.Random(seed)
 
     def period_steps(self, streams: int) -> int:
-        """After how many of its engine outputs a stream writes its next event: 1, 2 or 3."""
+        """The number of tokens in a stream's next event: 1, 2 or 3."""
         if not self.blocking:
             return 1
         shares = list(accumulate(_between(EVENT_SHARES, streams)))
@@ -52,11 +52,11 @@ class StepVisibility:
         return 1 + sum(drawn >= share for share in shares[:-1])
 
     def entry_delay_steps(self, streams: int) -> int:
-        """How many busy steps pass before a new request writes headers and role event and is enqueued."""
+        """The steps that pass before a new request gets its headers and role event and is queued."""
         return self._range(ENTRY_STEPS, streams)
 
     def write_delay_steps(self, streams: int) -> int:
-        """How many further steps pass before a stream's first or last event, once made, is written."""
+        """The steps that pass between a stream's first or last token and the write of its event."""
         return self._range(WRITE_STEPS, streams)
 
     def _range(self, table: tuple[tuple[int, tuple[float, ...]], ...], streams: int) -> int:

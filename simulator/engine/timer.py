@@ -1,4 +1,4 @@
-"""A timer for an absolute instant: a timerfd on Linux, because loop timers round to 1 ms."""
+"""A timer for an absolute instant: a timerfd on Linux, because the event loop's timers round to 1 ms."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class AbsoluteTimer:
         self._libc.timerfd_settime(self._fd, TFD_TIMER_ABSTIME, ctypes.byref(self._spec), None)
 
     def cancel(self) -> None:
-        """Do not call it."""
+        """Do not call back."""
         if self._timer is not None:
             self._timer.cancel()
         if self._fd >= 0 and self._libc is not None:

@@ -1,4 +1,4 @@
-"""Faults on demand: `--fault KIND:rate[:arg]`, drawn once per request from a seed, named in the truth line."""
+"""Faults on demand: `--fault KIND:RATE[:ARG]`, drawn once per request from a seed, logged in the truth line."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ KINDS: dict[str, tuple[str, float] | None] = {
     "idle-close": ("seconds of idling", 0.3),
     "abort": ("after how many tokens", 3),
 }
-STALL_AFTER_TOKENS = 3
+DEFAULT_AFTER_TOKENS = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """One kind, how often (share of requests), and its argument."""
+    """A kind of fault, its rate (share of requests) and its argument."""
 
     kind: str
     rate: float
@@ -36,14 +36,14 @@ class Fault:
 
     @property
     def after(self) -> int:
-        """The token after which it strikes; faults that do not count tokens strike after the third."""
+        """The number of tokens sent before the fault; 3 for faults whose argument is no token count."""
         counted = KINDS[self.kind]
         by_tokens = counted is not None and counted[0].startswith("after")
-        return int(self.arg) if by_tokens else STALL_AFTER_TOKENS
+        return int(self.arg) if by_tokens else DEFAULT_AFTER_TOKENS
 
 
 def parse_fault(text: str) -> Fault:
-    """KIND:rate[:arg]; ValueError in the user's words."""
+    """Parse KIND:RATE[:ARG]; ValueError with a message for the user."""
     kind, *rest = text.split(":")
     if kind not in KINDS:
         raise ValueError(f"--fault {text}: no such kind; there are {', '.join(KINDS)}")
@@ -64,7 +64,7 @@ def parse_fault(text: str) -> Fault:
 
 
 class FaultInjector:
-    """Draws at most one fault per request; every fault is asked in order, so rates hold one by one."""
+    """Draws at most one fault per request. Every fault draws each time, so that adding one does not change others."""
 
     def __init__(self, faults: tuple[Fault, ...], seed: int) -> None:
         self._faults = faults
@@ -72,8 +72,8 @@ class FaultInjector:
 
     def draw(self) -> Fault | None:
         """The fault of the next request."""
-        struck = None
+        chosen = None
         for fault in self._faults:
-            if self._draw.random() < fault.rate and struck is None:
-                struck = fault
-        return struck
+            if self._draw.random() < fault.rate and chosen is None:
+                chosen = fault
+        return chosen

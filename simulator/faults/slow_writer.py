@@ -8,37 +8,37 @@ from collections.abc import Callable
 
 from simulator.http.exchange import Exchange
 
-TICK_S = 0.005
+INTERVAL_S = 0.005
 
 
 class SlowWriter:
-    """Queues writes and sends them at `bytes_per_s`; tells each write when its last byte left."""
+    """Queues writes and sends them at `bytes_per_s`; calls back when the last byte of a write is sent."""
 
     def __init__(self, exchange: Exchange, bytes_per_s: float) -> None:
         self._exchange = exchange
-        self._per_tick = max(1, round(bytes_per_s * TICK_S))
+        self._bytes_per_interval = max(1, round(bytes_per_s * INTERVAL_S))
         self._queue: deque[tuple[bytes, Callable[[], None] | None]] = deque()
         self._at = 0
         self._then: Callable[[], None] | None = None
-        self._ticking = False
+        self._running = False
 
     def send(self, data: bytes, sent: Callable[[], None]) -> None:
-        """Queue one write."""
+        """Queue one write; `sent` is called when its last byte is sent."""
         self._queue.append((data, sent))
         self._start()
 
     def then(self, call: Callable[[], None]) -> None:
-        """Call this once everything is out."""
+        """Call `call` once the queue is empty."""
         self._then = call
         self._start()
 
     def _start(self) -> None:
-        if not self._ticking:
-            self._ticking = True
-            asyncio.get_running_loop().call_soon(self._tick)
+        if not self._running:
+            self._running = True
+            asyncio.get_running_loop().call_soon(self._send_some)
 
-    def _tick(self) -> None:
-        for _ in range(self._per_tick):
+    def _send_some(self) -> None:
+        for _ in range(self._bytes_per_interval):
             while self._queue and self._at >= len(self._queue[0][0]):
                 sent = self._queue.popleft()[1]
                 self._at = 0
@@ -49,9 +49,9 @@ class SlowWriter:
             self._exchange.send(self._queue[0][0][self._at : self._at + 1])
             self._at += 1
         if self._queue and self._exchange.open:
-            asyncio.get_running_loop().call_later(TICK_S, self._tick)
+            asyncio.get_running_loop().call_later(INTERVAL_S, self._send_some)
             return
-        self._ticking = False
+        self._running = False
         if not self._queue and self._then is not None:
             then, self._then = self._then, None
             then()

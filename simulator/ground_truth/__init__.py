@@ -1,1 +1,1 @@
-"""What was really sent and when."""
+"""Records of what was really sent and when."""

@@ -1,4 +1,4 @@
-"""How much later than scheduled events were sent, counted in 20 µs buckets."""
+"""Histogram of how much later than scheduled events were sent, in buckets of 20 µs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ BUCKETS = 10_000
 
 
 class SendDelayHistogram:
-    """Steps: publication begun − due. Events: stamp of the send − due."""
+    """Steps: first send begun − due. Events: stamp of the send − due."""
 
     def __init__(self) -> None:
         self._steps = [0] * (BUCKETS + 1)
@@ -16,13 +16,13 @@ class SendDelayHistogram:
         self.resyncs = 0
 
     def step(self, late_ns: int) -> None:
-        """One step was begun to be sent this late."""
+        """The sends of one step began this late."""
         self._steps[min(BUCKETS, late_ns // BUCKET_NS)] += 1
         if late_ns > self._worst[0]:
             self._worst[0] = late_ns
 
     def event(self, late_ns: int) -> None:
-        """One write left this late."""
+        """One write was sent this late."""
         self._events[min(BUCKETS, late_ns // BUCKET_NS)] += 1
         if late_ns > self._worst[1]:
             self._worst[1] = late_ns

@@ -1,4 +1,4 @@
-"""The truth log: what was really sent and when, one JSON line per request (docs/simulator.md)."""
+"""The truth log: what was really sent and when, one JSON line per request (format: docs/simulator.md)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import BinaryIO
 import orjson
 
 Marks = tuple[tuple[int, str], ...]
-"""What one write held: (tokens, kind) of each event in it."""
+"""The events of one write: (tokens, kind) of each."""
 
 now_ns = time.perf_counter_ns
 
@@ -63,7 +63,7 @@ class TruthRecord:
 
 
 class TruthLog:
-    """Collects finished requests and writes them when nothing else is due."""
+    """Collects finished requests and writes them when no token is due."""
 
     def __init__(self, path: str | None) -> None:
         self._file: BinaryIO | None = None
@@ -73,7 +73,7 @@ class TruthLog:
         self._pending: deque[tuple[TruthRecord, Callable[[], None] | None]] = deque()
 
     def add(self, truth: TruthRecord, then: Callable[[], None] | None = None) -> None:
-        """The request has ended: remember its line, and what else is to be done when there is time."""
+        """Queue the line of a request that has ended; `then` is called when it is written."""
         self._pending.append((truth, then))
 
     @property
@@ -96,7 +96,7 @@ class TruthLog:
             self._file.write(b"".join(lines))
 
     def write_server(self, line: dict[str, object]) -> None:
-        """Write everything that is pending, then a line about a server itself."""
+        """Write all pending lines, then one about a server."""
         while self._pending:
             self.write_until(1 << 62)
         if self._file is not None:

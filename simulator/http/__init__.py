@@ -1,1 +1,1 @@
-"""HTTP/1.1 on bare sockets."""
+"""HTTP/1.1 on non-blocking sockets, with control of every byte."""

@@ -1,7 +1,7 @@
-"""One HTTP/1.1 connection on a bare non-blocking socket: we choose every byte, and when it leaves.
+"""One HTTP/1.1 connection on a bare non-blocking socket.
 
-No transport stands between us and `socket.send`, so a stamp taken right before `Exchange.send` is the
-instant the kernel got the bytes. A reset is a reset, a truncated reply is a truncated reply.
+No asyncio transport buffers writes, so a stamp taken right before `Exchange.send` is the instant at which the kernel
+gets the bytes, and resets and truncated replies reach the client as such.
 """
 
 from __future__ import annotations
@@ -215,7 +215,7 @@ class Connection:
             self._shut()
 
     def drop(self) -> None:
-        """The client has gone (FIN, RST or an error): its request is told, once."""
+        """The client has gone (FIN, RST or an error): close, and notify its request once."""
         exchange, self._current = self._current, None
         self._shut()
         if exchange is not None and exchange.open:
@@ -233,6 +233,6 @@ class Connection:
         with contextlib.suppress(OSError):
             self._sock.close()
         self.backlog.clear()
-        del self._parser  # it holds us: no cycle stays behind
+        del self._parser  # it refers to us: the garbage collector is off, so break the cycle
         if self.on_closed is not None:
             self.on_closed(self)

@@ -1,4 +1,4 @@
-"""One request and its reply, apart from the socket they travel on."""
+"""One request and its reply, independent of the socket."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class ConnectionPolicy:
-    """How a server's HTTP stack behaves beside its replies."""
+    """The answer to malformed HTTP, idle timeout and body limit of a server's HTTP stack."""
 
     malformed: Callable[[], bytes]
     idle_close_s: float | None = 5.0
@@ -47,7 +47,7 @@ class ConnectionPolicy:
 
 
 class App(Protocol):
-    """What a listener hands whole requests to."""
+    """Receives complete requests from a listener."""
 
     policy: ConnectionPolicy
 
@@ -55,7 +55,7 @@ class App(Protocol):
 
 
 class Exchange:
-    """One request and its reply. It goes inert when the client has gone or the reply is over."""
+    """One request and its reply. All methods do nothing once the client has gone or the reply is over."""
 
     __slots__ = ("_connection", "bytes_out", "on_drained", "on_gone", "open", "request")
 
@@ -69,11 +69,11 @@ class Exchange:
 
     @property
     def backed_up(self) -> bool:
-        """The client reads too slowly: its unread bytes fill the kernel's buffer and ours."""
+        """True if the client reads too slowly: its unread bytes fill the kernel's buffer and ours."""
         return len(self._connection.backlog) > HIGH_WATER_BYTES
 
     def send(self, data: bytes) -> None:
-        """Hand bytes to the kernel now; what it will not take waits in a bounded backlog."""
+        """Hand bytes to the kernel now; those it does not take wait in the backlog."""
         if not self.open:
             return
         self.bytes_out += len(data)
@@ -86,7 +86,7 @@ class Exchange:
             self._connection.reply_over(close or not self.request.keep_alive)
 
     def close(self) -> None:
-        """Close as after a crash: what is queued goes out, then FIN, whatever the framing promised."""
+        """Close as after a crash: the backlog is sent, then FIN, even in the middle of a message."""
         if self.open:
             self.open = False
             self._connection.close_when_flushed()

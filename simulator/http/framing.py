@@ -1,4 +1,4 @@
-"""Response heads in each HTTP stack's own order and spelling, as data."""
+"""Response heads with the order and spelling of each HTTP stack."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _date: tuple[int, str] = (0, "")
 
 
 def http_date() -> str:
-    """Now as an HTTP date; made once a second."""
+    """Now as an HTTP date; computed once per second."""
     global _date
     second = int(time.time())
     if _date[0] != second:
@@ -56,7 +56,7 @@ class ResponseHead:
     close: bool = False
 
     def encode(self, style: HeadFormat, vary: str = "") -> bytes:
-        """The bytes up to and with the empty line."""
+        """The bytes of the head with its empty line."""
         lines = [f"HTTP/1.1 {self.status} {REASONS.get(self.status, '')}"]
         for line in style.stream if self.length is None else style.whole:
             if line == "{extra}":
@@ -78,7 +78,7 @@ class ResponseHead:
 
 
 def malformed(style: HeadFormat) -> bytes:
-    """The whole answer to bytes that are no HTTP."""
+    """The complete answer to bytes that are not HTTP."""
     return style.malformed.replace("{date}", http_date()).encode("latin-1")
 
 

@@ -1,6 +1,6 @@
-"""When bytes arrived: the kernel's stamp of a read where there is one (Linux), else the clock after it.
+"""The arrival time of bytes: the kernel's timestamp of a read (Linux), else the clock after it.
 
-A busy simulator reads requests late; the truth log must not put that on the client.
+A busy simulator reads requests late; with the clock, that delay would look like the client's.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ now_ns = time.perf_counter_ns
 
 
 class ClockOffset:
-    """CLOCK_REALTIME − CLOCK_MONOTONIC, taken anew each second: slew moves it."""
+    """CLOCK_REALTIME − CLOCK_MONOTONIC, measured every second because clock adjustments change it."""
 
     def __init__(self) -> None:
         self._ns = 0
         self._taken_ns = -(1 << 62)
 
     def ns(self) -> int:
-        """The offset as it is now."""
+        """The current offset."""
         if now_ns() - self._taken_ns > 1_000_000_000:
             readings = []
             for _ in range(9):
@@ -45,7 +45,7 @@ def enable_timestamps(sock: socket.socket) -> None:
 
 
 def read(sock: socket.socket, size: int) -> tuple[bytes, int]:
-    """(what is there, when its last byte arrived). OSError as `recv` raises it."""
+    """(the bytes that are there, the instant of their arrival in ns). OSError as `recv` raises it."""
     if sys.platform != "linux":
         return sock.recv(size), now_ns()
     data, ancillary, _, _ = sock.recvmsg(size, 64)

@@ -1,1 +1,1 @@
-"""From a request's parameters to the bytes of its reply."""
+"""The parameters of a request, its answer, and the bytes of the reply."""

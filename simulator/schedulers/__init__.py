@@ -1,1 +1,1 @@
-"""How each server picks the next forward; one file each."""
+"""How each server selects the sequences of the next forward pass; one file each."""

@@ -1,7 +1,7 @@
-"""The interface of all schedulers: keep the queues, and say what the next forward computes.
+"""The interface of all schedulers: they keep the queues and plan the next forward pass.
 
-Contract. `add` queues a sequence. `plan` decides one iteration and takes it: queues and blocks
-are as the real server's once the forward was picked; None means nothing can run. The engine then gives each
+`add` queues a sequence. `plan` decides one iteration and updates queues and blocks as the real server does when it
+has selected the sequences of a forward pass; None means that nothing can run. The engine then gives each
 of `plan.yielding` its token and calls `remove` for those that end or whose client has gone. No scheduler
 reads a clock.
 """
@@ -17,7 +17,7 @@ from simulator.schedulers.sequence import Sequence
 
 @dataclass(slots=True)
 class Plan:
-    """One forward: who decodes, whose prompt (or piece of it) is computed, who lost their blocks.
+    """One forward pass: sequences that decode, whose prompt (or part of it) is computed, that lost their blocks.
 
     `decode_context`: sum of the decoding sequences' tokens in the KV cache.
     `prefill_tokens`: tokens computed for prompts, cache hits left out; `prefill_context`: sum over
@@ -34,12 +34,12 @@ class Plan:
     ignored: list[Sequence] = field(default_factory=list)
 
     def decode(self, sequence: Sequence) -> None:
-        """One more token for a sequence whose text so far is in the cache, but for its last token."""
+        """Add a token for a sequence whose tokens are in the cache, except the last one."""
         self.decoding.append(sequence)
         self.decode_context += sequence.known_tokens
 
     def prefill(self, sequence: Sequence, tokens: int, cached: int = 0, *, ends: bool = True) -> None:
-        """`tokens` of a prompt after `cached` ones; only the piece that ends the prompt yields a token."""
+        """Add `tokens` of a prompt after `cached` ones; `ends`: they complete it, so the sequence gets a token."""
         self.prefilling.append(sequence)
         self.prefill_tokens += tokens
         self.prefill_context += tokens * cached + tokens * (tokens + 1) // 2
@@ -48,12 +48,12 @@ class Plan:
 
     @property
     def yielding(self) -> list[Sequence]:
-        """Everyone who gets a token when this forward ends, the prefilled ones last."""
+        """The sequences that get a token when this pass ends, prefilled ones last."""
         return self.decoding + self.prefilled
 
     @property
     def empty(self) -> bool:
-        """True if nothing happens. A lone sequence that preempted itself makes an empty step: ask again."""
+        """True if nothing happens. Beware: a step with only preemptions is not empty, but takes no time."""
         return not (self.decoding or self.prefilling or self.ignored or self.preempted)
 
 
@@ -75,7 +75,7 @@ class Occupancy:
 
 
 class Scheduler(Protocol):
-    """See the contract above the module."""
+    """See the module."""
 
     max_model_len: int
     eos_before_length: bool  # whether an end-of-text token in the last allowed place says "stop"

@@ -1,4 +1,4 @@
-"""KV blocks: a plain count (vLLM 0.1.x); a pool whose freed blocks are a prefix cache (vLLM V1, TGI 3)."""
+"""KV blocks: a count (vLLM 0.1.x), and a pool whose freed blocks are a prefix cache (vLLM V1, TGI 3)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def blocks_for(tokens: int, block_size: int) -> int:
 
 
 class BlockCount:
-    """Blocks without identity: enough where nothing is shared."""
+    """A number of free blocks, for schedulers that share none."""
 
     def __init__(self, total: int) -> None:
         self.total = total
@@ -37,10 +37,10 @@ class BlockCount:
 
 
 class CachedBlocks:
-    """Blocks with content: a freed block stays findable by its hash until it is the oldest free one taken.
+    """Blocks with content: a freed block can be found by its hash until it is taken again.
 
-    The free ones form a queue: taken from the head, returned at the tail (a sequence's last block first, so
-    that the ends of texts are forgotten before their beginnings).
+    Free blocks form a queue: taken from the head, returned at the tail, a sequence's last block first, so that the
+    ends of texts leave the cache before their beginnings.
     """
 
     def __init__(self, total: int) -> None:
@@ -52,7 +52,7 @@ class CachedBlocks:
 
     @property
     def free(self) -> int:
-        """Blocks nobody holds, cached ones among them."""
+        """The number of blocks without users, cached ones among them."""
         return len(self._free)
 
     @property
@@ -61,7 +61,7 @@ class CachedBlocks:
         return self.total - len(self._free)
 
     def find(self, prefix: Row[int], limit: int) -> list[int]:
-        """The blocks that hold the longest known beginning of `prefix`, `limit` at most."""
+        """The blocks that hold the longest cached part of `prefix` from its start, `limit` at most."""
         found: list[int] = []
         for content in prefix[:limit]:
             block = self._block_of.get(content)
@@ -71,7 +71,7 @@ class CachedBlocks:
         return found
 
     def idle(self, blocks: Row[int]) -> int:
-        """How many of `blocks` nobody holds: to use them takes them off the free queue."""
+        """The number of `blocks` without users: sharing them takes them off the free queue."""
         return sum(1 for block in blocks if not self._users[block])
 
     def share(self, blocks: Row[int]) -> None:
@@ -82,7 +82,7 @@ class CachedBlocks:
             self._users[block] += 1
 
     def take(self, count: int) -> list[int]:
-        """`count` fresh blocks from the head of the free queue; what they held is forgotten."""
+        """`count` blocks from the head of the free queue; their content leaves the cache. ValueError if too few."""
         if count > len(self._free):
             raise ValueError(f"{count} blocks wanted, {len(self._free)} free")
         taken: list[int] = []
@@ -96,13 +96,13 @@ class CachedBlocks:
         return taken
 
     def name(self, block: int, content: int) -> None:
-        """Block is full and holds `content`; the first block with a content is the one that is found."""
+        """Block is full and holds `content`; where several do, the first one is found."""
         if block not in self._hash_of:
             self._hash_of[block] = content
             self._block_of.setdefault(content, block)
 
     def give(self, blocks: Row[int]) -> None:
-        """One user less for each, the last block first."""
+        """One user less for each of `blocks`."""
         for block in reversed(blocks):
             self._users[block] -= 1
             if not self._users[block]:

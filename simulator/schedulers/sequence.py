@@ -1,4 +1,4 @@
-"""A request inside the engine: how long its prompt is, and how many tokens it has and will get."""
+"""A request inside the engine: lengths only."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(slots=True, eq=False)
 class Sequence:
-    """One request as the scheduler sees it: lengths only, no text.
+    """One request as the scheduler sees it.
 
-    `answer_tokens`: the model would emit its end-of-text token as this token of the answer (it is counted);
-    `ignore_eos` lets it talk on to `max_tokens`.
+    `answer_tokens`: number of the answer's token that is the end-of-text token (counted); with `ignore_eos` the
+    answer goes on to `max_tokens`.
     `prefix`: prefix[i] is the content hash of the first (i + 1) blocks of prompt and answer; hashes past the
     prompt's end let a later turn of the same conversation hit the answer's blocks. Empty: never cached.
     `finish`: None while running, then "stop", "length", "ignored" (longer than the server takes) or "abort".

@@ -1,11 +1,11 @@
-"""TGI 0.9.3: prompts stop the decodes, the whole answer is reserved at admission, nobody is ever preempted.
+"""TGI 0.9.3: prompts interrupt decodes, memory for the whole answer is reserved at admission, no preemption.
 
-The batcher's loop (reference: router/src/infer.rs and queue.rs of the tag), one forward per `plan`:
-idle, it takes what fits of the queue and prefills it. With a live batch of b requests it looks at the queue
-before each decode: newcomers come in if they fit and are at least floor(waiting_served_ratio · b), or
-if max_waiting_tokens forwards have passed since the last prefill; they are prefilled alone while the batch
-pauses, and one decode of all follows. Strictly first in first out: the first that does not fit stops.
-max_concurrent_requests and the length limits are the router's (HTTP side).
+The batcher's loop (reference: router/src/infer.rs and queue.rs of the tag), one forward pass per `plan`. Idle: it
+prefills as many queued requests as fit. With a running batch of b requests it checks the queue before each decode:
+new requests are admitted if they fit and are at least floor(waiting_served_ratio · b), or if max_waiting_tokens passes
+have gone by since the last prefill; they are prefilled alone while the batch pauses, then one decode of all follows.
+First in, first out: the first request that does not fit blocks the rest. max_concurrent_requests and the length
+limits belong to the router (HTTP side).
 """
 
 from __future__ import annotations
@@ -60,14 +60,14 @@ class TgiScheduler:
         self._batch: list[Sequence] = []
         self._batch_max_tokens = 0
         self._waiting_tokens = 1
-        self._decode_due = False  # newcomers were just prefilled: a decode of all follows, whatever waits
+        self._decode_due = False  # admitted were just prefilled: a decode of all follows, whatever waits
 
     def add(self, sequence: Sequence) -> None:
-        """Append it to the queue."""
+        """See Scheduler."""
         self._queue.append(sequence)
 
     def remove(self, sequence: Sequence) -> bool:
-        """Forget it, in the queue or in the batch, and return its reservation."""
+        """See Scheduler."""
         if sequence in self._batch:
             self._batch.remove(sequence)
             self._batch_max_tokens -= reserved_tokens(sequence)
@@ -78,19 +78,19 @@ class TgiScheduler:
         return False
 
     def plan(self) -> Plan | None:
-        """The next forward: a prefill of newcomers, or a decode of the batch."""
+        """A prefill of new requests, or a decode of the batch."""
         if not self._batch:
             self._waiting_tokens = 1
             self._decode_due = False
-            newcomers = self._next_batch(None, self.limits.max_batch_total_tokens)
-            return self._prefill(newcomers) if newcomers else None
+            admitted = self._next_batch(None, self.limits.max_batch_total_tokens)
+            return self._prefill(admitted) if admitted else None
         if not self._decode_due:
             room = max(0, self.limits.max_batch_total_tokens - self._batch_max_tokens)
-            newcomers = self._next_batch(self._min_size(), room)
-            if newcomers:
+            admitted = self._next_batch(self._min_size(), room)
+            if admitted:
                 self._waiting_tokens = 1
                 self._decode_due = True
-                return self._prefill(newcomers)
+                return self._prefill(admitted)
         self._decode_due = False
         self._waiting_tokens += 1
         plan = Plan()
@@ -109,13 +109,13 @@ class TgiScheduler:
         )
 
     def _min_size(self) -> int | None:
-        """How many must come at once to be let in; None: any number."""
+        """The least number of new requests to admit; None: any number."""
         if self._waiting_tokens >= self.limits.max_waiting_tokens:
             return None
         return int(len(self._batch) * self.limits.waiting_served_ratio)
 
     def _next_batch(self, min_size: int | None, token_budget: int) -> list[Sequence]:
-        """The queue's front, as many as fit; empty if fewer than `min_size`."""
+        """The requests at the head of the queue that fit; empty if fewer than `min_size`."""
         if min_size is not None and len(self._queue) < min_size:
             return []
         prefill = decode = taken = 0
@@ -129,9 +129,9 @@ class TgiScheduler:
             return []
         return [self._queue.popleft() for _ in range(taken)]
 
-    def _prefill(self, newcomers: list[Sequence]) -> Plan:
+    def _prefill(self, admitted: list[Sequence]) -> Plan:
         plan = Plan()
-        for sequence in newcomers:
+        for sequence in admitted:
             plan.prefill(sequence, sequence.prompt_tokens)
             self._batch.append(sequence)
             self._batch_max_tokens += reserved_tokens(sequence)

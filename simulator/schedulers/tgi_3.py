@@ -1,12 +1,12 @@
 """TGI 3.x: blocks from an allocator with a prefix cache; with chunking, prompts and decodes share a forward.
 
-Differences to 0.9.3 (reference: backends/v3/src/backend.rs, queue.rs, block_allocator.rs, radix.rs).
-An entry takes blocks for input + min(max_new_tokens, 1024) - 1 tokens at admission, those of a known prompt
-beginning shared. With `support_chunking` the served ratio and max_waiting_tokens are ignored: each round
-admits up to max_batch_prefill_tokens less the live batch's own tokens, the last prompt cut to fit; that
-forward also gives the live batch its token, and a decode follows. Without it, 0.9.3's loop with ratio 0.3.
-Answers longer than the 1,024 reserved tokens keep their blocks and take no more (their overflow is not
-simulated). Hashes are of 16 tokens, where TGI's radix tree shares single tokens.
+Differences from 0.9.3 (reference: backends/v3/src/backend.rs, queue.rs, block_allocator.rs, radix.rs):
+An entry takes blocks for input + min(max_new_tokens, 1024) - 1 tokens at admission and shares those of a cached prompt
+prefix. With `support_chunking` the served ratio and max_waiting_tokens are ignored: each round admits up to
+max_batch_prefill_tokens less the running batch's own tokens, the last prompt cut to fit; that pass also gives the
+running batch its token, and a decode follows. Without it, the loop is 0.9.3's with ratio 0.3.
+Not simulated: answers longer than the 1,024 reserved tokens take no further blocks here, and prefixes are shared in
+units of 16 tokens, where TGI's radix tree shares single tokens.
 """
 
 from __future__ import annotations
@@ -64,11 +64,11 @@ class Tgi3Scheduler:
         self._prefix_hits = 0
 
     def add(self, sequence: Sequence) -> None:
-        """Append it to the queue."""
+        """See Scheduler."""
         self._queue.append(sequence)
 
     def remove(self, sequence: Sequence) -> bool:
-        """Forget it, in the queue or in the batch; its prompt's blocks stay findable."""
+        """See Scheduler; its prompt's blocks stay in the cache."""
         entry = self._batch.pop(sequence, None)
         if entry is None:
             if sequence not in self._queue:
@@ -84,18 +84,18 @@ class Tgi3Scheduler:
         return True
 
     def plan(self) -> Plan | None:
-        """The next forward of the loop in the module's text."""
+        """See Scheduler."""
         if not self._batch:
             self._waiting_tokens = 1
             self._decode_due = False
-            newcomers = self._next_batch(None, self.limits.max_batch_prefill_tokens)
-            return self._forward(newcomers, alone=True) if newcomers else None
+            admitted = self._next_batch(None, self.limits.max_batch_prefill_tokens)
+            return self._forward(admitted, alone=True) if admitted else None
         if not self._decode_due:
-            newcomers = self._newcomers()
-            if newcomers:
+            admitted = self._next_admitted()
+            if admitted:
                 self._waiting_tokens = 1
                 self._decode_due = True
-                return self._forward(newcomers, alone=not self.limits.support_chunking)
+                return self._forward(admitted, alone=not self.limits.support_chunking)
         self._decode_due = False
         self._waiting_tokens += 1
         return self._forward({}, alone=False)
@@ -112,7 +112,7 @@ class Tgi3Scheduler:
             prefix_hits_total=self._prefix_hits,
         )
 
-    def _newcomers(self) -> dict[Sequence, int]:
+    def _next_admitted(self) -> dict[Sequence, int]:
         limits = self.limits
         if limits.support_chunking:
             own = sum(entry.left or 1 for entry in self._batch.values())
@@ -122,7 +122,7 @@ class Tgi3Scheduler:
         return self._next_batch(min_size, limits.max_batch_prefill_tokens)
 
     def _next_batch(self, min_size: int | None, prefill_budget: int) -> dict[Sequence, int]:
-        """Admitted entries and how many prompt tokens each computes now; empty if fewer than `min_size`."""
+        """Admitted sequences with the prompt tokens that each computes now; empty if fewer than `min_size`."""
         if min_size is not None and len(self._queue) < min_size:
             return {}
         budget = BLOCK * blocks_for(prefill_budget, BLOCK)
@@ -168,7 +168,7 @@ class Tgi3Scheduler:
         self._prefix_hits -= entry.computed
 
     def _forward(self, chunks: dict[Sequence, int], *, alone: bool) -> Plan:
-        """`chunks` of newcomers and, unless `alone`, one token or the next piece for everyone else."""
+        """`chunks` of new requests and, unless `alone`, a token or the next part of its prompt for every other one."""
         plan = Plan()
         budget = self.limits.max_batch_prefill_tokens - sum(chunks.values())
         for sequence, entry in self._batch.items():

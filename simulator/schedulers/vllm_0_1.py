@@ -1,13 +1,13 @@
 """vLLM 0.1.2 and 0.1.3 (summer 2023): first come first served, prompt-only reservation, recompute preemption.
 
-0.1.2 runs prompts and decodes in one forward. An iteration: the running ones, oldest first, each need one
-free block to go on (even if their last block has room); if there is none the newest running one loses all its
-blocks and returns to the front of the queue with its text. Then, if nobody was preempted at the head, the
-queue is admitted strictly in order until one does not fit: blocks (1 % watermark left), tokens, seats.
-0.1.3 (PR #658) asks the queue first, and a step with prompts in it has no decodes.
+0.1.2 computes prompts and decodes in one forward pass. In an iteration each running sequence, oldest first, needs one
+free block to go on (even if its last block has room); if there is none, the newest running one loses all its blocks
+and returns to the front of the queue with its text. Then the queue is admitted in order until one does not fit (blocks
+with 1 % left free, tokens, seats) or was preempted in this iteration. 0.1.3 (PR #658) admits from the queue first, and
+a step with prompts has no decodes.
 
-Left out: several answers per request (n, best_of, beam), the only requests these versions swap to the CPU
-instead of computing again; so `swap_space` is accepted and changes nothing.
+Not simulated: several answers per request (n, best_of, beam). Only those are swapped to the CPU instead of computed
+again, so `swap_space` is accepted and changes nothing.
 Reference: vllm/core/scheduler.py and block_manager.py of those tags.
 """
 
@@ -62,14 +62,14 @@ class Vllm012Scheduler:
         self._preemptions = 0
 
     def add(self, sequence: Sequence) -> None:
-        """Queue it behind everyone."""
+        """See Scheduler."""
         slot = _Slot(sequence, self._arrivals)
         self._arrivals += 1
         self._slots[sequence] = slot
         self._waiting.append(slot)
 
     def remove(self, sequence: Sequence) -> bool:
-        """Forget it and free its blocks at once."""
+        """See Scheduler."""
         slot = self._slots.pop(sequence, None)
         if slot is None:
             return False
@@ -88,7 +88,7 @@ class Vllm012Scheduler:
         return None if plan.empty else plan
 
     def occupancy(self) -> Occupancy:
-        """Queues and blocks (these versions had no /metrics)."""
+        """See Scheduler; these versions have no /metrics."""
         return Occupancy(
             running=len(self._running),
             waiting=len(self._waiting),
@@ -98,7 +98,7 @@ class Vllm012Scheduler:
         )
 
     def _continue(self, plan: Plan) -> None:
-        """The running ones keep their turn, oldest first, while blocks last."""
+        """Decode the running sequences, oldest first, as long as there are blocks."""
         left = sorted(self._running, key=lambda slot: slot.order)
         kept: list[_Slot] = []
         place = 0
@@ -119,7 +119,7 @@ class Vllm012Scheduler:
         self._running = kept
 
     def _admit(self, plan: Plan, batched: int) -> None:
-        """The queue, strictly in order, until one does not fit."""
+        """Admit from the queue in order, until one does not fit."""
         while self._waiting:
             slot = self._waiting[0]
             if slot.sequence in plan.preempted:

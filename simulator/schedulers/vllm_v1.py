@@ -1,10 +1,10 @@
 """vLLM V1 (2025 on): one token budget per step for decodes and prompt pieces alike, prefix cache, recompute.
 
-One iteration (reference: vllm/v1/core/sched/scheduler.py). Running requests first, in order: each asks for
-the tokens it knows but has not computed, cut to the budget; if its blocks do not fit, the last running one
-is preempted (blocks back to the pool, computed = 0, front of the queue). If nobody was preempted, requests
-are admitted from the head while budget and seats last: cached blocks are not computed again, the whole
-prompt must fit the free blocks, a prompt longer than the budget is computed in pieces.
+One iteration (reference: vllm/v1/core/sched/scheduler.py). Running requests first, in order: each computes the tokens
+that it knows but has not computed, cut to the budget; if its blocks do not fit, the last running request is preempted
+(blocks back to the pool, computed = 0, front of the queue). If none was preempted, requests are admitted from the
+head of the queue while there are budget and seats: cached blocks are not computed again, the whole prompt must fit
+the free blocks, a prompt longer than the budget is computed in parts.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class VllmV1Scheduler:
         self.max_model_len = limits.max_model_len
         self.pool = CachedBlocks(limits.num_blocks)
         self._slots: dict[Sequence, _Slot] = {}
-        self._fresh: list[_Slot] = []  # arrived after the step in flight was planned
+        self._arrived: list[_Slot] = []  # since the running step was planned
         self._waiting: deque[_Slot] = deque()
         self._running: list[_Slot] = []
         self._preemptions = 0
@@ -61,13 +61,13 @@ class VllmV1Scheduler:
         self._prefix_hits = 0
 
     def add(self, sequence: Sequence) -> None:
-        """Queue it behind everyone."""
+        """See Scheduler."""
         slot = _Slot(sequence)
         self._slots[sequence] = slot
-        self._fresh.append(slot)
+        self._arrived.append(slot)
 
     def remove(self, sequence: Sequence) -> bool:
-        """Forget it and free its blocks at once."""
+        """See Scheduler."""
         slot = self._slots.pop(sequence, None)
         if slot is None:
             return False
@@ -76,12 +76,12 @@ class VllmV1Scheduler:
         elif slot in self._waiting:
             self._waiting.remove(slot)
         else:
-            self._fresh.remove(slot)
+            self._arrived.remove(slot)
         self._free(slot)
         return True
 
     def plan(self) -> Plan | None:
-        """One iteration."""
+        """See Scheduler."""
         if self.limits.in_flight < 2 or not (self._running or self._waiting):
             self._receive()
         plan = Plan()
@@ -92,10 +92,10 @@ class VllmV1Scheduler:
         return None if plan.empty else plan
 
     def occupancy(self) -> Occupancy:
-        """What /metrics would show."""
+        """See Scheduler."""
         return Occupancy(
             running=len(self._running),
-            waiting=len(self._waiting) + len(self._fresh),
+            waiting=len(self._waiting) + len(self._arrived),
             kv_used=self.pool.used,
             kv_total=self.pool.total,
             preemptions_total=self._preemptions,
@@ -104,11 +104,11 @@ class VllmV1Scheduler:
         )
 
     def _receive(self) -> None:
-        self._waiting.extend(self._fresh)
-        self._fresh.clear()
+        self._waiting.extend(self._arrived)
+        self._arrived.clear()
 
     def _continue(self, plan: Plan, budget: int) -> int:
-        """Rule 1: the running ones, oldest first; returns the budget left."""
+        """Compute the running sequences, oldest first; returns the remaining budget."""
         place = 0
         while place < len(self._running) and budget > 0:
             slot = self._running[place]
@@ -124,7 +124,7 @@ class VllmV1Scheduler:
         return budget
 
     def _admit(self, plan: Plan, budget: int) -> None:
-        """Rule 2: the head of the queue, strictly in order, while budget and seats last."""
+        """Admit from the queue in order, while there are budget and seats."""
         size = self.limits.block_size
         while self._waiting and budget > 0 and len(self._running) < self.limits.max_num_seqs:
             slot = self._waiting[0]
@@ -164,7 +164,7 @@ class VllmV1Scheduler:
         )
 
     def _grow(self, slot: _Slot, tokens: int) -> bool:
-        """Blocks for `tokens` more; False if they are not there."""
+        """Take blocks for `tokens` more; False if there are too few."""
         wanted = blocks_for(slot.computed + tokens, self.limits.block_size) - len(slot.blocks)
         if wanted > self.pool.free:
             return False

@@ -1,4 +1,4 @@
-"""How long a reply's prompt and answer took, as llama.cpp's `timings` (TabbyAPI's usage reads the same)."""
+"""llama.cpp's `timings` of a reply; TabbyAPI's usage is computed from them too."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from simulator.replies.reply import Reply
 
 
 def timings_of(reply: Reply, count: int) -> dict[str, float]:
-    """llama.cpp's `timings`: prompt from its slot to the first token, answer from the first token to the last."""
+    """Prompt: from admission to the first token; predicted: from the first token to the last."""
     truth = reply.truth
     begun = truth.admitted_ns or truth.received_ns
     first = reply.first_token_ns or reply.due_ns

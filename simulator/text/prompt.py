@@ -1,4 +1,4 @@
-"""Counting a prompt's tokens, and naming its KV blocks so that a prefix cache can find them again."""
+"""Token counts of prompts, and hashes of their KV blocks for prefix caches."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ END = "\x00end"
 
 
 def chat_prompt(messages: Iterable[tuple[str, str]], template_tokens: tuple[int, int]) -> list[str]:
-    """The templated conversation as token texts, ready for the assistant's answer.
+    """The conversation after the chat template, as token texts, up to where the answer begins.
 
     tokens = template_tokens[0] + sum over messages of (template_tokens[1] + its tokens + 1) + template_tokens[1].
     Turn n + 1 begins with the texts of turn n, its answer and its end token.

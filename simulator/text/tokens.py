@@ -1,7 +1,7 @@
-"""Reply text whose token count is known because we made it so: one word, one token.
+"""Sample text with a known token count: each word is one token.
 
-Every word has at most six letters, and `count_tokens` cuts prompts by the same rule, so a reply that
-comes back as history counts as many tokens as were sent. The text is ours; it means nothing.
+Every word has at most six letters, and `count_tokens` splits prompts by the same rule, so a reply that comes back as
+history counts as many tokens as were sent.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ warm cold gentle simple heavy hidden first last near under over behind after bef
 almost never always again there here
 """
 VOCABULARY = tuple(sorted({word for word in _WORDS.split() if len(word) <= MAX_LETTERS}))
-STORY_TOKENS = 8192
+SAMPLE_TOKENS = 8192
 CHARACTERS = "你好é😀ßツ世"
 HALF = "\x00half"
 EOS_ID = 2
@@ -31,7 +31,7 @@ EOS_ID = 2
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One token of the story; `json` and `ascii_json` are its text inside JSON quotes, ready to send.
+    """One token; `json` and `ascii_json` are its text as it stands inside JSON quotes.
 
     A character of several bytes may take two tokens: the `half` shows nothing, the next shows the character.
     """
@@ -46,7 +46,7 @@ class Token:
 
 
 def token_texts(text: str) -> list[str]:
-    """The text cut into tokens: six letters, three digits, one other character; two for what is not ASCII."""
+    """The text split into tokens: up to six letters, three digits, one other character; two tokens if not ASCII."""
     texts = _TOKEN.findall(text)
     if text.isascii():
         return texts
@@ -68,14 +68,14 @@ EOS_SHOWN = make_token("</s>", EOS_ID, -0.0625)
 
 
 class SampleText:
-    """A long seeded text; replies are stretches of it that begin with a sentence."""
+    """A long text made from a seed; replies are parts of it that begin with a sentence."""
 
     def __init__(self, seed: int, unicode_share: float = 0.0) -> None:
         rng = random.Random(seed)
         self._unicode_share = unicode_share
         self._tokens: list[Token] = []
         self._openings: list[int] = []
-        while len(self._tokens) < STORY_TOKENS:
+        while len(self._tokens) < SAMPLE_TOKENS:
             self._openings.append(len(self._tokens))
             self._sentence(rng)
 
@@ -103,7 +103,7 @@ class SampleText:
         self._tokens.append(replace(make_token(text, token_id + 1, -0.25), whole_after_half=True))
 
     def take(self, rng: random.Random, length: int, leading_space: bool) -> list[Token]:
-        """`length` tokens from the beginning of some sentence on; the first without its space if asked."""
+        """`length` tokens, beginning at a random sentence; the first with its space only if `leading_space`."""
         start = rng.choice(self._openings)
         tokens = self._tokens[start : start + length]
         while len(tokens) < length:

@@ -19,10 +19,11 @@ RATE = float(os.environ["BENCH_RATE"])
 TURNS = int(os.environ["BENCH_TURNS"])
 THINK_NS = int(float(os.environ["BENCH_THINK_S"]) * 1e9)
 HOST = urlsplit(os.environ["BENCH_HOST"])
+PROMPT = "Once a upon time,"
+CHAT = {"model": "llama-2", "messages": [{"role": "user", "content": PROMPT}], "stream": True}
 BODY = json.dumps(
-    {"model": "llama-2", "messages": [{"role": "user", "content": "Once a upon time,"}], "stream": True,
-     "max_tokens": int(os.environ["BENCH_TOKENS"]), "inputs": "Once a upon time,", "prompt": "Once a upon time,"}
-).encode()  # fmt: skip
+    {**CHAT, "max_tokens": int(os.environ["BENCH_TOKENS"]), "inputs": PROMPT, "prompt": PROMPT}
+).encode()
 PATH = {"openai": "/v1/chat/completions", "tgi": "/generate_stream", "nul": "/generate"}[
     os.environ["BENCH_WIRE"]
 ]

@@ -9,7 +9,7 @@ from simulator.servers.openai_handler import OpenAiHandler
 
 
 class FastChatHandler(OpenAiHandler):
-    """FastChat: every error is HTTP 400 with a five-digit code."""
+    """Every error is HTTP 400 with a five-digit code."""
 
     def bad(self, message: str, status: int = 400) -> RequestRefused:
         """See OpenAiHandler."""

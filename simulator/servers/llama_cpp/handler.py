@@ -1,4 +1,4 @@
-"""llama.cpp's llama-server: fixed key order, timings, real HTTP codes for what is wrong before the first token."""
+"""llama.cpp's llama-server. Errors before the first token have their HTTP status; replies carry timings."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ MAX_INT = 2147483647
 def bad(
     message: str, kind: str = "invalid_request_error", status: int = 400, **more: object
 ) -> RequestRefused:
-    """llama.cpp's error body; it hangs up after it."""
+    """An error with llama.cpp's body; the server closes the connection after it."""
     error = {"error": {"code": status, "message": message, "type": kind, **more}}
     return RequestRefused(Response(status, compact(error), JSON, close=True))
 
 
 class LlamaCppHandler(ServerHandler):
-    """llama-server."""
+    """llama-server's routes, checks, errors and answers."""
 
     def post_routes(self) -> Mapping[str, Callable[[Request], GenerationParams]]:
         """See ServerHandler."""
@@ -117,7 +117,7 @@ class LlamaCppHandler(ServerHandler):
     # -- reading -------------------------------------------------------------------------------
 
     def _body(self, request: Request, needed: str) -> Body:
-        """The content type does not matter, nor do sampling ranges."""
+        """Parse the body. The content type and the ranges of sampling parameters are not checked."""
         where = "[json.exception.parse_error.101] parse error at line 1, column"
         if not request.body:
             raise bad(
@@ -184,7 +184,7 @@ class LlamaCppHandler(ServerHandler):
         return self.context.spec.version
 
     def final_values(self, reply: Reply, finish: str, count: int) -> dict[str, bytes]:
-        """Timings ride on the last event."""
+        """Timings, for the last event."""
         timings = compact(timings_of(reply, count))
         shown = b"" if reply.job.params.include_usage else b',"timings":' + timings
         return {"timings": timings, "finish_timings": shown, "cached": b"0"}

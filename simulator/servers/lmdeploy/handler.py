@@ -7,7 +7,7 @@ from simulator.servers.openai_handler import OpenAiHandler
 
 
 class LmdeployHandler(OpenAiHandler):
-    """lmdeploy: a flat error object."""
+    """Errors are one flat object."""
 
     def bad(self, message: str, status: int = 400) -> RequestRefused:
         """See OpenAiHandler."""

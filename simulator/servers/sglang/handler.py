@@ -10,7 +10,7 @@ from simulator.servers.openai_handler import OpenAiHandler
 
 
 class SglangHandler(OpenAiHandler):
-    """SGLang: errors are objects with `object: error`."""
+    """Errors are objects with `object: error`."""
 
     def bad(self, message: str, status: int = 400) -> RequestRefused:
         """See OpenAiHandler."""

@@ -12,7 +12,7 @@ from simulator.servers.reply_timings import timings_of
 
 
 class TabbyApiHandler(OpenAiHandler):
-    """TabbyAPI: times in its usage, a code for too long prompts."""
+    """Has times in `usage`, and an error code for prompts that are too long."""
 
     def bad(self, message: str, status: int = 400) -> RequestRefused:
         """See OpenAiHandler."""

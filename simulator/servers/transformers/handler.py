@@ -8,15 +8,14 @@ from simulator.replies.response import Response
 from simulator.servers.openai_body import Body
 from simulator.servers.openai_handler import OpenAiHandler
 
-KNOWN_FIELDS = {
-    "messages", "model", "stream", "max_tokens", "temperature", "top_p", "seed", "stop", "frequency_penalty",
-    "logit_bias", "tools", "tool_choice", "response_format", "stream_options", "n", "user", "logprobs",
-    "top_logprobs", "presence_penalty", "generation_config", "max_completion_tokens", "store", "metadata",
-}  # fmt: skip
+_CHAT = ("messages", "model", "stream", "stream_options", "tools", "tool_choice", "response_format", "user")
+_SAMPLING = ("max_tokens", "max_completion_tokens", "temperature", "top_p", "seed", "stop", "n", "logit_bias")
+_PENALTIES = ("frequency_penalty", "presence_penalty", "logprobs", "top_logprobs")
+KNOWN_FIELDS = {*_CHAT, *_SAMPLING, *_PENALTIES, "generation_config", "store", "metadata"}
 
 
 class TransformersHandler(OpenAiHandler):
-    """transformers serve: refuses fields it does not know."""
+    """Refuses unknown fields."""
 
     def check(self, body: Body) -> None:
         """422 for unknown fields."""

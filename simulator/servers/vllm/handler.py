@@ -16,10 +16,8 @@ from simulator.servers.openai_body import Body, chat_params, completion_params, 
 from simulator.servers.vllm.metrics import HISTOGRAMS, metrics_page
 from simulator.servers.vllm.model_card import permission
 
-_NUMBER_TYPES = {
-    "max_tokens": "int", "max_completion_tokens": "int", "min_tokens": "int", "n": "int", "seed": "int",
-    "temperature": "float", "top_p": "float",
-}  # fmt: skip
+_INTEGERS = ("max_tokens", "max_completion_tokens", "min_tokens", "n", "seed")
+_NUMBER_TYPES = dict.fromkeys(_INTEGERS, "int") | {"temperature": "float", "top_p": "float"}
 
 
 def bad(
@@ -104,10 +102,8 @@ class VllmHandler(ServerHandler):
     def _check(self, body: Body) -> None:
         model = body.get("model")
         if model and model != self.context.settings.model:
-            raise bad(
-                f"The model `{model}` does not exist. Valid aliases: {self.context.settings.model}.",
-                "NotFoundError", "model", 404,
-            )  # fmt: skip
+            words = f"The model `{model}` does not exist. Valid aliases: {self.context.settings.model}."
+            raise bad(words, "NotFoundError", "model", 404)
         if body.get("stream_options") and not body.get("stream"):
             raise bad(
                 "Stream options can only be defined when `stream=True`. (parameter=stream_options)",
@@ -166,7 +162,7 @@ class VllmHandler(ServerHandler):
             params.max_tokens = limit - params.prompt_tokens
 
     def fault_response(self, status: int, retry_after: float) -> Response:
-        """A refusal as vLLM words its own 503; vLLM itself never says 429, a proxy before it does."""
+        """As vLLM's own 503; vLLM itself never sends 429, a proxy in front of it does."""
         words = {429: "Too many requests", 503: "Service Unavailable"}[status]
         error = {"error": {"message": words, "type": words, "param": None, "code": status}}
         return Response(status, compact(error), extra=retry_header(retry_after))
@@ -194,7 +190,7 @@ class VllmHandler(ServerHandler):
         return constants
 
     def final_values(self, reply: Reply, finish: str, count: int) -> dict[str, bytes]:
-        """The fingerprint rides on the last event of the stream, whichever that is."""
+        """The fingerprint is in the last event of the stream: usage, or the one with the finish reason."""
         stop = reply.job.answer.stop if finish == "stop" else None
         mark = "" if reply.job.params.include_usage else f',"system_fingerprint":"{self.fingerprint()}"'
         return {"stop_reason": compact(stop), "fp": mark.encode()}
@@ -222,8 +218,8 @@ class VllmHandler(ServerHandler):
         }
         rest = {"service_tier": None, "system_fingerprint": self.fingerprint(), "usage": usage}
         if params.endpoint == "chat":
-            message = {"role": "assistant", "content": text, "refusal": None, "annotations": None, "audio": None,
-                       "function_call": None, "reasoning": None}  # fmt: skip
+            unused = dict.fromkeys(("refusal", "annotations", "audio", "function_call", "reasoning"))
+            message = {"role": "assistant", "content": text, **unused}
             choice |= {"message": message, **tail, "routed_experts": None}
             rest |= {"prompt_logprobs": None, "prompt_token_ids": None, "prompt_text": None}
         else:

@@ -61,7 +61,7 @@ class OpenAiHandler012(ServerHandler):
         return RequestRefused(Response(status, compact(error)))
 
     def _body(self, request: Request, needed: str, temperature: float) -> Body:
-        """Bodies are parsed by hand: whatever does not fit the schema is a crash."""
+        """Parse the body as 0.1.2 does: a body that does not fit its schema crashes the handler."""
         try:
             body = load(request.body)
         except json.JSONDecodeError:

@@ -7,14 +7,13 @@ from simulator.servers.openai_body import Body, is_int
 
 # An exception in a handler: 500, and uvicorn closes the connection without saying so.
 CRASH = Response(500, b"Internal Server Error", "text/plain; charset=utf-8", close_silently=True)
-SAMPLING = {
-    "n", "best_of", "presence_penalty", "frequency_penalty", "temperature", "top_p", "top_k", "use_beam_search",
-    "stop", "ignore_eos", "max_tokens", "logprobs",
-}  # fmt: skip
+INTEGERS = ("n", "best_of", "top_k", "max_tokens", "logprobs")
+REALS = ("temperature", "top_p", "presence_penalty", "frequency_penalty")
+SAMPLING = {*INTEGERS, *REALS, "use_beam_search", "stop", "ignore_eos"}
 
 
 def sampling_error(body: Body) -> str | None:
-    """What 0.1.2's SamplingParams object to, in its order; None if nothing."""
+    """The first error that 0.1.2's SamplingParams raises, in its order; None if it raises none."""
     n: int = body.get("n", 1)
     best_of: int = body["best_of"] if body.get("best_of") is not None else n
     temperature, top_p, top_k = body.get("temperature", 1.0), body.get("top_p", 1.0), body.get("top_k", -1)
@@ -38,8 +37,7 @@ def sampling_error(body: Body) -> str | None:
 
 
 def numbers_fit(body: Body) -> bool:
-    whole = ("n", "best_of", "top_k", "max_tokens", "logprobs")
-    real = ("temperature", "top_p", "presence_penalty", "frequency_penalty")
-    return all(is_int(body[name]) for name in whole if name in body) and all(
-        is_int(body[name]) or isinstance(body[name], float) for name in real if name in body
+    """Whether the sampling parameters that must be numbers are."""
+    return all(is_int(body[name]) for name in INTEGERS if name in body) and all(
+        is_int(body[name]) or isinstance(body[name], float) for name in REALS if name in body
     )
