@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 
 from chatload.analysis.quantities import ONE_USER, OUTPUT
-from chatload.render.sweep_table import levels_of
+from chatload.analysis.sweep_levels import sweep_levels
 from chatload.store.journal import Run
 from plots.style import HOLLOW, looks, nothing, plain_number, thousands
 
@@ -27,7 +27,7 @@ class Reference:
 
 def fits(runs: Sequence[Run]) -> bool:
     """Whether the picture says anything of these runs."""
-    return any(levels_of(run) for run in runs)
+    return any(sweep_levels(run) for run in runs)
 
 
 def draw(runs: Sequence[Run], figure: Figure, references: Sequence[Reference] = ()) -> None:
@@ -36,7 +36,7 @@ def draw(runs: Sequence[Run], figure: Figure, references: Sequence[Reference] = 
     total, each = figure.subplots(1, 2)
     every = {place for reference in references for place in reference.totals}
     for run, look in zip(runs, looks(runs), strict=True):
-        rows = [row for row in levels_of(run) if row.tokens_per_s]
+        rows = [row for row in sweep_levels(run) if row.tokens_per_s]
         if not rows:
             total.plot([], [], label=f"{look.name}: no levels", **look.line)
             continue

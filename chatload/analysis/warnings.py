@@ -93,6 +93,12 @@ def _lost_lines(run: Run, summary: Summary) -> Iterator[str]:
         yield f"The machine's clock was set {steps:,} times during the run: stop its time service for a careful run."
 
 
+def sends_were_late(summary: Summary) -> bool:
+    """True where a turn was sent later than `LATE_MS` after it was due."""
+    late = summary.metric("late_ms").max
+    return late is not None and late > LATE_MS
+
+
 def _late_sends(run: Run, summary: Summary) -> Iterator[str]:
     late = summary.metric("late_ms")
     if late.p99 is not None and late.p99 > LATE_MS:

@@ -13,10 +13,9 @@ from chatload.model.summary import Summary, read_summary
 from chatload.model.verdict import CapacityResult, LevelResult
 from chatload.render.capacity_table import answer_words
 from chatload.render.run_files import SUMMARY
+from chatload.render.run_verdict import not_trustworthy, verdict_of_turns
 from chatload.render.slo_words import sentence
-from chatload.render.text import verdict_of_turns
 from chatload.render.text_table import plural
-from chatload.render.validity_words import not_trustworthy
 
 Row = dict[str, str]
 

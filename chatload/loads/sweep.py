@@ -42,6 +42,11 @@ ANSWER_TOKENS = Whole(
 )
 
 
+def group_of(level: int) -> str:
+    """The group of the turns of a level."""
+    return f"level {level}"
+
+
 class SweepLoad(Load, frozen=True, kw_only=True, tag="sweep"):
     """`levels` requests in flight, one level after another, `rounds` requests each."""
 

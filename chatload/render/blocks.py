@@ -1,4 +1,7 @@
-"""What report.html is made of: sections of blocks, each drawn by the macro of its `kind` (templates/blocks.html)."""
+"""What reports are made of: sections of blocks.
+
+The page draws a block with the macro of its `kind` (templates/blocks.html), the terminal with a function of text.py.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +20,9 @@ class Table:
     """The first row is the head; the first `left` columns stand to the left, numbers to the right."""
 
     kind: ClassVar = "table"
-    rows: Sequence[Sequence[object]]
+    rows: Sequence[Sequence[str]]
     left: int = 1
     caption: str = ""
-    wrap: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +60,8 @@ class Heading:
 
 @dataclass(frozen=True, slots=True)
 class Printed:
-    """Lines of the text report, as they are printed there."""
+    """Lines as they are, for the terminal."""
 
-    kind: ClassVar = "printed"
     text: str
 
 
@@ -111,9 +112,14 @@ Block = Table | Paragraph | Items | Facts | Heading | Printed | Details | Cards 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of the page. One with a `look` (good, warn, bad) is a box; one without a title has no heading."""
+    """A part of a report. One with a `look` (good, warn, bad) is a box; one without a title has no heading.
+
+    `text` and `page` say where it is shown.
+    """
 
     title: str
     blocks: Sequence[Block]
     id: str = ""
     look: str = ""
+    text: bool = True
+    page: bool = True

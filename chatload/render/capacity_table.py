@@ -5,33 +5,43 @@ from __future__ import annotations
 from chatload.analysis.capacity_levels import interval_of, levels_of
 from chatload.loads.level_search import interval_words
 from chatload.model.sanitize import one_line
+from chatload.model.summary import Summary
 from chatload.model.verdict import CapacityResult
+from chatload.render.blocks import Block, Paragraph, Section, Table
 from chatload.render.slo_words import value_words
-from chatload.store.manifest import Manifest
+from chatload.store.journal import Run
 
 
-def ladder(manifest: Manifest) -> list[str]:
+def capacity(run: Run, summary: Summary) -> Section | None:
     """The answer and every level tried, in order of users; nothing for any other run."""
-    found = manifest.capacity
+    found = run.manifest.capacity
     if found is None:
-        return []
+        return None
     answer, sure = answer_words(found)
-    lines = [answer, "", f"  {sure}"]
+    blocks: list[Block] = [Paragraph(f"{sure[:1].upper()}{sure[1:]}.")]
     if found.stopped:
-        lines.append(f"  stopped early: {one_line(found.stopped, 70)}")
-    lines += ["", "   users windows  turns  verdict    values"]
-    for level in levels_of(found):
-        values = ", ".join(f"{plain(one.metric)} {value_words(one)}" for one in level.slo)
-        lines.append(
-            f"  {level.users:>6,} {level.windows:>7,} {level.turns:>6,}  {level.verdict:<9}  {values}"[:80]
-        )
-    return [*lines, ""]
+        blocks.append(Paragraph(f"Stopped early: {one_line(found.stopped, 200)}."))
+    levels = levels_of(found)
+    if levels:
+        rows = [["users", "windows", "turns", "verdict", *(plain(one.metric) for one in levels[0].slo)]]
+        rows += [
+            [
+                f"{level.users:,}",
+                f"{level.windows:,}",
+                f"{level.turns:,}",
+                level.verdict,
+                *map(value_words, level.slo),
+            ]
+            for level in levels
+        ]
+        blocks.append(Table(rows, left=0))
+    return Section(answer, blocks, id="capacity")
 
 
 def answer_words(found: CapacityResult) -> tuple[str, str]:
     """(the answer, its interval)."""
     if found.users is None:
-        return "Capacity: not found, the run ended before the search", "what was measured:"
+        return "Capacity: not found, the run ended before the search", "what was measured"
     return f"Capacity: {found.users:,} chat users within the SLOs", interval_words(*interval_of(found))
 
 

@@ -7,9 +7,11 @@ import msgspec
 from chatload.analysis.comparison import Comparison
 from chatload.analysis.effects import FAILED_MARGIN
 from chatload.analysis.goodput import conversations_of
-from chatload.model.sanitize import one_line, shown
+from chatload.model.sanitize import one_line
 from chatload.model.verdict import BETTER, MIXED, SAME, UNDECIDED, WORSE, ComparisonOutcome, Effect
-from chatload.render.text_table import ABSENT, indented, number, plural, table
+from chatload.render.blocks import Block, Facts, Items, Paragraph, Section, Table
+from chatload.render.text import text_of
+from chatload.render.text_table import ABSENT, number, plural
 from chatload.store.journal import Run
 
 VERDICT_WORDS: dict[ComparisonOutcome, str] = {
@@ -43,30 +45,22 @@ def forced(found: Comparison) -> list[str]:
 
 
 def comparison_text(found: Comparison) -> str:
-    """Verdict, table, and warnings."""
-    lines = [
-        line
-        for words in [*forced(found), *map(not_trustworthy_words, found.untrusted)]
-        for line in indented(words, "", "  ")
+    """Verdict, effects, and warnings, for the terminal."""
+    first = [*forced(found), *map(not_trustworthy_words, found.untrusted), headline(found)]
+    sides = [
+        (name, f"{one_line(runs[0].name, 60)}, {_amount(runs)}")
+        for name, runs in zip(found.names, (found.a, found.b), strict=True)
     ]
-    lines += [*indented(headline(found), "", ""), ""]
-    for name, runs in zip(found.names, (found.a, found.b), strict=True):
-        lines += indented(f"{one_line(runs[0].name, 60)}, {_amount(runs)}", f"{name}  ")
-    lines += ["", *table(effect_rows(found), left=2)]
-    for one in found.effects:
-        if one.remark:
-            lines += indented(f"{one.words}: {one.remark}", "  - ", "    ")
-    lines += ["", *indented(how_sure(found), "", "")]
-    if found.warnings:
-        lines += ["", "Warnings"]
-        lines += [line for one in found.warnings for line in indented(one, "  - ", "    ")]
-    return shown("\n".join(lines) + "\n")
+    warnings = Section("Warnings", [Items(found.warnings)])
+    sections = [Section("Compared", [Facts(sides)]), effects_section(found)]
+    return text_of(first, [*sections, warnings] if found.warnings else sections)
 
 
-def effect_rows(found: Comparison) -> list[list[str]]:
-    """Head, and a row for each metric."""
-    return [
-        ["", "", *found.names, f"{found.names[1]} to {found.names[0]}", "interval", "verdict"],
+def effects_section(found: Comparison) -> Section:
+    """A row for each metric, what is to be said of it, and what the intervals promise."""
+    a, b = found.names
+    rows = [
+        ["", "", a, b, "change", "interval", "verdict"],
         *(
             [
                 one.words,
@@ -80,6 +74,9 @@ def effect_rows(found: Comparison) -> list[list[str]]:
             for one in found.effects
         ),
     ]
+    remarks = [f"{one.words}: {one.remark}" for one in found.effects if one.remark]
+    blocks: list[Block] = [Table(rows, left=2), *([Items(remarks)] if remarks else [])]
+    return Section(f"{b} against {a}", [*blocks, Paragraph(_how_sure(found), note=True)])
 
 
 def content_of(found: Comparison) -> dict[str, object]:
@@ -107,7 +104,7 @@ def effect_words(one: Effect) -> str:
     return f"{one.words}: {one.verdict}, {values} ({_interval(one)}){why}"
 
 
-def how_sure(found: Comparison) -> str:
+def _how_sure(found: Comparison) -> str:
     """What the intervals promise, and what the verdicts mean."""
     return (
         f"All {len(found.effects)} intervals hold together with 95 % (Bonferroni), by bootstrap over whole "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from hashlib import sha256
@@ -12,75 +12,45 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from chatload.analysis.run_names import distinct_names
 from chatload.model.sanitize import one_line, plain
 from chatload.model.summary import Summary
-from chatload.render import html_details, html_sections
 from chatload.render.blocks import Block, Figure, Section
-from chatload.render.html_compare import comparison
-from chatload.render.html_server import server
-from chatload.render.side_by_side import against_the_first
-from chatload.render.side_by_side import verdict as verdict_beside
-from chatload.render.text import verdict
+from chatload.render.report_sections import sections_of
+from chatload.render.run_verdict import verdict
+from chatload.render.side_by_side import SideBySide
 from chatload.store.journal import Run
 from chatload.store.manifest import write_private
 
-Part = Callable[[Run, Summary], Section | None]
 REPORT = "report.html"
 TEMPLATES = Path(__file__).parent / "templates"
-
-
-PARTS: tuple[Part, ...] = (
-    html_sections.trust,
-    html_sections.slos,
-    html_sections.capacity,
-    html_sections.cards,
-    html_details.plan,
-    html_sections.pictures,
-    html_sections.distributions,
-    html_sections.system,
-    server,
-    html_sections.listeners,
-    html_sections.failures,
-    html_sections.hang_ups,
-    html_details.stalls,
-    html_details.samples,
-    html_details.manifest,
-)
-"""The map of the report of one run, from top to bottom."""
 
 
 def report_html(runs: Sequence[Run], summaries: Sequence[Summary], figures: Sequence[Figure] = ()) -> str:
     """The report of one run, or the comparison of several. `figures` are its pictures (plots/report/figures.py)."""
     if len(runs) > 1:
-        names = distinct_names(runs, 40)
-        found = against_the_first(runs, names)
-        words = " ".join(verdict_beside(runs, found))
-        sections = _with(figures, comparison(runs, summaries, found))
-        return _page(" against ".join(names), "chatload comparison", words, sections)
+        beside = SideBySide(runs, summaries)
+        sections = _with(figures, beside.sections)
+        return _page(
+            " against ".join(beside.names), "chatload comparison", " ".join(beside.verdict), sections
+        )
     run, summary = runs[0], summaries[0]
     scenario = one_line(run.manifest.scenario, 80)
     started = one_line(run.manifest.started_utc, 40)[:19].replace("T", " ")
     over = " · ".join(
         word for word in ("chatload report", scenario, f"{started} UTC" if started else "") if word
     )
-    sections = [section for part in PARTS if (section := part(run, summary)) is not None]
-    return _page(
-        one_line(run.name, 120),
-        over,
-        verdict(summary),
-        _with(figures, [*sections, html_details.definitions()]),
-    )
+    sections = _with(figures, sections_of(run, summary))
+    return _page(one_line(run.name, 120), over, verdict(summary), sections)
 
 
 def _with(figures: Sequence[Figure], sections: Sequence[Section]) -> list[Section]:
-    """The sections with each figure in its own, or in the one for pictures, which is left out where it is empty."""
+    """The page's sections with each figure in its own, or in the one for pictures; that one is left out if empty."""
     ids = {section.id for section in sections}
     placed: dict[str, list[Block]] = {}
     for figure in figures:
         placed.setdefault(figure.section if figure.section in ids else "pictures", []).append(figure)
     filled = [replace(section, blocks=[*section.blocks, *placed.get(section.id, ())]) for section in sections]
-    return [section for section in filled if section.blocks or section.id != "pictures"]
+    return [section for section in filled if section.page and (section.blocks or section.id != "pictures")]
 
 
 def _page(name: str, over: str, words: str, sections: Sequence[Section]) -> str:

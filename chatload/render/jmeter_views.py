@@ -1,4 +1,4 @@
-"""JMeter's three listeners in our words: aggregate report, slowest turns, one reply in full."""
+"""JMeter's three listeners in our words: aggregate report, slowest turns, replies in full."""
 
 from __future__ import annotations
 
@@ -9,29 +9,26 @@ from chatload.model.metrics import e2e_ms, felt_tokens_per_s, first_byte_ms, ttf
 from chatload.model.sanitize import one_line, plain
 from chatload.model.summary import Summary
 from chatload.model.turn import Turn
-from chatload.render.text_table import indented, number, plural, seconds, section, share, statistic, table
+from chatload.render.blocks import Block, Details, Heading, Paragraph, Section, Table
+from chatload.render.text_table import ABSENT, number, plural, seconds, share, statistic
 from chatload.store.journal import Run
 
 SLOWEST = 5
 SLOWEST_BY = (("first byte", first_byte_ms), ("TTFT", ttft_ms))
-ELAPSED = "whole turns in ms, failed ones included"
-SAMPLE_LINES = 40
+SAMPLES, SAMPLE_CHARACTERS = 4, 3000
 
 
-def aggregate_report(run: Run, summary: Summary) -> list[str]:
-    """JMeter's Aggregate Report, one row: all samples, failures too, elapsed = the whole turn."""
-    rows = aggregate_rows(run, summary)
-    return section(f"Aggregate report: {ELAPSED}", table(rows, left=0, gap=1)) if rows else []
+def aggregate_report(run: Run, summary: Summary) -> Section | None:
+    """JMeter's Aggregate Report, one row: all samples, failures too, elapsed = the whole turn; the slowest turns.
 
-
-def aggregate_rows(run: Run, summary: Summary) -> list[list[str]]:
-    """Head and the one row of the aggregate report; nothing without turns."""
+    The slowest are JMeter's View Results in Table, by first byte, which it calls Latency, and by TTFT.
+    """
     turns = [turn for turn in run.turns if turn.counts]
     if not turns:
-        return []
+        return None
     elapsed = describe((turn.end_ns - (turn.sent_ns or turn.due_ns)) / 1e6 for turn in turns)
     length_s, kilobytes = summary.throughput.seconds, sum(turn.bytes for turn in turns) / 1024
-    return [
+    rows = [
         ["turns", "mean", "median", "90 %", "95 %", "99 %", "min", "max", "failed", "turns/s", "KB/s"],
         [
             f"{len(turns):,}",
@@ -41,19 +38,19 @@ def aggregate_rows(run: Run, summary: Summary) -> list[list[str]]:
             number(kilobytes / length_s if length_s else None),
         ],
     ]
-
-
-def slowest_turns(run: Run, summary: Summary) -> list[str]:
-    """JMeter's View Results in Table, the largest only: by first byte, which it calls Latency, and by TTFT."""
-    lines = []
+    blocks: list[Block] = [Table(rows, left=0, caption="Whole turns in ms, failed ones included")]
+    before: list[list[str]] = []
     for words, of in SLOWEST_BY:
-        rows = slowest_rows(run, of)
-        if rows:
-            lines += section(f"Slowest good turns by {words}", table(rows, left=0, gap=1))
-    return lines
+        slowest = _slowest(run, of)
+        if slowest and slowest == before:
+            blocks.append(Paragraph(f"The slowest by {words} are the same turns.", note=True))
+        elif slowest:
+            blocks += [Heading(f"Slowest good turns by {words}"), Table(slowest, left=0)]
+        before = slowest
+    return Section("Aggregate report", blocks, id="aggregate")
 
 
-def slowest_rows(run: Run, of: Callable[[Turn], float | None]) -> list[list[str]]:
+def _slowest(run: Run, of: Callable[[Turn], float | None]) -> list[list[str]]:
     """Head and the slowest good turns, the worst first; nothing where no turn has the number."""
     timed = [(value, turn) for turn in run.turns if turn.ok and (value := of(turn)) is not None]
     timed.sort(key=lambda pair: -pair[0])
@@ -64,34 +61,34 @@ def slowest_rows(run: Run, of: Callable[[Turn], float | None]) -> list[list[str]
 
 
 def _row(turn: Turn, start_ns: int) -> list[str]:
-    formulas: tuple[Callable[[Turn], float | None], ...] = (first_byte_ms, ttft_ms, e2e_ms)
     return [
         f"{turn.user}",
         f"{turn.turn}",
         f"{((turn.sent_ns or turn.due_ns) - start_ns) / 1e9:.1f}",
-        *(number(of(turn)) for of in formulas),
-        f"{turn.tokens:,}" if turn.tokens is not None else "–",
+        *(number(of(turn)) for of in (first_byte_ms, ttft_ms, e2e_ms)),
+        f"{turn.tokens:,}" if turn.tokens is not None else ABSENT,
         number(felt_tokens_per_s(turn)),
         one_line(turn.request_id, 12),
     ]
 
 
-def sample_reply(run: Run, summary: Summary) -> list[str]:
-    """JMeter's View Results Tree: are the replies right? One in full."""
-    turn = next((turn for turn in run.turns if turn.ok and turn.text), None)
-    if turn is None:
-        return section("Sample reply", ["none was kept (see --keep-text)"]) if summary.succeeded else []
-    finish = one_line(turn.finish or "none", 30)
+def samples(run: Run, summary: Summary) -> Section | None:
+    """JMeter's View Results Tree: a few replies in full. Are they right?"""
+    if not summary.succeeded:
+        return None
+    kept = [turn for turn in run.turns if turn.ok and turn.text][:SAMPLES]
+    blocks: list[Block] = [_sample(turn, i == 0) for i, turn in enumerate(kept)]
+    return Section("Sample replies", blocks or [Paragraph("None was kept (see --keep-text).")], id="samples")
+
+
+def _sample(turn: Turn, opened: bool) -> Details:
+    said = plain(turn.text or "").strip("\n")
+    if len(said) > SAMPLE_CHARACTERS:
+        more = f"{len(said) - SAMPLE_CHARACTERS:,} more characters in the journal, turn {one_line(turn.turn_id, 60)}"
+        said = f"{said[:SAMPLE_CHARACTERS]}\n… {more}"
     title = (
-        f"Sample reply: user {turn.user} turn {turn.turn}, {plural(turn.tokens or 0, 'token')}, "
-        f"TTFT {seconds(ttft_ms(turn))}, finish {finish}"
+        f"User {turn.user} turn {turn.turn}: {plural(turn.tokens or 0, 'token')}, TTFT {seconds(ttft_ms(turn))}, "
+        f"finish {one_line(turn.finish or 'none', 30)}"
     )
-    lines = indented(one_line(turn.prompt, 1000), "  > ") if turn.prompt else []
-    reply = indented(plain(turn.text or "").strip("\n"), "  | ", "  | ")
-    if len(reply) > SAMPLE_LINES:
-        reply = [
-            *reply[:SAMPLE_LINES],
-            f"  … {len(reply) - SAMPLE_LINES:,} more lines: in the journal, “text” of",
-        ]
-        reply.append(f"    turn_id {one_line(turn.turn_id, 60)}")
-    return ["", *indented(title, "", "  "), *lines, *(line.rstrip() for line in reply)]
+    asked = [(plain(turn.prompt)[:SAMPLE_CHARACTERS], False)] if turn.prompt else []
+    return Details(title, [*asked, (said, True)], opened)

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from chatload.model.metrics import View, metrics_in
 from chatload.model.sanitize import one_line, shown
 from chatload.model.summary import PERCENTILES, Summary
+from chatload.render.run_verdict import verdict
 from chatload.render.slo_words import interval_words, remark, score, value_words
-from chatload.render.text import verdict
 from chatload.render.text_table import number, statistic
 from chatload.store.journal import Run
 

@@ -1,15 +1,26 @@
-"""The server's own numbers beside what the client saw, as rows of a table."""
+"""The part of a report where the server's own numbers stand beside what the client saw."""
 
 from __future__ import annotations
 
 from chatload.analysis.series import in_flight
 from chatload.analysis.server_view import grown, peak, readings
 from chatload.model.summary import Summary
+from chatload.render.blocks import Paragraph, Section, Table
 from chatload.render.text_table import seconds
 from chatload.store.journal import Run
 
 
-def beside(run: Run, summary: Summary) -> list[tuple[str, str, str]]:
+def server(run: Run, summary: Summary) -> Section | None:
+    """Requests running and waiting, KV cache and counters by the server; nothing where it told nothing."""
+    rows = _beside(run, summary)
+    if not rows or not run.turns:
+        return None
+    note = "From the server’s own /metrics page, read now and then. It counts every client’s requests, not ours alone."
+    table = Table([("", "the server says", "the client saw"), *rows])
+    return Section("The server’s own view", [table, Paragraph(note, note=True)], id="server")
+
+
+def _beside(run: Run, summary: Summary) -> list[tuple[str, str, str]]:
     """(what, the server says, the client saw): the two sides of the same thing, where the server tells."""
     queued, queue_s = grown(run, "queued"), grown(run, "queue_s")
     asked, hits = grown(run, "prefix_queries"), grown(run, "prefix_hits")

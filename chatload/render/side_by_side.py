@@ -1,4 +1,4 @@
-"""Two or more runs beside each other, each compared with the first."""
+"""Two or more runs beside each other, each later one compared with the first: one report for terminal and page."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from functools import partial
 from chatload.analysis.comparison import Comparison, compare_runs, trustworthy
 from chatload.analysis.run_names import distinct_names
 from chatload.model.metrics import Metric, View, metrics_in
-from chatload.model.sanitize import one_line, shown
+from chatload.model.sanitize import one_line
 from chatload.model.summary import Summary
-from chatload.render.comparison_words import headline, not_trustworthy_words
-from chatload.render.text_table import ABSENT, indented, number, seconds, share, statistic, table
+from chatload.render.blocks import Facts, Items, Section, Table
+from chatload.render.comparison_words import effects_section, headline, not_trustworthy_words
+from chatload.render.overview import definitions
+from chatload.render.text import text_of
+from chatload.render.text_table import ABSENT, number, plural, seconds, share, statistic
 from chatload.store.journal import Run
 
-COLUMNS = 4
-NAME_WIDTHS = {2: 26, 3: 17, 4: 13}
-"""Columns a run's name may take, by the number of runs beside each other."""
-
+NAME_WIDTH = 26
 Row = tuple[str, Callable[[Summary], str]]
 
 COUNTS: tuple[Row, ...] = (
@@ -36,6 +36,47 @@ OF_THE_RUN: tuple[Row, ...] = (
     ("tokens counted by", lambda s: one_line(", ".join(s.token_sources) or ABSENT, 13)),
 )
 WITH_INTERVAL = {("ttft_ms", "p95"), ("felt_tokens_per_s", "p50")}
+
+
+class SideBySide:
+    """Runs beside each other: their names, what is said first, and the sections."""
+
+    def __init__(self, runs: Sequence[Run], summaries: Sequence[Summary]) -> None:
+        self.names = distinct_names(runs, NAME_WIDTH)
+        self._runs, self._summaries = runs, summaries
+        later = zip(runs[1:], self.names[1:], strict=True)
+        self._found = [compare_runs(runs[:1], [run], names=(self.names[0], name)) for run, name in later]
+
+    @property
+    def verdict(self) -> list[str]:
+        """Whose measurement is not to be trusted, then how each run compares with the first."""
+        untrusted = [not_trustworthy_words(run) for run in self._runs if not trustworthy(run)]
+        return untrusted + [headline(one) for one in self._found]
+
+    @property
+    def sections(self) -> list[Section]:
+        """Warnings of the comparison, the table, effects, each run's own warnings, what the runs are."""
+        rows = [["", *self.names]]
+        rows += [[words, *map(cell, self._summaries)] for words, cell in rows_beside()]
+        warnings = _warnings_of(self._found)
+        runs = [(name, _about(run)) for name, run in zip(self.names, self._runs, strict=True)]
+        return [
+            *([Section("Warnings about the comparison", [Items(warnings)], look="warn")] if warnings else []),
+            Section("Side by side", [Table(rows)], id="table"),
+            *(effects_section(one) for one in self._found if one.effects),
+            Section("Pictures", [], id="pictures"),
+            *(_own_warnings(*one) for one in zip(self.names, self._summaries, strict=True)),
+            Section("The runs", [Facts(runs)], id="runs"),
+            definitions(),
+        ]
+
+
+def comparison_text(runs: Sequence[Run], summaries: Sequence[Summary]) -> str:
+    """Several runs for the terminal."""
+    beside = SideBySide(runs, summaries)
+    folders = " ".join(one_line(run.folder, 200) for run in runs)
+    note = f"Intervals side by side take turns as independent. Each run alone: python -m chatload report, of {folders}"
+    return text_of(beside.verdict, beside.sections, note)
 
 
 def rows_beside() -> list[Row]:
@@ -65,45 +106,19 @@ def _interval_of(key: str, name: str, summary: Summary) -> str:
     return "n too small" if interval is None else f"{number(interval[0])}…{number(interval[1])}"
 
 
-def against_the_first(runs: Sequence[Run], names: Sequence[str]) -> list[Comparison]:
-    """Each later run compared with the first."""
-    later = zip(runs[1:], names[1:], strict=True)
-    return [compare_runs(runs[:1], [run], names=(names[0], name)) for run, name in later]
-
-
-def verdict(runs: Sequence[Run], found: Sequence[Comparison]) -> list[str]:
-    """What is to be said first: whose measurement is not to be trusted, then how each run compares."""
-    untrusted = [not_trustworthy_words(run) for run in runs if not trustworthy(run)]
-    return untrusted + [headline(one) for one in found]
-
-
-def warnings_of(found: Sequence[Comparison]) -> list[str]:
+def _warnings_of(found: Sequence[Comparison]) -> list[str]:
     """The warnings of all comparisons; where there are several, each says of which run."""
     several = len(found) > 1
     return [f"{one.names[1]}: {words}" if several else words for one in found for words in one.warnings]
 
 
-def comparison_text(runs: Sequence[Run], summaries: Sequence[Summary]) -> str:
-    """Verdicts, warnings, the table, and each run's own warnings."""
-    names = distinct_names(runs, NAME_WIDTHS.get(len(runs), NAME_WIDTHS[COLUMNS]))
-    found = against_the_first(runs, names)
-    lines = [line for words in verdict(runs, found) for line in indented(words, "", "  ")]
-    lines += _listed("Warnings", warnings_of(found))
-    for start in range(0, len(runs), COLUMNS):
-        stop = start + COLUMNS
-        rows = [["", *names[start:stop]]]
-        rows += [
-            [words, *(cell(summary) for summary in summaries[start:stop])] for words, cell in rows_beside()
-        ]
-        lines += ["", *table(rows)]
-    for name, summary in zip(names, summaries, strict=True):
-        lines += _listed(f"Warnings about {name}", summary.warnings)
-    folders = " and ".join(one_line(run.folder, 200) for run in runs)
-    note = f"Intervals in the table take turns as independent. Each run alone: python -m chatload report {folders}"
-    return shown("\n".join([*lines, "", *indented(note, "", "")]) + "\n")
+def _own_warnings(name: str, summary: Summary) -> Section:
+    n = len(summary.warnings)
+    if not n:
+        return Section(f"{name}: no warnings", [], look="good")
+    return Section(f"{name}: {plural(n, 'warning')}", [Items(summary.warnings)], look="warn")
 
 
-def _listed(title: str, words: Sequence[str]) -> list[str]:
-    if not words:
-        return ["", f"{title}: none."]
-    return ["", title, *(line for one in words for line in indented(one, "  - ", "    "))]
+def _about(run: Run) -> str:
+    sentence = one_line(run.manifest.plan_sentence or "plan not recorded", 400)
+    return f"{sentence} Run folder {one_line(run.folder.name, 100)}."

@@ -1,15 +1,13 @@
-"""Judged SLOs in words: for the report, the terminal, junit.xml and summary.md alike."""
+"""Verdicts on SLOs in words: for the report, the terminal, junit.xml and summary.md alike."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chatload.model.summary import Summary
-from chatload.model.verdict import MET, MISSED, PART, UNDECIDED, SloVerdict
-from chatload.render.text_table import indented, number, plural, seconds, table
+from chatload.model.verdict import MET, MISSED, PART, UNDECIDED, Goodput, SloVerdict
+from chatload.render.text_table import number, plural, seconds
 
 ENDLESS = "endless"
-SURE = "SLOs, each with its 95 % interval (conversations taken as independent)"
 NO_TURNS = "no turn to judge by"
 
 
@@ -45,43 +43,31 @@ def remark(one: SloVerdict) -> str:
 
 
 def sentence(one: SloVerdict) -> str:
-    """One judged SLO in a sentence."""
+    """The verdict on one SLO in a sentence."""
     between = interval_words(one)
     measured = f"{value_words(one)} ({between})" if between else value_words(one)
     words = remark(one)
     return f"{one.slo}: {one.verdict}, measured {measured}{f'; {words}' if words else ''}"
 
 
-def score(judged: Sequence[SloVerdict]) -> str:
+def score(verdicts: Sequence[SloVerdict]) -> str:
     """How many SLOs were met, missed, undecided."""
     counts = [
-        (verdict, sum(one.verdict == verdict for one in judged)) for verdict in (MISSED, UNDECIDED, MET)
+        (verdict, sum(one.verdict == verdict for one in verdicts)) for verdict in (MISSED, UNDECIDED, MET)
     ]
     return f"{plural(sum(n for _, n in counts), 'SLO')}: " + ", ".join(
         f"{n} {word}" for word, n in counts if n
     )
 
 
-def slo_section(summary: Summary) -> list[str]:
-    """The section of the report; nothing where nothing was asked."""
-    judged = summary.slo
-    if not judged:
-        return []
-    rows = [[one.verdict, one.slo, value_words(one), interval_words(one)] for one in judged]
-    lines = ["", SURE, *(f"  {line}" for line in table(rows, left=2))]
-    for one in judged:
-        words = remark(one)
-        if words and one.verdict != PART:
-            lines += indented(f"{one.slo}: {words}", "  - ", "    ")
-    good = summary.goodput
-    if good and good.turns is not None and good.conversations is not None:
-        limits = ", ".join(good.limits)
-        lines += indented(
-            f"Goodput: {100 * good.turns:.1f} % of the turns and {100 * good.conversations:.1f} % of the "
-            f"conversations kept {limits}.",
-            "  ",
-        )
-    return lines
+def goodput_words(good: Goodput | None) -> str:
+    """Goodput in a sentence; nothing where nothing is asked of a turn, or no turn was held."""
+    if good is None or good.turns is None or good.conversations is None:
+        return ""
+    return (
+        f"Goodput: {100 * good.turns:.1f} % of the turns and {100 * good.conversations:.1f} % of the conversations "
+        f"kept {', '.join(good.limits)}."
+    )
 
 
 def _number(one: SloVerdict, value: float | None) -> str:

@@ -7,7 +7,8 @@ from statistics import median
 
 from chatload.analysis.series import in_flight, length_s, start_ns, tokens_per_step, ttft_points
 from chatload.model.summary import Summary
-from chatload.render.text_table import number, section
+from chatload.render.blocks import Printed, Section
+from chatload.render.text_table import number
 from chatload.store.journal import Run
 
 BARS = "▁▂▃▄▅▆▇█"
@@ -27,11 +28,11 @@ def _bar(value: float, highest: float) -> str:
     return BARS[min(len(BARS) - 1, int(len(BARS) * value / highest))]
 
 
-def over_time(run: Run, summary: Summary) -> list[str]:
+def over_time(run: Run, summary: Summary) -> Section | None:
     """The section “Over the run”: TTFT, tokens/s and turns in flight as rows of bars, with their range."""
     length = length_s(run)
     if length < 2.0 or len(run.turns) < 10:
-        return []
+        return None
     width = max(1, -(-int(length) // MOST_STEPS))
     steps = max(1, round(length / width))
     rows: list[tuple[str, Sequence[float | None]]] = [
@@ -44,7 +45,8 @@ def over_time(run: Run, summary: Summary) -> list[str]:
         known = [value for value in values if value is not None]
         if known:
             lines.append(f"{words:<14}{sparkline(values)}  {number(min(known))} … {number(max(known))}")
-    return section(f"Over the run: each bar {width} s, from 0 to the highest", lines)
+    title = f"Over the run: each bar {width} s, from 0 to the highest"
+    return Section(title, [Printed("\n".join(lines))], page=False)
 
 
 def _each(

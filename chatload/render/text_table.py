@@ -34,6 +34,11 @@ def statistic(found: Distribution | WithFailures, name: str) -> str:
     return number(found.statistic(name))
 
 
+def range_words(interval: tuple[float, float] | None) -> str:
+    """An interval; None is one that n cannot give."""
+    return "n too small" if interval is None else f"{number(interval[0])} … {number(interval[1])}"
+
+
 def seconds(ms: float | None) -> str:
     """A time as a reader says it: below 1 s in ms, above in s."""
     if ms is None:
@@ -61,10 +66,8 @@ def plural(n: int, word: str) -> str:
 
 
 def table(rows: Sequence[Sequence[str]], left: int = 1, gap: int = 2) -> list[str]:
-    """Rows as aligned lines: the first `left` columns to the left, numbers to the right; closer if too wide."""
-    widths = [max(columns(row[i]) for row in rows) for i in range(len(rows[0]))]
-    if sum(widths) + gap * (len(widths) - 1) > WIDTH - 2:
-        gap = 1
+    """Rows as aligned lines: the first `left` columns to the left, numbers to the right."""
+    widths = _widths(rows)
     lines = []
     for row in rows:
         cells = [
@@ -72,6 +75,30 @@ def table(rows: Sequence[Sequence[str]], left: int = 1, gap: int = 2) -> list[st
         ]
         lines.append((" " * gap).join(cells).rstrip())
     return lines
+
+
+def table_that_fits(rows: Sequence[Sequence[str]], left: int = 1) -> list[str]:
+    """A table of at most `WIDTH` - 2 columns: closer if it is too wide, else in several of fewer columns each.
+
+    Each of them has the first column, and a blank line before it.
+    """
+    widths = _widths(rows)
+    for gap in (2, 1):
+        if sum(widths) + gap * (len(widths) - 1) <= WIDTH - 2:
+            return table(rows, left, gap)
+    kept = max(1, left)
+    until, used = kept, sum(widths[:kept]) + 2 * (kept - 1)
+    while until < len(widths) and (until == kept or used + 2 + widths[until] <= WIDTH - 2):
+        used += 2 + widths[until]
+        until += 1
+    first = table([row[:until] for row in rows], left)
+    if until >= len(widths):
+        return first
+    return [*first, "", *table_that_fits([[*row[:kept], *row[until:]] for row in rows], left)]
+
+
+def _widths(rows: Sequence[Sequence[str]]) -> list[int]:
+    return [max(columns(row[i]) for row in rows) for i in range(len(rows[0]))]
 
 
 def _padded(cell: str, width: int, to_the_left: bool) -> str:
@@ -84,8 +111,3 @@ def indented(text: str, first: str = "  ", later: str | None = None) -> list[str
     later = " " * columns(first) if later is None else later
     lines = wrapped(text, WIDTH - max(columns(first), columns(later)))
     return [(first if i == 0 else later) + line for i, line in enumerate(lines)]
-
-
-def section(title: str, lines: Sequence[str]) -> list[str]:
-    """A blank line, the title, the lines two columns in."""
-    return ["", title, *(f"  {line}" if line else "" for line in lines)]

@@ -12,8 +12,8 @@ from chatload.loads.plan import Plan
 from chatload.render.blocks import Figure
 from chatload.render.ci import annotate, notices, write_ci_files
 from chatload.render.run_files import keep_report, keep_summary
+from chatload.render.run_verdict import verdict
 from chatload.render.slo_words import sentence
-from chatload.render.text import verdict
 from chatload.store.journal import Run, read_run
 
 Draw = Callable[[Sequence[Run]], Sequence[Figure]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chatload.engine.client import TurnSpec
-from chatload.loads.sweep import SweepLoad
+from chatload.loads.sweep import SweepLoad, group_of
 from chatload.model.turn import Message
 from chatload.prompts.lengths import composed_prompt
 from chatload.runner.slots import SlotBehaviour
@@ -20,7 +20,7 @@ class SweepBehaviour(SlotBehaviour):
         first_slot = 0
         for level in load.levels:
             for slot in range(first_slot, first_slot + level):
-                self.spawn(self._keep_busy, load, slot, f"level {level}")
+                self.spawn(self._keep_busy, load, slot, group_of(level))
             self.in_flight.join()
             first_slot += level
 

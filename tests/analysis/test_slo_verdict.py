@@ -12,7 +12,8 @@ from chatload.analysis.summary import summarise
 from chatload.model.slo import limits_of_a_turn, read_objectives
 from chatload.model.turn import Turn
 from chatload.model.verdict import Goodput, SloVerdict
-from chatload.render.slo_words import interval_words, remark, score, sentence, slo_section, value_words
+from chatload.render.slo_words import interval_words, remark, score, sentence, value_words
+from chatload.render.text import report_text
 from chatload.store.journal import read_run
 from tests.changes import replace
 from tests.render.chats import drawn_run
@@ -150,7 +151,7 @@ def test_the_plan_of_the_manifest_names_them_and_the_report_shows_them(tmp_path:
     summary = summarise(read_run(write_run(folder, manifest, plain(100.0))))
     assert [one.verdict for one in summary.slo] == ["missed", "undecided", "part", "met"]
     assert summary.goodput == Goodput(("ttft_ms <= 200",), 1.0, 1.0)
-    text = "\n".join(slo_section(summary))
+    text = report_text(read_run(folder), summary)
     assert "missed     p95 ttft_ms <= 99" in text
     assert "n too small: about" in text
     assert "Goodput: 100.0 % of the turns" in text

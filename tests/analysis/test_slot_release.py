@@ -11,7 +11,8 @@ from chatload.analysis.slot_release import slot_release
 from chatload.analysis.summary import summarise
 from chatload.model.turn import Turn
 from chatload.render.html import report_html
-from chatload.render.text import report_text, slot_release_words
+from chatload.render.text import report_text
+from chatload.render.turn_tables import slot_release_words
 from chatload.store.journal import Run, read_run
 from tests.changes import replace
 from tests.runs_builder import Shape, good_turns, manifest_of, user_lines, write_run

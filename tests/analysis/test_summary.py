@@ -14,7 +14,7 @@ from chatload.analysis.summary import summarise
 from chatload.analysis.windows import Window, steady_window, token_arrivals, tokens_inside, whole_window
 from chatload.model.summary import Connections
 from chatload.model.turn import Turn
-from chatload.render.text import verdict
+from chatload.render.run_verdict import verdict
 from chatload.store.journal import Run, read_run
 from tests.changes import replace
 from tests.runs_builder import HERE, MS, START_NS, TINY, Shape, good_turns, manifest_of, user_lines, write_run

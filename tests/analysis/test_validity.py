@@ -13,7 +13,7 @@ from chatload.model.certificate import Certificate, CertifiedLoad, ErrorSpread
 from chatload.model.hosts import Machine
 from chatload.model.journal_lines import EndLine, HealthLine
 from chatload.model.turn import Turn
-from chatload.render.validity_words import certificate_words, not_trustworthy
+from chatload.render.run_verdict import certificate_words, not_trustworthy
 from chatload.store.journal import Run
 from chatload.store.manifest import Manifest, WorkerFacts
 

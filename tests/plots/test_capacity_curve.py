@@ -1,4 +1,4 @@
-"""The picture of a capacity search, and its part of report.html: what is drawn is what the ladder holds."""
+"""The picture of a capacity search, and its part of report.html: what is drawn is what its levels hold."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ import pytest
 
 from chatload.analysis.capacity_levels import curves
 from chatload.analysis.summary import summarise
-from chatload.render.capacity_table import ladder
-from chatload.render.html_sections import capacity
+from chatload.render.capacity_table import capacity
 from chatload.store.journal import Run, read_run
 from plots.__main__ import fitting
 from plots.picture import drawn
@@ -99,7 +98,6 @@ def test_an_open_interval_and_an_unfinished_search_are_said(
     run = made(tmp_path / "run", found(**answer))
     figure = drawn(PICTURES["capacity_curve"], [run])
     assert words in figure.legends[0].get_texts()[0].get_text()
-    assert ladder(run.manifest)
     assert capacity(run, summarise(run))
 
 

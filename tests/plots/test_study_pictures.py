@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from chatload.analysis.sweep_levels import sweep_levels
 from chatload.model.metrics import felt_tokens_per_s
 from chatload.model.turn import Turn
-from chatload.render.sweep_table import levels_of, levels_section
+from chatload.render.sweep_table import levels
 from chatload.store.journal import Run, read_run
 from plots import intervals, timeline
 from plots.picture import drawn, write_picture
@@ -44,7 +45,8 @@ def sweep(folder: Path) -> Run:
         replace(moved(first, START_NS), group="level 1"),
         *(replace(moved(turn, START_NS + 20_000 * MS), group="level 2") for turn in both),
     ]
-    return written(folder, turns)
+    plan = {"users": 1, "levels": [1, 2], "rounds": 1}
+    return read_run(write_run(folder, manifest_of(SHAPE, turns, plan=plan), turns))
 
 
 def test_intervals_are_told_by_the_due_times_one_line_a_name(tmp_path: Path) -> None:
@@ -71,15 +73,15 @@ def test_a_reference_is_drawn_hollow_beside_its_run(tmp_path: Path) -> None:
 
 def test_levels_of_a_sweep_in_the_report_and_in_the_picture(tmp_path: Path) -> None:
     run = sweep(tmp_path / "run")
-    one, two = levels_of(run)
+    one, two = sweep_levels(run)
     assert (one.in_flight, one.good, two.in_flight, two.good) == (1, 1, 2, 2)
     pair = [turn for turn in run.turns if turn.group == "level 2"]
     seconds = (max(turn.end_ns for turn in pair) - min(turn.due_ns for turn in pair)) / 1e9
     assert two.tokens_per_s == pytest.approx(sum(turn.tokens or 0 for turn in pair) / seconds)
     assert two.a_user == pytest.approx(two.tokens_per_s / 2)
     assert one.held <= 1 and 1 < two.held <= 2
-    assert any("in flight" in line for line in levels_section(run, {}))
-    assert levels_section(read_run(HERE / "vllm"), {}) == []
+    assert "in flight" in levels(run)[1].rows[0]
+    assert levels(read_run(HERE / "vllm")) == []
     total, each = drawn(PICTURES["throughput_levels"], [run]).axes
     assert list(total.lines[0].get_ydata()) == [one.tokens_per_s, two.tokens_per_s]
     assert list(each.lines[0].get_ydata()) == [one.a_user, two.a_user]

@@ -15,8 +15,8 @@ from chatload.model.summary import Validity
 from chatload.model.verdict import SloVerdict
 from chatload.render.csv_tables import harmless
 from chatload.render.html import report_html
-from chatload.render.html_details import DEFINITIONS
 from chatload.render.markup import safe, tag
+from chatload.render.overview import DEFINITIONS
 from chatload.store.journal import Run, read_run
 from plots.report.figures import figures
 from tests.changes import replace

@@ -10,9 +10,9 @@ import pytest
 
 from chatload.analysis.summary import summarise
 from chatload.model.sanitize import columns
-from chatload.render.side_by_side import against_the_first, comparison_text, verdict
+from chatload.render.run_verdict import verdict
+from chatload.render.side_by_side import SideBySide, comparison_text
 from chatload.render.text import report_text
-from chatload.render.text import verdict as verdict_of_one
 from chatload.store.journal import Run, read_run
 from tests.changes import replace
 from tests.runs_builder import HERE, Shape, as_failed, good_turns, manifest_of, user_lines, write_run
@@ -75,7 +75,7 @@ BASE = Shape(users=40, turns=10, tokens=6, ttft_ms=100.0, gap_ms=20.0)
 
 def beside(*runs: Run) -> str:
     """What is said first of runs beside each other."""
-    return " ".join(verdict(runs, against_the_first(runs, [run.name for run in runs])))
+    return " ".join(SideBySide(runs, [summarise(run) for run in runs]).verdict)
 
 
 def test_each_later_run_is_compared_with_the_first(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_what_was_not_alike_is_said() -> None:
 
 
 def test_verdict_of_one_run(tmp_path: Path) -> None:
-    words = verdict_of_one(summarise(made(tmp_path, BASE)))
+    words = verdict(summarise(made(tmp_path, BASE)))
     assert words.startswith("400 of 400 turns good; TTFT p95 ")
     assert "; each user reads " in words
     assert "; longest silence " in words

@@ -7,7 +7,17 @@ import math
 import pytest
 
 from chatload.analysis.distribution import describe
-from chatload.render.text_table import number, plural, seconds, share, statistic, table
+from chatload.model.sanitize import columns
+from chatload.render.text_table import (
+    number,
+    plural,
+    range_words,
+    seconds,
+    share,
+    statistic,
+    table,
+    table_that_fits,
+)
 
 
 @pytest.mark.parametrize(
@@ -47,3 +57,23 @@ def test_statistic_says_how_many_it_takes() -> None:
 
 def test_table_counts_columns_not_characters() -> None:
     assert table([["日本", "1"], ["a", "22"]]) == ["日本   1", "a     22"]
+
+
+def test_a_table_that_is_too_wide_is_closer_then_several() -> None:
+    row = ["row", *(f"{i:>9}" for i in range(7))]
+    assert table_that_fits([row]) == table([row], gap=1)
+    lines = table_that_fits([["", *(f"run {i:>9}" for i in range(9))], ["users", *map(str, range(9))]])
+    assert lines.count("") == 1
+    assert all(columns(line) <= 78 for line in lines)
+    assert [word for line in lines if line.startswith("users") for word in line.split()[1:]] == [
+        *map(str, range(9))
+    ]
+
+
+def test_one_cell_wider_than_the_line_stands_in_a_table_of_its_own() -> None:
+    lines = table_that_fits([["a", "x" * 100, "y"]])
+    assert lines == [f"a  {'x' * 100}", "", "a  y"]
+
+
+def test_an_interval_that_n_cannot_give_says_so() -> None:
+    assert (range_words((1.0, 20.0)), range_words(None)) == ("1.00 … 20.0", "n too small")

@@ -11,7 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from open_loop import most_in_flight, run
 
-from chatload.render.sweep_table import levels_of
+from chatload.analysis.sweep_levels import sweep_levels
 from chatload.store.journal import read_run
 from lab.simulated_server import simulated
 
@@ -39,7 +39,7 @@ def test_levels_hold_what_they_say_one_after_another(tmp_path: Path) -> None:
             idle_ms = [(b["sent_ns"] - a["end_ns"]) / 1e6 for a, b in pairwise(own)]
             assert [turn["turn"] for turn in own] == [1, 2, 3]
             assert 0 <= min(idle_ms) < 20
-    levels = levels_of(read_run(out))
+    levels = sweep_levels(read_run(out))
     assert [level.in_flight for level in levels] == [1, 3, 5]
     for level in levels:
         assert level.good == level.turns == 3 * level.in_flight

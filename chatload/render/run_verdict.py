@@ -1,9 +1,35 @@
-"""Whether a measurement can be trusted, in words: what the client may have spoiled, and how true it was certified."""
+"""A run in a sentence, and whether its measurement can be trusted."""
 
 from __future__ import annotations
 
-from chatload.model.summary import Validity
+from chatload.model.summary import Summary, Validity
+from chatload.render.text_table import number, plural, seconds
 from chatload.store.manifest import Manifest, WorkerFacts
+
+
+def verdict(summary: Summary) -> str:
+    """The run in a sentence: turns good, TTFT, reading speed, longest silence."""
+    return f"{not_trustworthy(summary.validity)} {verdict_of_turns(summary)}".lstrip()
+
+
+def verdict_of_turns(summary: Summary) -> str:
+    """The same without a word on whether the measurement can be trusted."""
+    planned = summary.planned_turns or summary.turns + summary.interrupted
+    good = f"{summary.succeeded:,} of {plural(planned, 'turn')} good"
+    if not summary.succeeded:
+        return f"{good}: nothing to measure."
+    felt = summary.metric("felt_tokens_per_s")
+    speed = f"each user reads {number(felt.p50)} tokens/s (p50), slowest {number(felt.min)}"
+    return f"{good}; {_tail(summary)}; {speed}; longest silence {seconds(summary.metric('max_gap_ms').max)}."
+
+
+def _tail(summary: Summary) -> str:
+    """TTFT at the highest of p95 and p50 that n supports, else the worst one seen."""
+    found = summary.metric("ttft_ms")
+    for name in ("p95", "p50"):
+        if name not in found.too_small:
+            return f"TTFT {name} {seconds(found.statistic(name))}"
+    return f"TTFT at most {seconds(found.max)}"
 
 
 def not_trustworthy(validity: Validity) -> str:

@@ -1,0 +1,165 @@
+"""Sections on a run as a whole: warnings, SLOs, headline numbers, plan, manifest, and how each number is defined."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from chatload.analysis.slo_verdict import worst
+from chatload.model.metrics import Metric, View, metrics_in
+from chatload.model.sanitize import one_line
+from chatload.model.summary import Summary
+from chatload.model.verdict import MET, MISSED, PART, UNDECIDED
+from chatload.render.blocks import Block, Card, Cards, Details, Facts, Items, Paragraph, Section, Table
+from chatload.render.run_verdict import certificate_words, not_trustworthy
+from chatload.render.slo_words import goodput_words, interval_words, remark, value_words
+from chatload.render.text_table import number, plural, range_words, seconds, share, statistic
+from chatload.store.journal import Run
+
+DEFINITIONS = (
+    (
+        "TTFT",
+        "sent → first event with visible text (content, reasoning or tool call). A role-only event is no token.",
+    ),
+    ("first byte", "sent → first byte of the reply’s body. JMeter calls it Latency; users cannot read it."),
+    ("E2E", "sent → last token-bearing event."),
+    (
+        "TPOT",
+        "(last token − first token) / (n − tokens of the first event); absent where nothing follows the first.",
+    ),
+    ("decode speed", "1 / TPOT: how fast text flows once it flows."),
+    ("felt speed", "n / E2E: the wait counts too. Its minimum is the “lowest speed” of benchmark tables."),
+    ("event gap", "time between consecutive token-bearing events; an event may bring several tokens."),
+    ("stall", "a gap over 1 s, or over 5 × the reply’s median gap and 0.2 s."),
+    (
+        "n (tokens)",
+        "the server’s own usage, else its per-event counts, else events; the source is named above.",
+    ),
+    (
+        "good turn",
+        "2xx, no error inside the stream, an end mark, a complete HTTP message. All else is failed.",
+    ),
+    ("all users in", "from the last user’s arrival to the first user’s departure."),
+    ("interval", "95 %, from order statistics and the binomial law, without an assumption on the shape."),
+)
+"""In short what docs/metrics.md says in full."""
+
+LOOKS = {MISSED: "bad", UNDECIDED: "warn", MET: "good", PART: "good"}
+
+
+def warnings(run: Run, summary: Summary) -> Section:
+    """Whether the measurement itself can be trusted, every warning, and what was certified."""
+    listed = list(summary.warnings)
+    if not summary.validity.trustworthy:
+        title, look = "This measurement is not trustworthy", "bad"
+        listed.insert(0, not_trustworthy(summary.validity))
+    elif listed:
+        title, look = f"{plural(len(listed), 'warning')} about this run", "warn"
+    else:
+        title, look = "No warnings", "good"
+    proof = certificate_words(run.manifest)
+    note = Paragraph(f"{proof[:1].upper()}{proof[1:]}.", note=True)
+    return Section(title, [Items(listed), note] if listed else [note], id="trust", look=look)
+
+
+def slos(run: Run, summary: Summary) -> Section | None:
+    """What was asked and what became of it; a capacity search asks it of each level, and says so there."""
+    if not summary.slo or run.manifest.capacity is not None:
+        return None
+    rows = [["verdict", "SLO", "measured", "95 % interval"]]
+    rows += [[one.verdict, one.slo, value_words(one), interval_words(one)] for one in summary.slo]
+    blocks: list[Block] = [Table(rows, left=2)]
+    remarks = [f"{one.slo}: {words}" for one in summary.slo if one.verdict != PART and (words := remark(one))]
+    if remarks:
+        blocks.append(Items(remarks))
+    if words := goodput_words(summary.goodput):
+        blocks.append(Paragraph(words))
+    title = "Service level objectives (95 % intervals, conversations taken as independent)"
+    return Section(title, blocks, id="slo", look=LOOKS[worst(summary.slo)])
+
+
+def cards(run: Run, summary: Summary) -> Section | None:
+    """The headline numbers, each with the interval it may be believed to."""
+    if not summary.succeeded:
+        return None
+    stalls, failed, steady = summary.stalls, summary.failures, summary.steady
+    rate, whole = summary.throughput.tokens_per_s, "over the whole run"
+    if steady is not None and steady.tokens_per_s is not None:
+        rate, whole = steady.tokens_per_s, "with all users in"
+    longest = f"longest silence {seconds(summary.metric('max_gap_ms').max)}"
+    found = [
+        *(_measured(summary, one, name) for one in metrics_in(View.CARDS) for name in one.shown[View.CARDS]),
+        Card("output of the server", number(rate), " tokens/s", [whole]),
+        Card(
+            "failed turns",
+            f"{failed:,}",
+            f" of {summary.turns:,}",
+            ["of all held" if failed else "every one good"],
+            "bad" if failed else "good",
+        ),
+        Card(
+            "replies with a stall",
+            share(stalls.replies, summary.succeeded),
+            "",
+            [longest],
+            "warn" if stalls.count else "",
+        ),
+    ]
+    return Section("", [Cards(found)])
+
+
+_CARD_NOTES: dict[str, Callable[[Summary], str]] = {
+    "first_byte_ms": lambda summary: "what JMeter calls Latency",
+    "felt_tokens_per_s": lambda summary: f"slowest turn {number(summary.metric('felt_tokens_per_s').min)}",
+}
+
+
+def _measured(summary: Summary, one: Metric, name: str) -> Card:
+    found = summary.metric(one.key)
+    interval = found.interval_of(name)
+    note = _CARD_NOTES.get(one.key)
+    lines = [
+        "too few turns for an interval" if interval is None else f"95 %: {range_words(interval)}",
+        *([note(summary)] if note else []),
+    ]
+    return Card(f"{one.label} {name}", statistic(found, name), f" {one.unit}", lines)
+
+
+def plan(run: Run, summary: Summary) -> Section:
+    """What was planned, against whom, when, and how long it took."""
+    manifest, server = run.manifest, run.manifest.server
+    dialect = f", dialect {server.dialect}" if server.dialect else ""
+    where = f"{one_line(server.words or 'unknown server', 120)} at {one_line(server.host or '?', 200)}"
+    pairs = [
+        ("Plan", one_line(manifest.plan_sentence or "not recorded", 500)),
+        ("Server", f"{where}{dialect}"),
+        ("Model", one_line(server.model or "not named", 120)),
+        ("Started", one_line(manifest.started_utc or "?", 30)),
+        ("Length", f"{number(summary.throughput.seconds)} s from first due to last end"),
+        ("Tokens by", _counted(summary.token_sources)),
+        ("Stamps by", _counted(summary.stamp_sources)),
+        ("Run folder", one_line(run.folder.name, 200)),
+    ]
+    return Section("Plan", [Facts(pairs)], id="plan")
+
+
+def _counted(sources: dict[str, int]) -> str:
+    return ", ".join(f"{one_line(name, 30)} {n:,}" for name, n in sources.items()) or "–"
+
+
+def pictures(run: Run, summary: Summary) -> Section:
+    """Where the page puts its pictures."""
+    return Section("Pictures", [], id="pictures")
+
+
+def manifest(run: Run, summary: Summary) -> Section:
+    """Under which conditions the run was made, in full."""
+    words = msgspec.json.format(msgspec.json.encode(run.manifest), indent=2).decode()
+    return Section("Manifest", [Details("All conditions of the run", [(words, False)])], id="manifest")
+
+
+def definitions(run: Run | None = None, summary: Summary | None = None) -> Section:
+    """How each number is defined."""
+    note = Paragraph("In full, with formulas and sources: docs/metrics.md of chatload.", note=True)
+    return Section("How each number is defined", [Facts(DEFINITIONS), note], id="definitions", text=False)

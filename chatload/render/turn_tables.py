@@ -1,0 +1,185 @@
+"""Sections on the turns of a run: good ones, the server's throughput, failures, stalls, hang-ups."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from chatload.analysis.series import start_ns
+from chatload.analysis.swim_lanes import stall_spans
+from chatload.analysis.warnings import sends_were_late
+from chatload.model.errors import CODES
+from chatload.model.metrics import Metric, View, metric, metrics_in
+from chatload.model.sanitize import one_line
+from chatload.model.summary import PERCENTILES, SlotRelease, Summary
+from chatload.render.blocks import Block, Items, Paragraph, Section, Table
+from chatload.render.sweep_table import levels
+from chatload.render.text_table import number, plural, range_words, seconds, share, statistic
+from chatload.store.journal import Run
+
+STATISTICS = ("mean", "min", "p50", "p90", "p95", "p99", "max")
+WITH_INTERVAL = ("p50", "p95", "p99")
+LONGEST_STALLS = 8
+
+
+def good_turns(run: Run, summary: Summary) -> Section | None:
+    """Every metric of the good turns, the same with failed turns as endless, and how sure the percentiles are."""
+    rows = [["", "unit", *STATISTICS]]
+    for one in _told(summary):
+        found = summary.metric(one.key)
+        rows.append([one.label, one.unit, *(statistic(found, name) for name in STATISTICS)])
+    if len(rows) == 1:
+        return None
+    blocks: list[Block] = [Table(rows, left=2)]
+    if summary.failures:
+        blocks.append(_with_failures(summary))
+    sure = [["", "unit", *WITH_INTERVAL]]
+    for one in metrics_in(View.INTERVALS):
+        intervals = summary.metric(one.key).interval
+        if intervals:
+            sure.append([one.label, one.unit, *(range_words(intervals.get(name)) for name in WITH_INTERVAL)])
+    if len(sure) > 1:
+        caption = "95 % intervals of the percentiles, turns taken as independent"
+        blocks.append(Table(sure, left=2, caption=caption))
+    return Section(f"Good turns ({summary.succeeded:,})", blocks, id="turns")
+
+
+def _told(summary: Summary) -> list[Metric]:
+    """The metrics that tell something of this run.
+
+    Left out: what has no value; event gaps where ITL is known; TTFT from due where no turn was sent late.
+    """
+    left_out = {"gap_ms"} if summary.metric("itl_ms").n else set()
+    if not sends_were_late(summary):
+        left_out.add("ttft_from_due_ms")
+    return [one for one in metrics_in(View.TABLE) if one.key not in left_out and summary.metric(one.key).n]
+
+
+def _with_failures(summary: Summary) -> Table:
+    rows = [["", "unit", *PERCENTILES]]
+    for key, found in summary.with_failures.items():
+        cells = (
+            "endless" if found.statistic(name) is None else statistic(found, name) for name in PERCENTILES
+        )
+        rows.append([metric(key).label, metric(key).unit, *cells])
+    return Table(rows, left=2, caption="With each failed turn as endless")
+
+
+def system(run: Run, summary: Summary) -> Section | None:
+    """The server as a whole, and the parts of a run where it has some."""
+    if not summary.turns:
+        return None
+    rows = [["", "unit", "whole run", "all users in"]]
+    for words, unit, key in (
+        ("length", "s", "seconds"),
+        ("good turns", "1/s", "requests_per_s"),
+        ("output", "tokens/s", "tokens_per_s"),
+    ):
+        values = (getattr(part, key, None) for part in (summary.throughput, summary.steady))
+        rows.append([words, unit, *map(number, values)])
+    whole = summary.conversations
+    told = "" if whole is None else f", {plural(whole, 'complete conversation')}"
+    note = Paragraph(f"{plural(summary.tokens, 'token')}{told}.", note=True)
+    blocks = [Table(rows, left=2), note, *_groups(summary), *levels(run)]
+    return Section("The server as a whole", blocks, id="system")
+
+
+def _groups(summary: Summary) -> list[Table]:
+    """The parts of a run, such as the levels of a sweep."""
+    if not summary.groups:
+        return []
+    shown = [(one, name) for one in metrics_in(View.GROUPS) for name in one.shown[View.GROUPS]]
+    rows = [["", "good turns", "tokens/s", *_group_heads(shown)]]
+    for name, part in summary.groups.items():
+        cells = (statistic(part.metrics[one.key], statistic_name) for one, statistic_name in shown)
+        whole = number(part.throughput.tokens_per_s)
+        rows.append([one_line(name, 16), f"{part.succeeded:,}", whole, *cells])
+    return [Table(rows, caption="Parts of the run: tokens/s of all, then of one user")]
+
+
+def _group_heads(shown: Sequence[tuple[Metric, str]]) -> list[str]:
+    """Heads of the columns of parts: "TTFT p50, ms", then "max" where the same metric goes on."""
+    heads: list[str] = []
+    before = ""
+    for one, name in shown:
+        words = "lowest" if name == "min" else name
+        if one.key != before:
+            words = f"{one.label.removesuffix(' speed')} {words}" + (", ms" if one.unit == "ms" else "")
+        heads.append(words)
+        before = one.key
+    return heads
+
+
+def failures(run: Run, summary: Summary) -> Section | None:
+    """Failed turns by code, each with one example in the server's words."""
+    if not summary.failed:
+        return None
+    items = []
+    for code, n in summary.failed.items():
+        example = next(turn for turn in run.turns if turn.failed and turn.failure_code == code)
+        meaning = CODES.get(code, "a code this version does not know")
+        detail = one_line(example.detail or "no detail", 300)
+        items.append(
+            f"{n:,} {one_line(code, 40)} ({share(n, summary.turns)}): {meaning}. "
+            f"For example user {example.user} turn {example.turn}: {detail}"
+        )
+    return Section("Failures", [Items(items)], id="failures")
+
+
+def hang_ups(run: Run, summary: Summary) -> Section | None:
+    """What became of the slots of replies whose users hung up."""
+    found = summary.slot_release
+    return (
+        None if found is None else Section("Hang-ups", [Paragraph(slot_release_words(found))], id="hang-ups")
+    )
+
+
+def slot_release_words(found: SlotRelease) -> str:
+    """How long slots of abandoned replies were kept, in a sentence or two."""
+    replies = f"{plural(found.hang_ups, 'reply')} that users hung up on"
+    if found.freed_s is None or found.every_s is None:
+        return f"How long the server kept the slots of {replies} is not known: {found.unknown}."
+    low, high = found.freed_s
+    if high is None:
+        after = f"more than {low:.2g} s after"
+    else:
+        after = f"{low:.2g} to {high:.2g} s after" if low else f"within {high:.2g} s of"
+    words = (
+        f"Slots of {replies} were free again {after} the hang-up (median; by the server's own count of its requests, "
+        f"read every {found.every_s:.2g} s)."
+    )
+    if found.not_seen_freed:
+        words += f" {found.not_seen_freed:,} were not seen freed before the run ended."
+    return words
+
+
+def stalls(run: Run, summary: Summary) -> Section | None:
+    """How often the text stood still, and where it did longest."""
+    if not summary.succeeded:
+        return None
+    found, rule, waited = summary.stalls, summary.stalls.rule, summary.stalls.reading_underrun_ms
+    hit = "None"
+    if found.count:
+        replies = f"{plural(found.replies, 'reply')} ({share(found.replies, summary.succeeded)})"
+        hit = f"{plural(found.count, 'stall')} in {replies}, the longest {seconds(found.longest_ms)}"
+    reader = (
+        f"After the first token a reader of {found.reader_tokens_per_s:g} tokens/s waits "
+        f"{seconds(waited.mean)} in the mean, at most {seconds(waited.max)}."
+    )
+    limits = f"{rule.limit_s:g} s, or over {rule.factor:g} × the reply’s median gap and {rule.floor_s:g} s"
+    blocks: list[Block] = [
+        Paragraph(f"{hit}. {reader}"),
+        Paragraph(f"A stall is a gap over {limits}.", note=True),
+    ]
+    zero = start_ns(run)
+    spans = [
+        (end - start, start, turn) for turn in run.turns if turn.ok for start, end in stall_spans(turn, zero)
+    ]
+    if spans:
+        spans.sort(key=lambda span: -span[0])
+        rows = [["gap", "at s", "user", "turn", "request"]]
+        rows += [
+            [seconds(1000 * gap), f"{at:.1f}", f"{turn.user}", f"{turn.turn}", one_line(turn.request_id, 40)]
+            for gap, at, turn in spans[:LONGEST_STALLS]
+        ]
+        blocks.append(Table(rows, left=0, caption="The longest"))
+    return Section("Stalls", blocks, id="stalls")
