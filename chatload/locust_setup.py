@@ -120,14 +120,14 @@ def _add_page(
     environment: Environment, web_ui: Any, controller: RunController, shape: Shape, console: Console
 ) -> None:
     from chatload.live import page  # here, since a headless run starts sooner without them
-    from chatload.live.login import guard
+    from chatload.live.login import require_login
     from chatload.live.same_origin import only_own_pages
 
     try:
         only_own_pages(web_ui)
     except UsageError as error:
         _exit_if(error.lines)
-    for words in guard(web_ui, vars(environment.parsed_options)):
+    for words in require_login(web_ui, vars(environment.parsed_options)):
         console.say(f"chatload: {words}")
     page.install(web_ui, environment, controller, shape, argument_parser.ui_extra_args_dict)
 

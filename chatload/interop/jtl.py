@@ -1,18 +1,17 @@
-"""Turns as samples of a JTL, JMeter's result file: its columns with its meanings, ours beside them.
+"""Turns as samples of a JTL, JMeter's result file: its columns with its meanings, and ours after them.
 
-JMeter's clock ticks in ms and starts before connecting, so here, too: every instant is cut to a whole ms of
-Unix time, and a sample begins when its connection was asked for. Our own columns keep their fractions.
+As in JMeter, instants are Unix time cut to a whole ms, and a sample begins when its connection was asked for. Our own
+columns keep their fractions.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
 from xml.sax.saxutils import escape, quoteattr
 
 from chatload.model.errors import NO_FAILURES
@@ -23,21 +22,8 @@ from chatload.protocols.registry import DIALECTS
 from chatload.store.journal import lines_in_one_time
 from chatload.store.manifest import Manifest
 
-COLUMNS = (
-    "timeStamp", "elapsed", "label", "responseCode", "responseMessage", "threadName", "dataType", "success",
-    "failureMessage", "bytes", "sentBytes", "grpThreads", "allThreads", "URL", "Latency", "IdleTime", "Connect",
-)  # fmt: skip
-"""The header of a JTL as JMeter 3.1 … 5.6 write it unless told otherwise."""
 OWN_TEXTS = ("turn_id", "request_id", "code", "token_source")
 OWN_COUNTS = ("user", "turn", "tokens", "prompt_tokens")
-
-
-def own_columns() -> tuple[str, ...]:
-    """The names of our columns, after JMeter's."""
-    return (*OWN_TEXTS, *OWN_COUNTS, "sent_unix_ms", *(one.key for one in turn_metrics()))
-
-
-"""Ours, after JMeter's; in the header each in quotation marks: JMeter's sign for a variable."""
 LABEL = "turn"
 """Label of every sample outside a group; Locust's own row has the same name."""
 
@@ -83,6 +69,42 @@ class Sample:
         return "" if self.turn.ok else f"{self.turn.code}: {self.turn.detail or 'no detail'}"
 
 
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column that JMeter writes; `attribute` is its name in XML, empty where it is none there."""
+
+    name: str
+    attribute: str
+    value: Callable[[Sample], str | int]
+
+
+COLUMNS = (
+    Column("timeStamp", "ts", lambda sample: sample.time_stamp),
+    Column("elapsed", "t", lambda sample: sample.elapsed),
+    Column("label", "lb", lambda sample: sample.label),
+    Column("responseCode", "rc", lambda sample: sample.response_code),
+    Column("responseMessage", "rm", lambda sample: sample.response_message),
+    Column("threadName", "tn", lambda sample: sample.thread),
+    Column("dataType", "dt", lambda sample: "text"),
+    Column("success", "s", lambda sample: "true" if sample.turn.ok else "false"),
+    Column("failureMessage", "", lambda sample: sample.failure),
+    Column("bytes", "by", lambda sample: sample.turn.bytes),
+    Column("sentBytes", "sby", lambda sample: sample.turn.sent_bytes),
+    Column("grpThreads", "ng", lambda sample: sample.threads),
+    Column("allThreads", "na", lambda sample: sample.threads),
+    Column("URL", "", lambda sample: sample.url or "null"),
+    Column("Latency", "lt", lambda sample: sample.latency),
+    Column("IdleTime", "it", lambda sample: 0),
+    Column("Connect", "ct", lambda sample: sample.connect),
+)
+"""The columns of a JTL as JMeter 3.1 … 5.6 write it unless told otherwise."""
+
+
+def own_columns() -> tuple[str, ...]:
+    """The names of our columns, after JMeter's; in quotation marks in a header, JMeter's sign for a variable."""
+    return (*OWN_TEXTS, *OWN_COUNTS, "sent_unix_ms", *(one.key for one in turn_metrics()))
+
+
 @dataclass(slots=True)
 class _Around:
     """What the lines other than turns say: each worker's wall clock, and who was in when."""
@@ -114,11 +136,10 @@ def samples(folder: Path, manifest: Manifest) -> Iterator[Sample]:
 
 def csv_lines(found: Iterable[Sample], *, sent_bytes: bool = True) -> Iterator[str]:
     """A CSV JTL, header first. Without `sent_bytes` JMeter 2.x reads it, too: it refuses columns it does not know."""
-    names = [name for name in COLUMNS if sent_bytes or name != "sentBytes"]
-    yield ",".join([*names, *(f'"{name}"' for name in own_columns())]) + "\n"
+    columns = [one for one in COLUMNS if sent_bytes or one.name != "sentBytes"]
+    yield ",".join([*(one.name for one in columns), *(f'"{name}"' for name in own_columns())]) + "\n"
     for sample in found:
-        values = _values(sample)
-        cells = [values[name] for name in names] + list(_own(sample).values())
+        cells = [*(one.value(sample) for one in columns), *_own(sample).values()]
         yield ",".join(map(_csv_cell, cells)) + "\n"
 
 
@@ -126,8 +147,7 @@ def xml_lines(found: Iterable[Sample]) -> Iterator[str]:
     """An XML JTL: JMeter's attributes, then ours, which it passes over."""
     yield '<?xml version="1.0" encoding="UTF-8"?>\n<testResults version="1.2">\n'
     for sample in found:
-        values = _values(sample)
-        pairs = {short: values[name] for short, name in _SHORT.items()} | _own(sample)
+        pairs = {one.attribute: one.value(sample) for one in COLUMNS if one.attribute} | _own(sample)
         attributes = " ".join(
             f"{name}={quoteattr(clean(str(value)))}" for name, value in pairs.items() if value != ""
         )
@@ -142,13 +162,6 @@ def xml_lines(found: Iterable[Sample]) -> Iterator[str]:
     yield "</testResults>\n"
 
 
-_SHORT = {
-    "t": "elapsed", "it": "IdleTime", "lt": "Latency", "ct": "Connect", "ts": "timeStamp", "s": "success",
-    "lb": "label", "rc": "responseCode", "rm": "responseMessage", "tn": "threadName", "dt": "dataType",
-    "by": "bytes", "sby": "sentBytes", "ng": "grpThreads", "na": "allThreads",
-}  # fmt: skip
-
-
 def clean(text: str) -> str:
     """Text on one line without control characters, half pairs and what else XML cannot hold."""
     if text.isascii() and text.isprintable():
@@ -160,32 +173,12 @@ _BLANKS = str.maketrans("\n\r\t", "   ")
 _NEVER = frozenset(map(chr, (0x7F, *range(0x80, 0xA0), *range(0xD800, 0xE000), 0xFFFE, 0xFFFF)))
 
 
-def _values(sample: Sample) -> dict[str, str | int]:
-    return {
-        "timeStamp": sample.time_stamp,
-        "elapsed": sample.elapsed,
-        "label": sample.label,
-        "responseCode": sample.response_code,
-        "responseMessage": sample.response_message,
-        "threadName": sample.thread,
-        "dataType": "text",
-        "success": "true" if sample.turn.ok else "false",
-        "failureMessage": sample.failure,
-        "bytes": sample.turn.bytes,
-        "sentBytes": sample.turn.sent_bytes,
-        "grpThreads": sample.threads,
-        "allThreads": sample.threads,
-        "URL": sample.url or "null",
-        "Latency": sample.latency,
-        "IdleTime": 0,
-        "Connect": sample.connect,
-    }
-
-
 def _own(sample: Sample) -> dict[str, str | int]:
     """Our columns; empty where a turn has no such number."""
     turn = sample.turn
-    found: dict[str, Any] = {name: getattr(turn, name) for name in (*OWN_TEXTS, *OWN_COUNTS)}
+    found: dict[str, str | int | float | None] = {
+        name: getattr(turn, name) for name in (*OWN_TEXTS, *OWN_COUNTS)
+    }
     found["sent_unix_ms"] = sample.sent_unix_ms
     found |= {one.key: one.value(turn) for one in turn_metrics()}
     return {

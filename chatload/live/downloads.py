@@ -1,4 +1,4 @@
-"""What a run folder offers for download: by fixed names only, nothing a browser says is ever made a path."""
+"""Files of a run folder that can be downloaded. Names are fixed: no text from a browser becomes a path."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _BLOCK_BYTES = 65536
 
 
 def offered(folder: Path | None) -> list[str]:
-    """Names that can be asked for now."""
+    """Names of the files that are there now."""
     if folder is None:
         return []
     found = [name for name in KINDS if _is_plain(folder / name)]
@@ -60,5 +60,5 @@ def merged_journal(folder: Path) -> Iterator[bytes]:
 
 
 def _is_plain(path: Path) -> bool:
-    """A file of the folder itself: no link to one elsewhere."""
+    """Whether it is a regular file and no link."""
     return path.is_file() and not path.is_symlink()

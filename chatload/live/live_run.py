@@ -1,7 +1,7 @@
-"""The run as it goes on, summed up from its journal lines in the process that holds the web UI.
+"""Sums of a run in progress, made from its journal lines in the process that has the web UI.
 
-Workers ship every line to the master, so counts are exact however many processes there are; histograms
-are within 0.5 %.
+Workers send every line to the master, so counts are exact for any number of processes. Values of histograms are
+within 0.5 %.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from chatload.model.stalls import stalls_ms
 from chatload.model.turn import Turn
 
 MOST_ROWS = 30
-"""Rows of the table; turns of a higher number share the last one."""
+"""Rows of the table; turns with a higher number are counted in the last one."""
 SETTLED_SHARE = 0.95
 ALL = (MOST_ROWS + 1, "all")
 
 
 class LiveRun:
-    """Hears one run at a time (`chatload.runner.observer.Observer`); a new run, or a reset, starts it clean."""
+    """Sums of one run at a time; a new run, or a reset, sets them to zero. A `chatload.runner.observer.Observer`."""
 
     def __init__(self, counting: Callable[[], SoFar] = SoFar) -> None:
         self._counting = counting
@@ -38,14 +38,14 @@ class LiveRun:
         self._clear()
 
     def begin(self, run_id: str, at_ns: int) -> None:
-        """A run begins; whatever was heard before belongs to another one."""
+        """A new run begins."""
         self.run_id = run_id
         self.resets = 0
         self._began_ns = at_ns
         self._clear()
 
     def reset(self) -> None:
-        """Count anew from now on, as Locust's own reset does. The journal keeps everything."""
+        """Set the sums to zero, as Locust's own reset does. The journal keeps everything."""
         self.resets += 1
         self._clear()
 
@@ -75,7 +75,7 @@ class LiveRun:
 
     @property
     def whole(self) -> Tally:
-        """All rows as one."""
+        """The sums over all rows."""
         if self._whole is None:
             self._whole = Tally()
             for tally in self._rows.values():
@@ -83,8 +83,8 @@ class LiveRun:
         return self._whole
 
     def table(self, scenario: str) -> list[dict[str, Any]]:
-        """One row a turn number, or a named part of the run, where there are several, and one of all; nothing
-        before the first turn."""
+        """A row for each turn number or named part of the run, if there are several, and one of all; none before
+        the first turn."""
         if not self._rows:
             return []
         parts = sorted(self._rows, key=itemgetter(0))
@@ -92,13 +92,13 @@ class LiveRun:
         return [{**self._row(key), "name": f"{scenario}/{key[1]}"} for key in keys]
 
     def _row(self, key: tuple[int, str]) -> dict[str, Any]:
-        """The row, summed up again only after it changed."""
+        """The row; computed again only after it changed."""
         if key not in self._shown:
             self._shown[key] = (self.whole if key == ALL else self._rows[key]).row()
         return self._shown[key]
 
     def state(self, since: int) -> dict[str, Any]:
-        """What the page needs to draw: sums, and the points that changed after revision `since`."""
+        """Sums for the page, and the points that changed after revision `since`."""
         whole = self.whole
         row = self._row(ALL)
         reply_s = (whole.e2e_ms.quantile(SETTLED_SHARE) or 0.0) / 1000

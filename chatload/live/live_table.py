@@ -1,4 +1,4 @@
-"""Sums over the turns of one row of the live table; rows add up to the run."""
+"""A row of the live table: sums over some turns of the run."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ class Column:
 
 
 def live_statistics() -> Iterator[tuple[Metric, str]]:
-    """(metric, percentile) of each column that shows one."""
+    """(metric, percentile) of each column that shows a percentile."""
     return ((one, name) for one in metrics_in(View.LIVE) for name in one.shown[View.LIVE])
 
 
 def columns() -> list[Column]:
-    """The columns of the live table after its first, in order; their keys are those of `Tally.row`."""
+    """The columns after the first, in order, with the keys of `Tally.row`."""
     measured = [
         Column(f"{one.key}_{name}", f"{one.label} {name}", one.unit) for one, name in live_statistics()
     ]
-    return [Column("turns", "turns"), Column("failed", "failed"), *measured, Column("stalls", "stalls"),
-            Column("trust", "trust")]  # fmt: skip
+    counts = [Column("turns", "turns"), Column("failed", "failed")]
+    return [*counts, *measured, Column("stalls", "stalls"), Column("trust", "trust")]
 
 
 class Tally:
-    """Counts are exact; distributions, over good turns only, are histograms."""
+    """Counts of turns, and histograms over the good ones."""
 
     def __init__(self) -> None:
         self.turns = 0
@@ -66,14 +66,14 @@ class Tally:
         for metric in metrics_in(View.LIVE):
             _add(self.metrics[metric.key], metric.value(turn))
         _add(self.e2e_ms, e2e_ms(turn))
-        if "gap_ms" in self.metrics:  # the one metric here that is of gaps and not of turns
+        if "gap_ms" in self.metrics:  # of gaps, not of turns
             self.metrics["gap_ms"].add_all([gap / 1000.0 for gap in turn.gaps_us])
         found = stalls_ms(turn) if stalls is None else stalls
         self.stalls += len(found)
         self.longest_stall_ms = max(self.longest_stall_ms, *found, 0.0)
 
     def merge(self, other: Tally) -> None:
-        """Count all that `other` has counted, too."""
+        """Add the counts of `other`."""
         self.turns += other.turns
         self.failed.update(other.failed)
         self.cut_short += other.cut_short
@@ -91,7 +91,7 @@ class Tally:
         return sum(self.failed.values())
 
     def row(self) -> dict[str, str | int | float | None]:
-        """The row as the table shows it; None where there is nothing to tell."""
+        """The values by column; None where there is none."""
         return {
             "turns": self.turns,
             "failed": self.failures,
@@ -104,7 +104,7 @@ class Tally:
         }
 
     def trust(self) -> str:
-        """Whether the measurement is in doubt: how many turns the client itself may have spoiled."""
+        """How many turns the client itself may have spoiled, in words."""
         if not self.turns:
             return "–"
         return "good" if not self.spoiled else f"{self.spoiled:,} of {self.turns:,} in doubt"

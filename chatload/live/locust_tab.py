@@ -1,4 +1,4 @@
-"""Our tab on Locust's own page: its table knows text and numbers, and sorts rows by `name`."""
+"""The rows of our tab on Locust's own page, whose table takes texts and numbers and sorts rows by `name`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from chatload.live.live_table import columns
 
 
 def tab_columns() -> list[dict[str, str]]:
-    """The columns as Locust's page takes them."""
+    """The columns, in the form that Locust's page takes."""
     named = [("part", "Scenario / part")]
     for one in columns():
         title = one.title[0].upper() + one.title[1:]
@@ -18,7 +18,7 @@ def tab_columns() -> list[dict[str, str]]:
 
 
 def tab_rows(table: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Rows of `Live.table` for Locust's page: rounded, a dash for nothing, `name` made to sort as it stands."""
+    """Rows of `LiveRun.table` for Locust's page: rounded, a dash for None, `name` a number that keeps the order."""
     return [
         {
             **{key: _shown(value) for key, value in row.items()},

@@ -1,4 +1,4 @@
-"""Who may look: on the loopback everybody on this machine, elsewhere only who logs in (Locust's own login page)."""
+"""Login to the web UI: needed wherever it listens beyond the loopback. Uses Locust's own login page."""
 
 from __future__ import annotations
 
@@ -19,21 +19,23 @@ from chatload.runner.bind_check import is_loopback
 NAME = "chatload"
 OPEN_TO_ALL = ("locust.login", "locust.send_assets", "chatload_login.enter")
 PAGES = ("locust.index", "chatload.page")
-"""Who asks for one, a probe of Kubernetes' too, is led to the login; anything else is refused."""
+"""Requests for these, also from a Kubernetes probe, are redirected to the login; others are refused."""
 PAUSE_S = 1.0
-"""What a wrong password costs."""
+"""Delay of the answer to a wrong password, in s."""
 
 
 class Visitor(UserMixin):
-    """Whoever knows the password."""
+    """A visitor who gave the right password."""
 
     id = NAME
 
 
-def guard(web_ui: Any, values: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> list[str]:
-    """Ask for a login where the page is open to other machines, and where --web-login does; what to say of it.
+def require_login(
+    web_ui: Any, values: Mapping[str, Any], environ: Mapping[str, str] = os.environ
+) -> list[str]:
+    """Require a login if the web UI is open to other machines or --web-login is given. Returns lines to print.
 
-    A locustfile that brings its own login (Locust's documentation, "Adding authentication") keeps it.
+    A login of the locustfile's own (Locust's documentation, "Adding authentication") is kept. Any: Locust has no types.
     """
     open_to_others = not is_loopback(web_ui.host or "")
     if not open_to_others and not web_ui.web_login:
@@ -47,28 +49,29 @@ def guard(web_ui: Any, values: Mapping[str, Any], environ: Mapping[str, str] = o
         web_ui.login_manager = LoginManager(web_ui.app)
         web_ui.login_manager.login_view = "locust.login"
     if web_ui.login_manager._user_callback is not None:
-        _keep_strangers_out(web_ui, lambda: False)
+        _check_requests(web_ui, lambda: False)
         return said
     password = web_password(environ) or secrets.token_urlsafe(15)
-    _let_in(web_ui, password, values.get("web_base_path") or "")
+    _add_login(web_ui, password, values.get("web_base_path") or "")
     web_ui.app.config.update(
-        SECRET_KEY=secrets.token_bytes(32), SESSION_COOKIE_SAMESITE="Lax",
+        SECRET_KEY=secrets.token_bytes(32),
+        SESSION_COOKIE_SAMESITE="Lax",
         SESSION_COOKIE_SECURE=bool(values.get("tls_cert")),
-    )  # fmt: skip
+    )
     given = web_password(environ) == password
     known = f"the password of {PASSWORD}" if given else f"{password} ({PASSWORD} sets another)"
     return [*said, f"log in to the web UI as {NAME!r} with {known}"]
 
 
-def _let_in(web_ui: Any, password: str, base_path: str) -> None:
-    """Make Locust's login page take the password; nobody sees anything else before."""
+def _add_login(web_ui: Any, password: str, base_path: str) -> None:
+    """Make Locust's login page take the password, and refuse everything else before."""
     manager = web_ui.login_manager
 
     def load(name: str) -> Visitor | None:
         return Visitor() if name == NAME else None
 
     manager.user_loader(load)
-    _keep_strangers_out(web_ui, lambda: manager._user_callback is load)
+    _check_requests(web_ui, lambda: manager._user_callback is load)
     web_ui.auth_args = {
         "username_password_callback": f"{base_path}/chatload/login",
         "title": "chatload",
@@ -77,7 +80,7 @@ def _let_in(web_ui: Any, password: str, base_path: str) -> None:
 
     @blueprint.route("/chatload/login", methods=["POST"])
     def enter() -> Any:
-        """What Locust's login page sends its form to."""
+        """Takes the form of Locust's login page."""
         given = request.form.get("password", "")
         right = hmac.compare_digest(given.encode(), password.encode())
         if request.form.get("username") == NAME and right and manager._user_callback is load:
@@ -90,8 +93,8 @@ def _let_in(web_ui: Any, password: str, base_path: str) -> None:
     web_ui.app.register_blueprint(blueprint)
 
 
-def _keep_strangers_out(web_ui: Any, everywhere: Callable[[], bool]) -> None:
-    """Before any other listener to a request; where the login is not ours, only a start is looked at."""
+def _check_requests(web_ui: Any, everywhere: Callable[[], bool]) -> None:
+    """Check each request before all other listeners; where the login is not ours, only a start of a run."""
 
     def check() -> Any:
         known = not web_ui.web_login or current_user.is_authenticated

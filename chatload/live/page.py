@@ -1,4 +1,4 @@
-"""Our part of Locust's web UI: a tab on its page, a live page at /chatload, and downloads of the run."""
+"""chatload's part of Locust's web UI: a tab on its page, the live page at /chatload, downloads of the run."""
 
 from __future__ import annotations
 
@@ -21,14 +21,11 @@ from chatload.live.start_request import GOING, check_start
 from chatload.loads.load_shape import Shape
 from chatload.model.sanitize import one_line
 
-if TYPE_CHECKING:  # importing Locust patches the whole process: whoever uses this page has done so
+if TYPE_CHECKING:  # importing it imports Locust, which patches the process
     from chatload.runner.run_controller import RunController
 
 ASSETS = Path(__file__).parent / "assets"
-ASSET_KINDS = {
-    "live.js": "text/javascript", "charts.js": "text/javascript", "notice.js": "text/javascript",
-    "live.css": "text/css",
-}  # fmt: skip
+ASSET_KINDS = {".js": "text/javascript", ".css": "text/css"}
 TAB = "chatload"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
@@ -38,7 +35,7 @@ REPORT_POLICY = (
     "sandbox allow-scripts allow-popups; default-src 'none'; script-src 'unsafe-inline'; "
     "style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 )
-"""A report is a page of its own making: it may run its own scripts, but is nobody here."""
+"""A report may run its own scripts, but has no access to the web UI."""
 LINK = (
     '<a href="./chatload" style="position:fixed;right:16px;bottom:44px;z-index:1300;padding:10px 16px;'
     "border-radius:20px;background:#1565c0;color:#fff;font:500 14px Roboto,Helvetica,Arial,sans-serif;"
@@ -48,7 +45,7 @@ LINK = (
     'font:500 14px Roboto,Helvetica,Arial,sans-serif"></div>'
     '<script src="./chatload/assets/notice.js" defer></script>'
 )
-"""What Locust's own page gets: a link to ours, and a box for why a run did not start or failed."""
+"""Added to Locust's own page: a link to ours, and a box that says why a run did not start or failed."""
 
 
 def install(
@@ -58,9 +55,9 @@ def install(
     shape: Shape,
     custom_fields: Callable[[], Collection[str]] = tuple,
 ) -> None:
-    """Add tab, page and downloads to Locust's web UI, and listen to the controller's runs.
+    """Add tab, page and downloads to Locust's web UI, and observe the controller's runs.
 
-    `custom_fields` names what else Locust's own form has: options of the locustfile.
+    `custom_fields` gives the names of the locustfile's own options. Any: Locust has no types.
     """
     live = LiveRun(lambda: counting_for(controller.plan))
     controller.observer = live
@@ -80,7 +77,7 @@ def install(
 
 
 def _quit_when_done(context: PageContext) -> None:
-    """Locust's --autoquit waits for --run-time only; our runs end by themselves."""
+    """Quit after a run that ended by itself: Locust's --autoquit waits for --run-time only."""
     controller, seconds = context.controller, context.values.get("autoquit", -1)
     by_hand = controller.exit_code is None or controller.manifest.ended == "interrupted"
     if by_hand or not context.values.get("autostart") or seconds < 0:
@@ -96,7 +93,7 @@ def _quit_when_done(context: PageContext) -> None:
 
 
 def _reset_after_ramp(context: PageContext) -> None:
-    """Locust's --reset-stats tells nobody that it resets."""
+    """Reset with --reset-stats, for which Locust fires no event."""
     if context.values.get("reset_stats"):
         context.live.reset()
 
@@ -109,7 +106,7 @@ def _add_routes(blueprint: Blueprint, context: PageContext, guarded: Any) -> Non
             (ASSETS / "page.html").read_text(encoding="utf-8"),
             groups=groups(context.options, context.values),
             values=context.values,
-            tended=context.tending_users is not None,
+            fixed_users=context.fixed_users is not None,
             host=context.environment.host or "",
         )
         return _ours(Response(text, mimetype="text/html"))
@@ -128,9 +125,10 @@ def _add_routes(blueprint: Blueprint, context: PageContext, guarded: Any) -> Non
     @blueprint.route("/chatload/assets/<name>")
     @guarded
     def asset(name: str) -> Response:
-        if name not in ASSET_KINDS:
+        path = next((path for path in ASSETS.iterdir() if path.name == name), None)
+        if path is None or path.suffix not in ASSET_KINDS:
             abort(404)
-        return _ours(send_file(ASSETS / name, mimetype=ASSET_KINDS[name], max_age=0))
+        return _ours(send_file(path, mimetype=ASSET_KINDS[path.suffix], max_age=0))
 
     @blueprint.route("/chatload/files/<name>")
     @guarded
@@ -165,14 +163,14 @@ def _journal(folder: Path) -> Response:
     def blocks() -> Any:
         for block in downloads.merged_journal(folder):
             yield block
-            gevent.sleep(0)  # a long journal must not keep the users of a run waiting
+            gevent.sleep(0)  # let the users of a run go on while a long journal is sent
 
     headers = {"Content-Disposition": f"attachment; filename={downloads.JOURNAL}"}
     return Response(blocks(), mimetype="application/x-ndjson", headers=headers)
 
 
 def _ours(response: Response) -> Response:
-    """Headers of everything that is ours (live/same_origin.py adds those of every answer)."""
+    """The response with the headers of our own pages (live/same_origin.py adds those of every response)."""
     headers = response.headers
     headers["Content-Security-Policy"] = POLICY
     headers["X-Content-Type-Options"] = "nosniff"
@@ -181,7 +179,7 @@ def _ours(response: Response) -> Response:
 
 
 def _since(live: LiveRun) -> int:
-    """The revision the page has, if it is of this run."""
+    """The revision that the page has; 0 where it is of another run."""
     if request.args.get("run") != f"{live.run_id}.{live.resets}":
         return 0
     return request.args.get("since", 0, type=int)
@@ -217,7 +215,7 @@ def _state(context: PageContext, since: int) -> dict[str, Any]:
 
 
 def _notice(context: PageContext) -> list[str]:
-    """Why the last run did not start, or failed, for Locust's own page; empty while a run goes on."""
+    """Why the last run did not start, or failed, for Locust's own page; empty during a run."""
     controller, runner = context.controller, context.environment.runner
     if runner is not None and runner.state in GOING:
         return []
@@ -228,7 +226,7 @@ def _notice(context: PageContext) -> list[str]:
 
 
 def _extend(context: PageContext, response: Response) -> Response:
-    """Our rows for our tab, and a link to our page on Locust's."""
+    """Add our rows to Locust's statistics, and the link to our page to Locust's."""
     if request.endpoint == "locust.request_stats" and response.is_json:
         report = response.get_json()
         scenario = context.controller.manifest.scenario
@@ -246,7 +244,7 @@ def _capital(words: str) -> str:
 
 
 def _word(context: PageContext, runner: Any) -> str:
-    """Locust's state of the run; "asking" while the server is asked what it is, which is none of Locust's."""
+    """Locust's state of the run, or our own "asking" (the server is being recognised), "failed" or "missing"."""
     if runner is None:
         return "missing"
     controller = context.controller

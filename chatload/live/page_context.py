@@ -1,4 +1,4 @@
-"""What the pages are made from: the run controller, Locust's environment, and the options of the form."""
+"""The objects that the pages are made from: run controller, Locust's environment, options of the form."""
 
 from __future__ import annotations
 
@@ -10,18 +10,21 @@ from typing import TYPE_CHECKING, Any
 from chatload.engine.api_key import api_key
 from chatload.live.live_run import LiveRun
 from chatload.live.outcome import Outcomes
-from chatload.live.start_form import tending_users
+from chatload.live.start_form import fixed_users
 from chatload.loads.load_shape import Shape
 from chatload.options.option import Option
 from chatload.options.run_options import OPTIONS
 
-if TYPE_CHECKING:  # importing Locust patches the whole process: whoever uses this page has done so
+if TYPE_CHECKING:  # importing it imports Locust, which patches the process
     from chatload.runner.run_controller import RunController
 
 
 @dataclass(frozen=True, slots=True)
 class PageContext:
-    """What the pages are made from."""
+    """The objects that the pages are made from.
+
+    Any: Locust has no types. `given` are the option values that Locust was started with.
+    """
 
     environment: Any
     controller: RunController
@@ -38,28 +41,28 @@ class PageContext:
 
     @property
     def values(self) -> dict[str, Any]:
-        """Option values as they stand."""
+        """Current option values by key."""
         values: dict[str, Any] = vars(self.environment.parsed_options)
         return values
 
     @property
     def workers(self) -> int | None:
-        """How many workers are connected; None where this process has the users itself."""
+        """Number of connected workers; None where the users run in this process."""
         runner = self.environment.runner
         return int(runner.worker_count) if hasattr(runner, "clients") else None
 
     @property
-    def tending_users(self) -> int | None:
-        """How many of Locust's users keep the load going; None where users are people who chat."""
-        return tending_users(self.shape, self.workers or 1)
+    def fixed_users(self) -> int | None:
+        """Number of Locust's users where the load fixes it; None where it is chosen."""
+        return fixed_users(self.shape, self.workers or 1)
 
     def asks_for_key(self, host: str) -> bool:
-        """Whether there may be a key, here or at a worker, that this host may not have unasked."""
+        """Whether this process or a worker may have an API key that must not go to this host without consent."""
         return not self.controller.key_hosts.may_have_key(host) and (
             bool(api_key()) or self.workers is not None
         )
 
     @property
     def folder(self) -> Path | None:
-        """The folder of the run that goes on, or of the last one."""
+        """Folder of the current run, or of the last one."""
         return self.controller.folder

@@ -1,15 +1,16 @@
-"""A run over time, in at most 600 intervals: from 1 s each on, twice as wide whenever they become too many.
+"""A run over time, in at most 600 intervals of equal width: 1 s at first, doubled whenever they become too many.
 
-Each number stands at the moment it happened, not at the one it became known: TTFT at its first token,
-tokens spread evenly from the first to the last of their reply, failures at the end of their turn.
+A number belongs to the interval in which it happened, not to the one in which it became known: TTFT to that of the
+first token, tokens spread evenly from the first to the last of their reply, a failure to that of the end of its turn.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from itertools import accumulate
-from typing import Any
+from typing import TypeVar
 
 from chatload.analysis.histogram import Histogram
 from chatload.model.errors import NO_FAILURES
@@ -17,36 +18,33 @@ from chatload.model.journal_lines import HealthLine
 from chatload.model.metrics import decode_tokens_per_s, felt_tokens_per_s, ttft_ms
 from chatload.model.turn import Turn
 
+N = TypeVar("N", int, float)
+Value = int | float | dict[str, int] | None
+
 MOST_INTERVALS = 600
 FIRST_WIDTH_S = 1
 _FAR_S = 7 * 86_400
 _SILENT_NS = 5_000_000_000
-"""A worker that said nothing for so long is lost: its users are not there any more."""
-COLUMNS = (
-    "at", "ttft_ms_p50", "ttft_ms_p95", "ttft_ms_p99", "tokens_per_s", "decode_tokens_per_s_p50",
-    "felt_tokens_per_s_p50", "users", "in_flight", "stalls",
-    "lag_p99_ms", "lag_max_ms", "cpu_percent", "turns", "failed",
-)  # fmt: skip
-"""Columns of a point; `at` is the interval's number, `failed` is {code: how many}."""
+"""A worker without a line for this long is lost, and so are its users."""
 
 
+@dataclass(slots=True)
 class Interval:
-    """What happened in one interval."""
+    """What happened in one interval. `revision` grows with every change."""
 
-    __slots__ = ("cpu", "decode", "failed", "felt", "in_flight", "lag_max", "lag_p99", "revision", "stalls",
-                 "tokens", "ttft", "turns", "users")  # fmt: skip
-
-    def __init__(self) -> None:
-        self.ttft, self.decode, self.felt = Histogram(), Histogram(), Histogram()
-        self.tokens = 0.0
-        self.turns = self.stalls = 0
-        self.failed: Counter[str] = Counter()
-        self.users: int | None = None
-        self.in_flight: int | None = None
-        self.lag_p99: float | None = None
-        self.lag_max: float | None = None
-        self.cpu: float | None = None
-        self.revision = 0
+    ttft: Histogram = field(default_factory=Histogram)
+    decode: Histogram = field(default_factory=Histogram)
+    felt: Histogram = field(default_factory=Histogram)
+    tokens: float = 0.0
+    turns: int = 0
+    stalls: int = 0
+    failed: Counter[str] = field(default_factory=Counter)
+    users: int | None = None
+    in_flight: int | None = None
+    lag_p99: float | None = None
+    lag_max: float | None = None
+    cpu: float | None = None
+    revision: int = 0
 
     def merge(self, later: Interval) -> None:
         """Take in the interval after this one."""
@@ -63,23 +61,25 @@ class Interval:
         self.lag_max = _greatest(self.lag_max, later.lag_max)
         self.cpu = _greatest(self.cpu, later.cpu)
 
-    def point(self, at: int, width_s: int) -> list[Any]:
-        """Values in the order of COLUMNS."""
-        return [
-            at,
-            *map(_short, self.ttft.quantiles(0.5, 0.95, 0.99)),
-            _short(self.tokens / width_s),
-            _short(self.decode.quantile(0.5)),
-            _short(self.felt.quantile(0.5)),
-            self.users,
-            self.in_flight,
-            self.stalls,
-            self.lag_p99,
-            self.lag_max,
-            self.cpu,
-            self.turns,
-            dict(self.failed),
-        ]
+    def values(self, width_s: int) -> dict[str, Value]:
+        """The values of a point by column, as charts.js names them; `failed` is {code: how many}."""
+        p50, p95, p99 = self.ttft.quantiles(0.5, 0.95, 0.99)
+        return {
+            "ttft_ms_p50": _short(p50),
+            "ttft_ms_p95": _short(p95),
+            "ttft_ms_p99": _short(p99),
+            "tokens_per_s": _short(self.tokens / width_s),
+            "decode_tokens_per_s_p50": _short(self.decode.quantile(0.5)),
+            "felt_tokens_per_s_p50": _short(self.felt.quantile(0.5)),
+            "users": self.users,
+            "in_flight": self.in_flight,
+            "stalls": self.stalls,
+            "lag_p99_ms": self.lag_p99,
+            "lag_max_ms": self.lag_max,
+            "cpu_percent": self.cpu,
+            "turns": self.turns,
+            "failed": dict(self.failed),
+        }
 
 
 class Timeline:
@@ -115,7 +115,7 @@ class Timeline:
             self._place_stalls(turn, stalls, first_ns)
 
     def hear_health(self, line: HealthLine) -> None:
-        """Note a second of a process's own health, and how many users and turns it holds."""
+        """Add a process's own measurements of one second, and its numbers of users and turns."""
         at_ns = line.at_ns
         self._levels[line.worker] = (at_ns, line.users or 0, line.in_flight or 0)
         fresh = [level for level in self._levels.values() if level[0] > at_ns - _SILENT_NS]
@@ -126,12 +126,12 @@ class Timeline:
         now.lag_max = _greatest(now.lag_max, line.hub_lag_max_ms)
         now.cpu = _greatest(now.cpu, line.cpu_percent)
 
-    def points(self, since: int) -> Iterator[list[Any]]:
-        """Points that changed after revision `since`, in order; ask with `revision` next time."""
+    def points(self, since: int) -> Iterator[list[Value]]:
+        """Points that changed after revision `since`, values in the order of COLUMNS; ask with `revision` next time."""
         for at in sorted(self._intervals):
             interval = self._intervals[at]
             if interval.revision > since:
-                yield interval.point(at, self.width_s)
+                yield [at, *interval.values(self.width_s).values()]
 
     def mark(self) -> int:
         """The revision so far; later changes count as newer."""
@@ -156,7 +156,7 @@ class Timeline:
             interval.revision = self.revision
 
     def _spread(self, tokens: int, first_ns: int, last_ns: int) -> None:
-        """Tokens evenly over the intervals from the first to the last token."""
+        """Spread tokens evenly over the intervals from the first to the last token."""
         length_ns = last_ns - first_ns
         self._at(last_ns)  # widen first, so that the steps below have one width
         step_ns = self.width_s * 1_000_000_000
@@ -175,10 +175,14 @@ class Timeline:
                 self._at(first_ns + offset_us * 1000).stalls += 1
 
 
-def _greatest(one: Any, other: Any) -> Any:
+def _greatest(one: N | None, other: N | None) -> N | None:
     return other if one is None else one if other is None else max(one, other)
 
 
 def _short(value: float | None) -> float | None:
-    """Four significant digits: enough for a chart, short on the wire."""
+    """Rounded to four significant digits, which is enough for a chart."""
     return None if value is None else float(f"{value:.4g}")
+
+
+COLUMNS = ("at", *Interval().values(1))
+"""Columns of a point; `at` is the number of the interval."""

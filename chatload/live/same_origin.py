@@ -1,8 +1,8 @@
-"""The web UI serves its own pages and scripts on this machine, and no other web site.
+"""Refuses requests to the web UI that come from other web sites.
 
-A web page from anywhere can make a browser send requests to 127.0.0.1, or give its own name the address
-127.0.0.1 (DNS rebinding). So every request must name a host of ours, and must not come from another origin.
-Locust lets every site read its answers (flask-cors); here none may.
+Any web page can make a browser send requests to 127.0.0.1, or give its own name the address 127.0.0.1 (DNS rebinding).
+So every request must name a host of ours, and must not come from another origin. Locust lets every site read its
+answers (flask-cors); these headers are removed here. Any: a WSGI environ holds values of any type.
 """
 
 from __future__ import annotations
@@ -22,27 +22,33 @@ from chatload.model.errors import UsageError
 from chatload.runner.bind_check import is_loopback
 
 MORE_HOSTS = "CHATLOAD_WEB_HOSTS"
-"""Names under which a proxy or a name server offers the web UI, with commas between them."""
+"""Environment variable: more host names of the web UI, such as a proxy's, with commas between them."""
 PAGES = frozenset({"locust.index", "locust.login", "chatload.page"})
-"""A link on another site may lead here: opening one changes nothing, and the other site cannot read it."""
-READS = frozenset({
-    "chatload.asset", "chatload.file", "chatload.notice", "chatload.plot", "chatload.state", "locust.exceptions",
-    "locust.exceptions_csv", "locust.failures_stats_csv", "locust.get_worker_count", "locust.logs",
-    "locust.request_stats", "locust.request_stats_csv", "locust.request_stats_full_history_csv",
-    "locust.send_assets", "locust.stats_report", "locust.tasks", "static",
-})  # fmt: skip
-"""GET of these changes nothing. Everything else, a locustfile's own routes too, counts as changing something."""
+"""Links on other sites may lead to these: they change nothing, and the other site cannot read them."""
+_OURS = "asset file notice plot state"
+_LOCUSTS = (
+    "exceptions exceptions_csv failures_stats_csv get_worker_count logs request_stats request_stats_csv "
+    "request_stats_full_history_csv send_assets stats_report tasks"
+)
+READS = frozenset(
+    {
+        "static",
+        *(f"chatload.{name}" for name in _OURS.split()),
+        *(f"locust.{name}" for name in _LOCUSTS.split()),
+    }
+)
+"""GET of these changes nothing. All other routes, a locustfile's too, are taken to change something."""
 HEADERS = (
     ("X-Frame-Options", "DENY"),
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "same-origin"),
     ("Cross-Origin-Resource-Policy", "same-origin"),
 )
-"""Of every answer that does not set its own."""
+"""Headers of every response that does not set its own."""
 _HOST = re.compile(r"(?:\[(?P<six>[0-9a-f:.]+)\]|(?P<name>[a-z0-9._-]+))(?::\d{1,5})?", re.IGNORECASE)
 
 LINKED = "CHATLOAD_LINKED"
-"""Key of the Flask app's config: endpoints of a locustfile that other sites may lead to, such as the way back
+"""Key of the Flask app's config: endpoints of a locustfile that links on other sites may lead to, such as the return
 from a login elsewhere."""
 
 Environ = Mapping[str, Any]
@@ -51,15 +57,15 @@ StartResponse = Callable[..., Any]
 
 @dataclass(frozen=True, slots=True)
 class Hosts:
-    """Which names are ours: `bound` is the address of --web-host, `more` are those of CHATLOAD_WEB_HOSTS."""
+    """The names of the web UI: address of --web-host, names of CHATLOAD_WEB_HOSTS, names of the machine."""
 
     bound: str
     more: frozenset[str]
     machine: frozenset[str]
 
     def knows(self, header: str) -> bool:
-        """Whether a Host header names us. Other numeric addresses do where the page is open to other machines:
-        no name server can make a browser send one that is not the address it connects to."""
+        """Whether a Host header names this web UI. Any numeric address does where it listens beyond the loopback: DNS
+        cannot make a browser send a numeric address other than the one it connects to."""
         found = _HOST.fullmatch(header)
         if found is None:
             return False
@@ -79,9 +85,9 @@ class Hosts:
 
 
 def hosts_of(bound: str, environ: Mapping[str, str] = os.environ) -> Hosts:
-    """Our names: the loopback's, the machine's, the address we listen on, and those of CHATLOAD_WEB_HOSTS.
+    """The names of a web UI that listens on `bound`.
 
-    UsageError where one of these is no name.
+    UsageError where CHATLOAD_WEB_HOSTS holds something that is no name.
     """
     full = socket.gethostname().lower()
     more = frozenset(filter(None, (name.strip().lower() for name in environ.get(MORE_HOSTS, "").split(","))))
@@ -95,9 +101,9 @@ def hosts_of(bound: str, environ: Mapping[str, str] = os.environ) -> Hosts:
 
 
 def refusal(environ: Environ, endpoint: str | None, hosts: Hosts, linked: Collection[str] = ()) -> str | None:
-    """Why this request is not answered, in one line; None if it is.
+    """Why this request is refused, in one line; None if it is not.
 
-    `endpoint` is the route it asks for; to `linked` ones, as to PAGES, a link on another site may lead.
+    `endpoint` is the route; links on other sites may lead to those in `linked` and PAGES.
     """
     host = str(environ.get("HTTP_HOST", ""))
     if not hosts.knows(host):
@@ -118,7 +124,7 @@ def refusal(environ: Environ, endpoint: str | None, hosts: Hosts, linked: Collec
 
 
 def _is_navigation(environ: Environ) -> bool:
-    """Whether a person follows a link; a page put into a frame, an image or a script is none."""
+    """Whether a person follows a link, not a page that loads a frame, an image or a script."""
     mode, destination = environ.get("HTTP_SEC_FETCH_MODE"), environ.get("HTTP_SEC_FETCH_DEST")
     if "HTTP_ORIGIN" in environ:
         return False
@@ -126,7 +132,7 @@ def _is_navigation(environ: Environ) -> bool:
 
 
 def _foreign(environ: Environ, host: str, hosts: Hosts) -> str | None:
-    """The other site that a request comes from; None where no header tells of one."""
+    """The other site that a request comes from; None where no header names one."""
     scheme = str(environ.get("wsgi.url_scheme", "http"))
     site = environ.get("HTTP_SEC_FETCH_SITE")
     origin = environ.get("HTTP_ORIGIN")
@@ -141,7 +147,7 @@ def _foreign(environ: Environ, host: str, hosts: Hosts) -> str | None:
 
 
 def _is_own(address: str, scheme: str, host: str, hosts: Hosts) -> bool:
-    """Whether a page at `address` is ours: the scheme and host that were asked, or a name that was allowed."""
+    """Whether a page at `address` is ours: same scheme and host as the request, or an allowed name."""
     try:
         parts = urlsplit(address)
     except ValueError:
@@ -161,12 +167,12 @@ def _tells_its_origin(environ: Environ) -> bool:
 
 
 def _shown(text: str) -> str:
-    """Text of a stranger in a message."""
+    """Untrusted text, for a message."""
     return repr(text[:80]) if text.isascii() else ascii(text[:80])
 
 
 class OwnPagesOnly:
-    """Stands before the web app: asks `refusal`, and lets no answer say that other sites may read it."""
+    """WSGI middleware: refuses requests of other sites, removes headers that let them read a response."""
 
     def __init__(self, app: Any, wsgi_app: Any, hosts: Hosts) -> None:
         self._app, self._wsgi_app, self._hosts = app, wsgi_app, hosts
@@ -205,6 +211,6 @@ class OwnPagesOnly:
 
 
 def only_own_pages(web_ui: Any, environ: Mapping[str, str] = os.environ) -> None:
-    """Put the check before everything that the web UI answers."""
+    """Check every request to the web UI."""
     app = web_ui.app
     app.wsgi_app = OwnPagesOnly(app, app.wsgi_app, hosts_of(web_ui.host or "", environ))

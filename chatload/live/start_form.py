@@ -1,4 +1,4 @@
-"""The start form: our options in groups, in the words of people, and what is wrong with them before a run starts."""
+"""The start form: options in groups, and the mistakes in their values."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chatload.model.errors import UsageError
 from chatload.options.option import Group, Option
 
 OPEN = (Group.LOAD, Group.PROMPTS, Group.SERVER, Group.SLO)
-"""Groups that are not folded at first."""
+"""Groups that are shown open at first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +35,8 @@ class FieldGroup:
     fields: tuple[Field, ...]
 
 
-def tending_users(shape: Shape, processes: int) -> int | None:
-    """How many of Locust's users keep a load going that has none of its own; None where users are people who chat."""
+def fixed_users(shape: Shape, processes: int) -> int | None:
+    """Number of Locust's users where the load fixes it, one a process; None where it is chosen."""
     if shape.load.own_users:
         return None
     return 1 if shape.load.one_process else max(1, processes)
@@ -66,10 +66,10 @@ def _field(option: Option[object], values: Mapping[str, Any]) -> Field:
 
 
 def mistakes(form: Mapping[str, str], plan_of: Callable[[Mapping[str, Any]], Any]) -> list[str]:
-    """What is wrong with a start as the form asks for it, one line each; none if it may start.
+    """The mistakes in the values of a form, one line each; none if the run can start.
 
-    `plan_of` makes a plan of option values, on top of those as they stand, or raises UsageError. That users and
-    rate are there at all is left to Locust.
+    `plan_of` makes a plan of these values on top of the current ones, or raises UsageError. Locust itself tells when
+    users or rate are missing.
     """
     values: dict[str, Any] = {**form}
     if not (form.get("user_count") and form.get("spawn_rate")):

@@ -1,4 +1,4 @@
-"""Checks a start that a form asks for: its fields, its files, its values, and who is sent the API key."""
+"""Checks a request to start a run: its fields, files and values, and whether its host may have the API key."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from chatload.model.sanitize import one_line
 from chatload.options.option import Option
 
 GOING = ("spawning", "running")
-TENDING_USERS_PER_S = "100"
-"""Users that only keep a load going come in at once."""
+FIXED_USERS_PER_S = "100"
+"""Rate at which users start whose number the load fixes: all at once."""
 LOCUST_FIELDS = frozenset(
     {"user_count", "spawn_rate", "host", "run_time", "profile", "user_classes", "shape_class"}
 )
 KEY_HOST = "api_key_host"
-"""The host that the person at the page says may be sent the API key; WITHOUT_KEY for a start without it."""
+"""Field of the form: the host that may have the API key, or WITHOUT_KEY to start without it."""
 WITHOUT_KEY = "none"
 
 
@@ -70,16 +70,16 @@ def _is_below(asked: str, here: Path, roots: tuple[Path, ...]) -> bool:
 
 
 def check_start(context: PageContext) -> Response | None:
-    """A start that cannot work is told to whoever asked, and nothing starts."""
+    """Answer a request to start a run that cannot be started; None where it may start."""
     if request.endpoint != "locust.swarm":
         return None
-    runner, tending = context.environment.runner, context.tending_users
+    runner, fixed_users = context.environment.runner, context.fixed_users
     going = runner is not None and runner.state in GOING
-    if tending is not None and going:
+    if fixed_users is not None and going:
         return _refused(["this load has no users to edit: stop it, and start another"])
-    if tending is not None:  # whatever number Locust's own form asked for
+    if fixed_users is not None:  # whatever number Locust's own form asked for
         request.form = ImmutableMultiDict(
-            {**request.form, "user_count": str(tending), "spawn_rate": TENDING_USERS_PER_S}
+            {**request.form, "user_count": str(fixed_users), "spawn_rate": FIXED_USERS_PER_S}
         )
     if not request.form.get("run_time", "none"):
         context.values["run_time"] = None  # Locust would go on showing the limit of the run before
@@ -101,7 +101,7 @@ def _refused(lines: list[str], **more: str) -> Response:
 
 
 def _key_question(context: PageContext) -> Response | None:
-    """Ask whether a host that was not given at the start may be sent the API key; None where that is clear."""
+    """Ask whether a host that was not given when Locust started may have the API key; None where that is known."""
     host = str(request.form.get("host") or context.environment.host or "")
     said = request.form.get(KEY_HOST, "")
     if said == WITHOUT_KEY or not context.asks_for_key(host):

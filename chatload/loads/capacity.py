@@ -131,7 +131,7 @@ def read(reader: OptionReader) -> tuple[CapacityLoad, Inputs]:
     )
     ramp_ends(reader, "rate", load.most, load.rate)
     if not reader.text(SLO):
-        reader.wrong(SLO, "", "a capacity needs SLOs, such as 'p95 ttft_ms <= 500'")
+        reader.add_mistake(SLO, "", "a capacity needs SLOs, such as 'p95 ttft_ms <= 500'")
     return load, Inputs(conversations=conversations(reader))
 
 

@@ -29,7 +29,7 @@ def read_file(reader: OptionReader, option: Text, path: str, read: Callable[[str
     try:
         return read(path)
     except UsageError as error:
-        reader.refuse(option, error)
+        reader.add_file_mistakes(option, error)
         return None
 
 

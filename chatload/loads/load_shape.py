@@ -103,11 +103,13 @@ class Shape:
 
 def locust_users(reader: OptionReader) -> tuple[int, float]:
     """Locust's number of users and their rate; its other numbers are checked as well."""
-    users, rate = reader.locusts("users", "num_users"), reader.locusts("spawn-rate", "spawn_rate")
-    reader.locusts("run-time", "run_time")
-    reader.locusts("stop-timeout", "stop_timeout")
+    users, rate = reader.locust_number("users", "num_users"), reader.locust_number("spawn-rate", "spawn_rate")
+    reader.locust_number("run-time", "run_time")
+    reader.locust_number("stop-timeout", "stop_timeout")
     if reader.values.get("enable_rebalancing"):
-        reader.wrong_name("enable-rebalancing", "'True'", "would hold some conversations twice: leave it out")
+        reader.add_named_mistake(
+            "enable-rebalancing", "'True'", "would hold some conversations twice: leave it out"
+        )
     return int(users or 1), float(rate or 1)
 
 
@@ -115,7 +117,7 @@ def ramp_ends(reader: OptionReader, option: str, users: int, users_per_s: float)
     """A mistake where a ramp does not end within the longest run there may be."""
     if users / users_per_s > LONGEST_RUN_S:
         remedy = f"{users:,} users would come in over more than {LONGEST_RUN_S // DAY_S} days: raise it"
-        reader.wrong_name(option, f"'{users_per_s:g}'", remedy)
+        reader.add_named_mistake(option, f"'{users_per_s:g}'", remedy)
 
 
 def plural(n: int, word: str) -> str:

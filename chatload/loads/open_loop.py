@@ -115,11 +115,11 @@ def read(reader: OptionReader) -> tuple[OpenLoopLoad, Inputs]:
     requests = reader.get(REQUESTS)
     interval_s = reader.get(INTERVAL)
     if trace and sharegpt:
-        reader.wrong(SHAREGPT, sharegpt, "leave it out: prompts are as long as --trace says")
+        reader.add_mistake(SHAREGPT, sharegpt, "leave it out: prompts are as long as --trace says")
     if not trace and requests * interval_s > LONGEST_RUN_S:
         days = LONGEST_RUN_S // DAY_S
         remedy = f"{requests:,} requests would take more than {days} days: ask for fewer"
-        reader.wrong(INTERVAL, reader.text(INTERVAL), remedy)
+        reader.add_mistake(INTERVAL, reader.text(INTERVAL), remedy)
     rows = read_file(reader, TRACE, trace, read_rows) or ()
     sample = read_file(reader, SHAREGPT, sharegpt, partial(read_prompts, n=requests, seed=reader.get(SEED)))
     prompts, notes = sample or ((), ())

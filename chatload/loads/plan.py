@@ -51,5 +51,5 @@ def make_plan(shape: Shape, values: Mapping[str, Any]) -> Planned:
     settings = read_settings(reader)
     plan = Plan(**msgspec.structs.asdict(settings), load=load)
     certificate = read_file(reader, CERTIFICATE, plan.certificate, read_certificate)
-    reader.done()
+    reader.raise_mistakes()
     return Planned(plan, inputs, certificate)

@@ -99,7 +99,7 @@ def read(reader: OptionReader) -> tuple[SweepLoad, Inputs]:
     users, users_per_s = locust_users(reader)
     if users != 1:
         remedy = "a sweep has one user, who keeps --levels requests in flight: leave it at 1"
-        reader.wrong_name("users", repr(str(users)), remedy)
+        reader.add_named_mistake("users", repr(str(users)), remedy)
     load = SweepLoad(
         users_per_s=users_per_s,
         levels=reader.get(LEVELS),

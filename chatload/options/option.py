@@ -1,6 +1,6 @@
-"""What an option is: declared once, it is a flag, a scenario key, an environment variable and a form field.
+"""What an option is. One declaration makes it a flag, a scenario key, an environment variable and a form field.
 
-Each kind of option parses its own text and states its range. `InvalidValue` carries the remedy in the user's words.
+Each kind of option parses its own text. `InvalidValue` says what the value must be.
 """
 
 from __future__ import annotations
@@ -63,17 +63,17 @@ class Option(Generic[T]):
 
     @property
     def numbers(self) -> Range | None:
-        """The range of its numbers, where its value is one or several."""
+        """The range of its numbers; None where its value is no number."""
         return getattr(self, "range", None)
 
     @property
     def full_help(self) -> str:
-        """What it does, and the numbers it takes."""
+        """The help text with the range of numbers."""
         return self.help if self.numbers is None else f"{self.help} ({self.numbers.words})"
 
     @property
     def key(self) -> str:
-        """The name as Python and Locust spell it."""
+        """The name with underscores, as in Python and in Locust's parsed options."""
         return self.name.replace("-", "_")
 
     def parse(self, text: str) -> T:
@@ -108,7 +108,7 @@ class FileName(Text):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice(Option[str]):
-    """One of its choices."""
+    """One of `choices`."""
 
     def parse(self, text: str) -> str:
         """The choice."""
@@ -132,7 +132,7 @@ class Switch(Option[bool]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Number(Option[float]):
-    """A number of its range."""
+    """A number within `range`."""
 
     range: Range
 
@@ -146,7 +146,7 @@ class Number(Option[float]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Whole(Option[int]):
-    """A whole number of its range."""
+    """A whole number within `range`."""
 
     range: Range
 
@@ -160,7 +160,7 @@ class Whole(Option[int]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OptionalNumber(Option[float | None]):
-    """A number of its range, or nothing."""
+    """A number within `range`, or none."""
 
     range: Range
 
@@ -176,7 +176,7 @@ class OptionalNumber(Option[float | None]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wholes(Option[tuple[int, ...]]):
-    """Up to `most_of_them` whole numbers of its range with commas between them."""
+    """Up to `most_of_them` whole numbers within `range`, with commas between them."""
 
     range: Range
     most_of_them: int
@@ -195,7 +195,7 @@ class Wholes(Option[tuple[int, ...]]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JsonObject(Option[dict[str, Any]]):
-    """A JSON object. Any: its values are the user's own and are passed on as they are."""
+    """A JSON object. Any: its values are the user's own JSON, sent as they are."""
 
     def parse(self, text: str) -> dict[str, Any]:
         """The object; an empty one for an empty text."""
@@ -213,7 +213,7 @@ class JsonObject(Option[dict[str, Any]]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slos(Option[tuple[Objective, ...]]):
-    """Service level objectives, "; " between them."""
+    """Service level objectives, with "; " between them."""
 
     several: bool = True
 
@@ -227,7 +227,7 @@ class Slos(Option[tuple[Objective, ...]]):
 
 @dataclass(frozen=True, slots=True)
 class HangUps:
-    """A share of turns whose user hangs up after so many tokens."""
+    """The share of turns in which the user hangs up, and after how many tokens."""
 
     share: float = 0.0
     tokens: int = 0
@@ -235,13 +235,13 @@ class HangUps:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HangUp(Option[HangUps]):
-    """Who hangs up: "10% after 50 tokens"."""
+    """Which share of users hangs up and when: "10% after 50 tokens"."""
 
     range: Range
     nobody: HangUps = field(default_factory=HangUps)
 
     def parse(self, text: str) -> HangUps:
-        """Who hangs up; nobody for an empty text."""
+        """Share and tokens; `nobody` for an empty text."""
         if not text:
             return self.nobody
         found = re.fullmatch(r"(\S+)\s*%\s+after\s+(\S+)\s+tokens?", text)

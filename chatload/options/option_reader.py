@@ -1,4 +1,4 @@
-"""Reads the values that a user gave, and remembers every mistake so that all are told at once."""
+"""Reads option values and collects the mistakes in them, so that all are reported at once."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ MOST_TEXT = 1_000_000
 
 
 class OptionReader:
-    """Option values by key, Locust's own included; Any: command line, scenario and web form give texts or numbers."""
+    """Option values by key, Locust's own included. Any: command line, scenario and form give texts or numbers."""
 
     def __init__(self, values: Mapping[str, Any]) -> None:
         self.values = values
         self.mistakes: list[str] = []
 
     def get(self, option: Option[T]) -> T:
-        """The value of an option; its default where the value given is a mistake."""
+        """The value of an option; its default where the given value is a mistake."""
         text = self.text(option)
-        problem = _not_text(text)
+        problem = _text_mistake(text)
         if problem:
-            self.wrong(option, text, problem)
+            self.add_mistake(option, text, problem)
             return option.parse(option.default)
         try:
             return option.parse(text)
@@ -35,57 +35,57 @@ class OptionReader:
             if wrong.lines:
                 self.mistakes += wrong.lines
             else:
-                self.wrong(option, text, str(wrong))
+                self.add_mistake(option, text, str(wrong))
             return option.parse(option.default)
 
     def text(self, option: Option[Any]) -> str:
-        """The value as it was given, without blanks around it."""
+        """The given value as text, without blanks around it."""
         value = self.values.get(option.key)
         try:
             return option.default if value is None else str(value).strip()
-        except ValueError:  # a number of more digits than Python writes down
+        except ValueError:  # Python does not print numbers of that many digits
             return "a number of thousands of digits"
 
-    def wrong(self, option: Option[Any], value: object, remedy: str) -> None:
-        """A mistake, with what was given; pages and logs show it, so never the value of a private option."""
-        self.wrong_name(option.name, "…" if option.private else repeated(value), remedy)
+    def add_mistake(self, option: Option[Any], value: object, remedy: str) -> None:
+        """Add a mistake with the given value. Pages and logs show it, so the value of a private option is left out."""
+        self.add_named_mistake(option.name, "…" if option.private else shown_value(value), remedy)
 
-    def wrong_name(self, name: str, shown: str, remedy: str) -> None:
-        """A mistake in an option of Locust's own."""
+    def add_named_mistake(self, name: str, shown: str, remedy: str) -> None:
+        """Add a mistake in the option of this name; `shown` is its value, for the message."""
         line = f"--{name} {shown}: {remedy}"
         if line not in self.mistakes:
             self.mistakes.append(line)
 
-    def locusts(self, name: str, key: str) -> float | None:
-        """A number of Locust's own option; None where it is not given, or a mistake."""
+    def locust_number(self, name: str, key: str) -> float | None:
+        """The number of an option of Locust's own; None where it is not given or a mistake."""
         given = self.values.get(key)
         if given is None or given == "":
             return None
         found = LOCUST_RANGES[name].read(given)
         if found is None:
-            self.wrong_name(name, repeated(given), f"must be {LOCUST_RANGES[name].words}")
+            self.add_named_mistake(name, shown_value(given), f"must be {LOCUST_RANGES[name].words}")
         return found
 
-    def refuse(self, option: Option[Any], error: UsageError) -> None:
-        """The mistakes in a file that an option names."""
+    def add_file_mistakes(self, option: Option[Any], error: UsageError) -> None:
+        """Add the mistakes in a file that an option names."""
         self.mistakes += [f"--{option.name} {line}" for line in error.lines]
 
-    def done(self) -> None:
-        """UsageError with every mistake, if there is one."""
+    def raise_mistakes(self) -> None:
+        """Raise UsageError with all mistakes, if there are any."""
         if self.mistakes:
             raise UsageError(self.mistakes)
 
 
-def repeated(value: object) -> str:
-    """A value for a message: what was given, on one line, its first characters."""
+def shown_value(value: object) -> str:
+    """A value for a message: its first characters, on one line, in quotes."""
     try:
         return repr(str(value)[:MOST_SHOWN])
-    except ValueError:  # a number of more digits than Python writes down
+    except ValueError:  # Python does not print numbers of that many digits
         return "a number of thousands of digits"
 
 
-def _not_text(given: str) -> str | None:
-    """What is wrong with a text of any option; None if nothing is."""
+def _text_mistake(given: str) -> str | None:
+    """The mistake in a text that no option takes; None if there is none."""
     if len(given) > MOST_TEXT:
         return f"{len(given):,} characters: at most {MOST_TEXT:,}"
     try:

@@ -1,4 +1,4 @@
-"""The numbers an option takes: which, how they are written, and how that is said."""
+"""The range of numbers that an option takes: how they are written, and how the range is described."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _TIME = re.compile(r"(?:([0-9]{1,12})h)?(?:([0-9]{1,12})m)?(?:([0-9]{1,12})s?)?"
 
 DAY_S = 86_400
 LONGEST_RUN_S = 31 * DAY_S
-"""No run is planned to be longer."""
+"""Longest run that can be planned."""
 MOST_AT_ONCE = 100_000
-"""Requests in flight, or chat users of a level."""
+"""Most requests in flight, or chat users of a level."""
 MOST_REQUESTS = 1_000_000
 MOST_TOKENS = 1_000_000
 """Longest prompt or answer."""
@@ -23,7 +23,7 @@ MOST_TOKENS = 1_000_000
 class Range:
     """The numbers from `least` to `most`, both included.
 
-    Plain ASCII digits only: what looks like another number to Python (１２, 1_000, nan) is a mistake.
+    Plain ASCII digits only: other forms that Python would read (１２, 1_000, nan) are mistakes.
     `unit` is "" for a number, "%" for a share (1% or 0.01), "time" for s or a time such as 1h20m.
     """
 
@@ -34,7 +34,7 @@ class Range:
 
     @property
     def words(self) -> str:
-        """The range as it is said."""
+        """The range in words."""
         if self.unit == "%":
             least, most = f"{_words(100 * self.least)}%", f"{_words(100 * self.most)}%"
             kind = "a share such as 1% or 0.01,"
@@ -46,7 +46,7 @@ class Range:
         return f"{kind} from {least} to {most}"
 
     def read(self, given: object) -> float | None:
-        """The number that was given, as text or as Locust's own number; None where it is none of this range."""
+        """The number of a given text or number; None where it is none, or not in this range."""
         if isinstance(given, bool) or given is None:
             return None
         number = self._number(given.strip()) if isinstance(given, str) else _plain(given)
@@ -74,7 +74,7 @@ def _plain(given: object) -> float | None:
 
 
 def _seconds(text: str) -> float | None:
-    """s of a time as Locust writes it: 20, 20s, 3m, 1h20m."""
+    """A time in the forms of Locust, in s: 20, 20s, 3m, 1h20m."""
     found = _TIME.fullmatch(text)
     if not text or found is None:
         return None
@@ -83,17 +83,17 @@ def _seconds(text: str) -> float | None:
 
 
 def whole(least: int, most: int) -> Range:
-    """Whole numbers."""
+    """The whole numbers from `least` to `most`."""
     return Range(least, most, whole=True)
 
 
 def seconds(least: float = 0.0) -> Range:
-    """A duration in s, a day at most."""
+    """A duration of at most a day, in s."""
     return Range(least, DAY_S)
 
 
 def share(least: float = 0.0, most: float = 1.0) -> Range:
-    """A share."""
+    """A share, 0 to 1 or 0% to 100%."""
     return Range(least, most, unit="%")
 
 
@@ -103,4 +103,4 @@ LOCUST_RANGES = {
     "run-time": Range(0, LONGEST_RUN_S, unit="time"),
     "stop-timeout": Range(0, DAY_S, unit="time"),
 }
-"""The numbers that Locust's own options may have here."""
+"""The ranges of Locust's own options."""

@@ -1,4 +1,4 @@
-"""Where requests go and what more they carry: `--host` and `--headers`; no byte of theirs ends a line."""
+"""Checks `--host` and `--headers`, so that neither can add lines to a request."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from chatload.options.option_reader import OptionReader
 _NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?", re.IGNORECASE)
 _PATH = re.compile(r"[A-Za-z0-9/._~!$&'()*+,;=:%-]*")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-"""A header's name, as RFC 9110 (5.6.2) has it."""
+"""The name of a header (RFC 9110, 5.6.2)."""
 _VALUE = re.compile(r"[\x20-\x7e\t]*")
 _SECRET = re.compile(
     "authorization|x-auth|api-key|apikey|access-key|auth-key|subscription-key|cookie|token|secret|password"
 )
 _OURS = re.compile("host|content-type|content-length|content-encoding|accept-encoding|x-request-id")
-"""Headers that every request has from us, or must not have: replies are asked for uncompressed."""
+"""Headers that chatload sets itself, or that no request may have: replies are read uncompressed."""
 _CONNECTION = re.compile(
     "connection|keep-alive|proxy-connection|transfer-encoding|te|trailer|upgrade|http2-settings|expect"
 )
@@ -28,10 +28,10 @@ _CONNECTION = re.compile(
 
 
 def address(reader: OptionReader) -> str:
-    """The server's address, scheme in small letters and no slash at its end. Never repeats a password."""
+    """The server's address with a lower-case scheme and no slash at its end. Messages show no password."""
     host = str(reader.values.get("host") or "")
     if not (host.isascii() and host.isprintable()) or " " in host.strip(" "):
-        reader.wrong_name(
+        reader.add_named_mistake(
             "host",
             repr(_without_secrets(host)[:80]),
             "must be one address in plain ASCII, without blanks or line breaks",
@@ -41,11 +41,13 @@ def address(reader: OptionReader) -> str:
     authority, rest = _split(host)
     if "@" in host or "%40" in authority:
         after = re.split("@|%40", host)[-1]
-        reader.wrong_name("host", repr(after[:80]), "no name or password before it: set CHATLOAD_API_KEY")
+        reader.add_named_mistake(
+            "host", repr(after[:80]), "no name or password before it: set CHATLOAD_API_KEY"
+        )
         return host
     problem = _problem(host, rest)
     if problem:
-        reader.wrong_name("host", repr(_without_secrets(host)[:80]), problem)
+        reader.add_named_mistake("host", repr(_without_secrets(host)[:80]), problem)
         return host
     scheme, _, others = host.partition(":")
     return f"{scheme.lower()}:{others}"
@@ -60,7 +62,7 @@ def _split(host: str) -> tuple[str, str]:
 
 
 def _problem(host: str, rest: str) -> str | None:
-    """What is wrong with an address; None if nothing is."""
+    """The mistake in an address; None if there is none."""
     wanted = "must be the server's address such as http://127.0.0.1:8000"
     try:
         parts = urlsplit(host)
@@ -90,7 +92,7 @@ def _is_name(name: str, parts: SplitResult) -> bool:
 
 
 def _without_secrets(host: str) -> str:
-    """An address for a message: no query, nothing before an @, and no word in the place of the port."""
+    """The address for a message, without query, user, password, and without a port that is no number."""
     authority, rest = _split(host)
     shown = re.sub(r":(?!\d*$)[^\]:]*$", ":…", re.split("@|%40", authority)[-1])
     scheme, colons, _ = host.partition("://")
@@ -99,10 +101,10 @@ def _without_secrets(host: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Headers(JsonObject):
-    """More headers of every request: plain names and texts, none of which we or the connection need."""
+    """More headers of every request: plain names and texts, except those that chatload or the connection sets."""
 
     def parse(self, text: str) -> dict[str, str]:
-        """Name to value. InvalidValue with every mistake; a name that is given twice is one."""
+        """The values by name. InvalidValue with every mistake, names that are given twice included."""
         found = JsonObject.parse(self, text)
         try:
             pairs = json.loads(text or "{}", object_pairs_hook=list)
@@ -127,7 +129,7 @@ def names_secret(name: str) -> bool:
 
 
 def _header_problem(name: str, value: object, known: set[str]) -> str | None:
-    """What is wrong with one header, without its value; None if nothing is."""
+    """The mistake in one header, without its value; None if there is none."""
     small = name.lower()
     if not name:
         return "a header needs a name"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from chatload.live.start_form import groups, mistakes, tending_users
+from chatload.live.start_form import fixed_users, groups, mistakes
 from chatload.loads.load_shape import Shape
 from chatload.loads.plan import Plan
 from chatload.loads.registry import SHAPES
@@ -41,7 +41,7 @@ def test_fields_hold_the_values_as_they_stand() -> None:
     [("chat", None, None), ("open_loop", 1, 4), ("sweep", 1, 1), ("capacity", 1, 4)],
 )
 def test_only_chat_has_users_of_its_own(kind: str, alone: int | None, four: int | None) -> None:
-    found = [tending_users(SHAPES[kind], processes) for processes in (0, 1, 4)]
+    found = [fixed_users(SHAPES[kind], processes) for processes in (0, 1, 4)]
     assert found == [alone, alone, four]
 
 

@@ -4,7 +4,7 @@ import { Chart, clock, element, measured, milliseconds, number } from "./charts.
 
 const EVERY_MS = 1000;
 const byId = (id) => document.getElementById(id);
-const TENDED = "tended" in document.body.dataset; // the load is no users': Locust's users only tend it
+const FIXED_USERS = "fixedUsers" in document.body.dataset; // the load fixes the number of Locust's users
 const speed = (value) => (value === null || value === undefined ? "–" : `${measured(value)} tok/s`);
 
 const CHARTS = [
@@ -17,8 +17,8 @@ const CHARTS = [
   { title: "Tokens of one user", unit: "tokens/s, median of replies ended then", faint: true, nothing: "no finished reply yet", series: [
     { name: "decode", column: "decode_tokens_per_s_p50", colour: 1, shown: speed },
     { name: "felt, wait included", column: "felt_tokens_per_s_p50", colour: 2, shown: speed }] },
-  { title: TENDED ? "Turns in flight" : "Users and turns in flight", unit: "", whole: true, series: [
-    ...(TENDED ? [] : [{ name: "users", column: "users", colour: 5 }]),
+  { title: FIXED_USERS ? "Turns in flight" : "Users and turns in flight", unit: "", whole: true, series: [
+    ...(FIXED_USERS ? [] : [{ name: "users", column: "users", colour: 5 }]),
     { name: "turns in flight", column: "in_flight", colour: 4 }] },
   { title: "Failures by code", unit: "turns", whole: true, bars: "failed", nothing: "no failed turn" },
   { title: "Stalls", unit: "long silences inside replies", whole: true, bars: "stalls", nothing: "no stall" },
@@ -35,7 +35,7 @@ const FILE_WORDS = {
   "report.html": "Report", "journal.jsonl": "Journal", "summary.json": "Summary", "manifest.json": "Manifest",
   "results.jtl": "JTL for JMeter", "junit.xml": "JUnit", "summary.md": "Summary in Markdown",
 };
-const STATES = { ready: "ready", asking: "asking the server", spawning: "users coming in", running: "running", stopping: "stopping", cleanup: "stopping", stopped: "stopped", failed: "failed", missing: "no runner" };
+const STATES = { ready: "ready", asking: "asking the server", spawning: "starting users", running: "running", stopping: "stopping", cleanup: "stopping", stopped: "stopped", failed: "failed", missing: "no runner" };
 
 let points = new Map(), run = "", revision = 0, width = 1, cursor = null, chosen = null, latest = null, wantsForm = false, told = "";
 const charts = CHARTS.map((about) => new Chart(about, (at, chart) => { cursor = at; chosen = chart; drawCharts(); }));
@@ -76,7 +76,7 @@ function draw(state) {
   byId("state").textContent = STATES[state.state] || state.state;
   byId("state").classList.toggle("on", going(state));
   byId("elapsed").textContent = known ? (going(state) ? clock(state.now_s) : ended(state)) : "";
-  for (const id of ["stop", "edit", "reset"]) byId(id).hidden = !going(state) || (id === "edit" && TENDED);
+  for (const id of ["stop", "edit", "reset"]) byId(id).hidden = !going(state) || (id === "edit" && FIXED_USERS);
   const asking = state.state === "asking";
   byId("again").hidden = going(state) || asking || !known || wantsForm;
   byId("start").hidden = going(state) || asking || (known && !wantsForm);
@@ -97,7 +97,7 @@ function draw(state) {
 }
 
 function ended(state) {
-  const how = { done: TENDED ? "ran to its end" : "all users are done", interrupted: "stopped by hand or time", failed: "failed", unreachable: "did not start" }[state.ended] || "";
+  const how = { done: FIXED_USERS ? "completed" : "all users are done", interrupted: "stopped by hand or time", failed: "failed", unreachable: "did not start" }[state.ended] || "";
   return [how, state.exit_code === null ? "" : `exit code ${state.exit_code}`].filter(Boolean).join(", ");
 }
 
@@ -129,7 +129,7 @@ function soFar(slo) {
   const scroll = element("div", { class: "scroll" });
   scroll.append(list);
   box.replaceChildren(element("h2", {}, `SLOs so far${slo.of ? `, ${slo.of}` : ""}`), scroll,
-    element("p", { class: "aside" }, "Judged as at the end, by the turns there are: in brackets 95 % intervals. Who looks often sees chance, too."));
+    element("p", { class: "aside" }, "Judged as at the end of the run, over the turns so far; 95 % intervals in brackets. A verdict may still change by chance."));
 }
 
 function words(id, text) {
@@ -147,7 +147,7 @@ function tiles(state) {
     ["Turns", number(totals.turns), planned],
     ["Failed", number(totals.failed), totals.cut_short ? `${number(totals.cut_short)} cut short by us` : "turns", totals.failed > 0],
     ["Tokens", number(totals.tokens), "in good replies"],
-    TENDED ? ["In flight", number(going(state) && now ? now.in_flight : 0), `turns; most at once: ${most("in_flight")}`]
+    FIXED_USERS ? ["In flight", number(going(state) && now ? now.in_flight : 0), `turns; most at once: ${most("in_flight")}`]
       : going(state) ? ["Users", number(now ? now.users : 0), `${number(now ? now.in_flight : 0)} turns in flight`]
       : ["Users", "0", `most at once: ${most("users")}`],
     ["Stalls", number(totals.stalls), totals.stalls ? `longest ${milliseconds(totals.longest_stall_ms)}` : `event gap p99 ${milliseconds(totals.gap_ms_p99)}`],
@@ -166,7 +166,7 @@ function most(column) {
 
 function table(columns, rows) {
   const head = element("tr");
-  const titles = [TENDED ? "Scenario / part" : "Scenario / turn", ...columns.map((one) => capital(one.title))];
+  const titles = [FIXED_USERS ? "Scenario / part" : "Scenario / turn", ...columns.map((one) => capital(one.title))];
   head.append(...titles.map((title) => element("th", { scope: "col" }, title)));
   const lines = rows.map((row) => {
     const line = element("tr");
