@@ -65,7 +65,7 @@ def test_arrivals_from_form_to_stop_and_once_more(
     over = one.wait_for(lambda state: is_over(state) and state["run"] != stopped["run"])
     assert (over["ended"], over["totals"]["turns"], names(over)) == ("done", 30, ["all"])
     agree(over["totals"], one.out.with_name("run-2"))
-    until(lambda: text(window, "elapsed").startswith("ran to its end, exit code"))
+    until(lambda: text(window, "elapsed").startswith("completed, exit code"))
     assert complaints(window) == []
 
 
