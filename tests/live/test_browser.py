@@ -74,12 +74,16 @@ def hover(window: Any) -> None:
     chart = window.find_element("css selector", "#charts svg")
     box = chart.rect
     window.execute_script("window.scrollTo(0, arguments[0])", box["y"] - 100)
-    at = window.execute_script(
-        "const b = arguments[0].getBoundingClientRect(); return [b.left + b.width / 2, b.top + 60]", chart
-    )
-    window.execute_cdp_cmd("Input.dispatchMouseEvent", {"type": "mouseMoved", "x": at[0], "y": at[1]})
     tip = window.find_element("css selector", "#charts .tip")
-    until(tip.is_displayed)
+
+    def shown() -> bool:
+        at = window.execute_script(  # each time anew: what is above the chart may have grown
+            "const b = arguments[0].getBoundingClientRect(); return [b.left + b.width / 2, b.top + 60]", chart
+        )
+        window.execute_cdp_cmd("Input.dispatchMouseEvent", {"type": "mouseMoved", "x": at[0], "y": at[1]})
+        return bool(tip.is_displayed())
+
+    until(shown)
     assert "p95" in tip.text
     near = tip.rect
     assert box["x"] <= near["x"] <= box["x"] + box["width"]
