@@ -194,9 +194,10 @@ def checks(results: Results) -> list[str]:
             and turn.tokens != one.truth.requests.get(turn.request_id, {}).get("tokens")
         )
         late = sorted((turn.sent_ns - turn.due_ns) / 1e6 for turn in turns if turn.sent_ns is not None)
-        sends = ", ".join(f"{key} {value:g}" for key, value in one.truth.lateness_ms.items())
+        server = one.truth.lateness_ms
         found.append(
-            f"{name}: {len(turns):,} turns, {failed} failed; {wrong} token counts other than the server's; "
-            f"sent late p99 {percentile(late, 0.99):.1f} ms, max {late[-1]:.1f} ms; simulator late, ms: {sends}"
+            f"{name}: {len(turns):,} turns, {failed} failed, {wrong} with another token count than the server's; "
+            f"late in ms (p99, max):\n  requests {percentile(late, 0.99):.1f}, {late[-1]:.1f}; "
+            f"simulator {server['p99_ms']:.1f}, {server['max_ms']:.1f}"
         )
     return found

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from textwrap import wrap
 
 from chatload.analysis.summary import summarise
 from chatload.render.text_table import number, seconds, share, statistic
@@ -26,16 +27,18 @@ AT_ONCE = 2
 """Cases measured at the same time: the machine needs a core for each."""
 TIMES = ("TTFT p50", "TTFT max", "felt tokens/s, mean", "lowest", "gap p99", "longest gap")
 HEAD = ("", *TIMES, "replies with a stall", "tokens/s", "failed")
-INTRODUCTION = """# What the servers' cases do, seen by their users
+INTRODUCTION = """# What server options do to users
 
-Made by `make tuning` (`python -m lab.study.tuning`), which runs all of it against the simulator over HTTP and writes
-this page; figures and pictures are of that run. The simulator schedules by the servers' own rules, with step costs
-fitted to the article (RTX 4090, Llama-2-7B) or measured (H100): docs/simulator.md. Point the same `locust` command at
-your own server to see where *its* knee is. The numbers carry over to other hardware only as far as the costs do; who
-waits for whom does.
+This page shows how some options of vLLM and TGI change waits, speeds and stalls. Run the same `locust` commands against
+your own server to find its limits. Numbers carry over to other hardware only as far as the step costs do; which
+requests wait for which others does not depend on the hardware.
 
-How to read the lines: grey, a user waits for the first token; blue, text arrives; orange, text that had begun stands
-still. Felt speed is tokens / E2E, the wait included. All terms: docs/metrics.md.
+Made by `make tuning` (`python -m lab.study.tuning`), which measures all cases against the simulator over HTTP and
+writes this page. The simulator schedules by the servers' own rules, with step costs fitted to the article (RTX 4090,
+Llama-2-7B) or to a recorded H100 ([simulator](simulator.md)).
+
+In the pictures a grey line is the wait for the first token, blue is text arriving, orange is a pause in text that had
+begun. Felt speed is tokens / E2E, the wait included. All terms: [metrics](metrics.md).
 """
 
 
@@ -110,11 +113,17 @@ def _section(shown: Measured) -> str:
         for setting in case.settings
     ]
     load = case.load.command("http://127.0.0.1:8200")
-    commands = "\n".join([*servers, load])
+    commands = "\n".join(_wrapped(command) for command in (*servers, load))
     return (
         f"## {case.title}\n\n{case.text}\n\n![{case.key}](pictures/tuning-{case.key}.png)\n\n{_table(shown)}\n\n"
         f"```\n{commands}\n```\n"
     )
+
+
+def _wrapped(command: str) -> str:
+    """A shell command of several lines, each at most 114 characters long."""
+    lines = wrap(command, 112, subsequent_indent="    ", break_on_hyphens=False, break_long_words=False)
+    return " \\\n".join(lines)
 
 
 def _table(shown: Measured) -> str:
@@ -139,10 +148,10 @@ def _row(label: str, run: Run) -> tuple[str, ...]:
 
 
 def _checks(shown: Sequence[Measured]) -> str:
-    late = ", ".join(f"{each.case.key} {each.late_p99_ms:.1f}" for each in shown)
+    late = ",\n".join(f"{each.case.key} {each.late_p99_ms:.1f}" for each in shown)
     return (
-        "## How far to trust this page\n\nThe simulator's own sends were late by at most (p99, ms): "
-        f"{late}. Each value was run once.\n"
+        "## Accuracy\n\nEach setting was run once. Lateness of the simulator's own sends against their schedule "
+        f"(p99, ms):\n{late}.\n"
     )
 
 

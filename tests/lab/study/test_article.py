@@ -25,5 +25,5 @@ def test_quick_runs_every_part_and_prints_the_tables(tmp_path: Path) -> None:
         "vLLM 0.1.2, 20 at once    all tokens/s", "first byte, max", "TTFT, p50", "decode tokens/s",
     ):  # fmt: skip
         assert any(line.startswith(row) for line in lines), row
-    told = [line for line in lines if "0 failed; 0 token counts other than the server's" in line]
+    told = [line for line in lines if "0 failed, 0 with another token count than the server's" in line]
     assert [line.split(":")[0] for line in told] == ["vllm", "tgi", "chat", "chat-256"]
