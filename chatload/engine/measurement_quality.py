@@ -1,6 +1,6 @@
 """What the client may have spoiled itself: each turn is held against when the reader really looked.
 
-The marks (docs/performance.md, "Self-doubt"): `censored_first`, `hub_lag`, `late_send`, `clock_step`.
+The marks (docs/performance.md, "Measurement quality"): `censored_first`, `hub_lag`, `late_send`, `clock_step`.
 """
 
 from __future__ import annotations
