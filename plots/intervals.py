@@ -9,16 +9,16 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from chatload.analysis.quantities import FELT
+from chatload.analysis.quantities import FELT, Quantity
 from chatload.analysis.series import length_s
 from chatload.loads.open_loop import OpenLoopLoad
 from chatload.model.metrics import felt_tokens_per_s
 from chatload.store.journal import Run
-from plots.style import HOLLOW, look_of, nothing
+from plots.style import HOLLOW, look_of, nothing, show
 
 TITLE = "What is left for each user when requests come faster?"
 NOTE = "Felt: tokens / E2E of a reply, the wait included. Hollow: reference figures."
-PANELS = ("good turns (1/s)", f"{FELT.title}, mean ({FELT.unit})", f"{FELT.title}, lowest ({FELT.unit})")
+PANELS = ((Quantity("good turns", "1/s"), ""), (FELT, "mean"), (FELT, "lowest"))
 
 Row = tuple[float, float, float]
 """Good turns/s, mean and lowest felt tokens/s of one run: the article's three columns."""
@@ -48,8 +48,8 @@ def draw(runs: Sequence[Run], figure: Figure, references: Sequence[Reference] = 
             _line(axes, rows, column, look.marked, name)
             if name in known:
                 _line(axes, known[name], column, {**look.marked, **HOLLOW}, f"{name}, reference")
-    for axes, words in zip(panels, PANELS, strict=True):
-        axes.set_ylabel(words)
+    for axes, (quantity, detail) in zip(panels, PANELS, strict=True):
+        show(axes, quantity, detail)
         axes.set_xlabel("time between arrivals (s)")
         axes.set_ylim(0, 1.08 * max((max(line.get_ydata()) for line in axes.lines), default=1.0))
         if axes.lines:

@@ -21,7 +21,7 @@ from chatload.analysis.series import (
     users_in,
 )
 from chatload.store.journal import Run
-from plots.style import Look, looks, nothing, one_scale, thousands
+from plots.style import Look, looks, nothing, one_scale, show, thousands
 
 TITLE = "Does the server hold up while users come and go?"
 NOTE = "Crosses on the lower edge: failed turns, at the time they were due. Tokens count when they arrived."
@@ -45,13 +45,10 @@ def draw(runs: Sequence[Run], figure: Figure) -> None:
             waiting.plot([], [], label=f"{look.name}: no turn", **look.line)
     if not length:
         nothing(speed, "no turn in these runs")
-    waiting.set_ylabel(TTFT.axis)
-    speed.set_ylabel(OUTPUT.axis)
-    load.set_ylabel(USERS_IN_FLIGHT.axis)
     load.set_xlabel(TIME.axis)
-    waiting.set_title(f"dots: turns when sent; line: median of {width_s} s")
-    speed.set_title(f"in steps of {width_s} s")
-    load.set_title("thick line: users; filled: turns in flight")
+    show(waiting, TTFT, f"dots: turns when sent, line: median of {width_s} s")
+    show(speed, OUTPUT, f"in steps of {width_s} s")
+    show(load, USERS_IN_FLIGHT, "thick line: users, filled: turns")
     one_scale(waiting.yaxis, [ms for run in runs for _, ms in ttft_points(run)])
     for axes in (speed, load):
         axes.set_ylim(bottom=0)

@@ -8,16 +8,21 @@ from itertools import pairwise
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from chatload.analysis.quantities import IN_FLIGHT, TIME
+from chatload.analysis.quantities import IN_FLIGHT, TIME, Quantity
 from chatload.analysis.series import in_flight, length_s, steps_s
 from chatload.analysis.server_view import readings
 from chatload.store.journal import Run
-from plots.style import Look, looks, nothing, thousands
+from plots.style import Look, looks, nothing, show, thousands
 
 SECTION = "server"
 TITLE = "Does the server see what its users see?"
 NOTE = "Read every 2 s from the server’s /metrics page, which counts every client’s requests."
-PANELS = ("requests running", "requests waiting", "KV cache in use (%)", "time in queue (ms)")
+PANELS = (
+    (Quantity("requests running", "count"), f"filled: {IN_FLIGHT.title}, as the client saw them"),
+    (Quantity("requests waiting", "count"), ""),
+    (Quantity("KV cache in use", "%"), ""),
+    (Quantity("time in queue", "ms"), "mean of the requests that left it"),
+)
 KEYS = ("running", "waiting", "kv_use")
 
 
@@ -40,10 +45,8 @@ def draw(runs: Sequence[Run], figure: Figure) -> None:
         _plot(queue, queue_ms(run), look)
         if told:
             _in_flight(running, run, look)
-    running.set_title(f"filled: {IN_FLIGHT.title}, as the client saw them")
-    queue.set_title("mean of the requests that left the queue")
-    for axes, words in zip(panels, PANELS, strict=True):
-        axes.set_ylabel(words)
+    for axes, (quantity, detail) in zip(panels, PANELS, strict=True):
+        show(axes, quantity, detail)
         if not any(len(line.get_xdata()) for line in axes.lines):
             nothing(axes, "the server did not tell")
         axes.set_ylim(bottom=0)

@@ -11,6 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from chatload.analysis.quantiles import percentile
+from chatload.analysis.quantities import Quantity
 from chatload.analysis.run_names import distinct_names
 from chatload.analysis.series import thinned as thinned
 from chatload.store.journal import Run
@@ -149,6 +151,12 @@ def legend_of(figure: Figure) -> tuple[list[Any], list[str]]:
     return [first[words] for words in labels], labels
 
 
+def show(axes: Axes, quantity: Quantity, detail: str = "") -> None:
+    """A panel's title and the unit of its y axis."""
+    axes.set_title(f"{quantity.title} ({detail})" if detail else quantity.title)
+    axes.set_ylabel(quantity.unit)
+
+
 def tell(artist: Any, words: Sequence[str]) -> None:
     """What report.html says when somebody points at the shapes or markers of the artist, one text each."""
     setattr(artist, WORDS, words)
@@ -175,12 +183,19 @@ def log_axis(axis: Any) -> None:
 
 
 def one_scale(axis: Any, values: Sequence[float]) -> None:
-    """From 0 on, or logarithmic where the values span more than a factor of 50."""
-    if values and max(values) > 50 * max(min(values), 0.01):
+    """From 0 on, or logarithmic where that would press most values together: see `far_apart`."""
+    if far_apart(values):
         log_axis(axis)
     else:
         axis.axes.set_xlim(left=0) if axis.axis_name == "x" else axis.axes.set_ylim(bottom=0)
         thousands(axis)
+
+
+def far_apart(values: Sequence[float]) -> bool:
+    """Whether values span more than a factor of 50, or the largest is more than 5 times their p95."""
+    if not values:
+        return False
+    return max(values) > min(50 * max(min(values), 0.01), 5 * max(percentile(sorted(values), 0.95), 0.01))
 
 
 def thousands(axis: Any) -> None:

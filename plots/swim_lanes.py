@@ -16,7 +16,9 @@ from chatload.store.journal import Run
 from plots.style import PARTS, looks, nothing, tell
 
 TITLE = "Who waits, and when?"
-NOTE = "Each row is a user, the first on top; where turns of a user overlap, a row is whoever is free. Amber: queueing."
+NOTE = (
+    "Each row is a user, or whoever is free where turns of a user overlap. A staircase of amber is a queue."
+)
 MOST_RUNS = 3
 MOST_TOLD = 1500
 """Turns that say their numbers when pointed at; of more, none does."""

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from chatload.analysis.quantities import ONE_USER, OUTPUT
 from chatload.analysis.sweep_levels import sweep_levels
 from chatload.store.journal import Run
-from plots.style import HOLLOW, looks, nothing, plain_number, thousands
+from plots.style import HOLLOW, looks, nothing, plain_number, show, thousands
 
 SECTION = "system"
 TITLE = "How much more does the server deliver when more users share it?"
@@ -49,9 +49,8 @@ def draw(runs: Sequence[Run], figure: Figure, references: Sequence[Reference] = 
         hollow = {**HOLLOW, "marker": "o", "color": "#000000"}
         total.plot(places, [reference.totals[place] for place in places], label=reference.name, **hollow)
         each.plot(places, [reference.totals[place] / place for place in places], **hollow)
-    each.set_title("total / in flight")
-    for axes, quantity in ((total, OUTPUT), (each, ONE_USER)):
-        axes.set_ylabel(quantity.axis)
+    for axes, quantity, detail in ((total, OUTPUT, ""), (each, ONE_USER, "total / in flight")):
+        show(axes, quantity, detail)
         axes.set_xlabel("requests in flight")
         highest = max((max(line.get_ydata(), default=0) for line in axes.lines), default=0)
         axes.set_ylim(0, 1.08 * highest or 1.0)

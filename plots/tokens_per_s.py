@@ -7,12 +7,12 @@ from collections.abc import Callable, Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from chatload.analysis.quantities import DECODE, FELT, ONE_USER
+from chatload.analysis.quantities import DECODE, FELT
 from chatload.analysis.series import speeds, thinned
 from chatload.model.metrics import decode_tokens_per_s, felt_tokens_per_s
 from chatload.model.turn import Turn
 from chatload.store.journal import Run
-from plots.style import Look, looks, nothing
+from plots.style import Look, looks, nothing, show
 
 TITLE = "How fast does each conversation read?"
 NOTE = "Line: mean over a conversation's turns. Band: its slowest to its fastest turn. Good turns only."
@@ -30,9 +30,8 @@ def draw(runs: Sequence[Run], figure: Figure) -> None:
         words = f"lowest: {', '.join(told)}" if told else "no good turn"
         felt.plot([], [], label=f"{look.name}: {words}", **look.marked)
     for axes, quantity in ((felt, FELT), (decode, DECODE)):
-        axes.set_title(f"{quantity.title} = {quantity.formula}")
+        show(axes, quantity, quantity.formula)
         axes.set_xlabel("conversations, slowest to fastest (%)")
-        axes.set_ylabel(ONE_USER.axis)
         axes.set_xlim(-2, 102)
         axes.set_ylim(bottom=0)
         if not any(len(line.get_xdata()) for line in axes.lines):

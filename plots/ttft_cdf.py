@@ -13,7 +13,7 @@ from chatload.analysis.quantities import TTFT
 from chatload.analysis.series import good_values, thinned
 from chatload.model.metrics import ttft_ms
 from chatload.store.journal import Run
-from plots.style import MUTED, Look, limit_line, log_axis, looks, nothing, tell, thousands
+from plots.style import MUTED, Look, far_apart, limit_line, log_axis, looks, nothing, tell, thousands
 
 TITLE = "How long do users wait for the first token?"
 NOTE = "Marked: p95 of good turns. Failed turns never answer: they keep a curve below 100 %."
@@ -30,20 +30,20 @@ class Limit:
 def draw(runs: Sequence[Run], figure: Figure, limits: Sequence[Limit] = ()) -> None:
     """Share of all finished turns (y, %) whose first token came within x ms; `limits` and SLOs on TTFT as lines."""
     axes = figure.subplots()
-    widest, good = 1.0, 0
+    every: list[list[float]] = []
     for run, look in zip(runs, looks(runs), strict=True):
         times = good_values(run, ttft_ms)
         failed = sum(turn.failed for turn in run.turns)
-        good += len(times)
+        every.append(times)
         axes.plot([], [], markersize=8, label=_words(look.name, times, failed), **look.marked)
         if times:
             _curve(axes, times, failed, look)
-            widest = max(widest, times[-1] / max(times[0], 1e-3))
+    good = [ms for times in every for ms in times]
     if not good:
         nothing(axes, "no good turn in these runs")
     lines = [*limits, *slo_limits(runs)]
     ends = [limit.ms for limit in lines]
-    if good and (widest > 50 or (ends and max(ends) > 20 * axes.dataLim.x0)):
+    if any(map(far_apart, every)) or (good and ends and max(ends) > 20 * min(good)):
         log_axis(axes.xaxis)
     else:
         axes.set_xlim(left=0)

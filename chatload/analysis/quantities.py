@@ -1,4 +1,4 @@
-"""What charts show over time or over users: the title and unit of each, in report.html, plots/ and the live page."""
+"""What charts show: the title and unit of each quantity, the same in report.html, plots/ and the live page."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from chatload.model.metrics import metric
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """A quantity on the axis of a chart; `unit` is empty for counts, `formula` where its title says all."""
+    """A quantity on an axis or in a panel of its own; `formula` is empty where the title says all."""
 
     title: str
-    unit: str = ""
+    unit: str
     formula: str = ""
 
     @property
     def axis(self) -> str:
         """The label of an axis: title and unit."""
-        return f"{self.title} ({self.unit})" if self.unit else self.title
+        return f"{self.title} ({self.unit})"
 
 
 def of_metric(key: str) -> Quantity:
@@ -28,11 +28,11 @@ def of_metric(key: str) -> Quantity:
 
 TIME = Quantity("time since the first turn was due", "s")
 TTFT = of_metric("ttft_ms")
-OUTPUT = Quantity("output of all users", "tokens/s")
-ONE_USER = Quantity("speed of one user", "tokens/s")
+GAP = of_metric("gap_ms")
 FELT = of_metric("felt_tokens_per_s")
 DECODE = of_metric("decode_tokens_per_s")
-USERS = Quantity("users")
-IN_FLIGHT = Quantity("turns in flight")
-USERS_IN_FLIGHT = Quantity(f"{USERS.title} and {IN_FLIGHT.title}")
-GAP = of_metric("gap_ms")
+OUTPUT = Quantity("output of all users", "tokens/s")
+ONE_USER = Quantity("speed of one user", "tokens/s")
+USERS = Quantity("users", "count")
+IN_FLIGHT = Quantity("turns in flight", "count")
+USERS_IN_FLIGHT = Quantity(f"{USERS.title} and {IN_FLIGHT.title}", "count")

@@ -11,6 +11,16 @@ import gevent
 import orjson
 from flask import Blueprint, Response, abort, jsonify, render_template_string, request, send_file
 
+from chatload.analysis.quantities import (
+    DECODE,
+    FELT,
+    IN_FLIGHT,
+    ONE_USER,
+    OUTPUT,
+    TTFT,
+    USERS,
+    USERS_IN_FLIGHT,
+)
 from chatload.live import downloads
 from chatload.live.live_run import LiveRun
 from chatload.live.locust_tab import tab_columns, tab_rows
@@ -31,6 +41,17 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
+CHARTED = {
+    "ttft": TTFT,
+    "output": OUTPUT,
+    "one_user": ONE_USER,
+    "decode": DECODE,
+    "felt": FELT,
+    "users_in_flight": USERS_IN_FLIGHT,
+    "users": USERS,
+    "in_flight": IN_FLIGHT,
+}
+"""What live.js calls the quantities that plots/ draw too."""
 REPORT_POLICY = (
     "sandbox allow-scripts allow-popups; default-src 'none'; script-src 'unsafe-inline'; "
     "style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
@@ -108,6 +129,7 @@ def _add_routes(blueprint: Blueprint, context: PageContext, guarded: Any) -> Non
             values=context.values,
             fixed_users=context.fixed_users is not None,
             host=context.environment.host or "",
+            quantities={name: asdict(quantity) for name, quantity in CHARTED.items()},
         )
         return _ours(Response(text, mimetype="text/html"))
 

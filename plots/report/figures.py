@@ -74,12 +74,13 @@ def _panel(axes: Axes, told: str) -> Markup:
         "svg", renderer.data(), viewBox=f"0 0 {SIDE} {SIDE}", preserveAspectRatio="none",
         width="100%", height="100%", class_="data",
     )  # fmt: skip
-    title, x_words, y_words = axes.get_title(loc="left"), _x_words(axes), axes.get_ylabel().strip()
+    title = next((words for at in ("left", "center", "right") if (words := axes.get_title(loc=at))), "")
+    x_words, y_words = _x_words(axes), axes.get_ylabel().strip()
     label = ": ".join(words for words in (title or y_words or x_words, told) if words)
     svg = tag(
         "svg", *frame, data, renderer.over(), height=height_px, class_="plot", role="img", aria_label=label
     )
-    above = " · ".join(words for words in (y_words, title) if words)
+    above = " · ".join(words for words in (title, y_words) if words)
     return tag(
         "div", tag("p", above, class_="axis-name") if above else None, svg,
         tag("p", x_words, class_="axis-name below"), class_="chart" if axes.get_yticks().size else "chart bare",

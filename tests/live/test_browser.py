@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from chatload.analysis.quantities import ONE_USER, OUTPUT, TTFT, USERS_IN_FLIGHT
+
 sys.path.insert(0, str(Path(__file__).parent))
 from journals import agree
 from pages import click, complaints, fill, text, tiles, until
@@ -42,6 +44,11 @@ def test_twenty_users_from_start_to_stop(
     until(lambda: int(tiles(window)["Turns"].replace(",", "")) > first + 20)
     assert tiles(window)["Users"] == "20"
     hover(window)
+    said = window.execute_script(
+        "return [...document.querySelectorAll('figcaption')].map((c) => c.textContent)"
+    )
+    for caption, one_of in zip(said, (TTFT, OUTPUT, ONE_USER, USERS_IN_FLIGHT), strict=False):
+        assert caption.lower().startswith(f"{one_of.title} {one_of.unit}".lower())
     click(window, "stop")
     until(lambda: text(window, "state") == "stopped" and "exit code" in text(window, "elapsed"))
     until(lambda: text(window, "outcome"))

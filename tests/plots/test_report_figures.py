@@ -15,9 +15,10 @@ import pytest
 from matplotlib.figure import Figure as Drawing
 from matplotlib.image import imread
 
+from chatload.live.page import CHARTED
 from chatload.render.blocks import Figure
 from chatload.store.journal import Run, read_run
-from plots.picture import Picture
+from plots.picture import Picture, drawn
 from plots.registry import PICTURES
 from plots.report.figures import figure_of, figures
 from tests.runs_builder import HERE
@@ -91,8 +92,7 @@ def test_the_page_shows_the_same_titles_captions_labels_and_legend_as_the_files(
     chosen = runs("vllm", "tgi")
     for found in figures(chosen):
         picture = next(one for one in PICTURES.values() if one.title == found.question)
-        drawing = Drawing()
-        picture.draw(chosen, drawing)
+        drawing = drawn(picture, chosen)
         assert found.note == picture.note
         assert len(found.charts) == len(drawing.axes)
         labels = [words for axes in drawing.axes for words in axes.get_legend_handles_labels()[1]]
@@ -100,6 +100,26 @@ def test_the_page_shows_the_same_titles_captions_labels_and_legend_as_the_files(
         for axes, chart in zip(drawing.axes, found.charts, strict=True):
             for words in (axes.get_ylabel(), axes.get_title(loc="left"), axes.get_xlabel()):
                 assert words in chart
+
+
+@pytest.mark.parametrize(
+    ("picture", "quantities"),
+    [
+        ("over_time", ("ttft", "output", "users_in_flight")),
+        ("tokens_per_s", ("felt", "decode")),
+        ("throughput_levels", ("output", "one_user")),
+    ],
+)
+def test_page_files_and_live_page_call_a_quantity_the_same(picture: str, quantities: tuple[str, ...]) -> None:
+    script = (ROOT / "chatload" / "live" / "assets" / "live.js").read_text(encoding="utf-8")
+    drawing = drawn(PICTURES[picture], runs("vllm"))
+    charts = figure_of(PICTURES[picture], runs("vllm")).charts
+    for name, axes, chart in zip(quantities, drawing.axes, charts, strict=True):
+        live = CHARTED[name]
+        assert f'"{name}"' in script or f"NAMED.{name}." in script
+        assert axes.get_title(loc="left").split(" (")[0] == live.title
+        assert axes.get_ylabel() == live.unit
+        assert f">{live.title}" in chart and f" · {live.unit}</p>" in chart
 
 
 def test_data_stretch_and_colours_are_the_page_s(tmp_path: Path) -> None:

@@ -7,19 +7,23 @@ const byId = (id) => document.getElementById(id);
 const FIXED_USERS = "fixedUsers" in document.body.dataset; // the load fixes the number of Locust's users
 const speed = (value) => (value === null || value === undefined ? "–" : `${measured(value)} tok/s`);
 
+const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+const NAMED = JSON.parse(byId("charts").dataset.quantities); // chatload/analysis/quantities.py
+const named = (name, detail) => ({ title: capital(NAMED[name].title), unit: `${NAMED[name].unit}${detail}` });
+
 const CHARTS = [
-  { title: "Time to first token", unit: "ms, of good turns", faint: true, nothing: "no token yet", series: [
+  { ...named("ttft", ", of good turns"), faint: true, nothing: "no token yet", series: [
     { name: "p50", column: "ttft_ms_p50", colour: 1, shown: milliseconds },
     { name: "p95", column: "ttft_ms_p95", colour: 2, shown: milliseconds },
     { name: "p99", column: "ttft_ms_p99", colour: 3, shown: milliseconds }] },
-  { title: "Tokens of all users", unit: "tokens/s, as they arrived", faint: true, nothing: "no finished reply yet", series: [
+  { ...named("output", ", as it arrived"), faint: true, nothing: "no finished reply yet", series: [
     { name: "all users", column: "tokens_per_s", colour: 4, zero: true, shown: speed }] },
-  { title: "Tokens of one user", unit: "tokens/s, median of replies ended then", faint: true, nothing: "no finished reply yet", series: [
-    { name: "decode", column: "decode_tokens_per_s_p50", colour: 1, shown: speed },
-    { name: "felt, wait included", column: "felt_tokens_per_s_p50", colour: 2, shown: speed }] },
-  { title: FIXED_USERS ? "Turns in flight" : "Users and turns in flight", unit: "", whole: true, series: [
-    ...(FIXED_USERS ? [] : [{ name: "users", column: "users", colour: 5 }]),
-    { name: "turns in flight", column: "in_flight", colour: 4 }] },
+  { ...named("one_user", ", median of replies ended then"), faint: true, nothing: "no finished reply yet", series: [
+    { name: NAMED.decode.title, column: "decode_tokens_per_s_p50", colour: 1, shown: speed },
+    { name: NAMED.felt.title, column: "felt_tokens_per_s_p50", colour: 2, shown: speed }] },
+  { ...named(FIXED_USERS ? "in_flight" : "users_in_flight", ""), whole: true, series: [
+    ...(FIXED_USERS ? [] : [{ name: NAMED.users.title, column: "users", colour: 5 }]),
+    { name: NAMED.in_flight.title, column: "in_flight", colour: 4 }] },
   { title: "Failures by code", unit: "turns", whole: true, bars: "failed", nothing: "no failed turn" },
   { title: "Stalls", unit: "long silences inside replies", whole: true, bars: "stalls", nothing: "no stall" },
   { title: "Load generator: hub lag", unit: "worst process", series: [
@@ -176,7 +180,6 @@ function table(columns, rows) {
   byId("rows").replaceChildren(head, ...lines);
 }
 
-const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 const cell = (column, value) => (SHOWN[column.unit] || (typeof value === "number" ? number : String))(value);
 
 function folder(state) {
