@@ -1,0 +1,60 @@
+"""report.html's pictures as a reader meets them: on a phone and in the dark, pointing at a turn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatload.analysis.summary import summarise
+from chatload.render.html import report_html
+from chatload.store.journal import read_run
+from plots.report.figures import figures
+from tests.runs_builder import HERE
+
+pytestmark = pytest.mark.e2e
+
+SMALLEST_TEXT_PX = 12
+TEXT_PX = """return Math.min(...[...document.querySelectorAll('.plot text, .axis-name')].filter((t) => t.textContent)
+    .map((t) => {
+      const to_screen = t.getScreenCTM ? t.getScreenCTM() : { a: 1, b: 0 };
+      return parseFloat(getComputedStyle(t).fontSize) * Math.hypot(to_screen.a, to_screen.b);
+    }))"""
+POINTED = """const box = document.querySelectorAll('.point')[20].getBoundingClientRect();
+    window.scrollTo(0, box.y + window.scrollY - 200);
+    const now = document.querySelectorAll('.point')[20].getBoundingClientRect();
+    const hit = document.elementFromPoint(now.x + now.width / 2, now.y + now.height / 2);
+    return hit.querySelector('title').textContent"""
+LINE_COLOUR = "return getComputedStyle(document.querySelector('.data path[stroke=\"var(--c0)\"]')).stroke"
+OVERLAPPING = """return [...document.querySelectorAll('.plot')].filter((plot) => {
+    const shown = [...plot.querySelectorAll('text.tick[y="100%"]')].filter((tick) => tick.getClientRects().length);
+    const boxes = shown.map((tick) => tick.getBoundingClientRect());
+    return boxes.some((box, i) => i && box.left < boxes[i - 1].right);
+  }).map((plot) => plot.getAttribute('aria-label'))"""
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> str:
+    run = read_run(HERE / "troubled")
+    path = tmp_path / "report.html"
+    path.write_text(report_html([run], [summarise(run)], figures([run])), encoding="utf-8")
+    return f"file://{path}"
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_text_is_readable_nothing_overflows_and_turns_tell_their_numbers(
+    browser: Callable[..., Any], page: str, width: int
+) -> None:
+    colours = set()
+    for dark in (False, True):
+        window = browser(width, dark=dark)
+        window.get(page)
+        assert window.execute_script("return document.documentElement.scrollWidth") <= width
+        assert window.execute_script(TEXT_PX) >= SMALLEST_TEXT_PX
+        assert window.execute_script(OVERLAPPING) == []
+        assert "first token after" in window.execute_script(POINTED)
+        colours.add(window.execute_script(LINE_COLOUR))
+        assert not [line for line in window.get_log("browser") if "favicon" not in line["message"]]
+    assert len(colours) == 2, "lines are lighter in the dark"
