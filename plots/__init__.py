@@ -2,4 +2,6 @@
 
 import logging
 
-logging.getLogger("matplotlib").setLevel(logging.ERROR)  # a home that cannot be written is no news for a run's end
+logging.getLogger("matplotlib").setLevel(
+    logging.ERROR
+)  # a home that cannot be written is no news for a run's end

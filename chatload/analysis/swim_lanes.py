@@ -63,7 +63,7 @@ class Lanes:
 def lanes(run: Run, at_most: int = MOST_LANES) -> Lanes:
     """The rows of a run, users in the order they came; evenly picked ones where there are too many.
 
-    Where turns of one user overlap (arrivals, lanes of a sweep), a row is whoever is free first.
+    Where turns of one user overlap (arrivals, slots of a sweep), a row is whoever is free first.
     """
     users = list(dict.fromkeys(turn.user for turn in run.turns))
     row_of = {user: row for row, user in enumerate(users)}

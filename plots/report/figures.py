@@ -24,7 +24,7 @@ from plots.registry import PICTURES
 from plots.report.svg_renderer import SIDE, StretchingRenderer
 from plots.style import SETTINGS, WORDS, legend_of
 
-# Any: matplotlib has no types.
+# Any: handles of legends and axes are of many kinds.
 PAGE_SETTINGS = {**SETTINGS, "path.simplify_threshold": 0.5, "figure.dpi": 72}
 MOST_TICKS = 6
 """Of more, a phone shows every second one."""
@@ -63,28 +63,32 @@ def _columns(drawing: Drawing) -> int:
 def _panel(axes: Axes, told: str) -> Markup:
     """One Axes: its title, what its y axis shows, the data, what its x axis shows."""
     axes.apply_aspect()
-    height_px = round(axes.bbox.height)
     renderer = StretchingRenderer(axes.bbox)
     frame = list(_grid(axes, renderer)) if axes.axison else []
     drawn = [*axes.images, *axes.collections, *axes.patches, *axes.lines, *axes.texts, *axes.artists]
     for artist in sorted(drawn, key=lambda artist: artist.get_zorder()):
         renderer.words = iter(getattr(artist, WORDS, ()))
         artist.draw(renderer)
-    data = tag(
-        "svg", renderer.data(), viewBox=f"0 0 {SIDE} {SIDE}", preserveAspectRatio="none",
-        width="100%", height="100%", class_="data",
-    )  # fmt: skip
     title = next((words for at in ("left", "center", "right") if (words := axes.get_title(loc=at))), "")
-    x_words, y_words = _x_words(axes), axes.get_ylabel().strip()
-    label = ": ".join(words for words in (title or y_words or x_words, told) if words)
+    above = " · ".join(words for words in (title, axes.get_ylabel().strip()) if words)
+    below = _x_words(axes)
     svg = tag(
-        "svg", *frame, data, renderer.over(), height=height_px, class_="plot", role="img", aria_label=label
+        "svg",
+        *frame,
+        renderer.data(),
+        renderer.over(),
+        height=round(axes.bbox.height),
+        class_="plot",
+        role="img",
+        aria_label=": ".join(words for words in (above or below, told) if words),
     )
-    above = " · ".join(words for words in (title, y_words) if words)
     return tag(
-        "div", tag("p", above, class_="axis-name") if above else None, svg,
-        tag("p", x_words, class_="axis-name below"), class_="chart" if axes.get_yticks().size else "chart bare",
-    )  # fmt: skip
+        "div",
+        tag("p", above, class_="axis-name") if above else None,
+        svg,
+        tag("p", below, class_="axis-name below"),
+        class_="chart" if axes.get_yticks().size else "chart bare",
+    )
 
 
 def _sample(handle: Any) -> Markup:
@@ -100,10 +104,7 @@ def _sample(handle: Any) -> Markup:
     else:
         sample = Rectangle((0, 0), 22, 10, linewidth=0, facecolor=to_rgba_array(one.get_facecolor())[0])
     sample.draw(renderer)
-    data = tag(
-        "svg", renderer.data(), viewBox=f"0 0 {SIDE} {SIDE}", preserveAspectRatio="none", class_="data"
-    )
-    return tag("svg", data, renderer.over(), class_="key", aria_hidden="true")
+    return tag("svg", renderer.data(), renderer.over(), class_="key", aria_hidden="true")
 
 
 def _x_words(axes: Axes) -> str:

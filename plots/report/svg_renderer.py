@@ -22,8 +22,15 @@ from matplotlib.transforms import Affine2D, Bbox, BboxTransform
 from chatload.render.markup import tag
 from plots.style import PAGE_COLOURS
 
-# Any, throughout: matplotlib has no types.
+# Any: matplotlib hands over graphics contexts, paths and transforms of its own kinds.
 SIDE = 1000
+DATA_BOX = {
+    "viewBox": f"0 0 {SIDE} {SIDE}",
+    "preserveAspectRatio": "none",
+    "width": "100%",
+    "height": "100%",
+    "class_": "data",
+}
 LARGEST_MARKER_PX = 30.0
 """A marker that is larger is a shape in data units, which matplotlib draws as one marker."""
 MOST_MARKERS = 60
@@ -42,16 +49,15 @@ class StretchingRenderer(RendererBase):
         self._over: list[Markup] = []
 
     def data(self) -> Markup:
-        """The shapes; neighbours that look alike and say nothing are one path."""
+        """The box of the shapes; neighbours that look alike and say nothing are one path."""
         merged: list[tuple[dict[str, object], list[str], str]] = []
         for look, outline, words in self._shapes:
             if merged and not words and not merged[-1][2] and merged[-1][0] == look:
                 merged[-1][1].append(outline)
             else:
                 merged.append((look, [outline], words))
-        return Markup("").join(
-            tag("path", _title(words), d="".join(outlines), **look) for look, outlines, words in merged
-        )
+        paths = [tag("path", _title(words), d="".join(outlines), **look) for look, outlines, words in merged]
+        return tag("svg", *paths, **DATA_BOX)
 
     def over(self) -> Markup:
         """Markers and texts."""
@@ -128,8 +134,8 @@ class StretchingRenderer(RendererBase):
         anchor = {"center": "middle", "right": "end"}.get(sideways, "start")
         lowered = {"top": "1em", "center": "0.35em", "center_baseline": "0.35em"}.get(upright)
         at_x, at_y = self.to_units.transform((x, y))
-        text = tag("text", s, dy=lowered, text_anchor=anchor, class_="name",
-                   transform=f"rotate({-angle:g})" if angle else None)  # fmt: skip
+        turned = f"rotate({-angle:g})" if angle else None
+        text = tag("text", s, dy=lowered, text_anchor=anchor, class_="name", transform=turned)
         self._over.append(tag("svg", text, x=f"{at_x / 10:.2f}%", y=f"{at_y / 10:.2f}%", class_="mark"))
 
     def get_text_width_height_descent(self, s: str, prop: Any, ismath: Any) -> tuple[float, float, float]:

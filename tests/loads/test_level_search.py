@@ -108,7 +108,7 @@ def test_without_a_sure_level_the_next_lower_one_is_measured_again() -> None:
 
 @given(users=st.integers(1, 500), turns=st.integers(1, 40))
 def test_users_of_a_level_begin_at_all_turns_alike(users: int, turns: int) -> None:
-    seen = Counter(first_turn(lane, turns) for lane in range(users))
+    seen = Counter(first_turn(slot, turns) for slot in range(users))
     assert set(seen) <= set(range(1, turns + 1))
     assert all(abs(seen[turn] - users / turns) < 3 for turn in range(1, turns + 1))
 

@@ -17,26 +17,51 @@ from plots.registry import PICTURES
 from plots.report.figures import figure_of
 from tests.runs_builder import HERE, Shape, good_turns, manifest_of, user_lines, write_run
 
-TTFT = {8: (120.0, 100.0, None, "undecided"), 32: (300.0, 220.0, 420.0, "met"), 44: (700.0, 560.0, 900.0, "missed"),
-        64: (None, None, None, "missed")}  # fmt: skip
-GOOD = {8: (1.0, 0.7, 1.0, "undecided"), 32: (0.99, 0.96, 1.0, "met"), 44: (0.85, 0.8, 0.9, "missed"),
-        64: (0.0, 0.0, 0.1, "missed")}  # fmt: skip
+TTFT = {
+    8: (120.0, 100.0, None, "undecided"),
+    32: (300.0, 220.0, 420.0, "met"),
+    44: (700.0, 560.0, 900.0, "missed"),
+    64: (None, None, None, "missed"),
+}
+GOOD = {
+    8: (1.0, 0.7, 1.0, "undecided"),
+    32: (0.99, 0.96, 1.0, "met"),
+    44: (0.85, 0.8, 0.9, "missed"),
+    64: (0.0, 0.0, 0.1, "missed"),
+}
 
 
 def judged(slo: str, metric: str, of: tuple[Any, ...]) -> dict[str, Any]:
     value, low, high, verdict = of
-    return {"slo": slo, "verdict": verdict, "metric": metric, "value": value, "interval": [low, high], "turns": 100,
-            "conversations": 20, "turns_needed": None}  # fmt: skip
+    return {
+        "slo": slo,
+        "verdict": verdict,
+        "metric": metric,
+        "value": value,
+        "interval": [low, high],
+        "turns": 100,
+        "conversations": 20,
+        "turns_needed": None,
+    }
 
 
 def found(**more: Any) -> dict[str, Any]:
     rungs = [
-        {"users": users, "verdict": TTFT[users][3], "passed": users < 44, "turns": 100, "windows": 1, "groups": ["g"],
-         "slo": [judged("p95 ttft_ms <= 500", "ttft_ms", TTFT[users]),
-                 judged("goodput >= 95%", "goodput", GOOD[users]),
-                 {**judged("ttft_ms <= 500", "ttft_ms", GOOD[users]), "verdict": "part"}]}
+        {
+            "users": users,
+            "verdict": TTFT[users][3],
+            "passed": users < 44,
+            "turns": 100,
+            "windows": 1,
+            "groups": ["g"],
+            "slo": [
+                judged("p95 ttft_ms <= 500", "ttft_ms", TTFT[users]),
+                judged("goodput >= 95%", "goodput", GOOD[users]),
+                {**judged("ttft_ms <= 500", "ttft_ms", GOOD[users]), "verdict": "part"},
+            ],
+        }
         for users in (64, 8, 44, 32)
-    ]  # fmt: skip
+    ]
     return {"ladder": rungs, **more}
 
 
@@ -73,8 +98,11 @@ def test_the_picture_holds_limit_levels_verdicts_and_answer(run: Run) -> None:
     assert top == pytest.approx(1.1 * 900)
     levels = next(line for line in above.lines if len(line.get_xdata()) == 4)
     assert list(levels.get_ydata()) == [120.0, 300.0, 700.0, top], "endless is on the edge"
-    marks = {line.get_xdata()[0]: line.get_marker() for line in above.lines
-             if line.get_linestyle() == "None" and len(line.get_xdata())}  # fmt: skip
+    marks = {
+        line.get_xdata()[0]: line.get_marker()
+        for line in above.lines
+        if line.get_linestyle() == "None" and len(line.get_xdata())
+    }
     assert marks == {8: "D", 32: "o", 44: "X", 64: "X"}
     bars = [path.vertices[:, 1].tolist() for part in above.collections for path in part.get_paths()]
     assert [100.0, top] in bars
@@ -87,11 +115,13 @@ def test_the_picture_holds_limit_levels_verdicts_and_answer(run: Run) -> None:
 
 @pytest.mark.parametrize(
     ("answer", "words"),
-    [({}, "search not finished"),
-     ({"users": 32, "interval": [30, None]}, "(at least 30)"),
-     ({"users": 32, "interval": [None, 46]}, "(at most 46)"),
-     ({"users": 32, "surely_met": 32, "surely_missed": 44}, "(30 to 46)")],
-)  # fmt: skip
+    [
+        ({}, "search not finished"),
+        ({"users": 32, "interval": [30, None]}, "(at least 30)"),
+        ({"users": 32, "interval": [None, 46]}, "(at most 46)"),
+        ({"users": 32, "surely_met": 32, "surely_missed": 44}, "(30 to 46)"),
+    ],
+)
 def test_an_open_interval_and_an_unfinished_search_are_said(
     tmp_path: Path, answer: dict[str, Any], words: str
 ) -> None:

@@ -78,8 +78,10 @@ def test_swim_lanes_are_all_the_time_from_sent_to_end(run: Run) -> None:
 
 
 def test_turns_that_overlap_share_rows_without_covering_each_other(tmp_path: Path) -> None:
-    turns = [replace(turn, user=0, due_ns=START_NS + i * 50 * MS, sent_ns=START_NS + i * 50 * MS)
-             for i, turn in enumerate(good_turns(SHAPE))]  # fmt: skip
+    turns = [
+        replace(turn, user=0, due_ns=START_NS + i * 50 * MS, sent_ns=START_NS + i * 50 * MS)
+        for i, turn in enumerate(good_turns(SHAPE))
+    ]
     turns = [replace(turn, end_ns=turn.due_ns + 500 * MS) for turn in turns]
     found = lanes(made(tmp_path / "run", turns))
     assert not found.users
@@ -137,8 +139,20 @@ def test_the_comparison_shows_the_summary_s_numbers_and_intervals() -> None:
 
 
 def server_lines() -> list[dict[str, Any]]:
-    return [{"kind": "server", "at_ns": START_NS + i * 2 * 10**9, "worker": "local", "took_ms": 2.0, "running": 2 + i,
-             "waiting": i, "kv_use": i / 10, "queued": i * 10, "queue_s": 3.0 * i} for i in range(4)]  # fmt: skip
+    return [
+        {
+            "kind": "server",
+            "at_ns": START_NS + i * 2 * 10**9,
+            "worker": "local",
+            "took_ms": 2.0,
+            "running": 2 + i,
+            "waiting": i,
+            "kv_use": i / 10,
+            "queued": i * 10,
+            "queue_s": 3.0 * i,
+        }
+        for i in range(4)
+    ]
 
 
 def test_server_metrics_are_the_journal_s_lines(tmp_path: Path) -> None:

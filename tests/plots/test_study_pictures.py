@@ -28,8 +28,18 @@ def written(folder: Path, turns: Sequence[Turn], **changes: str) -> Run:
 def moved(turn: Turn, due_ns: int) -> Turn:
     """The turn as it would have been, had it been due then."""
     by = due_ns - turn.due_ns
-    names = ("due_ns", "sent_ns", "connected_ns", "headers_ns", "first_byte_ns", "first_event_ns", "first_token_ns",
-             "first_answer_ns", "last_token_ns", "end_ns")  # fmt: skip
+    names = (
+        "due_ns",
+        "sent_ns",
+        "connected_ns",
+        "headers_ns",
+        "first_byte_ns",
+        "first_event_ns",
+        "first_token_ns",
+        "first_answer_ns",
+        "last_token_ns",
+        "end_ns",
+    )
     return replace(turn, **{name: at + by for name in names if (at := getattr(turn, name)) is not None})
 
 

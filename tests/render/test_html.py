@@ -134,8 +134,18 @@ def evil_run(folder: Path) -> Run:
     words = dict.fromkeys(("label", "plan_sentence", "scenario", "started_utc"), EVIL)
     manifest = manifest_of(Shape(users=4), turns, certificate=certificate, caveats=[EVIL], **words)
     manifest["server"] |= {"words": EVIL, "model": EVIL, "host": EVIL, "dialect": EVIL}
-    server = [{"kind": "server", "at_ns": START_NS + i * 10**9, "worker": "local", "took_ms": 1,
-               "running": EVIL if i else 2, "waiting": i, "queued": EVIL} for i in range(4)]  # fmt: skip
+    server = [
+        {
+            "kind": "server",
+            "at_ns": START_NS + i * 10**9,
+            "worker": "local",
+            "took_ms": 1,
+            "running": EVIL if i else 2,
+            "waiting": i,
+            "queued": EVIL,
+        }
+        for i in range(4)
+    ]
     return read_run(write_run(folder, manifest, turns, [*user_lines(turns), *server]))
 
 
@@ -182,9 +192,21 @@ def test_definitions_are_those_of_the_docs() -> None:
 def test_the_server_s_own_view_stands_beside_the_client_s(tmp_path: Path) -> None:
     shape = Shape(users=4, turns=5)
     turns = good_turns(shape)
-    lines = [{"kind": "server", "at_ns": START_NS + i * 2 * 10**9, "worker": "local", "took_ms": 2.0, "running": 2 + i,
-              "waiting": i, "kv_use": i / 10, "preemptions": 5, "queued": 100 + i * 10, "queue_s": 3.0 + i}
-             for i in range(4)]  # fmt: skip
+    lines = [
+        {
+            "kind": "server",
+            "at_ns": START_NS + i * 2 * 10**9,
+            "worker": "local",
+            "took_ms": 2.0,
+            "running": 2 + i,
+            "waiting": i,
+            "kv_use": i / 10,
+            "preemptions": 5,
+            "queued": 100 + i * 10,
+            "queue_s": 3.0 + i,
+        }
+        for i in range(4)
+    ]
     run = read_run(
         write_run(tmp_path / "run", manifest_of(shape, turns), turns, [*user_lines(turns), *lines])
     )

@@ -17,9 +17,16 @@ from tests.runs_builder import HERE, Shape, as_failed, good_turns, manifest_of, 
 
 OWNED = "<script>document.title='owned'</script>\"><img src=x onerror=\"document.title='owned'\">"
 QUIET = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--enable-logging=stderr",
-)  # fmt: skip
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--enable-logging=stderr",
+)
 
 
 @pytest.fixture
@@ -39,8 +46,10 @@ def opened(chromium: str, page: Path, profile: Path) -> tuple[str, str]:
     """(the page as Chromium built it, what its console said)."""
     done = subprocess.run(
         [chromium, *QUIET, f"--user-data-dir={profile}", "--dump-dom", f"file://{page}"],
-        capture_output=True, timeout=60, check=True,
-    )  # fmt: skip
+        capture_output=True,
+        timeout=60,
+        check=True,
+    )
     said = done.stderr.decode(errors="replace")
     return done.stdout.decode(), "\n".join(line for line in said.splitlines() if "CONSOLE" in line)
 

@@ -34,8 +34,8 @@ def test_levels_hold_what_they_say_one_after_another(tmp_path: Path) -> None:
         assert most_in_flight(part) == level
         assert min(turn["due_ns"] for turn in part) >= ended_ns
         ended_ns = max(turn["end_ns"] for turn in part)
-        for lane in {turn["user"] for turn in part}:
-            own = sorted((turn for turn in part if turn["user"] == lane), key=lambda turn: turn["turn"])
+        for slot in {turn["user"] for turn in part}:
+            own = sorted((turn for turn in part if turn["user"] == slot), key=lambda turn: turn["turn"])
             idle_ms = [(b["sent_ns"] - a["end_ns"]) / 1e6 for a, b in pairwise(own)]
             assert [turn["turn"] for turn in own] == [1, 2, 3]
             assert 0 <= min(idle_ms) < 20
