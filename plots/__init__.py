@@ -2,6 +2,5 @@
 
 import logging
 
-logging.getLogger("matplotlib").setLevel(
-    logging.ERROR
-)  # a home that cannot be written is no news for a run's end
+# Where the home cannot be written (a container), matplotlib warns of its cache at the end of every run.
+logging.getLogger("matplotlib").setLevel(logging.ERROR)
