@@ -1,4 +1,4 @@
-"""`python -m chatload COMMAND`: everything that is done with run folders, without Locust."""
+"""`python -m chatload COMMAND`: the commands that work on run folders, without Locust."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "import-jmx": import_jmx,
     "export": export,
 }
-"""The map of commands: name → function of its arguments that returns the exit code."""
+"""Commands by name: functions of the arguments that return the exit code."""
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run one command. 2 for a mistake of the user, told in one line each."""
+    """Run one command and return its exit code; 2 for mistakes of the user, which are printed one a line."""
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 - closed at the start, nowhere until the end
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # a terminal that cannot show “–” is no reason to fail
+            stream.reconfigure(errors="replace")  # a terminal may not be able to show “–”
     if argv and argv[0] in ("-h", "--help"):
         sys.stdout.write(usage())
         return 0
@@ -53,7 +53,7 @@ def main(argv: Sequence[str]) -> int:
     except UsageError as error:
         sys.stderr.write(shown("\n".join(error.lines) + "\n"))
         return 2
-    except BrokenPipeError:  # the reader of our pipe (head, less) has left: nothing is wrong
+    except BrokenPipeError:  # the reader of the pipe (head, less) has ended
         output.discard(sys.stdout)
         return 0
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Reads the files that options name: once, bounded in size, regular files only. Mistakes are the user's words."""
+"""Reads files that options name: regular files of bounded size. Mistakes are worded for the user."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from chatload.model.errors import UsageError
 
 MB = 1 << 20
 MOST_MISTAKES = 20
-"""Mistakes told of one file; the others are counted."""
+"""Most mistakes that are listed for one file; the others are counted."""
 LINE_BYTES = 4 * MB
-"""Longest line of a file of lines."""
+"""Longest line, in bytes."""
 LINES_BYTES = 256 * MB
-"""Longest file of lines."""
+"""Largest file that is read by lines, in bytes."""
 BOM = b"\xef\xbb\xbf"
 
 
 class Mistakes:
-    """What is wrong with one file: the first mistakes, and how many more there are."""
+    """The mistakes in one file: the first of them, and how many more there are."""
 
     def __init__(self, path: str | Path) -> None:
         self.name = shown(path)
@@ -30,24 +30,24 @@ class Mistakes:
         self._more = 0
 
     def add(self, words: str, line: int | None = None) -> None:
-        """Note one mistake, of a line or of the whole file."""
+        """Add one mistake, in a line or in the whole file."""
         if len(self.lines) < MOST_MISTAKES:
             self.lines.append(f"{self.name}{'' if line is None else f':{line}'}: {words}")
         else:
             self._more += 1
 
-    def tell(self) -> None:
-        """UsageError with all of them, if there are any."""
+    def raise_all(self) -> None:
+        """Raise UsageError with the mistakes, if there are any."""
         if self.lines:
             more = [f"{self.name}: and {self._more:,} more like these"] if self._more else []
             raise UsageError([*self.lines, *more])
 
 
 def read_input(path: str | Path, remedy: str, most_bytes: int) -> bytes:
-    """The whole content of a file, without a byte order mark. UsageError, with the remedy, where it cannot be had."""
+    """The content of a file without a byte order mark. UsageError with `remedy` if it cannot be read."""
     with opened_input(path, remedy, most_bytes) as file:
-        content = file.read(most_bytes + 1) or b""  # None: there is nothing yet, and we do not wait
-    if len(content) > most_bytes:  # it grew meanwhile, or is of a kind that tells no size
+        content = file.read(most_bytes + 1) or b""  # None: nothing to read yet (non-blocking)
+    if len(content) > most_bytes:  # it has grown, or its size is not known
         raise UsageError([_too_big(path, most_bytes, remedy)])
     return content.removeprefix(BOM)
 
@@ -55,7 +55,7 @@ def read_input(path: str | Path, remedy: str, most_bytes: int) -> bytes:
 def read_lines(path: str | Path, remedy: str, mistakes: Mistakes) -> Iterator[tuple[int, bytes]]:
     """The lines of a file with their numbers from 1, line ends included. One that is too long is a mistake.
 
-    A line at a time is in memory, whatever the file holds. UsageError where the file cannot be had.
+    One line at a time is in memory. UsageError if the file cannot be read.
     """
     with opened_input(path, remedy, LINES_BYTES) as file:
         number = read = 0
@@ -76,7 +76,7 @@ def read_lines(path: str | Path, remedy: str, mistakes: Mistakes) -> Iterator[tu
 
 @contextmanager
 def opened_input(path: str | Path, remedy: str, most_bytes: int) -> Iterator[BinaryIO]:
-    """A regular file, open for reading; never waits for the writer of a FIFO. UsageError as above."""
+    """A regular file, open for reading; does not wait for the writer of a FIFO. UsageError if it cannot be opened."""
     name = shown(path)
     if "\0" in str(path):
         raise UsageError([f"{name}: no file's name: {remedy}"])
@@ -103,7 +103,7 @@ def _too_big(path: str | Path, most_bytes: int, remedy: str) -> str:
 
 
 def shown(path: str | Path) -> str:
-    """A file's name for a message: on one line, and not longer than it must be."""
+    """The name of a file for a message: on one line, its last 200 characters."""
     name = str(path)
     name = name if len(name) <= 200 else f"…{name[-200:]}"
     return name if name.isprintable() and name else ascii(name)

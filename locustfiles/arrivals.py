@@ -1,4 +1,4 @@
-"""Open loop: a request every so often, whether or not the server keeps up (vLLM's benchmark_serving).
+"""Open loop: requests at fixed times, whether or not the server keeps up (as vLLM's benchmark_serving).
 
 locust -f locustfiles/arrivals.py --headless --requests 100 --interval 0.5 --host http://gpu:8000
 """

@@ -1,4 +1,4 @@
-"""Fixed concurrency, level after level, no pauses: tokens/s against requests in flight (the article's last table).
+"""Fixed concurrency, level after level, without pauses: tokens/s by requests in flight (the article's last table).
 
 locust -f locustfiles/batch_sweep.py --headless --levels 1,2,4,8 --answer-tokens 256 --host http://gpu:8000
 """

@@ -1,4 +1,4 @@
-"""How many chat users hold within the SLOs? Levels are doubled, then bisected; each is settled and measured.
+"""Finds how many chat users the server holds within the SLOs: levels are doubled, then bisected.
 
 locust -f locustfiles/capacity.py --headless --slo "p95 ttft_ms <= 500" --host http://gpu:8000
 """

@@ -1,4 +1,4 @@
-"""Closed loop: chat users who hold conversations, one turn after another, and think in between.
+"""Closed loop: chat users who hold conversations, turn after turn, with think time in between.
 
 locust -f locustfiles/chat.py --headless -u 100 -r 10 --turns 10 --think-time 2 --host http://gpu:8000
 """
@@ -11,4 +11,4 @@ install(SHAPE)
 
 
 class ChatUser(locust_users.ChatUser):
-    """A person at a keyboard."""
+    """Holds one conversation."""

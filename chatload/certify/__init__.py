@@ -1,1 +1,1 @@
-"""How true this client is on this machine: the same client against a server that logs what it really did."""
+"""Measures the client's own errors on this machine, against a server that logs what it sent and when."""

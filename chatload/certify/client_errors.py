@@ -1,4 +1,4 @@
-"""What the client says joined, request by request, with what the fixed-rate server logged."""
+"""Joins the client's times with the log of the fixed-rate server, request by request."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class Errors:
-    """The client's errors of one answer: what it reports minus what was.
+    """The client's errors of one answer: its value minus the server's.
 
-    `request_ms` and `arrival_ms` are the two causes of `ttft_ms`: the request was read by the server after
-    we said it was sent, and the first token was stamped after the server had sent it. Both hold the way
-    over the loopback, and the first the server's own delay. `gap_ms` is the error of the mean gap, and
+    ttft_ms = request_ms + arrival_ms. `request_ms` is the time from the client's `sent` to the server's read of the
+    request, `arrival_ms` the time from the server's write of the first token to its arrival time in the client. Both
+    include the way over the loopback, the first also the server's delay. `gap_ms` is the error of the mean gap,
     `speed_percent` that of tokens/s.
     """
 
@@ -52,7 +52,7 @@ class Errors:
 
 
 def served(path: Path) -> dict[str, Served]:
-    """The truth log: request id → complete answer with at least one token."""
+    """The complete answers of a server log with at least one token, by request id."""
     found: dict[str, Served] = {}
     with open(path, "rb") as file:
         for raw in file:
@@ -69,7 +69,7 @@ def served(path: Path) -> dict[str, Served]:
 
 
 def heard(turns: Iterable[Turn]) -> dict[str, Heard]:
-    """Our own good turns by request id."""
+    """The good turns by request id."""
     return {
         turn.request_id: Heard(
             turn.sent_ns, turn.first_token_ns, turn.last_token_ns, len(turn.gaps_us), turn.marks
@@ -102,7 +102,7 @@ def _errors(said: Heard, was: Served) -> Errors:
 
 
 def spread(values: Sequence[float]) -> ErrorSpread:
-    """The errors in one line of figures."""
+    """The spread of some errors."""
     sizes = sorted(abs(value) for value in values)
     if not sizes:
         return ErrorSpread()

@@ -25,7 +25,7 @@ CLIENT = "locustfiles/chat.py"
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """What one measurement gave: the client's run, its errors, its exit code, CPU and the server's lateness."""
+    """One measurement: the client's run, errors, exit code and CPU time, and the server's delays."""
 
     run: Run
     errors: tuple[Errors, ...]
@@ -37,7 +37,7 @@ class Measured:
 
 
 def measure(load: CertifiedLoad, folder: Path, placement: Placement) -> Measured:
-    """Run the client against the fixed-rate server, join both logs. UsageError when either did not do its part."""
+    """Run the client against the fixed-rate server and join both logs. UsageError if one of them failed."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     truth, out = folder / "truth.jsonl", folder / "run"
     with fixed_rate_server(load, truth, folder / "simulator.log", placement) as host:
@@ -111,7 +111,7 @@ def _client(load: CertifiedLoad, host: str, out: Path, log: Path, placement: Pla
 
 
 def _lateness(truth: Path) -> dict[str, float | None]:
-    """How late the server was by its own log, in its last line."""
+    """The server's own delays, from the last line of its log."""
     with open(truth, "rb") as file:
         for raw in file:
             if raw.startswith(b'{"kind":"server"'):

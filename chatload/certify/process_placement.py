@@ -1,7 +1,7 @@
-"""A core and a priority for each process of a measurement, where this machine allows it: nothing depends on it.
+"""Gives each process of a measurement a core and a priority, as far as this machine allows it.
 
-A container, a user without rights, another system or a single core allow less. The measurement is made all the same,
-and says in one line what was not done.
+Containers, users without rights, other systems and single cores allow less. The measurement is made in any case, and
+one line says what was not done.
 """
 
 from __future__ import annotations
@@ -14,29 +14,29 @@ REALTIME_PRIORITY = 50
 
 
 class Placement:
-    """Places processes right after their start; `not_done` has a sentence for each thing that was not allowed."""
+    """Places processes after their start; `not_done` names what was not allowed."""
 
     def __init__(self) -> None:
         self.not_done: list[str] = []
 
     @property
     def words(self) -> str:
-        """One line: what was not done; empty where all was."""
+        """What was not done, in one line; empty if all was done."""
         return f"not done on this machine: {'; '.join(self.not_done)}" if self.not_done else ""
 
     def server(self, pid: int) -> None:
-        """The first core, ahead of all else: a server that is late leaves no truth to compare with."""
+        """The first core with real-time priority: the measurement needs a server that is on time."""
         if self.core(pid, 0):
             self._try("real-time priority for the server", lambda: _realtime(pid))
 
     def client(self, pid: int, *, first: bool = False) -> None:
-        """The last core; `first`: before others that run there."""
+        """The last core; `first`: with priority over other processes there."""
         self.core(pid, -1)
         if first:
             self._try("nice −20 for the client", lambda: _nice(pid))
 
     def core(self, pid: int, index: int) -> bool:
-        """Keep a process on one core, the `index`-th that we may use; True where there are two or more."""
+        """Keep a process on the `index`-th usable core; False if there is only one or it failed."""
         cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
         if len(cores) < 2:
             self._note("a core each for server and client (one core)" if cores else "a core each (not Linux)")
@@ -47,7 +47,7 @@ class Placement:
         try:
             act()
         except (ProcessLookupError, FileNotFoundError):
-            return False  # it is gone already, which whoever waits for it will tell
+            return False  # it has ended; its caller finds out
         except OSError as error:
             self._note(f"{what} ({error.strerror or error})")
             return False
@@ -69,7 +69,7 @@ def _realtime(pid: int) -> None:
 
 
 def _nice(pid: int) -> None:
-    """Also for its group where Linux groups by session; what has no such file needs none."""
+    """Set niceness −20, also for the process's autogroup where Linux has one."""
     os.setpriority(os.PRIO_PROCESS, pid, -20)
     group = Path(f"/proc/{pid}/autogroup")
     if group.exists():

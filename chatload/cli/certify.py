@@ -1,4 +1,4 @@
-"""`python -m chatload certify`: measure the measuring, on this machine, at the load of a scenario."""
+"""`python -m chatload certify`: measure the client's own errors on this machine, at the load of a scenario."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SEARCH_MOST = 4000
 
 
 def certify(arguments: Sequence[str]) -> int:
-    """How true is the client here: run it against a fixed-rate server, write a certificate."""
+    """measure the client's own errors on this machine, and write a certificate"""
     given = _parser().parse_args(arguments)
     load = _load(given)
     out = Path(given.out)
@@ -47,7 +47,7 @@ def certify(arguments: Sequence[str]) -> int:
 
 
 def _search(load: CertifiedLoad, made: Certificate, folder: Path, placement: Placement) -> int:
-    """The most users within 1 ms: up or down by half as many again, until that turns."""
+    """The most users within 1 ms: multiply or divide the users by 1.5 until the verdict changes."""
     good = load.users if within(made) else 0
     users = load.users
     while True:
@@ -108,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
         "--think-time",
         type=float,
         default=0.5,
-        help="s after each reply; 0 reads on readiness, not on a tick",
+        help="s after each reply; 0: read at once, not every few ms",
     )
     add("--ramp-s", type=float, default=5.0, help="s over which the users come in")
     add("--ttft-ms", type=float, default=100.0)

@@ -1,4 +1,4 @@
-"""Other programs run to their end, whatever ends us: Ctrl-C of the terminal, or a SIGTERM to us alone."""
+"""Runs other programs, and ends them when this process is ended by Ctrl-C or SIGTERM."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Sequence
 
 
 def run_to_end(command: Sequence[str]) -> int:
-    """Run a command, its output where ours goes; its exit code. It is gone when this returns or raises."""
+    """Run a command with our output and return its exit code. The process has ended when this returns or raises."""
     process = subprocess.Popen(command)
     try:
         return process.wait()
     except KeyboardInterrupt:
-        # It got the Ctrl-C of the terminal too; a SIGTERM came to us alone, so pass it on either way.
+        # A Ctrl-C of the terminal went to both processes, a SIGTERM to this one only: pass it on.
         process.send_signal(signal.SIGTERM)
         process.wait(timeout=20)
         raise
@@ -22,7 +22,7 @@ def run_to_end(command: Sequence[str]) -> int:
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """Stop a process that still runs: kindly, then not."""
+    """Stop a process that still runs: SIGTERM, after 10 s SIGKILL."""
     if process.poll() is None:
         process.terminate()
         try:

@@ -18,7 +18,7 @@ from chatload.model.sanitize import one_line, shown
 
 
 def import_jmx(argv: Sequence[str]) -> int:
-    """a JMeter test plan (.jmx) as a scenario of ours"""
+    """make a scenario of a JMeter test plan (.jmx)"""
     parser = Parser(
         prog="python -m chatload import-jmx",
         description="Print a scenario (TOML) made of a JMeter test plan. What cannot be carried over is listed "
@@ -48,13 +48,13 @@ def _property(text: str) -> tuple[str, str]:
 
 
 def scenario_text(scenario: Scenario) -> str:
-    """The scenario as TOML, what happened to the plan told in comments."""
+    """The scenario as TOML, with comments on what was not carried over as it is."""
     group = one_line(scenario.group, 80)
     lines = [
         f"# {one_line(scenario.source, 80)}, thread group {group!r}, by `python -m chatload import-jmx`."
     ]
     for title, told in (
-        ("Carried over in other words:", scenario.notes),
+        ("Carried over in another way:", scenario.notes),
         ("NOT carried over:", scenario.losses),
     ):
         if told:
@@ -65,7 +65,7 @@ def scenario_text(scenario: Scenario) -> str:
 
 
 def _toml(value: str | int | float) -> str:
-    """A TOML value: JSON's strings are TOML's, but for the one control character JSON lets through."""
+    """A TOML value. Strings are written as in JSON, except DEL, which TOML does not allow."""
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, str):
@@ -74,7 +74,7 @@ def _toml(value: str | int | float) -> str:
 
 
 def _check(text: str, source: Path) -> None:
-    """The scenario must be one: read back and planned. UsageError in words of the test plan."""
+    """Read the scenario back and plan it. UsageError that names the test plan."""
     keys = {name.replace("-", "_"): value for name, value in tomllib.loads(text)["tool"]["locust"].items()}
     values = {**keys, "num_users": keys["users"], "host": keys.get("host", "http://127.0.0.1:8000")}
     try:

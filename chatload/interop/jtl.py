@@ -30,7 +30,7 @@ LABEL = "turn"
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One turn in JMeter's terms. All times in ms; `time_stamp` is Unix time, the start."""
+    """One turn in JMeter's terms, times in ms. `time_stamp` is its start in Unix time."""
 
     turn: Turn
     time_stamp: int
@@ -50,12 +50,12 @@ class Sample:
 
     @property
     def response_code(self) -> str:
-        """The HTTP status, or what JMeter writes where there is none."""
+        """The HTTP status, or JMeter's text where there is none."""
         return str(self.turn.status) if self.turn.status else "Non HTTP response code: " + str(self.turn.code)
 
     @property
     def response_message(self) -> str:
-        """The status in words; without a status what went wrong."""
+        """The status in words, or the failure where there is none."""
         try:
             return HTTPStatus(self.turn.status or 0).phrase
         except ValueError:
@@ -106,8 +106,8 @@ def own_columns() -> tuple[str, ...]:
 
 
 @dataclass(slots=True)
-class _Around:
-    """What the lines other than turns say: each worker's wall clock, and who was in when."""
+class _OtherLines:
+    """Facts of the lines other than turns: each worker's wall clock, and when users started and left."""
 
     offsets_ns: dict[str, int] = field(default_factory=dict)
     changes: list[tuple[int, int]] = field(default_factory=list)
@@ -120,22 +120,22 @@ class _Around:
 
 def samples(folder: Path, manifest: Manifest) -> Iterator[Sample]:
     """The samples of a run folder in the order of its journals; one turn at a time is held in memory."""
-    around = _around(folder, manifest)
-    times = [at_ns for at_ns, _ in around.changes]
-    present = list(accumulate(change for _, change in around.changes))
+    others = _other_lines(folder, manifest)
+    times = [at_ns for at_ns, _ in others.changes]
+    present = list(accumulate(change for _, change in others.changes))
     name = str(manifest.scenario or "users")
     server = manifest.server
     dialect = DIALECTS.get(str(server.dialect))
     url = str(server.host or "") + (dialect.path if dialect else "")
     for turn in _turns(folder, manifest):
-        if turn.code in NO_FAILURES:  # we hung up ourselves: neither good nor failed, so no sample
+        if turn.code in NO_FAILURES:  # ended by this client: neither good nor failed, so no sample
             continue
         index = bisect_right(times, turn.end_ns) - 1
-        yield _sample(turn, around, name, max(1, present[index]) if index >= 0 else 1, url)
+        yield _sample(turn, others, name, max(1, present[index]) if index >= 0 else 1, url)
 
 
 def csv_lines(found: Iterable[Sample], *, sent_bytes: bool = True) -> Iterator[str]:
-    """A CSV JTL, header first. Without `sent_bytes` JMeter 2.x reads it, too: it refuses columns it does not know."""
+    """A CSV JTL, header first. Without `sent_bytes` JMeter 2.x can read it: it refuses unknown columns."""
     columns = [one for one in COLUMNS if sent_bytes or one.name != "sentBytes"]
     yield ",".join([*(one.name for one in columns), *(f'"{name}"' for name in own_columns())]) + "\n"
     for sample in found:
@@ -144,7 +144,7 @@ def csv_lines(found: Iterable[Sample], *, sent_bytes: bool = True) -> Iterator[s
 
 
 def xml_lines(found: Iterable[Sample]) -> Iterator[str]:
-    """An XML JTL: JMeter's attributes, then ours, which it passes over."""
+    """An XML JTL: JMeter's attributes, then ours, which JMeter ignores."""
     yield '<?xml version="1.0" encoding="UTF-8"?>\n<testResults version="1.2">\n'
     for sample in found:
         pairs = {one.attribute: one.value(sample) for one in COLUMNS if one.attribute} | _own(sample)
@@ -163,7 +163,7 @@ def xml_lines(found: Iterable[Sample]) -> Iterator[str]:
 
 
 def clean(text: str) -> str:
-    """Text on one line without control characters, half pairs and what else XML cannot hold."""
+    """Text on one line without control characters, lone surrogates and other characters that XML does not allow."""
     if text.isascii() and text.isprintable():
         return text
     return "".join(c for c in text.replace("\r\n", " ").translate(_BLANKS) if c >= " " and c not in _NEVER)
@@ -174,7 +174,7 @@ _NEVER = frozenset(map(chr, (0x7F, *range(0x80, 0xA0), *range(0xD800, 0xE000), 0
 
 
 def _own(sample: Sample) -> dict[str, str | int]:
-    """Our columns; empty where a turn has no such number."""
+    """The values of our columns; empty where a turn has none."""
     turn = sample.turn
     found: dict[str, str | int | float | None] = {
         name: getattr(turn, name) for name in (*OWN_TEXTS, *OWN_COUNTS)
@@ -192,19 +192,19 @@ def _csv_cell(value: str | int) -> str:
     return '"' + text.replace('"', '""') + '"' if "," in text or '"' in text else text
 
 
-def _around(folder: Path, manifest: Manifest) -> _Around:
-    around = _Around()
+def _other_lines(folder: Path, manifest: Manifest) -> _OtherLines:
+    others = _OtherLines()
     seen: set[bytes] = set()
     for raw, line in lines_in_one_time(folder, manifest):
         if not isinstance(line, StartLine | UserLine) or raw in seen:
             continue
         seen.add(raw)
         if isinstance(line, StartLine):
-            around.offsets_ns.setdefault(line.worker, line.utc_ns - line.at_ns)
+            others.offsets_ns.setdefault(line.worker, line.utc_ns - line.at_ns)
         else:
-            around.changes.append((line.at_ns, 1 if line.event == "in" else -1))
-    around.changes.sort()
-    return around
+            others.changes.append((line.at_ns, 1 if line.event == "in" else -1))
+    others.changes.sort()
+    return others
 
 
 def _turns(folder: Path, manifest: Manifest) -> Iterator[Turn]:
@@ -216,15 +216,15 @@ def _turns(folder: Path, manifest: Manifest) -> Iterator[Turn]:
             yield line
 
 
-def _sample(turn: Turn, around: _Around, name: str, threads: int, url: str) -> Sample:
+def _sample(turn: Turn, others: _OtherLines, name: str, threads: int, url: str) -> Sample:
     def wall_ms(at_ns: int | None) -> int | None:
-        return None if at_ns is None else around.wall_ns(turn.worker, at_ns) // 1_000_000
+        return None if at_ns is None else others.wall_ns(turn.worker, at_ns) // 1_000_000
 
     connect_ms = (turn.connect_ms or 0.0) + (turn.tls_ms or 0.0) if turn.new_connection else 0.0
     start_ns = turn.due_ns if turn.sent_ns is None else turn.sent_ns - round(connect_ms * 1e6)
     start, end, first = wall_ms(start_ns), wall_ms(turn.end_ns), wall_ms(turn.first_byte_ns)
     assert start is not None and end is not None
-    sent = None if turn.sent_ns is None else around.wall_ns(turn.worker, turn.sent_ns) / 1e6
+    sent = None if turn.sent_ns is None else others.wall_ns(turn.worker, turn.sent_ns) / 1e6
     return Sample(
         turn=turn,
         time_stamp=start,

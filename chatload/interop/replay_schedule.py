@@ -1,7 +1,7 @@
-"""When each turn of a run was due and how long it was, in the forms other tools replay.
+"""Writes the due times and lengths of a run's turns as schedules that other tools replay.
 
-All three know Mooncake's rows: a time, the prompt's and the answer's length in tokens, and a number for every
-16 tokens of the prompt, the same where prompts begin alike. They make prompts of their own from these.
+All three tools read Mooncake's rows: a time, the lengths of prompt and answer in tokens, and a number for every 16
+tokens of the prompt, the same where prompts begin alike. They generate prompts of these lengths.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from chatload.model.turn import Turn
 from chatload.store.journal import Run
 
 BLOCK_TOKENS = 16
-"""Tokens of a prompt that share one number; vLLM's own block, and its default for timed traces."""
+"""Tokens of a prompt that have one number: vLLM's block size, and its default for timed traces."""
 CHARACTERS_PER_TOKEN = 4
 """Estimate for prompts whose tokens the server did not count."""
 
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """How a tool counts time, and how it is started on a schedule."""
+    """A tool: units of its times in a second, and its command."""
 
     per_s: float
     command: str
@@ -53,7 +53,7 @@ TOOLS = {
         """"source": {{"kind": "json_file", "path": "FILE"}}}}'""",
     ),
 }
-"""Name → how the tool replays: times in s or ms, and the command."""
+"""Tools by name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class Due:
 
 @dataclass(slots=True)
 class ReplaySchedule:
-    """The requests of a run in the order they were due; how many lengths had to be guessed."""
+    """The requests of a run in order of due times, and how many lengths are estimates."""
 
     requests: list[Due]
     prompts_estimated: int = 0
@@ -77,11 +77,11 @@ class ReplaySchedule:
 
 
 def schedule_of(run: Run) -> ReplaySchedule:
-    """The schedule of a run, failed turns too: they were load as well. UsageError where it held no turn."""
+    """The schedule of a run, failed turns included. UsageError if the run has no turn."""
     if not run.turns:
         raise UsageError([f"{run.folder}: holds no turn: nothing to schedule"])
     plan = run.manifest.plan
-    numbers = _Blocks(_kinship(run.manifest.load))
+    numbers = _Blocks(_common_beginning(run.manifest.load))
     longest = plan.max_tokens if plan is not None else None
     schedule = ReplaySchedule([])
     first_ns = run.turns[0].due_ns
@@ -112,7 +112,7 @@ def lines_for(tool: str, schedule: ReplaySchedule) -> Iterator[str]:
 
 
 def lines_with_texts(run: Run, schedule: ReplaySchedule) -> Iterator[str]:
-    """AIPerf's rows with the very messages. UsageError where the run did not keep them."""
+    """AIPerf's rows with the messages that were sent. UsageError if the run did not keep them."""
     load = run.manifest.load
     if isinstance(load, CapacityLoad) and load.history:
         raise UsageError([f"{run.folder}: its users held several conversations each: use --prompts lengths"])
@@ -139,23 +139,23 @@ def _line(row: Mapping[str, Any]) -> str:
 
 
 def _time(after_ns: int, per_s: float) -> float:
-    """In the tool's unit, to the µs."""
+    """A time in the tool's unit, to the µs."""
     return round(after_ns * per_s / 1e9, 6 if per_s == 1 else 3)
 
 
-def _kinship(load: Load | None) -> str:
-    """Which prompts begin alike: all ("same"), those of one user ("user"), none ("none")."""
+def _common_beginning(load: Load | None) -> str:
+    """Which prompts have a common beginning: all ("same"), those of one user ("user"), none ("none")."""
     if not isinstance(load, ChatLoad | CapacityLoad):
         return "none"
     return "user" if load.history else "same"
 
 
 class _Blocks:
-    """Gives every 16 tokens of every prompt a number. The shorter last block never shares one with a full
-    block: its number would stand for two lengths."""
+    """Numbers for every 16 tokens of every prompt. A shorter last block never has the number of a full block, which
+    would stand for two lengths."""
 
-    def __init__(self, kinship: str) -> None:
-        self._kinship = kinship
+    def __init__(self, common: str) -> None:
+        self._common_beginning = common
         self._next = count()
         self._full: dict[object, list[int]] = {}
         self._last: dict[object, int] = {}
@@ -164,20 +164,20 @@ class _Blocks:
     def of(self, turn: Turn, tokens: int) -> tuple[int, ...]:
         """The numbers of a prompt of this length."""
         full, rest = divmod(tokens, BLOCK_TOKENS)
-        known = self._full.setdefault(self._kin(turn, tokens), [])
+        known = self._full.setdefault(self._key(turn, tokens), [])
         while len(known) < full:
             known.append(next(self._next))
         last: tuple[int, ...] = ()
         if rest:
-            key = (tokens, "same") if self._kinship == "same" else turn.turn_id
+            key = (tokens, "same") if self._common_beginning == "same" else turn.turn_id
             last = (self._last.setdefault(key, next(self._next)),)
         return (*known[:full], *last)
 
-    def _kin(self, turn: Turn, tokens: int) -> object:
-        """What prompts that begin alike have in common. A prompt that is shorter than the user's one before
-        it begins a new conversation."""
-        if self._kinship != "user":
-            return "all" if self._kinship == "same" else turn.turn_id
+    def _key(self, turn: Turn, tokens: int) -> object:
+        """A key that prompts with a common beginning share. A prompt that is shorter than the user's previous one
+        begins a new conversation."""
+        if self._common_beginning != "user":
+            return "all" if self._common_beginning == "same" else turn.turn_id
         talk, longest = self._talks.get(turn.user, (0, 0))
         talk += tokens < longest
         self._talks[turn.user] = (talk, tokens)
@@ -185,7 +185,7 @@ class _Blocks:
 
 
 def _messages(run: Run) -> dict[str, list[dict[str, str]]]:
-    """Messages of each turn whose prompt, and with history on whose every earlier reply, was kept."""
+    """The messages of each turn whose prompt was kept, with history on also every earlier reply."""
     plan, load = run.manifest.plan, run.manifest.load
     history = isinstance(load, ChatLoad | CapacityLoad) and load.history
     fixed = load.prompt if isinstance(load, ChatLoad | CapacityLoad) and not load.history else None
@@ -199,7 +199,7 @@ def _messages(run: Run) -> dict[str, list[dict[str, str]]]:
             found[turn.turn_id] = system
         elif text is not None and before is not None:
             found[turn.turn_id] = [*before, {"role": "user", "content": text}]
-        if history and turn.ok:  # the line of a failed turn is withdrawn and asked again
+        if history and turn.ok:  # the line of a failed turn is withdrawn and sent again
             if turn.turn_id not in found or turn.text is None:
                 talks[turn.user] = None
             elif turn.text.strip():

@@ -1,1 +1,1 @@
-"""Load shapes: how much load, and when."""
+"""Load shapes: how much load there is, and when."""

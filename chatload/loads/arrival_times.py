@@ -1,6 +1,6 @@
-"""Open loop: when each request is due, as ns after the start of the run. Nothing waits for a reply.
+"""Due times of an open loop, in ns from the start of the run. No request waits for a reply.
 
-A schedule is absolute: each due time is computed from the start, so a late send moves no later one.
+Each due time is computed from the start of the run, so a late request delays no other.
 The first request is due at 0, as in vLLM's benchmark_serving.py.
 """
 
@@ -33,9 +33,9 @@ def poisson(n: int, mean_interval_s: float, seed: int) -> tuple[int, ...]:
 
 
 def split(schedule: Sequence[T], position: int, workers: int) -> tuple[T, ...]:
-    """One worker's share: every `workers`-th entry from `position` on, so entry i stays request i run-wide.
+    """The entries of one worker: every `workers`-th from `position` on.
 
-    A worker's k-th entry is the run's (position + k · workers)-th. No two workers share one, none is lost.
+    Entry k of a worker is entry position + k · workers of the run.
     """
     if not 0 <= position < workers:
         raise ValueError(f"position {position} of {workers} workers: must be 0 … {workers - 1}")

@@ -1,4 +1,4 @@
-"""A search for the most chat users that hold within the SLOs: levels of users, tried one after another."""
+"""Search for the most chat users that a server holds within the SLOs: levels of users, one after another."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ MEASURE = Number(
 
 
 class CapacityLoad(Load, frozen=True, kw_only=True, tag="capacity"):
-    """Levels of chat users from `first` on, never beyond `most`."""
+    """Levels of chat users, the first one of `first`, none above `most`."""
 
     first: int
     most: int
@@ -85,7 +85,7 @@ class CapacityLoad(Load, frozen=True, kw_only=True, tag="capacity"):
         )
 
     def bounds(self) -> str:
-        """What that comes to."""
+        """The precision, and the most measurements of a level."""
         again = f", what is undecided measured up to {self.windows} times" if self.windows > 1 else ""
         return f"to within {self.precision:.0%}{again}"
 
@@ -111,7 +111,7 @@ class CapacityLoad(Load, frozen=True, kw_only=True, tag="capacity"):
 
 
 def read(reader: OptionReader) -> tuple[CapacityLoad, Inputs]:
-    """The load of option values. Locust's users keep the levels' users going: one a process."""
+    """The load of the option values. Each process has one user of Locust, which runs its share of a level."""
     users, users_per_s = locust_users(reader)
     load = CapacityLoad(
         users=users,

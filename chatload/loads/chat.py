@@ -1,4 +1,4 @@
-"""Closed loop: users who hold conversations, one turn after another, and think in between."""
+"""Closed loop: users who hold conversations, turn after turn, with think time in between."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class ChatLoad(Load, frozen=True, kw_only=True, tag="chat"):
 
 
 def read(reader: OptionReader) -> tuple[ChatLoad, Inputs]:
-    """The load of option values."""
+    """The load of the option values."""
     users, users_per_s = locust_users(reader)
     ramp_ends(reader, "spawn-rate", users, users_per_s)
     hang_ups: HangUps = reader.get(ABANDON)

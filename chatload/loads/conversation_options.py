@@ -1,4 +1,4 @@
-"""Options of what chat users say, shared by the shapes whose users hold conversations."""
+"""Options of conversations, for the load shapes whose users hold conversations."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from chatload.options.ranges import MOST_REQUESTS, seconds, whole
 from chatload.prompts.conversation_file import SHIPPED_CONVERSATIONS
 
 ARTICLE_PROMPT = "Once a upon time,"
-"""The article's JMeter message, its spelling kept."""
+"""The message of the article's JMeter plan, as it is spelt there."""
 
 TURNS = Whole(
     name="turns",
@@ -51,9 +51,9 @@ PROMPTS = FileName(
 
 
 def conversations(reader: OptionReader) -> tuple[tuple[str, ...], ...]:
-    """The conversations that users hold; none where they send one message again and again.
+    """The conversations that users hold; none where they repeat one message.
 
-    A file that is named is read and checked even then.
+    A file that is named is read and checked in any case.
     """
     named = reader.get(PROMPTS)
     path = named or (str(SHIPPED_CONVERSATIONS) if reader.get(HISTORY) else "")

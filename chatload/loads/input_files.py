@@ -1,4 +1,4 @@
-"""What the files hold that a plan names: read where the plan is made, once until they change."""
+"""Reads the files that options name, where the plan is made. A file is read again only when it has changed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 
 def read_file(reader: OptionReader, option: Text, path: str, read: Callable[[str], T]) -> T | None:
-    """What `read` finds in the file that `option` names; None without one, or where the reader has its mistakes."""
+    """The content of the file that `option` names; None if none is named or it has mistakes, which the reader gets."""
     if not path:
         return None
     try:
@@ -44,7 +44,7 @@ def read_rows(path: str) -> tuple[TraceRow, ...]:
 
 
 def read_prompts(path: str, *, n: int, seed: int) -> tuple[tuple[SampledPrompt, ...], tuple[str, ...]]:
-    """n prompts out of `--sharegpt`, and what is to be said of the file."""
+    """n prompts of `--sharegpt`, and notes on the file for the user."""
     return _sharegpt(path, _state(path), n, seed)
 
 
@@ -59,7 +59,7 @@ def read_certificate(path: str) -> Certificate:
 
 
 def _state(path: str) -> object:
-    """What changes when a file does: it is read again only then."""
+    """A value that changes when the file does."""
     try:
         found = Path(path).stat()
     except (OSError, ValueError):

@@ -18,7 +18,7 @@ from chatload.options.ranges import DAY_S, LONGEST_RUN_S
 from chatload.prompts.sampled_prompt import SampledPrompt
 
 SHORT_PAUSE_S = 0.05
-"""The end of a turn may be noticed 5 ms late where users pause for longer than this."""
+"""With longer pauses between turns, in s, the end of a turn may be noticed 5 ms late."""
 
 RAMP = Choice(
     name="ramp",
@@ -48,22 +48,22 @@ class Load(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
         raise NotImplementedError
 
     def bounds(self) -> str:
-        """What that comes to: the number of turns, and the least time they can take."""
+        """What the load comes to: the number of turns, and the shortest time they can take."""
         raise NotImplementedError
 
     @property
     def turns_planned(self) -> int | None:
-        """Turns the whole run comes to; None where only the run will tell."""
+        """Number of turns of the whole run; None where it is not known before."""
         raise NotImplementedError
 
     @property
     def pauses(self) -> bool:
-        """True when nobody waits for the end of a turn to the millisecond, so that it may be noticed 5 ms late."""
+        """True if no user acts within 50 ms of the end of a turn, so that it may be noticed 5 ms late."""
         raise NotImplementedError
 
     @property
     def least_connections(self) -> int:
-        """Connections that are surely open at the same time."""
+        """Number of connections that are certainly open at the same time."""
         return self.users
 
     @property
@@ -73,23 +73,23 @@ class Load(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
 
     @property
     def asks_exact_lengths(self) -> bool:
-        """True when each answer is to be just as long as asked."""
+        """True if each answer must have exactly the requested length."""
         return False
 
 
 class Inputs(msgspec.Struct, frozen=True, kw_only=True):
-    """What the files that a plan names hold, read once, where the files are."""
+    """The content of the files that a plan names."""
 
     conversations: tuple[tuple[str, ...], ...] = ()
     trace: tuple[TraceRow, ...] = ()
     prompts: tuple[SampledPrompt, ...] = ()
     notes: tuple[str, ...] = ()
-    """What the user should know of a file that is good enough, such as that it breaks off."""
+    """Notes for the user on a file that can be used, such as that it is truncated."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A load shape. `read` makes the load of the values given, and reads its files; mistakes stay in the reader."""
+    """A load shape. `read` makes the load of option values and reads its files; the reader collects the mistakes."""
 
     load: type[Load]
     options: tuple[Option[object], ...]
@@ -102,7 +102,7 @@ class Shape:
 
 
 def locust_users(reader: OptionReader) -> tuple[int, float]:
-    """Locust's number of users and their rate; its other numbers are checked as well."""
+    """Locust's number of users and their rate; its other numbers are checked too."""
     users, rate = reader.locust_number("users", "num_users"), reader.locust_number("spawn-rate", "spawn_rate")
     reader.locust_number("run-time", "run_time")
     reader.locust_number("stop-timeout", "stop_timeout")
@@ -114,7 +114,7 @@ def locust_users(reader: OptionReader) -> tuple[int, float]:
 
 
 def ramp_ends(reader: OptionReader, option: str, users: int, users_per_s: float) -> None:
-    """A mistake where a ramp does not end within the longest run there may be."""
+    """Add a mistake if the ramp takes longer than the longest run that can be planned."""
     if users / users_per_s > LONGEST_RUN_S:
         remedy = f"{users:,} users would come in over more than {LONGEST_RUN_S // DAY_S} days: raise it"
         reader.add_named_mistake(option, f"'{users_per_s:g}'", remedy)

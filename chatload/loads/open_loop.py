@@ -1,4 +1,4 @@
-"""Open loop: requests arrive when they are due, however many are still in flight."""
+"""Open loop: requests are sent when they are due, however many are still in flight."""
 
 from __future__ import annotations
 
@@ -77,24 +77,24 @@ class OpenLoopLoad(Load, frozen=True, kw_only=True, tag="open_loop"):
         return f"{self.requests:,} requests, one every {self.interval_s:g} s {spaced}"
 
     def bounds(self) -> str:
-        """What that comes to."""
+        """The due time of the last request."""
         if self.trace:
             return "open loop"
         return f"open loop, the last one due after {self.interval_s * (self.requests - 1):g} s"
 
     @property
     def turns_planned(self) -> int | None:
-        """One turn a request; None for a trace of a run by chatload 0.1, which did not note how many it held."""
+        """One turn a request; None for a trace in a manifest of chatload 0.1, which does not tell."""
         return self.requests or None
 
     @property
     def pauses(self) -> bool:
-        """Arrivals come when they are due: nobody waits for the end of a turn."""
+        """True: due times do not depend on the ends of turns."""
         return True
 
     @property
     def least_connections(self) -> int:
-        """All at once need a connection each."""
+        """Requests that are due at once need a connection each."""
         return self.requests if self.interval_s == 0 and not self.trace else 1
 
     @property
@@ -109,7 +109,7 @@ class OpenLoopLoad(Load, frozen=True, kw_only=True, tag="open_loop"):
 
 
 def read(reader: OptionReader) -> tuple[OpenLoopLoad, Inputs]:
-    """The load of option values; a trace and a ShareGPT file are read."""
+    """The load of the option values, and the content of a trace and a ShareGPT file."""
     users, users_per_s = locust_users(reader)
     trace, sharegpt = reader.get(TRACE), reader.get(SHAREGPT)
     requests = reader.get(REQUESTS)

@@ -1,4 +1,4 @@
-"""The plan of a run: every option as it was understood, checked before the first user."""
+"""The plan of a run: all option values, parsed and checked before the first user starts."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ class Plan(RunSettings, frozen=True, kw_only=True):
     load: AnyLoad
 
     def sentence(self, server: str = "") -> str:
-        """The plan said back before the first request; `server` is what it was found to be."""
+        """The plan in one sentence; `server` is the name of the recognised server."""
         asked = "a server" if self.server == "auto" else self.server
         plan = f"{self.load.sentence()}, {server or asked} at {self.host}: {self.load.bounds()}."
         return f"{plan} To hold: {'; '.join(one.words for one in self.slo)}." if self.slo else plan
 
     def without_header_values(self) -> Plan:
-        """The plan as a manifest keeps it."""
+        """The plan without the values of headers, for the manifest."""
         return msgspec.structs.replace(self, headers=dict.fromkeys(self.headers, "…"))
 
 
 class Planned(msgspec.Struct, frozen=True):
-    """A checked plan, and what the files that it names hold: all that a process needs to take part in a run."""
+    """A checked plan with the content of the files that it names: all that a process needs for its part of a run."""
 
     plan: Plan
     inputs: Inputs
     certificate: Certificate | None = None
-    """That of this host; each worker has its own."""
+    """The certificate of this host; each worker reads its own."""
 
 
 def make_plan(shape: Shape, values: Mapping[str, Any]) -> Planned:

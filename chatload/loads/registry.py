@@ -1,4 +1,4 @@
-"""The load shapes there are: every file of this folder that names its `SHAPE` and its Load."""
+"""All load shapes: every module of this folder that declares `SHAPE`."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _shapes() -> dict[str, Shape]:
 
 
 SHAPES = _shapes()
-"""kind → shape."""
+"""Shapes by kind."""
 
 if TYPE_CHECKING:
     AnyLoad = Load

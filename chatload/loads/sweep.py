@@ -1,4 +1,4 @@
-"""Fixed concurrency, level after level, without pauses."""
+"""A sweep: fixed numbers of requests in flight, level after level, without pauses."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class SweepLoad(Load, frozen=True, kw_only=True, tag="sweep"):
         )
 
     def bounds(self) -> str:
-        """What that comes to."""
+        """The number of turns."""
         return f"{self.turns_planned:,} turns"
 
     @property
@@ -75,7 +75,7 @@ class SweepLoad(Load, frozen=True, kw_only=True, tag="sweep"):
 
     @property
     def pauses(self) -> bool:
-        """No pause: the end of a turn must be noticed at once."""
+        """False: the end of a turn must be noticed at once."""
         return False
 
     @property
@@ -95,7 +95,7 @@ class SweepLoad(Load, frozen=True, kw_only=True, tag="sweep"):
 
 
 def read(reader: OptionReader) -> tuple[SweepLoad, Inputs]:
-    """The load of option values; one process, one Locust user who keeps the requests in flight."""
+    """The load of the option values. One user of Locust keeps all requests in flight."""
     users, users_per_s = locust_users(reader)
     if users != 1:
         remedy = "a sweep has one user, who keeps --levels requests in flight: leave it at 1"

@@ -1,4 +1,4 @@
-"""A trace: due times, and where known lengths, recorded elsewhere and replayed (docs/prompts.md).
+"""Reads a trace: due times, and lengths where known, recorded elsewhere (docs/prompts.md).
 
 JSONL with one object a line, or CSV with a header. When: `due_s` (s after the start of the run), or one of
 `timestamp` (ms, Mooncake), `Timestamp` (s, BurstGPT), `TIMESTAMP` (date and time, Azure), whose smallest
@@ -28,25 +28,25 @@ DUE_FIELDS = {"due_s": 1e9, "timestamp": 1e6, "Timestamp": 1e9, "TIMESTAMP": 0.0
 PROMPT_FIELDS = ("prompt_tokens", "input_length", "Request tokens", "ContextTokens")
 OUTPUT_FIELDS = ("output_tokens", "output_length", "Response tokens", "GeneratedTokens")
 ZERO_IS_UNKNOWN = ("Response tokens", "GeneratedTokens")
-"""Logs of real services write 0 for a request that failed: its answer's length is not known."""
+"""Logs of services write 0 for a request that failed: the length of its answer is not known."""
 MOST_ROWS, MOST_TOKENS = 1_000_000, 1_000_000
 LONGEST_S = 31 * 86_400
-"""A trace may last that long."""
+"""Longest trace, in s."""
 LATEST = 1e15
-"""No field counts further: due times are whole ns."""
+"""Largest value of a due field, so that due times fit into ns."""
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 
 class TraceRow(msgspec.Struct, frozen=True):
-    """One request of a trace; a length that the trace does not tell is None."""
+    """One request of a trace; None for a length that the trace does not tell."""
 
     due_ns: int
     prompt_tokens: int | None = None
     output_tokens: int | None = None
 
 
-class _Wrong(Exception):
-    """What is wrong with one row, and the remedy."""
+class _RowMistake(Exception):
+    """A mistake in one row."""
 
 
 def read_trace(path: str | Path) -> tuple[TraceRow, ...]:
@@ -58,7 +58,7 @@ def read_trace(path: str | Path) -> tuple[TraceRow, ...]:
         try:
             found = _row(row, fields)
             rows.append((found.due_ns, number, found))
-        except _Wrong as wrong:
+        except _RowMistake as wrong:
             mistakes.add(str(wrong), number)
         if len(rows) > MOST_ROWS:
             mistakes.add(f"more than {MOST_ROWS:,} rows: cut it there", number)
@@ -66,18 +66,18 @@ def read_trace(path: str | Path) -> tuple[TraceRow, ...]:
     if len(fields) > 1:
         names = " and some ".join(sorted(fields))
         mistakes.lines.insert(0, f"{mistakes.name}: some rows have {names}: use one of them throughout")
-    if not fields and len(mistakes.lines) != 1:  # nothing of it is a trace: one line says so
+    if not fields and len(mistakes.lines) != 1:  # no row can be read: report one mistake
         where = 1 if mistakes.lines else None
         mistakes = Mistakes(path)
         mistakes.add('holds no row: write one a line, such as {"due_s": 0.5}', where)
-    mistakes.tell()
+    mistakes.raise_all()
     rows.sort(key=lambda row: row[:2])
     first_ns = 0 if "due_s" in fields else rows[0][0]
     last_ns, number, _ = rows[-1]
     if last_ns - first_ns > LONGEST_S * 10**9:
         at_most = f"at most {LONGEST_S // 86_400} days"
         mistakes.add(f"due {(last_ns - first_ns) / 1e9:.4g} s after the start: {at_most}", number)
-    mistakes.tell()
+    mistakes.raise_all()
     if not first_ns:
         return tuple(row for _, _, row in rows)
     return tuple(TraceRow(due_ns - first_ns, row.prompt_tokens, row.output_tokens) for due_ns, _, row in rows)
@@ -126,11 +126,11 @@ def _decoded(lines: Iterable[tuple[int, bytes]], name: str) -> Iterator[str]:
 
 def _row(content: Any, fields: set[str]) -> TraceRow:
     if not isinstance(content, Mapping):
-        raise _Wrong('not a JSON object: write rows such as {"due_s": 0.5}')
+        raise _RowMistake('not a JSON object: write rows such as {"due_s": 0.5}')
     given = [name for name in DUE_FIELDS if content.get(name) not in (None, "")]
     if len(given) != 1:
         have = f"both {' and '.join(given)}" if given else "neither due_s (s) nor timestamp (ms)"
-        raise _Wrong(f"has {have}: give one")
+        raise _RowMistake(f"has {have}: give one")
     name = given[0]
     fields.add(name)
     due_ns = _due_ns(name, content[name])
@@ -142,12 +142,14 @@ def _due_ns(name: str, value: object) -> int:
     if DUE_FIELDS[name]:
         due = _number(name, value)
         if not 0 <= due <= LATEST:
-            raise _Wrong(f"{name} {_given(value)}: must be 0 or more{f', at most {LATEST:g}' * (due > 0)}")
+            raise _RowMistake(
+                f"{name} {_given(value)}: must be 0 or more{f', at most {LATEST:g}' * (due > 0)}"
+            )
         return round(due * DUE_FIELDS[name])
     try:
         at = datetime.fromisoformat(str(value).strip())
     except ValueError:
-        raise _Wrong(f"{name} {quoted(value)}: must be like 2023-11-16 18:17:03.98") from None
+        raise _RowMistake(f"{name} {quoted(value)}: must be like 2023-11-16 18:17:03.98") from None
     since = (at if at.tzinfo else at.replace(tzinfo=UTC)) - datetime(1970, 1, 1, tzinfo=UTC)
     return (since.days * 86_400 + since.seconds) * 1_000_000_000 + since.microseconds * 1000
 
@@ -161,7 +163,7 @@ def _tokens(content: Mapping[str, Any], names: tuple[str, ...]) -> int | None:
             if tokens == 0 and name in ZERO_IS_UNKNOWN:
                 return None
             if tokens != int(tokens) or not 1 <= tokens <= MOST_TOKENS:
-                raise _Wrong(f"{name} {_given(value)}: must be a whole number from 1 to {MOST_TOKENS:,}")
+                raise _RowMistake(f"{name} {_given(value)}: must be a whole number from 1 to {MOST_TOKENS:,}")
             return int(tokens)
     return None
 
@@ -172,10 +174,10 @@ def _number(name: str, value: object) -> float:
     is_text = isinstance(value, str) and len(value) <= 80 and _DECIMAL.fullmatch(value.strip())
     number = float(value) if is_number or is_text else math.nan  # type: ignore[arg-type]
     if not math.isfinite(number):
-        raise _Wrong(f"{name} {quoted(value)}: must be a number")
+        raise _RowMistake(f"{name} {quoted(value)}: must be a number")
     return number
 
 
 def _given(value: object) -> str:
-    """The value as the file has it: a text in quotes, a number without."""
+    """The value as it stands in the file: a text in quotes, a number without."""
     return quoted(value) if isinstance(value, str) else str(value)[:40]

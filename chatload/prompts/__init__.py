@@ -1,1 +1,1 @@
-"""What users say: one fixed message, conversations that grow, and sampled prompts with their lengths."""
+"""What users send: a repeated message, growing conversations, sampled prompts with their lengths."""

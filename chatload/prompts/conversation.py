@@ -28,7 +28,7 @@ FOLLOW_UPS = (
     "What are the arguments against it?",
     "Thanks. What would be a good next step?",
 )
-"""What a user says once the script is used up: lines that fit after any reply (docs/prompts.md)."""
+"""The lines of a user after the end of the script; each fits after any reply (docs/prompts.md)."""
 
 
 class Conversation(Protocol):
@@ -88,11 +88,11 @@ class GrowingConversation:
 
 
 def conversation_for(user: int, seed: int, lines: Sequence[Sequence[str]]) -> GrowingConversation:
-    """The conversation of `user`: scripts are dealt out in seeded order, each equally often.
+    """The conversation of `user`. Scripts are assigned in seeded order, each to equally many users.
 
-    The first line opens with a sentence no other user of the run says. Why: users outnumber scripts,
-    and a server with a prefix cache (vLLM V1, SGLang, llama.cpp) would answer the second user of a
-    script without computing the prompt. People who chat share no prompts, so neither do these users.
+    The first line begins with a sentence that no other user of the run has. Without it, a server with a prefix cache
+    (vLLM V1, SGLang, llama.cpp) would not compute the prompts of a second user with the same script; real users share
+    no prompts.
     """
     if not lines:
         raise ValueError("no scripts to pick from")
@@ -103,7 +103,7 @@ def conversation_for(user: int, seed: int, lines: Sequence[Sequence[str]]) -> Gr
 
 @lru_cache(maxsize=2)
 def _order(n: int, seed: int) -> Sequence[int]:
-    """The order in which n scripts are dealt out."""
+    """The order in which n scripts are assigned."""
     order = list(range(n))
     random.Random(f"scripts {seed}").shuffle(order)
     return order

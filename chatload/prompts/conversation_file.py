@@ -37,7 +37,7 @@ def load_conversations(path: str | Path) -> list[list[str]]:
     ):  # nothing of it is a conversation: one line says so
         mistakes = Mistakes(path)
         mistakes.add(f"holds no conversation: write one a line in UTF-8, {_EXAMPLE}", first or None)
-    mistakes.tell()
+    mistakes.raise_all()
     return scripts
 
 

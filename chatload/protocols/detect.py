@@ -1,7 +1,4 @@
-"""What a server is, judged from its answers to a few GET requests (`--server auto`, manifest).
-
-Pure: the caller asks (registry.PROBE_PATHS), this file judges.
-"""
+"""Recognises a server by its answers to GET requests for registry.PROBE_PATHS, which the caller makes."""
 
 from __future__ import annotations
 

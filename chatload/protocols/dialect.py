@@ -18,7 +18,7 @@ class ForeignBody:
     """What another tool's JSON body asks, in our terms.
 
     `extra` are the fields that have no counterpart here; they are sent as they are. `streams`: the body asks for a
-    stream. `notes` say what is sent in other words.
+    stream. `notes` say what is sent in another way.
     """
 
     prompt: str

@@ -1,4 +1,4 @@
-"""What an event's data says: its JSON object, and the error it may hold inside a 200 stream."""
+"""Reads the data of an event: its JSON object, and the error that it may hold within a 200 stream."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from chatload.model.errors import ServerError, WireError
 from chatload.model.output import without_commands
 
 MOST_TOKENS = 1_000_000_000
-"""No reply and no prompt has more: what says so is no count, and would not fit where counts are kept."""
+"""Largest plausible count; larger ones are no counts, and would not fit where counts are kept."""
 MOST_VALUES = 250_000
-"""Objects, lists and members of one event: each takes up to 230 bytes once it is read."""
+"""Most objects, lists and members of one event: each takes up to 230 bytes when read."""
 _BROKEN_ERROR = re.compile(r"\s*\{\s*[\"']error[\"']\s*:\s*(?P<words>.*)", re.DOTALL)
 
 
@@ -34,33 +34,33 @@ def loaded(data: str | bytes) -> dict[str, Any]:
 
 
 def count(value: object) -> int | None:
-    """A count of tokens; None for what cannot be one."""
+    """A count of tokens; None for a value that is none."""
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MOST_TOKENS:
         return None
     return value
 
 
 def printable(text: object, limit: int) -> str:
-    """A stranger's text fit for one line: control characters become blanks, at most `limit` characters."""
+    """An untrusted text for one line: control characters become blanks, at most `limit` characters."""
     line = "".join(c if c.isprintable() else " " for c in str(text)[: 4 * limit])
     return without_commands(" ".join(line.split())[:limit])
 
 
 def _values(data: str | bytes) -> int:
-    """At least as many values as an event's JSON holds, one of them aside; commas in text count, too."""
+    """An upper bound of the number of values in a JSON text, minus one; commas in strings are counted too."""
     if isinstance(data, str):
         return sum(map(data.count, "{[,"))
     return sum(map(data.count, (b"{", b"[", b",")))
 
 
 def _second_look(data: str | bytes) -> object:
-    """Python's json takes NaN and lone surrogates, which some servers write and orjson refuses."""
+    """The content by Python's json, which reads the NaN and lone surrogates that some servers write."""
     try:
         taken = json.loads(data)
         return json.loads(json.dumps(taken, ensure_ascii=False).encode("utf-8", "replace"))
     except (ValueError, RecursionError):
         text = data if isinstance(data, str) else data.decode("utf-8", "replace")
-        # transformers writes the message into the frame without escaping it
+        # transformers serve does not escape the message
         broken = _BROKEN_ERROR.match(text)
         if broken is None:
             raise WireError("the data of an event is no JSON", data) from None

@@ -13,7 +13,7 @@ def prompt_body(
 ) -> ForeignBody | None:
     """A body whose prompt is one text under `key`; None where it has none there.
 
-    `streams`: whether a body that does not tell asks for a stream.
+    `streams`: whether a body without `stream` asks for a stream.
     """
     prompt = body.get(key)
     if not isinstance(prompt, str):

@@ -1,8 +1,8 @@
-"""From the reads of one HTTP body to its events: SSE (framed by sseclient-py) and NUL-ended frames.
+"""Splits the reads of one HTTP body into events: server-sent events (framed by sseclient-py) or NUL-ended frames.
 
-`reads` are the pieces of the body without HTTP chunking, in order. They may come from a generator that
-blocks on a live stream, so everything here pulls lazily: an event is handed out before the next read
-is asked for. An event carries the index (from 0) of the read that completed it.
+`reads` are the pieces of the body without HTTP chunking, in order. They may come from a generator that blocks on a live
+stream, so an event is handed out before the next read is asked for. `Event.read` is the index (from 0) of the read that
+completed the event.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from chatload.protocols.body_reads import BodyReads, reads_of
 
 MAX_EVENT_BYTES, MAX_WIDE_EVENT_BYTES = 6 * 1024 * 1024, 1536 * 1024
 MAX_EVENT_LINES = 1000
-"""An event is held until its end comes. Text that is not all ASCII takes 4 bytes a character, so it may be shorter."""
+"""Limits of one event, which is kept until its end. Text that is not ASCII takes 4 bytes a character in memory."""
 TOO_LONG_AN_EVENT = f"an event of more than {MAX_EVENT_BYTES} bytes or {MAX_EVENT_LINES} lines"
 
 _BOM = b"\xef\xbb\xbf"
@@ -61,7 +61,7 @@ def sse_events(reads: Iterable[bytes]) -> Iterator[Event]:
 
 
 def sse_events_by_sseclient(reads: Iterable[bytes]) -> Iterator[Event]:
-    """`sse_events` without its short cut: what sseclient-py alone makes of the same reads."""
+    """`sse_events` by sseclient-py alone, without the fast path."""
     source = _WholeEvents(reads_of(reads))
     yield from _by_sseclient(source, iter(source))
     source.refuse_tail()
@@ -98,7 +98,7 @@ def _by_sseclient(source: _WholeEvents, groups: Iterator[bytes]) -> Iterator[Eve
 
 
 def _plain_data(group: bytes) -> list[str] | None:
-    """The data of whole events that are one `data:` line each, or None when sseclient-py has to look."""
+    """The data of whole events of one `data:` line each; None where sseclient-py has to read them."""
     blocks = group[:-2].split(b"\n\n")
     if group.count(b"\n") != 2 * len(blocks):
         return None
@@ -114,10 +114,10 @@ def _plain_data(group: bytes) -> list[str] | None:
 
 
 class _WholeEvents:
-    """Iterates over pieces that hold whole events only, line ends made LF; keeps what is not whole yet.
+    """Iterates over pieces of whole events with LF line ends; keeps the unfinished rest.
 
-    sseclient-py dispatches whatever it has when its input ends, so the unfinished rest must never
-    reach it. `read` is the index of the read pulled last; `holds` tells of a rest.
+    sseclient-py dispatches an unfinished event when its input ends, so it must not get the rest. `read` is the index of
+    the last read; `holds` is True while there is a rest.
     """
 
     def __init__(self, reads: BodyReads) -> None:
@@ -138,7 +138,7 @@ class _WholeEvents:
             if b"\r" in piece:
                 after_cr = piece.endswith(b"\r")
                 piece = piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-            if not size and piece.endswith(b"\n\n"):  # the usual case: whole events, nothing held
+            if not size and piece.endswith(b"\n\n"):  # the usual case: whole events, no rest
                 self._any = True
                 self.holds = after_cr
                 yield piece
@@ -149,7 +149,7 @@ class _WholeEvents:
             size += len(piece)
             lines += piece.count(b"\n")
             line_ended = piece.endswith(b"\n") or (line_ended and not piece)
-            if ends_in_it:  # joining at each piece would take a long event's square
+            if ends_in_it:  # joining at each piece would take quadratic time
                 text = b"".join(self._held)
                 end = text.rfind(b"\n\n") + 2
                 if end > MAX_WIDE_EVENT_BYTES and not text.isascii():
@@ -164,7 +164,7 @@ class _WholeEvents:
                 raise WireError(TOO_LONG_AN_EVENT)
 
     def _without_bom(self) -> Iterator[bytes]:
-        """The reads; a BOM at the start, which may come in pieces, is left out."""
+        """The reads without a BOM at the start, which may be split over reads."""
         start = b""
         for piece in self.reads:
             self.read = self.reads.taken - 1
@@ -177,7 +177,7 @@ class _WholeEvents:
         return b"".join(self._held)
 
     def refuse_tail(self) -> None:
-        """Raises when the body ended inside an event; blank lines and whole comments may stand alone."""
+        """Raise an error if the body ended inside an event; blank lines and whole comments may be left over."""
         *lines, last = self._tail().split(b"\n")
         if not last.strip() and all(not line.strip() or line.startswith(b":") for line in lines):
             return

@@ -1,4 +1,4 @@
-"""HTTP/1.1 chunks that a read holds whole: the usual case of a token stream, told without a parser."""
+"""Fast path for HTTP/1.1 chunks that are whole within a read, the usual case in a token stream."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _SIZES = {b"%x" % size: size for size in range(1, 4096)}
 def whole_chunks(data: bytes) -> bytes | None:
     """The body bytes of `data` if it is nothing but whole chunks of less than 4 kB, none of them the last.
 
-    None when a parser has to look: an unfinished chunk, the last one, an extension, a size spelt unusually.
+    None where a parser is needed: an unfinished chunk, the last one, an extension, an unusual form of a size.
     Valid only where a chunk may begin.
     """
     bodies = whole_chunks_each((data,))
@@ -18,7 +18,7 @@ def whole_chunks(data: bytes) -> bytes | None:
 
 
 def whole_chunks_each(reads: Iterable[bytes]) -> list[bytes]:
-    """`whole_chunks` of each of `reads`, up to the first where a parser has to look."""
+    """`whole_chunks` of each of `reads`, up to the first that needs a parser."""
     bodies = []
     for data in reads:
         end = data.find(b"\r\n")

@@ -8,7 +8,7 @@ import re
 from chatload.protocols.registry import KINDS
 
 LARGEST_COUNTS = ("kv_use",)
-"""Numbers of which the largest counts where a page has several (one an engine); the others are added up."""
+"""Numbers whose largest value is taken where a page has several, one an engine; the others are added up."""
 
 _OURS = {theirs.encode(): ours for kind in KINDS for ours, names in kind.gauges.items() for theirs in names}
 _SAMPLE = re.compile(

@@ -1,4 +1,4 @@
-"""Reads a server's answers to a few GET requests. Every text in them is untrusted: it becomes one printable line."""
+"""Reads a server's answers to a few GET requests. Their texts are untrusted: each becomes one printable line."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class ProbeAnswers:
 
     @property
     def key_refused(self) -> int | None:
-        """401 or 403 where the list of models asks for a key, or for another one."""
+        """The status 401 or 403 of GET /v1/models: a key is missing or wrong. None for any other."""
         status = self.status(MODELS_PATH)
         return status if status in (401, 403) else None
 

@@ -1,4 +1,4 @@
-"""The dialects and the kinds of servers there are, found in dialects/ and servers/.
+"""All dialects and kinds of servers, found in dialects/ and servers/.
 
 A new dialect is one file in dialects/ with `DIALECTS`; a new kind of server is one file in servers/ with `SERVER`.
 """
@@ -28,14 +28,14 @@ DIALECTS: dict[str, Dialect] = {
 KINDS: tuple[ServerKind, ...] = tuple(
     sorted((module.SERVER for module in _modules(servers)), key=lambda kind: (kind.order, kind.title))
 )
-"""Every kind of server, in the order in which they are asked for."""
+"""Every kind of server, in the order in which they are tried."""
 
 SERVERS: dict[str, str] = {
     option: dialect
     for kind in sorted(KINDS, key=lambda kind: kind.title.lower())
     for option, dialect in kind.options.items()
 }
-"""What --server may say, and the dialect spoken then."""
+"""The choices of --server, and the dialect of each."""
 
 PROBE_PATHS: tuple[str, ...] = tuple(dict.fromkeys(path for kind in KINDS for path in kind.probes))
-"""The paths that tell servers apart."""
+"""Paths to GET in order to recognise a server."""

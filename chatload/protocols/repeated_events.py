@@ -1,8 +1,8 @@
-"""Events that are alike but for their text: most of a chat reply, told without reading their JSON again.
+"""Fast path for events that differ only in their text, as most of a chat reply does: their JSON is not parsed again.
 
-Servers repeat id, model and the rest in every event. A read with the same bytes before and after its text as
-an event that was decoded in full says the same but for that text. Whatever is not exactly alike, or has an
-escape or a control character in its text, is decoded in full.
+Servers repeat id, model and other fields in every event. A read with the same bytes before and after its text as an
+event that was decoded in full differs from it in that text only. Any other read, and one with an escape or a control
+character in its text, is decoded in full.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from chatload.model.turn import Delta, TextDeltas
 from chatload.protocols.body_reads import BodyReads
 
 VAIN_TRIES = 4
-"""After so many models that no event was like, a reply's events are taken to differ in more than text."""
+"""After so many templates that matched no event, the events of a reply are decoded in full."""
 _PROBE = "probe"
 _PLACES = 4
 
 
 class RepeatedEvents:
-    """The model of a reply's last kind of event. `decode` reads one event's data in full, without memory."""
+    """The template of a reply's events. `decode` reads the data of one event in full and keeps no state."""
 
     def __init__(self, decode: Callable[[str], Delta]) -> None:
         self._decode = decode
@@ -31,9 +31,9 @@ class RepeatedEvents:
         self._reply_id: str | None = None
 
     def take(self, reads: BodyReads) -> TextDeltas | None:
-        """Take the reads that are one event like the model each, up to the first that is not or is not here.
+        """Take the reads that match the template, one event each, of those that are here.
 
-        None when the next one has to be decoded in full. Waits for the next read, but for no other.
+        None if the next one has to be decoded in full. Waits for the next read, but for no other.
         """
         if not self._before or not reads.wait():
             return None
@@ -47,7 +47,7 @@ class RepeatedEvents:
         return TextDeltas(first, texts, self._reasoning, self._reply_id)
 
     def _alike(self, here: deque[bytes]) -> list[bytes]:
-        """The texts of the first pieces, as long as they are like the model and have a text."""
+        """The texts of the first pieces that match the template and have a text."""
         before, after = self._before, self._after
         start, end = len(before), -len(after)
         least = start - end
@@ -59,10 +59,10 @@ class RepeatedEvents:
         return found
 
     def learn(self, data: str, delta: Delta) -> None:
-        """Take `data`, which was decoded to `delta`, as the model; only events that are all text will do.
+        """Take `data`, which was decoded to `delta`, as the template if it is an event with nothing but text.
 
-        The place of the text is proven, not guessed: another word there must decode to that word, and to
-        nothing else that is new.
+        The place of the text is verified: with another word there, the event must decode to that word and be the same
+        otherwise.
         """
         text, reasoning = delta.text or delta.reasoning, bool(delta.reasoning)
         if (
@@ -93,7 +93,7 @@ class RepeatedEvents:
 
 
 def _printable(texts: list[bytes]) -> list[str]:
-    """The first texts that JSON may hold as they are, so that no event's end can stand in them."""
+    """The first texts that need no escape in JSON, so that none can contain the end of an event."""
     try:
         whole = b"\0".join(texts).decode()
     except UnicodeDecodeError:

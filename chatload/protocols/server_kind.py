@@ -10,7 +10,7 @@ from chatload.protocols.probe_answers import ProbeAnswers
 
 @dataclass(frozen=True, slots=True)
 class DetectedServer:
-    """What a server turned out to be. Empty `name` and `dialect` None: nothing we know.
+    """What a server was recognised as. Empty `name` and `dialect` None: not recognised.
 
     `label` is what to call it: "vLLM 0.33.0". `evidence` is the request that told: "GET /version".
     """
@@ -29,7 +29,7 @@ class DetectedServer:
 
 
 def found_at(path: str, name: str, version: str, dialect: str, model: str) -> DetectedServer:
-    """What was found by the answer at `path`."""
+    """A server recognised by its answer at `path`."""
     return DetectedServer(name, version, dialect, model, f"{name} {version}".rstrip(), f"GET {path}")
 
 
@@ -37,9 +37,9 @@ def found_at(path: str, name: str, version: str, dialect: str, model: str) -> De
 class ServerKind:
     """One kind of server.
 
-    `title` is what `DetectedServer.name` calls it. `options` maps what --server may say to the dialect spoken then.
-    `recognise(answers)` tells whether it is this one; kinds are asked by `order`, the least first.
-    `speaks(version, dialect)` is None where nobody can tell. `probes` are the paths to GET for it.
+    `title` is what `DetectedServer.name` calls it. `options` maps choices of --server to dialects.
+    `recognise(answers)` tells whether it is this one; kinds are tried in order of `order`.
+    `speaks(version, dialect)` is None where that is not known. `probes` are the paths to GET for it.
     `gauges` maps our names of a server's numbers (`ServerLine`) to its own names on its /metrics page.
     """
 

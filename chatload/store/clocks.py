@@ -1,7 +1,7 @@
-"""Clocks of several hosts: a worker's instants told in the master's clock.
+"""Converts a worker's instants to the master's clock.
 
-Each host counts its monotonic ns from its own boot. The master measures how far each worker's clock is from
-its own, again and again while the run goes on; journals keep the worker's own instants, readers shift them.
+Each host counts monotonic ns from its own boot. During a run the master repeatedly measures the offset of each worker's
+clock. Journals keep the worker's own instants; readers shift them.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from chatload.model.turn import Turn
 from chatload.store.manifest import Manifest
 
 DRIFT = 100e-6
-"""How fast we take two clocks to part, s/s: quartz strays by some 50 ppm each way."""
+"""Assumed drift between two clocks, in s/s: a quartz clock is off by about 50 ppm."""
 
 
 def worth_keeping(new: ClockReading, kept: Sequence[ClockReading]) -> bool:
-    """A reading is worth keeping when it is surer than the last one has become by drifting since."""
+    """Whether a reading is more accurate than the last one with the drift since then."""
     if not kept:
         return True
     drifted_ns = DRIFT * (new.at_ns - kept[-1].at_ns)
@@ -29,7 +29,7 @@ def worth_keeping(new: ClockReading, kept: Sequence[ClockReading]) -> bool:
 
 
 class WorkerClock:
-    """Turns one worker's instants into the master's: linear between readings, constant before and after."""
+    """Offsets of one worker's clock: linear between readings, constant before the first and after the last."""
 
     def __init__(self, readings: Sequence[tuple[int, int]]) -> None:
         """`readings` are (worker's instant, offset) pairs."""
@@ -42,7 +42,7 @@ class WorkerClock:
         return not any(offset for _, offset in self._readings)
 
     def offset_ns(self, instant_ns: int) -> int:
-        """What to add to the worker's instant."""
+        """The offset to add to the worker's instant."""
         if not self._readings:
             return 0
         after = bisect_right(self._instants, instant_ns)
@@ -60,7 +60,7 @@ _INSTANTS: dict[type, tuple[str, ...]] = {
 
 
 def shifted(line: JournalLine, clock: WorkerClock) -> JournalLine:
-    """A line that was just read, with its instants in the master's clock. The line itself is changed.
+    """The line with its instants in the master's clock. Changes the line itself: it must not be shared yet.
 
     One offset for the whole line, so that no time within a turn changes.
     """
@@ -75,12 +75,12 @@ def shifted(line: JournalLine, clock: WorkerClock) -> JournalLine:
 
 
 def clock_of_readings(readings: Sequence[ClockReading]) -> WorkerClock:
-    """The clock as the master measured it."""
+    """The clock of the master's readings."""
     return WorkerClock([(reading.at_ns - reading.offset_ns, reading.offset_ns) for reading in readings])
 
 
 def clocks_of(manifest: Manifest) -> dict[str, WorkerClock]:
-    """The clock of each worker of a run that told it."""
+    """The clock of each worker with readings."""
     return {
         worker: clock_of_readings(facts.clock) for worker, facts in manifest.workers.items() if facts.clock
     }

@@ -1,6 +1,6 @@
 """Reads what chatload 0.1 wrote: its manifests hold the plan in one flat object without a kind.
 
-Only here the kind of a load is told by its keys, and the label of a server taken out of a sentence.
+Only here is the kind of a load guessed from its keys, and the label of a server taken from a sentence.
 """
 
 from __future__ import annotations

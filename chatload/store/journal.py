@@ -1,7 +1,7 @@
-"""Journals: append-only JSON lines, one file a worker; readers merge any number and drop duplicates.
+"""Journals: append-only JSON lines, one file a worker; readers merge any number of them and drop duplicates.
 
-A line is whole or it is ignored: a process killed in the middle of a write leaves a torn tail, which
-readers count and skip. Kinds of line: start, turn, user, health, server, end (docs/record-format.md).
+A process that is killed in the middle of a write leaves an incomplete line, which readers count and skip.
+docs/record-format.md has the kinds of line.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ from chatload.store.missing_lines import LineCount, foreign_journals, journal_fi
 
 
 class JournalWriter:
-    """Appends lines to one journal. A full disk or a read-only folder stops the writing, never the run.
+    """Appends lines to one journal. A full disk or a read-only folder ends the writing, not the run.
 
-    `problem` says what was lost; whether the file still holds what was written is known after `close`.
+    `problem` says why lines were lost. `close` also finds whether others changed the file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -51,23 +51,23 @@ class JournalWriter:
             self.problem = f"{path.name}: {error.strerror}"
 
     def write(self, line: JournalLine) -> None:
-        """Append one line; unbuffered, so that what is finished is on disk even if we are killed."""
+        """Append one line, unbuffered, so that it is kept even if the process is killed."""
         self.append(encode(line))
 
     def append(self, raw: bytes) -> None:
-        """Append one line that is JSON already."""
+        """Append one line that is encoded already."""
         if self._file is None:
             self.lost_lines += 1
             return
         try:
-            # What a full disk cut off in the middle of a line must not spoil the next line too.
+            # End a line that a full disk cut off, so that the next one stays readable.
             self._write_all((b"\n" if self._mid_line else b"") + raw + b"\n")
         except OSError as error:
             self.problem = f"{self.path.name}: {error.strerror}"
             self.lost_lines += 1
 
     def _write_all(self, data: bytes) -> None:
-        """An unbuffered write may take less than it was given, without an error."""
+        """Write all of `data`: an unbuffered write may take less without an error."""
         assert self._file is not None
         at = 0
         while at < len(data):
@@ -84,7 +84,7 @@ class JournalWriter:
             self.problem = self.problem or self._damage()
 
     def _damage(self) -> str | None:
-        """What somebody else did to the file while it was written, where lines were lost by that."""
+        """How the file lost lines by a change of others; None where it lost none."""
         try:
             left = self.path.stat().st_size
         except OSError:
@@ -105,8 +105,8 @@ def _private(path: str, flags: int) -> int:
 class Run:
     """One run as its folder tells it. `turns` are in order of `due_ns`, without duplicates.
 
-    `server` is what the server's own /metrics page said during the run; empty where it has none. `missing` says, a
-    sentence each, which lines the journals should hold and do not, and which belong to another run and were left out.
+    `server` are readings of the server's /metrics page; empty where it has none. `missing` are sentences: which lines
+    the journals lack, and which belong to another run and were left out.
     """
 
     folder: Path
@@ -121,7 +121,7 @@ class Run:
 
     @property
     def name(self) -> str:
-        """What to call the run in a legend: its label, else its server and scenario, else its folder."""
+        """The name of the run in a legend: its label, else that of its server, else its folder."""
         return self.manifest.label or self.manifest.server.label or self.folder.name
 
 
@@ -139,7 +139,7 @@ class _Lines:
     _seen: set[bytes] = field(default_factory=set)
 
     def add(self, raw: bytes, line: JournalLine | None) -> None:
-        """Take one line in; None is a torn one."""
+        """Add one line; None is an incomplete one."""
         if line is None:
             self.torn += 1
         elif isinstance(line, Turn):
@@ -188,14 +188,14 @@ def _at_ns(line: UserLine | HealthLine | ServerLine) -> int:
 
 
 _SHARED: dict[int, int] = {}
-"""Gaps repeat: one object for each number keeps 100,000 turns in a third of the memory."""
+"""The number objects of gaps, which repeat: sharing them takes a third of the memory for 100,000 turns."""
 _SHARED_AT_MOST = 2_000_000
 
 
 def _with_shared_gaps(turn: Turn) -> Turn:
     if len(_SHARED) > _SHARED_AT_MOST:
         _SHARED.clear()
-    # Only the reader holds this turn yet, so that changing it in place is safe.
+    # Nobody else has this turn yet, so it can be changed in place.
     msgspec.structs.force_setattr(turn, "gaps_us", tuple(map(_SHARED.setdefault, turn.gaps_us, turn.gaps_us)))
     return turn
 
@@ -203,22 +203,22 @@ def _with_shared_gaps(turn: Turn) -> Turn:
 def lines_in_one_time(
     folder: Path, manifest: Manifest, foreign: Container[str] | None = None
 ) -> Iterator[tuple[bytes, JournalLine | None]]:
-    """(bytes, line) of each line of this run's journals, instants in the master's clock; None where it is torn.
+    """(bytes, line) of each line of this run's journals, instants in the master's clock; None if incomplete.
 
-    `foreign` are the names of journals to leave out, where the caller has asked for them already.
+    `foreign` are names of journals to leave out, if the caller knows them.
     """
     clocks = clocks_of(manifest)
     without = foreign_journals(folder, manifest.run_id) if foreign is None else foreign
     for raw, line in _journal_lines(folder, without):
         clock = None if line is None else clocks.get(line.worker)
         if isinstance(line, StartLine) and clock is None and line.clock_offset_ns:
-            # The manifest of a killed master may lack the worker: what it was told at its start counts.
+            # The manifest of a killed master may lack the worker: take the offset of its start line.
             clock = clocks[line.worker] = WorkerClock([(line.at_ns, line.clock_offset_ns)])
         yield raw, line if line is None or clock is None else shifted(line, clock)
 
 
 def _journal_lines(folder: Path, without: Container[str]) -> Iterator[tuple[bytes, JournalLine | None]]:
-    """(bytes, line) of each line of each journal of the folder; None where it is torn.
+    """(bytes, line) of each line of each journal of the folder; None if incomplete.
 
     Lines of a kind that this version does not know are left out.
     """

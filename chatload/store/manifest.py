@@ -1,4 +1,4 @@
-"""The manifest: under which conditions a run was made. Written at its start, rewritten at its end."""
+"""The manifest of a run: plan, server, machine, versions, end. Written at the start, rewritten at the end."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MANIFEST = "manifest.json"
 
 
 class WorkerFacts(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """What the master knows of one worker: its clock's readings, its host, when it was out of touch."""
+    """One worker, as the master knows it: clock readings, host, times out of contact."""
 
     clock: list[ClockReading] = msgspec.field(default_factory=list)
     out_of_touch: list[TimeSpan] = msgspec.field(default_factory=list)
@@ -32,20 +32,20 @@ class WorkerFacts(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class Ramp(msgspec.Struct, frozen=True, kw_only=True):
-    """Users from `first_user` on come in from `start_ns`, so many a second."""
+    """Users from `first_user` on start from `start_ns` on, `users_per_s` a second."""
 
     first_user: int
     start_ns: int
     users_per_s: float
 
 
-def _nothing_lost() -> list[str]:
-    """No problem: written even so, which `default_factory=list` is not."""
+def _empty_list() -> list[str]:
+    """An empty list that is written to JSON, which `default_factory=list` is not."""
     return []
 
 
 class Manifest(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """Written when a run begins, and again whenever it is known better; `ended` says how the run stands."""
+    """Facts of a run, written at its start and again when they change; `ended` is its state."""
 
     format: int = always(FORMAT)
     run_id: str = always("")
@@ -69,7 +69,7 @@ class Manifest(msgspec.Struct, kw_only=True, omit_defaults=True):
     failure: str = ""
     failed_in: list[str] = msgspec.field(default_factory=list)
     turns_heard: int | None = None
-    problems: list[str] = msgspec.field(default_factory=_nothing_lost)
+    problems: list[str] = msgspec.field(default_factory=_empty_list)
     caveats: list[str] = msgspec.field(default_factory=list)
     workers: dict[str, WorkerFacts] = msgspec.field(default_factory=dict)
     late_workers: list[str] = msgspec.field(default_factory=list)
@@ -113,15 +113,15 @@ class _Version(msgspec.Struct):
 
 
 def write_json(path: Path, content: object) -> None:
-    """Write JSON, privately and whole. OSError if it cannot."""
+    """Write JSON to a private file, whole or not at all. OSError if it fails."""
     write_private(path, msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Write a file of a run folder, whole or not at all: to a neighbour first, which nobody else may read,
-    then renamed over `path`. OSError if it cannot."""
-    neighbour = path.with_name(path.name + ".new")
-    descriptor = os.open(neighbour, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    """Write a file of a run folder, whole or not at all: to a private file beside it, which is then renamed to `path`.
+    OSError if it fails."""
+    beside = path.with_name(path.name + ".new")
+    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with open(descriptor, "wb") as file:
         file.write(content)
-    neighbour.replace(path)
+    beside.replace(path)

@@ -1,4 +1,4 @@
-"""Which lines of a run its journals lack, and which journals belong to another run."""
+"""Finds the lines that the journals of a run lack, and journals of other runs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chatload.store.manifest import Manifest
 
 
 def journal_files(folder: Path) -> list[Path]:
-    """The journals of a run folder that can be read: opening a pipe would wait for ever."""
+    """The journals of a run folder that are files: opening a pipe would wait for ever."""
     return [path for path in sorted(folder.glob("journal-*.jsonl")) if path.is_file()]
 
 
@@ -25,7 +25,7 @@ def no_files(folder: Path) -> list[str]:
 def foreign_journals(folder: Path, run_id: str) -> dict[str, str]:
     """Journals of the folder that another run wrote, by file name: that run's id.
 
-    UsageError where one journal holds lines of two runs: nobody can tell whose a line is.
+    UsageError if one journal holds lines of two runs, which cannot be told apart.
     """
     found: dict[str, str] = {}
     for path in journal_files(folder) if run_id else ():
@@ -60,7 +60,7 @@ def _run_ids(path: Path) -> set[str]:
 
 
 class LineCount:
-    """Counts what the journals hold, to be held against what the run says it wrote."""
+    """Counts the lines of the journals, for comparison with the numbers that the run wrote."""
 
     def __init__(self) -> None:
         self._lines: Counter[str] = Counter()
@@ -68,7 +68,7 @@ class LineCount:
         self._written: dict[str, int | None] = {}
 
     def add(self, line: JournalLine) -> None:
-        """One line, each only once."""
+        """Count one line; duplicates must be left out."""
         self._lines[line.worker] += 1
         if isinstance(line, StartLine):
             self._started.add(line.worker)
@@ -76,7 +76,7 @@ class LineCount:
             self._written[line.worker] = line.lines
 
     def missing(self, manifest: Manifest, turns: int) -> list[str]:
-        """What is not there, a sentence each. `turns` are those that were read."""
+        """Sentences on what is missing. `turns` is the number of turns that were read."""
         heard = manifest.turns_heard
         if heard is not None and turns < heard:
             return [f"{heard:,} turns were held and the journals hold {turns:,}: {heard - turns:,} are lost."]

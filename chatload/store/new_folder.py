@@ -1,4 +1,4 @@
-"""Where a run is written: a folder that exactly one run gets, however many start at once."""
+"""Makes the folder of a run and reserves it, so that no two runs share one."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def take_folder(wanted: Path, *, numbered: bool) -> Path:
 
 
 def _taken(folder: Path) -> bool:
-    """True when this call, and no other one, got the folder: a manifest can be created only once."""
+    """True if this call reserved the folder: only one process can create the manifest."""
     try:
         folder.mkdir(mode=0o700)
     except FileExistsError:
@@ -52,14 +52,14 @@ def _taken(folder: Path) -> bool:
 
 
 def holds_run(folder: Path) -> bool:
-    """Whether a run left its files in this folder."""
+    """Whether the folder holds files of a run."""
     return any(next(folder.glob(pattern), None) is not None for pattern in _LEFT_BY_A_RUN)
 
 
 def run_folder(out: str, default: Path, *, numbered: bool) -> Path:
-    """The folder of a new run: `out` where it was asked for, else `default` or its next free number.
+    """The folder of a new run: `out` if it is given, else `default` or its next free number.
 
-    UsageError, in one line, where it cannot be made or is another run's. `numbered`: `out` gets a number too.
+    UsageError if it cannot be made or is another run's. `numbered`: `out` gets a number too.
     """
     mistake = out_mistake(out, numbered=numbered) if out else None
     if mistake:
@@ -78,15 +78,15 @@ def run_folder(out: str, default: Path, *, numbered: bool) -> Path:
 
 
 def out_mistakes(out: str, argv: Sequence[str]) -> list[str]:
-    """What is wrong with --out, before anything is made; `argv` is the command line it may come from."""
-    if not out and asks_for_nothing(argv):
+    """The mistakes in --out, found without making anything; `argv` is the command line."""
+    if not out and gives_empty_out(argv):
         return ["--out '': is empty: name a folder, or leave --out away"]
     mistake = out_mistake(out) if out else None
     return [mistake] if mistake else []
 
 
 def out_mistake(out: str, *, numbered: bool = False) -> str | None:
-    """Why no run can be written to `out`, in one line; None where nothing speaks against it. Makes nothing."""
+    """Why no run can be written to `out`, in one line; None if none is known. Makes nothing."""
     wrong = _name_mistake(out)
     if wrong:
         return wrong
@@ -109,7 +109,7 @@ def out_mistake(out: str, *, numbered: bool = False) -> str | None:
 
 
 def _place_mistake(out: str, path: Path, place: Path) -> str | None:
-    """`place` is the folder that exists: `path` itself, or the nearest one above it."""
+    """The mistake in a path whose nearest existing folder is `place`."""
     if not os.access(place, os.W_OK | os.X_OK):
         return f"--out {_short(out)}: cannot be made ({place} cannot be written): {REMEDY}"
     longest = os.pathconf(place, "PC_NAME_MAX")
@@ -119,7 +119,7 @@ def _place_mistake(out: str, path: Path, place: Path) -> str | None:
 
 
 def _name_mistake(out: str) -> str | None:
-    """What is wrong with the words of `out`, wherever it may lie."""
+    """The mistake in the text of `out` itself."""
     wrong = None
     if out and not out.strip():
         wrong = "is blank: name a folder, or leave --out away"
@@ -132,8 +132,8 @@ def _name_mistake(out: str) -> str | None:
     return f"--out {_short(out)}: {wrong}" if wrong else None
 
 
-def asks_for_nothing(argv: Sequence[str]) -> bool:
-    """True where the command line says `--out ""`: a variable that is not set, most likely."""
+def gives_empty_out(argv: Sequence[str]) -> bool:
+    """Whether the command line has `--out ""`, most likely from a variable that is not set."""
     after = (argv[at + 1] for at, word in enumerate(argv[:-1]) if word == "--out")
     return any(not value.strip() for value in after) or any(
         word.startswith("--out=") and not word[len("--out=") :].strip() for word in argv
@@ -141,7 +141,7 @@ def asks_for_nothing(argv: Sequence[str]) -> bool:
 
 
 def _in_the_way(path: Path) -> str:
-    """Which file stands where a folder is needed."""
+    """The message on a file that stands where a folder is needed."""
     for place in (path, *path.parents):
         if place.is_symlink() and not place.exists():
             return f"{place} is a link that leads nowhere: {REMEDY}"

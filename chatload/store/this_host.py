@@ -1,4 +1,4 @@
-"""What this process runs on: the machine, and the versions of what chatload relies on."""
+"""The machine that this process runs on, and the versions of chatload's packages."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def this_machine() -> Machine:
 
 
 def these_versions() -> dict[str, str]:
-    """Versions of chatload, Python and the packages that it relies on."""
+    """Versions of chatload, Python and the packages that chatload uses."""
     return {"chatload": __version__, "python": platform.python_version(), **_packages()}
 
 

@@ -1,1 +1,1 @@
-"""JMeter test plans (JMX) into scenarios."""
+"""Makes scenarios of JMeter test plans (JMX)."""

@@ -1,4 +1,4 @@
-"""The JSON body of an HTTP Request as options of ours: what it says, and to which kind of server."""
+"""The JSON body of an HTTP Request as options and dialect."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SECRET_VALUES = re.compile(r"\s*(bearer|basic)\s+\S|sk-[\w-]{8}|hf_\w{8}", re.I
 
 @dataclass(slots=True)
 class Carried:
-    """What a body comes to: options, and `body`, the fields that no option is for, which are sent as they are."""
+    """A body as options. `body` are the fields without an option, which are sent as they are."""
 
     dialect: Dialect
     prompt: str
@@ -32,7 +32,7 @@ class Carried:
 
 
 def carried_body(body: Mapping[str, Any], path: str) -> Carried:
-    """The options a body comes to; raises NoPromptError. `path` tells servers apart that use the same keys."""
+    """The options of a body; raises NoPromptError. `path` tells servers apart that use the same keys."""
     dialect, found = _read(body, path)
     if not found.prompt.strip():
         raise NoPromptError("its prompt is empty")
@@ -54,7 +54,7 @@ def carried_body(body: Mapping[str, Any], path: str) -> Carried:
 
 
 def _read(body: Mapping[str, Any], path: str) -> tuple[Dialect, ForeignBody]:
-    """The dialect of a body: of those that read it, the one with this path, else the first."""
+    """The dialect of a body: of those that can read it the one with this path, else the first."""
     path = path.rstrip("/")
     for dialect in sorted(DIALECTS.values(), key=lambda one: not path.endswith(one.path)):
         found = dialect.read_body(body)
@@ -64,12 +64,12 @@ def _read(body: Mapping[str, Any], path: str) -> tuple[Dialect, ForeignBody]:
 
 
 def is_secret(name: str, value: object) -> bool:
-    """True for what must not be written to a file: keys, tokens, cookies, by name of header or look of value."""
+    """Whether a header must not be written to a file: a key, token or cookie by its name or value."""
     return names_secret(name) or looks_secret(value)
 
 
 def looks_secret(value: object) -> bool:
-    """True for values that look like a key, whatever they are called."""
+    """Whether a value looks like a key."""
     return isinstance(value, str) and _SECRET_VALUES.search(value) is not None
 
 
@@ -85,7 +85,7 @@ def json_object(text: str) -> dict[str, Any]:
 
 
 def split_path(path: str, dialect: Dialect) -> tuple[str, str]:
-    """(what belongs to the host, path that chatload posts to instead of the plan's, or empty)."""
+    """(prefix of the path that belongs to the host, path that chatload uses instead of the plan's, or empty)."""
     path = "/" + path.strip().strip("/")
     if path.endswith(dialect.path):
         return path[: -len(dialect.path)], ""

@@ -1,4 +1,4 @@
-"""What stands in a plan beside the one request: nothing is dropped silently."""
+"""Lists the elements of a plan that were not carried over, so that none is dropped silently."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from chatload.interop.jmx.tree import Node, walk
 from chatload.interop.jmx.variables import Variables
 
-NEEDLESS = {
+NOT_NEEDED = {
     "ResultCollector": "a listener; every turn is kept, see `report RUN --format jmeter` and `export jtl RUN`",
     "Summariser": "a listener; Locust prints its own summary",
     "CookieManager": "no LLM server sets cookies that matter",
     "CacheManager": "replies to POST are never cached",
     "DNSCacheManager": "names are resolved once a process",
 }
-"""Kinds that a chat run does without, and why that changes nothing."""
+"""Kinds that a chat run does not need, and why."""
 
 REMEDIES = {
     "ThreadGroup": "import it on its own with --thread-group",
@@ -35,11 +35,11 @@ REMEDIES = {
 
 
 def named(node: Node) -> str:
-    """A node as messages call it: its kind and its own name, which is a stranger's text."""
+    """A node for messages: its kind and its name, which is untrusted text."""
     return f"{node.kind[:60]} {node.name[:80]!r}"
 
 
-def leftovers(
+def not_carried_over(
     nodes: tuple[Node, ...], done: Sequence[Node], scope: Sequence[Node], group: Node, variables: Variables
 ) -> tuple[list[str], list[str]]:
     """(notes, losses) for every node that is not among `done`."""
@@ -55,9 +55,9 @@ def leftovers(
         elif node.kind == "TestPlan":
             _plan_switches(node, losses)
         elif node.kind == "Arguments":
-            continue  # variables: they are where they were used
-        elif node.kind in NEEDLESS:
-            notes.append(f"{named(node)}: not needed: {NEEDLESS[node.kind]}")
+            continue  # variables: resolved where they are used
+        elif node.kind in NOT_NEEDED:
+            notes.append(f"{named(node)}: not needed: {NOT_NEEDED[node.kind]}")
         elif node.kind == "CSVDataSet":
             losses.append(_csv(node, variables))
         else:

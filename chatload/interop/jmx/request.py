@@ -1,4 +1,4 @@
-"""The HTTP Request a plan is about: where it goes, what it carries, and what surrounds it."""
+"""Reads one HTTP Request of a plan: address, body, headers, timeouts."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ OURS = re.compile(
     "content-type|content-length|host|connection|accept|accept-encoding|transfer-encoding|keep-alive|user-agent|"
     "cache-control"
 )
-"""Headers that chatload sets itself or that have no bearing on a reply."""
+"""Headers that chatload sets itself, or that do not change a reply."""
 
 
 @dataclass(slots=True)
 class Request:
-    """One HTTP Request, its variables resolved and its defaults filled in."""
+    """One HTTP Request with variables resolved and defaults filled in."""
 
     node: Node
     ancestors: tuple[Node, ...]
@@ -102,7 +102,7 @@ def _address(setting: Callable[[str], str]) -> tuple[str, str, str]:
 
 
 def _timeouts(request: Request, connect_ms: str, response_ms: str) -> None:
-    """JMeter's response timeout is the longest silence, before the reply and in its middle."""
+    """Set the timeouts. JMeter's response timeout is the longest gap, before the reply and within it."""
     for text, names in (
         (connect_ms, ("connect-timeout",)),
         (response_ms, ("first-token-timeout", "gap-timeout")),
@@ -132,7 +132,7 @@ def _switches(request: Request, node: Node) -> None:
 def headers_of(
     managers: list[Node], variables: Variables, notes: list[str], losses: list[str]
 ) -> dict[str, str]:
-    """The headers of all managers in scope, the nearest winning; secrets and chatload's own are only told."""
+    """The headers of all managers in scope, the nearest one's first. Lists secrets and chatload's own instead."""
     rows: dict[str, tuple[str, str]] = {}
     for manager in managers:
         for row in manager.lists.get("HeaderManager.headers", ()):

@@ -1,4 +1,4 @@
-"""A test plan as a scenario: what was carried over, what only in other words, and what not at all."""
+"""Makes a scenario of a test plan, and lists what was changed and what was left out."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from chatload.interop.jmx.not_carried_over import leftovers, named
+from chatload.interop.jmx.not_carried_over import named, not_carried_over
 from chatload.interop.jmx.request import SAMPLERS, Request, headers_of, in_scope, read_request
 from chatload.interop.jmx.thread_group import Value, read_load
 from chatload.interop.jmx.tree import Node, walk
@@ -16,12 +16,12 @@ from chatload.model.errors import UsageError
 from chatload.protocols.dialect import NoPromptError
 
 GROUPS = ("ThreadGroup",)
-"""Thread groups that are users; set-up, tear-down and plug-ins' groups are something else."""
+"""Thread groups that stand for users; not set-up, tear-down and plug-ins' groups."""
 
 
 @dataclass(slots=True)
 class Scenario:
-    """A scenario to be. `notes`: carried over in other words; `losses`: not carried over."""
+    """The scenario. `notes`: carried over in another way; `losses`: not carried over."""
 
     source: str
     group: str
@@ -36,7 +36,7 @@ def read_scenario(
     """The scenario of a plan's first request to a language model. `wanted` names the thread group to take."""
     variables = Variables(_user_variables(nodes), properties)
     request, group = _chosen(nodes, source, variables, wanted)
-    variables.defaults.clear()  # keep only what the chosen request and group ask for
+    variables.defaults.clear()  # collect only those of the chosen request and group
     request = read_request((request.node, request.ancestors), variables)
     load = read_load(group, request.node, request.ancestors, variables, named)
     scope = in_scope(request.node, request.ancestors)
@@ -52,12 +52,12 @@ def read_scenario(
             f"property {name[:40]!r} was not given: its default {default[:40]!r} (-J{name}=… sets it)"
         )
     done = [*load.handled, *managers, request.node, *(n for n in scope if n.kind == "ConfigTestElement")]
-    more_notes, more_losses = leftovers(nodes, done, scope, group, variables)
+    more_notes, more_losses = not_carried_over(nodes, done, scope, group, variables)
     return Scenario(source.name, group.name, options, notes + more_notes, losses + more_losses)
 
 
 def _user_variables(nodes: tuple[Node, ...]) -> dict[str, str]:
-    """All user defined variables: JMeter processes them at the start, wherever they stand."""
+    """All user defined variables: JMeter processes them at the start, wherever they are."""
     values: dict[str, str] = {}
     for node, _ in walk(nodes):
         if node.enabled and node.kind in ("TestPlan", "Arguments"):
@@ -87,7 +87,7 @@ def _chosen(nodes: tuple[Node, ...], source: Path, variables: Variables, wanted:
 
 
 def _options(request: Request, load: Mapping[str, Value], headers: Mapping[str, str]) -> dict[str, Value]:
-    """Scenario keys in the order of our own scenarios."""
+    """Scenario keys, in the order of chatload's own scenarios."""
     carried = request.carried
     options: dict[str, Value] = {"locustfile": "locustfiles/chat.py", "headless": True, "only-summary": True}
     if request.host:

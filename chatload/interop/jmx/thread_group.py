@@ -1,4 +1,4 @@
-"""Thread group, loops and timers as users, ramp, turns and think time."""
+"""Converts thread group, loops and timers to users, ramp, turns and think time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from chatload.interop.jmx.variables import Variables
 from chatload.model.errors import UsageError
 
 ENDLESS_TURNS = 1_000_000
-"""Stands for a loop without end, where neither pause nor duration bounds the turns."""
+"""Turns for an endless loop without pause or duration."""
 AT_ONCE_PER_S = 100_000
 """Users/s of a ramp-up of 0 s."""
 
@@ -23,7 +23,7 @@ PASSED_THROUGH = ("GenericController", "TransactionController", "RecordingContro
 
 @dataclass(slots=True)
 class ThreadGroupLoad:
-    """How many users, how often, how long they think; `handled` are the nodes that went into it."""
+    """The load as options; `handled` are the nodes that it was made of."""
 
     options: dict[str, Value] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -38,7 +38,7 @@ def read_load(
     variables: Variables,
     named: Callable[[Node], str],
 ) -> ThreadGroupLoad:
-    """The load of a thread group on one of its samplers. UsageError where a number is none."""
+    """The load that a thread group puts on one of its samplers. UsageError for a value that is no number."""
     load = ThreadGroupLoad(handled=[group])
     reader = _Numbers(variables, named)
     users = reader.whole(group, "ThreadGroup.num_threads", 1, least=1)
@@ -62,7 +62,7 @@ def read_load(
 
 
 def _loops(load: ThreadGroupLoad, group: Node, ancestors: tuple[Node, ...], reader: _Numbers) -> int | None:
-    """Loops of the group times those of the loop controllers around the sampler; None: for ever."""
+    """Loops of the group times those of the loop controllers around the sampler; None: endless."""
     loops: int | None = 1
     for node in (group, *ancestors[ancestors.index(group) + 1 :]):
         if node is group or node.kind == "LoopController":
@@ -80,7 +80,7 @@ def _loops(load: ThreadGroupLoad, group: Node, ancestors: tuple[Node, ...], read
 
 
 def _think_time(load: ThreadGroupLoad, sampler: Node, ancestors: tuple[Node, ...], reader: _Numbers) -> float:
-    """think-time and think-first: s between the end of a reply and the next request, all pauses in it."""
+    """Set think-time and think-first; returns the pauses between a reply and the next request, in s."""
     before_s = _timers(load, in_scope(sampler, ancestors), reader)
     after_s, first_s, seen = 0.0, before_s, False
     siblings = ancestors[-1].children
@@ -129,7 +129,7 @@ def _timers(load: ThreadGroupLoad, scope: tuple[Node, ...], reader: _Numbers) ->
 
 
 def _pause(load: ThreadGroupLoad, node: Node, reader: _Numbers) -> float | None:
-    """s of a Flow Control Action that pauses (1: pause); None for the others, which stop something."""
+    """The pause of a Flow Control Action, in s; None for its other actions (only 1 is a pause)."""
     if node.setting("ActionProcessor.action") not in ("1", ""):
         return None
     load.handled.append(node)
@@ -138,7 +138,7 @@ def _pause(load: ThreadGroupLoad, node: Node, reader: _Numbers) -> float | None:
 
 
 def _duration(load: ThreadGroupLoad, group: Node, reader: _Numbers) -> float:
-    """Scheduler: duration as run-time (s); a start delay has no counterpart."""
+    """Set run-time to the scheduler's duration, and return it in s; a start delay has no counterpart."""
     if not group.on("ThreadGroup.scheduler"):
         return 0.0
     duration_s = reader.number(group, "ThreadGroup.duration", 0)
@@ -166,7 +166,7 @@ def _group_switches(load: ThreadGroupLoad, group: Node) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Numbers:
-    """Numbers of a plan, their variables resolved. A number that is none is the user's mistake."""
+    """Reads numbers of a plan with variables resolved. UsageError for a value that is no number."""
 
     variables: Variables
     named: Callable[[Node], str]

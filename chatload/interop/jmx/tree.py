@@ -1,4 +1,4 @@
-"""A JMX file as a tree of elements. The file is a stranger's: no entities, bounded size and depth."""
+"""Reads a JMX file as a tree of elements. The file is untrusted: no entities, bounded size and depth."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from xml.parsers import expat
 from chatload.model.errors import UsageError
 
 MOST_BYTES = 32 * 1024 * 1024
-"""Recorded plans come to some MB; more is no plan."""
+"""Largest plan, in bytes; recorded plans have some MB."""
 DEEPEST = 200
-"""XML levels; JMeter's own deepest template has 12."""
+"""Most levels of XML; JMeter's deepest template has 12."""
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One element of a test plan with what stands below it.
+    """One element of a test plan with its children.
 
     `properties` are its settings by JMeter's names, those of parts such as the main loop included;
     `lists` are its tables (arguments, headers), one mapping a row. Texts are as saved, unresolved.
@@ -34,11 +34,11 @@ class Node:
     children: tuple[Node, ...] = ()
 
     def setting(self, name: str) -> str:
-        """A setting, stripped; empty where it is not told."""
+        """A setting without blanks around it; empty if it is not set."""
         return self.properties.get(name, "").strip()
 
     def on(self, name: str) -> bool:
-        """A setting that is ticked."""
+        """Whether a setting is "true"."""
         return self.setting(name).lower() == "true"
 
 
@@ -47,7 +47,7 @@ Found = tuple[Node, tuple[Node, ...]]
 
 
 def walk(nodes: tuple[Node, ...], ancestors: tuple[Node, ...] = ()) -> Iterator[Found]:
-    """Every enabled node, in the order of the file; a disabled one is handed out without its children."""
+    """Every node in the order of the file; of a disabled one no children."""
     for node in nodes:
         yield node, ancestors
         if node.enabled:
@@ -55,7 +55,7 @@ def walk(nodes: tuple[Node, ...], ancestors: tuple[Node, ...] = ()) -> Iterator[
 
 
 def read_jmx(path: Path) -> tuple[Node, ...]:
-    """The topmost elements of a JMX file, as a rule one TestPlan. UsageError in one line if it is none."""
+    """The top elements of a JMX file, usually one TestPlan. UsageError if it is no JMX file."""
     try:
         size = path.stat().st_size
         content = path.read_bytes() if size <= MOST_BYTES else b""
@@ -77,11 +77,11 @@ def read_jmx(path: Path) -> tuple[Node, ...]:
 
 
 class _RefusedError(Exception):
-    """Something no test plan needs."""
+    """The file holds something that no test plan needs."""
 
 
 def _parsed(content: bytes) -> ElementTree.Element:
-    """The XML, built by expat; a document type or an entity of its own is refused, however harmless."""
+    """The XML, read by expat; document types and entities are refused."""
     builder = ElementTree.TreeBuilder()
     parser = expat.ParserCreate()
     parser.buffer_text = True
@@ -113,7 +113,7 @@ def _parsed(content: bytes) -> ElementTree.Element:
 
 
 def _nodes(tree: ElementTree.Element) -> tuple[Node, ...]:
-    """The elements of a hashTree; each is followed by the hashTree of what stands below it."""
+    """The elements of a hashTree; each is followed by the hashTree of its children."""
     found: list[Node] = []
     entries = list(tree)
     for index, entry in enumerate(entries):

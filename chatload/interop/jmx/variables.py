@@ -1,4 +1,4 @@
-"""JMeter's `${…}`: user defined variables and the functions `__P` and `__property`; nothing else is guessed."""
+"""Resolves JMeter's `${…}`: user defined variables and the functions `__P` and `__property`, no others."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 DEEPEST = 20
-"""Variables within variables; a variable that names itself ends here."""
+"""Most levels of variables within variables, which ends one that refers to itself."""
 
 
 @dataclass(slots=True)
 class Variables:
-    """What `${…}` stands for, and what was asked for while resolving.
+    """Values of `${…}`, and the references that were met while resolving.
 
-    `properties` are JMeter's own (`-Jname=value`). `defaults` collects properties that were asked for and
+    `properties` are JMeter's own (`-Jname=value`). `defaults` collects properties that are used but
     not given; `unknown` the references that only a running JMeter could resolve.
     """
 
@@ -25,7 +25,7 @@ class Variables:
     def resolve(self, text: str) -> str:
         """The text with every reference replaced that can be; an unknown one stays as it is, as in JMeter.
 
-        Only in a text with a reference a backslash hides the next `$`, `,` or backslash, as in JMeter.
+        In a text with a reference, a backslash escapes the next `$`, `,` or backslash, as in JMeter.
         """
         return self._resolve(text, 0)
 
@@ -85,7 +85,7 @@ class Variables:
 
 
 def _closing(text: str, at: int) -> int:
-    """Index of the brace that closes a reference whose inside begins at `at`; -1 if none does."""
+    """Index of the brace that closes the reference whose content begins at `at`; -1 if there is none."""
     depth = 1
     while at < len(text):
         if text[at] == "\\":

@@ -1,8 +1,8 @@
 """Dialects `openai` (POST /v1/chat/completions) and `openai-completions` (POST /v1/completions).
 
-Spoken by vLLM of any age, TGI from 1.4, llama.cpp, SGLang, lmdeploy, TabbyAPI, transformers serve and
-FastChat, each in its own accent: keys may be missing or null, `choices` may be empty, `data: [DONE]` may
-come after every event or never, so it neither ends a stream nor makes it a success.
+Used by vLLM of all versions, TGI from 1.4, llama.cpp, SGLang, lmdeploy, TabbyAPI, transformers serve and FastChat. They
+differ: keys may be missing or null, `choices` may be empty, and `data: [DONE]` may come after every event or never, so
+that it neither ends a stream nor makes it a success.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def completions_body(request: TurnRequest) -> bytes:
 
 
 def deltas(reads: Iterable[bytes], request: TurnRequest) -> Iterator[Delta | TextDeltas]:
-    """One delta per event that carries JSON, the role-only one too; both dialects' streams are read here.
+    """One delta per event that holds JSON, the role-only event included. Reads the streams of both dialects.
 
     `tokens` is the step of the server's running count (vLLM `continuous_usage_stats`, llama.cpp
     `timings_per_token`); a count that comes only with the end is usage, not a step.
@@ -109,7 +109,7 @@ def _message_text(message: object) -> tuple[str, str]:
 
 
 def _with_notes(found: ForeignBody) -> ForeignBody:
-    """Say what a missing model and `stream_options` come to."""
+    """Add notes on a missing model and on `stream_options`."""
     if not found.model:
         found.notes.append("no model in the body: the server is asked for its first one")
     options = found.extra.get("stream_options")
@@ -125,7 +125,7 @@ def _with_notes(found: ForeignBody) -> ForeignBody:
 
 
 def _delta(data: str, read: int = 0) -> Delta:
-    """One event by itself. `tokens` is 0 for an event without choices, which tells of the whole reply."""
+    """The delta of one event. `tokens` is 0 for an event without choices, which is about the whole reply."""
     event = loaded(data)
     choices = _list(event, "choices", data)
     text, reasoning, tool_text, finish = _choices(choices, data)
@@ -150,7 +150,7 @@ def _body(body: dict[str, Any], request: TurnRequest) -> bytes:
 def _choices(choices: list[Any], data: str) -> tuple[str, str, str, str | None]:
     """(content, reasoning, tool text, finish) of all choices.
 
-    `index` is not looked at: TGI 1.4.0 puts the number of the token there.
+    `index` is not used: in TGI 1.4.0 it is the number of the token.
     """
     text = reasoning = tool_text = ""
     finish = None
@@ -166,13 +166,13 @@ def _choices(choices: list[Any], data: str) -> tuple[str, str, str, str | None]:
             if delta.get("tool_calls") or delta.get("function_call"):
                 tool_text += _tool_text(delta, data)
         reason = choice.get("finish_reason")
-        if reason:  # "" is TGI's way to say not yet (/v1/completions)
+        if reason:  # TGI sends "" for not finished (/v1/completions)
             finish = str(reason)
     return text, reasoning, tool_text, finish
 
 
 def _tool_text(delta: dict[str, Any], data: str) -> str:
-    """What the model wrote into tool calls: names and arguments."""
+    """The text of tool calls: names and arguments."""
     functions = [call.get("function") for call in _list(delta, "tool_calls", data) if isinstance(call, dict)]
     functions.append(delta.get("function_call"))
     return "".join(

@@ -23,7 +23,7 @@ from chatload.protocols.prompt_text import prompt_text
 def body(request: TurnRequest) -> bytes:
     """The JSON body of POST /generate_stream.
 
-    TGI refuses temperature 0 and top_p 1.0: greedy decoding is asked for by leaving them out.
+    TGI refuses temperature 0 and top_p 1.0, so they are left out; it then decodes greedily.
     """
     parameters: dict[str, Any] = {}
     if request.max_tokens is not None:
@@ -47,7 +47,7 @@ def body(request: TurnRequest) -> bytes:
 
 
 def deltas(reads: Iterable[bytes], request: TurnRequest) -> Iterator[Delta]:
-    """One delta per token; a special token (`</s>`) counts but brings no text."""
+    """One delta per token; a special token (`</s>`) is counted but has no text."""
     for read, data in sse_events(reads):
         if data.strip() in ("[DONE]", ""):
             continue
@@ -67,7 +67,7 @@ def deltas(reads: Iterable[bytes], request: TurnRequest) -> Iterator[Delta]:
 
 
 def read_body(body: Mapping[str, Any]) -> ForeignBody | None:
-    """A body with `inputs`; its `parameters` may hold the rest. POST /generate_stream streams without being told."""
+    """A body with `inputs`; its `parameters` may hold the rest. POST /generate_stream always streams."""
     flat = {**body}
     parameters = flat.pop("parameters", None)
     if isinstance(parameters, dict):
@@ -89,7 +89,7 @@ def _end(event: dict[str, Any]) -> tuple[str | None, Usage | None]:
     return str(details.get("finish_reason") or "stop"), usage
 
 
-# TGI has no ignore_eos (protocols.md §0.10): a length is a limit there, not a promise.
+# TGI has no ignore_eos: max_new_tokens is a limit, not the length.
 DIALECTS = (
     Dialect(
         "tgi",

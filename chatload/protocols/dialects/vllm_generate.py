@@ -19,11 +19,11 @@ from chatload.protocols.foreign_body import prompt_body
 from chatload.protocols.framing import nul_frames
 from chatload.protocols.prompt_text import prompt_text
 
-_UNFINISHED = "�"  # stands where the bytes of a character are not all there yet; replaced in a later frame
+_UNFINISHED = "�"  # a character whose bytes are not complete yet; a later frame has it
 
 
 def body(request: TurnRequest) -> bytes:
-    """The JSON body of POST /generate; no model in it, as every other key must be a sampling parameter."""
+    """The JSON body of POST /generate. It has no model: every further key must be a sampling parameter."""
     top: dict[str, Any] = {"prompt": prompt_text(request.messages), "stream": True}
     if request.max_tokens is not None:
         top["max_tokens"] = request.max_tokens
@@ -33,10 +33,10 @@ def body(request: TurnRequest) -> bytes:
 
 
 def deltas(reads: Iterable[bytes], request: TurnRequest) -> Iterator[Delta]:
-    """One delta per frame with the text that is new in it, then `finish="end"` if the body ended tidily.
+    """One delta per frame with its new text, then one with `finish="end"` if the body is complete.
 
-    Text that was handed out cannot be withdrawn: when the server cuts a stop string off again, the frame
-    brings no text. A U+FFFD at the end of a frame waits for the character it stands for.
+    If the server removes text again, such as a stop string, the frame has no new text. A U+FFFD at the end of a frame
+    is held back until the next frame has the character.
     """
     prompt = str(request.extra.get("prompt", prompt_text(request.messages)))
     given = ""
@@ -69,9 +69,9 @@ def _answer(frame: bytes, prompt: str) -> str:
 
 
 def _beyond(given: str, text: str) -> tuple[str, str]:
-    """(what is new in `text` after `given` was handed out, what counts as handed out now).
+    """(new text in `text` after `given`, text given so far).
 
-    Where the server changed its mind about earlier characters, new is what lies beyond their number.
+    If the server has changed earlier characters, the new text is what lies beyond the length of `given`.
     """
     if given.startswith(text):
         return "", given

@@ -1,4 +1,4 @@
-"""A server that lists its models as OpenAI does and tells nothing else we know; transformers serve is one of them."""
+"""Any other server that lists its models as OpenAI does, such as transformers serve."""
 
 from __future__ import annotations
 
