@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from markupsafe import Markup, escape
 
 from chatload.model.sanitize import plain
@@ -23,8 +21,3 @@ def tag(name: str, *content: object, **attributes: object) -> Markup:
     )
     inner = "".join(safe(part) for part in content if part is not None)
     return Markup(f"<{name}{words}>{inner}</{name}>")
-
-
-def joined(parts: Iterable[Markup]) -> Markup:
-    """The parts one after another."""
-    return Markup("\n").join(parts)

@@ -18,6 +18,7 @@ from plots import stall_map, swim_lanes, ttft_by_turn, ttft_cdf
 from plots.__main__ import fitting
 from plots.picture import drawn
 from plots.registry import PICTURES
+from plots.style import far_apart
 from tests.changes import replace
 from tests.runs_builder import (
     HERE,
@@ -107,7 +108,28 @@ def test_the_stall_map_holds_the_longest_gap_of_each_user(run: Run) -> None:
         assert np.nanmax(gaps[user]) == pytest.approx(longest)
     assert (gaps[2] == 3000).sum() == pytest.approx(3.0 / 20.0 * stall_map.STEPS, abs=2)
     figure = drawn(PICTURES["stall_map"], [run])
-    assert "1 stall, longest gap 3,000 ms" in figure.axes[0].get_title(loc="left")
+    axes = figure.axes[0]
+    assert "1 stall, longest gap 3,000 ms" in axes.get_title(loc="left")
+    usual, long = axes.collections
+    assert (usual.get_label(), long.get_label()) == ("gap up to 100 ms", "over 2.00 s")
+    coloured = sum(np.ptp(path.vertices[:, 0]) for one in (usual, long) for path in one.get_paths())
+    assert coloured == pytest.approx(np.isfinite(gaps).sum() * 20.0 / stall_map.STEPS, rel=0.1)
+    (only,) = long.get_paths()
+    assert only.vertices[:, 1].mean() == pytest.approx(2.5, abs=0.3), "the row of user 2"
+    assert np.ptp(only.vertices[:, 0]) == pytest.approx(3.0, abs=0.2)
+
+
+def test_colours_change_where_gaps_stand_out_from_the_usual_ones() -> None:
+    assert stall_map.limits_ms([np.array([[20.0, np.nan, 22.0]])]) == (100.0, 500.0, 2000.0)
+    assert stall_map.limits_ms([]) == (50.0, 200.0, 1000.0)
+    assert len(stall_map.limits_ms([np.array([[1e9]])])) == 3
+
+
+def test_one_slow_turn_does_not_press_the_others_together() -> None:
+    assert not far_apart([100.0, 120.0, 300.0] * 20)
+    assert far_apart([*([100.0, 120.0, 300.0] * 20), 5000.0])
+    assert far_apart([1.0, 60.0])
+    assert not far_apart([])
 
 
 def test_ttft_by_turn_counts_each_turn_once(run: Run) -> None:
