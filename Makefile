@@ -22,6 +22,7 @@ help:
 	@echo "make fuzz    coverage-guided fuzzing of every reader, FUZZ_SECONDS each (600)"
 	@echo "make soak    200 users for SOAK_MINUTES (60): memory, files, clock and journal stay as they must"
 	@echo "make netns   master, workers and server on hosts of their own (network namespaces; needs root)"
+	@echo "make locust-range  the tests that touch Locust, at both ends of the range in requirements.txt"
 	@echo "make golden  write the golden files anew"
 	@echo "make capacity-check  the capacity search over HTTP against the truth in virtual time, 1 min"
 	@echo "make jmeter-check  a real JMeter reads our JTL (apt-get install jmeter default-jdk-headless)"
@@ -123,3 +124,16 @@ netns: $(VENV)/test.stamp
 
 gallery: $(VENV)/run.stamp  # docs/plots.md and its pictures
 	$(BIN)/python -m lab.study.gallery $(ARGS)
+
+.PHONY: locust-range
+LOCUST_ENDS := 2.46.0 2.47.0
+
+locust-range:  # each end of the range in requirements.txt in an environment of its own, about 5 min
+	for version in $(LOCUST_ENDS); do \
+		echo "Locust $$version"; \
+		$(PYTHON) -m venv $(VENV)/locust-$$version && \
+		$(VENV)/locust-$$version/bin/python -m pip install -qq --disable-pip-version-check \
+			-r tests/requirements.txt locust==$$version && \
+		$(VENV)/locust-$$version/bin/python -m pytest -q tests/runner/test_locust_patches.py \
+			tests/runner/test_chat_run.py tests/runner/test_workers_apart.py || exit 1; \
+	done

@@ -24,10 +24,12 @@ from chatload.loads.plan import Plan
 from chatload.model import output
 from chatload.model.errors import UsageError
 from chatload.options.run_options import OPTIONS
-from chatload.runner import locust_patches
 from chatload.runner.bind_check import open_port_warning, port_mistakes
 from chatload.runner.console import Console
 from chatload.runner.locust_options import register
+from chatload.runner.locust_patches import processes
+from chatload.runner.locust_patches.install import install as install_patches
+from chatload.runner.locust_patches.uncaught import tell
 from chatload.runner.locust_process import (
     LocustMaster,
     LocustProcess,
@@ -36,7 +38,6 @@ from chatload.runner.locust_process import (
     connect_worker,
 )
 from chatload.runner.run_controller import RunController, Services
-from chatload.runner.uncaught import tell
 from chatload.runner.wait_for_workers import WAIT_S, Expected, await_workers
 from chatload.runner.worker_agent import WorkerAgent
 
@@ -45,7 +46,7 @@ def install(shape: Shape) -> None:
     """Register our options and listeners with Locust, for a load of this shape."""
     if "--worker" in sys.argv:  # before it waits for its master
         _exit_if(secret_mistakes(os.environ))
-    doubt = locust_patches.install()
+    doubt = install_patches()
     if doubt:
         print(f"chatload: {doubt}", file=sys.stderr)
 
@@ -134,23 +135,23 @@ def _add_page(
 
 def _expected(options: Any) -> Expected:
     """What Locust's options say of the workers of a run."""
-    forked = (lambda: len(locust_patches.forked_workers())) if options.processes else None
+    forked = (lambda: len(processes.forked_workers())) if options.processes else None
     return Expected(options.expect_workers, options.expect_workers_max_wait or WAIT_S, forked)
 
 
 def _exit_if(mistakes: Sequence[str]) -> None:
     """End with all mistakes, one line each, and exit code 2."""
     if mistakes:
-        locust_patches.end_forked_workers()
+        processes.end_forked_workers()
         print("\n".join(mistakes), file=sys.stderr, flush=True)
         raise SystemExit(2)
 
 
 def _give_up(words: str) -> None:
     """End a master that waits for its workers in Locust's main greenlet."""
-    locust_patches.end_forked_workers()
+    processes.end_forked_workers()
     output.write(sys.stderr, f"chatload: the run failed: {words}\n")
-    gevent.kill(gevent.get_hub().parent, SystemExit(2))
+    processes.end_locust(2)
 
 
 def _finish(folder: Path, plan: Plan, say: Callable[[str], None]) -> int:

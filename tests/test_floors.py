@@ -39,7 +39,6 @@ ONLY_IN = {
         "chatload.runner.locust_patches",
         "chatload.runner.locust_process",
         "chatload.runner.locust_users",
-        "chatload.runner.uncaught",
         "chatload.live",
         "chatload.locust_setup",
     ),

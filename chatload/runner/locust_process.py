@@ -7,20 +7,14 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-import gevent
 from locust.env import Environment
 from locust.exception import RPCError
 from locust.runners import STATE_MISSING, STATE_RUNNING, MasterRunner, WorkerRunner
 
 from chatload.runner.local_users import LocalUsers
 from chatload.runner.locust_options import values_of
-from chatload.runner.locust_patches import (
-    DispatcherFactory,
-    Ramping,
-    end_forked_workers,
-    local_users,
-    send_stats,
-)
+from chatload.runner.locust_patches import processes
+from chatload.runner.locust_patches.dispatcher import DispatcherFactory, Ramping
 from chatload.runner.run_controller import RunController
 from chatload.runner.session import Session
 from chatload.runner.worker_agent import WorkerAgent
@@ -66,7 +60,7 @@ class LocustProcess:
 
     def local_users(self) -> LocalUsers:
         """Those of the runner."""
-        return local_users(self._runner)
+        return processes.local_users(self._runner)
 
     def report_request(self, **facts: Any) -> None:
         """Fire the event."""
@@ -81,15 +75,12 @@ class LocustProcess:
         self._runner.quit()
 
     def kill_users(self, spawner: object, limit_s: float) -> None:
-        """Kill their greenlets; `spawner` may be the current one, which goes on."""
-        spawner = spawner or self._runner.spawning_greenlet
-        if isinstance(spawner, gevent.Greenlet) and spawner is not gevent.getcurrent():
-            spawner.kill(block=False)
-        self._runner.user_greenlets.kill(block=True, timeout=limit_s)
+        """Kill their greenlets."""
+        processes.kill_users(self._runner, spawner, limit_s)
 
     def leave(self, exit_code: int) -> None:
         """Not by SystemExit: a user that does not stop would keep Locust from ending."""
-        end_forked_workers()
+        processes.end_forked_workers()
         os._exit(exit_code)
 
 
@@ -143,7 +134,7 @@ class LocustMaster:
 
     def send_last_stats(self) -> None:
         """What Locust sends every 3 s."""
-        send_stats(self._runner)
+        processes.send_stats(self._runner)
 
 
 def connect(environment: Environment, controller: RunController) -> None:

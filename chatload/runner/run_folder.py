@@ -14,7 +14,7 @@ from chatload.loads.plan import Plan, Planned
 from chatload.loads.ramp import RampSegment
 from chatload.model.hosts import FoundServer, ServerFacts
 from chatload.model.journal_lines import EndLine, StartLine
-from chatload.runner.locust_options import without_values
+from chatload.runner.command_line import without_values
 from chatload.runner.preflight import Server
 from chatload.runner.supervisor import Cause
 from chatload.store.journal import JournalWriter

@@ -1,8 +1,7 @@
-"""Each workaround still has something to work around: a failure here says that upstream was mended.
+"""Each workaround still has something to work around: a failure here says that Locust was mended or changed.
 
-Collected by test_patches.py, in a process where locust is imported first.
-
-Then take the workaround out (chatload/runner/locust_patches.py, chatload/engine/connection.py), and its test.
+Then take the workaround out (chatload/runner/locust_patches/, chatload/engine/connection.py), and its test.
+Run by test_locust_patches.py, in a process that imports Locust first.
 """
 
 from __future__ import annotations
@@ -10,8 +9,10 @@ from __future__ import annotations
 import fcntl
 import functools
 import inspect
+import re
 import resource
 import socket
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -26,7 +27,11 @@ from locust.rpc import zmqrpc
 from locust.rpc.protocol import Message
 
 from chatload.engine.connection import Connection
-from chatload.runner import locust_patches as patches
+from chatload.runner.locust_patches import master_socket
+from chatload.runner.locust_patches.dispatcher import DispatcherFactory, EvenDispatcher, Ramping
+from chatload.runner.locust_patches.install import BEYOND, FIRST, install
+
+REQUIREMENTS = Path(__file__).parents[2] / "requirements.txt"
 
 
 class Somebody(User):
@@ -48,17 +53,19 @@ def node(name: str = "local") -> Any:
 
 
 def test_the_patches_are_made_for_this_locust() -> None:
-    assert locust.__version__.startswith(patches.MADE_FOR)
-    assert patches.install() is None
+    assert install() is None
+    (pinned,) = re.findall(r"^locust>=([\d.]+),<([\d.]+)$", REQUIREMENTS.read_text(), re.MULTILINE)
+    assert pinned == tuple(".".join(map(str, end)) for end in (FIRST, BEYOND)), "one range, told twice"
 
 
-def test_another_locust_is_not_patched_but_told_of(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("version", ["2.45.9", "2.48.0", "3.0.0.dev1"])
+def test_another_locust_is_not_patched_but_told_of(version: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def untouched() -> dict[str, Any]:
         return {}
 
     monkeypatch.setattr(argument_parser, "default_args_dict", untouched)
-    monkeypatch.setattr(locust, "__version__", "3.0.0")
-    assert "Locust 3.0.0 is not the one" in (patches.install() or "")
+    monkeypatch.setattr(locust, "__version__", version)
+    assert install() == f"Locust {version} is not one chatload was made for (from 2.46, before 2.48)"
     assert argument_parser.default_args_dict is untouched
 
 
@@ -74,7 +81,7 @@ def test_locust_still_rebuilds_its_argument_parser_for_each_option(monkeypatch: 
     assert len(built) == 2, "default_args_dict remembers its answer now"
     assert "argument_parser.default_args_dict()" in inspect.getsource(runners.WorkerRunner)
     monkeypatch.setattr(argument_parser, "default_args_dict", bare)
-    patches.install()
+    install()
     built.clear()
     assert argument_parser.default_args_dict() == argument_parser.default_args_dict()
     assert len(built) == 1
@@ -88,47 +95,47 @@ def test_locust_still_starts_a_second_s_users_in_one_burst() -> None:
 
 def test_the_even_ramp_starts_them_one_by_one() -> None:
     said: list[tuple[int, float]] = []
-    ramping = patches.Ramping(lambda first, rate, _: said.append((first, rate)))
-    ramp = patches.EvenDispatcher([node()], [Somebody], ramping)
+    ramping = Ramping(lambda first, rate, _: said.append((first, rate)))
+    ramp = EvenDispatcher([node()], [Somebody], ramping)
     ramp.new_dispatch(20, 10)
     assert groups(ramp, 4) == [1, 2, 3, 4]
     assert said == [(0, 10)]
 
 
 def test_the_even_ramp_can_be_left_to_locust() -> None:
-    ramp = patches.EvenDispatcher([node()], [Somebody], patches.Ramping(lambda *_: None, lambda: False))
+    ramp = EvenDispatcher([node()], [Somebody], Ramping(lambda *_: None, lambda: False))
     ramp.new_dispatch(20, 10)
     assert groups(ramp, 1) == [10]
 
 
-def crew_of(dispatcher: UsersDispatcher) -> dict[str, int]:
+def users_on(dispatcher: UsersDispatcher) -> dict[str, int]:
     """Users on each worker at the end of a dispatch."""
     dispatcher._wait_between_dispatch = 0.0
     *_, last = dispatcher
     return {worker: sum(users.values()) for worker, users in last.items()}
 
 
-def test_locust_still_deals_users_out_anew_when_a_worker_comes() -> None:
+def test_locust_still_assigns_all_users_anew_when_a_worker_comes() -> None:
     dispatcher = UsersDispatcher([node("a")], [Somebody])
     dispatcher.new_dispatch(4, 10)
-    assert crew_of(dispatcher) == {"a": 4}
+    assert users_on(dispatcher) == {"a": 4}
     assert not dispatcher.dispatch_in_progress, "Locust then starts a dispatch of its own"
     dispatcher.add_worker(node("b"))
     dispatcher.new_dispatch(4, 10)
-    assert crew_of(dispatcher) == {"a": 2, "b": 2}
+    assert users_on(dispatcher) == {"a": 2, "b": 2}
 
 
 def test_users_stay_where_they_began() -> None:
     late: list[str] = []
     said: list[list[str]] = []
-    ramping = patches.Ramping(
-        lambda first, rate, workers: said.append(list(workers)), crew=lambda: {"a", "b"}, late=late.append
+    ramping = Ramping(
+        lambda first, rate, workers: said.append(list(workers)), workers=lambda: {"a", "b"}, late=late.append
     )
     a, b, c, d = map(node, "abcd")
-    ramp = patches.EvenDispatcher([a, c], [Somebody], ramping)
+    ramp = EvenDispatcher([a, c], [Somebody], ramping)
     ramp.add_worker(b)  # while the server was asked what it is, so that it was told of the run, too
     ramp.new_dispatch(4, 100)
-    assert crew_of(ramp) == {"a": 2, "b": 2}
+    assert users_on(ramp) == {"a": 2, "b": 2}
     assert late == ["c"]
     ramp.remove_worker(a)
     for one in (d, d, a):  # who waits for an answer says again that it is ready; a is back
@@ -136,15 +143,15 @@ def test_users_stay_where_they_began() -> None:
     assert late == ["c", "d"]
     assert ramp.dispatch_in_progress
     ramp.new_dispatch(4, 100)
-    assert crew_of(ramp) == {"a": 2, "b": 2}
+    assert users_on(ramp) == {"a": 2, "b": 2}
     assert said == [["a", "b"]], "no second ramp"
     ramp.new_dispatch(6, 100)
-    assert crew_of(ramp) == {"a": 3, "b": 3}
+    assert users_on(ramp) == {"a": 3, "b": 3}
 
 
 def test_a_run_keeps_its_dispatcher() -> None:
     running = True
-    make = patches.DispatcherFactory(patches.Ramping(lambda *_: None), lambda: running)
+    make = DispatcherFactory(Ramping(lambda *_: None), lambda: running)
     first = make([node("a")], [Somebody])
     assert make([node("b")], [Somebody]) is first
     running = False
@@ -192,7 +199,7 @@ def test_a_frame_that_is_no_message_would_end_the_greenlet_that_listens_to_worke
     with pytest.raises((TypeError, ValueError, msgpack.UnpackException)):
         getattr(receive, "__wrapped__", receive)(Frames(frame))
     with pytest.raises(RPCReceiveError):
-        patches._receive(getattr(receive, "__wrapped__", receive))(Frames(frame))
+        master_socket.receive(getattr(receive, "__wrapped__", receive))(Frames(frame))
 
 
 def test_a_message_of_another_form_would_end_it_too() -> None:
@@ -204,12 +211,12 @@ def test_a_message_of_another_form_would_end_it_too() -> None:
     message = Message("client_ready", 5, "stranger")
     with pytest.raises(TypeError):
         handle(runner, "stranger", message)
-    patches._handle(handle)(runner, "stranger", message)
+    master_socket.handle(handle)(runner, "stranger", message)
 
 
 def test_what_a_stranger_sends_is_not_counted() -> None:
     handled: list[str] = []
-    handle = patches._handle(lambda _, client_id, message: handled.append(f"{client_id} {message.type}"))
+    handle = master_socket.handle(lambda _, client_id, message: handled.append(f"{client_id} {message.type}"))
     runner = SimpleNamespace(clients={"w1": None})
     for client in ("w1", "stranger"):
         for kind in ("stats", "heartbeat"):

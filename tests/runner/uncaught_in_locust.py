@@ -13,9 +13,9 @@ from locust import User
 from locust.exception import StopUser
 
 from chatload.runner.local_users import LocalUsers
-from chatload.runner.locust_patches import local_users
+from chatload.runner.locust_patches.processes import local_users
+from chatload.runner.locust_patches.uncaught import Logged, greenlet_errors
 from chatload.runner.supervisor import Cause, Supervisor
-from chatload.runner.uncaught import Logged, greenlet_errors
 
 
 def supervisor() -> tuple[Supervisor, list[Cause]]:

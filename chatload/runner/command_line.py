@@ -1,0 +1,29 @@
+"""What the command line tells of a run beside its options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+
+def without_values(argv: Sequence[str], options: Sequence[str]) -> list[str]:
+    """The command line with the values of `options` left out: they may hold what is nobody's business."""
+    kept: list[str] = []
+    for word in argv:
+        name, equals, _ = word.partition("=")
+        if name in options and equals:
+            kept.append(f"{name}=…")
+        else:
+            kept.append("…" if kept and kept[-1] in options else word)
+    return kept
+
+
+def scenario_name(argv: Sequence[str], environ: Mapping[str, str], locustfile: str) -> str:
+    """The scenario file's stem where one was named (--config), else the locustfile's."""
+    chosen = environ.get("LOCUST_CONFIG", "")
+    for index, word in enumerate(argv):
+        if word == "--config" and index + 1 < len(argv):
+            chosen = argv[index + 1]
+        elif word.startswith("--config="):
+            chosen = word.split("=", 1)[1]
+    return Path(chosen or locustfile).stem

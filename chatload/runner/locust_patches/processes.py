@@ -1,0 +1,64 @@
+"""What Locust's runners hold and do that no interface of theirs tells: greenlets, reports, forked processes."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+import gevent
+import psutil
+
+from chatload.runner.local_users import LocalUsers
+
+
+def local_users(runner: Any) -> LocalUsers:
+    """The users of a runner that runs users itself: a local one, or a worker's."""
+    users = [greenlet.args[0] for greenlet in list(runner.user_greenlets) if greenlet.args]
+    spawning = runner.spawning_greenlet
+    return LocalUsers(
+        wanted=runner.target_user_count,
+        living=len(users),
+        acting=sum(not getattr(user, "has_left", True) for user in users),
+        spawning=spawning is None or not spawning.ready(),
+    )
+
+
+def kill_users(runner: Any, spawner: object, limit_s: float) -> None:
+    """Kill a runner's users and the greenlet that starts them, its own or the one named; `stop` would wait for them.
+
+    The spawner may be the current greenlet, which goes on.
+    """
+    spawner = spawner or runner.spawning_greenlet
+    if isinstance(spawner, gevent.Greenlet) and spawner is not gevent.getcurrent():
+        spawner.kill(block=False)
+    runner.user_greenlets.kill(block=True, timeout=limit_s)
+
+
+def send_stats(runner: Any) -> None:
+    """A worker's report to its master, now: when it quits, Locust gives its last one 0.5 s at most."""
+    runner._send_stats()
+
+
+def end_locust(exit_code: int) -> None:
+    """End a process whose main greenlet waits in Locust, as `sys.exit` there would."""
+    gevent.kill(gevent.get_hub().parent, SystemExit(exit_code))
+
+
+def forked_workers() -> list[psutil.Process]:
+    """The workers that --processes has made and that have not ended.
+
+    They are children with our own command line; others, such as a server that a locustfile started, are none.
+    """
+    here, found = psutil.Process(), []
+    for child in here.children():
+        with suppress(psutil.Error):  # one that has ended has no command line any more
+            if child.cmdline() == here.cmdline():
+                found.append(child)
+    return found
+
+
+def end_forked_workers() -> None:
+    """End the workers that --processes has made: Locust leaves those behind that have not connected when it exits."""
+    for child in forked_workers():
+        with suppress(psutil.Error):
+            child.terminate()
