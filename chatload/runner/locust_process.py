@@ -9,7 +9,14 @@ from typing import Any
 
 from locust.env import Environment
 from locust.exception import RPCError
-from locust.runners import STATE_MISSING, STATE_RUNNING, MasterRunner, WorkerRunner
+from locust.runners import (
+    STATE_CLEANUP,
+    STATE_MISSING,
+    STATE_RUNNING,
+    STATE_STOPPED,
+    MasterRunner,
+    WorkerRunner,
+)
 
 from chatload.runner.local_users import LocalUsers
 from chatload.runner.locust_options import values_of
@@ -46,8 +53,9 @@ class LocustProcess:
 
     @property
     def is_running(self) -> bool:
-        """A worker's own state is another one than its runner's."""
-        return bool(getattr(self._runner, "worker_state", self._runner.state) == STATE_RUNNING)
+        """A worker has a state of its own, which a stop by a signal leaves as it is."""
+        stopping = self._runner.state in (STATE_CLEANUP, STATE_STOPPED)
+        return not stopping and getattr(self._runner, "worker_state", self._runner.state) == STATE_RUNNING
 
     @property
     def stop_timeout_s(self) -> float:

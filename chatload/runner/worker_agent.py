@@ -78,8 +78,10 @@ class WorkerAgent:
 
     def _watch_users(self) -> None:
         """Tell the master when no user here can act any more, and some ended without a word."""
-        while self._process.session is not None:
+        while True:
             self._clock.sleep(WATCH_S)
+            if self._process.session is None:  # its users were stopped
+                return
             users = self._process.local_users()
             if self._process.is_running and users.is_over and users.vanished:
                 self.supervisor.fail(Cause(users.words))

@@ -287,6 +287,8 @@ def test_a_worker_runs_when_it_says_so_itself() -> None:
     )
     environment: Any = SimpleNamespace(runner=runner)
     assert LocustProcess(environment).is_running
+    runner.state = runners.STATE_CLEANUP
+    assert not LocustProcess(environment).is_running, "a signal stops its users"
 
 
 def test_messages_go_by_locust_and_strangers_are_named_as_they_name_themselves() -> None:

@@ -221,6 +221,15 @@ def test_users_that_vanished_while_no_other_can_act_fail_the_run(
     assert len(one.sent(messages.FAILED)) == (1 if fails else 0)
 
 
+def test_users_that_were_stopped_have_not_vanished_however_long_the_last_lines_take(
+    worker: Callable[..., Worker],
+) -> None:
+    one = worker(acknowledges=False).start()
+    one.process.users = LocalUsers(wanted=4, living=0, acting=0, spawning=False)
+    one.clock.run(one.agent.finish, "stopped")
+    assert one.sent(messages.FAILED) == []
+
+
 def test_users_that_are_to_start_without_a_run_are_told_to_the_master(worker: Callable[..., Worker]) -> None:
     one = worker()
     one.agent.on_test_start()
