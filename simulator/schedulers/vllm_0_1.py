@@ -40,7 +40,6 @@ class V0Limits:
 @dataclass(slots=True, eq=False)
 class _Slot:
     sequence: Sequence
-    order: int
     blocks: int = 0
 
 
@@ -58,13 +57,11 @@ class Vllm012Scheduler:
         self._slots: dict[Sequence, _Slot] = {}
         self._waiting: deque[_Slot] = deque()
         self._running: list[_Slot] = []
-        self._arrivals = 0
         self._preemptions = 0
 
     def add(self, sequence: Sequence) -> None:
         """See Scheduler."""
-        slot = _Slot(sequence, self._arrivals)
-        self._arrivals += 1
+        slot = _Slot(sequence)
         self._slots[sequence] = slot
         self._waiting.append(slot)
 
@@ -99,7 +96,9 @@ class Vllm012Scheduler:
 
     def _continue(self, plan: Plan) -> None:
         """Decode the running sequences, oldest first, as long as there are blocks."""
-        left = sorted(self._running, key=lambda slot: slot.order)
+        left = (
+            self._running
+        )  # in order of arrival: the newest is preempted, and returns to the front of the queue
         kept: list[_Slot] = []
         place = 0
         while place < len(left):

@@ -57,3 +57,11 @@ def test_a_shared_block_is_free_when_its_last_user_leaves() -> None:
     assert (pool.used, pool.idle([block])) == (0, 1)
     with pytest.raises(ValueError, match="3 blocks wanted, 2 free"):
         pool.take(3)
+
+
+def test_of_two_blocks_with_one_content_the_first_is_found() -> None:
+    pool = CachedBlocks(3)
+    first, second = pool.take(2)
+    pool.name(first, 7)
+    pool.name(second, 7)
+    assert pool.find((7,), 1) == [first]

@@ -1,7 +1,8 @@
-"""Each fault is what it says, on the wire and in the truth log."""
+"""What each fault does, on the wire and in the truth log."""
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Callable
@@ -10,16 +11,17 @@ from itertools import pairwise
 import pytest
 
 from simulator.faults.injector import FaultInjector, parse_fault
+from simulator.faults.slow_writer import SlowWriter
 from tests.simulator.client import Simulator, ask, chat, chunks, connect, read_reply, request_bytes
 
 Start = Callable[..., Simulator]
 PATH = "/v1/chat/completions"
 
 
-def struck(
+def reply_with(
     simulate: Start, fault: str, speak: str = "vllm", **more: object
 ) -> tuple[bytes, dict[str, object]]:
-    """The reply to one request under a sure fault, and its truth line."""
+    """The reply to one request with this fault, and its truth line."""
     simulator = simulate("--speak", speak, "--fault", fault)
     body = chat(max_tokens=50, stream_options={"include_usage": True}, **more)
     reply = ask(simulator.port, PATH, body)
@@ -45,7 +47,7 @@ def test_reset_before_any_byte(simulate: Start) -> None:
 
 
 def test_truncate_ends_without_the_zero_chunk(simulate: Start) -> None:
-    reply, line = struck(simulate, "truncate:1:2")
+    reply, line = reply_with(simulate, "truncate:1:2")
     assert reply.endswith(b"\n\n\r\n")
     assert not reply.endswith(b"0\r\n\r\n")
     assert len(chunks(reply + b"0\r\n\r\n")) == 3  # role and two tokens
@@ -54,12 +56,13 @@ def test_truncate_ends_without_the_zero_chunk(simulate: Start) -> None:
 
 def test_stall(simulate: Start) -> None:
     begun = time.monotonic()
-    reply, line = struck(simulate, "stall:1:0.4")
+    reply, line = reply_with(simulate, "stall:1:0.4")
     assert 0.4 < time.monotonic() - begun < 3
     assert reply.endswith(b"[DONE]\n\n\r\n0\r\n\r\n")
     stamps = line["events"]["sent_ns"]  # type: ignore[index]
     gaps = [later - earlier for earlier, later in pairwise(stamps)]
     assert max(gaps) > 0.39e9
+    assert gaps.index(max(gaps)) == 3, "role, then three tokens, then the stall"
     assert line["ended"] == "complete"
     assert line["tokens"] == 6
 
@@ -73,19 +76,19 @@ def test_stall(simulate: Start) -> None:
     ],
 )
 def test_in_band_error(simulate: Start, speak: str, ending: bytes) -> None:
-    reply, line = struck(simulate, "error:1:2", speak)
+    reply, line = reply_with(simulate, "error:1:2", speak)
     assert reply.startswith(b"HTTP/1.1 200")
     assert reply.endswith(ending)
     assert line["ended"] == "fault:error"
 
 
 def test_vllm_012_just_breaks_off(simulate: Start) -> None:
-    reply, line = struck(simulate, "error:1:2", "vllm-0.1.2")
+    reply, line = reply_with(simulate, "error:1:2", "vllm-0.1.2")
     assert not reply.endswith(b"0\r\n\r\n")
     assert line["ended"] == "fault:truncate"
 
 
-def test_a_failing_batch_takes_everyone_with_it(simulate: Start) -> None:
+def test_a_failing_batch_fails_every_reply_in_it(simulate: Start) -> None:
     simulator = simulate(
         "--speak", "tgi-0.9.3", "--fault", "batch-error:0.3:20", "--answer-tokens", "200", "--seed", "1"
     )
@@ -103,19 +106,33 @@ def test_a_failing_batch_takes_everyone_with_it(simulate: Start) -> None:
 
 
 def test_refusals(simulate: Start) -> None:
-    reply, line = struck(simulate, "429:1:3")
+    reply, line = reply_with(simulate, "429:1:3")
     assert reply.startswith(b"HTTP/1.1 429 Too Many Requests\r\n")
     assert b"\r\nretry-after: 3\r\n" in reply
     assert (line["status"], line["ended"]) == (429, "fault:429")
-    reply, _ = struck(simulate, "429:1")
+    reply, _ = reply_with(simulate, "429:1")
     assert b"retry-after" not in reply
-    reply, _ = struck(simulate, "503:1")
+    reply, _ = reply_with(simulate, "503:1")
     assert reply.startswith(b"HTTP/1.1 503 Service Unavailable\r\n")
+    assert b"retry-after" not in reply
+
+
+def test_a_failing_batch_spares_what_still_waits_for_a_seat(simulate: Start) -> None:
+    """With this seed the first of four requests fails, and holds the only seat."""
+    options = ("--max-num-seqs", "1", "--answer-tokens", "20", "--seed", "25")
+    simulator = simulate("--speak", "vllm", "--fault", "batch-error:0.5:3", *options)
+    socks = [connect(simulator.port) for _ in range(4)]
+    for sock in socks:
+        sock.sendall(request_bytes(PATH, chat(max_tokens=30)))
+    for sock in socks:
+        read_reply(sock)
+    lines = simulator.wait_lines(4)
+    assert sorted(line["ended"] for line in lines) == ["complete"] * 3 + ["fault:batch-error"]
 
 
 def test_slow_headers(simulate: Start) -> None:
     begun = time.monotonic()
-    reply, line = struck(simulate, "slow-headers:1:0.3")
+    reply, line = reply_with(simulate, "slow-headers:1:0.3")
     assert time.monotonic() - begun > 0.3
     assert reply.startswith(b"HTTP/1.1 200")
     assert line["headers_ns"] - line["received_ns"] > 0.3e9  # type: ignore[operator]
@@ -133,7 +150,7 @@ def test_never(simulate: Start) -> None:
 
 
 def test_bad_json_and_huge_event_go_on(simulate: Start) -> None:
-    reply, line = struck(simulate, "bad-json:1:2")
+    reply, line = reply_with(simulate, "bad-json:1:2")
     bad = []
     for chunk in chunks(reply)[:-1]:
         try:
@@ -142,14 +159,14 @@ def test_bad_json_and_huge_event_go_on(simulate: Start) -> None:
             bad.append(chunk)
     assert len(bad) == 1
     assert reply.endswith(b"[DONE]\n\n\r\n0\r\n\r\n")
-    assert "bad-json" in line["events"]["kind"]  # type: ignore[index]
-    reply, line = struck(simulate, "huge-event:1:300000")
+    assert line["events"]["kind"][:4] == ["role", "token", "bad-json", "token"]  # type: ignore[index]
+    reply, line = reply_with(simulate, "huge-event:1:300000")
     assert max(map(len, chunks(reply))) > 300_000
     assert line["tokens"] == 6
 
 
-def test_drip(simulate: Start) -> None:
-    reply, line = struck(simulate, "slow-write:1:10000")
+def test_slow_write(simulate: Start) -> None:
+    reply, line = reply_with(simulate, "slow-write:1:10000")
     assert reply.endswith(b"0\r\n\r\n")
     took_s = (line["end_ns"] - line["headers_ns"]) / 1e9  # type: ignore[operator]
     assert took_s > 0.5 * len(reply) / 10_000
@@ -157,7 +174,7 @@ def test_drip(simulate: Start) -> None:
 
 
 def test_wrong_usage(simulate: Start) -> None:
-    reply, line = struck(simulate, "wrong-usage:1:7")
+    reply, line = reply_with(simulate, "wrong-usage:1:7")
     usage = json.loads(chunks(reply)[-2].removeprefix(b"data: "))["usage"]
     assert usage["completion_tokens"] == 13
     assert line["tokens"] == 6
@@ -174,13 +191,13 @@ def test_idle_close(simulate: Start) -> None:
 
 
 def test_abort(simulate: Start) -> None:
-    reply, line = struck(simulate, "abort:1:2")
+    reply, line = reply_with(simulate, "abort:1:2")
     assert b'"finish_reason":"abort"' in reply
     assert reply.endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n")
     assert (line["finish"], line["ended"], line["tokens"]) == ("abort", "fault:abort", 2)
 
 
-def test_a_struck_request_frees_its_seat(simulate: Start) -> None:
+def test_a_request_with_a_fault_frees_its_seat(simulate: Start) -> None:
     simulator = simulate("--speak", "vllm", "--fault", "reset:0.5:1", "--max-num-seqs", "1")
     for _ in range(8):
         with connect(simulator.port) as sock:
@@ -193,18 +210,87 @@ def test_a_struck_request_frees_its_seat(simulate: Start) -> None:
     assert {line["fault"] for line in lines} == {None, "reset"}
 
 
+def test_an_answer_that_ends_before_its_stall_just_ends(simulate: Start) -> None:
+    simulator = simulate("--speak", "vllm", "--fault", "stall:1:30")
+    reply = ask(simulator.port, PATH, chat(max_tokens=2))
+    assert reply.count(b'"finish_reason":"length"') == reply.count(b"[DONE]") == 1
+    assert simulator.wait_lines(1)[0]["ended"] == "complete"
+
+
+def test_a_fault_counts_tokens_or_comes_after_the_third() -> None:
+    texts = ("reset:1:5", "truncate:1", "stall:1:0.5", "huge-event:1:100", "bad-json:1:2", "abort:1:0")
+    assert [parse_fault(text).after for text in texts] == [5, 3, 3, 3, 2, 0]
+
+
+def test_counts_may_be_wrong_in_both_directions_but_no_other_argument_is_negative() -> None:
+    assert parse_fault("wrong-usage:1:-2").arg == -2
+    assert parse_fault("429:1:-1").arg == -1
+
+
+def test_the_rate_of_one_fault_does_not_move_the_draws_of_another() -> None:
+    def stalled(reset_rate: float) -> set[int]:
+        injector = FaultInjector((parse_fault(f"reset:{reset_rate}"), parse_fault("stall:0.3")), 5)
+        drawn = [injector.draw() for _ in range(500)]
+        return {number for number, fault in enumerate(drawn) if fault is not None and fault.kind == "stall"}
+
+    assert stalled(0.5) < stalled(0.0)
+
+
+class FakeExchange:
+    """Takes what a SlowWriter sends."""
+
+    def __init__(self) -> None:
+        self.sent: list[bytes] = []
+        self.open = True
+
+    def send(self, data: bytes) -> None:
+        self.sent.append(data)
+
+
+def test_a_slow_writer_sends_byte_by_byte_and_tells_when_each_write_is_out() -> None:
+    async def run() -> list[object]:
+        exchange, told = FakeExchange(), []  # type: tuple[FakeExchange, list[object]]
+        writer = SlowWriter(exchange, 1000.0)  # type: ignore[arg-type]  # 5 bytes every 5 ms
+        writer.send(b"abcdef", lambda: told.append(len(exchange.sent)))
+        writer.send(b"gh", lambda: told.append(len(exchange.sent)))
+        begun = time.monotonic()
+        over = asyncio.Event()
+        writer.then(over.set)
+        await asyncio.wait_for(over.wait(), 2)
+        assert exchange.sent == [bytes([byte]) for byte in b"abcdefgh"]
+        assert time.monotonic() - begun > 0.004
+        return told
+
+    assert asyncio.run(run()) == [6, 8]
+
+
+def test_a_slow_writer_stops_when_the_client_has_gone() -> None:
+    async def run() -> int:
+        exchange = FakeExchange()
+        writer = SlowWriter(exchange, 200.0)  # type: ignore[arg-type]  # 1 byte every 5 ms
+        writer.send(b"a" * 1000, lambda: None)
+        await asyncio.sleep(0.03)
+        exchange.open = False
+        await asyncio.sleep(0.03)
+        sent = len(exchange.sent)
+        await asyncio.sleep(0.05)
+        return len(exchange.sent) - sent
+
+    assert asyncio.run(run()) == 0
+
+
 def test_rates_hold_and_the_seed_decides() -> None:
     faults = (parse_fault("reset:0.2"), parse_fault("stall:0.1:1"))
-    drawn = [[fault.kind if fault else None for fault in (dice.draw() for _ in range(2000))]
-             for dice in (FaultInjector(faults, 3), FaultInjector(faults, 3))]  # fmt: skip
-    assert drawn[0] == drawn[1]
-    assert 300 < drawn[0].count("reset") < 500
-    assert 100 < drawn[0].count("stall") < 250
+    one, other = FaultInjector(faults, 3), FaultInjector(faults, 3)
+    drawn = [fault.kind if fault else None for fault in (one.draw() for _ in range(2000))]
+    assert drawn == [fault.kind if fault else None for fault in (other.draw() for _ in range(2000))]
+    assert 300 < drawn.count("reset") < 500
+    assert 100 < drawn.count("stall") < 250
 
 
 @pytest.mark.parametrize(
     "text", ["nope:1", "reset", "reset:2", "reset:0.1:x", "503:0.1:4", "stall:1:-2", "reset:1:1:1"]
 )
-def test_a_wrong_fault_is_said_in_one_line(text: str) -> None:
+def test_a_wrong_fault_gets_a_message_of_one_line(text: str) -> None:
     with pytest.raises(ValueError, match=f"--fault {text}"):
         parse_fault(text)

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from simulator.schedulers.registry import scheduler_kinds
+from simulator.servers.registry import registered_servers
+
 ROOT = Path(__file__).parents[2]
 SIMULATOR = ROOT / "simulator"
 
@@ -123,6 +126,20 @@ def test_the_simulator_imports_nothing_else_of_this_project() -> None:
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             for each in names:
                 assert each.split(".")[0] not in ("chatload", "lab", "plots"), name
+
+
+def test_no_server_is_named_outside_its_folder() -> None:
+    """Servers differ by what their folders declare, never by a comparison with a name elsewhere."""
+    names = {
+        *registered_servers(),
+        *scheduler_kinds(),
+        *(kind.cost_family for kind in scheduler_kinds().values()),
+    }
+    for module, path in modules().items():
+        if module.startswith("simulator.schedulers.") or room_and_floor(module)[1] in (5, FAMILY_FLOOR):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            assert not (isinstance(node, ast.Constant) and node.value in names), f"{module}:{node.lineno}"
 
 
 @pytest.mark.parametrize(

@@ -136,3 +136,8 @@ def test_remove_returns_queue_place_and_reservation() -> None:
 def test_the_launcher_refuses_limits_that_contradict_each_other(limits: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="must be"):
         TgiLimits(**limits)  # type: ignore[arg-type]
+
+
+def test_the_reservation_leaves_out_the_last_token() -> None:
+    """The last token of an answer is sent, not stored: 17 + 16 - 1 are 2 blocks of 16, one more token is 3."""
+    assert [reserved_tokens(ask(1, 17, answer)) for answer in (16, 17)] == [32, 48]

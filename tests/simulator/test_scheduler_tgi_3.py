@@ -109,3 +109,60 @@ def test_remove_frees_queue_place_and_blocks() -> None:
     assert not scheduler.remove(one)
     assert scheduler.plan() is None
     assert scheduler.occupancy().kv_used == 0
+
+
+def test_a_prompt_that_was_not_computed_to_its_end_is_not_cached() -> None:
+    scheduler = server(max_batch_prefill_tokens=64)
+    scheduler.add(ask(1, 40))
+    gone = ask(2, 48, prefix=(1, 2, 3))
+    scheduler.add(gone)
+    assert ids(forward(scheduler).prefilled) == [1]
+    scheduler.remove(gone)
+    scheduler.add(ask(3, 48, prefix=(1, 2, 3)))
+    forward(scheduler)
+    assert scheduler.occupancy().prefix_hits_total == 0
+
+
+def test_requests_that_are_too_few_keep_their_order_and_leave_no_trace() -> None:
+    """10 run, ratio 0.3: 3 must come at once, but only 2 of 3 fit. After 20 forward passes 2 are enough."""
+    scheduler = server(support_chunking=False, max_batch_prefill_tokens=100)
+    known = ask(0, 40, prefix=(1, 2))
+    scheduler.add(known)
+    forward(scheduler)
+    scheduler.remove(known)
+    for number in range(1, 11):
+        scheduler.add(ask(number, 8, 500))
+    forward(scheduler)
+    before = scheduler.occupancy()
+    for number in (11, 12, 13):
+        scheduler.add(ask(number, 50, prefix=(1, 2) if number == 11 else ()))
+    plan = forward(scheduler)
+    assert (plan.prefilling, len(plan.decoding)) == ([], 10)
+    after = scheduler.occupancy()
+    assert (after.prefix_queries_total, after.prefix_hits_total) == (before.prefix_queries_total, 0)
+    assert (after.waiting, after.kv_used) == (3, before.kv_used)
+    while not plan.prefilling:
+        plan = forward(scheduler)
+    assert ids(plan.prefilling) == [11, 12]
+
+
+def test_each_running_request_takes_a_token_of_the_prefill_budget() -> None:
+    """17 of 32 tokens are theirs, which leaves 15, and budgets are rounded up to blocks: 16 of a prompt of 32."""
+    scheduler = server(max_batch_prefill_tokens=32, max_input_length=32)
+    for number in range(17):
+        scheduler.add(ask(number, 1))
+    forward(scheduler)
+    scheduler.add(ask(17, 32))
+    assert forward(scheduler).prefill_tokens == 16
+
+
+def test_a_cut_prompt_goes_on_by_a_token_when_decodes_take_the_whole_budget() -> None:
+    scheduler = server(max_batch_prefill_tokens=32, max_input_length=32)
+    for number in range(31):
+        scheduler.add(ask(number, 1))
+    forward(scheduler)
+    scheduler.add(ask(31, 1))
+    scheduler.add(ask(32, 18))
+    plan = forward(scheduler)
+    assert (len(plan.decoding), plan.prefill_tokens, ids(plan.prefilled)) == (31, 16, [31])
+    assert [forward(scheduler).prefill_tokens for _ in range(4)] == [1, 1, 1, 0]

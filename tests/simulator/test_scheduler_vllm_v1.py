@@ -80,7 +80,8 @@ def test_the_whole_prompt_must_fit_at_admission_and_nobody_passes() -> None:
 def test_the_last_running_one_is_preempted_only_when_a_block_is_needed() -> None:
     """2 blocks, prompts of 15: at token 16 nothing is needed; at 17 the first takes the second's block."""
     scheduler = server(num_blocks=2)
-    scheduler.add(ask(1, 15))
+    first = ask(1, 15)
+    scheduler.add(first)
     scheduler.add(ask(2, 15))
     forward(scheduler)
     plan = forward(scheduler)
@@ -88,6 +89,9 @@ def test_the_last_running_one_is_preempted_only_when_a_block_is_needed() -> None
     plan = forward(scheduler)
     assert (ids(plan.decoding), ids(plan.preempted), plan.prefilling) == ([1], [2], [])
     assert scheduler.occupancy().preemptions_total == 1
+    scheduler.remove(first)
+    assert ids(forward(scheduler).prefilling) == [2]
+    assert scheduler.occupancy().prefix_queries_total == 15 + 15 + 17, "its answer so far is looked up too"
 
 
 def test_one_that_preempts_itself_stops_the_step_and_is_recomputed_whole() -> None:
