@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import count
-from typing import Any
 
 import orjson
 
@@ -134,7 +133,7 @@ def lines_with_texts(run: Run, schedule: ReplaySchedule) -> Iterator[str]:
         )
 
 
-def _line(row: Mapping[str, Any]) -> str:
+def _line(row: Mapping[str, object]) -> str:
     return orjson.dumps(row).decode() + "\n"
 
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import asdict
 from operator import itemgetter
-from typing import Any
 
 from chatload.analysis.validity import too_many_spoiled
 from chatload.engine.clock import now_ns
-from chatload.live.live_table import Tally, columns
+from chatload.live.live_table import Row, Tally, columns
 from chatload.live.run_timeline import COLUMNS, Timeline
 from chatload.live.slo_so_far import SoFar
 from chatload.model.journal_lines import HealthLine, JournalLine
@@ -51,7 +50,7 @@ class LiveRun:
 
     def _clear(self) -> None:
         self._rows: dict[tuple[int, str], Tally] = {}
-        self._shown: dict[tuple[int, str], dict[str, Any]] = {}
+        self._shown: dict[tuple[int, str], Row] = {}
         self._whole: Tally | None = None
         self._timeline = Timeline(self._began_ns)
         self._so_far = self._counting()
@@ -82,7 +81,7 @@ class LiveRun:
                 self._whole.merge(tally)
         return self._whole
 
-    def table(self, scenario: str) -> list[dict[str, Any]]:
+    def table(self, scenario: str) -> list[Row]:
         """A row for each turn number or named part of the run, if there are several, and one of all; none before
         the first turn."""
         if not self._rows:
@@ -91,13 +90,13 @@ class LiveRun:
         keys = [*parts, ALL] if len(parts) > 1 else [ALL]
         return [{**self._row(key), "name": f"{scenario}/{key[1]}"} for key in keys]
 
-    def _row(self, key: tuple[int, str]) -> dict[str, Any]:
+    def _row(self, key: tuple[int, str]) -> Row:
         """The row; computed again only after it changed."""
         if key not in self._shown:
             self._shown[key] = (self.whole if key == ALL else self._rows[key]).row()
         return self._shown[key]
 
-    def state(self, since: int) -> dict[str, Any]:
+    def state(self, since: int) -> dict[str, object]:
         """Sums for the page, and the points that changed after revision `since`."""
         whole = self.whole
         row = self._row(ALL)

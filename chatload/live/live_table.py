@@ -38,6 +38,11 @@ def columns() -> list[Column]:
     return [*counts, *measured, Column("stalls", "stalls"), Column("trust", "trust")]
 
 
+Value = str | int | float | None
+Row = dict[str, Value]
+"""Values by column; None where there is none."""
+
+
 class Tally:
     """Counts of turns, and histograms over the good ones."""
 
@@ -90,8 +95,8 @@ class Tally:
         """Failed turns of any code."""
         return sum(self.failed.values())
 
-    def row(self) -> dict[str, str | int | float | None]:
-        """The values by column; None where there is none."""
+    def row(self) -> Row:
+        """The sums as a row of the table."""
         return {
             "turns": self.turns,
             "failed": self.failures,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from chatload.live.live_table import columns
+from chatload.live.live_table import Row, Value, columns
 
 
 def tab_columns() -> list[dict[str, str]]:
@@ -17,19 +16,19 @@ def tab_columns() -> list[dict[str, str]]:
     return [{"key": key, "title": title} for key, title in named]
 
 
-def tab_rows(table: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def tab_rows(table: Sequence[Row]) -> list[Row]:
     """Rows of `LiveRun.table` for Locust's page: rounded, a dash for None, `name` a number that keeps the order."""
     return [
         {
             **{key: _shown(value) for key, value in row.items()},
-            "part": row["name"].replace(" ", "\u00a0"),  # never broken over two lines
+            "part": str(row["name"]).replace(" ", "\u00a0"),  # never broken over two lines
             "name": f"{place:04d}",
         }
         for place, row in enumerate(table)
     ]
 
 
-def _shown(value: Any) -> Any:
+def _shown(value: Value) -> Value:
     if value is None:
         return "–"
     return round(value, 1) if isinstance(value, float) else value

@@ -10,6 +10,7 @@ from typing import Any
 
 import gevent
 from flask import Blueprint, Response, redirect, request, session, url_for
+from flask.typing import ResponseReturnValue
 from flask_login import LoginManager, UserMixin, current_user, login_user
 
 from chatload.engine.api_key import WEB_PASSWORD as PASSWORD
@@ -31,7 +32,7 @@ class Visitor(UserMixin):
 
 
 def require_login(
-    web_ui: Any, values: Mapping[str, Any], environ: Mapping[str, str] = os.environ
+    web_ui: Any, values: Mapping[str, object], environ: Mapping[str, str] = os.environ
 ) -> list[str]:
     """Require a login if the web UI is open to other machines or --web-login is given. Returns lines to print.
 
@@ -52,7 +53,7 @@ def require_login(
         _check_requests(web_ui, lambda: False)
         return said
     password = web_password(environ) or secrets.token_urlsafe(15)
-    _add_login(web_ui, password, values.get("web_base_path") or "")
+    _add_login(web_ui, password, str(values.get("web_base_path") or ""))
     web_ui.app.config.update(
         SECRET_KEY=secrets.token_bytes(32),
         SESSION_COOKIE_SAMESITE="Lax",
@@ -79,7 +80,7 @@ def _add_login(web_ui: Any, password: str, base_path: str) -> None:
     blueprint = Blueprint("chatload_login", __name__, url_prefix=base_path or None)
 
     @blueprint.route("/chatload/login", methods=["POST"])
-    def enter() -> Any:
+    def enter() -> ResponseReturnValue:
         """Takes the form of Locust's login page."""
         given = request.form.get("password", "")
         right = hmac.compare_digest(given.encode(), password.encode())
@@ -96,7 +97,7 @@ def _add_login(web_ui: Any, password: str, base_path: str) -> None:
 def _check_requests(web_ui: Any, everywhere: Callable[[], bool]) -> None:
     """Check each request before all other listeners; where the login is not ours, only a start of a run."""
 
-    def check() -> Any:
+    def check() -> ResponseReturnValue | None:
         known = not web_ui.web_login or current_user.is_authenticated
         if known or request.endpoint in OPEN_TO_ALL:
             return None

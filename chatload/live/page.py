@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -182,7 +182,7 @@ def _add_routes(blueprint: Blueprint, context: PageContext, guarded: Any) -> Non
 
 
 def _journal(folder: Path) -> Response:
-    def blocks() -> Any:
+    def blocks() -> Iterator[bytes]:
         for block in downloads.merged_journal(folder):
             yield block
             gevent.sleep(0)  # let the users of a run go on while a long journal is sent
@@ -207,7 +207,7 @@ def _since(live: LiveRun) -> int:
     return request.args.get("since", 0, type=int)
 
 
-def _state(context: PageContext, since: int) -> dict[str, Any]:
+def _state(context: PageContext, since: int) -> dict[str, object]:
     controller, runner = context.controller, context.environment.runner
     manifest = controller.manifest
     server = manifest.server

@@ -2,7 +2,7 @@
 
 Any web page can make a browser send requests to 127.0.0.1, or give its own name the address 127.0.0.1 (DNS rebinding).
 So every request must name a host of ours, and must not come from another origin. Locust lets every site read its
-answers (flask-cors); these headers are removed here. Any: a WSGI environ holds values of any type.
+answers (flask-cors); these headers are removed here.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+from flask import Flask
 from werkzeug.exceptions import HTTPException
 
 from chatload.model.errors import UsageError
@@ -51,8 +52,8 @@ LINKED = "CHATLOAD_LINKED"
 """Key of the Flask app's config: endpoints of a locustfile that links on other sites may lead to, such as the return
 from a login elsewhere."""
 
-Environ = Mapping[str, Any]
-StartResponse = Callable[..., Any]
+Environ = Mapping[str, object]
+StartResponse = Callable[..., object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,10 +175,10 @@ def _shown(text: str) -> str:
 class OwnPagesOnly:
     """WSGI middleware: refuses requests of other sites, removes headers that let them read a response."""
 
-    def __init__(self, app: Any, wsgi_app: Any, hosts: Hosts) -> None:
+    def __init__(self, app: Flask, wsgi_app: Callable[..., Iterable[bytes]], hosts: Hosts) -> None:
         self._app, self._wsgi_app, self._hosts = app, wsgi_app, hosts
 
-    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+    def __call__(self, environ: dict[str, object], start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
         linked = self._app.config.get(LINKED, ())
         words = refusal(environ, self._endpoint(environ), self._hosts, linked)
@@ -191,7 +192,7 @@ class OwnPagesOnly:
             start_response("403 Forbidden", headers)
             return [] if environ.get("REQUEST_METHOD") == "HEAD" else [body]
 
-        def start(status: str, headers: list[tuple[str, str]], *more: Any) -> Any:
+        def start(status: str, headers: list[tuple[str, str]], *more: object) -> object:
             kept = [
                 (name, value) for name, value in headers if not name.lower().startswith("access-control-")
             ]
@@ -201,7 +202,7 @@ class OwnPagesOnly:
         answer: Iterable[bytes] = self._wsgi_app(environ, start)
         return answer
 
-    def _endpoint(self, environ: dict[str, Any]) -> str | None:
+    def _endpoint(self, environ: dict[str, object]) -> str | None:
         """The route that a request asks for, whatever its method; None where there is none."""
         try:
             asked = self._app.url_map.bind_to_environ(environ).match(method="GET")
@@ -211,6 +212,6 @@ class OwnPagesOnly:
 
 
 def only_own_pages(web_ui: Any, environ: Mapping[str, str] = os.environ) -> None:
-    """Check every request to the web UI."""
+    """Check every request to the web UI. Any: Locust has no types."""
     app = web_ui.app
     app.wsgi_app = OwnPagesOnly(app, app.wsgi_app, hosts_of(web_ui.host or "", environ))

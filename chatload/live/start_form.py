@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from chatload.loads.load_shape import Shape
 from chatload.model.errors import UsageError
@@ -42,7 +41,7 @@ def fixed_users(shape: Shape, processes: int) -> int | None:
     return 1 if shape.load.one_process else max(1, processes)
 
 
-def groups(options: Collection[Option[object]], values: Mapping[str, Any]) -> tuple[FieldGroup, ...]:
+def groups(options: Collection[Option[object]], values: Mapping[str, object]) -> tuple[FieldGroup, ...]:
     """All options but private ones as fields, in groups; `values` are what they are now."""
     found = []
     for group in Group:
@@ -53,7 +52,7 @@ def groups(options: Collection[Option[object]], values: Mapping[str, Any]) -> tu
     return tuple(found)
 
 
-def _field(option: Option[object], values: Mapping[str, Any]) -> Field:
+def _field(option: Option[object], values: Mapping[str, object]) -> Field:
     value = values.get(option.key)
     return Field(
         option.key,
@@ -65,13 +64,13 @@ def _field(option: Option[object], values: Mapping[str, Any]) -> Field:
     )
 
 
-def mistakes(form: Mapping[str, str], plan_of: Callable[[Mapping[str, Any]], Any]) -> list[str]:
+def mistakes(form: Mapping[str, str], plan_of: Callable[[Mapping[str, object]], object]) -> list[str]:
     """The mistakes in the values of a form, one line each; none if the run can start.
 
     `plan_of` makes a plan of these values on top of the current ones, or raises UsageError. Locust itself tells when
     users or rate are missing.
     """
-    values: dict[str, Any] = {**form}
+    values: dict[str, object] = {**form}
     if not (form.get("user_count") and form.get("spawn_rate")):
         return []
     values["num_users"] = form["user_count"]

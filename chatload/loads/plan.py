@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import msgspec
 
@@ -40,7 +39,7 @@ class Planned(msgspec.Struct, frozen=True):
     """The certificate of this host; each worker reads its own."""
 
 
-def make_plan(shape: Shape, values: Mapping[str, Any]) -> Planned:
+def make_plan(shape: Shape, values: Mapping[str, object]) -> Planned:
     """The plan of option values by key, Locust's own included; every file that it names is read.
 
     Locust's keys that are read: host, num_users, spawn_rate, run_time, stop_timeout, enable_rebalancing.

@@ -15,7 +15,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import orjson
@@ -83,7 +82,7 @@ def read_trace(path: str | Path) -> tuple[TraceRow, ...]:
     return tuple(TraceRow(due_ns - first_ns, row.prompt_tokens, row.output_tokens) for due_ns, _, row in rows)
 
 
-def _objects(path: str | Path, mistakes: Mistakes) -> Iterator[tuple[int, Any]]:
+def _objects(path: str | Path, mistakes: Mistakes) -> Iterator[tuple[int, object]]:
     """Line number and content of every row: a mapping, or None where the line cannot be read."""
     lines = read_lines(path, "give a trace file (JSONL or CSV)", mistakes)
     lines = itertools.dropwhile(lambda line: not line[1].strip(), lines)
@@ -105,7 +104,7 @@ def _objects(path: str | Path, mistakes: Mistakes) -> Iterator[tuple[int, Any]]:
         mistakes.add(f"not CSV ({error}): is a quote open?", above + reader.line_num)
 
 
-def _json(line: bytes) -> Any:
+def _json(line: bytes) -> object:
     try:
         return orjson.loads(line)
     except orjson.JSONDecodeError:
@@ -124,7 +123,7 @@ def _decoded(lines: Iterable[tuple[int, bytes]], name: str) -> Iterator[str]:
         before += len(line)
 
 
-def _row(content: Any, fields: set[str]) -> TraceRow:
+def _row(content: object, fields: set[str]) -> TraceRow:
     if not isinstance(content, Mapping):
         raise _RowMistake('not a JSON object: write rows such as {"due_s": 0.5}')
     given = [name for name in DUE_FIELDS if content.get(name) not in (None, "")]
@@ -154,7 +153,7 @@ def _due_ns(name: str, value: object) -> int:
     return (since.days * 86_400 + since.seconds) * 1_000_000_000 + since.microseconds * 1000
 
 
-def _tokens(content: Mapping[str, Any], names: tuple[str, ...]) -> int | None:
+def _tokens(content: Mapping[str, object], names: tuple[str, ...]) -> int | None:
     """The first of `names` that the row has, as a whole number of tokens."""
     for name in names:
         value = content.get(name)

@@ -138,10 +138,7 @@ class Number(Option[float]):
 
     def parse(self, text: str) -> float:
         """The number."""
-        found = self.range.read(text)
-        if found is None:
-            raise InvalidValue(f"must be {self.range.words}")
-        return found
+        return _within(self.range, text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,10 +149,7 @@ class Whole(Option[int]):
 
     def parse(self, text: str) -> int:
         """The number."""
-        found = self.range.read(text)
-        if found is None:
-            raise InvalidValue(f"must be {self.range.words}")
-        return int(found)
+        return int(_within(self.range, text))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,12 +160,7 @@ class OptionalNumber(Option[float | None]):
 
     def parse(self, text: str) -> float | None:
         """The number; None for an empty text."""
-        if not text:
-            return None
-        found = self.range.read(text)
-        if found is None:
-            raise InvalidValue(f"must be {self.range.words}")
-        return found
+        return _within(self.range, text) if text else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -253,6 +242,13 @@ class HangUp(Option[HangUps]):
                 f"must be a share and a number of tokens, such as '10% after 50 tokens' ({limits})"
             )
         return HangUps(of_turns, int(tokens))
+
+
+def _within(range: Range, text: str) -> float:
+    found = range.read(text)
+    if found is None:
+        raise InvalidValue(f"must be {range.words}")
+    return found
 
 
 def declared(names: Mapping[str, object]) -> tuple[Option[object], ...]:

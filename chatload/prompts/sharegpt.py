@@ -1,7 +1,7 @@
-"""Prompts from a ShareGPT file, picked as vLLM's benchmark_serving.py of 2023 did.
+"""Samples prompts from a ShareGPT file as vLLM's benchmark_serving.py of 2023 did.
 
-The file is the user's: one JSON list of {"id", "conversations": [{"from", "value"}, …]}. Nothing of it is
-part of this project. Copies that break off in the middle are read as far as they go, and it is said.
+The user provides the file, a JSON list of {"id", "conversations": [{"from", "value"}, …]}; it is not part of this
+project. A truncated copy is read up to its end, and the user is told so.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from chatload.files import MB, opened_input, shown
 from chatload.model.errors import UsageError
@@ -29,14 +29,14 @@ PERSONS = ("human", "user")
 MOST_BYTES = 2048 * MB
 PIECE_BYTES = 2 * MB
 ITEM_CHARACTERS = 8 * MB
-"""A conversation longer than this is a damaged file: it is read no further."""
+"""Longest conversation; a file with a longer one is taken to be damaged and read no further."""
 BETWEEN_ITEMS = " \t\r\n,"
 _DECODER = json.JSONDecoder(strict=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """The first two messages of a conversation; `by_person` when a person wrote the first of them."""
+    """The first two messages of a conversation; `by_person`: a person wrote the first one."""
 
     prompt: str
     answer: str
@@ -45,10 +45,10 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class SharegptFile:
-    """What was readable: exchanges of conversations with two messages or more.
+    """The content of a file: exchanges of conversations with two messages or more.
 
-    `read` counts all conversations, `skipped` those without two messages. `truncated` means that the
-    list never closed. `words` says all that to the user.
+    `read` counts all conversations, `skipped` those without two messages. `truncated`: the list does not end. `words`
+    says all that to the user.
     """
 
     conversations: tuple[Exchange, ...]
@@ -59,7 +59,7 @@ class SharegptFile:
 
 
 def read_sharegpt(path: str | Path) -> SharegptFile:
-    """The exchanges of a ShareGPT file. Raises UsageError when nothing in it can be used."""
+    """The exchanges of a ShareGPT file. Raises UsageError if it has none."""
     scan = _Scan()
     exchanges: list[Exchange] = []
     read = 0
@@ -93,10 +93,10 @@ def sample_sharegpt(
     persons_only: bool = False,
     count_tokens: Callable[[str], int] = estimate_tokens,
 ) -> list[SampledPrompt]:
-    """n exchanges at random without replacement, of those that pass vLLM's filters.
+    """n random exchanges, without replacement, of those that pass vLLM's filters.
 
     Tokens are counted only until n are found. `persons_only` leaves out prompts that a model wrote:
-    the file's long conversations are split, and vLLM's script takes the first message whatever its role.
+    long conversations are split in the file, and vLLM's script takes the first message whatever its role.
     Raises UsageError when fewer than n pass.
     """
     sampled: list[SampledPrompt] = []
@@ -114,7 +114,7 @@ def sample_sharegpt(
 
 
 def _utf_8(text: str) -> str:
-    """The text without halves of surrogate pairs, which a JSON escape can spell but no request can carry."""
+    """The text without lone surrogates, which a JSON escape can express but UTF-8 cannot."""
     return text.encode("utf-8", "replace").decode()
 
 
@@ -126,7 +126,7 @@ def _passes(prompt_tokens: int, output_tokens: int) -> bool:
     )
 
 
-def _exchange(item: Any) -> Exchange | None:
+def _exchange(item: object) -> Exchange | None:
     messages = item.get("conversations") if isinstance(item, dict) else None
     if not isinstance(messages, list) or len(messages) < 2:
         return None
@@ -141,12 +141,12 @@ def _exchange(item: Any) -> Exchange | None:
 
 
 class _Scan:
-    """Walks over a JSON list item by item, a piece of the file in memory; `closed` once its ] was seen."""
+    """Reads a JSON list item by item, with a piece of the file in memory; `closed` is True after its "]"."""
 
     def __init__(self) -> None:
         self.closed = False
 
-    def items(self, file: BinaryIO) -> Iterator[Any]:
+    def items(self, file: BinaryIO) -> Iterator[object]:
         text, place = "", 0
         for piece in _pieces(file):
             text, place = text[place:] + piece, 0
@@ -168,7 +168,7 @@ class _Scan:
 
 
 def _pieces(file: BinaryIO) -> Iterator[str]:
-    """The text after the list's opening bracket; nothing when the file is no JSON list."""
+    """The text after the opening bracket of the list; nothing if the file is no JSON list."""
     decoder = codecs.getincrementaldecoder("utf-8-sig")(errors="replace")
     inside, left = False, MOST_BYTES
     while left > 0 and (raw := file.read(PIECE_BYTES)):
@@ -183,5 +183,5 @@ def _pieces(file: BinaryIO) -> Iterator[str]:
 
 
 def _is_broken(error: json.JSONDecodeError, length: int) -> bool:
-    """True when more text could not mend it: the error is neither an open string nor at the very end."""
+    """Whether the error remains with more text: it is neither an open string nor at the end."""
     return not error.msg.startswith("Unterminated string") and error.pos < length - len("\\ud83d\\ude00")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from chatload.model.turn import Delta, TextDeltas, TurnRequest
 
@@ -26,7 +25,7 @@ class ForeignBody:
     temperature: float | None
     streams: bool
     model: str = ""
-    extra: dict[str, Any] = field(default_factory=dict)
+    extra: dict[str, object] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
 
@@ -53,5 +52,5 @@ class Dialect:
     deltas: Callable[[Iterable[bytes], TurnRequest], Iterator[Delta | TextDeltas]]
     one_token_per_event: bool = False
     exact_length: Mapping[str, object] = field(default_factory=dict)
-    read_body: Callable[[Mapping[str, Any]], ForeignBody | None] = lambda body: None
+    read_body: Callable[[Mapping[str, object]], ForeignBody | None] = lambda body: None
     whole_reply_path: str = ""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
 
 import orjson
 
@@ -18,7 +17,7 @@ MOST_VALUES = 250_000
 _BROKEN_ERROR = re.compile(r"\s*\{\s*[\"']error[\"']\s*:\s*(?P<words>.*)", re.DOTALL)
 
 
-def loaded(data: str | bytes) -> dict[str, Any]:
+def loaded(data: str | bytes) -> dict[str, object]:
     """The JSON object of an event; raises ServerError when it is an error, WireError when it is no JSON."""
     if len(data) > MOST_VALUES and _values(data) > MOST_VALUES:
         raise WireError(f"an event of more than {MOST_VALUES} values")
@@ -68,7 +67,7 @@ def _second_look(data: str | bytes) -> object:
         raise ServerError(words, _code(words)) from None
 
 
-def _raise_if_error(event: dict[str, Any]) -> None:
+def _raise_if_error(event: dict[str, object]) -> None:
     """Raises ServerError for `error` (a string or an object), `error_code` not 0, or `object: error`."""
     error = event.get("error")
     if error is None or error is False:

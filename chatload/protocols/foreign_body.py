@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from chatload.protocols.dialect import ForeignBody
 
 
 def prompt_body(
-    body: Mapping[str, Any], key: str, *, length_key: str, streams: bool = False
+    body: Mapping[str, object], key: str, *, length_key: str, streams: bool = False
 ) -> ForeignBody | None:
     """A body whose prompt is one text under `key`; None where it has none there.
 
@@ -26,7 +25,9 @@ def prompt_body(
     return found
 
 
-def foreign_body(prompt: str, rest: dict[str, Any], *, length_key: str, streams: bool = False) -> ForeignBody:
+def foreign_body(
+    prompt: str, rest: dict[str, object], *, length_key: str, streams: bool = False
+) -> ForeignBody:
     """The prompt, and what options of ours say, taken out of `rest`: length, temperature, stream, model."""
     max_tokens = _take_number(rest, length_key, 1, whole=True)
     temperature = _take_number(rest, "temperature", 0)
@@ -41,7 +42,7 @@ def foreign_body(prompt: str, rest: dict[str, Any], *, length_key: str, streams:
     )
 
 
-def _take_number(rest: dict[str, Any], key: str, least: float, *, whole: bool = False) -> float | None:
+def _take_number(rest: dict[str, object], key: str, least: float, *, whole: bool = False) -> float | None:
     """Take a number out of `rest` that an option of ours can say; others stay there."""
     value = rest.get(key)
     if isinstance(value, bool) or not isinstance(value, int if whole else int | float) or value < least:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import orjson
 
@@ -23,7 +22,7 @@ class ProbeAnswers:
         """The status at `path`; None where nothing answered."""
         return self._answers[path][0] if path in self._answers else None
 
-    def object(self, path: str, status: int = 200) -> dict[str, Any]:
+    def json_object(self, path: str, status: int = 200) -> dict[str, object]:
         """The JSON object answered at `path` with `status`; empty when it is anything else."""
         code, body = self._answers.get(path, (0, b""))
         if code != status:
@@ -36,7 +35,7 @@ class ProbeAnswers:
 
     def text(self, path: str, key: str) -> str:
         """A value of the object at `path` as text; empty where it has none."""
-        return line_of(self.object(path), key)
+        return line_of(self.json_object(path), key)
 
     @property
     def model(self) -> str:
@@ -54,13 +53,13 @@ class ProbeAnswers:
         status = self.status(MODELS_PATH)
         return status if status in (401, 403) else None
 
-    def _first_model(self) -> dict[str, Any]:
-        models = self.object(MODELS_PATH).get("data")
+    def _first_model(self) -> dict[str, object]:
+        models = self.json_object(MODELS_PATH).get("data")
         first = models[0] if isinstance(models, list) and models else None
         return first if isinstance(first, dict) else {}
 
 
-def line_of(of: Mapping[str, Any], key: str) -> str:
+def line_of(of: Mapping[str, object], key: str) -> str:
     """A text or number of an object as one printable line; empty where it is neither."""
     value = of.get(key)
     return printable(value, LONGEST_TEXT) if isinstance(value, str | int | float) else ""

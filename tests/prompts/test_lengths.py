@@ -8,8 +8,24 @@ import pytest
 
 from chatload.analysis.quantiles import percentile
 from chatload.prompts import lengths
-from chatload.prompts.lengths import OUTPUT_TOKENS, PROMPT_TOKENS, SHARES, own_prompts, quantile
+from chatload.prompts.lengths import (
+    OUTPUT_TOKENS,
+    PROMPT_TOKENS,
+    SHARES,
+    composed_prompt,
+    own_lengths,
+    quantile,
+)
+from chatload.prompts.sampled_prompt import SampledPrompt
 from chatload.prompts.tokens import estimate_tokens
+
+
+def own_prompts(n: int, seed: int) -> list[SampledPrompt]:
+    """n generated prompts, as an open loop makes them."""
+    return [
+        composed_prompt(prompt_tokens, output_tokens, f"{seed} {place}")
+        for place, (prompt_tokens, output_tokens) in enumerate(own_lengths(n, seed))
+    ]
 
 
 @pytest.mark.parametrize(("n", "seed"), [(100, 0), (100, 1), (100, 42), (1000, 3)])

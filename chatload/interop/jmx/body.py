@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import orjson
 
@@ -26,12 +25,12 @@ class Carried:
     dialect: Dialect
     prompt: str
     options: dict[str, str | int | float] = field(default_factory=dict)
-    body: dict[str, Any] = field(default_factory=dict)
+    body: dict[str, object] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     losses: list[str] = field(default_factory=list)
 
 
-def carried_body(body: Mapping[str, Any], path: str) -> Carried:
+def carried_body(body: Mapping[str, object], path: str) -> Carried:
     """The options of a body; raises NoPromptError. `path` tells servers apart that use the same keys."""
     dialect, found = _read(body, path)
     if not found.prompt.strip():
@@ -53,7 +52,7 @@ def carried_body(body: Mapping[str, Any], path: str) -> Carried:
     return carried
 
 
-def _read(body: Mapping[str, Any], path: str) -> tuple[Dialect, ForeignBody]:
+def _read(body: Mapping[str, object], path: str) -> tuple[Dialect, ForeignBody]:
     """The dialect of a body: of those that can read it the one with this path, else the first."""
     path = path.rstrip("/")
     for dialect in sorted(DIALECTS.values(), key=lambda one: not path.endswith(one.path)):
@@ -73,7 +72,7 @@ def looks_secret(value: object) -> bool:
     return isinstance(value, str) and _SECRET_VALUES.search(value) is not None
 
 
-def json_object(text: str) -> dict[str, Any]:
+def json_object(text: str) -> dict[str, object]:
     """The JSON object of a body; raises NoPromptError."""
     try:
         content = orjson.loads(text)

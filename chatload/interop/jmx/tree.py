@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 from xml.parsers import expat
 
+from chatload.files import MB, read_input
 from chatload.model.errors import UsageError
 
-MOST_BYTES = 32 * 1024 * 1024
+REMEDY = "give a test plan saved by JMeter (.jmx)"
+MOST_BYTES = 32 * MB
 """Largest plan, in bytes; recorded plans have some MB."""
 DEEPEST = 200
 """Most levels of XML; JMeter's deepest template has 12."""
@@ -56,18 +57,12 @@ def walk(nodes: tuple[Node, ...], ancestors: tuple[Node, ...] = ()) -> Iterator[
 
 def read_jmx(path: Path) -> tuple[Node, ...]:
     """The top elements of a JMX file, usually one TestPlan. UsageError if it is no JMX file."""
-    try:
-        size = path.stat().st_size
-        content = path.read_bytes() if size <= MOST_BYTES else b""
-    except OSError as error:
-        raise UsageError([f"{path}: {error.strerror}: give a test plan saved by JMeter (.jmx)"]) from None
-    if size > MOST_BYTES:
-        raise UsageError([f"{path}: {size:,} bytes: a test plan has at most {MOST_BYTES:,}"])
+    content = read_input(path, REMEDY, MOST_BYTES)
     try:
         root = _parsed(content)
     except expat.ExpatError as error:
         where = f"line {error.lineno}: {expat.errors.messages[error.code]}"
-        raise UsageError([f"{path}: no XML ({where}): give a test plan saved by JMeter (.jmx)"]) from None
+        raise UsageError([f"{path}: no XML ({where}): {REMEDY}"]) from None
     except (_RefusedError, LookupError, UnicodeError, ValueError) as error:
         raise UsageError([f"{path}: refused: {error}"]) from None
     tree = root.find("hashTree")
@@ -99,7 +94,7 @@ def _parsed(content: bytes) -> ElementTree.Element:
         depth -= 1
         builder.end(tag)
 
-    def refuse(*_: Any) -> None:
+    def refuse(*_: object) -> None:
         raise _RefusedError("a document type or entity declaration: JMeter writes none")
 
     parser.StartElementHandler = start

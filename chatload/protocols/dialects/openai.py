@@ -8,7 +8,6 @@ that it neither ends a stream nor makes it a success.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 import orjson
 
@@ -71,19 +70,18 @@ def deltas(reads: Iterable[bytes], request: TurnRequest) -> Iterator[Delta | Tex
         yield delta if tokens == delta.tokens else delta._replace(tokens=tokens)
 
 
-def read_chat(body: Mapping[str, Any]) -> ForeignBody | None:
+def read_chat(body: Mapping[str, object]) -> ForeignBody | None:
     """A body with `messages`. The last text of role user is the prompt; messages that say more go out as they are."""
-    if "messages" not in body:
+    messages = body.get("messages")
+    if messages is None:
         return None
-    messages = body["messages"]
-    texts = [_message_text(message) for message in messages] if isinstance(messages, list) else []
-    users = [text for role, text in texts if role == "user"]
+    messages = messages if isinstance(messages, list) else []
+    users = [text for role, text in map(_message_text, messages) if role == "user"]
     if not users:
         raise NoPromptError("its messages hold none of role user")
     rest = {key: value for key, value in body.items() if key != "messages"}
     found = foreign_body(users[-1], rest, length_key="max_tokens")
-    plain = len(messages) == 1 and set(messages[0]) <= {"role", "content"}
-    if not plain or messages[0].get("content") != found.prompt or found.prompt.strip() != found.prompt:
+    if messages != [{"role": "user", "content": found.prompt}] or found.prompt.strip() != found.prompt:
         found.extra = {"messages": messages, **found.extra}
         found.notes.append(
             f"{len(messages)} message(s) go out as they are, in body; prompt is what reports show"
@@ -91,7 +89,7 @@ def read_chat(body: Mapping[str, Any]) -> ForeignBody | None:
     return _with_notes(found)
 
 
-def read_completion(body: Mapping[str, Any]) -> ForeignBody | None:
+def read_completion(body: Mapping[str, object]) -> ForeignBody | None:
     """A body with `prompt` as one text."""
     found = prompt_body(body, "prompt", length_key="max_tokens")
     return found and _with_notes(found)
@@ -134,7 +132,7 @@ def _delta(data: str, read: int = 0) -> Delta:
     return Delta(read, text, reasoning, tool_text, None if choices else 0, finish, _usage(event), name)
 
 
-def _body(body: dict[str, Any], request: TurnRequest) -> bytes:
+def _body(body: dict[str, object], request: TurnRequest) -> bytes:
     if request.model:
         body["model"] = request.model
     if request.temperature is not None:
@@ -147,7 +145,7 @@ def _body(body: dict[str, Any], request: TurnRequest) -> bytes:
     return orjson.dumps({**body, **request.extra})
 
 
-def _choices(choices: list[Any], data: str) -> tuple[str, str, str, str | None]:
+def _choices(choices: list[object], data: str) -> tuple[str, str, str, str | None]:
     """(content, reasoning, tool text, finish) of all choices.
 
     `index` is not used: in TGI 1.4.0 it is the number of the token.
@@ -171,7 +169,7 @@ def _choices(choices: list[Any], data: str) -> tuple[str, str, str, str | None]:
     return text, reasoning, tool_text, finish
 
 
-def _tool_text(delta: dict[str, Any], data: str) -> str:
+def _tool_text(delta: dict[str, object], data: str) -> str:
     """The text of tool calls: names and arguments."""
     functions = [call.get("function") for call in _list(delta, "tool_calls", data) if isinstance(call, dict)]
     functions.append(delta.get("function_call"))
@@ -182,7 +180,7 @@ def _tool_text(delta: dict[str, Any], data: str) -> str:
     )
 
 
-def _usage(event: dict[str, Any]) -> Usage | None:
+def _usage(event: dict[str, object]) -> Usage | None:
     """The token counts of an event: `usage`, else llama.cpp's `timings`."""
     usage = event.get("usage")
     if isinstance(usage, dict):
@@ -204,7 +202,7 @@ def _usage(event: dict[str, Any]) -> Usage | None:
     return None
 
 
-def _text(of: dict[str, Any], key: str, data: str) -> str:
+def _text(of: dict[str, object], key: str, data: str) -> str:
     value = of.get(key)
     if value is None:
         return ""
@@ -213,7 +211,7 @@ def _text(of: dict[str, Any], key: str, data: str) -> str:
     return value
 
 
-def _list(of: dict[str, Any], key: str, data: str) -> list[Any]:
+def _list(of: dict[str, object], key: str, data: str) -> list[object]:
     value = of.get(key)
     if value is None:
         return []

@@ -7,7 +7,6 @@ One event is one token. The last one carries `generated_text` (and `details`, wh
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 import orjson
 
@@ -25,14 +24,14 @@ def body(request: TurnRequest) -> bytes:
 
     TGI refuses temperature 0 and top_p 1.0, so they are left out; it then decodes greedily.
     """
-    parameters: dict[str, Any] = {}
+    parameters: dict[str, object] = {}
     if request.max_tokens is not None:
         parameters["max_new_tokens"] = request.max_tokens
     if request.temperature is not None and request.temperature > 0:
         parameters["temperature"] = request.temperature
         parameters["do_sample"] = True
     parameters["details"] = True
-    top: dict[str, Any] = {"inputs": prompt_text(request.messages), "parameters": parameters}
+    top: dict[str, object] = {"inputs": prompt_text(request.messages), "parameters": parameters}
     for key, value in request.extra.items():
         if key == "parameters" and isinstance(value, dict):
             parameters.update(value)
@@ -66,7 +65,7 @@ def deltas(reads: Iterable[bytes], request: TurnRequest) -> Iterator[Delta]:
         yield Delta(read=read, text=text, tokens=0 if token is None else 1, finish=finish, usage=usage)
 
 
-def read_body(body: Mapping[str, Any]) -> ForeignBody | None:
+def read_body(body: Mapping[str, object]) -> ForeignBody | None:
     """A body with `inputs`; its `parameters` may hold the rest. POST /generate_stream always streams."""
     flat = {**body}
     parameters = flat.pop("parameters", None)
@@ -75,7 +74,7 @@ def read_body(body: Mapping[str, Any]) -> ForeignBody | None:
     return prompt_body(flat, "inputs", length_key="max_new_tokens", streams=True)
 
 
-def _end(event: dict[str, Any]) -> tuple[str | None, Usage | None]:
+def _end(event: dict[str, object]) -> tuple[str | None, Usage | None]:
     """(finish, usage) of the last event; `generated_text` marks it, `details` may be null."""
     if event.get("generated_text") is None:
         return None, None

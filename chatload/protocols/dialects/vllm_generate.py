@@ -7,7 +7,6 @@ mark: the end of the HTTP body is the end of the reply.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any
 
 import orjson
 
@@ -24,7 +23,7 @@ _UNFINISHED = "�"  # a character whose bytes are not complete yet; a later fra
 
 def body(request: TurnRequest) -> bytes:
     """The JSON body of POST /generate. It has no model: every further key must be a sampling parameter."""
-    top: dict[str, Any] = {"prompt": prompt_text(request.messages), "stream": True}
+    top: dict[str, object] = {"prompt": prompt_text(request.messages), "stream": True}
     if request.max_tokens is not None:
         top["max_tokens"] = request.max_tokens
     if request.temperature is not None:
@@ -52,7 +51,7 @@ def deltas(reads: Iterable[bytes], request: TurnRequest) -> Iterator[Delta]:
         yield Delta(read=read, text=waiting, finish="end")
 
 
-def read_body(body: Mapping[str, Any]) -> ForeignBody | None:
+def read_body(body: Mapping[str, object]) -> ForeignBody | None:
     """A body with `prompt` as one text."""
     return prompt_body(body, "prompt", length_key="max_tokens")
 

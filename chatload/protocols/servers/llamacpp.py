@@ -7,7 +7,7 @@ from chatload.protocols.server_kind import DetectedServer, ServerKind, found_at,
 
 
 def _recognise(answers: ProbeAnswers) -> DetectedServer | None:
-    props = answers.object("/props")
+    props = answers.json_object("/props")
     if "default_generation_settings" in props or "build_info" in props:
         return found_at("/props", SERVER.title, answers.text("/props", "build_info"), "openai", answers.model)
     return owned_by("llamacpp", SERVER.title)(answers)

@@ -1,4 +1,4 @@
-"""Any other server that lists its models as OpenAI does, such as transformers serve."""
+"""object other server that lists its models as OpenAI does, such as transformers serve."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from chatload.protocols.server_kind import DetectedServer, ServerKind
 
 
 def _recognise(answers: ProbeAnswers) -> DetectedServer | None:
-    if "data" not in answers.object("/v1/models"):
+    if "data" not in answers.json_object("/v1/models"):
         return None
     label = f'an OpenAI-compatible server, owned_by "{answers.owner}"'
     return DetectedServer(SERVER.title, "", "openai", answers.model, label, "GET /v1/models")

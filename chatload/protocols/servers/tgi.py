@@ -8,7 +8,7 @@ from chatload.protocols.server_kind import DetectedServer, ServerKind, found_at,
 
 def _recognise(answers: ProbeAnswers) -> DetectedServer | None:
     model = answers.text("/info", "model_id")
-    if not model or "version" not in answers.object("/info"):
+    if not model or "version" not in answers.json_object("/info"):
         return None
     return found_at("/info", SERVER.title, answers.text("/info", "version"), "tgi", model)
 

@@ -10,7 +10,7 @@ OTHER_PATHS = ("/info", "/version", "/props", "/v1/models", "/health")
 
 def _recognise(answers: ProbeAnswers) -> DetectedServer | None:
     others = [status for path in OTHER_PATHS if (status := answers.status(path)) is not None]
-    refused = answers.object("/generate", status=405).get("detail") == "Method Not Allowed"
+    refused = answers.json_object("/generate", status=405).get("detail") == "Method Not Allowed"
     if not refused or not others or any(status != 404 for status in others):
         return None
     evidence = "GET /generate: 405, GET /v1/models: 404"
