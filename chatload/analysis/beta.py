@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import cache
 
 _STEPS = 500
 _EXACT = 1e-14
@@ -50,6 +51,7 @@ def binomial_at_most(k: float, n: float, p: float) -> float:
     return 0.0 if k < 0 else 1.0 - regularised_beta(p, k + 1.0, n - k)
 
 
+@cache
 def student_quantile(p: float, degrees: float) -> float:
     """The p-quantile (p >= 0.5) of Student's t."""
 
@@ -60,6 +62,15 @@ def student_quantile(p: float, degrees: float) -> float:
     while below(high) < p and high < 1e12:
         high *= 2.0
     return bisect_true(lambda t: below(t) >= p, 0.0, high)
+
+
+def beta_quantile(p: float, a: float, b: float) -> float:
+    """The p-quantile of Beta(a, b); 0 where a <= 0 and 1 where b <= 0, the limits of the law."""
+    if a <= 0.0:
+        return 0.0
+    if b <= 0.0:
+        return 1.0
+    return bisect_true(lambda x: regularised_beta(x, a, b) >= p, 0.0, 1.0)
 
 
 def bisect_true(holds: Callable[[float], bool], low: float, high: float, steps: int = 60) -> float:
