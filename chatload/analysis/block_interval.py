@@ -83,14 +83,18 @@ class Estimate:
 
 
 def turn_cycle_s(turns: Iterable[Turn]) -> float | None:
-    """Median time (s) from one due to the same user's next due; where users hold one turn each, of end - due."""
+    """Median time (s) from one due to the same user's next due.
+
+    Where users hold one turn each (open loop), twice the median of end - due: an answer and as long again, after which
+    the server has mostly forgotten it.
+    """
     dues: dict[int, list[int]] = {}
     lengths: list[int] = []
     for turn in turns:
         dues.setdefault(turn.user, []).append(turn.due_ns)
         lengths.append(turn.end_ns - turn.due_ns)
     steps = [later - earlier for of_user in dues.values() for earlier, later in pairwise(sorted(of_user))]
-    found = steps or lengths
+    found = steps or [2 * length for length in lengths]
     return median(found) / 1e9 if found else None
 
 
@@ -156,6 +160,8 @@ def quantile_estimate(
 ) -> Estimate:
     """The p-quantile of values (> 0; +inf for a failed turn), with its interval and the standard error of its log.
 
+    The error is the larger of ln(Q(p + s) / Q(p)) and ln(Q(p) / Q(p - s)), s the standard error of the share: where a
+    queue comes and goes the upper side is long, and their mean makes two such runs differ too often.
     `block[i]` is the block of value i. An end whose share is nearer to 0 or 1 than 1 / (n + 1) is None.
     """
     ordered = sorted(values)
@@ -164,18 +170,39 @@ def quantile_estimate(
     effect = design_effect([one <= value for one in values], block, blocks)
     low, high = share_ends(p, n, effect, blocks.degrees, level)
     spread = math.sqrt(effect * p * (1.0 - p) / n)
+    below, above = (
+        percentile(ordered, max(p - spread, edge)),
+        percentile(ordered, min(p + spread, 1.0 - edge)),
+    )
     return Estimate(
         value,
         percentile(ordered, low) if low >= edge else None,
         percentile(ordered, high) if high <= 1.0 - edge else None,
         n,
         effect,
-        _log_ratio(
-            percentile(ordered, max(p - spread, edge)), percentile(ordered, min(p + spread, 1.0 - edge))
-        )
-        / 2.0,
+        max(_log_ratio(below, value), _log_ratio(value, above)),
         blocks.degrees,
     )
+
+
+def tokens_by_block(turns: Iterable[Turn], blocks: Blocks) -> list[float]:
+    """Tokens that came in each block: those of a turn are spread evenly from its first token to its last.
+
+    `turns` are all of the run: those due before the window send tokens into it.
+    """
+    sums = [0.0] * blocks.count
+    length_ns = (blocks.until_ns - blocks.from_ns) / blocks.count
+    for turn in turns:
+        first_ns, last_ns = turn.first_token_ns, turn.last_token_ns
+        if not turn.tokens or first_ns is None or last_ns is None:
+            continue
+        if last_ns < blocks.from_ns or first_ns > blocks.until_ns:
+            continue
+        for block in range(blocks.of(first_ns), blocks.of(last_ns) + 1):
+            begins = blocks.from_ns + block * length_ns
+            inside = min(last_ns, begins + length_ns) - max(first_ns, begins)
+            sums[block] += turn.tokens * (inside / (last_ns - first_ns) if last_ns > first_ns else 1.0)
+    return sums
 
 
 def rate_estimate(sums: Sequence[float], blocks: Blocks, level: float = 0.95) -> Estimate:
