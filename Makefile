@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: bench certify ab demo test lint check golden format real capacity-check jmeter-check clean help
+.PHONY: bench certify ab demo test lint check golden format real capacity-check coverage jmeter-check clean help
 
 help:
 	@echo "make demo    100 chat users against two simulated servers, side by side, with plots"
@@ -25,6 +25,7 @@ help:
 	@echo "make locust-range  the tests that touch Locust, at both ends of the range in requirements.txt"
 	@echo "make golden  write the golden files anew"
 	@echo "make capacity-check  the capacity search over HTTP against the truth in virtual time, 1 min"
+	@echo "make coverage  how often intervals and verdicts are right, in virtual time; writes docs/statistics.md, 25 min of processor time"
 	@echo "make jmeter-check  a real JMeter reads our JTL (apt-get install jmeter default-jdk-headless)"
 
 $(VENV)/run.stamp: requirements.txt
@@ -77,6 +78,9 @@ golden: $(VENV)/test.stamp
 
 real: $(VENV)/run.stamp
 	$(BIN)/python -m deploy.real_llamacpp
+
+coverage: $(VENV)/test.stamp
+	$(BIN)/python -m lab.coverage
 
 capacity-check: $(VENV)/test.stamp
 	CHATLOAD_CAPACITY=1 $(BIN)/python -m pytest -q tests/lab/study/test_capacity.py

@@ -31,9 +31,9 @@ def generated() -> dict[Path, str]:
     return {
         DOCS / "schema" / "journal-line.json": _schema(JournalLine, "One line of journal-<worker>.jsonl"),
         DOCS / "schema" / "manifest.json": _schema(Manifest, "manifest.json of a run folder"),
-        DOCS / "options.md": _with_part(DOCS / "options.md", "options", _option_tables()),
+        DOCS / "options.md": with_part(DOCS / "options.md", "options", _option_tables()),
         DOCS / "schema" / "summary.json": _schema(Summary, "summary.json of a run folder"),
-        DOCS / "metrics.md": _with_part(DOCS / "metrics.md", "metrics of a turn", _metric_table()),
+        DOCS / "metrics.md": with_part(DOCS / "metrics.md", "metrics of a turn", _metric_table()),
     }
 
 
@@ -107,7 +107,7 @@ def _option_row(option: Option[object], shapes: Sequence[Shape]) -> str:
     return f"| `{option.name}` | {default} | {words} | {', '.join(having) or 'all'} |".replace("|  |", "| |")
 
 
-def _with_part(path: Path, name: str, part: str) -> str:
+def with_part(path: Path, name: str, part: str) -> str:
     """The file's text with the part between its markers replaced."""
     begin, end = BEGIN.format(name=name), END.format(name=name)
     text = path.read_text(encoding="utf-8")

@@ -1,0 +1,1 @@
+"""How often the product's intervals and verdicts are right, on runs of the simulator's engine in virtual time."""
