@@ -16,8 +16,13 @@ ROOT = Path(__file__).parents[2]
 def chatload(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "chatload", "certify", *arguments],
-        cwd=ROOT, env=os.environ, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+        cwd=ROOT,
+        env=os.environ,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
 
 
 @pytest.mark.e2e
@@ -40,8 +45,14 @@ def test_a_certificate_and_a_run_that_names_it(tmp_path: Path) -> None:
     manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
     assert manifest.get("certificate") is None
     (run / "manifest.json").write_text(json.dumps({**manifest, "certificate": made}), encoding="utf-8")
-    said = subprocess.run([sys.executable, "-m", "chatload", "report", str(run)], cwd=ROOT, capture_output=True,
-                          text=True, timeout=60, check=True).stdout  # fmt: skip
+    said = subprocess.run(
+        [sys.executable, "-m", "chatload", "report", str(run)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    ).stdout
     assert "certified at 5 users" in said
 
 
@@ -55,10 +66,26 @@ def test_a_run_refuses_what_is_no_certificate(tmp_path: Path) -> None:
     (tmp_path / "other.json").write_text("{}", encoding="utf-8")
     for name in ("other.json", "absent.json"):
         done = subprocess.run(
-            [sys.executable, "-m", "locust", "-f", "locustfiles/chat.py", "--headless", "--host", "http://127.0.0.1:9",
-             "--certificate", str(tmp_path / name), "--out", str(tmp_path / "run")],
-            cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
+            [
+                sys.executable,
+                "-m",
+                "locust",
+                "-f",
+                "locustfiles/chat.py",
+                "--headless",
+                "--host",
+                "http://127.0.0.1:9",
+                "--certificate",
+                str(tmp_path / name),
+                "--out",
+                str(tmp_path / "run"),
+            ],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
         assert done.returncode == 2
         assert "make one with python -m chatload certify" in done.stderr
         assert not (tmp_path / "run").exists()

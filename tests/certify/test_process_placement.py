@@ -135,10 +135,30 @@ def test_certify_without_tools_and_on_one_core(tmp_path: Path) -> None:
 def test_benchmarks_without_rights(tmp_path: Path) -> None:
     before = WITHOUT_NICE if shutil.which("setpriv") else ()
     done = subprocess.run(
-        [*before, sys.executable, "-m", "lab.benchmarks", "--users", "5", "--turns", "3", "--ramp-s", "0.5", "--repeat",
-         "1", "--only", "epoll", "--python-server"],
-        cwd=ROOT, env=os.environ | {"TMPDIR": str(tmp_path)}, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+        [
+            *before,
+            sys.executable,
+            "-m",
+            "lab.benchmarks",
+            "--users",
+            "5",
+            "--turns",
+            "3",
+            "--ramp-s",
+            "0.5",
+            "--repeat",
+            "1",
+            "--only",
+            "epoll",
+            "--python-server",
+        ],
+        cwd=ROOT,
+        env=os.environ | {"TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     if before:
         assert done.stderr.count("not done on this machine") == 1

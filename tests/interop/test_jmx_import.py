@@ -245,9 +245,16 @@ def test_timeouts(carried: Any) -> None:
 
 def test_nothing_is_dropped_silently(carried: Any) -> None:
     kinds = (
-        "ResponseAssertion", "RegexExtractor", "JSR223PreProcessor", "ConstantThroughputTimer", "AuthManager",
-        "com.example.Strange", "CSVDataSet", "DebugSampler", "IfController",
-    )  # fmt: skip
+        "ResponseAssertion",
+        "RegexExtractor",
+        "JSR223PreProcessor",
+        "ConstantThroughputTimer",
+        "AuthManager",
+        "com.example.Strange",
+        "CSVDataSet",
+        "DebugSampler",
+        "IfController",
+    )
     around = "".join(element(kind, f"my {kind}") for kind in kinds)
     off = element("ResponseAssertion", "switched off", enabled=False)
     second = group(request(name="Later"), name="Others")

@@ -25,8 +25,13 @@ CHAT = {"users": 3, "turns": 3, "max_tokens": 64, "history": False, "prompt": "O
 def turn(user: int, number: int, due_ms: float, prompt_tokens: int | None = 40, **more: Any) -> Turn:
     due_ns = 5_000 * MS + round(due_ms * MS)
     facts: dict[str, Any] = {
-        "sent_ns": due_ns, "end_ns": due_ns + MS, "tokens": 7, "ok": True, "prompt_characters": 100, **more
-    }  # fmt: skip
+        "sent_ns": due_ns,
+        "end_ns": due_ns + MS,
+        "tokens": 7,
+        "ok": True,
+        "prompt_characters": 100,
+        **more,
+    }
     return Turn(
         turn_id=f"{user}-{number}",
         request_id="r",

@@ -87,8 +87,10 @@ def test_jmeter_reads_every_sample_and_reports_what_we_report(name: str, tmp_pat
             ok = "true" if sample.turn.ok else "false"
             assert line[6:8] == [ok, sample.response_code]
             assert line[9:] == [
-                sample.thread, *map(str, (sample.turn.bytes, sample.threads, sample.threads)), sample.label
-            ]  # fmt: skip
+                sample.thread,
+                *map(str, (sample.turn.bytes, sample.threads, sample.threads)),
+                sample.label,
+            ]
         rows = [line[1:] for line in lines if line[0] == "row"]
         assert rows == [cells(row)[:-1] for row in aggregate(found)], path
 

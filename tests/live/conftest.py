@@ -23,9 +23,16 @@ from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 FLAGS = (
-    "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
-)  # fmt: skip
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+)
 
 
 @dataclass(frozen=True)
@@ -71,8 +78,10 @@ def simulator(tmp_path: Path) -> Iterator[Callable[..., str]]:
     def start(*arguments: str) -> str:
         process = subprocess.Popen(
             [sys.executable, "-u", "-m", "simulator", "--port-base", "0", "--speak", "vllm", *arguments],
-            cwd=ROOT, stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
         processes.append(process)
         assert process.stdout is not None
         address = ""

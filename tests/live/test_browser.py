@@ -29,8 +29,17 @@ def test_twenty_users_from_start_to_stop(
     window = browser()
     window.get(one.address + "/chatload")
     until(lambda: window.find_element("id", "start").is_displayed())
-    fill(window, host=simulator("--answer-tokens", "30:10"), user_count="20", spawn_rate="10", turns="500",
-         think_time="0.3", history="on", label='"><b>mine', slo="p50 ttft_ms <= 20000")  # fmt: skip
+    fill(
+        window,
+        host=simulator("--answer-tokens", "30:10"),
+        user_count="20",
+        spawn_rate="10",
+        turns="500",
+        think_time="0.3",
+        history="on",
+        label='"><b>mine',
+        slo="p50 ttft_ms <= 20000",
+    )
     click(window, "go")
     until(lambda: text(window, "state") == "running")
     until(lambda: "SLOs so far" in text(window, "slo") and "met so far" in text(window, "slo"))

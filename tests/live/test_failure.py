@@ -19,8 +19,14 @@ WORDS = "The run failed: RuntimeError: planted in task"
 
 
 def form(host: str) -> dict[str, str]:
-    return {"host": host, "user_count": "5", "spawn_rate": "20", "turns": "5", "think_time": "0.1",
-            "api_key_host": "none"}  # fmt: skip
+    return {
+        "host": host,
+        "user_count": "5",
+        "spawn_rate": "20",
+        "turns": "5",
+        "think_time": "0.1",
+        "api_key_host": "none",
+    }
 
 
 def test_both_pages_say_that_a_run_failed_and_why(

@@ -64,24 +64,50 @@ def trusted() -> Iterator[KeyCollector]:
 
 
 EVERY_ROUTE = (
-    ("POST", "/swarm"), ("POST", "/stop"), ("GET", "/stop"), ("POST", "/stats/reset"), ("GET", "/stats/reset"),
-    ("POST", "/user"), ("GET", "/stats/requests"), ("GET", "/stats/report?download=1"), ("GET", "/stats/requests/csv"),
-    ("GET", "/stats/requests_full_history/csv"), ("GET", "/stats/failures/csv"), ("GET", "/exceptions"),
-    ("GET", "/exceptions/csv"), ("GET", "/tasks"), ("GET", "/logs"), ("GET", "/worker-count"),
-    ("GET", "/chatload/live.json"), ("GET", "/chatload/files/journal.jsonl"), ("GET", "/chatload/files/report.html"),
-    ("GET", "/chatload/plots/a.png"), ("GET", "/chatload/assets/live.js"), ("GET", "/nowhere"), ("OPTIONS", "/swarm"),
-    ("OPTIONS", "/stats/requests"), ("POST", "/chatload/login"), ("HEAD", "/logs"), ("PUT", "/swarm"),
-)  # fmt: skip
+    ("POST", "/swarm"),
+    ("POST", "/stop"),
+    ("GET", "/stop"),
+    ("POST", "/stats/reset"),
+    ("GET", "/stats/reset"),
+    ("POST", "/user"),
+    ("GET", "/stats/requests"),
+    ("GET", "/stats/report?download=1"),
+    ("GET", "/stats/requests/csv"),
+    ("GET", "/stats/requests_full_history/csv"),
+    ("GET", "/stats/failures/csv"),
+    ("GET", "/exceptions"),
+    ("GET", "/exceptions/csv"),
+    ("GET", "/tasks"),
+    ("GET", "/logs"),
+    ("GET", "/worker-count"),
+    ("GET", "/chatload/live.json"),
+    ("GET", "/chatload/files/journal.jsonl"),
+    ("GET", "/chatload/files/report.html"),
+    ("GET", "/chatload/plots/a.png"),
+    ("GET", "/chatload/assets/live.js"),
+    ("GET", "/nowhere"),
+    ("OPTIONS", "/swarm"),
+    ("OPTIONS", "/stats/requests"),
+    ("POST", "/chatload/login"),
+    ("HEAD", "/logs"),
+    ("PUT", "/swarm"),
+)
 
 
 def test_with_curl(web: Callable[..., Web], attacker: KeyCollector, trusted: KeyCollector) -> None:
     one = web("--host", trusted.address, CHATLOAD_API_KEY=CANARY)
     port = urllib.parse.urlsplit(one.address).port
     foreign: tuple[dict[str, str], ...] = (
-        {"Origin": "http://evil.example"}, {"Origin": "null"}, {"Origin": f"http://127.0.0.1:{(port or 0) + 1}"},
-        {"Sec_Fetch_Site": "cross-site"}, {"Sec_Fetch_Site": "same-site"}, {"Referer": "http://evil.example/x"},
-        {"Host": "evil.example"}, {"Host": f"evil.example:{port}"}, {"Host": f"127.0.0.1.evil.example:{port}"},
-    )  # fmt: skip
+        {"Origin": "http://evil.example"},
+        {"Origin": "null"},
+        {"Origin": f"http://127.0.0.1:{(port or 0) + 1}"},
+        {"Sec_Fetch_Site": "cross-site"},
+        {"Sec_Fetch_Site": "same-site"},
+        {"Referer": "http://evil.example/x"},
+        {"Host": "evil.example"},
+        {"Host": f"evil.example:{port}"},
+        {"Host": f"127.0.0.1.evil.example:{port}"},
+    )
     for method, path in EVERY_ROUTE:
         form = {**START, "host": attacker.address} if method == "POST" else None
         for headers in foreign:
@@ -178,8 +204,15 @@ def test_the_form_names_only_files_of_this_project_and_only_its_own_fields(
     web: Callable[..., Web], trusted: KeyCollector, tmp_path: Path
 ) -> None:
     one = web("--host", trusted.address)
-    fields = {"out": str(tmp_path / "elsewhere"), "prompts": "/etc/passwd", "certificate": "../../../etc/passwd",
-              "html_file": str(tmp_path / "x.html"), "logfile": "x", "headers": "{}", "csv_prefix": "x"}  # fmt: skip
+    fields = {
+        "out": str(tmp_path / "elsewhere"),
+        "prompts": "/etc/passwd",
+        "certificate": "../../../etc/passwd",
+        "html_file": str(tmp_path / "x.html"),
+        "logfile": "x",
+        "headers": "{}",
+        "csv_prefix": "x",
+    }
     for name, value in fields.items():
         for users in ("1", "one"):  # what Locust itself refuses must not be remembered either
             told = json.loads(ask(one, "POST", "/swarm", {**START, name: value, "user_count": users})[1])

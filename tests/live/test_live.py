@@ -144,9 +144,17 @@ def test_users_add_up_over_workers_and_a_silent_one_is_gone() -> None:
 
     def health(worker: str, at_s: float, users: int, lag: float) -> None:
         live.on_line(
-            HealthLine(worker=worker, at_ns=round(at_s * S), seconds=1.0, users=users, in_flight=1,
-                       hub_lag_p99_ms=lag, hub_lag_max_ms=lag, cpu_percent=5.0)
-        )  # fmt: skip
+            HealthLine(
+                worker=worker,
+                at_ns=round(at_s * S),
+                seconds=1.0,
+                users=users,
+                in_flight=1,
+                hub_lag_p99_ms=lag,
+                hub_lag_max_ms=lag,
+                cpu_percent=5.0,
+            )
+        )
 
     health("a", 0.1, 3, 1.0)
     health("b", 0.2, 4, 9.0)

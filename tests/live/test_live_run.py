@@ -48,8 +48,10 @@ def test_one_run_after_another_each_clean(web: Any, simulator: Callable[..., str
     assert sum(json.loads(line)["kind"] == "turn" for line in journal) == 12
     table = json.loads(one.get("/stats/requests")[2])["extended_stats"][0]["data"]
     assert [(row["part"], row["turns"]) for row in table] == [
-        ("chat/turn\u00a01", 6), ("chat/turn\u00a02", 6), ("chat/all", 12),
-    ]  # fmt: skip
+        ("chat/turn\u00a01", 6),
+        ("chat/turn\u00a02", 6),
+        ("chat/all", 12),
+    ]
 
 
 def test_a_generator_that_was_held_up_says_so_once_and_still_counts_right(
@@ -152,9 +154,15 @@ def test_autoquit_quits_when_the_run_is_over(
 def test_under_a_base_path_and_no_secret_anywhere(web: Any, simulator: Callable[..., str]) -> None:
     host = simulator("--answer-tokens", "5:1")
     one = web(
-        "--host", host, "--web-base-path", "/lab", "--headers", '{"X-Team": "CANARY2"}',
-        base_path="/lab", CHATLOAD_API_KEY="CANARY1",
-    )  # fmt: skip
+        "--host",
+        host,
+        "--web-base-path",
+        "/lab",
+        "--headers",
+        '{"X-Team": "CANARY2"}',
+        base_path="/lab",
+        CHATLOAD_API_KEY="CANARY1",
+    )
     one.post("/swarm", **{**SMALL, "turns": 1})
     state = one.wait_for(is_over)
     paths = [

@@ -18,10 +18,27 @@ from tests.live.conftest import Web
 pytestmark = pytest.mark.e2e
 
 PASSWORD = "open, sesame"
-LOCUSTS = ("/", "/stats/requests", "/stats/report", "/exceptions", "/tasks", "/logs", "/worker-count",
-           "/stats/requests/csv", "/stats/failures/csv", "/stats/reset", "/stop")  # fmt: skip
-OURS = ("/chatload", "/chatload/live.json", "/chatload/assets/live.js", "/chatload/files/manifest.json",
-        "/chatload/files/journal.jsonl", "/chatload/plots/a.png")  # fmt: skip
+LOCUSTS = (
+    "/",
+    "/stats/requests",
+    "/stats/report",
+    "/exceptions",
+    "/tasks",
+    "/logs",
+    "/worker-count",
+    "/stats/requests/csv",
+    "/stats/failures/csv",
+    "/stats/reset",
+    "/stop",
+)
+OURS = (
+    "/chatload",
+    "/chatload/live.json",
+    "/chatload/assets/live.js",
+    "/chatload/files/manifest.json",
+    "/chatload/files/journal.jsonl",
+    "/chatload/plots/a.png",
+)
 
 
 class Visitor:
@@ -70,9 +87,15 @@ def test_by_default_nobody_from_outside_and_no_login(web: Callable[..., Web]) ->
 
 def test_open_to_others_means_a_warning_and_a_login(web: Callable[..., Web], simulator: Any) -> None:
     one = web(
-        "--web-host", "0.0.0.0", "--master", "--master-bind-host", "0.0.0.0", "--host", simulator(),
+        "--web-host",
+        "0.0.0.0",
+        "--master",
+        "--master-bind-host",
+        "0.0.0.0",
+        "--host",
+        simulator(),
         CHATLOAD_WEB_PASSWORD=PASSWORD,
-    )  # fmt: skip
+    )
     said = one.log.read_text()
     assert f"the web UI is open to other machines (0.0.0.0:{port_of(one)}) over plain HTTP" in said
     assert "log in to the web UI as 'chatload' with the password of CHATLOAD_WEB_PASSWORD" in said

@@ -25,8 +25,13 @@ from turns import turn
 
 NASTY = '"><img src=x onerror=alert(1)><script>alert(2)</script>'
 HOST = "http://127.0.0.1:1"
-OURS = ("/chatload", "/chatload/live.json", "/chatload/assets/live.js", "/chatload/files/manifest.json",
-        "/chatload/plots/a.png")  # fmt: skip
+OURS = (
+    "/chatload",
+    "/chatload/live.json",
+    "/chatload/assets/live.js",
+    "/chatload/files/manifest.json",
+    "/chatload/plots/a.png",
+)
 
 
 class Hook:
@@ -153,9 +158,21 @@ def test_no_secret_is_on_any_page(folder: Path, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize(
     "name",
-    ["../secret.txt", "..%2fsecret.txt", "%2e%2e/secret.txt", "journal-local.jsonl", "plots/a.png", "..", "%00",
-     "/etc/passwd", "%2fetc%2fpasswd", "manifest.json/../../secret.txt", "..\\secret.txt", "manifest.json%00.png"],
-)  # fmt: skip
+    [
+        "../secret.txt",
+        "..%2fsecret.txt",
+        "%2e%2e/secret.txt",
+        "journal-local.jsonl",
+        "plots/a.png",
+        "..",
+        "%00",
+        "/etc/passwd",
+        "%2fetc%2fpasswd",
+        "manifest.json/../../secret.txt",
+        "..\\secret.txt",
+        "manifest.json%00.png",
+    ],
+)
 def test_no_other_name_is_ever_served(folder: Path, name: str) -> None:
     client = Desk(folder).client
     for kind in ("files", "plots", "assets"):
@@ -242,9 +259,12 @@ def test_while_the_server_is_asked_the_page_says_so(folder: Path) -> None:
     desk = Desk(folder)
     states = []
     for plan, code, refusal, state in (
-        (None, None, (), "ready"), ("plan", None, (), "stopped"), ("plan", None, (), "running"),
-        ("plan", 0, (), "stopped"), ("plan", None, ("no",), "stopped"),
-    ):  # fmt: skip
+        (None, None, (), "ready"),
+        ("plan", None, (), "stopped"),
+        ("plan", None, (), "running"),
+        ("plan", 0, (), "stopped"),
+        ("plan", None, ("no",), "stopped"),
+    ):
         desk.controller.exit_code, desk.controller.refusal, desk.runner.state = code, refusal, state
         desk.controller.plan = plan and plan_of("chat", {"host": "http://127.0.0.1:1"})
         states.append(json.loads(desk.client.get("/chatload/live.json").data)["state"])

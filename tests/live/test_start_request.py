@@ -32,13 +32,28 @@ def here(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("asked", "good"),
     [
-        ("", True), ("prompts/mine.json", True), ("new/deep", True), ("inner/x", True), ("results/run", True),
-        ("prompts/../x", True), ("/given/at/start", True), (" prompts/x ", True), ("results", False), (".", False),
-        ("/etc/passwd", False), ("../other", False), ("prompts/../../x", False), ("link/passwd", False),
-        ("/proc/self/environ", False), ("~/x", True), ("x\0y", False), ("results/../../x", False),
-        ("/given/at/start/../other", False), ("/given/at/start/below", False),
+        ("", True),
+        ("prompts/mine.json", True),
+        ("new/deep", True),
+        ("inner/x", True),
+        ("results/run", True),
+        ("prompts/../x", True),
+        ("/given/at/start", True),
+        (" prompts/x ", True),
+        ("results", False),
+        (".", False),
+        ("/etc/passwd", False),
+        ("../other", False),
+        ("prompts/../../x", False),
+        ("link/passwd", False),
+        ("/proc/self/environ", False),
+        ("~/x", True),
+        ("x\0y", False),
+        ("results/../../x", False),
+        ("/given/at/start/../other", False),
+        ("/given/at/start/below", False),
     ],
-)  # fmt: skip
+)
 def test_files_of_a_form_lie_below_the_project(here: Path, key: str, asked: str, good: bool) -> None:
     lines = outside_files({key: asked}, FILES, {key: "/given/at/start"}, here)
     assert (lines == []) is good

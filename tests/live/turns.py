@@ -17,11 +17,21 @@ def turn(user: int = 0, number: int = 1, sent_s: float = 0.0, ttft_s: float = 0.
     gaps_us = more.pop("gaps_us", (20_000,) * (tokens - 1))
     last_ns = first_ns + sum(gaps_us) * 1000
     facts = {
-        "turn_id": f"{user}-{number}", "request_id": f"{user}-{number}", "user": user, "turn": number,
-        "due_ns": sent_ns, "sent_ns": sent_ns, "first_byte_ns": first_ns, "first_token_ns": first_ns,
-        "last_token_ns": last_ns, "end_ns": last_ns, "tokens": tokens, "first_event_tokens": 1,
-        "gaps_us": gaps_us, "ok": True,
-    }  # fmt: skip
+        "turn_id": f"{user}-{number}",
+        "request_id": f"{user}-{number}",
+        "user": user,
+        "turn": number,
+        "due_ns": sent_ns,
+        "sent_ns": sent_ns,
+        "first_byte_ns": first_ns,
+        "first_token_ns": first_ns,
+        "last_token_ns": last_ns,
+        "end_ns": last_ns,
+        "tokens": tokens,
+        "first_event_tokens": 1,
+        "gaps_us": gaps_us,
+        "ok": True,
+    }
     return Turn(**(facts | more))
 
 
@@ -29,6 +39,12 @@ def failed(code: str, user: int = 0, number: int = 1, sent_s: float = 0.0) -> Tu
     """A turn that failed at once."""
     at_ns = round(sent_s * S)
     return Turn(
-        turn_id=f"{user}-{number}", request_id="", user=user, turn=number, due_ns=at_ns, sent_ns=at_ns, end_ns=at_ns,
+        turn_id=f"{user}-{number}",
+        request_id="",
+        user=user,
+        turn=number,
+        due_ns=at_ns,
+        sent_ns=at_ns,
+        end_ns=at_ns,
         code=code,
-    )  # fmt: skip
+    )

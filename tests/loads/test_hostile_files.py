@@ -26,10 +26,19 @@ OPTIONS = ("prompts", "trace", "sharegpt", "certificate")
 GOOD = {
     "prompts": '{"id": "a", "turns": ["Hello, you"]}\n{"id": "b", "turns": ["é", "ja"]}\n',
     "trace": '{"due_s": 0.5, "prompt_tokens": 10}\n{"due_s": 1}\n',
-    "sharegpt": json.dumps([{"id": "x", "conversations": [{"from": "human", "value": "How are you today, my friend?"},
-                                                          {"from": "gpt", "value": "I am very well, thank you."}]}]),
+    "sharegpt": json.dumps(
+        [
+            {
+                "id": "x",
+                "conversations": [
+                    {"from": "human", "value": "How are you today, my friend?"},
+                    {"from": "gpt", "value": "I am very well, thank you."},
+                ],
+            }
+        ]
+    ),
     "certificate": '{"kind": "certificate",\n "ttft_error_ms": {"p99": 0.1}, "load": {"users": 9}}\n',
-}  # fmt: skip
+}
 
 
 def planned(option: str, path: Path | str) -> Planned:
@@ -207,18 +216,33 @@ def test_names_that_would_break_a_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("rows", "lines"),
     [
-        ('{"due_s": 1}\n{"due_s": -1}\n{"due_s": 1e400}\n', [":2: due_s -1: must be 0 or", ":3: not a JSON object"]),
-        ("due_s\n1\nnan\ninf\n-1\n1e400\n１\n1_0\n0x1\n", [":3: ", ":4: ", ":5: ", ":6: ", ":7: ", ":8: ", ":9: "]),
+        (
+            '{"due_s": 1}\n{"due_s": -1}\n{"due_s": 1e400}\n',
+            [":2: due_s -1: must be 0 or", ":3: not a JSON object"],
+        ),
+        (
+            "due_s\n1\nnan\ninf\n-1\n1e400\n１\n1_0\n0x1\n",
+            [":3: ", ":4: ", ":5: ", ":6: ", ":7: ", ":8: ", ":9: "],
+        ),
         ('{"due_s": 1}\n{"due_s": 1e12}\n', [":2: due 1e+12 s after the start: at most 31 days"]),
         ('{"due_s": 1e300}\n', [":1: due_s 1e+300: must be 0 or more, at most 1e+15"]),
         (f'{{"due_s": {"9" * 30}}}\n', [":1: due_s 1e+30: must be 0 or more, at most"]),
         ('{"timestamp": 0}\n{"timestamp": 1e13}\n', [":2: due 1e+10 s after the start"]),
-        ('{"due_s": 1, "prompt_tokens": 1e300}\n', [":1: prompt_tokens 1e+300: must be a whole number from 1 to"]),
-        ('{"due_s": 1, "output_tokens": 10000000}\n', [":1: output_tokens 10000000: must be a whole number from 1 to"]),
+        (
+            '{"due_s": 1, "prompt_tokens": 1e300}\n',
+            [":1: prompt_tokens 1e+300: must be a whole number from 1 to"],
+        ),
+        (
+            '{"due_s": 1, "output_tokens": 10000000}\n',
+            [":1: output_tokens 10000000: must be a whole number from 1 to"],
+        ),
         ('{"due_s": true}\n{"due_s": {}}\n{"due_s": [1]}\n', [":1: ", ":2: ", ":3: "]),
-        ("due_s\n" + "-" + "1" * 1000 + "\n", [":2: due_s '-1111111111111111111111111111111111111111'…"[:30]]),
+        (
+            "due_s\n" + "-" + "1" * 1000 + "\n",
+            [":2: due_s '-1111111111111111111111111111111111111111'…"[:30]],
+        ),
     ],
-)  # fmt: skip
+)
 def test_due_times_and_lengths_without_end(rows: str, lines: list[str], write: Callable[[str], Path]) -> None:
     path = write(rows)
     found = told("trace", path)
@@ -230,10 +254,17 @@ def test_due_times_and_lengths_without_end(rows: str, lines: list[str], write: C
 @pytest.mark.parametrize(
     "changed",
     [
-        {"ttft_error_ms": [1]}, {"ttft_error_ms": None}, {"load": "x"}, {"ttft_error_ms": {"p99": "x"}}, {"machine": 1},
-        {"load": {"users": [1]}}, {"load": {"users": -1}}, {"versions": []}, {"kind": "other"},
+        {"ttft_error_ms": [1]},
+        {"ttft_error_ms": None},
+        {"load": "x"},
+        {"ttft_error_ms": {"p99": "x"}},
+        {"machine": 1},
+        {"load": {"users": [1]}},
+        {"load": {"users": -1}},
+        {"versions": []},
+        {"kind": "other"},
     ],
-)  # fmt: skip
+)
 def test_a_certificate_holds_what_reports_read_of_it(
     changed: dict[str, Any], write: Callable[[str], Path]
 ) -> None:
@@ -289,11 +320,32 @@ def test_100_000_rows_are_read_and_packed_within_seconds(write: Callable[[str], 
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
-        st.sampled_from(["id", "turns", "due_s", "timestamp", "prompt_tokens", "output_tokens", "conversations", "from",
-                         "value", "kind", "load", "users", "x"]), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(
+            st.sampled_from(
+                [
+                    "id",
+                    "turns",
+                    "due_s",
+                    "timestamp",
+                    "prompt_tokens",
+                    "output_tokens",
+                    "conversations",
+                    "from",
+                    "value",
+                    "kind",
+                    "load",
+                    "users",
+                    "x",
+                ]
+            ),
+            inner,
+            max_size=4,
+        )
+    ),
     max_leaves=12,
-)  # fmt: skip
+)
 
 
 @settings(max_examples=200, deadline=None)

@@ -25,13 +25,72 @@ CASES = [(kind, option) for kind, shape in SHAPES.items() for option in (*shape.
 GOOD = {"host": "http://127.0.0.1:1", "slo": "failed_share <= 1%"}
 FILES = ("prompts", "trace", "sharegpt", "certificate")
 NO_NUMBERS = (
-    "", "x", "nan", "NaN", "inf", "-inf", "Infinity", "1e400", "-1e400", "9" * 23, "9" * 30, "9" * 5000, "1" + "0" * 21,
-    "-1", "-1e-300", "1e300", "１２", "٣", "1_000", "1,000", "0x10", "1 2", "1e", "e5", "--1", "1.2.3", "²", "½",
-    "1\n2", "\x00", "\udcff", "null", "true", "[1]", "{}", '"1"', "$(id)", "1;2", "a" * 2_000_000,
-)  # fmt: skip
-HOSTILE = (*NO_NUMBERS, "0", "0.0", "-0", "1e-300", "5e-324", "0%", "100%", "101%", "99999", "[" * 5000,
-           "\t", "\x1b[2J", "\u2028", "/dev/zero", "/dev/null", "/", "..", "~", "\x7f", "*", "%", "p50",
-           "true\r\nx")  # fmt: skip
+    "",
+    "x",
+    "nan",
+    "NaN",
+    "inf",
+    "-inf",
+    "Infinity",
+    "1e400",
+    "-1e400",
+    "9" * 23,
+    "9" * 30,
+    "9" * 5000,
+    "1" + "0" * 21,
+    "-1",
+    "-1e-300",
+    "1e300",
+    "１２",
+    "٣",
+    "1_000",
+    "1,000",
+    "0x10",
+    "1 2",
+    "1e",
+    "e5",
+    "--1",
+    "1.2.3",
+    "²",
+    "½",
+    "1\n2",
+    "\x00",
+    "\udcff",
+    "null",
+    "true",
+    "[1]",
+    "{}",
+    '"1"',
+    "$(id)",
+    "1;2",
+    "a" * 2_000_000,
+)
+HOSTILE = (
+    *NO_NUMBERS,
+    "0",
+    "0.0",
+    "-0",
+    "1e-300",
+    "5e-324",
+    "0%",
+    "100%",
+    "101%",
+    "99999",
+    "[" * 5000,
+    "\t",
+    "\x1b[2J",
+    "\u2028",
+    "/dev/zero",
+    "/dev/null",
+    "/",
+    "..",
+    "~",
+    "\x7f",
+    "*",
+    "%",
+    "p50",
+    "true\r\nx",
+)
 NO_TEXTS: tuple[Any, ...] = (
     None,
     True,
@@ -123,8 +182,13 @@ def test_locust_s_own_numbers_have_a_range_too(load: str, name: str, key: str) -
 def test_times_are_written_as_locust_writes_them() -> None:
     span = LOCUST_RANGES["run-time"]
     assert [span.read(text) for text in ("20", "20s", "3m", "2h", "1h20m", "3h30m10s")] == [
-        20, 20, 180, 7200, 4800, 12610,
-    ]  # fmt: skip
+        20,
+        20,
+        180,
+        7200,
+        4800,
+        12610,
+    ]
     assert [
         span.read(text) for text in ("", "s", "h", "1d", "1.5h", "1h 2m", "-1", "745h", "9" * 40 + "h")
     ] == [None] * 9
@@ -149,9 +213,17 @@ def test_all_mistakes_are_told_at_once(load: str) -> None:
 @pytest.mark.parametrize(
     ("load", "values", "line"),
     [
-        ("chat", {"num_users": 1000, "spawn_rate": 0.0001}, "--spawn-rate '0.0001': 1,000 users would come in"),
+        (
+            "chat",
+            {"num_users": 1000, "spawn_rate": 0.0001},
+            "--spawn-rate '0.0001': 1,000 users would come in",
+        ),
         ("capacity", {"most": "100000", "rate": "0.001"}, "--rate '0.001': 100,000 users would come in over"),
-        ("open_loop", {"requests": "1000000", "interval": "10"}, "--interval '10': 1,000,000 requests would take more"),
+        (
+            "open_loop",
+            {"requests": "1000000", "interval": "10"},
+            "--interval '10': 1,000,000 requests would take more",
+        ),
         ("sweep", {"levels": "1,2,x"}, "--levels '1,2,x': must be at most 100 numbers such as 1,2,4"),
         ("sweep", {"levels": "1," * 200 + "1"}, "--levels"),
         ("sweep", {"levels": "1,,2"}, "--levels"),
@@ -168,7 +240,7 @@ def test_all_mistakes_are_told_at_once(load: str) -> None:
         ("chat", {"label": "a\nb"}, "--label 'a\\nb': must be one line without control characters"),
         ("open_loop", {"trace": __file__, "sharegpt": __file__}, "--sharegpt"),
     ],
-)  # fmt: skip
+)
 def test_what_is_wrong_together_or_inside(load: str, values: dict[str, Any], line: str) -> None:
     told = outcome(load, values)
     assert isinstance(told, list)

@@ -38,18 +38,42 @@ def test_an_address_is_taken(given: str, host: str) -> None:
 @pytest.mark.parametrize(
     ("host", "words"),
     [
-        ("http://a\r\nX-Evil: 1", "line breaks"), ("http://a:80\r\n", "line breaks"), ("http://a\n", "line breaks"),
-        ("http://a\tb", "line breaks"), ("http://a b", "blanks"), ("http://a/x y", "blanks"),
+        ("http://a\r\nX-Evil: 1", "line breaks"),
+        ("http://a:80\r\n", "line breaks"),
+        ("http://a\n", "line breaks"),
+        ("http://a\tb", "line breaks"),
+        ("http://a b", "blanks"),
+        ("http://a/x y", "blanks"),
         ("http://a\x00", "breaks"),
-        ("http://bücher", "ASCII"), ("http://a:\uff180", "ASCII"), ("http://a:0", "port"), ("http://a:65536", "port"),
-        ("http://a:-1", "port"), ("http://a:+8", "port"), ("http://a:1_0", "port"), ("http://a:00", "port"),
-        ("", "such as"), ("   ", "such as"), ("http://", "such as"), ("http://:80", "such as"), ("ftp://a", "such as"),
-        ("gpu:8000", "such as"), ("http://a..b", "such as"), ("http://.", "such as"), ("http://-a", "such as"),
-        ("http://" + "a" * 64, "such as"), ("http://a?x=1", "such as"), ("http://a#x", "such as"),
-        ("http://[::1", "such as"), ("http://[zz]:1", "such as"), ("http://[::1]x:1", "such as"),
-        ("http://a%0d%0a", "such as"), ("http://a<b", "such as"), ('http://a/"', "such as"), ("http://a\\b", "such as"),
+        ("http://bücher", "ASCII"),
+        ("http://a:\uff180", "ASCII"),
+        ("http://a:0", "port"),
+        ("http://a:65536", "port"),
+        ("http://a:-1", "port"),
+        ("http://a:+8", "port"),
+        ("http://a:1_0", "port"),
+        ("http://a:00", "port"),
+        ("", "such as"),
+        ("   ", "such as"),
+        ("http://", "such as"),
+        ("http://:80", "such as"),
+        ("ftp://a", "such as"),
+        ("gpu:8000", "such as"),
+        ("http://a..b", "such as"),
+        ("http://.", "such as"),
+        ("http://-a", "such as"),
+        ("http://" + "a" * 64, "such as"),
+        ("http://a?x=1", "such as"),
+        ("http://a#x", "such as"),
+        ("http://[::1", "such as"),
+        ("http://[zz]:1", "such as"),
+        ("http://[::1]x:1", "such as"),
+        ("http://a%0d%0a", "such as"),
+        ("http://a<b", "such as"),
+        ('http://a/"', "such as"),
+        ("http://a\\b", "such as"),
     ],
-)  # fmt: skip
+)
 def test_no_address_is_refused_in_one_line(host: str, words: str) -> None:
     (line,) = mistakes(host=host)
     assert line.startswith("--host ")
@@ -60,11 +84,19 @@ def test_no_address_is_refused_in_one_line(host: str, words: str) -> None:
 @pytest.mark.parametrize(
     "host",
     [
-        "http://me:CANARY@gpu", "http://me:CAN@CANARY@gpu:1", "http://me:CANARY%40gpu", "http://me:CANARY",
-        "http://CANARY@gpu\r\n", "http://gpu/?key=CANARY", "http://gpu:1/#CANARY", "me:CANARY@gpu", "//me:CANARY@gpu",
-        "http://CANARY@", "http://CANARY:x@[::1]:1",
+        "http://me:CANARY@gpu",
+        "http://me:CAN@CANARY@gpu:1",
+        "http://me:CANARY%40gpu",
+        "http://me:CANARY",
+        "http://CANARY@gpu\r\n",
+        "http://gpu/?key=CANARY",
+        "http://gpu:1/#CANARY",
+        "me:CANARY@gpu",
+        "//me:CANARY@gpu",
+        "http://CANARY@",
+        "http://CANARY:x@[::1]:1",
     ],
-)  # fmt: skip
+)
 def test_a_refused_address_keeps_its_secrets(host: str) -> None:
     (line,) = mistakes(host=host)
     assert "CANARY" not in line
@@ -78,24 +110,63 @@ def test_headers_are_taken_as_they_are() -> None:
 @pytest.mark.parametrize(
     ("headers", "words"),
     [
-        *((f'{{"{name}": "CANARY"}}', "sets this header itself") for name in (
-            "Host", "content-type", "Content-Length", "CONTENT-LENGTH", "Accept-Encoding", "Content-Encoding",
-            "X-Request-Id")),
-        *((f'{{"{name}": "CANARY"}}', "how the connection is used") for name in (
-            "Connection", "Keep-Alive", "Proxy-Connection", "Transfer-Encoding", "TE", "Trailer", "Upgrade", "Expect",
-            "HTTP2-Settings")),
-        *((f'{{"{name}": "CANARY"}}', "secrets do not go") for name in (
-            "Authorization", "Proxy-Authorization", "X-Api-Key", "Cookie", "X-Auth", "X-Access-Token", "Password")),
-        *((f"{{{json.dumps(name)}: \"CANARY\"}}", "letters, digits") for name in (
-            "X Team", "X-Team:", "X\r\nY", "X\n", "Té", "X(1)", " X", "X\t", "X/Y", "X\x00")),
+        *(
+            (f'{{"{name}": "CANARY"}}', "sets this header itself")
+            for name in (
+                "Host",
+                "content-type",
+                "Content-Length",
+                "CONTENT-LENGTH",
+                "Accept-Encoding",
+                "Content-Encoding",
+                "X-Request-Id",
+            )
+        ),
+        *(
+            (f'{{"{name}": "CANARY"}}', "how the connection is used")
+            for name in (
+                "Connection",
+                "Keep-Alive",
+                "Proxy-Connection",
+                "Transfer-Encoding",
+                "TE",
+                "Trailer",
+                "Upgrade",
+                "Expect",
+                "HTTP2-Settings",
+            )
+        ),
+        *(
+            (f'{{"{name}": "CANARY"}}', "secrets do not go")
+            for name in (
+                "Authorization",
+                "Proxy-Authorization",
+                "X-Api-Key",
+                "Cookie",
+                "X-Auth",
+                "X-Access-Token",
+                "Password",
+            )
+        ),
+        *(
+            (f'{{{json.dumps(name)}: "CANARY"}}', "letters, digits")
+            for name in ("X Team", "X-Team:", "X\r\nY", "X\n", "Té", "X(1)", " X", "X\t", "X/Y", "X\x00")
+        ),
         ('{"": "CANARY"}', "needs a name"),
-        ('{"X": "1", "X": "2"}', "given twice"), ('{"X": "1", "x": "2"}', "given twice"),
-        *((f'{{"X": {value}}}', "a text in quotes") for value in ("1", "null", "true", "1.5", '["a"]', '{"a": "b"}')),
-        *((f'{{"X": {json.dumps(value)}}}', "plain ASCII") for value in (
-            "CANARY\r\nY: 1", "CANARY\n", "é", "a\x00", "a\x7f", "a\x1b")),
-        ('["CANARY"]', "JSON object"), ("CANARY", "JSON object"),
+        ('{"X": "1", "X": "2"}', "given twice"),
+        ('{"X": "1", "x": "2"}', "given twice"),
+        *(
+            (f'{{"X": {value}}}', "a text in quotes")
+            for value in ("1", "null", "true", "1.5", '["a"]', '{"a": "b"}')
+        ),
+        *(
+            (f'{{"X": {json.dumps(value)}}}', "plain ASCII")
+            for value in ("CANARY\r\nY: 1", "CANARY\n", "é", "a\x00", "a\x7f", "a\x1b")
+        ),
+        ('["CANARY"]', "JSON object"),
+        ("CANARY", "JSON object"),
     ],
-)  # fmt: skip
+)
 def test_headers_that_would_break_a_request_are_refused_in_one_line(headers: str, words: str) -> None:
     (line,) = mistakes(headers=headers)
     assert line.startswith("--headers ")
@@ -107,5 +178,8 @@ def test_headers_that_would_break_a_request_are_refused_in_one_line(headers: str
 def test_every_wrong_header_has_its_line() -> None:
     lines = mistakes(host="http://a:0", headers='{"Host": "a", "TE": "b", "Good": "c", "X": 1}')
     assert [line.split(":")[0] for line in lines] == [
-        "--host 'http", "--headers 'Host'", "--headers 'TE'", "--headers 'X'",
-    ]  # fmt: skip
+        "--host 'http",
+        "--headers 'Host'",
+        "--headers 'TE'",
+        "--headers 'X'",
+    ]

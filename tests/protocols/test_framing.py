@@ -57,9 +57,25 @@ PLAIN_EVENT = st.builds(
     st.text(st.characters(exclude_characters="\r\n", exclude_categories=["Cs"]), max_size=12),
 )
 LINE = st.sampled_from(
-    ["data: a", "data:b", "data:  c", "data", "data:", ": ping", ":", "event: x", "id: 7", "foo: bar",
-     "data: é🌊", "data: [DONE]", "  ", "\ufeffdata: x", "data: a\x0b\u2028b\x85", ""]
-)  # fmt: skip
+    [
+        "data: a",
+        "data:b",
+        "data:  c",
+        "data",
+        "data:",
+        ": ping",
+        ":",
+        "event: x",
+        "id: 7",
+        "foo: bar",
+        "data: é🌊",
+        "data: [DONE]",
+        "  ",
+        "\ufeffdata: x",
+        "data: a\x0b\u2028b\x85",
+        "",
+    ]
+)
 END = st.sampled_from(["\n", "\n", "\r\n", "\r", "\n\n", "\r\n\r\n"])
 ODD_PART = st.builds(lambda line, end: (line + end).encode(), LINE, END)
 BAD = st.sampled_from([b"\xff", b"\xef\xbb\xbf", b"\xef\xbb", b"\xc3"])

@@ -60,8 +60,18 @@ def test_many_reads_are_told_up_to_the_first_that_is_left_to_the_parser(reads: l
     assert whole_chunks_each(reads) == each[:told]
 
 
-LEFT = (b"", b"0\r\n\r\n", b"5\r\nhello", b"5\r\nhello\r", b"5\r\nhello!\r\n", b"5\r\nhelloXX", b"02\r\nhi\r\n",
-        b"2;a=b\r\nhi\r\n", b"X\r\n", chunk(b"hi") + b"0\r\n\r\n")  # fmt: skip
+LEFT = (
+    b"",
+    b"0\r\n\r\n",
+    b"5\r\nhello",
+    b"5\r\nhello\r",
+    b"5\r\nhello!\r\n",
+    b"5\r\nhelloXX",
+    b"02\r\nhi\r\n",
+    b"2;a=b\r\nhi\r\n",
+    b"X\r\n",
+    chunk(b"hi") + b"0\r\n\r\n",
+)
 
 
 @pytest.mark.parametrize("data", LEFT)

@@ -19,9 +19,22 @@ from tests.changes import replace
 from tests.runs_builder import HERE, TINY, good_turns, manifest_of, turn_line, user_lines, write_run
 
 PROMISED = {
-    "turn_id", "request_id", "reply_id", "user", "turn", "due_ns", "sent_ns", "first_byte_ns", "first_token_ns",
-    "last_token_ns", "end_ns", "tokens", "token_source", "ok", "code",
-}  # fmt: skip
+    "turn_id",
+    "request_id",
+    "reply_id",
+    "user",
+    "turn",
+    "due_ns",
+    "sent_ns",
+    "first_byte_ns",
+    "first_token_ns",
+    "last_token_ns",
+    "end_ns",
+    "tokens",
+    "token_source",
+    "ok",
+    "code",
+}
 
 
 def test_a_turn_comes_back_as_it_went() -> None:
