@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from chatload.analysis.capacity_levels import Curve, Level, curves, interval_of
-from chatload.render.capacity_table import plain
+from chatload.render.capacity_table import metric_words
 from chatload.render.text_table import number
 from chatload.store.journal import Run
 from plots.style import MUTED, Look, looks, nothing, tell, thousands
@@ -73,7 +73,7 @@ def _panel(axes: Axes, drawn: Sequence[Curve]) -> None:
     statistic = asked.words.split()[0] + " " if asked.kind in ("percentile", "extreme") else ""
     bound = "at most" if asked.at_most else "at least"
     axes.set_title(
-        f"{statistic}{plain(asked.metric)} ({drawn[0].unit}); dashed: the limit, {bound} {limit:,.10g}"
+        f"{statistic}{metric_words(asked.metric)} ({drawn[0].unit}); dashed: the limit, {bound} {limit:,.10g}"
     )
     axes.axhline(limit, color=LIMIT, linewidth=1.3, linestyle=(0, (5, 2)), zorder=1.5)
 

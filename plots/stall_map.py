@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from chatload.analysis.quantities import IN_FLIGHT, TIME, USERS
 from chatload.analysis.series import length_s, start_ns
 from chatload.analysis.swim_lanes import Lanes, lanes
-from chatload.render.text_table import plural, seconds
+from chatload.model.words import plural
+from chatload.render.text_table import seconds
 from chatload.store.journal import Run
 from plots.style import SEQUENCE, looks, nothing
 

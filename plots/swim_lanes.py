@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from chatload.analysis.quantities import IN_FLIGHT, TIME, USERS
 from chatload.analysis.series import length_s
 from chatload.analysis.swim_lanes import Bar, Lanes, lanes, pieces
-from chatload.render.text_table import plural, seconds
+from chatload.model.words import plural
+from chatload.render.text_table import seconds
 from chatload.store.journal import Run
 from plots.style import PARTS, looks, nothing, tell
 

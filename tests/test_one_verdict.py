@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 import pytest
 
 from chatload.__main__ import main
-from chatload.analysis import comparison, slo_so_far, slo_verdict
+from chatload.analysis import comparison, slo_counter, slo_verdict
 from chatload.analysis.slo_verdict import level_verdict
 from chatload.analysis.summary import summarise
 from chatload.cli import ab, demo
@@ -166,7 +166,7 @@ def test_an_slo_has_one_verdict_everywhere(tmp_path: Path, said: Said) -> None:
 def test_no_surface_makes_an_slo_s_verdict_of_its_own(
     verdict: SloOutcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: Said
 ) -> None:
-    for module in (slo_verdict, slo_so_far):
+    for module in (slo_verdict, slo_counter):
         monkeypatch.setattr(module, "verdict_of", lambda asked, tally: verdict)
     found = verdicts_on_the_slo(tmp_path, said)
     assert found == dict.fromkeys(found, verdict)

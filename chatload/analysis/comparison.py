@@ -14,6 +14,7 @@ from chatload.analysis.validity import validity_of
 from chatload.loads.chat import ChatLoad
 from chatload.model.sanitize import one_line
 from chatload.model.verdict import UNDECIDED, ComparisonOutcome, Effect
+from chatload.model.words import plural
 from chatload.store.journal import Run
 from chatload.store.manifest import Manifest
 
@@ -118,15 +119,11 @@ def _warnings(a: Sequence[Run], b: Sequence[Run], found: Sequence[Effect]) -> li
         )
     unfinished = sum(run.manifest.ended != "done" for run in (*a, *b))
     if unfinished:
-        words.append(f"{_count(unfinished, 'run')} did not end by the plan: the slow turns may be missing.")
+        words.append(f"{plural(unfinished, 'run')} did not end by the plan: the slow turns may be missing.")
     least = min(len(a), len(b))
     if least < LEAST_ROUNDS:
         words.append(
-            f"{_count(least, 'run')} a side: what changes from one run to the next is in no interval. "
+            f"{plural(least, 'run')} a side: what changes from one run to the next is in no interval. "
             f"python -m chatload ab runs both in turns; {LEAST_ROUNDS} rounds show it."
         )
     return words
-
-
-def _count(n: int, word: str) -> str:
-    return f"{n:,} {word}" if n == 1 else f"{n:,} {word}s"

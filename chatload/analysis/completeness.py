@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chatload.loads.chat import ChatLoad
 from chatload.model.sanitize import one_line
+from chatload.model.words import plural
 from chatload.store.journal import Run
 
 TIMER_S = 1.0
@@ -38,11 +39,11 @@ def shortcomings(run: Run) -> list[str]:
     counted = run.manifest.turns_heard is not None  # then a line torn in a worker's copy is no loss
     if run.torn_lines and ended != "running" and not counted:
         found.append(
-            f"{_count(run.torn_lines, 'journal line')} cannot be read: up to as many turns are lost."
+            f"{plural(run.torn_lines, 'journal line')} cannot be read: up to as many turns are lost."
         )
     lost = sum(line.lost_lines for line in run.ends)
     if lost:
-        found.append(f"{_count(lost, 'journal line')} could not be written: up to as many turns are lost.")
+        found.append(f"{plural(lost, 'journal line')} could not be written: up to as many turns are lost.")
     if not found and not _held(run):
         found.append("No turn was held: nothing was measured.")
     return found
@@ -52,7 +53,7 @@ def _ending(run: Run) -> list[str]:
     """What the way it ended says."""
     manifest, held, planned = run.manifest, _held(run), planned_turns(run)
     ended = manifest.ended
-    turns = _count(held, "turn") if planned is None else f"{held:,} of {_count(planned, 'planned turn')}"
+    turns = plural(held, "turn") if planned is None else f"{held:,} of {plural(planned, 'planned turn')}"
     if ended == "running":
         return [f"It is still going on, or was killed; {turns} held so far."]
     if ended == "unreachable":
@@ -70,7 +71,3 @@ def _ending(run: Run) -> list[str]:
 def _held(run: Run) -> int:
     """Turns that came to an end of their own; those we cut short by stopping the run are none."""
     return sum(turn.ok or turn.code != "interrupted" for turn in run.turns)
-
-
-def _count(n: int, words: str) -> str:
-    return f"{n:,} {words}" if n == 1 else f"{n:,} {words}s"

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 from typing import overload
 
-from chatload.analysis.quantiles import interval_ranks, percentile
+from chatload.analysis.quantiles import interval, interval_ranks, percentile
 from chatload.model.summary import PERCENTILES, Distribution, WithFailures
 
 
@@ -39,8 +39,8 @@ def with_failures(values: Iterable[float], failed: int) -> WithFailures:
 
 def intervals(ordered: Sequence[float]) -> dict[str, tuple[float, float]]:
     """{percentile name: (low, high)}, 95 %, for the percentiles that n supports."""
-    ranks = {name: interval_ranks(len(ordered), p) for name, p in PERCENTILES.items()}
-    return {name: (ordered[at[0] - 1], ordered[at[1] - 1]) for name, at in ranks.items() if at is not None}
+    found = {name: interval(ordered, p) for name, p in PERCENTILES.items()}
+    return {name: ends for name, ends in found.items() if ends is not None}
 
 
 def too_small(n: int) -> tuple[str, ...]:

@@ -134,11 +134,11 @@ def _effect(
     centre = math.log(b / a)
     reach = _reach(one, sides, variance(logs[0]) + variance(logs[1]), level)
     low, high = math.exp(centre - reach), math.exp(centre + reach)
-    verdict = verdict_of(low, high, 1.0 / (1.0 + margin), 1.0 + margin, one.more_is_better, 1.0)
+    verdict = effect_verdict(low, high, 1.0 / (1.0 + margin), 1.0 + margin, one.more_is_better, 1.0)
     return Effect(one.key, one.words, one.unit, a, b, b / a, (low, high), verdict)
 
 
-def verdict_of(
+def effect_verdict(
     low: float, high: float, least: float, most: float, more_is_better: bool, none: float
 ) -> EffectOutcome:
     """same: the interval is within the margin; better or worse: it excludes no effect; else undecided."""
@@ -238,7 +238,7 @@ def _failed_share(a: Side, b: Side, level: float) -> Effect:
     low = centre - math.hypot(share_b - low_b, high_a - share_a)
     high = centre + math.hypot(high_b - share_b, share_a - low_a)
     # More or fewer failed turns beyond chance are never the same, however near the shares are.
-    verdict = verdict_of(low, high, -FAILED_MARGIN, FAILED_MARGIN, False, 0.0)
+    verdict = effect_verdict(low, high, -FAILED_MARGIN, FAILED_MARGIN, False, 0.0)
     by_count = ""
     if low > 0.0 or high < 0.0:
         verdict = WORSE if low > 0.0 else BETTER

@@ -54,7 +54,7 @@ def counted_by(objective: Objective, limits: Sequence[Objective]) -> Callable[[T
     if objective.metric == "stalled_share":
         return stalled
     if objective.kind == "share":
-        return lambda turn: all(keeps(limit, turn) for limit in limits)
+        return keeps_all(limits)
     if objective.kind == "turn":
         return lambda turn: keeps(objective, turn)
     return lambda turn: kept(objective, turn)
@@ -66,15 +66,14 @@ def tally_of(conversations: Iterable[Conversation], holds: Callable[[Turn], bool
     return Tally.of((sum(map(bool, told)), sum(one is not None for one in told)) for told in answers)
 
 
-def goodput(conversations: Iterable[Conversation], limits: Sequence[Objective]) -> Tally:
-    """Goodput = turns that keep every limit ÷ all due, failures included."""
-    return tally_of(conversations, lambda turn: all(keeps(limit, turn) for limit in limits))
+def keeps_all(limits: Sequence[Objective]) -> Callable[[Turn], bool]:
+    """What goodput counts. Goodput = turns that keep every limit ÷ all due, failures included."""
+    return lambda turn: all(keeps(limit, turn) for limit in limits)
 
 
 def conversation_goodput(conversations: Iterable[Conversation], limits: Sequence[Objective]) -> Tally:
     """The same of whole conversations: every due turn of it kept every limit."""
-    kept = (all(keeps(limit, turn) for turn in turns for limit in limits) for turns in conversations)
-    return Tally.of((int(good), 1) for good in kept)
+    return Tally.of((int(all(map(keeps_all(limits), turns))), 1) for turns in conversations)
 
 
 def stalled(turn: Turn) -> bool | None:

@@ -7,8 +7,6 @@ from itertools import pairwise
 from chatload.analysis.series import start_ns
 from chatload.store.journal import Run
 
-COUNTERS = ("preemptions", "queue_s", "queued", "generated_tokens", "prefix_hits", "prefix_queries")
-
 
 def readings(run: Run, key: str) -> list[tuple[float, float]]:
     """(s since the first turn was due, value) of each reading that has the number; readings before it at 0."""

@@ -18,7 +18,7 @@ from chatload.analysis.goodput import (
     conversation_goodput,
     conversations_of,
     counted_by,
-    goodput,
+    keeps_all,
     tally_of,
     value_of,
 )
@@ -47,7 +47,7 @@ def with_slos(summary: Summary, turns: Sequence[Turn], objectives: Sequence[Obje
         conversations = conversations_of(turns)
         good = Goodput(
             tuple(limit.words for limit in limits),
-            goodput(conversations, limits).share,
+            tally_of(conversations, keeps_all(limits)).share,
             conversation_goodput(conversations, limits).share,
         )
     return msgspec.structs.replace(summary, slo=verdicts_of(turns, objectives), goodput=good)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 from chatload.analysis.completeness import ended_by_time, planned_chat
 from chatload.analysis.quantiles import least_n
 from chatload.model.sanitize import one_line
 from chatload.model.summary import PERCENTILES, Summary
+from chatload.model.words import listed, plural
 from chatload.store.journal import Run
 
 LATE_MS = 20.0
@@ -76,7 +77,7 @@ def _missing_lines(run: Run, summary: Summary) -> Iterator[str]:
 def _torn_lines(run: Run, summary: Summary) -> Iterator[str]:
     if run.torn_lines:
         yield (
-            f"{run.torn_lines:,} unreadable {_plural(run.torn_lines, 'journal line')} skipped: a process was killed "
+            f"{plural(run.torn_lines, 'unreadable journal line')} skipped: a process was killed "
             "or the disk was full, and up to as many turns are missing."
         )
 
@@ -85,7 +86,7 @@ def _lost_lines(run: Run, summary: Summary) -> Iterator[str]:
     lost = sum(line.lost_lines for line in run.ends)
     if lost:
         yield (
-            f"{lost:,} {_plural(lost, 'journal line')} could not be written (a full disk, or a folder without "
+            f"{plural(lost, 'journal line')} could not be written (a full disk, or a folder without "
             "permission): as many turns may be missing below."
         )
     steps = sum(line.clock_steps for line in run.ends)
@@ -215,7 +216,7 @@ def _too_few(run: Run, summary: Summary) -> Iterator[str]:
     if names:
         needs = ", ".join(f"{name} {least_n(PERCENTILES[name])}" for name in names)
         yield (
-            f"{_turns(n)} {'is' if n == 1 else 'are'} too few for {_listed(names)} (needed: {needs}): "
+            f"{_turns(n)} {'is' if n == 1 else 'are'} too few for {listed(names)} (needed: {needs}): "
             "shown as n<…; hold more turns."
         )
 
@@ -247,13 +248,5 @@ CHECKS: tuple[Callable[[Run, Summary], Iterator[str]], ...] = (
 """The checks, worst first: each looks at run and summary and yields its sentences, or nothing."""
 
 
-def _listed(words: Sequence[str]) -> str:
-    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else words[0]
-
-
 def _turns(n: int) -> str:
-    return f"{n:,} {_plural(n, 'turn')}"
-
-
-def _plural(n: int, word: str) -> str:
-    return word if n == 1 else f"{word}s"
+    return plural(n, "turn")

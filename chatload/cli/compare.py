@@ -11,7 +11,7 @@ from chatload.analysis.comparison import MARGIN, Comparison, compare_runs
 from chatload.cli.command_parser import Parser, share
 from chatload.model.errors import UsageError
 from chatload.model.sanitize import json_text
-from chatload.render.comparison_words import comparison_text, content_of
+from chatload.render.comparison_words import comparison_json, comparison_text
 from chatload.render.run_files import read_runs
 from chatload.store.journal import Run
 from chatload.store.manifest import MANIFEST
@@ -33,7 +33,7 @@ def compare(argv: Sequence[str]) -> int:
     a, b = runs_below(chosen.a), runs_below(chosen.b)
     found = compare_runs(a, b, chosen.margin, force=chosen.force)
     refuse_unlike(found, force=chosen.force)
-    sys.stdout.write(json_text(content_of(found)) if chosen.json else comparison_text(found))
+    sys.stdout.write(json_text(comparison_json(found)) if chosen.json else comparison_text(found))
     return 0
 
 

@@ -16,7 +16,7 @@ from chatload.render.csv_tables import summary_csv, turns_csv
 from chatload.render.html import REPORT, write_report
 from chatload.render.jmeter_aggregate import jmeter_text
 from chatload.render.run_files import SUMMARY, keep_summary, read_runs
-from chatload.render.side_by_side import comparison_text
+from chatload.render.side_by_side import side_by_side_text
 from chatload.render.text import report_text
 from chatload.store.journal import Run
 
@@ -45,7 +45,7 @@ def report(argv: Sequence[str]) -> int:
     elif len(runs) == 1:
         sys.stdout.write(report_text(runs[0], summaries[0]))
     else:
-        sys.stdout.write(comparison_text(runs, summaries))
+        sys.stdout.write(side_by_side_text(runs, summaries))
     return 0
 
 

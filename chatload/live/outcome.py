@@ -11,11 +11,11 @@ from chatload.analysis.capacity_levels import levels_of
 from chatload.model.sanitize import one_line
 from chatload.model.summary import Summary, read_summary
 from chatload.model.verdict import CapacityResult, LevelResult
+from chatload.model.words import plural
 from chatload.render.capacity_table import answer_words
 from chatload.render.run_files import SUMMARY
 from chatload.render.run_verdict import not_trustworthy, verdict_of_turns
 from chatload.render.slo_words import sentence
-from chatload.render.text_table import plural
 
 Row = dict[str, str]
 
@@ -25,9 +25,9 @@ class Outcome:
     """The verdict, why not to trust it, a row an SLO or a level, and warnings; empty while the run goes on."""
 
     verdict: str = ""
-    doubt: str = ""
+    untrusted: str = ""
     slo: list[Row] = field(default_factory=list)
-    caveats: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)

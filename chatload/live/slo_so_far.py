@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from chatload.analysis.slo_so_far import SloSoFar
+from chatload.analysis.slo_counter import SloCounter
 from chatload.engine.clock import now_ns
 from chatload.loads.capacity import CapacityLoad
 from chatload.loads.plan import Plan
@@ -30,7 +30,7 @@ class SoFar:
 
     def _clear(self) -> None:
         limits = limits_of_a_turn(self._objectives)
-        self._counts = [SloSoFar(one, limits) for one in self._objectives]
+        self._counts = [SloCounter(one, limits) for one in self._objectives]
         self._rows: list[Row] = []
         self._made_ns = 0
         self._changed = bool(self._counts)
@@ -59,7 +59,7 @@ def counting_for(plan: Plan | None) -> SoFar:
     return SoFar(plan.slo, by_part=isinstance(plan.load, CapacityLoad)) if plan is not None else SoFar()
 
 
-def _row(count: SloSoFar) -> Row:
+def _row(count: SloCounter) -> Row:
     """The SLO, its verdict so far, its value, how sure that is, and of how many."""
     found = count.verdict()
     return {
@@ -73,7 +73,7 @@ def _row(count: SloSoFar) -> Row:
     }
 
 
-def _sure(count: SloSoFar, interval: tuple[float | None, float | None] | None) -> str:
+def _sure(count: SloCounter, interval: tuple[float | None, float | None] | None) -> str:
     """The 95 % interval of the share that decides."""
     share = count.tally.share
     if count.asked.kind == "extreme":

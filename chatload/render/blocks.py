@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import ClassVar
 
 from markupsafe import Markup
 
@@ -15,61 +14,66 @@ Legend = Sequence[tuple[Markup, str]]
 """(sample of what was drawn, words) of each entry."""
 
 
+class Block:
+    """A part of a section. `kind` is the macro that draws it on the page."""
+
+    __slots__ = ()
+
+    @property
+    def kind(self) -> str:
+        """Its class in small letters."""
+        return type(self).__name__.lower()
+
+
 @dataclass(frozen=True, slots=True)
-class Table:
+class Table(Block):
     """The first row is the head; the first `left` columns stand to the left, numbers to the right."""
 
-    kind: ClassVar = "table"
     rows: Sequence[Sequence[str]]
     left: int = 1
     caption: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Paragraph:
+class Paragraph(Block):
     """A paragraph; a `note` is smaller."""
 
-    kind: ClassVar = "paragraph"
     words: str
     note: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class Items:
+class Items(Block):
     """A list."""
 
-    kind: ClassVar = "items"
     items: Sequence[str]
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(Block):
     """Names and what they stand for."""
 
-    kind: ClassVar = "facts"
     pairs: Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Heading:
+class Heading(Block):
     """A heading inside a section."""
 
-    kind: ClassVar = "heading"
     words: str
 
 
 @dataclass(frozen=True, slots=True)
-class Printed:
+class Printed(Block):
     """Lines as they are, for the terminal."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
-class Details:
+class Details(Block):
     """Texts that open on a click; `texts` are (text, whether it is a reply)."""
 
-    kind: ClassVar = "details"
     title: str
     texts: Sequence[tuple[str, bool]]
     open: bool = False
@@ -87,27 +91,22 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True)
-class Cards:
+class Cards(Block):
     """The headline numbers."""
 
-    kind: ClassVar = "cards"
     cards: Sequence[Card]
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
+class Figure(Block):
     """Charts with the question that they answer above, and what was drawn below. `section` is the id of its section."""
 
-    kind: ClassVar = "figure"
     question: str
     note: str
     legend: Legend = ()
     charts: Sequence[Markup] = ()
     columns: int = 1
     section: str = "pictures"
-
-
-Block = Table | Paragraph | Items | Facts | Heading | Printed | Details | Cards | Figure
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,9 @@ def capacity(run: Run, summary: Summary) -> Section | None:
         blocks.append(Paragraph(f"Stopped early: {one_line(found.stopped, 200)}."))
     levels = levels_of(found)
     if levels:
-        rows = [["users", "windows", "turns", "verdict", *(plain(one.metric) for one in levels[0].slo)]]
+        rows = [
+            ["users", "windows", "turns", "verdict", *(metric_words(one.metric) for one in levels[0].slo)]
+        ]
         rows += [
             [
                 f"{level.users:,}",
@@ -45,7 +47,7 @@ def answer_words(found: CapacityResult) -> tuple[str, str]:
     return f"Capacity: {found.users:,} chat users within the SLOs", interval_words(*interval_of(found))
 
 
-def plain(metric: str) -> str:
+def metric_words(metric: str) -> str:
     """A metric's name without its unit: TTFT, decode speed, goodput."""
     words = metric.removesuffix("_ms").replace("_tokens_per_s", " speed").replace("_", " ")
     return words.upper() if words.startswith("ttf") and " " not in words else words

@@ -1,4 +1,4 @@
-"""What a CI run is told besides the exit code: files in the run folder, GitHub's annotations."""
+"""What GitHub is told besides the exit code: annotations, and the job's summary page."""
 
 from __future__ import annotations
 
@@ -11,22 +11,8 @@ from chatload.model import output
 from chatload.model.sanitize import one_line
 from chatload.model.summary import Summary
 from chatload.model.verdict import MISSED, UNDECIDED
-from chatload.render.junit import junit_xml
-from chatload.render.markdown import summary_markdown
 from chatload.render.slo_words import sentence
 from chatload.store.journal import Run
-from chatload.store.manifest import write_private
-
-JUNIT, MARKDOWN = "junit.xml", "summary.md"
-
-
-def write_ci_files(run: Run, summary: Summary) -> None:
-    """junit.xml and summary.md beside summary.json; a folder we may only read is no mistake."""
-    for name, text in ((JUNIT, junit_xml(run, summary)), (MARKDOWN, summary_markdown(run, summary))):
-        try:
-            write_private(run.folder / name, text.encode())
-        except OSError as error:
-            output.write(sys.stderr, f"{run.folder / name}: not written: {error.strerror}\n")
 
 
 def annotate(lines: Iterable[tuple[str, str, str]]) -> None:

@@ -9,9 +9,10 @@ from chatload.analysis.effects import FAILED_MARGIN
 from chatload.analysis.goodput import conversations_of
 from chatload.model.sanitize import one_line
 from chatload.model.verdict import BETTER, MIXED, SAME, UNDECIDED, WORSE, ComparisonOutcome, Effect
+from chatload.model.words import plural
 from chatload.render.blocks import Block, Facts, Items, Paragraph, Section, Table
 from chatload.render.text import text_of
-from chatload.render.text_table import ABSENT, number, plural
+from chatload.render.text_table import ABSENT, number
 from chatload.store.journal import Run
 
 VERDICT_WORDS: dict[ComparisonOutcome, str] = {
@@ -79,7 +80,7 @@ def effects_section(found: Comparison) -> Section:
     return Section(f"{b} against {a}", [*blocks, Paragraph(_how_sure(found), note=True)])
 
 
-def content_of(found: Comparison) -> dict[str, object]:
+def comparison_json(found: Comparison) -> dict[str, object]:
     """The comparison as JSON; `effect` is B / A (failed_share: B − A), `interval` of it."""
     return {
         "format": 1,

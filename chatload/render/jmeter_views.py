@@ -9,8 +9,9 @@ from chatload.model.metrics import e2e_ms, felt_tokens_per_s, first_byte_ms, ttf
 from chatload.model.sanitize import one_line, plain
 from chatload.model.summary import Summary
 from chatload.model.turn import Turn
+from chatload.model.words import plural
 from chatload.render.blocks import Block, Details, Heading, Paragraph, Section, Table
-from chatload.render.text_table import ABSENT, number, plural, seconds, share, statistic
+from chatload.render.text_table import ABSENT, number, seconds, share, statistic
 from chatload.store.journal import Run
 
 SLOWEST = 5

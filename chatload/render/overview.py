@@ -11,26 +11,14 @@ from chatload.model.metrics import Metric, View, metrics_in
 from chatload.model.sanitize import one_line
 from chatload.model.summary import Summary
 from chatload.model.verdict import MET, MISSED, PART, UNDECIDED
+from chatload.model.words import plural
 from chatload.render.blocks import Block, Card, Cards, Details, Facts, Items, Paragraph, Section, Table
 from chatload.render.run_verdict import certificate_words, not_trustworthy
 from chatload.render.slo_words import goodput_words, interval_words, remark, value_words
-from chatload.render.text_table import number, plural, range_words, seconds, share, statistic
+from chatload.render.text_table import number, range_words, seconds, share, statistic
 from chatload.store.journal import Run
 
-DEFINITIONS = (
-    (
-        "TTFT",
-        "sent → first event with visible text (content, reasoning or tool call). A role-only event is no token.",
-    ),
-    ("first byte", "sent → first byte of the reply’s body. JMeter calls it Latency; users cannot read it."),
-    ("E2E", "sent → last token-bearing event."),
-    (
-        "TPOT",
-        "(last token − first token) / (n − tokens of the first event); absent where nothing follows the first.",
-    ),
-    ("decode speed", "1 / TPOT: how fast text flows once it flows."),
-    ("felt speed", "n / E2E: the wait counts too. Its minimum is the “lowest speed” of benchmark tables."),
-    ("event gap", "time between consecutive token-bearing events; an event may bring several tokens."),
+DEFINED = (
     ("stall", "a gap over 1 s, or over 5 × the reply’s median gap and 0.2 s."),
     (
         "n (tokens)",
@@ -43,7 +31,7 @@ DEFINITIONS = (
     ("all users in", "from the last user’s arrival to the first user’s departure."),
     ("interval", "95 %, from order statistics and the binomial law, without an assumption on the shape."),
 )
-"""In short what docs/metrics.md says in full."""
+"""What is defined besides the metrics; docs/metrics.md says all in full."""
 
 LOOKS = {MISSED: "bad", UNDECIDED: "warn", MET: "good", PART: "good"}
 
@@ -160,6 +148,11 @@ def manifest(run: Run, summary: Summary) -> Section:
 
 
 def definitions(run: Run | None = None, summary: Summary | None = None) -> Section:
-    """How each number is defined."""
+    """How each number is defined: the metrics by their table."""
+    metrics = [
+        (one.label, "; ".join(filter(None, (one.formula, one.note)))) for one in metrics_in(View.TABLE)
+    ]
     note = Paragraph("In full, with formulas and sources: docs/metrics.md of chatload.", note=True)
-    return Section("How each number is defined", [Facts(DEFINITIONS), note], id="definitions", text=False)
+    return Section(
+        "How each number is defined", [Facts([*metrics, *DEFINED]), note], id="definitions", text=False
+    )

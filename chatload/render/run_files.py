@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from chatload.model import output
@@ -11,8 +11,10 @@ from chatload.model.errors import UsageError
 from chatload.model.summary import Summary, content_of
 from chatload.render.blocks import Figure
 from chatload.render.html import REPORT, write_report
+from chatload.render.junit import junit_xml
+from chatload.render.markdown import summary_markdown
 from chatload.store.journal import Run, read_run
-from chatload.store.manifest import write_json
+from chatload.store.manifest import write_json, write_private
 
 SUMMARY = "summary.json"
 
@@ -34,18 +36,28 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
 
 
 def keep_summary(run: Run, summary: Summary) -> None:
-    """Write summary.json beside the journals; a folder we may only read is no mistake."""
-    try:
-        write_json(run.folder / SUMMARY, content_of(summary))
-    except OSError as error:
-        output.write(sys.stderr, f"{run.folder / SUMMARY}: not written: {error.strerror}\n")
+    """Write summary.json beside the journals."""
+    _keep(run.folder / SUMMARY, lambda path: write_json(path, content_of(summary)))
+
+
+def keep_ci_files(run: Run, summary: Summary) -> None:
+    """Write junit.xml and summary.md beside the journals."""
+    _keep(run.folder / "junit.xml", lambda path: write_private(path, junit_xml(run, summary).encode()))
+    _keep(
+        run.folder / "summary.md", lambda path: write_private(path, summary_markdown(run, summary).encode())
+    )
 
 
 def keep_report(run: Run, summary: Summary, figures: Sequence[Figure]) -> Path | None:
     """Write report.html beside the journals; where it was written, None if it could not be."""
+    return _keep(run.folder / REPORT, lambda path: write_report(path, [run], [summary], figures))
+
+
+def _keep(path: Path, write: Callable[[Path], None]) -> Path | None:
+    """Write a file; None, and a line on stderr, where we cannot: a folder we may only read is no mistake."""
     try:
-        write_report(run.folder / REPORT, [run], [summary], figures)
+        write(path)
     except OSError as error:
-        output.write(sys.stderr, f"{run.folder / REPORT}: not written: {error.strerror}\n")
+        output.write(sys.stderr, f"{path}: not written: {error.strerror}\n")
         return None
-    return run.folder / REPORT
+    return path

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from chatload.model.summary import Summary, Validity
-from chatload.render.text_table import number, plural, seconds
+from chatload.model.words import plural
+from chatload.render.text_table import number, seconds
 from chatload.store.manifest import Manifest, WorkerFacts
 
 

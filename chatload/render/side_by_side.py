@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import partial
 
 from chatload.analysis.comparison import Comparison, compare_runs, trustworthy
 from chatload.analysis.run_names import distinct_names
 from chatload.model.metrics import Metric, View, metrics_in
 from chatload.model.sanitize import one_line
 from chatload.model.summary import Summary
+from chatload.model.words import plural
 from chatload.render.blocks import Facts, Items, Section, Table
 from chatload.render.comparison_words import effects_section, headline, not_trustworthy_words
 from chatload.render.overview import definitions
 from chatload.render.text import text_of
-from chatload.render.text_table import ABSENT, number, plural, seconds, share, statistic
+from chatload.render.text_table import ABSENT, number, seconds, share, statistic
 from chatload.store.journal import Run
 
 NAME_WIDTH = 26
@@ -35,7 +35,6 @@ OF_THE_RUN: tuple[Row, ...] = (
     ("all users in: tokens/s", lambda s: number(s.steady.tokens_per_s if s.steady else None)),
     ("tokens counted by", lambda s: one_line(", ".join(s.token_sources) or ABSENT, 13)),
 )
-WITH_INTERVAL = {("ttft_ms", "p95"), ("felt_tokens_per_s", "p50")}
 
 
 class SideBySide:
@@ -71,39 +70,27 @@ class SideBySide:
         ]
 
 
-def comparison_text(runs: Sequence[Run], summaries: Sequence[Summary]) -> str:
+def side_by_side_text(runs: Sequence[Run], summaries: Sequence[Summary]) -> str:
     """Several runs for the terminal."""
     beside = SideBySide(runs, summaries)
     folders = " ".join(one_line(run.folder, 200) for run in runs)
-    note = f"Intervals side by side take turns as independent. Each run alone: python -m chatload report, of {folders}"
+    note = f"Each run alone: python -m chatload report, of {folders}"
     return text_of(beside.verdict, beside.sections, note)
 
 
 def rows_beside() -> list[Row]:
     """The rows of the table: words, and how to read them from a summary."""
-    rows = list(COUNTS)
-    for one in metrics_in(View.SIDE_BY_SIDE):
-        for name in one.shown[View.SIDE_BY_SIDE]:
-            rows.append((_head(one, name), partial(_statistic_of, one.key, name)))
-            if (one.key, name) in WITH_INTERVAL:
-                rows.append(("  95 % interval", partial(_interval_of, one.key, name)))
-    return [*rows, *OF_THE_RUN]
+    rows = [_row(one, name) for one in metrics_in(View.SIDE_BY_SIDE) for name in one.shown[View.SIDE_BY_SIDE]]
+    return [*COUNTS, *rows, *OF_THE_RUN]
 
 
-def _head(one: Metric, name: str) -> str:
+def _row(one: Metric, name: str) -> Row:
     label = one.label.removesuffix(" speed")
     if name in ("min", "mean") and one.more_is_better:
-        return f"{label} {'lowest' if name == 'min' else name}"
-    return f"{label} {name}, {one.unit}"
-
-
-def _statistic_of(key: str, name: str, summary: Summary) -> str:
-    return statistic(summary.metric(key), name)
-
-
-def _interval_of(key: str, name: str, summary: Summary) -> str:
-    interval = summary.metric(key).interval_of(name)
-    return "n too small" if interval is None else f"{number(interval[0])}…{number(interval[1])}"
+        head = f"{label} {'lowest' if name == 'min' else name}"
+    else:
+        head = f"{label} {name}, {one.unit}"
+    return head, lambda summary: statistic(summary.metric(one.key), name)
 
 
 def _warnings_of(found: Sequence[Comparison]) -> list[str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chatload.model.verdict import MET, MISSED, PART, UNDECIDED, Goodput, SloVerdict
-from chatload.render.text_table import number, plural, seconds
+from chatload.model.words import plural
+from chatload.render.text_table import number, seconds
 
 ENDLESS = "endless"
 NO_TURNS = "no turn to judge by"

@@ -58,13 +58,6 @@ def share(part: int, whole: int) -> str:
     return f"{percent:.1f} %"
 
 
-def plural(n: int, word: str) -> str:
-    """“1 turn”, “1,000 turns”; a word in -y becomes -ies."""
-    if n != 1:
-        word = f"{word[:-1]}ies" if word.endswith("y") else f"{word}s"
-    return f"{n:,} {word}"
-
-
 def table(rows: Sequence[Sequence[str]], left: int = 1, gap: int = 2) -> list[str]:
     """Rows as aligned lines: the first `left` columns to the left, numbers to the right."""
     widths = _widths(rows)

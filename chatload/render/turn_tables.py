@@ -11,9 +11,10 @@ from chatload.model.errors import CODES
 from chatload.model.metrics import Metric, View, metric, metrics_in
 from chatload.model.sanitize import one_line
 from chatload.model.summary import PERCENTILES, SlotRelease, Summary
+from chatload.model.words import plural
 from chatload.render.blocks import Block, Items, Paragraph, Section, Table
 from chatload.render.sweep_table import levels
-from chatload.render.text_table import number, plural, range_words, seconds, share, statistic
+from chatload.render.text_table import number, range_words, seconds, share, statistic
 from chatload.store.journal import Run
 
 STATISTICS = ("mean", "min", "p50", "p90", "p95", "p99", "max")

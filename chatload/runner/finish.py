@@ -10,8 +10,8 @@ from chatload.analysis.summary import summarise
 from chatload.loads.capacity import CapacityLoad
 from chatload.loads.plan import Plan
 from chatload.render.blocks import Figure
-from chatload.render.ci import annotate, notices, write_ci_files
-from chatload.render.run_files import keep_report, keep_summary
+from chatload.render.ci import annotate, notices
+from chatload.render.run_files import keep_ci_files, keep_report, keep_summary
 from chatload.render.run_verdict import verdict
 from chatload.render.slo_words import sentence
 from chatload.store.journal import Run, read_run
@@ -27,7 +27,7 @@ def finish(folder: Path, plan: Plan, say: Callable[[str], None], draw: Draw) -> 
     run = read_run(folder)
     summary = summarise(run)
     keep_summary(run, summary)
-    write_ci_files(run, summary)
+    keep_ci_files(run, summary)
     page = keep_report(run, summary, draw([run]))
     if page is not None:
         say(f"chatload: open in a browser: {page}")

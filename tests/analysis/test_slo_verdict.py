@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from chatload.analysis.goodput import conversation_goodput, conversations_of, goodput
+from chatload.analysis.goodput import conversation_goodput, conversations_of, keeps_all, tally_of
 from chatload.analysis.slo_verdict import verdicts_of, worst
 from chatload.analysis.summary import summarise
 from chatload.model.slo import limits_of_a_turn, read_objectives
@@ -96,7 +96,7 @@ def test_goodput_by_hand() -> None:
     by_user[2][3] = with_gap(by_user[2][3], 1, 3_000_000)
     limits = limits_of_a_turn(read_objectives("ttft_ms <= 500; longest_stall_ms <= 1000; goodput >= 1%")[0])
     conversations = conversations_of(turn for held in by_user.values() for turn in held)
-    assert goodput(conversations, limits).share == pytest.approx(88 / 100)
+    assert tally_of(conversations, keeps_all(limits)).share == pytest.approx(88 / 100)
     assert conversation_goodput(conversations, limits).share == pytest.approx(7 / 10)
 
 

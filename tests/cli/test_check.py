@@ -14,9 +14,9 @@ from chatload.analysis.slo_verdict import with_slos
 from chatload.analysis.summary import summarise
 from chatload.model.slo import read_objectives
 from chatload.model.summary import Summary
-from chatload.render.ci import write_ci_files
 from chatload.render.junit import junit_xml
 from chatload.render.markdown import summary_markdown
+from chatload.render.run_files import keep_ci_files
 from chatload.store.journal import Run, read_run
 from tests.runs_builder import (
     HERE,
@@ -144,12 +144,12 @@ def test_github_gets_annotations_and_the_job_summary(
 
 def test_files_of_a_run_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run = read_run(write_good(tmp_path / "run", Shape()))
-    write_ci_files(run, summarise(run))
+    keep_ci_files(run, summarise(run))
     ElementTree.parse(run.folder / "junit.xml")
     assert (run.folder / "summary.md").read_text(encoding="utf-8").startswith("## chatload: chat\\-100"[:12])
     (run.folder / "junit.xml").unlink()
     (run.folder / "junit.xml").mkdir()
-    write_ci_files(run, summarise(run))
+    keep_ci_files(run, summarise(run))
     assert "junit.xml: not written" in capsys.readouterr().err
 
 

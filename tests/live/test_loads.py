@@ -79,7 +79,7 @@ def test_a_sweep_takes_no_users_from_locust_s_form_either(web: Any, simulator: C
         assert over["ended"] == "done"
         agree(over["totals"], folder)
         assert names(over) == (["level 1", "level 3", "all"] if levels == "1,3" else ["all"])
-        assert not any("max_tokens" in words for words in over["outcome"]["caveats"])
+        assert not any("max_tokens" in words for words in over["outcome"]["warnings"])
 
 
 def test_a_capacity_search_asks_for_its_slo_and_tells_what_it_found(

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from chatload.analysis import slo_so_far as counts
+from chatload.analysis import slo_counter as counts
 from chatload.analysis.slo_verdict import verdicts_of
 from chatload.live import slo_so_far as so_far
 from chatload.live.live_run import LiveRun

@@ -20,7 +20,7 @@ from chatload.model.summary import Summary, content_of
 from chatload.render.csv_tables import summary_csv, turns_csv
 from chatload.render.html import report_html
 from chatload.render.markdown import summary_markdown
-from chatload.render.side_by_side import comparison_text
+from chatload.render.side_by_side import side_by_side_text
 from chatload.render.text import report_text
 from chatload.store.journal import Run, read_run
 from lab.generate_docs import generated
@@ -59,7 +59,7 @@ def test_the_reports_of_one_run_show_it(told: tuple[Run, Summary]) -> None:
 def test_comparisons_show_it(told: tuple[Run, Summary]) -> None:
     run, summary = told
     other = read_run(HERE / "tgi")
-    words = comparison_text([run, other], [summary, summarise(other)])
+    words = side_by_side_text([run, other], [summary, summarise(other)])
     assert f"{LABEL} p95, ms" in words and len(distinct_names([run, other], 20)) == 2
     side = Side((tuple(conversations_of(run.turns)),))
     assert f"{KEY}_p50" in [one.metric for one in effects(side, side, 0.05)]

@@ -18,12 +18,12 @@ from chatload.model.hosts import FoundServer, ServerFacts
 from chatload.model.sanitize import json_text, shown
 from chatload.model.summary import content_of
 from chatload.protocols.event_data import printable
-from chatload.render.comparison_words import comparison_text as compared_text
+from chatload.render.comparison_words import comparison_text
 from chatload.render.csv_tables import summary_csv, turns_csv
 from chatload.render.jmeter_aggregate import jmeter_text
 from chatload.render.junit import junit_xml
 from chatload.render.markdown import summary_markdown
-from chatload.render.side_by_side import comparison_text
+from chatload.render.side_by_side import side_by_side_text
 from chatload.render.text import report_text
 from chatload.runner.console import Console
 from chatload.store.journal import Run, read_run
@@ -69,8 +69,8 @@ def everything(run: Run, other: Run) -> dict[str, str]:
     summary, runs = summarise(run), [run, other]
     return {
         "report": report_text(run, summary),
-        "side by side": comparison_text(runs, [summarise(each) for each in runs]),
-        "compare": compared_text(compare_runs([run], [other], force=True)),
+        "side by side": side_by_side_text(runs, [summarise(each) for each in runs]),
+        "compare": comparison_text(compare_runs([run], [other], force=True)),
         "jmeter": jmeter_text(run, titled=True),
         "markdown": summary_markdown(run, summary),
         "junit": junit_xml(run, summary),

@@ -16,7 +16,7 @@ from chatload.model.verdict import SloVerdict
 from chatload.render.csv_tables import harmless
 from chatload.render.html import report_html
 from chatload.render.markup import safe, tag
-from chatload.render.overview import DEFINITIONS
+from chatload.render.overview import definitions
 from chatload.store.journal import Run, read_run
 from plots.report.figures import figures
 from tests.changes import replace
@@ -185,7 +185,7 @@ def test_a_thousand_turns_are_small_and_each_tells_its_numbers(tmp_path: Path) -
 
 def test_definitions_are_those_of_the_docs() -> None:
     docs = (HERE.parents[1] / "docs" / "metrics.md").read_text(encoding="utf-8").lower()
-    for name, _ in DEFINITIONS:
+    for name, _ in definitions().blocks[0].pairs:
         assert name.removesuffix(" (tokens)").lower() in docs, name
 
 

@@ -11,7 +11,7 @@ import pytest
 from chatload.analysis.summary import summarise
 from chatload.model.sanitize import columns
 from chatload.render.run_verdict import verdict
-from chatload.render.side_by_side import SideBySide, comparison_text
+from chatload.render.side_by_side import SideBySide, side_by_side_text
 from chatload.render.text import report_text
 from chatload.store.journal import Run, read_run
 from tests.changes import replace
@@ -30,7 +30,7 @@ def run_named(name: str) -> Run:
 def text_of(names: tuple[str, ...]) -> str:
     runs = [run_named(name) for name in names]
     summaries = [summarise(run) for run in runs]
-    return report_text(runs[0], summaries[0]) if len(runs) == 1 else comparison_text(runs, summaries)
+    return report_text(runs[0], summaries[0]) if len(runs) == 1 else side_by_side_text(runs, summaries)
 
 
 @pytest.mark.parametrize("names", [*((name,) for name in SINGLE), *TOGETHER], ids="-".join)
@@ -55,7 +55,7 @@ def test_slow_servers_fit_too(tmp_path: Path) -> None:
     shape = Shape(users=40, turns=10, ttft_ms=95_000.0, first_byte_ms=80_000.0, gap_ms=11_000.0, tokens=50)
     runs = [made(tmp_path, replace(shape, seed=seed)) for seed in (1, 2, 3, 4)]
     summaries = [summarise(run) for run in runs]
-    for text in (report_text(runs[0], summaries[0]), comparison_text(runs, summaries)):
+    for text in (report_text(runs[0], summaries[0]), side_by_side_text(runs, summaries)):
         assert [line for line in text.split("\n") if columns(line) > 80] == []
 
 

@@ -8,16 +8,8 @@ import pytest
 
 from chatload.analysis.distribution import describe
 from chatload.model.sanitize import columns
-from chatload.render.text_table import (
-    number,
-    plural,
-    range_words,
-    seconds,
-    share,
-    statistic,
-    table,
-    table_that_fits,
-)
+from chatload.model.words import plural
+from chatload.render.text_table import number, range_words, seconds, share, statistic, table, table_that_fits
 
 
 @pytest.mark.parametrize(

@@ -111,10 +111,10 @@ function outcome(said) {
   if (box.hidden || box.dataset.key === JSON.stringify(said)) return;
   box.dataset.key = JSON.stringify(said);
   const slo = said.slo.map((one) => element("p", { class: { met: "good-words", missed: "bad-words" }[one.verdict] || "plain-words" }, one.words));
-  const caveats = element("ul", { class: "aside" });
-  caveats.append(...said.caveats.map((one) => element("li", {}, one)));
-  const doubt = said.doubt ? [element("p", { class: "bad-words" }, said.doubt)] : [];
-  box.replaceChildren(...doubt, element("p", { class: "sentence" }, said.verdict), ...slo, caveats);
+  const warnings = element("ul", { class: "aside" });
+  warnings.append(...said.warnings.map((one) => element("li", {}, one)));
+  const untrusted = said.untrusted ? [element("p", { class: "bad-words" }, said.untrusted)] : [];
+  box.replaceChildren(...untrusted, element("p", { class: "sentence" }, said.verdict), ...slo, warnings);
 }
 
 function soFar(slo) {

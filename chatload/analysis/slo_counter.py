@@ -23,7 +23,7 @@ MOST_CONVERSATIONS = 20_000
 """The latest ones that may still go on. What an older one did stays counted, its next turn counts as a new one's."""
 
 
-class SloSoFar:
+class SloCounter:
     """One SLO: its conversations by (turns that it counts, turns), and its values."""
 
     def __init__(self, asked: Objective, limits: Sequence[Objective]) -> None:
