@@ -12,7 +12,7 @@ help:
 	@echo "make test-random  all tests side by side, in a random order that is told (SEED=7: that one again)"
 	@echo "make ab      A/B: A=http://old:8000 B=http://new:8000 [CONFIG=scenarios/…] [ROUNDS=4]"
 	@echo "make real    a real llama.cpp server on this CPU, 8 users"
-	@echo "make article  the article's study against simulated vLLM 0.1.2 and TGI 0.9.3, its tables beside ours"
+	@echo "make article  the article's benchmarks against simulated vLLM 0.1.2 and TGI 0.9.3, tables of both"
 	@echo "make gallery  docs/plots.md: every picture, of runs against the simulator, about 5 min"
 	@echo "make bench   chatload, plain Locust and a bare epoll reader against a fixed-rate server, about 20 min (docs/performance.md)"
 	@echo "make bench-page  what the live page costs a run of 100 users, about 12 min (docs/web-ui.md)"
@@ -20,11 +20,11 @@ help:
 	@echo "make check   ruff, mypy --strict, audit, tests"
 	@echo "make audit   known vulnerabilities of our packages, asked of PyPI (AUDIT_REQUIRED=1: no answer is a failure)"
 	@echo "make fuzz    coverage-guided fuzzing of every reader, FUZZ_SECONDS each (600)"
-	@echo "make soak    200 users for SOAK_MINUTES (60): memory, files, clock and journal stay as they must"
+	@echo "make soak    200 users for SOAK_MINUTES (60): checks memory, open files, clock and journal"
 	@echo "make netns   master, workers and server on hosts of their own (network namespaces; needs root)"
 	@echo "make locust-range  the tests that touch Locust, at both ends of the range in requirements.txt"
 	@echo "make golden  write the golden files anew"
-	@echo "make capacity-check  the capacity search over HTTP against the truth in virtual time, 1 min"
+	@echo "make capacity-check  the capacity search over HTTP against the true capacity, found in virtual time, 1 min"
 	@echo "make coverage  how often intervals and verdicts are right, in virtual time; writes docs/statistics.md, 25 min of processor time"
 	@echo "make jmeter-check  a real JMeter reads our JTL (apt-get install jmeter default-jdk-headless)"
 
@@ -110,7 +110,7 @@ clean:
 article: $(VENV)/run.stamp  # the article's tables beside ours: about 10 min; ARGS=--quick for seconds
 	$(BIN)/python -m lab.study.article $(ARGS)
 
-tuning: $(VENV)/run.stamp  # docs/tuning.md and its pictures: what each knob of a server does
+tuning: $(VENV)/run.stamp  # docs/tuning.md and its pictures: what some server options do to users
 	$(BIN)/python -m lab.study.tuning $(ARGS)
 
 .PHONY: fuzz soak netns
@@ -119,7 +119,7 @@ fuzz: $(VENV)/test.stamp
 	$(BIN)/python -m lab.fuzz --seconds $(or $(FUZZ_SECONDS),600)
 
 soak: $(VENV)/test.stamp
-	$(BIN)/python tests/soak.py $(or $(SOAK_MINUTES),60)
+	$(BIN)/python -m lab.soak $(or $(SOAK_MINUTES),60)
 
 netns: $(VENV)/test.stamp
 	CHATLOAD_NETNS=1 $(BIN)/python -m pytest -q -rs tests/network

@@ -15,7 +15,7 @@ import tempfile
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
@@ -25,7 +25,7 @@ from chatload.certify.process_placement import Placement
 from lab.benchmarks.clients import ours, recorded_by_chatload
 from lab.benchmarks.harness import Cost, Load, compiled_server, fixed_rate_server, measured
 from lab.benchmarks.page_viewer import CHROMIUM, CLIENT, HEADLESS, NO_PAGE, VIEWERS, chromium, viewing
-from lab.benchmarks.results import cell, joined, markdown, steady_window
+from lab.benchmarks.results import Columns, cell, joined, medians, steady_window
 
 LIMIT_PERCENT = 2.0
 """Most that an open page may cost at 100 users, in % of a core."""
@@ -140,7 +140,7 @@ def extra_percent(rows: Mapping[str, Sequence[PageRun]], viewer: str) -> list[fl
     return [one.cpu_percent - other.cpu_percent for one, other in pairs]
 
 
-COLUMNS: tuple[tuple[str, Callable[[PageRun], float | None], str], ...] = (
+COLUMNS: Columns[PageRun] = (
     ("requests", lambda row: row.requests, ".0f"),
     ("CPU, % of a core", lambda row: row.cpu_percent, ".1f"),
     ("TTFT error p50 ms", lambda row: row.ttft_ms_p50, ".3f"),
@@ -151,15 +151,15 @@ COLUMNS: tuple[tuple[str, Callable[[PageRun], float | None], str], ...] = (
 
 
 def table(rows: Mapping[str, Sequence[PageRun]]) -> str:
-    """Markdown: medians with (min–max), and the extra CPU against no page open."""
-    heads = ["viewer (n)", *(title for title, _, _ in COLUMNS), "extra CPU against no page, points"]
-    lines = []
-    for viewer, found in rows.items():
-        cells = [f"{VIEWERS[viewer]} ({len(found)})"]
-        cells += [cell([of(row) for row in found], form) for _, of, form in COLUMNS]
-        cells.append("–" if viewer == NO_PAGE else cell(list(extra_percent(rows, viewer)), "+.1f"))
-        lines.append(cells)
-    return markdown(heads, lines)
+    """All columns, and the extra CPU against no page open."""
+    keys = {VIEWERS[viewer]: viewer for viewer in rows}
+
+    def extra(name: str) -> str:
+        viewer = keys[name]
+        return "–" if viewer == NO_PAGE else cell(list(extra_percent(rows, viewer)), "+.1f")
+
+    named = {VIEWERS[viewer]: found for viewer, found in rows.items()}
+    return medians(named, COLUMNS, ("viewer", "extra CPU against no page, points"), extra)
 
 
 def _free_port() -> int:

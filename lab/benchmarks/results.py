@@ -5,9 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
+from typing import TypeVar
 
 from chatload.certify.client_errors import Errors, Heard, Served, errors, spread
+from chatload.render.markdown import table as markdown_table
 from lab.benchmarks.harness import Cost
+
+Measurement = TypeVar("Measurement")
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +107,9 @@ def _steady(truth: Mapping[str, Served], cost: Cost, users: int) -> float | None
     return cost.cpu_s(from_ns, until_ns) * 1e6 / tokens if tokens else None
 
 
-COLUMNS: tuple[tuple[str, Callable[[Result], float | None], str], ...] = (
+Columns = Sequence[tuple[str, Callable[[Measurement], float | None], str]]
+"""Of a table of measurements: title, value of a measurement, number format."""
+COLUMNS: Columns[Result] = (
     ("TTFT error p50 ms", lambda row: row.ttft_ms_p50, ".3f"),
     ("p99", lambda row: row.ttft_ms_p99, ".3f"),
     ("max", lambda row: row.ttft_max_ms, ".2f"),
@@ -117,25 +123,37 @@ COLUMNS: tuple[tuple[str, Callable[[Result], float | None], str], ...] = (
 
 
 def table(rows: Mapping[str, Sequence[Result]]) -> str:
-    """Markdown: medians with (min–max), and each client's steady CPU divided by that of the first one."""
+    """All columns, and each client's steady CPU divided by that of the first one in the same round."""
     first = next(iter(rows.values()))
-    heads = ["client (n)", *(title for title, _, _ in COLUMNS), "steady CPU / chatload's"]
-    lines = []
-    for name, found in rows.items():
-        cells = [f"{name} ({len(found)})"]
-        cells += [cell([of(row) for row in found], form) for _, of, form in COLUMNS]
+
+    def relative_cpu(name: str) -> str:
         pairs = [
             (theirs.steady_cpu_s_per_mtoken, own.steady_cpu_s_per_mtoken)
-            for theirs, own in zip(found, first, strict=True)
+            for theirs, own in zip(rows[name], first, strict=True)
         ]
-        cells.append(cell([their / own if their and own else None for their, own in pairs], ".2f"))
-        lines.append(cells)
-    return markdown(heads, lines)
+        return cell([their / own if their and own else None for their, own in pairs], ".2f")
+
+    return medians(rows, COLUMNS, ("client", "steady CPU / chatload's"), relative_cpu)
 
 
-def markdown(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table."""
-    return "\n".join("| " + " | ".join(row) + " |" for row in (heads, ["---"] * len(heads), *rows))
+def medians(
+    rows: Mapping[str, Sequence[Measurement]],
+    columns: Columns[Measurement],
+    heads: tuple[str, str],
+    last: Callable[[str], str],
+) -> str:
+    """A Markdown table: medians with (min–max) of each row's measurements. `heads`: first and last column."""
+    lines = [
+        [
+            f"{name} ({len(found)})",
+            *(cell([of(one) for one in found], form) for _, of, form in columns),
+            last(name),
+        ]
+        for name, found in rows.items()
+    ]
+    return "\n".join(
+        markdown_table([f"{heads[0]} (n)", *(title for title, _, _ in columns), heads[1]], lines)
+    )
 
 
 def cell(values: Sequence[float | None], form: str) -> str:

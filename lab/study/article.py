@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 
+from chatload.render.text_table import table
 from lab.calibration.article import INTERVALS, serve
 from lab.simulated_server import ROOT, simulated
 from lab.study.article_page import write_page
@@ -30,7 +31,7 @@ from lab.study.article_results import (
 from lab.study.article_runs import CHATS, QUICK, ServerPlan, Size, parallel_groups
 from lab.study.load import last_line, run_load
 from lab.study.pictures import draw_article
-from lab.study.tables import CHAT_HEAD, FIGURE_HEAD, chat_cells, figure_cells, text_table
+from lab.study.tables import CHAT_HEAD, FIGURE_HEAD, chat_cells, figure_cells
 
 OTHER_DRAWS = range(24)
 """Seeds for which the interval table is served in virtual time: how much depends on the 100 prompts drawn."""
@@ -160,12 +161,12 @@ def _print(results: Results, *, quick: bool) -> None:
     rows = [*interval_rows(results), *batch_rows(results), *at_once_rows(results)]
     if quick:
         _print_line("quick: few and short requests, so the differences below mean nothing")
-    for title, table in (
-        ("Serving benchmark, batch sizes, throughput", text_table(FIGURE_HEAD, figure_cells(rows))),
-        ("JMeter chat", text_table(CHAT_HEAD, chat_cells([chat_figures(results, name) for name in CHATS]))),
-        ("Checks", "\n".join(checks(results))),
+    for title, lines in (
+        ("Serving benchmark, batch sizes, throughput", table([FIGURE_HEAD, *figure_cells(rows)], left=2)),
+        ("JMeter chat", table([CHAT_HEAD, *chat_cells([chat_figures(results, name) for name in CHATS])])),
+        ("Checks", checks(results)),
     ):
-        _print_line(f"\n{title}\n{table}")
+        _print_line("\n".join(["", title, *lines]))
 
 
 def _print_line(text: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+from chatload.render.markdown import table
 from chatload.store.this_host import this_machine
 from lab.calibration.article import ARTICLE_SEED
 from lab.study.article_results import (
@@ -16,7 +17,7 @@ from lab.study.article_results import (
     interval_rows,
 )
 from lab.study.article_runs import CHAT_ANSWER, CHAT_SEATS, CHATS
-from lab.study.tables import CHAT_HEAD, FIGURE_HEAD, chat_cells, figure_cells, page_table
+from lab.study.tables import CHAT_HEAD, FIGURE_HEAD, chat_cells, figure_cells
 
 PAGE = Path(__file__).with_name("article_page.md")
 """The text of the page; {names} are filled in."""
@@ -34,9 +35,9 @@ def write_page(results: Results, path: Path) -> Path:
         PAGE.read_text(encoding="utf-8").format(
             when=f"{datetime.now(UTC):%Y-%m-%d}",
             machine=f"{machine.cores} cores",
-            intervals=page_table(head, drawn),
-            batches=page_table((*FIGURE_HEAD[:5], "the fit has"), [(*line[:5], line[6]) for line in other]),
-            chat=page_table(CHAT_HEAD, chat_cells(chats)),
+            intervals="\n".join(table(head, drawn)),
+            batches="\n".join(table([*head[:5], head[6]], [[*line[:5], line[6]] for line in other])),
+            chat="\n".join(table(CHAT_HEAD, chat_cells(chats))),
             checks="\n".join(f"* {line}" for line in checks(results)),
             seed=ARTICLE_SEED,
             seats=CHAT_SEATS,

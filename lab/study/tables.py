@@ -1,4 +1,4 @@
-"""The article's tables beside ours, for a terminal and for a page."""
+"""The cells of the article's tables beside ours."""
 
 from __future__ import annotations
 
@@ -43,27 +43,6 @@ def chat_cells(chats: Sequence[Chat]) -> list[Row]:
         ("good turns", "-", lambda chat: f"{chat.good:,} of {chat.turns:,} in {chat.seconds:,.0f} s"),
     )
     return [(name, published, *(of(chat) for chat in chats)) for name, published, of in figures]
-
-
-def text_table(head: Row, rows: Sequence[Row]) -> str:
-    """Columns two blanks apart, numbers right-aligned."""
-    widths = [max(len(row[i]) for row in (head, *rows)) for i in range(len(head))]
-    left = 2 if len(head) > len(CHAT_HEAD) else 1
-
-    def line(row: Row) -> str:
-        cells = (
-            cell.ljust(width) if place < left else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
-        )
-        return "  ".join(cells).rstrip()
-
-    return "\n".join(line(row) for row in (head, *rows))
-
-
-def page_table(head: Row, rows: Sequence[Row]) -> str:
-    """The same in Markdown."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
 
 
 def _number(value: float) -> str:

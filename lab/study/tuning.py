@@ -15,12 +15,12 @@ from pathlib import Path
 from textwrap import wrap
 
 from chatload.analysis.summary import summarise
+from chatload.render.markdown import table
 from chatload.render.text_table import number, seconds, share, statistic
 from chatload.store.journal import Run, read_run
 from lab.simulated_server import ROOT, read_truth, simulated
 from lab.study.load import run_load
 from lab.study.pictures import draw_case
-from lab.study.tables import page_table
 from lab.study.tuning_cases import TUNING_CASES, TuningCase
 
 AT_ONCE = 2
@@ -127,7 +127,7 @@ def _wrapped(command: str) -> str:
 
 
 def _table(shown: Measured) -> str:
-    return page_table(HEAD, [_row(label, run) for label, run in shown.runs.items()])
+    return "\n".join(table(HEAD, [_row(label, run) for label, run in shown.runs.items()]))
 
 
 def _row(label: str, run: Run) -> tuple[str, ...]:

@@ -1,79 +1,58 @@
-"""A long run and a verdict: `python tests/soak.py [MINUTES] [USERS]` (make soak: 60 minutes, 200 users).
+"""A long run with checks: `python -m lab.soak [MINUTES] [USERS]` (make soak: 60 minutes, 200 users).
 
-Memory and descriptors of the load must stay flat, its clock must not drift from the server's own log, and
-every turn must be in the journal. Exit code 0 when all of it held.
+Memory and open files of the load generator must not grow, its clock must not drift from the server's log, and every
+turn must be in the journal. Exit code 0 if all checks pass.
 """
 
 from __future__ import annotations
 
-import json
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
-
-from chatload.store.journal import Run, read_run  # noqa: E402 - the root must be on the path first
+from chatload.store.journal import Run, read_run
+from lab.simulated_server import ROOT, read_truth, simulated
 
 MB_PER_H, MB, FDS, DRIFT_MS = 30.0, 15.0, 8, 1.0
-"""What passes for flat: growth of resident memory (its saw has teeth of 10 MB), of open files, of the ways."""
+"""Allowed growth of resident memory (which goes up and down by 10 MB), of open files, and of both delays."""
 
 WARM_S = 225
-"""Memory fills at first: cycles are collected every 200,000 objects only (session.py), some 60 MB."""
+"""Memory grows at first, by some 60 MB: reference cycles are collected only every 200,000 objects (session.py)."""
 
 Checks = list[tuple[bool, str]]
+Served = Mapping[str, Mapping[str, Any]]
+"""Lines of the truth log by request id."""
 
 
 def main(minutes: float = 60.0, users: int = 200) -> int:
-    """Run, judge, say so."""
+    """Run the load, print the checks; the exit code."""
     folder = Path(tempfile.mkdtemp(prefix="soak-"))
-    truth = folder / "truth.jsonl"
-    server = subprocess.Popen(
-        [sys.executable, "-u", "-m", "simulator", "--speak", "vllm", "--port-base", "0", "--truth", str(truth),
-         "--answer-tokens", "60:20"],
-        cwd=ROOT, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    try:
-        assert server.stdout is not None
-        host = next(
-            line.split("listening on ")[1].split()[0] for line in server.stdout if "listening on" in line
-        )
-        code, fds = load(host, folder / "run", minutes, users)
-    finally:
-        server.terminate()
-        server.wait(timeout=30)
+    with simulated("vllm", ("--answer-tokens", "60:20"), folder) as server:
+        code, fds = load(server.host, folder / "run", minutes, users)
     run = read_run(folder / "run")
-    served = {
-        line["request_id"]: line
-        for line in map(json.loads, truth.read_text(encoding="utf-8").splitlines())
-        if line.get("request_id")
-    }
+    served = read_truth(folder).requests
     print(f"soak: {minutes:g} min, {users} users, {len(run.turns):,} turns, exit {code}; files in {folder}")
     checks = [*memory(run), *descriptors(fds), *drift(run, served), *complete(run, served)]
-    problems = run.manifest["problems"]
+    problems = run.manifest.problems
     checks.append((not problems, f"{len(problems)} problems of the recording {problems or ''}".rstrip()))
     checks.append((code in (0, 4), f"exit code {code}: 0, or 4 where the machine was too busy to be trusted"))
     for good, words in checks:
-        print(f"soak: {'good' if good else 'BAD '}  {words}")
-    held = all(good for good, _ in checks)
-    print(f"soak: {'held' if held else 'DID NOT HOLD'}")
-    return 0 if held else 1
+        print(f"soak: {'passed' if good else 'FAILED'}  {words}")
+    return 0 if all(good for good, _ in checks) else 1
 
 
 def load(host: str, out: Path, minutes: float, users: int) -> tuple[int, list[int]]:
     """The load; its exit code and its number of open files every 5 s."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "locust", "-f", "locustfiles/chat.py", "--headless", "--only-summary", "--host", host,
-         "--turns", "1000000", "--think-time", "2", "-u", str(users), "-r", "20", "-t", f"{round(minutes * 60)}s",
-         "--keep-text", "none", "--out", str(out)],
-        cwd=ROOT, stdout=subprocess.DEVNULL, stderr=(out.parent / "load.log").open("wb"),
-    )  # fmt: skip
+    command = [sys.executable, "-m", "locust", "-f", "locustfiles/chat.py", "--headless", "--only-summary"]
+    command += ["--host", host, "--turns", "1000000", "--think-time", "2", "-u", str(users), "-r", "20"]
+    command += ["-t", f"{round(minutes * 60)}s", "--keep-text", "none", "--out", str(out)]
+    log = (out.parent / "load.log").open("wb")
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=log)
     fds = []
     while process.poll() is None:
         try:
@@ -85,8 +64,8 @@ def load(host: str, out: Path, minutes: float, users: int) -> tuple[int, list[in
 
 
 def memory(run: Run) -> Checks:
-    """Growth of resident memory, by a line through it, once it is full: see WARM_S."""
-    rows = [(line["at_ns"] / 3.6e12, line["rss_mb"]) for line in run.health if line.get("rss_mb")]
+    """Growth of resident memory after WARM_S, by linear regression."""
+    rows = [(line.at_ns / 3.6e12, line.rss_mb) for line in run.health if line.rss_mb]
     rows = rows[max(len(rows) // 4, min(WARM_S, len(rows) * 3 // 4)) :]
     slope, _ = statistics.linear_regression(*zip(*rows, strict=True))
     grown = slope * (rows[-1][0] - rows[0][0])
@@ -101,8 +80,8 @@ def descriptors(fds: Sequence[int]) -> Checks:
     return [(last - first <= FDS, f"open files {first:g} → {last:g}, at most {FDS} more")]
 
 
-def drift(run: Run, served: dict[str, Any]) -> Checks:
-    """The request's way to the server and the first token's way back, in the first and the last tenth."""
+def drift(run: Run, served: Served) -> Checks:
+    """Delay from sent to received, and from token sent to token received: medians of first and last tenth."""
     there, back = [], []
     for turn in run.turns:
         told = served.get(turn.request_id)
@@ -113,7 +92,7 @@ def drift(run: Run, served: dict[str, Any]) -> Checks:
             there.append((told["received_ns"] - turn.sent_ns) / 1e6)
             back.append((turn.first_token_ns - first) / 1e6)
     checks = []
-    for name, ways in (("request's way", there), ("first token's way", back)):
+    for name, ways in (("delay of requests", there), ("delay of first tokens", back)):
         tenth = max(1, len(ways) // 10)
         first, last = statistics.median(ways[:tenth]), statistics.median(ways[-tenth:])
         words = f"{name} {first:.2f} → {last:.2f} ms (medians of first and last tenth)"
@@ -121,19 +100,20 @@ def drift(run: Run, served: dict[str, Any]) -> Checks:
     return checks
 
 
-def complete(run: Run, served: dict[str, Any]) -> Checks:
-    """Journal against truth log."""
+def complete(run: Run, served: Served) -> Checks:
+    """Compares journal and truth log."""
     known = {turn.request_id for turn in run.turns}
     good = {turn.request_id for turn in run.turns if turn.ok}
     whole = {request_id for request_id, line in served.items() if line["ended"] == "complete"}
     failed = [turn.code for turn in run.turns if not turn.ok and turn.code != "interrupted"]
-    lost = sum(line.get("lost_lines") or 0 for line in run.ends)
+    lost = sum(line.lost_lines or 0 for line in run.ends)
+    missing = served.keys() - known
     return [
-        (not served.keys() - known, f"{len(served.keys() - known)} requests the server saw are not in the journal"),
-        (good <= whole, f"{len(good - whole)} good turns the server did not finish"),
+        (not missing, f"{len(missing)} requests of the server's log are not in the journal"),
+        (good <= whole, f"{len(good - whole)} good turns that the server did not complete"),
         (not failed, f"{len(failed)} turns failed"),
         (not run.torn_lines and not lost, f"{run.torn_lines} torn lines, {lost} lost lines"),
-    ]  # fmt: skip
+    ]
 
 
 if __name__ == "__main__":
