@@ -45,8 +45,9 @@ def test_tgi_at_its_limit_refuses_inside_200_at_once(simulate: Start, name: str)
         if name == "tgi":
             events = chunks(ask(simulator.port, CHAT, chat()))
             assert events == [
-                b'data: {"error":{"message":"Model is overloaded","http_status_code":422}}\n\n', b"data: [DONE]\n\n"
-            ]  # fmt: skip
+                b'data: {"error":{"message":"Model is overloaded","http_status_code":422}}\n\n',
+                b"data: [DONE]\n\n",
+            ]
     lines = simulator.wait_lines(2)
     assert {line["ended"] for line in lines} >= {"refused"}
     assert metric(simulator, "tgi_request_failure") >= 2
