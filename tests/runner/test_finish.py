@@ -1,0 +1,79 @@
+"""What is said and written at the end of a run, of recorded runs."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from chatload.loads.plan import Plan
+from chatload.model.journal_lines import FORMAT
+from chatload.runner.finish import finish
+from tests.plans import plan_of
+from tests.runner.fake_locust import HOST
+from tests.runs_builder import HERE, Shape, write_good
+
+CHAT = {"host": HOST, "num_users": 20, "turns": "5"}
+
+
+def finished(folder: Path, plan: Plan) -> tuple[int, list[str]]:
+    """(exit code, what was said)."""
+    said: list[str] = []
+    return finish(folder, plan, said.append, lambda _: ()), said
+
+
+def run_of(tmp_path: Path, plan: Plan) -> Path:
+    """A good run of 20 users and 5 turns each, TTFT about 120 ms, of this plan."""
+    return write_good(tmp_path / "run", Shape(), format=FORMAT, plan=msgspec.to_builtins(plan))
+
+
+def recorded(name: str, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(HERE / name, tmp_path / name))
+
+
+def test_a_good_run_leaves_its_summary_and_report_and_says_the_verdict(tmp_path: Path) -> None:
+    folder = recorded("vllm", tmp_path)
+    code, said = finished(folder, plan_of("chat", CHAT))
+    assert code == 0
+    assert {"summary.json", "report.html"} <= {path.name for path in folder.iterdir()}
+    assert said[0] == f"chatload: open in a browser: {folder / 'report.html'}"
+    assert "100 of 100 turns good" in said[1]
+    assert said[-1] == f"chatload: more: python -m chatload report {folder}"
+    assert len(said) == 3
+
+
+def test_a_run_without_a_turn_has_no_verdict_and_the_code_of_its_end(tmp_path: Path) -> None:
+    code, said = finished(recorded("unreachable", tmp_path), plan_of("chat", CHAT))
+    assert code == 1
+    assert not any("turns good" in words for words in said)
+
+
+def test_why_a_run_is_not_good_is_said_with_its_code(tmp_path: Path) -> None:
+    code, said = finished(recorded("troubled", tmp_path), plan_of("chat", CHAT))
+    assert code == 4
+    assert any(
+        words.startswith("chatload: exit code 4: It was stopped before its plan was done") for words in said
+    )
+
+
+@pytest.mark.parametrize(("limit", "code", "words"), [(1, 3, "missed"), (5000, 0, "met")])
+def test_each_slo_is_said_and_a_missed_one_is_the_exit_code(
+    tmp_path: Path, limit: int, code: int, words: str
+) -> None:
+    values: dict[str, Any] = {**CHAT, "slo": f"p50 ttft_ms <= {limit}", "allow_failed": "0%"}
+    plan = plan_of("chat", values)
+    folder = run_of(tmp_path, plan)
+    found, said = finished(folder, plan)
+    assert found == code
+    (slo,) = [line for line in said if line.startswith("chatload: SLO ")]
+    assert words in slo
+
+
+def test_a_capacity_search_s_slos_are_not_asked_of_the_whole_run(tmp_path: Path) -> None:
+    plan = plan_of("capacity", {**CHAT, "num_users": 1, "slo": "p50 ttft_ms <= 1"})
+    folder = run_of(tmp_path, plan)
+    _, said = finished(folder, plan)
+    assert not any(line.startswith("chatload: SLO ") for line in said)
