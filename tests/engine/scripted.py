@@ -38,11 +38,13 @@ class Wire:
 
     `refuses`: nobody accepts it. `sends`: (bytes, ms) of each call of send, the rest in one more. `broken_after`: that
     many requests can be sent on it, the next send fails. `idle`: what comes after the last reply, unasked.
+    `late_ms`: how long after their arrival bytes are read.
     """
 
     replies: Sequence[Sequence[Step]] = ()
     refuses: bool = False
     connect_ms: float = 1.0
+    late_ms: float = 0.0
     sends: Sequence[tuple[int, float]] = ()
     broken_after: int | None = None
     idle: bytes | None = None
@@ -99,6 +101,7 @@ class ScriptedSocket:
         self._asked = 0
         self.steps: list[tuple[int, bytes | BaseException]] = []
         self.inbox: bytes | OSError | None = None
+        self.arrived_ns = 0
         self.stream: ReplyStream | None = None
         self.closed = False
 
@@ -143,7 +146,7 @@ class ScriptedSocket:
         if isinstance(found, OSError):
             raise found
         assert found is not None and len(found) <= size
-        seconds, nanoseconds = divmod(self._script.clock.now_ns(), 1_000_000_000)
+        seconds, nanoseconds = divmod(self.arrived_ns, 1_000_000_000)
         return found, [(0, 0, struct.pack("qq", seconds, nanoseconds))] if found else [], 0, None
 
 
@@ -155,6 +158,7 @@ class Player:
     def __init__(self, clock: ManualClock, made: ScriptedSocket) -> None:
         self._clock, self._socket = clock, made
         self._is_set = False
+        self._woken_ns = 0
 
     def set(self) -> None:
         """It need not wait."""
@@ -170,10 +174,13 @@ class Player:
             steps, check_ns = self._socket.steps, self.stream.check_ns
             if not steps or 0 < check_ns < steps[0][0]:
                 assert check_ns, "the user waits for ever"
+                assert check_ns != self._woken_ns, "the user is woken for nothing, for ever"
+                self._woken_ns = check_ns
                 self._clock.go_to(check_ns)
                 return
             at_ns, what = steps.pop(0)
-            self._clock.go_to(at_ns)
+            self._socket.arrived_ns = at_ns
+            self._clock.go_to(at_ns + round(self._socket.wire.late_ms * MS))
             if isinstance(what, BaseException) and not isinstance(what, OSError):
                 raise what
             self._socket.inbox = what

@@ -108,6 +108,13 @@ def test_sent_is_the_instant_before_the_last_call_of_send_returns() -> None:
     assert turn.sent_ns - turn.connected_ns == 9 * MS, "two calls took 9 ms, the third took what was left"
 
 
+def test_every_instant_is_that_of_the_arrival_however_late_the_bytes_are_read() -> None:
+    exchange = Exchange(Wire([GOOD], late_ms=7.0))
+    turn = exchange.turn()
+    told = [turn.headers_ns, turn.first_byte_ns, turn.first_token_ns, turn.last_token_ns, turn.end_ns]
+    assert [after(exchange, at_ns) for at_ns in told] == [0, 10, 20, 30, 50]
+
+
 FAILURES: dict[str, tuple[Sequence[Step], str]] = {
     "http_4xx": ([(5, status(400, b'{"error": "max_tokens\\n is  too large"}'))], "HTTP 400: {"),
     "http_429": ([(5, status(429, b"busy"))], "HTTP 429: busy"),

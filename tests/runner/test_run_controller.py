@@ -348,6 +348,20 @@ def test_what_goes_wrong_at_the_start_of_a_run_fails_it() -> None:
     assert "Is a directory" in one.manifest["failure"]
 
 
+def test_what_goes_wrong_while_the_server_is_asked_closes_the_folder_too() -> None:
+    one = Local()
+
+    def broken() -> Server:
+        raise ValueError("planted")
+
+    one.answer = broken
+    one.start()
+    one.clock.sleep(1)
+    assert (one.controller.exit_code, one.manifest["ended"], one.finished) == (2, "failed", [Path("run")])
+    assert one.manifest["ended_ns"] is not None
+    assert one.manifest["failure"].startswith("ValueError: planted")
+
+
 def test_a_listener_that_raised_before_ours_keeps_the_run_from_beginning() -> None:
     one = Local()
     one.controller.supervisor.begin()
