@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+PYTEST := $(BIN)/python -m pytest -q
+SIDE_BY_SIDE := -n 4 --dist loadfile --no-loadscope-reorder
 
 .PHONY: bench certify ab demo test lint check golden format real capacity-check coverage jmeter-check clean help
 
@@ -44,17 +46,17 @@ demo: $(VENV)/run.stamp
 
 test: $(VENV)/test.stamp
 	@bash deploy/test_tools.sh
-	$(BIN)/python -m pytest -q -n 4 --dist loadfile
+	$(PYTEST) $(SIDE_BY_SIDE)
 
 .PHONY: test-fast
 
 test-fast: $(VENV)/test.stamp
-	$(BIN)/python -m pytest -q -n 4 --dist loadfile -m "not e2e"
+	$(PYTEST) $(SIDE_BY_SIDE) -m "not e2e"
 
 .PHONY: test-random
 
 test-random: $(VENV)/test.stamp  # SEED=7 for an order seen before
-	CHATLOAD_TEST_SEED=$(or $(SEED),$(shell date +%s)) $(BIN)/python -m pytest -q -n 4 --dist loadfile
+	CHATLOAD_TEST_SEED=$(or $(SEED),$(shell date +%s)) $(PYTEST) $(SIDE_BY_SIDE)
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff format --check .
@@ -74,7 +76,7 @@ format: $(VENV)/test.stamp
 
 golden: $(VENV)/test.stamp
 	$(BIN)/python -m lab.generate_docs
-	CHATLOAD_GOLDEN=update $(BIN)/python -m pytest -q tests/render
+	CHATLOAD_GOLDEN=update $(PYTEST) tests/render
 
 real: $(VENV)/run.stamp
 	$(BIN)/python -m deploy.real_llamacpp
@@ -83,10 +85,10 @@ coverage: $(VENV)/test.stamp
 	$(BIN)/python -m lab.coverage
 
 capacity-check: $(VENV)/test.stamp
-	CHATLOAD_CAPACITY=1 $(BIN)/python -m pytest -q tests/lab/study/test_capacity.py
+	CHATLOAD_CAPACITY=1 $(PYTEST) tests/lab/study/test_capacity.py
 
 jmeter-check: $(VENV)/test.stamp
-	CHATLOAD_JMETER=1 $(BIN)/python -m pytest -q -rs tests/interop/test_with_jmeter.py
+	CHATLOAD_JMETER=1 $(PYTEST) -rs tests/interop/test_with_jmeter.py
 
 ab: $(VENV)/run.stamp
 	$(BIN)/python -m chatload ab --host-a $(A) --host-b $(B) --config $(or $(CONFIG),scenarios/chat-100.toml) --rounds $(or $(ROUNDS),4)
@@ -122,7 +124,7 @@ soak: $(VENV)/test.stamp
 	$(BIN)/python -m lab.soak $(or $(SOAK_MINUTES),60)
 
 netns: $(VENV)/test.stamp
-	CHATLOAD_NETNS=1 $(BIN)/python -m pytest -q -rs tests/network
+	CHATLOAD_NETNS=1 $(PYTEST) -rs tests/network
 
 .PHONY: gallery
 

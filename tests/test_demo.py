@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -16,17 +16,26 @@ from tests.runs_builder import HERE
 
 @pytest.fixture
 def ending(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., tuple[int, Path]]:
-    """Run the demo with runs that end as told: (exit code, recorded run) by server; gives its code and folder."""
+    """Run the demo with runs that end as told: (exit code, recorded run) by server; gives its code and folder.
+
+    Pictures take seconds: `plots` draws them in a process of its own, as it would, where the steps are apart.
+    """
 
     monkeypatch.setattr(module.signal, "signal", lambda number, handler: None)  # of this process, too
 
-    def run(**ends: tuple[int, str | None]) -> tuple[int, Path]:
+    def in_this_process(command: Sequence[str]) -> int:
+        _, _, package, *arguments = command
+        return main(arguments) if package == "chatload" else 0
+
+    def run(*, apart: bool = False, **ends: tuple[int, str | None]) -> tuple[int, Path]:
         def load(config: str, server: str, port: int, out: Path) -> int:
             code, recorded = ends[server]
             if recorded is not None:
                 shutil.copytree(HERE / recorded, out)
             return code
 
+        if not apart:
+            monkeypatch.setattr(module, "run_to_end", in_this_process)
         monkeypatch.setattr(module, "_load", load)
         monkeypatch.setattr(module, "simulated_servers", lambda port, truth: contextlib.nullcontext())
         folder = tmp_path / "demo"
@@ -38,7 +47,6 @@ def ending(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., tup
 @pytest.mark.parametrize(
     ("vllm", "tgi", "code"),
     [
-        ((0, "vllm"), (0, "tgi"), 0),
         ((4, "vllm"), (0, "tgi"), 4),
         ((0, "vllm"), (4, "tgi"), 4),
         ((1, "troubled"), (0, "tgi"), 1),
@@ -47,7 +55,7 @@ def ending(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., tup
         ((3, "vllm"), (1, "tgi"), 3),
     ],
 )
-def test_it_ends_with_comparison_and_pictures(
+def test_it_ends_with_what_is_doubtful_and_the_comparison(
     ending: Callable[..., tuple[int, Path]],
     capfd: pytest.CaptureFixture[str],
     vllm: tuple[int, str],
@@ -58,12 +66,21 @@ def test_it_ends_with_comparison_and_pictures(
     printed = capfd.readouterr()
     assert got == code, printed.err
     assert (folder / "report.html").is_file()
-    assert (folder / "plots" / "comparison.png").is_file()
     lines = printed.out.splitlines()
     doubted = [f"against {server} " for server, (end, _) in (("vllm", vllm), ("tgi", tgi)) if end]
     assert [words in line for words, line in zip(doubted, lines, strict=False)] == [True] * len(doubted)
     assert all(line.startswith("WARNING: ") for line in lines[: len(doubted)])
     assert "Warnings about " in printed.out
+
+
+def test_its_steps_are_processes_of_their_own(
+    ending: Callable[..., tuple[int, Path]], capfd: pytest.CaptureFixture[str]
+) -> None:
+    got, folder = ending(apart=True, vllm=(0, "vllm"), tgi=(0, "tgi"))
+    assert got == 0, capfd.readouterr().err
+    assert (folder / "report.html").is_file()
+    assert (folder / "plots" / "comparison.png").is_file()
+    assert "DOUBT" not in capfd.readouterr().out
 
 
 def test_a_run_that_could_not_be_held_ends_it_with_what_there_is(
@@ -93,5 +110,5 @@ def test_a_picture_that_fails_is_told(
     capfd: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(module, "run_to_end", lambda command: 2 if "plots" in command else 0)
-    assert ending(vllm=(0, "vllm"), tgi=(1, "troubled"))[0] == 2
+    assert ending(apart=True, vllm=(0, "vllm"), tgi=(1, "troubled"))[0] == 2
     assert "a step after the runs failed" in capfd.readouterr().err

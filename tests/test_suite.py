@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import itertools
-import os
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,23 +41,35 @@ def test_what_other_code_left_beside_recorded_runs_is_gone(tmp_path: Path) -> No
     assert [path.name for path in run.iterdir()] == ["manifest.json"]
 
 
-def test_a_seed_shuffles_files_and_the_tests_in_them(tmp_path: Path) -> None:
-    for name in ("a", "b", "c"):
-        tests = "".join(f"def test_{number}(): pass\n" for number in range(6))
-        (tmp_path / f"test_{name}.py").write_text(tests, encoding="utf-8")
-    (tmp_path / "conftest.py").write_text(
-        Path(conftest.__file__).read_text(encoding="utf-8"), encoding="utf-8"
-    )
+class Item:
+    """What `conftest` asks of a test."""
 
-    def order(seed: str) -> list[str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-p", "no:locust", "-p", "no:xdist", "--collect-only", "-q", "."],
-            cwd=tmp_path, env=os.environ | {conftest.SEED: seed}, capture_output=True, text=True, check=True,
-        )  # fmt: skip
-        return [line for line in done.stdout.splitlines() if "::" in line]
+    def __init__(self, file: str, number: int, marker: str = "") -> None:
+        self.location = (file, number, f"test_{number}")
+        self.marker = marker
 
-    plain, shuffled = order(""), order("7")
-    assert shuffled == order("7") != plain
-    assert sorted(shuffled) == sorted(plain)
-    files = [line.split("::")[0] for line in shuffled]
+    def get_closest_marker(self, name: str) -> bool:
+        return name == self.marker
+
+
+def ordered(items: list[Item]) -> list[Item]:
+    found: Any = list(items)
+    conftest.pytest_collection_modifyitems(found)
+    return list(found)
+
+
+def test_a_seed_shuffles_files_and_the_tests_in_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = [Item(f"test_{name}.py", number) for name in "abc" for number in range(6)]
+    monkeypatch.setenv(conftest.SEED, "7")
+    shuffled = ordered(plain)
+    assert shuffled == ordered(plain) != plain
+    assert sorted(shuffled, key=plain.index) == plain
+    files = [item.location[0] for item in shuffled]
     assert sum(one != other for one, other in itertools.pairwise(files)) == 2, "a file stays together"
+
+
+def test_files_of_whole_runs_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(conftest.SEED, raising=False)
+    a, b, c = [[Item(f"test_{name}.py", number) for number in range(3)] for name in "abc"]
+    b[1].marker = "e2e"
+    assert ordered([*a, *b, *c]) == [*b, *a, *c]

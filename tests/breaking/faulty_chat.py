@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import gevent
+from gevent import monkey
 from locust import events, task
 from locust.exception import StopUser
 
@@ -111,6 +112,7 @@ class ChatUser(locust_users.ChatUser):
 @events.init.add_listener
 def ready(environment: Any, **_: Any) -> None:
     if FAULT == "worker dies at its start" and environment.parsed_options.worker:
+        monkey.get_original("time", "sleep")(1.0)  # until the other one has come, too
         os._exit(7)
     if FAULT == "worker's session" and environment.parsed_options.worker:
         planted_in_session()

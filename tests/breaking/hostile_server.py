@@ -134,6 +134,15 @@ def usage(completion_tokens: bytes) -> Behaviour:
     return sends(EVENT_STREAM, words() * 3, FINISH, event(counted), DONE, keep=True)
 
 
+def in_turn(*behaviours: Behaviour) -> Behaviour:
+    """Each request gets the next of these; the last one stays."""
+
+    def behave(server: HostileServer, connection: socket.socket) -> bool:
+        return behaviours[min(server.posts, len(behaviours)) - 1](server, connection)
+
+    return behave
+
+
 def good(server: HostileServer, connection: socket.socket) -> bool:
     """A reply of three words, as a server sends them: apart."""
     for part in (EVENT_STREAM, words(), words(), words() + FINISH + DONE):

@@ -14,12 +14,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests import warm
 from tests.breaking.hostile_server import Behaviour, HostileServer, good
 
 ROOT = Path(__file__).parents[2]
 LIMIT_S = 10.0
 """From the moment something is broken to the end of the process."""
-GIVE_UP_S = 14.0
+GIVE_UP_S = 20.0
 """When a process that does not end is killed, so that the table ends."""
 MOST_ADDRESS_SPACE = 4 * 2**30
 """Of each process: one that reads without end fails its row and not the machine."""
@@ -105,18 +106,9 @@ class Shard:
         environment: Mapping[str, str | None] | None = None,
         limits: Sequence[tuple[int, int]] = (),
         cwd: Path = ROOT,
-        ignore: Sequence[signal.Signals] = (),
     ) -> tuple[subprocess.Popen[bytes], Path]:
         """Start Python in a session of its own, its output in a file. None in `environment` removes a variable."""
         log = self.folder / f"output-{len(self._processes)}.txt"
-
-        def prepare() -> None:
-            for one in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-                signal.signal(one, signal.SIG_DFL)
-            for one in ignore:
-                signal.signal(one, signal.SIG_IGN)
-            for which, limit in ((resource.RLIMIT_AS, MOST_ADDRESS_SPACE), *limits):
-                resource.setrlimit(which, (limit, limit))
 
         plain = {
             key: value for key, value in os.environ.items() if not key.startswith(("CHATLOAD_", "LOCUST_"))
@@ -127,9 +119,10 @@ class Shard:
             if value is not None:
                 plain[key] = value
         with log.open("wb") as output:
-            process = subprocess.Popen(
+            process = warm.Popen(
                 [sys.executable, *arguments], cwd=cwd, env=plain, stdin=subprocess.DEVNULL, stdout=output,
-                stderr=subprocess.STDOUT, preexec_fn=prepare, start_new_session=True,
+                stderr=subprocess.STDOUT, start_new_session=True,
+                limits=((resource.RLIMIT_AS, MOST_ADDRESS_SPACE), *limits),
             )  # fmt: skip
         self._processes.append(process)
         return process, log

@@ -12,6 +12,7 @@ from tests.breaking.hostile_server import (
     chunk,
     event,
     floods,
+    in_turn,
     plain,
     sends,
     usage,
@@ -29,8 +30,15 @@ def served(behaviour: Behaviour, *arguments: str) -> Callable[[Shard], Ended]:
 
 
 def asked(behaviour: Behaviour) -> Callable[[Shard], Ended]:
-    """A server that behaves so when it is asked what it is."""
-    return lambda p: p.locust("--server", "auto", host=p.serve(behaviour, get_too=True))
+    """A server that behaves so when it is asked what it is; the time is taken from the first question."""
+
+    def first_question(_: object, p: Shard) -> None:
+        p.until(lambda: bool(p.server and p.server.heads), "the server was never asked")
+        p.broken()
+
+    return lambda p: p.locust(
+        "--server", "auto", host=p.serve(behaviour, get_too=True), during=first_question
+    )
 
 
 def nobody(p: Shard) -> Ended:
@@ -53,13 +61,17 @@ def failed(name: str, says: str, behaviour: Behaviour, *more: str, lacks: str = 
     return Row(name, 1, says, served(behaviour, *more), begun=True, lacks=lacks)
 
 
-def survived(name: str, behaviour: Behaviour, code: int = 0) -> Row:
-    """A lie that spoils no turn: the run ends as it would."""
-    return Row(name, code, r"4 of 4 turns good", served(behaviour), begun=True)
-
-
-COUNTS = {"-1": b"-1", "2^63": b"9223372036854775808", "10^30": b"1" + b"0" * 30, "NaN": b"NaN", "text": b'"many"',
-          "a list": b"[3]", "1e308": b"1e308", "true": b"true", "null": b"null"}  # fmt: skip
+COUNTS = (
+    b"-1",
+    b"9223372036854775808",
+    b"1" + b"0" * 30,
+    b"NaN",
+    b'"many"',
+    b"[3]",
+    b"1e308",
+    b"true",
+    b"null",
+)
 ROWS = (
     Row("nobody listens", 1, r"refused", nobody, begun=True),
     Row("unknown host", 1, r"cannot resolve", lambda p: p.locust(host="http://no-such-host.invalid"), begun=True),
@@ -86,6 +98,7 @@ ROWS = (
     Row("error text that quotes the key", 1, r"http_4xx|invalid_request",
         lambda p: p.locust(server=hostile.echoes_the_key, environment={"CHATLOAD_API_KEY": "sk-canary-7\n"}),
         begun=True, lacks="sk-canary"),
-    *(survived(f"token count {name}", usage(count)) for name, count in COUNTS.items()),
+    Row("token counts that are none", 0, r"9 of 9 turns good",
+        served(in_turn(*map(usage, COUNTS)), "-u", "1", "--turns", str(len(COUNTS))), begun=True),
     Row("capacity of a server that dies", 1, r"connect|truncated", capacity_against_nobody, begun=True),
 )  # fmt: skip

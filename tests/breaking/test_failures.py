@@ -1,4 +1,4 @@
-"""What a run that an error ended leaves behind."""
+"""What raises in the middle of a run, and what a run that an error ended leaves behind."""
 
 from __future__ import annotations
 
@@ -8,10 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.breaking.place import Shard
-from tests.breaking.rows_failures import ALONE, alone
+from tests.breaking.place import Row, Shard
+from tests.breaking.rows_failures import ALONE, ROWS, alone
+from tests.breaking.table import check
 
 pytestmark = pytest.mark.e2e
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_it_ends_soon_and_says_why(row: Row, tmp_path: Path) -> None:
+    check(row, tmp_path)
 
 
 def test_users_of_a_failed_run_are_stopped_before_its_journal_is_closed(tmp_path: Path) -> None:

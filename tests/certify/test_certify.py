@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from tests import warm
+
 ROOT = Path(__file__).parents[2]
 
 
 def chatload(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    return warm.run(
         [sys.executable, "-m", "chatload", "certify", *arguments],
         cwd=ROOT,
         env=os.environ,
@@ -45,7 +47,7 @@ def test_a_certificate_and_a_run_that_names_it(tmp_path: Path) -> None:
     manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
     assert manifest.get("certificate") is None
     (run / "manifest.json").write_text(json.dumps({**manifest, "certificate": made}), encoding="utf-8")
-    said = subprocess.run(
+    said = warm.run(
         [sys.executable, "-m", "chatload", "report", str(run)],
         cwd=ROOT,
         capture_output=True,
@@ -65,7 +67,7 @@ def test_mistakes_are_told_at_once() -> None:
 def test_a_run_refuses_what_is_no_certificate(tmp_path: Path) -> None:
     (tmp_path / "other.json").write_text("{}", encoding="utf-8")
     for name in ("other.json", "absent.json"):
-        done = subprocess.run(
+        done = warm.run(
             [
                 sys.executable,
                 "-m",

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from chatload.model.slo import read_objectives, slo_names
+from tests import warm
 from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -33,7 +34,7 @@ def server(tmp_path: Path) -> Iterator[str]:
     port = free_port()
     log = tmp_path / "simulator.log"
     with open(log, "wb") as output:
-        process = subprocess.Popen(
+        process = warm.Popen(
             [sys.executable, "-u", "-m", "simulator", "--speak", "vllm", "--port-base", str(port)],
             cwd=ROOT, stdout=output, stderr=subprocess.STDOUT,
         )  # fmt: skip
@@ -55,7 +56,7 @@ def test_every_command_of_the_examples_passes(server: str, tmp_path: Path) -> No
         if "results/baseline" in line:
             shutil.copytree(tmp_path / "smoke", tmp_path / "baseline")
         began = time.monotonic()
-        done = subprocess.run(
+        done = warm.run(
             ["bash", "-ec", line.replace("results/", f"{tmp_path}/")],
             cwd=ROOT, env={**environment, "PATH": path, "LLM_HOST": server}, capture_output=True, text=True,
             timeout=60, check=False,
@@ -86,7 +87,7 @@ def test_a_missed_slo_of_a_scenario_exits_3_and_says_so_before_and_after(server:
         'max-tokens = 4\nslo = ["p50 ttft_ms <= 0.001", "failed_share <= 60%"]\n',
         encoding="utf-8",
     )
-    done = subprocess.run(
+    done = warm.run(
         [sys.executable, "-m", "locust", "--config", str(scenario), "--host", server, "--out", str(tmp_path / "run")],
         cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
         env={**os.environ, "GITHUB_ACTIONS": "true"},
@@ -111,7 +112,7 @@ def test_a_mistake_in_an_slo_ends_the_run_before_it_begins(tmp_path: Path) -> No
         "--host",
         "http://127.0.0.1:9",
     ]
-    done = subprocess.run(
+    done = warm.run(
         [*command, "--slo", "p95 tft_ms <= 5", "--slo", "fast", "--out", str(tmp_path / "run")],
         cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip

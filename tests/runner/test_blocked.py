@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from chatload.certify.client_errors import Heard, Served, errors, heard, served
 from chatload.certify.measure import fixed_rate_server
 from chatload.model.certificate import CertifiedLoad
 from chatload.store.journal import read_run
+from tests import warm
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.e2e
@@ -30,7 +30,7 @@ def blocked_run(
     """(exit code, what it said, its good turns, the truth)."""
     truth, out = folder / "truth.jsonl", folder / "run"
     with fixed_rate_server(LOAD, truth, folder / "simulator.log") as host:
-        done = subprocess.run(
+        done = warm.run(
             [sys.executable, "-m", "locust", "-f", str(Path(__file__).with_name("blocked_chat.py")), "--headless",
              "--only-summary", "-u", "10", "-r", "20", "--turns", "3", "--think-time", "0.1", "--max-tokens", "20",
              "--host", host, "--server", "openai", "--stamps", stamps, "--out", str(out)],
@@ -63,7 +63,7 @@ def test_blocked_100_ms_it_says_so_first_and_exits_4(tmp_path: Path, stamps: str
     assert any("censored_first" in each.marks for each in found)
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text(encoding="utf-8"))
     assert manifest["exit_code"] == 4
-    report = subprocess.run([sys.executable, "-m", "chatload", "report", str(tmp_path / "run")], cwd=ROOT,
+    report = warm.run([sys.executable, "-m", "chatload", "report", str(tmp_path / "run")], cwd=ROOT,
                             capture_output=True, text=True, timeout=60, check=True).stdout  # fmt: skip
     assert report.startswith("NOT TRUSTWORTHY: ")
 

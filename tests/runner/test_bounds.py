@@ -7,7 +7,9 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -102,20 +104,27 @@ def test_reads_laid_by_after_the_end_are_seen_too(stream: ReplyStream) -> None:
     assert not stream.complete
 
 
+@pytest.fixture(scope="module")
+def told() -> dict[str, dict[str, Any]]:
+    """What became of two users at each hostile server, one server after another, all in one process."""
+    with ExitStack() as servers:
+        hosts = [servers.enter_context(hostile_server(ALL[name])) for name in ALL]
+        done = subprocess.run(
+            [sys.executable, str(Path(__file__).with_name("two_turns.py")), *hosts],
+            cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=300, check=True,
+        )  # fmt: skip
+    return dict(zip(ALL, map(json.loads, done.stdout.splitlines()), strict=True))
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.e2e
 @pytest.mark.parametrize("name", ALL)
-def test_two_users_of_a_hostile_server_take_little_memory(name: str) -> None:
-    with hostile_server(ALL[name]) as host:
-        done = subprocess.run(
-            [sys.executable, str(Path(__file__).with_name("two_turns.py")), host],
-            cwd=ROOT, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=60, check=True,
-        )  # fmt: skip
-    told = json.loads(done.stdout)
-    if name in BODIES and told["codes"][0] != "bad_wire":
-        assert set(told["codes"]) <= {"timeout_first", "timeout_gap", "deadline"}
+def test_two_users_of_a_hostile_server_take_little_memory(name: str, told: dict[str, dict[str, Any]]) -> None:
+    found = told[name]
+    if name in BODIES and found["codes"][0] != "bad_wire":
+        assert set(found["codes"]) <= {"timeout_first", "timeout_gap", "deadline"}
     else:
-        assert told["codes"] == ["bad_wire"] * 2, told
-        assert told["details"][0] == told["details"][1]
-    assert told["seconds"] < 10
-    assert told["most_mb"] < MOST_MB
+        assert found["codes"] == ["bad_wire"] * 2, found
+        assert found["details"][0] == found["details"][1]
+    assert found["seconds"] < 25
+    assert found["most_mb"] < MOST_MB

@@ -20,6 +20,7 @@ from chatload.render.validity_words import certificate_words
 from conftest import GOOD, ROOT, locust, read_lines, turns_of, two_processes
 
 from chatload.store.manifest import read_manifest
+from tests import warm
 
 pytestmark = pytest.mark.e2e
 
@@ -31,7 +32,7 @@ def simulator(tmp_path: Path) -> Iterator[Any]:
 
     def start(*arguments: str) -> tuple[list[str], Path]:
         truth = tmp_path / "truth.jsonl"
-        process = subprocess.Popen(
+        process = warm.Popen(
             [sys.executable, "-u", "-m", "simulator", "--port-base", "0", "--truth", str(truth), *arguments],
             cwd=ROOT, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
@@ -70,7 +71,7 @@ def test_the_article_s_plan_turn_by_turn(simulator: Any, tmp_path: Path) -> None
     """chat-100: 1,000 turns, 100 conversations × 10, the ramp even, 2 s after each reply, times true."""
     (host,), truth_log = simulator("--speak", "vllm", "--answer-tokens", "30:8")
     out = tmp_path / "run"
-    done = subprocess.run(
+    done = warm.run(
         [sys.executable, "-m", "locust", "--config", "scenarios/chat-100.toml", "--host", host, "--out", str(out),
          "--json-file", str(tmp_path / "locust")],
         cwd=ROOT, capture_output=True, text=True, timeout=180, check=False,
@@ -139,7 +140,7 @@ def test_two_processes_hold_the_same_plan(simulator: Any, tmp_path: Path) -> Non
 def test_stopped_in_the_middle_keeps_what_was_finished(simulator: Any, tmp_path: Path, stop: int) -> None:
     (host,), truth_log = simulator("--speak", "vllm", "--answer-tokens", "10:3")
     out = tmp_path / "run"
-    process = subprocess.Popen(
+    process = warm.Popen(
         [sys.executable, "-m", "locust", "-f", "locustfiles/chat.py", "--headless", "--only-summary",
          "--host", host, "--turns", "100", "--think-time", "0.05", "-u", "5", "-r", "20", "--out", str(out)],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,

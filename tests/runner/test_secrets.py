@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import warm
 from tests.live.key_collector import KeyCollector
 from tests.runner.conftest import ROOT, locust
 
@@ -74,7 +75,7 @@ def test_a_wrong_key_that_the_server_quotes_is_written_nowhere(
     assert_hidden(text)
     assert "Incorrect API key provided: Bearer [API key]" in text
     for command in ("report", "check"):
-        told = subprocess.run([sys.executable, "-m", "chatload", command, str(tmp_path / "run")],
+        told = warm.run([sys.executable, "-m", "chatload", command, str(tmp_path / "run")],
                               cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)  # fmt: skip
         assert_hidden(told.stdout + told.stderr)
 
@@ -149,7 +150,7 @@ def test_a_traceback_that_holds_what_a_run_knows_holds_no_key(
     one = server()
     locustfile = tmp_path / "broken.py"
     locustfile.write_text(BROKEN, encoding="utf-8")
-    done = subprocess.run(
+    done = warm.run(
         [sys.executable, "-m", "locust", "-f", str(locustfile), "--headless", "--host", one.address, "-t", "5",
          "--out", str(tmp_path / "run"), *CHAT],
         cwd=ROOT, capture_output=True, text=True, timeout=60, check=False, env={"CHATLOAD_API_KEY": CANARY, "PATH": ""},

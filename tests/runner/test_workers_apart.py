@@ -20,6 +20,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from conftest import GOOD, ROOT, read_lines, turns_of
 
+from tests import warm
 from tests.ports import free_port
 
 pytestmark = pytest.mark.e2e
@@ -29,7 +30,7 @@ BLIND = ("unshare", "-rm", "sh", "-c", 'mount -t tmpfs -o ro none "$0" && exec "
 
 
 def may_be_blind(folder: Path) -> bool:
-    done = subprocess.run([*BLIND, str(folder), "true"], capture_output=True, check=False)
+    done = warm.run([*BLIND, str(folder), "true"], capture_output=True, check=False)
     return done.returncode == 0
 
 
@@ -48,7 +49,7 @@ class Party:
         here.mkdir(exist_ok=True)
         away = (*BLIND, str(blind)) if blind else ()
         with open(here / "log", "wb") as log:
-            self.processes[name] = subprocess.Popen(
+            self.processes[name] = warm.Popen(
                 [*away, sys.executable, "-m", "locust", "-f", str(self.locustfile), *arguments],
                 cwd=here, env=os.environ | {"PYTHONPATH": str(ROOT)},
                 stdout=log, stderr=subprocess.STDOUT, **more,
@@ -123,13 +124,9 @@ def test_a_worker_that_cannot_write_the_master_s_folder(party: Party, vllm: Any,
 
 
 def test_a_worker_s_full_disk_is_a_caveat_where_the_master_has_every_line(party: Party, vllm: Any) -> None:
-    def small_files() -> None:
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (4_000, 4_000))
-
     host, _, _ = vllm()
     party.worker("w1")
-    party.worker("w2", preexec_fn=small_files)
+    party.worker("w2", limits=((resource.RLIMIT_FSIZE, 4_000),))
     party.master(host, 2, "-u", "4", "-r", "8", "--turns", "6", "--think-time", "0.2")
     assert party.end() in GOOD, party.said("master")
     assert party.places() == every_turn(4, 6)

@@ -1,5 +1,5 @@
-"""A process with two users at a server, as Locust has it: `two_turns.py ADDRESS`. Prints what became of both turns,
-and the most memory that the process held meanwhile."""
+"""A process with two users at a server, as Locust has it: `two_turns.py ADDRESS…`. Prints for each server what became
+of both turns, and the most memory that the process held meanwhile."""
 
 import sys
 import time
@@ -18,7 +18,7 @@ from chatload.model.turn import Message, TurnRequest
 from chatload.options.run_options import Timeouts
 from chatload.protocols.registry import DIALECTS
 
-LIMITS = Timeouts(connect_s=5, first_token_s=3, gap_s=3, turn_s=6)
+LIMITS = Timeouts(connect_s=5, first_token_s=2, gap_s=3, turn_s=20)
 
 
 def memory_mb(name: str) -> float:
@@ -27,12 +27,13 @@ def memory_mb(name: str) -> float:
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{name}:"))
 
 
-def main(host: str) -> None:
+def hold(host: str) -> None:
     address, dialect = Address(host), DIALECTS["openai"]
     reader = Reader(kernel_stamps=True, ticks=True)
     target = Target(address, dialect, reader, LIMITS, request_head(address, dialect.path, {}))
     request = TurnRequest((Message("user", "hello"),), extra={"asked_by": locust.__version__})
     asked = [TurnSpec(user=user, turn=1, due_ns=now_ns(), request=request) for user in range(2)]
+    Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # VmHWM begins anew
     before_mb, began_s = memory_mb("VmRSS"), time.monotonic()
     held = [gevent.spawn(ChatClient(target).run_turn, each) for each in asked]
     turns = [each.get()[0] for each in held]
@@ -46,4 +47,5 @@ def main(host: str) -> None:
     sys.stdout.write(orjson.dumps(told).decode() + "\n")
 
 
-main(sys.argv[1])
+for each in sys.argv[1:]:
+    hold(each)

@@ -67,6 +67,15 @@ def test_a_user_that_calls_sys_exit_ends_the_run_and_not_the_process() -> None:
     assert not shown
 
 
+def test_ctrl_c_while_a_timer_is_at_work_reaches_locust_and_leaves_no_traceback() -> None:
+    made, _ = supervisor()
+    shown: list[Any] = []
+    handle = greenlet_errors(made, lambda *what: shown.append(what))
+    with pytest.raises(KeyboardInterrupt):
+        handle(SimpleNamespace(), KeyboardInterrupt, KeyboardInterrupt(), None)
+    assert not shown
+
+
 def record(words: str, *, module: str = "event.py", level: int = logging.ERROR) -> logging.LogRecord:
     import locust
 

@@ -43,6 +43,11 @@ def greenlet_errors(supervisor: Supervisor, otherwise: Callable[..., None]) -> C
     """
 
     def handle_error(context: Any, kind: Any, error: Any, trace: Any) -> None:
+        if isinstance(
+            error, KeyboardInterrupt
+        ):  # Ctrl-C came while a timer or a user was at work: nothing to print
+            gevent.get_hub().handle_system_error(kind, error, trace)
+            return
         if isinstance(error, SystemExit):
             ours = _is_user(context)
         else:

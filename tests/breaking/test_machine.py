@@ -1,0 +1,17 @@
+"""What can happen on the machine of the load."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.breaking.place import Row
+from tests.breaking.rows_machine import ROWS
+from tests.breaking.table import check
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+def test_it_ends_soon_and_says_why(row: Row, tmp_path: Path) -> None:
+    check(row, tmp_path)

@@ -1,0 +1,204 @@
+"""Locust started for a test by a process that has imported it already: 0.5 s of CPU less for each of some 300.
+
+`Popen` and `run` are those of `subprocess`. A command `python -m locust …` becomes a fork of a helper process, with
+its own arguments, environment, folder and descriptors, and a child of the test's process as any other. Chatload is
+imported anew each time. CHATLOAD_TEST_COLD=1 starts every process from nothing, as other systems than Linux do.
+"""
+
+from __future__ import annotations
+
+import atexit
+import ctypes
+import inspect
+import json
+import os
+import re
+import resource
+import runpy
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+READ_AT_START = re.compile(r"PYTHON(?!PATH$)|LC_|LANG|GEVENT|LOCUST_SKIP|LOCUST_PLAYWRIGHT")
+"""Environment variables that Python or Locust reads before our arguments: if they differ, a process starts cold."""
+LONGEST_MESSAGE = 1 << 18
+SET_CHILD_SUBREAPER = 36
+
+Limit = tuple[int, int]
+
+
+def run(
+    command: Sequence[str], *, capture_output: bool = False, timeout: float | None = None, check: bool = False,
+    **how: Any,
+) -> subprocess.CompletedProcess[Any]:  # fmt: skip
+    """As `subprocess.run`."""
+    if capture_output:
+        how |= {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with Popen(command, **how) as process:
+        try:
+            stdout, stderr = process.communicate(timeout=timeout)
+        except BaseException:
+            process.kill()
+            raise
+    done = subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
+    if check:
+        done.check_returncode()
+    return done
+
+
+class Popen(subprocess.Popen[Any]):
+    """As `subprocess.Popen`; `limits` are resource limits of the process: (which, soft and hard).
+
+    A warm process, and one with limits, takes no ignored signal over.
+    """
+
+    def __init__(self, command: Sequence[str], *, limits: Sequence[Limit] = (), **how: Any) -> None:
+        self._limits = limits
+        self._helper = helper_for(command, how)
+        if self._helper is None and limits:
+            how["preexec_fn"] = lambda: _prepare(limits, signal.SIG_DFL)
+        super().__init__(command, **how)
+
+    def _execute_child(self, *arguments: Any) -> None:
+        if self._helper is None:
+            super()._execute_child(*arguments)  # type: ignore[misc]
+            return
+        given = inspect.signature(super()._execute_child).bind(*arguments).arguments  # type: ignore[misc]
+        wanted = (given["p2cread"], given["c2pwrite"], given["errwrite"])
+        streams = [own if one == -1 else one for own, one in enumerate(wanted)]
+        request = {
+            "command": [str(word) for word in given["args"]],
+            "environment": dict(os.environ if given["env"] is None else given["env"]),
+            "folder": str(given["cwd"] or Path.cwd()),
+            "session": given["start_new_session"],
+            "limits": list(self._limits),
+        }
+        self.pid = self._helper.start(request, streams)
+        self._child_created = True
+        names = ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")
+        self._close_pipe_fds(*(given[name] for name in names))  # type: ignore[attr-defined]
+
+
+class Helper:
+    """The process that has imported Locust, seen from the test's process."""
+
+    def __init__(self) -> None:
+        self.environment = dict(os.environ)
+        self._lock = threading.Lock()
+        self._line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            self._process = subprocess.Popen(
+                [sys.executable, __file__, str(theirs.fileno())], pass_fds=(theirs.fileno(),),
+                env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+            )  # fmt: skip
+        atexit.register(self._end)
+
+    def start(self, request: Mapping[str, object], streams: Sequence[int]) -> int:
+        """Process id of a new process: ours to wait for, since its real parent has ended and we adopt it."""
+        with self._lock:
+            adopt(True)
+            try:
+                socket.send_fds(self._line, [json.dumps(request).encode()], streams)
+                answer = self._line.recv(LONGEST_MESSAGE)
+            finally:
+                adopt(False)
+        assert answer, "the helper process has ended: see its error"
+        return int(answer)
+
+    def _end(self) -> None:
+        self._line.close()
+        self._process.wait()
+
+
+_helpers: list[Helper] = []
+
+
+def helper_for(command: Sequence[str], how: Mapping[str, Any]) -> Helper | None:
+    """The helper, started at its first use; None for what has to be started cold."""
+    if list(command[:3]) != [sys.executable, "-m", "locust"] or how.get("preexec_fn") or how.get("pass_fds"):
+        return None
+    if sys.platform != "linux" or os.environ.get("CHATLOAD_TEST_COLD"):
+        return None
+    if not _helpers:
+        _helpers.append(Helper())
+    helper = _helpers[0]
+    environment = os.environ if how.get("env") is None else how["env"]
+    return helper if _seen_at_start(environment) == _seen_at_start(helper.environment) else None
+
+
+def _seen_at_start(environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if READ_AT_START.match(name)}
+
+
+def adopt(orphans: bool) -> None:
+    """Whether orphans among our descendants become our children, instead of those of process 1."""
+    if ctypes.CDLL(None, use_errno=True).prctl(SET_CHILD_SUBREAPER, int(orphans), 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "prctl")
+
+
+def _prepare(limits: Sequence[Limit], interrupt: Any) -> None:
+    """Signals as a terminal has them, also below `nohup` and in the background of a script; and the limits."""
+    for one, handler in (
+        (signal.SIGINT, interrupt),
+        (signal.SIGTERM, signal.SIG_DFL),
+        (signal.SIGHUP, signal.SIG_DFL),
+    ):
+        signal.signal(one, handler)
+    for which, limit in limits:
+        resource.setrlimit(which, (limit, limit))
+
+
+def serve(descriptor: int) -> None:
+    """Import Locust, then start a process for each request. In such a process: run Locust, to its end."""
+    import locust.main  # noqa: F401 - patches this process; what it imports is what we are here for
+    from gevent import monkey
+    from gevent.os import fork_gevent
+
+    fork, waitpid, close = (monkey.get_original("os", name) for name in ("fork", "waitpid", "close"))
+    line = monkey.get_original("socket", "socket")(fileno=descriptor)
+    while True:
+        message, streams, _, _ = socket.recv_fds(line, LONGEST_MESSAGE, 3)
+        if not message:
+            return
+        told, tell = os.pipe()
+        between = fork()
+        if not between:
+            child = fork_gevent()
+            if child:
+                os.write(tell, str(child).encode())
+                os._exit(0)
+            for number, one in enumerate(streams):
+                os.dup2(one, number)
+            for one in (line.detach(), told, tell, *streams):
+                close(one)
+            become(json.loads(message))
+            runpy.run_module("locust", run_name="__main__", alter_sys=True)
+            return
+        waitpid(between, 0)
+        answer = os.read(told, 100)
+        for one in (told, tell, *streams):
+            close(one)
+        line.send(answer)
+
+
+def become(request: Mapping[str, Any]) -> None:
+    """Turn this process into one that was started with this request."""
+    if request["session"]:
+        os.setsid()
+    os.chdir(request["folder"])
+    os.environ.clear()
+    os.environ.update(request["environment"])
+    _prepare(request["limits"], signal.default_int_handler)
+    sys.argv = request["command"][2:]
+    here = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    sys.path[:1] = [request["folder"], *filter(None, here)]
+
+
+if __name__ == "__main__":
+    serve(int(sys.argv[1]))
