@@ -29,7 +29,7 @@ LONGEST_PAUSE_S = 3600.0
 
 @dataclass(slots=True)
 class _Progress:
-    """What is known of a turn while it runs, for whatever way it ends."""
+    """What is known of a turn while it runs, however it ends."""
 
     sent_ns: int | None = None
     stream: ReplyStream | None = None
@@ -43,7 +43,7 @@ class _Progress:
 
 @dataclass(frozen=True, slots=True)
 class TurnSpec:
-    """One turn about to be held: its numbers, when it is due, and what it asks."""
+    """One turn to hold: its numbers, when it is due, and what it asks."""
 
     user: int
     turn: int
@@ -54,7 +54,7 @@ class TurnSpec:
 
 
 class ChatClient:
-    """Holds one keep-alive connection, as one user's browser does."""
+    """Holds turns over one keep-alive connection, as one user's browser does."""
 
     def __init__(self, target: Target) -> None:
         self._target = target
@@ -62,14 +62,14 @@ class ChatClient:
         self._connection: Connection | None = None
 
     def run_turn(self, spec: TurnSpec) -> tuple[Turn, str]:
-        """Hold one turn: (what became of it, the answer's text). Only a kill of the greenlet raises, after
-        the interrupted turn was handed to `interrupted`."""
+        """Hold one turn: (the turn, the answer's text). Only a kill of the greenlet raises: Interrupted, with
+        the turn as far as it came."""
         progress = _Progress()
         request_id = os.urandom(16).hex()
         code: str | None = None
         detail: str | None = None
         try:
-            self._ask_until_taken(spec, request_id, progress)
+            self._ask_until_accepted(spec, request_id, progress)
         except TurnError as error:
             code, detail = error.code, error.detail
         except gevent.GreenletExit as stop:
@@ -77,20 +77,20 @@ class ChatClient:
             self.close()
             raise Interrupted(turn) from stop
         turn = self._turn(spec, request_id, progress, code, detail)
-        turn = self._target.transport.judged(turn, progress.meter.shares_first_stamp if progress.meter else 0)
+        turn = self._target.transport.marked(turn, progress.meter.shares_first_stamp if progress.meter else 0)
         if code is not None or progress.stream is None or not progress.stream.reusable:
             self.close()
         return turn, progress.meter.text if progress.meter else ""
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
 
-    def _ask_until_taken(self, spec: TurnSpec, request_id: str, progress: _Progress) -> None:
-        """Hold the turn; after a 429, ask again when the server said, if the plan is to wait."""
-        patience_ns = self._clock.now_ns() + round(self._target.timeouts.turn_s * 1e9)
+    def _ask_until_accepted(self, spec: TurnSpec, request_id: str, progress: _Progress) -> None:
+        """Send the request; after a 429, send it again when the server said, if the plan is to wait."""
+        give_up_ns = self._clock.now_ns() + round(self._target.timeouts.turn_s * 1e9)
         while True:
             try:
                 self._ask(spec, request_id, progress)
@@ -99,7 +99,7 @@ class ChatClient:
                 if error.code != "http_429" or not self._target.waits_on_429 or progress.stream is None:
                     raise
                 pause_s = retry_after_s(progress.stream.header("retry-after"))
-                if self._clock.now_ns() + pause_s * 1e9 > patience_ns:
+                if self._clock.now_ns() + pause_s * 1e9 > give_up_ns:
                     raise
                 progress.refusals += 1
                 if not progress.stream.reusable:

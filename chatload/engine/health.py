@@ -66,7 +66,7 @@ def lag_facts(late_ms: Sequence[float], period_ms: float) -> Lag:
 
 
 def missed_too(late_ms: Sequence[float], period_ms: float) -> list[float]:
-    """The lags with those of the beats that never came because one was late: L, L − period, L − 2 periods, …
+    """The lags with those of the timer calls that never came because one was late: L, L − period, L − 2 periods, …
 
     Without them a hub that is blocked half of the time would show one lag where there were fifty.
     """

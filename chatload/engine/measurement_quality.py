@@ -1,4 +1,4 @@
-"""What the client may have spoiled itself: each turn is held against when the reader really looked.
+"""What the client may have spoiled itself: each turn is compared with when the reader really polled.
 
 The marks (docs/performance.md, "Measurement quality"): `censored_first`, `hub_lag`, `late_send`, `clock_step`.
 """
@@ -15,20 +15,20 @@ from chatload.engine.health import Lag, lag_facts
 from chatload.model.journal_lines import HealthLine
 from chatload.model.turn import Turn
 
-LATE_LOOK_NS = 3_000_000
-"""A look that comes later than its period and this much more ends a spell of not looking."""
+LATE_POLL_NS = 3_000_000
+"""A poll that comes later than its period and this much more ends a poll gap."""
 HUB_LAG_NS = 20_000_000
-"""A user-space stamp taken at the end of a spell longer than this may be that much late."""
+"""A user-space stamp taken at the end of a poll gap longer than this may be that much late."""
 LATE_SEND_NS = 20_000_000
 """A request sent this much after it was due, the time to connect apart, was sent late: 1 % of a 2 s pause."""
-_MOST_SPELLS = 100_000
+_MOST_GAPS = 100_000
 
 
 class PollLog:
-    """When the reader looked at its sockets: the last time, and every spell in which it did not for long.
+    """When the reader polled its sockets: the last time, and every poll gap, in which it did not for too long.
 
-    A look takes time, since sockets are read one after the other; what comes meanwhile may be read in it
-    still. So a spell lasts from the beginning of one look to the end of the next, late one.
+    A poll takes time, since sockets are read one after the other; what comes meanwhile may be read in it
+    still. So a gap lasts from the beginning of one poll to the end of the next, late one.
     """
 
     def __init__(self, period_s: float) -> None:
@@ -41,77 +41,77 @@ class PollLog:
         self._until = array("q")
 
     def begin(self, now: int) -> None:
-        """Looking begins: there was nothing to look at before."""
+        """Polling begins: there was nothing to poll before."""
         self._last_ns = now
 
-    def look(self, now: int) -> bool:
-        """A look at all sockets begins; True when it comes late: then `looked` is to be told its end."""
+    def poll(self, now: int) -> bool:
+        """A poll of all sockets begins; True when it comes late: then `polled` is to be told its end."""
         late_ns = now - self._last_ns - self.period_ns
         since_ns, self._last_ns = self._last_ns, now
         self._late_ms.append(late_ns / 1e6 if late_ns > 0 else 0.0)
-        if late_ns <= LATE_LOOK_NS:
+        if late_ns <= LATE_POLL_NS:
             return False
         self.missed += 1
         self.longest_ns = max(self.longest_ns, late_ns)
         self._from.append(since_ns)
         self._until.append(now)
-        if len(self._from) > _MOST_SPELLS:
-            del self._from[: _MOST_SPELLS // 2], self._until[: _MOST_SPELLS // 2]
+        if len(self._from) > _MOST_GAPS:
+            del self._from[: _MOST_GAPS // 2], self._until[: _MOST_GAPS // 2]
         return True
 
-    def looked(self, now: int) -> None:
-        """The late look is over, at the latest."""
+    def polled(self, now: int) -> None:
+        """The late poll ends at this instant at the latest."""
         self._until[-1] = now
 
     def lateness(self) -> Lag:
-        """How late the looks since the last call came: the timer behind them is the hub's pulse, too."""
+        """How late the polls since the last call came: that tells how late the hub runs, too."""
         late_ms, self._late_ms = self._late_ms, array("d")
         return lag_facts(late_ms, self.period_ns / 1e6)
 
-    def spell_at(self, at_ns: int, now: int) -> tuple[int, int] | None:
-        """(from, until) of the spell that `at_ns` falls into; the later one where two meet."""
+    def gap_at(self, at_ns: int, now: int) -> tuple[int, int] | None:
+        """(from, until) of the poll gap that `at_ns` falls into; the later one where two meet."""
         index = bisect_left(self._until, at_ns)
         if index < len(self._from):
             return (self._from[index], self._until[index]) if self._from[index] < at_ns else None
-        if self._last_ns < at_ns and now - self._last_ns > self.period_ns + LATE_LOOK_NS:
-            return self._last_ns, now  # a spell that has not ended yet
+        if self._last_ns < at_ns and now - self._last_ns > self.period_ns + LATE_POLL_NS:
+            return self._last_ns, now  # a gap that has not ended yet
         return None
 
     def backlog_ns(self, at_ns: int, now: int) -> int:
-        """How late a read at `at_ns` may have been: since the spell it is in began, and one that led to it."""
-        spell = self.spell_at(at_ns, now)
-        if spell is None:
+        """How late a read at `at_ns` may have been: since the gap it is in began, or the one before where they meet."""
+        gap = self.gap_at(at_ns, now)
+        if gap is None:
             return 0
-        before = self.spell_at(spell[0], now)
-        return at_ns - (before or spell)[0]
+        before = self.gap_at(gap[0], now)
+        return at_ns - (before or gap)[0]
 
     def earliest_ns(self, at_ns: int, now: int) -> int:
-        """The instant before which bytes that one look found, the last of them stamped `at_ns`, cannot have come."""
-        spell = self.spell_at(at_ns, now)
-        return spell[0] if spell else at_ns - 2 * (self.period_ns + LATE_LOOK_NS)
+        """The instant before which bytes that one poll found, the last of them stamped `at_ns`, cannot have come."""
+        gap = self.gap_at(at_ns, now)
+        return gap[0] if gap else at_ns - 2 * (self.period_ns + LATE_POLL_NS)
 
 
-class Doubt:
+class MeasurementQuality:
     """Marks turns, and counts for the health line what went wrong since the last one.
 
-    `steps` are the spells (from, until) in which the wall clock was set, and may grow.
+    `steps` are the spans (from, until) in which the wall clock was set, and may grow.
     """
 
     def __init__(self, period_s: float, steps: Sequence[tuple[int, int]] = ()) -> None:
-        self.looks = PollLog(period_s)
+        self.poll_log = PollLog(period_s)
         self.steps = steps
         self._late_sends = self._coalesced = self._spoiled = self._missed_before = 0
 
-    def judged(self, turn: Turn, events_in_first_read: int, now: int) -> Turn:
+    def marked(self, turn: Turn, events_in_first_read: int, now: int) -> Turn:
         """The turn with its marks. `events_in_first_read`: the first token's own, and those that came with it."""
         marks: list[str] = []
         after_ns: int | None = None
-        first, looks = turn.first_token_ns, self.looks
+        first, log = turn.first_token_ns, self.poll_log
         if first is not None:
-            late_ns = 0 if turn.stamp_source == "kernel" else looks.backlog_ns(first, now)
+            late_ns = 0 if turn.stamp_source == "kernel" else log.backlog_ns(first, now)
             if events_in_first_read > 1:
-                after_ns = max(turn.sent_ns or 0, looks.earliest_ns(first, now) - late_ns)
-                if late_ns or looks.spell_at(first, now):
+                after_ns = max(turn.sent_ns or 0, log.earliest_ns(first, now) - late_ns)
+                if late_ns or log.gap_at(first, now):
                     marks.append("censored_first")
             if late_ns > HUB_LAG_NS:
                 marks.append("hub_lag")
@@ -134,21 +134,21 @@ class Doubt:
 
     def health(self, line: HealthLine) -> HealthLine:
         """The health line of this second with what went wrong in it."""
-        looks = self.looks
-        lag = looks.lateness()
+        log = self.poll_log
+        lag = log.lateness()
         said = msgspec.structs.replace(
             line,
             hub_lag_p50_ms=lag.p50_ms,
             hub_lag_p99_ms=lag.p99_ms,
             hub_lag_max_ms=lag.max_ms,
             lagging_ms=lag.lagging_ms,
-            looks_missed=looks.missed - self._missed_before,
-            longest_look_ms=round(looks.longest_ns / 1e6, 3),
+            looks_missed=log.missed - self._missed_before,
+            longest_look_ms=round(log.longest_ns / 1e6, 3),
             coalesced=self._coalesced,
             late_sends=self._late_sends,
             spoiled=self._spoiled,
         )
-        self._missed_before, looks.longest_ns = looks.missed, 0
+        self._missed_before, log.longest_ns = log.missed, 0
         self._late_sends = self._coalesced = self._spoiled = 0
         return said
 

@@ -1,29 +1,29 @@
-"""How often replies are read: as seldom as keeps a server's tokens apart."""
+"""How often replies are read: the longest interval that still gives consecutive tokens separate stamps."""
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
 
-TICKS_S = (0.002, 0.005, 0.010)
+POLL_INTERVALS_S = (0.002, 0.005, 0.010)
 """For users who think: the end of a reply may be seen that much late."""
 PAUSES_S = (0.0, 0.001)
-"""For closed loops, where what is seen late is asked late: next to nothing, and only where tokens come thick."""
+"""Pauses for loops without think time, where a reply's end seen late makes the next request late."""
 _APART = 1.5
-"""A gap shorter than so many periods is short: with a little less luck its tokens would share a stamp."""
+"""A gap shorter than so many intervals is short: its two tokens may come to share a stamp."""
 _SHORT_SHARE = 0.01
 _ENOUGH = 200
-"""Gaps that must be heard before the period is chosen."""
+"""Gaps that must be known before the interval is chosen."""
 _TOGETHER_US = 1000
-"""What ends a reply within this time of its last token shares its read at any period, and shifts it by no more."""
+"""An end within this time of the last token shares its read at any interval, and shifts it by no more."""
 
 
-class Tick:
-    """One of `periods_s`: the longest of which at most 1 % of what was heard lately is shorter than 1.5.
+class PollInterval:
+    """One of `periods_s`: the longest such that at most 1 % of recent gaps are shorter than 1.5 times it.
 
-    Heard are gaps between tokens, and between the last token and the end of its reply. Two that come within a period
-    share a stamp, the later one's, so the last gaps decide; tokens that did share one are gaps of 0 and shorten the
-    period again. With each choice all that was heard loses half its weight.
+    Counted are gaps between tokens, and between the last token and the end of its reply. Two that come within a period
+    share a stamp, the later one's, so recent gaps decide; tokens that did share one are gaps of 0 and shorten the
+    period again. With each choice all gaps counted so far lose half their weight.
     """
 
     def __init__(self, periods_s: Sequence[float]) -> None:
@@ -33,8 +33,8 @@ class Tick:
         self._short_gaps = [0.0] * len(periods_s)
         self._short_ends = [0.0] * len(periods_s)
 
-    def heard(self, gaps_us: Sequence[int], end_us: float | None) -> None:
-        """Take the gaps of one reply in, and what its end came after its last token."""
+    def add(self, gaps_us: Sequence[int], end_us: float | None) -> None:
+        """Count the gaps of one reply, and the time from its last token to its end."""
         self._gaps += len(gaps_us)
         if gaps_us and min(gaps_us) < _APART * self._periods_s[-1] * 1e6:
             ordered = sorted(gaps_us)
@@ -46,8 +46,8 @@ class Tick:
         for index, period_s in enumerate(self._periods_s):
             self._short_ends[index] += _TOGETHER_US < end_us < _APART * period_s * 1e6
 
-    def reconsider(self) -> bool:
-        """Choose the period anew; True when it changed. Once a second is enough."""
+    def choose(self) -> bool:
+        """Choose the period again; True when it changed. Once a second is enough."""
         if self._gaps < _ENOUGH:
             return False
         before, self.period_s = self.period_s, self._periods_s[0]

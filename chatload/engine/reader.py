@@ -17,8 +17,8 @@ from gevent.monkey import get_original
 
 from chatload.engine.clock import now_ns
 from chatload.engine.connection import SO_TIMESTAMPNS, Address, Ancillary, Connection, Received, connect
-from chatload.engine.measurement_quality import Doubt
-from chatload.engine.poll_interval import PAUSES_S, TICKS_S, Tick
+from chatload.engine.measurement_quality import MeasurementQuality
+from chatload.engine.poll_interval import PAUSES_S, POLL_INTERVALS_S, PollInterval
 from chatload.engine.stream import (
     ANCILLARY_BYTES,
     EVENT_AND_CHUNK_END,
@@ -30,46 +30,46 @@ from chatload.engine.stream import (
 from chatload.engine.wall_offset import WallOffset
 from chatload.model.turn import Turn
 
-BEAT_S = 0.005
-"""How often a reader without a tick notes that the hub still runs."""
-FLOW_NS = 200_000_000
-"""A reply of which two reads come within this time is in full flow: the later of them may be its first token."""
-THICK_NS = 500_000
-"""PollLog that follow each other within this time come thick: one system call a token, and a wake for each."""
-SWEEP_NS = 50_000_000
-"""How often a look is also one at deadlines."""
+HUB_CHECK_S = 0.005
+"""How often a reader that does not poll notes that the hub still runs."""
+STREAMING_NS = 200_000_000
+"""A reply of which two reads come within this time is streaming: the later of them may be its first token."""
+DENSE_NS = 500_000
+"""Wake-ups this close to each other are dense: each token costs one, and system calls of its own."""
+LIMITS_NS = 50_000_000
+"""How often a poll also checks the limits of turns."""
 _READS_AT_ONCE = 128
 
 
 class Reader:
-    """Drains all open streams: new ones as soon as they have something, those in full flow on a tick.
+    """Reads all open streams: new ones as soon as they have something, streaming ones at each poll.
 
-    Streams with kernel stamps sit in two epolls: kernel stamps do not care when a read happens, and a tick is
-    cheapest. It may delay the *end* of a turn, so `ticks` is for users who think between turns; without it all
-    streams are read as they have something, with a pause of a millisecond after each look where looks come thick.
-    Without kernel stamps the hub watches each stream by itself.
+    Streams with kernel stamps are in two epolls: a kernel stamp does not depend on when the read happens, and polling
+    is cheapest. It may delay the *end* of a turn, so `polls` is for users who think between turns; without it all
+    streams are read as soon as they have something, with a pause of a millisecond after each read where reads are
+    dense. Without kernel stamps the hub watches each stream by itself.
     """
 
-    def __init__(self, *, kernel_stamps: bool, ticks: bool) -> None:
+    def __init__(self, *, kernel_stamps: bool, polls: bool) -> None:
         self.kernel_stamps = kernel_stamps and sys.platform == "linux"
-        self.ticks = ticks and self.kernel_stamps
+        self.polls = polls and self.kernel_stamps
         self._hub = gevent.get_hub()
         self._streams: dict[int, ReplyStream] = {}
         self._watchers: dict[int, Any] = {}
         self._offset = WallOffset()
-        self._tick = Tick(TICKS_S if self.ticks else PAUSES_S)
-        period_s = self._tick.period_s if self.ticks else BEAT_S
-        self.doubt = Doubt(period_s, self._offset.steps)
-        self._looks = self.doubt.looks
+        self._interval = PollInterval(POLL_INTERVALS_S if self.polls else PAUSES_S)
+        period_s = self._interval.period_s if self.polls else HUB_CHECK_S
+        self.quality = MeasurementQuality(period_s, self._offset.steps)
+        self._poll_log = self.quality.poll_log
         self._timer = self._hub.loop.timer(period_s, period_s)
-        self._sweep_ns = self._second_ns = self._ready_ns = 0
+        self._limits_ns = self._second_ns = self._ready_ns = 0
         self._ready: Any = None
         if self.kernel_stamps:
             # Stamping is switched on system-wide by the first socket that asks for it: keep one that asks.
             self._keeper = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             self._keeper.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
             epoll = get_original("select", "epoll")
-            self._new, self._flowing = epoll(), epoll()
+            self._new, self._streaming = epoll(), epoll()
             self._ready = self._hub.loop.io(self._new.fileno(), 1)
             self._pause = self._hub.loop.timer(PAUSES_S[-1], PAUSES_S[-1])
 
@@ -100,8 +100,8 @@ class Reader:
             self._watchers[fd] = watcher
         if not self._timer.active:
             self._offset.check()
-            self._looks.begin(now_ns())
-            self._timer.start(self._on_tick if self.ticks else self._on_beat)
+            self._poll_log.begin(now_ns())
+            self._timer.start(self._on_poll if self.polls else self._on_check)
             if self._ready is not None:
                 self._ready.start(self._on_ready)
         return stream
@@ -117,9 +117,9 @@ class Reader:
             watcher.stop()
             watcher.close()
         else:
-            (self._flowing if stream.flows and self.ticks else self._new).unregister(fd)
+            (self._streaming if stream.is_streaming and self.polls else self._new).unregister(fd)
         if not self._streams:
-            self._on_beat()  # the last look: its lateness must not be lost with the timer
+            self._on_check()  # the last poll: its lateness must not be lost with the timer
             self._timer.stop()
             if self._ready is not None:
                 self._ready.stop()
@@ -136,46 +136,46 @@ class Reader:
                 watcher.stop()
                 watcher.close()
             self._new.close()
-            self._flowing.close()
+            self._streaming.close()
             self._keeper.close()
 
-    def judged(self, turn: Turn, events_in_first_read: int) -> Turn:
+    def marked(self, turn: Turn, events_in_first_read: int) -> Turn:
         """The turn with the marks of what we may have spoiled in it."""
         self._offset.check()
         if self.kernel_stamps:
             last_ns = turn.last_token_ns
-            self._tick.heard(turn.gaps_us, None if last_ns is None else (turn.end_ns - last_ns) / 1e3)
-        return self.doubt.judged(turn, events_in_first_read, now_ns())
+            self._interval.add(turn.gaps_us, None if last_ns is None else (turn.end_ns - last_ns) / 1e3)
+        return self.quality.marked(turn, events_in_first_read, now_ns())
 
-    def _on_tick(self) -> None:
+    def _on_poll(self) -> None:
         now = now_ns()
-        late = self._looks.look(now)
-        self._drain(self._flowing)
+        late = self._poll_log.poll(now)
+        self._drain(self._streaming)
         if late:
-            self._drain(self._new)  # what waited there is of this look, too
-            self._looks.looked(now_ns())
-        if now >= self._sweep_ns:
-            self._sweep(now)
+            self._drain(self._new)  # what waited there belongs to this poll, too
+            self._poll_log.polled(now_ns())
+        if now >= self._limits_ns:
+            self._check_limits(now)
 
-    def _on_beat(self) -> None:
-        """New streams are looked at whenever the hub runs; the beat tells whether it does."""
+    def _on_check(self) -> None:
+        """New streams are read whenever the hub runs; this timer tells whether it does."""
         now = now_ns()
-        if self._looks.look(now):
-            self._looks.looked(now + self._looks.period_ns)
-        if now >= self._sweep_ns:
-            self._sweep(now)
+        if self._poll_log.poll(now):
+            self._poll_log.polled(now + self._poll_log.period_ns)
+        if now >= self._limits_ns:
+            self._check_limits(now)
 
     def _on_ready(self) -> None:
-        """A new stream has something. Where all are new, for nothing ticks, looks may come thick: then one pauses."""
+        """A new stream has something. Where nothing polls, all are new, and wake-ups may be dense: then pause."""
         now = now_ns()
-        thick, self._ready_ns = now - self._ready_ns < THICK_NS, now
+        dense, self._ready_ns = now - self._ready_ns < DENSE_NS, now
         self._drain(self._new)
-        if thick and self._streams and self._tick.period_s and not self.ticks:
+        if dense and self._streams and self._interval.period_s and not self.polls:
             self._ready.stop()
             self._pause.start(self._on_pause)
 
     def _on_pause(self) -> None:
-        """Look again after each pause, until one finds nothing."""
+        """Read again after each pause, until there is nothing."""
         if not self._drain(self._new) and self._streams:
             self._pause.stop()
             self._ready.start(self._on_ready)
@@ -183,8 +183,8 @@ class Reader:
     def _drain(self, epoll: Any) -> int:
         """One read of each stream of `epoll` that has something; how many have.
 
-        This loop is what a token costs: it lays reads by where it can, since framing many at once costs a third of
-        framing each as it comes, and sums up the stamp itself (as `ReplyStream.stamped` does for all other reads),
+        This loop is what a token costs: it leaves reads unframed where it can, since framing many at once costs a third
+        of framing each as it comes, and computes the stamp itself (as `ReplyStream.stamped` does for all other reads),
         since a call costs as much as the sum.
         """
         streams, offset_ns = self._streams, self._offset.ns
@@ -199,13 +199,13 @@ class Reader:
             data, ancillary, _, _ = received
             if stream.between_chunks and ancillary and data.endswith(EVENT_AND_CHUNK_END):
                 seconds, nanoseconds = TIMESPEC(ancillary[0][2])
-                stream.laid_ns.append(seconds * 1_000_000_000 + nanoseconds - offset_ns)
-                laid = stream.laid
-                laid.append(data)
-                if len(laid) >= stream.wake_at_reads:
+                stream.unframed_ns.append(seconds * 1_000_000_000 + nanoseconds - offset_ns)
+                unframed = stream.unframed
+                unframed.append(data)
+                if len(unframed) >= stream.wake_at_reads:
                     stream.wake()
-                if new and len(laid) > 1 and not stream.flows:
-                    self._may_flow(fd, stream)
+                if new and len(unframed) > 1 and not stream.is_streaming:
+                    self._may_stream(fd, stream)
             elif self._take(stream, *self._rest(stream, data, ancillary)):
                 self._read(stream)
         return len(events)
@@ -231,15 +231,15 @@ class Reader:
                 errors.append(error)
         return found, errors
 
-    def _may_flow(self, fd: int, stream: ReplyStream) -> None:
-        """Once tokens of `stream` come one after the other, its first one is in: the others may be read on a tick."""
-        if stream.laid_ns[-1] - stream.laid_ns[-2] >= FLOW_NS:
+    def _may_stream(self, fd: int, stream: ReplyStream) -> None:
+        """Once tokens of `stream` come one after the other, its first one is in: the others may be polled."""
+        if stream.unframed_ns[-1] - stream.unframed_ns[-2] >= STREAMING_NS:
             return
-        stream.flows = True
-        stream.expect(len(stream.laid[-1]))
-        if self.ticks:
+        stream.is_streaming = True
+        stream.expect(len(stream.unframed[-1]))
+        if self.polls:
             self._new.unregister(fd)
-            self._flowing.register(fd, select.EPOLLIN)
+            self._streaming.register(fd, select.EPOLLIN)
 
     def _rest(self, stream: ReplyStream, data: bytes, ancillary: Ancillary) -> tuple[bytes, int]:
         """A read and its stamp; one that filled its small buffer is read on, so that chunks stay whole."""
@@ -253,7 +253,7 @@ class Reader:
         return (data + more, stream.stamped(more, ancillary)) if more else (data, at_ns)
 
     def _read(self, stream: ReplyStream) -> None:
-        """Read what one stream has, but not for long: others wait."""
+        """Read what one stream has, but so many reads at most: others wait."""
         for _ in range(_READS_AT_ONCE):
             try:
                 data, ancillary, _, _ = stream.read(LARGEST_READ_BYTES, ANCILLARY_BYTES)
@@ -276,23 +276,23 @@ class Reader:
         self.release(stream)
         stream.broke(error)
 
-    def _sweep(self, now: int) -> None:
-        """Wake streams whose next deadline is over; take the clock's offset, and each second the tick, anew."""
-        self._sweep_ns = now + SWEEP_NS
+    def _check_limits(self, now: int) -> None:
+        """Wake streams whose next limit is due; renew the clock's offset and, each second, the poll interval."""
+        self._limits_ns = now + LIMITS_NS
         for stream in self._streams.values():
             if stream.check_ns and now >= stream.check_ns:
                 stream.wake()
         self._offset.check()
         if now - self._second_ns > 1_000_000_000:
             self._second_ns = now
-            if self._tick.reconsider() and self.ticks:
+            if self._interval.choose() and self.polls:
                 self._retime()
 
     def _retime(self) -> None:
         self._timer.stop()
         self._timer.close()
-        period_s = self._tick.period_s
-        self._looks.period_ns = round(period_s * 1e9)
+        period_s = self._interval.period_s
+        self._poll_log.period_ns = round(period_s * 1e9)
         self._timer = self._hub.loop.timer(period_s, period_s)
         if self._streams:
-            self._timer.start(self._on_tick)
+            self._timer.start(self._on_poll)

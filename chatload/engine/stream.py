@@ -1,8 +1,8 @@
-"""One reply while it comes in: bytes parked with a stamp for each read, decoded by whoever asked.
+"""One reply while it comes in: bytes buffered with a stamp for each read, decoded by the user's greenlet.
 
-A read that ends as an event in a chunk ends is laid by, and framed with others later. Any other may be the end of
-the message: it is framed at once (llhttp, through geventhttpclient, or `protocols/http_chunks.py` for whole chunks).
-The user's greenlet is woken when its message is complete, when much is parked, or when a deadline is over.
+A read that ends as an event in a chunk ends stays unframed, and is framed with others later. Any other may be the end
+of the message: it is framed at once (llhttp, through geventhttpclient, or `protocols/http_chunks.py` for whole chunks).
+The user's greenlet is woken when its message is complete, when much is buffered, or when a limit is due.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from chatload.protocols.http_chunks import whole_chunks, whole_chunks_each
 
 WAKE_AT_BYTES = 32 * 1024
 WAKE_AT_READS = 40
-"""Parked bytes, and reads of unknown size, at which the user's greenlet is woken to decode: bounds the memory of a
+"""Buffered bytes, and reads of unknown size, at which the user's greenlet is woken to decode: bounds the memory of a
 long answer. More at a time would hardly be cheaper; 32 kB of 400 users are 13 MB."""
 READ_OVERHEAD_BYTES = 64
-"""What a read that is laid by takes beside its bytes: the object, its place in a list, its stamp."""
+"""What an unframed read takes beside its bytes: the object, its entry in a list, its stamp."""
 LARGEST_REPLY_BYTES = 256 * 1024 * 1024
 MOST_READS = 2 * 1024 * 1024
 """Body reads of one reply: each keeps a stamp of 8 bytes."""
@@ -51,7 +51,7 @@ def _nothing() -> None:
 
 
 class Message(HTTPResponse):
-    """geventhttpclient's parser of one response, handing body bytes on instead of hoarding them."""
+    """geventhttpclient's parser of one response, handing body bytes on instead of keeping them."""
 
     def __init__(self) -> None:
         super().__init__("POST")
@@ -97,15 +97,15 @@ class ReplyStream:
     """One reply while it comes in: the reads of its body (`reads`), and a stamp for each of them.
 
     `stamps[i]` is the instant (ns) of body read i, and stays; the bytes go to whoever takes them from `reads`.
-    `between_chunks` tells that what is received may be laid by, to be framed later, many at a time.
+    `between_chunks` tells that what is received may stay unframed, to be framed later, many at a time.
     """
 
     def __init__(self, connection: Connection, offset: WallOffset, woken: Wakeup | None = None) -> None:
         self.connection = connection
         self.read: Callable[[int, int], Received] = connection.read
         self.receive: Callable[[], Received] = partial(self.read, LARGEST_READ_BYTES, ANCILLARY_BYTES)
-        self.laid: list[bytes] = []
-        self.laid_ns = array("q")
+        self.unframed: list[bytes] = []
+        self.unframed_ns = array("q")
         self.between_chunks = False
         self.reads = BodyReads(self._batches())
         self.stamps = array("q")
@@ -118,7 +118,7 @@ class ReplyStream:
         self.complete = False
         self.check_ns = 0
         self.wake_at_reads = WAKE_AT_READS  # 1: the user's greenlet gets read by read
-        self.flows = False
+        self.is_streaming = False
         self.on_wake: Callable[[], None] = _nothing
         self._offset = offset
         self._message = Message()
@@ -126,8 +126,8 @@ class ReplyStream:
             0  # bytes that were no body: all of the head, later those beyond FRAMING_BYTES a body byte
         )
         self._head_bytes = 0
-        self._parked: list[bytes] = []
-        self._parked_bytes = 0
+        self._buffered: list[bytes] = []
+        self._buffered_bytes = 0
         self._woken: Wakeup = gevent.event.Event() if woken is None else woken
 
     @property
@@ -155,9 +155,9 @@ class ReplyStream:
     def _batches(self) -> Iterator[list[bytes]]:
         """The body, as many reads at a time as there are; waits for more. Raises TurnError if it breaks."""
         while True:
-            self.settle()
-            while self._parked:
-                batch, self._parked, self._parked_bytes = self._parked, [], 0
+            self.frame()
+            while self._buffered:
+                batch, self._buffered, self._buffered_bytes = self._buffered, [], 0
                 yield from ([piece] for piece in batch) if self.wake_at_reads == 1 else (batch,)
             if self.problem is not None:
                 raise self.problem
@@ -175,20 +175,25 @@ class ReplyStream:
             self.wake_at_reads = max(2, WAKE_AT_BYTES // (size + READ_OVERHEAD_BYTES))
 
     def wake(self) -> None:
-        """Let the user's greenlet look: something to decode, or a deadline."""
+        """Wake the user's greenlet: there is something to decode, or a limit is due."""
         self._woken.set()
 
-    def settle(self) -> None:
-        """Frame what was laid by, which is cheapest for many reads at once."""
-        if not self.laid:
+    def frame(self) -> None:
+        """Frame the reads that are not yet, which is cheapest for many at once."""
+        if not self.unframed:
             return
-        laid, laid_ns, self.laid, self.laid_ns = self.laid, self.laid_ns, [], array("q")
-        self.raw_reads += len(laid)
-        self.expect(max(map(len, laid)))
-        bodies = whole_chunks_each(laid)
+        unframed, unframed_ns, self.unframed, self.unframed_ns = (
+            self.unframed,
+            self.unframed_ns,
+            [],
+            array("q"),
+        )
+        self.raw_reads += len(unframed)
+        self.expect(max(map(len, unframed)))
+        bodies = whole_chunks_each(unframed)
         count = len(bodies)
-        self._park(bodies, laid_ns[:count])
-        for data, at_ns in zip(laid[count:], laid_ns[count:], strict=True):
+        self._buffer(bodies, unframed_ns[:count])
+        for data, at_ns in zip(unframed[count:], unframed_ns[count:], strict=True):
             self._feed(data, at_ns)
 
     def stamped(self, data: bytes, ancillary: Ancillary) -> int:
@@ -202,7 +207,7 @@ class ReplyStream:
 
     def feed(self, data: bytes, at_ns: int) -> bool:
         """Take one socket read in; empty data means the server closed. False when nothing more is to be read."""
-        self.settle()
+        self.frame()
         self._feed(data, at_ns)
         return not self.complete and self.problem is None
 
@@ -212,11 +217,11 @@ class ReplyStream:
             self.between_chunks = False
             self._parse(data, at_ns)
         else:
-            self._park([body], (at_ns,))
+            self._buffer([body], (at_ns,))
 
     def forget(self) -> None:
         """Drop what points back at us: a cycle would keep the whole reply until the next full collection."""
-        self.settle()
+        self.frame()
         self.on_wake = _nothing
         self.reads = BodyReads(())
 
@@ -253,17 +258,17 @@ class ReplyStream:
             framing = self._framing + len(data) - (1 + FRAMING_BYTES) * len(body)
             self._framing = max(self._head_bytes, framing)
         if body:
-            self._park([body], (at_ns,))
+            self._buffer([body], (at_ns,))
 
-    def _park(self, bodies: list[bytes], stamps: Iterable[int]) -> None:
+    def _buffer(self, bodies: list[bytes], stamps: Iterable[int]) -> None:
         size = sum(map(len, bodies))
         self.stamps.extend(stamps)
         self.bytes += size
-        self._parked += bodies
-        self._parked_bytes += size
+        self._buffered += bodies
+        self._buffered_bytes += size
         if self.bytes > LARGEST_REPLY_BYTES or len(self.stamps) > MOST_READS:
             self.fail(TurnError("bad_wire", TOO_LONG_A_REPLY))
-        elif self._parked_bytes >= WAKE_AT_BYTES or len(self._parked) >= self.wake_at_reads:
+        elif self._buffered_bytes >= WAKE_AT_BYTES or len(self._buffered) >= self.wake_at_reads:
             self._woken.set()
 
     def _fail_parse(self, data: bytes, at_ns: int, error: HTTPParseError) -> None:
@@ -271,19 +276,21 @@ class ReplyStream:
         if not data:
             self.fail(TurnError("truncated", f"server closed the connection after {self.bytes} body bytes"))
         elif self._message.final and self._message.message_complete:
-            self.complete = False  # where reads were laid by, the end may stand before the last of them
+            self.complete = (
+                False  # where several reads were framed at once, the end may be before the last of them
+            )
             self.fail(TurnError("bad_wire", MORE_AFTER_THE_END))
         else:
             self.fail(TurnError("bad_wire", f"not HTTP: {error}: {data[:60]!r}"))
 
     def broke(self, error: OSError) -> None:
         """The connection broke while it was read."""
-        self.settle()
+        self.frame()
         words = "connection reset" if isinstance(error, ConnectionResetError) else error.strerror or error
         self.fail(TurnError("truncated", f"{words} after {self.bytes} body bytes"))
 
     def fail(self, problem: TurnError) -> None:
-        """End the stream with `problem`; what was parked before it can still be decoded."""
+        """End the stream with `problem`; what was buffered before it can still be decoded."""
         if self.problem is None and not self.complete:
             self.problem = problem
         self._woken.set()

@@ -28,7 +28,7 @@ class Transport(Protocol):
     def release(self, stream: ReplyStream) -> None:
         """Stop reading `stream`. Safe to call twice."""
 
-    def judged(self, turn: Turn, events_in_first_read: int) -> Turn:
+    def marked(self, turn: Turn, events_in_first_read: int) -> Turn:
         """The turn with marks for what this process may have spoiled in it."""
 
 

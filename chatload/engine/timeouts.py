@@ -19,7 +19,7 @@ class TurnTimeouts:
         self._sent_ns, self._clock = sent_ns, clock
 
     def check(self) -> None:
-        """Raise TurnError if a limit is over, else tell the reader when to wake us for the next look."""
+        """Raise TurnError if a limit is over, else tell the reader when to wake us for the next check."""
         limits, meter, now = self._timeouts, self._meter, self._clock.now_ns()
         turn_ends_ns = self._sent_ns + round(limits.turn_s * 1e9)
         if meter.last_token_ns is None:
@@ -32,5 +32,5 @@ class TurnTimeouts:
             if meter.last_token_ns is None:
                 raise TurnError("timeout_first", f"no token within {limits.first_token_s:g} s")
             raise TurnError("timeout_gap", f"no token for {limits.gap_s:g} s after {meter.events} events")
-        # Nothing wakes us when tokens come, so look at least once a gap: what is buffered by then tells.
+        # Nothing wakes us when tokens come, so check at least once a gap: what is buffered by then tells.
         self._stream.check_ns = min(turn_ends_ns, next_ns, now + round(limits.gap_s * 1e9))

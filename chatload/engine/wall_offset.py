@@ -13,7 +13,7 @@ _SLEW = 1000
 
 
 class WallOffset:
-    """CLOCK_REALTIME − our clock (`ns`), at most a second old; `steps` are spells in which it was set."""
+    """CLOCK_REALTIME − our clock (`ns`), at most a second old; `steps` are the spans in which it was set."""
 
     def __init__(self) -> None:
         self.ns = wall_offset_ns()

@@ -73,7 +73,7 @@ class Session:
         self._deliver, self._report_request = deliver, report_request
         self._reader = Reader(
             kernel_stamps=plan.stamps == "kernel" and not plan.host.startswith("https:"),
-            ticks=plan.load.pauses,
+            polls=plan.load.pauses,
         )
         key = api_key() if start.send_key else NO_KEY
         self.target: Target = target_for(plan, DIALECTS[start.dialect], self._reader, worker, key)
@@ -114,7 +114,7 @@ class Session:
             users=self._present,
             in_flight=self._reader.open_streams,
         )
-        self.emit(self._reader.doubt.health(line))
+        self.emit(self._reader.quality.health(line))
 
     def new_user(self) -> int:
         """The run-wide number of the next user of this process, from 0."""
@@ -219,8 +219,8 @@ class Session:
                 worker=self.worker,
                 at_ns=self.clock.now_ns(),
                 reason=reason,
-                ticks_missed=self._reader.doubt.looks.missed,
-                clock_steps=len(self._reader.doubt.steps),
+                ticks_missed=self._reader.quality.poll_log.missed,
+                clock_steps=len(self._reader.quality.steps),
                 lost_lines=lost if local else 0,
                 copy_lost_lines=0 if local else lost,
                 lines=self._lines + 1,

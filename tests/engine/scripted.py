@@ -86,7 +86,7 @@ class Script:
         """Note it."""
         self.released.append(stream)
 
-    def judged(self, turn: Turn, events_in_first_read: int) -> Turn:
+    def marked(self, turn: Turn, events_in_first_read: int) -> Turn:
         """The turn as it is: tests/engine/test_measurement_quality.py has the marks."""
         return turn
 

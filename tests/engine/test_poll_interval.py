@@ -1,4 +1,4 @@
-"""The tick's period against gaps and ends made by hand."""
+"""The interval's period against gaps and ends made by hand."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ from collections.abc import Sequence
 
 import pytest
 
-from chatload.engine.poll_interval import PAUSES_S, TICKS_S, Tick
+from chatload.engine.poll_interval import PAUSES_S, POLL_INTERVALS_S, PollInterval
 
 
-def after(gaps_ms: list[float], end_ms: float | None = 0.0, periods_s: Sequence[float] = TICKS_S) -> float:
-    tick = Tick(periods_s)
+def after(
+    gaps_ms: list[float], end_ms: float | None = 0.0, periods_s: Sequence[float] = POLL_INTERVALS_S
+) -> float:
+    interval = PollInterval(periods_s)
     for begin in range(0, len(gaps_ms), 100):
-        tick.heard(
+        interval.add(
             [round(gap * 1000) for gap in gaps_ms[begin : begin + 100]],
             None if end_ms is None else end_ms * 1000,
         )
-    tick.reconsider()
-    return tick.period_s
+    interval.choose()
+    return interval.period_s
 
 
 @pytest.mark.parametrize(
@@ -71,27 +73,27 @@ def test_a_closed_loop_pauses_only_where_it_keeps_tokens_apart(
 
 
 def test_it_changes_its_mind() -> None:
-    tick = Tick(TICKS_S)
-    tick.heard([25_000] * 1000, None)
-    assert tick.reconsider()
-    assert tick.period_s == TICKS_S[-1]
-    assert not tick.reconsider()
-    tick.heard([0] * 200, None)  # tokens that shared a stamp, because the period is too long for them
-    assert tick.reconsider()
-    assert tick.period_s == TICKS_S[0]
+    interval = PollInterval(POLL_INTERVALS_S)
+    interval.add([25_000] * 1000, None)
+    assert interval.choose()
+    assert interval.period_s == POLL_INTERVALS_S[-1]
+    assert not interval.choose()
+    interval.add([0] * 200, None)  # tokens that shared a stamp, because the period is too long for them
+    assert interval.choose()
+    assert interval.period_s == POLL_INTERVALS_S[0]
     for _ in range(20):
-        tick.heard([25_000] * 200, None)
-        tick.reconsider()
-    assert tick.period_s == TICKS_S[-1]
+        interval.add([25_000] * 200, None)
+        interval.choose()
+    assert interval.period_s == POLL_INTERVALS_S[-1]
 
 
 def test_an_end_seen_now_and_then_shortens_the_period() -> None:
     """At 10 ms an end that follows its token by 3 ms is seen apart from it in three of ten replies."""
-    tick = Tick(TICKS_S)
+    interval = PollInterval(POLL_INTERVALS_S)
     for _ in range(10):
-        tick.heard([25_000] * 99, 0.0)
-    assert tick.reconsider()
+        interval.add([25_000] * 99, 0.0)
+    assert interval.choose()
     for _ in range(3):
-        tick.heard([25_000] * 99, 3_000.0)
-    assert tick.reconsider()
-    assert tick.period_s == TICKS_S[0]
+        interval.add([25_000] * 99, 3_000.0)
+    assert interval.choose()
+    assert interval.period_s == POLL_INTERVALS_S[0]

@@ -69,7 +69,7 @@ def lines_of(reader: Reader) -> Iterator[Callable[[], Line]]:
 
 @pytest.fixture(params=["tick", "ready", "pause", "user"])
 def lines(request: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], Line]]:
-    reader = Reader(kernel_stamps=request.param != "user", ticks=request.param == "tick")
+    reader = Reader(kernel_stamps=request.param != "user", polls=request.param == "tick")
     if request.param == "pause":
         pausing(reader, monkeypatch)
     with lines_of(reader) as line:
@@ -77,15 +77,15 @@ def lines(request: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[]
 
 
 def pausing(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
-    """All looks come thick from now on, and the server's tokens are known to be far apart."""
-    monkeypatch.setattr("chatload.engine.reader.THICK_NS", 10**18)
-    reader._tick.heard([25_000] * 300, None)
-    reader._tick.reconsider()
+    """All log come thick from now on, and the server's tokens are known to be far apart."""
+    monkeypatch.setattr("chatload.engine.reader.DENSE_NS", 10**18)
+    reader._interval.add([25_000] * 300, None)
+    reader._interval.choose()
 
 
 @pytest.fixture
-def ticking_lines() -> Iterator[Callable[[], Line]]:
-    with lines_of(Reader(kernel_stamps=True, ticks=True)) as line:
+def polling_lines() -> Iterator[Callable[[], Line]]:
+    with lines_of(Reader(kernel_stamps=True, polls=True)) as line:
         yield line
 
 
@@ -112,9 +112,9 @@ def test_a_reply_is_read_whole_and_each_read_has_its_stamp(lines: Callable[[], L
 
 
 @LINUX
-@pytest.mark.parametrize("ticks", [True, False])
-def test_kernel_stamps_do_not_care_how_late_the_read_is(ticks: bool) -> None:
-    reader = Reader(kernel_stamps=True, ticks=ticks)
+@pytest.mark.parametrize("polls", [True, False])
+def test_kernel_stamps_do_not_care_how_late_the_read_is(polls: bool) -> None:
+    reader = Reader(kernel_stamps=True, polls=polls)
     with lines_of(reader) as lines:
         line = lines()
         line.send(HEAD)
@@ -129,11 +129,11 @@ def test_kernel_stamps_do_not_care_how_late_the_read_is(ticks: bool) -> None:
         assert late_ns < 5 * MS or late_ns > 90 * MS
         turn = Turn(turn_id="0-1", request_id="r", user=0, turn=1, due_ns=at_ns, sent_ns=at_ns, end_ns=now_ns(),
                     first_token_ns=line.stream.stamps[0], stamp_source="kernel")  # fmt: skip
-        judged = reader.judged(turn, 2)
+        judged = reader.marked(turn, 2)
         assert judged.marks == ("censored_first",)
         assert judged.first_token_after_ns is not None
         assert judged.first_token_after_ns <= at_ns + MS
-        assert reader.judged(turn, 1).marks == ()
+        assert reader.marked(turn, 1).marks == ()
 
 
 def test_framing_of_any_cut_gives_the_same_body(lines: Callable[[], Line]) -> None:
@@ -151,12 +151,12 @@ def test_framing_of_any_cut_gives_the_same_body(lines: Callable[[], Line]) -> No
 
 @LINUX
 @pytest.mark.parametrize("sizes", [[20] * 120, [20, 700] * 40, [3000] * 30, [20] * 50 + [9000] + [20] * 50])
-def test_reads_laid_by_keep_their_order_their_bytes_and_their_stamps(
-    sizes: list[int], ticking_lines: Callable[[], Line]
+def test_unframed_reads_keep_their_order_their_bytes_and_their_stamps(
+    sizes: list[int], polling_lines: Callable[[], Line]
 ) -> None:
     """Invariant: framing many reads at once gives what framing each as it comes would give."""
     body, sent = [], []
-    line = ticking_lines()
+    line = polling_lines()
     line.send(HEAD)
     taken = gevent.spawn(body_of, line.stream)
     for number, size in enumerate(sizes):
@@ -206,36 +206,36 @@ def test_a_long_answer_wakes_its_user_before_it_is_whole(lines: Callable[[], Lin
 
 
 @LINUX
-def test_a_reply_flows_once_its_reads_come_one_after_the_other(ticking_lines: Callable[[], Line]) -> None:
-    line = ticking_lines()
+def test_a_reply_flows_once_its_reads_come_one_after_the_other(polling_lines: Callable[[], Line]) -> None:
+    line = polling_lines()
     flowing = []
     for pause_s, text in [(0.0, b"role"), (0.25, b"first"), (0.02, b"second"), (0.25, b"third")]:
         gevent.sleep(pause_s)
         line.send((HEAD if text == b"role" else b"") + chunk(b"data: " + text + b"\n\n"))
         gevent.sleep(0.02)
-        flowing.append(line.stream.flows)
+        flowing.append(line.stream.is_streaming)
     line.send(END)
     assert body_of(line.stream).count(b"data: ") == 4
     assert flowing == [False, False, True, True]
 
 
 @LINUX
-def test_a_late_look_is_not_over_before_new_replies_are_read(ticking_lines: Callable[[], Line]) -> None:
-    """Else what comes between the late look and the read would hide that others waited before it."""
-    line = ticking_lines()
+def test_a_late_poll_is_not_over_before_new_replies_are_read(polling_lines: Callable[[], Line]) -> None:
+    """Else what comes between the late poll and the read would hide that others waited before it."""
+    line = polling_lines()
     line.send(HEAD)
     gevent.sleep(0.05)
     line.send(chunk(b"data: 1\n\n"))
     time.sleep(0.05)  # the hub is blocked: this is what is tested
     line.send(chunk(b"data: 2\n\n"))
-    line.reader._on_tick()
-    line.stream.settle()
-    assert line.reader.doubt.looks.spell_at(line.stream.stamps[-1], now_ns()) is not None
+    line.reader._on_poll()
+    line.stream.frame()
+    assert line.reader.quality.poll_log.gap_at(line.stream.stamps[-1], now_ns()) is not None
 
 
 @LINUX
-def test_the_end_of_the_last_reply_is_a_look_as_well(ticking_lines: Callable[[], Line]) -> None:
-    line = ticking_lines()
+def test_the_end_of_the_last_reply_is_a_poll_as_well(polling_lines: Callable[[], Line]) -> None:
+    line = polling_lines()
     reader = line.reader
     gevent.sleep(0.01)
     began_ns = now_ns()
@@ -245,16 +245,16 @@ def test_the_end_of_the_last_reply_is_a_look_as_well(ticking_lines: Callable[[],
     reader._drain(reader._new)
     assert line.stream.complete
     assert reader.open_streams == 0
-    ticking_lines()  # the looks begin anew with it
-    spell = reader.doubt.looks.spell_at(line.stream.stamps[0], now_ns())
-    assert spell is not None
-    assert spell[0] <= began_ns
+    polling_lines()  # the log begin anew with it
+    gap = reader.quality.poll_log.gap_at(line.stream.stamps[0], now_ns())
+    assert gap is not None
+    assert gap[0] <= began_ns
 
 
 @LINUX
-def test_a_connection_that_breaks_takes_no_other_s_bytes_with_it(ticking_lines: Callable[[], Line]) -> None:
-    """All reads of a look are made before any of them is looked at, the broken one's among them."""
-    made = [ticking_lines() for _ in range(4)]
+def test_a_connection_that_breaks_takes_no_other_s_bytes_with_it(polling_lines: Callable[[], Line]) -> None:
+    """All reads of a poll are made before any of them is taken in, the broken one's among them."""
+    made = [polling_lines() for _ in range(4)]
     reader = made[0].reader
     for number, line in enumerate(made):
         if number in (1, 2):
@@ -273,24 +273,24 @@ def test_a_connection_that_breaks_takes_no_other_s_bytes_with_it(ticking_lines: 
 
 
 @LINUX
-def test_a_longer_tick_loses_no_read(ticking_lines: Callable[[], Line]) -> None:
-    line = ticking_lines()
-    line.reader._tick.heard([25_000] * 300, None)
+def test_a_longer_tick_loses_no_read(polling_lines: Callable[[], Line]) -> None:
+    line = polling_lines()
+    line.reader._interval.add([25_000] * 300, None)
     line.send(HEAD)
     for number in range(20):
         gevent.sleep(0.02)
         line.send(chunk(b"data: %d\n\n" % number))
     line.send(END)
     assert body_of(line.stream).count(b"data: ") == 20
-    assert line.stream.flows
-    assert line.reader.doubt.looks.period_ns == 10 * MS
-    ticks_seen = len(line.reader.doubt.looks._late_ms)
+    assert line.stream.is_streaming
+    assert line.reader.quality.poll_log.period_ns == 10 * MS
+    ticks_seen = len(line.reader.quality.poll_log._late_ms)
     assert 20 < ticks_seen < 150  # 0.4 s: about 40 of 10 ms, and 200 of 2 ms
 
 
 @LINUX
-def test_where_looks_come_thick_the_next_one_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    reader = Reader(kernel_stamps=True, ticks=False)
+def test_where_reads_are_dense_the_next_one_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    reader = Reader(kernel_stamps=True, polls=False)
     with lines_of(reader) as line:
         first, second = line(), line()
         first.send(HEAD)
@@ -331,16 +331,16 @@ def test_released_streams_are_read_no_more(lines: Callable[[], Line]) -> None:
 def test_a_step_of_the_wall_clock_is_seen_and_marks_the_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     from chatload.engine import wall_offset as module
 
-    reader = Reader(kernel_stamps=True, ticks=True)
+    reader = Reader(kernel_stamps=True, polls=True)
     began = now_ns()
     real, real_time_ns = module.wall_offset_ns, time.time_ns
     monkeypatch.setattr(module, "wall_offset_ns", lambda: real() + 50 * MS)
     monkeypatch.setattr(module.time, "time_ns", lambda: real_time_ns() + 50 * MS)
     turn = Turn(turn_id="0-1", request_id="r", user=0, turn=1, due_ns=began, sent_ns=began, end_ns=now_ns(),
                 first_token_ns=began, stamp_source="kernel")  # fmt: skip
-    assert reader.judged(turn, 1).marks == ("clock_step",)
+    assert reader.marked(turn, 1).marks == ("clock_step",)
     after = now_ns()
     later = Turn(turn_id="0-2", request_id="r", user=0, turn=2, due_ns=after, sent_ns=after, end_ns=after + 1,
                  first_token_ns=after, stamp_source="kernel")  # fmt: skip
-    assert reader.judged(later, 1).marks == ()
+    assert reader.marked(later, 1).marks == ()
     reader.close()

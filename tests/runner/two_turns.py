@@ -29,7 +29,7 @@ def memory_mb(name: str) -> float:
 
 def hold(host: str) -> None:
     address, dialect = Address(host), DIALECTS["openai"]
-    reader = Reader(kernel_stamps=True, ticks=True)
+    reader = Reader(kernel_stamps=True, polls=True)
     target = Target(address, dialect, reader, LIMITS, request_head(address, dialect.path, {}))
     request = TurnRequest((Message("user", "hello"),), extra={"asked_by": locust.__version__})
     asked = [TurnSpec(user=user, turn=1, due_ns=now_ns(), request=request) for user in range(2)]
