@@ -1,4 +1,4 @@
-"""Which doors of ours stand open to other machines, and what to say of it."""
+"""Warns about ports that other machines can reach."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def is_loopback(host: str) -> bool:
 
 
 def port_mistakes(host: str, port: int) -> list[str]:
-    """Why the web UI cannot listen there, in a line; Locust would end in a traceback."""
+    """Why the web UI cannot listen there, in one line; empty where it can. Locust would end in a traceback."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         socket.create_server((host, port), family=family).close()
@@ -27,7 +27,7 @@ def port_mistakes(host: str, port: int) -> list[str]:
 
 
 def open_port_warning(host: str, port: int) -> str | None:
-    """What to say of a master's port; None where it is this machine's alone."""
+    """The warning about a master's port; None where only this machine reaches it."""
     if is_loopback(host):
         return None
     return (

@@ -25,7 +25,7 @@ DRAIN_S = 120.0
 BUSY_CPU_PERCENT, BUSY_LAG_MS, BUSY_SECONDS = 90.0, 50.0, 3
 """Beyond these, for that many seconds of a level, the load generator itself is the limit: the search ends."""
 GONE_TURNS = 5
-"""Fewer turns than this at the end of a level that fail to connect may be a moment's trouble."""
+"""Fewer turns than this that fail to connect at the end of a level do not mean that the server is gone."""
 WARM_UP = "warm-up"
 
 Judge = Callable[[Sequence[Turn], Sequence[Objective]], tuple[SloOutcome, bool, list[SloVerdict]]]
@@ -58,7 +58,7 @@ class CapacitySearch:
         self.facts = CapacityResult()
 
     def on_line(self, line: JournalLine) -> None:
-        """Take a journal line in: turns, drained levels, and how the generator fares."""
+        """Take a journal line in: turns, drained levels, and the load generator's health."""
         if isinstance(line, Turn):
             self._turns.append(line)
         elif isinstance(line, LevelLine):

@@ -33,9 +33,7 @@ def finish(folder: Path, plan: Plan, say: Callable[[str], None], draw: Draw) -> 
         say(f"chatload: open in a browser: {page}")
     if run.turns:
         say(f"chatload: {verdict(summary)}")
-    if not isinstance(
-        plan.load, CapacityLoad
-    ):  # there SLOs are asked of each level, not of the run as a whole
+    if not isinstance(plan.load, CapacityLoad):  # its SLOs are judged level by level
         for one in summary.slo:
             say(f"chatload: SLO {sentence(one)}")
         annotate(notices(run, summary))

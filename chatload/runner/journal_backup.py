@@ -1,4 +1,4 @@
-"""Where a worker keeps its own copy of its journal: insurance against a lost master, private to its owner."""
+"""Where a worker keeps its own copy of its journal, in case the master is lost; readable by its owner alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether anything can still happen in this process: facts about Locust's users, and no guess about time."""
+"""Whether any user of this process can still act, told by the state of Locust's users and not by timeouts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The messages between master and workers: journal lines go up and are acknowledged, orders go down.
+"""The messages between master and workers: journal lines go to the master and are acknowledged, orders to workers.
 
 Everything travels over Locust's own messages (ZeroMQ, msgpack). A worker keeps what was not acknowledged
 and sends it again; the master takes each batch once, by its number. Of an earlier run

@@ -1,4 +1,4 @@
-"""Who else is told of a run while it goes on, such as the live page."""
+"""What is told of a run while it goes on: the live page."""
 
 from __future__ import annotations
 

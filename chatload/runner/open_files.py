@@ -1,4 +1,4 @@
-"""What this machine can hold: an open file and some memory for each connection, one CapacityUser a process."""
+"""Checks a plan against the limits of this machine: open files, memory, and one capacity user a process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ KB_EACH, KB_A_PROCESS = 100, 60_000
 
 
 def limit_mistakes(plan: Plan, processes: int, *, here: bool) -> list[str]:
-    """What of the plan is more than its processes can hold, one line each with the remedy.
+    """Why the plan does not fit its processes, one line for each limit with the remedy.
 
     `here`: all of them run on this machine, so that its memory counts; its limit of open files stands for all hosts.
     """
@@ -36,7 +36,7 @@ def allow_as_many_as_possible() -> None:
 
 
 def _capacity_users(load: Load, processes: int) -> list[str]:
-    """One CapacityUser a process hears what the level is: where two share one, no level ever ends."""
+    """One capacity user a process receives the levels: where two share a process, no level ever ends."""
     if not isinstance(load, CapacityLoad) or load.users <= processes:
         return []
     return [

@@ -1,4 +1,4 @@
-"""Before the first request: is anybody there, what does it speak, and does it let us in?"""
+"""Checks before the first request: the server is there, its dialect is known, and it accepts the key."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Unfit(ChatloadError):
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Whom we are about to load: the dialect to speak, the model to name, and what the server said it is."""
+    """The server to load: the dialect to use, the model to name, and what the server said it is."""
 
     dialect: Dialect
     model: str

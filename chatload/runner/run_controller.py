@@ -163,7 +163,7 @@ class RunController:
             raise
         folder.met(plan, server)
         if withheld:
-            folder.caveat(f"{plan.host}: {withheld}")
+            folder.warn(f"{plan.host}: {withheld}")
         self._start(run, planned, server, key)
 
     def _start(self, run: Run, planned: Planned, server: Server, key: ApiKey) -> None:

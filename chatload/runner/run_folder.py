@@ -71,7 +71,7 @@ class RunFolder:
         return self.manifest.problems
 
     def met(self, plan: Plan, server: Server) -> None:
-        """Note, and say, whom we are about to load, and how."""
+        """Keep and say what the server is, and what is planned."""
         found = server.found
         self.manifest.server = ServerFacts(
             asked=plan.server,
@@ -85,10 +85,10 @@ class RunFolder:
         self.manifest.plan_sentence = plan.sentence(found.name)
         self.write("running")
         self.say(f"chatload: {self.manifest.plan_sentence}")
-        self.say(f"chatload: it is {found.words}; spoken to as {server.dialect.name}")
+        self.say(f"chatload: the server is {found.words}; dialect {server.dialect.name}")
         self.say(f"chatload: run folder {self.folder}")
         for words in self._notes:
-            self.caveat(words)
+            self.warn(words)
         if plan.insecure and plan.host.startswith("https:"):
             self.say(f"chatload: {INSECURE}")
 
@@ -145,7 +145,7 @@ class RunFolder:
         self.manifest.late_workers.append(worker)
         self.say(f"chatload: worker {worker} came after the start of the run: it gets no users in this one")
 
-    def caveat(self, words: str) -> None:
+    def warn(self, words: str) -> None:
         """Nothing is lost, but a reader should know: say it, keep it."""
         self.manifest.caveats.append(words)
         self.say(f"chatload: {words}")

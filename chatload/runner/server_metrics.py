@@ -22,7 +22,7 @@ from chatload.runner.preflight import ask
 
 EVERY_S = 2.0
 OFTEN_S = 0.5
-"""Where users hang up: how soon their slots are free is known as closely as the page is read
+"""Where users hang up: when their slots are free is known as exactly as the page is read often
 (analysis/slot_release.py)."""
 LIMIT_S = 1.5
 LAST_S = 0.5
@@ -56,7 +56,7 @@ class ServerMetrics:
             gevent.sleep(self._every_s)
 
     def _read(self, limit_s: float) -> bool:
-        """Read the page and tell it; False if there was none. A server too busy to answer is asked again."""
+        """Read the page and emit its line; False if there was none. A server too busy to answer is asked again."""
         asked_ns = now_ns()
         with gevent.Timeout(limit_s, False):
             answer = ask(self._address, PATH, limit_s, self._key, PAGE_BYTES)
@@ -69,7 +69,7 @@ class ServerMetrics:
 
 
 def metrics_of(plan: Plan, emit: Callable[[ServerLine], None], key: ApiKey) -> ServerMetrics:
-    """Begin to read the page of the plan's server."""
+    """A reader of the page of the plan's server; it begins at once."""
     often = isinstance(plan.load, ChatLoad) and plan.load.abandon_share > 0
     return ServerMetrics(Address(plan.host, plan.insecure), emit, key, OFTEN_S if often else EVERY_S)
 

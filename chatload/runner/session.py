@@ -1,4 +1,4 @@
-"""One process's part of a run: what its users share, and where their finished turns go."""
+"""One process's part of a run: what its users share, and the journal that their finished turns are written to."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ class Session:
 
     @property
     def begins_ns(self) -> int:
-        """When the ramp begins; now, if no word of it came."""
+        """When the ramp begins; now, if none was told."""
         return self.shard.segments[0].start_ns if self.shard.segments else self.clock.now_ns()
 
     def ramp(self, segment: RampSegment) -> None:

@@ -1,7 +1,7 @@
-"""Ends a run in which something went wrong that nobody caught: once, with one line of cause.
+"""Ends a run in which an exception was raised that nothing caught: once, with one line of cause.
 
 One supervisor a process. A worker's ends the run by telling its master, the master's and the local one's by closing
-the run. What gevent and Locust would print or log and then forget comes here through runner/uncaught.py.
+the run. What gevent and Locust would print or log and then forget comes here through runner/locust_patches/uncaught.py.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Supervisor:
         self._on, self.cause = True, None
 
     def done(self) -> None:
-        """The run is over: what goes wrong from here on is none of its own."""
+        """The run is over: later failures are not its own."""
         self._on = False
 
     def fail(self, cause: Cause) -> None:
@@ -78,7 +78,7 @@ class Watching:
         self._supervisor = supervisor
 
     def __enter__(self) -> None:
-        """Nothing is done."""
+        """Nothing to do."""
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -1,4 +1,4 @@
-"""The master asks each worker what its clock says, over the line that carries everything else."""
+"""The master's measurement of its workers' clocks, by questions and answers over Locust's messages."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class WorkerClocks:
             return  # an answer to a question of an earlier measurement
         asked, answered = message["asked_ns"], message["answered_ns"]
         offset, round_trip = (asked + now) // 2 - answered, now - asked
-        # Same boot, same clock, unless a time namespace stands between: then its clock is really another.
+        # Same boot, same clock, unless the worker is in another time namespace.
         if message["boot_id"] and message["boot_id"] == boot_id() and abs(offset) <= round_trip:
             offset = 0
         readings.append(ClockReading(at_ns=now, offset_ns=offset, round_trip_ns=round_trip))

@@ -224,7 +224,7 @@ class WorkerRegistry:
                 f"worker {worker} wrote {end.lines:,} lines, {came:,} came: its own journal may hold more"
             )
         elif end.copy_lost_lines:
-            folder.caveat(
+            folder.warn(
                 f"worker {worker} could not keep {end.copy_lost_lines:,} lines of its own copy of its journal; "
                 "the master has all of them"
             )

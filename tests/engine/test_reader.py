@@ -127,8 +127,17 @@ def test_kernel_stamps_do_not_care_how_late_the_read_is(polls: bool) -> None:
         # the last chunk came while we were blocked: kernel data merges, and then shows the later stamp
         late_ns = line.stream.stamps[0] - at_ns
         assert late_ns < 5 * MS or late_ns > 90 * MS
-        turn = Turn(turn_id="0-1", request_id="r", user=0, turn=1, due_ns=at_ns, sent_ns=at_ns, end_ns=now_ns(),
-                    first_token_ns=line.stream.stamps[0], stamp_source="kernel")  # fmt: skip
+        turn = Turn(
+            turn_id="0-1",
+            request_id="r",
+            user=0,
+            turn=1,
+            due_ns=at_ns,
+            sent_ns=at_ns,
+            end_ns=now_ns(),
+            first_token_ns=line.stream.stamps[0],
+            stamp_source="kernel",
+        )
         judged = reader.marked(turn, 2)
         assert judged.marks == ("censored_first",)
         assert judged.first_token_after_ns is not None
@@ -336,11 +345,29 @@ def test_a_step_of_the_wall_clock_is_seen_and_marks_the_turn(monkeypatch: pytest
     real, real_time_ns = module.wall_offset_ns, time.time_ns
     monkeypatch.setattr(module, "wall_offset_ns", lambda: real() + 50 * MS)
     monkeypatch.setattr(module.time, "time_ns", lambda: real_time_ns() + 50 * MS)
-    turn = Turn(turn_id="0-1", request_id="r", user=0, turn=1, due_ns=began, sent_ns=began, end_ns=now_ns(),
-                first_token_ns=began, stamp_source="kernel")  # fmt: skip
+    turn = Turn(
+        turn_id="0-1",
+        request_id="r",
+        user=0,
+        turn=1,
+        due_ns=began,
+        sent_ns=began,
+        end_ns=now_ns(),
+        first_token_ns=began,
+        stamp_source="kernel",
+    )
     assert reader.marked(turn, 1).marks == ("clock_step",)
     after = now_ns()
-    later = Turn(turn_id="0-2", request_id="r", user=0, turn=2, due_ns=after, sent_ns=after, end_ns=after + 1,
-                 first_token_ns=after, stamp_source="kernel")  # fmt: skip
+    later = Turn(
+        turn_id="0-2",
+        request_id="r",
+        user=0,
+        turn=2,
+        due_ns=after,
+        sent_ns=after,
+        end_ns=after + 1,
+        first_token_ns=after,
+        stamp_source="kernel",
+    )
     assert reader.marked(later, 1).marks == ()
     reader.close()

@@ -8,9 +8,16 @@ from chatload.engine.token_count import Seen, first_event_tokens_of, tail_tokens
 from tests.changes import replace
 
 SEEN = Seen(
-    usage_tokens=None, counted=None, counted_first=None, events=10, characters=100, characters_first=10,
-    finish="stop", max_tokens=None, one_token_per_event=False,
-)  # fmt: skip
+    usage_tokens=None,
+    counted=None,
+    counted_first=None,
+    events=10,
+    characters=100,
+    characters_first=10,
+    finish="stop",
+    max_tokens=None,
+    one_token_per_event=False,
+)
 
 
 def test_order_of_trust() -> None:
@@ -28,9 +35,14 @@ def test_order_of_trust() -> None:
 
 @pytest.mark.parametrize(
     ("characters_first", "tokens", "expected"),
-    [(10, 40, (4, "share_of_text")), (1, 40, (1, "share_of_text")), (100, 40, (40, "share_of_text")),
-     (50, 12, (1, "one_per_event")), (50, 10, (1, "one_per_event"))],
-)  # fmt: skip
+    [
+        (10, 40, (4, "share_of_text")),
+        (1, 40, (1, "share_of_text")),
+        (100, 40, (40, "share_of_text")),
+        (50, 12, (1, "one_per_event")),
+        (50, 10, (1, "one_per_event")),
+    ],
+)
 def test_first_event(characters_first: int, tokens: int, expected: tuple[int, str]) -> None:
     assert first_event_tokens_of(replace(SEEN, characters_first=characters_first), tokens) == expected
 

@@ -323,9 +323,11 @@ def test_a_message_to_a_master_out_of_reach_is_dropped() -> None:
         listeners[kind] = listener, concurrent
 
     runner: Any = SimpleNamespace(
-        client_id="w1", send_message=cut_off, register_message=register_message,
+        client_id="w1",
+        send_message=cut_off,
+        register_message=register_message,
         environment=SimpleNamespace(parsed_options=SimpleNamespace(processes=2)),
-    )  # fmt: skip
+    )
     master = LocustMaster(runner)
     assert (master.worker, master.has_same_terminal) == ("w1", True)
     master.send("kind", 5)
@@ -344,9 +346,13 @@ def test_locust_tells_a_controller_of_its_runs_and_ramps_as_it_says(
     environment = runner.environment
     controller: Any = SimpleNamespace(
         on_ramp=lambda first, rate, workers: calls.append(f"ramp {first} {rate} {list(workers)}"),
-        is_even=lambda: True, workers=tuple, on_late=calls.append, is_on=lambda: True,
-        on_test_start=lambda: calls.append("start"), on_test_stop=lambda: calls.append("stop"),
-    )  # fmt: skip
+        is_even=lambda: True,
+        workers=tuple,
+        on_late=calls.append,
+        is_on=lambda: True,
+        on_test_start=lambda: calls.append("start"),
+        on_test_stop=lambda: calls.append("stop"),
+    )
     connect(environment, controller)
     connect_worker(environment, SimpleNamespace(on_test_start=lambda: calls.append("worker")))  # type: ignore[arg-type]
     runner.start(2, spawn_rate=100)

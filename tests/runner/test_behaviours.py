@@ -199,9 +199,12 @@ def test_a_sweep_keeps_as_many_in_flight_as_each_level_says(scene: Callable[...,
 
 def order(users: int, begins_s: float, ends_s: float, level: int = 1) -> LevelOrder:
     return LevelOrder(
-        users=users, level=level, group=f"{users} users",
-        start_ns=BEGINS_NS + round(begins_s * S), end_ns=BEGINS_NS + round(ends_s * S),
-    )  # fmt: skip
+        users=users,
+        level=level,
+        group=f"{users} users",
+        start_ns=BEGINS_NS + round(begins_s * S),
+        end_ns=BEGINS_NS + round(ends_s * S),
+    )
 
 
 CAPACITY = {

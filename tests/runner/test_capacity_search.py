@@ -16,9 +16,17 @@ from tests.plans import plan_of
 
 S = 10**9
 VALUES = {
-    "host": "http://127.0.0.1:1", "num_users": 1, "first": "4", "most": "4", "rate": "4", "settle": "3",
-    "measure": "5", "windows": "1", "history": "off", "slo": "p50 ttft_ms <= 500",
-}  # fmt: skip
+    "host": "http://127.0.0.1:1",
+    "num_users": 1,
+    "first": "4",
+    "most": "4",
+    "rate": "4",
+    "settle": "3",
+    "measure": "5",
+    "windows": "1",
+    "history": "off",
+    "slo": "p50 ttft_ms <= 500",
+}
 
 
 class Search:
@@ -55,9 +63,16 @@ class Search:
 
 def turn(order: LevelOrder, due_ns: int, code: str | None = None, group: str | None = None) -> Turn:
     return Turn(
-        turn_id=f"t{due_ns}", request_id="r", user=0, turn=1, due_ns=due_ns, end_ns=due_ns + S // 10,
-        group=order.group if group is None else group, ok=code is None, code=code,
-    )  # fmt: skip
+        turn_id=f"t{due_ns}",
+        request_id="r",
+        user=0,
+        turn=1,
+        due_ns=due_ns,
+        end_ns=due_ns + S // 10,
+        group=order.group if group is None else group,
+        ok=code is None,
+        code=code,
+    )
 
 
 def health(cpu_percent: float = 10.0, hub_lag_p99_ms: float = 1.0) -> HealthLine:

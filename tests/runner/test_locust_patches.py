@@ -15,8 +15,22 @@ LOCUST_FIRST = "import locust, pytest, sys; sys.exit(pytest.main(sys.argv[1:]))"
 @pytest.mark.parametrize("name", sorted(path.name for path in HERE.glob("*_in_locust.py")))
 def test_inside_locust(name: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", LOCUST_FIRST, "-q", "-p", "no:cacheprovider", "-p", "no:anyio", str(HERE / name)],
-        cwd=HERE.parents[1], capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
+        [
+            sys.executable,
+            "-c",
+            LOCUST_FIRST,
+            "-q",
+            "-p",
+            "no:cacheprovider",
+            "-p",
+            "no:anyio",
+            str(HERE / name),
+        ],
+        cwd=HERE.parents[1],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert " passed" in done.stdout

@@ -40,13 +40,19 @@ def test_how_many_connections_there_surely_are_at_one_time(plan: Plan, connectio
 @pytest.mark.parametrize(
     ("plan", "line"),
     [
-        (planned("chat", num_users=100), "--users 100: 100 users need 164 open files in one process, the limit "
-         "is 163: raise it (ulimit -Hn), ask for fewer, or spread them with --processes 2"),
-        (planned("open_loop", requests="100", interval="0"), "--requests 100: 100 requests at once need 164 open"),
+        (
+            planned("chat", num_users=100),
+            "--users 100: 100 users need 164 open files in one process, the limit "
+            "is 163: raise it (ulimit -Hn), ask for fewer, or spread them with --processes 2",
+        ),
+        (
+            planned("open_loop", requests="100", interval="0"),
+            "--requests 100: 100 requests at once need 164 open",
+        ),
         (planned("sweep", levels="1,100"), "--levels 100: 100 requests at once need 164 open files"),
         (planned("capacity", most="100"), "--most 100: 100 users need 164 open files"),
     ],
-)  # fmt: skip
+)
 def test_connections_beyond_the_open_file_limit(
     monkeypatch: pytest.MonkeyPatch, plan: Plan, line: str
 ) -> None:

@@ -401,9 +401,15 @@ def test_a_part_that_cannot_be_closed_keeps_no_other_from_it() -> None:
 
 
 CAPACITY = {
-    "slo": "p50 ttft_ms <= 500", "first": "4", "most": "4", "rate": "4", "settle": "3", "measure": "5",
-    "windows": "1", "history": "off",
-}  # fmt: skip
+    "slo": "p50 ttft_ms <= 500",
+    "first": "4",
+    "most": "4",
+    "rate": "4",
+    "settle": "3",
+    "measure": "5",
+    "windows": "1",
+    "history": "off",
+}
 
 
 def test_a_capacity_search_runs_beside_and_its_answer_is_in_the_manifest() -> None:

@@ -74,15 +74,19 @@ def test_a_folder_that_holds_a_run_is_refused_or_numbered(make: Make) -> None:
 def test_what_the_server_is_is_kept_and_said(make: Make, said: list[str], insecure: bool) -> None:
     folder = make(insecure="on" if insecure else "off")
     found = DetectedServer("vLLM", "0.26", "openai", "m", "vLLM 0.26", "GET /version")
-    folder.met(planned("chat", {"host": "https://gpu", "num_users": 1, "insecure": "on" if insecure else "off"}).plan,
-               Server(DIALECTS["openai"], "m", found))  # fmt: skip
+    folder.met(
+        planned(
+            "chat", {"host": "https://gpu", "num_users": 1, "insecure": "on" if insecure else "off"}
+        ).plan,
+        Server(DIALECTS["openai"], "m", found),
+    )
     server = manifest()["server"]
     assert (server["dialect"], server["model"], server["words"]) == (
         "openai",
         "m",
         "vLLM 0.26 (GET /version)",
     )
-    assert "it is vLLM 0.26 (GET /version); spoken to as openai" in said[1]
+    assert "the server is vLLM 0.26 (GET /version); dialect openai" in said[1]
     assert any("the server's TLS certificate is not verified" in words for words in said) == insecure
 
 
@@ -116,7 +120,7 @@ def test_a_run_that_lost_something_ends_with_4(make: Make, said: list[str], judg
 
 def test_a_caveat_costs_nothing(make: Make, said: list[str]) -> None:
     folder = make()
-    folder.caveat("something to know")
+    folder.warn("something to know")
     assert folder.close("done", ended) == 0
     assert (manifest()["caveats"], said) == (["something to know"], ["chatload: something to know"])
 

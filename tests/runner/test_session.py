@@ -35,13 +35,23 @@ def turn(scene: Scene, number: int = 1, user: int = 0, **more: Any) -> Turn:
     """A good turn: sent at once, the last of 5 tokens after 90 ms, its end after 100."""
     at_ns = scene.clock.now_ns()
     facts = {
-        "ok": True, "sent_ns": at_ns, "first_token_ns": at_ns + 10 * MS, "last_token_ns": at_ns + 90 * MS,
-        "tokens": 5, "events": 5, "first_event_tokens": 1,
-    }  # fmt: skip
+        "ok": True,
+        "sent_ns": at_ns,
+        "first_token_ns": at_ns + 10 * MS,
+        "last_token_ns": at_ns + 90 * MS,
+        "tokens": 5,
+        "events": 5,
+        "first_event_tokens": 1,
+    }
     return Turn(
-        turn_id=f"{user}-{number}", request_id="r", user=user, turn=number, due_ns=at_ns, end_ns=at_ns + 100 * MS,
+        turn_id=f"{user}-{number}",
+        request_id="r",
+        user=user,
+        turn=number,
+        due_ns=at_ns,
+        end_ns=at_ns + 100 * MS,
         **(facts | more),
-    )  # fmt: skip
+    )
 
 
 def failed(scene: Scene, code: str, number: int = 1, **more: Any) -> Turn:

@@ -35,8 +35,14 @@ class Worker:
 
     def start(self, run_id: str = "r", **values: Any) -> Worker:
         plan = planned("chat", {"host": HOST, "num_users": 4, **values})
-        start = Start(run_id=run_id, folder=str(self.folder), dialect="openai", model="m", planned=plan,
-                      clock_offset_ns=5)  # fmt: skip
+        start = Start(
+            run_id=run_id,
+            folder=str(self.folder),
+            dialect="openai",
+            model="m",
+            planned=plan,
+            clock_offset_ns=5,
+        )
         data = {"run_id": run_id, "start": messages.packed(start)}
         self.clock.run(self.master.says, messages.START, data)
         return self
