@@ -12,7 +12,7 @@ import pytest
 
 from tests import warm
 from tests.live.key_collector import KeyCollector
-from tests.runner.conftest import ROOT, locust
+from tests.runner.conftest import ROOT, locust, two_processes
 
 pytestmark = pytest.mark.e2e
 
@@ -99,6 +99,7 @@ def test_a_key_that_is_none_ends_in_one_line_before_any_request(
     server: Callable[..., KeyCollector], tmp_path: Path, key: str, words: str, more: tuple[str, ...]
 ) -> None:
     one = server()
+    more = two_processes() if "--processes" in more else more
     host = () if "--worker" in more else ("--host", one.address, *CHAT)
     done = locust(*host, "--out", str(tmp_path / "run"), *more, CHATLOAD_API_KEY=key, limit_s=30)
     assert done.returncode == 2
