@@ -93,12 +93,12 @@ def test_nothing_may_follow_the_end_of_a_reply(stream: ReplyStream, name: str) -
         list(stream.reads)
 
 
-def test_reads_laid_by_after_the_end_are_seen_too(stream: ReplyStream) -> None:
+def test_unframed_reads_after_the_end_are_seen_too(stream: ReplyStream) -> None:
     """The end of a reply may stand in one read of many that are framed at once."""
     stream.feed(CHUNKED + TOKEN, 1)
-    stream.laid += [chunk(b"data: 1\n\n") + b"0\r\n\r\n", chunk(b"data: 2\n\n")]
-    stream.laid_ns.extend((2, 3))
-    stream.settle()
+    stream.unframed += [chunk(b"data: 1\n\n") + b"0\r\n\r\n", chunk(b"data: 2\n\n")]
+    stream.unframed_ns.extend((2, 3))
+    stream.frame()
     assert stream.problem is not None
     assert stream.problem.detail == MORE_AFTER_THE_END
     assert not stream.complete
