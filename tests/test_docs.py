@@ -1,0 +1,120 @@
+"""The documentation fits 120 columns, and its paths, links and command lines exist."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+
+import pytest
+
+from chatload.__main__ import COMMANDS
+from chatload.loads.registry import SHAPES
+from chatload.options.run_options import OPTIONS
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+EVERYTHING = [*PAGES, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs" / "decisions").glob("*.md"))]
+FOLDERS = ("chatload", "simulator", "plots", "lab", "tests", "docs", "scenarios", "locustfiles", "deploy")
+
+
+def name_of(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+def lines_of(path: Path) -> Iterator[tuple[int, str, bool]]:
+    """(number, line, whether it is code) of a page; code is fenced or indented by four columns after a blank line."""
+    fenced = indented = False
+    before = ""
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1):
+        if line.lstrip().startswith("```"):
+            fenced = not fenced
+        indented = line.startswith("    ") and (indented or not before.strip())
+        yield number, line, fenced or indented
+        before = line
+
+
+def code_lines(path: Path) -> list[str]:
+    """The command lines of a page, continued ones joined: those in code and those in backticks."""
+    text = "\n".join(line for _, line, code in lines_of(path) if code).replace("\\\n", " ")
+    prose = "\n".join(line for _, line, code in lines_of(path) if not code)
+    return [*text.splitlines(), *re.findall(r"`([^`\n]+)`", prose)]
+
+
+@pytest.mark.parametrize("path", EVERYTHING, ids=name_of)
+def test_prose_has_at_most_120_columns(path: Path) -> None:
+    """Rows of tables and lines of code cannot be broken."""
+    long = [
+        f"{number}: {len(line)} columns"
+        for number, line, code in lines_of(path)
+        if len(line) > 120 and not code and not line.lstrip().startswith(("|", "!["))
+    ]
+    assert long == []
+
+
+@pytest.mark.parametrize("path", EVERYTHING, ids=name_of)
+def test_links_lead_somewhere(path: Path) -> None:
+    links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", path.read_text(encoding="utf-8"))
+    missing = [link for link in links if "://" not in link and not (path.parent / link).exists()]
+    assert missing == []
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name_of)
+def test_paths_of_this_project_exist(path: Path) -> None:
+    """A path may be given below chatload/ or below the package of the page's own table."""
+    words = re.findall(r"`([\w./-]+/[\w./-]*)`", path.read_text(encoding="utf-8"))
+    tops = (ROOT, ROOT / "chatload", ROOT / "simulator", ROOT / "tests", ROOT / "chatload" / "runner")
+    asked = [word for word in words if word.startswith(FOLDERS) or word.endswith(".py")]
+    assert [word for word in asked if not any((top / word).exists() for top in tops)] == []
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name_of)
+def test_make_targets_and_modules_exist(path: Path) -> None:
+    targets = set(
+        re.findall(r"^([a-z][\w-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    )
+    for line in code_lines(path):
+        target = re.match(r"make ([a-z][\w-]+)", line.strip())
+        assert target is None or target[1] in targets, line
+        module = re.search(r"python -m ((?:lab|simulator|plots|chatload)[\w.]*)", line)
+        if module:
+            place = ROOT.joinpath(*module[1].split("."))
+            assert place.with_suffix(".py").exists() or (place / "__main__.py").exists(), line
+
+
+@lru_cache
+def options_of(command: str) -> set[str]:
+    """The flags in the help of `python -m chatload COMMAND`, or of Locust for the command "locust"."""
+    words = ["locust", "--help"] if command == "locust" else ["chatload", *command.split(), "--help"]
+    done = subprocess.run(
+        [sys.executable, "-m", *words], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return set(re.findall(r"(?<![\w-])(--?[A-Za-z][\w-]*)", done.stdout))
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name_of)
+def test_commands_of_chatload_exist_with_their_options(path: Path) -> None:
+    for line in code_lines(path):
+        found = re.search(r"python -m chatload ((?:export )?\S+)(.*)", line)
+        if not found or found[1] == "COMMAND":
+            continue
+        assert found[1].split()[0] in COMMANDS, line
+        words = re.sub(r'"[^"]*"', "", found[2].partition("  #")[0].partition(" -- ")[0])
+        unknown = set(re.findall(r"(?<=\s)(--?[A-Za-z][\w-]*)", words)) - options_of(found[1])
+        assert {one for one in unknown if not one.startswith("-J")} == set(), line
+
+
+@pytest.mark.parametrize("path", PAGES, ids=name_of)
+def test_options_and_files_of_locust_lines_exist(path: Path) -> None:
+    ours = {f"--{one.name}" for shape in SHAPES.values() for one in (*shape.options, *OPTIONS)}
+    for line in code_lines(path):
+        found = re.match(r"(?:\$ |- (?:run: )?)?(?:\w+=\S+ )*locust (-.*)", line.strip())
+        if not found:
+            continue
+        words = re.sub(r'"[^"]*"', "", found[1].partition("  #")[0])
+        assert set(re.findall(r"(?<!\S)(--?[A-Za-z][\w-]*)", words)) <= ours | options_of("locust"), line
+        for name in re.findall(r"(?:scenarios|locustfiles)/[\w.-]+", words):
+            assert (ROOT / name).exists() or "mine" in name, line
