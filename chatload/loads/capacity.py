@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from chatload.loads.conversation_options import HISTORY, PROMPT, PROMPTS, THINK_TIME, TURNS, conversations
-from chatload.loads.load_shape import SHORT_PAUSE_S, Inputs, Load, Shape, locust_users, ramp_ends
+from dataclasses import replace
+
+from chatload.loads.conversation_options import HISTORY, PROMPT, PROMPTS, TURNS, conversations
+from chatload.loads.load_shape import Inputs, Shape, locust_users, ramp_ends
+from chatload.loads.think_time import THINK_TIME, ThinkingLoad, thinking
 from chatload.options.option import Number, Whole
 from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import MOST_AT_ONCE, Range, seconds, share, whole
@@ -60,7 +63,11 @@ MEASURE = Number(
 )
 
 
-class CapacityLoad(Load, frozen=True, kw_only=True, tag="capacity"):
+DRAWN_THINK_TIME = replace(THINK_TIME, default="exp 2")
+"""Drawn by default: with equal answers, users who think equally long send in step, and hold fewer than real ones."""
+
+
+class CapacityLoad(ThinkingLoad, frozen=True, kw_only=True, tag="capacity"):
     """Levels of chat users, the first one of `first`, none above `most`."""
 
     first: int
@@ -71,7 +78,6 @@ class CapacityLoad(Load, frozen=True, kw_only=True, tag="capacity"):
     settle_s: float
     measure_s: float
     conversation_turns: int
-    think_time_s: float
     history: bool = False
     prompt: str = ""
     prompts: str = ""
@@ -81,7 +87,7 @@ class CapacityLoad(Load, frozen=True, kw_only=True, tag="capacity"):
         return (
             f"levels from {self.first:,} to at most {self.most:,} chat users, {self.rate:g} more a second, "
             f"{self.settle_s:g} s to settle and {self.measure_s:g} s measured each, "
-            f"{self.conversation_turns} turns a conversation, {self.think_time_s:g} s after each reply"
+            f"{self.conversation_turns} turns a conversation, {self.think_time.words} after each reply"
         )
 
     def bounds(self) -> str:
@@ -93,11 +99,6 @@ class CapacityLoad(Load, frozen=True, kw_only=True, tag="capacity"):
     def turns_planned(self) -> None:
         """Unknown before the search."""
         return None
-
-    @property
-    def pauses(self) -> bool:
-        """True where users pause between turns."""
-        return self.think_time_s >= SHORT_PAUSE_S
 
     @property
     def connections_option(self) -> str:
@@ -124,7 +125,7 @@ def read(reader: OptionReader) -> tuple[CapacityLoad, Inputs]:
         settle_s=reader.get(SETTLE),
         measure_s=reader.get(MEASURE),
         conversation_turns=reader.get(TURNS),
-        think_time_s=reader.get(THINK_TIME),
+        **thinking(reader.get(DRAWN_THINK_TIME)),
         history=reader.get(HISTORY),
         prompt=reader.get(PROMPT),
         prompts=reader.get(PROMPTS),
@@ -137,6 +138,19 @@ def read(reader: OptionReader) -> tuple[CapacityLoad, Inputs]:
 
 SHAPE = Shape(
     CapacityLoad,
-    (FIRST, MOST, RATE, PRECISION, WINDOWS, SETTLE, MEASURE, TURNS, THINK_TIME, HISTORY, PROMPT, PROMPTS),
+    (
+        FIRST,
+        MOST,
+        RATE,
+        PRECISION,
+        WINDOWS,
+        SETTLE,
+        MEASURE,
+        TURNS,
+        DRAWN_THINK_TIME,
+        HISTORY,
+        PROMPT,
+        PROMPTS,
+    ),
     read,
 )

@@ -5,17 +5,16 @@ from __future__ import annotations
 import math
 from typing import ClassVar
 
-from chatload.loads.conversation_options import HISTORY, PROMPT, PROMPTS, THINK_TIME, TURNS, conversations
+from chatload.loads.conversation_options import HISTORY, PROMPT, PROMPTS, TURNS, conversations
 from chatload.loads.load_shape import (
     RAMP,
-    SHORT_PAUSE_S,
     Inputs,
-    Load,
     Shape,
     locust_users,
     plural,
     ramp_ends,
 )
+from chatload.loads.think_time import THINK_TIME, ThinkingLoad, thinking
 from chatload.options.option import HangUp, HangUps, Switch
 from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import MOST_TOKENS, whole
@@ -35,12 +34,11 @@ ABANDON = HangUp(
 )
 
 
-class ChatLoad(Load, frozen=True, kw_only=True, tag="chat"):
-    """Users who hold `turns` turns each and wait `think_time_s` after each reply."""
+class ChatLoad(ThinkingLoad, frozen=True, kw_only=True, tag="chat"):
+    """Users who hold `turns` turns each and think after each reply."""
 
     own_users: ClassVar[bool] = True
     turns: int
-    think_time_s: float
     think_first: bool = False
     history: bool = False
     prompt: str = ""
@@ -50,7 +48,7 @@ class ChatLoad(Load, frozen=True, kw_only=True, tag="chat"):
 
     def sentence(self) -> str:
         """The load in words."""
-        after = f"{self.think_time_s:g} s {'before' if self.think_first else 'after'} each"
+        after = f"{self.think_time.words} {'before' if self.think_first else 'after'} each"
         hang_up = ""
         if self.abandon_share:
             hang_up = f", {self.abandon_share:.0%} hang up after {self.abandon_tokens} tokens"
@@ -60,21 +58,17 @@ class ChatLoad(Load, frozen=True, kw_only=True, tag="chat"):
         )
 
     def bounds(self) -> str:
-        """The number of turns, and the least time they can take."""
+        """The number of turns, and the least time they can take (with drawn think times: on average)."""
         turns = self.users * self.turns
         pauses = self.turns if self.think_first else self.turns - 1
         least_s = math.ceil(self.users / self.users_per_s + pauses * self.think_time_s)
-        return f"{turns:,} {plural(turns, 'turn')}, at least {least_s:,} s"
+        on_average = "" if self.think_time_drawn == "constant" else " on average"
+        return f"{turns:,} {plural(turns, 'turn')}, at least {least_s:,} s{on_average}"
 
     @property
     def turns_planned(self) -> int:
         """users × turns."""
         return self.users * self.turns
-
-    @property
-    def pauses(self) -> bool:
-        """True where users pause between turns."""
-        return self.think_time_s >= SHORT_PAUSE_S
 
 
 def read(reader: OptionReader) -> tuple[ChatLoad, Inputs]:
@@ -87,7 +81,7 @@ def read(reader: OptionReader) -> tuple[ChatLoad, Inputs]:
         users_per_s=users_per_s,
         ramp=reader.get(RAMP),
         turns=reader.get(TURNS),
-        think_time_s=reader.get(THINK_TIME),
+        **thinking(reader.get(THINK_TIME)),
         think_first=reader.get(THINK_FIRST),
         history=reader.get(HISTORY),
         prompt=reader.get(PROMPT),

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from chatload.loads.input_files import read_conversations, read_file
-from chatload.options.option import FileName, Group, Number, Switch, Text, Whole
+from chatload.options.option import FileName, Group, Switch, Text, Whole
 from chatload.options.option_reader import OptionReader
-from chatload.options.ranges import MOST_REQUESTS, seconds, whole
+from chatload.options.ranges import MOST_REQUESTS, whole
 from chatload.prompts.conversation_file import SHIPPED_CONVERSATIONS
 
 ARTICLE_PROMPT = "Once a upon time,"
@@ -17,13 +17,6 @@ TURNS = Whole(
     range=whole(1, MOST_REQUESTS),
     help="turns that each user holds",
     label="Turns each user holds",
-)
-THINK_TIME = Number(
-    name="think-time",
-    default="2",
-    range=seconds(),
-    help="s a user waits after each complete reply",
-    label="Thinking after each reply (s)",
 )
 HISTORY = Switch(
     name="history",

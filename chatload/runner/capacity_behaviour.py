@@ -1,7 +1,7 @@
 """Keeps one process's share of each level of a capacity search in conversation (runner/capacity_search.py).
 
-A level begins in the middle of things: its users are at all turns of their conversations, with histories made of
-replies to earlier ones. A first level, which is not counted, gathers some.
+A level begins in the middle of things: its users are at all turns of their conversations, in the middle of a think
+time, with histories made of replies to earlier ones. A first level, which is not counted, gathers some.
 """
 
 from __future__ import annotations
@@ -50,7 +50,8 @@ class CapacityBehaviour(SlotBehaviour):
     def _converse(self, order: LevelOrder, slot: int) -> None:
         """One user of the level: conversation after conversation, until the level ends."""
         session, load = self.session, self._load
-        due_ns = order.start_ns + round(slot * 1e9 / load.rate)
+        phase_s = load.think_time.phase_s(f"{session.plan.seed} {order.level} {slot}")
+        due_ns = order.start_ns + round((slot / load.rate + phase_s) * 1e9)
         conversations = 0
         while due_ns < order.end_ns:
             user = order.level * USERS_A_LEVEL + conversations * order.users + slot
@@ -65,7 +66,7 @@ class CapacityBehaviour(SlotBehaviour):
                 conversation.add_reply(reply if turn.ok else "")
                 if turn.ok and reply.strip():
                     self._replies.append(reply)
-                due_ns = turn.end_ns + round(load.think_time_s * 1e9)
+                due_ns = turn.end_ns + round(load.think_s(session.plan.seed, user, number) * 1e9)
             conversations += 1
 
     def _begun(self, conversation: Conversation, user: int, slot: int) -> int:

@@ -22,9 +22,8 @@ class ChatBehaviour(Behaviour):
         self._load = load
         self._client = ChatClient(session.target)
         self._conversation = conversation_of_user(self.number, load, session)
-        self._think_ns = round(load.think_time_s * 1e9)
-        self._due_ns = session.due_ns(self.number) + (self._think_ns if load.think_first else 0)
         self._turn = 0
+        self._due_ns = session.due_ns(self.number) + (self._think_ns() if load.think_first else 0)
 
     def come_in(self) -> None:
         """Wait until this user is due."""
@@ -51,9 +50,13 @@ class ChatBehaviour(Behaviour):
             raise
         self._conversation.add_reply(reply if turn.ok else "")
         session.record(turn, messages, reply)
-        self._due_ns = turn.end_ns + self._think_ns
+        self._due_ns = turn.end_ns + self._think_ns()
         if self._turn >= self._load.turns:
             self.go("done")
+
+    def _think_ns(self) -> int:
+        """ns to think after this turn; before the first, where turn is 0."""
+        return round(self._load.think_s(self.session.plan.seed, self.number, self._turn) * 1e9)
 
     def _abandons(self) -> bool:
         """Whether this user hangs up in the middle of this turn; drawn by the seed, user and turn."""

@@ -19,6 +19,7 @@ from msgspec.structs import replace
 from chatload.analysis.slo_verdict import level_verdict
 from chatload.loads.capacity import CapacityLoad
 from chatload.loads.level_search import Capacity, LevelSearch, Rules, first_turn
+from chatload.loads.think_time import exponential, thinking
 from chatload.model.slo import Objective, read_objectives
 from chatload.model.turn import Turn
 from lab.calibration.replay import Target, private_prefix
@@ -62,7 +63,7 @@ LOAD = CapacityLoad(
     settle_s=10.0,
     measure_s=30.0,
     conversation_turns=10,
-    think_time_s=2.0,
+    **thinking(exponential(2.0)),
     history=True,
     prompt="",
     prompts="",
@@ -81,16 +82,25 @@ SMALL_BATCH = _server("tgi-3@demo", Cost(60, 400, 150, 20, 300), max_batch_total
 GOODPUT = "goodput >= 90%; ttft_ms <= 800; felt_tokens_per_s >= 6"
 FELT = "p50 felt_tokens_per_s >= 10; failed_share <= 5%"
 ONE_PROMPT = replace(LOAD, history=False)
+
+
+def _equal_answers(users_per_s: float) -> SearchCase:
+    """The hardest for users who must not fall into step: every answer is equally long."""
+    name = f"vLLM, the same, equal answers, {users_per_s:,g} users/s"
+    load = replace(ONE_PROMPT, rate=users_per_s)
+    return SearchCase(name, FEW_SEATS, "p95 ttft_ms <= 500", load, 60, (30, 0, 120))
+
+
 SEARCH_CASES = (
     SearchCase("vLLM, 24 seats: the queue", FEW_SEATS, "p95 ttft_ms <= 500", LOAD, 60, (30, 15, 120)),
-    SearchCase(
-        "vLLM, the same, equal answers", FEW_SEATS, "p95 ttft_ms <= 500", ONE_PROMPT, 60, (30, 0, 120)
-    ),
+    _equal_answers(10.0),
     SearchCase("vLLM, slower with each user", SLOWER_PER_USER, FELT, LOAD, 60, (40, 25, 160)),
     SearchCase(
         "vLLM, slow prompts: a flat knee", SLOW_PROMPTS, "p90 ttft_ms <= 300", LOAD, 60, (40, 25, 160)
     ),
     SearchCase("TGI, small batch: goodput", SMALL_BATCH, GOODPUT, LOAD, 60, (40, 25, 160)),
+    _equal_answers(40.0),
+    _equal_answers(1000.0),
 )
 
 SEATS = 12
@@ -99,7 +109,14 @@ OVER_HTTP = SearchCase(
     server=Target("vllm-v1@demo", {"max_num_seqs": SEATS}),
     slo="p50 ttft_ms <= 250",
     load=replace(
-        ONE_PROMPT, first=15, most=120, rate=20.0, windows=2, settle_s=1.0, measure_s=3.0, think_time_s=0.5
+        ONE_PROMPT,
+        first=15,
+        most=120,
+        rate=20.0,
+        windows=2,
+        settle_s=1.0,
+        measure_s=3.0,
+        **thinking(exponential(0.5)),
     ),
     prompt_tokens=40,
     answer=(25, 8, 2000),
@@ -113,9 +130,9 @@ def options(load: CapacityLoad) -> tuple[str, ...]:
     text = (
         f"--first {load.first} --most {load.most} --rate {load.rate:g} --precision {load.precision:g} "
         f"--windows {load.windows} --settle {load.settle_s:g} --measure {load.measure_s:g} "
-        f"--think-time {load.think_time_s:g} --turns {load.conversation_turns} --history "
+        f"--turns {load.conversation_turns} --history {'on' if load.history else 'off'}"
     )
-    return (*text.split(), "on" if load.history else "off")
+    return (*text.split(), "--think-time", load.think_time.text)
 
 
 def window(case: SearchCase, users: int, seed: str, load: CapacityLoad | None = None) -> list[Turn]:
@@ -138,7 +155,8 @@ class _Window:
         for number in range(users):
             begins = first_turn(number, load.conversation_turns)
             known = sum(self._answer() + LINE_TOKENS for _ in range(1, begins)) if load.history else 0
-            self._begin(number / load.rate, begins, known)
+            phase_s = load.think_time.phase_s(f"{seed} {number}")
+            self._begin(number / load.rate + phase_s, begins, known)
         self._play.run()
 
     def _answer(self) -> int:
@@ -162,7 +180,7 @@ class _Window:
         user, number, due_s = self._asked[done.key]
         if due_s >= self._end_s - self._load.measure_s:
             self.turns.append(_turn(user, number, due_s, done))
-        next_s = done.end_s + self._load.think_time_s
+        next_s = done.end_s + self._load.think_time.seconds(f"think {self._seed} {user} {number}")
         if number >= self._load.conversation_turns:
             self._begin(next_s, 1, 0)
         elif self._load.history:
@@ -251,8 +269,10 @@ def main(argv: Sequence[str]) -> int:
     """Print a row per case: the true capacity, and how near the searches came."""
     parser = argparse.ArgumentParser(prog="python -m lab.study.capacity", description=__doc__)
     parser.add_argument("--searches", type=int, default=100, help="searches of each server (100)")
-    count = parser.parse_args(argv).searches
-    for case in SEARCH_CASES:
+    parser.add_argument("--only", default="", help="only servers with this in their name")
+    given = parser.parse_args(argv)
+    count = given.searches
+    for case in (case for case in SEARCH_CASES if given.only in case.name):
         truth = true_capacity(case, 1, 160)
         sys.stdout.write(table_row(case, truth, [search(case, seed) for seed in range(count)]) + "\n")
         sys.stdout.flush()

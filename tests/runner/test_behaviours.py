@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
+from chatload.loads.chat import ChatLoad
 from chatload.loads.ramp import RampSegment
+from chatload.loads.think_time import ThinkTime
 from chatload.model.journal_lines import LevelLine, UserLine
 from chatload.model.turn import Turn
 from chatload.runner.behaviour import GONE_S
@@ -74,6 +77,18 @@ def test_who_thinks_first_thinks_before_the_first_turn_too(scene: Callable[..., 
     one.run_user(ChatBehaviour)
     one.clock.sleep(60)
     assert one.seconds(due) == [2.0, 4.3]
+
+
+def test_a_drawn_think_time_is_of_the_seed_the_user_and_the_turn(scene: Callable[..., Scene]) -> None:
+    for law in ("exp 2", "1..3"):
+        one = scene("chat", turns="4", think_time=law, seed="7")
+        one.run_user(ChatBehaviour)
+        one.clock.sleep(100)
+        load = one.session.plan.load
+        assert isinstance(load, ChatLoad)
+        pauses = [(b.due_ns - a.end_ns) / 1e9 for a, b in pairwise(one.turns)]
+        assert pauses == pytest.approx([load.think_s(7, 0, turn) for turn in (1, 2, 3)], abs=1e-6)
+        assert len({round(pause, 6) for pause in pauses}) == 3
 
 
 def test_a_conversation_grows_with_its_replies_and_without_failed_ones(scene: Callable[..., Scene]) -> None:
@@ -222,9 +237,12 @@ def test_a_level_s_users_come_in_one_by_one_and_talk_until_it_ends(scene: Callab
     one.run_user(CapacityBehaviour)
     one.session.levels.put(order(2, 1.0, 5.0))
     one.clock.sleep(60)
-    mine = [turn for turn in one.turns if turn.user % 2 == 0]
-    assert [round((turn.due_ns - BEGINS_NS) / 1e9, 3) for turn in mine] == [1.0, 2.3, 3.6, 4.9]
-    assert min(turn.due_ns for turn in one.turns if turn.user % 2) == BEGINS_NS + 2 * S
+    for slot, comes_in_s in ((0, 1.0), (1, 2.0)):
+        mine = [(turn.due_ns - BEGINS_NS) / 1e9 for turn in one.turns if turn.user % 2 == slot]
+        first = comes_in_s + ThinkTime(1.0, "constant", 1.0).phase_s(f"1 1 {slot}")
+        assert first < comes_in_s + 1.0, "everyone is met in the middle of a think time"
+        assert mine == pytest.approx([first + 1.3 * turn for turn in range(len(mine))], abs=1e-6)
+        assert 3.7 <= mine[-1] < 5.0
     assert {turn.group for turn in one.turns} == {"2 users"}
     (drained,) = [line for line in one.lines if isinstance(line, LevelLine)]
     assert (drained.level, drained.user, drained.at_ns) == (1, 0, max(turn.end_ns for turn in one.turns))

@@ -120,7 +120,7 @@ def _timers(load: ThreadGroupLoad, scope: tuple[Node, ...], reader: _Numbers) ->
                 "PoissonRandomTimer": (spread_ms, f"{delay_ms:g} ms and Poisson of mean {spread_ms:g} ms"),
             }[node.kind]
             delay_ms += drawn[0]
-            words = f"{reader.named(node)}: drawn ({drawn[1]}); a think-time is constant: its mean is taken"
+            words = f"{reader.named(node)}: drawn ({drawn[1]}): its mean is taken; think-time = '1..3' or 'exp 2' draws"
             if words not in load.losses:
                 load.losses.append(words)
         total_ms += delay_ms

@@ -1,0 +1,123 @@
+"""Think times: how they are written, their laws, and that a seed repeats them."""
+
+from __future__ import annotations
+
+from statistics import fmean, pstdev
+
+import msgspec
+import pytest
+
+from chatload.loads.capacity import CapacityLoad
+from chatload.loads.chat import ChatLoad
+from chatload.loads.registry import SHAPES
+from chatload.loads.think_time import THINK_TIME, ThinkTime, exponential, thinking
+from chatload.options.option import InvalidValue
+from chatload.options.option_reader import OptionReader
+
+N = 20_000
+
+
+def drawn(think: ThinkTime, n: int = N) -> list[float]:
+    return [think.seconds(f"seed {number}") for number in range(n)]
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "think"),
+    [
+        ("2", "2 s", ThinkTime(2.0, "constant", 2.0)),
+        ("0", "0 s", ThinkTime(0.0, "constant", 0.0)),
+        ("exp 2", "2 s (exponential)", ThinkTime(2.0, "exponential", 0.05)),
+        ("EXP  0.2", "0.2 s (exponential)", ThinkTime(0.2, "exponential", 0.02)),
+        ("1..3", "1 to 3 s (uniform)", ThinkTime(2.0, "uniform", 1.0)),
+        ("0.5 .. 1", "0.5 to 1 s (uniform)", ThinkTime(0.75, "uniform", 0.5)),
+    ],
+)
+def test_a_think_time_is_a_number_or_drawn(text: str, words: str, think: ThinkTime) -> None:
+    assert THINK_TIME.parse(text) == think
+    assert think.words == words
+    assert THINK_TIME.parse(think.text) == think
+
+
+@pytest.mark.parametrize(
+    "text", ["", "soon", "-1", "exp", "exp2", "exp -2", "exp nan", "1..", "..3", "1..2..3", "1e9"]
+)
+def test_everything_else_is_a_mistake(text: str) -> None:
+    with pytest.raises(InvalidValue, match="a number from 0 to 86,400 such as 2, or drawn: 'exp 2'"):
+        THINK_TIME.parse(text)
+
+
+def test_the_shorter_end_comes_first() -> None:
+    with pytest.raises(InvalidValue, match=r"1\.\.3"):
+        THINK_TIME.parse("3..1")
+
+
+def test_an_exponential_one_has_its_mean_its_spread_and_its_least() -> None:
+    """least + Exp(mean − least): the standard deviation is mean − least."""
+    times = drawn(exponential(2.0))
+    assert fmean(times) == pytest.approx(2.0, rel=0.03)
+    assert pstdev(times) == pytest.approx(1.95, rel=0.03)
+    assert 0.05 <= min(times) < 0.051
+    below_the_mean = sum(time < 2.0 for time in times) / N
+    assert below_the_mean == pytest.approx(1 - 1 / 2.718281828, abs=0.015)
+
+
+def test_a_uniform_one_is_as_often_in_each_quarter() -> None:
+    times = drawn(ThinkTime(2.0, "uniform", 1.0))
+    assert min(times) >= 1.0
+    assert max(times) <= 3.0
+    for quarter in range(4):
+        assert sum(quarter / 2 <= time - 1 < quarter / 2 + 0.5 for time in times) / N == pytest.approx(
+            0.25, abs=0.02
+        )
+
+
+def test_a_seed_repeats_them_and_users_and_turns_differ() -> None:
+    load = ChatLoad(turns=3, **thinking(exponential(2.0)))
+    times = [load.think_s(1, user, turn) for user in range(50) for turn in range(3)]
+    assert times == [load.think_s(1, user, turn) for user in range(50) for turn in range(3)]
+    assert len(set(times)) == 150
+    assert times != [load.think_s(2, user, turn) for user in range(50) for turn in range(3)]
+
+
+def test_a_phase_is_a_share_of_a_think_time() -> None:
+    constant = ThinkTime(2.0, "constant", 2.0)
+    phases = [constant.phase_s(f"{number}") for number in range(N)]
+    assert min(phases) >= 0.0
+    assert max(phases) < 2.0
+    assert fmean(phases) == pytest.approx(1.0, rel=0.03)
+
+
+def test_the_end_of_a_turn_may_be_noticed_late_only_where_nobody_answers_at_once() -> None:
+    def pauses(text: str) -> bool:
+        return ChatLoad(turns=1, **thinking(THINK_TIME.parse(text))).pauses
+
+    assert (pauses("2"), pauses("exp 2"), pauses("1..3")) == (True, True, True)
+    assert (pauses("0.01"), pauses("exp 0.1"), pauses("0..3")) == (False, False, False)
+
+
+def test_the_plan_says_it() -> None:
+    load = ChatLoad(users=100, users_per_s=10.0, turns=10, **thinking(exponential(2.0)))
+    assert load.sentence() == "100 users over 10 s, 10 turns each, 2 s (exponential) after each reply"
+    assert load.bounds() == "1,000 turns, at least 28 s on average"
+    constant = ChatLoad(users=100, users_per_s=10.0, turns=10, think_time_s=2.0)
+    assert constant.sentence().endswith("2 s after each reply")
+    assert constant.bounds() == "1,000 turns, at least 28 s"
+
+
+def test_a_capacity_search_draws_them_by_default_and_a_chat_does_not() -> None:
+    capacity, _ = SHAPES["capacity"].read(OptionReader({"slo": "p95 ttft_ms <= 500"}))
+    chat, _ = SHAPES["chat"].read(OptionReader({}))
+    assert isinstance(capacity, CapacityLoad)
+    assert isinstance(chat, ChatLoad)
+    assert capacity.think_time == exponential(2.0)
+    assert "2 s (exponential) after each reply" in capacity.sentence()
+    assert chat.think_time == ThinkTime(2.0, "constant", 2.0)
+
+
+def test_a_manifest_keeps_it_and_an_older_one_has_a_constant_one() -> None:
+    load = ChatLoad(turns=3, **thinking(ThinkTime(2.0, "uniform", 1.0)))
+    assert msgspec.json.decode(msgspec.json.encode(load), type=ChatLoad).think_time == ThinkTime(
+        2.0, "uniform", 1.0
+    )
+    older = msgspec.json.decode(b'{"kind": "chat", "turns": 3, "think_time_s": 2.0}', type=ChatLoad)
+    assert older.think_time == ThinkTime(2.0, "constant", 2.0)
