@@ -10,6 +10,7 @@ import msgspec
 from chatload.analysis.completeness import planned_chat, planned_turns, shortcomings
 from chatload.analysis.distribution import describe, describe_counted, with_failures
 from chatload.analysis.quantiles import METHOD
+from chatload.analysis.send_bunching import bunching
 from chatload.analysis.slo_verdict import with_slos
 from chatload.analysis.slot_release import slot_release
 from chatload.analysis.validity import validity_of
@@ -63,6 +64,7 @@ def summarise(run: Run) -> Summary:
             retried=sum(turn.retried for turn in turns),
             refusals_waited_for=sum(turn.refusals for turn in turns),
         ),
+        bunching=bunching(run),
         marks=_tally(mark for turn in turns for mark in turn.marks),
         validity=validity_of(run),
         torn_lines=run.torn_lines,

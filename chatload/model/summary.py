@@ -93,6 +93,21 @@ class Stalls(msgspec.Struct, frozen=True, kw_only=True):
     rule: StallRule = DEFAULT_RULE
 
 
+class Bunching(msgspec.Struct, frozen=True, kw_only=True):
+    """How sends bunch (analysis/send_bunching.py): counts per bin of `bin_ms`, variance by mean; 1 is independent.
+
+    `others` is with how many other turns one shares its bin on average, `others_if_independent` with how many it would.
+    `slowdown` is TTFT of crowded turns by that of the others (medians), None where there is no telling.
+    """
+
+    bin_ms: float
+    bins: int
+    dispersion: float
+    others: float
+    others_if_independent: float
+    slowdown: float | None = None
+
+
 class Connections(msgspec.Struct, frozen=True, kw_only=True):
     """Connections of all turns, and refusals (429) that were waited for."""
 
@@ -164,6 +179,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     first_event_sources: dict[str, int] = {}
     stamp_sources: dict[str, int] = {}
     connections: Connections = Connections()
+    bunching: Bunching | None = None
     marks: dict[str, int] = {}
     validity: Validity = msgspec.field(default=Validity(), name="trust")
     slo: tuple[SloVerdict, ...] = ()
