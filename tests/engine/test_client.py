@@ -3,76 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import gevent
 import pytest
 
-from chatload.engine.api_key import ApiKey
-from chatload.engine.client import ENDLESS_REPLY, ChatClient, Interrupted, TurnSpec, retry_after_s
-from chatload.engine.connection import Address
-from chatload.engine.target import Target, request_head
+from chatload.engine.client import ENDLESS_REPLY, Interrupted
 from chatload.model.errors import CODES
-from chatload.model.turn import Message, Turn, TurnRequest
-from chatload.options.run_options import Timeouts
-from chatload.protocols.registry import DIALECTS
+from tests.engine.exchange import DONE, GOOD, ROLE, STOP, Exchange, after, token
 from tests.engine.scripted import (
     CLOSE,
     KILL,
     MS,
     OK,
     RESET,
-    Script,
     Step,
     Wire,
     chunk,
     reply,
     status,
 )
-from tests.manual_clock import ManualClock
-
-LIMITS = Timeouts(connect_s=5, first_token_s=2, gap_s=1, turn_s=10)
-ROLE = b'data: {"choices":[{"delta":{"role":"assistant"}}]}\n\n'
-STOP = b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\n'
-DONE = b"data: [DONE]\n\n"
-
-
-def token(text: str) -> bytes:
-    return b'data: {"choices":[{"delta":{"content":"%b"}}]}\n\n' % text.encode()
-
-
-GOOD = reply(ROLE, token("a"), token("b"), STOP, DONE)
-
-
-class Exchange:
-    """A user's client at a scripted server."""
-
-    def __init__(self, *wires: Wire, dialect: str = "openai", waits: bool = False, key: str = "") -> None:
-        self.clock = ManualClock()
-        self.script = Script(self.clock, wires)
-        address, spoken, secret = Address("http://gpu:8000"), DIALECTS[dialect], ApiKey(key)
-        head = request_head(address, spoken.path, secret.headers)
-        self.target = Target(
-            address, spoken, self.script, LIMITS, head, key=secret, waits_on_429=waits, clock=self.clock
-        )
-        self.client = ChatClient(self.target)
-        self._turns = 0
-
-    def turn(self, hang_up_after: int = 0, max_tokens: int | None = None) -> Turn:
-        return self.turn_and_text(hang_up_after, max_tokens)[0]
-
-    def turn_and_text(self, hang_up_after: int = 0, max_tokens: int | None = None) -> tuple[Turn, str]:
-        self._turns += 1
-        request = TurnRequest((Message("user", "hello"),), max_tokens=max_tokens)
-        return self.client.run_turn(
-            TurnSpec(0, self._turns, self.clock.now_ns(), request, hang_up_after=hang_up_after)
-        )
-
-
-def after(exchange: Exchange, at_ns: int | None, sent_ns: int | None = None) -> float:
-    """ms between the sending of the (first) request and an instant."""
-    assert at_ns is not None
-    return (at_ns - (sent_ns or exchange.script.came_ns[0])) / MS
 
 
 def test_a_good_turn_has_every_instant_where_the_script_put_it() -> None:
@@ -229,129 +178,6 @@ def test_a_failed_turn_keeps_what_it_saw() -> None:
     turn, text = exchange.turn_and_text()
     assert (turn.events, text, turn.status, turn.gaps_us) == (2, "ab", 200, (10_000,))
     assert after(exchange, turn.end_ns) == 35
-
-
-# -- connections that are kept
-
-
-def test_a_connection_is_kept_while_both_sides_want_it() -> None:
-    exchange = Exchange(Wire([GOOD, GOOD]))
-    assert [exchange.turn().new_connection, exchange.turn().new_connection] == [True, False]
-    assert exchange.script.opened == 1
-
-
-def test_a_server_that_closes_after_a_reply_is_connected_anew() -> None:
-    head = OK.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n")
-    exchange = Exchange(Wire([reply(token("a"), STOP, head=head)]), Wire([GOOD]))
-    assert exchange.turn().ok
-    assert exchange.script.sockets[0].closed
-    turn = exchange.turn()
-    assert (turn.ok, turn.new_connection, turn.retried) == (True, True, False)
-
-
-@pytest.mark.parametrize("idle", [b"", b"HTTP/1.1 408 Request Timeout\r\n\r\n"])
-def test_an_idle_connection_that_was_closed_is_seen_before_it_is_used(idle: bytes) -> None:
-    exchange = Exchange(Wire([GOOD]), Wire([GOOD]))
-    exchange.turn()
-    exchange.script.sockets[0].wire.idle = idle
-    turn = exchange.turn()
-    assert (turn.ok, turn.new_connection, turn.retried) == (True, True, False)
-    assert len(exchange.script.requests) == 2
-
-
-@pytest.mark.parametrize("end", [CLOSE, RESET])
-def test_a_kept_connection_that_closes_under_the_request_is_asked_again_once(end: Any) -> None:
-    exchange = Exchange(Wire([GOOD, [(1, end)]]), Wire([GOOD]))
-    exchange.turn()
-    turn = exchange.turn()
-    assert (turn.ok, turn.retried, turn.new_connection) == (True, True, True)
-    first, second = exchange.script.requests[1:]
-    assert first == second, "the same request, with the same id"
-    assert turn.sent_ns == exchange.script.came_ns[2], "sent is that of the request that was answered"
-
-
-@pytest.mark.parametrize("end", [CLOSE, RESET])
-def test_a_new_connection_is_never_asked_again(end: Any) -> None:
-    exchange = Exchange(Wire([[(1, end)]]), Wire([GOOD]))
-    turn = exchange.turn()
-    assert (turn.code, turn.retried, exchange.script.opened) == ("truncated", False, 1)
-
-
-def test_it_is_asked_again_once_and_no_more() -> None:
-    exchange = Exchange(Wire([GOOD, [(1, CLOSE)]]), Wire([[(1, CLOSE)]]), Wire([GOOD]))
-    exchange.turn()
-    turn = exchange.turn()
-    assert (turn.code, turn.retried, exchange.script.opened) == ("truncated", True, 2)
-
-
-def test_a_reply_of_which_a_byte_came_is_not_asked_for_again() -> None:
-    exchange = Exchange(Wire([GOOD, [(1, b"H"), (2, CLOSE)]]), Wire([GOOD]))
-    exchange.turn()
-    turn = exchange.turn()
-    assert (turn.code, turn.retried, exchange.script.opened) == ("truncated", False, 1)
-
-
-@pytest.mark.parametrize(("script", "code"), [([(1, status(500, b""))], "http_5xx"), ([], "timeout_first")])
-def test_only_a_closed_connection_is_a_reason_to_ask_again(script: Sequence[Step], code: str) -> None:
-    exchange = Exchange(Wire([GOOD, script]), Wire([GOOD]))
-    exchange.turn()
-    turn = exchange.turn()
-    assert (turn.code, turn.retried, exchange.script.opened) == (code, False, 1)
-
-
-def test_a_send_that_fails_is_a_failed_turn() -> None:
-    turn = Exchange(Wire(broken_after=0)).turn()
-    assert (turn.code, turn.detail) == ("truncated", "sending failed: Broken pipe")
-
-
-# -- a server that says later
-
-
-def refusal(headers: str = "retry-after: 2\r\n") -> list[Step]:
-    return [(5, status(429, b"busy", headers))]
-
-
-def test_a_429_is_asked_again_after_the_pause_the_server_asked_for() -> None:
-    exchange = Exchange(Wire([refusal(), refusal("retry-after: 0.5\r\n"), GOOD]), waits=True)
-    turn = exchange.turn()
-    assert (turn.ok, turn.refusals, turn.retried, exchange.script.opened) == (True, 2, False, 1)
-    came = exchange.script.came_ns
-    assert [after(exchange, at_ns) for at_ns in came] == [0, 2005, 2510]
-    assert turn.sent_ns == came[2]
-
-
-def test_a_429_whose_pause_does_not_fit_the_turn_s_limit_is_a_failure_at_once() -> None:
-    exchange = Exchange(Wire([refusal("retry-after: 11\r\n"), GOOD]), waits=True)
-    turn = exchange.turn()
-    assert (turn.code, turn.refusals, after(exchange, turn.end_ns)) == ("http_429", 0, 5)
-
-
-def test_a_429_is_not_waited_for_for_ever() -> None:
-    exchange = Exchange(Wire([refusal()] * 9), waits=True)
-    turn = exchange.turn()
-    assert (turn.code, turn.refusals) == ("http_429", 4)
-    assert after(exchange, turn.end_ns) < 10_000
-
-
-def test_a_429_that_closes_its_connection_is_asked_again_on_another() -> None:
-    exchange = Exchange(Wire([refusal("retry-after: 1\r\nconnection: close\r\n")]), Wire([GOOD]), waits=True)
-    turn = exchange.turn()
-    assert (turn.ok, turn.refusals, turn.new_connection, exchange.script.opened) == (True, 1, True, 2)
-
-
-@pytest.mark.parametrize(
-    ("header", "pause_s"),
-    [
-        ("2", 2.0),
-        ("0.25", 0.25),
-        ("-5", 0.0),
-        ("1e9", 3600.0),
-        ("", 1.0),
-        ("Wed, 21 Oct 2026 07:28:00 GMT", 1.0),
-    ],
-)
-def test_the_pause_of_a_retry_after(header: str, pause_s: float) -> None:
-    assert retry_after_s(header) == pause_s
 
 
 # -- turns that we end

@@ -2,86 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from chatload.loads.ramp import RampSegment
 from chatload.model.hosts import Machine
-from chatload.model.journal_lines import EndLine, JournalLine, ServerLine, StartLine, UserLine, decode, encode
+from chatload.model.journal_lines import JournalLine, ServerLine, StartLine, UserLine, decode, encode
 from chatload.runner import messages
-from chatload.runner.messages import LevelOrder, Start
-from chatload.runner.run_folder import RunFolder
-from chatload.runner.supervisor import Cause, Supervisor
-from chatload.runner.user_tracker import UserTracker
-from chatload.runner.worker_registry import BEGIN_S, CLOCKS_S, WorkerRegistry
-from tests.manual_clock import ManualClock
-from tests.plans import planned
-from tests.runner.fake_locust import HOST, FakeProcess, FakeWorkers
-
-MS = 1_000_000
-
-
-class Master:
-    """A registry of w1 and w2, whose clocks are 5 s and 7 s behind; answers come within 2 ms."""
-
-    def __init__(self, folder: Path, *, answers: bool = True, **states: str) -> None:
-        self.clock = ManualClock()
-        self.workers = FakeWorkers(**(states or {"w1": "ready", "w2": "ready"}))
-        self.behind_ns = {"w1": 5_000 * MS, "w2": 7_000 * MS}
-        if answers:
-            self.workers.on_send = self._answer
-        self.process = FakeProcess(num_users=4)
-        self.supervisor = Supervisor(lambda _: None)
-        self.supervisor.begin()
-        self.lines: list[JournalLine] = []
-        self.said: list[str] = []
-        self.registry = WorkerRegistry(
-            self.process, self.workers, self.lines.append, self.supervisor, self.clock
-        )
-        self.planned = planned("chat", {"host": HOST, "num_users": 4, "out": str(folder / "run")})
-        self.folder = RunFolder(self.planned, self.said.append, self.clock)
-        self.start = Start(run_id="r", folder=str(folder), dialect="openai", model="m", planned=self.planned)
-        self.tracker = UserTracker()
-        self.numbers: Counter[str] = Counter()
-
-    def begin(self) -> Master:
-        self.clock.run(self.registry.begin, self.start, self.folder)
-        self.tracker.assigned(["w1", "w2"])
-        return self
-
-    def send(self, worker: str, *lines: JournalLine, run_id: str = "r") -> None:
-        """A batch of journal lines comes from a worker."""
-        self.numbers[worker] += 1
-        data = {"run_id": run_id, "number": self.numbers[worker], "lines": [encode(line) for line in lines]}
-        self.workers.says(worker, messages.LINES, data)
-
-    def looks(self, seconds: float = 0.1) -> bool:
-        """Time goes by; whether the run is over then."""
-        self.clock.sleep(seconds)
-        return self.registry.is_over(self.tracker)
-
-    def _answer(self, worker: str, kind: str, data: Any) -> None:
-        if kind != messages.ASK_CLOCK or worker not in self.behind_ns:
-            return
-        answered_ns = self.clock.now_ns() + MS - self.behind_ns[worker]
-        answer = {**data, "answered_ns": answered_ns, "boot_id": worker}
-        self.clock.later(0.002, lambda: self.workers.says(worker, messages.TELL_CLOCK, answer))
+from chatload.runner.messages import LevelOrder
+from chatload.runner.worker_registry import CLOCKS_S
+from tests.runner.master_of_two import MS, Master, end, user
 
 
 @pytest.fixture
 def master(tmp_path: Path) -> Master:
     return Master(tmp_path)
-
-
-def user(worker: str, number: int, event: str, at_ns: int = 0) -> UserLine:
-    return UserLine(at_ns=at_ns, worker=worker, user=number, event=event)
-
-
-def end(worker: str, lines: int, **more: int) -> EndLine:
-    return EndLine(at_ns=1, worker=worker, reason="drained", lines=lines, **more)
 
 
 # -- what the workers are told
@@ -178,140 +114,6 @@ def test_the_first_line_of_a_worker_tells_its_host(master: Master) -> None:
     master.send("w1", StartLine(at_ns=0, utc_ns=0, worker="w1", machine=machine, versions={"locust": "2"}))
     facts = master.folder.manifest.workers["w1"]
     assert (facts.machine, facts.versions) == (machine, {"locust": "2"})
-
-
-# -- who is left
-
-
-def test_a_run_is_over_when_all_users_of_all_workers_came_and_went(master: Master) -> None:
-    master.begin()
-    for number in range(4):
-        master.tracker.note(user(f"w{number % 2 + 1}", number, "in"))
-        assert not master.looks()
-    for number in range(4):
-        assert not master.looks()
-        master.tracker.note(user(f"w{number % 2 + 1}", number, "out"))
-    assert master.looks()
-
-
-def test_users_of_a_lost_worker_are_left_out_until_it_is_back(master: Master) -> None:
-    master.begin()
-    for number in range(4):
-        worker = f"w{number % 2 + 1}"
-        master.send(worker, StartLine(at_ns=0, utc_ns=0, worker=worker))
-        master.tracker.note(user(worker, number, "in"))
-    lost_ns = master.clock.now_ns() + 100 * MS
-    master.workers.states["w2"] = "missing"
-    assert not master.looks()
-    words = "worker w2 was lost with 2 users in: turns it had in flight are not counted"
-    assert master.folder.problems == [words]
-    assert master.tracker.present == 2
-    master.workers.states["w2"] = "running"
-    assert not master.looks(2.0)
-    assert master.folder.problems == []
-    assert master.tracker.present == 4
-    (span,) = master.folder.manifest.workers["w2"].out_of_touch
-    assert (span.from_ns, span.to_ns) == (lost_ns, lost_ns + 2_000 * MS)
-    assert "worker w2 is back" in master.said[-1]
-
-
-def test_a_run_whose_other_workers_are_lost_is_over_when_the_rest_is_done(master: Master) -> None:
-    master.begin()
-    master.workers.states["w2"] = "missing"
-    for number in (0, 2):
-        master.tracker.note(user("w1", number, "in"))
-    assert not master.looks()
-    for number in (0, 2):
-        master.tracker.note(user("w1", number, "out"))
-    assert master.looks()
-
-
-def test_a_worker_that_said_its_end_was_stopped_and_not_lost(master: Master) -> None:
-    master.begin()
-    master.send("w2", end("w2", 1))
-    master.workers.states["w2"] = "missing"
-    master.looks()
-    assert master.folder.problems == [
-        "worker w2 was stopped: the turns its users still had to hold are missing"
-    ]
-
-
-@pytest.mark.parametrize(
-    ("began", "cut_off_s", "fails"),
-    [((), (), True), (("w1",), (), True), (("w1", "w2"), (), False), ((), (3,), False)],
-)
-def test_a_worker_that_lives_and_says_nothing_ends_the_run(
-    tmp_path: Path, began: tuple[str, ...], cut_off_s: tuple[int, ...], fails: bool
-) -> None:
-    """Within 5 s; the time in which it was cut off does not count. w3 is always well."""
-    master = Master(tmp_path, w1="ready", w2="ready", w3="ready").begin()
-    for worker in (*began, "w3"):
-        master.send(worker, StartLine(at_ns=0, utc_ns=0, worker=worker))
-    for second in range(6):
-        state = "missing" if second in cut_off_s else "running"
-        master.workers.states = {"w1": state, "w2": state, "w3": "running"}
-        master.looks(1.0)
-        assert master.supervisor.cause is None or second > BEGIN_S
-    assert (master.supervisor.cause is not None) == fails
-
-
-@pytest.mark.parametrize(
-    ("states", "ended", "fails"),
-    [
-        ({"w1": "running", "w2": "missing"}, (), False),
-        ({"w1": "missing", "w2": "missing"}, (), True),
-        ({}, (), True),
-        ({"w2": "missing"}, ("w1",), True),
-        ({}, ("w1", "w2"), False),
-    ],
-)
-def test_a_run_whose_workers_are_all_lost_has_failed(
-    master: Master, states: dict[str, str], ended: tuple[str, ...], fails: bool
-) -> None:
-    """Workers that were stopped told their end."""
-    master.begin()
-    for worker in ended:
-        master.send(worker, end(worker, 1))
-    master.workers.states = states
-    master.looks()
-    assert (master.supervisor.cause is not None) == fails
-    if master.supervisor.cause is not None:
-        words = "2 of 2 workers were lost, with all their users"
-        assert master.supervisor.cause == Cause(words, exit_code=4)
-
-
-# -- workers that fail, and strangers
-
-
-def failed(run_id: str | None, **data: Any) -> dict[str, Any]:
-    return {"run_id": run_id, "words": "no disk", "exit_code": 2, "where": ["a.py:1 in f"], **data}
-
-
-def test_a_worker_that_cannot_go_on_ends_the_run_in_its_own_words(master: Master) -> None:
-    master.begin()
-    master.workers.says("w1", messages.FAILED, failed("another run"))
-    master.workers.says("stranger", messages.FAILED, failed("r"))
-    assert master.supervisor.cause is None
-    master.workers.says("w1", messages.FAILED, failed("r"))
-    assert master.supervisor.cause == Cause("worker w1: no disk", 2, ("a.py:1 in f",))
-
-
-def test_a_worker_that_was_never_told_of_the_run_counts_only_while_one_is_on(master: Master) -> None:
-    master.workers.says("w1", messages.FAILED, failed(None))
-    assert master.supervisor.cause is None
-    master.begin()
-    master.workers.says("w1", messages.FAILED, failed(None))
-    assert master.supervisor.cause is not None
-
-
-def test_a_broken_message_of_a_worker_ends_the_run_and_a_stranger_s_does_not(master: Master) -> None:
-    master.begin()
-    for kind in (messages.LINES, messages.FAILED, messages.DRAINED):
-        master.workers.says("stranger", kind, None)
-        master.workers.says(["a"], kind, 5)
-    assert master.supervisor.cause is None
-    master.workers.says("w2", messages.LINES, None)
-    assert master.supervisor.cause is not None
 
 
 # -- the end
