@@ -21,7 +21,7 @@ def ending(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., tup
     Pictures take seconds: `plots` draws them in a process of its own, as it would, where the steps are apart.
     """
 
-    monkeypatch.setattr(module.signal, "signal", lambda number, handler: None)  # of this process, too
+    monkeypatch.setattr(module, "interrupt_on_sigterm", lambda: None)  # of this process, too
 
     def in_this_process(command: Sequence[str]) -> int:
         _, _, package, *arguments = command

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from chatload.analysis.slo_verdict import worst
 from chatload.model.sanitize import one_line
 from chatload.model.summary import Summary
@@ -9,6 +11,14 @@ from chatload.model.verdict import MISSED, CapacityResult
 from chatload.store.journal import Run
 
 GOOD, FAILED_TURNS, OUR_FAULT, MISSED_SLO, UNTRUSTED = 0, 1, 2, 3, 4
+HELD = (GOOD, FAILED_TURNS, MISSED_SLO, UNTRUSTED)
+"""Exit codes of a run that was held to its end, the gravest last."""
+
+
+def gravest(codes: Iterable[int]) -> int:
+    """The exit code for several runs: of the one of which most is to be said; 2 where one was not held."""
+    found = set(codes)
+    return OUR_FAULT if found - set(HELD) else max(found, key=HELD.index, default=GOOD)
 
 
 def code_of(run: Run, summary: Summary) -> tuple[int, str]:

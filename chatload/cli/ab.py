@@ -6,17 +6,15 @@ round is answered from the prompts the round before left in a cache.
 
 from __future__ import annotations
 
-import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
 
 from chatload.analysis.comparison import compare_runs
-from chatload.analysis.exit_code import FAILED_TURNS, GOOD, MISSED_SLO, OUR_FAULT, UNTRUSTED
-from chatload.cli.child_process import run_to_end
+from chatload.analysis.exit_code import FAILED_TURNS, GOOD, HELD, OUR_FAULT, UNTRUSTED
+from chatload.cli.child_process import interrupt_on_sigterm, run_load
 from chatload.cli.command_parser import Parser
 from chatload.cli.compare import add_margin, runs_below
 from chatload.model.errors import UsageError
@@ -24,8 +22,6 @@ from chatload.render.comparison_words import comparison_text
 from chatload.store.journal import read_run
 
 SIDES = ("a", "b")
-HELD = (GOOD, FAILED_TURNS, MISSED_SLO, UNTRUSTED)
-"""Exit codes of a run that was held: what came of it is the comparison's to say."""
 
 
 def ab(argv: Sequence[str]) -> int:
@@ -50,7 +46,7 @@ def ab(argv: Sequence[str]) -> int:
     folder = Path(chosen.out or f"results/ab-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
     _check(chosen.config, chosen.rounds, folder)
     hosts = {"a": (chosen.host_a, chosen.server_a), "b": (chosen.host_b, chosen.server_b)}
-    signal.signal(signal.SIGTERM, _stop)
+    interrupt_on_sigterm()
     try:
         for number, (round_number, side) in enumerate(order(chosen.rounds)):
             if number:
@@ -59,8 +55,9 @@ def ab(argv: Sequence[str]) -> int:
             _say(f"round {round_number} of {chosen.rounds}: {side.upper()} at {host}")
             load = ["--config", chosen.config, "--host", host, "--server", server]
             load += ["--seed", str(chosen.seed + round_number - 1), *more]
-            code = _run(load, folder / side / f"{round_number:02}")
-            if code == FAILED_TURNS and _unreachable(folder / side / f"{round_number:02}"):
+            out = folder / side / f"{round_number:02}"
+            code = run_load(load, out)
+            if code == FAILED_TURNS and _unreachable(out):
                 _say(f"{side.upper()} at {host} cannot be reached: stopped; what was finished is in {folder}")
                 return FAILED_TURNS
             if code not in HELD:
@@ -70,11 +67,6 @@ def ab(argv: Sequence[str]) -> int:
         _say(f"stopped; what was finished is in {folder}")
         return 130
     return _compared(folder, chosen.margin)
-
-
-def _run(load: Sequence[str], out: Path) -> int:
-    command = [sys.executable, "-m", "locust", *load, "--out", str(out), "--loglevel", "WARNING"]
-    return run_to_end(command)
 
 
 def _unreachable(run: Path) -> bool:
@@ -112,10 +104,6 @@ def _check(config: str, rounds: int, folder: Path) -> None:
         mistakes.append(f"--out {str(folder)!r}: already holds runs: name a new folder")
     if mistakes:
         raise UsageError(mistakes)
-
-
-def _stop(signum: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
 
 
 def _say(words: str) -> None:

@@ -4,7 +4,25 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import sys
 from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+
+
+def interrupt_on_sigterm() -> None:
+    """From here on a SIGTERM does what Ctrl-C does."""
+    signal.signal(signal.SIGTERM, _interrupt)
+
+
+def _interrupt(signum: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def run_load(arguments: Sequence[str], out: Path) -> int:
+    """A run of Locust, in a process of its own; its exit code."""
+    command = [sys.executable, "-m", "locust", *arguments, "--out", str(out), "--loglevel", "WARNING"]
+    return run_to_end(command)
 
 
 def run_to_end(command: Sequence[str]) -> int:

@@ -6,7 +6,6 @@ Everything runs in processes of its own and is gone when this one ends, also on 
 from __future__ import annotations
 
 import argparse
-import signal
 import subprocess
 import sys
 import time
@@ -14,19 +13,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
 
-from chatload.cli.child_process import end, run_to_end
+from chatload.analysis.exit_code import FAILED_TURNS, HELD, MISSED_SLO, UNTRUSTED, gravest
+from chatload.cli.child_process import end, interrupt_on_sigterm, run_load, run_to_end
 from chatload.model.errors import UsageError
 
 SERVERS = ("vllm", "tgi")
-HELD = {
-    0: "",
-    1: "has failed turns",
-    3: "missed an SLO",
-    4: "is NOT TRUSTWORTHY, its report says why",
+ENDS = {
+    FAILED_TURNS: "has failed turns",
+    MISSED_SLO: "missed an SLO",
+    UNTRUSTED: "is NOT TRUSTWORTHY, its report says why",
 }
-"""Exit codes of a run that was held to its end, and what is to be said of it before any figure."""
+"""What is said of a run before any figure, by its exit code."""
 READY_S = 20.0
 
 
@@ -41,7 +39,7 @@ def demo(arguments: Sequence[str]) -> int:
         raise UsageError([f"--config {options.config!r}: no such file: name a scenario, see scenarios/"])
     folder = Path(options.out or f"results/demo-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    signal.signal(signal.SIGTERM, _stop)
+    interrupt_on_sigterm()
     began = time.monotonic()
     codes: dict[str, int] = {}
     try:
@@ -58,16 +56,14 @@ def demo(arguments: Sequence[str]) -> int:
         return 130
     _say(f"done in {time.monotonic() - began:.0f} s: runs, truth log and plots are in {folder}")
     _say(f"your own server: locust --config {options.config} --host http://YOUR-SERVER:8000")
-    # The code of the run of which most is to be said: 4 before 3 and 1; 2 where one was not held, or not shown.
-    code = max((*codes.values(), *failed), key=_rank)
-    return code if code in HELD else 2
+    return gravest((*codes.values(), *failed))
 
 
 def _show(folder: Path, codes: Mapping[str, int]) -> list[int]:
     """Print warnings, then the comparison of all runs that were held, and draw; codes of what failed."""
     for server, code in codes.items():
-        if HELD.get(code):
-            sys.stdout.write(f"WARNING: the run against {server} {HELD[code]} (exit code {code}).\n")
+        if code in ENDS:
+            sys.stdout.write(f"WARNING: the run against {server} {ENDS[code]} (exit code {code}).\n")
     sys.stdout.flush()
     runs = [str(folder / server) for server, code in codes.items() if code in HELD]
     if not runs:
@@ -82,11 +78,6 @@ def _show(folder: Path, codes: Mapping[str, int]) -> list[int]:
     if failed:
         _say("a step after the runs failed: see its words above")
     return failed
-
-
-def _rank(code: int) -> int:
-    """Which exit code says most: our own error, then a measurement not to be trusted, an SLO missed, failed turns."""
-    return (0, 1, 3, 4).index(code) if code in HELD else len(HELD)
 
 
 @contextmanager
@@ -115,13 +106,7 @@ def _wait_until_ready(process: subprocess.Popen[bytes], log: Path) -> None:
 
 
 def _load(config: str, server: str, port: int, out: Path) -> int:
-    command = [sys.executable, "-m", "locust", "--config", config, "--host", f"http://127.0.0.1:{port}"]
-    command += ["--server", server, "--out", str(out), "--loglevel", "WARNING"]
-    return run_to_end(command)
-
-
-def _stop(signum: int, frame: FrameType | None) -> None:
-    raise KeyboardInterrupt
+    return run_load(["--config", config, "--host", f"http://127.0.0.1:{port}", "--server", server], out)
 
 
 def _say(words: str) -> None:
