@@ -170,3 +170,19 @@ def test_no_surface_makes_an_slo_s_verdict_of_its_own(
         monkeypatch.setattr(module, "verdict_of", lambda asked, tally: verdict)
     found = verdicts_on_the_slo(tmp_path, said)
     assert found == dict.fromkeys(found, verdict)
+
+
+DECIDING = ("effects", "comparison_rules", "share_interval", "block_interval", "bootstrap", "beta")
+"""Modules of analysis/ that tell one number from another."""
+
+
+def test_what_shows_verdicts_imports_nothing_that_decides() -> None:
+    package = Path(main.__code__.co_filename).parent
+    found = {
+        f"{path.relative_to(package)}: {module}"
+        for part in ("render", "cli", "live")
+        for path in (package / part).rglob("*.py")
+        for module in DECIDING
+        if f"chatload.analysis.{module} import" in path.read_text(encoding="utf-8")
+    }
+    assert found == set()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from chatload.analysis.comparable import Conditions, all_conditions, load_conditions, model_of, unlike
-from chatload.analysis.effects import LEAST_ROUNDS, Side, effects, overall
+from chatload.analysis.effects import FAILED_MARGIN, LEAST_ROUNDS, Side, effects, overall
 from chatload.analysis.exit_code import UNTRUSTED
 from chatload.analysis.goodput import conversations_of
 from chatload.analysis.validity import validity_of
@@ -38,6 +38,11 @@ class Comparison:
     effects: tuple[Effect, ...]
     untrusted: tuple[Run, ...]
     warnings: tuple[str, ...]
+
+    @property
+    def failed_margin(self) -> float:
+        """Shares of failed turns this near to each other are the same."""
+        return FAILED_MARGIN
 
     @property
     def verdict(self) -> ComparisonOutcome:

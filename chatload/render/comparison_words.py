@@ -5,7 +5,6 @@ from __future__ import annotations
 import msgspec
 
 from chatload.analysis.comparison import Comparison
-from chatload.analysis.effects import FAILED_MARGIN
 from chatload.analysis.goodput import conversations_of
 from chatload.model.sanitize import one_line
 from chatload.model.verdict import BETTER, MIXED, SAME, UNDECIDED, WORSE, ComparisonOutcome, Effect
@@ -87,7 +86,7 @@ def comparison_json(found: Comparison) -> dict[str, object]:
         "forced": forced(found),
         "verdict": found.verdict,
         "margin": found.margin,
-        "failed_margin": FAILED_MARGIN,
+        "failed_margin": found.failed_margin,
         "confidence_together": 0.95,
         "a": [one_line(run.folder, 400) for run in found.a],
         "b": [one_line(run.folder, 400) for run in found.b],
@@ -110,7 +109,7 @@ def _how_sure(found: Comparison) -> str:
     return (
         f"All {len(found.effects)} intervals hold together with 95 % (Bonferroni), by bootstrap over whole "
         f"conversations. Same: the interval lies within ±{100 * found.margin:g} % (failed turns: within "
-        f"±{100 * FAILED_MARGIN:g} percent point). Better or worse: it leaves out no change."
+        f"±{100 * found.failed_margin:g} percent point). Better or worse: it leaves out no change."
     )
 
 

@@ -55,7 +55,7 @@ def sweep(folder: Path) -> Run:
         replace(moved(first, START_NS), group="level 1"),
         *(replace(moved(turn, START_NS + 20_000 * MS), group="level 2") for turn in both),
     ]
-    plan = {"users": 1, "levels": [1, 2], "rounds": 1}
+    plan = {"users": 1, "levels": [2, 1, 2, 4], "rounds": 1}  # level 4 was never held
     return read_run(write_run(folder, manifest_of(SHAPE, turns, plan=plan), turns))
 
 
