@@ -1,4 +1,4 @@
-"""Block bootstrap: how much a number would change had other conversations come, whole ones at a time.
+"""Block bootstrap over conversations: how much a number changes when other conversations are drawn.
 
 Turns of one conversation are alike, so turns are never drawn by themselves. Runs of several rounds are
 drawn round by round (strata). Pure Python, yet a run of 1,000 turns takes well under a second per 2,000 draws.

@@ -1,4 +1,4 @@
-"""Whether runs were made under conditions alike enough for a difference between them to mean anything."""
+"""The conditions under which runs were made, and which of them differ between runs."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from chatload.store.journal import Run
 from chatload.store.manifest import Manifest
 
 Conditions = dict[str, object]
-"""name → value; a condition that the record does not tell is left out."""
+"""name → value; a condition that the manifest does not hold is left out."""
 
 _ASKED = ("max_tokens", "temperature", "body")
-"""Fields of the plan that make the load, beside the load itself."""
+"""Fields of the plan that belong to the load, beside the load itself."""
 _FILES = ("prompts", "trace", "sharegpt")
-"""Files by their names: the same file lies elsewhere on another machine."""
+"""Fields that hold a path. Only its last part is compared: another machine keeps the file in another folder."""
 _NAMES = {"users_per_s": "users per second", "rate": "users per second of a level"}
 _MEASURING = ("ask_usage", "stamps", "seed", "keep_text", "timeouts", "waits_on_429", "insecure", "headers")
 """Fields of the plan that say how the load was measured."""
 
 
 def load_conditions(manifest: Manifest) -> Conditions:
-    """The load: where it differs, no difference between two servers can be told from it."""
+    """The load. Runs under different loads cannot be compared."""
     plan = manifest.plan
     if plan is None:
         return {}
@@ -42,7 +42,7 @@ def model_of(manifest: Manifest) -> Conditions:
 
 
 def served_conditions(manifest: Manifest) -> Conditions:
-    """What was served: the same for a run and its baseline; what one wants to compare otherwise."""
+    """Model and kind of server: equal for a run and its baseline, and what `compare` compares."""
     server = manifest.server
     kind = (server.found.name if server.found is not None else "") or server.dialect
     return model_of(manifest) | ({"kind of server": kind} if kind else {})
@@ -69,7 +69,7 @@ def all_conditions(manifest: Manifest) -> Conditions:
 def unlike(
     sides: Sequence[Sequence[Run]], of: Callable[[Manifest], Conditions]
 ) -> list[tuple[str, tuple[str, ...]]]:
-    """(condition, its value on each side) of each that differs; one that a side does not tell does not."""
+    """(condition, its value on each side) of each that differs. A condition that a side lacks is left out."""
     found = [[of(run.manifest) for run in runs] for runs in sides]
     differing = []
     for name in dict.fromkeys(name for side in found for each in side for name in each):

@@ -1,4 +1,4 @@
-"""Whether a run is whole: it held what its plan said, or ended as stated, and its journals have all of it."""
+"""Whether a run is complete: it held all planned turns, or ended as planned, and its journals have all of them."""
 
 from __future__ import annotations
 

@@ -32,11 +32,11 @@ from chatload.model.verdict import (
 )
 
 LEAST_CONVERSATIONS = 10
-"""Below so many conversations a side, a bootstrap over them is not to be trusted."""
+"""With fewer conversations on a side, a bootstrap over them does not hold its level."""
 LEAST_RESAMPLES, MOST_DRAWN = 400, 4_000_000
-"""Of very many conversations fewer resamples are drawn: 400 know a standard error to 4 %."""
+"""Bounds of the number of resamples and of conversations drawn; 400 resamples give a standard error to 4 %."""
 LEAST_ROUNDS = 4
-"""With so many rounds a side, what changes from run to run is in the intervals."""
+"""From so many rounds a side on, the intervals include what changes from run to run."""
 FAILED_MARGIN = 0.01
 """Shares of failed turns this near to each other are the same: one percent point."""
 

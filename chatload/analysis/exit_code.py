@@ -1,4 +1,4 @@
-"""The exit code that a finished run calls for, and why: one rule for the run itself, and for what reads it later."""
+"""The exit code of a finished run, and why; the same rule serves the run itself and later readers of its folder."""
 
 from __future__ import annotations
 

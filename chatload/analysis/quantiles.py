@@ -1,4 +1,4 @@
-"""Exact percentiles and what n of them can support. Stdlib only.
+"""Exact percentiles, their confidence intervals, and the least n for each. Stdlib only.
 
 Percentile method: linear interpolation between order statistics (Hyndman & Fan 1996, type 7; numpy's
 default). Interval: the distribution-free one from order statistics, two-sided, from the binomial law

@@ -1,4 +1,4 @@
-"""What to call runs beside each other."""
+"""Names of runs in one report."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from chatload.store.journal import Run
 
 
 def distinct_names(runs: Sequence[Run], width: int) -> list[str]:
-    """What to call each run: its name, or its folder where two would be called alike."""
+    """A distinct name for each run: its own, its folder's where two names are equal, else numbered."""
     names = [one_line(run.name, width) for run in runs]
     if len(set(names)) < len(names):
         names = [one_line(run.folder.name, width) for run in runs]

@@ -1,4 +1,4 @@
-"""The server's own numbers over a run (its /metrics page), set beside what the client saw."""
+"""The server's own numbers over a run, from its /metrics page."""
 
 from __future__ import annotations
 

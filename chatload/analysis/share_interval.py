@@ -1,4 +1,4 @@
-"""How sure one can be of a share of turns, when turns of one conversation are not independent.
+"""Confidence intervals of a share of turns, where turns of one conversation are not independent.
 
 Two bounds are computed and the wider one is taken:
 
@@ -6,7 +6,7 @@ Two bounds are computed and the wider one is taken:
 - conversations taken as independent: Gaffke's bound for the mean of bounded variables (N. Gaffke, *Three
   test statistics for a nonparametric one-sided hypothesis on the mean of a nonnegative variable*, 2005). It is
   the bootstrap over conversations with random weights, Dirichlet(1, …, 1), to which one conversation of the
-  worst kind is added, so that it stays honest where nothing was seen to fail. On conversations of one turn
+  worst kind is added, so that it covers the truth where no turn failed. On conversations of one turn
   each it *is* Clopper and Pearson's.
 
 The law of the weighted sum is not drawn but computed (Lugannani and Rice's saddle point), so that the
@@ -25,7 +25,7 @@ from chatload.analysis.beta import binomial_at_most, bisect_true
 
 _NORMAL = NormalDist()
 MOST = 1_000_000
-"""Beyond so many turns a share is too close to its limit to be told from it."""
+"""Where more turns than this would be needed, a share counts as too close to its limit."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,8 @@
 """SLOs against turns: met, missed, or undecided, each with its interval. The one place where SLOs are decided.
 
 A verdict is given only where the 95 % interval lies wholly on one side of the limit: of the verdicts “met” given
-where the truth is a miss there are at most 2.5 %, and the other way round. What the interval knows of is
-chance among the conversations of this run; that the server has a bad day tomorrow, it cannot know.
+where the truth is a miss there are at most 2.5 %, and the other way round. The interval covers chance among the
+conversations of this run, not changes of the server between runs.
 """
 
 from __future__ import annotations

@@ -19,18 +19,21 @@ from chatload.model.turn import Turn
 from chatload.store.journal import Run
 
 SLACK_NS = 100_000_000
-"""A request may be on its way in, or a finished one not yet struck off, for so long: a trip and an engine step."""
+"""For so long a request may be on its way in, or a finished one still be counted: a round trip and an engine step."""
 
 MOST_MISSING = 0.1
 """Share of readings that may show fewer requests than are in flight before the server's count is of no use."""
 
 HUNG_UP = ("abandoned", "interrupted", "timeout_first", "timeout_gap", "deadline", "bad_wire")
-"""Codes of turns that ended because we went."""
+"""Codes of turns that ended because the client closed the connection."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the server said between two instants, and how many ghosts that makes: at least, at most."""
+    """A reading between two instants, and how many requests of hung-up turns the server still held: fewest, most.
+
+    `missing` is true where the server counts fewer requests than the client has in flight.
+    """
 
     from_ns: int
     until_ns: int
@@ -66,7 +69,7 @@ def slot_release(run: Run) -> SlotRelease | None:
 
 
 def _readings(run: Run) -> list[Reading]:
-    """What each reading says of ghosts. Only those after the first turn was sent."""
+    """The readings from the first sent turn on, each with the requests it counts beyond those in flight."""
     sent = sorted(turn.sent_ns for turn in run.turns if turn.sent_ns is not None)
     known = [turn for turn in run.turns if turn.sent_ns is not None]
     latest = sorted(turn.end_ns + (0 if turn.code in HUNG_UP else SLACK_NS) for turn in known)
@@ -80,8 +83,8 @@ def _readings(run: Run) -> list[Reading]:
         held = round(line.running + (line.waiting or 0.0))
         at_most = bisect_right(sent, until_ns) - bisect_left(latest, from_ns)
         at_least = max(0, bisect_right(sent, from_ns - SLACK_NS) - bisect_left(soonest, until_ns))
-        ghosts = max(0, held - at_most), max(0, held - at_least)
-        found.append(Reading(from_ns, until_ns, *ghosts, held < at_least))
+        left_over = max(0, held - at_most), max(0, held - at_least)
+        found.append(Reading(from_ns, until_ns, *left_over, held < at_least))
     return found
 
 
@@ -97,7 +100,7 @@ def _why_unknown(readings: Sequence[Reading], gone: Sequence[Turn]) -> str | Non
 
 
 def _bounds(readings: Sequence[Reading], gone: Sequence[Turn]) -> list[tuple[float, float]]:
-    """(at least, at most) ns from each hang-up to its slot's being free, oldest first; at most infinite."""
+    """(at least, at most) ns from each hang-up until its slot was free, oldest first; the second may be infinite."""
     ends = [turn.end_ns for turn in gone]
     low, high = [0.0] * len(ends), [math.inf] * len(ends)
     freed = 0

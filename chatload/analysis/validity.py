@@ -1,4 +1,4 @@
-"""Whether a run's measurement can be trusted at all: what the load generator itself may have spoiled."""
+"""Whether a run's measurement can be trusted: which turns the load generator itself may have spoiled."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MOST_SPOILED = 0.01
 """Share of spoiled turns beyond which the run is untrustworthy; a single turn never makes it so."""
 
 MOST_LAGGING = 0.01
-"""Share of the time with a lag over 20 ms beyond which user-space stamps are: p99 lag is then above 20 ms."""
+"""Share of the time with a lag over 20 ms beyond which user-space stamps cannot be trusted (p99 lag over 20 ms)."""
 
 WITHOUT = ("ttft_ms", "e2e_ms", "tpot_ms", "felt_tokens_per_s")
 

@@ -1,4 +1,4 @@
-"""What a reader of a run is warned of, and what to do about it: a sentence or two each."""
+"""Warnings about a run, each with its remedy, in a sentence or two."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LATE_MS = 20.0
 """A send later than this after its due time is late: 1 % of the article's 2 s pause."""
 
 HUB_LAG_MS = 10.0
-"""Beyond this lag the process that plays the users was too busy to be believed to the millisecond."""
+"""Beyond this p99 lag of its event loop a process is too busy for measurements of a millisecond."""
 
 BUSY_CPU_PERCENT = 90.0
 COALESCED_SHARE = 0.05

@@ -1,4 +1,4 @@
-"""JMeter's three listeners in our words: aggregate report, slowest turns, replies in full."""
+"""What JMeter's three listeners show: aggregate report, slowest turns, replies in full."""
 
 from __future__ import annotations
 

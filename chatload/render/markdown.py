@@ -55,5 +55,5 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 
 
 def escaped(words: object, limit: int = 200) -> str:
-    """A server's words as words: no mark-up, no HTML, no table cell of its own."""
+    """The text without Markdown, HTML or table cells of its own."""
     return _SPECIAL.sub(r"\\\1", one_line(words, limit))
