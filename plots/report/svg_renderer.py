@@ -68,9 +68,8 @@ class StretchingRenderer(RendererBase):
     def draw_path(self, gc: Any, path: Any, transform: Any, rgbFace: Any = None) -> None:
         """A line or a filled shape."""
         look = _look(gc, rgbFace)
-        words = (
-            next(self.words, "") if rgbFace is not None or not look else ""
-        )  # a line leaves them to its markers
+        of_shape = rgbFace is not None or not look  # a line leaves the words to its markers
+        words = next(self.words, "") if of_shape else ""
         if words and not look:
             look = {"class_": "point"}
         outline = _outline(path, transform + self.to_units, filled=rgbFace is not None)
