@@ -14,6 +14,7 @@ from chatload.cli.compare import compare
 from chatload.cli.demo import demo
 from chatload.cli.export import export
 from chatload.cli.import_jmx import import_jmx
+from chatload.cli.list_options import list_options
 from chatload.cli.report import report
 from chatload.model import output
 from chatload.model.errors import UsageError
@@ -25,6 +26,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "check": check,
     "ab": ab,
     "certify": certify,
+    "options": list_options,
     "demo": demo,
     "import-jmx": import_jmx,
     "export": export,

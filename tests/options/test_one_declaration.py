@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from chatload.__main__ import main
 from chatload.live.start_form import groups
 from chatload.loads.chat import SHAPE, ChatLoad
 from chatload.loads.load_shape import Shape
@@ -81,3 +82,10 @@ def test_an_option_of_every_load_cannot_be_forgotten() -> None:
     assert declared({"ONE": INVENTED, "other": 3}) == (INVENTED,)
     names = [option.name for option in OPTIONS]
     assert len(names) == len(set(names)) and names[0] == "server"
+
+
+def test_the_command_lists_it(shape: Shape, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["options", "chat"]) == 0
+    told = capsys.readouterr().out
+    assert "  --cups-of-tea 3\n      cups that each user drinks (a whole number from 1 to 9)\n" in told
+    assert main(["options", "nothing"]) == 2

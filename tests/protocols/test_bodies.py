@@ -103,5 +103,6 @@ def test_every_server_name_has_its_dialect(server: str) -> None:
     assert SERVERS[server] in DIALECTS
 
 
-def test_only_tgi_sends_one_token_an_event() -> None:
-    assert [name for name, dialect in DIALECTS.items() if dialect.one_token_per_event] == ["tgi"]
+@pytest.mark.parametrize("name", ["openai", "openai-completions", "tgi", "vllm-generate"])
+def test_only_tgi_sends_one_token_an_event(name: str) -> None:
+    assert DIALECTS[name].one_token_per_event is (name == "tgi")
