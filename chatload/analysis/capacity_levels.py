@@ -59,7 +59,8 @@ def curves(manifest: Manifest) -> list[Curve]:
 
 
 def _curve(asked: Objective, levels: Iterable[LevelResult]) -> Curve:
-    scale, unit = (100.0, "%") if asked.kind == "share" else (1.0, metric(asked.metric).unit)
+    scale = 100.0 if asked.kind == "share" else 1.0
+    unit = {"share": "%", "run": "s"}.get(asked.kind) or metric(asked.metric).unit
     points = tuple(
         _level(level, one, scale) for level in levels for one in level.slo if one.slo == asked.words
     )

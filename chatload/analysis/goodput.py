@@ -47,10 +47,13 @@ def keeps(objective: Objective, turn: Turn) -> bool:
 def counted_by(objective: Objective, limits: Sequence[Objective]) -> Callable[[Turn], bool | None]:
     """What an SLO counts: whether a turn that counts is one of them; None leaves it out.
 
-    Shares count turns that failed, stalled, or kept all `limits`; other SLOs count turns that kept their own limit.
+    Shares count turns that failed, stalled, or kept all `limits`; other SLOs count turns that kept their own limit;
+    figures of a run count none.
     """
     if objective.metric == "failed_share":
         return lambda turn: not turn.ok
+    if objective.kind == "run":
+        return lambda turn: None
     if objective.metric == "stalled_share":
         return stalled
     if objective.kind == "share":

@@ -24,6 +24,7 @@ from chatload.analysis.goodput import (
 )
 from chatload.analysis.quantiles import percentile
 from chatload.analysis.share_interval import Tally, interval, surely_above, surely_below, turns_needed
+from chatload.analysis.standstill import longest_standstill
 from chatload.model.slo import Objective, limits_of_a_turn
 from chatload.model.summary import Summary
 from chatload.model.turn import Turn
@@ -34,9 +35,13 @@ WORST_FIRST: tuple[SloOutcome, ...] = (MISSED, UNDECIDED, MET, PART)
 
 def verdicts_of(turns: Iterable[Turn], objectives: Sequence[Objective]) -> tuple[SloVerdict, ...]:
     """The verdict on every SLO by the turns of a run, in the order asked."""
-    conversations = conversations_of(turns)
+    held = list(turns)
+    conversations = conversations_of(held)
     limits = limits_of_a_turn(objectives)
-    return tuple(_verdict(one, conversations, limits) for one in objectives)
+    return tuple(
+        _of_run(one, held) if one.kind == "run" else _verdict(one, conversations, limits)
+        for one in objectives
+    )
 
 
 def with_slos(summary: Summary, turns: Sequence[Turn], objectives: Sequence[Objective]) -> Summary:
@@ -90,6 +95,15 @@ def verdict_of(asked: Objective, tally: Tally) -> SloOutcome:
         at_most, limit, beyond = asked.at_most, asked.limit, tally.share != asked.limit
     met, missed = (surely_below, surely_above) if at_most else (surely_above, surely_below)
     return MET if met(tally, limit) else MISSED if missed(tally, limit) and beyond else UNDECIDED
+
+
+def _of_run(asked: Objective, turns: Sequence[Turn]) -> SloVerdict:
+    """The verdict on a figure of the whole run, a fact: the longest standstill."""
+    counted = [turn for turn in turns if turn.counts]
+    longest = longest_standstill(turns)
+    value = longest.length_ns / 1e9 if longest is not None else 0.0
+    verdict: SloOutcome = (MET if value <= asked.limit else MISSED) if counted else UNDECIDED
+    return SloVerdict(asked.words, verdict, asked.metric, value if counted else None, None, len(counted), 0)
 
 
 def _verdict(

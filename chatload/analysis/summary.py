@@ -13,6 +13,7 @@ from chatload.analysis.quantiles import METHOD
 from chatload.analysis.send_bunching import bunching
 from chatload.analysis.slo_verdict import with_slos
 from chatload.analysis.slot_release import slot_release
+from chatload.analysis.standstill import standstill
 from chatload.analysis.validity import validity_of
 from chatload.analysis.warnings import warnings
 from chatload.analysis.windows import steady_window, throughput, whole_window
@@ -65,6 +66,7 @@ def summarise(run: Run) -> Summary:
             refusals_waited_for=sum(turn.refusals for turn in turns),
         ),
         bunching=bunching(run),
+        standstill=standstill(run),
         marks=_tally(mark for turn in turns for mark in turn.marks),
         validity=validity_of(run),
         torn_lines=run.torn_lines,

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from chatload.analysis.closed_loop_warnings import in_step, stood_still
 from chatload.analysis.completeness import ended_by_time, planned_chat
 from chatload.analysis.quantiles import least_n
-from chatload.analysis.send_bunching import moves_ttft
-from chatload.loads.think_time import ThinkingLoad
 from chatload.model.sanitize import one_line
 from chatload.model.summary import PERCENTILES, Summary
 from chatload.model.words import listed, plural
@@ -213,23 +212,6 @@ def _first_byte(run: Run, summary: Summary) -> Iterator[str]:
         )
 
 
-def _in_step(run: Run, summary: Summary) -> Iterator[str]:
-    found, load = summary.bunching, run.manifest.load
-    if found is None or not moves_ttft(found) or not isinstance(load, ThinkingLoad):
-        return
-    others, alone = found.others, found.others_if_independent
-    shown = "" if found.slowdown is None else f" (×{found.slowdown:.2f} in the crowded ones, by medians)"
-    why = "A constant think time and equal answers do this: draw it, --think-time"
-    cure = f"{why} 'exp {load.think_time_s or 1:g}'."
-    if load.think_time_drawn != "constant":
-        cure = "Think times are drawn: something before the server, or the server, lets them go together."
-    yield (
-        f"Users send in step: requests per {found.bin_ms:.0f} ms (one TTFT) vary {found.dispersion:.1f} times as much "
-        f"as those of independent users, and a turn begins beside {others:.1f} others, not {alone:.1f}. "
-        f"TTFT is that of bursts{shown}. {cure}"
-    )
-
-
 def _too_few(run: Run, summary: Summary) -> Iterator[str]:
     n, names = summary.metric("ttft_ms").n, summary.metric("ttft_ms").too_small
     if names:
@@ -249,6 +231,7 @@ CHECKS: tuple[Callable[[Run, Summary], Iterator[str]], ...] = (
     _insecure,
     _ended_early,
     _failures,
+    stood_still,
     _missing_lines,
     _torn_lines,
     _lost_lines,
@@ -261,7 +244,7 @@ CHECKS: tuple[Callable[[Run, Summary], Iterator[str]], ...] = (
     _coalesced,
     _stamps,
     _connections,
-    _in_step,
+    in_step,
     _too_few,
     _no_steady,
 )

@@ -162,7 +162,8 @@ METRICS: list[Metric] = [
     ),
     Metric(
         "ttft_from_due_ms", "TTFT from due", ttft_from_due_ms, "first_token − due",
-        "our own lateness included: no coordinated omission", shown={**_RECORDED, View.TABLE: ()},
+        "our own lateness included; no coordinated omission in an open loop only (see “Closed loops”)",
+        shown={**_RECORDED, View.TABLE: ()},
     ),
     Metric(
         "first_byte_ms", "first byte", first_byte_ms, "first_byte − sent",

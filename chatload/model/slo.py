@@ -14,6 +14,11 @@ from chatload.model.stalls import READER_TOKENS_PER_S
 BAD_SHARES = ("failed_share", "stalled_share")
 GOOD_SHARES = ("goodput", "conversation_goodput")
 
+RUN_FIGURES = ("standstill_s",)
+"""Figures of a run as a whole: facts, not shares of its turns."""
+LEAST_STANDSTILL_S = 0.1
+"""Shorter ones are not looked for."""
+
 LARGEST_LIMIT = 1e9
 """Larger ones ask for nothing: in ms it is more than eleven days."""
 NEARLY_ALL = 0.9
@@ -28,14 +33,15 @@ _HINT = 'must be like "p95 ttft_ms <= 500", "ttft_ms <= 500" or "failed_share <=
 
 def slo_names() -> tuple[str, ...]:
     """Everything an SLO may speak of (docs/metrics.md)."""
-    return (*(one.key for one in metrics_in(View.SLO)), *BAD_SHARES, *GOOD_SHARES)
+    return (*(one.key for one in metrics_in(View.SLO)), *BAD_SHARES, *GOOD_SHARES, *RUN_FIGURES)
 
 
 class Objective(msgspec.Struct, frozen=True):
     """One SLO. `limit` is in the metric's unit (a share: 0 to 1).
 
     `kind` is percentile (`p` of the metric over turns), turn (each turn by itself: what goodput is made of),
-    share (of turns or conversations) or extreme (the one worst turn: a fact of the run, no estimate).
+    share (of turns or conversations), extreme (the one worst turn) or run (a figure of the whole run); the last two
+    are facts, no estimates.
     """
 
     words: str
@@ -104,7 +110,8 @@ def _read(text: str) -> Objective | str:
     if sign in ("=", "=="):
         return "must say <= or >="
     at_most = sign[0] == "<"
-    more_is_better = name in GOOD_SHARES or (name not in BAD_SHARES and metric(name).more_is_better)
+    of_turns = name not in (*BAD_SHARES, *GOOD_SHARES, *RUN_FIGURES)
+    more_is_better = name in GOOD_SHARES or (of_turns and metric(name).more_is_better)
     if at_most == more_is_better:
         return f"{'less' if not at_most else 'more'} {name} is better: write {'<=' if not at_most else '>='}"
     try:
@@ -115,6 +122,8 @@ def _read(text: str) -> Objective | str:
         return f"must ask for at most {LARGEST_LIMIT:,.0f}"
     if name in (*BAD_SHARES, *GOOD_SHARES):
         return _share(form, name, at_most, limit)
+    if name in RUN_FIGURES:
+        return _of_run(form, name, limit)
     if form["unit"]:
         return f"a plain number in {metric(name).unit} must follow {sign}"
     if form["reader"] and name != "reading_underrun_ms":
@@ -132,6 +141,16 @@ def _share(form: re.Match[str], name: str, at_most: bool, limit: float) -> Objec
         return "must be a share such as 1% or 0.01"
     words = f"{name} {'<=' if at_most else '>='} {100 * limit:.10g}%"
     return Objective(words, "share", name, at_most, limit)
+
+
+def _of_run(form: re.Match[str], name: str, limit: float) -> Objective | str:
+    if form["statistic"] or form["reader"]:
+        return f"{name} is one number: nothing may stand around it"
+    if form["unit"] not in (None, "s"):
+        return "a number in s must follow <="
+    if limit < LEAST_STANDSTILL_S:
+        return f"must be {LEAST_STANDSTILL_S:g} s or more: shorter ones are not looked for"
+    return Objective(f"{name} <= {limit:.10g}", "run", name, True, limit)
 
 
 def _of_turns(form: re.Match[str], name: str, at_most: bool, limit: float) -> Objective | str:

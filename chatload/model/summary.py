@@ -93,6 +93,32 @@ class Stalls(msgspec.Struct, frozen=True, kw_only=True):
     rule: StallRule = DEFAULT_RULE
 
 
+class OpenLoopView(msgspec.Struct, frozen=True, kw_only=True):
+    """What an open loop of the same rate would have seen of a standstill: lower bounds (analysis/standstill.py).
+
+    `due` turns would have been due meanwhile, `due_here` were; `ttft_p95_ms` is of all turns with those.
+    """
+
+    turns_per_s: float
+    due: int
+    due_here: int
+    mean_wait_s: float
+    ttft_p95_ms: float | None
+
+
+class Standstill(msgspec.Struct, frozen=True, kw_only=True):
+    """The longest time in which replies were open and none moved; 0 where none was 0.1 s long.
+
+    `at_s` is since the first due; `open_turns` waited at its end. `open_loop` is None where the loop hides nothing, or
+    its rate is not known.
+    """
+
+    longest_s: float = 0.0
+    at_s: float | None = None
+    open_turns: int = 0
+    open_loop: OpenLoopView | None = None
+
+
 class Bunching(msgspec.Struct, frozen=True, kw_only=True):
     """How sends bunch (analysis/send_bunching.py): counts per bin of `bin_ms`, variance by mean; 1 is independent.
 
@@ -180,6 +206,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     stamp_sources: dict[str, int] = {}
     connections: Connections = Connections()
     bunching: Bunching | None = None
+    standstill: Standstill | None = None
     marks: dict[str, int] = {}
     validity: Validity = msgspec.field(default=Validity(), name="trust")
     slo: tuple[SloVerdict, ...] = ()

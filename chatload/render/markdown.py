@@ -11,6 +11,7 @@ from chatload.model.summary import PERCENTILES, Summary
 from chatload.render.run_verdict import verdict
 from chatload.render.slo_words import interval_words, remark, score, value_words
 from chatload.render.text_table import number, statistic
+from chatload.render.turn_tables import standstill
 from chatload.store.journal import Run
 
 SIGNS = {"met": "✅ met", "missed": "❌ missed", "undecided": "❔ undecided", "part": "part"}
@@ -41,6 +42,7 @@ def summary_markdown(run: Run, summary: Summary) -> str:
             for one in metrics_in(View.MARKDOWN)
         ]
         lines += [*table(["good turns", *PERCENTILES, "max"], rows), ""]
+        lines += [f"Longest standstill of the server: {standstill(summary)}.", ""]
     if summary.failed:
         rows = [[escaped(code), f"{n:,}"] for code, n in summary.failed.items()]
         lines += [*table(["failed turns", "n"], rows), ""]

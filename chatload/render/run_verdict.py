@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from chatload.model.summary import Summary, Validity
+from chatload.analysis.standstill import is_notable
+from chatload.model.summary import Standstill, Summary, Validity
 from chatload.model.words import plural
 from chatload.render.text_table import number, seconds
 from chatload.store.manifest import Manifest, WorkerFacts
 
 
 def verdict(summary: Summary) -> str:
-    """The run in a sentence: turns good, TTFT, reading speed, longest silence."""
+    """The run in a sentence: a notable standstill, turns good, TTFT, reading speed, longest silence."""
     return f"{not_trustworthy(summary.validity)} {verdict_of_turns(summary)}".lstrip()
 
 
@@ -21,7 +22,16 @@ def verdict_of_turns(summary: Summary) -> str:
         return f"{good}: nothing to measure."
     felt = summary.metric("felt_tokens_per_s")
     speed = f"each user reads {number(felt.p50)} tokens/s (p50), slowest {number(felt.min)}"
-    return f"{good}; {_tail(summary)}; {speed}; longest silence {seconds(summary.metric('max_gap_ms').max)}."
+    words = f"{good}; {_tail(summary)}; {speed}; longest silence {seconds(summary.metric('max_gap_ms').max)}."
+    return (
+        f"The server stood still for {standstill_words(summary)}. {words}" if is_notable(summary) else words
+    )
+
+
+def standstill_words(summary: Summary) -> str:
+    """How long the server stood still, and before how many users."""
+    found = summary.standstill or Standstill()
+    return f"{seconds(1000 * found.longest_s)} ({plural(found.open_turns, 'turn')} open)"
 
 
 def _tail(summary: Summary) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from chatload.model.slo import RUN_FIGURES
 from chatload.model.verdict import MET, MISSED, PART, UNDECIDED, Goodput, SloVerdict
 from chatload.model.words import plural
 from chatload.render.text_table import number, seconds
@@ -78,6 +79,8 @@ def _number(one: SloVerdict, value: float | None) -> str:
         return ENDLESS if one.metric.endswith("_ms") else "a failed turn"
     if one.metric.endswith("_ms"):
         return seconds(value)
+    if one.metric in RUN_FIGURES:
+        return seconds(1000 * value)
     if one.metric.endswith("_per_s"):
         return f"{number(value)} tokens/s"
     return f"{100 * value:.3g} %"

@@ -10,9 +10,11 @@ from chatload.analysis.warnings import sends_were_late
 from chatload.model.errors import CODES
 from chatload.model.metrics import Metric, View, metric, metrics_in
 from chatload.model.sanitize import one_line
+from chatload.model.slo import LEAST_STANDSTILL_S
 from chatload.model.summary import PERCENTILES, SlotRelease, Summary
 from chatload.model.words import plural
 from chatload.render.blocks import Block, Items, Paragraph, Section, Table
+from chatload.render.run_verdict import standstill_words
 from chatload.render.sweep_table import levels
 from chatload.render.text_table import number, range_words, seconds, share, statistic
 from chatload.store.journal import Run
@@ -153,6 +155,14 @@ def slot_release_words(found: SlotRelease) -> str:
     return words
 
 
+def standstill(summary: Summary) -> str:
+    """The longest standstill, also one that the headline leaves out."""
+    found = summary.standstill
+    if found is None or not found.longest_s:
+        return f"none of {LEAST_STANDSTILL_S:g} s"
+    return f"{standstill_words(summary)}, from {found.at_s or 0.0:.1f} s on"
+
+
 def stalls(run: Run, summary: Summary) -> Section | None:
     """How often the text stood still, and where it did longest."""
     if not summary.succeeded:
@@ -169,7 +179,10 @@ def stalls(run: Run, summary: Summary) -> Section | None:
     limits = f"{rule.limit_s:g} s, or over {rule.factor:g} × the reply’s median gap and {rule.floor_s:g} s"
     blocks: list[Block] = [
         Paragraph(f"{hit}. {reader}"),
-        Paragraph(f"A stall is a gap over {limits}.", note=True),
+        Paragraph(f"Longest standstill of the server: {standstill(summary)}."),
+        Paragraph(
+            f"A stall is a gap over {limits}. A standstill: replies are open and none moves.", note=True
+        ),
     ]
     zero = start_ns(run)
     spans = [

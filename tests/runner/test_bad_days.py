@@ -105,6 +105,29 @@ def test_users_who_hang_up_are_counted_apart(vllm: Any, tmp_path: Path) -> None:
     assert all(5 <= line["tokens"] <= 30 for line in gone)
 
 
+def test_a_server_that_stands_still_is_told_and_can_be_asked_for(vllm: Any, tmp_path: Path) -> None:
+    host, _, server = vllm()
+    out = tmp_path / "run"
+    process = warm.Popen(
+        [sys.executable, "-m", "locust", "-f", "locustfiles/chat.py", "--headless", "--only-summary", "--host", host,
+         "--turns", "20", "--think-time", "0.1", "-u", "4", "-r", "20", "--out", str(out),
+         "--slo", "standstill_s <= 1"],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    )  # fmt: skip
+    wait_for_turns(out / "journal-local.jsonl", 12)
+    server.send_signal(signal.SIGSTOP)
+    time.sleep(3.0)
+    server.send_signal(signal.SIGCONT)
+    text, _ = process.communicate(timeout=60)
+    summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
+    assert summary["failed"] == {}
+    assert 2.5 <= summary["standstill"]["longest_s"] <= 3.5
+    assert summary["standstill"]["open_turns"] == 4
+    assert "The server stood still for" in text
+    assert "SLO standstill_s <= 1: missed, measured" in text
+    assert process.returncode in (3, 4), text
+
+
 def test_a_server_killed_and_started_again_in_the_middle(vllm: Any, tmp_path: Path) -> None:
     host, _, server = vllm()
     port = int(host.rsplit(":", 1)[1])

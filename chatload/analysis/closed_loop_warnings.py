@@ -1,0 +1,54 @@
+"""Warnings of what a closed loop does to its own figures: it hides standstills, and its users may send in step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from chatload.analysis.send_bunching import moves_ttft
+from chatload.analysis.standstill import is_notable
+from chatload.loads.think_time import ThinkingLoad
+from chatload.model.summary import Summary
+from chatload.model.words import plural
+from chatload.store.journal import Run
+
+
+def stood_still(run: Run, summary: Summary) -> Iterator[str]:
+    """That the server stood still, and what an open loop would have seen of it."""
+    found = summary.standstill
+    if found is None or not is_notable(summary):
+        return
+    hidden, seen = found.open_loop, ""
+    if hidden is not None and hidden.due > hidden.due_here:
+        p95_ms, here_ms = hidden.ttft_p95_ms or 0.0, summary.metric("ttft_ms").p95 or 0.0
+        p95 = (
+            f"; with them TTFT p95 is at least {p95_ms:,.0f} ms, not {here_ms:,.0f}"
+            if p95_ms > here_ms
+            else ""
+        )
+        seen = (
+            " A closed loop hides most of it: its users wait instead of sending. At the run's "
+            f"{hidden.turns_per_s:.1f} turns/s an open loop would have had {plural(hidden.due, 'turn')} due meanwhile "
+            f"(here {hidden.due_here:,}), which wait {hidden.mean_wait_s:.1f} s or more on average{p95}."
+        )
+    yield (
+        f"The server stood still for {found.longest_s:.1f} s, from {found.at_s or 0.0:.1f} s of the run on: "
+        f"{plural(found.open_turns, 'turn')} open at its end, and none moved.{seen}"
+    )
+
+
+def in_step(run: Run, summary: Summary) -> Iterator[str]:
+    """That users send in step, where TTFT shows it."""
+    found, load = summary.bunching, run.manifest.load
+    if found is None or not moves_ttft(found) or not isinstance(load, ThinkingLoad):
+        return
+    others, alone = found.others, found.others_if_independent
+    shown = "" if found.slowdown is None else f" (×{found.slowdown:.2f} in the crowded ones, by medians)"
+    why = "A constant think time and equal answers do this: draw it, --think-time"
+    cure = f"{why} 'exp {load.think_time_s or 1:g}'."
+    if load.think_time_drawn != "constant":
+        cure = "Think times are drawn: something before the server, or the server, lets them go together."
+    yield (
+        f"Users send in step: requests per {found.bin_ms:.0f} ms (one TTFT) vary {found.dispersion:.1f} times as much "
+        f"as those of independent users, and a turn begins beside {others:.1f} others, not {alone:.1f}. "
+        f"TTFT is that of bursts{shown}. {cure}"
+    )

@@ -1,0 +1,156 @@
+"""How long a server stood still: a time in which replies were open and none of them moved.
+
+A closed loop hides such a time: its users wait instead of sending, so that few turns see it. What users who do not wait
+for each other would have seen is bounded from below.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+
+from chatload.analysis.quantiles import percentile
+from chatload.analysis.window import all_users_in, whole_run
+from chatload.loads.chat import ChatLoad
+from chatload.model.errors import NO_FAILURES
+from chatload.model.metrics import ttft_ms
+from chatload.model.slo import LEAST_STANDSTILL_S
+from chatload.model.summary import OpenLoopView, Standstill, Summary
+from chatload.model.turn import Turn
+from chatload.store.journal import Run
+
+LEAST_NS = round(LEAST_STANDSTILL_S * 1e9)
+OUR_ENDS = NO_FAILURES | {"timeout_first", "timeout_gap", "deadline"}
+"""Codes of turns that the client ended: nothing came from the server then."""
+NOTABLE_S, NOTABLE_GAPS, NOTABLE_TTFTS = 1.0, 5.0, 2.0
+"""A standstill is notable that is longer than this, than so many median gaps, and than so many median TTFTs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """From one instant to another, in ns of the run's clock."""
+
+    from_ns: int
+    until_ns: int
+
+    @property
+    def length_ns(self) -> int:
+        """Its length."""
+        return self.until_ns - self.from_ns
+
+
+def standstill(run: Run) -> Standstill | None:
+    """The longest standstill of a run, and what it hides; None without turns that were sent."""
+    turns = [turn for turn in run.turns if turn.sent_ns is not None]
+    if not turns:
+        return None
+    longest = longest_standstill(turns)
+    if longest is None:
+        return Standstill()
+    hides = isinstance(run.manifest.load, ChatLoad)
+    return Standstill(
+        longest_s=longest.length_ns / 1e9,
+        at_s=(longest.from_ns - min(turn.due_ns for turn in run.turns)) / 1e9,
+        open_turns=sum(_sent(turn) < longest.until_ns <= turn.end_ns for turn in turns),
+        open_loop=open_loop_view(turns, longest) if hides else None,
+    )
+
+
+def longest_standstill(turns: Iterable[Turn]) -> Span | None:
+    """The longest time in which turns were open, from sent to end, and nothing came of any; None below 0.1 s.
+
+    Something comes with the headers, the first byte, each event with tokens, and an end that the server made.
+    """
+    sent = [turn for turn in turns if turn.sent_ns is not None]
+    times_open = _merged(Span(_sent(turn), turn.end_ns) for turn in sent)
+    moving = _merged(span for turn in sent for span in _moving(turn))
+    still: list[Span] = []
+    place = 0
+    for part in times_open:
+        since_ns = part.from_ns
+        while place < len(moving) and moving[place].from_ns <= part.until_ns:
+            still.append(Span(since_ns, moving[place].from_ns))
+            since_ns = max(since_ns, moving[place].until_ns)
+            place += 1
+        still.append(Span(since_ns, part.until_ns))
+    longest = max(still, key=lambda span: span.length_ns, default=None)
+    return longest if longest is not None and longest.length_ns >= LEAST_NS else None
+
+
+def open_loop_view(turns: Sequence[Turn], still: Span) -> OpenLoopView | None:
+    """What an open loop of the same rate would have seen of a standstill; None where no turn was due outside it.
+
+    rate = turns due outside the standstill by the time outside it, of the time with all users in (else the whole run).
+    Of n = rate · length turns due evenly over the standstill none has its first token before its end: the i-th waits
+    (i + ½) / n · length or longer. `ttft_p95_ms` is the 95th percentile of these waits in place of the turns that were
+    due then, and the TTFT of all other good turns: a lower bound.
+    """
+
+    def meanwhile(turn: Turn) -> bool:
+        return still.from_ns <= turn.due_ns < still.until_ns
+
+    window = all_users_in(turns) or whole_run(turns)
+    assert window is not None
+    due = window.turns(turns)
+    inside = list(filter(meanwhile, due))
+    overlap_ns = min(still.until_ns, window.until_ns) - max(still.from_ns, window.from_ns)
+    outside_s = (window.until_ns - window.from_ns - max(0, overlap_ns)) / 1e9
+    if outside_s <= 0 or len(due) == len(inside):
+        return None
+    rate = (len(due) - len(inside)) / outside_s
+    count = int(rate * still.length_ns / 1e9)
+    waits = [(place + 0.5) / count * still.length_ns / 1e6 for place in range(count)]
+    others = [
+        wait for turn in turns if turn.ok and not meanwhile(turn) and (wait := ttft_ms(turn)) is not None
+    ]
+    return OpenLoopView(
+        turns_per_s=rate,
+        due=count,
+        due_here=sum(map(meanwhile, turns)),
+        mean_wait_s=still.length_ns / 2e9,
+        ttft_p95_ms=percentile(sorted([*others, *waits]), 0.95) if others or waits else None,
+    )
+
+
+def is_notable(summary: Summary) -> bool:
+    """True where the headline speaks of it: longer than 1 s, 5 median gaps and 2 median TTFTs of this run."""
+    found = summary.standstill
+    if found is None:
+        return False
+    gap_ms, usual_ms = summary.metric("gap_ms").p50 or 0.0, summary.metric("ttft_ms").p50 or 0.0
+    return found.longest_s > max(NOTABLE_S, NOTABLE_GAPS * gap_ms / 1e3, NOTABLE_TTFTS * usual_ms / 1e3)
+
+
+def _sent(turn: Turn) -> int:
+    return turn.due_ns if turn.sent_ns is None else turn.sent_ns
+
+
+def _moving(turn: Turn) -> Iterator[Span]:
+    """The times in which a reply moved: instants less than 0.1 s apart are one span."""
+    instants = [turn.headers_ns, turn.first_byte_ns, turn.first_event_ns, turn.first_token_ns]
+    for at_ns in instants:
+        if at_ns is not None:
+            yield Span(at_ns, at_ns)
+    if turn.first_token_ns is not None and turn.gaps_us:
+        since_ns = turn.first_token_ns
+        until_ns = since_ns + sum(turn.gaps_us) * 1000
+        if max(turn.gaps_us) * 1000 >= LEAST_NS:
+            for gap_us, at_us in zip(turn.gaps_us, accumulate(turn.gaps_us), strict=True):
+                if gap_us * 1000 >= LEAST_NS:
+                    yield Span(since_ns, turn.first_token_ns + (at_us - gap_us) * 1000)
+                    since_ns = turn.first_token_ns + at_us * 1000
+        yield Span(since_ns, until_ns)
+    if turn.ok or turn.code not in OUR_ENDS:
+        yield Span(turn.end_ns, turn.end_ns)
+
+
+def _merged(spans: Iterable[Span]) -> list[Span]:
+    """The spans in order, those that touch or overlap as one."""
+    found: list[Span] = []
+    for span in sorted(spans, key=lambda span: span.from_ns):
+        if found and span.from_ns <= found[-1].until_ns:
+            found[-1] = Span(found[-1].from_ns, max(found[-1].until_ns, span.until_ns))
+        else:
+            found.append(span)
+    return found
