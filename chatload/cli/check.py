@@ -19,10 +19,9 @@ from chatload.cli.compare import add_force, add_margin, refuse_unlike, runs_belo
 from chatload.model.errors import UsageError
 from chatload.model.sanitize import one_line, shown
 from chatload.model.slo import read_objectives
-from chatload.model.verdict import UNDECIDED
 from chatload.render.ci import add_to_job_summary, annotate, notices
-from chatload.render.comparison_words import effect_words, forced, headline, not_trustworthy_words
-from chatload.render.junit import Check, junit_xml
+from chatload.render.comparison_words import effect_words, forced, headline, unusable_words
+from chatload.render.junit import junit_xml
 from chatload.render.markdown import escaped, summary_markdown, table
 from chatload.render.run_files import read_runs
 from chatload.render.slo_words import sentence
@@ -89,25 +88,22 @@ def _parser() -> argparse.ArgumentParser:
 def _tell(found: Gate, junit: Path | None) -> int:
     """Say every verdict, here and to GitHub; the exit code."""
     compared = found.comparison
-    unusable = _unusable(found)
-    forced_words = forced(compared) if compared else []
-    lines = [*forced_words, *unusable, *(f"SLO {sentence(one)}" for one in found.slo)]
+    lines = forced(compared) if compared else []
+    lines += [unusable_words(run, why) for run, why in found.unusable]
+    lines += [f"SLO {sentence(one)}" for one in found.slo]
     lines += [headline(compared)] if compared else []
     lines += [f"against the baseline, {effect_words(one)}" for one in found.effects]
     if found.too_many_failed:
         lines.append(f"{failed_words(found.summary)}: more than allowed (--allow-failed)")
     lines += compared.warnings if compared else ()
     _say([*lines, f"check: {_END[found.code]} (exit code {found.code})"])
-    notes = [("warning", "compared by force", words) for words in forced_words]
-    notes += [("error", "not to be trusted", words) for words in unusable]
-    notes += notices(found.run, found.summary)
-    if compared:
-        worse = compared.effects_that_are("worse")
-        notes += [("error", "worse than the baseline", effect_words(one)) for one in worse]
-    annotate(notes)
+    annotate(notices(found))
     add_to_job_summary(_markdown(found))
     if junit is not None:
-        _write_junit(found, junit)
+        try:
+            junit.write_text(junit_xml(found), encoding="utf-8")
+        except OSError as error:
+            raise UsageError([f"--junit {junit}: cannot be written: {error.strerror}"]) from error
     return found.code
 
 
@@ -120,14 +116,6 @@ def _say(lines: Sequence[str]) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _unusable(found: Gate) -> list[str]:
-    """Why nothing may be concluded at all."""
-    return [
-        f"{one_line(run.folder.name, 80)}: {why}" if why else not_trustworthy_words(run)
-        for run, why in found.unusable
-    ]
-
-
 def _markdown(found: Gate) -> str:
     text = summary_markdown(found.run, found.summary)
     if found.comparison is None:
@@ -136,18 +124,3 @@ def _markdown(found: Gate) -> str:
     rows = [[one.verdict, effect_words(one)] for one in found.effects]
     lines = ["", f"**{escaped(headline(found.comparison), 400)}**", "", *table(["", ""], rows)]
     return shown((f"{head}\n" if head else "") + text + "\n".join(lines) + "\n")
-
-
-def _write_junit(found: Gate, path: Path) -> None:
-    cases: list[Check] = []
-    if found.comparison is not None:
-        cases += [("compared by --force", "system-out", words) for words in forced(found.comparison)]
-    cases += [("the measurement can be trusted", "failure", words) for words in _unusable(found)]
-    for one in found.effects:
-        told = "skipped" if one.verdict == UNDECIDED else "system-out"
-        tag = told if found.passes(one) else "failure"
-        cases.append((f"against the baseline: {one.words}", tag, effect_words(one)))
-    try:
-        path.write_text(junit_xml(found.run, found.summary, cases), encoding="utf-8")
-    except OSError as error:
-        raise UsageError([f"--junit {path}: cannot be written: {error.strerror}"]) from error

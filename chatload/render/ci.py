@@ -6,13 +6,13 @@ import os
 import sys
 from collections.abc import Iterable
 
-from chatload.analysis.exit_code import failed_words, too_many_failed
+from chatload.analysis.exit_code import failed_words
+from chatload.analysis.gate import Gate
 from chatload.model import output
 from chatload.model.sanitize import one_line
-from chatload.model.summary import Summary
-from chatload.model.verdict import MISSED, UNDECIDED
+from chatload.model.verdict import MISSED, UNDECIDED, WORSE
+from chatload.render.comparison_words import effect_words, forced, unusable_words
 from chatload.render.slo_words import sentence
-from chatload.store.journal import Run
 
 
 def annotate(lines: Iterable[tuple[str, str, str]]) -> None:
@@ -25,17 +25,20 @@ def annotate(lines: Iterable[tuple[str, str, str]]) -> None:
         )
 
 
-def notices(run: Run, summary: Summary) -> list[tuple[str, str, str]]:
-    """What went wrong in a run, as annotations: errors for misses, warnings for what is undecided."""
-    found = [
+def notices(found: Gate) -> list[tuple[str, str, str]]:
+    """What went wrong, as annotations: errors for what fails, warnings for what is undecided or was forced."""
+    compared = found.comparison
+    told = [("warning", "compared by force", words) for words in (forced(compared) if compared else ())]
+    told += [("error", "not to be trusted", unusable_words(run, why)) for run, why in found.unusable]
+    told += [
         ("error" if one.verdict == MISSED else "warning", f"SLO {one.verdict}", sentence(one))
-        for one in summary.slo
+        for one in found.slo
         if one.verdict in (MISSED, UNDECIDED)
     ]
-    found += [("error", "not the whole run", words) for words in summary.incomplete]
-    if too_many_failed(run, summary):
-        found.append(("error", "failed turns", failed_words(summary)))
-    return found
+    if found.too_many_failed:
+        told.append(("error", "failed turns", failed_words(found.summary)))
+    worse = [one for one in found.effects if one.verdict == WORSE]
+    return told + [("error", "worse than the baseline", effect_words(one)) for one in worse]
 
 
 def add_to_job_summary(markdown: str) -> None:

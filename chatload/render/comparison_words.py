@@ -39,6 +39,11 @@ def not_trustworthy_words(run: Run) -> str:
     return f"NOT TRUSTWORTHY: the measurement of {one_line(run.folder.name, 80)}; its report says why."
 
 
+def unusable_words(run: Run, why: str) -> str:
+    """Why a run allows no conclusion: `why` it is not whole, or that its measurement is not to be trusted."""
+    return f"{one_line(run.folder.name, 80)}: {why}" if why else not_trustworthy_words(run)
+
+
 def forced(found: Comparison) -> list[str]:
     """What --force went over."""
     return [f"FORCED, {words}" for words in found.not_alike]

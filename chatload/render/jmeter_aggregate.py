@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from chatload.interop.jtl import Sample, samples
-from chatload.model.sanitize import columns, one_line, shown
+from chatload.model.sanitize import one_line, shown
+from chatload.render.text_table import table
 from chatload.store.journal import Run
 
 HEADINGS = (
@@ -108,12 +109,4 @@ def rate(n: int, length_ms: int) -> str:
 
 def aggregate_text(rows: Sequence[Row]) -> str:
     """The report as a table: labels left, numbers right."""
-    table = [list(HEADINGS), *(cells(row) for row in rows)]
-    widths = [max(columns(line[index]) for line in table) for index in range(len(HEADINGS))]
-    lines = []
-    for line in table:
-        label = line[0] + " " * (widths[0] - columns(line[0]))
-        lines.append(
-            "  ".join([label, *(cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True))])
-        )
-    return "\n".join(line.rstrip() for line in lines) + "\n"
+    return "\n".join(table([HEADINGS, *map(cells, rows)])) + "\n"

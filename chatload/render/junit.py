@@ -2,68 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from xml.etree import ElementTree
 
-from chatload.analysis.exit_code import failed_words, too_many_failed
+from chatload.analysis.exit_code import failed_words
+from chatload.analysis.gate import Gate
 from chatload.model.sanitize import one_line, shown
-from chatload.model.summary import Summary
-from chatload.model.verdict import MISSED, UNDECIDED
+from chatload.model.verdict import UNDECIDED, Effect, SloVerdict
+from chatload.render.comparison_words import effect_words, forced, unusable_words
 from chatload.render.slo_words import sentence
-from chatload.store.journal import Run
 
-Check = tuple[str, str, str]
-"""A further test case: its name, "failure", "skipped" or "system-out", and the words."""
+Case = tuple[str, str, str, str]
+"""Class, name, "failure", "skipped" or "system-out", and the words."""
 
 
-def junit_xml(run: Run, summary: Summary, checks: Sequence[Check] = ()) -> str:
-    """A missed SLO is a failure, an undecided one is skipped; more failed turns than allowed are a failure, and so is
-    a run that is not whole. `checks` are what `check` found besides; they stand first."""
-    suite = ElementTree.Element("testsuite", name=f"chatload {one_line(run.manifest.scenario, 80)}")
-    suite.set("timestamp", one_line(run.manifest.started_utc, 30))
-    suite.set("time", f"{summary.throughput.seconds:.3f}")
-    for name, tag, words in checks:
-        _note(_case(suite, "chatload.check", name), tag, words)
-    _whole(suite, summary)
-    _turns(suite, run, summary)
-    for one in summary.slo:
-        case = _case(suite, "chatload.slo", one.slo)
-        if one.verdict == MISSED:
-            _note(case, "failure", sentence(one))
-        elif one.verdict == UNDECIDED:
-            _note(case, "skipped", sentence(one))
+def junit_xml(found: Gate) -> str:
+    """A missed SLO is a failure, an undecided one is skipped, unless --strict; so are metrics against a baseline.
+
+    A run that is not whole, or cannot be trusted, is a failure, and so are more failed turns than allowed.
+    """
+    suite = ElementTree.Element("testsuite", name=f"chatload {one_line(found.run.manifest.scenario, 80)}")
+    suite.set("timestamp", one_line(found.run.manifest.started_utc, 30))
+    suite.set("time", f"{found.summary.throughput.seconds:.3f}")
+    cases = list(_cases(found))
+    for of, name, tag, words in cases:
+        case = ElementTree.SubElement(suite, "testcase", classname=of, name=one_line(name, 200), time="0")
+        told = one_line(words, 400)
+        if tag == "system-out":
+            ElementTree.SubElement(case, tag).text = told
         else:
-            ElementTree.SubElement(case, "system-out").text = sentence(one)
-    cases = suite.findall("testcase")
+            ElementTree.SubElement(case, tag, message=told)
     suite.set("tests", str(len(cases)))
-    for attribute, tag in (("failures", "failure"), ("skipped", "skipped")):
-        suite.set(attribute, str(sum(case.find(tag) is not None for case in cases)))
+    suite.set("failures", str(sum(tag == "failure" for _, _, tag, _ in cases)))
+    suite.set("skipped", str(sum(tag == "skipped" for _, _, tag, _ in cases)))
     suite.set("errors", "0")
     ElementTree.indent(suite)
-    xml = ElementTree.tostring(suite, encoding="unicode")
-    return shown(f'<?xml version="1.0" encoding="utf-8"?>\n{xml}\n')
+    return shown(
+        f'<?xml version="1.0" encoding="utf-8"?>\n{ElementTree.tostring(suite, encoding="unicode")}\n'
+    )
 
 
-def _whole(suite: ElementTree.Element, summary: Summary) -> None:
-    case = _case(suite, "chatload.run", "the whole plan was held and recorded")
-    if summary.incomplete:
-        _note(case, "failure", " ".join(summary.incomplete))
+def _cases(found: Gate) -> Iterator[Case]:
+    for words in forced(found.comparison) if found.comparison else ():
+        yield "chatload.check", "compared by --force", "system-out", words
+    for run, why in found.unusable:
+        if run is not found.run or not why:  # why the run itself is not whole follows
+            yield "chatload.check", "the measurement can be trusted", "failure", unusable_words(run, why)
+    for effect in found.effects:
+        name = f"against the baseline: {effect.words}"
+        yield "chatload.check", name, _tag(found, effect), effect_words(effect)
+    whole = " ".join(found.summary.incomplete)
+    yield (
+        "chatload.run",
+        "the whole plan was held and recorded",
+        "failure" if whole else "system-out",
+        whole or "yes",
+    )
+    tag = "failure" if found.too_many_failed else "system-out"
+    yield "chatload.run", "failed turns within --allow-failed", tag, failed_words(found.summary)
+    for one in found.summary.slo:
+        yield "chatload.slo", one.slo, _tag(found, one), sentence(one)
 
 
-def _turns(suite: ElementTree.Element, run: Run, summary: Summary) -> None:
-    case = _case(suite, "chatload.run", "failed turns within --allow-failed")
-    if too_many_failed(run, summary):
-        _note(case, "failure", failed_words(summary))
-    else:
-        ElementTree.SubElement(case, "system-out").text = failed_words(summary)
-
-
-def _case(suite: ElementTree.Element, classname: str, name: str) -> ElementTree.Element:
-    return ElementTree.SubElement(suite, "testcase", classname=classname, name=one_line(name, 200), time="0")
-
-
-def _note(case: ElementTree.Element, tag: str, words: str) -> None:
-    if tag == "system-out":
-        ElementTree.SubElement(case, tag).text = one_line(words, 400)
-    else:
-        ElementTree.SubElement(case, tag, message=one_line(words, 400))
+def _tag(found: Gate, one: SloVerdict | Effect) -> str:
+    if not found.passes(one):
+        return "failure"
+    return "skipped" if one.verdict == UNDECIDED else "system-out"

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from chatload.analysis.gate import gate
 from chatload.model import output
 from chatload.model.errors import UsageError
 from chatload.model.summary import Summary, content_of
@@ -42,7 +43,8 @@ def keep_summary(run: Run, summary: Summary) -> None:
 
 def keep_ci_files(run: Run, summary: Summary) -> None:
     """Write junit.xml and summary.md beside the journals."""
-    _keep(run.folder / "junit.xml", lambda path: write_private(path, junit_xml(run, summary).encode()))
+    xml = junit_xml(gate(run, summary))
+    _keep(run.folder / "junit.xml", lambda path: write_private(path, xml.encode()))
     _keep(
         run.folder / "summary.md", lambda path: write_private(path, summary_markdown(run, summary).encode())
     )

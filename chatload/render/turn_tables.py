@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from chatload.analysis.series import start_ns
+from chatload.analysis.sweep_levels import sweep_levels
 from chatload.analysis.swim_lanes import stall_spans
 from chatload.analysis.warnings import sends_were_late
 from chatload.model.errors import CODES
@@ -13,9 +14,8 @@ from chatload.model.sanitize import one_line
 from chatload.model.slo import LEAST_STANDSTILL_S
 from chatload.model.summary import PERCENTILES, SlotRelease, Summary
 from chatload.model.words import plural
-from chatload.render.blocks import Block, Items, Paragraph, Section, Table
+from chatload.render.blocks import Block, Heading, Items, Paragraph, Section, Table
 from chatload.render.run_verdict import standstill_words
-from chatload.render.sweep_table import levels
 from chatload.render.text_table import number, range_words, seconds, share, statistic
 from chatload.store.journal import Run
 
@@ -82,7 +82,7 @@ def system(run: Run, summary: Summary) -> Section | None:
     whole = summary.conversations
     told = "" if whole is None else f", {plural(whole, 'complete conversation')}"
     note = Paragraph(f"{plural(summary.tokens, 'token')}{told}.", note=True)
-    blocks = [Table(rows, left=2), note, *_groups(summary), *levels(run)]
+    blocks = [Table(rows, left=2), note, *_groups(summary), *sweep_table(run)]
     return Section("The server as a whole", blocks, id="system")
 
 
@@ -110,6 +110,22 @@ def _group_heads(shown: Sequence[tuple[Metric, str]]) -> list[str]:
         heads.append(words)
         before = one.key
     return heads
+
+
+def sweep_table(run: Run) -> list[Block]:
+    """The levels of a sweep, the article's last table: tokens/s by requests in flight; nothing for any other run."""
+    found = sweep_levels(run)
+    if not found:
+        return []
+    rows = [["in flight", "held", "good turns", "tokens/s, all", "tokens/s, each", "all, times the first"]]
+    first = next((level.tokens_per_s for level in found if level.tokens_per_s), None)
+    for level in found:
+        gain = level.tokens_per_s / first if first and level.tokens_per_s else None
+        each = level.a_user if level.tokens_per_s else None
+        good = f"{level.good:,} of {level.turns:,}"
+        cells = [number(value) for value in (level.tokens_per_s, each, gain)]
+        rows.append([f"{level.in_flight:,}", number(level.held), good, *cells])
+    return [Heading("Levels: tokens/s by requests in flight"), Table(rows, left=0)]
 
 
 def failures(run: Run, summary: Summary) -> Section | None:

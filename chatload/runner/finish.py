@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from chatload.analysis.exit_code import code_of
+from chatload.analysis.gate import gate
 from chatload.analysis.summary import summarise
 from chatload.loads.capacity import CapacityLoad
 from chatload.loads.plan import Plan
@@ -36,7 +37,7 @@ def finish(folder: Path, plan: Plan, say: Callable[[str], None], draw: Draw) -> 
     if not isinstance(plan.load, CapacityLoad):  # its SLOs are judged level by level
         for one in summary.slo:
             say(f"chatload: SLO {sentence(one)}")
-        annotate(notices(run, summary))
+        annotate(notices(gate(run, summary)))
     code, why = code_of(run, summary)
     if why:
         say(f"chatload: exit code {code}: {why}")

@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from chatload.__main__ import main
+from chatload.analysis.gate import gate
 from chatload.analysis.slo_verdict import with_slos
 from chatload.analysis.summary import summarise
 from chatload.model.slo import read_objectives
@@ -18,6 +19,7 @@ from chatload.render.junit import junit_xml
 from chatload.render.markdown import summary_markdown
 from chatload.render.run_files import keep_ci_files
 from chatload.store.journal import Run, read_run
+from tests.changes import replace
 from tests.runs_builder import (
     HERE,
     START_NS,
@@ -89,24 +91,24 @@ def test_the_runs_own_slos_are_the_default(tmp_path: Path) -> None:
 
 def test_junit_has_a_case_an_slo() -> None:
     run, summary = judged("vllm", f"{MET};{MISSED};{UNDECIDED};ttft_ms <= 300;goodput >= 50%")
-    suite = ElementTree.fromstring(junit_xml(run, summary))
+    suite = ElementTree.fromstring(junit_xml(gate(run, summary)))
     assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("7", "1", "1")
     outcome = {case.get("name"): [child.tag for child in case] for case in suite}
     assert outcome[MISSED] == ["failure"]
     assert outcome[UNDECIDED] == ["skipped"]
     assert outcome[MET] == ["system-out"]
     assert outcome["failed turns within --allow-failed"] == ["system-out"]
-    assert outcome["the whole plan was held and recorded"] == []
+    assert outcome["the whole plan was held and recorded"] == ["system-out"]
 
 
 def test_hostile_words_stay_words() -> None:
     run, summary = judged("troubled", MISSED)
-    suite = ElementTree.fromstring(junit_xml(run, summary))
+    suite = ElementTree.fromstring(junit_xml(gate(run, summary)))
     assert suite.get("failures") == "3"
     text = summary_markdown(run, summary)
     assert "<script" not in text.replace("\\<", "")
     assert "\x1b" not in text
-    assert "\x00" not in junit_xml(run, summary)
+    assert "\x00" not in junit_xml(gate(run, summary))
 
 
 def test_markdown_tables_are_whole() -> None:
@@ -176,7 +178,17 @@ def test_more_failed_turns_than_allowed_fail_the_gate(tmp_path: Path) -> None:
     folder = write_run(tmp_path / "run", manifest_of(shape, turns), turns, user_lines(turns))
     assert main(["check", str(folder), "--slo", MET]) == 1
     assert main(["check", str(folder), "--slo", MET, "--allow-failed", "0.5%"]) == 1
-    assert main(["check", str(folder), "--slo", MET, "--allow-failed", "1%"]) == 0
+    junit = tmp_path / "allowed.xml"
+    assert main(["check", str(folder), "--slo", MET, "--allow-failed", "1%", "--junit", str(junit)]) == 0
+    assert ElementTree.parse(junit).getroot().get("failures") == "0", (
+        "what check allows counts in its files, too"
+    )
+
+
+def test_a_run_that_cannot_be_trusted_fails_its_own_junit() -> None:
+    run = replace(read_run(HERE / "vllm"), manifest=replace(read_run(HERE / "vllm").manifest, exit_code=4))
+    (failure,) = ElementTree.fromstring(junit_xml(gate(run, summarise(run)))).iter("failure")
+    assert str(failure.get("message")).startswith("NOT TRUSTWORTHY: the measurement of vllm")
 
 
 UNLIKE = {

@@ -10,7 +10,7 @@ import pytest
 from chatload.analysis.sweep_levels import sweep_levels
 from chatload.model.metrics import felt_tokens_per_s
 from chatload.model.turn import Turn
-from chatload.render.sweep_table import levels
+from chatload.render.turn_tables import sweep_table
 from chatload.store.journal import Run, read_run
 from plots import intervals, timeline
 from plots.picture import drawn, write_picture
@@ -90,8 +90,8 @@ def test_levels_of_a_sweep_in_the_report_and_in_the_picture(tmp_path: Path) -> N
     assert two.tokens_per_s == pytest.approx(sum(turn.tokens or 0 for turn in pair) / seconds)
     assert two.a_user == pytest.approx(two.tokens_per_s / 2)
     assert one.held <= 1 and 1 < two.held <= 2
-    assert "in flight" in levels(run)[1].rows[0]
-    assert levels(read_run(HERE / "vllm")) == []
+    assert "in flight" in sweep_table(run)[1].rows[0]
+    assert sweep_table(read_run(HERE / "vllm")) == []
     total, each = drawn(PICTURES["throughput_levels"], [run]).axes
     assert list(total.lines[0].get_ydata()) == [one.tokens_per_s, two.tokens_per_s]
     assert list(each.lines[0].get_ydata()) == [one.a_user, two.a_user]

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chatload.analysis.comparison import compare_runs
+from chatload.analysis.gate import gate
 from chatload.analysis.summary import summarise
 from chatload.model.errors import TurnError
 from chatload.model.hosts import FoundServer, ServerFacts
@@ -73,7 +74,7 @@ def everything(run: Run, other: Run) -> dict[str, str]:
         "compare": comparison_text(compare_runs([run], [other], force=True)),
         "jmeter": jmeter_text(run, titled=True),
         "markdown": summary_markdown(run, summary),
-        "junit": junit_xml(run, summary),
+        "junit": junit_xml(gate(run, summary)),
         "csv": summary_csv(runs, [summary, summary]).replace("\r\n", "\n"),
         "csv of turns": turns_csv(runs).replace("\r\n", "\n"),
         "json": json_text(content_of(summary)),
