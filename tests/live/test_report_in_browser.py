@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from matplotlib.figure import Figure
 
 from chatload.analysis.summary import summarise
 from chatload.render.html import report_html
-from chatload.store.journal import read_run
-from plots.report.figures import figures
+from chatload.store.journal import Run, read_run
+from plots.picture import Picture
+from plots.report.figures import figure_of, figures
 from tests.runs_builder import HERE
 
 pytestmark = pytest.mark.e2e
@@ -35,11 +37,17 @@ OVERLAPPING = """return [...document.querySelectorAll('.plot')].filter((plot) =>
   }).map((plot) => plot.getAttribute('aria-label'))"""
 
 
+def many_ticks(runs: Sequence[Run], figure: Figure) -> None:
+    """More ticks than a phone has room for."""
+    figure.subplots().set_xticks(range(0, 1_100_000, 100_000), [f"{k},000" for k in range(100, 1200, 100)])
+
+
 @pytest.fixture
 def page(tmp_path: Path) -> str:
     run = read_run(HERE / "troubled")
     path = tmp_path / "report.html"
-    path.write_text(report_html([run], [summarise(run)], figures([run])), encoding="utf-8")
+    shown = [*figures([run]), figure_of(Picture("many_ticks", "?", many_ticks), [run])]
+    path.write_text(report_html([run], [summarise(run)], shown), encoding="utf-8")
     return f"file://{path}"
 
 

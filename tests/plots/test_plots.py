@@ -125,6 +125,19 @@ def test_users_and_turns_in_flight() -> None:
     assert flying[-1] == 0
 
 
+def test_of_many_steps_the_highest_and_lowest_are_kept() -> None:
+    run = runs("vllm")[0]
+    instants = [START_NS + i * MS for i in range(10_000)]
+    levels = [5 for _ in instants]
+    levels[3333], levels[7777], levels[-1] = 90, 1, 0
+    times, kept = series.steps_s(run, instants, levels)
+    assert len(times) == len(kept) < 2500
+    assert (kept[times.index(3.333)], kept[times.index(7.777)]) == (90, 1)
+    assert (times[-1], kept[-1]) == (9.999, 0)
+    assert times == sorted(times)
+    assert series.steps_s(run, instants[:3], [1, 2, 3]) == ([0.0, 0.001, 0.002], [1, 2, 3])
+
+
 def test_medians_of_steps() -> None:
     found = series.medians([(0.1, 1), (0.2, 3), (0.9, 100), (2.5, 7)], 1)
     assert found == ([0.5, 2.5], [3, 7])
