@@ -66,7 +66,7 @@ def words(made: Certificate) -> str:
     ]
     lines = [
         f"{made.answers:,} answers of {load.users:,} users at {load.tokens_per_s:g} tokens/s each, "
-        f"{load.stamps} stamps: what the client says against what the server did",
+        f"{load.stamps} stamps: the client's times compared with the server's log",
         "",
         f"{'error of':<28}{'unit':<6}{'mean':>12}{'p50':>12}{'p99':>12}{'max':>12}",
         *(f"{name:<28}{unit:<6}{_cells(found)}" for name, unit, found in rows),

@@ -101,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m chatload certify", description=__doc__)
     add = parser.add_argument
     add("--users", type=int, default=100, help="chat users, as in your scenario")
-    add("--tokens-per-s", type=float, default=40.0, help="of each user's reply")
+    add("--tokens-per-s", type=float, default=40.0, help="tokens/s of each user's reply")
     add("--tokens", type=int, default=100, help="length of each reply")
     add("--turns", type=int, default=4)
     add(
@@ -110,10 +110,10 @@ def _parser() -> argparse.ArgumentParser:
         default=0.5,
         help="s after each reply; 0: read at once, not every few ms",
     )
-    add("--ramp-s", type=float, default=5.0, help="s over which the users come in")
+    add("--ramp-s", type=float, default=5.0, help="s over which the users start")
     add("--ttft-ms", type=float, default=100.0)
     add("--jitter-ms", type=float, default=0.0, help="each token is late by up to this")
-    add("--burst", action="store_true", help="all users' tokens fall on the same instants")
+    add("--burst", action="store_true", help="all users' tokens are sent at the same instants")
     add("--wire", default=next(iter(DIALECTS)), metavar="DIALECT", help="dialect that the server speaks")
     add("--stamps", default="kernel", choices=("kernel", "user"))
     add("--repeat", type=int, default=1)

@@ -43,7 +43,7 @@ def require_login(
         return []
     said = []
     if open_to_others:
-        plain = "" if values.get("tls_cert") else " over plain HTTP, which --tls-cert and --tls-key would end"
+        plain = "" if values.get("tls_cert") else " over plain HTTP; --tls-cert and --tls-key encrypt it"
         said.append(f"the web UI is open to other machines ({web_ui.host or '*'}:{web_ui.port}){plain}")
     if not web_ui.web_login:
         web_ui.web_login = True
@@ -88,7 +88,7 @@ def _add_login(web_ui: Any, password: str, base_path: str) -> None:
             login_user(Visitor())
             return redirect(url_for("locust.index"))
         gevent.sleep(PAUSE_S)
-        session["auth_error"] = "That is not the name, or not the password."
+        session["auth_error"] = "Wrong name or password."
         return redirect(url_for("locust.login"))
 
     web_ui.app.register_blueprint(blueprint)

@@ -117,10 +117,10 @@ def refusal(environ: Environ, endpoint: str | None, hosts: Hosts, linked: Collec
         return None
     foreign = _foreign(environ, host, hosts)
     if foreign is not None:
-        return f"a request from {_shown(foreign)} to {_shown(host)}: only this web UI's own pages may ask for this"
+        return f"a request from {_shown(foreign)} to {_shown(host)}: only this web UI's own pages may send it"
     harmless = endpoint in PAGES | READS and method in ("GET", "HEAD")
     if not harmless and _is_browser(environ) and not _tells_its_origin(environ):
-        return "a browser that does not tell which page asks: use a current one, or a script"
+        return "a browser that does not say which page sends the request: use a current one, or a script"
     return None
 
 

@@ -36,7 +36,7 @@ def unknown_fields(
     if left:
         private = {one.key for one in options if one.private}
         left = sorted(set(left) - (set(custom()) - private))
-    return [f"{name[:40]!r}: is no field of the form: give it when Locust is started" for name in left]
+    return [f"{name[:40]!r}: is no field of the form: give it when you start Locust" for name in left]
 
 
 def outside_files(
@@ -56,7 +56,7 @@ def outside_files(
         if not _is_below(asked, here, roots):
             lines.append(
                 f"--{option.name} {asked[:80]!r}: from the page only a path below the working directory or its results "
-                "folder: give any other when Locust is started"
+                "folder: give any other when you start Locust"
             )
     return lines
 
@@ -76,7 +76,7 @@ def check_start(context: PageContext) -> Response | None:
     runner, fixed_users = context.environment.runner, context.fixed_users
     going = runner is not None and runner.state in GOING
     if fixed_users is not None and going:
-        return _refused(["this load has no users to edit: stop it, and start another"])
+        return _refused(["the number of users of this load cannot be edited: stop it, and start another"])
     if fixed_users is not None:  # whatever number Locust's own form asked for
         request.form = ImmutableMultiDict(
             {**request.form, "user_count": str(fixed_users), "spawn_rate": FIXED_USERS_PER_S}

@@ -85,14 +85,14 @@ class CapacityLoad(ThinkingLoad, frozen=True, kw_only=True, tag="capacity"):
     def sentence(self) -> str:
         """The load in words."""
         return (
-            f"levels from {self.first:,} to at most {self.most:,} chat users, {self.rate:g} more a second, "
+            f"levels from {self.first:,} to at most {self.most:,} chat users, {self.rate:g} more each second, "
             f"{self.settle_s:g} s to settle and {self.measure_s:g} s measured each, "
             f"{self.conversation_turns} turns a conversation, {self.think_time.words} after each reply"
         )
 
     def bounds(self) -> str:
         """The precision, and the most measurements of a level."""
-        again = f", what is undecided measured up to {self.windows} times" if self.windows > 1 else ""
+        again = f", undecided levels measured up to {self.windows} times" if self.windows > 1 else ""
         return f"to within {self.precision:.0%}{again}"
 
     @property
@@ -132,7 +132,7 @@ def read(reader: OptionReader) -> tuple[CapacityLoad, Inputs]:
     )
     ramp_ends(reader, "rate", load.most, load.rate)
     if not reader.text(SLO):
-        reader.add_mistake(SLO, "", "a capacity needs SLOs, such as 'p95 ttft_ms <= 500'")
+        reader.add_mistake(SLO, "", "a capacity search needs SLOs, such as 'p95 ttft_ms <= 500'")
     return load, Inputs(conversations=conversations(reader))
 
 

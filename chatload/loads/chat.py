@@ -30,7 +30,7 @@ ABANDON = HangUp(
     default="",
     range=whole(1, MOST_TOKENS),
     help="share of turns in which the user hangs up, such as 10% after 50 tokens; empty: none",
-    label="Users who hang up",
+    label="Users that hang up",
 )
 
 

@@ -116,7 +116,7 @@ def locust_users(reader: OptionReader) -> tuple[int, float]:
 def ramp_ends(reader: OptionReader, option: str, users: int, users_per_s: float) -> None:
     """Add a mistake if the ramp takes longer than the longest run that can be planned."""
     if users / users_per_s > LONGEST_RUN_S:
-        remedy = f"{users:,} users would come in over more than {LONGEST_RUN_S // DAY_S} days: raise it"
+        remedy = f"{users:,} users would start over more than {LONGEST_RUN_S // DAY_S} days: raise it"
         reader.add_named_mistake(option, f"'{users_per_s:g}'", remedy)
 
 

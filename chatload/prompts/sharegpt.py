@@ -81,7 +81,7 @@ def read_sharegpt(path: str | Path) -> SharegptFile:
         f"{read:,} conversations read from {Path(path).name}, {skipped:,} skipped (fewer than two messages)"
     )
     if not scan.closed:
-        words += "; the file breaks off there: it is truncated or damaged"
+        words += "; the file ends there: it is truncated or damaged"
     return SharegptFile(tuple(exchanges), read, skipped, not scan.closed, words)
 
 

@@ -17,7 +17,7 @@ def recognise(answers: Mapping[str, tuple[int, bytes]]) -> DetectedServer:
         if found is not None:
             return found
     seen = ", ".join(f"GET {path}: {asked.status(path) or 'no answer'}" for path in PROBE_PATHS)
-    return DetectedServer("", "", None, "", "no server we know", seen)
+    return DetectedServer("", "", None, "", "server not recognised", seen)
 
 
 def speaks(found: DetectedServer, dialect: str) -> bool | None:

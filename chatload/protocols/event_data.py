@@ -80,7 +80,7 @@ def _raise_if_error(event: dict[str, object]) -> None:
         told = (error.get(key) for key in ("message", "error", "detail", "text", "type"))
         words = next((t for t in told if t and isinstance(t, str)), None) or json.dumps(error)
         hints += [error.get(key) for key in ("http_status_code", "code", "type", "error_type")]
-    line = printable(words, 200) or "an error without words"
+    line = printable(words, 200) or "an error without a message"
     raise ServerError(line, _code(line, *hints))
 
 

@@ -21,7 +21,7 @@ def prompt_body(
     found = foreign_body(prompt, rest, length_key=length_key, streams=streams)
     if prompt.strip() != prompt:  # the value of an option has no blanks at its ends
         found.extra = {key: prompt, **found.extra}
-        found.notes.append("the prompt has blanks at its ends, so it goes out in body")
+        found.notes.append("the prompt has blanks at its ends, so it is sent in body")
     return found
 
 

@@ -176,7 +176,10 @@ def read_run(folder: Path) -> Run:
         torn_lines=found.torn,
         server=tuple(sorted(found.server, key=_at_ns)),
         missing=(
-            *(f"{name} is of another run ({run_id}): it was left out." for name, run_id in foreign.items()),
+            *(
+                f"{name} belongs to another run ({run_id}): it is left out."
+                for name, run_id in foreign.items()
+            ),
             *(f"{name} is no file: its lines are lost." for name in no_files(folder)),
             *found.count.missing(manifest, len(found.turns)),
         ),

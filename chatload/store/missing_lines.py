@@ -81,7 +81,7 @@ class LineCount:
         if heard is not None and turns < heard:
             return [f"{heard:,} turns were held and the journals hold {turns:,}: {heard - turns:,} are lost."]
         words = [
-            f"Worker {worker} wrote {written:,} journal lines, {self._lines[worker]:,} are there."
+            f"Worker {worker} wrote {written:,} journal lines, {self._lines[worker]:,} were found."
             for worker, written in sorted(self._written.items())
             if written is not None and self._lines[worker] < written
         ]

@@ -12,7 +12,7 @@ from chatload.model.errors import UsageError
 
 MANIFEST = "manifest.json"
 _LEFT_BY_A_RUN = (MANIFEST, "summary.json", "journal-*.jsonl")
-HOLDS_A_RUN = "already holds a run: name a new folder, or move that one away"
+HOLDS_A_RUN = "already holds a run: name a new folder, or move that run"
 REMEDY = "name a folder that can be written"
 
 
@@ -41,7 +41,7 @@ def _taken(folder: Path) -> bool:
         folder.mkdir(mode=0o700)
     except FileExistsError:
         if not folder.is_dir():
-            raise NotADirectoryError(errno.ENOTDIR, "a file is in the way", str(folder)) from None
+            raise NotADirectoryError(errno.ENOTDIR, "a file has this name", str(folder)) from None
         if holds_run(folder):
             return False
     try:
@@ -80,7 +80,7 @@ def run_folder(out: str, default: Path, *, numbered: bool) -> Path:
 def out_mistakes(out: str, argv: Sequence[str]) -> list[str]:
     """The mistakes in --out, found without making anything; `argv` is the command line."""
     if not out and gives_empty_out(argv):
-        return ["--out '': is empty: name a folder, or leave --out away"]
+        return ["--out '': is empty: name a folder, or leave out --out"]
     mistake = out_mistake(out) if out else None
     return [mistake] if mistake else []
 
@@ -122,7 +122,7 @@ def _name_mistake(out: str) -> str | None:
     """The mistake in the text of `out` itself."""
     wrong = None
     if out and not out.strip():
-        wrong = "is blank: name a folder, or leave --out away"
+        wrong = "is blank: name a folder, or leave out --out"
     elif "\0" in out:
         wrong = f"holds a NUL character: {REMEDY}"
     elif not out.isprintable() or any("\ud800" <= character <= "\udfff" for character in out):
@@ -144,7 +144,7 @@ def _in_the_way(path: Path) -> str:
     """The message on a file that stands where a folder is needed."""
     for place in (path, *path.parents):
         if place.is_symlink() and not place.exists():
-            return f"{place} is a link that leads nowhere: {REMEDY}"
+            return f"{place} is a broken link: {REMEDY}"
         if place.exists() and not place.is_dir():
             return f"{place} is a file: {REMEDY}"
     return f"cannot be made: {REMEDY}"

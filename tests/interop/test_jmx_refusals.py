@@ -38,7 +38,7 @@ CASES = {
     "users zero": (plan(group(request(), users=0)), "must be a whole number, 1 or more"),
     "users many": (plan(group(request(), users="9" * 400)), "ThreadGroup.num_threads"),
     "ramp odd": (plan(group(request(), ramp="soon")), "must be a number"),
-    "loops zero": (plan(group(request(), loops=0)), "asks nothing"),
+    "loops zero": (plan(group(request(), loops=0)), "sends no request"),
     "port odd": (plan(group(request(port="x1"))), "--host"),
     "self": (plan(group(request(), users="${__P(${__P(${__P(a)})},x)}")), "must be a number"),
 }

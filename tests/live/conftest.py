@@ -44,6 +44,7 @@ class Web:
     out: Path
     log: Path
     process: subprocess.Popen[bytes]
+    master_port: int
 
     def get(self, path: str) -> tuple[int, dict[str, str], bytes]:
         """(status, headers by lower-case name, body)."""
@@ -130,7 +131,7 @@ def web(tmp_path: Path) -> Iterator[Callable[..., Web]]:
             process = warm.Popen(
                 command, cwd=ROOT, stdout=output, stderr=output, env=os.environ | environment
             )
-        one = Web(f"http://127.0.0.1:{port}{base_path}", out, log, process)
+        one = Web(f"http://127.0.0.1:{port}{base_path}", out, log, process, line)
         started.append(one)
         give_up = time.monotonic() + 30
         while True:

@@ -51,7 +51,7 @@ def test_arrivals_from_form_to_stop_and_once_more(
     assert (text(window, "refusal"), "Users" in tiles(window)) == ("", False)
     assert not window.find_element("id", "edit").is_displayed()
     refused = one.post("/swarm", user_count=5, spawn_rate=1)
-    assert (refused["success"], "no users to edit" in refused["message"]) == (False, True)
+    assert (refused["success"], "cannot be edited" in refused["message"]) == (False, True)
     before = one.state()["totals"]["turns"]
     click(window, "reset")
     assert one.wait_for(lambda state: state["resets"] == 1)["totals"]["turns"] < before

@@ -237,7 +237,7 @@ def test_locust_s_users_only_tend_an_open_loop(folder: Path) -> None:
     desk.client.post("/swarm", data={"user_count": "50", "spawn_rate": "1", "requests": "9", "host": HOST})
     assert (desk.form["user_count"], desk.form["requests"]) == ("3", "9")
     desk.runner.state = "running"
-    assert "no users to edit" in desk.client.post("/swarm", data={"user_count": "5", "spawn_rate": "1"}).text
+    assert "cannot be edited" in desk.client.post("/swarm", data={"user_count": "5", "spawn_rate": "1"}).text
     assert (desk.swarms, desk.controller.refusal) == (1, ())
 
 

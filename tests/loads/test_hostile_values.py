@@ -216,9 +216,9 @@ def test_all_mistakes_are_told_at_once(load: str) -> None:
         (
             "chat",
             {"num_users": 1000, "spawn_rate": 0.0001},
-            "--spawn-rate '0.0001': 1,000 users would come in",
+            "--spawn-rate '0.0001': 1,000 users would start",
         ),
-        ("capacity", {"most": "100000", "rate": "0.001"}, "--rate '0.001': 100,000 users would come in over"),
+        ("capacity", {"most": "100000", "rate": "0.001"}, "--rate '0.001': 100,000 users would start over"),
         (
             "open_loop",
             {"requests": "1000000", "interval": "10"},

@@ -129,7 +129,7 @@ def test_what_nobody_knows_stays_unknown(answers: dict[str, tuple[int, bytes]]) 
 
 def test_unknown_says_what_was_seen() -> None:
     words = recognise({"/info": NOT_FOUND, "/health": (200, b"")}).words
-    assert words.startswith("no server we know (GET /info: 404, ")
+    assert words.startswith("server not recognised (GET /info: 404, ")
     assert "GET /version: no answer" in words
 
 

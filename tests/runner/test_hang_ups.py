@@ -1,4 +1,4 @@
-"""Users who hang up, and how long the server keeps their slots: what the report says, and what the server logged."""
+"""Users that hang up, and how long the server keeps their slots: what the report says, and what the server logged."""
 
 from __future__ import annotations
 

@@ -257,7 +257,7 @@ def test_lines_that_a_worker_wrote_and_its_journal_lacks_are_told(tmp_path: Path
     journal.write_bytes(b"".join(whole))
     assert read_run(folder).missing == ()
     journal.write_bytes(b"".join([whole[0], *whole[2:]]))
-    assert read_run(folder).missing == ("Worker local wrote 12 journal lines, 11 are there.",)
+    assert read_run(folder).missing == ("Worker local wrote 12 journal lines, 11 were found.",)
     journal.write_bytes(b"".join(whole[:-1]))
     assert read_run(folder).missing == ("The journal of worker local has no end: its last lines are lost.",)
 
@@ -268,7 +268,7 @@ def test_the_journal_of_another_run_is_left_out(tmp_path: Path) -> None:
     (mine / "journal-late.jsonl").write_bytes(foreign)
     run = read_run(mine)
     assert len(run.turns) == 6
-    assert run.missing == ("journal-late.jsonl is of another run (run-x): it was left out.",)
+    assert run.missing == ("journal-late.jsonl belongs to another run (run-x): it is left out.",)
 
 
 def test_one_journal_of_two_runs_is_refused(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def test_pairs_of_processes_with_the_default_name_get_a_folder_each() -> None:
 def test_of_pairs_of_processes_with_the_same_out_one_is_refused() -> None:
     wanted = [(f"mine/{number:02}", DEFAULT) for number in range(PAIRS)]
     for pair, (out, _) in zip(two_processes(wanted), wanted, strict=True):
-        refused = f"--out {out!r}: already holds a run: name a new folder, or move that one away"
+        refused = f"--out {out!r}: already holds a run: name a new folder, or move that run"
         assert sorted(pair) == sorted([out, refused])
 
 
@@ -93,7 +93,7 @@ def test_whatever_a_run_left_makes_the_folder_its_own(left: str) -> None:
     Path("old").mkdir()
     Path("old", left).touch()
     for mistake in (out_mistake("old"), try_for("old", DEFAULT)):
-        assert mistake == "--out 'old': already holds a run: name a new folder, or move that one away"
+        assert mistake == "--out 'old': already holds a run: name a new folder, or move that run"
     assert list(Path("old").iterdir()) == [Path("old", left)]
     assert try_for("old", DEFAULT, numbered=True) == "old-2"
     assert try_for("", Path("old")) == "old-3"
@@ -104,8 +104,8 @@ BAD = {
     "file/run": "file is a file",
     "file/below/run": "file is a file",
     "/dev/null": "/dev/null is a file",
-    "dangling": "dangling is a link that leads nowhere",
-    "dangling/run": "dangling is a link that leads nowhere",
+    "dangling": "dangling is a broken link",
+    "dangling/run": "dangling is a broken link",
     "loop/run": "cannot be made",
     "n" * 300: "File name too long",
     "not/yet/" + "n" * 300: "longer than 255 bytes",
@@ -164,7 +164,7 @@ def test_a_folder_without_permission_is_told(monkeypatch: pytest.MonkeyPatch) ->
     "argv", [["--out", ""], ["--out="], ["--out", " "], ["-u", "2", "--out", "", "--headless"]]
 )
 def test_an_empty_out_on_the_command_line_is_a_mistake(argv: list[str]) -> None:
-    assert out_mistakes("", argv) == ["--out '': is empty: name a folder, or leave --out away"]
+    assert out_mistakes("", argv) == ["--out '': is empty: name a folder, or leave out --out"]
 
 
 @pytest.mark.parametrize("argv", [[], ["--out", "x"], ["--host", ""], ["--outer", ""]])

@@ -67,7 +67,7 @@ def read_request(found: Found, variables: Variables) -> Request:
     open_references = sorted(set(variables.open_references(text)))
     if open_references:
         request.losses.append(
-            f"{', '.join(open_references)} in the body: only a running JMeter knows it; sent as it stands"
+            f"{', '.join(open_references)} in the body: only a running JMeter can resolve it; sent unchanged"
         )
     _timeouts(request, setting("connect_timeout"), setting("response_timeout"))
     _switches(request, node)
@@ -115,7 +115,9 @@ def _timeouts(request: Request, connect_ms: str, response_ms: str) -> None:
 
 def _switches(request: Request, node: Node) -> None:
     if node.properties.get("HTTPSampler.use_keepalive", "true") == "false":
-        request.losses.append("“use KeepAlive” is off: chatload keeps connections, and times connects apart")
+        request.losses.append(
+            "“use KeepAlive” is off: chatload keeps connections open, and TTFT has no connect time"
+        )
     for name, words in (
         ("HTTPSampler.DO_MULTIPART_POST", "“multipart/form-data”"),
         ("HTTPSampler.image_parser", "“retrieve all embedded resources”"),
@@ -149,7 +151,7 @@ def headers_of(
             if lower != "content-type" or "json" not in value.lower():
                 notes.append(f"header {name!r}: chatload sets its own, or needs none")
         elif not name or not (name + value).isascii() or "\n" in name + value or "${" in value:
-            losses.append(f"header {name!r}: its value is no plain text that is always the same")
+            losses.append(f"header {name!r}: its value is no constant ASCII text")
         else:
             headers[name] = value
     return headers

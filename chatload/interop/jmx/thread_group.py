@@ -52,11 +52,11 @@ def read_load(
         load.options["turns"] = loops
     elif duration_s and think_s:
         load.options["turns"] = math.floor(duration_s / think_s) + 1
-        load.notes.append("it loops for ever: turns are as many as fit into run-time, which ends the run")
+        load.notes.append("it loops without end: turns are as many as fit into run-time, which ends the run")
     else:
         load.options["turns"] = ENDLESS_TURNS
         ends = "run-time ends the run" if duration_s else "end it with Ctrl-C or --run-time"
-        load.notes.append(f"it loops for ever: {ENDLESS_TURNS:,} turns; {ends}")
+        load.notes.append(f"it loops without end: {ENDLESS_TURNS:,} turns; {ends}")
     _group_switches(load, group)
     return load
 
@@ -69,7 +69,7 @@ def _loops(load: ThreadGroupLoad, group: Node, ancestors: tuple[Node, ...], read
             n = reader.whole(node, "LoopController.loops", 1, least=-1)
             endless = n == -1
             if n == 0:
-                raise UsageError([f"{reader.named(node)}: LoopController.loops 0: it asks nothing"])
+                raise UsageError([f"{reader.named(node)}: LoopController.loops 0: it sends no request"])
             loops = None if endless or loops is None else loops * n
         elif node.kind not in PASSED_THROUGH:
             load.losses.append(f"{reader.named(node)}: its request is taken as if it ran in every loop")
@@ -97,7 +97,7 @@ def _think_time(load: ThreadGroupLoad, sampler: Node, ancestors: tuple[Node, ...
     load.options["think-first"] = "on" if first else "off"
     if first:
         load.notes.append(
-            f"JMeter pauses before each request, the first too, so every user is {_short(think_s):g} s later: "
+            f"JMeter pauses before each request, the first too, so every user starts {_short(think_s):g} s later: "
             'think-first = "off" begins at once'
         )
     elif first_s:
@@ -146,11 +146,11 @@ def _duration(load: ThreadGroupLoad, group: Node, reader: _Numbers) -> float:
     if duration_s:
         load.options["run-time"] = f"{max(1, round(duration_s))}s"
         load.options["stop-timeout"] = "600"
-        load.notes.append("as in JMeter, replies that are under way at run-time are heard to their end")
+        load.notes.append("as in JMeter, replies in flight at run-time are read to their end")
     if delay_s:
-        load.losses.append(f"start-up delay {delay_s:g} s: begin by `sleep {delay_s:g}`")
+        load.losses.append(f"start-up delay {delay_s:g} s: start with `sleep {delay_s:g}`")
     if not duration_s and group.setting("ThreadGroup.end_time").strip("0"):
-        load.losses.append("start and end by the clock (JMeter 2 and 3): give --run-time")
+        load.losses.append("start and end at times of day (JMeter 2 and 3): give --run-time")
     return duration_s
 
 

@@ -83,9 +83,7 @@ def read_chat(body: Mapping[str, object]) -> ForeignBody | None:
     found = foreign_body(users[-1], rest, length_key="max_tokens")
     if messages != [{"role": "user", "content": found.prompt}] or found.prompt.strip() != found.prompt:
         found.extra = {"messages": messages, **found.extra}
-        found.notes.append(
-            f"{len(messages)} message(s) go out as they are, in body; prompt is what reports show"
-        )
+        found.notes.append(f"{len(messages)} message(s) are sent as they are, in body; reports show prompt")
     return _with_notes(found)
 
 
@@ -114,7 +112,7 @@ def _with_notes(found: ForeignBody) -> ForeignBody:
     if options == {"include_usage": True}:
         del found.extra["stream_options"]
     elif options is not None:
-        found.notes.append("stream_options go out as they are; the token count may be missing then")
+        found.notes.append("stream_options are sent as they are; the token count may be missing")
     else:
         found.notes.append(
             'usage = "on" adds stream_options to the body, for the server\'s token count; "off" leaves it out'
