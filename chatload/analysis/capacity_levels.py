@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 from chatload.loads.level_search import Capacity
 from chatload.model.metrics import metric
@@ -40,6 +41,21 @@ class Curve:
 def levels_of(found: CapacityResult) -> list[LevelResult]:
     """The levels, fewest users first."""
     return sorted(found.levels, key=lambda level: level.users)
+
+
+Answer = Literal["not found", "none", "at least", "known"]
+
+
+def answer_of(found: CapacityResult) -> Answer:
+    """What the search can say: nothing, that no number holds, a number from which on it did not look, or the number.
+
+    A search that stopped early, or never saw a level beyond an SLO (it stops at --most), knows a least number only.
+    """
+    if found.users is None or not found.levels or (found.stopped and not found.users):
+        return "not found"
+    if not found.users:
+        return "none"
+    return "at least" if found.stopped or all(level.passed for level in found.levels) else "known"
 
 
 def interval_of(found: CapacityResult) -> tuple[int | None, int | None]:

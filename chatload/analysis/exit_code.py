@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from chatload.analysis.capacity_levels import answer_of
 from chatload.analysis.slo_verdict import worst
 from chatload.model.sanitize import one_line
 from chatload.model.summary import Summary
@@ -49,9 +50,10 @@ def _code_of_search(capacity: CapacityResult) -> tuple[int, str]:
     """A capacity search's SLOs are asked of each level, not of the run as a whole."""
     if capacity.server_gone:
         return FAILED_TURNS, capacity.stopped or "The server could not be reached any more."
-    if not capacity.users:
-        return MISSED_SLO, "No number of users held within the SLOs."
-    return GOOD, ""
+    answer = answer_of(capacity)
+    if answer == "not found":
+        return UNTRUSTED, capacity.stopped or "The run ended before the search."
+    return (MISSED_SLO, "No number of users held within the SLOs.") if answer == "none" else (GOOD, "")
 
 
 def too_many_failed(run: Run, summary: Summary, allowed: float | None = None) -> bool:

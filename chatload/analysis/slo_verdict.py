@@ -25,7 +25,7 @@ from chatload.analysis.goodput import (
 from chatload.analysis.quantiles import percentile
 from chatload.analysis.share_interval import Tally, interval, surely_above, surely_below, turns_needed
 from chatload.analysis.standstill import longest_standstill
-from chatload.model.slo import Objective, limits_of_a_turn
+from chatload.model.slo import BAD_SHARES, Objective, limits_of_a_turn
 from chatload.model.summary import Summary
 from chatload.model.turn import Turn
 from chatload.model.verdict import MET, MISSED, PART, UNDECIDED, Goodput, SloOutcome, SloVerdict
@@ -61,10 +61,15 @@ def with_slos(summary: Summary, turns: Sequence[Turn], objectives: Sequence[Obje
 def level_verdict(
     turns: Sequence[Turn], slo: Sequence[Objective]
 ) -> tuple[SloOutcome, bool, list[SloVerdict]]:
-    """One level of a capacity search: the worst verdict, whether the measured values pass, the verdict on each SLO."""
+    """One level of a capacity search: the worst verdict, whether the measured values pass, the verdict on each SLO.
+
+    A share of bad turns that is 0 does not make a level undecided: the few turns of a small level can never show that
+    it stays below 1 %, and nothing speaks against it. Where only such SLOs are asked, they do.
+    """
     verdicts = list(verdicts_of(turns, slo))
     passed = bool(turns) and all(_passes(one, asked) for one, asked in zip(verdicts, slo, strict=True))
-    return worst(verdicts), passed, verdicts
+    telling = [one for one in verdicts if not (one.metric in BAD_SHARES and one.turns and one.value == 0.0)]
+    return worst(telling or verdicts), passed, verdicts
 
 
 def _passes(one: SloVerdict, asked: Objective) -> bool:

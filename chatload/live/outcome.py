@@ -12,7 +12,7 @@ from chatload.model.sanitize import one_line
 from chatload.model.summary import Summary, read_summary
 from chatload.model.verdict import CapacityResult, LevelResult
 from chatload.model.words import plural
-from chatload.render.capacity_table import answer_words
+from chatload.render.capacity_table import answer_sentence
 from chatload.render.run_files import SUMMARY
 from chatload.render.run_verdict import not_trustworthy, verdict_of_turns
 from chatload.render.slo_words import sentence
@@ -56,7 +56,7 @@ def _outcome(summary: Summary, capacity: CapacityResult | None) -> Outcome:
     words = verdict_of_turns(summary)
     rows = [_row(one.verdict, one_line(sentence(one), 300)) for one in summary.slo]
     if capacity is not None and capacity.users is not None:
-        words = "; ".join(answer_words(capacity)) + "."
+        words = answer_sentence(capacity)
         rows = [_row(level.verdict, _level_words(level)) for level in levels_of(capacity)]
     return Outcome(
         one_line(words, 400),

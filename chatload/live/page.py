@@ -219,6 +219,7 @@ def _state(context: PageContext, since: int) -> dict[str, object]:
         "target_users": runner.target_user_count if runner is not None else 0,
         "workers": context.workers,
         "sentence": _capital(one_line(manifest.plan_sentence, 400)),
+        "level": one_line(controller.level, 400),
         "server": one_line(server.label),
         "model": one_line(server.model),
         "planned": (plan.load.turns_planned if plan is not None else 0) or 0,

@@ -85,6 +85,11 @@ class LevelSearch:
         return next_users(list(self._levels.values()), self._rules)
 
     @property
+    def left(self) -> int:
+        """The least number of windows that are left, see `levels_left`."""
+        return levels_left(list(self._levels.values()), self._rules)
+
+    @property
     def found(self) -> Capacity:
         """The answer as far as it is known."""
         return capacity(self._levels.values())
@@ -117,6 +122,21 @@ def next_users(levels: Sequence[TriedLevel], rules: Rules) -> int | None:
     if failed is not None and failed - passed > max(1, rules.precision * failed):
         return (passed + failed) // 2
     return _again(levels, rules, passed, failed)
+
+
+def levels_left(levels: Sequence[TriedLevel], rules: Rules) -> int:
+    """How many more windows there are at least: those of the bisection, 1 while it still doubles, 0 when all is known.
+
+    A window leaves at least the smaller half of a bracket of w: floor(w / 2). After k of them w is at least
+    (w + 1) / 2^k − 1, and must be within the precision. Measuring an undecided level again comes on top.
+    """
+    if next_users(levels, rules) is None:
+        return 0
+    passed, failed = _bracket(levels)
+    if failed is None or not levels:
+        return 1
+    narrow = math.floor(max(1.0, rules.precision * failed))
+    return max(1, math.ceil(math.log2((failed - passed + 1) / (narrow + 1))))
 
 
 def _again(levels: Sequence[TriedLevel], rules: Rules, passed: int, failed: int | None) -> int | None:

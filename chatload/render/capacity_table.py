@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from chatload.analysis.capacity_levels import interval_of, levels_of
+from chatload.analysis.capacity_levels import answer_of, interval_of, levels_of
 from chatload.loads.level_search import interval_words
 from chatload.model.sanitize import one_line
 from chatload.model.summary import Summary
 from chatload.model.verdict import CapacityResult
+from chatload.model.words import plural
 from chatload.render.blocks import Block, Paragraph, Section, Table
 from chatload.render.slo_words import value_words
 from chatload.store.journal import Run
@@ -42,9 +43,24 @@ def capacity(run: Run, summary: Summary) -> Section | None:
 
 def answer_words(found: CapacityResult) -> tuple[str, str]:
     """(the answer, its interval)."""
-    if found.users is None:
-        return "Capacity: not found, the run ended before the search", "what was measured"
-    return f"Capacity: {found.users:,} chat users within the SLOs", interval_words(*interval_of(found))
+    answer = answer_of(found)
+    if answer == "not found" or found.users is None:
+        why = "it stopped early" if found.stopped else "the run ended before the search"
+        return f"Capacity: not found, {why}", "what was measured"
+    interval = interval_words(*interval_of(found))
+    if answer == "none":
+        least = min(level.users for level in found.levels)
+        return f"Capacity: none, not even {plural(least, 'chat user')} within the SLOs", interval
+    users = f"{plural(found.users, 'chat user')} within the SLOs"
+    if answer == "at least":
+        return f"Capacity: at least {users}, stopped {'early' if found.stopped else 'at --most'}", interval
+    return f"Capacity: {users}", interval
+
+
+def answer_sentence(found: CapacityResult) -> str:
+    """The answer, its interval, and why it stopped early."""
+    stopped = f" Stopped early: {one_line(found.stopped, 200)}." if found.stopped else ""
+    return f"{'; '.join(answer_words(found))}.{stopped}"
 
 
 def metric_words(metric: str) -> str:

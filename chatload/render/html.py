@@ -16,7 +16,7 @@ from chatload.model.sanitize import one_line, plain
 from chatload.model.summary import Summary
 from chatload.render.blocks import Block, Figure, Section
 from chatload.render.report_sections import sections_of
-from chatload.render.run_verdict import verdict
+from chatload.render.run_verdict import headline
 from chatload.render.side_by_side import SideBySide
 from chatload.store.journal import Run
 from chatload.store.manifest import write_private
@@ -40,7 +40,7 @@ def report_html(runs: Sequence[Run], summaries: Sequence[Summary], figures: Sequ
         word for word in ("chatload report", scenario, f"{started} UTC" if started else "") if word
     )
     sections = _with(figures, sections_of(run, summary))
-    return _page(one_line(run.name, 120), over, verdict(summary), sections)
+    return _page(one_line(run.name, 120), over, headline(run, summary), sections)
 
 
 def _with(figures: Sequence[Figure], sections: Sequence[Section]) -> list[Section]:

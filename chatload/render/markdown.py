@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from chatload.model.metrics import View, metrics_in
 from chatload.model.sanitize import one_line, shown
 from chatload.model.summary import PERCENTILES, Summary
-from chatload.render.run_verdict import verdict
+from chatload.render.run_verdict import headline
 from chatload.render.slo_words import interval_words, remark, score, value_words
 from chatload.render.text_table import number, statistic
 from chatload.render.turn_tables import standstill
@@ -23,7 +23,7 @@ def summary_markdown(run: Run, summary: Summary) -> str:
     manifest = run.manifest
     server = one_line(manifest.server.words or "unknown server", 120)
     lines = [f"## chatload: {escaped(manifest.scenario or run.folder.name)}", ""]
-    lines += [escaped(verdict(summary), 400), ""]
+    lines += [escaped(headline(run, summary), 400), ""]
     lines += [f"{escaped(server)}. {escaped(manifest.plan_sentence, 400)}", ""]
     if summary.slo:
         lines += [f"**{score(summary.slo)}**", ""]

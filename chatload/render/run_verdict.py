@@ -5,13 +5,17 @@ from __future__ import annotations
 from chatload.analysis.standstill import is_notable
 from chatload.model.summary import Standstill, Summary, Validity
 from chatload.model.words import plural
+from chatload.render.capacity_table import answer_sentence
 from chatload.render.text_table import number, seconds
+from chatload.store.journal import Run
 from chatload.store.manifest import Manifest, WorkerFacts
 
 
-def verdict(summary: Summary) -> str:
-    """The run in a sentence: a notable standstill, turns good, TTFT, reading speed, longest silence."""
-    return f"{not_trustworthy(summary.validity)} {verdict_of_turns(summary)}".lstrip()
+def headline(run: Run, summary: Summary) -> str:
+    """What is said first and last of a run: the answer of a capacity search, else the run in a sentence."""
+    found = run.manifest.capacity
+    words = verdict_of_turns(summary) if found is None else answer_sentence(found)
+    return f"{not_trustworthy(summary.validity)} {words}".lstrip()
 
 
 def verdict_of_turns(summary: Summary) -> str:

@@ -8,7 +8,7 @@ from chatload.model.sanitize import plain, shown
 from chatload.model.summary import Summary
 from chatload.render.blocks import Block, Details, Facts, Heading, Items, Paragraph, Printed, Section, Table
 from chatload.render.report_sections import sections_of
-from chatload.render.run_verdict import verdict
+from chatload.render.run_verdict import headline
 from chatload.render.text_table import indented, table_that_fits
 from chatload.store.journal import Run
 
@@ -18,7 +18,7 @@ SAMPLE_LINES = 40
 def report_text(run: Run, summary: Summary) -> str:
     """The whole report of one run."""
     last = "How each number is defined: docs/metrics.md."
-    return text_of([verdict(summary)], sections_of(run, summary), last)
+    return text_of([headline(run, summary)], sections_of(run, summary), last)
 
 
 def text_of(first: Sequence[str], sections: Sequence[Section], last: str = "") -> str:

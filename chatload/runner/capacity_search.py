@@ -11,13 +11,15 @@ from collections.abc import Callable, Sequence
 
 from chatload.engine.clock import CLOCK, Clock
 from chatload.loads.capacity import CapacityLoad
-from chatload.loads.level_search import LevelSearch, Rules, interval_words
+from chatload.loads.level_search import LevelSearch, Rules
 from chatload.loads.plan import Plan
 from chatload.model.errors import NO_FAILURES
 from chatload.model.journal_lines import HealthLine, JournalLine, LevelLine
 from chatload.model.slo import Objective
 from chatload.model.turn import Turn
 from chatload.model.verdict import CapacityResult, LevelResult, SloOutcome, SloVerdict
+from chatload.render.capacity_table import answer_sentence
+from chatload.runner.level_progress import LevelProgress
 from chatload.runner.messages import LevelOrder
 
 LEAD_S = 1.0
@@ -55,6 +57,7 @@ class CapacitySearch:
         self._drained = 0
         self._busy: list[str] = []
         self._rows: dict[int, LevelResult] = {}
+        self._now: LevelProgress | None = None
         self.facts = CapacityResult()
 
     def on_line(self, line: JournalLine) -> None:
@@ -77,8 +80,15 @@ class CapacitySearch:
         found, facts = self._search.found, self.facts
         facts.users, facts.interval = found.users, found.interval
         facts.surely_met, facts.surely_missed = found.surely_met, found.surely_missed
-        self._say(f"capacity: {self.sentence()}")
+        self._say(answer_sentence(facts))
         self._order(LevelOrder(users=0))
+
+    @property
+    def progress(self) -> str:
+        """What is measured now, in words; empty before the first level and after the last."""
+        if self._now is None or self.facts.users is not None:
+            return ""
+        return self._now.words(self._load, self._turns, self._clock.now_ns())
 
     def _warmed_up(self) -> bool:
         """Gather replies for the histories, where there are histories; False when nobody answered."""
@@ -87,15 +97,6 @@ class CapacitySearch:
         users = min(self._load.first, self._load.most)
         self._window(users, WARM_UP)
         return not self._nobody_answered(users, WARM_UP)
-
-    def sentence(self) -> str:
-        """The answer in words."""
-        words = (
-            f"{self.facts.users:,} chat users within the SLOs, {interval_words(*self._search.found.interval)}"
-        )
-        if self.facts.stopped:
-            words += f"; stopped early: {self.facts.stopped}"
-        return words
 
     def _try(self, users: int) -> bool:
         """One more window of a level, and the verdict of all it has; False when the generator was the limit."""
@@ -141,13 +142,16 @@ class CapacitySearch:
         end_ns = start_ns + round((users / load.rate + load.settle_s + load.measure_s) * 1e9)
         self._levels += 1
         self._turns, self._drained, self._busy = [], 0, []
+        measured_ns = end_ns - round(load.measure_s * 1e9)
+        more = max(0, self._search.left - (group != WARM_UP))
+        more_s = more * (LEAD_S + load.settle_s + load.measure_s)
+        self._now = LevelProgress(self._levels, users, group, start_ns, measured_ns, end_ns, more_s)
         self._order(
             LevelOrder(users=users, level=self._levels, group=group, start_ns=start_ns, end_ns=end_ns)
         )
         self._clock.sleep_until(end_ns)
         self._clock.wait_for(lambda: self._drained >= load.users, DRAIN_S, look_s=0.05)
-        window_ns = end_ns - round(load.measure_s * 1e9)
-        return [turn for turn in self._turns if turn.group == group and window_ns <= turn.due_ns < end_ns]
+        return [turn for turn in self._turns if turn.group == group and measured_ns <= turn.due_ns < end_ns]
 
 
 def _times(windows: int) -> str:

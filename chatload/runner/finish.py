@@ -13,7 +13,7 @@ from chatload.loads.plan import Plan
 from chatload.render.blocks import Figure
 from chatload.render.ci import annotate, notices
 from chatload.render.run_files import keep_ci_files, keep_report, keep_summary
-from chatload.render.run_verdict import verdict
+from chatload.render.run_verdict import headline
 from chatload.render.slo_words import sentence
 from chatload.store.journal import Run, read_run
 
@@ -32,8 +32,9 @@ def finish(folder: Path, plan: Plan, say: Callable[[str], None], draw: Draw) -> 
     page = keep_report(run, summary, draw([run]))
     if page is not None:
         say(f"chatload: open in a browser: {page}")
+    say(f"chatload: more: python -m chatload report {folder}")
     if run.turns:
-        say(f"chatload: {verdict(summary)}")
+        say(f"chatload: {headline(run, summary)}")
     if not isinstance(plan.load, CapacityLoad):  # its SLOs are judged level by level
         for one in summary.slo:
             say(f"chatload: SLO {sentence(one)}")
@@ -41,5 +42,4 @@ def finish(folder: Path, plan: Plan, say: Callable[[str], None], draw: Draw) -> 
     code, why = code_of(run, summary)
     if why:
         say(f"chatload: exit code {code}: {why}")
-    say(f"chatload: more: python -m chatload report {folder}")
     return code

@@ -36,9 +36,14 @@ class Progress:
             insort(self._ttft_ms, ttft)
         self._recent.append((turn.end_ns, turn.tokens or 0))
 
-    def line(self) -> str:
-        """`  14 s  users 100  turns 143/1,000  TTFT p95 210 ms  3,912 tokens/s  failed 0`"""
+    def line(self, level: str = "") -> str:
+        """`  14 s  users 100  turns 143/1,000  TTFT p95 210 ms  3,912 tokens/s  failed 0`
+
+        `level` is what a capacity search does now: its figures are those of the level.
+        """
         now = self._clock.now_ns()
+        if level:
+            return f"{(now - self._start_ns) / 1e9:5.0f} s  {level}"
         window_s = min(10.0, max(1.0, (now - self._start_ns) / 1e9))
         self._recent = [item for item in self._recent if item[0] > now - window_s * 1e9]
         speed = sum(tokens for _, tokens in self._recent) / window_s

@@ -52,6 +52,11 @@ class Run:
             self._search = CapacitySearch(self.plan, judge, self._processes.order, say, self._clock)
             self.spawn(self._search.run)
 
+    @property
+    def level(self) -> str:
+        """What a capacity search measures now, in words; empty for every other run."""
+        return self._search.progress if self._search is not None else ""
+
     def spawn(self, work: Callable[[], None]) -> None:
         """Have something done while the run goes on."""
         self._greenlets.append(gevent.spawn(work))
@@ -83,7 +88,7 @@ class Run:
             now_ns = self._clock.now_ns()
             if say is not None and now_ns - said_ns >= PROGRESS_S * 1e9:
                 said_ns = now_ns
-                say(self._progress.line())
+                say(self._progress.line(self.level))
             if self._processes.is_over(self.tracker):
                 return
 

@@ -103,6 +103,11 @@ class RunController:
         """The folder of the run that goes on, or of the last one."""
         return self._last_folder.folder if self._last_folder is not None else None
 
+    @property
+    def level(self) -> str:
+        """What a capacity search measures now, in words; empty for every other run, and when none goes on."""
+        return self._run.level if self._run is not None and self._is_on else ""
+
     def is_on(self) -> bool:
         """Whether a run goes on that has begun."""
         return self._is_on

@@ -14,7 +14,7 @@ from chatload.analysis.summary import summarise
 from chatload.analysis.windows import Window, steady_window, token_arrivals, tokens_inside, whole_window
 from chatload.model.summary import Connections
 from chatload.model.turn import Turn
-from chatload.render.run_verdict import verdict
+from chatload.render.run_verdict import verdict_of_turns
 from chatload.store.journal import Run, read_run
 from tests.changes import replace
 from tests.runs_builder import HERE, MS, START_NS, TINY, Shape, good_turns, manifest_of, user_lines, write_run
@@ -254,4 +254,4 @@ def test_a_run_that_time_ended_planned_no_number_of_turns(
     by_time = planned is None
     assert any("ended by --run-time, after 60 s" in words for words in found.warnings) == by_time
     assert any("never held" in words for words in found.warnings) != by_time
-    assert verdict(found).startswith(f"{len(turns)} of {planned or len(turns)} turns good")
+    assert verdict_of_turns(found).startswith(f"{len(turns)} of {planned or len(turns)} turns good")

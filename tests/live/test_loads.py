@@ -104,7 +104,11 @@ def test_a_capacity_search_asks_for_its_slo_and_tells_what_it_found(
     click(window, "go")
     found = one.wait_for(is_over)
     assert names(found) == ["2 users", "4 users", "all"]
-    until(lambda: "Capacity: 4 chat users within the SLOs" in text(window, "outcome"))
+    until(
+        lambda: (
+            "Capacity: at least 4 chat users within the SLOs, stopped at --most" in text(window, "outcome")
+        )
+    )
     assert "2 users" in text(window, "outcome")
     assert window.execute_script("return document.documentElement.scrollWidth") <= 390
     until(lambda: window.find_element("id", "again").is_displayed())
@@ -113,8 +117,11 @@ def test_a_capacity_search_asks_for_its_slo_and_tells_what_it_found(
     click(window, "go")
     second = one.wait_for(lambda state: state["run"] != found["run"] and state["totals"]["turns"] > 2)
     assert names(second) == ["all"]
+    until(lambda: "Window 1 (1 users): 1 of 1 user, measuring" in text(window, "level"))
+    until(lambda: "TTFT p95" in text(window, "level"))
     click(window, "stop")
     over = one.wait_for(is_over)
+    assert over["level"] == ""
     assert (over["ended"], over["outcome"]["verdict"].startswith("Capacity")) == ("interrupted", False)
     assert complaints(window) == []
 

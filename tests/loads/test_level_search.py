@@ -21,13 +21,18 @@ from chatload.loads.level_search import (
 
 def climb(limit: int, rules: Rules) -> tuple[list[int], Capacity]:
     """Climb against a server that holds exactly `limit` users and is surely judged 20 % away from it."""
-    search, tried = LevelSearch(rules), []
+    search, tried, left = LevelSearch(rules), [], []
     while (users := search.next_users) is not None:
+        left.append(search.left)
         sure = abs(users - limit) > 0.2 * limit
         verdict = ("met" if users <= limit else "missed") if sure else "undecided"
         search.measured(users, verdict, users <= limit)
         tried.append(users)
         assert len(tried) < 100, "the search has no end"
+    assert search.left == 0
+    assert all(1 <= least <= len(tried) - number for number, least in enumerate(left)), (
+        "a least number of windows"
+    )
     return tried, search.found
 
 

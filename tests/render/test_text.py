@@ -10,7 +10,7 @@ import pytest
 
 from chatload.analysis.summary import summarise
 from chatload.model.sanitize import columns
-from chatload.render.run_verdict import verdict
+from chatload.render.run_verdict import verdict_of_turns
 from chatload.render.side_by_side import SideBySide, side_by_side_text
 from chatload.render.text import report_text
 from chatload.store.journal import Run, read_run
@@ -120,7 +120,7 @@ def test_what_was_not_alike_is_said() -> None:
 
 
 def test_verdict_of_one_run(tmp_path: Path) -> None:
-    words = verdict(summarise(made(tmp_path, BASE)))
+    words = verdict_of_turns(summarise(made(tmp_path, BASE)))
     assert words.startswith("400 of 400 turns good; TTFT p95 ")
     assert "; each user reads " in words
     assert "; longest silence " in words

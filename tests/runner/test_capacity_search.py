@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
+import msgspec
 import pytest
 
 from chatload.model.journal_lines import HealthLine, LevelLine
@@ -33,9 +35,14 @@ class Search:
     """One search of one level, played: `play(order, on_line)` is called with each order of the search."""
 
     def __init__(
-        self, play: Callable[[LevelOrder, Any], None], *, passes: bool = True, **values: str
+        self,
+        play: Callable[[LevelOrder, Any], None],
+        *,
+        passes: bool = True,
+        clock: ManualClock | None = None,
+        **values: str,
     ) -> None:
-        self.clock = ManualClock()
+        self.clock = clock or ManualClock()
         self.judged: list[Sequence[Turn]] = []
         self.said: list[str] = []
         self.orders: list[LevelOrder] = []
@@ -95,6 +102,39 @@ def test_only_turns_due_while_a_level_is_measured_are_judged() -> None:
     assert order.end_ns - order.start_ns == 9 * S, "ramp, settle and measure"
     assert (min(dues_s), max(dues_s)) == (4.0, 8.75), (min(dues_s), max(dues_s))
     assert len(dues_s) == 20, len(dues_s)
+
+
+def test_what_is_measured_now_is_said_with_the_level_s_own_figures() -> None:
+    """4 users at 2 a second, 3 s to settle, 5 s measured, after a lead of 1 s; a turn a second, one of them failed."""
+    told: dict[float, str] = {}
+    clock = ManualClock()
+
+    def play(order: LevelOrder, on_line: Any) -> None:
+        searching: CapacitySearch = on_line.__self__
+        for at_s in range(1, 10):
+            sent_ns = order.start_ns + at_s * S
+            one = turn(order, sent_ns, "http_5xx" if at_s == 8 else None)
+            one = msgspec.structs.replace(
+                one, sent_ns=sent_ns, tokens=20, first_token_ns=sent_ns + at_s * 10**6
+            )
+            clock.later(1.1 + at_s, partial(on_line, one))
+        for at_s in (0.5, 1.0, 1.6, 4.0, 8.0, 10.95):
+            clock.later(at_s, lambda at_s=at_s: told.update({at_s: searching.progress}))  # type: ignore[misc]
+
+    search = Search(play, clock=clock, rate="2")
+    level = "window 1 (4 users): "
+    assert told == {
+        0.5: f"{level}0 of 4 users, starting users, 6 s left; search: 10 s or more left;  no turn yet",
+        1.0: f"{level}1 of 4 users, starting users, 5 s left; search: 10 s or more left;  no turn yet",
+        1.6: f"{level}2 of 4 users, starting users, 4 s left; search: 9 s or more left;  no turn yet",
+        4.0: f"{level}4 of 4 users, settling, 2 s left; search: 7 s or more left;  "
+        "turns 2  TTFT p95 2 ms  20 tokens/s  failed 0",
+        8.0: f"{level}4 of 4 users, measuring, 3 s left; search: 3 s or more left;  "
+        "turns 6  TTFT p95 6 ms  20 tokens/s  failed 0",
+        10.95: f"{level}4 of 4 users, measuring, 0 s left; search: 0 s or more left;  "
+        "turns 9  TTFT p95 8 ms  20 tokens/s  failed 1",
+    }
+    assert search.search.progress == "", "nothing once the answer is there"
 
 
 BUSY = {

@@ -9,9 +9,14 @@ from typing import Any
 import msgspec
 import pytest
 
+from chatload.analysis.summary import summarise
 from chatload.loads.plan import Plan
 from chatload.model.journal_lines import FORMAT
+from chatload.model.verdict import CapacityResult, LevelResult, SloVerdict
+from chatload.render.markdown import summary_markdown
+from chatload.render.text import report_text
 from chatload.runner.finish import finish
+from chatload.store.journal import read_run
 from tests.plans import plan_of
 from tests.runner.fake_locust import HOST
 from tests.runs_builder import HERE, Shape, write_good
@@ -40,8 +45,8 @@ def test_a_good_run_leaves_its_summary_and_report_and_says_the_verdict(tmp_path:
     assert code == 0
     assert {"summary.json", "report.html"} <= {path.name for path in folder.iterdir()}
     assert said[0] == f"chatload: open in a browser: {folder / 'report.html'}"
-    assert "100 of 100 turns good" in said[1]
-    assert said[-1] == f"chatload: more: python -m chatload report {folder}"
+    assert said[1] == f"chatload: more: python -m chatload report {folder}"
+    assert "100 of 100 turns good" in said[-1]
     assert len(said) == 3
 
 
@@ -70,6 +75,56 @@ def test_each_slo_is_said_and_a_missed_one_is_the_exit_code(
     assert found == code
     (slo,) = [line for line in said if line.startswith("chatload: SLO ")]
     assert words in slo
+
+
+SLO = SloVerdict("p95 ttft_ms <= 500", "met", "ttft_ms", 120.0, (100.0, 140.0), 50, 8)
+GENERATOR = "the load generator was the limit"
+GONE = "the server is gone"
+WITHIN = "within the SLOs"
+TRIED = {
+    "known": ({26: True, 27: False}, 26, "", 0, f"26 chat users {WITHIN}; no interval"),
+    "one": ({1: True, 2: False}, 1, "", 0, f"1 chat user {WITHIN};"),
+    "all passed": ({16: True, 32: True}, 32, "", 0, f"at least 32 chat users {WITHIN}, stopped at --most;"),
+    "generator": ({8: True, 16: False}, 8, GENERATOR, 0, f"at least 8 chat users {WITHIN}, stopped early;"),
+    "generator at once": ({8: False}, 0, GENERATOR, 4, "not found, it stopped early;"),
+    "none": ({8: False, 1: False}, 0, "", 3, f"none, not even 1 chat user {WITHIN};"),
+    "gone": ({8: True}, 8, GONE, 1, f"at least 8 chat users {WITHIN}, stopped early;"),
+    "gone at once": ({}, 0, GONE, 1, "not found, it stopped early;"),
+    "not ended": ({8: True}, None, "", 4, "not found, the run ended before the search;"),
+}
+"""Levels and whether they passed, the number found, why it stopped, exit code, answer."""
+
+
+@pytest.mark.parametrize("name", TRIED)
+def test_the_answer_of_a_search_is_the_last_line_the_headline_and_the_exit_code(
+    name: str, tmp_path: Path
+) -> None:
+    passed, users, stopped, code, answer = TRIED[name]
+    words = f"Capacity: {answer}"
+    levels = [
+        LevelResult(users=n, verdict="undecided", passed=ok, turns=50, slo=[SLO], groups=[f"{n} users"])
+        for n, ok in passed.items()
+    ]
+    found = CapacityResult(levels=levels, users=users, stopped=stopped, server_gone=stopped == GONE)
+    plan = plan_of("capacity", {**CHAT, "num_users": 1, "slo": "p95 ttft_ms <= 500"})
+    folder = write_good(
+        tmp_path / "run",
+        Shape(),
+        format=FORMAT,
+        plan=msgspec.to_builtins(plan),
+        capacity=msgspec.to_builtins(found),
+        ended="done",
+    )
+    exit_code, said = finished(folder, plan)
+    assert exit_code == code
+    last = [line for line in said if "exit code" not in line][-1]
+    assert last.startswith(f"chatload: {words}")
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert f'<h1 class="verdict">{words}' in page
+    assert (stopped in last) if stopped else ("Stopped early" not in last)
+    run = read_run(folder)
+    assert report_text(run, summarise(run)).startswith(words[:60])
+    assert words.rstrip(";") in summary_markdown(run, summarise(run)).replace("\\", "")
 
 
 def test_a_capacity_search_s_slos_are_not_asked_of_the_whole_run(tmp_path: Path) -> None:

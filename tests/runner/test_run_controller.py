@@ -91,6 +91,18 @@ def test_the_progress_is_said_every_two_seconds_where_nobody_has_the_page() -> N
         Path("run").rename(f"run-{headless}")
 
 
+def test_the_progress_of_a_capacity_search_is_that_of_its_level() -> None:
+    one = Local(
+        "capacity", num_users=1, first="3", most="3", rate="1", slo="p50 ttft_ms <= 500", history="off"
+    )
+    one.start()
+    one.clock.sleep(7)
+    assert "window 1 (3 users): 3 of 3 users, settling, 8 s left" in one.console.said[-1]
+    assert "of 3 users, settling" in one.controller.level
+    one.clock.run(one.controller.end, "interrupted")
+    assert one.controller.level == ""
+
+
 def test_turns_are_counted_and_the_server_s_last_word_is_in_the_journal() -> None:
     one = Local().start()
     one.users("in", 0, 1)
@@ -179,4 +191,4 @@ def test_a_capacity_search_runs_beside_and_its_answer_is_in_the_manifest() -> No
     one.clock.sleep(1)
     assert [order.users for order in orders] == [4, 0]
     assert one.manifest["capacity"]["users"] == 4
-    assert any(words.startswith("chatload: capacity: 4 chat users") for words in one.console.said)
+    assert any(words.startswith("chatload: Capacity: at least 4 chat users") for words in one.console.said)

@@ -91,6 +91,7 @@ function draw(state) {
   byId("sentence").textContent = state.sentence;
   byId("whom").textContent = [state.server, state.model && `model ${state.model}`, state.workers !== null && `${state.workers} workers`,
     state.resets && "counted since the last reset; the journal keeps everything"].filter(Boolean).join(" · ");
+  words("level", state.level && capital(state.level));
   words("problems", [state.failure && `The run failed: ${state.failure}`, ...state.problems].filter(Boolean).join("\n"));
   outcome(state.outcome);
   soFar(state.outcome.verdict ? { rows: [] } : state.slo);
