@@ -53,7 +53,7 @@ def told(folder: Path, **how: Any) -> dict[str, Any]:
     [
         {},
         {
-            "env": {"PATH": "", "PYTHONPATH": "/nowhere:/else", "HOME": "/", "A": "ä"},
+            "env": {"PATH": "", "PYTHONPATH": "/nowhere:/else", "A": "ä"},
             "start_new_session": True,
             "limits": [(resource.RLIMIT_FSIZE, 5000)],
             "stdin": subprocess.DEVNULL,
@@ -91,9 +91,7 @@ def test_a_signal_ends_it_and_is_told(tmp_path: Path) -> None:
 def test_what_is_read_before_our_arguments_makes_it_start_cold() -> None:
     command = [sys.executable, "-m", "locust"]
     assert (
-        warm.helper_for(command, {})
-        is warm.helper_for(command, {"env": os.environ | {"HOME": "/"}})
-        is not None
+        warm.helper_for(command, {}) is warm.helper_for(command, {"env": os.environ | {"A": "b"}}) is not None
     )
     for how in ({"env": os.environ | {"LC_ALL": "C"}}, {"preexec_fn": print}, {"pass_fds": (3,)}):
         assert warm.helper_for(command, how) is None
