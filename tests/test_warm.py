@@ -8,6 +8,7 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,10 @@ TELLS_ALL = """
 import json, os, resource, signal, sys, threading
 import gevent, locust
 
-gevent.get_hub().loop.fileno()
+loop = gevent.get_hub().loop
 files = [os.path.realpath(f"/proc/self/fd/{one}") for one in os.listdir("/proc/self/fd")]
 found = {
+    "now": loop.now(), "descriptor": loop.fileno() > 0,
     "argv": sys.argv[1:], "path": sys.path, "folder": os.getcwd(), "environment": dict(os.environ),
     "parent": os.getppid(), "session": os.getsid(0) == os.getpid(), "group": os.getpgid(0) == os.getpid(),
     "files": sorted(one for one in files if not one.startswith("/proc")),
@@ -38,6 +40,7 @@ sys.exit(7)
 
 
 def told(folder: Path, **how: Any) -> dict[str, Any]:
+    began = time.time()
     done = warm.run(
         [sys.executable, "-m", "locust", "-f", str(folder / "tells.py"), "--headless", "-u", "1"],
         cwd=folder, capture_output=True, text=True, timeout=60, **how,
@@ -45,6 +48,7 @@ def told(folder: Path, **how: Any) -> dict[str, Any]:
     assert done.returncode == 7, done.stderr
     found = json.loads(done.stdout)
     assert isinstance(found, dict)
+    assert found.pop("now") > began, "the loop's timers begin to run when the process starts"
     return found
 
 

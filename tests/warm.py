@@ -170,7 +170,7 @@ def serve(descriptor: int) -> None:
     end = End()
     for name in IMPORTED:
         import_module(name)
-    from gevent import monkey
+    from gevent import get_hub, monkey
     from gevent.os import fork_gevent
 
     fork, waitpid, close = (monkey.get_original("os", name) for name in ("fork", "waitpid", "close"))
@@ -182,6 +182,7 @@ def serve(descriptor: int) -> None:
         told, tell = os.pipe()
         between = fork()
         if not between:
+            parent = os.getpid()
             child = fork_gevent()
             if child:
                 os.write(tell, str(child).encode())
@@ -190,6 +191,9 @@ def serve(descriptor: int) -> None:
                 os.dup2(one, number)
             for one in (line.detach(), told, tell, *streams):
                 close(one)
+            while os.getppid() == parent:
+                os.sched_yield()
+            get_hub().loop.update_now()  # it is as of the imports: timers would be due at once
             become(json.loads(message))
             run_to_end(end)
             return

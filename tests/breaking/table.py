@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import re
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 
-from chatload.__main__ import main
 from tests.breaking import (
     rows_commands,
     rows_failures,
@@ -17,6 +14,7 @@ from tests.breaking import (
     rows_workers,
 )
 from tests.breaking.place import LIMIT_S, Ended, Row, Shard
+from tests.command import chatload
 
 TABLE: dict[str, Row] = {
     row.name: row
@@ -67,7 +65,7 @@ def check_what_is_left(row: Row, place: Shard, ended: Ended) -> None:
     """Its exit code is right, `report` reads its run folder, and nothing secret is in it."""
     kept, told = place.run.is_dir(), ended.output
     if row.begun:
-        code, output, errors = reported(place.run)
+        code, output, errors = chatload("report", place.run)
         assert code == 0, errors
         assert "Traceback" not in errors
         told += output
@@ -79,11 +77,3 @@ def check_what_is_left(row: Row, place: Shard, ended: Ended) -> None:
         files = [path for path in place.run.rglob("*") if path.is_file()] if kept else []
         written = [path.read_text(encoding="utf-8", errors="replace") for path in files]
         assert not re.search(row.lacks, "\n".join([ended.output, *written])), row.lacks
-
-
-def reported(run: Path) -> tuple[int, str, str]:
-    """What `chatload report` makes of a run: exit code, output, errors."""
-    output, errors = io.StringIO(), io.StringIO()
-    with redirect_stdout(output), redirect_stderr(errors):
-        code = main(["report", str(run)])
-    return code, output.getvalue(), errors.getvalue()

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 
 from tests import warm
+from tests.command import chatload
 
 ROOT = Path(__file__).parents[2]
 
 
-def chatload(*arguments: str) -> subprocess.CompletedProcess[str]:
+def certify(*arguments: str) -> subprocess.CompletedProcess[str]:
     return warm.run(
         [sys.executable, "-m", "chatload", "certify", *arguments],
         cwd=ROOT,
@@ -31,7 +32,7 @@ def chatload(*arguments: str) -> subprocess.CompletedProcess[str]:
 def test_a_certificate_and_a_run_that_names_it(tmp_path: Path) -> None:
     out, keep = tmp_path / "certificate.json", tmp_path / "keep"
     load = ("--users", "5", "--turns", "2", "--tokens", "10", "--ramp-s", "0.5", "--think-time", "0.1")
-    done = chatload(*load, "--out", str(out), "--keep", str(keep))
+    done = certify(*load, "--out", str(out), "--keep", str(keep))
     assert done.returncode in (0, 4), done.stderr  # 4 on a machine that is too busy to be certified
     made = json.loads(out.read_text(encoding="utf-8"))
     assert made["kind"] == "certificate"
@@ -47,19 +48,11 @@ def test_a_certificate_and_a_run_that_names_it(tmp_path: Path) -> None:
     manifest = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
     assert manifest.get("certificate") is None
     (run / "manifest.json").write_text(json.dumps({**manifest, "certificate": made}), encoding="utf-8")
-    said = warm.run(
-        [sys.executable, "-m", "chatload", "report", str(run)],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=True,
-    ).stdout
-    assert "certified at 5 users" in said
+    assert "certified at 5 users" in chatload("report", run).output
 
 
 def test_mistakes_are_told_at_once() -> None:
-    done = chatload("--users", "0", "--tokens-per-s", "-1")
+    done = certify("--users", "0", "--tokens-per-s", "-1")
     assert done.returncode == 2
     assert [line.split()[0] for line in done.stderr.splitlines()] == ["--users", "--tokens-per-s"]
 

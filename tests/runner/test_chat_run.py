@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from chatload.render.validity_words import certificate_words
 from conftest import GOOD, ROOT, locust, read_lines, turns_of, two_processes
 
+from chatload.render.run_verdict import certificate_words
 from chatload.store.manifest import read_manifest
 from tests import warm
 

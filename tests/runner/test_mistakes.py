@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from conftest import GOOD, ROOT, locust
+from conftest import GOOD, locust
 
 from tests import warm
+from tests.command import chatload
 
 pytestmark = pytest.mark.e2e
 
@@ -176,10 +177,7 @@ def test_tls_with_a_certificate_nobody_signed_is_refused(tmp_path: Path) -> None
     for name in ("report.html", "summary.md"):
         written = html.unescape((tmp_path / "passed" / name).read_text(encoding="utf-8"))
         assert words in written, name
-    text = warm.run(
-        [sys.executable, "-m", "chatload", "report", str(tmp_path / "passed")],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    ).stdout  # fmt: skip
+    text = chatload("report", tmp_path / "passed").output
     _, _, warnings = text.partition("about this run")
     assert " ".join(warnings.split()).startswith(f"- {words}"), "said first"
     assert json.loads((tmp_path / "passed" / "summary.json").read_text())["succeeded"] == 2

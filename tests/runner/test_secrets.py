@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests import warm
+from tests.command import chatload
 from tests.live.key_collector import KeyCollector
 from tests.runner.conftest import ROOT, locust, two_processes
 
@@ -75,9 +76,8 @@ def test_a_wrong_key_that_the_server_quotes_is_written_nowhere(
     assert_hidden(text)
     assert "Incorrect API key provided: Bearer [API key]" in text
     for command in ("report", "check"):
-        told = warm.run([sys.executable, "-m", "chatload", command, str(tmp_path / "run")],
-                              cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)  # fmt: skip
-        assert_hidden(told.stdout + told.stderr)
+        told = chatload(command, tmp_path / "run")
+        assert_hidden(told.output + told.errors)
 
 
 @pytest.mark.parametrize(
