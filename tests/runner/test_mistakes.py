@@ -179,5 +179,6 @@ def test_tls_with_a_certificate_nobody_signed_is_refused(tmp_path: Path) -> None
         assert words in written, name
     text = chatload("report", tmp_path / "passed").output
     _, _, warnings = text.partition("about this run")
-    assert " ".join(warnings.split()).startswith(f"- {words}"), "said first"
+    warnings = " ".join(warnings.split())
+    assert warnings.startswith(f"- {words}") or (passed.returncode == 4 and words in warnings), "said first"
     assert json.loads((tmp_path / "passed" / "summary.json").read_text())["succeeded"] == 2
