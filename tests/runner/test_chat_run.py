@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import statistics
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ from conftest import GOOD, ROOT, locust, read_lines, turns_of, two_processes
 from chatload.render.run_verdict import certificate_words
 from chatload.store.manifest import read_manifest
 from tests import warm
+from tests.long import size
 
 pytestmark = pytest.mark.e2e
 
@@ -67,44 +67,46 @@ def ttft_errors_ms(turns: list[dict[str, Any]], truth: dict[str, dict[str, Any]]
     return sorted(errors)
 
 
+USERS, RATE, TURNS = 100, size(10, 50), size(10, 2)
+
+
 def test_the_article_s_plan_turn_by_turn(simulator: Any, tmp_path: Path) -> None:
-    """chat-100: 1,000 turns, 100 conversations × 10, the ramp even, 2 s after each reply, times true."""
+    """chat-100: each turn of each conversation, the ramp even, 2 s after each reply, times true.
+
+    How late turns are sent is asked only where the run itself says that it was not held up.
+    """
     (host,), truth_log = simulator("--speak", "vllm", "--answer-tokens", "30:8")
     out = tmp_path / "run"
     done = warm.run(
         [sys.executable, "-m", "locust", "--config", "scenarios/chat-100.toml", "--host", host, "--out", str(out),
-         "--json-file", str(tmp_path / "locust")],
+         "--spawn-rate", str(RATE), "--turns", str(TURNS), "--json-file", str(tmp_path / "locust")],
         cwd=ROOT, capture_output=True, text=True, timeout=180, check=False,
     )  # fmt: skip
     assert done.returncode in GOOD, done.stderr
-    assert "100 users over 10 s, 10 turns each, 2 s after each reply" in done.stderr
+    words = f"100 users over {USERS / RATE:.0f} s, {TURNS} turns each, 2 s after each reply"
+    assert words in done.stderr
     turns = turns_of(out)
-    assert len(turns) == 1000
+    assert len(turns) == USERS * TURNS
     assert all(200 < turn["sent_bytes"] - turn["prompt_characters"] < 500 for turn in turns)
-    assert {(turn["user"], turn["turn"]) for turn in turns} == {
-        (u, t) for u in range(100) for t in range(1, 11)
-    }
-    start_ns = json.loads((out / "manifest.json").read_text())["ramps"][0]["start_ns"]
-    firsts = [turn for turn in turns if turn["turn"] == 1]
-    assert all(turn["due_ns"] == start_ns + turn["user"] * 100_000_000 for turn in firsts)
     by_place = {(turn["user"], turn["turn"]): turn for turn in turns}
-    pauses_s = [
-        (turn["sent_ns"] - by_place[user, number - 1]["end_ns"]) / 1e9
-        for (user, number), turn in by_place.items()
-        if number > 1
-    ]
-    assert statistics.median(pauses_s) == pytest.approx(2.0, abs=0.02)
-    assert statistics.quantiles(pauses_s, n=100)[98] < 2.05
-    assert json.loads((tmp_path / "locust.json").read_text())[0]["num_requests"] == 1000
+    assert by_place.keys() == {(user, turn) for user in range(USERS) for turn in range(1, TURNS + 1)}
+    start_ns = json.loads((out / "manifest.json").read_text())["ramps"][0]["start_ns"]
+    for (user, number), turn in by_place.items():
+        after_ns = start_ns + user * 10**9 // RATE if number == 1 else by_place[user, number - 1]["end_ns"]
+        assert turn["due_ns"] == pytest.approx(after_ns + (0 if number == 1 else 2e9), abs=1e6)
+    late_ms = sorted((turn["sent_ns"] - turn["due_ns"]) / 1e6 for turn in turns)
+    assert late_ms[0] >= 0
+    assert json.loads((tmp_path / "locust.json").read_text())[0]["num_requests"] == len(turns)
     truth = truth_by_id(truth_log)
     assert {turn["request_id"] for turn in turns} == set(truth)
     assert all(turn["tokens"] == truth[turn["request_id"]]["tokens"] for turn in turns)
     errors = ttft_errors_ms(turns, truth)
     assert -1 < errors[len(errors) // 2] < 1
-    assert errors[int(len(errors) * 0.9)] < 5
+    if done.returncode == 0:
+        assert late_ms[len(late_ms) // 2] < 20
+        assert errors[int(len(errors) * 0.9)] < 5
     summary = json.loads((out / "summary.json").read_text())
-    assert summary["turns"] == summary["succeeded"] == 1000
-    assert summary["ttft_ms"]["n"] == 1000
+    assert summary["turns"] == summary["succeeded"] == summary["ttft_ms"]["n"] == len(turns)
 
 
 def test_two_processes_hold_the_same_plan(simulator: Any, tmp_path: Path) -> None:
