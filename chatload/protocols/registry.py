@@ -1,18 +1,19 @@
 """All dialects and kinds of servers, found in dialects/ and servers/.
 
-A new dialect is one file in dialects/ with `DIALECTS`; a new kind of server is one file in servers/ with `SERVER`.
+A new dialect is one file in dialects/ with `DIALECTS`; a new kind of server is one file in servers/ with `SERVERS`.
 """
 
 from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import ModuleType
 
 from chatload.protocols import dialects, servers
 from chatload.protocols.dialect import Dialect
-from chatload.protocols.server_kind import ServerKind
+from chatload.protocols.probe_answers import ProbeAnswers
+from chatload.protocols.server_kind import DetectedServer, ServerKind
 
 
 def _modules(package: ModuleType) -> Iterator[ModuleType]:
@@ -26,7 +27,10 @@ DIALECTS: dict[str, Dialect] = {
 }
 
 KINDS: tuple[ServerKind, ...] = tuple(
-    sorted((module.SERVER for module in _modules(servers)), key=lambda kind: (kind.order, kind.title))
+    sorted(
+        (kind for module in _modules(servers) for kind in module.SERVERS),
+        key=lambda kind: (kind.order, kind.title),
+    )
 )
 """Every kind of server, in the order in which they are tried."""
 
@@ -39,3 +43,22 @@ SERVERS: dict[str, str] = {
 
 PROBE_PATHS: tuple[str, ...] = tuple(dict.fromkeys(path for kind in KINDS for path in kind.probes))
 """Paths to GET in order to recognise a server."""
+
+
+def recognise(answers: Mapping[str, tuple[int, bytes]]) -> DetectedServer:
+    """The server behind `answers` to GET requests for PROBE_PATHS: (status, body) by path, without unanswered paths."""
+    asked = ProbeAnswers(answers)
+    for kind in KINDS:
+        found = kind.recognise(asked)
+        if found is not None:
+            return found
+    seen = ", ".join(f"GET {path}: {asked.status(path) or 'no answer'}" for path in PROBE_PATHS)
+    return DetectedServer("", "", None, "", "server not recognised", seen)
+
+
+def speaks(found: DetectedServer, dialect: str) -> bool | None:
+    """Whether the server has a dialect; None where its answers do not tell."""
+    for kind in KINDS:
+        if kind.title == found.name:
+            return kind.speaks(found.version, dialect)
+    return None

@@ -1,4 +1,4 @@
-"""What a kind of server is. Each file of servers/ is one, named `SERVER` (registry.py)."""
+"""What a kind of server is. Each file of servers/ names its own in `SERVERS` (registry.py)."""
 
 from __future__ import annotations
 

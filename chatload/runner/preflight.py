@@ -12,10 +12,9 @@ from chatload.engine.api_key import NO_KEY, VARIABLE, ApiKey
 from chatload.engine.connection import Address, connect
 from chatload.loads.plan import Plan
 from chatload.model.errors import ChatloadError, TurnError
-from chatload.protocols.detect import recognise, speaks
 from chatload.protocols.dialect import Dialect
 from chatload.protocols.probe_answers import MODELS_PATH, ProbeAnswers
-from chatload.protocols.registry import DIALECTS, PROBE_PATHS, SERVERS
+from chatload.protocols.registry import DIALECTS, PROBE_PATHS, SERVERS, recognise, speaks
 from chatload.protocols.server_kind import DetectedServer
 
 PROBE_S = 2.0

@@ -23,9 +23,8 @@ from chatload.model.turn import Delta, Message, TextDeltas, TurnRequest
 from chatload.prompts.conversation_file import load_conversations
 from chatload.prompts.sharegpt import read_sharegpt
 from chatload.protocols.body_reads import BodyReads
-from chatload.protocols.detect import recognise, speaks
 from chatload.protocols.http_chunks import whole_chunks
-from chatload.protocols.registry import DIALECTS, PROBE_PATHS
+from chatload.protocols.registry import DIALECTS, PROBE_PATHS, recognise, speaks
 from chatload.render.text import report_text
 from chatload.store.journal import read_run
 

@@ -9,11 +9,13 @@ from chatload.protocols.server_kind import DetectedServer, ServerKind, found_at,
 def _recognise(answers: ProbeAnswers) -> DetectedServer | None:
     props = answers.json_object("/props")
     if "default_generation_settings" in props or "build_info" in props:
-        return found_at("/props", SERVER.title, answers.text("/props", "build_info"), "openai", answers.model)
-    return owned_by("llamacpp", SERVER.title)(answers)
+        return found_at(
+            "/props", _SERVER.title, answers.text("/props", "build_info"), "openai", answers.model
+        )
+    return owned_by("llamacpp", _SERVER.title)(answers)
 
 
-SERVER = ServerKind(
+_SERVER = ServerKind(
     title="llama.cpp",
     order=20,
     options={"llamacpp": "openai", "llama.cpp": "openai"},
@@ -27,3 +29,4 @@ SERVER = ServerKind(
         "generated_tokens": ("llamacpp:tokens_predicted_total",),
     },
 )
+SERVERS = (_SERVER,)

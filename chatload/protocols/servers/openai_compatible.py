@@ -10,14 +10,14 @@ def _recognise(answers: ProbeAnswers) -> DetectedServer | None:
     if "data" not in answers.json_object("/v1/models"):
         return None
     label = f'an OpenAI-compatible server, owned_by "{answers.owner}"'
-    return DetectedServer(SERVER.title, "", "openai", answers.model, label, "GET /v1/models")
+    return DetectedServer(_SERVER.title, "", "openai", answers.model, label, "GET /v1/models")
 
 
 def _speaks(version: str, dialect: str) -> bool | None:
     return True if dialect == "openai" else None
 
 
-SERVER = ServerKind(
+_SERVER = ServerKind(
     title="OpenAI-compatible",
     order=80,
     options={"openai": "openai", "openai-completions": "openai-completions", "transformers": "openai"},
@@ -25,3 +25,4 @@ SERVER = ServerKind(
     speaks=_speaks,
     probes=("/v1/models",),
 )
+SERVERS = (_SERVER,)

@@ -10,7 +10,7 @@ def _recognise(answers: ProbeAnswers) -> DetectedServer | None:
     model = answers.text("/info", "model_id")
     if not model or "version" not in answers.json_object("/info"):
         return None
-    return found_at("/info", SERVER.title, answers.text("/info", "version"), "tgi", model)
+    return found_at("/info", _SERVER.title, answers.text("/info", "version"), "tgi", model)
 
 
 def _speaks(version: str, dialect: str) -> bool | None:
@@ -27,7 +27,7 @@ def _speaks(version: str, dialect: str) -> bool | None:
     return numbers >= [1, 4]
 
 
-SERVER = ServerKind(
+_SERVER = ServerKind(
     title="TGI",
     order=10,
     options={"tgi": "tgi", "tgi-chat": "openai"},
@@ -42,3 +42,4 @@ SERVER = ServerKind(
         "generated_tokens": ("tgi_request_generated_tokens_sum",),
     },
 )
+SERVERS = (_SERVER,)

@@ -11,11 +11,11 @@ OWNER = "vllm"
 def _recognise(answers: ProbeAnswers) -> DetectedServer | None:
     version = answers.text("/version", "version")
     if version and answers.owner.lower() in ("", OWNER):
-        return found_at("/version", SERVER.title, version, "openai", answers.model)
-    return owned_by(OWNER, SERVER.title)(answers)
+        return found_at("/version", _SERVER.title, version, "openai", answers.model)
+    return owned_by(OWNER, _SERVER.title)(answers)
 
 
-SERVER = ServerKind(
+_SERVER = ServerKind(
     title="vLLM",
     order=40,
     options={"vllm": "openai", "vllm-completions": "openai-completions"},
@@ -34,3 +34,4 @@ SERVER = ServerKind(
         "prefix_queries": ("vllm:prefix_cache_queries_total",),
     },
 )
+SERVERS = (_SERVER,)

@@ -14,14 +14,14 @@ def _recognise(answers: ProbeAnswers) -> DetectedServer | None:
     if not refused or not others or any(status != 404 for status in others):
         return None
     evidence = "GET /generate: 405, GET /v1/models: 404"
-    return DetectedServer(SERVER.title, "", "vllm-generate", "", "vLLM's api_server of 2023", evidence)
+    return DetectedServer(_SERVER.title, "", "vllm-generate", "", "vLLM's api_server of 2023", evidence)
 
 
 def _speaks(version: str, dialect: str) -> bool | None:
     return dialect == "vllm-generate"
 
 
-SERVER = ServerKind(
+_SERVER = ServerKind(
     title="vLLM api_server",
     order=90,
     options={"vllm-generate": "vllm-generate"},
@@ -29,3 +29,4 @@ SERVER = ServerKind(
     speaks=_speaks,
     probes=("/health", "/generate"),
 )
+SERVERS = (_SERVER,)

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from chatload.protocols.detect import recognise, speaks
-from chatload.protocols.registry import PROBE_PATHS
+from chatload.protocols.registry import PROBE_PATHS, recognise, speaks
 from chatload.protocols.server_kind import DetectedServer
 
 from .test_captures import answer
