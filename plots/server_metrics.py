@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -10,13 +11,16 @@ from matplotlib.figure import Figure
 
 from chatload.analysis.quantities import IN_FLIGHT, TIME, Quantity
 from chatload.analysis.series import in_flight, length_s, steps_s
-from chatload.analysis.server_view import readings
+from chatload.analysis.server_readings import stretches
 from chatload.store.journal import Run
 from plots.style import Look, looks, nothing, show, thousands
 
 SECTION = "server"
 TITLE = "Does the server see what its users see?"
-NOTE = "Read every 2 s from the server’s /metrics page, which counts every client’s requests."
+NOTE = (
+    "Read every 2 s from the server’s /metrics page, which counts every client’s requests. No line where nothing new "
+    "was read."
+)
 PANELS = (
     (Quantity("requests running", "count"), f"filled: {IN_FLIGHT.title}, as the client saw them"),
     (Quantity("requests waiting", "count"), ""),
@@ -37,11 +41,11 @@ def draw(runs: Sequence[Run], figure: Figure) -> None:
     panels = figure.subplots(4, 1, sharex=True, height_ratios=(3, 3, 2, 2))
     running, waiting, kv_use, queue = panels
     for run, look in zip(runs, looks(runs), strict=True):
-        told = any(readings(run, key) for key in KEYS)
+        told = any(stretches(run, key) for key in KEYS)
         words = look.name if told else f"{look.name}: told nothing"
-        _plot(running, readings(run, "running"), look, words)
-        _plot(waiting, readings(run, "waiting"), look)
-        _plot(kv_use, [(at, 100 * share) for at, share in readings(run, "kv_use")], look)
+        _plot(running, stretches(run, "running"), look, words)
+        _plot(waiting, stretches(run, "waiting"), look)
+        _plot(kv_use, stretches(run, "kv_use"), look, scale=100)
         _plot(queue, queue_ms(run), look)
         if told:
             _in_flight(running, run, look)
@@ -55,19 +59,39 @@ def draw(runs: Sequence[Run], figure: Figure) -> None:
     queue.set_xlim(0, max(map(length_s, runs), default=0.0) or 1.0)
 
 
-def queue_ms(run: Run) -> list[tuple[float, float]]:
-    """(s of the reading, mean ms in the queue of the requests that left it since the one before)."""
-    sums, counts = dict(readings(run, "queue_s")), dict(readings(run, "queued"))
-    times = sorted(sums.keys() & counts.keys())
-    return [
-        (now, 1000 * (sums[now] - sums[before]) / (counts[now] - counts[before]))
-        for before, now in pairwise(times)
-        if counts[now] > counts[before] and sums[now] >= sums[before]
-    ]
+def queue_ms(run: Run) -> list[list[tuple[float, float]]]:
+    """(s of the reading, mean ms in the queue of the requests that left it since the one before), cut at holes."""
+    counts = [dict(part) for part in stretches(run, "queued")]
+    found = []
+    for part, counted in zip(stretches(run, "queue_s"), counts, strict=False):
+        found.append([
+            (now, 1000 * (spent - before_s) / (counted[now] - counted[before]))
+            for (before, before_s), (now, spent) in pairwise(part)
+            if before in counted and counted.get(now, 0) > counted[before] and spent >= before_s
+        ])  # fmt: skip
+    return [points for points in found if points]
 
 
-def _plot(axes: Axes, points: Sequence[tuple[float, float]], look: Look, label: str | None = None) -> None:
-    axes.plot([at for at, _ in points], [value for _, value in points], label=label, **look.line)
+def _plot(
+    axes: Axes,
+    parts: Sequence[Sequence[tuple[float, float]]],
+    look: Look,
+    label: str | None = None,
+    scale: float = 1.0,
+) -> None:
+    """One line, interrupted where nothing was read; a reading that stands alone is a dot."""
+    times = [at for part in parts for at in (*(at for at, _ in part), math.nan)][:-1]
+    values = [one for part in parts for one in (*(scale * value for _, value in part), math.nan)][:-1]
+    axes.plot(times, values, label=label, **look.line)
+    alone = [part[0] for part in parts if len(part) == 1]
+    if alone:
+        axes.plot(
+            [at for at, _ in alone],
+            [scale * value for _, value in alone],
+            ".",
+            color=look.colour,
+            markersize=5,
+        )
 
 
 def _in_flight(axes: Axes, run: Run, look: Look) -> None:

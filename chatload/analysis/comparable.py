@@ -19,7 +19,7 @@ _ASKED = ("max_tokens", "temperature", "body")
 _FILES = ("prompts", "trace", "sharegpt")
 """Fields that hold a path. Only its last part is compared: another machine keeps the file in another folder."""
 _NAMES = {"users_per_s": "users per second", "rate": "users per second of a level"}
-_MEASURING = ("ask_usage", "stamps", "seed", "keep_text", "timeouts", "waits_on_429", "insecure", "headers")
+_MEASURING = ("ask_usage", "stamps", "keep_text", "timeouts", "waits_on_429", "insecure", "headers")
 """Fields of the plan that say how the load was measured."""
 
 
@@ -37,8 +37,14 @@ def load_conditions(manifest: Manifest) -> Conditions:
 
 
 def model_of(manifest: Manifest) -> Conditions:
-    """The model that was asked."""
-    return {"model": manifest.server.model} if manifest.server.model else {}
+    """The model that was asked, without the folder or owner before its name: servers tell it with or without."""
+    name = manifest.server.model.rstrip("/").rsplit("/", 1)[-1].lower()
+    return {"model": name} if name else {}
+
+
+def dialect_of(manifest: Manifest) -> Conditions:
+    """The form of the requests, which is what one may want to compare."""
+    return {"dialect": manifest.server.dialect} if manifest.server.dialect else {}
 
 
 def served_conditions(manifest: Manifest) -> Conditions:
@@ -53,17 +59,13 @@ def measuring_conditions(manifest: Manifest) -> Conditions:
     found: Conditions = {"scenario": manifest.scenario}
     if manifest.plan is not None:
         found |= {name.replace("_", " "): getattr(manifest.plan, name) for name in _MEASURING}
+        found["seed"] = manifest.plan.drawn_by
     return found | {
         "processor": manifest.machine.processor,
         "cores": manifest.machine.cores,
         "locust": manifest.versions.get("locust"),
         "chatload": manifest.versions.get("chatload"),
     }
-
-
-def all_conditions(manifest: Manifest) -> Conditions:
-    """Everything that should be alike when two servers are compared."""
-    return load_conditions(manifest) | measuring_conditions(manifest)
 
 
 def unlike(

@@ -6,10 +6,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from chatload.analysis.comparable import Conditions, all_conditions, load_conditions, model_of, unlike
+from chatload.analysis.comparable import (
+    Conditions,
+    dialect_of,
+    load_conditions,
+    measuring_conditions,
+    model_of,
+    unlike,
+)
 from chatload.analysis.effects import FAILED_MARGIN, LEAST_ROUNDS, Side, effects, overall
 from chatload.analysis.exit_code import UNTRUSTED
 from chatload.analysis.goodput import conversations_of
+from chatload.analysis.measured_conditions import measured_differences
 from chatload.analysis.validity import validity_of
 from chatload.loads.chat import ChatLoad
 from chatload.model.sanitize import one_line
@@ -24,7 +32,8 @@ MARGIN: Final = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """B against A. `names` are those of A and B. `not_alike` are conditions that must be alike and are not.
+    """B against A. `names` are those of A and B. `not_alike` are conditions that must be alike and are not;
+    `differences` are said first too, and forbid no verdict. `forced`: there is a verdict all the same.
 
     `refused` says why there is no verdict. `untrusted` are runs whose measurement is not to be trusted.
     """
@@ -34,6 +43,8 @@ class Comparison:
     b: tuple[Run, ...]
     margin: float
     not_alike: tuple[str, ...]
+    differences: tuple[str, ...]
+    forced: bool
     refused: str
     effects: tuple[Effect, ...]
     untrusted: tuple[Run, ...]
@@ -67,7 +78,10 @@ def compare_runs(
 
     Runs that differ in a condition that must be `alike` get no verdict, unless `force`.
     """
-    differing = unlike((a, b), alike)
+    measured = measured_differences(a, b)
+    must_be = unlike((a, b), lambda manifest: alike(manifest) | model_of(manifest))
+    differing = [*must_be, *((one.name, one.values) for one in measured if one.too_far)]
+    may_be = [*unlike((a, b), dialect_of), *((one.name, one.values) for one in measured if not one.too_far)]
     empty = [name for name, runs in zip(names, (a, b), strict=True) if not any(map(_has_good_turn, runs))]
     refused = f"{' and '.join(empty)} has no good turn" if empty else ""
     found: Sequence[Effect] = ()
@@ -80,14 +94,19 @@ def compare_runs(
         a=tuple(a),
         b=tuple(b),
         margin=margin,
-        not_alike=tuple(
-            f"not alike: {name}: {names[0]} '{one}', {names[1]} '{other}'" for name, (one, other) in differing
-        ),
+        not_alike=tuple(_unlike_words(names, one) for one in differing),
+        differences=tuple(_unlike_words(names, one) for one in may_be),
+        forced=bool(differing) and force,
         refused=refused,
         effects=tuple(found),
         untrusted=tuple(run for run in (*a, *b) if not trustworthy(run)),
         warnings=tuple(_warnings(a, b, found)),
     )
+
+
+def _unlike_words(names: tuple[str, str], difference: tuple[str, tuple[str, ...]]) -> str:
+    name, (one, other) = difference
+    return f"not alike: {name}: {names[0]} '{one}', {names[1]} '{other}'"
 
 
 def _has_good_turn(run: Run) -> bool:
@@ -108,9 +127,7 @@ def _warnings(a: Sequence[Run], b: Sequence[Run], found: Sequence[Effect]) -> li
     """What else may be the cause of a difference, and what the intervals do not know."""
     words = [
         f"Not alike: {name} ({one} against {other}): a difference may come from here."
-        for name, (one, other) in unlike(
-            (a, b), lambda manifest: all_conditions(manifest) | model_of(manifest)
-        )
+        for name, (one, other) in unlike((a, b), measuring_conditions)
     ]
     sources = [sorted({t.token_source for run in runs for t in run.turns if t.ok}) for runs in (a, b)]
     if sources[0] != sources[1]:

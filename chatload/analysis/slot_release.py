@@ -14,12 +14,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
+from chatload.analysis.server_readings import SLACK_NS, readings_of
 from chatload.model.summary import SlotRelease
 from chatload.model.turn import Turn
 from chatload.store.journal import Run
-
-SLACK_NS = 100_000_000
-"""For so long a request may be on its way in, or a finished one still be counted: a round trip and an engine step."""
 
 MOST_MISSING = 0.1
 """Share of readings that may show fewer requests than are in flight before the server's count is of no use."""
@@ -68,6 +66,12 @@ def slot_release(run: Run) -> SlotRelease | None:
     )
 
 
+def held_beyond_ours(run: Run) -> int:
+    """The most requests that the server held beyond those ours can be; 0 where fewer than two readings show any."""
+    beyond = [reading.fewest for reading in _readings(run) if reading.fewest]
+    return max(beyond) if len(beyond) > 1 else 0
+
+
 def _readings(run: Run) -> list[Reading]:
     """The readings from the first sent turn on, each with the requests it counts beyond those in flight."""
     sent = sorted(turn.sent_ns for turn in run.turns if turn.sent_ns is not None)
@@ -75,8 +79,8 @@ def _readings(run: Run) -> list[Reading]:
     latest = sorted(turn.end_ns + (0 if turn.code in HUNG_UP else SLACK_NS) for turn in known)
     soonest = sorted(turn.end_ns - (0 if turn.code in HUNG_UP else SLACK_NS) for turn in known)
     found = []
-    for line in run.server:
-        if line.running is None or not sent or line.at_ns < sent[0]:
+    for line in readings_of(run).during:
+        if line.running is None or not sent:
             continue
         until_ns = line.at_ns
         from_ns = until_ns - round(1e6 * (line.took_ms or 0.0))

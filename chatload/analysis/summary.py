@@ -11,6 +11,7 @@ from chatload.analysis.completeness import planned_chat, planned_turns, shortcom
 from chatload.analysis.distribution import describe, describe_counted, with_failures
 from chatload.analysis.quantiles import METHOD
 from chatload.analysis.send_bunching import bunching
+from chatload.analysis.server_view import server_view
 from chatload.analysis.slo_verdict import with_slos
 from chatload.analysis.slot_release import slot_release
 from chatload.analysis.standstill import standstill
@@ -69,6 +70,7 @@ def summarise(run: Run) -> Summary:
         standstill=standstill(run),
         marks=_tally(mark for turn in turns for mark in turn.marks),
         validity=validity_of(run),
+        server=server_view(run),
         torn_lines=run.torn_lines,
         percentile_method=METHOD,
         incomplete=tuple(shortcomings(run)),

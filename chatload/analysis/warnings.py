@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from chatload.analysis import server_warnings
 from chatload.analysis.closed_loop_warnings import in_step, stood_still
 from chatload.analysis.completeness import ended_by_time, planned_chat
 from chatload.analysis.quantiles import least_n
@@ -169,7 +170,10 @@ def _token_counts(run: Run, summary: Summary) -> Iterator[str]:
     limit = sources.get("limit", 0)
     if limit:
         yield f"{_turns(limit)} without a token count ended by length, so max_tokens was taken as their count."
-    shared = summary.first_event_sources.get("share_of_text", 0)
+    shared = sum(
+        turn.ok and turn.first_event_source == "share_of_text" and (turn.first_event_tokens or 0) > 1
+        for turn in run.turns
+    )
     if shared:
         yield (
             f"In {_turns(shared)} the first event held several tokens, estimated by its share of the text: "
@@ -235,16 +239,22 @@ CHECKS: tuple[Callable[[Run, Summary], Iterator[str]], ...] = (
     _missing_lines,
     _torn_lines,
     _lost_lines,
+    server_warnings.other_clients,
+    server_warnings.cache_hits,
+    server_warnings.front_end,
     _late_sends,
     _hub_lag,
     _marks,
     _first_byte,
     _token_counts,
     _length,
+    server_warnings.whole_replies,
+    server_warnings.several_tokens,
     _coalesced,
     _stamps,
     _connections,
     in_step,
+    server_warnings.holes,
     _too_few,
     _no_steady,
 )

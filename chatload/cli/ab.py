@@ -6,6 +6,7 @@ round is answered from the prompts the round before left in a cache.
 
 from __future__ import annotations
 
+import secrets
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -16,7 +17,7 @@ from chatload.analysis.comparison import compare_runs
 from chatload.analysis.exit_code import FAILED_TURNS, GOOD, HELD, OUR_FAULT, UNTRUSTED
 from chatload.cli.child_process import interrupt_on_sigterm, run_load
 from chatload.cli.command_parser import Parser
-from chatload.cli.compare import add_margin, runs_below
+from chatload.cli.compare import add_force, add_margin, runs_below
 from chatload.model.errors import UsageError
 from chatload.render.comparison_words import comparison_text
 from chatload.store.journal import read_run
@@ -38,13 +39,17 @@ def ab(argv: Sequence[str]) -> int:
     parser.add_argument("--config", default="scenarios/chat-100.toml", help="scenario to run")
     parser.add_argument("--rounds", type=int, default=4, help="runs a side (default 4)")
     parser.add_argument("--pause", type=float, default=2.0, help="s between two runs (default 2)")
-    parser.add_argument("--seed", type=int, default=1, help="seed of the first round")
+    parser.add_argument(
+        "--seed", type=int, help="seed of the first round; default: drawn, so that no prompt is old"
+    )
     parser.add_argument("--out", default="", help="folder for all runs; empty makes results/ab-<time>")
     add_margin(parser)
+    add_force(parser)
     own, more = _split(argv)
     chosen = parser.parse_args(own)
     folder = Path(chosen.out or f"results/ab-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
     _check(chosen.config, chosen.rounds, folder)
+    seed = secrets.randbelow(2**31) if chosen.seed is None else chosen.seed
     hosts = {"a": (chosen.host_a, chosen.server_a), "b": (chosen.host_b, chosen.server_b)}
     interrupt_on_sigterm()
     try:
@@ -54,7 +59,7 @@ def ab(argv: Sequence[str]) -> int:
             host, server = hosts[side]
             _say(f"round {round_number} of {chosen.rounds}: {side.upper()} at {host}")
             load = ["--config", chosen.config, "--host", host, "--server", server]
-            load += ["--seed", str(chosen.seed + round_number - 1), *more]
+            load += ["--seed", str(seed + round_number - 1), *more]
             out = folder / side / f"{round_number:02}"
             code = run_load(load, out)
             if code == FAILED_TURNS and _unreachable(out):
@@ -66,7 +71,7 @@ def ab(argv: Sequence[str]) -> int:
     except KeyboardInterrupt:
         _say(f"stopped; what was finished is in {folder}")
         return 130
-    return _compared(folder, chosen.margin)
+    return _compared(folder, chosen.margin, chosen.force)
 
 
 def _unreachable(run: Path) -> bool:
@@ -81,8 +86,8 @@ def order(rounds: int) -> Iterator[tuple[int, str]]:
             yield number, side
 
 
-def _compared(folder: Path, margin: float) -> int:
-    found = compare_runs(runs_below(folder / "a"), runs_below(folder / "b"), margin)
+def _compared(folder: Path, margin: float, force: bool = False) -> int:
+    found = compare_runs(runs_below(folder / "a"), runs_below(folder / "b"), margin, force=force)
     sys.stdout.write(comparison_text(found))
     sys.stdout.flush()
     _say(f"again: python -m chatload compare {folder / 'a'} {folder / 'b'}")

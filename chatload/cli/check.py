@@ -20,7 +20,7 @@ from chatload.model.errors import UsageError
 from chatload.model.sanitize import one_line, shown
 from chatload.model.slo import read_objectives
 from chatload.render.ci import add_to_job_summary, annotate, notices
-from chatload.render.comparison_words import effect_words, forced, headline, unusable_words
+from chatload.render.comparison_words import effect_words, headline, unlike_first, unusable_words
 from chatload.render.junit import junit_xml
 from chatload.render.markdown import escaped, summary_markdown, table
 from chatload.render.run_files import read_runs
@@ -88,7 +88,7 @@ def _parser() -> argparse.ArgumentParser:
 def _tell(found: Gate, junit: Path | None) -> int:
     """Say every verdict, here and to GitHub; the exit code."""
     compared = found.comparison
-    lines = forced(compared) if compared else []
+    lines = unlike_first(compared) if compared else []
     lines += [unusable_words(run, why) for run, why in found.unusable]
     lines += [f"SLO {sentence(one)}" for one in found.slo]
     lines += [headline(compared)] if compared else []
@@ -120,7 +120,7 @@ def _markdown(found: Gate) -> str:
     text = summary_markdown(found.run, found.summary)
     if found.comparison is None:
         return text
-    head = "".join(f"> ⚠️ {escaped(words, 300)}\n" for words in forced(found.comparison))
+    head = "".join(f"> ⚠️ {escaped(words, 300)}\n" for words in unlike_first(found.comparison))
     rows = [[one.verdict, effect_words(one)] for one in found.effects]
     lines = ["", f"**{escaped(headline(found.comparison), 400)}**", "", *table(["", ""], rows)]
     return shown((f"{head}\n" if head else "") + text + "\n".join(lines) + "\n")

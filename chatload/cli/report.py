@@ -9,6 +9,7 @@ from pathlib import Path
 
 from chatload.analysis.summary import summarise
 from chatload.cli.command_parser import Parser
+from chatload.cli.compare import add_force
 from chatload.model.errors import UsageError
 from chatload.model.sanitize import json_text
 from chatload.model.summary import Summary, content_of
@@ -36,7 +37,7 @@ def report(argv: Sequence[str]) -> int:
         if not (run.folder / SUMMARY).exists() and run.manifest.ended not in (None, "running"):
             keep_summary(run, summary)
     if chosen.html is not None:
-        _write_html(chosen.html, runs, summaries)
+        _write_html(chosen, runs, summaries)
     elif chosen.csv:
         sys.stdout.write(summary_csv(runs, summaries))
     elif chosen.json:
@@ -45,7 +46,7 @@ def report(argv: Sequence[str]) -> int:
     elif len(runs) == 1:
         sys.stdout.write(report_text(runs[0], summaries[0]))
     else:
-        sys.stdout.write(side_by_side_text(runs, summaries))
+        sys.stdout.write(side_by_side_text(runs, summaries, chosen.force))
     return 0
 
 
@@ -67,6 +68,7 @@ def _chosen(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--format", choices=("text", "jmeter"), default="text", help="jmeter: its Aggregate Report, exactly"
     )
+    add_force(parser)
     chosen = parser.parse_args(argv)
     if chosen.html and (Path(chosen.html) / "manifest.json").is_file():  # `--html RUN`: that was no FILE
         chosen.runs.insert(0, Path(chosen.html))
@@ -82,14 +84,15 @@ def _chosen(argv: Sequence[str]) -> argparse.Namespace:
     return chosen
 
 
-def _write_html(file: str, runs: Sequence[Run], summaries: Sequence[Summary]) -> None:
+def _write_html(chosen: argparse.Namespace, runs: Sequence[Run], summaries: Sequence[Summary]) -> None:
+    file: str = chosen.html
     if not file and len(runs) > 1:
         raise UsageError(["--html: name the file to write; several runs have no common folder"])
     from plots.report.figures import figures  # here, since matplotlib takes its time
 
     path = Path(file) if file else runs[0].folder / REPORT
     try:
-        write_report(path, runs, summaries, figures(runs))
+        write_report(path, runs, summaries, figures(runs), force=chosen.force)
     except OSError as error:
         raise UsageError([f"--html {path}: cannot be written: {error.strerror}"]) from error
     sys.stdout.write(f"{path}\n")

@@ -10,7 +10,7 @@ from chatload.loads.load_shape import Inputs, Load, Shape, locust_users, plural
 from chatload.options.option import Choice, FileName, Group, Number, Whole
 from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import DAY_S, LONGEST_RUN_S, MOST_REQUESTS, seconds, whole
-from chatload.options.run_options import SEED
+from chatload.options.run_options import LOAD_SEED, SEED, load_seed_of
 
 REQUESTS = Whole(
     name="requests",
@@ -121,7 +121,8 @@ def read(reader: OptionReader) -> tuple[OpenLoopLoad, Inputs]:
         remedy = f"{requests:,} requests would take more than {days} days: ask for fewer"
         reader.add_mistake(INTERVAL, reader.text(INTERVAL), remedy)
     rows = read_file(reader, TRACE, trace, read_rows) or ()
-    sample = read_file(reader, SHAREGPT, sharegpt, partial(read_prompts, n=requests, seed=reader.get(SEED)))
+    seed = load_seed_of(reader.get(SEED), reader.get(LOAD_SEED))
+    sample = read_file(reader, SHAREGPT, sharegpt, partial(read_prompts, n=requests, seed=seed))
     prompts, notes = sample or ((), ())
     load = OpenLoopLoad(
         users=users,

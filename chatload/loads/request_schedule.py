@@ -24,28 +24,28 @@ class RequestSchedule:
     dues_ns: Sequence[int]
     prompts: Sequence[SampledPrompt]
     lengths: Sequence[tuple[int, int]] = ()
-    seed: str = ""
+    words_by: str = ""
 
     def prompt(self, index: int) -> SampledPrompt:
         """The prompt of the request with this index."""
         if self.prompts:
             return self.prompts[index]
-        return composed_prompt(*self.lengths[index], f"{self.seed} {index}")
+        return composed_prompt(*self.lengths[index], f"{self.words_by} {index}")
 
 
-def schedule(load: OpenLoopLoad, inputs: Inputs, seed: int) -> RequestSchedule:
+def schedule(load: OpenLoopLoad, inputs: Inputs, seed: int, words_by: str) -> RequestSchedule:
     """Due times of the trace or of the load's options; prompts of the trace's lengths, of the ShareGPT file, or else
-    generated with the lengths of ShareGPT's."""
+    generated with the lengths of ShareGPT's. `seed` draws times and lengths, `words_by` the words."""
     if inputs.trace:
         dues_ns: Sequence[int] = [row.due_ns for row in inputs.trace]
-        return _composed(dues_ns, _lengths_of(inputs.trace, seed), f"trace {seed}")
+        return _composed(dues_ns, _lengths_of(inputs.trace, seed), f"trace {words_by}")
     if load.arrivals == "poisson" and load.interval_s:
         dues_ns = poisson(load.requests, load.interval_s, seed)
     else:
         dues_ns = constant(load.requests, load.interval_s)
     if inputs.prompts:
         return RequestSchedule(dues_ns, inputs.prompts)
-    return _composed(dues_ns, own_lengths(load.requests, seed), str(seed))
+    return _composed(dues_ns, own_lengths(load.requests, seed), words_by)
 
 
 def _lengths_of(rows: Sequence[TraceRow], seed: int) -> list[tuple[int, int]]:
@@ -59,9 +59,9 @@ def _lengths_of(rows: Sequence[TraceRow], seed: int) -> list[tuple[int, int]]:
     ]
 
 
-def _composed(dues_ns: Sequence[int], lengths: Sequence[tuple[int, int]], seed: str) -> RequestSchedule:
+def _composed(dues_ns: Sequence[int], lengths: Sequence[tuple[int, int]], words_by: str) -> RequestSchedule:
     """A schedule with generated prompts."""
-    later = RequestSchedule(dues_ns, (), lengths, seed)
+    later = RequestSchedule(dues_ns, (), lengths, words_by)
     if sum(prompt_tokens for prompt_tokens, _ in lengths) > AT_ONCE_TOKENS:
         return later
     return RequestSchedule(dues_ns, [later.prompt(index) for index in range(len(lengths))])

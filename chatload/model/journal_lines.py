@@ -69,18 +69,29 @@ class HealthLine(Line, frozen=True, kw_only=True, tag="health"):
 
 
 class ServerLine(Line, frozen=True, kw_only=True, tag="server"):
-    """What the server's /metrics page said; a number it does not have is None."""
+    """What the server's /metrics page said; a number it does not have is None.
+
+    `missing` says why a reading has no numbers: "no answer", or "empty" as a page may be before the first request.
+    `waiting` are the requests in all its queues; `waiting_unseen` those in a queue that its own TTFT leaves out.
+    `process_cpu_s` is the processor time of the process that serves the page.
+    """
 
     took_ms: float | None = None
+    missing: str = ""
     running: float | None = None
     waiting: float | None = None
+    waiting_unseen: float | None = None
     kv_use: float | None = None
     preemptions: float | None = None
     queue_s: float | None = None
     queued: float | None = None
+    ttft_s: float | None = None
+    first_tokens: float | None = None
     generated_tokens: float | None = None
+    finished: float | None = None
     prefix_hits: float | None = None
     prefix_queries: float | None = None
+    process_cpu_s: float | None = None
 
 
 class LevelLine(Line, frozen=True, kw_only=True, tag="level"):

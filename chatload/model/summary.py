@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from chatload.model.metrics import View, metrics_in
+from chatload.model.server_view import ServerView
 from chatload.model.stalls import DEFAULT_RULE, READER_TOKENS_PER_S, StallRule
 from chatload.model.verdict import Goodput, SloVerdict
 
@@ -209,6 +210,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     standstill: Standstill | None = None
     marks: dict[str, int] = {}
     validity: Validity = msgspec.field(default=Validity(), name="trust")
+    server: ServerView | None = None
     slo: tuple[SloVerdict, ...] = ()
     goodput: Goodput | None = None
     torn_lines: int = 0

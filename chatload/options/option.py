@@ -164,6 +164,17 @@ class OptionalNumber(Option[float | None]):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OptionalWhole(Option[int | None]):
+    """A whole number within `range`, or none."""
+
+    range: Range
+
+    def parse(self, text: str) -> int | None:
+        """The number; None for an empty text."""
+        return int(_within(self.range, text)) if text else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Wholes(Option[tuple[int, ...]]):
     """Up to `most_of_them` whole numbers within `range`, with commas between them."""
 

@@ -18,6 +18,7 @@ from chatload.options.option import (
     Number,
     Option,
     OptionalNumber,
+    OptionalWhole,
     Slos,
     Switch,
     Text,
@@ -166,13 +167,21 @@ LABEL = Text(
     help="name of this run in reports",
     label="Name of the run in reports",
 )
-SEED = Whole(
+SEED = OptionalWhole(
     name="seed",
-    default="1",
+    default="",
     range=whole(0, 2**63 - 1),
     group=Group.REPORT,
     label="Seed",
-    help="seed of all random choices",
+    help="seed of all random choices; empty: other prompts in each run, all else as with 1",
+)
+LOAD_SEED = OptionalWhole(
+    name="load-seed",
+    default="",
+    range=whole(0, 2**63 - 1),
+    group=Group.REPORT,
+    label="Seed of the load",
+    help="seed of all but the words of prompts: arrival times, lengths, scripts, hang-ups; empty: seed",
 )
 KEEP_TEXT = Choice(
     name="keep-text",
@@ -230,12 +239,27 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     out: str = ""
     label: str = ""
     scenario: str = "chat"
-    seed: int = 1
+    seed: int | None = None
+    load_seed: int | None = None
     keep_text: str = "sample"
     allow_failed: float = 0.0
     certificate: str = ""
     slo: tuple[Objective, ...] = ()
     locust_rows: bool = False
+
+    @property
+    def drawn_by(self) -> int:
+        """The seed of everything that makes the load: arrival times, lengths, scripts, hang-ups."""
+        return load_seed_of(self.seed, self.load_seed)
+
+    def words_by(self, run_id: str) -> str:
+        """The seed of the words of prompts: other ones in each run, so that no cache has seen them, unless told."""
+        return run_id if self.seed is None else str(self.seed)
+
+
+def load_seed_of(seed: int | None, load_seed: int | None) -> int:
+    """The seed of the load: its own, else the run's, else 1."""
+    return next((one for one in (load_seed, seed) if one is not None), 1)
 
 
 def read_settings(reader: OptionReader) -> RunSettings:
@@ -262,6 +286,7 @@ def read_settings(reader: OptionReader) -> RunSettings:
         label=reader.get(LABEL),
         scenario=str(reader.values.get("scenario") or "chat"),
         seed=reader.get(SEED),
+        load_seed=reader.get(LOAD_SEED),
         keep_text=reader.get(KEEP_TEXT),
         allow_failed=reader.get(ALLOW_FAILED),
         certificate=reader.get(CERTIFICATE),

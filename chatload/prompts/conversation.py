@@ -87,18 +87,20 @@ class GrowingConversation:
         return FOLLOW_UPS[(self._first_follow_up + turn - len(self._lines)) % len(FOLLOW_UPS)]
 
 
-def conversation_for(user: int, seed: int, lines: Sequence[Sequence[str]]) -> GrowingConversation:
-    """The conversation of `user`. Scripts are assigned in seeded order, each to equally many users.
+def conversation_for(
+    user: int, seed: int, words_by: str, lines: Sequence[Sequence[str]]
+) -> GrowingConversation:
+    """The conversation of `user`. Scripts are assigned in the order of `seed`, each to equally many users.
 
-    The first line begins with a sentence that no other user of the run has. Without it, a server with a prefix cache
-    (vLLM V1, SGLang, llama.cpp) would not compute the prompts of a second user with the same script; real users share
-    no prompts.
+    The first line begins with a sentence, drawn by `words_by`, that no other user of the run has. Without it, a server
+    with a prefix cache (vLLM V1, SGLang, llama.cpp) would not compute the prompts of a second user with the same
+    script; real users share no prompts.
     """
     if not lines:
         raise ValueError("no scripts to pick from")
     script = lines[_order(len(lines), seed)[user % len(lines)]]
     first_follow_up = random.Random(f"follow-ups {seed} {user}").randrange(len(FOLLOW_UPS))
-    return GrowingConversation([f"{opening_of(user, seed)} {script[0]}", *script[1:]], first_follow_up)
+    return GrowingConversation([f"{opening_of(user, words_by)} {script[0]}", *script[1:]], first_follow_up)
 
 
 @lru_cache(maxsize=2)

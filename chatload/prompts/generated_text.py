@@ -64,6 +64,8 @@ LINKS = phrases(
 
 LEAST_FOR_NOTES = 40
 """A prompt of fewer tokens is a question; a longer one is an order and notes."""
+LEAST_FOR_NUMBER = 16
+"""A prompt of fewer tokens fills no block of a prefix cache, so it needs no number to be told from others."""
 
 
 def words_of_a_task(tokens: int, seed: str) -> Iterator[str]:
@@ -73,6 +75,8 @@ def words_of_a_task(tokens: int, seed: str) -> Iterator[str]:
         # The number comes early, so that prompts differ within the first block of a server's prefix cache.
         yield from f"Note {drawn.randrange(1_000_000)}. {drawn.choice(ORDERS)}".split()
     else:
+        if tokens >= LEAST_FOR_NUMBER:
+            yield from f"Question {drawn.randrange(1_000_000)}.".split()
         thing, other = drawn.sample(THINGS, 2)
         yield from f"{drawn.choice(QUESTIONS).format(thing=f'the {thing}', other=f'the {other}')}.".split()
     while True:

@@ -28,7 +28,7 @@ ERRANDS = phrases(
 )
 
 
-def opening_of(user: int, seed: int) -> str:
+def opening_of(user: int, seed: object) -> str:
     """A seeded sentence of name, number, place and errand, unique among users 0 … 1,000,002 of a run.
 
     number = (user · 617,293 + offset(seed)) mod 1,000,003, which is one-to-one. Name and number come

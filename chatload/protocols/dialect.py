@@ -40,6 +40,8 @@ class Dialect:
     "truncated" for a body that ends inside an event. It does not judge success (no error, a `finish`, a complete HTTP
     message) and has no clock: `Delta.read` is the index of the read whose arrival time counts.
     `one_token_per_event`: every delta is exactly one token.
+    `option`: the choice of --server that always means it, where that is not its name.
+    `template`: the server puts messages into the model's chat template; else prompt_text.py writes the prompt.
     `exact_length`: fields of the body that make max_tokens the length of the answer; empty where the server has none.
     `read_body(body)` reads the JSON body of another tool's request; None where it is not of this dialect. Raises
     NoPromptError.
@@ -51,6 +53,8 @@ class Dialect:
     body: Callable[[TurnRequest], bytes]
     deltas: Callable[[Iterable[bytes], TurnRequest], Iterator[Delta | TextDeltas]]
     one_token_per_event: bool = False
+    option: str = ""
+    template: bool = True
     exact_length: Mapping[str, object] = field(default_factory=dict)
     read_body: Callable[[Mapping[str, object]], ForeignBody | None] = lambda body: None
     whole_reply_path: str = ""

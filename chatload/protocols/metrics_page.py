@@ -10,7 +10,13 @@ from chatload.protocols.registry import KINDS
 LARGEST_COUNTS = ("kv_use",)
 """Numbers whose largest value is taken where a page has several, one an engine; the others are added up."""
 
-_OURS = {theirs.encode(): ours for kind in KINDS for ours, names in kind.gauges.items() for theirs in names}
+_OURS: dict[bytes, set[str]] = {}
+for _kind in KINDS:
+    for _ours, _names in _kind.gauges.items():
+        for _theirs in _names:
+            _OURS.setdefault(_theirs.encode(), set()).add(_ours)
+OF_ANY_PROCESS = {"process_cpu_s"}
+"""Numbers that every Python process tells: a page with nothing else is none of a server's."""
 _SAMPLE = re.compile(
     rb"^(" + b"|".join(map(re.escape, _OURS)) + rb")(?:\{[^\n]*\})? +([^\s]+)(?: +-?\d+)?[ \r]*$",
     re.MULTILINE,
@@ -18,7 +24,7 @@ _SAMPLE = re.compile(
 
 
 def read_page(page: bytes) -> dict[str, float]:
-    """{our name: number} of a page; NaN and infinity are left out."""
+    """{our name: number} of a page; NaN and infinity are left out. Empty where it has none of a model server's."""
     found: dict[str, float] = {}
     for name, text in _SAMPLE.findall(page):
         try:
@@ -27,9 +33,9 @@ def read_page(page: bytes) -> dict[str, float]:
             continue
         if not math.isfinite(value):
             continue
-        ours = _OURS[name]
-        if ours in LARGEST_COUNTS:
-            found[ours] = max(value, found.get(ours, 0.0))
-        else:
-            found[ours] = found.get(ours, 0.0) + value
-    return found
+        for ours in _OURS[name]:
+            if ours in LARGEST_COUNTS:
+                found[ours] = max(value, found.get(ours, 0.0))
+            else:
+                found[ours] = found.get(ours, 0.0) + value
+    return found if found.keys() - OF_ANY_PROCESS else {}

@@ -7,6 +7,13 @@ from collections.abc import Sequence
 from chatload.model.turn import Message
 
 
+def prompt_words(history: bool) -> str:
+    """What to tell the user of prompts made here."""
+    if history:
+        return "Prompts are written by chatload in the chat form of Llama 2, whatever the model."
+    return "Prompts are sent as they are: the server applies no chat template."
+
+
 def prompt_text(messages: Sequence[Message]) -> str:
     """A single user message as it is; a conversation in Llama 2's chat form.
 

@@ -41,6 +41,9 @@ SERVERS: dict[str, str] = {
 }
 """The choices of --server, and the dialect of each."""
 
+BY_VERSION: dict[str, str] = {kind.by_version: kind.title for kind in KINDS if kind.by_version}
+"""Choices of --server that mean the dialect of the version found, and the title of their kind."""
+
 PROBE_PATHS: tuple[str, ...] = tuple(dict.fromkeys(path for kind in KINDS for path in kind.probes))
 """Paths to GET in order to recognise a server."""
 

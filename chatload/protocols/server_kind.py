@@ -13,6 +13,7 @@ class DetectedServer:
     """What a server was recognised as. Empty `name` and `dialect` None: not recognised.
 
     `label` is what to call it: "vLLM 0.33.0". `evidence` is the request that told: "GET /version".
+    `asked_model` is the name that requests must give where that is not `model`.
     """
 
     name: str
@@ -21,6 +22,7 @@ class DetectedServer:
     model: str
     label: str
     evidence: str
+    asked_model: str = ""
 
     @property
     def words(self) -> str:
@@ -37,10 +39,12 @@ def found_at(path: str, name: str, version: str, dialect: str, model: str) -> De
 class ServerKind:
     """One kind of server.
 
-    `title` is what `DetectedServer.name` calls it. `options` maps choices of --server to dialects.
+    `title` is what `DetectedServer.name` calls it. `options` maps choices of --server to dialects; `by_version` is the
+    one of them that means the dialect of the version found.
     `recognise(answers)` tells whether it is this one; kinds are tried in order of `order`.
     `speaks(version, dialect)` is None where that is not known. `probes` are the paths to GET for it.
-    `gauges` maps our names of a server's numbers (`ServerLine`) to its own names on its /metrics page.
+    `gauges` maps our names of a server's numbers (`ServerLine`) to its own names on its /metrics page; several are
+    added up.
     """
 
     title: str
@@ -48,6 +52,7 @@ class ServerKind:
     options: Mapping[str, str]
     recognise: Callable[[ProbeAnswers], DetectedServer | None]
     speaks: Callable[[str, str], bool | None]
+    by_version: str = ""
     probes: tuple[str, ...] = ()
     gauges: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 

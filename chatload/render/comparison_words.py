@@ -46,12 +46,21 @@ def unusable_words(run: Run, why: str) -> str:
 
 def forced(found: Comparison) -> list[str]:
     """What --force went over."""
-    return [f"FORCED, {words}" for words in found.not_alike]
+    return [f"FORCED, {words}" for words in found.not_alike] if found.forced else []
+
+
+def unlike_first(found: Comparison) -> list[str]:
+    """What is not alike, to be said before the verdict: what forbids one or was forced, then what does not."""
+    unforced = () if found.forced else found.not_alike
+    return [
+        *forced(found),
+        *(f"{words[:1].upper()}{words[1:]}." for words in (*unforced, *found.differences)),
+    ]
 
 
 def comparison_text(found: Comparison) -> str:
     """Verdict, effects, and warnings, for the terminal."""
-    first = [*forced(found), *map(not_trustworthy_words, found.untrusted), headline(found)]
+    first = [*unlike_first(found), *map(not_trustworthy_words, found.untrusted), headline(found)]
     sides = [
         (name, f"{one_line(runs[0].name, 60)}, {_amount(runs)}")
         for name, runs in zip(found.names, (found.a, found.b), strict=True)
@@ -89,6 +98,7 @@ def comparison_json(found: Comparison) -> dict[str, object]:
     return {
         "format": 1,
         "forced": forced(found),
+        "not_alike": [*found.not_alike, *found.differences],
         "verdict": found.verdict,
         "margin": found.margin,
         "failed_margin": found.failed_margin,

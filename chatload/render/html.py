@@ -25,10 +25,15 @@ REPORT = "report.html"
 TEMPLATES = Path(__file__).parent / "templates"
 
 
-def report_html(runs: Sequence[Run], summaries: Sequence[Summary], figures: Sequence[Figure] = ()) -> str:
-    """The report of one run, or the comparison of several. `figures` are its pictures (plots/report/figures.py)."""
+def report_html(
+    runs: Sequence[Run], summaries: Sequence[Summary], figures: Sequence[Figure] = (), *, force: bool = False
+) -> str:
+    """The report of one run, or the comparison of several, also of runs that are not alike if `force`.
+
+    `figures` are its pictures (plots/report/figures.py).
+    """
     if len(runs) > 1:
-        beside = SideBySide(runs, summaries)
+        beside = SideBySide(runs, summaries, force)
         sections = _with(figures, beside.sections)
         return _page(
             " against ".join(beside.names), "chatload comparison", " ".join(beside.verdict), sections
@@ -88,7 +93,12 @@ def _harmless(value: object) -> object:
 
 
 def write_report(
-    path: Path, runs: Sequence[Run], summaries: Sequence[Summary], figures: Sequence[Figure] = ()
+    path: Path,
+    runs: Sequence[Run],
+    summaries: Sequence[Summary],
+    figures: Sequence[Figure] = (),
+    *,
+    force: bool = False,
 ) -> None:
     """Write the report whole or not at all. OSError if it cannot be."""
-    write_private(path, report_html(runs, summaries, figures).encode())
+    write_private(path, report_html(runs, summaries, figures, force=force).encode())

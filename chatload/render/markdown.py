@@ -8,7 +8,9 @@ from collections.abc import Iterable, Sequence
 from chatload.model.metrics import View, metrics_in
 from chatload.model.sanitize import one_line, shown
 from chatload.model.summary import PERCENTILES, Summary
+from chatload.render.blocks import Paragraph, Section, Table
 from chatload.render.run_verdict import headline
+from chatload.render.server_table import server
 from chatload.render.slo_words import interval_words, remark, score, value_words
 from chatload.render.text_table import number, statistic
 from chatload.render.turn_tables import standstill
@@ -21,10 +23,10 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~@&])")
 def summary_markdown(run: Run, summary: Summary) -> str:
     """Verdict, SLOs, the metrics that matter, warnings."""
     manifest = run.manifest
-    server = one_line(manifest.server.words or "unknown server", 120)
+    named = one_line(manifest.server.words or "unknown server", 120)
     lines = [f"## chatload: {escaped(manifest.scenario or run.folder.name)}", ""]
     lines += [escaped(headline(run, summary), 400), ""]
-    lines += [f"{escaped(server)}. {escaped(manifest.plan_sentence, 400)}", ""]
+    lines += [f"{escaped(named)}. {escaped(manifest.plan_sentence, 400)}", ""]
     if summary.slo:
         lines += [f"**{score(summary.slo)}**", ""]
         rows = [
@@ -46,8 +48,22 @@ def summary_markdown(run: Run, summary: Summary) -> str:
     if summary.failed:
         rows = [[escaped(code), f"{n:,}"] for code, n in summary.failed.items()]
         lines += [*table(["failed turns", "n"], rows), ""]
+    if (section := server(run, summary)) is not None:
+        lines += [f"**{section.title}**", "", *_blocks(section), ""]
     lines += [f"- {escaped(words, 400)}" for words in summary.warnings]
     return shown("\n".join(lines).rstrip("\n") + "\n")
+
+
+def _blocks(section: Section) -> list[str]:
+    """A section's tables and paragraphs."""
+    lines: list[str] = []
+    for block in section.blocks:
+        if isinstance(block, Table):
+            rows = [[escaped(cell) for cell in row] for row in block.rows]
+            lines += table(rows[0], rows[1:])
+        elif isinstance(block, Paragraph):
+            lines += ["", escaped(block.words, 600)]
+    return lines
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

@@ -2,61 +2,77 @@
 
 from __future__ import annotations
 
-from chatload.analysis.series import in_flight
-from chatload.analysis.server_view import grown, peak, readings
+from chatload.model.server_view import ServerView
 from chatload.model.summary import Summary
+from chatload.model.words import plural
 from chatload.render.blocks import Paragraph, Section, Table
 from chatload.render.text_table import seconds
 from chatload.store.journal import Run
 
+Row = tuple[str, str, str]
+"""(what, the server says, the client saw)."""
+
 
 def server(run: Run, summary: Summary) -> Section | None:
-    """Requests running and waiting, KV cache and counters by the server; nothing where it told nothing."""
-    rows = _beside(run, summary)
-    if not rows or not run.turns:
+    """Requests running and waiting, TTFT, KV cache and counters by the server; nothing where it told nothing."""
+    view = summary.server
+    if view is None:
         return None
-    note = "From the server’s own /metrics page, read now and then. It counts every client’s requests, not ours alone."
+    rows = [*_highest(view), *_counted(view)]
+    if not rows:
+        return None
     table = Table([("", "the server says", "the client saw"), *rows])
-    return Section("The server’s own view", [table, Paragraph(note, note=True)], id="server")
+    return Section("The server’s own view", [table, Paragraph(_note(view), note=True)], id="server")
 
 
-def _beside(run: Run, summary: Summary) -> list[tuple[str, str, str]]:
-    """(what, the server says, the client saw): the two sides of the same thing, where the server tells."""
-    queued, queue_s = grown(run, "queued"), grown(run, "queue_s")
-    asked, hits = grown(run, "prefix_queries"), grown(run, "prefix_hits")
-    kv_use = peak(run, "kv_use")
-    tokens, preempted = grown(run, "generated_tokens"), grown(run, "preemptions")
-    cached = f"{100 * hits / asked:.0f} %" if asked and hits is not None else ""
+def _highest(view: ServerView) -> list[Row]:
+    ours = f"{view.client_requests_at_once:,}"
+    kv_use = f"{100 * view.kv_use:.0f} %" if view.kv_use is not None else ""
     rows = [
-        ("requests at once, at most", _sum_of_peaks(run), whole(_most_in_flight(run))),
-        ("in its batch, at most", whole(peak(run, "running")), ""),
-        ("waiting, at most", whole(peak(run, "waiting")), ""),
-        (
-            "wait before the first token, mean",
-            f"queue {seconds(1000 * queue_s / queued)}" if queued and queue_s is not None else "",
-            f"TTFT {seconds(summary.metric('ttft_ms').mean)}" if summary.metric("ttft_ms").n else "",
-        ),
-        ("tokens generated", whole(tokens), whole(summary.tokens)),
-        ("KV cache in use, at most", f"{100 * kv_use:.0f} %" if kv_use is not None else "", ""),
-        ("preemptions", whole(preempted), ""),
-        ("prompt tokens from the prefix cache", cached, ""),
-    ]  # fmt: skip
+        ("requests at once, at most", whole(view.requests_at_once), ours),
+        ("in its batch, at most", whole(view.running), ""),
+        ("waiting, at most", whole(view.waiting), ""),
+        ("KV cache in use, at most", kv_use, ""),
+    ]
     return [row for row in rows if row[1]]
+
+
+def _counted(view: ServerView) -> list[Row]:
+    cached = f"{100 * view.cached_share:.0f} %" if view.cached_share is not None else ""
+    apart = seconds(view.front_end_ms) if view.front_end_ms is not None else ""
+    cpu = f"{100 * view.front_end_cpu:.0f} %" if view.front_end_cpu is not None else ""
+    rows = [
+        ("wait in the queue, mean", _seconds(view.queue_ms), ""),
+        ("TTFT, mean", _seconds(view.ttft_ms), _seconds(view.client_ttft_ms)),
+        ("TTFT outside the server’s own, mean", apart, ""),
+        ("front end’s process, of a core, at most", cpu, ""),
+        ("tokens generated", whole(view.tokens), f"{view.client_tokens:,}"),
+        ("requests finished", whole(view.finished), f"{view.client_finished:,}"),
+        ("preemptions", whole(view.preemptions), ""),
+        ("prompt tokens from the prefix cache", cached, ""),
+    ]
+    return [row for row in rows if row[1]]
+
+
+def _note(view: ServerView) -> str:
+    every = f", every {view.every_s:,.1f} s" if view.every_s is not None else ""
+    words = f"From the server’s own /metrics page, {plural(view.readings, 'reading')}{every}."
+    words += " It counts every client’s requests, not ours alone."
+    if view.unanswered:
+        words += f" {plural(view.unanswered, 'time')} the page did not answer."
+    if view.stale:
+        words += f" {plural(view.stale, 'reading')} of an old page left out."
+    if view.longest_hole_s is not None:
+        words += (
+            f" For {view.longest_hole_s:,.0f} s nothing was read: highest figures are of the other times."
+        )
+    return words
+
+
+def _seconds(ms: float | None) -> str:
+    return "" if ms is None else seconds(ms)
 
 
 def whole(value: float | None) -> str:
     """A count with its thousands; nothing where there is none."""
     return "" if value is None else f"{value:,.0f}"
-
-
-def _sum_of_peaks(run: Run) -> str:
-    """The most that were running and waiting at one reading."""
-    both: dict[float, float] = {}
-    for key in ("running", "waiting"):
-        for at_s, value in readings(run, key):
-            both[at_s] = both.get(at_s, 0.0) + value
-    return whole(max(both.values(), default=None))
-
-
-def _most_in_flight(run: Run) -> float:
-    return max(in_flight(run)[1], default=0)

@@ -11,7 +11,12 @@ from chatload.model.sanitize import one_line
 from chatload.model.summary import Summary
 from chatload.model.words import plural
 from chatload.render.blocks import Facts, Items, Section, Table
-from chatload.render.comparison_words import effects_section, headline, not_trustworthy_words
+from chatload.render.comparison_words import (
+    effects_section,
+    headline,
+    not_trustworthy_words,
+    unlike_first,
+)
 from chatload.render.overview import definitions
 from chatload.render.text import text_of
 from chatload.render.text_table import ABSENT, number, seconds, share, statistic
@@ -40,17 +45,20 @@ OF_THE_RUN: tuple[Row, ...] = (
 class SideBySide:
     """Runs beside each other: their names, what is said first, and the sections."""
 
-    def __init__(self, runs: Sequence[Run], summaries: Sequence[Summary]) -> None:
+    def __init__(self, runs: Sequence[Run], summaries: Sequence[Summary], force: bool = False) -> None:
         self.names = distinct_names(runs, NAME_WIDTH)
         self._runs, self._summaries = runs, summaries
         later = zip(runs[1:], self.names[1:], strict=True)
-        self._found = [compare_runs(runs[:1], [run], names=(self.names[0], name)) for run, name in later]
+        self._found = [
+            compare_runs(runs[:1], [run], names=(self.names[0], name), force=force) for run, name in later
+        ]
 
     @property
     def verdict(self) -> list[str]:
-        """Whose measurement is not to be trusted, then how each run compares with the first."""
+        """Whose measurement is not to be trusted, what is not alike, then how each run compares with the first."""
         untrusted = [not_trustworthy_words(run) for run in self._runs if not trustworthy(run)]
-        return untrusted + [headline(one) for one in self._found]
+        unlike = [words for one in self._found for words in unlike_first(one)]
+        return [*untrusted, *unlike, *(headline(one) for one in self._found)]
 
     @property
     def sections(self) -> list[Section]:
@@ -70,9 +78,9 @@ class SideBySide:
         ]
 
 
-def side_by_side_text(runs: Sequence[Run], summaries: Sequence[Summary]) -> str:
+def side_by_side_text(runs: Sequence[Run], summaries: Sequence[Summary], force: bool = False) -> str:
     """Several runs for the terminal."""
-    beside = SideBySide(runs, summaries)
+    beside = SideBySide(runs, summaries, force)
     folders = " ".join(one_line(run.folder, 200) for run in runs)
     note = f"Each run alone: python -m chatload report, of {folders}"
     return text_of(beside.verdict, beside.sections, note)

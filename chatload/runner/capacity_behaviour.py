@@ -50,7 +50,7 @@ class CapacityBehaviour(SlotBehaviour):
     def _converse(self, order: LevelOrder, slot: int) -> None:
         """One user of the level: conversation after conversation, until the level ends."""
         session, load = self.session, self._load
-        phase_s = load.think_time.phase_s(f"{session.plan.seed} {order.level} {slot}")
+        phase_s = load.think_time.phase_s(f"{session.plan.drawn_by} {order.level} {slot}")
         due_ns = order.start_ns + round((slot / load.rate + phase_s) * 1e9)
         conversations = 0
         while due_ns < order.end_ns:
@@ -66,7 +66,7 @@ class CapacityBehaviour(SlotBehaviour):
                 conversation.add_reply(reply if turn.ok else "")
                 if turn.ok and reply.strip():
                     self._replies.append(reply)
-                due_ns = turn.end_ns + round(load.think_s(session.plan.seed, user, number) * 1e9)
+                due_ns = turn.end_ns + round(load.think_s(session.plan.drawn_by, user, number) * 1e9)
             conversations += 1
 
     def _begun(self, conversation: Conversation, user: int, slot: int) -> int:

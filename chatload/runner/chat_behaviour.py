@@ -56,13 +56,13 @@ class ChatBehaviour(Behaviour):
 
     def _think_ns(self) -> int:
         """ns to think after this turn; before the first, where turn is 0."""
-        return round(self._load.think_s(self.session.plan.seed, self.number, self._turn) * 1e9)
+        return round(self._load.think_s(self.session.plan.drawn_by, self.number, self._turn) * 1e9)
 
     def _abandons(self) -> bool:
         """Whether this user hangs up in the middle of this turn; drawn by the seed, user and turn."""
         if not self._load.abandon_share:
             return False
-        drawn = random.Random(f"{self.session.plan.seed} {self.number} {self._turn}").random()
+        drawn = random.Random(f"{self.session.plan.drawn_by} {self.number} {self._turn}").random()
         return drawn < self._load.abandon_share
 
     def pause_s(self) -> float:
@@ -78,4 +78,6 @@ def conversation_of_user(user: int, load: ChatLoad | CapacityLoad, session: Sess
     """What `user` will say: the same message again and again, or a conversation that grows."""
     if not load.history:
         return RepeatedMessage(load.prompt)
-    return conversation_for(user, session.plan.seed, session.planned.inputs.conversations)
+    return conversation_for(
+        user, session.plan.drawn_by, session.words_by, session.planned.inputs.conversations
+    )

@@ -14,7 +14,7 @@ from chatload.loads.plan import Plan
 from chatload.model.errors import ChatloadError, TurnError
 from chatload.protocols.dialect import Dialect
 from chatload.protocols.probe_answers import MODELS_PATH, ProbeAnswers
-from chatload.protocols.registry import DIALECTS, PROBE_PATHS, SERVERS, recognise, speaks
+from chatload.protocols.registry import BY_VERSION, DIALECTS, PROBE_PATHS, SERVERS, recognise, speaks
 from chatload.protocols.server_kind import DetectedServer
 
 PROBE_S = 2.0
@@ -28,11 +28,15 @@ class Unfit(ChatloadError):
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """The server to load: the dialect to use, the model to name, and what the server said it is."""
+    """The server to load: the dialect to use, its model, and what the server said it is.
+
+    `asked_model` is the name of the model in requests where it is another one.
+    """
 
     dialect: Dialect
     model: str
     found: DetectedServer
+    asked_model: str = ""
 
 
 def preflight(plan: Plan, key: ApiKey = NO_KEY, withheld: str | None = None) -> Server:
@@ -52,7 +56,7 @@ def preflight(plan: Plan, key: ApiKey = NO_KEY, withheld: str | None = None) -> 
         raise Unfit(f"{plan.host}: the server answers {status} to GET {MODELS_PATH}: {withheld or remedy}")
     found = recognise(answers)
     dialect = _dialect(plan, found)
-    return Server(dialect, plan.model or found.model, found)
+    return Server(dialect, plan.model or found.model, found, "" if plan.model else found.asked_model)
 
 
 def _dialect(plan: Plan, found: DetectedServer) -> Dialect:
@@ -60,6 +64,8 @@ def _dialect(plan: Plan, found: DetectedServer) -> Dialect:
         if found.dialect is None:
             names = ", ".join(sorted(SERVERS))
             raise Unfit(f"{plan.host}: {found.words}: name what it speaks with --server, one of {names}")
+        return DIALECTS[found.dialect]
+    if found.dialect is not None and BY_VERSION.get(plan.server) == found.name:
         return DIALECTS[found.dialect]
     dialect = DIALECTS[SERVERS[plan.server]]
     if speaks(found, dialect.name) is False:

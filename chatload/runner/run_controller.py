@@ -180,7 +180,7 @@ class RunController:
                 run_id=folder.manifest.run_id,
                 folder=str(folder.folder.resolve()),
                 dialect=server.dialect.name,
-                model=server.model,
+                model=server.asked_model or server.model,
                 planned=Planned(planned.plan, planned.inputs),
                 send_key=self.key_hosts.may_have_key(planned.plan.host),
             )

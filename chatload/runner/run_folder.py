@@ -10,10 +10,13 @@ from pathlib import Path
 from uuid import uuid4
 
 from chatload.engine.clock import CLOCK, Clock, wall_offset_ns
+from chatload.loads.capacity import CapacityLoad
+from chatload.loads.chat import ChatLoad
 from chatload.loads.plan import Plan, Planned
 from chatload.loads.ramp import RampSegment
 from chatload.model.hosts import FoundServer, ServerFacts
 from chatload.model.journal_lines import EndLine, StartLine
+from chatload.protocols.prompt_text import prompt_words
 from chatload.runner.command_line import without_values
 from chatload.runner.preflight import Server
 from chatload.runner.supervisor import Cause
@@ -83,6 +86,10 @@ class RunFolder:
             words=found.words if found.name else f"{server.dialect.name} server",
         )
         self.manifest.plan_sentence = plan.sentence(found.name)
+        if not server.dialect.template:
+            load = plan.load
+            history = isinstance(load, ChatLoad | CapacityLoad) and load.history
+            self.manifest.plan_sentence += f" {prompt_words(history=history)}"
         self.write("running")
         self.say(f"chatload: {self.manifest.plan_sentence}")
         self.say(f"chatload: the server is {found.words}; dialect {server.dialect.name}")

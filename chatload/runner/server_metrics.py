@@ -1,7 +1,6 @@
 """What the server says of itself during a run: its own /metrics page, read every 2 s, as `server` lines.
 
-Few numbers under names of our own, whatever the server calls them (docs/record-format.md). A server without
-such a page, or with none of these numbers on it, is asked once and left alone.
+Few numbers under names of our own, whatever the server calls them (docs/record-format.md).
 """
 
 from __future__ import annotations
@@ -26,13 +25,21 @@ OFTEN_S = 0.5
 (analysis/slot_release.py)."""
 LIMIT_S = 1.5
 LAST_S = 0.5
+TRIES = 5
+NO_ANSWER, EMPTY = "no answer", "empty"
+BUSY = (429, 500, 502, 503, 504)
+"""Statuses of a server, or of a proxy before it, that may answer later."""
 PATH = "/metrics"
 PAGE_BYTES = 2_000_000
 """A vLLM page with eight engines is about 600 kB."""
 
 
 class ServerMetrics:
-    """Reads the server's page from the start of a run to its end; `emit` takes each line."""
+    """Reads the server's page from the start of a run to its end; `emit` takes each line.
+
+    A server that says it has no such page, or has a page without any of our numbers, is left alone. One whose page
+    is empty (a fresh TGI) is asked on, and so is one that does not answer, until `TRIES` are in vain.
+    """
 
     def __init__(
         self,
@@ -43,29 +50,37 @@ class ServerMetrics:
     ) -> None:
         self._address, self._emit, self._every_s, self._key = address, emit, every_s, key
         self._found = False
+        self._has_page = True
+        self._unanswered = 0
         self._greenlet = gevent.spawn(self._read_on)
 
     def stop(self) -> None:
         """Read once more, so that the counters hold the whole run; then no more."""
         self._greenlet.kill(block=False)
-        if self._found:
+        if self._has_page:
             self._read(LAST_S)
 
     def _read_on(self) -> None:
-        while self._read(LIMIT_S) or self._found:
+        self._read(LIMIT_S)
+        while self._has_page:
             gevent.sleep(self._every_s)
+            self._read(LIMIT_S)
 
-    def _read(self, limit_s: float) -> bool:
-        """Read the page and emit its line; False if there was none. A server too busy to answer is asked again."""
+    def _read(self, limit_s: float) -> None:
+        """Read the page and emit its line, or one that says that there was no answer."""
         asked_ns = now_ns()
+        answer = None
         with gevent.Timeout(limit_s, False):
             answer = ask(self._address, PATH, limit_s, self._key, PAGE_BYTES)
-            line = line_of(answer, now_ns(), asked_ns)
-            if line is not None:
-                self._found = True
-                self._emit(line)
-                return True
-        return False
+        line = line_of(answer, now_ns(), asked_ns)
+        if line is None:
+            self._has_page = self._found
+        elif line.missing == NO_ANSWER and not self._found:
+            self._unanswered += 1
+            self._has_page = self._unanswered < TRIES
+        else:
+            self._found = True
+            self._emit(line)
 
 
 def metrics_of(plan: Plan, emit: Callable[[ServerLine], None], key: ApiKey) -> ServerMetrics:
@@ -75,12 +90,16 @@ def metrics_of(plan: Plan, emit: Callable[[ServerLine], None], key: ApiKey) -> S
 
 
 def line_of(answer: tuple[int, bytes] | None, at_ns: int, asked_ns: int) -> ServerLine | None:
-    """The journal line of an answer; None where it holds none of our numbers."""
-    if answer is None or answer[0] != 200:
-        return None
-    found = read_page(answer[1])
+    """The journal line of an answer; None where the page has none of our numbers."""
+    facts = {"kind": "server", "at_ns": at_ns, "took_ms": round((at_ns - asked_ns) / 1e6, 1)}
+    missing = ""
+    if answer is None or answer[0] in BUSY:
+        missing = NO_ANSWER
+    elif answer[0] == 200 and not answer[1].strip():
+        missing = EMPTY
+    if missing:
+        return msgspec.convert({**facts, "missing": missing}, ServerLine)
+    found = read_page(answer[1]) if answer is not None and answer[0] == 200 else {}
     if not found:
         return None
-    facts = {"at_ns": at_ns, "took_ms": round((at_ns - asked_ns) / 1e6, 1)}
-    numbers = {name: round(value, 6) for name, value in found.items()}
-    return msgspec.convert({"kind": "server", **facts, **numbers}, ServerLine)
+    return msgspec.convert({**facts, **{name: round(value, 6) for name, value in found.items()}}, ServerLine)

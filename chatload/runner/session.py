@@ -58,9 +58,12 @@ class Session:
         self.planned: Planned = start.planned
         self.plan = plan = start.planned.plan
         self.start = start
+        self.words_by = plan.words_by(start.run_id)
         load = plan.load
         self.schedule = (
-            schedule(load, start.planned.inputs, plan.seed) if isinstance(load, OpenLoopLoad) else None
+            schedule(load, start.planned.inputs, plan.drawn_by, self.words_by)
+            if isinstance(load, OpenLoopLoad)
+            else None
         )
         self.shard = Shard()
         self.levels: Any = gevent.queue.Queue()

@@ -28,7 +28,7 @@ class SweepBehaviour(SlotBehaviour):
         """One slot: its rounds, one after another."""
         session = self.session
         for turn in range(1, load.rounds + 1):
-            seed = f"sweep {session.plan.seed} {slot} {turn}"
+            seed = f"sweep {session.words_by} {slot} {turn}"
             prompt = composed_prompt(load.prompt_tokens, load.answer_tokens, seed)
             request = session.request((Message("user", prompt.text),), load.answer_tokens)
             self.clients.run_turn(TurnSpec(slot, turn, session.clock.now_ns(), request, group))

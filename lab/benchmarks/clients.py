@@ -13,7 +13,7 @@ from chatload.store.journal import read_run
 from lab.benchmarks.harness import Load
 
 BASELINES = Path(__file__).with_name("baselines")
-SERVERS = {"openai": "openai", "tgi": "tgi", "nul": "vllm-generate"}
+SERVERS = {"openai": "openai", "tgi": "tgi-native", "nul": "vllm-generate"}
 
 
 @dataclass(frozen=True, slots=True)

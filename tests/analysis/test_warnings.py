@@ -65,7 +65,7 @@ def some(change: Callable[[Turn], Turn], every: int = 10) -> Callable[[Turn], Tu
         (some(lambda t: replace(t, token_source="per_event")), "counted in different ways (usage 360, per_event 40)"),
         (lambda t: replace(t, token_source="estimate"), "Tokens of 400 turns are estimated"),
         (some(lambda t: replace(t, token_source="limit")), "40 turns without a token count ended by length"),
-        (some(lambda t: replace(t, first_event_source="share_of_text")), "share of the text"),
+        (some(lambda t: replace(t, first_event_source="share_of_text", first_event_tokens=2)), "In 40 turns the"),
         (some(lambda t: replace(t, finish="length")), "40 of 400 good replies were cut by max_tokens"),
         (some(lambda t: as_failed(t, "http_5xx", "x", status=500)), "40 of 400 turns failed"),
         (lambda t: replace(t, due_ns=t.due_ns - 40_000_000), "Sends were late: p99 4"),

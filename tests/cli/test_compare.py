@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,11 @@ from chatload.__main__ import main
 from chatload.analysis.comparison import compare_runs
 from chatload.cli.compare import runs_below
 from chatload.model.sanitize import columns
+from chatload.model.turn import Turn
 from chatload.render.comparison_words import comparison_text
 from chatload.store.journal import read_run
-from tests.runs_builder import HERE, TINY, Shape, write_good
+from tests.changes import replace
+from tests.runs_builder import HERE, TINY, Shape, good_turns, manifest_of, user_lines, write_good, write_run
 
 VLLM, TGI = HERE / "vllm", HERE / "tgi"
 
@@ -69,8 +72,8 @@ def test_what_is_not_alike_is_warned_of(tmp_path: Path) -> None:
     )
     text = " ".join(comparison_text(compare_runs(runs_below(a), runs_below(b), force=True)).split())
     for words in ("NOT TRUSTWORTHY: the measurement of b;", "Not alike: scenario (smoke against chat-100)",
-                  "Not alike: users (2", "Tokens are counted differently", "did not end by the plan",
-                  "1 run a side"):  # fmt: skip
+                  "FORCED, not alike: users: A '2', B '30'", "Tokens are counted differently",
+                  "did not end by the plan", "1 run a side"):  # fmt: skip
         assert words in text
     assert "2 conversations, 10 needed" in text
 
@@ -107,4 +110,81 @@ def test_runs_under_another_load_are_refused(capsys: pytest.CaptureFixture[str])
 
 def test_another_server_is_what_is_compared(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["compare", str(VLLM), str(TGI)]) == 0
-    assert "FORCED" not in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert out.startswith("Not alike: dialect: A 'openai', B 'tgi'.")
+    assert "FORCED" not in out
+
+
+def with_turns(folder: Path, change: Callable[[Turn], Turn], **manifest: object) -> Path:
+    shape = Shape(users=20, turns=10)
+    turns = [change(turn) for turn in good_turns(shape)]
+    return write_run(folder, manifest_of(shape, turns, **manifest), turns, user_lines(turns))
+
+
+@pytest.mark.parametrize(
+    ("prompt", "said", "code"),
+    [(43, "", 0), (44, "Not alike: mean prompt tokens: A '43.0', B '44.0'.", 0),
+     (46, "not alike: mean prompt tokens: A '43.0', B '46.0'", 2), (6, "not alike: mean prompt tokens", 2)],
+)  # fmt: skip
+def test_prompts_of_other_lengths(
+    tmp_path: Path, prompt: int, said: str, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The same message was 43 tokens on vLLM and 6 on TGI's native route, which applies no template."""
+    a = with_turns(tmp_path / "a", lambda turn: replace(turn, prompt_tokens=43))
+    b = with_turns(tmp_path / "b", lambda turn: replace(turn, prompt_tokens=prompt))
+    assert main(["compare", str(a), str(b)]) == code
+    told = capsys.readouterr()
+    assert (told.err if code else told.out).startswith(said)
+    assert ("prompt tokens" in told.out + told.err) == bool(said)
+    assert main(["compare", str(a), str(b), "--force"]) == 0
+    assert ("FORCED" in capsys.readouterr().out) == bool(code)
+    assert main(["report", str(a), str(b)]) == 0
+    assert ("no comparison: the runs were not made alike" in capsys.readouterr().out) == bool(code)
+    assert main(["report", str(a), str(b), "--force"]) == 0
+    assert "no comparison" not in capsys.readouterr().out
+
+
+def test_a_side_that_tells_no_prompt_tokens_is_not_unlike(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    a = with_turns(tmp_path / "a", lambda turn: replace(turn, prompt_tokens=43))
+    b = with_turns(tmp_path / "b", lambda turn: replace(turn, prompt_tokens=None))
+    assert main(["compare", str(a), str(b)]) == 0
+    assert "prompt tokens" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("spread", "code"), [(0, 2), (38, 0)])
+def test_answers_of_other_lengths(tmp_path: Path, spread: int, code: int) -> None:
+    """Drawn lengths differ by chance: the same 7 % apart tell nothing where lengths are spread widely."""
+
+    def answer(turn: Turn, more: int) -> Turn:
+        drawn = 40 + more + (spread if (7 * turn.user + turn.turn) % 2 else -spread) * (turn.user % 3)
+        return replace(turn, tokens=max(2, drawn))
+
+    a = with_turns(tmp_path / "a", lambda turn: answer(turn, 0))
+    b = with_turns(tmp_path / "b", lambda turn: answer(turn, 3))
+    assert main(["compare", str(a), str(b)]) == code
+
+
+@pytest.mark.parametrize(("cached", "code"), [(0, 0), (1, 0), (6, 2)])
+def test_prompts_that_one_server_knew(tmp_path: Path, cached: int, code: int) -> None:
+    a = with_turns(tmp_path / "a", lambda turn: replace(turn, prompt_tokens=100, cached_tokens=0))
+    b = with_turns(tmp_path / "b", lambda turn: replace(turn, prompt_tokens=100, cached_tokens=cached))
+    assert main(["compare", str(a), str(b)]) == code
+
+
+@pytest.mark.parametrize(
+    ("model", "code"),
+    [("Llama-2-7b-chat-hf", 0), ("someone/llama-2-7b-chat-hf", 0), ("llama-2-13b", 2), ("", 0)],
+)
+def test_another_model_is_no_comparison(
+    tmp_path: Path, model: str, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def served(name: str) -> dict[str, object]:
+        return {"dialect": "openai", "model": name, "host": "http://127.0.0.1:8000"}
+
+    a = with_turns(tmp_path / "a", lambda turn: turn, server=served("meta-llama/Llama-2-7b-chat-hf"))
+    b = with_turns(tmp_path / "b", lambda turn: turn, server=served(model))
+    assert main(["compare", str(a), str(b)]) == code
+    told = capsys.readouterr()
+    assert ("not alike: model: A 'llama-2-7b-chat-hf', B 'llama-2-13b'" in told.err) == bool(code)

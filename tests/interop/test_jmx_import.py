@@ -205,8 +205,13 @@ def test_several_messages_go_out_as_they_are(carried: Any) -> None:
             "",
         ),
         ("/generate", {"prompt": "Hi", "max_tokens": 8, "stream": True}, "vllm-generate", ""),
-        ("/generate_stream", {"inputs": "Hi", "parameters": {"max_new_tokens": 8}}, "tgi", ""),
-        ("/generate", {"inputs": "Hi", "parameters": {"max_new_tokens": 8}}, "tgi", "/generate_stream"),
+        ("/generate_stream", {"inputs": "Hi", "parameters": {"max_new_tokens": 8}}, "tgi-native", ""),
+        (
+            "/generate",
+            {"inputs": "Hi", "parameters": {"max_new_tokens": 8}},
+            "tgi-native",
+            "/generate_stream",
+        ),
         ("/my/chat", {**BODY, "max_tokens": 8}, "openai", "/v1/chat/completions"),
     ],
 )

@@ -75,7 +75,7 @@ def test_heard_without_ask_changes_nothing():
 
 def test_same_user_and_seed_say_the_same():
     def lines(user: int, seed: int) -> list[str]:
-        conversation = conversation_for(user, seed, SCRIPTS)
+        conversation = conversation_for(user, seed, str(seed), SCRIPTS)
         for _ in range(6):
             conversation.next_messages()
             conversation.add_reply("reply")
@@ -88,22 +88,28 @@ def test_same_user_and_seed_say_the_same():
 
 def test_scripts_are_dealt_out_equally():
     said = Counter(
-        conversation_for(user, 1, SCRIPTS).next_messages()[0].content.rsplit(" ", 1)[1]
+        conversation_for(user, 1, str(1), SCRIPTS).next_messages()[0].content.rsplit(" ", 1)[1]
         for user in range(1000)
     )
     assert said == {f"{script}.0": 200 for script in range(5)}
-    assert len({conversation_for(user, 1, SCRIPTS).next_messages()[0].content[-3:] for user in range(5)}) == 5
+    assert (
+        len({conversation_for(user, 1, str(1), SCRIPTS).next_messages()[0].content[-3:] for user in range(5)})
+        == 5
+    )
 
 
 def test_first_words_are_unique_for_100_000_users():
     """Invariant: two users part within the first 30 characters, so a prefix cache shares nothing of them."""
     assert len({opening_of(user, 1)[:30] for user in range(100_000)}) == 100_000
-    assert conversation_for(9, 1, [["Hello."]]).next_messages()[0].content == f"{opening_of(9, 1)} Hello."
+    assert (
+        conversation_for(9, 1, str(1), [["Hello."]]).next_messages()[0].content
+        == f"{opening_of(9, 1)} Hello."
+    )
 
 
 def test_no_scripts_is_refused():
     with pytest.raises(ValueError, match="no scripts"):
-        conversation_for(0, 1, [])
+        conversation_for(0, 1, str(1), [])
 
 
 def write(folder: Path, *rows: bytes) -> Path:

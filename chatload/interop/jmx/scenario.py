@@ -92,7 +92,7 @@ def _options(request: Request, load: Mapping[str, Value], headers: Mapping[str, 
     options: dict[str, Value] = {"locustfile": "locustfiles/chat.py", "headless": True, "only-summary": True}
     if request.host:
         options["host"] = request.host
-    options["server"] = carried.dialect.name
+    options["server"] = carried.dialect.option or carried.dialect.name
     options |= load
     options |= {"history": "off", "prompt": carried.prompt, **carried.options, **request.options}
     if carried.body:

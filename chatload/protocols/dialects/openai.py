@@ -226,6 +226,7 @@ DIALECTS = (
         "/v1/completions",
         completions_body,
         deltas,
+        template=False,
         exact_length=EXACT,
         read_body=read_completion,
     ),

@@ -96,6 +96,8 @@ DIALECTS = (
         body,
         deltas,
         one_token_per_event=True,
+        option="tgi-native",
+        template=False,
         read_body=read_body,
         whole_reply_path="/generate",
     ),

@@ -79,6 +79,12 @@ def _beyond(given: str, text: str) -> tuple[str, str]:
 
 DIALECTS = (
     Dialect(
-        "vllm-generate", "/generate", body, deltas, exact_length={"ignore_eos": True}, read_body=read_body
+        "vllm-generate",
+        "/generate",
+        body,
+        deltas,
+        template=False,
+        exact_length={"ignore_eos": True},
+        read_body=read_body,
     ),
 )

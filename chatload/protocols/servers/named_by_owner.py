@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from chatload.protocols.server_kind import ServerKind, owned_by, speaks_openai
 
 
-def _server(title: str, *names: str, **gauges: str) -> ServerKind:
-    """A server whose owner is the first of its `names`; `gauges` are its names on /metrics."""
-    found: Mapping[str, tuple[str, ...]] = {ours: (theirs,) for ours, theirs in gauges.items()}
+def _server(title: str, *names: str, **gauges: str | tuple[str, ...]) -> ServerKind:
+    """A server whose owner is the first of its `names`; `gauges` are its names on /metrics, several are added up."""
+    found: Mapping[str, tuple[str, ...]] = {
+        ours: (theirs,) if isinstance(theirs, str) else theirs for ours, theirs in gauges.items()
+    }
     return ServerKind(
         title=title,
         order=30,
@@ -27,18 +29,33 @@ SERVERS = (
         "lmdeploy",
         "lmdeploy",
         running="lmdeploy:num_requests_running",
-        waiting="lmdeploy:num_requests_waiting",
+        waiting=("lmdeploy:num_requests_waiting", "lmdeploy:num_api_requests_waiting"),
+        waiting_unseen="lmdeploy:num_api_requests_waiting",
         kv_use="lmdeploy:gpu_cache_usage_perc",
+        queue_s="lmdeploy:request_queue_time_seconds_sum",
+        queued="lmdeploy:request_queue_time_seconds_count",
+        ttft_s="lmdeploy:time_to_first_token_seconds_sum",
+        first_tokens="lmdeploy:time_to_first_token_seconds_count",
+        generated_tokens="lmdeploy:generation_tokens_total",
+        finished="lmdeploy:request_success_total",
+        prefix_hits="lmdeploy:cached_tokens_total",
+        prefix_queries="lmdeploy:prompt_tokens_total",
+        process_cpu_s="process_cpu_seconds_total",
     ),
     _server(
         "SGLang",
         "sglang",
         running="sglang:num_running_reqs",
-        waiting="sglang:num_queue_reqs",
+        waiting=("sglang:num_queue_reqs", "sglang:num_grammar_queue_reqs"),
         kv_use="sglang:token_usage",
         queue_s="sglang:queue_time_seconds_sum",
         queued="sglang:queue_time_seconds_count",
+        ttft_s="sglang:time_to_first_token_seconds_sum",
+        first_tokens="sglang:time_to_first_token_seconds_count",
         generated_tokens="sglang:generation_tokens_total",
+        finished="sglang:num_requests_total",
+        prefix_hits="sglang:cached_tokens_total",
+        prefix_queries="sglang:prompt_tokens_total",
     ),
     _server("TabbyAPI", "tabbyapi", "exllama"),
 )

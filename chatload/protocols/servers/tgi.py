@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from chatload.protocols.probe_answers import ProbeAnswers
 from chatload.protocols.server_kind import DetectedServer, ServerKind, found_at, speaks_openai
 
 
 def _recognise(answers: ProbeAnswers) -> DetectedServer | None:
+    """Its chat route where it has one: the server then applies the model's template, as others do.
+
+    On that route another model than "tgi" is the name of a LoRA adapter.
+    """
     model = answers.text("/info", "model_id")
     if not model or "version" not in answers.json_object("/info"):
         return None
-    return found_at("/info", _SERVER.title, answers.text("/info", "version"), "tgi", model)
+    version = answers.text("/info", "version")
+    if not _speaks(version, "openai"):
+        return found_at("/info", _SERVER.title, version, "tgi", model)
+    return replace(found_at("/info", _SERVER.title, version, "openai", model), asked_model="tgi")
 
 
 def _speaks(version: str, dialect: str) -> bool | None:
@@ -30,7 +39,8 @@ def _speaks(version: str, dialect: str) -> bool | None:
 _SERVER = ServerKind(
     title="TGI",
     order=10,
-    options={"tgi": "tgi", "tgi-chat": "openai"},
+    options={"tgi": "tgi", "tgi-native": "tgi", "tgi-chat": "openai"},
+    by_version="tgi",
     recognise=_recognise,
     speaks=_speaks,
     probes=("/info",),
@@ -40,6 +50,7 @@ _SERVER = ServerKind(
         "queue_s": ("tgi_request_queue_duration_sum",),
         "queued": ("tgi_request_queue_duration_count",),
         "generated_tokens": ("tgi_request_generated_tokens_sum",),
+        "finished": ("tgi_request_success",),
     },
 )
 SERVERS = (_SERVER,)

@@ -1,0 +1,102 @@
+"""Conditions that show only in the replies: how long prompts and answers were, and how much a prefix cache held."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from chatload.analysis.server_view import server_view
+from chatload.analysis.server_warnings import COUNTED, cached_share
+from chatload.model.turn import Turn
+from chatload.store.journal import Run
+
+MOST_APART = 0.05
+"""Means (and shares) further apart than this are another load: no difference between servers can be told."""
+WORTH_SAYING = 0.01
+ERRORS = 3.0
+"""Means of drawn lengths differ by chance: less than so many standard errors is no difference."""
+LEAST_USERS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredDifference:
+    """One condition on both sides; `too_far` where it forbids a verdict."""
+
+    name: str
+    values: tuple[str, str]
+    too_far: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Mean:
+    value: float
+    error: float
+
+
+def measured_differences(a: Sequence[Run], b: Sequence[Run]) -> list[MeasuredDifference]:
+    """Means and shares that differ by more than chance and 1 %; one that a side does not tell does not differ."""
+    found = [
+        difference
+        for name, of in (("mean prompt tokens", _prompt), ("mean answer tokens", _answer))
+        if (difference := _of_means(name, _mean(a, of), _mean(b, of))) is not None
+    ]
+    shares = _cached(a), _cached(b)
+    if shares[0] is not None and shares[1] is not None and abs(shares[0] - shares[1]) > WORTH_SAYING:
+        apart = abs(shares[0] - shares[1])
+        words = (f"{shares[0]:.0%}", f"{shares[1]:.0%}")
+        found.append(MeasuredDifference("prompt tokens from a prefix cache", words, apart > MOST_APART))
+    return found
+
+
+def _of_means(name: str, a: _Mean | None, b: _Mean | None) -> MeasuredDifference | None:
+    if a is None or b is None or a.value <= 0 or b.value <= 0:
+        return None
+    apart = abs(math.log(b.value / a.value))
+    if apart <= math.log1p(WORTH_SAYING) or apart <= ERRORS * math.hypot(
+        a.error / a.value, b.error / b.value
+    ):
+        return None
+    return MeasuredDifference(name, (f"{a.value:,.1f}", f"{b.value:,.1f}"), apart > math.log1p(MOST_APART))
+
+
+def _mean(runs: Sequence[Run], of: Callable[[Turn], int | None]) -> _Mean | None:
+    """Σ x / N over all good turns that tell, with the standard error of users: V = m/(m−1) · Σ (s_j − mean·n_j)² / N².
+
+    s_j and n_j are sum and number of the turns of user j of m; of fewer than 5 users, of each turn.
+    """
+    by_user: dict[tuple[int, int], list[int]] = defaultdict(list)
+    for number, run in enumerate(runs):
+        for turn, value in _told(run, of):
+            by_user[number, turn.user].append(value)
+    groups = list(by_user.values())
+    if len(groups) < LEAST_USERS:
+        groups = [[value] for group in groups for value in group]
+    if not groups:
+        return None
+    n = sum(map(len, groups))
+    mean = sum(map(sum, groups)) / n
+    squares = math.fsum((sum(group) - mean * len(group)) ** 2 for group in groups)
+    return _Mean(mean, math.sqrt(len(groups) / (len(groups) - 1) * squares) / n if len(groups) > 1 else 0.0)
+
+
+def _told(run: Run, of: Callable[[Turn], int | None]) -> Iterator[tuple[Turn, int]]:
+    return ((turn, value) for turn in run.turns if turn.ok and (value := of(turn)) is not None)
+
+
+def _prompt(turn: Turn) -> int | None:
+    return turn.prompt_tokens
+
+
+def _answer(turn: Turn) -> int | None:
+    return turn.tokens if turn.token_source in COUNTED else None
+
+
+def _cached(runs: Sequence[Run]) -> float | None:
+    """The share over all runs, by their prompt tokens; None where one does not tell."""
+    told = [cached_share(run, server_view(run)) for run in runs]
+    asked = sum(tokens for _, tokens in told)
+    if not asked or any(share is None for share, _ in told):
+        return None
+    return sum((share or 0.0) * tokens for share, tokens in told) / asked

@@ -1,0 +1,62 @@
+"""Which dialect a run uses, and which model its requests name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+
+from chatload.protocols.registry import recognise
+from chatload.runner import preflight as module
+from chatload.runner.preflight import Server, Unfit, preflight
+from tests.plans import plan_of
+
+Meet = Callable[..., Server]
+
+
+@pytest.fixture
+def met(monkeypatch: pytest.MonkeyPatch) -> Meet:
+    """Meets a server whose /info tells this version; empty: one that nobody knows."""
+
+    class Closed:
+        def close(self) -> None:
+            pass
+
+    def meet(version: str, **options: str) -> Server:
+        info = json.dumps({"model_id": "meta/llama", "version": version}).encode()
+        answers = {"/info": (200, info)} if version else {"/info": (404, b"")}
+        monkeypatch.setattr(module, "connect", lambda *_, **__: Closed())
+        monkeypatch.setattr(module, "probe", lambda *_: answers)
+        assert bool(recognise(answers).name) == bool(version)
+        return preflight(plan_of("chat", {"host": "http://127.0.0.1:9", **options}))
+
+    return meet
+
+
+@pytest.mark.parametrize(
+    ("server", "version", "dialect"),
+    [("auto", "3.3.7", "openai"), ("auto", "0.9.3", "tgi"), ("tgi", "3.3.7", "openai"), ("tgi", "0.9.3", "tgi"),
+     ("tgi-native", "3.3.7", "tgi"), ("tgi-native", "0.9.3", "tgi"), ("tgi-chat", "3.3.7", "openai"),
+     ("tgi", "", "tgi"), ("vllm", "", "openai")],
+)  # fmt: skip
+def test_the_version_decides_where_the_choice_leaves_it(
+    met: Meet, server: str, version: str, dialect: str
+) -> None:
+    assert met(version, server=server).dialect.name == dialect
+
+
+def test_an_old_one_has_no_chat_route(met: Meet) -> None:
+    with pytest.raises(Unfit, match="which does not speak openai"):
+        met("0.9.3", server="tgi-chat")
+
+
+@pytest.mark.parametrize(
+    ("version", "model", "named", "asked"),
+    [("3.3.7", "", "meta/llama", "tgi"), ("3.3.7", "lora", "lora", ""), ("0.9.3", "", "meta/llama", "")],
+)
+def test_the_report_names_the_model_and_requests_what_the_server_wants(
+    met: Meet, version: str, model: str, named: str, asked: str
+) -> None:
+    found = met(version, model=model)
+    assert (found.model, found.asked_model) == (named, asked)
