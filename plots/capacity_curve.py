@@ -22,7 +22,7 @@ TIMES_LIMIT = 3.0
 """How far a picture goes beyond an upper limit: overload has no bounds, and is not the question."""
 MOST_PANELS = 4
 LIMIT = "#B00020"
-VERDICTS = {"met": ("o", "met"), "undecided": ("D", "undecided"), "missed": ("X", "missed")}
+VERDICTS = {"met": ("o", "met"), "unsure": ("D", "unsure"), "missed": ("X", "missed")}
 """Marker of a level whose SLO was surely met, surely missed, or neither; undecided ones are hollow."""
 
 
@@ -52,7 +52,7 @@ def draw(runs: Sequence[Run], figure: Figure) -> None:
     panels[-1].set_xlim(left=0)
     if asked:
         for marker, name in VERDICTS.values():
-            filled = MUTED if name != "undecided" else "white"
+            filled = MUTED if name != "unsure" else "white"
             style = {"linestyle": "none", "marker": marker, "color": MUTED, "markerfacecolor": filled}
             panels[0].plot([], [], markersize=8, label=f"SLO {name} at this level", **style)
 
@@ -107,7 +107,7 @@ def _curve(axes: Axes, curve: Curve, look: Look) -> None:
         low, high = ends(level, curve, bottom, top)
         axes.vlines(level.users, low, high, color=look.colour, linewidth=5, alpha=0.35, zorder=2.2)
         marker = VERDICTS.get(level.verdict, ("o", ""))[0]
-        filled = "white" if level.verdict == "undecided" else look.colour
+        filled = "white" if level.verdict == "unsure" else look.colour
         (mark,) = axes.plot([level.users], [min(value, top)], color=look.colour, marker=marker, markersize=8)
         mark.set(linestyle="none", markerfacecolor=filled, markeredgewidth=1.4, zorder=3, clip_on=False)
         tell(mark, [_told(level, curve.unit)])

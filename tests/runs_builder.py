@@ -225,6 +225,8 @@ TGI = Shape(
     words="TGI 3.3.4 (simulated)", dialect="tgi",
 )  # fmt: skip
 TINY = Shape(seed=3, users=2, turns=3, tokens=8, users_per_s=2.0, scenario="smoke")
+STEADY = Shape(seed=6, turns=12, tokens=12)
+"""Long enough for intervals: all users are in for more than 5 turn cycles."""
 HOSTILE = "\x1b[2J\x1b]0;owned\x07$\\frac{1}{0}$ <script>alert(1)</script> \u202egnp.exe\x00"
 
 
@@ -281,6 +283,8 @@ def write_all(root: Path = HERE) -> None:
     write_good(root / "vllm", VLLM)
     write_good(root / "tgi", TGI, label="TGI 3")
     write_good(root / "tiny", TINY)
+    write_good(root / "steady", STEADY)
+    write_good(root / "slower", replace(STEADY, seed=7, gap_ms=STEADY.gap_ms * 1.25))
     troubled(root / "troubled")
     unreachable(root / "unreachable")
 

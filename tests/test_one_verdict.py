@@ -15,7 +15,7 @@ from xml.etree import ElementTree
 import pytest
 
 from chatload.__main__ import main
-from chatload.analysis import comparison, slo_counter, slo_verdict
+from chatload.analysis import comparison, slo_verdict
 from chatload.analysis.gate import gate
 from chatload.analysis.slo_verdict import level_verdict
 from chatload.analysis.summary import summarise
@@ -24,6 +24,7 @@ from chatload.live import slo_so_far as live
 from chatload.live.outcome import Outcomes
 from chatload.model.slo import read_objectives
 from chatload.model.verdict import ComparisonOutcome, SloOutcome
+from chatload.render import markdown, overview, slo_words
 from chatload.render.comparison_words import VERDICT_WORDS
 from chatload.render.html import report_html
 from chatload.render.junit import junit_xml
@@ -31,7 +32,8 @@ from chatload.render.markdown import summary_markdown
 from chatload.render.run_files import keep_summary
 from chatload.render.text import report_text
 from chatload.store.journal import read_run
-from tests.runs_builder import HERE, Shape, good_turns, manifest_of, user_lines, write_good, write_run
+from tests.changes import replace
+from tests.runs_builder import HERE, STEADY, Shape, good_turns, manifest_of, user_lines, write_good, write_run
 
 Said = Callable[[], str]
 
@@ -87,10 +89,9 @@ def told(text: str) -> list[str]:
 @pytest.mark.parametrize(
     ("a", "b", "verdict"),
     [
-        (Shape(), Shape(seed=2, gap_ms=24.0), "worse"),
-        (Shape(gap_ms=24.0), Shape(seed=2), "better"),
-        (Shape(), Shape(seed=2), "undecided"),
-        (Shape(), Shape(seed=2, ttft_ms=300.0, gap_ms=10.0), "mixed"),
+        (STEADY, replace(STEADY, seed=2, gap_ms=26.0), "differ"),
+        (STEADY, replace(STEADY, seed=2), "cannot tell"),
+        (Shape(), Shape(seed=2), "cannot tell"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -99,9 +100,11 @@ def test_all_comparisons_of_two_runs_tell_the_same(
 ) -> None:
     runs = write_good(tmp_path / "a", a), write_good(tmp_path / "b", b)
     found = comparisons(*runs, tmp_path, monkeypatch, said)
-    assert {surface: told(text) for surface, text in found.items()} == {
-        surface: [verdict] for surface in found
+    gate = {"check", "job summary"}  # one run a side: no worse, worse, or cannot tell
+    assert {surface: told(text) for surface, text in found.items() if surface not in gate} == {
+        surface: [verdict] for surface in found if surface not in gate
     }
+    assert told(found["check"]) == told(found["job summary"]) != []
 
 
 @pytest.mark.parametrize("verdict", get_args(ComparisonOutcome))
@@ -110,6 +113,7 @@ def test_no_surface_makes_a_comparison_s_verdict_of_its_own(
 ) -> None:
     monkeypatch.setattr(comparison, "overall", lambda effects: verdict)
     monkeypatch.setattr(comparison, "effects", lambda *sides: [])
+    monkeypatch.setattr(comparison, "against", lambda *sides: [])
     found = comparisons(HERE / "vllm", HERE / "tgi", tmp_path, monkeypatch, said)
     assert {surface: told(text) for surface, text in found.items()} == {
         surface: [verdict] for surface in found
@@ -121,7 +125,7 @@ SLO = "p95 ttft_ms <= 250"
 
 def verdicts_on_the_slo(folder: Path, said: Said) -> dict[str, str]:
     """What each surface says of one SLO of a run: the word beside it."""
-    shape = Shape()
+    shape = STEADY
     turns = good_turns(shape)
     manifest = manifest_of(shape, turns)
     manifest["plan"]["slo"] = [SLO]
@@ -129,7 +133,7 @@ def verdicts_on_the_slo(folder: Path, said: Said) -> dict[str, str]:
     summary = summarise(run)
     keep_summary(run, summary)
     objectives, _ = read_objectives(SLO)
-    counting = live.SoFar(objectives)
+    counting = live.SoFar(objectives, run.manifest.load)
     for turn in run.turns:
         counting.add(turn)
     main(["check", str(run.folder)])
@@ -137,13 +141,15 @@ def verdicts_on_the_slo(folder: Path, said: Said) -> dict[str, str]:
         case for case in ElementTree.fromstring(junit_xml(gate(run, summary))) if case.get("name") == SLO
     )
     tag = {"failure": "missed", "skipped": "undecided", "system-out": "met"}[case[0].tag]
-    row = f'<th scope="row">{{}}</th><td class="t">{SLO.replace("<", "&lt;")}</td>'
+    row = f'<th scope="row">{{}}</th><td class="t">surely</td><td class="t">{SLO.replace("<", "&lt;")}</td>'
     page = report_html([run], [summary])
     return {
-        "report": next(words for words in OUTCOMES if f"{words} {SLO}" in spaced(report_text(run, summary))),
+        "report": next(
+            words for words in OUTCOMES if f"{words} surely {SLO}" in spaced(report_text(run, summary))
+        ),
         "page": next(words for words in OUTCOMES if row.format(words) in page),
         "summary.md": next(
-            words for words in OUTCOMES if f"{words} | `{SLO}`" in summary_markdown(run, summary)
+            words for words in OUTCOMES if f"{words} surely | `{SLO}`" in summary_markdown(run, summary)
         ),
         "junit.xml": tag,
         "check": said().split(f"SLO {SLO}: ")[1].split(",")[0],
@@ -169,13 +175,15 @@ def test_an_slo_has_one_verdict_everywhere(tmp_path: Path, said: Said) -> None:
 def test_no_surface_makes_an_slo_s_verdict_of_its_own(
     verdict: SloOutcome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, said: Said
 ) -> None:
-    for module in (slo_verdict, slo_counter):
-        monkeypatch.setattr(module, "verdict_of", lambda asked, tally: verdict)
+    monkeypatch.setattr(slo_verdict, "outcome_of", lambda asked, value: verdict)
+    monkeypatch.setattr(slo_verdict, "_is_sure", lambda *_: True)
+    for module in (slo_words, markdown, overview):
+        monkeypatch.setattr(module, "sure_words", lambda one: "surely")
     found = verdicts_on_the_slo(tmp_path, said)
     assert found == dict.fromkeys(found, verdict)
 
 
-DECIDING = ("effects", "comparison_rules", "share_interval", "block_interval", "bootstrap", "beta")
+DECIDING = ("effects", "comparison_rules", "block_interval", "beta")
 """Modules of analysis/ that tell one number from another."""
 
 

@@ -18,6 +18,7 @@ from statistics import NormalDist, fmean, median, stdev
 
 from chatload.analysis.beta import beta_quantile, student_quantile
 from chatload.analysis.quantiles import percentile
+from chatload.analysis.window import Held
 from chatload.model.turn import Turn
 
 LEAST_BLOCKS, MOST_BLOCKS = 5, 10
@@ -82,7 +83,7 @@ class Estimate:
         return self.n / self.design_effect
 
 
-def turn_cycle_s(turns: Iterable[Turn]) -> float | None:
+def turn_cycle_s(turns: Iterable[Held]) -> float | None:
     """Median time (s) from one due to the same user's next due.
 
     Where users hold one turn each (open loop), twice the median of end - due: an answer and as long again, after which
@@ -110,8 +111,8 @@ def blocks_of(from_ns: int, until_ns: int, cycle_s: float, *, detrend: bool = Fa
 def too_short_words(from_ns: int, until_ns: int, cycle_s: float) -> str:
     """Why a window has no interval, and how long it would have to be."""
     length_s, needed_s = max(0, until_ns - from_ns) / 1e9, LEAST_CYCLES * cycle_s
-    needed = f"{needed_s:.0f} s ({LEAST_CYCLES:.0f} turn cycles)"
-    return f"too short for an interval: {length_s:.0f} s of the needed {needed}"
+    needed = f"{needed_s:.3g} s ({LEAST_CYCLES:.0f} turn cycles)"
+    return f"too short for an interval: {length_s:.3g} s of the needed {needed}"
 
 
 def design_effect(hits: Sequence[bool], block: Sequence[int], blocks: Blocks) -> float:
@@ -156,15 +157,21 @@ def share_estimate(
 
 
 def quantile_estimate(
-    values: Sequence[float], block: Sequence[int], blocks: Blocks, p: float, level: float = 0.95
+    values: Sequence[float],
+    block: Sequence[int],
+    blocks: Blocks,
+    p: float,
+    level: float = 0.95,
+    ordered: Sequence[float] = (),
 ) -> Estimate:
     """The p-quantile of values (> 0; +inf for a failed turn), with its interval and the standard error of its log.
 
     The error is the larger of ln(Q(p + s) / Q(p)) and ln(Q(p) / Q(p - s)), s the standard error of the share: where a
     queue comes and goes the upper side is long, and their mean makes two such runs differ too often.
     `block[i]` is the block of value i. An end whose share is nearer to 0 or 1 than 1 / (n + 1) is None.
+    `ordered`: the values sorted upwards, where they are at hand.
     """
-    ordered = sorted(values)
+    ordered = ordered or sorted(values)
     n, edge = len(ordered), 1.0 / (len(ordered) + 1)
     value = percentile(ordered, p)
     effect = design_effect([one <= value for one in values], block, blocks)

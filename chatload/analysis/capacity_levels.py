@@ -9,7 +9,7 @@ from typing import Literal
 from chatload.loads.level_search import Capacity
 from chatload.model.metrics import metric
 from chatload.model.slo import Objective
-from chatload.model.verdict import PART, CapacityResult, LevelResult, SloOutcome, SloVerdict
+from chatload.model.verdict import PART, UNDECIDED, CapacityResult, LevelResult, SloVerdict
 from chatload.store.manifest import Manifest
 
 
@@ -17,12 +17,12 @@ from chatload.store.manifest import Manifest
 class Level:
     """What one SLO's metric was with so many users, in the unit of its curve; None is endless, or not known.
 
-    `verdict` is this SLO's own.
+    `verdict` is this SLO's own: met or missed, or unsure.
     """
 
     users: int
     turns: int
-    verdict: SloOutcome
+    verdict: str
     value: float | None
     low: float | None
     high: float | None
@@ -88,4 +88,5 @@ def _level(level: LevelResult, one: SloVerdict, scale: float) -> Level:
         None if number is None else scale * number
         for number in (one.value, *(one.interval or (one.value, one.value)))
     )
-    return Level(level.users, level.turns, one.verdict, value, low, high)
+    doubtful = one.sure is False or one.verdict == UNDECIDED
+    return Level(level.users, level.turns, "unsure" if doubtful else one.verdict, value, low, high)

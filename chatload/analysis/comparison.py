@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from chatload.analysis.comparable import (
@@ -12,17 +12,21 @@ from chatload.analysis.comparable import (
     load_conditions,
     measuring_conditions,
     model_of,
+    served_conditions,
     unlike,
 )
-from chatload.analysis.effects import FAILED_MARGIN, LEAST_ROUNDS, Side, effects, overall
+from chatload.analysis.comparison_rules import LEAST_BASELINES, LEAST_ROUNDS
+from chatload.analysis.effects import FAILED_MARGIN, Side, against, effects, overall
 from chatload.analysis.exit_code import UNTRUSTED
-from chatload.analysis.goodput import conversations_of
 from chatload.analysis.measured_conditions import measured_differences
+from chatload.analysis.sample import asked_of, samples
 from chatload.analysis.validity import validity_of
 from chatload.loads.chat import ChatLoad
 from chatload.model.sanitize import one_line
-from chatload.model.verdict import UNDECIDED, ComparisonOutcome, Effect
+from chatload.model.summary import WHOLE_RUN
+from chatload.model.verdict import CANNOT_TELL, ComparisonOutcome, Effect
 from chatload.model.words import plural
+from chatload.options.run_options import ALL_IN, WHOLE
 from chatload.store.journal import Run
 from chatload.store.manifest import Manifest
 
@@ -35,7 +39,8 @@ class Comparison:
     """B against A. `names` are those of A and B. `not_alike` are conditions that must be alike and are not;
     `differences` are said first too, and forbid no verdict. `forced`: there is a verdict all the same.
 
-    `refused` says why there is no verdict. `untrusted` are runs whose measurement is not to be trusted.
+    `refused` says why there is no verdict. `untrusted` are runs whose measurement is not to be trusted. `window` is the
+    stretch of all runs that is compared. `gate`: A are stored runs, and B may be worse or not.
     """
 
     names: tuple[str, str]
@@ -49,6 +54,13 @@ class Comparison:
     effects: tuple[Effect, ...]
     untrusted: tuple[Run, ...]
     warnings: tuple[str, ...]
+    window: str
+    gate: bool = False
+
+    @property
+    def names_the_better(self) -> bool:
+        """Whether there are rounds enough to call a side better or worse."""
+        return len(self.a) >= LEAST_ROUNDS
 
     @property
     def failed_margin(self) -> float:
@@ -58,7 +70,7 @@ class Comparison:
     @property
     def verdict(self) -> ComparisonOutcome:
         """The verdict over all metrics."""
-        return UNDECIDED if self.refused else overall(self.effects)
+        return CANNOT_TELL if self.refused else overall(self.effects)
 
     def effects_that_are(self, verdict: str) -> list[Effect]:
         """The effects of one verdict."""
@@ -71,24 +83,63 @@ def compare_runs(
     margin: float = MARGIN,
     *,
     names: tuple[str, str] = ("A", "B"),
-    alike: Callable[[Manifest], Conditions] = load_conditions,
+    window: str = "",
     force: bool = False,
 ) -> Comparison:
-    """Compare both sides, the runs of each pooled, each run a stratum.
+    """Compare both sides, their runs in pairs, as rounds that were held in turns.
 
-    Runs that differ in a condition that must be `alike` get no verdict, unless `force`.
+    Runs that differ in a condition that must be alike get no verdict, unless `force`. `window`: "all-in" or "whole",
+    empty: as the runs were told.
     """
+    pairs = min(len(a), len(b))
+    sides = a[:pairs], b[:pairs]
+    found = _compared(sides, names, margin, load_conditions, window=window, force=force, gate=False)
+    if len(a) == len(b):
+        return found
+    words = f"{names[0]} has {plural(len(a), 'run')}, {names[1]} {len(b):,}: the first {pairs:,} of each are compared."
+    return replace(found, warnings=(words, *found.warnings))
+
+
+def check_run(
+    baselines: Sequence[Run], run: Run, margin: float = MARGIN, *, window: str = "", force: bool = False
+) -> Comparison:
+    """Whether a run is worse than stored ones allow; they must be of the same load, model and kind of server."""
+    return _compared(
+        (baselines, [run]),
+        ("baseline", "run"),
+        margin,
+        lambda manifest: load_conditions(manifest) | served_conditions(manifest),
+        window=window,
+        force=force,
+        gate=True,
+    )
+
+
+def _compared(
+    sides: tuple[Sequence[Run], Sequence[Run]],
+    names: tuple[str, str],
+    margin: float,
+    alike: Callable[[Manifest], Conditions],
+    *,
+    window: str,
+    force: bool,
+    gate: bool,
+) -> Comparison:
+    a, b = sides
     measured = measured_differences(a, b)
-    must_be = unlike((a, b), lambda manifest: alike(manifest) | model_of(manifest))
+    must_be = unlike(sides, lambda manifest: alike(manifest) | model_of(manifest))
     differing = [*must_be, *((one.name, one.values) for one in measured if one.too_far)]
-    may_be = [*unlike((a, b), dialect_of), *((one.name, one.values) for one in measured if not one.too_far)]
-    empty = [name for name, runs in zip(names, (a, b), strict=True) if not any(map(_has_good_turn, runs))]
+    may_be = [*unlike(sides, dialect_of), *((one.name, one.values) for one in measured if not one.too_far)]
+    empty = [name for name, runs in zip(names, sides, strict=True) if not any(map(_has_good_turn, runs))]
     refused = f"{' and '.join(empty)} has no good turn" if empty else ""
     found: Sequence[Effect] = ()
+    stretch = _stretch([*a, *b], window)
     if differing and not force:
         refused = f"the runs were not made alike ({', '.join(sorted(name for name, _ in differing))})"
+    elif gate:
+        found = against([_side(run, stretch) for run in a], _side(b[0], stretch), margin)
     else:
-        found = effects(_side(a), _side(b), margin)
+        found = effects([_side(run, stretch) for run in a], [_side(run, stretch) for run in b], margin)
     return Comparison(
         names=names,
         a=tuple(a),
@@ -100,13 +151,23 @@ def compare_runs(
         refused=refused,
         effects=tuple(found),
         untrusted=tuple(run for run in (*a, *b) if not trustworthy(run)),
-        warnings=tuple(_warnings(a, b, found)),
+        warnings=(*_warnings(a, b, found), *_how_many(len(a), gate=gate)),
+        window=_side(a[0], stretch).samples.figures.name,
+        gate=gate,
     )
 
 
 def _unlike_words(names: tuple[str, str], difference: tuple[str, tuple[str, ...]]) -> str:
     name, (one, other) = difference
     return f"not alike: {name}: {names[0]} '{one}', {names[1]} '{other}'"
+
+
+def _stretch(runs: Sequence[Run], window: str) -> str:
+    """The same window for all runs: that with all users in only where each has it."""
+    if {asked_of(run, window) for run in runs} != {ALL_IN}:
+        return WHOLE
+    names = {samples(run.turns, run.manifest.load, ALL_IN).figures.name for run in runs}
+    return WHOLE if WHOLE_RUN in names else ALL_IN
 
 
 def _has_good_turn(run: Run) -> bool:
@@ -118,9 +179,9 @@ def trustworthy(run: Run) -> bool:
     return run.manifest.exit_code != UNTRUSTED and validity_of(run).trustworthy
 
 
-def _side(runs: Sequence[Run]) -> Side:
-    closed = all(isinstance(run.manifest.load, ChatLoad) for run in runs)
-    return Side(tuple(tuple(conversations_of(run.turns)) for run in runs), closed)
+def _side(run: Run, window: str) -> Side:
+    load = run.manifest.load
+    return Side(run.turns, samples(run.turns, load, window), isinstance(load, ChatLoad))
 
 
 def _warnings(a: Sequence[Run], b: Sequence[Run], found: Sequence[Effect]) -> list[str]:
@@ -142,10 +203,19 @@ def _warnings(a: Sequence[Run], b: Sequence[Run], found: Sequence[Effect]) -> li
     unfinished = sum(run.manifest.ended != "done" for run in (*a, *b))
     if unfinished:
         words.append(f"{plural(unfinished, 'run')} did not end by the plan: the slow turns may be missing.")
-    least = min(len(a), len(b))
-    if least < LEAST_ROUNDS:
-        words.append(
-            f"{plural(least, 'run')} a side: what changes from one run to the next is in no interval. "
-            f"python -m chatload ab runs both in turns; {LEAST_ROUNDS} rounds show it."
-        )
     return words
+
+
+def _how_many(runs: int, *, gate: bool) -> list[str]:
+    """What so few runs a side cannot know."""
+    if gate and runs < LEAST_BASELINES:
+        return [
+            f"{plural(runs, 'baseline')}: with {LEAST_BASELINES} and more the gate knows what changes from run to run "
+            "(chatload baseline add RUN DIR); until then only what lies beyond the margin is worse."
+        ]
+    if not gate and runs < LEAST_ROUNDS:
+        return [
+            f"{plural(runs, 'run')} a side: what changes from one run to the next is in no interval, so no server is "
+            f"called better or worse. python -m chatload ab runs both in turns; {LEAST_ROUNDS} rounds and more tell."
+        ]
+    return []

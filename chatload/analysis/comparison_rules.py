@@ -15,8 +15,8 @@ from statistics import fmean, variance
 
 from chatload.analysis.beta import student_quantile
 from chatload.analysis.block_interval import Estimate
+from chatload.model.verdict import CANNOT_TELL, DIFFER, SAME
 
-SAME, DIFFER, CANNOT_TELL = "the same", "differ", "cannot tell"
 LESS, MORE = "less", "more"
 LEAST_ROUNDS = 3
 """From so many rounds a side on, `rounds` may say less or more."""
@@ -26,7 +26,10 @@ LEAST_BASELINES = 4
 
 @dataclass(frozen=True, slots=True)
 class RunFigure:
-    """A figure of one run: ln of its value, the standard error of that, the degrees of freedom of the error."""
+    """A figure of one run: ln of its value, the standard error of that, the degrees of freedom of the error.
+
+    The error is NaN where the run is too short to know it.
+    """
 
     log: float
     log_se: float
@@ -84,7 +87,8 @@ def against_baselines(
 
     With k >= 4: worse by more than t(1 - alpha) * sqrt(V * (1 + 1/k)), V = max(s^2, w): s^2 the variance of the k
     logs (k - 1 degrees of freedom), w the mean of all k + 1 squared errors (the sum of their degrees); no alarm
-    where the difference is within the margin with certainty. With fewer: Welch with the runs' own errors, and worse
+    where the difference is within the margin with certainty. Runs too short for an error of their own have w = 0. With
+    fewer: Welch with the runs' own errors, and worse
     by more than the margin on top of that, since run-to-run scatter is not known. One-sided, alpha = 1 - level.
     """
     k = len(baselines)
@@ -96,7 +100,7 @@ def against_baselines(
         total, degrees = _sum_of_variances([*parts, (new.log_se**2, new.degrees)])
         limit = edge + _one_sided(degrees, level) * math.sqrt(total)
         return Checked(math.exp(sign * worse), math.exp(sign * limit), worse > limit)
-    within = fmean(one.log_se**2 for one in [*baselines, new])
+    within = _known(fmean(one.log_se**2 for one in [*baselines, new]))
     between = variance([one.log for one in baselines])
     spread, degrees = (between, k - 1.0)
     if between < within:
@@ -112,18 +116,19 @@ def rounds(a: Sequence[RunFigure], b: Sequence[RunFigure], margin: float, level:
     V = max(e, s^2 / R): e = sum of the 2R squared errors / R^2, s^2 the variance of the R differences; degrees of
     freedom V^2 / ((s^2/R)^2 / (R - 1) + e^2 / sum of the runs' degrees). "the same" where the interval is within the
     margin; "less" or "more" where it excludes no difference and R >= 3; with fewer rounds "differ" as of one run.
+    Runs too short for an error of their own have e = 0.
     """
     r = len(a)
     differences = [mine.log - theirs.log for theirs, mine in zip(a, b, strict=True)]
     centre = fmean(differences)
-    own = sum(one.log_se**2 for one in (*a, *b)) / r**2
+    own = _known(sum(one.log_se**2 for one in (*a, *b)) / r**2)
     own_degrees = sum(one.degrees for one in (*a, *b))
     if r < 2:
         return one_run_a_side(a[0], b[0], margin, level)
     scatter = variance(differences) / r
     total = max(own, scatter)
-    parts = scatter**2 / (r - 1) + own**2 / own_degrees
-    degrees = total**2 / parts if 0 < parts < math.inf else own_degrees
+    parts = scatter**2 / (r - 1) + (own**2 / own_degrees if own > 0 else 0.0)
+    degrees = total**2 / parts if 0 < parts < math.inf else max(own_degrees, r - 1.0)
     reach = _reach(total, degrees, level)
     found = _compared(centre, reach, margin)
     if r < LEAST_ROUNDS or found.verdict == SAME or abs(centre) <= reach:
@@ -149,6 +154,11 @@ def _compared(d: float, reach: float, margin: float) -> Compared:
         return Compared(*ends, DIFFER)
     distance = abs(abs(d) - edge)
     return Compared(*ends, CANNOT_TELL, (reach / distance) ** 2 if distance > 0 else math.inf)
+
+
+def _known(value: float) -> float:
+    """0 for a variance that runs are too short to know."""
+    return 0.0 if math.isnan(value) else value
 
 
 def _sum_of_variances(parts: Sequence[tuple[float, float]]) -> tuple[float, float]:

@@ -8,25 +8,36 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 from typing import overload
 
-from chatload.analysis.quantiles import interval, interval_ranks, percentile
+from chatload.analysis.block_interval import Blocks, Estimate, quantile_estimate
+from chatload.analysis.quantiles import least_n, percentile
 from chatload.model.summary import PERCENTILES, Distribution, WithFailures
 
 
-def describe(values: Iterable[float]) -> Distribution:
-    """The distribution of independent values, with the 95 % interval of each percentile that n supports."""
-    ordered = sorted(values)
+def describe(
+    values: Iterable[float], block: Sequence[int] = (), blocks: Blocks | None = None
+) -> Distribution:
+    """The distribution of values; with the block of time of each, the 95 % intervals of its percentiles too."""
+    listed = list(values)
+    ordered = sorted(listed)
     mean = math.fsum(ordered) / len(ordered) if ordered else None
-    return _described(ordered, mean, intervals(ordered))
+    found: dict[str, Estimate] = {}
+    if blocks is not None:
+        found = {
+            name: quantile_estimate(listed, block, blocks, p, ordered=ordered)
+            for name, p in PERCENTILES.items()
+            if len(ordered) >= least_n(p)
+        }
+    return _described(ordered, mean, found)
 
 
 def describe_counted(counts: Mapping[int, int], unit: float) -> Distribution:
     """The distribution of values given as {whole number: how often}, times `unit`; exact, and small in memory.
 
-    Without intervals: it is made for gaps, and the gaps of one reply are not independent.
+    Without intervals: it is made for gaps, of which nobody knows when each was.
     """
     ordered = Counted(counts, unit)
     total = sum(value * count for value, count in counts.items())
-    return _described(ordered, total * unit / len(ordered) if len(ordered) else None, None)
+    return _described(ordered, total * unit / len(ordered) if len(ordered) else None, {})
 
 
 def with_failures(values: Iterable[float], failed: int) -> WithFailures:
@@ -37,24 +48,18 @@ def with_failures(values: Iterable[float], failed: int) -> WithFailures:
     return WithFailures(len(ordered), failed, p50, p90, p95, p99, too_small(len(ordered)))
 
 
-def intervals(ordered: Sequence[float]) -> dict[str, tuple[float, float]]:
-    """{percentile name: (low, high)}, 95 %, for the percentiles that n supports."""
-    found = {name: interval(ordered, p) for name, p in PERCENTILES.items()}
-    return {name: ends for name, ends in found.items() if ends is not None}
-
-
 def too_small(n: int) -> tuple[str, ...]:
     """Names of the percentiles that n values cannot support."""
-    return tuple(name for name, p in PERCENTILES.items() if n and interval_ranks(n, p) is None)
+    return tuple(name for name, p in PERCENTILES.items() if 0 < n < least_n(p))
 
 
-def _described(
-    ordered: Sequence[float], mean: float | None, interval: dict[str, tuple[float, float]] | None
-) -> Distribution:
+def _described(ordered: Sequence[float], mean: float | None, found: Mapping[str, Estimate]) -> Distribution:
     n = len(ordered)
     least, most = (ordered[0], ordered[n - 1]) if n else (None, None)
     p50, p90, p95, p99 = (percentile(ordered, p) if n else None for p in PERCENTILES.values())
-    return Distribution(n, mean, least, p50, p90, p95, p99, most, too_small(n), interval)
+    intervals = {name: (one.low, one.high) for name, one in found.items()}
+    effects = {name: one.design_effect for name, one in found.items()}
+    return Distribution(n, mean, least, p50, p90, p95, p99, most, too_small(n), intervals or None, effects)
 
 
 class Counted(Sequence[float]):

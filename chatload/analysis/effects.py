@@ -1,8 +1,7 @@
-"""B against A: the effect on each metric, its interval, and a verdict at a margin.
+"""The figures that are compared of two sides of runs, by the rules of `comparison_rules`.
 
-Effects are ratios B / A. Their standard error, on the log scale, is from a block bootstrap over conversations;
-the interval is Student's around the measured effect. With several metrics, each interval is
-at the level 1 − 0.05 / number of metrics (Bonferroni), so that all of them hold together 95 times in 100.
+Times and speeds are compared as ratios B / A, failed turns as a difference of shares. All figures together are right
+in 95 of 100 cases: each is asked at the level 1 - 0.05 / number of figures (Bonferroni).
 """
 
 from __future__ import annotations
@@ -10,48 +9,52 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from statistics import variance
+from statistics import fmean
 
-from chatload.analysis.beta import student_quantile
-from chatload.analysis.bootstrap import RESAMPLES, Quantile, Ranked, draws, weighted_sum
-from chatload.analysis.goodput import Conversation, tally_of
-from chatload.analysis.quantiles import least_n, percentile
-from chatload.analysis.share_interval import interval
+import msgspec
+
+from chatload.analysis.block_interval import (
+    Blocks,
+    Estimate,
+    quantile_estimate,
+    rate_estimate,
+    share_estimate,
+    tokens_by_block,
+)
+from chatload.analysis.comparison_rules import (
+    LEAST_BASELINES,
+    LEAST_ROUNDS,
+    LESS,
+    MORE,
+    RunFigure,
+    against_baselines,
+    difference_of_shares,
+    family_level,
+    rounds,
+)
+from chatload.analysis.quantiles import percentile
+from chatload.analysis.sample import Samples
+from chatload.analysis.throughput import throughput
 from chatload.model.metrics import View, metrics_in
 from chatload.model.summary import PERCENTILES
 from chatload.model.turn import Turn
 from chatload.model.verdict import (
     BETTER,
+    CANNOT_TELL,
+    DIFFER,
     MIXED,
+    NOT_WORSE,
     SAME,
-    UNDECIDED,
     WORSE,
     ComparisonOutcome,
     Effect,
     EffectOutcome,
 )
 
-LEAST_CONVERSATIONS = 10
-"""With fewer conversations on a side, a bootstrap over them does not hold its level."""
-LEAST_RESAMPLES, MOST_DRAWN = 400, 4_000_000
-"""Bounds of the number of resamples and of conversations drawn; 400 resamples give a standard error to 4 %."""
-LEAST_ROUNDS = 4
-"""From so many rounds a side on, the intervals include what changes from run to run."""
 FAILED_MARGIN = 0.01
 """Shares of failed turns this near to each other are the same: one percent point."""
-
-
-@dataclass(frozen=True, slots=True)
-class Side:
-    """One side of a comparison: its runs' conversations, round by round."""
-
-    rounds: tuple[tuple[Conversation, ...], ...]
-    closed_loop: bool = True
-
-    @property
-    def conversations(self) -> list[Conversation]:
-        """Those of all rounds."""
-        return [one for conversations in self.rounds for one in conversations]
+BY_COUNT = "by the number of users with a failed turn (Fisher's exact test)"
+NONE_FAILED = "none failed: no sign of a difference, though rare failures would not show"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,20 @@ class Measure:
 
 
 SYSTEM_SPEED = Measure("system_tokens_per_s", "system speed", "tokens/s", True)
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One run of a comparison, and the turns of it that count."""
+
+    turns: Sequence[Turn]
+    samples: Samples
+    closed_loop: bool = True
+
+    @property
+    def too_short(self) -> str:
+        """Why it has no intervals; empty where it has."""
+        return self.samples.figures.too_short
 
 
 def measures() -> list[Measure]:
@@ -86,184 +103,188 @@ def measures() -> list[Measure]:
     return [*of_turns, SYSTEM_SPEED]
 
 
-def effects(a: Side, b: Side, margin: float, *, resamples: int = RESAMPLES, seed: int = 1) -> list[Effect]:
-    """Every metric of both sides; all intervals together hold with 95 %."""
-    compared = [one for one in measures() if one.of is not None or (a.closed_loop and b.closed_loop)]
-    level = 1.0 - 0.05 / (len(compared) + 1)
-    logs = [_replicates(side, compared, resamples, seed + i) for i, side in enumerate((a, b))]
-    found = [_effect(one, (a, b), (logs[0][i], logs[1][i]), level, margin) for i, one in enumerate(compared)]
+def effects(a: Sequence[Side], b: Sequence[Side], margin: float) -> list[Effect]:
+    """Every figure of B against A, rounds in pairs; all verdicts together hold with 95 %."""
+    compared, level = _family(a, b)
+    found = [_effect(one, a, b, margin, level) for one in compared]
     return [*found, _failed_share(a, b, level)]
 
 
-def overall(found: Sequence[Effect]) -> ComparisonOutcome:
-    """The verdict over all metrics that have something to tell.
+def against(baselines: Sequence[Side], new: Side, margin: float) -> list[Effect]:
+    """Every figure of a new run against stored ones: worse, or not worse."""
+    compared, level = _family(baselines, [new])
+    found = [_checked(one, baselines, new, margin, level) for one in compared]
+    failed = _failed_share(baselines, [new], level)
+    if failed.verdict in (DIFFER, BETTER):
+        failed = msgspec.structs.replace(failed, verdict=WORSE if (failed.effect or 0.0) > 0.0 else NOT_WORSE)
+    return [*found, failed]
 
-    Better or worse only where the shares of failed turns are told apart, or alike: a server that refuses work looks
-    fast. The verdict on A against B is that on B against A turned round.
+
+def overall(found: Sequence[Effect]) -> ComparisonOutcome:
+    """The verdict over all figures that have something to tell.
+
+    Better only where no more turns failed, or that is told apart: a server that refuses work looks fast. The verdict on
+    A against B is that on B against A turned round.
     """
     told = [one for one in found if not one.none_failed]
     verdicts = {one.verdict for one in told}
     if {BETTER, WORSE} <= verdicts:
         return MIXED
-    if any(one.metric == "failed_share" and one.verdict == UNDECIDED for one in told):
-        return UNDECIDED
-    return next((one for one in (WORSE, BETTER, UNDECIDED) if one in verdicts), SAME)
+    if (
+        any(one.metric == "failed_share" and one.verdict == CANNOT_TELL for one in told)
+        and WORSE not in verdicts
+    ):
+        return DIFFER if DIFFER in verdicts else CANNOT_TELL
+    order: tuple[EffectOutcome, ...] = (WORSE, BETTER, DIFFER, CANNOT_TELL, NOT_WORSE)
+    return next((one for one in order if one in verdicts), SAME)
 
 
-def value(one: Measure, rounds: Sequence[Sequence[Conversation]]) -> float | None:
-    """The number itself, over all rounds.
-
-    System tokens/s = users of a round × Σ tokens ÷ Σ (last end − first due) of their conversations.
-    """
-    conversations = [conversation for held in rounds for conversation in held]
+def estimate(one: Measure, side: Side) -> Estimate | None:
+    """The figure of one run; its errors are NaN where the run is too short. None where it has no value."""
+    sample = side.samples.figures
     if one.of is None:
-        tokens, seconds = _tokens_and_seconds(conversations)
-        users = len(conversations) / max(1, len(rounds))
-        return users * sum(tokens) / sum(seconds) if sum(seconds) > 0 else None
-    ordered = sorted(value for turns in _values(one, conversations) for value in turns)
-    return percentile(ordered, one.p) if ordered else None
-
-
-def _effect(
-    one: Measure, sides: tuple[Side, Side], logs: tuple[list[float], list[float]], level: float, margin: float
-) -> Effect:
-    a, b = (value(one, side.rounds) for side in sides)
-    why = next((words for side in sides if (words := _too_small(one, side))), "")
-    if why or not a or not b or a <= 0 or b <= 0 or min(map(len, logs)) < 2:
-        return Effect(one.key, one.words, one.unit, a, b, None, None, UNDECIDED, why or "nothing to compare")
-    centre = math.log(b / a)
-    reach = _reach(one, sides, variance(logs[0]) + variance(logs[1]), level)
-    low, high = math.exp(centre - reach), math.exp(centre + reach)
-    verdict = effect_verdict(low, high, 1.0 / (1.0 + margin), 1.0 + margin, one.more_is_better, 1.0)
-    return Effect(one.key, one.words, one.unit, a, b, b / a, (low, high), verdict)
-
-
-def effect_verdict(
-    low: float, high: float, least: float, most: float, more_is_better: bool, none: float
-) -> EffectOutcome:
-    """same: the interval is within the margin; better or worse: it excludes no effect; else undecided."""
-    if least <= low and high <= most:
-        return SAME
-    if low > none:
-        return BETTER if more_is_better else WORSE
-    if high < none:
-        return WORSE if more_is_better else BETTER
-    return UNDECIDED
-
-
-def _reach(one: Measure, sides: tuple[Side, Side], error: float, level: float) -> float:
-    """Half the interval on the log scale: t × standard error.
-
-    With four rounds or more their own scatter is asked too, s² / R with s² the variance of the R rounds' effects:
-    V = max(e, s²/R), Satterthwaite's degrees of freedom V² / ((s²/R)²/(R−1) + e²/(conversations − 1)).
-    With fewer rounds nobody can know what changes from run to run; the comparison warns of that.
-    """
-    degrees = min(len(side.conversations) for side in sides) - 1.0
-    rounds = [
-        (value(one, [mine]), value(one, [theirs]))
-        for mine, theirs in zip(sides[0].rounds, sides[1].rounds, strict=False)
-    ]
-    logs = [math.log(theirs / mine) for mine, theirs in rounds if mine and theirs]
-    total = error
-    if len(logs) >= LEAST_ROUNDS:
-        scatter = variance(logs) / len(logs)
-        total = max(error, scatter)
-        parts = scatter**2 / (len(logs) - 1) + error**2 / degrees
-        degrees = total**2 / parts if parts else degrees
-    return student_quantile(1.0 - (1.0 - level) / 2.0, degrees) * math.sqrt(total)
-
-
-def _replicates(side: Side, measures: Sequence[Measure], resamples: int, seed: int) -> list[list[float]]:
-    """Logs of every measure, resample by resample; the same resamples serve all measures."""
-    conversations = side.conversations
-    tokens, seconds = _tokens_and_seconds(conversations)
-    quantiles = [
-        None
-        if one.of is None
-        else Quantile(Ranked.of(_values(one, conversations)), one.p, len(conversations))
-        for one in measures
-    ]
-    logs: list[list[float]] = [[] for _ in measures]
-    enough = min(resamples, max(LEAST_RESAMPLES, MOST_DRAWN // max(1, len(conversations))))
-    for weights in draws([len(one) for one in side.rounds], enough, seed):
-        for quantile, kept in zip(quantiles, logs, strict=True):
-            if quantile is not None:
-                drawn = quantile.of(weights)
-            else:
-                length = weighted_sum(weights, seconds)
-                drawn = weighted_sum(weights, tokens) / length if length else None
-            if drawn and drawn > 0:
-                kept.append(math.log(drawn))
-    return logs
-
-
-def _values(one: Measure, conversations: Sequence[Conversation]) -> list[list[float]]:
+        return _system_speed(side)
     of = one.of
-    assert of is not None
-    return [
-        [value for turn in turns if turn.ok and (value := of(turn)) is not None] for turns in conversations
-    ]
+    values, block = sample.values(side.turns, lambda turn: of(turn) if turn.ok else None)
+    if not values:
+        return None
+    if sample.blocks is None:
+        return Estimate(percentile(sorted(values), one.p), None, None, len(values))
+    return quantile_estimate(values, block, sample.blocks, one.p)
 
 
-def _tokens_and_seconds(conversations: Sequence[Conversation]) -> tuple[list[float], list[float]]:
-    tokens = [float(sum(turn.tokens or 0 for turn in turns if turn.ok)) for turns in conversations]
-    seconds = [
-        (max(turn.end_ns for turn in turns) - min(turn.due_ns for turn in turns)) / 1e9
-        for turns in conversations
-    ]
-    return tokens, seconds
+def _system_speed(side: Side) -> Estimate | None:
+    good, sample = [turn for turn in side.turns if turn.ok], side.samples.figures
+    if sample.blocks is not None:
+        return rate_estimate(tokens_by_block(good, sample.blocks), sample.blocks)
+    speed = throughput(good, sample.window).tokens_per_s
+    return None if speed is None else Estimate(speed, None, None, len(good))
 
 
-def _too_small(one: Measure, side: Side) -> str:
-    conversations = side.conversations
-    if len(conversations) < LEAST_CONVERSATIONS:
-        return f"n too small: {len(conversations)} conversations, {LEAST_CONVERSATIONS} needed"
-    if one.of is not None:
-        n, needed = sum(map(len, _values(one, conversations))), least_n(one.p)
-        if n < needed:
-            return f"n too small: {n} turns, {needed} needed"
-    return ""
+def _family(a: Sequence[Side], b: Sequence[Side]) -> tuple[list[Measure], float]:
+    """What is compared, and the level of each."""
+    closed = all(side.closed_loop for side in (*a, *b))
+    compared = [one for one in measures() if one.of is not None or closed]
+    return compared, family_level(len(compared) + 1)
 
 
-def _failed_share(a: Side, b: Side, level: float) -> Effect:
-    """B − A in shares; the interval is put together from both sides' own (MOVER, Newcombe 1998)."""
-    tallies = [tally_of(side.conversations, _failed) for side in (a, b)]
-    share_a, share_b = (tally.share for tally in tallies)
+def _figures(one: Measure, sides: Sequence[Side]) -> list[RunFigure] | None:
+    """The figure of each run; None where a run has none that is positive."""
+    found = [estimate(one, side) for side in sides]
+    known = [each for each in found if each is not None and 0.0 < each.value < math.inf]
+    return [RunFigure.of(each) for each in known] if known and len(known) == len(found) else None
+
+
+def _effect(one: Measure, a: Sequence[Side], b: Sequence[Side], margin: float, level: float) -> Effect:
+    theirs, mine = _figures(one, a), _figures(one, b)
+    if theirs is None or mine is None:
+        return _nothing(one)
+    middles = _middle(theirs), _middle(mine)
+    ratio = middles[1] / middles[0]
+    short = next((side.too_short for side in (*a, *b) if side.too_short), "")
+    if short and len(a) < LEAST_ROUNDS:
+        return Effect(one.key, one.words, one.unit, *middles, ratio, None, CANNOT_TELL, short)
+    found = rounds(theirs, mine, margin, level)
+    verdict: EffectOutcome = CANNOT_TELL
+    if found.verdict in (LESS, MORE):
+        verdict = BETTER if (found.verdict == MORE) == one.more_is_better else WORSE
+    elif found.verdict in (SAME, DIFFER):
+        verdict = SAME if found.verdict == SAME else DIFFER
+    ends = (found.low, found.high) if math.isfinite(found.high) else None
+    remark = "" if ends else "too few turns for an interval: more turns a user would have one"
+    return Effect(
+        one.key, one.words, one.unit, *middles, found.ratio, ends, verdict, remark, longer=found.longer
+    )
+
+
+def _checked(one: Measure, baselines: Sequence[Side], new: Side, margin: float, level: float) -> Effect:
+    figures, own = _figures(one, baselines), _figures(one, [new])
+    if figures is None or own is None:
+        return _nothing(one)
+    a, b = _middle(figures), _middle(own)
+    short = next((side.too_short for side in (*baselines, new) if side.too_short), "")
+    if short and len(baselines) < LEAST_BASELINES:
+        return Effect(one.key, one.words, one.unit, a, b, b / a, None, CANNOT_TELL, short)
+    found = against_baselines(figures, own[0], margin, level, more_is_better=one.more_is_better)
+    if not 0.0 < found.limit < math.inf:
+        remark = "too few turns for an interval: more turns a user would have one"
+        return Effect(one.key, one.words, one.unit, a, b, b / a, None, CANNOT_TELL, remark)
+    verdict: EffectOutcome = WORSE if found.alarm else NOT_WORSE
+    return Effect(one.key, one.words, one.unit, a, b, found.ratio, None, verdict, limit=found.limit)
+
+
+def _middle(figures: Sequence[RunFigure]) -> float:
+    """The geometric mean of the runs' values."""
+    return math.exp(fmean(each.log for each in figures))
+
+
+def _nothing(one: Measure) -> Effect:
+    return Effect(one.key, one.words, one.unit, None, None, None, None, CANNOT_TELL, "nothing to compare")
+
+
+def _failed_share(a: Sequence[Side], b: Sequence[Side], level: float) -> Effect:
+    """B - A in shares of all turns that count; any difference beyond chance is one, however near the shares are."""
+    share_a, share_b = _share_failed(a), _share_failed(b)
     if share_a is None or share_b is None:
-        return Effect(
-            "failed_share", "failed turns", "%", share_a, share_b, None, None, UNDECIDED, "no turns"
-        )
-    (low_a, high_a), (low_b, high_b) = (interval(tally, level) for tally in tallies)
+        return Effect("failed_share", "failed turns", "%", None, None, None, None, CANNOT_TELL, "no turns")
     centre = share_b - share_a
-    low = centre - math.hypot(share_b - low_b, high_a - share_a)
-    high = centre + math.hypot(high_b - share_b, share_a - low_a)
-    # More or fewer failed turns beyond chance are never the same, however near the shares are.
-    verdict = effect_verdict(low, high, -FAILED_MARGIN, FAILED_MARGIN, False, 0.0)
-    by_count = ""
-    if low > 0.0 or high < 0.0:
-        verdict = WORSE if low > 0.0 else BETTER
-    elif centre and chance_of_more_failing(*((a, b) if centre > 0.0 else (b, a))) < (1.0 - level) / 2.0:
-        verdict = WORSE if centre > 0.0 else BETTER
-        by_count = "by the number of conversations with a failed turn (Fisher's exact test)"
-    remark = (
-        by_count
-        if share_a or share_b
-        else "none failed: no sign of a difference, though rare failures would not show"
-    )
-    return Effect("failed_share", "failed turns", "%", share_a, share_b, centre, (low, high), verdict, remark)
+    estimates = [_failed_estimate(side, level) for side in (a, b)]
+    verdict: EffectOutcome = CANNOT_TELL
+    remark, ends = NONE_FAILED if not share_a and not share_b else "", None
+    if estimates[0] is not None and estimates[1] is not None:
+        ends = difference_of_shares(estimates[0], estimates[1])
+        if ends[0] >= -FAILED_MARGIN and ends[1] <= FAILED_MARGIN:
+            verdict = SAME
+        if ends[0] > 0.0 or ends[1] < 0.0:
+            verdict = _better_or_worse(a, centre)
+    elif centre:
+        remark = next((side.samples.whole.too_short for side in (*a, *b) if side.samples.whole.too_short), "")
+    few = min(len(a), len(b)) < LEAST_ROUNDS
+    if (
+        verdict == CANNOT_TELL
+        and centre
+        and few
+        and _chance_of_more_failing(*((a, b) if centre > 0.0 else (b, a))) < (1.0 - level) / 2.0
+    ):
+        verdict, remark = _better_or_worse(a, centre), BY_COUNT
+    return Effect("failed_share", "failed turns", "%", share_a, share_b, centre, ends, verdict, remark)
 
 
-def chance_of_more_failing(a: Side, b: Side) -> float:
-    """How likely so many of B's conversations, or more, would have a failed turn if both sides failed alike.
+def _better_or_worse(a: Sequence[Side], centre: float) -> EffectOutcome:
+    if len(a) < LEAST_ROUNDS:
+        return DIFFER
+    return WORSE if centre > 0.0 else BETTER
 
-    Fisher's exact test, one-sided: Σ over k ≥ B's count of C(B, k) · C(A, m − k) / C(A + B, m), with m the
-    conversations of both sides that have a failed turn. The interval of a share of turns cannot see this where
-    one side has no failure: it takes the conversations for as wide a guess as their number allows.
+
+def _share_failed(sides: Sequence[Side]) -> float | None:
+    turns = [turn.failed for side in sides for turn in side.turns if turn.counts]
+    return sum(turns) / len(turns) if turns else None
+
+
+def _failed_estimate(sides: Sequence[Side], level: float) -> Estimate | None:
+    """The share of failed turns of all runs of a side, their blocks side by side; None where one is too short."""
+    hits: list[bool] = []
+    blocks: list[int] = []
+    count = 0
+    for side in sides:
+        sample = side.samples.whole
+        if sample.blocks is None:
+            return None
+        failed, block = sample.values(side.turns, lambda turn: turn.failed if turn.counts else None)
+        hits += failed
+        blocks += [count + one for one in block]
+        count += sample.blocks.count
+    return share_estimate(hits, blocks, Blocks(0, 1, count), level) if hits else None
+
+
+def _chance_of_more_failing(a: Sequence[Side], b: Sequence[Side]) -> float:
+    """How likely so many of B's users, or more, would have a failed turn if both sides failed alike.
+
+    Fisher's exact test, one-sided: sum over k >= B's count of C(B, k) C(A, m - k) / C(A + B, m), m the users of both
+    sides with a failed turn. It tells one run from others where failures come together, or the run is too short for an
+    interval; it takes users as independent, so it names no better server.
     """
-    (n_a, hit_a), (n_b, hit_b) = (
-        (len(side.conversations), sum(any(turn.failed for turn in turns) for turns in side.conversations))
-        for side in (a, b)
-    )
+    (n_a, hit_a), (n_b, hit_b) = (_users(side) for side in (a, b))
     both = hit_a + hit_b
     whole = _log_ways(n_a + n_b, both)
     return sum(
@@ -273,8 +294,11 @@ def chance_of_more_failing(a: Side, b: Side) -> float:
     )
 
 
-def _failed(turn: Turn) -> bool:
-    return turn.failed
+def _users(sides: Sequence[Side]) -> tuple[int, int]:
+    """(users of all runs, those of them with a failed turn)."""
+    every = [{(turn.group, turn.user) for turn in side.turns if turn.counts} for side in sides]
+    failed = [{(turn.group, turn.user) for turn in side.turns if turn.failed} for side in sides]
+    return sum(map(len, every)), sum(map(len, failed))
 
 
 def _log_ways(n: int, k: int) -> float:

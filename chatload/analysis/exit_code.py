@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from chatload.analysis.capacity_levels import answer_of
-from chatload.analysis.slo_verdict import worst
+from chatload.analysis.slo_verdict import unsure, worst
 from chatload.model.sanitize import one_line
 from chatload.model.summary import Summary
 from chatload.model.verdict import MISSED, CapacityResult
 from chatload.store.journal import Run
 
-GOOD, FAILED_TURNS, OUR_FAULT, MISSED_SLO, UNTRUSTED = 0, 1, 2, 3, 4
-HELD = (GOOD, FAILED_TURNS, MISSED_SLO, UNTRUSTED)
+GOOD, FAILED_TURNS, OUR_FAULT, MISSED_SLO, UNTRUSTED, UNSURE = 0, 1, 2, 3, 4, 5
+HELD = (GOOD, UNSURE, FAILED_TURNS, MISSED_SLO, UNTRUSTED)
 """Exit codes of a run that was held to its end, the gravest last."""
 
 
@@ -43,6 +43,8 @@ def code_of(run: Run, summary: Summary) -> tuple[int, str]:
         return MISSED_SLO, ""
     if too_many_failed(run, summary):
         return FAILED_TURNS, f"{failed_words(summary)}: more than --allow-failed allows."
+    if (manifest.plan is not None and manifest.plan.sure) and (doubtful := unsure(summary.slo)):
+        return UNSURE, f"Not sure, as --sure asks: {'; '.join(one.slo for one in doubtful)}."
     return GOOD, ""
 
 

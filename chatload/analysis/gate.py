@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from chatload.analysis.comparison import Comparison, trustworthy
 from chatload.analysis.completeness import shortcomings
-from chatload.analysis.exit_code import FAILED_TURNS, GOOD, MISSED_SLO, UNTRUSTED, too_many_failed
+from chatload.analysis.exit_code import FAILED_TURNS, GOOD, MISSED_SLO, UNSURE, UNTRUSTED, too_many_failed
+from chatload.analysis.slo_verdict import unsure
 from chatload.model.summary import Summary
-from chatload.model.verdict import MISSED, PART, UNDECIDED, WORSE, Effect, SloVerdict
+from chatload.model.verdict import CANNOT_TELL, MISSED, PART, WORSE, Effect, SloVerdict
 from chatload.store.journal import Run
 
 
@@ -21,7 +22,7 @@ class Gate:
     comparison: Comparison | None
     unusable: tuple[tuple[Run, str], ...]
     too_many_failed: bool
-    strict: bool
+    sure: bool
 
     @property
     def slo(self) -> list[SloVerdict]:
@@ -33,20 +34,29 @@ class Gate:
         """The effects against the baseline."""
         return self.comparison.effects if self.comparison else ()
 
+    @property
+    def unsure(self) -> list[SloVerdict | Effect]:
+        """What --sure does not let through."""
+        return [
+            *unsure(self.slo),
+            *(one for one in self.effects if one.verdict == CANNOT_TELL and not one.none_failed),
+        ]
+
     def passes(self, one: SloVerdict | Effect) -> bool:
-        """True for a verdict that lets the run through; an undecided one does unless --strict."""
-        if isinstance(one, Effect) and one.none_failed:
-            return True
-        return one.verdict not in (MISSED, WORSE) and not (self.strict and one.verdict == UNDECIDED)
+        """True for a verdict that lets the run through; one that is not sure does unless --sure."""
+        return one.verdict not in (MISSED, WORSE) and not (self.sure and one in self.unsure)
 
     @property
     def code(self) -> int:
         """The exit code."""
         if self.unusable:
             return UNTRUSTED
-        if not (all(map(self.passes, self.slo)) and all(map(self.passes, self.effects))):
+        missed = any(one.verdict == MISSED for one in self.slo)
+        if missed or any(one.verdict == WORSE for one in self.effects):
             return MISSED_SLO
-        return FAILED_TURNS if self.too_many_failed else GOOD
+        if self.too_many_failed:
+            return FAILED_TURNS
+        return UNSURE if self.sure and self.unsure else GOOD
 
 
 def gate(
@@ -54,13 +64,16 @@ def gate(
     summary: Summary,
     comparison: Comparison | None = None,
     *,
-    strict: bool = False,
+    sure: bool = False,
     allow_failed: float | None = None,
 ) -> Gate:
-    """Check a run by the SLOs of its summary and, where there is one, the comparison with its baseline."""
+    """Check a run by the SLOs of its summary and, where there is one, the comparison with its baseline.
+
+    `sure`: what is not sure is red; so it is where the run itself was told.
+    """
+    plan = run.manifest.plan
+    sure = sure or (plan is not None and plan.sure)
     runs = [run, *(comparison.a if comparison else ())]
     unusable = [(each, "") for each in runs if not trustworthy(each)]
     unusable += [(each, why) for each in runs for why in shortcomings(each)]
-    return Gate(
-        run, summary, comparison, tuple(unusable), too_many_failed(run, summary, allow_failed), strict
-    )
+    return Gate(run, summary, comparison, tuple(unusable), too_many_failed(run, summary, allow_failed), sure)

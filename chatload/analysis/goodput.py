@@ -1,25 +1,13 @@
-"""Whether a turn kept the limits asked of it, and which turns count at all."""
+"""Whether a turn kept the limits asked of it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
-from chatload.analysis.share_interval import Tally
 from chatload.model.metrics import metric
 from chatload.model.slo import Objective
 from chatload.model.stalls import reading_underrun_ms, stalls_ms
 from chatload.model.turn import Turn
-
-Conversation = Sequence[Turn]
-
-
-def conversations_of(turns: Iterable[Turn]) -> list[Conversation]:
-    """The turns that were due, by conversation; what we hung up on ourselves is neither kept nor broken."""
-    found: dict[tuple[str, int], list[Turn]] = {}
-    for turn in turns:
-        if turn.counts:
-            found.setdefault((turn.group, turn.user), []).append(turn)
-    return list(found.values())
 
 
 def value_of(objective: Objective, turn: Turn) -> float | None:
@@ -63,20 +51,9 @@ def counted_by(objective: Objective, limits: Sequence[Objective]) -> Callable[[T
     return lambda turn: kept(objective, turn)
 
 
-def tally_of(conversations: Iterable[Conversation], holds: Callable[[Turn], bool | None]) -> Tally:
-    """Conversations by the turns for which it holds; None leaves a turn out."""
-    answers = ([holds(turn) for turn in turns] for turns in conversations)
-    return Tally.of((sum(map(bool, told)), sum(one is not None for one in told)) for told in answers)
-
-
 def keeps_all(limits: Sequence[Objective]) -> Callable[[Turn], bool]:
     """What goodput counts. Goodput = turns that keep every limit ÷ all due, failures included."""
     return lambda turn: all(keeps(limit, turn) for limit in limits)
-
-
-def conversation_goodput(conversations: Iterable[Conversation], limits: Sequence[Objective]) -> Tally:
-    """The same of whole conversations: every due turn of it kept every limit."""
-    return Tally.of((int(all(map(keeps_all(limits), turns))), 1) for turns in conversations)
 
 
 def stalled(turn: Turn) -> bool | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from statistics import median
 
-from chatload.analysis.windows import token_arrivals
+from chatload.analysis.throughput import token_arrivals
 from chatload.model.metrics import ttft_ms
 from chatload.model.turn import Turn
 from chatload.store.journal import Run

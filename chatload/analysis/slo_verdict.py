@@ -1,83 +1,103 @@
-"""SLOs against turns: met, missed, or undecided, each with its interval. The one place where SLOs are decided.
+"""SLOs against turns: met or missed, and whether that is sure. The one place where SLOs are decided.
 
-A verdict is given only where the 95 % interval lies wholly on one side of the limit: of the verdicts “met” given
-where the truth is a miss there are at most 2.5 %, and the other way round. The interval covers chance among the
-conversations of this run, not changes of the server between runs.
+The measured value decides (docs/statistics.md, SLO gates), so that a gate can be red after a short run too. It is
+sure where the limit lies outside the 95 % interval. Percentiles and goodput are those of the turns due while all users
+were in; shares of failures, single worst turns and whole conversations are those of the whole run.
 """
 
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import msgspec
 
-from chatload.analysis.goodput import (
-    Conversation,
-    conversation_goodput,
-    conversations_of,
-    counted_by,
-    keeps_all,
-    tally_of,
-    value_of,
-)
+from chatload.analysis.block_interval import Estimate, quantile_estimate, share_estimate
 from chatload.analysis.quantiles import percentile
-from chatload.analysis.share_interval import Tally, interval, surely_above, surely_below, turns_needed
+from chatload.analysis.sample import Sample, Samples, asked_of, samples, side_by_side
+from chatload.analysis.slo_answers import Answers, answers_of
+from chatload.analysis.slo_cure import cure
 from chatload.analysis.standstill import longest_standstill
+from chatload.loads.load_shape import Load
 from chatload.model.slo import BAD_SHARES, Objective, limits_of_a_turn
 from chatload.model.summary import Summary
 from chatload.model.turn import Turn
-from chatload.model.verdict import MET, MISSED, PART, UNDECIDED, Goodput, SloOutcome, SloVerdict
+from chatload.model.verdict import MET, MISSED, PART, UNDECIDED, Bound, Goodput, SloOutcome, SloVerdict
+from chatload.options.run_options import ALL_IN
+from chatload.store.journal import Run
 
 WORST_FIRST: tuple[SloOutcome, ...] = (MISSED, UNDECIDED, MET, PART)
+OVERLAP = "whole conversations all run at the same time: no interval is known for their share"
 
 
-def verdicts_of(turns: Iterable[Turn], objectives: Sequence[Objective]) -> tuple[SloVerdict, ...]:
-    """The verdict on every SLO by the turns of a run, in the order asked."""
-    held = list(turns)
-    conversations = conversations_of(held)
-    limits = limits_of_a_turn(objectives)
-    return tuple(
-        _of_run(one, held) if one.kind == "run" else _verdict(one, conversations, limits)
-        for one in objectives
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """The number an SLO speaks of, bad is high for a percentile; None without turns. `n` turns, or conversations."""
+
+    value: float | None
+    estimate: Estimate | None
+    n: int
+
+
+def verdicts_of(
+    turns: Sequence[Turn], objectives: Sequence[Objective], load: Load | None = None, asked: str = ALL_IN
+) -> tuple[SloVerdict, ...]:
+    """The verdict on every SLO by the turns of a run under a load, in the order asked."""
+    return judged(answers_of(turns, objectives), samples(turns, load, asked), load, turns)
+
+
+def with_slos(summary: Summary, run: Run, objectives: Sequence[Objective], window: str = "") -> Summary:
+    """The summary with the verdicts on these SLOs; its goodput is None where nothing is asked of a turn."""
+    answers, load = answers_of(run.turns, objectives), run.manifest.load
+    found = samples(run.turns, load, asked_of(run, window))
+    return msgspec.structs.replace(
+        summary, slo=judged(answers, found, load, run.turns), goodput=_goodput(run.turns, objectives, found)
     )
 
 
-def with_slos(summary: Summary, turns: Sequence[Turn], objectives: Sequence[Objective]) -> Summary:
-    """The summary with the verdicts on these SLOs; its goodput is None where nothing is asked of a turn."""
+def _goodput(turns: Sequence[Turn], objectives: Sequence[Objective], found: Samples) -> Goodput | None:
     limits = limits_of_a_turn(objectives)
-    good = None
-    if limits:
-        conversations = conversations_of(turns)
-        good = Goodput(
-            tuple(limit.words for limit in limits),
-            tally_of(conversations, keeps_all(limits)).share,
-            conversation_goodput(conversations, limits).share,
-        )
-    return msgspec.structs.replace(summary, slo=verdicts_of(turns, objectives), goodput=good)
+    if not limits:
+        return None
+    names = ("goodput", "conversation_goodput")
+    shares = [Objective(name, "share", name, at_most=False, limit=0.0) for name in names]
+    answers, first = answers_of(turns, [*limits, *shares]), len(limits)
+    return Goodput(
+        tuple(one.words for one in limits),
+        _measured(answers, first, found.figures).value,
+        _measured(answers, first + 1, found.whole).value,
+        found.figures.name,
+    )
 
 
 def level_verdict(
     turns: Sequence[Turn], slo: Sequence[Objective]
 ) -> tuple[SloOutcome, bool, list[SloVerdict]]:
-    """One level of a capacity search: the worst verdict, whether the measured values pass, the verdict on each SLO.
+    """One level of a capacity search: the worst verdict, whether that is sure, the verdict on each SLO.
 
-    A share of bad turns that is 0 does not make a level undecided: the few turns of a small level can never show that
-    it stays below 1 %, and nothing speaks against it. Where only such SLOs are asked, they do.
+    A share of bad turns that is 0 does not make a level unsure: the few turns of a small level can never show that it
+    stays below 1 %, and nothing speaks against it. Where only such SLOs are asked, they do.
     """
-    verdicts = list(verdicts_of(turns, slo))
-    passed = bool(turns) and all(_passes(one, asked) for one, asked in zip(verdicts, slo, strict=True))
-    telling = [one for one in verdicts if not (one.metric in BAD_SHARES and one.turns and one.value == 0.0)]
-    return worst(telling or verdicts), passed, verdicts
+    level = side_by_side(turns, lambda i: turns[i].group)
+    verdicts = list(judged(answers_of(turns, slo), Samples(level, level), None, turns))
+    outcome = worst(verdicts) if turns else MISSED
+    decisive = [one for one in verdicts if one.verdict == outcome]
+    telling = [one for one in decisive if not (one.metric in BAD_SHARES and one.turns and one.value == 0.0)]
+    sure = [one.sure is not False for one in telling or decisive]
+    return outcome, any(sure) if outcome == MISSED else all(sure), verdicts
 
 
-def _passes(one: SloVerdict, asked: Objective) -> bool:
-    if one.verdict == PART:  # a limit that goodput counts
-        return True
-    if one.value is None:
-        return False
-    return one.value <= asked.limit if asked.at_most else one.value >= asked.limit
+def judged(
+    answers: Answers, found: Samples, load: Load | None, turns: Sequence[Turn] = ()
+) -> tuple[SloVerdict, ...]:
+    """The verdicts on the SLOs by what the turns answered; `turns` are asked for figures of the run itself."""
+    return tuple(
+        _of_run(one, turns, found.whole)
+        if one.kind == "run"
+        else _verdict(one, answers, position, _sample_for(one, found), load)
+        for position, one in enumerate(answers.objectives)
+    )
 
 
 def worst(verdicts: Iterable[SloVerdict]) -> SloOutcome:
@@ -86,100 +106,122 @@ def worst(verdicts: Iterable[SloVerdict]) -> SloOutcome:
     return next((verdict for verdict in WORST_FIRST if verdict in found), PART)
 
 
-def verdict_of(asked: Objective, tally: Tally) -> SloOutcome:
-    """The verdict by conversations of which so many turns are what `counted_by(asked, …)` counts."""
+def unsure(verdicts: Iterable[SloVerdict]) -> list[SloVerdict]:
+    """Those that are not sure, or undecided."""
+    return [one for one in verdicts if one.sure is False or one.verdict == UNDECIDED]
+
+
+def outcome_of(asked: Objective, value: float | None) -> SloOutcome:
+    """The verdict by the measured value, None where no turn has one; a percentile's is turned round (`Answers`)."""
     if asked.kind == "turn":
         return PART
-    if tally.share is None:
+    if value is None:
         return UNDECIDED
-    if asked.kind == "extreme":  # a fact of the run: nothing is estimated, so nothing is uncertain
-        return MET if tally.met == tally.turns else MISSED
-    if asked.kind == "percentile":
-        at_most, limit, beyond = False, asked.share_asked, True
-    else:  # no share is above 100 % nor below 0 %: that alone is no miss
-        at_most, limit, beyond = asked.at_most, asked.limit, tally.share != asked.limit
-    met, missed = (surely_below, surely_above) if at_most else (surely_above, surely_below)
-    return MET if met(tally, limit) else MISSED if missed(tally, limit) and beyond else UNDECIDED
+    if asked.kind == "share" and not asked.at_most:
+        return MET if value >= asked.limit else MISSED
+    return MET if value <= _limit(asked) else MISSED
 
 
-def _of_run(asked: Objective, turns: Sequence[Turn]) -> SloVerdict:
-    """The verdict on a figure of the whole run, a fact: the longest standstill."""
-    counted = [turn for turn in turns if turn.counts]
-    longest = longest_standstill(turns)
-    value = longest.length_ns / 1e9 if longest is not None else 0.0
-    verdict: SloOutcome = (MET if value <= asked.limit else MISSED) if counted else UNDECIDED
-    return SloVerdict(asked.words, verdict, asked.metric, value if counted else None, None, len(counted), 0)
+def _sample_for(asked: Objective, found: Samples) -> Sample:
+    return found.figures if asked.kind == "percentile" or asked.metric == "goodput" else found.whole
+
+
+def _limit(asked: Objective) -> float:
+    """The limit as the answers are: turned round for a metric of which more is better."""
+    turned = asked.kind in ("percentile", "extreme") and not asked.at_most
+    return -asked.limit if turned else asked.limit
 
 
 def _verdict(
-    asked: Objective, conversations: Sequence[Conversation], limits: Sequence[Objective]
+    asked: Objective, answers: Answers, position: int, sample: Sample, load: Load | None
 ) -> SloVerdict:
-    if asked.metric == "conversation_goodput":
-        tally = conversation_goodput(conversations, limits)
-    else:
-        tally = tally_of(conversations, counted_by(asked, limits))
-    verdict = verdict_of(asked, tally)
-    value, between = _MEASURED.get(asked.kind, _share)(asked, conversations, tally)
-    limit = asked.share_asked if asked.kind == "percentile" else asked.limit
-    undecided = verdict == UNDECIDED and asked.kind != "extreme"
-    needed = turns_needed(tally, limit) if undecided else None
+    measured = _measured(answers, position, sample)
+    value, estimate = measured.value, measured.estimate
+    outcome = outcome_of(asked, value)
+    sure, why = None, ""
+    if outcome in (MET, MISSED) and asked.kind != "extreme":
+        sure = estimate is not None and _is_sure(asked, outcome, estimate)
+        if not sure:
+            overlap = asked.metric == "conversation_goodput"
+            why = OVERLAP if overlap else cure(asked, estimate, _limit(asked), sample, load)
+    told = [
+        i for i, one in zip(sample.index, answers.to(position, sample.index), strict=True) if one is not None
+    ]
+    turned = asked.kind in ("percentile", "extreme") and not asked.at_most
     return SloVerdict(
-        asked.words, verdict, asked.metric, value, between, int(tally.turns), int(tally.conversations), needed
+        slo=asked.words,
+        verdict=outcome,
+        metric=asked.metric,
+        value=_shown(value, turned=turned),
+        interval=_ends(estimate, turned=turned),
+        turns=len(told) if asked.metric != "conversation_goodput" else measured.n,
+        conversations=len(set(answers.conversations(told))),
+        window=sample.name,
+        sure=sure,
+        unsure=why,
     )
 
 
-Measured = tuple[float | None, tuple[float | None, float | None] | None]
-"""The number that an SLO speaks of, and its 95 % interval."""
+def _of_run(asked: Objective, turns: Sequence[Turn], whole: Sample) -> SloVerdict:
+    """The verdict on a figure of the whole run, a fact: the longest standstill."""
+    counted = sum(turn.counts for turn in turns)
+    longest = longest_standstill(turns)
+    value = (longest.length_ns / 1e9 if longest is not None else 0.0) if counted else None
+    return SloVerdict(
+        asked.words, outcome_of(asked, value), asked.metric, value, None, counted, 0, whole.name
+    )
 
 
-def _percentile(asked: Objective, conversations: Sequence[Conversation], tally: Tally) -> Measured:
-    """The interval is that of the share of turns within a limit, read off the metric's own scale.
-
-    “More is better” is turned round, so that bad is always high and a failed turn is +∞.
-    """
-    sign = 1.0 if asked.at_most else -1.0
-    kept: list[list[float]] = []
-    for turns in conversations:
-        values = [(value_of(asked, turn) if turn.ok else sign * math.inf) for turn in turns]
-        kept.append(sorted(sign * value for value in values if value is not None))
-    ordered = sorted(value for values in kept for value in values)
-
-    def within(limit: float) -> Tally:
-        return Tally.of(
-            (bisect_left(values, math.nextafter(limit, math.inf)), len(values)) for values in kept
-        )
-
-    share = asked.share_asked
-    low = _finite(sign * _first(ordered, lambda value: not surely_below(within(value), share)))
-    high = _finite(sign * _first(ordered, lambda value: surely_above(within(value), share)))
-    value = _finite(sign * percentile(ordered, share)) if ordered else None
-    return value, (low, high) if asked.at_most else (high, low)
-
-
-def _first(ordered: Sequence[float], holds: Callable[[float], bool]) -> float:
-    """The least of the values for which it holds, where it holds from some value on; +∞ if for none."""
-    at = bisect_left(range(len(ordered)), True, key=lambda i: holds(ordered[i]))
-    return ordered[at] if at < len(ordered) else math.inf
+def _measured(answers: Answers, position: int, sample: Sample) -> Measured:
+    """The number that an SLO speaks of, in a sample."""
+    asked = answers.objectives[position]
+    told = answers.to(position, sample.index)
+    if asked.metric == "conversation_goodput":
+        return _of_conversations(answers.conversations(sample.index), told)
+    kept = [i for i, one in enumerate(told) if one is not None]
+    values = [one for one in told if one is not None]
+    if not values:
+        return Measured(None, None, 0)
+    block = [sample.block[i] for i in kept] if sample.blocks is not None else []
+    estimate = None
+    if asked.kind == "extreme":
+        return Measured(max(values), None, len(values))
+    if asked.kind == "percentile":
+        if sample.blocks is not None:
+            estimate = quantile_estimate(values, block, sample.blocks, asked.share_asked)
+        return Measured(percentile(sorted(values), asked.share_asked), estimate, len(values))
+    if sample.blocks is not None and asked.kind == "share":
+        estimate = share_estimate([one > 0.0 for one in values], block, sample.blocks)
+    return Measured(sum(values) / len(values), estimate, len(values))
 
 
-def _share(asked: Objective, conversations: Sequence[Conversation], tally: Tally) -> Measured:
-    return tally.share, interval(tally)
+def _of_conversations(conversations: Sequence[int], told: Sequence[float | None]) -> Measured:
+    """The share of whole conversations: every turn of it that counts answered 1."""
+    whole: dict[int, bool] = {}
+    for who, one in zip(conversations, told, strict=True):
+        if one is not None:
+            whole[who] = whole.get(who, True) and one > 0.0
+    return Measured(sum(whole.values()) / len(whole) if whole else None, None, len(whole))
 
 
-def _extreme(asked: Objective, conversations: Sequence[Conversation], tally: Tally) -> Measured:
-    """The worst turn of the run; None where a turn failed, which is worse than any."""
-    turns = [turn for conversation in conversations for turn in conversation]
-    values = [value for turn in turns if turn.ok and (value := value_of(asked, turn)) is not None]
-    if not values or any(turn.failed for turn in turns):
-        return None, None
-    return (max if asked.at_most else min)(values), None
+def _is_sure(asked: Objective, outcome: SloOutcome, estimate: Estimate) -> bool:
+    """True where the limit lies outside the interval."""
+    limit, low, high = _limit(asked), estimate.low, estimate.high
+    within_below = asked.kind != "share" or asked.at_most
+    if outcome == MET:
+        return high is not None and high <= limit if within_below else low is not None and low >= limit
+    return low is not None and low > limit if within_below else high is not None and high < limit
 
 
-_MEASURED: dict[str, Callable[[Objective, Sequence[Conversation], Tally], Measured]] = {
-    "percentile": _percentile,
-    "extreme": _extreme,
-}
+def _ends(estimate: Estimate | None, *, turned: bool) -> tuple[Bound, Bound] | None:
+    if estimate is None:
+        return None
+    low, high = _shown(estimate.low, turned=turned), _shown(estimate.high, turned=turned)
+    return (high, low) if turned else (low, high)
 
 
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
+def _shown(value: float | None, *, turned: bool) -> float | None:
+    """A number as it is shown: None where a failed turn is that far."""
+    if value is None or not math.isfinite(value):
+        return None
+    return -value + 0.0 if turned else value

@@ -7,21 +7,31 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import msgspec
 
+from chatload.analysis.block_interval import rate_estimate, tokens_by_block
 from chatload.analysis.completeness import planned_chat, planned_turns, shortcomings
 from chatload.analysis.distribution import describe, describe_counted, with_failures
 from chatload.analysis.quantiles import METHOD
+from chatload.analysis.sample import Sample, Samples, asked_of, samples, side_by_side
 from chatload.analysis.send_bunching import bunching
 from chatload.analysis.server_view import server_view
 from chatload.analysis.slo_verdict import with_slos
 from chatload.analysis.slot_release import slot_release
 from chatload.analysis.standstill import standstill
+from chatload.analysis.throughput import throughput, whole_window
 from chatload.analysis.validity import validity_of
 from chatload.analysis.warnings import warnings
-from chatload.analysis.windows import steady_window, throughput, whole_window
 from chatload.model.metrics import View, metric, metrics_in, turn_metrics
 from chatload.model.sanitize import one_line
 from chatload.model.stalls import READER_TOKENS_PER_S, reading_underrun_ms, stalls_ms
-from chatload.model.summary import Connections, Distribution, GroupSummary, Stalls, Summary
+from chatload.model.summary import (
+    Connections,
+    Distribution,
+    GroupSummary,
+    Stalls,
+    Summary,
+    Throughput,
+    WithFailures,
+)
 from chatload.model.turn import Turn
 from chatload.store.journal import Run
 
@@ -29,19 +39,22 @@ WITH_FAILURES = ("ttft_ms", "e2e_ms")
 """Metrics that are also told with each failed turn as endless."""
 
 
-def summarise(run: Run) -> Summary:
-    """The run as sums, what it lacks, and its warnings."""
+def summarise(run: Run, window: str = "") -> Summary:
+    """The run as sums, what it lacks, and its warnings; `window`: "all-in" or "whole", empty: as the run was told."""
     turns = run.turns
     good = [turn for turn in turns if turn.ok]
-    failed = [turn for turn in turns if turn.failed]
-    window = steady_window(run)
-    found = Summary(
+    failed = Counter(turn.failure_code for turn in turns if turn.failed)
+    plan = run.manifest.plan
+    found = samples(turns, run.manifest.load, asked_of(run, window))
+    figures = found.figures
+    inside = figures.of(turns)
+    made = Summary(
         run_id=run.manifest.run_id or None,
         label=one_line(run.name),
         planned_turns=planned_turns(run),
-        turns=len(good) + len(failed),
+        turns=len(good) + failed.total(),
         succeeded=len(good),
-        failed=dict(Counter(turn.failure_code for turn in failed).most_common()),
+        failed=dict(failed.most_common()),
         interrupted=sum(turn.code == "interrupted" and not turn.ok for turn in turns),
         abandoned=sum(turn.code == "abandoned" for turn in turns),
         slot_release=slot_release(run),
@@ -50,11 +63,11 @@ def summarise(run: Run) -> Summary:
         tokens=sum(turn.tokens or 0 for turn in good),
         throughput=throughput(turns, whole_window(turns)),
         groups=_groups(turns),
-        steady=None if window is None else throughput(turns, window),
-        metrics={**{one.key: describe(_values(good, one.value)) for one in turn_metrics()}, **_gaps(good)},
-        with_failures={
-            key: with_failures(_values(good, metric(key).value), len(failed)) for key in WITH_FAILURES
-        },
+        steady=_steady(turns, found),
+        window=figures.stretch(sum(turn.counts for turn in inside)),
+        metrics=_metrics(turns, figures),
+        whole_run=_metrics(turns, found.whole) if figures.name != found.whole.name else {},
+        with_failures=_with_failures(inside),
         stalls=_stalls(good),
         finishes=_tally(turn.finish or "none" for turn in good),
         token_sources=_tally(turn.token_source for turn in good),
@@ -75,8 +88,39 @@ def summarise(run: Run) -> Summary:
         percentile_method=METHOD,
         incomplete=tuple(shortcomings(run)),
     )
-    found = with_slos(found, turns, run.manifest.plan.slo if run.manifest.plan is not None else ())
-    return msgspec.structs.replace(found, warnings=tuple(warnings(run, found)))
+    if plan is not None:
+        made = with_slos(made, run, plan.slo, window)
+    return msgspec.structs.replace(made, warnings=tuple(warnings(run, made)))
+
+
+def _steady(turns: Sequence[Turn], found: Samples) -> Throughput | None:
+    """Throughput with all users in, its tokens/s with their interval where the stretch is long enough."""
+    if found.all_in is None:
+        return None
+    steady = throughput(turns, found.all_in)
+    blocks = found.figures.blocks
+    if blocks is None or found.figures.window != found.all_in:
+        return steady
+    rate = rate_estimate(tokens_by_block([turn for turn in turns if turn.ok], blocks), blocks)
+    return msgspec.structs.replace(steady, tokens_interval=(rate.low, rate.high))
+
+
+def _metrics(turns: Sequence[Turn], sample: Sample) -> dict[str, Distribution | None]:
+    """Every metric of the good turns of a sample."""
+    return {
+        **{one.key: _described(turns, sample, one.value) for one in turn_metrics()},
+        **_gaps([turn for turn in sample.of(turns) if turn.ok]),
+    }
+
+
+def _described(turns: Sequence[Turn], sample: Sample, of: Callable[[Turn], float | None]) -> Distribution:
+    return describe(*sample.values(turns, lambda turn: of(turn) if turn.ok else None), sample.blocks)
+
+
+def _with_failures(turns: Sequence[Turn]) -> dict[str, WithFailures]:
+    good = [turn for turn in turns if turn.ok]
+    failed = sum(turn.failed for turn in turns)
+    return {key: with_failures(_values(good, metric(key).value), failed) for key in WITH_FAILURES}
 
 
 def _complete_conversations(run: Run, good: Sequence[Turn]) -> int | None:
@@ -106,12 +150,13 @@ def _groups(turns: Sequence[Turn]) -> dict[str, GroupSummary]:
 
 def _group(turns: Sequence[Turn]) -> GroupSummary:
     good = [turn for turn in turns if turn.ok]
+    sample = side_by_side(turns, lambda _: "")
     return GroupSummary(
         turns=sum(turn.counts for turn in turns),
         succeeded=len(good),
         tokens=sum(turn.tokens or 0 for turn in good),
         throughput=throughput(turns, whole_window(turns)),
-        metrics={one.key: describe(_values(good, one.value)) for one in metrics_in(View.GROUPS)},
+        metrics={one.key: _described(turns, sample, one.value) for one in metrics_in(View.GROUPS)},
     )
 
 

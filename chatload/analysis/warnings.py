@@ -98,12 +98,12 @@ def _lost_lines(run: Run, summary: Summary) -> Iterator[str]:
 
 def sends_were_late(summary: Summary) -> bool:
     """True where a turn was sent later than `LATE_MS` after it was due."""
-    late = summary.metric("late_ms").max
+    late = summary.of_whole_run("late_ms").max
     return late is not None and late > LATE_MS
 
 
 def _late_sends(run: Run, summary: Summary) -> Iterator[str]:
-    late = summary.metric("late_ms")
+    late = summary.of_whole_run("late_ms")
     if late.p99 is not None and late.p99 > LATE_MS:
         yield (
             f"Sends were late: p99 {late.p99:.0f} ms after they were due. The load generator could not keep the "
@@ -128,7 +128,7 @@ def _marks(run: Run, summary: Summary) -> Iterator[str]:
         yield f"{_turns(n)} marked “{one_line(mark, 60)}”: find them by “marks” in the journal."
     without = summary.validity.without_spoiled
     if without and without["ttft_ms"].n:
-        clean, every = without["ttft_ms"], summary.metric("ttft_ms")
+        clean, every = without["ttft_ms"], summary.of_whole_run("ttft_ms")
         yield (
             f"With the turns that we may have spoiled, TTFT is p50 {every.p50:.0f}, p95 {every.p95:.0f}, "
             f"p99 {every.p99:.0f} ms; without them p50 {clean.p50:.0f}, p95 {clean.p95:.0f}, "
@@ -179,7 +179,7 @@ def _token_counts(run: Run, summary: Summary) -> Iterator[str]:
             f"In {_turns(shared)} the first event held several tokens, estimated by its share of the text: "
             "TPOT of those is good to about 8 %."
         )
-    empty = summary.succeeded - summary.metric("ttft_ms").n
+    empty = summary.succeeded - summary.of_whole_run("ttft_ms").n
     if empty:
         yield f"{_turns(empty)} succeeded without any text: TTFT and speeds leave them out. Read the sample reply."
 
@@ -208,7 +208,7 @@ def _connections(run: Run, summary: Summary) -> Iterator[str]:
 
 
 def _first_byte(run: Run, summary: Summary) -> Iterator[str]:
-    first_byte, ttft = summary.metric("first_byte_ms").p95, summary.metric("ttft_ms").p95
+    first_byte, ttft = (summary.of_whole_run(key).p95 for key in ("first_byte_ms", "ttft_ms"))
     if ttft and first_byte is not None and ttft > 2 * first_byte and ttft - first_byte > FIRST_BYTE_APART_MS:
         yield (
             f"The first byte is not the first token here: first byte p95 is {first_byte:.0f} ms but TTFT p95 is "

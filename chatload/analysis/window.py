@@ -2,10 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
-from chatload.model.turn import Turn
+
+class Held(Protocol):
+    """What places a turn in a run: whose it was, when it was due, when it ended."""
+
+    @property
+    def user(self) -> int:
+        """The number of its user."""
+
+    @property
+    def due_ns(self) -> int:
+        """When it was due, in ns of the run's clock."""
+
+    @property
+    def end_ns(self) -> int:
+        """When it ended."""
+
+
+AnyHeld = TypeVar("AnyHeld", bound=Held)
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,29 +33,34 @@ class Window:
     from_ns: int
     until_ns: int
 
-    def turns(self, turns: Sequence[Turn]) -> list[Turn]:
+    @property
+    def seconds(self) -> float:
+        """Its length in s."""
+        return (self.until_ns - self.from_ns) / 1e9
+
+    def turns(self, turns: Iterable[AnyHeld]) -> list[AnyHeld]:
         """Those due inside."""
         return [turn for turn in turns if self.from_ns <= turn.due_ns <= self.until_ns]
 
 
-def all_users_in(turns: Sequence[Turn]) -> Window | None:
+def all_users_in(turns: Sequence[Held], users: int = 1) -> Window | None:
     """From the last user's first due to the first user's last end; None where users were never all in.
 
     Before it the server is emptier than the load asks (the ramp), after it again. Users with one turn each, as of
-    an open loop, have no such stretch.
+    an open loop, have no such stretch; nor has a run to which fewer than so many `users` came.
     """
     first_due: dict[int, int] = {}
     last_end: dict[int, int] = {}
     for turn in turns:
         first_due[turn.user] = min(turn.due_ns, first_due.get(turn.user, turn.due_ns))
         last_end[turn.user] = max(turn.end_ns, last_end.get(turn.user, turn.end_ns))
-    if len(first_due) == len(turns):
+    if len(first_due) == len(turns) or len(first_due) < users:
         return None
     window = Window(max(first_due.values()), min(last_end.values()))
     return window if window.from_ns < window.until_ns else None
 
 
-def whole_run(turns: Sequence[Turn]) -> Window | None:
+def whole_run(turns: Iterable[Held]) -> Window | None:
     """From the first due to the last; None without turns."""
     dues = [turn.due_ns for turn in turns]
     return Window(min(dues), max(dues)) if dues else None

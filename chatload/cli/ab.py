@@ -37,7 +37,9 @@ def ab(argv: Sequence[str]) -> int:
     parser.add_argument("--server-a", default="auto", metavar="NAME", help="what A speaks; auto asks it")
     parser.add_argument("--server-b", default="auto", metavar="NAME", help="what B speaks; auto asks it")
     parser.add_argument("--config", default="scenarios/chat-100.toml", help="scenario to run")
-    parser.add_argument("--rounds", type=int, default=4, help="runs a side (default 4)")
+    parser.add_argument(
+        "--rounds", type=int, default=4, help="runs a side (default 4); 3 and more tell better or worse"
+    )
     parser.add_argument("--pause", type=float, default=2.0, help="s between two runs (default 2)")
     parser.add_argument(
         "--seed", type=int, help="seed of the first round; default: drawn, so that no prompt is old"

@@ -8,14 +8,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from chatload.analysis.comparable import load_conditions, served_conditions
-from chatload.analysis.comparison import compare_runs
-from chatload.analysis.exit_code import FAILED_TURNS, GOOD, MISSED_SLO, UNTRUSTED, failed_words
+from chatload.analysis.comparison import check_run
+from chatload.analysis.exit_code import FAILED_TURNS, GOOD, MISSED_SLO, UNSURE, UNTRUSTED, failed_words
 from chatload.analysis.gate import Gate, gate
 from chatload.analysis.slo_verdict import with_slos
 from chatload.analysis.summary import summarise
 from chatload.cli.command_parser import Parser, share
-from chatload.cli.compare import add_force, add_margin, refuse_unlike, runs_below
+from chatload.cli.compare import add_force, add_margin, add_window, refuse_unlike, runs_below
 from chatload.model.errors import UsageError
 from chatload.model.sanitize import one_line, shown
 from chatload.model.slo import read_objectives
@@ -31,6 +30,7 @@ _END = {
     FAILED_TURNS: "failed turns beyond the allowance",
     MISSED_SLO: "missed",
     UNTRUSTED: "not to be trusted",
+    UNSURE: "not sure, as --sure asks",
 }
 
 
@@ -41,23 +41,17 @@ def check(argv: Sequence[str]) -> int:
     if mistakes:
         raise UsageError(mistakes)
     run = read_runs([chosen.run])[0]
-    summary = summarise(run)
+    summary = summarise(run, chosen.window)
     if objectives:
-        summary = with_slos(summary, run.turns, objectives)
+        summary = with_slos(summary, run, objectives, chosen.window)
     if not summary.slo and chosen.baseline is None:
         raise UsageError([f"{chosen.run}: nothing to check by: name --slo or --baseline"])
     comparison = None
     if chosen.baseline is not None:
-        comparison = compare_runs(
-            runs_below(chosen.baseline),
-            [run],
-            chosen.margin,
-            names=("baseline", "run"),
-            alike=lambda manifest: load_conditions(manifest) | served_conditions(manifest),
-            force=chosen.force,
-        )
+        baselines = runs_below(chosen.baseline)
+        comparison = check_run(baselines, run, chosen.margin, window=chosen.window, force=chosen.force)
         refuse_unlike(comparison, force=chosen.force)
-    found = gate(run, summary, comparison, strict=chosen.strict, allow_failed=chosen.allow_failed)
+    found = gate(run, summary, comparison, sure=chosen.sure, allow_failed=chosen.allow_failed)
     return _tell(found, chosen.junit)
 
 
@@ -66,22 +60,27 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m chatload check",
         description="Exit code 0 when nothing is missed and nothing is worse, 3 when something is, 1 when more turns "
         "failed than allowed, 4 when the measurement is not to be trusted or the run is not whole, 2 for a mistake "
-        "and for a baseline made under other conditions. What is undecided passes, unless --strict.",
+        "and for a baseline made under other conditions. What is met but not surely, or cannot be told from the "
+        "baselines, passes; with --sure it is exit code 5.",
     )
     parser.add_argument("run", metavar="RUN", type=Path, help="run folder, such as results/…")
     parser.add_argument(
-        "--baseline", metavar="RUN", type=Path, help="run (or folder of runs) to be no worse than"
+        "--baseline",
+        metavar="RUN",
+        type=Path,
+        help="run, or folder of runs (4 and more), to be no worse than",
     )
     parser.add_argument(
         "--slo", action="append", default=[], help="SLO to judge by, instead of the run's own"
     )
-    parser.add_argument("--strict", action="store_true", help="what is undecided is a miss too")
+    parser.add_argument("--sure", action="store_true", help="what is not sure exits 5")
     parser.add_argument(
         "--allow-failed", type=share, metavar="SHARE", help="share of turns that may fail; default: the run's own"
     )  # fmt: skip
     parser.add_argument("--junit", type=Path, metavar="FILE", help="write what was checked as JUnit XML")
     add_margin(parser)
     add_force(parser)
+    add_window(parser)
     return parser
 
 

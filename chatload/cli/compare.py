@@ -11,6 +11,7 @@ from chatload.analysis.comparison import MARGIN, Comparison, compare_runs
 from chatload.cli.command_parser import Parser, share
 from chatload.model.errors import UsageError
 from chatload.model.sanitize import json_text
+from chatload.options.run_options import WINDOW
 from chatload.render.comparison_words import comparison_json, comparison_text
 from chatload.render.run_files import read_runs
 from chatload.store.journal import Run
@@ -18,20 +19,22 @@ from chatload.store.manifest import MANIFEST
 
 
 def compare(argv: Sequence[str]) -> int:
-    """is run B better than run A: the effect on each metric, and how sure it is"""
+    """do two runs differ, or two servers by rounds of both: the effect on each metric, and how sure it is"""
     parser = Parser(
         prog="python -m chatload compare",
         description="B against A. Each is a run folder, or a folder of run folders that belong together "
-        "(rounds). Exit code 0, whatever the verdict; see check for a gate. Runs under different loads are refused.",
+        "(rounds, compared in pairs; from 3 on B may be better or worse). Exit code 0, whatever the verdict; see check "
+        "for a gate. Runs under different loads are refused.",
     )
     parser.add_argument("a", metavar="A", type=Path)
     parser.add_argument("b", metavar="B", type=Path)
     add_margin(parser)
     add_force(parser)
+    add_window(parser)
     parser.add_argument("--json", action="store_true", help="print the comparison as JSON")
     chosen = parser.parse_args(argv)
     a, b = runs_below(chosen.a), runs_below(chosen.b)
-    found = compare_runs(a, b, chosen.margin, force=chosen.force)
+    found = compare_runs(a, b, chosen.margin, window=chosen.window, force=chosen.force)
     refuse_unlike(found, force=chosen.force)
     sys.stdout.write(json_text(comparison_json(found)) if chosen.json else comparison_text(found))
     return 0
@@ -49,6 +52,13 @@ def add_force(parser: argparse.ArgumentParser) -> None:
     """--force, as compare and check have it."""
     parser.add_argument(
         "--force", action="store_true", help="go on where the runs were not made alike, and say so first"
+    )
+
+
+def add_window(parser: argparse.ArgumentParser) -> None:
+    """--window, as report, compare and check have it."""
+    parser.add_argument(
+        "--window", choices=WINDOW.choices, default="", help=f"{WINDOW.help}; default: as each run was told"
     )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from chatload.analysis.summary import summarise
 from chatload.cli.command_parser import Parser
-from chatload.cli.compare import add_force
+from chatload.cli.compare import add_force, add_window
 from chatload.model.errors import UsageError
 from chatload.model.sanitize import json_text
 from chatload.model.summary import Summary, content_of
@@ -32,9 +32,12 @@ def report(argv: Sequence[str]) -> int:
     if chosen.csv_turns:
         sys.stdout.write(turns_csv(runs))
         return 0
-    summaries = [summarise(run) for run in runs]
+    summaries = [summarise(run, chosen.window) for run in runs]
     for run, summary in zip(runs, summaries, strict=True):
-        if not (run.folder / SUMMARY).exists() and run.manifest.ended not in (None, "running"):
+        if not (chosen.window or (run.folder / SUMMARY).exists()) and run.manifest.ended not in (
+            None,
+            "running",
+        ):
             keep_summary(run, summary)
     if chosen.html is not None:
         _write_html(chosen, runs, summaries)
@@ -46,7 +49,7 @@ def report(argv: Sequence[str]) -> int:
     elif len(runs) == 1:
         sys.stdout.write(report_text(runs[0], summaries[0]))
     else:
-        sys.stdout.write(side_by_side_text(runs, summaries, chosen.force))
+        sys.stdout.write(side_by_side_text(runs, summaries, chosen.window, force=chosen.force))
     return 0
 
 
@@ -69,6 +72,7 @@ def _chosen(argv: Sequence[str]) -> argparse.Namespace:
         "--format", choices=("text", "jmeter"), default="text", help="jmeter: its Aggregate Report, exactly"
     )
     add_force(parser)
+    add_window(parser)
     chosen = parser.parse_args(argv)
     if chosen.html and (Path(chosen.html) / "manifest.json").is_file():  # `--html RUN`: that was no FILE
         chosen.runs.insert(0, Path(chosen.html))
@@ -92,7 +96,7 @@ def _write_html(chosen: argparse.Namespace, runs: Sequence[Run], summaries: Sequ
 
     path = Path(file) if file else runs[0].folder / REPORT
     try:
-        write_report(path, runs, summaries, figures(runs), force=chosen.force)
+        write_report(path, runs, summaries, figures(runs), chosen.window, force=chosen.force)
     except OSError as error:
         raise UsageError([f"--html {path}: cannot be written: {error.strerror}"]) from error
     sys.stdout.write(f"{path}\n")

@@ -54,7 +54,7 @@ class Outcomes:
 
 def _outcome(summary: Summary, capacity: CapacityResult | None) -> Outcome:
     words = verdict_of_turns(summary)
-    rows = [_row(one.verdict, one_line(sentence(one), 300)) for one in summary.slo]
+    rows = [_row(one.verdict, one_line(sentence(one), 1000)) for one in summary.slo]
     if capacity is not None and capacity.users is not None:
         words = answer_sentence(capacity)
         rows = [_row(level.verdict, _level_words(level)) for level in levels_of(capacity)]
@@ -71,5 +71,5 @@ def _row(verdict: str, words: str) -> Row:
 
 
 def _level_words(level: LevelResult) -> str:
-    told = "; ".join(one_line(sentence(one), 200) for one in level.slo)
+    told = "; ".join(one_line(sentence(one), 1000) for one in level.slo)
     return f"{plural(level.users, 'user')}, {plural(level.turns, 'turn')}: {told}"

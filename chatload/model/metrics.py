@@ -196,8 +196,8 @@ METRICS: list[Metric] = [
     Metric(
         "decode_tokens_per_s", "decode speed", decode_tokens_per_s, "1 / TPOT", "how fast the text flows once it flows",
         more_is_better=True,
-        shown={**_SHOWN_BY_DEFAULT, View.INTERVALS: (), View.CARDS: ("p50",), View.SIDE_BY_SIDE: ("p50", "min"),
-               View.GROUPS: ("p50",)},
+        shown={**_RECORDED, View.TABLE: (), View.MARKDOWN: (), View.LIVE: ("p50",), View.INTERVALS: (),
+               View.CARDS: ("p50",), View.SIDE_BY_SIDE: ("p50", "min"), View.GROUPS: ("p50",)},
     ),
     Metric(
         "felt_tokens_per_s", "felt speed", felt_tokens_per_s, "n / E2E",

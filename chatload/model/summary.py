@@ -9,12 +9,15 @@ import msgspec
 from chatload.model.metrics import View, metrics_in
 from chatload.model.server_view import ServerView
 from chatload.model.stalls import DEFAULT_RULE, READER_TOKENS_PER_S, StallRule
-from chatload.model.verdict import Goodput, SloVerdict
+from chatload.model.verdict import Bound, Goodput, SloVerdict
 
 FORMAT = 1
 """Version of summary.json."""
 
 PERCENTILES = {"p50": 0.50, "p90": 0.90, "p95": 0.95, "p99": 0.99}
+
+ALL_USERS_IN, WHOLE_RUN = "all users in", "whole run"
+"""Stretches of a run, as they are named wherever a figure is shown."""
 
 
 class Statistics(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -30,7 +33,8 @@ class Distribution(Statistics, frozen=True):
     """Many values of one metric, in its unit; None where there is no value.
 
     `too_small` are percentiles that n cannot support: their numbers are the sample's. `interval` holds the 95 %
-    interval of the others; it is left out where values are not independent.
+    intervals of the others, an end that the sample cannot give is None; it is left out where the stretch is too short.
+    `design_effect` of each of these: its n turns tell as much as n / design effect independent ones.
     """
 
     n: int
@@ -42,14 +46,15 @@ class Distribution(Statistics, frozen=True):
     p99: float | None
     max: float | None
     too_small: tuple[str, ...]
-    interval: dict[str, tuple[float, float]] | None = None
+    interval: dict[str, tuple[Bound, Bound]] | None = None
+    design_effect: dict[str, float] = {}
 
-    def interval_of(self, name: str) -> tuple[float, float] | None:
-        """The 95 % interval of a percentile; None where n cannot give it."""
+    def interval_of(self, name: str) -> tuple[Bound, Bound] | None:
+        """The 95 % interval of a percentile; None where the sample cannot give it."""
         return (self.interval or {}).get(name)
 
 
-NO_VALUES = Distribution(0, None, None, None, None, None, None, None, (), {})
+NO_VALUES = Distribution(0, None, None, None, None, None, None, None, ())
 
 
 class WithFailures(Statistics, frozen=True):
@@ -65,11 +70,29 @@ class WithFailures(Statistics, frozen=True):
 
 
 class Throughput(msgspec.Struct, frozen=True):
-    """Good replies and tokens per second of a stretch of time, `seconds` long; None where it has no length."""
+    """Good replies and tokens per second of a stretch of time, `seconds` long; None where it has no length.
+
+    `tokens_interval` is the 95 % interval of `tokens_per_s`; None where the stretch is too short, or is the whole run.
+    """
 
     seconds: float = 0.0
     requests_per_s: float | None = None
     tokens_per_s: float | None = None
+    tokens_interval: tuple[Bound, Bound] | None = None
+
+
+class Stretch(msgspec.Struct, frozen=True):
+    """What percentiles are taken from: `turns` that count, due within `seconds`.
+
+    `note` says why it is not the time with all users in, `too_short` how long it would have to be for intervals; both
+    are empty where they do not apply.
+    """
+
+    name: str = WHOLE_RUN
+    seconds: float = 0.0
+    turns: int = 0
+    note: str = ""
+    too_short: str = ""
 
 
 class GroupSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -177,6 +200,8 @@ class SlotRelease(msgspec.Struct, frozen=True, kw_only=True):
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """A run as sums. Distributions are over good turns; failures stand beside them.
 
+    `metrics` and `with_failures` are of the turns due in `window`; `whole_run` holds the metrics of the whole run
+    where that is another stretch. All else is of the whole run.
     `steady` is the throughput while all users were in, None where they never were. `conversations` are users whose
     every planned turn succeeded, None where the load is no chat. A metric without values is None. `incomplete` says
     why the run is not the whole of its plan, `warnings` (key "caveats") what to doubt and what to do about it.
@@ -198,7 +223,9 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     throughput: Throughput = Throughput()
     groups: dict[str, GroupSummary] = {}
     steady: Throughput | None = None
+    window: Stretch = Stretch()
     metrics: dict[str, Distribution | None] = {}
+    whole_run: dict[str, Distribution | None] = {}
     with_failures: dict[str, WithFailures] = {}
     stalls: Stalls
     finishes: dict[str, int] = {}
@@ -226,6 +253,10 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     def metric(self, key: str) -> Distribution:
         """The distribution of a metric; one without values where the run has none."""
         return self.metrics.get(key) or NO_VALUES
+
+    def of_whole_run(self, key: str) -> Distribution:
+        """The same of the whole run."""
+        return (self.whole_run or self.metrics).get(key) or NO_VALUES
 
 
 INLINE = ("throughput", "metrics")

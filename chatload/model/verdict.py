@@ -18,10 +18,12 @@ Bound = float | None
 
 
 class SloVerdict(msgspec.Struct, frozen=True):
-    """One SLO and what became of it.
+    """One SLO and what became of it: `value` decides. It is undecided only where no turn has the metric.
 
-    `value` and `interval` are in the metric's unit, shares 0 to 1; None in them is endless: a failed turn.
-    `interval` is None for a fact of the run (max, min). `turns_needed` is about how many turns would decide.
+    `value` and `interval` are in the metric's unit, shares 0 to 1; None as a value is endless: a failed turn. An end of
+    `interval` that is None is not known. `sure`: the limit lies outside the interval; None for a fact of the run (max,
+    min) and for a limit of a turn. `unsure` says why it is not sure, and what would make it so. `turns` and
+    `conversations` are those that count, in the stretch `window`.
     """
 
     slo: str
@@ -31,28 +33,43 @@ class SloVerdict(msgspec.Struct, frozen=True):
     interval: tuple[Bound, Bound] | None
     turns: int
     conversations: int
-    turns_needed: int | None = None
+    window: str = ""
+    sure: bool | None = None
+    unsure: str = ""
 
 
 class Goodput(msgspec.Struct, frozen=True):
-    """Shares of turns and of whole conversations that kept every limit, 0 to 1; None without turns."""
+    """Shares of turns and of whole conversations that kept every limit, 0 to 1; None without turns.
+
+    `turns` are those of the stretch `window`, `conversations` those of the whole run.
+    """
 
     limits: tuple[str, ...]
     turns: float | None
     conversations: float | None
+    window: str = ""
 
 
-EffectOutcome = Literal["same", "better", "worse", "undecided"]
-ComparisonOutcome = Literal["same", "better", "worse", "mixed", "undecided"]
-SAME: Final = "same"
+EffectOutcome = Literal["the same", "differ", "cannot tell", "better", "worse", "not worse"]
+ComparisonOutcome = Literal["the same", "differ", "cannot tell", "better", "worse", "not worse", "mixed"]
+SAME: Final = "the same"
+DIFFER: Final = "differ"
+"""Of one run a side: by more than the margin. It names no better server."""
+CANNOT_TELL: Final = "cannot tell"
 BETTER: Final = "better"
 WORSE: Final = "worse"
+NOT_WORSE: Final = "not worse"
+"""Of a run against stored ones: within what these allow."""
 MIXED: Final = "mixed"
 """Better in some metrics, worse in others."""
 
 
 class Effect(msgspec.Struct, frozen=True):
-    """What B did to a metric. `effect` and `interval` are B / A, for the failed share B − A; None: n too small."""
+    """What B did to a metric. `effect` and `interval` are B / A, for the failed share B − A; None: not known.
+
+    `limit`: against stored runs, the effect beyond which it is worse. `longer`: about how many times as long a run
+    would have to be to tell; None where it is told, or nobody knows.
+    """
 
     metric: str
     words: str
@@ -63,6 +80,8 @@ class Effect(msgspec.Struct, frozen=True):
     interval: tuple[float, float] | None
     verdict: EffectOutcome
     remark: str = ""
+    limit: float | None = None
+    longer: float | None = None
 
     @property
     def none_failed(self) -> bool:
@@ -73,13 +92,14 @@ class Effect(msgspec.Struct, frozen=True):
 class LevelResult(msgspec.Struct, frozen=True, kw_only=True):
     """One level of a capacity search, all its windows together.
 
-    `verdict` is the worst of its SLOs; `passed` is whether the measured values themselves were within every limit.
+    `verdict` is the worst of its SLOs, by the measured values, `passed` whether it is met; `sure`: it is that surely.
     """
 
     users: int
     verdict: SloOutcome
     passed: bool
     turns: int
+    sure: bool = False
     windows: int = 1
     slo: list[SloVerdict]
     groups: list[str] = msgspec.field(default_factory=list)

@@ -153,6 +153,22 @@ ALLOW_FAILED = Number(
     help="share of failed turns that still exits 0",
     label="Failed turns allowed",
 )
+SURE = Switch(
+    name="sure",
+    default="off",
+    group=Group.SLO,
+    help="an SLO that is met or missed but not surely exits 5 (docs/ci.md)",
+    label="SLOs must be sure",
+)
+ALL_IN, WHOLE = "all-in", "whole"
+WINDOW = Choice(
+    name="window",
+    default=ALL_IN,
+    choices=(ALL_IN, WHOLE),
+    group=Group.REPORT,
+    help="turns that percentiles, SLOs and comparisons are taken from: due while all users were in, or all of the run",
+    label="Turns that figures are taken from",
+)
 OUT = FileName(
     name="out",
     default="",
@@ -245,6 +261,8 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     allow_failed: float = 0.0
     certificate: str = ""
     slo: tuple[Objective, ...] = ()
+    sure: bool = False
+    window: str = ALL_IN
     locust_rows: bool = False
 
     @property
@@ -291,5 +309,7 @@ def read_settings(reader: OptionReader) -> RunSettings:
         allow_failed=reader.get(ALLOW_FAILED),
         certificate=reader.get(CERTIFICATE),
         slo=reader.get(SLO),
+        sure=reader.get(SURE),
+        window=reader.get(WINDOW),
         locust_rows=reader.get(LOCUST_ROWS),
     )

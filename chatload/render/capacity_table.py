@@ -32,7 +32,7 @@ def capacity(run: Run, summary: Summary) -> Section | None:
                 f"{level.users:,}",
                 f"{level.windows:,}",
                 f"{level.turns:,}",
-                level.verdict,
+                f"{level.verdict}{'' if level.sure else ', unsure'}",
                 *map(value_words, level.slo),
             ]
             for level in levels

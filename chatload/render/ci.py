@@ -10,7 +10,7 @@ from chatload.analysis.exit_code import failed_words
 from chatload.analysis.gate import Gate
 from chatload.model import output
 from chatload.model.sanitize import one_line
-from chatload.model.verdict import MISSED, UNDECIDED, WORSE
+from chatload.model.verdict import MET, WORSE
 from chatload.render.comparison_words import effect_words, forced, unusable_words
 from chatload.render.slo_words import sentence
 
@@ -26,14 +26,14 @@ def annotate(lines: Iterable[tuple[str, str, str]]) -> None:
 
 
 def notices(found: Gate) -> list[tuple[str, str, str]]:
-    """What went wrong, as annotations: errors for what fails, warnings for what is undecided or was forced."""
+    """What went wrong, as annotations: errors for what fails, warnings for what is not sure or was forced."""
     compared = found.comparison
     told = [("warning", "compared by force", words) for words in (forced(compared) if compared else ())]
     told += [("error", "not to be trusted", unusable_words(run, why)) for run, why in found.unusable]
     told += [
-        ("error" if one.verdict == MISSED else "warning", f"SLO {one.verdict}", sentence(one))
+        ("warning" if found.passes(one) else "error", f"SLO {one.verdict}", sentence(one))
         for one in found.slo
-        if one.verdict in (MISSED, UNDECIDED)
+        if one.verdict != MET or one.sure is False
     ]
     if found.too_many_failed:
         told.append(("error", "failed turns", failed_words(found.summary)))

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 
 from chatload.analysis.comparison import Comparison
-from chatload.analysis.goodput import conversations_of
+from chatload.analysis.slo_cure import TOO_CLOSE
 from chatload.model.sanitize import one_line
-from chatload.model.verdict import BETTER, MIXED, SAME, UNDECIDED, WORSE, ComparisonOutcome, Effect
+from chatload.model.summary import WHOLE_RUN
+from chatload.model.verdict import (
+    BETTER,
+    CANNOT_TELL,
+    DIFFER,
+    MIXED,
+    NOT_WORSE,
+    SAME,
+    WORSE,
+    ComparisonOutcome,
+    Effect,
+)
 from chatload.model.words import plural
 from chatload.render.blocks import Block, Facts, Items, Paragraph, Section, Table
 from chatload.render.text import text_of
@@ -18,19 +31,24 @@ VERDICT_WORDS: dict[ComparisonOutcome, str] = {
     SAME: "the same",
     BETTER: "better",
     WORSE: "worse",
-    UNDECIDED: "undecided: more conversations are needed to tell",
+    DIFFER: "these two runs differ",
+    CANNOT_TELL: "cannot tell",
+    NOT_WORSE: "no worse",
     MIXED: "better in some, worse in others",
 }
 
 
 def headline(found: Comparison) -> str:
-    """The verdict in a sentence, after it the metrics that are better or worse."""
+    """The verdict in a sentence, after it the metrics that are better, worse or differ, and failures left open."""
     a, b = found.names
     verdict = f"no comparison: {found.refused}" if found.refused else VERDICT_WORDS[found.verdict]
     words = f"{b} against {a}: {verdict}."
-    for outcome, name in ((BETTER, "Better"), (WORSE, "Worse")):
+    for outcome, name in ((BETTER, "Better"), (WORSE, "Worse"), (DIFFER, "Different")):
         if metrics := ", ".join(one.words for one in found.effects_that_are(outcome)):
             words += f" {name}: {metrics}."
+    for one in found.effects:
+        if one.metric == "failed_share" and one.verdict == CANNOT_TELL and (one.effect or 0.0) > 0.0:
+            words += f" More turns failed ({_value(one, one.a)} → {_value(one, one.b)} %), perhaps by chance."
     return words
 
 
@@ -74,7 +92,7 @@ def effects_section(found: Comparison) -> Section:
     """A row for each metric, what is to be said of it, and what the intervals promise."""
     a, b = found.names
     rows = [
-        ["", "", a, b, "change", "interval", "verdict"],
+        ["", "", a, b, "change", "worse beyond" if found.gate else "interval", "verdict"],
         *(
             [
                 one.words,
@@ -88,15 +106,31 @@ def effects_section(found: Comparison) -> Section:
             for one in found.effects
         ),
     ]
-    remarks = [f"{one.words}: {one.remark}" for one in found.effects if one.remark]
+    remarks = _remarks(found)
     blocks: list[Block] = [Table(rows, left=2), *([Items(remarks)] if remarks else [])]
     return Section(f"{b} against {a}", [*blocks, Paragraph(_how_sure(found), note=True)])
+
+
+def _remarks(found: Comparison) -> list[str]:
+    """What is to be said of figures; what all of them share is said once."""
+    told = [(one.words, words) for one in found.effects if (words := _remark(one, found.margin))]
+    shared = {words: [name for name, said in told if said == words] for _, words in told}
+    return [f"{', '.join(names)}: {words}" for words, names in shared.items()]
+
+
+def _remark(one: Effect, margin: float) -> str:
+    if one.longer is None:
+        return one.remark
+    if one.longer >= TOO_CLOSE:
+        return f"too close to ±{100 * margin:g} % to tell"
+    return f"about {max(2, math.ceil(one.longer)):,} times as long would tell"
 
 
 def comparison_json(found: Comparison) -> dict[str, object]:
     """The comparison as JSON; `effect` is B / A (failed_share: B − A), `interval` of it."""
     return {
-        "format": 1,
+        "format": 2,
+        "window": found.window,
         "forced": forced(found),
         "not_alike": [*found.not_alike, *found.differences],
         "verdict": found.verdict,
@@ -112,27 +146,36 @@ def comparison_json(found: Comparison) -> dict[str, object]:
 
 def effect_words(one: Effect) -> str:
     """One effect in a sentence."""
-    if one.interval is None:
-        return f"{one.words}: {one.verdict}, {one.remark}"
-    why = f", {one.remark}" if one.remark and one.verdict in (BETTER, WORSE) else ""
+    why = f", {one.remark}" if one.remark else ""
+    if one.a is None or one.b is None:
+        return f"{one.words}: {one.verdict}{why}"
     values = f"{_value(one, one.a)} → {_value(one, one.b)} {one.unit}"
-    return f"{one.words}: {one.verdict}, {values} ({_interval(one)}){why}"
+    sure = (
+        f" ({_interval(one)})" if one.interval else f" (worse beyond {_interval(one)})" if one.limit else ""
+    )
+    return f"{one.words}: {one.verdict}, {values}{sure}{why}"
 
 
 def _how_sure(found: Comparison) -> str:
     """What the intervals promise, and what the verdicts mean."""
-    return (
-        f"All {len(found.effects)} intervals hold together with 95 % (Bonferroni), by bootstrap over whole "
-        f"conversations. Same: the interval lies within ±{100 * found.margin:g} % (failed turns: within "
-        f"±{100 * found.failed_margin:g} percent point). Better or worse: it leaves out no change."
-    )
+    turns = "of the whole run" if found.window == WHOLE_RUN else "due while all users were in"
+    head = f"Figures are of turns {turns}; all {len(found.effects)} verdicts are right together in 95 of 100 cases."
+    margin, points = f"±{100 * found.margin:g} %", f"±{100 * found.failed_margin:g} percent point"
+    if found.gate:
+        return f"{head} Worse: beyond what {plural(len(found.a), 'baseline')} allow; failed turns: more, beyond chance."
+    same = f"The same: the interval lies within {margin} (failed turns: {points})."
+    if not found.names_the_better:
+        return f"{head} {same} Differ: it lies wholly beyond {margin} (failed turns: it leaves out 0)."
+    return f"{head} {same} Better or worse: it leaves out no change."
 
 
 def _amount(runs: tuple[Run, ...]) -> str:
-    conversations = [one for run in runs for one in conversations_of(run.turns)]
-    turns = sum(map(len, conversations))
+    turns = [turn for run in runs for turn in run.turns if turn.counts]
+    conversations = len(
+        {(run.folder, turn.group, turn.user) for run in runs for turn in run.turns if turn.counts}
+    )
     rounds = f"{plural(len(runs), 'run')}, " if len(runs) > 1 else ""
-    return f"{rounds}{plural(turns, 'turn')} in {plural(len(conversations), 'conversation')}"
+    return f"{rounds}{plural(len(turns), 'turn')} in {plural(conversations, 'conversation')}"
 
 
 def _value(one: Effect, value: float | None) -> str:
@@ -144,7 +187,9 @@ def _change(one: Effect) -> str:
 
 
 def _interval(one: Effect) -> str:
-    return " … ".join(_signed(one, end) for end in one.interval) if one.interval else "n too small"
+    if one.limit is not None:
+        return _signed(one, one.limit)
+    return " … ".join(_signed(one, end) for end in one.interval) if one.interval else ABSENT
 
 
 def _signed(one: Effect, effect: float) -> str:

@@ -11,7 +11,7 @@ from chatload.model.metrics import Metric, View, metrics_in, turn_metrics
 from chatload.model.output import without_commands
 from chatload.model.sanitize import one_line
 from chatload.model.stalls import stalls_ms
-from chatload.model.summary import Distribution, Summary
+from chatload.model.summary import ALL_USERS_IN, WHOLE_RUN, Distribution, Summary
 from chatload.model.turn import Turn
 from chatload.store.journal import Run
 
@@ -24,11 +24,12 @@ OF_A_TURN = ("user", "turn", "group", "ok", "code", "status", "finish", "tokens"
 
 
 def summary_csv(runs: Sequence[Run], summaries: Sequence[Summary]) -> str:
-    """run, metric, statistic, unit, value: a line each; a percentile's interval as its _low and _high.
+    """run, metric, statistic, unit, value, window: a line each; a percentile's interval as its _low and _high.
 
-    A percentile that n cannot support is left empty.
+    `window` is the stretch of the run that the value is of. A percentile that n cannot support is left empty, and so is
+    an end of an interval.
     """
-    rows: list[Sequence[object]] = [("run", "metric", "statistic", "unit", "value")]
+    rows: list[Sequence[object]] = [("run", "metric", "statistic", "unit", "value", "window")]
     for name, summary in zip(distinct_names(runs, 80), summaries, strict=True):
         rows += [(harmless(name), *row) for row in _of_summary(summary)]
     return _csv(rows)
@@ -36,18 +37,22 @@ def summary_csv(runs: Sequence[Run], summaries: Sequence[Summary]) -> str:
 
 def _of_summary(summary: Summary) -> Iterator[Sequence[object]]:
     for key in COUNTS:
-        yield key, "count", "", getattr(summary, key)
+        yield key, "count", "", getattr(summary, key), WHOLE_RUN
     for code, n in summary.failed.items():
-        yield "failed", harmless(one_line(code, 40)), "turns", n
+        yield "failed", harmless(one_line(code, 40)), "turns", n, WHOLE_RUN
     steady = summary.steady  # without one its cells are empty
-    for window, rates in (("whole run", summary.throughput), ("all users in", steady)):
+    for window, rates in ((WHOLE_RUN, summary.throughput), (ALL_USERS_IN, steady)):
         for key in RATES:
-            yield key, window, UNITS[key], getattr(rates, key) if rates else None
-    for metric in metrics_in(View.SUMMARY):
-        if (found := summary.metrics.get(metric.key)) is not None:
-            yield from _of_distribution(metric, found)
-    yield "stalls", "count", "", summary.stalls.count
-    yield "replies_with_a_stall", "count", "", summary.stalls.replies
+            yield key, window, UNITS[key], getattr(rates, key) if rates else None, window
+        if rates is not None and rates.tokens_interval is not None:
+            for end, value in zip(("low", "high"), rates.tokens_interval, strict=True):
+                yield "tokens_per_s", f"{window}_{end}", UNITS["tokens_per_s"], value, window
+    for window, metrics in ((summary.window.name, summary.metrics), (WHOLE_RUN, summary.whole_run)):
+        for metric in metrics_in(View.SUMMARY):
+            if (found := metrics.get(metric.key)) is not None:
+                yield from ((*row, window) for row in _of_distribution(metric, found))
+    yield "stalls", "count", "", summary.stalls.count, WHOLE_RUN
+    yield "replies_with_a_stall", "count", "", summary.stalls.replies, WHOLE_RUN
 
 
 def _of_distribution(metric: Metric, found: Distribution) -> Iterator[Sequence[object]]:

@@ -26,14 +26,19 @@ TEMPLATES = Path(__file__).parent / "templates"
 
 
 def report_html(
-    runs: Sequence[Run], summaries: Sequence[Summary], figures: Sequence[Figure] = (), *, force: bool = False
+    runs: Sequence[Run],
+    summaries: Sequence[Summary],
+    figures: Sequence[Figure] = (),
+    window: str = "",
+    *,
+    force: bool = False,
 ) -> str:
     """The report of one run, or the comparison of several, also of runs that are not alike if `force`.
 
     `figures` are its pictures (plots/report/figures.py).
     """
     if len(runs) > 1:
-        beside = SideBySide(runs, summaries, force)
+        beside = SideBySide(runs, summaries, window, force=force)
         sections = _with(figures, beside.sections)
         return _page(
             " against ".join(beside.names), "chatload comparison", " ".join(beside.verdict), sections
@@ -97,8 +102,9 @@ def write_report(
     runs: Sequence[Run],
     summaries: Sequence[Summary],
     figures: Sequence[Figure] = (),
+    window: str = "",
     *,
     force: bool = False,
 ) -> None:
     """Write the report whole or not at all. OSError if it cannot be."""
-    write_private(path, report_html(runs, summaries, figures, force=force).encode())
+    write_private(path, report_html(runs, summaries, figures, window, force=force).encode())

@@ -8,18 +8,19 @@ from xml.etree import ElementTree
 from chatload.analysis.exit_code import failed_words
 from chatload.analysis.gate import Gate
 from chatload.model.sanitize import one_line, shown
-from chatload.model.verdict import UNDECIDED, Effect, SloVerdict
+from chatload.model.verdict import CANNOT_TELL, MISSED, UNDECIDED, WORSE, Effect, SloVerdict
 from chatload.render.comparison_words import effect_words, forced, unusable_words
 from chatload.render.slo_words import sentence
 
 Case = tuple[str, str, str, str]
-"""Class, name, "failure", "skipped" or "system-out", and the words."""
+"""Class, name, "failure", "error", "skipped" or "system-out", and the words."""
 
 
 def junit_xml(found: Gate) -> str:
-    """A missed SLO is a failure, an undecided one is skipped, unless --strict; so are metrics against a baseline.
+    """A missed SLO is a failure, an undecided one is skipped, one that is not sure an error with --sure.
 
-    A run that is not whole, or cannot be trusted, is a failure, and so are more failed turns than allowed.
+    So are metrics against a baseline. A run that is not whole, or cannot be trusted, is a failure, and so are more
+    failed turns than allowed.
     """
     suite = ElementTree.Element("testsuite", name=f"chatload {one_line(found.run.manifest.scenario, 80)}")
     suite.set("timestamp", one_line(found.run.manifest.started_utc, 30))
@@ -27,15 +28,14 @@ def junit_xml(found: Gate) -> str:
     cases = list(_cases(found))
     for of, name, tag, words in cases:
         case = ElementTree.SubElement(suite, "testcase", classname=of, name=one_line(name, 200), time="0")
-        told = one_line(words, 400)
+        told = one_line(words, 1000)
         if tag == "system-out":
             ElementTree.SubElement(case, tag).text = told
         else:
             ElementTree.SubElement(case, tag, message=told)
     suite.set("tests", str(len(cases)))
-    suite.set("failures", str(sum(tag == "failure" for _, _, tag, _ in cases)))
-    suite.set("skipped", str(sum(tag == "skipped" for _, _, tag, _ in cases)))
-    suite.set("errors", "0")
+    for attribute, counted in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
+        suite.set(attribute, str(sum(tag == counted for _, _, tag, _ in cases)))
     ElementTree.indent(suite)
     return shown(
         f'<?xml version="1.0" encoding="utf-8"?>\n{ElementTree.tostring(suite, encoding="unicode")}\n'
@@ -66,5 +66,5 @@ def _cases(found: Gate) -> Iterator[Case]:
 
 def _tag(found: Gate, one: SloVerdict | Effect) -> str:
     if not found.passes(one):
-        return "failure"
-    return "skipped" if one.verdict == UNDECIDED else "system-out"
+        return "failure" if one.verdict in (MISSED, WORSE) else "error"
+    return "skipped" if one.verdict in (UNDECIDED, CANNOT_TELL) else "system-out"

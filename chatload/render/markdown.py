@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from chatload.model.metrics import View, metrics_in
 from chatload.model.sanitize import one_line, shown
-from chatload.model.summary import PERCENTILES, Summary
+from chatload.model.summary import PERCENTILES, WHOLE_RUN, Distribution, Summary
 from chatload.render.blocks import Paragraph, Section, Table
 from chatload.render.run_verdict import headline
 from chatload.render.server_table import server
-from chatload.render.slo_words import interval_words, remark, score, value_words
+from chatload.render.slo_words import interval_words, remark, score, sure_words, value_words
 from chatload.render.text_table import number, statistic
 from chatload.render.turn_tables import standstill
 from chatload.store.journal import Run
@@ -30,20 +30,23 @@ def summary_markdown(run: Run, summary: Summary) -> str:
     if summary.slo:
         lines += [f"**{score(summary.slo)}**", ""]
         rows = [
-            [SIGNS[one.verdict], f"`{one.slo}`", value_words(one), interval_words(one), remark(one)]
+            [
+                " ".join(filter(None, (SIGNS[one.verdict], sure_words(one)))),
+                f"`{one.slo}`",
+                value_words(one),
+                interval_words(one),
+                one.window,
+                remark(one),
+            ]
             for one in summary.slo
         ]
-        lines += [*table(["", "SLO", "measured", "95 % interval", ""], rows), ""]
+        lines += [*table(["", "SLO", "measured", "95 % interval", "of", ""], rows), ""]
     if summary.succeeded:
-        rows = [
-            [
-                f"{one.label}, {one.unit}",
-                *(statistic(summary.metric(one.key), name) for name in PERCENTILES),
-                number(summary.metric(one.key).max),
-            ]
-            for one in metrics_in(View.MARKDOWN)
-        ]
-        lines += [*table(["good turns", *PERCENTILES, "max"], rows), ""]
+        rows = _metrics(summary.metric)
+        lines += [*table([f"good turns, {summary.window.name}", *PERCENTILES, "max"], rows), ""]
+        if summary.whole_run:
+            rows = _metrics(summary.of_whole_run)
+            lines += [*table([f"good turns, {WHOLE_RUN}", *PERCENTILES, "max"], rows), ""]
         lines += [f"Longest standstill of the server: {standstill(summary)}.", ""]
     if summary.failed:
         rows = [[escaped(code), f"{n:,}"] for code, n in summary.failed.items()]
@@ -64,6 +67,17 @@ def _blocks(section: Section) -> list[str]:
         elif isinstance(block, Paragraph):
             lines += ["", escaped(block.words, 600)]
     return lines
+
+
+def _metrics(of: Callable[[str], Distribution]) -> list[list[str]]:
+    return [
+        [
+            f"{one.label}, {one.unit}",
+            *(statistic(of(one.key), name) for name in PERCENTILES),
+            number(of(one.key).max),
+        ]
+        for one in metrics_in(View.MARKDOWN)
+    ]
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

@@ -9,12 +9,12 @@ import msgspec
 from chatload.analysis.slo_verdict import worst
 from chatload.model.metrics import Metric, View, metrics_in
 from chatload.model.sanitize import one_line
-from chatload.model.summary import Summary
+from chatload.model.summary import ALL_USERS_IN, WHOLE_RUN, Summary
 from chatload.model.verdict import MET, MISSED, PART, UNDECIDED
 from chatload.model.words import plural
 from chatload.render.blocks import Block, Card, Cards, Details, Facts, Items, Paragraph, Section, Table
 from chatload.render.run_verdict import certificate_words, not_trustworthy
-from chatload.render.slo_words import goodput_words, interval_words, remark, value_words
+from chatload.render.slo_words import goodput_words, interval_words, remark, sure_words, value_words
 from chatload.render.text_table import number, range_words, seconds, share, statistic
 from chatload.store.journal import Run
 
@@ -28,8 +28,8 @@ DEFINED = (
         "good turn",
         "2xx, no error inside the stream, an end mark, a complete HTTP message. All else is failed.",
     ),
-    ("all users in", "from the last user’s arrival to the first user’s departure."),
-    ("interval", "95 %, from order statistics and the binomial law, without an assumption on the shape."),
+    ("all users in", "turns due from the last user’s first due to the first user’s last end."),
+    ("interval", "95 %, from the scatter between 5 to 10 equal blocks of time (docs/statistics.md)."),
 )
 """What is defined besides the metrics; docs/metrics.md says all in full."""
 
@@ -55,16 +55,18 @@ def slos(run: Run, summary: Summary) -> Section | None:
     """What was asked and what became of it; a capacity search asks it of each level, and says so there."""
     if not summary.slo or run.manifest.capacity is not None:
         return None
-    rows = [["verdict", "SLO", "measured", "95 % interval"]]
-    rows += [[one.verdict, one.slo, value_words(one), interval_words(one)] for one in summary.slo]
-    blocks: list[Block] = [Table(rows, left=2)]
+    rows = [["verdict", "", "SLO", "measured", "95 % interval", "of"]]
+    rows += [
+        [one.verdict, sure_words(one), one.slo, value_words(one), interval_words(one), one.window]
+        for one in summary.slo
+    ]
+    blocks: list[Block] = [Table(rows, left=3)]
     remarks = [f"{one.slo}: {words}" for one in summary.slo if one.verdict != PART and (words := remark(one))]
     if remarks:
         blocks.append(Items(remarks))
     if words := goodput_words(summary.goodput):
         blocks.append(Paragraph(words))
-    title = "Service level objectives (95 % intervals, conversations taken as independent)"
-    return Section(title, blocks, id="slo", look=LOOKS[worst(summary.slo)])
+    return Section("Service level objectives", blocks, id="slo", look=LOOKS[worst(summary.slo)])
 
 
 def cards(run: Run, summary: Summary) -> Section | None:
@@ -72,13 +74,14 @@ def cards(run: Run, summary: Summary) -> Section | None:
     if not summary.succeeded:
         return None
     stalls, failed, steady = summary.stalls, summary.failures, summary.steady
-    rate, whole = summary.throughput.tokens_per_s, "over the whole run"
+    rate, whole = summary.throughput.tokens_per_s, [WHOLE_RUN]
     if steady is not None and steady.tokens_per_s is not None:
-        rate, whole = steady.tokens_per_s, "with all users in"
-    longest = f"longest silence {seconds(summary.metric('max_gap_ms').max)}"
+        ends = steady.tokens_interval
+        rate, whole = steady.tokens_per_s, [*([f"95 %: {range_words(ends)}"] if ends else []), ALL_USERS_IN]
+    longest = f"longest silence {seconds(summary.of_whole_run('max_gap_ms').max)}"
     found = [
         *(_measured(summary, one, name) for one in metrics_in(View.CARDS) for name in one.shown[View.CARDS]),
-        Card("output of the server", number(rate), " tokens/s", [whole]),
+        Card("output of the server", number(rate), " tokens/s", whole),
         Card(
             "failed turns",
             f"{failed:,}",
@@ -99,7 +102,9 @@ def cards(run: Run, summary: Summary) -> Section | None:
 
 _CARD_NOTES: dict[str, Callable[[Summary], str]] = {
     "first_byte_ms": lambda summary: "what JMeter calls Latency",
-    "felt_tokens_per_s": lambda summary: f"slowest turn {number(summary.metric('felt_tokens_per_s').min)}",
+    "felt_tokens_per_s": lambda summary: (
+        f"slowest turn {number(summary.of_whole_run('felt_tokens_per_s').min)}"
+    ),
 }
 
 
@@ -109,6 +114,7 @@ def _measured(summary: Summary, one: Metric, name: str) -> Card:
     note = _CARD_NOTES.get(one.key)
     lines = [
         "too few turns for an interval" if interval is None else f"95 %: {range_words(interval)}",
+        summary.window.name,
         *([note(summary)] if note else []),
     ]
     return Card(f"{one.label} {name}", statistic(found, name), f" {one.unit}", lines)

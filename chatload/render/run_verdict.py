@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chatload.analysis.standstill import is_notable
-from chatload.model.summary import Standstill, Summary, Validity
+from chatload.model.summary import ALL_USERS_IN, Standstill, Summary, Validity
 from chatload.model.words import plural
 from chatload.render.capacity_table import answer_sentence
 from chatload.render.text_table import number, seconds
@@ -24,9 +24,11 @@ def verdict_of_turns(summary: Summary) -> str:
     good = f"{summary.succeeded:,} of {plural(planned, 'turn')} good"
     if not summary.succeeded:
         return f"{good}: nothing to measure."
-    felt = summary.metric("felt_tokens_per_s")
-    speed = f"each user reads {number(felt.p50)} tokens/s (p50), slowest {number(felt.min)}"
-    words = f"{good}; {_tail(summary)}; {speed}; longest silence {seconds(summary.metric('max_gap_ms').max)}."
+    felt, slowest = summary.metric("felt_tokens_per_s").p50, summary.of_whole_run("felt_tokens_per_s").min
+    where = " with all users in" if summary.window.name == ALL_USERS_IN else ""
+    measured = f"{_tail(summary)} and each user reads {number(felt)} tokens/s (p50){where}"
+    longest = seconds(summary.of_whole_run("max_gap_ms").max)
+    words = f"{good}; {measured}; slowest reply {number(slowest)} tokens/s; longest silence {longest}."
     return (
         f"The server stood still for {standstill_words(summary)}. {words}" if is_notable(summary) else words
     )

@@ -31,7 +31,7 @@ COUNTS: tuple[Row, ...] = (
     ("interrupted turns", lambda s: f"{s.interrupted:,}"),
 )
 OF_THE_RUN: tuple[Row, ...] = (
-    ("longest silence", lambda s: seconds(s.metric("max_gap_ms").max)),
+    ("longest silence", lambda s: seconds(s.of_whole_run("max_gap_ms").max)),
     ("replies with a stall", lambda s: share(s.stalls.replies, s.succeeded)),
     ("tokens a reply, mean", lambda s: number(s.tokens / s.succeeded if s.succeeded else None)),
     ("whole run: turns/s", lambda s: number(s.throughput.requests_per_s)),
@@ -45,12 +45,15 @@ OF_THE_RUN: tuple[Row, ...] = (
 class SideBySide:
     """Runs beside each other: their names, what is said first, and the sections."""
 
-    def __init__(self, runs: Sequence[Run], summaries: Sequence[Summary], force: bool = False) -> None:
+    def __init__(
+        self, runs: Sequence[Run], summaries: Sequence[Summary], window: str = "", *, force: bool = False
+    ) -> None:
         self.names = distinct_names(runs, NAME_WIDTH)
         self._runs, self._summaries = runs, summaries
         later = zip(runs[1:], self.names[1:], strict=True)
         self._found = [
-            compare_runs(runs[:1], [run], names=(self.names[0], name), force=force) for run, name in later
+            compare_runs(runs[:1], [run], names=(self.names[0], name), window=window, force=force)
+            for run, name in later
         ]
 
     @property
@@ -78,9 +81,11 @@ class SideBySide:
         ]
 
 
-def side_by_side_text(runs: Sequence[Run], summaries: Sequence[Summary], force: bool = False) -> str:
+def side_by_side_text(
+    runs: Sequence[Run], summaries: Sequence[Summary], window: str = "", *, force: bool = False
+) -> str:
     """Several runs for the terminal."""
-    beside = SideBySide(runs, summaries, force)
+    beside = SideBySide(runs, summaries, window, force=force)
     folders = " ".join(one_line(run.folder, 200) for run in runs)
     note = f"Each run alone: python -m chatload report, of {folders}"
     return text_of(beside.verdict, beside.sections, note)
@@ -89,7 +94,7 @@ def side_by_side_text(runs: Sequence[Run], summaries: Sequence[Summary], force: 
 def rows_beside() -> list[Row]:
     """The rows of the table: words, and how to read them from a summary."""
     rows = [_row(one, name) for one in metrics_in(View.SIDE_BY_SIDE) for name in one.shown[View.SIDE_BY_SIDE]]
-    return [*COUNTS, *rows, *OF_THE_RUN]
+    return [*COUNTS, ("percentiles of", lambda s: s.window.name), *rows, *OF_THE_RUN]
 
 
 def _row(one: Metric, name: str) -> Row:

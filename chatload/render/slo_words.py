@@ -21,44 +21,51 @@ def value_words(one: SloVerdict) -> str:
 
 
 def interval_words(one: SloVerdict) -> str:
-    """The interval of the number; nothing for a fact of the run."""
+    """The interval of the number, one-sided where the sample gives one end only; nothing for a fact of the run."""
     if one.interval is None or not one.turns:
         return ""
     low, high = one.interval
     if low is None and high is None:  # so many turns failed, or so few were held, that neither end is known
         return ""
+    if low is None or high is None:
+        return f"≤ {_number(one, high)}" if low is None else f"≥ {_number(one, low)}"
     return f"{_bound(one, low)} … {_bound(one, high)}"
 
 
+def sure_words(one: SloVerdict) -> str:
+    """surely, unsure, or nothing where nothing is estimated."""
+    return "" if one.sure is None else "surely" if one.sure else "unsure"
+
+
 def remark(one: SloVerdict) -> str:
-    """What the verdict alone does not say: how many turns would decide, or that nothing was estimated."""
+    """What the verdict alone does not say: why it is not sure, or that nothing was estimated."""
     if not one.turns:
         return NO_TURNS
-    if one.verdict == UNDECIDED:
-        needed = one.turns_needed
-        return (
-            f"n too small: about {needed:,} turns would tell" if needed else "too close to the limit to tell"
-        )
     if one.verdict == PART:
         return "a part of goodput"
-    return "a fact of this run, no estimate" if one.interval is None else ""
+    if one.sure is None:
+        return "a fact of this run, no estimate"
+    return one.unsure
 
 
 def sentence(one: SloVerdict) -> str:
     """The verdict on one SLO in a sentence."""
     between = interval_words(one)
     measured = f"{value_words(one)} ({between})" if between else value_words(one)
+    verdict = ", ".join(filter(None, (one.verdict, sure_words(one))))
     words = remark(one)
-    return f"{one.slo}: {one.verdict}, measured {measured}{f'; {words}' if words else ''}"
+    return f"{one.slo}: {verdict}, measured {measured}, {one.window}{f'; {words}' if words else ''}"
 
 
 def score(verdicts: Sequence[SloVerdict]) -> str:
-    """How many SLOs were met, missed, undecided."""
+    """How many SLOs were met, missed, undecided, and how many of these are not sure."""
     counts = [
         (verdict, sum(one.verdict == verdict for one in verdicts)) for verdict in (MISSED, UNDECIDED, MET)
     ]
-    return f"{plural(sum(n for _, n in counts), 'SLO')}: " + ", ".join(
-        f"{n} {word}" for word, n in counts if n
+    doubtful = sum(one.sure is False for one in verdicts)
+    words = ", ".join(f"{n} {word}" for word, n in counts if n)
+    return f"{plural(sum(n for _, n in counts), 'SLO')}: {words}" + (
+        f" ({doubtful} unsure)" if doubtful else ""
     )
 
 
@@ -67,8 +74,8 @@ def goodput_words(good: Goodput | None) -> str:
     if good is None or good.turns is None or good.conversations is None:
         return ""
     return (
-        f"Goodput: {100 * good.turns:.1f} % of the turns and {100 * good.conversations:.1f} % of the conversations "
-        f"kept {', '.join(good.limits)}."
+        f"Goodput: {100 * good.turns:.1f} % of the turns ({good.window}) and {100 * good.conversations:.1f} % of the "
+        f"conversations (whole run) kept {', '.join(good.limits)}."
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from chatload.analysis.quantiles import least_n
 from chatload.model.sanitize import columns, wrapped
 from chatload.model.summary import PERCENTILES, Distribution, WithFailures
+from chatload.model.verdict import Bound
 
 WIDTH = 80
 ABSENT = "–"
@@ -34,9 +35,18 @@ def statistic(found: Distribution | WithFailures, name: str) -> str:
     return number(found.statistic(name))
 
 
-def range_words(interval: tuple[float, float] | None) -> str:
-    """An interval; None is one that n cannot give."""
-    return "n too small" if interval is None else f"{number(interval[0])} … {number(interval[1])}"
+def range_words(interval: tuple[Bound, Bound] | None) -> str:
+    """An interval; None is one that n cannot give, and so is an end that is None: the interval is one-sided."""
+    low, high = interval or (None, None)
+    if low is None or high is None:
+        return (
+            f"≥ {number(low)}"
+            if low is not None
+            else f"≤ {number(high)}"
+            if high is not None
+            else "n too small"
+        )
+    return f"{number(low)} … {number(high)}"
 
 
 def seconds(ms: float | None) -> str:

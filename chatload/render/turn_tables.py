@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from chatload.analysis.series import start_ns
 from chatload.analysis.sweep_levels import sweep_levels
@@ -12,7 +12,7 @@ from chatload.model.errors import CODES
 from chatload.model.metrics import Metric, View, metric, metrics_in
 from chatload.model.sanitize import one_line
 from chatload.model.slo import LEAST_STANDSTILL_S
-from chatload.model.summary import PERCENTILES, SlotRelease, Summary
+from chatload.model.summary import PERCENTILES, Distribution, SlotRelease, Summary
 from chatload.model.words import plural
 from chatload.render.blocks import Block, Heading, Items, Paragraph, Section, Table
 from chatload.render.run_verdict import standstill_words
@@ -22,28 +22,68 @@ from chatload.store.journal import Run
 STATISTICS = ("mean", "min", "p50", "p90", "p95", "p99", "max")
 WITH_INTERVAL = ("p50", "p95", "p99")
 LONGEST_STALLS = 8
+HIGH_DESIGN_EFFECT = 5.0
+FEW = (
+    "Users share the server’s queue and batches, so turns at the same time tell the same. Independent turns that would "
+    "tell as much: {}. More turns a user make it more."
+)
 
 
 def good_turns(run: Run, summary: Summary) -> Section | None:
-    """Every metric of the good turns, the same with failed turns as endless, and how sure the percentiles are."""
-    rows = [["", "unit", *STATISTICS]]
-    for one in _told(summary):
-        found = summary.metric(one.key)
-        rows.append([one.label, one.unit, *(statistic(found, name) for name in STATISTICS)])
-    if len(rows) == 1:
+    """Every metric of the good turns, with failed turns as endless, how sure the percentiles are, and the whole run."""
+    told = _told(summary)
+    if not told:
         return None
-    blocks: list[Block] = [Table(rows, left=2)]
-    if summary.failures:
+    window = summary.window
+    n = summary.metric(told[0].key).n
+    blocks: list[Block] = [_metrics(told, summary.metric)]
+    if window.note:
+        blocks.append(Paragraph(f"Of the whole run: {window.note}.", note=True))
+    if summary.with_failures and any(found.failed for found in summary.with_failures.values()):
         blocks.append(_with_failures(summary))
-    sure = [["", "unit", *WITH_INTERVAL]]
+    blocks += _intervals(summary)
+    if summary.whole_run:
+        blocks.append(
+            _metrics(told, summary.of_whole_run, f"The whole run ({summary.succeeded:,} good turns)")
+        )
+    count = f"{n:,} of {summary.succeeded:,}" if summary.whole_run else f"{summary.succeeded:,}"
+    return Section(f"Good turns, {window.name} ({count})", blocks, id="turns")
+
+
+def _metrics(told: Sequence[Metric], of: Callable[[str], Distribution], caption: str = "") -> Table:
+    rows = [["", "unit", *STATISTICS]]
+    for one in told:
+        found = of(one.key)
+        rows.append([one.label, one.unit, *(statistic(found, name) for name in STATISTICS)])
+    return Table(rows, left=2, caption=caption)
+
+
+def _intervals(summary: Summary) -> list[Block]:
+    """How sure the percentiles are, and where the users' shared queue leaves little to be sure of."""
+    if summary.window.too_short:
+        same = summary.window.too_short in summary.window.note
+        return [] if same else [Paragraph(f"{summary.window.too_short.capitalize()}.", note=True)]
+    rows = [["", "unit", *WITH_INTERVAL]]
+    few: list[str] = []
     for one in metrics_in(View.INTERVALS):
-        intervals = summary.metric(one.key).interval
-        if intervals:
-            sure.append([one.label, one.unit, *(range_words(intervals.get(name)) for name in WITH_INTERVAL)])
-    if len(sure) > 1:
-        caption = "95 % intervals of the percentiles, turns taken as independent"
-        blocks.append(Table(sure, left=2, caption=caption))
-    return Section(f"Good turns ({summary.succeeded:,})", blocks, id="turns")
+        found = summary.metric(one.key)
+        if found.interval:
+            rows.append(
+                [one.label, one.unit, *(range_words(found.interval_of(name)) for name in WITH_INTERVAL)]
+            )
+        few += [
+            f"{one.label} {name} {found.n / effect:,.0f} of {found.n:,}"
+            for name, effect in found.design_effect.items()
+            if name in WITH_INTERVAL and effect >= HIGH_DESIGN_EFFECT
+        ]
+    if len(rows) == 1:
+        return []
+    blocks: list[Block] = [
+        Table(rows, left=2, caption="95 % intervals of the percentiles, from blocks of time")
+    ]
+    if few:
+        blocks.append(Paragraph(FEW.format("; ".join(few)), note=True))
+    return blocks
 
 
 def _told(summary: Summary) -> list[Metric]:
@@ -79,9 +119,11 @@ def system(run: Run, summary: Summary) -> Section | None:
     ):
         values = (getattr(part, key, None) for part in (summary.throughput, summary.steady))
         rows.append([words, unit, *map(number, values)])
+    interval = summary.steady.tokens_interval if summary.steady else None
+    sure = f" Output with all users in, 95 %: {range_words(interval)} tokens/s." if interval else ""
     whole = summary.conversations
     told = "" if whole is None else f", {plural(whole, 'complete conversation')}"
-    note = Paragraph(f"{plural(summary.tokens, 'token')}{told}.", note=True)
+    note = Paragraph(f"{plural(summary.tokens, 'token')}{told}.{sure}", note=True)
     blocks = [Table(rows, left=2), note, *_groups(summary), *sweep_table(run)]
     return Section("The server as a whole", blocks, id="system")
 

@@ -17,7 +17,7 @@ from chatload.model.errors import NO_FAILURES
 from chatload.model.journal_lines import HealthLine, JournalLine, LevelLine
 from chatload.model.slo import Objective
 from chatload.model.turn import Turn
-from chatload.model.verdict import CapacityResult, LevelResult, SloOutcome, SloVerdict
+from chatload.model.verdict import MET, UNDECIDED, CapacityResult, LevelResult, SloOutcome, SloVerdict
 from chatload.render.capacity_table import answer_sentence
 from chatload.runner.level_progress import LevelProgress
 from chatload.runner.messages import LevelOrder
@@ -31,7 +31,7 @@ GONE_TURNS = 5
 WARM_UP = "warm-up"
 
 Judge = Callable[[Sequence[Turn], Sequence[Objective]], tuple[SloOutcome, bool, list[SloVerdict]]]
-"""(worst verdict, whether the measured values pass, the verdict on each SLO) of some turns."""
+"""(worst verdict, whether that is sure, the verdict on each SLO) of some turns."""
 
 
 class CapacitySearch:
@@ -105,17 +105,20 @@ class CapacitySearch:
         turns += self._window(users, group)
         if self._nobody_answered(users, group):  # before it is judged: this tells nothing of the level
             return False
-        verdict, passed, verdicts = self._judge(turns, self._plan.slo)
+        verdict, sure, verdicts = self._judge(turns, self._plan.slo)
+        passed = verdict == MET
         if len(self._busy) >= BUSY_SECONDS and not passed:
             self.facts.stopped = f"the load generator was the limit at {users:,} users ({self._busy[0]})"
         else:
-            tried = self._search.measured(users, verdict, passed)
-            self._say(f"{users:,} users, {len(turns):,} turns measured: {verdict}{_times(tried.windows)}")
+            tried = self._search.measured(users, verdict if sure else UNDECIDED, passed)
+            told = f"{verdict}, {'surely' if sure else 'unsure'}{_times(tried.windows)}"
+            self._say(f"{users:,} users, {len(turns):,} turns measured: {told}")
         groups = [*(self._rows[users].groups if users in self._rows else ()), group]
         self._rows[users] = LevelResult(
             users=users,
             verdict=verdict,
             passed=passed,
+            sure=sure,
             turns=len(turns),
             windows=len(groups),
             slo=verdicts,

@@ -7,7 +7,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from chatload.analysis.comparison_rules import (
-    DIFFER,
     LESS,
     MORE,
     RunFigure,
@@ -16,6 +15,7 @@ from chatload.analysis.comparison_rules import (
     one_run_a_side,
     rounds,
 )
+from chatload.model.verdict import DIFFER
 from lab.coverage.figures import PERCENTILES, SYSTEM, Measured
 
 MARGIN = 0.05

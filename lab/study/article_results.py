@@ -72,7 +72,7 @@ def read_server(folder: Path) -> ServerResults:
 def figures_of(run: Run) -> dict[str, float]:
     """A row's three figures: good turns / (last end - first due); felt speed of a reply, mean and lowest."""
     summary = summarise(run)
-    felt = summary.metric("felt_tokens_per_s")
+    felt = summary.of_whole_run("felt_tokens_per_s")
     return {
         "requests/s": summary.throughput.requests_per_s or 0.0,
         "average tokens/s": felt.mean or 0.0,

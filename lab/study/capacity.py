@@ -22,6 +22,7 @@ from chatload.loads.level_search import Capacity, LevelSearch, Rules, first_turn
 from chatload.loads.think_time import exponential, thinking
 from chatload.model.slo import Objective, read_objectives
 from chatload.model.turn import Turn
+from chatload.model.verdict import MET, UNDECIDED
 from lab.calibration.replay import Target, private_prefix
 from lab.calibration.virtual_time import Demand, Playback, Served
 from simulator.engine.frontend import FrontendCost
@@ -213,7 +214,7 @@ def true_capacity(case: SearchCase, low: int, high: int, long_s: float = LONG_S)
     load = replace(case.load, settle_s=AGED_S, measure_s=long_s)
     while high - low > 1:
         middle = (low + high) // 2
-        if level_verdict(window(case, middle, "truth", load), case.objectives)[1]:
+        if level_verdict(window(case, middle, "truth", load), case.objectives)[0] == MET:
             low = middle
         else:
             high = middle
@@ -244,8 +245,8 @@ def search(case: SearchCase, seed: int) -> SearchResult:
         turns = window(case, users, f"{seed} {windows}")
         pooled = measured.setdefault(users, [])
         pooled += [replace(turn, group=str(windows)) for turn in turns]
-        verdict, passed, _ = level_verdict(pooled, case.objectives)
-        levels.measured(users, verdict, passed)
+        verdict, sure, _ = level_verdict(pooled, case.objectives)
+        levels.measured(users, verdict if sure else UNDECIDED, verdict == MET)
     return SearchResult(levels.found, windows)
 
 

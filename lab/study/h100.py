@@ -54,9 +54,15 @@ def figures(seen: Sequence[Recorded], run: Run, load: str) -> list[CalibrationRo
     return [
         CalibrationRow(load, "requests/s", there.requests_per_s, here.throughput.requests_per_s or 0.0, 0.08),
         CalibrationRow(
-            load, "average tokens/s", there.average_speed, here.metric("felt_tokens_per_s").mean or 0.0, 0.08
+            load,
+            "average tokens/s",
+            there.average_speed,
+            here.of_whole_run("felt_tokens_per_s").mean or 0.0,
+            0.08,
         ),
-        CalibrationRow(load, "TTFT p50 ms", there.ttft_p50_s * 1e3, here.metric("ttft_ms").p50 or 0.0, 0.2),
+        CalibrationRow(
+            load, "TTFT p50 ms", there.ttft_p50_s * 1e3, here.of_whole_run("ttft_ms").p50 or 0.0, 0.2
+        ),
     ]
 
 

@@ -132,15 +132,15 @@ def _table(shown: Measured) -> str:
 
 def _row(label: str, run: Run) -> tuple[str, ...]:
     found = summarise(run)
-    ttft, felt = found.metric("ttft_ms"), found.metric("felt_tokens_per_s")
+    ttft, felt = found.of_whole_run("ttft_ms"), found.of_whole_run("felt_tokens_per_s")
     return (
         label,
         seconds(ttft.p50),
         seconds(ttft.max),
         number(felt.mean),
         statistic(felt, "min"),
-        seconds(found.metric("gap_ms").p99),
-        seconds(found.metric("max_gap_ms").max),
+        seconds(found.of_whole_run("gap_ms").p99),
+        seconds(found.of_whole_run("max_gap_ms").max),
         share(found.stalls.replies, found.succeeded),
         number(found.throughput.tokens_per_s),
         f"{found.failures:,} of {found.turns:,}",

@@ -7,8 +7,8 @@ import random
 import numpy as np
 import pytest
 
+from chatload.analysis.block_interval import Blocks, quantile_estimate
 from chatload.analysis.distribution import Counted, describe, describe_counted, with_failures
-from chatload.analysis.quantiles import interval
 
 
 def test_by_hand() -> None:
@@ -23,7 +23,7 @@ def test_by_hand() -> None:
         30,
     )
     assert found.p99 == pytest.approx(29.8)
-    assert (found.too_small, found.interval) == (("p50", "p90", "p95", "p99"), {})
+    assert (found.too_small, found.interval) == (("p50", "p90", "p95", "p99"), None)
 
 
 def test_nothing() -> None:
@@ -33,11 +33,21 @@ def test_nothing() -> None:
 
 
 def test_intervals_where_n_supports_them() -> None:
-    values = sorted(random.Random(1).random() for _ in range(100))
-    found = describe(values)
+    values = [random.Random(1).random() for _ in range(100)]
+    blocks = Blocks(0, 100, 5)
+    block = [blocks.of(at) for at in range(100)]
+    found = describe(values, block, blocks)
     assert found.too_small == ("p99",)
-    assert found.interval.keys() == {"p50", "p90", "p95"}
-    assert tuple(found.interval["p95"]) == interval(values, 0.95)
+    assert found.interval is not None
+    assert found.interval.keys() == found.design_effect.keys() == {"p50", "p90", "p95"}
+    for name, p in (("p50", 0.5), ("p95", 0.95)):
+        told = quantile_estimate(values, block, blocks, p)
+        assert (found.interval[name], found.design_effect[name]) == (
+            (told.low, told.high),
+            told.design_effect,
+        )
+    assert found.interval["p95"][1] is None, "100 turns have no upper end of their p95"
+    assert describe(values).interval is None, "without blocks of time there is none"
 
 
 def test_counted_is_the_same_as_written_out() -> None:

@@ -1,100 +1,174 @@
-"""B against A on simulated conversations whose truth is known: false alarms, power, and what “same” promises.
-
-Stated n: with 100 conversations of 10 turns a side, a 5 % change of speed is found in at least 90 % of cases; for
-TTFT p50, which differs more from user to user (15 %) and turn to turn (25 %), with 800 conversations of 5 turns.
-More rounds of the same simulation: docs/ab.md.
-"""
+"""Comparisons through the product's own functions: alike runs differ in nothing, slower ones do, failures show."""
 
 from __future__ import annotations
 
 import random
-import time
-from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
-from chatload.analysis.bootstrap import Quantile, Ranked, draws
-from chatload.analysis.effects import Effect, Side, effects, overall
-from chatload.analysis.goodput import conversations_of
-from tests.render.chats import drawn_run
+from chatload.analysis.comparison import Comparison, check_run, compare_runs
+from chatload.analysis.effects import NONE_FAILED, estimate, measures, overall
+from chatload.analysis.effects import Side as OneRun
+from chatload.analysis.sample import samples
+from chatload.model.turn import Turn
+from chatload.model.verdict import Effect
+from chatload.render.comparison_words import comparison_text, headline
+from chatload.store.journal import Run, read_run
+from lab.coverage.cases import Case
+from lab.coverage.figures import measure
+from tests.changes import replace
+from tests.lab.coverage.test_coverage import BATCH
+from tests.runs_builder import STEADY, as_failed, good_turns, manifest_of, write_run
 
-RESAMPLES = 100
-
-
-def side(chance: random.Random, rounds: int = 1, drift: float = 0.0, **law: float) -> Side:
-    held = []
-    for _ in range(rounds):
-        slower = law.get("slower", 1.0) * 2.718281828 ** chance.gauss(0, drift)
-        held.append(tuple(conversations_of(drawn_run(chance, **{**law, "slower": slower}))))  # type: ignore[arg-type]
-    return Side(tuple(held))
-
-
-def compared(simulations: int, a: dict[str, float], b: dict[str, float], seed: int) -> list[list[Effect]]:
-    chance = random.Random(seed)
-    return [
-        effects(side(chance, **a), side(chance, **b), 0.05, resamples=RESAMPLES, seed=number)  # type: ignore[arg-type]
-        for number in range(simulations)
-    ]
+POOL = 24
+FIGURES = {"TTFT p50": "ttft_ms_p50", "TTFT p95": "ttft_ms_p95", "TPOT p50": "tpot_ms_p50",
+           "felt p50": "felt_tokens_per_s_p50", "system tokens/s": "system_tokens_per_s"}  # fmt: skip
 
 
-def alarms(found: list[list[Effect]]) -> int:
-    return sum(any(one.verdict in ("better", "worse") for one in told) for told in found)
-
-
-@pytest.mark.parametrize(
-    "law", [{"users": 40, "turns": 5}, {"users": 100, "turns": 1}, {"users": 12, "turns": 5}], ids=str
-)
-def test_a_against_itself_raises_at_most_5_percent_false_alarms(law: dict[str, float]) -> None:
-    """In any of the seven metrics."""
-    assert alarms(compared(100, law, law, seed=21)) <= 5
-
-
-def test_what_drifts_between_rounds_is_no_effect() -> None:
-    law = {"users": 15, "turns": 4, "rounds": 4, "drift": 0.04}
-    assert alarms(compared(80, law, law, seed=22)) <= 4
+def run_of(folder: Path, case: Case, seed: int, factor: float = 1.0) -> Run:
+    """A run of the case in virtual time, as its folder would be read."""
+    turns = case.play(seed, factor)
+    load = case.load
+    shape = replace(STEADY, users=load.users, turns=load.turns, seed=seed)  # type: ignore[union-attr]
+    made = read_run(write_run(folder / f"{factor}-{seed}", manifest_of(shape, []), []))
+    return replace(made, turns=turns)
 
 
 @pytest.fixture(scope="module")
-def five_percent() -> list[list[Effect]]:
-    return compared(30, {}, {"slower": 1.05}, seed=23)
+def pool(tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
+    folder = tmp_path_factory.mktemp("alike")
+    return [run_of(folder, BATCH, seed) for seed in range(POOL)]
 
 
-def test_a_5_percent_change_is_found_at_the_stated_n(five_percent: list[list[Effect]]) -> None:
-    told = Counter((one.metric, one.verdict) for found in five_percent for one in found)
-    for metric in ("tpot_ms_p50", "decode_tokens_per_s_p50", "felt_tokens_per_s_p50"):
-        assert told[metric, "worse"] >= 0.9 * len(five_percent)
-    assert [overall(found) for found in five_percent].count("worse") >= 0.9 * len(five_percent)
-    assert not [key for key in told if key[1] == "better"]
+@pytest.fixture(scope="module")
+def slow(tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
+    folder = tmp_path_factory.mktemp("slow")
+    return [run_of(folder, BATCH, seed, 1.25) for seed in range(6)]
 
 
-def test_same_is_said_of_a_change_of_the_margin_in_at_most_5_percent(
-    five_percent: list[list[Effect]],
+def verdicts(found: Comparison) -> set[str]:
+    return {one.verdict for one in found.effects}
+
+
+def drawn(runs: Sequence[Run], n: int, seed: str) -> list[Run]:
+    return random.Random(seed).sample(list(runs), n)
+
+
+def test_the_figures_are_those_of_the_study(pool: list[Run]) -> None:
+    run = pool[0]
+    side = OneRun(run.turns, samples(run.turns, run.manifest.load))
+    studied = measure(BATCH, run.turns).estimates
+    found = {one.key: estimate(one, side) for one in measures()}
+    for name, key in FIGURES.items():
+        assert found[key] == studied[name]
+    assert set(found) == set(FIGURES.values())
+
+
+def test_alike_runs_do_not_differ_and_slower_ones_do(pool: list[Run], slow: list[Run]) -> None:
+    """compare and report: one run a side; never better or worse."""
+    tries = 30
+    alike = [verdicts(compare_runs([a], [b])) for a, b in (drawn(pool, 2, f"{i}") for i in range(tries))]
+    assert sum("differ" in found for found in alike) <= 0.05 * tries
+    told = [compare_runs([pool[i]], [slow[i]]) for i in range(6)]
+    assert all(one.verdict == "differ" for one in told)
+    assert not any(verdicts(one) & {"better", "worse"} for one in told) and not any(
+        found & {"better", "worse"} for found in alike
+    )
+    words = comparison_text(told[0])
+    assert words.startswith("B against A: these two runs differ. Different: ")
+    assert "python -m chatload ab" in words
+
+
+@pytest.mark.parametrize("k", [1, 4])
+def test_check_raises_no_false_alarm_and_sees_a_slower_server(
+    k: int, pool: list[Run], slow: list[Run]
 ) -> None:
-    for metric in ("ttft_ms_p50", "tpot_ms_p50", "decode_tokens_per_s_p50"):
-        told = [one.verdict for found in five_percent for one in found if one.metric == metric]
-        assert told.count("same") <= 0.05 * len(told)
+    tries = 20
+    alike = [drawn(pool, k + 1, f"{k} {i}") for i in range(tries)]
+    alarms = sum(check_run(runs[:k], runs[k]).verdict == "worse" for runs in alike)
+    assert alarms <= 0.1 * tries
+    found = [check_run(pool[:k], one) for one in slow]
+    assert all(one.verdict == "worse" for one in found)
+    assert all(check_run(slow[:k], pool[0]).verdict == "not worse" for _ in range(1)), "faster is not worse"
+    assert any("baseline" in words for words in found[0].warnings) == (k < 4)
+    told = next(one for one in found[0].effects if one.metric == "tpot_ms_p50")
+    assert told.limit is not None and told.effect is not None and 1.0 < told.limit < told.effect
 
 
-def test_same_is_said_of_the_same_at_the_stated_n() -> None:
-    found = compared(10, {}, {}, seed=24)
-    told = [one.verdict for one_by_one in found for one in one_by_one if one.metric == "tpot_ms_p50"]
-    assert told.count("same") >= 0.9 * len(told)
+@pytest.mark.parametrize("rounds", [2, 3, 4])
+def test_rounds_name_the_better_server_from_three_on(rounds: int, pool: list[Run], slow: list[Run]) -> None:
+    tries = 10
+    alike = [drawn(pool, 2 * rounds, f"{rounds} {i}") for i in range(tries)]
+    said = [verdicts(compare_runs(runs[:rounds], runs[rounds:])) for runs in alike]
+    assert sum(bool(found & {"better", "worse", "differ"}) for found in said) <= 1
+    found = compare_runs(pool[:rounds], slow[:rounds])
+    back = compare_runs(slow[:rounds], pool[:rounds])
+    if rounds < 3:
+        assert not (verdicts(found) | verdicts(back)) & {"better", "worse"}
+    else:
+        assert (found.verdict, back.verdict) == ("worse", "better")
 
 
-def test_a_5_percent_change_of_ttft_is_found_at_its_stated_n() -> None:
-    law = {"users": 800, "turns": 5}
-    found = compared(12, law, {**law, "slower": 1.05}, seed=25)
-    told = [one.verdict for one_by_one in found for one in one_by_one if one.metric == "ttft_ms_p50"]
-    assert told.count("worse") >= 0.9 * len(told)
+def test_unequal_numbers_of_runs_are_compared_in_pairs(pool: list[Run]) -> None:
+    found = compare_runs(pool[:3], pool[3:5])
+    assert (len(found.a), len(found.b)) == (2, 2)
+    assert found.warnings[0] == "A has 3 runs, B 2: the first 2 of each are compared."
 
 
-def test_failures_are_told_as_points_and_quick_refusals_do_not_hide() -> None:
-    chance = random.Random(5)
-    found = effects(side(chance), side(chance, failing=0.3), 0.05, resamples=RESAMPLES)[-1]
-    assert found.metric == "failed_share"
-    assert found.verdict == "worse"
-    assert found.interval is not None
-    assert found.interval[0] < 0.3 < found.interval[1]
+def failing(run: Run, share: float, seed: int = 1) -> Run:
+    """The run with so many of its turns failed, at random."""
+    draw = random.Random(seed)
+    return replace(
+        run, turns=[as_failed(t, "http_5xx", "") if draw.random() < share else t for t in run.turns]
+    )
+
+
+def failed(found: Comparison) -> Effect:
+    return found.effects[-1]
+
+
+def test_more_failed_turns_are_told_and_never_hidden(pool: list[Run], slow: list[Run]) -> None:
+    quick = failing(pool[0], 0.1)
+    one = compare_runs([slow[0]], [quick])
+    assert failed(one).verdict == "differ" and one.verdict == "differ"
+    three = compare_runs(slow[:3], [failing(run, 0.1) for run in pool[:3]])
+    assert failed(three).verdict == "worse" and three.verdict == "mixed"
+    few = compare_runs(slow[:3], [failing(pool[0], 0.01, 3), *pool[1:3]])
+    assert failed(few).verdict == "cannot tell" and (failed(few).effect or 0.0) > 0.0
+    assert "better" in verdicts(few) and few.verdict == "cannot tell"
+    assert "More turns failed (0 → " in headline(few)
+    assert check_run([pool[1]], quick, 0.99).verdict == "worse", "no margin hides failures"
+    assert check_run([quick], pool[1], 0.99).verdict in ("not worse", "cannot tell")
+    assert failed(compare_runs(pool[:1], pool[1:2])).remark == NONE_FAILED
+
+
+def short(folder: Path, seed: int, change: str = "") -> Run:
+    shape = replace(STEADY, turns=2, seed=seed)
+    turns: list[Turn] = good_turns(shape)
+    if change == "fails":
+        turns = [as_failed(turn, "http_5xx", "") if turn.user % 2 else turn for turn in turns]
+    return read_run(write_run(folder / f"{seed}{change}", manifest_of(shape, turns), turns))
+
+
+def test_short_runs_cannot_tell_but_their_failures_do(tmp_path: Path) -> None:
+    a, b = short(tmp_path, 1), short(tmp_path, 2)
+    found = compare_runs([a], [b])
+    assert found.verdict == "cannot tell"
+    assert "too short for an interval" in found.effects[0].remark
+    assert found.window == "whole run"
+    assert failed(check_run([a], short(tmp_path, 2, "fails"))).verdict == "worse"
+
+
+def test_four_short_baselines_know_their_own_scatter(tmp_path: Path) -> None:
+    """No run is long enough for an interval; the scatter between the runs is enough for `check`."""
+    runs = [short(tmp_path, seed) for seed in range(1, 7)]
+    assert check_run(runs[:4], runs[5]).verdict == "not worse"
+    late = [replace(t, first_token_ns=(t.first_token_ns or 0) + 10**9, last_token_ns=(t.last_token_ns or 0) + 10**9)
+            for t in runs[5].turns]  # fmt: skip
+    assert check_run(runs[:4], replace(runs[5], turns=late)).verdict == "worse"
+    assert check_run(runs[:3], replace(runs[5], turns=late)).verdict == "cannot tell"
 
 
 def effect(metric: str, verdict: str, a: float = 1.0, b: float = 1.0) -> Effect:
@@ -102,71 +176,24 @@ def effect(metric: str, verdict: str, a: float = 1.0, b: float = 1.0) -> Effect:
 
 
 @pytest.mark.parametrize(
-    ("ttft", "speed", "failed", "whole"),
+    ("told", "verdict"),
     [
-        ("better", "undecided", "same", "better"),
-        ("worse", "same", "same", "worse"),
-        ("better", "worse", "undecided", "mixed"),
-        ("better", "better", "undecided", "undecided"),
-        ("worse", "worse", "undecided", "undecided"),
-        ("better", "same", "worse", "mixed"),
-        ("same", "same", "better", "better"),
-        ("same", "same", "same", "same"),
-        ("same", "undecided", "same", "undecided"),
+        (["the same", "the same"], "the same"),
+        (["the same", "cannot tell"], "cannot tell"),
+        (["differ", "cannot tell"], "differ"),
+        (["better", "worse"], "mixed"),
+        (["better", "cannot tell"], "better"),
+        (["worse", "cannot tell"], "worse"),
+        (["not worse", "not worse"], "not worse"),
+        (["not worse", "cannot tell"], "cannot tell"),
+        (["worse", "not worse"], "worse"),
     ],
 )
-def test_nothing_is_better_or_worse_while_the_failed_turns_are_undecided(
-    ttft: str, speed: str, failed: str, whole: str
-) -> None:
-    found = [
-        effect("ttft_ms_p50", ttft),
-        effect("tpot_ms_p50", speed),
-        effect("failed_share", failed, 0.1, 0.2),
-    ]
-    assert overall(found) == whole
-    turned = {"better": "worse", "worse": "better"}
-    back = [effect(one.metric, turned.get(one.verdict, one.verdict), 0.2, 0.1) for one in found]
-    assert overall(back) == turned.get(whole, whole)
+def test_the_verdict_over_all_figures(told: list[str], verdict: str) -> None:
+    assert overall([effect("tpot_ms_p50", one) for one in told]) == verdict
 
 
-def test_that_none_failed_decides_nothing() -> None:
-    none = effect("failed_share", "undecided", 0.0, 0.0)
-    assert overall([effect("ttft_ms_p50", "better"), none]) == "better"
-    assert overall([effect("ttft_ms_p50", "same"), none]) == "same"
-
-
-def test_too_few_conversations_or_turns_decide_nothing() -> None:
-    chance = random.Random(6)
-    few = effects(side(chance, users=9), side(chance, users=100, slower=3), 0.05, resamples=RESAMPLES)
-    assert {one.verdict for one in few if one.unit != "%"} == {"undecided"}
-    assert "9 conversations, 10 needed" in few[0].remark
-    p95 = effects(
-        side(chance, users=12, turns=2), side(chance, users=12, turns=2), 0.05, resamples=RESAMPLES
-    )[1]
-    assert "24 turns, 72 needed" in p95.remark
-    assert overall(effects(Side(()), Side(()), 0.05, resamples=2)) == "undecided"
-
-
-def test_1000_turns_and_2000_resamples_take_seconds() -> None:
-    chance = random.Random(7)
-    sides = side(chance), side(chance)
-    began = time.process_time()
-    effects(*sides, 0.05, resamples=2000)
-    assert time.process_time() - began < 10.0
-
-
-def test_quantile_of_a_resample_is_that_of_the_values_drawn_out() -> None:
-    """Against the plain way: write every value as often as its conversation was drawn, sort, take the least."""
-    chance = random.Random(8)
-    conversations = [[chance.lognormvariate(0, 1) for _ in range(chance.randint(0, 9))] for _ in range(200)]
-    ranked = Ranked.of(conversations)
-    for p in (0.05, 0.5, 0.95, 0.999):
-        quantile = Quantile(ranked, p, len(conversations))
-        for weights in draws([120, 80], 30, seed=3):
-            assert sum(weights[:120]) == 120
-            drawn = sorted(
-                value for n, values in zip(weights, conversations, strict=True) for value in values * n
-            )
-            rank = next(i for i in range(1, len(drawn) + 1) if i >= p * len(drawn) - 1e-9)
-            assert quantile.of(weights) == drawn[rank - 1]
-    assert Quantile(Ranked.of([[]]), 0.5, 1).of([1]) is None
+def test_better_is_not_said_while_failures_are_open() -> None:
+    better = effect("tpot_ms_p50", "better")
+    assert overall([better, effect("failed_share", "cannot tell", 0.0, 0.01)]) == "cannot tell"
+    assert overall([better, effect("failed_share", "cannot tell", 0.0, 0.0)]) == "better", "none failed"

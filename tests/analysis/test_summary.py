@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from chatload.analysis.sample import samples
 from chatload.analysis.summary import summarise
-from chatload.analysis.windows import Window, steady_window, token_arrivals, tokens_inside, whole_window
+from chatload.analysis.throughput import token_arrivals, tokens_inside, whole_window
+from chatload.analysis.window import Window
 from chatload.model.summary import Connections
 from chatload.model.turn import Turn
 from chatload.render.run_verdict import verdict_of_turns
@@ -19,7 +21,7 @@ from chatload.store.journal import Run, read_run
 from tests.changes import replace
 from tests.runs_builder import HERE, MS, START_NS, TINY, Shape, good_turns, manifest_of, user_lines, write_run
 
-RUNS = ("vllm", "tgi", "tiny", "troubled", "unreachable")
+RUNS = ("vllm", "tgi", "tiny", "steady", "troubled", "unreachable")
 
 
 def raw_lines(folder: Path) -> list[dict[str, Any]]:
@@ -71,7 +73,7 @@ def test_against_naive_sums(name: str) -> None:
     assert found.tokens == sum(turn["tokens"] for turn in good)
     values = [naive_values(turn) for turn in good]
     for key in values[0] if values else ():
-        numbers, told = np.array([value[key] for value in values]), found.metric(key)
+        numbers, told = np.array([value[key] for value in values]), found.of_whole_run(key)
         assert told.n == len(numbers)
         assert told.mean == pytest.approx(numbers.mean())
         assert (told.min, told.max) == pytest.approx((numbers.min(), numbers.max()))
@@ -79,8 +81,8 @@ def test_against_naive_sums(name: str) -> None:
             assert told.statistic(f"p{p}") == pytest.approx(np.percentile(numbers, p)), (key, p)
     gaps = np.array([gap for turn in good for gap in turn["gaps_us"]]) / 1000
     if len(gaps):
-        assert found.metric("gap_ms").n == len(gaps)
-        assert found.metric("gap_ms").p99 == pytest.approx(np.percentile(gaps, 99))
+        assert found.of_whole_run("gap_ms").n == len(gaps)
+        assert found.of_whole_run("gap_ms").p99 == pytest.approx(np.percentile(gaps, 99))
     if turns:
         span_s = (max(turn["end_ns"] for turn in turns) - min(turn["due_ns"] for turn in turns)) / 1e9
         assert found.throughput.seconds == pytest.approx(span_s)
@@ -117,20 +119,24 @@ def run_of(tmp_path: Path, turns: list[Turn], shape: Shape = TINY, users: bool =
     return read_run(folder)
 
 
-def test_user_lines_and_turns_give_the_same_window(tmp_path: Path) -> None:
+def all_in(run: Run) -> Window | None:
+    return samples(run.turns, run.manifest.load).all_in
+
+
+def test_all_users_are_in_from_the_last_first_due_to_the_first_last_end(tmp_path: Path) -> None:
     turns = good_turns(TINY)
-    with_lines = steady_window(run_of(tmp_path / "a", turns))
-    assert with_lines == steady_window(run_of(tmp_path / "b", turns, users=False))
-    assert with_lines == Window(START_NS + 500 * MS, min(turns[2].end_ns, turns[5].end_ns))
+    assert all_in(run_of(tmp_path, turns)) == Window(
+        START_NS + 500 * MS, min(turns[2].end_ns, turns[5].end_ns)
+    )
 
 
 def test_no_steady_window_when_a_user_never_came_or_left_too_soon(tmp_path: Path) -> None:
     turns = good_turns(TINY)
-    assert steady_window(run_of(tmp_path / "a", [turn for turn in turns if turn.user == 0])) is None
+    assert all_in(run_of(tmp_path / "a", [turn for turn in turns if turn.user == 0])) is None
     apart = [replace(turn, user=1, turn_id=f"x{turn.turn_id}", due_ns=turn.due_ns + 10**11,
                      end_ns=turn.end_ns + 10**11) for turn in turns if turn.user == 0]  # fmt: skip
     run = run_of(tmp_path / "b", [*[turn for turn in turns if turn.user == 0], *apart])
-    assert steady_window(run) is None
+    assert all_in(run) is None
     assert summarise(run).steady is None
 
 
@@ -193,7 +199,7 @@ def test_failures_are_endless_beside_the_good(tmp_path: Path) -> None:
     turns[:6] = [replace(turn, ok=False, code="http_429") for turn in turns[:6]]
     found = summarise(run_of(tmp_path, turns, Shape(users=10, turns=10)))
     told = found.with_failures["ttft_ms"]
-    assert (told.n, told.failed, told.p95, told.p99) == (100, 6, None, None)
+    assert (told.n, told.failed, told.p95, told.p99) == (82, 5, None, None)
     assert (told.p90 or 0.0) > (found.metric("ttft_ms").p90 or 0.0)
 
 

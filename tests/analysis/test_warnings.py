@@ -14,7 +14,7 @@ from chatload.store.journal import read_run
 from tests.changes import replace
 from tests.runs_builder import HERE, Shape, as_failed, good_turns, manifest_of, user_lines, write_run
 
-GOOD = Shape(users=40, turns=10, tokens=6, ttft_ms=20.0, first_byte_ms=15.0)
+GOOD = Shape(users=10, turns=40, users_per_s=40.0, tokens=6, ttft_ms=20.0, first_byte_ms=15.0)
 
 
 def doubts(
@@ -91,8 +91,8 @@ def test_doubt_about_turns(tmp_path: Path, change: Callable[[Turn], Turn], words
         ({"ended": "running"}, "still going on, or was killed"),
         ({"problems": ["journal-w1.jsonl: disk full"]}, "journal-w1.jsonl: disk full"),
         ({"caveats": ["TLS was not verified."]}, "TLS was not verified."),
-        ({"plan": {"users": 40, "turns": 11}}, "40 of 440 planned turns were never held"),
-        ({"plan": {"users": 41, "turns": 10}}, "no time with all users in"),
+        ({"plan": {"users": 10, "turns": 44}}, "40 of 440 planned turns were never held"),
+        ({"plan": {"users": 11, "turns": 36}}, "no time with all users in"),
     ],
 )
 def test_doubt_about_the_run(tmp_path: Path, manifest: dict[str, Any], words: str) -> None:

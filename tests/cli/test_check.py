@@ -32,7 +32,8 @@ from tests.runs_builder import (
     write_run,
 )
 
-MET, MISSED, UNDECIDED = "p50 ttft_ms <= 200", "p50 ttft_ms <= 50", "p99 ttft_ms <= 400"
+MET, MISSED, UNSURE = "p50 ttft_ms <= 200", "p50 ttft_ms <= 50", "p99 ttft_ms <= 450"
+STEADY, SLOWER = str(HERE / "steady"), str(HERE / "slower")
 VLLM = str(HERE / "vllm")
 
 
@@ -44,7 +45,7 @@ def _not_on_github(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def judged(name: str, words: str) -> tuple[Run, Summary]:
     run = read_run(HERE / name)
-    return run, with_slos(summarise(run), run.turns, read_objectives(words)[0])
+    return run, with_slos(summarise(run), run, read_objectives(words)[0])
 
 
 @pytest.mark.parametrize(
@@ -52,11 +53,21 @@ def judged(name: str, words: str) -> tuple[Run, Summary]:
     [
         ([VLLM, "--slo", MET], 0),
         ([VLLM, "--slo", MET, "--slo", MISSED], 3),
-        ([VLLM, "--slo", UNDECIDED], 0),
-        ([VLLM, "--slo", UNDECIDED, "--strict"], 3),
+        ([VLLM, "--slo", UNSURE], 0),
+        ([VLLM, "--slo", UNSURE, "--sure"], 5),
+        ([STEADY, "--slo", MET, "--sure"], 0),
+        ([STEADY, "--slo", UNSURE, "--sure"], 5),
+        ([STEADY, "--slo", UNSURE, "--slo", MISSED, "--sure"], 3),
+        ([STEADY, "--slo", "p50 ttft_ms <= 122.5", "--window", "all-in"], 0),
+        ([STEADY, "--slo", "p90 ttft_ms <= 182"], 0),
+        ([STEADY, "--slo", "p90 ttft_ms <= 182", "--window", "whole"], 3),
+        ([STEADY, "--baseline", STEADY], 0),
+        ([STEADY, "--baseline", SLOWER], 0),
+        ([SLOWER, "--baseline", STEADY], 3),
+        ([VLLM, "--baseline", VLLM, "--sure"], 5),
         ([VLLM, "--baseline", VLLM], 0),
         ([VLLM, "--baseline", str(HERE / "tgi")], 2),
-        ([VLLM, "--baseline", str(HERE / "tgi"), "--force"], 3),
+        ([VLLM, "--baseline", str(HERE / "tgi"), "--force"], 0),
         ([VLLM, "--slo", MET, "--baseline", str(HERE / "tiny")], 2),
         ([str(HERE / "troubled"), "--slo", MET], 4),
         ([VLLM, "--slo", MET, "--allow-failed", "-1"], 2),
@@ -90,12 +101,14 @@ def test_the_runs_own_slos_are_the_default(tmp_path: Path) -> None:
 
 
 def test_junit_has_a_case_an_slo() -> None:
-    run, summary = judged("vllm", f"{MET};{MISSED};{UNDECIDED};ttft_ms <= 300;goodput >= 50%")
-    suite = ElementTree.fromstring(junit_xml(gate(run, summary)))
-    assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("7", "1", "1")
-    outcome = {case.get("name"): [child.tag for child in case] for case in suite}
+    run, summary = judged("steady", f"{MET};{MISSED};{UNSURE};ttft_ms <= 300;goodput >= 50%")
+    for sure, errors in ((False, "0"), (True, "1")):
+        suite = ElementTree.fromstring(junit_xml(gate(run, summary, sure=sure)))
+        counts = [suite.get(name) for name in ("tests", "failures", "errors", "skipped")]
+        assert counts == ["7", "1", errors, "0"]
+        outcome = {case.get("name"): [child.tag for child in case] for case in suite}
+        assert outcome[UNSURE] == (["error"] if sure else ["system-out"])
     assert outcome[MISSED] == ["failure"]
-    assert outcome[UNDECIDED] == ["skipped"]
     assert outcome[MET] == ["system-out"]
     assert outcome["failed turns within --allow-failed"] == ["system-out"]
     assert outcome["the whole plan was held and recorded"] == ["system-out"]
@@ -113,8 +126,8 @@ def test_hostile_words_stay_words() -> None:
 
 def test_markdown_tables_are_whole() -> None:
     text = summary_markdown(*judged("vllm", f"{MET};{MISSED}"))
-    assert "**2 SLOs: 1 missed, 1 met**" in text
-    assert f"| ❌ missed | `{MISSED}` | 126 ms |" in text
+    assert "**2 SLOs: 1 missed, 1 met (2 unsure)**" in text
+    assert f"| ❌ missed unsure | `{MISSED}` | 126 ms |" in text
     for table in text.split("\n\n"):
         if table.startswith("|"):
             assert len({line.count("|") for line in table.strip().split("\n")}) == 1
@@ -126,12 +139,18 @@ def test_github_gets_annotations_and_the_job_summary(
 ) -> None:
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
-    main(["check", VLLM, "--slo", MISSED, "--slo", UNDECIDED, "--baseline", str(HERE / "tgi"), "--force"])
+    tgi = str(HERE / "tgi")
+    assert main(["check", SLOWER, "--slo", MISSED, "--slo", UNSURE, "--baseline", STEADY]) == 3
+    assert main(["check", VLLM, "--slo", MISSED, "--baseline", tgi, "--force"]) == 3
     lines = capsys.readouterr().out.splitlines()
     assert [
-        line for line in lines if line.startswith(f"::error title=SLO missed::{MISSED}: missed, measured")
+        line
+        for line in lines
+        if line.startswith(f"::error title=SLO missed::{MISSED}: missed, surely, measured")
     ]
-    assert [line for line in lines if line.startswith(f"::warning title=SLO undecided::{UNDECIDED}")]
+    assert [
+        line for line in lines if line.startswith(f"::warning title=SLO met::{UNSURE}: met, unsure, measured")
+    ]
     assert [line for line in lines if line.startswith("::error title=worse than the baseline::TPOT p50")]
     assert [
         line
@@ -140,8 +159,8 @@ def test_github_gets_annotations_and_the_job_summary(
     ]
     assert all("%" not in line.replace("%25", "") for line in lines if line.startswith("::"))
     page = (tmp_path / "summary.md").read_text(encoding="utf-8")
-    assert "**run against baseline: better in some, worse in others. Better:" in page
-    assert page.startswith("> ⚠️ FORCED, not alike: kind of server: baseline")
+    assert "**run against baseline: worse. Worse: TPOT p50, felt speed p50.**" in page
+    assert "> ⚠️ FORCED, not alike: kind of server: baseline" in page
 
 
 def test_files_of_a_run_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 import pytest
 
 from chatload.analysis.effects import Side, effects
-from chatload.analysis.goodput import conversations_of
 from chatload.analysis.run_names import distinct_names
+from chatload.analysis.sample import samples
 from chatload.analysis.summary import summarise
 from chatload.interop.jtl import own_columns
 from chatload.live.live_table import Tally
@@ -61,7 +61,7 @@ def test_comparisons_show_it(told: tuple[Run, Summary]) -> None:
     other = read_run(HERE / "tgi")
     words = side_by_side_text([run, other], [summary, summarise(other)])
     assert f"{LABEL} p95, ms" in words and len(distinct_names([run, other], 20)) == 2
-    side = Side((tuple(conversations_of(run.turns)),))
+    side = [Side(run.turns, samples(run.turns, run.manifest.load))]
     assert f"{KEY}_p50" in [one.metric for one in effects(side, side, 0.05)]
 
 

@@ -150,7 +150,7 @@ def test_prompt_lengths_are_parted_evenly(tmp_path: Path) -> None:
 
 
 def test_the_comparison_shows_the_summary_s_numbers_and_intervals() -> None:
-    chosen = [read_run(HERE / name) for name in ("vllm", "tgi")]
+    chosen = [read_run(HERE / name) for name in ("steady", "slower")]
     figure = drawn(PICTURES["comparison"], chosen)
     axes = next(axes for axes in figure.axes if axes.get_title(loc="left") == "TTFT p95 (ms)")
     for row, run in enumerate(chosen):

@@ -20,13 +20,18 @@ def printed(capsys: pytest.CaptureFixture[str], *argv: str) -> list[dict[str, st
 
 
 def test_csv_is_the_summary_in_long_form(capsys: pytest.CaptureFixture[str]) -> None:
-    rows = printed(capsys, "--csv", str(HERE / "vllm"), str(HERE / "troubled"))
-    summary = summarise(read_run(HERE / "vllm"))
-    found = {(row["metric"], row["statistic"]): row for row in rows if row["run"].startswith("vLLM")}
+    rows = printed(capsys, "--csv", str(HERE / "steady"), str(HERE / "troubled"))
+    summary = summarise(read_run(HERE / "steady"))
+    mine = [row for row in rows if row["run"].startswith("vLLM")]
+    found = {(row["metric"], row["statistic"]): row for row in mine if row["window"] == "all users in"}
+    whole = {(row["metric"], row["statistic"]): row for row in mine if row["window"] == "whole run"}
+    assert float(whole["ttft_ms", "p95"]["value"]) == summary.of_whole_run("ttft_ms").p95
+    assert whole["ttft_ms", "p95"]["value"] != found["ttft_ms", "p95"]["value"]
+    assert float(found["tokens_per_s", "all users in_high"]["value"]) == summary.steady.tokens_interval[1]
     assert float(found["ttft_ms", "p95"]["value"]) == summary.metric("ttft_ms").p95
     assert found["ttft_ms", "p95"]["unit"] == "ms"
     assert float(found["ttft_ms", "p95_low"]["value"]) == summary.metric("ttft_ms").interval["p95"][0]
-    assert found["ttft_ms", "p99"]["value"] == ""  # 100 turns are too few
+    assert found["ttft_ms", "p99"]["value"] == ""  # 240 turns are too few
     assert float(found["tokens_per_s", "all users in"]["value"]) == summary.steady.tokens_per_s
     assert len({row["run"] for row in rows}) == 2
     assert {row["statistic"] for row in rows if row["metric"] == "failed"} == {

@@ -17,7 +17,7 @@ from tests.changes import replace
 from tests.runs_builder import HERE, TINY, good_turns, manifest_of, write_run
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-RUNS = ("vllm", "tgi", "tiny", "troubled", "unreachable")
+RUNS = ("vllm", "tgi", "tiny", "steady", "troubled", "unreachable")
 
 
 def written(summary: Summary, folder: Path, name: str = "vllm") -> bytes:

@@ -18,8 +18,13 @@ from tests.changes import replace
 from tests.runs_builder import HERE, Shape, as_failed, good_turns, manifest_of, user_lines, write_run
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-SINGLE = ("vllm", "tgi", "tiny", "troubled", "unreachable")
-TOGETHER = (("vllm", "tgi"), ("vllm", "troubled"), ("vllm", "tgi", "troubled", "tiny", "unreachable"))
+SINGLE = ("vllm", "tgi", "tiny", "steady", "troubled", "unreachable")
+TOGETHER = (
+    ("vllm", "tgi"),
+    ("steady", "slower"),
+    ("vllm", "troubled"),
+    ("vllm", "tgi", "troubled", "tiny", "unreachable"),
+)
 
 
 def run_named(name: str) -> Run:
@@ -82,26 +87,26 @@ def test_each_later_run_is_compared_with_the_first(tmp_path: Path) -> None:
     slow = replace(BASE, ttft_ms=300.0, gap_ms=30.0)
     words = beside(*(made(tmp_path, one) for one in (BASE, replace(BASE, seed=2), replace(slow, seed=3))))
     assert words.startswith(
-        "S2 against S1: undecided: more conversations are needed to tell. S3 against S1: worse."
+        "S2 against S1: cannot tell. S3 against S1: these two runs differ. Different: TTFT p50"
     )
 
 
 def test_quick_by_refusing_is_not_better(tmp_path: Path) -> None:
     quick = made(tmp_path, BASE, failed_every=5)
     words = beside(made(tmp_path, replace(BASE, seed=2, ttft_ms=300.0)), quick)
-    assert words.startswith("S1 against S2: better in some, worse in others.")
+    assert words.startswith("S1 against S2: these two runs differ.")
     assert words.endswith("failed turns.")
 
 
 def test_too_few_turns_are_undecided(tmp_path: Path) -> None:
     few = replace(BASE, users=3, turns=3)
     words = beside(made(tmp_path, few), made(tmp_path, replace(few, seed=2, ttft_ms=900.0)))
-    assert words == "S2 against S1: undecided: more conversations are needed to tell."
+    assert words == "S2 against S1: cannot tell."
 
 
 def test_no_good_turn_is_no_comparison(tmp_path: Path) -> None:
     words = beside(made(tmp_path, BASE), made(tmp_path, replace(BASE, seed=2), failed_every=1))
-    assert words == "S2 against S1: no comparison: S2 has no good turn. Worse: failed turns."
+    assert words == "S2 against S1: no comparison: S2 has no good turn. Different: failed turns."
 
 
 def test_who_cannot_be_trusted_is_said_first(tmp_path: Path) -> None:
@@ -126,7 +131,7 @@ def test_what_was_not_alike_is_said() -> None:
 def test_verdict_of_one_run(tmp_path: Path) -> None:
     words = verdict_of_turns(summarise(made(tmp_path, BASE)))
     assert words.startswith("400 of 400 turns good; TTFT p95 ")
-    assert "; each user reads " in words
+    assert " tokens/s (p50) with all users in; slowest reply " in words
     assert "; longest silence " in words
 
 

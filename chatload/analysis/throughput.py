@@ -1,28 +1,13 @@
-"""Stretches of a run: the whole of it, and the time when all users were in; what arrived in each."""
+"""What arrived in a stretch of a run."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 
-from chatload.analysis.completeness import planned_chat
+from chatload.analysis.window import Window
 from chatload.model.summary import Throughput
 from chatload.model.turn import Turn
-from chatload.store.journal import Run
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """A stretch of a run, in ns of the run's clock."""
-
-    from_ns: int
-    until_ns: int
-
-    @property
-    def seconds(self) -> float:
-        """Its length in s."""
-        return (self.until_ns - self.from_ns) / 1e9
 
 
 def whole_window(turns: Sequence[Turn]) -> Window | None:
@@ -30,25 +15,6 @@ def whole_window(turns: Sequence[Turn]) -> Window | None:
     if not turns:
         return None
     return Window(min(turn.due_ns for turn in turns), max(turn.end_ns for turn in turns))
-
-
-def steady_window(run: Run) -> Window | None:
-    """From the last user's arrival to the first user's departure: all users in. None where there is none.
-
-    Arrivals and departures are the journal's user lines; for a user without them, its first due and last end.
-    """
-    arrived: dict[int, int] = {}
-    left: dict[int, int] = {}
-    for turn in run.turns:
-        arrived.setdefault(turn.user, turn.due_ns)
-        left[turn.user] = max(turn.end_ns, left.get(turn.user, 0))
-    arrived |= {line.user: line.at_ns for line in reversed(run.users) if line.event == "in"}
-    left |= {line.user: line.at_ns for line in run.users if line.event == "out"}
-    chat = planned_chat(run)
-    if not arrived or not left or chat is None or len(arrived) < chat[0]:
-        return None
-    window = Window(max(arrived.values()), min(left.values()))
-    return window if window.until_ns > window.from_ns else None
 
 
 def throughput(turns: Sequence[Turn], window: Window | None) -> Throughput:

@@ -1,0 +1,156 @@
+"""Which turns of a run its figures are taken from, and the block of time of each, which their intervals come from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from chatload.analysis.block_interval import Blocks, blocks_of, too_short_words, turn_cycle_s
+from chatload.analysis.window import Held, Window, all_users_in, whole_run
+from chatload.loads.capacity import CapacityLoad
+from chatload.loads.chat import ChatLoad
+from chatload.loads.load_shape import Load
+from chatload.loads.sweep import SweepLoad
+from chatload.model.summary import ALL_USERS_IN, WHOLE_RUN, Stretch
+from chatload.options.run_options import ALL_IN
+from chatload.store.journal import Run
+
+PARTS = "the run has parts under different loads"
+NO_STRETCH = "users of this load are not all in at once"
+AnyHeld = TypeVar("AnyHeld", bound=Held)
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The turns, by their positions in the run, with the block of time of each.
+
+    `note` says why it is not the stretch with all users in. `blocks` is None where it is too short for intervals, and
+    `too_short` says how long it would have to be.
+    """
+
+    name: str
+    window: Window | None
+    index: Sequence[int]
+    blocks: Blocks | None = None
+    block: Sequence[int] = ()
+    note: str = ""
+    too_short: str = ""
+
+    def of(self, turns: Sequence[AnyHeld]) -> list[AnyHeld]:
+        """Its turns."""
+        return [turns[i] for i in self.index]
+
+    def values(
+        self, turns: Sequence[AnyHeld], of: Callable[[AnyHeld], Value | None]
+    ) -> tuple[list[Value], list[int]]:
+        """(values, the block of each) of its turns; those without a value are left out."""
+        found, block = [], []
+        blocks: Iterable[int] = self.block if self.blocks is not None else self.index
+        for i, place in zip(self.index, blocks, strict=True):
+            value = of(turns[i])
+            if value is not None:
+                found.append(value)
+                block.append(place)
+        return found, block
+
+    def stretch(self, turns: int) -> Stretch:
+        """What is told of it; `turns` of it count."""
+        seconds = self.window.seconds if self.window is not None else 0.0
+        return Stretch(self.name, seconds, turns, self.note, self.too_short)
+
+
+@dataclass(frozen=True, slots=True)
+class Samples:
+    """`figures`: what percentiles are taken from. `whole`: the whole run, for shares of failures.
+
+    `all_in` is the time with all users in, however short; None where they never were.
+    """
+
+    figures: Sample
+    whole: Sample
+    all_in: Window | None = None
+
+
+def asked_of(run: Run, window: str = "") -> str:
+    """The window that is asked for: `window`, or the run's own where that is empty."""
+    plan = run.manifest.plan
+    return window or (plan.window if plan is not None else ALL_IN)
+
+
+def samples(turns: Sequence[Held], load: Load | None = None, asked: str = ALL_IN) -> Samples:
+    """The samples of a run: figures from the time when all users were in, where it is 5 turn cycles long or more.
+
+    Otherwise, and for loads without such a stretch, they are the whole run's. `asked`: "all-in" or "whole".
+    """
+    if isinstance(load, SweepLoad | CapacityLoad):  # a mixture of loads has no intervals; its parts have
+        parts = Sample(WHOLE_RUN, whole_run(turns), range(len(turns)), note=PARTS, too_short=PARTS)
+        return Samples(parts, parts)
+    cycle_s = turn_cycle_s(turns)
+    grows = isinstance(load, ChatLoad) and load.history
+    window = _all_in(turns, load)
+    blocks = _blocks(window, cycle_s, grows)
+    whole = _sample(WHOLE_RUN, turns, whole_run(turns), cycle_s, grows=grows)
+    if asked == ALL_IN and window is not None and blocks is not None:
+        figures = _sample(ALL_USERS_IN, turns, window, cycle_s, grows=grows)
+        if whole.blocks is not None:  # as many as the figures have: more would be shorter than was tried
+            whole = _blocked(whole, turns, replace(whole.blocks, count=blocks.count, detrend=False))
+        return Samples(figures, whole, window)
+    note = ""
+    if asked == ALL_IN:
+        note = NO_STRETCH
+        if window is not None and cycle_s is not None:
+            short = too_short_words(window.from_ns, window.until_ns, cycle_s)
+            note = f"the time with all users in is {short}"
+    return Samples(replace(whole, note=note), whole, window)
+
+
+def side_by_side(turns: Sequence[Held], group: Callable[[int], str]) -> Sample:
+    """Windows of one level of a search, judged together: the blocks of all stand side by side.
+
+    `group(i)` is the window of the i-th turn.
+    """
+    parts: dict[str, list[int]] = {}
+    for i in range(len(turns)):
+        parts.setdefault(group(i), []).append(i)
+    index: list[int] = []
+    block: list[int] = []
+    count = 0
+    for members in parts.values():
+        held = [turns[i] for i in members]
+        part = _sample("level", held, whole_run(held), turn_cycle_s(held))
+        if part.blocks is None:
+            return Sample("level", None, range(len(turns)), too_short=part.too_short)
+        index += [members[i] for i in part.index]
+        block += [count + one for one in part.block]
+        count += part.blocks.count
+    return Sample("level", None, index, Blocks(0, 1, count) if count else None, block)
+
+
+def _all_in(turns: Sequence[Held], load: Load | None) -> Window | None:
+    return all_users_in(turns, load.users) if isinstance(load, ChatLoad) else None
+
+
+def _blocks(window: Window | None, cycle_s: float | None, grows: bool) -> Blocks | None:
+    if window is None or cycle_s is None:
+        return None
+    return blocks_of(window.from_ns, window.until_ns, cycle_s, detrend=grows)
+
+
+def _sample(
+    name: str, turns: Sequence[Held], window: Window | None, cycle_s: float | None, *, grows: bool = False
+) -> Sample:
+    if window is None or cycle_s is None:
+        return Sample(name, window, (), too_short="no turn was held")
+    index = [i for i, turn in enumerate(turns) if window.from_ns <= turn.due_ns <= window.until_ns]
+    blocks = _blocks(window, cycle_s, grows)
+    if blocks is None:
+        return Sample(
+            name, window, index, too_short=too_short_words(window.from_ns, window.until_ns, cycle_s)
+        )
+    return _blocked(Sample(name, window, index), turns, blocks)
+
+
+def _blocked(sample: Sample, turns: Sequence[Held], blocks: Blocks) -> Sample:
+    return replace(sample, blocks=blocks, block=[blocks.of(turns[i].due_ns) for i in sample.index])
