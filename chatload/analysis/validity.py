@@ -1,46 +1,41 @@
-"""Whether a run's measurement can be trusted: which turns the load generator itself may have spoiled."""
+"""Whether a run's measurement can be trusted: whether what the load generator may have spoiled moves a figure."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from chatload.analysis.distribution import describe
+from chatload.analysis.generator_load import remedy
+from chatload.analysis.mark_bounds import SPOILING, at, ends_of, figure_bounds, is_spoiled
+from chatload.analysis.slo_verdict import verdicts_of
 from chatload.model.journal_lines import HealthLine
 from chatload.model.metrics import metric
-from chatload.model.summary import Distribution, Validity
+from chatload.model.slo import Objective
+from chatload.model.summary import FigureBound, Validity
 from chatload.model.turn import Turn
 from chatload.store.journal import Run
 
-SPOILING = {
-    "censored_first": "first token's time is only an interval, because we looked late",
-    "hub_lag": "our own lag is inside the first token's time",
-    "late_send": "sent late",
-    "clock_step": "the machine's clock was set meanwhile",
-}
-"""Marks that make a turn spoiled, in words."""
-
-MOST_SPOILED = 0.01
-"""Share of spoiled turns beyond which the run is untrustworthy; a single turn never makes it so."""
+MOST_MOVED, MOST_MOVED_MS = 0.01, 1.0
+"""A figure that marks can move by more than both (a speed: by more than the share) does not stand."""
 
 MOST_LAGGING = 0.01
 """Share of the time with a lag over 20 ms beyond which user-space stamps cannot be trusted (p99 lag over 20 ms)."""
-
-WITHOUT = ("ttft_ms", "e2e_ms", "tpot_ms", "felt_tokens_per_s")
 
 
 def validity_of(run: Run) -> Validity:
     """What the load generator may have spoiled in a run, and whether its measurement holds all the same."""
     turns = [turn for turn in run.turns if turn.counts]
     spoiled = [turn for turn in turns if is_spoiled(turn)]
-    share = len(spoiled) / len(turns) if turns else 0.0
     lagging = _lagging_share(run.health)
     marks = Counter(mark for turn in spoiled for mark in turn.marks if mark in SPOILING)
+    bounds = figure_bounds(turns) if spoiled else []
+    effects = [*_moved_figures(bounds), *_moved_slos(run, spoiled)]
     reasons = []
-    if too_many_spoiled(len(spoiled), len(turns)):
+    if effects:
         words = "; ".join(f"{n:,}: {SPOILING[mark]}" for mark, n in marks.most_common())
         reasons.append(
-            f"{len(spoiled):,} of {len(turns):,} turns may be spoiled by the load generator ({words})"
+            f"{len(spoiled):,} of {len(turns):,} turns may be spoiled by the load generator ({words}): "
+            f"{', '.join(effects)}"
         )
     if lagging > MOST_LAGGING and any(turn.stamp_source != "kernel" for turn in turns):
         reasons.append(
@@ -53,23 +48,51 @@ def validity_of(run: Run) -> Validity:
     return Validity(
         trustworthy=not reasons,
         reasons=tuple(reasons),
+        remedy=remedy(run, lost=bool(lost)) if reasons else "",
         spoiled=len(spoiled),
         turns=len(turns),
-        share=share,
+        share=len(spoiled) / len(turns) if turns else 0.0,
         marks=dict(marks.most_common()),
         lagging_share=lagging,
-        without_spoiled=_without_spoiled(turns) if spoiled else None,
+        bounds=tuple(bounds),
     )
 
 
-def too_many_spoiled(spoiled: int, turns: int) -> bool:
-    """True where so many of the turns may be spoiled that the measurement does not hold; one turn never makes it so."""
-    return spoiled > 1 and spoiled > MOST_SPOILED * turns
+def moves(one: FigureBound) -> bool:
+    """True where the marks can move the figure by more than 1 % and, in ms, by more than 1 ms."""
+    allowed = MOST_MOVED * abs(one.value)
+    if metric(one.metric).unit == "ms":
+        allowed = max(allowed, MOST_MOVED_MS)
+    return max(one.value - one.low, one.high - one.value) > allowed
 
 
-def is_spoiled(turn: Turn) -> bool:
-    """True when the client itself may have spoiled the turn's figures."""
-    return any(mark in SPOILING for mark in turn.marks)
+def bound_words(one: FigureBound) -> str:
+    """“TTFT p50 42.04 to 42.09 ms”."""
+    of = metric(one.metric)
+    return f"{of.label} {one.statistic} {_number(one.low)} to {_number(one.high)} {of.unit}"
+
+
+def _number(value: float) -> str:
+    if value > 1e9:
+        return "∞"
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.2f}" if value < 100 else f"{value:.1f}"
+
+
+def _moved_figures(bounds: Sequence[FigureBound]) -> Iterator[str]:
+    return (bound_words(one) for one in bounds if moves(one))
+
+
+def _moved_slos(run: Run, spoiled: Sequence[Turn]) -> Iterator[str]:
+    """The SLOs of the plan whose verdict is another one with all marked turns at one end of their bounds."""
+    asked: Sequence[Objective] = run.manifest.plan.slo if run.manifest.plan is not None else ()
+    if not asked or not spoiled or run.manifest.capacity is not None:
+        return
+    measured = verdicts_of(run.turns, asked)
+    others = [verdicts_of([at(turn, ends) for turn in run.turns], asked) for ends in ends_of(spoiled)]
+    for i, one in enumerate(measured):
+        found = {one.verdict, *(each[i].verdict for each in others)}
+        if len(found) > 1:
+            yield f"SLO “{one.slo}” {' or '.join(sorted(found))}"
 
 
 def _lagging_share(health: Sequence[HealthLine]) -> float:
@@ -78,11 +101,3 @@ def _lagging_share(health: Sequence[HealthLine]) -> float:
     ]
     seconds = sum(length_s for _, length_s in told)
     return sum(lagging_ms for lagging_ms, _ in told) / 1e3 / seconds if seconds else 0.0
-
-
-def _without_spoiled(turns: Sequence[Turn]) -> dict[str, Distribution]:
-    clean = [turn for turn in turns if turn.ok and not is_spoiled(turn)]
-    return {
-        key: describe(value for value in map(metric(key).value, clean) if value is not None)
-        for key in WITHOUT
-    }

@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 from chatload.analysis import server_warnings
 from chatload.analysis.closed_loop_warnings import in_step, stood_still
 from chatload.analysis.completeness import ended_by_time, planned_chat
+from chatload.analysis.mark_bounds import UNCERTAIN
 from chatload.analysis.quantiles import least_n
+from chatload.analysis.validity import bound_words, moves
 from chatload.model.sanitize import one_line
 from chatload.model.summary import PERCENTILES, Summary
 from chatload.model.words import listed, plural
@@ -126,14 +128,13 @@ def _hub_lag(run: Run, summary: Summary) -> Iterator[str]:
 def _marks(run: Run, summary: Summary) -> Iterator[str]:
     for mark, n in summary.marks.items():
         yield f"{_turns(n)} marked “{one_line(mark, 60)}”: find them by “marks” in the journal."
-    without = summary.validity.without_spoiled
-    if without and without["ttft_ms"].n:
-        clean, every = without["ttft_ms"], summary.of_whole_run("ttft_ms")
-        yield (
-            f"With the turns that we may have spoiled, TTFT is p50 {every.p50:.0f}, p95 {every.p95:.0f}, "
-            f"p99 {every.p99:.0f} ms; without them p50 {clean.p50:.0f}, p95 {clean.p95:.0f}, "
-            f"p99 {clean.p99:.0f} ms (n {clean.n:,})."
+    validity = summary.validity
+    bounds = [one for one in validity.bounds if one.metric == "ttft_ms" or moves(one)]
+    if bounds:
+        what = "; ".join(
+            f"{n:,} of {_turns(validity.turns)}' {UNCERTAIN[mark]}" for mark, n in validity.marks.items()
         )
+        yield f"{what}: {', '.join(map(bound_words, bounds))}."
 
 
 def _coalesced(run: Run, summary: Summary) -> Iterator[str]:

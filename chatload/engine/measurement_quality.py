@@ -105,15 +105,20 @@ class MeasurementQuality:
     def marked(self, turn: Turn, events_in_first_read: int, now: int) -> Turn:
         """The turn with its marks. `events_in_first_read`: the first token's own, and those that came with it."""
         marks: list[str] = []
-        after_ns: int | None = None
+        after_ns = last_after_ns = None
         first, log = turn.first_token_ns, self.poll_log
         if first is not None:
-            late_ns = 0 if turn.stamp_source == "kernel" else log.backlog_ns(first, now)
+            late_ns = self._late_ns(turn, first, now)
+            late_last_ns = self._late_ns(turn, turn.last_token_ns, now)
             if events_in_first_read > 1:
                 after_ns = max(turn.sent_ns or 0, log.earliest_ns(first, now) - late_ns)
                 if late_ns or log.gap_at(first, now):
                     marks.append("censored_first")
-            if late_ns > HUB_LAG_NS:
+            elif late_ns > HUB_LAG_NS:
+                after_ns = max(turn.sent_ns or 0, first - late_ns)
+            if late_last_ns > HUB_LAG_NS:
+                last_after_ns = max(turn.sent_ns or 0, (turn.last_token_ns or 0) - late_last_ns)
+            if max(late_ns, late_last_ns) > HUB_LAG_NS:
                 marks.append("hub_lag")
         if is_late(turn):
             marks.append("late_send")
@@ -124,7 +129,16 @@ class MeasurementQuality:
         self._spoiled += bool(marks)
         if not marks and after_ns is None:
             return turn
-        return msgspec.structs.replace(turn, marks=(*turn.marks, *marks), first_token_after_ns=after_ns)
+        return msgspec.structs.replace(
+            turn,
+            marks=(*turn.marks, *marks),
+            first_token_after_ns=after_ns,
+            last_token_after_ns=last_after_ns,
+        )
+
+    def _late_ns(self, turn: Turn, at_ns: int | None, now: int) -> int:
+        """How late a user-space stamp may be; kernel stamps are never."""
+        return 0 if turn.stamp_source == "kernel" or at_ns is None else self.poll_log.backlog_ns(at_ns, now)
 
     def _stepped(self, turn: Turn) -> bool:
         began = turn.sent_ns if turn.sent_ns is not None else turn.end_ns

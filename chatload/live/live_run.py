@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import asdict
 from operator import itemgetter
 
-from chatload.analysis.validity import too_many_spoiled
 from chatload.engine.clock import now_ns
 from chatload.live.live_table import Row, Tally, columns
 from chatload.live.run_timeline import COLUMNS, Timeline
@@ -113,7 +112,7 @@ class LiveRun:
             "resets": self.resets,
             "totals": {
                 **row,
-                "in_doubt": too_many_spoiled(whole.spoiled, whole.turns),
+                "in_doubt": whole.in_doubt,
                 "cut_short": whole.cut_short,
                 "tokens": whole.tokens,
                 "longest_stall_ms": whole.longest_stall_ms,

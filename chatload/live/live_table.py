@@ -7,12 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from chatload.analysis.histogram import Histogram
-from chatload.analysis.validity import is_spoiled
+from chatload.analysis.mark_bounds import is_spoiled
 from chatload.model.errors import NO_FAILURES
 from chatload.model.metrics import Metric, View, e2e_ms, metrics_in
 from chatload.model.stalls import stalls_ms
 from chatload.model.summary import PERCENTILES
 from chatload.model.turn import Turn
+
+MOST_SPOILED = 0.01
+"""Share of marked turns beyond which the page says that the measurement is in doubt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +110,11 @@ class Tally:
             "stalls": self.stalls,
             "trust": self.trust(),
         }
+
+    @property
+    def in_doubt(self) -> bool:
+        """True where so many turns are marked that the figures may move; the end of the run tells whether they do."""
+        return self.spoiled > 1 and self.spoiled > MOST_SPOILED * self.turns
 
     def trust(self) -> str:
         """How many turns the client itself may have spoiled, in words."""

@@ -167,10 +167,20 @@ class Connections(msgspec.Struct, frozen=True, kw_only=True):
     refusals_waited_for: int = 0
 
 
+class FigureBound(msgspec.Struct, frozen=True):
+    """A statistic of a metric as measured, and its least and greatest value within the bounds of all marked turns."""
+
+    metric: str
+    statistic: str
+    value: float
+    low: float
+    high: float
+
+
 class Validity(msgspec.Struct, frozen=True, kw_only=True):
     """What the load generator itself may have spoiled (docs/performance.md).
 
-    `without_spoiled` holds distributions over the good turns that are not spoiled; None where none is.
+    `remedy` says what to do where it is not trustworthy. `bounds` are those of the figures where turns are marked.
     """
 
     trustworthy: bool = True
@@ -180,7 +190,8 @@ class Validity(msgspec.Struct, frozen=True, kw_only=True):
     share: float = 0.0
     marks: dict[str, int] = {}
     lagging_share: float = 0.0
-    without_spoiled: dict[str, Distribution] | None = None
+    remedy: str = ""
+    bounds: tuple[FigureBound, ...] = ()
 
 
 class SlotRelease(msgspec.Struct, frozen=True, kw_only=True):

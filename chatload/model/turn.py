@@ -97,8 +97,9 @@ class Turn(
 
     An instant that never came is None. `gaps_us` are the times between consecutive token-bearing
     events, so that `first_token_ns + sum(gaps_us) * 1000 == last_token_ns` within rounding.
-    `first_token_after_ns` is set where other events share the first token's stamp: it came at some time
-    between the two. `group` names a part of the run, such as a level of a sweep.
+    `first_token_after_ns` is set where other events share the first token's stamp, or a user-space stamp is late: it
+    came at some time between the two. `last_token_after_ns` likewise, for a late user-space stamp.
+    `group` names a part of the run, such as a level of a sweep.
     `tail_tokens` are tokens the server counted after the last event with text: the end-of-sequence token.
     """
 
@@ -119,6 +120,7 @@ class Turn(
     first_token_after_ns: int | None = None
     first_answer_ns: int | None = None
     last_token_ns: int | None = always(None)
+    last_token_after_ns: int | None = None
     end_ns: int
     connect_ms: float | None = None
     tls_ms: float | None = None

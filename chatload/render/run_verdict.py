@@ -54,7 +54,7 @@ def not_trustworthy(validity: Validity) -> str:
     if validity.trustworthy:
         return ""
     reasons = "; ".join(validity.reasons)
-    return f"NOT TRUSTWORTHY: {reasons}. Give the load generator a core of its own, or --processes, and run again."
+    return f"NOT TRUSTWORTHY: {reasons}. {validity.remedy}".rstrip()
 
 
 def certificate_words(manifest: Manifest) -> str:

@@ -1,62 +1,154 @@
-"""Whether a run may be believed: hand-made turns, marks counted by hand."""
+"""Whether a run may be believed: hand-made turns, with marks that move figures and marks that do not."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
+import pytest
 
+from chatload.analysis.exit_code import GOOD, UNTRUSTED, code_of
+from chatload.analysis.mark_bounds import SPOILING
+from chatload.analysis.summary import summarise
 from chatload.analysis.validity import validity_of
 from chatload.loads.chat import ChatLoad
 from chatload.loads.plan import Plan
 from chatload.model.certificate import Certificate, CertifiedLoad, ErrorSpread
 from chatload.model.hosts import Machine
 from chatload.model.journal_lines import EndLine, HealthLine
+from chatload.model.slo import read_objectives
 from chatload.model.turn import Turn
 from chatload.render.run_verdict import certificate_words, not_trustworthy
 from chatload.store.journal import Run
 from chatload.store.manifest import Manifest, WorkerFacts
+from tests.changes import replace
+
+MS = 1_000_000
 
 
-def turn(number: int, *marks: str, source: str = "kernel", ttft_ms: float = 100.0) -> Turn:
-    first = round(ttft_ms * 1e6)
+def turn(number: int, *marks: str, ttft_ms: float = 100.0, **more: Any) -> Turn:
+    """A turn of 11 tokens in 1 s after the first, due when it was sent."""
+    first = round(ttft_ms * MS)
+    known: dict[str, Any] = {"stamp_source": "kernel", "gaps_us": (100_000,) * 10, "sent_ns": 0, "due_ns": 0}
     return Turn(
-        turn_id=f"{number}-1", request_id=f"{number}", user=number, turn=1, due_ns=0, sent_ns=0, first_token_ns=first,
-        last_token_ns=first + 10**9, end_ns=first + 10**9, tokens=11, ok=True, marks=marks, stamp_source=source,
+        turn_id=f"{number}-1", request_id=f"{number}", user=number, turn=1, first_token_ns=first,
+        last_token_ns=first + 10**9, end_ns=first + 10**9, tokens=11, ok=True, marks=marks, **(known | more),
     )  # fmt: skip
 
 
-def run_of(turns: list[Turn], health: list[HealthLine] | None = None, lost: int = 0) -> Run:
+def run_of(
+    turns: list[Turn], health: list[HealthLine] | None = None, lost: int = 0, slo: str = "", **manifest: Any
+) -> Run:
+    plan = Plan(load=ChatLoad(users=len(turns), turns=1, think_time_s=0.0), slo=read_objectives(slo)[0])
     return Run(
-        folder=Path("run"), manifest=Manifest(), turns=tuple(turns), users=(), health=tuple(health or ()),
-        ends=(EndLine(at_ns=1, lost_lines=lost),), torn_lines=0,
+        folder=Path("run"), manifest=Manifest(plan=plan, **manifest), turns=tuple(turns), users=(),
+        health=tuple(health or ()), ends=(EndLine(at_ns=1, lost_lines=lost),), torn_lines=0,
     )  # fmt: skip
 
 
-def test_one_in_a_hundred_is_borne_and_two_are_not() -> None:
-    clean = [turn(n) for n in range(98)]
-    assert validity_of(run_of([*clean, turn(98), turn(99, "late_send")])).trustworthy
-    judged = validity_of(run_of([*clean, turn(98, "censored_first"), turn(99, "late_send", "hub_lag")]))
-    assert not judged.trustworthy
-    assert (judged.spoiled, judged.share) == (2, 0.02)
-    assert judged.marks == {"censored_first": 1, "late_send": 1, "hub_lag": 1}
-    assert not_trustworthy(judged).startswith("NOT TRUSTWORTHY: 2 of 100 turns")
+def spread(n: int = 1000) -> list[Turn]:
+    """Turns with TTFT from 30 to 130 ms, most of them fast: p50 about 42, p95 about 108 ms, as on a real vLLM."""
+    return [turn(i, ttft_ms=30.0 + 12.0 * (2 * i / n) + max(0.0, i / n - 0.5) * 133.0) for i in range(n)]
 
 
-def test_a_single_spoiled_turn_is_a_mark_and_no_verdict() -> None:
-    judged = validity_of(run_of([turn(0), turn(1, "late_send")]))
-    assert judged.trustworthy
-    assert judged.share == 0.5
+def marked(turns: list[Turn], count: int, mark: str, by_ms: float) -> list[Turn]:
+    """The turns; `count` of them, evenly over the fast three quarters, have the mark and a bound so wide."""
+    chosen = {i * len(turns) * 3 // 4 // count for i in range(count)}
+    return [widened(each, mark, by_ms) if i in chosen else each for i, each in enumerate(turns)]
+
+
+def widened(one: Turn, mark: str, by_ms: float) -> Turn:
+    """The turn with a mark that leaves so much open."""
+    by_ns = round(by_ms * MS)
+    first, last = one.first_token_ns or 0, one.last_token_ns or 0
+    bound: dict[str, Any] = {
+        "censored_first": {"first_token_after_ns": first - by_ns},
+        "hub_lag": {
+            "first_token_after_ns": first - by_ns,
+            "last_token_after_ns": last - by_ns,
+            "stamp_source": "user",
+        },
+        "late_send": {"due_ns": -by_ns},
+        "clock_step": {},
+    }[mark]
+    return replace(one, marks=(mark,), **bound)
+
+
+def test_the_run_of_findings_3_3_stands_and_shows_its_bounds() -> None:
+    """Real vLLM: 15 of 1,000 first tokens known to within some ms: the figures stay, the run was thrown away."""
+    run = run_of(marked(spread(), 15, "censored_first", 6.0), slo="p95 ttft_ms <= 200")
+    summary = summarise(run)
+    assert summary.validity.trustworthy
+    assert code_of(run, summary) == (GOOD, "")
+    p50 = next(one for one in summary.validity.bounds if (one.metric, one.statistic) == ("ttft_ms", "p50"))
+    assert p50.low < p50.value <= p50.high
+    assert p50.value - p50.low < 0.5
+    words = " ".join(summary.warnings)
+    assert (
+        f"15 of 1,000 turns' first tokens share a stamp: TTFT p50 {p50.low:.2f} to {p50.high:.2f} ms" in words
+    )
+
+
+@pytest.mark.parametrize("mark", [*SPOILING])
+@pytest.mark.parametrize("moved", [False, True])
+def test_a_mark_counts_by_what_it_moves(mark: str, *, moved: bool) -> None:
+    """15 turns of 1,000 with a bound of 2 ms move nothing; 400 with one of 30 ms move more than 1 %."""
+    count, by_ms = (400, 30.0) if moved else (15, 2.0)
+    if mark == "clock_step" and not moved:
+        count = 1  # of these nothing is known, so it takes but few
+    run = run_of(marked(spread(), count, mark, by_ms))
+    summary = summarise(run)
+    assert summary.validity.marks == {mark: count}
+    assert summary.validity.trustworthy is not moved, summary.validity.reasons
+    assert code_of(run, summary)[0] == (UNTRUSTED if moved else GOOD)
+    if moved:
+        words = not_trustworthy(summary.validity)
+        assert words.startswith(
+            f"NOT TRUSTWORTHY: {count} of 1,000 turns may be spoiled by the load generator"
+        )
+        assert SPOILING[mark] in words
+        assert "TTFT p50 " in words
+
+
+def test_a_tail_that_moves_by_10_percent_is_not_trusted() -> None:
+    """60 turns of the slowest tenth: the median stays, p95 does not."""
+    turns = spread()
+    turns[940:] = [widened(each, "censored_first", 20.0) for each in turns[940:]]
+    validity = validity_of(run_of(turns))
+    assert not validity.trustworthy
+    assert "TTFT p95 " in validity.reasons[0]
+    assert "TTFT p50 " not in validity.reasons[0]
+
+
+def test_a_move_within_a_millisecond_is_none() -> None:
+    """2 ms of TTFT, all of them uncertain by 0.9 and by 1.1 ms: 45 and 55 %."""
+    turns = [turn(i, ttft_ms=2.0) for i in range(40)]
+    assert validity_of(run_of([widened(each, "censored_first", 0.9) for each in turns])).trustworthy
+    assert not validity_of(run_of([widened(each, "censored_first", 1.1) for each in turns])).trustworthy
+
+
+def test_an_slo_that_turns_by_a_mark_is_not_trusted_whatever_moves() -> None:
+    """The slowest turn decides “max ttft_ms”: no percentile moves, the verdict does."""
+    turns = [turn(i) for i in range(1000)]
+    turns[7] = widened(replace(turns[7], first_token_ns=104 * MS), "censored_first", 6.0)
+    assert validity_of(run_of(turns)).trustworthy
+    assert validity_of(run_of(turns, slo="max ttft_ms <= 110")).trustworthy
+    validity = validity_of(run_of(turns, slo="max ttft_ms <= 102"))
+    assert not validity.trustworthy
+    assert "SLO “max ttft_ms <= 102” met or missed" in validity.reasons[0]
 
 
 def test_marks_that_are_not_ours_spoil_nothing() -> None:
-    assert validity_of(run_of([turn(0, "slow_reader")])).spoiled == 0
+    validity = validity_of(run_of([turn(i, "slow_reader") for i in range(3)]))
+    assert (validity.spoiled, validity.bounds, validity.trustworthy) == (0, (), True)
 
 
-def test_percentiles_with_and_without() -> None:
-    judged = validity_of(run_of([turn(0), turn(1), turn(2, "hub_lag", ttft_ms=900)]))
-    assert judged.without_spoiled["ttft_ms"].max == 100
-    assert validity_of(run_of([turn(0)])).without_spoiled is None
+def test_old_journals_without_the_bound_of_a_late_stamp() -> None:
+    """Nothing says how late: it came at some time since the request was sent."""
+    turns = [turn(i, "hub_lag", stamp_source="user") for i in range(20)]
+    p50 = next(one for one in validity_of(run_of(turns)).bounds if one.metric == "ttft_ms")
+    assert (p50.low, p50.value, p50.high) == (0.0, 100.0, 100.0)
 
 
 def test_lag_matters_where_stamps_are_our_own() -> None:
@@ -64,14 +156,41 @@ def test_lag_matters_where_stamps_are_our_own() -> None:
     health = [HealthLine(at_ns=at_ns, seconds=1.0, lagging_ms=0.0) for at_ns in range(9)]
     health.append(HealthLine(at_ns=9, seconds=1.0, lagging_ms=150.0))
     assert validity_of(run_of([turn(0)], health)).trustworthy
-    judged = validity_of(run_of([turn(0, source="user")], health))
+    judged = validity_of(run_of([turn(0, stamp_source="user")], health))
     assert not judged.trustworthy
     assert judged.lagging_share == 0.015
-    assert validity_of(run_of([turn(0, source="user")], health[:9] * 2 + health[9:])).trustworthy
+    assert validity_of(run_of([turn(0, stamp_source="user")], health[:9] * 2 + health[9:])).trustworthy
 
 
 def test_lost_lines_cannot_be_trusted() -> None:
-    assert not validity_of(run_of([turn(0)], lost=1)).trustworthy
+    validity = validity_of(run_of([turn(0)], lost=1))
+    assert not validity.trustworthy
+    assert validity.remedy == "Give the run folder a disk with room, and run again."
+
+
+@pytest.mark.parametrize(
+    ("cpu_percent", "lag_ms", "workers", "packed", "words", "not_words"),
+    [
+        (95.0, 30.0, 1, 0, "1 load generator process in use, the busiest at 95 % of a core: use more --processes", ""),
+        (95.0, 30.0, 4, 0, "4 load generator processes in use, the busiest at 95 % of a core, and the machine has 4",
+         "--processes"),
+        (8.0, 30.0, 4, 0, "the busiest at 8 % of a core, yet held up for 30 ms: something else takes its cores",
+         "--processes"),
+        (8.0, 1.0, 4, 5, "so it was not short of CPU; 50% of the events came several at once: the server's front end",
+         "--processes"),
+        (8.0, 1.0, 4, 0, "so it was not short of CPU: give it a host that it does not share", "--processes"),
+        (None, 0.0, 1, 0, "1 load generator process in use: give the load generator cores of its own", "--processes"),
+    ],
+)  # fmt: skip
+def test_the_advice_fits_the_cause(
+    cpu_percent: float | None, lag_ms: float, workers: int, packed: int, words: str, not_words: str
+) -> None:
+    turns = [turn(i, "late_send", due_ns=-50 * MS, worker=f"w{i % workers}", events=10, coalesced=packed)
+             for i in range(20)]  # fmt: skip
+    health = [HealthLine(at_ns=1, cpu_percent=cpu_percent, hub_lag_p99_ms=lag_ms)]
+    found = not_trustworthy(validity_of(run_of(turns, health, machine=Machine(cores=4))))
+    assert words in found
+    assert not not_words or not_words not in found
 
 
 HERE = Machine(cores=2)

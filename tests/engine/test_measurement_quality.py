@@ -85,6 +85,24 @@ def test_user_space_stamps_are_spoiled_by_a_lag() -> None:
     assert quality.marked(turn(60.5, source="user"), 2, 200 * MS).marks == ("censored_first", "hub_lag")
 
 
+def test_late_user_space_stamps_have_a_bound() -> None:
+    """Polls at 5, 60, 65, … and 160 ms: what is read at the end of a gap came at some time in it."""
+    quality = MeasurementQuality(0.005)
+    quality.poll_log = polled_at(0, 5, 60, *range(65, 110, 5), 160, period_ms=5)
+    first = quality.marked(turn(60.5, source="user", last_token_ns=90 * MS), 1, 200 * MS)
+    assert (first.marks, first.first_token_after_ns, first.last_token_after_ns) == (
+        ("hub_lag",),
+        5 * MS,
+        None,
+    )
+    last = quality.marked(turn(90.0, source="user", last_token_ns=round(160.5 * MS)), 1, 200 * MS)
+    assert (last.marks, last.first_token_after_ns, last.last_token_after_ns) == (("hub_lag",), None, 105 * MS)
+    neither = quality.marked(turn(90.0, source="user", last_token_ns=95 * MS), 1, 200 * MS)
+    assert (neither.marks, neither.first_token_after_ns, neither.last_token_after_ns) == ((), None, None)
+    kernel = quality.marked(turn(60.5, last_token_ns=round(160.5 * MS)), 1, 200 * MS)
+    assert (kernel.marks, kernel.last_token_after_ns) == ((), None)
+
+
 def test_the_backlog_of_a_spell_may_take_a_spell_to_read() -> None:
     quality = MeasurementQuality(0.005)
     quality.poll_log = polled_at(0, 5, 24, 36, period_ms=5)

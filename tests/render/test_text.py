@@ -110,7 +110,9 @@ def test_no_good_turn_is_no_comparison(tmp_path: Path) -> None:
 
 
 def test_who_cannot_be_trusted_is_said_first(tmp_path: Path) -> None:
-    turns = [replace(turn, marks=("late_send",)) for turn in good_turns(BASE)]
+    turns = [
+        replace(turn, marks=("late_send",), due_ns=turn.due_ns - 50_000_000) for turn in good_turns(BASE)
+    ]
     run = read_run(write_run(tmp_path / "late", manifest_of(BASE, turns), turns, user_lines(turns)))
     assert beside(run_named("vllm"), run).startswith(
         "NOT TRUSTWORTHY: the measurement of late; its report says why."
