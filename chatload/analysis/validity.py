@@ -69,7 +69,9 @@ def moves(one: FigureBound) -> bool:
 def bound_words(one: FigureBound) -> str:
     """“TTFT p50 42.04 to 42.09 ms”."""
     of = metric(one.metric)
-    return f"{of.label} {one.statistic} {_number(one.low)} to {_number(one.high)} {of.unit}"
+    low, high = _number(one.low), _number(one.high)
+    ends = f"{low} {of.unit} either way" if low == high else f"{low} to {high} {of.unit}"
+    return f"{of.label} {one.statistic} {ends}"
 
 
 def _number(value: float) -> str:
