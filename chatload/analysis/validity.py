@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from chatload.analysis.generator_load import remedy
 from chatload.analysis.mark_bounds import SPOILING, at, ends_of, figure_bounds, is_spoiled
+from chatload.analysis.sample import asked_of, samples
 from chatload.analysis.slo_verdict import verdicts_of
 from chatload.model.journal_lines import HealthLine
 from chatload.model.metrics import metric
@@ -22,14 +23,20 @@ MOST_LAGGING = 0.01
 """Share of the time with a lag over 20 ms beyond which user-space stamps cannot be trusted (p99 lag over 20 ms)."""
 
 
-def validity_of(run: Run) -> Validity:
-    """What the load generator may have spoiled in a run, and whether its measurement holds all the same."""
+def validity_of(run: Run, window: str = "") -> Validity:
+    """What the load generator may have spoiled in a run, and whether its measurement holds all the same.
+
+    Percentiles are those of the turns that figures are taken from; `window` as for `summarise`.
+    """
     turns = [turn for turn in run.turns if turn.counts]
     spoiled = [turn for turn in turns if is_spoiled(turn)]
     lagging = _lagging_share(run.health)
     marks = Counter(mark for turn in spoiled for mark in turn.marks if mark in SPOILING)
-    bounds = figure_bounds(turns) if spoiled else []
-    effects = [*_moved_figures(bounds), *_moved_slos(run, spoiled)]
+    bounds: list[FigureBound] = []
+    if spoiled:
+        figures = samples(run.turns, run.manifest.load, asked_of(run, window)).figures
+        bounds = figure_bounds(figures.of(run.turns))
+    effects = [*_moved_figures(bounds), *_moved_slos(run, spoiled, window)]
     reasons = []
     if effects:
         words = "; ".join(f"{n:,}: {SPOILING[mark]}" for mark, n in marks.most_common())
@@ -84,13 +91,16 @@ def _moved_figures(bounds: Sequence[FigureBound]) -> Iterator[str]:
     return (bound_words(one) for one in bounds if moves(one))
 
 
-def _moved_slos(run: Run, spoiled: Sequence[Turn]) -> Iterator[str]:
+def _moved_slos(run: Run, spoiled: Sequence[Turn], window: str) -> Iterator[str]:
     """The SLOs of the plan whose verdict is another one with all marked turns at one end of their bounds."""
     asked: Sequence[Objective] = run.manifest.plan.slo if run.manifest.plan is not None else ()
     if not asked or not spoiled or run.manifest.capacity is not None:
         return
-    measured = verdicts_of(run.turns, asked)
-    others = [verdicts_of([at(turn, ends) for turn in run.turns], asked) for ends in ends_of(spoiled)]
+    load, stretch = run.manifest.load, asked_of(run, window)
+    measured = verdicts_of(run.turns, asked, load, stretch)
+    others = [
+        verdicts_of([at(turn, ends) for turn in run.turns], asked, load, stretch) for ends in ends_of(spoiled)
+    ]
     for i, one in enumerate(measured):
         found = {one.verdict, *(each[i].verdict for each in others)}
         if len(found) > 1:
