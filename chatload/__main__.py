@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from chatload.cli.ab import ab
+from chatload.cli.baseline import baseline
 from chatload.cli.certify import certify
 from chatload.cli.check import check
 from chatload.cli.compare import compare
@@ -24,6 +25,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "report": report,
     "compare": compare,
     "check": check,
+    "baseline": baseline,
     "ab": ab,
     "certify": certify,
     "options": list_options,

@@ -23,7 +23,7 @@ TIMES_LIMIT = 3.0
 MOST_PANELS = 4
 LIMIT = "#B00020"
 VERDICTS = {"met": ("o", "met"), "unsure": ("D", "unsure"), "missed": ("X", "missed")}
-"""Marker of a level whose SLO was surely met, surely missed, or neither; undecided ones are hollow."""
+"""Marker of a level whose SLO was surely met, surely missed, or neither; unsure ones are hollow."""
 
 
 def fits(runs: Sequence[Run]) -> bool:

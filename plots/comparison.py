@@ -18,7 +18,7 @@ from chatload.store.journal import Run
 from plots.style import MUTED, Look, looks, nothing, tell, thousands
 
 TITLE = "Which run serves its users better?"
-NOTE = "Bars: 95 % intervals, turns taken as independent. Speeds and times are of good turns only."
+NOTE = "Bars: 95 % intervals, from blocks of time. Speeds and times are of good turns only."
 MORE, LESS = "more is better", "less is better"
 
 

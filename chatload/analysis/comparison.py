@@ -15,7 +15,8 @@ from chatload.analysis.comparable import (
     served_conditions,
     unlike,
 )
-from chatload.analysis.comparison_rules import LEAST_BASELINES, LEAST_ROUNDS
+from chatload.analysis.comparison_rules import LEAST_BASELINES as LEAST_BASELINES
+from chatload.analysis.comparison_rules import LEAST_ROUNDS
 from chatload.analysis.effects import FAILED_MARGIN, Side, against, effects, overall
 from chatload.analysis.exit_code import UNTRUSTED
 from chatload.analysis.measured_conditions import measured_differences

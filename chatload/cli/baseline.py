@@ -1,0 +1,69 @@
+"""`python -m chatload baseline add RUN DIR`: keeps the runs that `check --baseline DIR` compares a new run with."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from chatload.analysis.comparison import LEAST_BASELINES, check_run, trustworthy
+from chatload.analysis.completeness import shortcomings
+from chatload.cli.command_parser import Parser
+from chatload.cli.compare import add_force, refuse_unlike, runs_below
+from chatload.model.errors import UsageError
+from chatload.model.words import plural
+from chatload.render.run_files import SUMMARY, read_runs
+from chatload.store.journal import Run
+from chatload.store.manifest import MANIFEST
+
+KEPT = (MANIFEST, SUMMARY, "journal-*.jsonl")
+"""Files of a run folder that a comparison reads, and its sums."""
+
+
+def baseline(argv: Sequence[str]) -> int:
+    """keep a run for `check --baseline DIR`; 4 and more of them know what changes from run to run"""
+    parser = Parser(prog="python -m chatload baseline", description="Keep the runs that check compares with.")
+    forms = parser.add_subparsers(dest="what", required=True, metavar="WHAT", parser_class=Parser)
+    add = forms.add_parser("add", help="copy a good run into the folder of baselines")
+    add.add_argument("run", metavar="RUN", type=Path, help="run folder, such as results/…")
+    add.add_argument("folder", metavar="DIR", type=Path, help="folder of baselines; made if it is not there")
+    add_force(add)
+    chosen = parser.parse_args(argv)
+    run = read_runs([chosen.run])[0]
+    _refuse(run)
+    held = runs_below(chosen.folder) if any(chosen.folder.glob(f"*/{MANIFEST}")) else []
+    if any(each.manifest.run_id == run.manifest.run_id for each in held):
+        raise UsageError([f"{chosen.folder}: holds this run already"])
+    if held:
+        refuse_unlike(check_run(held, run, force=chosen.force), force=chosen.force)
+    _copy(run, chosen.folder)
+    _say(chosen.folder, len(held) + 1)
+    return 0
+
+
+def _refuse(run: Run) -> None:
+    """UsageError where the run may be no baseline: nothing can be concluded from it."""
+    why = shortcomings(run)
+    if not trustworthy(run):
+        why.append("its measurement is not to be trusted")
+    if why:
+        raise UsageError([f"{run.folder}: no baseline: {words}" for words in why])
+
+
+def _copy(run: Run, folder: Path) -> None:
+    target = folder / (run.manifest.run_id or run.folder.resolve().name)
+    try:
+        target.mkdir(parents=True)
+        for pattern in KEPT:
+            for path in sorted(run.folder.glob(pattern)):
+                shutil.copyfile(path, target / path.name)
+    except OSError as error:
+        raise UsageError([f"{target}: cannot be written: {error.strerror}"]) from error
+
+
+def _say(folder: Path, held: int) -> None:
+    words = f"{folder}: {plural(held, 'baseline')}"
+    if held < LEAST_BASELINES:
+        words += f"; from {LEAST_BASELINES} on check knows what changes from run to run"
+    sys.stdout.write(f"{words}\n")
