@@ -13,6 +13,7 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from chatload.model.sanitize import one_line
+from chatload.render.run_verdict import simulated
 from chatload.store.journal import Run
 from plots.style import SETTINGS, frame
 
@@ -44,6 +45,11 @@ class Picture:
         return replace(self, draw=partial(self.draw, **options))
 
 
+def note_of(picture: Picture, runs: Sequence[Run]) -> str:
+    """The caption, which says of simulated servers that they are."""
+    return " ".join(filter(None, (picture.note, simulated(runs))))
+
+
 def failure_words(picture: Picture, error: Exception) -> str:
     """One line on a picture that could not be drawn."""
     return one_line(f"plots/{picture.name}.py failed: {type(error).__name__}: {error}", 300)
@@ -54,7 +60,7 @@ def drawn(picture: Picture, runs: Sequence[Run]) -> Figure:
     with matplotlib.rc_context(SETTINGS):
         figure = Figure(figsize=(9, 5.2), layout="constrained")
         picture.draw(runs, figure)
-        frame(figure, picture.title, picture.note)
+        frame(figure, picture.title, note_of(picture, runs))
     return figure
 
 

@@ -47,6 +47,7 @@ def build_server(name: str, options: Options, loop: asyncio.AbstractEventLoop, l
     settings = _settings(options, context, (100.0, 60.0), limits)
     injector = FaultInjector(options.faults, options.seed)
     server = Server(replace(registered, spec=spec), settings, engine, log, injector)
+    server.profile, server.measured = profile_name, profile.measured
     server.note = f"profile {profile_name}, model {options.model}"
     return server
 
@@ -67,6 +68,7 @@ def _fixed_rate_server(options: Options, loop: asyncio.AbstractEventLoop, log: T
     engine = FixedRateEngine(schedule, loop, log, options.seed)
     injector = FaultInjector(options.faults, options.seed)
     server = Server(replace(registered, spec=spec), settings, engine, log, injector)
+    server.profile = FIXED_RATE
     first, then = f"first token after {schedule.ttft_ms:g} ms", f"then {schedule.tokens_per_s:g} a second"
     server.note = f"{first}, {then}, {schedule.wire} wire"
     return server

@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+import orjson
+
 from simulator.engine.fixed_rate import FixedRateEngine
 from simulator.engine.realtime_engine import RealtimeEngine
 from simulator.faults.injector import Fault, FaultInjector
@@ -27,6 +29,7 @@ from simulator.text.prompt import END, prefix_hashes
 from simulator.text.tokens import SampleText
 
 KEEP_ALIVE_CHECK_S = 0.25
+SIMULATOR_PATH = "/simulator"
 
 
 class Server:
@@ -47,6 +50,7 @@ class Server:
         self.context = ServerContext(spec, settings, engine.gauges, registered.handler.histograms)
         self.port = 0
         self.note = ""
+        self.profile, self.measured = "", False
         self.policy = ConnectionPolicy(
             lambda: malformed(spec.head_format), spec.idle_close_s, spec.max_body_bytes
         )
@@ -75,10 +79,16 @@ class Server:
             return
         if request.method in ("GET", "HEAD") and request.path in self._get_routes:
             response = self._get_routes[request.path]()
+        elif request.method == "GET" and request.path == SIMULATOR_PATH:
+            response = Response(200, self._about())
         else:
             post, get = request.path in self._post_routes, request.path in self._get_routes
             response = self.handler.not_found("POST" if post else "GET" if get else None)
         self._respond(exchange, response)
+
+    def _about(self) -> bytes:
+        """What no real server says: that this one is simulated, by which profile, and whether that was measured."""
+        return orjson.dumps({"simulator": "chatload", "profile": self.profile, "measured": self.measured})
 
     def _respond(self, exchange: Exchange, response: Response) -> None:
         close = response.close or not exchange.request.keep_alive

@@ -137,6 +137,8 @@ def _compared(
     stretch = _stretch([*a, *b], window)
     if differing and not force:
         refused = f"the runs were not made alike ({', '.join(sorted(name for name, _ in differing))})"
+    elif made_up(a, b):
+        refused = made_up(a, b)
     elif gate:
         found = against([_side(run, stretch) for run in a], _side(b[0], stretch), margin)
     else:
@@ -169,6 +171,20 @@ def _stretch(runs: Sequence[Run], window: str) -> str:
         return WHOLE
     names = {samples(run.turns, run.manifest.load, ALL_IN).figures.name for run in runs}
     return WHOLE if WHOLE_RUN in names else ALL_IN
+
+
+def made_up(a: Sequence[Run], b: Sequence[Run]) -> str:
+    """Why neither side can be called better: one is of a simulated server that no measured machine stands behind.
+
+    Nothing where both are of the same profile: then its settings are compared.
+    """
+    sides = [{run.manifest.server.simulation for run in runs} for runs in (a, b)]
+    invented = sorted({one.profile for side in sides for one in side if one is not None and not one.measured})
+    if not invented or sides[0] == sides[1]:
+        return ""
+    return (
+        f"no real machine stands behind the simulated {' and '.join(one_line(name, 60) for name in invented)}"
+    )
 
 
 def _has_good_turn(run: Run) -> bool:

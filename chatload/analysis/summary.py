@@ -51,6 +51,7 @@ def summarise(run: Run, window: str = "") -> Summary:
     made = Summary(
         run_id=run.manifest.run_id or None,
         label=one_line(run.name),
+        simulation=run.manifest.server.simulation,
         planned_turns=planned_turns(run),
         turns=len(good) + failed.total(),
         succeeded=len(good),

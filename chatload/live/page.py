@@ -220,7 +220,7 @@ def _state(context: PageContext, since: int) -> dict[str, object]:
         "workers": context.workers,
         "sentence": _capital(one_line(manifest.plan_sentence, 400)),
         "level": one_line(controller.level, 400),
-        "server": one_line(server.label),
+        "server": one_line(server.label) + (" (simulated)" if server.simulation is not None else ""),
         "model": one_line(server.model),
         "planned": (plan.load.turns_planned if plan is not None else 0) or 0,
         "started": manifest.started_utc or None,

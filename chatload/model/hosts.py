@@ -23,6 +23,18 @@ class FoundServer(msgspec.Struct, frozen=True):
     version: str = ""
 
 
+class Simulation(msgspec.Struct, frozen=True):
+    """A simulated server said so: its profile, and whether that was fitted to measurements of a real machine."""
+
+    profile: str
+    measured: bool = False
+
+    @property
+    def words(self) -> str:
+        """The profile, and what is behind it."""
+        return f"{self.profile}, {'fitted to a measured machine' if self.measured else 'no real machine'}"
+
+
 class ServerFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The server of a run: what the plan asked for, where it is, what it was found to be.
 
@@ -34,6 +46,7 @@ class ServerFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     dialect: str = ""
     model: str = ""
     found: FoundServer | None = None
+    simulation: Simulation | None = None
     label: str = ""
     words: str = ""
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from chatload.model.hosts import Simulation
 from chatload.model.metrics import View, metrics_in
 from chatload.model.server_view import ServerView
 from chatload.model.stalls import DEFAULT_RULE, READER_TOKENS_PER_S, StallRule
@@ -213,6 +214,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
     `metrics` and `with_failures` are of the turns due in `window`; `whole_run` holds the metrics of the whole run
     where that is another stretch. All else is of the whole run.
+    `simulation` is None for a real server.
     `steady` is the throughput while all users were in, None where they never were. `conversations` are users whose
     every planned turn succeeded, None where the load is no chat. A metric without values is None. `incomplete` says
     why the run is not the whole of its plan, `warnings` (key "caveats") what to doubt and what to do about it.
@@ -221,6 +223,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     format: int = FORMAT
     run_id: str | None = None
     label: str = ""
+    simulation: Simulation | None = None
     planned_turns: int | None = None
     turns: int
     succeeded: int

@@ -6,10 +6,13 @@ from collections.abc import Mapping
 
 import orjson
 
+from chatload.model.hosts import Simulation
 from chatload.protocols.event_data import printable
 
 LONGEST_TEXT = 100
 MODELS_PATH = "/v1/models"
+SIMULATOR_PATH = "/simulator"
+"""Where chatload's simulator says that it is one; every other server answers 404."""
 
 
 class ProbeAnswers:
@@ -52,6 +55,14 @@ class ProbeAnswers:
         """The status 401 or 403 of GET /v1/models: a key is missing or wrong. None for any other."""
         status = self.status(MODELS_PATH)
         return status if status in (401, 403) else None
+
+    @property
+    def simulation(self) -> Simulation | None:
+        """What the simulator says of itself; None where the server is no simulator of ours."""
+        told = self.json_object(SIMULATOR_PATH)
+        if told.get("simulator") != "chatload":
+            return None
+        return Simulation(line_of(told, "profile"), told.get("measured") is True)
 
     def _first_model(self) -> dict[str, object]:
         models = self.json_object(MODELS_PATH).get("data")

@@ -8,11 +8,12 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from types import ModuleType
 
 from chatload.protocols import dialects, servers
 from chatload.protocols.dialect import Dialect
-from chatload.protocols.probe_answers import ProbeAnswers
+from chatload.protocols.probe_answers import SIMULATOR_PATH, ProbeAnswers
 from chatload.protocols.server_kind import DetectedServer, ServerKind
 
 
@@ -44,7 +45,10 @@ SERVERS: dict[str, str] = {
 BY_VERSION: dict[str, str] = {kind.by_version: kind.title for kind in KINDS if kind.by_version}
 """Choices of --server that mean the dialect of the version found, and the title of their kind."""
 
-PROBE_PATHS: tuple[str, ...] = tuple(dict.fromkeys(path for kind in KINDS for path in kind.probes))
+KIND_PATHS: tuple[str, ...] = tuple(dict.fromkeys(path for kind in KINDS for path in kind.probes))
+"""Paths whose answers tell the kinds of servers apart."""
+
+PROBE_PATHS: tuple[str, ...] = (*KIND_PATHS, SIMULATOR_PATH)
 """Paths to GET in order to recognise a server."""
 
 
@@ -54,8 +58,8 @@ def recognise(answers: Mapping[str, tuple[int, bytes]]) -> DetectedServer:
     for kind in KINDS:
         found = kind.recognise(asked)
         if found is not None:
-            return found
-    seen = ", ".join(f"GET {path}: {asked.status(path) or 'no answer'}" for path in PROBE_PATHS)
+            return replace(found, simulation=asked.simulation)
+    seen = ", ".join(f"GET {path}: {asked.status(path) or 'no answer'}" for path in KIND_PATHS)
     return DetectedServer("", "", None, "", "server not recognised", seen)
 
 

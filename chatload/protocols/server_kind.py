@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from chatload.model.hosts import Simulation
 from chatload.protocols.probe_answers import ProbeAnswers
 
 
@@ -23,10 +24,13 @@ class DetectedServer:
     label: str
     evidence: str
     asked_model: str = ""
+    simulation: Simulation | None = None
 
     @property
     def words(self) -> str:
         """What to tell the user: "vLLM 0.33.0 (GET /version)"."""
+        if self.simulation is not None:
+            return f"{self.label} (simulated: {self.simulation.words}; {self.evidence})"
         return f"{self.label} ({self.evidence})"
 
 

@@ -84,7 +84,7 @@ def comparison_text(found: Comparison) -> str:
         for name, runs in zip(found.names, (found.a, found.b), strict=True)
     ]
     warnings = Section("Warnings", [Items(found.warnings)])
-    sections = [Section("Compared", [Facts(sides)]), effects_section(found)]
+    sections = [Section("Compared", [Facts(sides)]), *([effects_section(found)] if found.effects else [])]
     return text_of(first, [*sections, warnings] if found.warnings else sections)
 
 
@@ -134,6 +134,7 @@ def comparison_json(found: Comparison) -> dict[str, object]:
         "forced": forced(found),
         "not_alike": [*found.not_alike, *found.differences],
         "verdict": found.verdict,
+        "refused": found.refused,
         "margin": found.margin,
         "failed_margin": found.failed_margin,
         "confidence_together": 0.95,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from chatload.analysis.standstill import is_notable
+from chatload.model.sanitize import one_line
 from chatload.model.summary import ALL_USERS_IN, Standstill, Summary, Validity
 from chatload.model.words import plural
 from chatload.render.capacity_table import answer_sentence
@@ -15,7 +18,14 @@ def headline(run: Run, summary: Summary) -> str:
     """What is said first and last of a run: the answer of a capacity search, else the run in a sentence."""
     found = run.manifest.capacity
     words = verdict_of_turns(summary) if found is None else answer_sentence(found)
-    return f"{not_trustworthy(summary.validity)} {words}".lstrip()
+    return " ".join(filter(None, (not_trustworthy(summary.validity), simulated([run]), words)))
+
+
+def simulated(runs: Sequence[Run]) -> str:
+    """That servers are simulated, and by which profiles; nothing where none is."""
+    found = dict.fromkeys(run.manifest.server.simulation for run in runs)
+    told = "; ".join(one_line(one.words, 120) for one in found if one is not None)
+    return f"Simulated ({told})." if told else ""
 
 
 def verdict_of_turns(summary: Summary) -> str:

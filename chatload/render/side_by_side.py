@@ -18,6 +18,7 @@ from chatload.render.comparison_words import (
     unlike_first,
 )
 from chatload.render.overview import definitions
+from chatload.render.run_verdict import simulated
 from chatload.render.text import text_of
 from chatload.render.text_table import ABSENT, number, seconds, share, statistic
 from chatload.store.journal import Run
@@ -61,7 +62,7 @@ class SideBySide:
         """Whose measurement is not to be trusted, what is not alike, then how each run compares with the first."""
         untrusted = [not_trustworthy_words(run) for run in self._runs if not trustworthy(run)]
         unlike = [words for one in self._found for words in unlike_first(one)]
-        return [*untrusted, *unlike, *(headline(one) for one in self._found)]
+        return [*untrusted, *filter(None, [simulated(self._runs)]), *unlike, *map(headline, self._found)]
 
     @property
     def sections(self) -> list[Section]:

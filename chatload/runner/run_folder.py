@@ -82,6 +82,7 @@ class RunFolder:
             dialect=server.dialect.name,
             model=server.model,
             found=FoundServer(found.name, found.version),
+            simulation=found.simulation,
             label=found.label if found.name else f"{server.dialect.name} server",
             words=found.words if found.name else f"{server.dialect.name} server",
         )

@@ -122,7 +122,8 @@ class Run:
     @property
     def name(self) -> str:
         """The name of the run in a legend: its label, else that of its server, else its folder."""
-        return self.manifest.label or self.manifest.server.label or self.folder.name
+        name = self.manifest.label or self.manifest.server.label or self.folder.name
+        return name if self.manifest.server.simulation is None else f"{name} (simulated)"
 
 
 @dataclass(slots=True)

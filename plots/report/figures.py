@@ -19,7 +19,7 @@ from matplotlib.transforms import Bbox, IdentityTransform
 from chatload.render.blocks import Figure
 from chatload.render.markup import tag
 from chatload.store.journal import Run
-from plots.picture import Picture, failure_words
+from plots.picture import Picture, failure_words, note_of
 from plots.registry import PICTURES
 from plots.report.svg_renderer import SIDE, StretchingRenderer
 from plots.style import SETTINGS, WORDS, legend_of
@@ -51,7 +51,12 @@ def figure_of(picture: Picture, runs: Sequence[Run]) -> Figure:
         told = "; ".join(words for _, words in legend)
         panels = [_panel(axes, told) for axes in drawing.axes]
     return Figure(
-        picture.title, picture.note, legend, panels, columns=_columns(drawing), section=picture.section
+        picture.title,
+        note_of(picture, runs),
+        legend,
+        panels,
+        columns=_columns(drawing),
+        section=picture.section,
     )
 
 

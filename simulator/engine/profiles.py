@@ -23,6 +23,7 @@ MEMORY_OPTIONS: dict[str, object] = {"gpu_memory_utilization": 0.9, "num_gpu_blo
 class Profile:
     """A scheduler on some hardware: step costs, defaults of the scheduler's options, memory for KV blocks.
 
+    `measured`: the costs are fitted to measurements of a real machine.
     KV blocks = floor((gpu_gib * gpu_memory_utilization - fixed_gib) * 1024 / block_mib).
     """
 
@@ -34,6 +35,7 @@ class Profile:
     gpu_gib: float
     fixed_gib: float
     block_mib: float
+    measured: bool
 
     def num_blocks(self, gpu_memory_utilization: float) -> int:
         """See the class; never below 1."""
@@ -77,6 +79,7 @@ def load_profile(name: str) -> Profile:
         gpu_gib=float(hardware["gpu_gib"]),
         fixed_gib=float(costs.get("fixed_gib", hardware["fixed_gib"])),
         block_mib=float(hardware["block_mib"]),
+        measured=bool(hardware["measured"]),
     )
 
 

@@ -6,15 +6,18 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from chatload.__main__ import main
 from chatload.analysis.comparison import compare_runs
 from chatload.cli.compare import runs_below
+from chatload.model.hosts import Simulation
 from chatload.model.sanitize import columns
 from chatload.model.turn import Turn
+from chatload.model.verdict import CANNOT_TELL, DIFFER
 from chatload.render.comparison_words import comparison_text
-from chatload.store.journal import read_run
+from chatload.store.journal import Run, read_run
 from tests.changes import replace
 from tests.runs_builder import (
     HERE,
@@ -72,6 +75,42 @@ def test_a_run_against_itself_is_the_same_or_undecided() -> None:
     assert told["tpot_ms_p50"].verdict == "the same"
     assert told["tpot_ms_p50"].effect == pytest.approx(1.0)
     assert {one.verdict for one in told.values()} == {"the same", "cannot tell"}
+
+
+def of(run: Run, simulation: Simulation | None) -> Run:
+    """The run as if of this server."""
+    server = msgspec.structs.replace(run.manifest.server, simulation=simulation)
+    return replace(run, manifest=msgspec.structs.replace(run.manifest, server=server))
+
+
+DEMO, OTHER = Simulation("vllm-v1@demo"), Simulation("tgi-3@demo")
+H100, A4090 = Simulation("vllm-v1@h100-llama2-7b", True), Simulation("tgi-3@4090-llama2-7b", True)
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "says"),
+    [
+        (DEMO, OTHER, "the simulated tgi-3@demo and vllm-v1@demo"),
+        (DEMO, H100, "the simulated vllm-v1@demo"),
+        (None, DEMO, "the simulated vllm-v1@demo"),
+        (H100, A4090, ""),
+        (None, H100, ""),
+        (DEMO, DEMO, ""),
+        (None, None, ""),
+    ],
+)
+def test_servers_without_a_machine_are_not_better_than_others(
+    a: Simulation | None, b: Simulation | None, says: str, sides: tuple[Path, Path]
+) -> None:
+    """B reads a fifth slower: they differ, but where nothing real stands behind either of two servers."""
+    (one, *_), (other, *_) = map(runs_below, sides)
+    found = compare_runs([of(one, a)], [of(other, b)], force=True)
+    assert found.verdict == (CANNOT_TELL if says else DIFFER)
+    assert (found.effects == ()) == bool(says)
+    assert says in found.refused
+    words = " ".join(comparison_text(found).split())
+    assert ("no comparison: no real machine stands behind" in words) == bool(says)
+    assert ("verdicts are right together" in words) != bool(says)
 
 
 def test_b_against_a_is_a_against_b_turned_round() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from chatload.model.hosts import Simulation
 from chatload.protocols.registry import PROBE_PATHS, recognise, speaks
 from chatload.protocols.server_kind import DetectedServer
 
@@ -124,6 +125,22 @@ def test_what_nobody_knows_stays_unknown(answers: dict[str, tuple[int, bytes]]) 
     found = recognise(answers)
     assert (found.name, found.dialect) == ("", None) or found.name == "OpenAI-compatible"
     assert speaks(found, "tgi") is None
+
+
+def test_a_simulator_says_so() -> None:
+    about = _json(simulator="chatload", profile="vllm-v1@demo", measured=False)
+    server = {"/version": _json(version="0.33.0"), "/v1/models": _models("vllm")}
+    found = recognise({**server, "/simulator": about})
+    assert found.simulation == Simulation("vllm-v1@demo", False)
+    assert found.words == "vLLM 0.33.0 (simulated: vllm-v1@demo, no real machine; GET /version)"
+    measured = _json(simulator="chatload", profile="vllm-v1@h100-llama2-7b", measured=True)
+    assert "fitted to a measured machine" in recognise({**server, "/simulator": measured}).words
+
+
+@pytest.mark.parametrize("answer", [NOT_FOUND, _json(simulator="x"), _json(measured=True), (200, b"<html>")])
+def test_no_other_server_is_taken_for_one(answer: tuple[int, bytes]) -> None:
+    server = {"/version": _json(version="0.33.0"), "/v1/models": _models("vllm")}
+    assert recognise({**server, "/simulator": answer}) == recognise(server)
 
 
 def test_unknown_says_what_was_seen() -> None:

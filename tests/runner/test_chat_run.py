@@ -52,6 +52,26 @@ def simulator(tmp_path: Path) -> Iterator[Any]:
         process.wait(timeout=10)
 
 
+def test_a_run_against_the_simulator_is_called_simulated_everywhere(simulator: Any, tmp_path: Path) -> None:
+    (host,), _ = simulator("--speak", "vllm", "--answer-tokens", "12:3")
+    out = tmp_path / "run"
+    done = locust(
+        "--host", host, "--turns", "2", "--think-time", "0.05", "-u", "2", "-r", "20", "--out", str(out),
+        "--label", "mine",
+    )  # fmt: skip
+    assert done.returncode in GOOD, done.stderr
+    words = "vllm-v1@demo, no real machine"
+    assert f"Simulated ({words}). 4 of 4 turns good" in done.stderr
+    manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
+    assert manifest["server"]["simulation"] == {"profile": "vllm-v1@demo", "measured": False}
+    summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
+    assert (summary["simulation"]["profile"], summary["label"]) == ("vllm-v1@demo", "mine (simulated)")
+    page = (out / "report.html").read_text(encoding="utf-8")
+    assert f'<h1 class="verdict">Simulated ({words}).' in page
+    assert page.count(f"Simulated ({words}).") > 2, "headline and each picture"
+    assert "Simulated" in (out / "summary.md").read_text(encoding="utf-8")
+
+
 def truth_by_id(truth: Path) -> dict[str, dict[str, Any]]:
     return {line["request_id"]: line for line in read_lines(truth) if line.get("request_id")}
 

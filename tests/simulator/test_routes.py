@@ -28,6 +28,23 @@ def metric(simulator: Simulator, name: str) -> float:
     return float(found[1])
 
 
+@pytest.mark.parametrize(
+    ("arguments", "profile", "measured"),
+    [
+        (("--speak", "vllm"), "vllm-v1@demo", False),
+        (("--speak", "tgi"), "tgi-3@demo", False),
+        (("--speak", "vllm", "--profile", "h100-llama2-7b"), "vllm-v1@h100-llama2-7b", True),
+        (("--speak", "vllm", "--profile", "4090-llama2-7b"), "vllm-v1@4090-llama2-7b", True),
+        (("--speak", "fixed-rate"), "fixed-rate", False),
+    ],
+)
+def test_it_says_that_it_is_simulated_and_by_which_profile(
+    simulate: Start, arguments: tuple[str, ...], profile: str, measured: bool
+) -> None:
+    reply = ask(simulate(*arguments).port, "/simulator", None, method="GET")
+    assert json.loads(body_of(reply)) == {"simulator": "chatload", "profile": profile, "measured": measured}
+
+
 @pytest.mark.parametrize("name", ["tgi", "tgi-0.9.3"])
 def test_tgi_at_its_limit_refuses_inside_200_at_once(simulate: Start, name: str) -> None:
     simulator = simulate("--speak", name, "--max-concurrent-requests", "1", "--answer-tokens", "1000")
