@@ -139,7 +139,8 @@ def cache_hits(run: Run, summary: Summary) -> Iterator[str]:
     if share > expected + HITS_SHARE + TEMPLATE_TOKENS * turns / prompt_tokens:
         yield (
             f"{share:.0%} of the prompt tokens came from the server's prefix cache; this scenario repeats "
-            f"{expected:.0%}: the server had seen these prompts before, so TTFT is too low. Restart it, or change seed."
+            f"{expected:.0%}: the server had seen these prompts before, so TTFT is too low. Restart it, or leave "
+            "out --seed."
         )
 
 

@@ -55,6 +55,6 @@ SPEC = ServerSpec(
     keep_alive_s=15.0,
     stop_style="keep",
     max_body_bytes=2 << 20,
-    template_tokens=(8, 4),
+    template_tokens=(27, 5),
     fixed_rate_wire="tgi",
 )
