@@ -159,6 +159,10 @@ def test_a_level_of_a_search_is_decided_however_small() -> None:
     assert level_verdict(one, objectives)[:2] == ("missed", False)
     slow, _ = read_objectives("failed_share <= 1%; p50 ttft_ms <= 10")
     assert level_verdict(turns, slow)[:2] == ("missed", True)
+    both, _ = read_objectives("p50 ttft_ms <= 10; p95 ttft_ms <= 199")
+    told = level_verdict(turns, both)
+    assert [one.sure for one in told[2] if one.verdict == "missed"].count(True) >= 1
+    assert told[:2] == ("missed", True), "one that is surely missed is enough"
     assert level_verdict(chat(users=8, turns=3), objectives)[:2] == ("met", False), (
         "too short for an interval"
     )
