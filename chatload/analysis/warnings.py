@@ -4,26 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from chatload.analysis import server_warnings
+from chatload.analysis import generator_warnings, server_warnings
 from chatload.analysis.closed_loop_warnings import in_step, stood_still
 from chatload.analysis.completeness import ended_by_time, planned_chat
-from chatload.analysis.mark_bounds import UNCERTAIN
 from chatload.analysis.quantiles import least_n
-from chatload.analysis.validity import bound_words, moves
 from chatload.model.sanitize import one_line
 from chatload.model.summary import PERCENTILES, Summary
+from chatload.model.turn import Turn
 from chatload.model.words import listed, plural
 from chatload.store.journal import Run
 
-LATE_MS = 20.0
-"""A send later than this after its due time is late: 1 % of the article's 2 s pause."""
-
-HUB_LAG_MS = 10.0
-"""Beyond this p99 lag of its event loop a process is too busy for measurements of a millisecond."""
-
-BUSY_CPU_PERCENT = 90.0
-COALESCED_SHARE = 0.05
 FIRST_BYTE_APART_MS = 20.0
+"""TTFT so far behind the first byte, and twice as large, is no longer what JMeter shows."""
+REOPENED_SHARE = 0.05
+"""Share of the turns after a good reply beyond which opening connections anew is a habit of the server."""
 
 
 def warnings(run: Run, summary: Summary) -> list[str]:
@@ -98,65 +92,6 @@ def _lost_lines(run: Run, summary: Summary) -> Iterator[str]:
         yield f"The machine's clock was set {steps:,} times during the run: stop its time service for a careful run."
 
 
-def sends_were_late(summary: Summary) -> bool:
-    """True where a turn was sent later than `LATE_MS` after it was due."""
-    late = summary.of_whole_run("late_ms").max
-    return late is not None and late > LATE_MS
-
-
-def _late_sends(run: Run, summary: Summary) -> Iterator[str]:
-    late = summary.of_whole_run("late_ms")
-    if late.p99 is not None and late.p99 > LATE_MS:
-        yield (
-            f"Sends were late: p99 {late.p99:.0f} ms after they were due. The load generator could not keep the "
-            "plan; give it a machine of its own or --processes."
-        )
-
-
-def _hub_lag(run: Run, summary: Summary) -> Iterator[str]:
-    lag = max((line.hub_lag_p99_ms or 0.0 for line in run.health), default=0.0)
-    if lag > HUB_LAG_MS:
-        yield (
-            f"The load generator was held up for {lag:.0f} ms (p99 of its worst second), so sends and user-space "
-            "stamps can be that much off; use --processes or a machine of its own."
-        )
-    busy = max((line.cpu_percent or 0.0 for line in run.health), default=0.0)
-    if busy > BUSY_CPU_PERCENT:
-        yield f"A load generator process used {busy:.0f} % of its core at its worst: use more --processes."
-
-
-def _marks(run: Run, summary: Summary) -> Iterator[str]:
-    for mark, n in summary.marks.items():
-        yield f"{_turns(n)} marked “{one_line(mark, 60)}”: find them by “marks” in the journal."
-    validity = summary.validity
-    bounds = [one for one in validity.bounds if one.metric == "ttft_ms" or moves(one)]
-    if bounds:
-        what = "; ".join(
-            f"{n:,} of {_turns(validity.turns)}' {UNCERTAIN[mark]}" for mark, n in validity.marks.items()
-        )
-        yield f"{what}: {', '.join(map(bound_words, bounds))}."
-
-
-def _coalesced(run: Run, summary: Summary) -> Iterator[str]:
-    events = sum(turn.events for turn in run.turns if turn.ok)
-    coalesced = sum(turn.coalesced for turn in run.turns if turn.ok)
-    if events and coalesced / events > COALESCED_SHARE:
-        yield (
-            f"{coalesced / events:.0%} of the events came in one read with the event before, so their gaps read 0. "
-            "The server or a proxy sends in bursts: TTFT, TPOT and E2E hold, single gaps do not."
-        )
-
-
-def _stamps(run: Run, summary: Summary) -> Iterator[str]:
-    user = sum(n for source, n in summary.stamp_sources.items() if source != "kernel")
-    if user:
-        who = "All arrival times" if user == summary.succeeded else f"Arrival times of {_turns(user)}"
-        yield (
-            f"{who} were taken in user space (TLS, or no kernel stamps here): the generator's own "
-            "lag is inside them; hold them against its health lines."
-        )
-
-
 def _token_counts(run: Run, summary: Summary) -> Iterator[str]:
     sources = {source: n for source, n in summary.token_sources.items() if source != "none"}
     if len(sources) > 1:
@@ -166,7 +101,7 @@ def _token_counts(run: Run, summary: Summary) -> Iterator[str]:
     if guessed:
         yield (
             f"Tokens of {_turns(guessed)} are estimated as events, because the server did not count them: tokens/s "
-            "may be low. Leave --usage on, or use a server that reports usage."
+            f"may be low. {_usage_remedy(run)}"
         )
     limit = sources.get("limit", 0)
     if limit:
@@ -185,34 +120,66 @@ def _token_counts(run: Run, summary: Summary) -> Iterator[str]:
         yield f"{_turns(empty)} succeeded without any text: TTFT and speeds leave them out. Read the sample reply."
 
 
+def _usage_remedy(run: Run) -> str:
+    """Where the server was asked for its count, asking is no remedy."""
+    plan = run.manifest.plan
+    if plan is not None and not plan.ask_usage:
+        return "It was not asked (--usage off): leave --usage on."
+    return "It was asked and does not tell: use a server that reports usage."
+
+
 def _length(run: Run, summary: Summary) -> Iterator[str]:
     length, good = summary.finishes.get("length", 0), summary.succeeded
-    load = run.manifest.load
-    if length and not (load is not None and load.asks_exact_lengths):
+    load, plan = run.manifest.load, run.manifest.plan
+    asked = load is not None and load.asks_exact_lengths
+    if not length or asked or (plan is not None and plan.body.get("ignore_eos") is True):
+        return
+    if plan is not None and plan.max_tokens is None:
         yield (
-            f"{length:,} of {good:,} good replies were cut by max_tokens (finish “length”): their length is the "
-            "limit's, not the model's. Raise --max-tokens if real answers are meant."
+            f"{length:,} of {good:,} good replies were cut by a limit of the server (finish “length”; none was "
+            "sent): their length is the limit's, not the model's. Raise it if real answers are meant."
         )
+        return
+    yield (
+        f"{length:,} of {good:,} good replies were cut by max_tokens (finish “length”): their length is the "
+        "limit's, not the model's. Raise --max-tokens if real answers are meant."
+    )
 
 
 def _connections(run: Run, summary: Summary) -> Iterator[str]:
-    new, users = summary.connections.new, summary.users
-    turns = summary.turns + summary.interrupted
-    if users and turns > users and new > users + 0.05 * (turns - users):
+    after = _after_good_replies(run)
+    reopened = sum(turn.new_connection and turn.sent_ns is not None for turn in after)
+    if reopened > 1 and reopened > REOPENED_SHARE * len(after):
         yield (
-            f"{new:,} of {_turns(turns)} had to open a new connection: the server, or something before it, closes "
-            "them after a reply. Connect time is outside TTFT; your users would feel it."
+            f"{reopened:,} of {_turns(len(after))} after a good reply had to open a new connection: the server, or "
+            "something before it, closes them after a reply. Connect time is outside TTFT; your users would feel it."
         )
     retried = summary.connections.retried
     if retried:
         yield f"{_turns(retried)} went out a second time, because the kept-alive connection had died unused."
 
 
+def _after_good_replies(run: Run) -> list[Turn]:
+    """Turns whose user's turn before was good: we kept its connection; after a failure we close it ourselves."""
+    before: dict[tuple[str, int], Turn] = {}
+    found = []
+    for turn in sorted(run.turns, key=lambda one: one.due_ns):
+        last = before.get((turn.group, turn.user))
+        if last is not None and last.ok:
+            found.append(turn)
+        before[turn.group, turn.user] = turn
+    return found
+
+
 def _first_byte(run: Run, summary: Summary) -> Iterator[str]:
-    first_byte, ttft = (summary.of_whole_run(key).p95 for key in ("first_byte_ms", "ttft_ms"))
+    first, token = summary.of_whole_run("first_byte_ms"), summary.of_whole_run("ttft_ms")
+    name = next((name for name in ("p95", "p50") if name not in (*first.too_small, *token.too_small)), "")
+    if not name:
+        return
+    first_byte, ttft = first.statistic(name), token.statistic(name)
     if ttft and first_byte is not None and ttft > 2 * first_byte and ttft - first_byte > FIRST_BYTE_APART_MS:
         yield (
-            f"The first byte is not the first token here: first byte p95 is {first_byte:.0f} ms but TTFT p95 is "
+            f"The first byte is not the first token here: first byte {name} is {first_byte:.0f} ms but TTFT {name} is "
             f"{ttft:.0f} ms. JMeter would have called the former latency; users feel the latter."
         )
 
@@ -243,16 +210,16 @@ CHECKS: tuple[Callable[[Run, Summary], Iterator[str]], ...] = (
     server_warnings.other_clients,
     server_warnings.cache_hits,
     server_warnings.front_end,
-    _late_sends,
-    _hub_lag,
-    _marks,
+    generator_warnings.late_sends,
+    generator_warnings.held_up,
+    generator_warnings.marks,
     _first_byte,
     _token_counts,
     _length,
     server_warnings.whole_replies,
     server_warnings.several_tokens,
-    _coalesced,
-    _stamps,
+    generator_warnings.packed,
+    generator_warnings.user_space_stamps,
     _connections,
     in_step,
     server_warnings.holes,

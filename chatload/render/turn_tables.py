@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from chatload.analysis.generator_warnings import sends_were_late
 from chatload.analysis.series import start_ns
 from chatload.analysis.sweep_levels import sweep_levels
 from chatload.analysis.swim_lanes import stall_spans
-from chatload.analysis.warnings import sends_were_late
 from chatload.model.errors import CODES
 from chatload.model.metrics import Metric, View, metric, metrics_in
 from chatload.model.sanitize import one_line

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace as changed
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from chatload.analysis.summary import summarise
+from chatload.analysis.warnings import CHECKS
 from chatload.model.turn import Turn
 from chatload.store.journal import read_run
 from tests.changes import replace
 from tests.runs_builder import HERE, Shape, as_failed, good_turns, manifest_of, user_lines, write_run
 
+SMALL = Shape(users=10, turns=3, users_per_s=40.0, tokens=6, ttft_ms=40.0, first_byte_ms=15.0)
 GOOD = Shape(users=10, turns=40, users_per_s=40.0, tokens=6, ttft_ms=20.0, first_byte_ms=15.0)
 
 
@@ -21,13 +24,14 @@ def doubts(
     tmp_path: Path,
     change: Callable[[Turn], Turn] = lambda turn: turn,
     *,
+    shape: Shape = GOOD,
     more: list[dict[str, Any]] | None = None,
     **manifest: Any,
 ) -> list[str]:
-    """The doubts about 400 good turns with one thing changed."""
-    turns = [change(turn) for turn in good_turns(GOOD)]
+    """The doubts about good turns, 400 of them by default, with one thing changed."""
+    turns = [change(turn) for turn in good_turns(shape)]
     folder = write_run(
-        tmp_path, manifest_of(GOOD, turns, **manifest), turns, [*user_lines(turns), *(more or [])]
+        tmp_path, manifest_of(shape, turns, **manifest), turns, [*user_lines(turns), *(more or [])]
     )
     run = read_run(folder)
     return list(summarise(run).warnings)
@@ -37,82 +41,163 @@ def test_a_good_run_has_none(tmp_path: Path) -> None:
     assert doubts(tmp_path) == []
 
 
-def test_an_unverified_server_is_said_first(tmp_path: Path) -> None:
-    plan = {**manifest_of(GOOD, []).get("plan", {}), "insecure": True}
-    server = {"asked": "vllm", "host": "https://10.0.0.7"}
-    found = doubts(
-        tmp_path / "https", plan=plan, server=server, problems=["a disk was full"], ended="running"
-    )
-    assert found[0].startswith("Made with --insecure: the server's TLS certificate was not verified")
-    assert doubts(tmp_path / "http", plan=plan, server={**server, "host": "http://10.0.0.7"}) == []
-
-
-def test_answers_that_were_to_be_so_long_were_not_cut(tmp_path: Path) -> None:
-    plan = {"users": 1, "levels": [1], "rounds": 1, "prompt_tokens": 20, "answer_tokens": 20}
-    assert not any(
-        "max_tokens" in words for words in doubts(tmp_path, lambda t: replace(t, finish="length"), plan=plan)
-    )
-
-
 def some(change: Callable[[Turn], Turn], every: int = 10) -> Callable[[Turn], Turn]:
     """The change for one user in `every`."""
     return lambda turn: change(turn) if turn.user % every == 0 else turn
 
 
-@pytest.mark.parametrize(
-    ("change", "words"),
-    [
-        (some(lambda t: replace(t, token_source="per_event")), "counted in different ways (usage 360, per_event 40)"),
-        (lambda t: replace(t, token_source="estimate"), "Tokens of 400 turns are estimated"),
-        (some(lambda t: replace(t, token_source="limit")), "40 turns without a token count ended by length"),
-        (some(lambda t: replace(t, first_event_source="share_of_text", first_event_tokens=2)), "In 40 turns the"),
-        (some(lambda t: replace(t, finish="length")), "40 of 400 good replies were cut by max_tokens"),
-        (some(lambda t: as_failed(t, "http_5xx", "x", status=500)), "40 of 400 turns failed"),
-        (lambda t: replace(t, due_ns=t.due_ns - 40_000_000), "Sends were late: p99 4"),
-        (lambda t: replace(t, coalesced=2), "came in one read with the event before"),
-        (some(lambda t: replace(t, marks=("hub_lag",))), "40 turns marked “hub_lag”"),
-        (some(lambda t: replace(t, stamp_source="user")), "Arrival times of 40 turns were taken in user space"),
-        (lambda t: replace(t, stamp_source="user"), "All arrival times were taken in user space"),
-        (some(lambda t: replace(t, ok=False, code="interrupted")), "40 turns still ran when the run was stopped"),
-        (lambda t: replace(t, first_byte_ns=(t.sent_ns or 0) + 1_000_000), "The first byte is not the first token"),
-        (lambda t: replace(t, new_connection=True), "400 of 400 turns had to open a new connection"),
-        (some(lambda t: replace(t, retried=True)), "40 turns went out a second time"),
-        (some(lambda t: replace(t, first_token_ns=None, last_token_ns=None, tokens=0, gaps_us=())), "without any text"),
-    ],
-)  # fmt: skip
-def test_doubt_about_turns(tmp_path: Path, change: Callable[[Turn], Turn], words: str) -> None:
-    assert words in " ".join(doubts(tmp_path, change))
+def health(**fields: Any) -> list[dict[str, Any]]:
+    return [{"kind": "health", "at_ns": 1, "hub_lag_p99_ms": 1.0, "cpu_percent": 8.0, **fields}]
+
+
+def ended(**fields: Any) -> list[dict[str, Any]]:
+    return [{"kind": "end", "at_ns": 1, "reason": "done", **fields}]
+
+
+def planned(**fields: Any) -> dict[str, Any]:
+    """A manifest's plan with this changed."""
+    return {"plan": {**manifest_of(GOOD, [])["plan"], **fields}}
+
+
+def served_from(host: str) -> dict[str, Any]:
+    return {**planned(insecure=True), "server": {"asked": "vllm", "host": host}}
+
+
+def sent_late(ms: float, **more: Any) -> Callable[[Turn], Turn]:
+    return lambda t: replace(t, due_ns=t.due_ns - round(ms * MS), **more)
+
+
+def first_byte_before(ms: float) -> Callable[[Turn], Turn]:
+    """The first byte came so long before the first token, or with the request."""
+    return lambda t: replace(
+        t, first_byte_ns=max((t.sent_ns or 0) + MS, (t.first_token_ns or 0) - round(ms * MS))
+    )
+
+
+def one_in_two_fails(t: Turn) -> Turn:
+    """After a failure, which broke its connection, each turn opens a new one."""
+    return as_failed(t, "truncated", "x") if t.turn % 2 else replace(t, new_connection=True)
+
+
+def refused_now_and_then(t: Turn) -> Turn:
+    """A connection that the server refused was opened by nobody."""
+    failed = replace(as_failed(t, "connect", "refused"), sent_ns=None, new_connection=True)
+    return failed if t.turn % 5 == 0 else replace(t, new_connection=t.turn % 5 == 1)
+
+
+def own_stamps(t: Turn) -> Turn:
+    return replace(t, stamp_source="user")
+
+
+MS = 1_000_000
+CUT = {"change": lambda t: replace(t, finish="length")}
+HELD_UP, BUSY = health(hub_lag_p99_ms=31.0), health(cpu_percent=97.0)
+ESTIMATE = {"change": lambda t: replace(t, token_source="estimate")}
+PACKED = {"change": lambda t: replace(t, coalesced=2)}
+SWEEP = {"plan": {"users": 1, "levels": [1], "rounds": 1, "prompt_tokens": 20, "answer_tokens": 20}}
+REOPENED = {"change": lambda t: replace(t, new_connection=True)}
+
+BOTH_WAYS: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
+    # check, words, a run that triggers them, a near-identical run that does not
+    ("_insecure", "Made with --insecure", served_from("https://10.0.0.7"), served_from("http://10.0.0.7")),
+    ("_ended_early", "stopped before its plan was done", {"ended": "interrupted"}, {"ended": "done"}),
+    ("_ended_early", "still going on, or was killed", {"ended": "running"}, {"ended": "interrupted"}),
+    ("_ended_early", "The run failed: no disk", {"ended": "failed", "failure": "no disk"}, {"failure": "no disk"}),
+    ("_ended_early", "40 turns still ran when the run was stopped",
+     {"change": some(lambda t: replace(t, ok=False, code="interrupted"))},
+     {"change": some(lambda t: as_failed(t, "truncated", "x"))}),
+    ("_ended_early", "40 of 440 planned turns were never held", planned(turns=44), planned(turns=40)),
+    ("_failures", "40 of 400 turns failed", {"change": some(lambda t: as_failed(t, "http_5xx", "x", status=500))},
+     {"change": some(lambda t: replace(t, ok=False, code="interrupted"))}),
+    ("_lost_lines", "3 journal lines could not be written", {"more": ended(lost_lines=3)}, {"more": ended()}),
+    ("_lost_lines", "clock was set 2 times", {"more": ended(clock_steps=2)}, {"more": ended(ticks_missed=2)}),
+    ("late_sends", "Sends were late: 400 of 400 by more than 20 ms, at most 41 ms", {"change": sent_late(40)},
+     {"change": sent_late(19)}),
+    ("late_sends", "Sends were late", {"change": sent_late(40)}, {"change": sent_late(40, connect_ms=30.0)}),
+    ("late_sends", "Sends were late", {"change": sent_late(40)}, {"change": sent_late(40, refusals=1)}),
+    ("late_sends", "Sends were late: 40 of 400", {"change": some(sent_late(40))},
+     {"change": lambda t: sent_late(40)(t) if t.user == 0 and t.turn <= 4 else t}),
+    ("held_up", "held up for 31 ms", {"more": HELD_UP}, {"more": health(hub_lag_p99_ms=9.9)}),
+    ("held_up", "something else takes its cores", {"more": HELD_UP},
+     {"more": health(hub_lag_p99_ms=31.0, cpu_percent=97.0)}),
+    ("held_up", "used 97 % of its core", {"more": BUSY}, {"more": health(cpu_percent=89.0)}),
+    ("held_up", "use more --processes", {"more": BUSY, "machine": {"cores": 2}},
+     {"more": BUSY, "machine": {"cores": 1}}),
+    ("marks", "40 turns marked “hub_lag”", {"change": some(lambda t: replace(t, marks=("hub_lag",)))}, {}),
+    ("marks", "40 of 400 turns' requests were sent late: TTFT p50 ",
+     {"change": some(sent_late(40, marks=("late_send",)))}, {"change": some(sent_late(40, marks=("slow_reader",)))}),
+    ("_first_byte", "first byte p95 is 1 ms but TTFT p95", {"change": first_byte_before(100)},
+     {"change": first_byte_before(15)}),
+    ("_first_byte", "first byte p50 is 1 ms but TTFT p50", {"change": first_byte_before(100), "shape": SMALL},
+     {"change": first_byte_before(100), "shape": changed(SMALL, users=5, turns=1)}),
+    ("_token_counts", "counted in different ways (usage 360, per_event 40)",
+     {"change": some(lambda t: replace(t, token_source="per_event"))},
+     {"change": lambda t: replace(t, token_source="per_event")}),
+    ("_token_counts", "Tokens of 400 turns are estimated", ESTIMATE, {}),
+    ("_token_counts", "leave --usage on", ESTIMATE | planned(ask_usage=False), ESTIMATE | planned(ask_usage=True)),
+    ("_token_counts", "use a server that reports usage", ESTIMATE | planned(), ESTIMATE | planned(ask_usage=False)),
+    ("_token_counts", "40 turns without a token count ended by length",
+     {"change": some(lambda t: replace(t, token_source="limit"))},
+     {"change": some(lambda t: replace(t, finish="length"))}),
+    ("_token_counts", "In 40 turns the first event held several tokens",
+     {"change": some(lambda t: replace(t, first_event_source="share_of_text", first_event_tokens=2))},
+     {"change": some(lambda t: replace(t, first_event_source="share_of_text", first_event_tokens=1))}),
+    ("_token_counts", "40 turns succeeded without any text",
+     {"change": some(lambda t: replace(t, first_token_ns=None, last_token_ns=None, tokens=0, gaps_us=()))},
+     {"change": some(lambda t: as_failed(t, "truncated", "x"))}),
+    ("_length", "400 of 400 good replies were cut by max_tokens", CUT, {"change": lambda t: replace(t, finish="stop")}),
+    ("_length", "were cut by max_tokens", CUT | planned(), CUT | planned(body={"ignore_eos": True})),
+    ("_length", "were cut by max_tokens", CUT | planned(body={"ignore_eos": False}), CUT | SWEEP),
+    ("_length", "Raise --max-tokens", CUT | planned(), CUT | planned(max_tokens=None)),
+    ("_length", "cut by a limit of the server", CUT | planned(max_tokens=None), CUT | planned()),
+    ("packed", "came in one read with the event before", PACKED, {"change": some(PACKED["change"])}),
+    ("packed", "gaps read 0. The server or a proxy sends in bursts", PACKED | {"more": health()},
+     PACKED | {"more": HELD_UP}),
+    ("packed", "The load generator read late (held up for 31 ms)", PACKED | {"more": HELD_UP},
+     PACKED | {"more": health()}),
+    ("user_space_stamps", "Arrival times of 40 turns were taken in user space",
+     {"change": some(own_stamps)}, {"change": own_stamps}),
+    ("user_space_stamps", "All arrival times were taken in user space",
+     {"change": own_stamps}, {"change": some(own_stamps)}),
+    ("_connections", "390 of 390 turns after a good reply had to open a new connection", REOPENED,
+     {"change": lambda t: replace(t, new_connection=t.turn == 1)}),
+    ("_connections", "had to open a new connection", REOPENED, {"change": one_in_two_fails}),
+    ("_connections", "had to open a new connection", REOPENED, {"change": refused_now_and_then}),
+    ("_connections", "40 turns went out a second time", {"change": some(lambda t: replace(t, retried=True))},
+     {"change": some(lambda t: replace(t, refusals=1))}),
+    ("_too_few", "10 turns are too few for p90, p95 and p99", {"shape": changed(SMALL, turns=1)}, {}),
+    ("_too_few", "too few for p99", {"shape": changed(GOOD, turns=36)}, {}),
+    ("_no_steady", "no time with all users in", planned(users=11, turns=36), planned(users=10, turns=40)),
+]  # fmt: skip
+ELSEWHERE = {
+    "stood_still": "test_standstill", "in_step": "test_send_bunching", "_missing_lines": "tests/runner",
+    "_torn_lines": "below", "other_clients": "test_server_view", "cache_hits": "test_server_view",
+    "front_end": "test_server_view", "whole_replies": "test_server_view", "several_tokens": "test_server_view",
+    "holes": "test_server_view",
+}  # fmt: skip
+"""Checks that have tests of their own, in both directions."""
 
 
 @pytest.mark.parametrize(
-    ("manifest", "words"),
-    [
-        ({"ended": "interrupted"}, "stopped before its plan was done"),
-        ({"ended": "running"}, "still going on, or was killed"),
-        ({"problems": ["journal-w1.jsonl: disk full"]}, "journal-w1.jsonl: disk full"),
-        ({"caveats": ["TLS was not verified."]}, "TLS was not verified."),
-        ({"plan": {"users": 10, "turns": 44}}, "40 of 440 planned turns were never held"),
-        ({"plan": {"users": 11, "turns": 36}}, "no time with all users in"),
-    ],
+    ("check", "words", "so", "nearly"), BOTH_WAYS, ids=[f"{c}-{w[:30]}" for c, w, *_ in BOTH_WAYS]
 )
-def test_doubt_about_the_run(tmp_path: Path, manifest: dict[str, Any], words: str) -> None:
-    assert words in " ".join(doubts(tmp_path, **manifest))
+def test_a_doubt_appears_with_its_reason_and_not_without(
+    tmp_path: Path, check: str, words: str, so: dict[str, Any], nearly: dict[str, Any]
+) -> None:
+    assert words in " ".join(doubts(tmp_path / "so", **so))
+    assert words not in " ".join(doubts(tmp_path / "nearly", **nearly))
 
 
-@pytest.mark.parametrize(
-    ("line", "words"),
-    [
-        ({"kind": "health", "at_ns": 1, "hub_lag_p99_ms": 31.0, "cpu_percent": 5.0}, "held up for 31 ms"),
-        ({"kind": "health", "at_ns": 1, "hub_lag_p99_ms": 1.0, "cpu_percent": 97.0}, "used 97 % of its core"),
-        (
-            {"kind": "end", "at_ns": 1, "reason": "done", "lost_lines": 3},
-            "3 journal lines could not be written",
-        ),
-        ({"kind": "end", "at_ns": 1, "reason": "done", "clock_steps": 2}, "clock was set 2 times"),
-    ],
-)
-def test_doubt_about_the_generator(tmp_path: Path, line: dict[str, Any], words: str) -> None:
-    assert words in " ".join(doubts(tmp_path, more=[line]))
+def test_every_check_is_tried_both_ways() -> None:
+    assert {check for check, *_ in BOTH_WAYS} | {*ELSEWHERE} == {check.__name__ for check in CHECKS}
+
+
+def test_notes_of_the_manifest_are_warnings_and_the_unverified_server_is_the_first(tmp_path: Path) -> None:
+    found = doubts(
+        tmp_path, **served_from("https://10.0.0.7"), problems=["a disk was full"], caveats=["A word."]
+    )
+    assert found[0].startswith("Made with --insecure: the server's TLS certificate was not verified")
+    assert found[-2:] == ["a disk was full", "A word."]
 
 
 def test_too_few_turns_and_torn_lines() -> None:
