@@ -105,6 +105,26 @@ def test_crowded_turns_are_held_against_the_others() -> None:
     assert not moves_ttft(alike), "bunched, but TTFT does not care"
 
 
+@pytest.mark.parametrize(
+    ("dispersion", "bins", "slowdown", "moves"),
+    [
+        (1.4, 10_000, None, False),
+        (1.6, 10_000, None, True),
+        (1.6, 10_000, 1.05, False),
+        (1.6, 10_000, 1.2, True),
+        (1.6, 30, None, False),  # independent sends scatter that much over 30 bins
+        (3.0, 30, None, True),
+    ],
+)
+def test_it_moves_ttft_beyond_its_bound_beyond_chance_and_where_ttft_shows_it(
+    dispersion: float, bins: int, slowdown: float | None, moves: bool
+) -> None:
+    found = Bunching(
+        bin_ms=50, bins=bins, dispersion=dispersion, others=3, others_if_independent=2, slowdown=slowdown
+    )
+    assert moves_ttft(found) == moves
+
+
 @pytest.mark.parametrize("turns", [[], sends([1.0, 2.0]), sends([float(n) for n in range(200)])])
 def test_too_short_a_time_tells_nothing(turns: list[Turn]) -> None:
     assert bunching_of([(turns, Window(0, 200 * MS))]) is None

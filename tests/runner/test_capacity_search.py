@@ -118,6 +118,7 @@ def test_what_is_measured_now_is_said_with_the_level_s_own_figures() -> None:
                 one, sent_ns=sent_ns, tokens=20, first_token_ns=sent_ns + at_s * 10**6
             )
             clock.later(1.1 + at_s, partial(on_line, one))
+        on_line(turn(order, order.start_ns, group="another level"))
         for at_s in (0.5, 1.0, 1.6, 4.0, 8.0, 10.95):
             clock.later(at_s, lambda at_s=at_s: told.update({at_s: searching.progress}))  # type: ignore[misc]
 
