@@ -10,6 +10,7 @@ from __future__ import annotations
 import select
 import socket
 import sys
+from collections.abc import Collection
 from typing import Any
 
 import gevent
@@ -74,9 +75,9 @@ class Reader:
             self._pause = self._hub.loop.timer(PAUSES_S[-1], PAUSES_S[-1])
 
     @property
-    def open_streams(self) -> int:
+    def open_streams(self) -> Collection[ReplyStream]:
         """Replies in flight."""
-        return len(self._streams)
+        return self._streams.values()
 
     @property
     def wall_offset_ns(self) -> int:

@@ -50,13 +50,14 @@ class UserLine(Line, frozen=True, kw_only=True, tag="user"):
 
 
 class HealthLine(Line, frozen=True, kw_only=True, tag="health"):
-    """How one process of the load generator did over the last `seconds`."""
+    """How one process of the load generator did over the last `seconds`; `reads` of replies came in meanwhile."""
 
     seconds: float | None = None
     cpu_percent: float | None = None
     rss_mb: float | None = None
     users: int | None = None
     in_flight: int | None = None
+    reads: int | None = None
     hub_lag_p50_ms: float | None = None
     hub_lag_p99_ms: float | None = None
     hub_lag_max_ms: float | None = None

@@ -11,7 +11,7 @@ from chatload.engine.clock import Clock
 from chatload.loads.capacity import CapacityLoad
 from chatload.loads.plan import Plan
 from chatload.loads.ramp import RampSegment
-from chatload.model.journal_lines import JournalLine, UserLine
+from chatload.model.journal_lines import HealthLine, JournalLine, UserLine
 from chatload.model.turn import Turn
 from chatload.runner.capacity_search import CapacitySearch, Judge
 from chatload.runner.console import Console
@@ -76,6 +76,8 @@ class Run:
         if isinstance(line, Turn):
             self.folder.turns += 1
             self._progress.add(line)
+        elif isinstance(line, HealthLine):
+            self._progress.add_health(line)
         elif isinstance(line, UserLine):
             self.tracker.note(line)
             self._progress.users = self.tracker.present

@@ -82,6 +82,7 @@ class Session:
         self.target: Target = target_for(plan, DIALECTS[start.dialect], self._reader, worker, key)
         self._users = 0
         self._present = 0
+        self._finished_reads = self._told_reads = 0
         self._lines = 0
         self._kept_failures = 0
         # A full collection over Locust's heap stops the loop for tens of ms: keep it out of measured time.
@@ -115,9 +116,19 @@ class Session:
             cpu_percent=cpu_percent,
             rss_mb=rss_mb,
             users=self._present,
-            in_flight=self._reader.open_streams,
+            in_flight=len(self._reader.open_streams),
+            reads=self._new_reads(),
         )
         self.emit(self._reader.quality.health(line))
+
+    def _new_reads(self) -> int:
+        """How many reads of replies came in since it was asked last, those of open replies too."""
+        streaming = sum(one.raw_reads + len(one.unframed) for one in self._reader.open_streams)
+        reads = max(
+            self._finished_reads + streaming, self._told_reads
+        )  # a turn just ended may not be recorded yet
+        new, self._told_reads = reads - self._told_reads, reads
+        return new
 
     def new_user(self) -> int:
         """The run-wide number of the next user of this process, from 0."""
@@ -173,6 +184,7 @@ class Session:
             kept = self.target.key.hidden(reply)
             turn = msgspec.structs.replace(turn, prompt=asked[-1].content, text=kept)
         self.emit(turn)
+        self._finished_reads += turn.reads
         if turn.code in NO_FAILURES:
             return
         whole = e2e_ms(turn) if turn.ok and turn.last_token_ns else whole_ms(turn) or 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ from chatload.loads.ramp import RampSegment
 from chatload.model.errors import TurnError, UsageError
 from chatload.model.journal_lines import EndLine, HealthLine, StartLine, UserLine, decode
 from chatload.model.turn import Message, Turn
+from tests.changes import replace
 from tests.runner.scripted_session import Scene
 
 MS = 1_000_000
@@ -87,6 +89,26 @@ def test_health_is_told_each_second_with_the_users_who_are_in(scene: Callable[..
     one.clock.sleep(1.0)
     health = [line for line in one.lines if isinstance(line, HealthLine)]
     assert [(line.seconds, line.users) for line in health] == [(1.0, 2), (1.0, 2), (1.0, 1)]
+
+
+def test_health_tells_the_reads_of_replies_that_still_stream_once(
+    scene: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = scene()
+    streams = [SimpleNamespace(raw_reads=3, unframed=[b"x", b"y"]), SimpleNamespace(raw_reads=1, unframed=[])]
+    reader = SimpleNamespace(open_streams=streams, quality=one.session._reader.quality, wall_offset_ns=0)
+    monkeypatch.setattr(one.session, "_reader", reader)
+    one.clock.sleep(1.1)
+    streams[0].raw_reads, streams[0].unframed = 7, []
+    one.clock.sleep(1.0)
+    ended = streams.pop(0)
+    one.clock.sleep(1.0)
+    one.session.record(replace(turn(one), reads=ended.raw_reads), ASKED, "a reply")
+    streams[0].raw_reads = 2
+    one.clock.sleep(1.0)
+    health = [line for line in one.lines if isinstance(line, HealthLine)]
+    assert [(line.reads, line.in_flight) for line in health] == [(6, 2), (2, 2), (0, 1), (1, 1)]
+    monkeypatch.undo()
 
 
 def test_a_local_run_without_a_journal_does_not_begin_and_a_worker_s_does(
