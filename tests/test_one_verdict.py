@@ -183,7 +183,7 @@ def test_no_surface_makes_an_slo_s_verdict_of_its_own(
     assert found == dict.fromkeys(found, verdict)
 
 
-DECIDING = ("effects", "comparison_rules", "block_interval", "beta")
+DECIDING = ("effects", "failed_share", "comparison_rules", "block_interval", "beta")
 """Modules of analysis/ that tell one number from another."""
 
 

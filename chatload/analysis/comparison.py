@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -17,8 +17,9 @@ from chatload.analysis.comparable import (
 )
 from chatload.analysis.comparison_rules import LEAST_BASELINES as LEAST_BASELINES
 from chatload.analysis.comparison_rules import LEAST_ROUNDS
-from chatload.analysis.effects import FAILED_MARGIN, Side, against, effects, overall
+from chatload.analysis.effects import against, effects, overall
 from chatload.analysis.exit_code import UNTRUSTED
+from chatload.analysis.failed_share import FAILED_MARGIN, Side
 from chatload.analysis.measured_conditions import measured_differences
 from chatload.analysis.sample import asked_of, samples
 from chatload.analysis.validity import validity_of
@@ -94,7 +95,7 @@ def compare_runs(
     """
     pairs = min(len(a), len(b))
     sides = a[:pairs], b[:pairs]
-    found = _compared(sides, names, margin, load_conditions, window=window, force=force, gate=False)
+    found = _compared(sides, names, margin, window=window, force=force, gate=False)
     if len(a) == len(b):
         return found
     words = f"{names[0]} has {plural(len(a), 'run')}, {names[1]} {len(b):,}: the first {pairs:,} of each are compared."
@@ -105,22 +106,14 @@ def check_run(
     baselines: Sequence[Run], run: Run, margin: float = MARGIN, *, window: str = "", force: bool = False
 ) -> Comparison:
     """Whether a run is worse than stored ones allow; they must be of the same load, model and kind of server."""
-    return _compared(
-        (baselines, [run]),
-        ("baseline", "run"),
-        margin,
-        lambda manifest: load_conditions(manifest) | served_conditions(manifest),
-        window=window,
-        force=force,
-        gate=True,
-    )
+    names = ("baseline", "run")
+    return _compared((baselines, [run]), names, margin, window=window, force=force, gate=True)
 
 
 def _compared(
     sides: tuple[Sequence[Run], Sequence[Run]],
     names: tuple[str, str],
     margin: float,
-    alike: Callable[[Manifest], Conditions],
     *,
     window: str,
     force: bool,
@@ -128,7 +121,7 @@ def _compared(
 ) -> Comparison:
     a, b = sides
     measured = measured_differences(a, b)
-    must_be = unlike(sides, lambda manifest: alike(manifest) | model_of(manifest))
+    must_be = unlike(sides, _gate_conditions if gate else _conditions)
     differing = [*must_be, *((one.name, one.values) for one in measured if one.too_far)]
     may_be = [*unlike(sides, dialect_of), *((one.name, one.values) for one in measured if not one.too_far)]
     empty = [name for name, runs in zip(names, sides, strict=True) if not any(map(_has_good_turn, runs))]
@@ -158,6 +151,14 @@ def _compared(
         window=_side(a[0], stretch).samples.figures.name,
         gate=gate,
     )
+
+
+def _conditions(manifest: Manifest) -> Conditions:
+    return load_conditions(manifest) | model_of(manifest)
+
+
+def _gate_conditions(manifest: Manifest) -> Conditions:
+    return _conditions(manifest) | served_conditions(manifest)
 
 
 def _unlike_words(names: tuple[str, str], difference: tuple[str, tuple[str, ...]]) -> str:

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from chatload.analysis.comparison import Comparison, check_run, compare_runs
-from chatload.analysis.effects import NONE_FAILED, estimate, measures, overall
-from chatload.analysis.effects import Side as OneRun
+from chatload.analysis.effects import estimate, measures, overall
+from chatload.analysis.failed_share import NONE_FAILED
+from chatload.analysis.failed_share import Side as OneRun
 from chatload.analysis.sample import samples
 from chatload.model.turn import Turn
 from chatload.model.verdict import Effect

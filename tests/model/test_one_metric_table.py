@@ -7,7 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from chatload.analysis.effects import Side, effects
+from chatload.analysis.effects import effects
+from chatload.analysis.failed_share import Side
 from chatload.analysis.run_names import distinct_names
 from chatload.analysis.sample import samples
 from chatload.analysis.summary import summarise
