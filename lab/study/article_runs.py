@@ -70,6 +70,10 @@ QUICK = Size(
 )
 
 
+WORDS = ("--seed", str(ARTICLE_SEED))
+"""Without it prompts have other words in each run, and other lengths than the traces were made for."""
+
+
 def parallel_groups(size: Size, folder: Path) -> tuple[tuple[ServerPlan, ...], ...]:
     """Two groups that take about equally long; writes the traces they need into `folder`."""
     vllm_loads = (*_intervals(VLLM, size, folder), _batches(size), _at_once(size, folder))
@@ -114,7 +118,7 @@ def _intervals(server: str, size: Size, folder: Path) -> list[Load]:
             Load(
                 f"every {interval_s:g} s",
                 SCENARIO_OF[interval_s],
-                ("--trace", str(trace)),
+                ("--trace", str(trace), *WORDS),
                 EXPECTED_S[interval_s],
             )
         )
@@ -133,4 +137,4 @@ def _at_once(size: Size, folder: Path) -> Load:
     lengths = _cut(drawn, size.throughput_requests, size.longest_answer)
     write_trace(trace, lengths, [0.0] * len(lengths), ARTICLE_SEED, template_tokens=0)
     timeouts = ("--first-token-timeout", "900", "--turn-timeout", "900")
-    return Load("at once", "arrivals-at-once", ("--trace", str(trace), *timeouts), expected_s=265.0)
+    return Load("at once", "arrivals-at-once", ("--trace", str(trace), *WORDS, *timeouts), expected_s=265.0)

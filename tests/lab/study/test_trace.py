@@ -8,6 +8,7 @@ from chatload.loads.trace import read_trace
 from chatload.prompts.lengths import composed_prompt
 from lab.calibration.article import ARTICLE_SEED
 from lab.calibration.lengths import draw_lengths
+from lab.study.article_runs import QUICK, parallel_groups
 from lab.study.trace import write_trace
 from simulator.text.tokens import count_tokens
 
@@ -28,3 +29,13 @@ def test_prompts_count_what_was_drawn(tmp_path: Path) -> None:
             counted = count_tokens(prompt.text) + ahead
             assert abs(counted - length.prompt_tokens) <= 3
             assert counted <= 1024 and counted + length.answer_tokens <= 2048
+
+
+def test_every_load_with_a_trace_has_the_seed_that_the_trace_was_made_for(tmp_path: Path) -> None:
+    (tmp_path / "traces").mkdir()
+    groups = parallel_groups(QUICK, tmp_path)
+    traced = [load for group in groups for plan in group for load in plan.loads if "--trace" in load.arguments]
+    assert len(traced) > 3
+    for load in traced:
+        at = load.arguments.index("--seed")
+        assert load.arguments[at + 1] == str(ARTICLE_SEED)
