@@ -99,7 +99,7 @@ def test_a_capacity_search_asks_for_its_slo_and_tells_what_it_found(
     }
     fill(window, **small)
     click(window, "go")
-    until(lambda: "a capacity needs SLOs" in text(window, "refusal"))
+    until(lambda: "a capacity search needs SLOs" in text(window, "refusal"))
     fill(window, slo=SLO)
     click(window, "go")
     found = one.wait_for(is_over)
