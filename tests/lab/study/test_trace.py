@@ -34,7 +34,9 @@ def test_prompts_count_what_was_drawn(tmp_path: Path) -> None:
 def test_every_load_with_a_trace_has_the_seed_that_the_trace_was_made_for(tmp_path: Path) -> None:
     (tmp_path / "traces").mkdir()
     groups = parallel_groups(QUICK, tmp_path)
-    traced = [load for group in groups for plan in group for load in plan.loads if "--trace" in load.arguments]
+    traced = [
+        load for group in groups for plan in group for load in plan.loads if "--trace" in load.arguments
+    ]
     assert len(traced) > 3
     for load in traced:
         at = load.arguments.index("--seed")
