@@ -74,6 +74,7 @@ def gate(
     plan = run.manifest.plan
     sure = sure or (plan is not None and plan.sure)
     runs = [run, *(comparison.a if comparison else ())]
-    unusable = [(each, "") for each in runs if not trustworthy(each)]
+    doubtful = run.manifest.exit_code == UNTRUSTED or not summary.validity.trustworthy
+    unusable = [(each, "") for each in runs if (doubtful if each is run else not trustworthy(each))]
     unusable += [(each, why) for each in runs for why in shortcomings(each)]
     return Gate(run, summary, comparison, tuple(unusable), too_many_failed(run, summary, allow_failed), sure)

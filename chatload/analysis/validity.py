@@ -23,10 +23,11 @@ MOST_LAGGING = 0.01
 """Share of the time with a lag over 20 ms beyond which user-space stamps cannot be trusted (p99 lag over 20 ms)."""
 
 
-def validity_of(run: Run, window: str = "") -> Validity:
+def validity_of(run: Run, window: str = "", slo: Sequence[Objective] = ()) -> Validity:
     """What the load generator may have spoiled in a run, and whether its measurement holds all the same.
 
-    Percentiles are those of the turns that figures are taken from; `window` as for `summarise`.
+    Percentiles are those of the turns that figures are taken from; `window` as for `summarise`. `slo`: the SLOs that
+    must not turn, those of the plan by default.
     """
     turns = [turn for turn in run.turns if turn.counts]
     spoiled = [turn for turn in turns if is_spoiled(turn)]
@@ -36,7 +37,7 @@ def validity_of(run: Run, window: str = "") -> Validity:
     if spoiled:
         figures = samples(run.turns, run.manifest.load, asked_of(run, window)).figures
         bounds = figure_bounds(figures.of(run.turns))
-    effects = [*_moved_figures(bounds), *_moved_slos(run, spoiled, window)]
+    effects = [*_moved_figures(bounds), *_moved_slos(run, spoiled, window, slo)]
     reasons = []
     if effects:
         words = "; ".join(f"{n:,}: {SPOILING[mark]}" for mark, n in marks.most_common())
@@ -91,9 +92,9 @@ def _moved_figures(bounds: Sequence[FigureBound]) -> Iterator[str]:
     return (bound_words(one) for one in bounds if moves(one))
 
 
-def _moved_slos(run: Run, spoiled: Sequence[Turn], window: str) -> Iterator[str]:
-    """The SLOs of the plan whose verdict is another one with all marked turns at one end of their bounds."""
-    asked: Sequence[Objective] = run.manifest.plan.slo if run.manifest.plan is not None else ()
+def _moved_slos(run: Run, spoiled: Sequence[Turn], window: str, slo: Sequence[Objective]) -> Iterator[str]:
+    """The SLOs whose verdict is another one with all marked turns at one end of their bounds."""
+    asked = slo or (run.manifest.plan.slo if run.manifest.plan is not None else ())
     if not asked or not spoiled or run.manifest.capacity is not None:
         return
     load, stretch = run.manifest.load, asked_of(run, window)

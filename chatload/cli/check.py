@@ -8,11 +8,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
+
 from chatload.analysis.comparison import check_run
 from chatload.analysis.exit_code import FAILED_TURNS, GOOD, MISSED_SLO, UNSURE, UNTRUSTED, failed_words
 from chatload.analysis.gate import Gate, gate
 from chatload.analysis.slo_verdict import with_slos
 from chatload.analysis.summary import summarise
+from chatload.analysis.validity import validity_of
 from chatload.cli.command_parser import Parser, share
 from chatload.cli.compare import add_force, add_margin, add_window, refuse_unlike, runs_below
 from chatload.model.errors import UsageError
@@ -44,6 +47,7 @@ def check(argv: Sequence[str]) -> int:
     summary = summarise(run, chosen.window)
     if objectives:
         summary = with_slos(summary, run, objectives, chosen.window)
+        summary = msgspec.structs.replace(summary, validity=validity_of(run, chosen.window, objectives))
     if not summary.slo and chosen.baseline is None:
         raise UsageError([f"{chosen.run}: nothing to check by: name --slo or --baseline"])
     comparison = None

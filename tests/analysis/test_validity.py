@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace as changed
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +139,46 @@ def test_an_slo_that_turns_by_a_mark_is_not_trusted_whatever_moves() -> None:
     validity = validity_of(run_of(turns, slo="max ttft_ms <= 102"))
     assert not validity.trustworthy
     assert "SLO “max ttft_ms <= 102” met or missed" in validity.reasons[0]
+
+
+def test_a_late_stamp_of_the_last_token_alone_moves_speeds_and_no_ttft() -> None:
+    """1.1 s a reply, of which 100 ms are open: TPOT and felt speed move, TTFT does not; 1 ms of it moves nothing."""
+    for by_ms, stands in ((100, False), (1, True)):
+        turns = [
+            turn(i, "hub_lag", stamp_source="user", last_token_after_ns=(1100 - by_ms) * MS)
+            for i in range(80)
+        ]
+        validity = validity_of(run_of(turns))
+        assert validity.trustworthy is stands
+        moved = " ".join(validity.reasons)
+        assert all((words in moved) is not stands for words in ("TPOT p50", "E2E p50", "felt speed p50"))
+        assert "TTFT p" not in moved
+
+
+@pytest.mark.parametrize(("from_s", "until_s", "stands"), [(0, 18, True), (30, 48, False)])
+def test_marks_count_in_the_window_that_figures_are_taken_from(
+    from_s: int, until_s: int, *, stands: bool
+) -> None:
+    """20 users come in, one a second: until 19 s they are not all in. 50 ms late in the ramp, and as long later."""
+    turns = []
+    for user, number in product(range(20), range(40)):
+        at_ns = (user + 2 * number) * 10**9
+        late_ns = 50 * MS if from_s * 10**9 <= at_ns < until_s * 10**9 else 0
+        one = turn(user, *(["late_send"] if late_ns else []), due_ns=at_ns - late_ns, sent_ns=at_ns)
+        turns.append(replace(one, turn=number + 1, first_token_ns=at_ns + 100 * MS, last_token_ns=at_ns + 10**9,
+                             end_ns=at_ns + 10**9))  # fmt: skip
+    plan = Plan(load=ChatLoad(users=20, turns=40, think_time_s=1.0))
+    validity = validity_of(changed(run_of(turns), manifest=Manifest(plan=plan)))
+    assert validity.marks["late_send"] >= 80
+    assert validity.trustworthy is stands
+
+
+def test_the_slos_of_a_check_are_those_that_must_not_turn() -> None:
+    turns = [turn(i) for i in range(1000)]
+    turns[7] = widened(replace(turns[7], first_token_ns=104 * MS), "censored_first", 6.0)
+    run = run_of(turns, slo="max ttft_ms <= 110")
+    assert validity_of(run).trustworthy
+    assert not validity_of(run, slo=read_objectives("max ttft_ms <= 102")[0]).trustworthy
 
 
 def test_marks_that_are_not_ours_spoil_nothing() -> None:
