@@ -13,6 +13,7 @@ from chatload.analysis.effects import estimate, measures, overall
 from chatload.analysis.failed_share import NONE_FAILED
 from chatload.analysis.failed_share import Side as OneRun
 from chatload.analysis.sample import samples
+from chatload.analysis.summary import summarise
 from chatload.model.turn import Turn
 from chatload.model.verdict import Effect
 from chatload.render.comparison_words import comparison_text, headline
@@ -198,3 +199,17 @@ def test_better_is_not_said_while_failures_are_open() -> None:
     better = effect("tpot_ms_p50", "better")
     assert overall([better, effect("failed_share", "cannot tell", 0.0, 0.01)]) == "cannot tell"
     assert overall([better, effect("failed_share", "cannot tell", 0.0, 0.0)]) == "better", "none failed"
+
+
+def test_all_runs_are_compared_over_the_same_window(tmp_path: Path) -> None:
+    """Where one run has no time with all users in, the whole run is taken of both."""
+    turns = good_turns(STEADY)
+    full = read_run(write_run(tmp_path / "full", manifest_of(STEADY, turns), turns))
+    lacking = replace(full, turns=[turn for turn in turns if turn.user])
+    assert compare_runs([full], [full]).window == "all users in"
+    assert compare_runs([full], [full], window="whole").window == "whole run"
+    found = compare_runs([full], [lacking], force=True)
+    assert found.window == "whole run"
+    summary = summarise(full)
+    assert found.effects[0].a == pytest.approx(summary.of_whole_run("ttft_ms").p50)
+    assert found.effects[1].a != pytest.approx(summary.metric("ttft_ms").p95)
