@@ -49,6 +49,7 @@ class FakeController:
         self.folder = folder
         self.plan = None
         self.exit_code = None
+        self.level = ""
         self.refusal: tuple[str, ...] = ()
         self.observer: Any = None
         self.key_hosts = KeyHosts("http://127.0.0.1:1", NASTY)
