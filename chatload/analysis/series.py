@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from statistics import median
 
-from chatload.analysis.throughput import token_arrivals
+from chatload.analysis.throughput import tokens_by_step
 from chatload.model.metrics import ttft_ms
 from chatload.model.turn import Turn
 from chatload.store.journal import Run
@@ -89,8 +89,8 @@ def tokens_per_step(run: Run, width_s: int) -> tuple[list[float], list[float]]:
     width_ns = width_s * 1_000_000_000
     tokens = [0.0] * (int(length // width_s) + 1)
     for turn in run.turns:
-        for at_ns, n in token_arrivals(turn):
-            tokens[(at_ns - start) // width_ns] += n
+        for step, n in tokens_by_step(turn, start, width_ns):
+            tokens[step] += n
     edges_s = [float(i * width_s) for i in range(len(tokens))] + [length]
     if len(tokens) > 1 and edges_s[-1] - edges_s[-2] < width_s / 2:
         tokens.pop()

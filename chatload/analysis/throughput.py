@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
 
@@ -45,13 +46,38 @@ def token_arrivals(turn: Turn) -> Iterator[tuple[int, float]]:
     """
     if turn.first_token_ns is None or turn.last_token_ns is None or not turn.tokens:
         return
-    later = len(turn.gaps_us)
-    shown = turn.tokens - turn.tail_tokens
-    first = float(min(shown, turn.first_event_tokens or 1)) if later else float(shown)
-    counts = turn.event_tokens if turn.event_tokens and any(turn.event_tokens) else (1,) * later
-    scale = (shown - first) / sum(counts) if later else 0.0
+    first, counts, scale = _spread(turn, turn.tokens)
     yield turn.first_token_ns, first
     for offset_us, count in zip(accumulate(turn.gaps_us), counts, strict=True):
         yield turn.first_token_ns + offset_us * 1000, count * scale
     if turn.tail_tokens:
         yield turn.last_token_ns, float(turn.tail_tokens)
+
+
+def tokens_by_step(turn: Turn, start_ns: int, width_ns: int) -> Iterator[tuple[int, float]]:
+    """(number of the step, tokens that arrived in it), steps `width_ns` wide from `start_ns` on.
+
+    As the sums of `token_arrivals`, but by bisection: a report of 100,000 turns has 20 million of these.
+    """
+    if turn.first_token_ns is None or turn.last_token_ns is None or not turn.tokens:
+        return
+    first, counts, scale = _spread(turn, turn.tokens)
+    offsets_us, sums = list(accumulate(turn.gaps_us)), list(accumulate(counts, initial=0))
+    step, done = (turn.first_token_ns - start_ns) // width_ns, 0
+    yield step, first
+    while done < len(offsets_us):
+        left_ns = start_ns + (step + 1) * width_ns - turn.first_token_ns
+        until = bisect_left(offsets_us, -(-left_ns // 1000), done)
+        yield step, (sums[until] - sums[done]) * scale
+        step, done = step + 1, until
+    if turn.tail_tokens:
+        yield (turn.last_token_ns - start_ns) // width_ns, float(turn.tail_tokens)
+
+
+def _spread(turn: Turn, tokens: int) -> tuple[float, Sequence[int], float]:
+    """(tokens of the first event, weights of the later ones, tokens a unit of weight)."""
+    later = len(turn.gaps_us)
+    shown = tokens - turn.tail_tokens
+    first = float(min(shown, turn.first_event_tokens or 1)) if later else float(shown)
+    counts = turn.event_tokens if turn.event_tokens and any(turn.event_tokens) else (1,) * later
+    return first, counts, (shown - first) / sum(counts) if later else 0.0

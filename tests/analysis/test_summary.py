@@ -12,7 +12,7 @@ import pytest
 
 from chatload.analysis.sample import samples
 from chatload.analysis.summary import summarise
-from chatload.analysis.throughput import token_arrivals, tokens_inside, whole_window
+from chatload.analysis.throughput import token_arrivals, tokens_by_step, tokens_inside, whole_window
 from chatload.analysis.window import Window
 from chatload.model.summary import Connections
 from chatload.model.turn import Turn
@@ -173,6 +173,14 @@ def test_a_turn_over_the_edge_counts_what_arrived_inside() -> None:
 def test_token_arrivals_add_up(changes: dict[str, Any]) -> None:
     turn = replace(good_turns(TINY)[0], **changes)
     assert sum(n for _, n in token_arrivals(turn)) == pytest.approx(turn.tokens)
+    for width_ns in (7 * MS, 1_000_003, 10**9):
+        steps: Counter[int] = Counter()
+        for at_ns, n in token_arrivals(turn):
+            steps[(at_ns - START_NS) // width_ns] += n  # type: ignore[assignment]
+        found: Counter[int] = Counter()
+        for step, n in tokens_by_step(turn, START_NS, width_ns):
+            found[step] += n  # type: ignore[assignment]
+        assert {step: n for step, n in found.items() if n} == pytest.approx(dict(steps))
 
 
 def test_itl_only_where_every_reply_was_counted(tmp_path: Path) -> None:
