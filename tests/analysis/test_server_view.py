@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from chatload.analysis.server_readings import readings_of, stretches
+from chatload.analysis.server_readings import readings_of, stretches, value
 from chatload.analysis.summary import summarise
+from chatload.model.journal_lines import ServerLine
 from chatload.model.server_view import ServerView
 from chatload.model.summary import Summary, content_of, read_summary
 from chatload.model.turn import Turn
@@ -117,6 +118,49 @@ def test_readings_that_an_older_version_did_not_write_are_a_hole(tmp_path: Path)
     assert len(stretches(run, "running")) == 2
     short = run_with(tmp_path / "short", lambda at_s, line: None if at_s == 5 else line)
     assert (view_of(short).longest_hole_s, len(stretches(short, "running"))) == (None, 1)
+
+
+def test_a_short_hole_is_no_doubt(tmp_path: Path) -> None:
+    run = run_with(tmp_path, lambda at_s, line: None if 4 < at_s < 10 else line)
+    assert view_of(run).longest_hole_s == 8.0
+    assert "told nothing" not in doubts(run)
+
+
+def test_both_means_are_of_the_stretch_that_was_read(tmp_path: Path) -> None:
+    view = view_of(run_with(tmp_path, lambda at_s, line: None if at_s < 8 else line))
+    assert view.first_tokens == view.client_first_tokens
+    assert 0 < view.client_first_tokens < 200
+
+
+def test_a_page_that_was_written_before_the_run_and_read_in_it_tells_nothing(tmp_path: Path) -> None:
+    kept: dict[str, Line] = {}
+
+    def change(at_s: int, line: Line) -> Line:
+        if at_s in (-1, 1) or at_s % 10 == 9:
+            kept["page"] = line if at_s > 1 else {**line, "running": 45 + at_s}
+        return kept["page"]
+
+    at_once = view_of(run_with(tmp_path, change)).requests_at_once
+    assert at_once is not None and at_once <= 20
+
+
+def test_a_page_that_does_not_see_our_requests_is_old(tmp_path: Path) -> None:
+    """Two requests are sent and none ends: the requests held must have changed, though no counter did."""
+    turn = good_turns(Shape(users=1, turns=1))[0]
+    long = [
+        replace(turn, turn_id=f"{n}", user=n, sent_ns=START_NS + n * 5 * S, end_ns=START_NS + 60 * S)
+        for n in (0, 1)
+    ]
+    line = {"kind": "server", "worker": "local", "took_ms": 2.0, "running": 0, "generated_tokens": 50}
+    lines = [{**line, "at_ns": START_NS + at_s * S} for at_s in range(-1, 12, 2)]
+    run = read_run(write_run(tmp_path, manifest_of(SHAPE, long), long, lines))
+    assert (len(readings_of(run).during), readings_of(run).stale) == (0, 6)
+
+
+def test_an_empty_page_holds_nothing() -> None:
+    assert value(ServerLine(at_ns=1, missing="empty"), "running") == 0.0
+    assert value(ServerLine(at_ns=1, missing="no answer"), "running") is None
+    assert value(ServerLine(at_ns=1, waiting=1.0), "running") is None
 
 
 def renewed_each_10_s(before: Line) -> Callable[[int, Line], Line]:
@@ -349,3 +393,10 @@ def test_events_of_several_tokens(tmp_path: Path) -> None:
         of_turn=lambda turn: replace(turn, tokens=(turn.tokens or 0) * 3, token_source="estimate"),
     )
     assert "tokens an event on average" not in doubts(guessed)
+    few = run_with(
+        tmp_path / "c",
+        of_turn=lambda turn: replace(
+            turn, tokens=(turn.tokens or 0) * 3, token_source="usage" if turn.user == 0 else "estimate"
+        ),
+    )
+    assert "tokens an event on average" not in doubts(few), "one user of twenty tells"
