@@ -28,4 +28,4 @@ def agree(totals: dict[str, Any], folder: Path) -> None:
     assert totals["tokens"] == summary.tokens
     assert totals["stalls"] == summary.stalls.count
     for name, (metric, p) in QUANTILES.items():
-        assert totals[name] == pytest.approx(getattr(summary.metric(metric), p), rel=0.01), name
+        assert totals[name] == pytest.approx(getattr(summary.of_whole_run(metric), p), rel=0.01), name
