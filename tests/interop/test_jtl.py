@@ -181,6 +181,33 @@ def rows_of(folder: Path, manifest: Any) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO("".join(csv_lines(samples(folder, manifest))), newline="")))
 
 
+def test_xml_has_jmeters_short_names(tmp_path: Path) -> None:
+    folder = run_of(tmp_path, [turn()])
+    text = "".join(xml_lines(samples(folder, msgspec.convert(MANIFEST, Manifest))))
+    (sample,) = ElementTree.fromstring(text).findall("httpSample")
+    (row,) = rows(folder)
+    names = {
+        "ts": "timeStamp",
+        "t": "elapsed",
+        "lb": "label",
+        "rc": "responseCode",
+        "rm": "responseMessage",
+        "tn": "threadName",
+        "dt": "dataType",
+        "s": "success",
+        "by": "bytes",
+        "sby": "sentBytes",
+        "ng": "grpThreads",
+        "na": "allThreads",
+        "lt": "Latency",
+        "it": "IdleTime",
+        "ct": "Connect",
+    }
+    assert {short: sample.get(short) for short in names} == {
+        short: row[long] for short, long in names.items()
+    }
+
+
 def test_hostile_words_stay_words(tmp_path: Path) -> None:
     words = '<x a="1">&amp; ]]> \x1b[2J\x00\ud83d \ufffe é 漢🙂, "q"\r\nnext'
     bad = turn(ok=False, code="in_band_error", detail=words.encode("utf-8", "replace").decode())

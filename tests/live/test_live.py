@@ -121,13 +121,17 @@ def test_a_long_run_gets_wider_intervals_and_loses_nothing() -> None:
     timeline = Timeline(0)
     total = 0
     for second in range(5000):
-        one = turn(second, sent_s=second)
-        timeline.add(one, [])
+        stalled = second % 10 == 0
+        one = turn(
+            second, sent_s=second, **({"tokens": 3, "gaps_us": (20_000, 2_500_000)} if stalled else {})
+        )
+        timeline.add(one, [2500.0] if stalled else [])
         total += one.tokens or 0
     drawn = list(timeline.points(0))
     assert timeline.width_s == 16
     assert len(drawn) <= MOST_INTERVALS
     assert sum(values[13] for values in drawn) == 5000
+    assert sum(values[9] for values in drawn) == 500
     assert sum(values[4] for values in drawn) * timeline.width_s == pytest.approx(total, rel=0.001)
 
 

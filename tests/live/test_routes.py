@@ -168,6 +168,7 @@ def test_no_secret_is_on_any_page(folder: Path, monkeypatch: pytest.MonkeyPatch)
         "..",
         "%00",
         "/etc/passwd",
+        "page.html",
         "%2fetc%2fpasswd",
         "manifest.json/../../secret.txt",
         "..\\secret.txt",

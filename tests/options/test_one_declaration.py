@@ -82,10 +82,13 @@ def test_an_option_of_every_load_cannot_be_forgotten() -> None:
     assert declared({"ONE": INVENTED, "other": 3}) == (INVENTED,)
     names = [option.name for option in OPTIONS]
     assert len(names) == len(set(names)) and names[0] == "server"
+    assert {"slo", "headers", "locust-rows"} <= set(names)
 
 
 def test_the_command_lists_it(shape: Shape, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["options", "chat"]) == 0
     told = capsys.readouterr().out
     assert "  --cups-of-tea 3\n      cups that each user drinks (a whole number from 1 to 9)\n" in told
+    listed = [line.split()[0] for line in told.splitlines() if line.startswith("  --")]
+    assert sorted(listed) == sorted(f"--{option.name}" for option in (*shape.options, *OPTIONS))
     assert main(["options", "nothing"]) == 2

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from chatload.model.hosts import Simulation
+from chatload.protocols.probe_answers import ProbeAnswers
 from chatload.protocols.registry import PROBE_PATHS, recognise, speaks
 from chatload.protocols.server_kind import DetectedServer
 
@@ -141,6 +142,12 @@ def test_a_simulator_says_so() -> None:
 def test_no_other_server_is_taken_for_one(answer: tuple[int, bytes]) -> None:
     server = {"/version": _json(version="0.33.0"), "/v1/models": _models("vllm")}
     assert recognise({**server, "/simulator": answer}) == recognise(server)
+
+
+@pytest.mark.parametrize(("status", "refused"), [(401, 401), (403, 403), (404, None), (200, None)])
+def test_a_refused_key_is_seen_in_the_list_of_models(status: int, refused: int | None) -> None:
+    assert ProbeAnswers({"/v1/models": (status, b"{}")}).key_refused == refused
+    assert ProbeAnswers({"/info": (status, b"{}")}).key_refused is None
 
 
 def test_unknown_says_what_was_seen() -> None:
