@@ -229,7 +229,7 @@ def _how_many(runs: int, *, gate: bool) -> list[str]:
     if gate and runs < LEAST_BASELINES:
         return [
             f"{plural(runs, 'baseline')}: with {LEAST_BASELINES} and more the gate knows what changes from run to run "
-            "(chatload baseline add RUN DIR); until then only what lies beyond the margin is worse."
+            "(python -m chatload baseline add RUN DIR); until then only what lies beyond the margin is worse."
         ]
     if not gate and runs < LEAST_ROUNDS:
         return [

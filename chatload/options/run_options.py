@@ -157,7 +157,7 @@ SURE = Switch(
     name="sure",
     default="off",
     group=Group.SLO,
-    help="an SLO that is met or missed but not surely exits 5 (docs/ci.md)",
+    help="an SLO that is met, but not surely, or undecided exits 5 (docs/ci.md)",
     label="SLOs must be sure",
 )
 ALL_IN, WHOLE = "all-in", "whole"
