@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,14 @@ found = {
 print(json.dumps(found, default=str))
 sys.exit(7)
 """
+
+
+@pytest.fixture(autouse=True)
+def _hangup_as_in_a_terminal() -> Iterator[None]:
+    """A suite started by nohup ignores SIGHUP. A cold start inherits that, a warm one does not (tests/warm.py)."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 def told(folder: Path, **how: Any) -> dict[str, Any]:
