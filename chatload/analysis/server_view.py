@@ -28,7 +28,7 @@ def server_view(run: Run) -> ServerView | None:
         readings=len(during),
         unanswered=found.unanswered,
         stale=found.stale,
-        every_s=round(median(apart), 3) if apart else None,
+        every_s=round(median(apart[:-1] or apart), 3) if apart else None,  # the last one is read at the end
         longest_hole_s=round(found.longest_hole_ns(start_ns(run), ends) / 1e9, 3) or None,
         requests_at_once=_peak(during, "running", "waiting"),
         client_requests_at_once=max(in_flight(run)[1], default=0),

@@ -16,6 +16,15 @@ GOOD_SHARES = ("goodput", "conversation_goodput")
 
 RUN_FIGURES = ("standstill_s",)
 """Figures of a run as a whole: facts, not shares of its turns."""
+OTHER_NAMES = {
+    "ttfb": "first_byte_ms",
+    "latency": "e2e_ms",
+    "itl": "tpot_ms",
+    "tbt": "tpot_ms",
+    "errors": "failed_share",
+    "error_rate": "failed_share",
+}
+"""What other tools call a metric, for the answer to an unknown name."""
 LEAST_STANDSTILL_S = 0.1
 """Shorter ones are not looked for."""
 
@@ -104,7 +113,12 @@ def _read(text: str) -> Objective | str:
         return _HINT
     name, sign = form["name"], form["sign"].replace("≤", "<=").replace("≥", ">=")
     if name not in slo_names():
-        near = get_close_matches(name.lower(), slo_names(), 1, 0.5)
+        other = name.lower().removesuffix("_ms")
+        near = (
+            [OTHER_NAMES[other]]
+            if other in OTHER_NAMES
+            else get_close_matches(name.lower(), slo_names(), 1, 0.5)
+        )
         every = ", ".join(slo_names())
         return f"unknown metric, did you mean {near[0]!r}?" if near else f"unknown metric: one of {every}"
     if sign in ("=", "=="):

@@ -400,3 +400,11 @@ def test_events_of_several_tokens(tmp_path: Path) -> None:
         ),
     )
     assert "tokens an event on average" not in doubts(few), "one user of twenty tells"
+
+
+def test_the_reading_at_the_end_does_not_shorten_the_interval(tmp_path: Path) -> None:
+    """Three readings, the last of them right after the one before, as a run's end takes it."""
+    run = run_with(tmp_path, lambda at_s, line: line if at_s in (1, 3) else None)
+    closing = replace(run.server[-1], at_ns=run.server[-1].at_ns + 30_000_000)
+    view = view_of(replace(run, server=[*run.server, closing]))
+    assert (view.readings, view.every_s) == (3, 2.0)

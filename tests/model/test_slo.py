@@ -48,6 +48,9 @@ def test_goodput_is_by_turn_limits_else_by_percentiles_of_nearly_all() -> None:
     ("text", "words"),
     [
         ("p95 tftt_ms <= 500", "unknown metric, did you mean 'ttft_ms'?"),
+        ("p95 latency <= 5", "did you mean 'e2e_ms'?"),
+        ("p95 TTFB <= 5", "did you mean 'first_byte_ms'?"),
+        ("p95 itl_ms <= 5", "did you mean 'tpot_ms'?"),
         ("latency <= 5", "unknown metric"),
         ("ttft_ms <= 500", "of which share of the turns?"),
         ("goodput >= 95%", "good by which limit?"),
