@@ -21,11 +21,28 @@ sys.dont_write_bytecode = False
 SEED = "CHATLOAD_TEST_SEED"
 
 
+PROCESSES = {
+    "browser",
+    "dropping",
+    "everyone",
+    "party",
+    "simulate",
+    "simulator",
+    "truth_server",
+    "vllm",
+    "web",
+}
+"""Fixtures that start processes: who uses one is `e2e`."""
+_now: list[pytest.Item] = []
+"""The test that runs."""
+
+
 def pytest_configure() -> None:
     """Begin clean. A background job of a script inherits an ignored Ctrl-C, and hands it on to all that it starts."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     remove_summaries(Path(__file__).parent / "runs")
+    sys.addaudithook(no_process_unless_e2e)
     settings.register_profile("busy machine", deadline=None)  # an example may wait 200 ms for a core
     settings.load_profile("busy machine")
 
@@ -36,6 +53,22 @@ def remove_summaries(runs: Path) -> None:
         summary.unlink(missing_ok=True)
 
 
+def no_process_unless_e2e(event: str, arguments: tuple[object, ...]) -> None:
+    """Audit hook: the quick tests start no processes, or they would not be quick."""
+    if event == "subprocess.Popen" and _now and _now[0].get_closest_marker("e2e") is None:
+        raise AssertionError(f"a test that starts a process is marked e2e: {arguments[1]}")
+
+
+def pytest_runtest_logstart() -> None:
+    _now.clear()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    _now[:] = [item]
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Files of whole runs first: begun last, a long one would keep one of xdist's processes alone at the end.
 
@@ -43,6 +76,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     files: dict[str, list[pytest.Item]] = {}
     for item in items:
+        if not PROCESSES.isdisjoint(getattr(item, "fixturenames", ())):
+            item.add_marker("e2e")
         files.setdefault(item.location[0], []).append(item)
     groups = list(files.values())
     if seed := os.environ.get(SEED):

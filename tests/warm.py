@@ -1,4 +1,4 @@
-"""Locust started for a test by a process that has imported it already: 0.8 s of CPU less for each of some 300.
+"""Locust, or the simulator, started for a test by a process that has imported it: 0.8 s of CPU less for each of 300.
 
 `Popen` and `run` are those of `subprocess`. A command `python -m locust …` becomes a fork of a helper process, with
 its own arguments, environment, folder and descriptors, and a child of the test's process as any other. Chatload is
@@ -29,16 +29,20 @@ READ_AT_START = re.compile(r"PYTHON(?!PATH$)|LC_|LANG|GEVENT|LOCUST_SKIP|LOCUST_
 """Environment variables that are read when Python starts or these modules are imported: if they differ, so cold."""
 LONGEST_MESSAGE = 1 << 18
 SET_CHILD_SUBREAPER = 36
-IMPORTED = (
-    "locust.main",
-    "matplotlib.figure",
-    "matplotlib.patheffects",
-    "msgspec",
-    "orjson",
-    "sseclient",
-    "statistics",
-)
-"""What a run imports that is not ours. Locust first: it patches the standard library."""
+ROOT = Path(__file__).parents[1]
+IMPORTED = {
+    "locust": (
+        "locust.main",  # first: it patches the standard library
+        "matplotlib.figure",
+        "matplotlib.patheffects",
+        "msgspec",
+        "orjson",
+        "sseclient",
+        "statistics",
+    ),
+    "simulator": ("simulator.process",),
+}
+"""What is imported already for `python -m MODULE`; nothing of ours for Locust."""
 
 Limit = tuple[int, int]
 
@@ -79,11 +83,13 @@ class Popen(subprocess.Popen[Any]):
         if self._helper is None:
             super()._execute_child(*arguments)  # type: ignore[misc]
             return
+        sys.audit("subprocess.Popen", sys.executable, self.args, None, None)
         given = inspect.signature(super()._execute_child).bind(*arguments).arguments  # type: ignore[misc]
         wanted = (given["p2cread"], given["c2pwrite"], given["errwrite"])
         streams = [own if one == -1 else one for own, one in enumerate(wanted)]
         request = {
-            "command": [str(word) for word in given["args"]],
+            "arguments": [str(word) for word in given["args"][given["args"].index("-m") + 1 :]],
+            "unbuffered": given["args"][1] == "-u",
             "environment": dict(os.environ if given["env"] is None else given["env"]),
             "folder": str(given["cwd"] or Path.cwd()),
             "session": given["start_new_session"],
@@ -96,15 +102,15 @@ class Popen(subprocess.Popen[Any]):
 
 
 class Helper:
-    """The process that has imported Locust, seen from the test's process."""
+    """The process that has imported a module, seen from the test's process."""
 
-    def __init__(self) -> None:
+    def __init__(self, module: str) -> None:
         self.environment = dict(os.environ)
         self._lock = threading.Lock()
         self._line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
-                [sys.executable, __file__, str(theirs.fileno())], pass_fds=(theirs.fileno(),),
+                [sys.executable, __file__, module, str(theirs.fileno())], pass_fds=(theirs.fileno(),),
                 env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             )  # fmt: skip
@@ -127,18 +133,21 @@ class Helper:
         self._process.wait()
 
 
-_helpers: list[Helper] = []
+_helpers: dict[str, Helper] = {}
 
 
 def helper_for(command: Sequence[str], how: Mapping[str, Any]) -> Helper | None:
     """The helper, started at its first use; None for what has to be started cold."""
-    if list(command[:3]) != [sys.executable, "-m", "locust"] or how.get("preexec_fn") or how.get("pass_fds"):
+    python, *words = command
+    if words[:1] == ["-u"]:
+        del words[0]
+    if python != sys.executable or words[:1] != ["-m"] or words[1] not in IMPORTED:
+        return None
+    if how.get("preexec_fn") or how.get("pass_fds"):
         return None
     if sys.platform != "linux" or os.environ.get("CHATLOAD_TEST_COLD"):
         return None
-    if not _helpers:
-        _helpers.append(Helper())
-    helper = _helpers[0]
+    helper = _helpers.get(words[1]) or _helpers.setdefault(words[1], Helper(words[1]))
     environment = os.environ if how.get("env") is None else how["env"]
     return helper if _seen_at_start(environment) == _seen_at_start(helper.environment) else None
 
@@ -165,16 +174,14 @@ def _prepare(limits: Sequence[Limit], interrupt: Any) -> None:
         resource.setrlimit(which, (limit, limit))
 
 
-def serve(descriptor: int) -> None:
-    """Import Locust, then start a process for each request. In such a process: run Locust, to its end."""
+def serve(module: str, descriptor: int) -> None:
+    """Import, then start a process for each request. In such a process: run the module, to its end."""
     end = End()
-    for name in IMPORTED:
+    sys.path[0] = str(ROOT)
+    for name in IMPORTED[module]:
         import_module(name)
-    from gevent import get_hub, monkey
-    from gevent.os import fork_gevent
-
-    fork, waitpid, close = (monkey.get_original("os", name) for name in ("fork", "waitpid", "close"))
-    line = monkey.get_original("socket", "socket")(fileno=descriptor)
+    fork, waitpid, close = (unpatched("os", name) for name in ("fork", "waitpid", "close"))
+    line = unpatched("socket", "socket")(fileno=descriptor)
     while True:
         message, streams, _, _ = socket.recv_fds(line, LONGEST_MESSAGE, 3)
         if not message:
@@ -183,7 +190,7 @@ def serve(descriptor: int) -> None:
         between = fork()
         if not between:
             parent = os.getpid()
-            child = fork_gevent()
+            child = fork()
             if child:
                 os.write(tell, str(child).encode())
                 os._exit(0)
@@ -193,15 +200,21 @@ def serve(descriptor: int) -> None:
                 close(one)
             while os.getppid() == parent:
                 os.sched_yield()
-            get_hub().loop.update_now()  # it is as of the imports: timers would be due at once
             become(json.loads(message))
-            run_to_end(end)
+            run_to_end(module, end)
             return
         waitpid(between, 0)
         answer = os.read(told, 100)
         for one in (told, tell, *streams):
             close(one)
         line.send(answer)
+
+
+def unpatched(module: str, name: str) -> Any:
+    """A name of the standard library as it was before gevent replaced it, where it did."""
+    if "gevent" in sys.modules:
+        return import_module("gevent.monkey").get_original(module, name)
+    return getattr(sys.modules[module], name)
 
 
 class End:
@@ -218,27 +231,33 @@ class End:
             os._exit((self.code or 0) & 0xFF)
 
 
-def run_to_end(end: End) -> None:
-    """Run Locust with our arguments; what ends it is raised on."""
+def run_to_end(module: str, end: End) -> None:
+    """Run a module with our arguments; what ends it is raised on."""
     try:
-        runpy.run_module("locust", run_name="__main__", alter_sys=True)
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
     except SystemExit as error:
         end.code = error.code
         raise
 
 
 def become(request: Mapping[str, Any]) -> None:
-    """Turn this process into one that was started with this request."""
+    """Turn this process, a fork, into one that was started with this request."""
+    if "gevent" in sys.modules:
+        gevent = import_module("gevent")
+        gevent.reinit()
+        gevent.get_hub().loop.update_now()  # it is as of the imports: timers would be due at once
     if request["session"]:
         os.setsid()
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["environment"])
+    if request["unbuffered"]:
+        sys.stdout.reconfigure(write_through=True)  # type: ignore[union-attr]
     _prepare(request["limits"], signal.default_int_handler)
-    sys.argv = request["command"][2:]
+    sys.argv = request["arguments"]
     here = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     sys.path[:1] = [request["folder"], *filter(None, here)]
 
 
 if __name__ == "__main__":
-    serve(int(sys.argv[1]))
+    serve(sys.argv[1], int(sys.argv[2]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import sys
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
 from chatload import __version__
@@ -28,6 +29,7 @@ def these_versions() -> dict[str, str]:
     return {"chatload": __version__, "python": platform.python_version(), **_packages()}
 
 
+@cache
 def _packages() -> dict[str, str]:
     found = {}
     for name in PACKAGES:

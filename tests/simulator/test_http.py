@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -14,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests import warm
 from tests.simulator.client import Simulator, ask, chat, chunks, connect, read_reply, request_bytes
 
 Start = Callable[..., Simulator]
@@ -190,7 +190,7 @@ def test_wrong_options_are_all_said_at_once() -> None:
         "--answer-tokens",
         "0",
     ]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)
+    run = warm.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)
     assert run.returncode == 2
     assert len(run.stderr.splitlines()) == 3
     assert not run.stdout
@@ -201,14 +201,14 @@ def test_wrong_options_are_all_said_at_once() -> None:
 )
 def test_a_wrong_knob_is_one_line(more: list[str]) -> None:
     command = [sys.executable, "-m", "simulator", "--speak", "vllm", "--port-base", "0", *more]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)
+    run = warm.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)
     assert run.returncode == 2
     assert "Traceback" not in run.stderr
 
 
 def test_a_port_in_use_is_one_line(everyone: Simulator) -> None:
     command = [sys.executable, "-m", "simulator", "--speak", "vllm", "--port-base", str(everyone.port)]
-    run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)
+    run = warm.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20, check=False)
     assert run.returncode == 2
     assert str(everyone.port) in run.stderr
     assert len(run.stderr.splitlines()) == 1
