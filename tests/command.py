@@ -21,5 +21,8 @@ def chatload(*arguments: object) -> Done:
     """Run a command to its end."""
     output, errors = io.StringIO(), io.StringIO()
     with redirect_stdout(output), redirect_stderr(errors):
-        code = main(list(map(str, arguments)))
+        try:
+            code = main(list(map(str, arguments)))
+        except SystemExit as error:  # argparse, for --help and for its own mistakes
+            code = int(error.code or 0)
     return Done(code, output.getvalue(), errors.getvalue())

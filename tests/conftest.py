@@ -28,6 +28,7 @@ PROCESSES = {
     "party",
     "simulate",
     "simulator",
+    "sleeper",
     "truth_server",
     "vllm",
     "web",

@@ -73,6 +73,7 @@ def test_it_ends_with_what_is_doubtful_and_the_comparison(
     assert "Warnings about " in printed.out
 
 
+@pytest.mark.e2e
 def test_its_steps_are_processes_of_their_own(
     ending: Callable[..., tuple[int, Path]], capfd: pytest.CaptureFixture[str]
 ) -> None:

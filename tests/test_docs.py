@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from functools import lru_cache
@@ -14,6 +13,8 @@ import pytest
 from chatload.__main__ import COMMANDS
 from chatload.loads.registry import SHAPES
 from chatload.options.run_options import OPTIONS
+from tests import warm
+from tests.command import chatload
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -88,11 +89,12 @@ def test_make_targets_and_modules_exist(path: Path) -> None:
 @lru_cache
 def options_of(command: str) -> set[str]:
     """The flags in the help of `python -m chatload COMMAND`, or of Locust for the command "locust"."""
-    words = ["locust", "--help"] if command == "locust" else ["chatload", *command.split(), "--help"]
-    done = subprocess.run(
-        [sys.executable, "-m", *words], cwd=ROOT, capture_output=True, text=True, check=True
-    )
-    return set(re.findall(r"(?<![\w-])(--?[A-Za-z][\w-]*)", done.stdout))
+    if command == "locust":
+        words = [sys.executable, "-m", "locust", "--help"]
+        told = warm.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    else:
+        told = chatload(*command.split(), "--help").output
+    return set(re.findall(r"(?<![\w-])(--?[A-Za-z][\w-]*)", told))
 
 
 @pytest.mark.parametrize("path", PAGES, ids=name_of)
@@ -107,6 +109,7 @@ def test_commands_of_chatload_exist_with_their_options(path: Path) -> None:
         assert {one for one in unknown if not one.startswith("-J")} == set(), line
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize("path", PAGES, ids=name_of)
 def test_options_and_files_of_locust_lines_exist(path: Path) -> None:
     ours = {f"--{one.name}" for shape in SHAPES.values() for one in (*shape.options, *OPTIONS)}

@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[1]
 CHILD = "import signal; print(signal.getsignal(signal.SIGINT) == signal.default_int_handler)"
 
 
+@pytest.mark.e2e
 def test_processes_that_tests_start_can_be_interrupted() -> None:
     """Also where this suite is a background job, which ignores Ctrl-C and would hand that on."""
     done = subprocess.run([sys.executable, "-c", CHILD], capture_output=True, text=True, check=True)

@@ -1,8 +1,8 @@
-"""Locust, or the simulator, started for a test by a process that has imported it: 0.8 s of CPU less for each of 300.
+"""Locust, or the simulator, started for a test by a process that has imported it: a second of CPU less for each of 300.
 
 `Popen` and `run` are those of `subprocess`. A command `python -m locust …` becomes a fork of a helper process, with
-its own arguments, environment, folder and descriptors, and a child of the test's process as any other. Chatload is
-imported anew each time. CHATLOAD_TEST_COLD=1 starts every process from nothing, as other systems than Linux do.
+its own arguments, environment, folder and descriptors, and a child of the test's process as any other.
+CHATLOAD_TEST_COLD=1 starts every process from nothing, as other systems than Linux do (`make test-long`).
 """
 
 from __future__ import annotations
@@ -31,18 +31,16 @@ LONGEST_MESSAGE = 1 << 18
 SET_CHILD_SUBREAPER = 36
 ROOT = Path(__file__).parents[1]
 IMPORTED = {
+    # Locust first: it patches the standard library.
     "locust": (
-        "locust.main",  # first: it patches the standard library
-        "matplotlib.figure",
-        "matplotlib.patheffects",
-        "msgspec",
-        "orjson",
-        "sseclient",
-        "statistics",
+        "locust.main",
+        "chatload.locust_setup",
+        "chatload.runner.locust_users",
+        "plots.report.figures",
     ),
     "simulator": ("simulator.process",),
 }
-"""What is imported already for `python -m MODULE`; nothing of ours for Locust."""
+"""What is imported already for `python -m MODULE`."""
 
 Limit = tuple[int, int]
 

@@ -51,12 +51,14 @@ def test_a_certificate_and_a_run_that_names_it(tmp_path: Path) -> None:
     assert "certified at 5 users" in chatload("report", run).output
 
 
+@pytest.mark.e2e
 def test_mistakes_are_told_at_once() -> None:
     done = certify("--users", "0", "--tokens-per-s", "-1")
     assert done.returncode == 2
     assert [line.split()[0] for line in done.stderr.splitlines()] == ["--users", "--tokens-per-s"]
 
 
+@pytest.mark.e2e
 def test_a_run_refuses_what_is_no_certificate(tmp_path: Path) -> None:
     (tmp_path / "other.json").write_text("{}", encoding="utf-8")
     for name in ("other.json", "absent.json"):

@@ -78,6 +78,7 @@ def test_other_systems_have_no_cores_to_give(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @LINUX
+@pytest.mark.e2e
 def test_a_process_that_is_gone_is_no_mistake() -> None:
     process = subprocess.Popen([sys.executable, "-c", ""])
     process.wait()

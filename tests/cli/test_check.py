@@ -342,6 +342,7 @@ def test_what_is_no_run_is_one_line_and_exit_2(
         assert capsys.readouterr().err.count("\n") == 1
 
 
+@pytest.mark.e2e
 def test_a_reader_who_leaves_does_not_turn_the_gate_green() -> None:
     command = f"{sys.executable} -m chatload check {VLLM} --slo '{MISSED}' | true; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(

@@ -77,6 +77,7 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert all(function.__doc__ and "\n" not in function.__doc__ for function in COMMANDS.values())
 
 
+@pytest.mark.e2e
 def test_a_reader_who_leaves_and_a_terminal_without_unicode(tiny: Path) -> None:
     """`report | head -1` in the C locale: no traceback, nothing on stderr."""
     command = f"{sys.executable} -m chatload report {tiny} | head -1"
@@ -88,6 +89,7 @@ def test_a_reader_who_leaves_and_a_terminal_without_unicode(tiny: Path) -> None:
     assert done.stdout.startswith(b"6 of 6 turns good")
 
 
+@pytest.mark.e2e
 def test_reports_and_plots_need_neither_locust_nor_gevent() -> None:
     code = "import sys, chatload.cli.report, plots.__main__; print({'locust', 'gevent'} & set(sys.modules))"
     done = subprocess.run(

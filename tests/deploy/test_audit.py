@@ -61,6 +61,7 @@ def test_offline_is_said_and_fails_only_where_required(
     assert "no route to pypi.org" in audit.judge("", "Trace\nno route to pypi.org")[1][1]
 
 
+@pytest.mark.e2e
 def test_every_package_here_is_asked_about_by_name_and_version(tmp_path: Path) -> None:
     names = audit.packages()
     for line in (audit.ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines():

@@ -34,6 +34,7 @@ def test_corpora_are_small() -> None:
     assert all(path.stat().st_size < 32_768 for path in CORPUS.rglob("*") if path.is_file())
 
 
+@pytest.mark.e2e
 @pytest.mark.skipif(find_spec("atheris") is None, reason="atheris is not installed: nothing was fuzzed")
 def test_a_short_fuzzing_breaks_nothing(tmp_path: Path) -> None:
     done = subprocess.run(

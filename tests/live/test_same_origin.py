@@ -206,6 +206,7 @@ print(json.dumps([[rule.endpoint, sorted(rule.methods)] for rule in rules]))
 CHANGING = {"locust.swarm", "locust.stop", "locust.reset_stats", "locust.update_user"}
 
 
+@pytest.mark.e2e
 def test_every_route_of_this_locust_is_known() -> None:
     """A new one is refused to other sites at once; this test then asks whether it changes something."""
     done = subprocess.run(

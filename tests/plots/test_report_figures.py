@@ -58,6 +58,7 @@ def added(tmp_path: Path, text: str) -> tuple[subprocess.CompletedProcess[str], 
     return done, (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.e2e
 def test_an_added_file_is_drawn_reported_and_in_the_gallery(tmp_path: Path) -> None:
     done, page = added(tmp_path, INVENTED)
     assert str(tmp_path / "out" / "invented.svg") in done.stdout
@@ -67,6 +68,7 @@ def test_an_added_file_is_drawn_reported_and_in_the_gallery(tmp_path: Path) -> N
     assert ">time (s)</p>" in page
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize("text", [BROKEN, "import no_such_module\nTITLE = '?'\n"], ids=["draws", "imports"])
 def test_a_picture_that_fails_is_one_line_and_the_others_stand(tmp_path: Path, text: str) -> None:
     done, page = added(tmp_path, text)

@@ -54,6 +54,7 @@ def opened(chromium: str, page: Path, profile: Path) -> tuple[str, str]:
     return done.stdout.decode(), "\n".join(line for line in said.splitlines() if "CONSOLE" in line)
 
 
+@pytest.mark.e2e
 def test_hostile_words_do_nothing_and_the_console_is_silent(chromium: str, tmp_path: Path) -> None:
     shape = Shape(users=3, turns=4, text=OWNED, words=OWNED)
     turns = good_turns(shape)

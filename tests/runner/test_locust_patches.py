@@ -12,6 +12,7 @@ HERE = Path(__file__).parent
 LOCUST_FIRST = "import locust, pytest, sys; sys.exit(pytest.main(sys.argv[1:]))"
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize("name", sorted(path.name for path in HERE.glob("*_in_locust.py")))
 def test_inside_locust(name: str) -> None:
     done = subprocess.run(

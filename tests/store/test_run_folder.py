@@ -51,12 +51,14 @@ def two_processes(outs: list[tuple[str, Path]]) -> list[tuple[str, str]]:
     return list(zip(*both, strict=True))
 
 
+@pytest.mark.e2e
 def test_pairs_of_processes_with_the_default_name_get_a_folder_each() -> None:
     wanted = [("", Path(f"results/second-{number:02}")) for number in range(PAIRS)]
     for pair, (_, default) in zip(two_processes(wanted), wanted, strict=True):
         assert sorted(pair) == [str(default), f"{default}-2"]
 
 
+@pytest.mark.e2e
 def test_of_pairs_of_processes_with_the_same_out_one_is_refused() -> None:
     wanted = [(f"mine/{number:02}", DEFAULT) for number in range(PAIRS)]
     for pair, (out, _) in zip(two_processes(wanted), wanted, strict=True):

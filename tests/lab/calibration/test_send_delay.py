@@ -10,6 +10,7 @@ import pytest
 
 
 @pytest.mark.parametrize("mode", ["fixed-rate", "vllm"])
+@pytest.mark.e2e
 def test_it_counts_every_write(mode: str) -> None:
     options = ("--streams", "10", "--seconds", "0.4", "--mode", mode)
     command = [sys.executable, "-m", "lab.calibration.send_delay", *options]
