@@ -28,6 +28,7 @@ PROCESSES = {
     "party",
     "simulate",
     "simulator",
+    "servers",
     "sleeper",
     "truth_server",
     "vllm",

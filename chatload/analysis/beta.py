@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 
 _STEPS = 500
-_EXACT = 1e-14
+_EXACT, _NEAR = 1e-14, 1e-13
 _TINY = 1e-300
 
 
@@ -64,13 +64,29 @@ def student_quantile(p: float, degrees: float) -> float:
     return bisect_true(lambda t: below(t) >= p, 0.0, high)
 
 
+@lru_cache(maxsize=4096)
 def beta_quantile(p: float, a: float, b: float) -> float:
-    """The p-quantile of Beta(a, b); 0 where a <= 0 and 1 where b <= 0, the limits of the law."""
+    """The p-quantile of Beta(a, b); 0 where a <= 0 and 1 where b <= 0, the limits of the law.
+
+    Newton's steps, halving the bracket where one would leave it: some 8 evaluations of the law, bisection needs 60.
+    """
     if a <= 0.0:
         return 0.0
     if b <= 0.0:
         return 1.0
-    return bisect_true(lambda x: regularised_beta(x, a, b) >= p, 0.0, 1.0)
+    log_front = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)
+    low, high, x = 0.0, 1.0, a / (a + b)
+    for _ in range(_STEPS):
+        error = regularised_beta(x, a, b) - p
+        low, high = (low, x) if error >= 0.0 else (x, high)
+        density = math.exp(log_front + (a - 1.0) * math.log(x) + (b - 1.0) * math.log1p(-x))
+        found = x - error / density if density > 0.0 else math.inf
+        if not low < found < high:
+            found = (low + high) / 2.0
+        if abs(found - x) <= _NEAR * x:
+            break
+        x = found
+    return x
 
 
 def bisect_true(holds: Callable[[float], bool], low: float, high: float, steps: int = 60) -> float:

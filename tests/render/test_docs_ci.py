@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -77,33 +78,47 @@ def busy(told: subprocess.CompletedProcess[str]) -> bool:
     return "NOT TRUSTWORTHY" in words or "not to be trusted" in words
 
 
+def check(told: subprocess.CompletedProcess[str], code: int) -> None:
+    """The exit code of a line, unless the machine was too busy for the line to decide."""
+    if not busy(told):
+        assert told.returncode == code, f"{told.args}\n{told.stdout}\n{told.stderr}"
+
+
 @pytest.mark.e2e
-def test_every_line_of_the_examples_passes_a_good_server_and_stops_a_slow_one(tmp_path: Path) -> None:
+def test_every_line_of_the_examples_passes_a_good_server_and_stops_a_slow_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All runs side by side, with users that think for a shorter time; then the commands that read them."""
+    monkeypatch.setenv("CHATLOAD_THINK_TIME", "0.05")
     found = commands()
     assert len(found) == 6
+    runs = [line for line in found if line.startswith("locust ")]
     adds = next(line for line in found if "baseline add" in line)
+    reads = [line for line in found if line not in (*runs, adds)]
     good, slow = tmp_path / "good", tmp_path / "slow"
     good.mkdir()
     slow.mkdir()
-    kept = good / "baseline"
-    with serving(tmp_path, *GOOD) as address:
-        for line in sorted(found, key=lambda line: "baseline" in line and line != adds):  # first there is one
-            if "--baseline" in line and not kept.exists():
-                continue  # the machine was too busy for a baseline
-            told = done(line, good, address)
-            if not busy(told):
-                assert told.returncode == 0, f"{line}\n{told.stdout}\n{told.stderr}"
+    with (
+        serving(tmp_path, *GOOD) as good_one,
+        serving(tmp_path, *SLOW) as slow_one,
+        ThreadPoolExecutor(2 * len(runs)) as pool,
+    ):
+        passed = [pool.submit(done, line, good, good_one) for line in runs]
+        stopped = [pool.submit(done, line, slow, slow_one) for line in runs]
+    for one in passed:
+        check(one.result(), 0)
+    for one in stopped:
+        check(one.result(), 3)
     assert (good / "smoke" / "summary.md").exists()
     assert (good / "gitlab" / "junit.xml").exists()
-    if kept.exists():
-        shutil.copytree(kept, slow / "baseline")
-    with serving(tmp_path, *SLOW) as address:
-        for line in (line for line in found if line != adds):
-            if "--baseline" in line and not kept.exists():
-                continue
-            told = done(line, slow, address)
-            if not busy(told):
-                assert told.returncode == 3, f"{line}\n{told.stdout}\n{told.stderr}"
+    check(done(adds, good, ""), 0)
+    if (good / "baseline").exists():  # else the machine was too busy for a baseline
+        shutil.copytree(good / "baseline", slow / "baseline")
+    else:
+        reads = [line for line in reads if "--baseline" not in line]
+    for line in reads:
+        check(done(line, good, ""), 0)
+        check(done(line, slow, ""), 3)
 
 
 @pytest.mark.e2e

@@ -178,6 +178,7 @@ def test_tgi_refuses_bodies_over_2_mib(everyone: Simulator) -> None:
     assert b"text/plain" in reply
 
 
+@pytest.mark.e2e
 def test_wrong_options_are_all_said_at_once() -> None:
     command = [
         sys.executable,
@@ -196,6 +197,7 @@ def test_wrong_options_are_all_said_at_once() -> None:
     assert not run.stdout
 
 
+@pytest.mark.e2e
 @pytest.mark.parametrize(
     "more", [["--max-batch-total-tokens", "9"], ["--profile", "nowhere"], ["--max-num-seqs", "x"]]
 )
