@@ -23,7 +23,7 @@ TABLE: dict[str, Row] = {
         *rows_workers.ROWS, *rows_failures.ROWS, *rows_commands.ROWS,
     )
 }  # fmt: skip
-MOST_MIB = 150.0
+MOST_MIB = 200.0
 """Memory of the process, whatever a server sends or a file holds."""
 
 
