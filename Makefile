@@ -9,9 +9,10 @@ SIDE_BY_SIDE := -n 4 --dist loadfile --no-loadscope-reorder
 
 help:
 	@echo "make demo    100 chat users against two simulated servers, side by side, with plots"
-	@echo "make test    all tests"
-	@echo "make test-fast  the tests that start no process of Locust: under 2 minutes on 2 cores"
-	@echo "make test-random  all tests side by side, in a random order that is told (SEED=7: that one again)"
+	@echo "make test    all tests: 4 minutes on 2 cores"
+	@echo "make test-fast  the tests that start no process: a minute on 2 cores"
+	@echo "make test-long  all tests, some proofs at their full size, each process started from nothing: 20 min"
+	@echo "make test-random  all tests in a random order that is told (SEED=7: that one again)"
 	@echo "make ab      A/B: A=http://old:8000 B=http://new:8000 [CONFIG=scenarios/…] [ROUNDS=4]"
 	@echo "make real    a real llama.cpp server on this CPU, 8 users"
 	@echo "make article  the article's benchmarks against simulated vLLM 0.1.2 and TGI 0.9.3, tables of both"
@@ -51,7 +52,13 @@ test: $(VENV)/test.stamp
 .PHONY: test-fast
 
 test-fast: $(VENV)/test.stamp
-	$(PYTEST) $(SIDE_BY_SIDE) -m "not e2e"
+	$(PYTEST) -n 2 --dist loadfile -m "not e2e"
+
+.PHONY: test-long
+
+test-long: $(VENV)/test.stamp
+	@bash deploy/test_tools.sh
+	CHATLOAD_LONG=1 CHATLOAD_CAPACITY=1 CHATLOAD_TEST_COLD=1 $(PYTEST) $(SIDE_BY_SIDE)
 
 .PHONY: test-random
 

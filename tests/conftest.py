@@ -8,15 +8,20 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from tests import warm
+
 # Each of some hundred processes would compile chatload anew: a tenth of the time of the whole suite.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+if "locust" not in sys.modules:
+    subprocess.Popen = warm.Popen  # type: ignore[misc]
 
 SEED = "CHATLOAD_TEST_SEED"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from functools import lru_cache
@@ -13,7 +14,6 @@ import pytest
 from chatload.__main__ import COMMANDS
 from chatload.loads.registry import SHAPES
 from chatload.options.run_options import OPTIONS
-from tests import warm
 from tests.command import chatload
 
 ROOT = Path(__file__).parents[1]
@@ -91,7 +91,7 @@ def options_of(command: str) -> set[str]:
     """The flags in the help of `python -m chatload COMMAND`, or of Locust for the command "locust"."""
     if command == "locust":
         words = [sys.executable, "-m", "locust", "--help"]
-        told = warm.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+        told = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     else:
         told = chatload(*command.split(), "--help").output
     return set(re.findall(r"(?<![\w-])(--?[A-Za-z][\w-]*)", told))

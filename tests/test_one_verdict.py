@@ -32,6 +32,7 @@ from chatload.render.markdown import summary_markdown
 from chatload.render.run_files import keep_summary
 from chatload.render.text import report_text
 from chatload.store.journal import read_run
+from plots.report import figures as report_figures
 from tests.changes import replace
 from tests.runs_builder import HERE, STEADY, Shape, good_turns, manifest_of, user_lines, write_good, write_run
 
@@ -54,7 +55,8 @@ def in_process(command: list[str]) -> int:
 def comparisons(
     a: Path, b: Path, folder: Path, monkeypatch: pytest.MonkeyPatch, said: Said
 ) -> dict[str, str]:
-    """What each surface says of B against A."""
+    """What each surface says of B against A. The page's pictures, which say nothing of it, are left out."""
+    monkeypatch.setattr(report_figures, "figures", lambda runs: [])
     found = {}
     main(["report", str(a), str(b)])
     found["report"] = said()

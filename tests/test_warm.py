@@ -52,7 +52,7 @@ def _hangup_as_in_a_terminal() -> Iterator[None]:
 
 def told(folder: Path, **how: Any) -> dict[str, Any]:
     began = time.time()
-    done = warm.run(
+    done = subprocess.run(
         [sys.executable, "-m", "locust", "-f", str(folder / "tells.py"), "--headless", "-u", "1"],
         cwd=folder, capture_output=True, text=True, timeout=60, **how,
     )  # fmt: skip
@@ -95,7 +95,7 @@ def test_a_signal_ends_it_and_is_told(tmp_path: Path) -> None:
         'import time\nprint("here", flush=True)\ntime.sleep(60)\n', encoding="utf-8"
     )
     command = [sys.executable, "-m", "locust", "-f", str(tmp_path / "sleeps.py")]
-    process = warm.Popen(command, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "here\n"
     process.kill()

@@ -1,8 +1,9 @@
 """Locust, or the simulator, started for a test by a process that has imported it: a second of CPU less for each of 300.
 
-`Popen` and `run` are those of `subprocess`. A command `python -m locust …` becomes a fork of a helper process, with
-its own arguments, environment, folder and descriptors, and a child of the test's process as any other.
-CHATLOAD_TEST_COLD=1 starts every process from nothing, as other systems than Linux do (`make test-long`).
+Tests, and what they call, use `subprocess`, whose `Popen` conftest.py replaces. A command `python -m locust …` becomes
+a fork of a helper process, with its own arguments, environment, folder and descriptors, and a child of the test's
+process as any other. CHATLOAD_TEST_COLD=1 starts every process from nothing, as other systems than Linux do
+(`make test-long`).
 """
 
 from __future__ import annotations
@@ -43,25 +44,6 @@ IMPORTED = {
 """What is imported already for `python -m MODULE`."""
 
 Limit = tuple[int, int]
-
-
-def run(
-    command: Sequence[str], *, capture_output: bool = False, timeout: float | None = None, check: bool = False,
-    **how: Any,
-) -> subprocess.CompletedProcess[Any]:  # fmt: skip
-    """As `subprocess.run`."""
-    if capture_output:
-        how |= {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with Popen(command, **how) as process:
-        try:
-            stdout, stderr = process.communicate(timeout=timeout)
-        except BaseException:
-            process.kill()
-            raise
-    done = subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
-    if check:
-        done.check_returncode()
-    return done
 
 
 class Popen(subprocess.Popen[Any]):

@@ -14,7 +14,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests import warm
 from tests.breaking.hostile_server import Behaviour, HostileServer, good
 
 ROOT = Path(__file__).parents[2]
@@ -119,7 +118,7 @@ class Shard:
             if value is not None:
                 plain[key] = value
         with log.open("wb") as output:
-            process = warm.Popen(
+            process = subprocess.Popen(
                 [sys.executable, *arguments], cwd=cwd, env=plain, stdin=subprocess.DEVNULL, stdout=output,
                 stderr=subprocess.STDOUT, start_new_session=True,
                 limits=((resource.RLIMIT_AS, MOST_ADDRESS_SPACE), *limits),

@@ -24,12 +24,12 @@ def test_users_of_a_failed_run_are_stopped_before_its_journal_is_closed(tmp_path
     """An error comes while replies run: who came in went out, and the turns in flight are there as interrupted."""
     place = Shard(tmp_path)
     try:
-        ended = place.locust(base=ALONE, environment={"FAULT": "greenlet"}, delay_s=5.0)
+        ended = place.locust(base=ALONE, environment={"FAULT": "greenlet"}, delay_s=15.0)
         report = place.chatload("report", str(place.run))
     finally:
         place.close()
     assert ended.code == 2, ended.output
-    assert ended.seconds < 5, "the error came after 0.3 s"
+    assert ended.seconds < 12, "the error came after 0.3 s"
     journal = [json.loads(line) for line in (place.run / "journal-local.jsonl").read_text().splitlines()]
     users = Counter(line["event"] for line in journal if line["kind"] == "user")
     assert users["in"] == users["out"] > 0

@@ -10,14 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from tests import warm
 from tests.command import chatload
 
 ROOT = Path(__file__).parents[2]
 
 
 def certify(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return warm.run(
+    return subprocess.run(
         [sys.executable, "-m", "chatload", "certify", *arguments],
         cwd=ROOT,
         env=os.environ,
@@ -62,7 +61,7 @@ def test_mistakes_are_told_at_once() -> None:
 def test_a_run_refuses_what_is_no_certificate(tmp_path: Path) -> None:
     (tmp_path / "other.json").write_text("{}", encoding="utf-8")
     for name in ("other.json", "absent.json"):
-        done = warm.run(
+        done = subprocess.run(
             [
                 sys.executable,
                 "-m",

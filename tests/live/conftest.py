@@ -19,7 +19,6 @@ from typing import Any
 
 import pytest
 
-from tests import warm
 from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -78,7 +77,7 @@ def simulator(tmp_path: Path) -> Iterator[Callable[..., str]]:
     processes = []
 
     def start(*arguments: str) -> str:
-        process = warm.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-u", "-m", "simulator", "--port-base", "0", "--speak", "vllm", *arguments],
             cwd=ROOT,
             stdout=subprocess.PIPE,
@@ -128,7 +127,7 @@ def web(tmp_path: Path) -> Iterator[Callable[..., Web]]:
             *arguments,
         ]
         with open(log, "wb") as output:
-            process = warm.Popen(
+            process = subprocess.Popen(
                 command, cwd=ROOT, stdout=output, stderr=output, env=os.environ | environment
             )
         one = Web(f"http://127.0.0.1:{port}{base_path}", out, log, process, line)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
+from functools import cache
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -25,8 +26,18 @@ from tests.runs_builder import HERE, MS, START_NS
 ALL = ("vllm", "tgi", "troubled", "tiny", "unreachable")
 
 
+@cache
+def recorded(name: str) -> Run:
+    return read_run(HERE / name)
+
+
 def runs(*names: str) -> list[Run]:
-    return [read_run(HERE / name) for name in names]
+    return [recorded(name) for name in names]
+
+
+@cache
+def figure_of(name: str, chosen: tuple[str, ...]) -> Figure:
+    return drawn(PICTURES[name], runs(*chosen))
 
 
 def legend_words(figure: Figure) -> list[str]:
@@ -47,7 +58,7 @@ NOT_OF_A_CHAT = ("throughput_levels", "intervals", "first_byte", "capacity_curve
 @pytest.mark.parametrize("name", PICTURES)
 @pytest.mark.parametrize("chosen", CHOSEN, ids="-".join)
 def test_every_picture_asks_a_question(name: str, chosen: tuple[str, ...]) -> None:
-    figure = drawn(PICTURES[name], runs(*chosen))
+    figure = figure_of(name, chosen)
     assert any(text.get_text().endswith("?") for text in figure.texts)
     assert all(axes.get_xlabel() for axes in figure.axes[-1:])
 
@@ -55,7 +66,7 @@ def test_every_picture_asks_a_question(name: str, chosen: tuple[str, ...]) -> No
 @pytest.mark.parametrize("name", [name for name in PICTURES if name not in NOT_OF_A_CHAT])
 @pytest.mark.parametrize("chosen", CHOSEN, ids="-".join)
 def test_every_axis_has_a_name_and_every_run_too(name: str, chosen: tuple[str, ...]) -> None:
-    figure = drawn(PICTURES[name], runs(*chosen))
+    figure = figure_of(name, chosen)
     words = legend_words(figure)
     if name in A_PANEL_A_RUN:
         words = [axes.get_title(loc="left") for axes in figure.axes]
@@ -196,16 +207,22 @@ def test_looks_differ_in_more_than_colour() -> None:
     assert len({look.name for look in looks(runs("vllm", "tiny"))}) == 2  # both servers call themselves alike
 
 
-def test_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_picture_that_fits_is_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
-    assert main([str(HERE / "tiny"), str(HERE / "vllm"), "--out", str(out)]) == 0
+    assert main([str(HERE / "tiny"), str(HERE / "vllm"), "--out", str(out), "--format", "svg"]) == 0
     written = capsys.readouterr().out.split()
-    assert written == [
-        str(out / f"{name}.{suffix}") for name in fitting(runs("tiny", "vllm")) for suffix in ("png", "svg")
-    ]
+    assert written == [str(out / f"{name}.svg") for name in fitting(runs("tiny", "vllm"))]
     assert {"swim_lanes", "stall_map", "comparison"} <= {Path(path).stem for path in written}
     assert not {"server_metrics", "intervals", "timeline"} & {Path(path).stem for path in written}
     assert all(Path(path).stat().st_size > 5000 for path in written)
+
+
+def test_files_are_png_and_svg_by_default(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([str(HERE / "tiny"), "--out", str(tmp_path), "--only", "gaps"]) == 0
+    written = [Path(path) for path in capsys.readouterr().out.split()]
+    assert written == [tmp_path / "gaps.png", tmp_path / "gaps.svg"]
+    assert written[0].read_bytes().startswith(b"\x89PNG")
+    assert written[1].stat().st_size > 5000
 
 
 def test_the_same_run_draws_the_same_bytes(tmp_path: Path) -> None:

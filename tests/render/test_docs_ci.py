@@ -17,7 +17,6 @@ from pathlib import Path
 import pytest
 
 from chatload.model.slo import read_objectives, slo_names
-from tests import warm
 from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -148,7 +147,7 @@ def test_a_missed_slo_of_a_scenario_exits_3_and_says_so_before_and_after(server:
         'max-tokens = 4\nslo = ["p50 ttft_ms <= 0.001", "failed_share <= 60%"]\n',
         encoding="utf-8",
     )
-    done = warm.run(
+    done = subprocess.run(
         [sys.executable, "-m", "locust", "--config", str(scenario), "--host", server, "--out", str(tmp_path / "run")],
         cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
         env={**os.environ, "GITHUB_ACTIONS": "true"},
@@ -173,7 +172,7 @@ def test_a_mistake_in_an_slo_ends_the_run_before_it_begins(tmp_path: Path) -> No
         "--host",
         "http://127.0.0.1:9",
     ]
-    done = warm.run(
+    done = subprocess.run(
         [*command, "--slo", "p95 tft_ms <= 5", "--slo", "fast", "--out", str(tmp_path / "run")],
         cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
     )  # fmt: skip

@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from tests import warm
 from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -37,7 +36,7 @@ def truth_server(tmp_path: Path) -> Iterator[Callable[[str], tuple[str, Path]]]:
 
     def start(table: str) -> tuple[str, Path]:
         log = tmp_path / f"{table}-{len(processes)}.log"
-        process = warm.Popen(
+        process = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("truth_server.py")), table, str(log)],
             stdout=subprocess.PIPE,
             text=True,
@@ -60,7 +59,7 @@ def vllm(tmp_path: Path) -> Iterator[Any]:
     def start(*arguments: str, port: int = 0) -> tuple[str, Path, subprocess.Popen[str]]:
         truth = tmp_path / f"truth-{len(processes)}.jsonl"
         command = [sys.executable, "-u", "-m", "simulator", "--speak", "vllm", "--port-base", str(port)]
-        process = warm.Popen(
+        process = subprocess.Popen(
             [*command, "--truth", str(truth), "--answer-tokens", "12:3", *arguments],
             cwd=ROOT, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
@@ -83,7 +82,7 @@ def vllm(tmp_path: Path) -> Iterator[Any]:
 def locust(*arguments: str, limit_s: float = 120, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run the chat locustfile headless in its own process, from the root of the repository."""
     command = [sys.executable, "-m", "locust", "-f", "locustfiles/chat.py", "--headless", "--only-summary"]
-    return warm.run(
+    return subprocess.run(
         [*command, *arguments],
         cwd=ROOT,
         env=os.environ | environment,

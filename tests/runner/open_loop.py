@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,10 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 from conftest import ROOT, turns_of
 
-from tests import warm
-
 
 def run(locustfile: str, host: str, out: Path, *arguments: str) -> tuple[int, list[dict[str, Any]]]:
     """Run a locustfile headless; its exit code and the turns in order of due."""
-    done = warm.run(
+    done = subprocess.run(
         [sys.executable, "-m", "locust", "-f", f"locustfiles/{locustfile}.py", "--headless", "--only-summary",
          "--host", host, "--out", str(out), *arguments],
         cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,

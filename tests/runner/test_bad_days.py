@@ -18,8 +18,6 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from conftest import FAILED, GOOD, ROOT, locust, read_lines, turns_of, two_processes
 
-from tests import warm
-
 pytestmark = pytest.mark.e2e
 
 
@@ -108,7 +106,7 @@ def test_users_who_hang_up_are_counted_apart(vllm: Any, tmp_path: Path) -> None:
 def test_a_server_that_stands_still_is_told_and_can_be_asked_for(vllm: Any, tmp_path: Path) -> None:
     host, _, server = vllm()
     out = tmp_path / "run"
-    process = warm.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-m", "locust", "-f", "locustfiles/chat.py", "--headless", "--only-summary", "--host", host,
          "--turns", "20", "--think-time", "0.1", "-u", "4", "-r", "20", "--out", str(out),
          "--slo", "standstill_s <= 1"],
@@ -132,7 +130,7 @@ def test_a_server_killed_and_started_again_in_the_middle(vllm: Any, tmp_path: Pa
     host, _, server = vllm()
     port = int(host.rsplit(":", 1)[1])
     out = tmp_path / "run"
-    process = warm.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-m", "locust", "-f", "locustfiles/chat.py", "--headless", "--only-summary", "--host", host,
          "--turns", "40", "--think-time", "0.1", "-u", "4", "-r", "20", "--out", str(out)],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -155,7 +153,7 @@ def test_a_server_killed_and_started_again_in_the_middle(vllm: Any, tmp_path: Pa
 def test_a_worker_killed_in_the_middle_is_told_and_its_turns_are_kept(vllm: Any, tmp_path: Path) -> None:
     host, _, _ = vllm()
     out = tmp_path / "run"
-    process = warm.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-m", "locust", "-f", "locustfiles/chat.py", "--headless", "--only-summary", "--host", host,
          "--turns", "30", "--think-time", "0.2", "-u", "6", "-r", "20", *two_processes(), "--out", str(out)],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -181,7 +179,7 @@ def test_a_full_disk_stops_the_writing_and_not_the_run(vllm: Any, tmp_path: Path
     """The limit on file size stands for a full disk: a write fails in the middle of the run."""
     host, _, _ = vllm()
     out = tmp_path / "run"
-    done = warm.run(
+    done = subprocess.run(
         [sys.executable, "-m", "locust", "-f", "locustfiles/chat.py", "--headless", "--only-summary", "--host", host,
          "--turns", "20", "--think-time", "0.05", "-u", "4", "-r", "20", "--out", str(out)],
         cwd=ROOT, capture_output=True, text=True, timeout=60, check=False, limits=((resource.RLIMIT_FSIZE, 16_000),),
@@ -208,7 +206,7 @@ def test_a_results_folder_that_cannot_be_made_is_refused_before_the_load(vllm: A
 
 def test_more_users_than_open_files_is_told_before_the_start(vllm: Any, tmp_path: Path) -> None:
     host, _, _ = vllm()
-    done = warm.run(
+    done = subprocess.run(
         [sys.executable, "-m", "locust", "-f", "locustfiles/chat.py", "--headless", "--host", host, "-u", "10000",
          "-r", "100", "--out", str(tmp_path / "run")],
         cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,

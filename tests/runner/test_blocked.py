@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,6 @@ from chatload.certify.client_errors import Heard, Served, errors, heard, served
 from chatload.certify.measure import fixed_rate_server
 from chatload.model.certificate import CertifiedLoad
 from chatload.store.journal import read_run
-from tests import warm
 from tests.command import chatload
 
 ROOT = Path(__file__).parents[2]
@@ -32,7 +32,7 @@ def blocked_run(
     """(exit code, what it said, its good turns, the truth)."""
     truth, out = folder / "truth.jsonl", folder / "run"
     with fixed_rate_server(LOAD, truth, folder / "simulator.log") as host:
-        done = warm.run(
+        done = subprocess.run(
             [sys.executable, "-m", "locust", "-f", str(Path(__file__).with_name("blocked_chat.py")), "--headless",
              "--only-summary", "-u", "10", "-r", "20", "--turns", "3", "--think-time", "0.1", "--max-tokens", "20",
              "--host", host, "--server", "openai", "--stamps", stamps, "--out", str(out)],

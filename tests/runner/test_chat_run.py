@@ -19,7 +19,6 @@ from conftest import GOOD, ROOT, locust, read_lines, turns_of, two_processes
 
 from chatload.render.run_verdict import certificate_words
 from chatload.store.manifest import read_manifest
-from tests import warm
 from tests.long import size
 
 pytestmark = pytest.mark.e2e
@@ -32,7 +31,7 @@ def simulator(tmp_path: Path) -> Iterator[Any]:
 
     def start(*arguments: str) -> tuple[list[str], Path]:
         truth = tmp_path / "truth.jsonl"
-        process = warm.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-u", "-m", "simulator", "--port-base", "0", "--truth", str(truth), *arguments],
             cwd=ROOT, stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
@@ -97,7 +96,7 @@ def test_the_article_s_plan_turn_by_turn(simulator: Any, tmp_path: Path) -> None
     """
     (host,), truth_log = simulator("--speak", "vllm", "--answer-tokens", "30:8")
     out = tmp_path / "run"
-    done = warm.run(
+    done = subprocess.run(
         [sys.executable, "-m", "locust", "--config", "scenarios/chat-100.toml", "--host", host, "--out", str(out),
          "--spawn-rate", str(RATE), "--turns", str(TURNS), "--json-file", str(tmp_path / "locust")],
         cwd=ROOT, capture_output=True, text=True, timeout=180, check=False,
@@ -162,7 +161,7 @@ def test_two_processes_hold_the_same_plan(simulator: Any, tmp_path: Path) -> Non
 def test_stopped_in_the_middle_keeps_what_was_finished(simulator: Any, tmp_path: Path, stop: int) -> None:
     (host,), truth_log = simulator("--speak", "vllm", "--answer-tokens", "10:3")
     out = tmp_path / "run"
-    process = warm.Popen(
+    process = subprocess.Popen(
         [sys.executable, "-m", "locust", "-f", "locustfiles/chat.py", "--headless", "--only-summary",
          "--host", host, "--turns", "100", "--think-time", "0.05", "-u", "5", "-r", "20", "--out", str(out)],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,

@@ -19,8 +19,6 @@ sys.path.insert(0, str(Path(__file__).parent))
 from conftest import FAILED, GOOD, ROOT, locust, turns_of, two_processes
 from test_bad_days import wait_for_turns
 
-from tests import warm
-
 pytestmark = pytest.mark.e2e
 
 SMALL = ("--think-time", "0.05", "-r", "20", "--max-tokens", "64")
@@ -34,7 +32,7 @@ class Going:
         self.journal = out / "journal-local.jsonl"
         command = [sys.executable, "-m", "locust", "-f", "locustfiles/chat.py", "--headless", "--only-summary",
                    "--host", host, "--turns", str(turns), "-u", "2", *SMALL, "--out", str(out), *arguments]  # fmt: skip
-        self.process = warm.Popen(
+        self.process = subprocess.Popen(
             command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         )  # fmt: skip
 
@@ -170,7 +168,7 @@ def test_an_exception_of_our_own_is_2(vllm: Any, tmp_path: Path) -> None:
         "--headless",
         "--only-summary",
     ]
-    done = warm.run(
+    done = subprocess.run(
         [*command, "--host", host, "--turns", "3", "-u", "1", *SMALL, "--out", str(tmp_path / "run"),
          "--run-time", "20s"],
         cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
@@ -187,7 +185,7 @@ def dropping() -> Iterator[Callable[[str], tuple[str, subprocess.Popen[str]]]]:
 
     def start(drops: str) -> tuple[str, subprocess.Popen[str]]:
         command = [sys.executable, "-u", str(Path(__file__).with_name("retry_server.py")), drops]
-        process = warm.Popen(command, stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         processes.append(process)
         assert process.stdout is not None
         return f"http://127.0.0.1:{int(process.stdout.readline())}", process
@@ -230,7 +228,7 @@ def capacity(*arguments: str) -> subprocess.CompletedProcess[str]:
         "--headless",
         "--only-summary",
     ]
-    return warm.run(
+    return subprocess.run(
         [*command, "--slo", "p50 ttft_ms <= 5000", "--first", "2", "--most", "64", "--rate", "20", "--settle", "0.3",
          "--measure", "1", "--think-time", "0.1", "--max-tokens", "16", "--windows", "1", *arguments],
         cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
@@ -253,7 +251,7 @@ def test_a_capacity_search_whose_server_dies_ends_with_1(vllm: Any, tmp_path: Pa
         "--headless",
         "--only-summary",
     ]
-    process = warm.Popen(
+    process = subprocess.Popen(
         [*command, "--slo", "p50 ttft_ms <= 5000", "--first", "2", "--most", "64", "--rate", "20", "--settle", "0.3",
          "--measure", "1", "--think-time", "0.1", "--max-tokens", "16", "--windows", "1", "--history", "off",
          "--host", host, "--out", str(tmp_path / "run")],
@@ -273,7 +271,7 @@ def test_pairs_of_runs_with_the_same_out_and_with_none(vllm: Any, tmp_path: Path
     for out in ("run", ""):
         folder = ("--out", out) if out else ()
         pair = [
-            warm.Popen(
+            subprocess.Popen(
                 [sys.executable, "-m", "locust", "-f", str(ROOT / "locustfiles/chat.py"), "--headless",
                  "--only-summary", "--host", host, "--turns", "2", "-u", "2", *SMALL, *folder],
                 cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,

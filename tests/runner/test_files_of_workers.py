@@ -15,8 +15,6 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from conftest import GOOD, ROOT, turns_of
 
-from tests import warm
-
 pytestmark = pytest.mark.e2e
 
 ABSENT = "no/such/file"
@@ -63,13 +61,13 @@ def test_a_worker_without_the_files_holds_the_same_turns(option: str, vllm: Any,
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
         workers.append(
-            warm.Popen(
+            subprocess.Popen(
                 [*base, "--worker", "--master-port", port, f"--{option}", ABSENT, "--certificate", ABSENT],
                 cwd=tmp_path / name, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
             )
         )  # fmt: skip
     try:
-        done = warm.run(
+        done = subprocess.run(
             [*base, "--headless", "--only-summary", "--master", "--master-bind-port", port, "--expect-workers", "2",
              "--host", host, "--out", str(out), "--keep-text", "all", f"--{option}", "given", *more],
             cwd=here, env=environment, capture_output=True, text=True, timeout=60, check=False,

@@ -66,8 +66,8 @@ def test_a_server_that_takes_its_time(tmp_path: Path) -> None:
     found = abandonment(out)
     low, high = found["freed_s"]
     truth = kept_s(out, {line["request_id"]: line["freed_ns"] for line in read_lines(log)})
-    assert 1.3 <= truth < 1.5
+    assert truth >= 1.3
     assert low <= truth <= high
     assert low > 0.5
-    assert high < 2.4
+    assert high < truth + 1.1
     assert found["every_s"] == pytest.approx(0.5, abs=0.1)

@@ -6,6 +6,7 @@ import html
 import json
 import socket
 import ssl
+import subprocess
 import sys
 import threading
 from pathlib import Path
@@ -15,7 +16,6 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from conftest import GOOD, locust
 
-from tests import warm
 from tests.command import chatload
 
 pytestmark = pytest.mark.e2e
@@ -61,7 +61,7 @@ def test_a_scenario_with_an_unknown_key_is_refused(tmp_path: Path) -> None:
     scenario.write_text(
         '[tool.locust]\nlocustfile = "locustfiles/chat.py"\nthink-tim = 2\n', encoding="utf-8"
     )
-    done = warm.run(
+    done = subprocess.run(
         [sys.executable, "-m", "locust", "--config", str(scenario), "--headless", "--host", "http://127.0.0.1:9"],
         cwd=Path(__file__).parents[2], capture_output=True, text=True, timeout=30, check=False,
     )  # fmt: skip
@@ -125,7 +125,7 @@ def test_an_old_run_folder_is_not_written_over(tmp_path: Path) -> None:
 def test_tls_with_a_certificate_nobody_signed_is_refused(tmp_path: Path) -> None:
     """Verified by default; --insecure lets it pass."""
     key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
-    made = warm.run(
+    made = subprocess.run(
         ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cert,
          "-days", "2", "-subj", "/CN=localhost"],
         capture_output=True, check=False,

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from tests import warm
 from tests.command import chatload
 from tests.live.key_collector import KeyCollector
 from tests.runner.conftest import ROOT, locust, two_processes
@@ -151,7 +150,7 @@ def test_a_traceback_that_holds_what_a_run_knows_holds_no_key(
     one = server()
     locustfile = tmp_path / "broken.py"
     locustfile.write_text(BROKEN, encoding="utf-8")
-    done = warm.run(
+    done = subprocess.run(
         [sys.executable, "-m", "locust", "-f", str(locustfile), "--headless", "--host", one.address, "-t", "5",
          "--out", str(tmp_path / "run"), *CHAT],
         cwd=ROOT, capture_output=True, text=True, timeout=60, check=False, env={"CHATLOAD_API_KEY": CANARY, "PATH": ""},

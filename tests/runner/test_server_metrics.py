@@ -75,9 +75,9 @@ def test_a_line_is_numbers_only() -> None:
 
 def test_a_large_page_is_read_in_a_blink() -> None:
     page = VLLM + b'vllm:e2e_request_latency_seconds_bucket{engine="0",le="0.3",model_name="m"} 9.0\n' * 5000
-    began = time.perf_counter()
+    began = time.process_time()
     assert read_page(page)["running"] == 7
-    assert time.perf_counter() - began < 0.1
+    assert time.process_time() - began < 0.1
 
 
 @pytest.fixture

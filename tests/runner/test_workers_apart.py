@@ -20,7 +20,6 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from conftest import GOOD, ROOT, read_lines, turns_of
 
-from tests import warm
 from tests.ports import free_port
 
 pytestmark = pytest.mark.e2e
@@ -30,7 +29,7 @@ BLIND = ("unshare", "-rm", "sh", "-c", 'mount -t tmpfs -o ro none "$0" && exec "
 
 
 def may_be_blind(folder: Path) -> bool:
-    done = warm.run([*BLIND, str(folder), "true"], capture_output=True, check=False)
+    done = subprocess.run([*BLIND, str(folder), "true"], capture_output=True, check=False)
     return done.returncode == 0
 
 
@@ -49,7 +48,7 @@ class Party:
         here.mkdir(exist_ok=True)
         away = (*BLIND, str(blind)) if blind else ()
         with open(here / "log", "wb") as log:
-            self.processes[name] = warm.Popen(
+            self.processes[name] = subprocess.Popen(
                 [*away, sys.executable, "-m", "locust", "-f", str(self.locustfile), *arguments],
                 cwd=here, env=os.environ | {"PYTHONPATH": str(ROOT)},
                 stdout=log, stderr=subprocess.STDOUT, **more,

@@ -12,8 +12,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from tests import warm
-
 ROOT = Path(__file__).parents[2]
 ALL = "vllm,vllm-0.32,vllm-0.1.2,vllm-generate,tgi,tgi-0.9.3,llama.cpp,tabbyapi,lmdeploy,sglang,transformers,fastchat"
 FAST = ["--answer-tokens", "6", "--seed", "7"]
@@ -25,7 +23,7 @@ class Simulator:
     def __init__(self, arguments: list[str], truth: Path) -> None:
         command = [sys.executable, "-m", "simulator", "--port-base", "0", "--truth", str(truth), *arguments]
         self.truth = truth
-        self.process = warm.Popen(
+        self.process = subprocess.Popen(
             command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ}
         )
         self.ports: dict[str, int] = {}

@@ -57,7 +57,7 @@ def test_truncate_ends_without_the_zero_chunk(simulate: Start) -> None:
 def test_stall(simulate: Start) -> None:
     begun = time.monotonic()
     reply, line = reply_with(simulate, "stall:1:0.4")
-    assert 0.4 < time.monotonic() - begun < 3
+    assert 0.4 < time.monotonic() - begun < 10
     assert reply.endswith(b"[DONE]\n\n\r\n0\r\n\r\n")
     stamps = line["events"]["sent_ns"]  # type: ignore[index]
     gaps = [later - earlier for earlier, later in pairwise(stamps)]
@@ -187,7 +187,7 @@ def test_idle_close(simulate: Start) -> None:
         assert b"onnection: close" not in read_reply(sock)
         begun = time.monotonic()
         assert sock.recv(1) == b""
-        assert time.monotonic() - begun < 2
+        assert time.monotonic() - begun < 4, "the server's own limit is 5 s"
 
 
 def test_abort(simulate: Start) -> None:

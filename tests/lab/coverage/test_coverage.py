@@ -15,12 +15,13 @@ from lab.coverage.intervals import cells, failed_shares
 from lab.coverage.loads import Arrivals, Chat, slower
 from lab.coverage.verdicts import alternated, checked, compared, run_figures, said
 from simulator.engine.step_cost import Cost
+from tests.long import size
 
 BATCH = Case(
     "batch30", "30 users whose tokens come more slowly the more of them there are",
     Target("vllm-v1@demo", {"max_num_seqs": 24}, Cost(20, 600, 50, 8, 60)), Chat(users=30),
 )  # fmt: skip
-RUNS = 40
+RUNS = size(120, 24)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,7 @@ def runs() -> list[Measured]:
 
 
 def test_intervals_hold_the_truth(runs: list[Measured]) -> None:
-    """Of 40 runs; independent turns would give intervals that hold the TPOT in about half of them."""
+    """Independent turns would give intervals that hold the TPOT in about half of them."""
     found = cells(runs)
     for figure in ("TTFT p50", "TTFT p90", "felt p50", "TPOT p50", "system tokens/s"):
         assert found[figure].held >= 0.85, (figure, found[figure])

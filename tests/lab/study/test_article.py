@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from lab.simulated_server import ROOT
+from lab.study.article import main
 
 pytestmark = pytest.mark.e2e
 
 
-def test_quick_runs_every_part_and_prints_the_tables(tmp_path: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "lab.study.article", "--quick", "--out", str(tmp_path / "study")],
-        cwd=ROOT, capture_output=True, text=True, timeout=120, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stdout + done.stderr
-    lines = done.stdout.splitlines()
+def test_quick_runs_every_part_and_prints_the_tables(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    code = main(["--quick", "--out", str(tmp_path / "study")])
+    printed = capfd.readouterr()
+    assert code == 0, printed.out + printed.err
+    lines = printed.out.splitlines()
     for row in (
         "vLLM 0.1.2, every 0.25 s  requests/s", "TGI 0.9.3, every 0.05 s   lowest tokens/s", "vLLM 0.1.2, 4 in flight",
         "vLLM 0.1.2, 20 at once    all tokens/s", "first byte, max", "TTFT, p50", "decode tokens/s",

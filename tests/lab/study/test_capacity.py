@@ -22,6 +22,7 @@ from lab.study.capacity import (
     true_capacity,
     window,
 )
+from tests.long import size
 
 KNOWN = {SEARCH_CASES[0].name: 40, SEARCH_CASES[2].name: 44, SEARCH_CASES[4].name: 35}
 """Truths over three quarters of an hour: `python -m lab.study.capacity`."""
@@ -32,8 +33,8 @@ KNOWN = {SEARCH_CASES[0].name: 40, SEARCH_CASES[2].name: 44, SEARCH_CASES[4].nam
 )
 def test_the_search_is_within_a_tenth_of_the_truth_and_the_interval_holds_it(case: SearchCase) -> None:
     known = KNOWN[case.name]
-    assert abs(true_capacity(case, known - 3, known + 3, 300.0) - known) <= 1
-    for seed in range(2):
+    assert abs(true_capacity(case, known - 3, known + 3, size(300.0, 100.0)) - known) <= size(1, 2)
+    for seed in range(size(4, 1)):
         searched = search(case, seed)
         assert abs(searched.found.users / known - 1) <= 0.1, (seed, searched)
         assert searched.covers(known), (seed, searched)
