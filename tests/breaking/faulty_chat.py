@@ -45,8 +45,6 @@ def heard(**_: Any) -> None:
 @events.test_start.add_listener
 def begins(**_: Any) -> None:
     planted("test_start")
-    if FAULT == "greenlet":
-        gevent.spawn_later(0.3, planted, "greenlet")
     if FAULT == "journal":
         module = importlib.import_module("chatload.runner.run_folder")
         module.run_folder = with_folder_for_journal(module.run_folder)
@@ -88,6 +86,8 @@ class ChatUser(locust_users.ChatUser):
             return
         super().on_start()
         planted("on_start, later")
+        if FAULT == "greenlet":
+            gevent.spawn_later(0.3, planted, "greenlet")
 
     @task
     def another(self) -> None:

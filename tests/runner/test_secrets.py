@@ -54,7 +54,7 @@ def test_a_right_key_arrives_and_is_written_nowhere(
 ) -> None:
     """The server even says the key back in its replies."""
     one = server(CANARY)
-    more = ("--processes", "2") if processes > 1 else ()
+    more = two_processes() if processes > 1 else ()
     done = locust("--host", one.address, "--out", str(tmp_path / "run"), *CHAT, *more,
                   CHATLOAD_API_KEY=around.format(CANARY), https_proxy="http://me:pw-canary@127.0.0.1:9")  # fmt: skip
     assert done.returncode in (0, 4), done.stderr
