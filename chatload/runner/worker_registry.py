@@ -200,7 +200,7 @@ class WorkerRegistry:
         for worker in waiting:
             self._workers.send(worker, messages.DRAIN, {"at_once": at_once})
         limit_s = FAILED_DRAIN_S if at_once else DRAIN_S + self._process.stop_timeout_s
-        self._clock.wait_for(lambda: waiting <= self._drained, limit_s)
+        self._clock.wait_for(lambda: waiting & self._workers.alive() <= self._drained, limit_s)
         for worker in sorted(waiting - self._drained):
             self._folder.problem(f"worker {worker} did not say it was done: its own journal may hold more")
         for worker in sorted(waiting & self._drained):

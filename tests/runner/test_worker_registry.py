@@ -168,6 +168,17 @@ def test_a_worker_that_does_not_say_it_is_done_is_waited_for_as_long_as_its_user
     assert master.folder.problems == ["worker w2 did not say it was done: its own journal may hold more"]
 
 
+def test_a_worker_that_is_lost_meanwhile_is_not_waited_for(master: Master) -> None:
+    master.begin()
+    master.send("w1", end("w1", 1))
+    master.workers.says("w1", messages.DRAINED, {"run_id": "r"})
+    master.clock.later(2.0, lambda: master.workers.states.update(w2="missing"))
+    began_s = master.clock.now_s
+    master.clock.run(lambda: master.registry.drain(at_once=False))
+    assert 2.0 <= master.clock.now_s - began_s < 2.1
+    assert master.folder.problems == ["worker w2 did not say it was done: its own journal may hold more"]
+
+
 def test_a_failed_run_waits_for_two_seconds_and_only_for_those_that_began(master: Master) -> None:
     master.begin()
     master.send("w1", user("w1", 0, "in"))
