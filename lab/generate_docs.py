@@ -15,6 +15,7 @@ import msgspec
 
 from chatload.loads.load_shape import Shape
 from chatload.loads.registry import SHAPES
+from chatload.model.errors import CODES
 from chatload.model.journal_lines import JournalLine
 from chatload.model.metrics import METRICS, View, metrics_in
 from chatload.model.summary import INLINE, GroupSummary, Summary
@@ -33,7 +34,9 @@ def generated() -> dict[Path, str]:
         DOCS / "schema" / "manifest.json": _schema(Manifest, "manifest.json of a run folder"),
         DOCS / "options.md": with_part(DOCS / "options.md", "options", _option_tables()),
         DOCS / "schema" / "summary.json": _schema(Summary, "summary.json of a run folder"),
-        DOCS / "metrics.md": with_part(DOCS / "metrics.md", "metrics of a turn", _metric_table()),
+        DOCS / "metrics.md": with_part(
+            DOCS / "metrics.md", "codes of failures", _code_table(), _metrics_page()
+        ),
     }
 
 
@@ -68,6 +71,16 @@ def _put_inline(defs: dict[str, Any], part: type[Summary | GroupSummary], metric
     del known["properties"]["throughput"]
     known["properties"] |= {**defs["Throughput"]["properties"], **dict.fromkeys(metrics, values)}
     known["required"] = [name for name in known["required"] if name not in INLINE]
+
+
+def _metrics_page() -> str:
+    return with_part(DOCS / "metrics.md", "metrics of a turn", _metric_table())
+
+
+def _code_table() -> str:
+    """Every code a turn may end with that is not good."""
+    rows = [f"| `{code}` | {meaning} |" for code, meaning in CODES.items()]
+    return "\n".join(["| code | meaning |", "|---|---|", *rows])
 
 
 def _metric_table() -> str:
@@ -107,10 +120,10 @@ def _option_row(option: Option[object], shapes: Sequence[Shape]) -> str:
     return f"| `{option.name}` | {default} | {words} | {', '.join(having) or 'all'} |".replace("|  |", "| |")
 
 
-def with_part(path: Path, name: str, part: str) -> str:
-    """The file's text with the part between its markers replaced."""
+def with_part(path: Path, name: str, part: str, text: str = "") -> str:
+    """The file's text (or `text`, made of it) with the part between its markers replaced."""
     begin, end = BEGIN.format(name=name), END.format(name=name)
-    text = path.read_text(encoding="utf-8")
+    text = text or path.read_text(encoding="utf-8")
     before, _, rest = text.partition(begin)
     _, found, after = rest.partition(end)
     if not found:

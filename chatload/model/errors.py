@@ -12,7 +12,7 @@ CODES: dict[str, str] = {
     "http_4xx": "the server refused the request (a 4xx other than 429)",
     "http_429": "the server said 429 Too Many Requests",
     "http_5xx": "the server said 5xx",
-    "overloaded": "the server said it is overloaded inside a 200 stream (TGI)",
+    "overloaded": "the server said inside a 200 stream that it is overloaded, or limits the rate",
     "in_band_error": "an error event inside a 200 stream",
     "truncated": "the reply ended without its end mark, or the connection broke",
     "bad_wire": "bytes that do not fit the dialect, or more of them than a reply may have",

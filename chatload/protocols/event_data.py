@@ -7,13 +7,14 @@ import re
 
 import orjson
 
-from chatload.model.errors import ServerError, WireError
-from chatload.model.output import without_commands
+from chatload.model.errors import WireError
+from chatload.protocols.server_errors import server_error, tells_error
 
 MOST_TOKENS = 1_000_000_000
 """Largest plausible count; larger ones are no counts, and would not fit where counts are kept."""
 MOST_VALUES = 250_000
 """Most objects, lists and members of one event: each takes up to 230 bytes when read."""
+SINGLE_LINE_ENDS = "a single line end after each event, where server-sent events need a blank line"
 _BROKEN_ERROR = re.compile(r"\s*\{\s*[\"']error[\"']\s*:\s*(?P<words>.*)", re.DOTALL)
 
 
@@ -29,6 +30,8 @@ def loaded(data: str | bytes) -> dict[str, object]:
         raise WireError("the data of an event is no JSON object", data)
     if "error" in found or "error_code" in found or found.get("object") == "error":
         _raise_if_error(found)
+    elif not found.get("choices") and "token" not in found and "text" not in found and tells_error(found):
+        raise server_error(found)
     return found
 
 
@@ -37,12 +40,6 @@ def count(value: object) -> int | None:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MOST_TOKENS:
         return None
     return value
-
-
-def printable(text: object, limit: int) -> str:
-    """An untrusted text for one line: control characters become blanks, at most `limit` characters."""
-    line = "".join(c if c.isprintable() else " " for c in str(text)[: 4 * limit])
-    return without_commands(" ".join(line.split())[:limit])
 
 
 def _values(data: str | bytes) -> int:
@@ -62,33 +59,31 @@ def _second_look(data: str | bytes) -> object:
         # transformers serve does not escape the message
         broken = _BROKEN_ERROR.match(text)
         if broken is None:
-            raise WireError("the data of an event is no JSON", data) from None
-        words = printable(broken["words"].strip().strip("\"'}"), 200)
-        raise ServerError(words, _code(words)) from None
+            raise WireError(_why_no_json(text), data) from None
+        raise server_error(broken["words"].strip().strip("\"'}")) from None
+
+
+def _why_no_json(data: str) -> str:
+    """What is wrong with data that is no JSON. Lines that are JSON each are events without blank lines between them."""
+    lines = data.split("\n")
+    if len(lines) > 1 and all(line == "[DONE]" or is_object(line) for line in lines):
+        return SINGLE_LINE_ENDS
+    return "the data of an event is no JSON"
+
+
+def is_object(data: str | bytes) -> bool:
+    """Whether a text is a whole JSON object, or too much to tell."""
+    if len(data) > MOST_VALUES:
+        return True
+    try:
+        return isinstance(orjson.loads(data), dict)
+    except orjson.JSONDecodeError:
+        return False
 
 
 def _raise_if_error(event: dict[str, object]) -> None:
     """Raises ServerError for `error` (a string or an object), `error_code` not 0, or `object: error`."""
     error = event.get("error")
-    if error is None or error is False:
-        if event.get("object") != "error" and event.get("error_code") in (None, 0):
-            return
-        error = event
-    hints = [event.get("error_type"), event.get("error_code")]
-    words: object = error
-    if isinstance(error, dict):
-        told = (error.get(key) for key in ("message", "error", "detail", "text", "type"))
-        words = next((t for t in told if t and isinstance(t, str)), None) or json.dumps(error)
-        hints += [error.get(key) for key in ("http_status_code", "code", "type", "error_type")]
-    line = printable(words, 200) or "an error without a message"
-    raise ServerError(line, _code(line, *hints))
-
-
-def _code(words: str, *hints: object) -> str:
-    """ "overloaded" when the words or a status (429, 503, FastChat's 429xx) say so, else "in_band_error"."""
-    if "overloaded" in words.lower():
-        return "overloaded"
-    for hint in hints:
-        if isinstance(hint, int | str) and str(hint).lower().startswith(("overloaded", "429", "503")):
-            return "overloaded"
-    return "in_band_error"
+    none = error is None or error is False or (not error and event.get("choices"))
+    if not none or event.get("object") == "error" or event.get("error_code") not in (None, 0):
+        raise server_error(event)

@@ -7,6 +7,7 @@ completed the event.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import NamedTuple
@@ -15,13 +16,19 @@ from sseclient import SSEClient
 
 from chatload.model.errors import TurnError, WireError
 from chatload.protocols.body_reads import BodyReads, reads_of
+from chatload.protocols.event_data import SINGLE_LINE_ENDS, is_object
+from chatload.protocols.server_errors import MOST_JSON_BYTES, error_in, error_of_text
 
 MAX_EVENT_BYTES, MAX_WIDE_EVENT_BYTES = 6 * 1024 * 1024, 1536 * 1024
 MAX_EVENT_LINES = 1000
 """Limits of one event, which is kept until its end. Text that is not ASCII takes 4 bytes a character in memory."""
 TOO_LONG_AN_EVENT = f"an event of more than {MAX_EVENT_BYTES} bytes or {MAX_EVENT_LINES} lines"
 
+NO_EVENT_STREAM = "the body is no event stream"
+
 _BOM = b"\xef\xbb\xbf"
+_NO_EVENTS = (b"{", b"[", b"<")
+_JSON_LINE = re.compile(rb"(?:\A|\n)\{")
 
 
 class Event(NamedTuple):
@@ -41,15 +48,18 @@ class Frame(NamedTuple):
 def sse_events(reads: Iterable[bytes]) -> Iterator[Event]:
     """The events of a server-sent event stream; comments and events without data do not appear.
 
-    A body that ends in the middle of an event raises TurnError "truncated" after the last whole event.
+    A last event without its blank line is one where the body ends with it and its data is whole. A body that ends in
+    the middle of an event raises TurnError "truncated" after the last whole event; `event: error`, and JSON outside
+    of events that tells an error, ServerError.
     """
     source = _WholeEvents(reads_of(reads))
     groups = iter(source)
+    last = None
     for group in groups:
         plain = _plain_data(group)
         if plain is None:
             source.reads.between = False
-            yield from _by_sseclient(source, chain((group,), groups))
+            yield from _by_sseclient(source, chain((group,), groups), begun=last is not None)
             break
         *others, last = plain
         for data in others:
@@ -57,14 +67,14 @@ def sse_events(reads: Iterable[bytes]) -> Iterator[Event]:
         source.reads.between = not source.holds
         yield Event(source.read, last)
         source.reads.between = False
-    source.refuse_tail()
+    yield from _last_event(source)
 
 
 def sse_events_by_sseclient(reads: Iterable[bytes]) -> Iterator[Event]:
     """`sse_events` by sseclient-py alone, without the fast path."""
     source = _WholeEvents(reads_of(reads))
     yield from _by_sseclient(source, iter(source))
-    source.refuse_tail()
+    yield from _last_event(source)
 
 
 def nul_frames(reads: Iterable[bytes]) -> Iterator[Frame]:
@@ -89,12 +99,79 @@ def nul_frames(reads: Iterable[bytes]) -> Iterator[Frame]:
         raise TurnError("truncated", f"the body ended inside a frame: {tail[:80]!r}")
 
 
-def _by_sseclient(source: _WholeEvents, groups: Iterator[bytes]) -> Iterator[Event]:
+def _by_sseclient(source: _WholeEvents, groups: Iterator[bytes], *, begun: bool = False) -> Iterator[Event]:
+    """The events of `groups`; `begun`: events came before them."""
     try:
-        for event in SSEClient(groups).events():
+        for event in SSEClient(_events_only(source, groups, begun)).events():
+            if event.event == "error":
+                raise error_of_text(event.data)
             yield Event(source.read, event.data)
     except UnicodeDecodeError as error:
         raise WireError("bytes that are not UTF-8", error.object) from error
+
+
+def _events_only(source: _WholeEvents, groups: Iterator[bytes], begun: bool) -> Iterator[bytes]:
+    """The groups, up to JSON outside of events that tells an error (SSE ignores such lines): that is raised.
+
+    A body that begins with JSON or HTML is no event stream.
+    """
+    for group in groups:
+        if not begun and group.lstrip().startswith(_NO_EVENTS):
+            raise _no_event_stream(chain((group,), groups), source)
+        begun = True
+        for found in _JSON_LINE.finditer(group):
+            at = found.end() - 1
+            block = group[at : group.find(b"\n\n", at)]
+            error = error_in(block) or error_in(block.partition(b"\n")[0])
+            if error is not None:
+                yield group[:at]
+                raise error
+        yield group
+
+
+def _no_event_stream(groups: Iterator[bytes], source: _WholeEvents) -> TurnError:
+    """The failure of a body that is JSON or HTML, which the server may explain there."""
+    body = b""
+    for group in groups:
+        body += group
+        if len(body) > MOST_JSON_BYTES:
+            break
+    else:
+        body += source.tail()
+    return error_in(body) or WireError(NO_EVENT_STREAM, body.strip())
+
+
+def _last_event(source: _WholeEvents) -> Iterator[Event]:
+    """What the body ends with after its last blank line: an event whose data is whole, or nothing but comments.
+
+    Raises ServerError for an error, WireError for what is no event stream, TurnError "truncated" for half an event.
+    """
+    tail = source.tail()
+    lines = [line for line in tail.split(b"\n") if line.strip() and not line.startswith(b":")]
+    if not lines:
+        return
+    data = [_value(line) for line in lines if line.startswith(b"data:")]
+    if b"error" in [_value(line) for line in lines if line.startswith(b"event:")] and data:
+        raise error_of_text(b"\n".join(data).decode("utf-8", "replace"))
+    if is_object(b"\n".join(data)):
+        yield Event(source.read, b"\n".join(data).decode())
+        return
+    if data == [b"[DONE]"]:
+        return
+    if len(data) > 1 and all(map(is_object, data[:-1])):
+        raise WireError(SINGLE_LINE_ENDS)
+    if not data:
+        error = error_in(tail) or next(filter(None, map(error_in, lines)), None)
+        if error is not None:
+            raise error
+        if not source.any and tail.lstrip().startswith(_NO_EVENTS):
+            raise _no_event_stream(iter(()), source)
+    raise TurnError("truncated", f"the body ended inside an event: {tail.strip()[:80]!r}")
+
+
+def _value(line: bytes) -> bytes:
+    """The value of a field's line."""
+    return line.partition(b":")[2].removeprefix(b" ")
 
 
 def _plain_data(group: bytes) -> list[str] | None:
@@ -117,7 +194,7 @@ class _WholeEvents:
     """Iterates over pieces of whole events with LF line ends; keeps the unfinished rest.
 
     sseclient-py dispatches an unfinished event when its input ends, so it must not get the rest. `read` is the index of
-    the last read; `holds` is True while there is a rest.
+    the last read; `holds` is True while there is a rest; `any`: events were handed out.
     """
 
     def __init__(self, reads: BodyReads) -> None:
@@ -125,7 +202,7 @@ class _WholeEvents:
         self.read = -1
         self.holds = False
         self._held: list[bytes] = []
-        self._any = False
+        self.any = False
 
     def __iter__(self) -> Iterator[bytes]:
         size = lines = 0
@@ -139,7 +216,7 @@ class _WholeEvents:
                 after_cr = piece.endswith(b"\r")
                 piece = piece.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
             if not size and piece.endswith(b"\n\n"):  # the usual case: whole events, no rest
-                self._any = True
+                self.any = True
                 self.holds = after_cr
                 yield piece
                 continue
@@ -154,7 +231,7 @@ class _WholeEvents:
                 end = text.rfind(b"\n\n") + 2
                 if end > MAX_WIDE_EVENT_BYTES and not text.isascii():
                     raise WireError(TOO_LONG_AN_EVENT)
-                self._any = True
+                self.any = True
                 self.holds = after_cr or end < len(text)
                 yield text[:end]
                 text = text[end:]
@@ -173,15 +250,6 @@ class _WholeEvents:
                 return chain((start.removeprefix(_BOM),), self.reads)
         return iter((start,) if start else ())
 
-    def _tail(self) -> bytes:
+    def tail(self) -> bytes:
+        """What came after the last blank line so far."""
         return b"".join(self._held)
-
-    def refuse_tail(self) -> None:
-        """Raise an error if the body ended inside an event; blank lines and whole comments may be left over."""
-        *lines, last = self._tail().split(b"\n")
-        if not last.strip() and all(not line.strip() or line.startswith(b":") for line in lines):
-            return
-        tail = self._tail().strip()
-        if not self._any and tail.startswith((b"{", b"[", b"<")):
-            raise WireError("the body is no event stream", tail)
-        raise TurnError("truncated", f"the body ended inside an event: {tail[:80]!r}")

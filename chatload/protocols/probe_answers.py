@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import orjson
 
 from chatload.model.hosts import Simulation
-from chatload.protocols.event_data import printable
+from chatload.protocols.server_errors import printable
 
 LONGEST_TEXT = 100
 MODELS_PATH = "/v1/models"

@@ -65,7 +65,7 @@ TGI = [
                                                 "error_type": "incomplete_generation_stream"}), " there",
          fails="in_band_error", says="Incomplete"),
     _tgi("TGI: an OpenAI event", sse({"choices": []}), fails="bad_wire"),
-    _tgi("TGI cut", _THERE + _THERE[:-1], " there", deltas=1, fails="truncated"),
+    _tgi("TGI cut", _THERE + _THERE[:-3], " there", deltas=1, fails="truncated"),
 ]
 
 VLLM_GENERATE = [

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+
 import pytest
 
+from chatload.model.errors import TurnError
+
+from .cases_errors import ERRORS
 from .cases_native import TGI, VLLM_GENERATE
 from .cases_openai import OTHERS, VLLM
-from .feeding import REQUEST, Case, check_every_cut, cut, feed
+from .feeding import REQUEST, Case, check_every_cut, cut, feed, one_by_one
 
-CASES = [*VLLM, *OTHERS, *TGI, *VLLM_GENERATE]
+CASES = [*VLLM, *OTHERS, *ERRORS, *TGI, *VLLM_GENERATE]
 
 
 @pytest.mark.parametrize("case", CASES, ids=[f"{case.dialect}: {case.name}" for case in CASES])
@@ -35,8 +40,11 @@ def test_a_reply_decodes_the_same_however_it_is_cut(case: Case) -> None:
 
 @pytest.mark.parametrize("case", CASES, ids=[f"{case.dialect}: {case.name}" for case in CASES])
 def test_a_delta_appears_with_its_last_byte_and_not_before(case: Case) -> None:
-    """The byte that completes a delta, found without looking at `read`: the shortest body that has it."""
-    bytewise = feed(case.dialect, [case.body[i : i + 1] for i in range(len(case.body))])
+    """The byte that completes a delta, found without looking at `read`: the fewest bytes that bring it.
+
+    A last event without its blank line comes with the end of the body, which is not played here.
+    """
+    bytewise = feed(case.dialect, _breaking(one_by_one(case.body)))
     marks = [(d, at) for d, at in zip(bytewise.deltas, bytewise.reads, strict=True) if d.finish != "end"]
     for number, (_, at) in enumerate(marks, start=1):
         assert _events_in(case, case.body[: at + 1]) >= number
@@ -44,7 +52,13 @@ def test_a_delta_appears_with_its_last_byte_and_not_before(case: Case) -> None:
 
 
 def _events_in(case: Case, body: bytes) -> int:
-    return sum(d.finish != "end" for d in feed(case.dialect, [body]).deltas)
+    return sum(d.finish != "end" for d in feed(case.dialect, _breaking([body])).deltas)
+
+
+def _breaking(reads: Sequence[bytes]) -> Iterator[bytes]:
+    """The reads of a connection that breaks after them."""
+    yield from reads
+    raise TurnError("truncated", "connection reset")
 
 
 def test_empty_reads_count_but_bring_nothing() -> None:

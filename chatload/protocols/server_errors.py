@@ -1,0 +1,138 @@
+"""Errors that servers and gateways report inside a 200 reply: which JSON tells one, and in what words."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import orjson
+
+from chatload.model.errors import ServerError
+from chatload.model.output import without_commands
+
+MOST_CHARACTERS, MOST_JSON_BYTES = 200, 65536
+"""What is kept of an error's words, and the longest body that is read for some."""
+_WORDS = (
+    "message",
+    "msg",
+    "error_message",
+    "error_msg",
+    "errorMessage",
+    "errmsg",
+    "status_msg",
+    "detail",
+    "description",
+    "error",
+    "errors",
+    "text",
+    "reason",
+    "title",
+    "type",
+    "code",
+)
+"""Keys whose value may be the words of an error, the likeliest first."""
+_INNER = ("error", "errors", "base_resp", "fault", "exception", "data")
+"""Keys whose value may hold the error itself."""
+_HINTS = (
+    "http_status_code",
+    "status_code",
+    "statusCode",
+    "status",
+    "code",
+    "error_code",
+    "type",
+    "error_type",
+)
+_TELLING = ("detail", "errors", "error_message", "error_msg", "errorMessage", "errmsg", "fault", "exception")
+"""Keys that only an error has, where the event has no choices."""
+_NO_ERROR = ("", "0", "200", "ok", "success", "ping", "none")
+_OVERLOADED = re.compile(r"overload|rate[ _-]?limit|throttl|too[ _]many[ _]requests", re.IGNORECASE)
+_STATUS = re.compile("429|503|529")
+
+
+def tells_error(event: dict[str, object]) -> bool:
+    """Whether an event without choices reports an error though it has no `error`.
+
+    FastAPI sends {"detail": …}, others {"code": …, "message": …}, {"success": false, "msg": …} or MiniMax's
+    {"base_resp": {"status_code": 1002, "status_msg": …}}.
+    """
+    if any(event.get(key) for key in _TELLING) or event.get("success") is False:
+        return True
+    answered = event.get("base_resp")
+    if isinstance(answered, dict):
+        return answered.get("status_code") not in (0, None)
+    if any(str(event.get(key)).lower() in ("error", "failed") for key in ("type", "event", "status")):
+        return True
+    words = event.get("message") or event.get("msg")
+    if not isinstance(words, str) or not words.strip() or "usage" in event:
+        return False
+    hints = (event.get(key) for key in ("code", "status", "status_code", "type", "event"))
+    return not any(hint is not None and str(hint).lower() in _NO_ERROR for hint in hints)
+
+
+def server_error(told: object) -> ServerError:
+    """The failure that `told` reports: a JSON value, or a text. Its code is "overloaded" where the server says so."""
+    hints: list[object] = []
+    words = printable(_words(told, hints), MOST_CHARACTERS) or "an error without a message"
+    return ServerError(words, _code(words, hints))
+
+
+def error_of_text(text: str) -> ServerError:
+    """The failure that the data of an `event: error` reports, JSON or not."""
+    try:
+        return server_error(orjson.loads(text))
+    except orjson.JSONDecodeError:
+        return server_error(text)
+
+
+def error_in(raw: bytes) -> ServerError | None:
+    """The failure that a body, or a line of it, reports that is JSON and no event; None where it reports none."""
+    if len(raw) > MOST_JSON_BYTES:
+        return None
+    try:
+        told = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return None
+    if isinstance(told, list) and len(told) == 1:
+        told = told[0]
+    if not isinstance(told, dict) or told.get("choices"):
+        return None
+    return server_error(told) if told.get("error") or tells_error(told) else None
+
+
+def printable(text: object, limit: int) -> str:
+    """An untrusted text for one line: control characters become blanks, at most `limit` characters."""
+    line = "".join(c if c.isprintable() else " " for c in str(text)[: 4 * limit])
+    return without_commands(" ".join(line.split())[:limit])
+
+
+def _words(told: object, hints: list[object], depth: int = 0) -> str:
+    """The words of an error; `hints` gets the values of its codes and types."""
+    if isinstance(told, str):
+        return told
+    if isinstance(told, list):
+        return "; ".join(filter(None, (_words(one, hints, depth + 1) for one in told[:3])))
+    if not isinstance(told, dict) or depth > 4:
+        return "" if told is None or told is True else str(told)
+    hints += [told[key] for key in _HINTS if key in told]
+    for key in _INNER:
+        inner = told.get(key)
+        if isinstance(inner, dict | list) and (found := _words(inner, hints, depth + 1)):
+            return found
+    for key in _WORDS:
+        value = told.get(key)
+        if isinstance(value, str) and value.strip():
+            return value
+        if key == "detail" and isinstance(value, dict | list) and (found := _words(value, hints, depth + 1)):
+            return found
+    return json.dumps(told) if told else ""
+
+
+def _code(words: str, hints: list[object]) -> str:
+    """ "overloaded" when words, type or status (429, 503, 529, FastChat's 429xx) say so, else "in_band_error"."""
+    if _OVERLOADED.search(words):
+        return "overloaded"
+    for hint in hints:
+        if isinstance(hint, int | str) and (_OVERLOADED.search(str(hint)) or _STATUS.match(str(hint))):
+            return "overloaded"
+    return "in_band_error"
