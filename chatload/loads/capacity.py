@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import ClassVar
 
 from chatload.loads.conversation_options import HISTORY, PROMPT, PROMPTS, TURNS, conversations
 from chatload.loads.load_shape import Inputs, Shape, locust_users, ramp_ends
@@ -10,7 +11,7 @@ from chatload.loads.think_time import THINK_TIME, ThinkingLoad, thinking
 from chatload.options.option import Number, Whole
 from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import MOST_AT_ONCE, Range, seconds, share, whole
-from chatload.options.run_options import SLO
+from chatload.options.run_options import ALLOW_FAILED, SLO, SURE
 
 FIRST = Whole(
     name="first",
@@ -70,6 +71,8 @@ DRAWN_THINK_TIME = replace(THINK_TIME, default="exp 2")
 class CapacityLoad(ThinkingLoad, frozen=True, kw_only=True, tag="capacity"):
     """Levels of chat users, the first one of `first`, none above `most`."""
 
+    called: ClassVar[str] = "a capacity search"
+    sized_by: ClassVar[str] = "--first, --most and --rate"
     first: int
     most: int
     rate: float
@@ -131,6 +134,9 @@ def read(reader: OptionReader) -> tuple[CapacityLoad, Inputs]:
         prompts=reader.get(PROMPTS),
     )
     ramp_ends(reader, "rate", load.most, load.rate)
+    level_by_level = "in a capacity search, which judges level by level"
+    reader.refuse_unused(SURE, f"{level_by_level}: leave it out")
+    reader.refuse_unused(ALLOW_FAILED, f"{level_by_level}: limit failed_share in --slo, or leave it out")
     if not reader.text(SLO):
         reader.add_mistake(SLO, "", "a capacity search needs SLOs, such as 'p95 ttft_ms <= 500'")
     return load, Inputs(conversations=conversations(reader))

@@ -48,6 +48,12 @@ def conversations(reader: OptionReader) -> tuple[tuple[str, ...], ...]:
 
     A file that is named is read and checked in any case.
     """
-    named = reader.get(PROMPTS)
-    path = named or (str(SHIPPED_CONVERSATIONS) if reader.get(HISTORY) else "")
-    return read_file(reader, PROMPTS, path, read_conversations) or ()
+    history = reader.get(HISTORY)
+    if history:
+        remedy = "with --history on: name a file with --prompts, or set --history off"
+        reader.refuse_unused(PROMPT, remedy, HISTORY)
+    else:
+        reader.refuse_unused(PROMPTS, "with --history off: set --history on, or leave it out", HISTORY)
+    path = reader.get(PROMPTS) or (str(SHIPPED_CONVERSATIONS) if history else "")
+    found = read_file(reader, PROMPTS, path, read_conversations) or ()
+    return found if history else ()

@@ -34,11 +34,14 @@ class Load(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
 
     `own_users`: Locust's users are the chat users; else they only keep requests in flight.
     `one_process`: one process keeps the whole load. `connections_words`: what each connection belongs to.
+    `called`: the load in messages. `sized_by`: the options that set how much load there is.
     """
 
     own_users: ClassVar[bool] = False
     one_process: ClassVar[bool] = False
     connections_words: ClassVar[str] = "users"
+    called: ClassVar[str] = "this load"
+    sized_by: ClassVar[str] = "--users and --spawn-rate"
     users: int = 1
     users_per_s: float = 1.0
     ramp: str = "even"

@@ -10,7 +10,7 @@ from chatload.loads.load_shape import Inputs, Load, Shape, locust_users, plural
 from chatload.options.option import Choice, FileName, Group, Number, Whole
 from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import DAY_S, LONGEST_RUN_S, MOST_REQUESTS, seconds, whole
-from chatload.options.run_options import LOAD_SEED, SEED, load_seed_of
+from chatload.options.run_options import LOAD_SEED, MAX_TOKENS, SEED, load_seed_of
 
 REQUESTS = Whole(
     name="requests",
@@ -60,6 +60,8 @@ class OpenLoopLoad(Load, frozen=True, kw_only=True, tag="open_loop"):
     """`requests` requests, one every `interval_s`, or as due in a trace."""
 
     connections_words: ClassVar[str] = "requests at once"
+    called: ClassVar[str] = "an open loop"
+    sized_by: ClassVar[str] = "--requests and --interval, or --trace"
     requests: int
     interval_s: float
     arrivals: str = "constant"
@@ -114,15 +116,17 @@ def read(reader: OptionReader) -> tuple[OpenLoopLoad, Inputs]:
     trace, sharegpt = reader.get(TRACE), reader.get(SHAREGPT)
     requests = reader.get(REQUESTS)
     interval_s = reader.get(INTERVAL)
-    if trace and sharegpt:
-        reader.add_mistake(SHAREGPT, sharegpt, "leave it out: prompts are as long as --trace says")
+    exact = reader.get(LENGTHS) == "exact"
+    _refuse_unused(reader, trace, interval_s, exact)
     if not trace and requests * interval_s > LONGEST_RUN_S:
         days = LONGEST_RUN_S // DAY_S
         remedy = f"{requests:,} requests would take more than {days} days: ask for fewer"
         reader.add_mistake(INTERVAL, reader.text(INTERVAL), remedy)
     rows = read_file(reader, TRACE, trace, read_rows) or ()
     seed = load_seed_of(reader.get(SEED), reader.get(LOAD_SEED))
-    sample = read_file(reader, SHAREGPT, sharegpt, partial(read_prompts, n=requests, seed=seed))
+    sample = read_file(
+        reader, SHAREGPT, "" if trace else sharegpt, partial(read_prompts, n=requests, seed=seed)
+    )
     prompts, notes = sample or ((), ())
     load = OpenLoopLoad(
         users=users,
@@ -132,9 +136,22 @@ def read(reader: OptionReader) -> tuple[OpenLoopLoad, Inputs]:
         arrivals=reader.get(ARRIVALS),
         trace=trace,
         sharegpt=sharegpt,
-        exact_lengths=reader.get(LENGTHS) == "exact",
+        exact_lengths=exact,
     )
     return load, Inputs(trace=rows, prompts=prompts, notes=notes)
+
+
+def _refuse_unused(reader: OptionReader, trace: str, interval_s: float, exact: bool) -> None:
+    """Options that nothing reads beside the others given."""
+    if trace:
+        for option in (REQUESTS, INTERVAL, ARRIVALS, SHAREGPT):
+            reader.refuse_unused(option, "with --trace, which tells times and lengths: leave one out", TRACE)
+    elif interval_s == 0:
+        reader.refuse_unused(
+            ARRIVALS, "with --interval 0, all at once: give an interval, or leave it out", INTERVAL
+        )
+    if exact:
+        reader.refuse_unused(MAX_TOKENS, "with --lengths exact: set --lengths free, or leave it out", LENGTHS)
 
 
 SHAPE = Shape(OpenLoopLoad, (REQUESTS, INTERVAL, ARRIVALS, TRACE, SHAREGPT, LENGTHS), read)

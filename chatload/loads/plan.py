@@ -10,7 +10,7 @@ from chatload.loads.input_files import read_certificate, read_file
 from chatload.loads.load_shape import Inputs, Shape
 from chatload.loads.registry import AnyLoad
 from chatload.model.certificate import Certificate
-from chatload.options.option_reader import OptionReader
+from chatload.options.option_reader import ALL_GIVEN, Given, OptionReader
 from chatload.options.run_options import CERTIFICATE, RunSettings, read_settings
 
 
@@ -39,13 +39,13 @@ class Planned(msgspec.Struct, frozen=True):
     """The certificate of this host; each worker reads its own."""
 
 
-def make_plan(shape: Shape, values: Mapping[str, object]) -> Planned:
+def make_plan(shape: Shape, values: Mapping[str, object], given: Given = ALL_GIVEN) -> Planned:
     """The plan of option values by key, Locust's own included; every file that it names is read.
 
     Locust's keys that are read: host, num_users, spawn_rate, run_time, stop_timeout, enable_rebalancing.
-    Raises UsageError with every mistake.
+    Raises UsageError with every mistake; one is an option of `given` that has no effect.
     """
-    reader = OptionReader(values)
+    reader = OptionReader(values, given)
     load, inputs = shape.read(reader)
     settings = read_settings(reader)
     plan = Plan(**msgspec.structs.asdict(settings), load=load)

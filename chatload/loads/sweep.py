@@ -8,6 +8,7 @@ from chatload.loads.load_shape import Inputs, Load, Shape, locust_users
 from chatload.options.option import Group, Whole, Wholes
 from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import MOST_AT_ONCE, MOST_REQUESTS, MOST_TOKENS, whole
+from chatload.options.run_options import MAX_TOKENS
 
 LEVELS = Wholes(
     name="levels",
@@ -52,6 +53,8 @@ class SweepLoad(Load, frozen=True, kw_only=True, tag="sweep"):
 
     one_process: ClassVar[bool] = True
     connections_words: ClassVar[str] = "requests at once"
+    called: ClassVar[str] = "a sweep"
+    sized_by: ClassVar[str] = "--levels and --rounds"
     levels: tuple[int, ...]
     rounds: int
     prompt_tokens: int
@@ -100,6 +103,7 @@ def read(reader: OptionReader) -> tuple[SweepLoad, Inputs]:
     if users != 1:
         remedy = "a sweep has one user, who keeps --levels requests in flight: leave it at 1"
         reader.add_named_mistake("users", repr(str(users)), remedy)
+    reader.refuse_unused(MAX_TOKENS, "in a sweep: set --answer-tokens, or leave it out")
     load = SweepLoad(
         users_per_s=users_per_s,
         levels=reader.get(LEVELS),

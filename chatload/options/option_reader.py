@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TypeVar
 
 from chatload.model.errors import UsageError
@@ -15,11 +16,24 @@ MOST_TEXT = 1_000_000
 """Longest text of an option, in characters."""
 
 
+@dataclass(frozen=True, slots=True)
+class Given:
+    """Which options the user gave, for what has no effect: those of keys `now`, on the command line or changed in the
+    form; and, with `before`, all others that are not their default (scenario, environment)."""
+
+    now: frozenset[str] = frozenset()
+    before: bool = True
+
+
+ALL_GIVEN = Given()
+
+
 class OptionReader:
     """Option values by key, Locust's own included. object: command line, scenario and form give texts or numbers."""
 
-    def __init__(self, values: Mapping[str, object]) -> None:
+    def __init__(self, values: Mapping[str, object], given: Given = ALL_GIVEN) -> None:
         self.values = values
+        self.given = given
         self.mistakes: list[str] = []
 
     def get(self, option: Option[T]) -> T:
@@ -37,6 +51,19 @@ class OptionReader:
             else:
                 self.add_mistake(option, text, str(wrong))
             return option.parse(option.default)
+
+    def refuse_unused(self, option: Option[T], why: str, beside: Option[object] | None = None) -> None:
+        """Add a mistake if an option was given another value than its default here, where nothing reads it.
+
+        `why` goes on after "has no effect" and ends with the remedy. `beside` is the option that makes it so: on the
+        command line it stands above what the scenario has.
+        """
+        now = self.given.now
+        overruled = beside is not None and beside.key in now
+        if option.key not in now and (overruled or not self.given.before):
+            return
+        if self.get(option) != option.parse(option.default):
+            self.add_mistake(option, self.text(option), f"has no effect {why}")
 
     def text(self, option: Option[object]) -> str:
         """The given value as text, without blanks around it."""

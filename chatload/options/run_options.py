@@ -282,8 +282,13 @@ def load_seed_of(seed: int | None, load_seed: int | None) -> int:
 
 def read_settings(reader: OptionReader) -> RunSettings:
     """The settings of the values given; mistakes stay in the reader."""
+    host = address(reader)
+    if not host.startswith("https:"):
+        reader.refuse_unused(INSECURE, "without TLS: give an https:// host, or leave it out")
+    if not reader.text(SLO):
+        reader.refuse_unused(SURE, "without --slo: give an SLO, or leave it out")
     return RunSettings(
-        host=address(reader),
+        host=host,
         server=reader.get(SERVER),
         model=reader.get(MODEL),
         max_tokens=reader.get(MAX_TOKENS) or None,

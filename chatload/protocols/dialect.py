@@ -45,6 +45,7 @@ class Dialect:
     `exact_length`: fields of the body that make max_tokens the length of the answer; empty where the server has none.
     `read_body(body)` reads the JSON body of another tool's request; None where it is not of this dialect. Raises
     NoPromptError.
+    `names_model`: its requests name the model.
     `whole_reply_path`: the same server's route for replies that are not streamed.
     """
 
@@ -55,6 +56,7 @@ class Dialect:
     one_token_per_event: bool = False
     option: str = ""
     template: bool = True
+    names_model: bool = True
     exact_length: Mapping[str, object] = field(default_factory=dict)
     read_body: Callable[[Mapping[str, object]], ForeignBody | None] = lambda body: None
     whole_reply_path: str = ""

@@ -18,6 +18,12 @@ def without_values(argv: Sequence[str], options: Sequence[str]) -> list[str]:
     return kept
 
 
+def given_options(argv: Sequence[str]) -> frozenset[str]:
+    """The keys of the long options on the command line."""
+    names = (word[2:].partition("=")[0] for word in argv if word.startswith("--"))
+    return frozenset(name.replace("-", "_") for name in names)
+
+
 def scenario_name(argv: Sequence[str], environ: Mapping[str, str], locustfile: str) -> str:
     """The scenario file's stem where one was named (--config), else the locustfile's."""
     chosen = environ.get("LOCUST_CONFIG", "")

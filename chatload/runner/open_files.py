@@ -1,11 +1,11 @@
-"""Checks a plan against the limits of this machine: open files, memory, and one capacity user a process."""
+"""Checks a plan against the limits of this machine: open files, memory, and one user of Locust a process where its
+users are not the chat users."""
 
 from __future__ import annotations
 
 import resource
 from pathlib import Path
 
-from chatload.loads.capacity import CapacityLoad
 from chatload.loads.load_shape import Load
 from chatload.loads.plan import Plan
 
@@ -23,7 +23,7 @@ def limit_mistakes(plan: Plan, processes: int, *, here: bool) -> list[str]:
     load = plan.load
     connections = -(-load.least_connections // processes)
     return [
-        *_capacity_users(load, processes),
+        *_locust_users(load, processes),
         *_open_files(load, connections),
         *(_memory(load, connections * processes, processes) if here else ()),
     ]
@@ -35,13 +35,14 @@ def allow_as_many_as_possible() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def _capacity_users(load: Load, processes: int) -> list[str]:
-    """One capacity user a process receives the levels: where two share a process, no level ever ends."""
-    if not isinstance(load, CapacityLoad) or load.users <= processes:
+def _locust_users(load: Load, processes: int) -> list[str]:
+    """One user of Locust a process keeps all requests of loads without users of their own. More change nothing, and
+    of a capacity search no level would ever end."""
+    if load.own_users or load.users <= processes:
         return []
     return [
-        f"--users {load.users}: a capacity search has one Locust user a process, here {processes}, who keeps "
-        "all users of a level: their number goes by --first and --most"
+        f"--users {load.users}: has no effect in {load.called}, which has one Locust user a process, here {processes}: "
+        f"set {load.sized_by}, or leave it out"
     ]
 
 

@@ -9,6 +9,8 @@ from typing import Any
 from chatload.loads.load_shape import Shape
 from chatload.loads.plan import Plan, Planned, make_plan
 from chatload.model.errors import UsageError
+from chatload.options.option_reader import Given, shown_value
+from chatload.runner.command_line import given_options
 from chatload.runner.locust_interface import ThisProcess
 from chatload.runner.open_files import allow_as_many_as_possible, limit_mistakes
 from chatload.store.new_folder import out_mistakes
@@ -33,7 +35,9 @@ class Plans:
 
         UsageError with every mistake.
         """
-        planned = make_plan(self._shape, {**self._process.option_values(), **values})
+        now = self._process.option_values()
+        changed = {key for key, value in values.items() if str(value) != str(now.get(key))}
+        planned = make_plan(self._shape, {**now, **values}, Given(frozenset(changed), before=False))
         self._check_limits(planned.plan)
         return planned
 
@@ -44,11 +48,12 @@ class Plans:
         if not headless:
             values |= {name: values.get(name) or stand_in for name, stand_in in ASKED_LATER.items()}
         try:
-            plan = make_plan(self._shape, values).plan
+            plan = make_plan(self._shape, values, Given(given_options(sys.argv))).plan
             if self._workers() is None and headless:
                 self._check_limits(plan)
         except UsageError as error:
             mistakes += error.lines
+        mistakes += self._rate_mistakes(values)
         if headless:
             mistakes += out_mistakes(str(values.get("out") or ""), sys.argv)
         if mistakes:
@@ -61,6 +66,14 @@ class Plans:
         values["num_users"] = process.target_users or values.get("num_users")
         values["spawn_rate"] = process.users_per_s or values.get("spawn_rate")
         return values
+
+    def _rate_mistakes(self, values: Mapping[str, Any]) -> list[str]:
+        """A rate of users for a load that has none of its own. The form always sends one, so only at the start."""
+        load, rate = self._shape.load, values.get("spawn_rate")
+        if load.own_users or rate is None:
+            return []
+        given = shown_value(rate)
+        return [f"--spawn-rate {given}: has no effect in {load.called}: set {load.sized_by}, or leave it out"]
 
     def _check_limits(self, plan: Plan) -> None:
         """UsageError where this machine cannot hold the plan."""

@@ -12,6 +12,7 @@ from chatload.engine.api_key import NO_KEY, VARIABLE, ApiKey
 from chatload.engine.connection import Address, connect
 from chatload.loads.plan import Plan
 from chatload.model.errors import ChatloadError, TurnError
+from chatload.model.sanitize import one_line
 from chatload.protocols.dialect import Dialect
 from chatload.protocols.probe_answers import MODELS_PATH, ProbeAnswers
 from chatload.protocols.registry import BY_VERSION, DIALECTS, PROBE_PATHS, SERVERS, recognise, speaks
@@ -56,6 +57,11 @@ def preflight(plan: Plan, key: ApiKey = NO_KEY, withheld: str | None = None) -> 
         raise Unfit(f"{plan.host}: the server answers {status} to GET {MODELS_PATH}: {withheld or remedy}")
     found = recognise(answers)
     dialect = _dialect(plan, found)
+    if not dialect.names_model and found.model and plan.model not in ("", found.model):
+        raise Unfit(
+            f"--model {plan.model!r}: has no effect: requests to {dialect.path} name no model, and {plan.host} has "
+            f"{one_line(found.model)}: leave it out"
+        )
     return Server(dialect, plan.model or found.model, found, "" if plan.model else found.asked_model)
 
 

@@ -43,8 +43,9 @@ GOOD = {
 
 def planned(option: str, path: Path | str) -> Planned:
     """A plan that names the file."""
-    values = {"host": "http://127.0.0.1:1", option: str(path), "requests": "1", "history": "on"}
-    return plans.planned("open_loop" if option in ("trace", "sharegpt") else "chat", values)
+    kind = "open_loop" if option in ("trace", "sharegpt") else "chat"
+    more = {"requests": "1"} if option == "sharegpt" else {"history": "on"}
+    return plans.planned(kind, {"host": "http://127.0.0.1:1", option: str(path), **more})
 
 
 def told(option: str, path: Path | str) -> list[str]:

@@ -93,8 +93,15 @@ def test_the_free_memory_is_a_number_here() -> None:
     assert free_kb is None or 10_000 < free_kb < 10**12
 
 
-def test_two_capacity_users_in_one_process_would_wait_for_ever() -> None:
-    assert limit_mistakes(planned("capacity"), 1, here=False) == []
-    assert limit_mistakes(planned("capacity", num_users=4), 4, here=False) == []
-    (told,) = limit_mistakes(planned("capacity", num_users=2), 1, here=False)
-    assert told.startswith("--users 2: a capacity search has one Locust user a process, here 1")
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [("capacity", "a capacity search"), ("open_loop", "an open loop")],
+)
+def test_one_locust_user_a_process_where_it_is_no_chat_user(kind: str, words: str) -> None:
+    """More would change nothing, and of a capacity search no level would ever end."""
+    assert limit_mistakes(planned(kind), 1, here=False) == []
+    assert limit_mistakes(planned(kind, num_users=4), 4, here=False) == []
+    (told,) = limit_mistakes(planned(kind, num_users=2), 1, here=False)
+    assert told.startswith(
+        f"--users 2: has no effect in {words}, which has one Locust user a process, here 1: "
+    )

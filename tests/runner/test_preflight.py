@@ -60,3 +60,12 @@ def test_the_report_names_the_model_and_requests_what_the_server_wants(
 ) -> None:
     found = met(version, model=model)
     assert (found.model, found.asked_model) == (named, asked)
+
+
+def test_a_model_that_no_request_names_and_the_server_has_not_is_refused(met: Meet) -> None:
+    with pytest.raises(
+        Unfit, match="--model 'lora': has no effect: requests to /generate_stream name no model"
+    ):
+        met("0.9.3", model="lora")
+    assert met("0.9.3", model="meta/llama").model == "meta/llama"
+    assert met("", server="tgi", model="lora").model == "lora", "nobody knows what the server has"

@@ -98,6 +98,7 @@ DIALECTS = (
         one_token_per_event=True,
         option="tgi-native",
         template=False,
+        names_model=False,
         read_body=read_body,
         whole_reply_path="/generate",
     ),

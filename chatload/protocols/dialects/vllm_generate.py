@@ -84,6 +84,7 @@ DIALECTS = (
         body,
         deltas,
         template=False,
+        names_model=False,
         exact_length={"ignore_eos": True},
         read_body=read_body,
     ),

@@ -1,0 +1,32 @@
+"""What Locust's own options may be, by load."""
+
+from __future__ import annotations
+
+import pytest
+
+from chatload.loads.registry import SHAPES
+from chatload.model.errors import UsageError
+from chatload.runner.plans import Plans
+from tests.runner.fake_locust import FakeProcess
+
+GOOD = {"host": "http://gpu", "slo": "failed_share <= 1%"}
+
+
+@pytest.mark.parametrize("kind", SHAPES)
+def test_a_rate_of_users_is_refused_where_there_are_no_chat_users(kind: str) -> None:
+    shape = SHAPES[kind]
+    plans = Plans(FakeProcess(**GOOD, spawn_rate=3.0), shape, lambda: 1)
+    if shape.load.own_users:
+        assert plans.check(headless=True).load.users_per_s == 3
+    else:
+        with pytest.raises(UsageError, match=r"^--spawn-rate '3.0': has no effect in an? "):
+            plans.check(headless=True)
+    assert plans.of({"num_users": 1, "spawn_rate": 100}), "a form always has one"
+    assert Plans(FakeProcess(**GOOD), shape, lambda: 1).check(headless=True)
+
+
+def test_a_form_is_refused_for_what_was_changed_in_it_only() -> None:
+    plans = Plans(FakeProcess(**GOOD, history="on", prompt="Hi"), SHAPES["chat"], lambda: 1)
+    assert plans.of({"history": "on", "prompt": "Hi"})
+    with pytest.raises(UsageError, match="--prompt 'Ho': has no effect with --history on"):
+        plans.of({"history": "on", "prompt": "Ho"})
