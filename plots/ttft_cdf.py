@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from chatload.analysis.quantiles import least_n, percentile
+from chatload.analysis.quantiles import percentile, too_few
 from chatload.analysis.quantities import TTFT
 from chatload.analysis.series import good_values, thinned
 from chatload.model.metrics import ttft_ms
@@ -74,7 +74,7 @@ def _curve(axes: Axes, times: Sequence[float], failed: int, look: Look) -> None:
     xs = [times[0], *(times[i] for i in keep)]
     ys = [0.0, *(100.0 * (i + 1) / finished for i in keep)]
     axes.plot(xs, ys, drawstyle="steps-post", **look.line)
-    if len(times) >= least_n(0.95):
+    if not too_few(len(times), 0.95):
         p95 = percentile(times, 0.95)
         (mark,) = axes.plot([p95], [95.0 * len(times) / finished], markersize=8, **look.marked)
         tell(mark, [f"{look.name}: p95 {p95:,.0f} ms"])
@@ -83,7 +83,7 @@ def _curve(axes: Axes, times: Sequence[float], failed: int, look: Look) -> None:
 def _words(name: str, times: list[float], failed: int) -> str:
     if not times:
         words = f"{name}: no good turn"
-    elif len(times) < least_n(0.95):
+    elif too_few(len(times), 0.95):
         words = f"{name}: {len(times)} good, too few for p95"
     else:
         words = f"{name}: p95 {percentile(times, 0.95):,.0f} ms"

@@ -9,7 +9,7 @@ from itertools import accumulate
 from typing import overload
 
 from chatload.analysis.block_interval import Blocks, Estimate, quantile_estimate
-from chatload.analysis.quantiles import least_n, percentile
+from chatload.analysis.quantiles import percentile, too_few
 from chatload.model.summary import PERCENTILES, Distribution, WithFailures
 
 
@@ -25,7 +25,7 @@ def describe(
         found = {
             name: quantile_estimate(listed, block, blocks, p, ordered=ordered)
             for name, p in PERCENTILES.items()
-            if len(ordered) >= least_n(p)
+            if not too_few(len(ordered), p)
         }
     return _described(ordered, mean, found)
 
@@ -50,7 +50,7 @@ def with_failures(values: Iterable[float], failed: int) -> WithFailures:
 
 def too_small(n: int) -> tuple[str, ...]:
     """Names of the percentiles that n values cannot support."""
-    return tuple(name for name, p in PERCENTILES.items() if 0 < n < least_n(p))
+    return tuple(name for name, p in PERCENTILES.items() if n and too_few(n, p))
 
 
 def _described(ordered: Sequence[float], mean: float | None, found: Mapping[str, Estimate]) -> Distribution:

@@ -30,7 +30,7 @@ from chatload.analysis.comparison_rules import (
     rounds,
 )
 from chatload.analysis.failed_share import Side, failed_share
-from chatload.analysis.quantiles import percentile
+from chatload.analysis.quantiles import percentile, too_few
 from chatload.analysis.throughput import throughput
 from chatload.model.metrics import View, metrics_in
 from chatload.model.summary import PERCENTILES
@@ -146,17 +146,22 @@ def _family(a: Sequence[Side], b: Sequence[Side]) -> tuple[list[Measure], float]
     return compared, family_level(len(compared) + 1)
 
 
-def _figures(one: Measure, sides: Sequence[Side]) -> list[RunFigure] | None:
-    """The figure of each run; None where a run has none that is positive."""
+def _figures(one: Measure, sides: Sequence[Side]) -> tuple[list[RunFigure], str]:
+    """The figure of each run, none where a run has none that is positive; and `n<72` where a percentile is of too few
+    turns, all runs together."""
     found = [estimate(one, side) for side in sides]
     known = [each for each in found if each is not None and 0.0 < each.value < math.inf]
-    return [RunFigure.of(each) for each in known] if known and len(known) == len(found) else None
+    if not known or len(known) < len(found):
+        return [], ""
+    few = too_few(sum(each.n for each in known), one.p) if one.of is not None else ""
+    return [RunFigure.of(each) for each in known], few
 
 
 def _effect(one: Measure, a: Sequence[Side], b: Sequence[Side], margin: float, level: float) -> Effect:
-    theirs, mine = _figures(one, a), _figures(one, b)
-    if theirs is None or mine is None:
-        return _nothing(one)
+    (theirs, few), (mine, few_here) = _figures(one, a), _figures(one, b)
+    few = few or few_here
+    if not theirs or not mine or (few and len(a) < LEAST_ROUNDS):
+        return _nothing(one, few)
     middles = _middle(theirs), _middle(mine)
     ratio = middles[1] / middles[0]
     short = next((side.too_short for side in (*a, *b) if side.too_short), "")
@@ -170,15 +175,17 @@ def _effect(one: Measure, a: Sequence[Side], b: Sequence[Side], margin: float, l
         verdict = SAME if found.verdict == SAME else DIFFER
     ends = (found.low, found.high) if math.isfinite(found.high) else None
     remark = "" if ends else "too few turns for an interval: more turns a user would have one"
-    return Effect(
+    effect = Effect(
         one.key, one.words, one.unit, *middles, found.ratio, ends, verdict, remark, longer=found.longer
     )
+    return _told(effect, few)
 
 
 def _checked(one: Measure, baselines: Sequence[Side], new: Side, margin: float, level: float) -> Effect:
-    figures, own = _figures(one, baselines), _figures(one, [new])
-    if figures is None or own is None:
-        return _nothing(one)
+    (figures, few), (own, few_here) = _figures(one, baselines), _figures(one, [new])
+    few = few or few_here
+    if not figures or not own or (few and len(baselines) < LEAST_BASELINES):
+        return _nothing(one, few)
     a, b = _middle(figures), _middle(own)
     short = next((side.too_short for side in (*baselines, new) if side.too_short), "")
     if short and len(baselines) < LEAST_BASELINES:
@@ -188,7 +195,8 @@ def _checked(one: Measure, baselines: Sequence[Side], new: Side, margin: float, 
         remark = "too few turns for an interval: more turns a user would have one"
         return Effect(one.key, one.words, one.unit, a, b, b / a, None, CANNOT_TELL, remark)
     verdict: EffectOutcome = WORSE if found.alarm else NOT_WORSE
-    return Effect(one.key, one.words, one.unit, a, b, found.ratio, None, verdict, limit=found.limit)
+    effect = Effect(one.key, one.words, one.unit, a, b, found.ratio, None, verdict, limit=found.limit)
+    return _told(effect, few)
 
 
 def _middle(figures: Sequence[RunFigure]) -> float:
@@ -196,5 +204,18 @@ def _middle(figures: Sequence[RunFigure]) -> float:
     return math.exp(fmean(each.log for each in figures))
 
 
-def _nothing(one: Measure) -> Effect:
-    return Effect(one.key, one.words, one.unit, None, None, None, None, CANNOT_TELL, "nothing to compare")
+def _nothing(one: Measure, few: str) -> Effect:
+    why = _too_few_words(few) if few else "nothing to compare"
+    return Effect(one.key, one.words, one.unit, None, None, None, None, CANNOT_TELL, why)
+
+
+def _told(found: Effect, few: str) -> Effect:
+    """The effect without the values of a percentile of too few turns: how runs differ tells of them all the same."""
+    if not few:
+        return found
+    remark = found.remark or f"{_too_few_words(few)}: judged by how the runs differ"
+    return msgspec.structs.replace(found, a=None, b=None, remark=remark)
+
+
+def _too_few_words(few: str) -> str:
+    return f"too few turns for this percentile ({few})"

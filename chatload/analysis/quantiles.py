@@ -33,3 +33,12 @@ def least_n(p: float, confidence: float = 0.95) -> int:
     """
     tail = (1.0 - confidence) / 2.0
     return max(math.ceil(math.log(tail) / math.log(p)), math.ceil(math.log(tail) / math.log(1.0 - p)))
+
+
+def too_few(n: int, p: float) -> str:
+    """`n<72` where n values cannot support the p-quantile, empty where they can: what stands there instead of it.
+
+    The one rule for every percentile that is shown, of turns, gaps or processes.
+    """
+    least = least_n(p)
+    return f"n<{least}" if n < least else ""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import msgspec
 
 from chatload.analysis.block_interval import Estimate, quantile_estimate, share_estimate
-from chatload.analysis.quantiles import percentile
+from chatload.analysis.quantiles import least_n, percentile, too_few
 from chatload.analysis.sample import Sample, Samples, asked_of, samples, side_by_side
 from chatload.analysis.slo_answers import Answers, answers_of
 from chatload.analysis.slo_cure import cure
@@ -159,7 +159,13 @@ def _verdict(
         window=sample.name,
         sure=sure,
         unsure=why,
+        least_turns=_least_turns(asked, len(told)),
     )
+
+
+def _least_turns(asked: Objective, n: int) -> int:
+    """How many turns a percentile needs, if n are too few."""
+    return least_n(asked.p) if asked.kind == "percentile" and too_few(n, asked.p) else 0
 
 
 def _of_run(asked: Objective, turns: Sequence[Turn], whole: Sample) -> SloVerdict:

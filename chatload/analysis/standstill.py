@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
-from chatload.analysis.quantiles import percentile
+from chatload.analysis.quantiles import percentile, too_few
 from chatload.analysis.window import all_users_in, whole_run
 from chatload.loads.chat import ChatLoad
 from chatload.model.errors import NO_FAILURES
@@ -109,7 +109,7 @@ def open_loop_view(turns: Sequence[Turn], still: Span) -> OpenLoopView | None:
         due=count,
         due_here=sum(map(meanwhile, turns)),
         mean_wait_s=still.length_ns / 2e9,
-        ttft_p95_ms=percentile(sorted([*others, *waits]), 0.95) if others or waits else None,
+        ttft_p95_ms=_p95([*others, *waits]),
     )
 
 
@@ -120,6 +120,10 @@ def is_notable(summary: Summary) -> bool:
         return False
     gap_ms, usual_ms = summary.metric("gap_ms").p50 or 0.0, summary.metric("ttft_ms").p50 or 0.0
     return found.longest_s > max(NOTABLE_S, NOTABLE_GAPS * gap_ms / 1e3, NOTABLE_TTFTS * usual_ms / 1e3)
+
+
+def _p95(values: list[float]) -> float | None:
+    return None if too_few(len(values), 0.95) else percentile(sorted(values), 0.95)
 
 
 def _sent(turn: Turn) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from chatload.analysis.histogram import Histogram
 from chatload.analysis.mark_bounds import is_spoiled
+from chatload.analysis.quantiles import too_few
 from chatload.model.errors import NO_FAILURES
 from chatload.model.metrics import Metric, View, e2e_ms, metrics_in
 from chatload.model.stalls import stalls_ms
@@ -104,7 +105,7 @@ class Tally:
             "turns": self.turns,
             "failed": self.failures,
             **{
-                f"{one.key}_{name}": self.metrics[one.key].quantile(PERCENTILES[name])
+                f"{one.key}_{name}": _percentile(self.metrics[one.key], PERCENTILES[name])
                 for one, name in live_statistics()
             },
             "stalls": self.stalls,
@@ -121,6 +122,11 @@ class Tally:
         if not self.turns:
             return "–"
         return "good" if not self.spoiled else f"{self.spoiled:,} of {self.turns:,} in doubt"
+
+
+def _percentile(histogram: Histogram, p: float) -> Value:
+    """The percentile; `n<72` of too few values, None of none."""
+    return (histogram.count and too_few(histogram.count, p)) or histogram.quantile(p)
 
 
 def _add(histogram: Histogram, value: float | None) -> None:

@@ -13,6 +13,7 @@ from itertools import accumulate
 from typing import TypeVar
 
 from chatload.analysis.histogram import Histogram
+from chatload.analysis.quantiles import too_few
 from chatload.model.errors import NO_FAILURES
 from chatload.model.journal_lines import HealthLine
 from chatload.model.metrics import decode_tokens_per_s, felt_tokens_per_s, ttft_ms
@@ -63,14 +64,17 @@ class Interval:
 
     def values(self, width_s: int) -> dict[str, Value]:
         """The values of a point by column, as charts.js names them; `failed` is {code: how many}."""
-        p50, p95, p99 = self.ttft.quantiles(0.5, 0.95, 0.99)
+        p50, p95, p99 = _supported(self.ttft, 0.5, 0.95, 0.99)
+        (decode,), (felt,) = _supported(self.decode, 0.5), _supported(self.felt, 0.5)
         return {
-            "ttft_ms_p50": _short(p50),
-            "ttft_ms_p95": _short(p95),
-            "ttft_ms_p99": _short(p99),
+            "ttft_ms_p50": p50,
+            "ttft_ms_p95": p95,
+            "ttft_ms_p99": p99,
+            "ttft_ms_max": _short(self.ttft.greatest) if self.ttft.count else None,
             "tokens_per_s": _short(self.tokens / width_s),
-            "decode_tokens_per_s_p50": _short(self.decode.quantile(0.5)),
-            "felt_tokens_per_s_p50": _short(self.felt.quantile(0.5)),
+            "decode_tokens_per_s_p50": decode,
+            "felt_tokens_per_s_p50": felt,
+            "felt_tokens_per_s_min": _short(self.felt.least) if self.felt.count else None,
             "users": self.users,
             "in_flight": self.in_flight,
             "stalls": self.stalls,
@@ -177,6 +181,12 @@ class Timeline:
 
 def _greatest(one: N | None, other: N | None) -> N | None:
     return other if one is None else one if other is None else max(one, other)
+
+
+def _supported(values: Histogram, *wanted: float) -> list[float | None]:
+    """Percentiles for the charts; None of too few values."""
+    found = zip(wanted, values.quantiles(*wanted), strict=True)
+    return [None if too_few(values.count, p) else _short(value) for p, value in found]
 
 
 def _short(value: float | None) -> float | None:

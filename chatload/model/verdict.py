@@ -23,7 +23,8 @@ class SloVerdict(msgspec.Struct, frozen=True):
     `value` and `interval` are in the metric's unit, shares 0 to 1; None as a value is endless: a failed turn. An end of
     `interval` that is None is not known. `sure`: the limit lies outside the interval; None for a fact of the run (max,
     min) and for a limit of a turn. `unsure` says why it is not sure, and what would make it so. `turns` and
-    `conversations` are those that count, in the stretch `window`.
+    `conversations` are those that count, in the stretch `window`. `least_turns`: how many its percentile needs, where
+    there are fewer: then `value` still decides, but is no percentile to be shown.
     """
 
     slo: str
@@ -36,6 +37,7 @@ class SloVerdict(msgspec.Struct, frozen=True):
     window: str = ""
     sure: bool | None = None
     unsure: str = ""
+    least_turns: int = 0
 
 
 class Goodput(msgspec.Struct, frozen=True):

@@ -14,10 +14,10 @@ NO_TURNS = "no turn to judge by"
 
 
 def value_words(one: SloVerdict) -> str:
-    """The measured number with its unit."""
+    """The measured number with its unit; `n<72` where it would be a percentile of too few turns."""
     if not one.turns:
         return "–"
-    return _number(one, one.value)
+    return f"n<{one.least_turns}" if one.least_turns else _number(one, one.value)
 
 
 def interval_words(one: SloVerdict) -> str:

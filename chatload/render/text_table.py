@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from chatload.analysis.quantiles import least_n
+from chatload.analysis.quantiles import too_few
 from chatload.model.sanitize import columns, wrapped
 from chatload.model.summary import PERCENTILES, Distribution, WithFailures
 from chatload.model.verdict import Bound
@@ -31,7 +31,7 @@ def number(value: float | None) -> str:
 def statistic(found: Distribution | WithFailures, name: str) -> str:
     """One number of a distribution, as text: “n<368” where n cannot support the percentile."""
     if name in found.too_small:
-        return f"n<{least_n(PERCENTILES[name])}"
+        return too_few(found.n, PERCENTILES[name])
     return number(found.statistic(name))
 
 

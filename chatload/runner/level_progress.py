@@ -6,11 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chatload.analysis.quantiles import percentile
 from chatload.loads.capacity import CapacityLoad
 from chatload.model.metrics import ttft_ms
 from chatload.model.turn import Turn
 from chatload.model.words import plural
+from chatload.runner.progress import ttft_words
 
 RECENT_NS = 10 * 10**9
 
@@ -53,11 +53,10 @@ class LevelProgress:
 def _figures(turns: Sequence[Turn], now_ns: int) -> str:
     """Turns, TTFT p95, tokens/s of the last 10 s and failed turns."""
     waits = sorted(wait for turn in turns if turn.ok and (wait := ttft_ms(turn)) is not None)
-    ttft = f"{percentile(waits, 0.95):,.0f} ms" if waits else "–"
     if not turns:
         return "no turn yet"
     span_s = max(1e9, min(RECENT_NS, now_ns - min(turn.due_ns for turn in turns))) / 1e9
     recent = [turn for turn in turns if turn.end_ns > now_ns - span_s * 1e9]
     speed = sum(turn.tokens or 0 for turn in recent) / span_s
     failed = sum(turn.failed for turn in turns)
-    return f"turns {len(turns):,}  TTFT p95 {ttft}  {speed:,.0f} tokens/s  failed {failed:,}"
+    return f"turns {len(turns):,}  TTFT {ttft_words(waits)}  {speed:,.0f} tokens/s  failed {failed:,}"

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from bisect import insort
 from collections import Counter
+from collections.abc import Sequence
 
-from chatload.analysis.quantiles import percentile
+from chatload.analysis.quantiles import percentile, too_few
 from chatload.engine.clock import CLOCK, Clock
 from chatload.model.errors import NO_FAILURES
 from chatload.model.journal_lines import HealthLine
 from chatload.model.metrics import ttft_ms
+from chatload.model.summary import PERCENTILES
 from chatload.model.turn import Turn
+
+
+def ttft_words(ordered_ms: Sequence[float]) -> str:
+    """Times to the first token, sorted upwards, as `p95 210 ms`; of too few for that `p50 180 ms`, of fewer `–`."""
+    known = (name for name in ("p95", "p50") if not too_few(len(ordered_ms), PERCENTILES[name]))
+    name = next(known, None)
+    return "–" if name is None else f"{name} {percentile(ordered_ms, PERCENTILES[name]):,.0f} ms"
 
 
 class Progress:
@@ -53,11 +62,11 @@ class Progress:
         now = self._clock.now_ns()
         if level:
             return f"{(now - self._start_ns) / 1e9:5.0f} s  {level}"
-        ttft = f"{percentile(self._ttft_ms, 0.95):,.0f} ms" if self._ttft_ms else "–"
+        ttft = ttft_words(self._ttft_ms)
         failed = ", ".join(f"{code} {n}" for code, n in self.failed.most_common(3)) or "0"
         return (
             f"{(now - self._start_ns) / 1e9:5.0f} s  users {self.users:,}"
-            f"  turns {self._of_planned()}  TTFT p95 {ttft}  {self._speed(now)}  failed {failed}"
+            f"  turns {self._of_planned()}  TTFT {ttft}  {self._speed(now)}  failed {failed}"
         )
 
     def _speed(self, now: int) -> str:

@@ -146,12 +146,12 @@ def test_more_failed_turns_are_told_and_never_hidden(pool: list[Run], slow: list
     assert failed(compare_runs(pool[:1], pool[1:2])).remark == NONE_FAILED
 
 
-def short(folder: Path, seed: int, change: str = "") -> Run:
-    shape = replace(STEADY, turns=2, seed=seed)
-    turns: list[Turn] = good_turns(shape)
+def short(folder: Path, seed: int, change: str = "", turns: int = 2) -> Run:
+    shape = replace(STEADY, turns=turns, seed=seed)
+    held: list[Turn] = good_turns(shape)
     if change == "fails":
-        turns = [as_failed(turn, "http_5xx", "") if turn.user % 2 else turn for turn in turns]
-    return read_run(write_run(folder / f"{seed}{change}", manifest_of(shape, turns), turns))
+        held = [as_failed(turn, "http_5xx", "") if turn.user % 2 else turn for turn in held]
+    return read_run(write_run(folder / f"{seed}{change}", manifest_of(shape, held), held))
 
 
 def test_short_runs_cannot_tell_but_their_failures_do(tmp_path: Path) -> None:
@@ -171,6 +171,25 @@ def test_four_short_baselines_know_their_own_scatter(tmp_path: Path) -> None:
             for t in runs[5].turns]  # fmt: skip
     assert check_run(runs[:4], replace(runs[5], turns=late)).verdict == "worse"
     assert check_run(runs[:3], replace(runs[5], turns=late)).verdict == "cannot tell"
+
+
+def test_a_percentile_of_too_few_turns_is_not_shown(tmp_path: Path) -> None:
+    """80 turns carry a p95, 71 do not; from rounds and baselines enough the scatter of runs tells, without values."""
+
+    def of(runs: list[Run], turns: int) -> list[Run]:
+        return [replace(run, turns=run.turns[:turns]) for run in runs]
+
+    runs = [short(tmp_path, seed, turns=8) for seed in range(1, 6)]
+    assert len(runs[0].turns) >= 72
+    enough = {one.metric: one for one in compare_runs(of(runs[:1], 72), of(runs[1:2], 72)).effects}
+    few = {one.metric: one for one in compare_runs(of(runs[:1], 71), of(runs[1:2], 72)).effects}
+    assert enough["ttft_ms_p95"].a and "for this percentile" not in enough["ttft_ms_p95"].remark
+    assert (few["ttft_ms_p95"].a, few["ttft_ms_p95"].b, few["ttft_ms_p95"].effect) == (None, None, None)
+    assert few["ttft_ms_p95"].remark == "too few turns for this percentile (n<72)"
+    assert few["ttft_ms_p50"].a, "71 carry a median"
+    checked = {one.metric: one for one in check_run(of(runs[:4], 71), of(runs[4:], 71)[0]).effects}
+    assert checked["ttft_ms_p95"].verdict == "not worse" and checked["ttft_ms_p95"].a is None
+    assert "judged by how the runs differ" in checked["ttft_ms_p95"].remark
 
 
 def effect(metric: str, verdict: str, a: float = 1.0, b: float = 1.0) -> Effect:

@@ -144,6 +144,14 @@ def test_a_closer_limit_takes_a_longer_run() -> None:
     assert needed == sorted(needed, reverse=True) and needed[0] > needed[-1] > 12
 
 
+def test_a_percentile_of_too_few_turns_decides_and_is_not_shown() -> None:
+    for n, shown in ((71, "n<72"), (72, "100 ms")):
+        (found,) = judged(plain(100.0, users=n), "p95 ttft_ms <= 50")
+        assert (found.verdict, value_words(found)) == ("missed", shown)
+    (found,) = judged(plain(100.0, users=5), "max ttft_ms <= 50")
+    assert value_words(found) == "100 ms", "the worst turn is a fact"
+
+
 def test_the_window_can_be_the_whole_run() -> None:
     objectives, _ = read_objectives("p95 ttft_ms <= 200")
     (found,) = verdicts_of(chat(), objectives, LOAD, "whole")

@@ -13,7 +13,7 @@ import pytest
 from chatload.analysis.quantiles import percentile
 from chatload.live.live_run import MOST_ROWS, LiveRun
 from chatload.live.locust_tab import tab_columns, tab_rows
-from chatload.live.run_timeline import MOST_INTERVALS, Timeline
+from chatload.live.run_timeline import COLUMNS, MOST_INTERVALS, Timeline
 from chatload.model.journal_lines import HealthLine
 from chatload.model.metrics import metric
 
@@ -93,12 +93,24 @@ def test_each_number_stands_where_it_happened() -> None:
     """A reply from 1.5 s to 4.5 s: TTFT at its first token, tokens while they came, speed at its end."""
     long = turn(sent_s=1.0, ttft_s=0.5, tokens=301, gaps_us=(10_000,) * 300)
     found = points(heard(long, failed("connect", sent_s=2.2)))
-    assert found[1]["ttft_ms_p50"] == pytest.approx(500, rel=0.01)
+    assert found[1]["ttft_ms_max"] == pytest.approx(500, rel=0.01)
     assert [round(found[at]["tokens_per_s"]) for at in (1, 2, 3, 4)] == [50, 100, 100, 50]
     assert sum(point["tokens_per_s"] for point in found.values()) == pytest.approx(301, rel=0.001)
-    assert found[4]["decode_tokens_per_s_p50"] == pytest.approx(100, rel=0.01)
+    assert found[4]["felt_tokens_per_s_min"] == pytest.approx(301 / 3.5, rel=0.01)
     assert found[2]["failed"] == {"connect": 1}
     assert found[4]["turns"] == 1
+
+
+def test_a_percentile_is_shown_only_of_turns_enough_for_it() -> None:
+    for n, of_interval, in_table in (
+        (5, (None, None), ("n<6", "n<72")), (6, (True, None), (True, "n<72")), (71, (True, None), (True, "n<72")),
+        (72, (True, True), (True, True)),
+    ):  # fmt: skip
+        live = heard(*(turn(user, sent_s=1.0, ttft_s=0.5) for user in range(n)))
+        point, row = points(live)[1], live.table("chat")[-1]
+        for key, drawn, shown in zip(("ttft_ms_p50", "ttft_ms_p95"), of_interval, in_table, strict=True):
+            assert point[key] == (drawn and pytest.approx(500, rel=0.01)), (n, key)
+            assert row[key] == (shown if isinstance(shown, str) else pytest.approx(500, rel=0.01)), (n, key)
 
 
 def test_a_stall_stands_where_the_silence_ended() -> None:
@@ -130,9 +142,12 @@ def test_a_long_run_gets_wider_intervals_and_loses_nothing() -> None:
     drawn = list(timeline.points(0))
     assert timeline.width_s == 16
     assert len(drawn) <= MOST_INTERVALS
-    assert sum(values[13] for values in drawn) == 5000
-    assert sum(values[9] for values in drawn) == 500
-    assert sum(values[4] for values in drawn) * timeline.width_s == pytest.approx(total, rel=0.001)
+    at = {name: place for place, name in enumerate(COLUMNS)}
+    assert sum(values[at["turns"]] for values in drawn) == 5000
+    assert sum(values[at["stalls"]] for values in drawn) == 500
+    assert sum(values[at["tokens_per_s"]] for values in drawn) * timeline.width_s == pytest.approx(
+        total, rel=0.001
+    )
 
 
 def test_an_instant_far_off_does_not_take_all_memory() -> None:

@@ -22,7 +22,7 @@ def test_a_rate_of_users_is_refused_where_there_are_no_chat_users(kind: str) -> 
         with pytest.raises(UsageError, match=r"^--spawn-rate '3.0': has no effect in an? "):
             plans.check(headless=True)
     assert plans.of({"num_users": 1, "spawn_rate": 100}), "a form always has one"
-    assert Plans(FakeProcess(**GOOD), shape, lambda: 1).check(headless=True)
+    assert Plans(FakeProcess(**GOOD, spawn_rate=None), shape, lambda: 1).check(headless=True)
 
 
 def test_a_form_is_refused_for_what_was_changed_in_it_only() -> None:

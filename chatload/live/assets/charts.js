@@ -22,12 +22,13 @@ export function number(value) {
 // A measured number: always three digits or more, so that columns of them stand still.
 export function measured(value) {
   if (value === null || value === undefined) return "–";
+  if (typeof value === "string") return value; // "n<72": too few for a percentile
   const digits = value >= 100 ? 0 : value >= 10 ? 1 : 2;
   return value.toLocaleString("en-GB", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 
 export function milliseconds(value) {
-  if (value === null || value === undefined) return "–";
+  if (typeof value !== "number") return measured(value);
   return value >= 10000 ? `${measured(value / 1000)} s` : `${measured(value)} ms`;
 }
 

@@ -5,7 +5,7 @@ import { Chart, clock, element, measured, milliseconds, number } from "./charts.
 const EVERY_MS = 1000;
 const byId = (id) => document.getElementById(id);
 const FIXED_USERS = "fixedUsers" in document.body.dataset; // the load fixes the number of Locust's users
-const speed = (value) => (value === null || value === undefined ? "–" : `${measured(value)} tok/s`);
+const speed = (value) => (typeof value === "number" ? `${measured(value)} tok/s` : measured(value));
 
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
 const NAMED = JSON.parse(byId("charts").dataset.quantities); // chatload/analysis/quantities.py
@@ -15,12 +15,14 @@ const CHARTS = [
   { ...named("ttft", ", of good turns"), faint: true, nothing: "no token yet", series: [
     { name: "p50", column: "ttft_ms_p50", colour: 1, shown: milliseconds },
     { name: "p95", column: "ttft_ms_p95", colour: 2, shown: milliseconds },
-    { name: "p99", column: "ttft_ms_p99", colour: 3, shown: milliseconds }] },
+    { name: "p99", column: "ttft_ms_p99", colour: 3, shown: milliseconds },
+    { name: "longest", column: "ttft_ms_max", colour: 6, shown: milliseconds }] },
   { ...named("output", ", as it arrived"), faint: true, nothing: "no finished reply yet", series: [
     { name: "all users", column: "tokens_per_s", colour: 4, zero: true, shown: speed }] },
-  { ...named("one_user", ", median of replies ended then"), faint: true, nothing: "no finished reply yet", series: [
+  { ...named("one_user", ", median and lowest of replies ended then"), faint: true, nothing: "no finished reply yet", series: [
     { name: NAMED.decode.title, column: "decode_tokens_per_s_p50", colour: 1, shown: speed },
-    { name: NAMED.felt.title, column: "felt_tokens_per_s_p50", colour: 2, shown: speed }] },
+    { name: NAMED.felt.title, column: "felt_tokens_per_s_p50", colour: 2, shown: speed },
+    { name: `${NAMED.felt.title}, lowest`, column: "felt_tokens_per_s_min", colour: 6, shown: speed }] },
   { ...named(FIXED_USERS ? "in_flight" : "users_in_flight", ""), whole: true, series: [
     ...(FIXED_USERS ? [] : [{ name: NAMED.users.title, column: "users", colour: 5 }]),
     { name: NAMED.in_flight.title, column: "in_flight", colour: 4 }] },
