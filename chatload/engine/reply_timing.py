@@ -55,8 +55,8 @@ class ReplyMeter:
             self.first_event_ns = at_ns
         if delta.reply_id and self.reply_id is None:
             self.reply_id = delta.reply_id[:REPLY_ID_CHARACTERS]
-        if delta.finish:
-            self.finish = delta.finish[:FINISH_CHARACTERS]
+        if delta.finish is not None:
+            self.finish = delta.finish[:FINISH_CHARACTERS] or None
         if delta.usage is not None:
             self.usage = delta.usage
         if delta.text or delta.reasoning or delta.tool_text:

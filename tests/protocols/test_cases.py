@@ -7,13 +7,15 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from chatload.model.errors import TurnError
+from chatload.model.turn import TurnRequest
 
 from .cases_errors import ERRORS
 from .cases_native import TGI, VLLM_GENERATE
-from .cases_openai import OTHERS, VLLM
+from .cases_openai import OTHERS, VLLM, WAS
+from .cases_shapes import ENDINGS, SHAPES
 from .feeding import REQUEST, Case, check_every_cut, cut, feed, one_by_one
 
-CASES = [*VLLM, *OTHERS, *ERRORS, *TGI, *VLLM_GENERATE]
+CASES = [*VLLM, *OTHERS, *ERRORS, *SHAPES, *TGI, *VLLM_GENERATE]
 
 
 @pytest.mark.parametrize("case", CASES, ids=[f"{case.dialect}: {case.name}" for case in CASES])
@@ -59,6 +61,21 @@ def _breaking(reads: Sequence[bytes]) -> Iterator[bytes]:
     """The reads of a connection that breaks after them."""
     yield from reads
     raise TurnError("truncated", "connection reset")
+
+
+@pytest.mark.parametrize(("name", "body", "finish"), ENDINGS, ids=[name for name, _, _ in ENDINGS])
+def test_a_finish_reason_is_the_end_only_where_no_text_follows(
+    name: str, body: bytes, finish: str | None
+) -> None:
+    deltas = check_every_cut("openai", body).deltas
+    told = [delta.finish for delta in deltas if delta.finish is not None]
+    assert (told[-1] if told else "") == (finish or "")
+
+
+def test_choices_end_one_by_one() -> None:
+    request = TurnRequest(REQUEST.messages, extra={"n": 2})
+    told = [delta.finish for delta in check_every_cut("openai", WAS + WAS, request).deltas]
+    assert told == ["stop", "stop"]
 
 
 def test_empty_reads_count_but_bring_nothing() -> None:

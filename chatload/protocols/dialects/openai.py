@@ -18,8 +18,10 @@ from chatload.protocols.dialect import Dialect, ForeignBody, NoPromptError
 from chatload.protocols.event_data import count, loaded
 from chatload.protocols.foreign_body import foreign_body, prompt_body
 from chatload.protocols.framing import sse_events
+from chatload.protocols.message_text import Said, said_by
 from chatload.protocols.prompt_text import prompt_text
 from chatload.protocols.repeated_events import RepeatedEvents
+from chatload.protocols.reply_so_far import ReplySoFar
 
 
 def chat_body(request: TurnRequest) -> bytes:
@@ -42,20 +44,28 @@ def deltas(reads: Iterable[bytes], request: TurnRequest) -> Iterator[Delta | Tex
     several = request.extra.get("n", 1) not in (1, None)  # then each choice has a count of its own
     counted: int | None = None if several else 0
     repeated = RepeatedEvents(_delta)
+    so_far = ReplySoFar(several=several)
     reads = reads_of(reads)
     events = sse_events(reads)
     while True:
         alike = repeated.take(reads) if reads.between else None
         if alike is not None:
-            yield alike
+            if not so_far.add(alike):  # the reply goes on after its finish reason
+                first, *others = alike.deltas()
+                yield first._replace(finish="")
+                yield from others
+            else:
+                yield alike
             continue
         found = next(events, None)
         if found is None:
             return
         read, data = found
         if data.strip() in ("[DONE]", ""):
+            if data and (end := so_far.done(read)):
+                yield end
             continue
-        delta = _delta(data, read)
+        delta, whole = _event(data, read)
         tokens = None
         if delta.usage is not None and delta.usage.completion_tokens is not None:
             total = delta.usage.completion_tokens
@@ -66,8 +76,9 @@ def deltas(reads: Iterable[bytes], request: TurnRequest) -> Iterator[Delta | Tex
                 counted = None
         elif delta.has_text:
             counted = None  # text without a count: this server does not count per event
-            repeated.learn(data, delta)
-        yield delta if tokens == delta.tokens else delta._replace(tokens=tokens)
+            if not whole:
+                repeated.learn(data, delta)
+        yield so_far.checked(delta if tokens == delta.tokens else delta._replace(tokens=tokens), whole=whole)
 
 
 def read_chat(body: Mapping[str, object]) -> ForeignBody | None:
@@ -120,14 +131,24 @@ def _with_notes(found: ForeignBody) -> ForeignBody:
     return found
 
 
-def _delta(data: str, read: int = 0) -> Delta:
-    """The delta of one event. `tokens` is 0 for an event without choices, which is about the whole reply."""
+def _event(data: str, read: int = 0) -> tuple[Delta, bool]:
+    """The delta of one event, and whether its text stood under `message`.
+
+    `tokens` is 0 for an event without choices, which is about the whole reply.
+    """
     event = loaded(data)
-    choices = _list(event, "choices", data)
-    text, reasoning, tool_text, finish = _choices(choices, data)
+    choices = event.get("choices")
+    if choices is not None and not isinstance(choices, list):
+        raise WireError("choices is no list", data)
+    text, reasoning, tool_text, finish, whole = said_by(choices, data) if choices else Said()
     reply_id = event.get("id")
     name = reply_id if isinstance(reply_id, str) and reply_id else None
-    return Delta(read, text, reasoning, tool_text, None if choices else 0, finish, _usage(event), name)
+    tokens = None if choices else 0
+    return Delta(read, text, reasoning, tool_text, tokens, finish, _usage(event), name), whole
+
+
+def _delta(data: str) -> Delta:
+    return _event(data)[0]
 
 
 def _body(body: dict[str, object], request: TurnRequest) -> bytes:
@@ -141,41 +162,6 @@ def _body(body: dict[str, object], request: TurnRequest) -> bytes:
     if request.ask_usage:
         body["stream_options"] = {"include_usage": True}
     return orjson.dumps({**body, **request.extra})
-
-
-def _choices(choices: list[object], data: str) -> tuple[str, str, str, str | None]:
-    """(content, reasoning, tool text, finish) of all choices.
-
-    `index` is not used: in TGI 1.4.0 it is the number of the token.
-    """
-    text = reasoning = tool_text = ""
-    finish = None
-    for choice in choices:
-        if not isinstance(choice, dict):
-            raise WireError("a choice is no object", data)
-        text += _text(choice, "text", data)
-        delta = choice.get("delta") or choice.get("message")
-        if isinstance(delta, dict):
-            text += _text(delta, "content", data)
-            # vLLM renamed reasoning_content to reasoning, and sent both with the same text in between
-            reasoning += _text(delta, "reasoning", data) or _text(delta, "reasoning_content", data)
-            if delta.get("tool_calls") or delta.get("function_call"):
-                tool_text += _tool_text(delta, data)
-        reason = choice.get("finish_reason")
-        if reason:  # TGI sends "" for not finished (/v1/completions)
-            finish = str(reason)
-    return text, reasoning, tool_text, finish
-
-
-def _tool_text(delta: dict[str, object], data: str) -> str:
-    """The text of tool calls: names and arguments."""
-    functions = [call.get("function") for call in _list(delta, "tool_calls", data) if isinstance(call, dict)]
-    functions.append(delta.get("function_call"))
-    return "".join(
-        _text(function, "name", data) + _text(function, "arguments", data)
-        for function in functions
-        if isinstance(function, dict)
-    )
 
 
 def _usage(event: dict[str, object]) -> Usage | None:
@@ -198,24 +184,6 @@ def _usage(event: dict[str, object]) -> Usage | None:
             cached_tokens=cached,
         )
     return None
-
-
-def _text(of: dict[str, object], key: str, data: str) -> str:
-    value = of.get(key)
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise WireError(f"{key} is no text", data)
-    return value
-
-
-def _list(of: dict[str, object], key: str, data: str) -> list[object]:
-    value = of.get(key)
-    if value is None:
-        return []
-    if not isinstance(value, list):
-        raise WireError(f"{key} is no list", data)
-    return value
 
 
 EXACT = {"ignore_eos": True}

@@ -1,0 +1,147 @@
+"""What the choices of an event say: text, reasoning and tool calls in every shape that servers send them in."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from chatload.model.errors import WireError
+
+_REASONING = frozenset(
+    (
+        "reasoning",
+        "reasoning_content",
+        "reasoning_details",
+        "reasoning_text",
+        "reasoning_summary",
+        "thinking",
+        "thinking_content",
+        "thinking_blocks",
+        "thought",
+        "thoughts",
+    )
+)
+"""Keys of reasoning beside `content`. Servers that send several of them send the same text in each."""
+_REASONING_PARTS = ("reasoning", "thinking", "thought", "redacted")
+"""How the `type` of a part begins that is reasoning."""
+_INNER = ("text", "content", "thinking", "reasoning", "summary", "refusal", "parts", "value")
+"""Where the text of a part is. Signatures and encrypted reasoning are under other keys and are no text."""
+_DEEPEST = 6
+_NOT_YET = frozenset(
+    (
+        "",
+        "null",
+        "none",
+        "nil",
+        "undefined",
+        "unspecified",
+        "finish_reason_unspecified",
+        "unfinished",
+        "in_progress",
+    )
+)
+"""Words of finish_reason, in small letters, that mean that the reply goes on; TGI sends ""."""
+
+
+class Said(NamedTuple):
+    """What the choices of one event say. `whole`: its text stood under `message`, so it may repeat what came before."""
+
+    text: str = ""
+    reasoning: str = ""
+    tool_text: str = ""
+    finish: str | None = None
+    whole: bool = False
+
+
+def said_by(choices: list[object], data: str) -> Said:
+    """What all choices of an event say; raises WireError for what is no text.
+
+    `index` is not used: in TGI 1.4.0 it is the number of the token.
+    """
+    text = reasoning = tool_text = ""
+    finish = None
+    whole = False
+    for choice in choices:
+        if not isinstance(choice, dict):
+            raise WireError("a choice is no object", data)
+        text += _string(choice, "text", data)
+        message = choice.get("delta")
+        if not message:
+            message = choice.get("message")
+            whole = whole or bool(message)
+        if isinstance(message, dict):
+            more, thought, called = _of_message(message, data)
+            text, reasoning, tool_text = text + more, reasoning + thought, tool_text + called
+        reason = choice.get("finish_reason")
+        if reason:
+            finish = _finish(reason) or finish
+    return Said(text, reasoning, tool_text, finish, whole)
+
+
+def _of_message(message: dict[str, object], data: str) -> tuple[str, str, str]:
+    """(text, reasoning, tool text) of a `delta` or `message`. A refusal is text: it is what the reader gets."""
+    text = reasoning = tool_text = ""
+    beside = ""  # reasoning under a key of its own
+    for key, value in message.items():
+        if not value:
+            continue
+        if key == "content":
+            if isinstance(value, str):
+                text += value
+            else:
+                more, reasoning = _parts(value, key, data)
+                text += more
+        elif key in _REASONING:
+            beside = beside or "".join(_parts(value, key, data))
+        elif key == "refusal":
+            text += "".join(_parts(value, key, data))
+        elif key in ("tool_calls", "function_call"):
+            tool_text += _tool_text(value, key, data)
+    return text, beside + reasoning, tool_text
+
+
+def _parts(value: object, key: str, data: str, depth: int = 0) -> tuple[str, str]:
+    """(text, reasoning) of a text, a part or a list of parts, such as [{"type": "text", "text": " word"}]."""
+    if isinstance(value, str):
+        return value, ""
+    if depth > _DEEPEST or not isinstance(value, list | dict):
+        raise WireError(f"{key} is no text", data)
+    if isinstance(value, list):
+        found = [_parts(part, key, data, depth + 1) for part in value if part is not None]
+        return "".join(text for text, _ in found), "".join(thought for _, thought in found)
+    inner_key = next((one for one in _INNER if isinstance(value.get(one), str | list | dict)), "")
+    if not inner_key:
+        return "", ""
+    text, reasoning = _parts(value[inner_key], key, data, depth + 1)
+    if str(value.get("type", inner_key)).startswith(_REASONING_PARTS):
+        return "", reasoning + text
+    return text, reasoning
+
+
+def _tool_text(value: object, key: str, data: str) -> str:
+    """The text of tool calls: names and arguments."""
+    calls = value if isinstance(value, list) else [{"function": value}]
+    if key == "tool_calls" and not isinstance(value, list):
+        raise WireError(f"{key} is no list", data)
+    functions = [call.get("function") for call in calls if isinstance(call, dict)]
+    return "".join(
+        _string(function, "name", data) + _string(function, "arguments", data)
+        for function in functions
+        if isinstance(function, dict)
+    )
+
+
+def _finish(reason: object) -> str | None:
+    """The finish reason; None for a word that means that there is none yet."""
+    if isinstance(reason, dict):  # SGLang's own form: {"type": "stop", "matched": 2}
+        reason = reason.get("type")
+    words = str(reason)
+    return None if words.strip().lower() in _NOT_YET else words
+
+
+def _string(of: dict[str, object], key: str, data: str) -> str:
+    value = of.get(key)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise WireError(f"{key} is no text", data)
+    return value

@@ -1,0 +1,96 @@
+"""What a reply has said so far: recognises an event that repeats it, and a finish reason that was not the end."""
+
+from __future__ import annotations
+
+from chatload.model.turn import Delta, TextDeltas
+
+LEAST_EVENTS, LEAST_CHARACTERS = 3, 20
+"""A text without a finish reason repeats the reply if that had so many events, and the text so many characters."""
+
+
+class ReplySoFar:
+    """Fed with what one reply says, event by event.
+
+    `several`: the reply has several choices, which end one by one.
+    """
+
+    def __init__(self, *, several: bool) -> None:
+        self._several = several
+        self._texts: list[str] = []
+        self._thoughts: list[str] = []
+        self._by_delta = False
+        self._finish: str | None = None
+        self._held: str | None = None
+        self._text_had_finish = False
+
+    def add(self, row: TextDeltas) -> bool:
+        """Take a row of texts in; False if the reply had seemed to end before it."""
+        (self._thoughts if row.reasoning else self._texts).extend(row.texts)
+        went_on = self._finish is not None and not self._several
+        self._finish = self._held = None
+        self._text_had_finish = False
+        return not went_on
+
+    def checked(self, delta: Delta, *, whole: bool) -> Delta:
+        """The delta without what it repeats, and with a finish reason only where that can be believed.
+
+        `whole`: its text stood under `message`, where servers put the whole reply, or all of it so far.
+        """
+        text, reasoning = delta.text, delta.reasoning
+        if text or reasoning:
+            if whole or len(self._texts) > 1 or len(self._thoughts) > 1:
+                final = whole or delta.finish is not None
+                text = self._new(text, self._texts, whole, final)
+                reasoning = self._new(reasoning, self._thoughts, whole, final)
+                if text != delta.text or reasoning != delta.reasoning:
+                    delta = delta._replace(text=text, reasoning=reasoning)
+            self._by_delta = self._by_delta or not whole
+            if text:
+                self._texts.append(text)
+            if reasoning:
+                self._thoughts.append(reasoning)
+        if delta.finish or self._finish or self._held:
+            return delta if self._several else self._ended(delta)
+        return delta
+
+    def done(self, read: int) -> Delta | None:
+        """At `[DONE]`: the finish reason that was held back, as it stood on each event."""
+        if not self._held:
+            return None
+        held, self._held = self._held, None
+        return Delta(read, finish=held)
+
+    def _new(self, text: str, before: list[str], whole: bool, final: bool) -> str:
+        """What of `text` is new after what came before."""
+        if not text or not before:
+            return text
+        if whole and self._by_delta:
+            return ""
+        if not whole:
+            least = (2, 1) if final else (LEAST_EVENTS, LEAST_CHARACTERS)
+            if len(before) < least[0] or len(text) < max(least[1], len(before)):
+                return text
+        said = "".join(before)
+        if text == said:
+            return ""
+        return text[len(said) :] if whole and text.startswith(said) else text
+
+    def _ended(self, delta: Delta) -> Delta:
+        """The delta with its finish reason where that may be the end.
+
+        Text after a finish reason takes it back, by an empty one. Some servers write "stop" on each event: the second
+        one in a row that stands on text is held back until [DONE], the usage or an event without text confirms it.
+        """
+        finish = delta.finish
+        if not delta.has_text:
+            if finish is None and delta.usage is not None:
+                finish = self._held
+            if finish is not None:
+                self._finish, self._held = finish, None
+            return delta._replace(finish=finish)
+        in_a_row, self._text_had_finish = self._text_had_finish, finish is not None
+        if finish is not None and (not in_a_row or delta.usage is not None):
+            self._finish, self._held = finish, None
+            return delta
+        self._finish, self._held = None, finish
+        return delta._replace(finish="")
