@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from chatload.model.errors import WireError
 
 _REASONING = frozenset(
@@ -42,14 +40,10 @@ _NOT_YET = frozenset(
 """Words of finish_reason, in small letters, that mean that the reply goes on; TGI sends ""."""
 
 
-class Said(NamedTuple):
-    """What the choices of one event say. `whole`: its text stood under `message`, so it may repeat what came before."""
-
-    text: str = ""
-    reasoning: str = ""
-    tool_text: str = ""
-    finish: str | None = None
-    whole: bool = False
+Said = tuple[str, str, str, str | None, bool]
+"""(text, reasoning, tool text, finish, whole) of an event; whole: its text stood under `message`, so it may repeat
+what came before."""
+NOTHING: Said = ("", "", "", None, False)
 
 
 def said_by(choices: list[object], data: str) -> Said:
@@ -57,6 +51,22 @@ def said_by(choices: list[object], data: str) -> Said:
 
     `index` is not used: in TGI 1.4.0 it is the number of the token.
     """
+    first = choices[0]
+    if (
+        len(choices) == 1
+        and isinstance(first, dict)
+        and not first.get("finish_reason")
+        and "text" not in first
+    ):
+        message = first.get("delta")
+        if isinstance(message, dict) and len(message) == 1:
+            content = message.get("content")
+            if isinstance(content, str):  # the usual event
+                return content, "", "", None, False
+    return _said_by_each(choices, data)
+
+
+def _said_by_each(choices: list[object], data: str) -> Said:
     text = reasoning = tool_text = ""
     finish = None
     whole = False
@@ -74,7 +84,7 @@ def said_by(choices: list[object], data: str) -> Said:
         reason = choice.get("finish_reason")
         if reason:
             finish = _finish(reason) or finish
-    return Said(text, reasoning, tool_text, finish, whole)
+    return text, reasoning, tool_text, finish, whole
 
 
 def _of_message(message: dict[str, object], data: str) -> tuple[str, str, str]:

@@ -38,13 +38,14 @@ class ReplySoFar:
         """
         text, reasoning = delta.text, delta.reasoning
         if text or reasoning:
-            if whole or len(self._texts) > 1 or len(self._thoughts) > 1:
-                final = whole or delta.finish is not None
+            final = whole or delta.finish is not None
+            if final or len(text) >= LEAST_CHARACTERS or len(reasoning) >= LEAST_CHARACTERS:
                 text = self._new(text, self._texts, whole, final)
                 reasoning = self._new(reasoning, self._thoughts, whole, final)
                 if text != delta.text or reasoning != delta.reasoning:
                     delta = delta._replace(text=text, reasoning=reasoning)
-            self._by_delta = self._by_delta or not whole
+            if not whole:
+                self._by_delta = True
             if text:
                 self._texts.append(text)
             if reasoning:

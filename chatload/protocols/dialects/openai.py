@@ -18,7 +18,7 @@ from chatload.protocols.dialect import Dialect, ForeignBody, NoPromptError
 from chatload.protocols.event_data import count, loaded
 from chatload.protocols.foreign_body import foreign_body, prompt_body
 from chatload.protocols.framing import sse_events
-from chatload.protocols.message_text import Said, said_by
+from chatload.protocols.message_text import NOTHING, said_by
 from chatload.protocols.prompt_text import prompt_text
 from chatload.protocols.repeated_events import RepeatedEvents
 from chatload.protocols.reply_so_far import ReplySoFar
@@ -140,7 +140,7 @@ def _event(data: str, read: int = 0) -> tuple[Delta, bool]:
     choices = event.get("choices")
     if choices is not None and not isinstance(choices, list):
         raise WireError("choices is no list", data)
-    text, reasoning, tool_text, finish, whole = said_by(choices, data) if choices else Said()
+    text, reasoning, tool_text, finish, whole = said_by(choices, data) if choices else NOTHING
     reply_id = event.get("id")
     name = reply_id if isinstance(reply_id, str) and reply_id else None
     tokens = None if choices else 0
