@@ -13,6 +13,7 @@ import gevent
 
 from chatload.engine.connection import Connection
 from chatload.engine.reply_timing import ReplyMeter
+from chatload.engine.retry_after import pause_s
 from chatload.engine.stream import ReplyStream
 from chatload.engine.target import Target
 from chatload.engine.timeouts import TurnTimeouts
@@ -24,7 +25,8 @@ ENDLESS_FACTOR, ENDLESS_EVENTS, ENDLESS_TEXT_BYTES = 4, 250_000, 6 * 1024 * 1024
 """A reply never ends that has more events than so many times the tokens asked for (where none were: than so many
 events), or more text than so much: all of it is kept until the reply ends."""
 ENDLESS_REPLY = "an endless reply: many times the tokens asked for, or megabytes of text"
-LONGEST_PAUSE_S = 3600.0
+REFUSALS = ("http_429", "http_5xx")
+"""Failures that may say when to ask again (retry_after.py)."""
 
 
 @dataclass(slots=True)
@@ -89,22 +91,23 @@ class ChatClient:
             self._connection = None
 
     def _ask_until_accepted(self, spec: TurnSpec, request_id: str, progress: _Progress) -> None:
-        """Send the request; after a 429, send it again when the server said, if the plan is to wait."""
+        """Send the request; after a refusal that says when to ask again, send it again then, if the plan is to wait."""
         give_up_ns = self._clock.now_ns() + round(self._target.timeouts.turn_s * 1e9)
         while True:
             try:
                 self._ask(spec, request_id, progress)
                 return
             except TurnError as error:
-                if error.code != "http_429" or not self._target.waits_on_429 or progress.stream is None:
+                stream = progress.stream
+                if not self._target.waits_on_429 or stream is None or error.code not in REFUSALS:
                     raise
-                pause_s = retry_after_s(progress.stream.header("retry-after"))
-                if self._clock.now_ns() + pause_s * 1e9 > give_up_ns:
+                wait_s = pause_s(stream.status, stream.header)
+                if wait_s is None or self._clock.now_ns() + wait_s * 1e9 > give_up_ns:
                     raise
                 progress.refusals += 1
-                if not progress.stream.reusable:
+                if not stream.reusable:
                     self.close()
-                self._clock.sleep(pause_s)
+                self._clock.sleep(wait_s)
 
     def _ask(self, spec: TurnSpec, request_id: str, progress: _Progress) -> None:
         target = self._target
@@ -228,14 +231,6 @@ class Interrupted(gevent.GreenletExit):
     def __init__(self, turn: Turn) -> None:
         super().__init__()
         self.turn = turn
-
-
-def retry_after_s(header: str) -> float:
-    """The pause a Retry-After header asks for, in s; 1 where it says nothing we can read (a date, for one)."""
-    try:
-        return min(LONGEST_PAUSE_S, max(0.0, float(header)))
-    except ValueError:
-        return 1.0
 
 
 def _refusal(stream: ReplyStream) -> TurnError:

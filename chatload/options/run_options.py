@@ -121,7 +121,7 @@ ON_429 = Choice(
     choices=("fail", "wait"),
     group=Group.LIMITS,
     label="When the server says 429",
-    help="fail: the turn failed; wait: wait for Retry-After and ask again",
+    help="fail: the turn failed; wait: wait as Retry-After says and ask again (also after 503 and 529 that have one)",
 )
 INSECURE = Switch(
     name="insecure",

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from chatload.engine.client import retry_after_s
+from chatload.engine import retry_after
+from chatload.engine.retry_after import pause_s
 from tests.engine.exchange import GOOD, STOP, Exchange, after, token
 from tests.engine.scripted import (
     CLOSE,
@@ -127,16 +128,60 @@ def test_a_429_that_closes_its_connection_is_asked_again_on_another() -> None:
     assert (turn.ok, turn.refusals, turn.new_connection, exchange.script.opened) == (True, 1, True, 2)
 
 
+DATE = "date: Wed, 21 Oct 2026 07:28:00 GMT\r\n"
+
+
+@pytest.mark.parametrize("code", [503, 529])
+def test_a_503_or_529_that_says_when_is_asked_again_then(code: int) -> None:
+    busy = [(5.0, status(code, b"loading", DATE + "Retry-After: Wed, 21 Oct 2026 07:28:03 GMT\r\n"))]
+    exchange = Exchange(Wire([busy, GOOD]), waits=True)
+    turn = exchange.turn()
+    assert (turn.ok, turn.refusals) == (True, 1)
+    assert after(exchange, exchange.script.came_ns[1]) == 3005
+
+
+def test_a_date_beyond_the_turn_s_limit_is_a_failure_at_once() -> None:
+    late = refusal(DATE + "retry-after: Wed, 21 Oct 2026 09:08:00 GMT\r\n")
+    turn = Exchange(Wire([late, GOOD]), waits=True).turn()
+    assert (turn.code, turn.refusals) == ("http_429", 0)
+
+
+@pytest.mark.parametrize(("code", "failure"), [(503, "http_5xx"), (529, "http_5xx"), (500, "http_5xx")])
+def test_other_refusals_are_failures(code: int, failure: str) -> None:
+    told = "retry-after: 1\r\n" if code == 500 else "retry-after: soon\r\n"
+    turn = Exchange(Wire([[(5.0, status(code, b"", told))], GOOD]), waits=True).turn()
+    assert (turn.code, turn.refusals) == (failure, 0)
+
+
 @pytest.mark.parametrize(
-    ("header", "pause_s"),
+    ("headers", "expected"),
     [
-        ("2", 2.0),
-        ("0.25", 0.25),
-        ("-5", 0.0),
-        ("1e9", 3600.0),
-        ("", 1.0),
-        ("Wed, 21 Oct 2026 07:28:00 GMT", 1.0),
+        ({"retry-after": "2"}, 2.0),
+        ({"retry-after": " 0.25 "}, 0.25),
+        ({"retry-after": "-5"}, 0.0),
+        ({"retry-after": "1e9"}, 1e9),
+        ({"retry-after": "inf"}, 1.0),
+        ({"retry-after": "nan"}, 1.0),
+        ({}, 1.0),
+        ({"retry-after": "soon"}, 1.0),
+        ({"retry-after": "Wed, 21 Oct 2026 07:28:05 GMT", "date": "Wed, 21 Oct 2026 07:28:00 GMT"}, 5.0),
+        ({"retry-after": "Wednesday, 21-Oct-26 07:28:05 GMT", "date": "Wed Oct 21 07:28:00 2026"}, 5.0),
+        ({"retry-after": "Wed, 21 Oct 2026 07:28:05 GMT", "date": "Wed, 21 Oct 2026 08:00:00 GMT"}, 0.0),
+        ({"retry-after": "Wed, 21 Oct 2026 07:28:05 GMT"}, 7.0),
+        ({"retry-after-ms": "120", "retry-after": "1"}, 0.12),
     ],
 )
-def test_the_pause_of_a_retry_after(header: str, pause_s: float) -> None:
-    assert retry_after_s(header) == pause_s
+def test_the_pause_of_a_429(
+    headers: dict[str, str], expected: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(retry_after.time, "time", lambda: 1792567678.0)  # 07:27:58 of that day
+    assert pause_s(429, lambda name: headers.get(name, "")) == expected
+
+
+def test_only_refusals_are_asked_again() -> None:
+    def told(value: str) -> list[float | None]:
+        headers = {"retry-after": value}
+        return [pause_s(code, lambda name: headers.get(name, "")) for code in (429, 503, 529, 500, 502, 200)]
+
+    assert told("3") == [3.0, 3.0, 3.0, None, None, None]
+    assert told("") == [1.0, None, None, None, None, None]
