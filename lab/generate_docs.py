@@ -16,6 +16,7 @@ import msgspec
 from chatload.loads.load_shape import Shape
 from chatload.loads.registry import SHAPES
 from chatload.model.errors import CODES
+from chatload.loads.trace_columns import ANSWERS, FORMS, OWN, PROMPTS, TIMES, ZERO_IS_UNKNOWN
 from chatload.model.journal_lines import JournalLine
 from chatload.model.metrics import METRICS, View, metrics_in
 from chatload.model.summary import INLINE, GroupSummary, Summary
@@ -33,6 +34,7 @@ def generated() -> dict[Path, str]:
         DOCS / "schema" / "journal-line.json": _schema(JournalLine, "One line of journal-<worker>.jsonl"),
         DOCS / "schema" / "manifest.json": _schema(Manifest, "manifest.json of a run folder"),
         DOCS / "options.md": with_part(DOCS / "options.md", "options", _option_tables()),
+        DOCS / "interchange.md": with_part(DOCS / "interchange.md", "columns of traces", _trace_columns()),
         DOCS / "schema" / "summary.json": _schema(Summary, "summary.json of a run folder"),
         DOCS / "metrics.md": with_part(
             DOCS / "metrics.md", "codes of failures", _code_table(), _metrics_page()
@@ -91,6 +93,27 @@ def _metric_table() -> str:
         for one in METRICS
         if View.SUMMARY in one.shown and one.of is not None
     ]
+    return "\n".join(rows)
+
+
+def _trace_columns() -> str:
+    """The columns that --trace knows, and the forms whose columns tell the unit."""
+
+    def names(columns: Sequence[str]) -> str:
+        return ", ".join(f"`{column}`" for column in columns)
+
+    rows = ["| column | is | known names |", "|---|---|---|"]
+    rows += [
+        f"| time | s after the start of the run | {names([OWN])} |",
+        f"| time | a date and time, a Unix time or a number; the smallest is the start | {names(TIMES)}; with `_s`, "
+        "`_ms`, `_us`, `_ns` after it: in that unit |",
+        f"| prompt | tokens | {names(PROMPTS)} |",
+        f"| answer | tokens; 0 in {names(ZERO_IS_UNKNOWN)}: not known | {names(ANSWERS)} |",
+        "",
+        "| form | unit | told by its columns |",
+        "|---|---|---|",
+    ]
+    rows += [f"| {form.name} | {form.unit} | {names(sorted(form.columns))} |" for form in FORMS]
     return "\n".join(rows)
 
 

@@ -138,8 +138,11 @@ def _line(row: Mapping[str, object]) -> str:
 
 
 def _time(after_ns: int, per_s: float) -> float:
-    """A time in the tool's unit, to the µs."""
-    return round(after_ns * per_s / 1e9, 6 if per_s == 1 else 3)
+    """A time in the tool's unit: s to the µs, always with a decimal point, or whole ms, as in Mooncake's traces.
+
+    `--trace` tells the two apart by that.
+    """
+    return round(after_ns / 1e9, 6) if per_s == 1 else round(after_ns * per_s / 1e9)
 
 
 def _common_beginning(load: Load | None) -> str:

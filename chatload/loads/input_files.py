@@ -9,8 +9,8 @@ from typing import TypeVar
 
 import msgspec
 
-from chatload.files import MB, read_input, shown
-from chatload.loads.trace import TraceRow, read_trace
+from chatload.files.reading import MB, read_input, shown
+from chatload.loads.trace import Trace, read_trace
 from chatload.model.certificate import Certificate
 from chatload.model.errors import UsageError
 from chatload.options.option import Text
@@ -38,9 +38,9 @@ def read_conversations(path: str) -> tuple[tuple[str, ...], ...]:
     return _conversations(path, _state(path))
 
 
-def read_rows(path: str) -> tuple[TraceRow, ...]:
-    """The rows of `--trace`."""
-    return _trace(path, _state(path))
+def read_rows(path: str, *, unit: str) -> Trace:
+    """The trace of `--trace`."""
+    return _trace(path, _state(path), unit)
 
 
 def read_prompts(path: str, *, n: int, seed: int) -> tuple[tuple[SampledPrompt, ...], tuple[str, ...]]:
@@ -73,8 +73,8 @@ def _conversations(path: str, state: object) -> tuple[tuple[str, ...], ...]:
 
 
 @lru_cache(maxsize=1)
-def _trace(path: str, state: object) -> tuple[TraceRow, ...]:
-    return read_trace(path)
+def _trace(path: str, state: object, unit: str) -> Trace:
+    return read_trace(path, unit)
 
 
 @lru_cache(maxsize=1)

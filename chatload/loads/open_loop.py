@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from chatload.loads.input_files import read_file, read_prompts, read_rows
 from chatload.loads.load_shape import Inputs, Load, Shape, locust_users, plural
+from chatload.loads.trace_columns import UNITS
 from chatload.options.option import Choice, FileName, Group, Number, Whole
 from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import DAY_S, LONGEST_RUN_S, MOST_REQUESTS, seconds, whole
@@ -37,7 +38,14 @@ TRACE = FileName(
     name="trace",
     default="",
     label="File of due times",
-    help="file of due times (JSONL or CSV), instead of requests, interval and arrivals",
+    help="file of due times (JSON lines, JSON or CSV), instead of requests, interval and arrivals",
+)
+TRACE_UNIT = Choice(
+    name="trace-unit",
+    default="auto",
+    choices=("auto", *UNITS),
+    label="Unit of the times in it",
+    help="unit of the times in the trace; auto: as its columns or numbers tell, asked where they do not",
 )
 SHAREGPT = FileName(
     name="sharegpt",
@@ -66,13 +74,15 @@ class OpenLoopLoad(Load, frozen=True, kw_only=True, tag="open_loop"):
     interval_s: float
     arrivals: str = "constant"
     trace: str = ""
+    trace_s: float = 0.0
+    """s from the start to the last request of a trace."""
     sharegpt: str = ""
     exact_lengths: bool = False
 
     def sentence(self) -> str:
         """The load in words."""
         if self.trace:
-            return f"requests as due in {self.trace}"
+            return f"{self.requests:,} {plural(self.requests, 'request')} as due in {self.trace}"
         if self.interval_s == 0:
             return f"{self.requests:,} {plural(self.requests, 'request')} all at once"
         spaced = "on average (Poisson)" if self.arrivals == "poisson" else "exactly"
@@ -81,7 +91,7 @@ class OpenLoopLoad(Load, frozen=True, kw_only=True, tag="open_loop"):
     def bounds(self) -> str:
         """The due time of the last request."""
         if self.trace:
-            return "open loop"
+            return f"open loop, the last one due after {self.trace_s:,.6g} s"
         return f"open loop, the last one due after {self.interval_s * (self.requests - 1):g} s"
 
     @property
@@ -122,7 +132,9 @@ def read(reader: OptionReader) -> tuple[OpenLoopLoad, Inputs]:
         days = LONGEST_RUN_S // DAY_S
         remedy = f"{requests:,} requests would take more than {days} days: ask for fewer"
         reader.add_mistake(INTERVAL, reader.text(INTERVAL), remedy)
-    rows = read_file(reader, TRACE, trace, read_rows) or ()
+    unit = reader.get(TRACE_UNIT)
+    found = read_file(reader, TRACE, trace, partial(read_rows, unit="" if unit == "auto" else unit))
+    rows = found.rows if found else ()
     seed = load_seed_of(reader.get(SEED), reader.get(LOAD_SEED))
     sample = read_file(
         reader, SHAREGPT, "" if trace else sharegpt, partial(read_prompts, n=requests, seed=seed)
@@ -135,10 +147,11 @@ def read(reader: OptionReader) -> tuple[OpenLoopLoad, Inputs]:
         interval_s=interval_s,
         arrivals=reader.get(ARRIVALS),
         trace=trace,
+        trace_s=rows[-1].due_ns / 1e9 if rows else 0.0,
         sharegpt=sharegpt,
         exact_lengths=exact,
     )
-    return load, Inputs(trace=rows, prompts=prompts, notes=notes)
+    return load, Inputs(trace=rows, prompts=prompts, notes=(*notes, *(found.notes if found else ())))
 
 
 def _refuse_unused(reader: OptionReader, trace: str, interval_s: float, exact: bool) -> None:
@@ -146,7 +159,9 @@ def _refuse_unused(reader: OptionReader, trace: str, interval_s: float, exact: b
     if trace:
         for option in (REQUESTS, INTERVAL, ARRIVALS, SHAREGPT):
             reader.refuse_unused(option, "with --trace, which tells times and lengths: leave one out", TRACE)
-    elif interval_s == 0:
+    else:
+        reader.refuse_unused(TRACE_UNIT, "without --trace: name one, or leave it out", TRACE)
+    if not trace and interval_s == 0:
         reader.refuse_unused(
             ARRIVALS, "with --interval 0, all at once: give an interval, or leave it out", INTERVAL
         )
@@ -154,4 +169,4 @@ def _refuse_unused(reader: OptionReader, trace: str, interval_s: float, exact: b
         reader.refuse_unused(MAX_TOKENS, "with --lengths exact: set --lengths free, or leave it out", LENGTHS)
 
 
-SHAPE = Shape(OpenLoopLoad, (REQUESTS, INTERVAL, ARRIVALS, TRACE, SHAREGPT, LENGTHS), read)
+SHAPE = Shape(OpenLoopLoad, (REQUESTS, INTERVAL, ARRIVALS, TRACE, TRACE_UNIT, SHAREGPT, LENGTHS), read)

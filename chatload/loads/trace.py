@@ -1,38 +1,40 @@
-"""Reads a trace: due times, and lengths where known, recorded elsewhere (docs/prompts.md).
+"""Reads a trace: due times, and lengths where known, recorded elsewhere (docs/interchange.md).
 
-JSONL with one object a line, or CSV with a header. When: `due_s` (s after the start of the run), or one of
-`timestamp` (ms, Mooncake), `Timestamp` (s, BurstGPT), `TIMESTAMP` (date and time, Azure), whose smallest
-is the start of the run. Lengths: `prompt_tokens`, `input_length`, `Request tokens` or `ContextTokens`;
-`output_tokens`, `output_length`, `Response tokens` or `GeneratedTokens`. Other fields are passed over.
+JSON lines, a JSON list, or CSV with a header. trace_columns.py has the columns that are known; others are passed over.
 """
 
 from __future__ import annotations
 
-import csv
-import itertools
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
-import orjson
 
-from chatload.files import Mistakes, quoted, read_lines
-from chatload.model.errors import UsageError
+from chatload.files.reading import Mistakes, quoted
+from chatload.files.records import Record, Records
+from chatload.loads.trace_columns import (
+    ANSWERS,
+    OWN,
+    PROMPTS,
+    TEXTS,
+    TIME_UNITS,
+    UNITS,
+    ZERO_IS_UNKNOWN,
+    form_of,
+    plain,
+)
+from chatload.loads.trace_unit import MOONCAKE_BLOCK, OUR_BLOCK, Found, Numbers, unit_of
 
-DUE_FIELDS = {"due_s": 1e9, "timestamp": 1e6, "Timestamp": 1e9, "TIMESTAMP": 0.0}
-"""Field to ns per unit; 0 for a date and time."""
-PROMPT_FIELDS = ("prompt_tokens", "input_length", "Request tokens", "ContextTokens")
-OUTPUT_FIELDS = ("output_tokens", "output_length", "Response tokens", "GeneratedTokens")
-ZERO_IS_UNKNOWN = ("Response tokens", "GeneratedTokens")
-"""Logs of services write 0 for a request that failed: the length of its answer is not known."""
 MOST_ROWS, MOST_TOKENS = 1_000_000, 1_000_000
 LONGEST_S = 31 * 86_400
 """Longest trace, in s."""
-LATEST = 1e15
-"""Largest value of a due field, so that due times fit into ns."""
+LATEST_S, LATEST = 1e15, 1e20
+"""Largest value of due_s, and of other columns of times (ns of the Unix era fit)."""
+REMEDY = "give a trace file (JSON lines, a JSON list or CSV)"
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 
@@ -44,136 +46,237 @@ class TraceRow(msgspec.Struct, frozen=True):
     output_tokens: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """The rows of a trace in the order they are due. `notes` say how its times were read, where no name tells it."""
+
+    rows: tuple[TraceRow, ...]
+    notes: tuple[str, ...] = ()
+
+
 class _RowMistake(Exception):
     """A mistake in one row."""
 
 
-def read_trace(path: str | Path) -> tuple[TraceRow, ...]:
-    """The rows of a trace file in the order they are due. Raises UsageError naming every bad line."""
+@dataclass(slots=True)
+class _Row:
+    """One row as it stands: its time as a number of an unknown unit, or as ns where it is a date."""
+
+    time: float
+    is_date: bool
+    prompt_tokens: int | None
+    output_tokens: int | None
+    place: Record
+
+
+@dataclass(slots=True)
+class _Scan:
+    """What all rows together tell."""
+
+    rows: list[_Row] = field(default_factory=list)
+    names: dict[str, str] = field(default_factory=dict)
+    """Columns of times as the file writes them, and their plain names."""
+    columns: set[str] = field(default_factory=set)
+    whole: bool = True
+    zones: set[bool] = field(default_factory=set)
+    blocks: set[int] = field(default_factory=lambda: {MOONCAKE_BLOCK, OUR_BLOCK})
+    ours: bool = False
+
+
+def read_trace(path: str | Path, unit: str = "") -> Trace:
+    """The trace in a file. `unit` is that of its times where no name tells it; empty: as its numbers tell.
+
+    Raises UsageError naming every bad row, or asking for the unit.
+    """
     mistakes = Mistakes(path)
-    rows: list[tuple[int, int, TraceRow]] = []
-    fields: set[str] = set()
-    for number, row in _objects(path, mistakes):
+    scan = _Scan()
+    records = Records(path, REMEDY, mistakes)
+    for record in records:
         try:
-            found = _row(row, fields)
-            rows.append((found.due_ns, number, found))
+            _read_row(record, scan)
         except _RowMistake as wrong:
-            mistakes.add(str(wrong), number)
-        if len(rows) > MOST_ROWS:
-            mistakes.add(f"more than {MOST_ROWS:,} rows: cut it there", number)
+            mistakes.add(str(wrong), record.line, record.item)
+        if len(scan.rows) > MOST_ROWS:
+            mistakes.add(f"more than {MOST_ROWS:,} rows: cut it there", record.line, record.item)
             break
-    if len(fields) > 1:
-        names = " and some ".join(sorted(fields))
+    if len(scan.names) > 1:
+        names = " and some ".join(sorted(scan.names))
         mistakes.lines.insert(0, f"{mistakes.name}: some rows have {names}: use one of them throughout")
-    if not fields and len(mistakes.lines) != 1:  # no row can be read: report one mistake
-        where = 1 if mistakes.lines else None
-        mistakes = Mistakes(path)
-        mistakes.add('holds no row: write one a line, such as {"due_s": 0.5}', where)
+    if not scan.names:  # no row can be read: report one mistake
+        mistakes = _no_row(path, records, scan, mistakes)
     mistakes.raise_all()
-    rows.sort(key=lambda row: row[:2])
-    first_ns = 0 if "due_s" in fields else rows[0][0]
-    last_ns, number, _ = rows[-1]
-    if last_ns - first_ns > LONGEST_S * 10**9:
-        at_most = f"at most {LONGEST_S // 86_400} days"
-        mistakes.add(f"due {(last_ns - first_ns) / 1e9:.4g} s after the start: {at_most}", number)
+    found = _unit(scan, unit, mistakes)
     mistakes.raise_all()
-    if not first_ns:
-        return tuple(row for _, _, row in rows)
-    return tuple(TraceRow(due_ns - first_ns, row.prompt_tokens, row.output_tokens) for due_ns, _, row in rows)
+    return _trace(path, scan, found, mistakes, asked=bool(unit))
 
 
-def _objects(path: str | Path, mistakes: Mistakes) -> Iterator[tuple[int, object]]:
-    """Line number and content of every row: a mapping, or None where the line cannot be read."""
-    lines = read_lines(path, "give a trace file (JSONL or CSV)", mistakes)
-    lines = itertools.dropwhile(lambda line: not line[1].strip(), lines)
-    first = next(lines, None)
-    if first is None:
-        return
-    lines = itertools.chain([first], lines)
-    if first[1].lstrip().startswith(b"{"):
-        for number, line in lines:
-            if not line.isspace():
-                yield number, _json(line)
-        return
-    reader = csv.DictReader(_decoded(lines, mistakes.name))
-    above = first[0] - 1
-    try:
-        for row in reader:
-            yield above + reader.line_num, row
-    except csv.Error as error:
-        mistakes.add(f"not CSV ({error}): is a quote open?", above + reader.line_num)
+def _no_row(path: str | Path, records: Records, scan: _Scan, found: Mistakes) -> Mistakes:
+    """One mistake for a file of which no row can be read."""
+    columns = records.columns or tuple(sorted(scan.columns))
+    one = Mistakes(path)
+    if columns and not any(plain(name) in TIME_UNITS for name in columns):
+        one.add(
+            f"no column of times among {', '.join(map(quoted, columns[:8]))}: name one {OWN} (s), or timestamp",
+            1,
+        )
+    elif found.lines:
+        one.lines.append(found.lines[0] + " (no other row can be read either)" * (len(found.lines) > 1))
+    else:
+        one.add('holds no row: write one a line, such as {"due_s": 0.5}')
+    return one
 
 
-def _json(line: bytes) -> object:
-    try:
-        return orjson.loads(line)
-    except orjson.JSONDecodeError:
-        return None
+def _unit(scan: _Scan, asked: str, mistakes: Mistakes) -> Found:
+    """The unit of the times; ns for dates."""
+    ((shown, name),) = scan.names.items()
+    if any(row.is_date for row in scan.rows):
+        if not all(row.is_date for row in scan.rows):
+            mistakes.add(f"some rows have a number as {shown} and some a date: use one of them throughout")
+        if len(scan.zones) > 1:
+            mistakes.add(f"some dates of {shown} have a time zone and some have none: give all of them one")
+        return Found("ns")
+    told = TIME_UNITS[name]
+    if told and asked and told != asked:
+        mistakes.add(f"{shown} is in {told}, --trace-unit says {asked}: leave the option out")
+    form = form_of(frozenset(scan.columns))
+    if told or asked or form is not None:
+        return Found(told or asked or form.unit)  # type: ignore[union-attr]
+    numbers = Numbers(
+        [row.time for row in scan.rows],
+        scan.whole,
+        next(iter(scan.blocks)) if len(scan.blocks) == 1 else 0,
+        "input_length" in scan.columns,
+        scan.ours,
+    )
+    found = unit_of(numbers, LONGEST_S)
+    if not found.unit:
+        mistakes.add(f"{shown} in s or ms? {found.why} Say it: --trace-unit s or --trace-unit ms")
+    return found
 
 
-def _decoded(lines: Iterable[tuple[int, bytes]], name: str) -> Iterator[str]:
-    """Lines of CSV as text."""
-    before = 0
-    for number, line in lines:
-        try:
-            yield line.decode()
-        except UnicodeDecodeError as error:
-            at = before + error.start
-            raise UsageError([f"{name}:{number}: byte {at} is not UTF-8: save the trace as UTF-8"]) from None
-        before += len(line)
+def _trace(path: str | Path, scan: _Scan, found: Found, mistakes: Mistakes, *, asked: bool) -> Trace:
+    """The rows with due times, sorted. UsageError for a trace that takes too long."""
+    ((shown, name),) = scan.names.items()
+    ns = UNITS[found.unit]
+    dues = [round(row.time * ns) for row in scan.rows]
+    first = 0 if name == OWN else min(dues)
+    order = sorted(range(len(dues)), key=dues.__getitem__)
+    last_s = (dues[order[-1]] - first) / 1e9
+    if last_s > LONGEST_S:
+        place = scan.rows[order[-1]].place
+        mistakes.add(
+            f"due {last_s:.4g} s after the start: at most {LONGEST_S // 86_400} days", place.line, place.item
+        )
+    mistakes.raise_all()
+    notes = []
+    if found.why and not asked:
+        notes.append(
+            f"--trace {Path(path).name}: {shown} is read as {found.unit} ({found.why}): "
+            f"{len(dues):,} requests in {last_s:,.6g} s. If not: --trace-unit"
+        )
+    texts = [column for column in TEXTS if column in scan.columns]
+    if texts:
+        notes.append(
+            f"--trace {Path(path).name}: its {texts[0]} are not sent: prompts of its lengths are generated"
+        )
+    rows = (scan.rows[index] for index in order)
+    return Trace(
+        tuple(
+            TraceRow(dues[index] - first, row.prompt_tokens, row.output_tokens)
+            for index, row in zip(order, rows, strict=True)
+        ),
+        tuple(notes),
+    )
 
 
-def _row(content: object, fields: set[str]) -> TraceRow:
+def _read_row(record: Record, scan: _Scan) -> None:
+    """Add a record to the scan. Raises _RowMistake."""
+    content = record.content
+    if record.problem:
+        raise _RowMistake(record.problem)
     if not isinstance(content, Mapping):
         raise _RowMistake('not a JSON object: write rows such as {"due_s": 0.5}')
-    given = [name for name in DUE_FIELDS if content.get(name) not in (None, "")]
+    fields = {plain(name): (name, value) for name, value in content.items() if value not in (None, "")}
+    if len(scan.columns) < 256:
+        scan.columns.update(fields)
+    given = [name for name in content if plain(name) in TIME_UNITS and content[name] not in (None, "")]
     if len(given) != 1:
-        have = f"both {' and '.join(given)}" if given else "neither due_s (s) nor timestamp (ms)"
+        have = f"both {' and '.join(given[:2])}" if given else f"neither {OWN} (s) nor a timestamp"
         raise _RowMistake(f"has {have}: give one")
-    name = given[0]
-    fields.add(name)
-    due_ns = _due_ns(name, content[name])
-    return TraceRow(due_ns, _tokens(content, PROMPT_FIELDS), _tokens(content, OUTPUT_FIELDS))
+    shown = given[0]
+    scan.names[shown] = plain(shown)
+    time, is_date = _time(plain(shown), shown, content[shown], scan)
+    row = _Row(time, is_date, _tokens(fields, PROMPTS), _tokens(fields, ANSWERS), record)
+    _blocks(fields, row, scan)
+    scan.rows.append(row)
 
 
-def _due_ns(name: str, value: object) -> int:
-    """ns after the field's own origin. Date and time without a zone is UTC: only differences count."""
-    if DUE_FIELDS[name]:
-        due = _number(name, value)
-        if not 0 <= due <= LATEST:
-            raise _RowMistake(
-                f"{name} {_given(value)}: must be 0 or more{f', at most {LATEST:g}' * (due > 0)}"
-            )
-        return round(due * DUE_FIELDS[name])
+def _time(name: str, shown: str, value: object, scan: _Scan) -> tuple[float, bool]:
+    """(the time as a number, or ns of a date since 1970; whether it is a date)."""
+    if isinstance(value, str) and name != OWN and not _DECIMAL.fullmatch(value.strip()):
+        return _date(shown, value, scan), True
+    due = _number(shown, value)
+    most = LATEST_S if name == OWN else LATEST
+    if not 0 <= due <= most:
+        raise _RowMistake(f"{shown} {_given(value)}: must be 0 or more{f', at most {most:g}' * (due > 0)}")
+    scan.whole = scan.whole and isinstance(due, int)
+    return due, False
+
+
+def _date(shown: str, value: str, scan: _Scan) -> int:
+    """ns of a date and time since 1970. Without a zone it is UTC: only differences count."""
     try:
-        at = datetime.fromisoformat(str(value).strip())
+        at = datetime.fromisoformat(value.strip())
     except ValueError:
-        raise _RowMistake(f"{name} {quoted(value)}: must be like 2023-11-16 18:17:03.98") from None
+        raise _RowMistake(
+            f"{shown} {quoted(value)}: must be a number, or like 2023-11-16 18:17:03.98"
+        ) from None
+    scan.zones.add(at.tzinfo is not None)
     since = (at if at.tzinfo else at.replace(tzinfo=UTC)) - datetime(1970, 1, 1, tzinfo=UTC)
     return (since.days * 86_400 + since.seconds) * 1_000_000_000 + since.microseconds * 1000
 
 
-def _tokens(content: Mapping[str, object], names: tuple[str, ...]) -> int | None:
-    """The first of `names` that the row has, as a whole number of tokens."""
+def _tokens(fields: Mapping[str, tuple[str, object]], names: tuple[str, ...]) -> int | None:
+    """The number of tokens in the one of `names` that the row has. Two that differ are a mistake."""
+    found: tuple[str, int] | None = None
     for name in names:
-        value = content.get(name)
-        if value not in (None, ""):
-            tokens = _number(name, value)
-            if tokens == 0 and name in ZERO_IS_UNKNOWN:
-                return None
-            if tokens != int(tokens) or not 1 <= tokens <= MOST_TOKENS:
-                raise _RowMistake(f"{name} {_given(value)}: must be a whole number from 1 to {MOST_TOKENS:,}")
-            return int(tokens)
-    return None
+        if name not in fields:
+            continue
+        shown, value = fields[name]
+        tokens = _number(shown, value)
+        if tokens == 0 and name in ZERO_IS_UNKNOWN:
+            continue
+        if tokens != int(tokens) or not 1 <= tokens <= MOST_TOKENS:
+            raise _RowMistake(f"{shown} {_given(value)}: must be a whole number from 1 to {MOST_TOKENS:,}")
+        if found is not None and found[1] != tokens:
+            raise _RowMistake(f"has {found[0]} {found[1]} and {shown} {int(tokens)}: give one")
+        found = found or (shown, int(tokens))
+    return None if found is None else found[1]
 
 
-def _number(name: str, value: object) -> float:
-    """The number of a field: JSON's own, or a text of plain ASCII digits."""
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    is_text = isinstance(value, str) and len(value) <= 80 and _DECIMAL.fullmatch(value.strip())
-    number = float(value) if is_number or is_text else math.nan  # type: ignore[arg-type]
-    if not math.isfinite(number):
-        raise _RowMistake(f"{name} {quoted(value)}: must be a number")
+def _blocks(fields: Mapping[str, tuple[str, object]], row: _Row, scan: _Scan) -> None:
+    """What the row's hash_ids tell of the form of the trace."""
+    numbers = fields["hash_ids"][1] if "hash_ids" in fields else None
+    if not isinstance(numbers, list) or not row.prompt_tokens:
+        scan.blocks.clear()
+        return
+    if scan.blocks:
+        scan.blocks &= {block for block in scan.blocks if len(numbers) == -(-row.prompt_tokens // block)}
+    if not scan.rows:
+        scan.ours = row.time == 0 and OUR_BLOCK in scan.blocks and numbers == list(range(len(numbers)))
+
+
+def _number(shown: str, value: object) -> float:
+    """The number of a field: JSON's own, or a text of plain ASCII digits; whole ones as int, exactly."""
+    if isinstance(value, str) and len(value) <= 80 and _DECIMAL.fullmatch(value.strip()):
+        text = value.strip()
+        number: float = int(text) if text.lstrip("+-").isdigit() else float(text)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        number = value
+    else:
+        number = math.nan
+    if not (isinstance(number, int) or math.isfinite(number)):
+        raise _RowMistake(f"{shown} {quoted(value)}: must be a number")
     return number
 
 

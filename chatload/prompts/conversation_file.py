@@ -6,7 +6,7 @@ from pathlib import Path
 
 import orjson
 
-from chatload.files import Mistakes, quoted, read_lines
+from chatload.files.reading import Mistakes, quoted, read_lines
 
 SHIPPED_CONVERSATIONS = Path(__file__).parents[2] / "scenarios" / "prompts" / "conversations.jsonl"
 """The conversations that are used where no file is named."""

@@ -6,15 +6,13 @@ project. A truncated copy is read up to its end, and the user is told so.
 
 from __future__ import annotations
 
-import codecs
-import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
-from chatload.files import MB, opened_input, shown
+from chatload.files.json_list import JsonList
+from chatload.files.reading import MB, opened_input, shown
 from chatload.model.errors import UsageError
 from chatload.prompts.sampled_prompt import SampledPrompt
 from chatload.prompts.tokens import estimate_tokens
@@ -27,11 +25,6 @@ MOST_TOKENS = 2048
 PERSONS = ("human", "user")
 
 MOST_BYTES = 2048 * MB
-PIECE_BYTES = 2 * MB
-ITEM_CHARACTERS = 8 * MB
-"""Longest conversation; a file with a longer one is taken to be damaged and read no further."""
-BETWEEN_ITEMS = " \t\r\n,"
-_DECODER = json.JSONDecoder(strict=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +53,7 @@ class SharegptFile:
 
 def read_sharegpt(path: str | Path) -> SharegptFile:
     """The exchanges of a ShareGPT file. Raises UsageError if it has none."""
-    scan = _Scan()
+    scan = JsonList(MOST_BYTES)
     exchanges: list[Exchange] = []
     read = 0
     with opened_input(path, "give the dataset's JSON file", MOST_BYTES) as file:
@@ -138,50 +131,3 @@ def _exchange(item: object) -> Exchange | None:
         return None
     by_person = first.get("from") in PERSONS and second.get("from") not in (*PERSONS, "system")
     return Exchange(prompt, answer, by_person)
-
-
-class _Scan:
-    """Reads a JSON list item by item, with a piece of the file in memory; `closed` is True after its "]"."""
-
-    def __init__(self) -> None:
-        self.closed = False
-
-    def items(self, file: BinaryIO) -> Iterator[object]:
-        text, place = "", 0
-        for piece in _pieces(file):
-            text, place = text[place:] + piece, 0
-            while True:
-                while place < len(text) and text[place] in BETWEEN_ITEMS:
-                    place += 1
-                if text.startswith("]", place):
-                    self.closed = True
-                    return
-                try:
-                    item, place = _DECODER.raw_decode(text, place)
-                except json.JSONDecodeError as error:
-                    if _is_broken(error, len(text)) or len(text) - place > ITEM_CHARACTERS:
-                        return
-                    break
-                except (ValueError, RecursionError):  # a number without end, brackets without end
-                    return
-                yield item
-
-
-def _pieces(file: BinaryIO) -> Iterator[str]:
-    """The text after the opening bracket of the list; nothing if the file is no JSON list."""
-    decoder = codecs.getincrementaldecoder("utf-8-sig")(errors="replace")
-    inside, left = False, MOST_BYTES
-    while left > 0 and (raw := file.read(PIECE_BYTES)):
-        left -= len(raw)
-        piece = decoder.decode(raw)
-        if not inside:
-            piece = piece.lstrip()
-            if piece and not piece.startswith("["):
-                return
-            inside, piece = bool(piece), piece[1:]
-        yield piece
-
-
-def _is_broken(error: json.JSONDecodeError, length: int) -> bool:
-    """Whether the error remains with more text: it is neither an open string nor at the end."""
-    return not error.msg.startswith("Unterminated string") and error.pos < length - len("\\ud83d\\ude00")

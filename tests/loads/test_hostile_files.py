@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chatload import files as inputs
+from chatload.files import reading as inputs
 from chatload.loads import input_files
 from chatload.loads.load_shape import Inputs
 from chatload.loads.plan import Planned

@@ -8,7 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 from xml.parsers import expat
 
-from chatload.files import MB, read_input
+from chatload.files.reading import MB, read_input
 from chatload.model.errors import UsageError
 
 REMEDY = "give a test plan saved by JMeter (.jmx)"

@@ -19,6 +19,17 @@ LINE_BYTES = 4 * MB
 LINES_BYTES = 256 * MB
 """Largest file that is read by lines, in bytes."""
 BOM = b"\xef\xbb\xbf"
+OTHER_CONTENT = {
+    b"\x1f\x8b": "compressed (gzip): unpack it first, gunzip -k",
+    b"PK\x03\x04": "a zip archive or a spreadsheet: unpack it, or save it as CSV",
+    b"\x28\xb5\x2f\xfd": "compressed (zstd): unpack it first, unzstd",
+    b"BZh": "compressed (bzip2): unpack it first, bunzip2 -k",
+    b"\xfd7zXZ": "compressed (xz): unpack it first, unxz -k",
+    b"PAR1": "Parquet: save it as JSON lines or CSV",
+    b"\xff\xfe": "UTF-16: save it as UTF-8",
+    b"\xfe\xff": "UTF-16: save it as UTF-8",
+}
+"""First bytes of files that people name by mistake, and what to do."""
 
 
 class Mistakes:
@@ -29,10 +40,11 @@ class Mistakes:
         self.lines: list[str] = []
         self._more = 0
 
-    def add(self, words: str, line: int | None = None) -> None:
-        """Add one mistake, in a line or in the whole file."""
+    def add(self, words: str, line: int | None = None, item: int | None = None) -> None:
+        """Add one mistake: in a line, in an item of a JSON list, or in the whole file."""
         if len(self.lines) < MOST_MISTAKES:
-            self.lines.append(f"{self.name}{'' if line is None else f':{line}'}: {words}")
+            place = f": item {item}" if item is not None else "" if line is None else f":{line}"
+            self.lines.append(f"{self.name}{place}: {words}")
         else:
             self._more += 1
 
@@ -84,6 +96,11 @@ def opened_input(path: str | Path, remedy: str, most_bytes: int) -> Iterator[Bin
         _check(Path(path).stat(), path, remedy, most_bytes)
         with open(path, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as file:
             _check(os.fstat(file.fileno()), path, remedy, most_bytes)
+            begins = file.read(8) or b""
+            for magic, words in OTHER_CONTENT.items():
+                if begins.startswith(magic):
+                    raise UsageError([f"{name}: it is {words}"])
+            file.seek(0)
             yield file
     except OSError as error:
         raise UsageError([f"{name}: {error.strerror}: {remedy}"]) from None
