@@ -15,8 +15,8 @@ import msgspec
 
 from chatload.loads.load_shape import Shape
 from chatload.loads.registry import SHAPES
-from chatload.model.errors import CODES
 from chatload.loads.trace_columns import ANSWERS, FORMS, OWN, PROMPTS, TIMES, ZERO_IS_UNKNOWN
+from chatload.model.errors import CODES
 from chatload.model.journal_lines import JournalLine
 from chatload.model.metrics import METRICS, View, metrics_in
 from chatload.model.summary import INLINE, GroupSummary, Summary

@@ -252,7 +252,7 @@ def test_the_plan_tells_how_long_the_trace_takes(capsys: pytest.CaptureFixture[s
 
     made = plans.planned(
         "open_loop",
-        {"host": "http://127.0.0.1:1", "trace": str(CASES / "timed_trace.jsonl"), "requests": "9"},
+        {"host": "http://127.0.0.1:1", "trace": str(CASES / "timed_trace.jsonl")},
     )
     assert made.plan.load.sentence().startswith("6 requests as due in")
     assert "the last one due after 4 s" in made.plan.load.bounds()
