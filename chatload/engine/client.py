@@ -6,6 +6,7 @@ Every error of a turn ends here as a failed `Turn` with a code: whatever a serve
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from chatload.engine.retry_after import pause_s
 from chatload.engine.stream import ReplyStream
 from chatload.engine.target import Target
 from chatload.engine.timeouts import TurnTimeouts
+from chatload.model.endings import ending_code
 from chatload.model.errors import TurnError
 from chatload.model.turn import Turn, TurnRequest
 
@@ -27,6 +29,9 @@ events), or more text than so much: all of it is kept until the reply ends."""
 ENDLESS_REPLY = "an endless reply: many times the tokens asked for, or megabytes of text"
 REFUSALS = ("http_429", "http_5xx")
 """Failures that may say when to ask again (retry_after.py)."""
+UNCOMPRESSED = (
+    "a compressed stream hides when tokens come; switch it off in the server or the proxy before it"
+)
 
 
 @dataclass(slots=True)
@@ -171,6 +176,11 @@ class ChatClient:
         reads.wait()
         if not 200 <= stream.status < 300:
             raise _refusal(stream)
+        encoding = stream.header("content-encoding")
+        if encoding.lower() not in ("", "identity"):
+            raise TurnError(
+                "bad_wire", f"content-encoding {encoding[:40]}, which was not asked for: {UNCOMPRESSED}"
+            )
         request = spec.request
         most_events = ENDLESS_FACTOR * request.max_tokens if request.max_tokens else ENDLESS_EVENTS
         for delta in self._target.dialect.deltas(reads, request):
@@ -179,12 +189,13 @@ class ChatClient:
                 raise TurnError("bad_wire", ENDLESS_REPLY)
             if spec.hang_up_after and max(meter.counted_so_far, meter.events) >= spec.hang_up_after:
                 raise TurnError("abandoned", f"hung up after {meter.events} events, as planned")
-        if meter.finish in ("abort", "error"):
-            raise TurnError("aborted", f"the server ended the reply with finish_reason {meter.finish!r}")
         if meter.finish is None:
             raise TurnError(
                 "truncated", f"the reply ended without a finish reason after {meter.events} events"
             )
+        code = ending_code(meter.finish)
+        if code is not None:
+            raise TurnError(code, f"the server ended the reply with finish_reason {meter.finish!r}")
 
     def _turn(
         self, spec: TurnSpec, request_id: str, progress: _Progress, code: str | None, detail: str | None
@@ -235,11 +246,22 @@ class Interrupted(gevent.GreenletExit):
 
 def _refusal(stream: ReplyStream) -> TurnError:
     """The failure of a reply that is not 2xx, with the server's words."""
+    status = stream.status
+    if 300 <= status < 400:
+        where = re.split(r"[?#]", stream.header("location"))[0]
+        where = re.sub("//[^/]*@", "//", where)
+        told = (
+            f"redirected to {where}; give the address that answers itself" if where else "without a Location"
+        )
+        return TurnError("http_3xx", f"HTTP {status}: {told}")
     body = bytearray()
     for data in stream.reads:
         body += data
         if len(body) > ERROR_BODY_BYTES:
             break
-    status = stream.status
     code = "http_429" if status == 429 else "http_5xx" if status >= 500 else "http_4xx"
-    return TurnError(code, f"HTTP {status}: {' '.join(body.decode('utf-8', 'replace').split())}")
+    encoding = stream.header("content-encoding")
+    words = " ".join(body.decode("utf-8", "replace").split())
+    if encoding.lower() not in ("", "identity"):
+        words = f"its words are compressed ({encoding[:40]})"
+    return TurnError(code, f"HTTP {status}: {words}")

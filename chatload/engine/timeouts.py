@@ -26,6 +26,8 @@ class TurnTimeouts:
             next_ns = self._sent_ns + round(limits.first_token_s * 1e9)
         else:
             next_ns = meter.last_token_ns + round(limits.gap_s * 1e9)
+        if meter.finish is not None and now >= min(turn_ends_ns, next_ns):
+            raise TurnError("not_closed", self._never_ended())
         if now >= turn_ends_ns:
             raise TurnError("deadline", f"the turn took longer than {limits.turn_s:g} s")
         if now >= next_ns:
@@ -34,3 +36,9 @@ class TurnTimeouts:
             raise TurnError("timeout_gap", f"no token for {limits.gap_s:g} s after {meter.events} events")
         # Nothing wakes us when tokens come, so check at least once a gap: what is buffered by then tells.
         self._stream.check_ns = min(turn_ends_ns, next_ns, now + round(limits.gap_s * 1e9))
+
+    def _never_ended(self) -> str:
+        """What the reply said of its end, though its message went on."""
+        usage = self._meter.usage.completion_tokens
+        told = str(self._meter.finish) if usage is None else f"{self._meter.finish}, usage {usage}"
+        return f"the reply was finished ({told}) but the server never ended the message"

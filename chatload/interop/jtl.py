@@ -14,7 +14,7 @@ from itertools import accumulate
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
-from chatload.model.errors import NO_FAILURES
+from chatload.model.errors import NO_FAILURES, cause
 from chatload.model.journal_lines import StartLine, UserLine
 from chatload.model.metrics import turn_metrics
 from chatload.model.turn import Turn
@@ -60,13 +60,15 @@ class Sample:
             return HTTPStatus(self.turn.status or 0).phrase
         except ValueError:
             return (
-                "" if self.turn.status else f"Non HTTP response message: {self.turn.detail or self.turn.code}"
+                ""
+                if self.turn.status
+                else f"Non HTTP response message: {cause(self.turn.detail or '') or self.turn.code}"
             )
 
     @property
     def failure(self) -> str:
-        """Code and detail of a failed turn; empty for a good one."""
-        return "" if self.turn.ok else f"{self.turn.code}: {self.turn.detail or 'no detail'}"
+        """Code and cause of a failed turn, one text for one cause; empty for a good one."""
+        return "" if self.turn.ok else f"{self.turn.code}: {cause(self.turn.detail or 'no detail')}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from chatload.model.output import without_commands
 
 CODES: dict[str, str] = {
@@ -9,6 +11,7 @@ CODES: dict[str, str] = {
     "timeout_first": "no token within --first-token-timeout",
     "timeout_gap": "nothing arrived for --gap-timeout in the middle of a reply",
     "deadline": "the whole turn took longer than --turn-timeout",
+    "http_3xx": "the server redirects to another address: requests are not sent on to it",
     "http_4xx": "the server refused the request (a 4xx other than 429)",
     "http_429": "the server said 429 Too Many Requests",
     "http_5xx": "the server said 5xx",
@@ -16,12 +19,35 @@ CODES: dict[str, str] = {
     "in_band_error": "an error event inside a 200 stream",
     "truncated": "the reply ended without its end mark, or the connection broke",
     "bad_wire": "bytes that do not fit the dialect, or more of them than a reply may have",
-    "aborted": "the server ended the reply with finish_reason abort",
+    "not_closed": "the reply was finished, but the server never ended the HTTP message",
+    "aborted": "the server ended the reply with finish_reason abort, error or the like",
+    "filtered": "a content filter withheld the reply, or the rest of it (finish_reason content_filter or the like)",
     "interrupted": "we hung up: the run was stopped before the reply ended (counted apart, no failure)",
     "abandoned": "the user hung up in the middle, as planned (--abandon; counted apart, no failure)",
 }
 NO_FAILURES = frozenset({"interrupted", "abandoned"})
 """Codes of turns that we cut short: they say nothing bad about the server."""
+
+
+_IDS = re.compile(
+    r"\b0x[0-9a-f]+\b"
+    r"|\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{9,}\b"
+    r"|\b(?=[a-z]*[0-9])[0-9a-f]{8,}\b"
+    r"|\b[a-z]+[-_](?=[a-z]*[0-9])[0-9a-z]{8,}\b",
+    re.IGNORECASE,
+)
+_NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
+_STATUS = re.compile(r"HTTP \d{3}\b")
+
+
+def cause(detail: str) -> str:
+    """A failure's words without the numbers and ids that differ from turn to turn: equal for equal causes.
+
+    Tables that group failures by their text take this; the words as they were stand in the journal.
+    """
+    status = _STATUS.match(detail)
+    kept = status[0] if status else ""
+    return kept + _NUMBER.sub("N", _IDS.sub("…", detail[len(kept) :]))
 
 
 class ChatloadError(Exception):

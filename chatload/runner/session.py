@@ -20,7 +20,7 @@ from chatload.loads.open_loop import OpenLoopLoad
 from chatload.loads.plan import Planned
 from chatload.loads.ramp import RampSegment, among_new_users, due_ns, global_user
 from chatload.loads.request_schedule import schedule
-from chatload.model.errors import NO_FAILURES, TurnError, UsageError
+from chatload.model.errors import NO_FAILURES, TurnError, UsageError, cause
 from chatload.model.journal_lines import EndLine, HealthLine, JournalLine, StartLine, UserLine, encode
 from chatload.model.metrics import decode_tokens_per_s, e2e_ms, ttft_ms, whole_ms
 from chatload.model.turn import Message, Turn, TurnRequest
@@ -202,7 +202,7 @@ class Session:
             name=name,
             response_time=value,
             response_length=(turn.tokens or 0) if kind == "CHAT" else 0,
-            exception=None if turn.code is None else TurnError(turn.code, turn.detail or ""),
+            exception=None if turn.code is None else TurnError(turn.code, cause(turn.detail or "")),
             context={},
             start_time=(turn.due_ns + self._reader.wall_offset_ns) / 1e9,
             url=None,

@@ -65,6 +65,10 @@ def test_every_instant_is_that_of_the_arrival_however_late_the_bytes_are_read() 
 
 
 FAILURES: dict[str, tuple[Sequence[Step], str]] = {
+    "http_3xx": (
+        [(5, status(307, b"", "location: https://gpu.example/v1/chat/completions?key=secret\r\n"))],
+        "HTTP 307: redirected to https://gpu.example/v1/chat/completions; give the address",
+    ),
     "http_4xx": ([(5, status(400, b'{"error": "max_tokens\\n is  too large"}'))], "HTTP 400: {"),
     "http_429": ([(5, status(429, b"busy"))], "HTTP 429: busy"),
     "http_5xx": ([(5, status(503, b""))], "HTTP 503: "),
@@ -77,6 +81,11 @@ FAILURES: dict[str, tuple[Sequence[Step], str]] = {
     "aborted": (
         reply(token("a"), b'data: {"choices":[{"delta":{},"finish_reason":"abort"}]}\n\n'),
         "the server ended the reply with finish_reason 'abort'",
+    ),
+    "not_closed": (GOOD[:5], "the reply was finished (stop) but the server never ended the message"),
+    "filtered": (
+        reply(b'data: {"choices":[{"delta":{},"finish_reason":"content_filter"}]}\n\n', DONE),
+        "the server ended the reply with finish_reason 'content_filter'",
     ),
     "timeout_first": ([(5, OK), (1500, chunk(ROLE))], "no token within 2 s"),
     "timeout_gap": (GOOD[:3], "no token for 1 s after 1 events"),
@@ -157,6 +166,11 @@ BROKEN: dict[str, tuple[Sequence[Step], str, str]] = {
     ),
     "garbage for a chunk": ([(5, OK), (6, b"zz\r\n")], "bad_wire", "not HTTP"),
     "no JSON": (reply(b"data: {\n\n"), "bad_wire", ""),
+    "two responses in one read": (
+        [(5, OK + chunk(token("a")) + chunk(STOP) + b"0\r\n\r\n" + OK + chunk(token("b")) + b"0\r\n\r\n")],
+        "bad_wire",
+        "the server sent more after the end of its reply",
+    ),
     "bytes behind the end": (
         [*GOOD[:-2], (50, chunk(STOP) + b"0\r\n\r\n" + b"HTTP/1.1 200 OK\r\n\r\n")],
         "bad_wire",
