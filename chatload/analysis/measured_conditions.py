@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from chatload.analysis.server_view import server_view
-from chatload.analysis.server_warnings import COUNTED, cached_share
+from chatload.analysis.server_warnings import cached_share
+from chatload.model.token_sources import COUNTED
 from chatload.model.turn import Turn
 from chatload.store.journal import Run
 

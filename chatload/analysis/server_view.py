@@ -43,7 +43,7 @@ def server_view(run: Run) -> ServerView | None:
         client_first_tokens=len(ours),
         ttft_apart_ms=_halves(run, lines),
         tokens=grown(lines, "generated_tokens"),
-        client_tokens=sum(turn.tokens or 0 for turn in run.turns),
+        client_tokens=sum(turn.billed_tokens or 0 for turn in run.turns),
         finished=grown(lines, "finished"),
         client_finished=sum(turn.counts for turn in run.turns),
         preemptions=grown(lines, "preemptions"),

@@ -9,6 +9,7 @@ from chatload.analysis.expected_hits import expected_cached_share
 from chatload.analysis.slot_release import HUNG_UP, held_beyond_ours
 from chatload.model.server_view import ServerView
 from chatload.model.summary import Summary
+from chatload.model.token_sources import COUNTED
 from chatload.store.journal import Run
 
 FRONT_END_MS, FRONT_END_SHARE = 50.0, 0.2
@@ -25,8 +26,6 @@ SEVERAL_TOKENS = 1.5
 HITS_SHARE, TEMPLATE_TOKENS = 0.05, 48
 """Beyond what the scenario repeats: this share, and what a chat template puts before each prompt."""
 LAG_MS = 10.0
-COUNTED = {"usage", "per_event", "one_per_event"}
-"""Sources of token counts that are exact."""
 
 
 def front_end(run: Run, summary: Summary) -> Iterator[str]:
@@ -172,7 +171,7 @@ def _most_tokens(run: Run) -> float | None:
     most = 0.0
     for turn in run.turns:
         if turn.ok and turn.token_source in COUNTED:
-            most += turn.tokens or 0
+            most += turn.billed_tokens or 0
         elif turn.sent_ns is not None:
             if limit is None:
                 return None

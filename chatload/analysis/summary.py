@@ -62,6 +62,7 @@ def summarise(run: Run, window: str = "") -> Summary:
         users=len({turn.user for turn in turns}),
         conversations=_complete_conversations(run, good),
         tokens=sum(turn.tokens or 0 for turn in good),
+        billed_tokens=sum(turn.billed_tokens or 0 for turn in good),
         throughput=throughput(turns, whole_window(turns)),
         groups=_groups(turns),
         steady=_steady(turns, found),

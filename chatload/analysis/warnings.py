@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from chatload.analysis import generator_warnings, server_warnings
+from chatload.analysis import generator_warnings, server_warnings, token_warnings
 from chatload.analysis.closed_loop_warnings import in_step, stood_still
 from chatload.analysis.completeness import ended_by_time, planned_chat
 from chatload.analysis.quantiles import least_n
@@ -90,42 +90,6 @@ def _lost_lines(run: Run, summary: Summary) -> Iterator[str]:
     steps = sum(line.clock_steps for line in run.ends)
     if steps:
         yield f"The machine's clock was set {steps:,} times during the run: stop its time service for a careful run."
-
-
-def _token_counts(run: Run, summary: Summary) -> Iterator[str]:
-    sources = {source: n for source, n in summary.token_sources.items() if source != "none"}
-    if len(sources) > 1:
-        words = ", ".join(f"{one_line(source, 30)} {n:,}" for source, n in sources.items())
-        yield f"Tokens were counted in different ways ({words}): tokens/s and TPOT mix them, TTFT and E2E do not."
-    guessed = sources.get("estimate", 0)
-    if guessed:
-        yield (
-            f"Tokens of {_turns(guessed)} are estimated as events, because the server did not count them: tokens/s "
-            f"may be low. {_usage_remedy(run)}"
-        )
-    limit = sources.get("limit", 0)
-    if limit:
-        yield f"{_turns(limit)} without a token count ended by length, so max_tokens was taken as their count."
-    shared = sum(
-        turn.ok and turn.first_event_source == "share_of_text" and (turn.first_event_tokens or 0) > 1
-        for turn in run.turns
-    )
-    if shared:
-        yield (
-            f"In {_turns(shared)} the first event held several tokens, estimated by its share of the text: "
-            "TPOT of those is good to about 8 %."
-        )
-    empty = summary.succeeded - summary.of_whole_run("ttft_ms").n
-    if empty:
-        yield f"{_turns(empty)} succeeded without any text: TTFT and speeds leave them out. Read the sample reply."
-
-
-def _usage_remedy(run: Run) -> str:
-    """Where the server was asked for its count, asking is no remedy."""
-    plan = run.manifest.plan
-    if plan is not None and not plan.ask_usage:
-        return "It was not asked (--usage off): leave --usage on."
-    return "It was asked and does not tell: use a server that reports usage."
 
 
 def _length(run: Run, summary: Summary) -> Iterator[str]:
@@ -214,7 +178,11 @@ CHECKS: tuple[Callable[[Run, Summary], Iterator[str]], ...] = (
     generator_warnings.held_up,
     generator_warnings.marks,
     _first_byte,
-    _token_counts,
+    token_warnings.doubted_usage,
+    token_warnings.unseen_tokens,
+    token_warnings.token_sources,
+    token_warnings.first_reads,
+    token_warnings.without_text,
     _length,
     server_warnings.whole_replies,
     server_warnings.several_tokens,

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from operator import sub
 
-from chatload.engine.token_count import Seen, first_event_tokens_of, tail_tokens_of, tokens_of
+from chatload.engine.token_count import SPARE, Part, Seen, count_tokens
 from chatload.model.turn import Delta, TextDeltas, TurnRequest, Usage
 
 REPLY_ID_CHARACTERS, FINISH_CHARACTERS = 200, 60
 """A turn keeps so much of what a server may make as long as it likes."""
+FIRST_READ_NS = 200_000
+"""Events stamped so soon after the first token belong to its read: one write may be read in several pieces."""
 
 
 class ReplyMeter:
@@ -35,14 +37,19 @@ class ReplyMeter:
         self.shares_first_stamp = 0  # events from the first token on that came in its read, itself too
         self.counted_so_far = 0
         self._all_counted = True
-        self._counted_first: int | None = None
+        self._repeated = 0  # events with text whose count is 0
+        self._carried = 0  # counted in events without text since the last one with text
+        self._hidden = 0  # those that no text can be of
+        self._first_event = self._first_read = Part()
+        self._in_first_read = True
+        self._usage_events = 0  # events with text when the usage came
+        self._usage_is_alone = True
         self._last_read = -1
         self._gaps_us: list[int] = []
         self._event_tokens: list[int] = []
         self._last_offset_us = 0
-        self.text_bytes = 0  # about what the text takes: 4 bytes a character where one is not ASCII
-        self._characters = 0
-        self._characters_first = 0
+        self.text_bytes = 0  # what the text takes at most: 4 bytes a character where one is not ASCII
+        self._characters = self._reasoning = self._tools = 0
         self._answer: list[str] = []
 
     def add(self, delta: Delta | TextDeltas) -> None:
@@ -57,15 +64,25 @@ class ReplyMeter:
             self.reply_id = delta.reply_id[:REPLY_ID_CHARACTERS]
         if delta.finish is not None:
             self.finish = delta.finish[:FINISH_CHARACTERS] or None
-        if delta.usage is not None:
-            self.usage = delta.usage
         if delta.text or delta.reasoning or delta.tool_text:
             self._add_text(delta, at_ns)
-            self._add_tokens(delta, at_ns)
-        elif delta.tokens:
-            self._add_tokens(delta, at_ns)
+        elif not delta.tokens:
+            pass
+        elif self._one_token_per_event:
+            self._add_tokens(delta.read, delta.tokens, at_ns)
+        else:  # part of a character, the end of sequence, or hidden: nobody saw it arrive
+            self._carried += delta.tokens
+        if delta.usage is not None:
+            self._add_usage(delta.usage, delta.has_text)
         if delta.read == self.first_read:
             self.shares_first_stamp += 1
+
+    def _add_usage(self, usage: Usage, with_text: bool) -> None:
+        """The last usage holds; one that tells nothing takes no count away."""
+        if usage.completion_tokens or not self.usage.completion_tokens:
+            self.usage = usage
+            self._usage_events = self.events
+            self._usage_is_alone = not with_text
 
     def _add_row(self, row: TextDeltas) -> None:
         """What `add` does with each of them."""
@@ -75,7 +92,11 @@ class ReplyMeter:
             for delta in row.deltas():
                 self.add(delta)
             return
+        if self._in_first_read:
+            row = self._without_first_read(row, first_ns + FIRST_READ_NS)
         count = len(row.texts)
+        if not count:
+            return
         stamps = self._stamps[row.read : row.read + count]
         offsets_us = [(at_ns - first_ns + 500) // 1000 for at_ns in stamps]
         self._gaps_us.append(offsets_us[0] - self._last_offset_us)
@@ -84,42 +105,88 @@ class ReplyMeter:
         self.last_token_ns = stamps[-1]
         self._last_read = row.read + count - 1
         self.events += count
-        self._all_counted = False
-        characters = sum(map(len, row.texts))
-        self._characters += characters
-        self.text_bytes += characters
-        if not row.reasoning:
-            self._answer.extend(row.texts)
+        if row.tokens is None:
+            self._all_counted = False
+        else:
+            first = self._with_carried(row.tokens[0], row.texts[0])
+            self._event_tokens.append(first)
+            self._event_tokens += row.tokens[1:]
+            self.counted_so_far += first - row.tokens[0] + sum(row.tokens)
+            self._repeated += row.tokens.count(0)
+        if row.usage is not None:
+            self._add_usage(row.usage, True)
+        text = "".join(row.texts)
+        size = len(text)
+        self._characters += size
+        self.text_bytes += size if text.isascii() else 4 * size
+        if row.reasoning:
+            self._reasoning += size
+        else:
+            self._answer.append(text)
+
+    def _without_first_read(self, row: TextDeltas, until_ns: int) -> TextDeltas:
+        """Take in what still belongs to the first read; the rest of the row."""
+        head = 0
+        for at_ns in self._stamps[row.read : row.read + len(row.texts)]:
+            if at_ns > until_ns:
+                self._in_first_read = False
+                break
+            head += 1
+        if not head:
+            return row
+        for delta in row.part(0, head).deltas():
+            self.add(delta)
+        return row.part(head, len(row.texts))
 
     def _add_text(self, delta: Delta, at_ns: int) -> None:
         text = delta.text
-        size = len(text) + len(delta.reasoning) + len(delta.tool_text)
+        reasoning, tools = len(delta.reasoning), len(delta.tool_text)
+        size = len(text) + reasoning + tools
         self._characters += size
-        self.text_bytes += size if text.isascii() else 4 * size
+        self._reasoning += reasoning
+        self._tools += tools
+        plain = text.isascii() and delta.reasoning.isascii() and delta.tool_text.isascii()
+        self.text_bytes += size if plain else 4 * size
         if text:
             self._answer.append(text)
         if self.first_token_ns is None:
             self.first_token_ns = at_ns
             self.first_read = delta.read
-            self._characters_first = size
-        if self.first_answer_ns is None and (text or delta.tool_text):
+        if self.first_answer_ns is None and (text or tools):
             self.first_answer_ns = at_ns
-
-    def _add_tokens(self, delta: Delta, at_ns: int) -> None:
-        self.events += 1
         tokens = delta.tokens
+        if tokens == 0:
+            self._repeated += 1
+        if self._carried and tokens is not None:
+            tokens = self._with_carried(tokens, text or delta.reasoning or delta.tool_text)
+        self._add_tokens(delta.read, tokens, at_ns)
+
+    def _with_carried(self, tokens: int, text: str) -> int:
+        """The count of an event with text, and of those without before it that its text can be of, too."""
+        carried, self._carried = self._carried, 0
+        if tokens + carried <= 4 * len(text) + SPARE:
+            return tokens + carried
+        self._hidden += carried
+        return tokens
+
+    def _add_tokens(self, read: int, tokens: int | None, at_ns: int) -> None:
+        self.events += 1
         if tokens is None:
             self._all_counted = False
         else:
             self.counted_so_far += tokens
-        if delta.read == self._last_read:
+        if read == self._last_read:
             self.coalesced += 1
-        self._last_read = delta.read
+        self._last_read = read
         first_ns = self.first_token_ns
         if first_ns is None:  # a token without text, before any text: no gap can start here
             return
+        if self._in_first_read:
+            self._in_first_read = at_ns - first_ns <= FIRST_READ_NS
+            if self._in_first_read:
+                self._first_read = Part(self.events, self._characters, self.counted_so_far)
         if self.last_token_ns is None:
-            self._counted_first = self.counted_so_far
+            self._first_event = self._first_read
         else:
             # Offsets are rounded, not gaps, so that rounding never adds up.
             offset_us = (at_ns - first_ns + 500) // 1000
@@ -140,21 +207,9 @@ class ReplyMeter:
 
     def instants(self) -> dict[str, object]:
         """The fields of a `Turn` that the reply itself decides."""
-        seen = Seen(
-            usage_tokens=self.usage.completion_tokens,
-            counted=self.counted_so_far if self._all_counted else None,
-            counted_first=self._counted_first if self._all_counted else None,
-            events=self.events,
-            characters=self._characters,
-            characters_first=self._characters_first,
-            finish=self.finish,
-            max_tokens=self._request.max_tokens,
-            one_token_per_event=self._one_token_per_event,
-            ignores_eos=self._request.extra.get("ignore_eos") is True,
-        )
-        tokens, source = tokens_of(seen)
-        first_tokens, first_source = first_event_tokens_of(seen, tokens)
-        per_event = self._all_counted and any(count != 1 for count in self._event_tokens)
+        count = count_tokens(self._seen())
+        per_event = count.trusts_events and any(tokens != 1 for tokens in self._event_tokens)
+        same_read = count.first_read == count.first_event
         return {
             "first_event_ns": self.first_event_ns,
             "first_token_ns": self.first_token_ns,
@@ -162,16 +217,41 @@ class ReplyMeter:
             "last_token_ns": self.last_token_ns,
             "finish": self.finish,
             "reply_id": self.reply_id,
-            "tokens": tokens,
-            "token_source": source,
-            "prompt_tokens": self.usage.prompt_tokens,
+            "tokens": count.tokens,
+            "token_source": count.source,
+            "usage_tokens": None if count.usage_tokens == count.tokens else count.usage_tokens,
+            "usage_doubt": count.doubt,
+            "prompt_tokens": self.usage.prompt_tokens or None,
             "cached_tokens": self.usage.cached_tokens,
             "events": self.events,
-            "first_event_tokens": first_tokens,
-            "first_event_source": first_source,
-            "tail_tokens": tail_tokens_of(seen, tokens),
+            "first_event_tokens": count.first_event,
+            "first_event_source": count.first_source,
+            "first_read_tokens": None if same_read else count.first_read,
+            "tail_tokens": count.tail,
             "gaps_us": tuple(self._gaps_us),
             "event_tokens": tuple(self._event_tokens) if per_event else None,
             "coalesced": self.coalesced,
             "characters": self._characters,
         }
+
+    def _seen(self) -> Seen:
+        return Seen(
+            all=Part(self.events, self._characters, self.counted_so_far),
+            first_event=self._first_event,
+            first_read=self._first_read,
+            usage=self.usage,
+            usage_is_last=self._usage_events == self.events,
+            usage_is_alone=self._usage_is_alone,
+            counted=self._all_counted,
+            repeated=self._repeated,
+            tail=self._carried,
+            hidden=self._hidden,
+            most_bytes=self.text_bytes,
+            ascii=self.text_bytes == self._characters,
+            reasoning=self._reasoning,
+            tools=self._tools,
+            finish=self.finish,
+            max_tokens=self._request.max_tokens,
+            one_token_per_event=self._one_token_per_event,
+            ignores_eos=self._request.extra.get("ignore_eos") is True,
+        )

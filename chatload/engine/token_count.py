@@ -1,73 +1,238 @@
-"""How many tokens a reply had, and how we know.
+"""How many tokens of a reply a reader could see arrive, how many the server bills, and how we know.
 
-Order of trust: the server's usage > its per-event counts > events of a dialect that sends one token an
-event > the limit we set, when it was reached (the server says so, or was told to ignore the end of sequence)
-> the number of events (an estimate).
+Order of trust: the server's usage > its per-event counts > events of a dialect that sends one token an event > the
+limit we set, when it was reached (the server says so, or was told to ignore the end of sequence) > the number of
+events, or of characters where events are single characters (estimates). A count that what was seen rules out is not
+used, and the turn says why (model/token_sources.py).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+
+from chatload.model.token_sources import LONGEST_MEAN, SHORTEST_MEAN
+from chatload.model.turn import Usage
 
 MERGED_AT_MOST = 4
 """vLLM 0.1.2 merges up to 3 tokens an event under load (protocols.md §0.3); one more for safety."""
+SPARE, TOOL_SPARE = 4, 32
+"""Tokens without visible text: the end of sequence, marks around reasoning; what surrounds the text of tool calls."""
+LONGEST_TOKEN, LEAST_JUDGED = 32, 30
+"""Characters of a very long token; a short mean of ASCII text is judged over so many tokens or more."""
+CHARACTERS_A_TOKEN, LEAST_SINGLE = 4, 20
+"""Mean of English text, and from how many single characters as events on they are no tokens."""
+NO_USAGE = Usage()
 
 
 @dataclass(frozen=True, slots=True)
+class Part:
+    """What the events up to some point brought: how many had text, its characters, the sum of their counts."""
+
+    events: int = 0
+    characters: int = 0
+    counted: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Seen:
     """What the deltas of one reply showed, before anybody says how many tokens that is.
 
-    `counted` is the sum of per-event counts, or None when one event lacked its count;
-    `counted_first` that of the events up to and including the first with text.
+    `counted`: every event told its count; `repeated` of them told 0. `tail`: counted after the last text; `hidden`:
+    counted without text, and more than the text after it can be of.
+    `most_bytes`: what the text takes in UTF-8 at most. `ascii`: all of it. `reasoning` and `tools` are characters.
+    `usage_is_last`: no text came after the last usage. `usage_is_alone`: it came in an event without text.
     `ignores_eos`: the answer goes on to the limit, even where the server never names a finish reason.
     """
 
-    usage_tokens: int | None
-    counted: int | None
-    counted_first: int | None
-    events: int
-    characters: int
-    characters_first: int
-    finish: str | None
-    max_tokens: int | None
-    one_token_per_event: bool
+    all: Part = Part()
+    first_event: Part = Part()
+    first_read: Part = Part()
+    usage: Usage = NO_USAGE
+    usage_is_last: bool = True
+    usage_is_alone: bool = True
+    counted: bool = False
+    repeated: int = 0
+    tail: int = 0
+    hidden: int = 0
+    most_bytes: int = 0
+    ascii: bool = True
+    reasoning: int = 0
+    tools: int = 0
+    finish: str | None = None
+    max_tokens: int | None = None
+    one_token_per_event: bool = False
     ignores_eos: bool = False
 
 
-def tokens_of(seen: Seen) -> tuple[int, str]:
-    """(n, source); source is usage, per_event, one_per_event, limit, estimate or none."""
-    if seen.usage_tokens is not None:
-        return seen.usage_tokens, "usage"
-    if seen.counted is not None and seen.events:
-        return seen.counted, "one_per_event" if seen.one_token_per_event else "per_event"
+@dataclass(frozen=True, slots=True)
+class TokenCount:
+    """n (`tokens`, those that could be seen) and its source: usage, per_event, one_per_event, limit, characters,
+    estimate or none.
+
+    `usage_tokens` is what usage told, and `doubt` why it was not used. `first_source` tells how `first_event` and
+    `first_read` (tokens up to the end of the first event with text, and of its read) are known; `tail` of n were
+    never shown. `trusts_events`: per-event counts hold.
+    """
+
+    tokens: int
+    source: str
+    usage_tokens: int | None
+    doubt: str
+    first_event: int | None
+    first_read: int | None
+    first_source: str
+    tail: int
+    trusts_events: bool
+
+
+def count_tokens(seen: Seen) -> TokenCount:
+    """The tokens of a reply."""
+    usage, doubt = seen.usage.completion_tokens, ""
+    trusted = _trusts_events(seen)
+    told: int | None = None
+    if usage is not None:
+        told, doubt = _told_by_usage(seen)
+        if trusted and usage <= seen.all.counted + seen.tail + seen.hidden + _spare(seen):
+            doubt = ""  # all of it was counted event by event
+    tokens, source = _tokens(seen, told, trusted)
+    tail = _tail(seen, tokens, source, trusted)
+    first_event, first_source = _up_to(seen, seen.first_event, tokens, trusted)
+    first_read, _ = _up_to(seen, seen.first_read, tokens, trusted)
+    return TokenCount(
+        tokens, source, _billed(seen), doubt, first_event, first_read, first_source, tail, trusted
+    )
+
+
+def _tokens(seen: Seen, told: int | None, trusted: bool) -> tuple[int, str]:
+    """(n, source), by the order of trust."""
+    events, counted = seen.all.events, seen.all.counted + seen.tail
+    if told is not None and not (trusted and told > counted + _spare(seen)):
+        return told, "usage"
+    if trusted:
+        return counted, "one_per_event" if seen.one_token_per_event else "per_event"
     limit = seen.max_tokens
     reached = seen.finish == "length" or (seen.ignores_eos and seen.finish == "end")
-    if reached and limit and seen.events <= limit <= seen.events * MERGED_AT_MOST:
+    if reached and limit and events <= limit <= events * MERGED_AT_MOST:
         return limit, "limit"
-    return seen.events, "estimate" if seen.events else "none"
+    if seen.ascii and events >= LEAST_SINGLE and seen.all.characters <= SHORTEST_MEAN * events:
+        return max(1, round(seen.all.characters / CHARACTERS_A_TOKEN)), "characters"
+    return events, "estimate" if events else "none"
 
 
-def first_event_tokens_of(seen: Seen, tokens: int) -> tuple[int | None, str]:
-    """(tokens up to and including the first event with text, how we know).
+def _told_by_usage(seen: Seen) -> tuple[int | None, str]:
+    """(tokens that could be seen according to the server's usage, why it is doubted); None where it is."""
+    usage = seen.usage
+    told = usage.completion_tokens or 0
+    if not seen.usage_is_last:
+        return None, "early"
+    if not seen.all.characters:
+        return (told if seen.one_token_per_event else 0), ""
+    if not told:
+        return None, "zero"
+    if _repeats(seen) and not seen.usage_is_alone:
+        return None, "repeats"
+    if not _adds_up(seen) and abs(told - seen.all.events) > 1:
+        return None, "not_the_sum"
+    for tokens in _readings(seen, told):
+        if _fits(seen, tokens):
+            return tokens, ""
+    return None, "too_many" if told > seen.all.events else "too_few"
 
-    Counted where the server tells per event. One where there are about as many events as tokens (an EOS
-    token has no text, so n may be a little larger). Else that event's share of the text, at least 1.
+
+def _readings(seen: Seen, told: int) -> Iterator[int]:
+    """What a usage may mean, the likeliest first: servers count reasoning within it or beside it."""
+    usage = seen.usage
+    reasoning = usage.reasoning_tokens or 0
+    billed = _billed(seen) or 0
+    beside = billed > told
+    unseen = usage.rejected_tokens or 0
+    if reasoning and not seen.reasoning:
+        yield (told if beside else told - reasoning) - unseen
+    if reasoning and seen.reasoning and _summarised(seen, reasoning):
+        return
+    yield billed - unseen
+    if reasoning and not beside:
+        yield told + reasoning - unseen
+
+
+def _billed(seen: Seen) -> int | None:
+    """What the server bills: its completion tokens, and the reasoning where `total` shows that it is beside them."""
+    usage = seen.usage
+    told, reasoning = usage.completion_tokens, usage.reasoning_tokens
+    if told is None or not reasoning or usage.total_tokens is None or usage.prompt_tokens is None:
+        return told
+    return told + reasoning if usage.total_tokens - usage.prompt_tokens == told + reasoning else told
+
+
+def _adds_up(seen: Seen) -> bool:
+    """Whether total = prompt + completion, reasoning within or beside it; True where they are not told."""
+    usage = seen.usage
+    if not usage.total_tokens or usage.prompt_tokens is None:
+        return True
+    return usage.total_tokens - usage.prompt_tokens in (usage.completion_tokens, _billed(seen))
+
+
+def _summarised(seen: Seen, reasoning: int) -> bool:
+    """Whether the reasoning shown is too short for its tokens: a summary of it."""
+    return reasoning > LEAST_JUDGED and seen.reasoning < SHORTEST_MEAN * reasoning
+
+
+def _fits(seen: Seen, tokens: int) -> bool:
+    """Whether the text that was seen can be of so many tokens."""
+    characters, events = seen.all.characters, seen.all.events
+    if tokens < 1 or tokens > seen.most_bytes + _spare(seen) or characters > LONGEST_TOKEN * (tokens + 1):
+        return False
+    if tokens < events - 1:  # fewer tokens than events: something cuts the text anew
+        return characters <= LONGEST_MEAN * tokens
+    too_short = seen.ascii and tokens > LEAST_JUDGED and characters < SHORTEST_MEAN * (tokens - _spare(seen))
+    return _one_an_event(tokens, events) or not too_short
+
+
+def _trusts_events(seen: Seen) -> bool:
+    """Whether the per-event counts are counts: all told, not one number in each event, and the text can be theirs."""
+    if not seen.counted or not seen.all.events:
+        return False
+    return seen.one_token_per_event or (not _repeats(seen) and _fits(seen, seen.all.counted))
+
+
+def _repeats(seen: Seen) -> bool:
+    """Whether the running count stood still while text came."""
+    return seen.counted and seen.all.events > 2 and 2 * seen.repeated > seen.all.events
+
+
+def _spare(seen: Seen) -> int:
+    return TOOL_SPARE if seen.tools else SPARE
+
+
+def _one_an_event(tokens: int, events: int) -> bool:
+    """About as many events as tokens; an EOS token has no text, so n may be a little larger."""
+    return events - 1 <= tokens <= 1.1 * events + 1
+
+
+def _up_to(seen: Seen, part: Part, tokens: int, trusted: bool) -> tuple[int | None, str]:
+    """(tokens of the events of `part`, how we know).
+
+    Counted where the server tells per event. One an event where there are about as many events as tokens. Else the
+    share of the text, at least 1.
     """
-    if not seen.events or not seen.characters:
+    if not seen.all.events or not seen.all.characters:
         return None, "none"
-    if seen.counted_first is not None:
-        return max(1, seen.counted_first), "counted"
-    if tokens <= 1.1 * seen.events + 1:
-        return 1, "one_per_event"
-    share = round(tokens * seen.characters_first / seen.characters)
+    if trusted:
+        return max(1, part.counted), "counted"
+    if _one_an_event(tokens, seen.all.events):
+        return max(1, min(tokens, part.events)), "one_per_event"
+    share = round(tokens * part.characters / seen.all.characters)
     return max(1, min(tokens, share)), "share_of_text"
 
 
-def tail_tokens_of(seen: Seen, tokens: int) -> int:
-    """1 where the server's usage counts an end-of-sequence token that no event with text stands for.
+def _tail(seen: Seen, tokens: int, source: str, trusted: bool) -> int:
+    """Tokens of n that came after the last text: the end of sequence, mostly.
 
-    vLLM counts it and shows it as an empty event; it is recognised by usage being one more than the events
-    of a reply that ended by itself. Where events hold several tokens it cannot be told, and is 0.
+    vLLM counts it and shows it as an empty event. Without per-event counts it is recognised by usage being one more
+    than the events of a reply that ended by itself; where events hold several tokens it cannot be told, and is 0.
     """
-    unseen = seen.usage_tokens is not None and seen.finish not in (None, "length")
-    return 1 if unseen and seen.events and tokens == seen.events + 1 else 0
+    if trusted and not seen.one_token_per_event:
+        return max(0, tokens - seen.all.counted)
+    unseen = source == "usage" and seen.finish not in (None, "length")
+    return 1 if unseen and seen.all.events and tokens == seen.all.events + 1 else 0

@@ -55,14 +55,14 @@ def late_ms(turn: Turn) -> float | None:
 
 
 def tpot_ms(turn: Turn) -> float | None:
-    """TPOT = (last_token − first_token) / (n − n_first_event − n_tail), in ms; None when nothing follows.
+    """TPOT = (last_token − first_token) / (n − n_first_read − n_tail), in ms; None when nothing follows.
 
-    n_first_event is the number of tokens up to and including the first token-bearing event; n_tail is 1
-    where the server counted an end-of-sequence token that no event showed, so no time belongs to it.
+    n_first_read is the number of tokens that came with the first token, in its read; n_tail is the number that the
+    server counted after the last text (the end of sequence), so that no time belongs to them.
     """
     if turn.first_token_ns is None or turn.last_token_ns is None or turn.tokens is None:
         return None
-    after_first = turn.tokens - (turn.first_event_tokens or 1) - turn.tail_tokens
+    after_first = turn.tokens - (turn.first_read_tokens or turn.first_event_tokens or 1) - turn.tail_tokens
     if after_first <= 0 or turn.last_token_ns <= turn.first_token_ns:
         return None
     return (turn.last_token_ns - turn.first_token_ns) / 1e6 / after_first
@@ -180,8 +180,8 @@ METRICS: list[Metric] = [
         "whole_ms", "whole turn", whole_ms, "end − sent", "JMeter's elapsed, without connect time", shown=_RECORDED,
     ),
     Metric(
-        "tpot_ms", "TPOT", tpot_ms, "(last_token − first_token) / (n − n_first_event − n_tail)",
-        "absent when nothing follows the first event, never 0",
+        "tpot_ms", "TPOT", tpot_ms, "(last_token − first_token) / (n − n_first_read − n_tail)",
+        "absent when nothing follows the first read, never 0",
         shown={**_RECORDED, View.TABLE: (), View.MARKDOWN: (), View.SIDE_BY_SIDE: ("p50",), View.COMPARISON: ("p50",)},
     ),
     Metric("itl_ms", "ITL", None, "gap ÷ tokens of the later event", shown={View.SUMMARY: (), View.TABLE: ()}),

@@ -234,6 +234,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     users: int
     conversations: int | None = None
     tokens: int
+    billed_tokens: int | None = None
     throughput: Throughput = Throughput()
     groups: dict[str, GroupSummary] = {}
     steady: Throughput | None = None

@@ -40,11 +40,19 @@ class TurnRequest(msgspec.Struct, frozen=True):
 
 
 class Usage(msgspec.Struct, frozen=True):
-    """The server's own count of tokens for one turn; None where it did not say."""
+    """The server's own count of tokens for one turn; None where it did not say.
+
+    `total_tokens` is kept where it is not the sum of prompt and completion.
+    `reasoning_tokens` are those of the model's reasoning, shown or not; `rejected_tokens` were billed and never part
+    of the reply (rejected predictions, audio).
+    """
 
     completion_tokens: int | None = None
     prompt_tokens: int | None = None
     cached_tokens: int | None = None
+    total_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    rejected_tokens: int | None = None
 
 
 class Delta(NamedTuple):
@@ -72,21 +80,41 @@ class Delta(NamedTuple):
 
 
 class TextDeltas(NamedTuple):
-    """Deltas that brought a text each and nothing else, one a read: `texts[i]` came with read `read + i`."""
+    """Deltas that brought a text each and nothing else, one a read: `texts[i]` came with read `read + i`.
+
+    `tokens` are their counts, where the server tells them. `usage` is the last one's, where each has one that differs
+    in the completion tokens only; `running` are those.
+    """
 
     read: int
     texts: Sequence[str]
     reasoning: bool
     reply_id: str | None
+    tokens: Sequence[int] | None = None
+    running: Sequence[int] | None = None
+    usage: Usage | None = None
+
+    def part(self, start: int, end: int) -> TextDeltas:
+        """Those from `start` to before `end`; `usage` stays the last one's, `running` tells that of each."""
+        tokens, running = self.tokens and self.tokens[start:end], self.running and self.running[start:end]
+        return self._replace(
+            read=self.read + start, texts=self.texts[start:end], tokens=tokens, running=running
+        )
 
     def deltas(self) -> list[Delta]:
         """They one by one."""
-        if self.reasoning:
-            return [
-                Delta(self.read + i, reasoning=text, reply_id=self.reply_id)
-                for i, text in enumerate(self.texts)
-            ]
-        return [Delta(self.read + i, text, reply_id=self.reply_id) for i, text in enumerate(self.texts)]
+        found = [
+            Delta(self.read + i, "", text, reply_id=self.reply_id)
+            if self.reasoning
+            else Delta(self.read + i, text, reply_id=self.reply_id)
+            for i, text in enumerate(self.texts)
+        ]
+        if self.tokens is not None:
+            found = [one._replace(tokens=n) for one, n in zip(found, self.tokens, strict=True)]
+        if self.running is not None and self.usage is not None:
+            usages = [msgspec.structs.replace(self.usage, completion_tokens=n) for n in self.running]
+            found = [one._replace(usage=usage) for one, usage in zip(found, usages, strict=True)]
+        return found
 
 
 class Turn(
@@ -101,6 +129,9 @@ class Turn(
     `first_token_after_ns` is set where other events share the first token's stamp, or a user-space stamp is late: it
     came at some time between the two. `last_token_after_ns` likewise, for a late user-space stamp.
     `group` names a part of the run, such as a level of a sweep.
+    `tokens` are those that a reader could see arrive; `usage_tokens` is the server's usage where it told another
+    number, and `usage_doubt` why that was not used (model/token_sources.py).
+    `first_read_tokens` are those that came with the first token's read, where that is more than the first event.
     `tail_tokens` are tokens the server counted after the last event with text: the end-of-sequence token.
     """
 
@@ -130,11 +161,14 @@ class Turn(
     refusals: int = 0
     tokens: int | None = always(None)
     token_source: str = always("none")
+    usage_tokens: int | None = None
+    usage_doubt: str = ""
     prompt_tokens: int | None = None
     cached_tokens: int | None = None
     events: int = 0
     first_event_tokens: int | None = None
     first_event_source: str = "none"
+    first_read_tokens: int | None = None
     tail_tokens: int = 0
     gaps_us: tuple[int, ...] = ()
     event_tokens: tuple[int, ...] | None = None
@@ -153,6 +187,11 @@ class Turn(
     prompt_characters: int = 0
     prompt: str | None = None
     text: str | None = None
+
+    @property
+    def billed_tokens(self) -> int | None:
+        """Tokens that the server made by its own count, seen or not; those that were seen where that is doubted."""
+        return self.tokens if self.usage_tokens is None or self.usage_doubt else self.usage_tokens
 
     @property
     def counts(self) -> bool:

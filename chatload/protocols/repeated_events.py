@@ -2,22 +2,30 @@
 
 Servers repeat id, model and other fields in every event. A read with the same bytes before and after its text as an
 event that was decoded in full differs from it in that text only. object other read, and one with an escape or a control
-character in its text, is decoded in full.
+character in its text, is decoded in full. Counts after the text may differ, too: the running count of a usage, or the
+ids of an event's tokens.
 """
 
 from __future__ import annotations
 
+import re
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+
+import msgspec
 
 from chatload.model.errors import TurnError
-from chatload.model.turn import Delta, TextDeltas
+from chatload.model.turn import Delta, TextDeltas, Usage
 from chatload.protocols.body_reads import BodyReads
 
 VAIN_TRIES = 4
 """After so many templates that matched no event, the events of a reply are decoded in full."""
+MOST_DIGITS = 9
 _PROBE = "probe"
 _PLACES = 4
+_RUNNING = re.compile(r'"(completion_tokens|total_tokens)":\s*(\d+)')
+_IDS = re.compile(r'"(output_ids|token_ids)":\s*\[([\d, ]*)\]')
 
 
 class RepeatedEvents:
@@ -27,24 +35,38 @@ class RepeatedEvents:
         self._decode = decode
         self._tries = 0
         self._before = self._after = b""
+        self._between: tuple[bytes, ...] = ()  # what is between the text and the counts
+        self._kinds: tuple[str, ...] = ()
+        self._usage: Usage | None = None
+        self._form = b""  # what comes after a text, with the places of a running count and of the total
+        self._beyond = (0, 0)  # how far the next numbers in these places are beyond the running count
+        self._made = self._prompt = 0
         self._reasoning = False
         self._reply_id: str | None = None
 
     def take(self, reads: BodyReads) -> TextDeltas | None:
         """Take the reads that match the template, one event each, of those that are here.
 
-        None if the next one has to be decoded in full. Waits for the next read, but for no other.
+        None if the next one has to be decoded in full. Waits for the next read, but for no other. `tokens` of the
+        result are ids of each event, `running` the counts of a usage.
         """
         if not self._before or not reads.wait():
             return None
-        alike = self._alike(reads.here)
+        counts: list[int] = []
+        alike = self._alike_counting(reads.here, counts) if self._kinds else self._alike(reads.here)
         texts = _printable(alike) if alike else []
         if not texts:
             return None
-        first = reads.taken
-        reads.take(len(texts))
+        first, n = reads.taken, len(texts)
+        reads.take(n)
         self._tries = 0
-        return TextDeltas(first, texts, self._reasoning, self._reply_id)
+        if not self._kinds:
+            return TextDeltas(first, texts, self._reasoning, self._reply_id)
+        if self._usage is None:
+            return TextDeltas(first, texts, self._reasoning, self._reply_id, counts[:n])
+        self._made = counts[n - 1]
+        last = msgspec.structs.replace(self._usage, completion_tokens=counts[n - 1])
+        return TextDeltas(first, texts, self._reasoning, self._reply_id, None, counts[:n], last)
 
     def _alike(self, here: deque[bytes]) -> list[bytes]:
         """The texts of the first pieces that match the template and have a text."""
@@ -58,38 +80,141 @@ class RepeatedEvents:
             found.append(piece[start:end])
         return found
 
-    def learn(self, data: str, delta: Delta) -> None:
-        """Take `data`, which was decoded to `delta`, as the template if it is an event with nothing but text.
+    def _alike_counting(self, here: deque[bytes], counts: list[int]) -> list[bytes]:
+        """As `_alike`, of events with counts after the text, which it adds to `counts`; a running one never falls."""
+        before, after, form, made = self._before, self._after, self._form, self._made
+        first, second = self._beyond
+        start, end = len(before), -len(after)
+        found: list[bytes] = []
+        for piece in here:
+            if not piece.startswith(before):
+                break
+            ending = form % (made + first, made + second) if form else b""
+            if form and piece.endswith(ending):  # most events have one token
+                made += 1
+                text = piece[start : -len(ending)]
+            else:
+                text, *told = _split(piece[start:end], self._between)
+                count = self._count(told) if piece.endswith(after) else None
+                if count is None or (self._usage is not None and count < made):
+                    break
+                made = count
+            if not text:
+                break
+            counts.append(made)
+            found.append(text)
+        return found
 
-        The place of the text is verified: with another word there, the event must decode to that word and be the same
-        otherwise.
+    def _count(self, told: Sequence[bytes]) -> int | None:
+        """The ids or the running count of an event; None where they are no counts, or total is not the sum."""
+        if len(told) != len(self._kinds):
+            return None
+        if self._usage is None:
+            return _ids(told[0])
+        values = dict(zip(self._kinds, map(_number, told), strict=True))
+        made = values["completion_tokens"]
+        if made is None or values.get("total_tokens", made + self._prompt) != made + self._prompt:
+            return None
+        return made
+
+    def learn(self, data: str, delta: Delta) -> None:
+        """Take `data`, decoded to `delta`, as the template if it is an event with nothing but text and counts.
+
+        The place of the text is verified: with another word and other counts there, the event must decode to those
+        and be the same otherwise.
         """
         text, reasoning = delta.text or delta.reasoning, bool(delta.reasoning)
+        plain = delta._replace(tokens=None, usage=None)
         if (
             self._tries >= VAIN_TRIES
             or not text
-            or delta != _only(text, reasoning, delta.reply_id, delta.read)
+            or plain != _only(text, reasoning, delta.reply_id, delta.read)
+            or (delta.tokens is not None and delta.usage is not None)
         ):
             return
         self._tries += 1
         self._before = b""
-        wanted = _only(_PROBE, reasoning, delta.reply_id)
+        found = [*_RUNNING.finditer(data)] if delta.usage is not None else []
+        found += [*_IDS.finditer(data)] if delta.tokens is not None else []
+        kinds = tuple("ids" if match.re is _IDS else match[1] for match in found)
         at = -1
         for _ in range(_PLACES):
             at = data.find(f'"{text}"', at + 1)
             if at < 0:
                 return
-            before, after = data[: at + 1], data[at + 1 + len(text) :]
-            if self._decodes_to(before + _PROBE + after, wanted):
-                self._before, self._after = f"data: {before}".encode(), f"{after}\n\n".encode()
+            pieces = _around(data, [(at + 1, at + 1 + len(text)), *(match.span(2) for match in found)])
+            if pieces and self._proven(pieces, kinds, delta):
+                before, *between, after = (piece.encode() for piece in pieces)
+                self._before, self._after = b"data: " + before, after + b"\n\n"
+                self._between, self._kinds, self._usage = tuple(between), kinds, delta.usage
+                self._made = (delta.usage and delta.usage.completion_tokens) or 0
+                self._prompt = (delta.usage and delta.usage.prompt_tokens) or 0
                 self._reasoning, self._reply_id = reasoning, delta.reply_id
+                in_both = {"total_tokens", "completion_tokens"} == set(kinds)
+                ending = b"%d".join(piece.replace(b"%", b"%%") for piece in (*between, self._after))
+                self._form = ending if in_both else b""
+                steps = (self._prompt + 1, 1)
+                self._beyond = steps if kinds[:1] == ("total_tokens",) else steps[::-1]
                 return
+
+    def _proven(self, pieces: list[str], kinds: tuple[str, ...], delta: Delta) -> bool:
+        """Whether an event with another text and other counts in these places decodes to those."""
+        usage = delta.usage
+        made = 1 + ((usage and usage.completion_tokens) or 0)
+        told = {
+            "ids": "1, 2",
+            "completion_tokens": made,
+            "total_tokens": made + ((usage and usage.prompt_tokens) or 0),
+        }
+        if len(set(kinds)) != len(kinds) or (usage is None) != ("completion_tokens" not in kinds):
+            return False
+        fields = (_PROBE, *(told[kind] for kind in kinds), "")
+        probe = "".join(f"{piece}{field}" for piece, field in zip(pieces, fields, strict=True))
+        wanted = _only(_PROBE, bool(delta.reasoning), delta.reply_id)._replace(
+            tokens=2 if "ids" in kinds else None,
+            usage=usage and msgspec.structs.replace(usage, completion_tokens=made),
+        )
+        return self._decodes_to(probe, wanted)
 
     def _decodes_to(self, data: str, wanted: Delta) -> bool:
         try:
             return self._decode(data) == wanted
         except TurnError:
             return False
+
+
+def _around(data: str, cuts: Sequence[tuple[int, int]]) -> list[str]:
+    """The text around the cuts; nothing where they are not in order."""
+    ends = [(0, 0), *cuts, (len(data), len(data))]
+    if any(one[1] > two[0] for one, two in pairwise(ends)):
+        return []
+    return [data[one[1] : two[0]] for one, two in pairwise(ends)]
+
+
+def _split(data: bytes, between: Sequence[bytes]) -> list[bytes]:
+    """The text and the counts after it; fewer where the data is not like the template."""
+    found: list[bytes] = []
+    for piece in between:
+        one, there, data = data.partition(piece)
+        if not there:
+            break
+        found.append(one)
+    return [*found, data]
+
+
+def _number(digits: bytes) -> int | None:
+    """A number as JSON has it; None for anything else."""
+    if not digits.isdigit() or len(digits) > MOST_DIGITS or (digits[:1] == b"0" and digits != b"0"):
+        return None
+    return int(digits)
+
+
+def _ids(listed: bytes) -> int | None:
+    """How many numbers a list has; None where it is no list of numbers."""
+    if not listed:
+        return 0
+    numbers = listed.split(b",")
+    return len(numbers) if all(_number(one.strip(b" ")) is not None for one in numbers) else None
 
 
 def _printable(texts: list[bytes]) -> list[str]:

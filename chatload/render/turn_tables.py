@@ -123,7 +123,9 @@ def system(run: Run, summary: Summary) -> Section | None:
     sure = f" Output with all users in, 95 %: {range_words(interval)} tokens/s." if interval else ""
     whole = summary.conversations
     told = "" if whole is None else f", {plural(whole, 'complete conversation')}"
-    note = Paragraph(f"{plural(summary.tokens, 'token')}{told}.{sure}", note=True)
+    billed = summary.billed_tokens
+    beside = f" ({billed:,} billed)" if billed is not None and billed != summary.tokens else ""
+    note = Paragraph(f"{plural(summary.tokens, 'token')}{beside}{told}.{sure}", note=True)
     blocks = [Table(rows, left=2), note, *_groups(summary), *sweep_table(run)]
     return Section("The server as a whole", blocks, id="system")
 

@@ -52,6 +52,19 @@ EVENTS = st.builds(
     created=st.sampled_from([1, 1, 1, 2]),
     usage=st.sampled_from([None, None, None, {"completion_tokens": 3}]),
 )
+COUNTS = st.sampled_from([1, 2, 3, 3, 4, 9, 10, 11])
+COUNTING = st.builds(
+    lambda text, made, more, last: event(
+        text, usage={"prompt_tokens": 7, "total_tokens": made + more, "completion_tokens": made, "x": None}
+    ) if last else event(text, usage={"completion_tokens": made, "prompt_tokens": 7, "total_tokens": made + more}),
+    TEXTS, COUNTS, st.sampled_from([7, 7, 7, 8]), st.booleans(),
+)  # fmt: skip
+WITH_IDS = st.builds(
+    lambda text, ids: {
+        "id": "r1", "choices": [{"index": 0, "delta": {"content": text}, "output_ids": ids, "finish_reason": None}]
+    },
+    TEXTS, st.one_of(st.none(), st.lists(st.sampled_from([0, 7, 12, 31999, -1, 1.5, "1,2"]), max_size=3)),
+)  # fmt: skip
 
 
 def outcome(parts: list[str], at_once: int) -> tuple[list[Delta], str | None]:
@@ -68,7 +81,17 @@ def outcome(parts: list[str], at_once: int) -> tuple[list[Delta], str | None]:
 
 
 @given(
-    st.lists(EVENTS, max_size=12),
+    st.one_of(
+        st.lists(EVENTS, max_size=12),
+        st.lists(COUNTING, max_size=12),
+        st.lists(WITH_IDS, max_size=12),
+        st.lists(TEXTS, max_size=12).map(
+            lambda texts: [
+                event(text, usage={"prompt_tokens": 7, "total_tokens": 8 + i, "completion_tokens": 1 + i})
+                for i, text in enumerate(texts)
+            ]
+        ),
+    ),
     st.sampled_from([(",", ":"), (", ", ": ")]),
     st.booleans(),
     st.sampled_from([1, 3, 12]),

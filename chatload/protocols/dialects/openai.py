@@ -7,7 +7,8 @@ that it neither ends a stream nor makes it a success.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import sub
 
 import orjson
 
@@ -38,8 +39,9 @@ def completions_body(request: TurnRequest) -> bytes:
 def deltas(reads: Iterable[bytes], request: TurnRequest) -> Iterator[Delta | TextDeltas]:
     """One delta per event that holds JSON, the role-only event included. Reads the streams of both dialects.
 
-    `tokens` is the step of the server's running count (vLLM `continuous_usage_stats`, llama.cpp
-    `timings_per_token`); a count that comes only with the end is usage, not a step.
+    `tokens` is the number of the event's token ids (`return_token_ids` of lmdeploy and vLLM), else the step of the
+    server's running count (vLLM `continuous_usage_stats`, llama.cpp `timings_per_token`); a count that comes only with
+    the end is usage, not a step.
     """
     several = request.extra.get("n", 1) not in (1, None)  # then each choice has a count of its own
     counted: int | None = None if several else 0
@@ -50,6 +52,8 @@ def deltas(reads: Iterable[bytes], request: TurnRequest) -> Iterator[Delta | Tex
     while True:
         alike = repeated.take(reads) if reads.between else None
         if alike is not None:
+            if alike.running is not None:
+                alike, counted = _in_steps(alike, alike.running, counted)
             if not so_far.add(alike):  # the reply goes on after its finish reason
                 first, *others = alike.deltas()
                 yield first._replace(finish="")
@@ -66,19 +70,26 @@ def deltas(reads: Iterable[bytes], request: TurnRequest) -> Iterator[Delta | Tex
                 yield end
             continue
         delta, whole = _event(data, read)
-        tokens = None
+        tokens = delta.tokens or None
         if delta.usage is not None and delta.usage.completion_tokens is not None:
             total = delta.usage.completion_tokens
             if counted is not None and total >= counted:
-                tokens = None if delta.tokens == 0 else total - counted
+                tokens = tokens if delta.tokens is not None else total - counted
                 counted = total
             else:
                 counted = None
         elif delta.has_text:
-            counted = None  # text without a count: this server does not count per event
-            if not whole:
-                repeated.learn(data, delta)
+            counted = None  # text without a running count
+        if delta.has_text and not whole:
+            repeated.learn(data, delta)
         yield so_far.checked(delta if tokens == delta.tokens else delta._replace(tokens=tokens), whole=whole)
+
+
+def _in_steps(row: TextDeltas, running: Sequence[int], counted: int | None) -> tuple[TextDeltas, int | None]:
+    """The row with the steps of its running count, which never falls within a row, and the count so far."""
+    if counted is None or running[0] < counted:
+        return row, None
+    return row._replace(tokens=[*map(sub, running, (counted, *running[:-1]))]), running[-1]
 
 
 def read_chat(body: Mapping[str, object]) -> ForeignBody | None:
@@ -134,7 +145,7 @@ def _with_notes(found: ForeignBody) -> ForeignBody:
 def _event(data: str, read: int = 0) -> tuple[Delta, bool]:
     """The delta of one event, and whether its text stood under `message`.
 
-    `tokens` is 0 for an event without choices, which is about the whole reply.
+    `tokens` is the number of its token ids; 0 for an event without choices, which is about the whole reply.
     """
     event = loaded(data)
     choices = event.get("choices")
@@ -143,12 +154,21 @@ def _event(data: str, read: int = 0) -> tuple[Delta, bool]:
     text, reasoning, tool_text, finish, whole = said_by(choices, data) if choices else NOTHING
     reply_id = event.get("id")
     name = reply_id if isinstance(reply_id, str) and reply_id else None
-    tokens = None if choices else 0
+    tokens = _token_ids(choices) if choices else 0
     return Delta(read, text, reasoning, tool_text, tokens, finish, _usage(event), name), whole
 
 
 def _delta(data: str) -> Delta:
     return _event(data)[0]
+
+
+def _token_ids(choices: list[object]) -> int | None:
+    """How many token ids the only choice lists (lmdeploy `output_ids`, vLLM `token_ids`); None where it does not."""
+    choice = choices[0]
+    if not isinstance(choice, dict) or len(choices) > 1:
+        return None
+    ids = choice.get("output_ids", choice.get("token_ids"))
+    return len(ids) if isinstance(ids, list) else None
 
 
 def _body(body: dict[str, object], request: TurnRequest) -> bytes:
@@ -170,10 +190,21 @@ def _usage(event: dict[str, object]) -> Usage | None:
     if isinstance(usage, dict):
         details = usage.get("prompt_tokens_details")
         cached = details.get("cached_tokens") if isinstance(details, dict) else None
+        made = usage.get("completion_tokens_details")
+        made = made if isinstance(made, dict) else {}
+        reasoning = made.get(
+            "reasoning_tokens", usage.get("reasoning_tokens")
+        )  # SGLang has it beside the others
+        rejected = [count(made.get(key)) for key in ("rejected_prediction_tokens", "audio_tokens")]
+        completion, prompt = count(usage.get("completion_tokens")), count(usage.get("prompt_tokens"))
+        total = count(usage.get("total_tokens"))
         return Usage(
-            completion_tokens=count(usage.get("completion_tokens")),
-            prompt_tokens=count(usage.get("prompt_tokens")),
+            completion_tokens=completion,
+            prompt_tokens=prompt,
             cached_tokens=count(cached),
+            total_tokens=None if total == (completion or 0) + (prompt or 0) else total,
+            reasoning_tokens=count(reasoning) or None,
+            rejected_tokens=sum(filter(None, rejected)) or None,
         )
     timings = event.get("timings")
     if isinstance(timings, dict) and count(timings.get("predicted_n")) is not None:

@@ -1,0 +1,109 @@
+"""What makes token counts doubtful, with the bounds that are known."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from chatload.model.sanitize import one_line
+from chatload.model.summary import Summary
+from chatload.model.token_sources import DOUBTS, LONGEST_MEAN, SHORTEST_MEAN
+from chatload.model.turn import Turn
+from chatload.model.words import plural
+from chatload.store.journal import Run
+
+
+def doubted_usage(run: Run, summary: Summary) -> Iterator[str]:
+    """That the server's usage cannot be true, and why."""
+    doubted = [turn for turn in run.turns if turn.ok and turn.usage_doubt]
+    if not doubted:
+        return
+    why = Counter(turn.usage_doubt for turn in doubted).most_common()
+    words = ", ".join(f"{DOUBTS.get(doubt, one_line(doubt, 30))}: {n:,}" for doubt, n in why)
+    told = [turn.usage_tokens or 0 for turn in doubted]
+    yield (
+        f"The server's usage cannot be true in {_turns(len(doubted))} of {summary.succeeded:,} ({words}; it says "
+        f"{_range(told)} tokens): it is not used there."
+    )
+
+
+def unseen_tokens(run: Run, summary: Summary) -> Iterator[str]:
+    """That the server bills tokens that nobody saw arrive."""
+    turns = [turn for turn in run.turns if turn.ok and (turn.billed_tokens or 0) > (turn.tokens or 0)]
+    if turns:
+        billed, seen = sum(turn.billed_tokens or 0 for turn in turns), sum(turn.tokens or 0 for turn in turns)
+        yield (
+            f"{billed - seen:,} of {billed:,} billed tokens were never sent ({_turns(len(turns))}: hidden reasoning or "
+            "rejected predictions): TPOT, speeds and tokens/s are of those that a reader could see."
+        )
+
+
+def token_sources(run: Run, summary: Summary) -> Iterator[str]:
+    """That tokens were counted in several ways, or not at all: then between which bounds they lie."""
+    sources = {source: n for source, n in summary.token_sources.items() if source != "none"}
+    if len(sources) > 1:
+        words = ", ".join(f"{one_line(source, 30)} {n:,}" for source, n in sources.items())
+        yield f"Tokens were counted in different ways ({words}): tokens/s and TPOT mix them, TTFT and E2E do not."
+    good = [turn for turn in run.turns if turn.ok]
+    if guessed := [turn for turn in good if turn.token_source == "estimate"]:
+        yield (
+            f"Tokens of {_turns(len(guessed))} are estimated as events, because the server did not count them"
+            f"{' credibly' if any(turn.usage_doubt for turn in guessed) else ''}: {_bounds(guessed)}, so tokens/s may "
+            f"be low. {_usage_remedy(run)}"
+        )
+    if cut := [turn for turn in good if turn.token_source == "characters"]:
+        yield (
+            f"Events of {_turns(len(cut))} hold single characters, and the server did not count tokens: 4 characters "
+            f"are taken for one, and the truth is {_bounds(cut)}: tokens/s may be low or high. {_usage_remedy(run)}"
+        )
+    if limit := sources.get("limit", 0):
+        yield f"{_turns(limit)} without a token count ended by length, so max_tokens was taken as their count."
+
+
+def first_reads(run: Run, summary: Summary) -> Iterator[str]:
+    """That the tokens that came first are estimated; and how often several came in one read, which TPOT leaves out."""
+    good = [turn for turn in run.turns if turn.ok]
+    shared = sum(turn.first_event_source == "share_of_text" and _first_tokens(turn) > 1 for turn in good)
+    if shared:
+        yield (
+            f"In {_turns(shared)} the first event held several tokens, estimated by its share of the text: "
+            "TPOT of those is good to about 8 %."
+        )
+
+
+def without_text(run: Run, summary: Summary) -> Iterator[str]:
+    """That good replies had no text."""
+    empty = summary.succeeded - summary.of_whole_run("ttft_ms").n
+    if empty:
+        yield f"{_turns(empty)} succeeded without any text: TTFT and speeds leave them out. Read the sample reply."
+
+
+def _first_tokens(turn: Turn) -> int:
+    return turn.first_read_tokens or turn.first_event_tokens or 0
+
+
+def _bounds(turns: Sequence[Turn]) -> str:
+    """The bounds of their tokens together: an event has one or more, unless it is a single character."""
+    low = high = 0.0
+    for turn in turns:
+        by_text = turn.characters / SHORTEST_MEAN
+        low += turn.events if turn.token_source == "estimate" else turn.characters / LONGEST_MEAN
+        high += max(turn.events, by_text)
+    return f"at least {low:,.0f} and at most {high:,.0f} by the length of their text"
+
+
+def _usage_remedy(run: Run) -> str:
+    """Where the server was asked for its count, asking is no remedy."""
+    plan = run.manifest.plan
+    if plan is not None and not plan.ask_usage:
+        return "It was not asked (--usage off): leave --usage on."
+    return "It was asked and does not tell: use a server that reports usage."
+
+
+def _range(numbers: Sequence[int]) -> str:
+    low, high = min(numbers), max(numbers)
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
+def _turns(n: int) -> str:
+    return plural(n, "turn")

@@ -1,0 +1,19 @@
+"""What a token count is worth: the sources that are exact, and why a server's usage was not used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+COUNTED = frozenset({"usage", "per_event", "one_per_event"})
+"""Sources of exact counts."""
+DOUBTS: Mapping[str, str] = {
+    "zero": "0 tokens beside text",
+    "early": "told before the end of the text",
+    "repeats": "the same count in every event",
+    "not_the_sum": "other than total − prompt",
+    "too_many": "more tokens than the text can have",
+    "too_few": "fewer tokens than the text must have",
+}
+"""Why a usage was not used, by the code that a turn keeps (`usage_doubt`)."""
+LONGEST_MEAN, SHORTEST_MEAN = 8.0, 1.5
+"""Characters a token, means that no text goes beyond over many tokens: English has 4 to 5, ASCII more than 1.5."""
