@@ -70,7 +70,7 @@ def deltas(reads: Iterable[bytes], request: TurnRequest) -> Iterator[Delta | Tex
                 yield end
             continue
         delta, whole = _event(data, read)
-        tokens = delta.tokens or None
+        tokens = delta.tokens if delta.tokens or delta.has_text else None
         if delta.usage is not None and delta.usage.completion_tokens is not None:
             total = delta.usage.completion_tokens
             if counted is not None and total >= counted:
