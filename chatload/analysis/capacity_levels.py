@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from chatload.analysis.block_interval import CYCLES_PER_BLOCK, LEAST_BLOCKS, turn_cycle_s
+from chatload.analysis.window import Held
 from chatload.loads.level_search import Capacity
 from chatload.model.metrics import metric
 from chatload.model.slo import Objective
 from chatload.model.verdict import PART, UNDECIDED, CapacityResult, LevelResult, SloVerdict
 from chatload.store.manifest import Manifest
+
+MOST_LONGER = 4.0
+"""A level is measured at most so many times as long as asked."""
+
+
+def measuring_s(asked_s: float, last_window: Sequence[Held]) -> float:
+    """How long (s) to measure the next level: as asked, or as long as an interval needs with turns like the last."""
+    needed_s = LEAST_BLOCKS * CYCLES_PER_BLOCK * (turn_cycle_s(last_window) or 0.0)
+    return min(max(asked_s, needed_s), MOST_LONGER * asked_s)
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,7 +109,7 @@ def samples(turns: Sequence[Held], load: Load | None = None, asked: str = ALL_IN
 def side_by_side(turns: Sequence[Held], group: Callable[[int], str]) -> Sample:
     """Windows of one level of a search, judged together: the blocks of all stand side by side.
 
-    `group(i)` is the window of the i-th turn.
+    `group(i)` is the window of the i-th turn. Windows too short for an interval are left out where others are not.
     """
     parts: dict[str, list[int]] = {}
     for i in range(len(turns)):
@@ -117,15 +117,19 @@ def side_by_side(turns: Sequence[Held], group: Callable[[int], str]) -> Sample:
     index: list[int] = []
     block: list[int] = []
     count = 0
+    too_short = ""
     for members in parts.values():
         held = [turns[i] for i in members]
         part = _sample("level", held, whole_run(held), turn_cycle_s(held))
         if part.blocks is None:
-            return Sample("level", None, range(len(turns)), too_short=part.too_short)
+            too_short = part.too_short
+            continue
         index += [members[i] for i in part.index]
         block += [count + one for one in part.block]
         count += part.blocks.count
-    return Sample("level", None, index, Blocks(0, 1, count) if count else None, block)
+    if not count:
+        return Sample("level", None, range(len(turns)), too_short=too_short)
+    return Sample("level", None, index, Blocks(0, 1, count), block)
 
 
 def _all_in(turns: Sequence[Held], load: Load | None) -> Window | None:

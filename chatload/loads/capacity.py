@@ -59,7 +59,7 @@ MEASURE = Number(
     name="measure",
     default="30",
     range=seconds(0.1),
-    help="s that each level is measured",
+    help="s that each level is measured; up to 4 times as long where 7.5 turn cycles need it",
     label="Measuring each level (s)",
 )
 

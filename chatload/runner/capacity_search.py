@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from chatload.analysis.capacity_levels import measuring_s
 from chatload.engine.clock import CLOCK, Clock
 from chatload.loads.capacity import CapacityLoad
 from chatload.loads.level_search import LevelSearch, Rules
@@ -51,6 +52,7 @@ class CapacitySearch:
         self._search = LevelSearch(
             Rules(self._load.first, self._load.most, self._load.precision, self._load.windows)
         )
+        self._measure_s = self._load.measure_s
         self._turns: list[Turn] = []
         self._measured: dict[int, list[Turn]] = {}
         self._levels = 0
@@ -142,19 +144,21 @@ class CapacitySearch:
         """Ramp, settle, measure and drain; the turns that were due while it was measured."""
         load = self._load
         start_ns = self._clock.now_ns() + round(LEAD_S * 1e9)
-        end_ns = start_ns + round((users / load.rate + load.settle_s + load.measure_s) * 1e9)
+        end_ns = start_ns + round((users / load.rate + load.settle_s + self._measure_s) * 1e9)
         self._levels += 1
         self._turns, self._drained, self._busy = [], 0, []
-        measured_ns = end_ns - round(load.measure_s * 1e9)
+        measured_ns = end_ns - round(self._measure_s * 1e9)
         more = max(0, self._search.left - (group != WARM_UP))
-        more_s = more * (LEAD_S + load.settle_s + load.measure_s)
+        more_s = more * (LEAD_S + load.settle_s + self._measure_s)
         self._now = LevelProgress(self._levels, users, group, start_ns, measured_ns, end_ns, more_s)
         self._order(
             LevelOrder(users=users, level=self._levels, group=group, start_ns=start_ns, end_ns=end_ns)
         )
         self._clock.sleep_until(end_ns)
         self._clock.wait_for(lambda: self._drained >= load.users, DRAIN_S, look_s=0.05)
-        return [turn for turn in self._turns if turn.group == group and measured_ns <= turn.due_ns < end_ns]
+        held = [turn for turn in self._turns if turn.group == group and measured_ns <= turn.due_ns < end_ns]
+        self._measure_s = measuring_s(load.measure_s, held)
+        return held
 
 
 def _times(windows: int) -> str:

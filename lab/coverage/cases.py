@@ -131,8 +131,8 @@ SWEEP = (
 )  # fmt: skip
 
 CAPACITY = (
-    CapacityCase("seats24", "24 seats, 39 users (they hold 41)", SEARCH_CASES[0], 39),
-    CapacityCase("slower45", "slower with each user, 45 users (the capacity)", SEARCH_CASES[2], 45),
+    CapacityCase("seats24", "24 seats, 39 users (they hold 40)", SEARCH_CASES[0], 39),
+    CapacityCase("slower45", "slower with each user, 45 users (it holds 44)", SEARCH_CASES[2], 45),
     CapacityCase("prompts40", "slow prompts, 40 users", SEARCH_CASES[3], 40),
     CapacityCase("goodput30", "TGI, small batch, 30 users", SEARCH_CASES[4], 30),
 )

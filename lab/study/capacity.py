@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
+from chatload.analysis.capacity_levels import measuring_s
 from chatload.analysis.slo_verdict import level_verdict
 from chatload.loads.capacity import CapacityLoad
 from chatload.loads.level_search import Capacity, LevelSearch, Rules, first_turn
@@ -242,7 +243,8 @@ def search(case: SearchCase, seed: int) -> SearchResult:
     windows = 0
     while (users := levels.next_users) is not None:
         windows += 1
-        turns = window(case, users, f"{seed} {windows}")
+        turns = window(case, users, f"{seed} {windows}", load)
+        load = replace(load, measure_s=measuring_s(case.load.measure_s, turns))
         pooled = measured.setdefault(users, [])
         pooled += [replace(turn, group=str(windows)) for turn in turns]
         verdict, sure, _ = level_verdict(pooled, case.objectives)

@@ -104,6 +104,20 @@ def test_only_turns_due_while_a_level_is_measured_are_judged() -> None:
     assert len(dues_s) == 20, len(dues_s)
 
 
+@pytest.mark.parametrize(("cycle_s", "measured_s"), [(0.5, 5.0), (2.0, 15.0), (4.0, 20.0)])
+def test_a_level_is_measured_as_long_as_an_interval_of_its_turns_needs(cycle_s: float, measured_s: float) -> None:
+    """7.5 turn cycles of the level before, at least as asked (5 s) and at most 4 times as long."""
+
+    def play(order: LevelOrder, on_line: Any) -> None:
+        for number in range(20):
+            on_line(turn(order, order.start_ns + round(number * cycle_s * S)))
+
+    search = Search(play, most="8")
+    first, second = search.orders[:2]
+    assert first.end_ns - first.start_ns == 9 * S
+    assert second.end_ns - second.start_ns == round((8 / 4 + 3 + measured_s) * S)
+
+
 def test_what_is_measured_now_is_said_with_the_level_s_own_figures() -> None:
     """4 users at 2 a second, 3 s to settle, 5 s measured, after a lead of 1 s; a turn a second, one of them failed."""
     told: dict[float, str] = {}
