@@ -100,7 +100,9 @@ def test_windows_of_a_level_stand_side_by_side(turns: list[Turn]) -> None:
     assert {block for i, block in zip(found.index, found.block, strict=True) if i < 120} == set(range(5))
     assert {block for i, block in zip(found.index, found.block, strict=True) if i >= 120} == set(range(5, 10))
     short = side_by_side([*first, *first[:6]], lambda i: "one" if i < 120 else "two")
-    assert short.blocks is not None and sorted(short.index) == list(range(120)), "a window too short is left out"
+    assert short.blocks is not None and sorted(short.index) == list(range(120)), (
+        "a window too short is left out"
+    )
     none = side_by_side(first[:6], lambda i: "one")
     assert none.blocks is None and none.too_short and len(none.index) == 6
     assert side_by_side([], lambda i: "").blocks is None

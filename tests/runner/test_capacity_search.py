@@ -105,7 +105,9 @@ def test_only_turns_due_while_a_level_is_measured_are_judged() -> None:
 
 
 @pytest.mark.parametrize(("cycle_s", "measured_s"), [(0.5, 5.0), (2.0, 15.0), (4.0, 20.0)])
-def test_a_level_is_measured_as_long_as_an_interval_of_its_turns_needs(cycle_s: float, measured_s: float) -> None:
+def test_a_level_is_measured_as_long_as_an_interval_of_its_turns_needs(
+    cycle_s: float, measured_s: float
+) -> None:
     """7.5 turn cycles of the level before, at least as asked (5 s) and at most 4 times as long."""
 
     def play(order: LevelOrder, on_line: Any) -> None:
