@@ -27,7 +27,8 @@ def test_a_file_that_is_none_any_more(
     """It was good when Locust was started, and is read again for a run of the form because it has changed."""
     path = tmp_path / "given"
     path.write_text(good, encoding="utf-8")
-    one = web(f"--{option}", str(path), locustfile=locustfile)
+    history = ("--history", "on") if option == "prompts" else ()
+    one = web(f"--{option}", str(path), *history, locustfile=locustfile)
     path.write_text(bad, encoding="utf-8")
     answer = one.post("/swarm", user_count=2, spawn_rate=1, host=HOST, **{option: str(path)})
     assert not answer["success"]
