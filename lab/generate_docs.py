@@ -22,6 +22,8 @@ from chatload.model.metrics import METRICS, View, metrics_in
 from chatload.model.summary import INLINE, GroupSummary, Summary
 from chatload.options.option import Group, Option
 from chatload.options.run_options import OPTIONS
+from chatload.prompts.conversation_file import LINES, SYSTEMS, TEXTS
+from chatload.prompts.messages import MESSAGES
 from chatload.store.manifest import Manifest
 
 DOCS = Path(__file__).parents[1] / "docs"
@@ -35,6 +37,7 @@ def generated() -> dict[Path, str]:
         DOCS / "schema" / "manifest.json": _schema(Manifest, "manifest.json of a run folder"),
         DOCS / "options.md": with_part(DOCS / "options.md", "options", _option_tables()),
         DOCS / "interchange.md": with_part(DOCS / "interchange.md", "columns of traces", _trace_columns()),
+        DOCS / "prompts.md": with_part(DOCS / "prompts.md", "keys of conversations", _conversation_keys()),
         DOCS / "schema" / "summary.json": _schema(Summary, "summary.json of a run folder"),
         DOCS / "metrics.md": with_part(
             DOCS / "metrics.md", "codes of failures", _code_table(), _metrics_page()
@@ -92,6 +95,24 @@ def _metric_table() -> str:
         f"| {one.label} `{one.key}` | {one.formula} | {one.unit} | {one.note} |".replace("|  |", "| |")
         for one in METRICS
         if View.SUMMARY in one.shown and one.of is not None
+    ]
+    return "\n".join(rows)
+
+
+def _conversation_keys() -> str:
+    """The keys of conversations that --prompts knows."""
+    rows = ["| keys, looked for in this order | are |", "|---|---|"]
+    rows += [
+        f"| {', '.join(f'`{name}`' for name in names)} | {words} |"
+        for names, words in (
+            (
+                MESSAGES,
+                "messages: OpenAI's `role` and `content`, ShareGPT's `from` and `value`, also in `body`",
+            ),
+            (LINES, "the user's lines (ours, MT-bench)"),
+            (TEXTS, "one text (`instruction` with `input`: both)"),
+            (SYSTEMS, "the system message, beside one of those above"),
+        )
     ]
     return "\n".join(rows)
 

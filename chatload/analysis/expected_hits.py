@@ -15,12 +15,13 @@ def expected_cached_share(run: Run) -> float | None:
     """The share of prompt tokens that an earlier request of the run held; None where it cannot be told.
 
     Generated prompts share nothing. A growing conversation holds the turn before: of prompt k the tokens of prompt
-    and answer k − 1. One message for all turns is repeated by design.
+    and answer k − 1. One message for all turns is repeated by design, and the conversations of a file that the user
+    names may begin alike.
     """
     load = run.manifest.load
     if isinstance(load, OpenLoopLoad | SweepLoad):
         return 0.0
-    if not isinstance(load, ChatLoad) or not load.history:
+    if not isinstance(load, ChatLoad) or not load.history or load.prompts:
         return None
     by_user: dict[int, list[Turn]] = defaultdict(list)
     for turn in run.turns:

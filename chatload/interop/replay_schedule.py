@@ -149,7 +149,7 @@ def _common_beginning(load: Load | None) -> str:
     """Which prompts have a common beginning: all ("same"), those of one user ("user"), none ("none")."""
     if not isinstance(load, ChatLoad | CapacityLoad):
         return "none"
-    return "user" if load.history else "same"
+    return "user" if load.history else "none" if load.prompts else "same"
 
 
 class _Blocks:
@@ -190,7 +190,9 @@ def _messages(run: Run) -> dict[str, list[dict[str, str]]]:
     """The messages of each turn whose prompt was kept, with history on also every earlier reply."""
     plan, load = run.manifest.plan, run.manifest.load
     history = isinstance(load, ChatLoad | CapacityLoad) and load.history
-    fixed = load.prompt if isinstance(load, ChatLoad | CapacityLoad) and not load.history else None
+    fixed = None
+    if isinstance(load, ChatLoad | CapacityLoad) and not load.history and not load.prompts:
+        fixed = load.prompt
     system = plan.body.get("messages") if plan is not None else None
     found: dict[str, list[dict[str, str]]] = {}
     talks: dict[int, list[dict[str, str]] | None] = {}

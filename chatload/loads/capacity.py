@@ -5,7 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import ClassVar
 
-from chatload.loads.conversation_options import HISTORY, PROMPT, PROMPTS, TURNS, conversations
+from chatload.loads.conversation_options import (
+    HISTORY,
+    PROMPT,
+    PROMPTS,
+    PROMPTS_COLUMN,
+    TURNS,
+    conversations,
+)
 from chatload.loads.load_shape import Inputs, Shape, locust_users, ramp_ends
 from chatload.loads.think_time import THINK_TIME, ThinkingLoad, thinking
 from chatload.options.option import Number, Whole
@@ -84,6 +91,7 @@ class CapacityLoad(ThinkingLoad, frozen=True, kw_only=True, tag="capacity"):
     history: bool = False
     prompt: str = ""
     prompts: str = ""
+    prompts_column: str = ""
 
     def sentence(self) -> str:
         """The load in words."""
@@ -132,6 +140,7 @@ def read(reader: OptionReader) -> tuple[CapacityLoad, Inputs]:
         history=reader.get(HISTORY),
         prompt=reader.get(PROMPT),
         prompts=reader.get(PROMPTS),
+        prompts_column=reader.get(PROMPTS_COLUMN),
     )
     ramp_ends(reader, "rate", load.most, load.rate)
     level_by_level = "in a capacity search, which judges level by level"
@@ -139,7 +148,8 @@ def read(reader: OptionReader) -> tuple[CapacityLoad, Inputs]:
     reader.refuse_unused(ALLOW_FAILED, f"{level_by_level}: limit failed_share in --slo, or leave it out")
     if not reader.text(SLO):
         reader.add_mistake(SLO, "", "a capacity search needs SLOs, such as 'p95 ttft_ms <= 500'")
-    return load, Inputs(conversations=conversations(reader))
+    held = conversations(reader)
+    return load, Inputs(conversations=held.scripts, notes=held.notes)
 
 
 SHAPE = Shape(
@@ -157,6 +167,7 @@ SHAPE = Shape(
         HISTORY,
         PROMPT,
         PROMPTS,
+        PROMPTS_COLUMN,
     ),
     read,
 )

@@ -5,7 +5,14 @@ from __future__ import annotations
 import math
 from typing import ClassVar
 
-from chatload.loads.conversation_options import HISTORY, PROMPT, PROMPTS, TURNS, conversations
+from chatload.loads.conversation_options import (
+    HISTORY,
+    PROMPT,
+    PROMPTS,
+    PROMPTS_COLUMN,
+    TURNS,
+    conversations,
+)
 from chatload.loads.load_shape import (
     RAMP,
     Inputs,
@@ -43,6 +50,7 @@ class ChatLoad(ThinkingLoad, frozen=True, kw_only=True, tag="chat"):
     history: bool = False
     prompt: str = ""
     prompts: str = ""
+    prompts_column: str = ""
     abandon_share: float = 0.0
     abandon_tokens: int = 0
 
@@ -91,14 +99,16 @@ def read(reader: OptionReader) -> tuple[ChatLoad, Inputs]:
         history=reader.get(HISTORY),
         prompt=reader.get(PROMPT),
         prompts=reader.get(PROMPTS),
+        prompts_column=reader.get(PROMPTS_COLUMN),
         abandon_share=hang_ups.share,
         abandon_tokens=hang_ups.tokens,
     )
-    return load, Inputs(conversations=conversations(reader))
+    held = conversations(reader)
+    return load, Inputs(conversations=held.scripts, notes=held.notes)
 
 
 SHAPE = Shape(
     ChatLoad,
-    (TURNS, THINK_TIME, THINK_FIRST, HISTORY, PROMPT, PROMPTS, ABANDON, RAMP),
+    (TURNS, THINK_TIME, THINK_FIRST, HISTORY, PROMPT, PROMPTS, PROMPTS_COLUMN, ABANDON, RAMP),
     read,
 )

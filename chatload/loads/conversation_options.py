@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from chatload.loads.input_files import read_conversations, read_file
 from chatload.options.option import FileName, Group, Switch, Text, Whole
 from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import MOST_REQUESTS, whole
-from chatload.prompts.conversation_file import SHIPPED_CONVERSATIONS
+from chatload.prompts.conversation_file import SHIPPED_CONVERSATIONS, ConversationFile
 
 ARTICLE_PROMPT = "Once a upon time,"
 """The message of the article's JMeter plan, as it is spelt there."""
@@ -23,7 +25,7 @@ HISTORY = Switch(
     default="off",
     group=Group.PROMPTS,
     label="Conversation grows",
-    help="on: a conversation with the replies in it; off: the same message each turn",
+    help="on: a conversation with the replies in it; off: the same message each turn, or those of prompts",
 )
 PROMPT = Text(
     name="prompt",
@@ -38,22 +40,28 @@ PROMPTS = FileName(
     name="prompts",
     default="",
     group=Group.PROMPTS,
-    help="file of conversations (JSONL) for history on; empty: those of chatload",
+    help="file of conversations (JSON lines, JSON or CSV); history off: its first lines, one each turn",
     label="File of conversations",
+)
+PROMPTS_COLUMN = Text(
+    name="prompts-column",
+    default="",
+    group=Group.PROMPTS,
+    help="key or column of the prompts in that file, where several could be meant; a number: CSV without a header",
+    label="Its column of prompts",
 )
 
 
-def conversations(reader: OptionReader) -> tuple[tuple[str, ...], ...]:
-    """The conversations that users hold; none where they repeat one message.
-
-    A file that is named is read and checked in any case.
-    """
-    history = reader.get(HISTORY)
+def conversations(reader: OptionReader) -> ConversationFile:
+    """The conversations that users hold, or whose first lines they send; none where they repeat one message."""
+    history, named = reader.get(HISTORY), reader.get(PROMPTS)
     if history:
         remedy = "with --history on: name a file with --prompts, or set --history off"
         reader.refuse_unused(PROMPT, remedy, HISTORY)
-    else:
-        reader.refuse_unused(PROMPTS, "with --history off: set --history on, or leave it out", HISTORY)
-    path = reader.get(PROMPTS) or (str(SHIPPED_CONVERSATIONS) if history else "")
-    found = read_file(reader, PROMPTS, path, read_conversations) or ()
-    return found if history else ()
+    elif named:
+        reader.refuse_unused(PROMPT, "with --prompts, whose lines are sent: leave one out", PROMPTS)
+    if not named:
+        reader.refuse_unused(PROMPTS_COLUMN, "without --prompts: name a file, or leave it out", PROMPTS)
+    path = named or (str(SHIPPED_CONVERSATIONS) if history else "")
+    read = partial(read_conversations, column=reader.get(PROMPTS_COLUMN) if named else "")
+    return read_file(reader, PROMPTS, path, read) or ConversationFile(())

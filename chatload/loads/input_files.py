@@ -15,7 +15,7 @@ from chatload.model.certificate import Certificate
 from chatload.model.errors import UsageError
 from chatload.options.option import Text
 from chatload.options.option_reader import OptionReader
-from chatload.prompts.conversation_file import load_conversations
+from chatload.prompts.conversation_file import ConversationFile, load_conversations
 from chatload.prompts.sampled_prompt import SampledPrompt
 from chatload.prompts.sharegpt import read_sharegpt, sample_sharegpt
 
@@ -33,9 +33,9 @@ def read_file(reader: OptionReader, option: Text, path: str, read: Callable[[str
         return None
 
 
-def read_conversations(path: str) -> tuple[tuple[str, ...], ...]:
+def read_conversations(path: str, *, column: str = "") -> ConversationFile:
     """The conversations of `--prompts`."""
-    return _conversations(path, _state(path))
+    return _conversations(path, _state(path), column)
 
 
 def read_rows(path: str, *, unit: str) -> Trace:
@@ -43,9 +43,11 @@ def read_rows(path: str, *, unit: str) -> Trace:
     return _trace(path, _state(path), unit)
 
 
-def read_prompts(path: str, *, n: int, seed: int) -> tuple[tuple[SampledPrompt, ...], tuple[str, ...]]:
+def read_prompts(
+    path: str, *, n: int, seed: int, persons_only: bool
+) -> tuple[tuple[SampledPrompt, ...], tuple[str, ...]]:
     """n prompts of `--sharegpt`, and notes on the file for the user."""
-    return _sharegpt(path, _state(path), n, seed)
+    return _sharegpt(path, _state(path), n, seed, persons_only)
 
 
 def read_certificate(path: str) -> Certificate:
@@ -68,8 +70,8 @@ def _state(path: str) -> object:
 
 
 @lru_cache(maxsize=1)
-def _conversations(path: str, state: object) -> tuple[tuple[str, ...], ...]:
-    return tuple(map(tuple, load_conversations(path)))
+def _conversations(path: str, state: object, column: str) -> ConversationFile:
+    return load_conversations(path, column)
 
 
 @lru_cache(maxsize=1)
@@ -79,11 +81,11 @@ def _trace(path: str, state: object, unit: str) -> Trace:
 
 @lru_cache(maxsize=1)
 def _sharegpt(
-    path: str, state: object, n: int, seed: int
+    path: str, state: object, n: int, seed: int, persons_only: bool
 ) -> tuple[tuple[SampledPrompt, ...], tuple[str, ...]]:
     file = read_sharegpt(path)
     try:
-        sampled = sample_sharegpt(file, n, seed)
+        sampled = sample_sharegpt(file, n, seed, persons_only=persons_only)
     except UsageError as error:
         raise UsageError([f"{path}: {line}" for line in error.lines]) from None
-    return tuple(sampled), ((f"--sharegpt: {file.words}",) if file.truncated else ())
+    return tuple(sampled), ((f"--sharegpt: {file.words}",) if file.truncated or file.systems else ())

@@ -16,6 +16,7 @@ from chatload.options.option import Choice, Option
 from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import DAY_S, LONGEST_RUN_S
 from chatload.prompts.sampled_prompt import SampledPrompt
+from chatload.prompts.script import Script
 
 SHORT_PAUSE_S = 0.05
 """With longer pauses between turns, in s, the end of a turn may be noticed 5 ms late."""
@@ -83,7 +84,7 @@ class Load(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
 class Inputs(msgspec.Struct, frozen=True, kw_only=True):
     """The content of the files that a plan names."""
 
-    conversations: tuple[tuple[str, ...], ...] = ()
+    conversations: tuple[Script, ...] = ()
     trace: tuple[TraceRow, ...] = ()
     prompts: tuple[SampledPrompt, ...] = ()
     notes: tuple[str, ...] = ()

@@ -8,7 +8,7 @@ from typing import ClassVar
 from chatload.loads.input_files import read_file, read_prompts, read_rows
 from chatload.loads.load_shape import Inputs, Load, Shape, locust_users, plural
 from chatload.loads.trace_columns import UNITS
-from chatload.options.option import Choice, FileName, Group, Number, Whole
+from chatload.options.option import Choice, FileName, Group, Number, Switch, Whole
 from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import DAY_S, LONGEST_RUN_S, MOST_REQUESTS, seconds, whole
 from chatload.options.run_options import LOAD_SEED, MAX_TOKENS, SEED, load_seed_of
@@ -54,6 +54,13 @@ SHAREGPT = FileName(
     label="ShareGPT file of prompts",
     help="ShareGPT file (JSON) to take prompts from; empty: generated prompts of the same lengths",
 )
+PERSONS_ONLY = Switch(
+    name="persons-only",
+    default="off",
+    group=Group.PROMPTS,
+    label="Only prompts that a person wrote",
+    help="of a ShareGPT file, only conversations that begin with a person; off: as vLLM's benchmark, whoever begins",
+)
 LENGTHS = Choice(
     name="lengths",
     default="exact",
@@ -77,6 +84,7 @@ class OpenLoopLoad(Load, frozen=True, kw_only=True, tag="open_loop"):
     trace_s: float = 0.0
     """s from the start to the last request of a trace."""
     sharegpt: str = ""
+    persons_only: bool = False
     exact_lengths: bool = False
 
     def sentence(self) -> str:
@@ -126,8 +134,10 @@ def read(reader: OptionReader) -> tuple[OpenLoopLoad, Inputs]:
     trace, sharegpt = reader.get(TRACE), reader.get(SHAREGPT)
     requests = reader.get(REQUESTS)
     interval_s = reader.get(INTERVAL)
-    exact = reader.get(LENGTHS) == "exact"
+    exact, persons_only = reader.get(LENGTHS) == "exact", reader.get(PERSONS_ONLY)
     _refuse_unused(reader, trace, interval_s, exact)
+    if not sharegpt:
+        reader.refuse_unused(PERSONS_ONLY, "without --sharegpt: name a file, or leave it out", SHAREGPT)
     if not trace and requests * interval_s > LONGEST_RUN_S:
         days = LONGEST_RUN_S // DAY_S
         remedy = f"{requests:,} requests would take more than {days} days: ask for fewer"
@@ -137,7 +147,10 @@ def read(reader: OptionReader) -> tuple[OpenLoopLoad, Inputs]:
     rows = found.rows if found else ()
     seed = load_seed_of(reader.get(SEED), reader.get(LOAD_SEED))
     sample = read_file(
-        reader, SHAREGPT, "" if trace else sharegpt, partial(read_prompts, n=requests, seed=seed)
+        reader,
+        SHAREGPT,
+        "" if trace else sharegpt,
+        partial(read_prompts, n=requests, seed=seed, persons_only=persons_only),
     )
     prompts, notes = sample or ((), ())
     load = OpenLoopLoad(
@@ -149,6 +162,7 @@ def read(reader: OptionReader) -> tuple[OpenLoopLoad, Inputs]:
         trace=trace,
         trace_s=rows[-1].due_ns / 1e9 if rows else 0.0,
         sharegpt=sharegpt,
+        persons_only=persons_only,
         exact_lengths=exact,
     )
     return load, Inputs(trace=rows, prompts=prompts, notes=(*notes, *(found.notes if found else ())))
@@ -169,4 +183,6 @@ def _refuse_unused(reader: OptionReader, trace: str, interval_s: float, exact: b
         reader.refuse_unused(MAX_TOKENS, "with --lengths exact: set --lengths free, or leave it out", LENGTHS)
 
 
-SHAPE = Shape(OpenLoopLoad, (REQUESTS, INTERVAL, ARRIVALS, TRACE, TRACE_UNIT, SHAREGPT, LENGTHS), read)
+SHAPE = Shape(
+    OpenLoopLoad, (REQUESTS, INTERVAL, ARRIVALS, TRACE, TRACE_UNIT, SHAREGPT, PERSONS_ONLY, LENGTHS), read
+)

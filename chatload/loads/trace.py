@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from chatload.files.columns import plain
 from chatload.files.reading import Mistakes, quoted
 from chatload.files.records import Record, Records
 from chatload.loads.trace_columns import (
@@ -25,7 +26,6 @@ from chatload.loads.trace_columns import (
     UNITS,
     ZERO_IS_UNKNOWN,
     form_of,
-    plain,
 )
 from chatload.loads.trace_unit import MOONCAKE_BLOCK, OUR_BLOCK, Found, Numbers, unit_of
 

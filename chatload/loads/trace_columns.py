@@ -6,10 +6,8 @@ are one name.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 
 UNITS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 """ns of each unit of time."""
@@ -87,13 +85,6 @@ FORMS = (
 )
 """Forms whose times are numbers. Mooncake's and vLLM's have the same columns: trace_unit.py tells them by the numbers.
 Azure's times are dates."""
-
-
-@lru_cache(maxsize=4096)
-def plain(name: str) -> str:
-    """The name of a column without capitals and signs, words joined with `_`."""
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.strip())
-    return re.sub(r"[^0-9a-z]+", "_", words.lower()).strip("_")
 
 
 def _times() -> dict[str, str]:

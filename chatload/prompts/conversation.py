@@ -1,4 +1,4 @@
-"""Conversations: one message again and again, or user lines that grow into a history with the server's replies."""
+"""Conversations: one message again and again, messages of a file one by one, or a history that grows with replies."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Protocol
 
 from chatload.model.turn import Message
+from chatload.prompts.script import Script
 from chatload.prompts.unique_opening import opening_of
 
 FOLLOW_UPS = (
@@ -57,15 +58,42 @@ class RepeatedMessage:
         """Replies are not kept."""
 
 
+class SeparateMessages:
+    """Sends one message of a file each turn, each a conversation of its own; failed ones are not sent again.
+
+    `step` users take the scripts in turn, as JMeter's threads take the lines of a CSV Data Set: turn t of user u sends
+    the first line of script (u + t · step) mod n, in the order of the file.
+    """
+
+    def __init__(self, scripts: Sequence[Script], user: int, step: int) -> None:
+        self._scripts = scripts
+        self._next = user
+        self._step = step
+
+    def next_messages(self) -> tuple[Message, ...]:
+        """The next message, after the system message that the file has with it."""
+        script = self._scripts[self._next % len(self._scripts)]
+        self._next += self._step
+        return (*_system(script), Message("user", script.lines[0]))
+
+    def add_reply(self, reply: str) -> None:
+        """Replies are not kept."""
+
+
+def _system(script: Script) -> tuple[Message, ...]:
+    return (Message("system", script.system),) if script.system else ()
+
+
 class GrowingConversation:
-    """Sends the whole history and the next user line each turn.
+    """Sends the whole history and the next user line each turn, after the system message if there is one.
 
     A line joins the history only with its reply. After a failed or empty reply the line is withdrawn and sent again
     next time, so that roles always alternate and no line is skipped.
     """
 
-    def __init__(self, lines: Sequence[str], first_follow_up: int = 0) -> None:
-        self._lines = lines
+    def __init__(self, script: Script, first_follow_up: int = 0) -> None:
+        self._lines = script.lines
+        self._system = _system(script)
         self._first_follow_up = first_follow_up
         self._history: list[Message] = []
         self._sent: Message | None = None
@@ -73,7 +101,7 @@ class GrowingConversation:
     def next_messages(self) -> tuple[Message, ...]:
         """The history so far and the user's next line."""
         self._sent = Message("user", self._line(len(self._history) // 2))
-        return (*self._history, self._sent)
+        return (*self._system, *self._history, self._sent)
 
     def add_reply(self, reply: str) -> None:
         """The reply joins the history; a blank one withdraws the line that was sent."""
@@ -87,20 +115,19 @@ class GrowingConversation:
         return FOLLOW_UPS[(self._first_follow_up + turn - len(self._lines)) % len(FOLLOW_UPS)]
 
 
-def conversation_for(
-    user: int, seed: int, words_by: str, lines: Sequence[Sequence[str]]
-) -> GrowingConversation:
+def conversation_for(user: int, seed: int, words_by: str, scripts: Sequence[Script]) -> GrowingConversation:
     """The conversation of `user`. Scripts are assigned in the order of `seed`, each to equally many users.
 
     The first line begins with a sentence, drawn by `words_by`, that no other user of the run has. Without it, a server
     with a prefix cache (vLLM V1, SGLang, llama.cpp) would not compute the prompts of a second user with the same
     script; real users share no prompts.
     """
-    if not lines:
+    if not scripts:
         raise ValueError("no scripts to pick from")
-    script = lines[_order(len(lines), seed)[user % len(lines)]]
+    script = scripts[_order(len(scripts), seed)[user % len(scripts)]]
     first_follow_up = random.Random(f"follow-ups {seed} {user}").randrange(len(FOLLOW_UPS))
-    return GrowingConversation([f"{opening_of(user, words_by)} {script[0]}", *script[1:]], first_follow_up)
+    lines = (f"{opening_of(user, words_by)} {script.lines[0]}", *script.lines[1:])
+    return GrowingConversation(Script(lines, script.system), first_follow_up)
 
 
 @lru_cache(maxsize=2)

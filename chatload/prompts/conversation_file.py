@@ -1,76 +1,212 @@
-"""Reads files of conversations (JSONL): the user lines of one conversation a line."""
+"""Reads files of conversations: JSON lines, JSON lists and CSV, in the forms that people have (docs/prompts.md)."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import orjson
 
-from chatload.files.reading import Mistakes, quoted, read_lines
+from chatload.files.columns import plain
+from chatload.files.reading import Mistakes, quoted
+from chatload.files.records import Record, Records
+from chatload.prompts.messages import (
+    MESSAGES,
+    MODEL,
+    PERSON,
+    SYSTEM,
+    MessageMistake,
+    messages_of,
+    shown_value,
+    text_of,
+)
+from chatload.prompts.script import Script
 
 SHIPPED_CONVERSATIONS = Path(__file__).parents[2] / "scenarios" / "prompts" / "conversations.jsonl"
 """The conversations that are used where no file is named."""
+LINES = ("turns", "prompts")
+TEXTS = ("prompt", "question", "instruction", "query", "text", "input", "user", "message")
+"""Keys and columns of a conversation's lines, and of one text; looked for in this order, after MESSAGES."""
+SYSTEMS = ("system", "system_prompt")
+"""Keys of the system message of a conversation."""
+CLEANED = ("conversations", "conversation", "items")
+"""Conversations of ShareGPT are split in its files: one without a line of a person is left out, and counted."""
+REMEDY = "give a file of conversations (JSON lines, a JSON list or CSV)"
+_EXAMPLE = '{"turns": ["How long should green tea steep?", "And black tea?"]}'
 
 
-def load_conversations(path: str | Path) -> list[list[str]]:
-    """The scripts of a JSONL file: one {"id": …, "turns": [user line, …]} a line, blank lines skipped.
+@dataclass(frozen=True, slots=True)
+class ConversationFile:
+    """The conversations of a file, and notes on it for the user."""
 
-    Raises UsageError naming file and line of every mistake.
+    scripts: tuple[Script, ...]
+    notes: tuple[str, ...] = ()
+
+
+class _LeftOut(Exception):
+    """A conversation without a line of a person."""
+
+
+def load_conversations(path: str | Path, column: str = "") -> ConversationFile:
+    """The conversations of a file, blank lines skipped.
+
+    `column` names the key or column of the prompts where several could be meant; a number is that of a column of a CSV
+    file without a header. Raises UsageError naming file and place of every mistake.
     """
     mistakes = Mistakes(path)
-    scripts: list[list[str]] = []
-    first_seen: dict[str, int] = {}
-    rows = first = 0
-    for number, row in read_lines(path, "give a file of conversations (JSONL)", mistakes):
-        if row.isspace():
-            continue
-        rows, first = rows + 1, first or number
+    scripts: list[Script] = []
+    first_seen: dict[str, str] = {}
+    left_out = wrong = 0
+    for record in Records(path, REMEDY, mistakes, headless=column.isdecimal()):
         try:
-            scripts.append(_script(row, first_seen, number))
-        except _RowMistake as mistake:
-            mistakes.add(str(mistake), number)
-    if not first_seen and (rows > 1 or not mistakes.lines):  # no row can be read: report one mistake
+            scripts.append(_script(record, column, first_seen))
+        except _LeftOut:
+            left_out += 1
+        except MessageMistake as mistake:
+            wrong += 1
+            mistakes.add(str(mistake), record.line, record.item)
+    if not scripts and not mistakes.lines:
+        alone = "no conversation has a line of a user" if left_out else "holds no conversation"
+        mistakes.add(f"{alone}: write one a line in UTF-8, {_EXAMPLE}", 1 if left_out else None)
+    elif not scripts and wrong > 1:
         mistakes = Mistakes(path)
-        mistakes.add(f"holds no conversation: write one a line in UTF-8, {_EXAMPLE}", first or None)
+        mistakes.lines += [_alike(path, column, wrong)]
     mistakes.raise_all()
-    return scripts
+    return ConversationFile(tuple(scripts), _notes(path, len(scripts), left_out))
 
 
-_EXAMPLE = '{"id": "tea", "turns": ["How long should green tea steep?", "And black tea?"]}'
+def _alike(path: str | Path, column: str, wrong: int) -> str:
+    """The first mistake of a file of which no conversation can be read, and how many more there are."""
+    first = Mistakes(path)
+    for record in Records(path, REMEDY, Mistakes(path), headless=column.isdecimal()):
+        try:
+            _script(record, column, {})
+        except MessageMistake as mistake:
+            first.add(str(mistake), record.line, record.item)
+            break
+        except _LeftOut:
+            continue
+    return f"{first.lines[0]} (no other of its {wrong:,} conversations can be read either)"
 
 
-class _RowMistake(Exception):
-    """A mistake in one row, with the remedy."""
+def _notes(path: str | Path, kept: int, left_out: int) -> tuple[str, ...]:
+    if not left_out:
+        return ()
+    of_all = f"{left_out:,} of {kept + left_out:,} conversations"
+    return (f"--prompts {Path(path).name}: {of_all} have no line of a user: left out",)
 
 
-def _script(row: bytes, first_seen: dict[str, int], number: int) -> list[str]:
-    """The user lines of one row; its id is added to `first_seen`. Raises _RowMistake."""
-    try:
-        content = orjson.loads(row)
-    except orjson.JSONDecodeError:
-        content = None
-    if not isinstance(content, dict):
-        raise _RowMistake(f"not a JSON object in UTF-8: write {_EXAMPLE}")
-    unknown = sorted(content.keys() - {"id", "turns"})
-    if unknown:
-        raise _RowMistake(f'unknown key {quoted(unknown[0])}: only "id" and "turns" are known')
-    name, turns = content.get("id"), content.get("turns")
-    if not isinstance(name, str) or not name:
-        raise _RowMistake(f'"id" is {_json(name)}: must be a text that names the conversation')
-    if name in first_seen:
-        raise _RowMistake(
-            f'"id" {quoted(name)} is already on line {first_seen[name]}: give each conversation its own'
+def _script(record: Record, column: str, first_seen: dict[str, str]) -> Script:
+    """The conversation of one record. Raises MessageMistake or _LeftOut."""
+    content = record.content
+    if record.problem:
+        raise MessageMistake(f"{record.problem}: write {_EXAMPLE}")
+    if isinstance(content, str | list):
+        return _side(content, "the conversation", "", {})
+    if not isinstance(content, Mapping):
+        raise MessageMistake(f"not a JSON object in UTF-8: write {_EXAMPLE}")
+    inner = content.get("body")
+    if isinstance(inner, Mapping) and "messages" in inner:  # a line of OpenAI's batch API
+        content = inner
+    name = _key(content, column)
+    if name in LINES:
+        _check_id(content, first_seen, record)
+    value = content[name]
+    if plain(name) in (*MESSAGES, *LINES) and isinstance(value, str) and value.lstrip().startswith("["):
+        value = _nested(value, name)  # JSON in a column of CSV
+    return _side(value, f'"{name}"', _system(content), content)
+
+
+def _key(content: Mapping[str, object], column: str) -> str:
+    """The key that holds the conversation."""
+    if column:
+        found = [name for name in content if name == column] or [
+            name for name in content if plain(name) == plain(column)
+        ]
+        if len(found) != 1:
+            raise MessageMistake(
+                f"has no column {quoted(column)}, only {_names(content)}: see --prompts-column"
+            )
+        return found[0]
+    by_plain = {plain(name): name for name, value in content.items() if value not in (None, "")}
+    for known in (*MESSAGES, *LINES, "prompt"):
+        if known in by_plain:
+            return by_plain[known]
+    texts = [by_plain[known] for known in TEXTS if known in by_plain]
+    if len(texts) == 1 or (len(texts) == 2 and {plain(name) for name in texts} == {"instruction", "input"}):
+        return texts[0]
+    if texts:
+        raise MessageMistake(
+            f"which is the prompt, {' or '.join(map(quoted, texts))}? Say it: --prompts-column"
         )
-    first_seen[name] = number
-    if not isinstance(turns, list) or not turns:
-        raise _RowMistake('"turns" must be a list of at least one user line')
-    for place, line in enumerate(turns, start=1):
-        if not isinstance(line, str) or not line.strip():
-            raise _RowMistake(f'"turns" line {place} is {_json(line)}: must be a text that is not empty')
-    return turns
+    raise MessageMistake(
+        f"no prompt among {_names(content)}: name its column with --prompts-column, or write {_EXAMPLE}"
+    )
 
 
-def _json(value: object) -> str:
-    """A value as the file has it, its first 40 characters."""
-    text = orjson.dumps(value).decode()
-    return text if len(text) <= 40 else f"{text[:40]}…"
+def _names(content: Mapping[str, object]) -> str:
+    return ", ".join(quoted(name) for name in list(content)[:8]) or "no keys"
+
+
+def _check_id(content: Mapping[str, object], first_seen: dict[str, str], record: Record) -> None:
+    """The id of a conversation, where it has one, stands once in the file."""
+    name = content.get("id")
+    if name is None:
+        return
+    place = f"line {record.line}" if record.item is None else f"item {record.item}"
+    if str(name) in first_seen:
+        raise MessageMistake(
+            f'"id" {shown_value(name)} is already on {first_seen[str(name)]}: give each conversation its own'
+        )
+    first_seen[str(name)] = place
+
+
+def _nested(value: str, name: str) -> object:
+    try:
+        return orjson.loads(value)
+    except orjson.JSONDecodeError as error:
+        raise MessageMistake(f'"{name}" is no JSON ({error})') from None
+
+
+def _system(content: Mapping[str, object]) -> str:
+    """The system message that stands beside the conversation."""
+    for name, value in content.items():
+        if plain(name) in SYSTEMS and value not in (None, ""):
+            return text_of(value, f'"{name}"')
+    return ""
+
+
+def _side(value: object, name: str, system: str, content: Mapping[str, object]) -> Script:
+    """The user's side in a value: one text, a list of lines, or a list of messages."""
+    if isinstance(value, list) and value and isinstance(value[0], Mapping):
+        return _of_messages(value, system, cleaned=name.strip('"') in CLEANED)
+    if isinstance(value, list):
+        if not value:
+            raise MessageMistake(f"{name} must be a list of at least one line of the user")
+        return Script(tuple(text_of(line, f"{name} line {k}") for k, line in enumerate(value, 1)), system)
+    text = text_of(value, name)
+    more = content.get("input") if name == '"instruction"' else None  # Alpaca's form
+    return Script((f"{text}\n\n{more}" if isinstance(more, str) and more.strip() else text,), system)
+
+
+def _of_messages(items: list[object], system: str, *, cleaned: bool) -> Script:
+    """The lines of the user; several in a row are one. Replies are left out: the server's own take their place."""
+    systems, lines, before = [system] if system else [], list[str](), ""
+    for number, (role, text) in enumerate(messages_of(items), start=1):
+        if role == SYSTEM and lines:
+            raise MessageMistake(
+                f"message {number} is a system message after the user's first: put it before"
+            )
+        if role == SYSTEM:
+            systems.append(text)
+        elif role == PERSON and before == PERSON:
+            lines[-1] += f"\n\n{text}"
+        elif role == PERSON:
+            lines.append(text)
+        before = role
+    if not lines:
+        if cleaned:
+            raise _LeftOut
+        raise MessageMistake(f"no message has the role {PERSON}, only {SYSTEM} and {MODEL}: nothing to ask")
+    return Script(tuple(lines), "\n\n".join(systems))

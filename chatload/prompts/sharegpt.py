@@ -1,19 +1,22 @@
 """Samples prompts from a ShareGPT file as vLLM's benchmark_serving.py of 2023 did.
 
-The user provides the file, a JSON list of {"id", "conversations": [{"from", "value"}, …]}; it is not part of this
-project. A truncated copy is read up to its end, and the user is told so.
+The user provides the file, a JSON list (or JSON lines) of {"id", "conversations": [{"from", "value"}, …]}, also with
+OpenAI's words for keys and roles; it is not part of this project. A truncated copy is read up to its end, and the user
+is told so.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from chatload.files.json_list import JsonList
-from chatload.files.reading import MB, opened_input, shown
+from chatload.files.reading import BOM, MB, Mistakes, opened_input, shown
+from chatload.files.records import Records
 from chatload.model.errors import UsageError
+from chatload.prompts.messages import MESSAGES, PERSON, SYSTEM, role_of, value_of
 from chatload.prompts.sampled_prompt import SampledPrompt
 from chatload.prompts.tokens import estimate_tokens
 
@@ -22,14 +25,13 @@ MOST_PROMPT_TOKENS = 1024
 MOST_TOKENS = 2048
 """vLLM's filters: shorter prompts or answers, longer prompts, and longer pairs are dropped."""
 
-PERSONS = ("human", "user")
-
 MOST_BYTES = 2048 * MB
+REMEDY = "give the dataset's JSON file"
 
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """The first two messages of a conversation; `by_person`: a person wrote the first one."""
+    """The first two messages of a conversation after its system message; `by_person`: a person wrote the first."""
 
     prompt: str
     answer: str
@@ -49,23 +51,27 @@ class SharegptFile:
     skipped: int
     truncated: bool
     words: str
+    systems: int = 0
+    """Exchanges whose conversation begins with a system message."""
 
 
 def read_sharegpt(path: str | Path) -> SharegptFile:
     """The exchanges of a ShareGPT file. Raises UsageError if it has none."""
-    scan = JsonList(MOST_BYTES)
+    found = _Items(path)
     exchanges: list[Exchange] = []
-    read = 0
-    with opened_input(path, "give the dataset's JSON file", MOST_BYTES) as file:
-        for item in scan.items(file):
-            read += 1
-            exchange = _exchange(item)
-            if exchange is not None:
-                exchanges.append(exchange)
+    read = systems = 0
+    for item in found:
+        read += 1
+        messages = _messages(item)
+        without = messages[_systems(messages) :]
+        exchange = _exchange(without)
+        if exchange is not None:
+            systems += len(without) < len(messages)
+            exchanges.append(exchange)
     if not exchanges:
         raise UsageError(
             [
-                f"{shown(path)}:1: no conversation of two messages in it: must be a JSON list of "
+                f"{shown(path)}:1: no conversation of two messages in it: must be a JSON list (or JSON lines) of "
                 '{"id": …, "conversations": [{"from": "human", "value": …}, …]}'
             ]
         )
@@ -73,9 +79,11 @@ def read_sharegpt(path: str | Path) -> SharegptFile:
     words = (
         f"{read:,} conversations read from {Path(path).name}, {skipped:,} skipped (fewer than two messages)"
     )
-    if not scan.closed:
+    if systems:
+        words += f"; {systems:,} system message{'s are' if systems > 1 else ' is'} not sent"
+    if not found.closed:
         words += "; the file ends there: it is truncated or damaged"
-    return SharegptFile(tuple(exchanges), read, skipped, not scan.closed, words)
+    return SharegptFile(tuple(exchanges), read, skipped, not found.closed, words, systems)
 
 
 def sample_sharegpt(
@@ -102,7 +110,10 @@ def sample_sharegpt(
             if _passes(prompt_tokens, output_tokens):
                 sampled.append(SampledPrompt(_utf_8(exchange.prompt), prompt_tokens, output_tokens))
     if len(sampled) < n:
-        raise UsageError([f"{n:,} prompts asked, {len(sampled):,} pass vLLM's length filters: ask for fewer"])
+        by = " that a person wrote" if persons_only else ""
+        raise UsageError(
+            [f"{n:,} prompts asked, {len(sampled):,}{by} pass vLLM's length filters: ask for fewer"]
+        )
     return sampled
 
 
@@ -119,15 +130,48 @@ def _passes(prompt_tokens: int, output_tokens: int) -> bool:
     )
 
 
-def _exchange(item: object) -> Exchange | None:
-    messages = item.get("conversations") if isinstance(item, dict) else None
-    if not isinstance(messages, list) or len(messages) < 2:
+class _Items:
+    """The conversations of a file one by one; `closed` is False if a JSON list does not end."""
+
+    def __init__(self, path: str | Path) -> None:
+        self._path = path
+        self.closed = True
+
+    def __iter__(self) -> Iterator[object]:
+        with opened_input(self._path, REMEDY, MOST_BYTES) as file:
+            begins = file.read(64).removeprefix(BOM).lstrip()[:1]
+            file.seek(0)
+            if begins != b"{":
+                scan = JsonList(MOST_BYTES)
+                yield from scan.items(file)
+                self.closed = scan.closed
+                return
+        unread = Mistakes(self._path)
+        for record in Records(self._path, REMEDY, unread):
+            yield record.content
+        self.closed = not unread.lines
+
+
+def _messages(item: object) -> list[object]:
+    """The messages of a conversation; none where it has none."""
+    if not isinstance(item, Mapping):
+        return []
+    return next((item[key] for key in MESSAGES if isinstance(item.get(key), list)), [])
+
+
+def _systems(messages: list[object]) -> int:
+    """How many system messages the conversation begins with."""
+    return next((n for n, one in enumerate(messages) if role_of(one) != SYSTEM), len(messages))
+
+
+def _exchange(messages: list[object]) -> Exchange | None:
+    if len(messages) < 2:
         return None
     first, second = messages[:2]
-    if not isinstance(first, dict) or not isinstance(second, dict):
+    if not isinstance(first, Mapping) or not isinstance(second, Mapping):
         return None
-    prompt, answer = first.get("value"), second.get("value")
+    prompt, answer = value_of(first), value_of(second)
     if not isinstance(prompt, str) or not isinstance(answer, str):
         return None
-    by_person = first.get("from") in PERSONS and second.get("from") not in (*PERSONS, "system")
+    by_person = role_of(first) == PERSON and role_of(second) not in (PERSON, SYSTEM)
     return Exchange(prompt, answer, by_person)

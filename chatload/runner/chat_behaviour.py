@@ -7,7 +7,7 @@ import random
 from chatload.engine.client import ChatClient, Interrupted, TurnSpec
 from chatload.loads.capacity import CapacityLoad
 from chatload.loads.chat import ChatLoad
-from chatload.prompts.conversation import Conversation, RepeatedMessage, conversation_for
+from chatload.prompts.conversation import Conversation, RepeatedMessage, SeparateMessages, conversation_for
 from chatload.runner.behaviour import Behaviour
 from chatload.runner.session import Session
 
@@ -75,9 +75,10 @@ class ChatBehaviour(Behaviour):
 
 
 def conversation_of_user(user: int, load: ChatLoad | CapacityLoad, session: Session) -> Conversation:
-    """What `user` will say: the same message again and again, or a conversation that grows."""
-    if not load.history:
-        return RepeatedMessage(load.prompt)
-    return conversation_for(
-        user, session.plan.drawn_by, session.words_by, session.planned.inputs.conversations
-    )
+    """What `user` will say: one message again and again, those of a file, or a conversation that grows."""
+    scripts = session.planned.inputs.conversations
+    if load.history:
+        return conversation_for(user, session.plan.drawn_by, session.words_by, scripts)
+    if scripts:
+        return SeparateMessages(scripts, user, load.users)
+    return RepeatedMessage(load.prompt)

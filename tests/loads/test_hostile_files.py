@@ -20,6 +20,7 @@ from chatload.loads import input_files
 from chatload.loads.load_shape import Inputs
 from chatload.loads.plan import Planned
 from chatload.model.errors import UsageError
+from chatload.prompts.script import Script
 from tests import plans
 
 OPTIONS = ("prompts", "trace", "sharegpt", "certificate")
@@ -98,7 +99,7 @@ NO_CONTENT: dict[str, bytes] = {
     "digits without end": b"[" + b"9" * 100_000 + b"]",
     "torn": b'{"id": "a", "turns": ["x',
     "NaN": b'{"due_s": NaN}\n[NaN]\n',
-    "wrong keys": b'{"question": "?", "answer": "!"}\n',
+    "wrong keys": b'{"riddle": "?", "answer": "!"}\n',
     "null keys": b'{"id": null, "turns": null, "due_s": null, "kind": null, "conversations": null}\n',
     "wrong nested types": b'{"id": {"a": []}, "turns": {"b": 1}, "due_s": [0], "kind": ["certificate"]}\n',
     "conversations of numbers": b'[{"id": 1, "conversations": [1, 2]}, {"conversations": {"a": 1}}]',
@@ -110,8 +111,19 @@ NO_CONTENT: dict[str, bytes] = {
 }
 
 
-@pytest.mark.parametrize("option", OPTIONS)
-@pytest.mark.parametrize("kind", NO_CONTENT)
+PROMPTS_ALL_THE_SAME = ("one message each", "too short")
+"""Good conversations, though no exchanges that ShareGPT's sampling takes."""
+
+
+@pytest.mark.parametrize(
+    ("option", "kind"),
+    [
+        (option, kind)
+        for option in OPTIONS
+        for kind in NO_CONTENT
+        if option != "prompts" or kind not in PROMPTS_ALL_THE_SAME
+    ],
+)
 def test_content_that_is_none(option: str, kind: str, write: Callable[[bytes], Path]) -> None:
     """One line says so, with the file, however many lines are wrong."""
     path = write(NO_CONTENT[kind])
@@ -291,12 +303,14 @@ def test_all_files_and_values_are_told_at_once(tmp_path: Path) -> None:
 def test_a_file_is_read_once_until_it_changes(write: Callable[[str], Path], monkeypatch: Any) -> None:
     read: list[str] = []
     real = input_files.load_conversations
-    monkeypatch.setattr(input_files, "load_conversations", lambda path: read.append(path) or real(path))
+    monkeypatch.setattr(
+        input_files, "load_conversations", lambda path, column: read.append(path) or real(path, column)
+    )
     path = write(GOOD["prompts"])
     assert planned("prompts", path).inputs.conversations == planned("prompts", path).inputs.conversations
     assert len(read) == 1
     path.write_text('{"id": "new", "turns": ["another"]}', encoding="utf-8")
-    assert planned("prompts", path).inputs.conversations == (("another",),)
+    assert planned("prompts", path).inputs.conversations == (Script(("another",)),)
     path.write_text("broken", encoding="utf-8")
     told("prompts", path)
 

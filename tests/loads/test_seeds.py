@@ -11,6 +11,7 @@ from chatload.loads.open_loop import SHAPE, OpenLoopLoad
 from chatload.loads.plan import Plan, Planned, make_plan
 from chatload.loads.request_schedule import RequestSchedule, schedule
 from chatload.prompts.conversation import conversation_for
+from chatload.prompts.script import Script
 
 SCENARIOS = sorted((Path(__file__).parents[2] / "scenarios").glob("arrivals-*.toml"))
 HOST = "http://127.0.0.1:8000"
@@ -82,7 +83,7 @@ def test_two_arrivals_scenarios_on_one_server_share_no_prompts() -> None:
 
 def test_users_of_another_run_begin_otherwise() -> None:
     def begins(words_by: str) -> set[str]:
-        talks = [conversation_for(user, 1, words_by, [["Hello."]]) for user in range(50)]
+        talks = [conversation_for(user, 1, words_by, [Script(("Hello.",))]) for user in range(50)]
         return {talk.next_messages()[0].content[:30] for talk in talks}
 
     assert not begins("run-a") & begins("run-b")

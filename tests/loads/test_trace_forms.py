@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from chatload.__main__ import main
+from chatload.files.columns import plain
 from chatload.interop.replay_schedule import lines_for, schedule_of
 from chatload.loads.trace import Trace, read_trace
-from chatload.loads.trace_columns import FORMS, TIME_UNITS, plain
+from chatload.loads.trace_columns import FORMS, TIME_UNITS
 from chatload.loads.trace_unit import Numbers, unit_of
 from chatload.model.errors import UsageError
 from chatload.store.journal import read_run

@@ -25,12 +25,15 @@ SHAREGPT = json.dumps(
 
 UNUSED: list[tuple[str, dict[str, str], str, dict[str, str]]] = [
     # load, values with one that has no effect, that one, what makes it count
-    ("chat", {"prompts": TALK}, "prompts", {"history": "on"}),
+    ("chat", {"prompts": TALK, "prompt": "Hi"}, "prompt", {"prompts": ""}),
+    ("chat", {"prompts_column": "text"}, "prompts-column", {"prompts_column": ""}),
     ("chat", {"prompt": "Hi", "history": "on"}, "prompt", {"history": "off"}),
     ("chat", {"insecure": "on"}, "insecure", {"host": "https://gpu"}),
     ("chat", {"sure": "on", "slo": ""}, "sure", {"slo": "failed_share <= 1%"}),
     ("chat", {"think_first": "on", "think_time": "0"}, "think-first", {"think_time": "1"}),
-    ("capacity", {"prompts": TALK}, "prompts", {"history": "on"}),
+    ("capacity", {"prompts": TALK, "prompt": "Hi"}, "prompt", {"prompts": ""}),
+    ("open_loop", {"persons_only": "on"}, "persons-only", {"persons_only": "off"}),
+    ("open_loop", {"trace_unit": "s"}, "trace-unit", {"trace_unit": "auto"}),
     ("capacity", {"prompt": "Hi", "history": "on"}, "prompt", {"history": "off"}),
     ("capacity", {"sure": "on"}, "sure", {"sure": "off"}),
     ("capacity", {"allow_failed": "5%"}, "allow-failed", {"allow_failed": "0%"}),

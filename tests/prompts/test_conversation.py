@@ -15,14 +15,22 @@ from chatload.model.errors import UsageError
 from chatload.model.turn import Message
 from chatload.prompts.conversation import FOLLOW_UPS, GrowingConversation, conversation_for
 from chatload.prompts.conversation_file import load_conversations
+from chatload.prompts.script import Script
 from chatload.prompts.unique_opening import opening_of
 
 OWN = Path(__file__).parents[2] / "scenarios" / "prompts" / "conversations.jsonl"
-SCRIPTS = [[f"{script}.{line}" for line in range(3)] for script in range(5)]
+SCRIPTS = [Script(tuple(f"{script}.{line}" for line in range(3))) for script in range(5)]
 
 
 def test_history_grows_by_line_and_reply():
-    conversation = GrowingConversation(["one", "two"])
+    conversation = GrowingConversation(
+        Script(
+            (
+                "one",
+                "two",
+            )
+        )
+    )
     assert conversation.next_messages() == (Message("user", "one"),)
     conversation.add_reply("first reply")
     assert conversation.next_messages() == (
@@ -35,7 +43,14 @@ def test_history_grows_by_line_and_reply():
 @pytest.mark.parametrize("reply", ["", "  \n"])
 def test_a_failed_reply_withdraws_the_line_and_it_is_asked_again(reply):
     """Why again: the next line may refer to it, and the first one carries the personal sentence."""
-    conversation = GrowingConversation(["one", "two"])
+    conversation = GrowingConversation(
+        Script(
+            (
+                "one",
+                "two",
+            )
+        )
+    )
     conversation.next_messages()
     conversation.add_reply(reply)
     assert conversation.next_messages() == (Message("user", "one"),)
@@ -46,7 +61,16 @@ def test_a_failed_reply_withdraws_the_line_and_it_is_asked_again(reply):
 @given(replies=st.lists(st.sampled_from(["", " ", "yes", "no\n"]), max_size=40))
 def test_roles_alternate_and_no_line_is_skipped_whatever_fails(replies):
     """Invariant: user, assistant, …, user; user lines are the script from its start; replies are as heard."""
-    conversation = GrowingConversation(["one", "two", "three"], first_follow_up=4)
+    conversation = GrowingConversation(
+        Script(
+            (
+                "one",
+                "two",
+                "three",
+            )
+        ),
+        first_follow_up=4,
+    )
     heard = []
     for reply in replies:
         conversation.next_messages()
@@ -60,7 +84,14 @@ def test_roles_alternate_and_no_line_is_skipped_whatever_fails(replies):
 
 
 def test_an_earlier_ask_is_not_changed_by_a_later_one():
-    conversation = GrowingConversation(["one", "two"])
+    conversation = GrowingConversation(
+        Script(
+            (
+                "one",
+                "two",
+            )
+        )
+    )
     first = conversation.next_messages()
     conversation.add_reply("reply")
     conversation.next_messages()
@@ -68,7 +99,7 @@ def test_an_earlier_ask_is_not_changed_by_a_later_one():
 
 
 def test_heard_without_ask_changes_nothing():
-    conversation = GrowingConversation(["one"])
+    conversation = GrowingConversation(Script(("one",)))
     conversation.add_reply("stray")
     assert conversation.next_messages() == (Message("user", "one"),)
 
@@ -102,7 +133,7 @@ def test_first_words_are_unique_for_100_000_users():
     """Invariant: two users part within the first 30 characters, so a prefix cache shares nothing of them."""
     assert len({opening_of(user, 1)[:30] for user in range(100_000)}) == 100_000
     assert (
-        conversation_for(9, 1, str(1), [["Hello."]]).next_messages()[0].content
+        conversation_for(9, 1, str(1), [Script(("Hello.",))]).next_messages()[0].content
         == f"{opening_of(9, 1)} Hello."
     )
 
@@ -122,8 +153,8 @@ def test_loads_scripts_in_order_and_skips_blank_lines(tmp_path):
     path = write(
         tmp_path, b"\xef\xbb\xbf" + b'{"id":"a","turns":["x","\xc3\xa9"]}\r', b"", b'{"id":"b","turns":["z"]}'
     )
-    assert load_conversations(path) == [["x", "é"], ["z"]]
-    assert load_conversations(str(path)) == [["x", "é"], ["z"]]
+    assert load_conversations(path).scripts == (Script(("x", "é")), Script(("z",)))
+    assert load_conversations(str(path)).scripts == (Script(("x", "é")), Script(("z",)))
 
 
 def test_every_mistake_is_told_at_once_with_its_line(tmp_path):
@@ -142,17 +173,17 @@ def test_every_mistake_is_told_at_once_with_its_line(tmp_path):
     with pytest.raises(UsageError) as caught:
         load_conversations(path)
     lines = caught.value.lines
-    assert [line.split(":")[1] for line in lines] == ["2", "3", "4", "5", "6", "7", "8", "9"]
+    assert [line.split(":")[1] for line in lines] == ["2", "3", "4", "5", "6", "8", "9"]
     assert all(line.startswith(f"{path}:") for line in lines)
     assert "line 1: give each" in lines[1]
-    assert "unknown key 'turn'" in lines[6]
+    assert "no prompt among 'id', 'turn': name its column" in lines[5]
 
 
 def test_a_wholly_wrong_file_is_one_line(tmp_path):
     with pytest.raises(UsageError) as caught:
         load_conversations(write(tmp_path, *[b"not json"] * 500))
     assert len(caught.value.lines) == 1
-    assert "talks.jsonl:1: holds no conversation: write one a line" in caught.value.lines[0]
+    assert "talks.jsonl:2: no prompt among 'not json': name its column" in caught.value.lines[0]
 
 
 def test_many_mistakes_are_cut_and_counted(tmp_path):
@@ -177,7 +208,7 @@ def test_a_missing_file_is_a_mistake(tmp_path):
 
 def test_our_own_conversations_are_as_documented():
     """docs/prompts.md states these: 40 scripts, 12 lines or more, short follow-ups and long pastes."""
-    scripts = load_conversations(OWN)
+    scripts = [script.lines for script in load_conversations(OWN).scripts]
     words = sorted(len(line.split()) for script in scripts for line in script)
     assert len(scripts) == 40
     assert min(map(len, scripts)) == 12

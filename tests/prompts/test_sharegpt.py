@@ -12,6 +12,9 @@ from chatload.files import json_list
 from chatload.model.errors import UsageError
 from chatload.prompts.sharegpt import Exchange, SharegptFile, read_sharegpt, sample_sharegpt
 
+WORDS = ("Where is it?", "On the table, I think.")
+CASE = Path(__file__).parents[1] / "cases" / "files" / "sg_system_first.json"
+
 
 def talk(*messages: tuple[str, str]) -> dict[str, object]:
     return {"id": "x", "conversations": [{"from": role, "value": value} for role, value in messages]}
@@ -22,13 +25,13 @@ TALKS = [
     talk(("gpt", "the rest of it"), ("human", "thanks")),
     talk(("human", "alone")),
     talk(),
-    talk(("system", "be brief"), ("human", "hello")),
+    talk(("system", "be brief"), ("human", "hello"), ("gpt", "hi")),
     talk(("user", "今日は"), ("chatgpt", "こんにちは")),
 ]
 EXCHANGES = (
     Exchange("Why, [really]?", 'So "it" is, {yes}\nand é 😀 \\', True),
     Exchange("the rest of it", "thanks", False),
-    Exchange("be brief", "hello", False),
+    Exchange("hello", "hi", True),
     Exchange("今日は", "こんにちは", True),
 )
 FORMS = [
@@ -51,7 +54,10 @@ def test_a_whole_file_reads_the_same_in_pieces_of_any_size(tmp_path, monkeypatch
     file = read_sharegpt(write(tmp_path, form))
     assert file.conversations == EXCHANGES
     assert (file.read, file.skipped, file.truncated) == (6, 2, False)
-    assert file.words == "6 conversations read from sharegpt.json, 2 skipped (fewer than two messages)"
+    assert (
+        file.words
+        == "6 conversations read from sharegpt.json, 2 skipped (fewer than two messages); 1 system message is not sent"
+    )
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -184,7 +190,50 @@ def test_persons_only_leaves_out_prompts_a_model_wrote(tmp_path):
     file = read_sharegpt(write(tmp_path, FORMS[0]))
     all_four = sample_sharegpt(file, 4, 0, count_tokens=lambda _: 10)
     assert {prompt.text for prompt in all_four} == {exchange.prompt for exchange in EXCHANGES}
-    by_persons = sample_sharegpt(file, 2, 0, persons_only=True, count_tokens=lambda _: 10)
-    assert {prompt.text for prompt in by_persons} == {"Why, [really]?", "今日は"}
-    with pytest.raises(UsageError, match="3 prompts asked, 2 pass"):
-        sample_sharegpt(file, 3, 0, persons_only=True, count_tokens=lambda _: 10)
+    by_persons = sample_sharegpt(file, 3, 0, persons_only=True, count_tokens=lambda _: 10)
+    assert {prompt.text for prompt in by_persons} == {"Why, [really]?", "hello", "今日は"}
+    with pytest.raises(UsageError, match="4 prompts asked, 3 that a person wrote pass"):
+        sample_sharegpt(file, 4, 0, persons_only=True, count_tokens=lambda _: 10)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        [talk(("system", "Be terse."), ("human", WORDS[0]), ("gpt", WORDS[1]))],
+        [
+            {
+                "messages": [
+                    {"role": "user", "content": "Where is it?"},
+                    {"role": "assistant", "content": "On the table, I think."},
+                ]
+            }
+        ],
+        [
+            {
+                "conversation": [
+                    {"user": "human", "text": "Where is it?"},
+                    {"user": "gpt", "text": "On the table, I think."},
+                ]
+            }
+        ],
+    ],
+)
+@pytest.mark.parametrize("as_lines", [False, True])
+def test_variants_of_the_form(tmp_path, content, as_lines):
+    text = "\n".join(map(json.dumps, content)) if as_lines else json.dumps(content)
+    file = read_sharegpt(write(tmp_path, text.encode()))
+    assert file.conversations == (Exchange(*WORDS, True),)
+    assert not file.truncated
+
+
+def test_a_system_message_is_neither_the_prompt_nor_the_answer():
+    """The case of the field: the human's line is sent, for an answer as long as the model's."""
+    file = read_sharegpt(CASE)
+    assert (len(file.conversations), file.systems) == (8, 8)
+    talks = {
+        talk["conversations"][1]["value"]: talk["conversations"][2]["value"]
+        for talk in json.loads(CASE.read_text())
+    }
+    assert {one.prompt: one.answer for one in file.conversations} == talks
+    for prompt in sample_sharegpt(file, 8, 0):
+        assert 52 <= prompt.output_tokens <= 64, "60 words"

@@ -1,0 +1,13 @@
+"""Names of columns, compared without regard to capitals and signs."""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+
+
+@lru_cache(maxsize=4096)
+def plain(name: str) -> str:
+    """The name of a column without capitals and signs, words joined with `_`."""
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.strip())
+    return re.sub(r"[^0-9a-z]+", "_", words.lower()).strip("_")

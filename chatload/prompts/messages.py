@@ -1,0 +1,86 @@
+"""Reads conversations that are lists of messages, in OpenAI's words and in those of ShareGPT's variants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from chatload.files.reading import quoted
+
+ROLE_KEYS = ("role", "from", "user", "speaker")
+TEXT_KEYS = ("content", "value", "text")
+"""Keys of a message in files of conversations, in the order in which they are looked for."""
+MESSAGES = ("messages", "conversations", "conversation", "dialog", "dialogue", "items")
+"""Keys of the list of messages of a conversation, in the order in which they are looked for."""
+PERSON, MODEL, SYSTEM = "user", "assistant", "system"
+ROLES = {
+    PERSON: ("user", "human", "prompter", "person"),
+    MODEL: ("assistant", "gpt", "chatgpt", "bing", "bard", "bot", "model", "ai"),
+    SYSTEM: ("system", "developer"),
+}
+"""Our words for roles, and those of files."""
+_ROLE = {word: role for role, words in ROLES.items() for word in words}
+
+
+class MessageMistake(Exception):
+    """A mistake in one message."""
+
+
+def messages_of(items: Sequence[object]) -> list[tuple[str, str]]:
+    """(role in our words, text) of every message. Raises MessageMistake naming the message."""
+    return [_message(item, number) for number, item in enumerate(items, start=1)]
+
+
+def role_of(item: object) -> str | None:
+    """The role of a message in our words; None where it has none that is known."""
+    word = next((item[key] for key in ROLE_KEYS if key in item), None) if isinstance(item, Mapping) else None
+    return _ROLE.get(word.strip().lower()) if isinstance(word, str) else None
+
+
+def value_of(item: Mapping[str, object]) -> object:
+    """The text of a message, as the file has it."""
+    return next((item[key] for key in TEXT_KEYS if key in item), None)
+
+
+def text_of(value: object, name: str) -> str:
+    """A text that can be sent; parts of type "text" are joined. Raises MessageMistake."""
+    if isinstance(value, list) and value and all(isinstance(part, Mapping) for part in value):
+        kinds = [str(part.get("type")) for part in value if not isinstance(part.get("text"), str)]
+        if kinds:
+            raise MessageMistake(f"{name} has a part of type {quoted(kinds[0])}: only texts can be sent")
+        value = "".join(part["text"] for part in value)
+    if not isinstance(value, str) or not value.strip():
+        raise MessageMistake(f"{name} is {shown_value(value)}: must be a text that is not empty")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise MessageMistake(f"{name} holds half of a surrogate pair: no UTF-8") from None
+    return value
+
+
+def shown_value(value: object) -> str:
+    """A value of a file for a mistake, as the file has it; lists and objects by kind."""
+    if isinstance(value, str):
+        return quoted(value)
+    if isinstance(value, list | Mapping):
+        return "a list" if isinstance(value, list) else "an object"
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    return str(value)[:40]
+
+
+def _message(item: object, number: int) -> tuple[str, str]:
+    if not isinstance(item, Mapping):
+        raise MessageMistake(
+            f"message {number} is {shown_value(item)}: must be an object of role and content"
+        )
+    role = role_of(item)
+    if role is None:
+        word = next((item[key] for key in ROLE_KEYS if key in item), None)
+        known = ", ".join(words[0] for words in ROLES.values())
+        raise MessageMistake(
+            f"message {number} has the role {shown_value(word)}: only {known} can be replayed"
+        )
+    text = value_of(item)
+    if role == MODEL and not (isinstance(text, str) and text.strip()):
+        return role, ""  # replies are not sent: the server's own take their place
+    return role, text_of(text, f"message {number} ({role})")
