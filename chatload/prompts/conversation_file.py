@@ -130,6 +130,8 @@ def _key(content: Mapping[str, object], column: str) -> str:
             )
         return found[0]
     by_plain = {plain(name): name for name, value in content.items() if value not in (None, "")}
+    if not any(known in by_plain for known in (*MESSAGES, *LINES, *TEXTS)):
+        by_plain = {plain(name): name for name in content}  # what is there is empty: say so
     for known in (*MESSAGES, *LINES, "prompt"):
         if known in by_plain:
             return by_plain[known]

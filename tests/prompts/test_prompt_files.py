@@ -148,7 +148,7 @@ def test_prompts_alone(content: Any, column: str, expected: list[str], tmp_path:
     [
         ({"id": "a", "turns": []}, "", ':1: "turns" must be a list of at least one line'),
         ({"turns": ["x", 3]}, "", ':1: "turns" line 2 is 3: must be a text that is not empty'),
-        ({"prompt": None}, "", ":1: no prompt among 'prompt'"),
+        ({"prompt": None}, "", ':1: "prompt" is null: must be a text'),
         ({"prompt": {"a": 1}}, "", ':1: "prompt" is an object: must be a text'),
         ({"messages": [{"role": "assistant", "content": "x"}]}, "", ":1: no message has the role user"),
         (
@@ -174,7 +174,7 @@ def test_prompts_alone(content: Any, column: str, expected: list[str], tmp_path:
             ":1: which is the prompt, 'question' or 'text'? Say it: --prompts-column",
         ),
         ({"prompt": "a"}, "riddle", ":1: has no column 'riddle', only 'prompt'"),
-        ('[{"prompt": "a"}, {"prompt": ""}]', "", ": item 2: no prompt among 'prompt'"),
+        ('[{"prompt": "a"}, {"prompt": ""}]', "", ': item 2: "prompt" is : must be a text'),
         ('[{"prompt": "\\ud800"}]', "", ': item 1: "prompt" holds half of a surrogate pair'),
         ("prompt,n\na, b,3\n", "", ":2: 3 fields for 2 columns: quote fields that hold commas"),
         ("prompt,n\nx\n", "nn", ":2: has no column 'nn', only 'prompt', 'n'"[:24]),
