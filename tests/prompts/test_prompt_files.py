@@ -174,7 +174,7 @@ def test_prompts_alone(content: Any, column: str, expected: list[str], tmp_path:
             ":1: which is the prompt, 'question' or 'text'? Say it: --prompts-column",
         ),
         ({"prompt": "a"}, "riddle", ":1: has no column 'riddle', only 'prompt'"),
-        ('[{"prompt": "a"}, {"prompt": ""}]', "", ': item 2: "prompt" is : must be a text'),
+        ('[{"prompt": "a"}, {"prompt": ""}]', "", ": item 2: \"prompt\" is '': must be a text"),
         ('[{"prompt": "\\ud800"}]', "", ': item 1: "prompt" holds half of a surrogate pair'),
         ("prompt,n\na, b,3\n", "", ":2: 3 fields for 2 columns: quote fields that hold commas"),
         ("prompt,n\nx\n", "nn", ":2: has no column 'nn', only 'prompt', 'n'"[:24]),
