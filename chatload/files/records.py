@@ -53,6 +53,8 @@ class Records:
         if not head:
             return
         first = head[0][1].strip()
+        if b"\0" in first:
+            raise UsageError([f"{self._mistakes.name}:{head[0][0]}: binary content, no text: {self._remedy}"])
         if self._headless or not first.startswith((b"{", b"[")):
             yield from self._csv(itertools.chain(head, lines))
             return

@@ -16,7 +16,7 @@ HOST = "http://127.0.0.1:9"
 @pytest.mark.parametrize(
     ("locustfile", "option", "good", "bad", "line"),
     [
-        ("chat", "prompts", '{"id": "a", "turns": ["b"]}', "\0", ":1: not a JSON object in UTF-8"),
+        ("chat", "prompts", '{"id": "a", "turns": ["b"]}', "\0", ":1: binary content, no text"),
         ("chat", "certificate", '{"kind": "certificate"}', "[1]", ":1: not a certificate"),
         ("arrivals", "trace", "due_s\n1\n", "due_s\n1\nnan\n", ":3: due_s 'nan': must be a number"),
     ],
