@@ -150,7 +150,7 @@ PROMPTS = (
     Row("prompts: endless", 2, r"--prompts", options("--prompts", "/dev/zero", *HISTORY)),
     Row("prompts: a pipe nobody writes to", 2, r"--prompts", fifo("--prompts", (*CHAT, *SMALL, *HISTORY))),
     Row("prompts: empty", 2, r"--prompts \S+: holds no conv", file_of("--prompts", "", *HISTORY)),
-    Row("prompts: binary", 2, r"--prompts \S+:1: binary content", file_of("--prompts", bytes(range(256)) * 40, *HISTORY)),
+    Row("prompts: binary", 2, r"--prompts \S+:1: binary", file_of("--prompts", bytes(range(256)) * 9, *HISTORY)),
     Row("prompts: a list of numbers", 2, r"--prompts \S+: item 1: not a JSON object",
         file_of("--prompts", "[1, 2]", *HISTORY)),
     Row("prompts: one bad line", 2, r'--prompts \S+:2: "turns" is null: must be',
