@@ -15,6 +15,7 @@ from chatload.protocols import dialects, servers
 from chatload.protocols.dialect import Dialect
 from chatload.protocols.probe_answers import SIMULATOR_PATH, ProbeAnswers
 from chatload.protocols.server_kind import DetectedServer, ServerKind
+from chatload.protocols.servers.openai_compatible import TITLE as ANY_TITLE
 
 
 def _modules(package: ModuleType) -> Iterator[ModuleType]:
@@ -61,6 +62,16 @@ def recognise(answers: Mapping[str, tuple[int, bytes]]) -> DetectedServer:
             return replace(found, simulation=asked.simulation)
     seen = ", ".join(f"GET {path}: {asked.status(path) or 'no answer'}" for path in KIND_PATHS)
     return DetectedServer("", "", None, "", "server not recognised", seen)
+
+
+def kind_of(found: DetectedServer, option: str = "auto") -> ServerKind | None:
+    """The kind of a server: the one it was recognised as, else the one that --server names alone."""
+    by_option = [kind for kind in KINDS if option in kind.options]
+    named = by_option[0] if len(by_option) == 1 else None
+    for kind in KINDS:
+        if kind.title == found.name and not (named is not None and kind.title == ANY_TITLE):
+            return kind
+    return named
 
 
 def speaks(found: DetectedServer, dialect: str) -> bool | None:

@@ -49,6 +49,8 @@ class ServerKind:
     `speaks(version, dialect)` is None where that is not known. `probes` are the paths to GET for it.
     `gauges` maps our names of a server's numbers (`ServerLine`) to its own names on its /metrics page; several are
     added up.
+    `counting(version)` are the fields of a chat body that make it tell exact token counts in each event; none where
+    this version is not known to take them. `refuses` are fields that it answers with an error.
     """
 
     title: str
@@ -59,6 +61,24 @@ class ServerKind:
     by_version: str = ""
     probes: tuple[str, ...] = ()
     gauges: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    counting: Callable[[str], Mapping[str, object]] = lambda version: {}
+    refuses: frozenset[str] = frozenset()
+
+
+RUNNING_USAGE: Mapping[str, object] = {
+    "stream_options": {"include_usage": True, "continuous_usage_stats": True}
+}
+"""Asks for the running count in each event."""
+
+
+def numbers_of(version: str) -> tuple[int, ...]:
+    """The leading numbers of a version: (0, 33, 0) of "v0.33.0+cu129"; empty where it begins otherwise."""
+    found = []
+    for part in version.lstrip("v").replace("+", ".").replace("-", ".").split("."):
+        if not part.isdecimal() or len(part) > 6:
+            break
+        found.append(int(part))
+    return tuple(found)
 
 
 def speaks_openai(version: str, dialect: str) -> bool | None:

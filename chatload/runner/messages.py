@@ -53,6 +53,7 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
     """What every process must know before its first user starts; the master sends it to its workers.
 
     `clock_offset_ns` is the master's clock - this process's; None where the master could not tell.
+    `counting` are fields of each request, `refuses` fields that none may have (runner/request_fields.py).
     `send_key` says whether the server may be sent the API key: each process has its own (engine/api_key.py).
     """
 
@@ -63,6 +64,8 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
     planned: Planned
     clock_offset_ns: int | None = 0
     send_key: bool = False
+    counting: dict[str, object] = {}
+    refuses: tuple[str, ...] = ()
     facts: HostFacts = HostFacts()
 
 

@@ -29,6 +29,7 @@ from chatload.runner.observer import Observer
 from chatload.runner.own_process import OwnProcess, UserProcesses
 from chatload.runner.plans import Plans
 from chatload.runner.preflight import Server, Unfit, preflight
+from chatload.runner.request_fields import RequestFields, request_fields
 from chatload.runner.run import Run
 from chatload.runner.run_folder import RunFolder
 from chatload.runner.server_metrics import ServerMetrics, metrics_of
@@ -153,6 +154,9 @@ class RunController:
         try:
             withheld = self.key_hosts.withheld_words(plan.host)
             server = self._services.ask_server(plan, key, withheld)
+            fields = request_fields(plan, server.dialect, server.found)
+            if fields.refusal:
+                raise Unfit(fields.refusal)
         except Unfit as error:
             folder.refused(str(error))
             self._refuse([str(error)], 1)
@@ -169,9 +173,11 @@ class RunController:
         folder.met(plan, server)
         if withheld:
             folder.warn(f"{plan.host}: {withheld}")
-        self._start(run, planned, server, key)
+        if fields.doubt:
+            folder.warn(fields.doubt)
+        self._start(run, planned, server, key, fields)
 
-    def _start(self, run: Run, planned: Planned, server: Server, key: ApiKey) -> None:
+    def _start(self, run: Run, planned: Planned, server: Server, key: ApiKey, fields: RequestFields) -> None:
         folder = run.folder
         folder.manifest.run_time_s = self._plans.run_values().get("run_time")
         self._is_on = True
@@ -183,6 +189,8 @@ class RunController:
                 model=server.asked_model or server.model,
                 planned=Planned(planned.plan, planned.inputs),
                 send_key=self.key_hosts.may_have_key(planned.plan.host),
+                counting=dict(fields.counting),
+                refuses=tuple(sorted(fields.refuses)),
             )
         )
         run.metrics = self._services.read_metrics(run.plan, self._processes.note, key)

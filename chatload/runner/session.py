@@ -80,6 +80,8 @@ class Session:
         )
         key = api_key() if start.send_key else NO_KEY
         self.target: Target = target_for(plan, DIALECTS[start.dialect], self._reader, worker, key)
+        exact = self.target.dialect.exact_length
+        self.exact_length = {name: value for name, value in exact.items() if name not in start.refuses}
         self._users = 0
         self._present = 0
         self._finished_reads = self._told_reads = 0
@@ -156,14 +158,14 @@ class Session:
         Where the dialect cannot ask for that, the length is a limit, not a promise.
         """
         plan = self.plan
-        exact = {} if exact_tokens is None else self.target.dialect.exact_length
+        exact = {} if exact_tokens is None else self.exact_length
         return TurnRequest(
             messages=messages,
             model=self.start.model,
             max_tokens=plan.max_tokens if exact_tokens is None else exact_tokens,
             temperature=plan.temperature,
             ask_usage=plan.ask_usage,
-            extra={**exact, **plan.body},
+            extra={**self.start.counting, **exact, **plan.body},
         )
 
     def user_in(self, user: int) -> None:

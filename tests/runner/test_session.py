@@ -7,6 +7,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import msgspec
 import pytest
 
 from chatload.loads.ramp import RampSegment
@@ -242,3 +243,7 @@ def test_a_request_holds_what_the_plan_says(scene: Callable[..., Scene]) -> None
     exact = one.session.request(ASKED, 7)
     assert exact.max_tokens == 7
     assert exact.extra == {**one.session.target.dialect.exact_length, "top_p": 0.9}
+    one.session.start = msgspec.structs.replace(
+        one.session.start, counting={"return_token_ids": True, "top_p": 1}
+    )
+    assert one.session.request(ASKED).extra == {"return_token_ids": True, "top_p": 0.9}

@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from chatload.protocols.server_kind import ServerKind, owned_by, speaks_openai
+from chatload.protocols.server_kind import RUNNING_USAGE, ServerKind, owned_by, speaks_openai
+
+NO_FIELDS: Mapping[str, object] = {}
 
 
-def _server(title: str, *names: str, **gauges: str | tuple[str, ...]) -> ServerKind:
-    """A server whose owner is the first of its `names`; `gauges` are its names on /metrics, several are added up."""
+def _server(
+    title: str, *names: str, counting: Mapping[str, object] = NO_FIELDS, **gauges: str | tuple[str, ...]
+) -> ServerKind:
+    """A server whose owner is the first of its `names`; `gauges` are its names on /metrics, several are added up.
+
+    `counting` asks it for counts in each event; versions that do not know the field ignore it.
+    """
     found: Mapping[str, tuple[str, ...]] = {
         ours: (theirs,) if isinstance(theirs, str) else theirs for ours, theirs in gauges.items()
     }
@@ -20,6 +27,7 @@ def _server(title: str, *names: str, **gauges: str | tuple[str, ...]) -> ServerK
         speaks=speaks_openai,
         probes=("/v1/models",),
         gauges=found,
+        counting=lambda version: counting,
     )
 
 
@@ -28,6 +36,7 @@ SERVERS = (
     _server(
         "lmdeploy",
         "lmdeploy",
+        counting={"return_token_ids": True},
         running="lmdeploy:num_requests_running",
         waiting=("lmdeploy:num_requests_waiting", "lmdeploy:num_api_requests_waiting"),
         waiting_unseen="lmdeploy:num_api_requests_waiting",
@@ -45,6 +54,7 @@ SERVERS = (
     _server(
         "SGLang",
         "sglang",
+        counting=RUNNING_USAGE,
         running="sglang:num_running_reqs",
         waiting=("sglang:num_queue_reqs", "sglang:num_grammar_queue_reqs"),
         kv_use="sglang:token_usage",

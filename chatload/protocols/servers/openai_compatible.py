@@ -5,6 +5,9 @@ from __future__ import annotations
 from chatload.protocols.probe_answers import ProbeAnswers
 from chatload.protocols.server_kind import DetectedServer, ServerKind
 
+TITLE = "OpenAI-compatible"
+"""What a server is called of which nothing else is known."""
+
 
 def _recognise(answers: ProbeAnswers) -> DetectedServer | None:
     if "data" not in answers.json_object("/v1/models"):
@@ -18,7 +21,7 @@ def _speaks(version: str, dialect: str) -> bool | None:
 
 
 _SERVER = ServerKind(
-    title="OpenAI-compatible",
+    title=TITLE,
     order=80,
     options={"openai": "openai", "openai-completions": "openai-completions", "transformers": "openai"},
     recognise=_recognise,

@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from chatload.protocols.probe_answers import ProbeAnswers
-from chatload.protocols.server_kind import DetectedServer, ServerKind, found_at, owned_by, speaks_openai
+from chatload.protocols.server_kind import (
+    RUNNING_USAGE,
+    DetectedServer,
+    ServerKind,
+    found_at,
+    numbers_of,
+    owned_by,
+    speaks_openai,
+)
 
 OWNER = "vllm"
+COUNTING_SINCE = (0, 6, 4)
 
 
 def _recognise(answers: ProbeAnswers) -> DetectedServer | None:
@@ -15,6 +26,11 @@ def _recognise(answers: ProbeAnswers) -> DetectedServer | None:
     return owned_by(OWNER, _SERVER.title)(answers)
 
 
+def _counting(version: str) -> Mapping[str, object]:
+    """Chat streams have continuous_usage_stats since 0.6.4; 0.5 refuses fields that it does not know."""
+    return RUNNING_USAGE if numbers_of(version) >= COUNTING_SINCE else {}
+
+
 _SERVER = ServerKind(
     title="vLLM",
     order=40,
@@ -22,6 +38,7 @@ _SERVER = ServerKind(
     recognise=_recognise,
     speaks=speaks_openai,
     probes=("/version", "/v1/models"),
+    counting=_counting,
     gauges={
         "running": ("vllm:num_requests_running",),
         "waiting": ("vllm:num_requests_waiting",),
