@@ -25,6 +25,8 @@ from chatload.options.run_options import OPTIONS
 from chatload.prompts.conversation_file import LINES, SYSTEMS, TEXTS
 from chatload.prompts.messages import MESSAGES
 from chatload.store.manifest import Manifest
+from lab.truth_table.page import case_table
+from lab.truth_table.tables import TABLES
 
 DOCS = Path(__file__).parents[1] / "docs"
 BEGIN, END = "<!-- begin: {name} (generated) -->", "<!-- end: {name} -->"
@@ -39,6 +41,7 @@ def generated() -> dict[Path, str]:
         DOCS / "interchange.md": with_part(DOCS / "interchange.md", "columns of traces", _trace_columns()),
         DOCS / "prompts.md": with_part(DOCS / "prompts.md", "keys of conversations", _conversation_keys()),
         DOCS / "schema" / "summary.json": _schema(Summary, "summary.json of a run folder"),
+        DOCS / "truth-table.md": with_part(DOCS / "truth-table.md", "cases", case_table(TABLES["openai"])),
         DOCS / "metrics.md": with_part(
             DOCS / "metrics.md", "codes of failures", _code_table(), _metrics_page()
         ),

@@ -35,7 +35,6 @@ PROCESSES = {
     "simulator",
     "servers",
     "sleeper",
-    "truth_server",
     "vllm",
     "web",
 }

@@ -1,4 +1,4 @@
-"""Processes for tests of the whole suite: the truth server and Locust, each on its own."""
+"""Processes for tests of the whole suite: the simulator and Locust, each on its own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,28 +27,6 @@ def no_collection(monkeypatch: pytest.MonkeyPatch) -> None:
     """A session collects garbage and freezes the rest before its run: in a process of tests that is 0.2 s each."""
     for name in ("collect", "freeze"):
         monkeypatch.setattr(gc, name, lambda *_: 0)
-
-
-@pytest.fixture
-def truth_server(tmp_path: Path) -> Iterator[Callable[[str], tuple[str, Path]]]:
-    """Start a truth server for a table; gives its address and its log."""
-    processes: list[subprocess.Popen[str]] = []
-
-    def start(table: str) -> tuple[str, Path]:
-        log = tmp_path / f"{table}-{len(processes)}.log"
-        process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("truth_server.py")), table, str(log)],
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        processes.append(process)
-        assert process.stdout is not None
-        return f"http://127.0.0.1:{int(process.stdout.readline())}", log
-
-    yield start
-    for process in processes:
-        process.kill()
-        process.wait()
 
 
 @pytest.fixture

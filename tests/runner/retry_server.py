@@ -8,8 +8,10 @@ from __future__ import annotations
 import socket
 import sys
 import threading
+from pathlib import Path
 
-from truth_server import read_request
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from lab.truth_table.server import read_request
 
 EVENTS = b"".join(
     b'data: {"id":"1","choices":[{"index":0,"delta":{"content":"%s"},"finish_reason":%s}]}\n\n'
