@@ -19,7 +19,7 @@ def test_a_case_can_be_measured(case: TuningCase) -> None:
     assert (ROOT / "scenarios" / f"{case.load.scenario}.toml").is_file()
     for name, setting in zip(case.load.arguments, case.load.arguments[1:], strict=False):
         if name == "--trace":
-            assert len(read_trace(ROOT / setting)) >= 20
+            assert len(read_trace(ROOT / setting).rows) >= 20
     assert len({setting.label for setting in case.settings}) == len(case.settings)
     for setting in case.settings:
         assert len(setting.label) <= 36, "pictures cut longer names"
