@@ -20,7 +20,7 @@ def test_prompts_count_what_was_drawn(tmp_path: Path) -> None:
     for ahead in (0, 1):
         path = tmp_path / f"{ahead}.jsonl"
         write_trace(path, lengths, [0.25 * place for place in range(100)], ARTICLE_SEED, ahead)
-        rows = read_trace(path)
+        rows = read_trace(path).rows
         assert [row.due_ns for row in rows] == [place * 250_000_000 for place in range(100)]
         assert [row.output_tokens for row in rows] == [length.answer_tokens for length in lengths]
         for index, (row, length) in enumerate(zip(rows, lengths, strict=True)):
