@@ -47,7 +47,7 @@ PROMPTS_COLUMN = Text(
     name="prompts-column",
     default="",
     group=Group.PROMPTS,
-    help="key or column of the prompts in that file, where several could be meant; a number: CSV without a header",
+    help="key or column of the prompts in --prompts, where several could be meant; a number: CSV without a header",
     label="Its column of prompts",
 )
 

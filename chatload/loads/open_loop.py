@@ -59,7 +59,7 @@ PERSONS_ONLY = Switch(
     default="off",
     group=Group.PROMPTS,
     label="Only prompts that a person wrote",
-    help="of a ShareGPT file, only conversations that begin with a person; off: as vLLM's benchmark, whoever begins",
+    help="of --sharegpt, only conversations that begin with a person; off: as vLLM's benchmark, whoever begins",
 )
 LENGTHS = Choice(
     name="lengths",
