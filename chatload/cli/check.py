@@ -25,7 +25,7 @@ from chatload.render.ci import add_to_job_summary, annotate, notices
 from chatload.render.comparison_words import effect_words, headline, unlike_first, unusable_words
 from chatload.render.junit import junit_xml
 from chatload.render.markdown import escaped, summary_markdown, table
-from chatload.render.run_files import read_runs
+from chatload.render.run_files import read_runs, refuse_repeated
 from chatload.render.slo_words import sentence
 
 _END = {
@@ -53,6 +53,7 @@ def check(argv: Sequence[str]) -> int:
     comparison = None
     if chosen.baseline is not None:
         baselines = runs_below(chosen.baseline)
+        refuse_repeated([*baselines, run])
         comparison = check_run(baselines, run, chosen.margin, window=chosen.window, force=chosen.force)
         refuse_unlike(comparison, force=chosen.force)
     found = gate(run, summary, comparison, sure=chosen.sure, allow_failed=chosen.allow_failed)

@@ -13,7 +13,7 @@ from chatload.model.errors import UsageError
 from chatload.model.sanitize import json_text
 from chatload.options.run_options import WINDOW
 from chatload.render.comparison_words import comparison_json, comparison_text
-from chatload.render.run_files import read_runs
+from chatload.render.run_files import read_runs, refuse_repeated
 from chatload.store.journal import Run
 from chatload.store.manifest import MANIFEST
 
@@ -34,6 +34,7 @@ def compare(argv: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true", help="print the comparison as JSON")
     chosen = parser.parse_args(argv)
     a, b = runs_below(chosen.a), runs_below(chosen.b)
+    refuse_repeated([*a, *b])
     found = compare_runs(a, b, chosen.margin, window=chosen.window, force=chosen.force)
     refuse_unlike(found, force=chosen.force)
     sys.stdout.write(json_text(comparison_json(found)) if chosen.json else comparison_text(found))

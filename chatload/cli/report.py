@@ -16,7 +16,7 @@ from chatload.model.summary import Summary, content_of
 from chatload.render.csv_tables import summary_csv, turns_csv
 from chatload.render.html import REPORT, write_report
 from chatload.render.jmeter_aggregate import jmeter_text
-from chatload.render.run_files import SUMMARY, keep_summary, read_runs
+from chatload.render.run_files import SUMMARY, keep_summary, read_runs, refuse_repeated
 from chatload.render.side_by_side import side_by_side_text
 from chatload.render.text import report_text
 from chatload.store.journal import Run
@@ -32,6 +32,8 @@ def report(argv: Sequence[str]) -> int:
     if chosen.csv_turns:
         sys.stdout.write(turns_csv(runs))
         return 0
+    if not (chosen.csv or chosen.json):
+        refuse_repeated(runs)
     summaries = [summarise(run, chosen.window) for run in runs]
     for run, summary in zip(runs, summaries, strict=True):
         if not (chosen.window or (run.folder / SUMMARY).exists()) and run.manifest.ended not in (

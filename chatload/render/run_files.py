@@ -36,6 +36,24 @@ def read_runs(folders: Sequence[Path]) -> list[Run]:
     return runs
 
 
+def refuse_repeated(runs: Sequence[Run]) -> None:
+    """UsageError with one line for each run that is there twice, in the same folder or a copy of it: compared with
+    itself it would always be the same."""
+    lines = []
+    for at, run in enumerate(runs):
+        before = next((one for one in runs[:at] if _same(one, run)), None)
+        if before is not None:
+            remedy = "no run is compared with itself: name another, or take it out"
+            lines.append(f"{run.folder}: is the same run as {before.folder}: {remedy}")
+    if lines:
+        raise UsageError(lines)
+
+
+def _same(one: Run, other: Run) -> bool:
+    same_folder = one.folder.resolve() == other.folder.resolve()
+    return same_folder or (one.manifest == other.manifest and one.turns == other.turns)
+
+
 def keep_summary(run: Run, summary: Summary) -> None:
     """Write summary.json beside the journals."""
     _keep(run.folder / SUMMARY, lambda path: write_json(path, content_of(summary)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -175,7 +176,8 @@ def test_another_server_is_what_is_compared(capsys: pytest.CaptureFixture[str]) 
 def with_turns(folder: Path, change: Callable[[Turn], Turn], **manifest: object) -> Path:
     shape = Shape(users=20, turns=10)
     turns = [change(turn) for turn in good_turns(shape)]
-    return write_run(folder, manifest_of(shape, turns, **manifest), turns, user_lines(turns))
+    own = {"run_id": folder.name, **manifest}
+    return write_run(folder, manifest_of(shape, turns, **own), turns, user_lines(turns))
 
 
 @pytest.mark.parametrize(
@@ -245,3 +247,27 @@ def test_another_model_is_no_comparison(
     assert main(["compare", str(a), str(b)]) == code
     told = capsys.readouterr()
     assert ("not alike: model: A 'llama-2-7b-chat-hf', B 'llama-2-13b'" in told.err) == bool(code)
+
+
+def test_a_run_is_not_compared_with_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Named twice, by another path, as a copy, on both sides, or among the baselines; two runs are compared."""
+    shape = Shape(users=20, turns=10)
+    runs = [
+        str(write_good(tmp_path / "kept" / name, replace(shape, seed=at))) for at, name in enumerate("ab")
+    ]
+    copy = shutil.copytree(runs[0], tmp_path / "copy")
+    again = (
+        [runs[0], runs[0]],
+        [runs[0], f"{runs[1]}/../a"],
+        [runs[0], str(copy)],
+        [str(tmp_path / "kept"), runs[1]],
+    )
+    for sides in again:
+        assert main(["compare", *sides]) == 2
+        assert ": is the same run as " in capsys.readouterr().err
+    assert main(["check", runs[1], "--baseline", str(tmp_path / "kept")]) == 2
+    assert main(["report", runs[0], str(copy)]) == 2
+    capsys.readouterr()
+    assert main(["report", "--csv", runs[0], str(copy)]) == 0, "nothing is compared"
+    for argv in (["compare", *runs], ["check", runs[1], "--baseline", runs[0]], ["report", *runs]):
+        assert main(argv) == 0, capsys.readouterr().err
