@@ -53,8 +53,10 @@ def _failed_share(summary: Summary) -> Figures | None:
 
 
 def _system(summary: Summary) -> Figures | None:
-    rate = (summary.steady or summary.throughput).tokens_per_s
-    return None if rate is None else Figures(rate)
+    steady = summary.steady
+    if steady is None or steady.tokens_per_s is None:
+        return None
+    return Figures(steady.tokens_per_s, *(steady.tokens_interval or (None, None)))
 
 
 PANELS: tuple[tuple[str, str, Callable[[Summary], Figures | None]], ...] = (

@@ -33,7 +33,7 @@ from chatload.analysis.failed_share import Side, failed_share
 from chatload.analysis.quantiles import percentile, too_few
 from chatload.analysis.throughput import throughput
 from chatload.model.metrics import View, metrics_in
-from chatload.model.summary import PERCENTILES
+from chatload.model.summary import PERCENTILES, TOO_FEW_TURNS
 from chatload.model.turn import Turn
 from chatload.model.verdict import (
     BETTER,
@@ -47,6 +47,8 @@ from chatload.model.verdict import (
     Effect,
     EffectOutcome,
 )
+
+NO_INTERVAL = f"{TOO_FEW_TURNS}: more turns a user would have one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +176,7 @@ def _effect(one: Measure, a: Sequence[Side], b: Sequence[Side], margin: float, l
     elif found.verdict in (SAME, DIFFER):
         verdict = SAME if found.verdict == SAME else DIFFER
     ends = (found.low, found.high) if math.isfinite(found.high) else None
-    remark = "" if ends else "too few turns for an interval: more turns a user would have one"
+    remark = "" if ends else NO_INTERVAL
     effect = Effect(
         one.key, one.words, one.unit, *middles, found.ratio, ends, verdict, remark, longer=found.longer
     )
@@ -192,8 +194,7 @@ def _checked(one: Measure, baselines: Sequence[Side], new: Side, margin: float, 
         return Effect(one.key, one.words, one.unit, a, b, b / a, None, CANNOT_TELL, short)
     found = against_baselines(figures, own[0], margin, level, more_is_better=one.more_is_better)
     if not 0.0 < found.limit < math.inf:
-        remark = "too few turns for an interval: more turns a user would have one"
-        return Effect(one.key, one.words, one.unit, a, b, b / a, None, CANNOT_TELL, remark)
+        return _told(Effect(one.key, one.words, one.unit, a, b, b / a, None, CANNOT_TELL, NO_INTERVAL), few)
     verdict: EffectOutcome = WORSE if found.alarm else NOT_WORSE
     effect = Effect(one.key, one.words, one.unit, a, b, found.ratio, None, verdict, limit=found.limit)
     return _told(effect, few)

@@ -84,17 +84,12 @@ def read(reader: OptionReader) -> tuple[ChatLoad, Inputs]:
     users, users_per_s = locust_users(reader)
     ramp_ends(reader, "spawn-rate", users, users_per_s)
     hang_ups: HangUps = reader.get(ABANDON)
-    think = reader.get(THINK_TIME)
-    if think.mean_s == 0:
-        reader.refuse_unused(
-            THINK_FIRST, "with --think-time 0: set a think time, or leave it out", THINK_TIME
-        )
     load = ChatLoad(
         users=users,
         users_per_s=users_per_s,
         ramp=reader.get(RAMP),
         turns=reader.get(TURNS),
-        **thinking(think),
+        **thinking(reader.get(THINK_TIME)),
         think_first=reader.get(THINK_FIRST),
         history=reader.get(HISTORY),
         prompt=reader.get(PROMPT),
@@ -103,6 +98,9 @@ def read(reader: OptionReader) -> tuple[ChatLoad, Inputs]:
         abandon_share=hang_ups.share,
         abandon_tokens=hang_ups.tokens,
     )
+    if load.think_time_s == 0:
+        remedy = "with --think-time 0: set a think time, or leave it out"
+        reader.refuse_unused(THINK_FIRST, remedy, THINK_TIME)
     held = conversations(reader)
     return load, Inputs(conversations=held.scripts, notes=held.notes)
 

@@ -20,6 +20,9 @@ PERCENTILES = {"p50": 0.50, "p90": 0.90, "p95": 0.95, "p99": 0.99}
 ALL_USERS_IN, WHOLE_RUN = "all users in", "whole run"
 """Stretches of a run, as they are named wherever a figure is shown."""
 
+TOO_FEW_TURNS = "too few turns for an interval"
+"""Why a figure has none where its stretch is long enough."""
+
 
 class Statistics(msgspec.Struct, frozen=True, omit_defaults=True):
     """What can be asked for a statistic by its name: n, mean, min, max or a percentile."""
@@ -71,9 +74,10 @@ class WithFailures(Statistics, frozen=True):
 
 
 class Throughput(msgspec.Struct, frozen=True):
-    """Good replies and tokens per second of a stretch of time, `seconds` long; None where it has no length.
+    """Good replies and tokens per second of a stretch of time, `seconds` long.
 
-    `tokens_interval` is the 95 % interval of `tokens_per_s`; None where the stretch is too short, or is the whole run.
+    None where it has no length, and of the time with all users in where that is too short for an interval.
+    `tokens_interval` is the 95 % interval of `tokens_per_s`; None for the whole run.
     """
 
     seconds: float = 0.0
@@ -94,6 +98,11 @@ class Stretch(msgspec.Struct, frozen=True):
     turns: int = 0
     note: str = ""
     too_short: str = ""
+
+    @property
+    def no_interval(self) -> str:
+        """Why a percentile has no interval, in a few words."""
+        return self.too_short.partition(":")[0] or TOO_FEW_TURNS
 
 
 class GroupSummary(msgspec.Struct, frozen=True, kw_only=True):

@@ -24,7 +24,8 @@ def summary_markdown(run: Run, summary: Summary) -> str:
     """Verdict, SLOs, the metrics that matter, warnings."""
     manifest = run.manifest
     named = one_line(manifest.server.words or "unknown server", 120)
-    lines = [f"## chatload: {escaped(manifest.scenario or run.folder.name)}", ""]
+    label = f" ({escaped(manifest.label)})" if manifest.label else ""
+    lines = [f"## chatload: {escaped(manifest.scenario or run.folder.name)}{label}", ""]
     lines += [escaped(headline(run, summary), 400), ""]
     lines += [f"{escaped(named)}. {escaped(manifest.plan_sentence, 400)}", ""]
     if summary.slo:

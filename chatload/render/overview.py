@@ -113,7 +113,7 @@ def _measured(summary: Summary, one: Metric, name: str) -> Card:
     interval = found.interval_of(name)
     note = _CARD_NOTES.get(one.key)
     lines = [
-        "too few turns for an interval" if interval is None else f"95 %: {range_words(interval)}",
+        summary.window.no_interval if interval is None else f"95 %: {range_words(interval)}",
         summary.window.name,
         *([note(summary)] if note else []),
     ]
@@ -126,6 +126,7 @@ def plan(run: Run, summary: Summary) -> Section:
     dialect = f", dialect {server.dialect}" if server.dialect else ""
     where = f"{one_line(server.words or 'unknown server', 120)} at {one_line(server.host or '?', 200)}"
     pairs = [
+        *([("Label", one_line(manifest.label, 200))] if manifest.label else []),
         ("Plan", one_line(manifest.plan_sentence or "not recorded", 500)),
         ("Server", f"{where}{dialect}"),
         ("Model", one_line(server.model or "not named", 120)),

@@ -122,4 +122,5 @@ def _own_warnings(name: str, summary: Summary) -> Section:
 
 def _about(run: Run) -> str:
     sentence = one_line(run.manifest.plan_sentence or "plan not recorded", 400)
-    return f"{sentence} Run folder {one_line(run.folder.name, 100)}."
+    label = f" Label: {one_line(run.manifest.label, 200)}." if run.manifest.label else ""
+    return f"{sentence}{label} Run folder {one_line(run.folder.name, 100)}."

@@ -45,16 +45,18 @@ class Plans:
         """The plan as the options stand when Locust starts; UsageError with every mistake."""
         mistakes: list[str] = []
         values = self._process.option_values()
+        # With a page, what is given fills its form, where it can still be made to count.
+        given = Given(given_options(sys.argv)) if headless else Given(before=False)
         if not headless:
             values |= {name: values.get(name) or stand_in for name, stand_in in ASKED_LATER.items()}
         try:
-            plan = make_plan(self._shape, values, Given(given_options(sys.argv))).plan
+            plan = make_plan(self._shape, values, given).plan
             if self._workers() is None and headless:
                 self._check_limits(plan)
         except UsageError as error:
             mistakes += error.lines
-        mistakes += self._rate_mistakes(values)
         if headless:
+            mistakes += self._rate_mistakes(values)
             mistakes += out_mistakes(str(values.get("out") or ""), sys.argv)
         if mistakes:
             raise UsageError(mistakes)
@@ -68,9 +70,9 @@ class Plans:
         return values
 
     def _rate_mistakes(self, values: Mapping[str, Any]) -> list[str]:
-        """A rate of users for a load that has none of its own. The form always sends one, so only at the start."""
+        """A rate of users for a load that has one of Locust's users, who is no chat user; several workers have more."""
         load, rate = self._shape.load, values.get("spawn_rate")
-        if load.own_users or rate is None:
+        if load.own_users or rate is None or self._workers() is not None:
             return []
         given = shown_value(rate)
         return [f"--spawn-rate {given}: has no effect in {load.called}: set {load.sized_by}, or leave it out"]

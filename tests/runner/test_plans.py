@@ -13,10 +13,12 @@ GOOD = {"host": "http://gpu", "slo": "failed_share <= 1%"}
 
 
 @pytest.mark.parametrize("kind", SHAPES)
-def test_a_rate_of_users_is_refused_where_there_are_no_chat_users(kind: str) -> None:
+@pytest.mark.parametrize("workers", [None, 2])
+def test_a_rate_of_users_is_refused_where_it_has_no_effect(kind: str, workers: int | None) -> None:
+    """Of several workers each has a user of Locust, and they start at that rate."""
     shape = SHAPES[kind]
-    plans = Plans(FakeProcess(**GOOD, spawn_rate=3.0), shape, lambda: 1)
-    if shape.load.own_users:
+    plans = Plans(FakeProcess(**GOOD, spawn_rate=3.0), shape, lambda: workers)
+    if shape.load.own_users or workers:
         assert plans.check(headless=True).load.users_per_s == 3
     else:
         with pytest.raises(UsageError, match=r"^--spawn-rate '3.0': has no effect in an? "):
