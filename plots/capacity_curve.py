@@ -7,13 +7,12 @@ from collections.abc import Sequence
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from chatload.analysis.capacity_levels import Curve, Level, curves, interval_of
 from chatload.render.capacity_table import metric_words
 from chatload.render.text_table import number
 from chatload.store.journal import Run
-from plots.style import MUTED, Look, looks, nothing, tell, thousands
+from plots.style import MUTED, Look, looks, nothing, tell, thousands, whole_ticks
 
 TITLE = "How many chat users does the server hold?"
 SECTION = "capacity"
@@ -47,7 +46,7 @@ def draw(runs: Sequence[Run], figure: Figure) -> None:
                 _answer(axes, run, look, labelled=axes is panels[0])
                 _curve(axes, curve, look)
     panels[-1].set_xlabel("chat users in conversation at once")
-    panels[-1].xaxis.set_major_locator(MaxNLocator(integer=True))
+    whole_ticks(panels[-1].xaxis)
     thousands(panels[-1].xaxis)
     panels[-1].set_xlim(left=0)
     if asked:

@@ -53,10 +53,8 @@ def _failed_share(summary: Summary) -> Figures | None:
 
 
 def _system(summary: Summary) -> Figures | None:
-    steady = summary.steady
-    if steady is None or steady.tokens_per_s is None:
-        return None
-    return Figures(steady.tokens_per_s, *(steady.tokens_interval or (None, None)))
+    rates = summary.of_window
+    return None if rates.tokens_per_s is None else Figures(rates.tokens_per_s, *(rates.tokens_interval or ()))
 
 
 PANELS: tuple[tuple[str, str, Callable[[Summary], Figures | None]], ...] = (
@@ -71,7 +69,7 @@ PANELS: tuple[tuple[str, str, Callable[[Summary], Figures | None]], ...] = (
             ("max_gap_ms", "p95"),
         )
     ),
-    (f"{OUTPUT.title}, all in ({OUTPUT.unit})", MORE, _system),
+    (f"{OUTPUT.title} ({OUTPUT.unit})", MORE, _system),
     ("failed turns (%)", LESS, _failed_share),
 )
 """The panels: what, which way is good, and how to read it from a summary."""

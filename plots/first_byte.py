@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from matplotlib.figure import Figure
-from matplotlib.ticker import LogLocator
 
 from chatload.analysis.series import good_values, thinned
 from chatload.model.metrics import metric
@@ -27,8 +26,7 @@ def draw(runs: Sequence[Run], figure: Figure) -> None:
                 (line,) = axes.plot(waits_ms, shares, color=look.colour, linestyle=dashes, label=label)
                 line.set_drawstyle("steps-post")
     if axes.lines:
-        log_axis(axes.xaxis)
-        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+        log_axis(axes.xaxis, (1.0, 3.0))
     else:
         nothing(axes, "no good turn in these runs")
     axes.set_ylim(0, 101)

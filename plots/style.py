@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from chatload.analysis.quantiles import percentile
-from chatload.analysis.quantities import Quantity
+from chatload.analysis.quantities import COUNT, Quantity
 from chatload.analysis.run_names import distinct_names
 from chatload.analysis.series import thinned as thinned
 from chatload.store.journal import Run
@@ -116,6 +115,7 @@ def look_of(name: str, place: int) -> Look:
 
 TITLE_INCHES, LEGEND_INCHES, NOTE_INCHES = 0.46, 0.26, 0.3
 LONG_LABEL = 44
+LEAST_TICKS = 3
 
 
 def frame(figure: Figure, question: str, note: str) -> None:
@@ -155,6 +155,8 @@ def show(axes: Axes, quantity: Quantity, detail: str = "") -> None:
     """A panel's title and the unit of its y axis."""
     axes.set_title(f"{quantity.title} ({detail})" if detail else quantity.title)
     axes.set_ylabel(quantity.unit)
+    if quantity.unit == COUNT:
+        whole_ticks(axes.yaxis)
 
 
 def tell(artist: Any, words: Sequence[str]) -> None:
@@ -174,10 +176,25 @@ def nothing(axes: Axes, words: str) -> None:
     axes.text(0.5, 0.5, words, transform=axes.transAxes, ha="center", va="center", color=MUTED, fontsize=13)
 
 
-def log_axis(axis: Any) -> None:
-    """A logarithmic axis with ticks at 1, 2, 5 and plain numbers."""
+def whole_ticks(axis: Any) -> None:
+    """Ticks of a linear axis of things that are counted: there is no half a user."""
+    axis.set_major_locator(MaxNLocator(integer=True))
+
+
+class _Ticks(LogLocator):
+    """Those of a logarithmic axis; evenly spaced ones where fewer than three of them are in sight."""
+
+    def tick_values(self, vmin: float, vmax: float) -> Any:
+        found = super().tick_values(vmin, vmax)
+        if sum(vmin <= one <= vmax for one in found) >= LEAST_TICKS:
+            return found
+        return [one for one in MaxNLocator(nbins=5).tick_values(vmin, vmax) if one > 0]
+
+
+def log_axis(axis: Any, at: Sequence[float] = (1.0, 2.0, 5.0)) -> None:
+    """A logarithmic axis with ticks at 1, 2, 5 (or `at`) and plain numbers."""
     axis.axes.set_xscale("log") if axis.axis_name == "x" else axis.axes.set_yscale("log")
-    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axis.set_major_locator(_Ticks(subs=at))
     axis.set_major_formatter(FuncFormatter(lambda value, _: plain_number(value)))
     axis.set_minor_formatter(NullFormatter())
 
@@ -204,8 +221,7 @@ def thousands(axis: Any) -> None:
 
 
 def plain_number(value: float) -> str:
-    """0.05, 0.2, 5, 20, 1,000: no powers of ten."""
+    """0.05, 0.2, 5, 12.5, 1,000: no powers of ten."""
     if value <= 0:
         return "0"
-    digits = max(0, -math.floor(math.log10(value) + 1e-9))
-    return f"{value:,.{digits}f}"
+    return f"{value:,.9f}".rstrip("0").rstrip(".")

@@ -14,7 +14,7 @@ from chatload.model.stalls import DEFAULT_RULE
 from chatload.model.turn import Turn
 from chatload.store.journal import Run
 from plots.intervals import fits as fits
-from plots.style import COLOURS, PARTS, looks, nothing
+from plots.style import COLOURS, PARTS, looks, nothing, whole_ticks
 
 TITLE = "Who waits, who reads, and whose text stands still?"
 NOTE = (
@@ -42,6 +42,7 @@ def draw(runs: Sequence[Run], figure: Figure) -> None:
     for axes, run, look in zip(panels, runs, looks(runs), strict=False):
         axes.set_title(look.name)
         axes.set_xlabel(TIME.axis)
+        whole_ticks(axes.yaxis)
         if run.turns:
             _lines(axes, run)
         else:

@@ -8,14 +8,13 @@ from itertools import pairwise
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from chatload.analysis.quantiles import percentile
 from chatload.analysis.quantities import TTFT
 from chatload.model.metrics import ttft_ms
 from chatload.model.turn import Turn
 from chatload.store.journal import Run
-from plots.style import Look, looks, nothing, one_scale, thousands
+from plots.style import Look, looks, nothing, one_scale, thousands, whole_ticks
 
 TITLE = "Do long conversations and long prompts wait longer?"
 NOTE = "Line: median of the good turns there. Band: the middle half of them."
@@ -43,7 +42,7 @@ def draw(runs: Sequence[Run], figure: Figure) -> None:
         _line(by_turn, parts_by_turn(run), look, labelled=True)
         _line(by_length, parts_by_length(run, unit), look)
     by_turn.set_xlabel("turn of the conversation (number)")
-    by_turn.xaxis.set_major_locator(MaxNLocator(integer=True))
+    whole_ticks(by_turn.xaxis)
     by_length.set_xlabel(f"length of the prompt ({unit})")
     values = [value for axes in (by_turn, by_length) for line in axes.lines for value in line.get_ydata()]
     for axes in (by_turn, by_length):

@@ -12,7 +12,7 @@ from chatload.analysis.generator_load import (
     remedy,
     worst_lag_ms,
 )
-from chatload.analysis.mark_bounds import UNCERTAIN
+from chatload.analysis.mark_bounds import SPOILING, UNCERTAIN
 from chatload.analysis.validity import bound_words, moves
 from chatload.model.sanitize import one_line
 from chatload.model.summary import Summary
@@ -55,19 +55,21 @@ def _late_ms(turn: Turn) -> float:
 def held_up(run: Run, summary: Summary) -> Iterator[str]:
     """That the event loop lagged, or else that a process nearly filled its core."""
     lag_ms, busy = worst_lag_ms(run), busiest_percent(run) or 0.0
+    cure = f" {remedy(run)}" if summary.validity.trustworthy else ""  # else it is said before all warnings
     if lag_ms > LAGGING_P99_MS:
         yield (
             f"The load generator was held up for {lag_ms:.0f} ms (p99 of its worst second), so sends and user-space "
-            f"stamps can be that much off. {remedy(run)}"
+            f"stamps can be that much off.{cure}"
         )
     elif busy > BUSY_CPU_PERCENT:
-        yield f"A load generator process used {busy:.0f} % of its core at its worst. {remedy(run)}"
+        yield f"A load generator process used {busy:.0f} % of its core at its worst.{cure}"
 
 
 def marks(run: Run, summary: Summary) -> Iterator[str]:
     """Which marks turns have, and between which values the figures lie because of those."""
     for mark, n in summary.marks.items():
-        yield f"{plural(n, 'turn')} marked “{one_line(mark, 60)}”: find them by “marks” in the journal."
+        words = f" ({SPOILING[mark]})" if mark in SPOILING else ""
+        yield f"{plural(n, 'turn')} marked “{one_line(mark, 60)}”{words}, in the field marks of the journal's lines."
     validity = summary.validity
     bounds = [one for one in validity.bounds if one.metric == "ttft_ms" or moves(one)]
     if bounds:

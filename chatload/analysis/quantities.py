@@ -26,6 +26,9 @@ def of_metric(key: str) -> Quantity:
     return Quantity(metric(key).label, metric(key).unit, metric(key).formula)
 
 
+COUNT = "count"
+"""The unit of what is counted: an axis of it has whole numbers only."""
+
 TIME = Quantity("time since the first turn was due", "s")
 TTFT = of_metric("ttft_ms")
 GAP = of_metric("gap_ms")
@@ -33,6 +36,6 @@ FELT = of_metric("felt_tokens_per_s")
 DECODE = of_metric("decode_tokens_per_s")
 OUTPUT = Quantity("output of all users", "tokens/s")
 ONE_USER = Quantity("speed of one user", "tokens/s")
-USERS = Quantity("users", "count")
-IN_FLIGHT = Quantity("turns in flight", "count")
-USERS_IN_FLIGHT = Quantity(f"{USERS.title} and {IN_FLIGHT.title}", "count")
+USERS = Quantity("users", COUNT)
+IN_FLIGHT = Quantity("turns in flight", COUNT)
+USERS_IN_FLIGHT = Quantity(f"{USERS.title} and {IN_FLIGHT.title}", COUNT)

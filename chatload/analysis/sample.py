@@ -65,14 +65,12 @@ class Sample:
 class Samples:
     """`figures`: what percentiles are taken from. `whole`: the whole run, for shares of failures.
 
-    `all_in` is the time with all users in, however short, None where they never were; `all_in_blocks` are its blocks,
-    None where it is too short for intervals: then it has no rates either.
+    `all_in` is the time with all users in, however short; None where they never were.
     """
 
     figures: Sample
     whole: Sample
     all_in: Window | None = None
-    all_in_blocks: Blocks | None = None
 
 
 def asked_of(run: Run, window: str = "") -> str:
@@ -98,14 +96,14 @@ def samples(turns: Sequence[Held], load: Load | None = None, asked: str = ALL_IN
         figures = _sample(ALL_USERS_IN, turns, window, cycle_s, grows=grows)
         if whole.blocks is not None:  # as many as the figures have: more would be shorter than was tried
             whole = _blocked(whole, turns, replace(whole.blocks, count=blocks.count, detrend=False))
-        return Samples(figures, whole, window, blocks)
+        return Samples(figures, whole, window)
     note = ""
     if asked == ALL_IN:
         note = NO_STRETCH
         if window is not None and cycle_s is not None:
             short = too_short_words(window.from_ns, window.until_ns, cycle_s)
             note = f"the time with all users in is {short}"
-    return Samples(replace(whole, note=note), whole, window, blocks)
+    return Samples(replace(whole, note=note), whole, window)
 
 
 def side_by_side(turns: Sequence[Held], group: Callable[[int], str]) -> Sample:

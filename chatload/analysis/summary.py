@@ -96,13 +96,13 @@ def summarise(run: Run, window: str = "") -> Summary:
 
 
 def _steady(turns: Sequence[Turn], found: Samples) -> Throughput | None:
-    """Throughput with all users in, its tokens/s with their interval; of too short a stretch its length only."""
+    """Throughput with all users in, its tokens/s with their interval where the stretch is long enough."""
     if found.all_in is None:
         return None
-    blocks = found.all_in_blocks
-    if blocks is None:
-        return Throughput(found.all_in.seconds)
     steady = throughput(turns, found.all_in)
+    blocks = found.figures.blocks
+    if blocks is None or found.figures.window != found.all_in:
+        return steady
     rate = rate_estimate(tokens_by_block([turn for turn in turns if turn.ok], blocks), blocks)
     return msgspec.structs.replace(steady, tokens_interval=(rate.low, rate.high))
 

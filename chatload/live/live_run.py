@@ -112,7 +112,7 @@ class LiveRun:
             "resets": self.resets,
             "totals": {
                 **row,
-                "in_doubt": whole.in_doubt,
+                "many_marked": whole.many_marked,
                 "cut_short": whole.cut_short,
                 "tokens": whole.tokens,
                 "longest_stall_ms": whole.longest_stall_ms,

@@ -16,7 +16,7 @@ from chatload.model.summary import PERCENTILES
 from chatload.model.turn import Turn
 
 MOST_SPOILED = 0.01
-"""Share of marked turns beyond which the page says that the measurement is in doubt."""
+"""Share of marked turns beyond which the page shows their number in red."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ def columns() -> list[Column]:
         Column(f"{one.key}_{name}", f"{one.label} {name}", one.unit) for one, name in live_statistics()
     ]
     counts = [Column("turns", "turns"), Column("failed", "failed")]
-    return [*counts, *measured, Column("stalls", "stalls"), Column("trust", "trust")]
+    return [*counts, *measured, Column("stalls", "stalls"), Column("marked", "marked")]
 
 
 Value = str | int | float | None
@@ -109,19 +109,19 @@ class Tally:
                 for one, name in live_statistics()
             },
             "stalls": self.stalls,
-            "trust": self.trust(),
+            "marked": self.marked(),
         }
 
     @property
-    def in_doubt(self) -> bool:
+    def many_marked(self) -> bool:
         """True where so many turns are marked that the figures may move; the end of the run tells whether they do."""
         return self.spoiled > 1 and self.spoiled > MOST_SPOILED * self.turns
 
-    def trust(self) -> str:
-        """How many turns the client itself may have spoiled, in words."""
+    def marked(self) -> str:
+        """How many turns are marked, since the load generator may have spoiled them."""
         if not self.turns:
             return "–"
-        return "good" if not self.spoiled else f"{self.spoiled:,} of {self.turns:,} in doubt"
+        return "none" if not self.spoiled else f"{self.spoiled:,} of {self.turns:,}"
 
 
 def _percentile(histogram: Histogram, p: float) -> Value:

@@ -70,11 +70,9 @@ class Interval:
             "ttft_ms_p50": p50,
             "ttft_ms_p95": p95,
             "ttft_ms_p99": p99,
-            "ttft_ms_max": _short(self.ttft.greatest) if self.ttft.count else None,
             "tokens_per_s": _short(self.tokens / width_s),
             "decode_tokens_per_s_p50": decode,
             "felt_tokens_per_s_p50": felt,
-            "felt_tokens_per_s_min": _short(self.felt.least) if self.felt.count else None,
             "users": self.users,
             "in_flight": self.in_flight,
             "stalls": self.stalls,
@@ -83,6 +81,8 @@ class Interval:
             "cpu_percent": self.cpu,
             "turns": self.turns,
             "failed": dict(self.failed),
+            "ttft_ms_max": _short(self.ttft.greatest) if self.ttft.count else None,
+            "felt_tokens_per_s_min": _short(self.felt.least) if self.felt.count else None,
         }
 
 

@@ -66,9 +66,9 @@ def interval_words(low: int | None, high: int | None) -> str:
     if low is None and high is None:
         return "no interval: no level was surely met, none surely missed"
     if high is None:
-        return f"at least {low:,} (97.5 %), no level was surely missed"
+        return f"{low:,} or more in 97.5 of 100 cases, with no upper end: no level was surely missed"
     if low is None:
-        return f"at most {high:,} (97.5 %), no level was surely met"
+        return f"{high:,} or fewer in 97.5 of 100 cases, with no lower end: no level was surely met"
     return f"95 % interval {low:,} to {high:,}"
 
 

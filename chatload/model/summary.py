@@ -74,10 +74,9 @@ class WithFailures(Statistics, frozen=True):
 
 
 class Throughput(msgspec.Struct, frozen=True):
-    """Good replies and tokens per second of a stretch of time, `seconds` long.
+    """Good replies and tokens per second of a stretch of time, `seconds` long; None where it has no length.
 
-    None where it has no length, and of the time with all users in where that is too short for an interval.
-    `tokens_interval` is the 95 % interval of `tokens_per_s`; None for the whole run.
+    `tokens_interval` is the 95 % interval of `tokens_per_s`; None where the stretch is too short, or is the whole run.
     """
 
     seconds: float = 0.0
@@ -273,6 +272,12 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     def failures(self) -> int:
         """How many turns failed."""
         return sum(self.failed.values())
+
+    @property
+    def of_window(self) -> Throughput:
+        """The rates of the stretch that figures are taken from (`window`): of no shorter one are any to be quoted."""
+        all_in = self.steady if self.window.name == ALL_USERS_IN else None
+        return all_in or self.throughput
 
     def metric(self, key: str) -> Distribution:
         """The distribution of a metric; one without values where the run has none."""

@@ -160,6 +160,8 @@ def effect_words(one: Effect) -> str:
 def _how_sure(found: Comparison) -> str:
     """What the intervals promise, and what the verdicts mean."""
     turns = "of the whole run" if found.window == WHOLE_RUN else "due while all users were in"
+    if all(one.verdict == CANNOT_TELL for one in found.effects):
+        return f"Figures are of turns {turns}; no verdict was reached."
     head = f"Figures are of turns {turns}; all {len(found.effects)} verdicts are right together in 95 of 100 cases."
     margin, points = f"±{100 * found.margin:g} %", f"±{100 * found.failed_margin:g} percent point"
     if found.gate:

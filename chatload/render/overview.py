@@ -9,11 +9,11 @@ import msgspec
 from chatload.analysis.slo_verdict import worst
 from chatload.model.metrics import Metric, View, metrics_in
 from chatload.model.sanitize import one_line
-from chatload.model.summary import ALL_USERS_IN, WHOLE_RUN, Summary
+from chatload.model.summary import Summary
 from chatload.model.verdict import MET, MISSED, PART, UNDECIDED
 from chatload.model.words import plural
 from chatload.render.blocks import Block, Card, Cards, Details, Facts, Items, Paragraph, Section, Table
-from chatload.render.run_verdict import certificate_words, not_trustworthy
+from chatload.render.run_verdict import certificate_words
 from chatload.render.slo_words import goodput_words, interval_words, remark, sure_words, value_words
 from chatload.render.text_table import number, range_words, seconds, share, statistic
 from chatload.store.journal import Run
@@ -40,8 +40,7 @@ def warnings(run: Run, summary: Summary) -> Section:
     """Whether the measurement itself can be trusted, every warning, and what was certified."""
     listed = list(summary.warnings)
     if not summary.validity.trustworthy:
-        title, look = "This measurement is not trustworthy", "bad"
-        listed.insert(0, not_trustworthy(summary.validity))
+        title, look = "This measurement is not trustworthy, as said above", "bad"
     elif listed:
         title, look = f"{plural(len(listed), 'warning')} about this run", "warn"
     else:
@@ -73,15 +72,12 @@ def cards(run: Run, summary: Summary) -> Section | None:
     """The headline numbers, each with the interval it may be believed to."""
     if not summary.succeeded:
         return None
-    stalls, failed, steady = summary.stalls, summary.failures, summary.steady
-    rate, whole = summary.throughput.tokens_per_s, [WHOLE_RUN]
-    if steady is not None and steady.tokens_per_s is not None:
-        ends = steady.tokens_interval
-        rate, whole = steady.tokens_per_s, [*([f"95 %: {range_words(ends)}"] if ends else []), ALL_USERS_IN]
+    stalls, failed, rates = summary.stalls, summary.failures, summary.of_window
+    ends = [f"95 %: {range_words(rates.tokens_interval)}"] if rates.tokens_interval else []
     longest = f"longest silence {seconds(summary.of_whole_run('max_gap_ms').max)}"
     found = [
         *(_measured(summary, one, name) for one in metrics_in(View.CARDS) for name in one.shown[View.CARDS]),
-        Card("output of the server", number(rate), " tokens/s", whole),
+        Card("output of the server", number(rates.tokens_per_s), " tokens/s", [*ends, summary.window.name]),
         Card(
             "failed turns",
             f"{failed:,}",

@@ -18,7 +18,8 @@ def headline(run: Run, summary: Summary) -> str:
     """What is said first and last of a run: the answer of a capacity search, else the run in a sentence."""
     found = run.manifest.capacity
     words = verdict_of_turns(summary) if found is None else answer_sentence(found)
-    return " ".join(filter(None, (not_trustworthy(summary.validity), simulated([run]), words)))
+    stopped = "Interrupted." if run.manifest.ended == "interrupted" and summary.incomplete else ""
+    return " ".join(filter(None, (not_trustworthy(summary.validity), simulated([run]), stopped, words)))
 
 
 def simulated(runs: Sequence[Run]) -> str:
@@ -30,8 +31,10 @@ def simulated(runs: Sequence[Run]) -> str:
 
 def verdict_of_turns(summary: Summary) -> str:
     """The same without a word on whether the measurement can be trusted."""
-    planned = summary.planned_turns or summary.turns + summary.interrupted
-    good = f"{summary.succeeded:,} of {plural(planned, 'turn')} good"
+    held, planned = summary.turns, summary.planned_turns or 0
+    good = f"{summary.succeeded:,} of {plural(held or planned, 'turn')} good"
+    if 0 < held < planned:
+        good = f"{summary.succeeded:,} of {plural(held, 'turn')} held good ({planned:,} were planned)"
     if not summary.succeeded:
         return f"{good}: nothing to measure."
     felt, slowest = summary.metric("felt_tokens_per_s").p50, summary.of_whole_run("felt_tokens_per_s").min

@@ -108,9 +108,10 @@ def _row(one: Metric, name: str) -> Row:
 
 
 def _warnings_of(found: Sequence[Comparison]) -> list[str]:
-    """The warnings of all comparisons; where there are several, each says of which run."""
-    several = len(found) > 1
-    return [f"{one.names[1]}: {words}" if several else words for one in found for words in one.warnings]
+    """The warnings of all comparisons, those that all have once; others say of which run, where there are several."""
+    shared = [words for words in found[0].warnings if all(words in one.warnings for one in found)]
+    own = [f"{one.names[1]}: {words}" for one in found for words in one.warnings if words not in shared]
+    return [*shared, *own]
 
 
 def _own_warnings(name: str, summary: Summary) -> Section:

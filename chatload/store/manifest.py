@@ -93,9 +93,8 @@ def read_manifest(folder: Path) -> Manifest:
             if isinstance(error, FileNotFoundError | NotADirectoryError)
             else error.strerror
         )
-        raise UsageError(
-            [f"{folder}: not a run folder ({why}): name the folder a run wrote, see --out"]
-        ) from error
+        remedy = "name one that a run wrote, such as results/<time>-<scenario>-<server>"
+        raise UsageError([f"{folder}: not a run folder ({why}): {remedy}"]) from error
     try:
         version = msgspec.json.decode(raw, type=_Version).format
         if version > FORMAT:

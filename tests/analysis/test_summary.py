@@ -268,4 +268,5 @@ def test_a_run_that_time_ended_planned_no_number_of_turns(
     by_time = planned is None
     assert any("ended by --run-time, after 60 s" in words for words in found.warnings) == by_time
     assert any("never held" in words for words in found.warnings) != by_time
-    assert verdict_of_turns(found).startswith(f"{len(turns)} of {planned or len(turns)} turns good")
+    planned_words = f"held good ({planned} were planned)" if planned else "good"
+    assert verdict_of_turns(found).startswith(f"{len(turns)} of {len(turns)} turns {planned_words};")

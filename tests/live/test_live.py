@@ -194,10 +194,10 @@ def test_a_reset_counts_anew_and_a_run_begins_clean() -> None:
     assert (live.table("chat"), live.state(0)["points"], live.resets) == ([], [], 0)
 
 
-def test_a_spoiled_turn_is_in_doubt_and_said_so() -> None:
+def test_a_spoiled_turn_is_marked_and_said_so() -> None:
     live = heard(turn(), turn(1, marks=("late_send",)))
-    assert live.state(0)["totals"]["trust"] == "1 of 2 in doubt"
-    assert heard(turn()).state(0)["totals"]["trust"] == "good"
+    assert live.state(0)["totals"]["marked"] == "1 of 2"
+    assert heard(turn()).state(0)["totals"]["marked"] == "none"
 
 
 def test_the_live_page_costs_less_than_two_percent_of_a_core_at_a_hundred_users() -> None:

@@ -65,7 +65,7 @@ def test_a_generator_that_was_held_up_says_so_once_and_still_counts_right(
         time.sleep(0.06)
         one.process.send_signal(signal.SIGCONT)
         time.sleep(0.02)
-    assert (state["ended"], state["exit_code"], state["totals"]["in_doubt"]) == ("done", 4, True)
+    assert (state["ended"], state["exit_code"], state["totals"]["many_marked"]) == ("done", 4, True)
     agree(state["totals"], one.out)
     assert state["outcome"]["untrusted"].startswith("NOT TRUSTWORTHY")
     assert state["outcome"]["verdict"].startswith("18 of 18 turns good")

@@ -120,5 +120,11 @@ def test_users_of_a_level_begin_at_all_turns_alike(users: int, turns: int) -> No
 
 def test_the_interval_in_words() -> None:
     assert interval_words(28, 33) == "95 % interval 28 to 33"
-    assert interval_words(None, 33) == "at most 33 (97.5 %), no level was surely met"
-    assert interval_words(28, None) == "at least 28 (97.5 %), no level was surely missed"
+    assert (
+        interval_words(None, 33)
+        == "33 or fewer in 97.5 of 100 cases, with no lower end: no level was surely met"
+    )
+    assert (
+        interval_words(28, None)
+        == "28 or more in 97.5 of 100 cases, with no upper end: no level was surely missed"
+    )

@@ -14,13 +14,14 @@ import pytest
 from matplotlib.figure import Figure
 
 from chatload.analysis import series
+from chatload.analysis.quantities import OUTPUT, USERS, Quantity
 from chatload.analysis.summary import summarise
 from chatload.model.metrics import felt_tokens_per_s, ttft_ms
 from chatload.store.journal import Run, read_run
 from plots.__main__ import fitting, main, write_plots
 from plots.picture import drawn
 from plots.registry import PICTURES
-from plots.style import COLOURS, looks, plain_number, thinned
+from plots.style import COLOURS, log_axis, looks, plain_number, show, thinned
 from tests.runs_builder import HERE, MS, START_NS
 
 ALL = ("vllm", "tgi", "troubled", "tiny", "unreachable")
@@ -263,3 +264,27 @@ def test_helpers() -> None:
     assert thinned(3) == [0, 1, 2]
     assert len(thinned(10**6)) == 2000
     assert thinned(10**6)[-1] == 10**6 - 1
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"), [(3.0, 8.0, 3), (11.0, 14.0, 3), (0.5, 4000.0, 3), (90.0, 110.0, 3)]
+)
+def test_a_logarithmic_axis_has_ticks_however_short_it_is(low: float, high: float, ticks: int) -> None:
+    axes = Figure().subplots()
+    axes.plot([low, high], [0, 1])
+    log_axis(axes.xaxis, (1.0, 3.0))
+    left, right = axes.get_xlim()
+    inside = [at for at in axes.xaxis.get_majorticklocs() if left <= at <= right]
+    assert len(inside) >= ticks
+    words = [plain_number(at) for at in inside]
+    assert len(set(words)) == len(words) and [
+        float(word.replace(",", "")) for word in words
+    ] == pytest.approx(inside)
+
+
+@pytest.mark.parametrize(("quantity", "whole"), [(USERS, True), (OUTPUT, False)])
+def test_axes_of_what_is_counted_have_whole_ticks(quantity: Quantity, whole: bool) -> None:
+    axes = Figure().subplots()
+    axes.plot([0, 1], [0, 2])
+    show(axes, quantity)
+    assert all(at == int(at) for at in axes.yaxis.get_majorticklocs()) == whole

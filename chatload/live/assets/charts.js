@@ -86,7 +86,7 @@ export class Chart {
     this.hover(Math.max(0, Math.min(this.view.last, from + step)), this);
   }
 
-  // data: {points: Map(at -> point by column name), last, width (s), settled (s)}; cursor: an interval or null
+  // data: {points: Map(at -> point by column name), last, width (s), settled (s), over}; cursor: an interval or null
   draw(data, cursor, chosen) {
     const room = this.svg.clientWidth || 400;
     const until = Math.max(10, (data.last + 1) * data.width);
@@ -182,9 +182,10 @@ export class Chart {
       return null;
     };
     const spoken = series.map((one) => [one, (one.shown || number)(latest(one))]);
+    const named = data.over && cursor === null; // the run has ended: its last interval is no figure of it
     this.legend.replaceChildren(...spoken.map(([one, words]) => {
       const item = element("li");
-      item.append(element("i", { class: `f${one.colour}` }), `${one.name} `, element("b", {}, words));
+      item.append(element("i", { class: `f${one.colour}` }), `${one.name} `, element("b", {}, named ? "" : words));
       return item;
     }));
     this.tip.hidden = cursor === null || chosen !== this || !series.length;

@@ -158,7 +158,7 @@ function tiles(state) {
       : going(state) ? ["Users", number(now ? now.users : 0), `${number(now ? now.in_flight : 0)} turns in flight`]
       : ["Users", "0", `most at once: ${most("users")}`],
     ["Stalls", number(totals.stalls), totals.stalls ? `longest ${milliseconds(totals.longest_stall_ms)}` : `event gap p99 ${milliseconds(totals.gap_ms_p99)}`],
-    ["Trust", totals.trust, "of the measurement itself", totals.in_doubt],
+    ["Marked turns", totals.marked, "may be spoiled by the load generator", totals.many_marked],
   ];
   byId("tiles").replaceChildren(...content.map(([name, value, more, bad]) => {
     const tile = element("div");
@@ -206,7 +206,7 @@ function drawCharts() {
   let last = 0, flying = 0;
   for (const point of points.values()) if (point.at >= last) { last = point.at; flying = point.in_flight ?? flying; }
   const settled = going(latest) && flying ? Math.max(0, latest.now_s - latest.reply_s - width) : Infinity;
-  for (const chart of charts) chart.draw({ points, last, width, settled }, cursor === null ? null : Math.min(cursor, last), chosen);
+  for (const chart of charts) chart.draw({ points, last, width, settled, over: !going(latest) }, cursor === null ? null : Math.min(cursor, last), chosen);
 }
 
 async function send(path, form, more = {}) {
