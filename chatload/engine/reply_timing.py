@@ -14,6 +14,14 @@ FIRST_READ_NS = 200_000
 """Events stamped so soon after the first token belong to its read: one write may be read in several pieces."""
 
 
+ZERO_WIDTH = frozenset("\u00ad\u180e\u200b\u200c\u200d\u2060\ufeff")
+
+
+def visible(text: str) -> bool:
+    """Whether a reader sees anything of a text: not of blanks, line breaks and characters without width."""
+    return any(not c.isspace() and c not in ZERO_WIDTH for c in text)
+
+
 class ReplyMeter:
     """Turns deltas and the stamps of their reads into the instants of a `Turn`.
 
@@ -149,10 +157,10 @@ class ReplyMeter:
         self.text_bytes += size if plain else 4 * size
         if text:
             self._answer.append(text)
-        if self.first_token_ns is None:
+        if self.first_token_ns is None and visible(text + delta.reasoning + delta.tool_text):
             self.first_token_ns = at_ns
             self.first_read = delta.read
-        if self.first_answer_ns is None and (text or tools):
+        if self.first_answer_ns is None and visible(text + delta.tool_text):
             self.first_answer_ns = at_ns
         tokens = delta.tokens
         if tokens == 0:
@@ -179,7 +187,7 @@ class ReplyMeter:
             self.coalesced += 1
         self._last_read = read
         first_ns = self.first_token_ns
-        if first_ns is None:  # a token without text, before any text: no gap can start here
+        if first_ns is None:  # nobody sees it: no gap can start here, and it leaves TPOT with the first token
             return
         if self._in_first_read:
             self._in_first_read = at_ns - first_ns <= FIRST_READ_NS

@@ -9,6 +9,7 @@ import pytest
 
 from chatload.engine.client import ENDLESS_REPLY, Interrupted
 from chatload.model.errors import CODES
+from chatload.model.metrics import e2e_ms, tpot_ms, ttft_ms
 from tests.engine.exchange import DONE, GOOD, ROLE, STOP, Exchange, after, token
 from tests.engine.scripted import (
     CLOSE,
@@ -35,6 +36,30 @@ def test_a_good_turn_has_every_instant_where_the_script_put_it() -> None:
     assert (turn.reads, turn.events, turn.stamp_source, turn.connect_ms) == (7, 2, "kernel", 3.0)
     assert (turn.new_connection, turn.retried, turn.refusals) == (True, False, 0)
     assert turn.bytes == len(ROLE + token("a") + token("b") + STOP + DONE)
+
+
+@pytest.mark.parametrize("blank", [" ", "\\n\\n", "\\u200b", "\\ufeff \\u200d"])
+def test_what_nobody_sees_is_no_first_token(blank: str) -> None:
+    """It counts as a token, and leaves TPOT with the first one that is seen."""
+    exchange = Exchange(Wire([reply(ROLE, token(blank), token(blank), token("a"), token("b"), STOP, DONE)]))
+    turn = exchange.turn()
+    assert [after(exchange, at) for at in (turn.first_token_ns, turn.first_answer_ns)] == [40, 40]
+    assert (turn.events, turn.tokens, turn.gaps_us) == (4, 4, (10_000,))
+    assert tpot_ms(turn) == 10
+
+
+def test_a_reply_that_nobody_sees_has_no_first_token() -> None:
+    turn, text = Exchange(Wire([reply(ROLE, token(" "), token("\\n"), STOP, DONE)])).turn_and_text()
+    assert (turn.ok, turn.first_token_ns, turn.last_token_ns, text) == (True, None, None, " \n")
+    assert (tpot_ms(turn), e2e_ms(turn), ttft_ms(turn)) == (None, None, None)
+
+
+def test_a_blank_after_the_reasoning_is_no_answer() -> None:
+    thought = b'data: {"choices":[{"delta":{"reasoning":"hm"}}]}\n\n'
+    exchange = Exchange(Wire([reply(thought, thought, token("\\n\\n"), token("a"), STOP)]))
+    turn = exchange.turn()
+    assert [after(exchange, at) for at in (turn.first_token_ns, turn.first_answer_ns)] == [10, 40]
+    assert turn.gaps_us == (10_000, 10_000, 10_000)
 
 
 def test_the_request_is_one_message_with_the_turn_s_id_and_the_key() -> None:

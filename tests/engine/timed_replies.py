@@ -81,6 +81,8 @@ FIRST_TEN = [(380.0, b"".join(data for _, data in PLAIN[:10])), *PLAIN[10:]]
 TEN_TOKENS = [(380.0, text("".join(WORDS[:10]))), *PLAIN[10:]]
 RUNNING = paced([text(word, used(i + 1)) for i, word in enumerate(WORDS)])
 CHARACTERS = paced([text(one) for one in "".join(WORDS)], step_ms=380 / 139)
+SECOND_CHARACTER_MS = CHARACTERS[1][0]
+"""Of the first one, a blank, a reader sees nothing."""
 THOUGHT = paced([text(word, key="reasoning_content") for word in WORDS[:10]] + [text(w) for w in WORDS[10:]])
 HELD = [(400.0, b"".join(data for _, data in [*PLAIN[:11]])), *PLAIN[11:]]
 IDS = paced([text(word, output_ids=[i]) for i, word in enumerate(WORDS)])
@@ -144,8 +146,13 @@ REPLIES = (
     TimedReply("running count, finish a second later", [ROLE, *RUNNING, *SECOND_S]),
     TimedReply("token ids, finish a second later", [ROLE, *IDS, *SECOND_S]),
     # characters
-    reply("characters as events", CHARACTERS, None, n=35, source="characters", tpot_ms=None),
-    reply("characters as events, usage", CHARACTERS, used(20)),
+    reply(
+        "characters as events", CHARACTERS, None, n=35, source="characters", ttft_ms=SECOND_CHARACTER_MS, tpot_ms=None
+    ),
+    reply(
+        "characters as events, usage", CHARACTERS, used(20),
+        ttft_ms=SECOND_CHARACTER_MS, tpot_ms=(580 - SECOND_CHARACTER_MS) / 19,
+    ),
 )  # fmt: skip
 
 
