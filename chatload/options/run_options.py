@@ -183,6 +183,14 @@ LABEL = Text(
     help="name of this run in reports",
     label="Name of the run in reports",
 )
+TURN_NAME = Text(
+    name="turn-name",
+    default="turn",
+    required=True,
+    group=Group.REPORT,
+    help="name of a turn in Locust's table and in JTL files, as a JMeter sampler has one",
+    label="Name of a turn in tables",
+)
 SEED = OptionalWhole(
     name="seed",
     default="",
@@ -254,6 +262,7 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     waits_on_429: bool = False
     out: str = ""
     label: str = ""
+    turn_name: str = "turn"
     scenario: str = "chat"
     seed: int | None = None
     load_seed: int | None = None
@@ -307,6 +316,7 @@ def read_settings(reader: OptionReader) -> RunSettings:
         waits_on_429=reader.get(ON_429) == "wait",
         out=reader.get(OUT),
         label=reader.get(LABEL),
+        turn_name=reader.get(TURN_NAME),
         scenario=str(reader.values.get("scenario") or "chat"),
         seed=reader.get(SEED),
         load_seed=reader.get(LOAD_SEED),

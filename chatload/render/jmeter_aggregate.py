@@ -33,6 +33,7 @@ class Row:
     elapsed_ms: list[int] = field(default_factory=list)
     errors: int = 0
     bytes: int = 0
+    sent_bytes: int = 0
     first_ms: int = 0
     last_ms: int = 0
 
@@ -43,6 +44,7 @@ class Row:
         self.elapsed_ms.append(sample.elapsed)
         self.errors += not sample.turn.ok
         self.bytes += sample.turn.bytes
+        self.sent_bytes += sample.turn.sent_bytes
 
 
 def aggregate(found: Iterable[Sample]) -> list[Row]:
@@ -81,7 +83,9 @@ def cells(row: Row) -> list[str]:
     n, length_ms = len(ordered), row.last_ms - row.first_ms
     mean = sum(ordered) // n if n else 0
     lines = (percent_point(ordered, line_share(percent)) for percent in (90, 95, 99))
-    received = row.bytes / 1024 / (length_ms / 1000) if length_ms > 0 else 0.0
+    received, sent = (
+        count / 1024 / (length_ms / 1000) if length_ms > 0 else 0.0 for count in (row.bytes, row.sent_bytes)
+    )
     return [
         row.label,
         *map(str, (n, mean, percent_point(ordered, 0.5), *lines)),
@@ -89,7 +93,7 @@ def cells(row: Row) -> list[str]:
         f"{100 * (row.errors / n) if n else 0.0:.2f}%",
         rate(n, length_ms),
         f"{received:.2f}",
-        "0.00",
+        f"{sent:.2f}",
     ]
 
 

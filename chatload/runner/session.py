@@ -190,10 +190,11 @@ class Session:
         if turn.code in NO_FAILURES:
             return
         whole = e2e_ms(turn) if turn.ok and turn.last_token_ns else whole_ms(turn) or 0.0
-        self._tell_locust(turn, "CHAT", "turn", whole)
+        name = self.plan.turn_name
+        self._tell_locust(turn, "CHAT", name, whole)
         if self.plan.locust_rows and turn.ok:
-            self._tell_locust(turn, "TTFT", "turn (ms)", ttft_ms(turn))
-            self._tell_locust(turn, "SPEED", "turn (tokens/s, decode)", decode_tokens_per_s(turn))
+            self._tell_locust(turn, "TTFT", f"{name} (ms)", ttft_ms(turn))
+            self._tell_locust(turn, "SPEED", f"{name} (tokens/s, decode)", decode_tokens_per_s(turn))
 
     def _tell_locust(self, turn: Turn, kind: str, name: str, value: float | None) -> None:
         """One event of Locust's; `value` is what it takes for a response time."""

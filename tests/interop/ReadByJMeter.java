@@ -8,6 +8,7 @@
 
 import com.thoughtworks.xstream.XStream;
 import java.io.BufferedInputStream;
+import java.io.File;
 import java.io.FileInputStream;
 import java.io.InputStream;
 import java.lang.reflect.Field;
@@ -58,7 +59,7 @@ public class ReadByJMeter {
                 System.out.println(String.join("\t", "sample", "" + sample.getTimeStamp(), "" + sample.getStartTime(),
                     "" + sample.getEndTime(), "" + sample.getTime(), "" + sample.getLatency(),
                     "" + sample.getConnectTime(), "" + sample.isSuccessful(), sample.getResponseCode(),
-                    sample.getResponseMessage(), sample.getThreadName(), "" + sample.getBytes(),
+                    sample.getResponseMessage(), sample.getThreadName(), "" + call(sample, "getBytesAsLong", sample.getBytes()),
                     "" + sample.getGroupThreads(), "" + sample.getAllThreads(), sample.getSampleLabel()));
                 SamplingStatCalculator row = rows.get(sample.getSampleLabel());
                 if (row == null) {
@@ -88,7 +89,8 @@ public class ReadByJMeter {
                 "" + row.getMedian(), "" + row.getPercentPoint(0.9f), "" + row.getPercentPoint(0.95f),
                 "" + row.getPercentPoint(0.99f), "" + row.getMin(), "" + row.getMax(),
                 shown(new NumberRenderer("#0.00%"), row.getErrorPercentage()), shown(new RateRenderer("#.0"), row.getRate()),
-                shown(new NumberRenderer("#0.00"), row.getKBPerSecond())));
+                shown(new NumberRenderer("#0.00"), row.getKBPerSecond()),
+                shown(new NumberRenderer("#0.00"), (Double) call(row, "getSentKBPerSecond", 0.0))));
         }
     }
 
@@ -99,11 +101,27 @@ public class ReadByJMeter {
 
     private static void plan(String file) throws Exception {
         System.out.println("file\t" + file);
-        HashTree tree;
-        try (InputStream stream = new FileInputStream(file)) {
-            tree = SaveService.loadTree(stream);
+        elements(loaded(file), "");
+    }
+
+    // JMeter 2.13 takes a stream, 5.x a file.
+    private static HashTree loaded(String file) throws Exception {
+        try {
+            return (HashTree) SaveService.class.getMethod("loadTree", File.class).invoke(null, new File(file));
+        } catch (NoSuchMethodException old) {
+            try (InputStream stream = new FileInputStream(file)) {
+                return (HashTree) SaveService.class.getMethod("loadTree", InputStream.class).invoke(null, stream);
+            }
         }
-        elements(tree, "");
+    }
+
+    // JMeter 3.1 and later count the bytes sent.
+    private static Object call(Object of, String method, Object otherwise) {
+        try {
+            return of.getClass().getMethod(method).invoke(of);
+        } catch (ReflectiveOperationException old) {
+            return otherwise;
+        }
     }
 
     private static void elements(HashTree tree, String indent) {

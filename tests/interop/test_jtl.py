@@ -16,8 +16,10 @@ import pytest
 from chatload.interop.jtl import COLUMNS, clean, csv_lines, own_columns, samples, xml_lines
 from chatload.model.metrics import turn_metrics
 from chatload.model.turn import Turn
+from chatload.render.jmeter_aggregate import aggregate, cells
 from chatload.store.journal import read_run
 from chatload.store.manifest import Manifest
+from tests import plans
 from tests.runs_builder import turn_line
 
 RUNS = Path(__file__).parents[1] / "runs"
@@ -89,6 +91,19 @@ def test_a_sample_by_hand(tmp_path: Path) -> None:
     )
     assert (row["ttft_ms"], row["first_byte_ms"], row["tokens"]) == ("4.600", "2.200", "6")
     assert row["sent_unix_ms"] == f"{start + 10}.400"
+
+
+def test_the_label_is_the_name_of_a_turn_and_a_level_has_its_own(tmp_path: Path) -> None:
+    """An imported plan keeps the name of its sampler, so that dashboards by label go on working."""
+    folder = run_of(tmp_path, [turn(1), turn(2, group="8 users")])
+    plan = plans.planned("chat", {"host": "http://h:1", "turn_name": "Ask, please"}).plan
+    found = list(samples(folder, msgspec.structs.replace(msgspec.convert(MANIFEST, Manifest), plan=plan)))
+    assert [one.label for one in found] == ["Ask, please", "8 users"]
+    row, other, total = map(cells, aggregate(found))
+    assert [row[0], other[0], total[0]] == ["Ask, please", "8 users", "TOTAL"]
+    seconds = (found[0].end - found[0].time_stamp) / 1000
+    assert row[-1] == f"{321 / 1024 / seconds:.2f}", "Sent KB/sec is the JTL's sentBytes over the time"
+    assert total[-1] == f"{642 / 1024 / seconds:.2f}"
 
 
 def test_the_clock_starts_before_connecting_as_jmeters_does(tmp_path: Path) -> None:
