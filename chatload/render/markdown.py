@@ -26,7 +26,7 @@ def summary_markdown(run: Run, summary: Summary) -> str:
     named = one_line(manifest.server.words or "unknown server", 120)
     label = f" ({escaped(manifest.label)})" if manifest.label else ""
     lines = [f"## chatload: {escaped(manifest.scenario or run.folder.name)}{label}", ""]
-    lines += [escaped(headline(run, summary), 400), ""]
+    lines += [escaped(headline(run, summary), 2000), ""]
     lines += [f"{escaped(named)}. {escaped(manifest.plan_sentence, 400)}", ""]
     if summary.slo:
         lines += [f"**{score(summary.slo)}**", ""]

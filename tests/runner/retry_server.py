@@ -33,7 +33,7 @@ def serve(connection: socket.socket, drops: str) -> None:
                 connection.sendall(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\n\r\n")
                 continue
             posts += 1
-            print(line.decode(), flush=True)
+            print(line.splitlines()[0].decode(), flush=True)
             if drops == "always" or posts > 1:
                 return
             connection.sendall(ANSWER)

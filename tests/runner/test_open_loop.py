@@ -69,7 +69,7 @@ def test_a_trace_says_when_and_how_long(tmp_path: Path) -> None:
 
 def test_two_processes_share_one_schedule_by_index(tmp_path: Path) -> None:
     with simulated("fixed-rate", ("--ttft-ms", "20", "--answer-tokens", "3"), tmp_path / "server") as server:
-        options = ("--requests", "31", "--interval", "0.05", "-u", "2", "-r", "10", *two_processes())
+        options = ("--requests", "31", "--interval", "0.05", "-u", "2", *two_processes())
         code, turns = run("arrivals", server.host, tmp_path / "run", *options)
     assert code in (0, 4)  # 4: a busy machine held the generator up
     assert [turn["user"] for turn in turns] == list(range(31))
