@@ -1,4 +1,5 @@
-"""Warnings of what a closed loop does to its own figures: it hides standstills, and its users may send in step."""
+"""Warnings of what a closed loop does to its own figures: it hides standstills, its users may send in step, and its
+conversations may go on without answers."""
 
 from __future__ import annotations
 
@@ -6,10 +7,16 @@ from collections.abc import Iterator
 
 from chatload.analysis.send_bunching import moves_ttft
 from chatload.analysis.standstill import is_notable
+from chatload.loads.capacity import CapacityLoad
+from chatload.loads.chat import ChatLoad
 from chatload.loads.think_time import ThinkingLoad
+from chatload.model.endings import TOOL_CALLS
 from chatload.model.summary import Summary
 from chatload.model.words import plural
 from chatload.store.journal import Run
+
+NO_ANSWER_SHARE = 0.01
+"""Of the replies that a conversation went on after."""
 
 
 def stood_still(run: Run, summary: Summary) -> Iterator[str]:
@@ -52,4 +59,25 @@ def in_step(run: Run, summary: Summary) -> Iterator[str]:
         f"Users send in step: requests per {found.bin_ms:.0f} ms (one TTFT) vary {found.dispersion:.1f} times as much "
         f"as those of independent users, and a turn begins beside {others:.1f} others, not {alone:.1f}. "
         f"TTFT is that of bursts{shown}. {cure}"
+    )
+
+
+def without_answers(run: Run, summary: Summary) -> Iterator[str]:
+    """That conversations went on after replies which held no answer."""
+    load = run.manifest.load
+    if not isinstance(load, ChatLoad | CapacityLoad) or not load.history:
+        return
+    last = {(turn.group, turn.user): turn.turn for turn in sorted(run.turns, key=lambda one: one.turn)}
+    kept = [turn for turn in run.turns if turn.ok and turn.turn < last[turn.group, turn.user]]
+    bare = [turn for turn in kept if turn.first_answer_ns is None or turn.finish in TOOL_CALLS]
+    if len(bare) <= NO_ANSWER_SHARE * len(kept):
+        return
+    called = sum(turn.finish in TOOL_CALLS for turn in bare)
+    cut = sum(turn.finish == "length" for turn in bare)
+    why = f" ({cut:,} were cut by the length limit within their reasoning)" if cut else ""
+    why = why or (f" ({called:,} called tools, which nobody answers here)" if called else "")
+    cure = "Raise --max-tokens, or switch reasoning off." if cut else "Read a reply (--keep-text)."
+    yield (
+        f"{len(bare):,} of {len(kept):,} good replies that a conversation went on after held no answer{why}: nothing "
+        f"of them is in the prompts that followed, which are shorter than those of real users. {cure}"
     )

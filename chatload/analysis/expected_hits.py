@@ -15,8 +15,8 @@ def expected_cached_share(run: Run) -> float | None:
     """The share of prompt tokens that an earlier request of the run held; None where it cannot be told.
 
     Generated prompts share nothing. A growing conversation holds the turn before: of prompt k the tokens of prompt
-    and answer k − 1. One message for all turns is repeated by design, and the conversations of a file that the user
-    names may begin alike.
+    and answer k − 1; its first prompt the system message, by its share of the characters. One message for all turns is
+    repeated by design, and the conversations of a file that the user names may begin alike.
     """
     load = run.manifest.load
     if isinstance(load, OpenLoopLoad | SweepLoad):
@@ -27,11 +27,12 @@ def expected_cached_share(run: Run) -> float | None:
     for turn in run.turns:
         if turn.prompt_tokens is not None:
             by_user[turn.user].append(turn)
-    repeated = asked = 0
+    repeated, asked = 0.0, 0
     for turns in by_user.values():
-        before = 0
+        before = 0.0
         for turn in turns:
             prompt = turn.prompt_tokens or 0
+            before = max(before, prompt * turn.system_characters / max(1, turn.prompt_characters))
             repeated += min(prompt, before)
             asked += prompt
             before = prompt + (turn.tokens or 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from chatload.analysis import generator_warnings, server_warnings, token_warnings
-from chatload.analysis.closed_loop_warnings import in_step, stood_still
+from chatload.analysis.closed_loop_warnings import in_step, stood_still, without_answers
 from chatload.analysis.completeness import ended_by_time, planned_chat
 from chatload.analysis.quantiles import least_n
 from chatload.model.sanitize import one_line
@@ -184,6 +184,7 @@ CHECKS: tuple[Callable[[Run, Summary], Iterator[str]], ...] = (
     token_warnings.first_reads,
     token_warnings.without_text,
     _length,
+    without_answers,
     server_warnings.whole_replies,
     server_warnings.several_tokens,
     generator_warnings.packed,

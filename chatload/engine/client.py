@@ -232,6 +232,7 @@ class ChatClient:
             code=code,
             detail=detail and self._target.key.hidden(detail),
             prompt_characters=sum(len(message.content) for message in spec.request.messages),
+            system_characters=sum(len(m.content) for m in spec.request.messages if m.role == "system"),
             **fields,
         )
 

@@ -10,6 +10,7 @@ from chatload.loads.conversation_options import (
     PROMPT,
     PROMPTS,
     PROMPTS_COLUMN,
+    SYSTEM_PROMPT,
     TURNS,
     conversations,
 )
@@ -92,6 +93,7 @@ class CapacityLoad(ThinkingLoad, frozen=True, kw_only=True, tag="capacity"):
     prompt: str = ""
     prompts: str = ""
     prompts_column: str = ""
+    system_prompt: str = ""
 
     def sentence(self) -> str:
         """The load in words."""
@@ -105,6 +107,11 @@ class CapacityLoad(ThinkingLoad, frozen=True, kw_only=True, tag="capacity"):
         """The precision, and the most measurements of a level."""
         again = f", undecided levels measured up to {self.windows} times" if self.windows > 1 else ""
         return f"to within {self.precision:.0%}{again}"
+
+    @property
+    def one_message(self) -> bool:
+        """One message for all, unless conversations grow or a file has the messages."""
+        return not (self.history or self.prompts or self.system_prompt)
 
     @property
     def turns_planned(self) -> None:
@@ -141,6 +148,7 @@ def read(reader: OptionReader) -> tuple[CapacityLoad, Inputs]:
         prompt=reader.get(PROMPT),
         prompts=reader.get(PROMPTS),
         prompts_column=reader.get(PROMPTS_COLUMN),
+        system_prompt=reader.get(SYSTEM_PROMPT),
     )
     ramp_ends(reader, "rate", load.most, load.rate)
     level_by_level = "in a capacity search, which judges level by level"
@@ -168,6 +176,7 @@ SHAPE = Shape(
         PROMPT,
         PROMPTS,
         PROMPTS_COLUMN,
+        SYSTEM_PROMPT,
     ),
     read,
 )

@@ -10,6 +10,7 @@ from chatload.loads.conversation_options import (
     PROMPT,
     PROMPTS,
     PROMPTS_COLUMN,
+    SYSTEM_PROMPT,
     TURNS,
     conversations,
 )
@@ -51,6 +52,7 @@ class ChatLoad(ThinkingLoad, frozen=True, kw_only=True, tag="chat"):
     prompt: str = ""
     prompts: str = ""
     prompts_column: str = ""
+    system_prompt: str = ""
     abandon_share: float = 0.0
     abandon_tokens: int = 0
 
@@ -74,6 +76,11 @@ class ChatLoad(ThinkingLoad, frozen=True, kw_only=True, tag="chat"):
         return f"{turns:,} {plural(turns, 'turn')}, at least {least_s:,} s{on_average}"
 
     @property
+    def one_message(self) -> bool:
+        """One message for all, unless conversations grow or a file has the messages."""
+        return not (self.history or self.prompts or self.system_prompt)
+
+    @property
     def turns_planned(self) -> int:
         """users × turns."""
         return self.users * self.turns
@@ -95,6 +102,7 @@ def read(reader: OptionReader) -> tuple[ChatLoad, Inputs]:
         prompt=reader.get(PROMPT),
         prompts=reader.get(PROMPTS),
         prompts_column=reader.get(PROMPTS_COLUMN),
+        system_prompt=reader.get(SYSTEM_PROMPT),
         abandon_share=hang_ups.share,
         abandon_tokens=hang_ups.tokens,
     )
@@ -107,6 +115,6 @@ def read(reader: OptionReader) -> tuple[ChatLoad, Inputs]:
 
 SHAPE = Shape(
     ChatLoad,
-    (TURNS, THINK_TIME, THINK_FIRST, HISTORY, PROMPT, PROMPTS, PROMPTS_COLUMN, ABANDON, RAMP),
+    (TURNS, THINK_TIME, THINK_FIRST, HISTORY, PROMPT, PROMPTS, PROMPTS_COLUMN, SYSTEM_PROMPT, ABANDON, RAMP),
     read,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from chatload.loads.input_files import read_conversations, read_file
@@ -9,6 +10,7 @@ from chatload.options.option import FileName, Group, Switch, Text, Whole
 from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import MOST_REQUESTS, whole
 from chatload.prompts.conversation_file import SHIPPED_CONVERSATIONS, ConversationFile
+from chatload.prompts.script import Script
 
 ARTICLE_PROMPT = "Once a upon time,"
 """The message of the article's JMeter plan, as it is spelt there."""
@@ -50,10 +52,21 @@ PROMPTS_COLUMN = Text(
     help="key or column of the prompts in --prompts, where several could be meant; a number: CSV without a header",
     label="Its column of prompts",
 )
+SYSTEM_PROMPT = Text(
+    name="system-prompt",
+    default="",
+    one_line=False,
+    group=Group.PROMPTS,
+    help="message of role system before each conversation that has none of its own; empty: none",
+    label="System prompt",
+)
 
 
 def conversations(reader: OptionReader) -> ConversationFile:
-    """The conversations that users hold, or whose first lines they send; none where they repeat one message."""
+    """The conversations that users hold, or whose first lines they send; none where they repeat one message.
+
+    Each has its own system message, else that of --system-prompt.
+    """
     history, named = reader.get(HISTORY), reader.get(PROMPTS)
     if history:
         remedy = "with --history on: name a file with --prompts, or set --history off"
@@ -64,4 +77,14 @@ def conversations(reader: OptionReader) -> ConversationFile:
         reader.refuse_unused(PROMPTS_COLUMN, "without --prompts: name a file, or leave it out", PROMPTS)
     path = named or (str(SHIPPED_CONVERSATIONS) if history else "")
     read = partial(read_conversations, column=reader.get(PROMPTS_COLUMN) if named else "")
-    return read_file(reader, PROMPTS, path, read) or ConversationFile(())
+    found = read_file(reader, PROMPTS, path, read) or ConversationFile(())
+    system = reader.get(SYSTEM_PROMPT)
+    return (
+        replace(found, scripts=tuple(_with_system(script, system) for script in found.scripts))
+        if system
+        else found
+    )
+
+
+def _with_system(script: Script, system: str) -> Script:
+    return script if script.system else Script(script.lines, system)

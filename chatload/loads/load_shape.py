@@ -56,6 +56,11 @@ class Load(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
         raise NotImplementedError
 
     @property
+    def one_message(self) -> bool:
+        """True if every request of the run asks the same."""
+        return False
+
+    @property
     def turns_planned(self) -> int | None:
         """Number of turns of the whole run; None where it is not known before."""
         raise NotImplementedError

@@ -11,7 +11,8 @@ from chatload.loads.load_shape import Inputs, Shape
 from chatload.loads.registry import AnyLoad
 from chatload.model.certificate import Certificate
 from chatload.options.option_reader import ALL_GIVEN, Given, OptionReader
-from chatload.options.run_options import CERTIFICATE, RunSettings, read_settings
+from chatload.options.run_options import BODY, CERTIFICATE, RunSettings, read_settings
+from chatload.protocols.registry import PROMPT_KEYS
 
 
 class Plan(RunSettings, frozen=True, kw_only=True):
@@ -49,6 +50,19 @@ def make_plan(shape: Shape, values: Mapping[str, object], given: Given = ALL_GIV
     load, inputs = shape.read(reader)
     settings = read_settings(reader)
     plan = Plan(**msgspec.structs.asdict(settings), load=load)
+    inputs = msgspec.structs.replace(inputs, notes=(*inputs.notes, *_replaced(reader, plan)))
     certificate = read_file(reader, CERTIFICATE, plan.certificate, read_certificate)
     reader.raise_mistakes()
     return Planned(plan, inputs, certificate)
+
+
+def _replaced(reader: OptionReader, plan: Plan) -> tuple[str, ...]:
+    """Notes on fields of --body that take the place of the one message; a mistake where they would of others."""
+    keys = sorted(PROMPT_KEYS & plan.body.keys())
+    if not keys:
+        return ()
+    if plan.load.one_message:
+        return (f"{keys[0]} of --body is sent in each turn, in place of --prompt.",)
+    remedy = "leave it out; --system-prompt gives a system message, --prompts the lines of users"
+    reader.add_mistake(BODY, reader.text(BODY), f"its {keys[0]} would replace those of every turn: {remedy}")
+    return ()

@@ -34,6 +34,9 @@ FILTERED = frozenset(
 )
 """A content filter withheld the reply, or the rest of it."""
 
+TOOL_CALLS = frozenset(("tool_calls", "function_call"))
+"""The reply asks for a tool instead of answering."""
+
 
 def ending_code(finish: str) -> str | None:
     """The code of a reply that ended with this finish reason; None for a good end."""

@@ -132,6 +132,7 @@ class Turn(
     `tokens` are those that a reader could see arrive; `usage_tokens` is the server's usage where it told another
     number, and `usage_doubt` why that was not used (model/token_sources.py).
     `first_read_tokens` are those that came with the first token's read, where that is more than the first event.
+    `prompt_characters` are those of all messages, `system_characters` of the system message among them.
     `tail_tokens` are tokens the server counted after the last event with text: the end-of-sequence token.
     """
 
@@ -185,6 +186,7 @@ class Turn(
     finish: str | None = None
     marks: tuple[str, ...] = ()
     prompt_characters: int = 0
+    system_characters: int = 0
     prompt: str | None = None
     text: str | None = None
 

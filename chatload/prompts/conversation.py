@@ -32,6 +32,11 @@ FOLLOW_UPS = (
 """The lines of a user after the end of the script; each fits after any reply (docs/prompts.md)."""
 
 
+_THOUGHTS = {f"<{name}>": f"</{name}>" for name in ("think", "thinking", "thought")} | {"[THINK]": "[/THINK]"}
+"""Reasoning at the start of a text, as models write it whose server does not set it apart."""
+_OPENED_BY_TEMPLATE = "</think>"
+
+
 class Conversation(Protocol):
     """The user's side of a conversation."""
 
@@ -39,22 +44,22 @@ class Conversation(Protocol):
         """The messages of the next turn."""
         ...
 
-    def add_reply(self, reply: str) -> None:
-        """The reply to them; "" where the turn failed or brought no text."""
+    def add_reply(self, reply: str | None) -> None:
+        """The text of the reply to them, "" where it had none; None where the turn failed."""
         ...
 
 
 class RepeatedMessage:
-    """Sends the same single user message each turn, as the article's JMeter plan does."""
+    """Sends the same user message each turn, as the article's JMeter plan does; after a system message, if any."""
 
-    def __init__(self, text: str) -> None:
-        self._messages = (Message("user", text),)
+    def __init__(self, text: str, system: str = "") -> None:
+        self._messages = (*_system(system), Message("user", text))
 
     def next_messages(self) -> tuple[Message, ...]:
-        """The one message, the same object each time."""
+        """The messages, the same object each time."""
         return self._messages
 
-    def add_reply(self, reply: str) -> None:
+    def add_reply(self, reply: str | None) -> None:
         """Replies are not kept."""
 
 
@@ -62,38 +67,42 @@ class SeparateMessages:
     """Sends one message of a file each turn, each a conversation of its own; failed ones are not sent again.
 
     `step` users take the scripts in turn, as JMeter's threads take the lines of a CSV Data Set: turn t of user u sends
-    the first line of script (u + t · step) mod n, in the order of the file.
+    the first line of script (u + t · step) mod n, in the order of the file. `system` takes the place
+    of the scripts' own.
     """
 
-    def __init__(self, scripts: Sequence[Script], user: int, step: int) -> None:
+    def __init__(self, scripts: Sequence[Script], user: int, step: int, system: str | None = None) -> None:
         self._scripts = scripts
+        self._system = system
         self._next = user
         self._step = step
 
     def next_messages(self) -> tuple[Message, ...]:
-        """The next message, after the system message that the file has with it."""
+        """The next message, after its system message."""
         script = self._scripts[self._next % len(self._scripts)]
         self._next += self._step
-        return (*_system(script), Message("user", script.lines[0]))
+        system = script.system if self._system is None else self._system
+        return (*_system(system), Message("user", script.lines[0]))
 
-    def add_reply(self, reply: str) -> None:
+    def add_reply(self, reply: str | None) -> None:
         """Replies are not kept."""
 
 
-def _system(script: Script) -> tuple[Message, ...]:
-    return (Message("system", script.system),) if script.system else ()
+def _system(text: str) -> tuple[Message, ...]:
+    return (Message("system", text),) if text else ()
 
 
 class GrowingConversation:
     """Sends the whole history and the next user line each turn, after the system message if there is one.
 
-    A line joins the history only with its reply. After a failed or empty reply the line is withdrawn and sent again
-    next time, so that roles always alternate and no line is skipped.
+    A line joins the history only with its reply. After a failed turn the line is withdrawn and sent again next time, so
+    that roles always alternate and no line is skipped. A reply without an answer joins the history as an empty message,
+    as a server with a memory would have stored it: reasoning is never sent back.
     """
 
     def __init__(self, script: Script, first_follow_up: int = 0) -> None:
         self._lines = script.lines
-        self._system = _system(script)
+        self._system = _system(script.system)
         self._first_follow_up = first_follow_up
         self._history: list[Message] = []
         self._sent: Message | None = None
@@ -103,10 +112,10 @@ class GrowingConversation:
         self._sent = Message("user", self._line(len(self._history) // 2))
         return (*self._system, *self._history, self._sent)
 
-    def add_reply(self, reply: str) -> None:
-        """The reply joins the history; a blank one withdraws the line that was sent."""
-        if self._sent is not None and reply.strip():
-            self._history += (self._sent, Message("assistant", reply))
+    def add_reply(self, reply: str | None) -> None:
+        """The answer in the reply joins the history; None withdraws the line that was sent."""
+        if self._sent is not None and reply is not None:
+            self._history += (self._sent, Message("assistant", answer_in(reply)))
         self._sent = None
 
     def _line(self, turn: int) -> str:
@@ -115,8 +124,24 @@ class GrowingConversation:
         return FOLLOW_UPS[(self._first_follow_up + turn - len(self._lines)) % len(FOLLOW_UPS)]
 
 
-def conversation_for(user: int, seed: int, words_by: str, scripts: Sequence[Script]) -> GrowingConversation:
+def answer_in(reply: str) -> str:
+    """The text of a reply that a chat template keeps: without the reasoning that some servers leave in the text."""
+    start = reply.lstrip()
+    for opening, closing in _THOUGHTS.items():
+        if start.startswith(opening):
+            return start.partition(closing)[2].lstrip()
+    before, closed, after = reply.partition(_OPENED_BY_TEMPLATE)
+    if closed and "<think>" not in before:
+        return after.lstrip()
+    return reply if start else ""
+
+
+def conversation_for(
+    user: int, seed: int, words_by: str, scripts: Sequence[Script], system: str | None = None
+) -> GrowingConversation:
     """The conversation of `user`. Scripts are assigned in the order of `seed`, each to equally many users.
+
+    `system` takes the place of the script's own system message.
 
     The first line begins with a sentence, drawn by `words_by`, that no other user of the run has. Without it, a server
     with a prefix cache (vLLM V1, SGLang, llama.cpp) would not compute the prompts of a second user with the same
@@ -127,7 +152,7 @@ def conversation_for(user: int, seed: int, words_by: str, scripts: Sequence[Scri
     script = scripts[_order(len(scripts), seed)[user % len(scripts)]]
     first_follow_up = random.Random(f"follow-ups {seed} {user}").randrange(len(FOLLOW_UPS))
     lines = (f"{opening_of(user, words_by)} {script.lines[0]}", *script.lines[1:])
-    return GrowingConversation(Script(lines, script.system), first_follow_up)
+    return GrowingConversation(Script(lines, script.system if system is None else system), first_follow_up)
 
 
 @lru_cache(maxsize=2)

@@ -41,6 +41,7 @@ class Dialect:
     message) and has no clock: `Delta.read` is the index of the read whose arrival time counts.
     `one_token_per_event`: every delta is exactly one token.
     `option`: the choice of --server that always means it, where that is not its name.
+    `prompt_key`: the field of the body that holds the prompt or the messages.
     `template`: the server puts messages into the model's chat template; else prompt_text.py writes the prompt.
     `exact_length`: fields of the body that make max_tokens the length of the answer; empty where the server has none.
     `read_body(body)` reads the JSON body of another tool's request; None where it is not of this dialect. Raises
@@ -55,6 +56,7 @@ class Dialect:
     deltas: Callable[[Iterable[bytes], TurnRequest], Iterator[Delta | TextDeltas]]
     one_token_per_event: bool = False
     option: str = ""
+    prompt_key: str = "prompt"
     template: bool = True
     names_model: bool = True
     exact_length: Mapping[str, object] = field(default_factory=dict)

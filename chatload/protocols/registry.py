@@ -28,6 +28,9 @@ DIALECTS: dict[str, Dialect] = {
     dialect.name: dialect for module in _modules(dialects) for dialect in module.DIALECTS
 }
 
+PROMPT_KEYS: frozenset[str] = frozenset(dialect.prompt_key for dialect in DIALECTS.values())
+"""Fields of a body that hold what the user asks."""
+
 KINDS: tuple[ServerKind, ...] = tuple(
     sorted(
         (kind for module in _modules(servers) for kind in module.SERVERS),

@@ -13,8 +13,8 @@ from chatload.engine.client import TurnSpec
 from chatload.loads.capacity import CapacityLoad
 from chatload.loads.level_search import first_turn
 from chatload.model.journal_lines import LevelLine
-from chatload.prompts.conversation import Conversation
-from chatload.runner.chat_behaviour import conversation_of_user
+from chatload.prompts.conversation import Conversation, answer_in
+from chatload.runner.chat_behaviour import conversation_of_user, reply_kept
 from chatload.runner.messages import LevelOrder
 from chatload.runner.session import Session
 from chatload.runner.slots import SlotBehaviour
@@ -63,8 +63,8 @@ class CapacityBehaviour(SlotBehaviour):
                 session.clock.sleep_until(due_ns)
                 request = session.request(conversation.next_messages())
                 turn, reply = self.clients.run_turn(TurnSpec(user, number, due_ns, request, order.group))
-                conversation.add_reply(reply if turn.ok else "")
-                if turn.ok and reply.strip():
+                conversation.add_reply(reply_kept(turn, reply))
+                if turn.ok and answer_in(reply):
                     self._replies.append(reply)
                 due_ns = turn.end_ns + round(load.think_s(session.plan.drawn_by, user, number) * 1e9)
             conversations += 1

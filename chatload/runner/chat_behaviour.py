@@ -7,21 +7,25 @@ import random
 from chatload.engine.client import ChatClient, Interrupted, TurnSpec
 from chatload.loads.capacity import CapacityLoad
 from chatload.loads.chat import ChatLoad
+from chatload.model.turn import Turn
 from chatload.prompts.conversation import Conversation, RepeatedMessage, SeparateMessages, conversation_for
 from chatload.runner.behaviour import Behaviour
 from chatload.runner.session import Session
 
 
 class ChatBehaviour(Behaviour):
-    """One conversation of `--turns` turns over one keep-alive connection."""
+    """One conversation of `--turns` turns over one keep-alive connection.
 
-    def __init__(self, session: Session) -> None:
+    `system_prompt` takes the place of those of the plan and its files; None leaves them.
+    """
+
+    def __init__(self, session: Session, system_prompt: str | None = None) -> None:
         super().__init__(session)
         load = session.plan.load
         assert isinstance(load, ChatLoad)
         self._load = load
         self._client = ChatClient(session.target)
-        self._conversation = conversation_of_user(self.number, load, session)
+        self._conversation = conversation_of_user(self.number, load, session, system_prompt)
         self._turn = 0
         self._due_ns = session.due_ns(self.number) + (self._think_ns() if load.think_first else 0)
 
@@ -48,7 +52,7 @@ class ChatBehaviour(Behaviour):
         except Interrupted as stop:
             session.record(stop.turn, messages, "")
             raise
-        self._conversation.add_reply(reply if turn.ok else "")
+        self._conversation.add_reply(reply_kept(turn, reply))
         session.record(turn, messages, reply)
         self._due_ns = turn.end_ns + self._think_ns()
         if self._turn >= self._load.turns:
@@ -74,11 +78,21 @@ class ChatBehaviour(Behaviour):
         self._client.close()
 
 
-def conversation_of_user(user: int, load: ChatLoad | CapacityLoad, session: Session) -> Conversation:
-    """What `user` will say: one message again and again, those of a file, or a conversation that grows."""
+def reply_kept(turn: Turn, reply: str) -> str | None:
+    """What the history gets of a turn's reply; None where the turn failed. What a filter left over was a reply, too."""
+    return reply if turn.ok or turn.code == "filtered" else None
+
+
+def conversation_of_user(
+    user: int, load: ChatLoad | CapacityLoad, session: Session, system_prompt: str | None = None
+) -> Conversation:
+    """What `user` will say: one message again and again, those of a file, or a conversation that grows.
+
+    The system message is that of the user's class, else of the file, else of the plan.
+    """
     scripts = session.planned.inputs.conversations
     if load.history:
-        return conversation_for(user, session.plan.drawn_by, session.words_by, scripts)
+        return conversation_for(user, session.plan.drawn_by, session.words_by, scripts, system_prompt)
     if scripts:
-        return SeparateMessages(scripts, user, load.users)
-    return RepeatedMessage(load.prompt)
+        return SeparateMessages(scripts, user, load.users, system_prompt)
+    return RepeatedMessage(load.prompt, load.system_prompt if system_prompt is None else system_prompt)

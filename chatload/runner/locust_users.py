@@ -8,6 +8,7 @@ from chatload.model.errors import UsageError
 from chatload.runner.behaviour import GONE_S, Behaviour
 from chatload.runner.chat_behaviour import ChatBehaviour
 from chatload.runner.locust_process import session_of
+from chatload.runner.session import Session
 
 
 class LoadUser(User):
@@ -22,11 +23,15 @@ class LoadUser(User):
         """Whether it is done, and only waits to be stopped."""
         return self._acting is not None and self._acting.has_left
 
+    def make_behaviour(self, session: Session) -> Behaviour:
+        """What it does in a run."""
+        return self.behaviour(session)
+
     def on_start(self) -> None:
         """Join the session, if the run could begin, and come in when due."""
         session = session_of(self.environment)
         if session is not None:
-            self._acting = self.behaviour(session)
+            self._acting = self.make_behaviour(session)
             self._acting.come_in()
 
     @task
@@ -50,7 +55,18 @@ class LoadUser(User):
 
 
 class ChatUser(LoadUser):
-    """Holds one conversation of `--turns` turns over one keep-alive connection."""
+    """Holds one conversation of `--turns` turns over one keep-alive connection.
+
+    A subclass with a `system_prompt` has its own, whatever --system-prompt and --prompts say; "" is none.
+    """
 
     abstract = True
     behaviour = ChatBehaviour
+    system_prompt: str | None = None
+
+    def make_behaviour(self, session: Session) -> Behaviour:
+        """One conversation, after the class's system prompt."""
+        given = self.system_prompt
+        if given is not None and not isinstance(given, str):
+            raise UsageError([f"{type(self).__name__}.system_prompt is {given!r}: must be a text, or None"])
+        return ChatBehaviour(session, given)

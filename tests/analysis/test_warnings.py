@@ -89,7 +89,12 @@ def own_stamps(t: Turn) -> Turn:
     return replace(t, stamp_source="user")
 
 
+def cut_reasoning(t: Turn) -> Turn:
+    return replace(t, first_answer_ns=None, finish="length")
+
+
 MS = 1_000_000
+NO_ANSWER = {"change": some(cut_reasoning)}
 CUT = {"change": lambda t: replace(t, finish="length")}
 HELD_UP, BUSY = health(hub_lag_p99_ms=31.0), health(cpu_percent=97.0)
 ESTIMATE = {"change": lambda t: replace(t, token_source="estimate")}
@@ -164,6 +169,17 @@ BOTH_WAYS: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
     ("_length", "were cut by max_tokens", CUT | planned(body={"ignore_eos": False}), CUT | SWEEP),
     ("_length", "Raise --max-tokens", CUT | planned(), CUT | planned(max_tokens=None)),
     ("_length", "cut by a limit of the server", CUT | planned(max_tokens=None), CUT | planned()),
+    ("without_answers",
+     "39 of 390 good replies that a conversation went on after held no answer (39 were cut by the length limit within "
+     "their reasoning)", NO_ANSWER | planned(history=True), NO_ANSWER | planned(history=False)),
+    ("without_answers", "held no answer", NO_ANSWER | planned(history=True),
+     {"change": some(lambda t: replace(t, finish="length"))} | planned(history=True)),
+    ("without_answers", "held no answer", NO_ANSWER | planned(history=True),
+     {"change": lambda t: cut_reasoning(t) if t.turn == GOOD.turns else t} | planned(history=True)),
+    ("without_answers", "held no answer (39 called tools, which nobody answers here)",
+     {"change": some(lambda t: replace(t, finish="tool_calls"))} | planned(history=True),
+     {"change": lambda t: replace(t, finish="tool_calls") if t.turn_id[3:] == "0001-01" else t}
+     | planned(history=True)),
     ("packed", "came in one read with the event before", PACKED, {"change": some(PACKED["change"])}),
     ("packed", "gaps read 0. The server or a proxy sends in bursts", PACKED | {"more": health()},
      PACKED | {"more": HELD_UP}),

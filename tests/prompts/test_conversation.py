@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 
 from chatload.model.errors import UsageError
 from chatload.model.turn import Message
-from chatload.prompts.conversation import FOLLOW_UPS, GrowingConversation, conversation_for
+from chatload.prompts.conversation import (
+    FOLLOW_UPS,
+    GrowingConversation,
+    RepeatedMessage,
+    SeparateMessages,
+    answer_in,
+    conversation_for,
+)
 from chatload.prompts.conversation_file import load_conversations
 from chatload.prompts.script import Script
 from chatload.prompts.unique_opening import opening_of
@@ -40,8 +47,7 @@ def test_history_grows_by_line_and_reply():
     )
 
 
-@pytest.mark.parametrize("reply", ["", "  \n"])
-def test_a_failed_reply_withdraws_the_line_and_it_is_asked_again(reply):
+def test_a_failed_turn_withdraws_the_line_and_it_is_asked_again():
     """Why again: the next line may refer to it, and the first one carries the personal sentence."""
     conversation = GrowingConversation(
         Script(
@@ -52,13 +58,13 @@ def test_a_failed_reply_withdraws_the_line_and_it_is_asked_again(reply):
         )
     )
     conversation.next_messages()
-    conversation.add_reply(reply)
+    conversation.add_reply(None)
     assert conversation.next_messages() == (Message("user", "one"),)
     conversation.add_reply("now it works")
     assert [message.content for message in conversation.next_messages()] == ["one", "now it works", "two"]
 
 
-@given(replies=st.lists(st.sampled_from(["", " ", "yes", "no\n"]), max_size=40))
+@given(replies=st.lists(st.sampled_from([None, "", " ", "yes", "no\n"]), max_size=40))
 def test_roles_alternate_and_no_line_is_skipped_whatever_fails(replies):
     """Invariant: user, assistant, …, user; user lines are the script from its start; replies are as heard."""
     conversation = GrowingConversation(
@@ -75,12 +81,56 @@ def test_roles_alternate_and_no_line_is_skipped_whatever_fails(replies):
     for reply in replies:
         conversation.next_messages()
         conversation.add_reply(reply)
-        heard += [reply] if reply.strip() else []
+        heard += [] if reply is None else [reply if reply.strip() else ""]
     asked = conversation.next_messages()
     assert [m.role for m in asked] == [("user", "assistant")[place % 2] for place in range(len(asked))]
     assert [m.content for m in asked[1::2]] == heard
     script = ["one", "two", "three", *(FOLLOW_UPS[4:] + FOLLOW_UPS * 3)]
     assert [m.content for m in asked[::2]] == script[: len(heard) + 1]
+
+
+@pytest.mark.parametrize(
+    "reply", ["", "  \n", "<think>cut by max_tok", "<think>hm</think>", "\n<think>hm</think>\n\n"]
+)
+def test_a_reply_without_an_answer_joins_the_history_as_an_empty_one(reply):
+    """Never the same line again: the conversation would stand still."""
+    conversation = GrowingConversation(Script(("one", "two")))
+    conversation.next_messages()
+    conversation.add_reply(reply)
+    asked = [(message.role, message.content) for message in conversation.next_messages()]
+    assert asked == [("user", "one"), ("assistant", ""), ("user", "two")]
+
+
+@pytest.mark.parametrize(
+    ("reply", "answer"),
+    [
+        (" an answer\n", " an answer\n"),
+        ("<think>hm</think>\n\nYes.", "Yes."),
+        ("<thinking>\nhm\n</thinking>Yes. <think>", "Yes. <think>"),
+        ("[THINK]hm[/THINK]Yes.", "Yes."),
+        ("hm, opened by the template</think>\n\nYes.", "Yes."),
+        ("Write <think> and </think> around it.", "Write <think> and </think> around it."),
+        ("a < b", "a < b"),
+    ],
+)
+def test_reasoning_is_not_sent_back(reply, answer):
+    assert answer_in(reply) == answer
+
+
+def test_a_system_message_stands_before_every_turn():
+    growing = conversation_for(3, 1, "1", [Script(("one", "two"), "be brief")])
+    growing.next_messages()
+    growing.add_reply("reply")
+    assert [message.role for message in growing.next_messages()] == ["system", "user", "assistant", "user"]
+    own = conversation_for(3, 1, "1", [Script(("one",), "be brief")], "be long")
+    assert own.next_messages()[0] == Message("system", "be long")
+    assert conversation_for(3, 1, "1", [Script(("one",), "be brief")], "").next_messages()[0].role == "user"
+    assert RepeatedMessage("hello", "be brief").next_messages() == (
+        Message("system", "be brief"),
+        Message("user", "hello"),
+    )
+    separate = SeparateMessages([Script(("one",), "be brief")], 0, 1, "be long")
+    assert separate.next_messages()[0] == Message("system", "be long")
 
 
 def test_an_earlier_ask_is_not_changed_by_a_later_one():

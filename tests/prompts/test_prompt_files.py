@@ -219,7 +219,7 @@ def test_the_system_message_stays_before_the_history() -> None:
     assert first == (Message("system", "Be terse."), Message("user", "How long?"))
     talk.add_reply("Two.")
     assert talk.next_messages() == (*first, Message("assistant", "Two."), Message("user", "And black tea?"))
-    talk.add_reply("")
+    talk.add_reply(None)
     assert [one.role for one in talk.next_messages()] == ["system", "user", "assistant", "user"]
 
 

@@ -202,6 +202,24 @@ def test_a_user_does_what_its_behaviour_says() -> None:
     assert (user.has_left, user.wait_time()) == (True, GONE_S)
 
 
+def test_a_chat_user_hands_its_class_s_system_prompt_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "chatload.runner.locust_users.ChatBehaviour", lambda session, system: (session, system)
+    )
+
+    class Seller(ChatUser):
+        system_prompt = "You sell shoes."
+
+    class Wrong(ChatUser):
+        system_prompt = 7  # type: ignore[assignment]
+
+    session: Any = []
+    made: Any = someone(Seller, session).make_behaviour(session)
+    assert made == ([], "You sell shoes.")
+    with pytest.raises(UsageError, match=r"Wrong\.system_prompt is 7: must be a text"):
+        someone(Wrong, session).make_behaviour(session)
+
+
 def test_without_a_run_a_user_waits_to_be_stopped() -> None:
     user = someone(Someone, None)
     user.on_start()

@@ -22,6 +22,7 @@ from chatload.runner.messages import LevelOrder
 from chatload.runner.open_loop_behaviour import OpenLoopBehaviour
 from chatload.runner.sweep_behaviour import SweepBehaviour
 from tests.engine.scripted import status
+from tests.field_reports import report
 from tests.manual_clock import BEGINS_NS
 from tests.runner.scripted_session import GOOD, Scene
 
@@ -70,6 +71,68 @@ def test_a_chat_user_comes_in_when_due_and_thinks_after_each_reply(scene: Callab
     assert users_of(one) == [("in", 5.0, ""), ("out", 9.9, "done")]
     assert one.script.opened == 1
     assert one.script.sockets[0].closed
+
+
+def asked_by(scene: Scene) -> list[list[tuple[str, str]]]:
+    """(role, content) of the messages of each request."""
+    bodies = [orjson.loads(request.partition(b"\r\n\r\n")[2]) for request in scene.script.requests]
+    return [[(message["role"], message["content"]) for message in body["messages"]] for body in bodies]
+
+
+def test_a_conversation_goes_on_after_replies_that_are_all_reasoning(scene: Callable[..., Scene]) -> None:
+    """It never stands still on its first line, and reasoning is never sent back."""
+    one = scene("chat", turns="3", history="on", replies=[report("reasoning_only_length").wire()] * 3)
+    one.run_user(ChatBehaviour)
+    one.clock.sleep(60)
+    first, second, third = asked_by(one)
+    assert [role for role, _ in third] == ["user", "assistant", "user", "assistant", "user"]
+    assert second == [*first, ("assistant", ""), second[-1]] and third[: len(second)] == second
+    assert len({content for role, content in third if role == "user"}) == 3
+    assert [(turn.ok, turn.finish, turn.first_answer_ns) for turn in one.turns] == [
+        (True, "length", None)
+    ] * 3
+
+
+def test_a_message_repeated_at_the_end_goes_back_once(scene: Callable[..., Scene]) -> None:
+    one = scene("chat", turns="2", history="on", replies=[report("final_full_message").wire()] * 2)
+    one.run_user(ChatBehaviour)
+    one.clock.sleep(60)
+    assert asked_by(one)[1][1] == ("assistant", "".join(f" word{i:02d}" for i in range(20)))
+
+
+def test_what_a_filter_left_over_is_a_reply_too(scene: Callable[..., Scene]) -> None:
+    one = scene("chat", turns="2", history="on", replies=[report("content_filter_no_text").wire()])
+    one.run_user(ChatBehaviour)
+    one.clock.sleep(60)
+    assert [turn.code for turn in one.turns] == ["filtered"] * 2
+    assert [role for role, _ in asked_by(one)[1]] == ["user", "assistant", "user"]
+
+
+@pytest.mark.parametrize("history", ["on", "off"])
+def test_a_system_prompt_stands_before_every_turn(scene: Callable[..., Scene], history: str) -> None:
+    one = scene("chat", turns="2", history=history, system_prompt="be terse")
+    one.run_user(ChatBehaviour)
+    one.clock.sleep(60)
+    for messages in asked_by(one):
+        assert messages[0] == ("system", "be terse")
+        assert [role for role, _ in messages].count("system") == 1
+    assert [turn.system_characters for turn in one.turns] == [len("be terse")] * 2
+
+
+def test_a_class_has_its_own_system_prompt_and_a_file_s_conversation_too(
+    scene: Callable[..., Scene], tmp_path: Path
+) -> None:
+    path = tmp_path / "talks.jsonl"
+    path.write_text(
+        '{"messages": [{"role": "system", "content": "of the file"}, {"role": "user", "content": "Hi"}]}'
+    )
+    given = {"turns": "1", "history": "on", "prompts": str(path), "system_prompt": "of the plan"}
+    for own, system in ((None, "of the file"), ("of the class", "of the class"), ("", "")):
+        one = scene("chat", **given)
+        one.run_user(lambda session, own=own: ChatBehaviour(session, own))
+        one.clock.sleep(60)
+        (messages,) = asked_by(one)
+        assert [content for role, content in messages if role == "system"] == ([system] if system else [])
 
 
 def test_who_thinks_first_thinks_before_the_first_turn_too(scene: Callable[..., Scene]) -> None:

@@ -219,7 +219,15 @@ def _usage(event: dict[str, object]) -> Usage | None:
 
 EXACT = {"ignore_eos": True}
 DIALECTS = (
-    Dialect("openai", "/v1/chat/completions", chat_body, deltas, exact_length=EXACT, read_body=read_chat),
+    Dialect(
+        "openai",
+        "/v1/chat/completions",
+        chat_body,
+        deltas,
+        prompt_key="messages",
+        exact_length=EXACT,
+        read_body=read_chat,
+    ),
     Dialect(
         "openai-completions",
         "/v1/completions",

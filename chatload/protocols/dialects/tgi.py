@@ -97,6 +97,7 @@ DIALECTS = (
         deltas,
         one_token_per_event=True,
         option="tgi-native",
+        prompt_key="inputs",
         template=False,
         names_model=False,
         read_body=read_body,
