@@ -385,6 +385,26 @@ def test_a_growing_conversation_is_found_in_the_cache(tmp_path: Path) -> None:
     assert "prefix cache;" not in doubts(fixed), "one message for all turns is repeated by design"
 
 
+def test_a_system_prompt_is_found_in_the_cache(tmp_path: Path) -> None:
+    """Prompts of 1,000 tokens in each turn, 90 % of them the system message: so much is repeated by every user."""
+    plan = {**manifest_of(SHAPE, [])["plan"], "history": True, "turns": 1}
+
+    def asked(system_characters: int) -> Callable[[Turn], Turn]:
+        return lambda turn: replace(
+            turn,
+            turn=1,
+            user=100 * turn.user + turn.turn,
+            prompt_tokens=1000,
+            prompt_characters=4000,
+            system_characters=system_characters,
+        )
+
+    shared = run_with(tmp_path / "a", hits(0.90, 1000), of_turn=asked(3600), plan=plan)
+    assert "prefix cache" not in doubts(shared)
+    without = run_with(tmp_path / "b", hits(0.90, 1000), of_turn=asked(0), plan=plan)
+    assert "this scenario repeats 0%" in doubts(without)
+
+
 def test_events_of_several_tokens(tmp_path: Path) -> None:
     merged = run_with(tmp_path, of_turn=lambda turn: replace(turn, tokens=(turn.tokens or 0) * 3))
     assert "tokens an event on average" in doubts(merged)
