@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from chatload.cli.command_parser import Parser
-from chatload.interop.jmx.scenario import Scenario, read_scenario
+from chatload.interop.jmx.scenario import Scenario, Wanted, read_scenario
 from chatload.interop.jmx.tree import read_jmx
 from chatload.loads.chat import SHAPE
 from chatload.loads.plan import make_plan
@@ -26,12 +26,23 @@ def import_jmx(argv: Sequence[str]) -> int:
     )
     parser.add_argument("plan", type=Path, metavar="PLAN.jmx", help="test plan saved by JMeter 2.x … 5.x")
     parser.add_argument("--thread-group", default="", metavar="NAME", help="take this one, not the first")
+    parser.add_argument("--sampler", default="", metavar="NAME", help="take this HTTP Request, not the first")
+    parser.add_argument(
+        "-V",
+        action="append",
+        default=[],
+        dest="variables",
+        metavar="NAME=VALUE",
+        help="value of a variable ${NAME}",
+    )
     parser.add_argument(
         "-J", action="append", default=[], dest="properties", metavar="NAME=VALUE", help="as JMeter's -J"
     )
     chosen = parser.parse_args(argv)
-    properties = dict(_property(text) for text in chosen.properties)
-    scenario = read_scenario(read_jmx(chosen.plan), chosen.plan, properties, chosen.thread_group)
+    properties = dict(_property("-J", text) for text in chosen.properties)
+    variables = dict(_property("-V", text) for text in chosen.variables)
+    wanted = Wanted(chosen.thread_group, chosen.sampler, variables)
+    scenario = read_scenario(read_jmx(chosen.plan), chosen.plan, properties, wanted)
     text = scenario_text(scenario)
     _check(text, chosen.plan)
     sys.stdout.write(text)
@@ -40,10 +51,10 @@ def import_jmx(argv: Sequence[str]) -> int:
     return 0
 
 
-def _property(text: str) -> tuple[str, str]:
+def _property(option: str, text: str) -> tuple[str, str]:
     name, sign, value = text.partition("=")
     if not sign or not name.strip():
-        raise UsageError([f"-J {text!r}: must be NAME=VALUE, such as -Jusers=50"])
+        raise UsageError([f"{option} {text!r}: must be NAME=VALUE, such as {option}users=50"])
     return name.strip(), value
 
 
@@ -76,6 +87,8 @@ def _toml(value: str | int | float) -> str:
 def _check(text: str, source: Path) -> None:
     """Read the scenario back and plan it. UsageError that names the test plan."""
     keys = {name.replace("-", "_"): value for name, value in tomllib.loads(text)["tool"]["locust"].items()}
+    if "prompts" in keys and not Path(str(keys["prompts"])).is_file():  # told as not carried over
+        keys = {name: value for name, value in keys.items() if name not in ("prompts", "prompts_column")}
     values = {**keys, "num_users": keys["users"], "host": keys.get("host", "http://127.0.0.1:8000")}
     try:
         make_plan(SHAPE, {name: value for name, value in values.items() if name != "users"})

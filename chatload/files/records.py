@@ -12,7 +12,7 @@ from pathlib import Path
 import orjson
 
 from chatload.files.json_list import JsonList
-from chatload.files.reading import LINE_BYTES, LINES_BYTES, MB, Mistakes, opened_input, read_lines
+from chatload.files.reading import BOM, LINE_BYTES, LINES_BYTES, MB, Mistakes, opened_input, read_lines
 from chatload.model.errors import UsageError
 
 OBJECT_BYTES = 64 * MB
@@ -91,7 +91,7 @@ class Records:
         with opened_input(self._path, self._remedy, LINES_BYTES) as file:
             raw = file.read(OBJECT_BYTES + 1)
         try:
-            content = orjson.loads(raw.removeprefix(b"\xef\xbb\xbf")) if len(raw) <= OBJECT_BYTES else None
+            content = orjson.loads(raw.removeprefix(BOM)) if len(raw) <= OBJECT_BYTES else None
         except orjson.JSONDecodeError:
             content = None
         if content is not None:
@@ -106,7 +106,7 @@ class Records:
         self.form = "CSV"
         texts = _decoded(lines, self._mistakes.name)
         above, head = next(texts)
-        delimiter = max(DELIMITERS, key=lambda sign: (head.count(sign), sign == ","))
+        delimiter = _delimiter(head)
         reader = csv.reader(
             itertools.chain([head], (text for _, text in texts)), delimiter=delimiter, strict=True
         )
@@ -132,6 +132,21 @@ class Records:
             words = f"{len(row)} fields for {len(self.columns)} columns: quote fields that hold commas"
             return Record(None, line=line, problem=words)
         return Record(dict(zip(self.columns, row, strict=False)), line=line)
+
+
+def first_row(path: Path) -> list[str] | None:
+    """The cells of the first line of a CSV file; None if it cannot be read."""
+    try:
+        with opened_input(path, "", LINES_BYTES) as file:
+            line = file.readline(LINE_BYTES).removeprefix(BOM).decode()
+    except (UsageError, UnicodeDecodeError):
+        return None
+    return next(csv.reader([line], delimiter=_delimiter(line)), [])
+
+
+def _delimiter(head: str) -> str:
+    """The one of DELIMITERS that stands most often in a header."""
+    return max(DELIMITERS, key=lambda sign: (head.count(sign), sign == ","))
 
 
 def _value(line: bytes) -> Record:

@@ -67,6 +67,7 @@ def test_the_articles_plan_means_what_our_scenario_means(
         host="http://127.0.0.1:5001",
         model="llama-2",
         server="openai",
+        turn_name="Ask",
     )
     theirs = planned(out)
     assert isinstance(theirs.load, ChatLoad)

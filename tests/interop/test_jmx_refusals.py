@@ -34,7 +34,10 @@ CASES = {
     "batch": (plan(group(request({"prompt": ["a", "b"]}))), "neither messages nor prompt nor inputs"),
     "empty prompt": (plan(group(request({**BODY, "messages": [{"role": "user", "content": " "}]}))), "empty"),
     "messages odd": (plan(group(request({**BODY, "messages": [3, None, {"role": 1}]}))), "none of role user"),
-    "users open": (plan(group(request(), users="${n}")), "ThreadGroup.num_threads '${n}': give the variable"),
+    "users open": (
+        plan(group(request(), users="${n}")),
+        "ThreadGroup.num_threads '${n}': give its value, -V n=",
+    ),
     "users zero": (plan(group(request(), users=0)), "must be a whole number, 1 or more"),
     "users many": (plan(group(request(), users="9" * 400)), "ThreadGroup.num_threads"),
     "ramp odd": (plan(group(request(), ramp="soon")), "must be a number"),

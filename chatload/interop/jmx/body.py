@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
+from chatload.interop.jmx.variables import closing, how_to_give
 from chatload.options.request_target import names_secret
 from chatload.protocols.dialect import Dialect, ForeignBody, NoPromptError
 from chatload.protocols.registry import DIALECTS
@@ -72,15 +73,66 @@ def looks_secret(value: object) -> bool:
     return isinstance(value, str) and _SECRET_VALUES.search(value) is not None
 
 
-def json_object(text: str) -> dict[str, object]:
-    """The JSON object of a body; raises NoPromptError."""
+def json_object(text: str) -> tuple[dict[str, object], dict[str, str]]:
+    """(the JSON object of a body, its fields that are a reference outside quotation marks). Raises NoPromptError.
+
+    `{"max_tokens": ${maxTokens}}` is JSON only once JMeter has put the variable in: such fields are taken out.
+    """
+    if text.strip().startswith("${") and closing(text.strip(), 2) == len(text.strip()) - 1:
+        reference = text.strip()
+        raise NoPromptError(f"its body is {reference[:80]}: {how_to_give(reference)}")
     try:
-        content = orjson.loads(text)
+        content = orjson.loads(_quoted_references(text))
     except orjson.JSONDecodeError as error:
         raise NoPromptError(f"its body is no JSON ({error})") from None
     if not isinstance(content, dict):
         raise NoPromptError("its body is no JSON object")
-    return content
+    open_fields = {
+        key: value[len(_MARK) :]
+        for key, value in content.items()
+        if isinstance(value, str) and value.startswith(_MARK)
+    }
+    for key in ("messages", "prompt", "inputs"):
+        if key in open_fields:
+            reference = open_fields[key]
+            remedy = how_to_give(reference)
+            raise NoPromptError(f"its {key} are {reference[:80]}: {remedy}, or a file with prompts = …")
+    kept = {key: _unmarked(value) for key, value in content.items() if key not in open_fields}
+    return kept, open_fields
+
+
+_MARK = "\x00reference "
+
+
+def _quoted_references(text: str) -> str:
+    """The text with every reference outside quotation marks as a marked JSON string."""
+    parts: list[str] = []
+    at, inside = 0, False
+    while at < len(text):
+        end = closing(text, at + 2) if not inside and text.startswith("${", at) else -1
+        if end > 0:
+            parts.append(orjson.dumps(_MARK + text[at : end + 1]).decode())
+            at = end + 1
+            continue
+        if inside and text[at] == "\\":
+            parts.append(text[at : at + 2])
+            at += 2
+            continue
+        inside ^= text[at] == '"'
+        parts.append(text[at])
+        at += 1
+    return "".join(parts)
+
+
+def _unmarked(value: object) -> object:
+    """The value with references as they stand in the plan."""
+    if isinstance(value, str):
+        return value.removeprefix(_MARK)
+    if isinstance(value, list):
+        return [_unmarked(one) for one in value]
+    if isinstance(value, dict):
+        return {key: _unmarked(one) for key, one in value.items()}
+    return value
 
 
 def split_path(path: str, dialect: Dialect) -> tuple[str, str]:

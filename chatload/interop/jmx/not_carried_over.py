@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
+from chatload.interop.jmx.modules import FRAGMENT
+from chatload.interop.jmx.plugin_groups import OPEN_LOOPS, open_loop_words
+from chatload.interop.jmx.thread_group import PROFILES, Numbers
 from chatload.interop.jmx.tree import Node, walk
 from chatload.interop.jmx.variables import Variables
 
@@ -20,7 +24,10 @@ REMEDIES = {
     "ThreadGroup": "import it on its own with --thread-group",
     "SetupThreadGroup": "runs before the load: not carried over",
     "PostThreadGroup": "runs after the load: not carried over",
-    "OpenModelThreadGroup": "an open loop: see locustfiles/arrivals.py, --interval or --trace",
+    **dict.fromkeys(PROFILES, "import it on its own with --thread-group"),
+    **dict.fromkeys(OPEN_LOOPS, "an open loop: see locustfiles/arrivals.py, --interval or --trace"),
+    "IncludeController": "the file that it includes is not read: put its elements into this plan",
+    "ModuleController": "the element that it points to is not in the plan",
     "AuthManager": "user names and passwords are never written: set CHATLOAD_API_KEY",
     "KeystoreConfig": "client certificates cannot be used",
     "ConstantThroughputTimer": "a rate: see locustfiles/arrivals.py, --interval",
@@ -60,6 +67,8 @@ def not_carried_over(
             notes.append(f"{named(node)}: not needed: {NOT_NEEDED[node.kind]}")
         elif node.kind == "CSVDataSet":
             losses.append(_csv(node, variables))
+        elif node.kind == FRAGMENT:
+            notes.append(f"{named(node)}: runs only where a Module Controller points to it")
         else:
             losses.append(_loss(node, id(node) in near, group in ancestors))
     return notes, losses
@@ -69,7 +78,7 @@ def _loss(node: Node, near: bool, inside: bool) -> str:
     remedy = REMEDIES.get(node.kind)
     if remedy is None:
         if node.kind.startswith("HTTPSampler"):
-            remedy = "one request is carried over, the first to a language model"
+            remedy = "one request is carried over: import this one on its own with --sampler"
         elif not near and not inside:
             remedy = "not carried over, it stands beside another part of the plan"
         else:
@@ -92,5 +101,37 @@ def _csv(node: Node, variables: Variables) -> str:
     file = variables.resolve(node.setting("filename"))
     return (
         f"{named(node)}: {file[:80]!r} ({names[:80]}) is not read. For a text of their own each user needs a "
-        'conversation: lines {"id": "1", "turns": ["…"]} in a file, prompts = that file, history = "on"'
+        'conversation: lines {"turns": ["…"]} in a file, prompts = that file'
     )
+
+
+def nothing_to_import(nodes: tuple[Node, ...], source: Path, variables: Variables) -> list[str]:
+    """Why no request can be imported: groups that are no users, samplers that are no HTTP Request."""
+    reader = Numbers(variables, named)
+    lines = []
+    for node, ancestors in walk(nodes):
+        if not node.enabled:
+            continue
+        group = next((a for a in ancestors if a.kind.endswith("ThreadGroup")), None)
+        if node.kind in OPEN_LOOPS:
+            lines.append(f"{source}: {named(node)}: {open_loop_words(node, reader.of_text)}")
+        elif node.kind.endswith("ThreadGroup") and node.kind not in ("ThreadGroup", *PROFILES, *REMEDIES):
+            lines.append(
+                f"{source}: {named(node)}: a thread group of an unknown plug-in: change it to a Thread Group"
+            )
+        elif _is_sampler(node.kind) and group is not None:
+            lines.append(f"{source}: {named(node)}: {_sampler_words(node)}")
+        elif node.kind == "IncludeController":
+            lines.append(f"{source}: {named(node)}: {REMEDIES[node.kind]}")
+    return lines or [f"{source}: no enabled HTTP Request in a thread group: nothing to import"]
+
+
+def _is_sampler(kind: str) -> bool:
+    return kind.endswith("Sampler") and not kind.startswith("HTTPSampler")
+
+
+def _sampler_words(node: Node) -> str:
+    if node.setting("script") or node.setting("BeanShellSampler.query"):
+        return "a script is no HTTP Request: put the request that it sends into one, with its JSON as body"
+    url = node.setting("url")[:120]
+    return f"no HTTP Request{f' (it asks {url})' if url else ''}: put its request into one, with its JSON as body"

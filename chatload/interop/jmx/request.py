@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 
 from chatload.interop.jmx.body import Carried, carried_body, is_secret, json_object, split_path
 from chatload.interop.jmx.tree import Found, Node
-from chatload.interop.jmx.variables import Variables
+from chatload.interop.jmx.variables import Variables, how_to_give
 from chatload.protocols.dialect import NoPromptError
+from chatload.protocols.own_routes import own_route
 
 SAMPLERS = ("HTTPSamplerProxy", "HTTPSampler", "HTTPSampler2")
 OURS = re.compile(
@@ -55,16 +56,22 @@ def read_request(found: Found, variables: Variables) -> Request:
     if not text:
         raise NoPromptError("it has no raw body (form fields and files cannot be carried over)")
     address, path, query = _address(setting)
-    carried = carried_body(json_object(text), path)
-    prefix, posted = split_path(path, carried.dialect)
+    body, open_fields = json_object(text)
+    own = own_route(path, body)
+    carried = carried_body(own.body if own else body, own.path if own else path)
+    prefix, posted = (own.prefix, own.path) if own else split_path(path, carried.dialect)
     request = Request(node, ancestors, address + prefix if address else "", carried)
-    if posted:
+    if posted and own is None:
         request.losses.append(f"its path {path!r}: chatload posts to {request.host or '<host>'}{posted}")
     if query:
         request.losses.append("the query of its path: not sent (a query may hold a key, so it is not shown)")
     if setting("method").upper() not in ("POST", ""):
         request.losses.append(f"its method {setting('method')[:10]!r}: chatload posts")
-    open_references = sorted(set(variables.open_references(text)))
+    if own:
+        request.losses.append(f"{own.words}: its own route {path!r} is not")
+    for key, reference in open_fields.items():
+        request.losses.append(f"{key!r} is {reference[:80]} in the body: {how_to_give(reference)}; left out")
+    open_references = sorted(set(variables.open_references(text)) - set(open_fields.values()))
     if open_references:
         request.losses.append(
             f"{', '.join(open_references)} in the body: only a running JMeter can resolve it; sent unchanged"

@@ -7,16 +7,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from chatload.interop.jmx.not_carried_over import named, not_carried_over
+from chatload.interop.jmx.csv_data import prompt_column
+from chatload.interop.jmx.modules import with_modules
+from chatload.interop.jmx.not_carried_over import named, not_carried_over, nothing_to_import
 from chatload.interop.jmx.request import SAMPLERS, Request, headers_of, in_scope, read_request
-from chatload.interop.jmx.thread_group import Value, read_load
+from chatload.interop.jmx.thread_group import PROFILES, Value, read_load
 from chatload.interop.jmx.tree import Node, walk
 from chatload.interop.jmx.variables import Variables
 from chatload.model.errors import UsageError
 from chatload.protocols.dialect import NoPromptError
 
-GROUPS = ("ThreadGroup",)
-"""Thread groups that stand for users; not set-up, tear-down and plug-ins' groups."""
+GROUPS = ("ThreadGroup", *PROFILES)
+"""Thread groups that stand for users; not set-up and tear-down groups."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What of a plan to import: a thread group and a sampler by name, and values of variables; empty: the first."""
+
+    group: str = ""
+    sampler: str = ""
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -31,12 +42,14 @@ class Scenario:
 
 
 def read_scenario(
-    nodes: tuple[Node, ...], source: Path, properties: Mapping[str, str], wanted: str = ""
+    nodes: tuple[Node, ...], source: Path, properties: Mapping[str, str], wanted: Wanted = Wanted()
 ) -> Scenario:
-    """The scenario of a plan's first request to a language model. `wanted` names the thread group to take."""
-    variables = Variables(_user_variables(nodes), properties)
+    """The scenario of a plan's first request to a language model, or of the one that is wanted."""
+    nodes, targets = with_modules(nodes)
+    variables = Variables(_user_variables(nodes) | dict(wanted.variables), properties)
     request, group = _chosen(nodes, source, variables, wanted)
     variables.defaults.clear()  # collect only those of the chosen request and group
+    variables.environment.clear()
     request = read_request((request.node, request.ancestors), variables)
     load = read_load(group, request.node, request.ancestors, variables, named)
     scope = in_scope(request.node, request.ancestors)
@@ -47,13 +60,34 @@ def read_scenario(
     options = _options(request, load.options, headers)
     if not request.host:
         losses.append(f"{named(request.node)}: it names no server: give --host")
+    column = prompt_column(request.carried.prompt, scope, variables, source)
+    done = [
+        *load.handled,
+        *managers,
+        request.node,
+        *(n for n in scope if n.kind == "ConfigTestElement"),
+        *targets,
+    ]
+    if column is not None:
+        options.pop("prompt")
+        options |= column.options
+        notes += [f"{named(column.node)}: {note}" for note in column.notes]
+        losses = [loss for loss in losses if not _only(loss, request.carried.prompt)]
+        losses += [f"{named(column.node)}: {loss}" for loss in column.losses]
+        done.append(column.node)
+    for name, default in variables.environment.items():
+        notes.append(f"environment variable {name[:40]!r} is not set: its default {default[:40]!r}")
     for name, default in variables.defaults.items():
         notes.append(
             f"property {name[:40]!r} was not given: its default {default[:40]!r} (-J{name}=… sets it)"
         )
-    done = [*load.handled, *managers, request.node, *(n for n in scope if n.kind == "ConfigTestElement")]
     more_notes, more_losses = not_carried_over(nodes, done, scope, group, variables)
     return Scenario(source.name, group.name, options, notes + more_notes, losses + more_losses)
+
+
+def _only(loss: str, prompt: str) -> bool:
+    """Whether a loss says that this very reference is sent unchanged."""
+    return f": {prompt.strip()} in the body:" in loss
 
 
 def _user_variables(nodes: tuple[Node, ...]) -> dict[str, str]:
@@ -66,24 +100,36 @@ def _user_variables(nodes: tuple[Node, ...]) -> dict[str, str]:
     return values
 
 
-def _chosen(nodes: tuple[Node, ...], source: Path, variables: Variables, wanted: str) -> tuple[Request, Node]:
-    """The first enabled request to a language model and its thread group."""
+def _chosen(
+    nodes: tuple[Node, ...], source: Path, variables: Variables, wanted: Wanted
+) -> tuple[Request, Node]:
+    """The first enabled request to a language model that is wanted, and its thread group."""
     mistakes: list[str] = []
     groups: list[str] = []
+    samplers: list[str] = []
     for found in walk(nodes):
         node, ancestors = found
         group = next((a for a in ancestors if a.kind in GROUPS), None)
         if node.kind in GROUPS and node.enabled:
             groups.append(node.name)
-        if node.kind not in SAMPLERS or not node.enabled or group is None or wanted not in ("", group.name):
+        if node.kind not in SAMPLERS or not node.enabled or group is None:
+            continue
+        if wanted.group not in ("", group.name) or wanted.sampler not in ("", node.name):
+            samplers.append(node.name)
             continue
         try:
             return read_request(found, variables), group
         except NoPromptError as error:
             mistakes.append(f"{source}: {named(node)}: {error}")
-    if wanted and wanted not in groups:
-        raise UsageError([f"{source}: --thread-group {wanted!r}: the plan has {', '.join(groups) or 'none'}"])
-    raise UsageError(mistakes or [f"{source}: no enabled HTTP Request in a thread group: nothing to import"])
+    if wanted.group and wanted.group not in groups:
+        raise UsageError(
+            [f"{source}: --thread-group {wanted.group!r}: the plan has {', '.join(groups) or 'none'}"]
+        )
+    if wanted.sampler and not mistakes:
+        raise UsageError(
+            [f"{source}: --sampler {wanted.sampler!r}: the plan has {', '.join(samplers) or 'none'}"]
+        )
+    raise UsageError(mistakes or nothing_to_import(nodes, source, variables))
 
 
 def _options(request: Request, load: Mapping[str, Value], headers: Mapping[str, str]) -> dict[str, Value]:
@@ -95,6 +141,8 @@ def _options(request: Request, load: Mapping[str, Value], headers: Mapping[str, 
     options["server"] = carried.dialect.option or carried.dialect.name
     options |= load
     options |= {"history": "off", "prompt": carried.prompt, **carried.options, **request.options}
+    if request.node.name and request.node.name.isprintable():
+        options["turn-name"] = request.node.name.strip()
     if carried.body:
         options["body"] = json.dumps(carried.body, ensure_ascii=False)
     if headers:

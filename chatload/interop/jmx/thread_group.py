@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from chatload.interop.jmx.modules import FRAGMENT, MODULE
+from chatload.interop.jmx.plugin_groups import CONCURRENCY, STEPPING, ULTIMATE, profile_of
 from chatload.interop.jmx.request import in_scope
 from chatload.interop.jmx.tree import Node
-from chatload.interop.jmx.variables import Variables
+from chatload.interop.jmx.variables import Variables, how_to_give
 from chatload.model.errors import UsageError
 
 ENDLESS_TURNS = 1_000_000
@@ -17,8 +20,18 @@ AT_ONCE_PER_S = 100_000
 """Users/s of a ramp-up of 0 s."""
 
 Value = str | int | float
+PROFILES = (ULTIMATE, STEPPING, CONCURRENCY)
+"""Groups of plug-ins whose threads over time become users, ramp and run-time."""
+_RANDOM = re.compile(r"\$\{__Random\(\s*(\d+)\s*,\s*(\d+)\s*(?:,[^)]*)?\)\}")
 TIMERS = ("ConstantTimer", "UniformRandomTimer", "GaussianRandomTimer", "PoissonRandomTimer")
-PASSED_THROUGH = ("GenericController", "TransactionController", "RecordingController", "SimpleController")
+PASSED_THROUGH = (
+    "GenericController",
+    "TransactionController",
+    "RecordingController",
+    "SimpleController",
+    MODULE,
+    FRAGMENT,
+)
 
 
 @dataclass(slots=True)
@@ -40,14 +53,22 @@ def read_load(
 ) -> ThreadGroupLoad:
     """The load that a thread group puts on one of its samplers. UsageError for a value that is no number."""
     load = ThreadGroupLoad(handled=[group])
-    reader = _Numbers(variables, named)
-    users = reader.whole(group, "ThreadGroup.num_threads", 1, least=1)
-    ramp_s = reader.number(group, "ThreadGroup.ramp_time", 0)
+    reader = Numbers(variables, named)
+    profile = profile_of(group, reader.of_text) if group.kind in PROFILES else None
+    if profile is None:
+        users = reader.whole(group, "ThreadGroup.num_threads", 1, least=1)
+        ramp_s = reader.number(group, "ThreadGroup.ramp_time", 0)
+    else:
+        users, ramp_s = profile.users, profile.ramp_s
+        load.losses += profile.losses
+        if users < 1:
+            raise UsageError([f"{named(group)}: {users} threads: it sends no request"])
     load.options["users"] = users
     load.options["spawn-rate"] = _short(users / ramp_s) if ramp_s > 0 else AT_ONCE_PER_S
     think_s = _think_time(load, sampler, ancestors, reader)
     loops = _loops(load, group, ancestors, reader)
-    duration_s = _duration(load, group, reader)
+    duration_s = _duration(load, group, reader) if profile is None else _until(load, profile.end_s)
+    load.losses += reader.losses
     if loops is not None:
         load.options["turns"] = loops
     elif duration_s and think_s:
@@ -61,12 +82,22 @@ def read_load(
     return load
 
 
-def _loops(load: ThreadGroupLoad, group: Node, ancestors: tuple[Node, ...], reader: _Numbers) -> int | None:
+def _until(load: ThreadGroupLoad, end_s: float) -> float:
+    """Set run-time to the end of a group's profile, and return it in s."""
+    if end_s:
+        load.options["run-time"] = f"{max(1, round(end_s))}s"
+        load.options["stop-timeout"] = "600"
+        load.notes.append("as in JMeter, replies in flight at run-time are read to their end")
+    return end_s
+
+
+def _loops(load: ThreadGroupLoad, group: Node, ancestors: tuple[Node, ...], reader: Numbers) -> int | None:
     """Loops of the group times those of the loop controllers around the sampler; None: endless."""
     loops: int | None = 1
     for node in (group, *ancestors[ancestors.index(group) + 1 :]):
         if node is group or node.kind == "LoopController":
-            n = reader.whole(node, "LoopController.loops", 1, least=-1)
+            by_time = node is group and group.kind in PROFILES  # it loops until its time is over
+            n = -1 if by_time else reader.whole(node, "LoopController.loops", 1, least=-1)
             endless = n == -1
             if n == 0:
                 raise UsageError([f"{reader.named(node)}: LoopController.loops 0: it sends no request"])
@@ -79,7 +110,7 @@ def _loops(load: ThreadGroupLoad, group: Node, ancestors: tuple[Node, ...], read
     return loops
 
 
-def _think_time(load: ThreadGroupLoad, sampler: Node, ancestors: tuple[Node, ...], reader: _Numbers) -> float:
+def _think_time(load: ThreadGroupLoad, sampler: Node, ancestors: tuple[Node, ...], reader: Numbers) -> float:
     """Set think-time and think-first; returns the pauses between a reply and the next request, in s."""
     before_s = _timers(load, in_scope(sampler, ancestors), reader)
     after_s, first_s, seen = 0.0, before_s, False
@@ -105,7 +136,7 @@ def _think_time(load: ThreadGroupLoad, sampler: Node, ancestors: tuple[Node, ...
     return think_s
 
 
-def _timers(load: ThreadGroupLoad, scope: tuple[Node, ...], reader: _Numbers) -> float:
+def _timers(load: ThreadGroupLoad, scope: tuple[Node, ...], reader: Numbers) -> float:
     """The sum of all timers in scope, in s: JMeter waits for each of them before a sampler."""
     total_ms = 0.0
     for node in scope:
@@ -128,7 +159,7 @@ def _timers(load: ThreadGroupLoad, scope: tuple[Node, ...], reader: _Numbers) ->
     return total_ms / 1000
 
 
-def _pause(load: ThreadGroupLoad, node: Node, reader: _Numbers) -> float | None:
+def _pause(load: ThreadGroupLoad, node: Node, reader: Numbers) -> float | None:
     """The pause of a Flow Control Action, in s; None for its other actions (only 1 is a pause)."""
     if node.setting("ActionProcessor.action") not in ("1", ""):
         return None
@@ -137,7 +168,7 @@ def _pause(load: ThreadGroupLoad, node: Node, reader: _Numbers) -> float | None:
     return reader.number(node, "ActionProcessor.duration", 0) / 1000
 
 
-def _duration(load: ThreadGroupLoad, group: Node, reader: _Numbers) -> float:
+def _duration(load: ThreadGroupLoad, group: Node, reader: Numbers) -> float:
     """Set run-time to the scheduler's duration, and return it in s; a start delay has no counterpart."""
     if not group.on("ThreadGroup.scheduler"):
         return 0.0
@@ -165,20 +196,32 @@ def _group_switches(load: ThreadGroupLoad, group: Node) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Numbers:
+class Numbers:
     """Reads numbers of a plan with variables resolved. UsageError for a value that is no number."""
 
     variables: Variables
     named: Callable[[Node], str]
+    losses: list[str] = field(default_factory=list)
 
     def number(self, node: Node, name: str, default: float) -> float:
-        text = self.variables.resolve(node.setting(name)).strip()
+        return self.of_text(node, name, node.setting(name), default)
+
+    def of_text(self, node: Node, name: str, written: str, default: float = 0.0) -> float:
+        """The number of a setting that is written so; that of a random one is its mean, and listed."""
+        text = self.variables.resolve(written).strip()
+        drawn = _RANDOM.fullmatch(text)
+        if drawn:
+            low, high = map(float, drawn.groups())
+            seconds = f"; think-time = '{low / 1000:g}..{high / 1000:g}' draws it" if "elay" in name else ""
+            self.losses.append(f"{self.named(node)}: {name} {text[:60]!r}: drawn: its mean is taken{seconds}")
+            return (low + high) / 2
         try:
             value = float(text) if text else default
         except ValueError:
             value = math.nan
         if not math.isfinite(value) or value < -1:
-            remedy = "give the variable it is made of, -Jname=value" if "$" in text else "must be a number"
+            references = self.variables.open_references(written)
+            remedy = how_to_give(references[0]) if references else "must be a number"
             raise UsageError([f"{self.named(node)}: {name} {text[:60]!r}: {remedy}"])
         return value
 

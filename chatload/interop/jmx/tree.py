@@ -151,6 +151,9 @@ def _settings(
 
 
 def _row(entry: ElementTree.Element) -> Mapping[str, str]:
+    """A row of a table: by name, or by place ("0", "1", …) where it is a list itself, or under "" where one text."""
+    if entry.tag == "collectionProp":
+        return {str(place): child.text or "" for place, child in enumerate(entry)}
     if entry.tag != "elementProp":
         return {"": entry.text or ""}
     row: dict[str, str] = {}

@@ -1,10 +1,18 @@
-"""Resolves JMeter's `${…}`: user defined variables and the functions `__P` and `__property`, no others."""
+"""Resolves JMeter's `${…}`: user defined variables, and functions whose value does not change while a plan runs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+_GROOVY = re.compile(
+    r"""props\.get(?:Property)?\(\s*["']([^"']+)["']\s*(?:,\s*["']([^"']*)["']\s*)?\)"""
+    r"""(?:\s*\?:\s*["']?([^"'?]*?)["']?)?(?:\s*(?:as\s+\w+|\.to\w+\(\)))?"""
+)
+"""`__groovy` that only reads a property, with or without a default."""
+_SECRET = re.compile("key|token|secret|passw|auth|cookie|credential", re.I)
 DEEPEST = 20
 """Most levels of variables within variables, which ends one that refers to itself."""
 
@@ -21,6 +29,8 @@ class Variables:
     properties: Mapping[str, str] = field(default_factory=dict)
     defaults: dict[str, str] = field(default_factory=dict)
     unknown: list[str] = field(default_factory=list)
+    environment: dict[str, str] = field(default_factory=dict)
+    """Variables of the environment that are not set, and the defaults taken for them."""
 
     def resolve(self, text: str) -> str:
         """The text with every reference replaced that can be; an unknown one stays as it is, as in JMeter.
@@ -46,7 +56,7 @@ class Variables:
             if text[at] == "\\" and text[at + 1 : at + 2] in ("$", ",", "\\"):
                 parts.append(text[at + 1])
                 at += 2
-            elif text.startswith("${", at) and (end := _closing(text, at + 2)) > 0:
+            elif text.startswith("${", at) and (end := closing(text, at + 2)) > 0:
                 parts.append(self._reference(text[at + 2 : end], depth + 1))
                 at = end + 1
             else:
@@ -70,21 +80,71 @@ class Variables:
         return found
 
     def _function(self, inner: str, depth: int) -> str | None:
-        """`__P(name,default)`, whose default is 1, and `__property(name,variable,default)`; None for others."""
+        """The value of a function of _FUNCTIONS; None for others, and where it has none."""
         name, _, rest = inner.partition("(")
-        place = {"__P": 1, "__property": 2}.get(name)
-        if place is None or not rest.endswith(")"):
+        if name.strip() == "__groovy" and rest.endswith(")"):
+            return self._groovy(rest[:-1])
+        reads = _FUNCTIONS.get(name.strip())
+        if reads is None or not (rest.endswith(")") or not rest):
             return None
-        given = [self._resolve(part, depth) for part in _arguments(rest[:-1])]
-        asked = given[0]
-        if asked in self.properties:
-            return self.properties[asked]
-        default = given[place] if len(given) > place else ("1" if name == "__P" else asked)
-        self.defaults[asked] = default
+        return reads(self, [self._resolve(part, depth).strip() for part in _arguments(rest[:-1])])
+
+    def property_of(self, name: str, default: str | None) -> str | None:
+        """A property of -J, or its default, which is noted."""
+        if name in self.properties:
+            return self.properties[name]
+        if default is not None:
+            self.defaults[name] = default
         return default
 
+    def _groovy(self, script: str) -> str | None:
+        """A script that only reads a property: `props.get("threads") ?: "20"`."""
+        found = _GROOVY.fullmatch(script.strip())
+        if found is None:
+            return None
+        name, inner, outer = found.groups()
+        return self.property_of(name, outer if outer is not None else inner)
 
-def _closing(text: str, at: int) -> int:
+
+def _get(given: list[str], place: int) -> str | None:
+    return given[place] if len(given) > place else None
+
+
+def _environment(variables: Variables, given: list[str]) -> str | None:
+    """`__env(name,variable,default)`: the environment's value. A secret is not read, as it would be written down."""
+    name = given[0]
+    if _SECRET.search(name):
+        return None
+    value = os.environ.get(name)
+    default = _get(given, 2)
+    if value is None and default is not None:
+        variables.environment[name] = default
+    return default if value is None else value
+
+
+_FUNCTIONS: Mapping[str, Callable[[Variables, list[str]], str | None]] = {
+    "__P": lambda of, given: of.property_of(
+        given[0], _get(given, 1) or ("1" if _get(given, 1) is None else "")
+    ),
+    "__property": lambda of, given: of.property_of(
+        given[0], given[0] if _get(given, 2) is None else given[2]
+    ),
+    "__env": _environment,
+    "__V": lambda of, given: of.values.get(given[0], _get(given, 1)),
+}
+"""Functions that are resolved: `__P(name,default)`, whose default is 1, `__property(name,variable,default)`, whose
+default is the name, `__env` and `__V(variable,default)`."""
+
+
+def how_to_give(reference: str) -> str:
+    """How to give the value of a reference that cannot be resolved."""
+    inner = reference[2:-1]
+    if inner.startswith("__"):
+        return "only a running JMeter can compute it: write its value into the plan"
+    return f"give its value, -V {inner}=…"
+
+
+def closing(text: str, at: int) -> int:
     """Index of the brace that closes the reference whose content begins at `at`; -1 if there is none."""
     depth = 1
     while at < len(text):

@@ -1,0 +1,69 @@
+"""A CSV Data Set whose column is the prompt, as a file of prompts."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from chatload.files.records import first_row
+from chatload.interop.jmx.tree import Node
+from chatload.interop.jmx.variables import Variables
+
+_ALONE = re.compile(r"\$\{(\w+)\}")
+
+
+@dataclass(slots=True)
+class PromptColumn:
+    """The options that take prompts from the file of a data set."""
+
+    node: Node
+    options: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    losses: list[str] = field(default_factory=list)
+
+
+def prompt_column(
+    prompt: str, scope: tuple[Node, ...], variables: Variables, plan: Path
+) -> PromptColumn | None:
+    """The column that a prompt is nothing but; None where no CSV Data Set in scope has it."""
+    alone = _ALONE.fullmatch(prompt.strip())
+    if alone is None:
+        return None
+    for node in scope:
+        if node.kind != "CSVDataSet":
+            continue
+        named = [name.strip() for name in variables.resolve(node.setting("variableNames")).split(",")]
+        written = variables.resolve(node.setting("filename"))
+        file = plan.parent / written  # JMeter looks beside the plan
+        head = first_row(file) if "${" not in written else None
+        names = named if any(named) else head
+        if names is None or alone[1] not in names:
+            continue
+        return _column(node, str(file), names.index(alone[1]), head, named=any(named))
+    return None
+
+
+def _column(node: Node, file: str, place: int, head: list[str] | None, *, named: bool) -> PromptColumn:
+    found = PromptColumn(node, {"prompts": file})
+    skips = node.on("ignoreFirstLine")
+    if not named and head is not None:
+        found.options["prompts-column"] = head[place]
+    elif skips and head is not None and place < len(head):
+        found.options["prompts-column"] = head[place].strip()
+    elif skips:
+        found.losses.append(
+            f"{file!r} is not there, so the name of its column {place + 1} is not known: give --prompts-column"
+        )
+    else:
+        found.options["prompts-column"] = str(place + 1)
+    if head is None:
+        found.losses.append(f"{file[:80]!r} is not there: put it there, or change prompts")
+    found.notes.append("the lines are sent in the order of the file, one each turn, as its threads take them")
+    if node.properties.get("recycle") == "false":
+        found.losses.append("no recycle on EOF: the file begins anew at its end")
+    if node.setting("shareMode") not in ("", "shareMode.all"):
+        found.losses.append(
+            f"sharing mode {node.setting('shareMode')[:30]!r}: all users take lines of the file in turn"
+        )
+    return found
