@@ -17,6 +17,7 @@ from chatload.loads.chat import ChatLoad
 from chatload.loads.load_shape import Load
 from chatload.model.errors import UsageError
 from chatload.model.turn import Turn
+from chatload.prompts.conversation import answer_in
 from chatload.store.journal import Run
 
 BLOCK_TOKENS = 16
@@ -193,19 +194,24 @@ def _messages(run: Run) -> dict[str, list[dict[str, str]]]:
     fixed = None
     if isinstance(load, ChatLoad | CapacityLoad) and not load.history and not load.prompts:
         fixed = load.prompt
-    system = plan.body.get("messages") if plan is not None else None
+    given = plan.body.get("messages") if plan is not None else None
+    system = load.system_prompt if isinstance(load, ChatLoad | CapacityLoad) else ""
+    first = [{"role": "system", "content": system}] if system else []
     found: dict[str, list[dict[str, str]]] = {}
     talks: dict[int, list[dict[str, str]] | None] = {}
     for turn in sorted(run.turns, key=lambda turn: (turn.user, turn.turn)):
         text = turn.prompt if turn.prompt is not None else fixed
-        before = talks.setdefault(turn.user, [])
-        if isinstance(system, list):
-            found[turn.turn_id] = system
+        before = talks.setdefault(turn.user, first)
+        if isinstance(given, list):
+            found[turn.turn_id] = given
+        elif turn.system_characters != len(system):
+            talks[turn.user] = None  # another system message, of a file or a user class, which is not kept
         elif text is not None and before is not None:
             found[turn.turn_id] = [*before, {"role": "user", "content": text}]
         if history and turn.ok:  # the line of a failed turn is withdrawn and sent again
             if turn.turn_id not in found or turn.text is None:
                 talks[turn.user] = None
-            elif turn.text.strip():
-                talks[turn.user] = [*found[turn.turn_id], {"role": "assistant", "content": turn.text}]
+            else:
+                answer = {"role": "assistant", "content": answer_in(turn.text)}
+                talks[turn.user] = [*found[turn.turn_id], answer]
     return found

@@ -17,7 +17,7 @@ class ForeignBody:
     """What another tool's JSON body asks, in our terms.
 
     `extra` are the fields that have no counterpart here; they are sent as they are. `streams`: the body asks for a
-    stream. `notes` say what is sent in another way.
+    stream. `notes` say what is sent in another way. `system` is the system message before the prompt.
     """
 
     prompt: str
@@ -27,6 +27,7 @@ class ForeignBody:
     model: str = ""
     extra: dict[str, object] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    system: str = ""
 
 
 @dataclass(frozen=True, slots=True)

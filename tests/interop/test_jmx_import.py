@@ -190,7 +190,7 @@ def test_the_rest_of_the_body_goes_out_as_it_is(carried: Any) -> None:
 
 
 def test_several_messages_go_out_as_they_are(carried: Any) -> None:
-    messages = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Hello"}]
+    messages = [{"role": "assistant", "content": "Welcome."}, {"role": "user", "content": "Hello"}]
     keys, _, _ = carried(plan(group(request({**BODY, "messages": messages}))))
     assert json.loads(keys["body"]) == {"messages": messages}
     assert keys["prompt"] == "Hello"

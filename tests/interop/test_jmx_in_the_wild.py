@@ -368,3 +368,29 @@ def test_ollamas_routes(path: str, body: dict[str, Any], expected: Any) -> None:
     if expected is not None:
         assert (found.body, found.prefix) == (expected, "/ollama")
     assert found.body["stream"] is body.get("stream", True)
+
+
+# -- system messages
+
+
+@pytest.mark.parametrize(
+    ("system", "as_option"),
+    [("Be terse.", True), (" Be terse.", False), ("", False), (["x"], False)],
+)
+def test_a_system_message_is_the_system_prompt(imported: Any, system: Any, as_option: bool) -> None:
+    messages = [{"role": "system", "content": system}, {"role": "user", "content": "Hello"}]
+    code, keys, err = imported(plan(group(request({**BODY, "messages": messages}))))
+    assert (code, err, keys["prompt"]) == (0, "", "Hello")
+    assert keys.get("system-prompt") == ("Be terse." if as_option else None)
+    assert ("body" in keys) is not as_option
+
+
+def test_a_system_message_before_a_column_of_a_data_set(imported: Any, tmp_path: Path) -> None:
+    (tmp_path / "p.csv").write_text("How long?\n", encoding="utf-8")
+    data = element("CSVDataSet", "q", prop("filename", "p.csv") + prop("variableNames", "prompt"))
+    messages = [{"role": "system", "content": "Be terse."}, {"role": "user", "content": "${prompt}"}]
+    code, keys, err = imported(plan(data + group(request({**BODY, "messages": messages}))))
+    assert (code, keys["prompts-column"], keys["system-prompt"], err) == (0, "1", "Be terse.", "")
+    more = [*messages, {"role": "assistant", "content": "Ok"}, {"role": "user", "content": "${prompt}"}]
+    code, keys, err = imported(plan(data + group(request({**BODY, "messages": more}))))
+    assert code == 0 and "prompts" not in keys and "CSVDataSet 'q'" in err

@@ -195,3 +195,26 @@ def test_a_file_that_cannot_be_written_is_told(tmp_path: Path, capsys: pytest.Ca
     for what in (["jtl"], ["schedule", "--for", "vllm"]):
         assert main(["export", *what, str(RUNS / "tiny"), "-o", str(tmp_path / "no" / "file")]) == 2
     assert capsys.readouterr().err.count("No such file") == 2
+
+
+def test_texts_have_the_system_prompt_or_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One of a file or a user class is not kept: its characters tell that it was there."""
+    load = {
+        "kind": "chat",
+        "users": 1,
+        "turns": 1,
+        "think_time_s": 1.0,
+        "prompt": "Hi",
+        "system_prompt": "Be terse.",
+    }
+    manifest = {"format": 2, "plan": {"host": "http://h", "load": load}}
+    plan: dict[str, Any] = manifest
+    for characters, code in ((9, 0), (0, 2), (4, 2)):
+        folder = run_of(tmp_path, [turn(0, 1, 0, system_characters=characters)], {})
+        (folder / "manifest.json").write_bytes(orjson.dumps(plan))
+        assert main(["export", "schedule", str(folder), "--for", "aiperf", "--prompts", "texts"]) == code
+        out = capsys.readouterr().out
+        if code == 0:
+            assert [one["role"] for one in json.loads(out)["messages"]] == ["system", "user"]

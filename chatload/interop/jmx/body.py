@@ -39,6 +39,8 @@ def carried_body(body: Mapping[str, object], path: str) -> Carried:
     carried = Carried(dialect, found.prompt, notes=found.notes)
     if found.model:
         carried.options["model"] = found.model
+    if found.system:
+        carried.options["system-prompt"] = found.system
     carried.options["max-tokens"] = found.max_tokens or 0
     carried.options["temperature"] = "" if found.temperature is None else found.temperature
     if not found.streams:

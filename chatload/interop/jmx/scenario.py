@@ -60,7 +60,8 @@ def read_scenario(
     options = _options(request, load.options, headers)
     if not request.host:
         losses.append(f"{named(request.node)}: it names no server: give --host")
-    column = prompt_column(request.carried.prompt, scope, variables, source)
+    alone = "" if "messages" in request.carried.body else request.carried.prompt
+    column = prompt_column(alone, scope, variables, source)
     done = [
         *load.handled,
         *managers,

@@ -103,6 +103,10 @@ def read_chat(body: Mapping[str, object]) -> ForeignBody | None:
         raise NoPromptError("its messages hold none of role user")
     rest = {key: value for key, value in body.items() if key != "messages"}
     found = foreign_body(users[-1], rest, length_key="max_tokens")
+    system = messages[0].get("content") if len(messages) == 2 and isinstance(messages[0], dict) else None
+    plain = isinstance(system, str) and system.strip() == system != ""  # as the value of an option has to be
+    if plain and messages[0] == {"role": "system", "content": system}:
+        found.system, messages = str(system), messages[1:]
     if messages != [{"role": "user", "content": found.prompt}] or found.prompt.strip() != found.prompt:
         found.extra = {"messages": messages, **found.extra}
         found.notes.append(f"{len(messages)} message(s) are sent as they are, in body; reports show prompt")
