@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chatload.model.errors import WireError
+from chatload.protocols.server_errors import server_error
 
 _REASONING = frozenset(
     (
@@ -73,6 +74,8 @@ def _said_by_each(choices: list[object], data: str) -> Said:
     for choice in choices:
         if not isinstance(choice, dict):
             raise WireError("a choice is no object", data)
+        if choice.get("error"):  # OpenRouter
+            raise server_error(choice["error"])
         text += _string(choice, "text", data)
         message = choice.get("delta")
         if not message:
@@ -102,7 +105,7 @@ def _of_message(message: dict[str, object], data: str) -> tuple[str, str, str]:
                 text += more
         elif key in _REASONING:
             beside = beside or "".join(_parts(value, key, data))
-        elif key == "refusal":
+        elif key in ("refusal", "text"):
             text += "".join(_parts(value, key, data))
         elif key in ("tool_calls", "function_call"):
             tool_text += _tool_text(value, key, data)

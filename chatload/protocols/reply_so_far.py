@@ -90,7 +90,8 @@ class ReplySoFar:
                 self._finish, self._held = finish, None
             return delta._replace(finish=finish)
         in_a_row, self._text_had_finish = self._text_had_finish, finish is not None
-        if finish is not None and (not in_a_row or delta.usage is not None):
+        confirmed = delta.usage is not None and not delta.tokens  # a running count confirms nothing
+        if finish is not None and (not in_a_row or confirmed):
             self._finish, self._held = finish, None
             return delta
         self._finish, self._held = None, finish

@@ -65,6 +65,7 @@ SHAPES = [
     Case("a number inside parts", _said({"content": [7]}), fails="bad_wire", says="content is no text"),
     Case("reasoning is a number", _said({"reasoning": 7}), fails="bad_wire", says="reasoning is no text"),
     Case("parts of parts without an end", sse(chat({"content": [[[[[[[["a"]]]]]]]]})), fails="bad_wire"),
+    Case("text under text", _said({"text": "There was"}) + STOP, "There was", finish="stop"),
     Case("refusal", _said({"content": None, "refusal": "I can"}, {"refusal": "not."}) + STOP + DONE,
          "I cannot.", deltas=3, finish="stop"),
     Case("message at the end repeats the text", ROLE + THERE + _said({"content": " was"})
@@ -109,6 +110,8 @@ ENDINGS: list[tuple[str, bytes, str | None]] = [
     ("stop on each event, then usage", WAS + WAS + WAS + sse(chat(None, usage=usage(3))), "stop"),
     ("stop on each event, usage with the last",
      WAS + WAS + sse(chat({"content": "."}, "stop", usage=usage(3))), "stop"),
+    ("stop and a running count on each event, cut",
+     b"".join(sse(chat({"content": "."}, "stop", usage=usage(n))) for n in (1, 2, 3)), None),
     ("stop on each event, another at the end", WAS + WAS + sse(chat({}, "length")), "length"),
     ("stop on the last text and after it", THERE + WAS + STOP, "stop"),
     ("stop, and an empty text after it", THERE + WAS + sse(chat({"content": ""})), "stop"),
