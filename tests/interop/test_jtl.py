@@ -223,6 +223,14 @@ def test_xml_has_jmeters_short_names(tmp_path: Path) -> None:
     }
 
 
+def test_one_cause_is_one_text(tmp_path: Path) -> None:
+    ends = [f"server closed the connection after {size} body bytes" for size in (1590, 87)]
+    folder = run_of(tmp_path, [turn(ok=False, code="truncated", detail=words) for words in ends])
+    found = {(row["failureMessage"], row["responseMessage"]) for row in rows(folder)}
+    assert len(found) == 1
+    assert next(iter(found))[0] == "truncated: server closed the connection after N body bytes"
+
+
 def test_hostile_words_stay_words(tmp_path: Path) -> None:
     words = '<x a="1">&amp; ]]> \x1b[2J\x00\ud83d \ufffe é 漢🙂, "q"\r\nnext'
     bad = turn(ok=False, code="in_band_error", detail=words.encode("utf-8", "replace").decode())

@@ -247,3 +247,17 @@ def test_a_request_holds_what_the_plan_says(scene: Callable[..., Scene]) -> None
         one.session.start, counting={"return_token_ids": True, "top_p": 1}
     )
     assert one.session.request(ASKED).extra == {"return_token_ids": True, "top_p": 0.9}
+
+
+def test_one_cause_is_one_row_of_locust_s_table(scene: Callable[..., Scene]) -> None:
+    """Its table groups failures by their text: numbers are kept out of it, and stand in the journal."""
+    one = scene()
+    for number, size in ((1, 1590), (2, 87)):
+        words = f"server closed the connection after {size} body bytes"
+        one.session.record(replace(failed(one, "truncated", number), detail=words), ASKED, "")
+    assert {repr(told["exception"]) for told in one.requests} == {
+        "TurnError('truncated: server closed the connection after N body bytes')"
+    }
+    assert [line.detail for line in one.turns] == [
+        f"server closed the connection after {size} body bytes" for size in (1590, 87)
+    ]
