@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from chatload.analysis.capacity_levels import answer_of
-from chatload.analysis.slo_verdict import unsure, worst
+from chatload.analysis.slo_verdict import NOT_MEASURABLE, unsure, worst
 from chatload.model.sanitize import one_line
 from chatload.model.summary import Summary
-from chatload.model.verdict import MISSED, CapacityResult
+from chatload.model.verdict import MISSED, UNDECIDED, CapacityResult, SloVerdict
 from chatload.store.journal import Run
 
 GOOD, FAILED_TURNS, OUR_FAULT, MISSED_SLO, UNTRUSTED, UNSURE = 0, 1, 2, 3, 4, 5
@@ -41,6 +41,8 @@ def code_of(run: Run, summary: Summary) -> tuple[int, str]:
         return _code_of_search(manifest.capacity)
     if worst(summary.slo) == MISSED:
         return MISSED_SLO, ""
+    if hidden := not_measurable(summary):
+        return UNTRUSTED, f"Not measurable here: {'; '.join(one.slo for one in hidden)}."
     if too_many_failed(run, summary):
         return FAILED_TURNS, f"{failed_words(summary)}: more than --allow-failed allows."
     if (manifest.plan is not None and manifest.plan.sure) and (doubtful := unsure(summary.slo)):
@@ -56,6 +58,11 @@ def _code_of_search(capacity: CapacityResult) -> tuple[int, str]:
     if answer == "not found":
         return UNTRUSTED, capacity.stopped or "The run ended before the search."
     return (MISSED_SLO, "No number of users held within the SLOs.") if answer == "none" else (GOOD, "")
+
+
+def not_measurable(summary: Summary) -> list[SloVerdict]:
+    """SLOs on what a proxy hides: a gate lets none of them through."""
+    return [one for one in summary.slo if one.verdict == UNDECIDED and one.unsure == NOT_MEASURABLE]
 
 
 def too_many_failed(run: Run, summary: Summary, allowed: float | None = None) -> bool:

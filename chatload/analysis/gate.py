@@ -6,7 +6,15 @@ from dataclasses import dataclass
 
 from chatload.analysis.comparison import Comparison, trustworthy
 from chatload.analysis.completeness import shortcomings
-from chatload.analysis.exit_code import FAILED_TURNS, GOOD, MISSED_SLO, UNSURE, UNTRUSTED, too_many_failed
+from chatload.analysis.exit_code import (
+    FAILED_TURNS,
+    GOOD,
+    MISSED_SLO,
+    UNSURE,
+    UNTRUSTED,
+    not_measurable,
+    too_many_failed,
+)
 from chatload.analysis.slo_verdict import unsure
 from chatload.model.summary import Summary
 from chatload.model.verdict import CANNOT_TELL, MISSED, PART, WORSE, Effect, SloVerdict
@@ -35,6 +43,11 @@ class Gate:
         return self.comparison.effects if self.comparison else ()
 
     @property
+    def not_measurable(self) -> list[SloVerdict]:
+        """SLOs on what a proxy hides."""
+        return not_measurable(self.summary)
+
+    @property
     def unsure(self) -> list[SloVerdict | Effect]:
         """What --sure does not let through."""
         return [
@@ -44,6 +57,8 @@ class Gate:
 
     def passes(self, one: SloVerdict | Effect) -> bool:
         """True for a verdict that lets the run through; one that is not sure does unless --sure."""
+        if one in self.not_measurable:
+            return False
         return one.verdict not in (MISSED, WORSE) and not (self.sure and one in self.unsure)
 
     @property
@@ -54,6 +69,8 @@ class Gate:
         missed = any(one.verdict == MISSED for one in self.slo)
         if missed or any(one.verdict == WORSE for one in self.effects):
             return MISSED_SLO
+        if self.not_measurable:
+            return UNTRUSTED
         if self.too_many_failed:
             return FAILED_TURNS
         return UNSURE if self.sure and self.unsure else GOOD

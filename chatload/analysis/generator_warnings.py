@@ -12,6 +12,7 @@ from chatload.analysis.generator_load import (
     remedy,
     worst_lag_ms,
 )
+from chatload.analysis.held_streams import is_held
 from chatload.analysis.mark_bounds import SPOILING, UNCERTAIN
 from chatload.analysis.validity import bound_words, moves
 from chatload.model.sanitize import one_line
@@ -81,7 +82,7 @@ def marks(run: Run, summary: Summary) -> Iterator[str]:
 def packed(run: Run, summary: Summary) -> Iterator[str]:
     """That events came several in a read: the server's doing where we read in time, else perhaps ours."""
     share, lag_ms = packed_share(run), worst_lag_ms(run)
-    if share <= PACKED_SHARE:
+    if share <= PACKED_SHARE or is_held(summary):  # said of the proxy already
         return
     if lag_ms > LAGGING_P99_MS:
         why = f"The load generator read late (held up for {lag_ms:.0f} ms), or the server or a proxy sends in bursts"
@@ -89,7 +90,18 @@ def packed(run: Run, summary: Summary) -> Iterator[str]:
         why = "The server or a proxy sends in bursts"
     yield (
         f"{share:.0%} of the events came in one read with the event before, so their gaps read 0. "
-        f"{why}: TTFT, TPOT and E2E hold, single gaps do not."
+        f"{why}: single gaps are the sender's, not the model's. {_first_reads(run)}"
+    )
+
+
+def _first_reads(run: Run) -> str:
+    """How many tokens came with the first one: those that waited for the first read to go out."""
+    first = [turn.first_read_tokens for turn in run.turns if turn.ok and turn.first_read_tokens]
+    if not first:
+        return "TPOT is taken over all of a reply's bursts."
+    return (
+        f"In {plural(len(first), 'turn')} the first token came with others (up to {max(first):,} a read): TTFT "
+        "may be late by the time they were held; TPOT leaves them out."
     )
 
 

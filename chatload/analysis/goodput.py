@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from chatload.model.metrics import metric
+from chatload.model.held_stream import held
+from chatload.model.metrics import PACED, metric
 from chatload.model.slo import Objective
 from chatload.model.stalls import reading_underrun_ms, stalls_ms
 from chatload.model.turn import Turn
@@ -51,13 +52,23 @@ def counted_by(objective: Objective, limits: Sequence[Objective]) -> Callable[[T
     return lambda turn: kept(objective, turn)
 
 
-def keeps_all(limits: Sequence[Objective]) -> Callable[[Turn], bool]:
-    """What goodput counts. Goodput = turns that keep every limit ÷ all due, failures included."""
-    return lambda turn: all(keeps(limit, turn) for limit in limits)
+def keeps_all(limits: Sequence[Objective]) -> Callable[[Turn], bool | None]:
+    """What goodput counts. Goodput = turns that keep every limit ÷ all due, failures included.
+
+    None where a limit is of something that a proxy hides.
+    """
+    hidden = any(limit.metric in PACED for limit in limits)
+
+    def keeps_them(turn: Turn) -> bool | None:
+        if hidden and turn.ok and held(turn):
+            return None
+        return all(keeps(limit, turn) for limit in limits)
+
+    return keeps_them
 
 
 def stalled(turn: Turn) -> bool | None:
-    """True for a reply with a stall, or one broken off in a gap; None where no reply began."""
-    if turn.first_token_ns is None:
+    """True for a reply with a stall, or one broken off in a gap; None where no reply began, or a proxy held it."""
+    if turn.first_token_ns is None or (turn.ok and held(turn)):
         return None
     return bool(stalls_ms(turn)) or turn.code == "timeout_gap"

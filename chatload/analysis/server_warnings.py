@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from statistics import median
 
 from chatload.analysis.expected_hits import expected_cached_share
+from chatload.analysis.held_streams import is_held
 from chatload.analysis.slot_release import HUNG_UP, held_beyond_ours
 from chatload.model.server_view import ServerView
 from chatload.model.summary import Summary
@@ -80,11 +81,11 @@ def several_tokens(run: Run, summary: Summary) -> Iterator[str]:
     turns = [turn for turn in run.turns if turn.ok and turn.token_source == "usage" and turn.events > 1]
     events = sum(turn.events for turn in turns)
     tokens = sum(turn.tokens or 0 for turn in turns)
-    if len(turns) > summary.succeeded / 2 and tokens / events > SEVERAL_TOKENS:
+    if len(turns) > summary.succeeded / 2 and tokens / events > SEVERAL_TOKENS and not is_held(summary):
         most = max((turn.tokens or 0) / turn.events for turn in turns)
         yield (
             f"The server sent {tokens / events:.1f} tokens an event on average (up to {most:.1f} in a reply): gaps are "
-            "between events, and text moves in jumps. TPOT and tokens/s hold."
+            "between events, and text moves in jumps; TPOT is taken over all of a reply."
         )
 
 

@@ -8,10 +8,14 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from chatload.analysis.goodput import counted_by, keeps_all, value_of
-from chatload.model.slo import Objective, limits_of_a_turn
+from chatload.model.held_stream import HELD_SHARE, held
+from chatload.model.metrics import PACED
+from chatload.model.slo import GOOD_SHARES, Objective, limits_of_a_turn
 from chatload.model.turn import Turn
 
 NO_ANSWER = math.nan
+HIDDEN = PACED | {"stalled_share"}
+"""What cannot be told where a proxy holds the stream."""
 
 
 class Place(NamedTuple):
@@ -31,10 +35,11 @@ class Answers:
 
     def __init__(self, objectives: Sequence[Objective]) -> None:
         self.objectives = tuple(objectives)
-        limits = limits_of_a_turn(self.objectives)
-        self._of = [_answer(one, limits) for one in self.objectives]
+        self._limits = limits_of_a_turn(self.objectives)
+        self._of = [_answer(one, self._limits) for one in self.objectives]
         self._answers = [array("d") for _ in self.objectives]
         self._users, self._dues, self._ends = array("q"), array("q"), array("q")
+        self._held = array("b")  # of a good reply: 1, 0, or -1 where nobody can tell
         self._conversations: dict[tuple[str, int], int] = {}
         self._conversation = array("q")
 
@@ -43,6 +48,8 @@ class Answers:
         self._users.append(turn.user)
         self._dues.append(turn.due_ns)
         self._ends.append(turn.end_ns)
+        came_held = held(turn) if turn.ok else None
+        self._held.append(-1 if came_held is None else came_held)
         who = (turn.group, turn.user)
         self._conversation.append(self._conversations.setdefault(who, len(self._conversations)))
         for of, kept in zip(self._of, self._answers, strict=True):
@@ -61,6 +68,15 @@ class Answers:
         """The answers of the turns of `index` to the SLO at that position."""
         told = self._answers[position]
         return [None if math.isnan(told[i]) else told[i] for i in index]
+
+    def is_hidden(self, position: int, index: Sequence[int]) -> bool:
+        """Whether a proxy held so many of these replies that the SLO at that position cannot be decided."""
+        asked = self.objectives[position]
+        metrics = {limit.metric for limit in self._limits} if asked.metric in GOOD_SHARES else {asked.metric}
+        if not metrics & HIDDEN:
+            return False
+        told = [one for i in index if (one := self._held[i]) >= 0]
+        return sum(told) > HELD_SHARE * len(told)
 
     def conversations(self, index: Sequence[int]) -> list[int]:
         """A number for the conversation of each turn of `index`."""

@@ -28,6 +28,7 @@ from chatload.options.run_options import ALL_IN
 from chatload.store.journal import Run
 
 WORST_FIRST: tuple[SloOutcome, ...] = (MISSED, UNDECIDED, MET, PART)
+NOT_MEASURABLE = "not measurable here: a proxy in between holds the stream"
 OVERLAP = "whole conversations all run at the same time: no interval is known for their share"
 
 
@@ -135,18 +136,25 @@ def _limit(asked: Objective) -> float:
 def _verdict(
     asked: Objective, answers: Answers, position: int, sample: Sample, load: Load | None
 ) -> SloVerdict:
-    measured = _measured(answers, position, sample)
+    hidden = asked.kind != "turn" and answers.is_hidden(position, sample.index)
+    measured = Measured(None, None, 0) if hidden else _measured(answers, position, sample)
     value, estimate = measured.value, measured.estimate
     outcome = outcome_of(asked, value)
-    sure, why = None, ""
+    sure, why = None, NOT_MEASURABLE if hidden else ""
     if outcome in (MET, MISSED) and asked.kind != "extreme":
         sure = estimate is not None and _is_sure(asked, outcome, estimate)
         if not sure:
             overlap = asked.metric == "conversation_goodput"
             why = OVERLAP if overlap else cure(asked, estimate, _limit(asked), sample, load)
-    told = [
-        i for i, one in zip(sample.index, answers.to(position, sample.index), strict=True) if one is not None
-    ]
+    told = (
+        []
+        if hidden
+        else [
+            i
+            for i, one in zip(sample.index, answers.to(position, sample.index), strict=True)
+            if one is not None
+        ]
+    )
     turned = asked.kind in ("percentile", "extreme") and not asked.at_most
     return SloVerdict(
         slo=asked.words,

@@ -10,6 +10,7 @@ import msgspec
 from chatload.analysis.block_interval import rate_estimate, tokens_by_block
 from chatload.analysis.completeness import planned_chat, planned_turns, shortcomings
 from chatload.analysis.distribution import describe, describe_counted, with_failures
+from chatload.analysis.held_streams import held_streams
 from chatload.analysis.quantiles import METHOD
 from chatload.analysis.sample import Sample, Samples, asked_of, samples, side_by_side
 from chatload.analysis.send_bunching import bunching
@@ -20,6 +21,7 @@ from chatload.analysis.standstill import standstill
 from chatload.analysis.throughput import throughput, whole_window
 from chatload.analysis.validity import validity_of
 from chatload.analysis.warnings import warnings
+from chatload.model.held_stream import held
 from chatload.model.metrics import View, metric, metrics_in, turn_metrics
 from chatload.model.sanitize import one_line
 from chatload.model.stalls import READER_TOKENS_PER_S, reading_underrun_ms, stalls_ms
@@ -74,6 +76,7 @@ def summarise(run: Run, window: str = "") -> Summary:
         finishes=_tally(turn.finish or "none" for turn in good),
         token_sources=_tally(turn.token_source for turn in good),
         first_event_sources=_tally(turn.first_event_source for turn in good),
+        held=held_streams(good),
         stamp_sources=_tally(turn.stamp_source for turn in good),
         connections=Connections(
             new=sum(turn.new_connection for turn in turns),
@@ -167,6 +170,8 @@ def _gaps(good: Sequence[Turn]) -> dict[str, Distribution | None]:
     gaps_us: Counter[int] = Counter()
     itl_ns: Counter[int] | None = Counter()
     for turn in good:
+        if held(turn):
+            continue
         gaps_us.update(turn.gaps_us)
         if not turn.gaps_us or itl_ns is None:
             continue

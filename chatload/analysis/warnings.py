@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from chatload.analysis import generator_warnings, server_warnings, token_warnings
+from chatload.analysis import generator_warnings, held_streams, server_warnings, token_warnings
 from chatload.analysis.closed_loop_warnings import in_step, stood_still, without_answers
 from chatload.analysis.completeness import ended_by_time, planned_chat
 from chatload.analysis.quantiles import least_n
@@ -177,6 +177,7 @@ CHECKS: tuple[Callable[[Run, Summary], Iterator[str]], ...] = (
     generator_warnings.late_sends,
     generator_warnings.held_up,
     generator_warnings.marks,
+    held_streams.proxies,
     _first_byte,
     token_warnings.doubted_usage,
     token_warnings.unseen_tokens,

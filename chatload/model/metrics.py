@@ -1,6 +1,7 @@
 """The metrics: the formula of each, and the one table that says what it is called and where it is shown.
 
-A formula takes a `Turn` and returns None where the number is undefined, never 0. To add a metric, write its
+A formula takes a `Turn` and returns None where the number is undefined, never 0; those of `PACED` are where a proxy
+held the stream. To add a metric, write its
 formula and its row in `METRICS`: reports, SLOs, comparisons, the live page and the docs read the table.
 """
 
@@ -10,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
+from chatload.model.held_stream import held
 from chatload.model.stalls import reading_underrun_ms, stalls_ms
 from chatload.model.turn import Turn
 
@@ -60,7 +62,7 @@ def tpot_ms(turn: Turn) -> float | None:
     n_first_read is the number of tokens that came with the first token, in its read; n_tail is the number that the
     server counted after the last text (the end of sequence), so that no time belongs to them.
     """
-    if turn.first_token_ns is None or turn.last_token_ns is None or turn.tokens is None:
+    if turn.first_token_ns is None or turn.last_token_ns is None or turn.tokens is None or held(turn):
         return None
     after_first = turn.tokens - (turn.first_read_tokens or turn.first_event_tokens or 1) - turn.tail_tokens
     if after_first <= 0 or turn.last_token_ns <= turn.first_token_ns:
@@ -77,14 +79,14 @@ def decode_tokens_per_s(turn: Turn) -> float | None:
 def felt_tokens_per_s(turn: Turn) -> float | None:
     """Felt speed = n / E2E, in tokens/s: the wait counts too (the article's "average speed")."""
     e2e = e2e_ms(turn)
-    if e2e is None or e2e <= 0 or not turn.tokens:
+    if e2e is None or e2e <= 0 or not turn.tokens or held(turn):
         return None
     return turn.tokens * 1000.0 / e2e
 
 
 def max_gap_ms(turn: Turn) -> float | None:
     """Longest gap between consecutive token-bearing events, in ms."""
-    return max(turn.gaps_us) / 1000.0 if turn.gaps_us else None
+    return max(turn.gaps_us) / 1000.0 if turn.gaps_us and not held(turn) else None
 
 
 def _between_ms(start_ns: int | None, end_ns: int | None) -> float | None:
@@ -92,8 +94,8 @@ def _between_ms(start_ns: int | None, end_ns: int | None) -> float | None:
 
 
 def longest_stall_ms(turn: Turn) -> float | None:
-    """Longest stall of the turn, in ms; 0 for a turn without one."""
-    return max(stalls_ms(turn), default=0.0)
+    """Longest stall of the turn, in ms; 0 for a turn without one, None for a held stream."""
+    return None if held(turn) else max(stalls_ms(turn), default=0.0)
 
 
 class View(Enum):
@@ -217,6 +219,14 @@ METRICS: list[Metric] = [
     ),
 ]  # fmt: skip
 """Every metric, in the order in which reports show them."""
+
+PACED = frozenset(
+    {
+        "tpot_ms", "itl_ms", "gap_ms", "max_gap_ms", "decode_tokens_per_s", "felt_tokens_per_s", "longest_stall_ms",
+        "reading_underrun_ms",
+    }
+)  # fmt: skip
+"""Metrics of when single tokens came: not measurable where a proxy holds the stream (held_stream.py)."""
 
 
 def metric(key: str) -> Metric:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from statistics import median
 
+from chatload.model.held_stream import held
 from chatload.model.turn import Turn
 
 
@@ -27,8 +28,8 @@ READER_TOKENS_PER_S = 10.0
 
 
 def stalls_ms(turn: Turn, rule: StallRule = DEFAULT_RULE) -> list[float]:
-    """The turn's stalls, in ms, in order."""
-    if not turn.gaps_us or max(turn.gaps_us) <= min(rule.limit_s, rule.floor_s) * 1e6:
+    """The turn's stalls, in ms, in order; none of a held stream, whose silences are the proxy's."""
+    if not turn.gaps_us or max(turn.gaps_us) <= min(rule.limit_s, rule.floor_s) * 1e6 or held(turn):
         return []
     limit_us = stall_limit_us(turn, rule)
     return [gap / 1000.0 for gap in turn.gaps_us if gap > limit_us]
@@ -44,9 +45,10 @@ def reading_underrun_ms(turn: Turn, reader_tokens_per_s: float = 10.0) -> float 
     """How long a reader of r tokens/s waits in total after the first token, in ms.
 
     The reader starts at the first token and reads each event's tokens in n_i / r seconds; whenever the
-    next event is not there yet, the reader waits for it. None where the number of tokens is unknown.
+    next event is not there yet, the reader waits for it. None where the number of tokens is unknown, or a proxy
+    held the stream.
     """
-    if turn.first_token_ns is None or not turn.tokens:
+    if turn.first_token_ns is None or not turn.tokens or held(turn):
         return None
     counts = _tokens_of_events(turn)
     times_us = list(accumulate(turn.gaps_us, initial=0))

@@ -217,6 +217,25 @@ class SlotRelease(msgspec.Struct, frozen=True, kw_only=True):
     unknown: str | None = None
 
 
+class HeldStreams(msgspec.Struct, frozen=True):
+    """Good replies that came in bursts, out of `judged` with events enough to tell; means over those.
+
+    `events` and `bytes` are of a read, `apart_ms` between two, None where each came in one. `span` is E2E ÷ first byte.
+    """
+
+    replies: int
+    judged: int
+    events: float
+    bytes: float
+    apart_ms: float | None
+    span: float | None
+
+    @property
+    def share(self) -> float:
+        """Of those that can be judged."""
+        return self.replies / self.judged
+
+
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """A run as sums. Distributions are over good turns; failures stand beside them.
 
@@ -254,6 +273,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     finishes: dict[str, int] = {}
     token_sources: dict[str, int] = {}
     first_event_sources: dict[str, int] = {}
+    held: HeldStreams | None = None
     stamp_sources: dict[str, int] = {}
     connections: Connections = Connections()
     bunching: Bunching | None = None

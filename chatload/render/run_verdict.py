@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from chatload.analysis.held_streams import is_held
 from chatload.analysis.standstill import is_notable
 from chatload.model.sanitize import one_line
 from chatload.model.summary import ALL_USERS_IN, Standstill, Summary, Validity
@@ -39,6 +40,8 @@ def verdict_of_turns(summary: Summary) -> str:
         return f"{good}: nothing to measure."
     felt, slowest = summary.metric("felt_tokens_per_s").p50, summary.of_whole_run("felt_tokens_per_s").min
     where = " with all users in" if summary.window.name == ALL_USERS_IN else ""
+    if felt is None and is_held(summary):
+        return f"{good}; {_tail(summary)}{where}; a proxy in between holds the stream: speeds are not measurable here."
     measured = f"{_tail(summary)} and each user reads {number(felt)} tokens/s (p50){where}"
     longest = seconds(summary.of_whole_run("max_gap_ms").max)
     words = f"{good}; {measured}; slowest reply {number(slowest)} tokens/s; longest silence {longest}."

@@ -40,7 +40,7 @@ def sure_words(one: SloVerdict) -> str:
 def remark(one: SloVerdict) -> str:
     """What the verdict alone does not say: why it is not sure, or that nothing was estimated."""
     if not one.turns:
-        return NO_TURNS
+        return one.unsure or NO_TURNS
     if one.verdict == PART:
         return "a part of goodput"
     if one.sure is None:

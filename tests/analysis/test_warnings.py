@@ -102,6 +102,26 @@ PACKED = {"change": lambda t: replace(t, coalesced=2)}
 SWEEP = {"plan": {"users": 1, "levels": [1], "rounds": 1, "prompt_tokens": 20, "answer_tokens": 20}}
 REOPENED = {"change": lambda t: replace(t, new_connection=True)}
 
+
+def in_bursts(size: int, apart_ms: int, bursts: int = 4) -> Callable[[Turn], Turn]:
+    """Four bursts of `size` events, 300 bytes an event."""
+    gaps = ([0] * (size - 1) + [1000 * apart_ms]) * bursts
+
+    def change(turn: Turn) -> Turn:
+        first = turn.first_token_ns or 0
+        return replace(
+            turn, events=size * bursts, coalesced=(size - 1) * bursts, gaps_us=tuple(gaps[:-1]), reads=bursts,
+            last_token_ns=first + apart_ms * (bursts - 1) * 1_000_000, tokens=size * bursts,
+            end_ns=first + apart_ms * (bursts - 1) * 1_000_000, bytes=300 * size * bursts,
+        )  # fmt: skip
+
+    return change
+
+
+def held_at_times(turn: Turn) -> Turn:
+    return in_bursts(12, 100)(turn) if turn.user == 0 and turn.turn < 4 else in_bursts(1, 20, 12)(turn)
+
+
 BOTH_WAYS: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
     # check, words, a run that triggers them, a near-identical run that does not
     ("_insecure", "Made with --insecure", served_from("https://10.0.0.7"), served_from("http://10.0.0.7")),
@@ -180,6 +200,14 @@ BOTH_WAYS: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
      {"change": some(lambda t: replace(t, finish="tool_calls"))} | planned(history=True),
      {"change": lambda t: replace(t, finish="tool_calls") if t.turn_id[3:] == "0001-01" else t}
      | planned(history=True)),
+    ("proxies", "(or the server) holds the stream: 400 of 400 replies came in bursts of 12 events, 100 ms apart",
+     {"change": in_bursts(12, 100)}, {"change": in_bursts(3, 60)}),
+    ("proxies", "TPOT, speeds, gaps and stalls are not measurable here", {"change": in_bursts(12, 100)},
+     {"change": held_at_times}),
+    ("proxies", "holds the stream at times: 3 of 400 replies", {"change": held_at_times},
+     {"change": in_bursts(1, 20, 12)}),
+    ("proxies", "unless the load generator read late (held up for 31 ms)",
+     {"change": in_bursts(12, 100), "more": HELD_UP}, {"change": in_bursts(12, 100)}),
     ("packed", "came in one read with the event before", PACKED, {"change": some(PACKED["change"])}),
     ("packed", "gaps read 0. The server or a proxy sends in bursts", PACKED | {"more": health()},
      PACKED | {"more": HELD_UP}),
