@@ -20,7 +20,7 @@ from tests.runs_builder import Shape, good_turns, manifest_of, user_lines, write
 
 SHAPE = Shape(users=10, turns=6, users_per_s=40.0, tokens=24, ttft_ms=40.0, first_byte_ms=15.0)
 HIDDEN = (
-    "p50 tpot_ms <= 1000", "p50 decode_tokens_per_s >= 1", "p95 felt_tokens_per_s >= 1", "p50 max_gap_ms <= 9000",
+    "p50 tpot_ms <= 1000", "p50 decode_tokens_per_s >= 1", "p50 felt_tokens_per_s >= 1", "p50 max_gap_ms <= 9000",
     "max longest_stall_ms <= 9000", "reading_underrun_ms <= 90000; goodput >= 1%", "stalled_share <= 99%",
 )  # fmt: skip
 
