@@ -6,8 +6,8 @@ import csv
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import orjson
 
@@ -23,8 +23,7 @@ LISTS = ("data", "records", "rows", "requests", "trace", "train", "samples", "ex
 csv.field_size_limit(LINE_BYTES)
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One record. `line` is its line, `item` its number in a JSON list, both from 1.
 
     `content` is a JSON value, or a mapping of CSV columns to texts. Where it cannot be read, `problem` says why.
@@ -59,11 +58,11 @@ class Records:
             yield from self._csv(itertools.chain(head, lines))
             return
         head += itertools.islice(filled, 1)
-        made = _value(first)
+        content, _ = _value(first)
         if first.startswith(b"{"):
-            by_lines = made.content is not None and (len(head) > 1 or _listed(made.content) is None)
+            by_lines = content is not None and (len(head) > 1 or _listed(content) is None)
         else:
-            by_lines = made.content is not None and len(head) > 1 and head[1][1].lstrip().startswith(b"[")
+            by_lines = content is not None and len(head) > 1 and head[1][1].lstrip().startswith(b"[")
         if by_lines:
             yield from self._lines(itertools.chain(head, filled))
         elif first.startswith(b"["):
@@ -74,8 +73,8 @@ class Records:
     def _lines(self, lines: Iterable[tuple[int, bytes]]) -> Iterator[Record]:
         self.form = "JSON lines"
         for number, line in lines:
-            made = _value(line.strip())
-            yield Record(made.content, line=number, problem=made.problem)
+            content, problem = _value(line.strip())
+            yield Record(content, number, None, problem)
 
     def _list(self) -> Iterator[Record]:
         self.form = "JSON list"
@@ -149,18 +148,22 @@ def _delimiter(head: str) -> str:
     return max(DELIMITERS, key=lambda sign: (head.count(sign), sign == ","))
 
 
-def _value(line: bytes) -> Record:
-    """A line of JSON; a comma after it is passed over. A key that stands twice in the outermost object is a problem."""
+def _value(line: bytes) -> tuple[object, str]:
+    """(a line of JSON, what is wrong with it); a comma after it is passed over.
+
+    A key that stands twice in the outermost object is wrong: one of the two values would be lost.
+    """
     try:
         content = orjson.loads(line.removesuffix(b","))
     except orjson.JSONDecodeError as error:
         why = "a number that is none (NaN)" if b"NaN" in line or b"Infinity" in line else str(error)[:60]
-        return Record(None, problem=f"not a JSON object in UTF-8 ({why})")
-    if isinstance(content, Mapping) and any(line.count(b'"%s"' % key.encode()) > 1 for key in content):
-        twice = _stands_twice(line.removesuffix(b","))
-        if twice is not None:
-            return Record(content, problem=f"{twice[:40]!r} stands twice in it: give one")
-    return Record(content)
+        return None, f"not a JSON object in UTF-8 ({why})"
+    if type(content) is dict:
+        for key in content:
+            if line.count(b'"%b"' % key.encode()) > 1:
+                twice = _stands_twice(line.removesuffix(b","))
+                return content, "" if twice is None else f"{twice[:40]!r} stands twice in it: give one"
+    return content, ""
 
 
 def _stands_twice(line: bytes) -> str | None:

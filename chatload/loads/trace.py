@@ -5,37 +5,28 @@ JSON lines, a JSON list, or CSV with a header. trace_columns.py has the columns 
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
 from chatload.files.columns import plain
 from chatload.files.reading import Mistakes, quoted
-from chatload.files.records import Record, Records
+from chatload.files.records import Records
 from chatload.loads.trace_columns import (
-    ANSWERS,
     OWN,
-    PROMPTS,
     TEXTS,
     TIME_UNITS,
     UNITS,
-    ZERO_IS_UNKNOWN,
     form_of,
 )
-from chatload.loads.trace_unit import MOONCAKE_BLOCK, OUR_BLOCK, Found, Numbers, unit_of
+from chatload.loads.trace_rows import RowMistake, Scan, read_row
+from chatload.loads.trace_unit import Found, Numbers, unit_of
 
-MOST_ROWS, MOST_TOKENS = 1_000_000, 1_000_000
+MOST_ROWS = 1_000_000
 LONGEST_S = 31 * 86_400
 """Longest trace, in s."""
-LATEST_S, LATEST = 1e15, 1e20
-"""Largest value of due_s, and of other columns of times (ns of the Unix era fit)."""
 REMEDY = "give a trace file (JSON lines, a JSON list or CSV)"
-_DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 
 class TraceRow(msgspec.Struct, frozen=True):
@@ -54,47 +45,18 @@ class Trace:
     notes: tuple[str, ...] = ()
 
 
-class _RowMistake(Exception):
-    """A mistake in one row."""
-
-
-@dataclass(slots=True)
-class _Row:
-    """One row as it stands: its time as a number of an unknown unit, or as ns where it is a date."""
-
-    time: float
-    is_date: bool
-    prompt_tokens: int | None
-    output_tokens: int | None
-    place: Record
-
-
-@dataclass(slots=True)
-class _Scan:
-    """What all rows together tell."""
-
-    rows: list[_Row] = field(default_factory=list)
-    names: dict[str, str] = field(default_factory=dict)
-    """Columns of times as the file writes them, and their plain names."""
-    columns: set[str] = field(default_factory=set)
-    whole: bool = True
-    zones: set[bool] = field(default_factory=set)
-    blocks: set[int] = field(default_factory=lambda: {MOONCAKE_BLOCK, OUR_BLOCK})
-    ours: bool = False
-
-
 def read_trace(path: str | Path, unit: str = "") -> Trace:
     """The trace in a file. `unit` is that of its times where no name tells it; empty: as its numbers tell.
 
     Raises UsageError naming every bad row, or asking for the unit.
     """
     mistakes = Mistakes(path)
-    scan = _Scan()
+    scan = Scan()
     records = Records(path, REMEDY, mistakes)
     for record in records:
         try:
-            _read_row(record, scan)
-        except _RowMistake as wrong:
+            read_row(record, scan)
+        except RowMistake as wrong:
             mistakes.add(str(wrong), record.line, record.item)
         if len(scan.rows) > MOST_ROWS:
             mistakes.add(f"more than {MOST_ROWS:,} rows: cut it there", record.line, record.item)
@@ -110,7 +72,7 @@ def read_trace(path: str | Path, unit: str = "") -> Trace:
     return _trace(path, scan, found, mistakes, asked=bool(unit))
 
 
-def _no_row(path: str | Path, records: Records, scan: _Scan, found: Mistakes) -> Mistakes:
+def _no_row(path: str | Path, records: Records, scan: Scan, found: Mistakes) -> Mistakes:
     """One mistake for a file of which no row can be read."""
     columns = records.columns or tuple(sorted(scan.columns))
     one = Mistakes(path)
@@ -126,7 +88,7 @@ def _no_row(path: str | Path, records: Records, scan: _Scan, found: Mistakes) ->
     return one
 
 
-def _unit(scan: _Scan, asked: str, mistakes: Mistakes) -> Found:
+def _unit(scan: Scan, asked: str, mistakes: Mistakes) -> Found:
     """The unit of the times; ns for dates."""
     ((shown, name),) = scan.names.items()
     if any(row.is_date for row in scan.rows):
@@ -154,7 +116,7 @@ def _unit(scan: _Scan, asked: str, mistakes: Mistakes) -> Found:
     return found
 
 
-def _trace(path: str | Path, scan: _Scan, found: Found, mistakes: Mistakes, *, asked: bool) -> Trace:
+def _trace(path: str | Path, scan: Scan, found: Found, mistakes: Mistakes, *, asked: bool) -> Trace:
     """The rows with due times, sorted. UsageError for a trace that takes too long."""
     ((shown, name),) = scan.names.items()
     ns = UNITS[found.unit]
@@ -163,9 +125,9 @@ def _trace(path: str | Path, scan: _Scan, found: Found, mistakes: Mistakes, *, a
     order = sorted(range(len(dues)), key=dues.__getitem__)
     last_s = (dues[order[-1]] - first) / 1e9
     if last_s > LONGEST_S:
-        place = scan.rows[order[-1]].place
+        last = scan.rows[order[-1]]
         mistakes.add(
-            f"due {last_s:.4g} s after the start: at most {LONGEST_S // 86_400} days", place.line, place.item
+            f"due {last_s:.4g} s after the start: at most {LONGEST_S // 86_400} days", last.line, last.item
         )
     mistakes.raise_all()
     notes = []
@@ -187,99 +149,3 @@ def _trace(path: str | Path, scan: _Scan, found: Found, mistakes: Mistakes, *, a
         ),
         tuple(notes),
     )
-
-
-def _read_row(record: Record, scan: _Scan) -> None:
-    """Add a record to the scan. Raises _RowMistake."""
-    content = record.content
-    if record.problem:
-        raise _RowMistake(record.problem)
-    if not isinstance(content, Mapping):
-        raise _RowMistake('not a JSON object: write rows such as {"due_s": 0.5}')
-    fields = {plain(name): (name, value) for name, value in content.items() if value not in (None, "")}
-    if len(scan.columns) < 256:
-        scan.columns.update(fields)
-    given = [name for name in content if plain(name) in TIME_UNITS and content[name] not in (None, "")]
-    if len(given) != 1:
-        have = f"both {' and '.join(given[:2])}" if given else f"neither {OWN} (s) nor a timestamp"
-        raise _RowMistake(f"has {have}: give one")
-    shown = given[0]
-    scan.names[shown] = plain(shown)
-    time, is_date = _time(plain(shown), shown, content[shown], scan)
-    row = _Row(time, is_date, _tokens(fields, PROMPTS), _tokens(fields, ANSWERS), record)
-    _blocks(fields, row, scan)
-    scan.rows.append(row)
-
-
-def _time(name: str, shown: str, value: object, scan: _Scan) -> tuple[float, bool]:
-    """(the time as a number, or ns of a date since 1970; whether it is a date)."""
-    if isinstance(value, str) and name != OWN and not _DECIMAL.fullmatch(value.strip()):
-        return _date(shown, value, scan), True
-    due = _number(shown, value)
-    most = LATEST_S if name == OWN else LATEST
-    if not 0 <= due <= most:
-        raise _RowMistake(f"{shown} {_given(value)}: must be 0 or more{f', at most {most:g}' * (due > 0)}")
-    scan.whole = scan.whole and isinstance(due, int)
-    return due, False
-
-
-def _date(shown: str, value: str, scan: _Scan) -> int:
-    """ns of a date and time since 1970. Without a zone it is UTC: only differences count."""
-    try:
-        at = datetime.fromisoformat(value.strip())
-    except ValueError:
-        raise _RowMistake(
-            f"{shown} {quoted(value)}: must be a number, or like 2023-11-16 18:17:03.98"
-        ) from None
-    scan.zones.add(at.tzinfo is not None)
-    since = (at if at.tzinfo else at.replace(tzinfo=UTC)) - datetime(1970, 1, 1, tzinfo=UTC)
-    return (since.days * 86_400 + since.seconds) * 1_000_000_000 + since.microseconds * 1000
-
-
-def _tokens(fields: Mapping[str, tuple[str, object]], names: tuple[str, ...]) -> int | None:
-    """The number of tokens in the one of `names` that the row has. Two that differ are a mistake."""
-    found: tuple[str, int] | None = None
-    for name in names:
-        if name not in fields:
-            continue
-        shown, value = fields[name]
-        tokens = _number(shown, value)
-        if tokens == 0 and name in ZERO_IS_UNKNOWN:
-            continue
-        if tokens != int(tokens) or not 1 <= tokens <= MOST_TOKENS:
-            raise _RowMistake(f"{shown} {_given(value)}: must be a whole number from 1 to {MOST_TOKENS:,}")
-        if found is not None and found[1] != tokens:
-            raise _RowMistake(f"has {found[0]} {found[1]} and {shown} {int(tokens)}: give one")
-        found = found or (shown, int(tokens))
-    return None if found is None else found[1]
-
-
-def _blocks(fields: Mapping[str, tuple[str, object]], row: _Row, scan: _Scan) -> None:
-    """What the row's hash_ids tell of the form of the trace."""
-    numbers = fields["hash_ids"][1] if "hash_ids" in fields else None
-    if not isinstance(numbers, list) or not row.prompt_tokens:
-        scan.blocks.clear()
-        return
-    if scan.blocks:
-        scan.blocks &= {block for block in scan.blocks if len(numbers) == -(-row.prompt_tokens // block)}
-    if not scan.rows:
-        scan.ours = row.time == 0 and OUR_BLOCK in scan.blocks and numbers == list(range(len(numbers)))
-
-
-def _number(shown: str, value: object) -> float:
-    """The number of a field: JSON's own, or a text of plain ASCII digits; whole ones as int, exactly."""
-    if isinstance(value, str) and len(value) <= 80 and _DECIMAL.fullmatch(value.strip()):
-        text = value.strip()
-        number: float = int(text) if text.lstrip("+-").isdigit() else float(text)
-    elif isinstance(value, int | float) and not isinstance(value, bool):
-        number = value
-    else:
-        number = math.nan
-    if not (isinstance(number, int) or math.isfinite(number)):
-        raise _RowMistake(f"{shown} {quoted(value)}: must be a number")
-    return number
-
-
-def _given(value: object) -> str:
-    """The value as it stands in the file: a text in quotes, a number without."""
-    return quoted(value) if isinstance(value, str) else str(value)[:40]

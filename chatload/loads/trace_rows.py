@@ -1,0 +1,176 @@
+"""Reads the rows of a trace one by one, as they stand: their times are numbers of an unknown unit, or dates."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import NamedTuple
+
+from chatload.files.columns import plain
+from chatload.files.reading import quoted
+from chatload.files.records import Record
+from chatload.loads.trace_columns import ANSWERS, OWN, PROMPTS, TIME_UNITS, ZERO_IS_UNKNOWN
+from chatload.loads.trace_unit import MOONCAKE_BLOCK, OUR_BLOCK
+
+MOST_TOKENS = 1_000_000
+MOST_COLUMNS, TELLING_ROWS = 256, 10_000
+"""Most columns that are looked at, and most rows whose hash_ids are."""
+LATEST_S, LATEST = 1e15, 1e20
+"""Largest value of due_s, and of other columns of times (ns of the Unix era fit)."""
+_DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+
+
+class RowMistake(Exception):
+    """A mistake in one row."""
+
+
+class Row(NamedTuple):
+    """One row as it stands: its time as a number of an unknown unit, or as ns where it is a date."""
+
+    time: float
+    is_date: bool
+    prompt_tokens: int | None
+    output_tokens: int | None
+    line: int | None
+    item: int | None
+
+
+@dataclass(slots=True)
+class Scan:
+    """What all rows together tell."""
+
+    rows: list[Row] = field(default_factory=list)
+    names: dict[str, str] = field(default_factory=dict)
+    """Columns of times as the file writes them, and their plain names."""
+    columns: set[str] = field(default_factory=set)
+    whole: bool = True
+    zones: set[bool] = field(default_factory=set)
+    blocks: set[int] = field(default_factory=lambda: {MOONCAKE_BLOCK, OUR_BLOCK})
+    ours: bool = False
+
+
+def read_row(record: Record, scan: Scan) -> None:
+    """Add a record to the scan. Raises RowMistake."""
+    content = record.content
+    if record.problem:
+        raise RowMistake(record.problem)
+    if not isinstance(content, Mapping):
+        raise RowMistake('not a JSON object: write rows such as {"due_s": 0.5}')
+    layout = _layout(tuple(content))
+    given = [name for name in layout.times if content[name] not in (None, "")]
+    if not scan.columns.issuperset(layout.names) and len(scan.columns) < MOST_COLUMNS:
+        scan.columns.update(one for one, name in layout.names.items() if content[name] not in (None, ""))
+    if len(given) != 1:
+        have = f"both {' and '.join(given[:2])}" if given else f"neither {OWN} (s) nor a timestamp"
+        raise RowMistake(f"has {have}: give one")
+    shown = given[0]
+    name = scan.names.setdefault(shown, plain(shown))
+    time, is_date = _time(name, shown, content[shown], scan)
+    row = Row(
+        time,
+        is_date,
+        _tokens(content, layout.prompts),
+        _tokens(content, layout.answers),
+        record.line,
+        record.item,
+    )
+    _blocks(content.get(layout.names.get("hash_ids", "")), row, scan)
+    scan.rows.append(row)
+
+
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """What the keys of a row are: all by plain name, those of times, and those of lengths with whether 0 is unknown."""
+
+    names: Mapping[str, str]
+    times: tuple[str, ...]
+    prompts: tuple[tuple[str, bool], ...]
+    answers: tuple[tuple[str, bool], ...]
+
+
+@lru_cache(maxsize=1024)
+def _layout(keys: tuple[str, ...]) -> _Layout:
+    names = {plain(key): key for key in keys}
+
+    def lengths(known: tuple[str, ...]) -> tuple[tuple[str, bool], ...]:
+        return tuple((names[one], one in ZERO_IS_UNKNOWN) for one in known if one in names)
+
+    times = tuple(key for key in keys if plain(key) in TIME_UNITS)
+    return _Layout(names, times, lengths(PROMPTS), lengths(ANSWERS))
+
+
+def _time(name: str, shown: str, value: object, scan: Scan) -> tuple[float, bool]:
+    """(the time as a number, or ns of a date since 1970; whether it is a date)."""
+    if isinstance(value, str) and name != OWN and not _DECIMAL.fullmatch(value.strip()):
+        return _date(shown, value, scan), True
+    due = _number(shown, value)
+    most = LATEST_S if name == OWN else LATEST
+    if not 0 <= due <= most:
+        raise RowMistake(f"{shown} {_given(value)}: must be 0 or more{f', at most {most:g}' * (due > 0)}")
+    scan.whole = scan.whole and isinstance(due, int)
+    return due, False
+
+
+def _date(shown: str, value: str, scan: Scan) -> int:
+    """ns of a date and time since 1970. Without a zone it is UTC: only differences count."""
+    try:
+        at = datetime.fromisoformat(value.strip())
+    except ValueError:
+        raise RowMistake(
+            f"{shown} {quoted(value)}: must be a number, or like 2023-11-16 18:17:03.98"
+        ) from None
+    scan.zones.add(at.tzinfo is not None)
+    since = (at if at.tzinfo else at.replace(tzinfo=UTC)) - datetime(1970, 1, 1, tzinfo=UTC)
+    return (since.days * 86_400 + since.seconds) * 1_000_000_000 + since.microseconds * 1000
+
+
+def _tokens(content: Mapping[str, object], columns: tuple[tuple[str, bool], ...]) -> int | None:
+    """The number of tokens in the one of these columns that the row has. Two that differ are a mistake."""
+    found: tuple[str, int] | None = None
+    for name, zero_is_unknown in columns:
+        value = content[name]
+        if value in (None, ""):
+            continue
+        tokens = value if type(value) is int else _number(name, value)
+        if tokens == 0 and zero_is_unknown:
+            continue
+        if tokens != int(tokens) or not 1 <= tokens <= MOST_TOKENS:
+            raise RowMistake(f"{name} {_given(value)}: must be a whole number from 1 to {MOST_TOKENS:,}")
+        if found is not None and found[1] != tokens:
+            raise RowMistake(f"has {found[0]} {found[1]} and {name} {int(tokens)}: give one")
+        found = found or (name, int(tokens))
+    return None if found is None else found[1]
+
+
+def _blocks(numbers: object, row: Row, scan: Scan) -> None:
+    """What the row's hash_ids tell of the form of the trace."""
+    if not isinstance(numbers, list) or not row.prompt_tokens:
+        scan.blocks.clear()
+        return
+    if scan.blocks and len(scan.rows) < TELLING_ROWS:
+        scan.blocks = {block for block in scan.blocks if len(numbers) == -(-row.prompt_tokens // block)}
+    if not scan.rows:
+        scan.ours = row.time == 0 and OUR_BLOCK in scan.blocks and numbers == list(range(len(numbers)))
+
+
+def _number(shown: str, value: object) -> float:
+    """The number of a field: JSON's own, or a text of plain ASCII digits; whole ones as int, exactly."""
+    if isinstance(value, str) and len(value) <= 80 and _DECIMAL.fullmatch(value.strip()):
+        text = value.strip()
+        number: float = int(text) if text.lstrip("+-").isdigit() else float(text)
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        number = value
+    else:
+        number = math.nan
+    if not (isinstance(number, int) or math.isfinite(number)):
+        raise RowMistake(f"{shown} {quoted(value)}: must be a number")
+    return number
+
+
+def _given(value: object) -> str:
+    """The value as it stands in the file: a text in quotes, a number without."""
+    return quoted(value) if isinstance(value, str) else str(value)[:40]
