@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from lab.truth_table.case import Case
+from lab.truth_table.count_cases import COUNT_CASES
 from lab.truth_table.field_cases import FIELD_CASES
 from lab.truth_table.native_cases import TGI_CASES, VLLM_GENERATE_CASES
 from lab.truth_table.openai_cases import OPENAI_CASES
 
 TABLES: dict[str, tuple[Case, ...]] = {
-    "openai": (*OPENAI_CASES, *FIELD_CASES),
+    "openai": (*OPENAI_CASES, *COUNT_CASES, *FIELD_CASES),
     "tgi": tuple(TGI_CASES),
     "vllm-generate": tuple(VLLM_GENERATE_CASES),
 }

@@ -22,7 +22,7 @@ from lab.truth_table.server import Played, TruthServer
 from lab.truth_table.tables import TABLES
 
 TOLERANCE_MS = 2.0
-MOST_USERS = 12
+MOST_USERS = 24
 """Cases are played side by side, to save time."""
 GAP_TIMEOUT_S = "2.5"
 TRIES = 3
