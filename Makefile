@@ -31,6 +31,8 @@ help:
 	@echo "make coverage  how often intervals and verdicts are right, in virtual time; writes docs/statistics.md, 25 min of processor time"
 	@echo "make proxies  what is said of a server behind real nginx and haproxy (apt-get install nginx-light haproxy), 2 min"
 	@echo "make jmeter-check  real JMeters read our JTL (5.6.2 from PyPI, 2.13 where Debian's is installed; needs a JDK)"
+	@echo "make wheel-check  builds the wheel, installs it into a clean environment, tries every command, 4 min (PYTHON=python3.13)"
+	@echo "make lowest  the tests that start no process, with the lowest versions that requirements.txt allows"
 
 $(VENV)/run.stamp: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit("chatload needs Python 3.11 or newer, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
@@ -150,6 +152,18 @@ netns: $(VENV)/test.stamp
 
 gallery: $(VENV)/run.stamp  # docs/plots.md and its pictures
 	$(BIN)/python -m lab.study.gallery $(ARGS)
+
+.PHONY: wheel-check lowest
+
+wheel-check: $(VENV)/test.stamp
+	$(BIN)/python -m deploy.wheel_check --python $(PYTHON)
+
+lowest:  # in an environment of its own, about 8 min
+	$(PYTHON) -m venv $(VENV)/lowest
+	sed -nE 's/^([a-z-]+)>=([0-9.]+),.*/\1==\2/p; s/^([a-z-]+==.*)/\1/p' requirements.txt > $(VENV)/lowest.txt
+	$(VENV)/lowest/bin/python -m pip install -qq --disable-pip-version-check -r $(VENV)/lowest.txt \
+		$$(grep -E '^(pytest|hypothesis|h11|jsonschema|openai|yamllint|text-gen)' tests/requirements.txt)
+	$(VENV)/lowest/bin/python -m pytest -q -n 2 -m "not e2e"
 
 .PHONY: locust-range
 LOCUST_ENDS := 2.46.0 2.47.0

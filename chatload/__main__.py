@@ -1,4 +1,4 @@
-"""`python -m chatload COMMAND`: the commands that work on run folders, without Locust."""
+"""`chatload COMMAND`, or `python -m chatload COMMAND`: all commands."""
 
 from __future__ import annotations
 
@@ -7,31 +7,43 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
+from chatload import __version__
 from chatload.cli.ab import ab
 from chatload.cli.baseline import baseline
 from chatload.cli.certify import certify
 from chatload.cli.check import check
 from chatload.cli.compare import compare
+from chatload.cli.completion import COMPLETE, complete, completion
 from chatload.cli.demo import demo
 from chatload.cli.export import export
 from chatload.cli.import_jmx import import_jmx
+from chatload.cli.init import init
 from chatload.cli.list_options import list_options
+from chatload.cli.plots import plots
 from chatload.cli.report import report
+from chatload.cli.run import run
+from chatload.cli.simulate import simulate
 from chatload.model import output
 from chatload.model.errors import UsageError
+from chatload.model.program import program
 from chatload.model.sanitize import shown
 
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
+    "run": run,
+    "init": init,
+    "options": list_options,
+    "simulate": simulate,
     "report": report,
+    "plots": plots,
     "compare": compare,
     "check": check,
     "baseline": baseline,
     "ab": ab,
     "certify": certify,
-    "options": list_options,
     "demo": demo,
     "import-jmx": import_jmx,
     "export": export,
+    "completion": completion,
 }
 """Commands by name: functions of the arguments that return the exit code."""
 
@@ -46,9 +58,14 @@ def main(argv: Sequence[str]) -> int:
     if argv and argv[0] in ("-h", "--help"):
         sys.stdout.write(usage())
         return 0
+    if argv and argv[0] in ("-V", "--version"):
+        sys.stdout.write(f"chatload {__version__}\n")
+        return 0
+    if argv and argv[0] == COMPLETE:
+        return complete(argv[1:], COMMANDS)
     if not argv or argv[0] not in COMMANDS:
         asked = f"{argv[0]!r}: unknown command" if argv else "no command"
-        sys.stderr.write(f"{asked}: must be one of {', '.join(COMMANDS)} (see python -m chatload --help)\n")
+        sys.stderr.write(f"{asked}: must be one of {', '.join(COMMANDS)} (see {program()} --help)\n")
         return 2
     try:
         code = COMMANDS[argv[0]](argv[1:])
@@ -68,9 +85,14 @@ def main(argv: Sequence[str]) -> int:
 
 def usage() -> str:
     """All commands, one line each."""
-    lines = [f"  {name:<12}{function.__doc__}" for name, function in COMMANDS.items()]
-    return "usage: python -m chatload COMMAND …\n\n" + "\n".join(lines) + "\n"
+    words = "\n".join(f"  {name:<12}{function.__doc__}" for name, function in COMMANDS.items())
+    return f"usage: {program()} COMMAND …\n\n{words}\n\nOptions of one command: {program()} COMMAND --help\n"
+
+
+def script() -> int:
+    """The console script `chatload`."""
+    return main(sys.argv[1:])
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(script())

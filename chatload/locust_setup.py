@@ -19,6 +19,7 @@ from locust.runners import MasterRunner, WorkerRunner
 
 from chatload.analysis.slo_verdict import level_verdict
 from chatload.engine.api_key import secret_mistakes
+from chatload.files.packaged import prefer_own
 from chatload.loads.load_shape import Shape
 from chatload.loads.plan import Plan
 from chatload.model import output
@@ -46,6 +47,7 @@ def install(shape: Shape) -> None:
     """Register our options and listeners with Locust, for a load of this shape."""
     if "--worker" in sys.argv:  # before it waits for its master
         _exit_if(secret_mistakes(os.environ))
+    prefer_own("plots")  # before the locustfile imports one of its own
     doubt = install_patches()
     if doubt:
         print(f"chatload: {doubt}", file=sys.stderr)
@@ -57,6 +59,7 @@ def install(shape: Shape) -> None:
     @events.init.add_listener
     def begin(environment: Environment, web_ui: Any = None, **_: Any) -> None:
         mistakes = secret_mistakes(os.environ)
+        hidden = prefer_own("plots")
         if isinstance(environment.runner, WorkerRunner):
             if mistakes and environment.parsed_options.processes:  # the parent of these says so itself
                 raise SystemExit(2)
@@ -81,6 +84,7 @@ def install(shape: Shape) -> None:
             controller.check()
         except UsageError as error:
             mistakes += error.lines
+        mistakes += [hidden] if hidden else []
         if web_ui is not None:
             mistakes += port_mistakes(web_ui.host, web_ui.port)
         _exit_if(mistakes)

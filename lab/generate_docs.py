@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import sys
 from collections.abc import Sequence
@@ -13,17 +14,14 @@ from typing import Any
 
 import msgspec
 
-from chatload.loads.load_shape import Shape
-from chatload.loads.registry import SHAPES
 from chatload.loads.trace_columns import ANSWERS, FORMS, OWN, PROMPTS, TIMES, ZERO_IS_UNKNOWN
 from chatload.model.errors import CODES
 from chatload.model.journal_lines import JournalLine
 from chatload.model.metrics import METRICS, View, metrics_in
 from chatload.model.summary import INLINE, GroupSummary, Summary
-from chatload.options.option import Group, Option
-from chatload.options.run_options import OPTIONS
 from chatload.prompts.conversation_file import LINES, SYSTEMS, TEXTS
 from chatload.prompts.messages import MESSAGES
+from chatload.render.option_tables import option_markdown
 from chatload.store.manifest import Manifest
 from lab.truth_table.page import case_table
 from lab.truth_table.tables import TABLES
@@ -37,7 +35,7 @@ def generated() -> dict[Path, str]:
     return {
         DOCS / "schema" / "journal-line.json": _schema(JournalLine, "One line of journal-<worker>.jsonl"),
         DOCS / "schema" / "manifest.json": _schema(Manifest, "manifest.json of a run folder"),
-        DOCS / "options.md": with_part(DOCS / "options.md", "options", _option_tables()),
+        DOCS / "options.md": with_part(DOCS / "options.md", "options", option_markdown()),
         DOCS / "interchange.md": with_part(DOCS / "interchange.md", "columns of traces", _trace_columns()),
         DOCS / "prompts.md": with_part(DOCS / "prompts.md", "keys of conversations", _conversation_keys()),
         DOCS / "schema" / "summary.json": _schema(Summary, "summary.json of a run folder"),
@@ -69,7 +67,16 @@ def _schema(of: Any, title: str) -> str:
     if of is Summary:
         for part, view in ((Summary, View.SUMMARY), (GroupSummary, View.GROUPS)):
             _put_inline(found["$defs"], part, [one.key for one in metrics_in(view)])
+    _dedent(found)
     return json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+
+
+def _dedent(schema: Any) -> None:
+    """Take the indentation out of all descriptions, which are docstrings: Python does so itself since 3.13."""
+    for value in schema.values() if isinstance(schema, dict) else schema if isinstance(schema, list) else ():
+        _dedent(value)
+    if isinstance(schema, dict) and isinstance(schema.get("description"), str):
+        schema["description"] = inspect.cleandoc(schema["description"])
 
 
 def _put_inline(defs: dict[str, Any], part: type[Summary | GroupSummary], metrics: Sequence[str]) -> None:
@@ -139,32 +146,6 @@ def _trace_columns() -> str:
     ]
     rows += [f"| {form.name} | {form.unit} | {names(sorted(form.columns))} |" for form in FORMS]
     return "\n".join(rows)
-
-
-def _option_tables() -> str:
-    """A table for each group of options: name, default, what it does, and which loads have it where not all do."""
-    shapes = sorted(SHAPES.values(), key=lambda shape: (not shape.load.own_users, shape.kind))
-    options = dict.fromkeys(option for shape in shapes for option in (*shape.options, *OPTIONS))
-    lines = []
-    for group in Group:
-        rows = [_option_row(option, shapes) for option in options if option.group is group]
-        lines += [
-            f"## {group.value}",
-            "",
-            "| option | default | what it does | loads |",
-            "|---|---|---|---|",
-            *rows,
-            "",
-        ]
-    return "\n".join(lines[:-1])
-
-
-def _option_row(option: Option[object], shapes: Sequence[Shape]) -> str:
-    having = [shape.kind for shape in shapes if option in shape.options]
-    choices = f" ({', '.join(f'`{one}`' for one in option.choices)})" if option.choices else ""
-    words = f"{option.full_help}{choices}".replace("|", "\\|").replace("<", "&lt;").replace(">", "&gt;")
-    default = f"`{option.default}`" if option.default else ""
-    return f"| `{option.name}` | {default} | {words} | {', '.join(having) or 'all'} |".replace("|  |", "| |")
 
 
 def with_part(path: Path, name: str, part: str, text: str = "") -> str:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 from chatload.model.errors import UsageError
 from chatload.model.sanitize import shown
+from chatload.options.command_parser import Parser
 from chatload.render.run_files import read_runs
 from chatload.store.journal import Run
 from plots import ttft_cdf
@@ -23,16 +22,9 @@ DPI = 150
 FORMATS = ("png", "svg", "pdf")
 
 
-class Parser(argparse.ArgumentParser):
-    """argparse whose mistakes end like all others: one line, exit 2."""
-
-    def error(self, message: str) -> NoReturn:
-        raise UsageError([f"{self.prog}: {message} (see {self.prog} --help)"])
-
-
-def main(argv: Sequence[str]) -> int:
+def main(argv: Sequence[str], prog: str = "python -m plots") -> int:
     """Draw what was asked for; 2 for a mistake of the user, or a picture that failed."""
-    parser = Parser(prog="python -m plots", description="Draw runs, several overlaid.")
+    parser = Parser(prog=prog, description="Draw runs, several overlaid.")
     parser.add_argument("runs", nargs="+", metavar="RUN", type=Path, help="run folder, such as results/…")
     parser.add_argument("--out", type=Path, metavar="DIR", help="where to write (one RUN: its folder plots/)")
     parser.add_argument(

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from chatload.__main__ import COMMANDS
+from chatload.cli.completion import LOCUST_FLAGS
 from chatload.loads.registry import SHAPES
 from chatload.options.run_options import OPTIONS
 from tests.command import chatload
@@ -100,12 +101,20 @@ def options_of(command: str) -> set[str]:
 @pytest.mark.parametrize("path", PAGES, ids=name_of)
 def test_commands_of_chatload_exist_with_their_options(path: Path) -> None:
     for line in code_lines(path):
-        found = re.search(r"python -m chatload ((?:export )?\S+)(.*)", line)
-        if not found or found[1] == "COMMAND":
+        found = re.search(
+            r"(?:python -m chatload|^(?:\$ )?(?:\w+=\S+ )*chatload) ((?:export )?[^\s-]\S*)(.*)", line
+        )
+        if not found or found[1] in (
+            "COMMAND",
+            "complete",
+            "simulate",
+            "plots",
+        ):  # the last two are other programs
             continue
         assert found[1].split()[0] in COMMANDS, line
         words = re.sub(r'"[^"]*"', "", found[2].partition("  #")[0].partition(" -- ")[0])
-        unknown = set(re.findall(r"(?<=\s)(--?[A-Za-z][\w-]*)", words)) - options_of(found[1])
+        known = options_of(found[1]) | set(LOCUST_FLAGS if found[1] == "run" else ())
+        unknown = set(re.findall(r"(?<=\s)(--?[A-Za-z][\w-]*)", words)) - known
         assert {one for one in unknown if not one.startswith("-J")} == set(), line
 
 

@@ -27,6 +27,8 @@ FLOORS = {
     "chatload.certify": 9,
     "chatload.live": 10,
     "chatload.locust_setup": 11,
+    "chatload.starter": 12,
+    "chatload.locust_help": 0,
     "chatload.cli": 11,
     "chatload.__main__": 12,
     "plots": 9,

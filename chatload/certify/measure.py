@@ -15,12 +15,13 @@ import orjson
 
 from chatload.certify.client_errors import Errors, errors, heard, served
 from chatload.certify.process_placement import Placement
+from chatload.files.packaged import LOCUSTFILES, packaged
 from chatload.model.certificate import CertifiedLoad
 from chatload.model.errors import UsageError
 from chatload.store.journal import Run, read_run
 
 READY_S = 20.0
-CLIENT = "locustfiles/chat.py"
+CLIENT = packaged(LOCUSTFILES) / "chat.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +91,7 @@ def _address(process: subprocess.Popen[bytes], log: Path) -> str:
 
 
 def _client(load: CertifiedLoad, host: str, out: Path, log: Path, placement: Placement) -> int:
-    command = [sys.executable, "-m", "locust", "-f", CLIENT, "--headless", "--only-summary"]
+    command = [sys.executable, "-m", "locust", "-f", str(CLIENT), "--headless", "--only-summary"]
     command += ["-u", str(load.users), "-r", f"{load.users_per_s:g}", "--turns", str(load.turns)]
     command += ["--think-time", f"{load.think_time_s:g}", "--max-tokens", str(load.tokens)]
     command += ["--server", load.wire, "--host", host, "--stamps", load.stamps, "--out", str(out)]

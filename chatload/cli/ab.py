@@ -16,9 +16,11 @@ from pathlib import Path
 from chatload.analysis.comparison import compare_runs
 from chatload.analysis.exit_code import FAILED_TURNS, GOOD, HELD, OUR_FAULT, UNTRUSTED
 from chatload.cli.child_process import interrupt_on_sigterm, run_load
-from chatload.cli.command_parser import Parser
 from chatload.cli.compare import add_force, add_margin, runs_below
+from chatload.cli.scenario_files import scenario_file
 from chatload.model.errors import UsageError
+from chatload.model.program import program
+from chatload.options.command_parser import Parser
 from chatload.render.comparison_words import comparison_text
 from chatload.store.journal import read_run
 
@@ -28,7 +30,7 @@ SIDES = ("a", "b")
 def ab(argv: Sequence[str]) -> int:
     """two servers by turns (A B B A), several rounds, then compared"""
     parser = Parser(
-        prog="python -m chatload ab",
+        "ab",
         description="Arguments after -- go to every Locust. Exit code 0 whatever the verdict, 4 when a "
         "measurement is not to be trusted, 1 when a server cannot be reached, 2 for a mistake.",
     )
@@ -36,7 +38,7 @@ def ab(argv: Sequence[str]) -> int:
     parser.add_argument("--host-b", required=True, metavar="URL")
     parser.add_argument("--server-a", default="auto", metavar="NAME", help="what A speaks; auto asks it")
     parser.add_argument("--server-b", default="auto", metavar="NAME", help="what B speaks; auto asks it")
-    parser.add_argument("--config", default="scenarios/chat-100.toml", help="scenario to run")
+    parser.add_argument("--config", default="chat-100", help="scenario to run, by path or name (chat-100)")
     parser.add_argument(
         "--rounds", type=int, default=4, help="runs a side (default 4); 3 and more tell better or worse"
     )
@@ -92,7 +94,7 @@ def _compared(folder: Path, margin: float, force: bool = False) -> int:
     found = compare_runs(runs_below(folder / "a"), runs_below(folder / "b"), margin, force=force)
     sys.stdout.write(comparison_text(found))
     sys.stdout.flush()
-    _say(f"again: python -m chatload compare {folder / 'a'} {folder / 'b'}")
+    _say(f"again: {program()} compare {folder / 'a'} {folder / 'b'}")
     return UNTRUSTED if found.untrusted else GOOD
 
 
@@ -102,9 +104,11 @@ def _split(argv: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
 
 
 def _check(config: str, rounds: int, folder: Path) -> None:
-    mistakes = []
-    if not Path(config).is_file():
-        mistakes.append(f"--config {config!r}: no such file: name a scenario, see scenarios/")
+    mistakes: list[str] = []
+    try:
+        scenario_file(config, "--config")
+    except UsageError as error:
+        mistakes += error.lines
     if rounds < 1:
         mistakes.append(f"--rounds {rounds}: must be at least 1")
     if any(folder.glob("*/*/manifest.json")):

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from chatload.analysis.comparison import LEAST_BASELINES, check_run, trustworthy
 from chatload.analysis.completeness import shortcomings
-from chatload.cli.command_parser import Parser
 from chatload.cli.compare import add_force, refuse_unlike, runs_below
 from chatload.model.errors import UsageError
 from chatload.model.words import plural
+from chatload.options.command_parser import Parser
 from chatload.render.run_files import SUMMARY, read_runs
 from chatload.store.journal import Run
 from chatload.store.manifest import MANIFEST
@@ -23,7 +23,7 @@ KEPT = (MANIFEST, SUMMARY, "journal-*.jsonl")
 
 def baseline(argv: Sequence[str]) -> int:
     """keep a run for `check --baseline DIR`; 4 and more of them know what changes from run to run"""
-    parser = Parser(prog="python -m chatload baseline", description="Keep the runs that check compares with.")
+    parser = Parser("baseline", description="Keep the runs that check compares with.")
     forms = parser.add_subparsers(dest="what", required=True, metavar="WHAT", parser_class=Parser)
     add = forms.add_parser("add", help="copy a good run into the folder of baselines")
     add.add_argument("run", metavar="RUN", type=Path, help="run folder, such as results/…")

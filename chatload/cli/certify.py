@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import errno
+import os
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -15,6 +17,7 @@ from chatload.certify.measure import Measured, measure
 from chatload.certify.process_placement import Placement
 from chatload.model.certificate import Certificate, CertifiedLoad
 from chatload.model.errors import UsageError
+from chatload.options.command_parser import Parser
 from chatload.protocols.registry import DIALECTS
 from chatload.store.manifest import write_json
 
@@ -27,6 +30,7 @@ def certify(arguments: Sequence[str]) -> int:
     given = _parser().parse_args(arguments)
     load = _load(given)
     out = Path(given.out)
+    _refuse_unwritable(out)
     with tempfile.TemporaryDirectory(prefix="chatload-certify-") as scratch:
         folder = Path(given.keep) if given.keep else Path(scratch)
         placement = Placement()
@@ -44,6 +48,18 @@ def certify(arguments: Sequence[str]) -> int:
     sys.stdout.write(words(made))
     sys.stdout.write(f"certificate: {out}; name it with --certificate {out}\n")
     return 0 if within(made) else 4
+
+
+def _refuse_unwritable(out: Path) -> None:
+    """Before the measurement, which takes minutes: UsageError where the certificate cannot be written."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        if out.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        if not os.access(out.parent, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise UsageError([f"--out {out}: cannot be written: {error.strerror}"]) from error
 
 
 def _search(load: CertifiedLoad, made: Certificate, folder: Path, placement: Placement) -> int:
@@ -98,7 +114,7 @@ def _load(given: argparse.Namespace) -> CertifiedLoad:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m chatload certify", description=__doc__)
+    parser = Parser("certify", description=__doc__)
     add = parser.add_argument
     add("--users", type=int, default=100, help="chat users, as in your scenario")
     add("--tokens-per-s", type=float, default=40.0, help="tokens/s of each user's reply")

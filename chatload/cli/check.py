@@ -16,11 +16,11 @@ from chatload.analysis.gate import Gate, gate
 from chatload.analysis.slo_verdict import with_slos
 from chatload.analysis.summary import summarise
 from chatload.analysis.validity import validity_of
-from chatload.cli.command_parser import Parser, share
 from chatload.cli.compare import add_force, add_margin, add_window, refuse_unlike, runs_below
 from chatload.model.errors import UsageError
 from chatload.model.sanitize import one_line, shown
 from chatload.model.slo import read_objectives
+from chatload.options.command_parser import Parser, share
 from chatload.render.ci import add_to_job_summary, annotate, notices
 from chatload.render.comparison_words import effect_words, headline, unlike_first, unusable_words
 from chatload.render.junit import junit_xml
@@ -62,7 +62,7 @@ def check(argv: Sequence[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
-        prog="python -m chatload check",
+        "check",
         description="Exit code 0 when nothing is missed and nothing is worse, 3 when something is, 1 when more turns "
         "failed than allowed, 4 when the measurement is not to be trusted or the run is not whole, 2 for a mistake "
         "and for a baseline made under other conditions. What is met but not surely, or cannot be told from the "

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
+from typing import NoReturn
+
+from chatload.cli.scenario_files import locust_arguments
 
 
 def interrupt_on_sigterm() -> None:
@@ -21,8 +25,19 @@ def _interrupt(signum: int, frame: FrameType | None) -> None:
 
 def run_load(arguments: Sequence[str], out: Path) -> int:
     """A run of Locust, in a process of its own; its exit code."""
-    command = [sys.executable, "-m", "locust", *arguments, "--out", str(out), "--loglevel", "WARNING"]
-    return run_to_end(command)
+    return run_to_end(locust_command([*arguments, "--out", str(out), "--loglevel", "WARNING"]))
+
+
+def locust_command(arguments: Sequence[str]) -> list[str]:
+    """The command line of a run; UsageError where its scenario or locustfile is not found."""
+    return [sys.executable, "-m", "locust", *locust_arguments(arguments)]
+
+
+def become(command: Sequence[str]) -> NoReturn:
+    """Replace this process by another program, which has its signals, terminal and exit code."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os.execv(command[0], list(command))
 
 
 def run_to_end(command: Sequence[str]) -> int:

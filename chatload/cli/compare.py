@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from chatload.analysis.comparison import MARGIN, Comparison, compare_runs
-from chatload.cli.command_parser import Parser, share
 from chatload.model.errors import UsageError
 from chatload.model.sanitize import json_text
+from chatload.options.command_parser import Parser, share
 from chatload.options.run_options import WINDOW
 from chatload.render.comparison_words import comparison_json, comparison_text
 from chatload.render.run_files import read_runs, refuse_repeated
@@ -21,7 +21,7 @@ from chatload.store.manifest import MANIFEST
 def compare(argv: Sequence[str]) -> int:
     """do two runs differ, or two servers by rounds of both: the effect on each metric, and how sure it is"""
     parser = Parser(
-        prog="python -m chatload compare",
+        "compare",
         description="B against A. Each is a run folder, or a folder of run folders that belong together "
         "(rounds, compared in pairs; from 3 on B may be better or worse). Exit code 0, whatever the verdict; see check "
         "for a gate. Runs under different loads are refused.",

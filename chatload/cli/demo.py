@@ -5,7 +5,6 @@ Everything runs in processes of its own and is gone when this one ends, also on 
 
 from __future__ import annotations
 
-import argparse
 import subprocess
 import sys
 import time
@@ -16,7 +15,10 @@ from pathlib import Path
 
 from chatload.analysis.exit_code import FAILED_TURNS, HELD, MISSED_SLO, UNTRUSTED, gravest
 from chatload.cli.child_process import end, interrupt_on_sigterm, run_load, run_to_end
+from chatload.cli.scenario_files import scenario_file
 from chatload.model.errors import UsageError
+from chatload.model.program import program
+from chatload.options.command_parser import Parser
 
 SERVERS = ("vllm", "tgi")
 ENDS = {
@@ -29,14 +31,13 @@ READY_S = 20.0
 
 
 def demo(arguments: Sequence[str]) -> int:
-    """Run `--config` against both simulated servers, print them side by side, draw the plots."""
-    parser = argparse.ArgumentParser(prog="python -m chatload demo", description=__doc__)
-    parser.add_argument("--config", default="scenarios/chat-100.toml", help="scenario to run")
+    """the article's load against two simulated servers, compared, with pictures: 3 minutes"""
+    parser = Parser("demo", description=__doc__)
+    parser.add_argument("--config", default="chat-100", help="scenario to run, by path or name (chat-100)")
     parser.add_argument("--out", default="", help="folder for both runs; empty makes results/demo-<time>")
     parser.add_argument("--port-base", type=int, default=18800, help="first port of the simulated servers")
     options = parser.parse_args(arguments)
-    if not Path(options.config).is_file():
-        raise UsageError([f"--config {options.config!r}: no such file: name a scenario, see scenarios/"])
+    scenario_file(options.config, "--config")
     folder = Path(options.out or f"results/demo-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     interrupt_on_sigterm()
@@ -55,7 +56,7 @@ def demo(arguments: Sequence[str]) -> int:
         _say(f"stopped; what was finished is in {folder}")
         return 130
     _say(f"done in {time.monotonic() - began:.0f} s: runs, truth log and plots are in {folder}")
-    _say(f"your own server: locust --config {options.config} --host http://YOUR-SERVER:8000")
+    _say(f"your own server: {program()} run {options.config} --host http://YOUR-SERVER:8000")
     return gravest((*codes.values(), *failed))
 
 
@@ -72,7 +73,7 @@ def _show(folder: Path, codes: Mapping[str, int]) -> list[int]:
     steps = (
         [*python, "chatload", "report", *runs],
         [*python, "chatload", "report", *runs, "--html", str(folder / "report.html")],
-        [*python, "plots", *runs, "--out", str(folder / "plots")],
+        [*python, "chatload", "plots", *runs, "--out", str(folder / "plots")],
     )
     failed = [code for step in steps if (code := run_to_end(step))]
     if failed:

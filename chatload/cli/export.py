@@ -6,17 +6,17 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from chatload.cli.command_parser import Parser
 from chatload.interop.jtl import csv_lines, samples, xml_lines
 from chatload.interop.replay_schedule import BLOCK_TOKENS, TOOLS, lines_for, lines_with_texts, schedule_of
 from chatload.model.errors import UsageError
+from chatload.options.command_parser import Parser
 from chatload.store.journal import Run, read_run
 from chatload.store.manifest import read_manifest
 
 
 def export(argv: Sequence[str]) -> int:
     """a run as JMeter's JTL, or its schedule for vLLM, AIPerf or GuideLLM"""
-    parser = Parser(prog="python -m chatload export", description="Write a run in the form of another tool.")
+    parser = Parser("export", description="Write a run in the form of another tool.")
     forms = parser.add_subparsers(dest="what", required=True, metavar="WHAT", parser_class=Parser)
     jtl = forms.add_parser("jtl", help="JMeter's result file; JMeter and its plug-ins read it")
     jtl.add_argument("--format", choices=("csv", "xml"), default="csv", help="csv (default) or xml")

@@ -8,19 +8,19 @@ import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 
-from chatload.cli.command_parser import Parser
 from chatload.interop.jmx.scenario import Scenario, Wanted, read_scenario
 from chatload.interop.jmx.tree import read_jmx
 from chatload.loads.chat import SHAPE
 from chatload.loads.plan import make_plan
 from chatload.model.errors import UsageError
 from chatload.model.sanitize import one_line, shown
+from chatload.options.command_parser import Parser
 
 
 def import_jmx(argv: Sequence[str]) -> int:
     """make a scenario of a JMeter test plan (.jmx)"""
     parser = Parser(
-        prog="python -m chatload import-jmx",
+        "import-jmx",
         description="Print a scenario (TOML) made of a JMeter test plan. What cannot be carried over is listed "
         "in it and on stderr. docs/from-jmeter.md maps every element.",
     )

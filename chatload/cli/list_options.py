@@ -1,39 +1,27 @@
-"""`python -m chatload options`: the options of the load shapes. `locust --help` lists Locust's own only."""
+"""`chatload options`: the options of the load shapes. `locust --help` lists Locust's own only."""
 
 from __future__ import annotations
 
 import sys
-import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from chatload.cli.command_parser import Parser
-from chatload.loads.load_shape import Shape
 from chatload.loads.registry import SHAPES
-from chatload.options.option import Group
-from chatload.options.run_options import OPTIONS
-
-WIDTH = 80
-INDENT = " " * 6
+from chatload.model.sanitize import json_text
+from chatload.options.command_parser import Parser
+from chatload.render.option_tables import option_facts, option_markdown, option_text
 
 
 def list_options(argv: Sequence[str]) -> int:
-    """list the options of a load, with defaults and ranges"""
-    parser = Parser(prog="python -m chatload options", description="List the options of a load shape.")
-    parser.add_argument("load", nargs="?", default="chat", choices=sorted(SHAPES), help="load shape (chat)")
-    sys.stdout.write("\n".join(_lines(SHAPES[parser.parse_args(argv).load])) + "\n")
+    """list all options, grouped, with defaults and ranges: as text, Markdown or JSON"""
+    parser = Parser("options", description="List the options of chatload. Locust's own: locust --help.")
+    parser.add_argument("load", nargs="?", choices=sorted(SHAPES), help="those of this load only (all)")
+    parser.add_argument("--format", choices=("text", "markdown", "json"), default="text", help="(text)")
+    chosen = parser.parse_args(argv)
+    shapes = [SHAPES[chosen.load]] if chosen.load else []
+    if chosen.format == "json":
+        sys.stdout.write(json_text(option_facts(shapes)))
+    elif chosen.format == "markdown":
+        sys.stdout.write(option_markdown(shapes) + "\n")
+    else:
+        sys.stdout.write(option_text(shapes))
     return 0
-
-
-def _lines(shape: Shape) -> Iterator[str]:
-    yield "Each is a flag, a key of a scenario (without --) and CHATLOAD_<NAME> in the environment."
-    for group in Group:
-        options = [option for option in (*shape.options, *OPTIONS) if option.group is group]
-        if options:
-            yield f"\n{group.value}"
-        for option in options:
-            yield f"  --{option.name}" + (f" {option.default}" if option.default else "")
-            words = " | ".join(option.choices)
-            help_text = f"{option.full_help} [{words}]" if words else option.full_help
-            yield from textwrap.wrap(
-                help_text, WIDTH, initial_indent=INDENT, subsequent_indent=INDENT, break_on_hyphens=False
-            )

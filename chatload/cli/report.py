@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from chatload.analysis.summary import summarise
-from chatload.cli.command_parser import Parser
 from chatload.cli.compare import add_force, add_window
+from chatload.files.packaged import prefer_own
 from chatload.model.errors import UsageError
 from chatload.model.sanitize import json_text
 from chatload.model.summary import Summary, content_of
+from chatload.options.command_parser import Parser
 from chatload.render.csv_tables import summary_csv, turns_csv
 from chatload.render.html import REPORT, write_report
 from chatload.render.jmeter_aggregate import jmeter_text
@@ -56,7 +57,7 @@ def report(argv: Sequence[str]) -> int:
 
 
 def _chosen(argv: Sequence[str]) -> argparse.Namespace:
-    parser = Parser(prog="python -m chatload report", description="Print what runs measured. Exit code 0.")
+    parser = Parser("report", description="Print what runs measured. Exit code 0.")
     parser.add_argument("runs", nargs="*", metavar="RUN", type=Path, help="run folder, such as results/…")
     parser.add_argument("--json", action="store_true", help="print the summary (several: a list) as JSON")
     parser.add_argument(
@@ -94,6 +95,7 @@ def _write_html(chosen: argparse.Namespace, runs: Sequence[Run], summaries: Sequ
     file: str = chosen.html
     if not file and len(runs) > 1:
         raise UsageError(["--html: name the file to write; several runs have no common folder"])
+    prefer_own("plots")
     from plots.report.figures import figures  # here, since matplotlib takes its time
 
     path = Path(file) if file else runs[0].folder / REPORT

@@ -9,6 +9,7 @@ from pathlib import Path
 import orjson
 
 from chatload.files.columns import plain
+from chatload.files.packaged import SCENARIOS, packaged
 from chatload.files.reading import Mistakes, quoted
 from chatload.files.records import Record, Records
 from chatload.prompts.messages import (
@@ -23,7 +24,7 @@ from chatload.prompts.messages import (
 )
 from chatload.prompts.script import Script
 
-SHIPPED_CONVERSATIONS = Path(__file__).parents[2] / "scenarios" / "prompts" / "conversations.jsonl"
+SHIPPED_CONVERSATIONS = packaged(SCENARIOS) / "prompts" / "conversations.jsonl"
 """The conversations that are used where no file is named."""
 LINES = ("turns", "prompts")
 TEXTS = ("prompt", "question", "instruction", "query", "text", "input", "user", "message")

@@ -14,6 +14,8 @@ MOST_TOKENS = 1_000_000_000
 """Largest plausible count; larger ones are no counts, and would not fit where counts are kept."""
 MOST_VALUES = 250_000
 """Most objects, lists and members of one event: each takes up to 230 bytes when read."""
+_TOO_DEEP = "depth"
+"""In orjson's words about more than 1,024 levels of nesting."""
 SINGLE_LINE_ENDS = "a single line end after each event, where server-sent events need a blank line"
 _BROKEN_ERROR = re.compile(r"\s*\{\s*[\"']error[\"']\s*:\s*(?P<words>.*)", re.DOTALL)
 
@@ -24,7 +26,9 @@ def loaded(data: str | bytes) -> dict[str, object]:
         raise WireError(f"an event of more than {MOST_VALUES} values")
     try:
         found = orjson.loads(data)
-    except orjson.JSONDecodeError:
+    except orjson.JSONDecodeError as error:
+        if _TOO_DEEP in error.msg:  # Python's own json has no limit since 3.13
+            raise WireError("the data of an event is no JSON", data) from None
         found = _second_look(data)
     if not isinstance(found, dict):
         raise WireError("the data of an event is no JSON object", data)

@@ -10,6 +10,7 @@ from chatload.analysis.gate import gate
 from chatload.analysis.summary import summarise
 from chatload.loads.capacity import CapacityLoad
 from chatload.loads.plan import Plan
+from chatload.model.program import program
 from chatload.render.blocks import Figure
 from chatload.render.ci import annotate, notices
 from chatload.render.run_files import keep_ci_files, keep_report, keep_summary
@@ -32,7 +33,7 @@ def finish(folder: Path, plan: Plan, say: Callable[[str], None], draw: Draw) -> 
     page = keep_report(run, summary, draw([run]))
     if page is not None:
         say(f"chatload: open in a browser: {page}")
-    say(f"chatload: more: python -m chatload report {folder}")
+    say(f"chatload: more: {program()} report {folder}")
     if run.turns:
         say(f"chatload: {headline(run, summary)}")
     if not isinstance(plan.load, CapacityLoad):  # its SLOs are judged level by level

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -31,7 +33,19 @@ def test_golden(name: str, tmp_path: Path) -> None:
     raw = written(summarise(read_run(HERE / name)), tmp_path, name)
     if os.environ.get("CHATLOAD_GOLDEN") == "update":
         path.write_bytes(raw)
+    if sys.version_info >= (3, 12):  # sum() of floats has been more exact since: their last digits differ
+        assert nearly(json.loads(raw)) == nearly(json.loads(path.read_bytes()))
+        return
     assert raw == path.read_bytes(), "run `make golden` if this is meant, and read its diff"
+
+
+def nearly(value: Any) -> Any:
+    """The same with 9 digits of every float."""
+    if isinstance(value, dict):
+        return {key: nearly(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [nearly(one) for one in value]
+    return float(f"{value:.9g}") if isinstance(value, float) else value
 
 
 @pytest.mark.parametrize("name", RUNS)

@@ -12,6 +12,7 @@ import pytest
 from chatload.analysis.summary import summarise
 from chatload.loads.plan import Plan
 from chatload.model.journal_lines import FORMAT
+from chatload.model.program import program
 from chatload.model.verdict import CapacityResult, LevelResult, SloVerdict
 from chatload.render.markdown import summary_markdown
 from chatload.render.text import report_text
@@ -45,7 +46,7 @@ def test_a_good_run_leaves_its_summary_and_report_and_says_the_verdict(tmp_path:
     assert code == 0
     assert {"summary.json", "report.html"} <= {path.name for path in folder.iterdir()}
     assert said[0] == f"chatload: open in a browser: {folder / 'report.html'}"
-    assert said[1] == f"chatload: more: python -m chatload report {folder}"
+    assert said[1] == f"chatload: more: {program()} report {folder}"
     assert "100 of 100 turns good" in said[-1]
     assert len(said) == 3
 

@@ -1,0 +1,28 @@
+"""`chatload simulate`: the simulated servers, in place of this process."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from chatload.cli.child_process import become
+from chatload.cli.demo import SERVERS
+
+DEFAULTS = {"--speak": SERVERS[0], "--port-base": "8000"}
+"""What is simulated where the command line does not say."""
+
+
+def simulate(argv: Sequence[str]) -> int:
+    """start simulated servers to try chatload on (vLLM on port 8000; see --help)"""
+    return become(simulator_command(argv))
+
+
+def simulator_command(argv: Sequence[str]) -> list[str]:
+    """The command line of the simulator, which shares no code with chatload and is a process of its own."""
+    given = {word.partition("=")[0] for word in argv}
+    more = (
+        []
+        if given & {"-h", "--help"}
+        else [word for name, value in DEFAULTS.items() if name not in given for word in (name, value)]
+    )
+    return [sys.executable, "-u", "-m", "simulator", *more, *argv]

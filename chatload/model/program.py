@@ -1,0 +1,13 @@
+"""What a person types to start chatload here."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+MODULE = "python -m chatload"
+
+
+def program(executable: str = sys.executable) -> str:
+    """`chatload` where that command is installed beside this interpreter, else `python -m chatload`."""
+    return "chatload" if Path(executable).with_name("chatload").is_file() else MODULE
