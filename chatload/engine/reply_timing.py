@@ -6,20 +6,13 @@ from collections.abc import Sequence
 from operator import sub
 
 from chatload.engine.token_count import SPARE, Part, Seen, count_tokens
+from chatload.model.inline_reasoning import AnswerStart, visible
 from chatload.model.turn import Delta, TextDeltas, TurnRequest, Usage
 
 REPLY_ID_CHARACTERS, FINISH_CHARACTERS = 200, 60
 """A turn keeps so much of what a server may make as long as it likes."""
 FIRST_READ_NS = 200_000
 """Events stamped so soon after the first token belong to its read: one write may be read in several pieces."""
-
-
-ZERO_WIDTH = frozenset("\u00ad\u180e\u200b\u200c\u200d\u2060\ufeff")
-
-
-def visible(text: str) -> bool:
-    """Whether a reader sees anything of a text: not of blanks, line breaks and characters without width."""
-    return any(not c.isspace() and c not in ZERO_WIDTH for c in text)
 
 
 class ReplyMeter:
@@ -59,6 +52,7 @@ class ReplyMeter:
         self.text_bytes = 0  # what the text takes at most: 4 bytes a character where one is not ASCII
         self._characters = self._reasoning = self._tools = 0
         self._answer: list[str] = []
+        self._answer_start = AnswerStart()
 
     def add(self, delta: Delta | TextDeltas) -> None:
         """Take one delta in, or a row of them. Deltas come in the order of their events."""
@@ -160,8 +154,9 @@ class ReplyMeter:
         if self.first_token_ns is None and visible(text + delta.reasoning + delta.tool_text):
             self.first_token_ns = at_ns
             self.first_read = delta.read
-        if self.first_answer_ns is None and visible(text + delta.tool_text):
-            self.first_answer_ns = at_ns
+        if self.first_answer_ns is None:
+            called = visible(delta.tool_text)
+            self.first_answer_ns = at_ns if called else self._answer_start.take(text, at_ns)
         tokens = delta.tokens
         if tokens == 0:
             self._repeated += 1

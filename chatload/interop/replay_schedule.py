@@ -16,8 +16,8 @@ from chatload.loads.capacity import CapacityLoad
 from chatload.loads.chat import ChatLoad
 from chatload.loads.load_shape import Load
 from chatload.model.errors import UsageError
+from chatload.model.inline_reasoning import answer_in
 from chatload.model.turn import Turn
-from chatload.prompts.conversation import answer_in
 from chatload.store.journal import Run
 
 BLOCK_TOKENS = 16

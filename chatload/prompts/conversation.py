@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Protocol
 
+from chatload.model.inline_reasoning import answer_in
 from chatload.model.turn import Message
 from chatload.prompts.script import Script
 from chatload.prompts.unique_opening import opening_of
@@ -30,11 +31,6 @@ FOLLOW_UPS = (
     "Thanks. What would be a good next step?",
 )
 """The lines of a user after the end of the script; each fits after any reply (docs/prompts.md)."""
-
-
-_THOUGHTS = {f"<{name}>": f"</{name}>" for name in ("think", "thinking", "thought")} | {"[THINK]": "[/THINK]"}
-"""Reasoning at the start of a text, as models write it whose server does not set it apart."""
-_OPENED_BY_TEMPLATE = "</think>"
 
 
 class Conversation(Protocol):
@@ -122,18 +118,6 @@ class GrowingConversation:
         if turn < len(self._lines):
             return self._lines[turn]
         return FOLLOW_UPS[(self._first_follow_up + turn - len(self._lines)) % len(FOLLOW_UPS)]
-
-
-def answer_in(reply: str) -> str:
-    """The text of a reply that a chat template keeps: without the reasoning that some servers leave in the text."""
-    start = reply.lstrip()
-    for opening, closing in _THOUGHTS.items():
-        if start.startswith(opening):
-            return start.partition(closing)[2].lstrip()
-    before, closed, after = reply.partition(_OPENED_BY_TEMPLATE)
-    if closed and "<think>" not in before:
-        return after.lstrip()
-    return reply if start else ""
 
 
 def conversation_for(

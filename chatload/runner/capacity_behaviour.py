@@ -12,8 +12,9 @@ from collections import deque
 from chatload.engine.client import TurnSpec
 from chatload.loads.capacity import CapacityLoad
 from chatload.loads.level_search import first_turn
+from chatload.model.inline_reasoning import answer_in
 from chatload.model.journal_lines import LevelLine
-from chatload.prompts.conversation import Conversation, answer_in
+from chatload.prompts.conversation import Conversation
 from chatload.runner.chat_behaviour import conversation_of_user, reply_kept
 from chatload.runner.messages import LevelOrder
 from chatload.runner.session import Session

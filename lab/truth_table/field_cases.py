@@ -10,6 +10,7 @@ from lab.truth_table.case import (
     FINISH,
     ROLE,
     TAIL,
+    TIMES,
     USAGE,
     WORDS,
     Case,
@@ -146,6 +147,19 @@ SHAPES = [
             DONE,
         ],
         truth=Truth(tokens=21, ttfa_ms=400.0, tpot_ms=19.0),
+    ),
+    Case(
+        "reasoning inside the text",
+        [
+            ROLE,
+            *[
+                (at, event(chunk({"content": word})))
+                for at, word in zip(TIMES, ["<think>", *WORDS[1:9], "</think>"], strict=False)
+            ],
+            *tokens()[10:],
+            *TAIL,
+        ],
+        truth=THINKS,
     ),
     Case("refusal", [ROLE, *tokens("refusal"), *TAIL]),
     Case("reasoning", [ROLE, *reasoning("reasoning"), *TAIL], truth=THINKS),

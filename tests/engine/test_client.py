@@ -54,6 +54,16 @@ def test_a_reply_that_nobody_sees_has_no_first_token() -> None:
     assert (tpot_ms(turn), e2e_ms(turn), ttft_ms(turn)) == (None, None, None)
 
 
+def test_reasoning_inside_the_text_is_no_answer() -> None:
+    texts = ["<th", "ink>", "hm", "</think>", "\\n\\n", "Yes"]
+    exchange = Exchange(Wire([reply(*map(token, texts), STOP)]))
+    turn, text = exchange.turn_and_text()
+    assert [after(exchange, at) for at in (turn.first_token_ns, turn.first_answer_ns)] == [10, 60]
+    assert text == "<think>hm</think>\n\nYes"
+    cut = Exchange(Wire([reply(*map(token, texts[:3]), STOP)])).turn()
+    assert (cut.first_answer_ns, cut.events) == (None, 3)
+
+
 def test_a_blank_after_the_reasoning_is_no_answer() -> None:
     thought = b'data: {"choices":[{"delta":{"reasoning":"hm"}}]}\n\n'
     exchange = Exchange(Wire([reply(thought, thought, token("\\n\\n"), token("a"), STOP)]))

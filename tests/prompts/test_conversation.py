@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatload.model.errors import UsageError
+from chatload.model.inline_reasoning import answer_in
 from chatload.model.turn import Message
 from chatload.prompts.conversation import (
     FOLLOW_UPS,
     GrowingConversation,
     RepeatedMessage,
     SeparateMessages,
-    answer_in,
     conversation_for,
 )
 from chatload.prompts.conversation_file import load_conversations

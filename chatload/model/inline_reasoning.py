@@ -1,0 +1,57 @@
+"""Reasoning inside the text of a reply, as models write it whose server does not set it apart; and what nobody sees."""
+
+from __future__ import annotations
+
+BLOCKS = {f"<{name}>": f"</{name}>" for name in ("think", "thinking", "thought")} | {"[THINK]": "[/THINK]"}
+"""The signs at the beginning and the end of a block of reasoning. It stands at the start of the text."""
+OPENED_BY_TEMPLATE = "</think>"
+"""Where a chat template opens the block, only its end is in the text."""
+ZERO_WIDTH = frozenset("\u00ad\u180e\u200b\u200c\u200d\u2060\ufeff")
+
+
+def visible(text: str) -> bool:
+    """Whether a reader sees anything of a text: not of blanks, line breaks and characters without width."""
+    return any(not c.isspace() and c not in ZERO_WIDTH for c in text)
+
+
+def answer_in(reply: str) -> str:
+    """The text of a reply that a chat template keeps: without the reasoning inside it."""
+    start = reply.lstrip()
+    for opening, closing in BLOCKS.items():
+        if start.startswith(opening):
+            return start.partition(closing)[2].lstrip()
+    before, closed, after = reply.partition(OPENED_BY_TEMPLATE)
+    if closed and "<think>" not in before:
+        return after.lstrip()
+    return reply if start else ""
+
+
+class AnswerStart:
+    """Finds when the answer of a reply begins: with its first visible text that is no block of reasoning."""
+
+    def __init__(self) -> None:
+        self._start = ""
+        self._closing = ""
+        self._seen_ns: int | None = None
+
+    def take(self, text: str, at_ns: int) -> int | None:
+        """Take the next text in; the instant at which the answer began, None while it has not."""
+        if self._closing:
+            self._start += text
+            _, closed, after = self._start.partition(self._closing)
+            if not closed:
+                self._start = self._start[-len(self._closing) :]
+                return None
+            self._start, self._closing, self._seen_ns = "", "", None
+            return at_ns if visible(after) else None
+        if not visible(text) and not self._start:
+            return None
+        self._start = (self._start + text).lstrip()
+        self._seen_ns = at_ns if self._seen_ns is None else self._seen_ns
+        for opening, closing in BLOCKS.items():
+            if self._start.startswith(opening):
+                rest, self._start, self._closing = self._start[len(opening) :], "", closing
+                return self.take(rest, at_ns)
+            if opening.startswith(self._start):  # the next text tells
+                return None
+        return self._seen_ns
