@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from packaging.requirements import Requirement
+
+from deploy.wheel_check import PARTS, ROOT
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 COMPOSE = sorted((DEPLOY / "compose").glob("*.yaml"))
@@ -115,3 +118,28 @@ def test_the_operator_s_resource_has_what_its_documentation_names() -> None:
     }  # fmt: skip
     assert {"resources"} == resource["spec"]["worker"].keys() == resource["spec"]["master"].keys()
     assert "-f locustfiles/chat.py" in resource["spec"]["args"]
+
+
+def test_the_image_is_built_of_what_the_wheel_is() -> None:
+    """Its first stage runs on a copy of these files; `make wheel-check` does what its other steps do."""
+    lines = (DEPLOY / "Dockerfile.dockerignore").read_text(encoding="utf-8").splitlines()
+    copied = {line.removeprefix("!") for line in lines if line.startswith("!")}
+    assert copied == {*PARTS, "deploy/constraints.txt"}
+
+
+def test_the_constraints_are_within_the_requirements() -> None:
+    asked = {one.name: one.specifier for one in requirements(ROOT / "requirements.txt")}
+    for one in requirements(DEPLOY / "constraints.txt"):
+        (exact,) = one.specifier
+        assert exact.operator == "=="
+        assert asked[one.name].contains(exact.version), one.name
+
+
+def test_requirements_are_ranges_that_other_packages_can_live_with() -> None:
+    for one in requirements(ROOT / "requirements.txt"):
+        assert sorted(each.operator for each in one.specifier) == ["<", ">="], one.name
+
+
+def requirements(path: Path) -> list[Requirement]:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [Requirement(line) for line in lines if line and not line.startswith("#")]
