@@ -53,9 +53,11 @@ def certify(arguments: Sequence[str]) -> int:
 def _refuse_unwritable(out: Path) -> None:
     """Before the measurement, which takes minutes: UsageError where the certificate cannot be written."""
     try:
-        out.parent.mkdir(parents=True, exist_ok=True)
+        if out.parent.exists() and not out.parent.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         if out.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+        out.parent.mkdir(parents=True, exist_ok=True)
         if not os.access(out.parent, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:

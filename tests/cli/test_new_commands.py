@@ -16,7 +16,7 @@ from chatload import __version__
 from chatload.__main__ import COMMANDS
 from chatload.cli.completion import LOCUST_FLAGS, SCRIPTS, suggestions
 from chatload.cli.simulate import simulator_command
-from chatload.files.packaged import LOCUSTFILES, SCENARIOS, packaged_names
+from chatload.files.packaged import LOCUSTFILES, SCENARIOS, packaged, packaged_names
 from chatload.loads.registry import SHAPES
 from chatload.locust_help import asks_locust_for_help
 from chatload.model.program import program
@@ -171,3 +171,26 @@ def test_locust_has_the_options_that_are_completed_for_it() -> None:
     words = [sys.executable, "-m", "locust", "--help"]
     told = subprocess.run(words, capture_output=True, text=True, check=True).stdout
     assert [one for one in LOCUST_FLAGS if one not in told] == ["--headful"]  # which its help leaves out
+
+
+@pytest.mark.parametrize("out", ["file/x.json", ".", "no-rights/x.json"])
+def test_a_certificate_that_cannot_be_written_is_refused_before_the_measurement(
+    out: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr("chatload.cli.certify.os.access", lambda place, mode: "no-rights" not in str(place))
+    monkeypatch.setattr("chatload.cli.certify.measure", None)  # not called
+    code, _, errors = chatload("certify", "--out", tmp_path / out)
+    assert (code, errors.count("\n")) == (2, 1)
+    assert errors.startswith(f"--out {tmp_path / out}: cannot be written: ")
+
+
+def test_run_becomes_locust(monkeypatch: pytest.MonkeyPatch) -> None:
+    became: list[list[str]] = []
+    monkeypatch.setattr("chatload.cli.run.become", lambda command: became.append(command) or 0)
+    assert chatload("run", "chat", "--users", "3").code == 0
+    python, *words = became[0]
+    assert python == sys.executable
+    assert words[0].endswith("/locust") or words[:2] == ["-m", "locust"]
+    assert words[-4:-2] == ["-f", str(packaged(LOCUSTFILES) / "chat.py")]
+    assert words[-2:] == ["--users", "3"]
