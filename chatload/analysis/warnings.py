@@ -23,7 +23,7 @@ REOPENED_SHARE = 0.05
 def warnings(run: Run, summary: Summary) -> list[str]:
     """All warnings about the run, the worst first: how it ended, failures, our own faults, then the tokens."""
     found = [words for check in CHECKS for words in check(run, summary)]
-    noted = [*run.manifest.problems, *run.manifest.caveats]
+    noted = [*run.manifest.problems, *run.manifest.warnings]
     return found + [one_line(words, 400) for words in noted]
 
 

@@ -14,7 +14,7 @@ from chatload.model.hosts import Machine
 from chatload.model.structs import always
 from chatload.model.turn import Turn
 
-FORMAT = 2
+FORMAT = 3
 """Version of manifest and journal. History: 1 (2026-11-22) first; 2 (2026-11-29) the plan has a tagged load."""
 
 

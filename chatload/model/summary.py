@@ -12,7 +12,7 @@ from chatload.model.server_view import ServerView
 from chatload.model.stalls import DEFAULT_RULE, READER_TOKENS_PER_S, StallRule
 from chatload.model.verdict import Bound, Goodput, SloVerdict
 
-FORMAT = 1
+FORMAT = 2
 """Version of summary.json."""
 
 PERCENTILES = {"p50": 0.50, "p90": 0.90, "p95": 0.95, "p99": 0.99}
@@ -244,7 +244,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     `simulation` is None for a real server.
     `steady` is the throughput while all users were in, None where they never were. `conversations` are users whose
     every planned turn succeeded, None where the load is no chat. A metric without values is None. `incomplete` says
-    why the run is not the whole of its plan, `warnings` (key "caveats") what to doubt and what to do about it.
+    why the run is not the whole of its plan, `warnings` what to doubt and what to do about it.
     """
 
     format: int = FORMAT
@@ -257,7 +257,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     failed: dict[str, int]
     interrupted: int
     abandoned: int = 0
-    slot_release: SlotRelease | None = msgspec.field(default=None, name="abandonment")
+    slot_release: SlotRelease | None = None
     users: int
     conversations: int | None = None
     tokens: int
@@ -279,14 +279,14 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     bunching: Bunching | None = None
     standstill: Standstill | None = None
     marks: dict[str, int] = {}
-    validity: Validity = msgspec.field(default=Validity(), name="trust")
+    validity: Validity = Validity()
     server: ServerView | None = None
     slo: tuple[SloVerdict, ...] = ()
     goodput: Goodput | None = None
     torn_lines: int = 0
     percentile_method: str = ""
     incomplete: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = msgspec.field(default=(), name="caveats")
+    warnings: tuple[str, ...] = ()
 
     @property
     def failures(self) -> int:
@@ -319,9 +319,15 @@ def content_of(summary: Summary) -> dict[str, object]:
     return found
 
 
+NAMES_OF_FORMAT_1 = {"abandonment": "slot_release", "trust": "validity", "caveats": "warnings"}
+"""Keys of summary.json that have another name since format 2."""
+
+
 def read_summary(raw: bytes) -> Summary:
-    """The summary of a summary.json. msgspec.DecodeError (ValidationError) where it is none."""
+    """The summary of a summary.json, of this format or of 1. msgspec.DecodeError (ValidationError) where it is none."""
     flat = msgspec.json.decode(raw, type=dict[str, object])
+    if flat.get("format") == 1:
+        flat = {NAMES_OF_FORMAT_1.get(key, key): value for key, value in flat.items()}
     groups = msgspec.convert(flat.get("groups") or {}, dict[str, dict[str, object]])
     parts = {name: _nested(part, View.GROUPS) for name, part in groups.items()}
     return msgspec.convert({**_nested(flat, View.SUMMARY), "groups": parts}, Summary)

@@ -113,7 +113,7 @@ class CapacityResult(msgspec.Struct, kw_only=True, omit_defaults=True):
     `interval` is the 95 % interval of the answer; `stopped` says why the search ended early.
     """
 
-    levels: list[LevelResult] = msgspec.field(default_factory=list, name="ladder")
+    levels: list[LevelResult] = msgspec.field(default_factory=list)
     stopped: str = ""
     server_gone: bool = False
     users: int | None = None

@@ -155,7 +155,7 @@ class RunFolder:
 
     def warn(self, words: str) -> None:
         """Nothing is lost, but a reader should know: say it, keep it."""
-        self.manifest.caveats.append(words)
+        self.manifest.warnings.append(words)
         self.say(f"chatload: {words}")
 
     def problem(self, words: str | None) -> None:

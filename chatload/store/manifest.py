@@ -70,7 +70,7 @@ class Manifest(msgspec.Struct, kw_only=True, omit_defaults=True):
     failed_in: list[str] = msgspec.field(default_factory=list)
     turns_heard: int | None = None
     problems: list[str] = msgspec.field(default_factory=_empty_list)
-    caveats: list[str] = msgspec.field(default_factory=list)
+    warnings: list[str] = msgspec.field(default_factory=list)
     workers: dict[str, WorkerFacts] = msgspec.field(default_factory=dict)
     late_workers: list[str] = msgspec.field(default_factory=list)
     ramps: list[Ramp] = msgspec.field(default_factory=list)
@@ -100,11 +100,20 @@ def read_manifest(folder: Path) -> Manifest:
         if version > FORMAT:
             raise UsageError([f"{folder}: record format {version} is newer than {FORMAT}: update chatload"])
         if version < FORMAT:
-            content = msgspec.json.decode(raw, type=dict[str, Any])
-            return msgspec.convert(manifest_of_format_1(content), Manifest)
+            content = _renamed(msgspec.json.decode(raw, type=dict[str, Any]))
+            return msgspec.convert(content if version == 2 else manifest_of_format_1(content), Manifest)
         return msgspec.json.decode(raw, type=Manifest)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError([f"{path}: the file is damaged ({error})"]) from error
+
+
+def _renamed(content: dict[str, Any]) -> dict[str, Any]:
+    """A manifest of format 1 or 2 with the keys of format 3. Any: it is what a file holds, checked by the caller."""
+    found = {"warnings" if key == "caveats" else key: value for key, value in content.items()}
+    capacity = content.get("capacity")
+    if isinstance(capacity, dict):
+        found["capacity"] = {"levels" if key == "ladder" else key: value for key, value in capacity.items()}
+    return found
 
 
 class _Version(msgspec.Struct):

@@ -142,7 +142,7 @@ def test_a_capacity_search_has_a_climber_in_each_worker(web: Any, simulator: Cal
     assert one.post("/swarm", user_count=1, spawn_rate=1, **form)["success"] is True
     over = one.wait_for(is_over, 60)
     assert (over["ended"], over["problems"]) == ("done", [])
-    ladder = json.loads((one.out / "manifest.json").read_text())["capacity"]
-    assert [rung["users"] for rung in ladder["ladder"]] == [4]
+    capacity = json.loads((one.out / "manifest.json").read_text())["capacity"]
+    assert [level["users"] for level in capacity["levels"]] == [4]
     lines = map(json.loads, (one.out / "journal-master.jsonl").read_text().splitlines())
     assert len({line["worker"] for line in lines if line["kind"] == "turn"}) == 2

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from chatload.analysis.summary import summarise
-from chatload.model.summary import Summary, content_of, read_summary
+from chatload.model.summary import NAMES_OF_FORMAT_1, Summary, content_of, read_summary
 from chatload.render.run_files import keep_summary
 from chatload.store.journal import read_run
 from tests.changes import replace
@@ -65,14 +65,14 @@ def test_parts_of_a_run_are_read_back_too(tmp_path: Path) -> None:
 def test_a_summary_of_an_older_version_lacks_keys_and_one_of_a_newer_has_more() -> None:
     content = json.loads((GOLDEN / "summary-vllm.json").read_bytes())
     later = (
-        "trust",
+        "validity",
         "slo",
         "goodput",
         "incomplete",
-        "abandonment",
+        "slot_release",
         "abandoned",
         "groups",
-        "caveats",
+        "warnings",
         "marks",
         "itl_ms",
     )
@@ -80,6 +80,16 @@ def test_a_summary_of_an_older_version_lacks_keys_and_one_of_a_newer_has_more() 
     found = read_summary(json.dumps({**old, "a_new_key": {"n": 1}}).encode())
     assert (found.turns, found.metric("ttft_ms").n, found.metric("itl_ms").n) == (100, 100, 0)
     assert (found.validity.trustworthy, found.slo, found.warnings, found.groups) == (True, (), (), {})
+
+
+def test_a_summary_of_format_1_is_read_by_its_names() -> None:
+    content = json.loads((GOLDEN / "summary-troubled.json").read_bytes())
+    assert content["format"] == 2 and content["warnings"]
+    old_names = {now: then for then, now in NAMES_OF_FORMAT_1.items()}
+    old = {old_names.get(key, key): value for key, value in content.items()} | {"format": 1}
+    assert {"trust", "caveats", "abandonment"} <= set(old)
+    found, now = (read_summary(json.dumps(one).encode()) for one in (old, content))
+    assert msgspec.structs.replace(found, format=2) == now
 
 
 @pytest.mark.parametrize("raw", [b"[]", b"{", b'{"turns": 1}', b'{"turns": "many"}'])

@@ -175,7 +175,7 @@ def test_an_exception_of_our_own_is_2(vllm: Any, tmp_path: Path) -> None:
     )  # fmt: skip
     assert done.returncode in (2, 4), done.stderr
     if done.returncode == 4:  # a busy machine outranks it
-        assert not json.loads((tmp_path / "run" / "summary.json").read_text())["trust"]["trustworthy"]
+        assert not json.loads((tmp_path / "run" / "summary.json").read_text())["validity"]["trustworthy"]
 
 
 @pytest.fixture

@@ -28,8 +28,8 @@ def kept_s(out: Path, freed_ns: dict[str, int]) -> float:
     )
 
 
-def abandonment(out: Path) -> dict[str, Any]:
-    found = json.loads((out / "summary.json").read_text())["abandonment"]
+def slot_release(out: Path) -> dict[str, Any]:
+    found = json.loads((out / "summary.json").read_text())["slot_release"]
     assert isinstance(found, dict)
     return found
 
@@ -49,7 +49,7 @@ def test_a_server_that_frees_at_once(vllm: Any, tmp_path: Path) -> None:
     server.send_signal(signal.SIGTERM)
     server.wait(timeout=10)
     truth = {line["request_id"]: line["end_ns"] for line in read_lines(truth_log) if line.get("request_id")}
-    low, high = abandonment(out)["freed_s"]
+    low, high = slot_release(out)["freed_s"]
     assert low <= kept_s(out, truth) <= high < 1.0
 
 
@@ -63,7 +63,7 @@ def test_a_server_that_takes_its_time(tmp_path: Path) -> None:
     finally:
         server.kill()
         server.communicate()
-    found = abandonment(out)
+    found = slot_release(out)
     low, high = found["freed_s"]
     truth = kept_s(out, {line["request_id"]: line["freed_ns"] for line in read_lines(log)})
     assert truth >= 1.3

@@ -144,7 +144,7 @@ def test_the_key_is_withheld_from_a_host_that_nobody_gave(monkeypatch: pytest.Mo
     one = Local(host="http://127.0.0.2:1")
     one.start()
     assert one.withheld is not None
-    assert one.controller.manifest.caveats == [f"http://127.0.0.2:1: {one.withheld}"]
+    assert one.controller.manifest.warnings == [f"http://127.0.0.2:1: {one.withheld}"]
     session = one.process.session
     assert session is not None
     assert b"canary" not in session.target.head

@@ -141,7 +141,7 @@ def test_a_caveat_costs_nothing(make: Make, said: list[str]) -> None:
     folder = make()
     folder.warn("something to know")
     assert folder.close("done", ended) == 0
-    assert (manifest()["caveats"], said) == (["something to know"], ["chatload: something to know"])
+    assert (manifest()["warnings"], said) == (["something to know"], ["chatload: something to know"])
 
 
 def test_a_failed_run_ends_with_the_code_of_its_cause_whatever_else_went_wrong(make: Make) -> None:

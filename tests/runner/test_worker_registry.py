@@ -120,7 +120,7 @@ def test_the_first_line_of_a_worker_tells_its_host(master: Master) -> None:
 
 
 @pytest.mark.parametrize(
-    ("w1", "problems", "caveats"),
+    ("w1", "problems", "warnings"),
     [
         ([user("w1", 0, "in"), end("w1", 2)], [], []),
         (
@@ -138,7 +138,7 @@ def test_the_first_line_of_a_worker_tells_its_host(master: Master) -> None:
     ],
 )
 def test_at_the_end_lines_that_came_are_counted_against_those_that_were_written(
-    master: Master, w1: list[JournalLine], problems: list[str], caveats: list[str]
+    master: Master, w1: list[JournalLine], problems: list[str], warnings: list[str]
 ) -> None:
     master.begin()
     master.send("w1", *w1)
@@ -150,7 +150,7 @@ def test_at_the_end_lines_that_came_are_counted_against_those_that_were_written(
     master.clock.run(lambda: master.registry.drain(at_once=False))
     assert master.clock.now_s < 1
     assert master.workers.sent_to("w1", messages.DRAIN) == [{"at_once": False}]
-    for found, expected in ((master.folder.problems, problems), (master.folder.manifest.caveats, caveats)):
+    for found, expected in ((master.folder.problems, problems), (master.folder.manifest.warnings, warnings)):
         assert len(found) == len(expected)
         assert all(words in sentence for sentence, words in zip(found, expected, strict=True))
 

@@ -82,7 +82,7 @@ class Party:
 
     def lost_nothing(self) -> bool:
         """No problem of the recording, and exit code 0 unless the machine was too busy to be trusted."""
-        trust = json.loads((self.out / "summary.json").read_text())["trust"]
+        trust = json.loads((self.out / "summary.json").read_text())["validity"]
         assert not [reason for reason in trust["reasons"] if "lines" in reason]
         return not self.manifest()["problems"] and (self.end() == 0 or not trust["trustworthy"])
 
@@ -114,7 +114,7 @@ def test_a_worker_that_cannot_write_the_master_s_folder(party: Party, vllm: Any,
     assert party.end() in GOOD, party.said("master")
     assert party.places() == every_turn(4, 3)
     assert party.lost_nothing()
-    assert not party.manifest().get("caveats")
+    assert not party.manifest().get("warnings")
     assert len(list(party.out.glob("journal-*.jsonl"))) == 2, "the master's, and of the worker that could"
     assert "keeps its own copy of its journal in" in party.said("w2")
     (copy,) = (tmp_path / "w2" / "results" / "run").glob("journal-*.jsonl")
@@ -130,7 +130,7 @@ def test_a_worker_s_full_disk_is_a_caveat_where_the_master_has_every_line(party:
     assert party.end() in GOOD, party.said("master")
     assert party.places() == every_turn(4, 6)
     assert party.lost_nothing()
-    (caveat,) = party.manifest()["caveats"]
+    (caveat,) = party.manifest()["warnings"]
     assert "of its own copy of its journal; the master has all of them" in caveat
 
 

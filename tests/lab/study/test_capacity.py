@@ -62,4 +62,4 @@ def test_over_http_it_finds_the_capacity_of_the_same_server_in_virtual_time(tmp_
     assert abs(found["users"] / truth - 1) <= 0.1, (truth, found)
     low, high = found["interval"]
     assert (low or 0) <= truth <= (high or truth)
-    assert all(row["windows"] == len(row["groups"]) for row in found["ladder"])
+    assert all(row["windows"] == len(row["groups"]) for row in found["levels"])
