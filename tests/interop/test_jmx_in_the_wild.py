@@ -168,6 +168,12 @@ def test_a_module_runs_where_it_is_pointed_to(imported: Any, path: tuple[str, ..
     assert "here" not in err and "Chat" not in err
 
 
+def test_a_module_runs_what_is_disabled_where_it_stands(imported: Any) -> None:
+    part = element("GenericController", "Chat", "", request(), enabled=False)
+    code, keys, _ = imported(plan(group(module("Plan", "Chat")) + part))
+    assert (code, keys["model"]) == (0, "m")
+
+
 def test_a_module_without_target_or_in_a_circle_and_an_include(imported: Any) -> None:
     code, _, err = imported(plan(group(module("Plan", "Gone") + request())))
     assert code == 0 and "the element that it points to is not in the plan" in err
