@@ -64,11 +64,13 @@ def queue_ms(run: Run) -> list[list[tuple[float, float]]]:
     counts = [dict(part) for part in stretches(run, "queued")]
     found = []
     for part, counted in zip(stretches(run, "queue_s"), counts, strict=False):
-        found.append([
-            (now, 1000 * (spent - before_s) / (counted[now] - counted[before]))
-            for (before, before_s), (now, spent) in pairwise(part)
-            if before in counted and counted.get(now, 0) > counted[before] and spent >= before_s
-        ])  # fmt: skip
+        found.append(
+            [
+                (now, 1000 * (spent - before_s) / (counted[now] - counted[before]))
+                for (before, before_s), (now, spent) in pairwise(part)
+                if before in counted and counted.get(now, 0) > counted[before] and spent >= before_s
+            ]
+        )
     return [points for points in found if points]
 
 

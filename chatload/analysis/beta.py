@@ -44,13 +44,6 @@ def _inverse(value: float) -> float:
     return 1.0 / (value if abs(value) > _TINY else _TINY)
 
 
-def binomial_at_most(k: float, n: float, p: float) -> float:
-    """P(X <= k) for X ~ Binomial(n, p); k and n may be no whole numbers (the beta law in between)."""
-    if k >= n:
-        return 1.0
-    return 0.0 if k < 0 else 1.0 - regularised_beta(p, k + 1.0, n - k)
-
-
 @cache
 def student_quantile(p: float, degrees: float) -> float:
     """The p-quantile (p >= 0.5) of Student's t."""

@@ -77,11 +77,6 @@ class Estimate:
     log_se: float = math.nan
     degrees: int = 0
 
-    @property
-    def effective_n(self) -> float:
-        """The number of independent turns that would tell as much."""
-        return self.n / self.design_effect
-
 
 def turn_cycle_s(turns: Iterable[Held]) -> float | None:
     """Median time (s) from one due to the same user's next due.

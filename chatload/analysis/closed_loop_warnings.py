@@ -7,8 +7,6 @@ from collections.abc import Iterator
 
 from chatload.analysis.send_bunching import moves_ttft
 from chatload.analysis.standstill import is_notable
-from chatload.loads.capacity import CapacityLoad
-from chatload.loads.chat import ChatLoad
 from chatload.loads.think_time import ThinkingLoad
 from chatload.model.endings import TOOL_CALLS
 from chatload.model.summary import Summary
@@ -65,7 +63,7 @@ def in_step(run: Run, summary: Summary) -> Iterator[str]:
 def without_answers(run: Run, summary: Summary) -> Iterator[str]:
     """That conversations went on after replies which held no answer."""
     load = run.manifest.load
-    if not isinstance(load, ChatLoad | CapacityLoad) or not load.history:
+    if load is None or not load.grows:
         return
     last = {(turn.group, turn.user): turn.turn for turn in sorted(run.turns, key=lambda one: one.turn)}
     kept = [turn for turn in run.turns if turn.ok and turn.turn < last[turn.group, turn.user]]

@@ -23,7 +23,6 @@ from chatload.analysis.failed_share import FAILED_MARGIN, Side
 from chatload.analysis.measured_conditions import measured_differences
 from chatload.analysis.sample import asked_of, samples
 from chatload.analysis.validity import validity_of
-from chatload.loads.chat import ChatLoad
 from chatload.model.sanitize import one_line
 from chatload.model.summary import WHOLE_RUN
 from chatload.model.verdict import CANNOT_TELL, ComparisonOutcome, Effect
@@ -199,7 +198,7 @@ def trustworthy(run: Run) -> bool:
 
 def _side(run: Run, window: str) -> Side:
     load = run.manifest.load
-    return Side(run.turns, samples(run.turns, load, window), isinstance(load, ChatLoad))
+    return Side(run.turns, samples(run.turns, load, window), load is not None and load.own_users)
 
 
 def _warnings(a: Sequence[Run], b: Sequence[Run], found: Sequence[Effect]) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from chatload.loads.chat import ChatLoad
 from chatload.model.sanitize import one_line
 from chatload.model.words import plural
 from chatload.store.journal import Run
@@ -14,7 +13,7 @@ TIMER_S = 1.0
 def planned_chat(run: Run) -> tuple[int, int] | None:
     """(users, turns each) of the plan; None where the load is no chat."""
     load = run.manifest.load
-    return (load.users, load.turns) if isinstance(load, ChatLoad) else None
+    return None if load is None else load.users_and_turns
 
 
 def planned_turns(run: Run) -> int | None:

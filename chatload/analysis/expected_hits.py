@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 
 from chatload.loads.chat import ChatLoad
-from chatload.loads.open_loop import OpenLoopLoad
-from chatload.loads.sweep import SweepLoad
 from chatload.model.turn import Turn
 from chatload.store.journal import Run
 
@@ -19,7 +17,7 @@ def expected_cached_share(run: Run) -> float | None:
     repeated by design, and the conversations of a file that the user names may begin alike.
     """
     load = run.manifest.load
-    if isinstance(load, OpenLoopLoad | SweepLoad):
+    if load is not None and load.new_prompts:
         return 0.0
     if not isinstance(load, ChatLoad) or not load.history or load.prompts:
         return None

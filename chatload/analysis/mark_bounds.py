@@ -82,9 +82,13 @@ def at(turn: Turn, ends: Ends) -> Turn:
         sent = turn.due_ns + round(((turn.connect_ms or 0.0) + (turn.tls_ms or 0.0)) * 1e6)
     answer = first if turn.first_answer_ns == turn.first_token_ns else turn.first_answer_ns
     return msgspec.structs.replace(
-        turn, sent_ns=sent, first_token_ns=first, first_answer_ns=answer, last_token_ns=last,
+        turn,
+        sent_ns=sent,
+        first_token_ns=first,
+        first_answer_ns=answer,
+        last_token_ns=last,
         gaps_us=_gaps(turn, first, last),
-    )  # fmt: skip
+    )
 
 
 def _earliest_first(turn: Turn, first_ns: int) -> int:

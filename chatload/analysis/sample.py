@@ -8,10 +8,7 @@ from typing import TypeVar
 
 from chatload.analysis.block_interval import Blocks, blocks_of, too_short_words, turn_cycle_s
 from chatload.analysis.window import Held, Window, all_users_in, whole_run
-from chatload.loads.capacity import CapacityLoad
-from chatload.loads.chat import ChatLoad
 from chatload.loads.load_shape import Load
-from chatload.loads.sweep import SweepLoad
 from chatload.model.summary import ALL_USERS_IN, WHOLE_RUN, Stretch
 from chatload.options.run_options import ALL_IN
 from chatload.store.journal import Run
@@ -84,11 +81,11 @@ def samples(turns: Sequence[Held], load: Load | None = None, asked: str = ALL_IN
 
     Otherwise, and for loads without such a stretch, they are the whole run's. `asked`: "all-in" or "whole".
     """
-    if isinstance(load, SweepLoad | CapacityLoad):  # a mixture of loads has no intervals; its parts have
+    if load is not None and load.in_parts:  # a mixture of loads has no intervals; its parts have
         parts = Sample(WHOLE_RUN, whole_run(turns), range(len(turns)), note=PARTS, too_short=PARTS)
         return Samples(parts, parts)
     cycle_s = turn_cycle_s(turns)
-    grows = isinstance(load, ChatLoad) and load.history
+    grows = load is not None and load.grows
     window = _all_in(turns, load)
     blocks = _blocks(window, cycle_s, grows)
     whole = _sample(WHOLE_RUN, turns, whole_run(turns), cycle_s, grows=grows)
@@ -133,7 +130,7 @@ def side_by_side(turns: Sequence[Held], group: Callable[[int], str]) -> Sample:
 
 
 def _all_in(turns: Sequence[Held], load: Load | None) -> Window | None:
-    return all_users_in(turns, load.users) if isinstance(load, ChatLoad) else None
+    return all_users_in(turns, load.users) if load is not None and load.own_users else None
 
 
 def _blocks(window: Window | None, cycle_s: float | None, grows: bool) -> Blocks | None:

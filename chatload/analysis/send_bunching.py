@@ -13,8 +13,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from statistics import median
 
 from chatload.analysis.window import Window, all_users_in, whole_run
-from chatload.loads.capacity import CapacityLoad
-from chatload.loads.open_loop import OpenLoopLoad
 from chatload.model.metrics import ttft_ms
 from chatload.model.summary import Bunching
 from chatload.model.turn import Turn
@@ -108,17 +106,15 @@ def _waits(turns: Iterable[Turn]) -> Iterator[tuple[int, float]]:
 
 def _stretches(run: Run) -> list[tuple[Sequence[Turn], Window]]:
     """Where the load was steady: all users in; of a level the same, or its measured time; of an open loop the whole."""
-    load = run.manifest.load
+    steady_s = None if run.manifest.load is None else run.manifest.load.steady_s
     parts: dict[str, list[Turn]] = {}
     for turn in run.turns:
         parts.setdefault(turn.group, []).append(turn)
     found: list[tuple[Sequence[Turn], Window]] = []
     for turns in parts.values():
-        if isinstance(load, CapacityLoad):
-            last_ns = max(turn.due_ns for turn in turns)
-            window: Window | None = Window(last_ns - round(load.measure_s * 1e9), last_ns)
-        else:
-            window = whole_run(turns) if isinstance(load, OpenLoopLoad) else all_users_in(turns)
+        window = whole_run(turns) if steady_s is not None else all_users_in(turns)
+        if steady_s is not None and window is not None and steady_s < math.inf:
+            window = Window(window.until_ns - round(steady_s * 1e9), window.until_ns)
         if window is not None:
             found.append((window.turns(turns), window))
     return found

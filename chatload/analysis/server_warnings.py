@@ -137,10 +137,17 @@ def cache_hits(run: Run, summary: Summary) -> Iterator[str]:
     if share is None or expected is None or not prompt_tokens or (view is not None and view.preemptions):
         return  # a preempted request finds its own prompt in the cache
     if share > expected + HITS_SHARE + TEMPLATE_TOKENS * turns / prompt_tokens:
+        load = run.manifest.load
+        file = load.same_in_each_run if load is not None else ""
+        seen = (
+            f"{file} are the same in each run: the server had seen them"
+            if file
+            else "the server had seen these prompts"
+        )
+        cure = "draw others with another --load-seed" if file else "leave out --seed"
         yield (
             f"{share:.0%} of the prompt tokens came from the server's prefix cache; this scenario repeats "
-            f"{expected:.0%}: the server had seen these prompts before, so TTFT is too low. Restart it, or leave "
-            "out --seed."
+            f"{expected:.0%}: {seen} before, so TTFT is too low. Restart it, or {cure}."
         )
 
 

@@ -6,11 +6,11 @@ import math
 
 from chatload.analysis.block_interval import Estimate, share_ends
 from chatload.analysis.sample import Sample
-from chatload.loads.chat import ChatLoad
 from chatload.loads.load_shape import Load
 from chatload.model.slo import Objective
-from chatload.model.words import plural
 
+UNKNOWN = Load()
+"""Where the manifest holds no load, or a level of a search is judged."""
 TOO_CLOSE = 100.0
 """A run so many times as long is no advice any more."""
 STEP = 1.1
@@ -22,7 +22,7 @@ def cure(asked: Objective, estimate: Estimate | None, limit: float, sample: Samp
     The interval shrinks with 1 / sqrt(time): factor (ln(end / value) / ln(limit / value))^2, end on the limit's side.
     """
     if estimate is None:
-        return f"{sample.too_short}: {_more(load)}"
+        return f"{sample.too_short}: {(load or UNKNOWN).longer}"
     above = limit >= estimate.value
     end = estimate.high if above else estimate.low
     if end is None or math.isinf(end):
@@ -62,14 +62,5 @@ def _longer(factor: float, sample: Sample, load: Load | None) -> str:
     """So many times as long, in the unit of the load."""
     if factor >= TOO_CLOSE:
         return "too close to tell"
-    if isinstance(load, ChatLoad):
-        turns = max(load.turns + 1, math.ceil(load.turns * factor))
-        return f"about {plural(turns, 'turn')} a user (now {load.turns:,}) would tell"
-    if sample.window is None:
-        return f"about {math.ceil(factor):,} times as long would tell"
-    minutes, now = factor * sample.window.seconds / 60.0, sample.window.seconds / 60.0
-    return f"about {minutes:.2g} min (now {now:.2g}) would tell"
-
-
-def _more(load: Load | None) -> str:
-    return "hold more turns a user" if isinstance(load, ChatLoad) else "a longer run would have one"
+    seconds = sample.window.seconds if sample.window is not None else None
+    return f"{(load or UNKNOWN).times_as_long(factor, seconds)} would tell"

@@ -12,7 +12,6 @@ from itertools import accumulate
 
 from chatload.analysis.quantiles import percentile, too_few
 from chatload.analysis.window import all_users_in, whole_run
-from chatload.loads.chat import ChatLoad
 from chatload.model.errors import NO_FAILURES
 from chatload.model.metrics import ttft_ms
 from chatload.model.slo import LEAST_STANDSTILL_S
@@ -48,12 +47,12 @@ def standstill(run: Run) -> Standstill | None:
     longest = longest_standstill(turns)
     if longest is None:
         return Standstill()
-    hides = isinstance(run.manifest.load, ChatLoad)
+    load = run.manifest.load
     return Standstill(
         longest_s=longest.length_ns / 1e9,
         at_s=(longest.from_ns - min(turn.due_ns for turn in run.turns)) / 1e9,
         open_turns=sum(_sent(turn) < longest.until_ns <= turn.end_ns for turn in turns),
-        open_loop=open_loop_view(turns, longest) if hides else None,
+        open_loop=open_loop_view(turns, longest) if load is not None and load.own_users else None,
     )
 
 

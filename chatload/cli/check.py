@@ -80,8 +80,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--sure", action="store_true", help="what is not sure exits 5")
     parser.add_argument(
-        "--allow-failed", type=share, metavar="SHARE", help="share of turns that may fail; default: the run's own"
-    )  # fmt: skip
+        "--allow-failed",
+        type=share,
+        metavar="SHARE",
+        help="share of turns that may fail; default: the run's own",
+    )
     parser.add_argument("--junit", type=Path, metavar="FILE", help="write what was checked as JUnit XML")
     add_margin(parser)
     add_force(parser)

@@ -44,9 +44,12 @@ def compare(argv: Sequence[str]) -> int:
 def add_margin(parser: argparse.ArgumentParser) -> None:
     """--margin, as compare and check have it."""
     parser.add_argument(
-        "--margin", type=share, default=MARGIN, metavar="SHARE",
+        "--margin",
+        type=share,
+        default=MARGIN,
+        metavar="SHARE",
         help="differences up to this share are the same (default 5%%)",
-    )  # fmt: skip
+    )
 
 
 def add_force(parser: argparse.ArgumentParser) -> None:

@@ -46,6 +46,8 @@ class _Progress:
     connected_ns: int | None = None
     refusals: int = 0
     sent_bytes: int = 0
+    unsent: bool = False
+    """Sending broke off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +128,16 @@ class ChatClient:
             self._exchange(connection, head + body, spec, progress)
         except TurnError as error:
             stream = progress.stream
-            untouched = stream is None or (stream.raw_reads == 0 and stream.problem is not None)
+            closed = stream is None or stream.problem is not None
+            if (
+                progress.unsent
+            ):  # nobody has looked for a reply yet: some servers refuse in the middle of a request
+                closed = not connection.answered()
+            untouched = closed and (stream is None or stream.raw_reads == 0)
             if progress.new_connection or not untouched or error.code != "truncated":
                 raise
             # A server may close an idle connection while we send: nothing of the reply was seen, so ask again.
-            progress.retried = True
+            progress.retried, progress.unsent = True, False
             self.close()
             self._exchange(self._connected(progress), head + body, spec, progress)
 
@@ -161,6 +168,7 @@ class ChatClient:
             try:
                 connection.send(message, stamp_sent)
             except OSError as error:
+                progress.unsent = True
                 raise TurnError("truncated", f"sending failed: {error.strerror or error}") from error
             sent_ns = progress.sent_ns or self._clock.now_ns()
             stream.on_wake = TurnTimeouts(stream, meter, target.timeouts, sent_ns, self._clock).check

@@ -124,6 +124,13 @@ class Connection:
         """True when TLS holds decrypted bytes that no readiness will announce."""
         return self.tls and self.gevent_socket.pending() > 0
 
+    def answered(self) -> bool:
+        """Whether bytes of a reply are there; takes them, for a connection that has broken."""
+        try:
+            return bool(self.read(1, 0)[0])
+        except OSError:
+            return False
+
     def send(self, data: bytes, before_last_byte: Callable[[], None]) -> None:
         """Send all of `data`; `before_last_byte` is called right before each system call, so the last
         call of it marks *sent*: never after the server could have read the request's end."""

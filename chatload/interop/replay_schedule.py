@@ -12,8 +12,7 @@ from itertools import count
 
 import orjson
 
-from chatload.loads.capacity import CapacityLoad
-from chatload.loads.chat import ChatLoad
+from chatload.loads.conversation_options import ConversationLoad
 from chatload.loads.load_shape import Load
 from chatload.model.errors import UsageError
 from chatload.model.inline_reasoning import answer_in
@@ -114,7 +113,7 @@ def lines_for(tool: str, schedule: ReplaySchedule) -> Iterator[str]:
 def lines_with_texts(run: Run, schedule: ReplaySchedule) -> Iterator[str]:
     """AIPerf's rows with the messages that were sent. UsageError if the run did not keep them."""
     load = run.manifest.load
-    if isinstance(load, CapacityLoad) and load.history:
+    if load is not None and load.by_level and load.grows:
         raise UsageError([f"{run.folder}: its users held several conversations each: use --prompts lengths"])
     asked = _messages(run)
     missing = sum(due.turn.turn_id not in asked for due in schedule.requests)
@@ -148,9 +147,9 @@ def _time(after_ns: int, per_s: float) -> float:
 
 def _common_beginning(load: Load | None) -> str:
     """Which prompts have a common beginning: all ("same"), those of one user ("user"), none ("none")."""
-    if not isinstance(load, ChatLoad | CapacityLoad):
+    if load is None:
         return "none"
-    return "user" if load.history else "none" if load.prompts else "same"
+    return "user" if load.grows else "same" if load.fixed_prompt else "none"
 
 
 class _Blocks:
@@ -190,12 +189,10 @@ class _Blocks:
 def _messages(run: Run) -> dict[str, list[dict[str, str]]]:
     """The messages of each turn whose prompt was kept, with history on also every earlier reply."""
     plan, load = run.manifest.plan, run.manifest.load
-    history = isinstance(load, ChatLoad | CapacityLoad) and load.history
-    fixed = None
-    if isinstance(load, ChatLoad | CapacityLoad) and not load.history and not load.prompts:
-        fixed = load.prompt
+    history = load is not None and load.grows
+    fixed = (load.fixed_prompt or None) if load is not None else None
     given = plan.body.get("messages") if plan is not None else None
-    system = load.system_prompt if isinstance(load, ChatLoad | CapacityLoad) else ""
+    system = load.system_prompt if isinstance(load, ConversationLoad) else ""
     first = [{"role": "system", "content": system}] if system else []
     found: dict[str, list[dict[str, str]]] = {}
     talks: dict[int, list[dict[str, str]] | None] = {}

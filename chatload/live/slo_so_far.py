@@ -8,7 +8,6 @@ from chatload.analysis.sample import Samples, samples, side_by_side
 from chatload.analysis.slo_answers import Answers
 from chatload.analysis.slo_verdict import judged
 from chatload.engine.clock import now_ns
-from chatload.loads.capacity import CapacityLoad
 from chatload.loads.load_shape import Load
 from chatload.loads.plan import Plan
 from chatload.model.slo import Objective
@@ -81,7 +80,7 @@ def counting_for(plan: Plan | None) -> SoFar:
     """What counts for the SLOs of a run that begins; a capacity search asks them of each level."""
     if plan is None:
         return SoFar()
-    return SoFar(plan.slo, plan.load, plan.window, by_part=isinstance(plan.load, CapacityLoad))
+    return SoFar(plan.slo, plan.load, plan.window, by_part=plan.load.by_level)
 
 
 def _row(found: SloVerdict) -> Row:

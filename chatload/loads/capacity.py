@@ -6,16 +6,14 @@ from dataclasses import replace
 from typing import ClassVar
 
 from chatload.loads.conversation_options import (
-    HISTORY,
-    PROMPT,
-    PROMPTS,
-    PROMPTS_COLUMN,
-    SYSTEM_PROMPT,
+    CONVERSATION_OPTIONS,
     TURNS,
+    ConversationLoad,
+    conversation_fields,
     conversations,
 )
 from chatload.loads.load_shape import Inputs, Shape, locust_users, ramp_ends
-from chatload.loads.think_time import THINK_TIME, ThinkingLoad, thinking
+from chatload.loads.think_time import THINK_TIME, thinking
 from chatload.options.option import Number, Whole
 from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import MOST_AT_ONCE, Range, seconds, share, whole
@@ -76,11 +74,13 @@ DRAWN_THINK_TIME = replace(THINK_TIME, default="exp 2")
 """Drawn by default: with equal answers, users who think equally long send in step, and hold fewer than real ones."""
 
 
-class CapacityLoad(ThinkingLoad, frozen=True, kw_only=True, tag="capacity"):
+class CapacityLoad(ConversationLoad, frozen=True, kw_only=True, tag="capacity"):
     """Levels of chat users, the first one of `first`, none above `most`."""
 
     called: ClassVar[str] = "a capacity search"
     sized_by: ClassVar[str] = "--first, --most and --rate"
+    by_level: ClassVar[bool] = True
+    in_parts: ClassVar[bool] = True
     first: int
     most: int
     rate: float
@@ -89,11 +89,11 @@ class CapacityLoad(ThinkingLoad, frozen=True, kw_only=True, tag="capacity"):
     settle_s: float
     measure_s: float
     conversation_turns: int
-    history: bool = False
-    prompt: str = ""
-    prompts: str = ""
-    prompts_column: str = ""
-    system_prompt: str = ""
+
+    @property
+    def steady_s(self) -> float:
+        """The measured time of each level."""
+        return self.measure_s
 
     def sentence(self) -> str:
         """The load in words."""
@@ -107,11 +107,6 @@ class CapacityLoad(ThinkingLoad, frozen=True, kw_only=True, tag="capacity"):
         """The precision, and the most measurements of a level."""
         again = f", undecided levels measured up to {self.windows} times" if self.windows > 1 else ""
         return f"to within {self.precision:.0%}{again}"
-
-    @property
-    def one_message(self) -> bool:
-        """One message for all, unless conversations grow or a file has the messages."""
-        return not (self.history or self.prompts or self.system_prompt)
 
     @property
     def turns_planned(self) -> None:
@@ -144,11 +139,7 @@ def read(reader: OptionReader) -> tuple[CapacityLoad, Inputs]:
         measure_s=reader.get(MEASURE),
         conversation_turns=reader.get(TURNS),
         **thinking(reader.get(DRAWN_THINK_TIME)),
-        history=reader.get(HISTORY),
-        prompt=reader.get(PROMPT),
-        prompts=reader.get(PROMPTS),
-        prompts_column=reader.get(PROMPTS_COLUMN),
-        system_prompt=reader.get(SYSTEM_PROMPT),
+        **conversation_fields(reader),
     )
     ramp_ends(reader, "rate", load.most, load.rate)
     level_by_level = "in a capacity search, which judges level by level"
@@ -172,11 +163,7 @@ SHAPE = Shape(
         MEASURE,
         TURNS,
         DRAWN_THINK_TIME,
-        HISTORY,
-        PROMPT,
-        PROMPTS,
-        PROMPTS_COLUMN,
-        SYSTEM_PROMPT,
+        *CONVERSATION_OPTIONS,
     ),
     read,
 )

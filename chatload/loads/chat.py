@@ -6,12 +6,10 @@ import math
 from typing import ClassVar
 
 from chatload.loads.conversation_options import (
-    HISTORY,
-    PROMPT,
-    PROMPTS,
-    PROMPTS_COLUMN,
-    SYSTEM_PROMPT,
+    CONVERSATION_OPTIONS,
     TURNS,
+    ConversationLoad,
+    conversation_fields,
     conversations,
 )
 from chatload.loads.load_shape import (
@@ -22,7 +20,7 @@ from chatload.loads.load_shape import (
     plural,
     ramp_ends,
 )
-from chatload.loads.think_time import THINK_TIME, ThinkingLoad, thinking
+from chatload.loads.think_time import THINK_TIME, thinking
 from chatload.options.option import HangUp, HangUps, Switch
 from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import MOST_TOKENS, whole
@@ -42,19 +40,34 @@ ABANDON = HangUp(
 )
 
 
-class ChatLoad(ThinkingLoad, frozen=True, kw_only=True, tag="chat"):
+class ChatLoad(ConversationLoad, frozen=True, kw_only=True, tag="chat"):
     """Users who hold `turns` turns each and think after each reply."""
 
     own_users: ClassVar[bool] = True
     turns: int
     think_first: bool = False
-    history: bool = False
-    prompt: str = ""
-    prompts: str = ""
-    prompts_column: str = ""
-    system_prompt: str = ""
     abandon_share: float = 0.0
     abandon_tokens: int = 0
+
+    @property
+    def hangs_up(self) -> bool:
+        """With --abandon."""
+        return self.abandon_share > 0
+
+    @property
+    def users_and_turns(self) -> tuple[int, int]:
+        """(users, turns of each)."""
+        return self.users, self.turns
+
+    @property
+    def longer(self) -> str:
+        """By turns."""
+        return "hold more turns a user"
+
+    def times_as_long(self, factor: float, seconds: float | None) -> str:
+        """The turns of each user."""
+        turns = max(self.turns + 1, math.ceil(self.turns * factor))
+        return f"about {turns:,} {plural(turns, 'turn')} a user (now {self.turns:,})"
 
     def sentence(self) -> str:
         """The load in words."""
@@ -76,11 +89,6 @@ class ChatLoad(ThinkingLoad, frozen=True, kw_only=True, tag="chat"):
         return f"{turns:,} {plural(turns, 'turn')}, at least {least_s:,} s{on_average}"
 
     @property
-    def one_message(self) -> bool:
-        """One message for all, unless conversations grow or a file has the messages."""
-        return not (self.history or self.prompts or self.system_prompt)
-
-    @property
     def turns_planned(self) -> int:
         """users × turns."""
         return self.users * self.turns
@@ -98,11 +106,7 @@ def read(reader: OptionReader) -> tuple[ChatLoad, Inputs]:
         turns=reader.get(TURNS),
         **thinking(reader.get(THINK_TIME)),
         think_first=reader.get(THINK_FIRST),
-        history=reader.get(HISTORY),
-        prompt=reader.get(PROMPT),
-        prompts=reader.get(PROMPTS),
-        prompts_column=reader.get(PROMPTS_COLUMN),
-        system_prompt=reader.get(SYSTEM_PROMPT),
+        **conversation_fields(reader),
         abandon_share=hang_ups.share,
         abandon_tokens=hang_ups.tokens,
     )
@@ -115,6 +119,6 @@ def read(reader: OptionReader) -> tuple[ChatLoad, Inputs]:
 
 SHAPE = Shape(
     ChatLoad,
-    (TURNS, THINK_TIME, THINK_FIRST, HISTORY, PROMPT, PROMPTS, PROMPTS_COLUMN, SYSTEM_PROMPT, ABANDON, RAMP),
+    (TURNS, THINK_TIME, THINK_FIRST, *CONVERSATION_OPTIONS, ABANDON, RAMP),
     read,
 )

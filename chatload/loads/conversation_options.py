@@ -1,11 +1,13 @@
-"""Options of conversations, for the load shapes whose users hold conversations."""
+"""Options and fields of the load shapes whose users hold conversations."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from typing import TypedDict
 
 from chatload.loads.input_files import read_conversations, read_file
+from chatload.loads.think_time import ThinkingLoad
 from chatload.options.option import FileName, Group, Switch, Text, Whole
 from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import MOST_REQUESTS, whole
@@ -60,6 +62,55 @@ SYSTEM_PROMPT = Text(
     help="message of role system before each conversation that has none of its own; empty: none",
     label="System prompt",
 )
+
+
+CONVERSATION_OPTIONS = (HISTORY, PROMPT, PROMPTS, PROMPTS_COLUMN, SYSTEM_PROMPT)
+
+
+class ConversationFields(TypedDict):
+    """The fields of `ConversationLoad`."""
+
+    history: bool
+    prompt: str
+    prompts: str
+    prompts_column: str
+    system_prompt: str
+
+
+class ConversationLoad(ThinkingLoad, frozen=True, kw_only=True):
+    """A load whose users hold conversations."""
+
+    history: bool = False
+    prompt: str = ""
+    prompts: str = ""
+    prompts_column: str = ""
+    system_prompt: str = ""
+
+    @property
+    def grows(self) -> bool:
+        """With history on."""
+        return self.history
+
+    @property
+    def fixed_prompt(self) -> str:
+        """With history off and no file of prompts."""
+        return "" if self.history or self.prompts else self.prompt
+
+    @property
+    def one_message(self) -> bool:
+        """One message for all, unless conversations grow or a file has the messages."""
+        return not (self.history or self.prompts or self.system_prompt)
+
+
+def conversation_fields(reader: OptionReader) -> ConversationFields:
+    """The fields of a load whose users hold conversations as the options say."""
+    return {
+        "history": reader.get(HISTORY),
+        "prompt": reader.get(PROMPT),
+        "prompts": reader.get(PROMPTS),
+        "prompts_column": reader.get(PROMPTS_COLUMN),
+        "system_prompt": reader.get(SYSTEM_PROMPT),
+    }
 
 
 def conversations(reader: OptionReader) -> ConversationFile:

@@ -5,6 +5,7 @@ The file names its shape in `SHAPE`, by which registry.py finds it. Its Locust c
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
@@ -35,7 +36,9 @@ class Load(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
 
     `own_users`: Locust's users are the chat users; else they only keep requests in flight.
     `one_process`: one process keeps the whole load. `connections_words`: what each connection belongs to.
-    `called`: the load in messages. `sized_by`: the options that set how much load there is.
+    `called`: the load in messages. `sized_by`: the options that set how much load there is. `by_level`: a search whose
+    SLOs are asked of each level. `in_parts`: its parts are under different loads. `new_prompts`: no prompt repeats
+    another.
     """
 
     own_users: ClassVar[bool] = False
@@ -43,6 +46,9 @@ class Load(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
     connections_words: ClassVar[str] = "users"
     called: ClassVar[str] = "this load"
     sized_by: ClassVar[str] = "--users and --spawn-rate"
+    by_level: ClassVar[bool] = False
+    in_parts: ClassVar[bool] = False
+    new_prompts: ClassVar[bool] = False
     users: int = 1
     users_per_s: float = 1.0
     ramp: str = "even"
@@ -69,6 +75,47 @@ class Load(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
     def pauses(self) -> bool:
         """True if no user acts within 50 ms of the end of a turn, so that it may be noticed 5 ms late."""
         raise NotImplementedError
+
+    @property
+    def grows(self) -> bool:
+        """True if conversations grow with the replies to them."""
+        return False
+
+    @property
+    def fixed_prompt(self) -> str:
+        """The line that users say in every turn; empty where they say several."""
+        return ""
+
+    @property
+    def hangs_up(self) -> bool:
+        """True if users hang up on replies."""
+        return False
+
+    @property
+    def users_and_turns(self) -> tuple[int, int] | None:
+        """(users, turns of each), where users hold a number of turns."""
+        return None
+
+    @property
+    def same_in_each_run(self) -> str:
+        """Which prompts every run sends anew, also without --seed, in words; empty where each run has its own."""
+        return ""
+
+    @property
+    def steady_s(self) -> float | None:
+        """How long, up to its last due time, each part of a run has a steady load; None: while all users are in."""
+        return None
+
+    @property
+    def longer(self) -> str:
+        """How to make a run longer, as the beginning of a sentence."""
+        return "a longer run would have one"
+
+    def times_as_long(self, factor: float, seconds: float | None) -> str:
+        """A run `factor` times as long, in the unit of the load; `seconds`: how long the one at hand is."""
+        if seconds is None:
+            return f"about {math.ceil(factor):,} times as long"
+        return f"about {factor * seconds / 60.0:.2g} min (now {seconds / 60.0:.2g})"
 
     @property
     def least_connections(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import ClassVar
 
@@ -77,6 +78,7 @@ class OpenLoopLoad(Load, frozen=True, kw_only=True, tag="open_loop"):
     connections_words: ClassVar[str] = "requests at once"
     called: ClassVar[str] = "an open loop"
     sized_by: ClassVar[str] = "--requests and --interval, or --trace"
+    new_prompts: ClassVar[bool] = True
     requests: int
     interval_s: float
     arrivals: str = "constant"
@@ -86,6 +88,16 @@ class OpenLoopLoad(Load, frozen=True, kw_only=True, tag="open_loop"):
     sharegpt: str = ""
     persons_only: bool = False
     exact_lengths: bool = False
+
+    @property
+    def same_in_each_run(self) -> str:
+        """Those of a ShareGPT file: the load seed draws them, and their lengths are the load."""
+        return "the prompts of --sharegpt" if self.sharegpt else ""
+
+    @property
+    def steady_s(self) -> float:
+        """The whole run."""
+        return math.inf
 
     def sentence(self) -> str:
         """The load in words."""

@@ -55,6 +55,8 @@ class SweepLoad(Load, frozen=True, kw_only=True, tag="sweep"):
     connections_words: ClassVar[str] = "requests at once"
     called: ClassVar[str] = "a sweep"
     sized_by: ClassVar[str] = "--levels and --rounds"
+    in_parts: ClassVar[bool] = True
+    new_prompts: ClassVar[bool] = True
     levels: tuple[int, ...]
     rounds: int
     prompt_tokens: int

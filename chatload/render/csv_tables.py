@@ -19,8 +19,24 @@ STATISTICS = ("n", "mean", "min", "p50", "p90", "p95", "p99", "max")
 COUNTS = ("planned_turns", "turns", "succeeded", "interrupted", "users", "conversations", "tokens")
 RATES = ("seconds", "requests_per_s", "tokens_per_s")
 UNITS = {"seconds": "s", "requests_per_s": "1/s", "tokens_per_s": "tokens/s"}
-OF_A_TURN = ("user", "turn", "group", "ok", "code", "status", "finish", "tokens", "token_source", "events",
-             "prompt_tokens", "bytes", "stamp_source", "new_connection", "retried", "request_id")  # fmt: skip
+OF_A_TURN = (
+    "user",
+    "turn",
+    "group",
+    "ok",
+    "code",
+    "status",
+    "finish",
+    "tokens",
+    "token_source",
+    "events",
+    "prompt_tokens",
+    "bytes",
+    "stamp_source",
+    "new_connection",
+    "retried",
+    "request_id",
+)
 
 
 def summary_csv(runs: Sequence[Run], summaries: Sequence[Summary]) -> str:

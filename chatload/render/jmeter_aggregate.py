@@ -13,9 +13,20 @@ from chatload.render.text_table import table
 from chatload.store.journal import Run
 
 HEADINGS = (
-    "Label", "# Samples", "Average", "Median", "90% Line", "95% Line", "99% Line", "Min", "Max", "Error %",
-    "Throughput", "Received KB/sec", "Sent KB/sec",
-)  # fmt: skip
+    "Label",
+    "# Samples",
+    "Average",
+    "Median",
+    "90% Line",
+    "95% Line",
+    "99% Line",
+    "Min",
+    "Max",
+    "Error %",
+    "Throughput",
+    "Received KB/sec",
+    "Sent KB/sec",
+)
 TOTAL = "TOTAL"
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 
 from chatload.engine.client import ChatClient, Interrupted, TurnSpec
-from chatload.loads.capacity import CapacityLoad
 from chatload.loads.chat import ChatLoad
+from chatload.loads.conversation_options import ConversationLoad
 from chatload.model.turn import Turn
 from chatload.prompts.conversation import Conversation, RepeatedMessage, SeparateMessages, conversation_for
 from chatload.runner.behaviour import Behaviour
@@ -84,7 +84,7 @@ def reply_kept(turn: Turn, reply: str) -> str | None:
 
 
 def conversation_of_user(
-    user: int, load: ChatLoad | CapacityLoad, session: Session, system_prompt: str | None = None
+    user: int, load: ConversationLoad, session: Session, system_prompt: str | None = None
 ) -> Conversation:
     """What `user` will say: one message again and again, those of a file, or a conversation that grows.
 

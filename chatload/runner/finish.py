@@ -8,7 +8,6 @@ from pathlib import Path
 from chatload.analysis.exit_code import code_of
 from chatload.analysis.gate import gate
 from chatload.analysis.summary import summarise
-from chatload.loads.capacity import CapacityLoad
 from chatload.loads.plan import Plan
 from chatload.model.program import program
 from chatload.render.blocks import Figure
@@ -36,7 +35,7 @@ def finish(folder: Path, plan: Plan, say: Callable[[str], None], draw: Draw) -> 
     say(f"chatload: more: {program()} report {folder}")
     if run.turns:
         say(f"chatload: {headline(run, summary)}")
-    if not isinstance(plan.load, CapacityLoad):  # its SLOs are judged level by level
+    if not plan.load.by_level:  # its SLOs are judged level by level
         for one in summary.slo:
             say(f"chatload: SLO {sentence(one)}")
         annotate(notices(gate(run, summary)))

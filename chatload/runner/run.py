@@ -8,7 +8,6 @@ from pathlib import Path
 import gevent
 
 from chatload.engine.clock import Clock
-from chatload.loads.capacity import CapacityLoad
 from chatload.loads.plan import Plan
 from chatload.loads.ramp import RampSegment
 from chatload.model.journal_lines import HealthLine, JournalLine, UserLine
@@ -47,7 +46,7 @@ class Run:
 
     def search(self, judge: Judge, console: Console) -> None:
         """Begin a capacity search, where the plan is one."""
-        if isinstance(self.plan.load, CapacityLoad):
+        if self.plan.load.by_level:
             say = lambda words: console.say(f"chatload: {words}")  # noqa: E731 - one place, one line
             self._search = CapacitySearch(self.plan, judge, self._processes.order, say, self._clock)
             self.spawn(self._search.run)

@@ -10,8 +10,6 @@ from pathlib import Path
 from uuid import uuid4
 
 from chatload.engine.clock import CLOCK, Clock, wall_offset_ns
-from chatload.loads.capacity import CapacityLoad
-from chatload.loads.chat import ChatLoad
 from chatload.loads.plan import Plan, Planned
 from chatload.loads.ramp import RampSegment
 from chatload.model.hosts import FoundServer, ServerFacts
@@ -88,9 +86,7 @@ class RunFolder:
         )
         self.manifest.plan_sentence = plan.sentence(found.name)
         if not server.dialect.template:
-            load = plan.load
-            history = isinstance(load, ChatLoad | CapacityLoad) and load.history
-            self.manifest.plan_sentence += f" {prompt_words(history=history)}"
+            self.manifest.plan_sentence += f" {prompt_words(history=plan.load.grows)}"
         self.write("running")
         self.say(f"chatload: {self.manifest.plan_sentence}")
         self.say(f"chatload: the server is {found.words}; dialect {server.dialect.name}")

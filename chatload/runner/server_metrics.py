@@ -13,7 +13,6 @@ import msgspec
 from chatload.engine.api_key import NO_KEY, ApiKey
 from chatload.engine.clock import now_ns
 from chatload.engine.connection import Address
-from chatload.loads.chat import ChatLoad
 from chatload.loads.plan import Plan
 from chatload.model.journal_lines import ServerLine
 from chatload.protocols.metrics_page import read_page
@@ -85,8 +84,8 @@ class ServerMetrics:
 
 def metrics_of(plan: Plan, emit: Callable[[ServerLine], None], key: ApiKey) -> ServerMetrics:
     """A reader of the page of the plan's server; it begins at once."""
-    often = isinstance(plan.load, ChatLoad) and plan.load.abandon_share > 0
-    return ServerMetrics(Address(plan.host, plan.insecure), emit, key, OFTEN_S if often else EVERY_S)
+    every_s = OFTEN_S if plan.load.hangs_up else EVERY_S
+    return ServerMetrics(Address(plan.host, plan.insecure), emit, key, every_s)
 
 
 def line_of(answer: tuple[int, bytes] | None, at_ns: int, asked_ns: int) -> ServerLine | None:

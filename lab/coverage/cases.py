@@ -73,43 +73,84 @@ EIGHT = (
     Case("demo100", "100 users, 256 seats: no queue", _vllm(), Chat()),
     Case("queue100", "100 users, 64 seats: a queue comes and goes", _vllm(64), Chat()),
     Case("tail100", "answers as long as ShareGPT's", _vllm(), Chat(answer=sharegpt("answers"))),
-    Case("pareto100", "heavy-tailed prompts (Pareto 1.2, 25 to 3,500 tokens)", _vllm(),
-         Chat(prompt=pareto(1.2, 25, 3500))),
+    Case(
+        "pareto100",
+        "heavy-tailed prompts (Pareto 1.2, 25 to 3,500 tokens)",
+        _vllm(),
+        Chat(prompt=pareto(1.2, 25, 3500)),
+    ),
     Case("edge30", "30 users, 20 seats", _vllm(20), Chat(users=30)),
     Case("tgi100", "100 users on TGI", Target("tgi-3@demo", {}), Chat()),
     Case("hist100", "100 users whose prompts hold the conversation", _vllm(), Chat(history=True), grows=True),
     Case("demo10", "10 users", _vllm(), Chat(users=10)),
-)  # fmt: skip
+)
 """Those the method was chosen on."""
 
 HELD_OUT = (
-    Case("think100", "drawn think times (exponential, mean 2 s), 60 seats", _vllm(60),
-         Chat(think_s=exponential(2.0))),
-    Case("seats40", "64 users, 40 seats, 12 turns, think 1 s or 3 s", _vllm(40),
-         Chat(users=64, turns=12, think_s=mixed(always(1.0), always(3.0)))),
-    Case("tgiq", "TGI with a small batch, heavy-tailed prompts, 12 turns",
-         Target("tgi-3@demo", {"max_batch_total_tokens": 9000}),
-         Chat(users=80, turns=12, prompt=pareto(1.5, 30, 1500), answer=lognormal(90, 80))),
-    Case("long40", "40 users, log-normal answers (mean 220, sd 200), think 4 s, 12 turns", _vllm(),
-         Chat(users=40, turns=12, answer=lognormal(220, 200), think_s=always(4.0))),
+    Case(
+        "think100",
+        "drawn think times (exponential, mean 2 s), 60 seats",
+        _vllm(60),
+        Chat(think_s=exponential(2.0)),
+    ),
+    Case(
+        "seats40",
+        "64 users, 40 seats, 12 turns, think 1 s or 3 s",
+        _vllm(40),
+        Chat(users=64, turns=12, think_s=mixed(always(1.0), always(3.0))),
+    ),
+    Case(
+        "tgiq",
+        "TGI with a small batch, heavy-tailed prompts, 12 turns",
+        Target("tgi-3@demo", {"max_batch_total_tokens": 9000}),
+        Chat(users=80, turns=12, prompt=pareto(1.5, 30, 1500), answer=lognormal(90, 80)),
+    ),
+    Case(
+        "long40",
+        "40 users, log-normal answers (mean 220, sd 200), think 4 s, 12 turns",
+        _vllm(),
+        Chat(users=40, turns=12, answer=lognormal(220, 200), think_s=always(4.0)),
+    ),
     Case("lockstep", "100 users, equal answers, 64 seats", _vllm(64), Chat(answer=always(100))),
     Case("queue100x20", "queue100 with 20 turns", _vllm(64), Chat(turns=20)),
     Case("edge30x20", "edge30 with 20 turns", _vllm(20), Chat(users=30, turns=20)),
-)  # fmt: skip
+)
 """Loads that had no part in the choices."""
 
 OPEN = (
-    Case("open17", "Poisson, 17 requests/s (48 at once), 256 seats", _vllm(), Arrivals(1000, 17.0), whole_run),
+    Case(
+        "open17", "Poisson, 17 requests/s (48 at once), 256 seats", _vllm(), Arrivals(1000, 17.0), whole_run
+    ),
     Case("open17half", "the same, 500 requests", _vllm(), Arrivals(500, 17.0), whole_run),
-    Case("bursty17", "gamma gaps of shape 0.25, 17 requests/s, 256 seats", _vllm(), Arrivals(1000, 17.0, 0.25),
-         whole_run),
-    Case("open17s", "open17 on 64 seats: a queue now and then; every run has the same arrivals", _vllm(64),
-         Arrivals(1000, 17.0, schedule=1), whole_run),
-    Case("open20s", "the same with 20 requests/s: mostly queued", _vllm(64), Arrivals(1000, 20.0, schedule=1),
-         whole_run),
-    Case("bursty17s", "bursty17 on 64 seats, every run has the same arrivals", _vllm(64),
-         Arrivals(1000, 17.0, 0.25, schedule=1), whole_run),
-)  # fmt: skip
+    Case(
+        "bursty17",
+        "gamma gaps of shape 0.25, 17 requests/s, 256 seats",
+        _vllm(),
+        Arrivals(1000, 17.0, 0.25),
+        whole_run,
+    ),
+    Case(
+        "open17s",
+        "open17 on 64 seats: a queue now and then; every run has the same arrivals",
+        _vllm(64),
+        Arrivals(1000, 17.0, schedule=1),
+        whole_run,
+    ),
+    Case(
+        "open20s",
+        "the same with 20 requests/s: mostly queued",
+        _vllm(64),
+        Arrivals(1000, 20.0, schedule=1),
+        whole_run,
+    ),
+    Case(
+        "bursty17s",
+        "bursty17 on 64 seats, every run has the same arrivals",
+        _vllm(64),
+        Arrivals(1000, 17.0, 0.25, schedule=1),
+        whole_run,
+    ),
+)
 
 OTHER_ARRIVALS = (
     Case(
@@ -120,15 +161,38 @@ OTHER_ARRIVALS = (
 )
 
 SWEEP = (
-    Case("level32", "a level of 32 at once, 8 rounds, equal answers as a sweep asks for", _vllm(),
-         Chat(users=32, turns=8, answer=always(256), prompt=lognormal(32, 3), think_s=always(0.0), spawn_rate=1e9)),
-    Case("level32v", "the same with drawn answers", _vllm(),
-         Chat(users=32, turns=8, think_s=always(0.0), spawn_rate=1e9)),
-    Case("level32q", "the same on 20 seats: always queued", _vllm(20),
-         Chat(users=32, turns=8, think_s=always(0.0), spawn_rate=1e9)),
-    Case("level8v", "8 at once, 12 rounds, drawn answers", _vllm(),
-         Chat(users=8, turns=12, think_s=always(0.0), spawn_rate=1e9)),
-)  # fmt: skip
+    Case(
+        "level32",
+        "a level of 32 at once, 8 rounds, equal answers as a sweep asks for",
+        _vllm(),
+        Chat(
+            users=32,
+            turns=8,
+            answer=always(256),
+            prompt=lognormal(32, 3),
+            think_s=always(0.0),
+            spawn_rate=1e9,
+        ),
+    ),
+    Case(
+        "level32v",
+        "the same with drawn answers",
+        _vllm(),
+        Chat(users=32, turns=8, think_s=always(0.0), spawn_rate=1e9),
+    ),
+    Case(
+        "level32q",
+        "the same on 20 seats: always queued",
+        _vllm(20),
+        Chat(users=32, turns=8, think_s=always(0.0), spawn_rate=1e9),
+    ),
+    Case(
+        "level8v",
+        "8 at once, 12 rounds, drawn answers",
+        _vllm(),
+        Chat(users=8, turns=12, think_s=always(0.0), spawn_rate=1e9),
+    ),
+)
 
 CAPACITY = (
     CapacityCase("seats24", "24 seats, 39 users (they hold 40)", SEARCH_CASES[0], 39),

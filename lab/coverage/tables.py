@@ -90,8 +90,15 @@ def failures(pools: Pools, names: Sequence[str]) -> str:
     rows = []
     for name in names:
         found = failed_shares(pools[name, 1.0])
-        rows.append([name, *(f"{one.held:.0%} ±{100 * one.truth * (one.half_width or 0):.1f} points"
-                             for one in found.values())])  # fmt: skip
+        rows.append(
+            [
+                name,
+                *(
+                    f"{one.held:.0%} ±{100 * one.truth * (one.half_width or 0):.1f} points"
+                    for one in found.values()
+                ),
+            ]
+        )
     return table(["case", "one by one", "TTFT over a limit", "outages"], rows)
 
 

@@ -428,3 +428,12 @@ def test_the_reading_at_the_end_does_not_shorten_the_interval(tmp_path: Path) ->
     closing = replace(run.server[-1], at_ns=run.server[-1].at_ns + 30_000_000)
     view = view_of(replace(run, server=[*run.server, closing]))
     assert (view.readings, view.every_s) == (3, 2.0)
+
+
+@pytest.mark.parametrize("sharegpt", ["talks.json", ""])
+def test_who_is_blamed_for_hits_in_the_prefix_cache(tmp_path: Path, sharegpt: str) -> None:
+    """Prompts of a file are the same in each run, whatever the seed; generated ones only with the same seed."""
+    run = run_with(tmp_path, hits(0.97, 110), plan={**OPEN, "sharegpt": sharegpt})
+    assert ("the prompts of --sharegpt are the same in each run" in doubts(run)) == bool(sharegpt)
+    assert ("another --load-seed" in doubts(run)) == bool(sharegpt)
+    assert ("leave out --seed" in doubts(run)) != bool(sharegpt)

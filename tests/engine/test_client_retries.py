@@ -88,6 +88,29 @@ def test_only_a_closed_connection_is_a_reason_to_ask_again(script: Sequence[Step
     assert (turn.code, turn.retried, exchange.script.opened) == (code, False, 1)
 
 
+def test_a_kept_connection_on_which_sending_fails_is_asked_again_once() -> None:
+    exchange = Exchange(Wire([GOOD], broken_after=1), Wire([GOOD]))
+    exchange.turn()
+    turn = exchange.turn()
+    assert (turn.ok, turn.retried, turn.new_connection, exchange.script.opened) == (True, True, True, 2)
+    assert turn.sent_ns == exchange.script.came_ns[1], "sent is that of the request that was answered"
+    both = Exchange(Wire([GOOD], broken_after=1), Wire(broken_after=0), Wire([GOOD]))
+    both.turn()
+    turn = both.turn()
+    assert (turn.code, turn.retried, both.script.opened) == ("truncated", True, 2)
+
+
+@pytest.mark.parametrize("came", [b"H", RESET])
+def test_a_request_that_broke_off_is_sent_again_only_if_nothing_was_answered(came: Any) -> None:
+    """A server may refuse a request before it has all of it, and close."""
+    exchange = Exchange(Wire([GOOD], broken_after=1), Wire([GOOD]))
+    exchange.turn()
+    exchange.script.sockets[0].inbox = came
+    turn = exchange.turn()
+    assert (turn.ok, turn.retried) == ((False, False) if came == b"H" else (True, True))
+    assert len(exchange.script.requests) == (1 if came == b"H" else 2)
+
+
 def test_a_send_that_fails_is_a_failed_turn() -> None:
     turn = Exchange(Wire(broken_after=0)).turn()
     assert (turn.code, turn.detail) == ("truncated", "sending failed: Broken pipe")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -15,7 +16,7 @@ from chatload.analysis.summary import summarise
 from chatload.interop.jtl import own_columns
 from chatload.live.live_table import Tally
 from chatload.live.locust_tab import tab_columns
-from chatload.model.metrics import METRICS, Metric
+from chatload.model.metrics import METRICS, Metric, View
 from chatload.model.slo import read_objectives
 from chatload.model.summary import Summary, content_of
 from chatload.render.csv_tables import summary_csv, turns_csv
@@ -62,8 +63,19 @@ def test_comparisons_show_it(told: tuple[Run, Summary]) -> None:
     other = read_run(HERE / "tgi")
     words = side_by_side_text([run, other], [summary, summarise(other)])
     assert f"{LABEL} p95, ms" in words and len(distinct_names([run, other], 20)) == 2
+
+
+def test_it_is_a_criterion_of_comparisons_only_where_its_row_says_so(invented: Metric) -> None:
+    """Each criterion more makes every other verdict harder to reach: it is asked at the level 1 − 0.05 / number."""
+    run = read_run(HERE / "vllm")
     side = [Side(run.turns, samples(run.turns, run.manifest.load))]
-    assert f"{KEY}_p50" in [one.metric for one in effects(side, side, 0.05)]
+    before = [one.metric for one in effects(side, side, 0.05)]
+    assert len(before) == 6 and f"{KEY}_p50" not in before
+    METRICS[METRICS.index(invented)] = asked = replace(
+        invented, shown={**invented.shown, View.COMPARISON: ("p50",)}
+    )
+    assert [one.metric for one in effects(side, side, 0.05)][-3] == f"{KEY}_p50"
+    METRICS[METRICS.index(asked)] = invented
 
 
 def test_slos_may_speak_of_it(invented: Metric) -> None:

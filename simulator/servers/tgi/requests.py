@@ -100,8 +100,10 @@ class TgiRequestReader(ServerHandler):
         stops = len(p.get("stop") or [])
         checks = (
             (params.stream and best_of != 1, "`best_of` != 1 is not supported when streaming tokens"),
-            (params.stream and p.get("decoder_input_details"),
-             "`decoder_input_details` is not supported when streaming tokens"),
+            (
+                params.stream and p.get("decoder_input_details"),
+                "`decoder_input_details` is not supported when streaming tokens",
+            ),
             (best_of > 1 and not sampling, "you must use sampling when `best_of` is > 1"),
             (best_of > 2 or best_of < 0, f"`best_of` must be > 0 and <= 2. Given: {best_of}"),
             (temperature is not None and temperature <= 0, "`temperature` must be strictly positive"),
@@ -112,9 +114,11 @@ class TgiRequestReader(ServerHandler):
             (params.max_tokens <= 0, "`max_new_tokens` must be strictly positive"),
             (stops > 4, f"`stop` supports up to 4 stop sequences. Given: {stops}"),
             (not inputs, "`inputs` cannot be empty"),
-            (p.get("truncate") is not None and not 0 < p["truncate"] <= longest,
-             f"`truncate` must be strictly positive and less than {longest}. Given: {p.get('truncate')}"),
-        )  # fmt: skip
+            (
+                p.get("truncate") is not None and not 0 < p["truncate"] <= longest,
+                f"`truncate` must be strictly positive and less than {longest}. Given: {p.get('truncate')}",
+            ),
+        )
         for wrong, words in checks:
             if wrong:
                 raise self.refused(params.stream, f"Input validation error: {words}", "validation")

@@ -21,10 +21,14 @@ def sampling_error(body: Body) -> str | None:
     checks = (
         (n < 1, f"n must be at least 1, got {n}."),
         (best_of < n, f"best_of must be greater than or equal to n, got n={n} and best_of={best_of}."),
-        (not -2 <= body.get("presence_penalty", 0) <= 2,
-         f"presence_penalty must be in [-2, 2], got {body.get('presence_penalty')}."),
-        (not -2 <= body.get("frequency_penalty", 0) <= 2,
-         f"frequency_penalty must be in [-2, 2], got {body.get('frequency_penalty')}."),
+        (
+            not -2 <= body.get("presence_penalty", 0) <= 2,
+            f"presence_penalty must be in [-2, 2], got {body.get('presence_penalty')}.",
+        ),
+        (
+            not -2 <= body.get("frequency_penalty", 0) <= 2,
+            f"frequency_penalty must be in [-2, 2], got {body.get('frequency_penalty')}.",
+        ),
         (temperature < 0, f"temperature must be non-negative, got {float(temperature)}."),
         (not 0 < top_p <= 1, f"top_p must be in (0, 1], got {float(top_p)}."),
         (top_k < -1 or top_k == 0, f"top_k must be -1 (disable), or at least 1, got {top_k}."),
@@ -32,7 +36,7 @@ def sampling_error(body: Body) -> str | None:
         (temperature < 1e-5 and best_of > 1, f"best_of must be 1 when using greedy sampling.Got {best_of}."),
         (temperature < 1e-5 and top_p < 1, "top_p must be 1 when using greedy sampling."),
         (temperature < 1e-5 and top_k != -1, "top_k must be -1 when using greedy sampling."),
-    )  # fmt: skip
+    )
     return next((words for wrong, words in checks if wrong), None)
 
 
