@@ -123,11 +123,12 @@ class RepeatedEvents:
         The place of the text is verified: with another word and other counts there, the event must decode to those
         and be the same otherwise.
         """
+        if self._tries >= VAIN_TRIES:
+            return
         text, reasoning = delta.text or delta.reasoning, bool(delta.reasoning)
         plain = delta._replace(tokens=None, usage=None)
         if (
-            self._tries >= VAIN_TRIES
-            or not text
+            not text
             or plain != _only(text, reasoning, delta.reply_id, delta.read)
             or (delta.tokens is not None and delta.usage is not None)
         ):

@@ -8,6 +8,33 @@ LEAST_EVENTS, LEAST_CHARACTERS = 3, 20
 """A text without a finish reason repeats the reply if that had so many events, and the text so many characters."""
 
 
+class _Heard:
+    """Text that came before: its pieces, how many events brought it, and its length."""
+
+    __slots__ = ("events", "pieces", "size")
+
+    def __init__(self) -> None:
+        self.pieces: list[str] = []
+        self.events = self.size = 0
+
+    def add(self, text: str, events: int = 1) -> None:
+        """Take more in."""
+        self.pieces.append(text)
+        self.events += events
+        self.size += len(text)
+
+    def beyond(self, text: str) -> str:
+        """What is new of a text that stood under `message`: all, or the rest if it begins with what came before."""
+        before = "".join(self.pieces)
+        return text[len(before) :] if text.startswith(before) else text
+
+    def repeated_by(self, text: str, *, final: bool) -> bool:
+        """Whether a text is what came before, once more."""
+        if len(text) != self.size or self.events < (2 if final else LEAST_EVENTS):
+            return False
+        return (final or self.size >= LEAST_CHARACTERS) and text == "".join(self.pieces)
+
+
 class ReplySoFar:
     """Fed with what one reply says, event by event.
 
@@ -16,8 +43,7 @@ class ReplySoFar:
 
     def __init__(self, *, several: bool) -> None:
         self._several = several
-        self._texts: list[str] = []
-        self._thoughts: list[str] = []
+        self._texts, self._thoughts = _Heard(), _Heard()
         self._by_delta = False
         self._finish: str | None = None
         self._held: str | None = None
@@ -25,7 +51,7 @@ class ReplySoFar:
 
     def add(self, row: TextDeltas) -> bool:
         """Take a row of texts in; False if the reply had seemed to end before it."""
-        (self._thoughts if row.reasoning else self._texts).extend(row.texts)
+        (self._thoughts if row.reasoning else self._texts).add("".join(row.texts), len(row.texts))
         went_on = self._finish is not None and not self._several
         self._finish = self._held = None
         self._text_had_finish = False
@@ -38,8 +64,8 @@ class ReplySoFar:
         """
         text, reasoning = delta.text, delta.reasoning
         if text or reasoning:
-            final = whole or delta.finish is not None
-            if final or len(text) >= LEAST_CHARACTERS or len(reasoning) >= LEAST_CHARACTERS:
+            if whole or delta.finish or len(text) >= LEAST_CHARACTERS or len(reasoning) >= LEAST_CHARACTERS:
+                final = delta.finish is not None
                 text = self._new(text, self._texts, whole, final)
                 reasoning = self._new(reasoning, self._thoughts, whole, final)
                 if text != delta.text or reasoning != delta.reasoning:
@@ -47,9 +73,9 @@ class ReplySoFar:
             if not whole:
                 self._by_delta = True
             if text:
-                self._texts.append(text)
+                self._texts.add(text)
             if reasoning:
-                self._thoughts.append(reasoning)
+                self._thoughts.add(reasoning)
         if delta.finish or self._finish or self._held:
             return delta if self._several else self._ended(delta)
         return delta
@@ -61,20 +87,13 @@ class ReplySoFar:
         held, self._held = self._held, None
         return Delta(read, finish=held)
 
-    def _new(self, text: str, before: list[str], whole: bool, final: bool) -> str:
+    def _new(self, text: str, heard: _Heard, whole: bool, final: bool) -> str:
         """What of `text` is new after what came before."""
-        if not text or not before:
+        if not text or not heard.events:
             return text
-        if whole and self._by_delta:
-            return ""
-        if not whole:
-            least = (2, 1) if final else (LEAST_EVENTS, LEAST_CHARACTERS)
-            if len(before) < least[0] or len(text) < max(least[1], len(before)):
-                return text
-        said = "".join(before)
-        if text == said:
-            return ""
-        return text[len(said) :] if whole and text.startswith(said) else text
+        if whole:
+            return "" if self._by_delta else heard.beyond(text)
+        return "" if heard.repeated_by(text, final=final) else text
 
     def _ended(self, delta: Delta) -> Delta:
         """The delta with its finish reason where that may be the end.

@@ -35,6 +35,8 @@ ERRORS = [
          fails="in_band_error", says="engine died"),
     Case("success is false", sse({"code": 1302, "msg": "too many requests", "success": False}),
          fails="overloaded", says="too many requests"),
+    Case("success is false, and a reason", sse({"success": False, "reason": "no such model"}),
+         fails="in_band_error", says="no such model"),
     Case("base_resp", sse({"choices": None, "base_resp": {"status_code": 1002, "status_msg": "rate limit"}}),
          fails="overloaded", says="rate limit"),
     Case("base_resp 0 is none", sse({**chat({"content": "a"}, "stop"), "base_resp": {"status_code": 0}})
