@@ -22,8 +22,8 @@ def doubted_usage(run: Run, summary: Summary) -> Iterator[str]:
     words = ", ".join(f"{DOUBTS.get(doubt, one_line(doubt, 30))}: {n:,}" for doubt, n in why)
     told = [turn.usage_tokens or 0 for turn in doubted]
     yield (
-        f"The server's usage cannot be true in {_turns(len(doubted))} of {summary.succeeded:,} ({words}; it says "
-        f"{_range(told)} tokens): it is not used there."
+        f"The server's usage cannot be true in {_turns(len(doubted))} of {summary.succeeded:,} ({words}; tokens told: "
+        f"{_range(told)}): it is not used there."
     )
 
 

@@ -26,6 +26,8 @@ ERROR_BODY_BYTES = 65536
 ENDLESS_FACTOR, ENDLESS_EVENTS, ENDLESS_TEXT_BYTES = 4, 250_000, 6 * 1024 * 1024
 """A reply never ends that has more events than so many times the tokens asked for (where none were: than so many
 events), or more text than so much: all of it is kept until the reply ends."""
+SINGLE, MOST_SINGLE = 1.9, 8
+"""Characters an event up to which events are taken for pieces of tokens, of which there may be so many times more."""
 ENDLESS_REPLY = "an endless reply: many times the tokens asked for, or megabytes of text"
 REFUSALS = ("http_429", "http_5xx")
 """Failures that may say when to ask again (retry_after.py)."""
@@ -193,7 +195,9 @@ class ChatClient:
         most_events = ENDLESS_FACTOR * request.max_tokens if request.max_tokens else ENDLESS_EVENTS
         for delta in self._target.dialect.deltas(reads, request):
             meter.add(delta)
-            if meter.events > most_events or meter.text_bytes > ENDLESS_TEXT_BYTES:
+            if (
+                meter.events > most_events and _is_endless(meter, most_events)
+            ) or meter.text_bytes > ENDLESS_TEXT_BYTES:
                 raise TurnError("bad_wire", ENDLESS_REPLY)
             if spec.hang_up_after and max(meter.counted_so_far, meter.events) >= spec.hang_up_after:
                 raise TurnError("abandoned", f"hung up after {meter.events} events, as planned")
@@ -243,6 +247,11 @@ class ChatClient:
             system_characters=sum(len(m.content) for m in spec.request.messages if m.role == "system"),
             **fields,
         )
+
+
+def _is_endless(meter: ReplyMeter, most_events: int) -> bool:
+    """Whether so many events are too many: not where they are single characters, some of a token each."""
+    return meter.characters > SINGLE * most_events or meter.events > MOST_SINGLE * most_events
 
 
 class Interrupted(gevent.GreenletExit):

@@ -99,9 +99,10 @@ def count_tokens(seen: Seen) -> TokenCount:
     tail = _tail(seen, tokens, source, trusted)
     first_event, first_source = _up_to(seen, seen.first_event, tokens, trusted)
     first_read, _ = _up_to(seen, seen.first_read, tokens, trusted)
-    return TokenCount(
-        tokens, source, _billed(seen), doubt, first_event, first_read, first_source, tail, trusted
-    )
+    billed = _billed(seen)
+    if source == "usage" and billed is not None and billed < tokens:
+        billed = tokens  # its reasoning was shown, and counted beside
+    return TokenCount(tokens, source, billed, doubt, first_event, first_read, first_source, tail, trusted)
 
 
 def _tokens(seen: Seen, told: int | None, trusted: bool) -> tuple[int, str]:

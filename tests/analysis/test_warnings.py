@@ -170,7 +170,7 @@ BOTH_WAYS: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
      {"change": some(lambda t: replace(t, tokens=15, events=60, characters=60))}),
     ("token_sources", "at most 2,400 by the length of their text: tokens/s may be low or high",
      {"change": some(lambda t: replace(t, token_source="characters", tokens=15, events=60, characters=60))}, ESTIMATE),
-    ("doubted_usage", "The server's usage cannot be true in 40 turns of 400 (0 tokens beside text: 40; it says 0",
+    ("doubted_usage", "The server's usage cannot be true in 40 turns of 400 (0 tokens beside text: 40; tokens told: 0)",
      {"change": some(lambda t: replace(t, token_source="estimate", usage_doubt="zero", usage_tokens=0))}, ESTIMATE),
     ("unseen_tokens", "3,210 of 3,440 billed tokens were never sent (40 turns",
      {"change": some(lambda t: replace(t, usage_tokens=86))},

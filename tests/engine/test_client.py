@@ -269,3 +269,11 @@ def test_a_reply_of_many_times_the_tokens_asked_for_is_ended() -> None:
     turn = exchange.turn(max_tokens=5)
     assert (turn.code, turn.detail) == ("bad_wire", ENDLESS_REPLY)
     assert 20 < turn.events <= 40, "four times the tokens asked for, and what was read with the last of them"
+
+
+def test_single_characters_are_pieces_of_tokens_not_an_endless_reply() -> None:
+    """LocalAI sends a character an event: seven events a token are no more tokens than were asked for."""
+    turn = Exchange(Wire([reply(*map(token, "a reader of words  " * 3), STOP, every_ms=30)])).turn(
+        max_tokens=10
+    )
+    assert (turn.code, turn.events) == (None, 57)

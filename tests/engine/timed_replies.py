@@ -109,8 +109,8 @@ REPLIES = (
     reply("rejected predictions", PLAIN, used(50, rejected_prediction_tokens=30), billed=50),
     reply("shown reasoning within", THOUGHT, used(20, reasoning_tokens=10)),
     reply("shown reasoning beside", THOUGHT, used(10, PROMPT + 20, reasoning_tokens=10)),
-    reply("shown reasoning beside, no total", THOUGHT, {"completion_tokens": 10, "reasoning_tokens": 10},
-          billed=10),
+    reply("shown reasoning beside, no total", THOUGHT, {"completion_tokens": 10, "reasoning_tokens": 10}),
+    reply("shown reasoning beside, total without it", THOUGHT, used(10, reasoning_tokens=10)),
     # placeholders
     reply("all zero", paced([text(word, ZEROS) for word in WORDS]), ZEROS, source="estimate", doubt="zero"),
     reply("zero at the end", PLAIN, ZEROS, source="estimate", doubt="zero"),
