@@ -128,17 +128,15 @@ class ReplyMeter:
 
     def _without_first_read(self, row: TextDeltas, until_ns: int) -> TextDeltas:
         """Take in what still belongs to the first read; the rest of the row."""
-        head = 0
-        for at_ns in self._stamps[row.read : row.read + len(row.texts)]:
+        head, count = 0, len(row.texts)
+        for at_ns in self._stamps[row.read : row.read + count]:
             if at_ns > until_ns:
-                self._in_first_read = False
                 break
             head += 1
-        if not head:
-            return row
-        for delta in row.part(0, head).deltas():
+        for delta in row.part(0, head).deltas() if head else ():
             self.add(delta)
-        return row.part(head, len(row.texts))
+        self._in_first_read = head == count
+        return row.part(head, count) if head else row
 
     def _add_text(self, delta: Delta, at_ns: int) -> None:
         text = delta.text

@@ -78,6 +78,7 @@ def reply(
 
 PLAIN = paced([text(word) for word in WORDS])
 FIRST_TEN = [(380.0, b"".join(data for _, data in PLAIN[:10])), *PLAIN[10:]]
+IN_PIECES = [*((380.0 + i / 100, data) for i, (_, data) in enumerate(PLAIN[:10])), *PLAIN[10:]]
 TEN_TOKENS = [(380.0, text("".join(WORDS[:10]))), *PLAIN[10:]]
 RUNNING = paced([text(word, used(i + 1)) for i, word in enumerate(WORDS)])
 CHARACTERS = paced([text(one) for one in "".join(WORDS)], step_ms=380 / 139)
@@ -137,6 +138,7 @@ REPLIES = (
     # bursts
     reply("the first ten in one write", FIRST_TEN, used(20), ttft_ms=380.0),
     reply("the first ten in one write, no usage", FIRST_TEN, None, source="estimate", ttft_ms=380.0),
+    reply("the first ten in one write, read in pieces", IN_PIECES, used(20), ttft_ms=380.0),
     reply("the first event of ten tokens", TEN_TOKENS, used(20), ttft_ms=380.0),
     reply("a buffer's first eleven", HELD, used(20), ttft_ms=400.0),
     reply("the whole reply in one write", [(580.0, b"".join(data for _, data in PLAIN))], used(20), tpot_ms=None,
