@@ -14,6 +14,7 @@ from chatload.analysis.held_streams import held_streams
 from chatload.analysis.quantiles import METHOD
 from chatload.analysis.sample import Sample, Samples, asked_of, samples, side_by_side
 from chatload.analysis.send_bunching import bunching
+from chatload.analysis.server_addresses import turns_by_address
 from chatload.analysis.server_view import server_view
 from chatload.analysis.slo_verdict import with_slos
 from chatload.analysis.slot_release import slot_release
@@ -83,6 +84,7 @@ def summarise(run: Run, window: str = "") -> Summary:
             reused=sum(not turn.new_connection for turn in turns),
             retried=sum(turn.retried for turn in turns),
             refusals_waited_for=sum(turn.refusals for turn in turns),
+            addresses=turns_by_address(run),
         ),
         bunching=bunching(run),
         standstill=standstill(run),

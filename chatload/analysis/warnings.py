@@ -8,6 +8,7 @@ from chatload.analysis import generator_warnings, held_streams, server_warnings,
 from chatload.analysis.closed_loop_warnings import in_step, stood_still, without_answers
 from chatload.analysis.completeness import ended_by_time, planned_chat
 from chatload.analysis.quantiles import least_n
+from chatload.analysis.server_addresses import idle_addresses
 from chatload.model.sanitize import one_line
 from chatload.model.summary import PERCENTILES, Summary
 from chatload.model.turn import Turn
@@ -16,6 +17,7 @@ from chatload.store.journal import Run
 
 FIRST_BYTE_APART_MS = 20.0
 """TTFT so far behind the first byte, and twice as large, is no longer what JMeter shows."""
+UNREACHABLE = "The server could not be reached: check --host, port and TLS"
 REOPENED_SHARE = 0.05
 """Share of the turns after a good reply beyond which opening connections anew is a habit of the server."""
 
@@ -41,8 +43,8 @@ def _ended_early(run: Run, summary: Summary) -> Iterator[str]:
     if ended == "running":
         yield "The run has no end in its manifest: it is still going on, or was killed. Numbers are of what is there."
     elif ended == "unreachable":
-        why = one_line(run.manifest.refusal or "check --host, port and TLS", 300)
-        yield f"The server could not be reached: {why}"
+        refusal = one_line(run.manifest.refusal, 400)
+        yield f"The run did not begin: {refusal}" if refusal else UNREACHABLE
     elif ended == "failed":
         yield f"The run failed: {one_line(run.manifest.failure or 'an error ended it', 400)}"
     elif ended_by_time(run):
@@ -171,6 +173,7 @@ CHECKS: tuple[Callable[[Run, Summary], Iterator[str]], ...] = (
     _missing_lines,
     _torn_lines,
     _lost_lines,
+    idle_addresses,
     server_warnings.other_clients,
     server_warnings.cache_hits,
     server_warnings.front_end,

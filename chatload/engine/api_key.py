@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from chatload.model.errors import UsageError
+from chatload.options.access_options import BEARER, AuthHeader
 
 VARIABLE = "CHATLOAD_API_KEY"
 WEB_PASSWORD = "CHATLOAD_WEB_PASSWORD"
@@ -22,9 +23,13 @@ _ESCAPED = r"\\?"
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ApiKey:
-    """The key, or none (an empty value). Its repr never shows it: tracebacks and gevent print arguments."""
+    """The key, or none (an empty value), and the header that carries it.
+
+    Its repr never shows it: tracebacks and gevent print arguments.
+    """
 
     value: str = ""
+    header: AuthHeader = BEARER
 
     def __repr__(self) -> str:
         return f"ApiKey({'…' if self.value else ''})"
@@ -35,7 +40,11 @@ class ApiKey:
     @property
     def headers(self) -> dict[str, str]:
         """The request header that carries the key; empty where there is none."""
-        return {"Authorization": f"Bearer {self.value}"} if self.value else {}
+        return {self.header.name: self.header.value(self.value)} if self.value else {}
+
+    def sent_in(self, header: AuthHeader) -> ApiKey:
+        """The same key in this header."""
+        return ApiKey(self.value, header)
 
     def hidden(self, text: str) -> str:
         """`text` without the key: servers quote it when they refuse it, some with a backslash before each slash."""
@@ -67,6 +76,7 @@ def _alike(text: str, key: str) -> int:
 
 
 NO_KEY = ApiKey()
+NOBODY_SAID = "nobody gave this host at the start or confirmed it on the page"
 
 
 def api_key(environ: Mapping[str, str] = os.environ) -> ApiKey:
@@ -78,7 +88,11 @@ def api_key(environ: Mapping[str, str] = os.environ) -> ApiKey:
     if not key.isascii():
         raise UsageError([f"{VARIABLE}: holds a character that is not ASCII: give the key as it was issued"])
     if " " in key:
-        raise UsageError([f"{VARIABLE}: holds a blank: give the key alone, without 'Bearer' or a name"])
+        raise UsageError(
+            [
+                f"{VARIABLE}: holds a blank: give the key alone, without 'Bearer' or a name: --auth-header names both"
+            ]
+        )
     return ApiKey(key)
 
 
@@ -146,4 +160,4 @@ class KeyHosts:
         """What to say of a key that is not sent to this host; None where there is none, or it is sent."""
         if self.may_have_key(host) or not api_key():
             return None
-        return f"the key in {VARIABLE} was not sent: nobody gave this host at the start or confirmed it on the page"
+        return f"the key in {VARIABLE} was not sent: {NOBODY_SAID}"

@@ -121,11 +121,11 @@ class ChatClient:
     def _ask(self, spec: TurnSpec, request_id: str, progress: _Progress) -> None:
         target = self._target
         body = target.dialect.body(spec.request)
-        head = target.head + b"X-Request-Id: %s\r\nContent-Length: %d\r\n\r\n" % (
+        head = target.head_for(spec.user) + b"X-Request-Id: %s\r\nContent-Length: %d\r\n\r\n" % (
             request_id.encode(),
             len(body),
         )
-        connection = self._connected(progress)
+        connection = self._connected(progress, spec.user)
         try:
             self._exchange(connection, head + body, spec, progress)
         except TurnError as error:
@@ -141,16 +141,16 @@ class ChatClient:
             # A server may close an idle connection while we send: nothing of the reply was seen, so ask again.
             progress.retried, progress.unsent = True, False
             self.close()
-            self._exchange(self._connected(progress), head + body, spec, progress)
+            self._exchange(self._connected(progress, spec.user), head + body, spec, progress)
 
-    def _connected(self, progress: _Progress) -> Connection:
+    def _connected(self, progress: _Progress, user: int) -> Connection:
         """The kept connection if it still lives, else a new one."""
         if self._connection is not None and not self._connection.alive():
             self.close()
         progress.new_connection = self._connection is None
         if self._connection is None:
             target = self._target
-            self._connection = target.transport.connect(target.address, target.timeouts.connect_s)
+            self._connection = target.transport.connect(target.address, target.timeouts.connect_s, user)
             progress.connected_ns = self._connection.connected_ns
         return self._connection
 
@@ -178,6 +178,8 @@ class ChatClient:
                 stream.wake_at_reads = 1
             self._decode(stream, meter, spec)
         finally:
+            if target.cookies is not None:
+                target.cookies.take(spec.user, stream.headers("set-cookie"))
             target.transport.release(stream)
             stream.forget()
 
@@ -185,7 +187,7 @@ class ChatClient:
         reads = stream.reads
         reads.wait()
         if not 200 <= stream.status < 300:
-            raise _refusal(stream)
+            raise _refusal(stream, self._target.url)
         encoding = stream.header("content-encoding")
         if encoding.lower() not in ("", "identity"):
             raise TurnError(
@@ -223,6 +225,8 @@ class ChatClient:
                 "bytes": stream.bytes,
                 "stamp_source": stream.stamp_source,
             }
+        if self._connection is not None and self._target.address.several:
+            fields["address"] = self._connection.peer
         if progress.new_connection and self._connection is not None:
             fields |= {"connect_ms": self._connection.connect_ms, "tls_ms": self._connection.tls_ms}
         return Turn(
@@ -262,8 +266,8 @@ class Interrupted(gevent.GreenletExit):
         self.turn = turn
 
 
-def _refusal(stream: ReplyStream) -> TurnError:
-    """The failure of a reply that is not 2xx, with the server's words."""
+def _refusal(stream: ReplyStream, url: str) -> TurnError:
+    """The failure of a reply that is not 2xx, with the server's words; of a route that is not there, with its URL."""
     status = stream.status
     if 300 <= status < 400:
         where = re.split(r"[?#]", stream.header("location"))[0]
@@ -282,4 +286,5 @@ def _refusal(stream: ReplyStream) -> TurnError:
     words = " ".join(body.decode("utf-8", "replace").split())
     if encoding.lower() not in ("", "identity"):
         words = f"its words are compressed ({encoding[:40]})"
-    return TurnError(code, f"HTTP {status}: {words}")
+    asked = f" to POST {url}" if status in (404, 405, 501) and url else ""
+    return TurnError(code, f"HTTP {status}{asked}: {words}")

@@ -10,15 +10,15 @@ import socket
 import ssl
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 import gevent
 import gevent.socket
-import gevent.ssl
 
+from chatload.engine.address import Address
 from chatload.engine.clock import now_ns
+from chatload.engine.tls import failure_words
 from chatload.model.errors import TurnError
 
 SO_TIMESTAMPNS = 35
@@ -31,51 +31,6 @@ Received = tuple[bytes, Ancillary, int, Any]
 
 
 @dataclass(slots=True)
-class Address:
-    """Where the server is. The name is resolved once a process; one TLS context serves all users."""
-
-    host: str
-    insecure: bool = False
-    name: str = field(init=False)
-    port: int = field(init=False)
-    path: str = field(init=False)
-    context: Any = field(init=False, default=None)
-    _resolved: list[Any] = field(init=False, default_factory=list)
-
-    def __post_init__(self) -> None:
-        parts = urlsplit(self.host)
-        self.name = parts.hostname or ""
-        self.port = parts.port or (443 if parts.scheme == "https" else 80)
-        self.path = parts.path.rstrip("/")
-        if parts.scheme == "https":
-            self.context = gevent.ssl.create_default_context()
-            if self.insecure:
-                self.context.check_hostname = False
-                self.context.verify_mode = ssl.CERT_NONE
-
-    @property
-    def header(self) -> str:
-        """The Host header."""
-        name = f"[{self.name}]" if ":" in self.name else self.name
-        return f"{name}:{self.port}"
-
-    def resolve(self) -> list[Any]:
-        """(family, sockaddr) of the server, IPv4 first, asked once. TurnError "connect" if unknown."""
-        if not self._resolved:
-            try:
-                found = gevent.socket.getaddrinfo(self.name, self.port, type=socket.SOCK_STREAM)
-            except OSError as error:
-                raise TurnError(
-                    "connect", f"cannot resolve {self.name!r}: {error.strerror or error}"
-                ) from error
-            self._resolved = sorted(
-                ((family, address) for family, _, _, _, address in found),
-                key=lambda a: a[0] != socket.AF_INET,
-            )
-        return self._resolved
-
-
-@dataclass(slots=True)
 class Connection:
     """An open connection. `raw` is the plain non-blocking socket under gevent's; the reader reads it."""
 
@@ -85,6 +40,7 @@ class Connection:
     connected_ns: int
     connect_ms: float
     tls_ms: float | None
+    peer: str = ""
 
     def fileno(self) -> int:
         """The descriptor, −1 once closed."""
@@ -149,12 +105,15 @@ class Connection:
             view = view[sent:]
 
 
-def connect(address: Address, timeout_s: float, *, kernel_stamps: bool) -> Connection:
-    """A new connection. TurnError "connect" with the reason if there is none within `timeout_s`."""
+def connect(address: Address, timeout_s: float, *, kernel_stamps: bool, user: int = 0) -> Connection:
+    """A new connection to the address that is `user`'s, or to another of the same name where that one is not there.
+
+    TurnError "connect" with the reason if there is none within `timeout_s`.
+    """
     start_ns = now_ns()
     problem: OSError | None = None
     with gevent.Timeout(timeout_s, TurnError("connect", f"no connection within {timeout_s:g} s")):
-        for family, target in address.resolve():
+        for family, target in address.for_user(user):
             sock = gevent.socket.socket(family, socket.SOCK_STREAM)
             try:
                 sock.connect(target)
@@ -165,7 +124,9 @@ def connect(address: Address, timeout_s: float, *, kernel_stamps: bool) -> Conne
             except BaseException:
                 sock.close()
                 raise
-            return _prepared(sock, address, start_ns, kernel_stamps=kernel_stamps)
+            made = _prepared(sock, address, start_ns, kernel_stamps=kernel_stamps)
+            made.peer = str(target[0])
+            return made
     words = problem.strerror if problem else "no address"
     raise TurnError("connect", f"{address.name}:{address.port}: {words}") from problem
 
@@ -179,14 +140,10 @@ def _prepared(sock: Any, address: Address, start_ns: int, *, kernel_stamps: bool
     if address.context is not None:
         try:
             sock = address.context.wrap_socket(sock, server_hostname=address.name)
-        except ssl.SSLError as error:
-            sock.close()
-            raise TurnError("connect", f"TLS with {address.name} failed: {error.reason or error}") from error
         except OSError as error:
             sock.close()
-            raise TurnError(
-                "connect", f"TLS with {address.name} failed: {error.strerror or error}"
-            ) from error
+            words = failure_words(error, address.name)
+            raise TurnError("connect", f"TLS with {address.name} failed: {words}") from error
         tls_ms = (now_ns() - tcp_ns) / 1e6
     tls = address.context is not None
     return Connection(sock, sock._sock, tls, now_ns(), connect_ms, tls_ms)

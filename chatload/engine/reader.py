@@ -16,8 +16,9 @@ from typing import Any
 import gevent
 from gevent.monkey import get_original
 
+from chatload.engine.address import Address
 from chatload.engine.clock import now_ns
-from chatload.engine.connection import SO_TIMESTAMPNS, Address, Ancillary, Connection, Received, connect
+from chatload.engine.connection import SO_TIMESTAMPNS, Ancillary, Connection, Received, connect
 from chatload.engine.measurement_quality import MeasurementQuality
 from chatload.engine.poll_interval import PAUSES_S, POLL_INTERVALS_S, PollInterval
 from chatload.engine.stream import (
@@ -84,9 +85,9 @@ class Reader:
         """CLOCK_REALTIME − our clock, at most a second old."""
         return self._offset.ns
 
-    def connect(self, address: Address, timeout_s: float) -> Connection:
+    def connect(self, address: Address, timeout_s: float, user: int = 0) -> Connection:
         """A new connection, with kernel stamps where this reader uses them. TurnError "connect" if there is none."""
-        return connect(address, timeout_s, kernel_stamps=self.kernel_stamps)
+        return connect(address, timeout_s, kernel_stamps=self.kernel_stamps, user=user)
 
     def watch(self, connection: Connection) -> ReplyStream:
         """Begin to read a reply on `connection`; call before the request is sent."""

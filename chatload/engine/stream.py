@@ -137,8 +137,12 @@ class ReplyStream:
 
     def header(self, name: str) -> str:
         """One response header, empty if absent."""
-        value = self._message.get(name, "")
-        return value if isinstance(value, str) else ", ".join(value or ())
+        return ", ".join(self.headers(name))
+
+    def headers(self, name: str) -> tuple[str, ...]:
+        """The values of a response header, one for each time it was sent."""
+        value = self._message.get(name, ())
+        return (value,) if isinstance(value, str) else tuple(value or ())
 
     @property
     def reusable(self) -> bool:

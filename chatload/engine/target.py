@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from chatload.engine.address import Address
 from chatload.engine.api_key import NO_KEY, ApiKey
 from chatload.engine.clock import CLOCK, Clock
-from chatload.engine.connection import Address, Connection
+from chatload.engine.connection import Connection
+from chatload.engine.cookies import Cookies
 from chatload.engine.stream import ReplyStream
 from chatload.loads.plan import Plan
 from chatload.model.turn import Turn
 from chatload.options.run_options import Timeouts
+from chatload.options.server_address import shown_url, whole_path
 from chatload.protocols.dialect import Dialect
 
 
 class Transport(Protocol):
     """Opens connections and reads replies: a `Reader` in a run, a script in tests."""
 
-    def connect(self, address: Address, timeout_s: float) -> Connection:
-        """A new connection. TurnError "connect" if there is none within `timeout_s`."""
+    def connect(self, address: Address, timeout_s: float, user: int = 0) -> Connection:
+        """A new connection, to the address of `user`. TurnError "connect" if there is none within `timeout_s`."""
 
     def watch(self, connection: Connection) -> ReplyStream:
         """Begin to read a reply on `connection`; called before the request is sent."""
@@ -30,6 +33,18 @@ class Transport(Protocol):
 
     def marked(self, turn: Turn, events_in_first_read: int) -> Turn:
         """The turn with marks for what this process may have spoiled in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class FoundRoute:
+    """What was found before the run: the whole path of the chat route, and addresses of the name that did not answer.
+
+    An empty path is the dialect's own. Values of --session-header begin with the run's id.
+    """
+
+    path: str = ""
+    skipped: Collection[str] = ()
+    run_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,19 +60,48 @@ class Target:
     worker: str = "local"
     waits_on_429: bool = False
     clock: Clock = CLOCK
+    url: str = ""
+    session: bytes = b""
+    cookies: Cookies | None = None
+
+    def head_for(self, user: int) -> bytes:
+        """What each request of this user begins with, down to the headers that change each turn."""
+        head = self.head + self.session % user if self.session else self.head
+        return head if self.cookies is None else head + self.cookies.header(user)
 
 
-def target_for(plan: Plan, dialect: Dialect, transport: Transport, worker: str, key: ApiKey) -> Target:
-    """The target of a plan. `key` goes nowhere but into the request."""
-    address = Address(plan.host, plan.insecure)
-    head = request_head(address, dialect.path, {**plan.headers, **key.headers})
-    return Target(address, dialect, transport, plan.timeouts, head, key, worker, plan.waits_on_429)
+def target_for(
+    plan: Plan, dialect: Dialect, transport: Transport, worker: str, key: ApiKey, route: FoundRoute
+) -> Target:
+    """The target of a plan. `key` goes nowhere but into the request.
+
+    UsageError where a certificate that the plan names cannot be used.
+    """
+    address = Address(plan.host, plan.insecure, plan.access, route.skipped)
+    path = route.path or whole_path(plan.host, dialect.path, plan.route.apis[0], plan.route.query)
+    name = plan.access.session_header.replace("%", "%%")
+    return Target(
+        address,
+        dialect,
+        transport,
+        plan.timeouts,
+        request_head(address, path, {**plan.headers, **key.headers}),
+        key,
+        worker,
+        plan.waits_on_429,
+        url=shown_url(address.origin + path),
+        session=f"{name}: chatload-{route.run_id[:12]}-%d\r\n".encode() if name else b"",
+        cookies=Cookies(path, tls=address.context is not None) if plan.access.cookies else None,
+    )
 
 
 def request_head(address: Address, path: str, headers: Mapping[str, str]) -> bytes:
-    """Request line and headers up to those that change each turn. No Accept-Encoding: replies stay plain."""
+    """Request line and headers up to those that change each turn. No Accept-Encoding: replies stay plain.
+
+    `path` is the whole path, with its query.
+    """
     lines = [
-        f"POST {address.path}{path} HTTP/1.1",
+        f"POST {path} HTTP/1.1",
         f"Host: {address.header}",
         "content-type: application/json",
     ]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from itertools import accumulate
 from pathlib import Path
+from urllib.parse import urljoin
 from xml.sax.saxutils import escape, quoteattr
 
 from chatload.model.errors import NO_FAILURES, cause
@@ -128,6 +129,8 @@ def samples(folder: Path, manifest: Manifest) -> Iterator[Sample]:
     dialect = DIALECTS.get(str(server.dialect))
     url = str(server.host or "") + (dialect.path if dialect else "")
     label = "turn" if manifest.plan is None else manifest.plan.turn_name
+    if server.path:
+        url = urljoin(server.host, server.path)
     for turn in _turns(folder, manifest):
         if turn.code in NO_FAILURES:  # ended by this client: neither good nor failed, so no sample
             continue

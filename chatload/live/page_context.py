@@ -57,10 +57,10 @@ class PageContext:
         return fixed_users(self.shape, self.workers or 1)
 
     def asks_for_key(self, host: str) -> bool:
-        """Whether this process or a worker may have an API key that must not go to this host without consent."""
-        return not self.controller.key_hosts.may_have_key(host) and (
-            bool(api_key()) or self.workers is not None
-        )
+        """Whether this process or a worker may have an API key, or a client certificate, that must not go to this
+        host without consent."""
+        has_some = bool(api_key()) or bool(self.values.get("client_cert")) or self.workers is not None
+        return has_some and not self.controller.key_hosts.may_have_key(host)
 
     @property
     def folder(self) -> Path | None:

@@ -16,7 +16,7 @@ from chatload.protocols.registry import PROMPT_KEYS
 
 
 class Plan(RunSettings, frozen=True, kw_only=True):
-    """Everything one run is to do. A manifest keeps no values of `headers`: they may be confidential."""
+    """Everything one run is to do. A manifest keeps no values of `headers` or of a query: they may be confidential."""
 
     load: AnyLoad
 
@@ -26,9 +26,10 @@ class Plan(RunSettings, frozen=True, kw_only=True):
         plan = f"{self.load.sentence()}, {server or asked} at {self.host}: {self.load.bounds()}."
         return f"{plan} To hold: {'; '.join(one.words for one in self.slo)}." if self.slo else plan
 
-    def without_header_values(self) -> Plan:
-        """The plan without the values of headers, for the manifest."""
-        return msgspec.structs.replace(self, headers=dict.fromkeys(self.headers, "…"))
+    def for_manifest(self) -> Plan:
+        """The plan without the values of headers and of the query."""
+        headers = dict.fromkeys(self.headers, "…")
+        return msgspec.structs.replace(self, headers=headers, route=self.route.hidden())
 
 
 class Planned(msgspec.Struct, frozen=True):

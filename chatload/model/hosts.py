@@ -38,13 +38,16 @@ class Simulation(msgspec.Struct, frozen=True):
 class ServerFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The server of a run: what the plan asked for, where it is, what it was found to be.
 
+    `path` is the whole path of the route, `addresses` those of its name where it has several.
     `label` is what to call it; `words` say too how it was recognised. Both hold text of the server: untrusted.
     """
 
     asked: str = always("")
     host: str = always("")
     dialect: str = ""
+    path: str = ""
     model: str = ""
+    addresses: tuple[str, ...] = ()
     found: FoundServer | None = None
     simulation: Simulation | None = None
     label: str = ""

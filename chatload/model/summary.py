@@ -168,12 +168,16 @@ class Bunching(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Connections(msgspec.Struct, frozen=True, kw_only=True):
-    """Connections of all turns, and refusals (429) that were waited for."""
+    """Connections of all turns, and refusals (429) that were waited for.
+
+    `addresses`: turns by IP address, where the server's name has several.
+    """
 
     new: int = 0
     reused: int = 0
     retried: int = 0
     refusals_waited_for: int = 0
+    addresses: dict[str, int] = {}
 
 
 class FigureBound(msgspec.Struct, frozen=True):

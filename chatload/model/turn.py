@@ -133,6 +133,7 @@ class Turn(
     number, and `usage_doubt` why that was not used (model/token_sources.py).
     `first_read_tokens` are those that came with the first token's read, where that is more than the first event.
     `prompt_characters` are those of all messages, `system_characters` of the system message among them.
+    `address` is the IP address that was asked, where the server's name has several.
     `tail_tokens` are tokens the server counted after the last event with text: the end-of-sequence token.
     """
 
@@ -158,6 +159,7 @@ class Turn(
     connect_ms: float | None = None
     tls_ms: float | None = None
     new_connection: bool = False
+    address: str = ""
     retried: bool = False
     refusals: int = 0
     tokens: int | None = always(None)

@@ -10,6 +10,15 @@ from typing import Any
 import msgspec
 
 from chatload.model.slo import Objective
+from chatload.options.access_options import (
+    ACCESS_OPTIONS,
+    CA_FILE,
+    CLIENT_CERT,
+    HEADERS,
+    INSECURE,
+    Access,
+    read_access,
+)
 from chatload.options.option import (
     Choice,
     FileName,
@@ -27,7 +36,7 @@ from chatload.options.option import (
 )
 from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import MOST_TOKENS, Range, seconds, share, whole
-from chatload.options.request_target import Headers, address
+from chatload.options.server_address import Route, server_address
 from chatload.protocols.registry import SERVERS
 
 SERVER = Choice(
@@ -43,7 +52,7 @@ MODEL = Text(
     default="",
     group=Group.SERVER,
     label="Model",
-    help="name of the model; empty: the first one that the server lists",
+    help="name of the model; empty: the one that the server lists",
 )
 MAX_TOKENS = Whole(
     name="max-tokens",
@@ -67,14 +76,6 @@ BODY = JsonObject(
     group=Group.SERVER,
     label="More JSON fields of the request",
     help='more JSON fields of the request, such as {"ignore_eos": true}; they override ours',
-)
-HEADERS = Headers(
-    name="headers",
-    default="{}",
-    group=Group.SERVER,
-    private=True,
-    label="More request headers",
-    help='more request headers as JSON, such as {"X-Team": "a"}; no secrets',
 )
 USAGE = Switch(
     name="usage",
@@ -122,13 +123,6 @@ ON_429 = Choice(
     group=Group.LIMITS,
     label="When the server says 429",
     help="fail: the turn failed; wait: wait as Retry-After says and ask again (also after 503 and 529 that have one)",
-)
-INSECURE = Switch(
-    name="insecure",
-    default="off",
-    group=Group.SERVER,
-    label="Accept any TLS certificate",
-    help="do not verify the server's TLS certificate; the report says so",
 )
 STAMPS = Choice(
     name="stamps",
@@ -230,7 +224,8 @@ LOCUST_ROWS = Switch(
     help="TTFT and tokens/s as rows of Locust's own table and CSV too; its totals then count them (docs/web-ui.md)",
 )
 
-OPTIONS: tuple[Option[object], ...] = declared(globals())
+_HERE = [one for one in declared(globals()) if one not in ACCESS_OPTIONS]
+OPTIONS: tuple[Option[object], ...] = (*_HERE, *ACCESS_OPTIONS)
 
 
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
@@ -249,6 +244,8 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     host: str = ""
+    route: Route = Route()
+    access: Access = Access()
     server: str = "auto"
     model: str = ""
     max_tokens: int | None = None
@@ -291,19 +288,23 @@ def load_seed_of(seed: int | None, load_seed: int | None) -> int:
 
 def read_settings(reader: OptionReader) -> RunSettings:
     """The settings of the values given; mistakes stay in the reader."""
-    host = address(reader)
+    host, route = server_address(reader)
+    insecure, headers = reader.get(INSECURE), reader.get(HEADERS)
     if not host.startswith("https:"):
-        reader.refuse_unused(INSECURE, "without TLS: give an https:// host, or leave it out")
+        for option in (INSECURE, CA_FILE, CLIENT_CERT):
+            reader.refuse_unused(option, "without TLS: give an https:// host, or leave it out")
     if not reader.text(SLO):
         reader.refuse_unused(SURE, "without --slo: give an SLO, or leave it out")
     return RunSettings(
         host=host,
+        route=route,
+        access=read_access(reader, insecure=insecure, headers=headers),
         server=reader.get(SERVER),
         model=reader.get(MODEL),
         max_tokens=reader.get(MAX_TOKENS) or None,
         temperature=reader.get(TEMPERATURE),
         body=reader.get(BODY),
-        headers=reader.get(HEADERS),
+        headers=headers,
         ask_usage=reader.get(USAGE),
         timeouts=Timeouts(
             connect_s=reader.get(CONNECT_TIMEOUT),
@@ -311,7 +312,7 @@ def read_settings(reader: OptionReader) -> RunSettings:
             gap_s=reader.get(GAP_TIMEOUT),
             turn_s=reader.get(TURN_TIMEOUT),
         ),
-        insecure=reader.get(INSECURE),
+        insecure=insecure,
         stamps=reader.get(STAMPS),
         waits_on_429=reader.get(ON_429) == "wait",
         out=reader.get(OUT),

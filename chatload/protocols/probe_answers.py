@@ -10,7 +10,7 @@ from chatload.model.hosts import Simulation
 from chatload.protocols.server_errors import printable
 
 LONGEST_TEXT = 100
-MODELS_PATH = "/v1/models"
+MODELS_PATH, CHAT_PATH = "/v1/models", "/v1/chat/completions"
 SIMULATOR_PATH = "/simulator"
 """Where chatload's simulator says that it is one; every other server answers 404."""
 
@@ -41,14 +41,31 @@ class ProbeAnswers:
         return line_of(self.json_object(path), key)
 
     @property
+    def models(self) -> tuple[str, ...]:
+        """The ids of the models in GET /v1/models, each once; of several names of one model (vLLM) the first."""
+        found: dict[str, str] = {}
+        roots: set[str] = set()
+        for one in self._models():
+            root = "" if one.get("parent") else line_of(one, "root")
+            if not root or root not in roots:
+                found.setdefault(line_of(one, "id"), root)
+            roots.add(root)
+        return tuple(filter(None, found))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All ids in GET /v1/models."""
+        return tuple(filter(None, (line_of(one, "id") for one in self._models())))
+
+    @property
     def model(self) -> str:
         """The id of the first model in GET /v1/models; empty where not told."""
-        return line_of(self._first_model(), "id")
+        return next(iter(self.names), "")
 
     @property
     def owner(self) -> str:
-        """`owned_by` of the same model."""
-        return line_of(self._first_model(), "owned_by")
+        """`owned_by` of the first model."""
+        return next((line_of(one, "owned_by") for one in self._models()), "")
 
     @property
     def key_refused(self) -> int | None:
@@ -64,10 +81,9 @@ class ProbeAnswers:
             return None
         return Simulation(line_of(told, "profile"), told.get("measured") is True)
 
-    def _first_model(self) -> dict[str, object]:
+    def _models(self) -> list[dict[str, object]]:
         models = self.json_object(MODELS_PATH).get("data")
-        first = models[0] if isinstance(models, list) and models else None
-        return first if isinstance(first, dict) else {}
+        return [one for one in models if isinstance(one, dict)] if isinstance(models, list) else []
 
 
 def line_of(of: Mapping[str, object], key: str) -> str:

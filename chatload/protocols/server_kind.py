@@ -51,6 +51,7 @@ class ServerKind:
     added up.
     `counting(version)` are the fields of a chat body that make it tell exact token counts in each event; none where
     this version is not known to take them. `refuses` are fields that it answers with an error.
+    `own_routes` maps routes of its own that no dialect speaks (regular expressions) to what to do instead.
     """
 
     title: str
@@ -63,6 +64,7 @@ class ServerKind:
     gauges: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     counting: Callable[[str], Mapping[str, object]] = lambda version: {}
     refuses: frozenset[str] = frozenset()
+    own_routes: Mapping[str, str] = field(default_factory=dict)
 
 
 RUNNING_USAGE: Mapping[str, object] = {

@@ -126,6 +126,7 @@ def plan(run: Run, summary: Summary) -> Section:
         ("Plan", one_line(manifest.plan_sentence or "not recorded", 500)),
         ("Server", f"{where}{dialect}"),
         ("Model", one_line(server.model or "not named", 120)),
+        *_addresses(summary),
         ("Started", one_line(manifest.started_utc or "?", 30)),
         ("Length", f"{number(summary.throughput.seconds)} s from first due to last end"),
         ("Tokens by", _counted(summary.token_sources)),
@@ -133,6 +134,12 @@ def plan(run: Run, summary: Summary) -> Section:
         ("Run folder", one_line(run.folder.name, 200)),
     ]
     return Section("Plan", [Facts(pairs)], id="plan")
+
+
+def _addresses(summary: Summary) -> list[tuple[str, str]]:
+    """The turns of each address of the server's name, where it has several."""
+    found = summary.connections.addresses
+    return [("Turns by address", _counted(found))] if found else []
 
 
 def _counted(sources: dict[str, int]) -> str:

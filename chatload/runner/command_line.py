@@ -5,14 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from chatload.options.server_address import shown_url
 
-def without_values(argv: Sequence[str], options: Sequence[str]) -> list[str]:
-    """The command line with the values of `options` left out: they may hold what is nobody's business."""
+URLS = ("--host", "-H", "--path")
+"""Options whose values may have a query."""
+
+
+def without_values(argv: Sequence[str], options: Sequence[str], urls: Sequence[str] = ()) -> list[str]:
+    """The command line with the values of `options` left out: they may hold what is nobody's business.
+
+    Of the values of `urls` the values of their queries are.
+    """
     kept: list[str] = []
     for word in argv:
         name, equals, _ = word.partition("=")
         if name in options and equals:
             kept.append(f"{name}=…")
+        elif name in urls and equals:
+            kept.append(f"{name}={shown_url(word.partition('=')[2])}")
+        elif kept and kept[-1] in urls:
+            kept.append(shown_url(word))
         else:
             kept.append("…" if kept and kept[-1] in options else word)
     return kept

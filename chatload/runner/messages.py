@@ -54,6 +54,7 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
 
     `clock_offset_ns` is the master's clock - this process's; None where the master could not tell.
     `counting` are fields of each request, `refuses` fields that none may have (runner/request_fields.py).
+    `path` is the whole path of the chat route, `skipped` are addresses of the server's name that did not answer.
     `send_key` says whether the server may be sent the API key: each process has its own (engine/api_key.py).
     """
 
@@ -66,6 +67,8 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
     send_key: bool = False
     counting: dict[str, object] = {}
     refuses: tuple[str, ...] = ()
+    path: str = ""
+    skipped: tuple[str, ...] = ()
     facts: HostFacts = HostFacts()
 
 

@@ -1,43 +1,51 @@
-"""Checks before the first request: the server is there, its dialect is known, and it accepts the key."""
+"""Checks before the first request: the server is there, its dialect and model are known, and it accepts the key."""
 
 from __future__ import annotations
 
-import http.client
-import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-import gevent
-
+from chatload.engine.address import Address
 from chatload.engine.api_key import NO_KEY, VARIABLE, ApiKey
-from chatload.engine.connection import Address, connect
+from chatload.engine.connection import connect
 from chatload.loads.plan import Plan
-from chatload.model.errors import ChatloadError, TurnError
+from chatload.model.errors import TurnError, UsageError
 from chatload.model.sanitize import one_line
+from chatload.model.words import listed
+from chatload.options.server_address import shown_url, whole_path
 from chatload.protocols.dialect import Dialect
-from chatload.protocols.probe_answers import MODELS_PATH, ProbeAnswers
-from chatload.protocols.registry import BY_VERSION, DIALECTS, PROBE_PATHS, SERVERS, recognise, speaks
+from chatload.protocols.probe_answers import CHAT_PATH, MODELS_PATH, ProbeAnswers
+from chatload.protocols.registry import BY_VERSION, DIALECTS, SERVERS, recognise, speaks
 from chatload.protocols.server_kind import DetectedServer
+from chatload.runner.no_server import Undecided, Unfit, connect_words, no_answer_words, stopped_words
+from chatload.runner.probing import Answer, live_addresses, pairs, probe
 
 PROBE_S = 2.0
 AUTO_PROBE_S = 6.0
-ANSWER_BYTES = 262_144
-
-
-class Unfit(ChatloadError):
-    """The run cannot begin against this server; the text is one clear line with the remedy."""
+ADDRESS_S = 2.0
+ASIDE = ("embed", "rerank", "bge-", "e5-", "whisper", "tts", "dall-e", "moderation", "stable-diffusion")
+"""Parts of the names of models that hold no chat."""
+MOST_MODELS = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
     """The server to load: the dialect to use, its model, and what the server said it is.
 
-    `asked_model` is the name of the model in requests where it is another one.
+    `asked_model` is the name of the model in requests where it is another one. `path` is the whole path of the route.
+    `addresses` are those that are asked where the server's name has several, `skipped` those that do not answer.
+    `notes` are what to tell at the start, `doubts` what a reader of the report should know, too.
     """
 
     dialect: Dialect
     model: str
     found: DetectedServer
     asked_model: str = ""
+    path: str = ""
+    addresses: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 def preflight(plan: Plan, key: ApiKey = NO_KEY, withheld: str | None = None) -> Server:
@@ -45,34 +53,124 @@ def preflight(plan: Plan, key: ApiKey = NO_KEY, withheld: str | None = None) -> 
 
     `withheld` says why there is a key which this host may not have (engine/api_key.py).
     """
-    address = Address(plan.host, plan.insecure)
     try:
-        connect(address, plan.timeouts.connect_s, kernel_stamps=False).close()
-    except TurnError as error:
-        raise Unfit(f"{plan.host}: {error.detail}: is the server up, and is --host right?") from error
-    answers = probe(address, AUTO_PROBE_S if plan.server == "auto" else PROBE_S, key)
-    status = ProbeAnswers(answers).key_refused
-    if status is not None:
-        remedy = f"the key in {VARIABLE} is not accepted" if key else f"set {VARIABLE}"
-        raise Unfit(f"{plan.host}: the server answers {status} to GET {MODELS_PATH}: {withheld or remedy}")
-    found = recognise(answers)
-    dialect = _dialect(plan, found)
+        address = Address(plan.host, plan.insecure, plan.access)
+    except UsageError as error:
+        raise Undecided("; ".join(error.lines)) from error
+    live, dead = _reach(plan, address)
+    limit_s = AUTO_PROBE_S if plan.server == "auto" else PROBE_S
+    api, answers = _ask(plan, address, limit_s, key)
+    found = recognise(pairs(answers))
+    said = ProbeAnswers(pairs(answers))
+    words = stopped_words(plan, found, answers)
+    if words:
+        raise Unfit(words)
+    notes = _check_key(plan, found, answers, key, withheld)
+    dialect = _dialect(plan, found, answers)
     if not dialect.names_model and found.model and plan.model not in ("", found.model):
         raise Unfit(
             f"--model {plan.model!r}: has no effect: requests to {dialect.path} name no model, and {plan.host} has "
             f"{one_line(found.model)}: leave it out"
         )
-    return Server(dialect, plan.model or found.model, found, "" if plan.model else found.asked_model)
+    model, told = _model(plan, found, said)
+    path = plan.route.path or whole_path(plan.host, dialect.path, api)
+    path += f"?{plan.route.query}" if plan.route.query else ""
+    several, doubts = _address_words(address, live, dead)
+    return Server(
+        dialect,
+        model,
+        found,
+        "" if plan.model else found.asked_model,
+        path,
+        tuple(live) if len(live) > 1 else (),
+        tuple(dead),
+        (f"requests go to {shown_url(address.origin + path)}", told, *several, *notes),
+        doubts,
+    )
 
 
-def _dialect(plan: Plan, found: DetectedServer) -> Dialect:
+def _reach(plan: Plan, address: Address) -> tuple[list[str], list[str]]:
+    """(addresses that answer, addresses that do not) of the server's name. Unfit where none can be connected to."""
+    dead: list[str] = []
+    live: list[str] = []
+    try:
+        if len(address.resolve()) > 1:
+            live, dead = live_addresses(address, min(ADDRESS_S, plan.timeouts.connect_s))
+            dead = dead if live else []
+            address.skip(dead)
+        connect(address, plan.timeouts.connect_s, kernel_stamps=False).close()
+    except TurnError as error:
+        raise Unfit(connect_words(plan.host, address, error)) from error
+    return live, dead
+
+
+def _address_words(address: Address, live: list[str], dead: list[str]) -> tuple[list[str], tuple[str, ...]]:
+    """(notes, doubts) on the addresses of the server's name. A server may well listen on IPv4 only."""
+    notes = []
+    if len(live) > 1:
+        notes.append(
+            f"{address.name} has {len(live)} addresses, and users are spread over them: {', '.join(live)}"
+        )
+    words = f"{', '.join(dead)} of {address.name} did not accept a connection: no turns go there"
+    if {":" in ip for ip in dead} & {":" in ip for ip in live}:
+        return notes, (words,)
+    return [*notes, *([words] if dead else [])], ()
+
+
+def _ask(plan: Plan, address: Address, limit_s: float, key: ApiKey) -> tuple[str, dict[str, Answer]]:
+    """(the API path, the answers to all probes below it): the likelier path, unless only the other has models."""
+    first, *others = plan.route.apis
+    answers = probe(address, limit_s, key, first, plan.route.query)
+    if answers[MODELS_PATH].status in (200, 401, 403) or answers[CHAT_PATH].status == 405:
+        return first, answers
+    for api in others if answers[MODELS_PATH].status else ():
+        there = probe(address, limit_s, key, api, plan.route.query, (MODELS_PATH, CHAT_PATH))
+        listed_there = ProbeAnswers(pairs(there)).names
+        if listed_there or there[MODELS_PATH].status in (401, 403) or there[CHAT_PATH].status == 405:
+            return api, {**answers, **there}
+    return first, answers
+
+
+def _check_key(
+    plan: Plan, found: DetectedServer, answers: Mapping[str, Answer], key: ApiKey, withheld: str | None
+) -> list[str]:
+    """Notes on a key that may not list models. Unfit where it is missing or wrong.
+
+    A key may be allowed to chat and not to list models: then everything that the list tells must be given.
+    """
+    models = answers[MODELS_PATH]
+    if models.status not in (401, 403):
+        return []
+    told = bool(plan.model) and (plan.server != "auto" or found.dialect is not None)
+    chat = answers[CHAT_PATH].status
+    if told and (models.status == 403 or (key and chat not in (0, 401))):
+        return [f"GET {models.url} is answered {models.status}: the run goes on with --model as given"]
+    if withheld or not key:
+        remedy = withheld or f"set {VARIABLE}, and --auth-header NAME where the key goes in another header"
+    else:
+        header = f"{key.header.name}: {key.header.word} …".replace(":  ", ": ")
+        remedy = (
+            f"the key in {VARIABLE} is not accepted (sent as {header}; --auth-header NAME names another header), "
+            "or may not list models: then give --server and --model"
+        )
+    raise Unfit(f"{plan.host}: the server answers {models.status} to GET {models.url}: {remedy}")
+
+
+def _dialect(plan: Plan, found: DetectedServer, answers: Mapping[str, Answer]) -> Dialect:
+    asked = plan.route.dialect
     if plan.server == "auto":
+        if found.dialect is None and asked:  # a whole route in --host says what is spoken there
+            return DIALECTS[asked]
         if found.dialect is None:
-            names = ", ".join(sorted(SERVERS))
-            raise Unfit(f"{plan.host}: {found.words}: name what it speaks with --server, one of {names}")
-        return DIALECTS[found.dialect]
+            raise Unfit(no_answer_words(plan, answers))
+        if asked and speaks(found, asked) is False:
+            raise Unfit(
+                f"{plan.host} is {found.words}, which does not speak {asked}, the route in --host: "
+                f"leave {DIALECTS[asked].path} out of it"
+            )
+        return DIALECTS[asked or found.dialect]
     if found.dialect is not None and BY_VERSION.get(plan.server) == found.name:
-        return DIALECTS[found.dialect]
+        return DIALECTS[asked if asked and speaks(found, asked) else found.dialect]
     dialect = DIALECTS[SERVERS[plan.server]]
     if speaks(found, dialect.name) is False:
         raise Unfit(
@@ -82,38 +180,31 @@ def _dialect(plan: Plan, found: DetectedServer) -> Dialect:
     return dialect
 
 
-def probe(address: Address, limit_s: float, key: ApiKey = NO_KEY) -> dict[str, tuple[int, bytes]]:
-    """(status, body) of GET on each probe path; a path that does not answer in time is left out."""
-    greenlets = {path: gevent.spawn(ask, address, path, limit_s, key) for path in PROBE_PATHS}
-    gevent.joinall(list(greenlets.values()), timeout=limit_s)
-    answers = {}
-    for path, greenlet in greenlets.items():
-        if greenlet.ready() and greenlet.value is not None:
-            answers[path] = greenlet.value
-        else:
-            greenlet.kill(block=False)
-    return answers
-
-
-def ask(
-    address: Address, path: str, limit_s: float, key: ApiKey = NO_KEY, at_most: int = ANSWER_BYTES
-) -> tuple[int, bytes] | None:
-    """(status, the first `at_most` bytes of the body) of one GET with `key`; None if none came in time.
-
-    A redirect is an answer like any other: nobody follows it, so it takes no key to another host.
-    """
-    headers = {"Connection": "close", "Accept": "application/json", **key.headers}
-    if address.context is None:
-        connection = http.client.HTTPConnection(address.name, address.port, timeout=limit_s)
-    else:
-        connection = http.client.HTTPSConnection(
-            address.name, address.port, timeout=limit_s, context=address.context
+def _model(plan: Plan, found: DetectedServer, said: ProbeAnswers) -> tuple[str, str]:
+    """(the model, how it was chosen, in words). Undecided where the server has several, or none for chats."""
+    if plan.model:
+        names = said.names
+        unlisted = names and plan.model not in names
+        words = f", which it does not list: it lists {_few(names)}" if unlisted else ""
+        return plan.model, f"model {plan.model} (--model){words}"
+    if found.asked_model or not said.models:
+        if found.model:
+            return found.model, f"model {found.model}"
+        return "", "no model is named: none is listed; if the server wants one, give --model"
+    if len(said.models) > 1:
+        raise Undecided(
+            f"{plan.host} has {len(said.models)} models, {_few(said.models)}: name one with --model"
         )
-    try:
-        connection.request("GET", address.path + path, headers=headers)
-        response = connection.getresponse()
-        return response.status, key.hidden_in(response.read(at_most))
-    except (OSError, http.client.HTTPException, ssl.SSLError):
-        return None
-    finally:
-        connection.close()
+    (only,) = said.models
+    if any(part in only.lower() for part in ASIDE):
+        raise Undecided(
+            f"{plan.host} lists one model, {only}, which by its name holds no chat: name one with --model, "
+            "this one too if it does"
+        )
+    return only, f"model {only} (the only one that it lists)"
+
+
+def _few(names: tuple[str, ...]) -> str:
+    """The first names of models."""
+    more = len(names) - MOST_MODELS
+    return listed([*names[:MOST_MODELS], *([f"{more} more"] if more > 0 else [])])

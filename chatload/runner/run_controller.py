@@ -23,12 +23,14 @@ from chatload.model.errors import UsageError
 from chatload.model.journal_lines import JournalLine, ServerLine
 from chatload.runner.capacity_search import Judge
 from chatload.runner.console import Console
+from chatload.runner.credentials import credentials
 from chatload.runner.locust_interface import ThisProcess, Workers
 from chatload.runner.messages import Start
+from chatload.runner.no_server import Unfit
 from chatload.runner.observer import Observer
 from chatload.runner.own_process import OwnProcess, UserProcesses
 from chatload.runner.plans import Plans
-from chatload.runner.preflight import Server, Unfit, preflight
+from chatload.runner.preflight import Server, preflight
 from chatload.runner.request_fields import RequestFields, request_fields
 from chatload.runner.run import Run
 from chatload.runner.run_folder import RunFolder
@@ -57,7 +59,9 @@ class Services:
     finish: Finish
     judge: Judge
     ask_server: Callable[[Plan, ApiKey, str | None], Server] = preflight
-    read_metrics: Callable[[Plan, Callable[[ServerLine], None], ApiKey], ServerMetrics] = metrics_of
+    read_metrics: Callable[[Plan, Callable[[ServerLine], None], ApiKey, Collection[str]], ServerMetrics] = (
+        metrics_of
+    )
     clock: Clock = CLOCK
 
 
@@ -141,8 +145,8 @@ class RunController:
         self.plan, self.exit_code, self.refusal, self._closing = None, None, (), None
         try:
             planned = self._plans.of(self._plans.run_values())
+            planned, key, withheld = credentials(planned, self.key_hosts)
             plan = planned.plan
-            key = self.key_hosts.key_for(plan.host)
             folder = RunFolder(planned, self._console.say, self._clock, numbered=not self._headless)
         except UsageError as error:
             self._refuse(error.lines, 2)
@@ -152,15 +156,14 @@ class RunController:
         if self.observer is not None:
             self.observer.begin(folder.manifest.run_id, folder.manifest.started_ns or 0)
         try:
-            withheld = self.key_hosts.withheld_words(plan.host)
             server = self._services.ask_server(plan, key, withheld)
             fields = request_fields(plan, server.dialect, server.found)
             if fields.refusal:
                 raise Unfit(fields.refusal)
         except Unfit as error:
             folder.refused(str(error))
-            self._refuse([str(error)], 1)
-            self.exit_code = folder.close("unreachable", self._judged, least=1)
+            self._refuse([str(error)], error.exit_code)
+            self.exit_code = folder.close("unreachable", self._judged, least=error.exit_code)
             return
         except gevent.GreenletExit:  # somebody pressed stop, or start again, meanwhile
             if self.supervisor.cause is not None:
@@ -191,9 +194,11 @@ class RunController:
                 send_key=self.key_hosts.may_have_key(planned.plan.host),
                 counting=dict(fields.counting),
                 refuses=tuple(sorted(fields.refuses)),
+                path=server.path,
+                skipped=server.skipped,
             )
         )
-        run.metrics = self._services.read_metrics(run.plan, self._processes.note, key)
+        run.metrics = self._services.read_metrics(run.plan, self._processes.note, key, server.skipped)
         run.spawn(lambda: self._watch(run))
         run.search(self._services.judge, self._console)
 

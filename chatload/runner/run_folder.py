@@ -14,8 +14,10 @@ from chatload.loads.plan import Plan, Planned
 from chatload.loads.ramp import RampSegment
 from chatload.model.hosts import FoundServer, ServerFacts
 from chatload.model.journal_lines import EndLine, StartLine
+from chatload.model.sanitize import one_line
+from chatload.options.server_address import shown_url
 from chatload.protocols.prompt_text import prompt_words
-from chatload.runner.command_line import without_values
+from chatload.runner.command_line import URLS, without_values
 from chatload.runner.preflight import Server
 from chatload.runner.supervisor import Cause
 from chatload.store.journal import JournalWriter
@@ -56,8 +58,8 @@ class RunFolder:
             run_id=uuid4().hex,
             label=plan.label,
             scenario=plan.scenario,
-            argv=without_values(sys.argv, ("--headers",)),
-            plan=plan.without_header_values(),
+            argv=without_values(sys.argv, ("--headers", "--auth-header"), URLS),
+            plan=plan.for_manifest(),
             certificate=planned.certificate,
             plan_sentence=plan.sentence(),
             server=ServerFacts(asked=plan.server, host=plan.host),
@@ -79,6 +81,8 @@ class RunFolder:
             host=plan.host,
             dialect=server.dialect.name,
             model=server.model,
+            path=shown_url(server.path),
+            addresses=server.addresses,
             found=FoundServer(found.name, found.version),
             simulation=found.simulation,
             label=found.label if found.name else f"{server.dialect.name} server",
@@ -89,9 +93,12 @@ class RunFolder:
             self.manifest.plan_sentence += f" {prompt_words(history=plan.load.grows)}"
         self.write("running")
         self.say(f"chatload: {self.manifest.plan_sentence}")
-        self.say(f"chatload: the server is {found.words}; dialect {server.dialect.name}")
+        recognised = f"the server is {found.words}" if found.name else "the server was not recognised"
+        self.say(f"chatload: {recognised}; dialect {server.dialect.name}")
+        for words in server.notes:
+            self.say(f"chatload: {one_line(words, 400)}")
         self.say(f"chatload: run folder {self.folder}")
-        for words in self._notes:
+        for words in (*self._notes, *server.doubts):
             self.warn(words)
         if plan.insecure and plan.host.startswith("https:"):
             self.say(f"chatload: {INSECURE}")

@@ -5,18 +5,20 @@ Few numbers under names of our own, whatever the server calls them (docs/record-
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Collection, Sequence
 
 import gevent
 import msgspec
 
+from chatload.engine.address import Address
 from chatload.engine.api_key import NO_KEY, ApiKey
 from chatload.engine.clock import now_ns
-from chatload.engine.connection import Address
 from chatload.loads.plan import Plan
+from chatload.model.errors import TurnError
 from chatload.model.journal_lines import ServerLine
 from chatload.protocols.metrics_page import read_page
-from chatload.runner.preflight import ask
+from chatload.runner.probing import ask
 
 EVERY_S = 2.0
 OFTEN_S = 0.5
@@ -29,6 +31,7 @@ NO_ANSWER, EMPTY = "no answer", "empty"
 BUSY = (429, 500, 502, 503, 504)
 """Statuses of a server, or of a proxy before it, that may answer later."""
 PATH = "/metrics"
+_STARTED = re.compile(rb"^process_start_time_seconds(?:\{[^\n]*\})? +(\S+)", re.MULTILINE)
 PAGE_BYTES = 2_000_000
 """A vLLM page with eight engines is about 600 kB."""
 
@@ -70,7 +73,7 @@ class ServerMetrics:
         asked_ns = now_ns()
         answer = None
         with gevent.Timeout(limit_s, False):
-            answer = ask(self._address, PATH, limit_s, self._key, PAGE_BYTES)
+            answer = self._page(limit_s)
         line = line_of(answer, now_ns(), asked_ns)
         if line is None:
             self._has_page = self._found
@@ -81,11 +84,49 @@ class ServerMetrics:
             self._found = True
             self._emit(line)
 
+    def _page(self, limit_s: float) -> tuple[int, bytes] | None:
+        """(status, page) of the server; of several addresses their pages, one of each process, one after another.
 
-def metrics_of(plan: Plan, emit: Callable[[ServerLine], None], key: ApiKey) -> ServerMetrics:
-    """A reader of the page of the plan's server; it begins at once."""
+        None where one of them did not answer: the others' numbers are not those of the whole.
+        """
+        path = self._address.path + PATH
+        try:
+            found = self._address.resolve()
+        except TurnError:
+            return None
+        if len(found) == 1:
+            answer = ask(self._address, path, limit_s, self._key, PAGE_BYTES)
+            return (answer.status, answer.body) if answer.status else None
+        asked = [
+            gevent.spawn(ask, self._address, path, limit_s, self._key, PAGE_BYTES, str(target[0]))
+            for _, target in found
+        ]
+        gevent.joinall(asked)
+        answers = [one.value for one in asked]
+        other = next((one for one in answers if one is None or one.status != 200), None)
+        if other is not None or None in answers:
+            return (other.status, other.body) if other is not None and other.status else None
+        families = [family for family, _ in found]
+        pages = {_process(one.body, index, families): one.body for index, one in enumerate(answers)}
+        return 200, b"\n".join(pages.values())
+
+
+def _process(page: bytes, index: int, families: Sequence[object]) -> object:
+    """Which process a page is of. Where it does not tell, one name's IPv4 and IPv6 addresses may be the same one:
+    those of the first family are taken for all."""
+    started = _STARTED.search(page)
+    if started is not None:
+        return started[1]
+    return index if families[index] == families[0] else families.index(families[0])
+
+
+def metrics_of(
+    plan: Plan, emit: Callable[[ServerLine], None], key: ApiKey, skipped: Collection[str] = ()
+) -> ServerMetrics:
+    """A reader of the page of the plan's server; it begins at once. `skipped`: addresses that do not answer."""
     every_s = OFTEN_S if plan.load.hangs_up else EVERY_S
-    return ServerMetrics(Address(plan.host, plan.insecure), emit, key, every_s)
+    address = Address(plan.host, plan.insecure, plan.access, skipped)
+    return ServerMetrics(address, emit, key, every_s)
 
 
 def line_of(answer: tuple[int, bytes] | None, at_ns: int, asked_ns: int) -> ServerLine | None:

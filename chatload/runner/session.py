@@ -15,7 +15,7 @@ from chatload.engine.api_key import NO_KEY, api_key
 from chatload.engine.clock import CLOCK, Clock, wall_offset_ns
 from chatload.engine.health import HealthReporter
 from chatload.engine.reader import Reader
-from chatload.engine.target import Target, target_for
+from chatload.engine.target import FoundRoute, Target, target_for
 from chatload.loads.open_loop import OpenLoopLoad
 from chatload.loads.plan import Planned
 from chatload.loads.ramp import RampSegment, among_new_users, due_ns, global_user
@@ -78,8 +78,9 @@ class Session:
             kernel_stamps=plan.stamps == "kernel" and not plan.host.startswith("https:"),
             polls=plan.load.pauses,
         )
-        key = api_key() if start.send_key else NO_KEY
-        self.target: Target = target_for(plan, DIALECTS[start.dialect], self._reader, worker, key)
+        key = api_key().sent_in(plan.access.auth_header) if start.send_key else NO_KEY
+        route = FoundRoute(start.path, start.skipped, start.run_id)
+        self.target: Target = target_for(plan, DIALECTS[start.dialect], self._reader, worker, key, route)
         exact = self.target.dialect.exact_length
         self.exact_length = {name: value for name, value in exact.items() if name not in start.refuses}
         self._users = 0

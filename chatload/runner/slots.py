@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import chain
 
 import gevent.pool
 
@@ -13,28 +14,30 @@ from chatload.runner.session import Session
 
 
 class Clients:
-    """Idle connections, the last one used first; as many as there are turns in flight, and no limit."""
+    """Idle connections to each address, the last one used first; as many as there are turns in flight, no limit."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._idle: list[ChatClient] = []
+        self._idle: dict[int, list[ChatClient]] = {}
 
     def run_turn(self, spec: TurnSpec) -> tuple[Turn, str]:
         """Hold one turn on an idle connection, or a new one, and put it into the journal: (turn, the answer)."""
-        client = self._idle.pop() if self._idle else ChatClient(self._session.target)
+        target = self._session.target
+        idle = self._idle.get(target.address.group_of(spec.user))
+        client = idle.pop() if idle else ChatClient(target)
         messages: tuple[Message, ...] = spec.request.messages
         try:
             turn, reply = client.run_turn(spec)
         except Interrupted as stop:
             self._session.record(stop.turn, messages, "")
             raise
-        self._idle.append(client)
+        self._idle.setdefault(target.address.group_of(spec.user), []).append(client)
         self._session.record(turn, messages, reply)
         return turn, reply
 
     def close(self) -> None:
         """Close all idle connections."""
-        for client in self._idle:
+        for client in chain.from_iterable(self._idle.values()):
             client.close()
         self._idle.clear()
 

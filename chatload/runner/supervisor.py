@@ -19,7 +19,7 @@ import gevent
 from chatload.engine.api_key import api_key
 from chatload.model.errors import UsageError
 from chatload.protocols.server_errors import printable
-from chatload.runner.preflight import Unfit
+from chatload.runner.no_server import Unfit
 
 MOST_WORDS = 400
 SERVER_FAULT, OUR_FAULT, NOT_WHOLE = 1, 2, 4

@@ -268,5 +268,5 @@ def test_too_few_turns_and_torn_lines() -> None:
 def test_unreachable_says_why() -> None:
     run = read_run(HERE / "unreachable")
     assert list(summarise(run).warnings) == [
-        "The server could not be reached: http://127.0.0.1:1: connection refused: is the server running on this port?"
+        "The run did not begin: http://127.0.0.1:1: connection refused: is the server running on this port?"
     ]

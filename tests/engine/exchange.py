@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from chatload.engine.address import Address
 from chatload.engine.api_key import ApiKey
 from chatload.engine.client import ChatClient, TurnSpec
-from chatload.engine.connection import Address
 from chatload.engine.target import Target, request_head
 from chatload.model.turn import Message, Turn, TurnRequest
 from chatload.options.run_options import Timeouts

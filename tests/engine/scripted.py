@@ -15,7 +15,8 @@ from typing import Any
 
 import gevent
 
-from chatload.engine.connection import Address, Connection, Received
+from chatload.engine.address import Address
+from chatload.engine.connection import Connection, Received
 from chatload.engine.stream import ANCILLARY_BYTES, LARGEST_READ_BYTES, ReplyStream
 from chatload.model.errors import TurnError
 from chatload.model.turn import Turn
@@ -63,7 +64,7 @@ class Script:
     watched: int = 0
     sockets: list[ScriptedSocket] = field(default_factory=list)
 
-    def connect(self, address: Address, timeout_s: float) -> Connection:
+    def connect(self, address: Address, timeout_s: float, user: int = 0) -> Connection:
         """The next connection."""
         wire = self.wires[self.opened]
         self.opened += 1

@@ -9,8 +9,9 @@ import gevent
 import pytest
 
 from chatload.engine import connection
+from chatload.engine.address import Address
 from chatload.engine.clock import now_ns
-from chatload.engine.connection import Address, Connection, connect
+from chatload.engine.connection import Connection, connect
 from chatload.model.errors import TurnError
 
 

@@ -13,8 +13,9 @@ from typing import Any
 import gevent
 import pytest
 
+from chatload.engine.address import Address
 from chatload.engine.clock import now_ns
-from chatload.engine.connection import Address, connect
+from chatload.engine.connection import connect
 from chatload.engine.reader import Reader
 from chatload.engine.stream import WAKE_AT_BYTES, ReplyStream
 from chatload.engine.wall_offset import WallOffset

@@ -57,7 +57,7 @@ def here(tmp_path: Path) -> Path:
 def test_files_of_a_form_lie_below_the_project(here: Path, key: str, asked: str, good: bool) -> None:
     lines = outside_files({key: asked}, FILES, {key: "/given/at/start"}, here)
     assert (lines == []) is good
-    assert all(line.startswith(f"--{key} ") and line.isprintable() for line in lines)
+    assert all(line.startswith(f"--{key.replace('_', '-')} ") and line.isprintable() for line in lines)
 
 
 def test_a_folder_on_another_disk_is_told_at_once_with_every_other(here: Path) -> None:

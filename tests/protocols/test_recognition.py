@@ -151,8 +151,9 @@ def test_a_refused_key_is_seen_in_the_list_of_models(status: int, refused: int |
 
 
 def test_unknown_says_what_was_seen() -> None:
-    words = recognise({"/info": NOT_FOUND, "/health": (200, b"")}).words
-    assert words.startswith("server not recognised (GET /info: 404, ")
+    words = recognise({"/info": NOT_FOUND}).words
+    assert words.startswith("server not recognised (")
+    assert "GET /info: 404, " in words
     assert "GET /version: no answer" in words
 
 
@@ -199,3 +200,69 @@ def test_a_tgi_of_unknown_age_may_have_a_chat_route(version: str) -> None:
     found = DetectedServer("TGI", version, "tgi", "m", "TGI", "GET /info")
     assert speaks(found, "openai") is None
     assert speaks(found, "tgi") is True
+
+
+@pytest.mark.parametrize(
+    ("answers", "label"),
+    [
+        (
+            {
+                "/health/readiness": _json(status="healthy", litellm_version="1.70.1"),
+                "/v1/models": _models("openai"),
+            },
+            "LiteLLM 1.70.1",
+        ),
+        (
+            {"/health/readiness": _json(status="healthy"), "/v1/models": _models("openai")},
+            "an OpenAI-compatible server",
+        ),
+        ({"/api/version": _json(version="0.9.1"), "/v1/models": _models("library")}, "Ollama 0.9.1"),
+        ({"/api/version": _json(version="0.9.1"), "/v1/models": _models("me")}, "Ollama 0.9.1"),
+        (
+            {"/api/version": _json(version="1"), "/v1/models": _models("koboldcpp")},
+            "an OpenAI-compatible server",
+        ),
+        (
+            {"/version": _json(version="v2.20.1 (a9c521eb)"), "/v1/models": _json(data=[{"id": "m"}])},
+            "LocalAI v2.20.1 (a9c521eb)",
+        ),
+        (
+            {"/.well-known/localai.json": _json(version="v4", endpoints={}), "/version": _json(version="v4")},
+            "LocalAI v4",
+        ),
+        (
+            {"/version": _json(version="1.0"), "/v1/models": _json(data=[{"id": "m"}])},
+            "an OpenAI-compatible server",
+        ),
+        ({"/version": _json(version="0.20"), "/v1/models": _models("tensorrt_llm")}, "TensorRT-LLM 0.20"),
+        ({"/v1/models": _models("Triton Inference Server")}, "Triton"),
+        (
+            {
+                "/v1/models": (500, b"Internal Server Error"),
+                "/v1/chat/completions": NOT_ALLOWED,
+                "/version": NOT_FOUND,
+            },
+            "transformers serve",
+        ),
+        (
+            {
+                "/v1/models": _models("Qwen"),
+                "/v1/chat/completions": NOT_ALLOWED,
+                "/version": NOT_FOUND,
+                "/load_model": NOT_ALLOWED,
+            },
+            "transformers serve",
+        ),
+        ({"/v1/models": NOT_FOUND, "/v1/chat/completions": NOT_ALLOWED}, "an OpenAI-compatible server"),
+        (
+            {"/v1/models": (500, b""), "/v1/chat/completions": (500, b""), "/version": NOT_FOUND},
+            "server not recognised",
+        ),
+    ],
+)
+def test_gateways_and_newer_servers_are_named_where_their_answers_tell(
+    answers: dict[str, tuple[int, bytes]], label: str
+) -> None:
+    found = recognise(answers)
+    assert found.label.startswith(label)
+    assert (found.dialect == "openai") is (label != "server not recognised")

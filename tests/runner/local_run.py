@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -89,5 +89,7 @@ class Local:
         self.withheld = withheld
         return self.answer()
 
-    def _read_metrics(self, plan: Plan, emit: Callable[[ServerLine], None], key: ApiKey) -> Any:
+    def _read_metrics(
+        self, plan: Plan, emit: Callable[[ServerLine], None], key: ApiKey, skipped: Collection[str]
+    ) -> Any:
         return FakeMetrics(emit)

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from chatload.engine.connection import Address, Connection, connect
+from chatload.engine.address import Address
+from chatload.engine.connection import Connection, connect
 from chatload.engine.stream import LARGEST_HEAD_BYTES, MORE_AFTER_THE_END, TOO_LONG_A_HEAD, ReplyStream
 from chatload.engine.wall_offset import WallOffset
 from chatload.model.errors import TurnError

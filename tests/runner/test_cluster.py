@@ -30,7 +30,7 @@ class Cluster:
             lambda folder, plan: 0,
             lambda turns, slo: ("met", True, []),
             lambda plan, key, withheld: SERVER,
-            lambda plan, emit, key: FakeMetrics(emit),  # type: ignore[arg-type, return-value]
+            lambda plan, emit, key, skipped: FakeMetrics(emit),  # type: ignore[arg-type, return-value]
             self.clock,
         )
         self.controller = RunController(

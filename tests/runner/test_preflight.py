@@ -7,9 +7,11 @@ from collections.abc import Callable
 
 import pytest
 
-from chatload.protocols.registry import recognise
+from chatload.protocols.registry import PROBE_PATHS, recognise
 from chatload.runner import preflight as module
-from chatload.runner.preflight import Server, Unfit, preflight
+from chatload.runner.no_server import Unfit
+from chatload.runner.preflight import Server, preflight
+from chatload.runner.probing import Answer
 from tests.plans import plan_of
 
 Meet = Callable[..., Server]
@@ -27,7 +29,8 @@ def met(monkeypatch: pytest.MonkeyPatch) -> Meet:
         info = json.dumps({"model_id": "meta/llama", "version": version}).encode()
         answers = {"/info": (200, info)} if version else {"/info": (404, b"")}
         monkeypatch.setattr(module, "connect", lambda *_, **__: Closed())
-        monkeypatch.setattr(module, "probe", lambda *_: answers)
+        found = {path: Answer(path, *answers.get(path, (404, b""))) for path in PROBE_PATHS}
+        monkeypatch.setattr(module, "probe", lambda *_: found)
         assert bool(recognise(answers).name) == bool(version)
         return preflight(plan_of("chat", {"host": "http://127.0.0.1:9", **options}))
 

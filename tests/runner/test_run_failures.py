@@ -10,7 +10,8 @@ import pytest
 from chatload.loads.plan import Plan
 from chatload.model.journal_lines import EndLine
 from chatload.runner.local_users import LocalUsers
-from chatload.runner.preflight import Server, Unfit
+from chatload.runner.no_server import Unfit
+from chatload.runner.preflight import Server
 from chatload.runner.run_controller import LEAVE_S, Services
 from chatload.runner.supervisor import Cause
 from tests.runner.fake_locust import SERVER

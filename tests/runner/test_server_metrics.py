@@ -12,9 +12,10 @@ from typing import Any
 import gevent
 import pytest
 
-from chatload.engine.connection import Address
+from chatload.engine.address import Address
 from chatload.model.journal_lines import ServerLine
 from chatload.protocols.metrics_page import read_page
+from chatload.runner.probing import Answer
 from chatload.runner.server_metrics import TRIES, ServerMetrics, line_of
 
 VLLM = b"""# HELP vllm:num_requests_running Number of requests in model execution batches.
@@ -125,7 +126,12 @@ def test_an_empty_page_is_asked_again(server: Any) -> None:
 
 def test_a_server_that_never_answers_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[object] = []
-    monkeypatch.setattr("chatload.runner.server_metrics.ask", lambda address, *_: asked.append(address))
+
+    def ask(address: Address, *_: object) -> Answer:
+        asked.append(address)
+        return Answer("")
+
+    monkeypatch.setattr("chatload.runner.server_metrics.ask", ask)
     told: list[ServerLine] = []
     address = Address("http://127.0.0.1:9")
     metrics = ServerMetrics(address, told.append, every_s=0.001)
@@ -136,8 +142,10 @@ def test_a_server_that_never_answers_is_left_alone(monkeypatch: pytest.MonkeyPat
 
 
 def test_no_answer_in_the_middle_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    answers: list[Any] = [(200, TGI), None, (503, b""), (200, TGI)]
-    monkeypatch.setattr("chatload.runner.server_metrics.ask", lambda *_: answers.pop(0) if answers else None)
+    answers = [Answer("", 200, TGI), Answer(""), Answer("", 503), Answer("", 200, TGI)]
+    monkeypatch.setattr(
+        "chatload.runner.server_metrics.ask", lambda *_: answers.pop(0) if answers else Answer("")
+    )
     told: list[ServerLine] = []
     metrics = ServerMetrics(Address("http://127.0.0.1:9"), told.append, every_s=0.001)
     gevent.sleep(0.1)

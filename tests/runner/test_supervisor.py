@@ -9,7 +9,7 @@ import pytest
 
 from chatload.model.errors import UsageError
 from chatload.runner.local_users import LocalUsers
-from chatload.runner.preflight import Unfit
+from chatload.runner.no_server import Unfit
 from chatload.runner.supervisor import MOST_WORDS, Cause, Supervisor, cause_of
 
 

@@ -9,9 +9,9 @@ import gevent
 import locust  # first: it patches the standard library
 import orjson
 
+from chatload.engine.address import Address
 from chatload.engine.client import ChatClient, TurnSpec
 from chatload.engine.clock import now_ns
-from chatload.engine.connection import Address
 from chatload.engine.reader import Reader
 from chatload.engine.target import Target, request_head
 from chatload.model.turn import Message, TurnRequest

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import orjson
 
 from chatload.interop.jmx.variables import closing, how_to_give
-from chatload.options.request_target import names_secret
+from chatload.options.request_headers import names_secret
 from chatload.protocols.dialect import Dialect, ForeignBody, NoPromptError
 from chatload.protocols.registry import DIALECTS
 

@@ -1,8 +1,8 @@
-"""object other server that lists its models as OpenAI does, such as transformers serve."""
+"""Any other server that lists its models as OpenAI does, or has its chat route."""
 
 from __future__ import annotations
 
-from chatload.protocols.probe_answers import ProbeAnswers
+from chatload.protocols.probe_answers import CHAT_PATH, MODELS_PATH, ProbeAnswers
 from chatload.protocols.server_kind import DetectedServer, ServerKind
 
 TITLE = "OpenAI-compatible"
@@ -10,10 +10,13 @@ TITLE = "OpenAI-compatible"
 
 
 def _recognise(answers: ProbeAnswers) -> DetectedServer | None:
-    if "data" not in answers.json_object("/v1/models"):
-        return None
-    label = f'an OpenAI-compatible server, owned_by "{answers.owner}"'
-    return DetectedServer(_SERVER.title, "", "openai", answers.model, label, "GET /v1/models")
+    label = "an OpenAI-compatible server"
+    if "data" in answers.json_object(MODELS_PATH):
+        label += f', owned_by "{answers.owner}"' if answers.owner else ""
+        return DetectedServer(_SERVER.title, "", "openai", answers.model, label, f"GET {MODELS_PATH}")
+    if answers.status(CHAT_PATH) == 405:
+        return DetectedServer(_SERVER.title, "", "openai", "", label, f"GET {CHAT_PATH}: 405")
+    return None
 
 
 def _speaks(version: str, dialect: str) -> bool | None:
@@ -23,9 +26,9 @@ def _speaks(version: str, dialect: str) -> bool | None:
 _SERVER = ServerKind(
     title=TITLE,
     order=80,
-    options={"openai": "openai", "openai-completions": "openai-completions", "transformers": "openai"},
+    options={"openai": "openai", "openai-completions": "openai-completions"},
     recognise=_recognise,
     speaks=_speaks,
-    probes=("/v1/models",),
+    probes=(MODELS_PATH, CHAT_PATH),
 )
 SERVERS = (_SERVER,)

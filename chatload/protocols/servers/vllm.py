@@ -1,4 +1,4 @@
-"""vLLM: GET /version, which other servers have too, so that /v1/models must not name another owner."""
+"""vLLM: GET /version, which other servers have too: if /v1/models lists models, it must say that vLLM owns them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ COUNTING_SINCE = (0, 6, 4)
 
 def _recognise(answers: ProbeAnswers) -> DetectedServer | None:
     version = answers.text("/version", "version")
-    if version and answers.owner.lower() in ("", OWNER):
+    if version and (answers.owner.lower() == OWNER or not answers.models):
         return found_at("/version", _SERVER.title, version, "openai", answers.model)
     return owned_by(OWNER, _SERVER.title)(answers)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from chatload.protocols.probe_answers import ProbeAnswers
 from chatload.protocols.server_kind import DetectedServer, ServerKind
 
-OTHER_PATHS = ("/info", "/version", "/props", "/v1/models", "/health")
+OTHER_PATHS = ("/info", "/version", "/props", "/v1/models", "/v1/chat/completions")
 
 
 def _recognise(answers: ProbeAnswers) -> DetectedServer | None:
@@ -27,6 +27,6 @@ _SERVER = ServerKind(
     options={"vllm-generate": "vllm-generate"},
     recognise=_recognise,
     speaks=_speaks,
-    probes=("/health", "/generate"),
+    probes=("/generate",),
 )
 SERVERS = (_SERVER,)

@@ -1,0 +1,42 @@
+"""transformers serve: OpenAI's chat route, and no /version.
+
+Its GET /v1/models asks the hub, and is 500 where there is no way to it: GET of the chat route, 405, tells then.
+"""
+
+from __future__ import annotations
+
+from chatload.protocols.probe_answers import CHAT_PATH, MODELS_PATH, ProbeAnswers
+from chatload.protocols.server_kind import DetectedServer, ServerKind
+
+LOAD = "/load_model"
+"""A route that no other server we know has."""
+
+
+def _recognise(answers: ProbeAnswers) -> DetectedServer | None:
+    if answers.status(CHAT_PATH) != 405 or answers.status("/version") != 404:
+        return None
+    if answers.status(LOAD) == 405:
+        told = LOAD, 405
+    elif answers.status(MODELS_PATH) == 500:
+        told = MODELS_PATH, 500
+    else:
+        return None
+    evidence = f"GET {CHAT_PATH}: 405, GET {told[0]}: {told[1]}"
+    return DetectedServer(_SERVER.title, "", "openai", answers.model, _SERVER.title, evidence)
+
+
+def _speaks(version: str, dialect: str) -> bool | None:
+    """Newer ones have /v1/completions as well."""
+    return True if dialect == "openai" else None if dialect == "openai-completions" else False
+
+
+_SERVER = ServerKind(
+    title="transformers serve",
+    order=45,
+    options={"transformers": "openai"},
+    recognise=_recognise,
+    speaks=_speaks,
+    probes=(CHAT_PATH, MODELS_PATH, "/version", LOAD),
+    refuses=frozenset({"ignore_eos"}),
+)
+SERVERS = (_SERVER,)
