@@ -57,7 +57,8 @@ def names_secret(name: str) -> bool:
 def _header_problem(name: str, value: object, known: set[str]) -> str | None:
     """The mistake in one header, without its value; None if there is none."""
     if names_secret(name) and _TOKEN.fullmatch(name):
-        return f"secrets do not go in arguments: set CHATLOAD_API_KEY instead, with --auth-header {name[:80]}"
+        named = "" if name.lower() == "authorization" else f", with --auth-header {name[:80]}"
+        return f"secrets do not go in arguments: set CHATLOAD_API_KEY instead{named}"
     problem = header_mistake(name)
     if problem:
         return problem

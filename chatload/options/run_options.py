@@ -289,22 +289,20 @@ def load_seed_of(seed: int | None, load_seed: int | None) -> int:
 def read_settings(reader: OptionReader) -> RunSettings:
     """The settings of the values given; mistakes stay in the reader."""
     host, route = server_address(reader)
-    insecure, headers = reader.get(INSECURE), reader.get(HEADERS)
     if not host.startswith("https:"):
         for option in (INSECURE, CA_FILE, CLIENT_CERT):
             reader.refuse_unused(option, "without TLS: give an https:// host, or leave it out")
     if not reader.text(SLO):
         reader.refuse_unused(SURE, "without --slo: give an SLO, or leave it out")
-    return RunSettings(
+    settings = RunSettings(
         host=host,
         route=route,
-        access=read_access(reader, insecure=insecure, headers=headers),
         server=reader.get(SERVER),
         model=reader.get(MODEL),
         max_tokens=reader.get(MAX_TOKENS) or None,
         temperature=reader.get(TEMPERATURE),
         body=reader.get(BODY),
-        headers=headers,
+        headers=reader.get(HEADERS),
         ask_usage=reader.get(USAGE),
         timeouts=Timeouts(
             connect_s=reader.get(CONNECT_TIMEOUT),
@@ -312,7 +310,7 @@ def read_settings(reader: OptionReader) -> RunSettings:
             gap_s=reader.get(GAP_TIMEOUT),
             turn_s=reader.get(TURN_TIMEOUT),
         ),
-        insecure=insecure,
+        insecure=reader.get(INSECURE),
         stamps=reader.get(STAMPS),
         waits_on_429=reader.get(ON_429) == "wait",
         out=reader.get(OUT),
@@ -329,3 +327,5 @@ def read_settings(reader: OptionReader) -> RunSettings:
         window=reader.get(WINDOW),
         locust_rows=reader.get(LOCUST_ROWS),
     )
+    access = read_access(reader, insecure=settings.insecure, headers=settings.headers)
+    return msgspec.structs.replace(settings, access=access)

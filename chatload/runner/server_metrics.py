@@ -107,7 +107,9 @@ class ServerMetrics:
         if other is not None or None in answers:
             return (other.status, other.body) if other is not None and other.status else None
         families = [family for family, _ in found]
-        pages = {_process(one.body, index, families): one.body for index, one in enumerate(answers)}
+        pages: dict[object, bytes] = {}
+        for index, one in enumerate(answers):
+            pages.setdefault(_process(one.body, index, families), one.body)
         return 200, b"\n".join(pages.values())
 
 

@@ -59,8 +59,11 @@ def planned(**fields: Any) -> dict[str, Any]:
     return {"plan": {**manifest_of(GOOD, [])["plan"], **fields}}
 
 
-def served_from(host: str) -> dict[str, Any]:
-    return {**planned(insecure=True), "server": {"asked": "vllm", "host": host}}
+def served_from(host: str, **more: Any) -> dict[str, Any]:
+    return {**planned(insecure=True), "server": {"asked": "vllm", "host": host, **more}}
+
+
+TWO = ["127.0.0.2", "127.0.0.3"]
 
 
 def sent_late(ms: float, **more: Any) -> Callable[[Turn], Turn]:
@@ -223,6 +226,9 @@ BOTH_WAYS: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
     ("_connections", "had to open a new connection", REOPENED, {"change": refused_now_and_then}),
     ("_connections", "40 turns went out a second time", {"change": some(lambda t: replace(t, retried=True))},
      {"change": some(lambda t: replace(t, refusals=1))}),
+    ("idle_addresses", "127.0.0.3 of the 2 addresses of the server's name got no turn",
+     {"change": lambda t: replace(t, address="127.0.0.2"), **served_from("http://pods", addresses=TWO)},
+     {"change": lambda t: replace(t, address=TWO[t.user % 2]), **served_from("http://pods", addresses=TWO)}),
     ("_too_few", "10 turns are too few for p90, p95 and p99", {"shape": changed(SMALL, turns=1)}, {}),
     ("_too_few", "too few for p99", {"shape": changed(GOOD, turns=36)}, {}),
     ("_no_steady", "no time with all users in", planned(users=11, turns=36), planned(users=10, turns=40)),

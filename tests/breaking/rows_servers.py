@@ -75,8 +75,8 @@ COUNTS = (
 ROWS = (
     Row("nobody listens", 1, r"refused", nobody, begun=True),
     Row("unknown host", 1, r"cannot resolve", lambda p: p.locust(host="http://no-such-host.invalid"), begun=True),
-    Row("accepts and never answers", 1, r"--server", asked(hostile.never), begun=True),
-    Row("speaks SSH", 1, r"--server", asked(sends(b"SSH-2.0-OpenSSH_9.2\r\n")), begun=True),
+    Row("accepts and never answers", 1, r"gets no HTTP answer", asked(hostile.never), begun=True),
+    Row("speaks SSH", 1, r"gets no HTTP answer", asked(sends(b"SSH-2.0-OpenSSH_9.2\r\n")), begun=True),
     Row("answers what it is without end", 1, r"--server",
         asked(floods(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 1024)), begun=True),
     failed("silent after the request", "timeout_first", hostile.never),

@@ -9,10 +9,23 @@ from typing import Any
 
 
 class KeyCollector:
-    """Serves on 127.0.0.1 until `close`. With `wanted`, another key is refused, and quoted in the refusal."""
+    """Serves on 127.0.0.1 until `close`. With `wanted`, another key is refused, and quoted in the refusal.
 
-    def __init__(self, wanted: str | None = None, *, redirect_to: str = "") -> None:
+    The key comes in `header`; each reply sets `cookie`, and `cookies` are those that came back. `turns` are the
+    chat requests.
+    """
+
+    def __init__(
+        self,
+        wanted: str | None = None,
+        *,
+        redirect_to: str = "",
+        header: str = "authorization",
+        cookie: str = "",
+    ) -> None:
         self.seen: list[tuple[str, str]] = []
+        self.cookies: list[str] = []
+        self.turns = 0
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -23,21 +36,24 @@ class KeyCollector:
 
             def do_POST(self) -> None:
                 self.rfile.read(int(self.headers["content-length"]))
+                outer.turns += 1
                 self._answer()
 
             def _answer(self) -> None:
-                key = self.headers.get("authorization", "")
+                key = self.headers.get(header, "")
                 outer.seen.append((self.path, key))
+                outer.cookies.append(self.headers.get("cookie", ""))
                 if redirect_to:
                     self._send(307, "text/plain", b"", location=redirect_to + self.path)
-                elif wanted is not None and key != f"Bearer {wanted}" and self.command == "POST":
+                elif wanted is not None and key.removeprefix("Bearer ") != wanted and self.command == "POST":
                     words = {"error": {"message": f"Incorrect API key provided: {key}", "type": "auth"}}
                     self._send(401, "application/json", json.dumps(words).encode())
                 elif self.path == "/v1/models":
                     models = {"object": "list", "data": [{"id": "m", "object": "model"}]}
                     self._send(200, "application/json", json.dumps(models).encode())
                 elif self.command == "POST":
-                    self._send(200, "text/event-stream", self._stream(f"your key is {key}"))
+                    set_cookie = {"set-cookie": cookie} if cookie else {}
+                    self._send(200, "text/event-stream", self._stream(f"your key is {key}"), **set_cookie)
                 else:
                     self._send(404, "text/plain", b"")
 
@@ -69,11 +85,6 @@ class KeyCollector:
     def keys(self) -> set[str]:
         """Every Authorization header that came; empty ones left out."""
         return {key for _, key in self.seen if key}
-
-    @property
-    def turns(self) -> int:
-        """How many chat requests came."""
-        return sum(path.endswith("/chat/completions") for path, _ in self.seen)
 
     def close(self) -> None:
         self._server.shutdown()

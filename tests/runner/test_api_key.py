@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import traceback
 
+import msgspec
 import pytest
 
 from chatload.engine.api_key import (
@@ -16,6 +17,9 @@ from chatload.engine.api_key import (
     web_password,
 )
 from chatload.model.errors import UsageError
+from chatload.options.access_options import Access
+from chatload.runner.credentials import credentials
+from tests.plans import planned
 
 CANARY = "sk-canary-8d1f"
 
@@ -55,6 +59,30 @@ def test_a_key_that_is_no_header_is_refused_in_one_line_without_it(key: str, wor
     assert words in line
     assert "\n" not in line
     assert "canary" not in "".join(traceback.format_exception(caught.value))
+
+
+def test_a_client_certificate_goes_where_the_key_may_go() -> None:
+    """An address that somebody typed into a web form is shown neither, until it is confirmed."""
+    access = Access(client_cert="me.pem", client_key="me.key", ca_file="ca.pem")
+    made = planned("chat", {"host": "https://typed.example/v1"})
+    made = msgspec.structs.replace(made, plan=msgspec.structs.replace(made.plan, access=access))
+    hosts = KeyHosts("https://given.example")
+    guarded, key, words = credentials(made, hosts)
+    assert guarded.plan.access == Access(ca_file="ca.pem")
+    assert key == NO_KEY
+    assert words is not None and "client certificate was not shown" in words
+    hosts.confirm("https://typed.example/other")
+    assert credentials(made, hosts)[0].plan.access == access
+    assert credentials(made, hosts)[2] is None
+
+
+@pytest.mark.parametrize(
+    "hidden", ["https://typed.example", "http://given.example", "https://given.example:8443"]
+)
+def test_a_path_or_a_query_in_the_address_does_not_change_who_may_have_the_key(hidden: str) -> None:
+    hosts = KeyHosts("HTTPS://Given.example/v1/chat/completions?api-version=1")
+    assert hosts.may_have_key("https://given.example:443/other/v1")
+    assert not hosts.may_have_key(hidden)
 
 
 def test_all_secrets_are_told_at_once_and_a_password_may_have_blanks() -> None:

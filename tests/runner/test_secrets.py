@@ -65,6 +65,38 @@ def test_a_right_key_arrives_and_is_written_nowhere(
     assert "your key is Bearer [API key]" in text
 
 
+def test_a_key_in_a_header_of_its_own_a_query_and_cookies_are_written_nowhere(tmp_path: Path) -> None:
+    """The key goes in the header that was named and in no other; cookies go back; values of a query stay unwritten."""
+    one = KeyCollector(CANARY, header="api-key", cookie="lb=cookie-canary; Path=/")
+    try:
+        host = f"{one.address}/v1/chat/completions?api-version=2024-06-01&team=query-canary"
+        done = locust(
+            "--host",
+            host,
+            "--out",
+            str(tmp_path / "run"),
+            *CHAT,
+            "--auth-header",
+            "api-key",
+            "--cookies",
+            "on",
+            "--session-header",
+            "X-Session-ID",
+            CHATLOAD_API_KEY=CANARY,
+        )
+    finally:
+        one.close()
+    assert done.returncode in (0, 4), done.stderr
+    assert one.keys == {CANARY}
+    asked = {path for path, _ in one.seen if "chat" in path}
+    assert asked == {"/v1/chat/completions?api-version=2024-06-01&team=query-canary"}
+    assert one.cookies.count("lb=cookie-canary") == 2  # each user's second turn
+    text = written(done, tmp_path)
+    assert_hidden(text, "cookie-canary", "query-canary")
+    assert "your key is [API key]" in text
+    assert "?api-version=2024-06-01&team=…" in text
+
+
 def test_a_wrong_key_that_the_server_quotes_is_written_nowhere(
     server: Callable[..., KeyCollector], tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -151,6 +152,55 @@ def test_no_answer_in_the_middle_is_a_line(monkeypatch: pytest.MonkeyPatch) -> N
     gevent.sleep(0.1)
     metrics.stop()
     assert [line.missing for line in told[:4]] == ["", "no answer", "no answer", ""]
+
+
+def pages_of(*ips: str) -> Any:
+    """getaddrinfo of a name with these addresses."""
+    six = {True: socket.AF_INET6, False: socket.AF_INET}
+    return lambda name, port, **_: [(six[":" in ip], 1, 6, "", (ip, port)) for ip in ips]
+
+
+@pytest.mark.parametrize(
+    ("ips", "pages", "waiting"),
+    [
+        (("127.0.0.2", "127.0.0.3"), ("tgi_queue_size 3\n", "tgi_queue_size 4\n"), 7),
+        (("127.0.0.2", "127.0.0.3"), ("tgi_queue_size 3\n", "tgi_queue_size 3\n"), 6),
+        (("127.0.0.2", "::1"), ("tgi_queue_size 3\n", "tgi_queue_size 4\n"), 3),
+        (
+            ("127.0.0.2", "::1"),
+            (
+                "process_start_time_seconds 1.5\ntgi_queue_size 3\n",
+                "process_start_time_seconds 1.5\ntgi_queue_size 3\n",
+            ),
+            3,
+        ),
+        (
+            ("127.0.0.2", "::1"),
+            (
+                "process_start_time_seconds 1.5\ntgi_queue_size 3\n",
+                "process_start_time_seconds 1.6\ntgi_queue_size 3\n",
+            ),
+            6,
+        ),
+        (("127.0.0.2", "127.0.0.3"), ("tgi_queue_size 3\n", ""), None),
+    ],
+)
+def test_pages_of_several_addresses_are_added_up_once_a_process(
+    monkeypatch: pytest.MonkeyPatch, ips: tuple[str, ...], pages: tuple[str, ...], waiting: float | None
+) -> None:
+    """A name's IPv4 and IPv6 addresses may be one process; one that does not answer leaves the whole unknown."""
+    by_ip = dict(zip(ips, pages, strict=True))
+
+    def ask(*arguments: Any) -> Answer:
+        page = by_ip[arguments[-1]]
+        return Answer("", 200 if page else 0, page.encode())
+
+    monkeypatch.setattr("chatload.runner.server_metrics.ask", ask)
+    told: list[ServerLine] = []
+    metrics = ServerMetrics(Address("http://pods", lookup=pages_of(*ips)), told.append, every_s=9)
+    gevent.sleep(0.01)
+    metrics.stop()
+    assert (told[0].waiting if told else None) == waiting
 
 
 METRICS = Path(__file__).parents[1] / "cases" / "metrics"
