@@ -110,7 +110,7 @@ def main() -> int:
 
 
 def _holds(found: dict[str, Any]) -> bool:
-    return any("holds the stream" in words for words in found["caveats"])
+    return any("holds the stream" in words for words in found["warnings"])
 
 
 def _is_right(found: dict[str, Any]) -> bool:

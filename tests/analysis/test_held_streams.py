@@ -8,6 +8,7 @@ import pytest
 
 from chatload.analysis.exit_code import code_of
 from chatload.analysis.gate import gate
+from chatload.analysis.goodput import keeps_all
 from chatload.analysis.slo_verdict import NOT_MEASURABLE
 from chatload.analysis.summary import summarise
 from chatload.model.summary import Summary
@@ -61,6 +62,18 @@ def test_an_slo_on_what_is_hidden_is_not_passed(tmp_path: Path, slo: str) -> Non
 @pytest.mark.parametrize(("held_users", "code"), [(0, 0), (1, 0), (2, 4)])
 def test_more_than_a_tenth_of_held_replies_decides(tmp_path: Path, held_users: int, code: int) -> None:
     assert code_of(*run_of(tmp_path, "p50 tpot_ms <= 1000", held_users))[0] == code
+
+
+def test_a_held_turn_is_neither_good_nor_bad(tmp_path: Path) -> None:
+    """Six of sixty: goodput is that of the others."""
+    run, summary = run_of(tmp_path, "p95 ttft_ms <= 500; p95 tpot_ms <= 0.001", 1)
+    assert summary.goodput is not None
+    assert summary.goodput.turns == 0.0
+    held_turn = next(turn for turn in run.turns if turn.user == 0)
+    plan = run.manifest.plan
+    assert plan is not None
+    assert keeps_all(plan.slo)(held_turn) is None
+    assert keeps_all(plan.slo[:1])(held_turn) is True
 
 
 def test_what_a_proxy_does_not_hide_is_decided(tmp_path: Path) -> None:

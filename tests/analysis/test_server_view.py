@@ -85,6 +85,22 @@ def test_a_server_that_is_ours_alone_has_no_doubt(tmp_path: Path) -> None:
     assert view.requests_at_once is not None and view.requests_at_once <= view.client_requests_at_once
 
 
+def test_the_server_s_counters_are_held_against_what_it_bills(tmp_path: Path) -> None:
+    """Each reply has 80 tokens of hidden reasoning, which the server counts, too."""
+    hidden = 80
+
+    def with_hidden(turn: Turn) -> Turn:
+        return replace(turn, usage_tokens=(turn.tokens or 0) + hidden)
+
+    def counted(at_s: int, line: Line) -> Line:
+        return line | {"generated_tokens": line["generated_tokens"] + hidden * (line["finished"] - 7)}
+
+    run = run_with(tmp_path, counted, of_turn=with_hidden)
+    view = view_of(run)
+    assert view.tokens == view.client_tokens
+    assert "Somebody else" not in doubts(run)
+
+
 def test_it_stands_in_every_form(tmp_path: Path) -> None:
     run = run_with(tmp_path)
     summary = summarise(run)

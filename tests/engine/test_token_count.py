@@ -66,6 +66,12 @@ def test_usage_that_cannot_be_true(usage: Usage, doubt: str) -> None:
     assert doubt in DOUBTS
 
 
+def test_a_token_has_a_byte_at_least() -> None:
+    chinese = replace(SEEN, ascii=False, most_bytes=280)
+    assert by_usage(chinese, 284).doubt == ""
+    assert by_usage(chinese, 285).doubt == "too_many"
+
+
 @pytest.mark.parametrize(
     "usage",
     [

@@ -116,6 +116,8 @@ REPLIES = (
     reply("all zero", paced([text(word, ZEROS) for word in WORDS]), ZEROS, source="estimate", doubt="zero"),
     reply("zero at the end", PLAIN, ZEROS, source="estimate", doubt="zero"),
     reply("zeros, true on the finish", paced([text(word, ZEROS) for word in WORDS]), None),
+    TimedReply("true on the finish, zeros after it", [ROLE, *PLAIN, (581.0, finish(used(20))),
+               (631.0, event(None, ZEROS)), (632.0, DONE)]),
     reply("on the role event only", PLAIN, None, source="estimate", doubt="early",
           role=(20.0, event({"delta": {"role": "assistant"}}, used(0)))),
     reply("on the first text only", [(200.0, text(WORDS[0], used(1))), *PLAIN[1:]], None, source="estimate",

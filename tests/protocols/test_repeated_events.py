@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from itertools import pairwise
 from typing import Any
 
 import orjson
@@ -184,3 +185,39 @@ def test_a_server_whose_events_always_differ_is_soon_left_alone() -> None:
         assert taken(repeated, data) == []
         repeated.learn(data, full(data))
     assert calls <= VAIN_TRIES
+
+
+@pytest.mark.parametrize("counts", [(5, 6, 2, 3), (5, 6, 7, 2, 3), (9, 10, 11, 11, 14, 12, 13), (1, 2, 3, 4)])
+@pytest.mark.parametrize("at_once", [1, 2, 12])
+def test_a_running_count_that_falls_is_no_count(counts: tuple[int, ...], at_once: int) -> None:
+    parts = [
+        written(" w", usage={"prompt_tokens": 7, "total_tokens": 7 + n, "completion_tokens": n})
+        for n in counts
+    ]
+    found, problem = outcome(parts, at_once)
+    falls = next((i for i, (one, two) in enumerate(pairwise(counts), 1) if two < one), len(counts))
+    steps = [counts[0], *(two - one for one, two in pairwise(counts[:falls]))]
+    assert problem is None
+    assert [delta.tokens for delta in found] == [*steps, *[None] * (len(counts) - falls)]
+    assert [delta.usage.completion_tokens for delta in found if delta.usage] == list(counts)
+
+
+def test_events_with_counts_are_told_without_their_json() -> None:
+    """Not only the ones that count one more than the last."""
+    decoded = []
+
+    def decode(data: str) -> Delta:
+        decoded.append(data)
+        return full(data)
+
+    repeated = RepeatedEvents(decode)
+    parts = [
+        written(" w", usage={"prompt_tokens": 7, "total_tokens": 7 + n, "completion_tokens": n})
+        for n in (1, 2, 3, 7, 8)
+    ]
+    repeated.learn(parts[0], full(parts[0]))
+    learning = len(decoded)
+    row = repeated.take(BodyReads([[f"data: {each}\n\n".encode() for each in parts[1:]]]))
+    assert row is not None
+    assert (row.running, row.usage and row.usage.completion_tokens) == ([2, 3, 7, 8], 8)
+    assert len(decoded) == learning

@@ -9,9 +9,11 @@ import pytest
 
 from chatload.loads.plan import Plan
 from chatload.model.journal_lines import EndLine
+from chatload.runner import run_controller
 from chatload.runner.local_users import LocalUsers
 from chatload.runner.no_server import Unfit
 from chatload.runner.preflight import Server
+from chatload.runner.request_fields import RequestFields
 from chatload.runner.run_controller import LEAVE_S, Services
 from chatload.runner.supervisor import Cause
 from tests.runner.fake_locust import SERVER
@@ -55,6 +57,17 @@ def test_a_server_that_is_unfit_ends_the_run_with_1() -> None:
     )
     assert one.finished == [Path("run")]
     assert not one.controller.is_on()
+
+
+def test_a_body_that_the_server_refuses_ends_the_run_before_it_begins(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one = Local()
+    refused = RequestFields(refusal="picky refuses ignore_eos")
+    monkeypatch.setattr(run_controller, "request_fields", lambda *_: refused)
+    one.start()
+    assert one.console.last == ["chatload: picky refuses ignore_eos"]
+    assert (one.controller.exit_code, one.manifest["ended"]) == (1, "unreachable")
 
 
 def test_a_stop_while_the_server_is_asked_ends_the_run() -> None:
