@@ -79,3 +79,11 @@ def test_what_a_server_refuses_is_left_out_or_refused_before_the_run() -> None:
     assert one.refusal.endswith("is picky: --body holds ignore_eos, which it refuses (422): leave it out")
     both = request_fields(chat(body='{"ignore_eos": true, "top_k": 3}'), OPENAI, UNKNOWN)
     assert "holds ignore_eos and top_k, which it refuses (422): leave them out" in both.refusal
+
+
+def test_transformers_serve_gets_no_ignore_eos_and_the_report_says_what_that_means() -> None:
+    sweep = plan_of("sweep", {"host": "http://127.0.0.1:1"})
+    asked = request_fields(sweep, OPENAI, found("transformers serve"))
+    assert asked.refuses == {"ignore_eos"}
+    assert asked.doubt.startswith("transformers serve cannot be asked for answers of an exact length")
+    assert request_fields(sweep, OPENAI, found("vLLM", "0.33.0")).doubt == ""
