@@ -51,7 +51,7 @@ def ending(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., tup
         ((0, "vllm"), (4, "tgi"), 4),
         ((1, "troubled"), (0, "tgi"), 1),
         ((1, "unreachable"), (4, "tgi"), 4),
-        ((1, "unreachable"), (1, "unreachable"), 1),
+        ((1, "unreachable"), (1, "troubled"), 1),
         ((3, "vllm"), (1, "tgi"), 3),
     ],
 )

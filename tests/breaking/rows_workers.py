@@ -91,7 +91,8 @@ def port_busy(option: str, *more: str) -> Callable[[Shard], Ended]:
 ROWS = (
     Row("one worker killed", 4, r"was lost", fleet(turns=20, during=after(8, kill_one)), begun=True),
     Row("all workers killed", 4, r"last worker went missing|was lost", fleet(during=after(8, kill_all)), begun=True),
-    Row("all workers stopped", 4, r"The last worker quit", fleet(during=after(8, stop_all)), begun=True),
+    Row("all workers stopped", 4, r"The last worker quit|last worker went missing", fleet(during=after(8, stop_all)),
+        begun=True),
     Row("garbage at the master's port", 0, r"40 of 40 turns good", fleet(turns=10, during=after(4, garbage)),
         begun=True),
     Row("master's port busy", 2, r"in use", port_busy("--master-bind-port", "--master", "--expect-workers", "1")),
