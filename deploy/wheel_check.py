@@ -19,8 +19,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from setuptools import build_meta
-
 ROOT = Path(__file__).parents[1]
 NOT_TRUSTED = 4
 PARTS = (
@@ -43,12 +41,13 @@ def build_wheel(folder: Path) -> Path:
         if (ROOT / name).is_file():
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             (source / name).write_bytes((ROOT / name).read_bytes())
-    before = Path.cwd()
-    os.chdir(source)
-    try:
-        return folder / build_meta.build_wheel(str(folder))
-    finally:
-        os.chdir(before)
+    lines = f"from setuptools.build_meta import build_wheel; build_wheel({str(folder)!r})"
+    done = subprocess.run(
+        [sys.executable, "-c", lines], cwd=source, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise SystemExit(f"the wheel was not built:\n{done.stdout}{done.stderr}")
+    return next(folder.glob("*.whl"))
 
 
 class Installed:
@@ -131,7 +130,9 @@ def try_all(installed: Installed) -> None:
     with simulated(installed) as host:
         installed.chatload("run", "my-test/chat.toml", "--host", host, codes=held)
         installed.chatload("run", "chat-100-history", "--host", host, *quick, codes=held)
-        installed.chatload("run", "arrivals-at-once", "--host", host, "--requests", "20", codes=held)
+        installed.chatload(
+            "run", "arrivals-at-once", "--host", host, "--requests", "20", "--lengths", "free", codes=held
+        )
         web_page(installed, host)
     first, second, *_ = map(str, installed.runs())
     installed.chatload("report", first)

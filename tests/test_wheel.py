@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from chatload import __version__
-from deploy.wheel_check import ROOT, Installed, simulated
+from deploy.wheel_check import ROOT, Installed, build_wheel, simulated
 
 pytestmark = pytest.mark.e2e
 HELD = (0, 4)
@@ -20,11 +20,7 @@ HELD = (0, 4)
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    # In a process of its own: setuptools changes the one it builds in.
-    folder = tmp_path_factory.mktemp("wheel")
-    lines = f"from pathlib import Path; from deploy.wheel_check import build_wheel; build_wheel(Path({str(folder)!r}))"
-    subprocess.run([sys.executable, "-c", lines], cwd=ROOT, check=True, capture_output=True)
-    return next(folder.glob("*.whl"))
+    return build_wheel(tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="module")

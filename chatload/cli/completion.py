@@ -83,7 +83,7 @@ def complete(words: Sequence[str], commands: Commands) -> int:
 
 
 def suggestions(words: Sequence[str], commands: Commands) -> list[str]:
-    """What the last of the words after `chatload` may become, sorted."""
+    """What the last of the words after `chatload` may become, sorted; options only where it begins with "-"."""
     *before, typed = words or [""]
     if not before:
         found = list(commands)
@@ -93,14 +93,14 @@ def suggestions(words: Sequence[str], commands: Commands) -> list[str]:
         found = _of_command(commands[before[0]], before[1:])
     else:
         found = []
-    return sorted(one for one in set(found) if one.startswith(typed))
+    return sorted(one for one in set(found) if one.startswith(typed) and (typed or one[0] != "-"))
 
 
 def _of_run(before: Sequence[str]) -> list[str]:
     scenarios = packaged_names(SCENARIOS, ".toml")
-    if not before:
-        return [*scenarios, *packaged_names(LOCUSTFILES, ".py")]
     options = {f"--{one.name}": one for shape in SHAPES.values() for one in (*shape.options, *OPTIONS)}
+    if not before:
+        return [*scenarios, *packaged_names(LOCUSTFILES, ".py"), *options, *LOCUST_FLAGS]
     last = before[-1]
     if last == "--config":
         return scenarios

@@ -111,6 +111,7 @@ def test_plots_are_drawn_by_the_command(tmp_path: Path) -> None:
         ([""], set(COMMANDS)),
         (["re"], {"report"}),
         (["run", ""], {"chat-100", "smoke", "chat"}),
+        (["run", "--prompt"], {"--prompt", "--prompts"}),
         (["run", "chat-100", "--th"], {"--think-time", "--think-first"}),
         (["run", "chat-100", "--us"], {"--users", "--usage"}),
         (["run", "chat-100", "--history", ""], {"on", "off"}),
@@ -127,6 +128,7 @@ def test_words_are_completed(typed: list[str], some: set[str]) -> None:
     found = suggestions(typed, COMMANDS)
     assert some <= set(found)
     assert all(one.startswith(typed[-1]) for one in found)
+    assert typed[-1] or not any(one.startswith("-") for one in found)
 
 
 def test_completing_starts_nothing() -> None:
