@@ -160,7 +160,7 @@ wheel-check: $(VENV)/test.stamp
 
 lowest:  # in an environment of its own, about 8 min
 	$(PYTHON) -m venv $(VENV)/lowest
-	sed -nE 's/^([a-z-]+)>=([0-9.]+),.*/\1==\2/p; s/^([a-z-]+==.*)/\1/p' requirements.txt > $(VENV)/lowest.txt
+	sed -nE 's/^([a-z0-9-]+)>=([0-9.]+),.*/\1==\2/p' requirements.txt > $(VENV)/lowest.txt
 	$(VENV)/lowest/bin/python -m pip install -qq --disable-pip-version-check -r $(VENV)/lowest.txt \
 		$$(grep -E '^(pytest|hypothesis|h11|jsonschema|openai|yamllint|text-gen)' tests/requirements.txt)
 	$(VENV)/lowest/bin/python -m pytest -q -n 2 -m "not e2e"
