@@ -25,11 +25,20 @@ from chatload.options.run_options import OPTIONS
 from tests.command import chatload
 from tests.runs_builder import HERE
 
+ROOT = Path(__file__).parents[2]
 ALL = {one.name for shape in SHAPES.values() for one in (*shape.options, *OPTIONS)}
 
 
 def test_the_version_is_told() -> None:
     assert chatload("--version") == (0, f"chatload {__version__}\n", "")
+
+
+def test_every_file_tells_the_same_version() -> None:
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == __version__
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    heads = [line for line in changelog.splitlines() if line.startswith("## ")]
+    assert heads[:2] == ["## Unreleased", f"## {__version__} - {citation['date-released']}"]
 
 
 def test_help_of_run_has_all_options_with_defaults_and_tells_where_locusts_are() -> None:
@@ -49,7 +58,7 @@ def test_options_are_told_as_json_and_markdown() -> None:
     assert {one["name"] for one in facts} == ALL
     slo = next(one for one in facts if one["name"] == "slo")
     assert (slo["environment"], slo["several"], slo["loads"]) == ("CHATLOAD_SLO", True, [])
-    page = (Path(__file__).parents[2] / "docs" / "options.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "options.md").read_text(encoding="utf-8")
     assert chatload("options", "--format", "markdown").output.strip() in page
 
 
