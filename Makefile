@@ -34,11 +34,12 @@ help:
 	@echo "make wheel-check  builds the wheel, installs it into a clean environment, tries every command, 4 min (PYTHON=python3.13)"
 	@echo "make lowest  the tests that start no process, with the lowest versions that requirements.txt allows"
 
-$(VENV)/run.stamp: requirements.txt deploy/constraints.txt
+$(VENV)/run.stamp: requirements.txt deploy/constraints.txt pyproject.toml setup.py
 	@$(PYTHON) -c 'import sys; sys.exit("chatload needs Python 3.11 or newer, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	@echo "installing into $(VENV)"
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -qq --disable-pip-version-check -r requirements.txt -c deploy/constraints.txt
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps -e .  # for the command chatload
 	touch $@
 
 $(VENV)/test.stamp: $(VENV)/run.stamp tests/requirements.txt
