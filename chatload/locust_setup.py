@@ -1,6 +1,6 @@
 """Wires the load, the live page and the reports into Locust.
 
-A locustfile calls `install(SHAPE)` once; from then on Locust's events do the rest.
+A locustfile calls `install(SHAPE)`; from then on Locust's events do the rest.
 """
 
 from __future__ import annotations
@@ -42,9 +42,23 @@ from chatload.runner.run_controller import RunController, Services
 from chatload.runner.wait_for_workers import WAIT_S, Expected, await_workers
 from chatload.runner.worker_agent import WorkerAgent
 
+_installed: list[Shape] = []
+"""The load shape of this process: Locust has one set of listeners, which all locustfiles share."""
+
 
 def install(shape: Shape) -> None:
-    """Register our options and listeners with Locust, for a load of this shape."""
+    """Register our options and listeners with Locust, for a load of this shape; several locustfiles may do so.
+
+    They must be of one shape: a run is of one kind.
+    """
+    if _installed:
+        if _installed[0] is not shape:
+            kinds = " and ".join(one.kind.replace("_", " ") for one in (_installed[0], shape))
+            _exit_if(
+                [f"--locustfile: a run is of one kind, these are of two, {kinds}: start them one by one"]
+            )
+        return
+    _installed.append(shape)
     if "--worker" in sys.argv:  # before it waits for its master
         _exit_if(secret_mistakes(os.environ))
     prefer_own("plots")  # before the locustfile imports one of its own

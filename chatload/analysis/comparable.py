@@ -7,6 +7,7 @@ from pathlib import PurePath
 
 import msgspec
 
+from chatload.loads.chat import ChatLoad
 from chatload.model.sanitize import one_line
 from chatload.store.journal import Run
 from chatload.store.manifest import Manifest
@@ -30,8 +31,12 @@ def load_conditions(manifest: Manifest) -> Conditions:
         return {}
     found: Conditions = {"kind of load": str(plan.load.__struct_config__.tag).replace("_", " ")}
     for name, value in msgspec.structs.asdict(plan.load).items():
+        if name == "classes":
+            continue
         shown = PurePath(value).name if name in _FILES else value
         found[_NAMES.get(name, name.removesuffix("_s").replace("_", " "))] = shown
+    for one in plan.load.classes if isinstance(plan.load, ChatLoad) else ():
+        found[f"user class {one.name}"] = msgspec.json.encode(one).decode()
     found |= {name.replace("_", " "): getattr(plan, name) for name in _ASKED}
     return found | {"run time": manifest.run_time_s}
 

@@ -11,7 +11,7 @@ TIMER_S = 1.0
 
 
 def planned_chat(run: Run) -> tuple[int, int] | None:
-    """(users, turns each) of the plan; None where the load is no chat."""
+    """(users, turns each) of the plan; None where the load is no chat, or not all hold as many."""
     load = run.manifest.load
     return None if load is None else load.users_and_turns
 

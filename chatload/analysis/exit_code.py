@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from chatload.analysis.capacity_levels import answer_of
 from chatload.analysis.slo_verdict import NOT_MEASURABLE, unsure, worst
 from chatload.model.sanitize import one_line
+from chatload.model.slo import is_part
 from chatload.model.summary import Summary
 from chatload.model.verdict import MISSED, UNDECIDED, CapacityResult, SloVerdict
 from chatload.store.journal import Run
@@ -39,6 +40,8 @@ def code_of(run: Run, summary: Summary) -> tuple[int, str]:
         return UNTRUSTED, " ".join(summary.incomplete)
     if manifest.capacity is not None:
         return _code_of_search(manifest.capacity)
+    if unknown := nameless(summary):
+        return OUR_FAULT, unknown
     if worst(summary.slo) == MISSED:
         return MISSED_SLO, ""
     if hidden := not_measurable(summary):
@@ -48,6 +51,21 @@ def code_of(run: Run, summary: Summary) -> tuple[int, str]:
     if (manifest.plan is not None and manifest.plan.sure) and (doubtful := unsure(summary.slo)):
         return UNSURE, f"Not sure, as --sure asks: {'; '.join(one.slo for one in doubtful)}."
     return GOOD, ""
+
+
+def nameless(summary: Summary) -> str:
+    """Which SLOs speak of turns of a name that the run has none of: they would gate nothing. Empty where none does."""
+    asked = sorted(
+        {
+            one.name
+            for one in summary.slo
+            if one.name and not any(is_part(one.name, of) for of in summary.groups)
+        }
+    )
+    if not asked or not summary.turns:
+        return ""
+    names = ", ".join(map(repr, summary.groups)) or "none: give ask() one"
+    return f"SLO of {', '.join(map(repr, asked))}: no turn has that name (names: {names})."
 
 
 def _code_of_search(capacity: CapacityResult) -> tuple[int, str]:

@@ -14,12 +14,13 @@ def expected_cached_share(run: Run) -> float | None:
 
     Generated prompts share nothing. A growing conversation holds the turn before: of prompt k the tokens of prompt
     and answer k − 1; its first prompt the system message, by its share of the characters. One message for all turns is
-    repeated by design, and the conversations of a file that the user names may begin alike.
+    repeated by design, and the conversations of a file that the user names may begin alike, as those of a scenario of
+    its own.
     """
     load = run.manifest.load
     if load is not None and load.new_prompts:
         return 0.0
-    if not isinstance(load, ChatLoad) or not load.history or load.prompts:
+    if not isinstance(load, ChatLoad) or not load.history or load.prompts or load.classes:
         return None
     by_user: dict[int, list[Turn]] = defaultdict(list)
     for turn in run.turns:

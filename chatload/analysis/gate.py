@@ -10,8 +10,10 @@ from chatload.analysis.exit_code import (
     FAILED_TURNS,
     GOOD,
     MISSED_SLO,
+    OUR_FAULT,
     UNSURE,
     UNTRUSTED,
+    nameless,
     not_measurable,
     too_many_failed,
 )
@@ -66,6 +68,8 @@ class Gate:
         """The exit code."""
         if self.unusable:
             return UNTRUSTED
+        if nameless(self.summary):
+            return OUR_FAULT
         missed = any(one.verdict == MISSED for one in self.slo)
         if missed or any(one.verdict == WORSE for one in self.effects):
             return MISSED_SLO

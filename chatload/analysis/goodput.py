@@ -53,16 +53,16 @@ def counted_by(objective: Objective, limits: Sequence[Objective]) -> Callable[[T
 
 
 def keeps_all(limits: Sequence[Objective]) -> Callable[[Turn], bool | None]:
-    """What goodput counts. Goodput = turns that keep every limit ÷ all due, failures included.
+    """What goodput counts. Goodput = turns that keep every limit that speaks of them ÷ all due, failures included.
 
     None where a limit is of something that a proxy hides.
     """
-    hidden = any(limit.metric in PACED for limit in limits)
+    paced = [limit for limit in limits if limit.metric in PACED]
 
     def keeps_them(turn: Turn) -> bool | None:
-        if hidden and turn.ok and held(turn):
+        if paced and turn.ok and held(turn) and any(limit.speaks_of(turn.name) for limit in paced):
             return None
-        return all(keeps(limit, turn) for limit in limits)
+        return turn.ok and all(keeps(limit, turn) for limit in limits if limit.speaks_of(turn.name))
 
     return keeps_them
 

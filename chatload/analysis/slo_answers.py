@@ -52,8 +52,8 @@ class Answers:
         self._held.append(-1 if came_held is None else came_held)
         who = (turn.group, turn.user)
         self._conversation.append(self._conversations.setdefault(who, len(self._conversations)))
-        for of, kept in zip(self._of, self._answers, strict=True):
-            answer = of(turn) if turn.counts else None
+        for one, of, kept in zip(self.objectives, self._of, self._answers, strict=True):
+            answer = of(turn) if turn.counts and one.speaks_of(turn.name) else None
             kept.append(NO_ANSWER if answer is None else answer)
 
     def __len__(self) -> int:

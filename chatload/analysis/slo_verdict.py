@@ -168,6 +168,7 @@ def _verdict(
         sure=sure,
         unsure=why,
         least_turns=_least_turns(asked, len(told)),
+        name=asked.name,
     )
 
 

@@ -40,6 +40,8 @@ from chatload.store.journal import Run
 
 WITH_FAILURES = ("ttft_ms", "e2e_ms")
 """Metrics that are also told with each failed turn as endless."""
+NO_NAME = "(no name)"
+"""The part of turns without a name, beside others that have one."""
 
 
 def summarise(run: Run, window: str = "") -> Summary:
@@ -147,11 +149,13 @@ def _tally(words: Iterable[str]) -> dict[str, int]:
 
 
 def _groups(turns: Sequence[Turn]) -> dict[str, GroupSummary]:
-    """The named parts of a run, such as the levels of a sweep, in order: each as a small run of its own."""
+    """The named parts of a run, each as a small run of its own: levels of a sweep in order, turns by their name."""
     parts: dict[str, list[Turn]] = {}
+    names = any(turn.name for turn in turns)
     for turn in turns:
-        if turn.group:
-            parts.setdefault(one_line(turn.group, 40), []).append(turn)
+        part = turn.group or turn.name or (NO_NAME if names else "")
+        if part:
+            parts.setdefault(one_line(part, 40), []).append(turn)
     return {name: _group(part) for name, part in parts.items()}
 
 

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import gevent
 
+from chatload.engine.answer import Answer, kept, told
 from chatload.engine.connection import Connection
 from chatload.engine.reply_timing import ReplyMeter
 from chatload.engine.retry_after import pause_s
@@ -20,7 +22,7 @@ from chatload.engine.target import Target
 from chatload.engine.timeouts import TurnTimeouts
 from chatload.model.endings import ending_code
 from chatload.model.errors import TurnError
-from chatload.model.turn import Turn, TurnRequest
+from chatload.model.turn import Delta, Turn, TurnRequest
 
 ERROR_BODY_BYTES = 65536
 ENDLESS_FACTOR, ENDLESS_EVENTS, ENDLESS_TEXT_BYTES = 4, 250_000, 6 * 1024 * 1024
@@ -38,7 +40,7 @@ UNCOMPRESSED = (
 
 @dataclass(slots=True)
 class _Progress:
-    """What is known of a turn while it runs, however it ends."""
+    """What is known of a turn while it runs, however it ends. `body` is that of the reply where it is to be kept."""
 
     sent_ns: int | None = None
     stream: ReplyStream | None = None
@@ -50,11 +52,16 @@ class _Progress:
     sent_bytes: int = 0
     unsent: bool = False
     """Sending broke off."""
+    body: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class TurnSpec:
-    """One turn to hold: its numbers, when it is due, and what it asks."""
+    """One turn to hold: its numbers, when it is due, and what it asks.
+
+    `on_delta` is called with each delta when it has come: the user's greenlet then wakes for every read. What it
+    raises ends the turn: a TurnError as its failure. `keeps_body`: the reply is kept as it came.
+    """
 
     user: int
     turn: int
@@ -62,6 +69,9 @@ class TurnSpec:
     request: TurnRequest
     group: str = ""
     hang_up_after: int = 0
+    name: str = ""
+    on_delta: Callable[[Delta], None] | None = None
+    keeps_body: bool = False
 
 
 class ChatClient:
@@ -73,7 +83,12 @@ class ChatClient:
         self._connection: Connection | None = None
 
     def run_turn(self, spec: TurnSpec) -> tuple[Turn, str]:
-        """Hold one turn: (the turn, the answer's text). Only a kill of the greenlet raises: Interrupted, with
+        """Hold one turn: (the turn, the answer's text). Raises as `exchange` does."""
+        turn, answer = self.exchange(spec)
+        return turn, answer.text
+
+    def exchange(self, spec: TurnSpec) -> tuple[Turn, Answer]:
+        """Hold one turn: (the turn, what the reply said). Only a kill of the greenlet raises: Interrupted, with
         the turn as far as it came."""
         progress = _Progress()
         request_id = os.urandom(16).hex()
@@ -91,7 +106,8 @@ class ChatClient:
         turn = self._target.transport.marked(turn, progress.meter.shares_first_stamp if progress.meter else 0)
         if code is not None or progress.stream is None or not progress.stream.reusable:
             self.close()
-        return turn, progress.meter.text if progress.meter else ""
+        meter = progress.meter
+        return turn, Answer(meter.text, meter.reasoning, progress.body) if meter else Answer("")
 
     def close(self) -> None:
         """Close the connection."""
@@ -174,16 +190,16 @@ class ChatClient:
                 raise TurnError("truncated", f"sending failed: {error.strerror or error}") from error
             sent_ns = progress.sent_ns or self._clock.now_ns()
             stream.on_wake = TurnTimeouts(stream, meter, target.timeouts, sent_ns, self._clock).check
-            if spec.hang_up_after:
+            if spec.hang_up_after or spec.on_delta is not None:
                 stream.wake_at_reads = 1
-            self._decode(stream, meter, spec)
+            self._decode(stream, meter, spec, progress)
         finally:
             if target.cookies is not None:
                 target.cookies.take(spec.user, stream.headers("set-cookie"))
             target.transport.release(stream)
             stream.forget()
 
-    def _decode(self, stream: ReplyStream, meter: ReplyMeter, spec: TurnSpec) -> None:
+    def _decode(self, stream: ReplyStream, meter: ReplyMeter, spec: TurnSpec, progress: _Progress) -> None:
         reads = stream.reads
         reads.wait()
         if not 200 <= stream.status < 300:
@@ -195,7 +211,11 @@ class ChatClient:
             )
         request = spec.request
         most_events = ENDLESS_FACTOR * request.max_tokens if request.max_tokens else ENDLESS_EVENTS
-        for delta in self._target.dialect.deltas(reads, request):
+        body: list[bytes] = []
+        deltas = self._target.dialect.deltas(kept(reads, body) if spec.keeps_body else reads, request)
+        if spec.on_delta is not None:
+            deltas = told(deltas, spec.on_delta)
+        for delta in deltas:
             meter.add(delta)
             if (
                 meter.events > most_events and _is_endless(meter, most_events)
@@ -203,6 +223,7 @@ class ChatClient:
                 raise TurnError("bad_wire", ENDLESS_REPLY)
             if spec.hang_up_after and max(meter.counted_so_far, meter.events) >= spec.hang_up_after:
                 raise TurnError("abandoned", f"hung up after {meter.events} events, as planned")
+        progress.body = tuple(body)
         if meter.finish is None:
             raise TurnError(
                 "truncated", f"the reply ended without a finish reason after {meter.events} events"
@@ -235,6 +256,7 @@ class ChatClient:
             user=spec.user,
             turn=spec.turn,
             group=spec.group,
+            name=spec.name,
             worker=self._target.worker,
             due_ns=spec.due_ns,
             sent_ns=progress.sent_ns,

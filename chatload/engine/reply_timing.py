@@ -53,6 +53,7 @@ class ReplyMeter:
         self._characters = self._reasoning = self._tools = 0
         self._answer: list[str] = []
         self._answer_start = AnswerStart()
+        self._thoughts: list[str] = []
 
     def add(self, delta: Delta | TextDeltas) -> None:
         """Take one delta in, or a row of them. Deltas come in the order of their events."""
@@ -123,6 +124,7 @@ class ReplyMeter:
         self.text_bytes += size if text.isascii() else 4 * size
         if row.reasoning:
             self._reasoning += size
+            self._thoughts.append(text)
         else:
             self._answer.append(text)
 
@@ -149,6 +151,8 @@ class ReplyMeter:
         self.text_bytes += size if plain else 4 * size
         if text:
             self._answer.append(text)
+        if reasoning:
+            self._thoughts.append(delta.reasoning)
         if self.first_token_ns is None and visible(text + delta.reasoning + delta.tool_text):
             self.first_token_ns = at_ns
             self.first_read = delta.read
@@ -200,6 +204,11 @@ class ReplyMeter:
     def text(self) -> str:
         """The answer so far, without reasoning."""
         return "".join(self._answer)
+
+    @property
+    def reasoning(self) -> str:
+        """The reasoning so far."""
+        return "".join(self._thoughts)
 
     @property
     def characters(self) -> int:

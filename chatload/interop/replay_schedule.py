@@ -189,6 +189,8 @@ class _Blocks:
 def _messages(run: Run) -> dict[str, list[dict[str, str]]]:
     """The messages of each turn whose prompt was kept, with history on also every earlier reply."""
     plan, load = run.manifest.plan, run.manifest.load
+    if load is not None and load.names_turns:  # their tasks say when a conversation begins anew
+        return {}
     history = load is not None and load.grows
     fixed = (load.fixed_prompt or None) if load is not None else None
     given = plan.body.get("messages") if plan is not None else None

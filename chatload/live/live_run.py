@@ -123,8 +123,9 @@ class LiveRun:
 
 
 def _row_of(turn: Turn) -> tuple[int, str]:
-    """(place in the table, name): a level of a sweep by its group, else the turn's number in its conversation."""
+    """(place in the table, name): a level of a sweep by its group, a turn that has a name by that, else its number
+    in its conversation."""
     number = min(turn.turn, MOST_ROWS)
-    if turn.group:
-        return 0, one_line(turn.group, 40)
+    if turn.group or turn.name:
+        return 0, one_line(turn.group or turn.name, 40)
     return number, f"turn {number}" if turn.turn < MOST_ROWS else f"turn {MOST_ROWS} on"

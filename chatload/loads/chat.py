@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import math
-from typing import ClassVar
+from typing import ClassVar, Self
+
+import msgspec
 
 from chatload.loads.conversation_options import (
     CONVERSATION_OPTIONS,
-    TURNS,
+    HISTORY,
+    PROMPT,
+    PROMPTS,
+    PROMPTS_COLUMN,
+    TURNS_OR_ENDLESS,
     ConversationLoad,
     conversation_fields,
     conversations,
 )
 from chatload.loads.load_shape import (
     RAMP,
+    SHORT_PAUSE_S,
     Inputs,
     Shape,
     locust_users,
@@ -21,6 +28,7 @@ from chatload.loads.load_shape import (
     ramp_ends,
 )
 from chatload.loads.think_time import THINK_TIME, thinking
+from chatload.loads.user_classes import UserClass, declared_classes, user_class
 from chatload.options.option import HangUp, HangUps, Switch
 from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import MOST_TOKENS, whole
@@ -40,14 +48,23 @@ ABANDON = HangUp(
 )
 
 
+OWN_TASKS = "users whose tasks say what they send"
+
+
 class ChatLoad(ConversationLoad, frozen=True, kw_only=True, tag="chat"):
-    """Users who hold `turns` turns each and think after each reply."""
+    """Users who hold `turns` turns each (0: until they are stopped) and think after each reply.
+
+    `classes` are those of a scenario of its own, whose users do as their tasks say: for them `turns` and think times
+    are those of their class. `others` are users beside them who are no chat users.
+    """
 
     own_users: ClassVar[bool] = True
     turns: int
     think_first: bool = False
     abandon_share: float = 0.0
     abandon_tokens: int = 0
+    classes: tuple[UserClass, ...] = ()
+    others: int = 0
 
     @property
     def hangs_up(self) -> bool:
@@ -55,70 +72,125 @@ class ChatLoad(ConversationLoad, frozen=True, kw_only=True, tag="chat"):
         return self.abandon_share > 0
 
     @property
-    def users_and_turns(self) -> tuple[int, int]:
-        """(users, turns of each)."""
-        return self.users, self.turns
+    def users_and_turns(self) -> tuple[int, int] | None:
+        """(users, turns of each), where all hold as many."""
+        found = {one.turns for one in self.classes if one.users} or {self.turns}
+        return (self.users, min(found)) if len(found) == 1 and min(found) else None
 
     @property
     def longer(self) -> str:
-        """By turns."""
-        return "hold more turns a user"
+        """By turns, where they have a number."""
+        return super().longer if self.turns_planned is None else "hold more turns a user"
 
     def times_as_long(self, factor: float, seconds: float | None) -> str:
         """The turns of each user."""
-        turns = max(self.turns + 1, math.ceil(self.turns * factor))
-        return f"about {turns:,} {plural(turns, 'turn')} a user (now {self.turns:,})"
+        if self.users_and_turns is None:
+            return super().times_as_long(factor, seconds)
+        now = self.users_and_turns[1]
+        turns = max(now + 1, math.ceil(now * factor))
+        return f"about {turns:,} {plural(turns, 'turn')} a user (now {now:,})"
 
     def sentence(self) -> str:
         """The load in words."""
+        users = f"{self.users:,} {plural(self.users, 'user')} over {self.users / self.users_per_s:g} s"
+        if self.others:
+            users += f", beside {self.others:,} {plural(self.others, 'other')}"
+        if self.classes:
+            return f"{users}: {', '.join(one.words for one in self.classes)}"
         after = f"{self.think_time.words} {'before' if self.think_first else 'after'} each"
         hang_up = ""
         if self.abandon_share:
             hang_up = f", {self.abandon_share:.0%} hang up after {self.abandon_tokens} tokens"
-        return (
-            f"{self.users:,} {plural(self.users, 'user')} over {self.users / self.users_per_s:g} s, "
-            f"{self.turns:,} {plural(self.turns, 'turn')} each, {after}{'' if self.think_first else ' reply'}{hang_up}"
+        turns = (
+            f"{self.turns:,} {plural(self.turns, 'turn')} each" if self.turns else "until they are stopped"
         )
+        return f"{users}, {turns}, {after}{'' if self.think_first else ' reply'}{hang_up}"
+
+    def for_manifest(self) -> Self:
+        """The load without the values of its classes' headers."""
+        classes = [
+            msgspec.structs.replace(one, headers=dict.fromkeys(one.headers, "…")) for one in self.classes
+        ]
+        return msgspec.structs.replace(self, classes=tuple(classes))
 
     def bounds(self) -> str:
         """The number of turns, and the least time they can take (with drawn think times: on average)."""
-        turns = self.users * self.turns
+        turns = self.turns_planned
+        if turns is None:
+            return "no number of turns"
+        if self.classes:
+            return f"{turns:,} {plural(turns, 'turn')}"
         pauses = self.turns if self.think_first else self.turns - 1
         least_s = math.ceil(self.users / self.users_per_s + pauses * self.think_time_s)
         on_average = "" if self.think_time_drawn == "constant" else " on average"
         return f"{turns:,} {plural(turns, 'turn')}, at least {least_s:,} s{on_average}"
 
     @property
-    def turns_planned(self) -> int:
-        """users × turns."""
-        return self.users * self.turns
+    def turns_planned(self) -> int | None:
+        """users × turns, of each class; None where some go on until they are stopped."""
+        each = [(one.users, one.turns) for one in self.classes] or [(self.users, self.turns)]
+        if any(users and not turns for users, turns in each):
+            return None
+        return sum(users * turns for users, turns in each)
+
+    @property
+    def names_turns(self) -> bool:
+        """True for the tasks of a scenario of its own."""
+        return bool(self.classes)
+
+    def class_of(self, name: str) -> UserClass | None:
+        """The user class of this name; None where it does as the options say."""
+        return next((one for one in self.classes if one.name == name), None)
+
+    def is_endless(self, user_class: str) -> bool:
+        """True where its turns are 0."""
+        found = self.class_of(user_class)
+        return not (self.turns if found is None else found.turns)
+
+    @property
+    def pauses(self) -> bool:
+        """True where users pause between turns; a `wait_time` of a class's own is taken for one."""
+        if not self.classes:
+            return super().pauses
+        return all(one.thinks.least_s >= SHORT_PAUSE_S for one in self.classes if one.think_time)
 
 
 def read(reader: OptionReader) -> tuple[ChatLoad, Inputs]:
     """The load of the option values."""
     users, users_per_s = locust_users(reader)
     ramp_ends(reader, "spawn-rate", users, users_per_s)
+    declared = declared_classes(reader, users)
+    classes = tuple(user_class(reader, one) for one in declared if one.own)
+    others = users - sum(one.users for one in declared) if declared else 0
+    users_per_s *= 1 - others / users
+    users -= others
     hang_ups: HangUps = reader.get(ABANDON)
     load = ChatLoad(
         users=users,
         users_per_s=users_per_s,
         ramp=reader.get(RAMP),
-        turns=reader.get(TURNS),
+        turns=reader.get(TURNS_OR_ENDLESS),
         **thinking(reader.get(THINK_TIME)),
         think_first=reader.get(THINK_FIRST),
         **conversation_fields(reader),
         abandon_share=hang_ups.share,
         abandon_tokens=hang_ups.tokens,
+        classes=classes,
+        others=others,
     )
     if load.think_time_s == 0:
         remedy = "with --think-time 0: set a think time, or leave it out"
         reader.refuse_unused(THINK_FIRST, remedy, THINK_TIME)
+    if classes and len(classes) == len(declared):
+        for option in (THINK_FIRST, HISTORY, PROMPT, PROMPTS, PROMPTS_COLUMN, ABANDON):
+            reader.refuse_unused(option, f"on {OWN_TASKS}: leave it out")
+        return msgspec.structs.replace(load, think_first=False, history=True, abandon_share=0.0), Inputs()
     held = conversations(reader)
     return load, Inputs(conversations=held.scripts, notes=held.notes)
 
 
 SHAPE = Shape(
     ChatLoad,
-    (TURNS, THINK_TIME, THINK_FIRST, *CONVERSATION_OPTIONS, ABANDON, RAMP),
+    (TURNS_OR_ENDLESS, THINK_TIME, THINK_FIRST, *CONVERSATION_OPTIONS, ABANDON, RAMP),
     read,
 )

@@ -24,6 +24,11 @@ TURNS = Whole(
     help="turns that each user holds",
     label="Turns each user holds",
 )
+TURNS_OR_ENDLESS = replace(
+    TURNS,
+    range=whole(0, MOST_REQUESTS),
+    help="turns that each user holds; 0: until the run is stopped, as by --run-time",
+)
 HISTORY = Switch(
     name="history",
     default="off",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import msgspec
 
@@ -57,6 +57,10 @@ class Load(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
         """The load in words, as far as it does not depend on the server."""
         raise NotImplementedError
 
+    def for_manifest(self) -> Self:
+        """The load without values that may be confidential, for the manifest."""
+        return self
+
     def bounds(self) -> str:
         """What the load comes to: the number of turns, and the shortest time they can take."""
         raise NotImplementedError
@@ -70,6 +74,15 @@ class Load(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
     def turns_planned(self) -> int | None:
         """Number of turns of the whole run; None where it is not known before."""
         raise NotImplementedError
+
+    @property
+    def names_turns(self) -> bool:
+        """True where turns have names."""
+        return False
+
+    def is_endless(self, user_class: str) -> bool:
+        """True where users of this class go on until they are stopped: the run does not wait for them."""
+        return False
 
     @property
     def pauses(self) -> bool:

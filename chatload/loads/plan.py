@@ -10,8 +10,8 @@ from chatload.loads.input_files import read_certificate, read_file
 from chatload.loads.load_shape import Inputs, Shape
 from chatload.loads.registry import AnyLoad
 from chatload.model.certificate import Certificate
-from chatload.options.option_reader import ALL_GIVEN, Given, OptionReader
-from chatload.options.run_options import BODY, CERTIFICATE, RunSettings, read_settings
+from chatload.options.option_reader import ALL_GIVEN, Given, OptionReader, shown_value
+from chatload.options.run_options import BODY, CERTIFICATE, SLO, RunSettings, read_settings
 from chatload.protocols.registry import PROMPT_KEYS
 
 
@@ -28,8 +28,12 @@ class Plan(RunSettings, frozen=True, kw_only=True):
 
     def for_manifest(self) -> Plan:
         """The plan without the values of headers and of the query."""
-        headers = dict.fromkeys(self.headers, "…")
-        return msgspec.structs.replace(self, headers=headers, route=self.route.hidden())
+        return msgspec.structs.replace(
+            self,
+            headers=dict.fromkeys(self.headers, "…"),
+            route=self.route.hidden(),
+            load=self.load.for_manifest(),
+        )
 
 
 class Planned(msgspec.Struct, frozen=True):
@@ -50,6 +54,10 @@ def make_plan(shape: Shape, values: Mapping[str, object], given: Given = ALL_GIV
     reader = OptionReader(values, given)
     load, inputs = shape.read(reader)
     settings = read_settings(reader)
+    for one in settings.slo:
+        if one.name and not load.names_turns:
+            remedy = "turns have names in a scenario of its own only: leave the name out"
+            reader.add_named_mistake(SLO.name, shown_value(one.words), remedy)
     plan = Plan(**msgspec.structs.asdict(settings), load=load)
     inputs = msgspec.structs.replace(inputs, notes=(*inputs.notes, *_replaced(reader, plan)))
     certificate = read_file(reader, CERTIFICATE, plan.certificate, read_certificate)

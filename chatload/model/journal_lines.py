@@ -42,11 +42,12 @@ class StartLine(Line, frozen=True, kw_only=True, tag="start"):
 
 
 class UserLine(Line, frozen=True, kw_only=True, tag="user"):
-    """A user came in, or left: "done" with its turns, or "stopped"."""
+    """A user came in, or left: "done" with its turns, or "stopped". `endless`: it has no number of turns."""
 
     user: int
     event: Literal["in", "out"]
     reason: str = ""
+    endless: bool = False
 
 
 class HealthLine(Line, frozen=True, kw_only=True, tag="health"):

@@ -1,4 +1,4 @@
-"""An SLO as the user writes it, understood: "p95 ttft_ms <= 500", "failed_share <= 0.5%", "goodput >= 95%"."""
+"""An SLO as the user writes it, understood: "p95 ttft_ms <= 500", "failed_share <= 0.5%", "ask: goodput >= 95%"."""
 
 from __future__ import annotations
 
@@ -45,12 +45,17 @@ def slo_names() -> tuple[str, ...]:
     return (*(one.key for one in metrics_in(View.SLO)), *BAD_SHARES, *GOOD_SHARES, *RUN_FIGURES)
 
 
+def is_part(name: str, of: str) -> bool:
+    """Whether a name is all of another one, or some of its parts between "/"."""
+    return f"/{name}/" in f"/{of}/"
+
+
 class Objective(msgspec.Struct, frozen=True):
     """One SLO. `limit` is in the metric's unit (a share: 0 to 1).
 
     `kind` is percentile (`p` of the metric over turns), turn (each turn by itself: what goodput is made of),
     share (of turns or conversations), extreme (the one worst turn) or run (a figure of the whole run); the last two
-    are facts, no estimates.
+    are facts, no estimates. `name`: it speaks of turns of this name only; "" of all.
     """
 
     words: str
@@ -60,6 +65,11 @@ class Objective(msgspec.Struct, frozen=True):
     limit: float
     p: float = 0.0
     reader_tokens_per_s: float = READER_TOKENS_PER_S
+    name: str = ""
+
+    def speaks_of(self, turn_name: str) -> bool:
+        """Whether it speaks of turns of this name: all of it, or some of its parts between "/"."""
+        return not self.name or is_part(self.name, turn_name)
 
     @property
     def share_asked(self) -> float:
@@ -75,7 +85,7 @@ def read_objectives(given: str | Iterable[str]) -> tuple[tuple[Objective, ...], 
     for text in (part.strip() for whole in texts for part in re.split(r"[;\n]", whole)):
         if not text:
             continue
-        read = _read(text)
+        read = _named(text)
         if isinstance(read, str):
             mistakes.append(f"--slo {text[:80]!r}: {read}")
         elif read not in found:
@@ -89,10 +99,15 @@ def _alone(found: Sequence[Objective]) -> list[str]:
     if shares and not limits_of_a_turn(found):
         return [f'--slo {shares[0]!r}: good by which limit? add one for each turn, such as "ttft_ms <= 500"']
     return [
-        f'--slo {one.words!r}: of which share of the turns? add "goodput >= 95%", or write "p95 {one.words}"'
+        f'--slo {one.words!r}: of which share of the turns? add "goodput >= 95%", or write "{_as_p95(one)}"'
         for one in found
         if one.kind == "turn" and not shares
     ]
+
+
+def _as_p95(one: Objective) -> str:
+    """The limit of a turn as a percentile's."""
+    return f"{one.name}: p95 {one.words.removeprefix(f'{one.name}: ')}" if one.name else f"p95 {one.words}"
 
 
 def limits_of_a_turn(objectives: Sequence[Objective]) -> tuple[Objective, ...]:
@@ -104,6 +119,20 @@ def limits_of_a_turn(objectives: Sequence[Objective]) -> tuple[Objective, ...]:
     return own or tuple(
         one for one in objectives if one.kind == "percentile" and one.share_asked >= NEARLY_ALL - 1e-9
     )
+
+
+def _named(text: str) -> Objective | str:
+    """The SLO of one text, which may begin with the name of the turns that it speaks of and a colon."""
+    before, colon, form = text.rpartition(":")
+    read = _read(form.strip())
+    name = " ".join(before.split())
+    if not colon or isinstance(read, str):
+        return read
+    if not name:
+        return "the name of turns must stand before the colon"
+    if read.kind == "run" or read.metric == "conversation_goodput":
+        return f"{read.metric} is not of turns of one name: leave {name[:40]!r} out"
+    return msgspec.structs.replace(read, words=f"{name}: {read.words}", name=name)
 
 
 def _read(text: str) -> Objective | str:

@@ -23,6 +23,14 @@ class Message(msgspec.Struct, frozen=True):
     content: str
 
 
+class ToolCall(NamedTuple):
+    """A call of a tool that the model asks for; `arguments` is JSON, as the model wrote it."""
+
+    id: str
+    name: str
+    arguments: str
+
+
 class TurnRequest(msgspec.Struct, frozen=True):
     """What one turn asks of the server, before a dialect writes it down as bytes.
 
@@ -128,7 +136,8 @@ class Turn(
     events, so that `first_token_ns + sum(gaps_us) * 1000 == last_token_ns` within rounding.
     `first_token_after_ns` is set where other events share the first token's stamp, or a user-space stamp is late: it
     came at some time between the two. `last_token_after_ns` likewise, for a late user-space stamp.
-    `group` names a part of the run, such as a level of a sweep.
+    `group` names a part of the run, such as a level of a sweep; `name` what the scenario calls the turn: user class,
+    model and its own name, those that tell turns apart, with "/" between them.
     `tokens` are those that a reader could see arrive; `usage_tokens` is the server's usage where it told another
     number, and `usage_doubt` why that was not used (model/token_sources.py).
     `first_read_tokens` are those that came with the first token's read, where that is more than the first event.
@@ -142,6 +151,7 @@ class Turn(
     user: int
     turn: int
     group: str = ""
+    name: str = ""
     worker: str = "local"
     reply_id: str | None = always(None)
     due_ns: int

@@ -24,7 +24,7 @@ class SloVerdict(msgspec.Struct, frozen=True):
     `interval` that is None is not known. `sure`: the limit lies outside the interval; None for a fact of the run (max,
     min) and for a limit of a turn. `unsure` says why it is not sure, and what would make it so. `turns` and
     `conversations` are those that count, in the stretch `window`. `least_turns`: how many its percentile needs, where
-    there are fewer: then `value` still decides, but is no percentile to be shown.
+    there are fewer: then `value` still decides, but is no percentile to be shown. `name`: of turns of this name only.
     """
 
     slo: str
@@ -38,6 +38,7 @@ class SloVerdict(msgspec.Struct, frozen=True):
     sure: bool | None = None
     unsure: str = ""
     least_turns: int = 0
+    name: str = ""
 
 
 class Goodput(msgspec.Struct, frozen=True):

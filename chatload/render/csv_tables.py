@@ -23,6 +23,7 @@ OF_A_TURN = (
     "user",
     "turn",
     "group",
+    "name",
     "ok",
     "code",
     "status",
@@ -42,8 +43,8 @@ OF_A_TURN = (
 def summary_csv(runs: Sequence[Run], summaries: Sequence[Summary]) -> str:
     """run, metric, statistic, unit, value, window: a line each; a percentile's interval as its _low and _high.
 
-    `window` is the stretch of the run that the value is of. A percentile that n cannot support is left empty, and so is
-    an end of an interval.
+    `window` is the stretch of the run that the value is of, and the part of the run where it is of one. A percentile
+    that n cannot support is left empty, and so is an end of an interval.
     """
     rows: list[Sequence[object]] = [("run", "metric", "statistic", "unit", "value", "window")]
     for name, summary in zip(distinct_names(runs, 80), summaries, strict=True):
@@ -67,6 +68,13 @@ def _of_summary(summary: Summary) -> Iterator[Sequence[object]]:
         for metric in metrics_in(View.SUMMARY):
             if (found := metrics.get(metric.key)) is not None:
                 yield from ((*row, window) for row in _of_distribution(metric, found))
+    for name, part in summary.groups.items():
+        window = f"{WHOLE_RUN}, {harmless(one_line(name, 80))}"
+        yield "turns", "count", "", part.turns, window
+        yield "succeeded", "count", "", part.succeeded, window
+        yield "tokens_per_s", WHOLE_RUN, UNITS["tokens_per_s"], part.throughput.tokens_per_s, window
+        for metric in metrics_in(View.GROUPS):
+            yield from ((*row, window) for row in _of_distribution(metric, part.metrics[metric.key]))
     yield "stalls", "count", "", summary.stalls.count, WHOLE_RUN
     yield "replies_with_a_stall", "count", "", summary.stalls.replies, WHOLE_RUN
 

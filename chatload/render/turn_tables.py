@@ -139,7 +139,7 @@ def _groups(summary: Summary) -> list[Table]:
     for name, part in summary.groups.items():
         cells = (statistic(part.metrics[one.key], statistic_name) for one, statistic_name in shown)
         whole = number(part.throughput.tokens_per_s)
-        rows.append([one_line(name, 16), f"{part.succeeded:,}", whole, *cells])
+        rows.append([one_line(name, 40), f"{part.succeeded:,}", whole, *cells])
     return [Table(rows, caption="Parts of the run: tokens/s of all, then of one user")]
 
 

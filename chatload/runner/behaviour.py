@@ -9,17 +9,21 @@ GONE_S = 1e7
 
 
 class Behaviour:
-    """Comes in once, acts and pauses by turns, and goes once. Subclasses say how it acts."""
+    """Comes in once, acts and pauses by turns, and goes once. Subclasses say how it acts.
+
+    `is_endless`: it has no number of turns, and goes on until it is stopped.
+    """
 
     def __init__(self, session: Session) -> None:
         self.session = session
         self.number = session.new_user()
         self.is_in = self.has_left = False
+        self.is_endless = False
 
     def come_in(self) -> None:
         """Come in, when it is time."""
         self.is_in = True
-        self.session.user_in(self.number)
+        self.session.user_in(self.number, endless=self.is_endless)
 
     def act(self) -> None:
         """Do the next thing."""
@@ -34,7 +38,7 @@ class Behaviour:
         if self.is_in:
             self.is_in, self.has_left = False, True
             self.hang_up()
-            self.session.user_out(self.number, reason)
+            self.session.user_out(self.number, reason, endless=self.is_endless)
 
     def hang_up(self) -> None:
         """End what is still going on, and close the connections."""

@@ -27,6 +27,7 @@ class ChatBehaviour(Behaviour):
         self._client = ChatClient(session.target)
         self._conversation = conversation_of_user(self.number, load, session, system_prompt)
         self._turn = 0
+        self.is_endless = not load.turns
         self._due_ns = session.due_ns(self.number) + (self._think_ns() if load.think_first else 0)
 
     def come_in(self) -> None:
@@ -36,7 +37,7 @@ class ChatBehaviour(Behaviour):
 
     def act(self) -> None:
         """Hold the next turn: send the request, read the whole reply, record the turn."""
-        if self._turn >= self._load.turns:  # only after an error of ours, which Locust has logged
+        if 0 < self._load.turns <= self._turn:  # only after an error of ours, which Locust has logged
             return
         self._turn += 1
         session, messages = self.session, self._conversation.next_messages()
@@ -55,7 +56,7 @@ class ChatBehaviour(Behaviour):
         self._conversation.add_reply(reply_kept(turn, reply))
         session.record(turn, messages, reply)
         self._due_ns = turn.end_ns + self._think_ns()
-        if self._turn >= self._load.turns:
+        if 0 < self._load.turns <= self._turn:
             self.go("done")
 
     def _think_ns(self) -> int:

@@ -5,7 +5,7 @@ Any: what a message carries is up to its kind (messages.py), and Locust's option
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from chatload.runner.local_users import LocalUsers
@@ -43,6 +43,9 @@ class ThisProcess(Protocol):
 
     def local_users(self) -> LocalUsers:
         """The users of this process as they are now."""
+
+    def users_of(self, workers: Sequence[str]) -> Mapping[str, Mapping[str, int]]:
+        """How many of the run's users each of these workers is to have, by class; chat users only."""
 
     def report_request(self, **facts: Any) -> None:
         """Put a request into Locust's statistics: the arguments of its `request` event."""

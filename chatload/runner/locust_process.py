@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -18,10 +18,11 @@ from locust.runners import (
     WorkerRunner,
 )
 
+from chatload.loads.user_classes import DECLARED, DeclaredClass
 from chatload.runner.local_users import LocalUsers
 from chatload.runner.locust_options import values_of
 from chatload.runner.locust_patches import processes
-from chatload.runner.locust_patches.dispatcher import DispatcherFactory, Ramping
+from chatload.runner.locust_patches.dispatcher import DispatcherFactory, Ramping, users_by_class
 from chatload.runner.run_controller import RunController
 from chatload.runner.session import Session
 from chatload.runner.worker_agent import WorkerAgent
@@ -34,6 +35,7 @@ class LocustProcess:
         self._environment = environment
         self._runner = environment.runner
         self.session: Session | None = None
+        self._users_of: tuple[object, Mapping[str, Mapping[str, int]]] = None, {}
         environment.chatload_process = self
 
     @property
@@ -63,8 +65,27 @@ class LocustProcess:
         return float(self._environment.stop_timeout or 0.0)
 
     def option_values(self) -> dict[str, Any]:
-        """The parsed options."""
-        return values_of(self._environment)
+        """The parsed options, and what the user classes declare."""
+        return {**values_of(self._environment), DECLARED: self._declared}
+
+    def _declared(self, users: int) -> tuple[DeclaredClass, ...]:
+        classes = self._environment.user_classes
+        (counts,) = users_by_class(classes, users, ("one",)).values()
+        return tuple(one.declared(counts[one.__name__]) for one in classes if hasattr(one, "declared"))
+
+    def users_of(self, workers: Sequence[str]) -> Mapping[str, Mapping[str, int]]:
+        """As the dispatcher does it. It is asked often, and takes 2 µs a user, so the last answer is kept."""
+        classes = self._environment.user_classes
+        key = (tuple(workers), self.target_users, tuple(one.__name__ for one in classes))
+        if key != self._users_of[0]:
+            ours = {one.__name__ for one in classes if hasattr(one, "declared")}
+            found = users_by_class(classes, self.target_users, workers)
+            kept = {
+                worker: {name: users for name, users in each.items() if name in ours}
+                for worker, each in found.items()
+            }
+            self._users_of = key, kept
+        return self._users_of[1]
 
     def local_users(self) -> LocalUsers:
         """Those of the runner."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from locust import User, task
 
+from chatload.loads.user_classes import DeclaredClass
 from chatload.model.errors import UsageError
 from chatload.runner.behaviour import GONE_S, Behaviour
 from chatload.runner.chat_behaviour import ChatBehaviour
@@ -26,6 +27,11 @@ class LoadUser(User):
     def make_behaviour(self, session: Session) -> Behaviour:
         """What it does in a run."""
         return self.behaviour(session)
+
+    @classmethod
+    def declared(cls, users: int) -> DeclaredClass:
+        """What the class declares: nothing but how many users of the run are of it."""
+        return DeclaredClass(cls.__name__, users)
 
     def on_start(self) -> None:
         """Join the session, if the run could begin, and come in when due."""

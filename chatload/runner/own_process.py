@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 from chatload.engine.clock import Clock
+from chatload.loads.load_shape import Load
 from chatload.loads.ramp import RampSegment
 from chatload.model.journal_lines import JournalLine
 from chatload.runner.locust_interface import ThisProcess
@@ -57,6 +58,14 @@ class UserProcesses(Protocol):
         """Close this process's own journal; its users must be gone."""
 
 
+def expected_users(process: ThisProcess, load: Load, workers: Sequence[str]) -> dict[str, int]:
+    """How many users of each worker the run waits for: those who have a number of turns to hold."""
+    return {
+        worker: sum(users for name, users in each.items() if not load.is_endless(name))
+        for worker, each in process.users_of(workers).items()
+    }
+
+
 class OwnProcess:
     """Holds the users of a local run."""
 
@@ -68,10 +77,11 @@ class OwnProcess:
         self._process, self._on_line = process, on_line
         self._supervisor, self._clock = supervisor, clock
         self._folder: RunFolder | None = None
+        self._load = Load()
 
     def begin(self, start: Start, folder: RunFolder) -> None:
         """Make the session that users join."""
-        self._folder = folder
+        self._folder, self._load = folder, start.planned.plan.load
         self._process.session = Session(
             start, "local", lambda _, line: self._on_line(line), self._process.report_request, self._clock
         )
@@ -93,7 +103,7 @@ class OwnProcess:
 
     def is_over(self, tracker: UserTracker) -> bool:
         """A run in which no user can act any more, and some never came, has failed."""
-        gone = tracker.all_gone(self._process.target_users)
+        gone = tracker.all_gone(expected_users(self._process, self._load, tracker.order))
         if not self._process.is_running:
             return False
         users = self._process.local_users()

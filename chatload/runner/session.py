@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,19 +16,24 @@ from chatload.engine.clock import CLOCK, Clock, wall_offset_ns
 from chatload.engine.health import HealthReporter
 from chatload.engine.reader import Reader
 from chatload.engine.target import FoundRoute, Target, target_for
+from chatload.loads.chat import ChatLoad
 from chatload.loads.open_loop import OpenLoopLoad
 from chatload.loads.plan import Planned
 from chatload.loads.ramp import RampSegment, among_new_users, due_ns, global_user
 from chatload.loads.request_schedule import schedule
+from chatload.loads.user_classes import UserClass
 from chatload.model.errors import NO_FAILURES, TurnError, UsageError, cause
 from chatload.model.journal_lines import EndLine, HealthLine, JournalLine, StartLine, UserLine, encode
 from chatload.model.metrics import decode_tokens_per_s, e2e_ms, ttft_ms, whole_ms
+from chatload.model.sanitize import one_line
 from chatload.model.turn import Message, Turn, TurnRequest
 from chatload.protocols.registry import DIALECTS
 from chatload.runner.messages import Start
 from chatload.store.journal import JournalWriter
 
 SAMPLE_USERS, SAMPLE_FAILURES = 3, 5
+MOST_NAME = 120
+"""Characters of a turn's name."""
 
 Deliver = Callable[[bytes, JournalLine], None]
 """Passes a journal line on: to the master, or to who listens in this process."""
@@ -150,7 +155,9 @@ class Session:
 
     def due_ns(self, user: int) -> int:
         """When `user` is due to come in; now, where Locust's own ramp decides."""
-        even = self.plan.load.ramp == "even" and self.shard.segments
+        load = self.plan.load
+        alone = not (isinstance(load, ChatLoad) and load.others)  # else Locust's users have other numbers
+        even = load.ramp == "even" and alone and self.shard.segments
         return due_ns(self.shard.segments, user) if even else self.clock.now_ns()
 
     def request(self, messages: tuple[Message, ...], exact_tokens: int | None = None) -> TurnRequest:
@@ -169,17 +176,41 @@ class Session:
             extra={**self.start.counting, **exact, **plan.body},
         )
 
-    def user_in(self, user: int) -> None:
-        """A user came in."""
-        self._present += 1
-        self.emit(UserLine(worker=self.worker, at_ns=self.clock.now_ns(), user=user, event="in"))
+    def target_of(self, user_class: UserClass) -> Target:
+        """The server as users of this class see it, with the headers of the class."""
+        if user_class.headers == self.plan.headers:
+            return self.target
+        plan = msgspec.structs.replace(self.plan, headers=user_class.headers)
+        target = self.target
+        route = FoundRoute(self.start.path, self.start.skipped, self.start.run_id)
+        own = target_for(plan, target.dialect, self._reader, self.worker, target.key, route)
+        return replace(target, head=own.head)
 
-    def user_out(self, user: int, reason: str) -> None:
+    def row_name(self, user_class: UserClass, name: str, model: str) -> str:
+        """The name of a turn: of class, model and its own name those that tell turns apart."""
+        load = self.plan.load
+        several = isinstance(load, ChatLoad) and len(load.classes) > 1
+        parts = (user_class.name if several else "", model if model != user_class.model else "", name)
+        return one_line("/".join(filter(None, parts)), MOST_NAME)
+
+    def user_in(self, user: int, *, endless: bool = False) -> None:
+        """A user came in; an endless one has no number of turns."""
+        self._present += 1
+        at_ns = self.clock.now_ns()
+        self.emit(UserLine(worker=self.worker, at_ns=at_ns, user=user, event="in", endless=endless))
+
+    def user_out(self, user: int, reason: str, *, endless: bool = False) -> None:
         """A user is gone: "done" with its turns, or "stopped"."""
         self._present -= 1
-        self.emit(
-            UserLine(worker=self.worker, at_ns=self.clock.now_ns(), user=user, event="out", reason=reason)
+        line = UserLine(
+            worker=self.worker,
+            at_ns=self.clock.now_ns(),
+            user=user,
+            event="out",
+            reason=reason,
+            endless=endless,
         )
+        self.emit(line)
 
     def record(self, turn: Turn, asked: tuple[Message, ...], reply: str) -> None:
         """Put a turn into the journal, and a finished one into Locust's statistics: one event a turn."""
@@ -191,7 +222,7 @@ class Session:
         if turn.code in NO_FAILURES:
             return
         whole = e2e_ms(turn) if turn.ok and turn.last_token_ns else whole_ms(turn) or 0.0
-        name = self.plan.turn_name
+        name = turn.name or self.plan.turn_name
         self._tell_locust(turn, "CHAT", name, whole)
         if self.plan.locust_rows and turn.ok:
             self._tell_locust(turn, "TTFT", f"{name} (ms)", ttft_ms(turn))

@@ -11,6 +11,7 @@ import gevent
 import msgspec
 
 from chatload.engine.clock import CLOCK, Clock
+from chatload.loads.load_shape import Load
 from chatload.loads.ramp import RampSegment
 from chatload.model.errors import UsageError
 from chatload.model.hosts import TimeSpan
@@ -18,7 +19,7 @@ from chatload.model.journal_lines import EndLine, JournalLine, StartLine, decode
 from chatload.runner import messages
 from chatload.runner.locust_interface import ThisProcess, Workers
 from chatload.runner.messages import LevelOrder, Start
-from chatload.runner.own_process import OnLine
+from chatload.runner.own_process import OnLine, expected_users
 from chatload.runner.run_folder import RunFolder
 from chatload.runner.supervisor import NOT_WHOLE, Cause, Supervisor
 from chatload.runner.user_tracker import UserTracker
@@ -51,6 +52,7 @@ class WorkerRegistry:
         self._process, self._workers = process, workers
         self._on_line, self._supervisor, self._clock = on_line, supervisor, clock
         self._folder: RunFolder | None = None
+        self._load = Load()
         self._journal: JournalWriter | None = None
         self._run_id, self._running = "", False
         self._silent_ns: dict[str, int] = {}
@@ -77,6 +79,7 @@ class WorkerRegistry:
 
     def begin(self, start: Start, folder: RunFolder) -> None:
         """Read the workers' clocks and tell each that a run begins."""
+        self._load = start.planned.plan.load
         self._folder, self._journal = folder, JournalWriter(folder.folder / "journal-master.jsonl")
         if self._journal.problem is not None:
             raise UsageError([f"{folder.folder}: {self._journal.problem}"])
@@ -163,7 +166,7 @@ class WorkerRegistry:
         if self._clock.now_ns() - self._clocks_read_ns >= CLOCKS_S * 1e9:
             self._clocks_read_ns = self._clock.now_ns()
             gevent.spawn(self.read_clocks)
-        return tracker.all_gone(self._process.target_users)
+        return tracker.all_gone(expected_users(self._process, self._load, tracker.order))
 
     def fail_if_all_lost(self) -> None:
         """The run has failed when none of its workers is left, and somebody stopped them all is not why."""

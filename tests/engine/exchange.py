@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from chatload.engine.address import Address
 from chatload.engine.api_key import ApiKey
 from chatload.engine.client import ChatClient, TurnSpec
@@ -43,6 +45,11 @@ class Exchange:
         )
         self.client = ChatClient(self.target)
         self._turns = 0
+
+    def spec(self, **more: Any) -> TurnSpec:
+        self._turns += 1
+        request = TurnRequest((Message("user", "hello"),))
+        return TurnSpec(0, self._turns, self.clock.now_ns(), request, **more)
 
     def turn(self, hang_up_after: int = 0, max_tokens: int | None = None) -> Turn:
         return self.turn_and_text(hang_up_after, max_tokens)[0]

@@ -8,8 +8,9 @@ import gevent
 import pytest
 
 from chatload.engine.client import ENDLESS_REPLY, Interrupted
-from chatload.model.errors import CODES
+from chatload.model.errors import CODES, TurnError
 from chatload.model.metrics import e2e_ms, tpot_ms, ttft_ms
+from chatload.model.turn import Delta
 from tests.engine.exchange import DONE, GOOD, ROLE, STOP, Exchange, after, token
 from tests.engine.scripted import (
     CLOSE,
@@ -277,3 +278,45 @@ def test_single_characters_are_pieces_of_tokens_not_an_endless_reply() -> None:
         max_tokens=10
     )
     assert (turn.code, turn.events) == (None, 57)
+
+
+def test_who_looks_at_each_delta_sees_it_when_it_comes_and_the_turn_is_the_same() -> None:
+    exchange = Exchange(Wire([GOOD]))
+    seen: list[tuple[str, float]] = []
+    spec = exchange.spec(
+        on_delta=lambda one: seen.append((one.text, after(exchange, exchange.clock.now_ns())))
+    )
+    turn, answer = exchange.client.exchange(spec)
+    assert seen == [("", 10), ("a", 20), ("b", 30), ("", 40)]
+    plain = Exchange(Wire([GOOD])).turn()
+    assert (turn.gaps_us, turn.tokens, answer.text) == (plain.gaps_us, plain.tokens, "ab")
+    assert [turn.first_token_ns, turn.end_ns] == [plain.first_token_ns, plain.end_ns]
+
+
+def test_deltas_that_are_decoded_in_a_row_are_seen_one_by_one() -> None:
+    letters = [bytes([letter]).decode() for letter in b"abcdefghij"]
+    exchange = Exchange(Wire([reply(*map(token, letters), STOP, every_ms=1)]))
+    seen: list[str] = []
+    exchange.client.exchange(exchange.spec(on_delta=lambda one: seen.append(one.text)))
+    assert "".join(seen) == "abcdefghij"
+    assert len(seen) == 11
+
+
+def test_a_look_at_a_delta_can_end_the_turn() -> None:
+    def refuse(delta: Delta) -> None:
+        if delta.text == "b":
+            raise TurnError("rude", "said b")
+
+    exchange = Exchange(Wire([reply(*map(token, "abc"), STOP)]))
+    turn, answer = exchange.client.exchange(exchange.spec(on_delta=refuse))
+    assert (turn.ok, turn.code, turn.detail, answer.text) == (False, "rude", "said b", "a")
+    assert exchange.script.sockets[0].closed
+
+
+def test_reasoning_and_the_body_are_kept_for_who_asks() -> None:
+    thought = b'data: {"choices":[{"delta":{"reasoning":"hm"}}]}\n\n'
+    exchange = Exchange(Wire([reply(thought, thought, token("a"), STOP)] * 2))
+    _, answer = exchange.client.exchange(exchange.spec(keeps_body=True))
+    assert (answer.text, answer.reasoning) == ("a", "hmhm")
+    assert b"".join(answer.body) == thought * 2 + token("a") + STOP
+    assert exchange.client.exchange(exchange.spec())[1].body == ()

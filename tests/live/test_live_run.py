@@ -112,7 +112,7 @@ def test_four_workers_are_one_run(web: Any, simulator: Callable[..., str]) -> No
 def test_what_does_not_start_says_why_on_the_page_and_in_the_log(web: Any) -> None:
     one = web("--host", "http://127.0.0.1:9")
     answer = one.post("/swarm", **{**SMALL, "turns": "many"})
-    assert answer["mistakes"] == ["--turns 'many': must be a whole number from 1 to 1,000,000"]
+    assert answer["mistakes"] == ["--turns 'many': must be a whole number from 0 to 1,000,000"]
     assert not one.out.exists()
     assert one.post("/swarm", **SMALL)["success"] is True
     refused = one.wait_for(lambda state: bool(state["refusal"]) and "many" not in state["refusal"][0])

@@ -225,7 +225,7 @@ def test_a_start_that_cannot_work_starts_nothing_and_is_told_everywhere(folder: 
         desk.client.post("/swarm", data={"user_count": "1", "spawn_rate": "1", "turns": "x"}).data
     )
     assert answer["success"] is False
-    assert answer["mistakes"] == ["--turns 'x': must be a whole number from 1 to 1,000,000"]
+    assert answer["mistakes"] == ["--turns 'x': must be a whole number from 0 to 1,000,000"]
     assert desk.swarms == 0
     assert json.loads(desk.client.get("/chatload/live.json").data)["refusal"] == answer["mistakes"]
     desk.client.post("/swarm", data={"user_count": "1", "spawn_rate": "1", "turns": "2"})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from chatload.model.journal_lines import JournalLine, ServerLine
@@ -80,6 +80,13 @@ class FakeProcess:
 
     def local_users(self) -> LocalUsers:
         return self.users
+
+    def users_of(self, workers: Sequence[str]) -> Mapping[str, Mapping[str, int]]:
+        each = len(workers)
+        return {
+            name: {"ChatUser": len(range(place, self.target_users, each))}
+            for place, name in enumerate(workers)
+        }
 
     def report_request(self, **facts: Any) -> None:
         self.requests.append(facts)

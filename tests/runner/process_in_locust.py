@@ -11,6 +11,7 @@ import pytest
 from locust import User, argument_parser, runners
 from locust.env import Environment
 
+from chatload.loads.user_classes import DECLARED
 from chatload.model.errors import UsageError
 from chatload.runner.behaviour import GONE_S
 from chatload.runner.locust_process import (
@@ -59,9 +60,13 @@ def test_a_process_says_what_locust_s_runner_does(local: Callable[..., runners.L
     assert (process.target_users, process.users_per_s, process.is_running) == (0, None, False)
     assert (process.stop_timeout_s, process.given_hosts[1]) == (0.0, "http://127.0.0.1:1")
     runner.target_user_count, runner.state = 3, runners.STATE_RUNNING
+    runner.target_user_classes_count = {"ChatUser": 3, "Other": 2}
     environment.stop_timeout = 7
     assert (process.target_users, process.is_running, process.stop_timeout_s) == (3, True, 7.0)
     assert process.local_users().wanted == 3
+    assert process.users_of(("a", "b")) == {"a": {"ChatUser": 2}, "b": {"ChatUser": 1}}
+    (declared,) = process.option_values()[DECLARED](4)
+    assert (declared.name, declared.users, declared.own) == ("ChatUser", 4, False)
     told: list[dict[str, Any]] = []
     environment.events.request.add_listener(lambda **facts: told.append(facts))
     process.report_request(request_type="CHAT", name="turn", response_time=1.0, response_length=2)

@@ -108,10 +108,21 @@ def test_a_user_that_stops_itself_in_on_start_is_no_error_and_leaves_no_tracebac
 
 
 def test_users_of_others_do_not_act_and_ours_do_until_they_have_left() -> None:
-    users = [SimpleNamespace(has_left=False), SimpleNamespace(has_left=True), SimpleNamespace()]
+    class Ours:
+        has_left = False
+
+    class Others: ...
+
+    users: list[Any] = [Ours(), Ours(), Others()]
+    users[1].has_left = True
     greenlets = [SimpleNamespace(args=(user,)) for user in users] + [SimpleNamespace(args=())]
     done = SimpleNamespace(ready=lambda: True)
-    runner = SimpleNamespace(user_greenlets=greenlets, target_user_count=4, spawning_greenlet=done)
-    assert local_users(runner) == LocalUsers(wanted=4, living=3, acting=1, spawning=False)
+    runner = SimpleNamespace(
+        user_greenlets=greenlets,
+        user_classes=[Ours, Others],
+        target_user_classes_count={"Ours": 4, "Others": 1},
+        spawning_greenlet=done,
+    )
+    assert local_users(runner) == LocalUsers(wanted=4, living=2, acting=1, spawning=False)
     runner.spawning_greenlet = None
     assert local_users(runner).spawning, "before any user was started"

@@ -11,6 +11,7 @@ from typing import Any
 
 import gevent
 from locust.dispatch import UsersDispatcher
+from locust.runners import WorkerNode
 
 from chatload.engine.clock import now_ns
 
@@ -117,6 +118,16 @@ class EvenDispatcher(UsersDispatcher):
         self._ramp_steps += 1
         due_ns = self._ramp_start_ns + round(self._ramp_steps * self._wait_between_dispatch * 1e9)
         gevent.sleep(max(0.0, (due_ns - now_ns()) / 1e9))
+
+
+def users_by_class(
+    user_classes: Sequence[type[Any]], users: int, workers: Sequence[str]
+) -> dict[str, dict[str, int]]:
+    """How many users of each class each worker has when all are in, as Locust's dispatcher assigns them."""
+    nodes = {f"{place:08d}": worker for place, worker in enumerate(workers)}  # it sorts them by name
+    dispatcher = UsersDispatcher([WorkerNode(name) for name in nodes], list(user_classes))
+    dispatcher.new_dispatch(users, spawn_rate=max(1, users))
+    return {nodes[name]: found for name, found in next(dispatcher).items()}
 
 
 class DispatcherFactory:

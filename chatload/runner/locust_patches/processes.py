@@ -12,13 +12,15 @@ from chatload.runner.local_users import LocalUsers
 
 
 def local_users(runner: Any) -> LocalUsers:
-    """The users of a runner that runs users itself: a local one, or a worker's."""
+    """The chat users of a runner that runs users itself: a local one, or a worker's."""
+    ours = {one.__name__ for one in runner.user_classes if hasattr(one, "has_left")}
     users = [greenlet.args[0] for greenlet in list(runner.user_greenlets) if greenlet.args]
+    users = [user for user in users if type(user).__name__ in ours]
     spawning = runner.spawning_greenlet
     return LocalUsers(
-        wanted=runner.target_user_count,
+        wanted=sum(n for name, n in runner.target_user_classes_count.items() if name in ours),
         living=len(users),
-        acting=sum(not getattr(user, "has_left", True) for user in users),
+        acting=sum(not user.has_left for user in users),
         spawning=spawning is None or not spawning.ready(),
     )
 

@@ -1,0 +1,137 @@
+"""User classes of a scenario of its own: what each declares, checked, and what it takes from the options instead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import msgspec
+import orjson
+
+from chatload.loads.conversation_options import SYSTEM_PROMPT, TURNS_OR_ENDLESS
+from chatload.loads.think_time import THINK_TIME, ThinkTime
+from chatload.options.access_options import HEADERS
+from chatload.options.option import InvalidValue, Option
+from chatload.options.option_reader import OptionReader, shown_value
+from chatload.options.run_options import BODY, MAX_TOKENS, MODEL, TEMPERATURE
+
+T = TypeVar("T")
+DECLARED = "user_classes"
+"""Key among the option values: a function from the number of users to what the locustfiles declare."""
+NO_CHAT_USER = (
+    "--users '{}': none of them is a chat user: name a class that is one, or raise it"  # weights decide
+)
+OPTIONS: Mapping[str, Option[object]] = {
+    "model": MODEL,
+    "system_prompt": SYSTEM_PROMPT,
+    "turns": TURNS_OR_ENDLESS,
+    "think_time": THINK_TIME,
+    "max_tokens": MAX_TOKENS,
+    "temperature": TEMPERATURE,
+    "body": BODY,
+    "headers": HEADERS,
+}
+"""The option whose form each attribute of a class has, and whose value it falls back to."""
+NONE_MEANS = {"turns": "0", "max_tokens": "0"}
+"""What None stands for where an option has a number for it; "" for all others."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeclaredClass:
+    """A chat user class of the locustfiles, and how many of the run's users are of it.
+
+    `own`: it has tasks of its own, and does not act as the options say. `attributes` are those it sets, of OPTIONS.
+    `waits`: it has a `wait_time` of its own.
+    """
+
+    name: str
+    users: int
+    own: bool = False
+    waits: bool = False
+    attributes: Mapping[str, object] = field(default_factory=dict)
+
+
+class UserClass(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A user class with everything it asks for: its own, or what the options say.
+
+    `turns` 0: until it is stopped. `think_time` "": it has a `wait_time` of its own. `model` "": the run's.
+    `body` is the user's own JSON, sent as it is: Any.
+    """
+
+    name: str
+    users: int
+    turns: int
+    model: str = ""
+    system_prompt: str = ""
+    think_time: str = ""
+    max_tokens: int | None = None
+    temperature: float | None = None
+    body: dict[str, Any] = {}
+    headers: dict[str, str] = {}
+
+    @property
+    def words(self) -> str:
+        """What its users do: `3 Shopper (10 turns, think 2 s)`."""
+        turns = "until stopped" if not self.turns else f"{self.turns:,} turn{'s'[: self.turns != 1]}"
+        waits = f"think {self.thinks.words}" if self.think_time else "its own wait_time"
+        return f"{self.users:,} {self.name} ({turns}, {waits})"
+
+    @property
+    def thinks(self) -> ThinkTime:
+        """Its think time."""
+        return THINK_TIME.parse(self.think_time or "0")
+
+
+def declared_classes(reader: OptionReader, users: int) -> tuple[DeclaredClass, ...]:
+    """What the locustfiles declare for so many users; nothing where nobody told (tests, other tools)."""
+    told: Callable[[int], tuple[DeclaredClass, ...]] | None = reader.values.get(DECLARED)  # type: ignore[assignment]
+    found = told(users) if told is not None else ()
+    if told is not None and not any(one.users for one in found):
+        reader.mistakes.append(NO_CHAT_USER.format(f"{users:,}"))
+        return ()
+    return found
+
+
+def user_class(reader: OptionReader, declared: DeclaredClass) -> UserClass:
+    """The class with every value checked; mistakes stay in the reader."""
+    if declared.waits and "think_time" in declared.attributes:
+        remedy = "the class has a wait_time too: keep one of them"
+        reader.mistakes.append(f"{declared.name}.think_time: has no effect, {remedy}")
+    found: dict[str, Any] = {  # Any: each value has the type of its option
+        name: _value(reader, declared, name, option) for name, option in OPTIONS.items()
+    }
+    think: ThinkTime = found.pop("think_time")
+    return UserClass(
+        name=declared.name,
+        users=declared.users,
+        think_time="" if declared.waits else think.text,
+        max_tokens=found.pop("max_tokens") or None,
+        **found,
+    )
+
+
+def _value(reader: OptionReader, declared: DeclaredClass, name: str, option: Option[T]) -> T:
+    """The value of an attribute, or of the option where the class does not set it."""
+    if name not in declared.attributes:
+        return reader.get(option)
+    given = declared.attributes[name]
+    try:
+        return option.parse(_text(name, given))
+    except InvalidValue as wrong:
+        where = f"{declared.name}.{name}"
+        lines = [f"{where} {line.removeprefix(f'--{option.name} ')}" for line in wrong.lines]
+        reader.mistakes += lines or [f"{where} {shown_value(given)}: {wrong}"]
+        return option.parse(option.default)
+
+
+def _text(name: str, given: object) -> str:
+    """The value of an attribute as the option of that form is written."""
+    if given is None:
+        return NONE_MEANS.get(name, "")
+    if isinstance(given, Mapping):
+        try:
+            return orjson.dumps(dict(given)).decode()
+        except (TypeError, ValueError):
+            raise InvalidValue("must hold JSON only") from None
+    return str(given) if name == "system_prompt" else str(given).strip()

@@ -1,0 +1,157 @@
+"""A conversation as a scenario of its own holds it: `chat.ask(…)` sends a message with all that was said before."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, NotRequired, Protocol, TypedDict, Unpack
+
+import msgspec
+
+from chatload.model.errors import UsageError
+from chatload.model.turn import Delta, Message, TurnRequest
+from chatload.runner.replies import Reply, TurnFailure
+from chatload.runner.scenario_behaviour import ScenarioBehaviour
+
+RawMessage = dict[str, Any]
+"""A message as it is sent: {"role": …, "content": …}, and what else the server takes. Any: the user's own JSON."""
+Said = str | Mapping[str, Any] | Iterable[Mapping[str, Any]]
+"""What `ask` adds to a conversation: the text of a user's message, a message, or several."""
+
+
+class RequestOptions(TypedDict):
+    """What one turn may ask otherwise than its class: `max_tokens` and `temperature` None are not sent.
+
+    `tools` are sent as they are; `body` holds more JSON fields, which override all others.
+    """
+
+    model: NotRequired[str]
+    max_tokens: NotRequired[int | None]
+    temperature: NotRequired[float | None]
+    tools: NotRequired[Iterable[Mapping[str, Any]]]
+    body: NotRequired[Mapping[str, Any]]
+
+
+class Asks(Protocol):
+    """The user that a conversation belongs to."""
+
+    def acting(self) -> ScenarioBehaviour:
+        """Its behaviour, while it may hold another turn; else the user waits here until it is stopped."""
+
+
+class Chat:
+    """One conversation. `messages` are all of it so far, the system prompt first; they may be changed."""
+
+    def __init__(self, user: Asks, system: str = "") -> None:
+        self._user, self._system = user, system
+        self.messages: list[RawMessage] = []
+        self.reset()
+
+    def reset(self, system: str | None = None) -> None:
+        """Begin anew, with this system prompt, or the one it had; "" is none."""
+        if system is not None:
+            self._system = system
+        self.messages = [{"role": "system", "content": self._system}] if self._system else []
+
+    def ask(
+        self,
+        said: Said,
+        *,
+        name: str = "",
+        on_delta: Callable[[Delta], None] | None = None,
+        **options: Unpack[RequestOptions],
+    ) -> Reply:
+        """Add what is said, send the conversation, and return the reply, which joins it where it is good.
+
+        A failed turn leaves the conversation as it was. `name` is the turn's row in tables. `on_delta` is called with
+        each part of the reply when it comes (that costs processor time); raise TurnFailure in it to hang up.
+        """
+        acting = self._user.acting()
+        new = messages_of(said)
+        request = _request(acting, [*self.messages, *new], options)
+        raised: list[Exception] = []
+        reply = acting.hold(
+            request,
+            acting.session.row_name(acting.user_class, name, options.get("model", "")),
+            None if on_delta is None else _caught(on_delta, raised),
+            keeps_body="tools" in options,
+        )
+        if raised:
+            raise raised[0]
+        if reply.ok:
+            self.messages += new
+            if answer := _answer(reply):
+                self.messages.append(answer)
+        return reply
+
+
+def messages_of(said: Said) -> list[RawMessage]:
+    """What is said as messages. UsageError for what is none."""
+    if isinstance(said, str):
+        return [{"role": "user", "content": said}]
+    found = [said] if isinstance(said, Mapping) else list(said)
+    for message in found:
+        if not isinstance(message, Mapping) or not isinstance(message.get("role"), str):
+            wanted = 'give a text, or messages such as {"role": "user", "content": "Hello"}'
+            raise UsageError([f"ask({message!r:.80}): {wanted}"])
+    if not found:
+        raise UsageError(["ask([]): nothing is said: give a text, or messages"])
+    return [dict(message) for message in found]
+
+
+def _answer(reply: Reply) -> RawMessage:
+    """The reply as a message of the conversation; empty where it said nothing."""
+    calls = [
+        {"id": one.id, "type": "function", "function": {"name": one.name, "arguments": one.arguments}}
+        for one in reply.tool_calls
+    ]
+    if calls:
+        return {"role": "assistant", "content": reply.text or None, "tool_calls": calls}
+    return {"role": "assistant", "content": reply.text} if reply.text.strip() else {}
+
+
+def _request(acting: ScenarioBehaviour, messages: list[RawMessage], options: RequestOptions) -> TurnRequest:
+    """The request of a turn: what it asks itself, else what its class says."""
+    session, own = acting.session, acting.user_class
+    extra: dict[str, Any] = {**session.start.counting, **own.body}
+    raw = [name for name in ("messages", "tools") if name == "messages" or name in options]
+    if all(set(one) == {"role", "content"} and isinstance(one["content"], str) for one in messages):
+        raw.remove("messages")
+    if raw and session.target.dialect.name != "openai":
+        words = f"dialect {session.target.dialect.name} takes plain messages only"
+        raise UsageError([f"ask(…): {words}: use a server of /v1/chat/completions for tools and parts"])
+    if "messages" in raw:
+        extra["messages"] = messages
+    if "tools" in raw:
+        extra["tools"] = list(options["tools"])
+    plain = tuple(Message(str(one["role"]), _text(one.get("content"))) for one in messages)
+    asked = session.request(plain)
+    return msgspec.structs.replace(
+        asked,
+        model=options.get("model") or own.model or asked.model,
+        max_tokens=options.get("max_tokens", own.max_tokens) or None,
+        temperature=options.get("temperature", own.temperature),
+        extra={**extra, **options.get("body", {})},
+    )
+
+
+def _text(content: object) -> str:
+    """The text of a message's content; that of its parts where it has some."""
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else []
+    return " ".join(str(part["text"]) for part in parts if isinstance(part, Mapping) and "text" in part)
+
+
+def _caught(on_delta: Callable[[Delta], None], raised: list[Exception]) -> Callable[[Delta], None]:
+    """`on_delta`; what it raises ends the turn, and is raised again when the turn is counted."""
+
+    def call(delta: Delta) -> None:
+        try:
+            on_delta(delta)
+        except TurnFailure:
+            raise
+        except Exception as error:
+            raised.append(error)
+            raise TurnFailure("on_delta raised", f"on_delta raised {type(error).__name__}") from error
+
+    return call

@@ -1,0 +1,104 @@
+"""A user of a scenario of its own: its tasks say what it sends and when, this is how its turns are held and counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from chatload.engine.client import ChatClient, Interrupted, TurnSpec
+from chatload.loads.user_classes import UserClass
+from chatload.model.turn import Delta, Message, Turn, TurnRequest
+from chatload.runner.behaviour import Behaviour
+from chatload.runner.replies import Reply
+from chatload.runner.session import Session
+
+
+class ScenarioBehaviour(Behaviour):
+    """Comes in when due and holds turns when it is asked to; done after those of its class.
+
+    A turn is due when its task asks for it; where the process woke the user late, so much earlier. It is recorded when
+    the task ends or the next turn begins: until then the scenario may say that it failed.
+    """
+
+    def __init__(self, session: Session, user_class: UserClass) -> None:
+        super().__init__(session)
+        self.user_class = user_class
+        self.is_endless = not user_class.turns
+        self._target = session.target_of(user_class)
+        self._idle: list[ChatClient] = []
+        self._open: list[ChatClient] = []
+        self._held: list[tuple[Reply, Sequence[Message]]] = []
+        self._turn = 0
+        self._late_ns = 0
+        self._last_end_ns = 0
+
+    @property
+    def is_done(self) -> bool:
+        """Whether it has held all turns of its class."""
+        return 0 < self.user_class.turns <= self._turn
+
+    def come_in(self) -> None:
+        """Wait until this user is due."""
+        self._wait_until(self.session.due_ns(self.number))
+        super().come_in()
+
+    def hold(
+        self, request: TurnRequest, name: str, on_delta: Callable[[Delta], None] | None, *, keeps_body: bool
+    ) -> Reply:
+        """Hold a turn: send the request and read the whole reply."""
+        self.record()
+        self._turn += 1
+        due_ns, self._late_ns = self.session.clock.now_ns() - self._late_ns, 0
+        spec = TurnSpec(
+            self.number, self._turn, due_ns, request, name=name, on_delta=on_delta, keeps_body=keeps_body
+        )
+        client = self._idle.pop() if self._idle else ChatClient(self._target)
+        self._open.append(client)
+        try:
+            turn, answer = client.exchange(spec)
+        except Interrupted as stop:
+            self.session.record(stop.turn, request.messages, "")
+            raise
+        finally:
+            self._open.remove(client)
+        self._idle.append(client)
+        self._last_end_ns = turn.end_ns
+        reply = Reply(turn, answer)
+        self._held.append((reply, request.messages))
+        return reply
+
+    def record(self) -> None:
+        """Put the turns that were held into the journal, as they stand."""
+        held, self._held = self._held, []
+        for reply, messages in held:
+            reply.record(partial(self._write, messages, reply.text))
+
+    def _write(self, messages: Sequence[Message], text: str, turn: Turn) -> None:
+        self.session.record(turn, tuple(messages), text)
+
+    def pause(self, seconds: float | None) -> None:
+        """Sleep so long; None: think after the last reply, as the class or the options say."""
+        if seconds is not None:
+            self._wait_until(self.session.clock.now_ns() + round(seconds * 1e9))
+            return
+        seed = f"think {self.session.plan.drawn_by} {self.number} {self._turn}"
+        since_ns = self._last_end_ns or self.session.clock.now_ns()
+        self._wait_until(since_ns + round(self.user_class.thinks.seconds(seed) * 1e9))
+
+    def _wait_until(self, at_ns: int) -> None:
+        """Sleep until then. How late it was is no part of what the scenario does next."""
+        clock = self.session.clock
+        at_ns = max(at_ns, clock.now_ns())
+        clock.sleep_until(at_ns)
+        self._late_ns = max(0, clock.now_ns() - at_ns)
+
+    def go(self, reason: str) -> None:
+        """Record what was held, hang up and go."""
+        self.record()
+        super().go(reason)
+
+    def hang_up(self) -> None:
+        """Close the connections."""
+        for client in (*self._idle, *self._open):
+            client.close()
+        self._idle.clear()

@@ -1,0 +1,147 @@
+"""User classes of a scenario of one's own: what they declare, what they take from the options, and the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from chatload.loads.chat import ChatLoad
+from chatload.loads.plan import Plan
+from chatload.loads.user_classes import DECLARED, DeclaredClass
+from chatload.model.errors import UsageError
+from tests.plans import plan_of
+
+HOST = "http://127.0.0.1:1"
+
+
+def plan(*classes: DeclaredClass, users: int = 0, **values: Any) -> Plan:
+    total = users or sum(one.users for one in classes)
+    return plan_of("chat", {"host": HOST, "num_users": total, DECLARED: lambda _: classes, **values})
+
+
+def own(name: str = "Shopper", users: int = 2, *, waits: bool = False, **attributes: Any) -> DeclaredClass:
+    return DeclaredClass(name, users, own=True, waits=waits, attributes=attributes)
+
+
+def load_of(*classes: DeclaredClass, **values: Any) -> ChatLoad:
+    load = plan(*classes, **values).load
+    assert isinstance(load, ChatLoad)
+    return load
+
+
+def test_a_class_that_sets_nothing_is_what_the_options_say() -> None:
+    values = {"model": "m", "turns": "3", "think_time": "1..3", "max_tokens": "7", "temperature": "0.1"}
+    (one,) = load_of(own(), **values, body='{"top_p": 0.5}', headers='{"X-A": "b"}').classes
+    assert (one.model, one.turns, one.think_time, one.max_tokens) == ("m", 3, "1..3", 7)
+    assert (one.temperature, one.body, one.headers, one.system_prompt) == (
+        0.1,
+        {"top_p": 0.5},
+        {"X-A": "b"},
+        "",
+    )
+
+
+def test_what_a_class_sets_stands_above_the_options() -> None:
+    mine = own(
+        model="n",
+        turns=5,
+        think_time="exp 2",
+        max_tokens=9,
+        temperature=0,
+        body={"top_k": 1},
+        headers={"X-C": "d"},
+        system_prompt="You\nsell.",
+    )
+    (one,) = load_of(mine, model="m", turns="3", body='{"top_p": 0.5}').classes
+    assert (one.model, one.turns, one.think_time, one.max_tokens) == ("n", 5, "exp 2", 9)
+    assert (one.temperature, one.body, one.headers) == (0.0, {"top_k": 1}, {"X-C": "d"})
+    assert one.system_prompt == "You\nsell."
+
+
+def test_none_is_what_the_option_has_for_it() -> None:
+    (one,) = load_of(own(turns=None, max_tokens=None, temperature=None)).classes
+    assert (one.turns, one.max_tokens, one.temperature) == (0, None, None)
+
+
+def test_every_mistake_of_every_class_is_one_line_that_names_class_and_attribute() -> None:
+    with pytest.raises(UsageError) as wrong:
+        plan(
+            own(turns=-1, model="a\nb", body={"x": object()}),
+            own("Other", headers={"Content-Length": "1"}, think_time="soon", max_tokens=True),
+            own("Third", waits=True, think_time=2),
+        )
+    lines = wrong.value.lines
+    assert [line.split(":")[0].split(" ")[0] for line in lines] == [
+        "Shopper.model", "Shopper.turns", "Shopper.body",
+        "Other.think_time", "Other.max_tokens", "Other.headers", "Third.think_time",
+    ]  # fmt: skip
+    assert lines[1] == "Shopper.turns '-1': must be a whole number from 0 to 1,000,000"
+    assert lines[-1] == "Third.think_time: has no effect, the class has a wait_time too: keep one of them"
+
+
+def test_the_plan_counts_the_turns_of_each_class() -> None:
+    load = load_of(own(turns=4), own("Slow", 3, turns=2, waits=True))
+    assert (load.turns_planned, load.users_and_turns, load.users) == (14, None, 5)
+    assert load.sentence() == (
+        "5 users over 5 s: 2 Shopper (4 turns, think 2 s), 3 Slow (2 turns, its own wait_time)"
+    )
+    assert load.bounds() == "14 turns"
+    assert [load.is_endless(name) for name in ("Shopper", "Slow")] == [False, False]
+
+
+def test_a_class_without_a_number_of_turns_leaves_the_plan_without_one() -> None:
+    load = load_of(own(turns=4), own("Slow", 3, turns=None))
+    assert (load.turns_planned, load.users_and_turns, load.bounds()) == (None, None, "no number of turns")
+    assert [load.is_endless(name) for name in ("Shopper", "Slow")] == [False, True]
+    assert load_of(own(turns=4), own("Slow", 0, turns=None)).turns_planned == 8, "nobody is of that class"
+
+
+def test_turns_0_is_until_the_run_is_stopped_for_the_ready_made_user_too() -> None:
+    load = plan_of("chat", {"host": HOST, "num_users": 2, "turns": "0"}).load
+    assert isinstance(load, ChatLoad)
+    assert (load.turns_planned, load.users_and_turns, load.is_endless("ChatUser")) == (None, None, True)
+    assert load.sentence() == "2 users over 2 s, until they are stopped, 2 s after each reply"
+
+
+def test_users_beside_are_no_chat_users() -> None:
+    load = load_of(own(users=3, turns=2), users=4, spawn_rate=2)
+    assert (load.users, load.others, load.users / load.users_per_s) == (3, 1, 2.0)
+    assert load.sentence().startswith("3 users over 2 s, beside 1 other: ")
+    ready = plan(DeclaredClass("ChatUser", 3), users=4, turns="2").load
+    assert (ready.users, ready.turns_planned) == (3, 6)
+
+
+@pytest.mark.parametrize("classes", [(), (own(users=0),)])
+def test_a_run_without_a_chat_user_is_none_of_ours(classes: Sequence[DeclaredClass]) -> None:
+    with pytest.raises(UsageError, match="--users '4': none of them is a chat user: "):
+        plan(*classes, users=4)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("history", "on"),
+        ("prompt", "x"),
+        ("prompts", "f"),
+        ("abandon", "10% after 5 tokens"),
+        ("think_first", "on"),
+    ],
+)
+def test_what_only_the_ready_made_user_does_has_no_effect_on_tasks(name: str, value: str) -> None:
+    with pytest.raises(
+        UsageError, match="has no effect on users whose tasks say what they send: leave it out"
+    ):
+        plan(own(), **{name: value})
+
+
+def test_confidential_headers_stay_out_of_the_manifest() -> None:
+    kept = plan(own(headers={"X-Team": "secret"})).for_manifest()
+    assert isinstance(kept.load, ChatLoad)
+    assert kept.load.classes[0].headers == {"X-Team": "…"}
+
+
+def test_a_pause_is_told_by_the_shortest_think_time() -> None:
+    assert load_of(own(), own("Fast", waits=True)).pauses
+    assert not load_of(own(), own("Fast", think_time=0)).pauses
