@@ -60,7 +60,9 @@ def _ending(run: Run) -> list[str]:
     if ended == "failed":
         why = one_line(manifest.failure or "an error ended it", 200)
         return [f"The run failed ({why}); {turns} held."]
-    if ended == "interrupted" and not ended_by_time(run) and (planned is None or held < planned):
+    load = manifest.load
+    is_plan = ended_by_time(run) or (load is not None and load.until_stopped and not manifest.run_time_s)
+    if ended == "interrupted" and not is_plan and (planned is None or held < planned):
         return [f"It was stopped before its plan was done: {turns} held."]
     if planned is not None and held < planned and not run.missing:
         return [f"{turns} held: the others are missing."]

@@ -28,7 +28,7 @@ from chatload.loads.load_shape import (
     ramp_ends,
 )
 from chatload.loads.think_time import THINK_TIME, thinking
-from chatload.loads.user_classes import UserClass, declared_classes, user_class
+from chatload.loads.user_classes import USER_CURVE, UserClass, declared_classes, user_class
 from chatload.options.option import HangUp, HangUps, Switch
 from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import MOST_TOKENS, whole
@@ -56,6 +56,7 @@ class ChatLoad(ConversationLoad, frozen=True, kw_only=True, tag="chat"):
 
     `classes` are those of a scenario of its own, whose users do as their tasks say: for them `turns` and think times
     are those of their class. `others` are users beside them who are no chat users.
+    `user_curve` is the LoadTestShape that says how many users there are: `users` are those it begins with.
     """
 
     own_users: ClassVar[bool] = True
@@ -65,6 +66,7 @@ class ChatLoad(ConversationLoad, frozen=True, kw_only=True, tag="chat"):
     abandon_tokens: int = 0
     classes: tuple[UserClass, ...] = ()
     others: int = 0
+    user_curve: str = ""
 
     @property
     def hangs_up(self) -> bool:
@@ -75,6 +77,8 @@ class ChatLoad(ConversationLoad, frozen=True, kw_only=True, tag="chat"):
     def users_and_turns(self) -> tuple[int, int] | None:
         """(users, turns of each), where all hold as many."""
         found = {one.turns for one in self.classes if one.users} or {self.turns}
+        if self.user_curve:
+            return None
         return (self.users, min(found)) if len(found) == 1 and min(found) else None
 
     @property
@@ -93,10 +97,13 @@ class ChatLoad(ConversationLoad, frozen=True, kw_only=True, tag="chat"):
     def sentence(self) -> str:
         """The load in words."""
         users = f"{self.users:,} {plural(self.users, 'user')} over {self.users / self.users_per_s:g} s"
+        if self.user_curve:
+            users = f"users as {self.user_curve} says"
         if self.others:
             users += f", beside {self.others:,} {plural(self.others, 'other')}"
         if self.classes:
-            return f"{users}: {', '.join(one.words for one in self.classes)}"
+            counts = not self.user_curve
+            return f"{users}: {', '.join(one.words if counts else one.does for one in self.classes)}"
         after = f"{self.think_time.words} {'before' if self.think_first else 'after'} each"
         hang_up = ""
         if self.abandon_share:
@@ -127,11 +134,23 @@ class ChatLoad(ConversationLoad, frozen=True, kw_only=True, tag="chat"):
 
     @property
     def turns_planned(self) -> int | None:
-        """users × turns, of each class; None where some go on until they are stopped."""
+        """users × turns, of each class; None where some go on until they are stopped, or nobody knows how many."""
+        if self.user_curve:
+            return None
         each = [(one.users, one.turns) for one in self.classes] or [(self.users, self.turns)]
         if any(users and not turns for users, turns in each):
             return None
         return sum(users * turns for users, turns in each)
+
+    @property
+    def comes_and_goes(self) -> bool:
+        """With a LoadTestShape."""
+        return bool(self.user_curve)
+
+    @property
+    def until_stopped(self) -> bool:
+        """Where users go on until they are stopped, and no LoadTestShape stops them."""
+        return self.turns_planned is None and not self.user_curve
 
     @property
     def names_turns(self) -> bool:
@@ -177,6 +196,7 @@ def read(reader: OptionReader) -> tuple[ChatLoad, Inputs]:
         abandon_tokens=hang_ups.tokens,
         classes=classes,
         others=others,
+        user_curve=str(reader.values.get(USER_CURVE) or ""),
     )
     if load.think_time_s == 0:
         remedy = "with --think-time 0: set a think time, or leave it out"

@@ -80,6 +80,16 @@ class Load(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
         """True where turns have names."""
         return False
 
+    @property
+    def comes_and_goes(self) -> bool:
+        """True where a load shape of the scenario's own starts and stops users: it ends the run, too."""
+        return False
+
+    @property
+    def until_stopped(self) -> bool:
+        """True where nothing of the plan ends the run: it is whole whenever somebody stops it."""
+        return False
+
     def is_endless(self, user_class: str) -> bool:
         """True where users of this class go on until they are stopped: the run does not wait for them."""
         return False

@@ -17,6 +17,8 @@ from chatload.options.option_reader import OptionReader, shown_value
 from chatload.options.run_options import BODY, MAX_TOKENS, MODEL, TEMPERATURE
 
 T = TypeVar("T")
+USER_CURVE = "user_curve"
+"""Key among the option values: the name of the LoadTestShape, where there is one."""
 DECLARED = "user_classes"
 """Key among the option values: a function from the number of users to what the locustfiles declare."""
 NO_CHAT_USER = (
@@ -72,10 +74,15 @@ class UserClass(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def words(self) -> str:
-        """What its users do: `3 Shopper (10 turns, think 2 s)`."""
+        """How many there are and what they do: `3 Shopper (10 turns, think 2 s)`."""
+        return f"{self.users:,} {self.does}"
+
+    @property
+    def does(self) -> str:
+        """What its users do: `Shopper (10 turns, think 2 s)`."""
         turns = "until stopped" if not self.turns else f"{self.turns:,} turn{'s'[: self.turns != 1]}"
         waits = f"think {self.thinks.words}" if self.think_time else "its own wait_time"
-        return f"{self.users:,} {self.name} ({turns}, {waits})"
+        return f"{self.name} ({turns}, {waits})"
 
     @property
     def thinks(self) -> ThinkTime:

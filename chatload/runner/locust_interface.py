@@ -38,6 +38,10 @@ class ThisProcess(Protocol):
     def stop_timeout_s(self) -> float:
         """How long users may take to finish what they do when a run is stopped."""
 
+    @property
+    def is_ended_by_shape(self) -> bool:
+        """True while a LoadTestShape of the locustfile stops the run."""
+
     def option_values(self) -> dict[str, Any]:
         """Option values by key, Locust's own included, and the scenario's name."""
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
+import gevent
 from locust.env import Environment
 from locust.exception import RPCError
 from locust.runners import (
@@ -18,7 +19,7 @@ from locust.runners import (
     WorkerRunner,
 )
 
-from chatload.loads.user_classes import DECLARED, DeclaredClass
+from chatload.loads.user_classes import DECLARED, USER_CURVE, DeclaredClass
 from chatload.runner.local_users import LocalUsers
 from chatload.runner.locust_options import values_of
 from chatload.runner.locust_patches import processes
@@ -66,7 +67,18 @@ class LocustProcess:
 
     def option_values(self) -> dict[str, Any]:
         """The parsed options, and what the user classes declare."""
-        return {**values_of(self._environment), DECLARED: self._declared}
+        shape = self._environment.shape_class
+        return {
+            **values_of(self._environment),
+            DECLARED: self._declared,
+            USER_CURVE: type(shape).__name__ if shape is not None else "",
+        }
+
+    @property
+    def is_ended_by_shape(self) -> bool:
+        """Its greenlet stops the run."""
+        shape = self._runner.shape_greenlet
+        return shape is not None and shape is gevent.getcurrent()
 
     def _declared(self, users: int) -> tuple[DeclaredClass, ...]:
         classes = self._environment.user_classes

@@ -103,6 +103,8 @@ class OwnProcess:
 
     def is_over(self, tracker: UserTracker) -> bool:
         """A run in which no user can act any more, and some never came, has failed."""
+        if self._load.comes_and_goes:
+            return False
         gone = tracker.all_gone(expected_users(self._process, self._load, tracker.order))
         if not self._process.is_running:
             return False

@@ -137,7 +137,7 @@ class RunController:
     def on_test_stop(self) -> None:
         """Locust has stopped a run: at the end, by hand, or because its last worker is gone."""
         self._processes.fail_if_all_lost()
-        self.end("interrupted")
+        self.end("done" if self._process.is_ended_by_shape else "interrupted")
         self.supervisor.done()
 
     def _begin(self) -> None:

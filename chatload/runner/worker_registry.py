@@ -166,7 +166,9 @@ class WorkerRegistry:
         if self._clock.now_ns() - self._clocks_read_ns >= CLOCKS_S * 1e9:
             self._clocks_read_ns = self._clock.now_ns()
             gevent.spawn(self.read_clocks)
-        return tracker.all_gone(expected_users(self._process, self._load, tracker.order))
+        return not self._load.comes_and_goes and tracker.all_gone(
+            expected_users(self._process, self._load, tracker.order)
+        )
 
     def fail_if_all_lost(self) -> None:
         """The run has failed when none of its workers is left, and somebody stopped them all is not why."""

@@ -145,3 +145,23 @@ def test_confidential_headers_stay_out_of_the_manifest() -> None:
 def test_a_pause_is_told_by_the_shortest_think_time() -> None:
     assert load_of(own(), own("Fast", waits=True)).pauses
     assert not load_of(own(), own("Fast", think_time=0)).pauses
+
+
+def test_under_a_load_test_shape_nobody_knows_how_many_users_there_are() -> None:
+    load = load_of(own(turns=3), user_curve="Day")
+    assert (load.turns_planned, load.users_and_turns, load.comes_and_goes) == (None, None, True)
+    assert load.sentence() == "users as Day says: Shopper (3 turns, think 2 s)"
+    assert not load.until_stopped, "the shape ends it"
+
+
+def test_a_plan_without_an_end_is_whole_whenever_it_is_stopped() -> None:
+    assert load_of(own(turns=None)).until_stopped
+    assert not load_of(own(turns=1)).until_stopped
+
+
+def test_an_slo_of_a_name_is_for_scenarios_that_name_turns() -> None:
+    assert plan(own(), slo="ask: p50 ttft_ms <= 5").slo[0].name == "ask"
+    with pytest.raises(
+        UsageError, match="turns have names in a scenario of its own only: leave the name out"
+    ):
+        plan(DeclaredClass("ChatUser", 1), slo="ask: p50 ttft_ms <= 5")

@@ -69,6 +69,7 @@ class FakeProcess:
         self.users_per_s: float | None = None
         self.is_running = True
         self.stop_timeout_s = 0.0
+        self.is_ended_by_shape = False
         self.users = LocalUsers(wanted=self.target_users, living=self.target_users, acting=1, spawning=False)
         self.calls: list[str] = []
         self.requests: list[dict[str, Any]] = []

@@ -130,13 +130,25 @@ def test_a_page_makes_one_run_after_another() -> None:
     one = Local(headless=False)
     one.whole()
     first = one.controller.folder
-    one.process.options["turns"] = "0"  # a mistake
+    one.process.options["turns"] = "-1"  # a mistake
     one.start()
     assert one.controller.refusal != () and one.controller.folder == first
     one.process.options["turns"] = "2"
     one.whole()
     assert (one.controller.folder, one.controller.refusal) == (Path("run-2"), ())
     assert (one.controller.exit_code, one.finished) == (0, [Path("run"), Path("run-2")])
+
+
+def test_the_end_of_a_load_test_shape_is_the_run_s() -> None:
+    one = Local(user_curve="Day")
+    one.start()
+    one.users("in", 0, 1)
+    one.users("out", 0, 1)
+    one.clock.sleep(5)
+    assert one.controller.is_on(), "others may come"
+    one.process.is_ended_by_shape = True
+    one.process.stop()
+    assert one.manifest["ended"] == "done"
 
 
 def test_the_key_is_withheld_from_a_host_that_nobody_gave(monkeypatch: pytest.MonkeyPatch) -> None:
