@@ -81,7 +81,7 @@ def test_twenty_users_from_start_to_stop(
     )
     if (one.out / "report.html").exists():
         window.get(one.address + "/chatload/files/report.html")
-        assert " good; TTFT" in window.execute_script("return document.body.textContent")
+        assert "turns held good" in window.execute_script("return document.body.textContent")
     assert complaints(window) == []
 
 
