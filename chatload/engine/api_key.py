@@ -18,6 +18,9 @@ LEAST_HIDDEN = 6
 """A shorter key ("none", "EMPTY") protects nothing, and hiding it would spoil ordinary words."""
 _START = 8
 """Texts are cut before they come here: so much of the key's beginning is enough to hide what stands of it."""
+_QUOTES = ("'", '"', "`")
+_NOT_EXPANDED = re.compile(r"\$\{?[A-Za-z_]\w*\}?$|[A-Z]\w*_KEY=|Bearer[:=]", re.ASCII)
+"""What stands in a file of variables or a script in place of a key."""
 _ESCAPED = r"\\?"
 
 
@@ -92,6 +95,12 @@ def api_key(environ: Mapping[str, str] = os.environ) -> ApiKey:
             [
                 f"{VARIABLE}: holds a blank: give the key alone, without 'Bearer' or a name: --auth-header names both"
             ]
+        )
+    if key[:1] in _QUOTES and key[-1:] == key[:1]:
+        raise UsageError([f"{VARIABLE}: is in quotation marks: give the key alone"])
+    if _NOT_EXPANDED.match(key):
+        raise UsageError(
+            [f"{VARIABLE}: is a variable or an assignment, no key: give the key alone, without $ and NAME="]
         )
     return ApiKey(key)
 

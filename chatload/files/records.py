@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import itertools
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
@@ -20,6 +21,13 @@ OBJECT_BYTES = 64 * MB
 DELIMITERS = ",;\t|"
 LISTS = ("data", "records", "rows", "requests", "trace", "train", "samples", "examples", "entries")
 """Keys under which a JSON object holds the list of records."""
+TELLING_LINES = 50
+"""First lines of a CSV file that tell what divides its columns."""
+UNAMBIGUOUS = (
+    "give it a header and quote its fields, or save it as JSON lines; plain text, a prompt a line, as .txt"
+)
+_SEPARATOR = re.compile(r"sep=(.)\r?\n?", re.IGNORECASE)
+"""A first line that Excel writes and reads."""
 csv.field_size_limit(LINE_BYTES)
 
 
@@ -36,13 +44,24 @@ class Record(NamedTuple):
 
 
 class Records:
-    """The records of a file. `form` is "JSON lines", "JSON list" or "CSV" once the first one was read."""
+    """The records of a file. `form` is "JSON lines", "JSON list", "CSV" or "text" once the first one was read.
 
-    def __init__(self, path: str | Path, remedy: str, mistakes: Mistakes, *, headless: bool = False) -> None:
+    `headless`: a CSV file has no header. `plain`: what is no JSON is plain text, each line a record.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        remedy: str,
+        mistakes: Mistakes,
+        *,
+        headless: bool = False,
+        plain: bool = False,
+    ) -> None:
         self.form = ""
         self.columns: tuple[str, ...] = ()
         self._path, self._remedy, self._mistakes = path, remedy, mistakes
-        self._headless = headless
+        self._headless, self._plain = headless, plain
 
     def __iter__(self) -> Iterator[Record]:
         """Every record. Mistakes in the file as a whole go to the Mistakes, or raise UsageError."""
@@ -55,7 +74,8 @@ class Records:
         if b"\0" in first:
             raise UsageError([f"{self._mistakes.name}:{head[0][0]}: binary content, no text: {self._remedy}"])
         if self._headless or not first.startswith((b"{", b"[")):
-            yield from self._csv(itertools.chain(head, lines))
+            texts = _decoded(itertools.chain(head, lines), self._mistakes.name)
+            yield from self._texts(texts) if self._plain else self._csv(texts)
             return
         head += itertools.islice(filled, 1)
         content, _ = _value(first)
@@ -101,18 +121,25 @@ class Records:
             return
         yield from self._lines(rest)
 
-    def _csv(self, lines: Iterable[tuple[int, bytes]]) -> Iterator[Record]:
+    def _texts(self, texts: Iterator[tuple[int, str]]) -> Iterator[Record]:
+        self.form = "text"
+        for number, text in texts:
+            if text.strip():
+                yield Record(text.strip(), number)
+
+    def _csv(self, texts: Iterator[tuple[int, str]]) -> Iterator[Record]:
         self.form = "CSV"
-        texts = _decoded(lines, self._mistakes.name)
-        above, head = next(texts)
-        delimiter = _delimiter(head)
+        sample = list(itertools.islice(texts, TELLING_LINES))
+        declared = _SEPARATOR.fullmatch(sample[0][1])
+        above = sample[0][0] - 1 + bool(declared)
+        begins = [text for _, text in sample[bool(declared) :]]
+        delimiter = declared[1] if declared else self._delimiter(begins, above + 1)
         reader = csv.reader(
-            itertools.chain([head], (text for _, text in texts)), delimiter=delimiter, strict=True
+            itertools.chain(begins, (text for _, text in texts)), delimiter=delimiter, strict=True
         )
-        above -= 1
         try:
             if not self._headless:
-                self.columns = tuple(name.strip() for name in next(reader))
+                self.columns = tuple(name.strip() for name in next(reader, ()))
                 twice = next((name for name in self.columns if name and self.columns.count(name) > 1), None)
                 if twice is not None:
                     self._mistakes.add(f"two columns are named {twice[:40]!r}: rename one", above + 1)
@@ -121,11 +148,30 @@ class Records:
                 if any(cell.strip() for cell in row):
                     yield self._row(row, above + reader.line_num)
         except csv.Error as error:
-            self._mistakes.add(f"not CSV ({error}): is a quote open?", above + reader.line_num)
+            old = "new-line character" in str(error)
+            words = (
+                "its lines end in CR alone: save it with LF"
+                if old
+                else f"not CSV ({error}): is a quote open?"
+            )
+            self._mistakes.add(words, above + reader.line_num)
+
+    def _delimiter(self, begins: list[str], line: int) -> str:
+        """What divides the columns. UsageError where a file without a header leaves that open."""
+        if not self._headless:
+            return _delimiter(begins[0])
+        found = delimiters(begins)
+        if len(found) > 1:
+            signs = " or ".join(map(repr, found))
+            raise UsageError([f"{self._mistakes.name}:{line}: {signs} may divide its columns: {UNAMBIGUOUS}"])
+        return found[0] if found else _delimiter(begins[0])
 
     def _row(self, row: list[str], line: int) -> Record:
         if self._headless:
-            return Record({str(place): cell for place, cell in enumerate(row, start=1)}, line=line)
+            self.columns = self.columns or tuple(str(place) for place in range(1, len(row) + 1))
+            if len(row) != len(self.columns):
+                words = f"{len(row)} columns, and {len(self.columns)} in the first line: {UNAMBIGUOUS}"
+                return Record(None, line=line, problem=words)
         more = row[len(self.columns) :]
         if any(cell.strip() for cell in more):
             words = f"{len(row)} fields for {len(self.columns)} columns: quote fields that hold commas"
@@ -133,14 +179,37 @@ class Records:
         return Record(dict(zip(self.columns, row, strict=False)), line=line)
 
 
-def first_row(path: Path) -> list[str] | None:
-    """The cells of the first line of a CSV file; None if it cannot be read."""
+def first_row(path: Path, delimiter: str = "") -> list[str] | None:
+    """The cells of the first line of a CSV file; None if it cannot be read. `delimiter`: empty for the likeliest."""
     try:
         with opened_input(path, "", LINES_BYTES) as file:
             line = file.readline(LINE_BYTES).removeprefix(BOM).decode()
     except (UsageError, UnicodeDecodeError):
         return None
-    return next(csv.reader([line], delimiter=_delimiter(line)), [])
+    return next(csv.reader([line], delimiter=delimiter or _delimiter(line)), [])
+
+
+def first_lines(path: Path) -> list[str]:
+    """The lines that tell what divides the columns of a CSV file; none if it cannot be read."""
+    mistakes = Mistakes(path)
+    try:
+        lines = _decoded(read_lines(path, "", mistakes), mistakes.name)
+        return [text for _, text in itertools.islice(lines, TELLING_LINES) if text.strip()]
+    except UsageError:
+        return []
+
+
+def delimiters(begins: list[str]) -> list[str]:
+    """The signs that divide all of the first lines of a CSV file into equally many columns, two or more."""
+    found = []
+    for sign in DELIMITERS:
+        try:
+            widths = {len(row) for row in csv.reader(begins, delimiter=sign, strict=True) if row}
+        except csv.Error:
+            continue
+        if len(widths) == 1 and widths != {1}:
+            found.append(sign)
+    return found
 
 
 def _delimiter(head: str) -> str:
@@ -185,7 +254,10 @@ def _listed(content: object) -> list[object] | None:
     if not isinstance(content, Mapping):
         return None
     found = [content[key] for key in LISTS if isinstance(content.get(key), list)]
-    return found[0] if len(found) == 1 and all(isinstance(item, dict) for item in found[0]) else None
+    if len(found) != 1 or not all(isinstance(item, dict) for item in found[0]):
+        return None
+    by_index = all({"row_idx", "row"} <= item.keys() for item in found[0])  # Hugging Face's viewer
+    return [item["row"] for item in found[0]] if by_index else found[0]
 
 
 def _decoded(lines: Iterable[tuple[int, bytes]], name: str) -> Iterator[tuple[int, str]]:

@@ -116,6 +116,20 @@ def _unit(scan: Scan, asked: str, mistakes: Mistakes) -> Found:
     return found
 
 
+def _unknown_lengths(path: str | Path, scan: Scan) -> list[str]:
+    """A note on rows that do not tell the length of their prompt or of their answer."""
+    told = []
+    for what, known in (
+        ("prompt", sum(row.prompt_tokens is not None for row in scan.rows)),
+        ("answer", sum(row.output_tokens is not None for row in scan.rows)),
+    ):
+        if known < len(scan.rows):
+            told.append(f"{len(scan.rows) - known:,} of {len(scan.rows):,} rows tell no length of the {what}")
+    if not told:
+        return []
+    return [f"--trace {Path(path).name}: {', '.join(told)}: lengths of ShareGPT's are drawn for them"]
+
+
 def _trace(path: str | Path, scan: Scan, found: Found, mistakes: Mistakes, *, asked: bool) -> Trace:
     """The rows with due times, sorted. UsageError for a trace that takes too long."""
     ((shown, name),) = scan.names.items()
@@ -141,6 +155,7 @@ def _trace(path: str | Path, scan: Scan, found: Found, mistakes: Mistakes, *, as
         notes.append(
             f"--trace {Path(path).name}: its {texts[0]} are not sent: prompts of its lengths are generated"
         )
+    notes += _unknown_lengths(path, scan)
     rows = (scan.rows[index] for index in order)
     return Trace(
         tuple(

@@ -24,6 +24,7 @@ TIMES = (
     "time",
     "datetime",
     "created_at",
+    "created",
     "ts",
 )
 """Names of columns of times; with `_s`, `_ms`, `_us` or `_ns` after them, they tell the unit too."""
@@ -45,6 +46,7 @@ PROMPTS = (
     "prompt_length",
     "prompt_len",
     "input_len",
+    "prompt_size",
     "isl",
 )
 ANSWERS = (
@@ -59,11 +61,18 @@ ANSWERS = (
     "response_length",
     "completion_length",
     "output_len",
+    "generation_length",
+    "gen_len",
+    "token_size",
     "osl",
 )
 """Names of columns of lengths, in tokens."""
 ZERO_IS_UNKNOWN = ("response_tokens", "generated_tokens")
 """Logs of services write 0 for a request that failed: the length of its answer is not known."""
+COUNTS = ("requests", "num_requests", "request_count", "count", "rate", "request_rate", "rps", "qps", "total")
+"""Names of columns that count the requests of an interval; such a table is no trace, which has a row a request."""
+NESTED = ("usage", "data")
+"""Names of objects whose keys are columns, too: the usage of an API's answer, ServeGen's data."""
 TEXTS = ("messages", "prompt", "text_input", "text")
 """Names of columns of texts, which a replay does not send."""
 
@@ -81,6 +90,7 @@ FORMS = (
     Form("BurstGPT", "s", frozenset({"timestamp", "request_tokens", "response_tokens"})),
     Form("Bailian", "s", frozenset({"timestamp", "chat_id", "parent_chat_id", "input_length"})),
     Form("ServeGen", "s", frozenset({"timestamp", "request_id", "input_tokens", "output_tokens"})),
+    Form("Splitwise", "s", frozenset({"arrival_timestamp", "prompt_size", "token_size"})),
     Form("Vidur", "s", frozenset({"arrived_at", "num_prefill_tokens", "num_decode_tokens"})),
 )
 """Forms whose times are numbers. Mooncake's and vLLM's have the same columns: trace_unit.py tells them by the numbers.

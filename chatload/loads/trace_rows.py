@@ -13,7 +13,16 @@ from typing import NamedTuple
 from chatload.files.columns import plain
 from chatload.files.reading import quoted
 from chatload.files.records import Record
-from chatload.loads.trace_columns import ANSWERS, OWN, PROMPTS, TIME_UNITS, ZERO_IS_UNKNOWN
+from chatload.loads.trace_columns import (
+    ANSWERS,
+    COUNTS,
+    NESTED,
+    OWN,
+    PROMPTS,
+    TEXTS,
+    TIME_UNITS,
+    ZERO_IS_UNKNOWN,
+)
 from chatload.loads.trace_unit import MOONCAKE_BLOCK, OUR_BLOCK
 
 MOST_TOKENS = 1_000_000
@@ -21,6 +30,7 @@ MOST_COLUMNS, TELLING_ROWS = 256, 10_000
 """Most columns that are looked at, and most rows whose hash_ids are."""
 LATEST_S, LATEST = 1e15, 1e20
 """Largest value of due_s, and of other columns of times (ns of the Unix era fit)."""
+_COMMA = re.compile(r"[0-9]+,[0-9]+")
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
 
@@ -60,6 +70,10 @@ def read_row(record: Record, scan: Scan) -> None:
         raise RowMistake(record.problem)
     if not isinstance(content, Mapping):
         raise RowMistake('not a JSON object: write rows such as {"due_s": 0.5}')
+    for name in NESTED:
+        inner = content.get(name)
+        if isinstance(inner, Mapping):
+            content = {**inner, **content}
     layout = _layout(tuple(content))
     given = [name for name in layout.times if content[name] not in (None, "")]
     if not scan.columns.issuperset(layout.names) and len(scan.columns) < MOST_COLUMNS:
@@ -67,6 +81,7 @@ def read_row(record: Record, scan: Scan) -> None:
     if len(given) != 1:
         have = f"both {' and '.join(given[:2])}" if given else f"neither {OWN} (s) nor a timestamp"
         raise RowMistake(f"has {have}: give one")
+    _one_request(content, layout)
     shown = given[0]
     name = scan.names.setdefault(shown, plain(shown))
     time, is_date = _time(name, shown, content[shown], scan)
@@ -80,6 +95,23 @@ def read_row(record: Record, scan: Scan) -> None:
     )
     _blocks(content.get(layout.names.get("hash_ids", "")), row, scan)
     scan.rows.append(row)
+
+
+def _one_request(content: Mapping[str, object], layout: _Layout) -> None:
+    """Raise RowMistake for a row that stands for several requests: it counts them, or holds a list of them."""
+    if layout.prompts or layout.answers:
+        return
+    for name in layout.names.values():
+        value = content[name]
+        if isinstance(value, list) and value and isinstance(value[0], Mapping) and plain(name) not in TEXTS:
+            raise RowMistake(f"{name} holds {len(value):,} requests: write one row for each")
+    counts = [
+        name for known, name in layout.names.items() if known in COUNTS and content[name] not in (None, "")
+    ]
+    if counts:
+        raise RowMistake(
+            f"{counts[0]} {_given(content[counts[0]])} counts requests: a trace has one row for each request"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +152,9 @@ def _date(shown: str, value: str, scan: Scan) -> int:
     try:
         at = datetime.fromisoformat(value.strip())
     except ValueError:
+        comma = ", with a point for the comma" if _COMMA.fullmatch(value.strip()) else ""
         raise RowMistake(
-            f"{shown} {quoted(value)}: must be a number, or like 2023-11-16 18:17:03.98"
+            f"{shown} {quoted(value)}: must be a number{comma}, or like 2023-11-16 18:17:03.98"
         ) from None
     scan.zones.add(at.tzinfo is not None)
     since = (at if at.tzinfo else at.replace(tzinfo=UTC)) - datetime(1970, 1, 1, tzinfo=UTC)

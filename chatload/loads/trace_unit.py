@@ -50,7 +50,7 @@ def unit_of(numbers: Numbers, longest_s: float) -> Found:
         return Found(epoch[0], f"Unix times in {epoch[0]}")
     every = (high - low) / (len(values) - 1)
     if numbers.written_whole:
-        if numbers.ours:
+        if numbers.ours and every > 1000 / FAST_PER_S:
             return Found("ms", "as `export schedule` writes it for AIPerf")
         if high - low > longest_s:
             return Found("ms", "in s it would take more than a month")

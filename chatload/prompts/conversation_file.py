@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,21 +17,29 @@ from chatload.prompts.messages import (
     MESSAGES,
     MODEL,
     PERSON,
+    ROLE_KEYS,
     SYSTEM,
     MessageMistake,
     messages_of,
+    role_of,
     shown_value,
     text_of,
+    value_of,
 )
+from chatload.prompts.passed_over import passed_over, passed_over_notes
 from chatload.prompts.script import Script
 
 SHIPPED_CONVERSATIONS = packaged(SCENARIOS) / "prompts" / "conversations.jsonl"
 """The conversations that are used where no file is named."""
 LINES = ("turns", "prompts")
-TEXTS = ("prompt", "question", "instruction", "query", "text", "input", "user", "message")
+TEXTS = ("prompt", "question", "instruction", "query", "text", "text_input", "input", "user", "message")
 """Keys and columns of a conversation's lines, and of one text; looked for in this order, after MESSAGES."""
-SYSTEMS = ("system", "system_prompt")
+PERSON_TEXTS = ("text", "prompt", "human", "input", "question", "instruction")
+"""Keys of the user's text in the turns of a conversation that have no role."""
+SYSTEMS = ("system", "system_prompt", "instructions")
 """Keys of the system message of a conversation."""
+INSIDE = ("body", "params", "inputs", "vars", "request", "payload", "row")
+"""Keys of an object that holds the conversation: in batches of OpenAI's and Anthropic's API, and in exports."""
 CLEANED = ("conversations", "conversation", "items")
 """Conversations of ShareGPT are split in its files: one without a line of a person is left out, and counted."""
 REMEDY = "give a file of conversations (JSON lines, a JSON list or CSV)"
@@ -59,9 +68,11 @@ def load_conversations(path: str | Path, column: str = "") -> ConversationFile:
     scripts: list[Script] = []
     first_seen: dict[str, str] = {}
     left_out = wrong = 0
-    for record in Records(path, REMEDY, mistakes, headless=column.isdecimal()):
+    beside: Counter[str] = Counter()
+    records = _records(path, column, mistakes)
+    for record in records:
         try:
-            scripts.append(_script(record, column, first_seen))
+            scripts.append(_script(record, column, first_seen, beside))
         except _LeftOut:
             left_out += 1
         except MessageMistake as mistake:
@@ -74,15 +85,24 @@ def load_conversations(path: str | Path, column: str = "") -> ConversationFile:
         mistakes = Mistakes(path)
         mistakes.lines += [_alike(path, column, wrong)]
     mistakes.raise_all()
-    return ConversationFile(tuple(scripts), _notes(path, len(scripts), left_out))
+    notes = [*_notes(path, len(scripts), left_out), *passed_over_notes(Path(path).name, beside, len(scripts))]
+    if records.form == "text":
+        notes.append(f"--prompts {Path(path).name}: plain text, each of its {len(scripts):,} lines a prompt")
+    return ConversationFile(tuple(scripts), tuple(notes))
+
+
+def _records(path: str | Path, column: str, mistakes: Mistakes) -> Records:
+    """The records of a file; a .txt file is plain text unless a column is named."""
+    plain_text = not column and Path(path).suffix.lower() == ".txt"
+    return Records(path, REMEDY, mistakes, headless=column.isdecimal(), plain=plain_text)
 
 
 def _alike(path: str | Path, column: str, wrong: int) -> str:
     """The first mistake of a file of which no conversation can be read, and how many more there are."""
     first = Mistakes(path)
-    for record in Records(path, REMEDY, Mistakes(path), headless=column.isdecimal()):
+    for record in _records(path, column, Mistakes(path)):
         try:
-            _script(record, column, {})
+            _script(record, column, {}, Counter())
         except MessageMistake as mistake:
             first.add(str(mistake), record.line, record.item)
             break
@@ -98,8 +118,8 @@ def _notes(path: str | Path, kept: int, left_out: int) -> tuple[str, ...]:
     return (f"--prompts {Path(path).name}: {of_all} have no line of a user: left out",)
 
 
-def _script(record: Record, column: str, first_seen: dict[str, str]) -> Script:
-    """The conversation of one record. Raises MessageMistake or _LeftOut."""
+def _script(record: Record, column: str, first_seen: dict[str, str], beside: Counter[str]) -> Script:
+    """The conversation of one record; what it is sent without is counted. Raises MessageMistake or _LeftOut."""
     content = record.content
     if record.problem:
         raise MessageMistake(f"{record.problem}: write {_EXAMPLE}")
@@ -107,16 +127,29 @@ def _script(record: Record, column: str, first_seen: dict[str, str]) -> Script:
         return _side(content, "the conversation", "", {})
     if not isinstance(content, Mapping):
         raise MessageMistake(f"not a JSON object in UTF-8: write {_EXAMPLE}")
-    inner = content.get("body")
-    if isinstance(inner, Mapping) and "messages" in inner:  # a line of OpenAI's batch API
-        content = inner
+    if role_of(content) is not None and value_of(content) is not None:
+        raise MessageMistake(
+            'is one message, no conversation: put the messages of one together, {"messages": [{"role": …}, …]}'
+        )
+    content = _inside(content, column)
     name = _key(content, column)
+    beside.update(passed_over(content, name))
     if name in LINES:
         _check_id(content, first_seen, record)
     value = content[name]
     if plain(name) in (*MESSAGES, *LINES) and isinstance(value, str) and value.lstrip().startswith("["):
         value = _nested(value, name)  # JSON in a column of CSV
     return _side(value, f'"{name}"', _system(content), content)
+
+
+def _inside(content: Mapping[str, object], column: str) -> Mapping[str, object]:
+    """The object that holds the conversation: the record itself, or the one object of INSIDE in it."""
+    url = content.get("url")
+    if isinstance(url, str) and url.startswith("/v1/") and not url.endswith(("completions", "responses")):
+        raise MessageMistake(f"asks {url[:60]}, which is no chat: leave it out")
+    inner = [value for name in INSIDE if isinstance(value := content.get(name), Mapping)]
+    known = any(plain(name) in (*MESSAGES, *LINES, *TEXTS) for name in content) or column in content
+    return content if known or len(inner) != 1 else inner[0]
 
 
 def _key(content: Mapping[str, object], column: str) -> str:
@@ -183,6 +216,8 @@ def _system(content: Mapping[str, object]) -> str:
 def _side(value: object, name: str, system: str, content: Mapping[str, object]) -> Script:
     """The user's side in a value: one text, a list of lines, or a list of messages."""
     if isinstance(value, list) and value and isinstance(value[0], Mapping):
+        if all(isinstance(one, Mapping) and not any(key in one for key in ROLE_KEYS) for one in value):
+            return Script(tuple(_person_text(one, k) for k, one in enumerate(value, 1)), system)
         return _of_messages(value, system, cleaned=name.strip('"') in CLEANED)
     if isinstance(value, list):
         if not value:
@@ -191,6 +226,14 @@ def _side(value: object, name: str, system: str, content: Mapping[str, object]) 
     text = text_of(value, name)
     more = content.get("input") if name == '"instruction"' else None  # Alpaca's form
     return Script((f"{text}\n\n{more}" if isinstance(more, str) and more.strip() else text,), system)
+
+
+def _person_text(item: Mapping[str, object], number: int) -> str:
+    """The user's text of an object without a role, such as AIPerf's {"text"} or {"input", "output"}."""
+    name = next((name for name in PERSON_TEXTS if name in item), None)
+    if name is None:
+        raise MessageMistake(f"message {number} has no role, only {_names(item)}: give it role and content")
+    return text_of(item[name], f'message {number}: "{name}"')
 
 
 def _of_messages(items: list[object], system: str, *, cleaned: bool) -> Script:

@@ -27,14 +27,16 @@ class ProbeAnswers:
 
     def json_object(self, path: str, status: int = 200) -> dict[str, object]:
         """The JSON object answered at `path` with `status`; empty when it is anything else."""
-        code, body = self._answers.get(path, (0, b""))
-        if code != status:
-            return {}
-        try:
-            found = orjson.loads(body)
-        except orjson.JSONDecodeError:
-            return {}
+        found = self._json(path, status)
         return found if isinstance(found, dict) else {}
+
+    def _json(self, path: str, status: int = 200) -> object:
+        """The JSON answered at `path` with `status`; None when it is none."""
+        code, body = self._answers.get(path, (0, b""))
+        try:
+            return orjson.loads(body) if code == status else None
+        except orjson.JSONDecodeError:
+            return None
 
     def text(self, path: str, key: str) -> str:
         """A value of the object at `path` as text; empty where it has none."""
@@ -82,7 +84,8 @@ class ProbeAnswers:
         return Simulation(line_of(told, "profile"), told.get("measured") is True)
 
     def _models(self) -> list[dict[str, object]]:
-        models = self.json_object(MODELS_PATH).get("data")
+        told = self._json(MODELS_PATH)
+        models = told.get("data") if isinstance(told, dict) else told  # Together answers with the list alone
         return [one for one in models if isinstance(one, dict)] if isinstance(models, list) else []
 
 

@@ -106,10 +106,12 @@ def _says_tls(body: bytes) -> bool:
 
 def _redirect(plan: Plan, one: Answer) -> str:
     """A redirect of the chat route: where to, and what to write in --host for it."""
+    if not one.location:
+        return f"{plan.host}: GET {one.url} is redirected ({one.status}), but not where to: is --host right?"
     target = urljoin(one.url, one.location)
     asked_path = urlsplit(one.url).path
     parts = urlsplit(target)
-    told = f"{plan.host}: GET {one.url} is redirected ({one.status}) to {target or 'nowhere'}"
+    told = f"{plan.host}: GET {one.url} is redirected ({one.status}) to {target}"
     if parts.scheme in ("http", "https") and parts.path.rstrip("/") == asked_path.rstrip("/"):
         if parts.path != asked_path and parts.netloc == urlsplit(one.url).netloc:
             return f"{told}: give it with --path {parts.path}"

@@ -18,7 +18,8 @@ from chatload.options.server_address import shown_url, whole_path
 from chatload.protocols.registry import PROBE_PATHS
 from chatload.protocols.server_errors import printable
 
-ANSWER_BYTES = 262_144
+ANSWER_BYTES = 4 << 20
+"""Most of an answer that is read: OpenRouter's list of models has over 400 kB."""
 LOOK_S = 2.0
 MOST_WORDS = 120
 

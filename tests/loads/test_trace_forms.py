@@ -84,6 +84,7 @@ def test_unix_times_tell_their_unit(unit: str, as_text: bool, tmp_path: Path) ->
         ("timestamp,REQUEST TOKENS,response_tokens", "{},472,18", 2.0),
         ("request_id,timestamp,input_tokens,output_tokens", "7,{},472,18", 2.0),
         ("arrived_at,num_prefill_tokens,num_decode_tokens", "{},472,18", 2.0),
+        ("request_id,arrival_timestamp,prompt_size,token_size", "7,{},472,18", 2.0),
         ("arrival_time_ms,prompt_len,output_len", "{},472,18", 0.002),
         ("Timestamp (us);Prompt Tokens;Completion Tokens", "{};472;18", 2e-6),
         ("startTimeSeconds,promptTokens,completionTokens", "{},472,18", 2.0),
@@ -157,6 +158,7 @@ def test_a_declared_unit_against_the_name_is_a_mistake(tmp_path: Path) -> None:
         (Numbers([0, 20, 40], True, 512, True), "ms"),
         (Numbers([0, 20, 40], True, 16, True), ""),
         (Numbers([0, 20, 40], True, 16, True, ours=True), "ms"),
+        (Numbers([0, 1, 2], True, 16, True, ours=True), ""),
         (Numbers([0, 3_600_000], True), "ms"),
         (Numbers([0, 0.99, 1.98], False), "s"),
         (Numbers([0, 1.1, 2.2], False), ""),
@@ -184,6 +186,16 @@ def test_the_border_of_each_rule(numbers: Numbers, unit: str) -> None:
         (
             '{"timestamp": "2024-05-10 00:00"}\n{"timestamp": "2024-05-10 00:00Z"}\n',
             "some dates of timestamp have a time zone",
+        ),
+        ("timestamp,rate\n0,1.5\n600,2\n", ":2: rate '1.5' counts requests: a trace has one row for each"),
+        ('"Time","Total","Success"\n2024-10-01 00:00:00,100,99\n', ":2: Total '100' counts requests"),
+        (
+            '{"timestamp": 0, "queries": [{"prompt_length": 9, "response_length": 2}, {"prompt_length": 3}]}\n',
+            ":1: queries holds 2 requests: write one row for each",
+        ),
+        (
+            "timestamp;input_tokens\n0,5;100\n",
+            ":2: timestamp '0,5': must be a number, with a point for the comma",
         ),
         ('{"timestamp": -1.5}\n', ":1: timestamp -1.5: must be 0 or more"),
         (
@@ -229,6 +241,27 @@ def test_packed_files_are_named(magic: bytes, tmp_path: Path) -> None:
     path.write_bytes(magic)
     with pytest.raises(UsageError, match=r"it is (compressed|a zip|Parquet|UTF-16)"):
         read_trace(path)
+
+
+@pytest.mark.parametrize("inside", ["usage", "data"])
+def test_lengths_within_usage_or_data(inside: str, tmp_path: Path) -> None:
+    rows = [
+        {"created": 1_700_000_000 + k, inside: {"prompt_tokens": 7, "completion_tokens": 9}} for k in (0, 3)
+    ]
+    trace = read(tmp_path, rows)
+    assert dues_s(trace) == [0, 3]
+    assert {(one.prompt_tokens, one.output_tokens) for one in trace.rows} == {(7, 9)}
+
+
+def test_lengths_that_are_not_told_are_said_to_be_drawn(tmp_path: Path) -> None:
+    (note,) = read(
+        tmp_path, [{"due_s": 0, "prompt_tokens": 5}, {"due_s": 1, "prompt_tokens": 5, "osl": 3}]
+    ).notes
+    assert "1 of 2 rows tell no length of the answer: lengths of ShareGPT's are drawn" in note
+    (note,) = read(tmp_path, [{"due_s": 0}]).notes
+    assert "1 of 1 rows tell no length of the prompt, 1 of 1 rows tell no length of the answer" in note
+    counted = [{"due_s": 0, "prompt_tokens": 5, "osl": 3, "count": 2, "tools": [{"a": 1}]}]
+    assert read(tmp_path, counted).notes == ()  # a row with lengths is one request
 
 
 def test_texts_of_a_trace_are_said_not_to_be_sent(tmp_path: Path) -> None:

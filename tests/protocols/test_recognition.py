@@ -266,3 +266,9 @@ def test_gateways_and_newer_servers_are_named_where_their_answers_tell(
     found = recognise(answers)
     assert found.label.startswith(label)
     assert (found.dialect == "openai") is (label != "server not recognised")
+
+
+def test_a_list_of_models_without_an_object_around_it_is_read() -> None:
+    assert ProbeAnswers({"/v1/models": (200, b'[{"id": "a"}, {"id": "b"}, null]')}).names == ("a", "b")
+    assert ProbeAnswers({"/v1/models": (404, b'[{"id": "a"}]')}).names == ()
+    assert ProbeAnswers({"/v1/models": (200, b'["a", 5]')}).names == ()

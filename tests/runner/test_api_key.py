@@ -49,6 +49,11 @@ def test_no_key_is_no_header(nothing: dict[str, str]) -> None:
         (f"{CANARY}\t1", "control character"),
         (f"{CANARY}\u2028x", "control character"),
         (f"Bearer {CANARY}", "blank"),
+        (f'"{CANARY}"', "quotation marks"),
+        (f"'{CANARY}'", "quotation marks"),
+        (f"OPENAI_API_KEY={CANARY}", "an assignment"),
+        ("$CANARY", "a variable"),
+        ("${canary_key}", "a variable"),
     ],
 )
 def test_a_key_that_is_no_header_is_refused_in_one_line_without_it(key: str, words: str) -> None:
@@ -59,6 +64,11 @@ def test_a_key_that_is_no_header_is_refused_in_one_line_without_it(key: str, wor
     assert words in line
     assert "\n" not in line
     assert "canary" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("key", ["sk-a=b", "YWJjZA==", "$2b$10$abc", "it's", "gsk_KEY", "EMPTY", "x"])
+def test_a_key_may_hold_signs(key: str) -> None:
+    assert api_key({"CHATLOAD_API_KEY": key}).value == key
 
 
 def test_a_client_certificate_goes_where_the_key_may_go() -> None:

@@ -1,0 +1,56 @@
+"""What a file of conversations holds beside them and no turn sends: told, so that no shorter prompt goes unseen."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from chatload.files.columns import plain
+from chatload.model.words import listed
+
+CONTEXTS = (
+    "context",
+    "document",
+    "passage",
+    "article",
+    "choices",
+    "options",
+    "image",
+    "images",
+    "audio",
+    "video",
+    "tools",
+    "functions",
+)
+"""Keys of what belongs to a prompt, but is no part of its text."""
+LENGTHS = (
+    "max_tokens",
+    "max_completion_tokens",
+    "output_tokens",
+    "output_tokens_count",
+    "output_length",
+    "output_len",
+)
+"""Keys of the length of the answer."""
+
+
+def passed_over(content: Mapping[str, object], used: str) -> Iterable[str]:
+    """The keys of a conversation that its prompt (in key `used`) is sent without."""
+    for name, value in content.items():
+        if name != used and value not in (None, "", [], {}) and plain(name) in (*CONTEXTS, *LENGTHS):
+            yield name
+
+
+def passed_over_notes(file: str, found: Counter[str], conversations: int) -> tuple[str, ...]:
+    """A line on what is not sent, and one on lengths that are not asked for; `found` counts conversations by key."""
+    notes = []
+    for known, words in (
+        (CONTEXTS, "not sent: put what the model must see into the text of the prompt"),
+        (LENGTHS, "not used: all turns have the same --max-tokens"),
+    ):
+        keys = [name for name in found if plain(name) in known]
+        if keys:
+            most = max(found[name] for name in keys)
+            shown = listed([repr(name[:40]) for name in keys[:5]])
+            notes.append(f"--prompts {file}: {shown} in {most:,} of {conversations:,} conversations: {words}")
+    return tuple(notes)
