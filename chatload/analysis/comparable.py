@@ -9,6 +9,7 @@ import msgspec
 
 from chatload.loads.chat import ChatLoad
 from chatload.model.sanitize import one_line
+from chatload.options.server_address import Route
 from chatload.store.journal import Run
 from chatload.store.manifest import Manifest
 
@@ -36,7 +37,8 @@ def load_conditions(manifest: Manifest) -> Conditions:
         shown = PurePath(value).name if name in _FILES else value
         found[_NAMES.get(name, name.removesuffix("_s").replace("_", " "))] = shown
     for one in plan.load.classes if isinstance(plan.load, ChatLoad) else ():
-        found[f"user class {one.name}"] = msgspec.json.encode(one).decode()
+        own = msgspec.structs.replace(one, host="", route=Route())  # where it is may differ
+        found[f"user class {one.name}"] = msgspec.json.encode(own).decode()
     found |= {name.replace("_", " "): getattr(plan, name) for name in _ASKED}
     return found | {"run time": manifest.run_time_s}
 

@@ -116,7 +116,8 @@ class ChatLoad(ConversationLoad, frozen=True, kw_only=True, tag="chat"):
     def for_manifest(self) -> Self:
         """The load without the values of its classes' headers."""
         classes = [
-            msgspec.structs.replace(one, headers=dict.fromkeys(one.headers, "…")) for one in self.classes
+            msgspec.structs.replace(one, headers=dict.fromkeys(one.headers, "…"), route=one.route.hidden())
+            for one in self.classes
         ]
         return msgspec.structs.replace(self, classes=tuple(classes))
 
@@ -151,6 +152,11 @@ class ChatLoad(ConversationLoad, frozen=True, kw_only=True, tag="chat"):
     def until_stopped(self) -> bool:
         """Where users go on until they are stopped, and no LoadTestShape stops them."""
         return self.turns_planned is None and not self.user_curve
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Those of user classes."""
+        return tuple(dict.fromkeys(one.host for one in self.classes if one.host))
 
     @property
     def names_turns(self) -> bool:

@@ -90,6 +90,11 @@ class Load(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
         """True where nothing of the plan ends the run: it is whole whenever somebody stops it."""
         return False
 
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Addresses of servers beside the run's own."""
+        return ()
+
     def is_endless(self, user_class: str) -> bool:
         """True where users of this class go on until they are stopped: the run does not wait for them."""
         return False

@@ -9,6 +9,7 @@ import msgspec
 from chatload.loads.input_files import read_certificate, read_file
 from chatload.loads.load_shape import Inputs, Shape
 from chatload.loads.registry import AnyLoad
+from chatload.loads.user_classes import UserClass
 from chatload.model.certificate import Certificate
 from chatload.options.option_reader import ALL_GIVEN, Given, OptionReader, shown_value
 from chatload.options.run_options import BODY, CERTIFICATE, SLO, RunSettings, read_settings
@@ -25,6 +26,13 @@ class Plan(RunSettings, frozen=True, kw_only=True):
         asked = "a server" if self.server == "auto" else self.server
         plan = f"{self.load.sentence()}, {server or asked} at {self.host}: {self.load.bounds()}."
         return f"{plan} To hold: {'; '.join(one.words for one in self.slo)}." if self.slo else plan
+
+    def seen_by(self, user_class: UserClass) -> Plan:
+        """The plan as a user of this class is to see the server: host, headers and model."""
+        seen = msgspec.structs.replace(self, headers=user_class.headers, model=user_class.model or self.model)
+        if not user_class.host:
+            return seen
+        return msgspec.structs.replace(seen, host=user_class.host, route=user_class.route)
 
     def for_manifest(self) -> Plan:
         """The plan without the values of headers and of the query."""

@@ -15,8 +15,10 @@ from chatload.options.access_options import HEADERS
 from chatload.options.option import InvalidValue, Option
 from chatload.options.option_reader import OptionReader, shown_value
 from chatload.options.run_options import BODY, MAX_TOKENS, MODEL, TEMPERATURE
+from chatload.options.server_address import Route, server_address
 
 T = TypeVar("T")
+HOST = "host"
 USER_CURVE = "user_curve"
 """Key among the option values: the name of the LoadTestShape, where there is one."""
 DECLARED = "user_classes"
@@ -43,8 +45,8 @@ NONE_MEANS = {"turns": "0", "max_tokens": "0"}
 class DeclaredClass:
     """A chat user class of the locustfiles, and how many of the run's users are of it.
 
-    `own`: it has tasks of its own, and does not act as the options say. `attributes` are those it sets, of OPTIONS.
-    `waits`: it has a `wait_time` of its own.
+    `own`: it has tasks of its own, and does not act as the options say. `attributes` are those it sets, of OPTIONS and
+    HOST. `waits`: it has a `wait_time` of its own.
     """
 
     name: str
@@ -58,7 +60,7 @@ class UserClass(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A user class with everything it asks for: its own, or what the options say.
 
     `turns` 0: until it is stopped. `think_time` "": it has a `wait_time` of its own. `model` "": the run's.
-    `body` is the user's own JSON, sent as it is: Any.
+    `host` "": the run's. `body` is the user's own JSON, sent as it is: Any.
     """
 
     name: str
@@ -71,6 +73,8 @@ class UserClass(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     temperature: float | None = None
     body: dict[str, Any] = {}
     headers: dict[str, str] = {}
+    host: str = ""
+    route: Route = Route()
 
     @property
     def words(self) -> str:
@@ -82,7 +86,7 @@ class UserClass(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """What its users do: `Shopper (10 turns, think 2 s)`."""
         turns = "until stopped" if not self.turns else f"{self.turns:,} turn{'s'[: self.turns != 1]}"
         waits = f"think {self.thinks.words}" if self.think_time else "its own wait_time"
-        return f"{self.name} ({turns}, {waits})"
+        return f"{self.name} ({turns}, {waits}{f', at {self.host}' if self.host else ''})"
 
     @property
     def thinks(self) -> ThinkTime:
@@ -109,13 +113,27 @@ def user_class(reader: OptionReader, declared: DeclaredClass) -> UserClass:
         name: _value(reader, declared, name, option) for name, option in OPTIONS.items()
     }
     think: ThinkTime = found.pop("think_time")
+    host, route = _address(reader, declared)
     return UserClass(
         name=declared.name,
         users=declared.users,
         think_time="" if declared.waits else think.text,
         max_tokens=found.pop("max_tokens") or None,
+        host=host,
+        route=route,
         **found,
     )
+
+
+def _address(reader: OptionReader, declared: DeclaredClass) -> tuple[str, Route]:
+    """Host and route of a class that is not at the run's host; a mistake stays in the reader."""
+    given = declared.attributes.get(HOST)
+    if given is None:
+        return "", Route()
+    own, run = OptionReader({**reader.values, HOST: given}), OptionReader(reader.values)
+    host, route = server_address(own)
+    reader.mistakes += [line.replace("--host", f"{declared.name}.host", 1) for line in own.mistakes]
+    return ("", Route()) if host == server_address(run)[0] else (host, route)
 
 
 def _value(reader: OptionReader, declared: DeclaredClass, name: str, option: Option[T]) -> T:

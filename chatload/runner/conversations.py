@@ -112,12 +112,12 @@ def _answer(reply: Reply) -> RawMessage:
 def _request(acting: ScenarioBehaviour, messages: list[RawMessage], options: RequestOptions) -> TurnRequest:
     """The request of a turn: what it asks itself, else what its class says."""
     session, own = acting.session, acting.user_class
-    extra: dict[str, Any] = {**session.start.counting, **own.body}
+    extra: dict[str, Any] = {**acting.server.counting, **own.body}
     raw = [name for name in ("messages", "tools") if name == "messages" or name in options]
     if all(set(one) == {"role", "content"} and isinstance(one["content"], str) for one in messages):
         raw.remove("messages")
-    if raw and session.target.dialect.name != "openai":
-        words = f"dialect {session.target.dialect.name} takes plain messages only"
+    if raw and acting.target.dialect.name != "openai":
+        words = f"dialect {acting.target.dialect.name} takes plain messages only"
         raise UsageError([f"ask(…): {words}: use a server of /v1/chat/completions for tools and parts"])
     if "messages" in raw:
         extra["messages"] = messages
@@ -127,7 +127,7 @@ def _request(acting: ScenarioBehaviour, messages: list[RawMessage], options: Req
     asked = session.request(plain)
     return msgspec.structs.replace(
         asked,
-        model=options.get("model") or own.model or asked.model,
+        model=options.get("model") or own.model or acting.server.model,
         max_tokens=options.get("max_tokens", own.max_tokens) or None,
         temperature=options.get("temperature", own.temperature),
         extra={**extra, **options.get("body", {})},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import gevent
@@ -19,7 +20,7 @@ from locust.runners import (
     WorkerRunner,
 )
 
-from chatload.loads.user_classes import DECLARED, USER_CURVE, DeclaredClass
+from chatload.loads.user_classes import DECLARED, HOST, USER_CURVE, DeclaredClass
 from chatload.runner.local_users import LocalUsers
 from chatload.runner.locust_options import values_of
 from chatload.runner.locust_patches import processes
@@ -41,8 +42,8 @@ class LocustProcess:
 
     @property
     def given_hosts(self) -> tuple[str | None, ...]:
-        """That of the environment and that of the options: a locustfile may set either."""
-        return self._environment.host, self._environment.parsed_options.host
+        """That of the environment, that of the options, else those of classes: a locustfile may set any."""
+        return *self._hosts_given, *self._hosts_of_classes
 
     @property
     def target_users(self) -> int:
@@ -68,8 +69,11 @@ class LocustProcess:
     def option_values(self) -> dict[str, Any]:
         """The parsed options, and what the user classes declare."""
         shape = self._environment.shape_class
+        values = values_of(self._environment)
+        if not values[HOST]:
+            values[HOST] = next(iter(self._hosts_of_classes), None)
         return {
-            **values_of(self._environment),
+            **values,
             DECLARED: self._declared,
             USER_CURVE: type(shape).__name__ if shape is not None else "",
         }
@@ -83,7 +87,19 @@ class LocustProcess:
     def _declared(self, users: int) -> tuple[DeclaredClass, ...]:
         classes = self._environment.user_classes
         (counts,) = users_by_class(classes, users, ("one",)).values()
-        return tuple(one.declared(counts[one.__name__]) for one in classes if hasattr(one, "declared"))
+        found = [one.declared(counts[one.__name__]) for one in classes if hasattr(one, "declared")]
+        if any(self._hosts_given):  # Locust puts it in the place of all classes' own
+            found = [replace(one, attributes={**one.attributes, HOST: None}) for one in found]
+        return tuple(found)
+
+    @property
+    def _hosts_given(self) -> tuple[str | None, ...]:
+        return self._environment.host, self._environment.parsed_options.host
+
+    @property
+    def _hosts_of_classes(self) -> tuple[str, ...]:
+        ours = [one for one in self._environment.user_classes if hasattr(one, "declared")]
+        return () if any(self._hosts_given) else tuple(one.host for one in ours if one.host)
 
     def users_of(self, workers: Sequence[str]) -> Mapping[str, Mapping[str, int]]:
         """As the dispatcher does it. It is asked often, and takes 2 µs a user, so the last answer is kept."""

@@ -49,6 +49,18 @@ class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
     certificate: Certificate | None = None
 
 
+class OtherServer(msgspec.Struct, frozen=True, kw_only=True):
+    """What every process must know of a server beside the run's own; fields as in `Start`."""
+
+    dialect: str
+    model: str
+    send_key: bool = False
+    counting: dict[str, object] = {}
+    refuses: tuple[str, ...] = ()
+    path: str = ""
+    skipped: tuple[str, ...] = ()
+
+
 class Start(msgspec.Struct, frozen=True, kw_only=True):
     """What every process must know before its first user starts; the master sends it to its workers.
 
@@ -56,6 +68,7 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
     `counting` are fields of each request, `refuses` fields that none may have (runner/request_fields.py).
     `path` is the whole path of the chat route, `skipped` are addresses of the server's name that did not answer.
     `send_key` says whether the server may be sent the API key: each process has its own (engine/api_key.py).
+    `others` are the servers beside it, by host.
     """
 
     run_id: str
@@ -70,6 +83,7 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
     path: str = ""
     skipped: tuple[str, ...] = ()
     facts: HostFacts = HostFacts()
+    others: dict[str, OtherServer] = {}
 
 
 class LevelOrder(msgspec.Struct, frozen=True, kw_only=True):

@@ -18,7 +18,7 @@ import gevent
 from chatload.engine.api_key import ApiKey, KeyHosts
 from chatload.engine.clock import CLOCK, Clock
 from chatload.loads.load_shape import Shape
-from chatload.loads.plan import Plan, Planned
+from chatload.loads.plan import Plan
 from chatload.model.errors import UsageError
 from chatload.model.journal_lines import JournalLine, ServerLine
 from chatload.runner.capacity_search import Judge
@@ -26,12 +26,12 @@ from chatload.runner.console import Console
 from chatload.runner.credentials import credentials
 from chatload.runner.locust_interface import ThisProcess, Workers
 from chatload.runner.messages import Start
+from chatload.runner.met_servers import meet, meet_others, start_of
 from chatload.runner.no_server import Unfit
 from chatload.runner.observer import Observer
 from chatload.runner.own_process import OwnProcess, UserProcesses
 from chatload.runner.plans import Plans
 from chatload.runner.preflight import Server, preflight
-from chatload.runner.request_fields import RequestFields, request_fields
 from chatload.runner.run import Run
 from chatload.runner.run_folder import RunFolder
 from chatload.runner.server_metrics import ServerMetrics, metrics_of
@@ -156,10 +156,8 @@ class RunController:
         if self.observer is not None:
             self.observer.begin(folder.manifest.run_id, folder.manifest.started_ns or 0)
         try:
-            server = self._services.ask_server(plan, key, withheld)
-            fields = request_fields(plan, server.dialect, server.found)
-            if fields.refusal:
-                raise Unfit(fields.refusal)
+            met = meet(plan, self._services.ask_server(plan, key, withheld), self.key_hosts)
+            others = meet_others(planned, self._services.ask_server, self.key_hosts)
         except Unfit as error:
             folder.refused(str(error))
             self._refuse([str(error)], error.exit_code)
@@ -173,32 +171,22 @@ class RunController:
             self._console.say_last(f"chatload: {words}")
             self.exit_code = folder.close("unreachable", self._judged, least=1)
             raise
-        folder.met(plan, server)
+        folder.met(plan, met.server)
+        for one in others.values():
+            folder.met_other(one.plan, one.server)
         if withheld:
             folder.warn(f"{plan.host}: {withheld}")
-        if fields.doubt:
-            folder.warn(fields.doubt)
-        self._start(run, planned, server, key, fields)
+        for doubt in filter(None, (one.doubt for one in (met, *others.values()))):
+            folder.warn(doubt)
+        path = str(folder.folder.resolve())
+        self._start(run, start_of(folder.manifest.run_id, path, planned, met, others), key)
 
-    def _start(self, run: Run, planned: Planned, server: Server, key: ApiKey, fields: RequestFields) -> None:
-        folder = run.folder
-        folder.manifest.run_time_s = self._plans.run_values().get("run_time")
+    def _start(self, run: Run, start: Start, key: ApiKey) -> None:
+        run.folder.manifest.run_time_s = self._plans.run_values().get("run_time")
         self._is_on = True
-        run.begin(
-            Start(
-                run_id=folder.manifest.run_id,
-                folder=str(folder.folder.resolve()),
-                dialect=server.dialect.name,
-                model=server.asked_model or server.model,
-                planned=Planned(planned.plan, planned.inputs),
-                send_key=self.key_hosts.may_have_key(planned.plan.host),
-                counting=dict(fields.counting),
-                refuses=tuple(sorted(fields.refuses)),
-                path=server.path,
-                skipped=server.skipped,
-            )
-        )
-        run.metrics = self._services.read_metrics(run.plan, self._processes.note, key, server.skipped)
+        run.begin(start)
+        if not start.others:  # the counters of one server would be held against the turns of all
+            run.metrics = self._services.read_metrics(run.plan, self._processes.note, key, start.skipped)
         run.spawn(lambda: self._watch(run))
         run.search(self._services.judge, self._console)
 

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
+import msgspec
+
 from chatload.engine.clock import CLOCK, Clock, wall_offset_ns
 from chatload.loads.plan import Plan, Planned
 from chatload.loads.ramp import RampSegment
@@ -76,18 +78,7 @@ class RunFolder:
     def met(self, plan: Plan, server: Server) -> None:
         """Keep and say what the server is, and what is planned."""
         found = server.found
-        self.manifest.server = ServerFacts(
-            asked=plan.server,
-            host=plan.host,
-            dialect=server.dialect.name,
-            model=server.model,
-            path=shown_url(server.path),
-            addresses=server.addresses,
-            found=FoundServer(found.name, found.version),
-            simulation=found.simulation,
-            label=found.label if found.name else f"{server.dialect.name} server",
-            words=found.words if found.name else f"{server.dialect.name} server",
-        )
+        self.manifest.server = _facts(plan, server)
         self.manifest.plan_sentence = plan.sentence(found.name)
         if not server.dialect.template:
             self.manifest.plan_sentence += f" {prompt_words(history=plan.load.grows)}"
@@ -102,6 +93,18 @@ class RunFolder:
             self.warn(words)
         if plan.insecure and plan.host.startswith("https:"):
             self.say(f"chatload: {INSECURE}")
+
+    def met_other(self, plan: Plan, server: Server) -> None:
+        """Keep and say what a server of a user class's own is."""
+        facts = _facts(plan, server)
+        self.manifest.other_servers.append(facts)
+        if self.manifest.server.simulation is None:  # figures of both are in the same tables
+            simulation = facts.simulation
+            self.manifest.server = msgspec.structs.replace(self.manifest.server, simulation=simulation)
+        self.write("running")
+        self.say(f"chatload: {plan.host} is {facts.words}; dialect {facts.dialect}; model {facts.model}")
+        for words in server.doubts:
+            self.warn(words)
 
     def refused(self, words: str) -> None:
         """The run never began: a journal that says so, and nothing else."""
@@ -166,6 +169,22 @@ class RunFolder:
         if words and words not in self.problems:
             self.problems.append(words)
             self.say(f"chatload: {words}")
+
+
+def _facts(plan: Plan, server: Server) -> ServerFacts:
+    found = server.found
+    return ServerFacts(
+        asked=plan.server,
+        host=plan.host,
+        dialect=server.dialect.name,
+        model=server.model,
+        path=shown_url(server.path),
+        addresses=server.addresses,
+        found=FoundServer(found.name, found.version),
+        simulation=found.simulation,
+        label=found.label if found.name else f"{server.dialect.name} server",
+        words=found.words if found.name else f"{server.dialect.name} server",
+    )
 
 
 def _default_folder(plan: Plan, began: datetime) -> Path:

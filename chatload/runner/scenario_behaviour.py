@@ -24,7 +24,8 @@ class ScenarioBehaviour(Behaviour):
         super().__init__(session)
         self.user_class = user_class
         self.is_endless = not user_class.turns
-        self._target = session.target_of(user_class)
+        self.server = session.server_of(user_class)
+        self.target = session.target_of(user_class)
         self._idle: list[ChatClient] = []
         self._open: list[ChatClient] = []
         self._held: list[tuple[Reply, Sequence[Message]]] = []
@@ -52,7 +53,7 @@ class ScenarioBehaviour(Behaviour):
         spec = TurnSpec(
             self.number, self._turn, due_ns, request, name=name, on_delta=on_delta, keeps_body=keeps_body
         )
-        client = self._idle.pop() if self._idle else ChatClient(self._target)
+        client = self._idle.pop() if self._idle else ChatClient(self.target)
         self._open.append(client)
         try:
             turn, answer = client.exchange(spec)

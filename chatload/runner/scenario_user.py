@@ -11,7 +11,7 @@ from locust import User
 from locust.exception import StopUser
 
 from chatload.loads.chat import ChatLoad
-from chatload.loads.user_classes import OPTIONS, DeclaredClass
+from chatload.loads.user_classes import HOST, OPTIONS, DeclaredClass
 from chatload.model.errors import UsageError
 from chatload.runner.behaviour import GONE_S
 from chatload.runner.conversations import Chat
@@ -55,6 +55,8 @@ class ChatUser(User):
     def declared(cls, users: int) -> DeclaredClass:
         """What the class declares; `users` of the run are of it."""
         attributes = {name: getattr(cls, name) for name in OPTIONS if hasattr(cls, name)}
+        if cls.host is not None:
+            attributes[HOST] = cls.host
         return DeclaredClass(cls.__name__, users, own=True, waits=cls._has_own_wait(), attributes=attributes)
 
     @classmethod

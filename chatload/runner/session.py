@@ -28,7 +28,7 @@ from chatload.model.metrics import decode_tokens_per_s, e2e_ms, ttft_ms, whole_m
 from chatload.model.sanitize import one_line
 from chatload.model.turn import Message, Turn, TurnRequest
 from chatload.protocols.registry import DIALECTS
-from chatload.runner.messages import Start
+from chatload.runner.messages import OtherServer, Start
 from chatload.store.journal import JournalWriter
 
 SAMPLE_USERS, SAMPLE_FAILURES = 3, 5
@@ -79,8 +79,9 @@ class Session:
         self.worker = worker
         self.clock = clock
         self._deliver, self._report_request = deliver, report_request
+        hosts = (plan.host, *plan.load.hosts)
         self._reader = Reader(
-            kernel_stamps=plan.stamps == "kernel" and not plan.host.startswith("https:"),
+            kernel_stamps=plan.stamps == "kernel" and not any(one.startswith("https:") for one in hosts),
             polls=plan.load.pauses,
         )
         key = api_key().sent_in(plan.access.auth_header) if start.send_key else NO_KEY
@@ -178,13 +179,20 @@ class Session:
 
     def target_of(self, user_class: UserClass) -> Target:
         """The server as users of this class see it, with the headers of the class."""
-        if user_class.headers == self.plan.headers:
+        if not user_class.host and user_class.headers == self.plan.headers:
             return self.target
-        plan = msgspec.structs.replace(self.plan, headers=user_class.headers)
-        target = self.target
-        route = FoundRoute(self.start.path, self.start.skipped, self.start.run_id)
-        own = target_for(plan, target.dialect, self._reader, self.worker, target.key, route)
-        return replace(target, head=own.head)
+        told = self.server_of(user_class)
+        plan, target = self.plan.seen_by(user_class), self.target
+        key = api_key().sent_in(plan.access.auth_header) if told.send_key else NO_KEY
+        route = FoundRoute(told.path, told.skipped, self.start.run_id)
+        own = target_for(plan, DIALECTS[told.dialect], self._reader, self.worker, key, route)
+        if not user_class.host:
+            return replace(target, head=own.head)
+        return replace(own, transport=target.transport, clock=target.clock)
+
+    def server_of(self, user_class: UserClass) -> Start | OtherServer:
+        """What is known of the server of a class."""
+        return self.start.others.get(user_class.host, self.start)
 
     def row_name(self, user_class: UserClass, name: str, model: str) -> str:
         """The name of a turn: of class, model and its own name those that tell turns apart."""

@@ -75,6 +75,7 @@ class Manifest(msgspec.Struct, kw_only=True, omit_defaults=True):
     late_workers: list[str] = msgspec.field(default_factory=list)
     ramps: list[Ramp] = msgspec.field(default_factory=list)
     capacity: CapacityResult | None = None
+    other_servers: list[ServerFacts] = msgspec.field(default_factory=list)
 
     @property
     def load(self) -> Load | None:

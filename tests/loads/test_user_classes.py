@@ -165,3 +165,20 @@ def test_an_slo_of_a_name_is_for_scenarios_that_name_turns() -> None:
         UsageError, match="turns have names in a scenario of its own only: leave the name out"
     ):
         plan(DeclaredClass("ChatUser", 1), slo="ask: p50 ttft_ms <= 5")
+
+
+def test_a_class_may_have_a_host_of_its_own() -> None:
+    found = plan(own(host="http://127.0.0.1:2/v1", model="n"), own("Other", host=f"{HOST}/"), own("Third"))
+    assert isinstance(found.load, ChatLoad)
+    first, *others = found.load.classes
+    assert (first.host, first.route.apis, found.load.hosts) == ("http://127.0.0.1:2", ("/v1",), (first.host,))
+    assert [one.host for one in others] == ["", ""], "the run's own"
+    assert first.words == "2 Shopper (10 turns, think 2 s, at http://127.0.0.1:2)"
+    seen = found.seen_by(first)
+    assert (seen.host, seen.route, seen.model) == (first.host, first.route, "n")
+    assert found.seen_by(others[0]).host == HOST
+
+
+def test_a_wrong_host_is_told_as_the_class_has_it() -> None:
+    with pytest.raises(UsageError, match=r"^Shopper.host 'gpu': must be the server's address"):
+        plan(own(host="gpu"))

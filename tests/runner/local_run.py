@@ -30,6 +30,7 @@ class Local:
         self.code = 0
         self.answer: Callable[[], Server] = lambda: SERVER
         self.withheld: str | None = None
+        self.asked_plan: Any = None
         services = Services(self._finish, self._judge, self._ask, self._read_metrics, self.clock)
         self.controller = RunController(
             self.process, None, SHAPES[kind], services, self.console, headless=headless
@@ -86,7 +87,7 @@ class Local:
         return "met", True, []
 
     def _ask(self, plan: Plan, key: ApiKey, withheld: str | None) -> Server:
-        self.withheld = withheld
+        self.withheld, self.asked_plan = withheld, plan
         return self.answer()
 
     def _read_metrics(

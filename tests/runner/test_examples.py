@@ -90,3 +90,12 @@ def test_users_of_a_day_come_and_go_until_it_is_over(hosts: list[str], tmp_path:
     assert set(names(turns)) == {"first", "then"}
     assert len({turn["user"] for turn in turns}) >= 4
     assert {turn.get("code") for turn in turns} <= {None, "interrupted"}
+
+
+def test_two_models_are_kept_apart_everywhere(hosts: list[str], tmp_path: Path) -> None:
+    quick = f'Small.host, Large.host = "{hosts[0]}", "{hosts[1]}"'
+    done = run(tmp_path, "two_models.py", "-u", "4", "--turns", "2", "--think-time", "0.1", quick=quick)
+    assert done.returncode in GOOD, done.stderr
+    turns = turns_of(tmp_path / "run")
+    assert names(turns) == {"Small/ask": 4, "Large/ask": 4}
+    assert all(turn["ok"] for turn in turns), "each model is known to its own server only"

@@ -7,11 +7,14 @@ from pathlib import Path
 import gevent
 import pytest
 
+from chatload.loads.chat import ChatLoad
+from chatload.loads.user_classes import DECLARED, DeclaredClass
 from chatload.model.journal_lines import EndLine, ServerLine, UserLine
 from chatload.model.turn import Message, Turn
 from chatload.runner.messages import LevelOrder
+from chatload.runner.preflight import Server
 from chatload.runner.run_controller import QUIT_S
-from tests.runner.fake_locust import FakeObserver
+from tests.runner.fake_locust import HOST, SERVER, FakeObserver
 from tests.runner.local_run import Local
 
 
@@ -149,6 +152,32 @@ def test_the_end_of_a_load_test_shape_is_the_run_s() -> None:
     one.process.is_ended_by_shape = True
     one.process.stop()
     assert one.manifest["ended"] == "done"
+
+
+def test_each_host_of_a_user_class_is_asked_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CHATLOAD_API_KEY", "sk-canary-5150")
+    other = "http://127.0.0.1:2"
+    here, there = (
+        DeclaredClass(name, 1, own=True, attributes={"host": host, "headers": {"X-A": name}})
+        for name, host in (("Here", HOST), ("There", other))
+    )
+    one = Local(**{DECLARED: lambda users: (here, there)})
+    asked: list[str] = []
+
+    def answer() -> Server:
+        asked.append(one.asked_plan.host)
+        return SERVER
+
+    one.answer = answer
+    one.start()
+    session = one.process.session
+    assert session is not None and isinstance(session.plan.load, ChatLoad)
+    assert asked == [HOST, other]
+    first, second = (session.target_of(found) for found in session.plan.load.classes)
+    assert (first.address.port, second.address.port) == (1, 2)
+    assert b"X-A: There" in second.head and b"sk-canary" not in second.head, "nobody gave it the key"
+    assert [found["host"] for found in one.manifest["other_servers"]] == [other]
+    assert one.controller._run is not None and one.controller._run.metrics is None
 
 
 def test_the_key_is_withheld_from_a_host_that_nobody_gave(monkeypatch: pytest.MonkeyPatch) -> None:
