@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 ABORTED = frozenset(
     (
         "abort",
@@ -12,13 +14,14 @@ ABORTED = frozenset(
         "failed",
         "insufficient_system_resource",  # DeepSeek
         "interrupted",
-        "network_error",  # Zhipu
-        "server_error",
+        "malformed_function_call",  # Gemini
         "timeout",
         "unavailable",
     )
 )
 """The server gave up."""
+_ABORTED = re.compile(r"error|abort|cancell?ed|overload|fail|timed?_?out|exception|unavailable")
+"""Parts of words of that meaning: network_error (Zhipu), server_error, engine_overloaded."""
 FILTERED = frozenset(
     (
         "blocklist",
@@ -27,12 +30,13 @@ FILTERED = frozenset(
         "guardrail_intervened",  # Bedrock
         "prohibited_content",
         "recitation",
-        "safety",  # Gemini
         "sensitive",  # Zhipu
         "spii",
     )
 )
 """A content filter withheld the reply, or the rest of it."""
+_FILTERED = re.compile(r"filter|safety|guardrail|moderat|blocked|censor")
+"""Parts of words of that meaning: content_filter, image_safety (Gemini)."""
 
 TOOL_CALLS = frozenset(("tool_calls", "function_call"))
 """The reply asks for a tool instead of answering."""
@@ -41,4 +45,6 @@ TOOL_CALLS = frozenset(("tool_calls", "function_call"))
 def ending_code(finish: str) -> str | None:
     """The code of a reply that ended with this finish reason; None for a good end."""
     word = finish.strip().lower()
-    return "aborted" if word in ABORTED else "filtered" if word in FILTERED else None
+    if word in FILTERED or _FILTERED.search(word):
+        return "filtered"
+    return "aborted" if word in ABORTED or _ABORTED.search(word) else None

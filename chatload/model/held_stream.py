@@ -22,10 +22,14 @@ HELD_SHARE = 0.1
 def held(turn: Turn) -> bool | None:
     """Whether the reply came in bursts; None where it had too few events to tell.
 
-    All at once is one burst. Bursts are told apart by their instants: a large one is read in several pieces.
+    All at once is one burst, of few events too where these hold many tokens.
+    Bursts are told apart by their instants: a large one is read in several pieces.
     """
-    if turn.events < LEAST_EVENTS or turn.first_token_ns is None or turn.last_token_ns is None:
+    if turn.first_token_ns is None or turn.last_token_ns is None:
         return None
+    if turn.events < LEAST_EVENTS:
+        at_once = turn.last_token_ns - turn.first_token_ns <= 1000 * AT_ONCE_US
+        return True if at_once and (turn.tokens or 0) >= LEAST_EVENTS else None
     if PAIR_EVENTS * (turn.events - turn.coalesced) > turn.events:
         return False
     arrivals = bursts(turn)

@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from unicodedata import category
+
 BLOCKS = {f"<{name}>": f"</{name}>" for name in ("think", "thinking", "thought")} | {"[THINK]": "[/THINK]"}
 """The signs at the beginning and the end of a block of reasoning. It stands at the start of the text."""
 OPENED_BY_TEMPLATE = "</think>"
 """Where a chat template opens the block, only its end is in the text."""
-ZERO_WIDTH = frozenset("\u00ad\u180e\u200b\u200c\u200d\u2060\ufeff")
+FILLERS = frozenset(
+    "\u034f\u115f\u1160\u17b4\u17b5\u180b\u180c\u180d\u180f\u2800\u3164\uffa0"
+    "\ufe00\ufe01\ufe02\ufe03\ufe04\ufe05\ufe06\ufe07\ufe08\ufe09\ufe0a\ufe0b\ufe0c\ufe0d\ufe0e\ufe0f"
+)
+"""Fillers and variation selectors, which show nothing though Unicode does not count them among formats."""
+_UNSEEN = ("Cc", "Cf")
+"""Categories of controls and formats: zero-width spaces and joiners, soft hyphens, marks of direction."""
 
 
 def visible(text: str) -> bool:
-    """Whether a reader sees anything of a text: not of blanks, line breaks and characters without width."""
-    return any(not c.isspace() and c not in ZERO_WIDTH for c in text)
+    """Whether a reader sees anything of a text: not of blanks, controls, fillers and characters without width."""
+    return any(not c.isspace() and c not in FILLERS and category(c) not in _UNSEEN for c in text)
 
 
 def answer_in(reply: str) -> str:

@@ -8,12 +8,13 @@ import re
 import orjson
 
 from chatload.model.errors import WireError
-from chatload.protocols.server_errors import server_error, tells_error
+from chatload.protocols.server_errors import error_in, server_error, tells_error
 
 MOST_TOKENS = 1_000_000_000
 """Largest plausible count; larger ones are no counts, and would not fit where counts are kept."""
 MOST_VALUES = 250_000
 """Most objects, lists and members of one event: each takes up to 230 bytes when read."""
+NO_OBJECT = "the data of an event is no JSON object"
 _TOO_DEEP = "depth"
 """In orjson's words about more than 1,024 levels of nesting."""
 SINGLE_LINE_ENDS = "a single line end after each event, where server-sent events need a blank line"
@@ -31,7 +32,7 @@ def loaded(data: str | bytes) -> dict[str, object]:
             raise WireError("the data of an event is no JSON", data) from None
         found = _second_look(data)
     if not isinstance(found, dict):
-        raise WireError("the data of an event is no JSON object", data)
+        raise error_in(data.encode() if isinstance(data, str) else data) or WireError(NO_OBJECT, data)
     if "error" in found or "error_code" in found or found.get("object") == "error":
         _raise_if_error(found)
     elif not found.get("choices") and "token" not in found and "text" not in found and tells_error(found):
@@ -40,7 +41,11 @@ def loaded(data: str | bytes) -> dict[str, object]:
 
 
 def count(value: object) -> int | None:
-    """A count of tokens; None for a value that is none."""
+    """A count of tokens, which some gateways send as "20" or 20.0; None for a value that is none."""
+    if isinstance(value, str) and not (len(value) < 11 and value.isascii() and value.isdigit()):
+        return None
+    if isinstance(value, str) or (isinstance(value, float) and value.is_integer()):
+        value = int(value)
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MOST_TOKENS:
         return None
     return value
@@ -55,6 +60,8 @@ def _values(data: str | bytes) -> int:
 
 def _second_look(data: str | bytes) -> object:
     """The content by Python's json, which reads the NaN and lone surrogates that some servers write."""
+    if data[:5] in ("data:", b"data:"):  # a gateway that puts the server's lines into events of its own
+        return loaded(data[5:].strip())
     try:
         taken = json.loads(data)
         return json.loads(json.dumps(taken, ensure_ascii=False).encode("utf-8", "replace"))

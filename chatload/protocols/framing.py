@@ -28,7 +28,11 @@ NO_EVENT_STREAM = "the body is no event stream"
 
 _BOM = b"\xef\xbb\xbf"
 _NO_EVENTS = (b"{", b"[", b"<")
-_JSON_LINE = re.compile(rb"(?:\A|\n)\{")
+_JSON_LINE = re.compile(rb"(?:\A|\n)(?:error: ?)?(?=\{)")
+"""JSON outside of events, or after llama.cpp's `error:`."""
+_FIELDS = (b"data:", b"event:", b"id:", b"retry:", b":")
+_PINGS = ("ping", "heartbeat", "keepalive", "keep-alive")
+"""Names of events that say nothing but that the server lives (sse-starlette sends the time in them)."""
 
 
 class Event(NamedTuple):
@@ -103,8 +107,11 @@ def _by_sseclient(source: _WholeEvents, groups: Iterator[bytes], *, begun: bool 
     """The events of `groups`; `begun`: events came before them."""
     try:
         for event in SSEClient(_events_only(source, groups, begun)).events():
-            if event.event == "error":
+            kind = event.event.lower()
+            if kind == "error":
                 raise error_of_text(event.data)
+            if kind in _PINGS:
+                continue
             yield Event(source.read, event.data)
     except UnicodeDecodeError as error:
         raise WireError("bytes that are not UTF-8", error.object) from error
@@ -120,11 +127,9 @@ def _events_only(source: _WholeEvents, groups: Iterator[bytes], begun: bool) -> 
             raise _no_event_stream(chain((group,), groups), source)
         begun = True
         for found in _JSON_LINE.finditer(group):
-            at = found.end() - 1
-            block = group[at : group.find(b"\n\n", at)]
-            error = error_in(block) or error_in(block.partition(b"\n")[0])
+            error = error_in(group[found.end() :])
             if error is not None:
-                yield group[:at]
+                yield group[: found.end()]
                 raise error
         yield group
 
@@ -161,10 +166,11 @@ def _last_event(source: _WholeEvents) -> Iterator[Event]:
     if len(data) > 1 and all(map(is_object, data[:-1])):
         raise WireError(SINGLE_LINE_ENDS)
     if not data:
-        error = error_in(tail) or next(filter(None, map(error_in, lines)), None)
+        error = next(filter(None, (error_in(tail[at.end() :]) for at in _JSON_LINE.finditer(tail))), None)
         if error is not None:
             raise error
-        if not source.any and tail.lstrip().startswith(_NO_EVENTS):
+        start = tail.lstrip()
+        if not source.any and not any(start.startswith(one) or one.startswith(start) for one in _FIELDS):
             raise _no_event_stream(iter(()), source)
     raise TurnError("truncated", f"the body ended inside an event: {tail.strip()[:80]!r}")
 

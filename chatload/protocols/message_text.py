@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import re
+from functools import lru_cache
+
+import orjson
+
 from chatload.model.errors import WireError
 from chatload.protocols.server_errors import server_error
 
-_REASONING = frozenset(
-    (
-        "reasoning",
-        "reasoning_content",
-        "reasoning_details",
-        "reasoning_text",
-        "reasoning_summary",
-        "thinking",
-        "thinking_content",
-        "thinking_blocks",
-        "thought",
-        "thoughts",
-    )
+_REASONING = re.compile(r"reason|think|thought|analysis|rationale|(?:^|_)cot(?:_|$)", re.IGNORECASE)
+_ABOUT_REASONING = re.compile(
+    r"(?:finish|stop|end)_?reason|signature|encrypt|redact|opaque|effort|budget|enabled|token|index|level|"
+    r"(?:^|_)(?:id|type|format|status|state|time|duration|model|mode)$",
+    re.IGNORECASE,
 )
-"""Keys of reasoning beside `content`. Servers that send several of them send the same text in each."""
+"""Keys of reasoning beside `content`, and of what is only about it. Servers that send several of the first send the
+same text in each."""
+_SURE = ("reasoning", "reasoning_content")
+"""Keys whose value is text, or no form of a reply."""
+_BESIDE = ("provider_specific_fields", "model_extra", "additional_kwargs")
+"""Where gateways put the keys of a `delta` that they do not know (LiteLLM)."""
 _REASONING_PARTS = ("reasoning", "thinking", "thought", "redacted")
 """How the `type` of a part begins that is reasoning."""
 _INNER = ("text", "content", "thinking", "reasoning", "summary", "refusal", "parts", "value")
@@ -76,17 +78,22 @@ def _said_by_each(choices: list[object], data: str) -> Said:
             raise WireError("a choice is no object", data)
         if choice.get("error"):  # OpenRouter
             raise server_error(choice["error"])
-        text += _string(choice, "text", data)
         message = choice.get("delta")
         if not message:
             message = choice.get("message")
             whole = whole or bool(message)
+        more = thought = called = ""
         if isinstance(message, dict):
             more, thought, called = _of_message(message, data)
-            text, reasoning, tool_text = text + more, reasoning + thought, tool_text + called
+        elif isinstance(message, str):
+            more = message
+        if not (more or thought or called):
+            more = _string(choice, "text", data)
+            thought = _reasoning_beside(choice, message, data)
+        text, reasoning, tool_text = text + more, reasoning + thought, tool_text + called
         reason = choice.get("finish_reason")
         if reason:
-            finish = _finish(reason) or finish
+            finish = finish_of(reason) or finish
     return text, reasoning, tool_text, finish, whole
 
 
@@ -103,13 +110,31 @@ def _of_message(message: dict[str, object], data: str) -> tuple[str, str, str]:
             else:
                 more, reasoning = _parts(value, key, data)
                 text += more
-        elif key in _REASONING:
-            beside = beside or "".join(_parts(value, key, data))
         elif key in ("refusal", "text"):
             text += "".join(_parts(value, key, data))
         elif key in ("tool_calls", "function_call"):
             tool_text += _tool_text(value, key, data)
+        elif key == "error":
+            raise server_error(value)
+        elif not beside and (isinstance(value, str | list | dict) or key in _SURE) and _holds_reasoning(key):
+            beside = "".join(_parts(value, key, data))
     return text, beside + reasoning, tool_text
+
+
+def _reasoning_beside(choice: dict[str, object], message: object, data: str) -> str:
+    """The reasoning of a choice whose `delta` says nothing: in fields that a gateway did not know, or beside it."""
+    inner = [message.get(key) for key in _BESIDE] if isinstance(message, dict) else []
+    for holder in (*inner, choice):
+        for key, value in holder.items() if isinstance(holder, dict) else ():
+            if value and isinstance(value, str | list) and _holds_reasoning(key):
+                return "".join(_parts(value, key, data))
+    return ""
+
+
+@lru_cache(maxsize=256)
+def _holds_reasoning(key: str) -> bool:
+    """Whether the value of a key is reasoning, by the key's name."""
+    return bool(_REASONING.search(key)) and not _ABOUT_REASONING.search(key)
 
 
 def _parts(value: object, key: str, data: str, depth: int = 0) -> tuple[str, str]:
@@ -131,20 +156,31 @@ def _parts(value: object, key: str, data: str, depth: int = 0) -> tuple[str, str
 
 
 def _tool_text(value: object, key: str, data: str) -> str:
-    """The text of tool calls: names and arguments."""
-    calls = value if isinstance(value, list) else [{"function": value}]
-    if key == "tool_calls" and not isinstance(value, list):
+    """The text of tool calls: names and arguments, which some servers send as JSON (Ollama) or as `input`."""
+    calls = value if isinstance(value, list) else [{"function": value} if key == "function_call" else value]
+    if not all(isinstance(call, dict | None) for call in calls):
         raise WireError(f"{key} is no list", data)
-    functions = [call.get("function") for call in calls if isinstance(call, dict)]
+    functions = [call.get("function", call.get("custom")) for call in calls if isinstance(call, dict)]
     return "".join(
-        _string(function, "name", data) + _string(function, "arguments", data)
+        _string(function, "name", data)
+        + (_json_text(function, "arguments", data) or _json_text(function, "input", data))
         for function in functions
         if isinstance(function, dict)
     )
 
 
-def _finish(reason: object) -> str | None:
-    """The finish reason; None for a word that means that there is none yet."""
+def _json_text(of: dict[str, object], key: str, data: str) -> str:
+    """A text, or what is JSON there as text."""
+    value = of.get(key)
+    if isinstance(value, dict | list):
+        return orjson.dumps(value).decode() if value else ""
+    return _string(of, key, data)
+
+
+def finish_of(reason: object) -> str | None:
+    """The finish reason; None for none, or a word that means that there is none yet."""
+    if not reason:
+        return None
     if isinstance(reason, dict):  # SGLang's own form: {"type": "stop", "matched": 2}
         reason = reason.get("type")
     words = str(reason)

@@ -6,6 +6,8 @@ from chatload.model.turn import Delta, TextDeltas
 
 LEAST_EVENTS, LEAST_CHARACTERS = 3, 20
 """A text without a finish reason repeats the reply if that had so many events, and the text so many characters."""
+TRIMMED = 16
+"""Blanks at its ends that a repeated reply may lack."""
 
 
 class _Heard:
@@ -30,9 +32,9 @@ class _Heard:
 
     def repeated_by(self, text: str, *, final: bool) -> bool:
         """Whether a text is what came before, once more."""
-        if len(text) != self.size or self.events < (2 if final else LEAST_EVENTS):
+        if not 0 <= self.size - len(text) <= TRIMMED or self.events < (2 if final else LEAST_EVENTS):
             return False
-        return (final or self.size >= LEAST_CHARACTERS) and text == "".join(self.pieces)
+        return (final or len(text) >= LEAST_CHARACTERS) and text.strip() == "".join(self.pieces).strip()
 
 
 class ReplySoFar:
@@ -43,11 +45,20 @@ class ReplySoFar:
 
     def __init__(self, *, several: bool) -> None:
         self._several = several
-        self._texts, self._thoughts = _Heard(), _Heard()
+        self._texts, self._thoughts, self._calls = _Heard(), _Heard(), _Heard()
         self._by_delta = False
         self._finish: str | None = None
         self._held: str | None = None
         self._text_had_finish = False
+
+    def repeats(self, row: TextDeltas) -> bool:
+        """Whether the last text of a row may be the whole reply once more: then it is to be `checked` by itself."""
+        last = len(row.texts[-1])
+        if last < LEAST_CHARACTERS:
+            return False
+        heard = self._thoughts if row.reasoning else self._texts
+        before = heard.size + sum(map(len, row.texts)) - last
+        return last - TRIMMED <= before <= last + TRIMMED
 
     def add(self, row: TextDeltas) -> bool:
         """Take a row of texts in; False if the reply had seemed to end before it."""
@@ -63,6 +74,11 @@ class ReplySoFar:
         `whole`: its text stood under `message`, where servers put the whole reply, or all of it so far.
         """
         text, reasoning = delta.text, delta.reasoning
+        if delta.tool_text:
+            tool_text = self._new(delta.tool_text, self._calls, whole, delta.finish is not None)
+            delta = delta._replace(tool_text=tool_text)
+            self._calls.add(tool_text)
+            self._by_delta = self._by_delta or not whole
         if text or reasoning:
             if whole or delta.finish or len(text) >= LEAST_CHARACTERS or len(reasoning) >= LEAST_CHARACTERS:
                 final = delta.finish is not None

@@ -48,6 +48,7 @@ _TELLING = ("detail", "errors", "error_message", "error_msg", "errorMessage", "e
 _NO_ERROR = ("", "0", "200", "ok", "success", "ping", "none")
 _OVERLOADED = re.compile(r"overload|rate[ _-]?limit|throttl|too[ _]many[ _]requests", re.IGNORECASE)
 _STATUS = re.compile("429|503|529")
+_JSON = json.JSONDecoder()
 
 
 def tells_error(event: dict[str, object]) -> bool:
@@ -86,12 +87,10 @@ def error_of_text(text: str) -> ServerError:
 
 
 def error_in(raw: bytes) -> ServerError | None:
-    """The failure that a body, or a line of it, reports that is JSON and no event; None where it reports none."""
-    if len(raw) > MOST_JSON_BYTES:
-        return None
+    """The failure that JSON which is no event reports: a body, or what it goes on with; None where it reports none."""
     try:
-        told = orjson.loads(raw)
-    except orjson.JSONDecodeError:
+        told = _JSON.raw_decode(raw[:MOST_JSON_BYTES].decode("utf-8", "replace").lstrip())[0]
+    except (ValueError, RecursionError):
         return None
     if isinstance(told, list) and len(told) == 1:
         told = told[0]

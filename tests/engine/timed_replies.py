@@ -95,6 +95,21 @@ HALVES = [  # a character of two tokens: the first shows nothing
         (200.0 + 20 * i, "" if i % 2 == 0 else f" wörd{i:02}") for i in range(20)
     )
 ]  # fmt: skip
+FOUR_WORDS = ["".join(WORDS[4 * i : 4 * i + 4]) for i in range(5)]
+FOURS = [(260.0 + 80 * i, text(words)) for i, words in enumerate(FOUR_WORDS)]
+END: dict[str, Any] = {"delta": {}, "finish_reason": "stop"}
+HIDDEN = used(100, reasoning_tokens=80)
+ELSEWHERE = {
+    "x_groq": event(END, x_groq={"id": "r", "usage": used(20)}),
+    "the choice": event({**END, "usage": used(20)}),
+    "Ollama": event(END, eval_count=20, prompt_eval_count=PROMPT),
+    "TGI's details": event(END, details={"finish_reason": "length", "generated_tokens": 20}),
+    "timings beside null": event(END, timings={"prompt_n": PROMPT, "predicted_n": 20}, service_tier=None),
+    "Responses": event(END, {"input_tokens": PROMPT, "output_tokens": 20, "total_tokens": PROMPT + 20}),
+    "texts": event(END, {"prompt_tokens": "7", "completion_tokens": "20", "total_tokens": "27"}),
+    "floats": event(END, {"prompt_tokens": 7.0, "completion_tokens": 20.0, "total_tokens": 27.0}),
+    "total only": event(END, {"prompt_tokens": PROMPT, "total_tokens": PROMPT + 20}),
+}
 SECOND_S = [(1580.0, finish(used(20))), (1581.0, DONE)]
 
 REPLIES = (
@@ -137,6 +152,17 @@ REPLIES = (
     reply("token ids", IDS, None, source="per_event"),
     reply("token ids, merged", MERGED_IDS, used(20), ttft_ms=260.0),
     reply("halves of characters", HALVES, used(20), ttft_ms=220.0),
+    # counts in other places
+    *(
+        TimedReply(f"four tokens an event, {name}", [ROLE, *FOURS, (581.0, said), (582.0, DONE)], ttft_ms=260.0)
+        for name, said in ELSEWHERE.items()
+    ),
+    TimedReply("Groq's counts of hidden reasoning", [ROLE, *PLAIN, (581.0, event(END, x_groq={"usage": HIDDEN})),
+               (582.0, DONE)], billed=100),
+    reply("log-probabilities", [(at, text(words, logprobs={"content": [{"token": "t"}] * 4}))
+          for (at, _), words in zip(FOURS, FOUR_WORDS, strict=True)], None, source="per_event", ttft_ms=260.0),
+    reply("log-probabilities of some tokens only", [(at, text(word, logprobs={"content": [{}]} if i % 2 else None))
+          for i, ((at, _), word) in enumerate(zip(PLAIN, WORDS, strict=True))], None, source="estimate"),
     # bursts
     reply("the first ten in one write", FIRST_TEN, used(20), ttft_ms=380.0),
     reply("the first ten in one write, no usage", FIRST_TEN, None, source="estimate", ttft_ms=380.0),
@@ -145,6 +171,10 @@ REPLIES = (
     reply("a buffer's first eleven", HELD, used(20), ttft_ms=400.0),
     reply("the whole reply in one write", [(580.0, b"".join(data for _, data in PLAIN))], used(20), tpot_ms=None,
           ttft_ms=580.0),
+    reply("a few large events in one write", [(580.0, b"".join(data for _, data in FOURS))], used(20), tpot_ms=None,
+          ttft_ms=580.0),
+    reply("one event", [(580.0, text("".join(WORDS)))], used(20), tpot_ms=None, ttft_ms=580.0),
+    reply("all text once more before the end", [*PLAIN, (600.0, text("".join(WORDS)))], used(20)),
     # a late end
     TimedReply("usage and finish a second later", [ROLE, *paced([text(w, ZEROS) for w in WORDS]), *SECOND_S]),
     TimedReply("running count, finish a second later", [ROLE, *RUNNING, *SECOND_S]),

@@ -34,8 +34,33 @@ def test_words_and_the_status_stay() -> None:
     assert cause("engine died") != cause("engine failed")
 
 
-GOOD_ENDS = ("stop", "length", "tool_calls", "eos_token", "end")
-BAD_ENDS = {"abort": "aborted", "error": "aborted", "content_filter": "filtered", "SAFETY": "filtered"}
+GOOD_ENDS = (
+    "stop",
+    "length",
+    "tool_calls",
+    "eos_token",
+    "end",
+    "max_tokens",
+    "end_turn",
+    "refusal",
+    "FINISH_REASON_STOP",
+)
+ABORTED = (
+    "abort",
+    "error",
+    "ABORT",
+    "cancelled",
+    "canceled_by_user",
+    "engine_error",
+    "internal_error",
+    "network_error",
+    "server_overloaded",
+    "timeout",
+    "timed_out",
+    "request_failed",
+)
+FILTERED = ("content_filter", "SAFETY", "IMAGE_SAFETY", "guardrail", "moderation", "content_filter_error")
+BAD_ENDS = dict.fromkeys(ABORTED, "aborted") | dict.fromkeys(FILTERED, "filtered")
 
 
 def test_endings() -> None:

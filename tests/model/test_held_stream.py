@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
+from msgspec.structs import replace
 
 from chatload.model.held_stream import held
 from chatload.model.metrics import PACED, metric
@@ -48,6 +49,10 @@ CASES = (
     Case("five at a time of a very fast server", reply([5] * 40, 5), False),
     Case("a server that writes a few tokens at once", reply([3] * 20, 60), False),
     Case("too short to tell", reply([5], 0), None),
+    Case("all at once, in few events of many tokens", replace(reply([5], 0), tokens=20), True),
+    Case("few events of many tokens", replace(reply([1] * 5, 80), tokens=20), None),
+    Case("in one event", replace(reply([1], 0), tokens=20), True),
+    Case("a short reply in one event", replace(reply([1], 0), tokens=5), None),
 )
 
 
@@ -62,7 +67,7 @@ def test_what_is_paced_is_not_measured_through_a_held_stream(case: Case) -> None
     if case.held:
         assert set(values.values()) == {None}
         assert (stalls_ms(case.turn), reading_underrun_ms(case.turn)) == ([], None)
-    elif case.turn.gaps_us[-1]:
+    elif case.turn.gaps_us and case.turn.gaps_us[-1]:
         assert None not in values.values()
     assert metric("ttft_ms").value(case.turn) == 50
     assert metric("e2e_ms").value(case.turn) is not None

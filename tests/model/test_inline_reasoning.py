@@ -36,7 +36,22 @@ def test_an_answer_begins_with_its_first_character(text: str, first: int) -> Non
 
 
 @pytest.mark.parametrize(
-    "text", ["", " ", "<think>", "<think>hm", "<think>hm</think>", "<think>hm</think> \n", "\u200b"]
+    "text",
+    [
+        "\x00",
+        "\u200e",
+        "\u3164",
+        "\u2800",
+        "\ufe0f",
+        "\u2066",
+        "",
+        " ",
+        "<think>",
+        "<think>hm",
+        "<think>hm</think>",
+        "<think>hm</think> \n",
+        "\u200b",
+    ],
 )
 def test_without_an_answer_none_begins(text: str) -> None:
     assert begins(list(text)) is None

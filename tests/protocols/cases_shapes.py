@@ -45,6 +45,40 @@ SHAPES = [
     _thought("reasoning_details", [_part("reasoning.text", "Hm")],
              [{"type": "reasoning.summary", "summary": "."}, {"type": "reasoning.encrypted", "data": "gAAA"}]),
     _thought("thinking_blocks", [{"type": "thinking", "thinking": "Hm.", "signature": "c2ln"}]),
+    *(_thought(key, "Hm", ".") for key in (
+        "thought_content", "internal_thoughts", "analysis", "chain_of_thought", "cot", "reason", "think")),
+    *(Case(f"{key} is no reasoning", ROLE + _said({"content": "", key: value}) + WAS, " was", deltas=3,
+           finish="stop")
+      for key, value in (("thought_signature", "c2ln"), ("reasoning_id", "rs_1"), ("finish_reason", "stop"),
+                         ("reasoning_time", 1.5), ("is_thinking", True), ("reasoning_effort", "low"),
+                         ("encrypted_reasoning", "gAAA"), ("reasoning_tokens", 7))),
+    *(Case(f"reasoning in {holder}", ROLE + _said({"content": None, holder: {"reasoning_content": "Hm."}}) + WAS,
+           " was", "Hm.", finish="stop") for holder in ("provider_specific_fields", "model_extra")),
+    Case("reasoning beside the delta", sse({"choices": [{"delta": {}, "reasoning": "Hm.", "stop_reason": "x"}]})
+         + WAS, " was", "Hm.", finish="stop"),
+    Case("reasoning beside the delta once more", sse({"choices": [
+         {"delta": {"reasoning": "Hm."}, "reasoning": "Hm."}]}) + WAS, " was", "Hm.", finish="stop"),
+    Case("a delta that is a text", sse({"choices": [{"delta": "There"}]}) + WAS, "There was", finish="stop"),
+    Case("text beside the delta once more", sse({"choices": [{"delta": {"content": "There"}, "text": "There"}]})
+         + WAS, "There was", finish="stop"),
+    *(Case(f"tool calls: {name}", sse(chat({"tool_calls": calls})), tool_text="f" + said) for name, calls, said in (
+        ("arguments as JSON", [{"function": {"name": "f", "arguments": {"a": 1}}}], '{"a":1}'),
+        ("no arguments", [{"function": {"name": "f", "arguments": {}}}], ""),
+        ("one that is no list", {"function": {"name": "f", "arguments": "{}"}}, "{}"),
+        ("a custom tool", [{"type": "custom", "custom": {"name": "f", "input": "ls"}}], "ls"))),
+    Case("tool calls at the end once more", sse(chat({"tool_calls": [{"function": {"name": "f", "arguments": ""}}]}))
+         + sse(chat({"tool_calls": [{"function": {"arguments": "{}"}}]}))
+         + sse(chat({"tool_calls": [{"function": {"name": "f", "arguments": "{}"}}]}, "tool_calls")),
+         tool_text="f{}", deltas=3, finish="tool_calls"),
+    Case("the last delta repeats the text, trimmed", _said({"content": " There"}, {"content": " was"})
+         + _said({"content": "There was"}, finish="stop") + DONE, " There was", deltas=3, finish="stop"),
+    Case("the text repeats the reply after its finish", _said(*({"content": f" {word}"} for word in
+         ("word", "after", "word", "after"))) + STOP + _said({"content": " word after word after"}) + DONE,
+         " word after word after", finish="stop"),
+    Case("[DONE] in other words", THERE + STOP + b'data: "[DONE]"\n\ndata: [done]\n\ndata: DONE\n\n', "There",
+         finish="stop"),
+    Case("events inside events", b"data: " + THERE + b"data: " + STOP + b"data: data: [DONE]\n\n", "There",
+         finish="stop"),
     Case("reasoning under several keys is one", ROLE + _said(
          {"reasoning": "Hm.", "reasoning_content": "Hm.", "reasoning_details": [_part("reasoning.text", "Hm.")]})
          + WAS, " was", "Hm.", finish="stop"),

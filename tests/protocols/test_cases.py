@@ -11,7 +11,7 @@ from chatload.model.turn import TurnRequest
 
 from .cases_errors import ERRORS
 from .cases_native import TGI, VLLM_GENERATE
-from .cases_openai import OTHERS, VLLM, WAS
+from .cases_openai import OTHERS, VLLM, WAS, sse
 from .cases_shapes import ENDINGS, SHAPES
 from .feeding import REQUEST, Case, check_every_cut, cut, feed, one_by_one
 
@@ -72,10 +72,28 @@ def test_a_finish_reason_is_the_end_only_where_no_text_follows(
     assert (told[-1] if told else "") == (finish or "")
 
 
-def test_choices_end_one_by_one() -> None:
+def _of(index: int, content: str, finish: str | None = None) -> bytes:
+    return sse({"choices": [{"index": index, "delta": {"content": content}, "finish_reason": finish}]})
+
+
+@pytest.mark.parametrize(
+    ("events", "finish"),
+    [
+        ([_of(0, "a"), _of(1, "b"), _of(0, "", "stop"), _of(1, "", "length")], "length"),
+        ([_of(0, "a"), _of(0, "", "stop"), _of(1, "b"), _of(1, "", "stop")], "stop"),
+        ([_of(0, "a"), _of(1, "b"), _of(0, "", "stop")], None),
+        ([_of(0, "a"), _of(0, "", "stop"), _of(1, "b"), _of(1, "b"), _of(1, "b")], None),
+        ([_of(0, "a"), _of(1, "b"), _of(0, "", "abort"), _of(1, "", "stop")], "abort"),
+        ([_of(0, "a"), _of(0, "", "stop")], "stop"),
+        ([WAS, WAS], "stop"),
+    ],
+)
+def test_a_reply_of_several_choices_ends_with_the_last_of_them(
+    events: list[bytes], finish: str | None
+) -> None:
     request = TurnRequest(REQUEST.messages, extra={"n": 2})
-    told = [delta.finish for delta in check_every_cut("openai", WAS + WAS, request).deltas]
-    assert told == ["stop", "stop"]
+    told = [one.finish for one in check_every_cut("openai", b"".join(events), request).deltas]
+    assert next((one for one in reversed(told) if one is not None), "") == (finish or "")
 
 
 def test_empty_reads_count_but_bring_nothing() -> None:

@@ -103,7 +103,7 @@ def test_events_are_those_of_the_standard(body_and_reads: tuple[bytes, list[byte
     body, reads = body_and_reads
     found, code = _all(sse_events, reads)
     assert [data for _, data in found] == _by_the_standard(body)
-    assert code in (None, "truncated")
+    assert code in (None, "truncated") or (code == "bad_wire" and not found)
 
 
 @settings(max_examples=200, deadline=None)

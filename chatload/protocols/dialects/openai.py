@@ -13,16 +13,21 @@ from operator import sub
 import orjson
 
 from chatload.model.errors import WireError
-from chatload.model.turn import Delta, TextDeltas, TurnRequest, Usage
+from chatload.model.turn import Delta, TextDeltas, TurnRequest
 from chatload.protocols.body_reads import reads_of
 from chatload.protocols.dialect import Dialect, ForeignBody, NoPromptError
-from chatload.protocols.event_data import count, loaded
+from chatload.protocols.event_data import loaded
 from chatload.protocols.foreign_body import foreign_body, prompt_body
 from chatload.protocols.framing import sse_events
 from chatload.protocols.message_text import NOTHING, said_by
 from chatload.protocols.prompt_text import prompt_text
 from chatload.protocols.repeated_events import RepeatedEvents
 from chatload.protocols.reply_so_far import ReplySoFar
+from chatload.protocols.several_choices import SeveralChoices
+from chatload.protocols.usage_fields import usage_elsewhere, usage_of
+
+_ENDS = ("[DONE]", "", '"[DONE]"', "[done]", "DONE", "data: [DONE]")
+"""Data of events that end a stream, or say nothing."""
 
 
 def chat_body(request: TurnRequest) -> bytes:
@@ -44,6 +49,7 @@ def deltas(reads: Iterable[bytes], request: TurnRequest) -> Iterator[Delta | Tex
     the end is usage, not a step.
     """
     several = request.extra.get("n", 1) not in (1, None)  # then each choice has a count of its own
+    choices = SeveralChoices() if several else None
     counted: int | None = None if several else 0
     repeated = RepeatedEvents(_delta)
     so_far = ReplySoFar(several=several)
@@ -54,7 +60,10 @@ def deltas(reads: Iterable[bytes], request: TurnRequest) -> Iterator[Delta | Tex
         if alike is not None:
             if alike.running is not None:
                 alike, counted = _in_steps(alike, alike.running, counted)
-            if not so_far.add(alike):  # the reply goes on after its finish reason
+            if so_far.repeats(alike):
+                for one in alike.deltas():
+                    yield so_far.checked(one, whole=False)
+            elif not so_far.add(alike):  # the reply goes on after its finish reason
                 first, *others = alike.deltas()
                 yield first._replace(finish="")
                 yield from others
@@ -65,11 +74,13 @@ def deltas(reads: Iterable[bytes], request: TurnRequest) -> Iterator[Delta | Tex
         if found is None:
             return
         read, data = found
-        if data.strip() in ("[DONE]", ""):
+        if data.strip() in _ENDS:
             if data and (end := so_far.done(read)):
                 yield end
             continue
         delta, whole = _event(data, read)
+        if choices is not None:
+            delta = choices.checked(loaded(data).get("choices"), delta)
         tokens = delta.tokens if delta.tokens or delta.has_text else None
         if delta.usage is not None and delta.usage.completion_tokens is not None:
             total = delta.usage.completion_tokens
@@ -159,7 +170,10 @@ def _event(data: str, read: int = 0) -> tuple[Delta, bool]:
     reply_id = event.get("id")
     name = reply_id if isinstance(reply_id, str) and reply_id else None
     tokens = _token_ids(choices) if choices else 0
-    return Delta(read, text, reasoning, tool_text, tokens, finish, _usage(event), name), whole
+    usage = usage_of(event)
+    if (usage is None or usage.completion_tokens is None) and (finish or not text):
+        usage = usage_elsewhere(event) or usage
+    return Delta(read, text, reasoning, tool_text, tokens, finish, usage, name), whole
 
 
 def _delta(data: str) -> Delta:
@@ -172,6 +186,8 @@ def _token_ids(choices: list[object]) -> int | None:
     if not isinstance(choice, dict) or len(choices) > 1:
         return None
     ids = choice.get("output_ids", choice.get("token_ids"))
+    if not ids and (told := choice.get("logprobs")) and isinstance(told, dict):
+        ids = told.get("content") or told.get("refusal") or told.get("tokens")
     return len(ids) if isinstance(ids, list) else None
 
 
@@ -186,39 +202,6 @@ def _body(body: dict[str, object], request: TurnRequest) -> bytes:
     if request.ask_usage:
         body["stream_options"] = {"include_usage": True}
     return orjson.dumps({**body, **request.extra})
-
-
-def _usage(event: dict[str, object]) -> Usage | None:
-    """The token counts of an event: `usage`, else llama.cpp's `timings`."""
-    usage = event.get("usage")
-    if isinstance(usage, dict):
-        details = usage.get("prompt_tokens_details")
-        cached = details.get("cached_tokens") if isinstance(details, dict) else None
-        made = usage.get("completion_tokens_details")
-        made = made if isinstance(made, dict) else {}
-        reasoning = made.get(
-            "reasoning_tokens", usage.get("reasoning_tokens")
-        )  # SGLang has it beside the others
-        rejected = [count(made.get(key)) for key in ("rejected_prediction_tokens", "audio_tokens")]
-        completion, prompt = count(usage.get("completion_tokens")), count(usage.get("prompt_tokens"))
-        total = count(usage.get("total_tokens"))
-        return Usage(
-            completion_tokens=completion,
-            prompt_tokens=prompt,
-            cached_tokens=count(cached),
-            total_tokens=None if total == (completion or 0) + (prompt or 0) else total,
-            reasoning_tokens=count(reasoning) or None,
-            rejected_tokens=sum(filter(None, rejected)) or None,
-        )
-    timings = event.get("timings")
-    if isinstance(timings, dict) and count(timings.get("predicted_n")) is not None:
-        fresh, cached = count(timings.get("prompt_n")), count(timings.get("cache_n"))
-        return Usage(
-            completion_tokens=timings["predicted_n"],
-            prompt_tokens=None if fresh is None else fresh + (cached or 0),
-            cached_tokens=cached,
-        )
-    return None
 
 
 EXACT = {"ignore_eos": True}

@@ -1,0 +1,69 @@
+"""The token counts of an event, under the names that servers of OpenAI's routes give them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from chatload.model.turn import Usage
+from chatload.protocols.event_data import count
+
+_MADE = ("output_tokens", "generated_tokens", "eval_count", "predicted_n")
+_READ = ("input_tokens", "prompt_eval_count", "prompt_n")
+"""Other names of completion and prompt tokens: OpenAI's Responses, TGI's details, Ollama, llama.cpp."""
+
+
+def usage_of(event: Mapping[str, object]) -> Usage | None:
+    """The counts of an event: `usage`, else llama.cpp's `timings`."""
+    usage = event.get("usage")
+    if isinstance(usage, dict):
+        return _usage(usage)
+    timings = event.get("timings")
+    if isinstance(timings, dict) and (made := count(timings.get("predicted_n"))) is not None:
+        fresh, cached = count(timings.get("prompt_n")), count(timings.get("cache_n"))
+        prompt = None if fresh is None else fresh + (cached or 0)
+        return Usage(completion_tokens=made, prompt_tokens=prompt, cached_tokens=cached)
+    return None
+
+
+def usage_elsewhere(event: Mapping[str, object]) -> Usage | None:
+    """The counts of an event at the end of a reply that has none in `usage`.
+
+    Groq has them under `x_groq`, some gateways in the choice, TGI in `details`, Ollama in the event itself.
+    """
+    choices, groq = event.get("choices"), event.get("x_groq")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    for holder in (groq, choice):
+        if isinstance(holder, dict) and isinstance(usage := holder.get("usage"), dict):
+            return _usage(usage)
+    for usage in (event.get("details"), event):
+        if isinstance(usage, dict) and _first(usage, _MADE) is not None:
+            return _usage(usage)
+    return None
+
+
+def _usage(usage: Mapping[str, object]) -> Usage:
+    details = usage.get("prompt_tokens_details")
+    cached = details.get("cached_tokens") if isinstance(details, dict) else None
+    made = usage.get("completion_tokens_details") or usage.get("output_tokens_details")
+    made = made if isinstance(made, dict) else {}
+    reasoning = made.get("reasoning_tokens", usage.get("reasoning_tokens"))  # SGLang has it beside the others
+    rejected = [count(made.get(key)) for key in ("rejected_prediction_tokens", "audio_tokens")]
+    completion, prompt = count(usage.get("completion_tokens")), count(usage.get("prompt_tokens"))
+    total = count(usage.get("total_tokens"))
+    if completion is None:
+        prompt = _first(usage, _READ) if prompt is None else prompt
+        completion = _first(usage, _MADE)
+        if completion is None and total and prompt is not None and total >= prompt:
+            completion = total - prompt
+    return Usage(
+        completion_tokens=completion,
+        prompt_tokens=prompt,
+        cached_tokens=count(cached),
+        total_tokens=None if total == (completion or 0) + (prompt or 0) else total,
+        reasoning_tokens=count(reasoning) or None,
+        rejected_tokens=sum(filter(None, rejected)) or None,
+    )
+
+
+def _first(usage: Mapping[str, object], keys: tuple[str, ...]) -> int | None:
+    return next((found for key in keys if (found := count(usage.get(key))) is not None), None)
