@@ -159,12 +159,12 @@ class Records:
     def _delimiter(self, begins: list[str], line: int) -> str:
         """What divides the columns. UsageError where a file without a header leaves that open."""
         if not self._headless:
-            return _delimiter(begins[0])
+            return likeliest(begins[0])
         found = delimiters(begins)
         if len(found) > 1:
             signs = " or ".join(map(repr, found))
             raise UsageError([f"{self._mistakes.name}:{line}: {signs} may divide its columns: {UNAMBIGUOUS}"])
-        return found[0] if found else _delimiter(begins[0])
+        return found[0] if found else likeliest(begins[0])
 
     def _row(self, row: list[str], line: int) -> Record:
         if self._headless:
@@ -186,7 +186,7 @@ def first_row(path: Path, delimiter: str = "") -> list[str] | None:
             line = file.readline(LINE_BYTES).removeprefix(BOM).decode()
     except (UsageError, UnicodeDecodeError):
         return None
-    return next(csv.reader([line], delimiter=delimiter or _delimiter(line)), [])
+    return next(csv.reader([line], delimiter=delimiter or likeliest(line)), [])
 
 
 def first_lines(path: Path) -> list[str]:
@@ -212,7 +212,7 @@ def delimiters(begins: list[str]) -> list[str]:
     return found
 
 
-def _delimiter(head: str) -> str:
+def likeliest(head: str) -> str:
     """The one of DELIMITERS that stands most often in a header."""
     return max(DELIMITERS, key=lambda sign: (head.count(sign), sign == ","))
 

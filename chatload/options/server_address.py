@@ -81,7 +81,7 @@ def server_address(reader: OptionReader) -> tuple[str, Route]:
         return _by_path(reader, origin, slash + path, asked, query)
     found = read_path(slash + path)
     if found.refused:
-        reader.add_named_mistake("host", repr(_without_secrets(host)[:80]), found.refused)
+        reader.add_named_mistake("host", repr(_withoutsecret_names(host)[:80]), found.refused)
     return origin + found.prefix, Route(apis=found.apis, query=query, dialect=found.dialect)
 
 
@@ -92,7 +92,7 @@ def _by_path(reader: OptionReader, origin: str, below: str, asked: str, host_que
     if not path.startswith("/") or not _PATH.fullmatch(path) or not _QUERY.fullmatch(query):
         wanted = "must be a path on the server in plain ASCII, such as /api/v3/chat/completions"
         reader.add_named_mistake("path", repr(shown[:80]), wanted)
-    elif _secrets(query):
+    elif secret_names(query):
         reader.add_named_mistake("path", repr(shown[:80]), _no_secret(query))
     elif host_query:
         reader.add_named_mistake("path", repr(shown[:80]), "--host has a query: give it here")
@@ -110,22 +110,22 @@ def _host_mistake(host: str) -> tuple[str, str]:
     if not (host.isascii() and host.isprintable()) or " " in host.strip(" "):
         xn = "" if host.isascii() else " (an international name in its form xn--…)"
         words = f"must be one address in plain ASCII, without blanks or line breaks{xn}"
-        return words, _without_secrets(host)
+        return words, _withoutsecret_names(host)
     host = host.strip(" ")
     authority, rest = _split(host)
     if "@" in authority or "%40" in authority or "@" in rest.partition("?")[0] or "#" in rest:
         if "#" in rest and "@" not in host and "%40" not in authority:
-            return f"{WANTED}, without #", _without_secrets(host)
+            return f"{WANTED}, without #", _withoutsecret_names(host)
         after = re.split("@|%40", host)[-1]
         return "no name or password before it: set CHATLOAD_API_KEY", after.partition("?")[0]
     query = rest.partition("?")[2]
-    return _mistake(host, rest.partition("?")[0], query), _without_secrets(host)
+    return _mistake(host, rest.partition("?")[0], query), _withoutsecret_names(host)
 
 
 def _mistake(host: str, path: str, query: str) -> str:
     """The mistake in an address without secrets before it; empty if there is none."""
     if "://" not in host and re.match(r"(localhost|[\w-]+(\.[\w-]+)+|[\w-]+:\d)", host):
-        return f"must begin with http:// or https://, such as http://{_without_secrets(host)[:80]}"
+        return f"must begin with http:// or https://, such as http://{_withoutsecret_names(host)[:80]}"
     try:
         parts = urlsplit(host)
         name = parts.hostname or ""
@@ -143,21 +143,21 @@ def _mistake(host: str, path: str, query: str) -> str:
         return "the port must be a number from 1 to 65535"
     if not _PATH.fullmatch(path):
         return WANTED
-    if _secrets(query):
+    if secret_names(query):
         return _no_secret(query)
     if not _QUERY.fullmatch(query):
         return WANTED
     return ""
 
 
-def _secrets(query: str) -> list[str]:
+def secret_names(query: str) -> list[str]:
     """The names in a query that hold a key, as typed or percent-encoded."""
     names = {name for name, _ in parse_qsl(query, keep_blank_values=True)}
     return sorted(name for name in names if names_secret(name) or _SECRET_QUERY.fullmatch(name))
 
 
 def _no_secret(query: str) -> str:
-    names = ", ".join(name[:40] for name in _secrets(query) if name.isprintable())
+    names = ", ".join(name[:40] for name in secret_names(query) if name.isprintable())
     return f"secrets do not go in arguments ({names}): set CHATLOAD_API_KEY, and --auth-header for its header"
 
 
@@ -192,7 +192,7 @@ def _is_name(name: str, parts: SplitResult) -> bool:
         return False
 
 
-def _without_secrets(host: str) -> str:
+def _withoutsecret_names(host: str) -> str:
     """The address for a message, without query, user, password, and without a port that is no number."""
     authority, rest = _split(host)
     shown = re.sub(r":(?!\d*$)[^\]:]*$", ":…", re.split("@|%40", authority)[-1])

@@ -174,7 +174,9 @@ def test_headers_nearest_wins_and_secrets_are_never_written(carried: Any) -> Non
     keys, out, err = carried(text)
     assert json.loads(keys["headers"]) == {"x-team": "near", "X-Trace": "yes"}
     assert "sk-abc" not in out + err and "k=1" not in out + err
-    assert err.count("CHATLOAD_API_KEY") == 3
+    assert err.count("CHATLOAD_API_KEY") == 1
+    assert err.count("a secret is never written") == 3
+    assert "auth-header" not in keys
 
 
 def test_a_secret_in_the_body_is_never_written(carried: Any) -> None:

@@ -184,7 +184,7 @@ def test_a_module_without_target_or_in_a_circle_and_an_include(imported: Any) ->
     code, _, err = imported(
         plan(group(element("IncludeController", "inc", prop("IncludeController.includepath", "b.jmx"))))
     )
-    assert code == 2 and "IncludeController 'inc': the file that it includes is not read" in err
+    assert code == 2 and "IncludeController 'inc': " in err and "b.jmx: No such file" in err
 
 
 @pytest.mark.parametrize(
@@ -206,7 +206,7 @@ def test_one_of_several_samplers_by_name(imported: Any) -> None:
     text = plan(group(request(name="short") + request({**BODY, "model": "b"}, name="long")))
     code, keys, err = imported(text)
     assert (code, keys["turn-name"], keys["model"]) == (0, "short", "m")
-    assert "'long': one request is carried over: import this one on its own with --sampler" in err
+    assert "'long': a run sends one kind of request: import this one" in err and "--sampler 'long'" in err
     code, keys, _ = imported(text, "--sampler", "long")
     assert (keys["turn-name"], keys["model"]) == ("long", "b")
     code, _, err = imported(text, "--sampler", "none")

@@ -48,7 +48,7 @@ def carried_body(body: Mapping[str, object], path: str) -> Carried:
             "the body does not stream: chatload always asks for a stream, there is no first token without one"
         )
     for key, value in found.extra.items():
-        if _SECRET_KEYS.search(key) or looks_secret(value):
+        if _SECRET_KEYS.search(key) or _holds_secret(value):
             carried.losses.append(f"{key[:40]!r} in the body looks like a secret: not written")
         else:
             carried.body[key] = value
@@ -73,6 +73,15 @@ def is_secret(name: str, value: object) -> bool:
 def looks_secret(value: object) -> bool:
     """Whether a value looks like a key."""
     return isinstance(value, str) and _SECRET_VALUES.search(value) is not None
+
+
+def _holds_secret(value: object) -> bool:
+    """Whether a value of a body looks like a key, or holds one, by name or value; texts of messages may name keys."""
+    if isinstance(value, dict):
+        return any(_SECRET_KEYS.search(key) or _holds_secret(one) for key, one in value.items())
+    if isinstance(value, list):
+        return any(map(_holds_secret, value))
+    return looks_secret(value)
 
 
 def json_object(text: str) -> tuple[dict[str, object], dict[str, str]]:

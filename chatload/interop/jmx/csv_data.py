@@ -6,9 +6,11 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from chatload.files.records import first_row
+from chatload.files.reading import shown
+from chatload.files.records import DELIMITERS, delimiters, first_lines, first_row, likeliest
 from chatload.interop.jmx.tree import Node
 from chatload.interop.jmx.variables import Variables
+from chatload.model.errors import UsageError
 
 _ALONE = re.compile(r"\$\{(\w+)\}")
 
@@ -33,15 +35,47 @@ def prompt_column(
     for node in scope:
         if node.kind != "CSVDataSet":
             continue
+        sign = variables.resolve(node.setting("delimiter")) or ","
+        delimiter = "\t" if sign == "\\t" else sign
         named = [name.strip() for name in variables.resolve(node.setting("variableNames")).split(",")]
         written = variables.resolve(node.setting("filename"))
         file = plan.parent / written  # JMeter looks beside the plan
-        head = first_row(file) if "${" not in written else None
+        head = first_row(file, delimiter[:1]) if "${" not in written else None
         names = named if any(named) else head
         if names is None or alone[1] not in names:
             continue
-        return _column(node, str(file), names.index(alone[1]), head, named=any(named))
+        found = _column(node, str(file), names.index(alone[1]), head, named=any(named))
+        _same_columns(found, file, delimiter, plan)
+        return found
     return None
+
+
+def _same_columns(found: PromptColumn, file: Path, delimiter: str, plan: Path) -> None:
+    """UsageError where chatload would divide the file's lines into other columns than JMeter.
+
+    A .txt file whose lines are not divided needs no column: each of its lines is a prompt.
+    """
+    lines = first_lines(file)
+    if not lines:
+        return
+    ours = (
+        delimiters(lines) if found.options.get("prompts-column", "1").isdecimal() else [likeliest(lines[0])]
+    )
+    if ours == [delimiter] or (delimiter == "," and ours == []):
+        return
+    if not any(delimiter in line for line in lines):
+        if file.suffix.lower() == ".txt":
+            found.options.pop("prompts-column", None)
+            return
+        if not ours and not any(sign in line for line in lines for sign in DELIMITERS):
+            return
+    raise UsageError(
+        [
+            f"{plan}: {found.node.kind} {found.node.name[:80]!r}: {shown(file)} is divided by {delimiter[:5]!r}, and "
+            'chatload could take another sign: save the column as JSON lines, {"prompt": "…"}, disable the data set, '
+            "and set prompts in the scenario"
+        ]
+    )
 
 
 def _column(node: Node, file: str, place: int, head: list[str] | None, *, named: bool) -> PromptColumn:

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from chatload.interop.jmx.includes import INCLUDE
 from chatload.interop.jmx.modules import FRAGMENT
 from chatload.interop.jmx.plugin_groups import OPEN_LOOPS, open_loop_words
-from chatload.interop.jmx.thread_group import PROFILES, Numbers
-from chatload.interop.jmx.tree import Node, walk
+from chatload.interop.jmx.request import SAMPLERS, read_request
+from chatload.interop.jmx.thread_group import GROUPS, PROFILES, Numbers
+from chatload.interop.jmx.tree import Found, Node, walk
 from chatload.interop.jmx.variables import Variables
+from chatload.protocols.dialect import NoPromptError
 
 NOT_NEEDED = {
     "ResultCollector": "a listener; every turn is kept, see `report RUN --format jmeter` and `export jtl RUN`",
@@ -26,7 +29,6 @@ REMEDIES = {
     "PostThreadGroup": "runs after the load: not carried over",
     **dict.fromkeys(PROFILES, "import it on its own with --thread-group"),
     **dict.fromkeys(OPEN_LOOPS, "an open loop: see locustfiles/arrivals.py, --interval or --trace"),
-    "IncludeController": "the file that it includes is not read: put its elements into this plan",
     "ModuleController": "the element that it points to is not in the plan",
     "AuthManager": "user names and passwords are never written: set CHATLOAD_API_KEY",
     "KeystoreConfig": "client certificates cannot be used",
@@ -61,8 +63,8 @@ def not_carried_over(
             notes.append(f"{named(node)}: disabled in the plan, left out")
         elif node.kind == "TestPlan":
             _plan_switches(node, losses)
-        elif node.kind == "Arguments":
-            continue  # variables: resolved where they are used
+        elif node.kind in ("Arguments", INCLUDE):
+            continue  # variables are resolved where they are used; what was included is told itself
         elif node.kind in NOT_NEEDED:
             notes.append(f"{named(node)}: not needed: {NOT_NEEDED[node.kind]}")
         elif node.kind == "CSVDataSet":
@@ -70,20 +72,37 @@ def not_carried_over(
         elif node.kind == FRAGMENT:
             notes.append(f"{named(node)}: runs only where a Module Controller points to it")
         else:
-            losses.append(_loss(node, id(node) in near, group in ancestors))
+            near_it, inside = id(node) in near, group in ancestors
+            sampler = node.kind in SAMPLERS
+            losses.append(
+                _other_request((node, ancestors), variables) if sampler else _loss(node, near_it, inside)
+            )
     return notes, losses
 
 
 def _loss(node: Node, near: bool, inside: bool) -> str:
     remedy = REMEDIES.get(node.kind)
     if remedy is None:
-        if node.kind.startswith("HTTPSampler"):
-            remedy = "one request is carried over: import this one on its own with --sampler"
-        elif not near and not inside:
+        if not near and not inside:
             remedy = "not carried over, it stands beside another part of the plan"
         else:
             remedy = "not carried over"
     return f"{named(node)}: {remedy}"
+
+
+def _other_request(found: Found, variables: Variables) -> str:
+    """Why a second request is not carried over: all turns of a run send the same kind of request."""
+    node, ancestors = found
+    if not any(ancestor.kind in GROUPS for ancestor in ancestors):
+        return f"{named(node)}: not carried over, it stands in no thread group of users"
+    try:
+        read_request(found, variables)
+    except NoPromptError as error:
+        return f"{named(node)}: no request to a language model: {error}"
+    return (
+        f"{named(node)}: a run sends one kind of request: import this one into a scenario of its own with "
+        f"--sampler {node.name[:80]!r}, and start both for the mix (its label is turn-name, in rows and JTL)"
+    )
 
 
 def _plan_switches(node: Node, losses: list[str]) -> None:
@@ -121,8 +140,8 @@ def nothing_to_import(nodes: tuple[Node, ...], source: Path, variables: Variable
             )
         elif _is_sampler(node.kind) and group is not None:
             lines.append(f"{source}: {named(node)}: {_sampler_words(node)}")
-        elif node.kind == "IncludeController":
-            lines.append(f"{source}: {named(node)}: {REMEDIES[node.kind]}")
+        elif node.kind == INCLUDE and group is None:
+            lines.append(f"{source}: {named(node)}: stands in no thread group: nothing runs what it includes")
     return lines or [f"{source}: no enabled HTTP Request in a thread group: nothing to import"]
 
 

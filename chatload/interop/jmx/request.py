@@ -10,8 +10,11 @@ from urllib.parse import urlsplit
 from chatload.interop.jmx.body import Carried, carried_body, is_secret, json_object, split_path
 from chatload.interop.jmx.tree import Found, Node
 from chatload.interop.jmx.variables import Variables, how_to_give
+from chatload.options.request_headers import header_mistake
+from chatload.options.server_address import secret_names
 from chatload.protocols.dialect import NoPromptError
 from chatload.protocols.own_routes import own_route
+from chatload.protocols.routes import read_path
 
 SAMPLERS = ("HTTPSamplerProxy", "HTTPSampler", "HTTPSampler2")
 OURS = re.compile(
@@ -19,6 +22,17 @@ OURS = re.compile(
     "cache-control"
 )
 """Headers that chatload sets itself, or that do not change a reply."""
+CHANGING = ("${__UUID", "${__Random", "${__time", "${__threadNum", "${__counter", "${__iterationNum")
+"""Functions with another value each time, which keep a prefix cache from answering."""
+CACHED = (
+    ", so all prompts begin alike and a prefix cache makes them fast: prompts = FILE gives each its own text"
+)
+AUTH_WORDS = ("", "bearer", "basic", "token", "key", "apikey", "api-key")
+"""Words that stand before a key; another first word may be a part of it."""
+_SERVER = re.compile(
+    r"(?:(https?)://)?([\w.-]+|\[[0-9a-f:.]+\])(?::(\d+))?(/[^?#]*)?", re.ASCII | re.IGNORECASE
+)
+"""A Server Name that is an address: scheme, name, port, path."""
 
 
 @dataclass(slots=True)
@@ -29,6 +43,8 @@ class Request:
     ancestors: tuple[Node, ...]
     host: str
     carried: Carried
+    path: str = ""
+    """The whole path of the route with its query, where the address does not tell it."""
     options: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     losses: list[str] = field(default_factory=list)
@@ -61,9 +77,17 @@ def read_request(found: Found, variables: Variables) -> Request:
     carried = carried_body(own.body if own else body, own.path if own else path)
     prefix, posted = (own.prefix, own.path) if own else split_path(path, carried.dialect)
     request = Request(node, ancestors, address + prefix if address else "", carried)
-    if posted and own is None:
+    if secret_names(query):
+        request.losses.append(
+            "the query of its path holds a key: not sent or shown; set CHATLOAD_API_KEY, and --auth-header"
+        )
+        query = ""
+    is_route = read_path(path).dialect == carried.dialect.name
+    if own is None and is_route and (posted or query) and "${" not in path + query:
+        request.host, request.path = address, "/" + path.lstrip("/") + (f"?{query}" if query else "")
+    elif posted and own is None:
         request.losses.append(f"its path {path!r}: chatload posts to {request.host or '<host>'}{posted}")
-    if query:
+    if query and not request.path:
         request.losses.append("the query of its path: not sent (a query may hold a key, so it is not shown)")
     if setting("method").upper() not in ("POST", ""):
         request.losses.append(f"its method {setting('method')[:10]!r}: chatload posts")
@@ -75,6 +99,7 @@ def read_request(found: Found, variables: Variables) -> Request:
     if open_references:
         request.losses.append(
             f"{', '.join(open_references)} in the body: only a running JMeter can resolve it; sent unchanged"
+            + CACHED * any(one.startswith(CHANGING) and one in carried.prompt for one in open_references)
         )
     _timeouts(request, setting("connect_timeout"), setting("response_timeout"))
     _switches(request, node)
@@ -100,6 +125,11 @@ def _address(setting: Callable[[str], str]) -> tuple[str, str, str]:
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", parts.path, parts.query
     name, port = setting("domain"), setting("port")
     scheme = setting("protocol").lower().rstrip(":/") or "http"
+    written = _SERVER.fullmatch(name)  # people write an address where a name belongs
+    if written is not None:
+        scheme, name = (written[1] or scheme).lower(), written[2]
+        port, below = port or written[3] or "", (written[4] or "").rstrip("/")
+        path = f"{below}/{path.lstrip('/')}" if below else path
     path, _, query = path.partition("?")
     if not name:
         return "", path, query
@@ -140,20 +170,21 @@ def _switches(request: Request, node: Node) -> None:
 
 def headers_of(
     managers: list[Node], variables: Variables, notes: list[str], losses: list[str]
-) -> dict[str, str]:
-    """The headers of all managers in scope, the nearest one's first. Lists secrets and chatload's own instead."""
+) -> tuple[dict[str, str], dict[str, str]]:
+    """(the headers of all managers in scope, the nearest one's first; the option of the header of the API key).
+
+    Secrets and chatload's own headers are listed instead.
+    """
     rows: dict[str, tuple[str, str]] = {}
     for manager in managers:
         for row in manager.lists.get("HeaderManager.headers", ()):
             name = variables.resolve(row.get("Header.name", "")).strip()
             rows[name.lower()] = (name, variables.resolve(row.get("Header.value", "")).strip())
     headers: dict[str, str] = {}
+    access: dict[str, str] = {}
     for lower, (name, value) in rows.items():
         if is_secret(name, value):
-            losses.append(
-                f"header {name!r}: a secret is never written; set CHATLOAD_API_KEY, "
-                "sent as “Authorization: Bearer …”"
-            )
+            _secret(name, value, access, losses)
         elif OURS.fullmatch(lower):
             if lower != "content-type" or "json" not in value.lower():
                 notes.append(f"header {name!r}: chatload sets its own, or needs none")
@@ -161,4 +192,23 @@ def headers_of(
             losses.append(f"header {name!r}: its value is no constant ASCII text")
         else:
             headers[name] = value
-    return headers
+    return headers, access
+
+
+def _secret(name: str, value: str, access: dict[str, str], losses: list[str]) -> None:
+    """The first header that holds a secret is that of the API key; its value is never written."""
+    told = f"header {name!r}: a secret is never written"
+    word, blank, _ = value.partition(" ")
+    word = word if blank else ""
+    if header_mistake(name) or word.lower() not in AUTH_WORDS or "cookie" in name.lower():
+        losses.append(f"{told}: not sent")
+        return
+    if access:
+        losses.append(
+            f"{told}: not sent, as one header carries the key: {access['auth-header']!r} (auth-header)"
+        )
+        return
+    bearer = (name.lower(), word.lower()) == ("authorization", "bearer")
+    access["auth-header"] = name if bearer or not word else f"{name}: {word}"
+    sent = "sent as “Authorization: Bearer …”" if bearer else f"sent in {access['auth-header']!r}"
+    losses.append(f"{told}; set CHATLOAD_API_KEY, {sent}")

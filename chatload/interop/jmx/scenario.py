@@ -8,17 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from chatload.interop.jmx.csv_data import prompt_column
+from chatload.interop.jmx.includes import with_includes
 from chatload.interop.jmx.modules import with_modules
 from chatload.interop.jmx.not_carried_over import named, not_carried_over, nothing_to_import
 from chatload.interop.jmx.request import SAMPLERS, Request, headers_of, in_scope, read_request
-from chatload.interop.jmx.thread_group import PROFILES, Value, read_load
+from chatload.interop.jmx.thread_group import GROUPS, Value, read_load
 from chatload.interop.jmx.tree import Node, walk
-from chatload.interop.jmx.variables import Variables
+from chatload.interop.jmx.variables import Variables, closing, how_to_give
 from chatload.model.errors import UsageError
 from chatload.protocols.dialect import NoPromptError
-
-GROUPS = ("ThreadGroup", *PROFILES)
-"""Thread groups that stand for users; not set-up and tear-down groups."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +43,10 @@ def read_scenario(
     nodes: tuple[Node, ...], source: Path, properties: Mapping[str, str], wanted: Wanted = Wanted()
 ) -> Scenario:
     """The scenario of a plan's first request to a language model, or of the one that is wanted."""
-    nodes, targets = with_modules(nodes)
     variables = Variables(_user_variables(nodes) | dict(wanted.variables), properties)
+    nodes = with_includes(nodes, source, variables)
+    nodes, targets = with_modules(nodes)
+    variables.values |= _user_variables(nodes) | dict(wanted.variables)
     request, group = _chosen(nodes, source, variables, wanted)
     variables.defaults.clear()  # collect only those of the chosen request and group
     variables.environment.clear()
@@ -56,8 +56,14 @@ def read_scenario(
     managers = [node for node in scope if node.kind == "HeaderManager"]
     notes, losses = [*load.notes, *request.notes, *request.carried.notes], [*load.losses]
     losses += [f"{named(request.node)}: {loss}" for loss in (*request.losses, *request.carried.losses)]
-    headers = headers_of(managers, variables, notes, losses)
+    if "${" in request.host:
+        raise UsageError(
+            [f"{source}: {named(request.node)}: its server is {request.host[:80]}: {_remedy(request.host)}"]
+        )
+    headers, access = headers_of(managers, variables, notes, losses)
     options = _options(request, load.options, headers)
+    if access.get("auth-header", "").lower() not in ("", "authorization"):
+        options |= access
     if not request.host:
         losses.append(f"{named(request.node)}: it names no server: give --host")
     alone = "" if "messages" in request.carried.body else request.carried.prompt
@@ -84,6 +90,12 @@ def read_scenario(
         )
     more_notes, more_losses = not_carried_over(nodes, done, scope, group, variables)
     return Scenario(source.name, group.name, options, notes + more_notes, losses + more_losses)
+
+
+def _remedy(text: str) -> str:
+    """How to give the first reference in a text."""
+    at = text.index("${")
+    return how_to_give(text[at : closing(text, at + 2) + 1])
 
 
 def _only(loss: str, prompt: str) -> bool:
@@ -139,6 +151,8 @@ def _options(request: Request, load: Mapping[str, Value], headers: Mapping[str, 
     options: dict[str, Value] = {"locustfile": "locustfiles/chat.py", "headless": True, "only-summary": True}
     if request.host:
         options["host"] = request.host
+    if request.path:
+        options["path"] = request.path
     options["server"] = carried.dialect.option or carried.dialect.name
     options |= load
     options |= {"history": "off", "prompt": carried.prompt, **carried.options, **request.options}

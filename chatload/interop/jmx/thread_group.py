@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from chatload.interop.jmx.includes import INCLUDE
 from chatload.interop.jmx.modules import FRAGMENT, MODULE
 from chatload.interop.jmx.plugin_groups import CONCURRENCY, STEPPING, ULTIMATE, profile_of
 from chatload.interop.jmx.request import in_scope
@@ -22,6 +23,8 @@ AT_ONCE_PER_S = 100_000
 Value = str | int | float
 PROFILES = (ULTIMATE, STEPPING, CONCURRENCY)
 """Groups of plug-ins whose threads over time become users, ramp and run-time."""
+GROUPS = ("ThreadGroup", *PROFILES)
+"""Thread groups that stand for users; not set-up and tear-down groups."""
 _RANDOM = re.compile(r"\$\{__Random\(\s*(\d+)\s*,\s*(\d+)\s*(?:,[^)]*)?\)\}")
 TIMERS = ("ConstantTimer", "UniformRandomTimer", "GaussianRandomTimer", "PoissonRandomTimer")
 PASSED_THROUGH = (
@@ -31,6 +34,7 @@ PASSED_THROUGH = (
     "SimpleController",
     MODULE,
     FRAGMENT,
+    INCLUDE,
 )
 
 
