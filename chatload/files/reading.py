@@ -21,15 +21,19 @@ LINES_BYTES = 256 * MB
 BOM = b"\xef\xbb\xbf"
 OTHER_CONTENT = {
     b"\x1f\x8b": "compressed (gzip): unpack it first, gunzip -k",
-    b"PK\x03\x04": "a zip archive or a spreadsheet: unpack it, or save it as CSV",
+    b"pk\x03\x04": "a zip archive or a spreadsheet: unpack it, or save it as CSV",
     b"\x28\xb5\x2f\xfd": "compressed (zstd): unpack it first, unzstd",
-    b"BZh": "compressed (bzip2): unpack it first, bunzip2 -k",
-    b"\xfd7zXZ": "compressed (xz): unpack it first, unxz -k",
-    b"PAR1": "Parquet: save it as JSON lines or CSV",
+    b"bzh": "compressed (bzip2): unpack it first, bunzip2 -k",
+    b"\xfd7zxz": "compressed (xz): unpack it first, unxz -k",
+    b"par1": "Parquet: save it as JSON lines or CSV",
     b"\xff\xfe": "UTF-16: save it as UTF-8",
     b"\xfe\xff": "UTF-16: save it as UTF-8",
+    b"version https://git-lfs": "a pointer of Git LFS, without the content: git lfs pull",
+    b"<!doctype html": "a web page: download the file itself",
+    b"<html": "a web page: download the file itself",
 }
-"""First bytes of files that people name by mistake, and what to do."""
+"""First bytes, in small letters, of files that people name by mistake, and what to do."""
+LONGEST_BEGINNING = max(map(len, OTHER_CONTENT))
 
 
 class Mistakes:
@@ -96,7 +100,7 @@ def opened_input(path: str | Path, remedy: str, most_bytes: int) -> Iterator[Bin
         _check(Path(path).stat(), path, remedy, most_bytes)
         with open(path, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as file:
             _check(os.fstat(file.fileno()), path, remedy, most_bytes)
-            begins = file.read(8) or b""
+            begins = (file.read(LONGEST_BEGINNING) or b"").lower()
             for magic, words in OTHER_CONTENT.items():
                 if begins.startswith(magic):
                     raise UsageError([f"{name}: it is {words}"])

@@ -88,4 +88,6 @@ def _sharegpt(
         sampled = sample_sharegpt(file, n, seed, persons_only=persons_only)
     except UsageError as error:
         raise UsageError([f"{path}: {line}" for line in error.lines]) from None
-    return tuple(sampled), ((f"--sharegpt: {file.words}",) if file.truncated or file.systems else ())
+    aside = file.by_models and not persons_only
+    words = file.words + "; vLLM's script takes them, --persons-only on does not" * bool(aside)
+    return tuple(sampled), ((f"--sharegpt: {words}",) if file.truncated or file.systems or aside else ())

@@ -16,7 +16,7 @@ from chatload.files.json_list import JsonList
 from chatload.files.reading import BOM, MB, Mistakes, opened_input, shown
 from chatload.files.records import Records
 from chatload.model.errors import UsageError
-from chatload.prompts.messages import MESSAGES, PERSON, SYSTEM, role_of, value_of
+from chatload.prompts.messages import MESSAGES, PERSON, SYSTEM, MessageMistake, role_of, text_of, value_of
 from chatload.prompts.sampled_prompt import SampledPrompt
 from chatload.prompts.tokens import estimate_tokens
 
@@ -53,6 +53,8 @@ class SharegptFile:
     words: str
     systems: int = 0
     """Exchanges whose conversation begins with a system message."""
+    by_models: int = 0
+    """Exchanges that do not begin with a person's message that a model answers."""
 
 
 def read_sharegpt(path: str | Path) -> SharegptFile:
@@ -72,7 +74,7 @@ def read_sharegpt(path: str | Path) -> SharegptFile:
         raise UsageError(
             [
                 f"{shown(path)}:1: no conversation of two messages in it: must be a JSON list (or JSON lines) of "
-                '{"id": …, "conversations": [{"from": "human", "value": …}, …]}'
+                '{"id": …, "conversations": [{"from": "human", "value": …}, …]}; --prompts of chat.py reads other forms'
             ]
         )
     skipped = read - len(exchanges)
@@ -81,9 +83,12 @@ def read_sharegpt(path: str | Path) -> SharegptFile:
     )
     if systems:
         words += f"; {systems:,} system message{'s are' if systems > 1 else ' is'} not sent"
+    by_models = sum(not one.by_person for one in exchanges)
+    if by_models:
+        words += f"; {by_models:,} of {len(exchanges):,} prompts are no person's with a model's answer"
     if not found.closed:
         words += "; the file ends there: it is truncated or damaged"
-    return SharegptFile(tuple(exchanges), read, skipped, not found.closed, words, systems)
+    return SharegptFile(tuple(exchanges), read, skipped, not found.closed, words, systems, by_models)
 
 
 def sample_sharegpt(
@@ -170,8 +175,17 @@ def _exchange(messages: list[object]) -> Exchange | None:
     first, second = messages[:2]
     if not isinstance(first, Mapping) or not isinstance(second, Mapping):
         return None
-    prompt, answer = value_of(first), value_of(second)
-    if not isinstance(prompt, str) or not isinstance(answer, str):
+    prompt, answer = _text(first), _text(second)
+    if prompt is None or answer is None:
         return None
     by_person = role_of(first) == PERSON and role_of(second) not in (PERSON, SYSTEM)
     return Exchange(prompt, answer, by_person)
+
+
+def _text(message: Mapping[str, object]) -> str | None:
+    """The text of a message, parts joined; None where it has none."""
+    value = value_of(message)
+    try:
+        return value if isinstance(value, str) else text_of(value, "")
+    except MessageMistake:
+        return None

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from chatload.files import json_list
+from chatload.loads.input_files import read_prompts
 from chatload.model.errors import UsageError
 from chatload.prompts.sharegpt import Exchange, SharegptFile, read_sharegpt, sample_sharegpt
 
@@ -57,6 +58,7 @@ def test_a_whole_file_reads_the_same_in_pieces_of_any_size(tmp_path, monkeypatch
     assert (
         file.words
         == "6 conversations read from sharegpt.json, 2 skipped (fewer than two messages); 1 system message is not sent"
+        "; 1 of 4 prompts are no person's with a model's answer"
     )
 
 
@@ -112,10 +114,55 @@ def test_rows_of_another_shape_are_skipped_and_counted(tmp_path):
     assert (file.read, file.skipped, len(file.conversations)) == (8, 7, 1)
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b"<html>", b'[{"conversations": []}]'])
+@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b"<x>", b'[{"conversations": []}]'])
 def test_a_file_without_any_exchange_is_a_mistake(tmp_path, content):
     with pytest.raises(UsageError, match="must be a JSON list"):
         read_sharegpt(write(tmp_path, content))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"<!DOCTYPE html><p>404", "a web page: download the file itself"),
+        (b"<HTML>", "a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:a\n", "git lfs pull"),
+        (b"PAR1", "Parquet"),
+    ],
+)
+def test_what_stands_in_place_of_a_download_is_told(tmp_path, content, words):
+    with pytest.raises(UsageError, match=words):
+        read_sharegpt(write(tmp_path, content))
+
+
+def test_prompts_that_no_person_wrote_are_told(tmp_path):
+    """Pieces of split conversations, and two messages of a person in a row, whose second is no answer."""
+    question, answer = (
+        "Why is the sky blue, and not green or red?",
+        "It scatters light of short waves more. " * 3,
+    )
+    human, model = {"from": "human", "value": question}, {"from": "gpt", "value": answer}
+    path = str(
+        write(
+            tmp_path,
+            json.dumps(
+                [{"conversations": one} for one in ([model, human], [human, human, model], [human, model])]
+            ).encode(),
+        )
+    )
+    (note,) = read_prompts(path, n=1, seed=0, persons_only=False)[1]
+    assert (
+        "2 of 3 prompts are no person's with a model's answer; vLLM's script takes them, --persons-only on"
+        in note
+    )
+    (prompt,), notes = read_prompts(path, n=1, seed=0, persons_only=True)
+    assert (prompt.text, notes) == (question, ())
+
+
+def test_texts_in_parts_are_joined(tmp_path):
+    parts = [{"type": "text", "text": "Why "}, {"type": "text", "text": "so?"}]
+    of = [{"messages": [{"role": role, "content": parts} for role in ("user", "assistant")]}]
+    (one,) = read_sharegpt(write(tmp_path, json.dumps(of).encode())).conversations
+    assert one == Exchange("Why so?", "Why so?", True)
 
 
 def test_a_missing_file_is_a_mistake(tmp_path):
