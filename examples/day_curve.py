@@ -1,6 +1,6 @@
 """A day in a minute: few users in the morning, many at noon, few at night.
 
-locust -f examples/day_curve.py --headless --host http://gpu:8000
+chatload run examples/day_curve.py --headless --host http://gpu:8000
 """
 
 from locust import LoadTestShape, task

@@ -1,6 +1,6 @@
 """A shop assistant in a conversation, and the shop's own pages beside it.
 
-locust -f examples/shoe_shop.py --headless --users 4 --spawn-rate 10 --turns 5 --host http://gpu:8000
+chatload run examples/shoe_shop.py --headless --users 4 --spawn-rate 10 --turns 5 --host http://gpu:8000
 """
 
 from locust import HttpUser, between, task

@@ -1,6 +1,6 @@
 """Two models side by side, each on a server of its own: the same questions, kept apart by user class.
 
-locust -f examples/two_models.py --headless --users 20 --spawn-rate 2 --turns 10
+chatload run examples/two_models.py --headless --users 20 --spawn-rate 2 --turns 10
 """
 
 from locust import task

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import NamedTuple
 
+from simulator.replies.tool_call import ToolCall
 from simulator.text.tokens import EOS, SampleText, Token, make_token
 
 
@@ -31,6 +32,7 @@ class GenerationParams:
     echo_seed: int | None = None
     prompt_texts: list[str] = field(default_factory=list)
     prompt_tokens: int = 0
+    tool: ToolCall | None = None
 
 
 class Answer:
@@ -73,6 +75,11 @@ def make_answer(
 ) -> Answer:
     """An answer whose model would stop at token `length`."""
     stop_style, leading_space, eos = style
+    if params.tool is not None:
+        call = [*params.tool.tokens(), eos]
+        return Answer(
+            call[: params.max_tokens], call[: params.max_tokens], None, len(call) <= params.max_tokens
+        )
     if params.ignore_eos:
         words = sample.take(rng, params.max_tokens, leading_space)
         return Answer(words, _unrepaired(words) if stop_style == "cut-late" else words, None, ends=False)

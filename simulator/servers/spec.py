@@ -12,7 +12,8 @@ from simulator.replies.stream_format import StreamFormat
 class ServerSpec:
     """One server and version.
 
-    `streams`: endpoint -> its stream; endpoints are "chat", "completion" and "generate" (native).
+    `streams`: endpoint -> its stream; endpoints are "chat", "tools" (a chat reply that calls one),
+    "completion" and "generate" (native).
     `headers_when`: once | first-token | slot (when the engine takes the request).
     `keep_alive_comment`: sent after `keep_alive_s` without an event.
     `stop_style`: what a stream shows while a stop string may be coming. hold-fixed: all but as many characters as

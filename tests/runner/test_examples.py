@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shlex
+import shutil
 import subprocess
 import sys
 from collections import Counter
@@ -10,9 +14,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
+
+from chatload.cli.child_process import locust_command
+from tests.command import chatload
 
 sys.path.insert(0, str(Path(__file__).parent))
-from conftest import GOOD, ROOT, turns_of, two_processes
+from conftest import FAILED, GOOD, ROOT, turns_of, two_processes
 
 pytestmark = pytest.mark.e2e
 QUICK = ("--spawn-rate", "50", "--stop-timeout", "5")
@@ -43,9 +51,13 @@ def hosts() -> Iterator[list[str]]:
         process.wait(timeout=10)
 
 
-def run(folder: Path, example: str, *arguments: str, quick: str = "") -> subprocess.CompletedProcess[str]:
-    """Run an example; `quick` is put at its end, such as a shorter wait."""
+def run(
+    folder: Path, example: str, *arguments: str, quick: str = "", changed: tuple[str, str] = ("", "")
+) -> subprocess.CompletedProcess[str]:
+    """Run an example; `quick` is put at its end, such as a shorter wait; `changed` is what stands for what."""
     text = (ROOT / "examples" / example).read_text(encoding="utf-8")
+    assert changed[0] in text
+    text = text.replace(*changed) if changed[0] else text
     locustfile = folder / example
     locustfile.write_text(f"{text}\n{quick}\n", encoding="utf-8")
     command = [sys.executable, "-m", "locust", "-f", str(locustfile), "--headless", "--only-summary"]
@@ -99,3 +111,83 @@ def test_two_models_are_kept_apart_everywhere(hosts: list[str], tmp_path: Path) 
     turns = turns_of(tmp_path / "run")
     assert names(turns) == {"Small/ask": 4, "Large/ask": 4}
     assert all(turn["ok"] for turn in turns), "each model is known to its own server only"
+
+
+def test_a_customer_of_the_support_bot_has_three_messages_of_a_case(hosts: list[str], tmp_path: Path) -> None:
+    quick = 'Customer.think_time = "0"'
+    done = run(tmp_path, "support_bot.py", "--host", hosts[0], "-u", "3", "--turns", "6", quick=quick)
+    assert done.returncode in GOOD, done.stderr
+    turns = turns_of(tmp_path / "run")
+    assert all(turn["ok"] for turn in turns)
+    for user in {turn["user"] for turn in turns}:
+        own = [turn for turn in turns if turn["user"] == user]
+        assert [turn["name"] for turn in own] == [f"message {number}" for number in (1, 2, 3)] * 2
+        prompts = [turn["prompt_tokens"] for turn in own]
+        assert prompts[0] < prompts[1] < prompts[2] > prompts[3], "a case is a conversation of its own"
+
+
+def test_a_customer_gives_up_after_a_bad_answer(hosts: list[str], tmp_path: Path) -> None:
+    changed = ('"password" in', '"e" in')  # which is in every answer
+    quick = 'Customer.think_time = "0"'
+    two = ("-u", "2", "--turns", "2")
+    done = run(tmp_path, "support_bot.py", "--host", hosts[0], *two, quick=quick, changed=changed)
+    assert done.returncode in FAILED, done.stderr
+    turns = turns_of(tmp_path / "run")
+    assert names(turns) == {"message 1": 4}
+    assert {turn["code"] for turn in turns} == {"asks_for_a_password"}
+
+
+def test_prompts_of_rag_are_as_long_as_their_name_says(hosts: list[str], tmp_path: Path) -> None:
+    done = run(
+        tmp_path, "rag.py", "--host", hosts[0], "-u", "4", "--turns", "3", "--think-time", "0",
+        changed=("@task(3)", "@task(1)"),
+    )  # fmt: skip
+    assert done.returncode in GOOD, done.stderr
+    turns = turns_of(tmp_path / "run")
+    assert len(turns) == 12
+    for turn in turns:
+        passages = {"4 passages": 4, "16 passages": 16}[turn["name"]]
+        assert turn["ok"] and 150 * passages < turn["prompt_tokens"] < 220 * passages + 100
+
+
+def test_an_agent_gives_the_result_of_its_tool_and_gets_an_answer(hosts: list[str], tmp_path: Path) -> None:
+    done = run(tmp_path, "agent.py", "--host", hosts[0], "-u", "2", "--turns", "4", "--think-time", "0")
+    assert done.returncode in GOOD, done.stderr
+    turns = turns_of(tmp_path / "run")
+    for user in {turn["user"] for turn in turns}:
+        own = [turn for turn in turns if turn["user"] == user]
+        assert [turn["name"] for turn in own] == ["question", "result"] * 2
+        assert [turn["finish"] for turn in own] == ["tool_calls", "stop"] * 2
+        assert own[0]["prompt_tokens"] < own[1]["prompt_tokens"], "the result is in the prompt"
+    assert all(turn["ok"] for turn in turns)
+
+
+def test_the_nightly_job_holds_its_slos_and_keeps_a_baseline(
+    hosts: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its lines, as they stand, in the folder of a checkout; the check of the second night is of the same turns."""
+    monkeypatch.chdir(tmp_path)
+    examples = shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    bot = examples / "support_bot.py"
+    bot.write_text(bot.read_text(encoding="utf-8").replace('"exp 4"', '"0.1"'), encoding="utf-8")
+    workflow = yaml.safe_load((examples / "nightly.yml").read_text(encoding="utf-8"))
+    steps = workflow["jobs"]["load-test"]["steps"]
+    lines = [shlex.split(step["run"].replace("$LLM_HOST", hosts[0])) for step in steps if "run" in step]
+    load, check, keep = [words[1:] for words in lines if words[0] == "chatload"]
+    done = subprocess.run(
+        locust_command([*load[1:], *QUICK]), capture_output=True, text=True, timeout=120, check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert done.returncode in GOOD, done.stderr
+    assert len(turns_of(tmp_path / "results" / "nightly")) == 96
+    assert "SLO message 1: p50 ttft_ms <= 500: met" in done.stderr
+    if done.returncode:
+        pytest.skip("the machine was too busy: such a run is no baseline")
+    assert chatload(*keep).code == 0
+    (kept,) = tmp_path.glob("results/baseline/*/manifest.json")
+    run_id = json.loads(kept.read_bytes())["run_id"]
+    for path in kept.parent.glob("*.json*"):
+        text = path.read_text(encoding="utf-8")
+        path.write_text(text.replace(run_id, run_id[::-1]), encoding="utf-8")
+    told = chatload(*check)
+    assert told.code == 0, told.output

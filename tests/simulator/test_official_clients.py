@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.simulator.client import Simulator
@@ -49,6 +51,36 @@ def test_openai_streams_a_chat(everyone: Simulator, name: str) -> None:
         assert usage is not None
         assert usage.completion_tokens == 6
         assert usage.total_tokens == usage.prompt_tokens + 6
+
+
+@pytest.mark.parametrize("name", ["vllm-0.33", "vllm-0.32"])
+def test_openai_is_called_for_a_tool_and_then_answered(everyone: Simulator, name: str) -> None:
+    """The first tool, with arguments of its schema; not where the last message is a result, or none is wanted."""
+    city = {"type": "object", "properties": {"city": {"type": "string"}, "days": {"type": "integer"}}}
+    tools = [{"type": "function", "function": {"name": "weather", "parameters": city}}]
+    with client_of(everyone, name) as client:
+
+        def asked(*messages: dict[str, str], **more: object) -> tuple[str, list[object], str]:
+            stream = client.chat.completions.create(
+                model="llama-2", messages=[*MESSAGES, *messages], tools=tools, stream=True, **more
+            )
+            choices = [choice for chunk in stream for choice in chunk.choices]
+            text = "".join(choice.delta.content or "" for choice in choices)
+            calls = [call for choice in choices for call in choice.delta.tool_calls or []]
+            return text, calls, choices[-1].finish_reason
+
+        text, calls, finish = asked()
+        assert (text, finish) == ("", "tool_calls")
+        assert (calls[0].function.name, calls[0].id[:14]) == ("weather", "chatcmpl-tool-")
+        arguments = "".join(call.function.arguments or "" for call in calls)
+        assert json.loads(arguments) == {"city": "harbor", "days": 7}
+        for more in ({"tool_choice": "none"}, {"max_tokens": 2}):
+            text, calls, finish = asked(**more)
+            assert finish == ("length" if "max_tokens" in more else "stop")
+            assert bool(calls) == ("max_tokens" in more)
+        result = {"role": "tool", "tool_call_id": "1", "content": "Rain."}
+        text, calls, finish = asked(result)
+        assert text and not calls and finish == "stop"
 
 
 def test_openai_sees_one_token_of_vllm_012(everyone: Simulator) -> None:

@@ -7,10 +7,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from zlib import crc32
 
+import orjson
+
 from simulator.http.exchange import Request
 from simulator.replies.job import GenerationParams, Job
 from simulator.replies.reply import Reply
 from simulator.replies.response import RequestRefused, Response, compact, retry_header
+from simulator.replies.tool_call import called_tool
 from simulator.servers.handler import ServerHandler
 from simulator.servers.openai_body import Body, chat_params, completion_params, is_int, load
 from simulator.servers.vllm.metrics import HISTOGRAMS, metrics_page
@@ -128,7 +131,11 @@ class VllmHandler(ServerHandler):
             )
         if not body["messages"]:
             raise bad("Cannot apply chat template to an empty conversation. Provide at least one message.")
-        return chat_params(body, self.context.spec.template_tokens, 0)
+        params = chat_params(body, self.context.spec.template_tokens, 0)
+        if params.stream and not self.context.settings.exact:
+            params.tool = called_tool(body)
+            params.endpoint = "tools" if params.tool else "chat"
+        return params
 
     def _completion(self, request: Request) -> GenerationParams:
         return completion_params(self._body(request, "prompt"), 16)
@@ -171,7 +178,7 @@ class VllmHandler(ServerHandler):
 
     def reply_id(self, params: GenerationParams, request: Request) -> str:
         """`chatcmpl-` and the client's X-Request-Id, or 16 digits."""
-        prefix = "chatcmpl-" if params.endpoint == "chat" else "cmpl-"
+        prefix = "cmpl-" if params.endpoint == "completion" else "chatcmpl-"
         return prefix + (request.headers.get("x-request-id") or self.context.hex_id(16))
 
     def fingerprint(self) -> str:
@@ -179,8 +186,11 @@ class VllmHandler(ServerHandler):
         return f"vllm-{self.context.spec.version}-0a1b2c3d"
 
     def constants(self, job: Job) -> dict[str, str]:
-        """With `return_token_ids`, the prompt's ids too."""
+        """With `return_token_ids`, the prompt's ids too; of a tool call its id and name."""
         constants = super().constants(job)
+        if job.params.tool is not None:
+            constants["tool_id"] = f"chatcmpl-tool-{self.context.hex_id(32)}"
+            constants["tool_name"] = orjson.dumps(job.params.tool.name).decode()
         if job.params.return_token_ids:
             constants["prompt_ids"] = (
                 "["

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from simulator.replies.stream_format import StreamFormat
 from simulator.servers.spec import ServerSpec
 from simulator.servers.uvicorn import UVICORN
@@ -33,6 +35,21 @@ def _chat(kv: str, weights: str) -> StreamFormat:
     )
 
 
+def _tools(chat: StreamFormat) -> StreamFormat:
+    """A call of a tool, as in the source code (not captured): an event with its name, then pieces of the arguments."""
+    delta = '"delta":{"content":"<text>"}'
+    arguments = '"delta":{"tool_calls":[{"index":0,"function":{"arguments":"<text>"}}]}'
+    call = '"delta":{"tool_calls":[{"id":"<tool_id>","type":"function","index":0,"function":{"name":<tool_name>}}]}'
+    named = chat.token.replace(delta, call).replace("<ids>", "null").replace("<usage>", "")
+    return replace(
+        chat,
+        role=f"{chat.role}{chat.end}{chat.prefix}{named}",
+        token=chat.token.replace(delta, arguments),
+        last=(chat.last or "").replace(delta, arguments),
+        finish_words={"stop": "tool_calls"},
+    )
+
+
 def _text(kv: str, weights: str) -> StreamFormat:
     choice = (
         '[{"index":0,"text":"<text>","logprobs":null,"finish_reason":%s,"stop_reason":%s,'
@@ -49,13 +66,14 @@ def _text(kv: str, weights: str) -> StreamFormat:
 
 
 def _v1(version: str, kv: str, weights: str, fixed_rate_wire: str = "") -> ServerSpec:
+    chat = _chat(kv, weights)
     return ServerSpec(
         name=f"vllm-{version.rpartition('.')[0]}",
         version=version,
         scheduler="vllm-v1",
         head_format=UVICORN,
         vary="vary: Origin",
-        streams={"chat": _chat(kv, weights), "completion": _text(kv, weights)},
+        streams={"chat": chat, "tools": _tools(chat), "completion": _text(kv, weights)},
         template_tokens=(27, 5),
         fixed_rate_wire=fixed_rate_wire,
     )
