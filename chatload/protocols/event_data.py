@@ -42,13 +42,13 @@ def loaded(data: str | bytes) -> dict[str, object]:
 
 def count(value: object) -> int | None:
     """A count of tokens, which some gateways send as "20" or 20.0; None for a value that is none."""
-    if isinstance(value, str) and not (len(value) < 11 and value.isascii() and value.isdigit()):
-        return None
-    if isinstance(value, str) or (isinstance(value, float) and value.is_integer()):
-        value = int(value)
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MOST_TOKENS:
-        return None
-    return value
+    if type(value) is int:
+        return value if 0 <= value <= MOST_TOKENS else None
+    if isinstance(value, str) and len(value) < 11 and value.isascii() and value.isdigit():
+        return count(int(value))
+    if isinstance(value, float) and value.is_integer():
+        return count(int(value))
+    return None
 
 
 def _values(data: str | bytes) -> int:

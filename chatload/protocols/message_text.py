@@ -110,13 +110,15 @@ def _of_message(message: dict[str, object], data: str) -> tuple[str, str, str]:
             else:
                 more, reasoning = _parts(value, key, data)
                 text += more
+        elif key in _SURE:
+            beside = beside or "".join(_parts(value, key, data))
         elif key in ("refusal", "text"):
             text += "".join(_parts(value, key, data))
         elif key in ("tool_calls", "function_call"):
             tool_text += _tool_text(value, key, data)
         elif key == "error":
             raise server_error(value)
-        elif not beside and (isinstance(value, str | list | dict) or key in _SURE) and _holds_reasoning(key):
+        elif not beside and isinstance(value, str | list | dict) and _holds_reasoning(key):
             beside = "".join(_parts(value, key, data))
     return text, beside + reasoning, tool_text
 

@@ -44,7 +44,7 @@ def usage_elsewhere(event: Mapping[str, object]) -> Usage | None:
 def _usage(usage: Mapping[str, object]) -> Usage:
     details = usage.get("prompt_tokens_details")
     cached = details.get("cached_tokens") if isinstance(details, dict) else None
-    made = usage.get("completion_tokens_details") or usage.get("output_tokens_details")
+    made = usage.get("completion_tokens_details", usage.get("output_tokens_details"))
     made = made if isinstance(made, dict) else {}
     reasoning = made.get("reasoning_tokens", usage.get("reasoning_tokens"))  # SGLang has it beside the others
     rejected = [count(made.get(key)) for key in ("rejected_prediction_tokens", "audio_tokens")]
