@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from operator import sub
 
 from chatload.engine.token_count import SPARE, Part, Seen, count_tokens
-from chatload.model.inline_reasoning import AnswerStart, visible
+from chatload.model.inline_reasoning import OPENED_BY_TEMPLATE, AnswerStart, after_template_block, visible
 from chatload.model.turn import Delta, TextDeltas, TurnRequest, Usage
 
 REPLY_ID_CHARACTERS, FINISH_CHARACTERS = 200, 60
 """A turn keeps so much of what a server may make as long as it likes."""
 FIRST_READ_NS = 200_000
-"""Events stamped so soon after the first token belong to its read: one write may be read in several pieces."""
+"""Events stamped so soon after the one before, from the first token on, belong to its read: what one write or a few
+brought at once may be read in several pieces."""
 
 
 class ReplyMeter:
@@ -53,6 +54,7 @@ class ReplyMeter:
         self._characters = self._reasoning = self._tools = 0
         self._answer: list[str] = []
         self._answer_start = AnswerStart()
+        self._template_block = True  # what came may be reasoning whose block the chat template opened
         self._thoughts: list[str] = []
 
     def add(self, delta: Delta | TextDeltas) -> None:
@@ -96,8 +98,12 @@ class ReplyMeter:
                 self.add(delta)
             return
         if self._in_first_read:
-            row = self._without_first_read(row, first_ns + FIRST_READ_NS)
-        count = len(row.texts)
+            row = self._without_first_read(row, self.last_token_ns)
+        count, text = len(row.texts), "".join(row.texts)
+        if self._template_block and OPENED_BY_TEMPLATE in text:
+            for delta in row.deltas():
+                self.add(delta)
+            return
         if not count:
             return
         stamps = self._stamps[row.read : row.read + count]
@@ -118,7 +124,6 @@ class ReplyMeter:
             self._repeated += row.tokens.count(0)
         if row.usage is not None:
             self._add_usage(row.usage, True)
-        text = "".join(row.texts)
         size = len(text)
         self._characters += size
         self.text_bytes += size if text.isascii() else 4 * size
@@ -128,12 +133,13 @@ class ReplyMeter:
         else:
             self._answer.append(text)
 
-    def _without_first_read(self, row: TextDeltas, until_ns: int) -> TextDeltas:
-        """Take in what still belongs to the first read; the rest of the row."""
+    def _without_first_read(self, row: TextDeltas, last_ns: int) -> TextDeltas:
+        """Take in what still belongs to the first read, of which something came at `last_ns`; the rest of the row."""
         head, count = 0, len(row.texts)
         for at_ns in self._stamps[row.read : row.read + count]:
-            if at_ns > until_ns:
+            if at_ns - last_ns > FIRST_READ_NS:
                 break
+            last_ns = at_ns
             head += 1
         for delta in row.part(0, head).deltas() if head else ():
             self.add(delta)
@@ -159,12 +165,21 @@ class ReplyMeter:
         if self.first_answer_ns is None:
             called = visible(delta.tool_text)
             self.first_answer_ns = at_ns if called else self._answer_start.take(text, at_ns)
+        elif self._template_block and OPENED_BY_TEMPLATE in text:
+            self._end_template_block(text, at_ns)
         tokens = delta.tokens
         if tokens == 0:
             self._repeated += 1
         if self._carried and tokens is not None:
             tokens = self._with_carried(tokens, text or delta.reasoning or delta.tool_text)
         self._add_tokens(delta.read, tokens, at_ns)
+
+    def _end_template_block(self, text: str, at_ns: int) -> None:
+        """The answer begins after the sign, unless it stood in the answer."""
+        self._template_block = False
+        if after_template_block(self.text) is not None:
+            self._answer_start = AnswerStart()
+            self.first_answer_ns = self._answer_start.take(text.partition(OPENED_BY_TEMPLATE)[2], at_ns)
 
     def _with_carried(self, tokens: int, text: str) -> int:
         """The count of an event with text, and of those without before it that its text can be of, too."""
@@ -187,7 +202,7 @@ class ReplyMeter:
         if first_ns is None:  # nobody sees it: no gap can start here, and it leaves TPOT with the first token
             return
         if self._in_first_read:
-            self._in_first_read = at_ns - first_ns <= FIRST_READ_NS
+            self._in_first_read = at_ns - (self.last_token_ns or first_ns) <= FIRST_READ_NS
             if self._in_first_read:
                 self._first_read = Part(self.events, self._characters, self.counted_so_far)
         if self.last_token_ns is None:
@@ -220,6 +235,8 @@ class ReplyMeter:
         count = count_tokens(self._seen())
         per_event = count.trusts_events and any(tokens != 1 for tokens in self._event_tokens)
         same_read = count.first_read == count.first_event
+        if self._template_block and after_template_block(self.text) is not None:
+            self.first_answer_ns = None  # its sign was cut into several events: nobody knows
         return {
             "first_event_ns": self.first_event_ns,
             "first_token_ns": self.first_token_ns,

@@ -125,7 +125,7 @@ def _told_by_usage(seen: Seen) -> tuple[int | None, str]:
     """(tokens that could be seen according to the server's usage, why it is doubted); None where it is."""
     usage = seen.usage
     told = usage.completion_tokens or 0
-    if not seen.usage_is_last:
+    if not seen.usage_is_last or (_lags(seen) and not seen.usage_is_alone):
         return None, "early"
     if not seen.all.characters:
         return (told if seen.one_token_per_event else 0), ""
@@ -192,7 +192,7 @@ def _fits(seen: Seen, tokens: int) -> bool:
 
 def _trusts_events(seen: Seen) -> bool:
     """Whether the per-event counts are counts: all told, not one number in each event, and the text can be theirs."""
-    if not seen.counted or not seen.all.events:
+    if not seen.counted or not seen.all.events or _lags(seen):
         return False
     return seen.one_token_per_event or (not _repeats(seen) and _fits(seen, seen.all.counted))
 
@@ -200,6 +200,15 @@ def _trusts_events(seen: Seen) -> bool:
 def _repeats(seen: Seen) -> bool:
     """Whether the running count stood still while text came."""
     return seen.counted and seen.all.events > 2 and 2 * seen.repeated > seen.all.events
+
+
+def _lags(seen: Seen) -> bool:
+    """Whether the running count is that before each event: the first one with text has none."""
+    return (
+        seen.counted
+        and not seen.one_token_per_event
+        and seen.first_event.events > 0 == seen.first_event.counted
+    )
 
 
 def _spare(seen: Seen) -> int:

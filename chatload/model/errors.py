@@ -37,6 +37,8 @@ _IDS = re.compile(
     re.IGNORECASE,
 )
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
+_JSON_QUOTED = re.compile(r": b?['\"](?:data: ?)?\{.*")
+"""What we quote of an event: it has the text of that very reply."""
 _STATUS = re.compile(r"HTTP \d{3}\b")
 
 
@@ -47,6 +49,7 @@ def cause(detail: str) -> str:
     """
     status = _STATUS.match(detail)
     kept = status[0] if status else ""
+    detail = _JSON_QUOTED.sub("", detail)
     return kept + _NUMBER.sub("N", _IDS.sub("…", detail[len(kept) :]))
 
 

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from unicodedata import category
 
-BLOCKS = {f"<{name}>": f"</{name}>" for name in ("think", "thinking", "thought")} | {"[THINK]": "[/THINK]"}
+_NAMES = ("think", "thinking", "thought", "thoughts", "reasoning", "seed:think")
+BLOCKS = {f"<{name}>": f"</{name}>" for name in _NAMES} | {
+    "[THINK]": "[/THINK]",  # Mistral
+    "◁think▷": "◁/think▷",  # Kimi
+    "<|START_THINKING|>": "<|END_THINKING|>",  # Cohere
+    "<|begin_of_thought|>": "<|end_of_thought|>",  # Sky-T1
+    "<|channel|>analysis<|message|>": "<|channel|>final<|message|>",  # gpt-oss
+}
 """The signs at the beginning and the end of a block of reasoning. It stands at the start of the text."""
 OPENED_BY_TEMPLATE = "</think>"
 """Where a chat template opens the block, only its end is in the text."""
@@ -28,10 +35,14 @@ def answer_in(reply: str) -> str:
     for opening, closing in BLOCKS.items():
         if start.startswith(opening):
             return start.partition(closing)[2].lstrip()
+    found = after_template_block(reply)
+    return found.lstrip() if found is not None else reply if start else ""
+
+
+def after_template_block(reply: str) -> str | None:
+    """What comes after a block of reasoning that the chat template opened; None where there is none."""
     before, closed, after = reply.partition(OPENED_BY_TEMPLATE)
-    if closed and "<think>" not in before:
-        return after.lstrip()
-    return reply if start else ""
+    return after if closed and "<think>" not in before else None
 
 
 class AnswerStart:

@@ -10,11 +10,11 @@ import orjson
 from chatload.model.errors import WireError
 from chatload.protocols.server_errors import server_error
 
-_REASONING = re.compile(r"reason|think|thought|analysis|rationale|(?:^|_)cot(?:_|$)", re.IGNORECASE)
+_REASONING = re.compile(r"reasoning|^reason$|think|thought|analysis|rationale|(?:^|_)cot(?:_|$)", re.I)
 _ABOUT_REASONING = re.compile(
-    r"(?:finish|stop|end)_?reason|signature|encrypt|redact|opaque|effort|budget|enabled|token|index|level|"
+    r"signature|encrypt|redact|opaque|effort|budget|enabled|token|index|level|"
     r"(?:^|_)(?:id|type|format|status|state|time|duration|model|mode)$",
-    re.IGNORECASE,
+    re.I,
 )
 """Keys of reasoning beside `content`, and of what is only about it. Servers that send several of the first send the
 same text in each."""

@@ -17,34 +17,35 @@ _WORDS = (
     "msg",
     "error_message",
     "error_msg",
-    "errorMessage",
+    "errormessage",
     "errmsg",
     "status_msg",
     "detail",
     "description",
     "error",
     "errors",
+    "err",
     "text",
     "reason",
     "title",
     "type",
     "code",
 )
-"""Keys whose value may be the words of an error, the likeliest first."""
-_INNER = ("error", "errors", "base_resp", "fault", "exception", "data")
+"""Keys, in small letters, whose value may be the words of an error, the likeliest first."""
+_INNER = ("error", "errors", "err", "base_resp", "fault", "exception", "data")
 """Keys whose value may hold the error itself."""
 _HINTS = (
     "http_status_code",
     "status_code",
-    "statusCode",
+    "statuscode",
     "status",
     "code",
     "error_code",
     "type",
     "error_type",
 )
-_TELLING = ("detail", "errors", "error_message", "error_msg", "errorMessage", "errmsg", "fault", "exception")
-"""Keys that only an error has, where the event has no choices."""
+_TELLING = re.compile(r"(?:detail|errors?|err|error_?message|error_msg|errmsg|fault|\w*exception)$", re.I)
+"""Keys that only an error has, where the event has no choices; Bedrock's end in Exception."""
 _NO_ERROR = ("", "0", "200", "ok", "success", "ping", "none")
 _OVERLOADED = re.compile(r"overload|rate[ _-]?limit|throttl|too[ _]many[ _]requests", re.IGNORECASE)
 _STATUS = re.compile("429|503|529")
@@ -57,7 +58,7 @@ def tells_error(event: dict[str, object]) -> bool:
     FastAPI sends {"detail": …}, others {"code": …, "message": …}, {"success": false, "msg": …} or MiniMax's
     {"base_resp": {"status_code": 1002, "status_msg": …}}.
     """
-    if any(event.get(key) for key in _TELLING) or event.get("success") is False:
+    if any(value and _TELLING.match(key) for key, value in event.items()) or event.get("success") is False:
         return True
     answered = event.get("base_resp")
     if isinstance(answered, dict):
@@ -113,8 +114,9 @@ def _words(told: object, hints: list[object], depth: int = 0) -> str:
         return "; ".join(filter(None, (_words(one, hints, depth + 1) for one in told[:3])))
     if not isinstance(told, dict) or depth > 4:
         return "" if told is None or told is True else str(told)
+    told = {str(key).lower(): value for key, value in told.items()}
     hints += [told[key] for key in _HINTS if key in told]
-    for key in _INNER:
+    for key in (*_INNER, *(key for key in told if key.endswith("exception"))):
         inner = told.get(key)
         if isinstance(inner, dict | list) and (found := _words(inner, hints, depth + 1)):
             return found

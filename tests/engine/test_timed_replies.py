@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 import pytest
 
 from chatload.engine.reply_timing import ReplyMeter
-from chatload.model.metrics import e2e_ms, felt_tokens_per_s, tpot_ms, ttft_ms
+from chatload.model.metrics import e2e_ms, felt_tokens_per_s, tpot_ms, ttfa_ms, ttft_ms
 from chatload.model.turn import Message, Turn, TurnRequest
 from chatload.protocols.body_reads import BodyReads
 from chatload.protocols.dialects.openai import deltas
-from tests.engine.timed_replies import REPLIES, TimedReply, Write
+from tests.engine.timed_replies import REPLIES, ROLE, TimedReply, Write, finish, paced, text
 
 MS = 1_000_000
 REQUEST = TurnRequest((Message("user", "hi"),))
@@ -70,3 +70,24 @@ def test_what_was_seen_decides_the_speed(reply: TimedReply) -> None:
 
 def test_no_reply_is_named_twice() -> None:
     assert len({one.name for one in REPLIES}) == len(REPLIES)
+
+
+@pytest.mark.parametrize(
+    ("texts", "answer"),
+    [
+        (["hm", " hm", "</think>", "\n\n", "Yes", "."], 4),  # the chat template opened the block
+        (["hm", " hm", "</think>Yes", "."], 2),
+        (["hm", " hm", "</", "think>", "Yes"], None),  # nobody knows
+        (["<think>", "hm", "</think>", "Yes", "</think>", "."], 3),
+        (["Write ", "<think>", " and ", "</think>", "."], 0),
+        (["Yes", "."], 0),
+    ],
+)
+@pytest.mark.parametrize("batched", [False, True])
+def test_the_answer_begins_after_reasoning_inside_the_text(
+    texts: list[str], answer: int | None, batched: bool
+) -> None:
+    spoken = [text(words) for words in texts]
+    turn = turn_of([ROLE, *paced(spoken), (900.0, finish())], batched=batched)
+    assert ttft_ms(turn) == 200
+    assert ttfa_ms(turn) == (None if answer is None else 200 + 20 * answer)

@@ -11,8 +11,8 @@ from tests.changes import replace
 
 SEEN = Seen(
     all=Part(events=10, characters=70),
-    first_event=Part(1, 7),
-    first_read=Part(1, 7),
+    first_event=Part(1, 7, 1),
+    first_read=Part(1, 7, 1),
     most_bytes=70,
     finish="stop",
 )
@@ -181,6 +181,14 @@ def test_first_read_has_all_that_came_with_the_first_token() -> None:
     assert by_usage(burst, 10).first_read == 6
     assert by_usage(burst, 20).first_read == 12  # their share of the text
     assert count_tokens(counting(burst, 15)).first_read == 12
+
+
+def test_a_count_of_before_each_event_is_none() -> None:
+    lagging = counting(SEEN, 9, first_event=Part(1, 7, 0), usage=Usage(9), usage_is_alone=False)
+    found = count_tokens(lagging)
+    assert (found.tokens, found.source, found.doubt) == (10, "estimate", "early")
+    found = count_tokens(replace(lagging, usage=Usage(10), usage_is_alone=True))
+    assert (found.tokens, found.source, found.doubt, found.tail) == (10, "usage", "", 0)
 
 
 def test_first_event_counted_or_unknown() -> None:

@@ -81,6 +81,7 @@ FIRST_TEN = [(380.0, b"".join(data for _, data in PLAIN[:10])), *PLAIN[10:]]
 IN_PIECES = [*((380.0 + i / 100, data) for i, (_, data) in enumerate(PLAIN[:10])), *PLAIN[10:]]
 TEN_TOKENS = [(380.0, text("".join(WORDS[:10]))), *PLAIN[10:]]
 RUNNING = paced([text(word, used(i + 1)) for i, word in enumerate(WORDS)])
+LAGGING = paced([text(word, used(i)) for i, word in enumerate(WORDS)])
 CHARACTERS = paced([text(one) for one in "".join(WORDS)], step_ms=380 / 139)
 SECOND_CHARACTER_MS = CHARACTERS[1][0]
 """Of the first one, a blank, a reader sees nothing."""
@@ -163,10 +164,16 @@ REPLIES = (
           for (at, _), words in zip(FOURS, FOUR_WORDS, strict=True)], None, source="per_event", ttft_ms=260.0),
     reply("log-probabilities of some tokens only", [(at, text(word, logprobs={"content": [{}]} if i % 2 else None))
           for i, ((at, _), word) in enumerate(zip(PLAIN, WORDS, strict=True))], None, source="estimate"),
+    reply("running count of before each event", LAGGING, None, source="estimate", doubt="early"),
+    reply("running count of before each event, right at the end", LAGGING, used(20)),
     # bursts
     reply("the first ten in one write", FIRST_TEN, used(20), ttft_ms=380.0),
     reply("the first ten in one write, no usage", FIRST_TEN, None, source="estimate", ttft_ms=380.0),
     reply("the first ten in one write, read in pieces", IN_PIECES, used(20), ttft_ms=380.0),
+    reply("the first ten in ten writes at once", [*((380.0 + 0.15 * i, data) for i, (_, data) in
+          enumerate(PLAIN[:10])), *PLAIN[10:]], used(20), ttft_ms=380.0),
+    reply("a server of one token a millisecond", [(200.0 + i, data) for i, (_, data) in enumerate(PLAIN)], used(20),
+          tpot_ms=1.0, e2e_ms=219.0),
     reply("the first event of ten tokens", TEN_TOKENS, used(20), ttft_ms=380.0),
     reply("a buffer's first eleven", HELD, used(20), ttft_ms=400.0),
     reply("the whole reply in one write", [(580.0, b"".join(data for _, data in PLAIN))], used(20), tpot_ms=None,

@@ -17,6 +17,10 @@ SAME = [
     ("request chatcmpl-5b1e0c77a9d2f304 died", "request chatcmpl-99ab0c77a9d2f304 died"),
     ("trace 7e9f0a11-22bb-4c3d-8e4f-0123456789ab", "trace 0e9f0a11-22bb-4c3d-8e4f-a123456789ab"),
     ("worker at 0x7f3a91 took 1.25s", "worker at 0xdead00 took 10.5s"),
+    (
+        """the body ended inside an event: b'data: {"choices": [{"delta": {"content": " al'""",
+        """the body ended inside an event: b'data: {"choices": [{"delta": {"content": " g'""",
+    ),
     ("at 2026-11-29T13:05:21Z", "at 2026-11-29T13:07:02Z"),
 ]
 
@@ -32,6 +36,7 @@ def test_words_and_the_status_stay() -> None:
     assert cause("model is not loaded") == "model is not loaded"
     assert cause("the facade was decadent") == "the facade was decadent"
     assert cause("engine died") != cause("engine failed")
+    assert cause("no JSON: '[ERROR] engine died'") != cause("no JSON: 'engine died'")
 
 
 GOOD_ENDS = (

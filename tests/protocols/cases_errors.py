@@ -33,6 +33,10 @@ ERRORS = [
          fails="in_band_error", says="engine died"),
     Case("error: as a field at the end", THERE + b'error: {"message":"engine died","code":500}', "There",
          fails="in_band_error", says="engine died"),
+    *(Case(f"an error under {next(iter(told))}", THERE + sse(told) + DONE, "There", fails="in_band_error",
+           says="engine died") for told in (
+        {"Error": {"Message": "engine died"}}, {"err": "engine died"}, {"ErrorMessage": "engine died"},
+        {"internalServerException": {"message": "engine died"}}, {"exception": {"msg": "engine died"}})),
     Case("a list of one error", THERE + b'data: [{"error":{"message":"engine died"}}]\n\n', "There",
          fails="in_band_error", says="engine died"),
     Case("a list of no error", THERE + b"data: [1, 2]\n\n", "There", fails="bad_wire", says="no JSON object"),

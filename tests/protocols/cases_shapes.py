@@ -49,7 +49,7 @@ SHAPES = [
         "thought_content", "internal_thoughts", "analysis", "chain_of_thought", "cot", "reason", "think")),
     *(Case(f"{key} is no reasoning", ROLE + _said({"content": "", key: value}) + WAS, " was", deltas=3,
            finish="stop")
-      for key, value in (("thought_signature", "c2ln"), ("reasoning_id", "rs_1"), ("finish_reason", "stop"),
+      for key, value in (("thought_signature", "c2ln"), ("reasoning_id", "rs_1"), ("block_reason", "x"),
                          ("reasoning_time", 1.5), ("is_thinking", True), ("reasoning_effort", "low"),
                          ("encrypted_reasoning", "gAAA"), ("reasoning_tokens", 7))),
     *(Case(f"reasoning in {holder}", ROLE + _said({"content": None, holder: {"reasoning_content": "Hm."}}) + WAS,

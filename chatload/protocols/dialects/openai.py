@@ -171,7 +171,9 @@ def _event(data: str, read: int = 0) -> tuple[Delta, bool]:
     name = reply_id if isinstance(reply_id, str) and reply_id else None
     tokens = _token_ids(choices) if choices else 0
     usage = usage_of(event)
-    if (finish or not (text or reasoning or tool_text)) and (usage is None or usage.completion_tokens is None):
+    if (finish or not (text or reasoning or tool_text)) and (
+        usage is None or usage.completion_tokens is None
+    ):
         usage = usage_elsewhere(event) or usage
     return Delta(read, text, reasoning, tool_text, tokens, finish, usage, name), whole
 
