@@ -17,6 +17,17 @@ _OPTIONS = {
 """Ollama's options, and their names in the OpenAI form."""
 
 
+KOBOLD_ROUTES = ("/api/v1/generate", "/api/latest/generate", "/api/extra/generate/stream")
+_SETTINGS = {
+    "max_length": "max_tokens",
+    "max_new_tokens": "max_tokens",
+    "temperature": "temperature",
+    "top_p": "top_p",
+    "stop_sequence": "stop",
+}
+"""KoboldCpp's settings, and their names in the OpenAI form."""
+
+
 @dataclass(frozen=True, slots=True)
 class OwnRoute:
     """The same request for the route that is spoken. `prefix` is the part of the path that belongs to the host."""
@@ -28,11 +39,21 @@ class OwnRoute:
 
 
 def own_route(path: str, body: Mapping[str, object]) -> OwnRoute | None:
-    """The request as a chat, if it is one to Ollama's own routes, which answer in lines of JSON; None for others.
+    """The request as a chat, if it is one to the own routes of Ollama or KoboldCpp; None for others.
 
-    A body of /api/generate names a model and has a `prompt`, which TGI's and vLLM's /generate behind /api have not.
+    A body of Ollama's /api/generate names a model and has a `prompt`, which TGI's and vLLM's /generate behind /api have
+    not. KoboldCpp's routes are text-generation-webui's of before 2023, too.
     """
     path = "/" + path.strip().strip("/")
+    kobold = next((route for route in KOBOLD_ROUTES if path.endswith(route)), None)
+    if kobold is not None and isinstance(body.get("prompt"), str):
+        return OwnRoute(
+            {"stream": True, "messages": [{"role": "user", "content": body["prompt"]}]}
+            | {_SETTINGS[key]: value for key, value in body.items() if key in _SETTINGS},
+            CHAT_PATH,
+            path.removesuffix(kobold),
+            f"KoboldCpp is asked at {CHAT_PATH}, which it also has",
+        )
     ends = next((route for route in OLLAMA_ROUTES if path.endswith(route)), None)
     if ends is None or "model" not in body or not ("prompt" in body or "messages" in body):
         return None

@@ -191,6 +191,47 @@ def test_no_prompt_of_a_data_set_is_cut(
         assert keys["prompts"] == str(tmp_path / name)
 
 
+def test_a_column_that_is_escaped_for_json_is_the_column(imported: Any, tmp_path: Path) -> None:
+    (tmp_path / "q.csv").write_text('1,"He said ""hi"""\n2,Ho\n', encoding="utf-8")
+    body = (
+        '{"model": "m", "stream": true, "messages": [{"role": "user", "content": "${__escapeJson(${q})}"}]}'
+    )
+    code, keys, err = imported(plan(data_set("q.csv", "n,q", ",") + group(request(body))))
+    assert (code, keys["prompts-column"], err) == (0, "2", "")
+    _, keys, err = imported(plan(variables(q='He said "hi"\nü') + group(request(body))))
+    assert (keys["prompt"], err) == ('He said "hi"\nü', "")
+    assert "${__escapeJson(${q})}, ${q} in the body" in imported(plan(group(request(body))))[2]
+
+
+def test_the_limit_of_iterations_of_a_concurrency_group(imported: Any) -> None:
+    settings = {"TargetLevel": 5, "RampUp": "", "Hold": "", "Unit": "M", "Steps": "", "Iterations": 3}
+    told = "".join(prop(name, value) for name, value in settings.items())
+    below = element("LoopController", "twice", prop("LoopController.loops", 2), request())
+    kind = "com.blazemeter.jmeter.threads.concurrency.ConcurrencyThreadGroup"
+    code, keys, _ = imported(plan(element(kind, "c", told, below)))
+    assert (code, keys["users"], keys["turns"], keys.get("run-time")) == (0, 5, 6, None)
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "host", "server"),
+    [
+        ("/api/v1/generate", {"prompt": "Hi", "max_length": 20}, "http://127.0.0.1:8000", "openai"),
+        (
+            "/k/api/extra/generate/stream",
+            {"prompt": "Hi", "max_length": 20},
+            "http://127.0.0.1:8000/k",
+            "openai",
+        ),
+        ("/generate", {"prompt": "Hi", "max_tokens": 20}, "http://127.0.0.1:8000", "vllm-generate"),
+        ("/api/generate", {"prompt": "Hi", "max_tokens": 20}, "http://127.0.0.1:8000/api", "vllm-generate"),
+    ],
+)
+def test_koboldcpp_is_not_taken_for_vllm(path: str, body: Any, host: str, server: str, imported: Any) -> None:
+    _, keys, err = imported(plan(group(request({**body, "stream": True}, path=path))))
+    assert (keys["host"], keys["server"], keys["max-tokens"]) == (host, server, 20)
+    assert ("KoboldCpp is asked at /v1/chat/completions" in err) is (server == "openai")
+
+
 # -- other requests, and what changes with each
 
 

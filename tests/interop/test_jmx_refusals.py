@@ -15,7 +15,7 @@ LAUGHS = "<!DOCTYPE x [<!ENTITY a 'ha'><!ENTITY b '&a;&a;'>]>"
 CASES = {
     "no xml": ("users = 5", "no XML (line 1"),
     "cut off": (plan(group(request()))[:-40], "no XML"),
-    "another xml": ("<html/>", "no JMeter test plan"),
+    "another xml": ("<project/>", "no JMeter test plan"),
     "entities": (plan(group(request()), head=LAUGHS), "document type or entity"),
     "file entity": (plan(group(request()), head="<!DOCTYPE x SYSTEM 'file:///etc/passwd'>"), "document type"),
     "unknown entity": (plan(group(request(name="&x;"))).replace("&amp;x;", "&x;"), "no XML"),

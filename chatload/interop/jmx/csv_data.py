@@ -12,7 +12,7 @@ from chatload.interop.jmx.tree import Node
 from chatload.interop.jmx.variables import Variables
 from chatload.model.errors import UsageError
 
-_ALONE = re.compile(r"\$\{(\w+)\}")
+_ALONE = re.compile(r"\$\{(?:__escapeJson\(\$\{)?(\w+)(?:\}\))?\}")
 
 
 @dataclass(slots=True)

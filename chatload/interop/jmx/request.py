@@ -22,7 +22,16 @@ OURS = re.compile(
     "cache-control"
 )
 """Headers that chatload sets itself, or that do not change a reply."""
-CHANGING = ("${__UUID", "${__Random", "${__time", "${__threadNum", "${__counter", "${__iterationNum")
+CHANGING = (
+    "${__UUID",
+    "${__Random",
+    "${__time",
+    "${__threadNum",
+    "${__counter",
+    "${__iterationNum",
+    "${__StringFromFile",
+    "${__CSVRead",
+)
 """Functions with another value each time, which keep a prefix cache from answering."""
 CACHED = (
     ", so all prompts begin alike and a prefix cache makes them fast: prompts = FILE gives each its own text"

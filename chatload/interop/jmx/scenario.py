@@ -79,7 +79,8 @@ def read_scenario(
         options.pop("prompt")
         options |= column.options
         notes += [f"{named(column.node)}: {note}" for note in column.notes]
-        losses = [loss for loss in losses if not _only(loss, request.carried.prompt)]
+        carried_over = variables.open_references(request.carried.prompt)
+        losses = [loss for loss in losses if not _only(loss, carried_over)]
         losses += [f"{named(column.node)}: {loss}" for loss in column.losses]
         done.append(column.node)
     for name, default in variables.environment.items():
@@ -98,9 +99,9 @@ def _remedy(text: str) -> str:
     return how_to_give(text[at : closing(text, at + 2) + 1])
 
 
-def _only(loss: str, prompt: str) -> bool:
-    """Whether a loss says that this very reference is sent unchanged."""
-    return f": {prompt.strip()} in the body:" in loss
+def _only(loss: str, references: list[str]) -> bool:
+    """Whether a loss says that just these references are sent unchanged."""
+    return f": {', '.join(sorted(set(references)))} in the body:" in loss
 
 
 def _user_variables(nodes: tuple[Node, ...]) -> dict[str, str]:

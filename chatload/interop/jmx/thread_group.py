@@ -101,6 +101,10 @@ def _loops(load: ThreadGroupLoad, group: Node, ancestors: tuple[Node, ...], read
     for node in (group, *ancestors[ancestors.index(group) + 1 :]):
         if node is group or node.kind == "LoopController":
             by_time = node is group and group.kind in PROFILES  # it loops until its time is over
+            if by_time and node.setting("Iterations"):  # the Concurrency Thread Group's limit
+                loops = reader.whole(node, "Iterations", -1, least=1)
+                load.handled.append(node)
+                continue
             n = -1 if by_time else reader.whole(node, "LoopController.loops", 1, least=-1)
             endless = n == -1
             if n == 0:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -130,10 +131,13 @@ _FUNCTIONS: Mapping[str, Callable[[Variables, list[str]], str | None]] = {
         given[0], given[0] if _get(given, 2) is None else given[2]
     ),
     "__env": _environment,
+    "__escapeJson": lambda of, given: (
+        None if "${" in given[0] else json.dumps(given[0], ensure_ascii=False)[1:-1]
+    ),
     "__V": lambda of, given: of.values.get(given[0], _get(given, 1)),
 }
 """Functions that are resolved: `__P(name,default)`, whose default is 1, `__property(name,variable,default)`, whose
-default is the name, `__env` and `__V(variable,default)`."""
+default is the name, `__env`, `__escapeJson` and `__V(variable,default)`."""
 
 
 def how_to_give(reference: str) -> str:
