@@ -90,6 +90,11 @@ CLIENTS = {
     for client in (
         Client("chatload", ours(), recorded_by_chatload),
         Client("chatload --stamps user", ours("--stamps", "user"), recorded_by_chatload),
+        Client(
+            "chatload, own scenario",
+            ours(locustfile=str(BASELINES / "own_scenario.py")),
+            recorded_by_chatload,
+        ),
         Client("Locust FastHttpUser + sseclient", plain_locust("fast_sseclient"), recorded_by_baseline),
         Client("Locust HttpUser + iter_lines", plain_locust("http_user"), recorded_by_baseline),
         Client("bare epoll reader (lower bound)", _epoll_reader, recorded_by_baseline),
