@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from chatload.analysis.completeness import shortcomings
 from chatload.analysis.exit_code import code_of
 from chatload.analysis.gate import gate
 from chatload.analysis.goodput import keeps_all
@@ -138,3 +139,14 @@ def test_turns_without_a_name_beside_others_are_a_row_too() -> None:
     turns = [*named("ask"), *good_turns(Shape())]
     assert list(_groups(turns)) == ["ask", NO_NAME]
     assert _groups(good_turns(Shape())) == {}
+
+
+@pytest.mark.parametrize(("run_time_s", "whole"), [(None, True), (3600, False)])
+def test_a_run_without_an_end_is_whole_when_it_is_stopped(
+    tmp_path: Path, run_time_s: Any, whole: bool
+) -> None:
+    turns = good_turns(Shape())
+    manifest = manifest_of(Shape(), turns, ended="interrupted", run_time_s=run_time_s)
+    manifest["plan"]["turns"] = 0
+    found = read_run(write_run(tmp_path / "r", manifest, turns))
+    assert (shortcomings(found) == []) == whole

@@ -69,6 +69,7 @@ class FakeProcess:
         self.users_per_s: float | None = None
         self.is_running = True
         self.stop_timeout_s = 0.0
+        self.classes: dict[str, int] = {}
         self.is_ended_by_shape = False
         self.users = LocalUsers(wanted=self.target_users, living=self.target_users, acting=1, spawning=False)
         self.calls: list[str] = []
@@ -83,6 +84,8 @@ class FakeProcess:
         return self.users
 
     def users_of(self, workers: Sequence[str]) -> Mapping[str, Mapping[str, int]]:
+        if self.classes:
+            return {workers[0]: self.classes}
         each = len(workers)
         return {
             name: {"ChatUser": len(range(place, self.target_users, each))}

@@ -236,3 +236,22 @@ def test_there_is_no_other_name() -> None:
     with pytest.raises(AttributeError, match="has no attribute 'Nothing'"):
         getattr(chatload, "Nothing")  # noqa: B009 - mypy would see it
     assert GONE_S > 1e6
+
+
+class Here(Plain):
+    host = "http://127.0.0.1:3"
+
+
+def test_hosts_of_classes_count_where_none_is_given_and_may_have_the_key() -> None:
+    options = argument_parser.parse_options(args=["--headless"])
+    environment = Environment(user_classes=[Plain, Here, Page], parsed_options=options)
+    process = LocustProcess.__new__(LocustProcess)
+    process._environment = environment
+    assert process.given_hosts == (None, None, Here.host)
+    values = process.option_values()
+    assert values["host"] == Here.host
+    hosts = [one.attributes.get("host") for one in values[DECLARED](3)]
+    assert hosts == [None, Here.host]
+    environment.host = HOST
+    assert process.given_hosts == (HOST, None)
+    assert {one.attributes.get("host") for one in process.option_values()[DECLARED](3)} == {None}

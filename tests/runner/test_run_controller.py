@@ -154,6 +154,26 @@ def test_the_end_of_a_load_test_shape_is_the_run_s() -> None:
     assert one.manifest["ended"] == "done"
 
 
+def test_users_without_a_number_of_turns_are_not_waited_for() -> None:
+    classes = tuple(
+        DeclaredClass(name, 1, own=True, attributes={"turns": turns})
+        for name, turns in (("A", 1), ("B", None))
+    )
+    one = Local(**{DECLARED: lambda users: classes})
+    one.process.classes = {"A": 1, "B": 1}
+    one.start()
+    session = one.process.session
+    assert session is not None
+    session.user_in(1, endless=True)
+    one.clock.sleep(5)
+    assert one.controller.is_on(), "A has yet to come"
+    session.user_in(0)
+    session.user_out(0, "done")
+    one.clock.sleep(5)
+    assert not one.controller.is_on()
+    assert one.manifest["ended"] == "done"
+
+
 def test_each_host_of_a_user_class_is_asked_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHATLOAD_API_KEY", "sk-canary-5150")
     other = "http://127.0.0.1:2"

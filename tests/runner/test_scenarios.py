@@ -11,6 +11,7 @@ import gevent
 import pytest
 
 from chatload.loads.chat import ChatLoad
+from chatload.loads.ramp import RampSegment
 from chatload.loads.user_classes import DECLARED, DeclaredClass
 from chatload.model.errors import UsageError
 from chatload.model.journal_lines import UserLine
@@ -19,6 +20,7 @@ from chatload.runner.conversations import Chat
 from chatload.runner.replies import Reply, TurnFailure, own_code
 from chatload.runner.scenario_behaviour import ScenarioBehaviour
 from tests.engine.scripted import Step, reply, status
+from tests.manual_clock import BEGINS_NS
 from tests.runner.scripted_session import GOOD, STOP, Scene, token
 
 REFUSED: list[Step] = [(1, status(500, b"no"))]
@@ -275,6 +277,17 @@ def test_a_user_who_is_stopped_leaves_an_interrupted_turn_after_the_held_ones(
     assert [turn.code for turn in user.scene.turns] == [None, "interrupted"]
     last = [line for line in user.scene.lines if isinstance(line, UserLine)][-1]
     assert (last.event, last.reason, last.endless) == ("out", "stopped", True)
+
+
+def test_beside_others_a_user_is_due_when_it_comes(tmp_path: Path) -> None:
+    """Locust's users of all classes have one numbering: the ramp of chat users alone would be another."""
+    mine = DeclaredClass("Shopper", 1, own=True)
+    for users, due_s in ((1, 0.0), (2, 3.0)):
+        scene = Scene(tmp_path / f"{users}", num_users=users, **{DECLARED: lambda _: (mine,)})
+        scene.session.ramp(RampSegment(0, scene.clock.now_ns(), 1.0))
+        scene.clock.sleep(3)
+        assert (scene.session.due_ns(0) - BEGINS_NS) / 1e9 == due_s
+        scene.close()
 
 
 def test_headers_of_a_class_are_sent_instead_of_the_options(someone: Callable[..., Someone]) -> None:

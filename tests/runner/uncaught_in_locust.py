@@ -9,12 +9,13 @@ from typing import Any
 
 import gevent
 import pytest
-from locust import User
+from locust import User, task
+from locust.env import Environment
 from locust.exception import StopUser
 
 from chatload.runner.local_users import LocalUsers
 from chatload.runner.locust_patches.processes import local_users
-from chatload.runner.locust_patches.uncaught import Logged, greenlet_errors
+from chatload.runner.locust_patches.uncaught import Logged, greenlet_errors, tell
 from chatload.runner.supervisor import Cause, Supervisor
 
 
@@ -126,3 +127,32 @@ def test_users_of_others_do_not_act_and_ours_do_until_they_have_left() -> None:
     assert local_users(runner) == LocalUsers(wanted=4, living=2, acting=1, spawning=False)
     runner.spawning_greenlet = None
     assert local_users(runner).spawning, "before any user was started"
+
+
+class Page(User):
+    """A user beside ours, with an error in its task."""
+
+    @task
+    def break_down(self) -> None:
+        raise ValueError("of a page")
+
+
+class Ours(Page):
+    has_left = False
+
+
+@pytest.mark.parametrize(("user", "ends"), [(Page, False), (Ours, True)])
+def test_an_error_of_a_user_beside_ours_is_locust_s_to_count(
+    user: type[User], ends: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    made, ended = supervisor()
+    environment = Environment(user_classes=[user])
+    tell(made, environment)
+    runner = environment.create_local_runner()
+    caplog.handler.addFilter(Logged(made))
+    runner.start(1, spawn_rate=10)
+    gevent.sleep(0.2)
+    runner.quit()
+    assert bool(ended) == ends
+    assert bool(runner.exceptions) or ends
+    assert ("ValueError: of a page" in caplog.text) == (not ends)

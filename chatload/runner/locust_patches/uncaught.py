@@ -29,7 +29,9 @@ def tell(supervisor: Supervisor, environment: Any) -> None:
     """From here on `supervisor` is told of errors in greenlets, in the hub, in users and in listeners."""
     hub = gevent.get_hub()
     hub.handle_error = greenlet_errors(supervisor, hub.handle_error)
-    environment.events.user_error.add_listener(lambda exception, **_: supervisor.raised(exception))
+    environment.events.user_error.add_listener(
+        lambda exception, **_: not is_of_another_user(exception) and supervisor.raised(exception)
+    )
     logged = Logged(supervisor)
     for name in ("", "locust"):
         for handler in logging.getLogger(name).handlers:
@@ -64,6 +66,18 @@ def _is_known(context: Any, error: Exception) -> bool:
     return isinstance(context, Mapping | tuple) or isinstance(error, (*CONTROL, *gevent.get_hub().NOT_ERROR))
 
 
+def is_of_another_user(error: BaseException | None) -> bool:
+    """Whether an error is of a user who is none of ours, such as an HttpUser: Locust counts and logs these.
+
+    Locust catches it in the `run` of a user, or of a task set, which has its user. A greenlet that is being killed
+    does not tell whose it is.
+    """
+    trace = error.__traceback__ if error is not None else None
+    caught_by = trace.tb_frame.f_locals.get("self") if trace is not None else None
+    user = getattr(caught_by, "user", caught_by)
+    return isinstance(user, User) and not hasattr(user, "has_left")
+
+
 def _is_user(greenlet: Any) -> bool:
     return any(isinstance(one, User) for one in getattr(greenlet, "args", ()))
 
@@ -84,4 +98,6 @@ class Logged(logging.Filter):
         error = record.exc_info[1] if record.exc_info else sys.exc_info()[1]
         if isinstance(error, CONTROL):
             return False
+        if is_of_another_user(error):
+            return True
         return not (isinstance(error, Exception) and self._supervisor.raised(error))
