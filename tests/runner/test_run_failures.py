@@ -9,7 +9,7 @@ import pytest
 
 from chatload.loads.plan import Plan
 from chatload.model.journal_lines import EndLine
-from chatload.runner import run_controller
+from chatload.runner import met_servers
 from chatload.runner.local_users import LocalUsers
 from chatload.runner.no_server import Unfit
 from chatload.runner.preflight import Server
@@ -64,7 +64,7 @@ def test_a_body_that_the_server_refuses_ends_the_run_before_it_begins(
 ) -> None:
     one = Local()
     refused = RequestFields(refusal="picky refuses ignore_eos")
-    monkeypatch.setattr(run_controller, "request_fields", lambda *_: refused)
+    monkeypatch.setattr(met_servers, "request_fields", lambda *_: refused)
     one.start()
     assert one.console.last == ["chatload: picky refuses ignore_eos"]
     assert (one.controller.exit_code, one.manifest["ended"]) == (1, "unreachable")
