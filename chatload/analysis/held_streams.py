@@ -53,7 +53,7 @@ def is_held(summary: Summary) -> bool:
 
 def held_words(found: HeldStreams) -> str:
     """How the replies came: in bursts of so many events."""
-    signs = [f"bursts of {found.events:,.0f} events"]
+    signs = [f"bursts of {plural(round(found.events), 'event')}"]
     if found.apart_ms is not None:
         signs.append(f"{found.apart_ms:,.0f} ms apart")
     size = next((each for each in BUFFERS if abs(found.bytes - each) <= NEAR * each), None)

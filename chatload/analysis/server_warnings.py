@@ -69,7 +69,7 @@ def front_end(run: Run, summary: Summary) -> Iterator[str]:
 def whole_replies(run: Run, summary: Summary) -> Iterator[str]:
     """Replies of many tokens in one event."""
     whole = _whole_replies(run)
-    if whole > 1 and whole > WHOLE_SHARE * summary.succeeded:
+    if whole > 1 and whole > WHOLE_SHARE * summary.succeeded and not is_held(summary):  # else said already
         yield (
             f"{whole:,} of {summary.succeeded:,} good replies came whole, in one event of {LEAST_TOKENS} or more "
             "tokens: the server or a proxy held them back. Their TTFT is their E2E, and they have no TPOT."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from chatload.model.metrics import tpot_ms
 from chatload.model.sanitize import one_line
 from chatload.model.summary import Summary
 from chatload.model.token_sources import DOUBTS, LONGEST_MEAN, SHORTEST_MEAN
@@ -63,7 +64,10 @@ def token_sources(run: Run, summary: Summary) -> Iterator[str]:
 def first_reads(run: Run, summary: Summary) -> Iterator[str]:
     """That the tokens that came first are estimated; and how often several came in one read, which TPOT leaves out."""
     good = [turn for turn in run.turns if turn.ok]
-    shared = sum(turn.first_event_source == "share_of_text" and _first_tokens(turn) > 1 for turn in good)
+    shared = sum(
+        turn.first_event_source == "share_of_text" and _first_tokens(turn) > 1 and tpot_ms(turn) is not None
+        for turn in good
+    )
     if shared:
         yield (
             f"In {_turns(shared)} the first event held several tokens, estimated by its share of the text: "

@@ -12,6 +12,7 @@ from chatload.analysis.goodput import keeps_all
 from chatload.analysis.slo_verdict import NOT_MEASURABLE
 from chatload.analysis.summary import summarise
 from chatload.model.summary import Summary
+from chatload.model.turn import Turn
 from chatload.render.junit import junit_xml
 from chatload.render.run_verdict import headline
 from chatload.render.text import report_text
@@ -91,3 +92,24 @@ def test_no_sentence_says_that_they_hold(tmp_path: Path) -> None:
     assert "hold," not in words.replace("holds", "")
     for key in ("tpot_ms", "decode_tokens_per_s", "felt_tokens_per_s", "max_gap_ms", "gap_ms"):
         assert summary.metric(key).n == 0
+
+
+def in_one_event(turn: Turn) -> Turn:
+    """The turn as a gateway that does not stream sends it."""
+    at_ns = turn.first_token_ns
+    return replace(
+        turn, events=1, coalesced=0, gaps_us=(), last_token_ns=at_ns, end_ns=at_ns, first_event_tokens=turn.tokens,
+        first_event_source="share_of_text",
+    )  # fmt: skip
+
+
+def test_replies_in_one_event_are_held_and_no_sentence_claims_their_tpot(tmp_path: Path) -> None:
+    turns = [in_one_event(turn) for turn in good_turns(SHAPE)]
+    run = read_run(write_run(tmp_path, manifest_of(SHAPE, turns), turns, user_lines(turns)))
+    summary = summarise(run)
+    words = " ".join(summary.warnings)
+    assert "60 of 60 replies came in bursts of 1 event," in words
+    assert "TPOT of those" not in words
+    assert "came whole" not in words, "it is said once"
+    assert summary.metric("felt_tokens_per_s").n == summary.metric("tpot_ms").n == 0
+    assert summary.metric("ttft_ms").n == 60
