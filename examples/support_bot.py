@@ -33,5 +33,4 @@ class Customer(ChatUser):
                 reply.failure("asks for a password")
             if not reply.ok:
                 return
-            if number < 3:
-                self.wait()
+            self.wait()

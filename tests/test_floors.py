@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+import chatload
+
 ROOT = Path(__file__).parents[1]
 
 FLOORS = {
@@ -27,7 +29,7 @@ FLOORS = {
     "chatload.certify": 9,
     "chatload.live": 10,
     "chatload.locust_setup": 11,
-    "chatload.starter": 12,
+    "chatload.starter": 13,
     "chatload.locust_help": 0,
     "chatload.scenario": 12,
     "chatload.cli": 11,
@@ -45,6 +47,7 @@ ONLY_IN = {
         "chatload.runner.scenario_user",
         "chatload.live",
         "chatload.locust_setup",
+        "chatload.starter",
     ),
     "gevent": ("chatload.engine", "chatload.runner", "chatload.live", "chatload.locust_setup"),
     "geventhttpclient": ("chatload.engine",),
@@ -74,6 +77,10 @@ def room(module: str) -> str:
     return max(fitting, key=len)
 
 
+PUBLIC = {f"chatload.{name}" for name in chatload.__all__} - {"chatload.__version__"}
+"""What `from chatload import …` gives: the names of chatload.scenario."""
+
+
 def imported(path: Path) -> list[str]:
     names: list[str] = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -82,7 +89,7 @@ def imported(path: Path) -> list[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             assert node.level == 0, f"{path}: relative import"
             names += [f"{node.module}.{alias.name}" for alias in node.names]
-    return names
+    return [name.replace("chatload.", "chatload.scenario.") if name in PUBLIC else name for name in names]
 
 
 @pytest.mark.parametrize(

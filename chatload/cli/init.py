@@ -21,6 +21,10 @@ COPIED = {
     "load-test.yml": ".github/workflows/load-test.yml",
 }
 """Files of the starter, and where they go."""
+REQUIREMENTS = f"""\
+# Where your package index has no chatload: the path or address of its wheel or checkout instead.
+chatload=={__version__}
+"""
 
 
 def init(argv: Sequence[str]) -> int:
@@ -29,7 +33,7 @@ def init(argv: Sequence[str]) -> int:
     parser.add_argument("folder", metavar="DIR", type=Path, help="folder to write; made if it is not there")
     folder: Path = parser.parse_args(argv).folder
     contents = {place: (STARTER / name).read_text(encoding="utf-8") for name, place in COPIED.items()}
-    contents["requirements.txt"] = f"chatload=={__version__}\n"
+    contents["requirements.txt"] = REQUIREMENTS
     contents[".gitignore"] = "results/\n__pycache__/\n"
     there = [name for name in contents if (folder / name).exists()]
     if there:

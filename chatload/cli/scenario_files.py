@@ -49,6 +49,7 @@ def locust_arguments(argv: Sequence[str]) -> list[str]:
         found += _quiet(values, rest)
     if locustfile:
         found += ["-f", ",".join(_locustfile(one) for one in locustfile.split(","))]
+        found += [] if config else _brief(rest)
     return [*found, *rest]
 
 
@@ -125,6 +126,12 @@ def _quiet(values: Mapping[str, Any], argv: Sequence[str]) -> list[str]:
     headless = values.get("headless") is True or _gives(argv, "--headless")
     asked = any(_gives(argv, name) for name in ("--headful", "--loglevel", "-L", "--master", "--worker"))
     return ["--loglevel", "WARNING"] if headless and not asked and "loglevel" not in values else []
+
+
+def _brief(argv: Sequence[str]) -> list[str]:
+    """Arguments for a headless run without a scenario: our line of progress, and Locust's table at the end only."""
+    quiet = _quiet({}, argv)
+    return [*quiet, *([] if _gives(argv, "--only-summary") else ["--only-summary"])] if quiet else []
 
 
 def _gives(argv: Sequence[str], option: str) -> bool:

@@ -75,13 +75,14 @@ def test_init_makes_a_load_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert (code, errors) == (0, "")
     assert f"cd {folder}" in output
     scenario = tomllib.loads((folder / "chat.toml").read_text(encoding="utf-8"))["tool"]["locust"]
-    for key in ("locustfile", "prompts"):
-        assert (folder / scenario[key]).is_file()
+    locustfile = (folder / scenario["locustfile"]).read_text(encoding="utf-8")
+    assert "from chatload import ChatUser" in locustfile and 'with_name("prompts.jsonl")' in locustfile
     workflow = yaml.safe_load((folder / ".github/workflows/load-test.yml").read_text(encoding="utf-8"))
     assert any(
         "chatload run chat.toml" in step.get("run", "") for step in workflow["jobs"]["load-test"]["steps"]
     )
-    assert (folder / "requirements.txt").read_text(encoding="utf-8") == f"chatload=={__version__}\n"
+    requirements = (folder / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    assert [line for line in requirements if not line.startswith("#")] == [f"chatload=={__version__}"]
     readme = (folder / "README.md").read_text(encoding="utf-8")
     named = [row.split("`")[1] for row in readme.splitlines() if row.startswith("| `")]
     assert all((folder / name).is_file() for name in named)

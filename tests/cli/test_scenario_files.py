@@ -62,6 +62,20 @@ def test_every_scenario_of_chatload_names_a_locustfile_of_chatload() -> None:
         assert Path(arguments[arguments.index("-f") + 1]).parent == packaged(LOCUSTFILES), name
 
 
+@pytest.mark.parametrize(
+    ("more", "added"),
+    [
+        ([], ["--loglevel", "WARNING", "--only-summary"]),
+        (["--only-summary"], ["--loglevel", "WARNING"]),
+        (["--loglevel", "INFO"], []),
+        (["--worker"], []),
+    ],
+)
+def test_a_locustfile_without_a_scenario_prints_locusts_table_once(more: list[str], added: list[str]) -> None:
+    rest = ["--headless", *more]
+    assert locust_arguments(["chat", *rest]) == ["-f", CHAT, *added, *rest]
+
+
 def test_a_scenario_with_its_files_may_lie_in_another_folder(own: Path) -> None:
     there = own.parent
     assert locust_arguments([str(own)]) == [
