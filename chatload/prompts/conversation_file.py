@@ -38,7 +38,7 @@ PERSON_TEXTS = ("text", "prompt", "human", "input", "question", "instruction")
 """Keys of the user's text in the turns of a conversation that have no role."""
 SYSTEMS = ("system", "system_prompt", "instructions")
 """Keys of the system message of a conversation."""
-INSIDE = ("body", "params", "inputs", "vars", "request", "payload", "row")
+INSIDE = ("body", "params", "inputs", "vars", "request", "payload")
 """Keys of an object that holds the conversation: in batches of OpenAI's and Anthropic's API, and in exports."""
 CLEANED = ("conversations", "conversation", "items")
 """Conversations of ShareGPT are split in its files: one without a line of a person is left out, and counted."""

@@ -48,6 +48,7 @@ def to(location: str) -> Callable[[str], Reply]:
 
 
 CAUSES: list[tuple[str, Any, str]] = [
+    ("a redirect to nowhere", to(""), "is redirected (301), but not where to: is --host right?"),
     ("a redirect", to("https://gpu.example{path}"), "write https://gpu.example in --host"),
     (
         "a login",
