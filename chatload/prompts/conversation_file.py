@@ -148,6 +148,8 @@ def _inside(content: Mapping[str, object], column: str) -> Mapping[str, object]:
     if isinstance(url, str) and url.startswith("/v1/") and not url.endswith(("completions", "responses")):
         raise MessageMistake(f"asks {url[:60]}, which is no chat: leave it out")
     inner = [value for name in INSIDE if isinstance(value := content.get(name), Mapping)]
+    if not inner:
+        return content
     known = any(plain(name) in (*MESSAGES, *LINES, *TEXTS) for name in content) or column in content
     return content if known or len(inner) != 1 else inner[0]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from chatload.files.columns import plain
 from chatload.model.words import listed
@@ -36,9 +37,15 @@ LENGTHS = (
 
 def passed_over(content: Mapping[str, object], used: str) -> Iterable[str]:
     """The keys of a conversation that its prompt (in key `used`) is sent without."""
-    for name, value in content.items():
-        if name != used and value not in (None, "", [], {}) and plain(name) in (*CONTEXTS, *LENGTHS):
+    for name in _known(tuple(content)):
+        if name != used and content[name] not in (None, "", [], {}):
             yield name
+
+
+@lru_cache(maxsize=64)
+def _known(names: tuple[str, ...]) -> tuple[str, ...]:
+    """The keys that are looked at; records of one file have the same ones."""
+    return tuple(name for name in names if plain(name) in (*CONTEXTS, *LENGTHS))
 
 
 def passed_over_notes(file: str, found: Counter[str], conversations: int) -> tuple[str, ...]:
