@@ -116,7 +116,7 @@ def _request(acting: ScenarioBehaviour, messages: list[RawMessage], options: Req
     raw = [name for name in ("messages", "tools") if name == "messages" or name in options]
     if all(set(one) == {"role", "content"} and isinstance(one["content"], str) for one in messages):
         raw.remove("messages")
-    if raw and acting.target.dialect.name != "openai":
+    if raw and acting.target.dialect.prompt_key != "messages":
         words = f"dialect {acting.target.dialect.name} takes plain messages only"
         raise UsageError([f"ask(…): {words}: use a server of /v1/chat/completions for tools and parts"])
     if "messages" in raw:

@@ -282,7 +282,7 @@ def test_pairs_of_runs_with_the_same_out_and_with_none(vllm: Any, tmp_path: Path
         texts = [process.communicate(timeout=60)[0] for process in pair]
         codes = sorted(process.returncode for process in pair)
         if out:
-            assert codes[0] in GOOD and 2 in codes, texts
+            assert 2 in codes and set(codes) & set(GOOD), texts
             assert sum("--out 'run': already holds a run" in text for text in texts) == 1
             assert len(turns_of(tmp_path / "run")) == 4
         else:
