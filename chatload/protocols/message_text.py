@@ -90,6 +90,8 @@ def _said_by_each(choices: list[object], data: str) -> Said:
         if not (more or thought or called):
             more = _string(choice, "text", data)
             thought = _reasoning_beside(choice, message, data)
+            if isinstance(message, dict):
+                finish = finish_of(message.get("finish_reason")) or finish
         text, reasoning, tool_text = text + more, reasoning + thought, tool_text + called
         reason = choice.get("finish_reason")
         if reason:

@@ -58,6 +58,12 @@ SHAPES = [
          + WAS, " was", "Hm.", finish="stop"),
     Case("reasoning beside the delta once more", sse({"choices": [
          {"delta": {"reasoning": "Hm."}, "reasoning": "Hm."}]}) + WAS, " was", "Hm.", finish="stop"),
+    Case("finish_reason inside the delta", THERE + sse({"choices": [{"delta": {"finish_reason": "stop"}}]}), "There",
+         finish="stop"),
+    Case("finish_reason beside the choices", THERE + sse({"choices": [{"delta": {}}], "finish_reason": "length"}),
+         "There", finish="length"),
+    Case("a finish_reason of null elsewhere", THERE + sse({"choices": [{"delta": {"finish_reason": None}}],
+         "finish_reason": "null"}), "There"),
     Case("a delta that is a text", sse({"choices": [{"delta": "There"}]}) + WAS, "There was", finish="stop"),
     Case("text beside the delta once more", sse({"choices": [{"delta": {"content": "There"}, "text": "There"}]})
          + WAS, "There was", finish="stop"),

@@ -19,7 +19,7 @@ from chatload.protocols.dialect import Dialect, ForeignBody, NoPromptError
 from chatload.protocols.event_data import loaded
 from chatload.protocols.foreign_body import foreign_body, prompt_body
 from chatload.protocols.framing import sse_events
-from chatload.protocols.message_text import NOTHING, said_by
+from chatload.protocols.message_text import NOTHING, finish_of, said_by
 from chatload.protocols.prompt_text import prompt_text
 from chatload.protocols.repeated_events import RepeatedEvents
 from chatload.protocols.reply_so_far import ReplySoFar
@@ -171,10 +171,10 @@ def _event(data: str, read: int = 0) -> tuple[Delta, bool]:
     name = reply_id if isinstance(reply_id, str) and reply_id else None
     tokens = _token_ids(choices) if choices else 0
     usage = usage_of(event)
-    if (finish or not (text or reasoning or tool_text)) and (
-        usage is None or usage.completion_tokens is None
-    ):
-        usage = usage_elsewhere(event) or usage
+    if finish or not (text or reasoning or tool_text):
+        finish = finish or finish_of(event.get("finish_reason"))
+        if usage is None or usage.completion_tokens is None:
+            usage = usage_elsewhere(event) or usage
     return Delta(read, text, reasoning, tool_text, tokens, finish, usage, name), whole
 
 
