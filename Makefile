@@ -32,6 +32,7 @@ help:
 	@echo "make proxies  what is said of a server behind real nginx and haproxy (apt-get install nginx-light haproxy), 2 min"
 	@echo "make jmeter-check  real JMeters read our JTL (5.6.2 from PyPI, 2.13 where Debian's is installed; needs a JDK)"
 	@echo "make wheel-check  builds the wheel, installs it into a clean environment, tries every command, 4 min (PYTHON=python3.13)"
+	@echo "make docs  the documentation as a site, in build/site"
 	@echo "make lowest  the tests that start no process, with the lowest versions that requirements.txt allows"
 
 $(VENV)/run.stamp: requirements.txt deploy/constraints.txt pyproject.toml setup.py
@@ -153,6 +154,13 @@ netns: $(VENV)/test.stamp
 
 gallery: $(VENV)/run.stamp  # docs/plots.md and its pictures
 	$(BIN)/python -m lab.study.gallery $(ARGS)
+
+.PHONY: docs
+
+docs:  # in an environment of its own; a link that leads nowhere is an error
+	test -x $(VENV)/docs/bin/python || $(PYTHON) -m venv $(VENV)/docs
+	$(VENV)/docs/bin/python -m pip install -qq --disable-pip-version-check -r deploy/docs-requirements.txt
+	NO_MKDOCS_2_WARNING=1 $(VENV)/docs/bin/python -m mkdocs build --strict
 
 .PHONY: wheel-check lowest
 

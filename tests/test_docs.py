@@ -10,17 +10,32 @@ from functools import lru_cache
 from pathlib import Path
 
 import pytest
+import yaml
 
 from chatload.__main__ import COMMANDS
 from chatload.cli.completion import LOCUST_FLAGS
 from chatload.loads.registry import SHAPES
 from chatload.options.run_options import OPTIONS
+from deploy.docs_site import spaced
 from tests.command import chatload
 
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCS = ROOT / "docs"
+READMES = [ROOT / "README.md", ROOT / "README.zh-CN.md"]
+PAGES = [*READMES, *sorted((ROOT / "docs").glob("*.md"))]
 EVERYTHING = [*PAGES, ROOT / "CHANGELOG.md", *sorted((ROOT / "docs" / "decisions").glob("*.md"))]
-FOLDERS = ("chatload", "simulator", "plots", "lab", "tests", "docs", "scenarios", "locustfiles", "deploy")
+FOLDERS = (
+    "chatload",
+    "simulator",
+    "plots",
+    "lab",
+    "tests",
+    "docs",
+    "scenarios",
+    "locustfiles",
+    "deploy",
+    "examples",
+)
 
 
 def name_of(path: Path) -> str:
@@ -102,10 +117,12 @@ def options_of(command: str) -> set[str]:
 def test_commands_of_chatload_exist_with_their_options(path: Path) -> None:
     for line in code_lines(path):
         found = re.search(
-            r"(?:python -m chatload|^(?:\$ )?(?:\w+=\S+ )*chatload) ((?:export )?[^\s-]\S*)(.*)", line
+            r"(?:python -m chatload|^\s*(?:\$ |- (?:run: )?)?(?:\w+=\S+ )*chatload) ((?:export )?[^\s-]\S*)(.*)",
+            line,
         )
         if not found or found[1] in (
             "COMMAND",
+            "…",
             "complete",
             "simulate",
             "plots",
@@ -130,3 +147,56 @@ def test_options_and_files_of_locust_lines_exist(path: Path) -> None:
         assert set(re.findall(r"(?<!\S)(--?[A-Za-z][\w-]*)", words)) <= ours | options_of("locust"), line
         for name in re.findall(r"(?:scenarios|locustfiles)/[\w.-]+", words):
             assert (ROOT / name).exists() or "mine" in name, line
+
+
+def test_the_readme_is_the_same_in_chinese() -> None:
+    """Links, code without its comments, and the packages of the last table."""
+    links, code, packages = [], [], []
+    for path in READMES:
+        text = path.read_text(encoding="utf-8")
+        links.append(set(re.findall(r"\]\(([^)]+)\)", text)) - {one.name for one in READMES})
+        fenced = "\n".join(line.partition("  #")[0] for _, line, is_code in lines_of(path) if is_code)
+        code.append(re.sub(r"<[^>]+>", "<…>", fenced).split())
+        table = re.split(r"\|---\|---\|\n", text)[-1]
+        packages.append(re.findall(r"^\| (.+?) \|", table.replace("、", ", "), re.MULTILINE))
+    assert links[0] == links[1]
+    assert code[0] == code[1]
+    assert packages[0] == packages[1] and "locust" in packages[0]
+
+
+def nav_pages(entries: list[object]) -> Iterator[str]:
+    for entry in entries:
+        if isinstance(entry, dict):
+            for below in entry.values():
+                yield from nav_pages(below)
+        else:
+            yield str(entry)
+
+
+def test_the_site_has_the_pages_of_the_index_in_its_order() -> None:
+    found = list(nav_pages(yaml.safe_load((ROOT / "mkdocs.yml").read_text(encoding="utf-8"))["nav"]))
+    index = (ROOT / "docs" / "README.md").read_text(encoding="utf-8")
+    assert found == ["README.md", *dict.fromkeys(re.findall(r"\]\(([\w/-]+\.md)\)", index))]
+    assert {path.name for path in (ROOT / "docs").glob("*.md")} == set(found) - {"decisions/README.md"}
+
+
+def test_every_decision_is_in_their_index() -> None:
+    folder = ROOT / "docs" / "decisions"
+    index = (folder / "README.md").read_text(encoding="utf-8")
+    assert re.findall(r"\]\((.+)\)", index) == sorted(path.name for path in folder.glob("0*.md"))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docs").rglob("*.md")), ids=name_of)
+def test_links_of_the_site_leave_docs_for_examples_only(path: Path) -> None:
+    links = re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text(encoding="utf-8"))
+    outside = [
+        link
+        for link in links
+        if "://" not in link and not (path.parent / link).resolve().is_relative_to(DOCS)
+    ]
+    assert [link for link in outside if not link.startswith("../examples/")] == []
+
+
+def test_a_list_of_the_site_begins_after_a_blank_line() -> None:
+    page = "so:\n- one\n  more\n- two\n\n```\nx\n- y\n```\n| a |\n| b |"
+    assert spaced(page) == "so:\n\n- one\n  more\n- two\n\n```\nx\n- y\n```\n\n| a |\n| b |"

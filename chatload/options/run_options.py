@@ -214,7 +214,7 @@ CERTIFICATE = FileName(
     default="",
     group=Group.REPORT,
     label="Certificate of accuracy",
-    help="file made by python -m chatload certify: the accuracy of this client, for the report",
+    help="file made by chatload certify: the accuracy of this client, for the report",
 )
 LOCUST_ROWS = Switch(
     name="locust-rows",

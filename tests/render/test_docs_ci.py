@@ -1,4 +1,4 @@
-"""The examples of docs/ci.md do what they say: every locust and chatload line is run, against a simulated server."""
+"""The examples of docs/ci.md do what they say: every chatload line is run, against a simulated server."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WORDS = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
 def commands() -> list[str]:
     """Lines of the YAML examples that are ours."""
     blocks = re.findall(r"```yaml\n(.*?)```", WORDS, re.DOTALL)
-    found = re.findall(r"^ *- (?:run: )?((?:locust|python -m chatload) .*)$", "\n".join(blocks), re.MULTILINE)
+    found = re.findall(r"^ *- (?:run: )?(chatload .*)$", "\n".join(blocks), re.MULTILINE)
     return [str(line) for line in found]
 
 
@@ -62,10 +62,11 @@ def server(tmp_path: Path) -> Iterator[str]:
 
 def done(line: str, results: Path, address: str) -> subprocess.CompletedProcess[str]:
     """A line of the examples, its results/ elsewhere."""
+    line = re.sub(r"^chatload ", f"{sys.executable} -m chatload ", line.replace("results/", f"{results}/"))
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GITHUB_")}
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     return subprocess.run(
-        ["bash", "-ec", line.replace("results/", f"{results}/")],
+        ["bash", "-ec", line],
         cwd=ROOT, env={**environment, "PATH": path, "LLM_HOST": address}, capture_output=True, text=True,
         timeout=120, check=False,
     )  # fmt: skip
@@ -91,7 +92,7 @@ def test_every_line_of_the_examples_passes_a_good_server_and_stops_a_slow_one(
     monkeypatch.setenv("CHATLOAD_THINK_TIME", "0.05")
     found = commands()
     assert len(found) == 6
-    runs = [line for line in found if line.startswith("locust ")]
+    runs = [line for line in found if line.startswith("chatload run ")]
     adds = next(line for line in found if "baseline add" in line)
     reads = [line for line in found if line not in (*runs, adds)]
     good, slow = tmp_path / "good", tmp_path / "slow"
@@ -125,7 +126,7 @@ def test_every_line_of_the_examples_passes_a_good_server_and_stops_a_slow_one(
 
 @pytest.mark.e2e
 def test_smoke_with_a_limit_50_times_under_exits_3(server: str, tmp_path: Path) -> None:
-    line = 'locust --config scenarios/smoke.toml --host "$LLM_HOST" --out results/s --slo "p50 ttft_ms <= 1" --turns 2'
+    line = 'chatload run smoke --host "$LLM_HOST" --out results/s --slo "p50 ttft_ms <= 1" --turns 2'
     told = done(line, tmp_path, server)
     assert told.returncode in (3, 4), told.stderr
     assert "SLO p50 ttft_ms <= 1: missed" in told.stderr
