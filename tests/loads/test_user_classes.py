@@ -137,9 +137,11 @@ def test_what_only_the_ready_made_user_does_has_no_effect_on_tasks(name: str, va
 
 
 def test_confidential_headers_stay_out_of_the_manifest() -> None:
-    kept = plan(own(headers={"X-Team": "secret"})).for_manifest()
+    mine = own(headers={"X-Team": "secret"}, host="http://127.0.0.1:2/v1?team=red")
+    kept = plan(mine).for_manifest()
     assert isinstance(kept.load, ChatLoad)
     assert kept.load.classes[0].headers == {"X-Team": "…"}
+    assert kept.load.classes[0].route.query == "team=…"
 
 
 def test_a_pause_is_told_by_the_shortest_think_time() -> None:
