@@ -49,7 +49,8 @@ def said(capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> 
 
 def in_process(command: list[str]) -> int:
     """A command of the demo, without a process of its own; its pictures are left out."""
-    return main([str(word) for word in command[3:]]) if command[2] == "chatload" else 0
+    _, _, _, name, *words = map(str, command)
+    return 0 if name == "plots" else main([name, *words])
 
 
 def comparisons(
