@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -113,13 +114,14 @@ def look_of(name: str, place: int) -> Look:
     return Look(safe, COLOURS[place % len(COLOURS)], LINES[place % len(LINES)], MARKERS[place % len(MARKERS)])
 
 
-TITLE_INCHES, LEGEND_INCHES, NOTE_INCHES = 0.46, 0.26, 0.3
+TITLE_INCHES, LEGEND_INCHES, NOTE_INCHES, NOTE_LINE_INCHES = 0.46, 0.26, 0.3, 0.16
+NOTE_CHARACTERS_AN_INCH = 13.5
 LONG_LABEL = 44
 LEAST_TICKS = 3
 
 
 def frame(figure: Figure, question: str, note: str) -> None:
-    """From the top: the question, the legend of all axes, the picture, and a line on what was drawn.
+    """From the top: the question, the legend of all axes, the picture, and a caption.
 
     Legend rows have their own room, so that no name, however long, ever covers data or words.
     """
@@ -128,7 +130,9 @@ def frame(figure: Figure, question: str, note: str) -> None:
     columns = 1 if max(map(len, labels), default=0) > LONG_LABEL else 2
     top = TITLE_INCHES + LEGEND_INCHES * -(-len(labels) // columns)
     figure.text(0.01, 1 - 0.1 / height, question, va="top", fontsize=14, fontweight="bold", parse_math=False)
-    figure.text(0.01, 0.09 / height, note, va="bottom", fontsize=9, color=MUTED, parse_math=False)
+    lines = wrap(note, round(NOTE_CHARACTERS_AN_INCH * 0.98 * float(figure.get_figwidth())))
+    words = "\n".join(lines)
+    figure.text(0.01, 0.09 / height, words, va="bottom", fontsize=9, color=MUTED, parse_math=False)
     if labels:
         drawn = figure.legend(
             handles,
@@ -139,7 +143,7 @@ def frame(figure: Figure, question: str, note: str) -> None:
         )
         for text in drawn.get_texts():
             text.set_parse_math(False)
-    bottom = NOTE_INCHES / height
+    bottom = (NOTE_INCHES + NOTE_LINE_INCHES * max(0, len(lines) - 1)) / height
     figure.set_layout_engine("constrained", rect=(0, bottom, 1, 1 - bottom - top / height))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from chatload.analysis import series
@@ -62,6 +64,18 @@ def test_every_picture_asks_a_question(name: str, chosen: tuple[str, ...]) -> No
     figure = figure_of(name, chosen)
     assert any(text.get_text().endswith("?") for text in figure.texts)
     assert all(axes.get_xlabel() for axes in figure.axes[-1:])
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_long_caption_is_not_cut_and_has_room_of_its_own(name: str) -> None:
+    simulated = "Simulated (vllm-v1@demo, no real machine; tgi-3@demo, no real machine)."
+    picture = replace(PICTURES[name], note=f"{PICTURES[name].note} {simulated} {simulated}")
+    figure = drawn(picture, runs("vllm", "tgi"))
+    FigureCanvasAgg(figure).draw()
+    extents = [text.get_window_extent() for text in figure.texts]
+    assert max(one.x1 for one in extents) <= figure.bbox.width
+    caption = min(extents, key=lambda one: one.y0)
+    assert all(caption.y1 <= axes.get_tightbbox().y0 + 1 for axes in figure.axes)
 
 
 @pytest.mark.parametrize("name", [name for name in PICTURES if name not in NOT_OF_A_CHAT])
