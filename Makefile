@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest -q
-SIDE_BY_SIDE := -n 8 --dist loadfile --no-loadscope-reorder
+SIDE_BY_SIDE := -n 6 --dist loadfile --no-loadscope-reorder
 
 .PHONY: bench certify ab demo test lint check golden format real capacity-check coverage jmeter-check proxies clean help
 

@@ -83,12 +83,15 @@ class Popen(subprocess.Popen[Any]):
         self._close_pipe_fds(*(given[name] for name in names))  # type: ignore[attr-defined]
 
 
+_adopting = threading.Lock()
+"""Of all helpers: one that has its answer would end the adoption for another that waits, in another thread."""
+
+
 class Helper:
     """The process that has imported a module, seen from the test's process."""
 
     def __init__(self, module: str) -> None:
         self.environment = dict(os.environ)
-        self._lock = threading.Lock()
         self._line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
@@ -100,7 +103,7 @@ class Helper:
 
     def start(self, request: Mapping[str, object], streams: Sequence[int]) -> int:
         """Process id of a new process: ours to wait for, since its real parent has ended and we adopt it."""
-        with self._lock:
+        with _adopting:
             adopt(True)
             try:
                 socket.send_fds(self._line, [json.dumps(request).encode()], streams)
