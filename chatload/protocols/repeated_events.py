@@ -1,7 +1,7 @@
 """Fast path for events that differ only in their text, as most of a chat reply does: their JSON is not parsed again.
 
 Servers repeat id, model and other fields in every event. A read with the same bytes before and after its text as an
-event that was decoded in full differs from it in that text only. object other read, and one with an escape or a control
+event that was decoded in full differs from it in that text only. Any other read, and one with an escape or a control
 character in its text, is decoded in full. Counts after the text may differ, too: the running count of a usage, or the
 ids of an event's tokens.
 """
