@@ -100,7 +100,7 @@ class CapacityLoad(ConversationLoad, frozen=True, kw_only=True, tag="capacity"):
         return (
             f"levels from {self.first:,} to at most {self.most:,} chat users, {self.rate:g} more each second, "
             f"{self.settle_s:g} s to settle and {self.measure_s:g} s measured each, "
-            f"{self.conversation_turns} turns a conversation, {self.think_time.words} after each reply"
+            f"{self.conversation_turns} turns a conversation, {self.think_time.words('s')} after each reply"
         )
 
     def bounds(self) -> str:

@@ -104,7 +104,7 @@ class ChatLoad(ConversationLoad, frozen=True, kw_only=True, tag="chat"):
         if self.classes:
             counts = not self.user_curve
             return f"{users}: {', '.join(one.words if counts else one.does for one in self.classes)}"
-        after = f"{self.think_time.words} {'before' if self.think_first else 'after'} each"
+        after = f"{self.think_time.words('s')} {'before' if self.think_first else 'after'} each"
         hang_up = ""
         if self.abandon_share:
             hang_up = f", {self.abandon_share:.0%} hang up after {self.abandon_tokens} tokens"
@@ -129,7 +129,7 @@ class ChatLoad(ConversationLoad, frozen=True, kw_only=True, tag="chat"):
         if self.classes:
             return f"{turns:,} {plural(turns, 'turn')}"
         pauses = self.turns if self.think_first else self.turns - 1
-        least_s = math.ceil(self.users / self.users_per_s + pauses * self.think_time_s)
+        least_s = math.ceil(self.users / self.users_per_s + pauses * self.think_time.average)
         on_average = "" if self.think_time_drawn == "constant" else " on average"
         return f"{turns:,} {plural(turns, 'turn')}, at least {least_s:,} s{on_average}"
 
@@ -177,7 +177,7 @@ class ChatLoad(ConversationLoad, frozen=True, kw_only=True, tag="chat"):
         """True where users pause between turns; a `wait_time` of a class's own is taken for one."""
         if not self.classes:
             return super().pauses
-        return all(one.thinks.least_s >= SHORT_PAUSE_S for one in self.classes if one.think_time)
+        return all(one.thinks.least >= SHORT_PAUSE_S for one in self.classes if one.think_time)
 
 
 def read(reader: OptionReader) -> tuple[ChatLoad, Inputs]:

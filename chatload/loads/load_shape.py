@@ -13,13 +13,14 @@ from typing import ClassVar, Self
 import msgspec
 
 from chatload.loads.trace import TraceRow
+from chatload.options.distribution import SOONEST
 from chatload.options.option import Choice, Option
 from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import DAY_S, LONGEST_RUN_S
 from chatload.prompts.sampled_prompt import SampledPrompt
 from chatload.prompts.script import Script
 
-SHORT_PAUSE_S = 0.05
+SHORT_PAUSE_S = SOONEST
 """With longer pauses between turns, in s, the end of a turn may be noticed 5 ms late."""
 
 RAMP = Choice(

@@ -10,8 +10,9 @@ import msgspec
 import orjson
 
 from chatload.loads.conversation_options import SYSTEM_PROMPT, TURNS_OR_ENDLESS
-from chatload.loads.think_time import THINK_TIME, ThinkTime
+from chatload.loads.think_time import THINK_TIME
 from chatload.options.access_options import HEADERS
+from chatload.options.distribution import Distribution
 from chatload.options.option import InvalidValue, Option
 from chatload.options.option_reader import OptionReader, shown_value
 from chatload.options.run_options import BODY, MAX_TOKENS, MODEL, TEMPERATURE
@@ -85,11 +86,11 @@ class UserClass(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def does(self) -> str:
         """What its users do: `Shopper (10 turns, think 2 s)`."""
         turns = "until stopped" if not self.turns else f"{self.turns:,} turn{'s'[: self.turns != 1]}"
-        waits = f"think {self.thinks.words}" if self.think_time else "its own wait_time"
+        waits = f"think {self.thinks.words('s')}" if self.think_time else "its own wait_time"
         return f"{self.name} ({turns}, {waits}{f', at {self.host}' if self.host else ''})"
 
     @property
-    def thinks(self) -> ThinkTime:
+    def thinks(self) -> Distribution:
         """Its think time."""
         return THINK_TIME.parse(self.think_time or "0")
 
@@ -112,7 +113,7 @@ def user_class(reader: OptionReader, declared: DeclaredClass) -> UserClass:
     found: dict[str, Any] = {  # Any: each value has the type of its option
         name: _value(reader, declared, name, option) for name, option in OPTIONS.items()
     }
-    think: ThinkTime = found.pop("think_time")
+    think: Distribution = found.pop("think_time")
     host, route = _address(reader, declared)
     return UserClass(
         name=declared.name,

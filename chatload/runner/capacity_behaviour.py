@@ -12,6 +12,7 @@ from collections import deque
 from chatload.engine.client import TurnSpec
 from chatload.loads.capacity import CapacityLoad
 from chatload.loads.level_search import first_turn
+from chatload.loads.think_time import phase_s
 from chatload.model.inline_reasoning import answer_in
 from chatload.model.journal_lines import LevelLine
 from chatload.prompts.conversation import Conversation
@@ -51,8 +52,8 @@ class CapacityBehaviour(SlotBehaviour):
     def _converse(self, order: LevelOrder, slot: int) -> None:
         """One user of the level: conversation after conversation, until the level ends."""
         session, load = self.session, self._load
-        phase_s = load.think_time.phase_s(f"{session.plan.drawn_by} {order.level} {slot}")
-        due_ns = order.start_ns + round((slot / load.rate + phase_s) * 1e9)
+        phase = phase_s(load.think_time, f"{session.plan.drawn_by} {order.level} {slot}")
+        due_ns = order.start_ns + round((slot / load.rate + phase) * 1e9)
         conversations = 0
         while due_ns < order.end_ns:
             user = order.level * USERS_A_LEVEL + conversations * order.users + slot

@@ -84,7 +84,7 @@ class ScenarioBehaviour(Behaviour):
             return
         seed = f"think {self.session.plan.drawn_by} {self.number} {self._turn}"
         since_ns = self._last_end_ns or self.session.clock.now_ns()
-        self._wait_until(since_ns + round(self.user_class.thinks.seconds(seed) * 1e9))
+        self._wait_until(since_ns + round(self.user_class.thinks.drawn(seed) * 1e9))
 
     def _wait_until(self, at_ns: int) -> None:
         """Sleep until then. How late it was is no part of what the scenario does next."""

@@ -23,7 +23,8 @@ class ChatUser(User):
     """A user whose tasks hold turns by `self.chat.ask(…)`; everything else is Locust's.
 
     Each attribute that a class leaves out is what the option of its name says. `turns` None: until the run is
-    stopped. `think_time` as the option is written ("2", "exp 2", "1..3"); a `wait_time` of Locust's stands instead.
+    stopped. `think_time` as the option is written ("2", "exp 2", "1..3", "lognormal 2±1"); a `wait_time` of
+    Locust's stands instead.
     """
 
     abstract = True

@@ -20,10 +20,11 @@ from chatload.analysis.capacity_levels import measuring_s
 from chatload.analysis.slo_verdict import level_verdict
 from chatload.loads.capacity import CapacityLoad
 from chatload.loads.level_search import Capacity, LevelSearch, Rules, first_turn
-from chatload.loads.think_time import exponential, thinking
+from chatload.loads.think_time import phase_s, thinking
 from chatload.model.slo import Objective, read_objectives
 from chatload.model.turn import Turn
 from chatload.model.verdict import MET, UNDECIDED
+from chatload.options.distribution import exponential
 from lab.calibration.replay import Target, private_prefix
 from lab.calibration.virtual_time import Demand, Playback, Served
 from simulator.engine.frontend import FrontendCost
@@ -157,8 +158,8 @@ class _Window:
         for number in range(users):
             begins = first_turn(number, load.conversation_turns)
             known = sum(self._answer() + LINE_TOKENS for _ in range(1, begins)) if load.history else 0
-            phase_s = load.think_time.phase_s(f"{seed} {number}")
-            self._begin(number / load.rate + phase_s, begins, known)
+            phase = phase_s(load.think_time, f"{seed} {number}")
+            self._begin(number / load.rate + phase, begins, known)
         self._play.run()
 
     def _answer(self) -> int:
@@ -182,7 +183,7 @@ class _Window:
         user, number, due_s = self._asked[done.key]
         if due_s >= self._end_s - self._load.measure_s:
             self.turns.append(_turn(user, number, due_s, done))
-        next_s = done.end_s + self._load.think_time.seconds(f"think {self._seed} {user} {number}")
+        next_s = done.end_s + self._load.think_time.drawn(f"think {self._seed} {user} {number}")
         if number >= self._load.conversation_turns:
             self._begin(next_s, 1, 0)
         elif self._load.history:

@@ -12,9 +12,10 @@ import pytest
 
 from chatload.loads.chat import ChatLoad
 from chatload.loads.ramp import RampSegment
-from chatload.loads.think_time import ThinkTime
+from chatload.loads.think_time import phase_s
 from chatload.model.journal_lines import LevelLine, UserLine
 from chatload.model.turn import Turn
+from chatload.options.distribution import Distribution
 from chatload.runner.behaviour import GONE_S
 from chatload.runner.capacity_behaviour import USERS_A_LEVEL, CapacityBehaviour
 from chatload.runner.chat_behaviour import ChatBehaviour
@@ -302,7 +303,7 @@ def test_a_level_s_users_come_in_one_by_one_and_talk_until_it_ends(scene: Callab
     one.clock.sleep(60)
     for slot, comes_in_s in ((0, 1.0), (1, 2.0)):
         mine = [(turn.due_ns - BEGINS_NS) / 1e9 for turn in one.turns if turn.user % 2 == slot]
-        first = comes_in_s + ThinkTime(1.0, "constant", 1.0).phase_s(f"1 1 {slot}")
+        first = comes_in_s + phase_s(Distribution(1.0, "constant", 1.0), f"1 1 {slot}")
         assert first < comes_in_s + 1.0, "everyone is met in the middle of a think time"
         assert mine == pytest.approx([first + 1.3 * turn for turn in range(len(mine))], abs=1e-6)
         assert 3.7 <= mine[-1] < 5.0
