@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from chatload.analysis.quantities import IN_FLIGHT, TIME, Quantity
 from chatload.analysis.series import in_flight, length_s, steps_s
 from chatload.analysis.server_readings import stretches
+from chatload.analysis.servers import by_host
 from chatload.store.journal import Run
 from plots.style import Look, looks, nothing, show, thousands
 
@@ -40,6 +41,7 @@ def draw(runs: Sequence[Run], figure: Figure) -> None:
     figure.set_size_inches(9.5, 9)
     panels = figure.subplots(4, 1, sharex=True, height_ratios=(3, 3, 2, 2))
     running, waiting, kv_use, queue = panels
+    runs = [part for run in runs for part in by_host(run).values()]
     for run, look in zip(runs, looks(runs), strict=True):
         told = any(stretches(run, key) for key in KEYS)
         words = look.name if told else f"{look.name}: told nothing"

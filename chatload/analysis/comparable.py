@@ -9,6 +9,7 @@ import msgspec
 
 from chatload.loads.chat import ChatLoad
 from chatload.model.sanitize import one_line
+from chatload.model.words import listed
 from chatload.options.server_address import Route
 from chatload.store.journal import Run
 from chatload.store.manifest import Manifest
@@ -45,20 +46,25 @@ def load_conditions(manifest: Manifest) -> Conditions:
 
 def model_of(manifest: Manifest) -> Conditions:
     """The model that was asked, without the folder or owner before its name: servers tell it with or without."""
-    name = manifest.server.model.rstrip("/").rsplit("/", 1)[-1].lower()
-    return {"model": name} if name else {}
+    names = [one.model.rstrip("/").rsplit("/", 1)[-1].lower() for one in manifest.servers]
+    return _all_of("model", names)
 
 
 def dialect_of(manifest: Manifest) -> Conditions:
     """The form of the requests, which is what one may want to compare."""
-    return {"dialect": manifest.server.dialect} if manifest.server.dialect else {}
+    return _all_of("dialect", [one.dialect for one in manifest.servers])
 
 
 def served_conditions(manifest: Manifest) -> Conditions:
     """Model and kind of server: equal for a run and its baseline, and what `compare` compares."""
-    server = manifest.server
-    kind = (server.found.name if server.found is not None else "") or server.dialect
-    return model_of(manifest) | ({"kind of server": kind} if kind else {})
+    kinds = [(one.found.name if one.found is not None else "") or one.dialect for one in manifest.servers]
+    return model_of(manifest) | _all_of("kind of server", kinds)
+
+
+def _all_of(condition: str, values: Sequence[str]) -> Conditions:
+    """A condition of all servers of a run."""
+    found = sorted({one for one in values if one})
+    return {condition: listed(found)} if found else {}
 
 
 def measuring_conditions(manifest: Manifest) -> Conditions:

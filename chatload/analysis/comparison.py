@@ -178,7 +178,7 @@ def made_up(a: Sequence[Run], b: Sequence[Run]) -> str:
 
     Nothing where both are of the same profile: then its settings are compared.
     """
-    sides = [{run.manifest.server.simulation for run in runs} for runs in (a, b)]
+    sides = [{run.manifest.simulation for run in runs} for runs in (a, b)]
     invented = sorted({one.profile for side in sides for one in side if one is not None and not one.measured})
     if not invented or sides[0] == sides[1]:
         return ""

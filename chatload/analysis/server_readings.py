@@ -23,7 +23,7 @@ HOLE = 2.5
 USUAL_NS = 3_500_000_000
 """The longest usual time between two readings: 2 s, and 1.5 s to wait for the page."""
 EMPTY = "empty"
-_NO_NUMBERS = {"at_ns", "worker", "took_ms", "missing", "process_cpu_s"}
+_NO_NUMBERS = {"at_ns", "worker", "host", "took_ms", "missing", "process_cpu_s"}
 _NUMBERS = [name for name in ServerLine.__struct_fields__ if name not in _NO_NUMBERS]
 _COUNTERS = ("generated_tokens", "finished", "first_tokens", "queued")
 """Numbers that grow with every turn that ends."""

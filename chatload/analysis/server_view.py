@@ -8,6 +8,7 @@ from statistics import fmean, median
 
 from chatload.analysis.series import in_flight, start_ns
 from chatload.analysis.server_readings import Readings, grown, readings_of, value
+from chatload.analysis.servers import by_host
 from chatload.model.journal_lines import ServerLine
 from chatload.model.metrics import ttft_ms
 from chatload.model.server_view import ServerView
@@ -15,7 +16,18 @@ from chatload.store.journal import Run
 
 
 def server_view(run: Run) -> ServerView | None:
-    """The server's side of a run; None where its page told nothing of it."""
+    """The server's side of a run; None where its page told nothing of it, or there are several servers."""
+    return None if len(by_host(run)) > 1 else _view(run)
+
+
+def server_views(run: Run) -> dict[str, ServerView]:
+    """The side of each server by its host, of a run of several; those that told nothing are left out."""
+    parts = by_host(run)
+    found = {host: _view(part) for host, part in parts.items()} if len(parts) > 1 else {}
+    return {host: view for host, view in found.items() if view is not None}
+
+
+def _view(run: Run) -> ServerView | None:
     if not run.server or not run.turns:
         return None
     found = readings_of(run)

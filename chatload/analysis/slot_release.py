@@ -15,6 +15,7 @@ from itertools import pairwise
 from statistics import median
 
 from chatload.analysis.server_readings import SLACK_NS, readings_of
+from chatload.analysis.servers import by_host
 from chatload.model.summary import SlotRelease
 from chatload.model.turn import Turn
 from chatload.store.journal import Run
@@ -45,6 +46,9 @@ def slot_release(run: Run) -> SlotRelease | None:
 
     The median time from a hang-up to its slot being free again, in s, lies between two bounds.
     """
+    run = by_host(run)[
+        run.manifest.server.host
+    ]  # planned hang-ups are those of users at the run's own server
     gone = sorted((turn for turn in run.turns if turn.code in HUNG_UP and turn.sent_ns), key=_end_ns)
     hang_ups = sum(turn.code == "abandoned" for turn in gone)
     if not hang_ups:

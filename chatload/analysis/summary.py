@@ -15,7 +15,7 @@ from chatload.analysis.quantiles import METHOD
 from chatload.analysis.sample import Sample, Samples, asked_of, samples, side_by_side
 from chatload.analysis.send_bunching import bunching
 from chatload.analysis.server_addresses import turns_by_address
-from chatload.analysis.server_view import server_view
+from chatload.analysis.server_view import server_view, server_views
 from chatload.analysis.slo_verdict import with_slos
 from chatload.analysis.slot_release import slot_release
 from chatload.analysis.standstill import standstill
@@ -56,7 +56,7 @@ def summarise(run: Run, window: str = "") -> Summary:
     made = Summary(
         run_id=run.manifest.run_id or None,
         label=one_line(run.name),
-        simulation=run.manifest.server.simulation,
+        simulation=run.manifest.simulation,
         planned_turns=planned_turns(run),
         turns=len(good) + failed.total(),
         succeeded=len(good),
@@ -93,6 +93,7 @@ def summarise(run: Run, window: str = "") -> Summary:
         marks=_tally(mark for turn in turns for mark in turn.marks),
         validity=validity_of(run, window),
         server=server_view(run),
+        servers=server_views(run),
         torn_lines=run.torn_lines,
         percentile_method=METHOD,
         incomplete=tuple(shortcomings(run)),

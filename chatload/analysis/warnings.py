@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+import msgspec
+
 from chatload.analysis import generator_warnings, held_streams, server_warnings, token_warnings
 from chatload.analysis.closed_loop_warnings import in_step, stood_still, without_answers
 from chatload.analysis.completeness import ended_by_time, planned_chat
 from chatload.analysis.quantiles import least_n
 from chatload.analysis.server_addresses import idle_addresses
+from chatload.analysis.servers import by_host
 from chatload.model.sanitize import one_line
 from chatload.model.summary import PERCENTILES, Summary
 from chatload.model.turn import Turn
 from chatload.model.words import listed, plural
 from chatload.store.journal import Run
+
+Check = Callable[[Run, Summary], Iterator[str]]
 
 FIRST_BYTE_APART_MS = 20.0
 """TTFT so far behind the first byte, and twice as large, is no longer what JMeter shows."""
@@ -165,7 +170,22 @@ def _no_steady(run: Run, summary: Summary) -> Iterator[str]:
         yield "There was no time with all users in, so there are no steady figures: hold more turns, or ramp faster."
 
 
-CHECKS: tuple[Callable[[Run, Summary], Iterator[str]], ...] = (
+def of_each_server(check: Check) -> Check:
+    """The check of what a server tells; of several, of each with its own turns, its host before the sentence."""
+
+    def checked(run: Run, summary: Summary) -> Iterator[str]:
+        if not summary.servers:
+            yield from check(run, summary)
+            return
+        parts = by_host(run)
+        for host, view in summary.servers.items():
+            seen = msgspec.structs.replace(summary, server=view)
+            yield from (f"{one_line(host, 200)}: {words}" for words in check(parts[host], seen))
+
+    return checked
+
+
+CHECKS: tuple[Check, ...] = (
     _insecure,
     _ended_early,
     _failures,
@@ -174,9 +194,9 @@ CHECKS: tuple[Callable[[Run, Summary], Iterator[str]], ...] = (
     _torn_lines,
     _lost_lines,
     idle_addresses,
-    server_warnings.other_clients,
-    server_warnings.cache_hits,
-    server_warnings.front_end,
+    of_each_server(server_warnings.other_clients),
+    of_each_server(server_warnings.cache_hits),
+    of_each_server(server_warnings.front_end),
     generator_warnings.late_sends,
     generator_warnings.held_up,
     generator_warnings.marks,
@@ -195,7 +215,7 @@ CHECKS: tuple[Callable[[Run, Summary], Iterator[str]], ...] = (
     generator_warnings.user_space_stamps,
     _connections,
     in_step,
-    server_warnings.holes,
+    of_each_server(server_warnings.holes),
     _too_few,
     _no_steady,
 )

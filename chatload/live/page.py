@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,7 @@ from chatload.live.start_form import groups
 from chatload.live.start_request import GOING, check_start
 from chatload.loads.load_shape import Shape
 from chatload.model.sanitize import one_line
+from chatload.model.words import listed
 
 if TYPE_CHECKING:  # importing it imports Locust, which patches the process
     from chatload.runner.run_controller import RunController
@@ -210,7 +211,6 @@ def _since(live: LiveRun) -> int:
 def _state(context: PageContext, since: int) -> dict[str, object]:
     controller, runner = context.controller, context.environment.runner
     manifest = controller.manifest
-    server = manifest.server
     plan = controller.plan
     return {
         **context.live.state(since),
@@ -220,8 +220,9 @@ def _state(context: PageContext, since: int) -> dict[str, object]:
         "workers": context.workers,
         "sentence": _capital(one_line(manifest.plan_sentence, 400)),
         "level": one_line(controller.level, 400),
-        "server": one_line(server.label) + (" (simulated)" if server.simulation is not None else ""),
-        "model": one_line(server.model),
+        "server": _all_of(one.label for one in manifest.servers)
+        + (" (simulated)" if manifest.simulation is not None else ""),
+        "model": _all_of(one.model for one in manifest.servers),
         "planned": (plan.load.turns_planned if plan is not None else 0) or 0,
         "started": manifest.started_utc or None,
         "ended": manifest.ended,
@@ -260,6 +261,11 @@ def _extend(context: PageContext, response: Response) -> Response:
         root = '<div id="root"></div>'
         response.set_data(response.get_data(as_text=True).replace(root, root + LINK, 1))
     return response
+
+
+def _all_of(words: Iterable[str]) -> str:
+    """What is told of several servers, each once."""
+    return one_line(listed(list(dict.fromkeys(filter(None, words)))))
 
 
 def _capital(words: str) -> str:

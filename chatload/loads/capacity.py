@@ -12,8 +12,9 @@ from chatload.loads.conversation_options import (
     conversation_fields,
     conversations,
 )
-from chatload.loads.load_shape import Inputs, Shape, locust_users, ramp_ends
+from chatload.loads.load_shape import Inputs, Shape, ramp_ends
 from chatload.loads.think_time import THINK_TIME, thinking
+from chatload.loads.user_classes import our_users
 from chatload.options.option import Number, Whole
 from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import MOST_AT_ONCE, Range, seconds, share, whole
@@ -101,6 +102,7 @@ class CapacityLoad(ConversationLoad, frozen=True, kw_only=True, tag="capacity"):
             f"levels from {self.first:,} to at most {self.most:,} chat users, {self.rate:g} more each second, "
             f"{self.settle_s:g} s to settle and {self.measure_s:g} s measured each, "
             f"{self.conversation_turns} turns a conversation, {self.think_time.words('s')} after each reply"
+            f"{self.beside}"
         )
 
     def bounds(self) -> str:
@@ -126,10 +128,11 @@ class CapacityLoad(ConversationLoad, frozen=True, kw_only=True, tag="capacity"):
 
 def read(reader: OptionReader) -> tuple[CapacityLoad, Inputs]:
     """The load of the option values. Each process has one user of Locust, which runs its share of a level."""
-    users, users_per_s = locust_users(reader)
+    ours = our_users(reader)
     load = CapacityLoad(
-        users=users,
-        users_per_s=users_per_s,
+        users=ours.users,
+        users_per_s=ours.users_per_s,
+        others=ours.others,
         first=reader.get(FIRST),
         most=reader.get(MOST),
         rate=reader.get(RATE),

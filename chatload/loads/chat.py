@@ -23,12 +23,11 @@ from chatload.loads.load_shape import (
     SHORT_PAUSE_S,
     Inputs,
     Shape,
-    locust_users,
     plural,
     ramp_ends,
 )
 from chatload.loads.think_time import THINK_TIME, thinking
-from chatload.loads.user_classes import USER_CURVE, UserClass, declared_classes, user_class
+from chatload.loads.user_classes import USER_CURVE, UserClass, our_users, user_class
 from chatload.options.option import HangUp, HangUps, Switch
 from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import MOST_TOKENS, whole
@@ -55,7 +54,7 @@ class ChatLoad(ConversationLoad, frozen=True, kw_only=True, tag="chat"):
     """Users who hold `turns` turns each (0: until they are stopped) and think after each reply.
 
     `classes` are those of a scenario of its own, whose users do as their tasks say: for them `turns` and think times
-    are those of their class. `others` are users beside them who are no chat users.
+    are those of their class.
     `user_curve` is the LoadTestShape that says how many users there are: `users` are those it begins with.
     """
 
@@ -65,7 +64,6 @@ class ChatLoad(ConversationLoad, frozen=True, kw_only=True, tag="chat"):
     abandon_share: float = 0.0
     abandon_tokens: int = 0
     classes: tuple[UserClass, ...] = ()
-    others: int = 0
     user_curve: str = ""
 
     @property
@@ -182,17 +180,14 @@ class ChatLoad(ConversationLoad, frozen=True, kw_only=True, tag="chat"):
 
 def read(reader: OptionReader) -> tuple[ChatLoad, Inputs]:
     """The load of the option values."""
-    users, users_per_s = locust_users(reader)
-    ramp_ends(reader, "spawn-rate", users, users_per_s)
-    declared = declared_classes(reader, users)
-    classes = tuple(user_class(reader, one) for one in declared if one.own)
-    others = users - sum(one.users for one in declared) if declared else 0
-    users_per_s *= 1 - others / users
-    users -= others
+    ours = our_users(reader)
+    ramp_ends(reader, "spawn-rate", ours.users, ours.users_per_s)
+    classes = tuple(user_class(reader, one) for one in ours.declared if one.own)
     hang_ups: HangUps = reader.get(ABANDON)
     load = ChatLoad(
-        users=users,
-        users_per_s=users_per_s,
+        users=ours.users,
+        users_per_s=ours.users_per_s,
+        others=ours.others,
         ramp=reader.get(RAMP),
         turns=reader.get(TURNS_OR_ENDLESS),
         **thinking(reader.get(THINK_TIME)),
@@ -201,13 +196,12 @@ def read(reader: OptionReader) -> tuple[ChatLoad, Inputs]:
         abandon_share=hang_ups.share,
         abandon_tokens=hang_ups.tokens,
         classes=classes,
-        others=others,
         user_curve=str(reader.values.get(USER_CURVE) or ""),
     )
     if load.think_time_s == 0:
         remedy = "with --think-time 0: set a think time, or leave it out"
         reader.refuse_unused(THINK_FIRST, remedy, THINK_TIME)
-    if classes and len(classes) == len(declared):
+    if classes and len(classes) == len(ours.declared):
         for option in (THINK_FIRST, HISTORY, PROMPT, PROMPTS, PROMPTS_COLUMN, ABANDON):
             reader.refuse_unused(option, f"on {OWN_TASKS}: leave it out")
         return msgspec.structs.replace(load, think_first=False, history=True, abandon_share=0.0), Inputs()

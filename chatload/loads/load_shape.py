@@ -33,7 +33,9 @@ RAMP = Choice(
 
 
 class Load(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
-    """How much load, and when. `users` and `users_per_s` are Locust's.
+    """How much load, and when. `users` and `users_per_s` are Locust's, as far as they are of our classes.
+
+    `others` are users beside them who are none of ours.
 
     `own_users`: Locust's users are the chat users; else they only keep requests in flight.
     `one_process`: one process keeps the whole load. `connections_words`: what each connection belongs to.
@@ -52,11 +54,17 @@ class Load(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
     new_prompts: ClassVar[bool] = False
     users: int = 1
     users_per_s: float = 1.0
+    others: int = 0
     ramp: str = "even"
 
     def sentence(self) -> str:
         """The load in words, as far as it does not depend on the server."""
         raise NotImplementedError
+
+    @property
+    def beside(self) -> str:
+        """The users beside, as the end of a sentence; empty where there are none."""
+        return f", beside {self.others:,} {plural(self.others, 'other user')}" if self.others else ""
 
     def for_manifest(self) -> Self:
         """The load without values that may be confidential, for the manifest."""

@@ -7,8 +7,9 @@ from functools import partial
 from typing import ClassVar
 
 from chatload.loads.input_files import read_file, read_prompts, read_rows
-from chatload.loads.load_shape import Inputs, Load, Shape, locust_users, plural
+from chatload.loads.load_shape import Inputs, Load, Shape, plural
 from chatload.loads.trace_columns import UNITS
+from chatload.loads.user_classes import our_users
 from chatload.options.option import Choice, FileName, Group, Number, Switch, Whole
 from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import DAY_S, LONGEST_RUN_S, MOST_REQUESTS, seconds, whole
@@ -102,11 +103,11 @@ class OpenLoopLoad(Load, frozen=True, kw_only=True, tag="open_loop"):
     def sentence(self) -> str:
         """The load in words."""
         if self.trace:
-            return f"{self.requests:,} {plural(self.requests, 'request')} as due in {self.trace}"
+            return f"{self.requests:,} {plural(self.requests, 'request')} as due in {self.trace}{self.beside}"
         if self.interval_s == 0:
-            return f"{self.requests:,} {plural(self.requests, 'request')} all at once"
+            return f"{self.requests:,} {plural(self.requests, 'request')} all at once{self.beside}"
         spaced = "on average (Poisson)" if self.arrivals == "poisson" else "exactly"
-        return f"{self.requests:,} requests, one every {self.interval_s:g} s {spaced}"
+        return f"{self.requests:,} requests, one every {self.interval_s:g} s {spaced}{self.beside}"
 
     def bounds(self) -> str:
         """The due time of the last request."""
@@ -142,7 +143,7 @@ class OpenLoopLoad(Load, frozen=True, kw_only=True, tag="open_loop"):
 
 def read(reader: OptionReader) -> tuple[OpenLoopLoad, Inputs]:
     """The load of the option values, and the content of a trace and a ShareGPT file."""
-    users, users_per_s = locust_users(reader)
+    ours = our_users(reader)
     trace, sharegpt = reader.get(TRACE), reader.get(SHAREGPT)
     requests = reader.get(REQUESTS)
     interval_s = reader.get(INTERVAL)
@@ -166,8 +167,9 @@ def read(reader: OptionReader) -> tuple[OpenLoopLoad, Inputs]:
     )
     prompts, notes = sample or ((), ())
     load = OpenLoopLoad(
-        users=users,
-        users_per_s=users_per_s,
+        users=ours.users,
+        users_per_s=ours.users_per_s,
+        others=ours.others,
         requests=len(rows) or requests,
         interval_s=interval_s,
         arrivals=reader.get(ARRIVALS),

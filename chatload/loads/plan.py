@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from chatload.loads.chat import ChatLoad
 from chatload.loads.input_files import read_certificate, read_file
 from chatload.loads.load_shape import Inputs, Shape
 from chatload.loads.registry import AnyLoad
@@ -13,6 +14,7 @@ from chatload.loads.user_classes import UserClass
 from chatload.model.certificate import Certificate
 from chatload.options.option_reader import ALL_GIVEN, Given, OptionReader, shown_value
 from chatload.options.run_options import BODY, CERTIFICATE, SLO, RunSettings, read_settings
+from chatload.options.server_address import Route
 from chatload.protocols.registry import PROMPT_KEYS
 
 
@@ -27,9 +29,17 @@ class Plan(RunSettings, frozen=True, kw_only=True):
         plan = f"{self.load.sentence()}, {server or asked} at {self.host}: {self.load.bounds()}."
         return f"{plan} To hold: {'; '.join(one.words for one in self.slo)}." if self.slo else plan
 
+    def server_key(self, user_class: UserClass) -> str:
+        """Equal for classes that ask the same server, in the same dialect, for the same model; "" for the run's own."""
+        asked = user_class.host, user_class.route, user_class.dialect, user_class.model
+        own = "", Route(), self.server, self.model
+        return "" if asked == own else msgspec.json.encode(asked).decode()
+
     def seen_by(self, user_class: UserClass) -> Plan:
-        """The plan as a user of this class is to see the server: host, headers and model."""
-        seen = msgspec.structs.replace(self, headers=user_class.headers, model=user_class.model or self.model)
+        """The plan as a user of this class is to see the server: host, headers, dialect and model."""
+        seen = msgspec.structs.replace(
+            self, headers=user_class.headers, model=user_class.model, server=user_class.dialect
+        )
         if not user_class.host:
             return seen
         return msgspec.structs.replace(seen, host=user_class.host, route=user_class.route)
@@ -66,11 +76,24 @@ def make_plan(shape: Shape, values: Mapping[str, object], given: Given = ALL_GIV
         if one.name and not load.names_turns:
             remedy = "turns have names in a scenario of its own only: leave the name out"
             reader.add_named_mistake(SLO.name, shown_value(one.words), remedy)
-    plan = Plan(**msgspec.structs.asdict(settings), load=load)
+    plan = _of_the_first(Plan(**msgspec.structs.asdict(settings), load=load))
     inputs = msgspec.structs.replace(inputs, notes=(*inputs.notes, *_replaced(reader, plan)))
     certificate = read_file(reader, CERTIFICATE, plan.certificate, read_certificate)
     reader.raise_mistakes()
     return Planned(plan, inputs, certificate)
+
+
+def _of_the_first(plan: Plan) -> Plan:
+    """The plan with model and dialect of the first user class, where each class has others than the options say."""
+    load = plan.load
+    classes = load.classes if isinstance(load, ChatLoad) else ()
+    if (
+        not classes
+        or sum(one.users for one in classes) < load.users
+        or not all(map(plan.server_key, classes))
+    ):
+        return plan
+    return msgspec.structs.replace(plan, model=classes[0].model, server=classes[0].dialect)
 
 
 def _replaced(reader: OptionReader, plan: Plan) -> tuple[str, ...]:

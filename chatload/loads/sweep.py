@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from chatload.loads.load_shape import Inputs, Load, Shape, locust_users
+from chatload.loads.load_shape import Inputs, Load, Shape
+from chatload.loads.user_classes import our_users
 from chatload.options.option import Group, Whole, Wholes
 from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import MOST_AT_ONCE, MOST_REQUESTS, MOST_TOKENS, whole
@@ -66,7 +67,7 @@ class SweepLoad(Load, frozen=True, kw_only=True, tag="sweep"):
         """The load in words."""
         return (
             f"{', '.join(map(str, self.levels))} requests in flight, level after level, {self.rounds} each, "
-            f"{self.answer_tokens} tokens an answer"
+            f"{self.answer_tokens} tokens an answer{self.beside}"
         )
 
     def bounds(self) -> str:
@@ -101,13 +102,14 @@ class SweepLoad(Load, frozen=True, kw_only=True, tag="sweep"):
 
 def read(reader: OptionReader) -> tuple[SweepLoad, Inputs]:
     """The load of the option values. One user of Locust keeps all requests in flight."""
-    users, users_per_s = locust_users(reader)
-    if users != 1:
+    ours = our_users(reader)
+    if ours.users != 1:
         remedy = "a sweep has one user, who keeps --levels requests in flight: leave it at 1"
-        reader.add_named_mistake("users", repr(str(users)), remedy)
+        reader.add_named_mistake("users", repr(str(ours.users)), remedy)
     reader.refuse_unused(MAX_TOKENS, "in a sweep: set --answer-tokens, or leave it out")
     load = SweepLoad(
-        users_per_s=users_per_s,
+        users_per_s=ours.users_per_s,
+        others=ours.others,
         levels=reader.get(LEVELS),
         rounds=reader.get(ROUNDS),
         prompt_tokens=reader.get(PROMPT_TOKENS),

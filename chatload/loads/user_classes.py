@@ -10,12 +10,13 @@ import msgspec
 import orjson
 
 from chatload.loads.conversation_options import SYSTEM_PROMPT, TURNS_OR_ENDLESS
+from chatload.loads.load_shape import locust_users
 from chatload.loads.think_time import THINK_TIME
 from chatload.options.access_options import HEADERS
 from chatload.options.distribution import Distribution
 from chatload.options.option import InvalidValue, Option
 from chatload.options.option_reader import OptionReader, shown_value
-from chatload.options.run_options import BODY, MAX_TOKENS, MODEL, TEMPERATURE
+from chatload.options.run_options import BODY, MAX_TOKENS, MODEL, SERVER, TEMPERATURE
 from chatload.options.server_address import Route, server_address
 
 T = TypeVar("T")
@@ -36,6 +37,7 @@ OPTIONS: Mapping[str, Option[object]] = {
     "temperature": TEMPERATURE,
     "body": BODY,
     "headers": HEADERS,
+    "dialect": SERVER,
 }
 """The option whose form each attribute of a class has, and whose value it falls back to."""
 NONE_MEANS = {"turns": "0", "max_tokens": "0"}
@@ -60,8 +62,8 @@ class DeclaredClass:
 class UserClass(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A user class with everything it asks for: its own, or what the options say.
 
-    `turns` 0: until it is stopped. `think_time` "": it has a `wait_time` of its own. `model` "": the run's.
-    `host` "": the run's. `body` is the user's own JSON, sent as it is: Any.
+    `turns` 0: until it is stopped. `think_time` "": it has a `wait_time` of its own. `model` "": the server's.
+    `host` "": the run's. `dialect` is a choice of --server. `body` is the user's own JSON, sent as it is: Any.
     """
 
     name: str
@@ -74,6 +76,7 @@ class UserClass(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     temperature: float | None = None
     body: dict[str, Any] = {}
     headers: dict[str, str] = {}
+    dialect: str = "auto"
     host: str = ""
     route: Route = Route()
 
@@ -93,6 +96,24 @@ class UserClass(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def thinks(self) -> Distribution:
         """Its think time."""
         return THINK_TIME.parse(self.think_time or "0")
+
+
+@dataclass(frozen=True, slots=True)
+class OurUsers:
+    """Of Locust's users and their rate the part that is of our classes; `others` are the rest."""
+
+    users: int
+    users_per_s: float
+    others: int
+    declared: tuple[DeclaredClass, ...]
+
+
+def our_users(reader: OptionReader) -> OurUsers:
+    """Locust's users apart: ours and those beside; its other numbers are checked too."""
+    users, users_per_s = locust_users(reader)
+    declared = declared_classes(reader, users)
+    ours = sum(one.users for one in declared) if declared else users
+    return OurUsers(ours, users_per_s * ours / users, users - ours, declared)
 
 
 def declared_classes(reader: OptionReader, users: int) -> tuple[DeclaredClass, ...]:
@@ -134,7 +155,7 @@ def _address(reader: OptionReader, declared: DeclaredClass) -> tuple[str, Route]
     own, run = OptionReader({**reader.values, HOST: given}), OptionReader(reader.values)
     host, route = server_address(own)
     reader.mistakes += [line.replace("--host", f"{declared.name}.host", 1) for line in own.mistakes]
-    return ("", Route()) if host == server_address(run)[0] else (host, route)
+    return ("", Route()) if (host, route) == server_address(run) else (host, route)
 
 
 def _value(reader: OptionReader, declared: DeclaredClass, name: str, option: Option[T]) -> T:

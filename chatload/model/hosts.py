@@ -40,6 +40,7 @@ class ServerFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     `path` is the whole path of the route, `addresses` those of its name where it has several.
     `label` is what to call it; `words` say too how it was recognised. Both hold text of the server: untrusted.
+    `classes` are the user classes of a scenario of one's own that ask it.
     """
 
     asked: str = always("")
@@ -48,6 +49,7 @@ class ServerFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     path: str = ""
     model: str = ""
     addresses: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
     found: FoundServer | None = None
     simulation: Simulation | None = None
     label: str = ""

@@ -42,12 +42,16 @@ class StartLine(Line, frozen=True, kw_only=True, tag="start"):
 
 
 class UserLine(Line, frozen=True, kw_only=True, tag="user"):
-    """A user came in, or left: "done" with its turns, or "stopped". `endless`: it has no number of turns."""
+    """A user came in, or left: "done" with its turns, or "stopped". `endless`: it has no number of turns.
+
+    `user_class` is that of a scenario of one's own, when it came in.
+    """
 
     user: int
     event: Literal["in", "out"]
     reason: str = ""
     endless: bool = False
+    user_class: str = ""
 
 
 class HealthLine(Line, frozen=True, kw_only=True, tag="health"):
@@ -73,11 +77,13 @@ class HealthLine(Line, frozen=True, kw_only=True, tag="health"):
 class ServerLine(Line, frozen=True, kw_only=True, tag="server"):
     """What the server's /metrics page said; a number it does not have is None.
 
+    `host` is that of the server, where the run has several.
     `missing` says why a reading has no numbers: "no answer", or "empty" as a page may be before the first request.
     `waiting` are the requests in all its queues; `waiting_unseen` those in a queue that its own TTFT leaves out.
     `process_cpu_s` is the processor time of the process that serves the page.
     """
 
+    host: str = ""
     took_ms: float | None = None
     missing: str = ""
     running: float | None = None

@@ -285,6 +285,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     marks: dict[str, int] = {}
     validity: Validity = Validity()
     server: ServerView | None = None
+    servers: dict[str, ServerView] = {}
     slo: tuple[SloVerdict, ...] = ()
     goodput: Goodput | None = None
     torn_lines: int = 0

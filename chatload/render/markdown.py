@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from chatload.model.metrics import View, metrics_in
 from chatload.model.sanitize import one_line, shown
 from chatload.model.summary import PERCENTILES, WHOLE_RUN, Distribution, Summary
-from chatload.render.blocks import Paragraph, Section, Table
+from chatload.model.words import listed
+from chatload.render.blocks import Heading, Paragraph, Section, Table
 from chatload.render.run_verdict import headline
 from chatload.render.server_table import server
 from chatload.render.slo_words import interval_words, remark, score, sure_words, value_words
@@ -23,7 +24,9 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~@&])")
 def summary_markdown(run: Run, summary: Summary) -> str:
     """Verdict, SLOs, the metrics that matter, warnings."""
     manifest = run.manifest
-    named = one_line(manifest.server.words or "unknown server", 120)
+    named = listed(
+        list(dict.fromkeys(one_line(one.words or "unknown server", 120) for one in manifest.servers))
+    )
     label = f" ({escaped(manifest.label)})" if manifest.label else ""
     lines = [f"## chatload: {escaped(manifest.scenario or run.folder.name)}{label}", ""]
     lines += [escaped(headline(run, summary), 2000), ""]
@@ -59,12 +62,14 @@ def summary_markdown(run: Run, summary: Summary) -> str:
 
 
 def _blocks(section: Section) -> list[str]:
-    """A section's tables and paragraphs."""
+    """A section's headings, tables and paragraphs."""
     lines: list[str] = []
     for block in section.blocks:
         if isinstance(block, Table):
             rows = [[escaped(cell) for cell in row] for row in block.rows]
             lines += table(rows[0], rows[1:])
+        elif isinstance(block, Heading):
+            lines += ["", f"**{escaped(block.words)}**", ""]
         elif isinstance(block, Paragraph):
             lines += ["", escaped(block.words, 600)]
     return lines

@@ -11,7 +11,7 @@ from chatload.model.metrics import Metric, View, metrics_in
 from chatload.model.sanitize import one_line
 from chatload.model.summary import Summary
 from chatload.model.verdict import MET, MISSED, PART, UNDECIDED
-from chatload.model.words import plural
+from chatload.model.words import listed, plural
 from chatload.render.blocks import Block, Card, Cards, Details, Facts, Items, Paragraph, Section, Table
 from chatload.render.run_verdict import certificate_words
 from chatload.render.slo_words import goodput_words, interval_words, remark, sure_words, value_words
@@ -118,14 +118,11 @@ def _measured(summary: Summary, one: Metric, name: str) -> Card:
 
 def plan(run: Run, summary: Summary) -> Section:
     """What was planned, against whom, when, and how long it took."""
-    manifest, server = run.manifest, run.manifest.server
-    dialect = f", dialect {server.dialect}" if server.dialect else ""
-    where = f"{one_line(server.words or 'unknown server', 120)} at {one_line(server.host or '?', 200)}"
+    manifest = run.manifest
     pairs = [
         *([("Label", one_line(manifest.label, 200))] if manifest.label else []),
         ("Plan", one_line(manifest.plan_sentence or "not recorded", 500)),
-        ("Server", f"{where}{dialect}"),
-        ("Model", one_line(server.model or "not named", 120)),
+        *_servers(run),
         *_addresses(summary),
         ("Started", one_line(manifest.started_utc or "?", 30)),
         ("Length", f"{number(summary.throughput.seconds)} s from first due to last end"),
@@ -134,6 +131,21 @@ def plan(run: Run, summary: Summary) -> Section:
         ("Run folder", one_line(run.folder.name, 200)),
     ]
     return Section("Plan", [Facts(pairs)], id="plan")
+
+
+def _servers(run: Run) -> list[tuple[str, str]]:
+    """What each server is and the model asked there; of several also the user classes that ask it."""
+    servers = run.manifest.servers
+    rows = []
+    for one in servers:
+        users = f" of {one_line(listed(one.classes), 80)}" if len(servers) > 1 and one.classes else ""
+        dialect = f", dialect {one.dialect}" if one.dialect else ""
+        where = f"{one_line(one.words or 'unknown server', 120)} at {one_line(one.host or '?', 200)}"
+        rows += [
+            (f"Server{users}", f"{where}{dialect}"),
+            (f"Model{users}", one_line(one.model or "not named", 120)),
+        ]
+    return rows
 
 
 def _addresses(summary: Summary) -> list[tuple[str, str]]:

@@ -25,7 +25,7 @@ def headline(run: Run, summary: Summary) -> str:
 
 def simulated(runs: Sequence[Run]) -> str:
     """That servers are simulated, and by which profiles; nothing where none is."""
-    found = dict.fromkeys(run.manifest.server.simulation for run in runs)
+    found = dict.fromkeys(one.simulation for run in runs for one in run.manifest.servers)
     told = "; ".join(one_line(one.words, 120) for one in found if one is not None)
     return f"Simulated ({told})." if told else ""
 

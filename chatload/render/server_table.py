@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from chatload.model.sanitize import one_line
 from chatload.model.server_view import ServerView
 from chatload.model.summary import Summary
 from chatload.model.words import plural
-from chatload.render.blocks import Paragraph, Section, Table
+from chatload.render.blocks import Block, Heading, Paragraph, Section, Table
 from chatload.render.text_table import seconds
 from chatload.store.journal import Run
 
@@ -15,14 +16,16 @@ Row = tuple[str, str, str]
 
 def server(run: Run, summary: Summary) -> Section | None:
     """Requests running and waiting, TTFT, KV cache and counters by the server; nothing where it told nothing."""
-    view = summary.server
-    if view is None:
-        return None
-    rows = [*_highest(view), *_counted(view)]
-    if not rows:
-        return None
-    table = Table([("", "the server says", "the client saw"), *rows])
-    return Section("The server’s own view", [table, Paragraph(_note(view), note=True)], id="server")
+    views = [("", summary.server)] if summary.server is not None else list(summary.servers.items())
+    blocks: list[Block] = []
+    for host, view in views:
+        rows = [*_highest(view), *_counted(view)]
+        if rows:
+            blocks += [Heading(one_line(host, 200))] if host else []
+            blocks.append(Table([("", "the server says", "the client saw"), *rows]))
+            blocks.append(Paragraph(_note(view), note=True))
+    title = "The servers’ own view" if summary.server is None else "The server’s own view"
+    return Section(title, blocks, id="server") if blocks else None
 
 
 def _highest(view: ServerView) -> list[Row]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from chatload import __version__
 from chatload.analysis.generator_warnings import sends_were_late
 from chatload.analysis.series import start_ns
 from chatload.analysis.sweep_levels import sweep_levels
@@ -179,13 +180,22 @@ def failures(run: Run, summary: Summary) -> Section | None:
     items = []
     for code, n in summary.failed.items():
         example = next(turn for turn in run.turns if turn.failed and turn.failure_code == code)
-        meaning = CODES.get(code, "a code this version does not know")
+        meaning = CODES.get(code) or _named_elsewhere(run)
         detail = one_line(example.detail or "no detail", 300)
         items.append(
             f"{n:,} {one_line(code, 40)} ({share(n, summary.turns)}): {meaning}. "
             f"For example user {example.user} turn {example.turn}: {detail}"
         )
     return Section("Failures", [Items(items)], id="failures")
+
+
+def _named_elsewhere(run: Run) -> str:
+    """Who named a code that is none of this version's."""
+    load, version = run.manifest.load, run.manifest.versions.get("chatload")
+    if load is None or not load.names_turns:
+        return "a code this version does not know"
+    newer = "" if version == __version__ else ", or a code of its version of chatload"
+    return f"named by the scenario itself{newer}"
 
 
 def hang_ups(run: Run, summary: Summary) -> Section | None:

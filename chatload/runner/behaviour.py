@@ -11,7 +11,8 @@ GONE_S = 1e7
 class Behaviour:
     """Comes in once, acts and pauses by turns, and goes once. Subclasses say how it acts.
 
-    `is_endless`: it has no number of turns, and goes on until it is stopped.
+    `is_endless`: it has no number of turns, and goes on until it is stopped. `class_name` is its user class's, in a
+    scenario of one's own.
     """
 
     def __init__(self, session: Session) -> None:
@@ -19,11 +20,12 @@ class Behaviour:
         self.number = session.new_user()
         self.is_in = self.has_left = False
         self.is_endless = False
+        self.class_name = ""
 
     def come_in(self) -> None:
         """Come in, when it is time."""
         self.is_in = True
-        self.session.user_in(self.number, endless=self.is_endless)
+        self.session.user_in(self.number, endless=self.is_endless, user_class=self.class_name)
 
     def act(self) -> None:
         """Do the next thing."""

@@ -43,7 +43,7 @@ class CapacityBehaviour(SlotBehaviour):
             order: LevelOrder = session.levels.get()
             if not order.users:
                 return
-            for slot in range(self.number, order.users, self._load.users):
+            for slot in range(self.place, order.users, self._load.users):
                 self.spawn(self._converse, order, slot)
             self.in_flight.join()
             at_ns = session.clock.now_ns()

@@ -68,7 +68,7 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
     `counting` are fields of each request, `refuses` fields that none may have (runner/request_fields.py).
     `path` is the whole path of the chat route, `skipped` are addresses of the server's name that did not answer.
     `send_key` says whether the server may be sent the API key: each process has its own (engine/api_key.py).
-    `others` are the servers beside it, by host.
+    `others` are the servers beside it, by `Plan.server_key`.
     """
 
     run_id: str

@@ -1,13 +1,13 @@
-"""The servers of a run as they were met: its own, and those that user classes with a `host` of theirs ask."""
+"""The servers of a run as they were met: its own, and those that user classes ask by host, dialect or model."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import msgspec
 
-from chatload.engine.api_key import ApiKey, KeyHosts
+from chatload.engine.api_key import NO_KEY, ApiKey, KeyHosts
 from chatload.loads.chat import ChatLoad
 from chatload.loads.plan import Plan, Planned
 from chatload.runner.credentials import credentials
@@ -19,15 +19,20 @@ from chatload.runner.request_fields import request_fields
 
 @dataclass(frozen=True, slots=True)
 class Met:
-    """A server that answered: what it is, what every process must know of it, and a doubt about its requests."""
+    """A server that answered: what it is, what every process must know of it, and a doubt about its requests.
+
+    `classes` are the user classes that ask it.
+    """
 
     plan: Plan
     server: Server
     told: OtherServer
+    key: ApiKey = field(default=NO_KEY, repr=False)
+    classes: tuple[str, ...] = ()
     doubt: str = ""
 
 
-def meet(plan: Plan, server: Server, hosts: KeyHosts) -> Met:
+def meet(plan: Plan, server: Server, hosts: KeyHosts, key: ApiKey, classes: tuple[str, ...]) -> Met:
     """A server that was asked what it is. Unfit where it refuses what the plan sends."""
     fields = request_fields(plan, server.dialect, server.found)
     if fields.refusal:
@@ -41,20 +46,32 @@ def meet(plan: Plan, server: Server, hosts: KeyHosts) -> Met:
         path=server.path,
         skipped=server.skipped,
     )
-    return Met(plan, server, told, fields.doubt)
+    return Met(plan, server, told, key, classes, fields.doubt)
 
 
 def meet_others(
     planned: Planned, ask_server: Callable[[Plan, ApiKey, str | None], Server], hosts: KeyHosts
 ) -> dict[str, Met]:
-    """Each host of a user class, asked what it is. Unfit with one clear line for one that cannot be loaded."""
+    """The servers of user classes beside the run's own, asked what they are, by `Plan.server_key`.
+
+    Unfit with one clear line for one that cannot be loaded.
+    """
     load, found = planned.plan.load, dict[str, Met]()
     for one in load.classes if isinstance(load, ChatLoad) else ():
-        if one.host and one.host not in found:
+        server_key = planned.plan.server_key(one)
+        if server_key and server_key not in found:
             seen = Planned(planned.plan.seen_by(one), planned.inputs)
             seen, key, withheld = credentials(seen, hosts)
-            found[one.host] = meet(seen.plan, ask_server(seen.plan, key, withheld), hosts)
+            classes = classes_of(planned.plan, server_key)
+            found[server_key] = meet(seen.plan, ask_server(seen.plan, key, withheld), hosts, key, classes)
     return found
+
+
+def classes_of(plan: Plan, server_key: str = "") -> tuple[str, ...]:
+    """The user classes of a scenario of one's own that ask a server; the run's own where none is named."""
+    load = plan.load
+    found = load.classes if isinstance(load, ChatLoad) else ()
+    return tuple(one.name for one in found if plan.server_key(one) == server_key)
 
 
 def start_of(run_id: str, folder: str, planned: Planned, met: Met, others: Mapping[str, Met]) -> Start:
@@ -63,6 +80,6 @@ def start_of(run_id: str, folder: str, planned: Planned, met: Met, others: Mappi
         run_id=run_id,
         folder=folder,
         planned=Planned(planned.plan, planned.inputs),
-        others={host: one.told for host, one in others.items()},
+        others={server_key: one.told for server_key, one in others.items()},
         **msgspec.structs.asdict(met.told),
     )

@@ -22,7 +22,7 @@ class OpenLoopBehaviour(SlotBehaviour):
         load, schedule = session.plan.load, session.schedule
         assert isinstance(load, OpenLoopLoad) and schedule is not None
         begin_ns = session.begins_ns
-        for index in split(range(len(schedule.dues_ns)), self.number, load.users):
+        for index in split(range(len(schedule.dues_ns)), self.place, load.users):
             due_ns = begin_ns + schedule.dues_ns[index]
             prompt = schedule.prompt(index)
             exact = prompt.output_tokens if load.exact_lengths else None

@@ -33,7 +33,7 @@ class Run:
         self.plan, self.folder = plan, folder
         self.has_begun = False
         self.tracker = UserTracker()
-        self.metrics: ServerMetrics | None = None
+        self.metrics: list[ServerMetrics] = []
         self._processes, self._clock = processes, clock
         self._progress = Progress(plan.load.turns_planned, clock)
         self._search: CapacitySearch | None = None
@@ -100,9 +100,9 @@ class Run:
         """
         with supervisor.watching():
             self._processes.drain(at_once=reason == "failed")
-        with supervisor.watching():
-            if self.metrics is not None:
-                self.metrics.stop()
+        for metrics in self.metrics:
+            with supervisor.watching():
+                metrics.stop()
         with supervisor.watching():
             self._processes.close(reason)
         if self._search is not None:

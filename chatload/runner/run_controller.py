@@ -10,10 +10,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import gevent
+import msgspec
 
 from chatload.engine.api_key import ApiKey, KeyHosts
 from chatload.engine.clock import CLOCK, Clock
@@ -26,7 +28,7 @@ from chatload.runner.console import Console
 from chatload.runner.credentials import credentials
 from chatload.runner.locust_interface import ThisProcess, Workers
 from chatload.runner.messages import Start
-from chatload.runner.met_servers import meet, meet_others, start_of
+from chatload.runner.met_servers import Met, classes_of, meet, meet_others, start_of
 from chatload.runner.no_server import Unfit
 from chatload.runner.observer import Observer
 from chatload.runner.own_process import OwnProcess, UserProcesses
@@ -156,7 +158,8 @@ class RunController:
         if self.observer is not None:
             self.observer.begin(folder.manifest.run_id, folder.manifest.started_ns or 0)
         try:
-            met = meet(plan, self._services.ask_server(plan, key, withheld), self.key_hosts)
+            asked = self._services.ask_server(plan, key, withheld)
+            met = meet(plan, asked, self.key_hosts, key, classes_of(plan))
             others = meet_others(planned, self._services.ask_server, self.key_hosts)
         except Unfit as error:
             folder.refused(str(error))
@@ -171,24 +174,30 @@ class RunController:
             self._console.say_last(f"chatload: {words}")
             self.exit_code = folder.close("unreachable", self._judged, least=1)
             raise
-        folder.met(plan, met.server)
+        folder.met(met)
         for one in others.values():
-            folder.met_other(one.plan, one.server)
+            folder.met_other(one)
         if withheld:
             folder.warn(f"{plan.host}: {withheld}")
         for doubt in filter(None, (one.doubt for one in (met, *others.values()))):
             folder.warn(doubt)
         path = str(folder.folder.resolve())
-        self._start(run, start_of(folder.manifest.run_id, path, planned, met, others), key)
+        start = start_of(folder.manifest.run_id, path, planned, met, others)
+        self._start(run, start, (met, *others.values()))
 
-    def _start(self, run: Run, start: Start, key: ApiKey) -> None:
+    def _start(self, run: Run, start: Start, servers: Sequence[Met]) -> None:
         run.folder.manifest.run_time_s = self._plans.run_values().get("run_time")
         self._is_on = True
         run.begin(start)
-        if not start.others:  # the counters of one server would be held against the turns of all
-            run.metrics = self._services.read_metrics(run.plan, self._processes.note, key, start.skipped)
+        for host, one in {one.plan.host: one for one in reversed(servers)}.items():
+            emit = partial(self._note, host if len({one.plan.host for one in servers}) > 1 else "")
+            run.metrics.append(self._services.read_metrics(one.plan, emit, one.key, one.told.skipped))
         run.spawn(lambda: self._watch(run))
         run.search(self._services.judge, self._console)
+
+    def _note(self, host: str, line: ServerLine) -> None:
+        """Write a reading down, of several servers with the host of its own."""
+        self._processes.note(msgspec.structs.replace(line, host=host) if host else line)
 
     def _refuse(self, lines: Sequence[str], code: int) -> None:
         if self._headless:

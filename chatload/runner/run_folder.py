@@ -9,18 +9,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
-import msgspec
-
 from chatload.engine.clock import CLOCK, Clock, wall_offset_ns
 from chatload.loads.plan import Plan, Planned
 from chatload.loads.ramp import RampSegment
 from chatload.model.hosts import FoundServer, ServerFacts
 from chatload.model.journal_lines import EndLine, StartLine
 from chatload.model.sanitize import one_line
+from chatload.model.words import listed
 from chatload.options.server_address import shown_url
 from chatload.protocols.prompt_text import prompt_words
 from chatload.runner.command_line import URLS, without_values
-from chatload.runner.preflight import Server
+from chatload.runner.met_servers import Met
 from chatload.runner.supervisor import Cause
 from chatload.store.journal import JournalWriter
 from chatload.store.manifest import MANIFEST, Manifest, Ramp, write_json
@@ -75,10 +74,10 @@ class RunFolder:
         """What of the run is lost."""
         return self.manifest.problems
 
-    def met(self, plan: Plan, server: Server) -> None:
+    def met(self, met: Met) -> None:
         """Keep and say what the server is, and what is planned."""
-        found = server.found
-        self.manifest.server = _facts(plan, server)
+        plan, server, found = met.plan, met.server, met.server.found
+        self.manifest.server = _facts(met)
         self.manifest.plan_sentence = plan.sentence(found.name)
         if not server.dialect.template:
             self.manifest.plan_sentence += f" {prompt_words(history=plan.load.grows)}"
@@ -94,16 +93,15 @@ class RunFolder:
         if plan.insecure and plan.host.startswith("https:"):
             self.say(f"chatload: {INSECURE}")
 
-    def met_other(self, plan: Plan, server: Server) -> None:
+    def met_other(self, met: Met) -> None:
         """Keep and say what a server of a user class's own is."""
-        facts = _facts(plan, server)
+        facts = _facts(met)
         self.manifest.other_servers.append(facts)
-        if self.manifest.server.simulation is None:  # figures of both are in the same tables
-            simulation = facts.simulation
-            self.manifest.server = msgspec.structs.replace(self.manifest.server, simulation=simulation)
         self.write("running")
-        self.say(f"chatload: {plan.host} is {facts.words}; dialect {facts.dialect}; model {facts.model}")
-        for words in server.doubts:
+        asks = listed(met.classes)
+        model = facts.model or "not named"
+        self.say(f"chatload: {asks}: {facts.host} is {facts.words}; dialect {facts.dialect}; model {model}")
+        for words in met.server.doubts:
             self.warn(words)
 
     def refused(self, words: str) -> None:
@@ -171,8 +169,8 @@ class RunFolder:
             self.say(f"chatload: {words}")
 
 
-def _facts(plan: Plan, server: Server) -> ServerFacts:
-    found = server.found
+def _facts(met: Met) -> ServerFacts:
+    plan, server, found = met.plan, met.server, met.server.found
     return ServerFacts(
         asked=plan.server,
         host=plan.host,
@@ -180,6 +178,7 @@ def _facts(plan: Plan, server: Server) -> ServerFacts:
         model=server.model,
         path=shown_url(server.path),
         addresses=server.addresses,
+        classes=met.classes,
         found=FoundServer(found.name, found.version),
         simulation=found.simulation,
         label=found.label if found.name else f"{server.dialect.name} server",

@@ -24,6 +24,7 @@ class ScenarioBehaviour(Behaviour):
         super().__init__(session)
         self.user_class = user_class
         self.is_endless = not user_class.turns
+        self.class_name = user_class.name
         self.server = session.server_of(user_class)
         self.target = session.target_of(user_class)
         self._idle: list[ChatClient] = []

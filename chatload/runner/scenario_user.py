@@ -37,6 +37,7 @@ class ChatUser(User):
     temperature: float | None
     body: Mapping[str, Any]  # Any: the user's own JSON
     headers: Mapping[str, str]
+    dialect: str
 
     def __init__(self, environment: Any) -> None:
         """Any: Locust has no types."""

@@ -41,10 +41,14 @@ Deliver = Callable[[bytes, JournalLine], None]
 
 @dataclass(slots=True)
 class Shard:
-    """Which of the run's users are this process's: every `workers`-th, from `position` on."""
+    """Which of the run's users are this process's: every `workers`-th, from `position` on.
+
+    `before` are the users of processes before it, where each has a part of one load.
+    """
 
     position: int = 0
     workers: int = 1
+    before: int = 0
     segments: list[RampSegment] = field(default_factory=list)
 
 
@@ -144,6 +148,10 @@ class Session:
         local, self._users = self._users, self._users + 1
         return global_user(local, self.shard.position, self.shard.workers)
 
+    def new_place(self) -> int:
+        """The place of the next user of this process among all of the run, without holes, from 0."""
+        return self.shard.before + self._users
+
     @property
     def begins_ns(self) -> int:
         """When the ramp begins; now, if none was told."""
@@ -179,20 +187,21 @@ class Session:
 
     def target_of(self, user_class: UserClass) -> Target:
         """The server as users of this class see it, with the headers of the class."""
-        if not user_class.host and user_class.headers == self.plan.headers:
+        server_key = self.plan.server_key(user_class)
+        if not server_key and user_class.headers == self.plan.headers:
             return self.target
         told = self.server_of(user_class)
         plan, target = self.plan.seen_by(user_class), self.target
         key = api_key().sent_in(plan.access.auth_header) if told.send_key else NO_KEY
         route = FoundRoute(told.path, told.skipped, self.start.run_id)
         own = target_for(plan, DIALECTS[told.dialect], self._reader, self.worker, key, route)
-        if not user_class.host:
+        if not server_key:
             return replace(target, head=own.head)
         return replace(own, transport=target.transport, clock=target.clock)
 
     def server_of(self, user_class: UserClass) -> Start | OtherServer:
         """What is known of the server of a class."""
-        return self.start.others.get(user_class.host, self.start)
+        return self.start.others.get(self.plan.server_key(user_class), self.start)
 
     def row_name(self, user_class: UserClass, name: str, model: str) -> str:
         """The name of a turn: of class, model and its own name those that tell turns apart."""
@@ -201,11 +210,18 @@ class Session:
         parts = (user_class.name if several else "", model if model != user_class.model else "", name)
         return one_line("/".join(filter(None, parts)), MOST_NAME)
 
-    def user_in(self, user: int, *, endless: bool = False) -> None:
+    def user_in(self, user: int, *, endless: bool = False, user_class: str = "") -> None:
         """A user came in; an endless one has no number of turns."""
         self._present += 1
-        at_ns = self.clock.now_ns()
-        self.emit(UserLine(worker=self.worker, at_ns=at_ns, user=user, event="in", endless=endless))
+        line = UserLine(
+            worker=self.worker,
+            at_ns=self.clock.now_ns(),
+            user=user,
+            event="in",
+            endless=endless,
+            user_class=user_class,
+        )
+        self.emit(line)
 
     def user_out(self, user: int, reason: str, *, endless: bool = False) -> None:
         """A user is gone: "done" with its turns, or "stopped"."""

@@ -43,9 +43,13 @@ class Clients:
 
 
 class SlotBehaviour(Behaviour):
-    """Does all its work in one go, with a greenlet for each turn in flight. Subclasses say what the work is."""
+    """Does all its work in one go, with a greenlet for each turn in flight. Subclasses say what the work is.
+
+    `place` is its own among the users that share the work; numbers of users have holes where others stand beside.
+    """
 
     def __init__(self, session: Session) -> None:
+        self.place = session.new_place()
         super().__init__(session)
         self.clients = Clients(session)
         self.in_flight = gevent.pool.Group()

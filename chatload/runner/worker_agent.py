@@ -108,6 +108,7 @@ class WorkerAgent:
         if self._master.worker in data["workers"]:
             session.shard.position = data["workers"].index(self._master.worker)
             session.shard.workers = len(data["workers"])
+            session.shard.before = data["before"]
         start_ns = data["start_ns"]
         if start_ns is None:  # the master does not know what our clock says
             start_ns = self._clock.now_ns() + round(data["lead_s"] * 1e9)

@@ -97,6 +97,9 @@ class WorkerRegistry:
 
     def ramp(self, segment: RampSegment, workers: Sequence[str]) -> None:
         """Tell every worker when the users of a ramp are due, in its own clock."""
+        before, counted = dict[str, int](), 0
+        for worker, each in self._process.users_of(workers).items():
+            before[worker], counted = counted, counted + sum(each.values())
         for worker in self.workers:
             offset_ns = self._clocks.offset_ns(worker)
             data = {
@@ -105,6 +108,7 @@ class WorkerRegistry:
                 "lead_s": self.lead_s,
                 "users_per_s": segment.users_per_s,
                 "workers": list(workers),
+                "before": before.get(worker, 0),
             }
             self._workers.send(worker, messages.RAMP, data)
 

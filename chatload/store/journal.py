@@ -25,6 +25,7 @@ from chatload.model.journal_lines import (
     encode,
 )
 from chatload.model.turn import Turn
+from chatload.model.words import listed
 from chatload.store.clocks import WorkerClock, clocks_of, shifted
 from chatload.store.manifest import Manifest, read_manifest
 from chatload.store.missing_lines import LineCount, foreign_journals, journal_files, no_files
@@ -122,8 +123,9 @@ class Run:
     @property
     def name(self) -> str:
         """The name of the run in a legend: its label, else that of its server, else its folder."""
-        name = self.manifest.label or self.manifest.server.label or self.folder.name
-        return name if self.manifest.server.simulation is None else f"{name} (simulated)"
+        labels = dict.fromkeys(one.label for one in self.manifest.servers if one.label)
+        name = self.manifest.label or listed(list(labels)) or self.folder.name
+        return name if self.manifest.simulation is None else f"{name} (simulated)"
 
 
 @dataclass(slots=True)

@@ -12,7 +12,7 @@ from chatload.loads.load_shape import Load
 from chatload.loads.plan import Plan
 from chatload.model.certificate import Certificate
 from chatload.model.errors import UsageError
-from chatload.model.hosts import ClockReading, Machine, ServerFacts, TimeSpan
+from chatload.model.hosts import ClockReading, Machine, ServerFacts, Simulation, TimeSpan
 from chatload.model.journal_lines import FORMAT
 from chatload.model.structs import always
 from chatload.model.verdict import CapacityResult
@@ -76,6 +76,16 @@ class Manifest(msgspec.Struct, kw_only=True, omit_defaults=True):
     ramps: list[Ramp] = msgspec.field(default_factory=list)
     capacity: CapacityResult | None = None
     other_servers: list[ServerFacts] = msgspec.field(default_factory=list)
+
+    @property
+    def servers(self) -> list[ServerFacts]:
+        """What was asked: the run's own server, then what user classes ask by host, dialect or model of theirs."""
+        return [self.server, *self.other_servers]
+
+    @property
+    def simulation(self) -> Simulation | None:
+        """That of a server, where one is simulated: figures of all are in the same tables."""
+        return next((one.simulation for one in self.servers if one.simulation is not None), None)
 
     @property
     def load(self) -> Load | None:

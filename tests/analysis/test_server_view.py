@@ -453,3 +453,57 @@ def test_who_is_blamed_for_hits_in_the_prefix_cache(tmp_path: Path, sharegpt: st
     assert ("the prompts of --sharegpt are the same in each run" in doubts(run)) == bool(sharegpt)
     assert ("another --load-seed" in doubts(run)) == bool(sharegpt)
     assert ("leave out --seed" in doubts(run)) != bool(sharegpt)
+
+
+A, B = "http://a:1", "http://b:2"
+
+
+def two_servers(folder: Path, others_at_b: int = 0) -> Run:
+    """Users 0 to 9 are of class One at A, the rest of class Two at B; each page counts its own, B's some more."""
+    turns = good_turns(SHAPE)
+    parts = {A: [turn for turn in turns if turn.user < 10], B: [turn for turn in turns if turn.user >= 10]}
+    lines = [
+        {**page(part, at_ns), "kind": "server", "at_ns": at_ns, "host": host}
+        for host, part in parts.items()
+        for at_ns in range(START_NS - S, max(turn.end_ns for turn in turns) + 3 * S, 2 * S)
+    ]
+    for line in lines[-1:]:
+        line["finished"] += others_at_b
+    users = [
+        {**line, "user_class": "One" if line["user"] < 10 else "Two"} if line["event"] == "in" else line
+        for line in user_lines(turns)
+    ]
+    facts = {"dialect": "openai", "model": "m", "label": "vLLM", "words": "vLLM 1"}
+    servers = {
+        "server": {**facts, "host": A, "classes": ["One"]},
+        "other_servers": [{**facts, "host": B, "classes": ["Two"], "model": "n", "dialect": "tgi"}],
+    }
+    write_run(folder, manifest_of(SHAPE, turns, **servers), turns, [*users, *lines])
+    return read_run(folder)
+
+
+def test_each_of_several_servers_is_held_against_its_own_turns(tmp_path: Path) -> None:
+    run = two_servers(tmp_path)
+    summary = summarise(run)
+    assert summary.server is None
+    assert list(summary.servers) == [A, B]
+    for view, is_of in (
+        (summary.servers[A], lambda user: user < 10),
+        (summary.servers[B], lambda user: user >= 10),
+    ):
+        tokens = sum(turn.tokens or 0 for turn in run.turns if is_of(turn.user))
+        found = (view.finished, view.client_finished, view.tokens, view.client_tokens)
+        assert found == (100, 100, tokens, tokens)
+    assert not any("Somebody else" in words for words in summary.warnings)
+    words = " ".join(report_text(run, summary).split())
+    assert f"Server of One vLLM 1 at {A}, dialect openai Model of One m" in words
+    assert f"Server of Two vLLM 1 at {B}, dialect tgi Model of Two n" in words
+    own_view = words[words.index("The servers’ own view") :]
+    assert own_view.index(A) < own_view.index(B)
+    assert f"**{A}**" in summary_markdown(run, summary)
+
+
+def test_of_several_servers_that_one_is_named_which_others_used(tmp_path: Path) -> None:
+    summary = summarise(two_servers(tmp_path, others_at_b=50))
+    found = [words for words in summary.warnings if "Somebody else" in words]
+    assert len(found) == 1 and found[0].startswith(f"{B}: Somebody else used the server")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from chatload import __version__
 from chatload.analysis.completeness import shortcomings
 from chatload.analysis.exit_code import code_of
 from chatload.analysis.gate import gate
@@ -16,6 +17,7 @@ from chatload.analysis.slo_verdict import verdicts_of
 from chatload.analysis.summary import summarise
 from chatload.interop.jtl import samples
 from chatload.live.live_run import LiveRun
+from chatload.loads.user_classes import DECLARED, DeclaredClass
 from chatload.model.slo import limits_of_a_turn, read_objectives
 from chatload.model.turn import Turn
 from chatload.render.csv_tables import summary_csv, turns_csv
@@ -23,6 +25,7 @@ from chatload.render.junit import junit_xml
 from chatload.render.text import report_text
 from chatload.store.journal import read_run
 from tests.changes import replace
+from tests.plans import plan_of
 from tests.runs_builder import Shape, as_failed, good_turns, manifest_of, write_run
 
 
@@ -55,6 +58,25 @@ def test_failed_turns_are_those_of_the_name() -> None:
     turns = [as_failed(turn, "http_5xx", "no") if turn.name == "ask" else turn for turn in two()]
     found = verdicts(turns, "ask: failed_share <= 1%; summarise: failed_share <= 1%; failed_share <= 50%")
     assert list(found.values()) == ["missed", "met", "met"]
+
+
+@pytest.mark.parametrize(
+    ("own", "version", "words"),
+    [
+        (True, __version__, "too_short (100.0 %): named by the scenario itself. "),
+        (True, "9.0", "named by the scenario itself, or a code of its version of chatload. "),
+        (False, __version__, "a code this version does not know. "),
+    ],
+)
+def test_a_code_of_the_scenario_s_own_is_said_to_be_one(
+    tmp_path: Path, own: bool, version: str, words: str
+) -> None:
+    turns = [as_failed(turn, "too_short", "3 words") for turn in named("ask")]
+    write_run(tmp_path, manifest_of(Shape(), turns, versions={"chatload": version}), turns)
+    declared = {DECLARED: lambda _: (DeclaredClass("Shop", 1, own=own),)}
+    run = read_run(tmp_path)
+    run.manifest.plan = plan_of("chat", {"host": "http://127.0.0.1:1", "num_users": 1, **declared})
+    assert words in " ".join(report_text(run, summarise(run)).split())
 
 
 def test_a_turn_is_good_that_keeps_the_limits_that_speak_of_it() -> None:

@@ -113,6 +113,54 @@ def test_users_beside_are_no_chat_users() -> None:
     assert (ready.users, ready.turns_planned) == (3, 6)
 
 
+@pytest.mark.parametrize(
+    ("kind", "values"),
+    [("open_loop", {"requests": "4"}), ("sweep", {}), ("capacity", {"slo": "p95 ttft_ms <= 500"})],
+)
+def test_users_beside_are_none_of_any_load_s(kind: str, values: dict[str, str]) -> None:
+    """Each of n users sends every n-th request: one who is none of ours would leave its share unsent."""
+    ours = (DeclaredClass("Ours", 1),)
+    load = plan_of(kind, {"host": HOST, "num_users": 3, DECLARED: lambda _: ours, **values}).load
+    assert (load.users, load.others, load.users_per_s) == (1, 2, 1 / 3)
+    assert "beside 2 other users" in load.sentence()
+
+
+def test_servers_are_apart_that_differ_in_host_route_dialect_or_model() -> None:
+    one = plan(
+        own("Same", model="m"),
+        own("Host", host="http://127.0.0.1:2"),
+        own("Route", host=f"{HOST}/v1/completions", model="m"),
+        own("Dialect", dialect="tgi-native", model="m"),
+        own("Model", model="n"),
+        own("Again", model="n", headers={"X-A": "b"}, max_tokens=3),
+        model="m",
+    )
+    assert isinstance(one.load, ChatLoad)
+    keys = {user_class.name: one.server_key(user_class) for user_class in one.load.classes}
+    assert keys["Same"] == ""
+    assert keys.pop("Again") == keys["Model"]
+    assert len(set(keys.values())) == len(keys)
+    seen = one.seen_by(next(found for found in one.load.classes if found.name == "Dialect"))
+    assert (seen.server, seen.host, seen.model) == ("tgi-native", HOST, "m")
+
+
+@pytest.mark.parametrize(
+    ("classes", "run"),
+    [
+        ((own("A", model="a"), own("B", model="b", dialect="vllm")), ("a", "auto")),
+        ((own("A", model="a"), own("B")), ("", "auto")),
+        ((own("A", model="a"), DeclaredClass("Ready", 1)), ("", "auto")),
+        ((own("A", dialect="tgi"),), ("", "tgi")),
+    ],
+)
+def test_the_run_s_own_server_is_one_that_somebody_asks(
+    classes: Sequence[DeclaredClass], run: tuple[str, str]
+) -> None:
+    """A server of several models would have to be told which one, though each class says its own."""
+    found = plan(*classes)
+    assert (found.model, found.server) == run
+
+
 @pytest.mark.parametrize("classes", [(), (own(users=0),)])
 def test_a_run_without_a_chat_user_is_none_of_ours(classes: Sequence[DeclaredClass]) -> None:
     with pytest.raises(UsageError, match="--users '4': none of them is a chat user: "):

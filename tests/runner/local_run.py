@@ -31,6 +31,7 @@ class Local:
         self.answer: Callable[[], Server] = lambda: SERVER
         self.withheld: str | None = None
         self.asked_plan: Any = None
+        self.metrics_keys: dict[str, bool] = {}
         services = Services(self._finish, self._judge, self._ask, self._read_metrics, self.clock)
         self.controller = RunController(
             self.process, None, SHAPES[kind], services, self.console, headless=headless
@@ -93,4 +94,5 @@ class Local:
     def _read_metrics(
         self, plan: Plan, emit: Callable[[ServerLine], None], key: ApiKey, skipped: Collection[str]
     ) -> Any:
+        self.metrics_keys[plan.host] = bool(key)
         return FakeMetrics(emit)

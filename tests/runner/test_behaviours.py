@@ -342,7 +342,7 @@ def test_a_process_keeps_its_share_of_a_level(scene: Callable[..., Scene]) -> No
         turns="9",
         worker="w2",
     )
-    one.session.shard.position, one.session.shard.workers = 1, 2
+    one.session.shard.before = 1
     one.run_user(CapacityBehaviour)
     one.session.levels.put(order(5, 0.0, 5.0))
     one.clock.sleep(60)

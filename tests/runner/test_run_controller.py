@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import gevent
@@ -11,6 +12,7 @@ from chatload.loads.chat import ChatLoad
 from chatload.loads.user_classes import DECLARED, DeclaredClass
 from chatload.model.journal_lines import EndLine, ServerLine, UserLine
 from chatload.model.turn import Message, Turn
+from chatload.protocols.registry import DIALECTS
 from chatload.runner.messages import LevelOrder
 from chatload.runner.preflight import Server
 from chatload.runner.run_controller import QUIT_S
@@ -181,23 +183,45 @@ def test_each_host_of_a_user_class_is_asked_what_it_is(monkeypatch: pytest.Monke
         DeclaredClass(name, 1, own=True, attributes={"host": host, "headers": {"X-A": name}})
         for name, host in (("Here", HOST), ("There", other))
     )
-    one = Local(**{DECLARED: lambda users: (here, there)})
-    asked: list[str] = []
+    third = DeclaredClass("Third", 1, own=True, attributes={"dialect": "tgi-native", "model": "x"})
+    one = Local(num_users=3, **{DECLARED: lambda users: (here, there, third)})
+    asked: list[tuple[str, str, str]] = []
 
     def answer() -> Server:
-        asked.append(one.asked_plan.host)
-        return SERVER
+        asked.append((one.asked_plan.host, one.asked_plan.server, one.asked_plan.model))
+        dialect = "tgi" if one.asked_plan.server == "tgi-native" else "openai"
+        return replace(SERVER, dialect=DIALECTS[dialect])
 
     one.answer = answer
     one.start()
     session = one.process.session
     assert session is not None and isinstance(session.plan.load, ChatLoad)
-    assert asked == [HOST, other]
-    first, second = (session.target_of(found) for found in session.plan.load.classes)
+    assert asked == [(HOST, "auto", ""), (other, "auto", ""), (HOST, "tgi-native", "x")]
+    first, second, third_target = (session.target_of(found) for found in session.plan.load.classes)
+    assert (third_target.address.port, third_target.dialect.name, first.dialect.name) == (1, "tgi", "openai")
     assert (first.address.port, second.address.port) == (1, 2)
     assert b"X-A: There" in second.head and b"sk-canary" not in second.head, "nobody gave it the key"
-    assert [found["host"] for found in one.manifest["other_servers"]] == [other]
-    assert one.controller._run is not None and one.controller._run.metrics is None
+    told = [(found["host"], found["classes"]) for found in one.manifest["other_servers"]]
+    assert told == [(other, ["There"]), (HOST, ["Third"])]
+    assert one.manifest["server"]["classes"] == ["Here"]
+    assert one.metrics_keys == {HOST: True, other: False}, "a page a host, with the key that it may have"
+    one.clock.run(one.controller.end, "done")
+    assert sorted(line.host for line in one.journal if isinstance(line, ServerLine)) == [HOST, other]
+
+
+def test_the_run_s_own_model_is_the_first_class_s_where_each_has_one() -> None:
+    """Else a server of several models would be asked which one, though nobody asks for it."""
+    classes = tuple(DeclaredClass(name, 1, own=True, attributes={"model": name}) for name in ("A", "B"))
+    one = Local(num_users=2, **{DECLARED: lambda users: classes})
+    asked: list[str] = []
+
+    def answer() -> Server:
+        asked.append(one.asked_plan.model)
+        return SERVER
+
+    one.answer = answer
+    one.start()
+    assert asked == ["A", "B"]
 
 
 def test_the_key_is_withheld_from_a_host_that_nobody_gave(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -111,9 +111,16 @@ def test_what_the_master_does_not_acknowledge_is_sent_again(worker: Callable[...
 
 def test_a_ramp_says_which_users_are_this_worker_s_and_when(worker: Callable[..., Worker]) -> None:
     one = worker().start()
-    ramp = {"first_user": 0, "start_ns": 50, "lead_s": 1.0, "users_per_s": 2.0, "workers": ["w0", "w1", "w2"]}
+    ramp = {
+        "first_user": 0,
+        "start_ns": 50,
+        "lead_s": 1.0,
+        "users_per_s": 2.0,
+        "workers": ["w0", "w1", "w2"],
+        "before": 5,
+    }
     one.master.says(messages.RAMP, ramp)
-    assert [one.session.new_user() for _ in range(2)] == [1, 4]
+    assert [(one.session.new_place(), one.session.new_user()) for _ in range(2)] == [(5, 1), (6, 4)]
     assert one.session.due_ns(4) == 50 + 2 * S
 
 
@@ -121,7 +128,14 @@ def test_a_ramp_of_a_master_that_does_not_know_our_clock_begins_after_its_lead(
     worker: Callable[..., Worker],
 ) -> None:
     one = worker().start()
-    ramp = {"first_user": 0, "start_ns": None, "lead_s": 1.0, "users_per_s": 2.0, "workers": ["w1"]}
+    ramp = {
+        "first_user": 0,
+        "start_ns": None,
+        "lead_s": 1.0,
+        "users_per_s": 2.0,
+        "workers": ["w1"],
+        "before": 0,
+    }
     one.master.says(messages.RAMP, ramp)
     assert one.session.due_ns(0) == one.clock.now_ns() + S
 

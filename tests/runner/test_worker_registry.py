@@ -58,6 +58,7 @@ def test_a_ramp_and_a_level_are_told_in_each_worker_s_own_clock(master: Master) 
             2.0,
             ["w2", "w1"],
         )
+        assert ramp["before"] == {"w2": 0, "w1": 2}[worker], "four users, two a worker"
         level = messages.level_of(master.workers.sent_to(worker, messages.LEVEL)[0])
         assert (level.users, level.start_ns, level.end_ns) == (8, at_ns - offset_ns, at_ns + 9 - offset_ns)
 
