@@ -34,7 +34,7 @@ class Part:
     counted: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Seen:
     """What the deltas of one reply showed, before anybody says how many tokens that is.
 
@@ -65,7 +65,7 @@ class Seen:
     ignores_eos: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class TokenCount:
     """n (`tokens`, those that could be seen) and its source: usage, per_event, one_per_event, limit, characters,
     estimate or none.

@@ -27,6 +27,10 @@ _REASONING_PARTS = ("reasoning", "thinking", "thought", "redacted")
 _INNER = ("text", "content", "thinking", "reasoning", "summary", "refusal", "parts", "value")
 """Where the text of a part is. Signatures and encrypted reasoning are under other keys and are no text."""
 _DEEPEST = 6
+_USUAL = frozenset(
+    ("index", "delta", "logprobs", "finish_reason", "stop_reason", "token_ids", "matched_stop")
+)
+"""Keys of a choice that hold neither text nor reasoning nor an error."""
 _NOT_YET = frozenset(
     (
         "",
@@ -55,17 +59,12 @@ def said_by(choices: list[object], data: str) -> Said:
     `index` is not used: in TGI 1.4.0 it is the number of the token.
     """
     first = choices[0]
-    if (
-        len(choices) == 1
-        and isinstance(first, dict)
-        and not first.get("finish_reason")
-        and "text" not in first
-    ):
+    if len(choices) == 1 and isinstance(first, dict):
         message = first.get("delta")
-        if isinstance(message, dict) and len(message) == 1:
+        if isinstance(message, dict) and len(message) <= 1 + ("role" in message):
             content = message.get("content")
-            if isinstance(content, str):  # the usual event
-                return content, "", "", None, False
+            if isinstance(content, str) and ((content and "error" not in first) or first.keys() <= _USUAL):
+                return content, "", "", finish_of(first.get("finish_reason")), False  # the usual event
     return _said_by_each(choices, data)
 
 

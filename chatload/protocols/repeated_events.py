@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import pairwise
 
 import msgspec
@@ -135,28 +135,45 @@ class RepeatedEvents:
             return
         self._tries += 1
         self._before = b""
+        if delta.usage is None and delta.tokens is None:
+            self._learn_text(data, text, delta)
+        else:
+            self._learn_counting(data, text, delta)
+
+    def _learn_text(self, data: str, text: str, delta: Delta) -> None:
+        """Find the place of the text in an event without counts."""
+        wanted = _only(_PROBE, bool(delta.reasoning), delta.reply_id)
+        for at in _places(data, text):
+            before, after = data[:at], data[at + len(text) :]
+            if self._decodes_to(before + _PROBE + after, wanted):
+                self._keep(delta, before, after)
+                self._kinds, self._usage = (), None
+                return
+
+    def _learn_counting(self, data: str, text: str, delta: Delta) -> None:
+        """Find the places of the text and of the counts after it."""
         found = [*_RUNNING.finditer(data)] if delta.usage is not None else []
         found += [*_IDS.finditer(data)] if delta.tokens is not None else []
         kinds = tuple("ids" if match.re is _IDS else match[1] for match in found)
-        at = -1
-        for _ in range(_PLACES):
-            at = data.find(f'"{text}"', at + 1)
-            if at < 0:
-                return
-            pieces = _around(data, [(at + 1, at + 1 + len(text)), *(match.span(2) for match in found)])
+        for at in _places(data, text):
+            pieces = _around(data, [(at, at + len(text)), *(match.span(2) for match in found)])
             if pieces and self._proven(pieces, kinds, delta):
-                before, *between, after = (piece.encode() for piece in pieces)
-                self._before, self._after = b"data: " + before, after + b"\n\n"
-                self._between, self._kinds, self._usage = tuple(between), kinds, delta.usage
+                self._keep(delta, pieces[0], pieces[-1])
+                self._between = tuple(piece.encode() for piece in pieces[1:-1])
+                self._kinds, self._usage = kinds, delta.usage
                 self._made = (delta.usage and delta.usage.completion_tokens) or 0
                 self._prompt = (delta.usage and delta.usage.prompt_tokens) or 0
-                self._reasoning, self._reply_id = reasoning, delta.reply_id
                 in_both = {"total_tokens", "completion_tokens"} == set(kinds)
-                ending = b"%d".join(piece.replace(b"%", b"%%") for piece in (*between, self._after))
+                ending = b"%d".join(piece.replace(b"%", b"%%") for piece in (*self._between, self._after))
                 self._form = ending if in_both else b""
                 steps = (self._prompt + 1, 1)
                 self._beyond = steps if kinds[:1] == ("total_tokens",) else steps[::-1]
                 return
+
+    def _keep(self, delta: Delta, before: str, after: str) -> None:
+        """Take what is before the text and after the last place as the template."""
+        self._before, self._after = f"data: {before}".encode(), f"{after}\n\n".encode()
+        self._reasoning, self._reply_id = bool(delta.reasoning), delta.reply_id
 
     def _proven(self, pieces: list[str], kinds: tuple[str, ...], delta: Delta) -> bool:
         """Whether an event with another text and other counts in these places decodes to those."""
@@ -182,6 +199,16 @@ class RepeatedEvents:
             return self._decode(data) == wanted
         except TurnError:
             return False
+
+
+def _places(data: str, text: str) -> Iterator[int]:
+    """Where the text stands in quotes, the first few places."""
+    at = -1
+    for _ in range(_PLACES):
+        at = data.find(f'"{text}"', at + 1)
+        if at < 0:
+            return
+        yield at + 1
 
 
 def _around(data: str, cuts: Sequence[tuple[int, int]]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import lru_cache
 
 import orjson
 
@@ -46,6 +47,7 @@ _HINTS = (
 )
 _TELLING = re.compile(r"(?:detail|errors?|err|error_?message|error_msg|errmsg|fault|\w*exception)$", re.I)
 """Keys that only an error has, where the event has no choices; Bedrock's end in Exception."""
+_KINDS = ("type", "event", "status")
 _NO_ERROR = ("", "0", "200", "ok", "success", "ping", "none")
 _OVERLOADED = re.compile(r"overload|rate[ _-]?limit|throttl|too[ _]many[ _]requests", re.IGNORECASE)
 _STATUS = re.compile("429|503|529")
@@ -58,18 +60,23 @@ def tells_error(event: dict[str, object]) -> bool:
     FastAPI sends {"detail": …}, others {"code": …, "message": …}, {"success": false, "msg": …} or MiniMax's
     {"base_resp": {"status_code": 1002, "status_msg": …}}.
     """
-    if any(value and _TELLING.match(key) for key, value in event.items()) or event.get("success") is False:
+    if any(_is_telling(key) and event[key] for key in event) or event.get("success") is False:
         return True
     answered = event.get("base_resp")
     if isinstance(answered, dict):
         return answered.get("status_code") not in (0, None)
-    if any(str(event.get(key)).lower() in ("error", "failed") for key in ("type", "event", "status")):
+    if any(key in event and str(event[key]).lower() in ("error", "failed") for key in _KINDS):
         return True
     words = event.get("message") or event.get("msg")
     if not isinstance(words, str) or not words.strip() or "usage" in event:
         return False
     hints = (event.get(key) for key in ("code", "status", "status_code", "type", "event"))
     return not any(hint is not None and str(hint).lower() in _NO_ERROR for hint in hints)
+
+
+@lru_cache(maxsize=256)
+def _is_telling(key: str) -> bool:
+    return _TELLING.match(key) is not None
 
 
 def server_error(told: object) -> ServerError:

@@ -10,6 +10,7 @@ from chatload.protocols.event_data import count
 _MADE = ("output_tokens", "generated_tokens", "eval_count", "predicted_n")
 _READ = ("input_tokens", "prompt_eval_count", "prompt_n")
 """Other names of completion and prompt tokens: OpenAI's Responses, TGI's details, Ollama, llama.cpp."""
+_MADE_KEYS = frozenset(_MADE)
 
 
 def usage_of(event: Mapping[str, object]) -> Usage | None:
@@ -36,7 +37,7 @@ def usage_elsewhere(event: Mapping[str, object]) -> Usage | None:
         if isinstance(holder, dict) and isinstance(usage := holder.get("usage"), dict):
             return _usage(usage)
     for usage in (event.get("details"), event):
-        if isinstance(usage, dict) and _first(usage, _MADE) is not None:
+        if isinstance(usage, dict) and not _MADE_KEYS.isdisjoint(usage) and _first(usage, _MADE) is not None:
             return _usage(usage)
     return None
 
@@ -47,7 +48,7 @@ def _usage(usage: Mapping[str, object]) -> Usage:
     made = usage.get("completion_tokens_details", usage.get("output_tokens_details"))
     made = made if isinstance(made, dict) else {}
     reasoning = made.get("reasoning_tokens", usage.get("reasoning_tokens"))  # SGLang has it beside the others
-    rejected = [count(made.get(key)) for key in ("rejected_prediction_tokens", "audio_tokens")]
+    rejected = [count(made[key]) for key in ("rejected_prediction_tokens", "audio_tokens") if key in made]
     completion, prompt = count(usage.get("completion_tokens")), count(usage.get("prompt_tokens"))
     total = count(usage.get("total_tokens"))
     if completion is None:
