@@ -80,12 +80,14 @@ def target_for(
     address = Address(plan.host, plan.insecure, plan.access, route.skipped)
     path = route.path or whole_path(plan.host, dialect.path, plan.route.apis[0], plan.route.query)
     name = plan.access.session_header.replace("%", "%%")
+    given = {header.lower() for header in plan.headers}
+    own = {header: value for header, value in dialect.headers.items() if header.lower() not in given}
     return Target(
         address,
         dialect,
         transport,
         plan.timeouts,
-        request_head(address, path, {**plan.headers, **key.headers}),
+        request_head(address, path, {**own, **plan.headers, **key.headers}),
         key,
         worker,
         plan.waits_on_429,

@@ -68,8 +68,8 @@ class Delta(NamedTuple):
 
     `tokens` is the number of tokens in this very event, only where the server tells it per event
     (TGI native: 1; vLLM `continuous_usage_stats`: the step of its running count).
-    `finish` is the server's finish reason ("stop", "length", "abort", …), its own words; "" takes one before back, as
-    text came after it.
+    `finish` is the server's finish reason in the words of OpenAI's chat ("stop", "length", "tool_calls") where it means
+    one of these, else its own ("abort", …); "" takes one before back, as text came after it.
     """
 
     read: int

@@ -49,6 +49,10 @@ class Dialect:
     NoPromptError.
     `names_model`: its requests name the model.
     `whole_reply_path`: the same server's route for replies that are not streamed.
+    `headers`: those that every request of it has, beside the usual ones.
+    `needs_max_tokens`: it refuses a request without a limit.
+    `takes_counting`: `ServerKind.counting` are fields of its requests.
+    `order`: of several that can read a body, the one with the lowest is meant.
     """
 
     name: str
@@ -63,3 +67,7 @@ class Dialect:
     exact_length: Mapping[str, object] = field(default_factory=dict)
     read_body: Callable[[Mapping[str, object]], ForeignBody | None] = lambda body: None
     whole_reply_path: str = ""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    needs_max_tokens: bool = False
+    takes_counting: bool = False
+    order: int = 10

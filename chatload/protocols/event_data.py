@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Container
 
 import orjson
 
@@ -38,6 +39,21 @@ def loaded(data: str | bytes) -> dict[str, object]:
     elif not found.get("choices") and "token" not in found and "text" not in found and tells_error(found):
         raise server_error(found)
     return found
+
+
+def typed(data: str, types: Container[object]) -> dict[str, object]:
+    """The JSON object of an event whose `type` tells what it is; one of `types` is no error, whatever keys it has.
+
+    Raises as `loaded` for any other.
+    """
+    if len(data) <= MOST_VALUES:
+        try:
+            found = orjson.loads(data)
+        except orjson.JSONDecodeError:
+            return loaded(data)
+        if isinstance(found, dict) and found.get("type") in types:
+            return found
+    return loaded(data)
 
 
 def count(value: object) -> int | None:

@@ -62,6 +62,11 @@ def sse_events(reads: Iterable[bytes]) -> Iterator[Event]:
     for group in groups:
         plain = _plain_data(group)
         if plain is None:
+            typed = _typed_data(group)
+            if typed is not None:
+                for last in typed:
+                    yield Event(source.read, last)
+                continue
             source.reads.between = False
             yield from _by_sseclient(source, chain((group,), groups), begun=last is not None)
             break
@@ -191,6 +196,24 @@ def _plain_data(group: bytes) -> list[str] | None:
             return None
         try:
             found.append(block[6 if block.startswith(b"data: ") else 5 :].decode())
+        except UnicodeDecodeError:
+            return None
+    return found
+
+
+def _typed_data(group: bytes) -> list[str] | None:
+    """The data of whole events of an `event:` and a `data:` line each, without pings; None for others, or an error."""
+    found = []
+    for block in group[:-2].split(b"\n\n"):
+        named, line_end, line = block.partition(b"\n")
+        if not line_end or not named.startswith(b"event:") or not line.startswith(b"data:") or b"\n" in line:
+            return None
+        try:
+            kind = named[6:].strip().decode().lower()
+            if kind == "error":
+                return None
+            if kind not in _PINGS:
+                found.append(line[6 if line.startswith(b"data: ") else 5 :].decode())
         except UnicodeDecodeError:
             return None
     return found

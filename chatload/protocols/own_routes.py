@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-OLLAMA_ROUTES = ("/api/generate", "/api/chat")
+OLLAMA_ROUTE = "/api/generate"
 CHAT_PATH = "/v1/chat/completions"
 _OPTIONS = {
     "num_predict": "max_tokens",
@@ -39,10 +39,10 @@ class OwnRoute:
 
 
 def own_route(path: str, body: Mapping[str, object]) -> OwnRoute | None:
-    """The request as a chat, if it is one to the own routes of Ollama or KoboldCpp; None for others.
+    """The request as a chat, if it is one to Ollama's /api/generate or KoboldCpp's own routes; None for others.
 
-    A body of Ollama's /api/generate names a model and has a `prompt`, which TGI's and vLLM's /generate behind /api have
-    not. KoboldCpp's routes are text-generation-webui's of before 2023, too.
+    A body of Ollama's names a model and has a `prompt`, which TGI's and vLLM's /generate behind /api have not.
+    KoboldCpp's routes are text-generation-webui's of before 2023, too.
     """
     path = "/" + path.strip().strip("/")
     kobold = next((route for route in KOBOLD_ROUTES if path.endswith(route)), None)
@@ -54,20 +54,17 @@ def own_route(path: str, body: Mapping[str, object]) -> OwnRoute | None:
             path.removesuffix(kobold),
             f"KoboldCpp is asked at {CHAT_PATH}, which it also has",
         )
-    ends = next((route for route in OLLAMA_ROUTES if path.endswith(route)), None)
-    if ends is None or "model" not in body or not ("prompt" in body or "messages" in body):
+    if not path.endswith(OLLAMA_ROUTE) or "model" not in body or "prompt" not in body:
         return None
     found: dict[str, object] = {"model": body["model"], "stream": body.get("stream", True)}
-    if "messages" in body:
-        found["messages"] = body["messages"]
-    else:
-        system = (
-            [{"role": "system", "content": body["system"]}] if isinstance(body.get("system"), str) else []
-        )
-        found["messages"] = [*system, {"role": "user", "content": body["prompt"]}]
+    system = [{"role": "system", "content": body["system"]}] if isinstance(body.get("system"), str) else []
+    found["messages"] = [*system, {"role": "user", "content": body["prompt"]}]
     options = body.get("options")
     if isinstance(options, Mapping):
         found |= {_OPTIONS[key]: value for key, value in options.items() if key in _OPTIONS}
     return OwnRoute(
-        found, CHAT_PATH, path.removesuffix(ends), f"Ollama is asked at {CHAT_PATH}, which it also has"
+        found,
+        CHAT_PATH,
+        path.removesuffix(OLLAMA_ROUTE),
+        f"Ollama is asked at {CHAT_PATH}, which it also has",
     )

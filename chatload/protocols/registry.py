@@ -25,7 +25,10 @@ def _modules(package: ModuleType) -> Iterator[ModuleType]:
 
 
 DIALECTS: dict[str, Dialect] = {
-    dialect.name: dialect for module in _modules(dialects) for dialect in module.DIALECTS
+    dialect.name: dialect
+    for dialect in sorted(
+        (dialect for module in _modules(dialects) for dialect in module.DIALECTS), key=lambda one: one.order
+    )
 }
 
 PROMPT_KEYS: frozenset[str] = frozenset(dialect.prompt_key for dialect in DIALECTS.values())

@@ -14,9 +14,7 @@ from chatload.protocols.registry import DIALECTS, KINDS
 API = "/v1"
 """The API path in the paths of dialects and probes."""
 _VERSION = re.compile(r"v\d+(?:[a-z]+\d*)?")
-_OTHER_APIS = re.compile(
-    r".*?(/(?:responses|messages|embeddings|rerank|moderations|realtime|audio/\w+|images/\w+))"
-)
+_OTHER_APIS = re.compile(r".*?(/(?:embeddings|rerank|moderations|realtime|audio/\w+|images/\w+))")
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,9 +83,13 @@ def numbers_of(version: str) -> tuple[int, ...]:
     return tuple(found)
 
 
+LATER = ("openai-responses", "anthropic")
+"""Dialects that many servers of OpenAI's routes have got since 2025."""
+
+
 def speaks_openai(version: str, dialect: str) -> bool | None:
-    """A server with OpenAI's chat and completions routes, and no other we know."""
-    return dialect in ("openai", "openai-completions")
+    """A server with OpenAI's chat and completions routes; whether this version has those of LATER is not known."""
+    return None if dialect in LATER else dialect in ("openai", "openai-completions")
 
 
 def owned_by(owner: str, title: str) -> Callable[[ProbeAnswers], DetectedServer | None]:

@@ -43,7 +43,7 @@ def usage_elsewhere(event: Mapping[str, object]) -> Usage | None:
 
 
 def _usage(usage: Mapping[str, object]) -> Usage:
-    details = usage.get("prompt_tokens_details")
+    details = usage.get("prompt_tokens_details") or usage.get("input_tokens_details")
     cached = details.get("cached_tokens") if isinstance(details, dict) else None
     made = usage.get("completion_tokens_details", usage.get("output_tokens_details"))
     made = made if isinstance(made, dict) else {}

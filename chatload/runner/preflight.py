@@ -72,6 +72,8 @@ def preflight(plan: Plan, key: ApiKey = NO_KEY, withheld: str | None = None) -> 
             f"--model {plan.model!r}: has no effect: requests to {dialect.path} name no model, and {plan.host} has "
             f"{one_line(found.model)}: leave it out"
         )
+    if dialect.needs_max_tokens and plan.max_tokens is None and not plan.load.asks_exact_lengths:
+        raise Unfit(f"--max-tokens 0: {dialect.path} needs a limit in each request: give the longest answer")
     model, told = _model(plan, found, said)
     path = plan.route.path or whole_path(plan.host, dialect.path, api)
     path += f"?{plan.route.query}" if plan.route.query else ""

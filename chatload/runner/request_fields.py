@@ -37,7 +37,8 @@ def request_fields(plan: Plan, dialect: Dialect, found: DetectedServer) -> Reque
             f"{plan.host} is {title}: --body holds {listed(given)}, which it refuses (422): leave {them} out"
         )
         return RequestFields(refusal=words)
-    counting = dict(kind.counting(found.version)) if kind is not None and plan.ask_usage else {}
+    counts = kind is not None and plan.ask_usage and dialect.takes_counting
+    counting = dict(kind.counting(found.version)) if kind is not None and counts else {}
     doubt = ""
     if plan.load.asks_exact_lengths and not set(dialect.exact_length) - refused:
         doubt = (

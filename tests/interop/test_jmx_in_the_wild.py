@@ -351,15 +351,12 @@ def test_ollamas_own_route_is_asked_as_a_chat_and_listed(imported: Any) -> None:
     ("path", "body", "expected"),
     [
         (
-            "/ollama/api/chat",
-            {
-                "model": "m",
-                "messages": [{"role": "user", "content": "x"}],
-                "options": {"num_predict": 9, "x": 1},
-            },
+            "/ollama/api/generate",
+            {"model": "m", "prompt": "x", "options": {"num_predict": 9, "x": 1}},
             {"model": "m", "stream": True, "messages": [{"role": "user", "content": "x"}], "max_tokens": 9},
         ),
         ("/api/generate", {"model": "m", "prompt": "x", "stream": False}, None),
+        ("/api/chat", {"model": "m", "messages": []}, "other"),
         ("/generate", {"prompt": "x", "stream": True}, "other"),
         ("/api/generate", {"inputs": "x"}, "other"),
         ("/api/generate", {"prompt": "x"}, "other"),

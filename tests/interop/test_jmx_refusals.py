@@ -30,8 +30,11 @@ CASES = {
     "form": (plan(group(element("HTTPSamplerProxy", "Form"))), "it has no raw body"),
     "no json": (plan(group(request("hello"))), "its body is no JSON"),
     "json list": (plan(group(request("[1]"))), "no JSON object"),
-    "no prompt": (plan(group(request({"query": "x"}))), "neither messages nor prompt nor inputs"),
-    "batch": (plan(group(request({"prompt": ["a", "b"]}))), "neither messages nor prompt nor inputs"),
+    "no prompt": (plan(group(request({"query": "x"}))), "neither messages nor prompt nor input nor inputs"),
+    "batch": (
+        plan(group(request({"prompt": ["a", "b"]}))),
+        "neither messages nor prompt nor input nor inputs",
+    ),
     "empty prompt": (plan(group(request({**BODY, "messages": [{"role": "user", "content": " "}]}))), "empty"),
     "messages odd": (plan(group(request({**BODY, "messages": [3, None, {"role": 1}]}))), "none of role user"),
     "users open": (

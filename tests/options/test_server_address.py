@@ -108,11 +108,8 @@ def test_no_path_is_refused_in_one_line(host: str, path: str, words: str) -> Non
 @pytest.mark.parametrize(
     ("host", "words"),
     [
-        ("http://a/v1/responses", "another API"),
         ("http://a/v1/embeddings", "another API"),
-        ("http://a/v1/messages", "another API"),
-        ("http://a:11434/api/chat", "JSON lines"),
-        ("http://a:11434/api/generate", "JSON lines"),
+        ("http://a:11434/api/generate", "Ollama's /api/chat"),
         ("http://a/v2/models/m/generate_stream", "OpenAI front end"),
         ("gpu:8000/v1", "such as http://gpu:8000/v1"),
         ("localhost", "such as http://localhost"),

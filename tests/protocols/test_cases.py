@@ -13,14 +13,15 @@ from .cases_errors import ERRORS
 from .cases_native import TGI, VLLM_GENERATE
 from .cases_openai import OTHERS, VLLM, WAS, sse
 from .cases_shapes import ENDINGS, SHAPES
+from .cases_typed import ANTHROPIC, OLLAMA, RESPONSES
 from .feeding import REQUEST, Case, check_every_cut, cut, feed, one_by_one
 
-CASES = [*VLLM, *OTHERS, *ERRORS, *SHAPES, *TGI, *VLLM_GENERATE]
+CASES = [*VLLM, *OTHERS, *ERRORS, *SHAPES, *TGI, *VLLM_GENERATE, *RESPONSES, *ANTHROPIC, *OLLAMA]
 
 
 @pytest.mark.parametrize("case", CASES, ids=[f"{case.dialect}: {case.name}" for case in CASES])
 def test_a_reply_decodes_the_same_however_it_is_cut(case: Case) -> None:
-    outcome = check_every_cut(case.dialect, case.body, REQUEST)
+    outcome = check_every_cut(case.dialect, case.body, REQUEST, case.step)
     deltas = outcome.deltas
     assert "".join(d.text for d in deltas) == case.text
     assert "".join(d.reasoning for d in deltas) == case.reasoning

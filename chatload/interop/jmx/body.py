@@ -62,7 +62,7 @@ def _read(body: Mapping[str, object], path: str) -> tuple[Dialect, ForeignBody]:
         found = dialect.read_body(body)
         if found is not None:
             return dialect, found
-    raise NoPromptError("its JSON has neither messages nor prompt nor inputs as one text")
+    raise NoPromptError("its JSON has neither messages nor prompt nor input nor inputs as one text")
 
 
 def is_secret(name: str, value: object) -> bool:
@@ -103,7 +103,7 @@ def json_object(text: str) -> tuple[dict[str, object], dict[str, str]]:
         for key, value in content.items()
         if isinstance(value, str) and value.startswith(_MARK)
     }
-    for key in ("messages", "prompt", "inputs"):
+    for key in ("messages", "prompt", "inputs", "input"):
         if key in open_fields:
             reference = open_fields[key]
             remedy = how_to_give(reference)

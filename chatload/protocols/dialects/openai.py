@@ -216,6 +216,8 @@ DIALECTS = (
         prompt_key="messages",
         exact_length=EXACT,
         read_body=read_chat,
+        takes_counting=True,
+        order=0,
     ),
     Dialect(
         "openai-completions",
@@ -225,5 +227,7 @@ DIALECTS = (
         template=False,
         exact_length=EXACT,
         read_body=read_completion,
+        takes_counting=True,
+        order=0,
     ),
 )

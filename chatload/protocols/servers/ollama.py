@@ -13,15 +13,19 @@ def _recognise(answers: ProbeAnswers) -> DetectedServer | None:
     return found_at("/api/version", _SERVER.title, version, "openai", answers.model)
 
 
-_OWN = "Ollama's own route answers in JSON lines, which chatload does not read: leave it out, Ollama has OpenAI's too"
+def _speaks(version: str, dialect: str) -> bool | None:
+    return dialect == "ollama-native" or speaks_openai(version, dialect)
+
+
+_OWN = "chatload holds chats at Ollama's /api/chat, and at its OpenAI routes: end the address in one of them, or before"
 
 _SERVER = ServerKind(
     title="Ollama",
     order=25,
-    options={"ollama": "openai"},
+    options={"ollama": "openai", "ollama-native": "ollama-native"},
     recognise=_recognise,
-    speaks=speaks_openai,
+    speaks=_speaks,
     probes=("/api/version",),
-    own_routes={"/api/(chat|generate|tags|version)": _OWN},
+    own_routes={"/api/(generate|tags|version)": _OWN},
 )
 SERVERS = (_SERVER,)

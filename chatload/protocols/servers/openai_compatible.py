@@ -26,7 +26,11 @@ def _speaks(version: str, dialect: str) -> bool | None:
 _SERVER = ServerKind(
     title=TITLE,
     order=80,
-    options={"openai": "openai", "openai-completions": "openai-completions"},
+    options={
+        "openai": "openai",
+        "openai-completions": "openai-completions",
+        "openai-responses": "openai-responses",
+    },
     recognise=_recognise,
     speaks=_speaks,
     probes=(MODELS_PATH, CHAT_PATH),

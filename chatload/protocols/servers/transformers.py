@@ -26,8 +26,10 @@ def _recognise(answers: ProbeAnswers) -> DetectedServer | None:
 
 
 def _speaks(version: str, dialect: str) -> bool | None:
-    """Newer ones have /v1/completions as well."""
-    return True if dialect == "openai" else None if dialect == "openai-completions" else False
+    """Newer ones have /v1/completions and /v1/responses as well."""
+    if dialect == "openai":
+        return True
+    return None if dialect in ("openai-completions", "openai-responses") else False
 
 
 _SERVER = ServerKind(

@@ -17,6 +17,7 @@ from chatload.protocols.server_kind import (
 
 OWNER = "vllm"
 COUNTING_SINCE = (0, 6, 4)
+SPOKEN_SINCE = {"openai-responses": (0, 10), "anthropic": (0, 11, 1)}
 
 
 def _recognise(answers: ProbeAnswers) -> DetectedServer | None:
@@ -31,12 +32,25 @@ def _counting(version: str) -> Mapping[str, object]:
     return RUNNING_USAGE if numbers_of(version) >= COUNTING_SINCE else {}
 
 
+def _speaks(version: str, dialect: str) -> bool | None:
+    """Responses from 0.10.0, Messages from 0.11.1 on."""
+    since = SPOKEN_SINCE.get(dialect)
+    if since is None or not numbers_of(version):
+        return speaks_openai(version, dialect)
+    return numbers_of(version) >= since
+
+
 _SERVER = ServerKind(
     title="vLLM",
     order=40,
-    options={"vllm": "openai", "vllm-completions": "openai-completions"},
+    options={
+        "vllm": "openai",
+        "vllm-completions": "openai-completions",
+        "vllm-responses": "openai-responses",
+        "vllm-messages": "anthropic",
+    },
     recognise=_recognise,
-    speaks=speaks_openai,
+    speaks=_speaks,
     probes=("/version", "/v1/models"),
     counting=_counting,
     gauges={

@@ -1,0 +1,167 @@
+"""Dialect `anthropic`: POST /v1/messages, Anthropic's Messages API.
+
+Also of vLLM (from 0.11.1), llama.cpp, SGLang, lmdeploy, Ollama (from 0.14) and LiteLLM. Each event has its name twice,
+in `event:` and as `type`. The blocks of a reply (text, thinking, calls of tools) come one after the other; signatures
+and encrypted thinking are no text. `message_delta` has the reason and the usage, `message_stop` is the end. An error
+is an event of a 200 reply once the stream has begun.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import orjson
+
+from chatload.model.errors import WireError
+from chatload.model.turn import Delta, TurnRequest, Usage
+from chatload.protocols.dialect import Dialect, ForeignBody
+from chatload.protocols.dialects.openai import read_chat
+from chatload.protocols.event_data import count, typed
+from chatload.protocols.framing import sse_events
+
+VERSION = {"anthropic-version": "2023-06-01"}
+"""The header that every request needs; the only version there is."""
+_DELTAS = {"text_delta": "text", "thinking_delta": "thinking", "input_json_delta": "partial_json"}
+"""Types of a delta, and the key of its text. Those of signatures and citations have none."""
+_TYPES = frozenset(
+    (
+        "message_start", "content_block_start", "content_block_delta", "content_block_stop", "message_delta",
+        "message_stop", "ping",
+    )
+)  # fmt: skip
+_FINISHES = {
+    "end_turn": "stop",
+    "stop_sequence": "stop",
+    "max_tokens": "length",
+    "model_context_window_exceeded": "length",
+    "tool_use": "tool_calls",
+    "refusal": "content_filter",
+}
+"""Reasons in OpenAI's words."""
+_COUNTS = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "output_tokens")
+
+
+def body(request: TurnRequest) -> bytes:
+    """The JSON body of POST /v1/messages: the system message stands outside of `messages`."""
+    top: dict[str, object] = {"model": request.model} if request.model else {}
+    if request.max_tokens is not None:
+        top["max_tokens"] = request.max_tokens
+    system = [m.content for m in request.messages if m.role == "system"]
+    if system:
+        top["system"] = "\n\n".join(system)
+    top["messages"] = [{"role": m.role, "content": m.content} for m in request.messages if m.role != "system"]
+    if request.temperature is not None:
+        top["temperature"] = request.temperature
+    top["stream"] = True
+    return orjson.dumps({**top, **request.extra})
+
+
+def deltas(reads: Iterable[bytes], request: TurnRequest) -> Iterator[Delta]:
+    """One delta per event but pings. The counts of `message_start` go on in those of `message_delta`."""
+    counts: dict[str, int] = {}
+    finish: str | None = None
+    untold = False  # a reason of null: vLLM's way to say that it gave up
+    for read, data in sse_events(reads):
+        if data.strip() in ("[DONE]", ""):
+            continue
+        event = typed(data, _TYPES)
+        kind = event.get("type")
+        if kind == "content_block_delta":
+            yield _of_delta(event.get("delta"), read, data)
+        elif kind == "content_block_start":
+            yield _of_block(event.get("content_block"), read, data)
+        elif kind == "message_start":
+            message = event.get("message")
+            message = message if isinstance(message, dict) else {}
+            name = message.get("id")
+            usage = _usage(message.get("usage"), counts)
+            if usage is not None:  # its output is only what was made so far
+                usage = Usage(None, usage.prompt_tokens, usage.cached_tokens)
+            yield Delta(read, usage=usage, reply_id=name if isinstance(name, str) and name else None)
+        elif kind == "message_delta":
+            told = event.get("delta")
+            reason = told.get("stop_reason") if isinstance(told, dict) else None
+            finish = _FINISHES.get(str(reason), str(reason)) if reason else finish
+            untold = not reason
+            yield Delta(read, finish=finish if reason else None, usage=_usage(event.get("usage"), counts))
+        elif kind == "message_stop":
+            ended = finish is None and not untold
+            yield Delta(read, finish="stop" if ended else None)
+            finish = finish or ("stop" if ended else None)
+        elif kind != "ping":
+            yield Delta(read)
+
+
+def _of_delta(delta: object, read: int, data: str) -> Delta:
+    """What a piece of a block brought."""
+    kind = delta.get("type") if isinstance(delta, dict) else None
+    key = _DELTAS.get(str(kind))
+    if not isinstance(delta, dict) or key is None:
+        return Delta(read)
+    text = _string(delta, key, data)
+    if kind == "text_delta":
+        return Delta(read, text)
+    return Delta(read, "", text) if kind == "thinking_delta" else Delta(read, "", "", text)
+
+
+def _of_block(block: object, read: int, data: str) -> Delta:
+    """What a block begins with: the name of a tool; servers that do not stream a block put all of it here."""
+    if not isinstance(block, dict):
+        return Delta(read)
+    kind = block.get("type")
+    if kind == "text":
+        return Delta(read, _string(block, "text", data))
+    if kind == "thinking":
+        return Delta(read, "", _string(block, "thinking", data))
+    if kind in ("tool_use", "server_tool_use"):
+        given = block.get("input")
+        return Delta(
+            read, "", "", _string(block, "name", data) + (orjson.dumps(given).decode() if given else "")
+        )
+    return Delta(read)
+
+
+def _usage(told: object, counts: dict[str, int]) -> Usage | None:
+    """The counts so far with those of `told`; its input leaves out what was read from, or written to, the cache."""
+    if not isinstance(told, dict):
+        return None
+    counts.update({key: found for key in _COUNTS if (found := count(told.get(key))) is not None})
+    read, cached, written, made = (counts.get(key) for key in _COUNTS)
+    prompt = None if read is None else read + (cached or 0) + (written or 0)
+    return Usage(made, prompt, cached)
+
+
+def _string(of: dict[str, object], key: str, data: str) -> str:
+    value = of.get(key)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise WireError(f"{key} is no text", data)
+    return value
+
+
+def read_body(body: Mapping[str, object]) -> ForeignBody | None:
+    """A body with `messages`; a plain text under `system` is the system prompt."""
+    found = read_chat(body)
+    if found is not None:
+        found.notes = [note for note in found.notes if "stream_options" not in note]
+        system = found.extra.get("system")
+        if isinstance(system, str) and system.strip() == system != "" and "messages" not in found.extra:
+            found.system = system
+            del found.extra["system"]
+    return found
+
+
+# It has no ignore_eos: max_tokens is a limit, not the length.
+DIALECTS = (
+    Dialect(
+        "anthropic",
+        "/v1/messages",
+        body,
+        deltas,
+        prompt_key="messages",
+        read_body=read_body,
+        headers=VERSION,
+        needs_max_tokens=True,
+    ),
+)

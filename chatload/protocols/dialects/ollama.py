@@ -1,0 +1,116 @@
+"""Dialect `ollama-native`: POST /api/chat of Ollama.
+
+One line of JSON an event, the last one with `done`, the counts and the reason. An error before the first line has its
+HTTP status, a later one is a line `{"error": "…"}` of a 200 reply. A prompt that is longer than `num_ctx` is cut by the
+server without a word. Form of 0.3 to 0.40, from the source of api/types.go and server/routes.go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import orjson
+
+from chatload.model.errors import WireError
+from chatload.model.turn import Delta, TurnRequest, Usage
+from chatload.protocols.dialect import Dialect, ForeignBody
+from chatload.protocols.dialects.openai import read_chat
+from chatload.protocols.event_data import count, loaded
+from chatload.protocols.json_lines import json_lines
+
+_FIELDS = frozenset(
+    (
+        "model", "messages", "stream", "format", "keep_alive", "tools", "options", "think", "truncate", "shift",
+        "logprobs", "top_logprobs",
+    )
+)  # fmt: skip
+"""Fields of a request; what else a body asks is an option of the model."""
+_OPTIONS = {"max_tokens": "num_predict"}
+"""Names of OpenAI's that its options have another one for."""
+
+
+def body(request: TurnRequest) -> bytes:
+    """The JSON body of POST /api/chat. Fields of `extra` that are none of the request's go into `options`."""
+    options: dict[str, object] = {}
+    if request.max_tokens is not None:
+        options["num_predict"] = request.max_tokens
+    if request.temperature is not None:
+        options["temperature"] = request.temperature
+    top: dict[str, object] = {"model": request.model} if request.model else {}
+    top["messages"] = [{"role": m.role, "content": m.content} for m in request.messages]
+    top["stream"] = True
+    for key, value in request.extra.items():
+        if key == "options" and isinstance(value, Mapping):
+            options |= value
+        elif key in _FIELDS:
+            top[key] = value
+        else:
+            options[_OPTIONS.get(key, key)] = value
+    if options:
+        top["options"] = options
+    return orjson.dumps(top)
+
+
+def deltas(reads: Iterable[bytes], request: TurnRequest) -> Iterator[Delta]:
+    """One delta per line. A call of a tool comes whole; the reason of a reply with one is "tool_calls"."""
+    called = False
+    for read, line in json_lines(reads):
+        event = loaded(line)
+        message = event.get("message")
+        text = reasoning = calls = ""
+        if isinstance(message, dict):
+            text, reasoning = _string(message, "content", line), _string(message, "thinking", line)
+            calls = _calls(message.get("tool_calls"), line)
+            called = called or bool(calls)
+        elif not event.get("done"):
+            raise WireError("a line with neither message nor done", line)
+        finish: str | None = None
+        usage: Usage | None = None
+        if event.get("done"):
+            finish = str(event.get("done_reason") or "stop")
+            finish = "tool_calls" if called and finish == "stop" else finish
+            made, prompt = count(event.get("eval_count")), count(event.get("prompt_eval_count"))
+            usage = Usage(made, prompt) if made is not None or prompt is not None else None
+        told = event.get("logprobs")
+        tokens = len(told) if isinstance(told, list) else None
+        yield Delta(read, text, reasoning, calls, tokens, finish, usage)
+
+
+def read_body(body: Mapping[str, object]) -> ForeignBody | None:
+    """A body with `messages`; its `options` may hold length and temperature. It streams unless it says no."""
+    flat = {"stream": True, **body}
+    options = flat.pop("options", None)
+    options = dict(options) if isinstance(options, dict) else {}
+    for ours, theirs in (("max_tokens", "num_predict"), ("temperature", "temperature")):
+        if theirs in options:
+            flat[ours] = options.pop(theirs)
+    found = read_chat(flat)
+    if found is not None:
+        found.notes = [note for note in found.notes if "stream_options" not in note]
+        if options:
+            found.extra["options"] = options
+    return found
+
+
+def _calls(value: object, line: bytes) -> str:
+    """Names and arguments of calls of tools, as text."""
+    found = ""
+    for call in value if isinstance(value, list) else ():
+        function = call.get("function") if isinstance(call, dict) else None
+        if isinstance(function, dict):
+            arguments = function.get("arguments")
+            found += _string(function, "name", line) + (orjson.dumps(arguments).decode() if arguments else "")
+    return found
+
+
+def _string(of: dict[str, object], key: str, line: bytes) -> str:
+    value = of.get(key)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise WireError(f"{key} is no text", line)
+    return value
+
+
+# It has no ignore_eos: num_predict is a limit, not the length.
+DIALECTS = (Dialect("ollama-native", "/api/chat", body, deltas, prompt_key="messages", read_body=read_body),)

@@ -1,0 +1,248 @@
+"""Dialect `openai-responses`: POST /v1/responses of OpenAI's Responses API.
+
+Also of vLLM (from 0.10), llama.cpp, SGLang, lmdeploy, Ollama and transformers serve. Each event has its name twice, in
+`event:` and as `type`. Text comes in deltas, then again whole in `….done` events, in the item and in the last event,
+`response.completed`, `.incomplete` or `.failed`, which has the usage. Servers differ in which of these they send and
+in `item_id`, `output_index` and `sequence_number`, which are not needed here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import orjson
+
+from chatload.model.errors import WireError
+from chatload.model.turn import Delta, Message, TurnRequest, Usage
+from chatload.protocols.dialect import Dialect, ForeignBody, NoPromptError
+from chatload.protocols.dialects.openai import EXACT, read_chat
+from chatload.protocols.event_data import typed
+from chatload.protocols.foreign_body import foreign_body
+from chatload.protocols.framing import sse_events
+from chatload.protocols.server_errors import server_error
+from chatload.protocols.usage_fields import usage_of
+
+TEXT, REASONING, CALL = range(3)
+_PIECES = {
+    "response.output_text.delta": TEXT,
+    "response.refusal.delta": TEXT,  # it is what the reader gets
+    "response.reasoning_text.delta": REASONING,
+    "response.reasoning_summary_text.delta": REASONING,
+    "response.reasoning.delta": REASONING,
+    "response.reasoning_summary.delta": REASONING,
+    "response.function_call_arguments.delta": CALL,
+    "response.custom_tool_call_input.delta": CALL,
+    "response.mcp_call_arguments.delta": CALL,
+}
+"""Events that bring something new under `delta`."""
+_WHOLES = {
+    "response.output_text.done": (TEXT, "text"),
+    "response.refusal.done": (TEXT, "refusal"),
+    "response.reasoning_text.done": (REASONING, "text"),
+    "response.reasoning_summary_text.done": (REASONING, "text"),
+    "response.reasoning.done": (REASONING, "text"),
+    "response.reasoning_summary.done": (REASONING, "text"),
+    "response.function_call_arguments.done": (CALL, "arguments"),
+    "response.custom_tool_call_input.done": (CALL, "input"),
+    "response.mcp_call_arguments.done": (CALL, "arguments"),
+}
+"""Events that repeat all of a part, and the key of it."""
+_ENDS = (
+    "response.completed",
+    "response.incomplete",
+    "response.failed",
+    "response.cancelled",
+)
+_TYPES = frozenset(
+    (
+        *_PIECES, *_WHOLES, *_ENDS, "response.created", "response.in_progress", "response.queued",
+        "response.output_item.added", "response.output_item.done", "response.content_part.added",
+        "response.content_part.done", "response.reasoning_part.added", "response.reasoning_part.done",
+    )
+)  # fmt: skip
+_LIMITS = ("max_output_tokens", "max_tokens")
+"""Reasons of an incomplete response that mean "length"."""
+_CALLS = ("function_call", "custom_tool_call", "mcp_call")
+"""Types of items that call a tool."""
+
+
+def body(request: TurnRequest) -> bytes:
+    """The JSON body of POST /v1/responses; the server need not store the reply, the history is sent with each turn."""
+    messages = request.messages
+    top: dict[str, object] = {"model": request.model} if request.model else {}
+    if messages and messages[0].role == "system":
+        top["instructions"] = messages[0].content
+        messages = messages[1:]
+    top["input"] = [
+        _said(m) if m.role == "assistant" else {"role": m.role, "content": m.content} for m in messages
+    ]
+    if request.temperature is not None:
+        top["temperature"] = request.temperature
+    top["stream"] = True
+    top["store"] = False
+    if request.max_tokens is not None:
+        top["max_output_tokens"] = request.max_tokens
+    return orjson.dumps({**top, **request.extra})
+
+
+def _said(message: Message) -> dict[str, object]:
+    """A message of the model as an item of the output, as servers gave it; llama.cpp takes it in no shorter form."""
+    return {
+        "type": "message",
+        "role": "assistant",
+        "content": [{"type": "output_text", "text": message.content}],
+    }
+
+
+def deltas(reads: Iterable[bytes], request: TurnRequest) -> Iterator[Delta]:
+    """One delta per event. What a later event repeats is left out; what nobody has said before it is not."""
+    heard: tuple[list[str], ...] = ([], [], [])
+    called = False
+    for read, data in sse_events(reads):
+        if data.strip() in ("[DONE]", ""):
+            continue
+        event = typed(data, _TYPES)
+        kind = str(event.get("type"))
+        what = _PIECES.get(kind)
+        if what is not None:
+            text = _string(event, "delta", data)
+            heard[what].append(text)
+            yield _delta(read, what, text)
+        elif kind in _WHOLES:
+            what, key = _WHOLES[kind]
+            yield _unheard(read, [(what, _string(event, key, data))], heard)
+        elif kind in ("response.output_item.added", "response.output_item.done"):
+            pieces = _of_item(event.get("item"), data)
+            if kind.endswith(".added") and pieces and pieces[0][0] == CALL:
+                called = True
+                heard[CALL].append("")
+                yield Delta(read, "", "", pieces[0][1])  # the name, which may well be that of an earlier call
+                heard[CALL].append(pieces.pop(0)[1])
+                continue
+            yield _unheard(read, pieces, heard)
+        elif kind in _ENDS:
+            response = event.get("response")
+            response = response if isinstance(response, dict) else {}
+            items = response.get("output")
+            pieces = (
+                [piece for item in items for piece in _of_item(item, data)] if isinstance(items, list) else []
+            )
+            called = called or any(what == CALL for what, _ in pieces)
+            delta = _unheard(read, pieces, heard)
+            error = response.get("error")
+            if error:
+                raise server_error(error)
+            usage = usage_of(response)
+            finish = _finish(kind, response, called)
+            yield delta._replace(finish="length" if _reached(finish, usage, request) else finish, usage=usage)
+        else:
+            response = event.get("response")
+            name = response.get("id") if isinstance(response, dict) else None
+            yield Delta(read, reply_id=name if isinstance(name, str) and name else None)
+
+
+def _delta(read: int, what: int, text: str) -> Delta:
+    if what == TEXT:
+        return Delta(read, text)
+    return Delta(read, "", text) if what == REASONING else Delta(read, "", "", text)
+
+
+def _unheard(read: int, pieces: list[tuple[int, str]], heard: tuple[list[str], ...]) -> Delta:
+    """What of the pieces did not come before."""
+    said = {TEXT: "", REASONING: "", CALL: ""}
+    for what, text in pieces:
+        before = "".join(heard[what])
+        if text and text not in before:
+            text = text.removeprefix(before)
+            heard[what].append(text)
+            said[what] += text
+    return Delta(read, said[TEXT], said[REASONING], said[CALL])
+
+
+def _of_item(item: object, data: str) -> list[tuple[int, str]]:
+    """The pieces of an item of the output: the parts of a message, thoughts, the name and arguments of a call."""
+    if not isinstance(item, dict):
+        return []
+    kind = item.get("type")
+    if kind in _CALLS:
+        keys = ("name", "arguments", "input")
+        return [(CALL, text) for key in keys if (text := _string(item, key, data))]
+    found: list[tuple[int, str]] = []
+    parts = [
+        part for key in ("summary", "content") for part in _list(item.get(key)) if isinstance(part, dict)
+    ]
+    for part in parts:
+        what = REASONING if kind == "reasoning" else TEXT
+        found += [(what, text) for key in ("text", "refusal") if (text := _string(part, key, data))]
+    return found
+
+
+def _list(value: object) -> list[object]:
+    return value if isinstance(value, list) else []
+
+
+def _finish(kind: str, response: Mapping[str, object], called: bool) -> str:
+    """The reason in OpenAI's words of a chat."""
+    details = response.get("incomplete_details")
+    reason = details.get("reason") if isinstance(details, dict) else None
+    if reason:
+        return "length" if reason in _LIMITS else str(reason)
+    status = str(response.get("status") or kind.rpartition(".")[2])
+    if status != "completed":
+        return status
+    return "tool_calls" if called else "stop"
+
+
+def _reached(finish: str, usage: Usage | None, request: TurnRequest) -> bool:
+    """Whether a response that is called complete took all of its limit: llama.cpp calls those complete, too."""
+    limit = request.extra.get("max_output_tokens", request.max_tokens)
+    return finish == "stop" and usage is not None and usage.completion_tokens == limit and limit is not None
+
+
+def _string(of: Mapping[str, object], key: str, data: str) -> str:
+    value = of.get(key)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise WireError(f"{key} is no text", data)
+    return value
+
+
+def read_body(body: Mapping[str, object]) -> ForeignBody | None:
+    """A body with `input`: a text, or messages. A plain text under `instructions` is the system prompt."""
+    given = body.get("input")
+    rest = {key: value for key, value in body.items() if key != "input"}
+    if isinstance(given, str):
+        found = foreign_body(given, rest, length_key="max_output_tokens")
+    elif isinstance(given, list):
+        chat = read_chat({**rest, "messages": given})
+        if chat is None or "max_tokens" in rest:
+            raise NoPromptError("its input holds no message of role user")
+        found = chat
+        if "messages" in found.extra:
+            found.extra = {"input": found.extra.pop("messages"), **found.extra}
+        length = found.extra.get("max_output_tokens")
+        if isinstance(length, int) and not isinstance(length, bool) and length > 0:
+            found.max_tokens = length
+            del found.extra["max_output_tokens"]
+    else:
+        return None
+    found.notes = [note for note in found.notes if "stream_options" not in note]
+    system = found.extra.get("instructions")
+    if isinstance(system, str) and system.strip() == system != "" and "input" not in found.extra:
+        found.system = system
+        del found.extra["instructions"]
+    return found
+
+
+DIALECTS = (
+    Dialect(
+        "openai-responses",
+        "/v1/responses",
+        body,
+        deltas,
+        prompt_key="input",
+        exact_length=EXACT,
+        read_body=read_body,
+    ),
+)
