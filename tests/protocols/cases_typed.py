@@ -110,6 +110,8 @@ RESPONSES = [
     _responses("failed", _BEGUN + text("Hi") + end("failed", output=[], error={
         "code": "server_error", "message": "The model failed."}), "Hi", fails="in_band_error",
                says="The model failed."),
+    _responses("failed, told beside", _BEGUN + told("failed", error={"message": "It broke."}), fails="in_band_error",
+               says="It broke."),
     _responses("failed without a reason", _BEGUN + text("Hi") + end("failed", output=[]), "Hi", finish="failed",
                usage=_USED),
     _responses("rate limit", _BEGIN + end("failed", output=[], error={

@@ -29,6 +29,7 @@ WORDS = {
     "stop_sequence": "stop",
     "max_tokens": "length",
     "max_output_tokens": "length",
+    "tool_use": "tool_calls",
 }
 """Reasons of the newer routes, in OpenAI's words."""
 
@@ -85,6 +86,7 @@ def test_a_recorded_stream_gives_the_text_and_usage_of_its_sidecar(name: str) ->
         assert outcome.failure is None
         assert len(outcome.deltas) == told["events"] - _done_marks(recorded.body)
     assert text[:400] == told["text"]
+    assert "".join(d.tool_text for d in outcome.deltas) == told.get("tool_text", "")
     assert sum(bool(d.text) for d in outcome.deltas) == told["content_events"]
     reasons = [WORDS.get(reason, reason) for reason in told["finish_reasons"]]
     assert finishes == reasons[-1 if name.endswith("n2") else 0 :]  # a reply ends once

@@ -129,7 +129,7 @@ def deltas(reads: Iterable[bytes], request: TurnRequest) -> Iterator[Delta]:
             )
             called = called or any(what == CALL for what, _ in pieces)
             delta = _unheard(read, pieces, heard)
-            error = response.get("error")
+            error = response.get("error") or event.get("error")
             if error:
                 raise server_error(error)
             usage = usage_of(response)
