@@ -28,6 +28,7 @@ DECLARED = "user_classes"
 NO_CHAT_USER = (
     "--users '{}': none of them is a chat user: name a class that is one, or raise it"  # weights decide
 )
+NO_TASKS = "{}: has no task, or none that --tags and --exclude-tags leave: name the classes that have one"
 OPTIONS: Mapping[str, Option[object]] = {
     "model": MODEL,
     "system_prompt": SYSTEM_PROMPT,
@@ -49,13 +50,14 @@ class DeclaredClass:
     """A chat user class of the locustfiles, and how many of the run's users are of it.
 
     `own`: it has tasks of its own, and does not act as the options say. `attributes` are those it sets, of OPTIONS and
-    HOST. `waits`: it has a `wait_time` of its own.
+    HOST. `waits`: it has a `wait_time` of its own. `has_tasks`: some are left to it.
     """
 
     name: str
     users: int
     own: bool = False
     waits: bool = False
+    has_tasks: bool = True
     attributes: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -123,6 +125,9 @@ def declared_classes(reader: OptionReader, users: int) -> tuple[DeclaredClass, .
     if told is not None and not any(one.users for one in found):
         reader.mistakes.append(NO_CHAT_USER.format(f"{users:,}"))
         return ()
+    for one in found:
+        if one.users and not one.has_tasks:
+            reader.mistakes.append(NO_TASKS.format(one.name))
     return found
 
 

@@ -29,6 +29,19 @@ from chatload.runner.run_controller import RunController
 from chatload.runner.session import Session
 from chatload.runner.worker_agent import WorkerAgent
 
+TAG_OPTIONS = ("tags", "exclude_tags")
+
+
+def tasks_left(holder: Any, tags: set[str], without: set[str]) -> bool:
+    """Whether a user class or TaskSet has a task that the tags leave, as Locust decides it when a run begins."""
+    inner = getattr(holder, "tasks", None)
+    if inner is not None:
+        return type(holder).__name__ == "MarkovTaskSetMeta" or any(
+            tasks_left(one, tags, without) for one in inner
+        )
+    own: set[str] = getattr(holder, "locust_tag_set", set())
+    return not (tags and not own & tags) and not own & without
+
 
 class LocustProcess:
     """Locust in this process. One per environment, which keeps it, so that users find their session."""
@@ -90,7 +103,9 @@ class LocustProcess:
         found = [one.declared(counts[one.__name__]) for one in classes if hasattr(one, "declared")]
         if any(self._hosts_given):  # Locust puts it in the place of all classes' own
             found = [replace(one, attributes={**one.attributes, HOST: None}) for one in found]
-        return tuple(found)
+        tags, without = (getattr(self._environment.parsed_options, name, None) for name in TAG_OPTIONS)
+        left = {one.__name__: tasks_left(one, set(tags or ()), set(without or ())) for one in classes}
+        return tuple(replace(one, has_tasks=left[one.name]) for one in found)
 
     @property
     def _hosts_given(self) -> tuple[str | None, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -182,6 +183,16 @@ def test_what_only_the_ready_made_user_does_has_no_effect_on_tasks(name: str, va
         UsageError, match="has no effect on users whose tasks say what they send: leave it out"
     ):
         plan(own(), **{name: value})
+
+
+def test_a_class_without_a_task_is_refused_by_name() -> None:
+    """Locust would raise in each of its users once the run has begun."""
+    idle = replace(own("Idle"), has_tasks=False)
+    with pytest.raises(
+        UsageError, match=r"^Idle: has no task, or none that --tags and --exclude-tags leave: "
+    ):
+        plan(own(), idle)
+    assert plan(own(), replace(idle, users=0))
 
 
 def test_confidential_headers_stay_out_of_the_manifest() -> None:

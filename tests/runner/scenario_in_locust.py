@@ -7,7 +7,7 @@ from typing import Any
 
 import gevent
 import pytest
-from locust import HttpUser, TaskSet, User, argument_parser, between, events, runners, task
+from locust import HttpUser, TaskSet, User, argument_parser, between, events, runners, tag, task
 from locust.env import Environment
 from locust.exception import StopUser
 
@@ -17,7 +17,7 @@ from chatload.loads.user_classes import DECLARED, DeclaredClass
 from chatload.runner import scenario_user
 from chatload.runner.behaviour import GONE_S
 from chatload.runner.locust_patches.dispatcher import users_by_class
-from chatload.runner.locust_process import LocustProcess
+from chatload.runner.locust_process import LocustProcess, tasks_left
 from chatload.runner.session import Session
 from tests.plans import planned
 from tests.runner.fake_locust import HOST, FakeProcess
@@ -255,3 +255,37 @@ def test_hosts_of_classes_count_where_none_is_given_and_may_have_the_key() -> No
     environment.host = HOST
     assert process.given_hosts == (HOST, None)
     assert {one.attributes.get("host") for one in process.option_values()[DECLARED](3)} == {None}
+
+
+class Tagged(Talks):
+    @task
+    class Inner(TaskSet):
+        @tag("a", "b")
+        @task
+        def one(self) -> None:
+            self.user.say()
+
+
+class Untold(Talks):
+    """Without a task."""
+
+
+@pytest.mark.parametrize(
+    ("tags", "without"), [((), ()), (("a",), ()), (("c",), ()), ((), ("b",)), ((), ("c",)), (("a",), ("b",))]
+)
+def test_tasks_that_tags_leave_are_told_as_locust_filters_them(
+    tags: tuple[str, ...], without: tuple[str, ...]
+) -> None:
+    import copy
+
+    from locust.user.task import filter_tasks_by_tags
+
+    for one in (Tagged, Plain, Untold):
+        told = tasks_left(one, set(tags), set(without))
+        copied = [
+            type(inner.__name__, (inner,), {"tasks": list(inner.tasks)}) if hasattr(inner, "tasks") else inner
+            for inner in one.tasks
+        ]
+        holder = type(one.__name__, (one,), {"tasks": copy.copy(copied)})
+        filter_tasks_by_tags(holder, set(tags) or None, set(without) or None)
+        assert told == bool(holder.tasks), one
