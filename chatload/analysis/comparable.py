@@ -41,7 +41,7 @@ def load_conditions(manifest: Manifest) -> Conditions:
         own = msgspec.structs.replace(one, host="", route=Route())  # where it is may differ
         found[f"user class {one.name}"] = msgspec.json.encode(own).decode()
     found |= {name.replace("_", " "): getattr(plan, name) for name in _ASKED}
-    return found | {"run time": manifest.run_time_s}
+    return found | {"run time": manifest.run_time_s, "users edited": manifest.edited or "no"}
 
 
 def model_of(manifest: Manifest) -> Conditions:

@@ -17,9 +17,10 @@ def planned_chat(run: Run) -> tuple[int, int] | None:
 
 
 def planned_turns(run: Run) -> int | None:
-    """Turns the plan comes to, for each kind of load; None where the manifest does not say, or time ended the run."""
+    """Turns the plan comes to, for each kind of load; None where the manifest does not say, time ended the run, or its
+    number of users was edited."""
     load = run.manifest.load
-    return None if load is None or ended_by_time(run) else load.turns_planned
+    return None if load is None or run.manifest.edits or ended_by_time(run) else load.turns_planned
 
 
 def ended_by_time(run: Run) -> bool:

@@ -10,6 +10,7 @@ from werkzeug.datastructures import ImmutableMultiDict
 
 from chatload.live.page_context import PageContext
 from chatload.live.start_form import mistakes
+from chatload.loads.user_classes import PICKED
 from chatload.model.sanitize import one_line
 from chatload.options.option import Option
 
@@ -85,7 +86,8 @@ def check_start(context: PageContext) -> Response | None:
         context.values["run_time"] = None  # Locust would go on showing the limit of the run before
     lines = unknown_fields(request.form, context.options, context.custom_fields)
     lines += outside_files(request.form, context.options, context.given, Path.cwd())
-    lines += mistakes(request.form, context.controller.plan_of)
+    picked = {PICKED: request.form.getlist(PICKED)}
+    lines += mistakes(request.form, lambda values: context.controller.plan_of({**values, **picked}))
     if context.workers == 0:
         lines.append("no worker is connected: start one with --worker, or use --processes")
     question = None if lines or going else _key_question(context)

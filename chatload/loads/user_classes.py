@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -23,8 +23,11 @@ T = TypeVar("T")
 HOST = "host"
 USER_CURVE = "user_curve"
 """Key among the option values: the name of the LoadTestShape, where there is one."""
-DECLARED = "user_classes"
-"""Key among the option values: a function from the number of users to what the locustfiles declare."""
+DECLARED = "declared_classes"
+"""Key among the option values: a function from the number of users, and the names of the classes that are picked
+(none: as they stand), to what the locustfiles declare."""
+PICKED = "user_classes"
+"""Locust's own key among the option values: names of the classes that are picked on its page or command line."""
 NO_CHAT_USER = (
     "--users '{}': none of them is a chat user: name a class that is one, or raise it"  # weights decide
 )
@@ -120,8 +123,10 @@ def our_users(reader: OptionReader) -> OurUsers:
 
 def declared_classes(reader: OptionReader, users: int) -> tuple[DeclaredClass, ...]:
     """What the locustfiles declare for so many users; nothing where nobody told (tests, other tools)."""
-    told: Callable[[int], tuple[DeclaredClass, ...]] | None = reader.values.get(DECLARED)  # type: ignore[assignment]
-    found = told(users) if told is not None else ()
+    told: Callable[[int, Sequence[str]], tuple[DeclaredClass, ...]] | None
+    told = reader.values.get(DECLARED)  # type: ignore[assignment]
+    picked: Sequence[str] = reader.values.get(PICKED) or ()  # type: ignore[assignment]
+    found = told(users, picked) if told is not None else ()
     if told is not None and not any(one.users for one in found):
         reader.mistakes.append(NO_CHAT_USER.format(f"{users:,}"))
         return ()

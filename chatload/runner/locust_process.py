@@ -97,8 +97,15 @@ class LocustProcess:
         shape = self._runner.shape_greenlet
         return shape is not None and shape is gevent.getcurrent()
 
-    def _declared(self, users: int) -> tuple[DeclaredClass, ...]:
-        classes = self._environment.user_classes
+    def _classes(self, picked: Sequence[str] = ()) -> list[Any]:
+        """The user classes, or those that are picked, in the order of the locustfiles: Locust's own has none."""
+        available = self._environment.available_user_classes or {}
+        found = [available[name] for name in picked if name in available] or self._environment.user_classes
+        order = {one: place for place, one in enumerate(available.values())}
+        return sorted(found, key=lambda one: order.get(one, len(order)))
+
+    def _declared(self, users: int, picked: Sequence[str] = ()) -> tuple[DeclaredClass, ...]:
+        classes = self._classes(picked)
         (counts,) = users_by_class(classes, users, ("one",)).values()
         found = [one.declared(counts[one.__name__]) for one in classes if hasattr(one, "declared")]
         if any(self._hosts_given):  # Locust puts it in the place of all classes' own
@@ -113,7 +120,7 @@ class LocustProcess:
 
     @property
     def _hosts_of_classes(self) -> tuple[str, ...]:
-        ours = [one for one in self._environment.user_classes if hasattr(one, "declared")]
+        ours = [one for one in self._classes() if hasattr(one, "declared")]
         return () if any(self._hosts_given) else tuple(one.host for one in ours if one.host)
 
     def users_of(self, workers: Sequence[str]) -> Mapping[str, Mapping[str, int]]:
@@ -212,7 +219,7 @@ class LocustMaster:
 def connect(environment: Environment, controller: RunController) -> None:
     """Have Locust tell `controller` of its runs, and ramp as it says."""
     ramping = Ramping(controller.on_ramp, controller.is_even, controller.workers, controller.on_late)
-    environment.dispatcher_class = DispatcherFactory(ramping, controller.is_on)
+    environment.dispatcher_class = DispatcherFactory(ramping, controller.run_on)
     environment.events.test_start.add_listener(lambda **_: controller.on_test_start())
     environment.events.test_stop.add_listener(lambda **_: controller.on_test_stop())
 

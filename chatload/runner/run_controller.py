@@ -119,6 +119,10 @@ class RunController:
         """Whether a run goes on that has begun."""
         return self._is_on
 
+    def run_on(self) -> Run | None:
+        """The run that goes on; None where none does."""
+        return self._run if self._is_on else None
+
     def plan_of(self, values: Mapping[str, Any]) -> Plan:
         """The plan these values would make; UsageError with every mistake."""
         return self._plans.of(values).plan
@@ -224,7 +228,7 @@ class RunController:
         """The dispatcher begins a ramp."""
         if self._run is not None:
             self._spawner = gevent.getcurrent()
-            self._run.ramp(first_user, users_per_s, list(workers))
+            self._run.ramp(first_user, users_per_s, list(workers), self._process.target_users)
 
     def workers(self) -> Collection[str]:
         """The workers that have a part in the run; empty where there are none to tell."""

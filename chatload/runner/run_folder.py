@@ -22,7 +22,7 @@ from chatload.runner.command_line import URLS, without_values
 from chatload.runner.met_servers import Met
 from chatload.runner.supervisor import Cause
 from chatload.store.journal import JournalWriter
-from chatload.store.manifest import MANIFEST, Manifest, Ramp, write_json
+from chatload.store.manifest import MANIFEST, Edit, Manifest, Ramp, write_json
 from chatload.store.new_folder import run_folder
 from chatload.store.this_host import these_versions, this_machine
 
@@ -49,6 +49,7 @@ class RunFolder:
         self.say, self._clock = say, clock
         self._notes = planned.inputs.notes
         self._failure: Cause | None = None
+        self._sentence = ""
         self.written = False
         self.turns = 0
         began = datetime.now(UTC)
@@ -81,6 +82,7 @@ class RunFolder:
         self.manifest.plan_sentence = plan.sentence(found.name)
         if not server.dialect.template:
             self.manifest.plan_sentence += f" {prompt_words(history=plan.load.grows)}"
+        self._sentence = self.manifest.plan_sentence
         self.write("running")
         self.say(f"chatload: {self.manifest.plan_sentence}")
         recognised = f"the server is {found.words}" if found.name else "the server was not recognised"
@@ -151,6 +153,12 @@ class RunFolder:
         self.manifest.ramps.append(
             Ramp(first_user=segment.first_user, start_ns=segment.start_ns, users_per_s=segment.users_per_s)
         )
+
+    def edited(self, users: int) -> None:
+        """Somebody edited the number of users: what was planned no longer holds."""
+        self.manifest.edits.append(Edit(at_ns=self._clock.now_ns(), users=users))
+        self.manifest.plan_sentence = f"{self._sentence} Users edited: {self.manifest.edited}."
+        self.write("running")
 
     def came_late(self, worker: str) -> None:
         """A worker connected when the users were assigned already: it has no part in the run."""

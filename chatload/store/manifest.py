@@ -39,6 +39,13 @@ class Ramp(msgspec.Struct, frozen=True, kw_only=True):
     users_per_s: float
 
 
+class Edit(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody edited the number of users during the run; those beside included."""
+
+    at_ns: int
+    users: int
+
+
 def _empty_list() -> list[str]:
     """An empty list that is written to JSON, which `default_factory=list` is not."""
     return []
@@ -74,8 +81,15 @@ class Manifest(msgspec.Struct, kw_only=True, omit_defaults=True):
     workers: dict[str, WorkerFacts] = msgspec.field(default_factory=dict)
     late_workers: list[str] = msgspec.field(default_factory=list)
     ramps: list[Ramp] = msgspec.field(default_factory=list)
+    edits: list[Edit] = msgspec.field(default_factory=list)
     capacity: CapacityResult | None = None
     other_servers: list[ServerFacts] = msgspec.field(default_factory=list)
+
+    @property
+    def edited(self) -> str:
+        """When the number of users was edited, in words; empty where it was not."""
+        zero = self.started_ns or 0
+        return ", ".join(f"{one.users:,} after {(one.at_ns - zero) / 1e9:,.0f} s" for one in self.edits)
 
     @property
     def servers(self) -> list[ServerFacts]:

@@ -73,7 +73,7 @@ def test_a_code_of_the_scenario_s_own_is_said_to_be_one(
 ) -> None:
     turns = [as_failed(turn, "too_short", "3 words") for turn in named("ask")]
     write_run(tmp_path, manifest_of(Shape(), turns, versions={"chatload": version}), turns)
-    declared = {DECLARED: lambda _: (DeclaredClass("Shop", 1, own=own),)}
+    declared = {DECLARED: lambda users, picked: (DeclaredClass("Shop", 1, own=own),)}
     run = read_run(tmp_path)
     run.manifest.plan = plan_of("chat", {"host": "http://127.0.0.1:1", "num_users": 1, **declared})
     assert words in " ".join(report_text(run, summarise(run)).split())

@@ -19,7 +19,9 @@ HOST = "http://127.0.0.1:1"
 
 def plan(*classes: DeclaredClass, users: int = 0, **values: Any) -> Plan:
     total = users or sum(one.users for one in classes)
-    return plan_of("chat", {"host": HOST, "num_users": total, DECLARED: lambda _: classes, **values})
+    return plan_of(
+        "chat", {"host": HOST, "num_users": total, DECLARED: lambda users, picked: classes, **values}
+    )
 
 
 def own(name: str = "Shopper", users: int = 2, *, waits: bool = False, **attributes: Any) -> DeclaredClass:
@@ -121,7 +123,7 @@ def test_users_beside_are_no_chat_users() -> None:
 def test_users_beside_are_none_of_any_load_s(kind: str, values: dict[str, str]) -> None:
     """Each of n users sends every n-th request: one who is none of ours would leave its share unsent."""
     ours = (DeclaredClass("Ours", 1),)
-    load = plan_of(kind, {"host": HOST, "num_users": 3, DECLARED: lambda _: ours, **values}).load
+    load = plan_of(kind, {"host": HOST, "num_users": 3, DECLARED: lambda users, picked: ours, **values}).load
     assert (load.users, load.others, load.users_per_s) == (1, 2, 1 / 3)
     assert "beside 2 other users" in load.sentence()
 

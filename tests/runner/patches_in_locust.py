@@ -150,12 +150,18 @@ def test_users_stay_where_they_began() -> None:
 
 
 def test_a_run_keeps_its_dispatcher() -> None:
-    running = True
-    make = DispatcherFactory(Ramping(lambda *_: None), lambda: running)
+    run: object = "first"
+    make = DispatcherFactory(Ramping(lambda *_: None), lambda: run)
     first = make([node("a")], [Somebody])
     assert make([node("b")], [Somebody]) is first
-    running = False
-    assert make([node("b")], [Somebody]) is not first
+    run = "second"
+    second = make([node("b")], [Somebody])
+    assert second is not first, (
+        "else its users would be taken for those of the run before, and come all at once"
+    )
+    assert make([node("b")], [Somebody]) is second
+    run = None
+    assert make([node("b")], [Somebody]) is not second
 
 
 def test_geventhttpclient_still_takes_sockets_above_fd_1023_for_dead() -> None:

@@ -126,7 +126,7 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., runners.Local
         options = argument_parser.parse_options(args=["--host", HOST, "--headless"])
         environment = Environment(user_classes=list(classes), parsed_options=options)
         ours: Any = [one for one in classes if hasattr(one, "declared")]
-        declared = {DECLARED: lambda _: tuple(one.declared(1) for one in ours)}
+        declared = {DECLARED: lambda users, picked: tuple(one.declared(1) for one in ours)}
         made.append(environment.create_local_runner())
         environment.chatload_process = process = FakeProcess()
         if has_session:
@@ -252,6 +252,10 @@ def test_hosts_of_classes_count_where_none_is_given_and_may_have_the_key() -> No
     assert values["host"] == Here.host
     hosts = [one.attributes.get("host") for one in values[DECLARED](3)]
     assert hosts == [None, Here.host]
+    environment.available_user_classes = {one.__name__: one for one in (Page, Waits, Here, Plain)}
+    told = values[DECLARED]
+    assert [one.name for one in told(3)] == ["Here", "Plain"], "in the order of the locustfiles"
+    assert [one.name for one in told(2, ["Plain", "Waits"])] == ["Waits", "Plain"], "picked on the page"
     environment.host = HOST
     assert process.given_hosts == (HOST, None)
     assert {one.attributes.get("host") for one in process.option_values()[DECLARED](3)} == {None}

@@ -8,14 +8,17 @@ from pathlib import Path
 import gevent
 import pytest
 
+from chatload.analysis.comparable import load_conditions
+from chatload.analysis.completeness import planned_turns
 from chatload.loads.chat import ChatLoad
-from chatload.loads.user_classes import DECLARED, DeclaredClass
+from chatload.loads.user_classes import DECLARED, USER_CURVE, DeclaredClass
 from chatload.model.journal_lines import EndLine, ServerLine, UserLine
 from chatload.model.turn import Message, Turn
 from chatload.protocols.registry import DIALECTS
 from chatload.runner.messages import LevelOrder
 from chatload.runner.preflight import Server
 from chatload.runner.run_controller import QUIT_S
+from chatload.store.journal import read_run
 from tests.runner.fake_locust import HOST, SERVER, FakeObserver
 from tests.runner.local_run import Local
 
@@ -161,7 +164,7 @@ def test_users_without_a_number_of_turns_are_not_waited_for() -> None:
         DeclaredClass(name, 1, own=True, attributes={"turns": turns})
         for name, turns in (("A", 1), ("B", None))
     )
-    one = Local(**{DECLARED: lambda users: classes})
+    one = Local(**{DECLARED: lambda users, picked: classes})
     one.process.classes = {"A": 1, "B": 1}
     one.start()
     session = one.process.session
@@ -176,6 +179,29 @@ def test_users_without_a_number_of_turns_are_not_waited_for() -> None:
     assert one.manifest["ended"] == "done"
 
 
+def test_an_edit_of_the_number_of_users_is_told_and_ends_the_count_of_planned_turns() -> None:
+    one = Local(turns="3").start()
+    assert one.manifest["plan_sentence"].endswith("at least 6 s.") and "edits" not in one.manifest
+    for seconds, users in ((4, 5), (6, 1)):
+        one.clock.sleep(seconds)
+        one.process.target_users = users
+        one.clock.run(one.controller.on_ramp, 2, 1.0, ["local"])
+    assert one.manifest["plan_sentence"].endswith("at least 6 s. Users edited: 5 after 4 s, 1 after 10 s.")
+    assert [edit["users"] for edit in one.manifest["edits"]] == [5, 1]
+    one.clock.run(one.controller.end, "done")
+    assert one.controller.folder is not None
+    run = read_run(one.controller.folder)
+    assert (planned_turns(run), run.manifest.load and run.manifest.load.turns_planned) == (None, 6)
+    assert load_conditions(run.manifest)["users edited"] == "5 after 4 s, 1 after 10 s"
+
+
+def test_the_steps_of_a_load_test_shape_are_no_edits() -> None:
+    mine = DeclaredClass("Shopper", 2, own=True)
+    one = Local(**{DECLARED: lambda users, picked: (mine,), USER_CURVE: "Day"}).start()
+    one.clock.run(one.controller.on_ramp, 2, 1.0, ["local"])
+    assert "edits" not in one.manifest
+
+
 def test_each_host_of_a_user_class_is_asked_what_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHATLOAD_API_KEY", "sk-canary-5150")
     other = "http://127.0.0.1:2"
@@ -184,7 +210,7 @@ def test_each_host_of_a_user_class_is_asked_what_it_is(monkeypatch: pytest.Monke
         for name, host in (("Here", HOST), ("There", other))
     )
     third = DeclaredClass("Third", 1, own=True, attributes={"dialect": "tgi-native", "model": "x"})
-    one = Local(num_users=3, **{DECLARED: lambda users: (here, there, third)})
+    one = Local(num_users=3, **{DECLARED: lambda users, picked: (here, there, third)})
     asked: list[tuple[str, str, str]] = []
 
     def answer() -> Server:
@@ -212,7 +238,7 @@ def test_each_host_of_a_user_class_is_asked_what_it_is(monkeypatch: pytest.Monke
 def test_the_run_s_own_model_is_the_first_class_s_where_each_has_one() -> None:
     """Else a server of several models would be asked which one, though nobody asks for it."""
     classes = tuple(DeclaredClass(name, 1, own=True, attributes={"model": name}) for name in ("A", "B"))
-    one = Local(num_users=2, **{DECLARED: lambda users: classes})
+    one = Local(num_users=2, **{DECLARED: lambda users, picked: classes})
     asked: list[str] = []
 
     def answer() -> Server:

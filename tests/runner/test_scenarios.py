@@ -57,7 +57,7 @@ def someone(tmp_path: Path) -> Iterator[Callable[..., Someone]]:
     def make(*others: str, replies: Any = (GOOD,) * 9, options: Any = None, **attributes: Any) -> Someone:
         classes = [DeclaredClass("Shopper", 1, own=True, attributes=attributes)]
         classes += [DeclaredClass(name, 1, own=True) for name in others]
-        declared = {DECLARED: lambda _: tuple(classes)}
+        declared = {DECLARED: lambda users, picked: tuple(classes)}
         made.append(Scene(tmp_path, replies=replies, num_users=len(classes), **declared, **(options or {})))
         user = Someone(made[-1])
         user.does(user.behaviour.come_in)
@@ -283,7 +283,7 @@ def test_beside_others_a_user_is_due_when_it_comes(tmp_path: Path) -> None:
     """Locust's users of all classes have one numbering: the ramp of chat users alone would be another."""
     mine = DeclaredClass("Shopper", 1, own=True)
     for users, due_s in ((1, 0.0), (2, 3.0)):
-        scene = Scene(tmp_path / f"{users}", num_users=users, **{DECLARED: lambda _: (mine,)})
+        scene = Scene(tmp_path / f"{users}", num_users=users, **{DECLARED: lambda users, picked: (mine,)})
         scene.session.ramp(RampSegment(0, scene.clock.now_ns(), 1.0))
         scene.clock.sleep(3)
         assert (scene.session.due_ns(0) - BEGINS_NS) / 1e9 == due_s

@@ -131,17 +131,20 @@ def users_by_class(
 
 
 class DispatcherFactory:
-    """Makes Locust's dispatchers, one a run. `running()` says whether a run goes on.
+    """Makes Locust's dispatchers, one a run. `run()` is the run that goes on; None where none does.
 
-    A minute after a worker fell silent Locust makes another, to start all its users again on the rest.
+    Locust asks for one when a run has begun; and again a minute after a worker fell silent, to start all its users
+    again on the rest.
     """
 
-    def __init__(self, ramping: Ramping, running: Callable[[], bool]) -> None:
-        self._ramping, self._running = ramping, running
+    def __init__(self, ramping: Ramping, run: Callable[[], object]) -> None:
+        self._ramping, self._run = ramping, run
         self._ramp: EvenDispatcher | None = None
+        self._ramp_of: object = None
 
     def __call__(self, worker_nodes: list[Any], user_classes: list[type[Any]]) -> EvenDispatcher:
         """Locust's `dispatcher_class(worker_nodes, user_classes)`."""
-        if self._ramp is None or not self._running():
-            self._ramp = EvenDispatcher(worker_nodes, user_classes, self._ramping)
+        run = self._run()
+        if self._ramp is None or run is None or run is not self._ramp_of:
+            self._ramp, self._ramp_of = EvenDispatcher(worker_nodes, user_classes, self._ramping), run
         return self._ramp
