@@ -228,11 +228,11 @@ def _how_many(runs: int, *, gate: bool) -> list[str]:
     if gate and runs < LEAST_BASELINES:
         return [
             f"{plural(runs, 'baseline')}: with {LEAST_BASELINES} and more the gate knows what changes from run to run "
-            "(python -m chatload baseline add RUN DIR); until then only what lies beyond the margin is worse."
+            "(chatload baseline add RUN DIR); until then only what lies beyond the margin is worse."
         ]
     if not gate and runs < LEAST_ROUNDS:
         return [
             f"{plural(runs, 'run')} a side: what changes from one run to the next is in no interval, so no server is "
-            f"called better or worse. python -m chatload ab runs both in turns; {LEAST_ROUNDS} rounds and more tell."
+            f"called better or worse. chatload ab runs both in turns; {LEAST_ROUNDS} rounds and more tell."
         ]
     return []

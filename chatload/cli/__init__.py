@@ -1,1 +1,1 @@
-"""The commands of `python -m chatload`."""
+"""The commands of `chatload`."""

@@ -1,4 +1,4 @@
-"""`python -m chatload baseline add RUN DIR`: keeps the runs that `check --baseline DIR` compares a new run with."""
+"""`chatload baseline add RUN DIR`: keeps the runs that `check --baseline DIR` compares a new run with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m chatload certify`: measure the client's own errors on this machine, at the load of a scenario."""
+"""`chatload certify`: measure the client's own errors on this machine, at the load of a scenario."""
 
 from __future__ import annotations
 

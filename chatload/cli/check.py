@@ -1,4 +1,4 @@
-"""`python -m chatload check RUN`: a gate for CI. Does the run hold its SLOs, and is it no worse than a baseline?"""
+"""`chatload check RUN`: a gate for CI. Does the run hold its SLOs, and is it no worse than a baseline?"""
 
 from __future__ import annotations
 

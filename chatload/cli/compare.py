@@ -1,4 +1,4 @@
-"""`python -m chatload compare A B`: is B better, by how much, and how sure is that?"""
+"""`chatload compare A B`: is B better, by how much, and how sure is that?"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m chatload export`: a run folder in the forms of other tools, on standard output or in a file."""
+"""`chatload export`: a run folder in the forms of other tools, on standard output or in a file."""
 
 from __future__ import annotations
 

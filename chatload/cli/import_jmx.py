@@ -1,4 +1,4 @@
-"""`python -m chatload import-jmx`: a JMeter test plan as a scenario on standard output."""
+"""`chatload import-jmx`: a JMeter test plan as a scenario on standard output."""
 
 from __future__ import annotations
 
@@ -61,9 +61,7 @@ def _property(option: str, text: str) -> tuple[str, str]:
 def scenario_text(scenario: Scenario) -> str:
     """The scenario as TOML, with comments on what was not carried over as it is."""
     group = one_line(scenario.group, 80)
-    lines = [
-        f"# {one_line(scenario.source, 80)}, thread group {group!r}, by `python -m chatload import-jmx`."
-    ]
+    lines = [f"# {one_line(scenario.source, 80)}, thread group {group!r}, by `chatload import-jmx`."]
     for title, told in (
         ("Carried over in another way:", scenario.notes),
         ("NOT carried over:", scenario.losses),

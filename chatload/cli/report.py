@@ -1,4 +1,4 @@
-"""`python -m chatload report`: reads run folders, prints; writes an absent summary.json, and what --html asks."""
+"""`chatload report`: reads run folders, prints; writes an absent summary.json, and what --html asks."""
 
 from __future__ import annotations
 

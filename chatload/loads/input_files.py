@@ -51,8 +51,8 @@ def read_prompts(
 
 
 def read_certificate(path: str) -> Certificate:
-    """The certificate in a file of `python -m chatload certify`."""
-    remedy = "make one with python -m chatload certify"
+    """The certificate in a file of `chatload certify`."""
+    remedy = "make one with chatload certify"
     raw = read_input(path, remedy, MB)
     try:
         return msgspec.json.decode(raw, type=Certificate)

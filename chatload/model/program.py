@@ -1,4 +1,8 @@
-"""What a person types to start chatload here."""
+"""What a person types to start chatload here.
+
+Commands to type next are printed by `program()`. Reports and mistakes say `chatload`, also where `python -m chatload`
+is typed: they are read on other machines, too.
+"""
 
 from __future__ import annotations
 

@@ -74,12 +74,12 @@ def not_trustworthy(validity: Validity) -> str:
 
 
 def certificate_words(manifest: Manifest) -> str:
-    """What is known of the client's own error where it ran (`python -m chatload certify`): of the worst worker."""
+    """What is known of the client's own error where it ran (`chatload certify`): of the worst worker."""
     workers = [each for each in manifest.workers.values() if each.machine is not None]
     places: list[Manifest | WorkerFacts] = [*workers] or [manifest]
     certified = [(each, each.certificate) for each in places if each.certificate]
     if not certified:
-        return "no certificate: the client's accuracy was not measured on this machine (python -m chatload certify)"
+        return "no certificate: the client's accuracy was not measured on this machine (chatload certify)"
     p99_ms = max((made.ttft_error_ms.p99 or 0.0) for _, made in certified)
     users = min(made.load.users for _, made in certified)
     words = f"client error ≤ {p99_ms:.2g} ms at p99 of TTFT, certified at {users} users"

@@ -88,7 +88,7 @@ def side_by_side_text(
     """Several runs for the terminal."""
     beside = SideBySide(runs, summaries, window, force=force)
     folders = " ".join(one_line(run.folder, 200) for run in runs)
-    note = f"Each run alone: python -m chatload report, of {folders}"
+    note = f"Each run alone: chatload report, of {folders}"
     return text_of(beside.verdict, beside.sections, note)
 
 

@@ -1,4 +1,4 @@
-"""Sections as text, 80 columns wide: what `python -m chatload report`, `compare` and `ab` print."""
+"""Sections as text, 80 columns wide: what `chatload report`, `compare` and `ab` print."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ def stopped_words(plan: Plan, found: DetectedServer, answers: Mapping[str, Answe
 def no_answer_words(plan: Plan, answers: Mapping[str, Answer]) -> str:
     """Why no server was recognised by its answers."""
     models, chat = (answers[path] for path in API_PATHS)
-    known = "name what it speaks with --server (python -m chatload options has the list)"
+    known = "name what it speaks with --server (chatload options has the list)"
     if models.status == 200:
         told = f"GET {models.url} is answered with {models.text or 'nothing'}, no list of models"
         return f"{plan.host}: server not recognised: {told}: is the path right? If it is, {known}"

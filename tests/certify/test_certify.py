@@ -83,5 +83,5 @@ def test_a_run_refuses_what_is_no_certificate(tmp_path: Path) -> None:
             check=False,
         )
         assert done.returncode == 2
-        assert "make one with python -m chatload certify" in done.stderr
+        assert "make one with chatload certify" in done.stderr
         assert not (tmp_path / "run").exists()

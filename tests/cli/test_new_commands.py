@@ -8,12 +8,14 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
 from chatload import __version__
 from chatload.__main__ import COMMANDS
+from chatload.cli import init
 from chatload.cli.completion import LOCUST_FLAGS, SCRIPTS, suggestions
 from chatload.cli.simulate import simulator_command
 from chatload.files.packaged import LOCUSTFILES, SCENARIOS, packaged, packaged_names
@@ -81,12 +83,55 @@ def test_init_makes_a_load_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert any(
         "chatload run chat.toml" in step.get("run", "") for step in workflow["jobs"]["load-test"]["steps"]
     )
-    requirements = (folder / "requirements.txt").read_text(encoding="utf-8").splitlines()
-    assert [line for line in requirements if not line.startswith("#")] == [f"chatload=={__version__}"]
     readme = (folder / "README.md").read_text(encoding="utf-8")
     named = [row.split("`")[1] for row in readme.splitlines() if row.startswith("| `")]
     assert all((folder / name).is_file() for name in named)
     assert {path.name for path in folder.iterdir()} - {"README.md", ".gitignore", ".github"} <= set(named)
+
+
+WHEEL = f"chatload-{__version__}-py3-none-any.whl"
+
+
+@pytest.mark.parametrize(
+    ("origin", "line", "words"),
+    [
+        ({}, f"chatload=={__version__}", ""),
+        (
+            {"url": "https://git.example/chatload.git", "vcs_info": {"vcs": "git", "commit_id": "c0ffee"}},
+            "chatload @ git+https://git.example/chatload.git@c0ffee",
+            "",
+        ),
+        ({"url": f"https://files.example/{WHEEL}"}, f"chatload @ https://files.example/{WHEEL}", ""),
+        (
+            {"url": "file:///src/my%20chatload", "dir_info": {}},
+            f"./wheels/{WHEEL}",
+            "-w wheels '/src/my chatload'",
+        ),
+        (
+            {"url": f"file:///gone/{WHEEL}"},
+            f"./wheels/{WHEEL}",
+            f"pip wheel --no-deps -w wheels /gone/{WHEEL}",
+        ),
+    ],
+)
+def test_init_requires_the_chatload_that_made_it_where_it_came_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, origin: dict[str, Any], line: str, words: str
+) -> None:
+    monkeypatch.setattr(init, "_origin", lambda: origin)
+    assert chatload("init", tmp_path / "x")[0] == 0
+    lines = (tmp_path / "x" / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    assert [one for one in lines if not one.startswith("#")] == [line]
+    assert words in lines[0]
+    assert not (tmp_path / "x" / "wheels").exists()
+
+
+def test_init_keeps_the_wheel_it_was_installed_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wheel = tmp_path / WHEEL
+    wheel.write_bytes(b"zip")
+    monkeypatch.setattr(init, "_origin", lambda: {"url": wheel.as_uri()})
+    assert chatload("init", tmp_path / "x")[0] == 0
+    assert (tmp_path / "x" / "wheels" / WHEEL).read_bytes() == b"zip"
+    assert (tmp_path / "x" / "requirements.txt").read_text(encoding="utf-8").endswith(f"\n./wheels/{WHEEL}\n")
 
 
 def test_init_overwrites_nothing_and_says_what_is_in_the_way(tmp_path: Path) -> None:
