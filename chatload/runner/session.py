@@ -93,6 +93,7 @@ class Session:
         self.target: Target = target_for(plan, DIALECTS[start.dialect], self._reader, worker, key, route)
         exact = self.target.dialect.exact_length
         self.exact_length = {name: value for name, value in exact.items() if name not in start.refuses}
+        self._targets: dict[str, Target] = {}
         self._users = 0
         self._present = 0
         self._finished_reads = self._told_reads = 0
@@ -186,7 +187,12 @@ class Session:
         )
 
     def target_of(self, user_class: UserClass) -> Target:
-        """The server as users of this class see it, with the headers of the class."""
+        """The server as users of this class see it, with the headers of the class; one for all of them."""
+        if user_class.name not in self._targets:
+            self._targets[user_class.name] = self._new_target(user_class)
+        return self._targets[user_class.name]
+
+    def _new_target(self, user_class: UserClass) -> Target:
         server_key = self.plan.server_key(user_class)
         if not server_key and user_class.headers == self.plan.headers:
             return self.target

@@ -53,10 +53,12 @@ class Stage:
         )  # fmt: skip
         self.hosts.wait_for("server", "ready")
 
-    def load(self, *options: str, clocks_s: dict[str, int] | None = None) -> None:
+    def load(
+        self, *options: str, clocks_s: dict[str, int] | None = None, locustfile: str = "locustfiles/chat.py"
+    ) -> None:
         """Start master and workers; the workers' hosts must be there."""
         master = self.addresses["master"] = self.hosts.add("master")
-        locust = (sys.executable, "-m", "locust", "-f", "locustfiles/chat.py")
+        locust = (sys.executable, "-m", "locust", "-f", locustfile)
         self.master = self.hosts.start(
             "master", *locust, "--headless", "--only-summary", "--master", "--master-bind-host", master,
             "--expect-workers", "3", "--host", f"http://{self.addresses['server']}:8000", "--out", str(self.folder),
@@ -134,6 +136,22 @@ def test_other_clocks_delay_and_loss(stage: Stage) -> None:
         way_ms.setdefault(turn.worker, []).append(way)
     usual = sorted(statistics.median(ways) for ways in way_ms.values())
     assert usual == pytest.approx([1, 5, 15], abs=6), "the request's way to the server, over two clocks"
+
+
+def test_a_scenario_of_one_s_own_over_three_hosts(stage: Stage) -> None:
+    """Users beside it take places among the workers: the numbers of its own users have holes, and nobody's is twice."""
+    stage.serve("--answer-tokens", "12:3", "--model", "llama-3-8b")
+    for name in WORKERS:
+        stage.hosts.add(name, delay_ms=3)
+    stage.load("--turns", "3", "-u", "12", "-r", "12", locustfile="examples/shoe_shop.py")
+    assert stage.end(120) in (0, 1, 4), stage.hosts.log("master").read_text()
+    run, served = stage.run(), stage.served()
+    assert run.manifest.plan_sentence.startswith("9 users over 1 s, beside 3 others: 9 Shopper (3 turns, ")
+    assert sorted(Counter(turn.user for turn in run.turns).values()) == [3] * 9
+    assert max(places(run).values()) == 1
+    assert {turn.request_id for turn in run.turns} == served.keys()
+    assert len({turn.worker for turn in run.turns}) > 1
+    assert {turn.name for turn in run.turns} == {"ask"}
 
 
 def test_a_link_cut_for_seven_seconds_loses_nothing(stage: Stage) -> None:
