@@ -14,7 +14,7 @@ from simulator.engine.fixed_rate import FixedRateEngine
 from simulator.engine.realtime_engine import RealtimeEngine
 from simulator.faults.injector import Fault, FaultInjector
 from simulator.ground_truth.truth_log import TruthLog, TruthRecord, now_ns
-from simulator.http.exchange import ConnectionPolicy, Exchange
+from simulator.http.exchange import ConnectionPolicy, Exchange, Request
 from simulator.http.framing import ResponseHead, malformed
 from simulator.replies.encoder import Encoder
 from simulator.replies.job import Answer, AnswerStyle, GenerationParams, Job, draw_length, make_answer, padded
@@ -62,7 +62,7 @@ class Server:
         self._accepted = 0
         self._unanswered: dict[int, TruthRecord] = {}
         self._post_routes = self.handler.post_routes()
-        self._get_routes = self.handler.get_routes()
+        self._get_routes, self._post_pages = self.handler.get_routes(), self.handler.post_pages()
         engine.headers_at_once = spec.headers_when == "once"
         engine.headers_at_slot = spec.headers_when == "slot"
         engine.on_step = self.context.statistics.step
@@ -77,14 +77,23 @@ class Server:
         if request.method == "POST" and request.path in self._post_routes:
             self._generate(exchange)
             return
-        if request.method in ("GET", "HEAD") and request.path in self._get_routes:
+        if request.method == "POST" and request.path in self._post_pages:
+            response = self._page(request)
+        elif request.method in ("GET", "HEAD") and request.path in self._get_routes:
             response = self._get_routes[request.path]()
         elif request.method == "GET" and request.path == SIMULATOR_PATH:
             response = Response(200, self._about())
         else:
-            post, get = request.path in self._post_routes, request.path in self._get_routes
+            post = request.path in self._post_routes or request.path in self._post_pages
+            get = request.path in self._get_routes
             response = self.handler.not_found("POST" if post else "GET" if get else None)
         self._respond(exchange, response)
+
+    def _page(self, request: Request) -> Response:
+        try:
+            return self._post_pages[request.path](request)
+        except RequestRefused as refused:
+            return refused.response
 
     def _about(self) -> bytes:
         """What no real server says: that this one is simulated, by which profile, and whether that was measured."""

@@ -110,14 +110,10 @@ def _paths_of(
         found += ["-f", str(path or name)]
     for option in _file_options():
         value = values.get(option.name, values.get(option.key))
-        if (
-            isinstance(value, str)
-            and value
-            and not _gives(argv, f"--{option.name}")
-            and not Path(value).exists()
-        ):
-            path = _beside(scenario, value)
-            found += [f"--{option.name}", str(path)] if path is not None else []
+        named = option.file_in(value) if isinstance(value, str) else ""
+        if named and not _gives(argv, f"--{option.name}") and not Path(named).exists():
+            path = _beside(scenario, named)
+            found += [f"--{option.name}", value.replace(named, str(path))] if path is not None else []
     return found
 
 
@@ -139,9 +135,9 @@ def _gives(argv: Sequence[str], option: str) -> bool:
 
 
 def _file_options() -> Iterator[Option[object]]:
-    """The options that name a file which is read."""
+    """The options that may name a file which is read."""
     options = dict.fromkeys((*OPTIONS, *(one for shape in SHAPES.values() for one in shape.options)))
-    return (one for one in options if one.names_file and one.name != "out")
+    return (one for one in options if one.name != "out")
 
 
 def _beside(scenario: Path, name: str) -> Path | None:

@@ -265,6 +265,8 @@ class ChatClient:
             end_ns=stream.ended_ns if stream is not None and stream.complete else self._clock.now_ns(),
             new_connection=progress.new_connection,
             retried=progress.retried,
+            asked_prompt_tokens=spec.request.asked_prompt_tokens,
+            asked_tokens=spec.request.asked_tokens,
             refusals=progress.refusals,
             ok=code is None,
             code=code,

@@ -51,8 +51,8 @@ def outside_files(
     roots = (here.resolve(), (here / "results").resolve())
     lines = []
     for option in options:
-        asked = form.get(option.key, "").strip() if option.names_file else ""
-        if not asked or asked == str(given.get(option.key) or "").strip():
+        asked = option.file_in(form.get(option.key, "").strip())
+        if not asked or asked == option.file_in(str(given.get(option.key) or "").strip()):
             continue
         if not _is_below(asked, here, roots):
             lines.append(

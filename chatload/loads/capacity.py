@@ -12,9 +12,11 @@ from chatload.loads.conversation_options import (
     conversation_fields,
     conversations,
 )
+from chatload.loads.lengths_asked import length_fields, length_pairs
 from chatload.loads.load_shape import Inputs, Shape, ramp_ends
 from chatload.loads.think_time import THINK_TIME, thinking
 from chatload.loads.user_classes import our_users
+from chatload.options.length_options import LENGTH_OPTIONS
 from chatload.options.option import Number, Whole
 from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import MOST_AT_ONCE, Range, seconds, share, whole
@@ -143,6 +145,7 @@ def read(reader: OptionReader) -> tuple[CapacityLoad, Inputs]:
         conversation_turns=reader.get(TURNS),
         **thinking(reader.get(DRAWN_THINK_TIME)),
         **conversation_fields(reader),
+        **length_fields(reader),
     )
     ramp_ends(reader, "rate", load.most, load.rate)
     level_by_level = "in a capacity search, which judges level by level"
@@ -151,7 +154,7 @@ def read(reader: OptionReader) -> tuple[CapacityLoad, Inputs]:
     if not reader.text(SLO):
         reader.add_mistake(SLO, "", "a capacity search needs SLOs, such as 'p95 ttft_ms <= 500'")
     held = conversations(reader)
-    return load, Inputs(conversations=held.scripts, notes=held.notes)
+    return load, Inputs(conversations=held.scripts, pairs=length_pairs(reader), notes=held.notes)
 
 
 SHAPE = Shape(
@@ -167,6 +170,7 @@ SHAPE = Shape(
         TURNS,
         DRAWN_THINK_TIME,
         *CONVERSATION_OPTIONS,
+        *LENGTH_OPTIONS,
     ),
     read,
 )

@@ -18,6 +18,7 @@ from chatload.loads.conversation_options import (
     conversation_fields,
     conversations,
 )
+from chatload.loads.lengths_asked import length_fields, length_pairs
 from chatload.loads.load_shape import (
     RAMP,
     SHORT_PAUSE_S,
@@ -28,6 +29,7 @@ from chatload.loads.load_shape import (
 )
 from chatload.loads.think_time import THINK_TIME, thinking
 from chatload.loads.user_classes import USER_CURVE, UserClass, our_users, user_class
+from chatload.options.length_options import LENGTH_OPTIONS
 from chatload.options.option import HangUp, HangUps, Switch
 from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import MOST_TOKENS, whole
@@ -193,6 +195,7 @@ def read(reader: OptionReader) -> tuple[ChatLoad, Inputs]:
         **thinking(reader.get(THINK_TIME)),
         think_first=reader.get(THINK_FIRST),
         **conversation_fields(reader),
+        **length_fields(reader),
         abandon_share=hang_ups.share,
         abandon_tokens=hang_ups.tokens,
         classes=classes,
@@ -206,11 +209,11 @@ def read(reader: OptionReader) -> tuple[ChatLoad, Inputs]:
             reader.refuse_unused(option, f"on {OWN_TASKS}: leave it out")
         return msgspec.structs.replace(load, think_first=False, history=True, abandon_share=0.0), Inputs()
     held = conversations(reader)
-    return load, Inputs(conversations=held.scripts, notes=held.notes)
+    return load, Inputs(conversations=held.scripts, pairs=length_pairs(reader), notes=held.notes)
 
 
 SHAPE = Shape(
     ChatLoad,
-    (TURNS_OR_ENDLESS, THINK_TIME, THINK_FIRST, *CONVERSATION_OPTIONS, ABANDON, RAMP),
+    (TURNS_OR_ENDLESS, THINK_TIME, THINK_FIRST, *CONVERSATION_OPTIONS, *LENGTH_OPTIONS, ABANDON, RAMP),
     read,
 )

@@ -6,8 +6,10 @@ from dataclasses import replace
 from functools import partial
 from typing import TypedDict
 
-from chatload.loads.input_files import read_conversations, read_file
+from chatload.loads.input_files import read_conversations, read_file, read_text
+from chatload.loads.load_shape import Inputs
 from chatload.loads.think_time import ThinkingLoad
+from chatload.options.length_options import PROMPT_TOKENS, TextOrFile
 from chatload.options.option import FileName, Group, Switch, Text, Whole
 from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import MOST_REQUESTS, whole
@@ -59,12 +61,12 @@ PROMPTS_COLUMN = Text(
     help="key or column of the prompts in --prompts, where several could be meant; a number: CSV without a header",
     label="Its column of prompts",
 )
-SYSTEM_PROMPT = Text(
+SYSTEM_PROMPT = TextOrFile(
     name="system-prompt",
     default="",
     one_line=False,
     group=Group.PROMPTS,
-    help="message of role system before each conversation that has none of its own; empty: none",
+    help="message of role system before each conversation without one of its own, or @FILE that holds it; empty: none",
     label="System prompt",
 )
 
@@ -99,12 +101,16 @@ class ConversationLoad(ThinkingLoad, frozen=True, kw_only=True):
     @property
     def fixed_prompt(self) -> str:
         """With history off and no file of prompts."""
-        return "" if self.history or self.prompts else self.prompt
+        return "" if self.history or self.prompts or self.prompt_tokens else self.prompt
+
+    def systems(self, inputs: Inputs) -> tuple[str, ...]:
+        """Those of the file of conversations, else that of the options."""
+        return tuple(dict.fromkeys(script.system for script in inputs.conversations)) or (self.system_prompt,)
 
     @property
     def one_message(self) -> bool:
         """One message for all, unless conversations grow or a file has the messages."""
-        return not (self.history or self.prompts or self.system_prompt)
+        return not (self.history or self.prompts or self.system_prompt or self.composes)
 
 
 def conversation_fields(reader: OptionReader) -> ConversationFields:
@@ -114,8 +120,15 @@ def conversation_fields(reader: OptionReader) -> ConversationFields:
         "prompt": reader.get(PROMPT),
         "prompts": reader.get(PROMPTS),
         "prompts_column": reader.get(PROMPTS_COLUMN),
-        "system_prompt": reader.get(SYSTEM_PROMPT),
+        "system_prompt": system_prompt(reader),
     }
+
+
+def system_prompt(reader: OptionReader) -> str:
+    """The system prompt of the options: the text, or that of the file it names."""
+    given = reader.get(SYSTEM_PROMPT)
+    path = SYSTEM_PROMPT.file_in(given)
+    return read_file(reader, SYSTEM_PROMPT, path, read_text) or "" if path else given
 
 
 def conversations(reader: OptionReader) -> ConversationFile:
@@ -124,6 +137,11 @@ def conversations(reader: OptionReader) -> ConversationFile:
     Each has its own system message, else that of --system-prompt.
     """
     history, named = reader.get(HISTORY), reader.get(PROMPTS)
+    if reader.get(PROMPT_TOKENS) is not None:
+        for option in (PROMPT, PROMPTS, PROMPTS_COLUMN):
+            remedy = "with --prompt-tokens, which generates prompts: leave one out"
+            reader.refuse_unused(option, remedy, PROMPT_TOKENS)
+        return ConversationFile(())
     if history:
         remedy = "with --history on: name a file with --prompts, or set --history off"
         reader.refuse_unused(PROMPT, remedy, HISTORY)
@@ -134,7 +152,7 @@ def conversations(reader: OptionReader) -> ConversationFile:
     path = named or (str(SHIPPED_CONVERSATIONS) if history else "")
     read = partial(read_conversations, column=reader.get(PROMPTS_COLUMN) if named else "")
     found = read_file(reader, PROMPTS, path, read) or ConversationFile(())
-    system = reader.get(SYSTEM_PROMPT)
+    system = system_prompt(reader)
     return (
         replace(found, scripts=tuple(_with_system(script, system) for script in found.scripts))
         if system

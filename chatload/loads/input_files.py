@@ -9,20 +9,22 @@ from typing import TypeVar
 
 import msgspec
 
-from chatload.files.reading import MB, read_input, shown
+from chatload.files.reading import BOM, MB, read_input, shown
+from chatload.loads.length_pairs import load_pairs
 from chatload.loads.trace import Trace, read_trace
 from chatload.model.certificate import Certificate
 from chatload.model.errors import UsageError
-from chatload.options.option import Text
+from chatload.options.option import Option
 from chatload.options.option_reader import OptionReader
 from chatload.prompts.conversation_file import ConversationFile, load_conversations
+from chatload.prompts.length_distribution import Pair
 from chatload.prompts.sampled_prompt import SampledPrompt
 from chatload.prompts.sharegpt import read_sharegpt, sample_sharegpt
 
 T = TypeVar("T")
 
 
-def read_file(reader: OptionReader, option: Text, path: str, read: Callable[[str], T]) -> T | None:
+def read_file(reader: OptionReader, option: Option[object], path: str, read: Callable[[str], T]) -> T | None:
     """The content of the file that `option` names; None if none is named or it has mistakes, which the reader gets."""
     if not path:
         return None
@@ -36,6 +38,24 @@ def read_file(reader: OptionReader, option: Text, path: str, read: Callable[[str
 def read_conversations(path: str, *, column: str = "") -> ConversationFile:
     """The conversations of `--prompts`."""
     return _conversations(path, _state(path), column)
+
+
+def read_pairs(path: str) -> tuple[Pair, ...]:
+    """The pairs of lengths of `--prompt-tokens @FILE`."""
+    return _pairs(path, _state(path))
+
+
+def read_text(path: str) -> str:
+    """The text of a file that an option names by @FILE, without the blanks around it."""
+    remedy = "give a text file in UTF-8"
+    raw = read_input(path, remedy, MB).removeprefix(BOM)
+    try:
+        text = raw.decode().strip()
+    except UnicodeDecodeError:
+        raise UsageError([f"{shown(path)}: no UTF-8: {remedy}"]) from None
+    if not text or "\0" in text:
+        raise UsageError([f"{shown(path)}: {'binary content' if text else 'empty'}: {remedy}"])
+    return text
 
 
 def read_rows(path: str, *, unit: str) -> Trace:
@@ -72,6 +92,11 @@ def _state(path: str) -> object:
 @lru_cache(maxsize=1)
 def _conversations(path: str, state: object, column: str) -> ConversationFile:
     return load_conversations(path, column)
+
+
+@lru_cache(maxsize=1)
+def _pairs(path: str, state: object) -> tuple[Pair, ...]:
+    return load_pairs(path)
 
 
 @lru_cache(maxsize=1)

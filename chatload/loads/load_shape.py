@@ -6,7 +6,7 @@ The file names its shape in `SHAPE`, by which registry.py finds it. Its Locust c
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -16,7 +16,8 @@ from chatload.loads.trace import TraceRow
 from chatload.options.distribution import SOONEST
 from chatload.options.option import Choice, Option
 from chatload.options.option_reader import OptionReader
-from chatload.options.ranges import DAY_S, LONGEST_RUN_S
+from chatload.options.ranges import DAY_S, LONGEST_RUN_S, MOST_TOKENS
+from chatload.prompts.length_distribution import Pair, TurnLengths, read_lengths
 from chatload.prompts.sampled_prompt import SampledPrompt
 from chatload.prompts.script import Script
 
@@ -42,6 +43,7 @@ class Load(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
     `called`: the load in messages. `sized_by`: the options that set how much load there is. `by_level`: a search whose
     SLOs are asked of each level. `in_parts`: its parts are under different loads. `new_prompts`: no prompt repeats
     another.
+    `prompt_tokens` and `answer_tokens` are lengths as their options write them; a manifest of before 0.3 has numbers.
     """
 
     own_users: ClassVar[bool] = False
@@ -56,6 +58,11 @@ class Load(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
     users_per_s: float = 1.0
     others: int = 0
     ramp: str = "even"
+    prompt_tokens: int | str = ""
+    answer_tokens: int | str = ""
+    shared_prefix_tokens: int = 0
+    prefix_groups: int = 1
+    cache: str = "as-is"
 
     def sentence(self) -> str:
         """The load in words, as far as it does not depend on the server."""
@@ -166,8 +173,40 @@ class Load(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
 
     @property
     def asks_exact_lengths(self) -> bool:
-        """True if each answer must have exactly the requested length."""
-        return False
+        """True if each answer must have exactly the requested length: with --answer-tokens, or a file of pairs."""
+        return bool(self.answer_tokens) or str(self.prompt_tokens).startswith("@")
+
+    @property
+    def composes(self) -> bool:
+        """True where texts of an exact number of tokens are made: the server's tokens must be known before."""
+        return bool(self.prompt_tokens or self.shared_prefix_tokens)
+
+    def turn_lengths(self, seed: int, pairs: Sequence[Pair]) -> TurnLengths:
+        """The lengths that were asked, of each turn."""
+        return TurnLengths(
+            read_lengths(str(self.prompt_tokens), MOST_TOKENS),
+            read_lengths(str(self.answer_tokens), MOST_TOKENS),
+            pairs,
+            seed,
+            self.users,
+        )
+
+    def systems(self, inputs: Inputs) -> tuple[str, ...]:
+        """The different system prompts of its conversations, without the prefixes that --shared-prefix-tokens makes."""
+        return ("",)
+
+    @property
+    def asked_words(self) -> str:
+        """Lengths and shared beginnings in words, to go on a sentence; empty where nothing was asked."""
+        found = []
+        for name, text in (("prompts", self.prompt_tokens), ("answers", self.answer_tokens)):
+            lengths = read_lengths(str(text), MOST_TOKENS)
+            found += [f"{name} of {lengths.words} tokens"] if lengths is not None else []
+        if self.shared_prefix_tokens:
+            groups = f"{self.prefix_groups:,} shared {plural(self.prefix_groups, 'beginning')}"
+            found.append(f"{groups} of {self.shared_prefix_tokens:,} tokens")
+        found += [f"a {self.cache} prefix cache"] if self.cache != "as-is" else []
+        return "".join(f", {one}" for one in found)
 
 
 class Inputs(msgspec.Struct, frozen=True, kw_only=True):
@@ -176,6 +215,7 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
     conversations: tuple[Script, ...] = ()
     trace: tuple[TraceRow, ...] = ()
     prompts: tuple[SampledPrompt, ...] = ()
+    pairs: tuple[Pair, ...] = ()
     notes: tuple[str, ...] = ()
     """Notes for the user on a file that can be used, such as that it is truncated."""
 

@@ -7,9 +7,11 @@ from functools import partial
 from typing import ClassVar
 
 from chatload.loads.input_files import read_file, read_prompts, read_rows
+from chatload.loads.lengths_asked import length_fields, length_pairs
 from chatload.loads.load_shape import Inputs, Load, Shape, plural
 from chatload.loads.trace_columns import UNITS
 from chatload.loads.user_classes import our_users
+from chatload.options.length_options import ANSWER_TOKENS, LENGTH_OPTIONS, PROMPT_TOKENS
 from chatload.options.option import Choice, FileName, Group, Number, Switch, Whole
 from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import DAY_S, LONGEST_RUN_S, MOST_REQUESTS, seconds, whole
@@ -132,8 +134,8 @@ class OpenLoopLoad(Load, frozen=True, kw_only=True, tag="open_loop"):
 
     @property
     def asks_exact_lengths(self) -> bool:
-        """Each answer is as long as its prompt's own."""
-        return self.exact_lengths
+        """Each answer is as long as its prompt's own, or as asked."""
+        return self.exact_lengths or super().asks_exact_lengths
 
     @property
     def connections_option(self) -> str:
@@ -147,7 +149,8 @@ def read(reader: OptionReader) -> tuple[OpenLoopLoad, Inputs]:
     trace, sharegpt = reader.get(TRACE), reader.get(SHAREGPT)
     requests = reader.get(REQUESTS)
     interval_s = reader.get(INTERVAL)
-    exact, persons_only = reader.get(LENGTHS) == "exact", reader.get(PERSONS_ONLY)
+    generated = reader.get(PROMPT_TOKENS) is not None
+    exact, persons_only = reader.get(LENGTHS) == "exact" and not generated, reader.get(PERSONS_ONLY)
     _refuse_unused(reader, trace, interval_s, exact)
     if not sharegpt:
         reader.refuse_unused(PERSONS_ONLY, "without --sharegpt: name a file, or leave it out", SHAREGPT)
@@ -178,8 +181,12 @@ def read(reader: OptionReader) -> tuple[OpenLoopLoad, Inputs]:
         sharegpt=sharegpt,
         persons_only=persons_only,
         exact_lengths=exact,
+        **length_fields(reader),
     )
-    return load, Inputs(trace=rows, prompts=prompts, notes=(*notes, *(found.notes if found else ())))
+    pairs = length_pairs(reader)
+    return load, Inputs(
+        trace=rows, prompts=prompts, pairs=pairs, notes=(*notes, *(found.notes if found else ()))
+    )
 
 
 def _refuse_unused(reader: OptionReader, trace: str, interval_s: float, exact: bool) -> None:
@@ -193,10 +200,16 @@ def _refuse_unused(reader: OptionReader, trace: str, interval_s: float, exact: b
         reader.refuse_unused(
             ARRIVALS, "with --interval 0, all at once: give an interval, or leave it out", INTERVAL
         )
-    if exact:
+    if reader.get(PROMPT_TOKENS) is not None:
+        for option in (TRACE, SHAREGPT, LENGTHS):
+            remedy = "with --prompt-tokens, beside which only --answer-tokens tells lengths: leave one out"
+            reader.refuse_unused(option, remedy, PROMPT_TOKENS)
+    if exact and reader.get(ANSWER_TOKENS) is None:
         reader.refuse_unused(MAX_TOKENS, "with --lengths exact: set --lengths free, or leave it out", LENGTHS)
 
 
 SHAPE = Shape(
-    OpenLoopLoad, (REQUESTS, INTERVAL, ARRIVALS, TRACE, TRACE_UNIT, SHAREGPT, PERSONS_ONLY, LENGTHS), read
+    OpenLoopLoad,
+    (REQUESTS, INTERVAL, ARRIVALS, TRACE, TRACE_UNIT, SHAREGPT, PERSONS_ONLY, LENGTHS, *LENGTH_OPTIONS),
+    read,
 )

@@ -12,6 +12,7 @@ from chatload.loads.load_shape import Inputs, Shape
 from chatload.loads.registry import AnyLoad
 from chatload.loads.user_classes import UserClass
 from chatload.model.certificate import Certificate
+from chatload.options.length_options import CACHE
 from chatload.options.option_reader import ALL_GIVEN, Given, OptionReader, shown_value
 from chatload.options.run_options import BODY, CERTIFICATE, SLO, RunSettings, read_settings
 from chatload.options.server_address import Route
@@ -26,7 +27,7 @@ class Plan(RunSettings, frozen=True, kw_only=True):
     def sentence(self, server: str = "") -> str:
         """The plan in one sentence; `server` is the name of the recognised server."""
         asked = "a server" if self.server == "auto" else self.server
-        plan = f"{self.load.sentence()}, {server or asked} at {self.host}: {self.load.bounds()}."
+        plan = f"{self.load.sentence()}{self.load.asked_words}, {server or asked} at {self.host}: {self.load.bounds()}."
         return f"{plan} To hold: {'; '.join(one.words for one in self.slo)}." if self.slo else plan
 
     def server_key(self, user_class: UserClass) -> str:
@@ -76,6 +77,11 @@ def make_plan(shape: Shape, values: Mapping[str, object], given: Given = ALL_GIV
         if one.name and not load.names_turns:
             remedy = "turns have names in a scenario of its own only: leave the name out"
             reader.add_named_mistake(SLO.name, shown_value(one.words), remedy)
+    if load.cache == "warm" and not (
+        load.shared_prefix_tokens or load.fixed_prompt or any(load.systems(inputs))
+    ):
+        remedy = "turns share no beginning: give --system-prompt or --shared-prefix-tokens, or leave it out"
+        reader.add_mistake(CACHE, load.cache, remedy)
     plan = _of_the_first(Plan(**msgspec.structs.asdict(settings), load=load))
     inputs = msgspec.structs.replace(inputs, notes=(*inputs.notes, *_replaced(reader, plan)))
     certificate = read_file(reader, CERTIFICATE, plan.certificate, read_certificate)

@@ -43,7 +43,9 @@ def schedule(load: OpenLoopLoad, inputs: Inputs, seed: int, words_by: str) -> Re
         dues_ns = poisson(load.requests, load.interval_s, seed)
     else:
         dues_ns = constant(load.requests, load.interval_s)
-    if inputs.prompts:
+    if (
+        inputs.prompts or load.prompt_tokens
+    ):  # the texts of --prompt-tokens are made by the process that sends them
         return RequestSchedule(dues_ns, inputs.prompts)
     return _composed(dues_ns, own_lengths(load.requests, seed), words_by)
 

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import ClassVar
 
+from chatload.loads.lengths_asked import length_fields, length_pairs
 from chatload.loads.load_shape import Inputs, Load, Shape
 from chatload.loads.user_classes import our_users
-from chatload.options.option import Group, Whole, Wholes
+from chatload.options.length_options import (
+    ANSWER_TOKENS,
+    CACHE,
+    PREFIX_GROUPS,
+    PROMPT_TOKENS,
+    SHARED_PREFIX_TOKENS,
+)
+from chatload.options.option import Whole, Wholes
 from chatload.options.option_reader import OptionReader
-from chatload.options.ranges import MOST_AT_ONCE, MOST_REQUESTS, MOST_TOKENS, whole
-from chatload.options.run_options import MAX_TOKENS
+from chatload.options.ranges import MOST_AT_ONCE, MOST_REQUESTS, whole
 
 LEVELS = Wholes(
     name="levels",
@@ -26,22 +34,8 @@ ROUNDS = Whole(
     help="requests that each of them makes, one after another",
     label="Rounds a level",
 )
-PROMPT_TOKENS = Whole(
-    name="prompt-tokens",
-    default="32",
-    range=whole(1, MOST_TOKENS),
-    group=Group.PROMPTS,
-    help="approximate length of each prompt",
-    label="Prompt length (tokens)",
-)
-ANSWER_TOKENS = Whole(
-    name="answer-tokens",
-    default="256",
-    range=whole(1, MOST_TOKENS),
-    group=Group.PROMPTS,
-    help="length of each answer (max-tokens with ignore_eos)",
-    label="Answer length (tokens)",
-)
+SWEEP_PROMPT_TOKENS = replace(PROMPT_TOKENS, default="32")
+SWEEP_ANSWER_TOKENS = replace(ANSWER_TOKENS, default="256")
 
 
 def group_of(level: int) -> str:
@@ -60,15 +54,11 @@ class SweepLoad(Load, frozen=True, kw_only=True, tag="sweep"):
     new_prompts: ClassVar[bool] = True
     levels: tuple[int, ...]
     rounds: int
-    prompt_tokens: int
-    answer_tokens: int
 
     def sentence(self) -> str:
         """The load in words."""
-        return (
-            f"{', '.join(map(str, self.levels))} requests in flight, level after level, {self.rounds} each, "
-            f"{self.answer_tokens} tokens an answer{self.beside}"
-        )
+        levels = ", ".join(map(str, self.levels))
+        return f"{levels} requests in flight, level after level, {self.rounds} each{self.beside}"
 
     def bounds(self) -> str:
         """The number of turns."""
@@ -90,11 +80,6 @@ class SweepLoad(Load, frozen=True, kw_only=True, tag="sweep"):
         return max(self.levels)
 
     @property
-    def asks_exact_lengths(self) -> bool:
-        """Every answer is `answer_tokens` long."""
-        return True
-
-    @property
     def connections_option(self) -> str:
         """The option that sets the number of connections, and its value."""
         return f"--levels {max(self.levels)}"
@@ -106,16 +91,29 @@ def read(reader: OptionReader) -> tuple[SweepLoad, Inputs]:
     if ours.users != 1:
         remedy = "a sweep has one user, who keeps --levels requests in flight: leave it at 1"
         reader.add_named_mistake("users", repr(str(ours.users)), remedy)
-    reader.refuse_unused(MAX_TOKENS, "in a sweep: set --answer-tokens, or leave it out")
+    for option in (SWEEP_PROMPT_TOKENS, SWEEP_ANSWER_TOKENS):
+        if not reader.text(option):
+            reader.add_mistake(option, "", "a sweep needs a length, such as 256")
     load = SweepLoad(
         users_per_s=ours.users_per_s,
         others=ours.others,
         levels=reader.get(LEVELS),
         rounds=reader.get(ROUNDS),
-        prompt_tokens=reader.get(PROMPT_TOKENS),
-        answer_tokens=reader.get(ANSWER_TOKENS),
+        **length_fields(reader, SWEEP_PROMPT_TOKENS, SWEEP_ANSWER_TOKENS),
     )
-    return load, Inputs()
+    return load, Inputs(pairs=length_pairs(reader, SWEEP_PROMPT_TOKENS))
 
 
-SHAPE = Shape(SweepLoad, (LEVELS, ROUNDS, PROMPT_TOKENS, ANSWER_TOKENS), read)
+SHAPE = Shape(
+    SweepLoad,
+    (
+        LEVELS,
+        ROUNDS,
+        SWEEP_PROMPT_TOKENS,
+        SWEEP_ANSWER_TOKENS,
+        SHARED_PREFIX_TOKENS,
+        PREFIX_GROUPS,
+        CACHE,
+    ),
+    read,
+)

@@ -37,6 +37,7 @@ class TurnRequest(msgspec.Struct, frozen=True):
     `max_tokens` and `temperature` may be None: the key is then left out of the body.
     `ask_usage` asks for the server's own token count where the dialect has a way to ask.
     `extra` is merged into the body last (`--body`), so it wins over everything else.
+    `asked_prompt_tokens` and `asked_tokens` are lengths that the scenario asked for, for the journal.
     """
 
     messages: tuple[Message, ...]
@@ -45,6 +46,8 @@ class TurnRequest(msgspec.Struct, frozen=True):
     temperature: float | None = None
     ask_usage: bool = True
     extra: Mapping[str, object] = msgspec.field(default_factory=dict)
+    asked_prompt_tokens: int | None = None
+    asked_tokens: int | None = None
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -143,6 +146,8 @@ class Turn(
     `first_read_tokens` are those that came with the first token's read, where that is more than the first event.
     `prompt_characters` are those of all messages, `system_characters` of the system message among them.
     `address` is the IP address that was asked, where the server's name has several.
+    `asked_prompt_tokens` and `asked_tokens` are the lengths of prompt and answer that the scenario asked for: of the
+    whole prompt where it is a conversation's first, else of what it adds to the turn before and its answer.
     `tail_tokens` are tokens the server counted after the last event with text: the end-of-sequence token.
     """
 
@@ -183,6 +188,8 @@ class Turn(
     first_event_source: str = "none"
     first_read_tokens: int | None = None
     tail_tokens: int = 0
+    asked_prompt_tokens: int | None = None
+    asked_tokens: int | None = None
     gaps_us: tuple[int, ...] = ()
     event_tokens: tuple[int, ...] | None = None
     reads: int = 0

@@ -76,6 +76,10 @@ class Option(Generic[T]):
         """The name with underscores, as in Python and in Locust's parsed options."""
         return self.name.replace("-", "_")
 
+    def file_in(self, text: str) -> str:
+        """The path that this value names; empty where it names none."""
+        return text if self.names_file else ""
+
     def parse(self, text: str) -> T:
         """The value of a text. Raises InvalidValue."""
         raise NotImplementedError

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from chatload.model.inline_reasoning import answer_in
 from chatload.model.turn import Message
-from chatload.prompts.script import Script
+from chatload.prompts.script import Script, joined
 from chatload.prompts.unique_opening import opening_of
 
 FOLLOW_UPS = (
@@ -64,12 +64,15 @@ class SeparateMessages:
 
     `step` users take the scripts in turn, as JMeter's threads take the lines of a CSV Data Set: turn t of user u sends
     the first line of script (u + t · step) mod n, in the order of the file. `system` takes the place
-    of the scripts' own.
+    of the scripts' own; `prefix` goes on after it.
     """
 
-    def __init__(self, scripts: Sequence[Script], user: int, step: int, system: str | None = None) -> None:
+    def __init__(
+        self, scripts: Sequence[Script], user: int, step: int, system: str | None = None, prefix: str = ""
+    ) -> None:
         self._scripts = scripts
         self._system = system
+        self._prefix = prefix
         self._next = user
         self._step = step
 
@@ -78,7 +81,7 @@ class SeparateMessages:
         script = self._scripts[self._next % len(self._scripts)]
         self._next += self._step
         system = script.system if self._system is None else self._system
-        return (*_system(system), Message("user", script.lines[0]))
+        return (*_system(joined(system, self._prefix)), Message("user", script.lines[0]))
 
     def add_reply(self, reply: str | None) -> None:
         """Replies are not kept."""
@@ -121,11 +124,17 @@ class GrowingConversation:
 
 
 def conversation_for(
-    user: int, seed: int, words_by: str, scripts: Sequence[Script], system: str | None = None
+    user: int,
+    seed: int,
+    words_by: str,
+    scripts: Sequence[Script],
+    system: str | None = None,
+    *,
+    prefix: str = "",
 ) -> GrowingConversation:
     """The conversation of `user`. Scripts are assigned in the order of `seed`, each to equally many users.
 
-    `system` takes the place of the script's own system message.
+    `system` takes the place of the script's own system message; `prefix` goes on after it.
 
     The first line begins with a sentence, drawn by `words_by`, that no other user of the run has. Without it, a server
     with a prefix cache (vLLM V1, SGLang, llama.cpp) would not compute the prompts of a second user with the same
@@ -136,7 +145,8 @@ def conversation_for(
     script = scripts[_order(len(scripts), seed)[user % len(scripts)]]
     first_follow_up = random.Random(f"follow-ups {seed} {user}").randrange(len(FOLLOW_UPS))
     lines = (f"{opening_of(user, words_by)} {script.lines[0]}", *script.lines[1:])
-    return GrowingConversation(Script(lines, script.system if system is None else system), first_follow_up)
+    own = script.system if system is None else system
+    return GrowingConversation(Script(lines, joined(own, prefix)), first_follow_up)
 
 
 @lru_cache(maxsize=2)

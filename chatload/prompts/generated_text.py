@@ -80,10 +80,11 @@ def words_of_a_task(tokens: int, seed: str) -> Iterator[str]:
         thing, other = drawn.sample(THINGS, 2)
         yield from f"{drawn.choice(QUESTIONS).format(thing=f'the {thing}', other=f'the {other}')}.".split()
     while True:
-        yield from _sentence(drawn).split()
+        yield from sentence(drawn).split()
 
 
-def _sentence(drawn: random.Random) -> str:
+def sentence(drawn: random.Random) -> str:
+    """A drawn sentence of the notes."""
     who, other = drawn.sample(PEOPLE, 2)
     start = f"{drawn.choice(LINKS)} {who}" if drawn.random() < 0.4 else who.capitalize()
     what = f"the {drawn.choice(QUALITIES)} {drawn.choice(THINGS)}"

@@ -10,3 +10,8 @@ class Script(msgspec.Struct, frozen=True):
 
     lines: tuple[str, ...]
     system: str = ""
+
+
+def joined(*texts: str) -> str:
+    """The texts that are not empty, with a blank between them."""
+    return " ".join(filter(None, texts))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from chatload.model.hosts import Simulation
 from chatload.protocols.probe_answers import ProbeAnswers
+from chatload.protocols.tokenize_route import TokenizeRoute
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class ServerKind:
     `counting(version)` are the fields of a chat body that make it tell exact token counts in each event; none where
     this version is not known to take them. `refuses` are fields that it answers with an error.
     `own_routes` maps routes of its own that no dialect speaks (regular expressions) to what to do instead.
+    `tokenize` is the route of its tokenizer; older versions may lack it.
     """
 
     title: str
@@ -65,6 +67,7 @@ class ServerKind:
     counting: Callable[[str], Mapping[str, object]] = lambda version: {}
     refuses: frozenset[str] = frozenset()
     own_routes: Mapping[str, str] = field(default_factory=dict)
+    tokenize: TokenizeRoute | None = None
 
 
 RUNNING_USAGE: Mapping[str, object] = {

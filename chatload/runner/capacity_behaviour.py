@@ -63,7 +63,7 @@ class CapacityBehaviour(SlotBehaviour):
                 if due_ns >= order.end_ns:
                     return
                 session.clock.sleep_until(due_ns)
-                request = session.request(conversation.next_messages())
+                request = session.request(conversation.next_messages(), session.asked(user, number))
                 turn, reply = self.clients.run_turn(TurnSpec(user, number, due_ns, request, order.group))
                 conversation.add_reply(reply_kept(turn, reply))
                 if turn.ok and answer_in(reply):

@@ -9,6 +9,8 @@ from chatload.loads.chat import ChatLoad
 from chatload.loads.conversation_options import ConversationLoad
 from chatload.model.turn import Turn
 from chatload.prompts.conversation import Conversation, RepeatedMessage, SeparateMessages, conversation_for
+from chatload.prompts.generated_prompts import GeneratedConversation
+from chatload.prompts.script import joined
 from chatload.runner.behaviour import Behaviour
 from chatload.runner.session import Session
 
@@ -45,7 +47,7 @@ class ChatBehaviour(Behaviour):
             self.number,
             self._turn,
             self._due_ns,
-            session.request(messages),
+            session.request(messages, session.asked(self.number, self._turn)),
             hang_up_after=self._load.abandon_tokens if self._abandons() else 0,
         )
         try:
@@ -91,9 +93,15 @@ def conversation_of_user(
 
     The system message is that of the user's class, else of the file, else of the plan.
     """
-    scripts = session.planned.inputs.conversations
+    scripts, texts = session.planned.inputs.conversations, session.texts
+    own = load.system_prompt if system_prompt is None else system_prompt
+    if load.prompt_tokens:
+        return GeneratedConversation(texts, user, own, grows=load.history)
+    prefix = texts.prefix(texts.group_of(user))
     if load.history:
-        return conversation_for(user, session.plan.drawn_by, session.words_by, scripts, system_prompt)
+        return conversation_for(
+            user, session.plan.drawn_by, session.words_by, scripts, system_prompt, prefix=prefix
+        )
     if scripts:
-        return SeparateMessages(scripts, user, load.users, system_prompt)
-    return RepeatedMessage(load.prompt, load.system_prompt if system_prompt is None else system_prompt)
+        return SeparateMessages(scripts, user, load.users, system_prompt, prefix=prefix)
+    return RepeatedMessage(load.prompt, joined(own, prefix))

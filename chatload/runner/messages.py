@@ -19,6 +19,7 @@ from chatload.engine.clock import CLOCK, Clock
 from chatload.loads.plan import Planned
 from chatload.model.certificate import Certificate
 from chatload.model.hosts import Machine
+from chatload.prompts.token_counts import TokenCounts
 
 FLUSH_S = 0.5
 RESEND_S = 5.0
@@ -68,7 +69,8 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
     `counting` are fields of each request, `refuses` fields that none may have (runner/request_fields.py).
     `path` is the whole path of the chat route, `skipped` are addresses of the server's name that did not answer.
     `send_key` says whether the server may be sent the API key: each process has its own (engine/api_key.py).
-    `others` are the servers beside it, by `Plan.server_key`.
+    `others` are the servers beside it, by `Plan.server_key`. `counts` are what is known of the
+    run's own server's tokens.
     """
 
     run_id: str
@@ -84,6 +86,7 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
     skipped: tuple[str, ...] = ()
     facts: HostFacts = HostFacts()
     others: dict[str, OtherServer] = {}
+    counts: TokenCounts | None = None
 
 
 class LevelOrder(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ import msgspec
 from chatload.engine.api_key import NO_KEY, ApiKey, KeyHosts
 from chatload.loads.chat import ChatLoad
 from chatload.loads.plan import Plan, Planned
+from chatload.prompts.token_counts import TokenCounts
 from chatload.runner.credentials import credentials
 from chatload.runner.messages import OtherServer, Start
 from chatload.runner.no_server import Unfit
@@ -74,12 +75,20 @@ def classes_of(plan: Plan, server_key: str = "") -> tuple[str, ...]:
     return tuple(one.name for one in found if plan.server_key(one) == server_key)
 
 
-def start_of(run_id: str, folder: str, planned: Planned, met: Met, others: Mapping[str, Met]) -> Start:
+def start_of(
+    run_id: str,
+    folder: str,
+    planned: Planned,
+    met: Met,
+    others: Mapping[str, Met],
+    counts: TokenCounts | None = None,
+) -> Start:
     """What every process must know before its first user starts."""
     return Start(
         run_id=run_id,
         folder=folder,
         planned=Planned(planned.plan, planned.inputs),
         others={server_key: one.told for server_key, one in others.items()},
+        counts=counts,
         **msgspec.structs.asdict(met.told),
     )

@@ -9,7 +9,9 @@ from __future__ import annotations
 from chatload.engine.client import TurnSpec
 from chatload.loads.arrival_times import split
 from chatload.loads.open_loop import OpenLoopLoad
+from chatload.loads.request_schedule import RequestSchedule
 from chatload.model.turn import Message
+from chatload.prompts.length_distribution import Asked
 from chatload.runner.slots import SlotBehaviour
 
 
@@ -24,9 +26,22 @@ class OpenLoopBehaviour(SlotBehaviour):
         begin_ns = session.begins_ns
         for index in split(range(len(schedule.dues_ns)), self.place, load.users):
             due_ns = begin_ns + schedule.dues_ns[index]
-            prompt = schedule.prompt(index)
-            exact = prompt.output_tokens if load.exact_lengths else None
-            request = session.request((Message("user", prompt.text),), exact)
+            messages, asked = self._asks(load, schedule, index)
+            request = session.request(messages, asked)
             session.clock.sleep_until(due_ns)
             self.spawn(self.clients.run_turn, TurnSpec(index, 1, due_ns, request))
         self.in_flight.join()
+
+    def _asks(
+        self, load: OpenLoopLoad, schedule: RequestSchedule, index: int
+    ) -> tuple[tuple[Message, ...], Asked]:
+        """The messages of a request of the schedule, and the lengths asked."""
+        session = self.session
+        asked, texts = session.asked(index, 1), session.texts
+        if load.prompt_tokens:
+            return texts.alone(index, 1, index), asked
+        prompt, prefix = schedule.prompt(index), texts.prefix(texts.group_of(index))
+        if load.exact_lengths and asked[1] is None:
+            asked = (None, prompt.output_tokens)
+        asks = Message("user", prompt.text)
+        return (Message("system", prefix), asks) if prefix else (asks,), asked

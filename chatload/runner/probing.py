@@ -91,22 +91,27 @@ def ask(
     key: ApiKey = NO_KEY,
     at_most: int = ANSWER_BYTES,
     ip: str = "",
+    body: bytes | None = None,
 ) -> Answer:
     """The answer to one GET of a whole path with `key`, of at most `at_most` bytes; `ip`: one address of several.
+    With a JSON `body`, to a POST.
 
     A redirect is an answer like any other: nobody follows it, so it takes no key to another host.
     """
     headers = {"Connection": "close", "Accept": "application/json", "Host": address.header, **key.headers}
     connection = http.client.HTTPConnection(ip or address.name, address.port, timeout=limit_s)
     url = shown_url(address.origin + path)
+    if body is not None:
+        headers |= {"Content-Type": "application/json", "Content-Length": str(len(body))}
     try:
         connection.sock = gevent.socket.create_connection((ip or address.name, address.port), timeout=limit_s)
         if address.context is not None:
             connection.sock = address.context.wrap_socket(connection.sock, server_hostname=address.name)
-        connection.putrequest("GET", path, skip_host=True, skip_accept_encoding=True)
+        verb = "GET" if body is None else "POST"
+        connection.putrequest(verb, path, skip_host=True, skip_accept_encoding=True)
         for name, value in headers.items():
             connection.putheader(name, value)
-        connection.endheaders()
+        connection.endheaders(body)
         response = connection.getresponse()
         location = printable(shown_url(response.getheader("location", "")), 300)
         return Answer(

@@ -34,6 +34,7 @@ from chatload.runner.observer import Observer
 from chatload.runner.own_process import OwnProcess, UserProcesses
 from chatload.runner.plans import Plans
 from chatload.runner.preflight import Server, preflight
+from chatload.runner.preparation import prepare
 from chatload.runner.run import Run
 from chatload.runner.run_folder import RunFolder
 from chatload.runner.server_metrics import ServerMetrics, metrics_of
@@ -165,6 +166,7 @@ class RunController:
             asked = self._services.ask_server(plan, key, withheld)
             met = meet(plan, asked, self.key_hosts, key, classes_of(plan))
             others = meet_others(planned, self._services.ask_server, self.key_hosts)
+            prepared = prepare(planned, met, key, folder.manifest.run_id, folder.tell)
         except Unfit as error:
             folder.refused(str(error))
             self._refuse([str(error)], error.exit_code)
@@ -178,7 +180,7 @@ class RunController:
             self._console.say_last(f"chatload: {words}")
             self.exit_code = folder.close("unreachable", self._judged, least=1)
             raise
-        folder.met(met)
+        folder.met(met, prepared.facts)
         for one in others.values():
             folder.met_other(one)
         if withheld:
@@ -186,7 +188,7 @@ class RunController:
         for doubt in filter(None, (one.doubt for one in (met, *others.values()))):
             folder.warn(doubt)
         path = str(folder.folder.resolve())
-        start = start_of(folder.manifest.run_id, path, planned, met, others)
+        start = start_of(folder.manifest.run_id, path, planned, met, others, prepared.counts)
         self._start(run, start, (met, *others.values()))
 
     def _start(self, run: Run, start: Start, servers: Sequence[Met]) -> None:

@@ -14,6 +14,7 @@ from chatload.loads.plan import Plan, Planned
 from chatload.loads.ramp import RampSegment
 from chatload.model.hosts import FoundServer, ServerFacts
 from chatload.model.journal_lines import EndLine, StartLine
+from chatload.model.prompt_facts import PromptFacts
 from chatload.model.sanitize import one_line
 from chatload.model.words import listed
 from chatload.options.server_address import shown_url
@@ -75,10 +76,14 @@ class RunFolder:
         """What of the run is lost."""
         return self.manifest.problems
 
-    def met(self, met: Met) -> None:
+    def tell(self, words: str) -> None:
+        """Say something that is kept elsewhere."""
+        self.say(f"chatload: {one_line(words, 400)}")
+
+    def met(self, met: Met, prompts: PromptFacts | None = None) -> None:
         """Keep and say what the server is, and what is planned."""
         plan, server, found = met.plan, met.server, met.server.found
-        self.manifest.server = _facts(met)
+        self.manifest.server, self.manifest.prompts = _facts(met), prompts
         self.manifest.plan_sentence = plan.sentence(found.name)
         if not server.dialect.template:
             self.manifest.plan_sentence += f" {prompt_words(history=plan.load.grows)}"

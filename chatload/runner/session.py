@@ -27,8 +27,11 @@ from chatload.model.journal_lines import EndLine, HealthLine, JournalLine, Start
 from chatload.model.metrics import decode_tokens_per_s, e2e_ms, ttft_ms, whole_ms
 from chatload.model.sanitize import one_line
 from chatload.model.turn import Message, Turn, TurnRequest
+from chatload.prompts.generated_prompts import salted
+from chatload.prompts.length_distribution import NOTHING_ASKED, Asked
 from chatload.protocols.registry import DIALECTS
 from chatload.runner.messages import OtherServer, Start
+from chatload.runner.run_texts import salt_of, texts_of
 from chatload.store.journal import JournalWriter
 
 SAMPLE_USERS, SAMPLE_FAILURES = 3, 5
@@ -69,6 +72,8 @@ class Session:
         self.start = start
         self.words_by = plan.words_by(start.run_id)
         load = plan.load
+        self.texts = texts_of(start.planned, start.counts, start.run_id)
+        self.salt = salt_of(start.planned, self.texts, start.run_id)
         self.schedule = (
             schedule(load, start.planned.inputs, plan.drawn_by, self.words_by)
             if isinstance(load, OpenLoopLoad)
@@ -170,15 +175,22 @@ class Session:
         even = load.ramp == "even" and alone and self.shard.segments
         return due_ns(self.shard.segments, user) if even else self.clock.now_ns()
 
-    def request(self, messages: tuple[Message, ...], exact_tokens: int | None = None) -> TurnRequest:
-        """The request of one turn of this run; with `exact_tokens`, an answer of just that length is asked.
+    def asked(self, user: int, turn: int) -> Asked:
+        """(prompt, answer) tokens that were asked of a turn; None where nothing was."""
+        lengths = self.texts.lengths
+        return lengths.of(user, turn) if lengths.are_asked else NOTHING_ASKED
+
+    def request(self, messages: tuple[Message, ...], asked: Asked = NOTHING_ASKED) -> TurnRequest:
+        """The request of one turn of this run; where a length of its answer is asked, one of just that length.
 
         Where the dialect cannot ask for that, the length is a limit, not a promise.
         """
-        plan = self.plan
+        plan, (prompt_tokens, exact_tokens) = self.plan, asked
         exact = {} if exact_tokens is None else self.exact_length
         return TurnRequest(
-            messages=messages,
+            messages=salted(messages, self.salt) if self.salt else messages,
+            asked_prompt_tokens=prompt_tokens,
+            asked_tokens=exact_tokens,
             model=self.start.model,
             max_tokens=plan.max_tokens if exact_tokens is None else exact_tokens,
             temperature=plan.temperature,

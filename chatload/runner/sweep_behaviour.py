@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from chatload.engine.client import TurnSpec
 from chatload.loads.sweep import SweepLoad, group_of
-from chatload.model.turn import Message
-from chatload.prompts.lengths import composed_prompt
 from chatload.runner.slots import SlotBehaviour
 
 
@@ -28,7 +26,6 @@ class SweepBehaviour(SlotBehaviour):
         """One slot: its rounds, one after another."""
         session = self.session
         for turn in range(1, load.rounds + 1):
-            seed = f"sweep {session.words_by} {slot} {turn}"
-            prompt = composed_prompt(load.prompt_tokens, load.answer_tokens, seed)
-            request = session.request((Message("user", prompt.text),), load.answer_tokens)
+            messages = session.texts.alone(slot, turn, slot * load.rounds + turn)
+            request = session.request(messages, session.asked(slot, turn))
             self.clients.run_turn(TurnSpec(slot, turn, session.clock.now_ns(), request, group))

@@ -14,6 +14,7 @@ from chatload.model.certificate import Certificate
 from chatload.model.errors import UsageError
 from chatload.model.hosts import ClockReading, Machine, ServerFacts, Simulation, TimeSpan
 from chatload.model.journal_lines import FORMAT
+from chatload.model.prompt_facts import PromptFacts
 from chatload.model.structs import always
 from chatload.model.verdict import CapacityResult
 from chatload.store.format_1 import manifest_of_format_1
@@ -63,6 +64,7 @@ class Manifest(msgspec.Struct, kw_only=True, omit_defaults=True):
     plan_sentence: str = ""
     certificate: Certificate | None = always(None)
     server: ServerFacts = msgspec.field(default_factory=ServerFacts)
+    prompts: PromptFacts | None = None
     versions: dict[str, str] = msgspec.field(default_factory=dict)
     machine: Machine = msgspec.field(default_factory=Machine)
     started_utc: str = ""

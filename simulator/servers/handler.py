@@ -37,6 +37,10 @@ class ServerHandler:
         """GET routes: path -> answer."""
         return {}
 
+    def post_pages(self) -> Mapping[str, Callable[[Request], Response]]:
+        """POST routes that generate nothing, such as a tokenizer's: path -> answer, or RequestRefused."""
+        return {}
+
     def not_found(self, allowed: str | None) -> Response:
         """404, or 405 when the path exists for the method `allowed`. As FastAPI words them."""
         if allowed is not None:

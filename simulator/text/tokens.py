@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import orjson
 
-_TOKEN = re.compile(r"[A-Za-z]{1,6}|[0-9]{1,3}|[^\sA-Za-z0-9]")
+TOKEN = re.compile(r"[A-Za-z]{1,6}|[0-9]{1,3}|[^\sA-Za-z0-9]")
 MAX_LETTERS = 6
 _WORDS = """
 river stone garden letter window harbor winter bridge market forest island candle mirror doctor sailor farmer
@@ -47,7 +47,7 @@ class Token:
 
 def token_texts(text: str) -> list[str]:
     """The text split into tokens: up to six letters, three digits, one other character; two tokens if not ASCII."""
-    texts = _TOKEN.findall(text)
+    texts = TOKEN.findall(text)
     if text.isascii():
         return texts
     return [piece for each in texts for piece in ((each,) if each.isascii() else (HALF, each))]

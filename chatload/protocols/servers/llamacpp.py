@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chatload.protocols.probe_answers import ProbeAnswers
 from chatload.protocols.server_kind import DetectedServer, ServerKind, found_at, owned_by, speaks_openai
+from chatload.protocols.tokenize_route import BY_CONTENT
 
 
 def _recognise(answers: ProbeAnswers) -> DetectedServer | None:
@@ -22,6 +23,7 @@ _SERVER = ServerKind(
     recognise=_recognise,
     speaks=speaks_openai,
     probes=("/props",),
+    tokenize=BY_CONTENT,
     gauges={
         "running": ("llamacpp:requests_processing",),
         "waiting": ("llamacpp:requests_deferred",),

@@ -5,12 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from chatload.protocols.server_kind import RUNNING_USAGE, ServerKind, owned_by, speaks_openai
+from chatload.protocols.tokenize_route import BY_PROMPT, TokenizeRoute
 
 NO_FIELDS: Mapping[str, object] = {}
 
 
 def _server(
-    title: str, *names: str, counting: Mapping[str, object] = NO_FIELDS, **gauges: str | tuple[str, ...]
+    title: str,
+    *names: str,
+    counting: Mapping[str, object] = NO_FIELDS,
+    tokenize: TokenizeRoute | None = None,
+    **gauges: str | tuple[str, ...],
 ) -> ServerKind:
     """A server whose owner is the first of its `names`; `gauges` are its names on /metrics, several are added up.
 
@@ -28,6 +33,7 @@ def _server(
         probes=("/v1/models",),
         gauges=found,
         counting=lambda version: counting,
+        tokenize=tokenize,
     )
 
 
@@ -55,6 +61,7 @@ SERVERS = (
         "SGLang",
         "sglang",
         counting=RUNNING_USAGE,
+        tokenize=BY_PROMPT,
         running="sglang:num_running_reqs",
         waiting=("sglang:num_queue_reqs", "sglang:num_grammar_queue_reqs"),
         kv_use="sglang:token_usage",

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from chatload.protocols.probe_answers import ProbeAnswers
 from chatload.protocols.server_kind import DetectedServer, ServerKind, found_at, speaks_openai
+from chatload.protocols.tokenize_route import BY_INPUTS
 
 
 def _recognise(answers: ProbeAnswers) -> DetectedServer | None:
@@ -44,6 +45,7 @@ _SERVER = ServerKind(
     recognise=_recognise,
     speaks=_speaks,
     probes=("/info",),
+    tokenize=BY_INPUTS,
     gauges={
         "running": ("tgi_batch_current_size",),
         "waiting": ("tgi_queue_size",),

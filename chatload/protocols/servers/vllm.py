@@ -14,6 +14,7 @@ from chatload.protocols.server_kind import (
     owned_by,
     speaks_openai,
 )
+from chatload.protocols.tokenize_route import BY_PROMPT
 
 OWNER = "vllm"
 COUNTING_SINCE = (0, 6, 4)
@@ -53,6 +54,7 @@ _SERVER = ServerKind(
     speaks=_speaks,
     probes=("/version", "/v1/models"),
     counting=_counting,
+    tokenize=BY_PROMPT,
     gauges={
         "running": ("vllm:num_requests_running",),
         "waiting": ("vllm:num_requests_waiting",),

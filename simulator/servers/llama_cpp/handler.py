@@ -14,6 +14,7 @@ from simulator.servers.handler import ServerHandler
 from simulator.servers.llama_cpp.metrics import metrics_page
 from simulator.servers.openai_body import Body, chat_params, completion_params, is_int, load
 from simulator.servers.reply_timings import timings_of
+from simulator.text.token_spans import token_spans
 
 JSON = "application/json; charset=utf-8"
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789"
@@ -35,6 +36,21 @@ class LlamaCppHandler(ServerHandler):
         """See ServerHandler."""
         chat, text = self._chat, self._completion
         return {"/v1/chat/completions": chat, "/chat/completions": chat, "/v1/completions": text}
+
+    def post_pages(self) -> Mapping[str, Callable[[Request], Response]]:
+        """See ServerHandler."""
+        return {"/tokenize": self._tokenize}
+
+    def _tokenize(self, request: Request) -> Response:
+        """The tokens of `content`, none where there is none; with `with_pieces`, their texts too."""
+        body = self._json(request)
+        content = body.get("content", "") if isinstance(body, dict) else ""
+        if not isinstance(content, str):
+            raise bad("[json.exception.type_error.302] type must be string, but is number")
+        spans = list(token_spans(content))
+        if body.get("with_pieces"):
+            return Response(200, compact({"tokens": [{"id": s.id, "piece": s.text} for s in spans]}), JSON)
+        return Response(200, compact({"tokens": [one.id for one in spans]}), JSON)
 
     def get_routes(self) -> Mapping[str, Callable[[], Response]]:
         """See ServerHandler."""
@@ -116,8 +132,8 @@ class LlamaCppHandler(ServerHandler):
 
     # -- reading -------------------------------------------------------------------------------
 
-    def _body(self, request: Request, needed: str) -> Body:
-        """Parse the body. The content type and the ranges of sampling parameters are not checked."""
+    def _json(self, request: Request) -> Any:
+        """The JSON of a body."""
         where = "[json.exception.parse_error.101] parse error at line 1, column"
         if not request.body:
             raise bad(
@@ -125,12 +141,16 @@ class LlamaCppHandler(ServerHandler):
                 "expected JSON"
             )
         try:
-            body = load(request.body)
+            return load(request.body)
         except json.JSONDecodeError as error:
             raise bad(
                 f"{where} {error.pos + 1}: syntax error while parsing value - unexpected end of input; expected '[', "
                 "'{', or a literal"
             ) from None
+
+    def _body(self, request: Request, needed: str) -> Body:
+        """Parse the body. The content type and the ranges of sampling parameters are not checked."""
+        body = self._json(request)
         if not isinstance(body, dict) or body.get(needed) is None:
             raise bad(f"'{needed}' is required")
         wanted = body.get("max_tokens")
@@ -141,7 +161,8 @@ class LlamaCppHandler(ServerHandler):
             )
         if wanted is not None and not -1 <= wanted <= MAX_INT:
             raise bad(f"Field 'max_tokens': Value must be between -1 <= value <= {MAX_INT}, but got {wanted}")
-        return body
+        found: Body = body
+        return found
 
     def _chat(self, request: Request) -> GenerationParams:
         body = self._body(request, "messages")

@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from simulator.http.exchange import Request
 from simulator.replies.job import GenerationParams
 from simulator.replies.reply import Reply
 from simulator.replies.response import RequestRefused, Response, compact
 from simulator.servers.openai_handler import OpenAiHandler
+from simulator.text.token_spans import token_spans
 
 
 class SglangHandler(OpenAiHandler):
     """Errors are objects with `object: error`."""
+
+    def post_pages(self) -> Mapping[str, Callable[[Request], Response]]:
+        """See ServerHandler."""
+        return dict.fromkeys(("/tokenize", "/v1/tokenize"), self._tokenize)
+
+    def _tokenize(self, request: Request) -> Response:
+        ids = [one.id for one in token_spans(str(self._body(request, "prompt")["prompt"]))]
+        longest = self.context.settings.max_model_len
+        return Response(200, compact({"tokens": ids, "count": len(ids), "max_model_len": longest}))
 
     def bad(self, message: str, status: int = 400) -> RequestRefused:
         """See OpenAiHandler."""

@@ -12,6 +12,7 @@ from simulator.replies.response import Response, compact
 from simulator.servers.openai_body import Body, chat_params, completion_params
 from simulator.servers.tgi.handler import TgiHandler
 from simulator.servers.tgi.requests import wrong_shape
+from simulator.text.token_spans import BEGIN_ID, TokenSpan, token_id, token_spans
 
 
 class Tgi3Handler(TgiHandler):
@@ -23,6 +24,27 @@ class Tgi3Handler(TgiHandler):
         """See ServerHandler."""
         openai = {"/v1/chat/completions": self._chat, "/v1/completions": self._completion}
         return {**super().post_routes(), **openai}
+
+    def post_pages(self) -> Mapping[str, Callable[[Request], Response]]:
+        """See ServerHandler."""
+        return {"/tokenize": self._tokenize, "/chat_tokenize": self._chat_tokenize}
+
+    def _tokenize(self, request: Request) -> Response:
+        """`inputs` as it is, after the token that begins every prompt."""
+        inputs = self.body(request, "inputs")["inputs"]
+        if not isinstance(inputs, str):
+            raise wrong_shape("inputs: invalid type, expected a string", request.body)
+        begin = TokenSpan(BEGIN_ID, "", 0, 0)
+        return Response(200, compact([one._asdict() for one in (begin, *token_spans(inputs))]))
+
+    def _chat_tokenize(self, request: Request) -> Response:
+        """`messages` after the chat template, with the text that it makes."""
+        body = self.body(request, "messages")
+        if not isinstance(body["messages"], list):
+            raise wrong_shape("messages: invalid type, expected a sequence", request.body)
+        texts = chat_params(body, self.context.spec.template_tokens, 0).prompt_texts
+        spans = [TokenSpan(token_id(text), text, 0, 0)._asdict() for text in texts]
+        return Response(200, compact({"tokenize_response": spans, "templated_text": " ".join(texts)}))
 
     def get_routes(self) -> Mapping[str, Callable[[], Response]]:
         """See ServerHandler."""

@@ -18,6 +18,7 @@ from simulator.servers.handler import ServerHandler
 from simulator.servers.openai_body import Body, chat_params, completion_params, is_int, load
 from simulator.servers.vllm.metrics import HISTOGRAMS, metrics_page
 from simulator.servers.vllm.model_card import permission
+from simulator.text.token_spans import TokenSpan, token_id, token_spans
 
 _INTEGERS = ("max_tokens", "max_completion_tokens", "min_tokens", "n", "seed")
 _NUMBER_TYPES = dict.fromkeys(_INTEGERS, "int") | {"temperature": "float", "top_p": "float"}
@@ -44,6 +45,27 @@ class VllmHandler(ServerHandler):
     def post_routes(self) -> Mapping[str, Callable[[Request], GenerationParams]]:
         """See ServerHandler."""
         return {"/v1/chat/completions": self._chat, "/v1/completions": self._completion}
+
+    def post_pages(self) -> Mapping[str, Callable[[Request], Response]]:
+        """See ServerHandler."""
+        return {"/tokenize": self._tokenize}
+
+    def _tokenize(self, request: Request) -> Response:
+        """`prompt` as it is, or `messages` after the chat template; token ids are the simulator's own."""
+        chat = b'"messages"' in request.body and b'"prompt"' not in request.body
+        body = self._body(request, "messages" if chat else "prompt")
+        if chat:
+            texts = chat_params(body, self.context.spec.template_tokens, 0).prompt_texts
+            spans = [TokenSpan(token_id(text), text, 0, 0) for text in texts]
+        else:
+            spans = list(token_spans(str(body["prompt"])))
+        answer = {
+            "count": len(spans),
+            "max_model_len": self.context.settings.max_model_len,
+            "tokens": [one.id for one in spans],
+            "token_strs": [one.text for one in spans] if body.get("return_token_strs") else None,
+        }
+        return Response(200, compact(answer))
 
     def get_routes(self) -> Mapping[str, Callable[[], Response]]:
         """See ServerHandler."""

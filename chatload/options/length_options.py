@@ -1,0 +1,94 @@
+"""Options of how long prompts and answers are, in tokens, and of what prompts share: of every load shape."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chatload.options.option import Choice, Group, InvalidValue, Option, Text, Whole
+from chatload.options.ranges import MOST_TOKENS, whole
+from chatload.prompts.length_distribution import LengthMistake, Lengths, read_lengths
+
+MOST_GROUPS = 10_000
+"""Most prefixes; --cache warm sends each once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LengthOption(Option[Lengths | None]):
+    """Lengths in tokens: "512", "512±64", "100..900", "lognormal(512, 300)", "@FILE" of pairs; empty: none."""
+
+    most: int = MOST_TOKENS
+    file: bool = False
+
+    def parse(self, text: str) -> Lengths | None:
+        """The lengths; None for an empty text."""
+        try:
+            found = read_lengths(text, self.most)
+        except LengthMistake as mistake:
+            raise InvalidValue(str(mistake)) from None
+        if found is not None and found.drawn == "pairs" and not self.file:
+            raise InvalidValue("a file of pairs is named by --prompt-tokens: leave this out")
+        return found
+
+    def file_in(self, text: str) -> str:
+        """The path after @."""
+        return text[1:] if self.file and text.startswith("@") else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextOrFile(Text):
+    """A text, or @FILE for that of a file."""
+
+    def file_in(self, text: str) -> str:
+        """The path after @."""
+        return text[1:] if text.startswith("@") else ""
+
+
+PROMPT_TOKENS = LengthOption(
+    name="prompt-tokens",
+    default="",
+    file=True,
+    group=Group.PROMPTS,
+    label="Prompt length (tokens)",
+    help="tokens of a conversation's first prompt by the server's count, and of what each later turn adds: 512, "
+    "512±64, 100..900, 'lognormal(512, 300)' (mean, sd), @FILE of pairs; empty: prompts as the other options say",
+)
+ANSWER_TOKENS = LengthOption(
+    name="answer-tokens",
+    default="",
+    group=Group.PROMPTS,
+    label="Answer length (tokens)",
+    help="tokens of each answer: as prompt-tokens, without @FILE (max-tokens, with ignore_eos where the server has "
+    "it); empty: up to max-tokens",
+)
+SHARED_PREFIX_TOKENS = Whole(
+    name="shared-prefix-tokens",
+    default="0",
+    range=whole(0, MOST_TOKENS),
+    group=Group.PROMPTS,
+    label="Shared beginning of prompts (tokens)",
+    help="tokens of a generated text in the system message that users of a group share, part of prompt-tokens",
+)
+PREFIX_GROUPS = Whole(
+    name="prefix-groups",
+    default="1",
+    range=whole(1, MOST_GROUPS),
+    group=Group.PROMPTS,
+    label="Different shared beginnings",
+    help="how many different texts shared-prefix-tokens makes; users take them in turn",
+)
+CACHE = Choice(
+    name="cache",
+    default="as-is",
+    choices=("as-is", "cold", "warm"),
+    group=Group.PROMPTS,
+    label="Prefix cache of the server",
+    help="cold: every prompt begins with words that no other run has; warm: each shared beginning is sent once before "
+    "the run; as-is: neither",
+)
+LENGTH_OPTIONS: tuple[Option[object], ...] = (
+    PROMPT_TOKENS,
+    ANSWER_TOKENS,
+    SHARED_PREFIX_TOKENS,
+    PREFIX_GROUPS,
+    CACHE,
+)
