@@ -26,6 +26,8 @@ WHOLE_SHARE, LEAST_TOKENS = 0.01, 8
 SEVERAL_TOKENS = 1.5
 HITS_SHARE, TEMPLATE_TOKENS = 0.05, 48
 """Beyond what the scenario repeats: this share, and what a chat template puts before each prompt."""
+MISSED_SHARE = 0.2
+"""So much less than the scenario repeats may be whole blocks only, and users of a group who began together."""
 LAG_MS = 10.0
 
 
@@ -148,6 +150,20 @@ def cache_hits(run: Run, summary: Summary) -> Iterator[str]:
         yield (
             f"{share:.0%} of the prompt tokens came from the server's prefix cache; this scenario repeats "
             f"{expected:.0%}: {seen} before, so TTFT is too low. Restart it, or {cure}."
+        )
+
+
+def cache_misses(run: Run, summary: Summary) -> Iterator[str]:
+    """Far less of the prompts found in the prefix cache than a scenario repeats that asks for shared beginnings."""
+    load, found = run.manifest.load, summary.lengths
+    if load is None or found is None or not (load.shared_prefix_tokens or load.cache == "warm"):
+        return
+    expected, share = found.repeated_share, found.cached_share
+    if expected is not None and share is not None and share < expected - MISSED_SHARE:
+        yield (
+            f"This scenario repeats {expected:.0%} of its prompt tokens, and {share:.0%} came from the server's prefix "
+            "cache: it is switched off or too small for the shared beginnings, or several servers share the load. TTFT "
+            "is that of prompts computed anew."
         )
 
 

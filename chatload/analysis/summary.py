@@ -11,6 +11,7 @@ from chatload.analysis.block_interval import rate_estimate, tokens_by_block
 from chatload.analysis.completeness import planned_chat, planned_turns, shortcomings
 from chatload.analysis.distribution import describe, describe_counted, with_failures
 from chatload.analysis.held_streams import held_streams
+from chatload.analysis.lengths_achieved import achieved_lengths
 from chatload.analysis.quantiles import METHOD
 from chatload.analysis.sample import Sample, Samples, asked_of, samples, side_by_side
 from chatload.analysis.send_bunching import bunching
@@ -53,6 +54,7 @@ def summarise(run: Run, window: str = "") -> Summary:
     found = samples(turns, run.manifest.load, asked_of(run, window))
     figures = found.figures
     inside = figures.of(turns)
+    view = server_view(run)
     made = Summary(
         run_id=run.manifest.run_id or None,
         label=one_line(run.name),
@@ -92,8 +94,9 @@ def summarise(run: Run, window: str = "") -> Summary:
         standstill=standstill(run),
         marks=_tally(mark for turn in turns for mark in turn.marks),
         validity=validity_of(run, window),
-        server=server_view(run),
+        server=view,
         servers=server_views(run),
+        lengths=achieved_lengths(run, view),
         torn_lines=run.torn_lines,
         percentile_method=METHOD,
         incomplete=tuple(shortcomings(run)),

@@ -196,6 +196,7 @@ CHECKS: tuple[Check, ...] = (
     idle_addresses,
     of_each_server(server_warnings.other_clients),
     of_each_server(server_warnings.cache_hits),
+    server_warnings.cache_misses,
     of_each_server(server_warnings.front_end),
     generator_warnings.late_sends,
     generator_warnings.held_up,

@@ -74,6 +74,11 @@ class ChatLoad(ConversationLoad, frozen=True, kw_only=True, tag="chat"):
         return self.abandon_share > 0
 
     @property
+    def own_tasks(self) -> bool:
+        """For some of its users."""
+        return bool(self.classes)
+
+    @property
     def users_and_turns(self) -> tuple[int, int] | None:
         """(users, turns of each), where all hold as many."""
         found = {one.turns for one in self.classes if one.users} or {self.turns}

@@ -94,6 +94,11 @@ class ConversationLoad(ThinkingLoad, frozen=True, kw_only=True):
     system_prompt: str = ""
 
     @property
+    def own_tasks(self) -> bool:
+        """True where tasks of user classes say what is sent."""
+        return False
+
+    @property
     def grows(self) -> bool:
         """With history on."""
         return self.history

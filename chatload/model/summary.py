@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from chatload.model.achieved_lengths import AchievedLengths
 from chatload.model.hosts import Simulation
 from chatload.model.metrics import View, metrics_in
 from chatload.model.server_view import ServerView
@@ -286,6 +287,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     validity: Validity = Validity()
     server: ServerView | None = None
     servers: dict[str, ServerView] = {}
+    lengths: AchievedLengths | None = None
     slo: tuple[SloVerdict, ...] = ()
     goodput: Goodput | None = None
     torn_lines: int = 0

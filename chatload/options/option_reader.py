@@ -95,7 +95,8 @@ class OptionReader:
 
     def add_file_mistakes(self, option: Option[object], error: UsageError) -> None:
         """Add the mistakes in a file that an option names."""
-        self.mistakes += [f"--{option.name} {line}" for line in error.lines]
+        lines = [f"--{option.name} {line}" for line in error.lines]
+        self.mistakes += [line for line in lines if line not in self.mistakes]
 
     def raise_mistakes(self) -> None:
         """Raise UsageError with all mistakes, if there are any."""

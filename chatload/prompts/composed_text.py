@@ -17,6 +17,7 @@ class Composer:
         self.counts = counts
         words = counts.words
         single = [word for word in FILLERS if words[word] == 1.0]
+        self._last = single or list(FILLERS)
         self._fillers = single if len(single) >= len(FILLERS) // 2 else list(FILLERS)
         self._tokens_of_filler = sum(words[word] for word in self._fillers) / len(self._fillers)
         known = [one for one in sentences() if all(word in words for word in one.split(" "))]
@@ -43,8 +44,8 @@ class Composer:
                 break
             parts.append(sentence)
             left -= cost
-        while left >= self._tokens_of_filler / 2:
-            word = drawn.choice(self._fillers)
+        while left >= words[self._last[0]] / 2:
+            word = drawn.choice(self._last)
             parts.append(word)
             left -= words[word]
         return " ".join(parts)

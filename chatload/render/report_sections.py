@@ -11,6 +11,7 @@ from chatload.model.summary import Summary
 from chatload.render import jmeter_views, overview, turn_tables
 from chatload.render.blocks import Section
 from chatload.render.capacity_table import capacity
+from chatload.render.length_table import lengths
 from chatload.render.server_table import server
 from chatload.render.sparkline import over_time
 from chatload.store.journal import Run
@@ -26,6 +27,7 @@ SECTIONS: tuple[Callable[[Run, Summary], Section | None], ...] = (
     turn_tables.good_turns,
     turn_tables.system,
     server,
+    lengths,
     jmeter_views.aggregate_report,
     turn_tables.failures,
     turn_tables.hang_ups,

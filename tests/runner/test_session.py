@@ -240,7 +240,7 @@ def test_a_request_holds_what_the_plan_says(scene: Callable[..., Scene]) -> None
     request = one.session.request(ASKED)
     assert (request.messages, request.model, request.max_tokens, request.temperature) == (ASKED, "m", 30, 0.5)
     assert request.extra == {"top_p": 0.9}
-    exact = one.session.request(ASKED, 7)
+    exact = one.session.request(ASKED, (None, 7))
     assert exact.max_tokens == 7
     assert exact.extra == {**one.session.target.dialect.exact_length, "top_p": 0.9}
     one.session.start = msgspec.structs.replace(

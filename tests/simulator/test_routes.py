@@ -262,3 +262,40 @@ def test_the_native_server_repairs_characters(simulate: Start) -> None:
     assert any(b"\\ufffd" in frame for frame in frames)
     assert b"\\ufffd" not in frames[-1]
     assert not json.loads(frames[-1][:-1])["text"][0].isascii()
+
+
+def posted(port: int, path: str, body: object) -> Any:
+    return json.loads(body_of(ask(port, path, body)))
+
+
+def test_tokenizers_count_as_usage_does(simulate: Start) -> None:
+    """The forms are those of vLLM 0.32 and llama.cpp as recorded; SGLang's and TGI's are from their sources."""
+    port = simulate("--speak", "vllm").port
+    text = "Note lighthouse, 347 time"
+    told = posted(port, "/tokenize", {"model": "llama-2", "prompt": text, "add_special_tokens": False})
+    assert list(told) == ["count", "max_model_len", "tokens", "token_strs"]
+    assert (told["count"], len(told["tokens"]), told["token_strs"]) == (6, 6, None)
+    shown = posted(port, "/tokenize", {"prompt": text, "return_token_strs": True})["token_strs"]
+    assert shown == ["Note", " lighth", "ouse", ",", " 347", " time"]
+    messages = [{"role": "user", "content": text}]
+    whole = posted(port, "/tokenize", {"messages": messages})["count"]
+    answer = posted(port, CHAT, {"messages": messages, "max_tokens": 1})
+    assert answer["usage"]["prompt_tokens"] == whole
+    missing = ask(port, "/tokenize", {})
+    assert b" 400 " in missing.partition(b"\r\n")[0]
+    assert b"405" in ask(port, "/tokenize", None, method="GET").partition(b"\r\n")[0]
+
+
+@pytest.mark.parametrize(
+    ("family", "body", "ids"),
+    [
+        ("sglang", {"prompt": "Note time time"}, lambda told: told["tokens"]),
+        ("llama.cpp", {"content": "Note time time"}, lambda told: told["tokens"]),
+        ("tgi", {"inputs": "Note time time"}, lambda told: [one["id"] for one in told[1:]]),
+    ],
+)
+def test_the_same_word_has_the_same_id(
+    simulate: Start, family: str, body: object, ids: Callable[[Any], list[int]]
+) -> None:
+    note, first, second = ids(posted(simulate("--speak", family).port, "/tokenize", body))
+    assert first == second != note

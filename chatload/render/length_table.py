@@ -1,0 +1,52 @@
+"""The part of a report where the lengths that were asked stand beside those that the server counted."""
+
+from __future__ import annotations
+
+from chatload.model.achieved_lengths import Achieved
+from chatload.model.summary import Summary
+from chatload.render.blocks import Paragraph, Section, Table
+from chatload.store.journal import Run
+
+CACHES = {
+    "cold": "Every prompt begins with words that no other run has: the prefix cache had nothing of it.",
+    "warm": "Shared beginnings were sent once before the run, outside all figures.",
+}
+
+
+def lengths(run: Run, summary: Summary) -> Section | None:
+    """Asked and counted tokens of prompts and answers, and what the prefix cache held; nothing where none was asked."""
+    found, load = summary.lengths, run.manifest.load
+    if found is None or load is None:
+        return None
+    rows = [
+        *_row("first prompt of a conversation" if load.grows else "prompt", found.prompts),
+        *_row("tokens that a later turn adds", found.added),
+        *_row("answer", found.answers),
+    ]
+    blocks: list[Paragraph | Table] = []
+    if rows:
+        blocks.append(Table([("tokens", "asked, mean", "counted, mean", "within 1 %", "of"), *rows]))
+    notes = [
+        run.manifest.prompts.words if run.manifest.prompts is not None else "",
+        CACHES.get(load.cache, ""),
+    ]
+    notes.append(_cache_words(found.repeated_share, found.cached_share))
+    if words := " ".join(filter(None, notes)):
+        blocks.append(Paragraph(words, note=True))
+    return Section("Lengths and prefix cache", list(blocks), id="lengths") if blocks else None
+
+
+def _row(name: str, found: Achieved | None) -> list[tuple[str, ...]]:
+    if found is None:
+        return []
+    means = f"{found.asked_mean:,.1f}", f"{found.counted_mean:,.1f}"
+    return [(name, *means, f"{100 * found.within_1_percent:.1f} %", f"{found.n:,}")]
+
+
+def _cache_words(repeated: float | None, cached: float | None) -> str:
+    """What the scenario repeats, and what the server found in its cache."""
+    if repeated is None and cached is None:
+        return ""
+    ours = "an unknown share" if repeated is None else f"at most {100 * repeated:.0f} %"
+    theirs = "does not tell what it found" if cached is None else f"found {100 * cached:.0f} %"
+    return f"The scenario repeats {ours} of its prompt tokens; the server {theirs} in its prefix cache."
