@@ -12,12 +12,12 @@ import msgspec
 from chatload.files.reading import BOM, MB, read_input, shown
 from chatload.loads.length_pairs import load_pairs
 from chatload.loads.trace import Trace, read_trace
+from chatload.loads.turn_lengths import Pair
 from chatload.model.certificate import Certificate
 from chatload.model.errors import UsageError
 from chatload.options.option import Option
 from chatload.options.option_reader import OptionReader
 from chatload.prompts.conversation_file import ConversationFile, load_conversations
-from chatload.prompts.length_distribution import Pair
 from chatload.prompts.sampled_prompt import SampledPrompt
 from chatload.prompts.sharegpt import read_sharegpt, sample_sharegpt
 

@@ -8,8 +8,8 @@ from chatload.files.columns import plain
 from chatload.files.reading import Mistakes, quoted
 from chatload.files.records import Record, Records
 from chatload.loads.trace_columns import ANSWERS, PROMPTS
+from chatload.loads.turn_lengths import Pair
 from chatload.options.ranges import MOST_TOKENS, whole
-from chatload.prompts.length_distribution import Pair
 
 REMEDY = "give a file of pairs (CSV with a header, JSON lines or a JSON list)"
 _EXAMPLE = '{"prompt_tokens": 512, "output_tokens": 128} or [512, 128]'

@@ -5,17 +5,20 @@ from __future__ import annotations
 from typing import TypedDict
 
 from chatload.loads.input_files import read_file, read_pairs
+from chatload.loads.turn_lengths import Pair
+from chatload.options.distribution import Distribution
 from chatload.options.length_options import (
     ANSWER_TOKENS,
     CACHE,
     PREFIX_GROUPS,
     PROMPT_TOKENS,
     SHARED_PREFIX_TOKENS,
+    Lengths,
+    PairFile,
 )
 from chatload.options.option import Option
 from chatload.options.option_reader import OptionReader
 from chatload.options.run_options import MAX_TOKENS
-from chatload.prompts.length_distribution import Lengths, Pair
 
 
 class LengthFields(TypedDict):
@@ -35,7 +38,7 @@ def length_fields(
 ) -> LengthFields:
     """The fields of the option values; `prompt` and `answer` are those of the shape, with its defaults."""
     prompts, answers = reader.get(prompt), reader.get(answer)
-    pairs = prompts is not None and prompts.drawn == "pairs"
+    pairs = isinstance(prompts, PairFile)
     if pairs:
         remedy = "with --prompt-tokens @FILE, which has both lengths: leave it out"
         reader.refuse_unused(answer, remedy, prompt)
@@ -44,8 +47,8 @@ def length_fields(
     prefix = reader.get(SHARED_PREFIX_TOKENS)
     if not prefix:
         reader.refuse_unused(PREFIX_GROUPS, "without --shared-prefix-tokens: set that, or leave it out")
-    elif prompts is not None and prompts.drawn == "constant" and prompts.first <= prefix:
-        remedy = f"is part of --prompt-tokens {prompts.first:g}: must be shorter"
+    elif isinstance(prompts, Distribution) and prompts.law == "constant" and prompts.mean <= prefix:
+        remedy = f"is part of --prompt-tokens {prompts.mean:g}: must be shorter"
         reader.add_mistake(SHARED_PREFIX_TOKENS, reader.text(SHARED_PREFIX_TOKENS), remedy)
     return {
         "prompt_tokens": "" if prompts is None else reader.text(prompt),

@@ -13,11 +13,11 @@ from typing import ClassVar, Self
 import msgspec
 
 from chatload.loads.trace import TraceRow
+from chatload.loads.turn_lengths import Pair, TurnLengths, length_words, turn_lengths
 from chatload.options.distribution import SOONEST
 from chatload.options.option import Choice, Option
 from chatload.options.option_reader import OptionReader
-from chatload.options.ranges import DAY_S, LONGEST_RUN_S, MOST_TOKENS
-from chatload.prompts.length_distribution import Pair, TurnLengths, read_lengths
+from chatload.options.ranges import DAY_S, LONGEST_RUN_S
 from chatload.prompts.sampled_prompt import SampledPrompt
 from chatload.prompts.script import Script
 
@@ -183,13 +183,7 @@ class Load(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
 
     def turn_lengths(self, seed: int, pairs: Sequence[Pair]) -> TurnLengths:
         """The lengths that were asked, of each turn."""
-        return TurnLengths(
-            read_lengths(str(self.prompt_tokens), MOST_TOKENS),
-            read_lengths(str(self.answer_tokens), MOST_TOKENS),
-            pairs,
-            seed,
-            self.users,
-        )
+        return turn_lengths(self.prompt_tokens, self.answer_tokens, pairs, seed, self.users)
 
     def systems(self, inputs: Inputs) -> tuple[str, ...]:
         """The different system prompts of its conversations, without the prefixes that --shared-prefix-tokens makes."""
@@ -198,10 +192,8 @@ class Load(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
     @property
     def asked_words(self) -> str:
         """Lengths and shared beginnings in words, to go on a sentence; empty where nothing was asked."""
-        found = []
-        for name, text in (("prompts", self.prompt_tokens), ("answers", self.answer_tokens)):
-            lengths = read_lengths(str(text), MOST_TOKENS)
-            found += [f"{name} of {lengths.words} tokens"] if lengths is not None else []
+        asked = (("prompts", self.prompt_tokens), ("answers", self.answer_tokens))
+        found = [f"{name} of {length_words(text)}" for name, text in asked if text]
         if self.shared_prefix_tokens:
             groups = f"{self.prefix_groups:,} shared {plural(self.prefix_groups, 'beginning')}"
             found.append(f"{groups} of {self.shared_prefix_tokens:,} tokens")

@@ -4,30 +4,38 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from chatload.options.distribution import Distribution, read_distribution
 from chatload.options.option import Choice, Group, InvalidValue, Option, Text, Whole
-from chatload.options.ranges import MOST_TOKENS, whole
-from chatload.prompts.length_distribution import LengthMistake, Lengths, read_lengths
+from chatload.options.ranges import MOST_TOKENS, Range, whole
 
 MOST_GROUPS = 10_000
 """Most prefixes; --cache warm sends each once."""
 
 
+@dataclass(frozen=True, slots=True)
+class PairFile:
+    """The file that has the lengths of prompts and answers."""
+
+    path: str
+
+
+Lengths = Distribution | PairFile
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LengthOption(Option[Lengths | None]):
-    """Lengths in tokens: "512", "512±64", "100..900", "lognormal(512, 300)", "@FILE" of pairs; empty: none."""
+    """Lengths in tokens: "512", "512±64", "100..900", "lognormal(512, 300)"; empty: none. `file`: "@FILE" too."""
 
-    most: int = MOST_TOKENS
+    limits: Range
     file: bool = False
 
     def parse(self, text: str) -> Lengths | None:
         """The lengths; None for an empty text."""
-        try:
-            found = read_lengths(text, self.most)
-        except LengthMistake as mistake:
-            raise InvalidValue(str(mistake)) from None
-        if found is not None and found.drawn == "pairs" and not self.file:
-            raise InvalidValue("a file of pairs is named by --prompt-tokens: leave this out")
-        return found
+        if text.startswith("@"):
+            if not self.file:
+                raise InvalidValue("a file of pairs is named by --prompt-tokens: leave this out")
+            return PairFile(self.file_in(text))
+        return read_distribution(text, self.limits) if text else None
 
     def file_in(self, text: str) -> str:
         """The path after @."""
@@ -46,6 +54,7 @@ class TextOrFile(Text):
 PROMPT_TOKENS = LengthOption(
     name="prompt-tokens",
     default="",
+    limits=whole(1, MOST_TOKENS),
     file=True,
     group=Group.PROMPTS,
     label="Prompt length (tokens)",
@@ -55,6 +64,7 @@ PROMPT_TOKENS = LengthOption(
 ANSWER_TOKENS = LengthOption(
     name="answer-tokens",
     default="",
+    limits=whole(1, MOST_TOKENS),
     group=Group.PROMPTS,
     label="Answer length (tokens)",
     help="tokens of each answer: as prompt-tokens, without @FILE (max-tokens, with ignore_eos where the server has "

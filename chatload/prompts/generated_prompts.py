@@ -2,29 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from chatload.model.inline_reasoning import answer_in
 from chatload.model.turn import Message
 from chatload.prompts.composed_text import Composer
-from chatload.prompts.length_distribution import TurnLengths
 from chatload.prompts.script import joined
 from chatload.prompts.token_counts import FIRST_WORD
 
+Asked = tuple[int | None, int | None]
+"""(prompt, answer) tokens that were asked of a turn; None where nothing was."""
+NOTHING_ASKED: Asked = (None, None)
+
 
 class GeneratedPrompts:
-    """The texts of a run; the same in every process. `words_by` draws the words, `lengths` what was asked.
+    """The texts of a run; the same in every process. `words_by` draws the words, `asked(user, turn)` are lengths.
 
     The system message of a conversation is its own system prompt, then the prefix of its group: `prefix_tokens` tokens,
     one of `groups` texts.
     """
 
     def __init__(
-        self, composer: Composer, lengths: TurnLengths, words_by: str, prefix_tokens: int, groups: int
+        self,
+        composer: Composer,
+        asked: Callable[[int, int], Asked],
+        words_by: str,
+        prefix_tokens: int,
+        groups: int,
     ) -> None:
-        self.composer, self.lengths = composer, lengths
+        self.composer, self.asked = composer, asked
         self._words_by, self._prefix_tokens, self._groups = words_by, prefix_tokens, groups
         self._prefixes: dict[int, str] = {}
         self._counted: dict[str, float] = {}
@@ -53,7 +61,7 @@ class GeneratedPrompts:
 
         Of the `first` request all tokens count, of later ones those that they add to the turn before and its answer.
         """
-        asked, counts = self.lengths.of(user, turn)[0] or 0, self.composer.counts
+        asked, counts = self.asked(user, turn)[0] or 0, self.composer.counts
         beside = counts.first.get(system, 0.0) + self._tokens_of(prefix) if first else counts.later
         return self.composer.text(asked - beside, f"{self._words_by} {user} {turn}")
 

@@ -11,7 +11,7 @@ from chatload.loads.arrival_times import split
 from chatload.loads.open_loop import OpenLoopLoad
 from chatload.loads.request_schedule import RequestSchedule
 from chatload.model.turn import Message
-from chatload.prompts.length_distribution import Asked
+from chatload.prompts.generated_prompts import Asked
 from chatload.runner.slots import SlotBehaviour
 
 

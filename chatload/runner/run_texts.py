@@ -14,7 +14,7 @@ def texts_of(planned: Planned, counts: TokenCounts | None, run_id: str) -> Gener
     load = plan.load
     return GeneratedPrompts(
         Composer(counts or TokenCounts(method=ESTIMATE, words=estimated())),
-        load.turn_lengths(plan.drawn_by, planned.inputs.pairs),
+        load.turn_lengths(plan.drawn_by, planned.inputs.pairs).of,
         plan.words_by(run_id),
         load.shared_prefix_tokens,
         load.prefix_groups,

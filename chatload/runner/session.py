@@ -27,8 +27,7 @@ from chatload.model.journal_lines import EndLine, HealthLine, JournalLine, Start
 from chatload.model.metrics import decode_tokens_per_s, e2e_ms, ttft_ms, whole_ms
 from chatload.model.sanitize import one_line
 from chatload.model.turn import Message, Turn, TurnRequest
-from chatload.prompts.generated_prompts import salted
-from chatload.prompts.length_distribution import NOTHING_ASKED, Asked
+from chatload.prompts.generated_prompts import NOTHING_ASKED, Asked, salted
 from chatload.protocols.registry import DIALECTS
 from chatload.runner.messages import OtherServer, Start
 from chatload.runner.run_texts import salt_of, texts_of
@@ -177,8 +176,7 @@ class Session:
 
     def asked(self, user: int, turn: int) -> Asked:
         """(prompt, answer) tokens that were asked of a turn; None where nothing was."""
-        lengths = self.texts.lengths
-        return lengths.of(user, turn) if lengths.are_asked else NOTHING_ASKED
+        return self.texts.asked(user, turn)
 
     def request(self, messages: tuple[Message, ...], asked: Asked = NOTHING_ASKED) -> TurnRequest:
         """The request of one turn of this run; where a length of its answer is asked, one of just that length.

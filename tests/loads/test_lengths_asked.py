@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from statistics import fmean, stdev
 
 import pytest
 
 from chatload.loads.plan import Planned, make_plan
 from chatload.loads.registry import SHAPES
+from chatload.loads.turn_lengths import turn_lengths
 from chatload.model.errors import UsageError
 
 VALUES = {"host": "http://127.0.0.1:1", "slo": "p95 ttft_ms <= 500"}
@@ -38,7 +40,7 @@ def test_every_load_takes_lengths_and_says_them(kind: str) -> None:
     load = found.plan.load
     assert (load.composes, load.asks_exact_lengths) == (True, True)
     assert (
-        ", prompts of 512 ± 64 (normal) tokens, answers of 1 to 9 (uniform) tokens, 3 shared beginnings of 100 tokens, "
+        ", prompts of 512±64 tokens (normal), answers of 1 to 9 tokens (uniform), 3 shared beginnings of 100 tokens, "
         "a cold prefix cache"
     ) in found.plan.sentence()
     drawn = load.turn_lengths(1, ())
@@ -69,7 +71,7 @@ def test_a_file_has_pairs_of_both_lengths(kind: str, tmp_path: Path) -> None:
             {"answer_tokens": "@f"},
             "--answer-tokens '@f': a file of pairs is named by --prompt-tokens",
         ),
-        ("chat", {"prompt_tokens": "0"}, "--prompt-tokens '0': must be 512, 512±64"),
+        ("chat", {"prompt_tokens": "0"}, "--prompt-tokens '0': must be a whole number from 1 to 1,000,000"),
         (
             "chat",
             {"answer_tokens": "5", "max_tokens": "7"},
@@ -105,3 +107,34 @@ def test_what_a_warm_cache_is_warmed_with() -> None:
     assert planned("chat", cache="warm").plan.load.fixed_prompt, "one message for all turns is one"
     assert planned("chat", cache="warm", prompt_tokens="50", system_prompt="Be terse.")
     assert "share no beginning" in refused("chat", cache="warm", prompt_tokens="50")
+
+
+@pytest.mark.parametrize(
+    ("text", "mean", "spread"),
+    [("512±64", 512, 64), ("100..900", 500, 231.2), ("lognormal(512, 300)", 512, 300), ("7", 7, 0)],
+)
+def test_drawn_lengths_have_the_mean_and_standard_deviation_asked(
+    text: str, mean: float, spread: float
+) -> None:
+    """3,000 draws: the mean within 3 standard errors, the spread within 8 %, the same again for the same seed."""
+    lengths = turn_lengths(text, "", (), 1, 1)
+    drawn = [lengths.of(user, 1)[0] or 0 for user in range(3000)]
+    assert abs(fmean(drawn) - mean) <= 3 * spread / 3000**0.5
+    assert stdev(drawn) == pytest.approx(spread, rel=0.08)
+    assert drawn == [turn_lengths(text, "", (), 1, 1).of(user, 1)[0] for user in range(3000)]
+
+
+def test_uniform_lengths_are_equally_likely_no_length_is_below_one_and_pairs_go_round() -> None:
+    ends, wide = turn_lengths("3..5", "", (), 1, 1), turn_lengths("5±50", "4", (), 1, 1)
+    drawn = [ends.of(user, 1)[0] for user in range(3000)]
+    assert all(900 < drawn.count(length) < 1100 for length in (3, 4, 5))
+    assert min(wide.of(user, 1)[0] or 0 for user in range(200)) == 1
+    assert wide.of(0, 1)[1] == 4
+    pairs = turn_lengths("@f", "", [(10, 1), (20, 2), (30, 3)], 1, 2)
+    assert [pairs.of(0, 1), pairs.of(1, 1), pairs.of(0, 2), pairs.of(1, 2)] == [
+        (10, 1),
+        (20, 2),
+        (30, 3),
+        (10, 1),
+    ]
+    assert turn_lengths("", "", (), 1, 1).of(0, 1) == (None, None)

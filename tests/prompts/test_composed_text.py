@@ -10,7 +10,6 @@ import pytest
 
 from chatload.prompts.composed_text import OPENING_WORDS, Composer
 from chatload.prompts.generated_prompts import GeneratedConversation, GeneratedPrompts, salted
-from chatload.prompts.length_distribution import TurnLengths, read_lengths
 from chatload.prompts.token_counts import TokenCounts, common
 from chatload.runner.word_tokens import NotCounted, check, word_tokens
 
@@ -55,12 +54,11 @@ def test_no_two_texts_begin_alike_and_each_is_the_same_for_its_seed() -> None:
     assert abs(dear.counts.of(dear.text(500, "x")) - 500) <= 0.7
 
 
-def prompts_of(prefix: int = 0, groups: int = 1, asked: str = "200") -> GeneratedPrompts:
+def prompts_of(prefix: int = 0, groups: int = 1) -> GeneratedPrompts:
     counts = TokenCounts(
         method="tokenizer", words=common(1.0), first={"": 31.0, "Be terse.": 40.0}, later=12.0
     )
-    lengths = TurnLengths(read_lengths(asked, 10**6), seed=1)
-    return GeneratedPrompts(Composer(counts), lengths, "words", prefix, groups)
+    return GeneratedPrompts(Composer(counts), lambda user, turn: (200, None), "words", prefix, groups)
 
 
 def tokens(text: str) -> int:

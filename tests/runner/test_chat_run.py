@@ -189,3 +189,31 @@ def test_stopped_in_the_middle_keeps_what_was_finished(simulator: Any, tmp_path:
         f"Interrupted. {summary['succeeded']:,} of {summary['turns']:,} turns held good (500 were planned)"
     )
     assert words in last_words, "after Locust's own tables, not before them"
+
+
+def test_prompts_and_answers_are_as_long_as_asked_by_the_server_s_own_count(
+    simulator: Any, tmp_path: Path
+) -> None:
+    """By the simulator's truth log; what the scenario repeats is what the warm cache held, and no probe is a turn."""
+    (host,), truth_log = simulator("--speak", "vllm")
+    out = tmp_path / "run"
+    done = locust(
+        "--host", host, "-u", "6", "-r", "60", "--turns", "2", "--history", "on", "--think-time", "0.05",
+        "--prompt-tokens", "200..300", "--answer-tokens", "3..6", "--system-prompt", "Be terse.",
+        "--shared-prefix-tokens", "128", "--prefix-groups", "2", "--cache", "warm", "--out", str(out),
+    )  # fmt: skip
+    assert done.returncode in GOOD, done.stderr
+    turns, truth = turns_of(out), truth_by_id(truth_log)
+    assert len(turns) == 12
+    before: dict[int, int] = {}
+    for turn in sorted(turns, key=lambda turn: turn["turn"]):
+        told = truth[turn["request_id"]]
+        assert told["prompt_tokens"] - before.get(turn["user"], 0) == turn["asked_prompt_tokens"]
+        assert told["tokens"] == turn["asked_tokens"]
+        before[turn["user"]] = told["prompt_tokens"] + told["tokens"]
+    facts = json.loads((out / "manifest.json").read_text())["prompts"]
+    assert (facts["counted_by"], facts["probes"], facts["warmed"]) == ("tokenizer", 3, 2)
+    lengths = json.loads((out / "summary.json").read_text())["lengths"]
+    assert lengths["prompts"]["within_1_percent"] == lengths["added"]["within_1_percent"] == 1
+    assert lengths["repeated_share"] == pytest.approx(lengths["cached_share"], abs=0.06)
+    assert len(truth) == 12 + 3 + 2
