@@ -14,7 +14,10 @@ from simulator.text.tokens import EOS, SampleText, Token, make_token
 
 @dataclass(slots=True)
 class GenerationParams:
-    """The parameters of a request; each server family fills them from its own request bodies."""
+    """The parameters of a request; each server family fills them from its own request bodies.
+
+    `repeated`: template slots for what a reply repeats of its request, as JSON text.
+    """
 
     endpoint: str
     prompt: str
@@ -33,6 +36,7 @@ class GenerationParams:
     prompt_texts: list[str] = field(default_factory=list)
     prompt_tokens: int = 0
     tool: ToolCall | None = None
+    repeated: dict[str, str] = field(default_factory=dict)
 
 
 class Answer:

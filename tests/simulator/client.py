@@ -13,7 +13,10 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-ALL = "vllm,vllm-0.32,vllm-0.1.2,vllm-generate,tgi,tgi-0.9.3,llama.cpp,tabbyapi,lmdeploy,sglang,transformers,fastchat"
+ALL = (
+    "vllm,vllm-0.32,vllm-0.1.2,vllm-generate,tgi,tgi-0.9.3,llama.cpp,tabbyapi,lmdeploy,sglang,transformers,fastchat,"
+    "ollama"
+)
 FAST = ["--answer-tokens", "6", "--seed", "7"]
 
 

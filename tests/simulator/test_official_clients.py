@@ -53,6 +53,53 @@ def test_openai_streams_a_chat(everyone: Simulator, name: str) -> None:
         assert usage.total_tokens == usage.prompt_tokens + 6
 
 
+@pytest.mark.parametrize("limit", [3, 50])
+def test_openai_streams_a_response(everyone: Simulator, limit: int) -> None:
+    with client_of(everyone, "vllm-0.32") as client:
+        stream = client.responses.create(
+            model="llama-2", input=MESSAGES, stream=True, max_output_tokens=limit, instructions="Be brief."
+        )
+        events = list(stream)
+    text = "".join(event.delta for event in events if event.type == "response.output_text.delta")
+    last = events[-1].response
+    assert [event.sequence_number for event in events] == [*range(len(events))]
+    assert last.output_text == text != ""
+    assert last.usage.output_tokens == min(limit, 6)
+    assert last.status == ("incomplete" if limit == 3 else "completed")
+
+
+@pytest.mark.parametrize("limit", [3, 50])
+def test_anthropics_client_streams_a_message(everyone: Simulator, limit: int) -> None:
+    anthropic = pytest.importorskip("anthropic", reason="pip install anthropic: its client is not installed")
+    url = f"http://127.0.0.1:{everyone.ports['vllm-0.32']}"
+    with (
+        anthropic.Anthropic(base_url=url, api_key="none", max_retries=0) as client,
+        client.messages.stream(
+            model="llama-2", max_tokens=limit, messages=MESSAGES, system="Be brief."
+        ) as stream,
+    ):
+        text = "".join(stream.text_stream)
+        message = stream.get_final_message()
+    assert message.content[0].text == text != ""
+    assert message.usage.output_tokens == min(limit, 6)
+    assert message.stop_reason == ("max_tokens" if limit == 3 else "end_turn")
+
+
+@pytest.mark.parametrize("limit", [3, 50])
+def test_ollamas_client_streams_a_chat(everyone: Simulator, limit: int) -> None:
+    ollama = pytest.importorskip("ollama", reason="pip install ollama: its client is not installed")
+    client = ollama.Client(host=f"http://127.0.0.1:{everyone.ports['ollama']}")
+    lines = list(client.chat("llama-2", messages=MESSAGES, stream=True, options={"num_predict": limit}))
+    assert "".join(line.message.content for line in lines)
+    assert [line.done for line in lines] == [False] * (len(lines) - 1) + [True]
+    assert (lines[-1].eval_count, lines[-1].done_reason) == (
+        min(limit, 6),
+        "length" if limit == 3 else "stop",
+    )
+    with pytest.raises(ollama.ResponseError, match="model 'other' not found"):
+        client.chat("other", messages=MESSAGES)
+
+
 @pytest.mark.parametrize("name", ["vllm-0.33", "vllm-0.32"])
 def test_openai_is_called_for_a_tool_and_then_answered(everyone: Simulator, name: str) -> None:
     """The first tool, with arguments of its schema; not where the last message is a result, or none is wanted."""

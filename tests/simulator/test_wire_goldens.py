@@ -21,12 +21,18 @@ def masked(reply: bytes) -> str:
     lines = [head, ""] + ["[chunk] " + repr(chunk.decode())[1:-1] for chunk in chunks(reply)]
     text = "\n".join(line.replace("\r\n", "\\r\\n\n") for line in lines)
     for pattern, name in (
-        (r"date: [^\\\r\n]+", "date: DATE"),
-        (r"(chatcmpl-|cmpl-|req_|modelperm-)[A-Za-z0-9]+", r"\1ID"),
+        (r"([dD])ate: [^\\\r\n]+", r"\1ate: DATE"),
+        (r"(chatcmpl-tool-|chatcmpl-|cmpl-|req_|modelperm-|resp_|msg_|fc_)[A-Za-z0-9]+", r"\1ID"),
         (r'"id":"[0-9a-f]{32}"', '"id":"ID"'),
-        (r'"created": ?[0-9]{10}', '"created":NOW'),
-        (r'"(content|text)": ?"( ?)[A-Za-z]+"', r'"\1":"\2WORD"'),
-        (r'"(content|text)": ?"[,.]"', r'"\1":" WORD"'),  # which word it is depends on the requests before
+        (r'"created(_at)?": ?[0-9]{10}', r'"created\1":NOW'),
+        (r'"created_at":"[^"]+"', '"created_at":"NOW"'),
+        (r'"([a-z_]+_duration)":[0-9]+', r'"\1":NS'),
+        (r'"(content|text|delta)": ?"( ?)[A-Za-z]+"', r'"\1":"\2WORD"'),
+        (r'"text": ?"[A-Za-z,.]+( [A-Za-z,.]+)+"', '"text":"WORDS"'),
+        (
+            r'"(content|text|delta)": ?"[,.]"',
+            r'"\1":" WORD"',
+        ),  # which word it is depends on the requests before
         (r'"generated_text":"[^"]+"', '"generated_text":"TEXT"'),
         (
             r'"token":\{"id":[0-9]+,"text":"( ?)WORD","logprob":-[0-9.]+',
@@ -42,6 +48,8 @@ def masked(reply: bytes) -> str:
 
 USAGE = {"stream_options": {"include_usage": True}}
 CONTINUOUS = {"stream_options": {"include_usage": True, "continuous_usage_stats": True}}
+HELLO = [{"role": "user", "content": "Once"}]
+ASKED = {"model": "llama-2", "stream": True}
 CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "vllm-0.33-chat": ("vllm-0.33", "/v1/chat/completions", chat()),
     "vllm-0.33-chat-usage": ("vllm-0.33", "/v1/chat/completions", chat(**USAGE)),
@@ -77,6 +85,13 @@ CASES: dict[str, tuple[str, str, dict[str, Any]]] = {
     "lmdeploy-chat-usage": ("lmdeploy", "/v1/chat/completions", chat(**USAGE)),
     "sglang-chat-usage": ("sglang", "/v1/chat/completions", chat(max_tokens=50, **USAGE)),
     "transformers-chat": ("transformers", "/v1/chat/completions", chat()),
+    "vllm-0.32-responses": ("vllm-0.32", "/v1/responses", ASKED | {"input": "Once", "max_output_tokens": 3}),
+    "vllm-0.32-responses-eos": ("vllm-0.32", "/v1/responses", ASKED | {"input": HELLO, "instructions": "Be brief."}),
+    "vllm-0.32-messages": ("vllm-0.32", "/v1/messages", ASKED | {"messages": HELLO, "max_tokens": 3}),
+    "vllm-0.32-messages-eos": ("vllm-0.32", "/v1/messages", ASKED | {"messages": HELLO, "max_tokens": 50}),
+    "ollama-lines": ("ollama", "/api/chat", ASKED | {"messages": HELLO, "options": {"num_predict": 3}}),
+    "ollama-lines-eos": ("ollama", "/api/chat", ASKED | {"messages": HELLO}),
+    "ollama-chat-usage": ("ollama", "/v1/chat/completions", chat(**USAGE)),
     "fastchat-chat": ("fastchat", "/v1/chat/completions", chat()),
 }  # fmt: skip
 

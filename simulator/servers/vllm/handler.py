@@ -37,6 +37,11 @@ def _schema(kind: str, where: str, words: str, given: str, more: str = "") -> Re
     return bad(message, "Bad Request", where)
 
 
+def missing(body: Body, name: str) -> RequestRefused:
+    """The error of a body without a field that it needs."""
+    return _schema("missing", f"body.{name}", "Field required", f"'<dict of {len(body)} items>'")
+
+
 class VllmHandler(ServerHandler):
     """vLLM's API server."""
 
@@ -116,7 +121,7 @@ class VllmHandler(ServerHandler):
                 "model_attributes_type", "body", "Input should be a valid dictionary", repr(body)[:80]
             )
         if body.get(needed) is None:
-            raise _schema("missing", f"body.{needed}", "Field required", f"'<dict of {len(body)} items>'")
+            raise missing(body, needed)
         for name, kind in _NUMBER_TYPES.items():
             _check_number(name, body.get(name), kind)
             if isinstance(body.get(name), str):

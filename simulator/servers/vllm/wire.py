@@ -10,6 +10,8 @@ from simulator.servers.uvicorn import UVICORN
 
 _CHAT = '{"id":"<id>","object":"chat.completion.chunk","created":<created>,"model":<model>,"choices":'
 _TEXT = '{"id":"<id>","object":"text_completion","created":<created>,"model":<model>,"choices":'
+_TYPED = StreamFormat(token="")
+"""Head and texts only: the events are in responses.py and messages.py."""
 _COUNTS = '"usage":{"prompt_tokens":<prompt>,"total_tokens":<total>,"completion_tokens":<count>}'
 _RUNNING = (
     ',"usage":{"prompt_tokens":<prompt>,"total_tokens":<total>,"completion_tokens":<count>,'
@@ -73,7 +75,12 @@ def _v1(version: str, kv: str, weights: str, fixed_rate_wire: str = "") -> Serve
         scheduler="vllm-v1",
         head_format=UVICORN,
         vary="vary: Origin",
-        streams={"chat": chat, "tools": _tools(chat), "completion": _text(kv, weights)},
+        streams={
+            "chat": chat,
+            "tools": _tools(chat),
+            "completion": _text(kv, weights),
+            **dict.fromkeys(("responses", "responses-tools", "messages", "messages-tools"), _TYPED),
+        },
         template_tokens=(27, 5),
         fixed_rate_wire=fixed_rate_wire,
     )

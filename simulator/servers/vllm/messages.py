@@ -1,0 +1,96 @@
+"""POST /v1/messages of vLLM 0.32, as captured: bodies, events, answers. Also of calls of tools."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from simulator.replies.typed_encoder import TypedFormat, event
+from simulator.servers.openai_body import Body, message_text
+
+_START = event(
+    "message_start",
+    '{"type":"message_start","message":{"id":"<id>","type":"message","role":"assistant","content":[],"model":<model>,'
+    '"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":<prompt>,"output_tokens":0}}}',
+)
+_LAST = (
+    event("content_block_stop", '{"type":"content_block_stop","index":0}'),
+    event(
+        "message_delta",
+        '{"type":"message_delta","delta":{"stop_reason":<finish>,"stop_sequence":<stop_sequence>},'
+        '"usage":{"input_tokens":<prompt>,"output_tokens":<count>}}',
+    ),
+    event("message_stop", '{"type":"message_stop"}'),
+)
+_ERROR = event("error", '{"type":"error","error":{"type":"internal_error","message":<message>}}')
+_ERROR_WORDS = (
+    "2 validation errors for ChatCompletionStreamResponse\nmodel\n  Field required [type=missing, input_value="
+    "{'error': {'message': 'En...am': None, 'code': 500}}, input_type=dict]\n    For further information visit "
+    "https://errors.pydantic.dev/2.14/v/missing\nchoices\n  Field required [type=missing, input_value={'error': "
+    "{'message': 'En...am': None, 'code': 500}}, input_type=dict]\n    For further information visit "
+    "https://errors.pydantic.dev/2.14/v/missing"
+)
+"""What it says of its own error event, which it cannot read."""
+_REASONS = {
+    "stop": '"end_turn"',
+    "length": '"max_tokens"',
+    "stop_string": '"stop_sequence"',
+    "abort": "null",
+}
+
+
+def _block(start: str, delta: str, reasons: Mapping[str, str]) -> TypedFormat:
+    return TypedFormat(
+        begin=(
+            _START,
+            event(
+                "content_block_start", f'{{"type":"content_block_start","content_block":{start},"index":0}}'
+            ),
+        ),
+        delta=event("content_block_delta", f'{{"type":"content_block_delta","delta":{delta},"index":0}}'),
+        last=_LAST,
+        error=_ERROR,
+        error_words=_ERROR_WORDS,
+        finish_words=reasons,
+    )
+
+
+TEXT = _block('{"type":"text","text":""}', '{"type":"text_delta","text":"<text>"}', _REASONS)
+TOOL = _block(
+    '{"type":"tool_use","id":"<call>","name":<tool_name>,"input":{}}',
+    '{"type":"input_json_delta","partial_json":"<text>"}',
+    {**_REASONS, "stop": '"tool_use"'},
+)
+
+
+def reason(finish: str, stopped: bool) -> str | None:
+    """`stop_reason` of an answer that does not stream."""
+    word = _REASONS["stop_string" if stopped and finish == "stop" else finish].strip('"')
+    return None if word == "null" else word
+
+
+def chat_body(body: Body) -> Body:
+    """The body as one of a chat."""
+    messages = [_message(one) for one in body["messages"] if isinstance(one, dict)]
+    system = message_text(body.get("system"))
+    if system:
+        messages.insert(0, {"role": "system", "content": system})
+    tools = body.get("tools")
+    tools = [_tool(one) for one in tools if isinstance(one, dict)] if isinstance(tools, list) else None
+    return {**body, "messages": messages, "stop": body.get("stop_sequences"), "tools": tools}
+
+
+def _message(message: Mapping[str, object]) -> dict[str, object]:
+    """A result of a tool stands in a block of a user's message."""
+    content = message.get("content")
+    blocks = content if isinstance(content, list) else []
+    results = [one for one in blocks if isinstance(one, dict) and one.get("type") == "tool_result"]
+    if results:
+        return {"role": "tool", "content": "".join(message_text(one.get("content")) for one in results)}
+    return {"role": str(message.get("role", "user")), "content": message_text(content)}
+
+
+def _tool(tool: Mapping[str, object]) -> dict[str, object]:
+    return {
+        "type": "function",
+        "function": {"name": tool.get("name"), "parameters": tool.get("input_schema")},
+    }
