@@ -20,7 +20,7 @@ from chatload.cli.child_process import locust_command
 from tests.command import chatload
 
 sys.path.insert(0, str(Path(__file__).parent))
-from conftest import FAILED, GOOD, ROOT, turns_of, two_processes
+from conftest import FAILED, GOOD, ROOT, read_lines, turns_of, two_processes
 
 pytestmark = pytest.mark.e2e
 QUICK = ("--spawn-rate", "50", "--stop-timeout", "5")
@@ -193,3 +193,86 @@ def test_the_nightly_job_holds_its_slos_and_keeps_a_baseline(
         path.write_text(text.replace(run_id, run_id[::-1]), encoding="utf-8")
     told = chatload(*check)
     assert told.code == 0, told.output
+
+
+SPEAKING = """
+from chatload import ChatUser
+from locust import task
+
+
+class Talker(ChatUser):
+    abstract = True
+    system_prompt = "You are brief."
+
+    @task
+    def ask(self):
+        self.chat.ask("Which harbor is the oldest?")
+
+
+class Responses(Talker):
+    host, dialect = "{vllm}", "openai-responses"
+
+
+class Messages(Talker):
+    host, dialect = "{vllm}", "anthropic"
+
+
+class Lines(Talker):
+    host, dialect = "{ollama}", "ollama-native"
+"""
+
+
+def test_conversations_in_three_newer_dialects_are_counted_as_they_were_sent(tmp_path: Path) -> None:
+    """History, token counts and first tokens by the server's own log, in one run."""
+    truth, hosts = tmp_path / "truth.jsonl", {}
+    command = [sys.executable, "-u", "-m", "simulator", "--speak", "vllm,ollama", "--port-base", "0"]
+    process = subprocess.Popen(
+        [*command, "--truth", str(truth), "--answer-tokens", "12:3", "--model", "llama-2"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    for line in process.stdout:
+        if "listening on" in line:
+            hosts[line.split()[1].partition("-")[0]] = line.split("listening on ")[1].split()[0]
+        if "ready" in line:
+            break
+    locustfile = tmp_path / "three.py"
+    locustfile.write_text(SPEAKING.format(**hosts), encoding="utf-8")
+    command = [sys.executable, "-m", "locust", "-f", str(locustfile), "--headless", "--only-summary"]
+    options = (
+        "-u",
+        "3",
+        "--turns",
+        "3",
+        "--think-time",
+        "0.1",
+        "--out",
+        str(tmp_path / "run"),
+    )
+    try:
+        done = subprocess.run(
+            [*command, *options, *QUICK], cwd=ROOT, capture_output=True, text=True, timeout=120, check=False
+        )
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+    assert done.returncode in GOOD, done.stderr
+    turns = turns_of(tmp_path / "run")
+    sent = {line["request_id"]: line for line in read_lines(truth) if "request_id" in line}
+    routes = Counter(sent[turn["request_id"]]["path"] for turn in turns)
+    assert routes == {"/v1/responses": 3, "/v1/messages": 3, "/api/chat": 3}
+    for turn in turns:
+        said = sent[turn["request_id"]]
+        assert turn["token_source"] == "usage"
+        assert turn["tokens"] == said["tokens"]
+        assert turn["prompt_tokens"] == said["prompt_tokens"]
+        assert turn["finish"] in ("stop", "length")
+        events = said["events"]
+        first_ns = events["sent_ns"][events["kind"].index("token")]
+        assert first_ns < turn["first_token_ns"] < said["end_ns"]
+        assert turn["events"] == events["kind"].count("token")
+    for name in routes:
+        prompts = [one["prompt_tokens"] for one in turns if sent[one["request_id"]]["path"] == name]
+        assert prompts == sorted(set(prompts)), "the history grows"
