@@ -62,8 +62,8 @@ def said_by(choices: list[object], data: str) -> Said:
     if len(choices) == 1 and isinstance(first, dict):
         message = first.get("delta")
         if isinstance(message, dict) and len(message) <= 1 + ("role" in message):
-            content = message.get("content")
-            if isinstance(content, str) and ((content and "error" not in first) or first.keys() <= _USUAL):
+            content = message.get("content") if message else ""
+            if isinstance(content, str) and (first.keys() <= _USUAL or (content and "error" not in first)):
                 return content, "", "", finish_of(first.get("finish_reason")), False  # the usual event
     return _said_by_each(choices, data)
 

@@ -11,6 +11,7 @@ _MADE = ("output_tokens", "generated_tokens", "eval_count", "predicted_n")
 _READ = ("input_tokens", "prompt_eval_count", "prompt_n")
 """Other names of completion and prompt tokens: OpenAI's Responses, TGI's details, Ollama, llama.cpp."""
 _MADE_KEYS = frozenset(_MADE)
+_SUMS = frozenset(("completion_tokens", "prompt_tokens", "total_tokens"))
 
 
 def usage_of(event: Mapping[str, object]) -> Usage | None:
@@ -43,12 +44,6 @@ def usage_elsewhere(event: Mapping[str, object]) -> Usage | None:
 
 
 def _usage(usage: Mapping[str, object]) -> Usage:
-    details = usage.get("prompt_tokens_details") or usage.get("input_tokens_details")
-    cached = details.get("cached_tokens") if isinstance(details, dict) else None
-    made = usage.get("completion_tokens_details", usage.get("output_tokens_details"))
-    made = made if isinstance(made, dict) else {}
-    reasoning = made.get("reasoning_tokens", usage.get("reasoning_tokens"))  # SGLang has it beside the others
-    rejected = [count(made[key]) for key in ("rejected_prediction_tokens", "audio_tokens") if key in made]
     completion, prompt = count(usage.get("completion_tokens")), count(usage.get("prompt_tokens"))
     total = count(usage.get("total_tokens"))
     if completion is None:
@@ -56,11 +51,20 @@ def _usage(usage: Mapping[str, object]) -> Usage:
         completion = _first(usage, _MADE)
         if completion is None and total and prompt is not None and total >= prompt:
             completion = total - prompt
+    total = None if total == (completion or 0) + (prompt or 0) else total
+    if usage.keys() <= _SUMS:
+        return Usage(completion, prompt, total_tokens=total)
+    details = usage.get("prompt_tokens_details")
+    cached = details.get("cached_tokens") if isinstance(details, dict) else None
+    made = usage.get("completion_tokens_details", usage.get("output_tokens_details"))
+    made = made if isinstance(made, dict) else {}
+    reasoning = made.get("reasoning_tokens", usage.get("reasoning_tokens"))  # SGLang has it beside the others
+    rejected = [count(made.get(key)) for key in ("rejected_prediction_tokens", "audio_tokens")]
     return Usage(
         completion_tokens=completion,
         prompt_tokens=prompt,
         cached_tokens=count(cached),
-        total_tokens=None if total == (completion or 0) + (prompt or 0) else total,
+        total_tokens=total,
         reasoning_tokens=count(reasoning) or None,
         rejected_tokens=sum(filter(None, rejected)) or None,
     )
