@@ -29,7 +29,7 @@ from chatload.loads.load_shape import (
 )
 from chatload.loads.think_time import THINK_TIME, thinking
 from chatload.loads.user_classes import USER_CURVE, UserClass, our_users, user_class
-from chatload.options.length_options import LENGTH_OPTIONS
+from chatload.options.length_options import LENGTH_OPTIONS, PROMPT_TOKENS, SHARED_PREFIX_TOKENS
 from chatload.options.option import HangUp, HangUps, Switch
 from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import MOST_TOKENS, whole
@@ -72,6 +72,11 @@ class ChatLoad(ConversationLoad, frozen=True, kw_only=True, tag="chat"):
     def hangs_up(self) -> bool:
         """With --abandon."""
         return self.abandon_share > 0
+
+    def systems(self, inputs: Inputs) -> tuple[str, ...]:
+        """Those of the user classes too."""
+        own = dict.fromkeys(one.system_prompt for one in self.classes)
+        return tuple(own) if own and not inputs.conversations else super().systems(inputs)
 
     @property
     def own_tasks(self) -> bool:
@@ -210,7 +215,8 @@ def read(reader: OptionReader) -> tuple[ChatLoad, Inputs]:
         remedy = "with --think-time 0: set a think time, or leave it out"
         reader.refuse_unused(THINK_FIRST, remedy, THINK_TIME)
     if classes and len(classes) == len(ours.declared):
-        for option in (THINK_FIRST, HISTORY, PROMPT, PROMPTS, PROMPTS_COLUMN, ABANDON):
+        unused = (THINK_FIRST, HISTORY, PROMPT, PROMPTS, PROMPTS_COLUMN, ABANDON)
+        for option in (*unused, PROMPT_TOKENS, SHARED_PREFIX_TOKENS):
             reader.refuse_unused(option, f"on {OWN_TASKS}: leave it out")
         return msgspec.structs.replace(load, think_first=False, history=True, abandon_share=0.0), Inputs()
     held = conversations(reader)

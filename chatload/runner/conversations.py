@@ -9,6 +9,7 @@ import msgspec
 
 from chatload.model.errors import UsageError
 from chatload.model.turn import Delta, Message, TurnRequest
+from chatload.prompts.script import joined
 from chatload.runner.replies import Reply, TurnFailure
 from chatload.runner.scenario_behaviour import ScenarioBehaviour
 
@@ -21,11 +22,13 @@ Said = str | Mapping[str, Any] | Iterable[Mapping[str, Any]]
 class RequestOptions(TypedDict):
     """What one turn may ask otherwise than its class: `max_tokens` and `temperature` None are not sent.
 
-    `tools` are sent as they are; `body` holds more JSON fields, which override all others.
+    `answer_tokens` is the exact length of the answer, where the server can be asked for one; None: none, whatever
+    --answer-tokens says. `tools` are sent as they are; `body` holds more JSON fields, which override all others.
     """
 
     model: NotRequired[str]
     max_tokens: NotRequired[int | None]
+    answer_tokens: NotRequired[int | None]
     temperature: NotRequired[float | None]
     tools: NotRequired[Iterable[Mapping[str, Any]]]
     body: NotRequired[Mapping[str, Any]]
@@ -120,18 +123,31 @@ def _request(acting: ScenarioBehaviour, messages: list[RawMessage], options: Req
         words = f"dialect {acting.target.dialect.name} takes plain messages only"
         raise UsageError([f"ask(…): {words}: use a server of /v1/chat/completions for tools and parts"])
     if "messages" in raw:
-        extra["messages"] = messages
+        extra["messages"] = _salted(messages, session.salt)
     if "tools" in raw:
         extra["tools"] = list(options["tools"])
     plain = tuple(Message(str(one["role"]), _text(one.get("content"))) for one in messages)
-    asked = session.request(plain)
+    exact = options.get("answer_tokens", acting.asked_tokens)
+    if exact is not None:
+        refused, fields = acting.server.refuses, acting.target.dialect.exact_length
+        extra = {**{name: value for name, value in fields.items() if name not in refused}, **extra}
+    asked = session.request(plain, (None, exact))
     return msgspec.structs.replace(
         asked,
         model=options.get("model") or own.model or acting.server.model,
-        max_tokens=options.get("max_tokens", own.max_tokens) or None,
+        max_tokens=exact or options.get("max_tokens", own.max_tokens) or None,
         temperature=options.get("temperature", own.temperature),
         extra={**extra, **options.get("body", {})},
     )
+
+
+def _salted(messages: list[RawMessage], salt: str) -> list[RawMessage]:
+    """The messages, the first text of which begins with the salt of a cold cache, if there is one."""
+    place = next((n for n, one in enumerate(messages) if isinstance(one.get("content"), str)), None)
+    if not salt or place is None:
+        return messages
+    begins = {**messages[place], "content": joined(salt, messages[place]["content"])}
+    return [*messages[:place], begins, *messages[place + 1 :]]
 
 
 def _text(content: object) -> str:

@@ -39,6 +39,11 @@ class ScenarioBehaviour(Behaviour):
         """Whether it has held all turns of its class."""
         return 0 < self.user_class.turns <= self._turn
 
+    @property
+    def asked_tokens(self) -> int | None:
+        """The length of the next answer that --answer-tokens asks; None where it asks none."""
+        return self.session.asked(self.number, self._turn + 1)[1]
+
     def come_in(self) -> None:
         """Wait until this user is due."""
         self._wait_until(self.session.due_ns(self.number))

@@ -120,6 +120,35 @@ def test_a_system_prompt_stands_before_every_turn(scene: Callable[..., Scene], h
     assert [turn.system_characters for turn in one.turns] == [len("be terse")] * 2
 
 
+@pytest.mark.parametrize("kind", ["chat", "open_loop", "sweep"])
+@pytest.mark.parametrize("cache", ["cold", "as-is"])
+def test_prompts_of_a_cold_cache_begin_with_words_of_their_run(
+    scene: Callable[..., Scene], kind: str, cache: str
+) -> None:
+    """Also with --seed, which repeats all other words; the run's id is "r" here."""
+    size = {"open_loop": {"requests": "4"}, "sweep": {"levels": "2", "rounds": "2"}, "chat": {"turns": "4"}}[
+        kind
+    ]
+    behaviour = {"open_loop": OpenLoopBehaviour, "sweep": SweepBehaviour, "chat": ChatBehaviour}[kind]
+    one = scene(
+        kind,
+        cache=cache,
+        seed="3",
+        prompt_tokens="40",
+        shared_prefix_tokens="20",
+        prefix_groups="2",
+        num_users=1,
+        **size,
+    )
+    one.run_user(behaviour)
+    one.clock.sleep(60)
+    begins = {tuple(messages[0][1].split()[:7]) for messages in asked_by(one)}
+    assert (len(asked_by(one)), len(begins)) == (4, 1 if cache == "cold" else {"chat": 1}.get(kind, 2))
+    if cache == "cold":
+        assert " ".join(*begins) == one.session.salt
+    assert [turn.asked_prompt_tokens for turn in one.turns] == [40] * 4
+
+
 def test_a_class_has_its_own_system_prompt_and_a_file_s_conversation_too(
     scene: Callable[..., Scene], tmp_path: Path
 ) -> None:

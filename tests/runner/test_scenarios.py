@@ -111,6 +111,24 @@ def test_a_turn_asks_what_its_class_says_unless_it_says_so_itself(someone: Calla
     assert not {"max_tokens", "temperature"} & second.keys()
 
 
+def test_a_turn_asks_an_answer_of_an_exact_length_of_its_own_or_of_the_options(
+    someone: Callable[..., Someone],
+) -> None:
+    user = someone(max_tokens=9, options={"answer_tokens": "3..5", "cache": "cold"})
+    user.does(lambda: user.chat.ask("one"))
+    user.does(lambda: user.chat.ask("two", answer_tokens=40))
+    user.does(lambda: user.chat.ask([{"role": "user", "content": "three", "name": "x"}], answer_tokens=None))
+    user.behaviour.record()
+    first, second, third = user.asked
+    assert first["max_tokens"] in (3, 4, 5)
+    assert (second["max_tokens"], third["max_tokens"]) == (40, 9)
+    assert [body.get("ignore_eos") for body in user.asked] == [True, True, None]
+    assert [turn.asked_tokens for turn in user.scene.turns] == [first["max_tokens"], 40, None]
+    salt = user.scene.session.salt
+    assert [body["messages"][0]["content"] for body in user.asked] == [f"{salt} one"] * 3
+    assert third["messages"][-1]["name"] == "x"
+
+
 def test_a_reply_counts_as_it_stands_when_the_next_turn_begins(someone: Callable[..., Someone]) -> None:
     user = someone()
     first = user.does(lambda: user.chat.ask("one", name="ask"))
