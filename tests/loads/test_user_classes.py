@@ -178,6 +178,8 @@ def test_a_run_without_a_chat_user_is_none_of_ours(classes: Sequence[DeclaredCla
         ("prompts", "f"),
         ("abandon", "10% after 5 tokens"),
         ("think_first", "on"),
+        ("prompt_tokens", "50"),
+        ("shared_prefix_tokens", "50"),
     ],
 )
 def test_what_only_the_ready_made_user_does_has_no_effect_on_tasks(name: str, value: str) -> None:
