@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from chatload.analysis.capacity_levels import Curve, Level, curves, interval_of
+from chatload.loads.capacity import ARRIVALS
 from chatload.render.capacity_table import metric_words
 from chatload.render.text_table import number
 from chatload.store.journal import Run
@@ -45,7 +46,7 @@ def draw(runs: Sequence[Run], figure: Figure) -> None:
             if curve is not None:
                 _answer(axes, run, look, labelled=axes is panels[0])
                 _curve(axes, curve, look)
-    panels[-1].set_xlabel("chat users in conversation at once")
+    panels[-1].set_xlabel(_across(runs))
     whole_ticks(panels[-1].xaxis)
     thousands(panels[-1].xaxis)
     panels[-1].set_xlim(left=0)
@@ -54,6 +55,13 @@ def draw(runs: Sequence[Run], figure: Figure) -> None:
             filled = MUTED if name != "unsure" else "white"
             style = {"linestyle": "none", "marker": marker, "color": MUTED, "markerfacecolor": filled}
             panels[0].plot([], [], markersize=8, label=f"SLO {name} at this level", **style)
+
+
+def _across(runs: Sequence[Run]) -> str:
+    counts = {run.manifest.capacity.counts for run in runs if run.manifest.capacity is not None}
+    return (
+        "conversations that arrive (1/min)" if counts == {ARRIVALS} else "chat users in conversation at once"
+    )
 
 
 def _panel(axes: Axes, drawn: Sequence[Curve]) -> None:

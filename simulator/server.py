@@ -16,6 +16,7 @@ from simulator.faults.injector import Fault, FaultInjector
 from simulator.ground_truth.truth_log import TruthLog, TruthRecord, now_ns
 from simulator.http.exchange import ConnectionPolicy, Exchange, Request
 from simulator.http.framing import ResponseHead, malformed
+from simulator.replies.altered_answer import asked_beginning, beginning_with, changed_after
 from simulator.replies.encoder import Encoder
 from simulator.replies.job import Answer, AnswerStyle, GenerationParams, Job, draw_length, make_answer, padded
 from simulator.replies.non_streaming import NonStreamingEncoder
@@ -60,6 +61,7 @@ class Server:
         self._sample = SampleText(settings.seed, settings.unicode_share)
         self._lengths = random.Random(f"lengths:{settings.seed}")
         self._accepted = 0
+        self._last_asked = ""
         self._unanswered: dict[int, TruthRecord] = {}
         self._post_routes = self.handler.post_routes()
         self._get_routes, self._post_pages = self.handler.get_routes(), self.handler.post_pages()
@@ -189,11 +191,18 @@ class Server:
     ) -> None:
         wire = self.spec.streams[params.endpoint]
         style = AnswerStyle(self.spec.stop_style, wire.leading_space, wire.eos)
-        length = draw_length(self._lengths, *self.settings.answer_tokens)
+        drawn = (
+            random.Random(f"greedy:{self.settings.seed}:{params.prompt}") if params.greedy else self._lengths
+        )
+        length = draw_length(drawn, *self.settings.answer_tokens)
         params.max_tokens = max(1, params.max_tokens)
         if self.settings.exact:
             params = replace(params, ignore_eos=True, stops=(), max_tokens=min(params.max_tokens, length))
-        answer = make_answer(self._sample, self._lengths, params, length, style)
+        answer = make_answer(self._sample, drawn, params, length, style)
+        if fault is not None and fault.kind == "changed-answer" and self.context.open_requests > 1:
+            other = make_answer(self._sample, self._lengths, params, length, style)
+            answer = changed_after(answer, other, fault.after)
+        answer = self._beginning_as_asked(answer, params, fault)
         if self.settings.event_bytes:
             answer = padded(answer, self.settings.event_bytes)
         job = Job(params, answer, self.handler.reply_id(params, exchange.request), int(time.time()))
@@ -214,6 +223,15 @@ class Server:
             prefix=prefix_hashes(params.prompt_texts, [*texts, END]) if cached else (),
         )
         self.engine.enter(self._make_reply(exchange, job, sequence, truth, fault))
+
+    def _beginning_as_asked(self, answer: Answer, params: GenerationParams, fault: Fault | None) -> Answer:
+        """The answer with the reference that its prompt asks for; by the fault with that of another prompt."""
+        asked = asked_beginning(params.prompt)
+        if not asked:
+            return answer
+        before, self._last_asked = self._last_asked, asked
+        mixed_up = fault is not None and fault.kind == "cross-talk" and before
+        return beginning_with(answer, before if mixed_up else asked, params.max_tokens)
 
     def _make_reply(
         self, exchange: Exchange, job: Job, sequence: Sequence, truth: TruthRecord, fault: Fault | None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Literal
 
 from chatload.analysis.block_interval import CYCLES_PER_BLOCK, LEAST_BLOCKS, turn_cycle_s
@@ -22,6 +23,11 @@ def measuring_s(asked_s: float, last_window: Sequence[Held]) -> float:
     """How long (s) to measure the next level: as asked, or as long as an interval needs with turns like the last."""
     needed_s = LEAST_BLOCKS * CYCLES_PER_BLOCK * (turn_cycle_s(last_window) or 0.0)
     return min(max(asked_s, needed_s), MOST_LONGER * asked_s)
+
+
+def reply_s(last_window: Sequence[Held]) -> float:
+    """How long (s) a reply took, by the median of the turns of the last window; 0 without any."""
+    return median((turn.end_ns - turn.due_ns) / 1e9 for turn in last_window) if last_window else 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,6 +60,20 @@ def in_step(run: Run, summary: Summary) -> Iterator[str]:
     )
 
 
+def cross_talk(run: Run, summary: Summary) -> Iterator[str]:
+    """That replies were made for other users, or that nobody can tell."""
+    found = summary.echoes
+    told = found.get("own", 0) + found.get("other", 0)
+    if others := found.get("other"):
+        yield (
+            f"CROSS-TALK: {plural(others, 'reply')} of {sum(found.values()):,} "
+            "held the reference of another user. Somebody was shown what was made for somebody else: look at the "
+            "failed turns before anything else."
+        )
+    if found and not told:
+        yield "--echo-check: no reply held a reference, so nobody can tell whose they are: ask a model that repeats it."
+
+
 def without_answers(run: Run, summary: Summary) -> Iterator[str]:
     """That conversations went on after replies which held no answer."""
     load = run.manifest.load

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from chatload.loads.sweep import WARM_UP
 from chatload.model.sanitize import one_line
+from chatload.model.turn import Turn
 from chatload.model.words import plural
 from chatload.store.journal import Run
 
@@ -13,14 +17,22 @@ TIMER_S = 1.0
 def planned_chat(run: Run) -> tuple[int, int] | None:
     """(users, turns each) of the plan; None where the load is no chat, or not all hold as many."""
     load = run.manifest.load
-    return None if load is None else load.users_and_turns
+    plan, known = run.manifest.plan, None if load is None else load.users_and_turns
+    if known is None or plan is None or not plan.warmup:
+        return known
+    return (known[0], known[1] - plan.warmup.turns) if plan.warmup.turns else None
 
 
 def planned_turns(run: Run) -> int | None:
-    """Turns the plan comes to, for each kind of load; None where the manifest does not say, time ended the run, or its
-    number of users was edited."""
+    """Turns the plan comes to beside its warm-up, for each kind of load.
+
+    None where the manifest does not say, time ended the run, or its number of users was edited. Turns before
+    the first level of a sweep are beyond its plan.
+    """
     load = run.manifest.load
-    return None if load is None or run.manifest.edits or ended_by_time(run) else load.turns_planned
+    if load is None or run.manifest.edits or ended_by_time(run) or load.turns_planned is None:
+        return None
+    return max(0, load.turns_planned - _count(turn for turn in run.warmup if turn.group != WARM_UP))
 
 
 def ended_by_time(run: Run) -> bool:
@@ -45,7 +57,8 @@ def shortcomings(run: Run) -> list[str]:
     if lost:
         found.append(f"{plural(lost, 'journal line')} could not be written: up to as many turns are lost.")
     if not found and not _held(run):
-        found.append("No turn was held: nothing was measured.")
+        words = "Every turn was of the warm-up" if run.warmup else "No turn was held"
+        found.append(f"{words}: nothing was measured.")
     return found
 
 
@@ -72,4 +85,8 @@ def _ending(run: Run) -> list[str]:
 
 def _held(run: Run) -> int:
     """Turns that came to an end of their own; those we cut short by stopping the run are none."""
-    return sum(turn.ok or turn.code != "interrupted" for turn in run.turns)
+    return _count(run.turns)
+
+
+def _count(turns: Iterable[Turn]) -> int:
+    return sum(turn.ok or turn.code != "interrupted" for turn in turns)

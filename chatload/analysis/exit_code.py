@@ -6,10 +6,12 @@ from collections.abc import Iterable
 
 from chatload.analysis.capacity_levels import answer_of
 from chatload.analysis.slo_verdict import NOT_MEASURABLE, unsure, worst
+from chatload.model.expectation import named
 from chatload.model.sanitize import one_line
 from chatload.model.slo import is_part
 from chatload.model.summary import Summary
 from chatload.model.verdict import MISSED, UNDECIDED, CapacityResult, SloVerdict
+from chatload.model.words import plural
 from chatload.store.journal import Run
 
 GOOD, FAILED_TURNS, OUR_FAULT, MISSED_SLO, UNTRUSTED, UNSURE = 0, 1, 2, 3, 4, 5
@@ -34,13 +36,15 @@ def code_of(run: Run, summary: Summary) -> tuple[int, str]:
         return FAILED_TURNS, ""
     if manifest.ended == "failed":
         return manifest.exit_code if manifest.exit_code in (FAILED_TURNS, UNTRUSTED) else OUR_FAULT, ""
+    if summary.echoes.get("other"):  # a fact, whatever the figures are worth
+        return FAILED_TURNS, cross_talk_words(summary)
     if not summary.validity.trustworthy:
         return UNTRUSTED, ""
     if summary.incomplete:
         return UNTRUSTED, " ".join(summary.incomplete)
     if manifest.capacity is not None:
         return _code_of_search(manifest.capacity)
-    if unknown := nameless(summary):
+    if unknown := nameless(summary) or unexpected_names(run, summary):
         return OUR_FAULT, unknown
     if worst(summary.slo) == MISSED:
         return MISSED_SLO, ""
@@ -68,6 +72,26 @@ def nameless(summary: Summary) -> str:
     return f"SLO of {', '.join(map(repr, asked))}: no turn has that name (names: {names})."
 
 
+def unexpected_names(run: Run, summary: Summary) -> str:
+    """Which checks of replies speak of turns of a name that the run has none of. Empty where none does."""
+    plan = run.manifest.plan
+    asked = named(plan.expect) if plan is not None and summary.turns else []
+    unknown = [name for name in asked if not any(is_part(name, of) for of in summary.groups)]
+    if not unknown:
+        return ""
+    names = ", ".join(map(repr, summary.groups)) or "none: give ask() one"
+    return f"--expect of {', '.join(map(repr, unknown))}: no turn has that name (names: {names})."
+
+
+def cross_talk_words(summary: Summary) -> str:
+    """How many replies were made for another user."""
+    n = summary.echoes["other"]
+    return (
+        f"CROSS-TALK: {plural(n, 'reply')} held the reference of another user: somebody was shown what was made for "
+        "somebody else."
+    )
+
+
 def _code_of_search(capacity: CapacityResult) -> tuple[int, str]:
     """A capacity search's SLOs are asked of each level, not of the run as a whole."""
     if capacity.server_gone:
@@ -75,7 +99,7 @@ def _code_of_search(capacity: CapacityResult) -> tuple[int, str]:
     answer = answer_of(capacity)
     if answer == "not found":
         return UNTRUSTED, capacity.stopped or "The run ended before the search."
-    return (MISSED_SLO, "No number of users held within the SLOs.") if answer == "none" else (GOOD, "")
+    return (MISSED_SLO, "No level held within the SLOs.") if answer == "none" else (GOOD, "")
 
 
 def not_measurable(summary: Summary) -> list[SloVerdict]:

@@ -29,7 +29,7 @@ def expected_cached_share(run: Run) -> float | None:
     seen: set[int] = set(range(load.prefix_groups)) if load.cache == "warm" else set()
     before: dict[int, float] = {}
     repeated, asked = 0.0, 0
-    for turn in sorted(run.turns, key=lambda turn: turn.sent_ns or turn.due_ns):
+    for turn in sorted(run.every_turn, key=lambda turn: turn.sent_ns or turn.due_ns):
         if turn.prompt_tokens is None:
             continue
         prompt, group = turn.prompt_tokens, group_of(turn)

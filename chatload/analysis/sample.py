@@ -9,7 +9,7 @@ from typing import TypeVar
 from chatload.analysis.block_interval import Blocks, blocks_of, too_short_words, turn_cycle_s
 from chatload.analysis.window import Held, Window, all_users_in, whole_run
 from chatload.loads.load_shape import Load
-from chatload.model.summary import ALL_USERS_IN, WHOLE_RUN, Stretch
+from chatload.model.summary import ALL_USERS_IN, WHILE_ARRIVING, WHOLE_RUN, Stretch
 from chatload.options.run_options import ALL_IN
 from chatload.store.journal import Run
 
@@ -88,11 +88,13 @@ def samples(turns: Sequence[Held], load: Load | None = None, asked: str = ALL_IN
         return Samples(parts, parts)
     cycle_s = turn_cycle_s(turns)
     grows = load is not None and load.grows
-    window = _all_in(turns, load)
+    window, name = _all_in(turns, load), ALL_USERS_IN
+    if load is not None and load.arrive:
+        window, name = _while_arriving(turns), WHILE_ARRIVING
     blocks = _blocks(window, cycle_s, grows)
     whole = _sample(WHOLE_RUN, turns, whole_run(turns), cycle_s, grows=grows)
     if asked == ALL_IN and window is not None and blocks is not None:
-        figures = _sample(ALL_USERS_IN, turns, window, cycle_s, grows=grows)
+        figures = _sample(name, turns, window, cycle_s, grows=grows)
         if whole.blocks is not None:  # as many as the figures have: more would be shorter than was tried
             whole = _blocked(whole, turns, replace(whole.blocks, count=blocks.count, detrend=False))
         return Samples(figures, whole, window)
@@ -101,7 +103,7 @@ def samples(turns: Sequence[Held], load: Load | None = None, asked: str = ALL_IN
         note = NO_STRETCH
         if window is not None and cycle_s is not None:
             short = too_short_words(window.from_ns, window.until_ns, cycle_s)
-            note = f"the time with all users in is {short}"
+            note = f"the time {'with ' if name == ALL_USERS_IN else ''}{name} is {short}"
     return Samples(replace(whole, note=note), whole, window)
 
 
@@ -133,6 +135,15 @@ def side_by_side(turns: Sequence[Held], group: Callable[[int], str]) -> Sample:
 
 def _all_in(turns: Sequence[Held], load: Load | None) -> Window | None:
     return all_users_in(turns, load.users) if load is not None and load.own_users else None
+
+
+def _while_arriving(turns: Sequence[Held]) -> Window | None:
+    """From the first due to the last user's first due."""
+    first: dict[int, int] = {}
+    for turn in turns:
+        first[turn.user] = min(turn.due_ns, first.get(turn.user, turn.due_ns))
+    window = Window(min(first.values()), max(first.values())) if first else None
+    return window if window is not None and window.from_ns < window.until_ns else None
 
 
 def _blocks(window: Window | None, cycle_s: float | None, grows: bool) -> Blocks | None:

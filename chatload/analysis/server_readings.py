@@ -148,7 +148,7 @@ class _OurRequests:
 
     @classmethod
     def of(cls, run: Run) -> _OurRequests:
-        sent = [turn for turn in run.turns if turn.sent_ns is not None]
+        sent = [turn for turn in run.every_turn if turn.sent_ns is not None]
         return cls(
             sorted(turn.sent_ns for turn in sent if turn.sent_ns is not None),
             sorted(turn.end_ns for turn in sent),

@@ -55,9 +55,9 @@ def _view(run: Run) -> ServerView | None:
         client_first_tokens=len(ours),
         ttft_apart_ms=_halves(run, lines),
         tokens=grown(lines, "generated_tokens"),
-        client_tokens=sum(turn.billed_tokens or 0 for turn in run.turns),
+        client_tokens=sum(turn.billed_tokens or 0 for turn in run.every_turn),
         finished=grown(lines, "finished"),
-        client_finished=sum(turn.counts for turn in run.turns),
+        client_finished=sum(turn.counts for turn in run.every_turn),
         preemptions=grown(lines, "preemptions"),
         cached_share=hits / asked if hits is not None and asked else None,
         prompt_tokens=asked,
@@ -88,7 +88,7 @@ def _ttft(run: Run, lines: Sequence[ServerLine]) -> tuple[float | None, list[flo
     from_ns, until_ns = lines[0].at_ns, lines[-1].at_ns
     return server_ms, [
         found
-        for turn in run.turns
+        for turn in run.every_turn
         if turn.first_token_ns is not None and from_ns < turn.first_token_ns <= until_ns
         if (found := ttft_ms(turn)) is not None
     ]

@@ -117,11 +117,12 @@ def other_clients(run: Run, summary: Summary) -> Iterator[str]:
     most = _most_tokens(run)
     if view.tokens is not None and most is not None and _beyond(view.tokens, most, OTHERS_TOKENS):
         signs.append(f"it generated {view.tokens:,.0f} tokens, ours {view.client_tokens:,}")
-    asked = sum(turn.sent_ns is not None for turn in run.turns)
-    asked += sum(turn.retried + turn.refusals for turn in run.turns)
+    asked = sum(turn.sent_ns is not None for turn in run.every_turn)
+    asked += len(run.same_answers)
+    asked += sum(turn.retried + turn.refusals for turn in run.every_turn)
     if view.finished is not None and _beyond(view.finished, asked, OTHERS_REQUESTS):
         signs.append(f"it finished {view.finished:,.0f} requests, ours {asked:,}")
-    if not any(turn.code in HUNG_UP for turn in run.turns) and (more := held_beyond_ours(run)):
+    if not any(turn.code in HUNG_UP for turn in run.every_turn) and (more := held_beyond_ours(run)):
         signs.append(f"it held up to {more:,} requests more than ours at a time")
     if signs:
         yield (
@@ -135,7 +136,7 @@ def cache_hits(run: Run, summary: Summary) -> Iterator[str]:
     view = summary.server
     expected = expected_cached_share(run)
     share, prompt_tokens = cached_share(run, view)
-    turns = sum(turn.counts for turn in run.turns)
+    turns = sum(turn.counts for turn in run.every_turn)
     if share is None or expected is None or not prompt_tokens or (view is not None and view.preemptions):
         return  # a preempted request finds its own prompt in the cache
     if share > expected + HITS_SHARE + TEMPLATE_TOKENS * turns / prompt_tokens:
@@ -171,7 +172,7 @@ def cached_share(run: Run, view: ServerView | None) -> tuple[float | None, float
     """(share of prompt tokens from a prefix cache, prompt tokens): by the server's page, else by the replies' usage."""
     if view is not None and view.cached_share is not None and view.prompt_tokens:
         return view.cached_share, view.prompt_tokens
-    told = [turn for turn in run.turns if turn.cached_tokens is not None and turn.prompt_tokens]
+    told = [turn for turn in run.every_turn if turn.cached_tokens is not None and turn.prompt_tokens]
     asked = sum(turn.prompt_tokens or 0 for turn in told)
     return (sum(turn.cached_tokens or 0 for turn in told) / asked, float(asked)) if asked else (None, 0.0)
 
@@ -192,8 +193,8 @@ def _most_tokens(run: Run) -> float | None:
     A turn that did not end well may have been answered in full, unseen.
     """
     limit = run.manifest.plan.max_tokens if run.manifest.plan is not None else None
-    most = 0.0
-    for turn in run.turns:
+    most = float(sum(line.tokens for line in run.same_answers))
+    for turn in run.every_turn:
         if turn.ok and turn.token_source in COUNTED:
             most += turn.billed_tokens or 0
         elif turn.sent_ns is not None:

@@ -33,6 +33,7 @@ def by_host(run: Run) -> dict[str, Run]:
                 other_servers=others,
             ),
             turns=tuple(turn for turn in run.turns if host_of.get(turn.user) == host),
+            warmup=tuple(turn for turn in run.warmup if host_of.get(turn.user) == host),
             users=tuple(line for line in run.users if host_of.get(line.user) == host),
             server=tuple(line for line in run.server if line.host == host),
         )

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 
 import msgspec
 
+from chatload.analysis.arrivals import growth_words, visitors_growth
 from chatload.analysis.block_interval import Estimate, quantile_estimate, share_estimate
+from chatload.analysis.growth import Growth
 from chatload.analysis.quantiles import least_n, percentile, too_few
 from chatload.analysis.sample import Sample, Samples, asked_of, samples, side_by_side
 from chatload.analysis.slo_answers import Answers, answers_of
@@ -52,9 +54,23 @@ def with_slos(summary: Summary, run: Run, objectives: Sequence[Objective], windo
     """The summary with the verdicts on these SLOs; its goodput is None where nothing is asked of a turn."""
     answers, load = answers_of(run.turns, objectives), run.manifest.load
     found = samples(run.turns, load, asked_of(run, window))
-    return msgspec.structs.replace(
-        summary, slo=judged(answers, found, load, run.turns), goodput=_goodput(run.turns, objectives, found)
-    )
+    slo = judged(answers, found, load, run.turns)
+    if (grown := visitors_growth(run)) is not None:
+        slo = tuple(_with_growth(one, grown) for one in slo)
+    return msgspec.structs.replace(summary, slo=slo, goodput=_goodput(run.turns, objectives, found))
+
+
+def _with_growth(one: SloVerdict, found: Growth) -> SloVerdict:
+    """The verdict where visitors may pile up: no limit that holds in a short window then holds in a longer one."""
+    if one.verdict != MET:
+        return one
+    if found.grows:
+        words = f"visitors pile up: {growth_words(found)}"
+        return msgspec.structs.replace(one, verdict=UNDECIDED, sure=False, unsure=words)
+    if one.sure and not found.is_shown_stable:
+        words = "the time is too short to tell whether visitors pile up: let them arrive for longer"
+        return msgspec.structs.replace(one, sure=False, unsure=words)
+    return one
 
 
 def _goodput(turns: Sequence[Turn], objectives: Sequence[Objective], found: Samples) -> Goodput | None:

@@ -49,7 +49,7 @@ def slot_release(run: Run) -> SlotRelease | None:
     run = by_host(run)[
         run.manifest.server.host
     ]  # planned hang-ups are those of users at the run's own server
-    gone = sorted((turn for turn in run.turns if turn.code in HUNG_UP and turn.sent_ns), key=_end_ns)
+    gone = sorted((turn for turn in run.every_turn if turn.code in HUNG_UP and turn.sent_ns), key=_end_ns)
     hang_ups = sum(turn.code == "abandoned" for turn in gone)
     if not hang_ups:
         return None
@@ -78,8 +78,8 @@ def held_beyond_ours(run: Run) -> int:
 
 def _readings(run: Run) -> list[Reading]:
     """The readings from the first sent turn on, each with the requests it counts beyond those in flight."""
-    sent = sorted(turn.sent_ns for turn in run.turns if turn.sent_ns is not None)
-    known = [turn for turn in run.turns if turn.sent_ns is not None]
+    sent = sorted(turn.sent_ns for turn in run.every_turn if turn.sent_ns is not None)
+    known = [turn for turn in run.every_turn if turn.sent_ns is not None]
     latest = sorted(turn.end_ns + (0 if turn.code in HUNG_UP else SLACK_NS) for turn in known)
     soonest = sorted(turn.end_ns - (0 if turn.code in HUNG_UP else SLACK_NS) for turn in known)
     found = []

@@ -13,6 +13,7 @@ from chatload.analysis.distribution import describe, describe_counted, with_fail
 from chatload.analysis.held_streams import held_streams
 from chatload.analysis.lengths_achieved import achieved_lengths
 from chatload.analysis.quantiles import METHOD
+from chatload.analysis.same_answers import same_answers
 from chatload.analysis.sample import Sample, Samples, asked_of, samples, side_by_side
 from chatload.analysis.send_bunching import bunching
 from chatload.analysis.server_addresses import turns_by_address
@@ -60,6 +61,9 @@ def summarise(run: Run, window: str = "") -> Summary:
         label=one_line(run.name),
         simulation=run.manifest.simulation,
         planned_turns=planned_turns(run),
+        warmup=len(run.warmup),
+        same_answers=same_answers(run),
+        echoes=_tally(turn.echo for turn in run.every_turn if turn.echo),
         turns=len(good) + failed.total(),
         succeeded=len(good),
         failed=dict(failed.most_common()),

@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from chatload.analysis import generator_warnings, held_streams, server_warnings, token_warnings
-from chatload.analysis.closed_loop_warnings import in_step, stood_still, without_answers
+from chatload.analysis.arrivals import piled_up
+from chatload.analysis.closed_loop_warnings import cross_talk, in_step, stood_still, without_answers
 from chatload.analysis.completeness import ended_by_time, planned_chat
 from chatload.analysis.quantiles import least_n
+from chatload.analysis.same_answers import other_answers
 from chatload.analysis.server_addresses import idle_addresses
 from chatload.analysis.servers import by_host
 from chatload.model.sanitize import one_line
@@ -187,8 +189,11 @@ def of_each_server(check: Check) -> Check:
 
 CHECKS: tuple[Check, ...] = (
     _insecure,
+    cross_talk,
     _ended_early,
     _failures,
+    other_answers,
+    piled_up,
     stood_still,
     _missing_lines,
     _torn_lines,

@@ -57,7 +57,8 @@ class LiveRun:
     def on_line(self, line: JournalLine) -> None:
         """Count one journal line."""
         if isinstance(line, Turn):
-            self._add(line)
+            if not line.warmup:
+                self._add(line)
         elif isinstance(line, HealthLine):
             self._timeline.hear_health(line)
 

@@ -51,14 +51,15 @@ def outside_files(
     roots = (here.resolve(), (here / "results").resolve())
     lines = []
     for option in options:
-        asked = option.file_in(form.get(option.key, "").strip())
-        if not asked or asked == option.file_in(str(given.get(option.key) or "").strip()):
+        value = form.get(option.key, "").strip()
+        if not value or value == str(given.get(option.key) or "").strip():
             continue
-        if not _is_below(asked, here, roots):
-            lines.append(
-                f"--{option.name} {asked[:80]!r}: from the page only a path below the working directory or its results "
-                "folder: give any other when you start Locust"
-            )
+        lines += [
+            f"--{option.name} {asked[:80]!r}: from the page only a path below the working directory or its results "
+            "folder: give any other when you start Locust"
+            for asked in option.files(value)
+            if not _is_below(asked, here, roots)
+        ]
     return lines
 
 

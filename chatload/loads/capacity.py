@@ -14,19 +14,30 @@ from chatload.loads.conversation_options import (
 )
 from chatload.loads.lengths_asked import length_fields, length_pairs
 from chatload.loads.load_shape import Inputs, Shape, ramp_ends
+from chatload.loads.sweep import WARM_UP
 from chatload.loads.think_time import THINK_TIME, thinking
 from chatload.loads.user_classes import our_users
+from chatload.model.turn import Turn
 from chatload.options.length_options import LENGTH_OPTIONS
-from chatload.options.option import Number, Whole
+from chatload.options.option import Choice, Number, Whole
 from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import MOST_AT_ONCE, Range, seconds, share, whole
 from chatload.options.run_options import ALLOW_FAILED, SLO, SURE
+from chatload.options.warmup import Warmup
 
+USERS, ARRIVALS = "users", "arrivals"
+CAPACITY_IN = Choice(
+    name="capacity-in",
+    default=USERS,
+    choices=(USERS, ARRIVALS),
+    help="users: so many at once, who wait for replies; arrivals: so many conversations a minute, however slow it is",
+    label="Capacity in",
+)
 FIRST = Whole(
     name="first",
     default="8",
     range=whole(1, MOST_AT_ONCE),
-    help="chat users of the first level",
+    help="chat users of the first level; with capacity-in arrivals, here and below, conversations a minute",
     label="Users of the first level",
 )
 MOST = Whole(
@@ -83,7 +94,6 @@ class CapacityLoad(ConversationLoad, frozen=True, kw_only=True, tag="capacity"):
     called: ClassVar[str] = "a capacity search"
     sized_by: ClassVar[str] = "--first, --most and --rate"
     by_level: ClassVar[bool] = True
-    in_parts: ClassVar[bool] = True
     first: int
     most: int
     rate: float
@@ -92,16 +102,46 @@ class CapacityLoad(ConversationLoad, frozen=True, kw_only=True, tag="capacity"):
     settle_s: float
     measure_s: float
     conversation_turns: int
+    counts: str = USERS
 
     @property
     def steady_s(self) -> float:
         """The measured time of each level."""
         return self.measure_s
 
+    @property
+    def arrives(self) -> bool:
+        """Whether levels are rates of arriving conversations, not numbers of users."""
+        return self.counts == ARRIVALS
+
+    def level_words(self, level: int) -> str:
+        """“30 users”, “30 a minute”: the name of a level."""
+        return f"{level} a minute" if self.arrives else f"{level} users"
+
+    def ramp_s(self, level: int) -> float:
+        """How long the users of a level take to come in, in s."""
+        return 0.0 if self.arrives else level / self.rate
+
+    @property
+    def in_parts(self) -> bool:
+        """Its levels."""
+        return True
+
+    def is_warmup(self, turn: Turn, since_s: float, warmup: Warmup) -> bool:
+        """A level of its own, before the first."""
+        return turn.group == WARM_UP
+
+    def warmup_mistake(self, warmup: Warmup) -> str:
+        """Each level settles anyway; a time is a level of its own before the first."""
+        return "in a capacity search give a time, such as 30s" if warmup.turns else ""
+
     def sentence(self) -> str:
         """The load in words."""
+        what = f"chat users, {self.rate:g} more each second"
+        if self.arrives:
+            what = "conversations that arrive each minute"
         return (
-            f"levels from {self.first:,} to at most {self.most:,} chat users, {self.rate:g} more each second, "
+            f"levels from {self.first:,} to at most {self.most:,} {what}, "
             f"{self.settle_s:g} s to settle and {self.measure_s:g} s measured each, "
             f"{self.conversation_turns} turns a conversation, {self.think_time.words('s')} after each reply"
             f"{self.beside}"
@@ -124,8 +164,8 @@ class CapacityLoad(ConversationLoad, frozen=True, kw_only=True, tag="capacity"):
 
     @property
     def least_connections(self) -> int:
-        """The largest level that may be tried."""
-        return self.most
+        """The largest level that may be tried; how many visitors are there at once depends on the server."""
+        return 1 if self.arrives else self.most
 
 
 def read(reader: OptionReader) -> tuple[CapacityLoad, Inputs]:
@@ -143,11 +183,14 @@ def read(reader: OptionReader) -> tuple[CapacityLoad, Inputs]:
         settle_s=reader.get(SETTLE),
         measure_s=reader.get(MEASURE),
         conversation_turns=reader.get(TURNS),
+        counts=reader.get(CAPACITY_IN),
         **thinking(reader.get(DRAWN_THINK_TIME)),
         **conversation_fields(reader),
         **length_fields(reader),
     )
     ramp_ends(reader, "rate", load.most, load.rate)
+    if load.arrives:
+        reader.refuse_unused(RATE, "with --capacity-in arrivals: leave it out", CAPACITY_IN)
     level_by_level = "in a capacity search, which judges level by level"
     reader.refuse_unused(SURE, f"{level_by_level}: leave it out")
     reader.refuse_unused(ALLOW_FAILED, f"{level_by_level}: limit failed_share in --slo, or leave it out")
@@ -160,6 +203,7 @@ def read(reader: OptionReader) -> tuple[CapacityLoad, Inputs]:
 SHAPE = Shape(
     CapacityLoad,
     (
+        CAPACITY_IN,
         FIRST,
         MOST,
         RATE,

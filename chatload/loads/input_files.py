@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
+import orjson
 
+from chatload.files.json_schema import schema_problem
 from chatload.files.reading import BOM, MB, read_input, shown
 from chatload.loads.length_pairs import load_pairs
 from chatload.loads.trace import Trace, read_trace
@@ -78,6 +80,20 @@ def read_certificate(path: str) -> Certificate:
         return msgspec.json.decode(raw, type=Certificate)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UsageError([f"{shown(path)}:1: not a certificate ({error}): {remedy}"]) from None
+
+
+def read_schema(path: str) -> Any:
+    """A JSON schema of `--expect`. Any: the user's own JSON, an object or true or false."""
+    remedy = "name a JSON schema"
+    raw = read_input(path, remedy, MB)
+    try:
+        found = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise UsageError([f"{shown(path)}: no JSON ({error}): {remedy}"]) from None
+    problem = schema_problem(found)
+    if problem:
+        raise UsageError([f"{shown(path)}: {problem}"])
+    return found
 
 
 def _state(path: str) -> object:

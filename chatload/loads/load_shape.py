@@ -14,10 +14,12 @@ import msgspec
 
 from chatload.loads.trace import TraceRow
 from chatload.loads.turn_lengths import Pair, TurnLengths, length_words, turn_lengths
+from chatload.model.turn import Turn
 from chatload.options.distribution import SOONEST
 from chatload.options.option import Choice, Option
 from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import DAY_S, LONGEST_RUN_S
+from chatload.options.warmup import Warmup
 from chatload.prompts.sampled_prompt import SampledPrompt
 from chatload.prompts.script import Script
 
@@ -41,8 +43,8 @@ class Load(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
     `own_users`: Locust's users are the chat users; else they only keep requests in flight.
     `one_process`: one process keeps the whole load. `connections_words`: what each connection belongs to.
     `called`: the load in messages. `sized_by`: the options that set how much load there is. `by_level`: a search whose
-    SLOs are asked of each level. `in_parts`: its parts are under different loads. `new_prompts`: no prompt repeats
-    another.
+    SLOs are asked of each level. `new_prompts`: no prompt repeats another. `arrive`: users come at a rate, hold their
+    turns and go.
     `prompt_tokens` and `answer_tokens` are lengths as their options write them; a manifest of before 0.3 has numbers.
     """
 
@@ -52,8 +54,8 @@ class Load(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
     called: ClassVar[str] = "this load"
     sized_by: ClassVar[str] = "--users and --spawn-rate"
     by_level: ClassVar[bool] = False
-    in_parts: ClassVar[bool] = False
     new_prompts: ClassVar[bool] = False
+    arrive: ClassVar[bool] = False
     users: int = 1
     users_per_s: float = 1.0
     others: int = 0
@@ -80,6 +82,22 @@ class Load(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
     def bounds(self) -> str:
         """What the load comes to: the number of turns, and the shortest time they can take."""
         raise NotImplementedError
+
+    @property
+    def in_parts(self) -> bool:
+        """True where parts of the run are under different loads."""
+        return False
+
+    def is_warmup(self, turn: Turn, since_s: float, warmup: Warmup) -> bool:
+        """Whether a turn, due `since_s` after the start, is of the warm-up: of time, or of the first of its user."""
+        return since_s < warmup.seconds if warmup.seconds else turn.turn <= warmup.turns
+
+    def warmup_mistake(self, warmup: Warmup) -> str:
+        """Why this load cannot have such a warm-up, with the remedy; empty where it can."""
+        known = self.users_and_turns
+        if known is not None and warmup.turns >= known[1]:
+            return f"each user holds {known[1]:,} {plural(known[1], 'turn')} in all: none would count"
+        return ""
 
     @property
     def one_message(self) -> bool:

@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from functools import partial
 from typing import ClassVar
 
+from chatload.loads.arrival_options import (
+    ARRIVALS,
+    BURSTINESS,
+    RATE_STEPS,
+    spaced_words,
+    spacing,
+    steps_words,
+)
+from chatload.loads.arrival_times import Spacing
 from chatload.loads.input_files import read_file, read_prompts, read_rows
 from chatload.loads.lengths_asked import length_fields, length_pairs
 from chatload.loads.load_shape import Inputs, Load, Shape, plural
+from chatload.loads.rate_steps import RateStep, group_of, step_ends_s
 from chatload.loads.trace_columns import UNITS
 from chatload.loads.user_classes import our_users
+from chatload.model.turn import Turn
 from chatload.options.length_options import ANSWER_TOKENS, LENGTH_OPTIONS, PROMPT_TOKENS
 from chatload.options.option import Choice, FileName, Group, Number, Switch, Whole
 from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import DAY_S, LONGEST_RUN_S, MOST_REQUESTS, seconds, whole
 from chatload.options.run_options import LOAD_SEED, MAX_TOKENS, SEED, load_seed_of
+from chatload.options.warmup import Warmup
 
 REQUESTS = Whole(
     name="requests",
@@ -31,18 +44,11 @@ INTERVAL = Number(
     help="s between requests; 0: all at once",
     label="Time between requests (s)",
 )
-ARRIVALS = Choice(
-    name="arrivals",
-    default="constant",
-    choices=("constant", "poisson"),
-    help="constant: equal intervals; poisson: random ones with that mean",
-    label="Spacing of requests",
-)
 TRACE = FileName(
     name="trace",
     default="",
     label="File of due times",
-    help="file of due times (JSON lines, JSON or CSV), instead of requests, interval and arrivals",
+    help="file of due times (JSON lines, JSON or CSV), instead of requests, interval, rate-steps and arrivals",
 )
 TRACE_UNIT = Choice(
     name="trace-unit",
@@ -76,21 +82,49 @@ LENGTHS = Choice(
 
 
 class OpenLoopLoad(Load, frozen=True, kw_only=True, tag="open_loop"):
-    """`requests` requests, one every `interval_s`, or as due in a trace."""
+    """`requests` requests, one every `interval_s`, at the rates of `rate_steps`, or as due in a trace."""
 
     connections_words: ClassVar[str] = "requests at once"
     called: ClassVar[str] = "an open loop"
-    sized_by: ClassVar[str] = "--requests and --interval, or --trace"
+    sized_by: ClassVar[str] = "--requests and --interval, --rate-steps or --trace"
     new_prompts: ClassVar[bool] = True
     requests: int
     interval_s: float
     arrivals: str = "constant"
+    burstiness: float = 1.0
+    rate_steps: tuple[RateStep, ...] = ()
     trace: str = ""
     trace_s: float = 0.0
     """s from the start to the last request of a trace."""
     sharegpt: str = ""
     persons_only: bool = False
     exact_lengths: bool = False
+
+    @property
+    def in_parts(self) -> bool:
+        """With several rates."""
+        return len(self.rate_steps) > 1
+
+    @property
+    def spacing(self) -> Spacing:
+        """How its requests are spaced."""
+        return Spacing(self.arrivals, self.burstiness)
+
+    def group_at(self, due_ns: int) -> str:
+        """The step that a request due then belongs to, where there are several."""
+        if not self.in_parts:
+            return ""
+        place = bisect_right(step_ends_s(self.rate_steps), due_ns / 1e9)
+        return group_of(self.rate_steps, min(place, len(self.rate_steps) - 1))
+
+    def is_warmup(self, turn: Turn, since_s: float, warmup: Warmup) -> bool:
+        """Of its requests the first ones: each is the only turn of its user."""
+        return since_s < warmup.seconds if warmup.seconds else turn.user < warmup.turns
+
+    def warmup_mistake(self, warmup: Warmup) -> str:
+        """The first requests may be warm-up, not all."""
+        held = f"there are {self.requests:,} requests in all: none would count"
+        return held if self.requests and warmup.turns >= self.requests else ""
 
     @property
     def same_in_each_run(self) -> str:
@@ -108,13 +142,17 @@ class OpenLoopLoad(Load, frozen=True, kw_only=True, tag="open_loop"):
             return f"{self.requests:,} {plural(self.requests, 'request')} as due in {self.trace}{self.beside}"
         if self.interval_s == 0:
             return f"{self.requests:,} {plural(self.requests, 'request')} all at once{self.beside}"
-        spaced = "on average (Poisson)" if self.arrivals == "poisson" else "exactly"
-        return f"{self.requests:,} requests, one every {self.interval_s:g} s {spaced}{self.beside}"
+        spaced = spaced_words(self.arrivals, self.burstiness) + self.beside
+        if self.rate_steps:
+            return f"{self.requests:,} {plural(self.requests, 'request')} at {steps_words(self.rate_steps)}, {spaced}"
+        return f"{self.requests:,} requests, one every {self.interval_s:g} s {spaced}"
 
     def bounds(self) -> str:
         """The due time of the last request."""
         if self.trace:
             return f"open loop, the last one due after {self.trace_s:,.6g} s"
+        if self.rate_steps:
+            return f"open loop, {sum(step.seconds for step in self.rate_steps):g} s"
         return f"open loop, the last one due after {self.interval_s * (self.requests - 1):g} s"
 
     @property
@@ -130,7 +168,7 @@ class OpenLoopLoad(Load, frozen=True, kw_only=True, tag="open_loop"):
     @property
     def least_connections(self) -> int:
         """Requests that are due at once need a connection each."""
-        return self.requests if self.interval_s == 0 and not self.trace else 1
+        return self.requests if self.interval_s == 0 and not (self.trace or self.rate_steps) else 1
 
     @property
     def asks_exact_lengths(self) -> bool:
@@ -149,12 +187,13 @@ def read(reader: OptionReader) -> tuple[OpenLoopLoad, Inputs]:
     trace, sharegpt = reader.get(TRACE), reader.get(SHAREGPT)
     requests = reader.get(REQUESTS)
     interval_s = reader.get(INTERVAL)
+    steps, spaced = reader.get(RATE_STEPS), spacing(reader)
     generated = reader.get(PROMPT_TOKENS) is not None
     exact, persons_only = reader.get(LENGTHS) == "exact" and not generated, reader.get(PERSONS_ONLY)
-    _refuse_unused(reader, trace, interval_s, exact)
+    _refuse_unused(reader, trace, steps, interval_s, exact)
     if not sharegpt:
         reader.refuse_unused(PERSONS_ONLY, "without --sharegpt: name a file, or leave it out", SHAREGPT)
-    if not trace and requests * interval_s > LONGEST_RUN_S:
+    if not (trace or steps) and requests * interval_s > LONGEST_RUN_S:
         days = LONGEST_RUN_S // DAY_S
         remedy = f"{requests:,} requests would take more than {days} days: ask for fewer"
         reader.add_mistake(INTERVAL, reader.text(INTERVAL), remedy)
@@ -162,6 +201,8 @@ def read(reader: OptionReader) -> tuple[OpenLoopLoad, Inputs]:
     found = read_file(reader, TRACE, trace, partial(read_rows, unit="" if unit == "auto" else unit))
     rows = found.rows if found else ()
     seed = load_seed_of(reader.get(SEED), reader.get(LOAD_SEED))
+    if steps and not trace:
+        requests = len(spaced.stepped(steps, seed))
     sample = read_file(
         reader,
         SHAREGPT,
@@ -175,7 +216,9 @@ def read(reader: OptionReader) -> tuple[OpenLoopLoad, Inputs]:
         others=ours.others,
         requests=len(rows) or requests,
         interval_s=interval_s,
-        arrivals=reader.get(ARRIVALS),
+        arrivals=spaced.law,
+        burstiness=spaced.burstiness,
+        rate_steps=steps,
         trace=trace,
         trace_s=rows[-1].due_ns / 1e9 if rows else 0.0,
         sharegpt=sharegpt,
@@ -189,14 +232,18 @@ def read(reader: OptionReader) -> tuple[OpenLoopLoad, Inputs]:
     )
 
 
-def _refuse_unused(reader: OptionReader, trace: str, interval_s: float, exact: bool) -> None:
+def _refuse_unused(
+    reader: OptionReader, trace: str, steps: tuple[RateStep, ...], interval_s: float, exact: bool
+) -> None:
     """Options that nothing reads beside the others given."""
     if trace:
-        for option in (REQUESTS, INTERVAL, ARRIVALS, SHAREGPT):
+        for option in (REQUESTS, INTERVAL, RATE_STEPS, ARRIVALS, BURSTINESS, SHAREGPT):
             reader.refuse_unused(option, "with --trace, which tells times and lengths: leave one out", TRACE)
     else:
         reader.refuse_unused(TRACE_UNIT, "without --trace: name one, or leave it out", TRACE)
-    if not trace and interval_s == 0:
+        for option in (REQUESTS, INTERVAL) if steps else ():
+            reader.refuse_unused(option, "with --rate-steps, which tells when: leave one out", RATE_STEPS)
+    if not (trace or steps) and interval_s == 0:
         reader.refuse_unused(
             ARRIVALS, "with --interval 0, all at once: give an interval, or leave it out", INTERVAL
         )
@@ -210,6 +257,18 @@ def _refuse_unused(reader: OptionReader, trace: str, interval_s: float, exact: b
 
 SHAPE = Shape(
     OpenLoopLoad,
-    (REQUESTS, INTERVAL, ARRIVALS, TRACE, TRACE_UNIT, SHAREGPT, PERSONS_ONLY, LENGTHS, *LENGTH_OPTIONS),
+    (
+        REQUESTS,
+        INTERVAL,
+        RATE_STEPS,
+        ARRIVALS,
+        BURSTINESS,
+        TRACE,
+        TRACE_UNIT,
+        SHAREGPT,
+        PERSONS_ONLY,
+        LENGTHS,
+        *LENGTH_OPTIONS,
+    ),
     read,
 )

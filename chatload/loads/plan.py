@@ -7,14 +7,15 @@ from collections.abc import Mapping
 import msgspec
 
 from chatload.loads.chat import ChatLoad
-from chatload.loads.input_files import read_certificate, read_file
+from chatload.loads.input_files import read_certificate, read_file, read_schema
 from chatload.loads.load_shape import Inputs, Shape
 from chatload.loads.registry import AnyLoad
 from chatload.loads.user_classes import UserClass
 from chatload.model.certificate import Certificate
+from chatload.model.expectation import Expectation, named
 from chatload.options.length_options import CACHE
 from chatload.options.option_reader import ALL_GIVEN, Given, OptionReader, shown_value
-from chatload.options.run_options import BODY, CERTIFICATE, SLO, RunSettings, read_settings
+from chatload.options.run_options import BODY, CERTIFICATE, EXPECT, SLO, WARMUP, RunSettings, read_settings
 from chatload.options.server_address import Route
 from chatload.protocols.registry import PROMPT_KEYS
 
@@ -28,6 +29,8 @@ class Plan(RunSettings, frozen=True, kw_only=True):
         """The plan in one sentence; `server` is the name of the recognised server."""
         asked = "a server" if self.server == "auto" else self.server
         plan = f"{self.load.sentence()}{self.load.asked_words}, {server or asked} at {self.host}: {self.load.bounds()}."
+        if self.warmup:
+            plan += f" Warm-up, counted nowhere: {self.warmup.words}."
         return f"{plan} To hold: {'; '.join(one.words for one in self.slo)}." if self.slo else plan
 
     def server_key(self, user_class: UserClass) -> str:
@@ -82,6 +85,15 @@ def make_plan(shape: Shape, values: Mapping[str, object], given: Given = ALL_GIV
     ):
         remedy = "turns share no beginning: give --system-prompt or --shared-prefix-tokens, or leave it out"
         reader.add_mistake(CACHE, load.cache, remedy)
+    if problem := load.warmup_mistake(settings.warmup):
+        reader.add_mistake(WARMUP, reader.text(WARMUP), problem)
+    for name in named(settings.expect):
+        if not load.names_turns:
+            remedy = "turns have names in a scenario of its own only: leave the name out"
+            reader.add_named_mistake(EXPECT.name, shown_value(f"{name}: …"), remedy)
+    settings = msgspec.structs.replace(
+        settings, expect=tuple(_with_schema(reader, one) for one in settings.expect)
+    )
     plan = _of_the_first(Plan(**msgspec.structs.asdict(settings), load=load))
     inputs = msgspec.structs.replace(inputs, notes=(*inputs.notes, *_replaced(reader, plan)))
     certificate = read_file(reader, CERTIFICATE, plan.certificate, read_certificate)
@@ -100,6 +112,12 @@ def _of_the_first(plan: Plan) -> Plan:
     ):
         return plan
     return msgspec.structs.replace(plan, model=classes[0].model, server=classes[0].dialect)
+
+
+def _with_schema(reader: OptionReader, one: Expectation) -> Expectation:
+    """The check with the content of its schema's file."""
+    schema = read_file(reader, EXPECT, one.text if one.kind == "json" else "", read_schema)
+    return msgspec.structs.replace(one, schema=schema)
 
 
 def _replaced(reader: OptionReader, plan: Plan) -> tuple[str, ...]:

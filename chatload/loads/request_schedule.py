@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chatload.loads.arrival_times import constant, poisson
 from chatload.loads.load_shape import Inputs
 from chatload.loads.open_loop import OpenLoopLoad
 from chatload.loads.trace import TraceRow
@@ -39,10 +38,10 @@ def schedule(load: OpenLoopLoad, inputs: Inputs, seed: int, words_by: str) -> Re
     if inputs.trace:
         dues_ns: Sequence[int] = [row.due_ns for row in inputs.trace]
         return _composed(dues_ns, _lengths_of(inputs.trace, seed), f"trace {words_by}")
-    if load.arrivals == "poisson" and load.interval_s:
-        dues_ns = poisson(load.requests, load.interval_s, seed)
+    if load.rate_steps:
+        dues_ns = load.spacing.stepped(load.rate_steps, seed)
     else:
-        dues_ns = constant(load.requests, load.interval_s)
+        dues_ns = load.spacing.times(load.requests, load.interval_s, seed)
     if (
         inputs.prompts or load.prompt_tokens
     ):  # the texts of --prompt-tokens are made by the process that sends them

@@ -8,6 +8,7 @@ from typing import ClassVar
 from chatload.loads.lengths_asked import length_fields, length_pairs
 from chatload.loads.load_shape import Inputs, Load, Shape
 from chatload.loads.user_classes import our_users
+from chatload.model.turn import Turn
 from chatload.options.length_options import (
     ANSWER_TOKENS,
     CACHE,
@@ -18,6 +19,7 @@ from chatload.options.length_options import (
 from chatload.options.option import Whole, Wholes
 from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import MOST_AT_ONCE, MOST_REQUESTS, whole
+from chatload.options.warmup import Warmup
 
 LEVELS = Wholes(
     name="levels",
@@ -38,6 +40,10 @@ SWEEP_PROMPT_TOKENS = replace(PROMPT_TOKENS, default="32")
 SWEEP_ANSWER_TOKENS = replace(ANSWER_TOKENS, default="256")
 
 
+WARM_UP = "warm-up"
+"""The group of the turns before the first level."""
+
+
 def group_of(level: int) -> str:
     """The group of the turns of a level."""
     return f"level {level}"
@@ -50,10 +56,23 @@ class SweepLoad(Load, frozen=True, kw_only=True, tag="sweep"):
     connections_words: ClassVar[str] = "requests at once"
     called: ClassVar[str] = "a sweep"
     sized_by: ClassVar[str] = "--levels and --rounds"
-    in_parts: ClassVar[bool] = True
     new_prompts: ClassVar[bool] = True
     levels: tuple[int, ...]
     rounds: int
+
+    @property
+    def in_parts(self) -> bool:
+        """Its levels."""
+        return True
+
+    def is_warmup(self, turn: Turn, since_s: float, warmup: Warmup) -> bool:
+        """A time comes before the first level."""
+        return turn.group == WARM_UP or turn.turn <= warmup.turns
+
+    def warmup_mistake(self, warmup: Warmup) -> str:
+        """The first rounds of each level may be warm-up, not all."""
+        held = f"each level has {self.rounds} --rounds in all: none would count"
+        return held if warmup.turns >= self.rounds else ""
 
     def sentence(self) -> str:
         """The load in words."""

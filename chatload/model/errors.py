@@ -22,6 +22,8 @@ CODES: dict[str, str] = {
     "not_closed": "the reply was finished, but the server never ended the HTTP message",
     "aborted": "the server ended the reply with finish_reason abort, error or the like",
     "filtered": "a content filter withheld the reply, or the rest of it (finish_reason content_filter or the like)",
+    "wrong_reply": "a whole reply that is not what --expect says",
+    "cross_talk": "the reply holds the reference of another user (--echo-check): it was made for somebody else",
     "interrupted": "we hung up: the run was stopped before the reply ended (counted apart, no failure)",
     "abandoned": "the user hung up in the middle, as planned (--abandon; counted apart, no failure)",
 }

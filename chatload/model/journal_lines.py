@@ -102,6 +102,22 @@ class ServerLine(Line, frozen=True, kw_only=True, tag="server"):
     process_cpu_s: float | None = None
 
 
+class SameAnswerLine(Line, frozen=True, kw_only=True, tag="same_answer"):
+    """A prompt that was asked of the idle server and under load, at temperature 0 (--same-answers).
+
+    `differs`: the answer under load is another one, from `event` and `character` on, both from 1; None where the turn
+    failed, with `code`. `idle_differs`: the idle server's two answers differ from each other.
+    """
+
+    number: int
+    idle_differs: bool = False
+    differs: bool | None = None
+    event: int | None = None
+    character: int | None = None
+    tokens: int = 0
+    code: str | None = None
+
+
 class LevelLine(Line, frozen=True, kw_only=True, tag="level"):
     """A process has drained its share of a capacity search's level."""
 
@@ -123,7 +139,7 @@ class EndLine(Line, frozen=True, kw_only=True, tag="end"):
     lines: int | None = None
 
 
-JournalLine = Turn | StartLine | UserLine | HealthLine | ServerLine | LevelLine | EndLine
+JournalLine = Turn | StartLine | UserLine | HealthLine | ServerLine | SameAnswerLine | LevelLine | EndLine
 LINE_KINDS: tuple[type[msgspec.Struct], ...] = get_args(JournalLine)
 
 

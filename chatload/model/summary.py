@@ -18,7 +18,7 @@ FORMAT = 2
 
 PERCENTILES = {"p50": 0.50, "p90": 0.90, "p95": 0.95, "p99": 0.99}
 
-ALL_USERS_IN, WHOLE_RUN = "all users in", "whole run"
+ALL_USERS_IN, WHOLE_RUN, WHILE_ARRIVING = "all users in", "whole run", "while visitors arrive"
 """Stretches of a run, as they are named wherever a figure is shown."""
 
 TOO_FEW_TURNS = "too few turns for an interval"
@@ -241,6 +241,21 @@ class HeldStreams(msgspec.Struct, frozen=True):
         return self.replies / self.judged
 
 
+class SameAnswers(msgspec.Struct, frozen=True):
+    """Prompts asked of the idle server and under load at temperature 0: `asked` as planned, `compared` under load.
+
+    `differ` of these had another answer, first at an event of `first_events` (from 1, of each); of `idle_differ` the
+    idle server gave two answers. `failed` had none under load.
+    """
+
+    asked: int
+    compared: int
+    differ: int
+    idle_differ: int
+    failed: int
+    first_events: tuple[int, ...] = ()
+
+
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """A run as sums. Distributions are over good turns; failures stand beside them.
 
@@ -257,6 +272,9 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     label: str = ""
     simulation: Simulation | None = None
     planned_turns: int | None = None
+    warmup: int = 0
+    echoes: dict[str, int] = {}
+    same_answers: SameAnswers | None = None
     turns: int
     succeeded: int
     failed: dict[str, int]
@@ -303,7 +321,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def of_window(self) -> Throughput:
         """The rates of the stretch that figures are taken from (`window`): of no shorter one are any to be quoted."""
-        all_in = self.steady if self.window.name == ALL_USERS_IN else None
+        all_in = self.steady if self.window.name != WHOLE_RUN else None
         return all_in or self.throughput
 
     def metric(self, key: str) -> Distribution:

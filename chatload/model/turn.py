@@ -8,7 +8,7 @@ All instants are ns of one monotonic clock (`chatload.engine.clock.now_ns`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -148,6 +148,8 @@ class Turn(
     `address` is the IP address that was asked, where the server's name has several.
     `asked_prompt_tokens` and `asked_tokens` are the lengths of prompt and answer that the scenario asked for: of the
     whole prompt where it is a conversation's first, else of what it adds to the turn before and its answer.
+    `echo`: whose reference the reply held under --echo-check; "" without it.
+    `warmup`: one of the first turns of a run, which count in no figure.
     `tail_tokens` are tokens the server counted after the last event with text: the end-of-sequence token.
     """
 
@@ -204,6 +206,8 @@ class Turn(
     status: int | None = None
     finish: str | None = None
     marks: tuple[str, ...] = ()
+    warmup: bool = False
+    echo: Literal["", "own", "none", "other"] = ""
     prompt_characters: int = 0
     system_characters: int = 0
     prompt: str | None = None

@@ -96,6 +96,7 @@ class LevelResult(msgspec.Struct, frozen=True, kw_only=True):
     """One level of a capacity search, all its windows together.
 
     `verdict` is the worst of its SLOs, by the measured values, `passed` whether it is met; `sure`: it is that surely.
+    `at_once`: of conversations that arrive, how many were held in the first and in the last quarter of the time.
     """
 
     users: int
@@ -106,12 +107,14 @@ class LevelResult(msgspec.Struct, frozen=True, kw_only=True):
     windows: int = 1
     slo: list[SloVerdict]
     groups: list[str] = msgspec.field(default_factory=list)
+    at_once: tuple[float, float] | None = None
 
 
 class CapacityResult(msgspec.Struct, kw_only=True, omit_defaults=True):
     """What a capacity search has found so far. `users` is the answer, None until it is known.
 
-    `interval` is the 95 % interval of the answer; `stopped` says why the search ended early.
+    `interval` is the 95 % interval of the answer; `stopped` says why the search ended early. `counts`: levels are
+    numbers of users, or of conversations that arrive each minute ("arrivals").
     """
 
     levels: list[LevelResult] = msgspec.field(default_factory=list)
@@ -120,4 +123,5 @@ class CapacityResult(msgspec.Struct, kw_only=True, omit_defaults=True):
     users: int | None = None
     surely_met: int | None = None
     surely_missed: int | None = None
+    counts: str = "users"
     interval: tuple[int | None, int | None] | None = None

@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 
 import orjson
 
+from chatload.model.expectation import Expectation, read_expectations, schema_files
 from chatload.model.slo import Objective, read_objectives
 from chatload.options.ranges import Range, share
 
@@ -60,6 +61,11 @@ class Option(Generic[T]):
     private: bool = False
     choices: tuple[str, ...] = ()
     names_file: bool = False
+
+    def files(self, text: str) -> list[str]:
+        """The files that a value names."""
+        found = self.file_in(text)
+        return [found] if found else []
 
     @property
     def numbers(self) -> Range | None:
@@ -227,6 +233,25 @@ class Slos(Option[tuple[Objective, ...]]):
         if mistakes:
             raise InvalidValue(lines=tuple(mistakes))
         return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expect(Option[tuple[Expectation, ...]]):
+    """Checks of replies, with "; " between them."""
+
+    several: bool = True
+    names_file: bool = True
+
+    def parse(self, text: str) -> tuple[Expectation, ...]:
+        """The checks, in order; their schemas are not read yet."""
+        found, mistakes = read_expectations(text)
+        if mistakes:
+            raise InvalidValue(lines=tuple(mistakes))
+        return found
+
+    def files(self, text: str) -> list[str]:
+        """The files of schemas."""
+        return schema_files(text)
 
 
 @dataclass(frozen=True, slots=True)

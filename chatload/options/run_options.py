@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from chatload.model.expectation import Expectation
 from chatload.model.slo import Objective
 from chatload.options.access_options import (
     ACCESS_OPTIONS,
@@ -21,6 +22,7 @@ from chatload.options.access_options import (
 )
 from chatload.options.option import (
     Choice,
+    Expect,
     FileName,
     Group,
     JsonObject,
@@ -37,6 +39,7 @@ from chatload.options.option import (
 from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import MOST_TOKENS, Range, seconds, share, whole
 from chatload.options.server_address import Route, server_address
+from chatload.options.warmup import Warmup, WarmupOption
 from chatload.protocols.registry import SERVERS
 
 SERVER = Choice(
@@ -139,6 +142,28 @@ SLO = Slos(
     label="SLOs",
     help='objectives, such as "p95 ttft_ms <= 500; failed_share <= 1%"; a miss exits 3 (docs/ci.md)',
 )
+EXPECT = Expect(
+    name="expect",
+    default="",
+    group=Group.SLO,
+    help="what replies must be, else they fail: \"contains 'Paris'; not matches 'sorry'; json @FILE; tokens 5..500\"",
+    label="What replies must be",
+)
+ECHO_CHECK = Switch(
+    name="echo-check",
+    default="off",
+    group=Group.SLO,
+    help="each prompt asks for a reference of its own: a reply with another user's fails as cross_talk, and the run",
+    label="Look for replies of other users",
+)
+SAME_ANSWERS = Whole(
+    name="same-answers",
+    default="0",
+    range=whole(0, 100),
+    group=Group.SLO,
+    help="prompts asked of the idle server and again under load, at temperature 0: are the answers the same? 0: none",
+    label="Prompts asked idle and under load",
+)
 ALLOW_FAILED = Number(
     name="allow-failed",
     default="0%",
@@ -169,6 +194,13 @@ OUT = FileName(
     group=Group.REPORT,
     label="Run folder",
     help="run folder to write; empty: results/<time>-<scenario>-<server>",
+)
+WARMUP = WarmupOption(
+    name="warmup",
+    default="",
+    group=Group.REPORT,
+    help="first turns, left out of figures, SLOs, comparisons: those due in the first '30s', or '2 turns' of each user",
+    label="Warm-up",
 )
 LABEL = Text(
     name="label",
@@ -267,8 +299,12 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     allow_failed: float = 0.0
     certificate: str = ""
     slo: tuple[Objective, ...] = ()
+    expect: tuple[Expectation, ...] = ()
+    echo_check: bool = False
+    same_answers: int = 0
     sure: bool = False
     window: str = ALL_IN
+    warmup: Warmup = Warmup()
     locust_rows: bool = False
 
     @property
@@ -323,8 +359,12 @@ def read_settings(reader: OptionReader) -> RunSettings:
         allow_failed=reader.get(ALLOW_FAILED),
         certificate=reader.get(CERTIFICATE),
         slo=reader.get(SLO),
+        expect=reader.get(EXPECT),
+        echo_check=reader.get(ECHO_CHECK),
+        same_answers=reader.get(SAME_ANSWERS),
         sure=reader.get(SURE),
         window=reader.get(WINDOW),
+        warmup=reader.get(WARMUP),
         locust_rows=reader.get(LOCUST_ROWS),
     )
     access = read_access(reader, insecure=settings.insecure, headers=settings.headers)

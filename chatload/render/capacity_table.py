@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from chatload.analysis.capacity_levels import answer_of, interval_of, levels_of
+from chatload.loads.capacity import USERS
 from chatload.loads.level_search import interval_words
 from chatload.model.sanitize import one_line
 from chatload.model.summary import Summary
-from chatload.model.verdict import CapacityResult
+from chatload.model.verdict import CapacityResult, LevelResult
 from chatload.model.words import plural
 from chatload.render.blocks import Block, Paragraph, Section, Table
 from chatload.render.slo_words import value_words
+from chatload.render.text_table import number
 from chatload.store.journal import Run
 
 
@@ -25,11 +27,17 @@ def capacity(run: Run, summary: Summary) -> Section | None:
     levels = levels_of(found)
     if levels:
         rows = [
-            ["users", "windows", "turns", "verdict", *(metric_words(one.metric) for one in levels[0].slo)]
+            [
+                *_heads(found),
+                "windows",
+                "turns",
+                "verdict",
+                *(metric_words(one.metric) for one in levels[0].slo),
+            ]
         ]
         rows += [
             [
-                f"{level.users:,}",
+                *_cells(found, level),
                 f"{level.windows:,}",
                 f"{level.turns:,}",
                 f"{level.verdict}{'' if level.sure else ', unsure'}",
@@ -50,11 +58,29 @@ def answer_words(found: CapacityResult) -> tuple[str, str]:
     interval = interval_words(*interval_of(found))
     if answer == "none":
         least = min(level.users for level in found.levels)
-        return f"Capacity: none, not even {plural(least, 'chat user')} within the SLOs", interval
-    users = f"{plural(found.users, 'chat user')} within the SLOs"
+        return f"Capacity: none, not even {counted(found, least)} within the SLOs", interval
+    users = f"{counted(found, found.users)} within the SLOs"
     if answer == "at least":
         return f"Capacity: at least {users}, stopped {'early' if found.stopped else 'at --most'}", interval
     return f"Capacity: {users}", interval
+
+
+def counted(found: CapacityResult, n: int) -> str:
+    """“1 chat user”, “30 arriving conversations/min (0.5/s)”."""
+    if found.counts == USERS:
+        return plural(n, "chat user")
+    return f"{n:,} arriving {'conversation' if n == 1 else 'conversations'}/min ({n / 60.0:.3g}/s)"
+
+
+def _heads(found: CapacityResult) -> list[str]:
+    return ["users"] if found.counts == USERS else ["a minute", "1/s", "at once, first quarter", "last"]
+
+
+def _cells(found: CapacityResult, level: LevelResult) -> list[str]:
+    cells = [f"{level.users:,}"]
+    if found.counts != USERS:
+        cells += [f"{level.users / 60.0:.3g}", *(map(number, level.at_once or (None, None)))]
+    return cells
 
 
 def answer_sentence(found: CapacityResult) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from chatload.analysis.same_answers import same_answers_words
 from chatload.analysis.slo_verdict import worst
 from chatload.model.metrics import Metric, View, metrics_in
 from chatload.model.sanitize import one_line
@@ -123,6 +124,9 @@ def plan(run: Run, summary: Summary) -> Section:
         *([("Label", one_line(manifest.label, 200))] if manifest.label else []),
         ("Plan", one_line(manifest.plan_sentence or "not recorded", 500)),
         *_servers(run),
+        *_left_out(run, summary),
+        *_echoes(summary),
+        *_same_answers(summary),
         *_addresses(summary),
         ("Started", one_line(manifest.started_utc or "?", 30)),
         ("Length", f"{number(summary.throughput.seconds)} s from first due to last end"),
@@ -146,6 +150,32 @@ def _servers(run: Run) -> list[tuple[str, str]]:
             (f"Model{users}", one_line(one.model or "not named", 120)),
         ]
     return rows
+
+
+def _left_out(run: Run, summary: Summary) -> list[tuple[str, str]]:
+    """The turns of the warm-up, and how many of them failed."""
+    if not summary.warmup:
+        return []
+    failed = sum(turn.failed for turn in run.warmup)
+    told = f", {failed:,} of which failed" if failed else ""
+    plan = run.manifest.plan
+    by = f" ({plan.warmup.words})" if plan is not None and plan.warmup else ""
+    return [("Warm-up", f"{plural(summary.warmup, 'turn')}{by}, left out of every figure{told}")]
+
+
+def _same_answers(summary: Summary) -> list[tuple[str, str]]:
+    """Whether answers changed under load."""
+    found = summary.same_answers
+    return [] if found is None else [("Same answers", same_answers_words(found))]
+
+
+def _echoes(summary: Summary) -> list[tuple[str, str]]:
+    """Whose references replies held."""
+    if not summary.echoes:
+        return []
+    own, none, other = (summary.echoes.get(one, 0) for one in ("own", "none", "other"))
+    words = f"{own:,} held their own, {other:,} another user's, {none:,} none (nothing is known of these)"
+    return [("References", words)]
 
 
 def _addresses(summary: Summary) -> list[tuple[str, str]]:

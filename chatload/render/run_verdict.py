@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from chatload.analysis.held_streams import is_held
 from chatload.analysis.standstill import is_notable
 from chatload.model.sanitize import one_line
-from chatload.model.summary import ALL_USERS_IN, Standstill, Summary, Validity
+from chatload.model.summary import ALL_USERS_IN, WHILE_ARRIVING, Standstill, Summary, Validity
 from chatload.model.words import plural
 from chatload.render.capacity_table import answer_sentence
 from chatload.render.text_table import number, seconds
@@ -39,7 +39,9 @@ def verdict_of_turns(summary: Summary) -> str:
     if not summary.succeeded:
         return f"{good}: nothing to measure."
     felt, slowest = summary.metric("felt_tokens_per_s").p50, summary.of_whole_run("felt_tokens_per_s").min
-    where = " with all users in" if summary.window.name == ALL_USERS_IN else ""
+    where = {ALL_USERS_IN: " with all users in", WHILE_ARRIVING: f" {WHILE_ARRIVING}"}.get(
+        summary.window.name, ""
+    )
     if felt is None and is_held(summary):
         return f"{good}; {_tail(summary)}{where}; a proxy in between holds the stream: speeds are not measurable here."
     measured = f"{_tail(summary)} and each user reads {number(felt)} tokens/s (p50){where}"

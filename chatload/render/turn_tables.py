@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from chatload import __version__
+from chatload.analysis.arrivals import rate_stages
 from chatload.analysis.generator_warnings import sends_were_late
 from chatload.analysis.series import start_ns
 from chatload.analysis.sweep_levels import sweep_levels
@@ -13,7 +14,7 @@ from chatload.model.errors import CODES
 from chatload.model.metrics import Metric, View, metric, metrics_in
 from chatload.model.sanitize import one_line
 from chatload.model.slo import LEAST_STANDSTILL_S
-from chatload.model.summary import PERCENTILES, Distribution, SlotRelease, Summary
+from chatload.model.summary import ALL_USERS_IN, PERCENTILES, WHOLE_RUN, Distribution, SlotRelease, Summary
 from chatload.model.words import plural
 from chatload.render.blocks import Block, Heading, Items, Paragraph, Section, Table
 from chatload.render.run_verdict import standstill_words
@@ -112,7 +113,8 @@ def system(run: Run, summary: Summary) -> Section | None:
     """The server as a whole, and the parts of a run where it has some."""
     if not summary.turns:
         return None
-    rows = [["", "unit", "whole run", "all users in"]]
+    steady = summary.window.name if summary.window.name != WHOLE_RUN else ALL_USERS_IN
+    rows = [["", "unit", WHOLE_RUN, steady]]
     for words, unit, key in (
         ("length", "s", "seconds"),
         ("good turns", "1/s", "requests_per_s"),
@@ -121,13 +123,17 @@ def system(run: Run, summary: Summary) -> Section | None:
         values = (getattr(part, key, None) for part in (summary.throughput, summary.steady))
         rows.append([words, unit, *map(number, values)])
     interval = summary.steady.tokens_interval if summary.steady else None
-    sure = f" Output with all users in, 95 %: {range_words(interval)} tokens/s." if interval else ""
+    sure = (
+        f" Output {'with ' if steady == ALL_USERS_IN else ''}{steady}, 95 %: {range_words(interval)} tokens/s."
+        if interval
+        else ""
+    )
     whole = summary.conversations
     told = "" if whole is None else f", {plural(whole, 'complete conversation')}"
     billed = summary.billed_tokens
     beside = f" ({billed:,} billed)" if billed is not None and billed != summary.tokens else ""
     note = Paragraph(f"{plural(summary.tokens, 'token')}{beside}{told}.{sure}", note=True)
-    blocks = [Table(rows, left=2), note, *_groups(summary), *sweep_table(run)]
+    blocks = [Table(rows, left=2), note, *_groups(summary), *sweep_table(run), *rates_table(run)]
     return Section("The server as a whole", blocks, id="system")
 
 
@@ -171,6 +177,22 @@ def sweep_table(run: Run) -> list[Block]:
         cells = [number(value) for value in (level.tokens_per_s, each, gain)]
         rows.append([f"{level.in_flight:,}", number(level.held), good, *cells])
     return [Heading("Levels: tokens/s by requests in flight"), Table(rows, left=0)]
+
+
+def rates_table(run: Run) -> list[Block]:
+    """The rates of arrivals, and whether those who came pile up; nothing for any other run."""
+    found = rate_stages(run)
+    if not found:
+        return []
+    rows = [["rate", "s", "arrived", "arrived/s", "done/s", "at once, first quarter", "last", "they pile up"]]
+    for one in found:
+        rates = [number(n / one.seconds) for n in (one.arrived, one.done)]
+        at_once = ["–", "–", "the rate changes"]
+        if one.growth is not None:
+            piles = "yes" if one.growth.grows else "no" if one.growth.is_shown_stable else "too short to tell"
+            at_once = [number(one.growth.first), number(one.growth.last), piles]
+        rows.append([one.words, number(one.seconds), f"{one.arrived:,}", *rates, *at_once])
+    return [Heading("Rates of arrivals"), Table(rows, left=1)]
 
 
 def failures(run: Run, summary: Summary) -> Section | None:

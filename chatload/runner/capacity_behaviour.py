@@ -11,6 +11,7 @@ from collections import deque
 
 from chatload.engine.client import TurnSpec
 from chatload.loads.capacity import CapacityLoad
+from chatload.loads.level_arrivals import level_arrivals
 from chatload.loads.level_search import first_turn
 from chatload.loads.think_time import phase_s
 from chatload.model.inline_reasoning import answer_in
@@ -43,7 +44,9 @@ class CapacityBehaviour(SlotBehaviour):
             order: LevelOrder = session.levels.get()
             if not order.users:
                 return
-            for slot in range(self.place, order.users, self._load.users):
+            if self._load.arrives:
+                self._bring(order)
+            for slot in range(self.place, 0 if self._load.arrives else order.users, self._load.users):
                 self.spawn(self._converse, order, slot)
             self.in_flight.join()
             at_ns = session.clock.now_ns()
@@ -58,24 +61,53 @@ class CapacityBehaviour(SlotBehaviour):
         while due_ns < order.end_ns:
             user = order.level * USERS_A_LEVEL + conversations * order.users + slot
             conversation = conversation_of_user(user, load, session)
-            begins = 1 if conversations else self._begun(conversation, user, slot)
-            for number in range(begins, load.conversation_turns + 1):
-                if due_ns >= order.end_ns:
-                    return
-                session.clock.sleep_until(due_ns)
-                request = session.request(conversation.next_messages(), session.asked(user, number))
-                turn, reply = self.clients.run_turn(TurnSpec(user, number, due_ns, request, order.group))
-                conversation.add_reply(reply_kept(turn, reply))
-                if turn.ok and answer_in(reply):
-                    self._replies.append(reply)
-                due_ns = turn.end_ns + round(load.think_s(session.plan.drawn_by, user, number) * 1e9)
+            begins = 1
+            if not conversations:
+                begins = self._begun(conversation, user, first_turn(slot, load.conversation_turns))
+            due_ns = self._hold(order, conversation, user, begins, due_ns)
             conversations += 1
 
-    def _begun(self, conversation: Conversation, user: int, slot: int) -> int:
+    def _hold(
+        self, order: LevelOrder, conversation: Conversation, user: int, begins: int, due_ns: int
+    ) -> int:
+        """The turns of a conversation from a turn on, until the level ends; when the next one would be due."""
+        session, load = self.session, self._load
+        for number in range(begins, load.conversation_turns + 1):
+            if due_ns >= order.end_ns:
+                break
+            session.clock.sleep_until(due_ns)
+            request = session.request(conversation.next_messages(), session.asked(user, number))
+            turn, reply = self.clients.run_turn(TurnSpec(user, number, due_ns, request, order.group))
+            conversation.add_reply(reply_kept(turn, reply))
+            if turn.ok and answer_in(reply):
+                self._replies.append(reply)
+            due_ns = turn.end_ns + round(load.think_s(session.plan.drawn_by, user, number) * 1e9)
+        return due_ns
+
+    def _bring(self, order: LevelOrder) -> None:
+        """This process's share of the visitors of a level: those who come, and those who are in the middle by then."""
+        load, drawn_by = self._load, f"{self.session.plan.drawn_by} {order.level}"
+        arrivals = level_arrivals(
+            load, order.users, (order.end_ns - order.start_ns) / 1e9, drawn_by, order.reply_s
+        )
+        for number, (at_s, begins) in enumerate(arrivals):
+            if number % load.users == self.place:
+                due_ns = order.start_ns + round(at_s * 1e9)
+                self.session.clock.sleep_until(due_ns)
+                self.spawn(self._visit, order, number, due_ns, begins)
+
+    def _visit(self, order: LevelOrder, number: int, due_ns: int, begins: int) -> None:
+        """One visitor: its conversation from a turn on, until it ends or the level does."""
+        user = order.level * USERS_A_LEVEL + number
+        conversation = conversation_of_user(user, self._load, self.session)
+        if begins > 1:
+            begins = self._begun(conversation, user, begins)
+        self._hold(order, conversation, user, begins, due_ns)
+
+    def _begun(self, conversation: Conversation, user: int, begins: int) -> int:
         """The turn at which a level's user begins; the history before it is made of replies to others."""
         if self._load.history and not self._replies:
             return 1
-        begins = first_turn(slot, self._load.conversation_turns)
         drawn = random.Random(f"replies {user}")
         for _ in range(1, begins):
             conversation.next_messages()

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from chatload.analysis.capacity_levels import measuring_s
+from chatload.analysis.capacity_levels import measuring_s, reply_s
+from chatload.analysis.growth import Growth, level_growth, with_growth
+from chatload.analysis.window import Window
 from chatload.engine.clock import CLOCK, Clock
 from chatload.loads.capacity import CapacityLoad
 from chatload.loads.level_search import LevelSearch, Rules
 from chatload.loads.plan import Plan
+from chatload.loads.sweep import WARM_UP
 from chatload.model.errors import NO_FAILURES
 from chatload.model.journal_lines import HealthLine, JournalLine, LevelLine
 from chatload.model.slo import Objective
@@ -29,7 +32,6 @@ BUSY_CPU_PERCENT, BUSY_LAG_MS, BUSY_SECONDS = 90.0, 50.0, 3
 """Beyond these, for that many seconds of a level, the load generator itself is the limit: the search ends."""
 GONE_TURNS = 5
 """Fewer turns than this that fail to connect at the end of a level do not mean that the server is gone."""
-WARM_UP = "warm-up"
 
 Judge = Callable[[Sequence[Turn], Sequence[Objective]], tuple[SloOutcome, bool, list[SloVerdict]]]
 """(worst verdict, whether that is sure, the verdict on each SLO) of some turns."""
@@ -52,7 +54,7 @@ class CapacitySearch:
         self._search = LevelSearch(
             Rules(self._load.first, self._load.most, self._load.precision, self._load.windows)
         )
-        self._measure_s = self._load.measure_s
+        self._measure_s, self._reply_s = self._load.measure_s, 0.0
         self._turns: list[Turn] = []
         self._measured: dict[int, list[Turn]] = {}
         self._levels = 0
@@ -60,7 +62,8 @@ class CapacitySearch:
         self._busy: list[str] = []
         self._rows: dict[int, LevelResult] = {}
         self._now: LevelProgress | None = None
-        self.facts = CapacityResult()
+        self._growth: dict[int, Growth] = {}
+        self.facts = CapacityResult(counts=self._load.counts)
 
     def on_line(self, line: JournalLine) -> None:
         """Take a journal line in: turns, drained levels, and the load generator's health."""
@@ -93,28 +96,33 @@ class CapacitySearch:
         return self._now.words(self._load, self._turns, self._clock.now_ns())
 
     def _warmed_up(self) -> bool:
-        """Gather replies for the histories, where there are histories; False when nobody answered."""
-        if not self._load.history:
+        """Warm up, gather replies for histories, see how long they take; False when nobody answered."""
+        warmup_s = self._plan.warmup.seconds
+        if not (self._load.history or self._load.arrives or warmup_s):
             return True
         users = min(self._load.first, self._load.most)
-        self._window(users, WARM_UP)
+        self._window(users, WARM_UP, warmup_s)
         return not self._nobody_answered(users, WARM_UP)
 
     def _try(self, users: int) -> bool:
         """One more window of a level, and the verdict of all it has; False when the generator was the limit."""
-        group = f"{users} users" + (f", window {self._levels + 1}" if users in self._measured else "")
+        group = self._load.level_words(users) + (
+            f", window {self._levels + 1}" if users in self._measured else ""
+        )
         turns = self._measured.setdefault(users, [])
         turns += self._window(users, group)
         if self._nobody_answered(users, group):  # before it is judged: this tells nothing of the level
             return False
         verdict, sure, verdicts = self._judge(turns, self._plan.slo)
+        if self._load.arrives:
+            verdict, sure = with_growth(verdict, sure, self._growth[users])
         passed = verdict == MET
         if len(self._busy) >= BUSY_SECONDS and not passed:
             self.facts.stopped = f"the load generator was the limit at {users:,} users ({self._busy[0]})"
         else:
             tried = self._search.measured(users, verdict if sure else UNDECIDED, passed)
             told = f"{verdict}, {'surely' if sure else 'unsure'}{_times(tried.windows)}"
-            self._say(f"{users:,} users, {len(turns):,} turns measured: {told}")
+            self._say(f"{self._load.level_words(users)}, {len(turns):,} turns measured: {told}")
         groups = [*(self._rows[users].groups if users in self._rows else ()), group]
         self._rows[users] = LevelResult(
             users=users,
@@ -125,9 +133,14 @@ class CapacitySearch:
             windows=len(groups),
             slo=verdicts,
             groups=groups,
+            at_once=self._at_once(users, len(groups)),
         )
         self.facts.levels = list(self._rows.values())
         return not self.facts.stopped
+
+    def _at_once(self, level: int, windows: int) -> tuple[float, float] | None:
+        found = self._growth.get(level)
+        return None if found is None else (round(found.first / windows, 2), round(found.last / windows, 2))
 
     def _nobody_answered(self, users: int, group: str) -> bool:
         """True, and noted, when the last turns of a level, as many as it has users, all failed to connect."""
@@ -140,24 +153,43 @@ class CapacitySearch:
         self.facts.stopped = f"the server is gone: {which} {len(last):,} turns of “{group}” failed to connect"
         return True
 
-    def _window(self, users: int, group: str) -> list[Turn]:
-        """Ramp, settle, measure and drain; the turns that were due while it was measured."""
+    def _window(self, users: int, group: str, asked_s: float = 0.0) -> list[Turn]:
+        """Ramp, settle, measure and drain; the turns that were due while it was measured.
+
+        It is measured for `asked_s`, or as long as the levels so far tell.
+        """
         load = self._load
+        measure_s = asked_s or self._measure_s
         start_ns = self._clock.now_ns() + round(LEAD_S * 1e9)
-        end_ns = start_ns + round((users / load.rate + load.settle_s + self._measure_s) * 1e9)
+        end_ns = start_ns + round((load.ramp_s(users) + self._load.settle_s + measure_s) * 1e9)
         self._levels += 1
         self._turns, self._drained, self._busy = [], 0, []
-        measured_ns = end_ns - round(self._measure_s * 1e9)
+        measured_ns = end_ns - round(measure_s * 1e9)
         more = max(0, self._search.left - (group != WARM_UP))
-        more_s = more * (LEAD_S + load.settle_s + self._measure_s)
+        more_s = more * (LEAD_S + self._load.settle_s + self._measure_s)
         self._now = LevelProgress(self._levels, users, group, start_ns, measured_ns, end_ns, more_s)
         self._order(
-            LevelOrder(users=users, level=self._levels, group=group, start_ns=start_ns, end_ns=end_ns)
+            LevelOrder(
+                users=users,
+                level=self._levels,
+                group=group,
+                start_ns=start_ns,
+                end_ns=end_ns,
+                reply_s=self._reply_s,
+            )
         )
         self._clock.sleep_until(end_ns)
         self._clock.wait_for(lambda: self._drained >= load.users, DRAIN_S, look_s=0.05)
         held = [turn for turn in self._turns if turn.group == group and measured_ns <= turn.due_ns < end_ns]
         self._measure_s = measuring_s(load.measure_s, held)
+        took_s = reply_s(
+            held
+        )  # the least so far: replies of an overloaded level would overload the next one, too
+        self._reply_s = min(self._reply_s or took_s, took_s or self._reply_s)
+        if load.arrives and group != WARM_UP:
+            level = [turn for turn in self._turns if turn.group == group]
+            found = level_growth(level, load.conversation_turns, Window(measured_ns, end_ns))
+            self._growth[users] = self._growth.get(users, Growth()) + found
         return held
 
 

@@ -50,6 +50,7 @@ class ChatBehaviour(Behaviour):
             session.request(messages, session.asked(self.number, self._turn)),
             hang_up_after=self._load.abandon_tokens if self._abandons() else 0,
         )
+        spec = session.asking_for_echo(spec)
         try:
             turn, reply = self._client.run_turn(spec)
         except Interrupted as stop:

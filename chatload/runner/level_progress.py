@@ -39,11 +39,13 @@ class LevelProgress:
             doing, until_ns = "measuring", self.end_ns
         else:
             doing, until_ns = "ending its turns", now_ns
-        if came_in < self.users:
+        if came_in < self.users and not load.arrives:
             doing = "starting users"
         left = f", {(until_ns - now_ns) / 1e9:.0f} s left" if until_ns > now_ns else ""
         search_s = self.more_s + max(0.0, (self.end_ns - now_ns) / 1e9)
         users = f"{min(self.users, came_in):,} of {plural(self.users, 'user')}"
+        if load.arrives:
+            users = f"{self.users:,} conversations a minute"
         return (
             f"window {self.number} ({self.group}): {users}, {doing}{left}; search: {search_s:,.0f} s or more left;"
             f"  {_figures([turn for turn in turns if turn.group == self.group], now_ns)}"

@@ -90,13 +90,17 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LevelOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """A level of a capacity search, for every process; `users` 0 ends the search."""
+    """A level of a capacity search, for every process; `users` 0 ends the search.
+
+    `reply_s`: how long replies took in the fastest level so far; of conversations that arrive.
+    """
 
     users: int
     level: int = 0
     group: str = ""
     start_ns: int = 0
     end_ns: int = 0
+    reply_s: float = 0.0
 
 
 def packed(message: msgspec.Struct) -> bytes:

@@ -29,7 +29,10 @@ class OpenLoopBehaviour(SlotBehaviour):
             messages, asked = self._asks(load, schedule, index)
             request = session.request(messages, asked)
             session.clock.sleep_until(due_ns)
-            self.spawn(self.clients.run_turn, TurnSpec(index, 1, due_ns, request))
+            self.spawn(
+                self.clients.run_turn,
+                TurnSpec(index, 1, due_ns, request, load.group_at(schedule.dues_ns[index])),
+            )
         self.in_flight.join()
 
     def _asks(

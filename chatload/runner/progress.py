@@ -43,7 +43,7 @@ class Progress:
         if turn.code is not None:
             self.failed[turn.code] += 1
         ttft = ttft_ms(turn)
-        if turn.ok and ttft is not None:
+        if turn.ok and ttft is not None and not turn.warmup:
             insort(self._ttft_ms, ttft)
         if turn.ok and turn.tokens and turn.reads:
             self._tokens_ended += turn.tokens

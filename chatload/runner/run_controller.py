@@ -23,6 +23,7 @@ from chatload.loads.load_shape import Shape
 from chatload.loads.plan import Plan
 from chatload.model.errors import UsageError
 from chatload.model.journal_lines import JournalLine, ServerLine
+from chatload.model.words import plural
 from chatload.runner.capacity_search import Judge
 from chatload.runner.console import Console
 from chatload.runner.credentials import credentials
@@ -37,6 +38,7 @@ from chatload.runner.preflight import Server, preflight
 from chatload.runner.preparation import prepare
 from chatload.runner.run import Run
 from chatload.runner.run_folder import RunFolder
+from chatload.runner.same_answers import SameAnswers, same_answers
 from chatload.runner.server_metrics import ServerMetrics, metrics_of
 from chatload.runner.supervisor import Cause, Supervisor
 from chatload.runner.worker_registry import WorkerRegistry
@@ -44,6 +46,8 @@ from chatload.store.manifest import Manifest
 
 LEAVE_S = 3.0
 """How long after a failed run has been closed this process ends, if Locust has not ended it by itself."""
+SETTLED_S = 2.0
+"""A load without a ramp is on after so long."""
 QUIT_S = 1.0
 """How long after its only run has been closed a headless Locust quits, if it has not by itself."""
 STOP_S = 1.5
@@ -64,6 +68,9 @@ class Services:
     ask_server: Callable[[Plan, ApiKey, str | None], Server] = preflight
     read_metrics: Callable[[Plan, Callable[[ServerLine], None], ApiKey, Collection[str]], ServerMetrics] = (
         metrics_of
+    )
+    same_answers: Callable[[Plan, Start, ApiKey, Callable[[JournalLine], None], Clock], SameAnswers] = (
+        same_answers
     )
     clock: Clock = CLOCK
 
@@ -167,6 +174,10 @@ class RunController:
             met = meet(plan, asked, self.key_hosts, key, classes_of(plan))
             others = meet_others(planned, self._services.ask_server, self.key_hosts)
             prepared = prepare(planned, met, key, folder.manifest.run_id, folder.tell)
+            start = start_of(
+                folder.manifest.run_id, str(folder.folder.resolve()), planned, met, others, prepared.counts
+            )
+            same = self._asked_idle(plan, start, met.key)
         except Unfit as error:
             folder.refused(str(error))
             self._refuse([str(error)], error.exit_code)
@@ -187,9 +198,21 @@ class RunController:
             folder.warn(f"{plan.host}: {withheld}")
         for doubt in filter(None, (one.doubt for one in (met, *others.values()))):
             folder.warn(doubt)
-        path = str(folder.folder.resolve())
-        start = start_of(folder.manifest.run_id, path, planned, met, others, prepared.counts)
         self._start(run, start, (met, *others.values()))
+        if same is not None:
+            ramp_s = plan.load.users / plan.load.users_per_s if plan.load.own_users else SETTLED_S
+            run.spawn(lambda: same.ask_under_load(ramp_s))
+
+    def _asked_idle(self, plan: Plan, start: Start, key: ApiKey) -> SameAnswers | None:
+        """The prompts of --same-answers, asked of the idle server; None without them."""
+        if not plan.same_answers:
+            return None
+        self._console.say(
+            f"chatload: asks {plural(plan.same_answers, 'prompt')} of the idle server, each twice"
+        )
+        same = self._services.same_answers(plan, start, key, self._processes.note, self._clock)
+        same.ask_idle()
+        return same
 
     def _start(self, run: Run, start: Start, servers: Sequence[Met]) -> None:
         run.folder.manifest.run_time_s = self._plans.run_values().get("run_time")

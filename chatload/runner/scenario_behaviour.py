@@ -59,6 +59,7 @@ class ScenarioBehaviour(Behaviour):
         spec = TurnSpec(
             self.number, self._turn, due_ns, request, name=name, on_delta=on_delta, keeps_body=keeps_body
         )
+        spec = self.session.asking_for_echo(spec)
         client = self._idle.pop() if self._idle else ChatClient(self.target)
         self._open.append(client)
         try:
@@ -70,6 +71,7 @@ class ScenarioBehaviour(Behaviour):
             self._open.remove(client)
         self._idle.append(client)
         self._last_end_ns = turn.end_ns
+        turn = self.session.checked(turn, answer.text)
         reply = Reply(turn, answer)
         self._held.append((reply, request.messages))
         return reply
@@ -81,7 +83,7 @@ class ScenarioBehaviour(Behaviour):
             reply.record(partial(self._write, messages, reply.text))
 
     def _write(self, messages: Sequence[Message], text: str, turn: Turn) -> None:
-        self.session.record(turn, tuple(messages), text)
+        self.session.record(turn, tuple(messages), text, is_checked=True)
 
     def pause(self, seconds: float | None) -> None:
         """Sleep so long; None: think after the last reply, as the class or the options say."""

@@ -12,6 +12,7 @@ import gevent.queue
 import msgspec
 
 from chatload.engine.api_key import NO_KEY, api_key
+from chatload.engine.client import TurnSpec
 from chatload.engine.clock import CLOCK, Clock, wall_offset_ns
 from chatload.engine.health import HealthReporter
 from chatload.engine.reader import Reader
@@ -29,13 +30,17 @@ from chatload.model.sanitize import one_line
 from chatload.model.turn import Message, Turn, TurnRequest
 from chatload.prompts.generated_prompts import NOTHING_ASKED, Asked, salted
 from chatload.protocols.registry import DIALECTS
+from chatload.runner.echo_check import with_echo, with_reference
 from chatload.runner.messages import OtherServer, Start
+from chatload.runner.reply_checks import ReplyChecks
 from chatload.runner.run_texts import salt_of, texts_of
 from chatload.store.journal import JournalWriter
 
 SAMPLE_USERS, SAMPLE_FAILURES = 3, 5
 MOST_NAME = 120
 """Characters of a turn's name."""
+WARMED = " (warm-up)"
+"""What the names of turns of a warm-up end in, in Locust's own table."""
 
 Deliver = Callable[[bytes, JournalLine], None]
 """Passes a journal line on: to the master, or to who listens in this process."""
@@ -78,7 +83,9 @@ class Session:
             if isinstance(load, OpenLoopLoad)
             else None
         )
+        self._checks = ReplyChecks(plan.expect) if plan.expect else None
         self.shard = Shard()
+        self._made_ns = clock.now_ns()
         self.levels: Any = gevent.queue.Queue()
         self.journal = JournalWriter(Path(start.folder) / f"journal-{worker}.jsonl")
         # A worker's journal is a copy of what the master has; the run can do without it.
@@ -252,21 +259,37 @@ class Session:
         )
         self.emit(line)
 
-    def record(self, turn: Turn, asked: tuple[Message, ...], reply: str) -> None:
+    def record(self, turn: Turn, asked: tuple[Message, ...], reply: str, *, is_checked: bool = False) -> None:
         """Put a turn into the journal, and a finished one into Locust's statistics: one event a turn."""
+        if not is_checked:
+            turn = self.checked(turn, reply)
         if self._keeps_text(turn):
             kept = self.target.key.hidden(reply)
             turn = msgspec.structs.replace(turn, prompt=asked[-1].content, text=kept)
+        if self.plan.warmup:
+            since_s = (turn.due_ns - (self.begins_ns if self.shard.segments else self._made_ns)) / 1e9
+            if self.plan.load.is_warmup(turn, since_s, self.plan.warmup):
+                turn = msgspec.structs.replace(turn, warmup=True)
         self.emit(turn)
         self._finished_reads += turn.reads
         if turn.code in NO_FAILURES:
             return
         whole = e2e_ms(turn) if turn.ok and turn.last_token_ns else whole_ms(turn) or 0.0
-        name = turn.name or self.plan.turn_name
+        name = f"{turn.name or self.plan.turn_name}{WARMED if turn.warmup else ''}"
         self._tell_locust(turn, "CHAT", name, whole)
-        if self.plan.locust_rows and turn.ok:
+        if self.plan.locust_rows and turn.ok and not turn.warmup:
             self._tell_locust(turn, "TTFT", f"{name} (ms)", ttft_ms(turn))
             self._tell_locust(turn, "SPEED", f"{name} (tokens/s, decode)", decode_tokens_per_s(turn))
+
+    def checked(self, turn: Turn, reply: str) -> Turn:
+        """The turn, failed where its reply is not what the plan expects, or was made for another user."""
+        if self.plan.echo_check and not turn.echo and turn.code not in NO_FAILURES:
+            turn = with_echo(turn, reply, self.start.run_id)
+        return turn if self._checks is None else self._checks.checked(turn, reply)
+
+    def asking_for_echo(self, spec: TurnSpec) -> TurnSpec:
+        """The turn, whose last message asks for its reference, where the plan looks for those."""
+        return with_reference(spec, self.start.run_id) if self.plan.echo_check else spec
 
     def _tell_locust(self, turn: Turn, kind: str, name: str, value: float | None) -> None:
         """One event of Locust's; `value` is what it takes for a response time."""

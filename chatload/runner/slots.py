@@ -22,7 +22,7 @@ class Clients:
 
     def run_turn(self, spec: TurnSpec) -> tuple[Turn, str]:
         """Hold one turn on an idle connection, or a new one, and put it into the journal: (turn, the answer)."""
-        target = self._session.target
+        spec, target = self._session.asking_for_echo(spec), self._session.target
         idle = self._idle.get(target.address.group_of(spec.user))
         client = idle.pop() if idle else ChatClient(target)
         messages: tuple[Message, ...] = spec.request.messages

@@ -18,6 +18,7 @@ from chatload.model.journal_lines import (
     EndLine,
     HealthLine,
     JournalLine,
+    SameAnswerLine,
     ServerLine,
     StartLine,
     UserLine,
@@ -106,6 +107,7 @@ def _private(path: str, flags: int) -> int:
 class Run:
     """One run as its folder tells it. `turns` are in order of `due_ns`, without duplicates.
 
+    `warmup` are those of the warm-up, which no figure counts.
     `server` are readings of the server's /metrics page; empty where it has none. `missing` are sentences: which lines
     the journals lack, and which belong to another run and were left out.
     """
@@ -119,6 +121,13 @@ class Run:
     torn_lines: int
     server: tuple[ServerLine, ...] = ()
     missing: tuple[str, ...] = ()
+    warmup: tuple[Turn, ...] = ()
+    same_answers: tuple[SameAnswerLine, ...] = ()
+
+    @property
+    def every_turn(self) -> tuple[Turn, ...]:
+        """Those of the warm-up too, as the server saw them."""
+        return (*self.warmup, *self.turns) if self.warmup else self.turns
 
     @property
     def name(self) -> str:
@@ -137,6 +146,7 @@ class _Lines:
     health: list[HealthLine] = field(default_factory=list)
     ends: list[EndLine] = field(default_factory=list)
     server: list[ServerLine] = field(default_factory=list)
+    same_answers: list[SameAnswerLine] = field(default_factory=list)
     torn: int = 0
     count: LineCount = field(default_factory=LineCount)
     _seen: set[bytes] = field(default_factory=set)
@@ -158,6 +168,8 @@ class _Lines:
                 self.health.append(line)
             elif isinstance(line, EndLine):
                 self.ends.append(line)
+            elif isinstance(line, SameAnswerLine):
+                self.same_answers.append(line)
             elif isinstance(line, ServerLine):
                 self.server.append(line)
 
@@ -169,10 +181,13 @@ def read_run(folder: Path) -> Run:
     foreign = foreign_journals(folder, manifest.run_id)
     for raw, line in lines_in_one_time(folder, manifest, foreign):
         found.add(raw, line)
+    turns = sorted(found.turns.values(), key=lambda turn: (turn.due_ns, turn.turn_id))
     return Run(
         folder=folder,
         manifest=manifest,
-        turns=tuple(sorted(found.turns.values(), key=lambda turn: (turn.due_ns, turn.turn_id))),
+        turns=tuple(turn for turn in turns if not turn.warmup),
+        same_answers=tuple(found.same_answers),
+        warmup=tuple(turn for turn in turns if turn.warmup),
         users=tuple(sorted(found.users, key=_at_ns)),
         health=tuple(sorted(found.health, key=_at_ns)),
         ends=tuple(found.ends),

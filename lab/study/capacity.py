@@ -16,9 +16,12 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from chatload.analysis.capacity_levels import measuring_s
+from chatload.analysis.capacity_levels import measuring_s, reply_s
+from chatload.analysis.growth import Growth, level_growth, with_growth
 from chatload.analysis.slo_verdict import level_verdict
-from chatload.loads.capacity import CapacityLoad
+from chatload.analysis.window import Window
+from chatload.loads.capacity import ARRIVALS, CapacityLoad
+from chatload.loads.level_arrivals import level_arrivals
 from chatload.loads.level_search import Capacity, LevelSearch, Rules, first_turn
 from chatload.loads.think_time import phase_s, thinking
 from chatload.model.slo import Objective, read_objectives
@@ -106,6 +109,18 @@ SEARCH_CASES = (
     _equal_answers(1000.0),
 )
 
+LAX = "p95 ttft_ms <= 5000"
+"""Met for a while on a server that does not keep up."""
+ARRIVING = SearchCase(
+    "vLLM, 24 seats, arriving conversations",
+    FEW_SEATS,
+    LAX,
+    replace(LOAD, counts=ARRIVALS, first=20, most=2000, history=False),
+    60,
+    (30, 15, 120),
+)
+"""In conversations a minute; not among the cases of docs/capacity.md, whose truths are numbers of users."""
+
 SEATS = 12
 OVER_HTTP = SearchCase(
     name="vLLM, 12 seats, over HTTP",
@@ -143,24 +158,46 @@ def window(case: SearchCase, users: int, seed: str, load: CapacityLoad | None = 
     return _Window(case, load or case.load, users, seed).turns
 
 
+def window_and_growth(
+    case: SearchCase, level: int, seed: str, load: CapacityLoad | None = None, took_s: float = 0.0
+) -> tuple[list[Turn], Growth]:
+    """The same of a level of arriving conversations, and whether they pile up."""
+    played = _Window(case, load or case.load, level, seed, took_s)
+    return played.turns, played.growth
+
+
 class _Window:
     """One level: ramp, settling, measurement, drain."""
 
-    def __init__(self, case: SearchCase, load: CapacityLoad, users: int, seed: str) -> None:
+    def __init__(
+        self, case: SearchCase, load: CapacityLoad, users: int, seed: str, took_s: float = 0.0
+    ) -> None:
         self._case, self._load, self._seed = case, load, seed
         self._drawn = random.Random(seed)
-        self._end_s = users / load.rate + load.settle_s + load.measure_s
+        self._end_s = load.ramp_s(users) + load.settle_s + load.measure_s
         self._asked: dict[int, tuple[int, int, float]] = {}
         self._conversations = 0
         self.turns: list[Turn] = []
+        self._every: list[Turn] = []
         self._play: Playback = case.server.playback()
         self._play.after = self._served
-        for number in range(users):
+        if load.arrives:
+            for at_s, begins in level_arrivals(load, users, self._end_s, seed, took_s):
+                known = sum(self._answer() + LINE_TOKENS for _ in range(1, begins)) if load.history else 0
+                self._begin(at_s, begins, known)
+        for number in range(0 if load.arrives else users):
             begins = first_turn(number, load.conversation_turns)
             known = sum(self._answer() + LINE_TOKENS for _ in range(1, begins)) if load.history else 0
             phase = phase_s(load.think_time, f"{seed} {number}")
             self._begin(number / load.rate + phase, begins, known)
         self._play.run()
+
+    @property
+    def growth(self) -> Growth:
+        """How many were there at the beginning of the measurement, and at its end."""
+        end_ns = round(self._end_s * S)
+        measured = Window(end_ns - round(self._load.measure_s * S), end_ns)
+        return level_growth(self._every, self._load.conversation_turns, measured)
 
     def _answer(self) -> int:
         mean, spread, most = self._case.answer
@@ -181,9 +218,12 @@ class _Window:
 
     def _served(self, done: Served) -> None:
         user, number, due_s = self._asked[done.key]
+        self._every.append(_turn(user, number, due_s, done))
         if due_s >= self._end_s - self._load.measure_s:
-            self.turns.append(_turn(user, number, due_s, done))
+            self.turns.append(self._every[-1])
         next_s = done.end_s + self._load.think_time.drawn(f"think {self._seed} {user} {number}")
+        if number >= self._load.conversation_turns and self._load.arrives:
+            return
         if number >= self._load.conversation_turns:
             self._begin(next_s, 1, 0)
         elif self._load.history:
@@ -216,7 +256,8 @@ def true_capacity(case: SearchCase, low: int, high: int, long_s: float = LONG_S)
     load = replace(case.load, settle_s=AGED_S, measure_s=long_s)
     while high - low > 1:
         middle = (low + high) // 2
-        if level_verdict(window(case, middle, "truth", load), case.objectives)[0] == MET:
+        turns, grown = window_and_growth(case, middle, "truth", load)
+        if level_verdict(turns, case.objectives)[0] == MET and not (load.arrives and grown.grows):
             low = middle
         else:
             high = middle
@@ -236,19 +277,26 @@ class SearchResult:
         return (low is None or low <= truth) and (high is None or truth <= high)
 
 
-def search(case: SearchCase, seed: int) -> SearchResult:
-    """One search, as `locustfiles/capacity.py` makes it."""
+def search(case: SearchCase, seed: int, *, sees_growth: bool = True) -> SearchResult:
+    """One search, as `locustfiles/capacity.py` makes it; without `sees_growth` one that looks at the SLOs only."""
     load = case.load
     levels = LevelSearch(Rules(load.first, load.most, load.precision, load.windows))
     measured: dict[int, list[Turn]] = {}
-    windows = 0
+    growths: dict[int, Growth] = {}
+    windows, took_s = 0, 0.0
+    if load.arrives:  # the warm-up tells how long replies take
+        took_s = reply_s(window(case, load.first, f"{seed} warm-up", load))
     while (users := levels.next_users) is not None:
         windows += 1
-        turns = window(case, users, f"{seed} {windows}", load)
+        turns, grown = window_and_growth(case, users, f"{seed} {windows}", load, took_s)
+        growths[users] = growths.get(users, Growth()) + grown
         load = replace(load, measure_s=measuring_s(case.load.measure_s, turns))
+        took_s = min(took_s, reply_s(turns) or took_s)
         pooled = measured.setdefault(users, [])
         pooled += [replace(turn, group=str(windows)) for turn in turns]
         verdict, sure, _ = level_verdict(pooled, case.objectives)
+        if load.arrives and sees_growth:
+            verdict, sure = with_growth(verdict, sure, growths[users])
         levels.measured(users, verdict if sure else UNDECIDED, verdict == MET)
     return SearchResult(levels.found, windows)
 

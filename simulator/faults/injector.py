@@ -21,6 +21,8 @@ KINDS: dict[str, tuple[str, float] | None] = {
     "slow-write": ("bytes per second", 2000),
     "wrong-usage": ("tokens to add to the count", 7),
     "idle-close": ("seconds of idling", 0.3),
+    "cross-talk": None,
+    "changed-answer": ("after how many tokens, while other requests are open", 3),
     "abort": ("after how many tokens", 3),
 }
 DEFAULT_AFTER_TOKENS = 3

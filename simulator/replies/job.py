@@ -17,6 +17,7 @@ class GenerationParams:
     """The parameters of a request; each server family fills them from its own request bodies.
 
     `repeated`: template slots for what a reply repeats of its request, as JSON text.
+    `greedy`: temperature 0, so that the same prompt always has the same answer.
     """
 
     endpoint: str
@@ -32,6 +33,7 @@ class GenerationParams:
     return_token_ids: bool = False
     details: bool = False
     return_full_text: bool = False
+    greedy: bool = False
     echo_seed: int | None = None
     prompt_texts: list[str] = field(default_factory=list)
     prompt_tokens: int = 0

@@ -102,6 +102,7 @@ def _params(endpoint: str, body: Body, prompt: str, max_tokens: int) -> Generati
         stops=stop_strings(body.get("stop")),
         include_usage=usage,
         continuous_usage=usage and bool(options.get("continuous_usage_stats")),
+        greedy=body.get("temperature") == 0,
         return_token_ids=bool(body.get("return_token_ids")),
     )
 

@@ -10,7 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatload.loads.arrival_times import constant, poisson, split
+from chatload.loads.arrival_options import RATE_STEPS
+from chatload.loads.arrival_times import Spacing, constant, gamma, poisson, split
+from chatload.loads.rate_steps import group_of, step_ends_s
+from chatload.options.option import InvalidValue
 
 SEEDS = st.integers(0, 2**32)
 INTERVALS = st.floats(0, 100)
@@ -73,6 +76,66 @@ def test_poisson_gaps_are_exponential(seed):
         abs((rank + 0.5) / len(gaps) - (1 - math.exp(-gap / 0.5))) for rank, gap in enumerate(gaps)
     )
     assert distance < 1.95 / len(gaps) ** 0.5
+
+
+@pytest.mark.parametrize("burstiness", [0.25, 1.0, 4.0])
+def test_gamma_gaps_have_their_mean_and_the_spread_of_their_burstiness(burstiness):
+    """Standard deviation = mean / sqrt(burstiness): twice the mean at 0.25, half of it at 4."""
+    gaps = gaps_s(gamma(40_001, 0.5, burstiness, 3))
+    assert statistics.fmean(gaps) == pytest.approx(0.5, rel=0.05)
+    assert statistics.pstdev(gaps) == pytest.approx(0.5 / burstiness**0.5, rel=0.05)
+    assert gamma(50, 0.5, burstiness, 3) == gamma(60, 0.5, burstiness, 3)[:50]
+
+
+def dues(text, law="constant", seed=1, burstiness=1.0):
+    return [due / 1e9 for due in Spacing(law, burstiness).stepped(RATE_STEPS.parse(text), seed)]
+
+
+def test_steps_have_their_rates_one_after_another():
+    assert dues("1/s 3s, 4/s 1s") == [0, 1, 2, 3, 3.25, 3.5, 3.75]
+    assert dues("30/min 4s") == [0, 2]
+    assert dues("0/s 2s, 1/s 2s") == [2, 3]
+
+
+def test_a_ramp_has_the_arrivals_of_its_mean_rate():
+    """From 0 to 2/s over 4 s: k have come at t = 2 sqrt(k); from 2/s to 0 the same from its end."""
+    assert dues("0..2/s 4s") == pytest.approx([2 * k**0.5 for k in range(4)])
+    assert dues("2..0/s 4s") == pytest.approx([4 - 2 * (4 - k) ** 0.5 for k in range(4)])
+
+
+@pytest.mark.parametrize(("law", "burstiness"), [("poisson", 1.0), ("gamma", 0.5)])
+def test_drawn_arrivals_follow_the_rates(law, burstiness):
+    found = dues("10/s 100s, 40..0/s 100s, 5/min 60s", law, 7, burstiness)
+    counts = [sum(begins <= due < begins + 50 for due in found) for begins in (0, 50, 100, 150)]
+    for count, mean in zip(counts, (500, 500, 1500, 500), strict=True):
+        assert count == pytest.approx(mean, abs=4 * (mean / burstiness) ** 0.5)
+    assert found == sorted(found)
+    assert 200 < found[-1] < 260
+    assert found == dues("10/s 100s, 40..0/s 100s, 5/min 60s", law, 7, burstiness)
+
+
+def test_a_step_is_named_by_its_place_and_rate():
+    steps = RATE_STEPS.parse("1/s 60s, 5..1/s for 2m")
+    assert [group_of(steps, place) for place in (0, 1)] == ["step 1: 1/s", "step 2: 5 to 1/s"]
+    assert step_ends_s(steps) == [60, 180]
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("1/s", "must be rates and times such as"),
+        ("1/s 60s; 5/s 2m", "must be rates and times such as"),
+        ("-1/s 60s", "'-1/s 60s' is not"),
+        ("1/day 60s", "'1/day 60s' is not"),
+        ("0/s 60s", "makes no arrival"),
+        ("1000/s 2h", "at most 1,000,000"),
+        ("1/h 24h" + ", 1/h 24h" * 31, "more than 31 days"),
+        (", ".join(["1/s 1s"] * 101), "at most 100"),
+    ],
+)
+def test_wrong_steps_say_what_is_wrong(text, words):
+    with pytest.raises(InvalidValue, match=words):
+        RATE_STEPS.parse(text)
 
 
 @pytest.mark.parametrize("interval_s", [-0.1, float("nan"), float("inf")])

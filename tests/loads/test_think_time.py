@@ -11,10 +11,12 @@ from chatload.loads.capacity import CapacityLoad
 from chatload.loads.chat import ChatLoad
 from chatload.loads.registry import SHAPES
 from chatload.loads.think_time import THINK_TIME, phase_s, thinking
+from chatload.model.errors import UsageError
 from chatload.options.distribution import Distribution, exponential, read_distribution
 from chatload.options.option import InvalidValue
 from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import whole
+from tests.plans import plan_of
 
 N = 20_000
 
@@ -191,6 +193,34 @@ def test_a_capacity_search_draws_them_by_default_and_a_chat_does_not() -> None:
     assert capacity.think_time == exponential(2.0)
     assert "2 s (exponential) after each reply" in capacity.sentence()
     assert chat.think_time == Distribution(2.0, "constant", 2.0)
+
+
+WARMUPS: list[tuple[str, dict[str, str], str]] = [
+    ("chat", {"turns": "2", "warmup": "2 turns"}, "each user holds 2 turns in all: none would count"),
+    ("sweep", {"rounds": "2", "warmup": "2 turns"}, "each level has 2 --rounds in all: none would count"),
+    ("open_loop", {"requests": "5", "warmup": "5 turns"}, "there are 5 requests in all: none would count"),
+    ("capacity", {"warmup": "1 turn"}, "in a capacity search give a time, such as 30s"),
+    (
+        "visitors",
+        {"warmup": "1 turn"},
+        "with visitors give a time, such as 30s: long enough for the first ones",
+    ),
+    ("visitors", {"rate_steps": "1/s 60s", "warmup": "1m"}, "no visitor arrives later: none would count"),
+    ("chat", {"warmup": "soon"}, "must be a time such as 30s"),
+    ("chat", {"warmup": "0 turns"}, "or '2 turns'"),
+]
+
+
+@pytest.mark.parametrize(("kind", "values", "words"), WARMUPS)
+def test_a_warm_up_that_leaves_nothing_is_a_mistake(kind: str, values: dict[str, str], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        plan_of(kind, {"host": "http://gpu", "slo": "failed_share <= 1%", **values})
+
+
+def test_the_plan_says_what_its_warm_up_is() -> None:
+    plan = plan_of("chat", {"host": "http://gpu", "turns": "3", "warmup": "1 turn"})
+    assert plan.sentence().endswith("Warm-up, counted nowhere: the first 1 turn.")
+    assert plan_of("chat", {"host": "http://gpu", "warmup": "2m"}).warmup.words == "the first 120 s"
 
 
 def test_a_manifest_keeps_it_and_an_older_one_has_a_constant_one() -> None:

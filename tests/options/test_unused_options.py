@@ -43,6 +43,11 @@ UNUSED: list[tuple[str, dict[str, str], str, dict[str, str]]] = [
     ("open_loop", {"trace": TRACE, "sharegpt": SHAREGPT}, "sharegpt", {"trace": "", "requests": "1"}),
     ("open_loop", {"interval": "0", "arrivals": "poisson"}, "arrivals", {"interval": "2"}),
     ("open_loop", {"max_tokens": "64"}, "max-tokens", {"lengths": "free"}),
+    ("open_loop", {"burstiness": "0.5"}, "burstiness", {"arrivals": "gamma"}),
+    ("visitors", {"burstiness": "0.5"}, "burstiness", {"arrivals": "gamma"}),
+    ("open_loop", {"rate_steps": "1/s 60s", "interval": "0.5"}, "interval", {"rate_steps": ""}),
+    ("open_loop", {"rate_steps": "1/s 60s", "requests": "7"}, "requests", {"rate_steps": ""}),
+    ("open_loop", {"trace": TRACE, "rate_steps": "1/s 60s"}, "rate-steps", {"trace": ""}),
     ("sweep", {"max_tokens": "64"}, "max-tokens", {"max_tokens": "2000"}),
 ]
 

@@ -22,6 +22,7 @@ from chatload.runner.chat_behaviour import ChatBehaviour
 from chatload.runner.messages import LevelOrder
 from chatload.runner.open_loop_behaviour import OpenLoopBehaviour
 from chatload.runner.sweep_behaviour import SweepBehaviour
+from chatload.runner.visitors_behaviour import VisitorsBehaviour
 from tests.engine.scripted import status
 from tests.field_reports import report
 from tests.manual_clock import BEGINS_NS
@@ -302,6 +303,71 @@ def test_a_sweep_keeps_as_many_in_flight_as_each_level_says(scene: Callable[...,
     assert one.script.opened == 3
 
 
+# -- visitors
+
+
+def test_visitors_arrive_however_many_are_there_and_go_after_their_turns(scene: Callable[..., Scene]) -> None:
+    """One a second; each holds 2 turns of 0.3 s with 2 s between them, so that up to 3 are there at once."""
+    one = scene("visitors", rate_steps="1/s 4s", arrivals="constant", turns="2", think_time="2", num_users=1)
+    one.run_user(VisitorsBehaviour)
+    one.clock.sleep(60)
+    found = sorted((turn.user, turn.turn, round((turn.due_ns - BEGINS_NS) / 1e9, 3)) for turn in one.turns)
+    assert found == [(user, turn, user + 2.3 * (turn - 1)) for user in range(4) for turn in (1, 2)]
+    assert {turn.group for turn in one.turns} == {""}
+    assert users_of(one)[-1] == ("out", 5.6, "done")
+
+
+def test_users_of_a_load_of_visitors_share_them_and_a_step_names_its_turns(
+    scene: Callable[..., Scene],
+) -> None:
+    steps = {"rate_steps": "1/s 2s, 2/s 1s", "arrivals": "constant", "turns": "1", "num_users": 2}
+    one = scene("visitors", **steps)
+    for _ in range(2):
+        one.run_user(VisitorsBehaviour)
+    one.clock.sleep(60)
+    found = sorted((turn.user, round((turn.due_ns - BEGINS_NS) / 1e9, 3), turn.group) for turn in one.turns)
+    first, second = "step 1: 1/s", "step 2: 2/s"
+    assert found == [(0, 0.0, first), (1, 1.0, first), (2, 2.0, second), (3, 2.5, second)]
+
+
+# -- warm-up
+
+WARM: list[tuple[str, dict[str, Any], list[bool]]] = [
+    ("chat", {"turns": "3", "think_time": "2", "warmup": "2 turns"}, [True, True, False]),
+    ("chat", {"turns": "3", "think_time": "2", "warmup": "3s"}, [True, True, False]),
+    ("chat", {"turns": "3", "think_time": "2"}, [False, False, False]),
+    ("open_loop", {"requests": "4", "interval": "1", "warmup": "2s"}, [True, True, False, False]),
+    ("open_loop", {"requests": "4", "interval": "1", "warmup": "3 turns"}, [True, True, True, False]),
+    ("sweep", {"levels": "1,2", "rounds": "2", "warmup": "1 turns"}, [True, False, True, True, False, False]),
+    ("sweep", {"levels": "2,1", "rounds": "1", "warmup": "1s"}, [True] * 8 + [False] * 3),
+    (
+        "visitors",
+        {"rate_steps": "1/s 4s", "arrivals": "constant", "turns": "1", "warmup": "2s"},
+        [True, True, False, False],
+    ),
+]
+BEHAVIOURS: dict[str, Any] = {
+    "chat": ChatBehaviour,
+    "open_loop": OpenLoopBehaviour,
+    "sweep": SweepBehaviour,
+    "visitors": VisitorsBehaviour,
+}
+
+
+@pytest.mark.parametrize(("kind", "values", "warm"), WARM)
+def test_the_first_turns_are_marked_as_warm_up(
+    scene: Callable[..., Scene], kind: str, values: dict[str, Any], warm: list[bool]
+) -> None:
+    one = scene(kind, num_users=1, **values)
+    one.run_user(BEHAVIOURS[kind])
+    one.clock.sleep(60)
+    turns = sorted(one.turns, key=lambda turn: (turn.due_ns, turn.user))
+    assert [turn.warmup for turn in turns] == warm
+    assert len({turn.turn_id for turn in turns}) == len(turns)
+    names = [request["name"].endswith(" (warm-up)") for request in one.requests]
+    assert names.count(True) == warm.count(True)
+
+
 # -- capacity
 
 
@@ -388,3 +454,42 @@ def test_a_later_level_begins_in_the_middle_of_conversations(scene: Callable[...
     assert [first[USERS_A_LEVEL + slot] for slot in (0, 1)] == [1, 1], "there is no reply yet to begin with"
     assert first[2 * USERS_A_LEVEL + 1] == 5, "the slot's place in its conversation"
     assert max(map(len, messages_of(one))) == 2 * 4 + 1, "four lines with their replies, and the fifth"
+
+
+def test_conversations_arrive_at_a_level_s_rate_and_go_after_their_turns(scene: Callable[..., Scene]) -> None:
+    """60 a minute for 20 s after a level's begin; 2 turns of 0.3 s with 1 s between them."""
+    given = {**CAPACITY, "capacity_in": "arrivals", "rate": "10"}
+    one = scene("capacity", **given, history="off", turns="2")
+    one.run_user(CapacityBehaviour)
+    one.session.levels.put(order(60, 0.0, 20.0))
+    one.clock.sleep(60)
+    visits: dict[int, list[Turn]] = {}
+    for turn in one.turns:
+        visits.setdefault(turn.user, []).append(turn)
+    assert 12 <= len(visits) <= 36, "20 on average, and two that came before"
+    for held in visits.values():
+        assert [turn.turn for turn in held] in ([1, 2], [2], [1])
+        assert len(held) < 2 or held[1].due_ns - held[0].end_ns == 1 * S
+    alone = [held for held in visits.values() if [turn.turn for turn in held] == [1]]
+    assert all(held[0].end_ns > BEGINS_NS + 19 * S for held in alone), (
+        "only the level's end keeps one from going on"
+    )
+    middle = [held[0] for held in visits.values() if held[0].turn == 2]
+    assert all(turn.due_ns < BEGINS_NS + 1 * S for turn in middle), (
+        "who is in the middle is there from the start"
+    )
+
+
+def test_processes_share_the_conversations_that_arrive(scene: Callable[..., Scene]) -> None:
+    """Together they bring those that one would bring, none twice."""
+    given = {**CAPACITY, "capacity_in": "arrivals", "rate": "10", "history": "off", "turns": "1"}
+    found: list[set[tuple[int, int]]] = []
+    for users, place in ((1, 0), (2, 0), (2, 1)):
+        one = scene("capacity", **{**given, "num_users": users})
+        one.session.shard.before = place
+        one.run_user(CapacityBehaviour)
+        one.session.levels.put(order(60, 0.0, 20.0))
+        one.clock.sleep(60)
+        found.append({(turn.user, turn.due_ns) for turn in one.turns})
+    assert found[1] | found[2] == found[0]
+    assert not found[1] & found[2]

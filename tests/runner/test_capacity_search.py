@@ -209,3 +209,47 @@ def test_a_level_at_whose_end_nobody_could_connect_ends_the_search(name: str, hi
         assert (search.judged, search.levels) == ([], [4])
     else:
         assert search.judged
+
+
+@pytest.mark.parametrize(("stays", "verdict", "held"), [(False, "met", 60), (True, "missed", 0)])
+def test_a_rate_at_which_conversations_pile_up_is_not_met(stays: bool, verdict: str, held: int) -> None:
+    """10/s, one turn each: of 1 s, which leaves about 10 there, or until the level's end. SLOs are met."""
+
+    def play(order: LevelOrder, on_line: Any) -> None:
+        for number in range((order.end_ns - order.start_ns) * 10 // S):
+            due_ns = order.start_ns + number * S // 10
+            end_ns = order.end_ns + S if stays else due_ns + S
+            one = msgspec.structs.replace(turn(order, due_ns), user=number, end_ns=end_ns)
+            on_line(one)
+
+    given = {
+        "capacity_in": "arrivals",
+        "first": "60",
+        "most": "60",
+        "measure": "90",
+        "settle": "10",
+        "turns": "1",
+    }
+    found = Search(play, **given, rate="10").search.facts
+    level = found.levels[0]
+    assert (level.verdict, level.sure, found.counts) == (verdict, True, "arrivals")
+    assert (found.users == 60) == bool(held)
+    assert level.at_once is not None
+    assert level.at_once == ((10.0, 10.0) if held else level.at_once)
+    assert (level.at_once[1] > 3 * level.at_once[0]) == (not held)
+
+
+def test_a_level_of_conversations_begins_as_its_replies_before_tell() -> None:
+    """A warm-up of the first level sees that replies take 2 s; a rate has no ramp."""
+
+    def play(order: LevelOrder, on_line: Any) -> None:
+        for number in range(20):
+            due_ns = order.start_ns + number * S // 2
+            one = msgspec.structs.replace(turn(order, due_ns), user=number, end_ns=due_ns + 2 * S)
+            on_line(one)
+
+    found = Search(play, capacity_in="arrivals", first="4", most="8", rate="10", turns="5", think_time="1")
+    orders = [one for one in found.orders if one.users]
+    assert [one.reply_s for one in orders[:2]] == [0.0, 2.0]
+    assert (orders[0].group, orders[1].group) == ("warm-up", "4 a minute")
+    assert (orders[0].end_ns - orders[0].start_ns) / S == 3 + 5

@@ -11,8 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from chatload.analysis.growth import Growth, with_growth
+from chatload.analysis.slo_verdict import level_verdict
 from lab.simulated_server import ROOT, simulated
 from lab.study.capacity import (
+    ARRIVING,
     OVER_HTTP,
     SEARCH_CASES,
     SIMULATED,
@@ -21,6 +24,7 @@ from lab.study.capacity import (
     search,
     true_capacity,
     window,
+    window_and_growth,
 )
 from tests.long import size
 
@@ -41,10 +45,33 @@ def test_the_search_is_within_a_tenth_of_the_truth_and_the_interval_holds_it(cas
         assert searched.windows < 40
 
 
+ARRIVING_KNOWN = 62
+"""Conversations a minute, over 25 minutes each: 60 are met and do not grow, 65 grow and are missed."""
+
+
 def test_a_window_sees_every_turn_of_a_conversation_alike() -> None:
     seen = Counter(turn.turn for turn in window(SEARCH_CASES[2], 40, "ages"))
     assert sorted(seen) == list(range(1, 11))
     assert max(seen.values()) < 2 * min(seen.values())
+
+
+def test_windows_of_a_rate_that_a_server_does_not_keep_up_with_are_not_met() -> None:
+    """Each short window of the unstable queue meets the lax SLO; together they show that users pile up."""
+    for rate, verdict in ((ARRIVING_KNOWN * 2 // 3, "met"), (ARRIVING_KNOWN * 4 // 3, "missed")):
+        grown = Growth()
+        for number in range(3):
+            turns, more = window_and_growth(ARRIVING, rate, f"window {number}", took_s=1.2)
+            grown += more
+            assert level_verdict(turns, ARRIVING.objectives)[0] == "met", rate
+        assert with_growth("met", True, grown)[0] == verdict, (rate, grown)
+
+
+def test_a_search_in_arrivals_finds_the_rate_and_one_that_sees_no_growth_does_not() -> None:
+    for seed in range(size(4, 0)):
+        seeing, blind = search(ARRIVING, seed), search(ARRIVING, seed, sees_growth=False)
+        assert 0.75 <= seeing.found.users / ARRIVING_KNOWN <= 1.15, (seed, seeing)
+        assert seeing.covers(ARRIVING_KNOWN), (seed, seeing)
+        assert blind.found.users > 1.15 * ARRIVING_KNOWN, (seed, blind)
 
 
 @pytest.mark.e2e

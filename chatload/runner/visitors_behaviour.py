@@ -1,0 +1,40 @@
+"""Visitors: each arrives when due, however many are there, holds its conversation and goes.
+
+Each Locust user brings every n-th visitor, each in a greenlet of its own.
+"""
+
+from __future__ import annotations
+
+from chatload.engine.client import TurnSpec
+from chatload.loads.arrival_times import split
+from chatload.loads.visitors import VisitorsLoad
+from chatload.runner.chat_behaviour import conversation_of_user, reply_kept
+from chatload.runner.slots import SlotBehaviour
+
+
+class VisitorsBehaviour(SlotBehaviour):
+    """Brings its share of the visitors; one such user a process is enough."""
+
+    def work(self) -> None:
+        """Bring each visitor of this user's share when it is due; done when the last one is gone."""
+        session, load = self.session, self.session.plan.load
+        assert isinstance(load, VisitorsLoad)
+        begin_ns = session.begins_ns
+        dues_ns = load.spacing.stepped(load.rate_steps, session.plan.drawn_by)
+        for visitor in split(range(len(dues_ns)), self.place, load.users):
+            due_ns = begin_ns + dues_ns[visitor]
+            session.clock.sleep_until(due_ns)
+            self.spawn(self._visit, load, visitor, due_ns, begin_ns)
+        self.in_flight.join()
+
+    def _visit(self, load: VisitorsLoad, visitor: int, due_ns: int, begin_ns: int) -> None:
+        """One visitor: its turns, one after another."""
+        session = self.session
+        conversation = conversation_of_user(visitor, load, session)
+        for number in range(1, load.turns + 1):
+            session.clock.sleep_until(due_ns)
+            request = session.request(conversation.next_messages(), session.asked(visitor, number))
+            group = load.group_at(due_ns - begin_ns)
+            turn, reply = self.clients.run_turn(TurnSpec(visitor, number, due_ns, request, group))
+            conversation.add_reply(reply_kept(turn, reply))
+            due_ns = turn.end_ns + round(load.think_s(session.plan.drawn_by, visitor, number) * 1e9)
