@@ -69,10 +69,10 @@ class Services:
     read_metrics: Callable[[Plan, Callable[[ServerLine], None], ApiKey, Collection[str]], ServerMetrics] = (
         metrics_of
     )
+    clock: Clock = CLOCK
     same_answers: Callable[[Plan, Start, ApiKey, Callable[[JournalLine], None], Clock], SameAnswers] = (
         same_answers
     )
-    clock: Clock = CLOCK
 
 
 class RunController:
