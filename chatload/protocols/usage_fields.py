@@ -54,12 +54,12 @@ def _usage(usage: Mapping[str, object]) -> Usage:
     total = None if total == (completion or 0) + (prompt or 0) else total
     if usage.keys() <= _SUMS:
         return Usage(completion, prompt, total_tokens=total)
-    details = usage.get("prompt_tokens_details")
+    details = usage.get("prompt_tokens_details") or usage.get("input_tokens_details")
     cached = details.get("cached_tokens") if isinstance(details, dict) else None
     made = usage.get("completion_tokens_details", usage.get("output_tokens_details"))
     made = made if isinstance(made, dict) else {}
     reasoning = made.get("reasoning_tokens", usage.get("reasoning_tokens"))  # SGLang has it beside the others
-    rejected = [count(made.get(key)) for key in ("rejected_prediction_tokens", "audio_tokens")]
+    rejected = [count(made[key]) for key in ("rejected_prediction_tokens", "audio_tokens") if key in made]
     return Usage(
         completion_tokens=completion,
         prompt_tokens=prompt,
