@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PYTEST := $(BIN)/python -m pytest -q
-SIDE_BY_SIDE := -n 6 --dist loadfile --no-loadscope-reorder
+SIDE_BY_SIDE := --processes 6  # tests/side_by_side.py
 
 .PHONY: bench certify ab demo test lint check golden format real capacity-check coverage jmeter-check proxies clean help
 
@@ -57,7 +57,7 @@ test: $(VENV)/test.stamp
 .PHONY: test-fast
 
 test-fast: $(VENV)/test.stamp
-	$(PYTEST) -n 2 --dist loadfile -m "not e2e"
+	$(PYTEST) --processes 2 -m "not e2e"
 
 .PHONY: test-long
 
@@ -172,7 +172,7 @@ lowest:  # in an environment of its own, about 8 min
 	sed -nE 's/^([a-z0-9-]+)>=([0-9.]+),.*/\1==\2/p' requirements.txt > $(VENV)/lowest.txt
 	$(VENV)/lowest/bin/python -m pip install -qq --disable-pip-version-check -r $(VENV)/lowest.txt \
 		$$(grep -E '^(pytest|hypothesis|h11|jsonschema|openai|yamllint|text-gen)' tests/requirements.txt)
-	$(VENV)/lowest/bin/python -m pytest -q -n 2 -m "not e2e"
+	$(VENV)/lowest/bin/python -m pytest -q --processes 2 -m "not e2e"
 
 .PHONY: locust-range
 LOCUST_ENDS := 2.46.0 2.47.0

@@ -17,11 +17,11 @@ from hypothesis import settings
 
 from tests import warm
 
+pytest_plugins = ["tests.side_by_side"]
 # Each of some hundred processes would compile chatload anew: a tenth of the time of the whole suite.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
-if "locust" not in sys.modules:
-    subprocess.Popen = warm.Popen  # type: ignore[misc]
+subprocess.Popen = warm.Popen  # type: ignore[misc]
 
 SEED = "CHATLOAD_TEST_SEED"
 
@@ -76,15 +76,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files of whole runs first: begun last, a long one would keep one of xdist's processes alone at the end.
-
-    The same seed gives the same order in each of xdist's processes, as xdist needs it.
-    """
-    files: dict[str, list[pytest.Item]] = {}
+    """Files of whole runs first: begun last, a long one would keep one of the processes alone at the end."""
+    files: dict[Path, list[pytest.Item]] = {}
     for item in items:
         if not PROCESSES.isdisjoint(getattr(item, "fixturenames", ())):
             item.add_marker("e2e")
-        files.setdefault(item.location[0], []).append(item)
+        files.setdefault(item.path, []).append(item)
     groups = list(files.values())
     if seed := os.environ.get(SEED):
         draw = random.Random(seed)
@@ -102,9 +99,9 @@ def pytest_report_header() -> str | None:
     return f"random order: {SEED}={seed}" if seed else None
 
 
-def pytest_collection_finish(session: pytest.Session) -> None:
-    """Locust patches the whole process when it is imported, and xdist then waits for ever: tests start it apart."""
-    if "locust" in sys.modules and hasattr(session.config, "workerinput"):
+def pytest_collection_finish() -> None:
+    """Locust patches the whole process when it is imported: tests start it apart."""
+    if "locust" in sys.modules:
         raise pytest.UsageError(
             "a test module imports locust: move what needs it into a file that a child runs"
         )

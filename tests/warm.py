@@ -99,7 +99,7 @@ class Helper:
                 env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             )  # fmt: skip
-        atexit.register(self._end)
+        atexit.register(self.end)
 
     def start(self, request: Mapping[str, object], streams: Sequence[int]) -> int:
         """Process id of a new process: ours to wait for, since its real parent has ended and we adopt it."""
@@ -113,12 +113,19 @@ class Helper:
         assert answer, "the helper process has ended: see its error"
         return int(answer)
 
-    def _end(self) -> None:
+    def end(self) -> None:
+        """Wait until it has ended."""
         self._line.close()
         self._process.wait()
 
 
 _helpers: dict[str, Helper] = {}
+
+
+def end_helpers() -> None:
+    """In a process that ends without exit handlers."""
+    while _helpers:
+        _helpers.popitem()[1].end()
 
 
 def helper_for(command: Sequence[str], how: Mapping[str, Any]) -> Helper | None:

@@ -1,0 +1,157 @@
+"""`--processes 6`: the tests are collected once, then run in so many forks of this process, one file at a time each.
+
+Each process of pytest-xdist imports and collects all tests anew, 10 s of CPU time each. The fork is made by Python's
+multiprocessing; a report of a test travels as pytest's own serializable form.
+"""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from itertools import groupby
+from multiprocessing.connection import Connection, wait
+from typing import Any, Literal
+
+import pytest
+
+from tests import warm
+
+FORK = multiprocessing.get_context("fork")
+NUMBER_BYTES = 4
+ENDED = "the process of this test ended before the test did"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--processes", type=int, default=1, help="run the files side by side in so many processes"
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> bool | None:
+    """Pytest's own loop runs one process, and tells of errors in the collection."""
+    option = session.config.option
+    if option.processes < 2 or option.collectonly or session.testsfailed:
+        return None
+    files = [list(items) for _, items in groupby(session.items, lambda item: item.path)]
+    queue, fill = os.pipe()
+    os.write(fill, b"".join(number.to_bytes(NUMBER_BYTES) for number in range(len(files))))
+    os.close(fill)
+    session.config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]
+    gc.collect()
+    gc.freeze()  # the collector would copy every page that the forks share
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    ends: list[Connection] = []
+    processes = []
+    for place in range(min(option.processes, len(files))):
+        ours, theirs = FORK.Pipe(duplex=False)
+        processes.append(FORK.Process(target=run_files, args=(session, files, queue, theirs, place)))
+        processes[-1].start()
+        theirs.close()
+        ends.append(ours)
+    os.close(queue)
+    try:
+        tell_reports(session, ends)
+    finally:
+        for process in processes:
+            process.join()
+    if session.shouldfail:
+        raise session.Failed(session.shouldfail)
+    return True
+
+
+def tell_reports(session: pytest.Session, ends: list[Connection]) -> None:
+    """Hand what the processes send to pytest. A test without an end has failed, unless all were to stop early."""
+    hook, locations = session.config.hook, {item.nodeid: item.location for item in session.items}
+    while ends:
+        for end in wait(ends):
+            assert isinstance(end, Connection)
+            try:
+                what, sent = end.recv()
+            except EOFError:
+                ends.remove(end)
+                continue
+            if what == "warning":
+                hook.pytest_warning_recorded.call_historic(kwargs=sent)
+                continue
+            report = hook.pytest_report_from_serializable(config=session.config, data=sent)
+            if report.when == "setup":
+                hook.pytest_runtest_logstart(nodeid=report.nodeid, location=report.location)
+            hook.pytest_runtest_logreport(report=report)
+            if report.when == "teardown":
+                hook.pytest_runtest_logfinish(nodeid=report.nodeid, location=report.location)
+                locations.pop(report.nodeid, None)
+    if session.shouldfail:
+        return
+    for nodeid, location in locations.items():
+        hook.pytest_runtest_logreport(
+            report=pytest.TestReport(nodeid, location, {}, "failed", ENDED, "call")  # as one that failed
+        )
+
+
+class Sender:
+    """The plugin that sends reports and warnings from a process of the tests."""
+
+    def __init__(self, config: pytest.Config, end: Connection) -> None:
+        self._config, self._end = config, end
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        data = self._config.hook.pytest_report_to_serializable(config=self._config, report=report)
+        self._end.send(("report", data))
+
+    def pytest_warning_recorded(
+        self,
+        warning_message: warnings.WarningMessage,
+        when: Literal["config", "collect", "runtest"],
+        nodeid: str,
+        location: tuple[str, int, str] | None,
+    ) -> None:
+        if when != "runtest":  # those of before are told to each plugin that is registered
+            return
+        warning_message.source = None  # any object
+        told = {"warning_message": warning_message, "when": when, "nodeid": nodeid, "location": location}
+        self._end.send(("warning", told))
+
+
+def run_files(
+    session: pytest.Session, files: list[list[pytest.Item]], queue: int, end: Connection, place: int
+) -> None:
+    """In a process of its own: run files of the queue until it is empty."""
+    capture = begin_apart(session.config, place)
+    session.config.pluginmanager.register(Sender(session.config, end))
+    try:
+        items = items_of(files, queue)
+        item = next(items, None)
+        while item is not None and not session.shouldfail:
+            following = next(items, None)  # whose fixtures are kept
+            session.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+            item = following
+    finally:
+        session._setupstate.teardown_exact(None)  # where the tests were to stop early
+        warm.end_helpers()
+        capture.stop_global_capturing()  # an error of ours is seen
+
+
+def items_of(files: list[list[pytest.Item]], queue: int) -> Iterator[pytest.Item]:
+    """The tests of the files that this process takes from the queue."""
+    while number := os.read(queue, NUMBER_BYTES):
+        yield from files[int.from_bytes(number)]
+
+
+def begin_apart(config: pytest.Config, place: int) -> Any:
+    """Share neither the terminal, nor what is captured, nor the folder of temporary files; pytest's capture manager."""
+    config.pluginmanager.unregister(name="terminalreporter")
+    capture: Any = config.pluginmanager.getplugin("capturemanager")
+    capture.stop_global_capturing()
+    capture.start_global_capturing()
+    factory = config._tmp_path_factory  # type: ignore[attr-defined]
+    factory._basetemp = factory.getbasetemp() / str(place)
+    factory._basetemp.mkdir()
+    if "gevent" in sys.modules:
+        sys.modules["gevent"].reinit()
+    return capture
