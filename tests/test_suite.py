@@ -46,7 +46,7 @@ class Item:
     """What `conftest` asks of a test."""
 
     def __init__(self, file: str, number: int, marker: str = "") -> None:
-        self.location = (file, number, f"test_{number}")
+        self.path = Path(file)
         self.marker = marker
 
     def get_closest_marker(self, name: str) -> bool:
@@ -65,7 +65,7 @@ def test_a_seed_shuffles_files_and_the_tests_in_them(monkeypatch: pytest.MonkeyP
     shuffled = ordered(plain)
     assert shuffled == ordered(plain) != plain
     assert sorted(shuffled, key=plain.index) == plain
-    files = [item.location[0] for item in shuffled]
+    files = [item.path for item in shuffled]
     assert sum(one != other for one, other in itertools.pairwise(files)) == 2, "a file stays together"
 
 

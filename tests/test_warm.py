@@ -110,4 +110,4 @@ def test_what_is_read_before_our_arguments_makes_it_start_cold() -> None:
     )
     for how in ({"env": os.environ | {"LC_ALL": "C"}}, {"preexec_fn": print}, {"pass_fds": (3,)}):
         assert warm.helper_for(command, how) is None
-    assert warm.helper_for([sys.executable, "-m", "chatload"], {}) is None
+    assert warm.helper_for([sys.executable, "-m", "http.server"], {}) is None

@@ -1,4 +1,4 @@
-"""Locust, or the simulator, started for a test by a process that has imported it: a second of CPU less for each of 300.
+"""Locust, the simulator or chatload, started for a test by a process that has imported it: a second of CPU less each.
 
 Tests, and what they call, use `subprocess`, whose `Popen` conftest.py replaces. A command `python -m locust …` becomes
 a fork of a helper process, with its own arguments, environment, folder and descriptors, and a child of the test's
@@ -42,6 +42,7 @@ IMPORTED = {
         "plots.report.figures",
     ),
     "simulator": ("simulator.process",),
+    "chatload": ("chatload.__main__",),
 }
 """What is imported already for `python -m MODULE`."""
 
@@ -225,6 +226,7 @@ class End:
 
 def run_to_end(module: str, end: End) -> None:
     """Run a module with our arguments; what ends it is raised on."""
+    sys.modules.pop(f"{module}.__main__", None)  # or runpy would warn
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=True)
     except SystemExit as error:

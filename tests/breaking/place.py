@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from tests.breaking.hostile_server import Behaviour, HostileServer, good
 
@@ -105,8 +106,13 @@ class Shard:
         environment: Mapping[str, str | None] | None = None,
         limits: Sequence[tuple[int, int]] = (),
         cwd: Path = ROOT,
+        out: IO[bytes] | None = None,
+        errors: IO[bytes] | None = None,
     ) -> tuple[subprocess.Popen[bytes], Path]:
-        """Start Python in a session of its own, its output in a file. None in `environment` removes a variable."""
+        """Start Python in a session of its own, `out` and `errors` in a file that is told, unless given.
+
+        None in `environment` removes a variable.
+        """
         log = self.folder / f"output-{len(self._processes)}.txt"
 
         plain = {
@@ -119,8 +125,8 @@ class Shard:
                 plain[key] = value
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [sys.executable, *arguments], cwd=cwd, env=plain, stdin=subprocess.DEVNULL, stdout=output,
-                stderr=subprocess.STDOUT, start_new_session=True,
+                [sys.executable, *arguments], cwd=cwd, env=plain, stdin=subprocess.DEVNULL,
+                stdout=out or output, stderr=errors or output, start_new_session=True,
                 limits=((resource.RLIMIT_AS, MOST_ADDRESS_SPACE), *limits),
             )  # fmt: skip
         self._processes.append(process)

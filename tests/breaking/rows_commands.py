@@ -68,9 +68,9 @@ def empty_folder(p: Shard) -> Ended:
 
 
 def full_device(p: Shard) -> Ended:
-    script = "import os, sys; os.environ['PYTHON'] = sys.executable; os.execvp('bash', ['bash', '-c', sys.argv[1]])"
-    words = f"$PYTHON -m chatload report {RUNS / 'tgi'} 2>&1 >/dev/full"
-    return p.python("-c", script, words)
+    """Standard output only: the errors tell of it."""
+    with open("/dev/full", "wb") as full:
+        return p.chatload("report", str(RUNS / "tgi"), out=full)
 
 
 def jmx(content: bytes) -> Callable[[Shard], Ended]:
@@ -117,9 +117,6 @@ ROWS = (
         lambda p: p.chatload("export", str(RUNS / "tgi"), "--jtl", p.file("plain", "") + "/x.jtl")),
     Row("certify with no users", 2, r"--users", command("certify", "--users", "0")),
     Row("ab without a second server", 2, r"host-b", command("ab", "--host-a", "http://127.0.0.1:9")),
-    Row("ab of servers that are not there", 1, r"^ab: A at http://127\.0\.0\.1:9 cannot be reached",
-        command("ab", "--host-a", "http://127.0.0.1:9", "--host-b", "http://127.0.0.1:9", "--config",
-                "scenarios/smoke.toml", "--out", "HERE/ab")),
     Row("JMeter plan that is no XML", 2, r"plan\.jmx", jmx(b"no xml")),
     Row("JMeter plan of a billion laughs", 2, r"plan\.jmx", jmx(ENTITIES)),
     Row("JMeter plan nested deeply", 2, r"plan\.jmx", jmx(b"<a>" * 100_000)),

@@ -97,18 +97,27 @@ def deleted_working_directory(p: Shard) -> Ended:
     return p.locust(base=base, cwd=gone, during=during)
 
 
-def piped(command: str) -> Callable[[Shard], Ended]:
-    """A run under `sh`, its output where the command sends it; `LOCUST` stands for the run."""
+PRINTING = (*CHAT, "-u", "2", "-r", "20", "--turns", "10", "--think-time", "0.05", "--server", "openai")
 
-    def run(p: Shard) -> Ended:
-        host = p.serve()
-        words = ["$PYTHON", "-m", "locust", *CHAT, "-u", "2", "-r", "20", "--turns", "10", "--think-time", "0.05",
-                 "--server", "openai", "--host", host, "--out", str(p.run)]  # fmt: skip
-        whole = command.replace("LOCUST", " ".join(words))
-        script = "import os, sys; os.environ['PYTHON'] = sys.executable; os.execvp('bash', ['bash', '-c', sys.argv[1]])"
-        return p.python("-c", script, whole)
 
-    return run
+def output_closed_by_head(p: Shard) -> Ended:
+    """Only the reader has its end of the pipe, as in a shell."""
+    with subprocess.Popen(["head", "-1"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as head:
+        pipe = head.stdin
+        assert pipe is not None
+        return p.locust(base=PRINTING, out=pipe, errors=pipe, during=lambda *_: pipe.close())
+
+
+def full_device(p: Shard) -> Ended:
+    with open("/dev/full", "wb") as full:
+        return p.locust(base=PRINTING, out=full, errors=full)
+
+
+def output_and_errors_closed(p: Shard) -> Ended:
+    """Closed before Python starts, which only a shell can do."""
+    command = ["-m", "locust", *PRINTING, "--host", p.serve(), "--out", str(p.run)]
+    shell = "['sh', '-c', 'exec \"$0\" \"$@\" >&- 2>&-', sys.executable, *sys.argv[1:]]"
+    return p.python("-c", f"import os, sys; os.execvp('sh', {shell})", *command)
 
 
 def two_at_once(p: Shard) -> Ended:
@@ -148,10 +157,9 @@ ROWS = (
         lambda p: p.locust("--turns", "30", "--think-time", "0.01", limits=((FILE_SIZE, 12_000),)), begun=True),
     Row("no home, locale C, dumb terminal", 0, r"4 of 4 turns good", lambda p: p.locust(environment=QUIET),
         begun=True),
-    Row("output closed by head", 0, r"",
-        piped("LOCUST 2>&1 | head -1 >/dev/null; exit ${PIPESTATUS[0]}"), begun=True),
-    Row("output and errors closed", 0, r"", piped("LOCUST >&- 2>&-"), begun=True),
-    Row("output to a full device", 0, r"", piped("LOCUST >/dev/full 2>&1"), begun=True),
+    Row("output closed by head", 0, r"", output_closed_by_head, begun=True),
+    Row("output and errors closed", 0, r"", output_and_errors_closed, begun=True),
+    Row("output to a full device", 0, r"", full_device, begun=True),
     Row("web UI's port busy", 2, r"--web-port \d+: Address already in use", web_port_busy),
     Row("two runs with one folder", 2, r"already holds a run|--out", two_at_once, begun=True),
 )  # fmt: skip

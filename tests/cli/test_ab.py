@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from chatload.__main__ import main
 from chatload.cli.ab import order
 from chatload.cli.demo import simulated_servers
 from tests.ports import free_port
+from tests.runs_builder import HERE
 
 HOSTS = ["--host-a", "http://127.0.0.1:9", "--host-b", "http://127.0.0.1:9"]
 
@@ -41,6 +44,25 @@ def test_old_runs_are_not_mixed_with_new_ones(tmp_path: Path, capsys: pytest.Cap
     (tmp_path / "a" / "01" / "manifest.json").write_text("{}", encoding="utf-8")
     assert main(["ab", *HOSTS, "--out", str(tmp_path)]) == 2
     assert "already holds runs" in capsys.readouterr().err
+
+
+def test_a_server_that_is_not_there_ends_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """After the first run: `test_no_server.py` shows that Locust ends so. The recorded run is one of these."""
+    held = []
+
+    def load(arguments: Sequence[str], out: Path) -> int:
+        held.append(out)
+        shutil.copytree(HERE / "unreachable", out)
+        return 1
+
+    monkeypatch.setattr("chatload.cli.ab.run_load", load)
+    monkeypatch.setattr("chatload.cli.ab.interrupt_on_sigterm", lambda: None)  # of this process, too
+    assert main(["ab", *HOSTS, "--config", "scenarios/smoke.toml", "--out", str(tmp_path / "ab")]) == 1
+    assert held == [tmp_path / "ab" / "a" / "01"]
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert told.startswith("ab: A at http://127.0.0.1:9 cannot be reached: stopped; what was finished is in ")
 
 
 @pytest.mark.e2e
