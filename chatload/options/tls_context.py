@@ -22,8 +22,6 @@ def tls_context(kind: type[C], ca_file: str, client_cert: str, client_key: str, 
             context.load_verify_locations(ca_file)
         except (OSError, ValueError) as error:
             mistakes.append(f"--ca-file {ca_file!r}: {_file_words(error, 'certificates')}")
-    else:
-        context.load_default_certs()
     if client_cert:
         try:
             context.load_cert_chain(client_cert, client_key or None, password=_no_pass_phrase)
@@ -34,6 +32,8 @@ def tls_context(kind: type[C], ca_file: str, client_cert: str, client_key: str, 
             mistakes.append(f"--client-cert {client_cert!r}: {words}")
     if mistakes:
         raise UsageError(mistakes)
+    if not insecure and not ca_file:
+        context.load_default_certs()
     return context
 
 

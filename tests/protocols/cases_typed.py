@@ -11,9 +11,9 @@ from chatload.model.turn import Usage
 from .cases_openai import sse
 from .feeding import Case
 
-_responses = partial(Case, dialect="openai-responses", step=13)
-_messages = partial(Case, dialect="anthropic", step=13)
-_ollama = partial(Case, dialect="ollama-native", step=7)
+_responses = partial(Case, dialect="openai-responses")
+_messages = partial(Case, dialect="anthropic")
+_ollama = partial(Case, dialect="ollama-native")
 
 
 def typed(kind: str, **fields: Any) -> bytes:

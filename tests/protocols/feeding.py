@@ -9,16 +9,14 @@ from itertools import pairwise
 from chatload.model.errors import TurnError
 from chatload.model.turn import Delta, Message, TextDeltas, TurnRequest, Usage
 from chatload.protocols.registry import DIALECTS
+from tests.long import size
 
 REQUEST = TurnRequest(messages=(Message("user", "Once upon a time,"),), model="m")
 
 
 @dataclass(frozen=True)
 class Case:
-    """One reply: its body, and what the wire must make of it. `fails` is the code it must end in.
-
-    `step`: it is cut at every so many bytes.
-    """
+    """One reply: its body, and what the wire must make of it. `fails` is the code it must end in."""
 
     name: str
     body: bytes
@@ -33,7 +31,6 @@ class Case:
     fails: str | None = None
     says: str = ""
     dialect: str = "openai"
-    step: int = 1
 
 
 @dataclass(frozen=True)
@@ -65,15 +62,28 @@ def cut(body: bytes, at: Sequence[int]) -> list[bytes]:
     return [body[a:b] for a, b in pairwise(edges)]
 
 
-def check_every_cut(dialect: str, body: bytes, request: TurnRequest = REQUEST, step: int = 1) -> Outcome:
-    """Whole, byte by byte and cut at each byte: the same deltas, each with the read that completed it."""
+def places(body: bytes) -> list[int]:
+    """Every seventh byte, and each beside the end of a line or frame or in a character of several bytes.
+
+    In `make test-long`: each byte.
+    """
+    near = {
+        at + more for at, byte in enumerate(body) if byte in b"\r\n\0" or byte > 127 for more in (-1, 0, 1, 2)
+    }
+    return [at for at in range(1, len(body)) if at % size(1, 7) == 0 or at in near]
+
+
+def check_cuts(
+    dialect: str, body: bytes, request: TurnRequest = REQUEST, cuts: Iterable[int] | None = None
+) -> Outcome:
+    """Whole, byte by byte and cut in two at each of the places: the same deltas, with the read that completed each."""
     whole = feed(dialect, [body], request)
     bytewise = feed(dialect, one_by_one(body), request)
     assert (whole.deltas, whole.failure) == (bytewise.deltas, bytewise.failure)
     assert set(whole.reads) <= {0}
     completed_at = bytewise.reads
     assert list(completed_at) == sorted(completed_at)
-    for at in range(1, len(body), step):
+    for at in places(body) if cuts is None else cuts:
         halves = feed(dialect, cut(body, [at]), request)
         assert (halves.deltas, halves.failure) == (whole.deltas, whole.failure), at
         assert halves.reads == tuple(int(end >= at) for end in completed_at), at

@@ -11,7 +11,7 @@ import pytest
 
 from chatload.model.turn import Message, TurnRequest
 
-from .feeding import check_every_cut, cut, feed, one_by_one
+from .feeding import check_cuts, cut, feed, one_by_one
 
 CASES = Path(__file__).parent.parent / "cases"
 INDEX: dict[str, dict[str, Any]] = json.loads((CASES / "captures.json").read_text())
@@ -109,7 +109,9 @@ def _done_marks(body: bytes) -> int:
 def test_a_recorded_stream_survives_cuts(name: str) -> None:
     told = INDEX[name]
     body = answer(name).body
-    check_every_cut(DIALECT_OF[told["route"]], body, _request(told), step=1 + len(body) // 100)
+    check_cuts(
+        DIALECT_OF[told["route"]], body, _request(told), cuts=range(1, len(body), 1 + len(body) // 100)
+    )
 
 
 @pytest.mark.parametrize(
@@ -121,7 +123,9 @@ def test_a_recorded_stream_survives_cuts(name: str) -> None:
 )
 def test_a_server_whose_engine_was_killed(name: str, failure: tuple[str, str]) -> None:
     recorded = answer(name)
-    outcome = check_every_cut(DIALECT_OF[INDEX[name]["route"]], recorded.body, step=50)
+    outcome = check_cuts(
+        DIALECT_OF[INDEX[name]["route"]], recorded.body, cuts=range(1, len(recorded.body), 50)
+    )
     code, words = outcome.failure or ("", "")
     assert (code, words[: len(failure[1])]) == failure
     assert [d for d in outcome.deltas if d.text]

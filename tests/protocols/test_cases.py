@@ -1,4 +1,4 @@
-"""The stream truth table: every reply fed whole, byte by byte and cut at each byte."""
+"""The stream truth table: every reply fed whole, byte by byte and cut in two (at each byte in `make test-long`)."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from .cases_native import TGI, VLLM_GENERATE
 from .cases_openai import OTHERS, VLLM, WAS, sse
 from .cases_shapes import ENDINGS, SHAPES
 from .cases_typed import ANTHROPIC, OLLAMA, RESPONSES
-from .feeding import REQUEST, Case, check_every_cut, cut, feed, one_by_one
+from .feeding import REQUEST, Case, check_cuts, cut, feed, one_by_one
 
 CASES = [*VLLM, *OTHERS, *ERRORS, *SHAPES, *TGI, *VLLM_GENERATE, *RESPONSES, *ANTHROPIC, *OLLAMA]
 
 
 @pytest.mark.parametrize("case", CASES, ids=[f"{case.dialect}: {case.name}" for case in CASES])
 def test_a_reply_decodes_the_same_however_it_is_cut(case: Case) -> None:
-    outcome = check_every_cut(case.dialect, case.body, REQUEST, case.step)
+    outcome = check_cuts(case.dialect, case.body, REQUEST)
     deltas = outcome.deltas
     assert "".join(d.text for d in deltas) == case.text
     assert "".join(d.reasoning for d in deltas) == case.reasoning
@@ -68,7 +68,7 @@ def _breaking(reads: Sequence[bytes]) -> Iterator[bytes]:
 def test_a_finish_reason_is_the_end_only_where_no_text_follows(
     name: str, body: bytes, finish: str | None
 ) -> None:
-    deltas = check_every_cut("openai", body).deltas
+    deltas = check_cuts("openai", body).deltas
     told = [delta.finish for delta in deltas if delta.finish is not None]
     assert (told[-1] if told else "") == (finish or "")
 
@@ -93,7 +93,7 @@ def test_a_reply_of_several_choices_ends_with_the_last_of_them(
     events: list[bytes], finish: str | None
 ) -> None:
     request = TurnRequest(REQUEST.messages, extra={"n": 2})
-    told = [one.finish for one in check_every_cut("openai", b"".join(events), request).deltas]
+    told = [one.finish for one in check_cuts("openai", b"".join(events), request).deltas]
     assert next((one for one in reversed(told) if one is not None), "") == (finish or "")
 
 
