@@ -22,9 +22,10 @@ from lab.coverage.cases import Case
 from lab.coverage.figures import measure
 from tests.changes import replace
 from tests.lab.coverage.test_coverage import BATCH
+from tests.long import size
 from tests.runs_builder import STEADY, as_failed, good_turns, manifest_of, write_run
 
-POOL = 24
+POOL = size(24, 12)
 FIGURES = {"TTFT p50": "ttft_ms_p50", "TTFT p95": "ttft_ms_p95", "TPOT p50": "tpot_ms_p50",
            "felt p50": "felt_tokens_per_s_p50", "system tokens/s": "system_tokens_per_s"}  # fmt: skip
 
@@ -70,7 +71,7 @@ def test_the_figures_are_those_of_the_study(pool: list[Run]) -> None:
 
 def test_alike_runs_do_not_differ_and_slower_ones_do(pool: list[Run], slow: list[Run]) -> None:
     """compare and report: one run a side; never better or worse."""
-    tries = 30
+    tries = size(30, 20)
     alike = [verdicts(compare_runs([a], [b])) for a, b in (drawn(pool, 2, f"{i}") for i in range(tries))]
     assert sum("differ" in found for found in alike) <= 0.05 * tries
     told = [compare_runs([pool[i]], [slow[i]]) for i in range(6)]
@@ -87,7 +88,7 @@ def test_alike_runs_do_not_differ_and_slower_ones_do(pool: list[Run], slow: list
 def test_check_raises_no_false_alarm_and_sees_a_slower_server(
     k: int, pool: list[Run], slow: list[Run]
 ) -> None:
-    tries = 20
+    tries = size(20, 10)
     alike = [drawn(pool, k + 1, f"{k} {i}") for i in range(tries)]
     alarms = sum(check_run(runs[:k], runs[k]).verdict == "worse" for runs in alike)
     assert alarms <= 0.1 * tries
@@ -101,7 +102,7 @@ def test_check_raises_no_false_alarm_and_sees_a_slower_server(
 
 @pytest.mark.parametrize("rounds", [2, 3, 4])
 def test_rounds_name_the_better_server_from_three_on(rounds: int, pool: list[Run], slow: list[Run]) -> None:
-    tries = 10
+    tries = size(10, 6)
     alike = [drawn(pool, 2 * rounds, f"{rounds} {i}") for i in range(tries)]
     said = [verdicts(compare_runs(runs[:rounds], runs[rounds:])) for runs in alike]
     assert sum(bool(found & {"better", "worse", "differ"}) for found in said) <= 1

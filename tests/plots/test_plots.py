@@ -71,7 +71,8 @@ def test_a_long_caption_is_not_cut_and_has_room_of_its_own(name: str) -> None:
     simulated = "Simulated (vllm-v1@demo, no real machine; tgi-3@demo, no real machine)."
     picture = replace(PICTURES[name], note=f"{PICTURES[name].note} {simulated} {simulated}")
     figure = drawn(picture, runs("vllm", "tgi"))
-    FigureCanvasAgg(figure).draw()
+    FigureCanvasAgg(figure)
+    figure.draw_without_rendering()
     extents = [text.get_window_extent() for text in figure.texts]
     assert max(one.x1 for one in extents) <= figure.bbox.width
     caption = min(extents, key=lambda one: one.y0)
