@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Python compiles what it imports, once; pip would compile all, most of which nothing imports.
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile
 PYTEST := $(BIN)/python -m pytest -q
 SIDE_BY_SIDE := --processes 6  # tests/side_by_side.py
 
@@ -39,12 +41,11 @@ $(VENV)/run.stamp: requirements.txt deploy/constraints.txt pyproject.toml setup.
 	@$(PYTHON) -c 'import sys; sys.exit("chatload needs Python 3.11 or newer, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	@echo "installing into $(VENV)"
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install -qq --disable-pip-version-check -r requirements.txt -c deploy/constraints.txt
-	$(BIN)/python -m pip install -qq --disable-pip-version-check --no-deps -e .  # for the command chatload
+	$(PIP) -r requirements.txt -c deploy/constraints.txt -e .  # itself for the command chatload
 	touch $@
 
 $(VENV)/test.stamp: $(VENV)/run.stamp tests/requirements.txt
-	$(BIN)/python -m pip install -qq --disable-pip-version-check -r tests/requirements.txt
+	$(PIP) -r tests/requirements.txt
 	touch $@
 
 demo: $(VENV)/run.stamp

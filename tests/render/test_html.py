@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -77,6 +78,11 @@ def page_of(*runs: Run) -> str:
     return report_html(runs, [summarise(run) for run in runs], figures(runs))
 
 
+@cache
+def page_of_recorded(*names: str) -> str:
+    return page_of(*(read_run(HERE / name) for name in names))
+
+
 def inert(page: str) -> Reader:
     """The page as read, with the promise kept: no script, no handler, no address but its own anchors."""
     found = read(page)
@@ -96,7 +102,7 @@ def inert(page: str) -> Reader:
 @pytest.mark.parametrize("name", ["vllm", "tgi", "tiny", "troubled", "unreachable"])
 def test_one_run(name: str) -> None:
     run = read_run(HERE / name)
-    found = inert(page_of(run))
+    found = inert(page_of_recorded(name))
     words = " ".join(found.words)
     assert "How each number is defined" in words
     assert ("Who waits, and when?" in words) == bool(run.turns)
@@ -108,14 +114,14 @@ def test_one_run(name: str) -> None:
     "names", [("vllm", "tgi"), ("vllm", "troubled", "tiny", "unreachable")], ids="-".join
 )
 def test_several_runs_are_a_comparison(names: tuple[str, ...]) -> None:
-    found = inert(page_of(*(read_run(HERE / name) for name in names)))
+    found = inert(page_of_recorded(*names))
     words = " ".join(found.words)
     assert "Side by side" in words
     assert words.count("Who waits, and when?") == 1
 
 
 def test_the_policy_lets_in_the_style_and_nothing_else() -> None:
-    page = page_of(read_run(HERE / "tiny"))
+    page = page_of_recorded("tiny")
     policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]+)"', page)
     assert policy
     assert policy[1].startswith("default-src 'none'; style-src 'sha256-")
@@ -218,7 +224,7 @@ def test_the_server_s_own_view_stands_beside_the_client_s(tmp_path: Path) -> Non
         "Does the server see what its users see?",
     ):
         assert expected in words, expected
-    assert "own view" not in " ".join(read(page_of(read_run(HERE / "vllm"))).words)
+    assert "own view" not in " ".join(read(page_of_recorded("vllm")).words)
 
 
 def test_command_writes_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
