@@ -20,6 +20,7 @@ from chatload.cli.import_jmx import import_jmx
 from chatload.cli.init import init
 from chatload.cli.list_options import list_options
 from chatload.cli.plots import plots
+from chatload.cli.prompts import prompts
 from chatload.cli.report import report
 from chatload.cli.run import run
 from chatload.cli.simulate import simulate
@@ -43,6 +44,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "demo": demo,
     "import-jmx": import_jmx,
     "export": export,
+    "prompts": prompts,
     "completion": completion,
 }
 """Commands by name: functions of the arguments that return the exit code."""

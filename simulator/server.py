@@ -68,6 +68,7 @@ class Server:
         engine.headers_at_once = spec.headers_when == "once"
         engine.headers_at_slot = spec.headers_when == "slot"
         engine.on_step = self.context.statistics.step
+        self.context.statistics.open_replies = lambda: list(engine.replies.values())
         if spec.keep_alive_comment and spec.keep_alive_s > 0:
             asyncio.get_running_loop().call_later(KEEP_ALIVE_CHECK_S, self._send_keep_alives)
 

@@ -117,7 +117,8 @@ def options_of(command: str) -> set[str]:
 def test_commands_of_chatload_exist_with_their_options(path: Path) -> None:
     for line in code_lines(path):
         found = re.search(
-            r"(?:python -m chatload|^\s*(?:\$ |- (?:run: )?)?(?:\w+=\S+ )*chatload) ((?:export )?[^\s-]\S*)(.*)",
+            r"(?:python -m chatload|^\s*(?:\$ |- (?:run: )?)?(?:\w+=\S+ )*chatload) "
+            r"((?:export |prompts )?[^\s-]\S*)(.*)",
             line,
         )
         if not found or found[1] in (

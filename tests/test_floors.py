@@ -55,6 +55,7 @@ ONLY_IN = {
     "sseclient": ("chatload.protocols",),
     "matplotlib": ("plots",),
     "numpy": ("plots",),
+    "pyarrow": ("chatload.files",),
 }
 
 FORBIDDEN_NAMES = {"utils", "common", "base", "core", "helpers", "misc"}

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from chatload.loads.conversation_options import ConversationLoad
 from chatload.loads.load_shape import Load
+from chatload.loads.open_loop import OpenLoopLoad
 from chatload.loads.sweep import SweepLoad
 from chatload.model.turn import Turn
 from chatload.store.journal import Run
@@ -21,7 +22,7 @@ def expected_cached_share(run: Run) -> float | None:
     search begin in the middle of histories that the server has not seen.
     """
     load = run.manifest.load
-    if load is None or _is_untold(load):
+    if load is None or _is_untold(load) or (isinstance(load, OpenLoopLoad) and load.repeats):
         return None
     if load.new_prompts and not load.shared_prefix_tokens:
         return 0.0

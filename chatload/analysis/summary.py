@@ -9,7 +9,9 @@ import msgspec
 
 from chatload.analysis.block_interval import rate_estimate, tokens_by_block
 from chatload.analysis.completeness import planned_chat, planned_turns, shortcomings
+from chatload.analysis.cost import cost_of
 from chatload.analysis.distribution import describe, describe_counted, with_failures
+from chatload.analysis.first_token import first_token_time
 from chatload.analysis.held_streams import held_streams
 from chatload.analysis.lengths_achieved import achieved_lengths
 from chatload.analysis.quantiles import METHOD
@@ -101,6 +103,8 @@ def summarise(run: Run, window: str = "") -> Summary:
         server=view,
         servers=server_views(run),
         lengths=achieved_lengths(run, view),
+        first_token=first_token_time(run, figures.window, figures.name),
+        cost=cost_of(run, figures.window, figures.name),
         torn_lines=run.torn_lines,
         percentile_method=METHOD,
         incomplete=tuple(shortcomings(run)),

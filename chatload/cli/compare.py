@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from chatload.analysis.comparison import MARGIN, Comparison, compare_runs
+from chatload.analysis.cost import with_prices
 from chatload.model.errors import UsageError
 from chatload.model.sanitize import json_text
 from chatload.options.command_parser import Parser, share
-from chatload.options.run_options import WINDOW
+from chatload.options.option import InvalidValue, Option
+from chatload.options.run_options import PRICE, SERVER_COST, WINDOW
 from chatload.render.comparison_words import comparison_json, comparison_text
 from chatload.render.run_files import read_runs, refuse_repeated
 from chatload.store.journal import Run
@@ -31,9 +34,12 @@ def compare(argv: Sequence[str]) -> int:
     add_margin(parser)
     add_force(parser)
     add_window(parser)
+    add_prices(parser)
     parser.add_argument("--json", action="store_true", help="print the comparison as JSON")
     chosen = parser.parse_args(argv)
     a, b = runs_below(chosen.a), runs_below(chosen.b)
+    for run in (*a, *b):
+        with_prices(run, chosen.price, chosen.server_cost)
     refuse_repeated([*a, *b])
     found = compare_runs(a, b, chosen.margin, window=chosen.window, force=chosen.force)
     refuse_unlike(found, force=chosen.force)
@@ -64,6 +70,24 @@ def add_window(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--window", choices=WINDOW.choices, default="", help=f"{WINDOW.help}; default: as each run was told"
     )
+
+
+def add_prices(parser: Parser) -> None:
+    """--price and --server-cost, as report and compare have them: for runs that were made without."""
+    for option in (PRICE, SERVER_COST):
+        parser.add_argument(
+            f"--{option.name}",
+            type=partial(_parsed, option),
+            metavar="TEXT",
+            help=f"{option.help}; default: as each run was told",
+        )
+
+
+def _parsed(option: Option[object], text: str) -> object:
+    try:
+        return option.parse(text)
+    except InvalidValue as wrong:
+        raise argparse.ArgumentTypeError(f"{text[:80]!r}: {wrong}") from None
 
 
 def refuse_unlike(found: Comparison, *, force: bool) -> None:

@@ -7,8 +7,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from chatload.analysis.cost import with_prices
 from chatload.analysis.summary import summarise
-from chatload.cli.compare import add_force, add_window
+from chatload.cli.compare import add_force, add_prices, add_window
 from chatload.files.packaged import prefer_own
 from chatload.model.errors import UsageError
 from chatload.model.sanitize import json_text
@@ -27,6 +28,9 @@ def report(argv: Sequence[str]) -> int:
     """what a run measured; several runs side by side"""
     chosen = _chosen(argv)
     runs = read_runs(chosen.runs)
+    for run in runs:
+        with_prices(run, chosen.price, chosen.server_cost)
+    priced = chosen.price is not None or chosen.server_cost is not None
     if chosen.format == "jmeter":
         sys.stdout.write("\n".join(jmeter_text(run, titled=len(runs) > 1) for run in runs))
         return 0
@@ -37,7 +41,7 @@ def report(argv: Sequence[str]) -> int:
         refuse_repeated(runs)
     summaries = [summarise(run, chosen.window) for run in runs]
     for run, summary in zip(runs, summaries, strict=True):
-        if not (chosen.window or (run.folder / SUMMARY).exists()) and run.manifest.ended not in (
+        if not (chosen.window or priced or (run.folder / SUMMARY).exists()) and run.manifest.ended not in (
             None,
             "running",
         ):
@@ -76,6 +80,7 @@ def _chosen(argv: Sequence[str]) -> argparse.Namespace:
     )
     add_force(parser)
     add_window(parser)
+    add_prices(parser)
     chosen = parser.parse_args(argv)
     if chosen.html and (Path(chosen.html) / "manifest.json").is_file():  # `--html RUN`: that was no FILE
         chosen.runs.insert(0, Path(chosen.html))

@@ -250,6 +250,8 @@ class ReplyMeter:
             "usage_doubt": count.doubt,
             "prompt_tokens": self.usage.prompt_tokens or None,
             "cached_tokens": self.usage.cached_tokens,
+            "server_queue_ms": self.usage.queue_ms,
+            "server_prefill_ms": self.usage.prefill_ms,
             "events": self.events,
             "first_event_tokens": count.first_event,
             "first_event_source": count.first_source,

@@ -1,4 +1,7 @@
-"""Reads files of records: JSON lines, a JSON list, or CSV with a header. Which of them a file is, its content tells."""
+"""Reads files of records: JSON lines, a JSON list, CSV with a header, Parquet, and datasets of Hugging Face.
+
+Which of them a file is, its content tells.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from typing import NamedTuple
 
 import orjson
 
+from chatload.files.datasets import TEXTS, Rows, dataset_files, notes_of
 from chatload.files.json_list import JsonList
 from chatload.files.reading import BOM, LINE_BYTES, LINES_BYTES, MB, Mistakes, opened_input, read_lines
 from chatload.model.errors import UsageError
@@ -44,7 +48,9 @@ class Record(NamedTuple):
 
 
 class Records:
-    """The records of a file. `form` is "JSON lines", "JSON list", "CSV" or "text" once the first one was read.
+    """The records of a file or a dataset's folder. `notes` say, after the last, what was not read.
+
+    `form` is "JSON lines", "JSON list", "CSV", "text", "Parquet" or the like once the first one was read.
 
     `headless`: a CSV file has no header. `plain`: what is no JSON is plain text, each line a record.
     """
@@ -60,11 +66,16 @@ class Records:
     ) -> None:
         self.form = ""
         self.columns: tuple[str, ...] = ()
+        self.notes: tuple[str, ...] = ()
         self._path, self._remedy, self._mistakes = path, remedy, mistakes
         self._headless, self._plain = headless, plain
 
     def __iter__(self) -> Iterator[Record]:
         """Every record. Mistakes in the file as a whole go to the Mistakes, or raise UsageError."""
+        files = dataset_files(self._path)
+        if files is not None:
+            yield from self._dataset(files)
+            return
         lines = read_lines(self._path, self._remedy, self._mistakes)
         filled = (line for line in lines if line[1].strip())
         head = list(itertools.islice(filled, 1))
@@ -89,6 +100,24 @@ class Records:
             yield from self._list()
         else:
             yield from self._object(itertools.chain(head, filled))
+
+    def _dataset(self, files: list[Path]) -> Iterator[Record]:
+        """The rows of Parquet and Arrow files, or those of a folder's text files, as one list."""
+        number = 0
+        if files[0].suffix in TEXTS and not Path(self._path).is_file():
+            for file in files:
+                within = Records(file, self._remedy, self._mistakes)
+                for record in within:
+                    number += 1
+                    yield record._replace(line=None, item=number)
+                self.form, self.columns = f"dataset of {within.form}", within.columns
+            return
+        rows = Rows(files)
+        self.form = "Parquet" if files[0].suffix == ".parquet" else "Arrow"
+        for number, row in enumerate(rows, start=1):
+            self.columns = self.columns or tuple(row)
+            yield Record(row, item=number)
+        self.notes = notes_of(rows)
 
     def _lines(self, lines: Iterable[tuple[int, bytes]]) -> Iterator[Record]:
         self.form = "JSON lines"

@@ -51,7 +51,7 @@ PROMPTS = FileName(
     name="prompts",
     default="",
     group=Group.PROMPTS,
-    help="file of conversations (JSON lines, JSON or CSV); history off: its first lines, one each turn",
+    help="file of conversations (JSON, CSV, Parquet) or a dataset's folder; history off: its first lines in turn",
     label="File of conversations",
 )
 PROMPTS_COLUMN = Text(

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import msgspec
 import orjson
 
+from chatload.files.datasets import dataset_files
 from chatload.files.json_schema import schema_problem
 from chatload.files.reading import BOM, MB, read_input, shown
 from chatload.loads.length_pairs import load_pairs
@@ -97,10 +98,13 @@ def read_schema(path: str) -> Any:
 
 
 def _state(path: str) -> object:
-    """A value that changes when the file does."""
+    """A value that changes when the file does, or one of a dataset's."""
     try:
+        files = dataset_files(path)
+        if files is not None and files != [Path(path)]:
+            return tuple(map(_state, map(str, files)))
         found = Path(path).stat()
-    except (OSError, ValueError):
+    except (OSError, ValueError, UsageError):
         return None
     return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 

@@ -224,6 +224,11 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
 
     conversations: tuple[Script, ...] = ()
     trace: tuple[TraceRow, ...] = ()
+    chains: tuple[tuple[int, ...], ...] = ()
+    """The rows of each conversation of the trace, in order."""
+    block_tokens: int = 0
+    whole_prompts: bool = True
+    """Of a trace's conversations: lengths of prompts are those of the whole, history included."""
     prompts: tuple[SampledPrompt, ...] = ()
     pairs: tuple[Pair, ...] = ()
     notes: tuple[str, ...] = ()

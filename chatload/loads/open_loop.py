@@ -48,7 +48,7 @@ TRACE = FileName(
     name="trace",
     default="",
     label="File of due times",
-    help="file of due times (JSON lines, JSON or CSV), instead of requests, interval, rate-steps and arrivals",
+    help="file of due times (JSON, CSV, Parquet), or a dataset's folder; instead of requests, interval and the like",
 )
 TRACE_UNIT = Choice(
     name="trace-unit",
@@ -56,6 +56,12 @@ TRACE_UNIT = Choice(
     choices=("auto", *UNITS),
     label="Unit of the times in it",
     help="unit of the times in the trace; auto: as its columns or numbers tell, asked where they do not",
+)
+TRACE_SESSIONS = Switch(
+    name="trace-sessions",
+    default="on",
+    label="Conversations of the trace in order",
+    help="on: a turn of the trace's conversations waits for the reply before it; off: each request when it is due",
 )
 SHAREGPT = FileName(
     name="sharegpt",
@@ -96,6 +102,10 @@ class OpenLoopLoad(Load, frozen=True, kw_only=True, tag="open_loop"):
     trace: str = ""
     trace_s: float = 0.0
     """s from the start to the last request of a trace."""
+    conversations: int = 0
+    """Conversations of the trace whose turns wait for one another; 0 where it tells none."""
+    repeats: bool = False
+    """Its prompts repeat one another: a trace's conversations or blocks."""
     sharegpt: str = ""
     persons_only: bool = False
     exact_lengths: bool = False
@@ -139,7 +149,9 @@ class OpenLoopLoad(Load, frozen=True, kw_only=True, tag="open_loop"):
     def sentence(self) -> str:
         """The load in words."""
         if self.trace:
-            return f"{self.requests:,} {plural(self.requests, 'request')} as due in {self.trace}{self.beside}"
+            talks = f" in {self.conversations:,} conversations" if self.conversations else ""
+            requests = f"{self.requests:,} {plural(self.requests, 'request')}{talks}"
+            return f"{requests} as due in {self.trace}{self.beside}"
         if self.interval_s == 0:
             return f"{self.requests:,} {plural(self.requests, 'request')} all at once{self.beside}"
         spaced = spaced_words(self.arrivals, self.burstiness) + self.beside
@@ -149,6 +161,8 @@ class OpenLoopLoad(Load, frozen=True, kw_only=True, tag="open_loop"):
 
     def bounds(self) -> str:
         """The due time of the last request."""
+        if self.trace and self.conversations:
+            return f"open loop of conversations, at least {self.trace_s:,.6g} s"
         if self.trace:
             return f"open loop, the last one due after {self.trace_s:,.6g} s"
         if self.rate_steps:
@@ -190,16 +204,20 @@ def read(reader: OptionReader) -> tuple[OpenLoopLoad, Inputs]:
     steps, spaced = reader.get(RATE_STEPS), spacing(reader)
     generated = reader.get(PROMPT_TOKENS) is not None
     exact, persons_only = reader.get(LENGTHS) == "exact" and not generated, reader.get(PERSONS_ONLY)
-    _refuse_unused(reader, trace, steps, interval_s, exact)
+    unit = reader.get(TRACE_UNIT)
+    found = read_file(reader, TRACE, trace, partial(read_rows, unit="" if unit == "auto" else unit))
+    timed = found is None or found.is_timed
+    exact = exact and not (found and found.rows and all(row.text for row in found.rows))
+    _refuse_unused(reader, trace, steps, interval_s, exact, timed=timed)
     if not sharegpt:
         reader.refuse_unused(PERSONS_ONLY, "without --sharegpt: name a file, or leave it out", SHAREGPT)
     if not (trace or steps) and requests * interval_s > LONGEST_RUN_S:
         days = LONGEST_RUN_S // DAY_S
         remedy = f"{requests:,} requests would take more than {days} days: ask for fewer"
         reader.add_mistake(INTERVAL, reader.text(INTERVAL), remedy)
-    unit = reader.get(TRACE_UNIT)
-    found = read_file(reader, TRACE, trace, partial(read_rows, unit="" if unit == "auto" else unit))
     rows = found.rows if found else ()
+    in_order = reader.get(TRACE_SESSIONS) or not timed
+    chains = found.chains if found and in_order else ()
     seed = load_seed_of(reader.get(SEED), reader.get(LOAD_SEED))
     if steps and not trace:
         requests = len(spaced.stepped(steps, seed))
@@ -220,27 +238,44 @@ def read(reader: OptionReader) -> tuple[OpenLoopLoad, Inputs]:
         burstiness=spaced.burstiness,
         rate_steps=steps,
         trace=trace,
-        trace_s=rows[-1].due_ns / 1e9 if rows else 0.0,
+        trace_s=(rows[-1].due_ns / 1e9 if timed else interval_s * (len(chains) - 1)) if rows else 0.0,
+        conversations=len(chains),
+        repeats=bool(chains or (found and found.block_tokens)),
         sharegpt=sharegpt,
         persons_only=persons_only,
         exact_lengths=exact,
         **length_fields(reader),
     )
     pairs = length_pairs(reader)
-    return load, Inputs(
-        trace=rows, prompts=prompts, pairs=pairs, notes=(*notes, *(found.notes if found else ()))
+    inputs = Inputs(
+        trace=rows,
+        prompts=prompts,
+        pairs=pairs,
+        chains=chains,
+        block_tokens=found.block_tokens if found else 0,
+        whole_prompts=found.grows if found else True,
+        notes=(*notes, *(found.notes if found else ())),
     )
+    return load, inputs
 
 
 def _refuse_unused(
-    reader: OptionReader, trace: str, steps: tuple[RateStep, ...], interval_s: float, exact: bool
+    reader: OptionReader,
+    trace: str,
+    steps: tuple[RateStep, ...],
+    interval_s: float,
+    exact: bool,
+    *,
+    timed: bool,
 ) -> None:
     """Options that nothing reads beside the others given."""
     if trace:
-        for option in (REQUESTS, INTERVAL, RATE_STEPS, ARRIVALS, BURSTINESS, SHAREGPT):
+        times = (INTERVAL, ARRIVALS, BURSTINESS) if timed else ()
+        for option in (REQUESTS, *times, RATE_STEPS, SHAREGPT):
             reader.refuse_unused(option, "with --trace, which tells times and lengths: leave one out", TRACE)
     else:
-        reader.refuse_unused(TRACE_UNIT, "without --trace: name one, or leave it out", TRACE)
+        for one in (TRACE_UNIT, TRACE_SESSIONS):
+            reader.refuse_unused(one, "without --trace: name one, or leave it out", TRACE)
         for option in (REQUESTS, INTERVAL) if steps else ():
             reader.refuse_unused(option, "with --rate-steps, which tells when: leave one out", RATE_STEPS)
     if not (trace or steps) and interval_s == 0:
@@ -265,6 +300,7 @@ SHAPE = Shape(
         BURSTINESS,
         TRACE,
         TRACE_UNIT,
+        TRACE_SESSIONS,
         SHAREGPT,
         PERSONS_ONLY,
         LENGTHS,

@@ -5,7 +5,9 @@ JSON lines, a JSON list, or CSV with a header. trace_columns.py has the columns 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -20,29 +22,50 @@ from chatload.loads.trace_columns import (
     UNITS,
     form_of,
 )
-from chatload.loads.trace_rows import RowMistake, Scan, read_row
+from chatload.loads.trace_rows import Row, RowMistake, Scan, read_row
+from chatload.loads.trace_sessions import chains_of, whole_prompts
 from chatload.loads.trace_unit import Found, Numbers, unit_of
+from chatload.model.words import plural
 
 MOST_ROWS = 1_000_000
+MOST_BLOCKS = 20_000_000
+"""Most ids of blocks that are kept."""
 LONGEST_S = 31 * 86_400
 """Longest trace, in s."""
 REMEDY = "give a trace file (JSON lines, a JSON list or CSV)"
 
 
 class TraceRow(msgspec.Struct, frozen=True):
-    """One request of a trace; None for a length that the trace does not tell."""
+    """One request of a trace; None for a length that the trace does not tell.
+
+    `delay_ns` is the time from the end of the reply before it in its conversation, where the trace tells that in place
+    of a time. `blocks` are the ids of the blocks of its prompt; `text` is what the user says, where a trace is to be
+    sent as it stands.
+    """
 
     due_ns: int
     prompt_tokens: int | None = None
     output_tokens: int | None = None
+    delay_ns: int | None = None
+    blocks: tuple[int, ...] = ()
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """The rows of a trace in the order they are due. `notes` say how its times were read, where no name tells it."""
+    """The rows of a trace in the order they are due. `notes` say how its times were read, where no name tells it.
+
+    `chains` are the rows of each conversation, in order; none where the trace tells no conversations. `block_tokens`
+    is the length of the rows' blocks. `is_timed`: it tells times; else `--interval` spaces its conversations.
+    `grows`: the lengths of prompts are those of the whole, history included.
+    """
 
     rows: tuple[TraceRow, ...]
     notes: tuple[str, ...] = ()
+    chains: tuple[tuple[int, ...], ...] = ()
+    block_tokens: int = 0
+    is_timed: bool = True
+    grows: bool = True
 
 
 def read_trace(path: str | Path, unit: str = "") -> Trace:
@@ -64,12 +87,16 @@ def read_trace(path: str | Path, unit: str = "") -> Trace:
     if len(scan.names) > 1:
         names = " and some ".join(sorted(scan.names))
         mistakes.lines.insert(0, f"{mistakes.name}: some rows have {names}: use one of them throughout")
-    if not scan.names:  # no row can be read: report one mistake
+    if not scan.names and not (scan.rows and scan.talks):  # no row can be read: report one mistake
         mistakes = _no_row(path, records, scan, mistakes)
     mistakes.raise_all()
+    if not scan.names:
+        return _untimed(path, scan, records)
     found = _unit(scan, unit, mistakes)
     mistakes.raise_all()
-    return _trace(path, scan, found, mistakes, asked=bool(unit))
+    made = _trace(path, scan, found, mistakes, asked=bool(unit))
+    notes = (*made.notes, *(f"--trace {Path(path).name}: {words}" for words in records.notes))
+    return replace(made, notes=notes)
 
 
 def _no_row(path: str | Path, records: Records, scan: Scan, found: Mistakes) -> Mistakes:
@@ -91,8 +118,9 @@ def _no_row(path: str | Path, records: Records, scan: Scan, found: Mistakes) -> 
 def _unit(scan: Scan, asked: str, mistakes: Mistakes) -> Found:
     """The unit of the times; ns for dates."""
     ((shown, name),) = scan.names.items()
-    if any(row.is_date for row in scan.rows):
-        if not all(row.is_date for row in scan.rows):
+    timed = [row for row in scan.rows if row.is_date or not math.isnan(row.time)]
+    if any(row.is_date for row in timed):
+        if not all(row.is_date for row in timed):
             mistakes.add(f"some rows have a number as {shown} and some a date: use one of them throughout")
         if len(scan.zones) > 1:
             mistakes.add(f"some dates of {shown} have a time zone and some have none: give all of them one")
@@ -101,10 +129,12 @@ def _unit(scan: Scan, asked: str, mistakes: Mistakes) -> Found:
     if told and asked and told != asked:
         mistakes.add(f"{shown} is in {told}, --trace-unit says {asked}: leave the option out")
     form = form_of(frozenset(scan.columns))
+    if form is None and not (told or asked) and (scan.talks or "delay" in scan.columns):
+        return Found("ms")  # AIPerf's files
     if told or asked or form is not None:
         return Found(told or asked or form.unit)  # type: ignore[union-attr]
     numbers = Numbers(
-        [row.time for row in scan.rows],
+        [row.time for row in timed],
         scan.whole,
         next(iter(scan.blocks)) if len(scan.blocks) == 1 else 0,
         "input_length" in scan.columns,
@@ -134,7 +164,8 @@ def _trace(path: str | Path, scan: Scan, found: Found, mistakes: Mistakes, *, as
     """The rows with due times, sorted. UsageError for a trace that takes too long."""
     ((shown, name),) = scan.names.items()
     ns = UNITS[found.unit]
-    dues = [round(row.time * ns) for row in scan.rows]
+    dues = _dues(scan, ns, mistakes)
+    mistakes.raise_all()
     first = 0 if name == OWN else min(dues)
     order = sorted(range(len(dues)), key=dues.__getitem__)
     last_s = (dues[order[-1]] - first) / 1e9
@@ -151,16 +182,88 @@ def _trace(path: str | Path, scan: Scan, found: Found, mistakes: Mistakes, *, as
             f"{len(dues):,} requests in {last_s:,.6g} s. If not: --trace-unit"
         )
     texts = [column for column in TEXTS if column in scan.columns]
-    if texts:
+    if texts and not scan.talks:
         notes.append(
             f"--trace {Path(path).name}: its {texts[0]} are not sent: prompts of its lengths are generated"
         )
-    notes += _unknown_lengths(path, scan)
-    rows = (scan.rows[index] for index in order)
-    return Trace(
-        tuple(
-            TraceRow(dues[index] - first, row.prompt_tokens, row.output_tokens)
-            for index, row in zip(order, rows, strict=True)
-        ),
-        tuple(notes),
+    told = [scan.rows[index] for index in order]
+    notes += [] if all(row.text for row in told) else _unknown_lengths(path, scan)
+    chains, more = _conversations(path, told)
+    block_tokens, words = _block_tokens(path, scan, told)
+    rows = tuple(_row(row, dues[index] - first, block_tokens) for index, row in zip(order, told, strict=True))
+    grows = whole_prompts(chains, [row.prompt_tokens for row in rows])
+    return Trace(rows, (*notes, *more, *words), chains, block_tokens, grows=grows)
+
+
+def _row(row: Row, due_ns: int, block_tokens: int) -> TraceRow:
+    blocks = row.blocks if block_tokens else ()
+    return TraceRow(due_ns, row.prompt_tokens, row.output_tokens, row.delay_ns, blocks, row.text)
+
+
+def _dues(scan: Scan, ns: int, mistakes: Mistakes) -> list[int]:
+    """When each row is due, in ns; of one that tells a delay only, when the one before it was."""
+    dues: list[int] = []
+    last: dict[object, int] = {}
+    for row in scan.rows:
+        due = last.get(row.place) if math.isnan(row.time) else round(row.time * ns)
+        if due is None:
+            mistakes.add("tells no time, and no row before it is of its conversation", row.line, row.item)
+            due = 0
+        dues.append(due)
+        if row.place.is_told:
+            last[row.place] = due
+    return dues
+
+
+def _untimed(path: str | Path, scan: Scan, records: Records) -> Trace:
+    """Conversations without times: `--interval` and `--arrivals` space them."""
+    chains, notes = _conversations(path, scan.rows)
+    rows = tuple(_row(row, 0, 0) for row in scan.rows)
+    notes += tuple(f"--trace {Path(path).name}: {words}" for words in records.notes)
+    return Trace(rows, notes, chains or tuple((at,) for at in range(len(rows))), is_timed=False)
+
+
+def _conversations(
+    path: str | Path, rows: Sequence[Row]
+) -> tuple[tuple[tuple[int, ...], ...], tuple[str, ...]]:
+    """(the rows of each conversation, notes); none where the trace tells none of two turns or more."""
+    found, orphans = chains_of([row.place for row in rows])
+    longer = [chain for chain in found if len(chain) > 1]
+    if not longer:
+        return (), ()
+    delays = sum(rows[at].delay_ns is not None for chain in longer for at in chain[1:])
+    after = sum(map(len, longer)) - len(longer)
+    words = "the time of each is kept, where the reply before it has come"
+    if delays == after:
+        words = "each is sent its recorded time after the reply before it"
+    elif delays:
+        words = f"{delays:,} of {after:,} are sent their recorded time after the reply before, the others at their time"
+    note = f"{plural(len(longer), 'conversation')} of two turns or more: turns are sent in order, and {words}"
+    lost = f"; {orphans:,} rows follow one that is not in it" if orphans else ""
+    return tuple(map(tuple, found)), (f"--trace {Path(path).name}: {note}{lost}",)
+
+
+def _block_tokens(path: str | Path, scan: Scan, rows: Sequence[Row]) -> tuple[int, tuple[str, ...]]:
+    """(tokens of a block, notes); 0 where the rows have no hash_ids of a length that is known."""
+    with_ids = sum(bool(row.blocks) for row in rows)
+    if not with_ids:
+        return 0, ()
+    if len(scan.blocks) != 1 or with_ids < len(rows) or sum(len(row.blocks) for row in rows) > MOST_BLOCKS:
+        why = (
+            "there are too many"
+            if len(scan.blocks) == 1 and with_ids == len(rows)
+            else ("not every row has as many as its prompt has blocks of 512 or 16 tokens")
+        )
+        return 0, (f"--trace {Path(path).name}: its hash_ids are not used: {why}",)
+    (tokens,) = scan.blocks
+    seen: set[int] = set()
+    asked = hits = 0
+    for row in rows:
+        known = next((n for n, one in enumerate(row.blocks) if one not in seen), len(row.blocks))
+        asked, hits = asked + len(row.blocks), hits + known
+        seen.update(row.blocks)
+    note = (
+        f"equal hash_ids are equal text of about {tokens} tokens: "
+        f"{hits / asked:.0%} of its blocks begin a prompt as an earlier one did"
     )
+    return tokens, (f"--trace {Path(path).name}: {note}",)

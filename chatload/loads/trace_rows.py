@@ -23,11 +23,13 @@ from chatload.loads.trace_columns import (
     TIME_UNITS,
     ZERO_IS_UNKNOWN,
 )
+from chatload.loads.trace_sessions import DELAYS, NOWHERE, SESSIONS, TURNS, Place, place_of
 from chatload.loads.trace_unit import MOONCAKE_BLOCK, OUR_BLOCK
 
 MOST_TOKENS = 1_000_000
 MOST_COLUMNS, TELLING_ROWS = 256, 10_000
 """Most columns that are looked at, and most rows whose hash_ids are."""
+MOST_DELAY_NS = 86_400 * 10**9
 LATEST_S, LATEST = 1e15, 1e20
 """Largest value of due_s, and of other columns of times (ns of the Unix era fit)."""
 _COMMA = re.compile(r"[0-9]+,[0-9]+")
@@ -47,6 +49,10 @@ class Row(NamedTuple):
     output_tokens: int | None
     line: int | None
     item: int | None
+    place: Place = NOWHERE
+    delay_ns: int | None = None
+    blocks: tuple[int, ...] = ()
+    text: str = ""
 
 
 @dataclass(slots=True)
@@ -60,16 +66,55 @@ class Scan:
     whole: bool = True
     zones: set[bool] = field(default_factory=set)
     blocks: set[int] = field(default_factory=lambda: {MOONCAKE_BLOCK, OUR_BLOCK})
+    talks: int = 0
+    """Conversations whose turns stand in one row each."""
     ours: bool = False
 
 
 def read_row(record: Record, scan: Scan) -> None:
-    """Add a record to the scan. Raises RowMistake."""
+    """Add a record to the scan: a row, or the turns of a conversation. Raises RowMistake."""
     content = record.content
     if record.problem:
         raise RowMistake(record.problem)
     if not isinstance(content, Mapping):
         raise RowMistake('not a JSON object: write rows such as {"due_s": 0.5}')
+    turns = content.get(TURNS)
+    if isinstance(turns, list) and turns and all(isinstance(one, Mapping) for one in turns):
+        _read_turns(content, turns, record, scan)
+        return
+    _read_one(content, record, scan)
+
+
+def _read_turns(
+    content: Mapping[str, object], turns: list[Mapping[str, object]], record: Record, scan: Scan
+) -> None:
+    """Add the turns of a conversation (AIPerf's multi-turn files)."""
+    scan.talks += 1
+    named = next((content[name] for name in SESSIONS if content.get(name) not in (None, "")), None)
+    session = Place(session=str(named) if named is not None else ("turns", scan.talks))
+    for number, turn in enumerate(turns, start=1):
+        text = _text_of(turn)
+        if not text and not {"input_length", "hash_ids"} & turn.keys():
+            raise RowMistake(f"turn {number} has no text")
+        try:
+            _read_one(turn, record, scan, session, text)
+        except RowMistake as wrong:
+            raise RowMistake(f"turn {number}: {wrong}") from None
+
+
+def _text_of(turn: Mapping[str, object]) -> str:
+    """The text of a turn: its own, or several joined; one may stand in an object of contents."""
+    found = turn.get("text") or turn.get("texts") or turn.get("text_input") or ""
+    parts = found if isinstance(found, list) else [found]
+    flat = [
+        one for part in parts for one in (part.get("contents", []) if isinstance(part, Mapping) else [part])
+    ]
+    return "\n\n".join(one for one in flat if isinstance(one, str) and one.strip())
+
+
+def _read_one(
+    content: Mapping[str, object], record: Record, scan: Scan, place: Place | None = None, text: str = ""
+) -> None:
     for name in NESTED:
         inner = content.get(name)
         if isinstance(inner, Mapping):
@@ -78,13 +123,19 @@ def read_row(record: Record, scan: Scan) -> None:
     given = [name for name in layout.times if content[name] not in (None, "")]
     if not scan.columns.issuperset(layout.names) and len(scan.columns) < MOST_COLUMNS:
         scan.columns.update(one for one, name in layout.names.items() if content[name] not in (None, ""))
-    if len(given) != 1:
+    place = place_of(content, layout.names) if place is None else place
+    delay_ns = _delay(content, layout.names) if place.is_told else None
+    follows = place.is_told and (delay_ns is not None or bool(text))
+    if len(given) > 1 or (not given and not follows):
         have = f"both {' and '.join(given[:2])}" if given else f"neither {OWN} (s) nor a timestamp"
         raise RowMistake(f"has {have}: give one")
     _one_request(content, layout)
-    shown = given[0]
-    name = scan.names.setdefault(shown, plain(shown))
-    time, is_date = _time(name, shown, content[shown], scan)
+    time, is_date = math.nan, False
+    if given:
+        shown = given[0]
+        name = scan.names.setdefault(shown, plain(shown))
+        time, is_date = _time(name, shown, content[shown], scan)
+    numbers = content.get(layout.names.get("hash_ids", ""))
     row = Row(
         time,
         is_date,
@@ -92,9 +143,25 @@ def read_row(record: Record, scan: Scan) -> None:
         _tokens(content, layout.answers),
         record.line,
         record.item,
+        place,
+        delay_ns,
+        tuple(one for one in numbers if type(one) is int) if isinstance(numbers, list) else (),
+        text,
     )
-    _blocks(content.get(layout.names.get("hash_ids", "")), row, scan)
+    _blocks(numbers, row, scan)
     scan.rows.append(row)
+
+
+def _delay(content: Mapping[str, object], names: Mapping[str, str]) -> int | None:
+    """ns from the end of the reply before to this turn; None where the row does not tell."""
+    for known, ns in DELAYS.items():
+        if known in names and content[names[known]] not in (None, ""):
+            shown = names[known]
+            delay = _number(shown, content[shown])
+            if not 0 <= delay * ns <= MOST_DELAY_NS:
+                raise RowMistake(f"{shown} {_given(content[shown])}: must be 0 or more, at most a day")
+            return round(delay * ns)
+    return None
 
 
 def _one_request(content: Mapping[str, object], layout: _Layout) -> None:

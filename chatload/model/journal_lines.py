@@ -95,6 +95,10 @@ class ServerLine(Line, frozen=True, kw_only=True, tag="server"):
     queued: float | None = None
     ttft_s: float | None = None
     first_tokens: float | None = None
+    prefill_s: float | None = None
+    prefills: float | None = None
+    validation_s: float | None = None
+    validated: float | None = None
     generated_tokens: float | None = None
     finished: float | None = None
     prefix_hits: float | None = None
@@ -118,6 +122,17 @@ class SameAnswerLine(Line, frozen=True, kw_only=True, tag="same_answer"):
     code: str | None = None
 
 
+class PowerLine(Line, frozen=True, kw_only=True, tag="power"):
+    """What the page of --power-metrics said: `watts` of all its `gpus` together.
+
+    `missing` says why a reading has none: "no answer", or "no power" on the page.
+    """
+
+    watts: float | None = None
+    gpus: int = 0
+    missing: str = ""
+
+
 class LevelLine(Line, frozen=True, kw_only=True, tag="level"):
     """A process has drained its share of a capacity search's level."""
 
@@ -139,7 +154,9 @@ class EndLine(Line, frozen=True, kw_only=True, tag="end"):
     lines: int | None = None
 
 
-JournalLine = Turn | StartLine | UserLine | HealthLine | ServerLine | SameAnswerLine | LevelLine | EndLine
+JournalLine = (
+    Turn | StartLine | UserLine | HealthLine | ServerLine | PowerLine | SameAnswerLine | LevelLine | EndLine
+)
 LINE_KINDS: tuple[type[msgspec.Struct], ...] = get_args(JournalLine)
 
 

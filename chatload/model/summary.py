@@ -7,6 +7,8 @@ from collections.abc import Mapping
 import msgspec
 
 from chatload.model.achieved_lengths import AchievedLengths
+from chatload.model.cost import Cost
+from chatload.model.first_token import FirstTokenTime
 from chatload.model.hosts import Simulation
 from chatload.model.metrics import View, metrics_in
 from chatload.model.server_view import ServerView
@@ -306,6 +308,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     server: ServerView | None = None
     servers: dict[str, ServerView] = {}
     lengths: AchievedLengths | None = None
+    first_token: FirstTokenTime | None = None
+    cost: Cost | None = None
     slo: tuple[SloVerdict, ...] = ()
     goodput: Goodput | None = None
     torn_lines: int = 0

@@ -56,6 +56,7 @@ class Usage(msgspec.Struct, frozen=True):
     `total_tokens` is kept where it is not the sum of prompt and completion.
     `reasoning_tokens` are those of the model's reasoning, shown or not; `rejected_tokens` were billed and never part
     of the reply (rejected predictions, audio).
+    `queue_ms` and `prefill_ms` are how long the request waited in the server's queue, and its first token from there.
     """
 
     completion_tokens: int | None = None
@@ -64,6 +65,8 @@ class Usage(msgspec.Struct, frozen=True):
     total_tokens: int | None = None
     reasoning_tokens: int | None = None
     rejected_tokens: int | None = None
+    queue_ms: float | None = None
+    prefill_ms: float | None = None
 
 
 class Delta(NamedTuple):
@@ -150,6 +153,7 @@ class Turn(
     whole prompt where it is a conversation's first, else of what it adds to the turn before and its answer.
     `echo`: whose reference the reply held under --echo-check; "" without it.
     `warmup`: one of the first turns of a run, which count in no figure.
+    `server_queue_ms` and `server_prefill_ms` are the server's own word on this very request (vLLM, llama.cpp).
     `tail_tokens` are tokens the server counted after the last event with text: the end-of-sequence token.
     """
 
@@ -185,6 +189,8 @@ class Turn(
     usage_doubt: str = ""
     prompt_tokens: int | None = None
     cached_tokens: int | None = None
+    server_queue_ms: float | None = None
+    server_prefill_ms: float | None = None
     events: int = 0
     first_event_tokens: int | None = None
     first_event_source: str = "none"

@@ -15,6 +15,7 @@ from typing import Any, Generic, TypeVar
 import orjson
 
 from chatload.model.expectation import Expectation, read_expectations, schema_files
+from chatload.model.price import Price, PriceMistake, ServerCost, read_price, read_server_cost
 from chatload.model.slo import Objective, read_objectives
 from chatload.options.ranges import Range, share
 
@@ -282,6 +283,30 @@ class HangUp(Option[HangUps]):
                 f"must be a share and a number of tokens, such as '10% after 50 tokens' ({limits})"
             )
         return HangUps(of_turns, int(tokens))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenPrice(Option[Price | None]):
+    """Prices of tokens: "in=0.2,out=0.6 per 1M"."""
+
+    def parse(self, text: str) -> Price | None:
+        """The price; None for an empty text."""
+        try:
+            return read_price(text) if text else None
+        except PriceMistake as wrong:
+            raise InvalidValue(str(wrong)) from None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HourlyCost(Option[ServerCost | None]):
+    """A cost an hour: "2.5/h"."""
+
+    def parse(self, text: str) -> ServerCost | None:
+        """The cost; None for an empty text."""
+        try:
+            return read_server_cost(text) if text else None
+        except PriceMistake as wrong:
+            raise InvalidValue(str(wrong)) from None
 
 
 def _within(range: Range, text: str) -> float:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from chatload.model.expectation import Expectation
+from chatload.model.price import Price, ServerCost
 from chatload.model.slo import Objective
 from chatload.options.access_options import (
     ACCESS_OPTIONS,
@@ -25,6 +26,7 @@ from chatload.options.option import (
     Expect,
     FileName,
     Group,
+    HourlyCost,
     JsonObject,
     Number,
     Option,
@@ -33,12 +35,13 @@ from chatload.options.option import (
     Slos,
     Switch,
     Text,
+    TokenPrice,
     Whole,
     declared,
 )
 from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import MOST_TOKENS, Range, seconds, share, whole
-from chatload.options.server_address import Route, server_address
+from chatload.options.server_address import Route, page_address, server_address
 from chatload.options.warmup import Warmup, WarmupOption
 from chatload.protocols.registry import SERVERS
 
@@ -248,6 +251,27 @@ CERTIFICATE = FileName(
     label="Certificate of accuracy",
     help="file made by chatload certify: the accuracy of this client, for the report",
 )
+PRICE = TokenPrice(
+    name="price",
+    default="",
+    group=Group.REPORT,
+    help="prices of tokens, such as 'in=0.2,out=0.6 per 1M' (cached=… too): the report tells what conversations cost",
+    label="Prices of tokens",
+)
+SERVER_COST = HourlyCost(
+    name="server-cost",
+    default="",
+    group=Group.REPORT,
+    help="what the server costs an hour, such as 2.5/h: the report tells what conversations and tokens cost",
+    label="Cost of the server an hour",
+)
+POWER_METRICS = Text(
+    name="power-metrics",
+    default="",
+    group=Group.REPORT,
+    help="URL of a page with the power of the server's GPUs (DCGM's or nvidia_smi's exporter): energy in the report",
+    label="Page with the power of its GPUs",
+)
 LOCUST_ROWS = Switch(
     name="locust-rows",
     default="off",
@@ -306,6 +330,9 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     window: str = ALL_IN
     warmup: Warmup = Warmup()
     locust_rows: bool = False
+    price: Price | None = None
+    server_cost: ServerCost | None = None
+    power_metrics: str = ""
 
     @property
     def drawn_by(self) -> int:
@@ -366,6 +393,9 @@ def read_settings(reader: OptionReader) -> RunSettings:
         window=reader.get(WINDOW),
         warmup=reader.get(WARMUP),
         locust_rows=reader.get(LOCUST_ROWS),
+        price=reader.get(PRICE),
+        server_cost=reader.get(SERVER_COST),
+        power_metrics=page_address(reader, POWER_METRICS),
     )
     access = read_access(reader, insecure=settings.insecure, headers=settings.headers)
     return msgspec.structs.replace(settings, access=access)

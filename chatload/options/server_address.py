@@ -9,6 +9,7 @@ from urllib.parse import SplitResult, parse_qsl, urlsplit
 import msgspec
 
 from chatload.options.access_options import PATH
+from chatload.options.option import Option
 from chatload.options.option_reader import OptionReader
 from chatload.options.request_headers import names_secret
 from chatload.protocols.routes import API, BasePath, read_path, route
@@ -83,6 +84,17 @@ def server_address(reader: OptionReader) -> tuple[str, Route]:
     if found.refused:
         reader.add_named_mistake("host", repr(_withoutsecret_names(host)[:80]), found.refused)
     return origin + found.prefix, Route(apis=found.apis, query=query, dialect=found.dialect)
+
+
+def page_address(reader: OptionReader, option: Option[str]) -> str:
+    """The address of a page that an option names, with its path; empty where there is none."""
+    page = reader.get(option)
+    problem, shown = _host_mistake(page) if page else ("", "")
+    if problem:
+        wanted = "must be the address of a page such as http://127.0.0.1:9400/metrics"
+        reader.add_named_mistake(option.name, repr(shown[:80]), wanted if problem == WANTED else problem)
+        return ""
+    return page.strip()
 
 
 def _by_path(reader: OptionReader, origin: str, below: str, asked: str, host_query: str) -> tuple[str, Route]:

@@ -86,6 +86,7 @@ def load_conversations(path: str | Path, column: str = "") -> ConversationFile:
         mistakes.lines += [_alike(path, column, wrong)]
     mistakes.raise_all()
     notes = [*_notes(path, len(scripts), left_out), *passed_over_notes(Path(path).name, beside, len(scripts))]
+    notes += [f"--prompts {Path(path).name}: {words}" for words in records.notes]
     if records.form == "text":
         notes.append(f"--prompts {Path(path).name}: plain text, each of its {len(scripts):,} lines a prompt")
     return ConversationFile(tuple(scripts), tuple(notes))

@@ -83,6 +83,14 @@ def words_of_a_task(tokens: int, seed: str) -> Iterator[str]:
         yield from sentence(drawn).split()
 
 
+def words_of_notes(seed: str) -> Iterator[str]:
+    """The words of notes without end, that differ from those of any other seed within the first few."""
+    drawn = random.Random(f"notes {seed}")
+    yield from f"Note {drawn.randrange(1_000_000_000)}.".split()
+    while True:
+        yield from sentence(drawn).split()
+
+
 def sentence(drawn: random.Random) -> str:
     """A drawn sentence of the notes."""
     who, other = drawn.sample(PEOPLE, 2)

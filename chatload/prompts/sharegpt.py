@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from chatload.files.datasets import dataset_files
 from chatload.files.json_list import JsonList
 from chatload.files.reading import BOM, MB, Mistakes, opened_input, shown
 from chatload.files.records import Records
@@ -143,6 +144,9 @@ class _Items:
         self.closed = True
 
     def __iter__(self) -> Iterator[object]:
+        if dataset_files(self._path) is not None:
+            yield from (record.content for record in Records(self._path, REMEDY, Mistakes(self._path)))
+            return
         with opened_input(self._path, REMEDY, MOST_BYTES) as file:
             begins = file.read(64).removeprefix(BOM).lstrip()[:1]
             file.seek(0)

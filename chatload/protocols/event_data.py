@@ -13,6 +13,8 @@ from chatload.protocols.server_errors import error_in, server_error, tells_error
 
 MOST_TOKENS = 1_000_000_000
 """Largest plausible count; larger ones are no counts, and would not fit where counts are kept."""
+MOST_MS = 86_400_000.0
+"""Longest plausible time of a request, in ms: a day."""
 MOST_VALUES = 250_000
 """Most objects, lists and members of one event: each takes up to 230 bytes when read."""
 NO_OBJECT = "the data of an event is no JSON object"
@@ -69,6 +71,13 @@ def count(value: object) -> int | None:
     if isinstance(value, float) and value.is_integer():
         return count(int(value))
     return None
+
+
+def milliseconds(value: object) -> float | None:
+    """A length of time in ms; None for a value that is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value) if 0 <= value <= MOST_MS else None
 
 
 def _values(data: str | bytes) -> int:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from msgspec import structs
+
 from chatload.model.turn import Usage
-from chatload.protocols.event_data import count
+from chatload.protocols.event_data import count, milliseconds
 
 _MADE = ("output_tokens", "generated_tokens", "eval_count", "predicted_n")
 _READ = ("input_tokens", "prompt_eval_count", "prompt_n")
@@ -16,15 +18,26 @@ _SUMS = frozenset(("completion_tokens", "prompt_tokens", "total_tokens"))
 
 def usage_of(event: Mapping[str, object]) -> Usage | None:
     """The counts of an event: `usage`, else llama.cpp's `timings`."""
-    usage = event.get("usage")
+    usage, timings = event.get("usage"), event.get("timings")
     if isinstance(usage, dict):
-        return _usage(usage)
-    timings = event.get("timings")
+        found = _usage(usage)
+        times = event.get("metrics") or timings
+        return _timed(found, times) if isinstance(times, dict) else found
     if isinstance(timings, dict) and (made := count(timings.get("predicted_n"))) is not None:
         fresh, cached = count(timings.get("prompt_n")), count(timings.get("cache_n"))
         prompt = None if fresh is None else fresh + (cached or 0)
-        return Usage(completion_tokens=made, prompt_tokens=prompt, cached_tokens=cached)
+        return _timed(Usage(completion_tokens=made, prompt_tokens=prompt, cached_tokens=cached), timings)
     return None
+
+
+def _timed(usage: Usage, times: Mapping[str, object]) -> Usage:
+    """The usage with what the server says of the request's times: vLLM in `metrics` (--enable-per-request-metrics),
+    where TTFT begins when the request leaves the queue; llama.cpp in `timings`."""
+    queue = milliseconds(times.get("queue_time_ms"))
+    prefill = milliseconds(times.get("time_to_first_token_ms", times.get("prompt_ms")))
+    if queue is None and prefill is None:
+        return usage
+    return structs.replace(usage, queue_ms=queue, prefill_ms=prefill)
 
 
 def usage_elsewhere(event: Mapping[str, object]) -> Usage | None:

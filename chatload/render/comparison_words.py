@@ -7,7 +7,9 @@ import math
 import msgspec
 
 from chatload.analysis.comparison import Comparison
+from chatload.analysis.cost import cost_of_run
 from chatload.analysis.slo_cure import TOO_CLOSE
+from chatload.model.cost import Cost
 from chatload.model.sanitize import one_line
 from chatload.model.summary import WHOLE_RUN
 from chatload.model.verdict import (
@@ -23,6 +25,7 @@ from chatload.model.verdict import (
 )
 from chatload.model.words import plural
 from chatload.render.blocks import Block, Facts, Items, Paragraph, Section, Table
+from chatload.render.cost_table import cost_section
 from chatload.render.text import text_of
 from chatload.render.text_table import ABSENT, number
 from chatload.store.journal import Run
@@ -85,7 +88,15 @@ def comparison_text(found: Comparison) -> str:
     ]
     warnings = Section("Warnings", [Items(found.warnings)])
     sections = [Section("Compared", [Facts(sides)]), *([effects_section(found)] if found.effects else [])]
+    costs = [_cost(runs) for runs in (found.a, found.b)]
+    if (section := cost_section(found.names, costs)) is not None:
+        sections.append(section)
     return text_of(first, [*sections, warnings] if found.warnings else sections)
+
+
+def _cost(runs: tuple[Run, ...]) -> Cost | None:
+    """What the runs of a side cost, where it is one run: rounds may have had prices of their own."""
+    return cost_of_run(runs[0]) if len(runs) == 1 else None
 
 
 def effects_section(found: Comparison) -> Section:

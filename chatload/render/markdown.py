@@ -9,7 +9,9 @@ from chatload.model.metrics import View, metrics_in
 from chatload.model.sanitize import one_line, shown
 from chatload.model.summary import PERCENTILES, WHOLE_RUN, Distribution, Summary
 from chatload.model.words import listed
-from chatload.render.blocks import Heading, Paragraph, Section, Table
+from chatload.render.blocks import Heading, Items, Paragraph, Section, Table
+from chatload.render.cost_table import cost
+from chatload.render.first_token_table import first_token
 from chatload.render.run_verdict import headline
 from chatload.render.server_table import server
 from chatload.render.slo_words import interval_words, remark, score, sure_words, value_words
@@ -55,14 +57,16 @@ def summary_markdown(run: Run, summary: Summary) -> str:
     if summary.failed:
         rows = [[escaped(code), f"{n:,}"] for code, n in summary.failed.items()]
         lines += [*table(["failed turns", "n"], rows), ""]
-    if (section := server(run, summary)) is not None:
-        lines += [f"**{section.title}**", "", *_blocks(section), ""]
+    for made in (first_token, server, cost):
+        section = made(run, summary)
+        if section is not None and section.text:
+            lines += [f"**{section.title}**", "", *_blocks(section), ""]
     lines += [f"- {escaped(words, 400)}" for words in summary.warnings]
     return shown("\n".join(lines).rstrip("\n") + "\n")
 
 
 def _blocks(section: Section) -> list[str]:
-    """A section's headings, tables and paragraphs."""
+    """A section's headings, tables, lists and paragraphs."""
     lines: list[str] = []
     for block in section.blocks:
         if isinstance(block, Table):
@@ -70,6 +74,8 @@ def _blocks(section: Section) -> list[str]:
             lines += table(rows[0], rows[1:])
         elif isinstance(block, Heading):
             lines += ["", f"**{escaped(block.words)}**", ""]
+        elif isinstance(block, Items):
+            lines += ["", *(f"- {escaped(words, 600)}" for words in block.items)]
         elif isinstance(block, Paragraph):
             lines += ["", escaped(block.words, 600)]
     return lines

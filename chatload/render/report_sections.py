@@ -11,6 +11,8 @@ from chatload.model.summary import Summary
 from chatload.render import jmeter_views, overview, turn_tables
 from chatload.render.blocks import Section
 from chatload.render.capacity_table import capacity
+from chatload.render.cost_table import cost
+from chatload.render.first_token_table import first_token
 from chatload.render.length_table import lengths
 from chatload.render.server_table import server
 from chatload.render.sparkline import over_time
@@ -26,8 +28,10 @@ SECTIONS: tuple[Callable[[Run, Summary], Section | None], ...] = (
     over_time,
     turn_tables.good_turns,
     turn_tables.system,
+    first_token,
     server,
     lengths,
+    cost,
     jmeter_views.aggregate_report,
     turn_tables.failures,
     turn_tables.hang_ups,

@@ -17,6 +17,7 @@ from chatload.render.comparison_words import (
     not_trustworthy_words,
     unlike_first,
 )
+from chatload.render.cost_table import costs_beside
 from chatload.render.overview import definitions
 from chatload.render.run_verdict import simulated
 from chatload.render.text import text_of
@@ -69,6 +70,7 @@ class SideBySide:
         """Warnings of the comparison, the table, effects, each run's own warnings, what the runs are."""
         rows = [["", *self.names]]
         rows += [[words, *map(cell, self._summaries)] for words, cell in rows_beside()]
+        rows += [[words, *map(cell, self._summaries)] for words, cell in costs_beside(self._summaries)]
         warnings = _warnings_of(self._found)
         runs = [(name, _about(run)) for name, run in zip(self.names, self._runs, strict=True)]
         return [

@@ -1,15 +1,19 @@
 """Open loop: requests that arrive when they are due, whether or not earlier ones are answered.
 
 Each Locust user sends every n-th request of the schedule, each in a greenlet of its own. A late request is
-counted (due and sent are both kept), never skipped, and never waits for a free connection.
+counted (due and sent are both kept), never skipped, and never waits for a free connection. The turns of a trace's
+conversation are held one after another; other conversations do not wait for it.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from chatload.engine.client import TurnSpec
 from chatload.loads.arrival_times import split
 from chatload.loads.open_loop import OpenLoopLoad
 from chatload.loads.request_schedule import RequestSchedule
+from chatload.model.inline_reasoning import answer_in
 from chatload.model.turn import Message
 from chatload.prompts.generated_prompts import Asked
 from chatload.runner.slots import SlotBehaviour
@@ -24,8 +28,14 @@ class OpenLoopBehaviour(SlotBehaviour):
         load, schedule = session.plan.load, session.schedule
         assert isinstance(load, OpenLoopLoad) and schedule is not None
         begin_ns = session.begins_ns
-        for index in split(range(len(schedule.dues_ns)), self.place, load.users):
+        share = schedule.chains or [(index,) for index in range(len(schedule.dues_ns))]
+        for chain in split(share, self.place, load.users):
+            index = chain[0]
             due_ns = begin_ns + schedule.dues_ns[index]
+            if len(chain) > 1:
+                session.clock.sleep_until(due_ns)
+                self.spawn(self._converse, schedule, load, chain, due_ns)
+                continue
             messages, asked = self._asks(load, schedule, index)
             request = session.request(messages, asked)
             session.clock.sleep_until(due_ns)
@@ -45,6 +55,28 @@ class OpenLoopBehaviour(SlotBehaviour):
             return texts.alone(index, 1, index), asked
         prompt, prefix = schedule.prompt(index), texts.prefix(texts.group_of(index))
         if load.exact_lengths and asked[1] is None:
-            asked = (None, prompt.output_tokens)
+            asked = (None, prompt.output_tokens or None)
         asks = Message("user", prompt.text)
         return (Message("system", prefix), asks) if prefix else (asks,), asked
+
+    def _converse(
+        self, schedule: RequestSchedule, load: OpenLoopLoad, chain: Sequence[int], due_ns: int
+    ) -> None:
+        """Hold a conversation of the trace, turn after turn, with the replies to it; its user is its first request."""
+        session, history, before = self.session, list[Message](), None
+        prefix = session.texts.prefix(session.texts.group_of(chain[0]))
+        system = (Message("system", prefix),) if prefix else ()
+        for number, index in enumerate(chain, start=1):
+            prompt = schedule.prompt(index, before)
+            asked = session.asked(chain[0], number)
+            if load.exact_lengths and asked[1] is None:
+                asked = (None, prompt.output_tokens or None)
+            said, remembers = Message("user", prompt.text), schedule.remembers(index)
+            request = session.request((*system, *(history if remembers else ()), said), asked)
+            session.clock.sleep_until(due_ns)
+            turn, reply = self.clients.run_turn(TurnSpec(chain[0], number, due_ns, request))
+            if turn.ok and remembers:
+                history += (said, Message("assistant", answer_in(reply)))
+            before = index
+            if number < len(chain):
+                due_ns = schedule.next_due_ns(chain[number], session.begins_ns, turn.end_ns)

@@ -18,7 +18,7 @@ from chatload.runner.messages import Start
 from chatload.runner.own_process import UserProcesses
 from chatload.runner.progress import Progress
 from chatload.runner.run_folder import RunFolder
-from chatload.runner.server_metrics import ServerMetrics
+from chatload.runner.server_metrics import PowerMetrics, ServerMetrics
 from chatload.runner.supervisor import Supervisor
 from chatload.runner.user_tracker import UserTracker
 
@@ -34,6 +34,7 @@ class Run:
         self.has_begun = False
         self.tracker = UserTracker()
         self.metrics: list[ServerMetrics] = []
+        self.power: PowerMetrics | None = None
         self._processes, self._clock = processes, clock
         self._progress = Progress(plan.load.turns_planned, clock)
         self._search: CapacitySearch | None = None
@@ -105,6 +106,9 @@ class Run:
         for metrics in self.metrics:
             with supervisor.watching():
                 metrics.stop()
+        with supervisor.watching():
+            if self.power is not None:
+                self.power.stop()
         with supervisor.watching():
             self._processes.close(reason)
         if self._search is not None:

@@ -22,7 +22,7 @@ from chatload.engine.clock import CLOCK, Clock
 from chatload.loads.load_shape import Shape
 from chatload.loads.plan import Plan
 from chatload.model.errors import UsageError
-from chatload.model.journal_lines import JournalLine, ServerLine
+from chatload.model.journal_lines import JournalLine, PowerLine, ServerLine
 from chatload.model.words import plural
 from chatload.runner.capacity_search import Judge
 from chatload.runner.console import Console
@@ -39,7 +39,7 @@ from chatload.runner.preparation import prepare
 from chatload.runner.run import Run
 from chatload.runner.run_folder import RunFolder
 from chatload.runner.same_answers import SameAnswers, same_answers
-from chatload.runner.server_metrics import ServerMetrics, metrics_of
+from chatload.runner.server_metrics import PowerMetrics, ServerMetrics, metrics_of, power_metrics_of
 from chatload.runner.supervisor import Cause, Supervisor
 from chatload.runner.worker_registry import WorkerRegistry
 from chatload.store.manifest import Manifest
@@ -73,6 +73,7 @@ class Services:
     same_answers: Callable[[Plan, Start, ApiKey, Callable[[JournalLine], None], Clock], SameAnswers] = (
         same_answers
     )
+    read_power: Callable[[Plan, Callable[[PowerLine], None]], PowerMetrics | None] = power_metrics_of
 
 
 class RunController:
@@ -221,6 +222,7 @@ class RunController:
         for host, one in {one.plan.host: one for one in reversed(servers)}.items():
             emit = partial(self._note, host if len({one.plan.host for one in servers}) > 1 else "")
             run.metrics.append(self._services.read_metrics(one.plan, emit, one.key, one.told.skipped))
+        run.power = self._services.read_power(run.plan, self._processes.note)
         run.spawn(lambda: self._watch(run))
         run.search(self._services.judge, self._console)
 

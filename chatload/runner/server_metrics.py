@@ -1,12 +1,14 @@
 """What the server says of itself during a run: its own /metrics page, read every 2 s, as `server` lines.
 
-Few numbers under names of our own, whatever the server calls them (docs/record-format.md).
+Few numbers under names of our own, whatever the server calls them (docs/record-format.md). The page of --power-metrics
+is read alike, as `power` lines.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Sequence
+from typing import ClassVar, Generic, TypeVar
 
 import gevent
 import msgspec
@@ -16,8 +18,9 @@ from chatload.engine.api_key import NO_KEY, ApiKey
 from chatload.engine.clock import now_ns
 from chatload.loads.plan import Plan
 from chatload.model.errors import TurnError
-from chatload.model.journal_lines import ServerLine
+from chatload.model.journal_lines import PowerLine, ServerLine
 from chatload.protocols.metrics_page import read_page
+from chatload.protocols.power_page import read_power
 from chatload.runner.probing import ask
 
 EVERY_S = 2.0
@@ -27,7 +30,7 @@ OFTEN_S = 0.5
 LIMIT_S = 1.5
 LAST_S = 0.5
 TRIES = 5
-NO_ANSWER, EMPTY = "no answer", "empty"
+NO_ANSWER, EMPTY, NO_POWER = "no answer", "empty", "no power"
 BUSY = (429, 500, 502, 503, 504)
 """Statuses of a server, or of a proxy before it, that may answer later."""
 PATH = "/metrics"
@@ -36,25 +39,38 @@ PAGE_BYTES = 2_000_000
 """A vLLM page with eight engines is about 600 kB."""
 
 
-class ServerMetrics:
-    """Reads the server's page from the start of a run to its end; `emit` takes each line.
+L = TypeVar("L", ServerLine, PowerLine)
+
+
+class PageReader(Generic[L]):
+    """Reads a page from the start of a run to its end; `emit` takes each line.
 
     A server that says it has no such page, or has a page without any of our numbers, is left alone. One whose page
-    is empty (a fresh TGI) is asked on, and so is one that does not answer, until `TRIES` are in vain.
+    is empty (a fresh TGI) is asked on, and so is one that does not answer, until `tries` are in vain; without
+    `tries`, for the whole run, and every reading is a line.
     """
+
+    tries: ClassVar[int | None] = TRIES
 
     def __init__(
         self,
         address: Address,
-        emit: Callable[[ServerLine], None],
+        emit: Callable[[L], None],
         key: ApiKey = NO_KEY,
         every_s: float = EVERY_S,
+        path: str = PATH,
     ) -> None:
-        self._address, self._emit, self._every_s, self._key = address, emit, every_s, key
+        self._address, self._every_s, self._key = address, every_s, key
+        self._emit: Callable[[L], None] = emit
+        self._path = address.path + path
         self._found = False
         self._has_page = True
         self._unanswered = 0
         self._greenlet = gevent.spawn(self._read_on)
+
+    def line_of(self, answer: tuple[int, bytes] | None, at_ns: int, asked_ns: int) -> L | None:
+        """The journal line of an answer; None where the page has none of our numbers."""
+        raise NotImplementedError
 
     def stop(self) -> None:
         """Read once more, so that the counters hold the whole run; then no more."""
@@ -74,12 +90,12 @@ class ServerMetrics:
         answer = None
         with gevent.Timeout(limit_s, False):
             answer = self._page(limit_s)
-        line = line_of(answer, now_ns(), asked_ns)
+        line = self.line_of(answer, now_ns(), asked_ns)
         if line is None:
             self._has_page = self._found
-        elif line.missing == NO_ANSWER and not self._found:
+        elif line.missing == NO_ANSWER and not self._found and self.tries is not None:
             self._unanswered += 1
-            self._has_page = self._unanswered < TRIES
+            self._has_page = self._unanswered < self.tries
         else:
             self._found = True
             self._emit(line)
@@ -89,7 +105,7 @@ class ServerMetrics:
 
         None where one of them did not answer: the others' numbers are not those of the whole.
         """
-        path = self._address.path + PATH
+        path = self._path
         try:
             found = self._address.resolve()
         except TurnError:
@@ -113,6 +129,29 @@ class ServerMetrics:
         return 200, b"\n".join(pages.values())
 
 
+class ServerMetrics(PageReader[ServerLine]):
+    """Reads the server's own page."""
+
+    def line_of(self, answer: tuple[int, bytes] | None, at_ns: int, asked_ns: int) -> ServerLine | None:
+        """The line of an answer."""
+        return line_of(answer, at_ns, asked_ns)
+
+
+class PowerMetrics(PageReader[PowerLine]):
+    """Reads the page of --power-metrics, which may come and go: the user has named it."""
+
+    tries = None
+
+    def line_of(self, answer: tuple[int, bytes] | None, at_ns: int, asked_ns: int) -> PowerLine:
+        """The line of an answer, or that there was none."""
+        if answer is None or answer[0] != 200:
+            return PowerLine(at_ns=at_ns, missing=NO_ANSWER)
+        found = read_power(answer[1])
+        if found is None:
+            return PowerLine(at_ns=at_ns, missing=NO_POWER)
+        return PowerLine(at_ns=at_ns, watts=round(found[0], 3), gpus=found[1])
+
+
 def _process(page: bytes, index: int, families: Sequence[object]) -> object:
     """Which process a page is of. Where it does not tell, one name's IPv4 and IPv6 addresses may be the same one:
     those of the first family are taken for all."""
@@ -129,6 +168,16 @@ def metrics_of(
     every_s = OFTEN_S if plan.load.hangs_up else EVERY_S
     address = Address(plan.host, plan.insecure, plan.access, skipped)
     return ServerMetrics(address, emit, key, every_s)
+
+
+def power_metrics_of(plan: Plan, emit: Callable[[PowerLine], None]) -> PowerMetrics | None:
+    """A reader of the page of --power-metrics, which gets no key of ours; None where none is named."""
+    if not plan.power_metrics:
+        return None
+    host, slash, rest = plan.power_metrics.partition("://")[2].partition("/")
+    scheme = plan.power_metrics.partition("://")[0]
+    path = slash + rest if rest else PATH
+    return PowerMetrics(Address(f"{scheme}://{host}", plan.insecure), emit, path=path)
 
 
 def line_of(answer: tuple[int, bytes] | None, at_ns: int, asked_ns: int) -> ServerLine | None:

@@ -18,6 +18,7 @@ from chatload.model.journal_lines import (
     EndLine,
     HealthLine,
     JournalLine,
+    PowerLine,
     SameAnswerLine,
     ServerLine,
     StartLine,
@@ -108,7 +109,8 @@ class Run:
     """One run as its folder tells it. `turns` are in order of `due_ns`, without duplicates.
 
     `warmup` are those of the warm-up, which no figure counts.
-    `server` are readings of the server's /metrics page; empty where it has none. `missing` are sentences: which lines
+    `server` are readings of the server's /metrics page, `power` those of --power-metrics; empty where there is none.
+    `missing` are sentences: which lines
     the journals lack, and which belong to another run and were left out.
     """
 
@@ -120,6 +122,7 @@ class Run:
     ends: tuple[EndLine, ...]
     torn_lines: int
     server: tuple[ServerLine, ...] = ()
+    power: tuple[PowerLine, ...] = ()
     missing: tuple[str, ...] = ()
     warmup: tuple[Turn, ...] = ()
     same_answers: tuple[SameAnswerLine, ...] = ()
@@ -147,6 +150,7 @@ class _Lines:
     ends: list[EndLine] = field(default_factory=list)
     server: list[ServerLine] = field(default_factory=list)
     same_answers: list[SameAnswerLine] = field(default_factory=list)
+    power: list[PowerLine] = field(default_factory=list)
     torn: int = 0
     count: LineCount = field(default_factory=LineCount)
     _seen: set[bytes] = field(default_factory=set)
@@ -172,6 +176,8 @@ class _Lines:
                 self.same_answers.append(line)
             elif isinstance(line, ServerLine):
                 self.server.append(line)
+            elif isinstance(line, PowerLine):
+                self.power.append(line)
 
 
 def read_run(folder: Path) -> Run:
@@ -193,6 +199,7 @@ def read_run(folder: Path) -> Run:
         ends=tuple(found.ends),
         torn_lines=found.torn,
         server=tuple(sorted(found.server, key=_at_ns)),
+        power=tuple(sorted(found.power, key=_at_ns)),
         missing=(
             *(
                 f"{name} belongs to another run ({run_id}): it is left out."
@@ -204,7 +211,7 @@ def read_run(folder: Path) -> Run:
     )
 
 
-def _at_ns(line: UserLine | HealthLine | ServerLine) -> int:
+def _at_ns(line: UserLine | HealthLine | ServerLine | PowerLine) -> int:
     return line.at_ns
 
 

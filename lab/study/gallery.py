@@ -130,6 +130,12 @@ TOLD = (
         "there, and one user more makes all wait longer. The answer is the last number that kept every limit.",
     ),
     Shown(
+        "first_token_parts",
+        ("capacity",),
+        "The same search ([metrics](metrics.md#where-the-first-tokens-time-went)): beyond the knee it is the queue "
+        "that grows; prefill stays what it was.",
+    ),
+    Shown(
         "server_metrics",
         PAIR,
         "Where the server has a `/metrics` page: what it says of itself beside the turns that we had in flight.",

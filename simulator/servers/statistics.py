@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -46,11 +46,14 @@ class RequestStatistics:
     Quantities of an ended request: `ttft_s, e2e_s, queue_s, validation_s, prefill_s, decode_s, inference_s`
     (admission to last token), `per_token_s` (decode_s per token after the first), `inference_per_token_s`,
     `gap_s` (once per gap), `prompt_tokens, answer_tokens, max_tokens, preemptions`; of a step: `step_tokens`,
-    `prefill_step_s`, `decode_step_s`. `totals` has the sum of each.
+    `prefill_step_s`, `decode_step_s`. `totals` has the sum of each. `ttft_s` is counted with the first token, as real
+    servers do, of the `open_replies` too.
     """
 
     def __init__(self, histograms: Iterable[HistogramSpec]) -> None:
         self._ended: deque[Reply] = deque()
+        self.open_replies: Callable[[], Iterable[Reply]] = lambda: ()
+        self._begun: set[int] = set()
         self.finished: Counter[str] = Counter()
         self.failed: Counter[str] = Counter()
         self.prefill_steps = 0
@@ -86,6 +89,11 @@ class RequestStatistics:
         """Count all that have ended."""
         while self._ended:
             self.settle_one()
+        for reply in self.open_replies():
+            stamps = () if id(reply) in self._begun else _stamps(reply)
+            if stamps:
+                self._begun.add(id(reply))
+                self._add("ttft_s", (stamps[0] - reply.truth.received_ns) / 1e9)
 
     def _add(self, quantity: str, value: float) -> None:
         self.totals[quantity] += value
@@ -93,21 +101,29 @@ class RequestStatistics:
             histogram.add(value)
 
     def _count(self, reply: Reply) -> None:
-        truth = reply.truth
+        truth, begun = reply.truth, id(reply) in self._begun
+        self._begun.discard(id(reply))
         if truth.ended != "complete" or truth.finish is None:
             self.failed["dropped" if truth.ended == "client_gone" else "generation"] += 1
             self.finished["abort"] += 1
             return
         self.finished[truth.finish if truth.finish in ("stop", "length", "abort") else "length"] += 1
-        stamps = [at for at, marks in zip(truth.writes, truth.marks, strict=True) if any(n for n, _ in marks)]
+        stamps = _stamps(reply)
         for quantity, value in _times(reply, stamps).items():
-            self._add(quantity, value)
+            if not (begun and quantity == "ttft_s"):
+                self._add(quantity, value)
         for earlier, later in pairwise(stamps):
             self._add("gap_s", (later - earlier) / 1e9)
         self._add("prompt_tokens", truth.prompt_tokens or 0)
         self._add("answer_tokens", truth.tokens)
         self._add("max_tokens", reply.job.params.max_tokens)
         self._add("preemptions", truth.preempted)
+
+
+def _stamps(reply: Reply) -> list[int]:
+    """ns of its writes with tokens."""
+    truth = reply.truth
+    return [at for at, marks in zip(truth.writes, truth.marks, strict=True) if any(n for n, _ in marks)]
 
 
 def _times(reply: Reply, stamps: list[int]) -> dict[str, float]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from chatload.analysis.first_token import over_load
 from chatload.analysis.summary import summarise
 from chatload.analysis.swim_lanes import lanes
 from chatload.model.metrics import ttft_ms
@@ -188,6 +189,38 @@ def test_server_metrics_are_the_journal_s_lines(tmp_path: Path) -> None:
     assert list(queue.get_ydata()) == pytest.approx([300, 300])
     assert "server_metrics" in fitting([run])
     assert "server_metrics" not in fitting([read_run(HERE / "vllm")])
+
+
+def test_parts_of_the_first_token_stack_up_to_the_mean(tmp_path: Path) -> None:
+    turns = good_turns(SHAPE)
+    ends = sorted(turn.end_ns for turn in turns)
+    lines = []
+    for i in range(6):
+        at_ns = START_NS + i * 2 * 10**9
+        done = sum(end <= at_ns for end in ends)
+        lines.append(
+            {
+                "kind": "server",
+                "at_ns": at_ns,
+                "worker": "local",
+                "queued": done,
+                "queue_s": 0.04 * done,
+                "prefills": done,
+                "prefill_s": 0.01 * done,
+            }
+        )
+    run = made(tmp_path / "run", turns, lines)
+    assert "first_token_parts" in fitting([run])
+    axes = drawn(PICTURES["first_token_parts"], [run]).axes[0]
+    _, loads = over_load(run)
+    assert len(loads) > 1
+    bars = {container.get_label(): list(container) for container in axes.containers if len(container)}
+    for at, one in enumerate(loads):
+        assert bars["queue"][at].get_height() == pytest.approx(40.0)
+        assert bars["prefill"][at].get_y() == pytest.approx(40.0)
+        top = bars["the rest"][at].get_y() + bars["the rest"][at].get_height()
+        assert top == pytest.approx(one.time.ttft_ms, abs=0.01)
+    assert "first_token_parts" not in fitting([read_run(HERE / "vllm")])
 
 
 def test_limits_are_lines_in_the_cdf() -> None:

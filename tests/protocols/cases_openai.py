@@ -226,11 +226,11 @@ OTHERS = [
          + _llama(_llama_choice({"content": " was"})) + _llama(_llama_choice({}, "stop"))
          + _llama([], usage={**usage(2, 41), "prompt_tokens_details": {"cached_tokens": 26}},
                   timings=_TIMINGS) + DONE,
-         "There was", deltas=5, finish="stop", usage=Usage(2, 41, 26), reply_id="chatcmpl-Qw3r"),
+         "There was", deltas=5, finish="stop", usage=Usage(2, 41, 26, prefill_ms=80.5), reply_id="chatcmpl-Qw3r"),
     Case("llama.cpp: timings on the finish event",
          _llama(_llama_choice({"content": "There"})) + _llama(_llama_choice({"content": " was"}))
          + _llama(_llama_choice({}, "length"), timings=_TIMINGS) + DONE, "There was", tokens=(None,) * 3,
-         finish="length", usage=Usage(2, 41, 26)),
+         finish="length", usage=Usage(2, 41, 26, prefill_ms=80.5)),
     Case("llama.cpp: timings in every event",
          _llama(_llama_choice({"content": "There"}), timings={"predicted_n": 1, "prompt_n": 3})
          + _llama(_llama_choice({"content": " was"}, "stop"), timings={"predicted_n": 2, "prompt_n": 3})

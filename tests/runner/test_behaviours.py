@@ -264,6 +264,40 @@ def test_an_open_loop_sends_each_request_when_due_however_slow_the_server_is(
     assert users_of(one)[-1] == ("out", 0.7, "done")
 
 
+def test_a_trace_s_conversations_are_closed_within_and_open_across(
+    scene: Callable[..., Scene], tmp_path: Path
+) -> None:
+    """A reply takes 300 ms: "a" answers 0.5 s after each, whatever its recorded times; "b" does not wait for "a"."""
+    rows = [
+        {
+            "session_id": "a",
+            "turns": [
+                {"text": "a1", "timestamp": 0},
+                {"text": "a2", "delay": 500},
+                {"text": "a3", "delay": 0},
+            ],
+        },
+        {"session_id": "b", "turns": [{"text": "b1", "timestamp": 100}, {"text": "b2", "delay": 50}]},
+    ]
+    path = tmp_path / "talks.jsonl"
+    path.write_bytes(b"\n".join(map(orjson.dumps, rows)))
+    one = scene("open_loop", trace=str(path), num_users=1)
+    one.run_user(OpenLoopBehaviour)
+    one.clock.sleep(60)
+    turns = sorted(one.turns, key=due)
+    assert [(turn.user, turn.turn, round((turn.due_ns - BEGINS_NS) / 1e9, 3)) for turn in turns] == [
+        (0, 1, 0.0),
+        (3, 1, 0.1),
+        (3, 2, 0.45),
+        (0, 2, 0.8),
+        (0, 3, 1.1),
+    ]
+    assert all(turn.sent_ns == turn.due_ns for turn in turns)
+    said = [[text for role, text in asked if role == "user"] for asked in asked_by(one)]
+    assert said == [["a1"], ["b1"], ["b1", "b2"], ["a1", "a2"], ["a1", "a2", "a3"]]
+    assert users_of(one)[-1] == ("out", 1.4, "done")
+
+
 def test_users_of_an_open_loop_share_the_schedule(scene: Callable[..., Scene]) -> None:
     one = scene("open_loop", requests="5", interval="0.1", arrivals="constant", num_users=2)
     for _ in range(2):

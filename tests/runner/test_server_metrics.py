@@ -14,10 +14,13 @@ import gevent
 import pytest
 
 from chatload.engine.address import Address
-from chatload.model.journal_lines import ServerLine
+from chatload.model.errors import UsageError
+from chatload.model.journal_lines import PowerLine, ServerLine
 from chatload.protocols.metrics_page import read_page
+from chatload.protocols.power_page import read_power
 from chatload.runner.probing import Answer
-from chatload.runner.server_metrics import TRIES, ServerMetrics, line_of
+from chatload.runner.server_metrics import TRIES, ServerMetrics, line_of, power_metrics_of
+from tests.plans import plan_of
 
 VLLM = b"""# HELP vllm:num_requests_running Number of requests in model execution batches.
 # TYPE vllm:num_requests_running gauge
@@ -236,3 +239,79 @@ def test_the_page_is_read_at_the_start_and_at_the_end(server: Any, page: bytes, 
     metrics.stop()
     assert [line.waiting for line in told] == [36] * lines
     assert server.asked == ["/metrics"] * max(1, lines)
+
+
+DCGM = b"""# HELP DCGM_FI_DEV_POWER_USAGE Power draw (in W).
+# TYPE DCGM_FI_DEV_POWER_USAGE gauge
+DCGM_FI_DEV_POWER_USAGE{gpu="0",UUID="GPU-a",device="nvidia0",modelName="NVIDIA H100 80GB HBM3",Hostname="n1"} 67.69
+DCGM_FI_DEV_POWER_USAGE{gpu="1",UUID="GPU-b",device="nvidia1",modelName="NVIDIA H100 80GB HBM3",Hostname="n1"} 310.5
+DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION{gpu="0",UUID="GPU-a"} 15347724978
+"""
+MIG = b"""DCGM_FI_DEV_POWER_USAGE{gpu="0",UUID="GPU-a",GPU_I_ID="1",GPU_I_PROFILE="1g.10gb"} 200
+DCGM_FI_DEV_POWER_USAGE{gpu="0",UUID="GPU-a",GPU_I_ID="2",GPU_I_PROFILE="1g.10gb"} 201
+"""
+
+
+@pytest.mark.parametrize(
+    ("page", "found"),
+    [
+        (DCGM, (378.19, 2)),
+        (DCGM.replace(b"\n", b"\r\n"), (378.19, 2)),
+        (MIG, (201, 1)),
+        (
+            b'nvidia_smi_power_draw_watts{uuid="a"} 20\nnvidia_smi_power_draw_watts{uuid="b"} 30.5\n',
+            (50.5, 2),
+        ),
+        (b'nvidia_gpu_power_usage_milliwatts{minor_number="0",uuid="a"} 150000\n', (150, 1)),
+        (b'gpu_average_package_power{gpu_id="0",hostname="n"} 90\n', (90, 1)),
+        (b'node_hwmon_power_average_watt{chip="0000:03:00_0",sensor="power1"} 33\n', (33, 1)),
+        (DCGM + b'nvidia_smi_power_draw_watts{uuid="a"} 20\n', (378.19, 2)),
+        (b'DCGM_FI_DEV_POWER_USAGE{gpu="0",UUID="a"} 9223372036854775794\n', None),
+        (b'DCGM_FI_DEV_POWER_USAGE{gpu="0",UUID="a"} NaN\n', None),
+        (b"DCGM_FI_DEV_POWER_USAGE_LIMIT 7\nDCGM_FI_DEV_GPU_TEMP 30\n", None),
+        (VLLM, None),
+        (b"", None),
+    ],
+)
+def test_the_power_of_gpus(page: bytes, found: tuple[float, int] | None) -> None:
+    told = read_power(page)
+    assert told == (found and (pytest.approx(found[0]), found[1]))
+
+
+def test_a_page_of_power_comes_and_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is read to the end of the run, with no key of ours, and at its own path."""
+    asked: list[tuple[str, dict[str, str]]] = []
+    answers = [*[Answer("")] * (TRIES + 2), Answer("", 200, DCGM), Answer("", 500), Answer("", 200, b"x 1\n")]
+
+    def ask(address: Address, path: str, limit_s: float, key: Any, *_: Any) -> Answer:
+        asked.append((path, key.headers))
+        return answers.pop(0) if answers else Answer("", 200, DCGM)
+
+    monkeypatch.setattr("chatload.runner.server_metrics.ask", ask)
+    told: list[PowerLine] = []
+    plan = plan_of("chat", {"host": "http://127.0.0.1:9", "power_metrics": "http://127.0.0.1:9/gpu/metrics"})
+    metrics = power_metrics_of(plan, told.append)
+    assert metrics is not None
+    metrics._every_s = 0.001
+    for _ in range(200):
+        gevent.sleep(0.002)
+        if not answers:
+            break
+    metrics.stop()
+    assert [line.missing for line in told[: TRIES + 5]] == [
+        *["no answer"] * (TRIES + 2),
+        "",
+        "no answer",
+        "no power",
+    ]
+    assert told[TRIES + 2].watts == pytest.approx(378.19) and told[TRIES + 2].gpus == 2
+    assert {path for path, _ in asked} == {"/gpu/metrics"} and all(headers == {} for _, headers in asked)
+    assert power_metrics_of(plan_of("chat", {"host": "http://127.0.0.1:9"}), told.append) is None
+
+
+@pytest.mark.parametrize("url", ["gpu:9400", "ftp://gpu/metrics", "http://a:b@gpu/", "http://gpu/?token=abc"])
+def test_what_is_no_page_of_power(url: str) -> None:
+    with pytest.raises(UsageError) as told:
+        plan_of("chat", {"host": "http://127.0.0.1:9", "power_metrics": url})
+    (line,) = told.value.lines
+    assert line.startswith("--power-metrics ") and "abc" not in line and "a:b" not in line

@@ -51,6 +51,8 @@ _SERVER = ServerKind(
         "waiting": ("tgi_queue_size",),
         "queue_s": ("tgi_request_queue_duration_sum",),
         "queued": ("tgi_request_queue_duration_count",),
+        "validation_s": ("tgi_request_validation_duration_sum",),
+        "validated": ("tgi_request_validation_duration_count",),
         "generated_tokens": ("tgi_request_generated_tokens_sum",),
         "finished": ("tgi_request_success",),
     },

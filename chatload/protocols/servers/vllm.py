@@ -64,6 +64,8 @@ _SERVER = ServerKind(
         "queued": ("vllm:request_queue_time_seconds_count",),
         "ttft_s": ("vllm:time_to_first_token_seconds_sum",),
         "first_tokens": ("vllm:time_to_first_token_seconds_count",),
+        "prefill_s": ("vllm:request_prefill_time_seconds_sum",),
+        "prefills": ("vllm:request_prefill_time_seconds_count",),
         "generated_tokens": ("vllm:generation_tokens_total",),
         "finished": ("vllm:request_success_total",),
         "process_cpu_s": ("process_cpu_seconds_total",),
