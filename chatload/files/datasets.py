@@ -67,11 +67,7 @@ def dataset_files(path: str | Path) -> list[Path] | None:
 def splits_of(folder: Path) -> dict[str, list[Path]]:
     """The files of each split, by its name with the folders above it: "train", "main/test"."""
     found: dict[str, list[Path]] = {}
-    files = sorted(
-        islice(
-            (one for one in _files(folder, DEEPEST, count()) if not NOT_DATA.fullmatch(one.name)), MOST_FILES
-        )
-    )
+    files = sorted(one for one in _files(folder, DEEPEST, count()) if not NOT_DATA.fullmatch(one.name))
     kinds = [ending for ending in (*BINARY, *TEXTS) if any(one.suffix == ending for one in files)]
     if kinds:
         kinds = list(BINARY) if kinds[0] in BINARY else kinds[:1]
