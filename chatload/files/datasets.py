@@ -51,7 +51,7 @@ def dataset_files(path: str | Path) -> list[Path] | None:
             return [place] if not split and _is_binary(place) else None
         if not place.is_dir() or (split and place in (Path(), Path(place.anchor))):
             return None
-        splits = splits_of(place)
+        splits = {} if place == Path(place.anchor) else splits_of(place)  # the root is nobody's dataset
     except (OSError, ValueError):
         return None
     if split:
