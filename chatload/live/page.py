@@ -82,7 +82,7 @@ def install(
     `custom_fields` gives the names of the locustfile's own options. Any: Locust has no types.
     """
     live = LiveRun(lambda: counting_for(controller.plan))
-    controller.observer = live
+    controller.observers.append(live)
     given = dict(vars(environment.parsed_options))
     context = PageContext(environment, controller, live, shape, custom_fields, given)
     environment.events.reset_stats.add_listener(lambda **_: live.reset())

@@ -1,4 +1,4 @@
-"""What is told of a run while it goes on: the live page."""
+"""What is told of a run while it goes on: the live page, the metrics page."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ class RunController:
         self.plan: Plan | None = None
         self.exit_code: int | None = None
         self.refusal: tuple[str, ...] = ()
-        self.observer: Observer | None = None
+        self.observers: list[Observer] = []
         self.key_hosts = KeyHosts(*process.given_hosts)
 
     @property
@@ -168,8 +168,8 @@ class RunController:
             return
         self.plan, self._last_folder = plan, folder
         self._run = run = Run(plan, folder, self._processes, self._clock)
-        if self.observer is not None:
-            self.observer.begin(folder.manifest.run_id, folder.manifest.started_ns or 0)
+        for observer in self.observers:
+            observer.begin(folder.manifest.run_id, folder.manifest.started_ns or 0)
         try:
             asked = self._services.ask_server(plan, key, withheld)
             met = meet(plan, asked, self.key_hosts, key, classes_of(plan))
@@ -268,8 +268,8 @@ class RunController:
 
     def _on_line(self, line: JournalLine) -> None:
         if self._run is not None and self._run.has_begun:
-            if self.observer is not None:
-                self.observer.on_line(line)
+            for observer in self.observers:
+                observer.on_line(line)
             self._run.on_line(line)
 
     def _watch(self, run: Run) -> None:

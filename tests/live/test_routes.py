@@ -51,7 +51,7 @@ class FakeController:
         self.exit_code = None
         self.level = ""
         self.refusal: tuple[str, ...] = ()
-        self.observer: Any = None
+        self.observers: list[Any] = []
         self.key_hosts = KeyHosts("http://127.0.0.1:1", NASTY)
         self.manifest = Manifest(
             scenario=NASTY, plan_sentence=NASTY, server=ServerFacts(model=NASTY, words=NASTY)
@@ -117,7 +117,7 @@ class Desk:
 
     @property
     def live(self) -> LiveRun:
-        return self.controller.observer
+        return self.controller.observers[0]
 
 
 @pytest.fixture

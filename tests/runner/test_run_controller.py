@@ -127,7 +127,8 @@ def test_turns_are_counted_and_the_server_s_last_word_is_in_the_journal() -> Non
 
 def test_the_observer_is_told_of_the_run_and_its_lines() -> None:
     one = Local()
-    observer = one.controller.observer = FakeObserver()
+    observer = FakeObserver()
+    one.controller.observers.append(observer)
     one.whole()
     assert observer.runs == [one.manifest["run_id"]]
     assert observer.lines == one.journal
