@@ -80,6 +80,9 @@ def _settings(
     """The options that every server has; `answer_tokens` where none are given."""
     return ServerSettings(
         model=options.model,
+        aliases=options.aliases,
+        loras=options.loras,
+        reasoning_tokens=options.reasoning_tokens,
         max_model_len=context,
         answer_tokens=options.answer_tokens or answer_tokens,
         max_concurrent_requests=options.max_concurrent_requests,

@@ -26,7 +26,8 @@ class OptionsError(Exception):
 class Options:
     """Which servers to simulate, where they listen, how fast they answer, and which faults they have.
 
-    `answer_tokens`: mean and standard deviation. `scheduler_options`: as given, by name with underscores.
+    `answer_tokens`, `reasoning_tokens`: mean and standard deviation. `aliases`: further names of the model.
+    `scheduler_options`: as given, by name with underscores.
     """
 
     speak: tuple[str, ...]
@@ -42,6 +43,9 @@ class Options:
     scheduler_options: dict[str, str]
     faults: tuple[Fault, ...]
     unicode_share: float = 0.0
+    aliases: tuple[str, ...] = ()
+    loras: tuple[str, ...] = ()
+    reasoning_tokens: tuple[float, float] | None = None
     keep_alive_s: float | None = None
     fixed_rate: FixedRateSchedule = field(default_factory=FixedRateSchedule)
 
@@ -58,11 +62,9 @@ def parse_options(arguments: list[str]) -> Options:
         if name not in known
     ]
     faults = _faults(given.fault, problems)
-    answer_tokens = None
-    if given.answer_tokens is not None:
-        answer_tokens = _mean_and_spread(given.answer_tokens)
-        if answer_tokens is None:
-            problems.append(f"--answer-tokens {given.answer_tokens}: write MEAN or MEAN:SPREAD, as 100:60")
+    answer_tokens = _drawn("--answer-tokens", given.answer_tokens, problems)
+    reasoning_tokens = _drawn("--reasoning-tokens", given.reasoning_tokens, problems)
+    model, *aliases = given.served_model_name or [given.model]
     if not 0 <= given.port_base <= 65535 - len(names):
         problems.append(f"--port-base {given.port_base}: from 0 (any free ports) to {65535 - len(names)}")
     if given.tokens_per_s <= 0:
@@ -80,7 +82,10 @@ def parse_options(arguments: list[str]) -> Options:
         truth=given.truth,
         profile=given.profile,
         seed=given.seed,
-        model=given.model,
+        model=model,
+        aliases=tuple(aliases),
+        loras=tuple(text.partition("=")[0] for text in given.lora_modules),
+        reasoning_tokens=reasoning_tokens,
         max_model_len=given.max_model_len,
         answer_tokens=answer_tokens,
         max_concurrent_requests=given.max_concurrent_requests,
@@ -106,6 +111,14 @@ def _faults(texts: list[str], problems: list[str]) -> tuple[Fault, ...]:
         except ValueError as error:
             problems.append(str(error))
     return tuple(faults)
+
+
+def _drawn(name: str, text: str | None, problems: list[str]) -> tuple[float, float] | None:
+    """The mean and standard deviation of an option; None where it is not given, or wrong."""
+    found = None if text is None else _mean_and_spread(text)
+    if text is not None and found is None:
+        problems.append(f"{name} {text}: write MEAN or MEAN:SPREAD, as 100:60")
+    return found
 
 
 def _mean_and_spread(text: str) -> tuple[float, float] | None:
@@ -136,10 +149,28 @@ def _parser() -> argparse.ArgumentParser:
     )
     add("--seed", type=int, default=0)
     add("--model", default="llama-2", help="the model's served name")
+    add(
+        "--served-model-name",
+        nargs="+",
+        metavar="NAME",
+        help="in place of --model: names of the one model (vLLM 0.32, 0.33)",
+    )
+    add(
+        "--lora-modules",
+        nargs="+",
+        default=[],
+        metavar="NAME[=PATH]",
+        help="adapters that are listed and served as models (vLLM 0.32, 0.33)",
+    )
     add("--max-model-len", type=int, help="context length; default 4096, or TGI's max-total-tokens")
     add(
         "--answer-tokens",
         help="MEAN or MEAN:SPREAD (standard deviation), log-normal; default 100:60, fixed-rate 100",
+    )
+    add(
+        "--reasoning-tokens",
+        metavar="MEAN[:SPREAD]",
+        help="reasoning before each answer in a chat, log-normal (vLLM 0.32, 0.33, llama.cpp); default: none",
     )
     add("--fault", action="append", default=[], metavar="KIND:RATE[:ARG]", help="may be given several times")
     add("--max-concurrent-requests", type=int, default=128, help="TGI: more are refused as overloaded")

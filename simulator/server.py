@@ -141,6 +141,7 @@ class Server:
             return
         truth.stream = params.stream
         truth.prompt_tokens = params.prompt_tokens
+        truth.model, truth.images, truth.image_tokens = params.model, params.images, params.image_tokens
         self.context.open_requests += 1
         if fault is not None and fault.kind == "never":
             self._leave_unanswered(exchange, truth, "fault:never")
@@ -195,7 +196,8 @@ class Server:
         drawn = (
             random.Random(f"greedy:{self.settings.seed}:{params.prompt}") if params.greedy else self._lengths
         )
-        length = draw_length(drawn, *self.settings.answer_tokens)
+        thoughts = self._thoughts(params, drawn)
+        length = thoughts + draw_length(drawn, *self.settings.answer_tokens)
         params.max_tokens = max(1, params.max_tokens)
         if self.settings.exact:
             params = replace(params, ignore_eos=True, stops=(), max_tokens=min(params.max_tokens, length))
@@ -203,6 +205,7 @@ class Server:
         if fault is not None and fault.kind == "changed-answer" and self.context.open_requests > 1:
             other = make_answer(self._sample, self._lengths, params, length, style)
             answer = changed_after(answer, other, fault.after)
+        answer.reasoning = min(thoughts, len(answer.tokens) - answer.ends)
         answer = self._beginning_as_asked(answer, params, fault)
         if self.settings.event_bytes:
             answer = padded(answer, self.settings.event_bytes)
@@ -233,6 +236,14 @@ class Server:
         before, self._last_asked = self._last_asked, asked
         mixed_up = fault is not None and fault.kind == "cross-talk" and before
         return beginning_with(answer, before if mixed_up else asked, params.max_tokens)
+
+    def _thoughts(self, params: GenerationParams, drawn: random.Random) -> int:
+        """How many tokens of reasoning come before this answer."""
+        asked, wire = self.settings.reasoning_tokens, self.spec.streams[params.endpoint]
+        if asked is None or not wire.reasoning_key or not params.thinks or params.tool is not None:
+            return 0
+        tokens = draw_length(drawn, *asked)
+        return tokens if params.thinking_budget is None else min(tokens, params.thinking_budget)
 
     def _make_reply(
         self, exchange: Exchange, job: Job, sequence: Sequence, truth: TruthRecord, fault: Fault | None

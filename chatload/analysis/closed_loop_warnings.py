@@ -7,7 +7,9 @@ from collections.abc import Iterator
 
 from chatload.analysis.send_bunching import moves_ttft
 from chatload.analysis.standstill import is_notable
+from chatload.loads.chat import ChatLoad
 from chatload.loads.think_time import ThinkingLoad
+from chatload.loads.tool_options import ToolUse
 from chatload.model.endings import TOOL_CALLS
 from chatload.model.summary import Summary
 from chatload.model.words import plural
@@ -80,7 +82,14 @@ def without_answers(run: Run, summary: Summary) -> Iterator[str]:
     if load is None or not load.grows:
         return
     last = {(turn.group, turn.user): turn.turn for turn in sorted(run.turns, key=lambda one: one.turn)}
-    kept = [turn for turn in run.turns if turn.ok and turn.turn < last[turn.group, turn.user]]
+    use = _tool_use(run)
+    kept = [
+        turn
+        for turn in run.turns
+        if turn.ok
+        and turn.turn < last[turn.group, turn.user]
+        and (use is None or turn.tool_rounds is not None)  # rounds of calls are answered by results
+    ]
     bare = [turn for turn in kept if turn.first_answer_ns is None or turn.finish in TOOL_CALLS]
     if len(bare) <= NO_ANSWER_SHARE * len(kept):
         return
@@ -93,3 +102,23 @@ def without_answers(run: Run, summary: Summary) -> Iterator[str]:
         f"{len(bare):,} of {len(kept):,} good replies that a conversation went on after held no answer{why}: nothing "
         f"of them is in the prompts that followed, which are shorter than those of real users. {cure}"
     )
+
+
+def fewer_rounds(run: Run, summary: Summary) -> Iterator[str]:
+    """That the model did not call tools though each request of a round asked for a call."""
+    use = _tool_use(run)
+    if use is None or not use.required:
+        return
+    answers = [turn for turn in run.turns if turn.ok and turn.tool_rounds is not None]
+    fewer = sum((turn.tool_rounds or 0) < use.rounds for turn in answers)
+    if fewer:
+        yield (
+            f"{fewer:,} of {len(answers):,} answers came after fewer than {plural(use.rounds, 'tool round')}: the "
+            "model called no tool though tool_choice was “required”: the load is lighter than planned. Start the "
+            "server with its parser of tool calls, or plan with --tool-choice auto."
+        )
+
+
+def _tool_use(run: Run) -> ToolUse | None:
+    load = run.manifest.load
+    return load.tool_use if isinstance(load, ChatLoad) else None

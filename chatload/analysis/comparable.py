@@ -8,6 +8,7 @@ from pathlib import PurePath
 import msgspec
 
 from chatload.loads.chat import ChatLoad
+from chatload.model.model_mix import mix_words
 from chatload.model.sanitize import one_line
 from chatload.model.words import listed
 from chatload.options.server_address import Route
@@ -41,11 +42,14 @@ def load_conditions(manifest: Manifest) -> Conditions:
         own = msgspec.structs.replace(one, host="", route=Route())  # where it is may differ
         found[f"user class {one.name}"] = msgspec.json.encode(own).decode()
     found |= {name.replace("_", " "): getattr(plan, name) for name in _ASKED}
+    found["reasoning"] = plan.thinking.words or "as it is"
     return found | {"run time": manifest.run_time_s, "users edited": manifest.edited or "no"}
 
 
 def model_of(manifest: Manifest) -> Conditions:
     """The model that was asked, without the folder or owner before its name: servers tell it with or without."""
+    if manifest.plan is not None and manifest.plan.models:
+        return {"model": mix_words(manifest.plan.models)}
     names = [one.model.rstrip("/").rsplit("/", 1)[-1].lower() for one in manifest.servers]
     return _all_of("model", names)
 

@@ -13,6 +13,9 @@ from chatload.model.turn import Turn
 from chatload.model.words import plural
 from chatload.store.journal import Run
 
+ESTIMATED_REASONING = ("one_per_event", "share_of_text")
+"""Values of `Turn.reasoning_source` that are no counts."""
+
 
 def doubted_usage(run: Run, summary: Summary) -> Iterator[str]:
     """That the server's usage cannot be true, and why."""
@@ -37,6 +40,20 @@ def unseen_tokens(run: Run, summary: Summary) -> Iterator[str]:
             f"{billed - seen:,} of {billed:,} billed tokens were never sent ({_turns(len(turns))}: hidden reasoning or "
             "rejected predictions): TPOT, speeds and tokens/s are of those that a reader could see."
         )
+
+
+def reasoning_tokens(run: Run, summary: Summary) -> Iterator[str]:
+    """That tokens of reasoning are estimates, or were counted in several ways."""
+    sources = Counter(turn.reasoning_source for turn in run.turns if turn.ok and turn.reasoning_source)
+    if guessed := sum(sources[one] for one in ESTIMATED_REASONING):
+        yield (
+            f"Tokens of reasoning are estimated in {_turns(guessed)} of {sources.total():,} that reason, by the "
+            "number of events or the share of the text, because the server counts neither per event nor in "
+            "usage (reasoning_tokens): thinking share and the speeds of reasoning and answer may be off."
+        )
+    elif len(sources) > 1:
+        words = ", ".join(f"{one_line(source, 30)} {n:,}" for source, n in sources.most_common())
+        yield f"Tokens of reasoning were counted in different ways ({words}): their figures mix them."
 
 
 def token_sources(run: Run, summary: Summary) -> Iterator[str]:

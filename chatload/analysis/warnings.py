@@ -8,7 +8,13 @@ import msgspec
 
 from chatload.analysis import generator_warnings, held_streams, server_warnings, token_warnings
 from chatload.analysis.arrivals import piled_up
-from chatload.analysis.closed_loop_warnings import cross_talk, in_step, stood_still, without_answers
+from chatload.analysis.closed_loop_warnings import (
+    cross_talk,
+    fewer_rounds,
+    in_step,
+    stood_still,
+    without_answers,
+)
 from chatload.analysis.completeness import ended_by_time, planned_chat
 from chatload.analysis.quantiles import least_n
 from chatload.analysis.same_answers import other_answers
@@ -211,10 +217,12 @@ CHECKS: tuple[Check, ...] = (
     token_warnings.doubted_usage,
     token_warnings.unseen_tokens,
     token_warnings.token_sources,
+    token_warnings.reasoning_tokens,
     token_warnings.first_reads,
     token_warnings.without_text,
     _length,
     without_answers,
+    fewer_rounds,
     server_warnings.whole_replies,
     server_warnings.several_tokens,
     generator_warnings.packed,

@@ -268,6 +268,8 @@ class ChatClient:
             asked_prompt_tokens=spec.request.asked_prompt_tokens,
             asked_tokens=spec.request.asked_tokens,
             refusals=progress.refusals,
+            images=spec.request.images,
+            image_bytes=spec.request.image_bytes,
             ok=code is None,
             code=code,
             detail=detail and self._target.key.hidden(detail),

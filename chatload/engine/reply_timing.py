@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from operator import sub
 
+from chatload.engine.reasoning_count import reasoning_fields
 from chatload.engine.token_count import SPARE, Part, Seen, count_tokens
 from chatload.model.inline_reasoning import OPENED_BY_TEMPLATE, AnswerStart, after_template_block, visible
 from chatload.model.turn import Delta, TextDeltas, TurnRequest, Usage
@@ -54,6 +55,7 @@ class ReplyMeter:
         self._characters = self._reasoning = self._tools = 0
         self._answer: list[str] = []
         self._answer_start = AnswerStart()
+        self._before_answer = self._with_answer = Part()  # up to the answer, and to its first event
         self._template_block = True  # what came may be reasoning whose block the chat template opened
         self._thoughts: list[str] = []
 
@@ -165,8 +167,11 @@ class ReplyMeter:
         if self.first_answer_ns is None:
             called = visible(delta.tool_text)
             self.first_answer_ns = at_ns if called else self._answer_start.take(text, at_ns)
+            if self.first_answer_ns is not None:
+                self._answer_begins(size, delta.tokens)
         elif self._template_block and OPENED_BY_TEMPLATE in text:
             self._end_template_block(text, at_ns)
+            self._answer_begins(size, delta.tokens)
         tokens = delta.tokens
         if tokens == 0:
             self._repeated += 1
@@ -180,6 +185,12 @@ class ReplyMeter:
         if after_template_block(self.text) is not None:
             self._answer_start = AnswerStart()
             self.first_answer_ns = self._answer_start.take(text.partition(OPENED_BY_TEMPLATE)[2], at_ns)
+
+    def _answer_begins(self, size: int, tokens: int | None) -> None:
+        """The next event to be counted, of so many characters, is the answer's first."""
+        events, characters, counted = self.events, self._characters, self.counted_so_far
+        self._before_answer = Part(events, characters - size, counted)
+        self._with_answer = Part(events + 1, characters, counted + (tokens or 0))
 
     def _with_carried(self, tokens: int, text: str) -> int:
         """The count of an event with text, and of those without before it that its text can be of, too."""
@@ -232,12 +243,15 @@ class ReplyMeter:
 
     def instants(self) -> dict[str, object]:
         """The fields of a `Turn` that the reply itself decides."""
-        count = count_tokens(self._seen())
+        seen = self._seen()
+        count = count_tokens(seen)
         per_event = count.trusts_events and any(tokens != 1 for tokens in self._event_tokens)
         same_read = count.first_read == count.first_event
+        shown = (self.first_token_ns, self.first_answer_ns)
         if self._template_block and after_template_block(self.text) is not None:
             self.first_answer_ns = None  # its sign was cut into several events: nobody knows
         return {
+            **reasoning_fields(seen, count, shown, self._before_answer, self._with_answer),
             "first_event_ns": self.first_event_ns,
             "first_token_ns": self.first_token_ns,
             "first_answer_ns": self.first_answer_ns,

@@ -97,8 +97,8 @@ def count_tokens(seen: Seen) -> TokenCount:
             doubt = ""  # all of it was counted event by event
     tokens, source = _tokens(seen, told, trusted)
     tail = _tail(seen, tokens, source, trusted)
-    first_event, first_source = _up_to(seen, seen.first_event, tokens, trusted)
-    first_read, _ = _up_to(seen, seen.first_read, tokens, trusted)
+    first_event, first_source = up_to(seen, seen.first_event, tokens, trusted)
+    first_read, _ = up_to(seen, seen.first_read, tokens, trusted)
     billed = _billed(seen)
     if source == "usage" and billed is not None and billed < tokens:
         billed = tokens  # its reasoning was shown, and counted beside
@@ -220,7 +220,7 @@ def _one_an_event(tokens: int, events: int) -> bool:
     return events - 1 <= tokens <= 1.1 * events + 1
 
 
-def _up_to(seen: Seen, part: Part, tokens: int, trusted: bool) -> tuple[int | None, str]:
+def up_to(seen: Seen, part: Part, tokens: int, trusted: bool) -> tuple[int | None, str]:
     """(tokens of the events of `part`, how we know).
 
     Counted where the server tells per event. One an event where there are about as many events as tokens. Else the

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import ClassVar
 
+import msgspec
+
 from chatload.loads.conversation_options import (
     CONVERSATION_OPTIONS,
     TURNS,
@@ -140,10 +142,11 @@ class CapacityLoad(ConversationLoad, frozen=True, kw_only=True, tag="capacity"):
         what = f"chat users, {self.rate:g} more each second"
         if self.arrives:
             what = "conversations that arrive each minute"
+        images = f", {self.image_use.words}" if self.image_use else ""
         return (
             f"levels from {self.first:,} to at most {self.most:,} {what}, "
             f"{self.settle_s:g} s to settle and {self.measure_s:g} s measured each, "
-            f"{self.conversation_turns} turns a conversation, {self.think_time.words('s')} after each reply"
+            f"{self.conversation_turns} turns a conversation{images}, {self.think_time.words('s')} after each reply"
             f"{self.beside}"
         )
 
@@ -197,6 +200,7 @@ def read(reader: OptionReader) -> tuple[CapacityLoad, Inputs]:
     if not reader.text(SLO):
         reader.add_mistake(SLO, "", "a capacity search needs SLOs, such as 'p95 ttft_ms <= 500'")
     held = conversations(reader)
+    load = msgspec.structs.replace(load, pictures=held.has_images)
     return load, Inputs(conversations=held.scripts, pairs=length_pairs(reader), notes=held.notes)
 
 

@@ -18,6 +18,7 @@ from chatload.loads.conversation_options import (
     conversation_fields,
     conversations,
 )
+from chatload.loads.image_options import IMAGE_OPTIONS
 from chatload.loads.lengths_asked import length_fields, length_pairs
 from chatload.loads.load_shape import (
     RAMP,
@@ -28,9 +29,10 @@ from chatload.loads.load_shape import (
     ramp_ends,
 )
 from chatload.loads.think_time import THINK_TIME, thinking
+from chatload.loads.tool_options import TOOL_OPTIONS, ToolUse, read_tool_use
 from chatload.loads.user_classes import USER_CURVE, UserClass, our_users, user_class
 from chatload.options.length_options import LENGTH_OPTIONS, PROMPT_TOKENS, SHARED_PREFIX_TOKENS
-from chatload.options.option import HangUp, HangUps, Switch
+from chatload.options.option import HangUp, HangUps, Option, Switch
 from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import MOST_TOKENS, whole
 
@@ -49,6 +51,19 @@ ABANDON = HangUp(
 )
 
 
+OF_OUR_USERS: tuple[Option[object], ...] = (
+    THINK_FIRST,
+    HISTORY,
+    PROMPT,
+    PROMPTS,
+    PROMPTS_COLUMN,
+    ABANDON,
+    *TOOL_OPTIONS,
+    *IMAGE_OPTIONS,
+    PROMPT_TOKENS,
+    SHARED_PREFIX_TOKENS,
+)
+"""Options that users with tasks of their own do not read."""
 OWN_TASKS = "users whose tasks say what they send"
 
 
@@ -65,6 +80,7 @@ class ChatLoad(ConversationLoad, frozen=True, kw_only=True, tag="chat"):
     think_first: bool = False
     abandon_share: float = 0.0
     abandon_tokens: int = 0
+    tool_use: ToolUse | None = None
     classes: tuple[UserClass, ...] = ()
     user_curve: str = ""
 
@@ -121,6 +137,10 @@ class ChatLoad(ConversationLoad, frozen=True, kw_only=True, tag="chat"):
         turns = (
             f"{self.turns:,} {plural(self.turns, 'turn')} each" if self.turns else "until they are stopped"
         )
+        if self.tool_use is not None:
+            turns += f" ({self.tool_use.words})"
+        if self.image_use is not None:
+            turns += f", {self.image_use.words}"
         return f"{users}, {turns}, {after}{'' if self.think_first else ' reply'}{hang_up}"
 
     def for_manifest(self) -> Self:
@@ -139,8 +159,16 @@ class ChatLoad(ConversationLoad, frozen=True, kw_only=True, tag="chat"):
         if self.classes:
             return f"{turns:,} {plural(turns, 'turn')}"
         pauses = self.turns if self.think_first else self.turns - 1
-        least_s = math.ceil(self.users / self.users_per_s + pauses * self.think_time.average)
-        on_average = "" if self.think_time_drawn == "constant" else " on average"
+        waits_s, drawn = pauses * self.think_time.average, self.think_time_drawn != "constant"
+        if self.tool_use is not None:
+            tools_s, thinks_s = self.tool_use.latency_s, self.think_time
+            between = self.turns - self.turns // self.tool_use.turns_a_question
+            waits_s = between * tools_s.average + (pauses - between) * thinks_s.average
+            if not self.tool_use.required:
+                waits_s = pauses * min(tools_s.average, thinks_s.average)
+            drawn = drawn or tools_s.law != "constant"
+        least_s = math.ceil(self.users / self.users_per_s + waits_s)
+        on_average = " on average" if drawn else ""
         return f"{turns:,} {plural(turns, 'turn')}, at least {least_s:,} s{on_average}"
 
     @property
@@ -170,8 +198,13 @@ class ChatLoad(ConversationLoad, frozen=True, kw_only=True, tag="chat"):
 
     @property
     def names_turns(self) -> bool:
-        """True for the tasks of a scenario of its own."""
-        return bool(self.classes)
+        """True for the tasks of a scenario of its own, and for agents."""
+        return bool(self.classes or self.tool_use)
+
+    @property
+    def beyond_text(self) -> str:
+        """Tools and images."""
+        return " and ".join(filter(None, ("tools" if self.tool_use else "", super().beyond_text)))
 
     def class_of(self, name: str) -> UserClass | None:
         """The user class of this name; None where it does as the options say."""
@@ -196,6 +229,7 @@ def read(reader: OptionReader) -> tuple[ChatLoad, Inputs]:
     ramp_ends(reader, "spawn-rate", ours.users, ours.users_per_s)
     classes = tuple(user_class(reader, one) for one in ours.declared if one.own)
     hang_ups: HangUps = reader.get(ABANDON)
+    use, tools = read_tool_use(reader, reader.get(TURNS_OR_ENDLESS))
     load = ChatLoad(
         users=ours.users,
         users_per_s=ours.users_per_s,
@@ -208,6 +242,7 @@ def read(reader: OptionReader) -> tuple[ChatLoad, Inputs]:
         **length_fields(reader),
         abandon_share=hang_ups.share,
         abandon_tokens=hang_ups.tokens,
+        tool_use=use,
         classes=classes,
         user_curve=str(reader.values.get(USER_CURVE) or ""),
     )
@@ -215,16 +250,27 @@ def read(reader: OptionReader) -> tuple[ChatLoad, Inputs]:
         remedy = "with --think-time 0: set a think time, or leave it out"
         reader.refuse_unused(THINK_FIRST, remedy, THINK_TIME)
     if classes and len(classes) == len(ours.declared):
-        unused = (THINK_FIRST, HISTORY, PROMPT, PROMPTS, PROMPTS_COLUMN, ABANDON)
-        for option in (*unused, PROMPT_TOKENS, SHARED_PREFIX_TOKENS):
+        for option in OF_OUR_USERS:
             reader.refuse_unused(option, f"on {OWN_TASKS}: leave it out")
-        return msgspec.structs.replace(load, think_first=False, history=True, abandon_share=0.0), Inputs()
+        ours_only = {"abandon_share": 0.0, "tool_use": None, "image_use": None}
+        return msgspec.structs.replace(load, think_first=False, history=True, **ours_only), Inputs()
     held = conversations(reader)
-    return load, Inputs(conversations=held.scripts, pairs=length_pairs(reader), notes=held.notes)
+    load = msgspec.structs.replace(load, pictures=held.has_images)
+    pairs = length_pairs(reader)
+    return load, Inputs(conversations=held.scripts, pairs=pairs, tools=tools, notes=held.notes)
 
 
 SHAPE = Shape(
     ChatLoad,
-    (TURNS_OR_ENDLESS, THINK_TIME, THINK_FIRST, *CONVERSATION_OPTIONS, *LENGTH_OPTIONS, ABANDON, RAMP),
+    (
+        TURNS_OR_ENDLESS,
+        THINK_TIME,
+        THINK_FIRST,
+        *CONVERSATION_OPTIONS,
+        *LENGTH_OPTIONS,
+        *TOOL_OPTIONS,
+        ABANDON,
+        RAMP,
+    ),
     read,
 )

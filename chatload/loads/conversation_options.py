@@ -6,6 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TypedDict
 
+from chatload.loads.image_options import IMAGE_OPTIONS, ImageUse, read_image_use
 from chatload.loads.input_files import read_conversations, read_file, read_text
 from chatload.loads.load_shape import Inputs
 from chatload.loads.think_time import ThinkingLoad
@@ -71,7 +72,7 @@ SYSTEM_PROMPT = TextOrFile(
 )
 
 
-CONVERSATION_OPTIONS = (HISTORY, PROMPT, PROMPTS, PROMPTS_COLUMN, SYSTEM_PROMPT)
+CONVERSATION_OPTIONS = (HISTORY, PROMPT, PROMPTS, PROMPTS_COLUMN, SYSTEM_PROMPT, *IMAGE_OPTIONS)
 
 
 class ConversationFields(TypedDict):
@@ -82,6 +83,7 @@ class ConversationFields(TypedDict):
     prompts: str
     prompts_column: str
     system_prompt: str
+    image_use: ImageUse | None
 
 
 class ConversationLoad(ThinkingLoad, frozen=True, kw_only=True):
@@ -92,6 +94,13 @@ class ConversationLoad(ThinkingLoad, frozen=True, kw_only=True):
     prompts: str = ""
     prompts_column: str = ""
     system_prompt: str = ""
+    image_use: ImageUse | None = None
+    pictures: bool = False
+
+    @property
+    def beyond_text(self) -> str:
+        """Images, made here or of the file of prompts (`pictures`)."""
+        return "images" if self.image_use or self.pictures else ""
 
     @property
     def own_tasks(self) -> bool:
@@ -126,6 +135,7 @@ def conversation_fields(reader: OptionReader) -> ConversationFields:
         "prompts": reader.get(PROMPTS),
         "prompts_column": reader.get(PROMPTS_COLUMN),
         "system_prompt": system_prompt(reader),
+        "image_use": read_image_use(reader),
     }
 
 
@@ -166,4 +176,4 @@ def conversations(reader: OptionReader) -> ConversationFile:
 
 
 def _with_system(script: Script, system: str) -> Script:
-    return script if script.system else Script(script.lines, system)
+    return script if script.system else Script(script.lines, system, script.images)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import msgspec
 
@@ -190,6 +190,11 @@ class Load(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
         return f"--users {self.users}"
 
     @property
+    def beyond_text(self) -> str:
+        """What its messages hold that not every dialect takes, in words; empty where it is text only."""
+        return ""
+
+    @property
     def asks_exact_lengths(self) -> bool:
         """True if each answer must have exactly the requested length: with --answer-tokens, or a file of pairs."""
         return bool(self.answer_tokens) or str(self.prompt_tokens).startswith("@")
@@ -220,9 +225,10 @@ class Load(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
 
 
 class Inputs(msgspec.Struct, frozen=True, kw_only=True):
-    """The content of the files that a plan names."""
+    """The content of the files that a plan names. `tools` are as requests have them: Any."""
 
     conversations: tuple[Script, ...] = ()
+    tools: tuple[dict[str, Any], ...] = ()
     trace: tuple[TraceRow, ...] = ()
     chains: tuple[tuple[int, ...], ...] = ()
     """The rows of each conversation of the trace, in order."""

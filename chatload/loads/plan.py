@@ -13,6 +13,7 @@ from chatload.loads.registry import AnyLoad
 from chatload.loads.user_classes import UserClass
 from chatload.model.certificate import Certificate
 from chatload.model.expectation import Expectation, named
+from chatload.model.model_mix import mix_words
 from chatload.options.length_options import CACHE
 from chatload.options.option_reader import ALL_GIVEN, Given, OptionReader, shown_value
 from chatload.options.run_options import BODY, CERTIFICATE, EXPECT, SLO, WARMUP, RunSettings, read_settings
@@ -28,7 +29,10 @@ class Plan(RunSettings, frozen=True, kw_only=True):
     def sentence(self, server: str = "") -> str:
         """The plan in one sentence; `server` is the name of the recognised server."""
         asked = "a server" if self.server == "auto" else self.server
-        plan = f"{self.load.sentence()}{self.load.asked_words}, {server or asked} at {self.host}: {self.load.bounds()}."
+        model = f", models {mix_words(self.models)}" if self.models else ""
+        thinks = f", {self.thinking.words}" if self.thinking.words else ""
+        where = f"{server or asked} at {self.host}{model}{thinks}"
+        plan = f"{self.load.sentence()}{self.load.asked_words}, {where}: {self.load.bounds()}."
         if self.warmup:
             plan += f" Warm-up, counted nowhere: {self.warmup.words}."
         return f"{plan} To hold: {'; '.join(one.words for one in self.slo)}." if self.slo else plan
@@ -44,6 +48,8 @@ class Plan(RunSettings, frozen=True, kw_only=True):
         seen = msgspec.structs.replace(
             self, headers=user_class.headers, model=user_class.model, server=user_class.dialect
         )
+        if user_class.model:
+            seen = msgspec.structs.replace(seen, models=())
         if not user_class.host:
             return seen
         return msgspec.structs.replace(seen, host=user_class.host, route=user_class.route)
@@ -77,8 +83,10 @@ def make_plan(shape: Shape, values: Mapping[str, object], given: Given = ALL_GIV
     load, inputs = shape.read(reader)
     settings = read_settings(reader)
     for one in settings.slo:
-        if one.name and not load.names_turns:
-            remedy = "turns have names in a scenario of its own only: leave the name out"
+        if one.name and not (load.names_turns or settings.models):
+            remedy = (
+                "turns have names in a scenario of its own, with tools or several models: leave the name out"
+            )
             reader.add_named_mistake(SLO.name, shown_value(one.words), remedy)
     if load.cache == "warm" and not (
         load.shared_prefix_tokens or load.fixed_prompt or any(load.systems(inputs))
@@ -111,7 +119,7 @@ def _of_the_first(plan: Plan) -> Plan:
         or not all(map(plan.server_key, classes))
     ):
         return plan
-    return msgspec.structs.replace(plan, model=classes[0].model, server=classes[0].dialect)
+    return msgspec.structs.replace(plan, model=classes[0].model, models=(), server=classes[0].dialect)
 
 
 def _with_schema(reader: OptionReader, one: Expectation) -> Expectation:

@@ -12,11 +12,13 @@ import orjson
 from chatload.loads.conversation_options import SYSTEM_PROMPT, TURNS_OR_ENDLESS
 from chatload.loads.load_shape import locust_users
 from chatload.loads.think_time import THINK_TIME
+from chatload.model.model_mix import mix_of
 from chatload.options.access_options import HEADERS
 from chatload.options.distribution import Distribution
+from chatload.options.model_options import MODEL
 from chatload.options.option import InvalidValue, Option
 from chatload.options.option_reader import OptionReader, shown_value
-from chatload.options.run_options import BODY, MAX_TOKENS, MODEL, SERVER, TEMPERATURE
+from chatload.options.run_options import BODY, MAX_TOKENS, SERVER, TEMPERATURE
 from chatload.options.server_address import Route, server_address
 
 T = TypeVar("T")
@@ -145,6 +147,11 @@ def user_class(reader: OptionReader, declared: DeclaredClass) -> UserClass:
         name: _value(reader, declared, name, option) for name, option in OPTIONS.items()
     }
     think: Distribution = found.pop("think_time")
+    if mix_of(found["model"]):  # the run's: each user has one of them
+        if "model" in declared.attributes:
+            remedy = "a class has one model: give --model the models with weights"
+            reader.mistakes.append(f"{declared.name}.model {shown_value(found['model'])}: {remedy}")
+        found["model"] = ""
     host, route = _address(reader, declared)
     return UserClass(
         name=declared.name,

@@ -6,6 +6,8 @@ from bisect import bisect_right
 from dataclasses import replace
 from typing import ClassVar
 
+import msgspec
+
 from chatload.loads.arrival_options import (
     ARRIVALS,
     BURSTINESS,
@@ -89,9 +91,11 @@ class VisitorsLoad(ConversationLoad, frozen=True, kw_only=True, tag="visitors"):
 
     def sentence(self) -> str:
         """The load in words."""
+        images = f", {self.image_use.words}" if self.image_use else ""
         return (
             f"{self.visitors:,} {plural(self.visitors, 'visitor')} at {steps_words(self.rate_steps)}, "
-            f"{spaced_words(self.arrivals, self.burstiness)}, {self.turns:,} {plural(self.turns, 'turn')} each, "
+            f"{spaced_words(self.arrivals, self.burstiness)}, "
+            f"{self.turns:,} {plural(self.turns, 'turn')} each{images}, "
             f"{self.think_time.words('s')} after each reply{self.beside}"
         )
 
@@ -137,6 +141,7 @@ def read(reader: OptionReader) -> tuple[VisitorsLoad, Inputs]:
         **length_fields(reader),
     )
     held = conversations(reader)
+    load = msgspec.structs.replace(load, pictures=held.has_images)
     return load, Inputs(conversations=held.scripts, pairs=length_pairs(reader), notes=held.notes)
 
 

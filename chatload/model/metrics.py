@@ -89,6 +89,60 @@ def max_gap_ms(turn: Turn) -> float | None:
     return max(turn.gaps_us) / 1000.0 if turn.gaps_us and not held(turn) else None
 
 
+def reasoning_ms(turn: Turn) -> float | None:
+    """Reasoning = first_answer − first_token, in ms; None where a reply shows no reasoning, or no answer."""
+    if turn.reasoning_tokens is None or turn.first_answer_ns == turn.first_token_ns or held(turn):
+        return None
+    return _between_ms(turn.first_token_ns, turn.first_answer_ns)
+
+
+def reasoning_tokens(turn: Turn) -> float | None:
+    """Tokens of reasoning, shown or only billed; None where a reply did not reason."""
+    return turn.reasoning_tokens
+
+
+def answer_tokens(turn: Turn) -> float | None:
+    """Tokens of the answer after reasoning = billed − reasoning tokens; None where a reply did not reason."""
+    if turn.reasoning_tokens is None or turn.billed_tokens is None:
+        return None
+    return max(0, turn.billed_tokens - turn.reasoning_tokens)
+
+
+def reasoning_share(turn: Turn) -> float | None:
+    """Thinking share = reasoning tokens / billed tokens, from 0 to 1; None where a reply did not reason."""
+    return (
+        turn.reasoning_tokens / turn.billed_tokens if turn.reasoning_tokens and turn.billed_tokens else None
+    )
+
+
+def reasoning_tokens_per_s(turn: Turn) -> float | None:
+    """Speed of reasoning = reasoning tokens / (first_answer − first_token), in tokens/s: the time that they were made
+    in ends when the answer begins."""
+    took_ms = reasoning_ms(turn)
+    return turn.reasoning_tokens * 1000.0 / took_ms if took_ms and turn.reasoning_tokens else None
+
+
+def answer_tokens_per_s(turn: Turn) -> float | None:
+    """Speed of the answer after reasoning = (answer tokens − n_first_answer − n_tail) / (last_token − first_answer), in
+    tokens/s; n_first_answer came with the answer's first event. None where nothing follows it."""
+    tokens, took_ms = answer_tokens(turn), _between_ms(turn.first_answer_ns, turn.last_token_ns)
+    if reasoning_ms(turn) is None or tokens is None or not took_ms:
+        return None
+    after_first = tokens - (turn.first_answer_tokens or 1) - turn.tail_tokens
+    return after_first * 1000.0 / took_ms if after_first > 0 else None
+
+
+def final_answer_ms(turn: Turn) -> float | None:
+    """Final answer = last_token − the sending of the question, in ms: over all rounds of tool calls before the answer,
+    latencies of the tools included. None for turns that are no answer to a question with tools."""
+    return _between_ms(turn.question_ns, turn.last_token_ns)
+
+
+def tool_rounds(turn: Turn) -> float | None:
+    """Rounds of tool calls before the final answer; None for turns that are none."""
+    return turn.tool_rounds
+
+
 def _between_ms(start_ns: int | None, end_ns: int | None) -> float | None:
     return None if start_ns is None or end_ns is None else (end_ns - start_ns) / 1e6
 
@@ -125,6 +179,16 @@ _SHOWN_BY_DEFAULT: Mapping[View, tuple[str, ...]] = {
 _RECORDED: Mapping[View, tuple[str, ...]] = {View.SUMMARY: (), View.SLO: ()}
 
 
+UNITS = {
+    "_ms": "ms",
+    "_tokens_per_s": "tokens/s",
+    "_tokens": "tokens",
+    "_share": "share",
+    "_rounds": "rounds",
+}
+"""The unit that the end of a key means."""
+
+
 @dataclass(frozen=True, slots=True)
 class Metric:
     """One metric of a turn, or of the gaps between its events (`of` is None: analysis/summary.py counts those).
@@ -143,8 +207,8 @@ class Metric:
 
     @property
     def unit(self) -> str:
-        """ms or tokens/s."""
-        return "ms" if self.key.endswith("_ms") else "tokens/s"
+        """ms, tokens/s, tokens, rounds, or share (from 0 to 1)."""
+        return next(unit for ending, unit in UNITS.items() if self.key.endswith(ending))
 
     def value(self, turn: Turn) -> float | None:
         """The metric of one turn; None where it is undefined."""
@@ -160,7 +224,11 @@ METRICS: list[Metric] = [
     ),
     Metric(
         "ttfa_ms", "TTFA", ttfa_ms, "first_answer − sent", "differs from TTFT for models that reason aloud",
-        shown=_RECORDED,
+        shown={**_RECORDED, View.TABLE: ()},
+    ),
+    Metric(
+        "reasoning_ms", "reasoning", reasoning_ms, "first_answer − first_token",
+        "time that the reasoning shown took; of replies that reason and answer", shown={**_RECORDED, View.TABLE: ()},
     ),
     Metric(
         "ttft_from_due_ms", "TTFT from due", ttft_from_due_ms, "first_token − due",
@@ -177,6 +245,14 @@ METRICS: list[Metric] = [
         "e2e_ms", "E2E", e2e_ms, "last_token − sent",
         shown={**_RECORDED, View.TABLE: (), View.MARKDOWN: (), View.INTERVALS: (), View.SIDE_BY_SIDE: ("p50", "p95"),
                View.GROUPS: ()},
+    ),
+    Metric(
+        "final_answer_ms", "final answer", final_answer_ms, "last_token − question sent",
+        "of questions with tools: all rounds and tools before the answer", shown={**_RECORDED, View.TABLE: ()},
+    ),
+    Metric(
+        "tool_rounds", "tool rounds", tool_rounds, "rounds of tool calls before the answer", "of questions with tools",
+        shown={**_RECORDED, View.TABLE: ()},
     ),
     Metric(
         "whole_ms", "whole turn", whole_ms, "end − sent", "JMeter's elapsed, without connect time", shown=_RECORDED,
@@ -208,6 +284,28 @@ METRICS: list[Metric] = [
                View.SIDE_BY_SIDE: ("p50", "mean", "min"), View.COMPARISON: ("p50",), View.GROUPS: ("mean", "min")},
     ),
     Metric(
+        "reasoning_tokens", "reasoning tokens", reasoning_tokens, "tokens before the answer",
+        "of replies that reason, shown or told by usage", shown={**_RECORDED, View.TABLE: ()},
+    ),
+    Metric(
+        "answer_tokens", "answer tokens", answer_tokens, "billed tokens − reasoning tokens",
+        "of replies that reason; 0 where reasoning took all", shown={**_RECORDED, View.TABLE: ()},
+    ),
+    Metric(
+        "reasoning_share", "thinking share", reasoning_share, "reasoning tokens / billed tokens",
+        "from 0 to 1, of replies that reason", shown={**_RECORDED, View.TABLE: ()},
+    ),
+    Metric(
+        "reasoning_tokens_per_s", "reasoning speed", reasoning_tokens_per_s,
+        "reasoning tokens / (first_answer − first_token)", "of replies that show their reasoning and answer",
+        more_is_better=True, shown={**_RECORDED, View.TABLE: ()},
+    ),
+    Metric(
+        "answer_tokens_per_s", "answer speed", answer_tokens_per_s,
+        "(answer tokens − n_first_answer − n_tail) / (last_token − first_answer)", "decode speed of the answer alone",
+        more_is_better=True, shown={**_RECORDED, View.TABLE: ()},
+    ),
+    Metric(
         "late_ms", "late", late_ms, "sent − due", "the load generator's fault, or the server's slow accept",
         shown={View.SUMMARY: ()},
     ),
@@ -223,7 +321,7 @@ METRICS: list[Metric] = [
 PACED = frozenset(
     {
         "tpot_ms", "itl_ms", "gap_ms", "max_gap_ms", "decode_tokens_per_s", "felt_tokens_per_s", "longest_stall_ms",
-        "reading_underrun_ms",
+        "reading_underrun_ms", "reasoning_tokens_per_s", "answer_tokens_per_s", "reasoning_ms",
     }
 )  # fmt: skip
 """Metrics of when single tokens came: not measurable where a proxy holds the stream (held_stream.py)."""

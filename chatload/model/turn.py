@@ -8,7 +8,7 @@ All instants are ns of one monotonic clock (`chatload.engine.clock.now_ns`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -17,10 +17,16 @@ from chatload.model.structs import always
 
 
 class Message(msgspec.Struct, frozen=True):
-    """One line of a conversation; `role` is "system", "user" or "assistant"."""
+    """One line of a conversation; `role` is "system", "user", "assistant" or "tool".
+
+    `more` are fields beyond role and text in the words of OpenAI's Chat Completions, which dialects that take them
+    (`Dialect.takes_more`) write in their own: `tool_calls`, `tool_call_id`, or `content` in parts, of which `content`
+    here has the text. Any: an own scenario's JSON.
+    """
 
     role: str
     content: str
+    more: Mapping[str, Any] = {}
 
 
 class ToolCall(NamedTuple):
@@ -38,6 +44,7 @@ class TurnRequest(msgspec.Struct, frozen=True):
     `ask_usage` asks for the server's own token count where the dialect has a way to ask.
     `extra` is merged into the body last (`--body`), so it wins over everything else.
     `asked_prompt_tokens` and `asked_tokens` are lengths that the scenario asked for, for the journal.
+    `images` and `image_bytes` are of all messages, for the journal.
     """
 
     messages: tuple[Message, ...]
@@ -48,6 +55,8 @@ class TurnRequest(msgspec.Struct, frozen=True):
     extra: Mapping[str, object] = msgspec.field(default_factory=dict)
     asked_prompt_tokens: int | None = None
     asked_tokens: int | None = None
+    images: int = 0
+    image_bytes: int = 0
 
 
 class Usage(msgspec.Struct, frozen=True):
@@ -155,6 +164,12 @@ class Turn(
     `warmup`: one of the first turns of a run, which count in no figure.
     `server_queue_ms` and `server_prefill_ms` are the server's own word on this very request (vLLM, llama.cpp).
     `tail_tokens` are tokens the server counted after the last event with text: the end-of-sequence token.
+    `reasoning_tokens` are those before the answer, shown or only told by usage, `reasoning_source` how they are known
+    (engine/reasoning_count.py); None where a reply did not reason, or nobody knows. `first_answer_tokens` came with
+    the first event of the answer after it.
+    `images` are those in all messages of the request, `image_bytes` the size of their files, as far as it is known.
+    On the answer to a question with tools, `tool_rounds` is how often the model called some before, and `question_ns`
+    when the question was sent.
     """
 
     turn_id: str
@@ -198,6 +213,9 @@ class Turn(
     tail_tokens: int = 0
     asked_prompt_tokens: int | None = None
     asked_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    reasoning_source: str = ""
+    first_answer_tokens: int | None = None
     gaps_us: tuple[int, ...] = ()
     event_tokens: tuple[int, ...] | None = None
     reads: int = 0
@@ -214,6 +232,10 @@ class Turn(
     marks: tuple[str, ...] = ()
     warmup: bool = False
     echo: Literal["", "own", "none", "other"] = ""
+    images: int = 0
+    image_bytes: int = 0
+    tool_rounds: int | None = None
+    question_ns: int | None = None
     prompt_characters: int = 0
     system_characters: int = 0
     prompt: str | None = None

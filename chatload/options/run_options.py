@@ -11,6 +11,7 @@ import msgspec
 
 from chatload.model.expectation import Expectation
 from chatload.model.price import Price, ServerCost
+from chatload.model.model_mix import Mix, mix_of
 from chatload.model.slo import Objective
 from chatload.options.access_options import (
     ACCESS_OPTIONS,
@@ -21,6 +22,7 @@ from chatload.options.access_options import (
     Access,
     read_access,
 )
+from chatload.options.model_options import MODEL, MODEL_OPTIONS, Thinking, read_thinking
 from chatload.options.option import (
     Choice,
     Expect,
@@ -52,13 +54,6 @@ SERVER = Choice(
     group=Group.SERVER,
     help="kind of server; auto asks the server",
     label="Kind of server",
-)
-MODEL = Text(
-    name="model",
-    default="",
-    group=Group.SERVER,
-    label="Model",
-    help="name of the model; empty: the one that the server lists",
 )
 MAX_TOKENS = Whole(
     name="max-tokens",
@@ -280,8 +275,8 @@ LOCUST_ROWS = Switch(
     help="TTFT and tokens/s as rows of Locust's own table and CSV too; its totals then count them (docs/web-ui.md)",
 )
 
-_HERE = [one for one in declared(globals()) if one not in ACCESS_OPTIONS]
-OPTIONS: tuple[Option[object], ...] = (*_HERE, *ACCESS_OPTIONS)
+_HERE = [one for one in declared(globals()) if one not in (*ACCESS_OPTIONS, *MODEL_OPTIONS)]
+OPTIONS: tuple[Option[object], ...] = (SERVER, *MODEL_OPTIONS, *_HERE[1:], *ACCESS_OPTIONS)
 
 
 class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
@@ -296,6 +291,7 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
 class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The values of these options. `scenario` is the name of the scenario's file.
 
+    `models` are those that users are drawn from; `model` is then empty.
     `body` is the user's own JSON, sent as it is: Any.
     """
 
@@ -304,6 +300,8 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     access: Access = Access()
     server: str = "auto"
     model: str = ""
+    models: Mix = ()
+    thinking: Thinking = Thinking()
     max_tokens: int | None = None
     temperature: float | None = None
     body: dict[str, Any] = msgspec.field(default_factory=dict)
@@ -357,11 +355,15 @@ def read_settings(reader: OptionReader) -> RunSettings:
             reader.refuse_unused(option, "without TLS: give an https:// host, or leave it out")
     if not reader.text(SLO):
         reader.refuse_unused(SURE, "without --slo: give an SLO, or leave it out")
+    model = reader.get(MODEL)
+    mix = mix_of(model)
     settings = RunSettings(
         host=host,
         route=route,
         server=reader.get(SERVER),
-        model=reader.get(MODEL),
+        model="" if mix else model,
+        models=mix,
+        thinking=read_thinking(reader),
         max_tokens=reader.get(MAX_TOKENS) or None,
         temperature=reader.get(TEMPERATURE),
         body=reader.get(BODY),

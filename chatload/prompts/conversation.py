@@ -40,8 +40,11 @@ class Conversation(Protocol):
         """The messages of the next turn."""
         ...
 
-    def add_reply(self, reply: str | None) -> None:
-        """The text of the reply to them, "" where it had none; None where the turn failed."""
+    def add_reply(self, reply: str | None, between: Sequence[Message] = ()) -> None:
+        """The text of the reply to them, "" where it had none; None where the turn failed.
+
+        `between`: tool calls and their results, which came before the reply.
+        """
         ...
 
 
@@ -55,7 +58,7 @@ class RepeatedMessage:
         """The messages, the same object each time."""
         return self._messages
 
-    def add_reply(self, reply: str | None) -> None:
+    def add_reply(self, reply: str | None, between: Sequence[Message] = ()) -> None:
         """Replies are not kept."""
 
 
@@ -81,9 +84,9 @@ class SeparateMessages:
         script = self._scripts[self._next % len(self._scripts)]
         self._next += self._step
         system = script.system if self._system is None else self._system
-        return (*_system(joined(system, self._prefix)), Message("user", script.lines[0]))
+        return (*_system(joined(system, self._prefix)), script.line(0))
 
-    def add_reply(self, reply: str | None) -> None:
+    def add_reply(self, reply: str | None, between: Sequence[Message] = ()) -> None:
         """Replies are not kept."""
 
 
@@ -100,27 +103,30 @@ class GrowingConversation:
     """
 
     def __init__(self, script: Script, first_follow_up: int = 0) -> None:
-        self._lines = script.lines
+        self._script = script
         self._system = _system(script.system)
         self._first_follow_up = first_follow_up
         self._history: list[Message] = []
         self._sent: Message | None = None
+        self._answered = 0
 
     def next_messages(self) -> tuple[Message, ...]:
         """The history so far and the user's next line."""
-        self._sent = Message("user", self._line(len(self._history) // 2))
+        self._sent = self._line(self._answered)
         return (*self._system, *self._history, self._sent)
 
-    def add_reply(self, reply: str | None) -> None:
+    def add_reply(self, reply: str | None, between: Sequence[Message] = ()) -> None:
         """The answer in the reply joins the history; None withdraws the line that was sent."""
         if self._sent is not None and reply is not None:
-            self._history += (self._sent, Message("assistant", answer_in(reply)))
+            self._history += (self._sent, *between, Message("assistant", answer_in(reply)))
+            self._answered += 1
         self._sent = None
 
-    def _line(self, turn: int) -> str:
-        if turn < len(self._lines):
-            return self._lines[turn]
-        return FOLLOW_UPS[(self._first_follow_up + turn - len(self._lines)) % len(FOLLOW_UPS)]
+    def _line(self, turn: int) -> Message:
+        beyond = turn - len(self._script.lines)
+        if beyond < 0:
+            return self._script.line(turn)
+        return Message("user", FOLLOW_UPS[(self._first_follow_up + beyond) % len(FOLLOW_UPS)])
 
 
 def conversation_for(
@@ -146,7 +152,7 @@ def conversation_for(
     first_follow_up = random.Random(f"follow-ups {seed} {user}").randrange(len(FOLLOW_UPS))
     lines = (f"{opening_of(user, words_by)} {script.lines[0]}", *script.lines[1:])
     own = script.system if system is None else system
-    return GrowingConversation(Script(lines, joined(own, prefix)), first_follow_up)
+    return GrowingConversation(Script(lines, joined(own, prefix), script.images), first_follow_up)
 
 
 @lru_cache(maxsize=2)

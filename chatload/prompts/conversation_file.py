@@ -13,6 +13,8 @@ from chatload.files.columns import plain
 from chatload.files.packaged import SCENARIOS, packaged
 from chatload.files.reading import Mistakes, quoted
 from chatload.files.records import Record, Records
+from chatload.prompts.image_files import KEYS as IMAGE_KEYS
+from chatload.prompts.image_files import images_beside, images_in
 from chatload.prompts.messages import (
     MESSAGES,
     MODEL,
@@ -53,6 +55,11 @@ class ConversationFile:
     scripts: tuple[Script, ...]
     notes: tuple[str, ...] = ()
 
+    @property
+    def has_images(self) -> bool:
+        """Whether a line of a user has one."""
+        return any(one.images for one in self.scripts)
+
 
 class _LeftOut(Exception):
     """A conversation without a line of a person."""
@@ -72,7 +79,7 @@ def load_conversations(path: str | Path, column: str = "") -> ConversationFile:
     records = _records(path, column, mistakes)
     for record in records:
         try:
-            scripts.append(_script(record, column, first_seen, beside))
+            scripts.append(_script(record, column, first_seen, beside, Path(path).parent))
         except _LeftOut:
             left_out += 1
         except MessageMistake as mistake:
@@ -103,7 +110,7 @@ def _alike(path: str | Path, column: str, wrong: int) -> str:
     first = Mistakes(path)
     for record in _records(path, column, Mistakes(path)):
         try:
-            _script(record, column, {}, Counter())
+            _script(record, column, {}, Counter(), Path(path).parent)
         except MessageMistake as mistake:
             first.add(str(mistake), record.line, record.item)
             break
@@ -119,13 +126,15 @@ def _notes(path: str | Path, kept: int, left_out: int) -> tuple[str, ...]:
     return (f"--prompts {Path(path).name}: {of_all} have no line of a user: left out",)
 
 
-def _script(record: Record, column: str, first_seen: dict[str, str], beside: Counter[str]) -> Script:
+def _script(
+    record: Record, column: str, first_seen: dict[str, str], beside: Counter[str], folder: Path
+) -> Script:
     """The conversation of one record; what it is sent without is counted. Raises MessageMistake or _LeftOut."""
     content = record.content
     if record.problem:
         raise MessageMistake(f"{record.problem}: write {_EXAMPLE}")
     if isinstance(content, str | list):
-        return _side(content, "the conversation", "", {})
+        return _side(content, "the conversation", "", {}, folder)
     if not isinstance(content, Mapping):
         raise MessageMistake(f"not a JSON object in UTF-8: write {_EXAMPLE}")
     if role_of(content) is not None and value_of(content) is not None:
@@ -140,7 +149,12 @@ def _script(record: Record, column: str, first_seen: dict[str, str], beside: Cou
     value = content[name]
     if plain(name) in (*MESSAGES, *LINES) and isinstance(value, str) and value.lstrip().startswith("["):
         value = _nested(value, name)  # JSON in a column of CSV
-    return _side(value, f'"{name}"', _system(content), content)
+    found = _side(value, f'"{name}"', _system(content), content, folder)
+    images = images_beside(content, folder) if plain(name) not in IMAGE_KEYS else ()
+    if not images:
+        return found
+    first, *others = found.images or ((),)
+    return Script(found.lines, found.system, ((*images, *first), *others))
 
 
 def _inside(content: Mapping[str, object], column: str) -> Mapping[str, object]:
@@ -216,12 +230,12 @@ def _system(content: Mapping[str, object]) -> str:
     return ""
 
 
-def _side(value: object, name: str, system: str, content: Mapping[str, object]) -> Script:
+def _side(value: object, name: str, system: str, content: Mapping[str, object], folder: Path) -> Script:
     """The user's side in a value: one text, a list of lines, or a list of messages."""
     if isinstance(value, list) and value and isinstance(value[0], Mapping):
         if all(isinstance(one, Mapping) and not any(key in one for key in ROLE_KEYS) for one in value):
             return Script(tuple(_person_text(one, k) for k, one in enumerate(value, 1)), system)
-        return _of_messages(value, system, cleaned=name.strip('"') in CLEANED)
+        return _of_messages(value, system, folder, cleaned=name.strip('"') in CLEANED)
     if isinstance(value, list):
         if not value:
             raise MessageMistake(f"{name} must be a list of at least one line of the user")
@@ -239,9 +253,10 @@ def _person_text(item: Mapping[str, object], number: int) -> str:
     return text_of(item[name], f'message {number}: "{name}"')
 
 
-def _of_messages(items: list[object], system: str, *, cleaned: bool) -> Script:
+def _of_messages(items: list[object], system: str, folder: Path, *, cleaned: bool) -> Script:
     """The lines of the user; several in a row are one. Replies are left out: the server's own take their place."""
     systems, lines, before = [system] if system else [], list[str](), ""
+    images: list[tuple[str, ...]] = []
     for number, (role, text) in enumerate(messages_of(items), start=1):
         if role == SYSTEM and lines:
             raise MessageMistake(
@@ -249,13 +264,18 @@ def _of_messages(items: list[object], system: str, *, cleaned: bool) -> Script:
             )
         if role == SYSTEM:
             systems.append(text)
-        elif role == PERSON and before == PERSON:
-            lines[-1] += f"\n\n{text}"
         elif role == PERSON:
-            lines.append(text)
+            item = items[number - 1]
+            urls = images_in(value_of(item), folder) if isinstance(item, Mapping) else ()
+            if before == PERSON:
+                lines[-1] = "\n\n".join(filter(None, (lines[-1], text)))
+                images[-1] += urls
+            else:
+                lines.append(text)
+                images.append(urls)
         before = role
     if not lines:
         if cleaned:
             raise _LeftOut
         raise MessageMistake(f"no message has the role {PERSON}, only {SYSTEM} and {MODEL}: nothing to ask")
-    return Script(tuple(lines), "\n\n".join(systems))
+    return Script(tuple(lines), "\n\n".join(systems), tuple(images) if any(images) else ())

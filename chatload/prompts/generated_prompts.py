@@ -90,10 +90,10 @@ class GeneratedConversation:
         """The history so far and the next line."""
         return (*self._before, *self._history, self._line)
 
-    def add_reply(self, reply: str | None) -> None:
+    def add_reply(self, reply: str | None, between: Sequence[Message] = ()) -> None:
         """The reply joins the history, where it grows; the line of the next turn is made while the user thinks."""
         if self._grows and reply is not None:
-            self._history += (self._line, Message("assistant", answer_in(reply)))
+            self._history += (self._line, *between, Message("assistant", answer_in(reply)))
         self._turn += 1
         self._line = self._next_line()
 
@@ -108,4 +108,7 @@ def salted(messages: Sequence[Message], salt: str) -> tuple[Message, ...]:
     if not salt or not messages:
         return tuple(messages)
     first, *others = messages
-    return (msgspec.structs.replace(first, content=joined(salt, first.content)), *others)
+    parts, more = first.more.get("content"), first.more
+    if isinstance(parts, list):  # before images, too
+        more = {**more, "content": [{"type": "text", "text": salt}, *parts]}
+    return (msgspec.structs.replace(first, content=joined(salt, first.content), more=more), *others)

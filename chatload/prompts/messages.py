@@ -41,13 +41,30 @@ def value_of(item: Mapping[str, object]) -> object:
     return next((item[key] for key in TEXT_KEYS if key in item), None)
 
 
+IMAGE_TYPES = ("image_url", "image", "input_image")
+"""Types of parts that are images: OpenAI's Chat Completions, Anthropic's and Qwen's, OpenAI's Responses."""
+
+
+def is_image(part: object) -> bool:
+    """Whether a part of a message is an image."""
+    return isinstance(part, Mapping) and part.get("type") in IMAGE_TYPES
+
+
 def text_of(value: object, name: str) -> str:
-    """A text that can be sent; parts of type "text" are joined. Raises MessageMistake."""
+    """A text that can be sent; parts of type "text" are joined, images are left out. Raises MessageMistake.
+
+    It may be empty where there is an image.
+    """
     if isinstance(value, list) and value and all(isinstance(part, Mapping) for part in value):
-        kinds = [str(part.get("type")) for part in value if not isinstance(part.get("text"), str)]
+        texts = [part for part in value if not is_image(part)]
+        kinds = [str(part.get("type")) for part in texts if not isinstance(part.get("text"), str)]
         if kinds:
-            raise MessageMistake(f"{name} has a part of type {quoted(kinds[0])}: only texts can be sent")
-        value = "".join(part["text"] for part in value)
+            raise MessageMistake(
+                f"{name} has a part of type {quoted(kinds[0])}: only texts and images can be sent"
+            )
+        if not texts:
+            return ""
+        value = "".join(part["text"] for part in texts)
     if not isinstance(value, str) or not value.strip():
         raise MessageMistake(f"{name} is {shown_value(value)}: must be a text that is not empty")
     try:

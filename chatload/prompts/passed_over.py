@@ -16,8 +16,6 @@ CONTEXTS = (
     "article",
     "choices",
     "options",
-    "image",
-    "images",
     "audio",
     "video",
     "tools",

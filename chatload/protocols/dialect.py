@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from chatload.model.turn import Delta, TextDeltas, TurnRequest
+from chatload.model.turn import Delta, TextDeltas, ToolCall, TurnRequest
+from chatload.protocols.thinking_fields import ThinkingForms
+from chatload.protocols.tool_calls import tool_calls_of
 
 
 class NoPromptError(Exception):
@@ -48,6 +50,9 @@ class Dialect:
     `read_body(body)` reads the JSON body of another tool's request; None where it is not of this dialect. Raises
     NoPromptError.
     `names_model`: its requests name the model.
+    `takes_more`: it writes `Message.more`: parts such as images, tool calls and their results. `tool_calls(body)` are
+    the calls in the body of a reply.
+    `thinking` are the forms of how much is reasoned (thinking_fields.py); empty where the dialect has none.
     `whole_reply_path`: the same server's route for replies that are not streamed.
     `headers`: those that every request of it has, beside the usual ones.
     `needs_max_tokens`: it refuses a request without a limit.
@@ -71,3 +76,6 @@ class Dialect:
     needs_max_tokens: bool = False
     takes_counting: bool = False
     order: int = 10
+    takes_more: bool = False
+    tool_calls: Callable[[Iterable[bytes]], tuple[ToolCall, ...]] = tool_calls_of
+    thinking: ThinkingForms = field(default_factory=dict)

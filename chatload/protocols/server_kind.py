@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from chatload.model.hosts import Simulation
 from chatload.protocols.probe_answers import ProbeAnswers
+from chatload.protocols.thinking_fields import ThinkingForms
 from chatload.protocols.tokenize_route import TokenizeRoute
 
 
@@ -52,6 +53,7 @@ class ServerKind:
     added up.
     `counting(version)` are the fields of a chat body that make it tell exact token counts in each event; none where
     this version is not known to take them. `refuses` are fields that it answers with an error.
+    `thinking` are its forms of how much is reasoned, by dialect, where they are not the dialect's own.
     `own_routes` maps routes of its own that no dialect speaks (regular expressions) to what to do instead.
     `tokenize` is the route of its tokenizer; older versions may lack it.
     """
@@ -68,6 +70,7 @@ class ServerKind:
     refuses: frozenset[str] = frozenset()
     own_routes: Mapping[str, str] = field(default_factory=dict)
     tokenize: TokenizeRoute | None = None
+    thinking: Mapping[str, ThinkingForms] = field(default_factory=dict)
 
 
 RUNNING_USAGE: Mapping[str, object] = {

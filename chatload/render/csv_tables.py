@@ -32,6 +32,8 @@ OF_A_TURN = (
     "token_source",
     "events",
     "prompt_tokens",
+    "images",
+    "image_bytes",
     "bytes",
     "stamp_source",
     "new_connection",

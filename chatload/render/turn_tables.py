@@ -91,11 +91,14 @@ def _intervals(summary: Summary) -> list[Block]:
 def _told(summary: Summary) -> list[Metric]:
     """The metrics that tell something of this run.
 
-    Left out: what has no value; event gaps where ITL is known; TTFT from due where no turn was sent late.
+    Left out: what has no value; event gaps where ITL is known; TTFT from due where no turn was sent late; TTFA where no
+    reply shows reasoning.
     """
     left_out = {"gap_ms"} if summary.metric("itl_ms").n else set()
     if not sends_were_late(summary):
         left_out.add("ttft_from_due_ms")
+    if not summary.metric("reasoning_ms").n:
+        left_out.add("ttfa_ms")
     return [one for one in metrics_in(View.TABLE) if one.key not in left_out and summary.metric(one.key).n]
 
 

@@ -76,8 +76,9 @@ class CapacityBehaviour(SlotBehaviour):
             if due_ns >= order.end_ns:
                 break
             session.clock.sleep_until(due_ns)
-            request = session.request(conversation.next_messages(), session.asked(user, number))
-            turn, reply = self.clients.run_turn(TurnSpec(user, number, due_ns, request, order.group))
+            request = session.request(conversation.next_messages(), session.asked(user, number), user=user)
+            spec = TurnSpec(user, number, due_ns, request, order.group, name=session.name_of(user))
+            turn, reply = self.clients.run_turn(spec)
             conversation.add_reply(reply_kept(turn, reply))
             if turn.ok and answer_in(reply):
                 self._replies.append(reply)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import random
 
+from chatload.engine.answer import Answer
 from chatload.engine.client import ChatClient, Interrupted, TurnSpec
 from chatload.loads.chat import ChatLoad
 from chatload.loads.conversation_options import ConversationLoad
-from chatload.model.turn import Turn
+from chatload.model.turn import Message, Turn
 from chatload.prompts.conversation import Conversation, RepeatedMessage, SeparateMessages, conversation_for
 from chatload.prompts.generated_prompts import GeneratedConversation
 from chatload.prompts.script import joined
+from chatload.prompts.synthetic_images import image_url
+from chatload.prompts.with_images import WithImages
 from chatload.runner.behaviour import Behaviour
 from chatload.runner.session import Session
 
@@ -27,7 +30,7 @@ class ChatBehaviour(Behaviour):
         assert isinstance(load, ChatLoad)
         self._load = load
         self._client = ChatClient(session.target)
-        self._conversation = conversation_of_user(self.number, load, session, system_prompt)
+        self._conversation: Conversation = conversation_of_user(self.number, load, session, system_prompt)
         self._turn = 0
         self.is_endless = not load.turns
         self._due_ns = session.due_ns(self.number) + (self._think_ns() if load.think_first else 0)
@@ -43,24 +46,34 @@ class ChatBehaviour(Behaviour):
             return
         self._turn += 1
         session, messages = self.session, self._conversation.next_messages()
+        try:
+            turn, answer = self._client.exchange(self._spec(messages))
+        except Interrupted as stop:
+            session.record(stop.turn, messages, "")
+            raise
+        turn, pause_ns = self._take(turn, answer)
+        session.record(turn, messages, answer.text)
+        self._due_ns = turn.end_ns + pause_ns
+        if 0 < self._load.turns <= self._turn:
+            self.go("done")
+
+    def _spec(self, messages: tuple[Message, ...]) -> TurnSpec:
+        """The next turn."""
+        session = self.session
         spec = TurnSpec(
             self.number,
             self._turn,
             self._due_ns,
-            session.request(messages, session.asked(self.number, self._turn)),
+            session.request(messages, session.asked(self.number, self._turn), user=self.number),
+            name=session.name_of(self.number),
             hang_up_after=self._load.abandon_tokens if self._abandons() else 0,
         )
-        spec = session.asking_for_echo(spec)
-        try:
-            turn, reply = self._client.run_turn(spec)
-        except Interrupted as stop:
-            session.record(stop.turn, messages, "")
-            raise
-        self._conversation.add_reply(reply_kept(turn, reply))
-        session.record(turn, messages, reply)
-        self._due_ns = turn.end_ns + self._think_ns()
-        if 0 < self._load.turns <= self._turn:
-            self.go("done")
+        return session.asking_for_echo(spec)
+
+    def _take(self, turn: Turn, answer: Answer) -> tuple[Turn, int]:
+        """The turn's reply goes into the conversation: (the turn as it is recorded, ns until the next one)."""
+        self._conversation.add_reply(reply_kept(turn, answer.text))
+        return turn, self._think_ns()
 
     def _think_ns(self) -> int:
         """ns to think after this turn; before the first, where turn is 0."""
@@ -94,6 +107,21 @@ def conversation_of_user(
 
     The system message is that of the user's class, else of the file, else of the plan.
     """
+    texts, use = _texts_of_user(user, load, session, system_prompt), load.image_use
+    if use is None:
+        return texts
+
+    def images(number: int) -> list[str]:
+        seed = f"{session.words_by} {user} {number}"
+        return [image_url(use.width, use.height, f"{seed} {place}") for place in range(use.images)]
+
+    image_url(use.width, use.height, "")  # what all share is made now, not when the first turn is due
+    return WithImages(texts, images, grows=load.history)
+
+
+def _texts_of_user(
+    user: int, load: ConversationLoad, session: Session, system_prompt: str | None
+) -> Conversation:
     scripts, texts = session.planned.inputs.conversations, session.texts
     own = load.system_prompt if system_prompt is None else system_prompt
     if load.prompt_tokens:

@@ -8,8 +8,8 @@ from typing import Any, NotRequired, Protocol, TypedDict, Unpack
 import msgspec
 
 from chatload.model.errors import UsageError
-from chatload.model.turn import Delta, Message, TurnRequest
-from chatload.prompts.script import joined
+from chatload.model.turn import Delta, TurnRequest
+from chatload.prompts.message_forms import calling_message, message_of
 from chatload.runner.replies import Reply, TurnFailure
 from chatload.runner.scenario_behaviour import ScenarioBehaviour
 
@@ -74,7 +74,7 @@ class Chat:
         raised: list[Exception] = []
         reply = acting.hold(
             request,
-            acting.session.row_name(acting.user_class, name, options.get("model", "")),
+            acting.session.row_name(acting.user_class, name, options.get("model") or acting.told_model),
             None if on_delta is None else _caught(on_delta, raised),
             keeps_body="tools" in options,
         )
@@ -103,12 +103,9 @@ def messages_of(said: Said) -> list[RawMessage]:
 
 def _answer(reply: Reply) -> RawMessage:
     """The reply as a message of the conversation; empty where it said nothing."""
-    calls = [
-        {"id": one.id, "type": "function", "function": {"name": one.name, "arguments": one.arguments}}
-        for one in reply.tool_calls
-    ]
-    if calls:
-        return {"role": "assistant", "content": reply.text or None, "tool_calls": calls}
+    if reply.tool_calls:
+        said = calling_message(reply.text, reply.tool_calls)
+        return {"role": said.role, "content": said.content, **said.more}
     return {"role": "assistant", "content": reply.text} if reply.text.strip() else {}
 
 
@@ -116,46 +113,24 @@ def _request(acting: ScenarioBehaviour, messages: list[RawMessage], options: Req
     """The request of a turn: what it asks itself, else what its class says."""
     session, own = acting.session, acting.user_class
     extra: dict[str, Any] = {**acting.server.counting, **own.body}
-    raw = [name for name in ("messages", "tools") if name == "messages" or name in options]
-    if all(set(one) == {"role", "content"} and isinstance(one["content"], str) for one in messages):
-        raw.remove("messages")
-    if raw and acting.target.dialect.prompt_key != "messages":
+    said = tuple(map(message_of, messages))
+    if ("tools" in options or any(one.more for one in said)) and not acting.target.dialect.takes_more:
         words = f"dialect {acting.target.dialect.name} takes plain messages only"
         raise UsageError([f"ask(…): {words}: use a server of /v1/chat/completions for tools and parts"])
-    if "messages" in raw:
-        extra["messages"] = _salted(messages, session.salt)
-    if "tools" in raw:
+    if "tools" in options:
         extra["tools"] = list(options["tools"])
-    plain = tuple(Message(str(one["role"]), _text(one.get("content"))) for one in messages)
     exact = options.get("answer_tokens", acting.asked_tokens)
     if exact is not None:
         refused, fields = acting.server.refuses, acting.target.dialect.exact_length
         extra = {**{name: value for name, value in fields.items() if name not in refused}, **extra}
-    asked = session.request(plain, (None, exact))
+    asked = session.request(said, (None, exact))
     return msgspec.structs.replace(
         asked,
-        model=options.get("model") or own.model or acting.server.model,
+        model=options.get("model") or acting.model,
         max_tokens=exact or options.get("max_tokens", own.max_tokens) or None,
         temperature=options.get("temperature", own.temperature),
         extra={**extra, **options.get("body", {})},
     )
-
-
-def _salted(messages: list[RawMessage], salt: str) -> list[RawMessage]:
-    """The messages, the first text of which begins with the salt of a cold cache, if there is one."""
-    place = next((n for n, one in enumerate(messages) if isinstance(one.get("content"), str)), None)
-    if not salt or place is None:
-        return messages
-    begins = {**messages[place], "content": joined(salt, messages[place]["content"])}
-    return [*messages[:place], begins, *messages[place + 1 :]]
-
-
-def _text(content: object) -> str:
-    """The text of a message's content; that of its parts where it has some."""
-    if isinstance(content, str):
-        return content
-    parts = content if isinstance(content, list) else []
-    return " ".join(str(part["text"]) for part in parts if isinstance(part, Mapping) and "text" in part)
 
 
 def _caught(on_delta: Callable[[Delta], None], raised: list[Exception]) -> Callable[[Delta], None]:

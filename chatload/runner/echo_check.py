@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import msgspec
 
 from chatload.engine.client import TurnSpec
 from chatload.model.reference import ASKS, reference, references_in
-from chatload.model.turn import Message, Turn, TurnRequest
+from chatload.model.turn import Turn, TurnRequest
 
 
 def with_reference(spec: TurnSpec, run_id: str) -> TurnSpec:
@@ -20,18 +19,11 @@ def with_reference(spec: TurnSpec, run_id: str) -> TurnSpec:
 
 def _asking(request: TurnRequest, asks: str) -> TurnRequest:
     *before, last = request.messages
-    extra = dict(request.extra)
-    raw = extra.get("messages")
-    if (
-        isinstance(raw, list)
-        and raw
-        and isinstance(raw[-1], Mapping)
-        and isinstance(raw[-1].get("content"), str)
-    ):
-        extra["messages"] = [*raw[:-1], {**raw[-1], "content": raw[-1]["content"] + asks}]
-    return msgspec.structs.replace(
-        request, messages=(*before, Message(last.role, last.content + asks)), extra=extra
-    )
+    more, parts = last.more, last.more.get("content")
+    if isinstance(parts, list):
+        more = {**more, "content": [*parts, {"type": "text", "text": asks}]}
+    asked = msgspec.structs.replace(last, content=last.content + asks, more=more)
+    return msgspec.structs.replace(request, messages=(*before, asked))
 
 
 def with_echo(turn: Turn, reply: str, run_id: str) -> Turn:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from locust import User, task
 
+from chatload.loads.chat import ChatLoad
 from chatload.loads.user_classes import DeclaredClass
 from chatload.model.errors import UsageError
+from chatload.runner.agent_behaviour import AgentBehaviour
 from chatload.runner.behaviour import GONE_S, Behaviour
 from chatload.runner.chat_behaviour import ChatBehaviour
 from chatload.runner.locust_process import session_of
@@ -75,4 +77,6 @@ class ChatUser(LoadUser):
         given = self.system_prompt
         if given is not None and not isinstance(given, str):
             raise UsageError([f"{type(self).__name__}.system_prompt is {given!r}: must be a text, or None"])
-        return ChatBehaviour(session, given)
+        load = session.plan.load
+        agent = isinstance(load, ChatLoad) and load.tool_use is not None
+        return (AgentBehaviour if agent else ChatBehaviour)(session, given)

@@ -40,7 +40,7 @@ def meet(plan: Plan, server: Server, hosts: KeyHosts, key: ApiKey, classes: tupl
         raise Unfit(fields.refusal)
     told = OtherServer(
         dialect=server.dialect.name,
-        model=server.asked_model or server.model,
+        model=plan.models[0].name if plan.models else server.asked_model or server.model,
         send_key=hosts.may_have_key(plan.host),
         counting=dict(fields.counting),
         refuses=tuple(sorted(fields.refuses)),

@@ -37,11 +37,18 @@ class OpenLoopBehaviour(SlotBehaviour):
                 self.spawn(self._converse, schedule, load, chain, due_ns)
                 continue
             messages, asked = self._asks(load, schedule, index)
-            request = session.request(messages, asked)
+            request = session.request(messages, asked, user=index)
             session.clock.sleep_until(due_ns)
             self.spawn(
                 self.clients.run_turn,
-                TurnSpec(index, 1, due_ns, request, load.group_at(schedule.dues_ns[index])),
+                TurnSpec(
+                    index,
+                    1,
+                    due_ns,
+                    request,
+                    load.group_at(schedule.dues_ns[index]),
+                    name=session.name_of(index),
+                ),
             )
         self.in_flight.join()
 

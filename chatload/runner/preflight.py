@@ -10,6 +10,7 @@ from chatload.engine.api_key import NO_KEY, VARIABLE, ApiKey
 from chatload.engine.connection import connect
 from chatload.loads.plan import Plan
 from chatload.model.errors import TurnError, UsageError
+from chatload.model.model_mix import mix_words
 from chatload.model.sanitize import one_line
 from chatload.model.words import listed
 from chatload.options.server_address import shown_url, whole_path
@@ -67,9 +68,10 @@ def preflight(plan: Plan, key: ApiKey = NO_KEY, withheld: str | None = None) -> 
         raise Unfit(words)
     notes = _check_key(plan, found, answers, key, withheld)
     dialect = _dialect(plan, found, answers)
-    if not dialect.names_model and found.model and plan.model not in ("", found.model):
+    asked = mix_words(plan.models) if plan.models else plan.model
+    if not dialect.names_model and found.model and asked not in ("", found.model):
         raise Unfit(
-            f"--model {plan.model!r}: has no effect: requests to {dialect.path} name no model, and {plan.host} has "
+            f"--model {asked!r}: has no effect: requests to {dialect.path} name no model, and {plan.host} has "
             f"{one_line(found.model)}: leave it out"
         )
     if dialect.needs_max_tokens and plan.max_tokens is None and not plan.load.asks_exact_lengths:
@@ -82,7 +84,7 @@ def preflight(plan: Plan, key: ApiKey = NO_KEY, withheld: str | None = None) -> 
         dialect,
         model,
         found,
-        "" if plan.model else found.asked_model,
+        "" if asked else found.asked_model,
         path,
         tuple(live) if len(live) > 1 else (),
         tuple(dead),
@@ -143,7 +145,7 @@ def _check_key(
     models = answers[MODELS_PATH]
     if models.status not in (401, 403):
         return []
-    told = bool(plan.model) and (plan.server != "auto" or found.dialect is not None)
+    told = bool(plan.model or plan.models) and (plan.server != "auto" or found.dialect is not None)
     chat = answers[CHAT_PATH].status
     if told and (models.status == 403 or (key and chat not in (0, 401))):
         return [f"GET {models.url} is answered {models.status}: the run goes on with --model as given"]
@@ -184,6 +186,13 @@ def _dialect(plan: Plan, found: DetectedServer, answers: Mapping[str, Answer]) -
 
 def _model(plan: Plan, found: DetectedServer, said: ProbeAnswers) -> tuple[str, str]:
     """(the model, how it was chosen, in words). Undecided where the server has several, or none for chats."""
+    if plan.models:
+        missing = [one.name for one in plan.models if said.names and one.name not in said.names]
+        if missing:
+            raise Unfit(
+                f"--model {listed(missing)}: {plan.host} does not list it: it lists {_few(said.names)}"
+            )
+        return mix_words(plan.models), f"models {mix_words(plan.models)} (--model)"
     if plan.model:
         names = said.names
         unlisted = names and plan.model not in names

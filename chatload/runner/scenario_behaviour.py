@@ -26,6 +26,9 @@ class ScenarioBehaviour(Behaviour):
         self.is_endless = not user_class.turns
         self.class_name = user_class.name
         self.server = session.server_of(user_class)
+        several = session.plan.models and not user_class.model
+        self.model = session.model_of(self.number) if several else user_class.model or self.server.model
+        self.told_model = self.model if several else ""
         self.target = session.target_of(user_class)
         self._idle: list[ChatClient] = []
         self._open: list[ChatClient] = []

@@ -26,9 +26,11 @@ from chatload.loads.user_classes import UserClass
 from chatload.model.errors import NO_FAILURES, TurnError, UsageError, cause
 from chatload.model.journal_lines import EndLine, HealthLine, JournalLine, StartLine, UserLine, encode
 from chatload.model.metrics import decode_tokens_per_s, e2e_ms, ttft_ms, whole_ms
+from chatload.model.model_mix import model_for
 from chatload.model.sanitize import one_line
 from chatload.model.turn import Message, Turn, TurnRequest
 from chatload.prompts.generated_prompts import NOTHING_ASKED, Asked, salted
+from chatload.prompts.message_forms import images_of
 from chatload.protocols.registry import DIALECTS
 from chatload.runner.echo_check import with_echo, with_reference
 from chatload.runner.messages import OtherServer, Start
@@ -185,22 +187,36 @@ class Session:
         """(prompt, answer) tokens that were asked of a turn; None where nothing was."""
         return self.texts.asked(user, turn)
 
-    def request(self, messages: tuple[Message, ...], asked: Asked = NOTHING_ASKED) -> TurnRequest:
-        """The request of one turn of this run; where a length of its answer is asked, one of just that length.
+    def model_of(self, user: int) -> str:
+        """The model that a user asks, where the run has several; else the run's."""
+        mix = self.plan.models
+        return model_for(mix, user, self.plan.drawn_by) if mix else self.start.model
+
+    def name_of(self, user: int, name: str = "") -> str:
+        """The name of a user's turn: the model where there are several, and its own name."""
+        return "/".join(filter(None, (self.model_of(user) if self.plan.models else "", name)))
+
+    def request(
+        self, messages: tuple[Message, ...], asked: Asked = NOTHING_ASKED, *, user: int = 0
+    ) -> TurnRequest:
+        """The request of one turn of `user`; where a length of its answer is asked, one of just that length.
 
         Where the dialect cannot ask for that, the length is a limit, not a promise.
         """
         plan, (prompt_tokens, exact_tokens) = self.plan, asked
         exact = {} if exact_tokens is None else self.exact_length
+        images, image_bytes = images_of(messages) if any(one.more for one in messages) else (0, 0)
         return TurnRequest(
             messages=salted(messages, self.salt) if self.salt else messages,
             asked_prompt_tokens=prompt_tokens,
             asked_tokens=exact_tokens,
-            model=self.start.model,
+            model=self.model_of(user),
             max_tokens=plan.max_tokens if exact_tokens is None else exact_tokens,
             temperature=plan.temperature,
             ask_usage=plan.ask_usage,
             extra={**self.start.counting, **exact, **plan.body},
+            images=images,
+            image_bytes=image_bytes,
         )
 
     def target_of(self, user_class: UserClass) -> Target:

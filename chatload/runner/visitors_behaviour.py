@@ -33,8 +33,10 @@ class VisitorsBehaviour(SlotBehaviour):
         conversation = conversation_of_user(visitor, load, session)
         for number in range(1, load.turns + 1):
             session.clock.sleep_until(due_ns)
-            request = session.request(conversation.next_messages(), session.asked(visitor, number))
+            asked = session.asked(visitor, number)
+            request = session.request(conversation.next_messages(), asked, user=visitor)
             group = load.group_at(due_ns - begin_ns)
-            turn, reply = self.clients.run_turn(TurnSpec(visitor, number, due_ns, request, group))
+            spec = TurnSpec(visitor, number, due_ns, request, group, name=session.name_of(visitor))
+            turn, reply = self.clients.run_turn(spec)
             conversation.add_reply(reply_kept(turn, reply))
             due_ns = turn.end_ns + round(load.think_s(session.plan.drawn_by, visitor, number) * 1e9)

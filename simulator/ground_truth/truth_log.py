@@ -34,7 +34,11 @@ class TruthRecord:
     headers_ns: int | None = None
     end_ns: int | None = None
     prompt_tokens: int | None = None
+    model: str = ""
+    images: int = 0
+    image_tokens: int = 0
     tokens: int = 0
+    reasoning_tokens: int = 0
     finish: str | None = None
     status: int | None = None
     fault: str | None = None

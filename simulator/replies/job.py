@@ -39,13 +39,20 @@ class GenerationParams:
     prompt_tokens: int = 0
     tool: ToolCall | None = None
     repeated: dict[str, str] = field(default_factory=dict)
+    images: int = 0
+    image_tokens: int = 0
+    thinks: bool = True
+    thinking_budget: int | None = None
 
 
 class Answer:
     """The tokens of an answer and the text that each adds to the stream (`shown[i]`, "" while text is held back).
 
     `stop`: the stop string that ended it. `ends`: the last token is the end-of-text token, or completes `stop`.
+    `reasoning`: so many tokens at the beginning are no part of the answer.
     """
+
+    reasoning = 0
 
     def __init__(self, tokens: list[Token], shown: list[Token], stop: str | None, ends: bool) -> None:
         self.tokens = tokens
@@ -64,8 +71,12 @@ class Answer:
         return [token.ascii_json for token in self.shown]
 
     def text(self, count: int | None = None) -> str:
-        """The text sent after `count` tokens."""
-        return "".join(token.text for token in self.shown[:count])
+        """The text sent after `count` tokens, without reasoning."""
+        return "".join(token.text for token in self.shown[self.reasoning : count])
+
+    def thoughts(self, count: int | None = None) -> str:
+        """The reasoning sent after `count` tokens."""
+        return "".join(token.text for token in self.shown[: self.reasoning][:count])
 
 
 class AnswerStyle(NamedTuple):

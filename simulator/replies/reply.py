@@ -264,6 +264,7 @@ class Reply:
         truth.end_ns = self.last_write_ns if ended == "complete" else now_ns()
         truth.finish = self.finish
         truth.tokens = self.sent
+        truth.reasoning_tokens = min(self.sent, self.job.answer.reasoning)
         truth.bytes_out = self.exchange.bytes_out
         self._drop_references()
         if self.on_over is not None:

@@ -41,6 +41,7 @@ class SseEncoder(Encoder):
         self._templates: dict[str, EventTemplate] = {}
         self._token = self._template(stream.token)
         self._slots = self._token.slots
+        self._thinks = job.answer.reasoning if stream.reasoning_key else 0
         self._second = 0
         self._unseen = 0  # tokens without an event of their own, counted with the next event
         self._plain = self._token.around("text") if self._slots == {"text"} else None
@@ -67,7 +68,7 @@ class SseEncoder(Encoder):
 
     def encode(self, first: int, count: int, finish: str | None) -> tuple[bytes, Marks]:
         """See Encoder. The usual case, plain tokens in the middle of a stream, takes a short cut."""
-        if finish is None and not self._role_due and self._merges:
+        if finish is None and not self._role_due and self._merges and first >= self._thinks:
             text = self._text(first, count)
             if text and self._plain is not None:
                 before, after, size = self._plain
@@ -171,6 +172,8 @@ class SseEncoder(Encoder):
     def _token_events(self, first: int, count: int, finish: str | None) -> list[list[Event]]:
         single = self._stream.one_token_events or self._stream.pack == "all"
         spans = [(first + i, 1) for i in range(count)] if single else [(first, count)] if count else []
+        if first < self._thinks < first + count and not single:  # an event has reasoning or the answer
+            spans = [(first, self._thinks - first), (self._thinks, first + count - self._thinks)]
         empty = self._stream.last is not None or (first == 0 and self._stream.done_when == "every-step")
         if finish is not None and empty and not spans:
             spans = [(first, 0)]
@@ -184,7 +187,10 @@ class SseEncoder(Encoder):
                 continue
             if ends and finish is not None:
                 self._set_finish(finish, first + count)
-            data = self._template(ends or self._stream.token).fill(self._values)
+            source = ends or self._stream.token
+            if start < self._thinks:
+                source = source.replace('"content":"<text>"', f'"{self._stream.reasoning_key}":"<text>"')
+            data = self._template(source).fill(self._values)
             groups.append([(data, length + self._unseen, "token" if text else "blank")])
             self._unseen = 0
         return groups

@@ -26,6 +26,7 @@ class StreamFormat:
     event's `<usage>`) | replaces-finish. `done_when`: never | end | every-step. `pack`: none | ends (role with
     the first token, finish with usage) | all (the events of one wake-up in one HTTP chunk).
     `<usage>` is `usage_running` where a count stands, else `usage_blank` (`usage_asked_blank` if asked for).
+    `reasoning_key`: the field of reasoning, in place of `content`; "": the server shows none.
     `token_object(token, text)` fills `<tok>`, for servers that describe each token.
     """
 
@@ -48,6 +49,7 @@ class StreamFormat:
     skip_blank: bool = False
     eos: Token = EOS
     leading_space: bool = False
+    reasoning_key: str = ""
     error: str = ""
     error_done: bool = True
     error_words: str = "Internal server error"

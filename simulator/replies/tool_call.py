@@ -34,10 +34,14 @@ class ToolCall:
 
 
 def called_tool(body: Mapping[str, object]) -> ToolCall | None:
-    """The first of the request's tools; None without tools, and where the last message is a tool's result."""
+    """The first of the request's tools; None without tools, and where the last message is a tool's result, unless the
+    request asks for a call."""
     messages, tools = body.get("messages"), body.get("tools")
     last = messages[-1] if isinstance(messages, list) and messages else None
-    if not isinstance(last, Mapping) or last.get("role") == "tool" or body.get("tool_choice") == "none":
+    choice = body.get("tool_choice")
+    if not isinstance(last, Mapping) or choice == "none":
+        return None
+    if last.get("role") == "tool" and choice != "required":
         return None
     first = tools[0] if isinstance(tools, list) and tools else None
     function = first.get("function") if isinstance(first, Mapping) else None

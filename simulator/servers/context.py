@@ -16,11 +16,15 @@ from simulator.servers.statistics import HistogramSpec, RequestStatistics
 class ServerSettings:
     """The options of one server.
 
-    `answer_tokens`: mean and standard deviation. `exact`: every answer has exactly the drawn length.
+    `answer_tokens`, `reasoning_tokens`: mean and standard deviation. `aliases` are further names of the model, `loras`
+    adapters of it. `exact`: every answer has exactly the drawn length.
     `event_bytes`: each token's text is padded to so many bytes; 0: not. `limits`: scheduler options by name.
     """
 
     model: str
+    aliases: tuple[str, ...] = field(default=(), kw_only=True)
+    loras: tuple[str, ...] = field(default=(), kw_only=True)
+    reasoning_tokens: tuple[float, float] | None = field(default=None, kw_only=True)
     max_model_len: int
     answer_tokens: tuple[float, float] = (100.0, 60.0)
     max_concurrent_requests: int = 128
@@ -29,6 +33,11 @@ class ServerSettings:
     exact: bool = False
     event_bytes: int = 0
     limits: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Every name that a request may ask for."""
+        return (self.model, *self.aliases, *self.loras)
 
 
 class ServerContext:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any
 
 import orjson
@@ -11,6 +12,7 @@ import orjson
 from simulator.replies.job import GenerationParams
 from simulator.replies.reply import Reply
 from simulator.replies.response import compact
+from simulator.text.image import image_texts
 from simulator.text.prompt import chat_prompt
 from simulator.text.tokens import token_texts
 
@@ -41,15 +43,48 @@ def chat_params(body: Body, template_tokens: tuple[int, int], max_tokens: int) -
     messages = body.get("messages")
     if isinstance(messages, str):
         messages = [{"role": "user", "content": messages}]
-    pairs = [
-        (str(message.get("role", "user")), message_text(message.get("content")))
-        for message in (messages if isinstance(messages, list) else [])
-        if isinstance(message, dict)
+    said = [
+        message for message in (messages if isinstance(messages, list) else []) if isinstance(message, dict)
     ]
-    params = _params("chat", body, "\n".join(text for _, text in pairs), max_tokens)
-    params.prompt_texts = chat_prompt(pairs, template_tokens)
+    prompt = "\n".join(message_text(message.get("content")) for message in said)
+    params = _params("chat", body, prompt, max_tokens)
+    texts: list[tuple[str, list[str]]] = []
+    for message in said:
+        images = [image_texts(url) for url in _image_urls(message.get("content"))]
+        params.images += len(images)
+        params.image_tokens += sum(map(len, images))
+        words = token_texts(message_text(message.get("content")) + _calls_text(message.get("tool_calls")))
+        texts.append((str(message.get("role", "user")), [*chain(*images), *words]))
+    params.prompt_texts = chat_prompt(texts, template_tokens)
     params.prompt_tokens = len(params.prompt_texts)
+    _read_thinking(params, body)
     return params
+
+
+def _image_urls(content: object) -> list[str]:
+    """The URLs of the image parts of a message."""
+    parts = content if isinstance(content, list) else []
+    found = [part.get("image_url") for part in parts if isinstance(part, dict)]
+    urls = [one.get("url") if isinstance(one, dict) else one for one in found]
+    return [url for url in urls if isinstance(url, str)]
+
+
+def _calls_text(calls: object) -> str:
+    """Names and arguments of the tool calls of a message, as the chat template writes them into the prompt."""
+    functions = (
+        [one.get("function") for one in calls if isinstance(one, dict)] if isinstance(calls, list) else []
+    )
+    return " ".join(f"{one.get('name')} {one.get('arguments')}" for one in functions if isinstance(one, dict))
+
+
+def _read_thinking(params: GenerationParams, body: Body) -> None:
+    """Whether the model reasons, and its most tokens of it."""
+    template = body.get("chat_template_kwargs")
+    template = template if isinstance(template, dict) else {}
+    params.thinks = body.get("reasoning_effort") != "none" and template.get("enable_thinking") is not False
+    for name in ("thinking_token_budget", "thinking_budget_tokens"):
+        budget = whole_number(body.get(name))
+        params.thinking_budget = params.thinking_budget if budget is None or budget < 0 else budget
 
 
 def completion_params(body: Body, max_tokens: int) -> GenerationParams:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from simulator.text.tokens import token_texts
-
 BLOCK = 16
 END = "\x00end"
 
 
-def chat_prompt(messages: Iterable[tuple[str, str]], template_tokens: tuple[int, int]) -> list[str]:
-    """The conversation after the chat template, as token texts, up to where the answer begins.
+def chat_prompt(messages: Iterable[tuple[str, list[str]]], template_tokens: tuple[int, int]) -> list[str]:
+    """The conversation after the chat template, as token texts, up to where the answer begins; of (role, token texts).
 
     tokens = template_tokens[0] + sum over messages of (template_tokens[1] + its tokens + 1) + template_tokens[1].
     Turn n + 1 begins with the texts of turn n, its answer and its end token.
@@ -19,7 +17,7 @@ def chat_prompt(messages: Iterable[tuple[str, str]], template_tokens: tuple[int,
     texts = ["\x00begin"] * template_tokens[0]
     for role, content in messages:
         texts += [f"\x00{role}"] * template_tokens[1]
-        texts += token_texts(content)
+        texts += content
         texts.append(END)
     return texts + ["\x00assistant"] * template_tokens[1]
 

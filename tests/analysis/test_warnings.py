@@ -96,6 +96,22 @@ def cut_reasoning(t: Turn) -> Turn:
     return replace(t, first_answer_ns=None, finish="length")
 
 
+def reasons(some_source: str, source: str) -> Callable[[Turn], Turn]:
+    """Reasoning of all replies, counted so for one user in ten, and so for the others."""
+    return lambda t: replace(t, reasoning_tokens=3, reasoning_source=source if t.user % 10 else some_source)
+
+
+def asked_for_tools(rounds: int) -> Callable[[Turn], Turn]:
+    """Every second turn is an answer, after two rounds of calls; after so many for one user in ten."""
+
+    def change(t: Turn) -> Turn:
+        if t.turn % 2:
+            return replace(t, finish="tool_calls")
+        return replace(t, tool_rounds=2 if t.user % 10 else rounds, question_ns=t.sent_ns)
+
+    return change
+
+
 MS = 1_000_000
 NO_ANSWER = {"change": some(cut_reasoning)}
 CUT = {"change": lambda t: replace(t, finish="length")}
@@ -203,6 +219,17 @@ BOTH_WAYS: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
      {"change": some(lambda t: replace(t, finish="tool_calls"))} | planned(history=True),
      {"change": lambda t: replace(t, finish="tool_calls") if t.turn_id[3:] == "0001-01" else t}
      | planned(history=True)),
+    ("without_answers", "held no answer", {"change": asked_for_tools(0)} | planned(history=True),
+     {"change": asked_for_tools(2)} | planned(history=True, tool_use={"rounds": 2})),
+    ("fewer_rounds", "20 of 200 answers came after fewer than 2 tool rounds",
+     {"change": asked_for_tools(1)} | planned(tool_use={"rounds": 2}),
+     {"change": asked_for_tools(2)} | planned(tool_use={"rounds": 2})),
+    ("fewer_rounds", "tool_choice was “required”", {"change": asked_for_tools(1)} | planned(tool_use={"rounds": 2}),
+     {"change": asked_for_tools(1)} | planned(tool_use={"rounds": 2, "required": False})),
+    ("reasoning_tokens", "Tokens of reasoning are estimated in 40 turns of 400 that reason",
+     {"change": reasons("share_of_text", "counted")}, {"change": reasons("counted", "counted")}),
+    ("reasoning_tokens", "in different ways (counted 360, usage 40)",
+     {"change": reasons("usage", "counted")}, {"change": reasons("usage", "usage")}),
     ("proxies", "(or the server) holds the stream: 400 of 400 replies came in bursts of 12 events, 100 ms apart",
      {"change": in_bursts(12, 100)}, {"change": in_bursts(3, 60)}),
     ("proxies", "TPOT, speeds, gaps and stalls are not measurable here", {"change": in_bursts(12, 100)},

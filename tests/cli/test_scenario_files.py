@@ -108,7 +108,7 @@ def test_without_a_name_locusts_own_files_are_read(argv: list[str], elsewhere: P
         (["chat-10"], "'chat-10': no such scenario or locustfile: name a file, or a scenario"),
         (
             ["--config", "nope.toml"],
-            "'nope.toml': no such file: name a scenario by its path, or one of arrivals",
+            "'nope.toml': no such file: name a scenario by its path, or one of agent",
         ),
         (["other/chat-100.toml"], "'other/chat-100.toml': no such scenario"),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -41,6 +42,39 @@ def test_reasoning_is_the_first_token_but_not_the_first_answer() -> None:
     assert found["first_token_ns"] == 10 * MS
     assert found["first_answer_ns"] == 90 * MS
     assert found["characters"] == 7
+
+
+THOUGHTS = [Delta(0, reasoning="hm"), Delta(1, reasoning="so"), Delta(2, reasoning="then")]
+INLINE = [Delta(0, "<think>"), Delta(1, "hm"), Delta(2, "so</think>"), Delta(3, "Yes"), Delta(4, "!")]
+HIDDEN = Usage(9, 5, None, 14, reasoning_tokens=7)
+
+
+@pytest.mark.parametrize(
+    ("deltas", "tokens", "source", "first_answer"),
+    [
+        ([Delta(0, "Yes"), Delta(1, "!")], None, None, None),
+        ([*THOUGHTS, Delta(3, "Yes"), Delta(4, "!")], 3, "one_per_event", 1),
+        ([one._replace(tokens=2) for one in (*THOUGHTS, Delta(3, "Yes sir"))], 6, "counted", 2),
+        ([*THOUGHTS, Delta(3, "Yes"), Delta(4, usage=Usage(12, 5, reasoning_tokens=8))], 8, "usage", 3),
+        ([*THOUGHTS, Delta(3, "Yes"), Delta(4, usage=Usage(12, 5, reasoning_tokens=0))], 9, "share_of_text", 3),
+        ([*THOUGHTS, Delta(3, "Yes"), Delta(4, usage=Usage(12, 5, reasoning_tokens=40))], 3, "one_per_event", 1),
+        (THOUGHTS, 3, "one_per_event", None),
+        (INLINE, 3, "one_per_event", 1),
+        (INLINE[:2], 2, "one_per_event", None),
+        ([Delta(0, "Yes", reasoning="hmmmmm")], 1, "share_of_text", 1),
+        ([Delta(0, "Yes"), Delta(1, "!", usage=HIDDEN)], 7, "usage", None),
+    ],
+    ids=[
+        "none", "events", "counted", "usage", "usage of 0", "usage of too many", "no answer", "inline",
+        "inline without an end", "in one event", "hidden",
+    ],
+)  # fmt: skip
+def test_tokens_of_reasoning(
+    deltas: list[Delta], tokens: int | None, source: str | None, first_answer: int | None
+) -> None:
+    found = metered([10.0 * k for k in range(1, 6)], deltas)
+    assert (found.get("reasoning_tokens"), found.get("reasoning_source")) == (tokens, source)
+    assert found.get("first_answer_tokens") == first_answer
 
 
 def test_usage_wins_over_events() -> None:

@@ -227,9 +227,18 @@ def test_a_plan_without_an_end_is_whole_whenever_it_is_stopped() -> None:
 def test_an_slo_of_a_name_is_for_scenarios_that_name_turns() -> None:
     assert plan(own(), slo="ask: p50 ttft_ms <= 5").slo[0].name == "ask"
     with pytest.raises(
-        UsageError, match="turns have names in a scenario of its own only: leave the name out"
+        UsageError, match=r"turns have names in a scenario of its own, with .*: leave the name out"
     ):
         plan(DeclaredClass("ChatUser", 1), slo="ask: p50 ttft_ms <= 5")
+    named = plan(DeclaredClass("ChatUser", 1), slo="a: p50 ttft_ms <= 5", model="a=1,b=2").slo
+    assert named[0].name == "a"
+
+
+def test_users_of_a_class_without_a_model_have_those_of_the_run() -> None:
+    first, other = load_of(own(), own("Other", model="c"), model="a=1,b=2").classes
+    assert (first.model, other.model) == ("", "c")
+    with pytest.raises(UsageError, match=r"Shopper.model 'a=1,b=2': a class has one model"):
+        plan(own(model="a=1,b=2"))
 
 
 def test_a_class_may_have_a_host_of_its_own() -> None:

@@ -39,7 +39,7 @@ def test_formula(name: str, value: float) -> None:
 
 
 def test_every_metric_is_tested_here() -> None:
-    assert len(metrics.turn_metrics()) == 12
+    assert len(metrics.turn_metrics()) == 20
 
 
 @pytest.mark.parametrize("name", sorted(one.key for one in metrics.turn_metrics()))
@@ -71,3 +71,40 @@ def test_tpot_is_undefined_when_all_came_at_once() -> None:
 
 def test_felt_speed_needs_tokens() -> None:
     assert metrics.felt_tokens_per_s(replace(TURN, tokens=0)) is None
+
+
+THINKING = replace(TURN, reasoning_tokens=21, first_answer_tokens=2, tail_tokens=1)
+BILLED_ONLY = replace(TURN, first_answer_ns=1203 * MS, reasoning_tokens=200, usage_tokens=251)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown", "hidden"),
+    [
+        ("reasoning_ms", 100.0, None),  # first token 1203, answer 1303
+        ("reasoning_tokens", 21, 200),
+        ("answer_tokens", 30, 51),
+        ("reasoning_share", 21 / 51, 200 / 251),
+        ("reasoning_tokens_per_s", 210.0, None),
+        ("answer_tokens_per_s", (30 - 2 - 1) / 0.9, None),  # until 2203
+    ],
+)
+def test_reasoning_and_answer_have_numbers_of_their_own(
+    name: str, shown: float, hidden: float | None
+) -> None:
+    of = metrics.metric(name).value
+    assert of(THINKING) == pytest.approx(shown)
+    assert of(BILLED_ONLY) == (hidden if hidden is None else pytest.approx(hidden))
+    assert of(TURN) is None  # nobody knows of reasoning
+    no_answer = replace(THINKING, first_answer_ns=None, reasoning_tokens=51)
+    assert (of(no_answer) is None) == (name not in ("reasoning_tokens", "answer_tokens", "reasoning_share"))
+
+
+def test_the_final_answer_is_timed_from_its_question() -> None:
+    answer = replace(TURN, question_ns=203 * MS, tool_rounds=2)
+    assert metrics.metric("final_answer_ms").value(answer) == 2000.0
+    assert metrics.metric("tool_rounds").value(answer) == 2
+    assert metrics.metric("tool_rounds").value(replace(answer, tool_rounds=0)) == 0, "answered at once"
+    assert (metrics.metric("final_answer_ms").value(TURN), metrics.metric("tool_rounds").value(TURN)) == (
+        None,
+        None,
+    )

@@ -89,7 +89,7 @@ def test_what_is_no_conversation_is_told(content: Any, line: str, tmp_path: Path
             "'context' in 1 of 1 conversations: not",
         ),
         ({"question": "Which?", "choices": ["a", "b"]}, "'choices' in 1 of 1 conversations: not sent"),
-        ({"image": "a.jpg", "conversations": [{"from": "human", "value": "What?"}]}, "'image' in 1 of 1"),
+        ({"audio": "a.wav", "conversations": [{"from": "human", "value": "What?"}]}, "'audio' in 1 of 1"),
         (
             {"prompt": "Hi", "output_tokens_count": 128},
             "'output_tokens_count' in 1 of 1 conversations: not used",

@@ -159,9 +159,9 @@ def test_prompts_alone(content: Any, column: str, expected: list[str], tmp_path:
         ({"messages": [{"role": "user", "content": ""}]}, "", ":1: message 1 (user) is ''"),
         ({"messages": ["x", {}]}, "", None),
         (
-            {"messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {}}]}]},
+            {"messages": [{"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}]},
             "",
-            ":1: message 1 (user) has a part of type 'image_url': only texts",
+            ":1: message 1 (user) has a part of type 'input_audio': only texts and images",
         ),
         (
             {"messages": [*OPENAI["messages"], OPENAI["messages"][0]]},

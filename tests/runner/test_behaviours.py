@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
+from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -13,9 +15,11 @@ import pytest
 from chatload.loads.chat import ChatLoad
 from chatload.loads.ramp import RampSegment
 from chatload.loads.think_time import phase_s
-from chatload.model.journal_lines import LevelLine, UserLine
+from chatload.model.journal_lines import LevelLine, UserLine, encode
+from chatload.model.metrics import metric
 from chatload.model.turn import Turn
 from chatload.options.distribution import Distribution
+from chatload.runner.agent_behaviour import AgentBehaviour
 from chatload.runner.behaviour import GONE_S
 from chatload.runner.capacity_behaviour import USERS_A_LEVEL, CapacityBehaviour
 from chatload.runner.chat_behaviour import ChatBehaviour
@@ -23,7 +27,7 @@ from chatload.runner.messages import LevelOrder
 from chatload.runner.open_loop_behaviour import OpenLoopBehaviour
 from chatload.runner.sweep_behaviour import SweepBehaviour
 from chatload.runner.visitors_behaviour import VisitorsBehaviour
-from tests.engine.scripted import status
+from tests.engine.scripted import reply, status
 from tests.field_reports import report
 from tests.manual_clock import BEGINS_NS
 from tests.runner.scripted_session import GOOD, Scene
@@ -527,3 +531,112 @@ def test_processes_share_the_conversations_that_arrive(scene: Callable[..., Scen
         found.append({(turn.user, turn.due_ns) for turn in one.turns})
     assert found[1] | found[2] == found[0]
     assert not found[1] & found[2]
+
+
+def test_each_user_asks_its_model_and_turns_are_told_apart_by_it(scene: Callable[..., Scene]) -> None:
+    made = scene("chat", model="a=3,b=1", turns="2", think_time="0")
+    for _ in range(4):
+        made.run_user(ChatBehaviour)
+    made.clock.sleep(60)
+    bodies = [orjson.loads(request.partition(b"\r\n\r\n")[2]) for request in made.script.requests]
+    assert Counter(body["model"] for body in bodies) == {"a": 6, "b": 2}
+    assert Counter(turn.name for turn in made.turns) == {"a": 6, "b": 2}
+    assert Counter(one["name"] for one in made.requests) == {"a": 6, "b": 2}
+    assert len({(turn.user, turn.name) for turn in made.turns}) == 4
+
+
+# -- agents
+
+
+def calling(*names: str) -> bytes:
+    """An event with calls of these tools."""
+    calls = [
+        {"index": k, "id": f"c{k}", "function": {"name": name, "arguments": "{}"}}
+        for k, name in enumerate(names)
+    ]
+    return b"data: %b\n\n" % orjson.dumps({"choices": [{"delta": {"tool_calls": calls}}]})
+
+
+CALLED = b'data: {"choices":[{"delta":{},"finish_reason":"tool_calls"}]}\n\n'
+CALL = reply(calling("search"), CALLED, every_ms=100)
+BUSY = [
+    (5, status(503, b"busy"))
+]  # a failed turn ends its connection; the next one begins with the first reply
+TWO_CALLS = reply(calling("search", "read_page"), CALLED, every_ms=100)
+
+
+def bodies_of(scene: Scene) -> list[dict[str, Any]]:
+    return [orjson.loads(request.partition(b"\r\n\r\n")[2]) for request in scene.script.requests]
+
+
+def test_an_agent_takes_its_rounds_and_answers(scene: Callable[..., Scene]) -> None:
+    options = {"turns": "6", "tool_rounds": "2", "tool_latency": "3", "think_time": "5", "history": "on"}
+    one = scene("chat", **options, replies=[CALL, TWO_CALLS, GOOD] * 2)
+    one.run_user(AgentBehaviour)
+    one.clock.sleep(60)
+    assert [turn.name for turn in one.turns] == ["round 1", "round 2", "answer"] * 2
+    assert one.seconds(due) == [0.0, 3.2, 6.4, 11.7, 14.9, 18.1]  # 200 ms, 3 s, 200 ms, 3 s, 300 ms, 5 s
+    assert [metric("final_answer_ms").value(turn) for turn in one.turns] == [None, None, 6600.0] * 2
+    assert [turn.tool_rounds for turn in one.turns] == [None, None, 2] * 2
+    asked = bodies_of(one)
+    assert [body["tool_choice"] for body in asked] == ["required", "required", "none"] * 2
+    assert all(
+        [tool["function"]["name"] for tool in body["tools"]] == ["search", "read_page"] for body in asked
+    )
+    roles = [[message["role"] for message in body["messages"]] for body in asked]
+    first = ["user", "assistant", "tool", "assistant", "tool", "tool"]
+    assert roles[:3] == [first[:1], first[:3], first]
+    assert roles[3] == [*first, "assistant", "user"]
+    last = asked[2]["messages"]
+    assert (
+        [call["id"] for call in last[3]["tool_calls"]]
+        == ["c0", "c1"]
+        == [m["tool_call_id"] for m in last[4:]]
+    )
+    assert (last[1]["content"], asked[3]["messages"][6]["content"]) == (None, "ab")
+    results = [message["content"] for message in last if message["role"] == "tool"]
+    assert len(set(results)) == 3
+
+
+@pytest.mark.parametrize(
+    ("choice", "replies", "names", "rounds"),
+    [
+        ("auto", [GOOD, CALL, GOOD], ["answer", "round 1", "answer"], [0, None, 1]),
+        ("required", [GOOD, CALL, GOOD], ["answer", "round 1", "answer"], [0, None, 1]),
+        ("required", [CALL, BUSY], ["round 1", "round 2", "round 1"], [None, None, None]),
+        ("required", [CALL, CALL, BUSY], ["round 1", "round 2", "answer"], [None, None, None]),
+    ],
+    ids=["auto", "no call though asked", "a round fails", "the answer fails"],
+)
+def test_a_question_may_take_fewer_rounds_and_one_that_failed_is_asked_anew(
+    scene: Callable[..., Scene], choice: str, replies: list[Any], names: list[str], rounds: list[int | None]
+) -> None:
+    values = {"turns": "3", "tool_rounds": "2", "tool_choice": choice, "history": "on", "think_time": "0"}
+    one = scene("chat", **values, replies=replies)
+    one.run_user(AgentBehaviour)
+    one.clock.sleep(60)
+    assert [turn.name for turn in one.turns] == names
+    assert [turn.tool_rounds for turn in one.turns] == rounds
+    asked = bodies_of(one)
+    assert ("tool_choice" in asked[0]) == (choice == "required")
+    if names[1] == "round 2" and names[2] == "round 1":
+        assert asked[2]["messages"] == asked[0]["messages"]
+
+
+def test_images_are_facts_of_a_turn_and_their_bytes_in_no_journal(scene: Callable[..., Scene]) -> None:
+    values = {"turns": "2", "images": "2", "image_size": "40x30", "history": "on", "think_time": "0"}
+    one = scene("chat", **values, keep_text="all")
+    one.run_user(ChatBehaviour)
+    one.clock.sleep(60)
+    sent = [
+        part["image_url"]["url"]
+        for message in bodies_of(one)[1]["messages"]
+        for part in (message["content"] if isinstance(message["content"], list) else [])
+        if part["type"] == "image_url"
+    ]
+    assert len(set(sent)) == 4
+    assert [turn.images for turn in one.turns] == [2, 4]
+    assert one.turns[1].image_bytes == sum(len(b64decode(url.partition(",")[2])) for url in sent)
+    lines = b"".join(encode(line) for line in one.lines)
+    assert b"base64" not in lines
+    assert (one.turns[0].prompt or "").endswith("?")

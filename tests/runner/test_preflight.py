@@ -25,13 +25,16 @@ def met(monkeypatch: pytest.MonkeyPatch) -> Meet:
         def close(self) -> None:
             pass
 
-    def meet(version: str, **options: str) -> Server:
+    def meet(version: str, lists: tuple[str, ...] = (), **options: str) -> Server:
         info = json.dumps({"model_id": "meta/llama", "version": version}).encode()
         answers = {"/info": (200, info)} if version else {"/info": (404, b"")}
+        if lists:
+            models = {"object": "list", "data": [{"id": name, "owned_by": "vllm"} for name in lists]}
+            answers["/v1/models"] = (200, json.dumps(models).encode())
         monkeypatch.setattr(module, "connect", lambda *_, **__: Closed())
         found = {path: Answer(path, *answers.get(path, (404, b""))) for path in PROBE_PATHS}
         monkeypatch.setattr(module, "probe", lambda *_: found)
-        assert bool(recognise(answers).name) == bool(version)
+        assert bool(recognise(answers).name) == bool(version or lists)
         return preflight(plan_of("chat", {"host": "http://127.0.0.1:9", **options}))
 
     return meet
@@ -72,3 +75,16 @@ def test_a_model_that_no_request_names_and_the_server_has_not_is_refused(met: Me
         met("0.9.3", model="lora")
     assert met("0.9.3", model="meta/llama").model == "meta/llama"
     assert met("", server="tgi", model="lora").model == "lora", "nobody knows what the server has"
+
+
+def test_each_of_several_models_must_be_listed(met: Meet) -> None:
+    found = met("", ("base", "lora", "other"), model="base=3,lora=1")
+    assert (found.model, found.asked_model) == ("base (75%) and lora (25%)", "")
+    assert "models base (75%) and lora (25%) (--model)" in found.notes
+    with pytest.raises(
+        Unfit, match=r"--model lore: http://127.0.0.1:9 does not list it: it lists base and lora"
+    ):
+        met("", ("base", "lora"), model="base=3,lore=1")
+    assert met("", server="vllm", model="a=1,b=1").model == "a (50%) and b (50%)", "it lists none"
+    with pytest.raises(Unfit, match="requests to /generate_stream name no model"):
+        met("0.9.3", model="a=1,b=1")

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from chatload.loads.plan import Plan
+from chatload.model.errors import UsageError
 from chatload.protocols.registry import DIALECTS, kind_of
 from chatload.protocols.server_kind import RUNNING_USAGE, DetectedServer, ServerKind
 from chatload.runner import request_fields as module
@@ -87,3 +88,57 @@ def test_transformers_serve_gets_no_ignore_eos_and_the_report_says_what_that_mea
     assert asked.refuses == {"ignore_eos"}
     assert asked.doubt.startswith("transformers serve cannot be asked for answers of an exact length")
     assert request_fields(sweep, OPENAI, found("vLLM", "0.33.0")).doubt == ""
+
+
+@pytest.mark.parametrize(
+    ("server", "asked", "fields"),
+    [
+        (found("vLLM", "0.5.5"), {"thinking": "off"}, {"chat_template_kwargs": {"enable_thinking": False}}),
+        (
+            found("vLLM", "0.5.5"),
+            {"reasoning_effort": "low", "thinking_budget": "500"},
+            {"reasoning_effort": "low", "thinking_token_budget": 500},
+        ),
+        (
+            found("SGLang"),
+            {"thinking": "on", "thinking_budget": "0", "usage": "off"},
+            {"chat_template_kwargs": {"enable_thinking": True, "thinking_budget": 0}},
+        ),
+        (found("llama.cpp"), {"thinking_budget": "9"}, {"thinking_budget_tokens": 9}),
+        (UNKNOWN, {"reasoning_effort": "none"}, {"reasoning_effort": "none"}),
+    ],
+)
+def test_how_much_is_reasoned_is_asked_in_the_server_s_own_form(
+    server: DetectedServer, asked: dict[str, str], fields: dict[str, Any]
+) -> None:
+    assert request_fields(chat(**asked), OPENAI, server).counting == fields
+
+
+@pytest.mark.parametrize(
+    ("dialect", "asked", "fields"),
+    [
+        ("anthropic", {"thinking": "off"}, {"thinking": {"type": "disabled"}}),
+        (
+            "anthropic",
+            {"thinking": "on", "thinking_budget": "2000"},
+            {"thinking": {"type": "enabled", "budget_tokens": 2000}},
+        ),
+        ("openai-responses", {"reasoning_effort": "high"}, {"reasoning": {"effort": "high"}}),
+        ("ollama-native", {"thinking": "on"}, {"think": True}),
+        ("ollama-native", {"reasoning_effort": "none"}, {"think": False}),
+    ],
+)
+def test_other_routes_have_other_forms(dialect: str, asked: dict[str, str], fields: dict[str, Any]) -> None:
+    assert request_fields(chat(**asked), DIALECTS[dialect], UNKNOWN).counting == fields
+
+
+def test_what_a_server_has_no_form_for_ends_the_run_before_it_begins() -> None:
+    words = request_fields(chat(thinking="on", thinking_budget="5"), OPENAI, UNKNOWN).refusal
+    assert words.endswith("it has no form of --thinking and --thinking-budget: send what it takes by --body")
+    native = request_fields(chat(reasoning_effort="low"), DIALECTS["tgi"], found("TGI")).refusal
+    assert native.startswith("http://127.0.0.1:1 is TGI: it has no form of --reasoning-effort")
+    vllm = found("vLLM", "0.33.0")
+    twice = chat(thinking="on", body='{"chat_template_kwargs": {"x": 1}}')
+    assert request_fields(twice, OPENAI, vllm).refusal.startswith("--body holds chat_template_kwargs")
+    with pytest.raises(UsageError, match="--thinking 'off': a budget or an effort asks for reasoning"):
+        chat(thinking="off", thinking_budget="7")

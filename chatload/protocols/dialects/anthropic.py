@@ -18,6 +18,7 @@ from chatload.protocols.dialect import Dialect, ForeignBody
 from chatload.protocols.dialects.openai import read_chat
 from chatload.protocols.event_data import count, typed
 from chatload.protocols.framing import sse_events
+from chatload.protocols.thinking_fields import ThinkingForms
 
 VERSION = {"anthropic-version": "2023-06-01"}
 """The header that every request needs; the only version there is."""
@@ -153,6 +154,10 @@ def read_body(body: Mapping[str, object]) -> ForeignBody | None:
 
 
 # It has no ignore_eos: max_tokens is a limit, not the length.
+THINKING: ThinkingForms = {
+    "switch": lambda on: {"thinking": {"type": "adaptive" if on else "disabled"}},
+    "budget": lambda tokens: {"thinking": {"type": "enabled", "budget_tokens": tokens}},
+}
 DIALECTS = (
     Dialect(
         "anthropic",
@@ -163,5 +168,6 @@ DIALECTS = (
         read_body=read_body,
         headers=VERSION,
         needs_max_tokens=True,
+        thinking=THINKING,
     ),
 )

@@ -113,4 +113,17 @@ def _string(of: dict[str, object], key: str, line: bytes) -> str:
 
 
 # It has no ignore_eos: num_predict is a limit, not the length.
-DIALECTS = (Dialect("ollama-native", "/api/chat", body, deltas, prompt_key="messages", read_body=read_body),)
+DIALECTS = (
+    Dialect(
+        "ollama-native",
+        "/api/chat",
+        body,
+        deltas,
+        prompt_key="messages",
+        read_body=read_body,
+        thinking={
+            "switch": lambda on: {"think": on},
+            "effort": lambda effort: {"think": False if effort == "none" else effort},
+        },
+    ),
+)

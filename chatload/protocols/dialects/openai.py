@@ -24,6 +24,7 @@ from chatload.protocols.prompt_text import prompt_text
 from chatload.protocols.repeated_events import RepeatedEvents
 from chatload.protocols.reply_so_far import ReplySoFar
 from chatload.protocols.several_choices import SeveralChoices
+from chatload.protocols.thinking_fields import REASONING_EFFORT
 from chatload.protocols.usage_fields import usage_elsewhere, usage_of
 
 _ENDS = ("[DONE]", "", '"[DONE]"', "[done]", "DONE", "data: [DONE]")
@@ -32,7 +33,10 @@ _ENDS = ("[DONE]", "", '"[DONE]"', "[done]", "DONE", "data: [DONE]")
 
 def chat_body(request: TurnRequest) -> bytes:
     """The JSON body of POST /v1/chat/completions."""
-    messages = [{"role": m.role, "content": m.content} for m in request.messages]
+    messages = [
+        {"role": m.role, "content": m.content, **m.more} if m.more else {"role": m.role, "content": m.content}
+        for m in request.messages
+    ]
     return _body({"messages": messages}, request)
 
 
@@ -218,6 +222,8 @@ DIALECTS = (
         read_body=read_chat,
         takes_counting=True,
         order=0,
+        takes_more=True,
+        thinking=REASONING_EFFORT,
     ),
     Dialect(
         "openai-completions",

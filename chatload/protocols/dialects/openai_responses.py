@@ -244,5 +244,6 @@ DIALECTS = (
         prompt_key="input",
         exact_length=EXACT,
         read_body=read_body,
+        thinking={"effort": lambda effort: {"reasoning": {"effort": effort}}},
     ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chatload.protocols.probe_answers import ProbeAnswers
 from chatload.protocols.server_kind import DetectedServer, ServerKind, found_at, owned_by, speaks_openai
+from chatload.protocols.thinking_fields import ENABLE_THINKING
 from chatload.protocols.tokenize_route import BY_CONTENT
 
 
@@ -24,6 +25,7 @@ _SERVER = ServerKind(
     speaks=speaks_openai,
     probes=("/props",),
     tokenize=BY_CONTENT,
+    thinking={"openai": {**ENABLE_THINKING, "budget": lambda tokens: {"thinking_budget_tokens": tokens}}},
     gauges={
         "running": ("llamacpp:requests_processing",),
         "waiting": ("llamacpp:requests_deferred",),

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from chatload.protocols.server_kind import RUNNING_USAGE, ServerKind, owned_by, speaks_openai
+from chatload.protocols.thinking_fields import ENABLE_THINKING, ThinkingForms
 from chatload.protocols.tokenize_route import BY_PROMPT, TokenizeRoute
 
 NO_FIELDS: Mapping[str, object] = {}
+NO_FORMS: Mapping[str, ThinkingForms] = {}
 
 
 def _server(
@@ -15,6 +17,7 @@ def _server(
     *names: str,
     counting: Mapping[str, object] = NO_FIELDS,
     tokenize: TokenizeRoute | None = None,
+    thinking: Mapping[str, ThinkingForms] = NO_FORMS,
     **gauges: str | tuple[str, ...],
 ) -> ServerKind:
     """A server whose owner is the first of its `names`; `gauges` are its names on /metrics, several are added up.
@@ -34,6 +37,7 @@ def _server(
         gauges=found,
         counting=lambda version: counting,
         tokenize=tokenize,
+        thinking=thinking,
     )
 
 
@@ -64,6 +68,12 @@ SERVERS = (
         "sglang",
         counting=RUNNING_USAGE,
         tokenize=BY_PROMPT,
+        thinking={
+            "openai": {
+                **ENABLE_THINKING,
+                "budget": lambda tokens: {"chat_template_kwargs": {"thinking_budget": tokens}},
+            }
+        },
         running="sglang:num_running_reqs",
         waiting=("sglang:num_queue_reqs", "sglang:num_grammar_queue_reqs"),
         kv_use="sglang:token_usage",

@@ -14,6 +14,7 @@ from chatload.protocols.server_kind import (
     owned_by,
     speaks_openai,
 )
+from chatload.protocols.thinking_fields import ENABLE_THINKING
 from chatload.protocols.tokenize_route import BY_PROMPT
 
 OWNER = "vllm"
@@ -55,6 +56,7 @@ _SERVER = ServerKind(
     probes=("/version", "/v1/models"),
     counting=_counting,
     tokenize=BY_PROMPT,
+    thinking={"openai": {**ENABLE_THINKING, "budget": lambda tokens: {"thinking_token_budget": tokens}}},
     gauges={
         "running": ("vllm:num_requests_running",),
         "waiting": ("vllm:num_requests_waiting",),

@@ -56,6 +56,7 @@ _LLAMA = {
         role=_llama_choice('{"role":"assistant","content":null}', "null") + "}",
         role_when="first",
         token=_llama_choice('{"content":"<text>"}', "null") + "}",
+        reasoning_key="reasoning_content",
         finish=_llama_choice("{}", '"<finish>"') + "<finish_timings>}",
         usage='{"choices":[],' + _LLAMA_TAIL + _LLAMA_CHAT + "," + _LLAMA_COUNTS + ',"timings":<timings>}',
         pack="ends",

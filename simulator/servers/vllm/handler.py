@@ -87,18 +87,21 @@ class VllmHandler(ServerHandler):
 
     def _models(self) -> Response:
         context = self.context
-        model = context.settings.model
-        card = {
-            "id": model,
-            "object": "model",
-            "created": context.started_s,
-            "owned_by": "vllm",
-            "root": model,
-            "parent": None,
-            "max_model_len": context.settings.max_model_len,
-            "permission": [permission(f"modelperm-{context.hex_id(16)}", context.started_s)],
-        }
-        return Response(200, compact({"object": "list", "data": [card]}))
+        settings = context.settings
+        cards = [
+            {
+                "id": name,
+                "object": "model",
+                "created": context.started_s,
+                "owned_by": "vllm",
+                "root": f"/adapters/{name}" if name in settings.loras else settings.model,
+                "parent": settings.model if name in settings.loras else None,
+                "max_model_len": None if name in settings.loras else settings.max_model_len,
+                "permission": [permission(f"modelperm-{context.hex_id(16)}", context.started_s)],
+            }
+            for name in settings.models
+        ]
+        return Response(200, compact({"object": "list", "data": cards}))
 
     # -- reading -------------------------------------------------------------------------------
 
@@ -131,7 +134,7 @@ class VllmHandler(ServerHandler):
 
     def _check(self, body: Body) -> None:
         model = body.get("model")
-        if model and model != self.context.settings.model:
+        if model and model not in self.context.settings.models:
             words = f"The model `{model}` does not exist. Valid aliases: {self.context.settings.model}."
             raise bad(words, "NotFoundError", "model", 404)
         if body.get("stream_options") and not body.get("stream"):
@@ -256,6 +259,7 @@ class VllmHandler(ServerHandler):
         rest = {"service_tier": None, "system_fingerprint": self.fingerprint(), "usage": usage}
         if params.endpoint == "chat":
             unused = dict.fromkeys(("refusal", "annotations", "audio", "function_call", "reasoning"))
+            unused["reasoning"] = job.answer.thoughts(count) or None
             message = {"role": "assistant", "content": text, **unused}
             choice |= {"message": message, **tail, "routed_experts": None}
             rest |= {"prompt_logprobs": None, "prompt_token_ids": None, "prompt_text": None}

@@ -33,6 +33,7 @@ def _chat(kv: str, weights: str) -> StreamFormat:
         + f'"stop_reason":<stop_reason>,"token_ids":<ids>{weights}}}]<usage>{kv}<fp>}}',
         usage=_CHAT + "[]," + _COUNTS + ',"system_fingerprint":"<fingerprint>"}',
         usage_running=_RUNNING,
+        reasoning_key="reasoning",
         error='{"error":{"message":<message>,"type":"InternalServerError","param":null,"code":500}}',
     )
 

@@ -1,0 +1,80 @@
+"""Several models of one server, each asked by its share of the users: `--model a=3,b=1`."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Sequence
+from functools import lru_cache
+
+import msgspec
+
+MOST_WEIGHT = 10_000
+
+
+class ModelShare(msgspec.Struct, frozen=True):
+    """A model, or a LoRA adapter that is served as one, and its weight among the others."""
+
+    name: str
+    weight: int
+
+
+Mix = tuple[ModelShare, ...]
+
+
+class MixMistake(ValueError):
+    """A list of models that cannot be read; the text says how to write it."""
+
+
+def mix_of(text: str) -> Mix:
+    """The models of "a=3,b=1", in order; none for a single name. Raises MixMistake.
+
+    A name may hold "="; without a comma, only a whole number after the last one makes it a list of one.
+    """
+    parts = [part.strip() for part in text.split(",")]
+    if len(parts) == 1:
+        return ()
+    shares: list[ModelShare] = []
+    for part in parts:
+        name, _, weight = part.rpartition("=")
+        if not (name.strip() and weight.strip().isdecimal() and 1 <= int(weight) <= MOST_WEIGHT):
+            raise MixMistake(
+                f"{part[:80]!r} has no weight from 1 to {MOST_WEIGHT:,}: write each model as NAME=WEIGHT, a=3,b=1"
+            )
+        shares.append(ModelShare(name.strip(), int(weight)))
+    names = [one.name for one in shares]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise MixMistake(f"{twice[:80]!r} stands there twice: give each model one weight")
+    return tuple(shares)
+
+
+def model_for(mix: Mix, user: int, seed: int) -> str:
+    """The model of a user. Each round of as many users as all weights together has each model as often as it weighs, in
+    an order drawn by the seed."""
+    order = _order(tuple(one.weight for one in mix), seed, user // _round(mix))
+    return mix[order[user % len(order)]].name
+
+
+def mix_words(mix: Mix) -> str:
+    """a (75%) and b (25%)."""
+    total = sum(one.weight for one in mix)
+    return " and ".join(
+        ", ".join(f"{one.name} ({one.weight / total:.0%})" for one in part)
+        for part in (mix[:-1], mix[-1:])
+        if part
+    )
+
+
+def _round(mix: Mix) -> int:
+    weights = [one.weight for one in mix]
+    return sum(weights) // math.gcd(*weights)
+
+
+@lru_cache(maxsize=4)
+def _order(weights: tuple[int, ...], seed: int, number: int) -> Sequence[int]:
+    """The models of one round of users, by their place in the mix."""
+    common = math.gcd(*weights)
+    order = [place for place, weight in enumerate(weights) for _ in range(weight // common)]
+    random.Random(f"models {seed} {number}").shuffle(order)
+    return order

@@ -1,0 +1,108 @@
+"""Options of the model that is asked: which one, or which ones, and how much it is to reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import msgspec
+
+from chatload.model.model_mix import MixMistake, mix_of
+from chatload.options.option import Choice, Group, InvalidValue, OptionalWhole, Text
+from chatload.options.option_reader import OptionReader
+from chatload.options.ranges import MOST_TOKENS, whole
+
+AS_IT_IS = "default"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelNames(Text):
+    """The name of a model, or several with weights: a=3,b=1."""
+
+    def parse(self, text: str) -> str:
+        """The text; one that is a list can be read by `mix_of`."""
+        try:
+            mix_of(text)
+        except MixMistake as mistake:
+            raise InvalidValue(str(mistake)) from None
+        return Text.parse(self, text)
+
+
+MODEL = ModelNames(
+    name="model",
+    default="",
+    group=Group.SERVER,
+    label="Model",
+    help="name of the model or LoRA adapter, or several with weights: a=3,b=1; empty: the one that the server lists",
+)
+THINKING = Choice(
+    name="thinking",
+    default=AS_IT_IS,
+    choices=(AS_IT_IS, "on", "off"),
+    group=Group.SERVER,
+    label="The model reasons",
+    help="whether the model reasons before it answers; default: as the server has it",
+)
+REASONING_EFFORT = Choice(
+    name="reasoning-effort",
+    default=AS_IT_IS,
+    choices=(AS_IT_IS, "none", "minimal", "low", "medium", "high", "xhigh", "max"),
+    group=Group.SERVER,
+    label="How much it reasons",
+    help="how much the model reasons; default: not sent",
+)
+THINKING_BUDGET = OptionalWhole(
+    name="thinking-budget",
+    default="",
+    range=whole(0, MOST_TOKENS),
+    group=Group.SERVER,
+    label="Most tokens of reasoning",
+    help="most tokens of reasoning, where the server takes a limit; empty: not sent",
+)
+MODEL_OPTIONS = (MODEL, THINKING, REASONING_EFFORT, THINKING_BUDGET)
+
+
+class Thinking(msgspec.Struct, frozen=True, omit_defaults=True):
+    """How much the model is asked to reason; an empty value, or None, is not sent."""
+
+    switch: str = ""
+    effort: str = ""
+    budget: int | None = None
+
+    @property
+    def asked(self) -> dict[str, object]:
+        """What is asked: the values by the keys of Dialect.thinking; `switch` is True for on."""
+        found: dict[str, object] = {}
+        if self.switch:
+            found["switch"] = self.switch == "on"
+        if self.effort:
+            found["effort"] = self.effort
+        if self.budget is not None:
+            found["budget"] = self.budget
+        return found
+
+    @property
+    def words(self) -> str:
+        """In words; empty where nothing is asked."""
+        parts = [f"reasoning {self.switch}"] if self.switch else []
+        parts += [f"reasoning effort {self.effort}"] if self.effort else []
+        parts += [f"at most {self.budget:,} tokens of reasoning"] if self.budget is not None else []
+        return ", ".join(parts)
+
+
+OPTION_OF = {"switch": THINKING, "effort": REASONING_EFFORT, "budget": THINKING_BUDGET}
+"""The option of each thing that can be asked."""
+
+
+def read_thinking(reader: OptionReader) -> Thinking:
+    """What the options ask."""
+    switch, effort = reader.get(THINKING), reader.get(REASONING_EFFORT)
+    found = Thinking(
+        "" if switch == AS_IT_IS else switch,
+        "" if effort == AS_IT_IS else effort,
+        reader.get(THINKING_BUDGET),
+    )
+    if found.switch == "off" and (found.budget or effort not in (AS_IT_IS, "none")):
+        reader.add_mistake(
+            THINKING, switch, "a budget or an effort asks for reasoning: leave one of them out"
+        )
+    return found
