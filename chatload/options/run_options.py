@@ -10,8 +10,8 @@ from typing import Any
 import msgspec
 
 from chatload.model.expectation import Expectation
-from chatload.model.price import Price, ServerCost
 from chatload.model.model_mix import Mix, mix_of
+from chatload.model.price import Price, ServerCost
 from chatload.model.slo import Objective
 from chatload.options.access_options import (
     ACCESS_OPTIONS,

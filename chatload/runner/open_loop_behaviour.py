@@ -79,9 +79,11 @@ class OpenLoopBehaviour(SlotBehaviour):
             if load.exact_lengths and asked[1] is None:
                 asked = (None, prompt.output_tokens or None)
             said, remembers = Message("user", prompt.text), schedule.remembers(index)
-            request = session.request((*system, *(history if remembers else ()), said), asked)
+            messages = (*system, *(history if remembers else ()), said)
+            request = session.request(messages, asked, user=chain[0])
             session.clock.sleep_until(due_ns)
-            turn, reply = self.clients.run_turn(TurnSpec(chain[0], number, due_ns, request))
+            spec = TurnSpec(chain[0], number, due_ns, request, name=session.name_of(chain[0]))
+            turn, reply = self.clients.run_turn(spec)
             if turn.ok and remembers:
                 history += (said, Message("assistant", answer_in(reply)))
             before = index
