@@ -8,16 +8,25 @@ is an event of a 200 reply once the stream has begun.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import orjson
 
-from chatload.model.errors import WireError
-from chatload.model.turn import Delta, TurnRequest, Usage
+from chatload.model.errors import TurnError, WireError
+from chatload.model.turn import Delta, Message, ToolCall, TurnRequest, Usage
 from chatload.protocols.dialect import Dialect, ForeignBody
 from chatload.protocols.dialects.openai import read_chat
 from chatload.protocols.event_data import count, typed
 from chatload.protocols.framing import sse_events
+from chatload.protocols.message_parts import (
+    arguments_of,
+    calls_of,
+    functions_of,
+    image_url,
+    inline_data,
+    named_choice,
+    parts_of,
+)
 from chatload.protocols.thinking_fields import ThinkingForms
 
 VERSION = {"anthropic-version": "2023-06-01"}
@@ -50,11 +59,68 @@ def body(request: TurnRequest) -> bytes:
     system = [m.content for m in request.messages if m.role == "system"]
     if system:
         top["system"] = "\n\n".join(system)
-    top["messages"] = [{"role": m.role, "content": m.content} for m in request.messages if m.role != "system"]
+    top["messages"] = _messages(request.messages)
     if request.temperature is not None:
         top["temperature"] = request.temperature
     top["stream"] = True
-    return orjson.dumps({**top, **request.extra})
+    return orjson.dumps({**top, **_tools(request.extra)})
+
+
+def _messages(messages: Sequence[Message]) -> list[dict[str, object]]:
+    """Those but the system's. Results of tools are blocks of one message of the user."""
+    found: list[dict[str, object]] = []
+    results: list[dict[str, object]] = []
+    for message in messages:
+        if message.role == "tool":
+            if not results:
+                found.append({"role": "user", "content": results})
+            told = {"type": "tool_result", "tool_use_id": message.more.get("tool_call_id", "")}
+            results.append({**told, "content": message.content})
+            continue
+        results = []
+        if message.role != "system":
+            found.append(
+                {"role": message.role, "content": _blocks(message) if message.more else message.content}
+            )
+    return found
+
+
+def _blocks(message: Message) -> list[dict[str, object]]:
+    calls: list[dict[str, object]] = [
+        {"type": "tool_use", "id": call.id, "name": call.name, "input": arguments_of(call)}
+        for call in calls_of(message)
+    ]
+    return [*map(_block, parts_of(message)), *calls]
+
+
+def _block(part: Mapping[str, object]) -> dict[str, object]:
+    """A part as a block; one of another form is sent as it is."""
+    url = image_url(part)
+    if not url:
+        return dict(part)
+    media, data = inline_data(url)
+    inline = {"type": "base64", "media_type": media, "data": data}
+    return {"type": "image", "source": inline if data else {"type": "url", "url": url}}
+
+
+def _tools(extra: Mapping[str, object]) -> dict[str, object]:
+    """The further fields of a body, tools of OpenAI's form in Anthropic's."""
+    fields = {**extra}
+    functions = functions_of(extra.get("tools"))
+    if functions is not None:
+        fields["tools"] = [_tool(one) for one in functions]
+    choice = extra.get("tool_choice")
+    name = named_choice(choice)
+    if name:
+        fields["tool_choice"] = {"type": "tool", "name": name}
+    elif isinstance(choice, str):
+        fields["tool_choice"] = {"type": "any" if choice == "required" else choice}
+    return fields
+
+
+def _tool(function: Mapping[str, object]) -> dict[str, object]:
+    told = {key: function[key] for key in ("name", "description") if key in function}
+    return {**told, "input_schema": function.get("parameters", {"type": "object"})}
 
 
 def deltas(reads: Iterable[bytes], request: TurnRequest) -> Iterator[Delta]:
@@ -93,6 +159,27 @@ def deltas(reads: Iterable[bytes], request: TurnRequest) -> Iterator[Delta]:
             yield Delta(read)
 
 
+def tool_calls(reply: Iterable[bytes]) -> tuple[ToolCall, ...]:
+    """The calls in a reply; what comes after a broken event is left out: such a turn has failed anyway."""
+    calls: list[list[str]] = []
+    try:
+        for _, data in sse_events(reply):
+            event = typed(data, _TYPES)
+            block, delta = event.get("content_block"), event.get("delta")
+            if isinstance(block, dict) and block.get("type") == "tool_use":
+                given = block.get("input")
+                calls.append([str(block.get("id", "")), _string(block, "name", data), _json(given)])
+            elif isinstance(delta, dict) and delta.get("type") == "input_json_delta" and calls:
+                calls[-1][2] += _string(delta, "partial_json", data)
+    except TurnError:
+        pass
+    return tuple(ToolCall(*call) for call in calls)
+
+
+def _json(value: object) -> str:
+    return orjson.dumps(value).decode() if value else ""
+
+
 def _of_delta(delta: object, read: int, data: str) -> Delta:
     """What a piece of a block brought."""
     kind = delta.get("type") if isinstance(delta, dict) else None
@@ -115,10 +202,7 @@ def _of_block(block: object, read: int, data: str) -> Delta:
     if kind == "thinking":
         return Delta(read, "", _string(block, "thinking", data))
     if kind in ("tool_use", "server_tool_use"):
-        given = block.get("input")
-        return Delta(
-            read, "", "", _string(block, "name", data) + (orjson.dumps(given).decode() if given else "")
-        )
+        return Delta(read, "", "", _string(block, "name", data) + _json(block.get("input")))
     return Delta(read)
 
 
@@ -168,6 +252,8 @@ DIALECTS = (
         read_body=read_body,
         headers=VERSION,
         needs_max_tokens=True,
+        takes_more=True,
+        tool_calls=tool_calls,
         thinking=THINKING,
     ),
 )

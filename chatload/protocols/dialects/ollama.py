@@ -7,16 +7,17 @@ server without a word. Form of 0.3 to 0.40, from the source of api/types.go and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import orjson
 
-from chatload.model.errors import WireError
-from chatload.model.turn import Delta, TurnRequest, Usage
+from chatload.model.errors import TurnError, WireError
+from chatload.model.turn import Delta, Message, ToolCall, TurnRequest, Usage
 from chatload.protocols.dialect import Dialect, ForeignBody
 from chatload.protocols.dialects.openai import read_chat
 from chatload.protocols.event_data import count, loaded
 from chatload.protocols.json_lines import json_lines
+from chatload.protocols.message_parts import arguments_of, calls_of, image_url, inline_data, parts_of
 
 _FIELDS = frozenset(
     (
@@ -37,7 +38,7 @@ def body(request: TurnRequest) -> bytes:
     if request.temperature is not None:
         options["temperature"] = request.temperature
     top: dict[str, object] = {"model": request.model} if request.model else {}
-    top["messages"] = [{"role": m.role, "content": m.content} for m in request.messages]
+    top["messages"] = _messages(request.messages)
     top["stream"] = True
     for key, value in request.extra.items():
         if key == "options" and isinstance(value, Mapping):
@@ -49,6 +50,45 @@ def body(request: TurnRequest) -> bytes:
     if options:
         top["options"] = options
     return orjson.dumps(top)
+
+
+def _messages(messages: Sequence[Message]) -> list[dict[str, object]]:
+    """Images as base64; a result of a tool has the tool's name, found by the id of its call."""
+    names: dict[object, str] = {}
+    found: list[dict[str, object]] = []
+    for message in messages:
+        made: dict[str, object] = {"role": message.role, "content": message.content}
+        if message.more:
+            images = [inline_data(url)[1] or url for part in parts_of(message) if (url := image_url(part))]
+            calls = calls_of(message)
+            names |= {call.id: call.name for call in calls}
+            if images:
+                made["images"] = images
+            if calls:
+                functions = [{"name": call.name, "arguments": arguments_of(call)} for call in calls]
+                made["tool_calls"] = [{"function": function} for function in functions]
+            if message.role == "tool" and (name := names.get(message.more.get("tool_call_id"))):
+                made["tool_name"] = name
+        found.append(made)
+    return found
+
+
+def tool_calls(reply: Iterable[bytes]) -> tuple[ToolCall, ...]:
+    """The calls in a reply; what comes after a broken line is left out: such a turn has failed anyway."""
+    found: list[ToolCall] = []
+    try:
+        for _, line in json_lines(reply):
+            message = loaded(line).get("message")
+            calls = message.get("tool_calls") if isinstance(message, dict) else None
+            for call in calls if isinstance(calls, list) else ():
+                function = call.get("function") if isinstance(call, dict) else None
+                if isinstance(function, dict):
+                    arguments = orjson.dumps(function.get("arguments") or {}).decode()
+                    call_id = str(call.get("id") or f"call_{len(found)}")  # older versions send none
+                    found.append(ToolCall(call_id, _string(function, "name", line), arguments))
+    except TurnError:
+        pass
+    return tuple(found)
 
 
 def deltas(reads: Iterable[bytes], request: TurnRequest) -> Iterator[Delta]:
@@ -121,6 +161,8 @@ DIALECTS = (
         deltas,
         prompt_key="messages",
         read_body=read_body,
+        takes_more=True,
+        tool_calls=tool_calls,
         thinking={
             "switch": lambda on: {"think": on},
             "effort": lambda effort: {"think": False if effort == "none" else effort},

@@ -12,13 +12,14 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import orjson
 
-from chatload.model.errors import WireError
-from chatload.model.turn import Delta, Message, TurnRequest, Usage
+from chatload.model.errors import TurnError, WireError
+from chatload.model.turn import Delta, Message, ToolCall, TurnRequest, Usage
 from chatload.protocols.dialect import Dialect, ForeignBody, NoPromptError
 from chatload.protocols.dialects.openai import EXACT, read_chat
 from chatload.protocols.event_data import typed
 from chatload.protocols.foreign_body import foreign_body
 from chatload.protocols.framing import sse_events
+from chatload.protocols.message_parts import calls_of, functions_of, image_url, named_choice, parts_of
 from chatload.protocols.server_errors import server_error
 from chatload.protocols.usage_fields import usage_of
 
@@ -73,25 +74,69 @@ def body(request: TurnRequest) -> bytes:
     if messages and messages[0].role == "system":
         top["instructions"] = messages[0].content
         messages = messages[1:]
-    top["input"] = [
-        _said(m) if m.role == "assistant" else {"role": m.role, "content": m.content} for m in messages
-    ]
+    top["input"] = [item for message in messages for item in _items(message)]
     if request.temperature is not None:
         top["temperature"] = request.temperature
     top["stream"] = True
     top["store"] = False
     if request.max_tokens is not None:
         top["max_output_tokens"] = request.max_tokens
-    return orjson.dumps({**top, **request.extra})
+    return orjson.dumps({**top, **_tools(request.extra)})
 
 
-def _said(message: Message) -> dict[str, object]:
-    """A message of the model as an item of the output, as servers gave it; llama.cpp takes it in no shorter form."""
-    return {
-        "type": "message",
-        "role": "assistant",
-        "content": [{"type": "output_text", "text": message.content}],
-    }
+def _items(message: Message) -> list[dict[str, object]]:
+    """A message as items; those of the model as servers gave them: llama.cpp takes no shorter form."""
+    if message.role == "tool":
+        call_id = message.more.get("tool_call_id", "")
+        return [{"type": "function_call_output", "call_id": call_id, "output": message.content}]
+    if message.role == "assistant":
+        text = [{"type": "output_text", "text": message.content}]
+        said: dict[str, object] = {"type": "message", "role": "assistant", "content": text}
+        calls: list[dict[str, object]] = [
+            {"type": "function_call", "call_id": call.id, "name": call.name, "arguments": call.arguments}
+            for call in calls_of(message)
+        ]
+        return [said, *calls] if message.content else calls
+    content: object = [_part(part) for part in parts_of(message)] if message.more else message.content
+    return [{"role": message.role, "content": content}]
+
+
+def _part(part: Mapping[str, object]) -> dict[str, object]:
+    """A part of a message; one of another form is sent as it is."""
+    url = image_url(part)
+    if url:
+        return {"type": "input_image", "image_url": url}
+    return {**part, "type": "input_text"} if part.get("type") == "text" else dict(part)
+
+
+def _tools(extra: Mapping[str, object]) -> dict[str, object]:
+    """The further fields of a body, tools of OpenAI's chat in the form of Responses."""
+    fields = {**extra}
+    functions = functions_of(extra.get("tools"))
+    if functions is not None:
+        fields["tools"] = [{"type": "function", **one} for one in functions]
+    name = named_choice(extra.get("tool_choice"))
+    if name:
+        fields["tool_choice"] = {"type": "function", "name": name}
+    return fields
+
+
+def tool_calls(reply: Iterable[bytes]) -> tuple[ToolCall, ...]:
+    """The calls in a reply; what comes after a broken event is left out: such a turn has failed anyway."""
+    calls: dict[object, ToolCall] = {}
+    try:
+        for _, data in sse_events(reply):
+            event = typed(data, _TYPES)
+            response = event.get("response")
+            items = _list(response.get("output")) if isinstance(response, dict) else [event.get("item")]
+            for item in items:
+                if isinstance(item, dict) and item.get("type") == "function_call":
+                    name, arguments = _string(item, "name", data), _string(item, "arguments", data)
+                    call_id = str(item.get("call_id") or item.get("id") or "")
+                    calls[call_id] = ToolCall(call_id, name, arguments)
+    except TurnError:
+        pass
+    return tuple(calls.values())
 
 
 def deltas(reads: Iterable[bytes], request: TurnRequest) -> Iterator[Delta]:
@@ -244,6 +289,8 @@ DIALECTS = (
         prompt_key="input",
         exact_length=EXACT,
         read_body=read_body,
+        takes_more=True,
+        tool_calls=tool_calls,
         thinking={"effort": lambda effort: {"reasoning": {"effort": effort}}},
     ),
 )

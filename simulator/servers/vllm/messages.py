@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
 from simulator.replies.typed_encoder import TypedFormat, event
@@ -36,6 +37,10 @@ _REASONS = {
     "stop_string": '"stop_sequence"',
     "abort": "null",
 }
+
+
+_CHOICES = {"auto": "auto", "none": "none"}
+"""The words for `tool_choice` on the chat route; "required" for the others."""
 
 
 def _block(start: str, delta: str, reasons: Mapping[str, str]) -> TypedFormat:
@@ -76,17 +81,34 @@ def chat_body(body: Body) -> Body:
         messages.insert(0, {"role": "system", "content": system})
     tools = body.get("tools")
     tools = [_tool(one) for one in tools if isinstance(one, dict)] if isinstance(tools, list) else None
-    return {**body, "messages": messages, "stop": body.get("stop_sequences"), "tools": tools}
+    given = body.get("tool_choice")
+    choice = _CHOICES.get(str(given.get("type")), "required") if isinstance(given, dict) else None
+    stops = body.get("stop_sequences")
+    return {**body, "messages": messages, "stop": stops, "tools": tools, "tool_choice": choice}
 
 
 def _message(message: Mapping[str, object]) -> dict[str, object]:
-    """A result of a tool stands in a block of a user's message."""
+    """A message with its images and calls; a result of a tool stands in a block of a user's message."""
     content = message.get("content")
-    blocks = content if isinstance(content, list) else []
-    results = [one for one in blocks if isinstance(one, dict) and one.get("type") == "tool_result"]
+    blocks = [one for one in content if isinstance(one, dict)] if isinstance(content, list) else []
+    results = [one for one in blocks if one.get("type") == "tool_result"]
     if results:
         return {"role": "tool", "content": "".join(message_text(one.get("content")) for one in results)}
-    return {"role": str(message.get("role", "user")), "content": message_text(content)}
+    calls = [
+        {"function": {"name": one.get("name"), "arguments": json.dumps(one.get("input"))}}
+        for one in blocks
+        if one.get("type") == "tool_use"
+    ]
+    parts = [_part(one) for one in blocks] if blocks else content
+    return {"role": str(message.get("role", "user")), "content": parts, "tool_calls": calls}
+
+
+def _part(block: Mapping[str, object]) -> Mapping[str, object]:
+    source = block.get("source")
+    if block.get("type") != "image" or not isinstance(source, dict):
+        return block
+    url = source.get("url") or f"data:{source.get('media_type')};base64,{source.get('data')}"
+    return {"type": "image_url", "image_url": {"url": url}}
 
 
 def _tool(tool: Mapping[str, object]) -> dict[str, object]:

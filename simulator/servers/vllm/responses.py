@@ -129,8 +129,8 @@ def _message(item: Mapping[str, object]) -> dict[str, object]:
     if item.get("type") == "function_call_output":
         return {"role": "tool", "content": message_text(item.get("output"))}
     if item.get("type") == "function_call":
-        return {"role": "assistant", "content": str(item.get("arguments", ""))}
-    return {"role": str(item.get("role", "user")), "content": message_text(item.get("content"))}
+        return {"role": "assistant", "tool_calls": [{"function": item}]}
+    return {"role": str(item.get("role", "user")), "content": item.get("content")}
 
 
 def repeated(body: Body, params: GenerationParams) -> dict[str, str]:
