@@ -92,7 +92,7 @@ golden: $(VENV)/test.stamp
 	CHATLOAD_GOLDEN=update $(PYTEST) tests/render
 
 real: $(VENV)/run.stamp
-	$(BIN)/python -m deploy.real_llamacpp
+	$(BIN)/python -m deploy.real_llamacpp $(ARGS)
 
 coverage: $(VENV)/test.stamp
 	$(BIN)/python -m lab.coverage

