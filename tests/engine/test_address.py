@@ -85,11 +85,11 @@ def test_the_host_header(host: str, header: str, name: str) -> None:
     assert (address.header, address.name) == (header, name)
 
 
-def target(key: str = "", **options: str) -> Target:
+def target(key: str = "", dialect: str = "openai", **options: str) -> Target:
     plan = plan_of("chat", {"host": "http://gpu:8000", **options})
     secret = ApiKey(key).sent_in(plan.access.auth_header)
     route = FoundRoute("/x/chat?api-version=1&team=b", run_id="0123456789abcdef")
-    return target_for(plan, DIALECTS["openai"], Script(ManualClock(), []), "local", secret, route)
+    return target_for(plan, DIALECTS[dialect], Script(ManualClock(), []), "local", secret, route)
 
 
 def test_each_conversation_has_a_session_of_its_own() -> None:
@@ -108,6 +108,19 @@ def test_the_key_goes_into_the_header_that_was_named_and_no_other() -> None:
     made = target("K-123456", auth_header="api-key", cookies="on")
     assert "K-123456" not in repr(made)
     assert made.url == "http://gpu:8000/x/chat?api-version=1&team=…"
+
+
+@pytest.mark.parametrize(
+    ("headers", "sent"),
+    [
+        ("{}", b"anthropic-version: 2023-06-01"),
+        ('{"Anthropic-Version": "2027-01-01"}', b"Anthropic-Version: 2027-01-01"),
+    ],
+)
+def test_a_header_of_the_dialect_is_sent_once(headers: str, sent: bytes) -> None:
+    lines = target(dialect="anthropic", headers=headers).head.split(b"\r\n")
+    assert [line for line in lines if line.lower().startswith(b"anthropic")] == [sent]
+    assert b"anthropic" not in target().head
 
 
 def test_cookies_are_each_user_s_own() -> None:

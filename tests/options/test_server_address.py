@@ -63,6 +63,9 @@ def test_an_address_is_taken_as_people_copy_it(given: str, host: str, path: str)
     [
         ("http://a/v1/completions", "openai-completions"),
         ("http://a/x/generate_stream", "tgi"),
+        ("http://a/v1/responses", "openai-responses"),
+        ("http://a/gw/v1/messages", "anthropic"),
+        ("http://a:11434/api/chat", "ollama-native"),
         ("http://a/v1", ""),
         ("http://a/x/chat/completions", "openai"),
         ("http://a/generate", ""),

@@ -105,6 +105,13 @@ def _done_marks(body: bytes) -> int:
     return body.count(b"data: [DONE]")
 
 
+@pytest.mark.parametrize(("limit", "finish"), [(12, "length"), (13, "stop"), (None, "stop")])
+def test_llama_cpp_calls_a_response_complete_that_reached_its_limit(limit: int | None, finish: str) -> None:
+    request = TurnRequest((Message("user", "Tell me about rivers."),), max_tokens=limit)
+    outcome = feed("openai-responses", [answer("xllamacpp-2026.10.11549__responses_stream").body], request)
+    assert [d.finish for d in outcome.deltas if d.finish] == [finish]
+
+
 @pytest.mark.parametrize("name", STREAMS)
 def test_a_recorded_stream_survives_cuts(name: str) -> None:
     told = INDEX[name]

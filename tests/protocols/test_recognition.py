@@ -165,6 +165,45 @@ def test_a_stranger_s_words_are_cut_and_printable() -> None:
     assert (found.words + found.model).isprintable()
 
 
+@pytest.mark.parametrize(
+    ("status", "kind", "words"),
+    [
+        (401, "authentication_error", "x-api-key header is required"),
+        (400, "invalid_request_error", "anthropic-version: header is required"),
+    ],
+)
+def test_anthropic_is_known_by_the_form_of_its_refusal(status: int, kind: str, words: str) -> None:
+    told = {"type": "error", "error": {"type": kind, "message": words}}
+    found = recognise({"/v1/models": (status, json.dumps(told).encode())})
+    assert (found.name, found.dialect, found.evidence) == (
+        "Anthropic",
+        "anthropic",
+        f"GET /v1/models: {status}",
+    )
+    assert speaks(found, "anthropic") and speaks(found, "openai") is None
+
+
+@pytest.mark.parametrize(
+    ("answers", "responses", "messages", "lines"),
+    [
+        ({"/version": _json(version="0.9.2"), "/v1/models": _models("vllm")}, False, False, False),
+        ({"/version": _json(version="0.11.0"), "/v1/models": _models("vllm")}, True, False, False),
+        ({"/version": _json(version="0.32.0"), "/v1/models": _models("vllm")}, True, True, False),
+        ({"/v1/models": _models("vllm")}, None, None, False),
+        ({"/props": _json(build_info="b1")}, None, None, False),
+        ({"/api/version": _json(version="0.13.0")}, None, None, True),
+        (TGI_3, False, False, False),
+        ({"/v1/models": _models("me")}, None, None, None),
+    ],
+)
+def test_who_speaks_the_newer_dialects(
+    answers: dict[str, tuple[int, bytes]], responses: bool | None, messages: bool | None, lines: bool | None
+) -> None:
+    found = recognise(answers)
+    names = ("openai-responses", "anthropic", "ollama-native")
+    assert tuple(speaks(found, name) for name in names) == (responses, messages, lines)
+
+
 def test_which_dialects_a_server_speaks() -> None:
     def spoken(row: int) -> dict[str, bool | None]:
         found = TABLE[row][2]

@@ -52,6 +52,19 @@ def test_the_version_decides_where_the_choice_leaves_it(
     assert met(version, server=server).dialect.name == dialect
 
 
+@pytest.mark.parametrize(
+    ("where", "options"),
+    [("", {"server": "anthropic"}), ("", {"server": "vllm-messages"}), ("/v1/messages", {})],
+)
+def test_a_dialect_that_needs_a_limit_is_refused_without_one(
+    met: Meet, where: str, options: dict[str, str]
+) -> None:
+    host = f"http://127.0.0.1:9{where}"
+    assert met("", ("m",), host=host, **options).path == "/v1/messages"
+    with pytest.raises(Unfit, match="--max-tokens 0: /v1/messages needs a limit in each request"):
+        met("", ("m",), host=host, max_tokens="0", **options)
+
+
 def test_an_old_one_has_no_chat_route(met: Meet) -> None:
     with pytest.raises(Unfit, match="which does not speak openai"):
         met("0.9.3", server="tgi-chat")
