@@ -49,6 +49,8 @@ def test_exact_counts_are_asked_for_where_a_server_gives_them(
 ) -> None:
     assert request_fields(chat(), OPENAI, server).counting == counting
     assert request_fields(chat(usage="off"), OPENAI, server).counting == {}
+    for other in ("openai-responses", "anthropic"):  # whose requests have no such fields
+        assert request_fields(chat(), DIALECTS[other], server).counting == {}
 
 
 def test_the_option_names_a_server_that_was_not_recognised() -> None:
