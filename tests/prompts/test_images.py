@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,17 @@ def test_another_program_reads_the_images_made_here(width: int, height: int) -> 
     assert (first.format, first.size, first.mode) == ("PNG", (width, height), "RGB")
     assert first.tobytes() != second.tobytes(), "pixels differ, not only the file"
     assert synthetic_image(width, height, "a") == synthetic_image(width, height, "a")
+
+
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (17, 30), (8192, 2)])
+def test_the_checksum_over_drawn_and_shared_rows_is_right(width: int, height: int) -> None:
+    """Pillow does not look at it; zlib does."""
+    content, at, packed = synthetic_image(width, height, "a"), 8, b""
+    while at < len(content):
+        length, kind = int.from_bytes(content[at : at + 4]), content[at + 4 : at + 8]
+        packed += content[at + 8 : at + 8 + length] * (kind == b"IDAT")
+        at += length + 12
+    assert len(zlib.decompress(packed)) == height * (3 * width + 1)
 
 
 def test_a_photo_s_size_has_a_photo_s_bytes() -> None:
