@@ -13,6 +13,7 @@ BLOCKS = {f"<{name}>": f"</{name}>" for name in _NAMES} | {
     "<|channel|>analysis<|message|>": "<|channel|>final<|message|>",  # gpt-oss
 }
 """The signs at the beginning and the end of a block of reasoning. It stands at the start of the text."""
+_FIRST_CHARACTERS = "".join({sign[0] for sign in BLOCKS})
 OPENED_BY_TEMPLATE = "</think>"
 """Where a chat template opens the block, only its end is in the text."""
 FILLERS = frozenset(
@@ -67,6 +68,8 @@ class AnswerStart:
             return None
         self._start = (self._start + text).lstrip()
         self._seen_ns = at_ns if self._seen_ns is None else self._seen_ns
+        if self._start[:1] not in _FIRST_CHARACTERS:  # the usual answer
+            return self._seen_ns
         for opening, closing in BLOCKS.items():
             if self._start.startswith(opening):
                 rest, self._start, self._closing = self._start[len(opening) :], "", closing

@@ -18,8 +18,8 @@ MOST_MS = 86_400_000.0
 MOST_VALUES = 250_000
 """Most objects, lists and members of one event: each takes up to 230 bytes when read."""
 NO_OBJECT = "the data of an event is no JSON object"
-_USUAL = frozenset(("id", "object", "created", "model", "choices", "usage", "system_fingerprint"))
-"""Keys of an event that is no error, where `object` is not "error"."""
+USUAL_KEYS = frozenset(("id", "object", "created", "model", "choices", "usage", "system_fingerprint"))
+"""Keys of an event that holds no error, unless `object` says so, and its counts under `usage`, or in its choices."""
 _TOO_DEEP = "depth"
 """In orjson's words about more than 1,024 levels of nesting."""
 SINGLE_LINE_ENDS = "a single line end after each event, where server-sent events need a blank line"
@@ -38,7 +38,7 @@ def loaded(data: str | bytes) -> dict[str, object]:
         found = _second_look(data)
     if not isinstance(found, dict):
         raise error_in(data.encode() if isinstance(data, str) else data) or WireError(NO_OBJECT, data)
-    if found.keys() <= _USUAL and found.get("object") != "error":
+    if found.keys() <= USUAL_KEYS and found.get("object") != "error":
         return found
     if "error" in found or "error_code" in found or found.get("object") == "error":
         _raise_if_error(found)

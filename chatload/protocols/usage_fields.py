@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from msgspec import structs
 
 from chatload.model.turn import Usage
-from chatload.protocols.event_data import count, milliseconds
+from chatload.protocols.event_data import USUAL_KEYS, count, milliseconds
 
 _MADE = ("output_tokens", "generated_tokens", "eval_count", "predicted_n")
 _READ = ("input_tokens", "prompt_eval_count", "prompt_n")
@@ -19,6 +19,8 @@ _SUMS = frozenset(("completion_tokens", "prompt_tokens", "total_tokens"))
 def usage_of(event: Mapping[str, object]) -> Usage | None:
     """The counts of an event: `usage`, else llama.cpp's `timings`."""
     usage, timings = event.get("usage"), event.get("timings")
+    if usage is None and timings is None:
+        return None
     if isinstance(usage, dict):
         found = _usage(usage)
         times = event.get("metrics") or timings
@@ -45,9 +47,11 @@ def usage_elsewhere(event: Mapping[str, object]) -> Usage | None:
 
     Groq has them under `x_groq`, some gateways in the choice, TGI in `details`, Ollama in the event itself.
     """
-    choices, groq = event.get("choices"), event.get("x_groq")
+    choices = event.get("choices")
     choice = choices[0] if isinstance(choices, list) and choices else None
-    for holder in (groq, choice):
+    if event.keys() <= USUAL_KEYS and not (isinstance(choice, dict) and "usage" in choice):
+        return None
+    for holder in (event.get("x_groq"), choice):
         if isinstance(holder, dict) and isinstance(usage := holder.get("usage"), dict):
             return _usage(usage)
     for usage in (event.get("details"), event):

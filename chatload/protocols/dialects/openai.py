@@ -85,7 +85,8 @@ def deltas(reads: Iterable[bytes], request: TurnRequest) -> Iterator[Delta | Tex
         delta, whole = _event(data, read)
         if choices is not None:
             delta = choices.checked(loaded(data).get("choices"), delta)
-        tokens = delta.tokens if delta.tokens or delta.has_text else None
+        has_text = delta.has_text
+        tokens = delta.tokens if delta.tokens or has_text else None
         if delta.usage is not None and delta.usage.completion_tokens is not None:
             total = delta.usage.completion_tokens
             if counted is not None and total >= counted:
@@ -93,9 +94,9 @@ def deltas(reads: Iterable[bytes], request: TurnRequest) -> Iterator[Delta | Tex
                 counted = total
             else:
                 counted = None
-        elif delta.has_text:
+        elif has_text:
             counted = None  # text without a running count
-        if delta.has_text and not whole:
+        if has_text and not whole:
             repeated.learn(data, delta)
         yield so_far.checked(delta if tokens == delta.tokens else delta._replace(tokens=tokens), whole=whole)
 
