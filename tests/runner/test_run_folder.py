@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
+from chatload.engine.api_key import NO_KEY, KeyHosts
 from chatload.loads.ramp import RampSegment
 from chatload.model.errors import UsageError
 from chatload.model.journal_lines import EndLine, StartLine, decode
 from chatload.protocols.registry import DIALECTS
 from chatload.protocols.server_kind import DetectedServer
+from chatload.runner.met_servers import meet
 from chatload.runner.preflight import Server
 from chatload.runner.run_folder import RunFolder
 from chatload.runner.supervisor import Cause
@@ -74,12 +76,10 @@ def test_a_folder_that_holds_a_run_is_refused_or_numbered(make: Make) -> None:
 def test_what_the_server_is_is_kept_and_said(make: Make, said: list[str], insecure: bool) -> None:
     folder = make(insecure="on" if insecure else "off")
     found = DetectedServer("vLLM", "0.26", "openai", "m", "vLLM 0.26", "GET /version")
-    folder.met(
-        planned(
-            "chat", {"host": "https://gpu", "num_users": 1, "insecure": "on" if insecure else "off"}
-        ).plan,
-        Server(DIALECTS["openai"], "m", found),
-    )
+    plan = planned(
+        "chat", {"host": "https://gpu", "num_users": 1, "insecure": "on" if insecure else "off"}
+    ).plan
+    folder.met(meet(plan, Server(DIALECTS["openai"], "m", found), KeyHosts(), NO_KEY, ()))
     server = manifest()["server"]
     assert (server["dialect"], server["model"], server["words"]) == (
         "openai",
@@ -101,10 +101,8 @@ def test_the_plan_says_where_no_server_s_template_is_applied(
 ) -> None:
     folder = make()
     found = DetectedServer("TGI", "3.3.7", dialect, "m", "TGI 3.3.7", "GET /info")
-    folder.met(
-        planned("chat", {"host": "http://gpu", "history": history}).plan,
-        Server(DIALECTS[dialect], "m", found),
-    )
+    plan = planned("chat", {"host": "http://gpu", "history": history}).plan
+    folder.met(meet(plan, Server(DIALECTS[dialect], "m", found), KeyHosts(), NO_KEY, ()))
     assert ("Prompts are" in folder.manifest.plan_sentence) == bool(words)
     assert words in folder.manifest.plan_sentence
 
