@@ -5,6 +5,7 @@ A locustfile calls `install(SHAPE)`; from then on Locust's events do the rest.
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
@@ -95,7 +96,8 @@ def install(shape: Shape) -> None:
         if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # the terminal was closed; nohup ignores it
             gevent.signal_handler(signal.SIGHUP, os.kill, os.getpid(), signal.SIGTERM)
         try:
-            controller.check()
+            if not controller.check().locust_tables:
+                logging.getLogger("locust.stats_logger").setLevel(logging.WARNING)
         except UsageError as error:
             mistakes += error.lines
         mistakes += [hidden] if hidden else []

@@ -24,6 +24,9 @@ SPOILING = {
 }
 """Marks that make a turn spoiled, in words."""
 
+MOST_SPOILED = 0.01
+"""Share of spoiled turns beyond which a run that goes on is doubted."""
+
 UNCERTAIN = {
     "censored_first": "first tokens share a stamp",
     "hub_lag": "stamps are late",
@@ -41,6 +44,11 @@ UNBOUNDED_NS = 10**18
 def is_spoiled(turn: Turn) -> bool:
     """True when the client itself may have spoiled the turn's figures."""
     return any(mark in SPOILING for mark in turn.marks)
+
+
+def many_spoiled(spoiled: int, turns: int) -> bool:
+    """True where so many turns are spoiled that figures may move; the end of a run tells whether they do."""
+    return spoiled > 1 and spoiled > MOST_SPOILED * turns
 
 
 class Ends(NamedTuple):

@@ -41,9 +41,10 @@ def validity_of(run: Run, window: str = "", slo: Sequence[Objective] = ()) -> Va
     reasons = []
     if effects:
         words = "; ".join(f"{n:,}: {SPOILING[mark]}" for mark, n in marks.most_common())
+        moved = f"{len(effects):,} of the figures and SLOs" if len(effects) > 1 else effects[0]
         reasons.append(
-            f"{len(spoiled):,} of {len(turns):,} turns may be spoiled by the load generator ({words}): "
-            f"{', '.join(effects)}"
+            f"{len(spoiled):,} of {len(turns):,} turns may be spoiled by the load generator ({words}), "
+            f"which moves {moved}"
         )
     if lagging > MOST_LAGGING and any(turn.stamp_source != "kernel" for turn in turns):
         reasons.append(
@@ -63,6 +64,7 @@ def validity_of(run: Run, window: str = "", slo: Sequence[Objective] = ()) -> Va
         marks=dict(marks.most_common()),
         lagging_share=lagging,
         bounds=tuple(bounds),
+        moved=tuple(effects),
     )
 
 

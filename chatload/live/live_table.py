@@ -7,16 +7,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from chatload.analysis.histogram import Histogram
-from chatload.analysis.mark_bounds import is_spoiled
+from chatload.analysis.mark_bounds import is_spoiled, many_spoiled
 from chatload.analysis.quantiles import too_few
 from chatload.model.errors import NO_FAILURES
 from chatload.model.metrics import Metric, View, e2e_ms, metrics_in
 from chatload.model.stalls import stalls_ms
 from chatload.model.summary import PERCENTILES
 from chatload.model.turn import Turn
-
-MOST_SPOILED = 0.01
-"""Share of marked turns beyond which the page shows their number in red."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +111,8 @@ class Tally:
 
     @property
     def many_marked(self) -> bool:
-        """True where so many turns are marked that the figures may move; the end of the run tells whether they do."""
-        return self.spoiled > 1 and self.spoiled > MOST_SPOILED * self.turns
+        """As the terminal's live display has it."""
+        return many_spoiled(self.spoiled, self.turns)
 
     def marked(self) -> str:
         """How many turns are marked, since the load generator may have spoiled them."""

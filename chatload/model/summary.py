@@ -196,7 +196,8 @@ class FigureBound(msgspec.Struct, frozen=True):
 class Validity(msgspec.Struct, frozen=True, kw_only=True):
     """What the load generator itself may have spoiled (docs/performance.md).
 
-    `remedy` says what to do where it is not trustworthy. `bounds` are those of the figures where turns are marked.
+    `remedy` says what to do where it is not trustworthy. `bounds` are those of the figures where turns are marked;
+    `moved` are those that do not stand, in words, and SLOs that may turn.
     """
 
     trustworthy: bool = True
@@ -208,6 +209,7 @@ class Validity(msgspec.Struct, frozen=True, kw_only=True):
     lagging_share: float = 0.0
     remedy: str = ""
     bounds: tuple[FigureBound, ...] = ()
+    moved: tuple[str, ...] = ()
 
 
 class SlotRelease(msgspec.Struct, frozen=True, kw_only=True):

@@ -42,6 +42,7 @@ from chatload.options.option import (
     declared,
 )
 from chatload.options.option_reader import OptionReader
+from chatload.options.progress_option import ProgressOption, Telling
 from chatload.options.ranges import MOST_TOKENS, Range, seconds, share, whole
 from chatload.options.server_address import Route, page_address, server_address
 from chatload.options.warmup import Warmup, WarmupOption
@@ -275,6 +276,21 @@ LOCUST_ROWS = Switch(
     help="TTFT and tokens/s as rows of Locust's own table and CSV too; its totals then count them (docs/web-ui.md)",
 )
 
+PROGRESS = ProgressOption(
+    name="progress",
+    default="",
+    group=Group.REPORT,
+    help="time between lines of a headless run, such as 2s; off; empty: a live display, without a terminal 10s",
+    label="Lines of progress",
+)
+LOCUST_TABLES = Switch(
+    name="locust-tables",
+    default="off",
+    group=Group.REPORT,
+    help="Locust prints its own tables in a headless run",
+    label="Locust's tables in the terminal",
+)
+
 _HERE = [one for one in declared(globals()) if one not in (*ACCESS_OPTIONS, *MODEL_OPTIONS)]
 OPTIONS: tuple[Option[object], ...] = (SERVER, *MODEL_OPTIONS, *_HERE[1:], *ACCESS_OPTIONS)
 
@@ -331,6 +347,8 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     price: Price | None = None
     server_cost: ServerCost | None = None
     power_metrics: str = ""
+    progress: Telling = Telling()
+    locust_tables: bool = False
 
     @property
     def drawn_by(self) -> int:
@@ -398,6 +416,8 @@ def read_settings(reader: OptionReader) -> RunSettings:
         price=reader.get(PRICE),
         server_cost=reader.get(SERVER_COST),
         power_metrics=page_address(reader, POWER_METRICS),
+        progress=reader.get(PROGRESS),
+        locust_tables=reader.get(LOCUST_TABLES),
     )
     access = read_access(reader, insecure=settings.insecure, headers=settings.headers)
     return msgspec.structs.replace(settings, access=access)

@@ -17,10 +17,15 @@ from chatload.store.manifest import Manifest, WorkerFacts
 
 def headline(run: Run, summary: Summary) -> str:
     """What is said first and last of a run: the answer of a capacity search, else the run in a sentence."""
+    return " ".join(filter(None, (not_trustworthy(summary.validity), answer(run, summary))))
+
+
+def answer(run: Run, summary: Summary) -> str:
+    """The same without a word on whether the measurement can be trusted."""
     found = run.manifest.capacity
     words = verdict_of_turns(summary) if found is None else answer_sentence(found)
     stopped = "Interrupted." if run.manifest.ended == "interrupted" and summary.incomplete else ""
-    return " ".join(filter(None, (not_trustworthy(summary.validity), simulated([run]), stopped, words)))
+    return " ".join(filter(None, (simulated([run]), stopped, words)))
 
 
 def simulated(runs: Sequence[Run]) -> str:
@@ -31,7 +36,7 @@ def simulated(runs: Sequence[Run]) -> str:
 
 
 def verdict_of_turns(summary: Summary) -> str:
-    """The same without a word on whether the measurement can be trusted."""
+    """What became of the turns, in a sentence."""
     held, planned = summary.turns, summary.planned_turns or 0
     good = f"{summary.succeeded:,} of {plural(held or planned, 'turn')} good"
     if 0 < held < planned:

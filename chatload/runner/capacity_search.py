@@ -23,13 +23,15 @@ from chatload.model.slo import Objective
 from chatload.model.turn import Turn
 from chatload.model.verdict import MET, UNDECIDED, CapacityResult, LevelResult, SloOutcome, SloVerdict
 from chatload.render.capacity_table import answer_sentence
-from chatload.runner.level_progress import LevelProgress
+from chatload.runner.level_progress import LevelProgress, SoFar
 from chatload.runner.messages import LevelOrder
 
 LEAD_S = 1.0
 DRAIN_S = 120.0
 BUSY_CPU_PERCENT, BUSY_LAG_MS, BUSY_SECONDS = 90.0, 50.0, 3
 """Beyond these, for that many seconds of a level, the load generator itself is the limit: the search ends."""
+MOST_JUDGED = 500
+"""Turns beyond which a level is not judged while it is measured: that would hold up its users (500: 4 ms)."""
 GONE_TURNS = 5
 """Fewer turns than this that fail to connect at the end of a level do not mean that the server is gone."""
 
@@ -62,6 +64,7 @@ class CapacitySearch:
         self._busy: list[str] = []
         self._rows: dict[int, LevelResult] = {}
         self._now: LevelProgress | None = None
+        self._so_far = SoFar()
         self._growth: dict[int, Growth] = {}
         self.facts = CapacityResult(counts=self._load.counts)
 
@@ -93,7 +96,20 @@ class CapacitySearch:
         """What is measured now, in words; empty before the first level and after the last."""
         if self._now is None or self.facts.users is not None:
             return ""
-        return self._now.words(self._load, self._turns, self._clock.now_ns())
+        words = self._now.words(self._load, self._turns, self._clock.now_ns())
+        return "".join((words, self._so_far.words(self._level_so_far, self._clock.now_ns())))
+
+    def _level_so_far(self) -> str:
+        """The verdict on the turns that were due while this level was measured, those of earlier windows included."""
+        now = self._now
+        if now is None or now.group == WARM_UP:
+            return ""
+        held = [turn for turn in self._turns if turn.group == now.group and now.measured_ns <= turn.due_ns]
+        turns = [*self._measured.get(now.users, ()), *held]
+        if not 0 < len(turns) <= MOST_JUDGED:
+            return ""
+        verdict, sure, _ = self._judge(turns, self._plan.slo)
+        return f"  so far {verdict}, {'surely' if sure else 'unsure'}"
 
     def _warmed_up(self) -> bool:
         """Warm up, gather replies for histories, see how long they take; False when nobody answered."""
@@ -164,6 +180,7 @@ class CapacitySearch:
         end_ns = start_ns + round((load.ramp_s(users) + self._load.settle_s + measure_s) * 1e9)
         self._levels += 1
         self._turns, self._drained, self._busy = [], 0, []
+        self._so_far = SoFar()
         measured_ns = end_ns - round(measure_s * 1e9)
         more = max(0, self._search.left - (group != WARM_UP))
         more_s = more * (LEAD_S + self._load.settle_s + self._measure_s)

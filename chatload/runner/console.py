@@ -2,9 +2,42 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Callable
+from typing import Protocol
 
 from chatload.model import output
+from chatload.options.progress_option import Telling
+from chatload.runner.progress import Progress
+
+
+class Teller(Protocol):
+    """Tells the progress of a run, each `every_s` s."""
+
+    @property
+    def every_s(self) -> float:
+        """s from one call of `tell` to the next."""
+
+    def tell(self, progress: Progress, level: str) -> None:
+        """Tell it; `level` is what a capacity search does now."""
+
+    def end(self) -> None:
+        """Tell no more; safe to call twice."""
+
+
+class Lines:
+    """A line at a time."""
+
+    def __init__(self, say: Callable[[str], None], every_s: float) -> None:
+        self._say, self.every_s = say, every_s
+
+    def tell(self, progress: Progress, level: str) -> None:
+        """Say it."""
+        self._say(progress.line(level))
+
+    def end(self) -> None:
+        """Nothing to do."""
 
 
 class Console:
@@ -13,6 +46,7 @@ class Console:
     def __init__(self, *, headless: bool) -> None:
         self._headless = headless
         self._kept: list[str] = []
+        self._teller: Teller | None = None
 
     def say(self, line: str) -> None:
         """Write one line."""
@@ -25,9 +59,29 @@ class Console:
         else:
             self.say(line)
 
+    def teller(self, telling: Telling) -> Teller | None:
+        """What tells the progress of a headless run that begins; None where nothing is to."""
+        if telling.off:
+            self._teller = None
+        elif telling.live and is_terminal():
+            from chatload.runner.live_display import LiveDisplay  # here, since rich takes its time
+
+            self._teller = LiveDisplay(sys.stderr)
+        else:
+            self._teller = Lines(self.say, telling.every_s)
+        return self._teller
+
     def end(self) -> None:
         """Write what was kept: Locust has nothing more to print."""
+        if self._teller is not None:
+            self._teller.end()
         kept, self._kept = self._kept, []
         for line in kept:
             self.say(line)
         output.settle()
+
+
+def is_terminal() -> bool:
+    """Whether errors go to a terminal that can move its cursor."""
+    stream = sys.stderr
+    return stream is not None and stream.isatty() and os.environ.get("TERM", "") not in ("", "dumb")

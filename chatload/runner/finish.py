@@ -10,12 +10,17 @@ from chatload.analysis.gate import gate
 from chatload.analysis.summary import summarise
 from chatload.loads.plan import Plan
 from chatload.model.program import program
+from chatload.model.sanitize import one_line
+from chatload.model.words import plural
 from chatload.render.blocks import Figure
 from chatload.render.ci import annotate, notices
 from chatload.render.run_files import keep_ci_files, keep_report, keep_summary
-from chatload.render.run_verdict import headline
+from chatload.render.run_verdict import answer, not_trustworthy
 from chatload.render.slo_words import sentence
 from chatload.store.journal import Run, read_run
+
+MOST_DOUBTS, DOUBT_COLUMNS = 3, 200
+"""How many warnings are said at the end, the worst first, and how much of each."""
 
 Draw = Callable[[Sequence[Run]], Sequence[Figure]]
 
@@ -30,11 +35,10 @@ def finish(folder: Path, plan: Plan, say: Callable[[str], None], draw: Draw) -> 
     keep_summary(run, summary)
     keep_ci_files(run, summary)
     page = keep_report(run, summary, draw([run]))
-    if page is not None:
-        say(f"chatload: open in a browser: {page}")
-    say(f"chatload: more: {program()} report {folder}")
     if run.turns:
-        say(f"chatload: {headline(run, summary)}")
+        if doubt := not_trustworthy(summary.validity):
+            say(f"chatload: {doubt}")
+        say(f"chatload: {answer(run, summary)}")
     if not plan.load.by_level:  # its SLOs are judged level by level
         for one in summary.slo:
             say(f"chatload: SLO {sentence(one)}")
@@ -42,4 +46,14 @@ def finish(folder: Path, plan: Plan, say: Callable[[str], None], draw: Draw) -> 
     code, why = code_of(run, summary)
     if why:
         say(f"chatload: exit code {code}: {why}")
+    if run.manifest.ended == "unreachable":  # refused: its cause was said, and there is nothing to read
+        return code
+    told = summary.warnings
+    for words in told[:MOST_DOUBTS]:
+        say(f"chatload: doubt: {one_line(words, DOUBT_COLUMNS)}")
+    if len(told) > MOST_DOUBTS:
+        say(f"chatload: {plural(len(told) - MOST_DOUBTS, 'more doubt')} in the report")
+    if page is not None:
+        say(f"chatload: open in a browser: {page}")
+    say(f"chatload: more: {program()} report {folder}")
     return code

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from chatload.loads.capacity import CapacityLoad
@@ -13,6 +14,7 @@ from chatload.model.words import plural
 from chatload.runner.progress import ttft_words
 
 RECENT_NS = 10 * 10**9
+FRESH_NS, COST = 5 * 10**9, 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +52,22 @@ class LevelProgress:
             f"window {self.number} ({self.group}): {users}, {doing}{left}; search: {search_s:,.0f} s or more left;"
             f"  {_figures([turn for turn in turns if turn.group == self.group], now_ns)}"
         )
+
+
+class SoFar:
+    """Words that cost time to make: made anew after `FRESH_NS`, and 100 times as long as they took last."""
+
+    def __init__(self) -> None:
+        self._words, self._again_ns = "", 0
+
+    def words(self, make: Callable[[], str], now_ns: int) -> str:
+        """What `make` said last."""
+        if now_ns >= self._again_ns:
+            began_ns = time.perf_counter_ns()
+            self._words = make()
+            took_ns = time.perf_counter_ns() - began_ns
+            self._again_ns = now_ns + max(FRESH_NS, COST * took_ns)
+        return self._words
 
 
 def _figures(turns: Sequence[Turn], now_ns: int) -> str:

@@ -1,18 +1,26 @@
-"""The text line of a headless run while it goes on."""
+"""The figures of a headless run while it goes on, and the line that tells them."""
 
 from __future__ import annotations
 
 from bisect import insort
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Sequence
 
+from chatload.analysis.mark_bounds import is_spoiled, many_spoiled
 from chatload.analysis.quantiles import percentile, too_few
 from chatload.engine.clock import CLOCK, Clock
+from chatload.engine.health import LAGGING_MS
 from chatload.model.errors import NO_FAILURES
 from chatload.model.journal_lines import HealthLine
 from chatload.model.metrics import ttft_ms
+from chatload.model.sanitize import one_line
 from chatload.model.summary import PERCENTILES
 from chatload.model.turn import Turn
+
+RECENT_S = 10.0
+"""How far “now” reaches back."""
+BUSY_CPU_PERCENT = 90.0
+"""A process of the load generator that takes so much of a core is doubted, as in a capacity search."""
 
 
 def ttft_words(ordered_ms: Sequence[float]) -> str:
@@ -26,61 +34,135 @@ class Progress:
     """What has come in so far."""
 
     def __init__(self, turns_planned: int | None, clock: Clock = CLOCK) -> None:
-        self._planned, self._clock = turns_planned, clock
+        self.planned, self._clock = turns_planned, clock
         self._start_ns = clock.now_ns()
         self._ttft_ms: list[float] = []
-        self._reads: list[tuple[int, int]] = []
-        self._tokens_ended = self._reads_ended = 0
+        self._recent: deque[tuple[int, float]] = deque()
+        self._reads: deque[tuple[int, int]] = deque()
+        self._reads_ended = self._tokens_ended = self._reads_of_all = 0
+        self._since_ns: int | None = None
+        self._open: dict[str, int] = {}
+        self._spoiled = 0
+        self._busy: dict[str, float] = {}
+        self._late: dict[str, float] = {}
         self.users = 0
         self.turns = 0
         self.failed: Counter[str] = Counter()
+        self.run_time_s: float | None = None
 
     def add(self, turn: Turn) -> None:
         """Count one turn."""
         if turn.code in NO_FAILURES:
             return
         self.turns += 1
+        self._spoiled += is_spoiled(turn)
         if turn.code is not None:
             self.failed[turn.code] += 1
         ttft = ttft_ms(turn)
         if turn.ok and ttft is not None and not turn.warmup:
             insort(self._ttft_ms, ttft)
+            self._recent.append((self._clock.now_ns(), ttft))
         if turn.ok and turn.tokens and turn.reads:
             self._tokens_ended += turn.tokens
             self._reads_ended += turn.reads
 
     def add_health(self, line: HealthLine) -> None:
         """Count the reads of a second of one process: those of replies that still stream, too."""
+        now = self._clock.now_ns()
+        self._since_ns = (
+            now - round((line.seconds or 1.0) * 1e9) if self._since_ns is None else self._since_ns
+        )
+        self._open[line.worker] = line.in_flight or 0
+        self._busy[line.worker] = line.cpu_percent or 0.0
+        self._late[line.worker] = line.hub_lag_p99_ms or 0.0
         if line.reads:
-            self._reads.append((self._clock.now_ns(), line.reads))
+            self._reads.append((now, line.reads))
+            self._reads_of_all += line.reads
 
     def line(self, level: str = "") -> str:
         """`  14 s  users 100  turns 143/1,000  TTFT p95 210 ms  3,912 tokens/s  failed 0`
 
         `level` is what a capacity search does now: its figures are those of the level.
         """
-        now = self._clock.now_ns()
         if level:
-            return f"{(now - self._start_ns) / 1e9:5.0f} s  {level}"
-        ttft = ttft_words(self._ttft_ms)
-        failed = ", ".join(f"{code} {n}" for code, n in self.failed.most_common(3)) or "0"
+            return f"{self.elapsed_s:5.0f} s  {level}"
         return (
-            f"{(now - self._start_ns) / 1e9:5.0f} s  users {self.users:,}"
-            f"  turns {self._of_planned()}  TTFT {ttft}  {self._speed(now)}  failed {failed}"
+            f"{self.elapsed_s:5.0f} s  users {self.users:,}  turns {self.of_planned}"
+            f"  TTFT {ttft_words(self._ttft_ms)}  {self.speed_words(recent=True)}  failed {self.failed_words()}"
         )
 
-    def _speed(self, now: int) -> str:
-        """Tokens that came in the last 10 s, by the reads they came in, and the tokens a read of the ended replies.
+    @property
+    def elapsed_s(self) -> float:
+        """s since the run began."""
+        return (self._clock.now_ns() - self._start_ns) / 1e9
+
+    @property
+    def open_turns(self) -> int:
+        """Turns that wait or stream, as each process told last."""
+        return sum(self._open.values())
+
+    @property
+    def of_planned(self) -> str:
+        """Turns held, and how many there are to be where that is known."""
+        return f"{self.turns:,}/{self.planned:,}" if self.planned else f"{self.turns:,}"
+
+    @property
+    def done(self) -> float | None:
+        """The share of the run that is over, by turns or by --run-time, whichever is further; None if neither tells."""
+        shares = [self.turns / self.planned] if self.planned else []
+        shares += [self.elapsed_s / self.run_time_s] if self.run_time_s else []
+        return min(1.0, max(shares)) if shares else None
+
+    @property
+    def left_s(self) -> float | None:
+        """s that the run takes on, if it goes on as so far; None while nothing tells."""
+        done = self.done
+        return None if not done else self.elapsed_s * (1.0 / done - 1.0)
+
+    def failed_words(self, codes: int = 3) -> str:
+        """`http_500 2, truncated 1`: the most frequent codes; 0 where no turn failed."""
+        return ", ".join(f"{one_line(code, 30)} {n:,}" for code, n in self.failed.most_common(codes)) or "0"
+
+    def ttft(self, name: str, *, recent: bool) -> str:
+        """A percentile of TTFT in ms, of turns that ended in the last 10 s or of all; `n<72` of too few of them."""
+        ordered = self._ttft_ms
+        if recent:
+            self._forget(self._recent, RECENT_S)
+            ordered = sorted(ttft for _, ttft in self._recent)
+        p = PERCENTILES[name]
+        return too_few(len(ordered), p) or f"{percentile(ordered, p):,.0f} ms"
+
+    def speed_words(self, *, recent: bool) -> str:
+        """Tokens/s that came in, by the reads they came in, and the tokens a read of the ended replies.
 
         Until a good reply has ended, a read is taken for about a token; without reads nothing is known.
         """
-        window_s = min(10.0, max(1.0, (now - self._start_ns) / 1e9))
-        self._reads = [item for item in self._reads if item[0] > now - window_s * 1e9]
-        reads_per_s = sum(reads for _, reads in self._reads) / window_s
+        now = self._clock.now_ns()
+        if recent:
+            window_s = min(RECENT_S, max(1.0, (now - self._start_ns) / 1e9))
+            self._forget(self._reads, window_s)
+            reads = sum(reads for _, reads in self._reads)
+        else:
+            window_s = max(1.0, (now - (self._since_ns or now)) / 1e9)
+            reads = self._reads_of_all
         if self._reads_ended:
-            return f"{reads_per_s * self._tokens_ended / self._reads_ended:,.0f} tokens/s"
-        return f"about {reads_per_s:,.0f} tokens/s" if reads_per_s else "no tokens yet"
+            return f"{reads / window_s * self._tokens_ended / self._reads_ended:,.0f} tokens/s"
+        return f"about {reads / window_s:,.0f} tokens/s" if reads else "no tokens yet"
 
-    def _of_planned(self) -> str:
-        """Turns held, and how many there are to be where that is known."""
-        return f"{self.turns:,}/{self._planned:,}" if self._planned else f"{self.turns:,}"
+    def doubts(self) -> list[str]:
+        """What speaks against the measurement so far. The end of the run tells whether it moves a figure."""
+        found = []
+        if many_spoiled(self._spoiled, self.turns):
+            found.append(f"{self._spoiled:,} of {self.turns:,} turns may be spoiled by the load generator")
+        busiest, latest = max(self._busy.values(), default=0.0), max(self._late.values(), default=0.0)
+        if busiest > BUSY_CPU_PERCENT:
+            found.append(f"the load generator takes {busiest:.0f} % of a core: use more --processes")
+        if latest > LAGGING_MS:
+            found.append(f"the load generator runs {latest:.0f} ms late: give it cores of its own")
+        return found
+
+    def _forget(self, kept: deque[tuple[int, int]] | deque[tuple[int, float]], window_s: float) -> None:
+        """Drop what came before the window."""
+        since_ns = self._clock.now_ns() - window_s * 1e9
+        while kept and kept[0][0] <= since_ns:
+            kept.popleft()

@@ -13,7 +13,7 @@ from chatload.loads.ramp import RampSegment
 from chatload.model.journal_lines import HealthLine, JournalLine, UserLine
 from chatload.model.turn import Turn
 from chatload.runner.capacity_search import CapacitySearch, Judge
-from chatload.runner.console import Console
+from chatload.runner.console import Console, Teller
 from chatload.runner.messages import Start
 from chatload.runner.own_process import UserProcesses
 from chatload.runner.progress import Progress
@@ -23,7 +23,6 @@ from chatload.runner.supervisor import Supervisor
 from chatload.runner.user_tracker import UserTracker
 
 LOOK_S = 0.1
-PROGRESS_S = 2.0
 
 
 class Run:
@@ -84,17 +83,22 @@ class Run:
             self.tracker.note(line)
             self._progress.users = self.tracker.present
 
-    def watch(self, say: Callable[[str], None] | None) -> None:
-        """Return when every user is gone; `say` the progress meanwhile."""
-        said_ns = self._clock.now_ns()
-        while True:
-            self._clock.sleep(LOOK_S)
-            now_ns = self._clock.now_ns()
-            if say is not None and now_ns - said_ns >= PROGRESS_S * 1e9:
-                said_ns = now_ns
-                say(self._progress.line(self.level))
-            if self._processes.is_over(self.tracker):
-                return
+    def watch(self, teller: Teller | None) -> None:
+        """Return when every user is gone; tell the progress meanwhile."""
+        self._progress.run_time_s = self.folder.manifest.run_time_s
+        told_ns = self._clock.now_ns()
+        try:
+            while True:
+                self._clock.sleep(LOOK_S)
+                now_ns = self._clock.now_ns()
+                if teller is not None and now_ns - told_ns >= teller.every_s * 1e9:
+                    told_ns = now_ns
+                    teller.tell(self._progress, self.level)
+                if self._processes.is_over(self.tracker):
+                    return
+        finally:
+            if teller is not None:
+                teller.end()
 
     def close(self, reason: str, supervisor: Supervisor, judge: Callable[[Path], int], caller: object) -> int:
         """End every part, write the reports by `judge`, and return the exit code.

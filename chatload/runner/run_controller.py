@@ -25,7 +25,7 @@ from chatload.model.errors import UsageError
 from chatload.model.journal_lines import JournalLine, PowerLine, ServerLine
 from chatload.model.words import plural
 from chatload.runner.capacity_search import Judge
-from chatload.runner.console import Console
+from chatload.runner.console import Console, Teller
 from chatload.runner.credentials import credentials
 from chatload.runner.locust_interface import ThisProcess, Workers
 from chatload.runner.messages import Start
@@ -103,6 +103,7 @@ class RunController:
         self._spawner: object = None
         self._closing: gevent.Greenlet | None = None
         self._is_on = False
+        self._teller: Teller | None = None
         self.plan: Plan | None = None
         self.exit_code: int | None = None
         self.refusal: tuple[str, ...] = ()
@@ -168,6 +169,7 @@ class RunController:
             return
         self.plan, self._last_folder = plan, folder
         self._run = run = Run(plan, folder, self._processes, self._clock)
+        self._teller = self._console.teller(plan.progress) if self._headless else None
         for observer in self.observers:
             observer.begin(folder.manifest.run_id, folder.manifest.started_ns or 0)
         try:
@@ -274,7 +276,7 @@ class RunController:
 
     def _watch(self, run: Run) -> None:
         """End the run when every user is gone."""
-        run.watch(self._console.say if self._headless else None)
+        run.watch(self._teller)
         self.end("done")
         self._stop_locust()
 

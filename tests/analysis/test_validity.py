@@ -110,7 +110,8 @@ def test_a_mark_counts_by_what_it_moves(mark: str, *, moved: bool) -> None:
             f"NOT TRUSTWORTHY: {count} of 1,000 turns may be spoiled by the load generator"
         )
         assert SPOILING[mark] in words
-        assert "TTFT p50 " in words
+        assert any(one.startswith("TTFT p50 ") for one in summary.validity.moved)
+        assert len(words) < 500, "the bounds are in the report"
 
 
 def test_a_tail_that_moves_by_10_percent_is_not_trusted() -> None:
@@ -119,8 +120,9 @@ def test_a_tail_that_moves_by_10_percent_is_not_trusted() -> None:
     turns[940:] = [widened(each, "censored_first", 20.0) for each in turns[940:]]
     validity = validity_of(run_of(turns))
     assert not validity.trustworthy
-    assert "TTFT p95 " in validity.reasons[0]
-    assert "TTFT p50 " not in validity.reasons[0]
+    moved = " ".join(validity.moved)
+    assert "TTFT p95 " in moved
+    assert "TTFT p50 " not in moved
 
 
 def test_a_move_within_a_millisecond_is_none() -> None:
@@ -138,7 +140,7 @@ def test_an_slo_that_turns_by_a_mark_is_not_trusted_whatever_moves() -> None:
     assert validity_of(run_of(turns, slo="max ttft_ms <= 110")).trustworthy
     validity = validity_of(run_of(turns, slo="max ttft_ms <= 102"))
     assert not validity.trustworthy
-    assert "SLO “max ttft_ms <= 102” met or missed" in validity.reasons[0]
+    assert "SLO “max ttft_ms <= 102” met or missed" in validity.reasons[0], "the only one is named"
 
 
 def test_a_late_stamp_of_the_last_token_alone_moves_speeds_and_no_ttft() -> None:
@@ -150,7 +152,7 @@ def test_a_late_stamp_of_the_last_token_alone_moves_speeds_and_no_ttft() -> None
         ]
         validity = validity_of(run_of(turns))
         assert validity.trustworthy is stands
-        moved = " ".join(validity.reasons)
+        moved = " ".join(validity.moved)
         assert all((words in moved) is not stands for words in ("TPOT p50", "E2E p50", "felt speed p50"))
         assert "TTFT p" not in moved
 

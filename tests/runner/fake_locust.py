@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from chatload.model.journal_lines import JournalLine, ServerLine
+from chatload.options.progress_option import Telling
 from chatload.protocols.registry import DIALECTS
 from chatload.protocols.server_kind import DetectedServer
+from chatload.runner.console import Lines
 from chatload.runner.local_users import LocalUsers
 from chatload.runner.preflight import Server
 from chatload.runner.session import Session
@@ -29,6 +31,9 @@ class FakeConsole:
 
     def say_last(self, line: str) -> None:
         self.last.append(line)
+
+    def teller(self, telling: Telling) -> Lines | None:
+        return None if telling.off else Lines(self.say, telling.every_s)
 
     def end(self) -> None:
         self.ended = True

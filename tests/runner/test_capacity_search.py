@@ -147,10 +147,14 @@ def test_what_is_measured_now_is_said_with_the_level_s_own_figures() -> None:
         4.0: f"{level}4 of 4 users, settling, 2 s left; search: 7 s or more left;  "
         "turns 2  TTFT –  20 tokens/s  failed 0",
         8.0: f"{level}4 of 4 users, measuring, 3 s left; search: 3 s or more left;  "
-        "turns 6  TTFT p50 4 ms  20 tokens/s  failed 0",
+        "turns 6  TTFT p50 4 ms  20 tokens/s  failed 0  so far met, surely",
         10.95: f"{level}4 of 4 users, measuring, 0 s left; search: 0 s or more left;  "
-        "turns 9  TTFT p50 4 ms  20 tokens/s  failed 1",
+        "turns 9  TTFT p50 4 ms  20 tokens/s  failed 1  so far met, surely",
     }
+    judged = [[(one.due_ns - search.orders[0].start_ns) // S for one in turns] for turns in search.judged]
+    assert judged == [[5, 6], [5, 6, 7, 8, 9]], (
+        "of the turns due while it was measured: so far, once in 5 s; at last"
+    )
     assert search.search.progress == "", "nothing once the answer is there"
 
 

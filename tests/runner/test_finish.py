@@ -45,16 +45,27 @@ def test_a_good_run_leaves_its_summary_and_report_and_says_the_verdict(tmp_path:
     code, said = finished(folder, plan_of("chat", CHAT))
     assert code == 0
     assert {"summary.json", "report.html"} <= {path.name for path in folder.iterdir()}
-    assert said[0] == f"chatload: open in a browser: {folder / 'report.html'}"
-    assert said[1] == f"chatload: more: {program()} report {folder}"
-    assert "100 of 100 turns good" in said[-1]
-    assert len(said) == 3
+    assert "100 of 100 turns good" in said[0]
+    assert said[-2] == f"chatload: open in a browser: {folder / 'report.html'}"
+    assert said[-1] == f"chatload: more: {program()} report {folder}"
+    doubts = summarise(read_run(folder)).warnings
+    assert [words.startswith("chatload: doubt: ") for words in said[1:-2]] == [True] * min(3, len(doubts))
+
+
+def test_the_worst_doubts_are_said_and_how_many_the_report_has_beside_them(tmp_path: Path) -> None:
+    folder = recorded("troubled", tmp_path)
+    _, said = finished(folder, plan_of("chat", CHAT))
+    told = [words for words in said if words.startswith("chatload: doubt: ")]
+    doubts = summarise(read_run(folder)).warnings
+    assert len(doubts) > 3
+    assert [words[17:60] for words in told] == [words[:43] for words in doubts[:3]]
+    assert f"chatload: {len(doubts) - 3} more doubts in the report" in said
+    assert max(map(len, told)) <= 217
 
 
 def test_a_run_without_a_turn_has_no_verdict_and_the_code_of_its_end(tmp_path: Path) -> None:
     code, said = finished(recorded("unreachable", tmp_path), plan_of("chat", CHAT))
-    assert code == 1
-    assert not any("turns good" in words for words in said)
+    assert (code, said) == (1, []), "its cause was said when it was refused"
 
 
 def test_why_a_run_is_not_good_is_said_with_its_code(tmp_path: Path) -> None:
@@ -97,7 +108,7 @@ TRIED = {
 
 
 @pytest.mark.parametrize("name", TRIED)
-def test_the_answer_of_a_search_is_the_last_line_the_headline_and_the_exit_code(
+def test_the_answer_of_a_search_is_the_first_of_the_last_words_the_headline_and_the_exit_code(
     name: str, tmp_path: Path
 ) -> None:
     passed, users, stopped, code, answer = TRIED[name]
@@ -118,7 +129,7 @@ def test_the_answer_of_a_search_is_the_last_line_the_headline_and_the_exit_code(
     )
     exit_code, said = finished(folder, plan)
     assert exit_code == code
-    last = [line for line in said if "exit code" not in line][-1]
+    last = said[0]
     assert last.startswith(f"chatload: {words}")
     page = (folder / "report.html").read_text(encoding="utf-8")
     assert f'<h1 class="verdict">{words}' in page

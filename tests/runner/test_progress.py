@@ -1,10 +1,21 @@
-"""The text line of a run: its speed is of the tokens that come in, not of the turns that end."""
+"""The progress of a run, as a line and as a live display: its speed is of tokens that come in, not of ended turns."""
 
 from __future__ import annotations
 
+import io
+import sys
+
+import pytest
+import rich.console
+
 from chatload.model.journal_lines import HealthLine
 from chatload.model.turn import Turn
+from chatload.options.progress_option import Telling
+from chatload.runner import console
+from chatload.runner.console import Console, Lines
+from chatload.runner.live_display import LiveDisplay, drawn
 from chatload.runner.progress import Progress
+from chatload.runner.progress_view import clock_words, display_lines
 from tests.manual_clock import ManualClock
 
 
@@ -54,3 +65,120 @@ def test_a_percentile_is_said_only_of_turns_enough_for_it() -> None:
         progress.add(turn(number, first_token_ns=(number + 1) * 1_000_000))
         said.append(progress.line().partition("TTFT ")[2].partition("  ")[0])
     assert (said[4], said[5], said[70], said[71]) == ("–", "p50 4 ms", "p50 36 ms", "p95 68 ms")
+
+
+def busy_run(clock: ManualClock) -> Progress:
+    """80 turns with TTFT from 1 to 80 ms, then 20 s without one, then one of 500 ms each second; 3 failed."""
+    progress = Progress(200, clock)
+    progress.users = 5
+    for number in range(80):
+        progress.add(turn(number, first_token_ns=(number + 1) * 1_000_000, tokens=30, reads=10))
+    heard(progress, clock, 20, 100)
+    for number in range(90, 93):
+        progress.add(
+            turn(number, ok=False, code="http_500" if number < 92 else "x\x1b[2J\n", first_token_ns=None)
+        )
+    for second in range(10):
+        clock.sleep(1)
+        progress.add(turn(80 + second, first_token_ns=500_000_000, tokens=30, reads=10))
+        progress.add_health(HealthLine(at_ns=0, reads=20, in_flight=3, seconds=1.0))
+        progress.add_health(HealthLine(at_ns=0, reads=20, in_flight=4, seconds=1.0, worker="two"))
+    return progress
+
+
+def test_the_display_has_the_last_10_s_beside_all() -> None:
+    assert display_lines(busy_run(ManualClock())) == [
+        "━━━━━━━━━━━━━━────────────────  46 %  0:30  ETA 0:35  turns 93/200  users 5  open turns 7",
+        "             last 10 s           all",
+        "TTFT p50        500 ms         46 ms",
+        "TTFT p95          n<72        500 ms",
+        "arriving  120 tokens/s  240 tokens/s",
+        "failed 3: http_500 2, x 1",
+    ]
+
+
+def test_doubts_come_when_they_arise_and_go_when_the_load_generator_has_caught_up() -> None:
+    clock = ManualClock()
+    progress = busy_run(clock)
+    assert progress.doubts() == []
+    progress.add(turn(100, marks=("late_send",)))
+    assert progress.doubts() == [], "one turn is none yet"
+    progress.add(turn(101, marks=("hub_lag",)))
+    progress.add_health(HealthLine(at_ns=0, cpu_percent=95.0, hub_lag_p99_ms=31.0))
+    assert [line for line in display_lines(progress) if line.startswith("!")] == [
+        "! 2 of 95 turns may be spoiled by the load generator",
+        "! the load generator takes 95 % of a core: use more --processes",
+        "! the load generator runs 31 ms late: give it cores of its own",
+    ]
+    progress.add_health(HealthLine(at_ns=0, cpu_percent=15.0, hub_lag_p99_ms=1.0))
+    assert len(progress.doubts()) == 1
+
+
+def test_the_bar_follows_turns_or_run_time_whichever_is_further() -> None:
+    clock = ManualClock()
+    endless = Progress(None, clock)
+    clock.sleep(30)
+    assert (endless.done, endless.left_s) == (None, None)
+    assert display_lines(endless)[0] == "0:30  turns 0  users 0  open turns 0"
+    endless.run_time_s = 120
+    assert (endless.done, endless.left_s) == (0.25, 90.0)
+    both = Progress(4, clock)
+    both.run_time_s = 60
+    both.add(turn(1))
+    both.add(turn(2))
+    clock.sleep(15)
+    assert (both.done, both.left_s) == (0.5, 15.0)
+    clock.sleep(100)
+    assert (both.done, both.left_s) == (1.0, 0.0), "replies that end after the time"
+    assert (clock_words(59.6), clock_words(3725)) == ("1:00", "1:02:05")
+
+
+@pytest.mark.parametrize("width", [20, 40, 80, 200])
+def test_no_row_is_wider_than_the_terminal(width: int) -> None:
+    stream = io.StringIO()
+    lines = display_lines(busy_run(ManualClock()))
+    rich.console.Console(file=stream, width=width).print(drawn(lines))
+    rows = stream.getvalue().splitlines()
+    assert len(rows) == len(lines)
+    assert max(map(len, rows)) <= width
+    assert (rows[2].rstrip() == lines[2]) is (width >= 40)
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_what_others_print_stands_above_the_display_which_is_gone_at_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stream = Terminal()
+    monkeypatch.setattr(sys, "stderr", stream)
+    monkeypatch.setenv("TERM", "xterm")
+    one = Console(headless=True)
+    teller = one.teller(Telling())
+    assert isinstance(teller, LiveDisplay)
+    progress = busy_run(ManualClock())
+    teller.tell(progress, "")
+    one.say("chatload: a doubt")
+    teller.tell(progress, "window 1 (3 users): measuring")
+    one.say_last("chatload: the answer")
+    one.end()
+    teller.tell(progress, "")
+    assert sys.stderr is stream
+    text = stream.getvalue()
+    assert text.index("ETA") < text.index("chatload: a doubt\n") < text.index("window 1 (3 users)")
+    assert text.endswith("chatload: the answer\n")
+    assert text.count("\x1b[?25l") == text.count("\x1b[?25h") == 1, "the cursor is back"
+
+
+def test_without_a_terminal_there_are_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    for stream, term, telling, kind in (
+        (io.StringIO(), "xterm", Telling(), Lines),
+        (Terminal(), "dumb", Telling(), Lines),
+        (Terminal(), "xterm", Telling(2.0, live=False), Lines),
+        (Terminal(), "xterm", Telling(live=False, off=True), type(None)),
+    ):
+        monkeypatch.setattr(sys, "stderr", stream)
+        monkeypatch.setenv("TERM", term)
+        assert type(console.Console(headless=True).teller(telling)) is kind

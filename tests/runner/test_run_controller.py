@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -86,22 +87,31 @@ def test_users_come_in_as_the_plan_says(ramp: str, even: bool) -> None:
     assert one.start().controller.is_even() == even
 
 
-def test_the_progress_is_said_every_two_seconds_where_nobody_has_the_page() -> None:
-    for headless, times in ((True, 3), (False, 0)):
-        one = Local(headless=headless, label="x")
+def test_the_progress_is_said_as_often_as_asked_where_nobody_has_the_page() -> None:
+    for headless, progress, times in ((True, "2s", 3), (True, "", 0), (True, "off", 0), (False, "2s", 0)):
+        one = Local(headless=headless, progress=progress)
         one.start()
         one.users("in", 0, 1)
         before = len(one.console.said)
         one.clock.sleep(7)
         assert len(one.console.said) - before == times
         assert all("users 2" in words for words in one.console.said[before:])
+        one.clock.sleep(4)
+        assert len(one.console.said) - before == {"": 1, "2s": 5 * headless, "off": 0}[progress]
         one.clock.run(one.controller.end, "done")
-        Path("run").rename(f"run-{headless}")
+        shutil.rmtree("run")
 
 
 def test_the_progress_of_a_capacity_search_is_that_of_its_level() -> None:
     one = Local(
-        "capacity", num_users=1, first="3", most="3", rate="1", slo="p50 ttft_ms <= 500", history="off"
+        "capacity",
+        num_users=1,
+        first="3",
+        most="3",
+        rate="1",
+        slo="p50 ttft_ms <= 500",
+        history="off",
+        progress="2s",
     )
     one.start()
     one.clock.sleep(7)
