@@ -95,14 +95,19 @@ def install(shape: Shape) -> None:
         events.quit.add_listener(lambda **_: console.end())
         if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # the terminal was closed; nohup ignores it
             gevent.signal_handler(signal.SIGHUP, os.kill, os.getpid(), signal.SIGTERM)
+        plan: Plan | None = None
         try:
-            if not controller.check().locust_tables:
+            plan = controller.check()
+            if not plan.locust_tables:
                 logging.getLogger("locust.stats_logger").setLevel(logging.WARNING)
         except UsageError as error:
             mistakes += error.lines
         mistakes += [hidden] if hidden else []
         if web_ui is not None:
-            mistakes += port_mistakes(web_ui.host, web_ui.port)
+            mistakes += port_mistakes("--web-port", web_ui.host, web_ui.port, "a --web-host of this machine")
+        metrics_at = plan.metrics_at if plan is not None else None
+        if metrics_at is not None:
+            mistakes += port_mistakes("--metrics-port", *metrics_at, "an address of this machine")
         _exit_if(mistakes)
         environment.chatload_controller = controller
         tell(controller.supervisor, environment)
@@ -113,6 +118,10 @@ def install(shape: Shape) -> None:
             options = environment.parsed_options
             if options.headless or options.autostart:
                 gevent.spawn(await_workers, workers, _expected(options), _give_up)
+        if metrics_at is not None:
+            from chatload.live.metrics_port import serve_metrics  # here, since most runs are not scraped
+
+            console.say(f"chatload: {serve_metrics(controller, *metrics_at)}")
         if web_ui is not None:
             _add_page(environment, web_ui, controller, shape, console)
 

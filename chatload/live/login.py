@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import gevent
-from flask import Blueprint, Response, redirect, request, session, url_for
+from flask import Blueprint, Request, Response, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import LoginManager, UserMixin, current_user, login_user
 
@@ -21,6 +21,7 @@ NAME = "chatload"
 OPEN_TO_ALL = ("locust.login", "locust.send_assets", "chatload_login.enter")
 PAGES = ("locust.index", "chatload.page")
 """Requests for these, also from a Kubernetes probe, are redirected to the login; others are refused."""
+METRICS = "chatload.metrics"
 PAUSE_S = 1.0
 """Delay of the answer to a wrong password, in s."""
 
@@ -72,6 +73,23 @@ def _add_login(web_ui: Any, password: str, base_path: str) -> None:
         return Visitor() if name == NAME else None
 
     manager.user_loader(load)
+
+    @manager.request_loader
+    def scraper(asked: Request) -> Visitor | None:
+        """Prometheus has no form to fill in: it sends name and password with each request for the metrics."""
+        given = asked.authorization
+        if (
+            asked.endpoint != METRICS
+            or given is None
+            or given.type != "basic"
+            or manager._user_callback is not load
+        ):
+            return None
+        if given.username == NAME and hmac.compare_digest((given.password or "").encode(), password.encode()):
+            return Visitor()
+        gevent.sleep(PAUSE_S)
+        return None
+
     _check_requests(web_ui, lambda: manager._user_callback is load)
     web_ui.auth_args = {
         "username_password_callback": f"{base_path}/chatload/login",

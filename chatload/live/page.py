@@ -24,7 +24,9 @@ from chatload.analysis.quantities import (
 from chatload.live import downloads
 from chatload.live.live_run import LiveRun
 from chatload.live.locust_tab import tab_columns, tab_rows
+from chatload.live.metrics_page import CONTENT_TYPE, metrics_page
 from chatload.live.page_context import PageContext
+from chatload.live.run_metrics import RunMetrics
 from chatload.live.slo_so_far import counting_for
 from chatload.live.start_form import groups
 from chatload.live.start_request import GOING, check_start
@@ -84,6 +86,8 @@ def install(
     live = LiveRun(lambda: counting_for(controller.plan))
     controller.observers.append(live)
     given = dict(vars(environment.parsed_options))
+    metrics = RunMetrics(controller)
+    controller.observers.append(metrics)
     context = PageContext(environment, controller, live, shape, custom_fields, given)
     environment.events.reset_stats.add_listener(lambda **_: live.reset())
     environment.events.spawning_complete.add_listener(lambda **_: _reset_after_ramp(context))
@@ -92,7 +96,7 @@ def install(
     web_ui.template_args["extended_tables"] = [{"key": TAB, "structure": tab_columns()}]
     base_path = context.values.get("web_base_path") or None
     blueprint = Blueprint("chatload", __name__, url_prefix=base_path)
-    _add_routes(blueprint, context, web_ui.auth_required_if_enabled)
+    _add_routes(blueprint, context, metrics, web_ui.auth_required_if_enabled)
     web_ui.app.register_blueprint(blueprint)
     web_ui.app.before_request(lambda: check_start(context))
     web_ui.app.after_request(lambda response: _extend(context, response))
@@ -120,7 +124,7 @@ def _reset_after_ramp(context: PageContext) -> None:
         context.live.reset()
 
 
-def _add_routes(blueprint: Blueprint, context: PageContext, guarded: Any) -> None:
+def _add_routes(blueprint: Blueprint, context: PageContext, metrics: RunMetrics, guarded: Any) -> None:
     @blueprint.route("/chatload")
     @guarded
     def page() -> Response:
@@ -139,6 +143,11 @@ def _add_routes(blueprint: Blueprint, context: PageContext, guarded: Any) -> Non
     def state() -> Response:
         state = orjson.dumps(_state(context, _since(context.live)))
         return _ours(Response(state, mimetype="application/json"))
+
+    @blueprint.route("/chatload/metrics", endpoint="metrics")
+    @guarded
+    def for_prometheus() -> Response:
+        return _ours(Response(metrics_page(metrics), content_type=CONTENT_TYPE))
 
     @blueprint.route("/chatload/notice.json")
     @guarded

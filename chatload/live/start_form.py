@@ -45,7 +45,7 @@ def groups(options: Collection[Option[object]], values: Mapping[str, object]) ->
     """All options but private ones as fields, in groups; `values` are what they are now."""
     found = []
     for group in Group:
-        shown = [option for option in options if option.group is group and not option.private]
+        shown = [option for option in options if option.group is group and not option.off_page]
         if shown:
             fields = tuple(_field(option, values) for option in shown)
             found.append(FieldGroup(group.value, group in OPEN, fields))

@@ -32,10 +32,10 @@ def unknown_fields(
 
     `options` are all of ours; `custom` gives those that a locustfile adds itself.
     """
-    ours = {one.key for one in options if not one.private}
+    ours = {one.key for one in options if not one.off_page}
     left = sorted(set(form) - LOCUST_FIELDS - ours - {KEY_HOST})
     if left:
-        private = {one.key for one in options if one.private}
+        private = {one.key for one in options if one.off_page}
         left = sorted(set(left) - (set(custom()) - private))
     return [f"{name[:40]!r}: is no field of the form: give it when you start Locust" for name in left]
 

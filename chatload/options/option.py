@@ -5,6 +5,7 @@ Each kind of option parses its own text. `InvalidValue` says what the value must
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import re
 from collections.abc import Mapping
@@ -17,11 +18,12 @@ import orjson
 from chatload.model.expectation import Expectation, read_expectations, schema_files
 from chatload.model.price import Price, PriceMistake, ServerCost, read_price, read_server_cost
 from chatload.model.slo import Objective, read_objectives
-from chatload.options.ranges import Range, share
+from chatload.options.ranges import Range, share, whole
 
 T = TypeVar("T", covariant=True)
 MOST_NAME = 4096
 """Longest text on one line, in characters."""
+_PORTS = whole(1, 65535)
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -50,6 +52,7 @@ class Option(Generic[T]):
 
     `choices` make it a select. An option of `several` values may be given more than once, or as a list in a scenario;
     they are joined with "; ". A `private` value is on no page: only command line, scenario and environment give it.
+    One that is read only `at_start` of Locust is on no page either, but no secret.
     From a web page, `names_file` values must lie below the working directory.
     """
 
@@ -60,6 +63,7 @@ class Option(Generic[T]):
     group: Group = Group.LOAD
     several: bool = False
     private: bool = False
+    at_start: bool = False
     choices: tuple[str, ...] = ()
     names_file: bool = False
 
@@ -72,6 +76,11 @@ class Option(Generic[T]):
     def numbers(self) -> Range | None:
         """The range of its numbers; None where its value is no number."""
         return getattr(self, "range", None)
+
+    @property
+    def off_page(self) -> bool:
+        """Whether no web page shows or takes it."""
+        return self.private or self.at_start
 
     @property
     def full_help(self) -> str:
@@ -183,6 +192,27 @@ class OptionalWhole(Option[int | None]):
     def parse(self, text: str) -> int | None:
         """The number; None for an empty text."""
         return int(_within(self.range, text)) if text else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListenAt(Option[tuple[str, int] | None]):
+    """A port to listen on, "9464" for this machine only, "ADDRESS:9464" for others, or none."""
+
+    def parse(self, text: str) -> tuple[str, int] | None:
+        """(numeric address, port); None for an empty text."""
+        if not text:
+            return None
+        address, _, port = text.rpartition(":")
+        number = _PORTS.read(port)
+        try:
+            host = str(ipaddress.ip_address(address.strip("[]") or "127.0.0.1"))
+        except ValueError:
+            host = ""
+        if number is None or not host:
+            raise InvalidValue(
+                "must be a port such as 9464, or an address of this machine and a port: 0.0.0.0:9464"
+            )
+        return host, int(number)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

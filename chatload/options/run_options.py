@@ -30,6 +30,7 @@ from chatload.options.option import (
     Group,
     HourlyCost,
     JsonObject,
+    ListenAt,
     Number,
     Option,
     OptionalNumber,
@@ -275,6 +276,14 @@ LOCUST_ROWS = Switch(
     label="TTFT and tokens/s in Locust's table too",
     help="TTFT and tokens/s as rows of Locust's own table and CSV too; its totals then count them (docs/web-ui.md)",
 )
+METRICS_PORT = ListenAt(
+    name="metrics-port",
+    default="",
+    group=Group.REPORT,
+    at_start=True,
+    label="Port of the metrics for Prometheus",
+    help="port of a page of metrics for Prometheus, such as 9464 (127.0.0.1) or 0.0.0.0:9464; empty: none",
+)
 
 PROGRESS = ProgressOption(
     name="progress",
@@ -344,6 +353,7 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     window: str = ALL_IN
     warmup: Warmup = Warmup()
     locust_rows: bool = False
+    metrics_at: tuple[str, int] | None = None
     price: Price | None = None
     server_cost: ServerCost | None = None
     power_metrics: str = ""
@@ -413,6 +423,7 @@ def read_settings(reader: OptionReader) -> RunSettings:
         window=reader.get(WINDOW),
         warmup=reader.get(WARMUP),
         locust_rows=reader.get(LOCUST_ROWS),
+        metrics_at=reader.get(METRICS_PORT),
         price=reader.get(PRICE),
         server_cost=reader.get(SERVER_COST),
         power_metrics=page_address(reader, POWER_METRICS),

@@ -16,13 +16,13 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def port_mistakes(host: str, port: int) -> list[str]:
-    """Why the web UI cannot listen there, in one line; empty where it can. Locust would end in a traceback."""
+def port_mistakes(option: str, host: str, port: int, remedy: str) -> list[str]:
+    """Why nothing can listen there, in one line; empty where it can. Locust would end in a traceback."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         socket.create_server((host, port), family=family).close()
     except OSError as error:
-        return [f"--web-port {port}: {error.strerror}: name a free port, and a --web-host of this machine"]
+        return [f"{option} {port}: {error.strerror}: name a free port, and {remedy}"]
     return []
 
 

@@ -42,7 +42,7 @@ def register(parser: Any, options: Sequence[Option[object]]) -> None:
             default=option.default,
             env_var=f"CHATLOAD_{option.key.upper()}",
             help=option.full_help.replace("%", "%%"),
-            include_in_web_ui=not option.private,
+            include_in_web_ui=not option.off_page,
             **more,
         )
 

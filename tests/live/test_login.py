@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import http.cookiejar
 import re
 import socket
@@ -34,6 +35,7 @@ LOCUSTS = (
 OURS = (
     "/chatload",
     "/chatload/live.json",
+    "/chatload/metrics",
     "/chatload/assets/live.js",
     "/chatload/files/manifest.json",
     "/chatload/files/journal.jsonl",
@@ -58,6 +60,16 @@ class Visitor:
                 return answer.status, urllib.parse.urlsplit(answer.url).path, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, urllib.parse.urlsplit(error.url or "").path, error.read().decode()
+
+    def scrape(self, path: str, password: str, name: str = "chatload") -> int:
+        """The status of a request that sends name and password with it, as Prometheus does."""
+        sent = base64.b64encode(f"{name}:{password}".encode()).decode()
+        request = urllib.request.Request(self._web.address + path, headers={"Authorization": f"Basic {sent}"})
+        try:
+            with self._opener.open(request, timeout=20) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            return error.code
 
     def log_in(self, password: str, name: str = "chatload") -> tuple[int, str, str]:
         return self.get("/chatload/login", username=name, password=password)
@@ -140,6 +152,12 @@ def test_without_a_password_one_is_made_up(web: Callable[..., Web]) -> None:
 def test_web_login_on_the_loopback_asks_too(web: Callable[..., Web]) -> None:
     one = web("--web-login", CHATLOAD_WEB_PASSWORD=PASSWORD)
     assert Visitor(one).get("/chatload/live.json")[0] == 401
+    prometheus = Visitor(one)
+    assert prometheus.scrape("/chatload/metrics", PASSWORD) == 200
+    assert prometheus.scrape("/chatload/metrics", "open") == 401
+    assert prometheus.scrape("/chatload/metrics", PASSWORD, "root") == 401
+    assert prometheus.scrape("/chatload/live.json", PASSWORD) == 401, "the password is for the metrics only"
+    assert prometheus.get("/chatload/metrics")[0] == 401, "and no cookie remembers it"
     friend = Visitor(one)
     assert friend.log_in(PASSWORD)[:2] == (200, "/")
     assert friend.get("/chatload")[0] == 200

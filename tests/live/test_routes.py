@@ -28,6 +28,7 @@ HOST = "http://127.0.0.1:1"
 OURS = (
     "/chatload",
     "/chatload/live.json",
+    "/chatload/metrics",
     "/chatload/assets/live.js",
     "/chatload/files/manifest.json",
     "/chatload/plots/a.png",

@@ -19,7 +19,7 @@ from tests import plans
 def test_every_option_is_a_field_once_but_private_ones_are_none(shape: Shape) -> None:
     fields = [field for group in groups((*shape.options, *OPTIONS), {}) for field in group.fields]
     keys = [field.key for field in fields]
-    shown = [option.key for option in (*shape.options, *OPTIONS) if not option.private]
+    shown = [option.key for option in (*shape.options, *OPTIONS) if not option.off_page]
     assert sorted(keys) == sorted(shown)
     assert "headers" not in keys
     by_key = {field.key: field for field in fields}
