@@ -33,6 +33,7 @@ help:
 	@echo "make coverage  how often intervals and verdicts are right, in virtual time; writes docs/statistics.md, 25 min of processor time"
 	@echo "make proxies  what is said of a server behind real nginx and haproxy (apt-get install nginx-light haproxy), 2 min"
 	@echo "make jmeter-check  real JMeters read our JTL (5.6.2 from PyPI, 2.13 where Debian's is installed; needs a JDK)"
+	@echo "make prometheus-check  a real Prometheus scrapes a run and answers every query of the dashboard (apt-get install prometheus), 1 min"
 	@echo "make wheel-check  builds the wheel, installs it into a clean environment, tries every command, 4 min (PYTHON=python3.13)"
 	@echo "make docs  the documentation as a site, in build/site"
 	@echo "make lowest  the tests that start no process, with the lowest versions that requirements.txt allows"
@@ -114,6 +115,11 @@ jmeter-check: $(VENV)/test.stamp $(JMETER)/bin/ApacheJMeter.jar
 
 proxies: $(VENV)/run.stamp
 	$(BIN)/python -m lab.proxies
+
+.PHONY: prometheus-check
+
+prometheus-check: $(VENV)/run.stamp
+	$(BIN)/python -m lab.prometheus_check
 
 ab: $(VENV)/run.stamp
 	$(BIN)/python -m chatload ab --host-a $(A) --host-b $(B) --config $(or $(CONFIG),scenarios/chat-100.toml) --rounds $(or $(ROUNDS),4)

@@ -16,6 +16,7 @@ from deploy.wheel_check import PARTS, ROOT
 DEPLOY = Path(__file__).parents[2] / "deploy"
 COMPOSE = sorted((DEPLOY / "compose").glob("*.yaml"))
 KUBERNETES = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
+GRAFANA = sorted((DEPLOY / "grafana").rglob("*.y*ml"))
 DOCKERFILES = [DEPLOY / "Dockerfile", *sorted((DEPLOY / "compose").glob("*Dockerfile"))]
 
 
@@ -41,13 +42,13 @@ def pods(path: Path) -> list[dict[str, Any]]:
 
 
 def test_there_is_something_to_lint() -> None:
-    assert len(COMPOSE) == 6
+    assert len(COMPOSE) == 7
     assert len(KUBERNETES) == 3
 
 
 @pytest.mark.e2e
 def test_yaml_is_tidy() -> None:
-    lint("yamllint", "-s", "-c", DEPLOY / ".yamllint", *COMPOSE, *KUBERNETES)
+    lint("yamllint", "-s", "-c", DEPLOY / ".yamllint", *COMPOSE, *KUBERNETES, *GRAFANA)
 
 
 @pytest.mark.e2e

@@ -5,7 +5,6 @@ from __future__ import annotations
 import random
 import re
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,26 +15,12 @@ from chatload.live.metrics_page import metrics_page
 from chatload.live.metrics_port import answering
 from chatload.live.run_metrics import MOST_PARTS, OTHER, SILENT_NS, RunMetrics
 from chatload.model.hosts import FoundServer, ServerFacts
-from chatload.model.journal_lines import HealthLine, JournalLine
-from chatload.store.manifest import Manifest
+from chatload.model.journal_lines import HealthLine
+from tests.live.scraped import told
 from tests.live.turns import S, failed, turn
 
-VLLM = ServerFacts(
-    model="m", dialect="openai", found=FoundServer("vLLM", "1"), classes=("Reader",), label="vLLM 1"
-)
 TGI = ServerFacts(model="small", dialect="tgi", found=FoundServer("TGI", "3"), classes=("Coder",))
 NASTY = 'a"}\n\x1b[31m' + "x" * 200
-
-
-def told(*lines: JournalLine, exit_code: int | None = None, now_s: float = 10.0, **facts: Any) -> RunMetrics:
-    controller = SimpleNamespace(
-        manifest=Manifest(**{"server": VLLM, "scenario": "chat", **facts}), exit_code=exit_code
-    )
-    metrics = RunMetrics(controller, lambda: round(now_s * S))
-    metrics.begin("r1", 0)
-    for line in lines:
-        metrics.on_line(line)
-    return metrics
 
 
 def samples(metrics: RunMetrics, name: str, **labels: str) -> list[tuple[dict[str, str], float]]:
