@@ -52,6 +52,7 @@ class _Progress:
     sent_bytes: int = 0
     unsent: bool = False
     """Sending broke off."""
+    traceparent: bytes = b""
     body: tuple[bytes, ...] = ()
 
 
@@ -94,6 +95,11 @@ class ChatClient:
         request_id = os.urandom(16).hex()
         code: str | None = None
         detail: str | None = None
+        target = self._target
+        if target.tracing is not None:
+            progress.traceparent = target.tracing.begin(
+                request_id, spec.due_ns, spec.request.model, target.dialect.name
+            )
         try:
             self._ask_until_accepted(spec, request_id, progress)
         except TurnError as error:
@@ -137,7 +143,8 @@ class ChatClient:
     def _ask(self, spec: TurnSpec, request_id: str, progress: _Progress) -> None:
         target = self._target
         body = target.dialect.body(spec.request)
-        head = target.head_for(spec.user) + b"X-Request-Id: %s\r\nContent-Length: %d\r\n\r\n" % (
+        head = target.head_for(spec.user) + b"%sX-Request-Id: %s\r\nContent-Length: %d\r\n\r\n" % (
+            progress.traceparent,
             request_id.encode(),
             len(body),
         )

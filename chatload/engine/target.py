@@ -12,6 +12,7 @@ from chatload.engine.clock import CLOCK, Clock
 from chatload.engine.connection import Connection
 from chatload.engine.cookies import Cookies
 from chatload.engine.stream import ReplyStream
+from chatload.engine.tracing import Tracing
 from chatload.loads.plan import Plan
 from chatload.model.turn import Turn
 from chatload.options.run_options import Timeouts
@@ -63,6 +64,7 @@ class Target:
     url: str = ""
     session: bytes = b""
     cookies: Cookies | None = None
+    tracing: Tracing | None = None
 
     def head_for(self, user: int) -> bytes:
         """What each request of this user begins with, down to the headers that change each turn."""

@@ -17,6 +17,7 @@ from chatload.engine.clock import CLOCK, Clock, wall_offset_ns
 from chatload.engine.health import HealthReporter
 from chatload.engine.reader import Reader
 from chatload.engine.target import FoundRoute, Target, target_for
+from chatload.engine.tracing import tracing
 from chatload.loads.chat import ChatLoad
 from chatload.loads.open_loop import OpenLoopLoad
 from chatload.loads.plan import Planned
@@ -103,7 +104,9 @@ class Session:
         )
         key = api_key().sent_in(plan.access.auth_header) if start.send_key else NO_KEY
         route = FoundRoute(start.path, start.skipped, start.run_id)
-        self.target: Target = target_for(plan, DIALECTS[start.dialect], self._reader, worker, key, route)
+        self._tracing = tracing()
+        target = target_for(plan, DIALECTS[start.dialect], self._reader, worker, key, route)
+        self.target: Target = replace(target, tracing=self._tracing)
         exact = self.target.dialect.exact_length
         self.exact_length = {name: value for name, value in exact.items() if name not in start.refuses}
         self._targets: dict[str, Target] = {}
@@ -236,7 +239,7 @@ class Session:
         own = target_for(plan, DIALECTS[told.dialect], self._reader, self.worker, key, route)
         if not server_key:
             return replace(target, head=own.head)
-        return replace(own, transport=target.transport, clock=target.clock)
+        return replace(own, transport=target.transport, clock=target.clock, tracing=target.tracing)
 
     def server_of(self, user_class: UserClass) -> Start | OtherServer:
         """What is known of the server of a class."""
@@ -287,6 +290,8 @@ class Session:
             if self.plan.load.is_warmup(turn, since_s, self.plan.warmup):
                 turn = msgspec.structs.replace(turn, warmup=True)
         self.emit(turn)
+        if self._tracing is not None:
+            self._tracing.end(turn)
         self._finished_reads += turn.reads
         if turn.code in NO_FAILURES:
             return
@@ -355,6 +360,8 @@ class Session:
                 lines=self._lines + 1,
             )
         )
+        if self._tracing is not None:
+            self._tracing.close()
         self._reader.close()
         self.journal.close()
         gc.set_threshold(*self._gc_before)

@@ -1,0 +1,111 @@
+"""OpenTelemetry spans of turns, and the `traceparent` header by which the server's own spans join them.
+
+On where somebody has set a tracer provider: Locust does with --otel. Without one nothing of OpenTelemetry is imported.
+Ids and sampling are the provider's; all instants of a span are a turn's own stamps.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from chatload.engine.clock import wall_offset_ns
+from chatload.model.turn import Turn
+
+if TYPE_CHECKING:
+    from opentelemetry.trace import Span, Tracer
+
+SDK = "opentelemetry.sdk.trace"
+"""Who sets a provider has imported this."""
+NAME = "chatload"
+OPERATION = "chat"
+
+
+class _Open(NamedTuple):
+    """A span that is going on, and CLOCK_REALTIME − our clock when it began."""
+
+    span: Span
+    offset_ns: int
+    model: str
+    dialect: str
+
+
+class Tracing:
+    """The spans of one process's turns that are going on, by request id."""
+
+    def __init__(self, tracer: Tracer, wall_offset: Callable[[], int] = wall_offset_ns) -> None:
+        self._tracer, self._wall_offset = tracer, wall_offset
+        self._open: dict[str, _Open] = {}
+
+    def begin(self, request_id: str, due_ns: int, model: str, dialect: str) -> bytes:
+        """Begin the span of a turn; the header line that tells the server of it."""
+        from opentelemetry.trace import SpanKind
+
+        offset_ns = self._wall_offset()
+        span = self._tracer.start_span(
+            f"{OPERATION} {model}".strip(), kind=SpanKind.CLIENT, start_time=due_ns + offset_ns
+        )
+        self._open[request_id] = _Open(span, offset_ns, model, dialect)
+        context = span.get_span_context()
+        if not context.is_valid:
+            return b""
+        flags = int(context.trace_flags)
+        return b"traceparent: 00-%032x-%016x-%02x\r\n" % (context.trace_id, context.span_id, flags)
+
+    def end(self, turn: Turn) -> None:
+        """End the span of a turn, with what was measured; nothing where it has none."""
+        found = self._open.pop(turn.request_id, None)
+        if found is None:
+            return
+        if found.span.is_recording():
+            _describe(found, turn)
+        found.span.end(turn.end_ns + found.offset_ns)
+
+    def close(self) -> None:
+        """End the spans of turns that were never recorded."""
+        for one in self._open.values():
+            one.span.end()
+        self._open.clear()
+
+
+def _describe(found: _Open, turn: Turn) -> None:
+    from opentelemetry.trace import Status, StatusCode
+
+    span = found.span
+    for name, at_ns in (
+        ("sent", turn.sent_ns),
+        ("first token", turn.first_token_ns),
+        ("finish", turn.last_token_ns),
+    ):
+        if at_ns is not None:
+            span.add_event(name, timestamp=at_ns + found.offset_ns)
+    facts: dict[str, Any] = {
+        "gen_ai.operation.name": OPERATION,
+        "gen_ai.provider.name": found.dialect,
+        "gen_ai.request.model": found.model or None,
+        "gen_ai.response.id": turn.reply_id,
+        "gen_ai.response.finish_reasons": (turn.finish,) if turn.finish else None,
+        "gen_ai.usage.input_tokens": turn.prompt_tokens,
+        "gen_ai.usage.output_tokens": turn.billed_tokens,
+        "http.response.status_code": turn.status,
+        "chatload.request_id": turn.request_id,
+        "chatload.user": turn.user,
+        "chatload.turn": turn.turn,
+        "chatload.part": turn.group or turn.name or None,
+        "error.type": turn.code,
+    }
+    span.set_attributes({name: value for name, value in facts.items() if value is not None})
+    if turn.failed:
+        span.set_status(Status(StatusCode.ERROR, turn.detail))
+
+
+def tracing() -> Tracing | None:
+    """The tracing of this process; None where nobody has set a tracer provider."""
+    if SDK not in sys.modules:
+        return None
+    from opentelemetry import trace
+    from opentelemetry.sdk.trace import TracerProvider
+
+    provider = trace.get_tracer_provider()
+    return Tracing(provider.get_tracer(NAME)) if isinstance(provider, TracerProvider) else None
