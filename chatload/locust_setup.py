@@ -20,6 +20,7 @@ from locust.runners import MasterRunner, WorkerRunner
 
 from chatload.analysis.slo_verdict import level_verdict
 from chatload.engine.api_key import secret_mistakes
+from chatload.engine.tracing import tracing_mistakes
 from chatload.files.packaged import prefer_own
 from chatload.loads.load_shape import Shape
 from chatload.loads.plan import Plan
@@ -73,7 +74,7 @@ def install(shape: Shape) -> None:
 
     @events.init.add_listener
     def begin(environment: Environment, web_ui: Any = None, **_: Any) -> None:
-        mistakes = secret_mistakes(os.environ)
+        mistakes = secret_mistakes(os.environ) + tracing_mistakes(environment.parsed_options.otel)
         hidden = prefer_own("plots")
         if isinstance(environment.runner, WorkerRunner):
             if mistakes and environment.parsed_options.processes:  # the parent of these says so itself

@@ -38,6 +38,7 @@ LOCUST_FLAGS = (
     "--html",
     "--tags",
     "--loglevel",
+    "--otel",
 )
 """Options of Locust that are completed: importing Locust for all of them takes a second a key press."""
 SCRIPTS = {

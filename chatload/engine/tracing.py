@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from chatload.engine.clock import wall_offset_ns
@@ -98,6 +99,13 @@ def _describe(found: _Open, turn: Turn) -> None:
     span.set_attributes({name: value for name, value in facts.items() if value is not None})
     if turn.failed:
         span.set_status(Status(StatusCode.ERROR, turn.detail))
+
+
+def tracing_mistakes(asked: bool) -> list[str]:
+    """Why there can be no spans although they are asked for (--otel), in one line: Locust would go on without."""
+    if not asked or find_spec("opentelemetry.sdk") is not None:
+        return []
+    return ["--otel: OpenTelemetry's SDK is not installed: pip install 'chatload[otel]'"]
 
 
 def tracing() -> Tracing | None:

@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import ALWAYS_OFF
 
 from chatload.engine import tracing as module
-from chatload.engine.tracing import Tracing, tracing
+from chatload.engine.tracing import Tracing, tracing, tracing_mistakes
 from chatload.runner import session
 from chatload.runner.chat_behaviour import ChatBehaviour
 from tests.engine.scripted import KILL, status
@@ -165,6 +165,15 @@ def test_it_is_on_where_a_provider_is_set(provider: TracerProvider) -> None:
     assert found is not None
     header = found.begin("r", 1, "m", "openai")
     assert re.fullmatch(rb"traceparent: 00-[0-9a-f]{32}-[0-9a-f]{16}-0[13]\r\n", header)
+
+
+def test_spans_that_cannot_be_are_a_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert tracing_mistakes(asked=True) == []
+    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    assert tracing_mistakes(asked=False) == []
+    assert tracing_mistakes(asked=True) == [
+        "--otel: OpenTelemetry's SDK is not installed: pip install 'chatload[otel]'"
+    ]
 
 
 def test_the_sdk_alone_traces_nothing() -> None:
