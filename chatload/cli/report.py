@@ -19,6 +19,7 @@ from chatload.render.csv_tables import summary_csv, turns_csv
 from chatload.render.html import REPORT, write_report
 from chatload.render.jmeter_aggregate import jmeter_text
 from chatload.render.run_files import SUMMARY, keep_summary, read_runs, refuse_repeated
+from chatload.render.shareable import LEFT_OUT, shareable
 from chatload.render.side_by_side import side_by_side_text
 from chatload.render.text import report_text
 from chatload.store.journal import Run
@@ -46,7 +47,11 @@ def report(argv: Sequence[str]) -> int:
             "running",
         ):
             keep_summary(run, summary)
-    if chosen.html is not None:
+    if chosen.share is not None:
+        shared = [shareable(run) for run in runs]
+        chosen.html = chosen.share
+        _write_html(chosen, shared, [summarise(run, chosen.window) for run in shared], LEFT_OUT)
+    elif chosen.html is not None:
         _write_html(chosen, runs, summaries)
     elif chosen.csv:
         sys.stdout.write(summary_csv(runs, summaries))
@@ -76,6 +81,11 @@ def _chosen(argv: Sequence[str]) -> argparse.Namespace:
         help="write one self-contained page (one RUN: its report.html)",
     )
     parser.add_argument(
+        "--share",
+        metavar="FILE",
+        help="write the page of one RUN without hosts, keys, prompts or replies, to give to anybody",
+    )
+    parser.add_argument(
         "--format", choices=("text", "jmeter"), default="text", help="jmeter: its Aggregate Report, exactly"
     )
     add_force(parser)
@@ -88,15 +98,24 @@ def _chosen(argv: Sequence[str]) -> argparse.Namespace:
     if not chosen.runs:
         parser.error("the following arguments are required: RUN")
     forms = [name for name in ("json", "csv", "csv_turns") if getattr(chosen, name)]
-    forms += ["html"] if chosen.html is not None else []
+    forms += [name for name in ("html", "share") if getattr(chosen, name) is not None]
     forms += ["format jmeter"] if chosen.format == "jmeter" else []
     if len(forms) > 1:
         named = " and ".join(f"--{form.replace('_', '-')}" for form in forms)
         raise UsageError([f"{named}: one form at a time"])
+    if chosen.share is not None and len(chosen.runs) > 1:
+        raise UsageError(["--share: one RUN at a time"])
+    if chosen.share == "":
+        raise UsageError(["--share: name the file to write"])
     return chosen
 
 
-def _write_html(chosen: argparse.Namespace, runs: Sequence[Run], summaries: Sequence[Summary]) -> None:
+def _write_html(
+    chosen: argparse.Namespace,
+    runs: Sequence[Run],
+    summaries: Sequence[Summary],
+    left_out: Sequence[str] = (),
+) -> None:
     file: str = chosen.html
     if not file and len(runs) > 1:
         raise UsageError(["--html: name the file to write; several runs have no common folder"])
@@ -105,7 +124,11 @@ def _write_html(chosen: argparse.Namespace, runs: Sequence[Run], summaries: Sequ
 
     path = Path(file) if file else runs[0].folder / REPORT
     try:
-        write_report(path, runs, summaries, figures(runs), chosen.window, force=chosen.force)
+        write_report(
+            path, runs, summaries, figures(runs), chosen.window, force=chosen.force, left_out=left_out
+        )
     except OSError as error:
-        raise UsageError([f"--html {path}: cannot be written: {error.strerror}"]) from error
+        raise UsageError(
+            [f"--{'share' if left_out else 'html'} {path}: cannot be written: {error.strerror}"]
+        ) from error
     sys.stdout.write(f"{path}\n")

@@ -32,10 +32,11 @@ def report_html(
     window: str = "",
     *,
     force: bool = False,
+    left_out: Sequence[str] = (),
 ) -> str:
     """The report of one run, or the comparison of several, also of runs that are not alike if `force`.
 
-    `figures` are its pictures (plots/report/figures.py).
+    `figures` are its pictures (plots/report/figures.py), `left_out` the ids of sections that it is to lack.
     """
     if len(runs) > 1:
         beside = SideBySide(runs, summaries, window, force=force)
@@ -49,7 +50,7 @@ def report_html(
     over = " · ".join(
         word for word in ("chatload report", scenario, f"{started} UTC" if started else "") if word
     )
-    sections = _with(figures, sections_of(run, summary))
+    sections = _with(figures, [one for one in sections_of(run, summary) if one.id not in left_out])
     return _page(one_line(run.name, 120), over, headline(run, summary), sections)
 
 
@@ -105,6 +106,8 @@ def write_report(
     window: str = "",
     *,
     force: bool = False,
+    left_out: Sequence[str] = (),
 ) -> None:
     """Write the report whole or not at all. OSError if it cannot be."""
-    write_private(path, report_html(runs, summaries, figures, window, force=force).encode())
+    page = report_html(runs, summaries, figures, window, force=force, left_out=left_out)
+    write_private(path, page.encode())
