@@ -30,8 +30,10 @@ def folder_of(tmp_path: Path) -> Path:
     plan = plan_of(
         "chat",
         {
-            "host": "https://gpu-box:8000", "num_users": 20, "turns": "5", "prompt": "Tell me of our merger",
-            "system_prompt": "You serve ACME only", "slo": "p50 ttft_ms <= 1000", "headers": '{"X-Tenant": "sk-secret"}',
+            "host": "https://gpu-box:8000", "num_users": 20, "turns": "5",
+            "prompt": "Tell me of our merger",
+            "system_prompt": "You serve ACME only", "slo": "p50 ttft_ms <= 1000",
+            "headers": '{"X-Tenant": "sk-secret"}',
             "expect": "contains 'Paris'", "body": '{"stop": "ZANZIBAR", "ignore_eos": true}',
         },
     )  # fmt: skip
