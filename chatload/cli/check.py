@@ -22,7 +22,13 @@ from chatload.model.sanitize import one_line, shown
 from chatload.model.slo import read_objectives
 from chatload.options.command_parser import Parser, share
 from chatload.render.ci import add_to_job_summary, annotate, notices
-from chatload.render.comparison_words import effect_words, headline, unlike_first, unusable_words
+from chatload.render.comparison_words import (
+    EFFECT_MARKS,
+    effect_words,
+    headline,
+    unlike_first,
+    unusable_words,
+)
 from chatload.render.junit import junit_xml
 from chatload.render.markdown import escaped, summary_markdown, table
 from chatload.render.run_files import read_runs, refuse_repeated
@@ -128,6 +134,8 @@ def _markdown(found: Gate) -> str:
     if found.comparison is None:
         return text
     head = "".join(f"> ⚠️ {escaped(words, 300)}\n" for words in unlike_first(found.comparison))
-    rows = [[one.verdict, effect_words(one)] for one in found.effects]
+    rows = [
+        [f"{EFFECT_MARKS.get(one.verdict, '❔')} {one.verdict}", effect_words(one)] for one in found.effects
+    ]
     lines = ["", f"**{escaped(headline(found.comparison), 400)}**", "", *table(["", ""], rows)]
     return shown((f"{head}\n" if head else "") + text + "\n".join(lines) + "\n")

@@ -6,16 +6,18 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from chatload.analysis.summary import summarise
 from chatload.interop.jtl import csv_lines, samples, xml_lines
 from chatload.interop.replay_schedule import BLOCK_TOKENS, TOOLS, lines_for, lines_with_texts, schedule_of
 from chatload.model.errors import UsageError
 from chatload.options.command_parser import Parser
+from chatload.render.badge import badge_json, badge_of, badge_svg
 from chatload.store.journal import Run, read_run
 from chatload.store.manifest import read_manifest
 
 
 def export(argv: Sequence[str]) -> int:
-    """a run as JMeter's JTL, or its schedule for vLLM, AIPerf or GuideLLM"""
+    """a run as JMeter's JTL, its schedule for vLLM, AIPerf or GuideLLM, or a badge"""
     parser = Parser("export", description="Write a run in the form of another tool.")
     forms = parser.add_subparsers(dest="what", required=True, metavar="WHAT", parser_class=Parser)
     jtl = forms.add_parser("jtl", help="JMeter's result file; JMeter and its plug-ins read it")
@@ -29,13 +31,20 @@ def export(argv: Sequence[str]) -> int:
         default="lengths",
         help="texts: the very messages (AIPerf only, of a run with --keep-text all or one fixed prompt)",
     )
-    for form in (jtl, schedule):
+    badge = forms.add_parser("badge", help="its verdict as a badge: an SVG, or JSON for shields.io/endpoint")
+    badge.add_argument("--format", choices=("svg", "shields"), default="svg", help="svg (default) or shields")
+    badge.add_argument("--label", default="chatload", help="its left half (default chatload)")
+    for form in (jtl, schedule, badge):
         form.add_argument("run", type=Path, metavar="RUN", help="run folder, such as results/…")
         form.add_argument(
             "-o", "--output", type=Path, metavar="FILE", help="file to write, instead of stdout"
         )
     chosen = parser.parse_args(argv)
-    if chosen.what == "jtl":
+    if chosen.what == "badge":
+        run = read_run(chosen.run)
+        found_badge = badge_of(run, summarise(run), chosen.label)
+        write([badge_svg(found_badge) if chosen.format == "svg" else badge_json(found_badge)], chosen.output)
+    elif chosen.what == "jtl":
         found = samples(chosen.run, read_manifest(chosen.run))
         as_csv = chosen.format == "csv"
         lines = csv_lines(found, sent_bytes=chosen.jmeter == "5") if as_csv else xml_lines(found)

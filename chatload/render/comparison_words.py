@@ -41,6 +41,17 @@ VERDICT_WORDS: dict[ComparisonOutcome, str] = {
 }
 
 
+EFFECT_MARKS: dict[ComparisonOutcome, str] = {
+    SAME: "=",
+    BETTER: "✅",
+    WORSE: "❌",
+    DIFFER: "≠",
+    NOT_WORSE: "✅",
+    MIXED: "≠",
+}
+"""What stands before a verdict in Markdown; ❔ for any other."""
+
+
 def headline(found: Comparison) -> str:
     """The verdict in a sentence, after it the metrics that are better, worse or differ, and failures left open."""
     a, b = found.names

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 
+from chatload.analysis.exit_code import GOOD, UNSURE, UNTRUSTED, code_of
 from chatload.model.metrics import View, metrics_in
 from chatload.model.sanitize import one_line, shown
 from chatload.model.summary import PERCENTILES, WHOLE_RUN, Distribution, Summary
-from chatload.model.words import listed
+from chatload.model.words import listed, plural
 from chatload.render.blocks import Heading, Items, Paragraph, Section, Table
 from chatload.render.cost_table import cost
 from chatload.render.first_token_table import first_token
@@ -19,50 +20,72 @@ from chatload.render.text_table import number, statistic
 from chatload.render.turn_tables import standstill
 from chatload.store.journal import Run
 
+MARKS = {GOOD: "✅", UNSURE: "❔", UNTRUSTED: "⚠️"}
+"""What stands before the verdict, by exit code; ❌ for any other."""
 SIGNS = {"met": "✅ met", "missed": "❌ missed", "undecided": "❔ undecided", "part": "part"}
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>()#+!|~@&])")
 
 
 def summary_markdown(run: Run, summary: Summary) -> str:
-    """Verdict, SLOs, the metrics that matter, warnings."""
+    """The verdict with its mark and one table: the SLOs, else the metrics that matter; the rest opens on a click."""
     manifest = run.manifest
     named = listed(
         list(dict.fromkeys(one_line(one.words or "unknown server", 120) for one in manifest.servers))
     )
     label = f" ({escaped(manifest.label)})" if manifest.label else ""
     lines = [f"## chatload: {escaped(manifest.scenario or run.folder.name)}{label}", ""]
-    lines += [escaped(headline(run, summary), 2000), ""]
-    lines += [f"{escaped(named)}. {escaped(manifest.plan_sentence, 400)}", ""]
+    lines += [f"{MARKS.get(code_of(run, summary)[0], '❌')} {escaped(headline(run, summary), 2000)}", ""]
+    figures = _figures(summary)
     if summary.slo:
-        lines += [f"**{score(summary.slo)}**", ""]
-        rows = [
-            [
-                " ".join(filter(None, (SIGNS[one.verdict], sure_words(one)))),
-                f"`{one.slo}`",
-                value_words(one),
-                interval_words(one),
-                one.window,
-                remark(one),
-            ]
-            for one in summary.slo
-        ]
-        lines += [*table(["", "SLO", "measured", "95 % interval", "of", ""], rows), ""]
-    if summary.succeeded:
-        rows = _metrics(summary.metric)
-        lines += [*table([f"good turns, {summary.window.name}", *PERCENTILES, "max"], rows), ""]
-        if summary.whole_run:
-            rows = _metrics(summary.of_whole_run)
-            lines += [*table([f"good turns, {WHOLE_RUN}", *PERCENTILES, "max"], rows), ""]
-        lines += [f"Longest standstill of the server: {standstill(summary)}.", ""]
+        lines += [f"**{score(summary.slo)}**", "", *_slos(summary), ""]
+    else:
+        lines += figures[: figures.index("") + 1] if figures else []
+        figures = figures[figures.index("") + 1 :] if figures else []
+    rest = [f"{escaped(named)}. {escaped(manifest.plan_sentence, 400)}", "", *figures]
     if summary.failed:
         rows = [[escaped(code), f"{n:,}"] for code, n in summary.failed.items()]
-        lines += [*table(["failed turns", "n"], rows), ""]
+        rest += [*table(["failed turns", "n"], rows), ""]
     for made in (first_token, server, cost):
         section = made(run, summary)
         if section is not None and section.text:
-            lines += [f"**{section.title}**", "", *_blocks(section), ""]
-    lines += [f"- {escaped(words, 400)}" for words in summary.warnings]
+            rest += [f"**{section.title}**", "", *_blocks(section), ""]
+    rest += [f"- {escaped(words, 400)}" for words in summary.warnings]
+    lines += folded(f"Plan, figures and {plural(len(summary.warnings), 'warning')}", rest)
     return shown("\n".join(lines).rstrip("\n") + "\n")
+
+
+def folded(title: str, lines: Sequence[str]) -> list[str]:
+    """Lines that open on a click; GitHub and GitLab read Markdown in there after a blank line."""
+    return ["<details>", f"<summary>{escaped(title)}</summary>", "", *lines, "", "</details>", ""]
+
+
+def _slos(summary: Summary) -> list[str]:
+    rows = [
+        [
+            " ".join(filter(None, (SIGNS[one.verdict], sure_words(one)))),
+            f"`{one.slo}`",
+            value_words(one),
+            interval_words(one),
+            one.window,
+            remark(one),
+        ]
+        for one in summary.slo
+    ]
+    return table(["", "SLO", "measured", "95 % interval", "of", ""], rows)
+
+
+def _figures(summary: Summary) -> list[str]:
+    """The metrics that matter, of the window and of the whole run, each table with a blank line after it."""
+    if not summary.succeeded:
+        return []
+    lines = [
+        *table([f"good turns, {summary.window.name}", *PERCENTILES, "max"], _metrics(summary.metric)),
+        "",
+    ]
+    if summary.whole_run:
+        rows = _metrics(summary.of_whole_run)
+        lines += [*table([f"good turns, {WHOLE_RUN}", *PERCENTILES, "max"], rows), ""]
+    return [*lines, f"Longest standstill of the server: {standstill(summary)}.", ""]
 
 
 def _blocks(section: Section) -> list[str]:

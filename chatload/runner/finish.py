@@ -19,7 +19,7 @@ from chatload.render.run_verdict import answer, not_trustworthy
 from chatload.render.slo_words import sentence
 from chatload.store.journal import Run, read_run
 
-MOST_DOUBTS, DOUBT_COLUMNS = 3, 200
+MOST_WARNINGS, WARNING_COLUMNS = 3, 200
 """How many warnings are said at the end, the worst first, and how much of each."""
 
 Draw = Callable[[Sequence[Run]], Sequence[Figure]]
@@ -36,8 +36,8 @@ def finish(folder: Path, plan: Plan, say: Callable[[str], None], draw: Draw) -> 
     keep_ci_files(run, summary)
     page = keep_report(run, summary, draw([run]))
     if run.turns:
-        if doubt := not_trustworthy(summary.validity):
-            say(f"chatload: {doubt}")
+        if words := not_trustworthy(summary.validity):
+            say(f"chatload: {words}")
         say(f"chatload: {answer(run, summary)}")
     if not plan.load.by_level:  # its SLOs are judged level by level
         for one in summary.slo:
@@ -49,10 +49,10 @@ def finish(folder: Path, plan: Plan, say: Callable[[str], None], draw: Draw) -> 
     if run.manifest.ended == "unreachable":  # refused: its cause was said, and there is nothing to read
         return code
     told = summary.warnings
-    for words in told[:MOST_DOUBTS]:
-        say(f"chatload: doubt: {one_line(words, DOUBT_COLUMNS)}")
-    if len(told) > MOST_DOUBTS:
-        say(f"chatload: {plural(len(told) - MOST_DOUBTS, 'more doubt')} in the report")
+    for words in told[:MOST_WARNINGS]:
+        say(f"chatload: warning: {one_line(words, WARNING_COLUMNS)}")
+    if len(told) > MOST_WARNINGS:
+        say(f"chatload: {plural(len(told) - MOST_WARNINGS, 'more warning')} in the report")
     if page is not None:
         say(f"chatload: open in a browser: {page}")
     say(f"chatload: more: {program()} report {folder}")

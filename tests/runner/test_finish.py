@@ -49,18 +49,18 @@ def test_a_good_run_leaves_its_summary_and_report_and_says_the_verdict(tmp_path:
     assert said[-2] == f"chatload: open in a browser: {folder / 'report.html'}"
     assert said[-1] == f"chatload: more: {program()} report {folder}"
     doubts = summarise(read_run(folder)).warnings
-    assert [words.startswith("chatload: doubt: ") for words in said[1:-2]] == [True] * min(3, len(doubts))
+    assert [words.startswith("chatload: warning: ") for words in said[1:-2]] == [True] * min(3, len(doubts))
 
 
-def test_the_worst_doubts_are_said_and_how_many_the_report_has_beside_them(tmp_path: Path) -> None:
+def test_the_worst_warnings_are_said_and_how_many_the_report_has_beside_them(tmp_path: Path) -> None:
     folder = recorded("troubled", tmp_path)
     _, said = finished(folder, plan_of("chat", CHAT))
-    told = [words for words in said if words.startswith("chatload: doubt: ")]
+    told = [words for words in said if words.startswith("chatload: warning: ")]
     doubts = summarise(read_run(folder)).warnings
     assert len(doubts) > 3
-    assert [words[17:60] for words in told] == [words[:43] for words in doubts[:3]]
-    assert f"chatload: {len(doubts) - 3} more doubts in the report" in said
-    assert max(map(len, told)) <= 217
+    assert [words[19:62] for words in told] == [words[:43] for words in doubts[:3]]
+    assert f"chatload: {len(doubts) - 3} more warnings in the report" in said
+    assert max(map(len, told)) <= 219
 
 
 def test_a_run_without_a_turn_has_no_verdict_and_the_code_of_its_end(tmp_path: Path) -> None:
