@@ -53,7 +53,9 @@ def test_what_is_no_answer_is_not_green(tmp_path: Path) -> None:
 
 
 def test_a_capacity_search_has_its_answer(tmp_path: Path) -> None:
-    levels = [LevelResult(users=n, verdict="met", passed=n == 26, turns=9, groups=[]) for n in (26, 27)]
+    levels = [
+        LevelResult(users=n, verdict="met", passed=n == 26, turns=9, slo=[], groups=[]) for n in (26, 27)
+    ]
     found = msgspec.to_builtins(CapacityResult(users=26, levels=levels))
     run = steady(tmp_path, "p50 ttft_ms <= 500", capacity=found)
     assert badge_of(run, summarise(run)).message == "26 chat users within the SLOs"
