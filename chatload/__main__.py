@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 
@@ -28,6 +29,7 @@ from chatload.model import output
 from chatload.model.errors import UsageError
 from chatload.model.program import program
 from chatload.model.sanitize import shown
+from chatload.render.text_table import fit
 
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "run": run,
@@ -69,6 +71,8 @@ def main(argv: Sequence[str]) -> int:
         asked = f"{argv[0]!r}: unknown command" if argv else "no command"
         sys.stderr.write(f"{asked}: must be one of {', '.join(COMMANDS)} (see {program()} --help)\n")
         return 2
+    if sys.stdout.isatty():
+        fit(shutil.get_terminal_size().columns)
     try:
         code = COMMANDS[argv[0]](argv[1:])
         sys.stdout.flush()

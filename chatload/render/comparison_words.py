@@ -30,6 +30,8 @@ from chatload.render.text import text_of
 from chatload.render.text_table import ABSENT, number
 from chatload.store.journal import Run
 
+BETTER_MARK = "▲"
+
 VERDICT_WORDS: dict[ComparisonOutcome, str] = {
     SAME: "the same",
     BETTER: "better",
@@ -119,8 +121,8 @@ def effects_section(found: Comparison) -> Section:
             [
                 one.words,
                 one.unit,
-                _value(one, one.a),
-                _value(one, one.b),
+                _marked(_value(one, one.a), is_better=better_side(one) == "a"),
+                _marked(_value(one, one.b), is_better=better_side(one) == "b"),
                 _change(one),
                 _interval(one),
                 one.verdict,
@@ -130,7 +132,24 @@ def effects_section(found: Comparison) -> Section:
     ]
     remarks = _remarks(found)
     blocks: list[Block] = [Table(rows, left=2), *([Items(remarks)] if remarks else [])]
+    if any(map(better_side, found.effects)):
+        blocks.append(Paragraph(f"{BETTER_MARK} the better figure, where both differ.", note=True))
     return Section(f"{b} against {a}", [*blocks, Paragraph(_how_sure(found), note=True)])
+
+
+def better_side(one: Effect) -> str:
+    """“a” or “b”, whose figure is the better one where the two differ for certain; else empty.
+
+    Of two single runs it tells of these runs, not of their servers (docs/statistics.md).
+    """
+    if one.verdict not in (BETTER, WORSE, DIFFER) or one.a is None or one.b is None or one.a == one.b:
+        return ""
+    more_is_better = one.unit == "tokens/s"
+    return "b" if (one.b > one.a) == more_is_better else "a"
+
+
+def _marked(value: str, *, is_better: bool) -> str:
+    return f"{BETTER_MARK} {value}" if is_better else value
 
 
 def _remarks(found: Comparison) -> list[str]:

@@ -1,18 +1,20 @@
-"""Sections as text, 80 columns wide: what `chatload report`, `compare` and `ab` print."""
+"""Sections as text, as wide as the terminal, else 80 columns: what `chatload report`, `compare` and `ab` print."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
-from chatload.model.sanitize import plain, shown
+from chatload.model.sanitize import columns, plain, shown
 from chatload.model.summary import Summary
 from chatload.render.blocks import Block, Details, Facts, Heading, Items, Paragraph, Printed, Section, Table
 from chatload.render.report_sections import sections_of
 from chatload.render.run_verdict import headline
-from chatload.render.text_table import indented, table_that_fits
+from chatload.render.text_table import indented, one_row, table_that_fits, width
 from chatload.store.journal import Run
 
 SAMPLE_LINES = 40
+LEAST_BESIDE = 20
+"""Columns that the words beside a name need; where there are fewer, they stand below it."""
 
 
 def report_text(run: Run, summary: Summary) -> str:
@@ -59,9 +61,13 @@ def _items(block: Items) -> Iterator[str]:
 
 
 def _facts(block: Facts) -> Iterator[str]:
-    width = max(len(name) for name, _ in block.pairs)
+    wide = max(columns(name) for name, _ in block.pairs)
     for name, words in block.pairs:
-        yield from indented(words, f"  {name:<{width}}  ")
+        if wide + 4 + LEAST_BESIDE > width():
+            yield from indented(name)
+            yield from indented(words, "    ")
+        else:
+            yield from indented(words, f"  {name:<{wide}}  ")
 
 
 def _heading(block: Heading) -> Iterator[str]:
@@ -69,7 +75,7 @@ def _heading(block: Heading) -> Iterator[str]:
 
 
 def _printed(block: Printed) -> Iterator[str]:
-    yield from (f"  {line}".rstrip() for line in block.text.split("\n"))
+    yield from (one_row(f"  {line}".rstrip()) for line in block.text.split("\n"))
 
 
 def _details(block: Details) -> Iterator[str]:

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -16,8 +17,8 @@ from chatload.cli.compare import runs_below
 from chatload.model.hosts import Simulation
 from chatload.model.sanitize import columns
 from chatload.model.turn import Turn
-from chatload.model.verdict import CANNOT_TELL, DIFFER
-from chatload.render.comparison_words import comparison_text
+from chatload.model.verdict import BETTER, CANNOT_TELL, DIFFER, SAME, WORSE, Effect
+from chatload.render.comparison_words import better_side, comparison_text
 from chatload.store.journal import Run, read_run
 from tests.changes import replace
 from tests.runs_builder import (
@@ -271,3 +272,22 @@ def test_a_run_is_not_compared_with_itself(tmp_path: Path, capsys: pytest.Captur
     assert main(["report", "--csv", runs[0], str(copy)]) == 0, "nothing is compared"
     for argv in (["compare", *runs], ["check", runs[1], "--baseline", runs[0]], ["report", *runs]):
         assert main(argv) == 0, capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("unit", "a", "b", "verdict", "side"),
+    [
+        ("ms", 10.0, 20.0, DIFFER, "a"),
+        ("ms", 20.0, 10.0, BETTER, "b"),
+        ("tokens/s", 10.0, 20.0, DIFFER, "b"),
+        ("tokens/s", 20.0, 10.0, WORSE, "a"),
+        ("%", 0.0, 0.1, DIFFER, "a"),
+        ("ms", 10.0, 20.0, CANNOT_TELL, ""),
+        ("ms", 10.0, 10.1, SAME, ""),
+        ("ms", None, None, WORSE, ""),
+    ],
+)
+def test_the_better_side_is_marked_where_they_differ_for_certain(
+    unit: str, a: float | None, b: float | None, verdict: Any, side: str
+) -> None:
+    assert better_side(Effect("m", "m", unit, a, b, None, None, verdict)) == side

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from chatload.model.sanitize import columns
 from chatload.render.run_verdict import verdict_of_turns
 from chatload.render.side_by_side import SideBySide, side_by_side_text
 from chatload.render.text import report_text
+from chatload.render.text_table import fit
 from chatload.store.journal import Run, read_run
 from tests.changes import replace
 from tests.runs_builder import HERE, Shape, as_failed, good_turns, manifest_of, user_lines, write_run
@@ -53,6 +56,26 @@ def test_fits_80_columns_and_hides_nothing(names: tuple[str, ...]) -> None:
         assert columns(line) <= 80, line
         assert line == line.rstrip()
         assert not {c for c in line if unicodedata.category(c) in ("Cc", "Cf")}
+
+
+@pytest.fixture
+def narrow() -> Iterator[None]:
+    yield
+    fit(None)
+
+
+@pytest.mark.parametrize("columns_there", [24, 40, 66, 120])
+@pytest.mark.parametrize("names", [("troubled",), ("steady", "slower")], ids="-".join)
+def test_fits_any_terminal(names: tuple[str, ...], columns_there: int, narrow: None) -> None:
+    """No row is wider, and every figure of the table of 80 columns is there, unless a cell was cut."""
+    figures = set(re.findall(r"(?<= )[\d.,]+(?= )", text_of(names)))
+    fit(columns_there)
+    text = text_of(names)
+    assert [line for line in text.split("\n") if columns(line) > columns_there] == []
+    if columns_there >= 66:
+        assert figures - set(re.findall(r"[\d.,]+", text)) == set()
+        assert "…" not in "".join(re.findall(r"^  (?:TTFT|felt).*$", text, re.MULTILINE)).replace(" … ", "")
+    assert max(map(columns, text.split("\n"))) > columns_there - 12, "as wide as there is room"
 
 
 def test_slow_servers_fit_too(tmp_path: Path) -> None:

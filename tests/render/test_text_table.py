@@ -9,7 +9,16 @@ import pytest
 from chatload.analysis.distribution import describe
 from chatload.model.sanitize import columns
 from chatload.model.words import plural
-from chatload.render.text_table import number, range_words, seconds, share, statistic, table, table_that_fits
+from chatload.render.text_table import (
+    fit,
+    number,
+    range_words,
+    seconds,
+    share,
+    statistic,
+    table,
+    table_that_fits,
+)
 
 
 @pytest.mark.parametrize(
@@ -69,3 +78,16 @@ def test_one_cell_wider_than_the_line_stands_in_a_table_of_its_own() -> None:
 
 def test_an_interval_that_n_cannot_give_says_so() -> None:
     assert (range_words((1.0, 20.0)), range_words(None)) == ("1.00 … 20.0", "n too small")
+
+
+@pytest.mark.parametrize("left", [1, 2])
+def test_where_no_two_columns_fit_cells_are_cut(left: int) -> None:
+    try:
+        fit(24)
+        rows = [["a very long name of a row", "unit of a figure in words", "1,234", "x" * 30]]
+        lines = table_that_fits(rows, left)
+    finally:
+        fit(None)
+    assert max(map(columns, lines)) <= 22
+    assert sum(line.startswith("a very") for line in lines) == 3, "each part has the first column"
+    assert "1,234" in " ".join(lines)
