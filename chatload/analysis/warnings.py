@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterator
 
 import msgspec
@@ -181,6 +182,7 @@ def _no_steady(run: Run, summary: Summary) -> Iterator[str]:
 def of_each_server(check: Check) -> Check:
     """The check of what a server tells; of several, of each with its own turns, its host before the sentence."""
 
+    @functools.wraps(check)
     def checked(run: Run, summary: Summary) -> Iterator[str]:
         if not summary.servers:
             yield from check(run, summary)

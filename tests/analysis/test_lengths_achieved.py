@@ -30,6 +30,11 @@ class OfTurns:
     turns: list[Turn] = field(default_factory=list)
     server: list[Any] = field(default_factory=list)
 
+    @property
+    def every_turn(self) -> list[Turn]:
+        """Those of a warm-up too: there is none."""
+        return self.turns
+
 
 def run_of(kind: str, turns: list[Turn], **values: object) -> Run:
     values = {**VALUES, **({"slo": ""} if kind == "sweep" else {}), **values}
