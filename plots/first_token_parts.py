@@ -19,6 +19,7 @@ NOTE = (
     "Dashes: when the response headers had come. Hatched: the server counted other requests too."
 )
 SECTION = "first_token"
+MOST_RUNS = 3
 COLOUR = dict(
     zip(
         NAMES,
@@ -39,13 +40,14 @@ def _told(loads: Sequence[Load]) -> list[Load]:
 
 
 def draw(runs: Sequence[Run], figure: Figure) -> None:
-    """A panel for each run."""
+    """A panel for each of the first runs."""
+    runs = runs[:MOST_RUNS]
     figure.set_size_inches(9, max(4.8, 3.4 * len(runs) + 1.2))
     panels = figure.subplots(len(runs), 1, squeeze=False)[:, 0]
     for axes, run, look in zip(panels, runs, looks(runs), strict=True):
         words, loads = over_load(run)
         _stacks(axes, loads)
-        axes.set_title(look.name if len(runs) > 1 else TTFT.title + ", mean")
+        axes.set_title(look.name, loc="left")
         axes.set_xlabel(words)
         axes.set_ylabel(TTFT.axis)
         thousands(axes.yaxis)

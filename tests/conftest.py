@@ -24,6 +24,8 @@ sys.dont_write_bytecode = False
 subprocess.Popen = warm.Popen  # type: ignore[misc]
 
 SEED = "CHATLOAD_TEST_SEED"
+LOCUST_FIRST = "locust" in sys.modules
+"""This is the process of an …_in_locust.py file."""
 
 
 PROCESSES = {
@@ -101,7 +103,7 @@ def pytest_report_header() -> str | None:
 
 def pytest_collection_finish() -> None:
     """Locust patches the whole process when it is imported: tests start it apart."""
-    if "locust" in sys.modules:
+    if "locust" in sys.modules and not LOCUST_FIRST:
         raise pytest.UsageError(
             "a test module imports locust: move what needs it into a file that a child runs"
         )

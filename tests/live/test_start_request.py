@@ -14,7 +14,8 @@ from chatload.options.run_options import OPTIONS
 EVERYTHING = tuple(
     dict.fromkeys((*(option for shape in SHAPES.values() for option in shape.options), *OPTIONS))
 )
-FILES = tuple(option for option in EVERYTHING if option.names_file)
+FILES = tuple(option for option in EVERYTHING if option.names_file and option.name != "expect")
+"""Options that are paths; --expect has some in its checks."""
 
 
 @pytest.fixture
@@ -65,10 +66,17 @@ def test_a_folder_on_another_disk_is_told_at_once_with_every_other(here: Path) -
     assert [line.split()[0] for line in lines] == [f"--{one.name}" for one in FILES]
 
 
+@pytest.mark.parametrize(("asked", "good"), [("prompts/x", True), ("/etc/passwd", False), ("../other", False)])
+def test_files_of_checks_lie_below_the_project_too(here: Path, asked: str, good: bool) -> None:
+    (expect,) = (option for option in EVERYTHING if option.name == "expect")
+    lines = outside_files({"expect": f"contains 'a'; json @{asked}"}, (expect,), {}, here)
+    assert (lines == []) is good
+
+
 def test_every_option_that_names_a_file_is_known() -> None:
     """An option whose help speaks of a file or folder is declared as a FileName."""
     speaking = {one.key for one in EVERYTHING if re.search(r"\b(file|folder)\b", one.help)}
-    assert speaking == {one.key for one in FILES}
+    assert speaking == {one.key for one in FILES}  # the help of --expect says @FILE
 
 
 def test_only_fields_of_the_form_are_taken() -> None:

@@ -52,7 +52,7 @@ def points(line: Any) -> tuple[list[float], list[float]]:
 
 
 CHOSEN = [("vllm",), ("vllm", "tgi"), ALL, ("unreachable",)]
-A_PANEL_A_RUN = ("swim_lanes", "stall_map", "timeline")
+A_PANEL_A_RUN = ("swim_lanes", "stall_map", "timeline", "first_token_parts")
 """Pictures that name a run above its panel, and draw the first three."""
 
 NOT_OF_A_CHAT = ("throughput_levels", "intervals", "first_byte", "capacity_curve")

@@ -140,6 +140,7 @@ def test_locust_tells_a_controller_of_its_runs_and_ramps_as_it_says(
     controller: Any = SimpleNamespace(
         on_ramp=lambda first, rate, workers: calls.append(f"ramp {first} {rate} {list(workers)}"),
         is_even=lambda: True,
+        run_on=lambda: None,
         workers=tuple,
         on_late=calls.append,
         is_on=lambda: True,
@@ -218,9 +219,9 @@ def test_a_chat_user_hands_its_class_s_system_prompt_on(monkeypatch: pytest.Monk
     class Wrong(ChatUser):
         system_prompt = 7  # type: ignore[assignment]
 
-    session: Any = []
+    session: Any = SimpleNamespace(plan=SimpleNamespace(load=None))
     made: Any = someone(Seller, session).make_behaviour(session)
-    assert made == ([], "You sell shoes.")
+    assert made == (session, "You sell shoes.")
     with pytest.raises(UsageError, match=r"Wrong\.system_prompt is 7: must be a text"):
         someone(Wrong, session).make_behaviour(session)
 

@@ -14,7 +14,7 @@ Start = Callable[..., Simulator]
 FIELDS = {
     "kind", "server", "path", "port", "connection", "received_ns", "request_id", "reply_id", "stream", "queued_ns",
     "admitted_ns", "headers_ns", "end_ns", "prompt_tokens", "tokens", "finish", "status", "fault", "ended",
-    "preempted", "bytes", "events",
+    "preempted", "bytes", "events", "model", "images", "image_tokens", "reasoning_tokens",
 }  # fmt: skip
 
 
