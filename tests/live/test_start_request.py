@@ -66,7 +66,9 @@ def test_a_folder_on_another_disk_is_told_at_once_with_every_other(here: Path) -
     assert [line.split()[0] for line in lines] == [f"--{one.name}" for one in FILES]
 
 
-@pytest.mark.parametrize(("asked", "good"), [("prompts/x", True), ("/etc/passwd", False), ("../other", False)])
+@pytest.mark.parametrize(
+    ("asked", "good"), [("prompts/x", True), ("/etc/passwd", False), ("../other", False)]
+)
 def test_files_of_checks_lie_below_the_project_too(here: Path, asked: str, good: bool) -> None:
     (expect,) = (option for option in EVERYTHING if option.name == "expect")
     lines = outside_files({"expect": f"contains 'a'; json @{asked}"}, (expect,), {}, here)
