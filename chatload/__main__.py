@@ -17,6 +17,7 @@ from chatload.cli.compare import compare
 from chatload.cli.completion import COMPLETE, complete, completion
 from chatload.cli.demo import demo
 from chatload.cli.export import export
+from chatload.cli.history import history
 from chatload.cli.import_jmx import import_jmx
 from chatload.cli.init import init
 from chatload.cli.list_options import list_options
@@ -38,6 +39,7 @@ COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
     "simulate": simulate,
     "report": report,
     "plots": plots,
+    "history": history,
     "compare": compare,
     "check": check,
     "baseline": baseline,

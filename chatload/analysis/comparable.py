@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import PurePath
+from typing import Protocol
 
 import msgspec
 
@@ -12,7 +13,6 @@ from chatload.model.model_mix import mix_words
 from chatload.model.sanitize import one_line
 from chatload.model.words import listed
 from chatload.options.server_address import Route
-from chatload.store.journal import Run
 from chatload.store.manifest import Manifest
 
 Conditions = dict[str, object]
@@ -25,6 +25,14 @@ _FILES = ("prompts", "trace", "sharegpt")
 _NAMES = {"users_per_s": "users per second", "rate": "users per second of a level"}
 _MEASURING = ("ask_usage", "stamps", "keep_text", "timeouts", "waits_on_429", "insecure", "headers")
 """Fields of the plan that say how the load was measured."""
+
+
+class HasManifest(Protocol):
+    """A run, or what is left of one."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """Its manifest."""
 
 
 def load_conditions(manifest: Manifest) -> Conditions:
@@ -86,7 +94,7 @@ def measuring_conditions(manifest: Manifest) -> Conditions:
 
 
 def unlike(
-    sides: Sequence[Sequence[Run]], of: Callable[[Manifest], Conditions]
+    sides: Sequence[Sequence[HasManifest]], of: Callable[[Manifest], Conditions]
 ) -> list[tuple[str, tuple[str, ...]]]:
     """(condition, its value on each side) of each that differs. A condition that a side lacks is left out."""
     found = [[of(run.manifest) for run in runs] for runs in sides]

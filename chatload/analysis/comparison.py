@@ -120,7 +120,7 @@ def _compared(
 ) -> Comparison:
     a, b = sides
     measured = measured_differences(a, b)
-    must_be = unlike(sides, _gate_conditions if gate else _conditions)
+    must_be = unlike(sides, gate_conditions if gate else _conditions)
     differing = [*must_be, *((one.name, one.values) for one in measured if one.too_far)]
     may_be = [*unlike(sides, dialect_of), *((one.name, one.values) for one in measured if not one.too_far)]
     empty = [name for name, runs in zip(names, sides, strict=True) if not any(map(_has_good_turn, runs))]
@@ -156,7 +156,8 @@ def _conditions(manifest: Manifest) -> Conditions:
     return load_conditions(manifest) | model_of(manifest)
 
 
-def _gate_conditions(manifest: Manifest) -> Conditions:
+def gate_conditions(manifest: Manifest) -> Conditions:
+    """What a run and its baselines must have alike: load, model, kind of server."""
     return _conditions(manifest) | served_conditions(manifest)
 
 

@@ -54,6 +54,13 @@ def report_html(
     return _page(one_line(run.name, 120), over, headline(run, summary), sections)
 
 
+def page_of(
+    name: str, over: str, words: str, sections: Sequence[Section], figures: Sequence[Figure] = ()
+) -> str:
+    """A page of its own: its title, what stands above and below it, sections, and pictures."""
+    return _page(name, over, words, _with(figures, sections))
+
+
 def _with(figures: Sequence[Figure], sections: Sequence[Section]) -> list[Section]:
     """The page's sections with each figure in its own, or in the one for pictures; that one is left out if empty."""
     ids = {section.id for section in sections}

@@ -48,7 +48,7 @@ def summary_markdown(run: Run, summary: Summary) -> str:
     for made in (first_token, server, cost):
         section = made(run, summary)
         if section is not None and section.text:
-            rest += [f"**{section.title}**", "", *_blocks(section), ""]
+            rest += markdown_of(section)
     rest += [f"- {escaped(words, 400)}" for words in summary.warnings]
     lines += folded(f"Plan, figures and {plural(len(summary.warnings), 'warning')}", rest)
     return shown("\n".join(lines).rstrip("\n") + "\n")
@@ -88,13 +88,19 @@ def _figures(summary: Summary) -> list[str]:
     return [*lines, f"Longest standstill of the server: {standstill(summary)}.", ""]
 
 
+def markdown_of(section: Section) -> list[str]:
+    """A section with its title."""
+    return [f"**{escaped(section.title)}**", "", *_blocks(section), ""]
+
+
 def _blocks(section: Section) -> list[str]:
     """A section's headings, tables, lists and paragraphs."""
     lines: list[str] = []
     for block in section.blocks:
         if isinstance(block, Table):
             rows = [[escaped(cell) for cell in row] for row in block.rows]
-            lines += table(rows[0], rows[1:])
+            lines += ["", f"{escaped(block.caption)}:"] if block.caption else []
+            lines += ["", *table(rows[0], rows[1:])] if lines and lines[-1] else table(rows[0], rows[1:])
         elif isinstance(block, Heading):
             lines += ["", f"**{escaped(block.words)}**", ""]
         elif isinstance(block, Items):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from chatload.analysis.comparable import HasManifest
 from chatload.analysis.held_streams import is_held
 from chatload.analysis.standstill import is_notable
 from chatload.model.sanitize import one_line
@@ -28,7 +29,7 @@ def answer(run: Run, summary: Summary) -> str:
     return " ".join(filter(None, (simulated([run]), stopped, words)))
 
 
-def simulated(runs: Sequence[Run]) -> str:
+def simulated(runs: Sequence[HasManifest]) -> str:
     """That servers are simulated, and by which profiles; nothing where none is."""
     found = dict.fromkeys(one.simulation for run in runs for one in run.manifest.servers)
     told = "; ".join(one_line(one.words, 120) for one in found if one is not None)
