@@ -79,6 +79,13 @@ def test_turns_tokens_and_times_by_hand() -> None:
     assert value(metrics, "chatload_warmup_turns_total") == 1
 
 
+def test_gaps_of_a_held_stream_are_the_proxy_s_and_count_nowhere() -> None:
+    bursts = (0, 0, 0, 0, 200_000) * 4
+    metrics = told(turn(tokens=21, events=21, coalesced=16, gaps_us=bursts))
+    assert value(metrics, "chatload_event_gap_seconds_count") == 0
+    assert value(metrics, "gen_ai_server_time_to_first_token_seconds_count") == 1
+
+
 def test_each_class_of_users_has_the_server_that_it_asks() -> None:
     metrics = told(
         turn(0, name="Reader/ask"), turn(1, name="Coder/fix"), turn(2, name="ask"), other_servers=[TGI]
