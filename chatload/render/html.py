@@ -15,8 +15,9 @@ from markupsafe import Markup
 from chatload.model.sanitize import one_line, plain
 from chatload.model.summary import Summary
 from chatload.render.blocks import Block, Figure, Section
+from chatload.render.overview import slo_marks
 from chatload.render.report_sections import sections_of
-from chatload.render.run_verdict import headline
+from chatload.render.run_verdict import answer, not_trustworthy
 from chatload.render.side_by_side import SideBySide
 from chatload.store.journal import Run
 from chatload.store.manifest import write_private
@@ -51,7 +52,10 @@ def report_html(
         word for word in ("chatload report", scenario, f"{started} UTC" if started else "") if word
     )
     sections = _with(figures, [one for one in sections_of(run, summary) if one.id not in left_out])
-    return _page(one_line(run.name, 120), over, headline(run, summary), sections)
+    doubt = not_trustworthy(summary.validity)
+    return _page(
+        one_line(run.name, 120), over, answer(run, summary), sections, doubt, slo_marks(run, summary)
+    )
 
 
 def page_of(
@@ -71,7 +75,14 @@ def _with(figures: Sequence[Figure], sections: Sequence[Section]) -> list[Sectio
     return [section for section in filled if section.page and (section.blocks or section.id != "pictures")]
 
 
-def _page(name: str, over: str, words: str, sections: Sequence[Section]) -> str:
+def _page(
+    name: str,
+    over: str,
+    words: str,
+    sections: Sequence[Section],
+    doubt: str = "",
+    marks: Sequence[tuple[str, str]] = (),
+) -> str:
     """The whole file. Its policy lets in its own style and nothing else, no script at all."""
     style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
     return (
@@ -81,6 +92,8 @@ def _page(name: str, over: str, words: str, sections: Sequence[Section]) -> str:
             name=name,
             over=over,
             verdict=words,
+            doubt=doubt,
+            marks=marks,
             sections=sections,
             style=Markup(style),
             style_digest=b64encode(sha256(style.encode()).digest()).decode(),

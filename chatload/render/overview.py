@@ -72,6 +72,23 @@ def slos(run: Run, summary: Summary) -> Section | None:
     return Section("Service level objectives", blocks, id="slo", look=LOOKS[worst(summary.slo)])
 
 
+MARKS = {MISSED: "✗", UNDECIDED: "?", MET: "✓"}
+
+
+def slo_marks(run: Run, summary: Summary) -> list[tuple[str, str]]:
+    """(look, words) of each SLO, for the row below the headline; nothing of a search, whose levels are judged."""
+    if run.manifest.capacity is not None:
+        return []
+    return [
+        (
+            "warn" if one.verdict == MET and one.sure is False else LOOKS[one.verdict],
+            " ".join(filter(None, (MARKS[one.verdict], one.slo, sure_words(one) and f"({sure_words(one)})"))),
+        )
+        for one in summary.slo
+        if one.verdict != PART
+    ]
+
+
 def cards(run: Run, summary: Summary) -> Section | None:
     """The headline numbers, each with the interval it may be believed to."""
     if not summary.succeeded:

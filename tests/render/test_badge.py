@@ -1,4 +1,4 @@
-"""A badge says what a run came to; its texts are escaped, in SVG and JSON alike."""
+"""A badge, and the head of a page, say what a run came to; texts are escaped, in SVG and JSON alike."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ import pytest
 from chatload.analysis.summary import summarise
 from chatload.cli.export import export
 from chatload.model.journal_lines import FORMAT
+from chatload.model.summary import Validity
 from chatload.model.verdict import CapacityResult, LevelResult
 from chatload.render.badge import COLOURS, badge_of, badge_svg
+from chatload.render.html import report_html
+from chatload.render.overview import slo_marks
 from chatload.store.journal import Run, read_run
 from tests.plans import plan_of
 from tests.runner.fake_locust import HOST
@@ -77,3 +80,25 @@ def test_texts_are_escaped_and_the_svg_loads_nothing(
     assert set(told) == {"schemaVersion", "label", "message", "color"}
     assert export(["badge", str(tmp_path / "run"), "--output", str(tmp_path / "b.svg")]) == 0
     ElementTree.parse(tmp_path / "b.svg")
+
+
+def test_the_head_of_a_page_has_the_answer_a_row_of_slos_and_the_doubt_before_it(tmp_path: Path) -> None:
+    """Met surely, met and not sure, missed; whatever an SLO says is escaped."""
+    run = steady(tmp_path, "p50 ttft_ms <= 1000; failed_share <= 1%; p50 ttft_ms <= 1")
+    summary = summarise(run)
+    assert slo_marks(run, summary) == [
+        ("good", "✓ p50 ttft_ms <= 1000 (surely)"),
+        ("warn", "✓ failed_share <= 1% (unsure)"),
+        ("bad", "✗ p50 ttft_ms <= 1 (surely)"),
+    ]
+    page = report_html([run], [summary])
+    assert '<li class="good">✓ p50 ttft_ms &lt;= 1000 (surely)</li>' in page
+    assert '<h1 class="verdict">240 of 240 turns good' in page
+    assert 'class="doubt"' not in page
+    doubted = msgspec.structs.replace(
+        summary, validity=Validity(trustworthy=False, reasons=("<b>lag",), remedy="Rest.")
+    )
+    page = report_html([run], [doubted])
+    assert page.index('<p class="doubt">NOT TRUSTWORTHY: &lt;b&gt;lag. Rest.</p>') < page.index("<h1")
+    assert page.count("NOT TRUSTWORTHY") == 1
+    assert '<ul class="marks">' not in report_html([run], [msgspec.structs.replace(summary, slo=[])])
