@@ -14,8 +14,8 @@ def display_lines(progress: Progress, level: str = "") -> list[str]:
     left = progress.left_s
     eta = f"  ETA {clock_words(left)}" if left is not None else ""
     bar = f"{bar_of(progress.done)}  " if progress.done is not None else ""
-    lines = [f"{bar}{clock_words(progress.elapsed_s)}{eta}  turns {progress.of_planned}"]
-    lines[0] += f"  users {progress.users:,}  open turns {progress.open_turns:,}"
+    lines = [f"{bar}{clock_words(progress.elapsed_s)}{eta}"]
+    lines.append(f"turns {progress.of_planned}  users {progress.users:,}  open turns {progress.open_turns:,}")
     if level:
         lines.append(level)
     else:

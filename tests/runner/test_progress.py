@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import os
+import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 import rich.console
@@ -17,6 +22,8 @@ from chatload.runner.live_display import LiveDisplay, drawn
 from chatload.runner.progress import Progress
 from chatload.runner.progress_view import clock_words, display_lines
 from tests.manual_clock import ManualClock
+
+ROOT = Path(__file__).parents[2]
 
 
 def turn(number: int, **more: object) -> Turn:
@@ -88,7 +95,8 @@ def busy_run(clock: ManualClock) -> Progress:
 
 def test_the_display_has_the_last_10_s_beside_all() -> None:
     assert display_lines(busy_run(ManualClock())) == [
-        "━━━━━━━━━━━━━━────────────────  46 %  0:30  ETA 0:35  turns 93/200  users 5  open turns 7",
+        "━━━━━━━━━━━━━━────────────────  46 %  0:30  ETA 0:35",
+        "turns 93/200  users 5  open turns 7",
         "             last 10 s           all",
         "TTFT p50        500 ms         46 ms",
         "TTFT p95          n<72        500 ms",
@@ -119,7 +127,7 @@ def test_the_bar_follows_turns_or_run_time_whichever_is_further() -> None:
     endless = Progress(None, clock)
     clock.sleep(30)
     assert (endless.done, endless.left_s) == (None, None)
-    assert display_lines(endless)[0] == "0:30  turns 0  users 0  open turns 0"
+    assert display_lines(endless)[:2] == ["0:30", "turns 0  users 0  open turns 0"]
     endless.run_time_s = 120
     assert (endless.done, endless.left_s) == (0.25, 90.0)
     both = Progress(4, clock)
@@ -141,7 +149,7 @@ def test_no_row_is_wider_than_the_terminal(width: int) -> None:
     rows = stream.getvalue().splitlines()
     assert len(rows) == len(lines)
     assert max(map(len, rows)) <= width
-    assert (rows[2].rstrip() == lines[2]) is (width >= 40)
+    assert (rows[5].rstrip() == lines[5]) is (width >= 40)
 
 
 class Terminal(io.StringIO):
@@ -182,3 +190,29 @@ def test_without_a_terminal_there_are_lines(monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setattr(sys, "stderr", stream)
         monkeypatch.setenv("TERM", term)
         assert type(console.Console(headless=True).teller(telling)) is kind
+
+
+@pytest.mark.e2e
+def test_a_run_in_a_terminal_shows_the_display_and_ends_with_the_answer(vllm: Any, tmp_path: Path) -> None:
+    """The terminal gets the display, Locust's log above it, no table of Locust's, and the cursor back."""
+    host, _, _ = vllm()
+    ours, theirs = os.openpty()
+    out = tmp_path / "run"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "locust", "-f", "locustfiles/chat.py", "--headless", "--host", host, "-u", "2",
+         "-r", "20", "--turns", "3", "--think-time", "0.7", "--max-tokens", "8", "--out", str(out)],
+        cwd=ROOT, stdin=subprocess.DEVNULL, stdout=theirs, stderr=theirs, env=os.environ | {"TERM": "xterm"},
+    )  # fmt: skip
+    os.close(theirs)
+    read = bytearray()
+    with contextlib.suppress(OSError):  # EIO: nobody has the terminal open any more
+        while part := os.read(ours, 65536):
+            read += part
+    os.close(ours)
+    assert process.wait(timeout=30) in (0, 4)  # 4: a busy machine
+    text = read.decode()
+    assert "open turns" in text and "arriving" in text
+    assert "Aggregated" not in text
+    last = text.rpartition("\x1b[?25h")[2]
+    assert "6 of 6 turns good" in last
+    assert "open in a browser" in last and "open turns" not in last
