@@ -9,11 +9,13 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import os
+import signal
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import groupby
 from multiprocessing.connection import Connection, wait
+from multiprocessing.context import ForkProcess
 from typing import Any, Literal
 
 import pytest
@@ -21,6 +23,7 @@ import pytest
 from tests import warm
 
 FORK = multiprocessing.get_context("fork")
+INTERRUPT = {signal.SIGINT}
 NUMBER_BYTES = 4
 ENDED = "the process of this test ended before the test did"
 
@@ -48,18 +51,18 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
         stream.flush()
     ends: list[Connection] = []
     processes = []
+    signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPT)  # until all have begun and only they hold their pipes
     for place in range(min(option.processes, len(files))):
         ours, theirs = FORK.Pipe(duplex=False)
         processes.append(FORK.Process(target=run_files, args=(session, files, queue, theirs, place)))
         processes[-1].start()
         theirs.close()
         ends.append(ours)
-    os.close(queue)
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPT)
         tell_reports(session, ends)
     finally:
-        for process in processes:
-            process.join()
+        end_all(queue, ends, processes)
     if session.shouldfail:
         raise session.Failed(session.shouldfail)
     return True
@@ -94,6 +97,27 @@ def tell_reports(session: pytest.Session, ends: list[Connection]) -> None:
         )
 
 
+def end_all(queue: int, ends: list[Connection], processes: Sequence[ForkProcess]) -> None:
+    """Wait until the processes have ended: after Ctrl-C with the file of each, after a second one at once."""
+    try:
+        discard(queue)
+        for end in ends:  # a process that cannot send would not end
+            discard(end.fileno())
+    except KeyboardInterrupt:
+        for process in processes:
+            process.kill()
+        raise
+    finally:
+        for process in processes:
+            process.join()
+
+
+def discard(pipe: int) -> None:
+    """Read what is still in a pipe, to its end."""
+    while os.read(pipe, 65536):
+        pass
+
+
 class Sender:
     """The plugin that sends reports and warnings from a process of the tests."""
 
@@ -125,6 +149,7 @@ def run_files(
     capture = begin_apart(session.config, place)
     session.config.pluginmanager.register(Sender(session.config, end))
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPT)
         items = items_of(files, queue)
         item = next(items, None)
         while item is not None and not session.shouldfail:

@@ -59,6 +59,16 @@ def test_before(): ...
 def test_ends(): os._exit(9)
 def test_after(): ...
 """
+INTERRUPTED = """
+import os, pytest, signal
+
+@pytest.mark.parametrize("number", range(200))
+def test_interrupts(number):
+    print("x" * 10_000)
+    if number < 1:
+        os.kill(os.getppid(), signal.SIGINT)
+    assert False
+"""
 
 
 def told(folder: Path, *options: str) -> tuple[int, str]:
@@ -108,3 +118,14 @@ def test_it_stops_at_the_first_failure_where_asked(tmp_path: Path) -> None:
     assert code == 1
     assert re.search(r"stopping after [12] failures", text)  # the other process may be at its first one, too
     assert "test_xfail" not in text
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("other", [INTERRUPTED, INTERRUPTED.replace("< 1", "< 0")], ids=["two", "one"])
+def test_an_interrupt_ends_all_processes(other: str, tmp_path: Path) -> None:
+    """Also those whose reports nobody reads any more, and more of them than a pipe holds."""
+    for name, words in {"conftest": CONFTEST, "test_a": INTERRUPTED, "test_b": other}.items():
+        (tmp_path / f"{name}.py").write_text(words, encoding="utf-8")
+    code, text = told(tmp_path, "--processes", "2")
+    assert code == 2
+    assert "KeyboardInterrupt" in text
