@@ -74,8 +74,9 @@ def test_interrupts(number):
 def told(folder: Path, *options: str) -> tuple[int, str]:
     """Exit code and output of pytest."""
     command = [sys.executable, "-m", "pytest", "-rA", "-p", "no:cacheprovider", *options]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     done = subprocess.run(
-        command, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}, capture_output=True, text=True,
+        command, cwd=folder, env=environment, capture_output=True, text=True,
         timeout=120, check=False,
     )  # fmt: skip
     return done.returncode, done.stdout + done.stderr
