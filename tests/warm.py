@@ -247,6 +247,10 @@ def become(request: Mapping[str, Any]) -> None:
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["environment"])
+    # Those that were made at the start would still be taken for files that one can seek in.
+    told, said = sys.stdout.encoding, sys.stderr.encoding
+    sys.stdout = open(1, "w", encoding=told, closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", 1, encoding=said, errors="backslashreplace", closefd=False)  # noqa: SIM115
     if request["unbuffered"]:
         sys.stdout.reconfigure(write_through=True)  # type: ignore[union-attr]
     _prepare(request["limits"], signal.default_int_handler)

@@ -199,9 +199,13 @@ def rates_table(run: Run) -> list[Block]:
 
 
 def failures(run: Run, summary: Summary) -> Section | None:
-    """Failed turns by code, each with one example in the server's words."""
-    if not summary.failed:
-        return None
+    """Failed turns by code."""
+    items = failure_lines(run, summary)
+    return Section("Failures", [Items(items)], id="failures") if items else None
+
+
+def failure_lines(run: Run, summary: Summary) -> list[str]:
+    """A line for each code of failed turns, with one example in the server's words."""
     items = []
     for code, n in summary.failed.items():
         example = next(turn for turn in run.turns if turn.failed and turn.failure_code == code)
@@ -211,7 +215,7 @@ def failures(run: Run, summary: Summary) -> Section | None:
             f"{n:,} {one_line(code, 40)} ({share(n, summary.turns)}): {meaning}. "
             f"For example user {example.user} turn {example.turn}: {detail}"
         )
-    return Section("Failures", [Items(items)], id="failures")
+    return items
 
 
 def _named_elsewhere(run: Run) -> str:

@@ -17,10 +17,11 @@ from chatload.render.ci import annotate, notices
 from chatload.render.run_files import keep_ci_files, keep_report, keep_summary
 from chatload.render.run_verdict import answer, not_trustworthy
 from chatload.render.slo_words import sentence
+from chatload.render.turn_tables import failure_lines
 from chatload.store.journal import Run, read_run
 
-MOST_WARNINGS, WARNING_COLUMNS = 3, 200
-"""How many warnings are said at the end, the worst first, and how much of each."""
+MOST_WARNINGS, WARNING_COLUMNS, FAILURE_COLUMNS = 3, 200, 300
+"""How many warnings and codes of failures are said at the end, the worst first, and how much of each."""
 
 Draw = Callable[[Sequence[Run]], Sequence[Figure]]
 
@@ -48,6 +49,8 @@ def finish(folder: Path, plan: Plan, say: Callable[[str], None], draw: Draw) -> 
         say(f"chatload: exit code {code}: {why}")
     if run.manifest.ended == "unreachable":  # refused: its cause was said, and there is nothing to read
         return code
+    for words in failure_lines(run, summary)[:MOST_WARNINGS]:
+        say(f"chatload: failed: {one_line(words, FAILURE_COLUMNS)}")
     told = summary.warnings
     for words in told[:MOST_WARNINGS]:
         say(f"chatload: warning: {one_line(words, WARNING_COLUMNS)}")
