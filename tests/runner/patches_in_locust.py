@@ -161,7 +161,10 @@ def test_a_run_keeps_its_dispatcher() -> None:
     )
     assert make([node("b")], [Somebody]) is second
     run = None
-    assert make([node("b")], [Somebody]) is not second
+    third = make([node("b")], [Somebody])
+    assert third is not second
+    run = "third"
+    assert make([node("b")], [Somebody]) is third, "a master asks right before its run begins"
 
 
 def test_geventhttpclient_still_takes_sockets_above_fd_1023_for_dead() -> None:

@@ -133,8 +133,8 @@ def users_by_class(
 class DispatcherFactory:
     """Makes Locust's dispatchers, one a run. `run()` is the run that goes on; None where none does.
 
-    Locust asks for one when a run has begun; and again a minute after a worker fell silent, to start all its users
-    again on the rest.
+    Locust asks for one when a run has begun, its master right before that; and again a minute after a worker fell
+    silent, to start all its users again on the rest.
     """
 
     def __init__(self, ramping: Ramping, run: Callable[[], object]) -> None:
@@ -145,6 +145,8 @@ class DispatcherFactory:
     def __call__(self, worker_nodes: list[Any], user_classes: list[type[Any]]) -> EvenDispatcher:
         """Locust's `dispatcher_class(worker_nodes, user_classes)`."""
         run = self._run()
+        if self._ramp is not None and self._ramp_of is None:
+            self._ramp_of = run  # made right before it
         if self._ramp is None or run is None or run is not self._ramp_of:
             self._ramp, self._ramp_of = EvenDispatcher(worker_nodes, user_classes, self._ramping), run
         return self._ramp
