@@ -80,10 +80,10 @@ def test_the_shop_ends_with_its_shoppers_whatever_the_page_does(
     hosts: list[str], tmp_path: Path, processes: int
 ) -> None:
     over = two_processes() if processes == 2 else ()
-    slo = ("--slo", "ask: p50 ttft_ms <= 5000")
+    told = ("--slo", "ask: p50 ttft_ms <= 5000", "--locust-tables", "on")
     quick = "Shopper.wait_time = Api.wait_time = between(0.05, 0.1)"
     done = run(
-        tmp_path, "shoe_shop.py", "--host", hosts[0], "-u", "8", "--turns", "3", "--locust-tables", "on", *slo, *over, quick=quick
+        tmp_path, "shoe_shop.py", "--host", hosts[0], "-u", "8", "--turns", "3", *told, *over, quick=quick
     )
     assert done.returncode in (*GOOD, 1), done.stderr
     turns = turns_of(tmp_path / "run")
