@@ -11,9 +11,9 @@ SIDE_BY_SIDE := --processes 6  # tests/side_by_side.py
 
 help:
 	@echo "make demo    100 chat users against two simulated servers, side by side, with plots"
-	@echo "make test    all tests: 4 minutes on 2 cores"
+	@echo "make test    the tests: 5 minutes on 2 cores"
 	@echo "make test-fast  the tests that start no process: a minute on 2 cores"
-	@echo "make test-long  all tests, some proofs at their full size, each process started from nothing: 20 min"
+	@echo "make test-long  those of whole runs of every kind too, some proofs at their full size, each process started from nothing: 20 min"
 	@echo "make test-random  all tests in a random order that is told (SEED=7: that one again)"
 	@echo "make ab      A/B: A=http://old:8000 B=http://new:8000 [CONFIG=scenarios/…] [ROUNDS=4]"
 	@echo "make real    a real llama.cpp server on this CPU, 8 users"

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import settings
 
 from tests import warm
+from tests.long import LONG, ONLY_LONG
 
 pytest_plugins = ["tests.side_by_side"]
 # Each of some hundred processes would compile chatload anew: a tenth of the time of the whole suite.
@@ -23,6 +24,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
 subprocess.Popen = warm.Popen  # type: ignore[misc]
 
+TESTS = Path(__file__).parent
 SEED = "CHATLOAD_TEST_SEED"
 LOCUST_FIRST = "locust" in sys.modules
 """This is the process of an …_in_locust.py file."""
@@ -77,13 +79,22 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files of whole runs first: begun last, a long one would keep one of the processes alone at the end."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Files of whole runs first: begun last, a long one would keep one of the processes alone at the end.
+
+    Those of ONLY_LONG are left out, except in `make test-long` and where their file is named.
+    """
     files: dict[Path, list[pytest.Item]] = {}
     for item in items:
         if not PROCESSES.isdisjoint(getattr(item, "fixturenames", ())):
             item.add_marker("e2e")
         files.setdefault(item.path, []).append(item)
+    if not LONG and not any(one.split("::")[0].endswith(".py") for one in config.args):
+        left = {TESTS / one for one in ONLY_LONG}
+        for path in left & files.keys():
+            files[path] = [item for item in files[path] if item.get_closest_marker("e2e") is None]
+        kept = {id(item) for group in files.values() for item in group}
+        config.hook.pytest_deselected(items=[item for item in items if id(item) not in kept])
     groups = list(files.values())
     if seed := os.environ.get(SEED):
         draw = random.Random(seed)
