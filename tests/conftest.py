@@ -80,21 +80,28 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Files of whole runs first: begun last, a long one would keep one of the processes alone at the end.
-
-    Those of ONLY_LONG are left out, except in `make test-long` and where their file is named.
-    """
-    files: dict[Path, list[pytest.Item]] = {}
+    """Files of whole runs first; those of ONLY_LONG are left out, except in `make test-long` and where one is named."""
     for item in items:
         if not PROCESSES.isdisjoint(getattr(item, "fixturenames", ())):
             item.add_marker("e2e")
+    named = any(one.split("::")[0].endswith(".py") for one in config.args)
+    left = [] if LONG or named else only_long(items)
+    config.hook.pytest_deselected(items=left)
+    out = set(map(id, left))
+    items[:] = in_order([item for item in items if id(item) not in out])
+
+
+def only_long(items: list[pytest.Item]) -> list[pytest.Item]:
+    """The whole runs that `make test` leaves out."""
+    files = {TESTS / one for one in ONLY_LONG}
+    return [item for item in items if item.path in files and item.get_closest_marker("e2e")]
+
+
+def in_order(items: list[pytest.Item]) -> list[pytest.Item]:
+    """Whole runs first: a long file that is begun last would keep one of the processes alone at the end."""
+    files: dict[Path, list[pytest.Item]] = {}
+    for item in items:
         files.setdefault(item.path, []).append(item)
-    if not LONG and not any(one.split("::")[0].endswith(".py") for one in config.args):
-        left = {TESTS / one for one in ONLY_LONG}
-        for path in left & files.keys():
-            files[path] = [item for item in files[path] if item.get_closest_marker("e2e") is None]
-        kept = {id(item) for group in files.values() for item in group}
-        config.hook.pytest_deselected(items=[item for item in items if id(item) not in kept])
     groups = list(files.values())
     if seed := os.environ.get(SEED):
         draw = random.Random(seed)
@@ -103,7 +110,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             draw.shuffle(group)
     else:
         groups.sort(key=lambda group: not any(item.get_closest_marker("e2e") for item in group))
-    items[:] = [item for group in groups for item in group]
+    return [item for group in groups for item in group]
 
 
 def pytest_report_header() -> str | None:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from tests import conftest
+from tests.long import ONLY_LONG
 
 ROOT = Path(__file__).parents[1]
 CHILD = "import signal; print(signal.getsignal(signal.SIGINT) == signal.default_int_handler)"
@@ -55,8 +56,14 @@ class Item:
 
 def ordered(items: list[Item]) -> list[Item]:
     found: Any = list(items)
-    conftest.pytest_collection_modifyitems(found)
-    return list(found)
+    return list(conftest.in_order(found))
+
+
+def test_whole_runs_of_some_files_are_left_to_make_test_long() -> None:
+    fuzz, other = (Path(conftest.__file__).parent / one for one in ("lab/test_fuzz.py", "lab/test_docs.py"))
+    found: Any = [Item(str(fuzz), 0, "e2e"), Item(str(fuzz), 1), Item(str(other), 0, "e2e")]
+    assert conftest.only_long(found) == found[:1]
+    assert all((Path(conftest.__file__).parent / one).is_file() for one in ONLY_LONG)
 
 
 def test_a_seed_shuffles_files_and_the_tests_in_them(monkeypatch: pytest.MonkeyPatch) -> None:
