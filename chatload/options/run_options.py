@@ -287,6 +287,7 @@ METRICS_PORT = ListenAt(
 
 PROGRESS = ProgressOption(
     name="progress",
+    at_start=True,
     default="",
     group=Group.REPORT,
     help="time between lines of a headless run, such as 2s; off; empty: a live display, without a terminal 10s",
@@ -294,6 +295,7 @@ PROGRESS = ProgressOption(
 )
 LOCUST_TABLES = Switch(
     name="locust-tables",
+    at_start=True,
     default="off",
     group=Group.REPORT,
     help="Locust prints its own tables in a headless run",

@@ -106,8 +106,10 @@ def test_four_workers_are_one_run(web: Any, simulator: Callable[..., str]) -> No
         assert over["totals"]["turns"] == 48
         assert over["problems"] == []
         agree(over["totals"], folder)
-        assert b'chatload_turns_total{code="ok",' in (scraped := one.get("/chatload/metrics")[2])
-        assert [float(line.split()[-1]) for line in scraped.splitlines() if b"turns_total{" in line] == [48]
+        scraped = one.get("/chatload/metrics")[2]
+        assert b'chatload_turns_total{code="ok",' in scraped
+        turns = [line for line in scraped.splitlines() if line.startswith(b"chatload_turns_total{")]
+        assert [float(line.split()[-1]) for line in turns] == [48]
         assert len({path.name for path in folder.glob("journal-*.jsonl")}) == 5
 
 
