@@ -27,7 +27,7 @@ ONLY_LONG = (
     "runner/test_files_of_workers.py",
     "test_side_by_side.py",
 )
-"""Files whose tests that start processes take the most processor time: `make test` should end within 4 min on 2 cores."""
+"""Files whose tests that start processes take the most processor time: `make test` should end within 4 min."""
 
 
 def size(full: T, small: T) -> T:
