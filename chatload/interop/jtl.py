@@ -16,6 +16,7 @@ from urllib.parse import urljoin
 from xml.sax.saxutils import escape, quoteattr
 
 from chatload.model.errors import NO_FAILURES, cause
+from chatload.model.hosts import ServerFacts
 from chatload.model.journal_lines import StartLine, UserLine
 from chatload.model.metrics import turn_metrics
 from chatload.model.turn import Turn
@@ -108,10 +109,12 @@ def own_columns() -> tuple[str, ...]:
 
 @dataclass(slots=True)
 class _OtherLines:
-    """Facts of the lines other than turns: each worker's wall clock, and when users started and left."""
+    """Facts of the lines other than turns: each worker's wall clock, when users started and left, and their class."""
 
     offsets_ns: dict[str, int] = field(default_factory=dict)
     changes: list[tuple[int, int]] = field(default_factory=list)
+    classes: dict[int, str] = field(default_factory=dict)
+    """The class of each user."""
 
     def wall_ns(self, worker: str, at_ns: int) -> int:
         """Unix time of an instant of a worker's clock; another worker's offset where its own is unknown."""
@@ -125,17 +128,23 @@ def samples(folder: Path, manifest: Manifest) -> Iterator[Sample]:
     times = [at_ns for at_ns, _ in others.changes]
     present = list(accumulate(change for _, change in others.changes))
     name = str(manifest.scenario or "users")
-    server = manifest.server
-    dialect = DIALECTS.get(str(server.dialect))
-    url = str(server.host or "") + (dialect.path if dialect else "")
     label = "turn" if manifest.plan is None else manifest.plan.turn_name
-    if server.path:
-        url = urljoin(server.host, server.path)
+    url_of_class = {name: _url(server) for server in manifest.servers for name in server.classes}
+    first_url = _url(manifest.server)
     for turn in _turns(folder, manifest):
         if turn.code in NO_FAILURES:  # ended by this client: neither good nor failed, so no sample
             continue
         index = bisect_right(times, turn.end_ns) - 1
+        url = url_of_class.get(others.classes.get(turn.user, ""), first_url)
         yield _sample(turn, others, name, max(1, present[index]) if index >= 0 else 1, url, label)
+
+
+def _url(server: ServerFacts) -> str:
+    """The address that the turns of a server were sent to."""
+    if server.path:
+        return urljoin(server.host, server.path)
+    dialect = DIALECTS.get(str(server.dialect))
+    return str(server.host or "") + (dialect.path if dialect else "")
 
 
 def csv_lines(found: Iterable[Sample], *, sent_bytes: bool = True) -> Iterator[str]:
@@ -207,6 +216,8 @@ def _other_lines(folder: Path, manifest: Manifest) -> _OtherLines:
             others.offsets_ns.setdefault(line.worker, line.utc_ns - line.at_ns)
         else:
             others.changes.append((line.at_ns, 1 if line.event == "in" else -1))
+            if line.user_class:
+                others.classes[line.user] = line.user_class
     others.changes.sort()
     return others
 

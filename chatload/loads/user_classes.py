@@ -28,6 +28,9 @@ USER_CURVE = "user_curve"
 DECLARED = "declared_classes"
 """Key among the option values: a function from the number of users, and the names of the classes that are picked
 (none: as they stand), to what the locustfiles declare."""
+STARTED = "started_users"
+"""Key among the option values: a function from the same to how many users Locust starts: fewer than --users where each
+class has a `fixed_count`."""
 PICKED = "user_classes"
 """Locust's own key among the option values: names of the classes that are picked on its page or command line."""
 NO_CHAT_USER = (
@@ -120,7 +123,10 @@ def our_users(reader: OptionReader) -> OurUsers:
     users, users_per_s = locust_users(reader)
     declared = declared_classes(reader, users)
     ours = sum(one.users for one in declared) if declared else users
-    return OurUsers(ours, users_per_s * ours / users, users - ours, declared)
+    started: Callable[[int, Sequence[str]], int] | None
+    started = reader.values.get(STARTED)  # type: ignore[assignment]
+    all_users = started(users, reader.values.get(PICKED) or ()) if started is not None else users  # type: ignore[arg-type]
+    return OurUsers(ours, users_per_s * ours / max(1, all_users), all_users - ours, declared)
 
 
 def declared_classes(reader: OptionReader, users: int) -> tuple[DeclaredClass, ...]:

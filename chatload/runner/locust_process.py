@@ -20,7 +20,7 @@ from locust.runners import (
     WorkerRunner,
 )
 
-from chatload.loads.user_classes import DECLARED, HOST, USER_CURVE, DeclaredClass
+from chatload.loads.user_classes import DECLARED, HOST, STARTED, USER_CURVE, DeclaredClass
 from chatload.runner.local_users import LocalUsers
 from chatload.runner.locust_options import values_of
 from chatload.runner.locust_patches import processes
@@ -88,6 +88,7 @@ class LocustProcess:
         return {
             **values,
             DECLARED: self._declared,
+            STARTED: self._started,
             USER_CURVE: type(shape).__name__ if shape is not None else "",
         }
 
@@ -113,6 +114,10 @@ class LocustProcess:
         tags, without = (getattr(self._environment.parsed_options, name, None) for name in TAG_OPTIONS)
         left = {one.__name__: tasks_left(one, set(tags or ()), set(without or ())) for one in classes}
         return tuple(replace(one, has_tasks=left[one.name]) for one in found)
+
+    def _started(self, users: int, picked: Sequence[str] = ()) -> int:
+        (counts,) = users_by_class(self._classes(picked), users, ("one",)).values()
+        return sum(counts.values())
 
     @property
     def _hosts_given(self) -> tuple[str | None, ...]:

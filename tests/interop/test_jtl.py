@@ -106,6 +106,24 @@ def test_the_label_is_the_name_of_a_turn_and_a_level_has_its_own(tmp_path: Path)
     assert total[-1] == f"{642 / 1024 / seconds:.2f}"
 
 
+def test_the_url_is_that_of_the_server_that_a_class_asks(tmp_path: Path) -> None:
+    folder = run_of(
+        tmp_path,
+        [turn(1, user=0), turn(2, user=1), turn(3, user=2)],
+        *(
+            {"kind": "user", "worker": "local", "at_ns": 6, "user": user, "event": "in", "user_class": name}
+            for user, name in enumerate(["Here", "There", ""])
+        ),
+    )
+    manifest = MANIFEST | {
+        "server": MANIFEST["server"] | {"classes": ["Here"]},
+        "other_servers": [{"host": "http://other:2", "path": "/llm/v1/chat", "classes": ["There"]}],
+    }
+    found = samples(folder, msgspec.convert(manifest, Manifest))
+    ours = "http://h:1/v1/chat/completions"
+    assert [one.url for one in found] == [ours, "http://other:2/llm/v1/chat", ours]
+
+
 def test_the_clock_starts_before_connecting_as_jmeters_does(tmp_path: Path) -> None:
     new = turn(new_connection=True, connect_ms=3.0, tls_ms=4.5)
     (row,) = rows(run_of(tmp_path, [new]))

@@ -10,7 +10,7 @@ import pytest
 
 from chatload.loads.chat import ChatLoad
 from chatload.loads.plan import Plan
-from chatload.loads.user_classes import DECLARED, DeclaredClass
+from chatload.loads.user_classes import DECLARED, STARTED, DeclaredClass
 from chatload.model.errors import UsageError
 from tests.plans import plan_of
 
@@ -32,6 +32,14 @@ def load_of(*classes: DeclaredClass, **values: Any) -> ChatLoad:
     load = plan(*classes, **values).load
     assert isinstance(load, ChatLoad)
     return load
+
+
+@pytest.mark.parametrize(("started", "others", "rate"), [(7, 4, 3 / 7), (3, 0, 1.0)])
+def test_users_whom_locust_does_not_start_are_nobody(started: int, others: int, rate: float) -> None:
+    """Where each class has a fixed_count, --users may ask for more than there will be."""
+    load = load_of(own(users=3), users=7, **{STARTED: lambda users, picked: started}, spawn_rate=1)
+    assert (load.users, load.others, load.users_per_s) == (3, others, rate)
+    assert ("beside" in load.sentence()) is bool(others)
 
 
 def test_a_class_that_sets_nothing_is_what_the_options_say() -> None:

@@ -11,7 +11,7 @@ import pytest
 from locust import User, argument_parser, runners
 from locust.env import Environment
 
-from chatload.loads.user_classes import DECLARED
+from chatload.loads.user_classes import DECLARED, STARTED
 from chatload.model.errors import UsageError
 from chatload.runner.behaviour import GONE_S
 from chatload.runner.locust_process import (
@@ -67,11 +67,23 @@ def test_a_process_says_what_locust_s_runner_does(local: Callable[..., runners.L
     assert process.users_of(("a", "b")) == {"a": {"ChatUser": 2}, "b": {"ChatUser": 1}}
     (declared,) = process.option_values()[DECLARED](4)
     assert (declared.name, declared.users, declared.own) == ("ChatUser", 4, False)
+    assert process.option_values()[STARTED](4) == 4
     told: list[dict[str, Any]] = []
     environment.events.request.add_listener(lambda **facts: told.append(facts))
     process.report_request(request_type="CHAT", name="turn", response_time=1.0, response_length=2)
     assert told[0]["name"] == "turn"
     assert environment.stats.get("turn", "CHAT").num_requests == 1
+
+
+def test_classes_of_fixed_counts_leave_the_rest_of_the_users_out(
+    local: Callable[..., runners.LocalRunner],
+) -> None:
+    class Fixed(ChatUser):
+        fixed_count = 2
+
+    values = LocustProcess(local(Fixed).environment).option_values()
+    assert [one.users for one in values[DECLARED](5)] == [2]
+    assert [values[STARTED](users) for users in (1, 2, 5)] == [1, 2, 2]
 
 
 def test_a_worker_runs_when_it_says_so_itself() -> None:
