@@ -7,51 +7,74 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
 
 from chatload import __version__
-from chatload.cli.ab import ab
-from chatload.cli.baseline import baseline
-from chatload.cli.certify import certify
-from chatload.cli.check import check
-from chatload.cli.compare import compare
-from chatload.cli.completion import COMPLETE, complete, completion
-from chatload.cli.demo import demo
-from chatload.cli.export import export
-from chatload.cli.history import history
-from chatload.cli.import_jmx import import_jmx
-from chatload.cli.init import init
-from chatload.cli.list_options import list_options
-from chatload.cli.plots import plots
-from chatload.cli.prompts import prompts
-from chatload.cli.report import report
-from chatload.cli.run import run
-from chatload.cli.simulate import simulate
 from chatload.model import output
 from chatload.model.errors import UsageError
 from chatload.model.program import program
 from chatload.model.sanitize import shown
-from chatload.render.text_table import fit
 
-COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
-    "run": run,
-    "init": init,
-    "options": list_options,
-    "simulate": simulate,
-    "report": report,
-    "plots": plots,
-    "history": history,
-    "compare": compare,
-    "check": check,
-    "baseline": baseline,
-    "ab": ab,
-    "certify": certify,
-    "demo": demo,
-    "import-jmx": import_jmx,
-    "export": export,
-    "prompts": prompts,
-    "completion": completion,
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A command: the function in the module of the same name in chatload.cli, imported when it is called."""
+
+    module: str
+    words: str
+
+    def __call__(self, argv: Sequence[str]) -> int:
+        """Run it with these arguments; returns the exit code."""
+        function: Callable[[Sequence[str]], int]
+        function = getattr(import_module(f"chatload.cli.{self.module}"), self.module)
+        return function(argv)
+
+
+COMMANDS: dict[str, Command] = {
+    "run": Command(
+        "run", "run a scenario, by name or path, or a locustfile: chatload run chat-100 --host URL"
+    ),
+    "init": Command(
+        "init", "make a folder with a load test of your own: scenario, prompts, locustfile, CI workflow"
+    ),
+    "options": Command(
+        "list_options", "list all options, grouped, with defaults and ranges: as text, Markdown or JSON"
+    ),
+    "simulate": Command(
+        "simulate", "start simulated servers to try chatload on (vLLM on port 8000; see --help)"
+    ),
+    "report": Command("report", "what a run measured; several runs side by side"),
+    "plots": Command("plots", "every picture of runs, as PNG, SVG or PDF; several runs overlaid"),
+    "history": Command(
+        "history", "all runs of a folder in one table and one picture, in groups that may be compared"
+    ),
+    "compare": Command(
+        "compare",
+        "do two runs differ, or two servers by rounds of both: the effect on each metric, and how sure it is",
+    ),
+    "check": Command("check", "a gate: do the SLOs hold, is the run no worse than a baseline"),
+    "baseline": Command(
+        "baseline",
+        "keep a run for `check --baseline DIR`; 4 and more of them know what changes from run to run",
+    ),
+    "ab": Command("ab", "two servers by turns (A B B A), several rounds, then compared"),
+    "certify": Command("certify", "measure the client's own errors on this machine, and write a certificate"),
+    "demo": Command(
+        "demo", "the article's load against two simulated servers, compared, with pictures: 3 minutes"
+    ),
+    "import-jmx": Command("import_jmx", "make a scenario of a JMeter test plan (.jmx)"),
+    "export": Command(
+        "export", "a run as JMeter's JTL, its schedule for vLLM, AIPerf or GuideLLM, or a badge"
+    ),
+    "prompts": Command(
+        "prompts", "what a file of prompts, a dataset or a trace holds, and what is left out of it"
+    ),
+    "completion": Command(
+        "completion", "print the script for completion in a shell: source <(chatload completion bash)"
+    ),
 }
-"""Commands by name: functions of the arguments that return the exit code."""
+"""Commands by name."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -67,13 +90,17 @@ def main(argv: Sequence[str]) -> int:
     if argv and argv[0] in ("-V", "--version"):
         sys.stdout.write(f"chatload {__version__}\n")
         return 0
-    if argv and argv[0] == COMPLETE:
+    if argv and argv[0] == "complete":  # what the scripts of `completion` ask; no person types it
+        from chatload.cli.completion import complete
+
         return complete(argv[1:], COMMANDS)
     if not argv or argv[0] not in COMMANDS:
         asked = f"{argv[0]!r}: unknown command" if argv else "no command"
         sys.stderr.write(f"{asked}: must be one of {', '.join(COMMANDS)} (see {program()} --help)\n")
         return 2
     if sys.stdout.isatty():
+        from chatload.render.text_table import fit
+
         fit(shutil.get_terminal_size().columns)
     try:
         code = COMMANDS[argv[0]](argv[1:])
@@ -93,7 +120,7 @@ def main(argv: Sequence[str]) -> int:
 
 def usage() -> str:
     """All commands, one line each."""
-    words = "\n".join(f"  {name:<12}{function.__doc__}" for name, function in COMMANDS.items())
+    words = "\n".join(f"  {name:<12}{one.words}" for name, one in COMMANDS.items())
     return f"usage: {program()} COMMAND …\n\n{words}\n\nOptions of one command: {program()} COMMAND --help\n"
 
 

@@ -28,7 +28,7 @@ SIDES = ("a", "b")
 
 
 def ab(argv: Sequence[str]) -> int:
-    """two servers by turns (A B B A), several rounds, then compared"""
+    """Run `chatload ab`; returns the exit code."""
     parser = Parser(
         "ab",
         description="Arguments after -- go to every Locust. Exit code 0 whatever the verdict, 4 when a "

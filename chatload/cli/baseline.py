@@ -22,7 +22,7 @@ KEPT = (MANIFEST, SUMMARY, "journal-*.jsonl")
 
 
 def baseline(argv: Sequence[str]) -> int:
-    """keep a run for `check --baseline DIR`; 4 and more of them know what changes from run to run"""
+    """Run `chatload baseline`; returns the exit code."""
     parser = Parser("baseline", description="Keep the runs that check compares with.")
     forms = parser.add_subparsers(dest="what", required=True, metavar="WHAT", parser_class=Parser)
     add = forms.add_parser("add", help="copy a good run into the folder of baselines")

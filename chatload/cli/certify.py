@@ -26,7 +26,7 @@ SEARCH_MOST = 4000
 
 
 def certify(arguments: Sequence[str]) -> int:
-    """measure the client's own errors on this machine, and write a certificate"""
+    """Run `chatload certify`; returns the exit code."""
     given = _parser().parse_args(arguments)
     load = _load(given)
     out = Path(given.out)

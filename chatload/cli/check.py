@@ -44,7 +44,7 @@ _END = {
 
 
 def check(argv: Sequence[str]) -> int:
-    """a gate: do the SLOs hold, is the run no worse than a baseline"""
+    """Run `chatload check`; returns the exit code."""
     chosen = _parser().parse_args(argv)
     objectives, mistakes = read_objectives(chosen.slo)
     if mistakes:

@@ -22,7 +22,7 @@ from chatload.store.manifest import MANIFEST
 
 
 def compare(argv: Sequence[str]) -> int:
-    """do two runs differ, or two servers by rounds of both: the effect on each metric, and how sure it is"""
+    """Run `chatload compare`; returns the exit code."""
     parser = Parser(
         "compare",
         description="B against A. Each is a run folder, or a folder of run folders that belong together "

@@ -13,8 +13,6 @@ from chatload.loads.registry import SHAPES
 from chatload.options.command_parser import Listed, Parser
 from chatload.options.run_options import OPTIONS
 
-COMPLETE = "complete"
-"""The command that the scripts ask. It is not in the list of commands: no person types it."""
 LOCUST_FLAGS = (
     "--config",
     "--locustfile",
@@ -70,7 +68,7 @@ Commands = Mapping[str, Callable[[Sequence[str]], int]]
 
 
 def completion(argv: Sequence[str]) -> int:
-    """print the script for completion in a shell: source <(chatload completion bash)"""
+    """Run `chatload completion`; returns the exit code."""
     parser = Parser("completion", description="Print the completion script of a shell.")
     parser.add_argument("shell", choices=tuple(SCRIPTS))
     sys.stdout.write(SCRIPTS[parser.parse_args(argv).shell])

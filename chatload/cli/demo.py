@@ -31,7 +31,7 @@ READY_S = 20.0
 
 
 def demo(arguments: Sequence[str]) -> int:
-    """the article's load against two simulated servers, compared, with pictures: 3 minutes"""
+    """Run `chatload demo`; returns the exit code."""
     parser = Parser("demo", description=__doc__)
     parser.add_argument("--config", default="chat-100", help="scenario to run, by path or name (chat-100)")
     parser.add_argument("--out", default="", help="folder for both runs; empty makes results/demo-<time>")

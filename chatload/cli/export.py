@@ -17,7 +17,7 @@ from chatload.store.manifest import read_manifest
 
 
 def export(argv: Sequence[str]) -> int:
-    """a run as JMeter's JTL, its schedule for vLLM, AIPerf or GuideLLM, or a badge"""
+    """Run `chatload export`; returns the exit code."""
     parser = Parser("export", description="Write a run in the form of another tool.")
     forms = parser.add_subparsers(dest="what", required=True, metavar="WHAT", parser_class=Parser)
     jtl = forms.add_parser("jtl", help="JMeter's result file; JMeter and its plug-ins read it")

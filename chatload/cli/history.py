@@ -30,7 +30,7 @@ LAST = "A difference between two runs is no finding by itself: chatload compare 
 
 
 def history(argv: Sequence[str]) -> int:
-    """all runs of a folder in one table and one picture, in groups that may be compared"""
+    """Run `chatload history`; returns the exit code."""
     chosen = _chosen(argv)
     found, left_out = past_runs(chosen.folder)
     groups = grouped(found)

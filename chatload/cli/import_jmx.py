@@ -18,7 +18,7 @@ from chatload.options.command_parser import Parser
 
 
 def import_jmx(argv: Sequence[str]) -> int:
-    """make a scenario of a JMeter test plan (.jmx)"""
+    """Run `chatload import-jmx`; returns the exit code."""
     parser = Parser(
         "import-jmx",
         description="Print a scenario (TOML) made of a JMeter test plan. What cannot be carried over is listed "

@@ -33,7 +33,7 @@ WHEELS = "wheels"
 
 
 def init(argv: Sequence[str]) -> int:
-    """make a folder with a load test of your own: scenario, prompts, locustfile, CI workflow"""
+    """Run `chatload init`; returns the exit code."""
     parser = Parser("init", description="Make a folder with a load test that runs as it stands.")
     parser.add_argument("folder", metavar="DIR", type=Path, help="folder to write; made if it is not there")
     folder: Path = parser.parse_args(argv).folder

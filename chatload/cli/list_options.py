@@ -12,7 +12,7 @@ from chatload.render.option_tables import option_facts, option_markdown, option_
 
 
 def list_options(argv: Sequence[str]) -> int:
-    """list all options, grouped, with defaults and ranges: as text, Markdown or JSON"""
+    """Run `chatload options`; returns the exit code."""
     parser = Parser("options", description="List the options of chatload. Locust's own: locust --help.")
     parser.add_argument("load", nargs="?", choices=sorted(SHAPES), help="those of this load only (all)")
     parser.add_argument("--format", choices=("text", "markdown", "json"), default="text", help="(text)")

@@ -9,7 +9,7 @@ from chatload.model.program import program
 
 
 def plots(argv: Sequence[str]) -> int:
-    """every picture of runs, as PNG, SVG or PDF; several runs overlaid"""
+    """Run `chatload plots`; returns the exit code."""
     prefer_own("plots")
     from plots.__main__ import main  # here, since matplotlib takes its time
 

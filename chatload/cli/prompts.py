@@ -28,7 +28,7 @@ FIRST_CHARACTERS = 200
 
 
 def prompts(argv: Sequence[str]) -> int:
-    """what a file of prompts, a dataset or a trace holds, and what is left out of it"""
+    """Run `chatload prompts`; returns the exit code."""
     parser = Parser("prompts", description="Look into files of prompts before a run.")
     forms = parser.add_subparsers(dest="what", required=True, metavar="WHAT", parser_class=Parser)
     describe = forms.add_parser(

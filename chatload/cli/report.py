@@ -26,7 +26,7 @@ from chatload.store.journal import Run
 
 
 def report(argv: Sequence[str]) -> int:
-    """what a run measured; several runs side by side"""
+    """Run `chatload report`; returns the exit code."""
     chosen = _chosen(argv)
     runs = read_runs(chosen.runs)
     for run in runs:

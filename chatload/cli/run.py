@@ -16,7 +16,7 @@ WIDTH = 88
 
 
 def run(argv: Sequence[str]) -> int:
-    """run a scenario, by name or path, or a locustfile: chatload run chat-100 --host URL"""
+    """Run `chatload run`; returns the exit code."""
     if any(word in ("-h", "--help") for word in argv):
         sys.stdout.write(_help())
         return 0

@@ -13,7 +13,7 @@ DEFAULTS = {"--speak": SERVERS[0], "--port-base": "8000"}
 
 
 def simulate(argv: Sequence[str]) -> int:
-    """start simulated servers to try chatload on (vLLM on port 8000; see --help)"""
+    """Run `chatload simulate`; returns the exit code."""
     return become(simulator_command(argv))
 
 

@@ -74,7 +74,18 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     out = capsys.readouterr().out
     assert all(f"  {name} " in out for name in COMMANDS)
-    assert all(function.__doc__ and "\n" not in function.__doc__ for function in COMMANDS.values())
+    assert all(one.words and "\n" not in one.words for one in COMMANDS.values())
+
+
+@pytest.mark.e2e
+def test_help_imports_no_command() -> None:
+    """Importing them all takes longer than people wait for a help text."""
+    code = "import sys, chatload.__main__ as m; m.main(['--help']); print(*sys.modules, sep='\\n')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "usage" in done.stdout
+    loaded = {name.split(".")[1] for name in done.stdout.splitlines() if name.startswith("chatload.")}
+    assert not loaded & {"cli", "analysis", "engine", "runner", "loads", "options"}
+    assert not {"numpy", "locust", "matplotlib", "jinja2"} & set(done.stdout.splitlines())
 
 
 @pytest.mark.e2e
