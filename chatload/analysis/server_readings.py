@@ -7,13 +7,14 @@ although our own requests must have changed some, tells nothing of its instant.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
 from chatload.analysis.series import start_ns
-from chatload.model.journal_lines import ServerLine
+from chatload.model.journal_lines import EMPTY, ServerLine
 from chatload.store.journal import Run
 
 SLACK_NS = 100_000_000
@@ -22,22 +23,28 @@ HOLE = 2.5
 """A stretch without a reading is a hole where it is longer than so many usual ones."""
 USUAL_NS = 3_500_000_000
 """The longest usual time between two readings: 2 s, and 1.5 s to wait for the page."""
-EMPTY = "empty"
 _NO_NUMBERS = {"at_ns", "worker", "host", "took_ms", "missing", "process_cpu_s"}
 _NUMBERS = [name for name in ServerLine.__struct_fields__ if name not in _NO_NUMBERS]
 _COUNTERS = ("generated_tokens", "finished", "first_tokens", "queued")
-"""Numbers that grow with every turn that ends."""
+"""Numbers that grow with every turn that ends, and fall only when the server is started anew."""
 
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """`before` were taken before the first request was sent, `during` after it; `lines` are all that were taken."""
+    """`before` were taken before the first request was sent, `during` after it.
+
+    `missing` is why most of the `unanswered` ones have no numbers; `since_ns` is when the first reading of the page was
+    taken, where that was long after the first request; `restarted_ns` that of the first whose counters have fallen.
+    """
 
     before: tuple[ServerLine, ...]
     during: tuple[ServerLine, ...]
     stale: int
     unanswered: int
     usual_ns: int
+    missing: str = ""
+    since_ns: int | None = None
+    restarted_ns: int | None = None
 
     @property
     def renewed_rarely(self) -> bool:
@@ -86,12 +93,18 @@ def readings_of(run: Run) -> Readings:
         if line.at_ns >= first_ns and not (stale and at and answered[at - 1].at_ns < first_ns)
     ]
     apart = [later.at_ns - earlier.at_ns for earlier, later in pairwise(run.server)]
+    usual_ns = min(USUAL_NS, round(median(apart))) if apart else USUAL_NS
+    missing = Counter(line.missing for line in run.server if line.missing not in ("", EMPTY))
+    late = bool(answered) and answered[0].at_ns - first_ns > usual_ns
     return Readings(
         before=tuple(before),
         during=tuple(during),
         stale=stale,
         unanswered=len(run.server) - len(answered),
-        usual_ns=min(USUAL_NS, round(median(apart))) if apart else USUAL_NS,
+        usual_ns=usual_ns,
+        missing=max(missing, key=lambda why: missing[why], default=""),
+        since_ns=answered[0].at_ns if late else None,
+        restarted_ns=_restarted_ns([*before[-1:], *during]),
     )
 
 
@@ -115,6 +128,16 @@ def grown(lines: Sequence[ServerLine], key: str) -> float | None:
     if len(values) < 2 or any(later < earlier for earlier, later in pairwise(values)):
         return None
     return values[-1] - values[0]
+
+
+def _restarted_ns(lines: Sequence[ServerLine]) -> int | None:
+    """When the first reading was taken at which a counter had fallen; None where none did."""
+    for key in _COUNTERS:
+        values = counter(lines, key)
+        for (_, earlier), (line, later) in pairwise(zip(lines, values, strict=False)):
+            if later < earlier:
+                return line.at_ns
+    return None
 
 
 def stretches(run: Run, key: str) -> list[list[tuple[float, float]]]:

@@ -36,18 +36,26 @@ def _view(run: Run) -> ServerView | None:
     server_ms, ours = _ttft(run, lines)
     apart = [(later.at_ns - earlier.at_ns) / 1e9 for earlier, later in pairwise(during)]
     ends = max(turn.end_ns for turn in run.turns)
+    zero_ns = start_ns(run)
+    # Without a reading before the first request, counters begin at the first one: so do ours.
+    from_ns = lines[0].at_ns if lines and not found.before else None
+    counted = [turn for turn in run.every_turn if from_ns is None or turn.end_ns > from_ns]
     return ServerView(
         readings=len(during),
         unanswered=found.unanswered,
         stale=found.stale,
         every_s=round(median(apart[:-1] or apart), 3) if apart else None,  # the last one is read at the end
-        longest_hole_s=round(found.longest_hole_ns(start_ns(run), ends) / 1e9, 3) or None,
+        longest_hole_s=round(found.longest_hole_ns(zero_ns, ends) / 1e9, 3) or None,
+        missing=found.missing,
+        since_s=_s_after(found.since_ns, zero_ns),
+        restarted_s=_s_after(found.restarted_ns, zero_ns),
         requests_at_once=_peak(during, "running", "waiting"),
         client_requests_at_once=max(in_flight(run)[1], default=0),
         running=_peak(during, "running"),
         waiting=_peak(during, "waiting"),
         waiting_unseen=_peak(during, "waiting_unseen"),
         kv_use=_peak(during, "kv_use"),
+        batch_tokens=_peak(during, "batch_tokens"),
         queue_ms=_mean_ms(lines, "queue_s", "queued"),
         ttft_ms=server_ms,
         client_ttft_ms=round(fmean(ours), 3) if ours else None,
@@ -55,14 +63,19 @@ def _view(run: Run) -> ServerView | None:
         client_first_tokens=len(ours),
         ttft_apart_ms=_halves(run, lines),
         tokens=grown(lines, "generated_tokens"),
-        client_tokens=sum(turn.billed_tokens or 0 for turn in run.every_turn),
+        drafted_tokens=grown(lines, "drafted_tokens"),
+        client_tokens=sum(turn.billed_tokens or 0 for turn in counted),
         finished=grown(lines, "finished"),
-        client_finished=sum(turn.counts for turn in run.every_turn),
+        client_finished=sum(turn.counts for turn in counted),
         preemptions=grown(lines, "preemptions"),
         cached_share=hits / asked if hits is not None and asked else None,
         prompt_tokens=asked,
         front_end_cpu=_cores(found),
     )
+
+
+def _s_after(at_ns: int | None, zero_ns: int) -> float | None:
+    return None if at_ns is None else round((at_ns - zero_ns) / 1e9, 3)
 
 
 def _peak(lines: Sequence[ServerLine], *keys: str) -> float | None:
@@ -115,4 +128,5 @@ def _cores(found: Readings) -> float | None:
         and earlier.process_cpu_s is not None
         and later.at_ns > earlier.at_ns
     ]
+    used = [cores for cores in used if cores >= 0]  # a new process begins at 0
     return round(max(used), 3) if used else None

@@ -8,9 +8,11 @@ from statistics import median
 from chatload.analysis.expected_hits import expected_cached_share
 from chatload.analysis.held_streams import is_held
 from chatload.analysis.slot_release import HUNG_UP, held_beyond_ours
+from chatload.model.journal_lines import NO_ANSWER, NO_NUMBERS, NO_PAGE
 from chatload.model.server_view import ServerView
 from chatload.model.summary import Summary
 from chatload.model.token_sources import COUNTED
+from chatload.model.words import plural
 from chatload.store.journal import Run
 
 FRONT_END_MS, FRONT_END_SHARE = 50.0, 0.2
@@ -29,6 +31,11 @@ HITS_SHARE, TEMPLATE_TOKENS = 0.05, 48
 MISSED_SHARE = 0.2
 """So much less than the scenario repeats may be whole blocks only, and users of a group who began together."""
 LAG_MS = 10.0
+MISSING_WORDS = {
+    NO_ANSWER: "its page did not answer",
+    NO_PAGE: "it had no such page",
+    NO_NUMBERS: "its page had no names that are known",
+}
 
 
 def front_end(run: Run, summary: Summary) -> Iterator[str]:
@@ -94,10 +101,19 @@ def several_tokens(run: Run, summary: Summary) -> Iterator[str]:
 def holes(run: Run, summary: Summary) -> Iterator[str]:
     """A time in which the page did not answer or was not renewed."""
     view = summary.server
-    if view is None or view.longest_hole_s is None or view.longest_hole_s < HOLE_S:
+    if view is None:
+        return
+    since_s = view.since_s if view.since_s is not None else 0.0
+    if since_s >= HOLE_S:
+        why = f" ({MISSING_WORDS[view.missing]})" if view.missing in MISSING_WORDS else ""
+        yield (
+            f"The server's /metrics told nothing in the first {since_s:,.0f} s of the run{why}: its figures are of the "
+            "time from then on."
+        )
+    if view.longest_hole_s is None or view.longest_hole_s < max(HOLE_S, since_s + 1.0):
         return
     if view.unanswered:
-        why = f"{view.unanswered:,} times its page did not answer"
+        why = f"{plural(view.unanswered, 'time')} {MISSING_WORDS.get(view.missing, view.missing)}"
     elif view.stale:
         why = f"{view.stale:,} readings repeat an old page"
     else:
@@ -106,6 +122,15 @@ def holes(run: Run, summary: Summary) -> Iterator[str]:
         f"For {view.longest_hole_s:,.0f} s the server's /metrics told nothing of the run ({why}): its highest figures "
         "are of the other times only."
     )
+
+
+def restarted(run: Run, summary: Summary) -> Iterator[str]:
+    """Counters of the server's page that fell."""
+    if summary.server is not None and summary.server.restarted_s is not None:
+        yield (
+            f"The server's counters had fallen {summary.server.restarted_s:,.0f} s into the run: it was started anew. "
+            "What they counted over the run is not told, and turns of before and after are in the same figures."
+        )
 
 
 def other_clients(run: Run, summary: Summary) -> Iterator[str]:
@@ -137,8 +162,10 @@ def cache_hits(run: Run, summary: Summary) -> Iterator[str]:
     expected = expected_cached_share(run)
     share, prompt_tokens = cached_share(run, view)
     turns = sum(turn.counts for turn in run.every_turn)
-    if share is None or expected is None or not prompt_tokens or (view is not None and view.preemptions):
-        return  # a preempted request finds its own prompt in the cache
+    if share is None or expected is None or not prompt_tokens:
+        return
+    if view is not None and (view.preemptions or view.since_s is not None):
+        return  # a preempted request finds its own prompt in the cache; later turns repeat more than all
     if share > expected + HITS_SHARE + TEMPLATE_TOKENS * turns / prompt_tokens:
         load = run.manifest.load
         file = load.same_in_each_run if load is not None else ""

@@ -232,6 +232,7 @@ CHECKS: tuple[Check, ...] = (
     _connections,
     in_step,
     of_each_server(server_warnings.holes),
+    of_each_server(server_warnings.restarted),
     _too_few,
     _no_steady,
 )

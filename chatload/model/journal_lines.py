@@ -18,6 +18,11 @@ FORMAT = 3
 """Version of manifest and journal. History: 1 (2026-11-22) first; 2 (2026-11-29) the plan has a tagged load."""
 
 
+NO_ANSWER, NO_PAGE, NO_NUMBERS, EMPTY = "no answer", "no page", "no numbers", "empty"
+"""Why a reading of the server's /metrics page has no numbers: no answer, or a status that a busy server has; another
+status than 200; a page with none of the names that we know; a page of 0 bytes, as TGI's before its first request."""
+
+
 class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind"):
     """What every line but a turn has: when it was written, in ns of the run's clock, and by which process."""
 
@@ -78,7 +83,8 @@ class ServerLine(Line, frozen=True, kw_only=True, tag="server"):
     """What the server's /metrics page said; a number it does not have is None.
 
     `host` is that of the server, where the run has several.
-    `missing` says why a reading has no numbers: "no answer", or "empty" as a page may be before the first request.
+    `missing` says why a reading has no numbers (NO_ANSWER …). `batch_tokens` are the tokens that the running batch
+    reserves, `drafted_tokens` those that came beside another in one step (speculative decoding).
     `waiting` are the requests in all its queues; `waiting_unseen` those in a queue that its own TTFT leaves out.
     `process_cpu_s` is the processor time of the process that serves the page.
     """
@@ -90,6 +96,7 @@ class ServerLine(Line, frozen=True, kw_only=True, tag="server"):
     waiting: float | None = None
     waiting_unseen: float | None = None
     kv_use: float | None = None
+    batch_tokens: float | None = None
     preemptions: float | None = None
     queue_s: float | None = None
     queued: float | None = None
@@ -100,6 +107,7 @@ class ServerLine(Line, frozen=True, kw_only=True, tag="server"):
     validation_s: float | None = None
     validated: float | None = None
     generated_tokens: float | None = None
+    drafted_tokens: float | None = None
     finished: float | None = None
     prefix_hits: float | None = None
     prefix_queries: float | None = None

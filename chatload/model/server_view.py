@@ -9,7 +9,11 @@ class ServerView(msgspec.Struct, frozen=True, kw_only=True):
     """The server's numbers over the run, and ours of the same thing; None where it does not tell.
 
     Readings: `readings` are used; `unanswered` found no page, `stale` repeat an old page. `every_s` is the usual time
-    between two that are used, `longest_hole_s` the longest time of the run without any.
+    between two that are used, `longest_hole_s` the longest time of the run without any. `missing` is why most of the
+    unanswered ones had no numbers (ServerLine). `since_s`: when the page first told something, in s from the first
+    due, where that was not before the first request; `client_tokens` and `client_finished` are then of turns that ended
+    later.
+    `restarted_s`: when its counters had fallen; differences of counters are then None.
     `requests_at_once` … `kv_use` are the highest readings. The others are differences of counters between the last
     reading before the run and the last one; `client_ttft_ms` is the mean over the turns of that same stretch,
     `first_tokens` and `client_first_tokens` are how many the two means are of.
@@ -22,12 +26,16 @@ class ServerView(msgspec.Struct, frozen=True, kw_only=True):
     stale: int = 0
     every_s: float | None = None
     longest_hole_s: float | None = None
+    missing: str = ""
+    since_s: float | None = None
+    restarted_s: float | None = None
     requests_at_once: float | None = None
     client_requests_at_once: int = 0
     running: float | None = None
     waiting: float | None = None
     waiting_unseen: float | None = None
     kv_use: float | None = None
+    batch_tokens: float | None = None
     queue_ms: float | None = None
     ttft_ms: float | None = None
     client_ttft_ms: float | None = None
@@ -35,6 +43,7 @@ class ServerView(msgspec.Struct, frozen=True, kw_only=True):
     client_first_tokens: int = 0
     ttft_apart_ms: tuple[float, float] | None = None
     tokens: float | None = None
+    drafted_tokens: float | None = None
     client_tokens: int = 0
     finished: float | None = None
     client_finished: int = 0

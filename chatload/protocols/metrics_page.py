@@ -10,11 +10,13 @@ from chatload.protocols.registry import KINDS
 LARGEST_COUNTS = ("kv_use",)
 """Numbers whose largest value is taken where a page has several, one an engine; the others are added up."""
 
-_OURS: dict[bytes, set[str]] = {}
+_OURS: dict[bytes, set[tuple[str, bool]]] = {}
+"""{their name: {(our name, whether it is that of another version)}}"""
 for _kind in KINDS:
-    for _ours, _names in _kind.gauges.items():
-        for _theirs in _names:
-            _OURS.setdefault(_theirs.encode(), set()).add(_ours)
+    for _other, _gauges in ((False, _kind.gauges), (True, _kind.other_gauges)):
+        for _ours, _names in _gauges.items():
+            for _theirs in _names:
+                _OURS.setdefault(_theirs.encode(), set()).add((_ours, _other))
 OF_ANY_PROCESS = {"process_cpu_s"}
 """Numbers that every Python process tells: a page with nothing else is none of a server's."""
 _SAMPLE = re.compile(
@@ -25,7 +27,7 @@ _SAMPLE = re.compile(
 
 def read_page(page: bytes) -> dict[str, float]:
     """{our name: number} of a page; NaN and infinity are left out. Empty where it has none of a model server's."""
-    found: dict[str, float] = {}
+    found: dict[tuple[str, bool], float] = {}
     for name, text in _SAMPLE.findall(page):
         try:
             value = float(text)
@@ -34,8 +36,9 @@ def read_page(page: bytes) -> dict[str, float]:
         if not math.isfinite(value):
             continue
         for ours in _OURS[name]:
-            if ours in LARGEST_COUNTS:
+            if ours[0] in LARGEST_COUNTS:
                 found[ours] = max(value, found.get(ours, 0.0))
             else:
                 found[ours] = found.get(ours, 0.0) + value
-    return found if found.keys() - OF_ANY_PROCESS else {}
+    told = {ours: value for (ours, other), value in sorted(found.items(), key=lambda one: -one[0][1])}
+    return told if told.keys() - OF_ANY_PROCESS else {}

@@ -50,7 +50,7 @@ class ServerKind:
     `recognise(answers)` tells whether it is this one; kinds are tried in order of `order`.
     `speaks(version, dialect)` is None where that is not known. `probes` are the paths to GET for it.
     `gauges` maps our names of a server's numbers (`ServerLine`) to its own names on its /metrics page; several are
-    added up.
+    added up. `other_gauges` are names that other versions have for them, read where the page has none of `gauges`.
     `counting(version)` are the fields of a chat body that make it tell exact token counts in each event; none where
     this version is not known to take them. `refuses` are fields that it answers with an error.
     `thinking` are its forms of how much is reasoned, by dialect, where they are not the dialect's own.
@@ -66,6 +66,7 @@ class ServerKind:
     by_version: str = ""
     probes: tuple[str, ...] = ()
     gauges: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    other_gauges: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     counting: Callable[[str], Mapping[str, object]] = lambda version: {}
     refuses: frozenset[str] = frozenset()
     own_routes: Mapping[str, str] = field(default_factory=dict)

@@ -36,6 +36,7 @@ def _highest(view: ServerView) -> list[Row]:
         ("in its batch, at most", whole(view.running), ""),
         ("waiting, at most", whole(view.waiting), ""),
         ("KV cache in use, at most", kv_use, ""),
+        ("tokens that its batch reserves, at most", whole(view.batch_tokens), ""),
     ]
     return [row for row in rows if row[1]]
 
@@ -50,6 +51,7 @@ def _counted(view: ServerView) -> list[Row]:
         ("TTFT outside the server’s own, mean", apart, ""),
         ("front end’s process, of a core, at most", cpu, ""),
         ("tokens generated", whole(view.tokens), f"{view.client_tokens:,}"),
+        ("of them by speculation", whole(view.drafted_tokens) if view.drafted_tokens else "", ""),
         ("requests finished", whole(view.finished), f"{view.client_finished:,}"),
         ("preemptions", whole(view.preemptions), ""),
         ("prompt tokens from the prefix cache", cached, ""),
@@ -61,8 +63,14 @@ def _note(view: ServerView) -> str:
     every = f", every {view.every_s:,.1f} s" if view.every_s is not None else ""
     words = f"From the server’s own /metrics page, {plural(view.readings, 'reading')}{every}."
     words += " It counts every client’s requests, not ours alone."
-    if view.unanswered:
-        words += f" {plural(view.unanswered, 'time')} the page did not answer."
+    if view.since_s is not None:
+        words += f" It told nothing before {view.since_s:,.0f} s: counts of both sides are from there on."
+    if unanswered := view.unanswered - (view.since_s is not None):
+        words += f" {plural(unanswered, 'time')} the page did not answer."
+    if view.restarted_s is not None:
+        words += (
+            f" Its counters fell at {view.restarted_s:,.0f} s: it was started anew, its sums are not told."
+        )
     if view.stale:
         words += f" {plural(view.stale, 'reading')} of an old page left out."
     if view.longest_hole_s is not None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Sequence
-from typing import ClassVar, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import gevent
 import msgspec
@@ -18,7 +18,7 @@ from chatload.engine.api_key import NO_KEY, ApiKey
 from chatload.engine.clock import now_ns
 from chatload.loads.plan import Plan
 from chatload.model.errors import TurnError
-from chatload.model.journal_lines import PowerLine, ServerLine
+from chatload.model.journal_lines import EMPTY, NO_ANSWER, NO_NUMBERS, NO_PAGE, PowerLine, ServerLine
 from chatload.protocols.metrics_page import read_page
 from chatload.protocols.power_page import read_power
 from chatload.runner.probing import ask
@@ -29,10 +29,11 @@ OFTEN_S = 0.5
 (analysis/slot_release.py)."""
 LIMIT_S = 1.5
 LAST_S = 0.5
-TRIES = 5
-NO_ANSWER, EMPTY, NO_POWER = "no answer", "empty", "no power"
+NO_POWER = "no power"
 BUSY = (429, 500, 502, 503, 504)
-"""Statuses of a server, or of a proxy before it, that may answer later."""
+"""Statuses of a server, or of a proxy before it, that does not answer now."""
+REFUSED = (401, 403, 407)
+"""Statuses that are asked once: many refused requests may lock a key out."""
 PATH = "/metrics"
 _STARTED = re.compile(rb"^process_start_time_seconds(?:\{[^\n]*\})? +(\S+)", re.MULTILINE)
 PAGE_BYTES = 2_000_000
@@ -43,14 +44,12 @@ L = TypeVar("L", ServerLine, PowerLine)
 
 
 class PageReader(Generic[L]):
-    """Reads a page from the start of a run to its end; `emit` takes each line.
+    """Reads a page at an interval from the start of a run to its end; `emit` takes each line.
 
-    A server that says it has no such page, or has a page without any of our numbers, is left alone. One whose page
-    is empty (a fresh TGI) is asked on, and so is one that does not answer, until `tries` are in vain; without
-    `tries`, for the whole run, and every reading is a line.
+    A page may come later: it is asked for the whole run, one request at a time, also where the server does not
+    answer, says that it has none, or has one without our numbers. Where it never comes there is no line; where it
+    comes, the first reading without it is a line, too, and every later one. A server that refuses it is left alone.
     """
-
-    tries: ClassVar[int | None] = TRIES
 
     def __init__(
         self,
@@ -64,41 +63,46 @@ class PageReader(Generic[L]):
         self._emit: Callable[[L], None] = emit
         self._path = address.path + path
         self._found = False
-        self._has_page = True
-        self._unanswered = 0
+        self._refused = False
+        self._in_vain: L | None = None
         self._greenlet = gevent.spawn(self._read_on)
 
-    def line_of(self, answer: tuple[int, bytes] | None, at_ns: int, asked_ns: int) -> L | None:
-        """The journal line of an answer; None where the page has none of our numbers."""
+    def line_of(self, answer: tuple[int, bytes] | None, at_ns: int, asked_ns: int) -> L:
+        """The journal line of an answer."""
         raise NotImplementedError
+
+    def is_found(self, line: L) -> bool:
+        """Whether a reading shows that there is a page: its line is told, and all later ones."""
+        return line.missing in ("", EMPTY)
 
     def stop(self) -> None:
         """Read once more, so that the counters hold the whole run; then no more."""
         self._greenlet.kill(block=False)
-        if self._has_page:
+        if not self._refused:
             self._read(LAST_S)
 
     def _read_on(self) -> None:
         self._read(LIMIT_S)
-        while self._has_page:
+        while not self._refused:
             gevent.sleep(self._every_s)
             self._read(LIMIT_S)
 
     def _read(self, limit_s: float) -> None:
-        """Read the page and emit its line, or one that says that there was no answer."""
+        """Read the page and emit its line, or one that says why it has no numbers."""
         asked_ns = now_ns()
         answer = None
         with gevent.Timeout(limit_s, False):
             answer = self._page(limit_s)
         line = self.line_of(answer, now_ns(), asked_ns)
-        if line is None:
-            self._has_page = self._found
-        elif line.missing == NO_ANSWER and not self._found and self.tries is not None:
-            self._unanswered += 1
-            self._has_page = self._unanswered < self.tries
-        else:
-            self._found = True
-            self._emit(line)
+        if not self._found:
+            self._found = self.is_found(line)
+            if not self._found:
+                self._refused = answer is not None and answer[0] in REFUSED
+                self._in_vain = self._in_vain or line
+                return
+            if self._in_vain is not None:
+                self._emit(self._in_vain)
+        self._emit(line)
 
     def _page(self, limit_s: float) -> tuple[int, bytes] | None:
         """(status, page) of the server; of several addresses their pages, one of each process, one after another.
@@ -132,15 +136,17 @@ class PageReader(Generic[L]):
 class ServerMetrics(PageReader[ServerLine]):
     """Reads the server's own page."""
 
-    def line_of(self, answer: tuple[int, bytes] | None, at_ns: int, asked_ns: int) -> ServerLine | None:
+    def line_of(self, answer: tuple[int, bytes] | None, at_ns: int, asked_ns: int) -> ServerLine:
         """The line of an answer."""
         return line_of(answer, at_ns, asked_ns)
 
 
 class PowerMetrics(PageReader[PowerLine]):
-    """Reads the page of --power-metrics, which may come and go: the user has named it."""
+    """Reads the page of --power-metrics: every reading is a line, as the user has named it."""
 
-    tries = None
+    def is_found(self, line: PowerLine) -> bool:
+        """Always."""
+        return True
 
     def line_of(self, answer: tuple[int, bytes] | None, at_ns: int, asked_ns: int) -> PowerLine:
         """The line of an answer, or that there was none."""
@@ -180,17 +186,18 @@ def power_metrics_of(plan: Plan, emit: Callable[[PowerLine], None]) -> PowerMetr
     return PowerMetrics(Address(f"{scheme}://{host}", plan.insecure), emit, path=path)
 
 
-def line_of(answer: tuple[int, bytes] | None, at_ns: int, asked_ns: int) -> ServerLine | None:
-    """The journal line of an answer; None where the page has none of our numbers."""
+def line_of(answer: tuple[int, bytes] | None, at_ns: int, asked_ns: int) -> ServerLine:
+    """The journal line of an answer."""
     facts = {"kind": "server", "at_ns": at_ns, "took_ms": round((at_ns - asked_ns) / 1e6, 1)}
-    missing = ""
+    missing, found = "", dict[str, float]()
     if answer is None or answer[0] in BUSY:
         missing = NO_ANSWER
-    elif answer[0] == 200 and not answer[1].strip():
+    elif answer[0] != 200:
+        missing = NO_PAGE
+    elif not answer[1].strip():
         missing = EMPTY
-    if missing:
-        return msgspec.convert({**facts, "missing": missing}, ServerLine)
-    found = read_page(answer[1]) if answer is not None and answer[0] == 200 else {}
-    if not found:
-        return None
-    return msgspec.convert({**facts, **{name: round(value, 6) for name, value in found.items()}}, ServerLine)
+    else:
+        found = read_page(answer[1])
+        missing = "" if found else NO_NUMBERS
+    numbers = {name: round(value, 6) for name, value in found.items()}
+    return msgspec.convert({**facts, **numbers, "missing": missing}, ServerLine)

@@ -225,9 +225,68 @@ def test_an_empty_page_is_zero(tmp_path: Path) -> None:
     assert (view.tokens, view.finished) == (view.client_tokens, 200)
 
 
+def restarted(at_s: int, line: Line) -> Line:
+    """The server was started anew 7 s into the run: its page was away, then empty, then counts from 0."""
+    if at_s in (3, 5):
+        return {"missing": "no answer"}
+    if at_s == 7:
+        return {"missing": "empty"}
+    counted = ("generated_tokens", "finished", "ttft_s", "first_tokens")
+    return {**line, **{name: line[name] / 100 for name in counted}} if at_s > 7 else line
+
+
 def test_a_server_that_was_restarted_counts_nothing(tmp_path: Path) -> None:
-    run = run_with(tmp_path, lambda at_s, line: {**line, "generated_tokens": 0} if at_s == 7 else line)
-    assert view_of(run).tokens is None
+    run = run_with(tmp_path, restarted)
+    view = view_of(run)
+    assert (view.tokens, view.ttft_ms, view.restarted_s) == (None, None, 7.0)
+    words = "The server's counters had fallen 7 s into the run: it was started anew."
+    assert words in doubts(run)
+    assert "Its counters fell at 7 s" in " ".join(report_text(run, summarise(run)).split())
+    whole = run_with(tmp_path / "whole")
+    assert view_of(whole).restarted_s is None and "counters had fallen" not in doubts(whole)
+
+
+@pytest.mark.parametrize(
+    ("missing", "words"),
+    [("no page", "it had no such page"), ("no numbers", "its page had no names that are known")],
+)
+def test_a_page_that_came_late_counts_from_then_on(tmp_path: Path, missing: str, words: str) -> None:
+    """As the reader writes it: one line without numbers, then nothing until the page is there."""
+
+    def late(at_s: int, line: Line) -> Line | None:
+        return {"missing": missing} if at_s == -1 else None if at_s < 11 else line
+
+    run = run_with(tmp_path, late)
+    view = view_of(run)
+    later = [turn for turn in run.turns if turn.end_ns > START_NS + 11 * S]
+    tokens = sum(turn.tokens or 0 for turn in later)
+    assert (view.since_s, view.longest_hole_s) == (11.0, 11.0)
+    assert 0 < view.finished == view.client_finished == len(later) < 200
+    assert view.tokens == view.client_tokens == tokens
+    assert (
+        f"told nothing in the first 11 s of the run ({words}): its figures are of the time from then on"
+        in (doubts(run))
+    )
+    assert "For 11 s" not in doubts(run) and "Somebody else" not in doubts(run)
+    note = " ".join(report_text(run, summarise(run)).split())
+    assert "It told nothing before 11 s: counts of both sides are from there on." in note
+    assert "the page did not answer" not in note
+
+
+def test_a_fresh_page_is_not_late(tmp_path: Path) -> None:
+    """TGI's is empty before the first request: that is a reading, of zeros."""
+    view = view_of(run_with(tmp_path, lambda at_s, line: {"missing": "empty"} if at_s < 0 else line))
+    assert (view.since_s, view.longest_hole_s) == (None, None)
+
+
+def test_the_tokens_that_a_batch_reserves_and_those_of_speculation_are_told(tmp_path: Path) -> None:
+    def change(at_s: int, line: Line) -> Line:
+        return {**line, "batch_tokens": 100.0 * line["running"], "drafted_tokens": 10.0 * max(0, at_s)}
+
+    run = run_with(tmp_path, change)
+    text = " ".join(report_text(run, summarise(run)).split())
+    assert "tokens that its batch reserves, at most" in text and "of them by speculation" in text
+    assert "reserves" not in report_text(run_with(tmp_path / "b"), summarise(run_with(tmp_path / "c")))
 
 
 # -- doubts ------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from chatload.model.journal_lines import PowerLine, ServerLine
 from chatload.protocols.metrics_page import read_page
 from chatload.protocols.power_page import read_power
 from chatload.runner.probing import Answer
-from chatload.runner.server_metrics import TRIES, ServerMetrics, line_of, power_metrics_of
+from chatload.runner.server_metrics import ServerMetrics, line_of, power_metrics_of
 from tests.plans import plan_of
 
 VLLM = b"""# HELP vllm:num_requests_running Number of requests in model execution batches.
@@ -50,9 +50,19 @@ LLAMA = b"# TYPE llamacpp:requests_processing gauge\nllamacpp:requests_processin
     ("page", "found"),
     [
         (VLLM, {"running": 7, "waiting": 12, "kv_use": 0.75, "preemptions": 2, "queued": 10, "queue_s": 1.5}),
-        (TGI, {"running": 64, "waiting": 36, "queued": 40, "queue_s": 123.5}),
+        (TGI, {"running": 64, "waiting": 36, "batch_tokens": 4096, "queued": 40, "queue_s": 123.5}),
         (LLAMA, {"running": 4, "waiting": 2}),
-        (TGI.replace(b"\n", b"\r\n"), {"running": 64, "waiting": 36, "queued": 40, "queue_s": 123.5}),
+        (TGI.replace(b"\n", b"\r\n"), read_page(TGI)),
+        (
+            b"vllm:gpu_cache_usage_perc 0.3\nvllm:gpu_prefix_cache_hits_total 5\n",
+            {"kv_use": 0.3, "prefix_hits": 5},
+        ),
+        (
+            b"vllm:gpu_prefix_cache_hits_total 5\nvllm:prefix_cache_hits_total 6\nvllm:gpu_cache_usage_perc 0.3\n"
+            b"vllm:kv_cache_usage_perc 0.2\n",
+            {"kv_use": 0.2, "prefix_hits": 6},
+        ),
+        (b"tgi_request_success_total 3\n", {"finished": 3}),
         (b"tgi_queue_size 7 1795000000000\n", {"waiting": 7}),
         (b"tgi_queue_size NaN\ntgi_batch_current_size +Inf\ntgi_queue_size_total 4\n", {}),
         (b"tgi_queue_size seven\nx tgi_queue_size 7\n#tgi_queue_size 7\n", {}),
@@ -66,10 +76,12 @@ def test_pages(page: bytes, found: dict[str, float]) -> None:
 
 def test_a_line_is_numbers_only() -> None:
     line = line_of((200, TGI), 5_000_000, 2_000_000)
-    assert line == ServerLine(at_ns=5_000_000, took_ms=3.0, running=64, waiting=36, queued=40, queue_s=123.5)
-    assert line_of((404, TGI), 1, 0) is None
-    assert line_of((200, b"<html>"), 1, 0) is None
-    assert line_of((200, b"process_cpu_seconds_total 9.5\n"), 1, 0) is None
+    assert line == ServerLine(
+        at_ns=5_000_000, took_ms=3.0, running=64, waiting=36, batch_tokens=4096, queued=40, queue_s=123.5
+    )
+    assert line_of((404, TGI), 1, 0) == ServerLine(at_ns=1, took_ms=0.0, missing="no page")
+    assert line_of((200, b"<html>"), 1, 0).missing == "no numbers"
+    assert line_of((200, b"process_cpu_seconds_total 9.5\n"), 1, 0).missing == "no numbers"
     assert (
         line_of(None, 1, 0)
         == line_of((503, b""), 1, 0)
@@ -87,20 +99,21 @@ def test_a_large_page_is_read_in_a_blink() -> None:
 
 @pytest.fixture
 def server() -> Iterator[Any]:
-    """A server that answers /metrics with `page`, and counts how often it was asked."""
+    """A server that answers /metrics with `page` (None: 404), and counts how often it was asked."""
 
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             httpd.asked.append(self.path)
-            self.send_response(200 if httpd.page else 404)
+            self.send_response(200 if httpd.page is not None else 404)
+            self.send_header("Content-Length", str(len(httpd.page or b"")))
             self.end_headers()
-            self.wfile.write(httpd.page)
+            self.wfile.write(httpd.page or b"")
 
         def log_message(self, *_: Any) -> None:
             pass
 
     class Server(HTTPServer):
-        page = TGI
+        page: bytes | None = TGI
         asked: list[str]
 
     httpd = Server(("127.0.0.1", 0), Answer)
@@ -114,8 +127,8 @@ def server() -> Iterator[Any]:
 
 
 def test_an_empty_page_is_asked_again(server: Any) -> None:
-    """A fresh TGI's, until its first request."""
-    server.page = b" "
+    """A fresh TGI's, until its first request: 200 with 0 bytes."""
+    server.page = b""
     told: list[ServerLine] = []
     metrics = ServerMetrics(
         Address(f"http://127.0.0.1:{server.server_address[1]}"), told.append, every_s=0.02
@@ -128,33 +141,60 @@ def test_an_empty_page_is_asked_again(server: Any) -> None:
     assert (told[-1].missing, told[-1].waiting) == ("", 36)
 
 
-def test_a_server_that_never_answers_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[object] = []
-
-    def ask(address: Address, *_: object) -> Answer:
-        asked.append(address)
-        return Answer("")
-
-    monkeypatch.setattr("chatload.runner.server_metrics.ask", ask)
+def read_all(monkeypatch: pytest.MonkeyPatch, answers: list[Answer]) -> tuple[list[ServerLine], int]:
+    """(the lines, how often the page was asked) of a run that ends when all answers but the last have been given."""
     told: list[ServerLine] = []
     address = Address("http://127.0.0.1:9")
-    metrics = ServerMetrics(address, told.append, every_s=0.001)
-    gevent.sleep(0.1)
+    asked = 0
+
+    def ask(of: Address, *_: object) -> Answer:
+        nonlocal asked
+        if of is not address:  # a reader of an earlier test may still ask
+            return Answer("")
+        asked += 1
+        return answers[min(asked, len(answers)) - 1]
+
+    monkeypatch.setattr("chatload.runner.server_metrics.ask", ask)
+    metrics = ServerMetrics(address, told.append, every_s=0.0005)
+    for _ in range(2000):
+        if asked >= len(answers) - 1 or metrics._refused:
+            break
+        gevent.sleep(0.001)
+    metrics._greenlet.kill()
+    seen = asked
     metrics.stop()
-    ours = [one for one in asked if one is address]  # a reader of an earlier test may still ask
-    assert (len(ours), told) == (TRIES, [])
+    return told, seen
 
 
-def test_no_answer_in_the_middle_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    answers = [Answer("", 200, TGI), Answer(""), Answer("", 503), Answer("", 200, TGI)]
-    monkeypatch.setattr(
-        "chatload.runner.server_metrics.ask", lambda *_: answers.pop(0) if answers else Answer("")
-    )
-    told: list[ServerLine] = []
-    metrics = ServerMetrics(Address("http://127.0.0.1:9"), told.append, every_s=0.001)
-    gevent.sleep(0.1)
-    metrics.stop()
-    assert [line.missing for line in told[:4]] == ["", "no answer", "no answer", ""]
+ABSENT = (Answer(""), Answer("", 404, b"Not Found"), Answer("", 503), Answer("", 200, b"go_threads 7\n"))
+
+
+@pytest.mark.parametrize("absent", ABSENT)
+def test_a_page_that_comes_later_is_read_from_then_on(
+    monkeypatch: pytest.MonkeyPatch, absent: Answer
+) -> None:
+    """However late; the first reading in vain is told with it, so that the report knows why."""
+    told, _ = read_all(monkeypatch, [absent] * 40 + [Answer("", 200, TGI)] * 3)
+    reason = line_of((absent.status, absent.body) if absent.status else None, 1, 0).missing
+    assert reason and [line.missing for line in told[:3]] == [reason, "", ""]
+    assert told[0].at_ns < told[1].at_ns and told[1].waiting == 36
+
+
+@pytest.mark.parametrize("absent", ABSENT)
+def test_a_page_that_never_comes_is_no_line(monkeypatch: pytest.MonkeyPatch, absent: Answer) -> None:
+    told, asked = read_all(monkeypatch, [absent] * 30)
+    assert (told, asked >= 29) == ([], True)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_server_that_refuses_its_page_is_asked_once(monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+    assert read_all(monkeypatch, [Answer("", status)] * 9) == ([], 1)
+
+
+def test_a_page_goes_away_and_comes_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = Answer("", 200, TGI)
+    told, _ = read_all(monkeypatch, [page, Answer(""), Answer("", 503), Answer("", 404), page, page])
+    assert [line.missing for line in told[:5]] == ["", "no answer", "no answer", "no page", ""]
 
 
 def pages_of(*ips: str) -> Any:
@@ -212,7 +252,9 @@ METRICS = Path(__file__).parents[1] / "cases" / "metrics"
 @pytest.mark.parametrize(
     ("page", "found"),
     [
-        ("tgi-3.3.7-router__metrics_loaded", {"running": 24, "generated_tokens": 80, "finished": 2, "queued": 2}),
+        ("tgi-0.9.3-router__metrics_loaded", {"running": 24, "batch_tokens": 7680, "drafted_tokens": None}),
+        ("tgi-3.3.7-router__metrics_loaded", {"running": 24, "generated_tokens": 80, "finished": 2, "queued": 2,
+                                              "batch_tokens": 7416, "drafted_tokens": 0, "prefix_hits": None}),
         ("lmdeploy-0.18.0__get_metrics", {"waiting": 0, "waiting_unseen": 0, "first_tokens": 9, "ttft_s": 12.704688787,
                                           "generated_tokens": 261, "finished": 9, "prefix_queries": 573,
                                           "prefix_hits": 0, "process_cpu_s": 17.95}),
@@ -222,7 +264,9 @@ METRICS = Path(__file__).parents[1] / "cases" / "metrics"
 )  # fmt: skip
 def test_real_pages(page: str, found: dict[str, float]) -> None:
     told = read_page((METRICS / f"{page}.txt").read_bytes())
-    assert {key: told.get(key) for key in found} == pytest.approx(found)
+    assert {key: told.get(key, -1) for key in found} == pytest.approx(
+        {key: -1 if value is None else value for key, value in found.items()}
+    )
 
 
 def test_every_queue_is_waiting() -> None:
@@ -230,15 +274,15 @@ def test_every_queue_is_waiting() -> None:
     assert told == {"waiting": 53, "waiting_unseen": 50}
 
 
-@pytest.mark.parametrize(("page", "lines"), [(TGI, 2), (b"", 0)])
-def test_the_page_is_read_at_the_start_and_at_the_end(server: Any, page: bytes, lines: int) -> None:
+@pytest.mark.parametrize(("page", "lines"), [(TGI, 2), (None, 0)])
+def test_the_page_is_read_at_the_start_and_at_the_end(server: Any, page: bytes | None, lines: int) -> None:
     server.page = page
     told: list[dict[str, Any]] = []
     metrics = ServerMetrics(Address(f"http://127.0.0.1:{server.server_address[1]}"), told.append)
     gevent.sleep(0.05)
     metrics.stop()
     assert [line.waiting for line in told] == [36] * lines
-    assert server.asked == ["/metrics"] * max(1, lines)
+    assert server.asked == ["/metrics"] * 2
 
 
 DCGM = b"""# HELP DCGM_FI_DEV_POWER_USAGE Power draw (in W).
@@ -281,7 +325,7 @@ def test_the_power_of_gpus(page: bytes, found: tuple[float, int] | None) -> None
 def test_a_page_of_power_comes_and_goes(monkeypatch: pytest.MonkeyPatch) -> None:
     """It is read to the end of the run, with no key of ours, and at its own path."""
     asked: list[tuple[str, dict[str, str]]] = []
-    answers = [*[Answer("")] * (TRIES + 2), Answer("", 200, DCGM), Answer("", 500), Answer("", 200, b"x 1\n")]
+    answers = [*[Answer("")] * 7, Answer("", 200, DCGM), Answer("", 500), Answer("", 200, b"x 1\n")]
 
     def ask(address: Address, path: str, limit_s: float, key: Any, *_: Any) -> Answer:
         asked.append((path, key.headers))
@@ -298,13 +342,13 @@ def test_a_page_of_power_comes_and_goes(monkeypatch: pytest.MonkeyPatch) -> None
         if not answers:
             break
     metrics.stop()
-    assert [line.missing for line in told[: TRIES + 5]] == [
-        *["no answer"] * (TRIES + 2),
+    assert [line.missing for line in told[:10]] == [
+        *["no answer"] * 7,
         "",
         "no answer",
         "no power",
     ]
-    assert told[TRIES + 2].watts == pytest.approx(378.19) and told[TRIES + 2].gpus == 2
+    assert told[7].watts == pytest.approx(378.19) and told[7].gpus == 2
     assert {path for path, _ in asked} == {"/gpu/metrics"} and all(headers == {} for _, headers in asked)
     assert power_metrics_of(plan_of("chat", {"host": "http://127.0.0.1:9"}), told.append) is None
 

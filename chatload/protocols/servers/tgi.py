@@ -49,12 +49,16 @@ _SERVER = ServerKind(
     gauges={
         "running": ("tgi_batch_current_size",),
         "waiting": ("tgi_queue_size",),
+        "batch_tokens": ("tgi_batch_current_max_tokens",),
         "queue_s": ("tgi_request_queue_duration_sum",),
         "queued": ("tgi_request_queue_duration_count",),
         "validation_s": ("tgi_request_validation_duration_sum",),
         "validated": ("tgi_request_validation_duration_count",),
         "generated_tokens": ("tgi_request_generated_tokens_sum",),
+        # No hits of its prefix cache: the page's help says "Speculated tokens per request", and it counts each step.
+        "drafted_tokens": ("tgi_request_skipped_tokens_sum",),
         "finished": ("tgi_request_success",),
     },
+    other_gauges={"finished": ("tgi_request_success_total",)},
 )
 SERVERS = (_SERVER,)

@@ -60,8 +60,8 @@ _SERVER = ServerKind(
     gauges={
         "running": ("vllm:num_requests_running",),
         "waiting": ("vllm:num_requests_waiting",),
-        "kv_use": ("vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc"),
-        "preemptions": ("vllm:num_preemptions_total", "vllm:num_preemptions"),
+        "kv_use": ("vllm:kv_cache_usage_perc",),
+        "preemptions": ("vllm:num_preemptions_total",),
         "queue_s": ("vllm:request_queue_time_seconds_sum",),
         "queued": ("vllm:request_queue_time_seconds_count",),
         "ttft_s": ("vllm:time_to_first_token_seconds_sum",),
@@ -69,10 +69,17 @@ _SERVER = ServerKind(
         "prefill_s": ("vllm:request_prefill_time_seconds_sum",),
         "prefills": ("vllm:request_prefill_time_seconds_count",),
         "generated_tokens": ("vllm:generation_tokens_total",),
+        "drafted_tokens": ("vllm:spec_decode_num_accepted_tokens_total",),
         "finished": ("vllm:request_success_total",),
         "process_cpu_s": ("process_cpu_seconds_total",),
         "prefix_hits": ("vllm:prefix_cache_hits_total",),
         "prefix_queries": ("vllm:prefix_cache_queries_total",),
+    },
+    other_gauges={  # up to 0.9; some versions have both
+        "kv_use": ("vllm:gpu_cache_usage_perc",),
+        "preemptions": ("vllm:num_preemptions",),
+        "prefix_hits": ("vllm:gpu_prefix_cache_hits_total",),
+        "prefix_queries": ("vllm:gpu_prefix_cache_queries_total",),
     },
 )
 SERVERS = (_SERVER,)
