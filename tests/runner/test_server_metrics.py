@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -126,6 +126,14 @@ def server() -> Iterator[Any]:
     httpd.server_close()
 
 
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Let other greenlets go on until something has happened, for at most 10 s."""
+    for _ in range(2000):
+        if condition():
+            return
+        gevent.sleep(0.005)
+
+
 def test_an_empty_page_is_asked_again(server: Any) -> None:
     """A fresh TGI's, until its first request: 200 with 0 bytes."""
     server.page = b""
@@ -133,9 +141,9 @@ def test_an_empty_page_is_asked_again(server: Any) -> None:
     metrics = ServerMetrics(
         Address(f"http://127.0.0.1:{server.server_address[1]}"), told.append, every_s=0.02
     )
-    gevent.sleep(0.1)
+    wait_for(lambda: bool(told))
     server.page = TGI
-    gevent.sleep(0.1)
+    wait_for(lambda: not told[-1].missing)
     metrics.stop()
     assert told[0].missing == "empty"
     assert (told[-1].missing, told[-1].waiting) == ("", 36)
@@ -156,10 +164,7 @@ def read_all(monkeypatch: pytest.MonkeyPatch, answers: list[Answer]) -> tuple[li
 
     monkeypatch.setattr("chatload.runner.server_metrics.ask", ask)
     metrics = ServerMetrics(address, told.append, every_s=0.0005)
-    for _ in range(2000):
-        if asked >= len(answers) - 1 or metrics._refused:
-            break
-        gevent.sleep(0.001)
+    wait_for(lambda: asked >= len(answers) - 1 or metrics._refused)
     metrics._greenlet.kill()
     seen = asked
     metrics.stop()
@@ -279,7 +284,7 @@ def test_the_page_is_read_at_the_start_and_at_the_end(server: Any, page: bytes |
     server.page = page
     told: list[dict[str, Any]] = []
     metrics = ServerMetrics(Address(f"http://127.0.0.1:{server.server_address[1]}"), told.append)
-    gevent.sleep(0.05)
+    wait_for(lambda: bool(told) or metrics._in_vain is not None)
     metrics.stop()
     assert [line.waiting for line in told] == [36] * lines
     assert server.asked == ["/metrics"] * 2
@@ -337,10 +342,7 @@ def test_a_page_of_power_comes_and_goes(monkeypatch: pytest.MonkeyPatch) -> None
     metrics = power_metrics_of(plan, told.append)
     assert metrics is not None
     metrics._every_s = 0.001
-    for _ in range(200):
-        gevent.sleep(0.002)
-        if not answers:
-            break
+    wait_for(lambda: not answers)
     metrics.stop()
     assert [line.missing for line in told[:10]] == [
         *["no answer"] * 7,
