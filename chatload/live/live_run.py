@@ -18,6 +18,7 @@ from chatload.model.journal_lines import HealthLine, JournalLine
 from chatload.model.sanitize import one_line
 from chatload.model.stalls import stalls_ms
 from chatload.model.turn import Turn
+from chatload.runner.arriving_tokens import ArrivingTokens
 
 MOST_ROWS = 30
 """Rows of the table; turns with a higher number are counted in the last one."""
@@ -53,6 +54,7 @@ class LiveRun:
         self._whole: Tally | None = None
         self._timeline = Timeline(self._began_ns)
         self._so_far = self._counting()
+        self._arriving = ArrivingTokens()
 
     def on_line(self, line: JournalLine) -> None:
         """Count one journal line."""
@@ -61,6 +63,7 @@ class LiveRun:
                 self._add(line)
         elif isinstance(line, HealthLine):
             self._timeline.hear_health(line)
+            self._arriving.add_health(line)
 
     def _add(self, turn: Turn) -> None:
         stalls = stalls_ms(turn) if turn.ok else []
@@ -71,6 +74,7 @@ class LiveRun:
         self._whole = None
         self._timeline.add(turn, stalls)
         self._so_far.add(turn)
+        self._arriving.add(turn)
 
     @property
     def whole(self) -> Tally:
@@ -115,7 +119,8 @@ class LiveRun:
                 **row,
                 "many_marked": whole.many_marked,
                 "cut_short": whole.cut_short,
-                "tokens": whole.tokens,
+                "arriving_tokens_per_s": self._arriving.per_s(recent=True),
+                "mean_tokens_per_s": self._arriving.per_s(recent=False),
                 "longest_stall_ms": whole.longest_stall_ms,
             },
             "slo": self._so_far.state(),

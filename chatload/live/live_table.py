@@ -35,7 +35,7 @@ def columns() -> list[Column]:
     measured = [
         Column(f"{one.key}_{name}", f"{one.label} {name}", one.unit) for one, name in live_statistics()
     ]
-    counts = [Column("turns", "turns"), Column("failed", "failed")]
+    counts = [Column("turns", "turns"), Column("failed", "failed"), Column("tokens", "tokens")]
     return [*counts, *measured, Column("stalls", "stalls"), Column("marked", "marked")]
 
 
@@ -101,6 +101,7 @@ class Tally:
         return {
             "turns": self.turns,
             "failed": self.failures,
+            "tokens": self.tokens,
             **{
                 f"{one.key}_{name}": _percentile(self.metrics[one.key], PERCENTILES[name])
                 for one, name in live_statistics()

@@ -21,9 +21,9 @@ from chatload.analysis.quantities import (
     USERS,
     USERS_IN_FLIGHT,
 )
-from chatload.live import downloads
+from chatload.live import downloads, locust_page
 from chatload.live.live_run import LiveRun
-from chatload.live.locust_tab import tab_columns, tab_rows
+from chatload.live.locust_form import OWN, groups_on_page
 from chatload.live.metrics_page import CONTENT_TYPE, metrics_page
 from chatload.live.page_context import PageContext
 from chatload.live.run_metrics import RunMetrics
@@ -39,7 +39,6 @@ if TYPE_CHECKING:  # importing it imports Locust, which patches the process
 
 ASSETS = Path(__file__).parent / "assets"
 ASSET_KINDS = {".js": "text/javascript", ".css": "text/css"}
-TAB = "chatload"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -54,22 +53,12 @@ CHARTED = {
     "users": USERS,
     "in_flight": IN_FLIGHT,
 }
-"""What live.js calls the quantities that plots/ draw too."""
+"""What run_charts.js calls the quantities that plots/ draw too."""
 REPORT_POLICY = (
     "sandbox allow-scripts allow-popups; default-src 'none'; script-src 'unsafe-inline'; "
     "style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
 )
 """A report may run its own scripts, but has no access to the web UI."""
-LINK = (
-    '<a href="./chatload" style="position:fixed;right:16px;bottom:44px;z-index:1300;padding:10px 16px;'
-    "border-radius:20px;background:#1565c0;color:#fff;font:500 14px Roboto,Helvetica,Arial,sans-serif;"
-    'text-decoration:none;box-shadow:0 2px 6px rgba(0,0,0,.4)">TTFT and tokens/s live</a>'
-    '<div id="chatload-notice" role="alert" hidden style="position:fixed;left:16px;right:16px;bottom:96px;'
-    "z-index:1300;padding:12px 16px;border-radius:4px;background:#b71c1c;color:#fff;white-space:pre-line;"
-    'font:500 14px Roboto,Helvetica,Arial,sans-serif"></div>'
-    '<script src="./chatload/assets/notice.js" defer></script>'
-)
-"""Added to Locust's own page: a link to ours, and a box that says why a run did not start or failed."""
 
 
 def install(
@@ -92,14 +81,12 @@ def install(
     environment.events.reset_stats.add_listener(lambda **_: live.reset())
     environment.events.spawning_complete.add_listener(lambda **_: _reset_after_ramp(context))
     environment.events.test_stop.add_listener(lambda **_: _quit_when_done(context))
-    web_ui.template_args["extended_tabs"] = [{"title": "TTFT and tokens/s", "key": TAB}]
-    web_ui.template_args["extended_tables"] = [{"key": TAB, "structure": tab_columns()}]
+    locust_page.install(web_ui, context)
     base_path = context.values.get("web_base_path") or None
     blueprint = Blueprint("chatload", __name__, url_prefix=base_path)
     _add_routes(blueprint, context, metrics, web_ui.auth_required_if_enabled)
     web_ui.app.register_blueprint(blueprint)
     web_ui.app.before_request(lambda: check_start(context))
-    web_ui.app.after_request(lambda response: _extend(context, response))
 
 
 def _quit_when_done(context: PageContext) -> None:
@@ -134,7 +121,7 @@ def _add_routes(blueprint: Blueprint, context: PageContext, metrics: RunMetrics,
             values=context.values,
             fixed_users=context.fixed_users is not None,
             host=context.environment.host or "",
-            quantities={name: asdict(quantity) for name, quantity in CHARTED.items()},
+            quantities=_quantities(),
         )
         return _ours(Response(text, mimetype="text/html"))
 
@@ -152,7 +139,18 @@ def _add_routes(blueprint: Blueprint, context: PageContext, metrics: RunMetrics,
     @blueprint.route("/chatload/notice.json")
     @guarded
     def notice() -> Response:
-        return _ours(jsonify({"lines": _notice(context)}))
+        return _ours(jsonify(locust_page.notice(context)))
+
+    @blueprint.route("/chatload/form.json", endpoint="form")
+    @guarded
+    def form_groups() -> Response:
+        about = {
+            "groups": groups_on_page(context.options),
+            "own": OWN,
+            "quantities": _quantities(),
+            "fixed_users": context.fixed_users is not None,
+        }
+        return _ours(jsonify(about))
 
     @blueprint.route("/chatload/assets/<name>")
     @guarded
@@ -247,29 +245,8 @@ def _state(context: PageContext, since: int) -> dict[str, object]:
     }
 
 
-def _notice(context: PageContext) -> list[str]:
-    """Why the last run did not start, or failed, for Locust's own page; empty during a run."""
-    controller, runner = context.controller, context.environment.runner
-    if runner is not None and runner.state in GOING:
-        return []
-    if controller.refusal:
-        return ["The run did not start:", *(one_line(words, 400) for words in controller.refusal)]
-    failure = controller.manifest.failure
-    return [f"The run failed: {one_line(failure, 500)}"] if failure else []
-
-
-def _extend(context: PageContext, response: Response) -> Response:
-    """Add our rows to Locust's statistics, and the link to our page to Locust's."""
-    if request.endpoint == "locust.request_stats" and response.is_json:
-        report = response.get_json()
-        scenario = context.controller.manifest.scenario
-        rows = tab_rows(context.live.table(scenario))
-        report["extended_stats"] = [{"key": TAB, "data": rows}]
-        response.set_data(context.environment.web_ui.app.json.dumps(report))
-    elif request.endpoint == "locust.index" and response.mimetype == "text/html" and not response.is_streamed:
-        root = '<div id="root"></div>'
-        response.set_data(response.get_data(as_text=True).replace(root, root + LINK, 1))
-    return response
+def _quantities() -> dict[str, dict[str, str]]:
+    return {name: asdict(quantity) for name, quantity in CHARTED.items()}
 
 
 def _all_of(words: Iterable[str]) -> str:

@@ -26,7 +26,7 @@ MORE_HOSTS = "CHATLOAD_WEB_HOSTS"
 """Environment variable: more host names of the web UI, such as a proxy's, with commas between them."""
 PAGES = frozenset({"locust.index", "locust.login", "chatload.page"})
 """Links on other sites may lead to these: they change nothing, and the other site cannot read them."""
-_OURS = "asset file metrics notice plot state"
+_OURS = "asset file form metrics notice plot state"
 _LOCUSTS = (
     "exceptions exceptions_csv failures_stats_csv get_worker_count logs request_stats request_stats_csv "
     "request_stats_full_history_csv send_assets stats_report tasks"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
+from chatload.live.locust_form import in_groups
 from chatload.loads.load_shape import Shape
 from chatload.model.errors import UsageError
 from chatload.options.option import Group, Option
@@ -43,13 +44,10 @@ def fixed_users(shape: Shape, processes: int) -> int | None:
 
 def groups(options: Collection[Option[object]], values: Mapping[str, object]) -> tuple[FieldGroup, ...]:
     """All options but private ones as fields, in groups; `values` are what they are now."""
-    found = []
-    for group in Group:
-        shown = [option for option in options if option.group is group and not option.off_page]
-        if shown:
-            fields = tuple(_field(option, values) for option in shown)
-            found.append(FieldGroup(group.value, group in OPEN, fields))
-    return tuple(found)
+    return tuple(
+        FieldGroup(group.value, group in OPEN, tuple(_field(option, values) for option in shown))
+        for group, shown in in_groups(options)
+    )
 
 
 def _field(option: Option[object], values: Mapping[str, object]) -> Field:

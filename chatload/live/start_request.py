@@ -8,6 +8,7 @@ from pathlib import Path
 from flask import Response, jsonify, request
 from werkzeug.datastructures import ImmutableMultiDict
 
+from chatload.live.locust_form import by_key
 from chatload.live.page_context import PageContext
 from chatload.live.start_form import mistakes
 from chatload.loads.user_classes import PICKED
@@ -77,6 +78,11 @@ def check_start(context: PageContext) -> Response | None:
         return None
     runner, fixed_users = context.environment.runner, context.fixed_users
     going = runner is not None and runner.state in GOING
+    labels = by_key(request.form, context.options)
+    if labels:  # sent by Locust's own form
+        request.form = ImmutableMultiDict(
+            [(labels.get(name, name), value) for name, value in request.form.items(multi=True)]
+        )
     if fixed_users is not None and going:
         return _refused(["the number of users of this load cannot be edited: stop it, and start another"])
     if fixed_users is not None:  # whatever number Locust's own form asked for

@@ -45,7 +45,7 @@ THINK_FIRST = Switch(
 ABANDON = HangUp(
     name="abandon",
     default="",
-    range=whole(1, MOST_TOKENS),
+    tokens=whole(1, MOST_TOKENS),
     help="share of turns in which the user hangs up, such as 10% after 50 tokens; empty: none",
     label="Users that hang up",
 )

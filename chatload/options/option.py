@@ -297,7 +297,7 @@ class HangUps:
 class HangUp(Option[HangUps]):
     """Which share of users hangs up and when: "10% after 50 tokens"."""
 
-    range: Range
+    tokens: Range
     nobody: HangUps = field(default_factory=HangUps)
 
     def parse(self, text: str) -> HangUps:
@@ -306,9 +306,9 @@ class HangUp(Option[HangUps]):
             return self.nobody
         found = re.fullmatch(r"(\S+)\s*%\s+after\s+(\S+)\s+tokens?", text)
         of_turns = share().read(f"{found[1]}%") if found else None
-        tokens = self.range.read(found[2]) if found else None
+        tokens = self.tokens.read(found[2]) if found else None
         if of_turns is None or tokens is None:
-            limits = f"0% to 100%, {self.range.least:,} to {self.range.most:,} tokens"
+            limits = f"0% to 100%, {self.tokens.least:,} to {self.tokens.most:,} tokens"
             raise InvalidValue(
                 f"must be a share and a number of tokens, such as '10% after 50 tokens' ({limits})"
             )

@@ -124,7 +124,7 @@ ON_429 = Choice(
     default="fail",
     choices=("fail", "wait"),
     group=Group.LIMITS,
-    label="When the server says 429",
+    label="When the server says Too Many Requests",
     help="fail: the turn failed; wait: wait as Retry-After says and ask again (also after 503 and 529 that have one)",
 )
 STAMPS = Choice(

@@ -16,9 +16,8 @@ from chatload.model.metrics import ttft_ms
 from chatload.model.sanitize import one_line
 from chatload.model.summary import PERCENTILES
 from chatload.model.turn import Turn
+from chatload.runner.arriving_tokens import RECENT_S, ArrivingTokens
 
-RECENT_S = 10.0
-"""How far “now” reaches back."""
 BUSY_CPU_PERCENT = 90.0
 """A process of the load generator that takes so much of a core is doubted, as in a capacity search."""
 
@@ -38,9 +37,7 @@ class Progress:
         self._start_ns = clock.now_ns()
         self._ttft_ms: list[float] = []
         self._recent: deque[tuple[int, float]] = deque()
-        self._reads: deque[tuple[int, int]] = deque()
-        self._reads_ended = self._tokens_ended = self._reads_of_all = 0
-        self._since_ns: int | None = None
+        self._arriving = ArrivingTokens(clock)
         self._open: dict[str, int] = {}
         self._spoiled = 0
         self._busy: dict[str, float] = {}
@@ -62,22 +59,14 @@ class Progress:
         if turn.ok and ttft is not None and not turn.warmup:
             insort(self._ttft_ms, ttft)
             self._recent.append((self._clock.now_ns(), ttft))
-        if turn.ok and turn.tokens and turn.reads:
-            self._tokens_ended += turn.tokens
-            self._reads_ended += turn.reads
+        self._arriving.add(turn)
 
     def add_health(self, line: HealthLine) -> None:
-        """Count the reads of a second of one process: those of replies that still stream, too."""
-        now = self._clock.now_ns()
-        self._since_ns = (
-            now - round((line.seconds or 1.0) * 1e9) if self._since_ns is None else self._since_ns
-        )
+        """Take a second of one process in."""
+        self._arriving.add_health(line)
         self._open[line.worker] = line.in_flight or 0
         self._busy[line.worker] = line.cpu_percent or 0.0
         self._late[line.worker] = line.hub_lag_p99_ms or 0.0
-        if line.reads:
-            self._reads.append((now, line.reads))
-            self._reads_of_all += line.reads
 
     def line(self, level: str = "") -> str:
         """`  14 s  users 100  turns 143/1,000  TTFT p95 210 ms  3,912 tokens/s  failed 0`
@@ -127,27 +116,17 @@ class Progress:
         """A percentile of TTFT in ms, of turns that ended in the last 10 s or of all; `n<72` of too few of them."""
         ordered = self._ttft_ms
         if recent:
-            self._forget(self._recent, RECENT_S)
+            self._forget(RECENT_S)
             ordered = sorted(ttft for _, ttft in self._recent)
         p = PERCENTILES[name]
         return too_few(len(ordered), p) or f"{percentile(ordered, p):,.0f} ms"
 
     def speed_words(self, *, recent: bool) -> str:
-        """Tokens/s that came in, by the reads they came in, and the tokens a read of the ended replies.
-
-        Until a good reply has ended, a read is taken for about a token; without reads nothing is known.
-        """
-        now = self._clock.now_ns()
-        if recent:
-            window_s = min(RECENT_S, max(1.0, (now - self._start_ns) / 1e9))
-            self._forget(self._reads, window_s)
-            reads = sum(reads for _, reads in self._reads)
-        else:
-            window_s = max(1.0, (now - (self._since_ns or now)) / 1e9)
-            reads = self._reads_of_all
-        if self._reads_ended:
-            return f"{reads / window_s * self._tokens_ended / self._reads_ended:,.0f} tokens/s"
-        return f"about {reads / window_s:,.0f} tokens/s" if reads else "no tokens yet"
+        """Tokens/s that came in, of the last 10 s or of all."""
+        found = self._arriving.per_s(recent=recent)
+        if found is None:
+            return "no tokens yet"
+        return f"{'about ' if self._arriving.is_estimate else ''}{found:,.0f} tokens/s"
 
     def doubts(self) -> list[str]:
         """What speaks against the measurement so far. The end of the run tells whether it moves a figure."""
@@ -161,8 +140,8 @@ class Progress:
             found.append(f"the load generator runs {latest:.0f} ms late: give it cores of its own")
         return found
 
-    def _forget(self, kept: deque[tuple[int, int]] | deque[tuple[int, float]], window_s: float) -> None:
+    def _forget(self, window_s: float) -> None:
         """Drop what came before the window."""
         since_ns = self._clock.now_ns() - window_s * 1e9
-        while kept and kept[0][0] <= since_ns:
-            kept.popleft()
+        while self._recent and self._recent[0][0] <= since_ns:
+            self._recent.popleft()

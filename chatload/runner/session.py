@@ -320,7 +320,7 @@ class Session:
             request_type=kind,
             name=name,
             response_time=value,
-            response_length=(turn.tokens or 0) if kind == "CHAT" else 0,
+            response_length=turn.bytes if kind == "CHAT" else 0,
             exception=None if turn.code is None else TurnError(turn.code, cause(turn.detail or "")),
             context={},
             start_time=(turn.due_ns + self._reader.wall_offset_ns) / 1e9,

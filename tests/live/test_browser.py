@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from chatload.analysis.quantities import ONE_USER, OUTPUT, TTFT, USERS_IN_FLIGHT
+from chatload.options.option import Group
 
 sys.path.insert(0, str(Path(__file__).parent))
 from journals import agree
@@ -70,7 +71,7 @@ def test_twenty_users_from_start_to_stop(
     rows = window.execute_script(
         "return [...document.querySelectorAll('#rows tr')].map((r) => r.children.length)"
     )
-    assert set(rows) == {12}
+    assert set(rows) == {13}
     window.find_element("link text", "Journal").click()
     journal = tmp_path / "downloads" / "journal.jsonl"
     until(journal.exists)
@@ -125,18 +126,49 @@ def test_a_wrong_option_is_told_where_it_was_typed(web: Any, browser: Any) -> No
     assert complaints(window) == []
 
 
-def test_locust_s_own_page_has_our_tab_and_the_way_to_ours(
+def test_locust_s_own_page_starts_a_run_and_has_our_tab_and_the_way_to_ours(
     web: Any, simulator: Callable[..., str], browser: Any
 ) -> None:
-    one = web("--host", simulator("--answer-tokens", "10:2"))
-    one.post("/swarm", user_count=4, spawn_rate=8, turns=2, think_time="0.1")
-    one.wait_for(lambda state: state["exit_code"] is not None)
+    one = web("--host", simulator("--answer-tokens", "10:2"), "--think-time", "0.1")
     window = browser()
+    window.get(one.address)
+    until(lambda: window.find_elements("css selector", ".chatload-group"))
+    heads = window.execute_script(
+        "return [...document.querySelectorAll('.chatload-group')].map((h) => h.textContent)"
+    )
+    assert heads == [group.value for group in Group]
+    named = "return [...document.querySelectorAll('.chatload-help')].find((p) => p.textContent.includes('--turns'))"
+    assert window.execute_script(
+        named + ".id === document.querySelector('[name^=\"Turns each\"]').getAttribute('aria-describedby')"
+    )
+    window.find_element("xpath", "//*[.='Custom parameters']").click()
+    fields = {"userCount": "4", "spawnRate": "8", "Turns each user holds": "many"}
+    for name, value in fields.items():
+        type_into(window, name, value)
+    start = window.find_element("css selector", "form button[type=submit]")
+    start.click()
+    until(lambda: "--turns 'many'" in text(window, "chatload-notice"))
+    assert "--turns 'many'" in start.find_element("xpath", "ancestor::form").text
+    type_into(window, "Turns each user holds", "2")
+    start.click()
+    one.wait_for(lambda state: state["exit_code"] is not None)
+    until(lambda: "8 of 8 turns good" in text(window, "chatload-outcome"))
     window.get(one.address + "/?tab=chatload")
     until(lambda: "chat/all" in window.find_element("tag name", "body").text)
+    captions = "return [...document.getElementById('chatload-charts').shadowRoot.querySelectorAll('figcaption')].length"
+    assert until(lambda: window.execute_script(captions)) == 4
     window.find_element("partial link text", "tokens/s live").click()
     until(lambda: tiles(window).get("Turns") == "8")
     assert complaints(window) == []
+
+
+def type_into(window: Any, name: str, value: str) -> None:
+    """Replace what a field of Locust's form holds."""
+    field = window.find_element("css selector", f'form input[name="{name}"]')
+    window.execute_script("arguments[0].scrollIntoView({ block: 'center' })", field)
+    until(field.is_displayed)
+    field.send_keys("\ue009" + "a")  # control
+    field.send_keys("\ue000" + value)
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import pytest
 
 from chatload.analysis.quantiles import percentile
 from chatload.live.live_run import MOST_ROWS, LiveRun
-from chatload.live.locust_tab import tab_columns, tab_rows
+from chatload.live.locust_page import tab_columns, tab_rows
 from chatload.live.run_timeline import COLUMNS, MOST_INTERVALS, Timeline
 from chatload.model.journal_lines import HealthLine
 from chatload.model.metrics import metric
@@ -44,6 +44,13 @@ def test_counts_are_exact_and_quantiles_within_one_percent() -> None:
     ordered = sorted(metric("ttft_ms").value(one) or 0 for one in turns)
     for name, p in (("ttft_ms_p50", 0.5), ("ttft_ms_p95", 0.95), ("ttft_ms_p99", 0.99)):
         assert totals[name] == pytest.approx(percentile(ordered, p), rel=0.01)
+
+
+def test_tokens_of_replies_that_still_stream_are_told_too() -> None:
+    totals = heard(HealthLine(at_ns=0, seconds=1.0, reads=40), turn(reads=5)).state(0)["totals"]
+    assert totals["arriving_tokens_per_s"] == pytest.approx(40 * 11 / 5)
+    assert totals["mean_tokens_per_s"] == pytest.approx(40 * 11 / 5)
+    assert heard(turn()).state(0)["totals"]["arriving_tokens_per_s"] is None
 
 
 def test_what_we_cut_short_is_no_failure() -> None:

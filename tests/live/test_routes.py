@@ -17,6 +17,7 @@ from chatload.live.live_run import LiveRun
 from chatload.loads.registry import SHAPES
 from chatload.model.hosts import ServerFacts
 from chatload.model.journal_lines import HealthLine
+from chatload.options.run_options import ON_429
 from chatload.store.manifest import Manifest
 from tests.plans import plan_of
 
@@ -29,6 +30,7 @@ OURS = (
     "/chatload",
     "/chatload/live.json",
     "/chatload/metrics",
+    "/chatload/form.json",
     "/chatload/assets/live.js",
     "/chatload/files/manifest.json",
     "/chatload/plots/a.png",
@@ -104,7 +106,9 @@ class Desk:
             answer.__name__ = view.__name__
             return answer
 
-        web_ui = SimpleNamespace(app=app, template_args={}, auth_required_if_enabled=guarded)
+        web_ui = SimpleNamespace(
+            app=app, template_args={}, auth_required_if_enabled=guarded, update_template_args=lambda: None
+        )
         self.events = SimpleNamespace(reset_stats=Hook(), spawning_complete=Hook(), test_stop=Hook())
         self.controller = FakeController(folder)
         options = SimpleNamespace(web_base_path=base_path, **values)
@@ -287,6 +291,27 @@ def test_the_tab_is_announced_and_filled(folder: Path) -> None:
     key = desk.template_args["extended_tabs"][0]["key"]
     assert desk.template_args["extended_tables"][0]["key"] == key
     assert json.loads(desk.client.get("/stats/requests").data)["extended_stats"] == [{"key": key, "data": []}]
+
+
+def test_locust_s_page_has_a_line_above_it_that_covers_nothing(folder: Path) -> None:
+    desk = Desk(folder)
+    told = desk.client.get("/").data.decode()
+    assert told.index('href="./chatload"') < told.index('<div id="root">') < told.index("locust_page.js")
+    assert "fixed" not in told
+    assert json.loads(desk.client.get("/chatload/notice.json").data) == {"lines": [], "outcome": ""}
+    desk.controller.refusal = ("--turns 'x': must be a number",)
+    told = json.loads(desk.client.get("/chatload/notice.json").data)["lines"]
+    assert told == ["The run did not start:", "--turns 'x': must be a number"]
+
+
+def test_fields_of_locust_s_form_come_back_by_their_labels(folder: Path) -> None:
+    desk = Desk(folder, on_429="fail")
+    form = {"user_count": "1", "spawn_rate": "1", "Turns each user holds": "7", ON_429.label: "wait"}
+    desk.client.post("/swarm", data=form)
+    assert desk.form == {"user_count": "1", "spawn_rate": "1", "turns": "7", "on_429": "wait"}
+    form["Turns each user holds"] = "many"
+    told = json.loads(desk.client.post("/swarm", data=form).data)
+    assert [line.split(":")[0] for line in told["mistakes"]] == ["--turns 'many'"]
 
 
 def test_the_page_asks_only_for_what_it_has_not(folder: Path) -> None:

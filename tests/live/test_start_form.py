@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from chatload.live.locust_form import as_labelled, by_key, groups_on_page, labelled_fields
 from chatload.live.start_form import fixed_users, groups, mistakes
 from chatload.loads.load_shape import Shape
 from chatload.loads.plan import Plan
 from chatload.loads.registry import SHAPES
+from chatload.options.option import Group
 from chatload.options.run_options import OPTIONS, SERVER
 from tests import plans
 
@@ -34,6 +36,28 @@ def test_fields_hold_the_values_as_they_stand() -> None:
     assert fields["turns"].value == "7"
     assert fields["think_time"].value == "2"
     assert fields["label"].value == '"><b>'
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+def test_locust_s_form_has_our_options_in_groups_with_help_that_can_be_pasted_back(shape: Shape) -> None:
+    options = (*shape.options, *OPTIONS)
+    extra = {
+        one.key: {"help_text": one.full_help.replace("%", "%%"), "choices": None} for one in reversed(options)
+    }
+    fields = labelled_fields(options, {"mine": {"help_text": "1%% of it"}, **extra}, {"label": "seven"})
+    shown = [one.label for group in Group for one in options if one.group is group and not one.off_page]
+    assert [*fields] == [*shown, "mine"], "in groups, the locustfile's own last"
+    assert fields["mine"]["help_text"] == "1% of it"
+    assert fields["Name of the run in reports"]["default_value"] == "seven"
+    helps = {field["name"]: field["help"] for group in groups_on_page(options) for field in group["fields"]}
+    assert [*helps] == shown
+    assert not [words for words in helps.values() if "%%" in words]
+    assert "10% after 50 tokens" in helps.get("Users that hang up", "10% after 50 tokens")
+    # Locust's page writes a key so, and sends it back as it is if its first letter is a capital.
+    assert [as_labelled(label).replace("Share GPT", "ShareGPT") for label in shown] == shown
+    assert [label for label in shown if "_" in label or not label[0].isupper()] == []
+    keys = by_key(dict.fromkeys(shown, ""), options)
+    assert sorted(keys.values()) == sorted(one.key for one in options if not one.off_page)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from chatload.analysis.sample import samples
 from chatload.analysis.summary import summarise
 from chatload.interop.jtl import own_columns
 from chatload.live.live_table import Tally
-from chatload.live.locust_tab import tab_columns
+from chatload.live.locust_page import tab_columns
 from chatload.model.metrics import METRICS, Metric, View
 from chatload.model.slo import read_objectives
 from chatload.model.summary import Summary, content_of

@@ -43,6 +43,7 @@ def turn(scene: Scene, number: int = 1, user: int = 0, **more: Any) -> Turn:
         "first_token_ns": at_ns + 10 * MS,
         "last_token_ns": at_ns + 90 * MS,
         "tokens": 5,
+        "bytes": 321,
         "events": 5,
         "first_event_tokens": 1,
     }
@@ -133,7 +134,7 @@ def test_a_turn_is_one_request_whose_time_is_to_the_last_token(scene: Callable[.
     one.session.record(turn(one), ASKED, "")
     (told,) = one.requests
     assert (told["request_type"], told["name"]) == ("CHAT", "turn")
-    assert (told["response_time"], told["response_length"], told["exception"]) == (90.0, 5, None)
+    assert (told["response_time"], told["response_length"], told["exception"]) == (90.0, 321, None)
 
 
 def test_a_failed_turn_is_a_request_with_its_code_and_whole_time(scene: Callable[..., Scene]) -> None:
@@ -160,10 +161,10 @@ def test_rows_for_ttft_and_speed_are_told_where_they_are_asked_for(scene: Callab
     one.session.record(failed(one, "http_5xx"), ASKED, "")
     told = [(each["request_type"], each["response_time"], each["response_length"]) for each in one.requests]
     assert told == [
-        ("CHAT", 90.0, 5),
+        ("CHAT", 90.0, 321),
         ("TTFT", 10.0, 0),
         ("SPEED", pytest.approx(50.0), 0),
-        ("CHAT", 100.0, 5),
+        ("CHAT", 100.0, 321),
     ]
 
 

@@ -32,6 +32,10 @@ export function milliseconds(value) {
   return value >= 10000 ? `${measured(value / 1000)} s` : `${measured(value)} ms`;
 }
 
+export const speed = (value) => (typeof value === "number" ? `${measured(value)} tok/s` : measured(value));
+
+export const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
+
 export function clock(seconds) {
   const whole = Math.round(seconds), minutes = Math.floor(whole / 60);
   if (minutes < 60) return `${minutes}:${String(whole % 60).padStart(2, "0")}`;
@@ -138,13 +142,18 @@ export class Chart {
       const level = value(one, at);
       if (level === null) continue;
       const here = `${x((at + 0.5) * data.width).toFixed(1)} ${y(level).toFixed(1)}`;
-      const into = this.about.faint && (at + 1) * data.width > data.settled ? faint : sure;
+      const into = (at + 1) * data.width > this.until(data) ? faint : sure;
       if (pen && at - pen.at <= LONGEST_BRIDGE) into.push(`${into === pen.into ? "" : `M${pen.here}`}L${here}`);
       else into.push(`M${here}h0.01`);
       pen = { at, here, into };
     }
     if (sure.length) yield element("path", { d: sure.join(""), class: `curve s${one.colour}` });
     if (faint.length) yield element("path", { d: faint.join(""), class: `curve faint s${one.colour}` });
+  }
+
+  // s of the run whose values can change no more.
+  until(data) {
+    return this.about.faint ? data.settled : data.finished;
   }
 
   *columns(series, value, data, x, y) {
@@ -173,24 +182,28 @@ export class Chart {
     return typeof found === "number" ? { [this.about.bars]: found } : found;
   }
 
+  // Values beside the names: those under the cursor; else, during a run, of the last interval that can change no more,
+  // and of bars the sum. Where replies are still in flight, values are not bold.
   say(series, value, data, cursor, chosen, x) {
+    const firm = (at) => (at + 1) * data.width <= this.until(data);
     let shownAt = cursor;
-    if (shownAt === null) shownAt = data.last;
-    const latest = (one) => {
-      if (cursor !== null || this.about.bars) return value(one, shownAt);
-      for (let at = data.last; at > data.last - 10; at--) if (value(one, at) !== null) return value(one, at);
-      return null;
-    };
+    if (cursor === null) for (let at = data.last; at >= 0 && shownAt === null; at--) if (firm(at) && series.some((one) => value(one, at) !== null)) shownAt = at;
+    const total = (one) => { let sum = 0; for (let at = 0; at <= data.last; at++) sum += value(one, at) || 0; return sum; };
+    const latest = (one) => (cursor === null && this.about.bars ? total(one) : shownAt === null ? null : value(one, shownAt));
     const spoken = series.map((one) => [one, (one.shown || number)(latest(one))]);
-    const named = data.over && cursor === null; // the run has ended: its last interval is no figure of it
-    this.legend.replaceChildren(...spoken.map(([one, words]) => {
+    const named = data.over && cursor === null && !this.about.bars; // the run has ended: its last interval is no figure of it
+    const bold = cursor === null || firm(cursor);
+    const entries = spoken.map(([one, words]) => {
       const item = element("li");
-      item.append(element("i", { class: `f${one.colour}` }), `${one.name} `, element("b", {}, named ? "" : words));
+      item.append(element("i", { class: `f${one.colour}` }), `${one.name} `, element(bold ? "b" : "span", {}, named ? "" : words));
       return item;
-    }));
+    });
+    const when = named || this.about.bars || shownAt === null ? "" : `at ${clock(shownAt * data.width)}${bold ? "" : ", not final"}`;
+    if (when) entries.push(element("li", { class: "when" }, when));
+    this.legend.replaceChildren(...entries);
     this.tip.hidden = cursor === null || chosen !== this || !series.length;
     if (this.tip.hidden) return;
-    this.tip.replaceChildren(element("div", {}, clock(cursor * data.width)), ...spoken.map(([one, words]) => element("div", {}, `${one.name}: ${words}`)));
+    this.tip.replaceChildren(element("div", {}, `${clock(cursor * data.width)}${bold ? "" : ", not final"}`), ...spoken.map(([one, words]) => element("div", {}, `${one.name}: ${words}`)));
     const box = this.svg.getBoundingClientRect(), outer = this.figure.getBoundingClientRect();
     const at = box.left - outer.left + x((cursor + 0.5) * data.width);
     const over = at + 12 + this.tip.offsetWidth > outer.width - 4;

@@ -1,40 +1,11 @@
 // The live page: asks for what changed once a second and draws it. All text goes in by textContent.
 
-import { Chart, clock, element, measured, milliseconds, number } from "./charts.js";
+import { capital, clock, element, measured, milliseconds, number, speed } from "./charts.js";
+import { RunCharts, going } from "./run_charts.js";
 
 const EVERY_MS = 1000;
 const byId = (id) => document.getElementById(id);
 const FIXED_USERS = "fixedUsers" in document.body.dataset; // the load fixes the number of Locust's users
-const speed = (value) => (typeof value === "number" ? `${measured(value)} tok/s` : measured(value));
-
-const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
-const NAMED = JSON.parse(byId("charts").dataset.quantities); // chatload/analysis/quantities.py
-const named = (name, detail) => ({ title: capital(NAMED[name].title), unit: `${NAMED[name].unit}${detail}` });
-
-const CHARTS = [
-  { ...named("ttft", ", of good turns"), faint: true, nothing: "no token yet", series: [
-    { name: "p50", column: "ttft_ms_p50", colour: 1, shown: milliseconds },
-    { name: "p95", column: "ttft_ms_p95", colour: 2, shown: milliseconds },
-    { name: "p99", column: "ttft_ms_p99", colour: 3, shown: milliseconds },
-    { name: "longest", column: "ttft_ms_max", colour: 6, shown: milliseconds }] },
-  { ...named("output", ", as it arrived"), faint: true, nothing: "no finished reply yet", series: [
-    { name: "all users", column: "tokens_per_s", colour: 4, zero: true, shown: speed }] },
-  { ...named("one_user", ", median and lowest of replies ended then"), faint: true, nothing: "no finished reply yet", series: [
-    { name: NAMED.decode.title, column: "decode_tokens_per_s_p50", colour: 1, shown: speed },
-    { name: NAMED.felt.title, column: "felt_tokens_per_s_p50", colour: 2, shown: speed },
-    { name: `${NAMED.felt.title}, lowest`, column: "felt_tokens_per_s_min", colour: 6, shown: speed }] },
-  { ...named(FIXED_USERS ? "in_flight" : "users_in_flight", ""), whole: true, series: [
-    ...(FIXED_USERS ? [] : [{ name: NAMED.users.title, column: "users", colour: 5 }]),
-    { name: NAMED.in_flight.title, column: "in_flight", colour: 4 }] },
-  { title: "Failures by code", unit: "turns", whole: true, bars: "failed", nothing: "no failed turn" },
-  { title: "Stalls", unit: "long silences inside replies", whole: true, bars: "stalls", nothing: "no stall" },
-  { title: "Load generator: hub lag", unit: "worst process", series: [
-    { name: "p99", column: "lag_p99_ms", colour: 1, shown: milliseconds },
-    { name: "greatest", column: "lag_max_ms", colour: 2, shown: milliseconds }] },
-  { title: "Load generator: processor", unit: "% of one core, busiest process", series: [
-    { name: "CPU", column: "cpu_percent", colour: 6, shown: (value) => (value === null ? "–" : `${measured(value)} %`) }] },
-];
-
 const SHOWN = { "ms": milliseconds, "tokens/s": speed }; // of a column, by its unit
 
 const FILE_WORDS = {
@@ -43,14 +14,12 @@ const FILE_WORDS = {
 };
 const STATES = { ready: "ready", asking: "asking the server", spawning: "starting users", running: "running", stopping: "stopping", cleanup: "stopping", stopped: "stopped", failed: "failed", missing: "no runner" };
 
-let points = new Map(), run = "", revision = 0, width = 1, cursor = null, chosen = null, latest = null, wantsForm = false, told = "";
-const charts = CHARTS.map((about) => new Chart(about, (at, chart) => { cursor = at; chosen = chart; drawCharts(); }));
-byId("charts").append(...charts.map((chart) => chart.figure));
-new ResizeObserver(() => drawCharts()).observe(byId("charts"));
+let latest = null, wantsForm = false, told = "";
+const charts = new RunCharts(byId("charts"), JSON.parse(byId("charts").dataset.quantities), FIXED_USERS);
 
 async function ask() {
   try {
-    const answer = await fetch(`chatload/live.json?run=${encodeURIComponent(run)}&since=${revision}`, { cache: "no-store" });
+    const answer = await fetch(charts.path, { cache: "no-store" });
     if (!answer.ok) throw new Error(String(answer.status));
     take(await answer.json());
     byId("lost").hidden = true;
@@ -62,19 +31,10 @@ async function ask() {
 }
 
 function take(state) {
-  if (state.run !== run || state.width_s !== width) points = new Map();
-  run = state.run;
-  width = state.width_s;
-  revision = state.revision;
-  for (const values of state.points) {
-    const point = Object.fromEntries(state.columns.map((name, place) => [name, values[place]]));
-    points.set(point.at, point);
-  }
+  charts.take(state);
   latest = state;
   draw(state);
 }
-
-const going = (state) => ["spawning", "running"].includes(state.state);
 
 function draw(state) {
   const known = state.started !== null;
@@ -100,7 +60,7 @@ function draw(state) {
   tiles(state);
   table(state.table, state.rows);
   folder(state);
-  drawCharts();
+  charts.draw();
 }
 
 function ended(state) {
@@ -146,14 +106,15 @@ function words(id, text) {
 }
 
 function tiles(state) {
-  const totals = state.totals, now = [...points.values()].reduce((a, b) => (b.users !== null && (!a || b.at > a.at) ? b : a), null);
+  const totals = state.totals, now = charts.latest, most = (column) => number(charts.most(column));
   const planned = state.planned ? `of ${number(state.planned)}` : going(state) ? "so far" : "in all";
   const content = [
     ["TTFT p50", milliseconds(totals.ttft_ms_p50), `p95 ${milliseconds(totals.ttft_ms_p95)} · p99 ${milliseconds(totals.ttft_ms_p99)}`],
     ["Decode, median user", speed(totals.decode_tokens_per_s_p50), `felt, wait included: ${speed(totals.felt_tokens_per_s_p50)}`],
-    ["Turns", number(totals.turns), planned],
+    ["Turns", number(totals.turns), `${planned}; ${number(totals.tokens)} tokens`],
     ["Failed", number(totals.failed), totals.cut_short ? `${number(totals.cut_short)} cut short by us` : "turns", totals.failed > 0],
-    ["Tokens", number(totals.tokens), "in good replies"],
+    ["All users, as tokens arrive", speed(Math.round(going(state) ? totals.arriving_tokens_per_s ?? 0 : totals.mean_tokens_per_s ?? 0)),
+      going(state) ? `last 10 s; so far: ${speed(Math.round(totals.mean_tokens_per_s ?? 0))}` : "mean of the run"],
     FIXED_USERS ? ["In flight", number(going(state) && now ? now.in_flight : 0), `turns; most at once: ${most("in_flight")}`]
       : going(state) ? ["Users", number(now ? now.users : 0), `${number(now ? now.in_flight : 0)} turns in flight`]
       : ["Users", "0", `most at once: ${most("users")}`],
@@ -165,10 +126,6 @@ function tiles(state) {
     tile.append(element("dt", {}, name), element("dd", { class: `${bad ? "bad-number " : ""}${/\d|–/.test(value) && value.length < 14 ? "" : "words"}` }, value), element("dd", {}, more));
     return tile;
   }));
-}
-
-function most(column) {
-  return number(Math.max(0, ...[...points.values()].map((point) => point[column] || 0)));
 }
 
 function table(columns, rows) {
@@ -199,14 +156,6 @@ function folder(state) {
     ...state.files.map((name) => link(`chatload/files/${encodeURIComponent(name)}`, FILE_WORDS[name] || name)),
     ...state.plots.map((name) => link(`chatload/plots/${encodeURIComponent(name)}`, name)),
   );
-}
-
-function drawCharts() {
-  if (!latest || byId("run").hidden) return;
-  let last = 0, flying = 0;
-  for (const point of points.values()) if (point.at >= last) { last = point.at; flying = point.in_flight ?? flying; }
-  const settled = going(latest) && flying ? Math.max(0, latest.now_s - latest.reply_s - width) : Infinity;
-  for (const chart of charts) chart.draw({ points, last, width, settled, over: !going(latest) }, cursor === null ? null : Math.min(cursor, last), chosen);
 }
 
 async function send(path, form, more = {}) {

@@ -1,0 +1,93 @@
+// On Locust's own page: how the last run ended and why one did not start, groups and help of the start form, and charts
+// in our tab. Locust's page is React's: what stands in it here is added beside React's nodes, and again where they were
+// made anew. All text goes in by textContent.
+
+import { element } from "./charts.js";
+import { RunCharts, going } from "./run_charts.js";
+
+const EVERY_MS = 1000;
+const NOTICE_EVERY_MS = 2000;
+const CHARTS = 4; // of those of the live page, the first
+const about = await (await fetch("./chatload/form.json")).json();
+const helps = new Map(about.groups.flatMap((group) => group.fields.map((field) => [field.name, field])));
+const firsts = new Map(about.groups.map((group) => [group.fields[0].name, group.title]));
+const byId = (id) => document.getElementById(id);
+
+async function ask() {
+  try {
+    const answer = await fetch("./chatload/notice.json", { cache: "no-store" });
+    if (answer.ok) {
+      const { lines, outcome } = await answer.json();
+      const text = lines.join("\n");
+      if (byId("chatload-notice").textContent !== text) byId("chatload-notice").textContent = text;
+      byId("chatload-notice").hidden = !text;
+      byId("chatload-outcome").textContent = outcome;
+    }
+  } catch {
+    // Locust's page itself says when it cannot reach Locust.
+  }
+  setTimeout(ask, document.hidden ? 4 * NOTICE_EVERY_MS : NOTICE_EVERY_MS);
+}
+
+// The start form, whenever it is there: a title before each group, and the help below each field.
+function explain() {
+  const fields = [...document.querySelectorAll("form :is(input, select)[name]:not([data-chatload])")];
+  if (!fields.some((field) => helps.has(field.name))) return;
+  const own = fields.find((field) => !helps.has(field.name) && fields.indexOf(field) > fields.findLastIndex((one) => helps.has(one.name)));
+  for (const field of fields) {
+    field.dataset.chatload = "";
+    const control = field.closest(".MuiFormControl-root");
+    if (!control) continue;
+    const title = field === own ? about.own : firsts.get(field.name);
+    if (title) control.before(element("h3", { class: "chatload-group" }, title));
+    if (!helps.has(field.name)) continue;
+    const { help: words, option } = helps.get(field.name);
+    const help = element("p", { class: "chatload-help", id: `chatload-help${option}` }, `${words} `);
+    help.append(element("code", {}, option));
+    control.append(help);
+    field.setAttribute("aria-describedby", help.id);
+  }
+}
+
+// Charts above the table of our tab, in a shadow tree, so that Locust's styles and ours do not meet.
+const host = element("div", { id: "chatload-charts" });
+const tree = host.attachShadow({ mode: "open" });
+const box = element("div", { class: "charts" });
+tree.append(element("link", { rel: "stylesheet", href: "./chatload/assets/charts.css" }), box);
+let charts = null;
+
+function place() {
+  const tabs = document.querySelector("main [role=tablist]")?.closest(".MuiTabs-root")?.parentElement;
+  const open = tabs && new URLSearchParams(location.search).get("tab") === "chatload";
+  if (tabs && tabs.nextElementSibling !== host) tabs.after(host);
+  host.hidden = !open;
+  return open;
+}
+
+async function follow() {
+  if (place()) {
+    charts ??= new RunCharts(box, about.quantities, about.fixed_users, CHARTS);
+    const [red] = getComputedStyle(document.body).backgroundColor.match(/\d+/) || [255];
+    host.style.colorScheme = Number(red) < 128 ? "dark" : "light";
+    try {
+      const answer = await fetch(charts.path, { cache: "no-store" });
+      if (answer.ok) charts.take(await answer.json());
+      host.hidden = !charts.state || charts.state.started === null;
+      charts.draw();
+    } catch {
+      // as above
+    }
+  }
+  const fast = charts?.state && going(charts.state) && !document.hidden;
+  setTimeout(follow, fast || !host.isConnected ? EVERY_MS : 2 * EVERY_MS);
+}
+
+let due = false;
+new MutationObserver(() => {
+  if (due) return;
+  due = true;
+  requestAnimationFrame(() => { due = false; explain(); place(); });
+}).observe(byId("root"), { childList: true, subtree: true });
+explain();
+ask();
+follow();
