@@ -49,6 +49,10 @@ $(VENV)/test.stamp: $(VENV)/run.stamp tests/requirements.txt
 	$(PIP) -r tests/requirements.txt
 	touch $@
 
+$(VENV)/long.stamp: $(VENV)/test.stamp tests/long_requirements.txt
+	$(PIP) -r tests/long_requirements.txt
+	touch $@
+
 demo: $(VENV)/run.stamp
 	$(BIN)/python -m chatload demo
 
@@ -63,7 +67,7 @@ test-fast: $(VENV)/test.stamp
 
 .PHONY: test-long
 
-test-long: $(VENV)/test.stamp
+test-long: $(VENV)/long.stamp
 	@bash deploy/test_tools.sh
 	CHATLOAD_LONG=1 CHATLOAD_CAPACITY=1 CHATLOAD_TEST_COLD=1 $(PYTEST) $(SIDE_BY_SIDE)
 
@@ -148,7 +152,7 @@ tuning: $(VENV)/run.stamp  # docs/tuning.md and its pictures: what some server o
 
 .PHONY: fuzz soak netns
 
-fuzz: $(VENV)/test.stamp
+fuzz: $(VENV)/long.stamp
 	$(BIN)/python -m lab.fuzz --seconds $(or $(FUZZ_SECONDS),600)
 
 soak: $(VENV)/test.stamp
@@ -178,7 +182,7 @@ lowest:  # in an environment of its own, about 8 min
 	$(PYTHON) -m venv $(VENV)/lowest
 	sed -nE 's/^([a-z0-9-]+)>=([0-9.]+),.*/\1==\2/p' requirements.txt > $(VENV)/lowest.txt
 	$(VENV)/lowest/bin/python -m pip install -qq --disable-pip-version-check -r $(VENV)/lowest.txt \
-		$$(grep -E '^(pytest|hypothesis|h11|jsonschema|openai|yamllint|text-gen)' tests/requirements.txt)
+		$$(grep -E '^(pytest|hypothesis|h11|jsonschema|yamllint)' tests/requirements.txt)
 	$(VENV)/lowest/bin/python -m pytest -q --processes 2 -m "not e2e"
 
 .PHONY: locust-range

@@ -18,7 +18,7 @@ from hypothesis import settings
 from tests import warm
 from tests.long import LONG, ONLY_LONG
 
-pytest_plugins = ["tests.side_by_side"]
+pytest_plugins = ["tests.cpu_time", "tests.side_by_side"]
 # Each of some hundred processes would compile chatload anew: a tenth of the time of the whole suite.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False

@@ -25,6 +25,7 @@ ONLY_LONG = (
     "runner/test_blocked.py",
     "runner/test_bounds.py",
     "runner/test_files_of_workers.py",
+    "simulator/test_official_clients.py",
     "test_side_by_side.py",
 )
 """Files whose tests that start processes take the most processor time: `make test` should end within 4 min."""

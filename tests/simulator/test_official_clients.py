@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
 from tests.simulator.client import Simulator
 
-openai = pytest.importorskip(
-    "openai", reason="pip install openai: the official OpenAI client is not installed"
-)
-text_generation = pytest.importorskip(
-    "text_generation", reason="pip install text-generation: TGI's client is missing"
-)
-huggingface_hub = pytest.importorskip(
-    "huggingface_hub", reason="pip install huggingface_hub: it is not installed"
-)
 
+class Client:
+    """A client's package, imported when a test first uses it: all of them take 2 s; a test without it is skipped."""
+
+    def __init__(self, package: str) -> None:
+        self._package = package
+
+    def __getattr__(self, name: str) -> Any:
+        reason = f"pip install {self._package}: this official client is not installed (tests/long_requirements.txt)"
+        return getattr(pytest.importorskip(self._package.replace("-", "_"), reason=reason), name)
+
+
+openai, anthropic, ollama = Client("openai"), Client("anthropic"), Client("ollama")
+text_generation, huggingface_hub = Client("text-generation"), Client("huggingface_hub")
 MESSAGES = [{"role": "user", "content": "Once upon a time,"}]
 
 
@@ -70,7 +75,6 @@ def test_openai_streams_a_response(everyone: Simulator, limit: int) -> None:
 
 @pytest.mark.parametrize("limit", [3, 50])
 def test_anthropics_client_streams_a_message(everyone: Simulator, limit: int) -> None:
-    anthropic = pytest.importorskip("anthropic", reason="pip install anthropic: its client is not installed")
     url = f"http://127.0.0.1:{everyone.ports['vllm-0.32']}"
     with (
         anthropic.Anthropic(base_url=url, api_key="none", max_retries=0) as client,
@@ -87,7 +91,6 @@ def test_anthropics_client_streams_a_message(everyone: Simulator, limit: int) ->
 
 @pytest.mark.parametrize("limit", [3, 50])
 def test_ollamas_client_streams_a_chat(everyone: Simulator, limit: int) -> None:
-    ollama = pytest.importorskip("ollama", reason="pip install ollama: its client is not installed")
     client = ollama.Client(host=f"http://127.0.0.1:{everyone.ports['ollama']}")
     lines = list(client.chat("llama-2", messages=MESSAGES, stream=True, options={"num_predict": limit}))
     assert "".join(line.message.content for line in lines)
