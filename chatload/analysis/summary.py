@@ -15,6 +15,7 @@ from chatload.analysis.first_token import first_token_time
 from chatload.analysis.held_streams import held_streams
 from chatload.analysis.lengths_achieved import achieved_lengths
 from chatload.analysis.quantiles import METHOD
+from chatload.analysis.queueing import queueing
 from chatload.analysis.same_answers import same_answers
 from chatload.analysis.sample import Sample, Samples, asked_of, samples, side_by_side
 from chatload.analysis.send_bunching import bunching
@@ -58,6 +59,7 @@ def summarise(run: Run, window: str = "") -> Summary:
     figures = found.figures
     inside = figures.of(turns)
     view = server_view(run)
+    first_token = first_token_time(run, figures.window, figures.name)
     made = Summary(
         run_id=run.manifest.run_id or None,
         label=one_line(run.name),
@@ -103,7 +105,8 @@ def summarise(run: Run, window: str = "") -> Summary:
         server=view,
         servers=server_views(run),
         lengths=achieved_lengths(run, view),
-        first_token=first_token_time(run, figures.window, figures.name),
+        first_token=first_token,
+        queueing=queueing(run, first_token, view),
         cost=cost_of(run, figures.window, figures.name),
         torn_lines=run.torn_lines,
         percentile_method=METHOD,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from chatload.model.batch_room import BatchRoom
 from chatload.model.structs import always
 
 
@@ -40,7 +41,8 @@ class ServerFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     `path` is the whole path of the route, `addresses` those of its name where it has several.
     `label` is what to call it; `words` say too how it was recognised. Both hold text of the server: untrusted.
-    `classes` are the user classes of a scenario of one's own that ask it.
+    `classes` are the user classes of a scenario of one's own that ask it. `room` is how many tokens of running requests
+    it has room for, where it told.
     """
 
     asked: str = always("")
@@ -52,6 +54,7 @@ class ServerFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     classes: tuple[str, ...] = ()
     found: FoundServer | None = None
     simulation: Simulation | None = None
+    room: BatchRoom | None = None
     label: str = ""
     words: str = ""
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from chatload.model.achieved_lengths import AchievedLengths
+from chatload.model.batch_room import BatchRoom
 from chatload.model.cost import Cost
 from chatload.model.first_token import FirstTokenTime
 from chatload.model.hosts import Simulation
@@ -260,6 +261,23 @@ class SameAnswers(msgspec.Struct, frozen=True):
     first_events: tuple[int, ...] = ()
 
 
+class Queueing(msgspec.Struct, frozen=True, kw_only=True):
+    """The wait in the server's queue, where it makes most of the mean TTFT; both in ms (analysis/queueing.py).
+
+    `by`: the server's own queue times, or the turns in flight beyond its room. `room` is what the queue is for, where
+    the server told it; `kv_use` the share of its KV cache in use, where that was full; `batch` the most requests seen
+    running, where it held as many whenever others waited; `batch_option` limits them.
+    """
+
+    wait_ms: float
+    ttft_ms: float
+    by: str
+    room: BatchRoom | None = None
+    kv_use: float | None = None
+    batch: float | None = None
+    batch_option: str = ""
+
+
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """A run as sums. Distributions are over good turns; failures stand beside them.
 
@@ -305,6 +323,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     connections: Connections = Connections()
     bunching: Bunching | None = None
     standstill: Standstill | None = None
+    queueing: Queueing | None = None
     marks: dict[str, int] = {}
     validity: Validity = Validity()
     server: ServerView | None = None

@@ -38,6 +38,11 @@ class ProbeAnswers:
         except orjson.JSONDecodeError:
             return None
 
+    def body(self, path: str) -> bytes:
+        """What was answered at `path` with 200; empty when it is anything else."""
+        status, body = self._answers.get(path, (0, b""))
+        return body if status == 200 else b""
+
     def text(self, path: str, key: str) -> str:
         """A value of the object at `path` as text; empty where it has none."""
         return line_of(self.json_object(path), key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from chatload.model.batch_room import BatchRoom
 from chatload.model.hosts import Simulation
 from chatload.protocols.probe_answers import ProbeAnswers
 from chatload.protocols.thinking_fields import ThinkingForms
@@ -55,6 +56,8 @@ class ServerKind:
     this version is not known to take them. `refuses` are fields that it answers with an error.
     `thinking` are its forms of how much is reasoned, by dialect, where they are not the dialect's own.
     `own_routes` maps routes of its own that no dialect speaks (regular expressions) to what to do instead.
+    `room` reads how many tokens of running requests it has room for, at `room_path` where that is no probe;
+    `batch_option` is its option for the most requests in a batch.
     `tokenize` is the route of its tokenizer; older versions may lack it.
     """
 
@@ -70,6 +73,9 @@ class ServerKind:
     counting: Callable[[str], Mapping[str, object]] = lambda version: {}
     refuses: frozenset[str] = frozenset()
     own_routes: Mapping[str, str] = field(default_factory=dict)
+    room: Callable[[ProbeAnswers], BatchRoom | None] = lambda answers: None
+    room_path: str = ""
+    batch_option: str = ""
     tokenize: TokenizeRoute | None = None
     thinking: Mapping[str, ThinkingForms] = field(default_factory=dict)
 

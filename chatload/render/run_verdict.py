@@ -53,9 +53,35 @@ def verdict_of_turns(summary: Summary) -> str:
     measured = f"{_tail(summary)} and each user reads {number(felt)} tokens/s (p50){where}"
     longest = seconds(summary.of_whole_run("max_gap_ms").max)
     words = f"{good}; {measured}; slowest reply {number(slowest)} tokens/s; longest silence {longest}."
+    words = " ".join(filter(None, (words, queueing_words(summary))))
     return (
         f"The server stood still for {standstill_words(summary)}. {words}" if is_notable(summary) else words
     )
+
+
+def queueing_words(summary: Summary) -> str:
+    """That a queue makes the TTFT, what it is for, and what to change; empty where it does not."""
+    found = summary.queueing
+    if found is None:
+        return ""
+    by = (
+        "are the wait in the server's queue"
+        if found.by == "server"
+        else "are the wait for room in the server's batch"
+    )
+    of_all = f"{seconds(found.wait_ms)} of {seconds(found.ttft_ms)} (means)"
+    words = f"Queueing makes the TTFT, not the model: {of_all} {by}."
+    if found.room is not None and found.room.reserved:
+        return f"{words} It runs at most {found.room.words}: raise its {found.room.option}, or lower --max-tokens."
+    if found.kv_use is not None:
+        option = (
+            f": raise its {found.room.option}, or ask for shorter answers" if found.room is not None else ""
+        )
+        return f"{words} Its KV cache was full ({found.kv_use:.0%}){option}."
+    if found.batch is not None:
+        option = f": raise its {found.batch_option}" if found.batch_option else ""
+        return f"{words} Its batch held {found.batch:,.0f} requests at most{option}."
+    return words
 
 
 def standstill_words(summary: Summary) -> str:

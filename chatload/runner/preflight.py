@@ -9,6 +9,7 @@ from chatload.engine.address import Address
 from chatload.engine.api_key import NO_KEY, VARIABLE, ApiKey
 from chatload.engine.connection import connect
 from chatload.loads.plan import Plan
+from chatload.model.batch_room import BatchRoom
 from chatload.model.errors import TurnError, UsageError
 from chatload.model.model_mix import mix_words
 from chatload.model.sanitize import one_line
@@ -16,7 +17,7 @@ from chatload.model.words import listed
 from chatload.options.server_address import shown_url, whole_path
 from chatload.protocols.dialect import Dialect
 from chatload.protocols.probe_answers import CHAT_PATH, MODELS_PATH, ProbeAnswers
-from chatload.protocols.registry import BY_VERSION, DIALECTS, SERVERS, recognise, speaks
+from chatload.protocols.registry import BY_VERSION, DIALECTS, SERVERS, kind_of, recognise, speaks
 from chatload.protocols.server_kind import DetectedServer
 from chatload.runner.no_server import Undecided, Unfit, connect_words, no_answer_words, stopped_words
 from chatload.runner.probing import Answer, live_addresses, pairs, probe
@@ -35,6 +36,7 @@ class Server:
 
     `asked_model` is the name of the model in requests where it is another one. `path` is the whole path of the route.
     `addresses` are those that are asked where the server's name has several, `skipped` those that do not answer.
+    `room` is how many tokens of running requests it has room for, where it tells.
     `notes` are what to tell at the start, `doubts` what a reader of the report should know, too.
     """
 
@@ -47,6 +49,7 @@ class Server:
     skipped: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
+    room: BatchRoom | None = None
 
 
 def preflight(plan: Plan, key: ApiKey = NO_KEY, withheld: str | None = None) -> Server:
@@ -90,7 +93,25 @@ def preflight(plan: Plan, key: ApiKey = NO_KEY, withheld: str | None = None) -> 
         tuple(dead),
         (f"requests go to {shown_url(address.origin + path)}", told, *several, *notes),
         doubts,
+        _room(plan, address, limit_s, key, api, found, answers),
     )
+
+
+def _room(
+    plan: Plan,
+    address: Address,
+    limit_s: float,
+    key: ApiKey,
+    api: str,
+    found: DetectedServer,
+    answers: Mapping[str, Answer],
+) -> BatchRoom | None:
+    """How many tokens of running requests the server has room for; None where it does not tell."""
+    kind = kind_of(found, plan.server)
+    if kind is None:
+        return None
+    more = probe(address, limit_s, key, api, "", (kind.room_path,)) if kind.room_path else {}
+    return kind.room(ProbeAnswers(pairs({**answers, **more})))
 
 
 def _reach(plan: Plan, address: Address) -> tuple[list[str], list[str]]:

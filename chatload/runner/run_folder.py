@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
+from msgspec.structs import replace
+
 from chatload.engine.clock import CLOCK, Clock, wall_offset_ns
 from chatload.loads.plan import Plan, Planned
 from chatload.loads.ramp import RampSegment
@@ -21,6 +23,7 @@ from chatload.options.server_address import shown_url
 from chatload.protocols.prompt_text import prompt_words
 from chatload.runner.command_line import URLS, without_values
 from chatload.runner.met_servers import Met
+from chatload.runner.request_tokens import room_sentence, with_requests
 from chatload.runner.supervisor import Cause
 from chatload.store.journal import JournalWriter
 from chatload.store.manifest import MANIFEST, Edit, Manifest, Ramp, write_json
@@ -48,7 +51,7 @@ class RunFolder:
         where it holds a run already, as the page wants it."""
         plan = planned.plan
         self.say, self._clock = say, clock
-        self._notes = planned.inputs.notes
+        self._planned, self._notes = planned, planned.inputs.notes
         self._failure: Cause | None = None
         self._sentence = ""
         self.written = False
@@ -81,9 +84,11 @@ class RunFolder:
         self.say(f"chatload: {one_line(words, 400)}")
 
     def met(self, met: Met, prompts: PromptFacts | None = None) -> None:
-        """Keep and say what the server is, and what is planned."""
+        """Keep and say what the server is, what is planned, and that not all requests will run at once."""
         plan, server, found = met.plan, met.server, met.server.found
-        self.manifest.server, self.manifest.prompts = _facts(met), prompts
+        room = with_requests(server.room, self._planned) if server.room is not None else None
+        self.manifest.server = replace(_facts(met), room=room)
+        self.manifest.prompts = prompts
         self.manifest.plan_sentence = plan.sentence(found.name)
         if not server.dialect.template:
             self.manifest.plan_sentence += f" {prompt_words(history=plan.load.grows)}"
@@ -94,6 +99,8 @@ class RunFolder:
         self.say(f"chatload: {recognised}; dialect {server.dialect.name}")
         for words in server.notes:
             self.say(f"chatload: {one_line(words, 400)}")
+        if room is not None and (words := room_sentence(room, self._planned)):
+            self.tell(words)
         self.say(f"chatload: run folder {self.folder}")
         for words in (*self._notes, *server.doubts):
             self.warn(words)

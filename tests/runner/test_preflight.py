@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 import pytest
 
@@ -25,8 +26,13 @@ def met(monkeypatch: pytest.MonkeyPatch) -> Meet:
         def close(self) -> None:
             pass
 
-    def meet(version: str, lists: tuple[str, ...] = (), **options: str) -> Server:
-        info = json.dumps({"model_id": "meta/llama", "version": version}).encode()
+    def meet(
+        version: str,
+        lists: tuple[str, ...] = (),
+        more: Mapping[str, int] = MappingProxyType({}),
+        **options: str,
+    ) -> Server:
+        info = json.dumps({"model_id": "meta/llama", "version": version, **more}).encode()
         answers = {"/info": (200, info)} if version else {"/info": (404, b"")}
         if lists:
             models = {"object": "list", "data": [{"id": name, "owned_by": "vllm"} for name in lists]}
@@ -38,6 +44,12 @@ def met(monkeypatch: pytest.MonkeyPatch) -> Meet:
         return preflight(plan_of("chat", {"host": "http://127.0.0.1:9", **options}))
 
     return meet
+
+
+@pytest.mark.parametrize(("more", "tokens"), [({"max_batch_total_tokens": 16_000}, 16_000), ({}, None)])
+def test_the_room_that_a_server_tells(met: Meet, more: dict[str, int], tokens: int | None) -> None:
+    room = met("0.9.3", more=more).room
+    assert (room.tokens if room is not None else None) == tokens
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 
 from chatload.engine.api_key import NO_KEY, KeyHosts
 from chatload.loads.ramp import RampSegment
+from chatload.model.batch_room import BatchRoom
 from chatload.model.errors import UsageError
 from chatload.model.journal_lines import EndLine, StartLine, decode
 from chatload.protocols.registry import DIALECTS
@@ -88,6 +89,20 @@ def test_what_the_server_is_is_kept_and_said(make: Make, said: list[str], insecu
     )
     assert "the server is vLLM 0.26 (GET /version); dialect openai" in said[1]
     assert any("the server's TLS certificate is not verified" in words for words in said) == insecure
+
+
+@pytest.mark.parametrize(("users", "told"), [(100, True), (7, False)])
+def test_requests_that_do_not_fit_are_told_before_the_run_and_the_room_is_kept(
+    make: Make, said: list[str], users: int, told: bool
+) -> None:
+    values = {"num_users": users, "max_tokens": 2000}
+    folder = make(**values)
+    found = DetectedServer("TGI", "0.9.3", "tgi", "m", "TGI 0.9.3", "GET /info")
+    room = BatchRoom(tokens=16_000, reserved=True, option="--max-batch-total-tokens")
+    server = Server(DIALECTS["tgi"], "m", found, room=room)
+    folder.met(meet(planned("chat", {"host": "http://gpu", **values}).plan, server, KeyHosts(), NO_KEY, ()))
+    assert manifest()["server"]["room"]["request_tokens"] == pytest.approx(2005, abs=1)
+    assert any("runs at most 7 of these requests at once" in words for words in said) == told
 
 
 @pytest.mark.parametrize(

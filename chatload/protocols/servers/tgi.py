@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from chatload.model.batch_room import BatchRoom
 from chatload.protocols.probe_answers import ProbeAnswers
 from chatload.protocols.server_kind import DetectedServer, ServerKind, found_at, speaks_openai
 from chatload.protocols.tokenize_route import BY_INPUTS
@@ -37,6 +38,17 @@ def _speaks(version: str, dialect: str) -> bool | None:
     return numbers >= [1, 4]
 
 
+def _room(answers: ProbeAnswers) -> BatchRoom | None:
+    """`max_batch_total_tokens` of /info: each request reserves prompt and max_new_tokens of it (router/src/queue.rs).
+
+    3.x does not tell it.
+    """
+    tokens = answers.json_object("/info").get("max_batch_total_tokens")
+    if not isinstance(tokens, int) or isinstance(tokens, bool) or tokens <= 0:
+        return None
+    return BatchRoom(tokens=tokens, reserved=True, option="--max-batch-total-tokens")
+
+
 _SERVER = ServerKind(
     title="TGI",
     order=10,
@@ -46,6 +58,7 @@ _SERVER = ServerKind(
     speaks=_speaks,
     probes=("/info",),
     tokenize=BY_INPUTS,
+    room=_room,
     gauges={
         "running": ("tgi_batch_current_size",),
         "waiting": ("tgi_queue_size",),

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
+from chatload.model.batch_room import BatchRoom
 from chatload.protocols.probe_answers import ProbeAnswers
 from chatload.protocols.server_kind import (
     RUNNING_USAGE,
@@ -42,6 +44,24 @@ def _speaks(version: str, dialect: str) -> bool | None:
     return numbers_of(version) >= since
 
 
+_CACHE = re.compile(rb"^vllm:cache_config_info\{([^\n]*)\}", re.MULTILINE)
+_LABEL = re.compile(rb'(kv_cache_size_tokens|num_gpu_blocks|block_size)="(\d{1,12})"')
+
+
+def _room(answers: ProbeAnswers) -> BatchRoom | None:
+    """The KV cache of all engines, in tokens, by `vllm:cache_config_info` of /metrics; None where it does not tell."""
+    tokens = 0
+    for labels in _CACHE.findall(answers.body("/metrics")):
+        told = {name: int(value) for name, value in _LABEL.findall(b"," + labels)}
+        size = told.get(b"kv_cache_size_tokens", 0) or told.get(b"num_gpu_blocks", 0) * told.get(
+            b"block_size", 0
+        )
+        if not size:
+            return None
+        tokens += size
+    return BatchRoom(tokens=tokens, reserved=False, option="--gpu-memory-utilization") if tokens else None
+
+
 _SERVER = ServerKind(
     title="vLLM",
     order=40,
@@ -56,6 +76,9 @@ _SERVER = ServerKind(
     probes=("/version", "/v1/models"),
     counting=_counting,
     tokenize=BY_PROMPT,
+    room=_room,
+    room_path="/metrics",
+    batch_option="--max-num-seqs",
     thinking={"openai": {**ENABLE_THINKING, "budget": lambda tokens: {"thinking_token_budget": tokens}}},
     gauges={
         "running": ("vllm:num_requests_running",),

