@@ -21,8 +21,9 @@ from chatload.engine.stream import ReplyStream
 from chatload.engine.target import Target
 from chatload.engine.timeouts import TurnTimeouts
 from chatload.model.endings import ending_code
-from chatload.model.errors import TurnError
+from chatload.model.errors import ServerError, TurnError
 from chatload.model.turn import Delta, Turn, TurnRequest
+from chatload.protocols.server_errors import refusal_meaning
 
 ERROR_BODY_BYTES = 65536
 ENDLESS_FACTOR, ENDLESS_EVENTS, ENDLESS_TEXT_BYTES = 4, 250_000, 6 * 1024 * 1024
@@ -314,10 +315,10 @@ def _refusal(stream: ReplyStream, url: str) -> TurnError:
         body += data
         if len(body) > ERROR_BODY_BYTES:
             break
-    code = "http_429" if status == 429 else "http_5xx" if status >= 500 else "http_4xx"
     encoding = stream.header("content-encoding")
     words = " ".join(body.decode("utf-8", "replace").split())
+    meaning = refusal_meaning(status, bytes(body))
     if encoding.lower() not in ("", "identity"):
         words = f"its words are compressed ({encoding[:40]})"
     asked = f" to POST {url}" if status in (404, 405, 501) and url else ""
-    return TurnError(code, f"HTTP {status}{asked}: {words}")
+    return ServerError(f"HTTP {status}{asked}: {words}", meaning.code, meaning.given, meaning.limit)

@@ -12,11 +12,14 @@ CODES: dict[str, str] = {
     "timeout_gap": "nothing arrived for --gap-timeout in the middle of a reply",
     "deadline": "the whole turn took longer than --turn-timeout",
     "http_3xx": "the server redirects to another address: requests are not sent on to it",
-    "http_4xx": "the server refused the request (a 4xx other than 429)",
+    "context_full": "the prompt, or what it has come to in a long conversation, does not fit the model's context",
+    "invalid_request": "the server says that the request is wrong: a mistake of the scenario or its options",
+    "server_error": "the server says that it failed: its engine, or the way to it",
+    "http_4xx": "the server refused the request, and not for what it asks (a 4xx other than 429)",
     "http_429": "the server said 429 Too Many Requests",
     "http_5xx": "the server said 5xx",
     "overloaded": "the server said inside a 200 stream that it is overloaded, or limits the rate",
-    "in_band_error": "an error event inside a 200 stream",
+    "in_band_error": "an error event inside a 200 stream that does not tell whose fault it is",
     "truncated": "the reply ended without its end mark, or the connection broke",
     "bad_wire": "bytes that do not fit the dialect, or more of them than a reply may have",
     "not_closed": "the reply was finished, but the server never ended the HTTP message",
@@ -77,10 +80,23 @@ class WireError(TurnError):
 
 
 class ServerError(TurnError):
-    """The server reported an error in its own words, inside a 200 stream."""
+    """The server reported an error in its own words.
 
-    def __init__(self, words: str, code: str = "in_band_error") -> None:
+    `given` and `limit`: of a request that does not fit the context, the tokens that it came to, and those allowed.
+    `by_words`: its words told the code, not its type or a status.
+    """
+
+    def __init__(
+        self,
+        words: str,
+        code: str = "in_band_error",
+        given: int | None = None,
+        limit: int | None = None,
+        *,
+        by_words: bool = False,
+    ) -> None:
         super().__init__(code, words)
+        self.given, self.limit, self.by_words = given, limit, by_words
 
 
 class UsageError(ChatloadError):

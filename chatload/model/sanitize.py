@@ -47,6 +47,12 @@ def one_line(text: object, limit: int = 200) -> str:
     return line if columns(line) <= limit else _cut(line, limit - 1) + "…"
 
 
+def printable(text: object, limit: int) -> str:
+    """An untrusted text for one line: control characters become blanks, at most `limit` characters."""
+    line = "".join(c if c.isprintable() else " " for c in str(text)[: 4 * limit])
+    return without_commands(" ".join(line.split())[:limit])
+
+
 def columns(text: str) -> int:
     """Columns a terminal gives the text: 2 for wide East Asian characters, 0 for combining ones."""
     return len(text) if text.isascii() else sum(map(_columns_of, text))

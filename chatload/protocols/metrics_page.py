@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 
-from chatload.protocols.registry import KINDS
+from chatload.protocols.server_kinds import KINDS
 
 LARGEST_COUNTS = ("kv_use",)
 """Numbers whose largest value is taken where a page has several, one an engine; the others are added up."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import orjson
 
 from chatload.model.hosts import Simulation
-from chatload.protocols.server_errors import printable
+from chatload.model.sanitize import printable
 
 LONGEST_TEXT = 100
 MODELS_PATH, CHAT_PATH = "/v1/models", "/v1/chat/completions"

@@ -5,42 +5,25 @@ A new dialect is one file in dialects/ with `DIALECTS`; a new kind of server is 
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
-from types import ModuleType
 
-from chatload.protocols import dialects, servers
+from chatload.protocols import dialects
 from chatload.protocols.dialect import Dialect
 from chatload.protocols.probe_answers import SIMULATOR_PATH, ProbeAnswers
 from chatload.protocols.server_kind import DetectedServer, ServerKind
+from chatload.protocols.server_kinds import KINDS, modules_of
 from chatload.protocols.servers.openai_compatible import TITLE as ANY_TITLE
-
-
-def _modules(package: ModuleType) -> Iterator[ModuleType]:
-    """Every module of a package, by name."""
-    for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
-        yield importlib.import_module(found.name)
-
 
 DIALECTS: dict[str, Dialect] = {
     dialect.name: dialect
     for dialect in sorted(
-        (dialect for module in _modules(dialects) for dialect in module.DIALECTS), key=lambda one: one.order
+        (dialect for module in modules_of(dialects) for dialect in module.DIALECTS), key=lambda one: one.order
     )
 }
 
 PROMPT_KEYS: frozenset[str] = frozenset(dialect.prompt_key for dialect in DIALECTS.values())
 """Fields of a body that hold what the user asks."""
-
-KINDS: tuple[ServerKind, ...] = tuple(
-    sorted(
-        (kind for module in _modules(servers) for kind in module.SERVERS),
-        key=lambda kind: (kind.order, kind.title),
-    )
-)
-"""Every kind of server, in the order in which they are tried."""
 
 SERVERS: dict[str, str] = {
     option: dialect

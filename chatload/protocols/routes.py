@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from chatload.protocols.registry import DIALECTS, KINDS
+from chatload.protocols.registry import DIALECTS
+from chatload.protocols.server_kinds import KINDS
 
 API = "/v1"
 """The API path in the paths of dialects and probes."""

@@ -9,7 +9,9 @@ from functools import lru_cache
 import orjson
 
 from chatload.model.errors import ServerError
-from chatload.model.output import without_commands
+from chatload.model.sanitize import printable
+from chatload.protocols.error_words import OVERLOADED, SERVER_ERROR, UNKNOWN, Meaning, meaning_of
+from chatload.protocols.server_kinds import ERRORS
 
 MOST_CHARACTERS, MOST_JSON_BYTES = 200, 65536
 """What is kept of an error's words, and the longest body that is read for some."""
@@ -49,8 +51,6 @@ _TELLING = re.compile(r"(?:detail|errors?|err|error_?message|error_msg|errmsg|fa
 """Keys that only an error has, where the event has no choices; Bedrock's end in Exception."""
 _KINDS = ("type", "event", "status")
 _NO_ERROR = ("", "0", "200", "ok", "success", "ping", "none")
-_OVERLOADED = re.compile(r"overload|rate[ _-]?limit|throttl|too[ _]many[ _]requests", re.IGNORECASE)
-_STATUS = re.compile("429|503|529")
 _JSON = json.JSONDecoder()
 
 
@@ -79,11 +79,16 @@ def _is_telling(key: str) -> bool:
     return _TELLING.match(key) is not None
 
 
-def server_error(told: object) -> ServerError:
-    """The failure that `told` reports: a JSON value, or a text. Its code is "overloaded" where the server says so."""
-    hints: list[object] = []
-    words = printable(_words(told, hints), MOST_CHARACTERS) or "an error without a message"
-    return ServerError(words, _code(words, hints))
+def server_error(told: object, status: int = 200) -> ServerError:
+    """The failure that `told` reports: a JSON value, or a text. `status` is that of the reply; 200: of a stream.
+
+    Its code is what its words, types and codes tell (error_words.py).
+    """
+    types: list[object] = []
+    words = _words(told, types)
+    meaning = meaning_of(words, types, status, ERRORS)
+    shown = printable(words, MOST_CHARACTERS) or "an error without a message"
+    return ServerError(shown, meaning.code, meaning.given, meaning.limit, by_words=meaning.by_words)
 
 
 def error_of_text(text: str) -> ServerError:
@@ -94,8 +99,11 @@ def error_of_text(text: str) -> ServerError:
         return server_error(text)
 
 
-def error_in(raw: bytes) -> ServerError | None:
-    """The failure that JSON which is no event reports: a body, or what it goes on with; None where it reports none."""
+def error_in(raw: bytes, status: int = 200) -> ServerError | None:
+    """The failure that JSON which is no event reports: a body, or what it goes on with; None where it reports none.
+
+    `status` as for `server_error`.
+    """
     try:
         told = _JSON.raw_decode(raw[:MOST_JSON_BYTES].decode("utf-8", "replace").lstrip())[0]
     except (ValueError, RecursionError):
@@ -104,13 +112,25 @@ def error_in(raw: bytes) -> ServerError | None:
         told = told[0]
     if not isinstance(told, dict) or told.get("choices"):
         return None
-    return server_error(told) if told.get("error") or tells_error(told) else None
+    return server_error(told, status) if told.get("error") or tells_error(told) else None
 
 
-def printable(text: object, limit: int) -> str:
-    """An untrusted text for one line: control characters become blanks, at most `limit` characters."""
-    line = "".join(c if c.isprintable() else " " for c in str(text)[: 4 * limit])
-    return without_commands(" ".join(line.split())[:limit])
+def refusal_meaning(status: int, body: bytes) -> Meaning:
+    """What a reply with a status of 4xx or 5xx means. Its code is that of the status where its words tell no other.
+
+    A 429 is one, whatever it says; a 5xx is another failure only by words of its own.
+    """
+    by_status = "http_429" if status == 429 else "http_5xx" if status >= 500 else "http_4xx"
+    told = error_in(body, status)
+    if told is None:
+        meaning = meaning_of(body[:MOST_JSON_BYTES].decode("utf-8", "replace"), (), 200, ERRORS)
+        takes = meaning.by_words and meaning.code != OVERLOADED
+    else:
+        meaning = Meaning(told.code, told.given, told.limit, told.by_words)
+        takes = status < 500 or (meaning.code == SERVER_ERROR and meaning.by_words)
+        takes = takes or meaning.code not in (SERVER_ERROR, OVERLOADED)
+    takes = takes and status != 429 and meaning.code != UNKNOWN
+    return meaning if takes else Meaning(by_status)
 
 
 def _words(told: object, hints: list[object], depth: int = 0) -> str:
@@ -134,13 +154,3 @@ def _words(told: object, hints: list[object], depth: int = 0) -> str:
         if key == "detail" and isinstance(value, dict | list) and (found := _words(value, hints, depth + 1)):
             return found
     return json.dumps(told) if told else ""
-
-
-def _code(words: str, hints: list[object]) -> str:
-    """ "overloaded" when words, type or status (429, 503, 529, FastChat's 429xx) say so, else "in_band_error"."""
-    if _OVERLOADED.search(words):
-        return "overloaded"
-    for hint in hints:
-        if isinstance(hint, int | str) and (_OVERLOADED.search(str(hint)) or _STATUS.match(str(hint))):
-            return "overloaded"
-    return "in_band_error"

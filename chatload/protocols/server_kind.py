@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from chatload.model.batch_room import BatchRoom
 from chatload.model.hosts import Simulation
+from chatload.protocols.error_words import ErrorWords
 from chatload.protocols.probe_answers import ProbeAnswers
 from chatload.protocols.thinking_fields import ThinkingForms
 from chatload.protocols.tokenize_route import TokenizeRoute
@@ -59,6 +60,7 @@ class ServerKind:
     `room` reads how many tokens of running requests it has room for, at `room_path` where that is no probe;
     `batch_option` is its option for the most requests in a batch.
     `tokenize` is the route of its tokenizer; older versions may lack it.
+    `errors` are its own words for errors, and what they mean (error_words.py).
     """
 
     title: str
@@ -78,6 +80,7 @@ class ServerKind:
     batch_option: str = ""
     tokenize: TokenizeRoute | None = None
     thinking: Mapping[str, ThinkingForms] = field(default_factory=dict)
+    errors: tuple[ErrorWords, ...] = ()
 
 
 RUNNING_USAGE: Mapping[str, object] = {

@@ -14,9 +14,9 @@ import gevent.ssl
 
 from chatload.engine.address import Address
 from chatload.engine.api_key import NO_KEY, ApiKey
+from chatload.model.sanitize import printable
 from chatload.options.server_address import shown_url, whole_path
 from chatload.protocols.registry import PROBE_PATHS
-from chatload.protocols.server_errors import printable
 
 ANSWER_BYTES = 4 << 20
 """Most of an answer that is read: OpenRouter's list of models has over 400 kB."""

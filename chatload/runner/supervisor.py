@@ -18,7 +18,7 @@ import gevent
 
 from chatload.engine.api_key import api_key
 from chatload.model.errors import UsageError
-from chatload.protocols.server_errors import printable
+from chatload.model.sanitize import printable
 from chatload.runner.no_server import Unfit
 
 MOST_WORDS = 400

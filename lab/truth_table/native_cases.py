@@ -29,7 +29,7 @@ TGI_CASES = [
             *[(TIMES[i], tgi_event(i)) for i in range(5)],
             (300.0, event({"error": "CUDA out of memory", "error_type": "generation"}, prefix="data:")),
         ],
-        code="in_band_error",
+        code="server_error",
     ),
     Case("TGI without its last event", [(TIMES[i], tgi_event(i)) for i in range(5)], code="truncated"),
 ]

@@ -57,7 +57,7 @@ OPENAI_CASES = [
             (300.0, event({"error": {"message": "engine died", "code": 500}})),
             (301.0, event("[DONE]")),
         ],
-        code="in_band_error",
+        code="server_error",
     ),
     Case("clean close without an end mark", [ROLE, *tokens()[:5]], code="truncated"),
     Case("[DONE] alone is no end mark", [ROLE, *tokens()[:5], (300.0, event("[DONE]"))], code="truncated"),

@@ -84,7 +84,7 @@ RESPONSES_CASES = [
         "completed", status="incomplete", incomplete_details={"reason": "max_output_tokens"}, **_used()))]),
     Case("failed in the middle", [*_OPENING, *_DELTAS[:9], at(400.0, _response(
         "failed", error={"code": "server_error", "message": "The model failed"}))],
-        code="in_band_error", says="The model failed"),
+        code="server_error", says="The model failed"),
     Case("an error event in the middle", [*_OPENING, *_DELTAS[:9], at(400.0, typed(
         "error", code="rate_limit_exceeded", message="Slow down", param=None))], code="overloaded", says="Slow down"),
     Case("filtered", [*_OPENING, *_DELTAS, at(584.0, _response(
@@ -140,7 +140,7 @@ MESSAGES_CASES = [
         "error", error={"type": "overloaded_error", "message": "Overloaded"}))], code="overloaded"),
     Case("an error in the middle", [*_BEGIN, *_TEXTS[:9], at(400.0, typed(
         "error", error={"type": "api_error", "message": "Internal server error"}))],
-        code="in_band_error", says="Internal server error"),
+        code="server_error", says="Internal server error"),
     Case("a refusal", [*_BEGIN, *_TEXTS, at(582.0, _STOP, _reason("refusal"), _OVER)], code="filtered"),
     Case("a reason of null", [*_BEGIN, *_TEXTS, at(582.0, _STOP, _reason(None), _OVER)], code="truncated"),
     Case("no end", [*_BEGIN, *_TEXTS, at(582.0, _STOP)], code="truncated"),

@@ -105,7 +105,16 @@ FAILURES: dict[str, tuple[Sequence[Step], str]] = {
         [(5, status(307, b"", "location: https://gpu.example/v1/chat/completions?key=secret\r\n"))],
         "HTTP 307: redirected to https://gpu.example/v1/chat/completions; give the address",
     ),
-    "http_4xx": ([(5, status(400, b'{"error": "max_tokens\\n is  too large"}'))], "HTTP 400: {"),
+    "http_4xx": ([(5, status(403, b'{"error": "not for  you"}'))], "HTTP 403: {"),
+    "invalid_request": ([(5, status(400, b'{"error": "max_tokens\\n is  too large"}'))], "HTTP 400: {"),
+    "context_full": (
+        reply(b'data: {"error": {"message": "This model\'s maximum context length is 20 tokens"}}\n\n'),
+        "This model's maximum",
+    ),
+    "server_error": (
+        reply(token("a"), b'data: {"error": {"message": "it broke", "type": "server_error"}}\n\n'),
+        "it broke",
+    ),
     "http_429": ([(5, status(429, b"busy"))], "HTTP 429: busy"),
     "http_5xx": ([(5, status(503, b""))], "HTTP 503: "),
     "in_band_error": (
@@ -189,7 +198,7 @@ def test_tgi_s_overload_is_told_apart_from_its_other_errors() -> None:
     turn = Exchange(Wire([reply(words)]), dialect="tgi").turn()
     assert (turn.code, turn.status) == ("overloaded", 200)
     words = b'data:{"error":"CUDA error","error_type":"generation"}\n\n'
-    assert Exchange(Wire([reply(words)]), dialect="tgi").turn().code == "in_band_error"
+    assert Exchange(Wire([reply(words)]), dialect="tgi").turn().code == "server_error"
 
 
 BROKEN: dict[str, tuple[Sequence[Step], str, str]] = {

@@ -22,7 +22,7 @@ GOOD = (
 FAILED = {
     "single_lf": ("bad_wire", "a single line end after each event, where server-sent events need a blank line"),
     "event_error_code_message": ("overloaded", "Requests rate limit exceeded"),
-    "event_error_message_only": ("in_band_error", "engine died"),
+    "event_error_message_only": ("server_error", "engine died"),
     "gzip_unasked": ("bad_wire", "content-encoding gzip, which was not asked for: "),
     "json_error_in_200": ("overloaded", "quota exceeded"),
     "raw_json_error_midstream": ("in_band_error", "unexpected EOF: llama runner process has terminated"),

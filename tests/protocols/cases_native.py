@@ -57,13 +57,13 @@ TGI = [
     _tgi("TGI overloaded", old(_OVERLOADED), deltas=0, fails="overloaded", says="Model is overloaded"),
     _tgi("TGI validation",
          old({"error": "Input validation error: `temperature` must be strictly positive",
-              "error_type": "validation"}), fails="in_band_error", says="strictly positive"),
+              "error_type": "validation"}), fails="invalid_request", says="strictly positive"),
     _tgi("TGI generation", _THERE + old({"error": "Request failed during generation: Server error: "
                                                 "CUDA out of memory", "error_type": "generation"}), " there",
-         fails="in_band_error", says="out of memory"),
+         fails="server_error", says="out of memory"),
     _tgi("TGI incomplete", _THERE + sse({"error": "Incomplete generation stream",
                                                 "error_type": "incomplete_generation_stream"}), " there",
-         fails="in_band_error", says="Incomplete"),
+         fails="server_error", says="Incomplete"),
     _tgi("TGI: an OpenAI event", sse({"choices": []}), fails="bad_wire"),
     _tgi("TGI cut", _THERE + _THERE[:-3], " there", deltas=1, fails="truncated"),
 ]
@@ -96,6 +96,6 @@ VLLM_GENERATE = [
     _generate("no JSON in a frame", frame(" there") + b"<html>\0", " there", fails="bad_wire"),
     _generate("no text in a frame", b'{"texts": []}\0', fails="bad_wire"),
     _generate("a worker's error", frame(" a") + b'{"text": "out of memory", "error_code": 50002}\0',
-         " a", fails="in_band_error", says="out of memory"),
+         " a", fails="server_error", says="out of memory"),
     _generate("an SSE body", b'data: {"choices":[]}\n\n', fails="truncated"),
 ]

@@ -129,9 +129,9 @@ VLLM = [
          + sse(chat({"tool_calls": [{"index": 0, "function": {"arguments": "{\"at\":1}"}}]}))
          + sse(chat({}, "tool_calls")) + DONE, tool_text='look{"at":1}', finish="tool_calls"),
     Case("error, then [DONE]", ROLE + THERE + _error(_BOOM) + DONE, "There", deltas=2,
-         fails="in_band_error", says="Internal server error"),
+         fails="server_error", says="Internal server error"),
     Case("error with blanks in the JSON", THERE + _error(_BOOM, True) + DONE, "There",
-         fails="in_band_error", says="Internal server error"),
+         fails="server_error", says="Internal server error"),
     Case("no finish, no [DONE]", ROLE + THERE, "There", deltas=2),
     Case("[DONE] is no success", ROLE + THERE + DONE, "There", deltas=2),
     Case("finish, but no [DONE]", ROLE + THERE + WAS, "There was", finish="stop"),
@@ -238,7 +238,7 @@ OTHERS = [
          "There was", tokens=(1, 1), finish="stop", usage=Usage(2, 3)),
     Case("llama.cpp error, no [DONE]", _llama(_llama_choice({"content": "There"}))
          + _error({"code": 500, "message": "slot lost", "type": "server_error"}), "There",
-         fails="in_band_error", says="slot lost"),
+         fails="server_error", says="slot lost"),
     Case("SGLang",
          _bare({"reasoning_content": None, "role": "assistant", "content": ""}, finish_reason=None,
                matched_stop=None)
@@ -258,7 +258,7 @@ OTHERS = [
          "There 你", deltas=3, finish="stop", usage=_AFTER_TWO),
     Case("lmdeploy: flat error",
          sse({"message": "no", "type": "x", "code": 400, "param": None, "object": "error"}) + DONE,
-         fails="in_band_error", says="no"),
+         fails="invalid_request", says="no"),
     Case("lmdeploy: finish_reason error", _bare({"content": "a"}, finish_reason="error") + DONE, "a",
          finish="error"),
     Case("TabbyAPI: CRLF, ping, usage event with a choice",
@@ -279,7 +279,7 @@ OTHERS = [
     Case("FastChat: error_code without error",
          _bare({"content": "There"}) + sse({"text": "**NETWORK ERROR**", "error_code": 50001})
          + DONE, "There",
-         fails="in_band_error", says="NETWORK ERROR"),
+         fails="server_error", says="NETWORK ERROR"),
     Case("FastChat: error_code 0 is none", sse({**chat({"content": "a"}, "stop"), "error_code": 0}), "a",
          finish="stop"),
     Case("FastChat: rate limit", sse({"object": "error", "message": "slow down", "code": 42901}),

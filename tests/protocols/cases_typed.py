@@ -108,7 +108,7 @@ RESPONSES = [
     _responses("no end", _SAID, "Hi you"),
     _responses("cut", _SAID + end()[:-9], "Hi you", fails="truncated"),
     _responses("failed", _BEGUN + text("Hi") + end("failed", output=[], error={
-        "code": "server_error", "message": "The model failed."}), "Hi", fails="in_band_error",
+        "code": "server_error", "message": "The model failed."}), "Hi", fails="server_error",
                says="The model failed."),
     _responses("failed, told beside", _BEGUN + told("failed", error={"message": "It broke."}), fails="in_band_error",
                says="It broke."),
@@ -121,7 +121,7 @@ RESPONSES = [
                fails="in_band_error", says="Something went wrong"),
     _responses("an error event of vLLM", _BEGUN + text("Hi") + sse({"error": {
         "message": "EngineCore died", "type": "InternalServerError", "code": 500}}), "Hi",
-               fails="in_band_error", says="EngineCore died"),
+               fails="server_error", says="EngineCore died"),
     _responses("a text that is none", _BEGIN + told("output_text.delta", delta=7), fails="bad_wire"),
 ]
 
@@ -191,12 +191,12 @@ ANTHROPIC = [
         "type": "overloaded_error", "message": "Overloaded"}), "Hi you", usage=_READ, fails="overloaded",
               says="Overloaded"),
     _messages("an error of the server", _START + _HELLO + typed("error", error={
-        "type": "api_error", "message": "Internal server error"}), "Hi you", usage=_READ, fails="in_band_error",
+        "type": "api_error", "message": "Internal server error"}), "Hi you", usage=_READ, fails="server_error",
               says="Internal server error"),
     _messages("cut", _START + _HELLO[:-4], "Hi", usage=_READ, fails="truncated"),
     _messages("a text that is none", block("text_delta", text=[]), fails="bad_wire"),
     _messages("JSON in place of a stream", b'{"type":"error","error":{"type":"not_found_error","message":"model: x"}}',
-              fails="in_band_error", says="model: x"),
+              fails="invalid_request", says="model: x"),
 ]
 
 

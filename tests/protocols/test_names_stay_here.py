@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from chatload.protocols.registry import DIALECTS, KINDS, SERVERS
+from chatload.protocols.registry import DIALECTS, SERVERS
+from chatload.protocols.server_kinds import KINDS
 
 ROOT = Path(__file__).parents[2]
 NAMES = {*DIALECTS, *SERVERS, *(kind.title for kind in KINDS)}

@@ -16,9 +16,8 @@ from chatload.analysis.gate import gate
 from chatload.analysis.summary import summarise
 from chatload.model.errors import TurnError
 from chatload.model.hosts import FoundServer, ServerFacts
-from chatload.model.sanitize import json_text, shown
+from chatload.model.sanitize import json_text, printable, shown
 from chatload.model.summary import content_of
-from chatload.protocols.server_errors import printable
 from chatload.render.comparison_words import comparison_text
 from chatload.render.csv_tables import summary_csv, turns_csv
 from chatload.render.jmeter_aggregate import jmeter_text

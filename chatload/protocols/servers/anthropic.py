@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chatload.protocols.error_words import CONTEXT_FULL, error_words
 from chatload.protocols.probe_answers import MODELS_PATH, ProbeAnswers
 from chatload.protocols.server_kind import DetectedServer, ServerKind
 
@@ -32,5 +33,12 @@ _SERVER = ServerKind(
     recognise=_recognise,
     speaks=_speaks,
     probes=(MODELS_PATH,),
+    errors=(
+        error_words(CONTEXT_FULL, r"prompt is too long: (?P<given>\d+) tokens > (?P<limit>\d+) maximum"),
+        error_words(
+            CONTEXT_FULL,
+            r"`max_tokens` exceed context limit: (?P<given>\d+) \+ (?P<more>\d+) > (?P<limit>\d+)",
+        ),
+    ),
 )
 SERVERS = (_SERVER,)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chatload.protocols.error_words import CONTEXT_FULL, error_words
 from chatload.protocols.probe_answers import ProbeAnswers
 from chatload.protocols.server_kind import DetectedServer, ServerKind, found_at, owned_by, speaks_openai
 from chatload.protocols.thinking_fields import ENABLE_THINKING
@@ -17,6 +18,15 @@ def _recognise(answers: ProbeAnswers) -> DetectedServer | None:
     return owned_by("llamacpp", _SERVER.title)(answers)
 
 
+_ERRORS = (
+    error_words(
+        CONTEXT_FULL,
+        r"(?:request (?:\((?P<given>\d+) tokens\) )?exceeds the available context size"
+        r"(?: \((?P<limit>\d+) tokens\))?)",
+        "exceed_context_size_error",
+    ),
+)
+
 _SERVER = ServerKind(
     title="llama.cpp",
     order=20,
@@ -25,6 +35,7 @@ _SERVER = ServerKind(
     speaks=speaks_openai,
     probes=("/props",),
     tokenize=BY_CONTENT,
+    errors=_ERRORS,
     thinking={"openai": {**ENABLE_THINKING, "budget": lambda tokens: {"thinking_budget_tokens": tokens}}},
     gauges={
         "running": ("llamacpp:requests_processing",),

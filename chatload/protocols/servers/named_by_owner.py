@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from chatload.protocols.error_words import CONTEXT_FULL, SERVER_ERROR, ErrorWords, error_words
 from chatload.protocols.server_kind import RUNNING_USAGE, ServerKind, owned_by, speaks_openai
 from chatload.protocols.thinking_fields import ENABLE_THINKING, ThinkingForms
 from chatload.protocols.tokenize_route import BY_PROMPT, TokenizeRoute
@@ -18,6 +19,7 @@ def _server(
     counting: Mapping[str, object] = NO_FIELDS,
     tokenize: TokenizeRoute | None = None,
     thinking: Mapping[str, ThinkingForms] = NO_FORMS,
+    errors: tuple[ErrorWords, ...] = (),
     **gauges: str | tuple[str, ...],
 ) -> ServerKind:
     """A server whose owner is the first of its `names`; `gauges` are its names on /metrics, several are added up.
@@ -38,15 +40,30 @@ def _server(
         counting=lambda version: counting,
         tokenize=tokenize,
         thinking=thinking,
+        errors=errors,
     )
 
 
 SERVERS = (
-    _server("FastChat", "fastchat"),
+    _server(
+        "FastChat",
+        "fastchat",
+        errors=(
+            error_words(CONTEXT_FULL, "", "40303"),
+            error_words(SERVER_ERROR, "", "50001", "50002", "50003", "50004"),
+        ),
+    ),
     _server(
         "lmdeploy",
         "lmdeploy",
         counting={"return_token_ids": True},
+        errors=(
+            error_words(
+                CONTEXT_FULL,
+                r"Input length \((?P<given>\d+)\) must be smaller than the model context length \((?P<limit>\d+)\)",
+            ),
+            error_words(SERVER_ERROR, "^An internal server error occurred"),
+        ),
         running="lmdeploy:num_requests_running",
         waiting=("lmdeploy:num_requests_waiting", "lmdeploy:num_api_requests_waiting"),
         waiting_unseen="lmdeploy:num_api_requests_waiting",
@@ -68,6 +85,17 @@ SERVERS = (
         "sglang",
         counting=RUNNING_USAGE,
         tokenize=BY_PROMPT,
+        errors=(
+            error_words(
+                CONTEXT_FULL,
+                r"input \((?P<given>\d+) tokens\) is longer than the model's context length \((?P<limit>\d+) tokens\)",
+            ),
+            error_words(
+                CONTEXT_FULL,
+                r"Input length \((?P<given>\d+)(?: tokens)?\) exceeds .{0,20}maximum (?:allowed|context) length "
+                r"\((?P<limit>\d+)(?: tokens)?\)",
+            ),
+        ),
         thinking={
             "openai": {
                 **ENABLE_THINKING,

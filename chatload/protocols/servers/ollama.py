@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chatload.protocols.error_words import CONTEXT_FULL, error_words
 from chatload.protocols.probe_answers import ProbeAnswers
 from chatload.protocols.server_kind import DetectedServer, ServerKind, found_at, speaks_openai
 
@@ -26,6 +27,7 @@ _SERVER = ServerKind(
     recognise=_recognise,
     speaks=_speaks,
     probes=("/api/version",),
+    errors=(error_words(CONTEXT_FULL, "input length exceeds the context length"),),
     own_routes={"/api/(generate|tags|version)": _OWN},
 )
 SERVERS = (_SERVER,)

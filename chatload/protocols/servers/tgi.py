@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from chatload.model.batch_room import BatchRoom
+from chatload.protocols.error_words import CONTEXT_FULL, INVALID_REQUEST, SERVER_ERROR, error_words
 from chatload.protocols.probe_answers import ProbeAnswers
 from chatload.protocols.server_kind import DetectedServer, ServerKind, found_at, speaks_openai
 from chatload.protocols.tokenize_route import BY_INPUTS
@@ -49,6 +50,27 @@ def _room(answers: ProbeAnswers) -> BatchRoom | None:
     return BatchRoom(tokens=tokens, reserved=True, option="--max-batch-total-tokens")
 
 
+# The chat route of 3.x tells 422 whatever the cause: the words decide.
+_ERRORS = (
+    error_words(
+        CONTEXT_FULL,
+        r"`inputs` tokens \+ `max_new_tokens` must be <= (?P<limit>\d+)\. "
+        r"Given: (?P<given>\d+) `inputs` tokens and (?P<more>\d+) `max_new_tokens`",
+    ),
+    error_words(CONTEXT_FULL, r"`inputs` must have less than (?P<limit>\d+) tokens\. Given: (?P<given>\d+)"),
+    error_words(
+        SERVER_ERROR,
+        "^Request failed during generation|^Incomplete generation",
+        *("generation", "incomplete_generation", "healthcheck"),
+    ),
+    error_words(
+        INVALID_REQUEST,
+        "^Input validation error|^Template error|^Tool error|^Failed to parse the request body as JSON|"
+        "^Failed to deserialize the JSON body|^Expected request with `Content-Type: application/json`",
+        *("validation", "template_error", "tool_error", "input_validation_error"),
+    ),
+)
+
 _SERVER = ServerKind(
     title="TGI",
     order=10,
@@ -59,6 +81,7 @@ _SERVER = ServerKind(
     probes=("/info",),
     tokenize=BY_INPUTS,
     room=_room,
+    errors=_ERRORS,
     gauges={
         "running": ("tgi_batch_current_size",),
         "waiting": ("tgi_queue_size",),

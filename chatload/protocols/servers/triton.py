@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chatload.protocols.error_words import CONTEXT_FULL, error_words
 from chatload.protocols.server_kind import ServerKind, owned_by, speaks_openai
 
 _OWN = (
@@ -16,6 +17,21 @@ SERVERS = (
         recognise=owned_by("tensorrt_llm", "TensorRT-LLM"),
         speaks=speaks_openai,
         probes=("/v1/models", "/version"),
+        errors=(
+            error_words(
+                CONTEXT_FULL,
+                r"sum of prompt length \((?P<given>\d+(?:\.\d+)?)\), query length \((?P<more>\d+)\) "
+                r"should not exceed max_num_tokens \((?P<limit>\d+)\)",
+            ),
+            error_words(
+                CONTEXT_FULL,
+                r"prompt length \((?P<given>\d+)\) exceeds maximum input length \((?P<limit>\d+)\)",
+            ),
+            error_words(
+                CONTEXT_FULL,
+                r"`default_max_tokens \(-?\d+\)` .*max_seq_len \((?P<limit>\d+)\) - \S*prompt_len \((?P<given>\d+)\)",
+            ),
+        ),
     ),
     ServerKind(
         title="Triton",

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 
 from chatload.model.batch_room import BatchRoom
+from chatload.protocols.error_words import CONTEXT_FULL, SERVER_ERROR, error_words
 from chatload.protocols.probe_answers import ProbeAnswers
 from chatload.protocols.server_kind import (
     RUNNING_USAGE,
@@ -62,6 +63,27 @@ def _room(answers: ProbeAnswers) -> BatchRoom | None:
     return BatchRoom(tokens=tokens, reserved=False, option="--gpu-memory-utilization") if tokens else None
 
 
+_ERRORS = (
+    error_words(
+        CONTEXT_FULL,
+        r"maximum context length is (?P<limit>\d+) tokens and your request has (?P<given>\d+) input tokens "
+        r"\((?P<more>\d+) > ",
+    ),
+    error_words(
+        CONTEXT_FULL,
+        r"prompt \((?:total )?length (?P<given>\d+)\) is (?:longer than the maximum model length of|"
+        r"too long to fit into the model \(context length) (?P<limit>\d+)",
+    ),
+    error_words(
+        CONTEXT_FULL,
+        r"Input prompt \((?P<given>\d+) tokens\) is too long and exceeds limit of (?P<limit>\d+)",
+    ),
+    error_words(
+        SERVER_ERROR,
+        "EngineCore encountered an issue|EngineDeadError|Background loop (?:has errored|is stopped)",
+    ),
+)
+
 _SERVER = ServerKind(
     title="vLLM",
     order=40,
@@ -79,6 +101,7 @@ _SERVER = ServerKind(
     room=_room,
     room_path="/metrics",
     batch_option="--max-num-seqs",
+    errors=_ERRORS,
     thinking={"openai": {**ENABLE_THINKING, "budget": lambda tokens: {"thinking_token_budget": tokens}}},
     gauges={
         "running": ("vllm:num_requests_running",),
