@@ -13,7 +13,7 @@ from chatload.model.first_token import FirstTokenTime
 from chatload.model.metrics import ttft_ms
 from chatload.model.server_view import ServerView
 from chatload.model.summary import Queueing
-from chatload.protocols.registry import KINDS
+from chatload.protocols.server_kinds import KINDS
 from chatload.store.journal import Run
 
 LEAST_MS, LEAST_SHARE = 250.0, 0.5

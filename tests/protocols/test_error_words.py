@@ -99,8 +99,8 @@ WORDS: list[tuple[str, str, int | None, int | None]] = [
         1024,
     ),
     (
-        "Requested token count exceeds the model's maximum context length of 1024 tokens. You requested a total of 1500 "
-        "tokens: 1000 tokens from the input messages and 500 tokens for the completion. Please",
+        "Requested token count exceeds the model's maximum context length of 1024 tokens. You requested a total of "
+        "1500 tokens: 1000 tokens from the input messages and 500 tokens for the completion. Please",
         "context_full",
         1500,
         1024,
