@@ -264,7 +264,8 @@ ELSEWHERE = {
     "stood_still": "test_standstill", "in_step": "test_send_bunching", "_missing_lines": "tests/runner",
     "_torn_lines": "below", "other_clients": "test_server_view", "cache_hits": "test_server_view",
     "front_end": "test_server_view", "whole_replies": "test_server_view", "several_tokens": "test_server_view",
-    "holes": "test_server_view", "cache_misses": "test_lengths_achieved", "piled_up": "test_arrivals",
+    "holes": "test_server_view", "restarted": "test_server_view", "piled_up": "test_arrivals",
+    "cache_misses": "test_lengths_achieved",
     "cross_talk": "tests/runner/test_reply_checks.py", "other_answers": "tests/runner/test_same_answers.py",
 }  # fmt: skip
 """Checks that have tests of their own, in both directions."""

@@ -113,7 +113,7 @@ def test_the_page_shows_the_same_titles_captions_labels_and_legend_as_the_files(
     ],
 )
 def test_page_files_and_live_page_call_a_quantity_the_same(picture: str, quantities: tuple[str, ...]) -> None:
-    script = (ROOT / "chatload" / "live" / "assets" / "live.js").read_text(encoding="utf-8")
+    script = "".join(one.read_text(encoding="utf-8") for one in (ROOT / "chatload/live/assets").glob("*.js"))
     drawing = drawn(PICTURES[picture], runs("vllm"))
     charts = figure_of(PICTURES[picture], runs("vllm")).charts
     for name, axes, chart in zip(quantities, drawing.axes, charts, strict=True):
