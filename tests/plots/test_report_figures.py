@@ -118,7 +118,7 @@ def test_page_files_and_live_page_call_a_quantity_the_same(picture: str, quantit
     charts = figure_of(PICTURES[picture], runs("vllm")).charts
     for name, axes, chart in zip(quantities, drawing.axes, charts, strict=True):
         live = CHARTED[name]
-        assert f'"{name}"' in script or f"NAMED.{name}." in script
+        assert f'"{name}"' in script or f"quantities.{name}." in script
         assert axes.get_title(loc="left").split(" (")[0] == live.title
         assert axes.get_ylabel() == live.unit
         assert f">{live.title}" in chart and f" · {live.unit}</p>" in chart
