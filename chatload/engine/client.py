@@ -14,6 +14,7 @@ from typing import Any
 import gevent
 
 from chatload.engine.answer import Answer, kept, told
+from chatload.engine.begun_replies import OpenReply
 from chatload.engine.connection import Connection
 from chatload.engine.reply_timing import ReplyMeter
 from chatload.engine.retry_after import pause_s
@@ -74,6 +75,11 @@ class TurnSpec:
     name: str = ""
     on_delta: Callable[[Delta], None] | None = None
     keeps_body: bool = False
+
+    @property
+    def turn_id(self) -> str:
+        """The same in every process."""
+        return f"{self.user}-{self.turn}"
 
 
 class ChatClient:
@@ -197,6 +203,7 @@ class ChatClient:
                 progress.unsent = True
                 raise TurnError("truncated", f"sending failed: {error.strerror or error}") from error
             sent_ns = progress.sent_ns or self._clock.now_ns()
+            stream.opened = OpenReply(spec.turn_id, sent_ns, meter)
             stream.on_wake = TurnTimeouts(stream, meter, target.timeouts, sent_ns, self._clock).check
             if spec.hang_up_after or spec.on_delta is not None:
                 stream.wake_at_reads = 1
@@ -259,7 +266,7 @@ class ChatClient:
         if progress.new_connection and self._connection is not None:
             fields |= {"connect_ms": self._connection.connect_ms, "tls_ms": self._connection.tls_ms}
         return Turn(
-            turn_id=f"{spec.user}-{spec.turn}",
+            turn_id=spec.turn_id,
             request_id=request_id,
             user=spec.user,
             turn=spec.turn,

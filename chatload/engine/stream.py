@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import gevent.event
 from geventhttpclient.response import HTTPParseError, HTTPProtocolViolationError, HTTPResponse
 
+from chatload.engine.begun_replies import OpenReply
 from chatload.engine.clock import now_ns
 from chatload.engine.connection import Ancillary, Connection, Received
 from chatload.engine.wall_offset import WallOffset
@@ -117,6 +118,7 @@ class ReplyStream:
         self.problem: TurnError | None = None
         self.complete = False
         self.check_ns = 0
+        self.opened: OpenReply | None = None
         self.wake_at_reads = WAKE_AT_READS  # 1: the user's greenlet gets read by read
         self.is_streaming = False
         self.on_wake: Callable[[], None] = _nothing

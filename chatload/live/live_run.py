@@ -10,13 +10,15 @@ from collections.abc import Callable
 from dataclasses import asdict
 from operator import itemgetter
 
+from chatload.analysis.histogram import Histogram
 from chatload.engine.clock import now_ns
-from chatload.live.live_table import Row, Tally, columns
+from chatload.live.live_table import Row, Tally, columns, live_statistics, percentile_of
 from chatload.live.run_timeline import COLUMNS, Timeline
 from chatload.live.slo_so_far import SoFar
 from chatload.model.journal_lines import HealthLine, JournalLine
 from chatload.model.sanitize import one_line
 from chatload.model.stalls import stalls_ms
+from chatload.model.summary import PERCENTILES
 from chatload.model.turn import Turn
 from chatload.runner.arriving_tokens import ArrivingTokens
 
@@ -55,6 +57,7 @@ class LiveRun:
         self._timeline = Timeline(self._began_ns)
         self._so_far = self._counting()
         self._arriving = ArrivingTokens()
+        self._begun: dict[str, float] = {}
 
     def on_line(self, line: JournalLine) -> None:
         """Count one journal line."""
@@ -63,9 +66,11 @@ class LiveRun:
                 self._add(line)
         elif isinstance(line, HealthLine):
             self._timeline.hear_health(line)
+            self._begun.update(line.begun)
             self._arriving.add_health(line)
 
     def _add(self, turn: Turn) -> None:
+        self._begun.pop(turn.turn_id, None)
         stalls = stalls_ms(turn) if turn.ok else []
         key = _row_of(turn)
         self._rows.setdefault(key, Tally()).add(turn, stalls)
@@ -117,6 +122,7 @@ class LiveRun:
             "resets": self.resets,
             "totals": {
                 **row,
+                **self._ttft_with_begun(),
                 "many_marked": whole.many_marked,
                 "cut_short": whole.cut_short,
                 "arriving_tokens_per_s": self._arriving.per_s(recent=True),
@@ -126,6 +132,15 @@ class LiveRun:
             "slo": self._so_far.state(),
             "failures": dict(whole.failed.most_common()),
         }
+
+    def _ttft_with_begun(self) -> Row:
+        """The columns of TTFT with the first tokens of replies that still run; none where there are none."""
+        if not self._begun:
+            return {}
+        values = Histogram(self._begun.values())
+        values.merge(self.whole.metrics["ttft_ms"])
+        names = [name for one, name in live_statistics() if one.key == "ttft_ms"]
+        return {f"ttft_ms_{name}": percentile_of(values, PERCENTILES[name]) for name in names}
 
 
 def _row_of(turn: Turn) -> tuple[int, str]:

@@ -103,7 +103,7 @@ class Tally:
             "failed": self.failures,
             "tokens": self.tokens,
             **{
-                f"{one.key}_{name}": _percentile(self.metrics[one.key], PERCENTILES[name])
+                f"{one.key}_{name}": percentile_of(self.metrics[one.key], PERCENTILES[name])
                 for one, name in live_statistics()
             },
             "stalls": self.stalls,
@@ -122,7 +122,7 @@ class Tally:
         return "none" if not self.spoiled else f"{self.spoiled:,} of {self.turns:,}"
 
 
-def _percentile(histogram: Histogram, p: float) -> Value:
+def percentile_of(histogram: Histogram, p: float) -> Value:
     """The percentile; `n<72` of too few values, None of none."""
     return (histogram.count and too_few(histogram.count, p)) or histogram.quantile(p)
 

@@ -60,7 +60,10 @@ class UserLine(Line, frozen=True, kw_only=True, tag="user"):
 
 
 class HealthLine(Line, frozen=True, kw_only=True, tag="health"):
-    """How one process of the load generator did over the last `seconds`; `reads` of replies came in meanwhile."""
+    """How one process of the load generator did over the last `seconds`; `reads` of replies came in meanwhile.
+
+    `begun`: TTFT in ms by turn id, of replies whose first token came and that had not ended. Not with --warmup.
+    """
 
     seconds: float | None = None
     cpu_percent: float | None = None
@@ -68,6 +71,7 @@ class HealthLine(Line, frozen=True, kw_only=True, tag="health"):
     users: int | None = None
     in_flight: int | None = None
     reads: int | None = None
+    begun: dict[str, float] = {}
     hub_lag_p50_ms: float | None = None
     hub_lag_p99_ms: float | None = None
     hub_lag_max_ms: float | None = None

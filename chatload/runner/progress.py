@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_left, insort
 from collections import Counter, deque
 from collections.abc import Sequence
 
@@ -36,6 +36,7 @@ class Progress:
         self.planned, self._clock = turns_planned, clock
         self._start_ns = clock.now_ns()
         self._ttft_ms: list[float] = []
+        self._begun: dict[str, float] = {}
         self._recent: deque[tuple[int, float]] = deque()
         self._arriving = ArrivingTokens(clock)
         self._open: dict[str, int] = {}
@@ -49,6 +50,7 @@ class Progress:
 
     def add(self, turn: Turn) -> None:
         """Count one turn."""
+        told = self._forget_begun(turn)
         if turn.code in NO_FAILURES:
             return
         self.turns += 1
@@ -58,15 +60,30 @@ class Progress:
         ttft = ttft_ms(turn)
         if turn.ok and ttft is not None and not turn.warmup:
             insort(self._ttft_ms, ttft)
-            self._recent.append((self._clock.now_ns(), ttft))
+            if not told:
+                self._recent.append((self._clock.now_ns(), ttft))
         self._arriving.add(turn)
 
     def add_health(self, line: HealthLine) -> None:
         """Take a second of one process in."""
         self._arriving.add_health(line)
+        for turn_id, ttft in line.begun.items():
+            self._begun[turn_id] = ttft
+            insort(self._ttft_ms, ttft)
+            self._recent.append((self._clock.now_ns(), ttft))
         self._open[line.worker] = line.in_flight or 0
         self._busy[line.worker] = line.cpu_percent or 0.0
         self._late[line.worker] = line.hub_lag_p99_ms or 0.0
+
+    def _forget_begun(self, turn: Turn) -> bool:
+        """Take back what was told of a turn when it began: its end tells. True where it was, and is a good turn."""
+        ttft = self._begun.pop(turn.turn_id, None)
+        if ttft is None:
+            return False
+        del self._ttft_ms[bisect_left(self._ttft_ms, ttft)]
+        if not turn.ok:
+            self._recent = deque(one for one in self._recent if one[1] != ttft)
+        return turn.ok
 
     def line(self, level: str = "") -> str:
         """`  14 s  users 100  turns 143/1,000  TTFT p95 210 ms  3,912 tokens/s  failed 0`
@@ -113,7 +130,7 @@ class Progress:
         return ", ".join(f"{one_line(code, 30)} {n:,}" for code, n in self.failed.most_common(codes)) or "0"
 
     def ttft(self, name: str, *, recent: bool) -> str:
-        """A percentile of TTFT in ms, of turns that ended in the last 10 s or of all; `n<72` of too few of them."""
+        """A percentile of TTFT in ms, of first tokens that were told in the last 10 s or of all; `n<72` of too few."""
         ordered = self._ttft_ms
         if recent:
             self._forget(RECENT_S)

@@ -12,6 +12,7 @@ import gevent.queue
 import msgspec
 
 from chatload.engine.api_key import NO_KEY, api_key
+from chatload.engine.begun_replies import begun
 from chatload.engine.client import TurnSpec
 from chatload.engine.clock import CLOCK, Clock, wall_offset_ns
 from chatload.engine.health import HealthReporter
@@ -148,6 +149,7 @@ class Session:
             users=self._present,
             in_flight=len(self._reader.open_streams),
             reads=self._new_reads(),
+            begun={} if self.plan.warmup else begun(self._reader.open_streams),
         )
         self.emit(self._reader.quality.health(line))
 

@@ -20,6 +20,8 @@ from chatload.model.metrics import metric
 sys.path.insert(0, str(Path(__file__).parent))
 from turns import S, failed, turn
 
+from tests.changes import replace
+
 
 def heard(*turns: Any) -> LiveRun:
     live = LiveRun()
@@ -51,6 +53,42 @@ def test_tokens_of_replies_that_still_stream_are_told_too() -> None:
     assert totals["arriving_tokens_per_s"] == pytest.approx(40 * 11 / 5)
     assert totals["mean_tokens_per_s"] == pytest.approx(40 * 11 / 5)
     assert heard(turn()).state(0)["totals"]["arriving_tokens_per_s"] is None
+
+
+RUNNING = [HealthLine(at_ns=at * S, seconds=1.0, reads=40) for at in (1, 2, 3)]
+
+
+def test_tokens_of_replies_that_run_are_drawn_as_they_come_and_exactly_when_they_have_ended() -> None:
+    """40 reads a second of a reply of 120 tokens in as many reads, from 0 to 3 s; of one that fails, none is left."""
+    reply = turn(ttft_s=0.0, tokens=120, reads=120, gaps_us=(3_000_000 // 119,) * 119)
+    live = heard(*RUNNING)
+    assert [points(live)[at]["tokens_per_s"] for at in range(3)] == [40, 40, 40]
+    live.on_line(reply)
+    assert [points(live)[at]["tokens_per_s"] for at in range(3)] == pytest.approx([40, 40, 40], rel=0.001)
+    live.on_line(HealthLine(at_ns=4 * S, seconds=1.0, reads=50))
+    assert points(live)[3]["tokens_per_s"] == 50
+    double = heard(turn(3, sent_s=9, tokens=20, reads=10), *RUNNING)
+    assert points(double)[1]["tokens_per_s"] == 80, "ended replies had two tokens in a read"
+    broken = replace(reply, ok=False, code="truncated", tokens=120)
+    assert [points(heard(*RUNNING, broken))[at]["tokens_per_s"] for at in range(3)] == [0, 0, 0]
+
+
+def test_first_tokens_of_replies_that_run_are_counted_once_and_not_of_failed_ones() -> None:
+    begun = {f"{user}-1": 500.0 for user in range(6)}
+    live = heard(HealthLine(at_ns=S // 2, begun=begun))
+    assert (
+        live.state(0)["totals"]["ttft_ms_p50"]
+        == points(live)[0]["ttft_ms_p50"]
+        == pytest.approx(500, rel=0.01)
+    )
+    live.on_line(turn(0, sent_s=0.0, ttft_s=0.5))
+    assert (
+        live.state(0)["totals"]["ttft_ms_p50"]
+        == points(live)[0]["ttft_ms_p50"]
+        == pytest.approx(500, rel=0.01)
+    )
+    live.on_line(failed("truncated", 1))
+    assert (live.state(0)["totals"]["ttft_ms_p50"], points(live)[0]["ttft_ms_p50"]) == ("n<6", None)
 
 
 def test_what_we_cut_short_is_no_failure() -> None:

@@ -74,6 +74,22 @@ def test_a_percentile_is_said_only_of_turns_enough_for_it() -> None:
     assert (said[4], said[5], said[70], said[71]) == ("–", "p50 4 ms", "p50 36 ms", "p95 68 ms")
 
 
+def test_first_tokens_of_replies_that_run_are_counted_once_and_not_of_failed_ones() -> None:
+    clock = ManualClock()
+    progress = Progress(10, clock)
+    told = {f"0-{number}": 10.0 * number for number in range(1, 7)}
+    clock.sleep(1)
+    progress.add_health(HealthLine(at_ns=0, reads=60, begun=told))
+    assert "turns 0/10  TTFT p50 35 ms  about 60 tokens/s" in progress.line()
+    assert progress.ttft("p50", recent=True) == "35 ms"
+    for number in range(1, 6):
+        progress.add(turn(number, first_token_ns=number * 10_000_000))
+    assert "TTFT p50 35 ms" in progress.line(), "of each only one"
+    assert progress.ttft("p50", recent=True) == progress.ttft("p50", recent=False) == "35 ms"
+    progress.add(turn(6, ok=False, code="truncated"))
+    assert "TTFT –" in progress.line() and progress.ttft("p50", recent=True) == "n<6"
+
+
 def busy_run(clock: ManualClock) -> Progress:
     """80 turns with TTFT from 1 to 80 ms, then 20 s without one, then one of 500 ms each second; 3 failed."""
     progress = Progress(200, clock)

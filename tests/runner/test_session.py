@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from chatload.engine.begun_replies import OpenReply
 from chatload.loads.ramp import RampSegment
 from chatload.model.errors import TurnError, UsageError
 from chatload.model.journal_lines import EndLine, HealthLine, StartLine, UserLine, decode
@@ -97,7 +98,9 @@ def test_health_tells_the_reads_of_replies_that_still_stream_once(
     scene: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = scene()
-    streams = [SimpleNamespace(raw_reads=3, unframed=[b"x", b"y"]), SimpleNamespace(raw_reads=1, unframed=[])]
+    streams = [
+        SimpleNamespace(raw_reads=n, unframed=left, opened=None) for n, left in ((3, [b"x", b"y"]), (1, []))
+    ]
     reader = SimpleNamespace(open_streams=streams, quality=one.session._reader.quality, wall_offset_ns=0)
     monkeypatch.setattr(one.session, "_reader", reader)
     one.clock.sleep(1.1)
@@ -110,6 +113,21 @@ def test_health_tells_the_reads_of_replies_that_still_stream_once(
     one.clock.sleep(1.0)
     health = [line for line in one.lines if isinstance(line, HealthLine)]
     assert [(line.reads, line.in_flight) for line in health] == [(6, 2), (2, 2), (0, 1), (1, 1)]
+    monkeypatch.undo()
+
+
+@pytest.mark.parametrize(("warmup", "told"), [("", {"7-1": 3.0}), ("1 turn", {})])
+def test_health_tells_first_tokens_of_replies_that_run(
+    scene: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch, warmup: str, told: dict[str, float]
+) -> None:
+    """Not with a warm-up, whose turns count in no figure."""
+    one = scene(warmup=warmup)
+    opened = OpenReply("7-1", 4_000_000, SimpleNamespace(first_token_ns=7_000_000))
+    streams = [SimpleNamespace(raw_reads=1, unframed=[], stamps=[1], opened=opened)]
+    reader = SimpleNamespace(open_streams=streams, quality=one.session._reader.quality, wall_offset_ns=0)
+    monkeypatch.setattr(one.session, "_reader", reader)
+    one.clock.sleep(2.1)
+    assert [line.begun for line in one.lines if isinstance(line, HealthLine)] == [told, {}]
     monkeypatch.undo()
 
 

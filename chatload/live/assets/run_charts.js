@@ -6,12 +6,12 @@ import { Chart, capital, measured, milliseconds, speed } from "./charts.js";
 function allCharts(quantities, fixedUsers) {
   const named = (name, detail) => ({ title: capital(quantities[name].title), unit: `${quantities[name].unit}${detail}` });
   return [
-    { ...named("ttft", ", of good turns"), faint: true, nothing: "no token yet", series: [
+    { ...named("ttft", ", of good turns and replies begun"), faint: true, nothing: "no token yet", series: [
       { name: "p50", column: "ttft_ms_p50", colour: 1, shown: milliseconds },
       { name: "p95", column: "ttft_ms_p95", colour: 2, shown: milliseconds },
       { name: "p99", column: "ttft_ms_p99", colour: 3, shown: milliseconds },
       { name: "longest", column: "ttft_ms_max", colour: 6, shown: milliseconds }] },
-    { ...named("output", ", as it arrived"), faint: true, nothing: "no finished reply yet", series: [
+    { ...named("output", ", as it arrived"), faint: true, nothing: "no token yet", series: [
       { name: "all users", column: "tokens_per_s", colour: 4, zero: true, shown: speed }] },
     { ...named("one_user", ", median and lowest of replies ended then"), faint: true, nothing: "no finished reply yet", series: [
       { name: quantities.decode.title, column: "decode_tokens_per_s_p50", colour: 1, shown: speed },
