@@ -26,6 +26,7 @@ help:
 	@echo "make audit   known vulnerabilities of our packages, asked of PyPI (AUDIT_REQUIRED=1: no answer is a failure)"
 	@echo "make fuzz    coverage-guided fuzzing of every reader, FUZZ_SECONDS each (600)"
 	@echo "make soak    200 users for SOAK_MINUTES (60): checks memory, open files, clock and journal"
+	@echo "make timelines  how well the simulated schedulers fit recorded timelines of genuine servers"
 	@echo "make netns   master, workers and server on hosts of their own (network namespaces; needs root)"
 	@echo "make locust-range  the tests that touch Locust, at both ends of the range in requirements.txt"
 	@echo "make golden  write the golden files anew"
@@ -59,6 +60,11 @@ demo: $(VENV)/run.stamp
 test: $(VENV)/test.stamp
 	@bash deploy/test_tools.sh
 	$(PYTEST) $(SIDE_BY_SIDE)
+
+.PHONY: timelines
+
+timelines: $(VENV)/run.stamp
+	$(BIN)/python -m lab.timelines
 
 .PHONY: test-fast
 

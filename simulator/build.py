@@ -106,7 +106,9 @@ def _check_scheduler_options(options: Options) -> None:
 
 
 def _number(value: object) -> object:
-    """Numbers given as text, as numbers."""
+    """Numbers and truth values given as text, as what they are."""
     if isinstance(value, str):
+        if value in ("true", "false"):
+            return value == "true"
         return float(value) if "." in value else int(value)
     return value

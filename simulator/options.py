@@ -6,7 +6,7 @@ import argparse
 from dataclasses import dataclass, field, fields
 
 from simulator.engine.fixed_rate import FixedRateSchedule
-from simulator.engine.profiles import scheduler_option_names
+from simulator.engine.profiles import scheduler_option_names, scheduler_switches
 from simulator.faults.injector import Fault, parse_fault
 from simulator.servers.registry import fixed_rate_wires, registered_servers
 
@@ -91,7 +91,7 @@ def parse_options(arguments: list[str]) -> Options:
         max_concurrent_requests=given.max_concurrent_requests,
         scheduler_options={
             name: getattr(given, name)
-            for name in scheduler_option_names()
+            for name in (*scheduler_option_names(), *scheduler_switches().values())
             if getattr(given, name) is not None
         },
         faults=faults,
@@ -183,6 +183,13 @@ def _parser() -> argparse.ArgumentParser:
     )
     for name in scheduler_option_names():
         add("--" + name.replace("_", "-"), help="the server's own option")
+    for name, turned_off in scheduler_switches().items():
+        help_text = (
+            "the server's own option; TGI: as a model that cannot"
+            if "chunking" in name
+            else "the server's own option"
+        )
+        add(f"--{name}", dest=turned_off, action="store_const", const="false", help=help_text)
     _add_fixed_rate(parser)
     return parser
 

@@ -22,7 +22,6 @@ from simulator.replies.job import Answer, AnswerStyle, GenerationParams, Job, dr
 from simulator.replies.non_streaming import NonStreamingEncoder
 from simulator.replies.reply import Reply
 from simulator.replies.response import RequestRefused, Response
-from simulator.schedulers.registry import scheduler_kinds
 from simulator.schedulers.sequence import Sequence
 from simulator.servers.context import ServerContext, ServerSettings
 from simulator.servers.family import RegisteredServer
@@ -215,7 +214,6 @@ class Server:
         truth.reply_id = job.reply_id
         truth.status = 200
         self._accepted += 1
-        cached = scheduler_kinds()[self.spec.scheduler].prefix_caching
         texts = [token.text.strip() for token in answer.tokens[: len(answer.tokens) - answer.ends]]
         sequence = Sequence(
             seq_id=self._accepted,
@@ -224,7 +222,7 @@ class Server:
             answer_tokens=_answer_tokens(answer, params, length if self.settings.exact else None),
             ignore_eos=params.ignore_eos,
             arrived_s=truth.received_ns / 1e9,
-            prefix=prefix_hashes(params.prompt_texts, [*texts, END]) if cached else (),
+            prefix=prefix_hashes([*params.prompt_texts, *texts, END], self.engine.prefix_block),
         )
         self.engine.enter(self._make_reply(exchange, job, sequence, truth, fault))
 

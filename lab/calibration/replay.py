@@ -13,7 +13,6 @@ from simulator.engine.frontend import Frontend, FrontendCost
 from simulator.engine.profiles import load_profile
 from simulator.engine.step_cost import Cost
 
-BLOCK = 16
 THINK_S = 2.0
 
 
@@ -81,10 +80,7 @@ class Target:
 def replay_open(target: Target, rows: Sequence[Recorded]) -> list[Served]:
     """Every request at its recorded send time."""
     rows = sorted(rows, key=lambda row: row.start_s)
-    demands = [
-        Demand(row.prompt_tokens, row.tokens, prefix=private_prefix(number, row.prompt_tokens + row.tokens))
-        for number, row in enumerate(rows)
-    ]
+    demands = [Demand(row.prompt_tokens, row.tokens, text=number) for number, row in enumerate(rows)]
     return open_loop(target.playback(), demands, [row.start_s for row in rows])
 
 
@@ -104,17 +100,10 @@ def replay_conversations(target: Target, rows: Sequence[Recorded], *, history: b
                 Demand(
                     row.prompt_tokens,
                     row.tokens,
-                    prefix=private_prefix(
-                        user if history else user * 1000 + row.number, row.prompt_tokens + row.tokens
-                    ),
+                    text=user if history else user * 1000 + row.number,
                 )
                 for row in recorded
             ]
         )
     starts = [min(row.start_s for row in recorded) for _user, recorded in sorted(users.items())]
     return conversations(target.playback(), turns, starts, THINK_S)
-
-
-def private_prefix(owner: int, tokens: int) -> tuple[int, ...]:
-    """Block hashes of a text that only `owner` has."""
-    return tuple(hash((owner, place)) for place in range(tokens // BLOCK))

@@ -19,14 +19,15 @@ from simulator.engine.step_visibility import StepVisibility
 class Demand:
     """A request: prompt and answer tokens; `fixed`: ignore_eos and max_tokens make the length exact.
 
-    `max_tokens` 0 means the answer's own length. `prefix`: see simulator.schedulers.sequence.Sequence.
+    `max_tokens` 0 means the answer's own length. `text`: requests with the same one begin alike, as far as they go;
+    None: like no other, and not kept.
     """
 
     prompt_tokens: int
     answer_tokens: int
     max_tokens: int = 0
     fixed: bool = True
-    prefix: tuple[int, ...] = ()
+    text: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +114,11 @@ class Playback:
         """Hand requests that have passed the HTTP process to the engine."""
         while self._due and self._due[0][0] <= self.now_s:
             sent_s, key, demand = heapq.heappop(self._due)
-            self.frontend.arrive(sent_s, demand.prompt_tokens, _Request(_sequence(key, demand, sent_s)))
+            self.frontend.arrive(
+                sent_s,
+                demand.prompt_tokens,
+                _Request(_sequence(key, demand, sent_s, self.engine.scheduler.prefix_block)),
+            )
         for request in self.frontend.entered(self.now_s):
             request.steps_left = self.visibility.entry_delay_steps(len(self._open) + len(self._held) + 1)
             self._held.append(request)
@@ -175,7 +180,15 @@ class Playback:
             self.after(done)
 
 
-def _sequence(key: int, demand: Demand, sent_s: float) -> Sequence:
+def _prefix(demand: Demand, block: int) -> Row[int]:
+    """Hashes of the beginnings of a text that only `demand.text` has."""
+    if demand.text is None or not block:
+        return ()
+    first = hash(("text", demand.text)) << 24
+    return range(first, first + (demand.prompt_tokens + demand.answer_tokens) // block)
+
+
+def _sequence(key: int, demand: Demand, sent_s: float, block: int) -> Sequence:
     return Sequence(
         seq_id=key,
         prompt_tokens=demand.prompt_tokens,
@@ -183,7 +196,7 @@ def _sequence(key: int, demand: Demand, sent_s: float) -> Sequence:
         answer_tokens=demand.answer_tokens,
         ignore_eos=demand.fixed,
         arrived_s=sent_s,
-        prefix=demand.prefix,
+        prefix=_prefix(demand, block),
     )
 
 

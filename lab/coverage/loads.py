@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from itertools import accumulate
 
 from chatload.model.turn import Turn
-from lab.calibration.replay import Target, private_prefix
+from lab.calibration.replay import Target
 from lab.calibration.virtual_time import Demand, Playback, Served
 from simulator.engine.profiles import load_profile
 from simulator.replies.job import draw_length
@@ -59,10 +59,9 @@ class Chat:
         def ask(user: int, number: int, due_s: float, known: int) -> None:
             prompt = known + max(1, round(self.prompt(drawn)))
             answer = max(1, round(self.answer(drawn)))
-            prefix = private_prefix(user, prompt + answer) if self.history else ()
             key = user * 1000 + number
             asked[key] = due_s
-            play.send(due_s, key, Demand(prompt, answer, prefix=prefix))
+            play.send(due_s, key, Demand(prompt, answer, text=user if self.history else None))
 
         def served(done: Served) -> None:
             user, number = divmod(done.key, 1000)

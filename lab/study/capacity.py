@@ -28,7 +28,7 @@ from chatload.model.slo import Objective, read_objectives
 from chatload.model.turn import Turn
 from chatload.model.verdict import MET, UNDECIDED
 from chatload.options.distribution import exponential
-from lab.calibration.replay import Target, private_prefix
+from lab.calibration.replay import Target
 from lab.calibration.virtual_time import Demand, Playback, Served
 from simulator.engine.frontend import FrontendCost
 from simulator.engine.step_cost import Cost
@@ -213,8 +213,7 @@ class _Window:
         key, answer = len(self._asked), self._answer()
         self._asked[key] = (user, turn, at_s)
         owner = hash((self._seed, user, 0 if self._load.history else turn))
-        prefix = private_prefix(owner, prompt_tokens + answer)
-        self._play.send(at_s, key, Demand(prompt_tokens, answer, prefix=prefix))
+        self._play.send(at_s, key, Demand(prompt_tokens, answer, text=owner))
 
     def _served(self, done: Served) -> None:
         user, number, due_s = self._asked[done.key]

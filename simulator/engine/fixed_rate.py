@@ -43,6 +43,8 @@ class FixedRateSchedule:
 class FixedRateEngine:
     """The replies and the heap of their next tokens; has the interface of a RealtimeEngine."""
 
+    prefix_block = 0
+
     def __init__(
         self, schedule: FixedRateSchedule, loop: asyncio.AbstractEventLoop, log: TruthLog, seed: int
     ) -> None:

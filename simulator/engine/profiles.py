@@ -97,6 +97,11 @@ def scheduler_option_names() -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
+def scheduler_switches() -> dict[str, str]:
+    """The options of all schedulers that take no value: name -> the option that it turns off."""
+    return {name: off for kind in scheduler_kinds().values() for name, off in kind.switches.items()}
+
+
 def option_defaults(profile: Profile) -> dict[str, object]:
     """Every option of the profile's scheduler and its default."""
     kind = scheduler_kinds()[profile.scheduler]

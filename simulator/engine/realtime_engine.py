@@ -34,6 +34,7 @@ class RealtimeEngine:
         self, engine: Engine, loop: asyncio.AbstractEventLoop, visibility: StepVisibility, log: TruthLog
     ) -> None:
         self.engine = engine
+        self.prefix_block = engine.scheduler.prefix_block
         self.send_delay = SendDelayHistogram()
         self.replies: dict[int, Reply] = {}
         self.headers_at_slot = False

@@ -8,7 +8,7 @@ reads a clock.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -79,6 +79,7 @@ class Scheduler(Protocol):
 
     max_model_len: int
     eos_before_length: bool  # whether an end-of-text token in the last allowed place says "stop"
+    prefix_block: int  # tokens a hash of Sequence.prefix; 0: it never finds a prompt again
 
     def add(self, sequence: Sequence) -> None:
         """Queue it."""
@@ -98,8 +99,8 @@ class SchedulerKind:
     """A scheduler by name. Its step costs are looked up in profiles.toml by name, then by `cost_family`.
 
     `limits`: the dataclass of its options, `build` makes it from one (Any: each kind has its own dataclass).
-    `options`: those of them that the command line has. `kv_memory`: the KV blocks follow from the GPU's memory.
-    `prefix_caching`: it can find a prompt's blocks again.
+    `options`: those of them that the command line has; `switches`: an option without a value, and what it turns off.
+    `kv_memory`: the KV blocks follow from the GPU's memory.
     `blocks_event_loop`: engine steps run inside the HTTP event loop (engine/step_visibility.py).
     """
 
@@ -108,6 +109,6 @@ class SchedulerKind:
     limits: type[Any]
     build: Callable[[Any], Scheduler]
     options: tuple[str, ...]
+    switches: Mapping[str, str] = field(default_factory=dict, hash=False)
     kv_memory: bool = False
-    prefix_caching: bool = False
     blocks_event_loop: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence as Row
 from dataclasses import dataclass
 
 
@@ -11,8 +12,9 @@ class Sequence:
 
     `answer_tokens`: number of the answer's token that is the end-of-text token (counted); with `ignore_eos` the
     answer goes on to `max_tokens`.
-    `prefix`: prefix[i] is the content hash of the first (i + 1) blocks of prompt and answer; hashes past the
-    prompt's end let a later turn of the same conversation hit the answer's blocks. Empty: never cached.
+    `prefix`: prefix[i] is the content hash of the first (i + 1) blocks of prompt and answer, of as many tokens as the
+    scheduler says (`prefix_block`); hashes past the prompt's end let a later turn of the same conversation hit the
+    answer's blocks. Empty: never cached.
     `finish`: None while running, then "stop", "length", "ignored" (longer than the server takes) or "abort".
     """
 
@@ -22,7 +24,7 @@ class Sequence:
     answer_tokens: int
     ignore_eos: bool = False
     arrived_s: float = 0.0
-    prefix: tuple[int, ...] = ()
+    prefix: Row[int] = ()
     generated: int = 0
     finish: str | None = None
 

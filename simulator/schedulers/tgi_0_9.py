@@ -52,6 +52,7 @@ class TgiScheduler:
     """See the module."""
 
     eos_before_length = False
+    prefix_block = 0
 
     def __init__(self, limits: TgiLimits) -> None:
         self.limits = limits

@@ -1,26 +1,25 @@
-"""TGI 3.x: blocks from an allocator with a prefix cache; with chunking, prompts and decodes share a forward.
+"""TGI 3.x: memory in single tokens with a prefix cache; with chunking, prompts and decodes share a forward.
 
-Differences from 0.9.3 (reference: backends/v3/src/backend.rs, queue.rs, block_allocator.rs, radix.rs):
-An entry takes blocks for input + min(max_new_tokens, 1024) - 1 tokens at admission and shares those of a cached prompt
-prefix. With `support_chunking` the served ratio and max_waiting_tokens are ignored: each round admits up to
+Differences from 0.9.3 (reference: backends/v3/src/backend.rs, queue.rs; memory: radix_cache.py):
+An entry takes room for input + min(max_new_tokens, 1024) - 1 tokens at admission and shares the known beginning of its
+prompt. With `support_chunking` the served ratio and max_waiting_tokens are ignored: each round admits up to
 max_batch_prefill_tokens less the running batch's own tokens, the last prompt cut to fit; that pass also gives the
 running batch its token, and a decode follows. Without it, the loop is 0.9.3's with ratio 0.3.
-Not simulated: answers longer than the 1,024 reserved tokens take no further blocks here, and prefixes are shared in
-units of 16 tokens, where TGI's radix tree shares single tokens.
+A longer answer is made in pieces of 1,024 tokens: after each, the request leaves the batch and is queued anew with
+what it has written as its prompt (router/src/infer/mod.rs).
 """
 
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from simulator.schedulers.interface import Occupancy, Plan, SchedulerKind
-from simulator.schedulers.kv_blocks import CachedBlocks, blocks_for
+from simulator.schedulers.radix_cache import Allocation, RadixCache
 from simulator.schedulers.sequence import Sequence
 from simulator.schedulers.tgi_0_9 import OPTIONS, TgiLimits
 
-BLOCK = 16
-RESERVED_ANSWER_TOKENS = 1024
+PIECE_TOKENS = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,27 +34,50 @@ class Tgi3Limits(TgiLimits):
     prefix_caching: bool = True
 
 
+def answer_limit(
+    prompt_tokens: int, max_new_tokens: int, max_input_length: int, max_total_tokens: int
+) -> int:
+    """How many tokens an answer can have of which `max_new_tokens` were asked for; 0: the request is refused.
+
+    Each piece is validated anew, as long as the first one, so the last is not shortened and one that no longer fits
+    is not begun.
+    """
+    piece = min(max_new_tokens, PIECE_TOKENS)
+    limit = 0
+    while limit < max_new_tokens:
+        known = prompt_tokens + limit
+        if known + piece > max_total_tokens or known > max_input_length:
+            break
+        limit += piece
+    return limit
+
+
 @dataclass(slots=True, eq=False)
 class _Entry:
+    """A request in the batch: `prompt_tokens` of this piece, `computed` of them, its end at `piece_end` tokens."""
+
     sequence: Sequence
-    blocks: list[int] = field(default_factory=list)
+    allocation: Allocation
+    prompt_tokens: int
+    piece_end: int
     computed: int = 0
 
     @property
     def left(self) -> int:
         """Prompt tokens still to compute."""
-        return self.sequence.prompt_tokens - self.computed
+        return self.prompt_tokens - self.computed
 
 
 class Tgi3Scheduler:
     """See the module."""
 
     eos_before_length = False
+    prefix_block = 1
 
     def __init__(self, limits: Tgi3Limits) -> None:
         self.limits = limits
         self.max_model_len = limits.max_total_tokens
-        self.pool = CachedBlocks(blocks_for(limits.max_batch_total_tokens, BLOCK))
+        self.memory = RadixCache(limits.max_batch_total_tokens - 1)  # one is kept for health checks
         self._queue: deque[Sequence] = deque()
         self._batch: dict[Sequence, _Entry] = {}
         self._waiting_tokens = 1
@@ -68,23 +90,26 @@ class Tgi3Scheduler:
         self._queue.append(sequence)
 
     def remove(self, sequence: Sequence) -> bool:
-        """See Scheduler; its prompt's blocks stay in the cache."""
+        """See Scheduler; its prompt stays in the cache."""
         entry = self._batch.pop(sequence, None)
-        if entry is None:
-            if sequence not in self._queue:
-                return False
+        if entry is not None:
+            (self.memory.cancel if entry.left else self.memory.free)(entry.allocation)
+        elif sequence in self._queue:
             self._queue.remove(sequence)
-            return True
-        if self.limits.prefix_caching and not entry.left:
-            for block, content in zip(
-                entry.blocks[: sequence.prompt_tokens // BLOCK], sequence.prefix, strict=False
-            ):
-                self.pool.name(block, content)
-        self.pool.give(entry.blocks)
+        else:
+            return False
         return True
 
     def plan(self) -> Plan | None:
-        """See Scheduler."""
+        """See Scheduler. The next piece of an answer is tokenised first, so it misses the round that follows."""
+        again = [each for each, entry in self._batch.items() if each.generated >= entry.piece_end]
+        for sequence in again:
+            self.remove(sequence)
+        plan = self._round()
+        self._queue.extend(again)
+        return self._round() if plan is None and again else plan
+
+    def _round(self) -> Plan | None:
         if not self._batch:
             self._waiting_tokens = 1
             self._decode_due = False
@@ -101,13 +126,13 @@ class Tgi3Scheduler:
         return self._forward({}, alone=False)
 
     def occupancy(self) -> Occupancy:
-        """Queue, batch and blocks."""
+        """Queue, batch and tokens."""
         return Occupancy(
             running=len(self._batch),
             waiting=len(self._queue),
-            kv_used=self.pool.used,
-            kv_total=self.pool.total,
-            batch_max_tokens=BLOCK * sum(len(entry.blocks) for entry in self._batch.values()),
+            kv_used=self.memory.used,
+            kv_total=self.memory.total,
+            batch_max_tokens=self.memory.held,
             prefix_queries_total=self._prefix_queries,
             prefix_hits_total=self._prefix_hits,
         )
@@ -125,7 +150,7 @@ class Tgi3Scheduler:
         """Admitted sequences with the prompt tokens that each computes now; empty if fewer than `min_size`."""
         if min_size is not None and len(self._queue) < min_size:
             return {}
-        budget = BLOCK * blocks_for(prefill_budget, BLOCK)
+        budget = prefill_budget
         taken: dict[Sequence, int] = {}
         while self._queue:
             entry = self._allocate(self._queue[0])
@@ -134,7 +159,7 @@ class Tgi3Scheduler:
             chunk = entry.left
             if chunk > budget:
                 chunk = budget if self.limits.support_chunking else 0
-                if not chunk:
+                if chunk <= 0:
                     self._unallocate(entry)
                     break
             sequence = self._queue.popleft()
@@ -149,22 +174,23 @@ class Tgi3Scheduler:
         return taken
 
     def _allocate(self, sequence: Sequence) -> _Entry | None:
-        """Blocks for prompt and reserved answer, known ones shared; None if they do not fit."""
-        answer = min(sequence.max_tokens, RESERVED_ANSWER_TOKENS)
-        blocks = blocks_for(sequence.prompt_tokens + answer - 1, BLOCK)
-        hit: list[int] = []
-        if self.limits.prefix_caching:
-            hit = self.pool.find(sequence.prefix, (sequence.prompt_tokens - 1) // BLOCK)
-        if blocks - len(hit) + self.pool.idle(hit) > self.pool.free:
+        """Room for prompt and reserved answer, a known beginning shared; None if there is none."""
+        known = sequence.known_tokens
+        piece = min(sequence.max_tokens - sequence.generated, PIECE_TOKENS)
+        prefix = sequence.prefix[:known] if self.limits.prefix_caching else ()
+        allocation = self.memory.allocate(known + piece - 1, prefix)
+        if allocation is None:
             return None
-        self.pool.share(hit)
-        self._prefix_queries += sequence.prompt_tokens
-        self._prefix_hits += len(hit) * BLOCK
-        return _Entry(sequence, hit + self.pool.take(blocks - len(hit)), len(hit) * BLOCK)
+        cached = min(
+            allocation.cached, known - 1
+        )  # one token must be computed, or there is nothing to sample from
+        self._prefix_queries += known
+        self._prefix_hits += cached
+        return _Entry(sequence, allocation, known, sequence.generated + piece, cached)
 
     def _unallocate(self, entry: _Entry) -> None:
-        self.pool.give(entry.blocks)
-        self._prefix_queries -= entry.sequence.prompt_tokens
+        self.memory.cancel(entry.allocation)
+        self._prefix_queries -= entry.prompt_tokens
         self._prefix_hits -= entry.computed
 
     def _forward(self, chunks: dict[Sequence, int], *, alone: bool) -> Plan:
@@ -188,4 +214,5 @@ class Tgi3Scheduler:
         return plan
 
 
-KINDS = (SchedulerKind("tgi-3", "tgi", Tgi3Limits, Tgi3Scheduler, OPTIONS, prefix_caching=True),)
+SWITCHES = {"no-chunking": "support_chunking", "no-prefix-caching": "prefix_caching"}
+KINDS = (SchedulerKind("tgi-3", "tgi", Tgi3Limits, Tgi3Scheduler, OPTIONS, SWITCHES),)

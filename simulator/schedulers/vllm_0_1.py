@@ -47,6 +47,7 @@ class Vllm012Scheduler:
     """0.1.2: see the module."""
 
     eos_before_length = False
+    prefix_block = 0
 
     def __init__(self, limits: V0Limits) -> None:
         self.limits = limits

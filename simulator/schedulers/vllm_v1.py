@@ -47,6 +47,7 @@ class VllmV1Scheduler:
     """See the module."""
 
     eos_before_length = True
+    prefix_block = 16
 
     def __init__(self, limits: V1Limits) -> None:
         self.limits = limits
@@ -200,6 +201,5 @@ class VllmV1Scheduler:
 
 
 OPTIONS = ("max_num_seqs", "max_num_batched_tokens")
-KINDS = (
-    SchedulerKind("vllm-v1", "vllm", V1Limits, VllmV1Scheduler, OPTIONS, kv_memory=True, prefix_caching=True),
-)
+SWITCHES = {"no-enable-prefix-caching": "enable_prefix_caching"}
+KINDS = (SchedulerKind("vllm-v1", "vllm", V1Limits, VllmV1Scheduler, OPTIONS, SWITCHES, kv_memory=True),)

@@ -1,10 +1,9 @@
-"""Token counts of prompts, and hashes of their KV blocks for prefix caches."""
+"""Prompts as token texts, and hashes of their beginnings for prefix caches."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-BLOCK = 16
 END = "\x00end"
 
 
@@ -22,12 +21,13 @@ def chat_prompt(messages: Iterable[tuple[str, list[str]]], template_tokens: tupl
     return texts + ["\x00assistant"] * template_tokens[1]
 
 
-def prefix_hashes(prompt: list[str], answer: list[str]) -> tuple[int, ...]:
-    """names[i] = hash of the first i + 1 whole blocks of 16 tokens of prompt, answer and end token."""
-    texts = prompt + answer
+def prefix_hashes(texts: list[str], block: int) -> tuple[int, ...]:
+    """names[i] = hash of the first i + 1 whole blocks of `block` tokens; none if that is 0."""
+    if not block:
+        return ()
     names: list[int] = []
     name = 0
-    for start in range(0, len(texts) - BLOCK + 1, BLOCK):
-        name = hash((name, *texts[start : start + BLOCK]))
+    for start in range(0, len(texts) - block + 1, block):
+        name = hash((name, *texts[start : start + block]))
         names.append(name)
     return tuple(names)

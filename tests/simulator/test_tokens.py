@@ -16,7 +16,7 @@ from simulator.replies.sse_encoder import SseEncoder
 from simulator.servers.openai_body import chat_params
 from simulator.servers.vllm.wire import VLLM_0_33
 from simulator.text.image import UNKNOWN_TOKENS, image_texts
-from simulator.text.prompt import BLOCK, END, chat_prompt, prefix_hashes
+from simulator.text.prompt import END, chat_prompt, prefix_hashes
 from simulator.text.tokens import EOS, SampleText, count_tokens, make_token, token_texts
 
 STORY = SampleText(3)
@@ -66,9 +66,9 @@ def test_a_grown_conversation_begins_with_the_old_one_and_its_answer() -> None:
     asked = ("user", token_texts("tell me " * 30))
     first = chat_prompt([asked], (5, 4))
     grown = chat_prompt([asked, ("assistant", token_texts(answer)), ("user", ["more"])], (5, 4))
-    known = prefix_hashes(first, [*token_texts(answer), END])
-    assert len(known) == (len(first) + len(token_texts(answer)) + 1) // BLOCK
-    assert prefix_hashes(grown, [])[: len(known)] == known
+    known = prefix_hashes([*first, *token_texts(answer), END], 16)
+    assert len(known) == (len(first) + len(token_texts(answer)) + 1) // 16
+    assert prefix_hashes(grown, 16)[: len(known)] == known
 
 
 def test_lengths_have_the_wanted_mean_and_spread() -> None:
