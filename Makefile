@@ -35,6 +35,7 @@ help:
 	@echo "make proxies  what is said of a server behind real nginx and haproxy (apt-get install nginx-light haproxy), 2 min"
 	@echo "make jmeter-check  real JMeters read our JTL (5.6.2 from PyPI, 2.13 where Debian's is installed; needs a JDK)"
 	@echo "make prometheus-check  a real Prometheus scrapes a run and answers every query of the dashboard (apt-get install prometheus), 1 min"
+	@echo "make web-check  the web pages and reports in Chromium: by keyboard, two workers, phone, dark, axe-core (from npm), 5 min"
 	@echo "make wheel-check  builds the wheel, installs it into a clean environment, tries every command, 4 min (PYTHON=python3.13)"
 	@echo "make docs  the documentation as a site, in build/site"
 	@echo "make lowest  the tests that start no process, with the lowest versions that requirements.txt allows"
@@ -125,6 +126,20 @@ jmeter-check: $(VENV)/test.stamp $(JMETER)/bin/ApacheJMeter.jar
 
 proxies: $(VENV)/run.stamp
 	$(BIN)/python -m lab.proxies
+
+AXE := build/axe/package/axe.min.js
+AXE_VERSION := 4.14.1
+
+$(AXE):  # not vendored
+	mkdir -p build/axe && cd build/axe && npm pack --silent axe-core@$(AXE_VERSION) && tar -xzf axe-core-$(AXE_VERSION).tgz
+	touch $@
+
+.PHONY: web-check
+
+web-check: $(VENV)/test.stamp $(AXE)
+	@bash deploy/test_tools.sh
+	$(PYTEST) -rs tests/live/test_whole_web.py tests/live/test_browser.py tests/live/test_failure.py \
+		tests/live/test_report_in_browser.py tests/render/test_html_in_chromium.py
 
 .PHONY: prometheus-check
 

@@ -19,6 +19,7 @@ ONLY_LONG = (
     "lab/test_fuzz.py",
     "live/test_foreign_site.py",
     "live/test_login.py",
+    "live/test_whole_web.py",
     "plots/test_report_figures.py",
     "render/test_docs_ci.py",
     "runner/test_bad_days.py",

@@ -230,7 +230,8 @@ def _state(context: PageContext, since: int) -> dict[str, object]:
         "server": _all_of(one.label for one in manifest.servers)
         + (" (simulated)" if manifest.simulation is not None else ""),
         "model": _all_of(one.model for one in manifest.servers),
-        "planned": (plan.load.turns_planned if plan is not None and not manifest.edits else 0) or 0,
+        "planned": (plan.load.turns_with([one.users for one in manifest.edits]) if plan is not None else 0)
+        or 0,
         "started": manifest.started_utc or None,
         "ended": manifest.ended,
         "exit_code": controller.exit_code,

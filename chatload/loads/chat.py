@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import ClassVar, Self
 
 import msgspec
@@ -180,6 +181,13 @@ class ChatLoad(ConversationLoad, frozen=True, kw_only=True, tag="chat"):
         if any(users and not turns for users, turns in each):
             return None
         return sum(users * turns for users, turns in each)
+
+    def turns_with(self, edits: Sequence[int]) -> int | None:
+        """Users that are added hold as many turns; how many those had held that are taken away is not known."""
+        steps = [self.users, *edits]
+        if not edits or self.classes or self.others or steps != sorted(steps) or self.turns_planned is None:
+            return super().turns_with(edits)
+        return steps[-1] * self.turns
 
     @property
     def comes_and_goes(self) -> bool:

@@ -109,6 +109,10 @@ class Load(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
         """Number of turns of the whole run; None where it is not known before."""
         raise NotImplementedError
 
+    def turns_with(self, edits: Sequence[int]) -> int | None:
+        """The turns planned once the number of users was edited to these, one after the other; None if unknown."""
+        return None if edits else self.turns_planned
+
     @property
     def names_turns(self) -> bool:
         """True where turns have names."""

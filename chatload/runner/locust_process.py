@@ -226,6 +226,7 @@ def connect(environment: Environment, controller: RunController) -> None:
     ramping = Ramping(controller.on_ramp, controller.is_even, controller.workers, controller.on_late)
     environment.dispatcher_class = DispatcherFactory(ramping, controller.run_on)
     environment.events.test_start.add_listener(lambda **_: controller.on_test_start())
+    environment.events.test_stopping.add_listener(lambda **_: controller.on_test_stopping())
     environment.events.test_stop.add_listener(lambda **_: controller.on_test_stop())
 
 

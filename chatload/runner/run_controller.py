@@ -103,6 +103,7 @@ class RunController:
         self._spawner: object = None
         self._closing: gevent.Greenlet | None = None
         self._is_on = False
+        self._stopping = ""
         self._teller: Teller | None = None
         self.plan: Plan | None = None
         self.exit_code: int | None = None
@@ -150,6 +151,10 @@ class RunController:
             with self.supervisor.watching():
                 self._begin()
 
+    def on_test_stopping(self) -> None:
+        """Locust begins to stop a run. A master waits for its workers then: their users go before `on_test_stop`."""
+        self._stopping = "done" if self._process.is_ended_by_shape else "interrupted"
+
     def on_test_stop(self) -> None:
         """Locust has stopped a run: at the end, by hand, or because its last worker is gone."""
         self._processes.fail_if_all_lost()
@@ -158,6 +163,7 @@ class RunController:
 
     def _begin(self) -> None:
         self._spawner = gevent.getcurrent()
+        self._stopping = ""
         self.plan, self.exit_code, self.refusal, self._closing = None, None, (), None
         try:
             planned = self._plans.of(self._plans.run_values())
@@ -277,7 +283,7 @@ class RunController:
     def _watch(self, run: Run) -> None:
         """End the run when every user is gone."""
         run.watch(self._teller)
-        self.end("done")
+        self.end(self._stopping or "done")
         self._stop_locust()
 
     def _stop_locust(self) -> None:

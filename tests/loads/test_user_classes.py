@@ -264,3 +264,12 @@ def test_a_class_may_have_a_host_of_its_own() -> None:
 def test_a_wrong_host_is_told_as_the_class_has_it() -> None:
     with pytest.raises(UsageError, match=r"^Shopper.host 'gpu': must be the server's address"):
         plan(own(host="gpu"))
+
+
+@pytest.mark.parametrize(
+    ("edits", "turns"), [([], 200), ([30], 300), ([30, 40], 400), ([10], None), ([30, 25], None)]
+)
+def test_users_that_are_added_hold_as_many_turns(edits: list[int], turns: int | None) -> None:
+    chat = plan_of("chat", {"host": "http://127.0.0.1:1", "num_users": 20, "turns": "10"}).load
+    assert chat.turns_with(edits) == turns
+    assert plan_of("sweep", {"host": "http://127.0.0.1:1"}).load.turns_with([2]) is None

@@ -157,6 +157,7 @@ def test_locust_tells_a_controller_of_its_runs_and_ramps_as_it_says(
         on_late=calls.append,
         is_on=lambda: True,
         on_test_start=lambda: calls.append("start"),
+        on_test_stopping=lambda: calls.append("stopping"),
         on_test_stop=lambda: calls.append("stop"),
     )
     connect(environment, controller)
@@ -164,7 +165,7 @@ def test_locust_tells_a_controller_of_its_runs_and_ramps_as_it_says(
     runner.start(2, spawn_rate=100)
     gevent.sleep(0.2)
     runner.stop()
-    assert calls == ["start", "worker", "ramp 0 100 ['local']", "stop"]
+    assert calls == ["start", "worker", "ramp 0 100 ['local']", "stopping", "stop"]
 
 
 # -- Locust's user classes

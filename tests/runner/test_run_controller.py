@@ -69,6 +69,15 @@ def test_the_first_who_ends_a_run_says_why() -> None:
     assert (one.manifest["ended"], len(one.finished)) == ("interrupted", 1)
 
 
+def test_a_master_is_told_of_a_stop_before_its_workers_users_are_gone() -> None:
+    one = Local().start()
+    one.users("in", 0, 1)
+    one.clock.run(one.controller.on_test_stopping)
+    one.users("out", 0, 1)
+    one.clock.sleep(5)
+    assert one.manifest["ended"] == "interrupted"
+
+
 def test_the_ramp_is_fixed_and_kept() -> None:
     one = Local().start()
     (ramp,) = one.controller.manifest.ramps

@@ -195,7 +195,7 @@ export class Chart {
     const bold = cursor === null || firm(cursor);
     const entries = spoken.map(([one, words]) => {
       const item = element("li");
-      item.append(element("i", { class: `f${one.colour}` }), `${one.name} `, element(bold ? "b" : "span", {}, named ? "" : words));
+      item.append(element("i", { class: `f${one.colour}` }), `${one.name} `, element(bold ? "b" : "span", bold ? {} : { class: "faint-words" }, named ? "" : words));
       return item;
     });
     const when = named || this.about.bars || shownAt === null ? "" : `at ${clock(shownAt * data.width)}${bold ? "" : ", not final"}`;

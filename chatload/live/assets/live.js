@@ -93,7 +93,7 @@ function soFar(slo) {
       element("td", {}, one.sure), element("td", {}, count));
     return line;
   }));
-  const scroll = element("div", { class: "scroll" });
+  const scroll = element("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "SLOs so far" });
   scroll.append(list);
   box.replaceChildren(element("h2", {}, `SLOs so far${slo.of ? `, ${slo.of}` : ""}`), scroll,
     element("p", { class: "aside" }, "Judged as at the end of the run, over the turns so far; 95 % intervals in brackets. A verdict may still change by chance."));
