@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
+from itertools import islice
 
 
 class BodyReads:
@@ -31,11 +32,9 @@ class BodyReads:
     def take(self, count: int) -> None:
         """Take the first `count` of those that are here past framing."""
         self.taken += count
-        if count == len(self.here):
-            self.here.clear()
-            return
-        for _ in range(count):
-            self.here.popleft()
+        left = [*islice(self.here, count, None)]
+        self.here.clear()
+        self.here.extend(left)
 
     def __iter__(self) -> BodyReads:
         return self

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise
+from itertools import pairwise, repeat
 
 import msgspec
 
@@ -71,9 +71,12 @@ class RepeatedEvents:
     def _alike(self, here: deque[bytes]) -> list[bytes]:
         """The texts of the first pieces that match the template and have a text."""
         before, after = self._before, self._after
+        last = None if here[-1].endswith(after) else -1  # often a batch ends with the end of the reply
+        found = _between_all([*here][:last], before, after)
+        if found:
+            return found
         start, end = len(before), -len(after)
         least = start - end
-        found = []
         for piece in here:
             if not piece.endswith(after) or not piece.startswith(before) or len(piece) <= least:
                 break
@@ -217,6 +220,18 @@ def _around(data: str, cuts: Sequence[tuple[int, int]]) -> list[str]:
     if any(one[1] > two[0] for one, two in pairwise(ends)):
         return []
     return [data[one[1] : two[0]] for one, two in pairwise(ends)]
+
+
+def _between_all(pieces: list[bytes], before: bytes, after: bytes) -> list[bytes]:
+    """The texts of pieces that all begin with `before`, end with `after` and have a text between them; else none.
+
+    Told from all of them at once, without a step of the interpreter for each.
+    """
+    start, end = len(before), -len(after)
+    begun = all(map(bytes.startswith, pieces, repeat(before)))
+    if not pieces or not begun or not all(map(bytes.endswith, pieces, repeat(after))):
+        return []
+    return [] if min(map(len, pieces)) <= start - end else [piece[start:end] for piece in pieces]
 
 
 def _split(data: bytes, between: Sequence[bytes]) -> list[bytes]:
