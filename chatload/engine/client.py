@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import gevent
+import msgspec
 
 from chatload.engine.answer import Answer, kept, told
 from chatload.engine.begun_replies import OpenReply
@@ -40,9 +40,11 @@ UNCOMPRESSED = (
 )
 
 
-@dataclass(slots=True)
 class _Progress:
-    """What is known of a turn while it runs, however it ends. `body` is that of the reply where it is to be kept."""
+    """What is known of a turn while it runs, however it ends. `body` is that of the reply where it is to be kept.
+
+    The defaults are the class's: a turn sets few of them.
+    """
 
     sent_ns: int | None = None
     stream: ReplyStream | None = None
@@ -58,8 +60,7 @@ class _Progress:
     body: tuple[bytes, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class TurnSpec:
+class TurnSpec(msgspec.Struct, frozen=True):
     """One turn to hold: its numbers, when it is due, and what it asks.
 
     `on_delta` is called with each delta when it has come: the user's greenlet then wakes for every read. What it
@@ -261,6 +262,11 @@ class ChatClient:
                 "bytes": stream.bytes,
                 "stamp_source": stream.stamp_source,
             }
+        characters = of_system = 0
+        for message in spec.request.messages:
+            characters += len(message.content)
+            if message.role == "system":
+                of_system += len(message.content)
         if self._connection is not None and self._target.address.several:
             fields["address"] = self._connection.peer
         if progress.new_connection and self._connection is not None:
@@ -288,8 +294,8 @@ class ChatClient:
             ok=code is None,
             code=code,
             detail=detail and self._target.key.hidden(detail),
-            prompt_characters=sum(len(message.content) for message in spec.request.messages),
-            system_characters=sum(len(m.content) for m in spec.request.messages if m.role == "system"),
+            prompt_characters=characters,
+            system_characters=of_system,
             **fields,
         )
 

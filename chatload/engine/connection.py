@@ -24,6 +24,9 @@ from chatload.model.errors import TurnError
 SO_TIMESTAMPNS = 35
 """Linux, asm-generic/socket.h: ask for the kernel's receive time (a timespec of CLOCK_REALTIME) per read."""
 
+_LOOK = int(socket.MSG_PEEK | socket.MSG_DONTWAIT)
+"""A sum of flags takes as long as a system call."""
+
 Ancillary = list[tuple[int, int, bytes]]
 """What comes beside a read's data: the kernel's stamp (a timespec of CLOCK_REALTIME), or nothing."""
 Received = tuple[bytes, Ancillary, int, Any]
@@ -55,7 +58,7 @@ class Connection:
         if self.fileno() < 0:
             return False
         try:
-            self.raw.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+            self.raw.recv(1, _LOOK)
         except BlockingIOError:
             return True
         except OSError:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from operator import sub
 
 from chatload.engine.reasoning_count import reasoning_fields
-from chatload.engine.token_count import SPARE, Part, Seen, count_tokens
+from chatload.engine.token_count import NO_PART, SPARE, Part, Seen, TokenCount, count_tokens, usual_count
 from chatload.model.inline_reasoning import OPENED_BY_TEMPLATE, AnswerStart, after_template_block, visible
 from chatload.model.turn import Delta, TextDeltas, TurnRequest, Usage
 
@@ -43,7 +43,7 @@ class ReplyMeter:
         self._repeated = 0  # events with text whose count is 0
         self._carried = 0  # counted in events without text since the last one with text
         self._hidden = 0  # those that no text can be of
-        self._first_event = self._first_read = Part()
+        self._first_event = self._first_read = NO_PART
         self._in_first_read = True
         self._usage_events = 0  # events with text when the usage came
         self._usage_is_alone = True
@@ -55,7 +55,7 @@ class ReplyMeter:
         self._characters = self._reasoning = self._tools = 0
         self._answer: list[str] = []
         self._answer_start = AnswerStart()
-        self._before_answer = self._with_answer = Part()  # up to the answer, and to its first event
+        self._before_answer = self._with_answer = NO_PART  # up to the answer, and to its first event
         self._template_block = True  # what came may be reasoning whose block the chat template opened
         self._thoughts: list[str] = []
 
@@ -64,24 +64,26 @@ class ReplyMeter:
         if isinstance(delta, TextDeltas):
             self._add_row(delta)
             return
-        at_ns = self._stamps[delta.read]
+        read, text, reasoning, tool_text, tokens, finish, usage, reply_id = delta
+        at_ns = self._stamps[read]
         if self.first_event_ns is None:
             self.first_event_ns = at_ns
-        if delta.reply_id and self.reply_id is None:
-            self.reply_id = delta.reply_id[:REPLY_ID_CHARACTERS]
-        if delta.finish is not None:
-            self.finish = delta.finish[:FINISH_CHARACTERS] or None
-        if delta.text or delta.reasoning or delta.tool_text:
+        if reply_id and self.reply_id is None:
+            self.reply_id = reply_id[:REPLY_ID_CHARACTERS]
+        if finish is not None:
+            self.finish = finish[:FINISH_CHARACTERS] or None
+        has_text = bool(text or reasoning or tool_text)
+        if has_text:
             self._add_text(delta, at_ns)
-        elif not delta.tokens:
+        elif not tokens:
             pass
         elif self._one_token_per_event:
-            self._add_tokens(delta.read, delta.tokens, at_ns)
+            self._add_tokens(read, tokens, at_ns)
         else:  # part of a character, the end of sequence, or hidden: nobody saw it arrive
-            self._carried += delta.tokens
-        if delta.usage is not None:
-            self._add_usage(delta.usage, delta.has_text)
-        if delta.read == self.first_read:
+            self._carried += tokens
+        if usage is not None:
+            self._add_usage(usage, has_text)
+        if read == self.first_read:
             self.shares_first_stamp += 1
 
     def _add_usage(self, usage: Usage, with_text: bool) -> None:
@@ -149,35 +151,32 @@ class ReplyMeter:
         return row.part(head, count) if head else row
 
     def _add_text(self, delta: Delta, at_ns: int) -> None:
-        text = delta.text
-        reasoning, tools = len(delta.reasoning), len(delta.tool_text)
-        size = len(text) + reasoning + tools
+        read, text, thought, called, tokens, _, _, _ = delta
+        everything = text + thought + called
+        size = len(everything)
         self._characters += size
-        self._reasoning += reasoning
-        self._tools += tools
-        plain = text.isascii() and delta.reasoning.isascii() and delta.tool_text.isascii()
-        self.text_bytes += size if plain else 4 * size
+        self.text_bytes += size if everything.isascii() else 4 * size
         if text:
             self._answer.append(text)
-        if reasoning:
-            self._thoughts.append(delta.reasoning)
-        if self.first_token_ns is None and visible(text + delta.reasoning + delta.tool_text):
+        if thought:
+            self._reasoning += len(thought)
+            self._thoughts.append(thought)
+        self._tools += len(called)
+        if self.first_token_ns is None and visible(everything):
             self.first_token_ns = at_ns
-            self.first_read = delta.read
+            self.first_read = read
         if self.first_answer_ns is None:
-            called = visible(delta.tool_text)
-            self.first_answer_ns = at_ns if called else self._answer_start.take(text, at_ns)
+            self.first_answer_ns = at_ns if visible(called) else self._answer_start.take(text, at_ns)
             if self.first_answer_ns is not None:
-                self._answer_begins(size, delta.tokens)
+                self._answer_begins(size, tokens)
         elif self._template_block and OPENED_BY_TEMPLATE in text:
             self._end_template_block(text, at_ns)
-            self._answer_begins(size, delta.tokens)
-        tokens = delta.tokens
+            self._answer_begins(size, tokens)
         if tokens == 0:
             self._repeated += 1
         if self._carried and tokens is not None:
-            tokens = self._with_carried(tokens, text or delta.reasoning or delta.tool_text)
-        self._add_tokens(delta.read, tokens, at_ns)
+            tokens = self._with_carried(tokens, text or thought or called)
+        self._add_tokens(read, tokens, at_ns)
 
     def _end_template_block(self, text: str, at_ns: int) -> None:
         """The answer begins after the sign, unless it stood in the answer."""
@@ -243,15 +242,13 @@ class ReplyMeter:
 
     def instants(self) -> dict[str, object]:
         """The fields of a `Turn` that the reply itself decides."""
-        seen = self._seen()
-        count = count_tokens(seen)
+        count, reasoning = self._count()
         per_event = count.trusts_events and any(tokens != 1 for tokens in self._event_tokens)
         same_read = count.first_read == count.first_event
-        shown = (self.first_token_ns, self.first_answer_ns)
         if self._template_block and after_template_block(self.text) is not None:
             self.first_answer_ns = None  # its sign was cut into several events: nobody knows
         return {
-            **reasoning_fields(seen, count, shown, self._before_answer, self._with_answer),
+            **reasoning,
             "first_event_ns": self.first_event_ns,
             "first_token_ns": self.first_token_ns,
             "first_answer_ns": self.first_answer_ns,
@@ -276,6 +273,20 @@ class ReplyMeter:
             "coalesced": self.coalesced,
             "characters": self._characters,
         }
+
+    def _count(self) -> tuple[TokenCount, dict[str, object]]:
+        """The tokens of the reply, and the fields of a `Turn` on its reasoning."""
+        answer_first = self.first_answer_ns == self.first_token_ns
+        if not (self._reasoning or self._tools or self._all_counted) and answer_first:
+            usage_ended_it = self._usage_is_alone and self._usage_events == self.events
+            first = (self._first_event.events, self._first_read.events)
+            found = usual_count(self.usage, self.events, self._characters, first, self.finish)
+            if found is not None and usage_ended_it:
+                return found, {}
+        seen = self._seen()
+        count = count_tokens(seen)
+        shown = (self.first_token_ns, self.first_answer_ns)
+        return count, reasoning_fields(seen, count, shown, self._before_answer, self._with_answer)
 
     def _seen(self) -> Seen:
         return Seen(

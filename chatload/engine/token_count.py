@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from chatload.model.token_sources import LONGEST_MEAN, SHORTEST_MEAN
 from chatload.model.turn import Usage
@@ -25,13 +26,15 @@ CHARACTERS_A_TOKEN, LEAST_SINGLE = 4, 20
 NO_USAGE = Usage()
 
 
-@dataclass(frozen=True, slots=True)
-class Part:
+class Part(NamedTuple):
     """What the events up to some point brought: how many had text, its characters, the sum of their counts."""
 
     events: int = 0
     characters: int = 0
     counted: int = 0
+
+
+NO_PART = Part()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -45,9 +48,9 @@ class Seen:
     `ignores_eos`: the answer goes on to the limit, even where the server never names a finish reason.
     """
 
-    all: Part = Part()
-    first_event: Part = Part()
-    first_read: Part = Part()
+    all: Part = NO_PART
+    first_event: Part = NO_PART
+    first_read: Part = NO_PART
     usage: Usage = NO_USAGE
     usage_is_last: bool = True
     usage_is_alone: bool = True
@@ -65,8 +68,7 @@ class Seen:
     ignores_eos: bool = False
 
 
-@dataclass(slots=True)
-class TokenCount:
+class TokenCount(NamedTuple):
     """n (`tokens`, those that could be seen) and its source: usage, per_event, one_per_event, limit, characters,
     estimate or none.
 
@@ -84,6 +86,26 @@ class TokenCount:
     first_source: str
     tail: int
     trusts_events: bool
+
+
+def usual_count(
+    usage: Usage, events: int, characters: int, first: tuple[int, int], finish: str | None
+) -> TokenCount | None:
+    """What `count_tokens` says of a reply without reasoning, tool calls and counts per event, whose text has ended
+    when its usage comes in an event of its own: where that is one token an event; None where it is not.
+
+    `first`: events up to the end of the first one with text, and of its read.
+    """
+    told = usage.completion_tokens
+    if not told or not characters or not events - 1 <= told <= min(1.1 * events + 1, characters + SPARE):
+        return None
+    if usage.total_tokens or usage.reasoning_tokens or usage.rejected_tokens:
+        return None
+    if characters > LONGEST_TOKEN * (told + 1):
+        return None
+    tail = 1 if finish not in (None, "length") and told == events + 1 else 0
+    event, read = max(1, min(told, first[0])), max(1, min(told, first[1]))
+    return TokenCount(told, "usage", told, "", event, read, "one_per_event", tail, False)
 
 
 def count_tokens(seen: Seen) -> TokenCount:

@@ -40,10 +40,14 @@ _FILTERED = re.compile(r"filter|safety|guardrail|moderat|blocked|censor")
 
 TOOL_CALLS = frozenset(("tool_calls", "function_call"))
 """The reply asks for a tool instead of answering."""
+_GOOD = frozenset(("stop", "length", *TOOL_CALLS))
+"""The usual ends."""
 
 
 def ending_code(finish: str) -> str | None:
     """The code of a reply that ended with this finish reason; None for a good end."""
+    if finish in _GOOD:
+        return None
     word = finish.strip().lower()
     if word in FILTERED or _FILTERED.search(word):
         return "filtered"

@@ -27,6 +27,8 @@ _UNSEEN = ("Cc", "Cf")
 
 def visible(text: str) -> bool:
     """Whether a reader sees anything of a text: not of blanks, controls, fillers and characters without width."""
+    if text.isascii() and text.isprintable():
+        return bool(text) and not text.isspace()
     return any(not c.isspace() and c not in FILLERS and category(c) not in _UNSEEN for c in text)
 
 

@@ -11,6 +11,8 @@ from chatload.model.turn import Message, ToolCall
 def message_of(raw: Mapping[str, Any]) -> Message:
     """A message that somebody wrote as JSON. Any: his own."""
     content = raw.get("content")
+    if isinstance(content, str) and isinstance(raw["role"], str) and len(raw) == 2:  # the usual message
+        return Message(raw["role"], content)
     more = {key: value for key, value in raw.items() if key not in ("role", "content")}
     if not isinstance(content, str):
         more["content"] = content

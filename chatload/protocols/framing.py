@@ -157,6 +157,8 @@ def _last_event(source: _WholeEvents) -> Iterator[Event]:
     Raises ServerError for an error, WireError for what is no event stream, TurnError "truncated" for half an event.
     """
     tail = source.tail()
+    if not tail:
+        return
     lines = [line for line in tail.split(b"\n") if line.strip() and not line.startswith(b":")]
     if not lines:
         return

@@ -128,17 +128,15 @@ class RepeatedEvents:
         """
         if self._tries >= VAIN_TRIES:
             return
-        text, reasoning = delta.text or delta.reasoning, bool(delta.reasoning)
-        plain = delta._replace(tokens=None, usage=None)
-        if (
-            not text
-            or plain != _only(text, reasoning, delta.reply_id, delta.read)
-            or (delta.tokens is not None and delta.usage is not None)
-        ):
+        _, answer, reasoning, tool_text, tokens, finish, usage, _ = delta
+        if bool(answer) == bool(reasoning) or tool_text or finish is not None:
             return
+        if tokens is not None and usage is not None:
+            return
+        text = answer or reasoning
         self._tries += 1
         self._before = b""
-        if delta.usage is None and delta.tokens is None:
+        if usage is None and tokens is None:
             self._learn_text(data, text, delta)
         else:
             self._learn_counting(data, text, delta)

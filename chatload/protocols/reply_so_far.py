@@ -37,15 +37,22 @@ class _Heard:
         return (final or len(text) >= LEAST_CHARACTERS) and text.strip() == "".join(self.pieces).strip()
 
 
+NOTHING_HEARD = _Heard()
+"""Stands where nothing was put together yet; never added to."""
+
+
 class ReplySoFar:
     """Fed with what one reply says, event by event.
 
-    `several`: the reply has several choices, which end one by one.
+    `several`: the reply has several choices, which end one by one. What came is only put together where a text may
+    repeat it.
     """
 
     def __init__(self, *, several: bool) -> None:
         self._several = several
-        self._texts, self._thoughts, self._calls = _Heard(), _Heard(), _Heard()
+        self._waiting: list[Delta | TextDeltas] = []  # came, and is in none of these yet
+        self._texts = self._thoughts = self._calls = NOTHING_HEARD
+        self._answer_events = 0
         self._by_delta = False
         self._finish: str | None = None
         self._held: str | None = None
@@ -56,13 +63,16 @@ class ReplySoFar:
         last = len(row.texts[-1])
         if last < LEAST_CHARACTERS:
             return False
+        self._catch_up()
         heard = self._thoughts if row.reasoning else self._texts
         before = heard.size + sum(map(len, row.texts)) - last
         return last - TRIMMED <= before <= last + TRIMMED
 
     def add(self, row: TextDeltas) -> bool:
         """Take a row of texts in; False if the reply had seemed to end before it."""
-        (self._thoughts if row.reasoning else self._texts).add("".join(row.texts), len(row.texts))
+        self._waiting.append(row)
+        if not row.reasoning:
+            self._answer_events += len(row.texts)
         went_on = self._finish is not None and not self._several
         self._finish = self._held = None
         self._text_had_finish = False
@@ -73,6 +83,24 @@ class ReplySoFar:
 
         `whole`: its text stood under `message`, where servers put the whole reply, or all of it so far.
         """
+        _, text, reasoning, tool_text, _, finish, _, _ = delta
+        if whole or reasoning or tool_text or len(text) >= LEAST_CHARACTERS:
+            return self._seldom(delta, whole)
+        if (
+            finish and text and self._answer_events <= len(text) + TRIMMED
+        ):  # else it is too short to be all of them
+            return self._seldom(delta, whole)
+        if text:
+            self._by_delta = True
+            self._answer_events += 1
+            self._waiting.append(delta)
+        if (finish or self._finish or self._held) and not self._several:
+            return self._ended(delta)
+        return delta
+
+    def _seldom(self, delta: Delta, whole: bool) -> Delta:
+        """What `checked` says of any delta."""
+        self._catch_up()
         text, reasoning = delta.text, delta.reasoning
         if delta.tool_text:
             tool_text = self._new(delta.tool_text, self._calls, whole, delta.finish is not None)
@@ -90,11 +118,23 @@ class ReplySoFar:
                 self._by_delta = True
             if text:
                 self._texts.add(text)
+                self._answer_events += 1
             if reasoning:
                 self._thoughts.add(reasoning)
         if delta.finish or self._finish or self._held:
             return delta if self._several else self._ended(delta)
         return delta
+
+    def _catch_up(self) -> None:
+        """Put together what waits."""
+        if self._texts is NOTHING_HEARD:
+            self._texts, self._thoughts, self._calls = _Heard(), _Heard(), _Heard()
+        for one in self._waiting:
+            if isinstance(one, TextDeltas):
+                (self._thoughts if one.reasoning else self._texts).add("".join(one.texts), len(one.texts))
+            else:
+                self._texts.add(one.text)
+        self._waiting.clear()
 
     def done(self, read: int) -> Delta | None:
         """At `[DONE]`: the finish reason that was held back, as it stood on each event."""

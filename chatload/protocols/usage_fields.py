@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from msgspec import structs
 
 from chatload.model.turn import Usage
-from chatload.protocols.event_data import USUAL_KEYS, count, milliseconds
+from chatload.protocols.event_data import MOST_TOKENS, USUAL_KEYS, count, milliseconds
 
 _MADE = ("output_tokens", "generated_tokens", "eval_count", "predicted_n")
 _READ = ("input_tokens", "prompt_eval_count", "prompt_n")
@@ -61,6 +61,22 @@ def usage_elsewhere(event: Mapping[str, object]) -> Usage | None:
 
 
 def _usage(usage: Mapping[str, object]) -> Usage:
+    return usual_usage(usage) or full_usage(usage)
+
+
+def usual_usage(usage: Mapping[str, object]) -> Usage | None:
+    """The counts of a usage of nothing but OpenAI's three sums, where they add up; None for any other."""
+    completion, prompt = usage.get("completion_tokens"), usage.get("prompt_tokens")
+    if type(completion) is not int or type(prompt) is not int or not usage.keys() <= _SUMS:
+        return None
+    if not 0 <= completion <= MOST_TOKENS or not 0 <= prompt <= MOST_TOKENS:
+        return None
+    total = usage.get("total_tokens")
+    return Usage(completion, prompt) if total is None or total == completion + prompt else None
+
+
+def full_usage(usage: Mapping[str, object]) -> Usage:
+    """The counts of a usage in any form."""
     completion, prompt = count(usage.get("completion_tokens")), count(usage.get("prompt_tokens"))
     total = count(usage.get("total_tokens"))
     if completion is None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import msgspec
 
 from chatload.engine.answer import Answer
@@ -43,7 +41,7 @@ class AgentBehaviour(ChatBehaviour):
         choice = {"tool_choice": "none" if last else "required"} if last or self._use.required else {}
         tools = {"tools": list(self.session.planned.inputs.tools), **choice}
         request = msgspec.structs.replace(spec.request, extra={**tools, **spec.request.extra})
-        return replace(spec, request=request, keeps_body=True)
+        return msgspec.structs.replace(spec, request=request, keeps_body=True)
 
     def _take(self, turn: Turn, answer: Answer) -> tuple[Turn, int]:
         rounds, dialect = self._rounds.rounds, self.session.target.dialect

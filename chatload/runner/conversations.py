@@ -74,7 +74,7 @@ class Chat:
         raised: list[Exception] = []
         reply = acting.hold(
             request,
-            acting.session.row_name(acting.user_class, name, options.get("model") or acting.told_model),
+            acting.row_name(name, options.get("model") or acting.told_model),
             None if on_delta is None else _caught(on_delta, raised),
             keeps_body="tools" in options,
         )

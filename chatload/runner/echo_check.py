@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import msgspec
 
 from chatload.engine.client import TurnSpec
@@ -14,7 +12,7 @@ from chatload.model.turn import Turn, TurnRequest
 def with_reference(spec: TurnSpec, run_id: str) -> TurnSpec:
     """The turn, whose last message asks for its reference."""
     asks = ASKS.format(reference(run_id, spec.user, spec.turn))
-    return replace(spec, request=_asking(spec.request, asks))
+    return msgspec.structs.replace(spec, request=_asking(spec.request, asks))
 
 
 def _asking(request: TurnRequest, asks: str) -> TurnRequest:

@@ -69,7 +69,7 @@ class Reply:
     @cached_property
     def tool_calls(self) -> tuple[ToolCall, ...]:
         """The tools that the model calls; only of a turn that was given `tools`."""
-        return tool_calls_of(self._answer.body)
+        return tool_calls_of(self._answer.body) if self._answer.body else ()
 
     @property
     def finish(self) -> str | None:

@@ -29,7 +29,9 @@ class ScenarioBehaviour(Behaviour):
         several = session.plan.models and not user_class.model
         self.model = session.model_of(self.number) if several else user_class.model or self.server.model
         self.told_model = self.model if several else ""
+        self._row: tuple[str, str, str] = ("", "", session.row_name(user_class, "", ""))
         self.target = session.target_of(user_class)
+        self._thinks = user_class.thinks
         self._idle: list[ChatClient] = []
         self._open: list[ChatClient] = []
         self._held: list[tuple[Reply, Sequence[Message]]] = []
@@ -46,6 +48,12 @@ class ScenarioBehaviour(Behaviour):
     def asked_tokens(self) -> int | None:
         """The length of the next answer that --answer-tokens asks; None where it asks none."""
         return self.session.asked(self.number, self._turn + 1)[1]
+
+    def row_name(self, name: str, model: str) -> str:
+        """The name of a turn's row; most are that of the turn before."""
+        if self._row[:2] != (name, model):
+            self._row = (name, model, self.session.row_name(self.user_class, name, model))
+        return self._row[2]
 
     def come_in(self) -> None:
         """Wait until this user is due."""
@@ -95,7 +103,7 @@ class ScenarioBehaviour(Behaviour):
             return
         seed = f"think {self.session.plan.drawn_by} {self.number} {self._turn}"
         since_ns = self._last_end_ns or self.session.clock.now_ns()
-        self._wait_until(since_ns + round(self.user_class.thinks.drawn(seed) * 1e9))
+        self._wait_until(since_ns + round(self._thinks.drawn(seed) * 1e9))
 
     def _wait_until(self, at_ns: int) -> None:
         """Sleep until then. How late it was is no part of what the scenario does next."""

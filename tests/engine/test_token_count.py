@@ -29,7 +29,7 @@ def by_usage(seen: Seen, completion: int, **more: int) -> TokenCount:
 
 
 def counting(seen: Seen, tokens: int, **more: object) -> Seen:
-    return replace(seen, counted=True, all=replace(seen.all, counted=tokens), **more)
+    return replace(seen, counted=True, all=seen.all._replace(counted=tokens), **more)
 
 
 def test_order_of_trust() -> None:

@@ -16,7 +16,7 @@ from chatload.model.errors import WireError
 from chatload.model.turn import Delta, TextDeltas, TurnRequest
 from chatload.protocols.body_reads import reads_of
 from chatload.protocols.dialect import Dialect, ForeignBody, NoPromptError
-from chatload.protocols.event_data import loaded
+from chatload.protocols.event_data import USUAL_KEYS, loaded
 from chatload.protocols.foreign_body import foreign_body, prompt_body
 from chatload.protocols.framing import sse_events
 from chatload.protocols.message_text import NOTHING, finish_of, said_by
@@ -27,6 +27,8 @@ from chatload.protocols.several_choices import SeveralChoices
 from chatload.protocols.thinking_fields import REASONING_EFFORT
 from chatload.protocols.usage_fields import usage_elsewhere, usage_of
 
+_PLAIN = frozenset(("index", "delta", "logprobs", "finish_reason"))
+"""Keys of a choice in OpenAI's own form."""
 _ENDS = ("[DONE]", "", '"[DONE]"', "[done]", "DONE", "data: [DONE]")
 """Data of events that end a stream, or say nothing."""
 
@@ -168,6 +170,14 @@ def _event(data: str, read: int = 0) -> tuple[Delta, bool]:
     `tokens` is the number of its token ids; 0 for an event without choices, which is about the whole reply.
     """
     event = loaded(data)
+    usual = usual_delta(event, read)
+    if usual is not None:
+        return usual, False
+    return full_delta(event, data, read)
+
+
+def full_delta(event: dict[str, object], data: str, read: int) -> tuple[Delta, bool]:
+    """What `_event` says, of an event in any form."""
     choices = event.get("choices")
     if choices is not None and not isinstance(choices, list):
         raise WireError("choices is no list", data)
@@ -181,6 +191,24 @@ def _event(data: str, read: int = 0) -> tuple[Delta, bool]:
         if usage is None or usage.completion_tokens is None:
             usage = usage_elsewhere(event) or usage
     return Delta(read, text, reasoning, tool_text, tokens, finish, usage, name), whole
+
+
+def usual_delta(event: dict[str, object], read: int) -> Delta | None:
+    """The delta of an event of one choice with text, in OpenAI's own form and without counts; None for any other."""
+    choices = event.get("choices")
+    if type(choices) is not list or len(choices) != 1 or event.get("usage") is not None:
+        return None
+    choice = choices[0]
+    if type(choice) is not dict or choice.get("logprobs") is not None or not choice.keys() <= _PLAIN:
+        return None
+    message = choice.get("delta")
+    if type(message) is not dict or len(message) > 1 + ("role" in message) or not event.keys() <= USUAL_KEYS:
+        return None
+    text = message.get("content") if message else ""
+    finish, reply_id = choice.get("finish_reason"), event.get("id")
+    if type(text) is not str or type(reply_id) is not str:
+        return None
+    return Delta(read, text, "", "", None, finish_of(finish) if finish else None, None, reply_id or None)
 
 
 def _delta(data: str) -> Delta:
