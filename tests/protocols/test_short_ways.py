@@ -102,8 +102,24 @@ def test_the_usual_count_is_that_of_the_full_way(
     assert found is None or found == count_tokens(seen)
 
 
-def test_a_token_an_event_is_counted_by_the_short_way() -> None:
-    assert usual_count(Usage(100, 12), 100, 400, (1, 1), "length") is not None
+def test_every_usage_beside_every_length_is_counted_alike() -> None:
+    short = 0
+    for events in (1, 2, 5, 30, 100):
+        for characters in (events, 4 * events, 40 * events):
+            for told in range(142):
+                found = usual_count(Usage(told, 12), events, characters, (1, 1), "stop")
+                part = Part(1, characters // events)
+                seen = Seen(
+                    all=Part(events, characters),
+                    first_event=part,
+                    first_read=part,
+                    usage=Usage(told, 12),
+                    most_bytes=characters,
+                    finish="stop",
+                )
+                short += found is not None
+                assert found is None or found == count_tokens(seen), (events, characters, told)
+    assert short > 50
 
 
 def test_chunks_of_many_reads_are_those_of_each() -> None:
