@@ -18,10 +18,12 @@ from chatload.analysis.comparable import (
 from chatload.analysis.comparison_rules import LEAST_BASELINES as LEAST_BASELINES
 from chatload.analysis.comparison_rules import LEAST_ROUNDS
 from chatload.analysis.effects import against, effects, overall
+from chatload.analysis.equal_lengths import EqualLengths, equal_lengths
 from chatload.analysis.exit_code import UNTRUSTED
 from chatload.analysis.failed_share import FAILED_MARGIN, Side
-from chatload.analysis.measured_conditions import measured_differences
+from chatload.analysis.measured_conditions import ANSWER_LENGTH, measured_differences
 from chatload.analysis.sample import asked_of, samples
+from chatload.analysis.token_limit import beyond_limit
 from chatload.analysis.validity import validity_of
 from chatload.model.sanitize import one_line
 from chatload.model.summary import WHOLE_RUN
@@ -41,7 +43,8 @@ class Comparison:
     `differences` are said first too, and forbid no verdict. `forced`: there is a verdict all the same.
 
     `refused` says why there is no verdict. `untrusted` are runs whose measurement is not to be trusted. `window` is the
-    stretch of all runs that is compared. `gate`: A are stored runs, and B may be worse or not.
+    stretch of all runs that is compared. `gate`: A are stored runs, and B may be worse or not. `equal_lengths` is told
+    beside the verdict, where answers of both sides are not equally long.
     """
 
     names: tuple[str, str]
@@ -57,6 +60,7 @@ class Comparison:
     warnings: tuple[str, ...]
     window: str
     gate: bool = False
+    equal_lengths: EqualLengths | None = None
 
     @property
     def names_the_better(self) -> bool:
@@ -135,6 +139,8 @@ def _compared(
         found = against([_side(run, stretch) for run in a], _side(b[0], stretch), margin)
     else:
         found = effects([_side(run, stretch) for run in a], [_side(run, stretch) for run in b], margin)
+    other_lengths = any(one.name == ANSWER_LENGTH for one in measured)
+    beside = other_lengths and not (gate or empty or made_up(a, b))
     return Comparison(
         names=names,
         a=tuple(a),
@@ -146,9 +152,14 @@ def _compared(
         refused=refused,
         effects=tuple(found),
         untrusted=tuple(run for run in (*a, *b) if not trustworthy(run)),
-        warnings=(*_warnings(a, b, found), *_how_many(len(a), gate=gate)),
+        warnings=(*_warnings(a, b, found, names), *_how_many(len(a), gate=gate)),
         window=_side(a[0], stretch).samples.figures.name,
         gate=gate,
+        equal_lengths=(
+            equal_lengths([_side(run, stretch) for run in a], [_side(run, stretch) for run in b], margin)
+            if beside
+            else None
+        ),
     )
 
 
@@ -202,7 +213,9 @@ def _side(run: Run, window: str) -> Side:
     return Side(run.turns, samples(run.turns, load, window), load is not None and load.own_users)
 
 
-def _warnings(a: Sequence[Run], b: Sequence[Run], found: Sequence[Effect]) -> list[str]:
+def _warnings(
+    a: Sequence[Run], b: Sequence[Run], found: Sequence[Effect], names: tuple[str, str]
+) -> list[str]:
     """What else may be the cause of a difference, and what the intervals do not know."""
     words = [
         f"Not alike: {name} ({one} against {other}): a difference may come from here."
@@ -210,14 +223,16 @@ def _warnings(a: Sequence[Run], b: Sequence[Run], found: Sequence[Effect]) -> li
     ]
     sources = [sorted({t.token_source for run in runs for t in run.turns if t.ok}) for runs in (a, b)]
     if sources[0] != sources[1]:
-        told = " against ".join(", ".join(names) or "none" for names in sources)
+        counted = " against ".join(", ".join(by) or "none" for by in sources)
         words.append(
-            f"Tokens are counted differently ({one_line(told, 80)}): speeds in tokens/s may not compare."
+            f"Tokens are counted differently ({one_line(counted, 80)}): speeds in tokens/s may not compare."
         )
     if any((one.a or 0) != (one.b or 0) for one in found if one.metric == "failed_share"):
         words.append(
             "Turns failed: speeds are of good turns only, and a server that refuses work looks fast."
         )
+    told = ((name, beyond_limit(runs)) for name, runs in zip(names, (a, b), strict=True))
+    words += [f"{name}: {more}." for name, more in told if more is not None]
     unfinished = sum(run.manifest.ended != "done" for run in (*a, *b))
     if unfinished:
         words.append(f"{plural(unfinished, 'run')} did not end by the plan: the slow turns may be missing.")

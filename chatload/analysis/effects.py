@@ -86,7 +86,7 @@ def measures() -> list[Measure]:
 def effects(a: Sequence[Side], b: Sequence[Side], margin: float) -> list[Effect]:
     """Every figure of B against A, rounds in pairs; all verdicts together hold with 95 %."""
     compared, level = _family(a, b)
-    found = [_effect(one, a, b, margin, level) for one in compared]
+    found = [effect_of(one, a, b, margin, level) for one in compared]
     return [*found, failed_share(a, b, level)]
 
 
@@ -159,7 +159,8 @@ def _figures(one: Measure, sides: Sequence[Side]) -> tuple[list[RunFigure], str]
     return [RunFigure.of(each) for each in known], few
 
 
-def _effect(one: Measure, a: Sequence[Side], b: Sequence[Side], margin: float, level: float) -> Effect:
+def effect_of(one: Measure, a: Sequence[Side], b: Sequence[Side], margin: float, level: float) -> Effect:
+    """One figure of B against A, rounds in pairs, at this level."""
     (theirs, few), (mine, few_here) = _figures(one, a), _figures(one, b)
     few = few or few_here
     if not theirs or not mine or (few and len(a) < LEAST_ROUNDS):

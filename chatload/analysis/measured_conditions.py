@@ -19,6 +19,7 @@ WORTH_SAYING = 0.01
 ERRORS = 3.0
 """Means of drawn lengths differ by chance: less than so many standard errors is no difference."""
 LEAST_USERS = 5
+ANSWER_LENGTH = "mean answer tokens"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ def measured_differences(a: Sequence[Run], b: Sequence[Run]) -> list[MeasuredDif
     """
     found = [
         difference
-        for name, of in (("mean prompt tokens", _prompt), ("mean answer tokens", _answer))
+        for name, of in (("mean prompt tokens", _prompt), (ANSWER_LENGTH, _answer))
         if (difference := _of_means(name, _mean(a, of), _mean(b, of))) is not None
     ]
     shares = _cached(a), _cached(b)

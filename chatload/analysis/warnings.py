@@ -21,6 +21,7 @@ from chatload.analysis.quantiles import least_n
 from chatload.analysis.same_answers import other_answers
 from chatload.analysis.server_addresses import idle_addresses
 from chatload.analysis.servers import by_host
+from chatload.analysis.token_limit import more_than_asked
 from chatload.model.sanitize import one_line
 from chatload.model.summary import PERCENTILES, Summary
 from chatload.model.turn import Turn
@@ -222,6 +223,7 @@ CHECKS: tuple[Check, ...] = (
     token_warnings.reasoning_tokens,
     token_warnings.first_reads,
     token_warnings.without_text,
+    more_than_asked,
     _length,
     without_answers,
     fewer_rounds,

@@ -42,8 +42,12 @@ def compare(argv: Sequence[str]) -> int:
         with_prices(run, chosen.price, chosen.server_cost)
     refuse_repeated([*a, *b])
     found = compare_runs(a, b, chosen.margin, window=chosen.window, force=chosen.force)
+    words = json_text(comparison_json(found)) if chosen.json else comparison_text(found)
+    if found.equal_lengths is not None:  # which tells something all the same
+        sys.stdout.write(words)
     refuse_unlike(found, force=chosen.force)
-    sys.stdout.write(json_text(comparison_json(found)) if chosen.json else comparison_text(found))
+    if found.equal_lengths is None:
+        sys.stdout.write(words)
     return 0
 
 

@@ -23,6 +23,7 @@ from chatload.engine.target import Target
 from chatload.engine.timeouts import TurnTimeouts
 from chatload.model.endings import ending_code
 from chatload.model.errors import ServerError, TurnError
+from chatload.model.token_sources import exceeded_limit
 from chatload.model.turn import Delta, Turn, TurnRequest
 from chatload.protocols.server_errors import refusal_meaning
 
@@ -288,6 +289,7 @@ class ChatClient:
             retried=progress.retried,
             asked_prompt_tokens=spec.request.asked_prompt_tokens,
             asked_tokens=spec.request.asked_tokens,
+            max_tokens=exceeded_limit(spec.request.max_tokens, spec.request.extra, fields),
             refusals=progress.refusals,
             images=spec.request.images,
             image_bytes=spec.request.image_bytes,

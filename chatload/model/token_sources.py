@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 COUNTED = frozenset({"usage", "per_event", "one_per_event"})
 """Sources of exact counts."""
@@ -17,3 +18,16 @@ DOUBTS: Mapping[str, str] = {
 """Why a usage was not used, by the code that a turn keeps (`usage_doubt`)."""
 LONGEST_MEAN, SHORTEST_MEAN = 8.0, 1.5
 """Characters a token, means that no text goes beyond over many tokens: English has 4 to 5, ASCII more than 1.5."""
+LIMITS = ("max_tokens", "max_completion_tokens", "max_new_tokens", "parameters")
+"""Fields of --body that may ask for another number of tokens than the plan."""
+
+
+def exceeded_limit(limit: int | None, extra: Mapping[str, object], fields: Mapping[str, Any]) -> int | None:
+    """The limit of tokens that a request asked for, where the reply has more by an exact count; else None.
+
+    `fields` are those of the turn. Any: they are what its instants and counts are made of.
+    """
+    tokens = fields.get("tokens")
+    if limit is None or tokens is None or tokens <= limit or fields["token_source"] not in COUNTED:
+        return None
+    return None if any(name in extra for name in LIMITS) else limit

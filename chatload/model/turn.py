@@ -160,6 +160,7 @@ class Turn(
     `address` is the IP address that was asked, where the server's name has several.
     `asked_prompt_tokens` and `asked_tokens` are the lengths of prompt and answer that the scenario asked for: of the
     whole prompt where it is a conversation's first, else of what it adds to the turn before and its answer.
+    `max_tokens` is that of the request, where the reply has more tokens by an exact count.
     `echo`: whose reference the reply held under --echo-check; "" without it.
     `warmup`: one of the first turns of a run, which count in no figure.
     `server_queue_ms` and `server_prefill_ms` are the server's own word on this very request (vLLM, llama.cpp).
@@ -213,6 +214,7 @@ class Turn(
     tail_tokens: int = 0
     asked_prompt_tokens: int | None = None
     asked_tokens: int | None = None
+    max_tokens: int | None = None
     reasoning_tokens: int | None = None
     reasoning_source: str = ""
     first_answer_tokens: int | None = None

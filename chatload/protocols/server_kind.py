@@ -59,6 +59,7 @@ class ServerKind:
     `own_routes` maps routes of its own that no dialect speaks (regular expressions) to what to do instead.
     `room` reads how many tokens of running requests it has room for, at `room_path` where that is no probe;
     `batch_option` is its option for the most requests in a batch.
+    `piece_tokens(version)`: it makes so many tokens of a reply, then queues the rest anew; 0 where it does not.
     `tokenize` is the route of its tokenizer; older versions may lack it.
     `errors` are its own words for errors, and what they mean (error_words.py).
     """
@@ -78,6 +79,7 @@ class ServerKind:
     room: Callable[[ProbeAnswers], BatchRoom | None] = lambda answers: None
     room_path: str = ""
     batch_option: str = ""
+    piece_tokens: Callable[[str], int] = lambda version: 0
     tokenize: TokenizeRoute | None = None
     thinking: Mapping[str, ThinkingForms] = field(default_factory=dict)
     errors: tuple[ErrorWords, ...] = ()

@@ -101,6 +101,8 @@ def comparison_text(found: Comparison) -> str:
     ]
     warnings = Section("Warnings", [Items(found.warnings)])
     sections = [Section("Compared", [Facts(sides)]), *([effects_section(found)] if found.effects else [])]
+    if (section := equal_lengths_section(found)) is not None:
+        sections.append(section)
     costs = [_cost(runs) for runs in (found.a, found.b)]
     if (section := cost_section(found.names, costs)) is not None:
         sections.append(section)
@@ -135,6 +137,39 @@ def effects_section(found: Comparison) -> Section:
     if any(map(better_side, found.effects)):
         blocks.append(Paragraph(f"{BETTER_MARK} the better figure, where both differ.", note=True))
     return Section(f"{b} against {a}", [*blocks, Paragraph(_how_sure(found), note=True)])
+
+
+def equal_lengths_section(found: Comparison) -> Section | None:
+    """Speed in the same number of tokens, where the answers of both sides are not equally long."""
+    same = found.equal_lengths
+    if same is None:
+        return None
+    a, b = found.names
+    rows = [
+        ["", "", a, b, "change", "interval", "verdict"],
+        *(
+            [
+                one.words,
+                one.unit,
+                _value(one, one.a),
+                _value(one, one.b),
+                _change(one),
+                _interval(one),
+                one.verdict,
+            ]
+            for one in same.effects
+        ),
+    ]
+    remarks = [words for one in same.effects if (words := _remark(one, found.margin))]
+    theirs, ours = (f"{100 * share:.0f} %" for share in same.shares)
+    note = (
+        f"Of the replies with at least {same.tokens:,} tokens ({theirs} of {a}'s, {ours} of {b}'s), up to that token; "
+        "both hold together in 95 of 100 cases, and are no part of the verdict. Longer answers load a server more all "
+        "the same."
+    )
+    blocks: list[Block] = [Table(rows, left=2), *([Items(list(dict.fromkeys(remarks)))] if remarks else [])]
+    title = f"At equal lengths: the first {same.tokens:,} tokens of each reply"
+    return Section(title, [*blocks, Paragraph(note, note=True)])
 
 
 def better_side(one: Effect) -> str:
@@ -182,8 +217,16 @@ def comparison_json(found: Comparison) -> dict[str, object]:
         "a": [one_line(run.folder, 400) for run in found.a],
         "b": [one_line(run.folder, 400) for run in found.b],
         "metrics": msgspec.to_builtins(found.effects),
+        "equal_lengths": _equal_lengths_json(found),
         "warnings": [*map(not_trustworthy_words, found.untrusted), *found.warnings],
     }
+
+
+def _equal_lengths_json(found: Comparison) -> dict[str, object] | None:
+    same = found.equal_lengths
+    if same is None:
+        return None
+    return {"tokens": same.tokens, "shares": same.shares, "metrics": msgspec.to_builtins(same.effects)}
 
 
 def effect_words(one: Effect) -> str:

@@ -13,6 +13,7 @@ from chatload.model.words import plural
 from chatload.render.blocks import Facts, Items, Section, Table
 from chatload.render.comparison_words import (
     effects_section,
+    equal_lengths_section,
     headline,
     not_trustworthy_words,
     unlike_first,
@@ -77,6 +78,7 @@ class SideBySide:
             *([Section("Warnings about the comparison", [Items(warnings)], look="warn")] if warnings else []),
             Section("Side by side", [Table(rows)], id="table"),
             *(effects_section(one) for one in self._found if one.effects),
+            *filter(None, map(equal_lengths_section, self._found)),
             Section("Pictures", [], id="pictures"),
             *(_own_warnings(*one) for one in zip(self.names, self._summaries, strict=True)),
             Section("The runs", [Facts(runs)], id="runs"),

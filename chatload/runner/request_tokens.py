@@ -8,10 +8,8 @@ from chatload.loads.chat import ChatLoad
 from chatload.loads.plan import Planned
 from chatload.loads.sweep import SweepLoad
 from chatload.model.batch_room import LARGE_PROMPT, BatchRoom
+from chatload.model.token_sources import LIMITS
 from chatload.prompts.tokens import estimate_tokens_exactly
-
-LIMITS = ("max_tokens", "max_completion_tokens", "max_new_tokens", "parameters")
-"""Fields of --body that may ask for answers of another length."""
 
 
 def with_requests(room: BatchRoom, planned: Planned) -> BatchRoom:

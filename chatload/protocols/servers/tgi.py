@@ -7,7 +7,7 @@ from dataclasses import replace
 from chatload.model.batch_room import BatchRoom
 from chatload.protocols.error_words import CONTEXT_FULL, INVALID_REQUEST, SERVER_ERROR, error_words
 from chatload.protocols.probe_answers import ProbeAnswers
-from chatload.protocols.server_kind import DetectedServer, ServerKind, found_at, speaks_openai
+from chatload.protocols.server_kind import DetectedServer, ServerKind, found_at, numbers_of, speaks_openai
 from chatload.protocols.tokenize_route import BY_INPUTS
 
 
@@ -37,6 +37,11 @@ def _speaks(version: str, dialect: str) -> bool | None:
     if len(numbers) < 2:
         return None
     return numbers >= [1, 4]
+
+
+PIECE_TOKENS, PIECES_SINCE = 1024, (3,)
+"""From 3.0 on an answer is made in pieces, each validated and queued anew, the last one not shortened
+(backends/v3/src/queue.rs)."""
 
 
 def _room(answers: ProbeAnswers) -> BatchRoom | None:
@@ -81,6 +86,7 @@ _SERVER = ServerKind(
     probes=("/info",),
     tokenize=BY_INPUTS,
     room=_room,
+    piece_tokens=lambda version: PIECE_TOKENS if numbers_of(version) >= PIECES_SINCE else 0,
     errors=_ERRORS,
     gauges={
         "running": ("tgi_batch_current_size",),
