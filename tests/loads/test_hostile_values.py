@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,15 @@ from chatload.model.errors import UsageError
 from chatload.options.option import Option
 from chatload.options.ranges import LOCUST_RANGES
 from chatload.options.run_options import OPTIONS
+from tests.long import size
 from tests.plans import plan_of
 
 LOADS = tuple(SHAPES)
-CASES = [(kind, option) for kind, shape in SHAPES.items() for option in (*shape.options, *OPTIONS)]
+OWN = [(kind, option) for kind, shape in SHAPES.items() for option in shape.options]
+EACH_ONCE = [*OWN, *zip(itertools.cycle(SHAPES), OPTIONS)]
+ALL = [*OWN, *itertools.product(SHAPES, OPTIONS)]
+CASES = size(ALL, EACH_ONCE)
+"""All loads read the common options with the same code: one load each, in turn, but for `make test-long`."""
 GOOD = {"host": "http://127.0.0.1:1", "slo": "failed_share <= 1%"}
 FILES = ("prompts", "trace", "sharegpt", "certificate")
 NO_NUMBERS = (
@@ -106,6 +112,14 @@ NO_TEXTS: tuple[Any, ...] = (
     {},
     b"1",
 )
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _nothing_beside_us(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """`..` as a folder of prompts would have us look at 10,000 files."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(tmp_path_factory.mktemp("empty"))
+        yield
 
 
 def outcome(load: str, values: Mapping[str, Any]) -> Plan | list[str]:
@@ -253,7 +267,7 @@ ANYTHING = (
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=size(300, 100), deadline=None)
 @given(case=st.sampled_from(CASES), value=ANYTHING)
 def test_any_value_of_any_option(case: tuple[str, Option[object]], value: object) -> None:
     load, option = case
@@ -262,7 +276,7 @@ def test_any_value_of_any_option(case: tuple[str, Option[object]], value: object
     check(load, option.name, value)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=size(200, 60), deadline=None)
 @given(load=st.sampled_from(LOADS), data=st.data())
 def test_any_values_together(load: str, data: st.DataObject) -> None:
     """Whatever is given, a plan that is made can be written down and said."""
