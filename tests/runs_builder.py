@@ -9,6 +9,7 @@ import random
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,11 @@ def good_turn(shape: Shape, user: int, turn: int, due_ns: int, draw: random.Rand
 
 def good_turns(shape: Shape) -> list[Turn]:
     """Every turn of a run without trouble: closed loop, each turn due `think_s` after the reply before."""
+    return list(_good_turns(shape))
+
+
+@cache
+def _good_turns(shape: Shape) -> list[Turn]:
     draw = random.Random(shape.seed)
     turns = []
     for user in range(shape.users):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 from typing import TypeVar
 
 from chatload.analysis.block_interval import Blocks, blocks_of, too_short_words, turn_cycle_s
@@ -43,14 +44,17 @@ class Sample:
         self, turns: Sequence[AnyHeld], of: Callable[[AnyHeld], Value | None]
     ) -> tuple[list[Value], list[int]]:
         """(values, the block of each) of its turns; those without a value are left out."""
-        found, block = [], []
-        blocks: Iterable[int] = self.block if self.blocks is not None else self.index
-        for i, place in zip(self.index, blocks, strict=True):
-            value = of(turns[i])
-            if value is not None:
-                found.append(value)
-                block.append(place)
-        return found, block
+        blocks: Sequence[int] = self.block if self.blocks is not None else self.index
+        every = [of(turns[i]) for i in self.index]
+        found = [value for value in every if value is not None]
+        if len(found) == len(every):
+            return found, list(blocks)
+        return found, [place for value, place in zip(every, blocks, strict=True) if value is not None]
+
+    def where(self, turns: Sequence[AnyHeld], wanted: Callable[[AnyHeld], bool]) -> Sample:
+        """Those of its turns."""
+        kept = [wanted(turns[i]) for i in self.index]
+        return replace(self, index=list(compress(self.index, kept)), block=list(compress(self.block, kept)))
 
     def stretch(self, turns: int) -> Stretch:
         """What is told of it; `turns` of it count."""

@@ -28,7 +28,7 @@ from chatload.analysis.throughput import throughput, whole_window
 from chatload.analysis.validity import validity_of
 from chatload.analysis.warnings import warnings
 from chatload.model.held_stream import held
-from chatload.model.metrics import View, metric, metrics_in, turn_metrics
+from chatload.model.metrics import Metric, View, metric, metrics_in, turn_metrics
 from chatload.model.sanitize import one_line
 from chatload.model.stalls import READER_TOKENS_PER_S, reading_underrun_ms, stalls_ms
 from chatload.model.summary import (
@@ -131,14 +131,13 @@ def _steady(turns: Sequence[Turn], found: Samples) -> Throughput | None:
 
 def _metrics(turns: Sequence[Turn], sample: Sample) -> dict[str, Distribution | None]:
     """Every metric of the good turns of a sample."""
-    return {
-        **{one.key: _described(turns, sample, one.value) for one in turn_metrics()},
-        **_gaps([turn for turn in sample.of(turns) if turn.ok]),
-    }
+    gaps = _gaps([turn for turn in sample.of(turns) if turn.ok])
+    return {**_described(turns, sample, turn_metrics()), **gaps}
 
 
-def _described(turns: Sequence[Turn], sample: Sample, of: Callable[[Turn], float | None]) -> Distribution:
-    return describe(*sample.values(turns, lambda turn: of(turn) if turn.ok else None), sample.blocks)
+def _described(turns: Sequence[Turn], sample: Sample, metrics: Iterable[Metric]) -> dict[str, Distribution]:
+    good = sample.where(turns, lambda turn: turn.ok)
+    return {one.key: describe(*good.values(turns, one.value), good.blocks) for one in metrics}
 
 
 def _with_failures(turns: Sequence[Turn]) -> dict[str, WithFailures]:
@@ -182,7 +181,7 @@ def _group(turns: Sequence[Turn]) -> GroupSummary:
         succeeded=len(good),
         tokens=sum(turn.tokens or 0 for turn in good),
         throughput=throughput(turns, whole_window(turns)),
-        metrics={one.key: _described(turns, sample, one.value) for one in metrics_in(View.GROUPS)},
+        metrics=_described(turns, sample, metrics_in(View.GROUPS)),
     )
 
 

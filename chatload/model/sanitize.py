@@ -37,6 +37,8 @@ def json_text(content: object) -> str:
 
 def plain(text: str) -> str:
     """The text without escape sequences; other control characters become U+FFFD, new lines stay."""
+    if text.replace("\n", "").isprintable():  # nearly every text: a tenth of the time of the loop below
+        return text
     text = _ESCAPES.sub("", text.replace("\r\n", "\n").replace("\t", "    "))
     return "".join(c if c == "\n" or c in _JOINERS or not _hidden(c) else "\ufffd" for c in text)
 
