@@ -16,7 +16,7 @@ import pytest
 from hypothesis import settings
 
 from tests import warm
-from tests.long import LONG, ONLY_LONG
+from tests.long import LONG, ONLY_LONG, size
 
 pytest_plugins = ["tests.cpu_time", "tests.side_by_side"]
 # Each of some hundred processes would compile chatload anew: a tenth of the time of the whole suite.
@@ -53,7 +53,9 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     remove_summaries(Path(__file__).parent / "runs")
     sys.addaudithook(no_process_unless_e2e)
-    settings.register_profile("busy machine", deadline=None)  # an example may wait 200 ms for a core
+    settings.register_profile(
+        "busy machine", deadline=None, max_examples=size(100, 40)
+    )  # an example may wait 200 ms for a core
     settings.load_profile("busy machine")
 
 
@@ -94,7 +96,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def only_long(items: list[pytest.Item]) -> list[pytest.Item]:
     """The whole runs that `make test` leaves out."""
     files = {TESTS / one for one in ONLY_LONG}
-    return [item for item in items if item.path in files and item.get_closest_marker("e2e")]
+    return [
+        item
+        for item in items
+        if item.get_closest_marker("e2e") and (item.path in files or item.get_closest_marker("rare"))
+    ]
 
 
 def in_order(items: list[pytest.Item]) -> list[pytest.Item]:

@@ -29,7 +29,10 @@ ONLY_LONG = (
     "simulator/test_official_clients.py",
     "test_side_by_side.py",
 )
-"""Files whose tests that start processes take the most processor time: `make test` should end within 4 min."""
+"""Files whose tests that start processes take the most processor time: `make test` should end within 4 min.
+
+Single whole runs of other files are marked `rare`.
+"""
 
 
 def size(full: T, small: T) -> T:

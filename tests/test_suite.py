@@ -51,7 +51,7 @@ class Item:
         self.marker = marker
 
     def get_closest_marker(self, name: str) -> bool:
-        return name == self.marker
+        return name in self.marker.split()
 
 
 def ordered(items: list[Item]) -> list[Item]:
@@ -63,6 +63,8 @@ def test_whole_runs_of_some_files_are_left_to_make_test_long() -> None:
     fuzz, other = (Path(conftest.__file__).parent / one for one in ("lab/test_fuzz.py", "lab/test_docs.py"))
     found: Any = [Item(str(fuzz), 0, "e2e"), Item(str(fuzz), 1), Item(str(other), 0, "e2e")]
     assert conftest.only_long(found) == found[:1]
+    marked: Any = [Item(str(other), 0, "e2e rare"), Item(str(other), 1, "e2e"), Item(str(other), 2, "rare")]
+    assert conftest.only_long(marked) == marked[:1]
     assert all((Path(conftest.__file__).parent / one).is_file() for one in ONLY_LONG)
 
 

@@ -207,3 +207,5 @@ class Row:
     """More that must be somewhere in the output."""
     lacks: str = ""
     """What must be nowhere in the output, nor in the run folder."""
+    rare: bool = False
+    """Whether only `make test-long` runs it: a test in one process shows the same."""

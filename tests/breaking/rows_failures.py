@@ -79,24 +79,28 @@ def slow_server(p: Shard) -> Ended:
 
 
 def failed(
-    name: str, fault: str, says: str = "", how: Callable[[str], Callable[[Shard], Ended]] = alone
-) -> Row:
-    return Row(name, 2, FAILED + (says or f".*planted in {fault}"), how(fault), begun=True)
+    name: str, fault: str, says: str = "", how: Callable[[str], Callable[[Shard], Ended]] = alone,
+    *, rare: bool = False,
+) -> Row:  # fmt: skip
+    return Row(name, 2, FAILED + (says or f".*planted in {fault}"), how(fault), begun=True, rare=rare)
 
 
 ROWS = (
     *(failed(f"an error in {fault}", fault) for fault in
-      ("on_start", "on_start, later", "task", "wait_time", "on_stop", "constructor", "listener",
-       "greenlet", "timer", "report", "pulse")),
+      ("on_start", "task", "on_stop", "constructor", "greenlet", "report")),
+    *(failed(f"an error in {fault}", fault, rare=True) for fault in
+      ("on_start, later", "wait_time", "listener", "timer", "pulse")),
     Row("an error in a test_start listener", 2, FAILED + ".*planted in test_start", alone("test_start")),
     failed("the journal cannot be opened", "journal", r".*journal-local\.jsonl: Is a directory"),
     failed("sys.exit in a task", "sys.exit", r"sys\.exit\(0\) was called"),
     failed("on_start does not call ours", "no super", r"ChatUser\.on_start: call super\(\)\.on_start\(\)"),
     failed("all users stop by themselves", "StopUser", "20 of 20 users never came or ended"),
-    failed("all users are killed", "killed", "20 of 20 users never came or ended"),
+    failed("all users are killed", "killed", "20 of 20 users never came or ended", rare=True),
     failed("an error and a user that never stops", "never stops, and an error", ".*planted"),
     *(failed(f"workers: an error in {fault}", fault, f"worker .*planted in {fault}", forked) for fault in
-      ("on_start", "task", "constructor", "worker's session")),
+      ("task", "worker's session")),
+    *(failed(f"workers: an error in {fault}", fault, f"worker .*planted in {fault}", forked, rare=True) for fault in
+      ("on_start", "constructor")),
     failed("workers: all users are killed", "killed", "worker .*: 2 of 2 users never came or ended", forked),
     Row("workers that end before they connect", 2, FAILED + "[12] of 2 worker processes ended",
         forked("worker dies before it connects")),

@@ -56,9 +56,11 @@ def capacity_against_nobody(p: Shard) -> Ended:
     )
 
 
-def failed(name: str, says: str, behaviour: Behaviour, *more: str, lacks: str = "") -> Row:
+def failed(
+    name: str, says: str, behaviour: Behaviour, *more: str, lacks: str = "", rare: bool = False
+) -> Row:
     """Every turn fails: exit 1, and the report says why."""
-    return Row(name, 1, says, served(behaviour, *more), begun=True, lacks=lacks)
+    return Row(name, 1, says, served(behaviour, *more), begun=True, lacks=lacks, rare=rare)
 
 
 COUNTS = (
@@ -76,19 +78,20 @@ ROWS = (
     Row("nobody listens", 1, r"refused", nobody, begun=True),
     Row("unknown host", 1, r"cannot resolve", lambda p: p.locust(host="http://no-such-host.invalid"), begun=True),
     Row("accepts and never answers", 1, r"gets no HTTP answer", asked(hostile.never), begun=True),
-    Row("speaks SSH", 1, r"gets no HTTP answer", asked(sends(b"SSH-2.0-OpenSSH_9.2\r\n")), begun=True),
+    Row("speaks SSH", 1, r"gets no HTTP answer", asked(sends(b"SSH-2.0-OpenSSH_9.2\r\n")), begun=True,
+        rare=True),
     Row("answers what it is without end", 1, r"--server",
         asked(floods(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 1024)), begun=True),
     failed("silent after the request", "timeout_first", hostile.never),
     failed("silent after the first word", "timeout_gap", hostile.one_word_then_silence),
     failed("dies in the middle of a reply", "truncated|connect", hostile.dies_mid_stream),
-    failed("resets in the middle of a reply", "truncated", hostile.resets),
+    failed("resets in the middle of a reply", "truncated", hostile.resets, rare=True),
     failed("web page instead of a reply", "bad_wire", sends(plain(200, b"<html>Hello</html>", b"text/html"))),
-    failed("garbage instead of HTTP", "bad_wire", sends(bytes(range(256)))),
-    failed("redirect", "30[27]", sends(plain(302, b"", more=b"location: http://127.0.0.1:9/\r\n"))),
+    failed("garbage instead of HTTP", "bad_wire", sends(bytes(range(256))), rare=True),
+    failed("redirect", "30[27]", sends(plain(302, b"", more=b"location: http://127.0.0.1:9/\r\n")), rare=True),
     failed("one event without end", "bad_wire", floods(EVENT_STREAM, chunk(b"data: x" * 9000))),
-    failed("chunk of 2^64 bytes", "bad_wire|truncated", sends(EVENT_STREAM, b"ffffffffffffffff\r\nx")),
-    failed("chunk of negative size", "bad_wire", sends(EVENT_STREAM, b"-5\r\nhello\r\n")),
+    failed("chunk of 2^64 bytes", "bad_wire|truncated", sends(EVENT_STREAM, b"ffffffffffffffff\r\nx"), rare=True),
+    failed("chunk of negative size", "bad_wire", sends(EVENT_STREAM, b"-5\r\nhello\r\n"), rare=True),
     failed("JSON nested 100,000 deep", "bad_wire", sends(EVENT_STREAM, event(b"[" * 100_000), DONE)),
     failed("a reply cut before its end", "truncated", sends(EVENT_STREAM, words())),
     failed("error text with CI commands", "in_band_error|server_error|invalid_request",

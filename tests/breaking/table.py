@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from tests.breaking import (
     rows_commands,
@@ -25,6 +29,11 @@ TABLE: dict[str, Row] = {
 }  # fmt: skip
 MOST_MIB = 200.0
 """Memory of the process, whatever a server sends or a file holds."""
+
+
+def cases(rows: Iterable[Row]) -> list[Any]:
+    """The rows as parameters of a test."""
+    return [pytest.param(row, id=row.name, marks=[pytest.mark.rare] if row.rare else []) for row in rows]
 
 
 def check(row: Row, folder: Path) -> None:

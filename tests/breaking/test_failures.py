@@ -10,12 +10,12 @@ import pytest
 
 from tests.breaking.place import Row, Shard
 from tests.breaking.rows_failures import ALONE, ROWS, alone
-from tests.breaking.table import check
+from tests.breaking.table import cases, check
 
 pytestmark = pytest.mark.e2e
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", cases(ROWS))
 def test_it_ends_soon_and_says_why(row: Row, tmp_path: Path) -> None:
     check(row, tmp_path)
 

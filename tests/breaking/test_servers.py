@@ -8,10 +8,10 @@ import pytest
 
 from tests.breaking.place import Row
 from tests.breaking.rows_servers import ROWS
-from tests.breaking.table import check
+from tests.breaking.table import cases, check
 
 
 @pytest.mark.e2e
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
+@pytest.mark.parametrize("row", cases(ROWS))
 def test_it_ends_soon_and_says_why(row: Row, tmp_path: Path) -> None:
     check(row, tmp_path)

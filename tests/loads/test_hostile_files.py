@@ -7,6 +7,7 @@ import os
 import socket
 import time
 from collections.abc import Callable
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from chatload.loads.plan import Planned
 from chatload.model.errors import UsageError
 from chatload.prompts.script import Script
 from tests import plans
+from tests.long import size
 
 OPTIONS = ("prompts", "trace", "sharegpt", "certificate")
 GOOD = {
@@ -74,6 +76,7 @@ def write(tmp_path: Path) -> Callable[[str | bytes], Path]:
     return written
 
 
+LONG_LINE = size(100_000_000, 10_000_000)
 NO_CONTENT: dict[str, bytes] = {
     "empty": b"",
     "blank lines": b"\n \n\r\n",
@@ -188,17 +191,19 @@ def test_files_of_other_editors_are_good(option: str, form: str, write: Callable
     ("option", "begin", "end"),
     [("prompts", b'{"id": "long", "turns": ["', b'"]}'), ("trace", b'{"due_s": 1, "x": "', b'"}')],
 )
-def test_a_line_of_100_mb_is_told_by_its_number(
+def test_a_line_of_many_mb_is_told_by_its_number(
     option: str, begin: bytes, end: bytes, write: Callable[[bytes], Path]
 ) -> None:
-    path = write(GOOD[option].encode() + begin + b"a" * 100_000_000 + end)
+    path = write(GOOD[option].encode() + begin + b"a" * LONG_LINE + end)
     (line,) = told(option, path)
-    assert line.startswith(f"--{option} {path}:3: 100,0") and line.endswith("bytes on one line: at most 4 MB")
+    assert line.startswith(f"--{option} {path}:3: {LONG_LINE // 1_000_000},0") and line.endswith(
+        "bytes on one line: at most 4 MB"
+    )
 
 
 @pytest.mark.parametrize("option", ["sharegpt", "certificate"])
-def test_one_text_of_100_mb_is_no_file_of_the_kind(option: str, write: Callable[[bytes], Path]) -> None:
-    told(option, write(b'[{"conversations": [{"from": "human", "value": "' + b"a" * 100_000_000))
+def test_one_text_of_many_mb_is_no_file_of_the_kind(option: str, write: Callable[[bytes], Path]) -> None:
+    told(option, write(b'[{"conversations": [{"from": "human", "value": "' + b"a" * LONG_LINE))
 
 
 @pytest.mark.parametrize("option", OPTIONS)
@@ -363,12 +368,20 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=200, deadline=None)
+NUMBERS = count()
+
+
+def new_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`mktemp` looks at the names of all folders before."""
+    return tmp_path_factory.getbasetemp() / f"given-{next(NUMBERS)}"
+
+
+@settings(max_examples=size(200, 60), deadline=None)
 @given(option=st.sampled_from(OPTIONS), rows=st.lists(JSON, max_size=4), one=st.booleans())
 def test_any_json_is_a_plan_or_lines_that_name_file_and_option(
     option: str, rows: list[Any], one: bool, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    path = tmp_path_factory.mktemp("any") / "given"
+    path = new_file(tmp_path_factory)
     path.write_text(json.dumps(rows) if one else "\n".join(map(json.dumps, rows)), encoding="utf-8")
     try:
         made = planned(option, path)
@@ -378,12 +391,12 @@ def test_any_json_is_a_plan_or_lines_that_name_file_and_option(
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(made), type=Planned) == made
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=size(200, 60), deadline=None)
 @given(option=st.sampled_from(OPTIONS), content=st.binary(max_size=200))
 def test_any_bytes_are_a_plan_or_lines_that_name_file_and_option(
     option: str, content: bytes, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    path = tmp_path_factory.mktemp("any") / "given"
+    path = new_file(tmp_path_factory)
     path.write_bytes(content)
     try:
         planned(option, path)

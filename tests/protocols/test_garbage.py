@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatload.model.errors import CODES
+from tests.long import size
 
 from .cases_native import PROMPT, TGI, VLLM_GENERATE
 from .cases_openai import OTHERS, VLLM
@@ -50,7 +51,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=size(300, 100), deadline=None)
 @given(st.sampled_from([*VLLM, *OTHERS, *TGI, *VLLM_GENERATE]), st.data())
 def test_a_damaged_reply_fails_with_a_code(case: Case, data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(case.body)))
@@ -60,7 +61,7 @@ def test_a_damaged_reply_fails_with_a_code(case: Case, data: st.DataObject) -> N
     assert outcome.failure is None or outcome.failure[0] in CODES
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=size(300, 100), deadline=None)
 @given(JSON, st.sampled_from(["openai", "openai-completions", "tgi", "vllm-generate"]))
 def test_any_json_is_deltas_or_a_code(value: object, dialect: str) -> None:
     written = json.dumps(value).encode()

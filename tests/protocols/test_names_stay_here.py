@@ -27,9 +27,12 @@ FILES = sorted(
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_name_of_a_dialect_or_server_is_written_elsewhere(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    if not any(name in text for name in NAMES):
+        return
     words = [
         node.value
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for node in ast.walk(ast.parse(text))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     ]
     name = str(path.relative_to(ROOT))

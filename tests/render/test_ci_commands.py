@@ -28,6 +28,7 @@ from chatload.render.text import report_text
 from chatload.runner.console import Console
 from chatload.store.journal import Run, read_run
 from tests.changes import replace
+from tests.long import size
 from tests.runs_builder import HERE
 
 PARTS = (
@@ -80,7 +81,7 @@ def everything(run: Run, other: Run) -> dict[str, str]:
     }
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=size(25, 8), deadline=None, suppress_health_check=list(HealthCheck))
 @given(words=HOSTILE)
 def test_no_line_of_any_output_is_a_command(words: str) -> None:
     for name, text in everything(said_by(words, "troubled"), said_by(words, "tiny")).items():

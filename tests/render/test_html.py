@@ -21,6 +21,7 @@ from chatload.render.overview import definitions
 from chatload.store.journal import Run, read_run
 from plots.report.figures import figures
 from tests.changes import replace
+from tests.long import size
 from tests.runs_builder import (
     HERE,
     START_NS,
@@ -180,7 +181,7 @@ def test_tags_escape_what_is_no_markup() -> None:
 
 
 def test_a_thousand_turns_are_small_and_each_tells_its_numbers(tmp_path: Path) -> None:
-    turns = good_turns(Shape(users=100, turns=10, tokens=200))
+    turns = good_turns(Shape(users=100, turns=10, tokens=size(200, 40)))
     folder = write_run(
         tmp_path / "run", manifest_of(Shape(users=100, turns=10), turns), turns, user_lines(turns)
     )

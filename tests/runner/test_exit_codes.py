@@ -113,7 +113,10 @@ def delete_all(journal: Path) -> None:
     journal.parent.rmdir()
 
 
-@pytest.mark.parametrize("harm", [delete, truncate, empty, replace, drop_lines, delete_all])
+RARE = [pytest.param(harm, marks=pytest.mark.rare) for harm in (delete, empty, replace)]
+
+
+@pytest.mark.parametrize("harm", [truncate, drop_lines, delete_all, *RARE])
 def test_a_journal_that_lost_lines_is_not_green(
     harm: Callable[[Path], None], vllm: Any, tmp_path: Path
 ) -> None:

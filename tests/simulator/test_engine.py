@@ -12,6 +12,7 @@ from simulator.engine.engine import Engine, Sequence, Step, build_engine
 from simulator.engine.profiles import load_profile, profile_names, step_visibility
 from simulator.engine.step_cost import Cost
 from simulator.schedulers.registry import scheduler_kinds
+from tests.long import size
 
 SMALL: dict[str, dict[str, object]] = {
     "vllm-0.1.2": {"num_gpu_blocks_override": 12, "max_num_seqs": 5, "max_num_batched_tokens": 160},
@@ -60,7 +61,7 @@ def check(engine: Engine, step: Step) -> None:
 
 
 @pytest.mark.parametrize("scheduler", scheduler_kinds())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=size(60, 25), deadline=None)
 @given(asked=ASKED)
 def test_no_token_is_lost_or_doubled_and_kv_stays_within_its_limit(
     scheduler: str, asked: list[tuple[int, int, int, int, int | None, int]]
@@ -111,7 +112,7 @@ def test_no_token_is_lost_or_doubled_and_kv_stays_within_its_limit(
 
 
 @pytest.mark.parametrize("scheduler", scheduler_kinds())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=size(40, 20), deadline=None)
 @given(prompts=st.lists(st.integers(1, 90), min_size=2, max_size=12))
 def test_first_tokens_come_in_the_order_of_arrival(scheduler: str, prompts: list[int]) -> None:
     """First come first served: nobody gets a first token in an earlier step than one who came before."""

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.long import size
 from tests.simulator.client import Simulator, ask, chat, chunks, connect, read_reply, request_bytes
 
 Start = Callable[..., Simulator]
@@ -67,7 +68,9 @@ def test_what_is_no_http_gets_400_and_a_close(everyone: Simulator, name: str, ju
         assert reply.startswith(b"HTTP/1.1 400 Bad Request\r\n")
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=size(40, 20), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(junk=st.binary(min_size=1, max_size=400), cut=st.integers(0, 200))
 def test_nothing_sent_can_break_it(everyone: Simulator, junk: bytes, cut: int) -> None:
     good = request_bytes(PATH, chat(max_tokens=1))
@@ -85,7 +88,9 @@ def test_nothing_sent_can_break_it(everyone: Simulator, junk: bytes, cut: int) -
     assert ask(everyone.ports["tgi-3.3"], "/health", None, method="GET").startswith(b"HTTP/1.1 200")
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=size(60, 25), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(
     body=st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),

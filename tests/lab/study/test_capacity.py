@@ -33,7 +33,7 @@ KNOWN = {SEARCH_CASES[0].name: 40, SEARCH_CASES[2].name: 44, SEARCH_CASES[4].nam
 
 
 @pytest.mark.parametrize(
-    "case", [SEARCH_CASES[number] for number in size((0, 2, 4), (0, 4))], ids=lambda case: case.name
+    "case", [SEARCH_CASES[number] for number in size((0, 2, 4), (4,))], ids=lambda case: case.name
 )
 def test_the_search_is_within_a_tenth_of_the_truth_and_the_interval_holds_it(case: SearchCase) -> None:
     known = KNOWN[case.name]
