@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-LANGUAGES = {".py": "python", ".toml": "toml", ".yml": "yaml"}
+LANGUAGES = {".yml": "yaml"}
+"""The language of a suffix that does not name it."""
 BEGINS = re.compile(r"- |\d+\. |\|")
 GOES_ON = re.compile(r"- |\d+\. |\||  ")
 
@@ -17,7 +18,8 @@ def on_files(files: Any, *, config: Any) -> Any:
     from mkdocs.structure.files import File
 
     for path in sorted(EXAMPLES.glob("*.*")):
-        text = f"# {path.name}\n\n```{LANGUAGES[path.suffix]}\n{path.read_text(encoding='utf-8')}```\n"
+        language = LANGUAGES.get(path.suffix, path.suffix[1:])
+        text = f"# {path.name}\n\n```{language}\n{path.read_text(encoding='utf-8')}```\n"
         files.append(File.generated(config, f"examples/{path.name}.md", content=text))
     return files
 

@@ -8,7 +8,9 @@ from statistics import median
 from typing import Literal
 
 from chatload.analysis.block_interval import CYCLES_PER_BLOCK, LEAST_BLOCKS, turn_cycle_s
+from chatload.analysis.growth import telling_s
 from chatload.analysis.window import Held
+from chatload.loads.capacity import CapacityLoad
 from chatload.loads.level_search import Capacity
 from chatload.model.metrics import metric
 from chatload.model.slo import Objective
@@ -23,6 +25,17 @@ def measuring_s(asked_s: float, last_window: Sequence[Held]) -> float:
     """How long (s) to measure the next level: as asked, or as long as an interval needs with turns like the last."""
     needed_s = LEAST_BLOCKS * CYCLES_PER_BLOCK * (turn_cycle_s(last_window) or 0.0)
     return min(max(asked_s, needed_s), MOST_LONGER * asked_s)
+
+
+def level_s(load: CapacityLoad, level: int, known_s: float, took_s: float) -> float:
+    """How long (s) to measure this level: `known_s`, or as long as its arrivals need to be shown not to pile up.
+
+    `took_s` is how long a reply takes.
+    """
+    if not load.arrives:
+        return known_s
+    stay_s = (load.think_time.average + took_s) * load.conversation_turns
+    return max(known_s, min(MOST_LONGER * load.measure_s, telling_s(level / 60.0, stay_s, load.windows)))
 
 
 def reply_s(last_window: Sequence[Held]) -> float:

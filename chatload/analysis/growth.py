@@ -58,6 +58,16 @@ class Growth:
         return not self.grows and self.last - self.first + self.noise <= MOST_STAYING * self.arrived
 
 
+def telling_s(arrivals_per_s: float, stay_s: float, windows: int) -> float:
+    """How long (s) each of so many windows must be, so that a stable system is shown to be one half as long again.
+
+    With n = arrivals_per_s · stay_s in the system, the noise of all windows is 1.645 · sqrt(2 · n · windows), and the
+    arrivals between the middles of the first and the last quarter are arrivals_per_s · 3/4 T · windows.
+    """
+    noise = ONE_SIDED_Z * math.sqrt(2.0 * arrivals_per_s * stay_s * windows)
+    return 1.5 * noise / (MOST_STAYING * arrivals_per_s * (1.0 - 1.0 / PART) * windows)
+
+
 def growth(stays: Iterable[tuple[int, int]], window: Window) -> Growth:
     """The growth over a window of stays: (from, until) of each who was in the system, in ns."""
     known = list(stays)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from chatload.analysis.capacity_levels import measuring_s, reply_s
+from chatload.analysis.capacity_levels import level_s, measuring_s, reply_s
 from chatload.analysis.growth import Growth, level_growth, with_growth
 from chatload.analysis.window import Window
 from chatload.engine.clock import CLOCK, Clock
@@ -176,6 +176,8 @@ class CapacitySearch:
         """
         load = self._load
         measure_s = asked_s or self._measure_s
+        if group != WARM_UP:
+            measure_s = level_s(load, users, measure_s, self._reply_s)
         start_ns = self._clock.now_ns() + round(LEAD_S * 1e9)
         end_ns = start_ns + round((load.ramp_s(users) + self._load.settle_s + measure_s) * 1e9)
         self._levels += 1
@@ -183,7 +185,7 @@ class CapacitySearch:
         self._so_far = SoFar()
         measured_ns = end_ns - round(measure_s * 1e9)
         more = max(0, self._search.left - (group != WARM_UP))
-        more_s = more * (LEAD_S + self._load.settle_s + self._measure_s)
+        more_s = more * (LEAD_S + self._load.settle_s + measure_s)
         self._now = LevelProgress(self._levels, users, group, start_ns, measured_ns, end_ns, more_s)
         self._order(
             LevelOrder(

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from chatload.analysis.capacity_levels import measuring_s, reply_s
+from chatload.analysis.capacity_levels import level_s, measuring_s, reply_s
 from chatload.analysis.growth import Growth, level_growth, with_growth
 from chatload.analysis.slo_verdict import level_verdict
 from chatload.analysis.window import Window
@@ -287,7 +287,8 @@ def search(case: SearchCase, seed: int, *, sees_growth: bool = True) -> SearchRe
         took_s = reply_s(window(case, load.first, f"{seed} warm-up", load))
     while (users := levels.next_users) is not None:
         windows += 1
-        turns, grown = window_and_growth(case, users, f"{seed} {windows}", load, took_s)
+        level = replace(load, measure_s=level_s(case.load, users, load.measure_s, took_s))
+        turns, grown = window_and_growth(case, users, f"{seed} {windows}", level, took_s)
         growths[users] = growths.get(users, Growth()) + grown
         load = replace(load, measure_s=measuring_s(case.load.measure_s, turns))
         took_s = min(took_s, reply_s(turns) or took_s)

@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 from chatload.analysis.arrivals import rate_stages
-from chatload.analysis.growth import Growth, growth, with_growth
+from chatload.analysis.growth import Growth, growth, telling_s, with_growth
 from chatload.analysis.summary import summarise
 from chatload.analysis.window import Window
 from chatload.loads.plan import Plan
@@ -33,6 +33,30 @@ def queue(rate: float, service_s: float, servers: int, seconds: float, seed: int
         free[place] = max(now, free[place]) + drawn.expovariate(1 / service_s)
         stays.append((round(now * S), round(free[place] * S)))
     return stays
+
+
+@pytest.mark.parametrize(("per_s", "stay_s"), [(0.3, 35.0), (1.0, 35.0), (5.0, 10.0)])
+def test_windows_as_long_as_that_show_a_stable_system_to_be_one(per_s: float, stay_s: float) -> None:
+    """Independent stays; half as long, chance leaves most of them undecided."""
+    length_s = telling_s(per_s, stay_s, 4)
+    shown = {
+        part: sum(
+            sum(
+                (_independent(per_s, stay_s, part * length_s, seed + i) for i in range(4)), Growth()
+            ).is_shown_stable
+            for seed in range(0, 400, 4)
+        )
+        for part in (0.5, 1.0)
+    }
+    assert shown[1.0] > 75 and shown[0.5] < 60, shown
+
+
+def _independent(per_s: float, stay_s: float, length_s: float, seed: int) -> Growth:
+    drawn = random.Random(seed)
+    stays, now = [], -8 * stay_s
+    while (now := now + drawn.expovariate(per_s)) < length_s:
+        stays.append((round(now * S), round((now + drawn.expovariate(1 / stay_s)) * S)))
+    return growth(stays, Window(0, round(length_s * S)))
 
 
 def test_present_and_arrived_are_those_of_the_quarters() -> None:
