@@ -20,6 +20,7 @@ help:
 	@echo "make article  the article's benchmarks against simulated vLLM 0.1.2 and TGI 0.9.3, tables of both"
 	@echo "make gallery  docs/plots.md: every picture, of runs against the simulator, about 5 min"
 	@echo "make bench   chatload, plain Locust and a bare epoll reader against a fixed-rate server, about 20 min (docs/performance.md)"
+	@echo "make bench-scale  the most users whose times this host takes truly, with 1, 2, 4 and 8 processes, about 10 min (docs/performance.md)"
 	@echo "make bench-page  what the live page costs a run of 100 users, about 12 min (docs/web-ui.md)"
 	@echo "make certify  how true this client is on this machine: results/certificate.json"
 	@echo "make check   ruff, mypy --strict, audit, tests"
@@ -151,6 +152,11 @@ ab: $(VENV)/run.stamp
 
 bench: $(VENV)/run.stamp
 	$(BIN)/python -m lab.benchmarks --users 100,400 --repeat 5
+
+.PHONY: bench-scale
+
+bench-scale: $(VENV)/run.stamp
+	$(BIN)/python -m lab.benchmarks.scale
 
 .PHONY: bench-page
 

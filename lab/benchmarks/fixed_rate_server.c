@@ -184,6 +184,7 @@ int main(int argc, char **argv) {
   int one = 1, listener = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), ep = epoll_create1(0);
   struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
   setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+  setsockopt(listener, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one); /* several may share a port */
   setsockopt(listener, SOL_SOCKET, SO_TIMESTAMPNS, &one, sizeof one);
   if (bind(listener, (void *)&to, sizeof to) || listen(listener, 4096)) { perror("fixed-rate"); return 2; }
   socklen_t len = sizeof to; getsockname(listener, (void *)&to, &len);

@@ -94,25 +94,36 @@ def compiled_server() -> Path | None:
 
 
 @contextmanager
-def fixed_rate_server(load: Load, truth: Path, compiled: Path | None, placement: Placement) -> Iterator[str]:
-    """A fixed-rate server for `load` while the block lasts; gives its address. Without `compiled`: the simulator."""
+def fixed_rate_server(
+    load: Load, truth: Path, compiled: Path | None, placement: Placement | None, port: int = 0
+) -> Iterator[str]:
+    """A fixed-rate server for `load` while the block lasts; gives its address. Without `compiled`: the simulator.
+
+    `port` 0: any free one. Several compiled ones may share a port.
+    """
     if compiled is not None:
-        numbers = (0, load.ttft_ms, load.ttft_spread_ms, load.tokens_per_s, load.tokens, load.jitter_ms)
+        numbers = (port, load.ttft_ms, load.ttft_spread_ms, load.tokens_per_s, load.tokens, load.jitter_ms)
         command = [str(compiled), *map(str, (*numbers, int(load.burst), load.event_bytes, load.wire, truth))]
     else:
         wire = "vllm-generate" if load.wire == "nul" else load.wire
-        command = [sys.executable, "-u", "-m", "simulator", "--speak", "fixed-rate", "--port-base", "0"]
+        command = [sys.executable, "-u", "-m", "simulator", "--speak", "fixed-rate", "--port-base", str(port)]
         command += ["--truth", str(truth), "--ttft-ms", str(load.ttft_ms), "--wire", wire]
         command += ["--ttft-spread-ms", str(load.ttft_spread_ms)]
         command += ["--tokens-per-s", str(load.tokens_per_s), "--answer-tokens", str(load.tokens)]
         command += ["--jitter-ms", str(load.jitter_ms), "--event-bytes", str(load.event_bytes)]
         command += ["--burst"] if load.burst else []
-    with server_process(command, truth.with_name("server.log"), placement.server) as host:
+    with server_process(
+        command, truth.with_name("server.log"), placement.server if placement else None
+    ) as host:
         yield host
 
 
 def measured(
-    command: Sequence[str], environment: Mapping[str, str], log: Path, limit_s: float, placement: Placement
+    command: Sequence[str],
+    environment: Mapping[str, str],
+    log: Path,
+    limit_s: float,
+    placement: Placement | None,
 ) -> Cost:
     """Run a client to its end and sample its cost. SystemExit with the end of its log if it fails."""
     cost = Cost()
@@ -125,7 +136,8 @@ def measured(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    placement.client(process.pid, first=True)
+    if placement is not None:
+        placement.client(process.pid, first=True)
     sampler = threading.Thread(target=_sample, args=(process, cost), daemon=True)
     sampler.start()
     try:
