@@ -17,6 +17,7 @@ from chatload.analysis.closed_loop_warnings import (
     without_answers,
 )
 from chatload.analysis.completeness import ended_by_time, planned_chat
+from chatload.analysis.first_byte import first_byte
 from chatload.analysis.quantiles import least_n
 from chatload.analysis.same_answers import other_answers
 from chatload.analysis.server_addresses import idle_addresses
@@ -30,8 +31,6 @@ from chatload.store.journal import Run
 
 Check = Callable[[Run, Summary], Iterator[str]]
 
-FIRST_BYTE_APART_MS = 20.0
-"""TTFT so far behind the first byte, and twice as large, is no longer what JMeter shows."""
 UNREACHABLE = "The server could not be reached: check --host, port and TLS"
 REOPENED_SHARE = 0.05
 """Share of the turns after a good reply beyond which opening connections anew is a habit of the server."""
@@ -152,19 +151,6 @@ def _after_good_replies(run: Run) -> list[Turn]:
     return found
 
 
-def _first_byte(run: Run, summary: Summary) -> Iterator[str]:
-    first, token = summary.of_whole_run("first_byte_ms"), summary.of_whole_run("ttft_ms")
-    name = next((name for name in ("p95", "p50") if name not in (*first.too_small, *token.too_small)), "")
-    if not name:
-        return
-    first_byte, ttft = first.statistic(name), token.statistic(name)
-    if ttft and first_byte is not None and ttft > 2 * first_byte and ttft - first_byte > FIRST_BYTE_APART_MS:
-        yield (
-            f"The first byte is not the first token here: first byte {name} is {first_byte:.0f} ms but TTFT {name} is "
-            f"{ttft:.0f} ms. JMeter would have called the former latency; users feel the latter."
-        )
-
-
 def _too_few(run: Run, summary: Summary) -> Iterator[str]:
     n, names = summary.metric("ttft_ms").n, summary.metric("ttft_ms").too_small
     if names:
@@ -216,7 +202,7 @@ CHECKS: tuple[Check, ...] = (
     generator_warnings.held_up,
     generator_warnings.marks,
     held_streams.proxies,
-    _first_byte,
+    first_byte,
     token_warnings.doubted_usage,
     token_warnings.unseen_tokens,
     token_warnings.token_sources,

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import ClassVar
 
-import msgspec
-
 from chatload.loads.conversation_options import (
     CONVERSATION_OPTIONS,
     TURNS,
@@ -200,7 +198,7 @@ def read(reader: OptionReader) -> tuple[CapacityLoad, Inputs]:
     if not reader.text(SLO):
         reader.add_mistake(SLO, "", "a capacity search needs SLOs, such as 'p95 ttft_ms <= 500'")
     held = conversations(reader)
-    load = msgspec.structs.replace(load, pictures=held.has_images)
+    load = load.with_file(held)
     return load, Inputs(conversations=held.scripts, pairs=length_pairs(reader), notes=held.notes)
 
 

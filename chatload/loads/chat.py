@@ -263,7 +263,7 @@ def read(reader: OptionReader) -> tuple[ChatLoad, Inputs]:
         ours_only = {"abandon_share": 0.0, "tool_use": None, "image_use": None}
         return msgspec.structs.replace(load, think_first=False, history=True, **ours_only), Inputs()
     held = conversations(reader)
-    load = msgspec.structs.replace(load, pictures=held.has_images)
+    load = load.with_file(held)
     pairs = length_pairs(reader)
     return load, Inputs(conversations=held.scripts, pairs=pairs, tools=tools, notes=held.notes)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import TypedDict
+from typing import Self, TypedDict
+
+from msgspec.structs import replace as replaced
 
 from chatload.loads.image_options import IMAGE_OPTIONS, ImageUse, read_image_use
 from chatload.loads.input_files import read_conversations, read_file, read_text
@@ -15,6 +17,7 @@ from chatload.options.option import FileName, Group, Switch, Text, Whole
 from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import MOST_REQUESTS, whole
 from chatload.prompts.conversation_file import SHIPPED_CONVERSATIONS, ConversationFile
+from chatload.prompts.placeholders import found_in, has_braces
 from chatload.prompts.script import Script
 
 ARTICLE_PROMPT = "Once a upon time,"
@@ -45,7 +48,7 @@ PROMPT = Text(
     required=True,
     one_line=False,
     group=Group.PROMPTS,
-    help="the message of every turn with history off",
+    help="the message of every turn with history off; {user}, {turn}, {uuid}, {random:1:100} … are filled in",
     label="Message, where history is off",
 )
 PROMPTS = FileName(
@@ -72,6 +75,8 @@ SYSTEM_PROMPT = TextOrFile(
 )
 
 
+KEPT = "\\{"
+"""What stands for the placeholders of prompts that keep all of theirs by a backslash."""
 CONVERSATION_OPTIONS = (HISTORY, PROMPT, PROMPTS, PROMPTS_COLUMN, SYSTEM_PROMPT, *IMAGE_OPTIONS)
 
 
@@ -96,6 +101,8 @@ class ConversationLoad(ThinkingLoad, frozen=True, kw_only=True):
     system_prompt: str = ""
     image_use: ImageUse | None = None
     pictures: bool = False
+    placeholders: tuple[str, ...] = ()
+    """Those of its prompts, each once (prompts/placeholders.py)."""
 
     @property
     def beyond_text(self) -> str:
@@ -114,8 +121,18 @@ class ConversationLoad(ThinkingLoad, frozen=True, kw_only=True):
 
     @property
     def fixed_prompt(self) -> str:
-        """With history off and no file of prompts."""
-        return "" if self.history or self.prompts or self.prompt_tokens else self.prompt
+        """With history off, no file of prompts, and nothing in it that differs."""
+        several = self.history or self.prompts or self.prompt_tokens or has_braces(self.prompt)
+        return "" if several else self.prompt
+
+    def with_file(self, held: ConversationFile) -> Self:
+        """The load with what is known of its conversations: pictures and placeholders."""
+        texts = [self.system_prompt, *(script.system for script in held.scripts)]
+        texts += [line for script in held.scripts for line in script.lines]
+        texts += [] if held.scripts or self.prompt_tokens else [self.prompt]
+        found = tuple(dict.fromkeys(one for text in texts for one in found_in(text)))
+        braces = found or (KEPT,) * any(map(has_braces, texts))
+        return replaced(self, pictures=held.has_images, placeholders=braces)
 
     def systems(self, inputs: Inputs) -> tuple[str, ...]:
         """Those of the file of conversations, else that of the options."""

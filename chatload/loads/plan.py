@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from chatload.loads.chat import ChatLoad
+from chatload.loads.conversation_options import KEPT, ConversationLoad
 from chatload.loads.input_files import read_certificate, read_file, read_schema
 from chatload.loads.load_shape import Inputs, Shape
 from chatload.loads.registry import AnyLoad
@@ -18,6 +19,7 @@ from chatload.options.length_options import CACHE
 from chatload.options.option_reader import ALL_GIVEN, Given, OptionReader, shown_value
 from chatload.options.run_options import BODY, CERTIFICATE, EXPECT, SLO, WARMUP, RunSettings, read_settings
 from chatload.options.server_address import Route
+from chatload.prompts.placeholders import filled_words, in_body
 from chatload.protocols.registry import PROMPT_KEYS
 
 
@@ -32,7 +34,10 @@ class Plan(RunSettings, frozen=True, kw_only=True):
         model = f", models {mix_words(self.models)}" if self.models else ""
         thinks = f", {self.thinking.words}" if self.thinking.words else ""
         where = f"{server or asked} at {self.host}{model}{thinks}"
-        plan = f"{self.load.sentence()}{self.load.asked_words}, {where}: {self.load.bounds()}."
+        prompts = self.load.placeholders if isinstance(self.load, ConversationLoad) else ()
+        told = dict.fromkeys(one for one in (*prompts, *in_body(self.body)) if one != KEPT)
+        fills = filled_words([*told])
+        plan = f"{self.load.sentence()}{self.load.asked_words}{fills}, {where}: {self.load.bounds()}."
         if self.warmup:
             plan += f" Warm-up, counted nowhere: {self.warmup.words}."
         return f"{plan} To hold: {'; '.join(one.words for one in self.slo)}." if self.slo else plan

@@ -6,8 +6,6 @@ from bisect import bisect_right
 from dataclasses import replace
 from typing import ClassVar
 
-import msgspec
-
 from chatload.loads.arrival_options import (
     ARRIVALS,
     BURSTINESS,
@@ -141,7 +139,7 @@ def read(reader: OptionReader) -> tuple[VisitorsLoad, Inputs]:
         **length_fields(reader),
     )
     held = conversations(reader)
-    load = msgspec.structs.replace(load, pictures=held.has_images)
+    load = load.with_file(held)
     return load, Inputs(conversations=held.scripts, pairs=length_pairs(reader), notes=held.notes)
 
 

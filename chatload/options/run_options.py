@@ -78,7 +78,7 @@ BODY = JsonObject(
     default="{}",
     group=Group.SERVER,
     label="More JSON fields of the request",
-    help='more JSON fields of the request, such as {"ignore_eos": true}; they override ours',
+    help='more JSON fields of the request, such as {"ignore_eos": true}; they override ours; {user} … are filled in',
 )
 USAGE = Switch(
     name="usage",

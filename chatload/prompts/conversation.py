@@ -9,6 +9,7 @@ from typing import Protocol
 
 from chatload.model.inline_reasoning import answer_in
 from chatload.model.turn import Message
+from chatload.prompts.filled_lines import Filler
 from chatload.prompts.script import Script, joined
 from chatload.prompts.unique_opening import opening_of
 
@@ -67,13 +68,21 @@ class SeparateMessages:
 
     `step` users take the scripts in turn, as JMeter's threads take the lines of a CSV Data Set: turn t of user u sends
     the first line of script (u + t · step) mod n, in the order of the file. `system` takes the place
-    of the scripts' own; `prefix` goes on after it.
+    of the scripts' own; `prefix` goes on after it. `filler` fills placeholders in.
     """
 
     def __init__(
-        self, scripts: Sequence[Script], user: int, step: int, system: str | None = None, prefix: str = ""
+        self,
+        scripts: Sequence[Script],
+        user: int,
+        step: int,
+        system: str | None = None,
+        *,
+        prefix: str = "",
+        filler: Filler | None = None,
     ) -> None:
         self._scripts = scripts
+        self._filler, self._turn = filler, 0
         self._system = system
         self._prefix = prefix
         self._next = user
@@ -84,6 +93,10 @@ class SeparateMessages:
         script = self._scripts[self._next % len(self._scripts)]
         self._next += self._step
         system = script.system if self._system is None else self._system
+        if self._filler is not None:
+            self._turn += 1
+            system = self._filler.system(system)
+            script = self._filler.script(script, self._turn)
         return (*_system(joined(system, self._prefix)), script.line(0))
 
     def add_reply(self, reply: str | None, between: Sequence[Message] = ()) -> None:
@@ -137,10 +150,12 @@ def conversation_for(
     system: str | None = None,
     *,
     prefix: str = "",
+    filler: Filler | None = None,
 ) -> GrowingConversation:
     """The conversation of `user`. Scripts are assigned in the order of `seed`, each to equally many users.
 
-    `system` takes the place of the script's own system message; `prefix` goes on after it.
+    `system` takes the place of the script's own system message; `prefix` goes on after it. `filler` fills placeholders
+    in: line n is that of turn n.
 
     The first line begins with a sentence, drawn by `words_by`, that no other user of the run has. Without it, a server
     with a prefix cache (vLLM V1, SGLang, llama.cpp) would not compute the prompts of a second user with the same
@@ -152,6 +167,12 @@ def conversation_for(
     first_follow_up = random.Random(f"follow-ups {seed} {user}").randrange(len(FOLLOW_UPS))
     lines = (f"{opening_of(user, words_by)} {script.lines[0]}", *script.lines[1:])
     own = script.system if system is None else system
+    if filler is not None:
+        script = filler.script(script)
+        lines, own = (
+            (f"{opening_of(user, words_by)} {script.lines[0]}", *script.lines[1:]),
+            filler.system(own),
+        )
     return GrowingConversation(Script(lines, joined(own, prefix), script.images), first_follow_up)
 
 

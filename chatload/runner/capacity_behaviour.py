@@ -76,7 +76,8 @@ class CapacityBehaviour(SlotBehaviour):
             if due_ns >= order.end_ns:
                 break
             session.clock.sleep_until(due_ns)
-            request = session.request(conversation.next_messages(), session.asked(user, number), user=user)
+            messages, asked = conversation.next_messages(), session.asked(user, number)
+            request = session.request(messages, asked, user=user, turn=number)
             spec = TurnSpec(user, number, due_ns, request, order.group, name=session.name_of(user))
             turn, reply = self.clients.run_turn(spec)
             conversation.add_reply(reply_kept(turn, reply))

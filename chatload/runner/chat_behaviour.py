@@ -10,6 +10,7 @@ from chatload.loads.chat import ChatLoad
 from chatload.loads.conversation_options import ConversationLoad
 from chatload.model.turn import Message, Turn
 from chatload.prompts.conversation import Conversation, RepeatedMessage, SeparateMessages, conversation_for
+from chatload.prompts.filled_lines import FilledMessage
 from chatload.prompts.generated_prompts import GeneratedConversation
 from chatload.prompts.script import joined
 from chatload.prompts.synthetic_images import image_url
@@ -64,7 +65,9 @@ class ChatBehaviour(Behaviour):
             self.number,
             self._turn,
             self._due_ns,
-            session.request(messages, session.asked(self.number, self._turn), user=self.number),
+            session.request(
+                messages, session.asked(self.number, self._turn), user=self.number, turn=self._turn
+            ),
             name=session.name_of(self.number),
             hang_up_after=self._load.abandon_tokens if self._abandons() else 0,
         )
@@ -126,11 +129,12 @@ def _texts_of_user(
     own = load.system_prompt if system_prompt is None else system_prompt
     if load.prompt_tokens:
         return GeneratedConversation(texts, user, own, grows=load.history)
-    prefix = texts.prefix(texts.group_of(user))
+    prefix, filler = texts.prefix(texts.group_of(user)), session.filler(user)
     if load.history:
-        return conversation_for(
-            user, session.plan.drawn_by, session.words_by, scripts, system_prompt, prefix=prefix
-        )
+        seeds = session.plan.drawn_by, session.words_by
+        return conversation_for(user, *seeds, scripts, system_prompt, prefix=prefix, filler=filler)
     if scripts:
-        return SeparateMessages(scripts, user, load.users, system_prompt, prefix=prefix)
+        return SeparateMessages(scripts, user, load.users, system_prompt, prefix=prefix, filler=filler)
+    if filler is not None:
+        return FilledMessage(load.prompt, joined(own, prefix), filler)
     return RepeatedMessage(load.prompt, joined(own, prefix))

@@ -20,6 +20,7 @@ from chatload.engine.reader import Reader
 from chatload.engine.target import FoundRoute, Target, target_for
 from chatload.engine.tracing import tracing
 from chatload.loads.chat import ChatLoad
+from chatload.loads.conversation_options import ConversationLoad
 from chatload.loads.open_loop import OpenLoopLoad
 from chatload.loads.plan import Planned
 from chatload.loads.ramp import RampSegment, among_new_users, due_ns, global_user
@@ -31,8 +32,10 @@ from chatload.model.metrics import decode_tokens_per_s, e2e_ms, ttft_ms, whole_m
 from chatload.model.model_mix import model_for
 from chatload.model.sanitize import one_line
 from chatload.model.turn import Message, Turn, TurnRequest
+from chatload.prompts.filled_lines import Filler
 from chatload.prompts.generated_prompts import NOTHING_ASKED, Asked, salted
 from chatload.prompts.message_forms import images_of
+from chatload.prompts.placeholders import Place, filled_body, in_body
 from chatload.protocols.registry import DIALECTS
 from chatload.runner.echo_check import with_echo, with_reference
 from chatload.runner.messages import OtherServer, Start
@@ -80,6 +83,7 @@ class Session:
         self.start = start
         self.words_by = plan.words_by(start.run_id)
         load = plan.load
+        self._fills_body = bool(in_body(plan.body))
         self.texts = texts_of(start.planned, start.counts, start.run_id)
         self.salt = salt_of(start.planned, self.texts, start.run_id)
         self.schedule = (
@@ -202,14 +206,15 @@ class Session:
         return "/".join(filter(None, (self.model_of(user) if self.plan.models else "", name)))
 
     def request(
-        self, messages: tuple[Message, ...], asked: Asked = NOTHING_ASKED, *, user: int = 0
+        self, messages: tuple[Message, ...], asked: Asked = NOTHING_ASKED, *, user: int = 0, turn: int = 1
     ) -> TurnRequest:
-        """The request of one turn of `user`; where a length of its answer is asked, one of just that length.
+        """The request of a turn of `user`; where a length of its answer is asked, one of just that length.
 
         Where the dialect cannot ask for that, the length is a limit, not a promise.
         """
         plan, (prompt_tokens, exact_tokens) = self.plan, asked
         exact = {} if exact_tokens is None else self.exact_length
+        body = filled_body(plan.body, self.place(user, turn)) if self._fills_body else plan.body
         images, image_bytes = images_of(messages) if any(one.more for one in messages) else (0, 0)
         return TurnRequest(
             messages=salted(messages, self.salt) if self.salt else messages,
@@ -219,10 +224,21 @@ class Session:
             max_tokens=plan.max_tokens if exact_tokens is None else exact_tokens,
             temperature=plan.temperature,
             ask_usage=plan.ask_usage,
-            extra={**self.start.counting, **exact, **plan.body},
+            extra={**self.start.counting, **exact, **body},
             images=images,
             image_bytes=image_bytes,
         )
+
+    def place(self, user: int, turn: int) -> Place:
+        """Whose text it is that placeholders are filled in."""
+        return Place(user, turn, self.plan.load.users, self.words_by)
+
+    def filler(self, user: int) -> Filler | None:
+        """What fills the placeholders of a user's lines in; None where they have none."""
+        load = self.plan.load
+        if not (isinstance(load, ConversationLoad) and load.placeholders):
+            return None
+        return Filler(user, load.users, self.words_by)
 
     def target_of(self, user_class: UserClass) -> Target:
         """The server as users of this class see it, with the headers of the class; one for all of them."""

@@ -34,7 +34,7 @@ class VisitorsBehaviour(SlotBehaviour):
         for number in range(1, load.turns + 1):
             session.clock.sleep_until(due_ns)
             asked = session.asked(visitor, number)
-            request = session.request(conversation.next_messages(), asked, user=visitor)
+            request = session.request(conversation.next_messages(), asked, user=visitor, turn=number)
             group = load.group_at(due_ns - begin_ns)
             spec = TurnSpec(visitor, number, due_ns, request, group, name=session.name_of(visitor))
             turn, reply = self.clients.run_turn(spec)

@@ -155,10 +155,10 @@ def test_variables_and_properties(carried: Any) -> None:
 
 
 def test_a_reference_only_jmeter_knows_is_sent_as_it_stands_and_listed(carried: Any) -> None:
-    body = {**BODY, "messages": [{"role": "user", "content": "No. ${__threadNum} ${question}"}]}
+    body = {**BODY, "messages": [{"role": "user", "content": "No. ${__machineName} ${question}"}]}
     keys, _, err = carried(plan(group(request(body))))
-    assert keys["prompt"] == "No. ${__threadNum} ${question}"
-    assert "${__threadNum}, ${question} in the body" in err
+    assert keys["prompt"] == "No. ${__machineName} ${question}"
+    assert "${__machineName}, ${question} in the body" in err
 
 
 def test_headers_nearest_wins_and_secrets_are_never_written(carried: Any) -> None:

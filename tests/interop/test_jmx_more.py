@@ -248,9 +248,9 @@ def test_other_requests_are_told_by_what_they_are(imported: Any) -> None:
 @pytest.mark.parametrize(
     ("content", "field", "told"),
     [
-        ("${__UUID} Hi", "x", True),
-        ("Hi ${__threadNum}", "x", True),
-        ("Hi", "${__UUID}", False),
+        ("${__StringFromFile(a.txt)} Hi", "x", True),
+        ("Hi ${__Random(1,${q})}", "x", True),
+        ("Hi", "${__CSVRead(a.csv,0)}", False),
         ("${q} Hi", "x", False),
     ],
 )

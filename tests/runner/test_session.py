@@ -11,10 +11,12 @@ import msgspec
 import pytest
 
 from chatload.engine.begun_replies import OpenReply
+from chatload.loads.chat import ChatLoad
 from chatload.loads.ramp import RampSegment
 from chatload.model.errors import TurnError, UsageError
 from chatload.model.journal_lines import EndLine, HealthLine, StartLine, UserLine, decode
 from chatload.model.turn import Message, Turn
+from chatload.runner.chat_behaviour import conversation_of_user
 from tests.changes import replace
 from tests.runner.scripted_session import Scene
 
@@ -129,6 +131,38 @@ def test_health_tells_first_tokens_of_replies_that_run(
     one.clock.sleep(2.1)
     assert [line.begun for line in one.lines if isinstance(line, HealthLine)] == [told, {}]
     monkeypatch.undo()
+
+
+def test_placeholders_of_the_body_are_filled_in_each_turn_and_nothing_else_is(
+    scene: Callable[..., Scene],
+) -> None:
+    one = scene(body='{"user": "u{user}-{turn}", "seed": "#{random:4:4}", "x": "{y}"}')
+    asked = [one.session.request(ASKED, user=2, turn=turn).extra for turn in (1, 2)]
+    assert [(body["user"], body["seed"], body["x"]) for body in asked] == [
+        ("u3-1", 4, "{y}"),
+        ("u3-2", 4, "{y}"),
+    ]
+    plain = scene(body='{"x": "{y}"}')
+    assert plain.session.request(ASKED).extra["x"] == "{y}"
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"prompt": "I am {user}, {turn}"}, ["I am 3, 1", "I am 3, 2"]),
+        ({"prompt": "\\{user}"}, ["{user}", "{user}"]),
+        ({"prompt": "{name}"}, ["{name}", "{name}"]),
+    ],
+)
+def test_placeholders_of_the_prompt(
+    scene: Callable[..., Scene], values: dict[str, str], said: list[str]
+) -> None:
+    one = scene(**values)
+    load = one.session.plan.load
+    assert isinstance(load, ChatLoad)
+    talk = conversation_of_user(2, load, one.session)
+    assert [talk.next_messages()[-1].content for _ in range(2)] == said
+    assert ("filled in each turn" in one.session.plan.sentence()) == ("I am" in values["prompt"])
 
 
 def test_a_local_run_without_a_journal_does_not_begin_and_a_worker_s_does(

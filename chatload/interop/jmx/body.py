@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import orjson
 
+from chatload.interop.jmx.changing import CLOSE, OPEN
 from chatload.interop.jmx.variables import closing, how_to_give
 from chatload.options.request_headers import names_secret
 from chatload.protocols.dialect import Dialect, ForeignBody, NoPromptError
@@ -120,6 +121,11 @@ def _quoted_references(text: str) -> str:
     parts: list[str] = []
     at, inside = 0, False
     while at < len(text):
+        if not inside and text[at] == OPEN:
+            end = text.index(CLOSE, at)
+            parts.append(orjson.dumps(f"#{text[at : end + 1]}").decode())
+            at = end + 1
+            continue
         end = closing(text, at + 2) if not inside and text.startswith("${", at) else -1
         if end > 0:
             parts.append(orjson.dumps(_MARK + text[at : end + 1]).decode())

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from chatload.interop.jmx.body import Carried, carried_body, is_secret, json_object, split_path
+from chatload.interop.jmx.changing import numbers_in, written
 from chatload.interop.jmx.tree import Found, Node
 from chatload.interop.jmx.variables import Variables, how_to_give
 from chatload.options.request_headers import header_mistake
 from chatload.options.server_address import secret_names
+from chatload.prompts.placeholders import found_in, in_body
 from chatload.protocols.dialect import NoPromptError
 from chatload.protocols.own_routes import own_route
 from chatload.protocols.routes import read_path
@@ -83,7 +85,10 @@ def read_request(found: Found, variables: Variables) -> Request:
     address, path, query = _address(setting)
     body, open_fields = json_object(text)
     own = own_route(path, body)
+    numbers = numbers_in(body)
+    body = {key: value for key, value in body.items() if key not in numbers}
     carried = carried_body(own.body if own else body, own.path if own else path)
+    _fill(carried, numbers)
     prefix, posted = (own.prefix, own.path) if own else split_path(path, carried.dialect)
     request = Request(node, ancestors, address + prefix if address else "", carried)
     if secret_names(query):
@@ -104,7 +109,7 @@ def read_request(found: Found, variables: Variables) -> Request:
         request.losses.append(f"{own.words}: its own route {path!r} is not")
     for key, reference in open_fields.items():
         request.losses.append(f"{key!r} is {reference[:80]} in the body: {how_to_give(reference)}; left out")
-    open_references = sorted(set(variables.open_references(text)) - set(open_fields.values()))
+    open_references = sorted(set(variables.open_references(text, in_body=True)) - set(open_fields.values()))
     if open_references:
         request.losses.append(
             f"{', '.join(open_references)} in the body: only a running JMeter can resolve it; sent unchanged"
@@ -115,6 +120,17 @@ def read_request(found: Found, variables: Variables) -> Request:
     return request
 
 
+def _fill(carried: Carried, numbers: Mapping[str, object]) -> None:
+    """Write the placeholders of a body, and keep its own braces."""
+    carried.prompt = str(written(carried.prompt))
+    if "system-prompt" in carried.options:
+        carried.options["system-prompt"] = str(written(carried.options["system-prompt"]))
+    carried.body = {key: written(value) for key, value in (carried.body | dict(numbers)).items()}
+    names = [*found_in(carried.prompt), *found_in(str(carried.options.get("system-prompt", "")))]
+    if filled := dict.fromkeys([*names, *in_body(carried.body)]):
+        carried.notes.append(f"filled in anew in each turn: {', '.join(filled)} (docs/prompts.md)")
+
+
 def _is_http(node: Node) -> bool:
     return node.gui == "HttpDefaultsGui" or any(name.startswith("HTTPSampler.") for name in node.properties)
 
@@ -123,7 +139,7 @@ def _body(node: Node, variables: Variables) -> str:
     rows = node.lists.get("Arguments.arguments", ())
     if any(row.get("Argument.name") for row in rows) and not node.on("HTTPSampler.postBodyRaw"):
         return ""
-    return "".join(variables.resolve(row.get("Argument.value", "")) for row in rows)
+    return "".join(variables.resolve_body(row.get("Argument.value", "")) for row in rows)
 
 
 def _address(setting: Callable[[str], str]) -> tuple[str, str, str]:

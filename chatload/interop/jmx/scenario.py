@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from chatload.interop.jmx.changing import ELEMENTS, variables_of
 from chatload.interop.jmx.csv_data import prompt_column
 from chatload.interop.jmx.includes import with_includes
 from chatload.interop.jmx.modules import with_modules
@@ -47,9 +48,13 @@ def read_scenario(
     nodes = with_includes(nodes, source, variables)
     nodes, targets = with_modules(nodes)
     variables.values |= _user_variables(nodes) | dict(wanted.variables)
+    changing = [node for node, _ in walk(nodes) if node.enabled and node.kind in ELEMENTS]
+    for node in changing:
+        variables.changing |= variables_of(node, variables.resolve)
     request, group = _chosen(nodes, source, variables, wanted)
     variables.defaults.clear()  # collect only those of the chosen request and group
     variables.environment.clear()
+    variables.once.clear()
     request = read_request((request.node, request.ancestors), variables)
     load = read_load(group, request.node, request.ancestors, variables, named)
     scope = in_scope(request.node, request.ancestors)
@@ -74,6 +79,7 @@ def read_scenario(
         request.node,
         *(n for n in scope if n.kind == "ConfigTestElement"),
         *targets,
+        *(node for node in changing if variables_of(node, variables.resolve)),
     ]
     if column is not None:
         options.pop("prompt")
@@ -83,6 +89,10 @@ def read_scenario(
         losses = [loss for loss in losses if not _only(loss, carried_over)]
         losses += [f"{named(column.node)}: {loss}" for loss in column.losses]
         done.append(column.node)
+    notes += [
+        f"variable {name[:40]!r}: JMeter computes it once, here it is another in each turn"
+        for name in sorted(variables.once)
+    ]
     for name, default in variables.environment.items():
         notes.append(f"environment variable {name[:40]!r} is not set: its default {default[:40]!r}")
     for name, default in variables.defaults.items():

@@ -8,6 +8,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from chatload.interop.jmx.changing import OPEN, function
+
 _GROOVY = re.compile(
     r"""props\.get(?:Property)?\(\s*["']([^"']+)["']\s*(?:,\s*["']([^"']*)["']\s*)?\)"""
     r"""(?:\s*\?:\s*["']?([^"'?]*?)["']?)?(?:\s*(?:as\s+\w+|\.to\w+\(\)))?"""
@@ -32,6 +34,20 @@ class Variables:
     unknown: list[str] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)
     """Variables of the environment that are not set, and the defaults taken for them."""
+    changing: dict[str, str] = field(default_factory=dict)
+    """Variables that elements of the plan set anew each time, as marked placeholders (changing.py)."""
+    once: set[str] = field(default_factory=set)
+    """User defined variables with such a function: JMeter computes them once."""
+    fills: bool = False
+    """Whether what changes each time becomes a placeholder: in bodies."""
+
+    def resolve_body(self, text: str) -> str:
+        """`resolve`, with marked placeholders for what changes each time."""
+        self.fills = True
+        try:
+            return self.resolve(text)
+        finally:
+            self.fills = False
 
     def resolve(self, text: str) -> str:
         """The text with every reference replaced that can be; an unknown one stays as it is, as in JMeter.
@@ -40,11 +56,11 @@ class Variables:
         """
         return self._resolve(text, 0)
 
-    def open_references(self, text: str) -> list[str]:
-        """The references of a text that would stay as they are."""
+    def open_references(self, text: str, *, in_body: bool = False) -> list[str]:
+        """The references of a text, or of one of a body, that would stay as they are."""
         before = self.unknown
         self.unknown = []
-        self.resolve(text)
+        (self.resolve_body if in_body else self.resolve)(text)
         found, self.unknown = self.unknown, before
         return found
 
@@ -74,7 +90,11 @@ class Variables:
             found = self._function(inner, depth)
         else:
             value = self.values.get(inner)
+            if value is None and self.fills and inner in self.changing:
+                return self.changing[inner]
             found = None if value is None else self._resolve(value, depth)
+            if found is not None and OPEN in found:
+                self.once.add(inner)
         if found is None:
             self.unknown.append(whole)
             return whole
@@ -86,6 +106,8 @@ class Variables:
         if name.strip() == "__groovy" and rest.endswith(")"):
             return self._groovy(rest[:-1])
         reads = _FUNCTIONS.get(name.strip())
+        if reads is None and self.fills and (rest.endswith(")") or not rest):
+            return function(name.strip(), [self._resolve(part, depth) for part in _arguments(rest[:-1])])
         if reads is None or not (rest.endswith(")") or not rest):
             return None
         return reads(self, [self._resolve(part, depth).strip() for part in _arguments(rest[:-1])])
