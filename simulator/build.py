@@ -88,6 +88,7 @@ def _settings(
         max_concurrent_requests=options.max_concurrent_requests,
         seed=options.seed,
         unicode_share=options.unicode_share,
+        stop_at=options.stop_at,
         limits=limits,
     )
 

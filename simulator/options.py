@@ -43,6 +43,7 @@ class Options:
     scheduler_options: dict[str, str]
     faults: tuple[Fault, ...]
     unicode_share: float = 0.0
+    stop_at: int = 0
     aliases: tuple[str, ...] = ()
     loras: tuple[str, ...] = ()
     reasoning_tokens: tuple[float, float] | None = None
@@ -96,6 +97,7 @@ def parse_options(arguments: list[str]) -> Options:
         },
         faults=faults,
         unicode_share=given.unicode,
+        stop_at=given.stop_at,
         keep_alive_s=given.sse_keep_alive_interval,
         fixed_rate=FixedRateSchedule(
             **{one.name: getattr(given, one.name) for one in fields(FixedRateSchedule)}
@@ -175,6 +177,13 @@ def _parser() -> argparse.ArgumentParser:
     add("--fault", action="append", default=[], metavar="KIND:RATE[:ARG]", help="may be given several times")
     add("--max-concurrent-requests", type=int, default=128, help="TGI: more are refused as overloaded")
     add("--unicode", type=float, default=0.0, metavar="SHARE", help="words followed by a two-token character")
+    add(
+        "--stop-at",
+        type=int,
+        default=0,
+        metavar="N",
+        help="after N tokens write the request's first stop string",
+    )
     add(
         "--sse-keep-alive-interval",
         type=float,

@@ -16,7 +16,7 @@ from simulator.faults.injector import Fault, FaultInjector
 from simulator.ground_truth.truth_log import TruthLog, TruthRecord, now_ns
 from simulator.http.exchange import ConnectionPolicy, Exchange, Request
 from simulator.http.framing import ResponseHead, malformed
-from simulator.replies.altered_answer import asked_beginning, beginning_with, changed_after
+from simulator.replies.altered_answer import asked_beginning, asked_length, beginning_with, changed_after
 from simulator.replies.encoder import Encoder
 from simulator.replies.job import Answer, AnswerStyle, GenerationParams, Job, draw_length, make_answer, padded
 from simulator.replies.non_streaming import NonStreamingEncoder
@@ -76,6 +76,8 @@ class Server:
     def handle(self, exchange: Exchange) -> None:
         """Answer one request."""
         request = exchange.request
+        if request.http_1_0 and self.spec.head_format.answers_http_1_0:
+            exchange.answer_in_http_1_0()
         if request.method == "POST" and request.path in self._post_routes:
             self._generate(exchange)
             return
@@ -191,12 +193,12 @@ class Server:
         self, exchange: Exchange, params: GenerationParams, truth: TruthRecord, fault: Fault | None
     ) -> None:
         wire = self.spec.streams[params.endpoint]
-        style = AnswerStyle(self.spec.stop_style, wire.leading_space, wire.eos)
+        style = AnswerStyle(self.spec.stop_style, wire.leading_space, wire.eos, self.settings.stop_at)
         drawn = (
             random.Random(f"greedy:{self.settings.seed}:{params.prompt}") if params.greedy else self._lengths
         )
         thoughts = self._thoughts(params, drawn)
-        length = thoughts + draw_length(drawn, *self.settings.answer_tokens)
+        length = thoughts + (asked_length(params.prompt) or draw_length(drawn, *self.settings.answer_tokens))
         params.max_tokens = max(1, params.max_tokens)
         if self.settings.exact:
             params = replace(params, ignore_eos=True, stops=(), max_tokens=min(params.max_tokens, length))

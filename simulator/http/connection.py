@@ -134,6 +134,7 @@ class Connection:
             received_ns=self._arrived_ns,
             connection=self.number,
             too_large=draft.too_large,
+            http_1_0=self._parser.get_http_version() == "1.0",
         )
         if self._current is None:
             self._begin(request)

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from simulator.http.old_version import OldVersion
+
 HIGH_WATER_BYTES = 262_144
 MAX_BODY_BYTES = 64 << 20
 
@@ -35,6 +37,7 @@ class Request:
     received_ns: int
     connection: int
     too_large: bool = False
+    http_1_0: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +60,12 @@ class App(Protocol):
 class Exchange:
     """One request and its reply. All methods do nothing once the client has gone or the reply is over."""
 
-    __slots__ = ("_connection", "bytes_out", "on_drained", "on_gone", "open", "request")
+    __slots__ = ("_connection", "_old_version", "bytes_out", "on_drained", "on_gone", "open", "request")
 
     def __init__(self, connection: ClientConnection, request: Request) -> None:
         self._connection = connection
         self.request = request
+        self._old_version: OldVersion | None = None
         self.bytes_out = 0
         self.open = True
         self.on_gone: Callable[[], None] | None = None
@@ -76,8 +80,14 @@ class Exchange:
         """Hand bytes to the kernel now; those it does not take wait in the backlog."""
         if not self.open:
             return
+        if self._old_version is not None:
+            data = self._old_version.converted(data)
         self.bytes_out += len(data)
         self._connection.write(data)
+
+    def answer_in_http_1_0(self) -> None:
+        """Call it before the first byte."""
+        self._old_version = OldVersion()
 
     def finish(self, close: bool = False) -> None:
         """The reply is complete: serve the next request, or close if either side wants that."""

@@ -18,7 +18,9 @@ MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", 
 class HeadFormat:
     """Lines in order; `{type} {length} {extra}` are filled in, a line that needs a missing value is left out.
 
-    `whole` heads a body of known length, `stream` a chunked one; `keep` and `close` fill `{connection}`.
+    `whole` heads a body of known length (`empty`, if given, one without a body), `stream` a chunked one; `keep` and
+    `close` fill `{connection}`. `upper_case_chunks`: how the sizes of chunks are written. `answers_http_1_0`: HTTP/1.0
+    is answered in HTTP/1.0, a stream without chunks until the connection is closed.
     """
 
     whole: tuple[str, ...]
@@ -26,6 +28,9 @@ class HeadFormat:
     malformed: str
     keep: str = ""
     close: str = "connection: close"
+    empty: tuple[str, ...] = ()
+    upper_case_chunks: bool = False
+    answers_http_1_0: bool = False
 
 
 _date: tuple[int, str] = (0, "")
@@ -58,7 +63,8 @@ class ResponseHead:
     def encode(self, style: HeadFormat, vary: str = "") -> bytes:
         """The bytes of the head with its empty line."""
         lines = [f"HTTP/1.1 {self.status} {REASONS.get(self.status, '')}"]
-        for line in style.stream if self.length is None else style.whole:
+        whole = style.empty if style.empty and self.content_type is None else style.whole
+        for line in style.stream if self.length is None else whole:
             if line == "{extra}":
                 lines += self.extra
             elif line == "{vary}":
@@ -82,6 +88,6 @@ def malformed(style: HeadFormat) -> bytes:
     return style.malformed.replace("{date}", http_date()).encode("latin-1")
 
 
-def http_chunk(data: bytes) -> bytes:
-    """One chunk of a chunked body."""
-    return b"%x\r\n%b\r\n" % (len(data), data)
+def http_chunk(data: bytes, upper_case: bool = False) -> bytes:
+    """One chunk of a chunked body; `upper_case`: the letters of its size."""
+    return (b"%X\r\n%b\r\n" if upper_case else b"%x\r\n%b\r\n") % (len(data), data)

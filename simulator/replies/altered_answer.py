@@ -10,6 +10,16 @@ from simulator.text.tokens import Token, make_token, token_texts
 _ASKED = re.compile(r"[Bb]egin your answer with this reference, unchanged: (\S{1,200})")
 
 
+_LENGTH = re.compile(r"\[\[len=(\d{1,6}|max)\]\]")
+ENDLESS = 10_000_000
+
+
+def asked_length(prompt: str) -> int | None:
+    """The tokens that `[[len=N]]` in a prompt asks for, its end included; `[[len=max]]`: as many as there can be."""
+    found = _LENGTH.findall(prompt)
+    return None if not found else ENDLESS if found[-1] == "max" else int(found[-1])
+
+
 def asked_beginning(prompt: str) -> str:
     """What the last message of a prompt asks the answer to begin with; empty where it asks for nothing."""
     found = _ASKED.findall(prompt)

@@ -15,6 +15,8 @@ class Encoder:
     Methods that return groups leave the framing to `pack`: each group becomes one HTTP chunk.
     """
 
+    upper_case_chunks = False
+
     def opening(self) -> list[list[Event]]:
         """Events written before the request enters the engine."""
         return []
@@ -39,7 +41,11 @@ class Encoder:
         """The event of token `first` with a text of `size` bytes; empty where there are no events."""
         return []
 
+    def chunk(self, data: bytes) -> bytes:
+        """One HTTP chunk."""
+        return http_chunk(data, self.upper_case_chunks)
+
     def pack(self, groups: list[list[Event]]) -> tuple[bytes, Marks]:
         """Each group as one HTTP chunk."""
-        data = b"".join(http_chunk(b"".join(event[0] for event in group)) for group in groups if group)
+        data = b"".join(self.chunk(b"".join(event[0] for event in group)) for group in groups if group)
         return data, tuple((event[1], event[2]) for group in groups for event in group)

@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from simulator.replies.tool_call import ToolCall
-from simulator.text.tokens import EOS, SampleText, Token, make_token
+from simulator.text.tokens import EOS, SampleText, Token, make_token, token_texts
 
 
 @dataclass(slots=True)
@@ -80,18 +80,22 @@ class Answer:
 
 
 class AnswerStyle(NamedTuple):
-    """How a server turns tokens into text: ServerSpec.stop_style, StreamFormat.leading_space and .eos."""
+    """How a server turns tokens into text: ServerSpec.stop_style, StreamFormat.leading_space and .eos.
+
+    `stop_at`: after so many tokens comes the first of the request's stop strings; 0: only by chance.
+    """
 
     stop_style: str
     leading_space: bool
     eos: Token
+    stop_at: int = 0
 
 
 def make_answer(
     sample: SampleText, rng: random.Random, params: GenerationParams, length: int, style: AnswerStyle
 ) -> Answer:
     """An answer whose model would stop at token `length`."""
-    stop_style, leading_space, eos = style
+    stop_style, leading_space, eos, stop_at = style
     if params.tool is not None:
         call = [*params.tool.tokens(), eos]
         return Answer(
@@ -103,6 +107,9 @@ def make_answer(
     length = max(length, params.min_tokens + 1 if params.min_tokens else 1)
     ends = length <= params.max_tokens
     words = sample.take(rng, min(length, params.max_tokens) - ends, leading_space)
+    if params.stops and stop_at:
+        written = [make_token(piece, 830 + at, -1.5) for at, piece in enumerate(token_texts(params.stops[0]))]
+        words = [*words[:stop_at], *written][: params.max_tokens]
     if params.stops:
         found = _stop_at(words, params.stops)
         if found is not None:

@@ -93,9 +93,9 @@ class Reply:
             self._write(b"", ())
 
     def comment(self, data: bytes) -> None:
-        """Send a keep-alive comment; not while the reply is held back or written slowly."""
-        if not self.over and not self._held and self._slow_writer is None:
-            self._write(b"%x\r\n%b\r\n" % (len(data), data), ((0, "comment"),))
+        """Send a keep-alive comment; not to a client that does not read, nor while the reply is written slowly."""
+        if not self.over and not self.exchange.backed_up and self._slow_writer is None:
+            self._write(self.encoder.chunk(data), ((0, "comment"),))
 
     def _write(self, data: bytes, marks: Marks) -> int:
         if self.head is None and self._slow_writer is None:

@@ -34,7 +34,8 @@ class Response:
         data = head.encode(head_format, vary)
         if self.chunks is None:
             return data + self.body
-        return data + b"".join(http_chunk(chunk) for chunk in self.chunks) + b"0\r\n\r\n"
+        upper_case = head_format.upper_case_chunks
+        return data + b"".join(http_chunk(chunk, upper_case) for chunk in self.chunks) + b"0\r\n\r\n"
 
 
 class RequestRefused(Exception):

@@ -18,7 +18,8 @@ class ServerSettings:
 
     `answer_tokens`, `reasoning_tokens`: mean and standard deviation. `aliases` are further names of the model, `loras`
     adapters of it. `exact`: every answer has exactly the drawn length.
-    `event_bytes`: each token's text is padded to so many bytes; 0: not. `limits`: scheduler options by name.
+    `stop_at`: see AnswerStyle. `event_bytes`: each token's text is padded to so many bytes; 0: not.
+    `limits`: scheduler options by name.
     """
 
     model: str
@@ -32,6 +33,7 @@ class ServerSettings:
     unicode_share: float = 0.0
     exact: bool = False
     event_bytes: int = 0
+    stop_at: int = 0
     limits: Mapping[str, object] = field(default_factory=dict)
 
     @property

@@ -88,9 +88,11 @@ class ServerHandler:
     def stream_encoder(self, job: Job, reply: Callable[[], Reply]) -> Encoder:
         """What turns the tokens of a streamed reply into bytes; `reply` gives the reply once it exists."""
         stream = self.context.spec.streams[job.params.endpoint]
-        return SseEncoder(
+        encoder = SseEncoder(
             stream, job, self.constants(job), lambda finish, count: self.final_values(reply(), finish, count)
         )
+        encoder.upper_case_chunks = self.context.spec.head_format.upper_case_chunks
+        return encoder
 
     def stream_extra(self, job: Job) -> tuple[str, ...]:
         """Header lines of a stream beside the content type."""

@@ -1,4 +1,4 @@
-"""TGI 0.9.3: its native stream and the heads of its HTTP stack (axum), from its source (no TGI was run)."""
+"""TGI 0.9.3: its native stream and the heads of its HTTP stack (axum), as captured."""
 
 from __future__ import annotations
 
@@ -7,32 +7,21 @@ from simulator.replies.stream_format import StreamFormat
 from simulator.servers.spec import ServerSpec
 from simulator.text.tokens import EOS_ID, EOS_SHOWN, Token
 
-CORS_AXUM = (
+MALFORMED = "HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\ndate: {date}\r\n\r\n"
+CORS = (
     "access-control-allow-origin: *",
     "vary: origin",
     "vary: access-control-request-method",
     "vary: access-control-request-headers",
 )
+STREAM = ("content-type: {type}", "cache-control: no-cache", "{extra}", "x-accel-buffering: no")
 AXUM = HeadFormat(
-    whole=(
-        "content-type: {type}",
-        "{extra}",
-        "content-length: {length}",
-        *CORS_AXUM,
-        "{connection}",
-        "date: {date}",
-    ),
-    stream=(
-        "content-type: {type}",
-        "cache-control: no-cache",
-        "{extra}",
-        "x-accel-buffering: no",
-        *CORS_AXUM,
-        "{connection}",
-        "transfer-encoding: chunked",
-        "date: {date}",
-    ),
-    malformed="HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\ndate: {date}\r\n\r\n",
+    whole=("content-type: {type}", "{extra}", "content-length: {length}", *CORS, "date: {date}"),
+    empty=("{extra}", *CORS, "content-length: {length}", "date: {date}"),
+    stream=(*STREAM, *CORS, "transfer-encoding: chunked", "date: {date}"),
+    malformed=MALFORMED,
+    upper_case_chunks=True,
+    answers_http_1_0=True,
 )
 
 FINISH_WORDS = {"stop": "eos_token", "stop_string": "stop_sequence", "length": "length"}

@@ -1,13 +1,40 @@
-"""TGI 3.3.7: its native stream and its OpenAI streams, from its source (no TGI was run)."""
+"""TGI 3.3.7: its native stream and its OpenAI streams, as captured."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from simulator.http.framing import HeadFormat
 from simulator.replies.stream_format import StreamFormat
 from simulator.servers.spec import ServerSpec
-from simulator.servers.tgi.wire import AXUM, COMPUTE_HEADERS, GENERATION_FAILED, native_stream
+from simulator.servers.tgi.wire import (
+    COMPUTE_HEADERS,
+    FINISH_WORDS,
+    GENERATION_FAILED,
+    MALFORMED,
+    STREAM,
+    native_stream,
+)
+from simulator.text.tokens import EOS_SHOWN
 
+CORS = (
+    "vary: origin, access-control-request-method, access-control-request-headers",
+    "access-control-allow-origin: *",
+)
+AXUM = HeadFormat(
+    whole=(
+        "content-type: {type}",
+        "{extra}",
+        *CORS,
+        "{connection}",
+        "content-length: {length}",
+        "date: {date}",
+    ),
+    stream=(*STREAM, *CORS, "{connection}", "transfer-encoding: chunked", "date: {date}"),
+    malformed=MALFORMED,
+    upper_case_chunks=True,
+    answers_http_1_0=True,
+)
 _CHAT = (
     '{"object":"chat.completion.chunk","id":"","created":<now>,"model":<model>,"system_fingerprint":"<fingerprint>",'
     '"choices":[{"index":0,"delta":{"role":"assistant","content":"<text>"},"logprobs":null,"finish_reason":%s}],'
@@ -32,6 +59,8 @@ _OPENAI_CHAT = replace(
 )
 _OPENAI_TEXT = replace(
     _OPENAI,
+    finish_words=FINISH_WORDS,
+    eos=EOS_SHOWN,
     token='{"object":"text_completion","id":"","created":<now>,"choices":[{"index":0,"text":"<text>",'
     '"logprobs":null,"finish_reason":""}],"model":<model>,"system_fingerprint":"<fingerprint>"}',
     last='{"object":"text_completion","id":"","created":<now>,"model":<model>,'

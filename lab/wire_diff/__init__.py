@@ -1,0 +1,1 @@
+"""Every difference between recorded answers of genuine servers and those of their stand-ins to the same requests."""

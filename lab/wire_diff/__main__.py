@@ -1,0 +1,51 @@
+"""`python -m lab.wire_diff [FILE …]`: asks the stand-ins what was asked of the genuine servers and lists each difference.
+
+Without arguments over tests/cases/wire. Exit 1 if a difference has no explanation (lab/wire_diff/compare.py).
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from lab.wire_diff.ask import answers
+from lab.wire_diff.captures import read_captures
+from lab.wire_diff.compare import Difference, differences
+
+FOLDER = Path(__file__).resolve().parents[2] / "tests" / "cases" / "wire"
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """See the module."""
+    parser = argparse.ArgumentParser(prog="python -m lab.wire_diff", description=__doc__)
+    parser.add_argument("captures", nargs="*", type=Path, help="a .jsonl.gz file, or a folder of recordings")
+    parser.add_argument("--explained", action="store_true", help="list the explained differences too")
+    given = parser.parse_args(arguments)
+    unexplained = 0
+    for path in given.captures or sorted(FOLDER.glob("*.jsonl.gz")):
+        found = compared(path)
+        cases = len(read_captures(path))
+        open_ones = [one for one in found if not one.why]
+        for one in found if given.explained else open_ones:
+            print(
+                f"{path.name.partition('.jsonl')[0]} {one.case}: {one.words}"
+                + (f" [{one.why}]" if one.why else "")
+            )
+        unexplained += len(open_ones)
+        name = path.name.partition(".jsonl")[0]
+        print(
+            f"{name}: {cases} cases, {len(found)} differences, {len(found) - len(open_ones)} of them explained"
+        )
+    return 1 if unexplained else 0
+
+
+def compared(path: Path) -> list[Difference]:
+    """All differences of one file or folder."""
+    captures = read_captures(path)
+    ours = answers(path.name, captures)
+    return [each for capture in captures for each in differences(capture, ours[capture.case])]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
