@@ -28,6 +28,7 @@ help:
 	@echo "make fuzz    coverage-guided fuzzing of every reader, FUZZ_SECONDS each (600)"
 	@echo "make soak    200 users for SOAK_MINUTES (60): checks memory, open files, clock and journal"
 	@echo "make timelines  how well the simulated schedulers fit recorded timelines of genuine servers"
+	@echo "make wire-diff  every difference between recorded answers of genuine TGI routers and the stand-ins', 1 min"
 	@echo "make netns   master, workers and server on hosts of their own (network namespaces; needs root)"
 	@echo "make locust-range  the tests that touch Locust, at both ends of the range in requirements.txt"
 	@echo "make golden  write the golden files anew"
@@ -63,7 +64,10 @@ test: $(VENV)/test.stamp
 	@bash deploy/test_tools.sh
 	$(PYTEST) $(SIDE_BY_SIDE)
 
-.PHONY: timelines
+.PHONY: timelines wire-diff
+
+wire-diff: $(VENV)/run.stamp  # ARGS=FOLDER: of other recordings; ARGS=--explained: also what cannot agree
+	$(BIN)/python -m lab.wire_diff $(ARGS)
 
 timelines: $(VENV)/run.stamp
 	$(BIN)/python -m lab.timelines

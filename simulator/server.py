@@ -216,6 +216,7 @@ class Server:
         truth.reply_id = job.reply_id
         truth.status = 200
         self._accepted += 1
+        self.context.statistics.accepted(params.prompt_tokens, params.max_tokens)
         texts = [token.text.strip() for token in answer.tokens[: len(answer.tokens) - answer.ends]]
         sequence = Sequence(
             seq_id=self._accepted,

@@ -1,4 +1,4 @@
-"""`python -m lab.wire_diff [FILE …]`: asks the stand-ins what was asked of the genuine servers and lists each difference.
+"""`python -m lab.wire_diff [FILE …]`: asks stand-ins what was asked of the genuine servers, lists each difference.
 
 Without arguments over tests/cases/wire. Exit 1 if a difference has no explanation (lab/wire_diff/compare.py).
 """
@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from lab.wire_diff.ask import answers
-from lab.wire_diff.captures import read_captures
+from lab.wire_diff.captures import Capture, read_captures
 from lab.wire_diff.compare import Difference, differences
 
 FOLDER = Path(__file__).resolve().parents[2] / "tests" / "cases" / "wire"
@@ -24,8 +25,8 @@ def main(arguments: list[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     unexplained = 0
     for path in given.captures or sorted(FOLDER.glob("*.jsonl.gz")):
-        found = compared(path)
-        cases = len(read_captures(path))
+        captures = read_captures(path)
+        found = compared(path, captures)
         open_ones = [one for one in found if not one.why]
         for one in found if given.explained else open_ones:
             print(
@@ -35,14 +36,13 @@ def main(arguments: list[str] | None = None) -> int:
         unexplained += len(open_ones)
         name = path.name.partition(".jsonl")[0]
         print(
-            f"{name}: {cases} cases, {len(found)} differences, {len(found) - len(open_ones)} of them explained"
+            f"{name}: {len(captures)} cases, {len(found)} differences, {len(found) - len(open_ones)} of them explained"
         )
     return 1 if unexplained else 0
 
 
-def compared(path: Path) -> list[Difference]:
-    """All differences of one file or folder."""
-    captures = read_captures(path)
+def compared(path: Path, captures: Sequence[Capture]) -> list[Difference]:
+    """All differences of captures of this file or folder."""
     ours = answers(path.name, captures)
     return [each for capture in captures for each in differences(capture, ours[capture.case])]
 

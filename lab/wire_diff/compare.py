@@ -19,7 +19,15 @@ class Explanation:
     words: str
 
 
-EXPLANATIONS: tuple[Explanation, ...] = ()
+EXPLANATIONS: tuple[Explanation, ...] = (
+    Explanation("abort", "^end:|genuine None", "the recorder hung up in the middle"),
+    Explanation(
+        "seed_jmeter", "finish_reason", "how long an answer is that nothing limits is made up, there as here"
+    ),
+    Explanation("keepalive", "^item", "their model stalled after its first call, ours after the third token"),
+    Explanation("shard_dies", "transport error", "ours has no model process that could die"),
+    Explanation("too_long", "Given|^head|^framing", "6,002 tokens by their tokenizer, half as many by ours"),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ AS_THEY_ARE = frozenset(SHOWN.split())
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """See the module. `head`: status and header lines; `body`: the events of a stream in order, equal neighbours once."""
+    """See the module. `head`: status and header lines; `body`: a stream's events in order, equal neighbours once."""
 
     head: tuple[str, ...]
     framing: str
@@ -97,17 +97,13 @@ def _whole(text: str) -> str:
 
 
 def _skeleton(value: Any, name: str = "") -> Any:
-    """Keys in order; the type of each value, or the value where that is compared; a list once, if all are alike."""
+    """Keys in order; the type of each value, or the value where that is compared; equal neighbours in lists once."""
     if isinstance(value, dict):
         error = "error" in value or "http_status_code" in value
         return {key: _value(each, key, error=error) for key, each in value.items()}
     if isinstance(value, list):
         items = [_skeleton(each) for each in value]
-        return (
-            [items[0], f"… of {'one' if len(items) == 1 else 'several'} alike"]
-            if items and all(item == items[0] for item in items)
-            else items
-        )
+        return [item for place, item in enumerate(items) if not place or item != items[place - 1]]
     return _value(value, name, error=False)
 
 

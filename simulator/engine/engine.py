@@ -18,6 +18,7 @@ class Step:
     """One iteration; its events are due `duration_s` after it began.
 
     Each of `tokens` gets one token when the step ends; `finished` end with it (ignored ones without a token).
+    `joined`: prompts of it joined requests that were running.
     A sequence aborted before the step ends is still listed: the caller skips it.
     """
 
@@ -28,6 +29,7 @@ class Step:
     preempted: tuple[Sequence, ...]
     prefill_tokens: int
     decodes: int
+    joined: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +69,7 @@ class Engine:
         if plan is None:
             return None
         duration_s = self.cost.step_s(plan) if plan.decoding or plan.prefilling else 0.0
+        joined = bool(plan.prefilling) and self.scheduler.occupancy().running > len(plan.prefilling)
         tokens = plan.yielding
         finished = list(plan.ignored)
         for sequence in finished:
@@ -89,6 +92,7 @@ class Engine:
             preempted=tuple(plan.preempted),
             prefill_tokens=plan.prefill_tokens,
             decodes=len(plan.decoding),
+            joined=joined,
         )
 
     def gauges(self) -> Gauges:

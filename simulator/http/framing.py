@@ -63,7 +63,7 @@ class ResponseHead:
     def encode(self, style: HeadFormat, vary: str = "") -> bytes:
         """The bytes of the head with its empty line."""
         lines = [f"HTTP/1.1 {self.status} {REASONS.get(self.status, '')}"]
-        whole = style.empty if style.empty and self.content_type is None else style.whole
+        whole = style.whole if self.length or not style.empty else style.empty
         for line in style.stream if self.length is None else whole:
             if line == "{extra}":
                 lines += self.extra

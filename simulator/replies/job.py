@@ -17,6 +17,8 @@ class GenerationParams:
     """The parameters of a request; each server family fills them from its own request bodies.
 
     `repeated`: template slots for what a reply repeats of its request, as JSON text.
+    `best_of`, `top_tokens`, `prompt_details`: TGI's best_of, top_n_tokens and decoder_input_details.
+    `templated`: the prompt as the chat template makes it, where its text is told.
     `greedy`: temperature 0, so that the same prompt always has the same answer.
     """
 
@@ -34,6 +36,10 @@ class GenerationParams:
     details: bool = False
     return_full_text: bool = False
     greedy: bool = False
+    best_of: int = 1
+    top_tokens: int | None = None
+    prompt_details: bool = False
+    templated: str | None = None
     echo_seed: int | None = None
     prompt_texts: list[str] = field(default_factory=list)
     prompt_tokens: int = 0

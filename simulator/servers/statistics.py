@@ -11,6 +11,9 @@ from itertools import pairwise
 from simulator.engine.engine import Step
 from simulator.replies.reply import Reply
 
+SAMPLING_S = 1e-6
+"""What TGI says of stages that take no time here."""
+
 
 @dataclass(frozen=True, slots=True)
 class HistogramSpec:
@@ -46,8 +49,9 @@ class RequestStatistics:
     Quantities of an ended request: `ttft_s, e2e_s, queue_s, validation_s, prefill_s, decode_s, inference_s`
     (admission to last token), `per_token_s` (decode_s per token after the first), `inference_per_token_s`,
     `gap_s` (once per gap), `prompt_tokens, answer_tokens, max_tokens, preemptions`; of a step: `step_tokens`,
-    `prefill_step_s`, `decode_step_s`. `totals` has the sum of each. `ttft_s` is counted with the first token, as real
-    servers do, of the `open_replies` too.
+    `prefill_step_s`, `decode_step_s`, `prefilled` (prompts that ended in it), `…_sampling_s`, `concat_s`; of an
+    accepted one `accepted_prompt_tokens, accepted_max_tokens`. `totals` has the sum of each. `ttft_s` is counted with
+    the first token, as real servers do, of the `open_replies` too.
     """
 
     def __init__(self, histograms: Iterable[HistogramSpec]) -> None:
@@ -59,6 +63,7 @@ class RequestStatistics:
         self.prefill_steps = 0
         self.decode_steps = 0
         self.mixed_steps = 0
+        self.accepted_requests = 0
         self.totals: defaultdict[str, float] = defaultdict(float)
         self.histograms = [Histogram(spec) for spec in histograms]
         self._histograms_of: defaultdict[str, list[Histogram]] = defaultdict(list)
@@ -70,11 +75,22 @@ class RequestStatistics:
         self._add("step_tokens", step.prefill_tokens + step.decodes)
         if step.prefilled:
             self.prefill_steps += 1
-            self.mixed_steps += bool(step.decodes)
+            self.mixed_steps += step.joined
             self._add("prefill_step_s", duration_s)
+            self._add("prefilled", len(step.prefilled))
+            self._add("prefill_sampling_s", SAMPLING_S)
+            if step.decodes:
+                self._add("concat_s", SAMPLING_S)
         if step.decodes:
             self.decode_steps += 1
             self._add("decode_step_s", duration_s)
+            self._add("decode_sampling_s", SAMPLING_S)
+
+    def accepted(self, prompt_tokens: int, max_tokens: int) -> None:
+        """A request has passed all checks."""
+        self.accepted_requests += 1
+        self._add("accepted_prompt_tokens", prompt_tokens)
+        self._add("accepted_max_tokens", max_tokens)
 
     def over(self, reply: Reply) -> None:
         """One reply ended; it is counted when the server is idle, or when /metrics is read."""

@@ -71,7 +71,7 @@ def test_stall(simulate: Start) -> None:
     ("speak", "ending"),
     [
         ("vllm", b'"code":500}}\n\n\r\ne\r\ndata: [DONE]\n\n\r\n0\r\n\r\n'),
-        ("tgi", b'"http_status_code":422}}\n\n\r\ne\r\ndata: [DONE]\n\n\r\n0\r\n\r\n'),
+        ("tgi", b'"http_status_code":422}}\n\n\r\nE\r\ndata: [DONE]\n\n\r\n0\r\n\r\n'),
         ("llama.cpp", b'"type":"server_error"}}\n\n\r\n0\r\n\r\n'),
     ],
 )

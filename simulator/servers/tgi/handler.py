@@ -10,15 +10,19 @@ from simulator.http.exchange import Request
 from simulator.replies.job import GenerationParams, Job
 from simulator.replies.reply import Reply
 from simulator.replies.response import Response, compact, retry_header
-from simulator.servers.tgi.metrics import HISTOGRAMS, metrics_page
-from simulator.servers.tgi.requests import PLAIN, TgiRequestReader
-from simulator.text.tokens import EOS_ID
+from simulator.servers.tgi.metrics import HISTOGRAMS, METRICS, metrics_page
+from simulator.servers.tgi.requests import PLAIN, TgiRequestReader, characters
+from simulator.servers.tgi.wire import GENERATION_FAILED
+from simulator.text.token_spans import BEGIN_ID, token_id
+from simulator.text.tokens import EOS_ID, Token
 
 
 class TgiHandler(TgiRequestReader):
     """TGI's router."""
 
     histograms = HISTOGRAMS
+    metrics = METRICS
+    keeps_first_space = False
 
     def post_routes(self) -> Mapping[str, Callable[[Request], GenerationParams]]:
         """See ServerHandler."""
@@ -34,7 +38,7 @@ class TgiHandler(TgiRequestReader):
         return {
             **dict.fromkeys(("/", "/health", "/ping"), lambda: Response(200, content_type=None)),
             "/info": lambda: Response(200, compact(self.info())),
-            "/metrics": lambda: Response(200, metrics_page(self.context), PLAIN),
+            "/metrics": lambda: Response(200, metrics_page(self.context, self.metrics), PLAIN),
         }
 
     def info(self) -> dict[str, Any]:
@@ -46,7 +50,7 @@ class TgiHandler(TgiRequestReader):
             "model_sha": None,
             "model_dtype": "torch.float16",
             "model_device_type": "cuda",
-            "model_pipeline_tag": "text-generation",
+            "model_pipeline_tag": None,
             "max_concurrent_requests": settings.max_concurrent_requests,
             "max_best_of": 2,
             "max_stop_sequences": 4,
@@ -74,9 +78,9 @@ class TgiHandler(TgiRequestReader):
         return Response(413, b"Failed to buffer the request body: length limit exceeded", PLAIN)
 
     def failure_response(self, message: str) -> Response:
-        """424."""
+        """424: the model's words, whatever failed."""
         error = {
-            "error": f"Request failed during generation: Server error: {message}",
+            "error": GENERATION_FAILED,
             "error_type": "generation",
         }
         return Response(424, compact(error))
@@ -111,7 +115,9 @@ class TgiHandler(TgiRequestReader):
         """Special tokens removed, stop sequence kept, prompt before it if asked."""
         answer, params = reply.job.answer, reply.job.params
         text = "".join(token.text for token in answer.shown[:count] if token.token_id != EOS_ID)
-        return params.prompt + text if params.return_full_text else text
+        if params.return_full_text:
+            return params.prompt + text
+        return text if self.keeps_first_space else text.removeprefix(" ")
 
     def details(self, reply: Reply, finish: str, count: int) -> dict[str, Any]:
         """`details` of a finished native reply."""
@@ -127,14 +133,36 @@ class TgiHandler(TgiRequestReader):
         extra = self.times(reply, count)
         answer: dict[str, Any] = {"generated_text": self.text(reply, count)}
         if params.details:
-            tokens = [
-                {"id": t.token_id, "text": t.text, "logprob": t.logprob, "special": t.token_id == EOS_ID}
-                for t in reply.job.answer.tokens[:count]
-            ]
-            details = self.details(reply, finish, count)
-            answer["details"] = {**details, "prefill": [], "tokens": tokens}
+            tokens = [token_facts(token) for token in reply.job.answer.tokens[:count]]
+            details = {
+                **self.details(reply, finish, count),
+                "prefill": self.prefill(params),
+                "tokens": tokens,
+            }
+            answer["details"] = details
+            if params.best_of > 1:
+                details["best_of_sequences"] = self._other_sequences(
+                    answer["generated_text"], details, params.best_of
+                )
         compat = reply.truth.path in ("/", "/invocations")
         return Response(200, compact([answer] if compat else answer), extra=extra)
+
+    def prefill(self, params: GenerationParams) -> list[dict[str, Any]]:
+        """The prompt's tokens, if they were asked for."""
+        if not params.prompt_details:
+            return []
+        texts = ["<s>", *(f"▁{text}" for text in params.prompt_texts)]
+        ids = [BEGIN_ID, *(token_id(text) for text in params.prompt_texts)]
+        return [
+            {"id": one, "text": text, "logprob": -1.0 if place else None}
+            for place, (one, text) in enumerate(zip(ids, texts, strict=True))
+        ]
+
+    def _other_sequences(self, text: str, details: dict[str, Any], count: int) -> list[dict[str, Any]]:
+        """The answers that were not the best: made up of the best one's tokens, in another order."""
+        *words, last = details["tokens"]
+        other = {**details, "seed": int(self.context.hex_id(16), 16), "tokens": [*reversed(words), last]}
+        return [{"generated_text": text, **other} for _ in range(count - 1)]
 
     def times(self, reply: Reply, count: int) -> tuple[str, ...]:
         """Header lines with how long each stage took."""
@@ -146,7 +174,7 @@ class TgiHandler(TgiRequestReader):
         return (
             "x-compute-type: gpu+optimized",
             f"x-compute-time: {self.compute_time(total)}",
-            f"x-compute-characters: {len(params.prompt)}",
+            f"x-compute-characters: {characters(params)}",
             f"x-total-time: {total // 1_000_000}",
             f"x-validation-time: {(queued - truth.received_ns) // 1_000_000}",
             f"x-queue-time: {waited // 1_000_000}",
@@ -154,6 +182,20 @@ class TgiHandler(TgiRequestReader):
             f"x-time-per-token: {worked // max(1, count) // 1_000_000}",
         )
 
+    def stream_extra(self, job: Job) -> tuple[str, ...]:
+        """See ServerHandler."""
+        return ("x-compute-type: gpu+optimized", f"x-compute-characters: {characters(job.params)}")
+
     def compute_time(self, total_ns: int) -> str:
         """`x-compute-time`: whole milliseconds."""
         return str(total_ns // 1_000_000)
+
+
+def token_facts(token: Token) -> dict[str, Any]:
+    """A token as answers that do not stream list it."""
+    return {
+        "id": token.token_id,
+        "text": token.text,
+        "logprob": token.logprob,
+        "special": token.token_id == EOS_ID,
+    }

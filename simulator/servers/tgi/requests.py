@@ -3,39 +3,53 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from simulator.http.exchange import Request
 from simulator.replies.job import GenerationParams
 from simulator.replies.response import RequestRefused, Response, compact
 from simulator.servers.handler import ServerHandler
 from simulator.servers.openai_body import Body, load, stop_strings
+from simulator.servers.tgi.serde import syntax_error, type_error
 from simulator.text.tokens import token_texts
 
-TYPES = {"validation": 422, "generation": 424, "overloaded": 429, "incomplete_generation": 500}
+TYPES = {
+    "validation": 422,
+    "generation": 424,
+    "overloaded": 429,
+    "incomplete_generation": 500,
+    "template_error": 422,
+}
 PLAIN = "text/plain; charset=utf-8"
+WHOLE = {"max_new_tokens": "u32", "best_of": "usize", "top_k": "i32", "truncate": "usize", "seed": "u64"}
+REAL = dict.fromkeys(("temperature", "top_p", "typical_p", "repetition_penalty", "frequency_penalty"), "f32")
+MAX_BEST_OF, MAX_STOPS = 2, 4
 
 
 class TgiRequestReader(ServerHandler):
     """The half of TGI's handler that reads and checks requests."""
 
     default_new_tokens = 20
+    full_text_by_default = False  # whether the compat routes repeat the prompt where nothing is said
+    knows_top_tokens = False
 
-    def refused(self, stream: bool, message: str, kind: str, endpoint: str = "generate") -> RequestRefused:
+    def refused(self, params: GenerationParams, message: str, kind: str) -> RequestRefused:
         """On a stream, every error is an event inside HTTP 200."""
         self.context.statistics.failed[kind] += 1
-        wire = self.context.spec.streams[endpoint]
-        words = json.dumps(message, ensure_ascii=False)
-        if not stream:
+        if not params.stream:
             native = {"error": message, "error_type": kind}
             return RequestRefused(Response(TYPES[kind], compact(native)))
+        wire = self.context.spec.streams[params.endpoint]
+        words = json.dumps(message, ensure_ascii=False)
         event = wire.error.replace("<message>", words).replace("<error_type>", kind)
         events = [event] if wire.done_when == "never" else [event, "[DONE]"]
         chunks = tuple(f"{wire.prefix}{each}{wire.end}".encode() for each in events)
-        extra = ("x-compute-type: gpu+optimized", "x-compute-characters: 0")
+        extra = ("x-compute-type: gpu+optimized", f"x-compute-characters: {characters(params)}")
         marks = ((0, "error"), (0, "done"))[: len(events)]
         return RequestRefused(Response(200, b"", wire.content_type, extra, chunks=chunks, marks=marks))
 
     def body(self, request: Request, needed: str) -> Body:
+        """The JSON object with the field `needed`, as axum reads it."""
         kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
         if kind != "application/json" and not kind.endswith("+json"):
             raise RequestRefused(
@@ -44,46 +58,56 @@ class TgiRequestReader(ServerHandler):
         try:
             body = load(request.body)
         except json.JSONDecodeError as error:
-            words = f"Failed to parse the request body as JSON: {error.msg} at line {error.lineno} column {error.colno}"
-            raise RequestRefused(Response(400, words.encode(), PLAIN)) from None
-        if not isinstance(body, dict) or body.get(needed) is None:
-            raise wrong_shape(f"missing field `{needed}`", request.body)
+            words = syntax_error(request.body) or f"{error.msg} at line {error.lineno} column {error.colno}"
+            text = f"Failed to parse the request body as JSON: {words}"
+            raise RequestRefused(Response(400, text.encode(), PLAIN)) from None
+        if not isinstance(body, dict) or needed not in body:
+            raise wrong_shape(f"missing field `{needed}` at line 1 column {max(1, len(request.body))}")
         return body
+
+    def must_be(self, request: Request, way: str, value: Any, expected: str) -> None:
+        """Refuse a value that is not of the type `expected`, in Rust's words; None is refused too."""
+        if not _is(value, expected):
+            raise wrong_shape(type_error(request.body, way, value, expected))
 
     def _native(self, request: Request, stream: bool | None) -> GenerationParams:
         body = self.body(request, "inputs")
+        self.must_be(request, "inputs", body["inputs"], "a string")
         parameters = body.get("parameters") or {}
-        if not isinstance(body["inputs"], str):
-            raise wrong_shape("inputs: invalid type, expected a string", request.body)
-        if not isinstance(parameters, dict) or not _fits(parameters):
-            raise wrong_shape("parameters: invalid type", request.body)
+        self.must_be(request, "parameters", parameters, "struct GenerateParameters")
+        for name, expected in (WHOLE | REAL | {"stop": "a sequence"}).items():
+            if parameters.get(name) is not None:
+                self.must_be(request, f"parameters.{name}", parameters[name], expected)
         streams = bool(body.get("stream")) if stream is None else stream
-        self.overload(streams, "generate")
         wanted = parameters.get("max_new_tokens")
-        if wanted is None:
-            wanted = self.default_new_tokens
         sampled = any(
             parameters.get(name) is not None for name in ("temperature", "top_k", "top_p", "typical_p")
         )
         texts = token_texts(body["inputs"])
+        whole_text = parameters.get("return_full_text")
+        if whole_text is None:
+            whole_text = stream is None and self.full_text_by_default
         params = GenerationParams(
             endpoint="generate",
             prompt=body["inputs"],
             model=self.context.settings.model,
             stream=streams,
-            max_tokens=wanted,
+            max_tokens=self.default_new_tokens if wanted is None else wanted,
             stops=stop_strings(parameters.get("stop")),
             details=bool(parameters.get("details")),
-            return_full_text=bool(parameters.get("return_full_text")),
+            return_full_text=bool(whole_text),
             echo_seed=self._seed(parameters, sampled),
             prompt_texts=texts,
             prompt_tokens=len(texts) + 1,
+            best_of=parameters.get("best_of") or 1,
+            top_tokens=(parameters.get("top_n_tokens") or None) if self.knows_top_tokens else None,
+            prompt_details=bool(parameters.get("decoder_input_details")),
         )
         truncate = parameters.get("truncate")
         if truncate:
             params.prompt_tokens = min(params.prompt_tokens, truncate)
             params.prompt_texts = texts[-params.prompt_tokens :]
-        self._validate(body["inputs"], parameters, params)
+        self._validate(parameters, params, len(parameters.get("stop") or []))
         return params
 
     def _seed(self, parameters: Body, sampled: bool) -> int | None:
@@ -91,73 +115,104 @@ class TgiRequestReader(ServerHandler):
             return int(parameters["seed"])
         return int(self.context.hex_id(16), 16) if sampled or parameters.get("do_sample") else None
 
-    def _validate(self, inputs: str, p: Body, params: GenerationParams) -> None:
-        """In the router's order (reference/protocols.md 5.3)."""
-        longest, total = self.context.limit("max_input_length"), self.context.limit("max_total_tokens")
-        best_of = p.get("best_of") or 1
-        sampling = p.get("do_sample") or (params.echo_seed is not None and p.get("seed") is None)
-        temperature, top_p, typical_p = p.get("temperature"), p.get("top_p"), p.get("typical_p")
-        stops = len(p.get("stop") or [])
-        checks = (
+    def _validate(self, p: Body, params: GenerationParams, stops: int) -> None:
+        """In the router's order (reference/protocols.md 5.3); `p` in the native names."""
+        best_of = params.best_of
+        before = (
             (params.stream and best_of != 1, "`best_of` != 1 is not supported when streaming tokens"),
             (
-                params.stream and p.get("decoder_input_details"),
-                "`decoder_input_details` is not supported when streaming tokens",
+                params.stream and params.prompt_details,
+                "`decoder_input_details` == true is not supported when streaming tokens",
+            ),
+        )
+        self._refuse_first(params, before)
+        self.overload(params)
+        sampling = p.get("do_sample") or (params.echo_seed is not None and p.get("seed") is None)
+        temperature, top_p, typical_p = p.get("temperature"), p.get("top_p"), p.get("typical_p")
+        longest = self.context.limit("max_input_length")
+        truncate, penalty = p.get("truncate"), p.get("frequency_penalty") or 0
+        checks = (
+            (
+                best_of > MAX_BEST_OF or best_of < 0,
+                f"`best_of` must be > 0 and <= {MAX_BEST_OF}. Given: {best_of}",
             ),
             (best_of > 1 and not sampling, "you must use sampling when `best_of` is > 1"),
-            (best_of > 2 or best_of < 0, f"`best_of` must be > 0 and <= 2. Given: {best_of}"),
             (temperature is not None and temperature <= 0, "`temperature` must be strictly positive"),
-            ((p.get("repetition_penalty") or 1) <= 0, "`repetition_penalty` must be strictly positive"),
+            (_or_one(p.get("repetition_penalty")) <= 0, "`repetition_penalty` must be strictly positive"),
+            (not -2 <= penalty <= 2, "`frequency_penalty` must be >= -2.0 and <= 2.0"),
             (top_p is not None and not 0 < top_p < 1, "`top_p` must be > 0.0 and < 1.0"),
             (typical_p is not None and not 0 < typical_p < 1, "`typical_p` must be > 0.0 and < 1.0"),
             (p.get("top_k") is not None and p["top_k"] <= 0, "`top_k` must be strictly positive"),
             (params.max_tokens <= 0, "`max_new_tokens` must be strictly positive"),
-            (stops > 4, f"`stop` supports up to 4 stop sequences. Given: {stops}"),
-            (not inputs, "`inputs` cannot be empty"),
+            (stops > MAX_STOPS, f"`stop` supports up to {MAX_STOPS} stop sequences. Given: {stops}"),
             (
-                p.get("truncate") is not None and not 0 < p["truncate"] <= longest,
-                f"`truncate` must be strictly positive and less than {longest}. Given: {p.get('truncate')}",
+                best_of > 1 and p.get("seed") is not None,
+                "`seed` must not be set when `best_of` > 1",
+            ),
+            (
+                (params.top_tokens or 0) > 5,
+                f"`top_n_tokens` must be >= 0 and <= 5. Given: {params.top_tokens}",
+            ),
+            (not params.prompt, "`inputs` cannot be empty"),
+            (
+                truncate is not None and not 0 < truncate <= longest,
+                f"`truncate` must be strictly positive and less than {longest}. Given: {truncate}",
             ),
         )
+        self._refuse_first(params, checks)
+        self.check_length(params)
+
+    def _refuse_first(self, params: GenerationParams, checks: tuple[tuple[bool, str], ...]) -> None:
         for wrong, words in checks:
             if wrong:
-                raise self.refused(params.stream, f"Input validation error: {words}", "validation")
-        self.check_length(params, longest, total)
+                raise self.refused(params, f"Input validation error: {words}", "validation")
 
-    def check_length(self, params: GenerationParams, longest: int, total: int) -> None:
+    def check_length(self, params: GenerationParams) -> None:
+        """Prompt and answer must fit the model's context."""
+        self.refuse_length(params, params.max_tokens)
+
+    def refuse_length(self, params: GenerationParams, answer: int) -> None:
+        """The same of a prompt and an answer of so many tokens."""
+        longest, total = self.context.limit("max_input_length"), self.context.limit("max_total_tokens")
         n = params.prompt_tokens
-        words = None
-        if n + params.max_tokens > total:
-            words = (
-                f"`inputs` tokens + `max_new_tokens` must be <= {total}. "
-                f"Given: {n} `inputs` tokens and {params.max_tokens} `max_new_tokens`"
-            )
-        elif n > longest:
-            words = f"`inputs` must have less than {longest} tokens. Given: {n}"
-        if words is not None:
-            raise self.refused(
-                params.stream, f"Input validation error: {words}", "validation", params.endpoint
-            )
+        given = f"Given: {n} `inputs` tokens and {answer} `max_new_tokens`"
+        checks = (
+            (n + answer > total, f"`inputs` tokens + `max_new_tokens` must be <= {total}. {given}"),
+            (n > longest, f"`inputs` must have less than {longest} tokens. Given: {n}"),
+        )
+        self._refuse_first(params, checks)
 
-    def overload(self, stream: bool, endpoint: str) -> None:
+    def overload(self, params: GenerationParams) -> None:
         """The semaphore is taken before validation; none free: overloaded, at once."""
         if self.context.open_requests >= self.context.settings.max_concurrent_requests:
-            raise self.refused(stream, "Model is overloaded", "overloaded", endpoint)
+            raise self.refused(params, "Model is overloaded", "overloaded")
 
 
-def wrong_shape(words: str, body: bytes) -> RequestRefused:
-    text = f"Failed to deserialize the JSON body into the target type: {words} at line 1 column {max(1, len(body))}"
+def characters(params: GenerationParams) -> int:
+    """`x-compute-characters`: of the prompt, with what the chat template adds."""
+    return len(params.prompt if params.templated is None else params.templated)
+
+
+def wrong_shape(words: str) -> RequestRefused:
+    """422 in axum's words."""
+    text = f"Failed to deserialize the JSON body into the target type: {words}"
     return RequestRefused(Response(422, text.encode(), PLAIN))
 
 
-def _fits(parameters: Body) -> bool:
-    """Whether the numbers are numbers."""
-    whole = ("max_new_tokens", "best_of", "top_k", "truncate", "seed")
-    real = ("temperature", "top_p", "typical_p", "repetition_penalty")
-    values = [(parameters.get(name), int) for name in whole] + [
-        (parameters.get(name), (int, float)) for name in real
-    ]
-    fit = all(
-        value is None or (isinstance(value, kind) and not isinstance(value, bool)) for value, kind in values
-    )
-    return fit and (parameters.get("stop") is None or isinstance(parameters["stop"], list))
+def _or_one(value: float | None) -> float:
+    return 1 if value is None else value
+
+
+def _is(value: Any, expected: str) -> bool:
+    """Whether a JSON value fits a Rust type."""
+    if isinstance(value, bool):
+        return expected == "a boolean"
+    if expected in ("u32", "u64", "usize", "i32"):
+        return isinstance(value, int) and (value >= 0 or expected == "i32")
+    kinds: dict[str, type | tuple[type, ...]] = {
+        "f32": (int, float),
+        "a string": str,
+        "a sequence": list,
+        "a boolean": bool,
+    }
+    return isinstance(value, kinds.get(expected, dict))

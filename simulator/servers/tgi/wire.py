@@ -17,7 +17,7 @@ CORS = (
 STREAM = ("content-type: {type}", "cache-control: no-cache", "{extra}", "x-accel-buffering: no")
 AXUM = HeadFormat(
     whole=("content-type: {type}", "{extra}", "content-length: {length}", *CORS, "date: {date}"),
-    empty=("{extra}", *CORS, "content-length: {length}", "date: {date}"),
+    empty=("content-type: {type}", "{extra}", *CORS, "content-length: {length}", "date: {date}"),
     stream=(*STREAM, *CORS, "transfer-encoding: chunked", "date: {date}"),
     malformed=MALFORMED,
     upper_case_chunks=True,
@@ -26,13 +26,12 @@ AXUM = HeadFormat(
 
 FINISH_WORDS = {"stop": "eos_token", "stop_string": "stop_sequence", "length": "length"}
 GENERATION_FAILED = "Request failed during generation: Server error: CUDA out of memory"
-COMPUTE_HEADERS = ("x-compute-type: gpu+optimized", "x-compute-characters: {characters}")
 
 
-def _token_object(token: Token, text: bytes) -> bytes:
-    """TGI's token object, without its braces."""
+def token_object(token: Token, text: bytes) -> bytes:
+    """TGI's token object."""
     special = b"true" if token.token_id == EOS_ID else b"false"
-    return b'"id":%d,"text":"%b","logprob":%b,"special":%b' % (
+    return b'{"id":%d,"text":"%b","logprob":%b,"special":%b}' % (
         token.token_id,
         text,
         repr(token.logprob).encode(),
@@ -43,18 +42,17 @@ def _token_object(token: Token, text: bytes) -> bytes:
 def native_stream(index: str, prefix: str) -> StreamFormat:
     return StreamFormat(
         prefix=prefix,
-        token="{" + index + '"token":{<tok>},"generated_text":null,"details":null}',
-        last="{" + index + '"token":{<tok>},"generated_text":<generated>,"details":<details>}',
+        token="{" + index + '"token":<tok>,"generated_text":null,"details":null}',
+        last="{" + index + '"token":<tok>,"generated_text":<generated>,"details":<details>}',
         eos=EOS_SHOWN,
         one_token_events=True,
-        token_object=_token_object,
+        token_object=token_object,
         leading_space=True,
         done_when="never",
         finish_words=FINISH_WORDS,
         error='{"error":<message>,"error_type":"<error_type>"}',
         error_words=GENERATION_FAILED,
         content_type="text/event-stream",
-        head_extra=COMPUTE_HEADERS,
     )
 
 

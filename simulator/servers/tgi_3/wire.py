@@ -8,7 +8,6 @@ from simulator.http.framing import HeadFormat
 from simulator.replies.stream_format import StreamFormat
 from simulator.servers.spec import ServerSpec
 from simulator.servers.tgi.wire import (
-    COMPUTE_HEADERS,
     FINISH_WORDS,
     GENERATION_FAILED,
     MALFORMED,
@@ -48,7 +47,6 @@ _OPENAI = StreamFormat(
     error='{"error":{"message":<message>,"http_status_code":422}}',
     error_words=GENERATION_FAILED,
     content_type="text/event-stream",
-    head_extra=COMPUTE_HEADERS,
 )
 _OPENAI_CHAT = replace(
     _OPENAI,
@@ -71,7 +69,7 @@ _OPENAI_TEXT = replace(
 
 SPEC = ServerSpec(
     name="tgi-3.3",
-    version="3.3.7",
+    version="3.3.6-dev0",  # what the tag v3.3.7 calls itself
     scheduler="tgi-3",
     head_format=AXUM,
     streams={
