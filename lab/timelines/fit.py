@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from lab.timelines.recorded import Timeline
-from lab.timelines.replay import Played
+from lab.timelines.recorded import Played, Timeline
 
 HEAD = (
     "| timeline | n | TTFT mean, ms | p50 | p95 | end mean, ms | within |",

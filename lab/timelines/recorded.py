@@ -45,6 +45,15 @@ class Timeline:
         return self.cost.step_ms
 
 
+@dataclass(frozen=True, slots=True)
+class Played:
+    """A recorded request and what the simulator made of it, in ms from sending."""
+
+    recorded: RecordedRequest
+    ttft_ms: float
+    end_ms: float
+
+
 def read_timeline(path: Path) -> Timeline:
     """One file."""
     document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence as Row
 from dataclasses import dataclass
 
-from lab.timelines.recorded import RecordedRequest, Timeline
+from lab.timelines.recorded import Played, RecordedRequest, Timeline
 from simulator.engine.engine import Engine
 from simulator.schedulers.interface import Scheduler
 from simulator.schedulers.sequence import Sequence
@@ -31,15 +31,6 @@ class Router:
 
 ROUTERS = {"0.9.3": Router(0.25, 0.5), "3.3.7": Router(-0.5, 0.5)}
 """By version; the README of the recordings says 1 to 3 ms from a step's end to the client."""
-
-
-@dataclass(frozen=True, slots=True)
-class Played:
-    """A recorded request and what the simulator made of it, in ms from sending."""
-
-    recorded: RecordedRequest
-    ttft_ms: float
-    end_ms: float
 
 
 def play(timeline: Timeline, *, alike: bool = True) -> list[Played]:
