@@ -46,6 +46,7 @@ $(VENV)/run.stamp: requirements.txt deploy/constraints.txt pyproject.toml setup.
 	@$(PYTHON) -c 'import sys; sys.exit("chatload needs Python 3.11 or newer, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	@echo "installing into $(VENV)"
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) 'pip>=25'  # that of Python 3.11 takes twice the processor time to choose among the files of an index
 	$(PIP) -r requirements.txt -c deploy/constraints.txt -e .  # itself for the command chatload
 	touch $@
 
