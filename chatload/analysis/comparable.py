@@ -23,7 +23,16 @@ _ASKED = ("max_tokens", "temperature", "body")
 _FILES = ("prompts", "trace", "sharegpt")
 """Fields that hold a path. Only its last part is compared: another machine keeps the file in another folder."""
 _NAMES = {"users_per_s": "users per second", "rate": "users per second of a level"}
-_MEASURING = ("ask_usage", "stamps", "keep_text", "timeouts", "waits_on_429", "insecure", "headers")
+_MEASURING = (
+    "ask_usage",
+    "stamps",
+    "keep_text",
+    "timeouts",
+    "waits_on_429",
+    "context_full",
+    "insecure",
+    "headers",
+)
 """Fields of the plan that say how the load was measured."""
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from chatload.analysis.context_use import not_held
 from chatload.loads.sweep import WARM_UP
 from chatload.model.sanitize import one_line
 from chatload.model.turn import Turn
@@ -65,8 +66,11 @@ def shortcomings(run: Run) -> list[str]:
 def _ending(run: Run) -> list[str]:
     """What the way it ended says."""
     manifest, held, planned = run.manifest, _held(run), planned_turns(run)
+    left_out = not_held(run.turns) + sum(max(0, turn.not_held - 1) for turn in run.warmup)
     ended = manifest.ended
     turns = plural(held, "turn") if planned is None else f"{held:,} of {plural(planned, 'planned turn')}"
+    turns += f" ({left_out:,} not held: context full)" if left_out else ""
+    planned = None if planned is None else max(0, planned - left_out)
     if ended == "running":
         return [f"It is still going on, or was killed; {turns} held so far."]
     if ended == "unreachable":
@@ -85,7 +89,7 @@ def _ending(run: Run) -> list[str]:
 
 def _held(run: Run) -> int:
     """Turns that came to an end of their own; those we cut short by stopping the run are none."""
-    return _count(run.turns)
+    return _count(turn for turn in run.turns if not turn.not_held)
 
 
 def _count(turns: Iterable[Turn]) -> int:

@@ -9,6 +9,7 @@ import msgspec
 
 from chatload.analysis.block_interval import rate_estimate, tokens_by_block
 from chatload.analysis.completeness import planned_chat, planned_turns, shortcomings
+from chatload.analysis.context_use import context_use
 from chatload.analysis.cost import cost_of
 from chatload.analysis.distribution import describe, describe_counted, with_failures
 from chatload.analysis.first_token import first_token_time
@@ -73,6 +74,7 @@ def summarise(run: Run, window: str = "") -> Summary:
         failed=dict(failed.most_common()),
         interrupted=sum(turn.code == "interrupted" and not turn.ok for turn in turns),
         abandoned=sum(turn.code == "abandoned" for turn in turns),
+        context=context_use(run.every_turn),
         slot_release=slot_release(run),
         users=len({turn.user for turn in turns}),
         conversations=_complete_conversations(run, good),

@@ -71,6 +71,7 @@ def _ended_early(run: Run, summary: Summary) -> Iterator[str]:
             "they were the slow ones, so let a run end by itself before you quote it."
         )
     held = summary.turns + summary.interrupted + summary.abandoned
+    held += summary.context.not_held if summary.context is not None else 0
     wanted = summary.planned_turns
     if wanted and held < wanted and ended != "unreachable" and not run.missing:
         yield f"{wanted - held:,} of {wanted:,} planned turns were never held, so the load was lighter than planned."

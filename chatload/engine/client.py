@@ -59,6 +59,8 @@ class _Progress:
     """Sending broke off."""
     traceparent: bytes = b""
     body: tuple[bytes, ...] = ()
+    given: int | None = None
+    limit: int | None = None
 
 
 class TurnSpec(msgspec.Struct, frozen=True):
@@ -113,6 +115,8 @@ class ChatClient:
             self._ask_until_accepted(spec, request_id, progress)
         except TurnError as error:
             code, detail = error.code, error.detail
+            if isinstance(error, ServerError):
+                progress.given, progress.limit = error.given, error.limit
         except gevent.GreenletExit as stop:
             turn = self._turn(spec, request_id, progress, "interrupted", "the run was stopped")
             self.close()
@@ -291,6 +295,8 @@ class ChatClient:
             asked_tokens=spec.request.asked_tokens,
             max_tokens=exceeded_limit(spec.request.max_tokens, spec.request.extra, fields),
             refusals=progress.refusals,
+            context_given=progress.given,
+            context_limit=progress.limit,
             images=spec.request.images,
             image_bytes=spec.request.image_bytes,
             ok=code is None,

@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import urljoin
 from xml.sax.saxutils import escape, quoteattr
 
-from chatload.model.errors import NO_FAILURES, cause
+from chatload.model.errors import cause
 from chatload.model.hosts import ServerFacts
 from chatload.model.journal_lines import StartLine, UserLine
 from chatload.model.metrics import turn_metrics
@@ -132,7 +132,7 @@ def samples(folder: Path, manifest: Manifest) -> Iterator[Sample]:
     url_of_class = {name: _url(server) for server in manifest.servers for name in server.classes}
     first_url = _url(manifest.server)
     for turn in _turns(folder, manifest):
-        if turn.code in NO_FAILURES:  # ended by this client: neither good nor failed, so no sample
+        if not turn.counts:  # neither good nor failed, so no sample
             continue
         index = bisect_right(times, turn.end_ns) - 1
         url = url_of_class.get(others.classes.get(turn.user, ""), first_url)

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from chatload.analysis.histogram import Histogram
 from chatload.analysis.mark_bounds import is_spoiled, many_spoiled
 from chatload.analysis.quantiles import too_few
-from chatload.model.errors import NO_FAILURES
 from chatload.model.metrics import Metric, View, e2e_ms, metrics_in
 from chatload.model.stalls import stalls_ms
 from chatload.model.summary import PERCENTILES
@@ -60,7 +59,7 @@ class Tally:
 
     def add(self, turn: Turn, stalls: list[float] | None = None) -> None:
         """Count one turn; `stalls` are its stalls in ms, where the caller has them already."""
-        if turn.code in NO_FAILURES:
+        if not turn.counts:
             self.cut_short += 1
             return
         self.turns += 1

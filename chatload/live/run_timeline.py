@@ -17,7 +17,6 @@ from typing import TypeVar
 
 from chatload.analysis.histogram import Histogram
 from chatload.analysis.quantiles import too_few
-from chatload.model.errors import NO_FAILURES
 from chatload.model.journal_lines import HealthLine
 from chatload.model.metrics import decode_tokens_per_s, felt_tokens_per_s, ttft_ms
 from chatload.model.turn import Turn
@@ -123,7 +122,7 @@ class Timeline:
         if turn.reads and turn.first_byte_ns is not None:
             for interval, share in self._stretch(turn.first_byte_ns, turn.last_token_ns or turn.end_ns):
                 interval.reads_of_ended += turn.reads * share
-        if turn.code in NO_FAILURES:
+        if not turn.counts:
             return
         self._at(turn.end_ns).turns += 1
         if not turn.ok:

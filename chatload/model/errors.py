@@ -12,7 +12,7 @@ CODES: dict[str, str] = {
     "timeout_gap": "nothing arrived for --gap-timeout in the middle of a reply",
     "deadline": "the whole turn took longer than --turn-timeout",
     "http_3xx": "the server redirects to another address: requests are not sent on to it",
-    "context_full": "the prompt, or what it has come to in a long conversation, does not fit the model's context",
+    "context_full": "the prompt does not fit the model's context (no failure, except with --context-full fail)",
     "invalid_request": "the server says that the request is wrong: a mistake of the scenario or its options",
     "server_error": "the server says that it failed: its engine, or the way to it",
     "http_4xx": "the server refused the request, and not for what it asks (a 4xx other than 429)",
@@ -30,6 +30,8 @@ CODES: dict[str, str] = {
     "interrupted": "we hung up: the run was stopped before the reply ended (counted apart, no failure)",
     "abandoned": "the user hung up in the middle, as planned (--abandon; counted apart, no failure)",
 }
+CONTEXT_FULL, INVALID_REQUEST, SERVER_ERROR = "context_full", "invalid_request", "server_error"
+OVERLOADED, IN_BAND_ERROR = "overloaded", "in_band_error"
 NO_FAILURES = frozenset({"interrupted", "abandoned"})
 """Codes of turns that we cut short: they say nothing bad about the server."""
 

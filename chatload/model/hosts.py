@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from chatload.model.batch_room import BatchRoom
+from chatload.model.context_limits import ContextLimits
 from chatload.model.structs import always
 
 
@@ -54,6 +55,7 @@ class ServerFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     classes: tuple[str, ...] = ()
     found: FoundServer | None = None
     simulation: Simulation | None = None
+    context: ContextLimits | None = None
     room: BatchRoom | None = None
     label: str = ""
     words: str = ""

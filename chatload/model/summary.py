@@ -184,6 +184,19 @@ class Connections(msgspec.Struct, frozen=True, kw_only=True):
     addresses: dict[str, int] = {}
 
 
+class ContextUse(msgspec.Struct, frozen=True, kw_only=True):
+    """What the edge of the model's context did: `ended` conversations no longer fitted it.
+
+    `not_held`: planned turns that were thereby not held; they count in no figure. `trimmed`: turns asked without the
+    oldest exchanges. `limit`: the tokens that are allowed, where the server tells.
+    """
+
+    ended: int = 0
+    not_held: int = 0
+    trimmed: int = 0
+    limit: int | None = None
+
+
 class FigureBound(msgspec.Struct, frozen=True):
     """A statistic of a metric as measured, and its least and greatest value within the bounds of all marked turns."""
 
@@ -302,6 +315,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     failed: dict[str, int]
     interrupted: int
     abandoned: int = 0
+    context: ContextUse | None = None
     slot_release: SlotRelease | None = None
     users: int
     conversations: int | None = None

@@ -161,6 +161,9 @@ class Turn(
     `asked_prompt_tokens` and `asked_tokens` are the lengths of prompt and answer that the scenario asked for: of the
     whole prompt where it is a conversation's first, else of what it adds to the turn before and its answer.
     `max_tokens` is that of the request, where the reply has more tokens by an exact count.
+    `not_held`: the conversation ended at this turn, as it no longer fits the context: so many planned turns, this one
+    among them, were not held, and count nowhere. `trimmed`: so many of its oldest exchanges were not sent any more.
+    `context_given` and `context_limit` are the tokens that a prompt which does not fit came to, and those allowed.
     `echo`: whose reference the reply held under --echo-check; "" without it.
     `warmup`: one of the first turns of a run, which count in no figure.
     `server_queue_ms` and `server_prefill_ms` are the server's own word on this very request (vLLM, llama.cpp).
@@ -233,6 +236,10 @@ class Turn(
     finish: str | None = None
     marks: tuple[str, ...] = ()
     warmup: bool = False
+    not_held: int = 0
+    trimmed: int = 0
+    context_given: int | None = None
+    context_limit: int | None = None
     echo: Literal["", "own", "none", "other"] = ""
     images: int = 0
     image_bytes: int = 0
@@ -250,13 +257,13 @@ class Turn(
 
     @property
     def counts(self) -> bool:
-        """True for a good or failed turn; one that we cut short ourselves is neither."""
-        return self.ok or self.code not in NO_FAILURES
+        """True for a good or failed turn; one that we cut short ourselves, or that was not held, is neither."""
+        return self.ok or not (self.code in NO_FAILURES or self.not_held)
 
     @property
     def failed(self) -> bool:
         """True for a failed turn."""
-        return not self.ok and self.code not in NO_FAILURES
+        return not self.ok and self.counts
 
     @property
     def failure_code(self) -> str:

@@ -127,6 +127,23 @@ ON_429 = Choice(
     label="When the server says Too Many Requests",
     help="fail: the turn failed; wait: wait as Retry-After says and ask again (also after 503 and 529 that have one)",
 )
+END, TRIM, FAIL = "end", "trim", "fail"
+CONTEXT_FULL = Choice(
+    name="context-full",
+    default=END,
+    choices=(END, TRIM, FAIL),
+    group=Group.LIMITS,
+    label="When a conversation no longer fits the context",
+    help="end: it is over, other turns are not held; trim: its oldest exchanges are left out; fail: the turn failed",
+)
+CONTEXT_LIMIT = OptionalWhole(
+    name="context-limit",
+    default="",
+    range=whole(1, MOST_TOKENS),
+    group=Group.LIMITS,
+    label="Context of the server (tokens)",
+    help="most tokens of prompt and answer together, for what is said before the run; empty: as the server tells",
+)
 STAMPS = Choice(
     name="stamps",
     default="kernel",
@@ -338,6 +355,8 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     insecure: bool = False
     stamps: str = "kernel"
     waits_on_429: bool = False
+    context_limit: int | None = None
+    context_full: str = FAIL  # as runs did that have no such option
     out: str = ""
     label: str = ""
     turn_name: str = "turn"
@@ -408,6 +427,8 @@ def read_settings(reader: OptionReader) -> RunSettings:
         insecure=reader.get(INSECURE),
         stamps=reader.get(STAMPS),
         waits_on_429=reader.get(ON_429) == "wait",
+        context_limit=reader.get(CONTEXT_LIMIT),
+        context_full=reader.get(CONTEXT_FULL),
         out=reader.get(OUT),
         label=reader.get(LABEL),
         turn_name=reader.get(TURN_NAME),

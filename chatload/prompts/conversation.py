@@ -48,6 +48,10 @@ class Conversation(Protocol):
         """
         ...
 
+    def drop_oldest(self) -> int | None:
+        """Forget the oldest exchange, not the system message: its characters. None where there is none."""
+        ...
+
 
 class RepeatedMessage:
     """Sends the same user message each turn, as the article's JMeter plan does; after a system message, if any."""
@@ -61,6 +65,9 @@ class RepeatedMessage:
 
     def add_reply(self, reply: str | None, between: Sequence[Message] = ()) -> None:
         """Replies are not kept."""
+
+    def drop_oldest(self) -> None:
+        """There are no exchanges."""
 
 
 class SeparateMessages:
@@ -102,6 +109,9 @@ class SeparateMessages:
     def add_reply(self, reply: str | None, between: Sequence[Message] = ()) -> None:
         """Replies are not kept."""
 
+    def drop_oldest(self) -> None:
+        """There are no exchanges."""
+
 
 def _system(text: str) -> tuple[Message, ...]:
     return (Message("system", text),) if text else ()
@@ -135,11 +145,52 @@ class GrowingConversation:
             self._answered += 1
         self._sent = None
 
+    def drop_oldest(self) -> int | None:
+        """Forget the oldest exchange."""
+        return drop_oldest_of(self._history)
+
     def _line(self, turn: int) -> Message:
         beyond = turn - len(self._script.lines)
         if beyond < 0:
             return self._script.line(turn)
         return Message("user", FOLLOW_UPS[(self._first_follow_up + beyond) % len(FOLLOW_UPS)])
+
+
+class TracedHistory:
+    """A conversation whose lines are told one by one, as a trace has them."""
+
+    def __init__(self, system: str) -> None:
+        self._system = _system(system)
+        self._history: list[Message] = []
+        self._said = Message("user", "")
+        self._remembers = True
+
+    def asking(self, line: str, *, remembers: bool) -> tuple[Message, ...]:
+        """The messages of a turn with this line, after the history where it `remembers`."""
+        self._said, self._remembers = Message("user", line), remembers
+        return self.next_messages()
+
+    def next_messages(self) -> tuple[Message, ...]:
+        """The history so far and the line."""
+        return (*self._system, *(self._history if self._remembers else ()), self._said)
+
+    def add_reply(self, reply: str | None, between: Sequence[Message] = ()) -> None:
+        """The answer joins the history; None: the turn failed."""
+        if reply is not None and self._remembers:
+            self._history += (self._said, *between, Message("assistant", answer_in(reply)))
+
+    def drop_oldest(self) -> int | None:
+        """Forget the oldest exchange."""
+        return drop_oldest_of(self._history) if self._remembers else None
+
+
+def drop_oldest_of(history: list[Message]) -> int | None:
+    """Take the oldest exchange out of a history: a message of the user and all up to the next one. Its characters."""
+    if not history:
+        return None
+    end = next((place for place, one in enumerate(history) if place and one.role == "user"), len(history))
+    dropped, history[:end] = history[:end], []
+    return sum(len(one.content) for one in dropped)
 
 
 def conversation_for(

@@ -9,6 +9,7 @@ import msgspec
 from chatload.model.inline_reasoning import answer_in
 from chatload.model.turn import Message
 from chatload.prompts.composed_text import Composer
+from chatload.prompts.conversation import drop_oldest_of
 from chatload.prompts.script import joined
 from chatload.prompts.token_counts import FIRST_WORD
 
@@ -96,6 +97,10 @@ class GeneratedConversation:
             self._history += (self._line, *between, Message("assistant", answer_in(reply)))
         self._turn += 1
         self._line = self._next_line()
+
+    def drop_oldest(self) -> int | None:
+        """Forget the oldest exchange."""
+        return drop_oldest_of(self._history)
 
     def _next_line(self) -> Message:
         first = not self._history

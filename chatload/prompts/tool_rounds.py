@@ -43,3 +43,10 @@ class ToolRounds:
         self._questions.add_reply(reply, (*self._between, *between))
         self._between.clear()
         self.rounds = 0
+
+    def drop_oldest(self) -> int | None:
+        """Forget the oldest question, with its answer; never the one that is asked now."""
+        characters = self._questions.drop_oldest()
+        if characters is not None:
+            self._asked = self._questions.next_messages()
+        return characters

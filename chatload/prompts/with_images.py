@@ -19,11 +19,11 @@ class WithImages:
     def __init__(self, texts: Conversation, images: Callable[[int], Sequence[str]], *, grows: bool) -> None:
         self._texts, self._images, self._grows = texts, images, grows
         self._made: dict[int, Message] = {}
-        self._turn = 0
+        self._turn = self._dropped = 0
 
     def next_messages(self) -> tuple[Message, ...]:
         """The messages of the next turn."""
-        number = 0 if self._grows else self._turn
+        number = self._dropped if self._grows else self._turn
         messages: list[Message] = []
         for message in self._texts.next_messages():
             if message.role == "user":
@@ -39,6 +39,12 @@ class WithImages:
         if not self._grows:
             self._made.clear()
             self._turn += 1
+
+    def drop_oldest(self) -> int | None:
+        """Forget the oldest exchange, with its images."""
+        characters = self._texts.drop_oldest()
+        self._dropped += characters is not None
+        return characters
 
     def _pictured(self, number: int, message: Message) -> Message:
         if number not in self._made:

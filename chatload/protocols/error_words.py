@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-CONTEXT_FULL, INVALID_REQUEST, SERVER_ERROR = "context_full", "invalid_request", "server_error"
-OVERLOADED, UNKNOWN = "overloaded", "in_band_error"
+from chatload.model.errors import CONTEXT_FULL, IN_BAND_ERROR, INVALID_REQUEST, OVERLOADED, SERVER_ERROR
+
 _MOST_WORDS = 4096
 """Characters of an error that are looked at."""
 
@@ -40,7 +40,7 @@ class Meaning:
     `by_words`: its words told, not its type or a status.
     """
 
-    code: str = UNKNOWN
+    code: str = IN_BAND_ERROR
     given: int | None = None
     limit: int | None = None
     by_words: bool = False
@@ -108,7 +108,7 @@ def meaning_of(
     inside = {int(one) for one in told if len(one) == 3 and one.isdecimal()}
     if any(500 <= one < 600 for one in inside):
         return Meaning(SERVER_ERROR)
-    return Meaning(INVALID_REQUEST if 400 in inside else UNKNOWN)
+    return Meaning(INVALID_REQUEST if 400 in inside else IN_BAND_ERROR)
 
 
 def _with_tokens(code: str, found: re.Match[str]) -> Meaning:

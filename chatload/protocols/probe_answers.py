@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import orjson
 
+from chatload.model.context_limits import ContextLimits
 from chatload.model.hosts import Simulation
 from chatload.model.sanitize import printable
 
@@ -46,6 +47,19 @@ class ProbeAnswers:
     def text(self, path: str, key: str) -> str:
         """A value of the object at `path` as text; empty where it has none."""
         return line_of(self.json_object(path), key)
+
+    def whole(self, path: str, key: str) -> int | None:
+        """A number of 1 or more of the object at `path`; None where it has none."""
+        value = self.json_object(path).get(key)
+        return value if type(value) is int and value > 0 else None
+
+    @property
+    def model_context(self) -> ContextLimits | None:
+        """`max_model_len` of the first model in GET /v1/models (vLLM, SGLang): prompt and answer together."""
+        value = next((one.get("max_model_len") for one in self._models()), None)
+        if type(value) is not int or value <= 0:
+            return None
+        return ContextLimits(total=value, source=f"GET {MODELS_PATH}")
 
     @property
     def models(self) -> tuple[str, ...]:

@@ -8,9 +8,9 @@ from functools import lru_cache
 
 import orjson
 
-from chatload.model.errors import ServerError
+from chatload.model.errors import IN_BAND_ERROR, OVERLOADED, SERVER_ERROR, ServerError
 from chatload.model.sanitize import printable
-from chatload.protocols.error_words import OVERLOADED, SERVER_ERROR, UNKNOWN, Meaning, meaning_of
+from chatload.protocols.error_words import Meaning, meaning_of
 from chatload.protocols.server_kinds import ERRORS
 
 MOST_CHARACTERS, MOST_JSON_BYTES = 200, 65536
@@ -129,7 +129,7 @@ def refusal_meaning(status: int, body: bytes) -> Meaning:
         meaning = Meaning(told.code, told.given, told.limit, told.by_words)
         takes = status < 500 or (meaning.code == SERVER_ERROR and meaning.by_words)
         takes = takes or meaning.code not in (SERVER_ERROR, OVERLOADED)
-    takes = takes and status != 429 and meaning.code != UNKNOWN
+    takes = takes and status != 429 and meaning.code != IN_BAND_ERROR
     return meaning if takes else Meaning(by_status)
 
 

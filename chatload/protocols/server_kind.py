@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from chatload.model.batch_room import BatchRoom
+from chatload.model.context_limits import ContextLimits
 from chatload.model.hosts import Simulation
 from chatload.protocols.error_words import ErrorWords
 from chatload.protocols.probe_answers import ProbeAnswers
@@ -61,6 +62,8 @@ class ServerKind:
     `batch_option` is its option for the most requests in a batch.
     `piece_tokens(version)`: it makes so many tokens of a reply, then queues the rest anew; 0 where it does not.
     `tokenize` is the route of its tokenizer; older versions may lack it.
+    `context(answers)` is how long prompts and answers may be, where it tells.
+    `cuts_prompts`: it leaves out the beginning of a prompt that does not fit, without a word.
     `errors` are its own words for errors, and what they mean (error_words.py).
     """
 
@@ -83,6 +86,8 @@ class ServerKind:
     tokenize: TokenizeRoute | None = None
     thinking: Mapping[str, ThinkingForms] = field(default_factory=dict)
     errors: tuple[ErrorWords, ...] = ()
+    cuts_prompts: bool = False
+    context: Callable[[ProbeAnswers], ContextLimits | None] = lambda answers: None
 
 
 RUNNING_USAGE: Mapping[str, object] = {

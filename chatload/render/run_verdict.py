@@ -26,7 +26,7 @@ def answer(run: Run, summary: Summary) -> str:
     found = run.manifest.capacity
     words = verdict_of_turns(summary) if found is None else answer_sentence(found)
     stopped = "Interrupted." if run.manifest.ended == "interrupted" and summary.incomplete else ""
-    return " ".join(filter(None, (simulated([run]), stopped, words)))
+    return " ".join(filter(None, (simulated([run]), stopped, words, context_words(summary))))
 
 
 def simulated(runs: Sequence[HasManifest]) -> str:
@@ -39,6 +39,7 @@ def simulated(runs: Sequence[HasManifest]) -> str:
 def verdict_of_turns(summary: Summary) -> str:
     """What became of the turns, in a sentence."""
     held, planned = summary.turns, summary.planned_turns or 0
+    planned -= summary.context.not_held if summary.context is not None else 0
     good = f"{summary.succeeded:,} of {plural(held or planned, 'turn')} good"
     if 0 < held < planned:
         good = f"{summary.succeeded:,} of {plural(held, 'turn')} held good ({planned:,} were planned)"
@@ -57,6 +58,27 @@ def verdict_of_turns(summary: Summary) -> str:
     return (
         f"The server stood still for {standstill_words(summary)}. {words}" if is_notable(summary) else words
     )
+
+
+def context_words(summary: Summary) -> str:
+    """Which turns were not held, or asked without their oldest exchanges, as the context was full; else nothing."""
+    found = summary.context
+    if found is None:
+        return ""
+    limit = f" of {found.limit:,} tokens" if found.limit is not None else ""
+    words = []
+    if found.not_held:
+        ended = f"{plural(found.ended, 'conversation')} ended at the edge of the context{limit}"
+        words.append(
+            f"Not held: context full: {plural(found.not_held, 'turn')}, as {ended}; they count nowhere."
+        )
+    if found.trimmed:
+        share = found.trimmed / max(1, summary.turns)
+        words.append(
+            f"{found.trimmed:,} of {plural(summary.turns, 'turn')} ({share:.1%}) were asked without the oldest "
+            "exchanges: context full."
+        )
+    return " ".join(words)
 
 
 def queueing_words(summary: Summary) -> str:

@@ -7,6 +7,7 @@ import msgspec
 from chatload.engine.answer import Answer
 from chatload.engine.client import TurnSpec
 from chatload.model.turn import Message, Turn
+from chatload.prompts.conversation import Conversation
 from chatload.prompts.lengths import composed_prompt
 from chatload.prompts.tool_rounds import ToolRounds
 from chatload.runner.chat_behaviour import ChatBehaviour, reply_kept
@@ -26,9 +27,11 @@ class AgentBehaviour(ChatBehaviour):
         super().__init__(session, system_prompt)
         assert self._load.tool_use is not None
         self._use = self._load.tool_use
-        self._rounds = ToolRounds(self._conversation, self._result)
-        self._conversation = self._rounds
         self._question_ns: int | None = None
+
+    def _begun(self) -> Conversation:
+        self._rounds = ToolRounds(super()._begun(), self._result)
+        return self._rounds
 
     def _result(self, number: int) -> str:
         """What a tool gives back: no two results are the same, as no two pages are."""

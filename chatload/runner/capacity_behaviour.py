@@ -18,6 +18,7 @@ from chatload.model.inline_reasoning import answer_in
 from chatload.model.journal_lines import LevelLine
 from chatload.prompts.conversation import Conversation
 from chatload.runner.chat_behaviour import conversation_of_user, reply_kept
+from chatload.runner.context_edge import ContextEdge
 from chatload.runner.messages import LevelOrder
 from chatload.runner.session import Session
 from chatload.runner.slots import SlotBehaviour
@@ -72,6 +73,7 @@ class CapacityBehaviour(SlotBehaviour):
     ) -> int:
         """The turns of a conversation from a turn on, until the level ends; when the next one would be due."""
         session, load = self.session, self._load
+        edge = ContextEdge(session, conversation)
         for number in range(begins, load.conversation_turns + 1):
             if due_ns >= order.end_ns:
                 break
@@ -79,7 +81,9 @@ class CapacityBehaviour(SlotBehaviour):
             messages, asked = conversation.next_messages(), session.asked(user, number)
             request = session.request(messages, asked, user=user, turn=number)
             spec = TurnSpec(user, number, due_ns, request, order.group, name=session.name_of(user))
-            turn, reply = self.clients.run_turn(spec)
+            turn, reply = self.clients.run_turn(spec, edge, 1 + load.conversation_turns - number)
+            if edge.is_over:
+                return turn.end_ns  # it has thought before the turn that was not held
             conversation.add_reply(reply_kept(turn, reply))
             if turn.ok and answer_in(reply):
                 self._replies.append(reply)

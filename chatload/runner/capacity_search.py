@@ -17,7 +17,6 @@ from chatload.loads.capacity import CapacityLoad
 from chatload.loads.level_search import LevelSearch, Rules
 from chatload.loads.plan import Plan
 from chatload.loads.sweep import WARM_UP
-from chatload.model.errors import NO_FAILURES
 from chatload.model.journal_lines import HealthLine, JournalLine, LevelLine
 from chatload.model.slo import Objective
 from chatload.model.turn import Turn
@@ -160,7 +159,7 @@ class CapacitySearch:
 
     def _nobody_answered(self, users: int, group: str) -> bool:
         """True, and noted, when the last turns of a level, as many as it has users, all failed to connect."""
-        held = [turn for turn in self._turns if turn.group == group and turn.code not in NO_FAILURES]
+        held = [turn for turn in self._turns if turn.group == group and turn.counts]
         last = sorted(held, key=lambda turn: turn.due_ns)[-max(users, GONE_TURNS) :]
         if not last or any(turn.code != "connect" for turn in last):
             return False

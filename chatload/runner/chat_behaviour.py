@@ -16,11 +16,15 @@ from chatload.prompts.script import joined
 from chatload.prompts.synthetic_images import image_url
 from chatload.prompts.with_images import WithImages
 from chatload.runner.behaviour import Behaviour
+from chatload.runner.context_edge import ContextEdge
 from chatload.runner.session import Session
+
+NEXT = 1_000_000
+"""The number of a user's next conversation is so much higher than that of the one before."""
 
 
 class ChatBehaviour(Behaviour):
-    """One conversation of `--turns` turns over one keep-alive connection.
+    """One conversation of `--turns` turns over one keep-alive connection; endless users begin another when it is over.
 
     `system_prompt` takes the place of those of the plan and its files; None leaves them.
     """
@@ -31,8 +35,11 @@ class ChatBehaviour(Behaviour):
         assert isinstance(load, ChatLoad)
         self._load = load
         self._client = ChatClient(session.target)
-        self._conversation: Conversation = conversation_of_user(self.number, load, session, system_prompt)
-        self._turn = 0
+        self._system_prompt = system_prompt
+        self._speaker = self.number
+        self._conversation = self._begun()
+        self._edge = ContextEdge(session, self._conversation)
+        self._turn = self._place = 0
         self.is_endless = not load.turns
         self._due_ns = session.due_ns(self.number) + (self._think_ns() if load.think_first else 0)
 
@@ -46,17 +53,32 @@ class ChatBehaviour(Behaviour):
         if 0 < self._load.turns <= self._turn:  # only after an error of ours, which Locust has logged
             return
         self._turn += 1
+        self._place += 1
         session, messages = self.session, self._conversation.next_messages()
         try:
-            turn, answer = self._client.exchange(self._spec(messages))
+            turn, answer = self._edge.held(
+                lambda messages: self._client.exchange(self._spec(messages)),
+                messages,
+                1 + self._load.turns - self._turn,
+            )
         except Interrupted as stop:
             session.record(stop.turn, messages, "")
             raise
         turn, pause_ns = self._take(turn, answer)
         session.record(turn, messages, answer.text)
+        self._edge.check()
         self._due_ns = turn.end_ns + pause_ns
-        if 0 < self._load.turns <= self._turn:
+        if 0 < self._load.turns <= self._turn or (self._load.turns and self._edge.is_over):
             self.go("done")
+        elif self._edge.is_over:
+            self._due_ns = turn.end_ns  # it has thought before the turn that was not held
+            self._speaker, self._place = self._speaker + NEXT, 0
+            self._conversation = self._begun()
+            self._edge = ContextEdge(session, self._conversation)
+
+    def _begun(self) -> Conversation:
+        """A conversation of its own."""
+        return conversation_of_user(self._speaker, self._load, self.session, self._system_prompt)
 
     def _spec(self, messages: tuple[Message, ...]) -> TurnSpec:
         """The next turn."""
@@ -66,7 +88,7 @@ class ChatBehaviour(Behaviour):
             self._turn,
             self._due_ns,
             session.request(
-                messages, session.asked(self.number, self._turn), user=self.number, turn=self._turn
+                messages, session.asked(self._speaker, self._place), user=self.number, turn=self._turn
             ),
             name=session.name_of(self.number),
             hang_up_after=self._load.abandon_tokens if self._abandons() else 0,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NotRequired, Protocol, TypedDict, Unpack
 
 import msgspec
 
 from chatload.model.errors import UsageError
-from chatload.model.turn import Delta, TurnRequest
+from chatload.model.turn import Delta, Message, TurnRequest
 from chatload.prompts.message_forms import calling_message, message_of
 from chatload.runner.replies import Reply, TurnFailure
 from chatload.runner.scenario_behaviour import ScenarioBehaviour
@@ -47,6 +47,7 @@ class Chat:
     def __init__(self, user: Asks, system: str = "") -> None:
         self._user, self._system = user, system
         self.messages: list[RawMessage] = []
+        self._is_over = False
         self.reset()
 
     def reset(self, system: str | None = None) -> None:
@@ -54,6 +55,7 @@ class Chat:
         if system is not None:
             self._system = system
         self.messages = [{"role": "system", "content": self._system}] if self._system else []
+        self._is_over = False
 
     def ask(
         self,
@@ -65,11 +67,18 @@ class Chat:
     ) -> Reply:
         """Add what is said, send the conversation, and return the reply, which joins it where it is good.
 
-        A failed turn leaves the conversation as it was. `name` is the turn's row in tables. `on_delta` is called with
-        each part of the reply when it comes (that costs processor time); raise TurnFailure in it to hang up.
+        A failed turn leaves the conversation as it was. One that no longer fits the context (`reply.error.code` is
+        "context_full") is over, and the next question begins another, after the system prompt; --context-full trim
+        forgets its oldest exchanges instead, fail leaves it as it was.
+
+        `name` is the turn's row in tables. `on_delta` is called with each part of the reply when it comes (that costs
+        processor time); raise TurnFailure in it to hang up.
         """
         acting = self._user.acting()
+        if self._is_over:
+            self.reset()
         new = messages_of(said)
+        before = _Before(self, new)
         request = _request(acting, [*self.messages, *new], options)
         raised: list[Exception] = []
         reply = acting.hold(
@@ -77,14 +86,40 @@ class Chat:
             acting.row_name(name, options.get("model") or acting.told_model),
             None if on_delta is None else _caught(on_delta, raised),
             keeps_body="tools" in options,
+            history=before,
         )
         if raised:
             raise raised[0]
+        self._is_over = reply.turn.not_held > 0
         if reply.ok:
             self.messages += new
             if answer := _answer(reply):
                 self.messages.append(answer)
         return reply
+
+
+class _Before:
+    """What a question is asked after: the messages of a chat, of which the oldest exchanges may be left out."""
+
+    def __init__(self, chat: Chat, new: Sequence[RawMessage]) -> None:
+        self._chat, self._new = chat, new
+
+    def next_messages(self) -> tuple[Message, ...]:
+        """All messages, the question last."""
+        return tuple(map(message_of, [*self._chat.messages, *self._new]))
+
+    def add_reply(self, reply: str | None, between: Sequence[Message] = ()) -> None:
+        """The chat adds it itself."""
+
+    def drop_oldest(self) -> int | None:
+        """Forget the oldest exchange: a message of the user and all up to the next one."""
+        messages = self._chat.messages
+        places = [place for place, one in enumerate(messages) if one.get("role") == "user"]
+        if not places:
+            return None
+        end = places[1] if len(places) > 1 else len(messages)
+        dropped, messages[places[0] : end] = messages[places[0] : end], []
+        return sum(len(str(one.get("content") or "")) for one in dropped)
 
 
 def messages_of(said: Said) -> list[RawMessage]:

@@ -60,6 +60,7 @@ class OtherServer(msgspec.Struct, frozen=True, kw_only=True):
     refuses: tuple[str, ...] = ()
     path: str = ""
     skipped: tuple[str, ...] = ()
+    cuts_prompts: bool = False
 
 
 class Start(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +70,7 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
     `counting` are fields of each request, `refuses` fields that none may have (runner/request_fields.py).
     `path` is the whole path of the chat route, `skipped` are addresses of the server's name that did not answer.
     `send_key` says whether the server may be sent the API key: each process has its own (engine/api_key.py).
+    `cuts_prompts`: it leaves out the beginning of a prompt that does not fit, without a word.
     `others` are the servers beside it, by `Plan.server_key`. `counts` are what is known of the
     run's own server's tokens.
     """
@@ -84,6 +86,7 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
     refuses: tuple[str, ...] = ()
     path: str = ""
     skipped: tuple[str, ...] = ()
+    cuts_prompts: bool = False
     facts: HostFacts = HostFacts()
     others: dict[str, OtherServer] = {}
     counts: TokenCounts | None = None

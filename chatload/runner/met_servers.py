@@ -46,6 +46,7 @@ def meet(plan: Plan, server: Server, hosts: KeyHosts, key: ApiKey, classes: tupl
         refuses=tuple(sorted(fields.refuses)),
         path=server.path,
         skipped=server.skipped,
+        cuts_prompts=server.cuts_prompts,
     )
     return Met(plan, server, told, key, classes, fields.doubt)
 

@@ -13,9 +13,10 @@ from chatload.engine.client import TurnSpec
 from chatload.loads.arrival_times import split
 from chatload.loads.open_loop import OpenLoopLoad
 from chatload.loads.request_schedule import RequestSchedule
-from chatload.model.inline_reasoning import answer_in
 from chatload.model.turn import Message
+from chatload.prompts.conversation import TracedHistory
 from chatload.prompts.generated_prompts import Asked
+from chatload.runner.context_edge import ContextEdge
 from chatload.runner.slots import SlotBehaviour
 
 
@@ -70,22 +71,23 @@ class OpenLoopBehaviour(SlotBehaviour):
         self, schedule: RequestSchedule, load: OpenLoopLoad, chain: Sequence[int], due_ns: int
     ) -> None:
         """Hold a conversation of the trace, turn after turn, with the replies to it; its user is its first request."""
-        session, history, before = self.session, list[Message](), None
+        session, before = self.session, None
         prefix = session.texts.prefix(session.texts.group_of(chain[0]))
-        system = (Message("system", prefix),) if prefix else ()
+        history = TracedHistory(prefix)
+        edge = ContextEdge(session, history)
         for number, index in enumerate(chain, start=1):
             prompt = schedule.prompt(index, before)
             asked = session.asked(chain[0], number)
             if load.exact_lengths and asked[1] is None:
                 asked = (None, prompt.output_tokens or None)
-            said, remembers = Message("user", prompt.text), schedule.remembers(index)
-            messages = (*system, *(history if remembers else ()), said)
-            request = session.request(messages, asked, user=chain[0])
+            remembers = schedule.remembers(index)
+            request = session.request(history.asking(prompt.text, remembers=remembers), asked, user=chain[0])
             session.clock.sleep_until(due_ns)
             spec = TurnSpec(chain[0], number, due_ns, request, name=session.name_of(chain[0]))
-            turn, reply = self.clients.run_turn(spec)
-            if turn.ok and remembers:
-                history += (said, Message("assistant", answer_in(reply)))
+            turn, reply = self.clients.run_turn(spec, edge, 1 + len(chain) - number)
+            if edge.is_over:
+                return
+            history.add_reply(reply if turn.ok else None)
             before = index
             if number < len(chain):
                 due_ns = schedule.next_due_ns(chain[number], session.begins_ns, turn.end_ns)

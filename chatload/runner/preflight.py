@@ -10,6 +10,7 @@ from chatload.engine.api_key import NO_KEY, VARIABLE, ApiKey
 from chatload.engine.connection import connect
 from chatload.loads.plan import Plan
 from chatload.model.batch_room import BatchRoom
+from chatload.model.context_limits import ContextLimits
 from chatload.model.errors import TurnError, UsageError
 from chatload.model.model_mix import mix_words
 from chatload.model.sanitize import one_line
@@ -36,6 +37,7 @@ class Server:
 
     `asked_model` is the name of the model in requests where it is another one. `path` is the whole path of the route.
     `addresses` are those that are asked where the server's name has several, `skipped` those that do not answer.
+    `context` is how long prompts and answers may be, where it tells; `cuts_prompts` as for `ServerKind`.
     `room` is how many tokens of running requests it has room for, where it tells.
     `notes` are what to tell at the start, `doubts` what a reader of the report should know, too.
     """
@@ -50,6 +52,8 @@ class Server:
     notes: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
     room: BatchRoom | None = None
+    context: ContextLimits | None = None
+    cuts_prompts: bool = False
 
 
 def preflight(plan: Plan, key: ApiKey = NO_KEY, withheld: str | None = None) -> Server:
@@ -83,6 +87,7 @@ def preflight(plan: Plan, key: ApiKey = NO_KEY, withheld: str | None = None) -> 
     path = plan.route.path or whole_path(plan.host, dialect.path, api)
     path += f"?{plan.route.query}" if plan.route.query else ""
     several, doubts = _address_words(address, live, dead)
+    kind = kind_of(found, plan.server)
     return Server(
         dialect,
         model,
@@ -94,7 +99,17 @@ def preflight(plan: Plan, key: ApiKey = NO_KEY, withheld: str | None = None) -> 
         (f"requests go to {shown_url(address.origin + path)}", told, *several, *notes),
         doubts,
         _room(plan, address, limit_s, key, api, found, answers),
+        _context(plan, found, said),
+        kind is not None and kind.cuts_prompts,
     )
+
+
+def _context(plan: Plan, found: DetectedServer, said: ProbeAnswers) -> ContextLimits | None:
+    """How long prompts and answers may be: by --context-limit, else as the server tells; None where neither does."""
+    if plan.context_limit is not None:
+        return ContextLimits(total=plan.context_limit, source="--context-limit")
+    kind = kind_of(found, plan.server)
+    return None if kind is None else kind.context(said)
 
 
 def _room(

@@ -10,7 +10,6 @@ from chatload.analysis.mark_bounds import is_spoiled, many_spoiled
 from chatload.analysis.quantiles import percentile, too_few
 from chatload.engine.clock import CLOCK, Clock
 from chatload.engine.health import LAGGING_MS
-from chatload.model.errors import NO_FAILURES
 from chatload.model.journal_lines import HealthLine
 from chatload.model.metrics import ttft_ms
 from chatload.model.sanitize import one_line
@@ -44,14 +43,15 @@ class Progress:
         self._busy: dict[str, float] = {}
         self._late: dict[str, float] = {}
         self.users = 0
-        self.turns = 0
+        self.turns = self.not_held = 0
         self.failed: Counter[str] = Counter()
         self.run_time_s: float | None = None
 
     def add(self, turn: Turn) -> None:
         """Count one turn."""
         told = self._forget_begun(turn)
-        if turn.code in NO_FAILURES:
+        self.not_held += turn.not_held
+        if not turn.counts:
             return
         self.turns += 1
         self._spoiled += is_spoiled(turn)
@@ -110,12 +110,13 @@ class Progress:
     @property
     def of_planned(self) -> str:
         """Turns held, and how many there are to be where that is known."""
-        return f"{self.turns:,}/{self.planned:,}" if self.planned else f"{self.turns:,}"
+        full = f" ({self.not_held:,} not held: context full)" if self.not_held else ""
+        return (f"{self.turns:,}/{self.planned:,}" if self.planned else f"{self.turns:,}") + full
 
     @property
     def done(self) -> float | None:
         """The share of the run that is over, by turns or by --run-time, whichever is further; None if neither tells."""
-        shares = [self.turns / self.planned] if self.planned else []
+        shares = [(self.turns + self.not_held) / self.planned] if self.planned else []
         shares += [self.elapsed_s / self.run_time_s] if self.run_time_s else []
         return min(1.0, max(shares)) if shares else None
 

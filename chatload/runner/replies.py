@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import cached_property
+from typing import NamedTuple
 
 import msgspec
 
@@ -34,6 +35,18 @@ def own_code(words: str) -> str:
     if not code or code in CODES:
         raise UsageError([f"failure {words[:80]!r}: give a code of your own, such as 'too short'"])
     return code
+
+
+class ReplyError(NamedTuple):
+    """Why a turn failed: its code (docs/metrics.md, or one of `failure`) and what was seen.
+
+    Of "context_full": the tokens that the prompt came to, and those allowed, where the server tells them.
+    """
+
+    code: str
+    detail: str
+    given_tokens: int | None = None
+    limit_tokens: int | None = None
 
 
 class Reply:
@@ -90,6 +103,14 @@ class Reply:
     def detail(self) -> str | None:
         """What was seen of the failure, in the server's words or those of `failure`."""
         return self._turn.detail
+
+    @property
+    def error(self) -> ReplyError | None:
+        """Why the turn failed, or was not held; None for a good turn."""
+        turn = self._turn
+        if turn.ok:
+            return None
+        return ReplyError(turn.failure_code, turn.detail or "", turn.context_given, turn.context_limit)
 
     @property
     def ttft_ms(self) -> float | None:

@@ -197,6 +197,7 @@ def _facts(met: Met) -> ServerFacts:
         dialect=server.dialect.name,
         model=server.model,
         path=shown_url(server.path),
+        context=server.context,
         addresses=server.addresses,
         classes=met.classes,
         found=FoundServer(found.name, found.version),

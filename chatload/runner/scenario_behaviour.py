@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
+import msgspec
+
+from chatload.engine.answer import Answer
 from chatload.engine.client import ChatClient, Interrupted, TurnSpec
 from chatload.loads.user_classes import UserClass
 from chatload.model.turn import Delta, Message, Turn, TurnRequest
+from chatload.prompts.conversation import Conversation
 from chatload.runner.behaviour import Behaviour
+from chatload.runner.context_edge import ContextEdge
 from chatload.runner.replies import Reply
 from chatload.runner.session import Session
 
@@ -61,20 +67,34 @@ class ScenarioBehaviour(Behaviour):
         super().come_in()
 
     def hold(
-        self, request: TurnRequest, name: str, on_delta: Callable[[Delta], None] | None, *, keeps_body: bool
+        self,
+        request: TurnRequest,
+        name: str,
+        on_delta: Callable[[Delta], None] | None,
+        *,
+        keeps_body: bool,
+        history: Conversation | None = None,
     ) -> Reply:
-        """Hold a turn: send the request and read the whole reply."""
+        """Hold a turn: send the request and read the whole reply.
+
+        `history` is the conversation, of which --context-full trim leaves out the oldest exchanges.
+        """
         self.record()
         self._turn += 1
         due_ns, self._late_ns = self.session.clock.now_ns() - self._late_ns, 0
         spec = TurnSpec(
             self.number, self._turn, due_ns, request, name=name, on_delta=on_delta, keeps_body=keeps_body
         )
-        spec = self.session.asking_for_echo(spec)
         client = self._idle.pop() if self._idle else ChatClient(self.target)
         self._open.append(client)
+        edge = ContextEdge(self.session, history)
+
+        def ask(messages: tuple[Message, ...]) -> tuple[Turn, Answer]:
+            asked = msgspec.structs.replace(request, messages=messages)
+            return client.exchange(self.session.asking_for_echo(replace(spec, request=asked)))
+
         try:
-            turn, answer = client.exchange(spec)
+            turn, answer = edge.held(ask, tuple(request.messages), 1)
         except Interrupted as stop:
             self.session.record(stop.turn, request.messages, "")
             raise
@@ -85,6 +105,9 @@ class ScenarioBehaviour(Behaviour):
         turn = self.session.checked(turn, answer.text)
         reply = Reply(turn, answer)
         self._held.append((reply, request.messages))
+        if edge.has_mistake:
+            self.record()
+            edge.check()
         return reply
 
     def record(self) -> None:

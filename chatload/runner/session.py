@@ -311,7 +311,7 @@ class Session:
         if self._tracing is not None:
             self._tracing.end(turn)
         self._finished_reads += turn.reads
-        if turn.code in NO_FAILURES:
+        if not turn.counts:
             return
         whole = e2e_ms(turn) if turn.ok and turn.last_token_ns else whole_ms(turn) or 0.0
         name = f"{turn.name or self.plan.turn_name}{WARMED if turn.warmup else ''}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import chain
 
 import gevent.pool
@@ -10,6 +11,7 @@ import gevent.pool
 from chatload.engine.client import ChatClient, Interrupted, TurnSpec
 from chatload.model.turn import Message, Turn
 from chatload.runner.behaviour import Behaviour
+from chatload.runner.context_edge import ContextEdge
 from chatload.runner.session import Session
 
 
@@ -20,19 +22,34 @@ class Clients:
         self._session = session
         self._idle: dict[int, list[ChatClient]] = {}
 
-    def run_turn(self, spec: TurnSpec) -> tuple[Turn, str]:
-        """Hold one turn on an idle connection, or a new one, and put it into the journal: (turn, the answer)."""
-        spec, target = self._session.asking_for_echo(spec), self._session.target
+    def run_turn(
+        self, spec: TurnSpec, edge: ContextEdge | None = None, turns_left: int = 1
+    ) -> tuple[Turn, str]:
+        """Hold one turn on an idle connection, or a new one, and put it into the journal: (turn, the answer).
+
+        `edge` is that of its conversation; a request without one is a first message.
+        """
+        session, target = self._session, self._session.target
         idle = self._idle.get(target.address.group_of(spec.user))
         client = idle.pop() if idle else ChatClient(target)
         messages: tuple[Message, ...] = spec.request.messages
+        edge = edge or ContextEdge(session)
+
+        def ask(asked: tuple[Message, ...]) -> tuple[Turn, str]:
+            if asked is messages:
+                return client.run_turn(session.asking_for_echo(spec))
+            lengths = spec.request.asked_prompt_tokens, spec.request.asked_tokens
+            again = replace(spec, request=session.request(asked, lengths, user=spec.user))
+            return client.run_turn(session.asking_for_echo(again))
+
         try:
-            turn, reply = client.run_turn(spec)
+            turn, reply = edge.held(ask, messages, turns_left)
         except Interrupted as stop:
             self._session.record(stop.turn, messages, "")
             raise
         self._idle.setdefault(target.address.group_of(spec.user), []).append(client)
         self._session.record(turn, messages, reply)
+        edge.check()
         return turn, reply
 
     def close(self) -> None:

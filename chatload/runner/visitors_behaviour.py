@@ -9,6 +9,7 @@ from chatload.engine.client import TurnSpec
 from chatload.loads.arrival_times import split
 from chatload.loads.visitors import VisitorsLoad
 from chatload.runner.chat_behaviour import conversation_of_user, reply_kept
+from chatload.runner.context_edge import ContextEdge
 from chatload.runner.slots import SlotBehaviour
 
 
@@ -31,12 +32,15 @@ class VisitorsBehaviour(SlotBehaviour):
         """One visitor: its turns, one after another."""
         session = self.session
         conversation = conversation_of_user(visitor, load, session)
+        edge = ContextEdge(session, conversation)
         for number in range(1, load.turns + 1):
             session.clock.sleep_until(due_ns)
             asked = session.asked(visitor, number)
             request = session.request(conversation.next_messages(), asked, user=visitor, turn=number)
             group = load.group_at(due_ns - begin_ns)
             spec = TurnSpec(visitor, number, due_ns, request, group, name=session.name_of(visitor))
-            turn, reply = self.clients.run_turn(spec)
+            turn, reply = self.clients.run_turn(spec, edge, 1 + load.turns - number)
+            if edge.is_over:
+                return
             conversation.add_reply(reply_kept(turn, reply))
             due_ns = turn.end_ns + round(load.think_s(session.plan.drawn_by, visitor, number) * 1e9)

@@ -155,7 +155,7 @@ def test_a_number_is_one_of_its_range(load: str, option: Option[object]) -> None
     """What is no number, and what lies outside, is refused with the range; both ends are good."""
     assert option.numbers is not None
     span = option.numbers
-    empty_is_none = option.name in ("temperature", "seed", "load-seed", "thinking-budget")
+    empty_is_none = option.name in ("temperature", "seed", "load-seed", "thinking-budget", "context-limit")
     for value in NO_NUMBERS:
         if not (empty_is_none and not value.strip()):
             assert isinstance(check(load, option.name, value), list), value

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from chatload.protocols.error_words import CONTEXT_FULL, error_words
+from chatload.model.errors import CONTEXT_FULL
+from chatload.protocols.error_words import error_words
 from chatload.protocols.probe_answers import MODELS_PATH, ProbeAnswers
 from chatload.protocols.server_kind import DetectedServer, ServerKind
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from chatload.protocols.error_words import CONTEXT_FULL, error_words
+from chatload.model.context_limits import ContextLimits
+from chatload.model.errors import CONTEXT_FULL
+from chatload.protocols.error_words import error_words
 from chatload.protocols.probe_answers import ProbeAnswers
 from chatload.protocols.server_kind import DetectedServer, ServerKind, found_at, owned_by, speaks_openai
 from chatload.protocols.thinking_fields import ENABLE_THINKING
@@ -16,6 +18,15 @@ def _recognise(answers: ProbeAnswers) -> DetectedServer | None:
             "/props", _SERVER.title, answers.text("/props", "build_info"), "openai", answers.model
         )
     return owned_by("llamacpp", _SERVER.title)(answers)
+
+
+def _context(answers: ProbeAnswers) -> ContextLimits | None:
+    """`n_ctx` of /props, the context of one slot; an answer ends where it is full, so nothing is reserved for it."""
+    settings = answers.json_object("/props").get("default_generation_settings")
+    value = settings.get("n_ctx") if isinstance(settings, dict) else None
+    if type(value) is not int or value <= 0:
+        return None
+    return ContextLimits(total=value, reserved=False, source="GET /props")
 
 
 _ERRORS = (
@@ -36,6 +47,7 @@ _SERVER = ServerKind(
     probes=("/props",),
     tokenize=BY_CONTENT,
     errors=_ERRORS,
+    context=_context,
     thinking={"openai": {**ENABLE_THINKING, "budget": lambda tokens: {"thinking_budget_tokens": tokens}}},
     gauges={
         "running": ("llamacpp:requests_processing",),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from chatload.protocols.error_words import CONTEXT_FULL, SERVER_ERROR, ErrorWords, error_words
+from chatload.model.errors import CONTEXT_FULL, SERVER_ERROR
+from chatload.protocols.error_words import ErrorWords, error_words
 from chatload.protocols.server_kind import RUNNING_USAGE, ServerKind, owned_by, speaks_openai
 from chatload.protocols.thinking_fields import ENABLE_THINKING, ThinkingForms
 from chatload.protocols.tokenize_route import BY_PROMPT, TokenizeRoute
@@ -41,6 +42,7 @@ def _server(
         tokenize=tokenize,
         thinking=thinking,
         errors=errors,
+        context=lambda answers: answers.model_context,
     )
 
 

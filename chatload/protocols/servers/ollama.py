@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from chatload.protocols.error_words import CONTEXT_FULL, error_words
+from chatload.model.errors import CONTEXT_FULL
+from chatload.protocols.error_words import error_words
 from chatload.protocols.probe_answers import ProbeAnswers
 from chatload.protocols.server_kind import DetectedServer, ServerKind, found_at, speaks_openai
 
@@ -28,6 +29,7 @@ _SERVER = ServerKind(
     speaks=_speaks,
     probes=("/api/version",),
     errors=(error_words(CONTEXT_FULL, "input length exceeds the context length"),),
+    cuts_prompts=True,
     own_routes={"/api/(generate|tags|version)": _OWN},
 )
 SERVERS = (_SERVER,)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from chatload.model.batch_room import BatchRoom
-from chatload.protocols.error_words import CONTEXT_FULL, INVALID_REQUEST, SERVER_ERROR, error_words
+from chatload.model.context_limits import ContextLimits
+from chatload.model.errors import CONTEXT_FULL, INVALID_REQUEST, SERVER_ERROR
+from chatload.protocols.error_words import error_words
 from chatload.protocols.probe_answers import ProbeAnswers
 from chatload.protocols.server_kind import DetectedServer, ServerKind, found_at, numbers_of, speaks_openai
 from chatload.protocols.tokenize_route import BY_INPUTS
@@ -55,6 +57,15 @@ def _room(answers: ProbeAnswers) -> BatchRoom | None:
     return BatchRoom(tokens=tokens, reserved=True, option="--max-batch-total-tokens")
 
 
+def _context(answers: ProbeAnswers) -> ContextLimits | None:
+    """`max_input_length` (3.x: `max_input_tokens`) and `max_total_tokens` of /info."""
+    prompt = answers.whole("/info", "max_input_tokens") or answers.whole("/info", "max_input_length")
+    total = answers.whole("/info", "max_total_tokens")
+    if prompt is None and total is None:
+        return None
+    return ContextLimits(prompt=prompt, total=total, source="GET /info")
+
+
 # The chat route of 3.x tells 422 whatever the cause: the words decide.
 _ERRORS = (
     error_words(
@@ -88,6 +99,7 @@ _SERVER = ServerKind(
     room=_room,
     piece_tokens=lambda version: PIECE_TOKENS if numbers_of(version) >= PIECES_SINCE else 0,
     errors=_ERRORS,
+    context=_context,
     gauges={
         "running": ("tgi_batch_current_size",),
         "waiting": ("tgi_queue_size",),

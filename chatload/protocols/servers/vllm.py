@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping
 
 from chatload.model.batch_room import BatchRoom
-from chatload.protocols.error_words import CONTEXT_FULL, SERVER_ERROR, error_words
+from chatload.model.errors import CONTEXT_FULL, SERVER_ERROR
+from chatload.protocols.error_words import error_words
 from chatload.protocols.probe_answers import ProbeAnswers
 from chatload.protocols.server_kind import (
     RUNNING_USAGE,
@@ -102,6 +103,7 @@ _SERVER = ServerKind(
     room_path="/metrics",
     batch_option="--max-num-seqs",
     errors=_ERRORS,
+    context=lambda answers: answers.model_context,
     thinking={"openai": {**ENABLE_THINKING, "budget": lambda tokens: {"thinking_token_budget": tokens}}},
     gauges={
         "running": ("vllm:num_requests_running",),
