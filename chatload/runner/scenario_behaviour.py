@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 
 import msgspec
@@ -91,7 +90,7 @@ class ScenarioBehaviour(Behaviour):
 
         def ask(messages: tuple[Message, ...]) -> tuple[Turn, Answer]:
             asked = msgspec.structs.replace(request, messages=messages)
-            return client.exchange(self.session.asking_for_echo(replace(spec, request=asked)))
+            return client.exchange(self.session.asking_for_echo(msgspec.structs.replace(spec, request=asked)))
 
         try:
             turn, answer = edge.held(ask, tuple(request.messages), 1)

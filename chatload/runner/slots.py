@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from itertools import chain
 
 import gevent.pool
+import msgspec
 
 from chatload.engine.client import ChatClient, Interrupted, TurnSpec
 from chatload.model.turn import Message, Turn
@@ -39,7 +39,7 @@ class Clients:
             if asked is messages:
                 return client.run_turn(session.asking_for_echo(spec))
             lengths = spec.request.asked_prompt_tokens, spec.request.asked_tokens
-            again = replace(spec, request=session.request(asked, lengths, user=spec.user))
+            again = msgspec.structs.replace(spec, request=session.request(asked, lengths, user=spec.user))
             return client.run_turn(session.asking_for_echo(again))
 
         try:
