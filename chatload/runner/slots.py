@@ -39,7 +39,9 @@ class Clients:
             if asked is messages:
                 return client.run_turn(session.asking_for_echo(spec))
             lengths = spec.request.asked_prompt_tokens, spec.request.asked_tokens
-            again = msgspec.structs.replace(spec, request=session.request(asked, lengths, user=spec.user))
+            again = msgspec.structs.replace(
+                spec, request=session.request(asked, lengths, user=spec.user, turn=spec.turn)
+            )
             return client.run_turn(session.asking_for_echo(again))
 
         try:
