@@ -46,3 +46,6 @@ class FilledMessage:
 
     def add_reply(self, reply: str | None, between: object = ()) -> None:
         """Replies are not kept."""
+
+    def drop_oldest(self) -> None:
+        """There are no exchanges."""
