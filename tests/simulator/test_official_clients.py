@@ -10,24 +10,17 @@ import pytest
 from tests.simulator.client import Simulator
 
 
-class Client:
-    """A client's package, imported when a test first uses it: all of them take 2 s; a test without it is skipped."""
-
-    def __init__(self, package: str) -> None:
-        self._package = package
-
-    def __getattr__(self, name: str) -> Any:
-        reason = f"pip install {self._package}: this official client is not installed (tests/long_requirements.txt)"
-        return getattr(pytest.importorskip(self._package.replace("-", "_"), reason=reason), name)
+def installed(package: str) -> Any:
+    """A client's package. All of them take 2 s to import, and a test without its own is skipped."""
+    reason = f"pip install {package}: this official client is not installed (tests/long_requirements.txt)"
+    return pytest.importorskip(package.replace("-", "_"), reason=reason)
 
 
-openai, anthropic, ollama = Client("openai"), Client("anthropic"), Client("ollama")
-text_generation, huggingface_hub = Client("text-generation"), Client("huggingface_hub")
 MESSAGES = [{"role": "user", "content": "Once upon a time,"}]
 
 
-def client_of(simulator: Simulator, name: str) -> openai.OpenAI:
-    return openai.OpenAI(
+def client_of(simulator: Simulator, name: str) -> Any:
+    return installed("openai").OpenAI(
         base_url=f"http://127.0.0.1:{simulator.ports[name]}/v1", api_key="none", max_retries=0
     )
 
@@ -77,7 +70,7 @@ def test_openai_streams_a_response(everyone: Simulator, limit: int) -> None:
 def test_anthropics_client_streams_a_message(everyone: Simulator, limit: int) -> None:
     url = f"http://127.0.0.1:{everyone.ports['vllm-0.32']}"
     with (
-        anthropic.Anthropic(base_url=url, api_key="none", max_retries=0) as client,
+        installed("anthropic").Anthropic(base_url=url, api_key="none", max_retries=0) as client,
         client.messages.stream(
             model="llama-2", max_tokens=limit, messages=MESSAGES, system="Be brief."
         ) as stream,
@@ -91,7 +84,7 @@ def test_anthropics_client_streams_a_message(everyone: Simulator, limit: int) ->
 
 @pytest.mark.parametrize("limit", [3, 50])
 def test_ollamas_client_streams_a_chat(everyone: Simulator, limit: int) -> None:
-    client = ollama.Client(host=f"http://127.0.0.1:{everyone.ports['ollama']}")
+    client = installed("ollama").Client(host=f"http://127.0.0.1:{everyone.ports['ollama']}")
     lines = list(client.chat("llama-2", messages=MESSAGES, stream=True, options={"num_predict": limit}))
     assert "".join(line.message.content for line in lines)
     assert [line.done for line in lines] == [False] * (len(lines) - 1) + [True]
@@ -99,7 +92,7 @@ def test_ollamas_client_streams_a_chat(everyone: Simulator, limit: int) -> None:
         min(limit, 6),
         "length" if limit == 3 else "stop",
     )
-    with pytest.raises(ollama.ResponseError, match="model 'other' not found"):
+    with pytest.raises(installed("ollama").ResponseError, match="model 'other' not found"):
         client.chat("other", messages=MESSAGES)
 
 
@@ -166,21 +159,21 @@ def test_openai_whole_answers_and_models(everyone: Simulator, name: str) -> None
 
 def test_openai_errors_are_what_they_say(everyone: Simulator) -> None:
     with client_of(everyone, "vllm-0.33") as client:
-        with pytest.raises(openai.NotFoundError, match="does not exist"):
+        with pytest.raises(installed("openai").NotFoundError, match="does not exist"):
             client.chat.completions.create(model="other", messages=MESSAGES, stream=True)
-        with pytest.raises(openai.BadRequestError, match="maximum context length"):
+        with pytest.raises(installed("openai").BadRequestError, match="maximum context length"):
             client.chat.completions.create(
                 model="llama-2", messages=[{"role": "user", "content": "one " * 5000}]
             )
     with client_of(everyone, "tgi-3.3") as client:
         stream = client.chat.completions.create(model="tgi", messages=MESSAGES, stream=True, max_tokens=5000)
-        with pytest.raises(openai.APIError, match="must be <= 4096"):
+        with pytest.raises(installed("openai").APIError, match="must be <= 4096"):
             list(stream)
 
 
 @pytest.mark.parametrize("name", ["tgi-3.3", "tgi-0.9.3"])
 def test_text_generation_client(everyone: Simulator, name: str) -> None:
-    client = text_generation.Client(f"http://127.0.0.1:{everyone.ports[name]}")
+    client = installed("text-generation").Client(f"http://127.0.0.1:{everyone.ports[name]}")
     replies = list(client.generate_stream("Once", max_new_tokens=50))
     assert len(replies) == 6
     assert replies[-1].token.special
@@ -190,13 +183,13 @@ def test_text_generation_client(everyone: Simulator, name: str) -> None:
     whole = client.generate("Once", max_new_tokens=4)
     assert whole.details.finish_reason == "length"
     assert len(whole.details.tokens) == 4
-    with pytest.raises(text_generation.errors.ValidationError, match="must be <="):
+    with pytest.raises(installed("text-generation").errors.ValidationError, match="must be <="):
         list(client.generate_stream("Once", max_new_tokens=100_000))
 
 
 @pytest.mark.parametrize("name", ["tgi-3.3", "tgi-0.9.3"])
 def test_huggingface_hub_text_generation(everyone: Simulator, name: str) -> None:
-    client = huggingface_hub.InferenceClient(model=f"http://127.0.0.1:{everyone.ports[name]}")
+    client = installed("huggingface_hub").InferenceClient(model=f"http://127.0.0.1:{everyone.ports[name]}")
     replies = list(client.text_generation("Once", max_new_tokens=50, stream=True, details=True))
     assert len(replies) == 6
     assert replies[-1].details is not None and replies[-1].details.finish_reason == "eos_token"
@@ -204,7 +197,9 @@ def test_huggingface_hub_text_generation(everyone: Simulator, name: str) -> None
 
 
 def test_huggingface_hub_chat(everyone: Simulator) -> None:
-    client = huggingface_hub.InferenceClient(base_url=f"http://127.0.0.1:{everyone.ports['tgi-3.3']}")
+    client = installed("huggingface_hub").InferenceClient(
+        base_url=f"http://127.0.0.1:{everyone.ports['tgi-3.3']}"
+    )
     chunks = list(client.chat_completion(MESSAGES, stream=True, max_tokens=50))
     assert chunks[-1].choices[0].finish_reason == "stop"
     assert len(chunks) == 6
