@@ -166,9 +166,9 @@ def test_openai_errors_are_what_they_say(everyone: Simulator) -> None:
                 model="llama-2", messages=[{"role": "user", "content": "one " * 5000}]
             )
     with client_of(everyone, "tgi-3.3") as client:
-        stream = client.chat.completions.create(model="tgi", messages=MESSAGES, stream=True, max_tokens=5000)
-        with pytest.raises(installed("openai").APIError, match="must be <= 4096"):
-            list(stream)
+        long = [{"role": "user", "content": "one " * 5000}]  # its max_tokens may be any number
+        with pytest.raises(installed("openai").APIError, match="`inputs`"):
+            list(client.chat.completions.create(model="tgi", messages=long, stream=True))
 
 
 @pytest.mark.parametrize("name", ["tgi-3.3", "tgi-0.9.3"])
@@ -179,12 +179,12 @@ def test_text_generation_client(everyone: Simulator, name: str) -> None:
     assert replies[-1].token.special
     assert replies[-1].details.generated_tokens == 6
     shown = "".join(reply.token.text for reply in replies if not reply.token.special)
-    assert replies[-1].generated_text == shown
+    assert replies[-1].generated_text.lstrip() == shown.lstrip()
     whole = client.generate("Once", max_new_tokens=4)
     assert whole.details.finish_reason == "length"
     assert len(whole.details.tokens) == 4
-    with pytest.raises(installed("text-generation").errors.ValidationError, match="must be <="):
-        list(client.generate_stream("Once", max_new_tokens=100_000))
+    with pytest.raises(installed("text-generation").errors.ValidationError, match="`inputs`"):
+        list(client.generate_stream("one " * 5000))
 
 
 @pytest.mark.parametrize("name", ["tgi-3.3", "tgi-0.9.3"])
