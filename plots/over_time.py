@@ -59,8 +59,9 @@ def draw(runs: Sequence[Run], figure: Figure) -> None:
 def _waiting(axes: Axes, run: Run, look: Look, width_s: int) -> None:
     points = ttft_points(run)
     if points:
-        alpha = min(0.35, max(0.03, 1000 / len(points)))
-        size = 14 if len(points) < 2000 else 4
+        few = len(points) < 200
+        alpha = 0.7 if few else min(0.35, max(0.05, 1000 / len(points)))
+        size = 30 if few else 14 if len(points) < 2000 else 4
         times, values = zip(*points, strict=True)
         dots = axes.scatter(times, values, size, look.colour, alpha=alpha, linewidths=0)
         dots.set_rasterized(len(points) > 500)
@@ -68,10 +69,13 @@ def _waiting(axes: Axes, run: Run, look: Look, width_s: int) -> None:
         axes.plot(*medians(points, width_s), label=look.name, path_effects=[edge], **look.line)
     failed = failed_s(run)
     if failed:
+        at_edge = (
+            axes.get_xaxis_transform()
+        )  # from the start, else they widen a logarithmic axis down to 0.01
         (crosses,) = axes.plot(
-            failed, [CROSS_HEIGHT] * len(failed), color=look.colour, marker="x", markersize=7
+            failed, [CROSS_HEIGHT] * len(failed), "x", color=look.colour, markersize=7, transform=at_edge
         )
-        crosses.set(linestyle="none", transform=axes.get_xaxis_transform(), clip_on=False)
+        crosses.set(clip_on=False)
         crosses.set_label(f"{look.name}: {len(failed):,} failed")
 
 

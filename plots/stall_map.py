@@ -12,16 +12,20 @@ from matplotlib.collections import PolyCollection
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from chatload.analysis.generator_load import held_up_ns
 from chatload.analysis.quantities import IN_FLIGHT, TIME, USERS
 from chatload.analysis.series import length_s, start_ns
 from chatload.analysis.swim_lanes import Lanes, lanes
 from chatload.model.words import plural
 from chatload.render.text_table import seconds
 from chatload.store.journal import Run
-from plots.style import SEQUENCE, looks, nothing
+from plots.style import PARTS, SEQUENCE, looks, nothing
 
 TITLE = "When does the text stand still, and for whom?"
-NOTE = "Empty: no text was due. One row coloured: that user. A column coloured: the server stood still."
+NOTE = (
+    "Empty: no text was due. One row coloured: that user. A column coloured: the server stood still; where a column is "
+    "shaded, the load generator stood still itself, so a silence there may be its own."
+)
 STEPS = 240
 MOST_RUNS = 3
 STANDS_OUT = 2.5
@@ -47,6 +51,7 @@ def draw(runs: Sequence[Run], figure: Figure) -> None:
         if run.turns and np.isfinite(gaps).any():
             _map(axes, gaps, length / STEPS, limits)
             _stalls(axes, one)
+            _held_up(axes, run, limits[0])
         else:
             nothing(axes, "no gap in this run")
         axes.set_ylim(max(1, one.rows), 0)
@@ -102,6 +107,16 @@ def _stalls(axes: Axes, found: Lanes) -> None:
     if marks:
         (drawn,) = axes.plot(*zip(*marks, strict=True), color="black", marker="x", markersize=5)
         drawn.set(linestyle="none", label="end of a stall")
+
+
+def _held_up(axes: Axes, run: Run, ms: float) -> None:
+    """Hatch the seconds in which the load generator was late by what makes a gap stand out."""
+    zero = start_ns(run)
+    label = f"load generator {seconds(ms)} late or more"
+    for from_ns, until_ns in held_up_ns(run, ms):
+        bounds = max(0.0, (from_ns - zero) / 1e9), (until_ns - zero) / 1e9
+        axes.axvspan(*bounds, facecolor=PARTS["late"], alpha=0.3, hatch="////", linewidth=0, label=label)
+        label = ""
 
 
 def _words(found: Lanes, gaps: NDArray[np.float64]) -> str:

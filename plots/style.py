@@ -117,7 +117,7 @@ def look_of(name: str, place: int) -> Look:
 TITLE_INCHES, LEGEND_INCHES, NOTE_INCHES, NOTE_LINE_INCHES = 0.46, 0.26, 0.3, 0.16
 NOTE_CHARACTERS_AN_INCH = 13.5
 LONG_LABEL = 44
-LEAST_TICKS = 3
+LEAST_TICKS, MOST_TICKS = 3, 10
 
 
 def frame(figure: Figure, question: str, note: str) -> None:
@@ -186,11 +186,15 @@ def whole_ticks(axis: Any) -> None:
 
 
 class _Ticks(LogLocator):
-    """Those of a logarithmic axis; evenly spaced ones where fewer than three of them are in sight."""
+    """Those of a logarithmic axis; powers of ten alone where they would be too many, evenly spaced ones where there
+    are fewer than three of them in sight."""
 
     def tick_values(self, vmin: float, vmax: float) -> Any:
         found = super().tick_values(vmin, vmax)
-        if sum(vmin <= one <= vmax for one in found) >= LEAST_TICKS:
+        seen = sum(vmin <= one <= vmax for one in found)
+        if seen > MOST_TICKS:
+            return LogLocator(subs=(1.0,)).tick_values(vmin, vmax)
+        if seen >= LEAST_TICKS:
             return found
         return [one for one in MaxNLocator(nbins=5).tick_values(vmin, vmax) if one > 0]
 

@@ -34,24 +34,27 @@ class Part:
 
 
 def draw(runs: Sequence[Run], figure: Figure) -> None:
-    """Two panels: median TTFT with its quartiles, by turn number and by prompt length."""
+    """Median TTFT with its quartiles, by turn number and, where prompts differ in length, by that."""
     figure.set_size_inches(10, 5.2)
-    by_turn, by_length = figure.subplots(1, 2, sharey=True)
     unit = "tokens" if all(_told_tokens(run) for run in runs) else "characters"
-    for run, look in zip(runs, looks(runs), strict=True):
-        _line(by_turn, parts_by_turn(run), look, labelled=True)
-        _line(by_length, parts_by_length(run, unit), look)
-    by_turn.set_xlabel("turn of the conversation (number)")
-    whole_ticks(by_turn.xaxis)
-    by_length.set_xlabel(f"length of the prompt ({unit})")
-    values = [value for axes in (by_turn, by_length) for line in axes.lines for value in line.get_ydata()]
-    for axes in (by_turn, by_length):
+    lengths = [parts_by_length(run, unit) for run in runs]
+    several = len({part.at for parts in lengths for part in parts}) > 1
+    panels = list(figure.subplots(1, 1 + several, sharey=True, squeeze=False)[0])
+    for run, look, parts in zip(runs, looks(runs), lengths, strict=True):
+        _line(panels[0], parts_by_turn(run), look, labelled=True)
+        if several:
+            _line(panels[1], parts, look)
+    panels[0].set_xlabel("turn of the conversation (number)")
+    whole_ticks(panels[0].xaxis)
+    for axes in panels[1:]:
+        axes.set_xlabel(f"length of the prompt ({unit})")
+        thousands(axes.xaxis)
+    values = [value for axes in panels for line in axes.lines for value in line.get_ydata()]
+    for axes in panels:
         axes.set_ylabel(TTFT.axis)
-        if not any(len(line.get_xdata()) for line in axes.lines):
-            nothing(axes, f"no {'prompt length' if axes is by_length else 'good turn'} in these runs")
-    one_scale(by_turn.yaxis, values)
-    if by_length.lines:
-        thousands(by_length.xaxis)
+    if not values:
+        nothing(panels[0], "no good turn in these runs")
+    one_scale(panels[0].yaxis, values)
 
 
 def parts_by_turn(run: Run) -> list[Part]:

@@ -28,6 +28,16 @@ def worst_lag_ms(run: Run) -> float:
     return max((line.hub_lag_p99_ms or 0.0 for line in run.health), default=0.0)
 
 
+def held_up_ns(run: Run, ms: float) -> list[tuple[int, int]]:
+    """From when to when, in ns of the run's clock, a process looked so many ms late or more, a second at a time."""
+    found = {
+        (line.at_ns - round(1e9 * (line.seconds or 1.0)), line.at_ns)
+        for line in run.health
+        if (line.hub_lag_max_ms or 0.0) >= ms
+    }
+    return sorted(found)
+
+
 def processes(run: Run) -> int:
     """How many processes held turns."""
     return len({turn.worker for turn in run.turns}) or 1

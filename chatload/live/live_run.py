@@ -73,7 +73,10 @@ class LiveRun:
         self._begun.pop(turn.turn_id, None)
         stalls = stalls_ms(turn) if turn.ok else []
         key = _row_of(turn)
-        self._rows.setdefault(key, Tally()).add(turn, stalls)
+        row = self._rows.get(key)
+        if row is None:
+            row = self._rows[key] = Tally()
+        row.add(turn, stalls)
         self._shown.pop(key, None)
         self._shown.pop(ALL, None)
         self._whole = None

@@ -54,7 +54,8 @@ class Tally:
         self.stalls = 0
         self.longest_stall_ms = 0.0
         self.spoiled = 0
-        self.metrics = {one.key: Histogram() for one in metrics_in(View.LIVE)}
+        self._measured = metrics_in(View.LIVE)
+        self.metrics = {one.key: Histogram() for one in self._measured}
         self.e2e_ms = Histogram()
 
     def add(self, turn: Turn, stalls: list[float] | None = None) -> None:
@@ -68,7 +69,7 @@ class Tally:
             self.failed[turn.code or "unknown"] += 1
             return
         self.tokens += turn.tokens or 0
-        for metric in metrics_in(View.LIVE):
+        for metric in self._measured:
             _add(self.metrics[metric.key], metric.value(turn))
         _add(self.e2e_ms, e2e_ms(turn))
         if "gap_ms" in self.metrics:  # of gaps, not of turns

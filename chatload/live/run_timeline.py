@@ -180,7 +180,10 @@ class Timeline:
         seconds = min(max(0, (at_ns - self._start_ns) // 1_000_000_000), _FAR_S)
         while seconds // self.width_s >= MOST_INTERVALS:
             self._widen()
-        interval = self._intervals.setdefault(seconds // self.width_s, Interval())
+        at = seconds // self.width_s
+        interval = self._intervals.get(at)
+        if interval is None:
+            interval = self._intervals[at] = Interval()
         interval.revision = self.revision
         return interval
 

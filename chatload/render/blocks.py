@@ -99,7 +99,10 @@ class Cards(Block):
 
 @dataclass(frozen=True, slots=True)
 class Figure(Block):
-    """Charts with the question that they answer above, and what was drawn below. `section` is the id of its section."""
+    """Charts with the question that they answer above, and what was drawn below.
+
+    `section` is the id of its section, `name` that of the picture.
+    """
 
     question: str
     note: str
@@ -107,6 +110,7 @@ class Figure(Block):
     charts: Sequence[Markup] = ()
     columns: int = 1
     section: str = "pictures"
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,7 +115,7 @@ def _cost(runs: tuple[Run, ...]) -> Cost | None:
 
 
 def effects_section(found: Comparison) -> Section:
-    """A row for each metric, what is to be said of it, and what the intervals promise."""
+    """A row for each metric, those that differ first, what is to be said of it, and what the intervals promise."""
     a, b = found.names
     rows = [
         ["", "", a, b, "change", "worse beyond" if found.gate else "interval", "verdict"],
@@ -125,11 +125,11 @@ def effects_section(found: Comparison) -> Section:
                 one.unit,
                 _marked(_value(one, one.a), is_better=better_side(one) == "a"),
                 _marked(_value(one, one.b), is_better=better_side(one) == "b"),
-                _change(one),
+                change_words(one),
                 _interval(one),
                 one.verdict,
             ]
-            for one in found.effects
+            for one in sorted(found.effects, key=lambda one: one.verdict in (CANNOT_TELL, SAME))
         ),
     ]
     remarks = _remarks(found)
@@ -153,7 +153,7 @@ def equal_lengths_section(found: Comparison) -> Section | None:
                 one.unit,
                 _value(one, one.a),
                 _value(one, one.b),
-                _change(one),
+                change_words(one),
                 _interval(one),
                 one.verdict,
             ]
@@ -241,6 +241,11 @@ def effect_words(one: Effect) -> str:
     return f"{one.words}: {one.verdict}, {values}{sure}{why}"
 
 
+def change_words(one: Effect) -> str:
+    """By how much it changed, as `+9.5 %`; a dash where that is not known."""
+    return ABSENT if one.effect is None else _signed(one, one.effect)
+
+
 def _how_sure(found: Comparison) -> str:
     """What the intervals promise, and what the verdicts mean."""
     turns = "of the whole run" if found.window == WHOLE_RUN else "due while all users were in"
@@ -267,10 +272,6 @@ def _amount(runs: tuple[Run, ...]) -> str:
 
 def _value(one: Effect, value: float | None) -> str:
     return number(None if value is None else 100 * value if one.unit == "%" else value)
-
-
-def _change(one: Effect) -> str:
-    return ABSENT if one.effect is None else _signed(one, one.effect)
 
 
 def _interval(one: Effect) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cache
 from hashlib import sha256
@@ -15,6 +15,7 @@ from markupsafe import Markup
 from chatload.model.sanitize import one_line, plain
 from chatload.model.summary import Summary
 from chatload.render.blocks import Block, Figure, Section
+from chatload.render.first_glance import certainty, explaining
 from chatload.render.overview import slo_marks
 from chatload.render.report_sections import sections_of
 from chatload.render.run_verdict import answer, not_trustworthy
@@ -41,9 +42,14 @@ def report_html(
     """
     if len(runs) > 1:
         beside = SideBySide(runs, summaries, window, force=force)
-        sections = _with(figures, beside.sections)
         return _page(
-            " against ".join(beside.names), "chatload comparison", " ".join(beside.verdict), sections
+            " against ".join(beside.names),
+            "chatload comparison",
+            beside.answer,
+            _with(figures, beside.sections, ["comparison"]),
+            " ".join(beside.doubts),
+            beside.marks,
+            beside.not_alike,
         )
     run, summary = runs[0], summaries[0]
     scenario = one_line(run.manifest.scenario, 80)
@@ -51,10 +57,15 @@ def report_html(
     over = " · ".join(
         word for word in ("chatload report", scenario, f"{started} UTC" if started else "") if word
     )
-    sections = _with(figures, [one for one in sections_of(run, summary) if one.id not in left_out])
-    doubt = not_trustworthy(summary.validity)
+    kept = [one for one in sections_of(run, summary) if one.id not in left_out]
     return _page(
-        one_line(run.name, 120), over, answer(run, summary), sections, doubt, slo_marks(run, summary)
+        one_line(run.name, 120),
+        over,
+        answer(run, summary),
+        _with(figures, kept, explaining(run, summary)),
+        not_trustworthy(summary.validity),
+        slo_marks(run, summary),
+        certainty(run, summary),
     )
 
 
@@ -65,14 +76,21 @@ def page_of(
     return _page(name, over, words, _with(figures, sections))
 
 
-def _with(figures: Sequence[Figure], sections: Sequence[Section]) -> list[Section]:
-    """The page's sections with each figure in its own, or in the one for pictures; that one is left out if empty."""
+def _with(figures: Sequence[Figure], sections: Sequence[Section], first: Iterable[str] = ()) -> list[Section]:
+    """The page's sections with each figure in its own, or in the one for pictures; that one is left out if empty.
+
+    The figure that is named `first`, of several names the first one there is, stands before all sections.
+    """
+    named = {figure.name: figure for figure in figures}
+    top = next((named[name] for name in first if name in named), None)
     ids = {section.id for section in sections}
     placed: dict[str, list[Block]] = {}
     for figure in figures:
-        placed.setdefault(figure.section if figure.section in ids else "pictures", []).append(figure)
+        if figure is not top:
+            placed.setdefault(figure.section if figure.section in ids else "pictures", []).append(figure)
     filled = [replace(section, blocks=[*section.blocks, *placed.get(section.id, ())]) for section in sections]
-    return [section for section in filled if section.page and (section.blocks or section.id != "pictures")]
+    found = [section for section in filled if section.page and (section.blocks or section.id != "pictures")]
+    return [Section("", [top], id="explains"), *found] if top is not None else found
 
 
 def _page(
@@ -82,6 +100,7 @@ def _page(
     sections: Sequence[Section],
     doubt: str = "",
     marks: Sequence[tuple[str, str]] = (),
+    sure: str = "",
 ) -> str:
     """The whole file. Its policy lets in its own style and nothing else, no script at all."""
     style = (TEMPLATES / "report.css").read_text(encoding="utf-8")
@@ -93,6 +112,7 @@ def _page(
             over=over,
             verdict=words,
             doubt=doubt,
+            sure=sure,
             marks=marks,
             sections=sections,
             style=Markup(style),

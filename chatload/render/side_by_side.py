@@ -19,6 +19,7 @@ from chatload.render.comparison_words import (
     unlike_first,
 )
 from chatload.render.cost_table import costs_beside
+from chatload.render.first_glance import Marks, comparison_answer, comparison_marks
 from chatload.render.overview import definitions
 from chatload.render.run_verdict import simulated
 from chatload.render.text import text_of
@@ -61,14 +62,42 @@ class SideBySide:
 
     @property
     def verdict(self) -> list[str]:
-        """Whose measurement is not to be trusted, what is not alike, then how each run compares with the first."""
-        untrusted = [not_trustworthy_words(run) for run in self._runs if not trustworthy(run)]
-        unlike = [words for one in self._found for words in unlike_first(one)]
-        return [*untrusted, *filter(None, [simulated(self._runs)]), *unlike, *map(headline, self._found)]
+        """The doubts, then how each run compares with the first."""
+        return [
+            *self.doubts,
+            *filter(None, [simulated(self._runs)]),
+            *self._unlike,
+            *map(headline, self._found),
+        ]
+
+    @property
+    def doubts(self) -> list[str]:
+        """Whose measurement is not to be trusted."""
+        return [not_trustworthy_words(run) for run in self._runs if not trustworthy(run)]
+
+    @property
+    def _unlike(self) -> list[str]:
+        """What is not alike, each once."""
+        return list(dict.fromkeys(words for one in self._found for words in unlike_first(one)))
+
+    @property
+    def answer(self) -> str:
+        """The headline of the page."""
+        return " ".join(filter(None, [simulated(self._runs), comparison_answer(self._found)]))
+
+    @property
+    def not_alike(self) -> str:
+        """What is not alike, as the page says it below its headline."""
+        return " ".join(self._unlike)
+
+    @property
+    def marks(self) -> Marks:
+        """What differs, as a row of marks."""
+        return comparison_marks(self._found)
 
     @property
     def sections(self) -> list[Section]:
-        """Warnings of the comparison, the table, effects, each run's own warnings, what the runs are."""
+        """Warnings of the comparison, effects, all figures, each run's own warnings, what the runs are."""
         rows = [["", *self.names]]
         rows += [[words, *map(cell, self._summaries)] for words, cell in rows_beside()]
         rows += [[words, *map(cell, self._summaries)] for words, cell in costs_beside(self._summaries)]
@@ -76,9 +105,9 @@ class SideBySide:
         runs = [(name, _about(run)) for name, run in zip(self.names, self._runs, strict=True)]
         return [
             *([Section("Warnings about the comparison", [Items(warnings)], look="warn")] if warnings else []),
-            Section("Side by side", [Table(rows)], id="table"),
             *(effects_section(one) for one in self._found if one.effects),
             *filter(None, map(equal_lengths_section, self._found)),
+            Section("Side by side", [Table(rows)], id="table"),
             Section("Pictures", [], id="pictures"),
             *(_own_warnings(*one) for one in zip(self.names, self._summaries, strict=True)),
             Section("The runs", [Facts(runs)], id="runs"),

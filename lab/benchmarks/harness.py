@@ -8,6 +8,7 @@ was not done (chatload/certify/process_placement.py).
 from __future__ import annotations
 
 import os
+import pty
 import shutil
 import subprocess
 import sys
@@ -124,18 +125,27 @@ def measured(
     log: Path,
     limit_s: float,
     placement: Placement | None,
+    *,
+    terminal: bool = False,
 ) -> Cost:
-    """Run a client to its end and sample its cost. SystemExit with the end of its log if it fails."""
+    """Run a client to its end, in a pseudo terminal if asked, and sample its cost.
+
+    SystemExit with the end of its log if it fails.
+    """
     cost = Cost()
+    shown, screen = pty.openpty() if terminal else (-1, -1)
     with open(log, "wb") as output:
         process = subprocess.Popen(
             command,
             cwd=ROOT,
-            env=os.environ | dict(environment),
-            stdout=output,
+            env=os.environ | dict(environment) | ({"TERM": "xterm"} if terminal else {}),
+            stdout=screen if terminal else output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    if terminal:
+        os.close(screen)
+        threading.Thread(target=_keep, args=(shown, log), daemon=True).start()
     if placement is not None:
         placement.client(process.pid, first=True)
     sampler = threading.Thread(target=_sample, args=(process, cost), daemon=True)
@@ -151,6 +161,17 @@ def measured(
         last = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-3:]
         raise SystemExit(f"{' '.join(command)} ended with {code}: {' | '.join(last)}")
     return cost
+
+
+def _keep(shown: int, log: Path) -> None:
+    """Write down what a pseudo terminal is to show."""
+    with open(log, "wb", buffering=0) as output:
+        try:
+            while data := os.read(shown, 65536):
+                output.write(data)
+        except OSError:  # its last user has gone
+            pass
+    os.close(shown)
 
 
 def _sample(process: subprocess.Popen[bytes], cost: Cost) -> None:

@@ -1,7 +1,8 @@
 """`python -m lab.benchmarks.live_page --repeat 5`: what an open live page costs a run, in CPU time and timing errors.
 
-The same chat against a fixed-rate server, in turn: headless, with the web UI and no page open, with a client that sends
-the page's requests, and with the page open in a real Chromium (on the server's core). CPU time is the load
+The same chat against a fixed-rate server, in turn: headless, the same with the live display and a metrics page that is
+scraped, with the web UI and no page open, with a client that sends the page's requests, the same with the metrics page
+scraped, and with the page open in a real Chromium (on the server's core). CPU time is the load
 generator's while all users are in; TTFT errors are of all requests, joined with the server's log.
 """
 
@@ -24,12 +25,26 @@ from chatload.certify.client_errors import Heard, Served, served, spread
 from chatload.certify.process_placement import Placement
 from lab.benchmarks.clients import ours, recorded_by_chatload
 from lab.benchmarks.harness import Cost, Load, compiled_server, fixed_rate_server, measured
-from lab.benchmarks.page_viewer import CHROMIUM, CLIENT, HEADLESS, NO_PAGE, VIEWERS, chromium, viewing
+from lab.benchmarks.page_viewer import (
+    CHROMIUM,
+    CLIENT,
+    DISPLAY,
+    HEADLESS,
+    NO_PAGE,
+    VIEWERS,
+    WATCHED,
+    chromium,
+    scraping,
+    viewing,
+)
 from lab.benchmarks.results import Columns, cell, joined, medians, steady_window
 
 LIMIT_PERCENT = 2.0
 """Most that an open page may cost at 100 users, in % of a core."""
 LINGER_S = 3
+WITHOUT_PAGE = (HEADLESS, DISPLAY)
+BASES = {DISPLAY: HEADLESS}
+"""What a viewer's cost is held against, where it is not the web UI without a page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +94,8 @@ def main(arguments: list[str]) -> int:
         print(placement.words, file=sys.stderr)
     costs = [
         median(extra_percent(rows, viewer))
-        for viewer in (CLIENT, CHROMIUM)
-        if viewer in rows and NO_PAGE in rows
+        for viewer in (DISPLAY, CLIENT, CHROMIUM, WATCHED)
+        if viewer in rows and BASES.get(viewer, NO_PAGE) in rows
     ]
     return int(any(cost > LIMIT_PERCENT for cost in costs))
 
@@ -93,22 +108,31 @@ def measure(viewer: str, load: Load, compiled: Path | None, placement: Placement
         truth = folder / "truth.jsonl"
         with fixed_rate_server(load, truth, compiled, placement) as host:
             command = ours()(load, host, folder)
-            if viewer != HEADLESS:
+            metrics = ""
+            if viewer == HEADLESS:
+                command += ["--progress", "off"]
+            elif viewer == DISPLAY:
+                command += ["--metrics-port", str(port)]
+                metrics = f"{address}/metrics"
+            else:
                 command.remove("--headless")
                 command += ["--autostart", "--autoquit", str(LINGER_S), "--web-port", str(port)]
+                metrics = f"{address}/chatload/metrics" if viewer == WATCHED else ""
             asked: list[int] = []
             count = threading.Thread(
                 target=_count, args=(folder / "run", address, asked, load.limit_s), daemon=True
             )
-            if viewer != HEADLESS:
+            if viewer not in WITHOUT_PAGE:
                 count.start()
-            with viewing(viewer, address, folder, placement):
-                cost = measured(command, {}, folder / "log", load.limit_s, placement)
-        if viewer != HEADLESS:
+            with viewing(viewer, address, folder, placement), scraping(metrics) as scraped:
+                terminal = viewer == DISPLAY
+                cost = measured(command, {}, folder / "log", load.limit_s, placement, terminal=terminal)
+        if viewer not in WITHOUT_PAGE:
             count.join()
-        return page_run(
-            recorded_by_chatload(folder), served(truth), cost, load.users, asked[0] if asked else 0
-        )
+        if metrics and not scraped:
+            raise SystemExit(f"{metrics}: nobody could read it")
+        requests = asked[0] if asked else len(scraped)
+        return page_run(recorded_by_chatload(folder), served(truth), cost, load.users, requests)
 
 
 def page_run(
@@ -135,8 +159,8 @@ def page_run(
 
 
 def extra_percent(rows: Mapping[str, Sequence[PageRun]], viewer: str) -> list[float]:
-    """% of a core more than with no page open, round by round; [] without such runs."""
-    pairs = zip(rows[viewer], rows.get(NO_PAGE, ()), strict=False)
+    """% of a core more than with no page open, or what BASES says, round by round; [] without such runs."""
+    pairs = zip(rows[viewer], rows.get(BASES.get(viewer, NO_PAGE), ()), strict=False)
     return [one.cpu_percent - other.cpu_percent for one, other in pairs]
 
 
@@ -159,7 +183,7 @@ def table(rows: Mapping[str, Sequence[PageRun]]) -> str:
         return "–" if viewer == NO_PAGE else cell(list(extra_percent(rows, viewer)), "+.1f")
 
     named = {VIEWERS[viewer]: found for viewer, found in rows.items()}
-    return medians(named, COLUMNS, ("viewer", "extra CPU against no page, points"), extra)
+    return medians(named, COLUMNS, ("viewer", "extra CPU against no page (display: headless), points"), extra)
 
 
 def _free_port() -> int:

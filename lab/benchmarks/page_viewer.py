@@ -30,12 +30,17 @@ QUIET = ("--no-first-run", "--disable-background-networking", "--disable-compone
 IN_CONTAINER = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
 FLAGS = ("--headless=new", *IN_CONTAINER, *QUIET, "--window-size=1280,1800", "--remote-debugging-port=0")
 NO_PAGE, CLIENT, CHROMIUM, HEADLESS = "no-page", "client", "chromium", "headless"
+WATCHED, DISPLAY = "watched", "display"
 VIEWERS = {
-    HEADLESS: "no web UI (--headless)",
+    HEADLESS: "no web UI (--headless --progress off)",
+    DISPLAY: "no web UI, live display, metrics scraped",
     NO_PAGE: "web UI, no page open",
     CLIENT: "page open: a client with the page's requests",
     CHROMIUM: "page open in Chromium",
+    WATCHED: "page open: the same client, metrics scraped",
 }
+SCRAPE_EVERY_S = 5.0
+"""As Prometheus is often told."""
 
 
 def chromium() -> str | None:
@@ -59,7 +64,7 @@ def viewing(viewer: str, address: str, folder: Path, placement: Placement) -> It
 
 
 def _command(viewer: str, folder: Path, address: str) -> list[str]:
-    if viewer == CLIENT:
+    if viewer in (CLIENT, WATCHED):
         return [sys.executable, "-m", "lab.benchmarks.page_viewer", address]
     if viewer == CHROMIUM:
         return [chromium() or "", *FLAGS, f"--user-data-dir={folder / 'profile'}", f"{address}/chatload"]
@@ -75,6 +80,30 @@ def _open(command: list[str], address: str, ended: threading.Event, placement: P
     placement.core(process.pid, 0)  # the server's core, but without its priority
     ended.wait()
     end(process)
+
+
+@contextmanager
+def scraping(page: str) -> Iterator[list[int]]:
+    """Read a page of metrics every 5 s, until the block ends; gives each answer's size. No address: not at all."""
+    ended, sizes = threading.Event(), list[int]()
+
+    def scrape() -> None:
+        while not ended.wait(SCRAPE_EVERY_S):
+            try:
+                with urllib.request.urlopen(page, timeout=5) as answer:
+                    sizes.append(len(answer.read()))
+            except OSError:
+                continue  # not there yet, or no more
+
+    watch = threading.Thread(target=scrape, daemon=True)
+    if page:
+        watch.start()
+    try:
+        yield sizes
+    finally:
+        ended.set()
+        if page:
+            watch.join()
 
 
 def _answers(address: str, ended: threading.Event) -> bool:

@@ -38,7 +38,8 @@ def figures(runs: Sequence[Run]) -> list[Figure]:
             if picture.fits(runs):
                 found.append(figure_of(picture, runs))
         except Exception as error:  # noqa: BLE001 - a picture may be anybody's, and the report stands without it
-            found.append(Figure(picture.title, failure_words(picture, error), section=picture.section))
+            words = failure_words(picture, error)
+            found.append(Figure(picture.title, words, section=picture.section))
     return found
 
 
@@ -57,6 +58,7 @@ def figure_of(picture: Picture, runs: Sequence[Run]) -> Figure:
         panels,
         columns=_columns(drawing),
         section=picture.section,
+        name=picture.name,
     )
 
 

@@ -120,6 +120,42 @@ def test_the_stall_map_holds_the_longest_gap_of_each_user(run: Run) -> None:
     assert np.ptp(only.vertices[:, 0]) == pytest.approx(3.0, abs=0.2)
 
 
+def test_the_stall_map_tells_a_standstill_of_the_server_from_one_of_the_load_generator(
+    tmp_path: Path,
+) -> None:
+    def shaded(lag_ms: float) -> list[tuple[float, float]]:
+        turns = good_turns(Shape(users=3, turns=2))
+        late = [
+            {"kind": "health", "at_ns": START_NS + 2 * 10**9, "worker": "local", "hub_lag_max_ms": lag_ms}
+        ]
+        folder = write_run(tmp_path / f"{lag_ms}", manifest_of(Shape(), turns), turns, late)
+        axes = drawn(PICTURES["stall_map"], [read_run(folder)]).axes[0]
+        return [(one.get_x(), one.get_x() + one.get_width()) for one in axes.patches]
+
+    assert shaded(400.0) == [(pytest.approx(1.0), pytest.approx(2.0))]
+    assert shaded(99.0) == [], "no gap that it makes would stand out"
+
+
+def test_one_outlier_and_failures_leave_the_axis_of_over_time_readable(tmp_path: Path) -> None:
+    turns = good_turns(Shape(users=20, turns=5))
+    first = turns[0].first_token_ns or 0
+    late = {name: first + s * 10**9 for name, s in (("first_token", 60), ("last_token", 61), ("end", 61))}
+    turns[0] = replace(turns[0], **{f"{name}_ns": at for name, at in late.items()})
+    turns[1] = as_failed(turns[1], "connect", "refused")
+    axes = drawn(PICTURES["over_time"], [made(tmp_path / "run", turns)]).axes[0]
+    assert axes.get_yscale() == "log"
+    low, high = axes.get_ylim()
+    assert 1 < low < 100 < 60_000 < high
+    assert sum(low <= at <= high for at in axes.yaxis.get_majorticklocs()) <= 10
+
+
+def test_prompts_of_one_length_get_no_panel_by_length(tmp_path: Path) -> None:
+    turns = good_turns(Shape(users=2, turns=3))
+    assert len(drawn(PICTURES["ttft_by_turn"], [made(tmp_path / "one", turns)]).axes) == 1
+    turns[0] = replace(turns[0], prompt_tokens=900)
+    assert len(drawn(PICTURES["ttft_by_turn"], [made(tmp_path / "two", turns)]).axes) == 2
+
+
 def test_colours_change_where_gaps_stand_out_from_the_usual_ones() -> None:
     assert stall_map.limits_ms([np.array([[20.0, np.nan, 22.0]])]) == (100.0, 500.0, 2000.0)
     assert stall_map.limits_ms([]) == (50.0, 200.0, 1000.0)
