@@ -15,6 +15,7 @@ from chatload.analysis.quantiles import percentile
 from chatload.analysis.quantities import COUNT, Quantity
 from chatload.analysis.run_names import distinct_names
 from chatload.analysis.series import thinned as thinned
+from chatload.model.slo import Objective
 from chatload.store.journal import Run
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -173,6 +174,20 @@ def limit_line(axes: Axes, at: float, words: str) -> None:
     axes.axvline(at, color=MUTED, linewidth=1.4, linestyle=(0, (5, 2)), zorder=1)
     style: dict[str, Any] = {"rotation": 90, "fontsize": 9, "color": MUTED, "va": "bottom"}
     axes.annotate(words, (at, 0.03), (4, 0), ("data", "axes fraction"), "offset points", **style)
+
+
+def level_line(axes: Axes, at: float, words: str) -> None:
+    """A level line at a value of y, with its name on it."""
+    axes.axhline(at, color=MUTED, linewidth=1.4, linestyle=(0, (5, 2)), zorder=1)
+    style: dict[str, Any] = {"fontsize": 9, "color": MUTED, "va": "bottom"}
+    axes.annotate(words, (0.02, at), (0, 3), ("axes fraction", "data"), "offset points", **style)
+
+
+def slos_on(runs: Sequence[Run], metric: str) -> list[Objective]:
+    """The runs' SLOs on a percentile of a metric, each once."""
+    plans = [run.manifest.plan for run in runs if run.manifest.plan is not None]
+    asked = dict.fromkeys(one for plan in plans for one in plan.slo if one.metric == metric)
+    return [one for one in asked if one.kind == "percentile"]
 
 
 def nothing(axes: Axes, words: str) -> None:

@@ -12,7 +12,7 @@ from chatload.analysis.series import speeds, thinned
 from chatload.model.metrics import decode_tokens_per_s, felt_tokens_per_s
 from chatload.model.turn import Turn
 from chatload.store.journal import Run
-from plots.style import Look, looks, nothing, show
+from plots.style import Look, level_line, looks, nothing, show, slos_on
 
 TITLE = "How fast does each conversation read?"
 NOTE = "Line: mean over a conversation's turns. Band: its slowest to its fastest turn. Good turns only."
@@ -29,8 +29,11 @@ def draw(runs: Sequence[Run], figure: Figure) -> None:
         ]
         words = f"lowest: {', '.join(told)}" if told else "no good turn"
         felt.plot([], [], label=f"{look.name}: {words}", **look.marked)
-    for axes, quantity in ((felt, FELT), (decode, DECODE)):
+    keys = ("felt_tokens_per_s", "decode_tokens_per_s")
+    for axes, quantity, key in zip((felt, decode), (FELT, DECODE), keys, strict=True):
         show(axes, quantity, quantity.formula)
+        for one in slos_on(runs, key):
+            level_line(axes, one.limit, f"SLO {one.words}")
         axes.set_xlabel("conversations, slowest to fastest (%)")
         axes.set_xlim(-2, 102)
         axes.set_ylim(bottom=0)

@@ -13,7 +13,18 @@ from chatload.analysis.quantities import TTFT
 from chatload.analysis.series import good_values, thinned
 from chatload.model.metrics import ttft_ms
 from chatload.store.journal import Run
-from plots.style import MUTED, Look, far_apart, limit_line, log_axis, looks, nothing, tell, thousands
+from plots.style import (
+    MUTED,
+    Look,
+    far_apart,
+    limit_line,
+    log_axis,
+    looks,
+    nothing,
+    slos_on,
+    tell,
+    thousands,
+)
 
 TITLE = "How long do users wait for the first token?"
 NOTE = "Marked: p95 of good turns. Failed turns never answer: they keep a curve below 100 %."
@@ -63,9 +74,7 @@ def draw(runs: Sequence[Run], figure: Figure, limits: Sequence[Limit] = ()) -> N
 
 def slo_limits(runs: Sequence[Run]) -> list[Limit]:
     """The limits of the runs' SLOs on TTFT."""
-    plans = [run.manifest.plan for run in runs if run.manifest.plan is not None]
-    asked = dict.fromkeys(one for plan in plans for one in plan.slo if one.metric == "ttft_ms")
-    return [Limit(f"SLO {one.words}", one.limit) for one in asked if one.kind == "percentile"]
+    return [Limit(f"SLO {one.words}", one.limit) for one in slos_on(runs, "ttft_ms")]
 
 
 def _curve(axes: Axes, times: Sequence[float], failed: int, look: Look) -> None:

@@ -149,6 +149,18 @@ def test_one_outlier_and_failures_leave_the_axis_of_over_time_readable(tmp_path:
     assert sum(low <= at <= high for at in axes.yaxis.get_majorticklocs()) <= 10
 
 
+def test_the_picture_of_speeds_has_the_lines_of_its_slos(run: Run) -> None:
+    assert run.manifest.plan is not None
+    asked, _ = read_objectives("p50 felt_tokens_per_s >= 30; p95 ttft_ms <= 500")
+    plan = replace(run.manifest.plan, slo=asked)
+    felt, decode = drawn(
+        PICTURES["tokens_per_s"], [replace(run, manifest=replace(run.manifest, plan=plan))]
+    ).axes
+    assert [one.get_text() for one in felt.texts] == ["SLO p50 felt_tokens_per_s >= 30"]
+    assert 30 in [line.get_ydata()[0] for line in felt.lines if len(line.get_ydata())]
+    assert not decode.texts
+
+
 def test_prompts_of_one_length_get_no_panel_by_length(tmp_path: Path) -> None:
     turns = good_turns(Shape(users=2, turns=3))
     assert len(drawn(PICTURES["ttft_by_turn"], [made(tmp_path / "one", turns)]).axes) == 1
