@@ -118,7 +118,8 @@ def look_of(name: str, place: int) -> Look:
 TITLE_INCHES, LEGEND_INCHES, NOTE_INCHES, NOTE_LINE_INCHES = 0.46, 0.26, 0.3, 0.16
 NOTE_CHARACTERS_AN_INCH = 13.5
 LONG_LABEL = 44
-LEAST_TICKS, MOST_TICKS = 3, 10
+LEAST_TICKS = 3
+MOST_TICKS = {"x": 14, "y": 9}
 
 
 def frame(figure: Figure, question: str, note: str) -> None:
@@ -204,10 +205,12 @@ class _Ticks(LogLocator):
     """Those of a logarithmic axis; powers of ten alone where they would be too many, evenly spaced ones where there
     are fewer than three of them in sight."""
 
+    most = MOST_TICKS["y"]
+
     def tick_values(self, vmin: float, vmax: float) -> Any:
         found = super().tick_values(vmin, vmax)
         seen = sum(vmin <= one <= vmax for one in found)
-        if seen > MOST_TICKS:
+        if seen > self.most:
             return LogLocator(subs=(1.0,)).tick_values(vmin, vmax)
         if seen >= LEAST_TICKS:
             return found
@@ -217,7 +220,9 @@ class _Ticks(LogLocator):
 def log_axis(axis: Any, at: Sequence[float] = (1.0, 2.0, 5.0)) -> None:
     """A logarithmic axis with ticks at 1, 2, 5 (or `at`) and plain numbers."""
     axis.axes.set_xscale("log") if axis.axis_name == "x" else axis.axes.set_yscale("log")
-    axis.set_major_locator(_Ticks(subs=at))
+    ticks = _Ticks(subs=at)
+    ticks.most = MOST_TICKS[axis.axis_name]
+    axis.set_major_locator(ticks)
     axis.set_major_formatter(FuncFormatter(lambda value, _: plain_number(value)))
     axis.set_minor_formatter(NullFormatter())
 

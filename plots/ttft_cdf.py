@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +14,7 @@ from chatload.analysis.quantiles import percentile, too_few
 from chatload.analysis.quantities import TTFT
 from chatload.analysis.series import good_values, thinned
 from chatload.model.metrics import ttft_ms
+from chatload.render.text_table import seconds
 from chatload.store.journal import Run
 from plots.style import (
     MUTED,
@@ -26,6 +29,8 @@ from plots.style import (
     thousands,
 )
 
+FAR, MANY = 5.0, 500
+"""Of so many turns, one that took so many times the p99.9 does not stretch the axis: the legend tells of it."""
 TITLE = "How long do users wait for the first token?"
 NOTE = "Marked: p95 of good turns. Failed turns never answer: they keep a curve below 100 %."
 
@@ -41,14 +46,14 @@ class Limit:
 def draw(runs: Sequence[Run], figure: Figure, limits: Sequence[Limit] = ()) -> None:
     """Share of all finished turns (y, %) whose first token came within x ms; `limits` and SLOs on TTFT as lines."""
     axes = figure.subplots()
-    every: list[list[float]] = []
-    for run, look in zip(runs, looks(runs), strict=True):
-        times = good_values(run, ttft_ms)
+    every = [good_values(run, ttft_ms) for run in runs]
+    cut = _cut(every)
+    for run, look, times in zip(runs, looks(runs), every, strict=True):
         failed = sum(turn.failed for turn in run.turns)
-        every.append(times)
-        axes.plot([], [], markersize=8, label=_words(look.name, times, failed), **look.marked)
+        axes.plot([], [], markersize=8, label=_words(look.name, times, failed, cut), **look.marked)
         if times:
             _curve(axes, times, failed, look)
+    every = [times[: bisect_right(times, cut)] for times in every]
     good = [ms for times in every for ms in times]
     if not good:
         nothing(axes, "no good turn in these runs")
@@ -62,6 +67,8 @@ def draw(runs: Sequence[Run], figure: Figure, limits: Sequence[Limit] = ()) -> N
     if ends:
         left, right = axes.get_xlim()
         axes.set_xlim(min(left, min(ends) / 1.2), max(right, max(ends) * 1.6))
+    if cut < math.inf:
+        axes.set_xlim(right=max(cut, *(1.6 * end for end in ends), 0.0))
     for limit in lines:
         limit_line(axes, limit.ms, limit.words)
     for share in (50, 95):
@@ -70,6 +77,14 @@ def draw(runs: Sequence[Run], figure: Figure, limits: Sequence[Limit] = ()) -> N
     axes.set_yticks([0, 25, 50, 75, 95, 100])
     axes.set_xlabel(TTFT.axis)
     axes.set_ylabel("turns answered by then (%)")
+
+
+def _cut(every: Sequence[Sequence[float]]) -> float:
+    """Where the axis ends, in ms: past the p99.9 of each run, if a turn of many took far longer; else infinity."""
+    ends = [(times[int(0.999 * (len(times) - 1))], times[-1], len(times)) for times in every if times]
+    if not any(longest > FAR * p999 and n >= MANY for p999, longest, n in ends):
+        return math.inf
+    return max(1.3 * p999 if n >= MANY else longest for p999, longest, n in ends)
 
 
 def slo_limits(runs: Sequence[Run]) -> list[Limit]:
@@ -89,11 +104,13 @@ def _curve(axes: Axes, times: Sequence[float], failed: int, look: Look) -> None:
         tell(mark, [f"{look.name}: p95 {p95:,.0f} ms"])
 
 
-def _words(name: str, times: list[float], failed: int) -> str:
+def _words(name: str, times: list[float], failed: int, cut: float) -> str:
     if not times:
         words = f"{name}: no good turn"
     elif too_few(len(times), 0.95):
         words = f"{name}: {len(times)} good, too few for p95"
     else:
         words = f"{name}: p95 {percentile(times, 0.95):,.0f} ms"
-    return f"{words}, {failed:,} failed" if failed else words
+    words = f"{words}, {failed:,} failed" if failed else words
+    beyond = len(times) - bisect_right(times, cut)
+    return f"{words}, {beyond:,} beyond this axis (up to {seconds(times[-1])})" if beyond else words

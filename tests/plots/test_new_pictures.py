@@ -161,6 +161,19 @@ def test_the_picture_of_speeds_has_the_lines_of_its_slos(run: Run) -> None:
     assert not decode.texts
 
 
+def test_one_outlier_does_not_squeeze_the_distribution_and_is_told(tmp_path: Path) -> None:
+    shape = Shape(users=60, turns=10)
+    turns = good_turns(shape)
+    plain = drawn(PICTURES["ttft_cdf"], [made(tmp_path / "plain", turns)]).axes[0]
+    turns[7] = replace(turns[7], first_token_ns=turns[7].first_token_ns + 60 * 10**9)
+    axes = drawn(PICTURES["ttft_cdf"], [made(tmp_path / "run", turns)]).axes[0]
+    assert axes.get_xscale() == plain.get_xscale()
+    assert axes.get_xlim()[1] < 2 * plain.get_xlim()[1]
+    (words,) = {line.get_label() for line in axes.lines if "p95" in str(line.get_label())}
+    assert re.search(r", 1 beyond this axis \(up to 60\.\d s\)$", words)
+    assert "beyond" not in str([line.get_label() for line in plain.lines])
+
+
 def test_prompts_of_one_length_get_no_panel_by_length(tmp_path: Path) -> None:
     turns = good_turns(Shape(users=2, turns=3))
     assert len(drawn(PICTURES["ttft_by_turn"], [made(tmp_path / "one", turns)]).axes) == 1
