@@ -98,6 +98,8 @@ def summarise(run: Run, window: str = "") -> Summary:
             reused=sum(not turn.new_connection for turn in turns),
             retried=sum(turn.retried for turn in turns),
             refusals_waited_for=sum(turn.refusals for turn in turns),
+            turns_that_waited=sum(turn.refusals > 0 for turn in turns),
+            waited_s=round(sum(turn.waited_ms or 0.0 for turn in turns) / 1e3, 3),
             addresses=turns_by_address(run),
         ),
         bunching=bunching(run),

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import gevent
@@ -17,12 +18,12 @@ from chatload.engine.answer import Answer, kept, told
 from chatload.engine.begun_replies import OpenReply
 from chatload.engine.connection import Connection
 from chatload.engine.reply_timing import ReplyMeter
-from chatload.engine.retry_after import pause_s
+from chatload.engine.retry_after import UNAVAILABLE, back_off_s, pause_s
 from chatload.engine.stream import ReplyStream
 from chatload.engine.target import Target
 from chatload.engine.timeouts import TurnTimeouts
 from chatload.model.endings import ending_code
-from chatload.model.errors import ServerError, TurnError
+from chatload.model.errors import OVERLOADED, ServerError, TurnError
 from chatload.model.token_sources import exceeded_limit
 from chatload.model.turn import Delta, Turn, TurnRequest
 from chatload.protocols.server_errors import refusal_meaning
@@ -33,9 +34,9 @@ ENDLESS_FACTOR, ENDLESS_EVENTS, ENDLESS_TEXT_BYTES = 4, 250_000, 6 * 1024 * 1024
 events), or more text than so much: all of it is kept until the reply ends."""
 SINGLE, MOST_SINGLE = 1.9, 8
 """Characters an event up to which events are taken for pieces of tokens, of which there may be so many times more."""
+REST_BYTES, REST_S = 65536, 1.0
+"""What is read on after an error event, so that its connection can be kept: so many bytes, for so long at most."""
 ENDLESS_REPLY = "an endless reply: many times the tokens asked for, or megabytes of text"
-REFUSALS = ("http_429", "http_5xx")
-"""Failures that may say when to ask again (retry_after.py)."""
 UNCOMPRESSED = (
     "a compressed stream hides when tokens come; switch it off in the server or the proxy before it"
 )
@@ -61,6 +62,9 @@ class _Progress:
     body: tuple[bytes, ...] = ()
     given: int | None = None
     limit: int | None = None
+    is_told: bool = False
+    """The server told its failure in its own words."""
+    waited_s: float = 0.0
 
 
 class TurnSpec(msgspec.Struct, frozen=True):
@@ -117,16 +121,24 @@ class ChatClient:
             code, detail = error.code, error.detail
             if isinstance(error, ServerError):
                 progress.given, progress.limit = error.given, error.limit
+                progress.is_told = True
         except gevent.GreenletExit as stop:
             turn = self._turn(spec, request_id, progress, "interrupted", "the run was stopped")
             self.close()
             raise Interrupted(turn) from stop
         turn = self._turn(spec, request_id, progress, code, detail)
         turn = self._target.transport.marked(turn, progress.meter.shares_first_stamp if progress.meter else 0)
-        if code is not None or progress.stream is None or not progress.stream.reusable:
+        if not self._may_keep(progress, code):
             self.close()
         meter = progress.meter
         return turn, Answer(meter.text, meter.reasoning, progress.body) if meter else Answer("")
+
+    def _may_keep(self, progress: _Progress, code: str | None) -> bool:
+        """Whether the next turn can be held on this connection: after a good reply, or an error told within one."""
+        stream = progress.stream
+        if stream is None or not stream.reusable:
+            return False
+        return code is None or (progress.is_told and stream.status == 200)
 
     def close(self) -> None:
         """Close the connection."""
@@ -135,7 +147,10 @@ class ChatClient:
             self._connection = None
 
     def _ask_until_accepted(self, spec: TurnSpec, request_id: str, progress: _Progress) -> None:
-        """Send the request; after a refusal that says when to ask again, send it again then, if the plan is to wait."""
+        """Send the request; while the server takes no more, send it again later, if the plan is to wait.
+
+        It waits as the server says, else by `back_off_s`, for as long as a turn may take.
+        """
         give_up_ns = self._clock.now_ns() + round(self._target.timeouts.turn_s * 1e9)
         while True:
             try:
@@ -143,12 +158,15 @@ class ChatClient:
                 return
             except TurnError as error:
                 stream = progress.stream
-                if not self._target.waits_on_429 or stream is None or error.code not in REFUSALS:
+                if not self._target.waits_on_429 or stream is None or not _is_turned_away(error, stream):
                     raise
                 wait_s = pause_s(stream.status, stream.header)
-                if wait_s is None or self._clock.now_ns() + wait_s * 1e9 > give_up_ns:
+                if wait_s is None:
+                    wait_s = back_off_s(f"{spec.user} {spec.turn} {progress.refusals}", progress.refusals)
+                if self._clock.now_ns() + wait_s * 1e9 > give_up_ns:
                     raise
                 progress.refusals += 1
+                progress.waited_s += wait_s
                 if not stream.reusable:
                     self.close()
                 self._clock.sleep(wait_s)
@@ -236,14 +254,18 @@ class ChatClient:
         deltas = self._target.dialect.deltas(kept(reads, body) if spec.keeps_body else reads, request)
         if spec.on_delta is not None:
             deltas = told(deltas, spec.on_delta)
-        for delta in deltas:
-            meter.add(delta)
-            if (
-                meter.events > most_events and _is_endless(meter, most_events)
-            ) or meter.text_bytes > ENDLESS_TEXT_BYTES:
-                raise TurnError("bad_wire", ENDLESS_REPLY)
-            if spec.hang_up_after and max(meter.counted_so_far, meter.events) >= spec.hang_up_after:
-                raise TurnError("abandoned", f"hung up after {meter.events} events, as planned")
+        try:
+            for delta in deltas:
+                meter.add(delta)
+                if (
+                    meter.events > most_events and _is_endless(meter, most_events)
+                ) or meter.text_bytes > ENDLESS_TEXT_BYTES:
+                    raise TurnError("bad_wire", ENDLESS_REPLY)
+                if spec.hang_up_after and max(meter.counted_so_far, meter.events) >= spec.hang_up_after:
+                    raise TurnError("abandoned", f"hung up after {meter.events} events, as planned")
+        except ServerError:
+            self._read_rest(stream)
+            raise
         progress.body = tuple(body)
         if meter.finish is None:
             raise TurnError(
@@ -252,6 +274,24 @@ class ChatClient:
         code = ending_code(meter.finish)
         if code is not None:
             raise TurnError(code, f"the server ended the reply with finish_reason {meter.finish!r}")
+
+    def _read_rest(self, stream: ReplyStream) -> None:
+        """Read a reply to its end after an event that told an error, within bounds.
+
+        A server that refuses by an event keeps the connection open: it can hold the next turn.
+        """
+        until_ns, most = self._clock.now_ns() + round(REST_S * 1e9), stream.bytes + REST_BYTES
+
+        def check() -> None:
+            if self._clock.now_ns() >= until_ns:
+                raise TurnError("truncated", "the reply went on after its error")
+            stream.check_ns = until_ns
+
+        stream.on_wake, stream.check_ns = check, until_ns
+        with suppress(TurnError):
+            for _ in stream.reads:
+                if stream.bytes > most:
+                    break
 
     def _turn(
         self, spec: TurnSpec, request_id: str, progress: _Progress, code: str | None, detail: str | None
@@ -295,6 +335,7 @@ class ChatClient:
             asked_tokens=spec.request.asked_tokens,
             max_tokens=exceeded_limit(spec.request.max_tokens, spec.request.extra, fields),
             refusals=progress.refusals,
+            waited_ms=round(progress.waited_s * 1e3, 3) if progress.refusals else None,
             context_given=progress.given,
             context_limit=progress.limit,
             images=spec.request.images,
@@ -319,6 +360,13 @@ class Interrupted(gevent.GreenletExit):
     def __init__(self, turn: Turn) -> None:
         super().__init__()
         self.turn = turn
+
+
+def _is_turned_away(error: TurnError, stream: ReplyStream) -> bool:
+    """Whether the server takes no more for now: a 429, 503 or 529, or an event that says so (TGI, under 200)."""
+    return error.code in ("http_429", OVERLOADED) or (
+        error.code == "http_5xx" and stream.status in UNAVAILABLE
+    )
 
 
 def _refusal(stream: ReplyStream, url: str) -> TurnError:

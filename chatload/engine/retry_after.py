@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
+import random
 import time
 from collections.abc import Callable
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
-WITHOUT_HEADER_S = 1.0
-"""Pause after a 429 whose Retry-After is missing or cannot be read, in s."""
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 30.0
+"""Pauses after refusals that do not say when to ask again: the first, doubled each time up to the longest, in s."""
 TOO_MANY = 429
 UNAVAILABLE = (503, 529)
-"""Statuses that are waited for only where they carry a Retry-After: without one they are failures."""
+"""Statuses beside 429 of a server that takes no more requests for now."""
 
 
 def pause_s(status: int, header: Callable[[str], str]) -> float | None:
-    """The pause, in s, after a reply with this status; None where it does not ask to be asked again.
+    """The pause, in s, that a reply with this status asks for; None where it tells none.
 
     `header(name)` is a response header, empty if absent. `retry-after-ms` is OpenAI's and Azure's finer form.
     """
@@ -29,9 +30,16 @@ def pause_s(status: int, header: Callable[[str], str]) -> float | None:
     asked = _number(told)
     if asked is None:
         asked = _until(told, header("date"))
-    if asked is None and status == TOO_MANY:
-        return WITHOUT_HEADER_S
     return asked
+
+
+def back_off_s(seed: str, refusals: int) -> float:
+    """The pause, in s, after a refusal that tells none, the first where `refusals` came before: drawn by the seed.
+
+    Uniform between a half and the whole of 1, 2, 4, … 30 s, so that users who were refused together come apart.
+    """
+    whole: float = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2.0 ** min(refusals, 10))
+    return whole * random.Random(f"back off {seed}").uniform(0.5, 1.0)
 
 
 def _number(text: str) -> float | None:

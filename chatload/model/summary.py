@@ -172,7 +172,7 @@ class Bunching(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Connections(msgspec.Struct, frozen=True, kw_only=True):
-    """Connections of all turns, and refusals (429) that were waited for.
+    """Connections of all turns, and refusals that were waited for, `waited_s` in all.
 
     `addresses`: turns by IP address, where the server's name has several.
     """
@@ -181,6 +181,8 @@ class Connections(msgspec.Struct, frozen=True, kw_only=True):
     reused: int = 0
     retried: int = 0
     refusals_waited_for: int = 0
+    turns_that_waited: int = 0
+    waited_s: float = 0.0
     addresses: dict[str, int] = {}
 
 

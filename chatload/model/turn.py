@@ -164,6 +164,7 @@ class Turn(
     `not_held`: the conversation ended at this turn, as it no longer fits the context: so many planned turns, this one
     among them, were not held, and count nowhere. `trimmed`: so many of its oldest exchanges were not sent any more.
     `context_given` and `context_limit` are the tokens that a prompt which does not fit came to, and those allowed.
+    `refusals`: how often the server took no more and was asked again, after pauses of `waited_ms` in all.
     `echo`: whose reference the reply held under --echo-check; "" without it.
     `warmup`: one of the first turns of a run, which count in no figure.
     `server_queue_ms` and `server_prefill_ms` are the server's own word on this very request (vLLM, llama.cpp).
@@ -202,6 +203,7 @@ class Turn(
     address: str = ""
     retried: bool = False
     refusals: int = 0
+    waited_ms: float | None = None
     tokens: int | None = always(None)
     token_source: str = always("none")
     usage_tokens: int | None = None

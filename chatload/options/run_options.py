@@ -119,13 +119,22 @@ TURN_TIMEOUT = Number(
     label="A whole turn (s)",
     help="s for a whole turn",
 )
-ON_429 = Choice(
-    name="on-429",
+WHEN_OVERLOADED = Choice(
+    name="when-overloaded",
     default="fail",
     choices=("fail", "wait"),
     group=Group.LIMITS,
-    label="When the server says Too Many Requests",
-    help="fail: the turn failed; wait: wait as Retry-After says and ask again (also after 503 and 529 that have one)",
+    label="When the server takes no more requests",
+    help="of 429, 503, 529 and events that say so: fail; wait: ask again, as Retry-After says, else after 1 to 30 s",
+)
+ON_429 = Choice(
+    name="on-429",
+    default="",
+    choices=("", "fail", "wait"),
+    group=Group.LIMITS,
+    private=True,
+    label="Older name of when-overloaded",
+    help="older name of --when-overloaded",
 )
 END, TRIM, FAIL = "end", "trim", "fail"
 CONTEXT_FULL = Choice(
@@ -426,7 +435,7 @@ def read_settings(reader: OptionReader) -> RunSettings:
         ),
         insecure=reader.get(INSECURE),
         stamps=reader.get(STAMPS),
-        waits_on_429=reader.get(ON_429) == "wait",
+        waits_on_429=(reader.get(ON_429) or reader.get(WHEN_OVERLOADED)) == "wait",
         context_limit=reader.get(CONTEXT_LIMIT),
         context_full=reader.get(CONTEXT_FULL),
         out=reader.get(OUT),

@@ -26,7 +26,9 @@ def answer(run: Run, summary: Summary) -> str:
     found = run.manifest.capacity
     words = verdict_of_turns(summary) if found is None else answer_sentence(found)
     stopped = "Interrupted." if run.manifest.ended == "interrupted" and summary.incomplete else ""
-    return " ".join(filter(None, (simulated([run]), stopped, words, context_words(summary))))
+    return " ".join(
+        filter(None, (simulated([run]), stopped, words, waiting_words(summary), context_words(summary)))
+    )
 
 
 def simulated(runs: Sequence[HasManifest]) -> str:
@@ -39,7 +41,7 @@ def simulated(runs: Sequence[HasManifest]) -> str:
 def verdict_of_turns(summary: Summary) -> str:
     """What became of the turns, in a sentence."""
     held, planned = summary.turns, summary.planned_turns or 0
-    planned -= summary.context.not_held if summary.context is not None else 0
+    planned -= summary.context.not_held if summary.context is not None and held else 0
     good = f"{summary.succeeded:,} of {plural(held or planned, 'turn')} good"
     if 0 < held < planned:
         good = f"{summary.succeeded:,} of {plural(held, 'turn')} held good ({planned:,} were planned)"
@@ -79,6 +81,19 @@ def context_words(summary: Summary) -> str:
             "exchanges: context full."
         )
     return " ".join(words)
+
+
+def waiting_words(summary: Summary) -> str:
+    """How many turns were turned away and asked again, and how long they waited; else nothing."""
+    found = summary.connections
+    if not found.turns_that_waited:
+        return ""
+    each = seconds(1000 * found.waited_s / found.turns_that_waited)
+    turns = plural(found.turns_that_waited, "turn")
+    return (
+        f"Turned away and asked again: {turns}, {each} of waiting each on average, which TTFT from due has in it, and "
+        "TTFT has not."
+    )
 
 
 def queueing_words(summary: Summary) -> str:

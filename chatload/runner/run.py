@@ -17,6 +17,7 @@ from chatload.runner.console import Console, Teller
 from chatload.runner.messages import Start
 from chatload.runner.own_process import UserProcesses
 from chatload.runner.progress import Progress
+from chatload.runner.refused_turns import RefusedTurns
 from chatload.runner.run_folder import RunFolder
 from chatload.runner.server_metrics import PowerMetrics, ServerMetrics
 from chatload.runner.supervisor import Supervisor
@@ -37,6 +38,7 @@ class Run:
         self._processes, self._clock = processes, clock
         self._progress = Progress(plan.load.turns_planned, clock)
         self._search: CapacitySearch | None = None
+        self._refused = RefusedTurns(plan.load.turns_planned)
         self._greenlets: list[gevent.Greenlet] = []
 
     def begin(self, start: Start) -> None:
@@ -76,12 +78,18 @@ class Run:
             self._search.on_line(line)
         if isinstance(line, Turn):
             self.folder.turns += 1
+            self._refused.note(line)
             self._progress.add(line)
         elif isinstance(line, HealthLine):
             self._progress.add_health(line)
         elif isinstance(line, UserLine):
             self.tracker.note(line)
             self._progress.users = self.tracker.present
+
+    @property
+    def mistake(self) -> str:
+        """Why the run is to end at once, in words: its turns are all refused as wrong requests; else empty."""
+        return self._refused.words
 
     def watch(self, teller: Teller | None) -> None:
         """Return when every user is gone; tell the progress meanwhile."""

@@ -279,6 +279,8 @@ class RunController:
             for observer in self.observers:
                 observer.on_line(line)
             self._run.on_line(line)
+            if self._run.mistake and self.supervisor.cause is None:
+                self.supervisor.fail(Cause(self._run.mistake))
 
     def _watch(self, run: Run) -> None:
         """End the run when every user is gone."""

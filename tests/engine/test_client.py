@@ -147,8 +147,32 @@ def test_every_failure_has_its_code_and_its_words(code: str) -> None:
     assert turn.detail is not None and turn.detail.startswith(words)
     assert len(exchange.script.requests) == 1, "a failed turn is not asked again"
     assert len(exchange.script.released) == exchange.script.watched
-    assert exchange.turn().new_connection, "the connection of a failed turn is not used again"
-    assert exchange.script.sockets[0].closed
+    told_by_an_event = code in ("context_full", "server_error", "in_band_error")
+    assert exchange.script.sockets[0].closed == (not told_by_an_event)
+    if not told_by_an_event:
+        assert exchange.turn().new_connection, "the connection of a failed turn is not used again"
+
+
+ERROR = b'data: {"error": {"message": "out of memory"}}\n\n'
+AFTER_ERRORS: dict[str, tuple[Sequence[Step], bool]] = {
+    "ended": ([(0, OK), (10, chunk(ERROR)), (20, b"0\r\n\r\n")], True),
+    "[DONE], then ended": ([(0, OK), (10, chunk(ERROR)), (20, chunk(DONE)), (900, b"0\r\n\r\n")], True),
+    "ended with the error": ([(0, OK), (10, chunk(ERROR) + chunk(DONE) + b"0\r\n\r\n")], True),
+    "never ended": ([(0, OK), (10, chunk(ERROR)), (5000, b"0\r\n\r\n")], False),
+    "much more": ([(0, OK), (10, chunk(ERROR)), *[(20 + n, chunk(b"x" * 7000)) for n in range(40)]], False),
+    "closed by the server": ([(0, OK), (10, chunk(ERROR)), (20, CLOSE)], False),
+}
+
+
+@pytest.mark.parametrize("name", AFTER_ERRORS)
+def test_after_an_error_event_the_reply_is_read_to_its_end_and_the_connection_kept(name: str) -> None:
+    steps, is_kept = AFTER_ERRORS[name]
+    exchange = Exchange(Wire([steps, GOOD]), Wire([GOOD]))
+    turn = exchange.turn()
+    assert (turn.code, turn.detail) == ("in_band_error", "out of memory")
+    assert after(exchange, turn.end_ns) <= 3000
+    second = exchange.turn()
+    assert (second.ok, second.new_connection) == (True, not is_kept)
 
 
 BY_CHECKS = ("wrong_reply", "cross_talk")

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chatload.engine import retry_after
-from chatload.engine.retry_after import pause_s
+from chatload.engine.retry_after import back_off_s, pause_s
 from tests.engine.exchange import GOOD, STOP, Exchange, after, token
 from tests.engine.scripted import (
     CLOSE,
@@ -138,6 +138,34 @@ def test_a_429_whose_pause_does_not_fit_the_turn_s_limit_is_a_failure_at_once() 
     assert (turn.code, turn.refusals, after(exchange, turn.end_ns)) == ("http_429", 0, 5)
 
 
+OVERLOADED = reply(b'data:{"error":"Model is overloaded","error_type":"overloaded"}\n\n')
+
+
+@pytest.mark.parametrize(
+    ("refused", "dialect"),
+    [(OVERLOADED, "tgi"), ([(5.0, status(503, b""))], "openai"), ([(5.0, status(529, b"busy"))], "openai")],
+)
+def test_who_is_turned_away_without_a_time_asks_again_after_a_drawn_pause(
+    refused: list[Step], dialect: str
+) -> None:
+    good = GOOD if dialect == "openai" else reply(b'data:{"token":{"text":"a"},"generated_text":"a"}\n\n')
+    exchange = Exchange(Wire([refused, refused, good]), dialect=dialect, waits=True)
+    turn = exchange.turn()
+    assert (turn.ok, turn.refusals, exchange.script.opened) == (True, 2, 1), "on the same connection"
+    first, second = (back_off_s(f"{turn.user} {turn.turn} {n}", n) for n in (0, 1))
+    assert 0.5 <= first <= 1.0 and 1.0 <= second <= 2.0
+    assert turn.waited_ms == pytest.approx(1000 * (first + second), abs=0.01)
+    assert turn.sent_ns == exchange.script.came_ns[2]
+    failed = Exchange(Wire([refused, good]), dialect=dialect).turn()
+    assert (failed.ok, failed.refusals, failed.waited_ms) == (False, 0, None)
+
+
+def test_pauses_double_up_to_half_a_minute_and_differ() -> None:
+    pauses = [back_off_s("7 1", n) for n in (0, 1, 4, 5, 60)]
+    assert all(most / 2 <= pause <= most for pause, most in zip(pauses, (1, 2, 16, 30, 30), strict=True))
+    assert len({back_off_s(f"{user} 1 0", 0) for user in range(50)}) == 50
+
+
 def test_a_429_is_not_waited_for_for_ever() -> None:
     exchange = Exchange(Wire([refusal()] * 9), waits=True)
     turn = exchange.turn()
@@ -169,9 +197,9 @@ def test_a_date_beyond_the_turn_s_limit_is_a_failure_at_once() -> None:
     assert (turn.code, turn.refusals) == ("http_429", 0)
 
 
-@pytest.mark.parametrize(("code", "failure"), [(503, "http_5xx"), (529, "http_5xx"), (500, "http_5xx")])
+@pytest.mark.parametrize(("code", "failure"), [(502, "http_5xx"), (500, "http_5xx"), (403, "http_4xx")])
 def test_other_refusals_are_failures(code: int, failure: str) -> None:
-    told = "retry-after: 1\r\n" if code == 500 else "retry-after: soon\r\n"
+    told = "retry-after: 1\r\n"
     turn = Exchange(Wire([[(5.0, status(code, b"", told))], GOOD]), waits=True).turn()
     assert (turn.code, turn.refusals) == (failure, 0)
 
@@ -183,10 +211,10 @@ def test_other_refusals_are_failures(code: int, failure: str) -> None:
         ({"retry-after": " 0.25 "}, 0.25),
         ({"retry-after": "-5"}, 0.0),
         ({"retry-after": "1e9"}, 1e9),
-        ({"retry-after": "inf"}, 1.0),
-        ({"retry-after": "nan"}, 1.0),
-        ({}, 1.0),
-        ({"retry-after": "soon"}, 1.0),
+        ({"retry-after": "inf"}, None),
+        ({"retry-after": "nan"}, None),
+        ({}, None),
+        ({"retry-after": "soon"}, None),
         ({"retry-after": "Wed, 21 Oct 2026 07:28:05 GMT", "date": "Wed, 21 Oct 2026 07:28:00 GMT"}, 5.0),
         ({"retry-after": "Wednesday, 21-Oct-26 07:28:05 GMT", "date": "Wed Oct 21 07:28:00 2026"}, 5.0),
         ({"retry-after": "Wed, 21 Oct 2026 07:28:05 GMT", "date": "Wed, 21 Oct 2026 08:00:00 GMT"}, 0.0),
@@ -195,7 +223,7 @@ def test_other_refusals_are_failures(code: int, failure: str) -> None:
     ],
 )
 def test_the_pause_of_a_429(
-    headers: dict[str, str], expected: float, monkeypatch: pytest.MonkeyPatch
+    headers: dict[str, str], expected: float | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(retry_after.time, "time", lambda: 1792567678.0)  # 07:27:58 of that day
     assert pause_s(429, lambda name: headers.get(name, "")) == expected
@@ -207,4 +235,4 @@ def test_only_refusals_are_asked_again() -> None:
         return [pause_s(code, lambda name: headers.get(name, "")) for code in (429, 503, 529, 500, 502, 200)]
 
     assert told("3") == [3.0, 3.0, 3.0, None, None, None]
-    assert told("") == [1.0, None, None, None, None, None]
+    assert told("") == [None] * 6

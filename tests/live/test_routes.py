@@ -17,7 +17,7 @@ from chatload.live.live_run import LiveRun
 from chatload.loads.registry import SHAPES
 from chatload.model.hosts import ServerFacts
 from chatload.model.journal_lines import HealthLine
-from chatload.options.run_options import ON_429
+from chatload.options.run_options import WHEN_OVERLOADED
 from chatload.store.manifest import Manifest
 from tests.plans import plan_of
 
@@ -305,10 +305,10 @@ def test_locust_s_page_has_a_line_above_it_that_covers_nothing(folder: Path) -> 
 
 
 def test_fields_of_locust_s_form_come_back_by_their_labels(folder: Path) -> None:
-    desk = Desk(folder, on_429="fail")
-    form = {"user_count": "1", "spawn_rate": "1", "Turns each user holds": "7", ON_429.label: "wait"}
+    desk = Desk(folder, when_overloaded="fail")
+    form = {"user_count": "1", "spawn_rate": "1", "Turns each user holds": "7", WHEN_OVERLOADED.label: "wait"}
     desk.client.post("/swarm", data=form)
-    assert desk.form == {"user_count": "1", "spawn_rate": "1", "turns": "7", "on_429": "wait"}
+    assert desk.form == {"user_count": "1", "spawn_rate": "1", "turns": "7", "when_overloaded": "wait"}
     form["Turns each user holds"] = "many"
     told = json.loads(desk.client.post("/swarm", data=form).data)
     assert [line.split(":")[0] for line in told["mistakes"]] == ["--turns 'many'"]

@@ -107,7 +107,7 @@ def deltas(reads: Iterable[bytes], request: TurnRequest) -> Iterator[Delta]:
         finish: str | None = None
         usage: Usage | None = None
         if event.get("done"):
-            finish = str(event.get("done_reason") or "stop")
+            finish = str(event.get("done_reason") or "end")  # done, and no reason is told
             finish = "tool_calls" if called and finish == "stop" else finish
             made, prompt = count(event.get("eval_count")), count(event.get("prompt_eval_count"))
             usage = Usage(made, prompt) if made is not None or prompt is not None else None

@@ -18,6 +18,9 @@ from chatload.protocols.foreign_body import prompt_body
 from chatload.protocols.framing import sse_events
 from chatload.protocols.prompt_text import prompt_text
 
+END = "end"
+"""The finish of a reply that ended by `generated_text` and told no reason."""
+
 
 def body(request: TurnRequest) -> bytes:
     """The JSON body of POST /generate_stream.
@@ -80,12 +83,12 @@ def _end(event: dict[str, object]) -> tuple[str | None, Usage | None]:
         return None, None
     details = event.get("details")
     if not isinstance(details, dict):
-        return "stop", None
+        return END, None
     usage = Usage(
         completion_tokens=count(details.get("generated_tokens")),
         prompt_tokens=count(details.get("input_length")),
     )
-    return str(details.get("finish_reason") or "stop"), usage
+    return str(details.get("finish_reason") or END), usage
 
 
 # TGI has no ignore_eos: max_new_tokens is a limit, not the length.
