@@ -10,8 +10,8 @@ from chatload.model.turn import Turn
 from chatload.model.words import plural
 from chatload.store.journal import Run
 
-APART_MS, APART_SHARE = 20.0, 0.1
-"""The first token so long after the first byte, and by such a share of TTFT, is another instant."""
+APART_MS, APART_SHARE, FAR_MS = 20.0, 0.5, 1000.0
+"""The first token so long after the first byte, and by half of TTFT or by 1 s, is no longer what JMeter shows."""
 MANY, LEAST = 0.1, 2
 """Share of the good replies, and number, from which it is said."""
 SAME_READ_MS = 1.0
@@ -23,7 +23,7 @@ def first_byte(run: Run, summary: Summary) -> Iterator[str]:
     good = [
         turn for turn in run.turns if turn.ok and turn.first_token_ns and turn.first_byte_ns and turn.sent_ns
     ]
-    apart = [turn for turn in good if _apart_ms(turn) > max(APART_MS, APART_SHARE * _ttft_ms(turn))]
+    apart = [turn for turn in good if _is_apart(_apart_ms(turn), _ttft_ms(turn))]
     if len(apart) < max(LEAST, MANY * len(good)):
         return
     earlier = median(map(_apart_ms, apart))
@@ -32,6 +32,10 @@ def first_byte(run: Run, summary: Summary) -> Iterator[str]:
         f"{_time(earlier)} before it (median) and was {_what(apart)}. JMeter calls it Latency"
         f"{_beside(summary)}; users wait for the token."
     )
+
+
+def _is_apart(apart_ms: float, ttft_ms: float) -> bool:
+    return apart_ms > APART_MS and (apart_ms > APART_SHARE * ttft_ms or apart_ms > FAR_MS)
 
 
 def _what(turns: Sequence[Turn]) -> str:

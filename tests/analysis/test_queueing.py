@@ -141,3 +141,10 @@ def test_a_server_that_says_there_is_no_queue_is_believed(tmp_path: Path) -> Non
     turns, waits = served(4)
     run = run_of(tmp_path, turns, ROOM | {"tokens": 8000}, pages(turns, [0.01] * len(waits)))
     assert found(run) is None
+
+
+@pytest.mark.parametrize(("wait_s", "told"), [(0.4, False), (0.5, True)])
+def test_less_than_half_of_the_ttft_does_not_make_it(tmp_path: Path, wait_s: float, told: bool) -> None:
+    turns, waits = served(12, model_s=0.9)
+    run = run_of(tmp_path, turns, None, pages(turns, [wait_s] * len(waits)))
+    assert (found(run) is not None) is told

@@ -273,6 +273,13 @@ def test_a_page_that_came_late_counts_from_then_on(tmp_path: Path, missing: str,
     assert "the page did not answer" not in note
 
 
+def test_the_process_of_a_restarted_page_used_no_negative_time(tmp_path: Path) -> None:
+    run = run_with(
+        tmp_path, lambda at_s, line: {**line, "process_cpu_s": 90.0 - at_s} if at_s in (7, 9) else line
+    )
+    assert view_of(run).front_end_cpu is None
+
+
 def test_a_fresh_page_is_not_late(tmp_path: Path) -> None:
     """TGI's is empty before the first request: that is a reading, of zeros."""
     view = view_of(run_with(tmp_path, lambda at_s, line: {"missing": "empty"} if at_s < 0 else line))
@@ -444,6 +451,12 @@ def test_hits_in_the_prefix_cache(tmp_path: Path, share: float, prompt_tokens: i
     """A chat template is found in every cache: 48 tokens and 5 % are nothing to doubt."""
     run = run_with(tmp_path, hits(share, prompt_tokens), plan=OPEN)
     assert (f"{share:.0%} of the prompt tokens came from the server's prefix cache" in doubts(run)) == said
+
+
+def test_hits_of_a_page_that_came_late_are_not_judged(tmp_path: Path) -> None:
+    """Later turns may repeat more than the run as a whole."""
+    late = lambda at_s, line: None if at_s < 11 else hits(0.97, 110)(at_s, line)  # noqa: E731
+    assert "prefix cache" not in doubts(run_with(tmp_path, late, plan=OPEN))
 
 
 def test_a_growing_conversation_is_found_in_the_cache(tmp_path: Path) -> None:

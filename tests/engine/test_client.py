@@ -357,3 +357,11 @@ def test_reasoning_and_the_body_are_kept_for_who_asks() -> None:
     assert (answer.text, answer.reasoning) == ("a", "hmhm")
     assert b"".join(answer.body) == thought * 2 + token("a") + STOP
     assert exchange.client.exchange(exchange.spec())[1].body == ()
+
+
+@pytest.mark.parametrize(("limit", "told"), [(2, 2), (3, None), (None, None)])
+def test_more_tokens_than_asked_is_a_fact_of_the_turn(limit: int | None, told: int | None) -> None:
+    usage = b'data: {"choices":[],"usage":{"prompt_tokens":4,"completion_tokens":3,"total_tokens":7}}\n\n'
+    exchange = Exchange(Wire([reply(ROLE, token("a"), token("b"), token("c"), STOP, usage, DONE)]))
+    turn = exchange.turn(max_tokens=limit)
+    assert (turn.ok, turn.tokens, turn.max_tokens) == (True, 3, told)
