@@ -12,11 +12,13 @@ import inspect
 import re
 import resource
 import socket
+import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import locust
+import locust.main
 import msgpack
 import pytest
 from geventhttpclient.connectionpool import ConnectionPool
@@ -27,7 +29,7 @@ from locust.rpc import zmqrpc
 from locust.rpc.protocol import Message
 
 from chatload.engine.connection import Connection
-from chatload.runner.locust_patches import master_socket
+from chatload.runner.locust_patches import master_socket, worker_wait
 from chatload.runner.locust_patches.dispatcher import DispatcherFactory, EvenDispatcher, Ramping
 from chatload.runner.locust_patches.install import BEYOND, FIRST, install
 
@@ -231,3 +233,41 @@ def test_what_a_stranger_sends_is_not_counted() -> None:
         for kind in ("stats", "heartbeat"):
             handle(runner, client, Message(kind, {}, client))
     assert handled == ["w1 stats", "w1 heartbeat", "stranger heartbeat"]
+
+
+def test_locust_still_looks_for_its_workers_once_a_second() -> None:
+    (wait,) = re.findall(
+        r"def start_automatic_run.*?time\.sleep\((.*?)\)\n        if not",
+        inspect.getsource(locust.main),
+        re.S,
+    )
+    assert wait == "1"
+
+
+def test_the_wait_for_workers_ends_when_all_are_there_and_other_sleeps_are_as_long_as_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(locust.main, "time", time)
+    worker_wait.install()
+    workers: list[str] = []
+    runner, options = (
+        SimpleNamespace(clients=SimpleNamespace(ready=workers)),
+        SimpleNamespace(expect_workers=2),
+    )
+    slept: list[float] = []
+
+    def come(seconds: float) -> None:
+        slept.append(seconds)
+        workers.append("one more")
+
+    monkeypatch.setattr(worker_wait.time, "sleep", come)
+
+    def start_automatic_run() -> None:
+        assert len(runner.clients.ready) < options.expect_workers
+        locust.main.time.sleep(1)
+
+    start_automatic_run()
+    assert slept == [0.02, 0.02]
+    locust.main.time.sleep(1)
+    assert slept[2:] == [1]
+    assert locust.main.time.monotonic is time.monotonic

@@ -7,7 +7,7 @@ import functools
 import locust
 from locust import argument_parser
 
-from chatload.runner.locust_patches import master_socket
+from chatload.runner.locust_patches import master_socket, worker_wait
 
 FIRST, BEYOND = (2, 46), (2, 48)
 """The first version of Locust that these patches are made for, and the first that they are not."""
@@ -23,4 +23,5 @@ def install() -> str | None:
     if not hasattr(argument_parser.default_args_dict, "cache_info"):
         argument_parser.default_args_dict = functools.cache(argument_parser.default_args_dict)
     master_socket.install()
+    worker_wait.install()
     return None
