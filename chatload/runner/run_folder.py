@@ -22,6 +22,7 @@ from chatload.model.words import listed
 from chatload.options.server_address import shown_url
 from chatload.protocols.prompt_text import prompt_words
 from chatload.runner.command_line import URLS, without_values
+from chatload.runner.context_need import context_sentence
 from chatload.runner.met_servers import Met
 from chatload.runner.request_tokens import room_sentence, with_requests
 from chatload.runner.supervisor import Cause
@@ -100,6 +101,8 @@ class RunFolder:
         for words in server.notes:
             self.say(f"chatload: {one_line(words, 400)}")
         if room is not None and (words := room_sentence(room, self._planned)):
+            self.tell(words)
+        if server.context is not None and (words := context_sentence(server.context, self._planned)):
             self.tell(words)
         self.say(f"chatload: run folder {self.folder}")
         for words in (*self._notes, *server.doubts):
