@@ -17,6 +17,7 @@ from chatload.analysis.comparable import (
 )
 from chatload.analysis.comparison_rules import LEAST_BASELINES as LEAST_BASELINES
 from chatload.analysis.comparison_rules import LEAST_ROUNDS
+from chatload.analysis.context_use import context_use
 from chatload.analysis.effects import against, effects, overall
 from chatload.analysis.equal_lengths import EqualLengths, equal_lengths
 from chatload.analysis.exit_code import UNTRUSTED
@@ -28,7 +29,7 @@ from chatload.analysis.validity import validity_of
 from chatload.model.sanitize import one_line
 from chatload.model.summary import WHOLE_RUN
 from chatload.model.verdict import CANNOT_TELL, ComparisonOutcome, Effect
-from chatload.model.words import plural
+from chatload.model.words import listed, plural
 from chatload.options.run_options import ALL_IN, WHOLE
 from chatload.store.journal import Run
 from chatload.store.manifest import Manifest
@@ -231,12 +232,33 @@ def _warnings(
         words.append(
             "Turns failed: speeds are of good turns only, and a server that refuses work looks fast."
         )
+    words += _other_conversations(a, b, names)
     told = ((name, beyond_limit(runs)) for name, runs in zip(names, (a, b), strict=True))
     words += [f"{name}: {more}." for name, more in told if more is not None]
     unfinished = sum(run.manifest.ended != "done" for run in (*a, *b))
     if unfinished:
         words.append(f"{plural(unfinished, 'run')} did not end by the plan: the slow turns may be missing.")
     return words
+
+
+def _other_conversations(a: Sequence[Run], b: Sequence[Run], names: tuple[str, str]) -> list[str]:
+    """That the sides held different conversations, as one context is shorter: longer prompts were held on one only."""
+    found = [[context_use(run.every_turn) for run in runs] for runs in (a, b)]
+    left_out = [sum(one.not_held for one in side if one is not None) for side in found]
+    trimmed = [sum(one.trimmed for one in side if one is not None) for side in found]
+    limits = [
+        sorted({one.context.words for run in runs for one in run.manifest.servers if one.context is not None})
+        for runs in (a, b)
+    ]
+    if left_out[0] == left_out[1] and trimmed[0] == trimmed[1]:
+        return []
+    told = []
+    for name, gone, short, limit in zip(names, left_out, trimmed, limits, strict=True):
+        takes = f" (it takes {listed(limit)})" if limit else ""
+        told.append(
+            f"{name}: {plural(gone, 'turn')} not held, {short:,} without their oldest exchanges{takes}"
+        )
+    return [f"Different conversations were held, as the context was full: {'; '.join(told)}."]
 
 
 def _how_many(runs: int, *, gate: bool) -> list[str]:

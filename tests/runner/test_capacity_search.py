@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from chatload.analysis.slo_verdict import level_verdict
 from chatload.model.journal_lines import HealthLine, LevelLine
 from chatload.model.turn import Turn
 from chatload.runner.capacity_search import CapacitySearch
@@ -257,3 +258,55 @@ def test_a_level_of_conversations_begins_as_its_replies_before_tell() -> None:
     assert [one.reply_s for one in orders[:2]] == [0.0, 2.0]
     assert (orders[0].group, orders[1].group) == ("warm-up", "4 a minute")
     assert (orders[0].end_ns - orders[0].start_ns) / S == 3 + 5
+
+
+def searched(limit: int | None, mode: str = "end") -> CapacitySearch:
+    """A server whose TTFT grows by 10 ms a user, asked by users who hold conversations of 10 turns.
+
+    From turn 7 on a conversation does not fit a `limit`: it ends, and the next begins, or each turn fails (`mode`).
+    """
+
+    def play(order: LevelOrder, on_line: Any) -> None:
+        for user in range(order.users):
+            number, at_ns = user % 10, order.start_ns
+            while at_ns < order.end_ns:
+                number = number % 10 + 1
+                beyond = limit is not None and number > limit
+                ends = beyond and mode == "end"
+                one = turn(order, at_ns, "context_full" if beyond else None)
+                one = msgspec.structs.replace(
+                    one,
+                    turn_id=f"{order.level} {user} {at_ns}",
+                    user=order.level * 100_000 + user,
+                    sent_ns=at_ns,
+                    first_token_ns=None if beyond else at_ns + order.users * 10_000_000,
+                    last_token_ns=None if beyond else at_ns + S,
+                    tokens=None if beyond else 20,
+                    not_held=11 - number if ends else 0,
+                )
+                on_line(one)
+                number = 0 if ends else number
+                at_ns += 5_000_000 if ends else S
+
+    clock, orders = ManualClock(), list[LevelOrder]()
+    plan = plan_of("capacity", {**VALUES, "most": "200", "slo": "p95 ttft_ms <= 400; failed_share <= 1%"})
+    search: CapacitySearch
+
+    def take(order: LevelOrder) -> None:
+        orders.append(order)
+        if order.users:
+            play(order, search.on_line)
+            drained = LevelLine(at_ns=order.end_ns, level=order.level, user=0)
+            clock.later((order.end_ns - clock.now_ns()) / S, lambda: search.on_line(drained))
+
+    search = CapacitySearch(plan, level_verdict, take, lambda words: None, clock)
+    clock.run(search.run)
+    return search
+
+
+def test_a_short_context_changes_no_capacity_but_where_its_turns_count_as_failed() -> None:
+    endless, short = searched(None).facts, searched(6).facts
+    assert endless.users == short.users and 36 <= (endless.users or 0) <= 40
+    assert endless.interval == short.interval
+    assert [one.verdict for one in short.levels] == [one.verdict for one in endless.levels]
+    assert searched(6, "fail").facts.users == 0, "as it was before --context-full"

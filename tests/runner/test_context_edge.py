@@ -16,6 +16,7 @@ import msgspec
 import orjson
 import pytest
 
+from chatload.analysis.comparison import compare_runs
 from chatload.analysis.completeness import shortcomings
 from chatload.analysis.exit_code import code_of
 from chatload.analysis.summary import summarise
@@ -311,3 +312,29 @@ def test_turns_that_were_not_held_are_in_no_figure_and_said(tmp_path: Path) -> N
     )
     plain = read("plain", good_turns(shape))
     assert "context" not in headline(plain, summarise(plain))
+
+
+def test_two_servers_with_other_contexts_held_other_conversations(tmp_path: Path) -> None:
+    shape = replace(STEADY, users=4, turns=6)
+
+    def run(name: str, change: Callable[[Turn], Turn], tokens: int) -> Run:
+        turns = [change(turn) for turn in good_turns(shape)]
+        manifest = manifest_of(shape, turns)
+        manifest["server"]["context"] = {"total": tokens, "source": "GET /v1/models"}
+        return read_run(write_run(tmp_path / name, manifest, turns, user_lines(turns)))
+
+    def ends(turn: Turn) -> Turn:
+        if turn.turn < 6:
+            return turn
+        return msgspec.structs.replace(turn, ok=False, code="context_full", not_held=1)
+
+    short, long = run("short", ends, 1024), run("long", lambda turn: turn, 4096)
+    told = [words for words in compare_runs([short], [long]).warnings if "Different conversations" in words]
+    assert told == [
+        "Different conversations were held, as the context was full: A: 4 turns not held, 0 without their oldest "
+        "exchanges (it takes 1,024 tokens, prompt and answer); B: 0 turns not held, 0 without their oldest exchanges "
+        "(it takes 4,096 tokens, prompt and answer)."
+    ]
+    for pair in ((short, short), (long, long)):
+        found = compare_runs([pair[0]], [pair[1]]).warnings
+        assert not any("Different conversations" in words for words in found)
