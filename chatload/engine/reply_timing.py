@@ -102,7 +102,10 @@ class ReplyMeter:
                 self.add(delta)
             return
         if self._in_first_read:
-            row = self._without_first_read(row, self.last_token_ns)
+            if self._stamps[row.read] - self.last_token_ns > FIRST_READ_NS:
+                self._in_first_read = False
+            else:
+                row = self._without_first_read(row, self.last_token_ns)
         count, text = len(row.texts), "".join(row.texts)
         if self._template_block and OPENED_BY_TEMPLATE in text:
             for delta in row.deltas():

@@ -17,8 +17,7 @@ def whole_chunks(data: bytes) -> bytes | None:
     None where a parser is needed: an unfinished chunk, the last one, an extension, an unusual form of a size.
     Valid only where a chunk may begin.
     """
-    bodies = whole_chunks_each((data,))
-    return bodies[0] if bodies else None
+    return _chunk_by_chunk(data)
 
 
 def whole_chunks_each(reads: Sequence[bytes]) -> list[bytes]:

@@ -163,7 +163,7 @@ class ReplySoFar:
                 finish = self._held
             if finish is not None:
                 self._finish, self._held = finish, None
-            return delta._replace(finish=finish)
+            return delta if finish == delta.finish else delta._replace(finish=finish)
         in_a_row, self._text_had_finish = self._text_had_finish, finish is not None
         confirmed = delta.usage is not None and not delta.tokens  # a running count confirms nothing
         if finish is not None and (not in_a_row or confirmed):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,7 @@ MOST_NAME = 120
 """Characters of a turn's name."""
 WARMED = " (warm-up)"
 """What the names of turns of a warm-up end in, in Locust's own table."""
+_MORE = attrgetter("more")
 
 Deliver = Callable[[bytes, JournalLine], None]
 """Passes a journal line on: to the master, or to who listens in this process."""
@@ -118,6 +120,7 @@ class Session:
         self._users = 0
         self._present = 0
         self._finished_reads = self._told_reads = 0
+        self._ended = 0  # turns since the last health line
         self._lines = 0
         self._kept_failures = 0
         # A full collection over Locust's heap stops the loop for tens of ms: keep it out of measured time.
@@ -144,6 +147,7 @@ class Session:
         )
 
     def _emit_health(self, at_ns: int, seconds: float, cpu_percent: float, rss_mb: float | None) -> None:
+        ended, self._ended = self._ended, 0
         line = HealthLine(
             worker=self.worker,
             at_ns=at_ns,
@@ -153,7 +157,7 @@ class Session:
             users=self._present,
             in_flight=len(self._reader.open_streams),
             reads=self._new_reads(),
-            begun={} if self.plan.warmup else begun(self._reader.open_streams),
+            begun={} if self.plan.warmup else begun(self._reader.open_streams, ended),
         )
         self.emit(self._reader.quality.health(line))
 
@@ -215,7 +219,7 @@ class Session:
         plan, (prompt_tokens, exact_tokens) = self.plan, asked
         exact = {} if exact_tokens is None else self.exact_length
         body = filled_body(plan.body, self.place(user, turn)) if self._fills_body else plan.body
-        images, image_bytes = images_of(messages) if any(one.more for one in messages) else (0, 0)
+        images, image_bytes = images_of(messages) if any(map(_MORE, messages)) else (0, 0)
         return TurnRequest(
             messages=salted(messages, self.salt) if self.salt else messages,
             asked_prompt_tokens=prompt_tokens,
@@ -311,6 +315,7 @@ class Session:
         if self._tracing is not None:
             self._tracing.end(turn)
         self._finished_reads += turn.reads
+        self._ended += 1
         if not turn.counts:
             return
         whole = e2e_ms(turn) if turn.ok and turn.last_token_ns else whole_ms(turn) or 0.0

@@ -52,6 +52,11 @@ def test_few_are_woken_and_only_for_what_has_come_since() -> None:
     streams[5].reads = 3
     begun(streams)
     assert streams[5].woken == 2
+    many = [Stream(number) for number in range(30)]
+    assert begun(many, ended=MOST_WOKEN) == {}
+    assert sum(one.woken for one in many) == 0, "as many ended, and told theirs"
+    begun(many, ended=MOST_WOKEN - 3)
+    assert sum(one.woken for one in many) == 3
     known = Stream(99, first_ns=7 * MS)
     begun([known])
     assert known.woken == 0

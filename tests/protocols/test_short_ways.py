@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from chatload.engine.token_count import Part, Seen, count_tokens, usual_count
 from chatload.model.errors import TurnError
 from chatload.model.turn import Usage
-from chatload.protocols.dialects.openai import full_delta, usual_delta
+from chatload.protocols.dialects.openai import full_delta, usual_delta, usual_end
 from chatload.protocols.event_data import loaded
 from chatload.protocols.http_chunks import one_chunk_a_read, whole_chunks
 from chatload.protocols.usage_fields import full_usage, usual_usage
@@ -41,17 +41,19 @@ def events() -> list[tuple[str, dict[str, Any]]]:
 
 
 def test_usual_events_and_usages_are_read_as_by_the_full_way() -> None:
-    short = usages = 0
+    short = ends = usages = 0
     for data, event in events():
-        delta = usual_delta(event, 3)
-        if delta is not None:
-            assert (delta, False) == full_delta(event, data, 3)
-            short += 1
+        delta, end = usual_delta(event, 3), usual_end(event, 3)
+        for found in filter(None, (delta, end)):
+            assert (found, False) == full_delta(event, data, 3)
+        short += delta is not None
+        ends += end is not None
         usage = event.get("usage")
         if isinstance(usage, dict) and (told := usual_usage(usage)) is not None:
             assert told == full_usage(usage)
             usages += 1
     assert short > 400
+    assert ends > 10
     assert usages > 10
 
 
@@ -73,6 +75,17 @@ def test_events_beyond_the_usual_form_are_left_to_the_full_way() -> None:
         {**usual, "choices": [{**choice, "delta": {"content": ["a"]}}]},
     ):
         assert usual_delta(json.loads(json.dumps(other)), 0) is None
+    end: dict[str, Any] = {"id": "r", "choices": [], "usage": {"completion_tokens": 1, "prompt_tokens": 2}}
+    assert usual_end(end, 0) is not None
+    for other in (
+        {**end, "choices": None},
+        {**end, "choices": [choice]},
+        {**end, "id": None},
+        {**end, "metrics": {"queue_time_ms": 1.0}},
+        {**end, "finish_reason": "stop"},
+        {**end, "usage": {**end["usage"], "reasoning_tokens": 1}},
+    ):
+        assert usual_end(json.loads(json.dumps(other)), 0) is None
 
 
 COUNTS = st.one_of(st.none(), st.integers(-1, 140))

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from chatload.engine.begun_replies import OpenReply
+from chatload.engine.begun_replies import MOST_WOKEN, OpenReply
 from chatload.loads.chat import ChatLoad
 from chatload.loads.ramp import RampSegment
 from chatload.model.errors import TurnError, UsageError
@@ -163,6 +163,25 @@ def test_placeholders_of_the_prompt(
     talk = conversation_of_user(2, load, one.session)
     assert [talk.next_messages()[-1].content for _ in range(2)] == said
     assert ("filled in each turn" in one.session.plan.sentence()) == ("I am" in values["prompt"])
+
+
+def test_no_reply_is_woken_for_its_first_token_while_as_many_end(
+    scene: Callable[..., Scene], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, woken = scene(), list[int]()
+    opened = OpenReply("7-1", 4_000_000, SimpleNamespace(first_token_ns=None))
+    streams = [
+        SimpleNamespace(raw_reads=1, unframed=[], stamps=[1], opened=opened, wake=lambda: woken.append(1))
+    ]
+    reader = SimpleNamespace(open_streams=streams, quality=one.session._reader.quality, wall_offset_ns=0)
+    monkeypatch.setattr(one.session, "_reader", reader)
+    for _ in range(MOST_WOKEN):
+        one.session.record(turn(one), ASKED, "a reply")
+    one.clock.sleep(1.1)
+    assert not woken
+    one.clock.sleep(1.0)
+    assert woken == [1]
+    monkeypatch.undo()
 
 
 def test_a_local_run_without_a_journal_does_not_begin_and_a_worker_s_does(

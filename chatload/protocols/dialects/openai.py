@@ -25,7 +25,7 @@ from chatload.protocols.repeated_events import RepeatedEvents
 from chatload.protocols.reply_so_far import ReplySoFar
 from chatload.protocols.several_choices import SeveralChoices
 from chatload.protocols.thinking_fields import REASONING_EFFORT
-from chatload.protocols.usage_fields import usage_elsewhere, usage_of
+from chatload.protocols.usage_fields import usage_elsewhere, usage_of, usual_usage
 
 _PLAIN = frozenset(("index", "delta", "logprobs", "finish_reason"))
 """Keys of a choice in OpenAI's own form."""
@@ -170,7 +170,7 @@ def _event(data: str, read: int = 0) -> tuple[Delta, bool]:
     `tokens` is the number of its token ids; 0 for an event without choices, which is about the whole reply.
     """
     event = loaded(data)
-    usual = usual_delta(event, read)
+    usual = usual_delta(event, read) if event.get("choices") else usual_end(event, read)
     if usual is not None:
         return usual, False
     return full_delta(event, data, read)
@@ -209,6 +209,17 @@ def usual_delta(event: dict[str, object], read: int) -> Delta | None:
     if type(text) is not str or type(reply_id) is not str:
         return None
     return Delta(read, text, "", "", None, finish_of(finish) if finish else None, None, reply_id or None)
+
+
+def usual_end(event: dict[str, object], read: int) -> Delta | None:
+    """The delta of an event with an empty list of choices, a usage and nothing else; None for any other."""
+    usage, reply_id = event.get("usage"), event.get("id")
+    if type(usage) is not dict or event.get("choices") != [] or not event.keys() <= USUAL_KEYS:
+        return None
+    counts = usual_usage(usage)
+    if counts is None or type(reply_id) is not str:
+        return None
+    return Delta(read, "", "", "", 0, None, counts, reply_id or None)
 
 
 def _delta(data: str) -> Delta:
