@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from chatload.analysis.histogram import Histogram
 from chatload.analysis.mark_bounds import is_spoiled, many_spoiled
 from chatload.analysis.quantiles import too_few
+from chatload.model.held_stream import held
 from chatload.model.metrics import Metric, View, e2e_ms, metrics_in
 from chatload.model.stalls import stalls_ms
 from chatload.model.summary import PERCENTILES
@@ -72,7 +73,7 @@ class Tally:
         for metric in self._measured:
             _add(self.metrics[metric.key], metric.value(turn))
         _add(self.e2e_ms, e2e_ms(turn))
-        if "gap_ms" in self.metrics:  # of gaps, not of turns
+        if "gap_ms" in self.metrics and turn.gaps_us and not held(turn):  # of gaps, not of turns
             self.metrics["gap_ms"].add_all([gap / 1000.0 for gap in turn.gaps_us])
         found = stalls_ms(turn) if stalls is None else stalls
         self.stalls += len(found)

@@ -91,6 +91,13 @@ def test_first_tokens_of_replies_that_run_are_counted_once_and_not_of_failed_one
     assert (live.state(0)["totals"]["ttft_ms_p50"], points(live)[0]["ttft_ms_p50"]) == ("n<6", None)
 
 
+def test_gaps_of_a_reply_that_came_in_bursts_are_no_gaps_of_the_server() -> None:
+    bursts = (10, 10, 10, 400_000) * 6
+    gaps = (20_000,) * 400
+    live = heard(turn(tokens=401, gaps_us=gaps), turn(1, tokens=25, events=25, coalesced=18, gaps_us=bursts))
+    assert live.state(0)["totals"]["gap_ms_p99"] == pytest.approx(20.0, rel=0.01)
+
+
 def test_what_we_cut_short_is_no_failure() -> None:
     totals = heard(turn(), failed("interrupted"), failed("abandoned")).state(0)["totals"]
     assert (totals["turns"], totals["failed"], totals["cut_short"]) == (1, 0, 2)
