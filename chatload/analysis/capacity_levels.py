@@ -34,8 +34,20 @@ def level_s(load: CapacityLoad, level: int, known_s: float, took_s: float) -> fl
     """
     if not load.arrives:
         return known_s
-    stay_s = (load.think_time.average + took_s) * load.conversation_turns
-    return max(known_s, min(MOST_LONGER * load.measure_s, telling_s(level / 60.0, stay_s, load.windows)))
+    needed_s = telling_s(level / 60.0, _stay_s(load, took_s), load.windows)
+    return max(known_s, min(MOST_LONGER * load.measure_s, needed_s))
+
+
+def settling_s(load: CapacityLoad, took_s: float) -> float:
+    """How long (s) a level runs before it is measured: as asked, or as long as a conversation that arrives.
+
+    A level of arrivals begins without a queue, and one grows slowly near the limit.
+    """
+    return max(load.settle_s, _stay_s(load, took_s)) if load.arrives else load.settle_s
+
+
+def _stay_s(load: CapacityLoad, took_s: float) -> float:
+    return (load.think_time.average + took_s) * load.conversation_turns
 
 
 def reply_s(last_window: Sequence[Held]) -> float:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 GOLDEN = (5.0**0.5 - 1.0) / 2.0
 WITHIN = 2.0
@@ -18,6 +18,9 @@ WITHIN = 2.0
 COMMON = 0.05
 """The interval is wider by this than the levels that were surely met and missed: near the limit a verdict rests on few
 blocks of time, whose intervals hold 86 to 99 % (docs/statistics.md)."""
+COMMON_OF_ARRIVALS = 0.15
+"""The same for levels of arrivals: near their limit a queue that lasts for minutes decides, and windows see few of them
+(docs/capacity.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +37,13 @@ class TriedLevel:
 @dataclass(frozen=True, slots=True)
 class Rules:
     """How to search: from `first` users, never beyond `most`, until known to within `precision` (0.1: 10 %);
-    an undecided level is measured at most `windows` times."""
+    an undecided level is measured at most `windows` times. `arrives`: levels are of arrivals."""
 
     first: int
     most: int
     precision: float
     windows: int = 1
+    arrives: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,14 +54,16 @@ class Capacity:
     users: int
     surely_met: int | None
     surely_missed: int | None
+    arrives: bool = False
 
     @property
     def interval(self) -> tuple[int | None, int | None]:
         """95 % interval of the most users that meet the SLOs, both ends within it."""
         low, high = self.surely_met, self.surely_missed
+        common = COMMON_OF_ARRIVALS if self.arrives else COMMON
         return (
-            None if low is None else math.floor(low * (1.0 - COMMON)),
-            None if high is None else math.ceil(high * (1.0 + COMMON)) - 1,
+            None if low is None else math.floor(low * (1.0 - common)),
+            None if high is None else math.ceil(high * (1.0 + common)) - 1,
         )
 
 
@@ -92,7 +98,7 @@ class LevelSearch:
     @property
     def found(self) -> Capacity:
         """The answer as far as it is known."""
-        return capacity(self._levels.values())
+        return replace(capacity(self._levels.values()), arrives=self._rules.arrives)
 
     def measured(self, users: int, verdict: str, passed: bool) -> TriedLevel:
         """Note one more window of a level; verdict and values are those of all its windows together."""

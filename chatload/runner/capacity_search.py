@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from chatload.analysis.capacity_levels import level_s, measuring_s, reply_s
+from chatload.analysis.capacity_levels import level_s, measuring_s, reply_s, settling_s
 from chatload.analysis.growth import Growth, level_growth, with_growth
 from chatload.analysis.window import Window
 from chatload.engine.clock import CLOCK, Clock
@@ -53,7 +53,13 @@ class CapacitySearch:
         self._plan, self._load = plan, plan.load
         self._judge, self._order, self._say, self._clock = judge, order, say, clock
         self._search = LevelSearch(
-            Rules(self._load.first, self._load.most, self._load.precision, self._load.windows)
+            Rules(
+                self._load.first,
+                self._load.most,
+                self._load.precision,
+                self._load.windows,
+                self._load.arrives,
+            )
         )
         self._measure_s, self._reply_s = self._load.measure_s, 0.0
         self._turns: list[Turn] = []
@@ -174,17 +180,18 @@ class CapacitySearch:
         It is measured for `asked_s`, or as long as the levels so far tell.
         """
         load = self._load
-        measure_s = asked_s or self._measure_s
+        measure_s, settle_s = asked_s or self._measure_s, load.settle_s
         if group != WARM_UP:
             measure_s = level_s(load, users, measure_s, self._reply_s)
+            settle_s = settling_s(load, self._reply_s)
         start_ns = self._clock.now_ns() + round(LEAD_S * 1e9)
-        end_ns = start_ns + round((load.ramp_s(users) + self._load.settle_s + measure_s) * 1e9)
+        end_ns = start_ns + round((load.ramp_s(users) + settle_s + measure_s) * 1e9)
         self._levels += 1
         self._turns, self._drained, self._busy = [], 0, []
         self._so_far = SoFar()
         measured_ns = end_ns - round(measure_s * 1e9)
         more = max(0, self._search.left - (group != WARM_UP))
-        more_s = more * (LEAD_S + self._load.settle_s + measure_s)
+        more_s = more * (LEAD_S + settle_s + measure_s)
         self._now = LevelProgress(self._levels, users, group, start_ns, measured_ns, end_ns, more_s)
         self._order(
             LevelOrder(

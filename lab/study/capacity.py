@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from chatload.analysis.capacity_levels import level_s, measuring_s, reply_s
+from chatload.analysis.capacity_levels import level_s, measuring_s, reply_s, settling_s
 from chatload.analysis.growth import Growth, level_growth, with_growth
 from chatload.analysis.slo_verdict import level_verdict
 from chatload.analysis.window import Window
@@ -279,7 +279,7 @@ class SearchResult:
 def search(case: SearchCase, seed: int, *, sees_growth: bool = True) -> SearchResult:
     """One search, as `locustfiles/capacity.py` makes it; without `sees_growth` one that looks at the SLOs only."""
     load = case.load
-    levels = LevelSearch(Rules(load.first, load.most, load.precision, load.windows))
+    levels = LevelSearch(Rules(load.first, load.most, load.precision, load.windows, load.arrives))
     measured: dict[int, list[Turn]] = {}
     growths: dict[int, Growth] = {}
     windows, took_s = 0, 0.0
@@ -287,7 +287,8 @@ def search(case: SearchCase, seed: int, *, sees_growth: bool = True) -> SearchRe
         took_s = reply_s(window(case, load.first, f"{seed} warm-up", load))
     while (users := levels.next_users) is not None:
         windows += 1
-        level = replace(load, measure_s=level_s(case.load, users, load.measure_s, took_s))
+        needed_s = level_s(case.load, users, load.measure_s, took_s)
+        level = replace(load, settle_s=settling_s(load, took_s), measure_s=needed_s)
         turns, grown = window_and_growth(case, users, f"{seed} {windows}", level, took_s)
         growths[users] = growths.get(users, Growth()) + grown
         load = replace(load, measure_s=measuring_s(case.load.measure_s, turns))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -61,6 +62,16 @@ def test_the_most_allowed_is_never_passed() -> None:
     assert tried == [8, 16, 32, 64, 100]
     assert found == Capacity(100, 100, None)
     assert found.interval == (95, None)
+
+
+@pytest.mark.parametrize(("arrives", "interval"), [(False, (95, 209)), (True, (85, 229))])
+def test_the_interval_is_wider_than_the_levels_and_more_so_of_arrivals(
+    arrives: bool, interval: tuple[int, int]
+) -> None:
+    search = LevelSearch(Rules(100, 200, 0.9, arrives=arrives))
+    search.measured(100, "met", True)
+    search.measured(200, "missed", False)
+    assert search.found.interval == interval
 
 
 def test_a_level_that_passed_above_a_failure_does_not_count() -> None:

@@ -258,6 +258,8 @@ def test_a_level_of_conversations_begins_as_its_replies_before_tell() -> None:
     assert [one.reply_s for one in orders[:2]] == [0.0, 2.0]
     assert (orders[0].group, orders[1].group) == ("warm-up", "4 a minute")
     assert (orders[0].end_ns - orders[0].start_ns) / S == 3 + 5
+    stay_s, measured_s = (1 + 2) * 5, 4 * 5  # at most 4 × --measure; so few arrivals would need 200 s
+    assert (orders[1].end_ns - orders[1].start_ns) / S == stay_s + measured_s
 
 
 def searched(limit: int | None, mode: str = "end") -> CapacitySearch:
