@@ -41,19 +41,21 @@ def context_sentence(limits: ContextLimits, planned: Planned) -> str:
     if not first:
         surely = [_first_beyond(limits, planned, user, least=False) for user in range(_users(planned))]
         first = min(filter(None, surely), default=0)
-        words = f" with answers as long as --max-tokens {plan.max_tokens or 0:,} allows"
+        words = f"with answers as long as --max-tokens {plan.max_tokens or 0:,} allows, "
     if not first:
         return ""
     told = f"this server takes {limits.words} ({limits.source})"
     if first == 1:
-        return f"{told}: the first messages of conversations will not fit, by our estimate{words}: give shorter ones"
+        return (
+            f"{told}: {words}first messages of conversations will not fit, by our estimate: give shorter ones"
+        )
     of_all = ""
     if turns and isinstance(load, ChatLoad):
         share = sum(1 + turns - one for one in surely if one) / (turns * len(surely))
-        of_all = f", {share:.0%} of the turns,"
+        of_all = f" ({share:.0%} of all)"
     consequence = CONSEQUENCES.get(plan.context_full, "will not be held, as the conversation is over")
     return (
-        f"{told}: from turn {first} on{words} turns{of_all} {consequence} (--context-full; by our estimate)"
+        f"{told}: {words}turns from turn {first} on{of_all} {consequence} (--context-full; by our estimate)"
     )
 
 

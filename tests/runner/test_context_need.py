@@ -27,7 +27,7 @@ EXACT = {"history": "on", "prompt_tokens": "100", "answer_tokens": "100", "turns
 
 def test_lengths_that_are_asked_are_added_up_turn_by_turn() -> None:
     assert told(TGI, **EXACT) == (
-        f"{TAKES}from turn 6 on turns, 50% of the turns, will not be held, as the conversation is over "
+        f"{TAKES}turns from turn 6 on (50% of all) will not be held, as the conversation is over "
         "(--context-full; by our estimate)"
     )
     assert told(TGI, **{**EXACT, "turns": "5"}) == ""
@@ -40,7 +40,7 @@ def test_lengths_that_are_asked_are_added_up_turn_by_turn() -> None:
 
 @pytest.mark.parametrize(
     ("mode", "words"),
-    [("trim", "will be asked without their oldest exchanges"), ("fail", "turns, will fail")],
+    [("trim", "will be asked without their oldest exchanges"), ("fail", "(50% of all) will fail")],
 )
 def test_what_follows_is_what_the_plan_says(mode: str, words: str) -> None:
     assert words in told(TGI, **EXACT, context_full=mode)
@@ -48,7 +48,7 @@ def test_what_follows_is_what_the_plan_says(mode: str, words: str) -> None:
 
 def test_answers_of_unknown_length_may_be_as_long_as_max_tokens() -> None:
     long = told(TGI, history="on", turns="10", max_tokens="200")
-    assert "on with answers as long as --max-tokens 200 allows turns" in long
+    assert ": with answers as long as --max-tokens 200 allows, turns from turn " in long
     assert told(TGI, history="on", turns="10", max_tokens="20") == ""
     assert told(TGI, history="on", turns="10", max_tokens="0") == "", "nobody knows how long answers are"
     assert told(TGI, history="off", turns="10", max_tokens="200") == "", "nothing grows"
@@ -57,7 +57,7 @@ def test_answers_of_unknown_length_may_be_as_long_as_max_tokens() -> None:
 
 def test_a_first_message_that_will_not_fit() -> None:
     words = told(TGI, history="off", max_tokens="2040", prompt="word " * 20)
-    assert words.startswith(f"{TAKES}the first messages of conversations will not fit, by our estimate")
+    assert words.startswith(f"{TAKES}first messages of conversations will not fit, by our estimate")
 
 
 @pytest.mark.parametrize("kind", ["capacity", "visitors"])
