@@ -36,6 +36,7 @@ class BlockedEngine(RealtimeEngine):
         reply = self._entering.pop(key, None)
         if reply is not None and not reply.over:
             self._submit(reply)
+            reply.truth.queued_ns = max(reply.truth.received_ns, self._due_ns)  # the pass, not our lateness
 
     def _wake(self, key: int) -> None:
         """Its consumer writes what was made since it last did."""
