@@ -21,6 +21,7 @@ help:
 	@echo "make gallery  docs/plots.md: every picture, of runs against the simulator, about 5 min"
 	@echo "make bench   chatload, plain Locust and a bare epoll reader against a fixed-rate server, about 20 min (docs/performance.md)"
 	@echo "make bench-scale  the most users whose times this host takes truly, with 1, 2, 4 and 8 processes, about 10 min (docs/performance.md)"
+	@echo "make bench-report  what reports of a run of TURNS turns (100000) cost: results/large"
 	@echo "make bench-page  what the live page costs a run of 100 users, about 12 min (docs/web-ui.md)"
 	@echo "make certify  how true this client is on this machine: results/certificate.json"
 	@echo "make check   ruff, mypy --strict, audit, tests"
@@ -162,6 +163,11 @@ bench: $(VENV)/run.stamp
 
 bench-scale: $(VENV)/run.stamp
 	$(BIN)/python -m lab.benchmarks.scale
+
+.PHONY: bench-report
+
+bench-report: $(VENV)/run.stamp
+	$(BIN)/python -m lab.benchmarks.reports --turns $(or $(TURNS),100000) --folder results/large-$(or $(TURNS),100000)
 
 .PHONY: bench-page
 

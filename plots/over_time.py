@@ -8,14 +8,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
 
+from chatload.analysis.quantiles import percentile
 from chatload.analysis.quantities import OUTPUT, TIME, TTFT, USERS_IN_FLIGHT
 from chatload.analysis.series import (
+    by_step,
     failed_s,
     in_flight,
     length_s,
     medians,
     step_s,
     steps_s,
+    thinned,
     tokens_per_step,
     ttft_points,
     users_in,
@@ -25,6 +28,8 @@ from plots.style import Look, looks, nothing, one_scale, show, thousands
 
 TITLE = "Does the server hold up while users come and go?"
 NOTE = "Crosses on the lower edge: failed turns, at the time they were due. Tokens count when they arrived."
+MOST_DOTS = 20_000
+"""Turns of a run of which each is a dot."""
 CROSS_HEIGHT = 0.015
 """Of the axes' height: where the crosses stand."""
 
@@ -35,9 +40,10 @@ def draw(runs: Sequence[Run], figure: Figure) -> None:
     waiting, speed, load = figure.subplots(3, 1, sharex=True, height_ratios=(3, 2, 2))
     length = max(map(length_s, runs), default=0.0)
     width_s = step_s(length)
+    waited: list[float] = []
     for run, look in zip(runs, looks(runs), strict=True):
         if run.turns:
-            _waiting(waiting, run, look, width_s)
+            waited += _waiting(waiting, run, look, width_s)
             edges_s, rates = tokens_per_step(run, width_s)
             speed.stairs(rates, edges_s, linewidth=2, baseline=None, **look.line)
             _load(load, run, look)
@@ -46,34 +52,71 @@ def draw(runs: Sequence[Run], figure: Figure) -> None:
     if not length:
         nothing(speed, "no turn in these runs")
     load.set_xlabel(TIME.axis)
-    show(waiting, TTFT, f"dots: turns when sent, line: median of {width_s} s")
+    dots = (
+        f"bands: middle 50 and 90 % of the turns sent in {width_s} s, dots: the slowest one"
+        if any(_is_dense(run) for run in runs)
+        else "dots: turns when sent"
+    )
+    show(waiting, TTFT, f"{dots}, line: median of {width_s} s")
     show(speed, OUTPUT, f"in steps of {width_s} s")
     show(load, USERS_IN_FLIGHT, "thick line: users, filled: turns")
-    one_scale(waiting.yaxis, [ms for run in runs for _, ms in ttft_points(run)])
+    one_scale(waiting.yaxis, waited)
     for axes in (speed, load):
         axes.set_ylim(bottom=0)
         thousands(axes.yaxis)
     load.set_xlim(0, length or 1.0)
 
 
-def _waiting(axes: Axes, run: Run, look: Look, width_s: int) -> None:
-    points = ttft_points(run)
-    if points:
-        few = len(points) < 200
-        alpha = 0.7 if few else min(0.35, max(0.05, 1000 / len(points)))
-        size = 30 if few else 14 if len(points) < 2000 else 4
-        times, values = zip(*points, strict=True)
-        dots = axes.scatter(times, values, size, look.colour, alpha=alpha, linewidths=0)
-        dots.set_rasterized(len(points) > 500)
-        edge = withStroke(linewidth=4, foreground="white")
-        axes.plot(*medians(points, width_s), label=look.name, path_effects=[edge], **look.line)
+def _is_dense(run: Run) -> bool:
+    """Whether dots of all turns would hide each other, so that bands stand for them."""
+    return len(run.turns) > MOST_DOTS
+
+
+def _waiting(axes: Axes, run: Run, look: Look, width_s: int) -> list[float]:
+    """Draws TTFT; returns the values that the axis must show."""
+    if _is_dense(run):
+        shown = _bands(axes, run, look, width_s)
+    else:
+        points = list(ttft_points(run))
+        shown = [ms for _, ms in points]
+        if points:
+            few = len(points) < 200
+            alpha = 0.7 if few else min(0.35, max(0.05, 1000 / len(points)))
+            size = 30 if few else 14 if len(points) < 2000 else 4
+            times, values = zip(*points, strict=True)
+            dots = axes.scatter(times, values, size, look.colour, alpha=alpha, linewidths=0)
+            dots.set_rasterized(len(points) > 500)
+            _line(axes, *medians(points, width_s), look)
+    _failed(axes, run, look)
+    return shown
+
+
+def _line(axes: Axes, times: Sequence[float], middle: Sequence[float], look: Look) -> None:
+    edge = withStroke(linewidth=4, foreground="white")
+    axes.plot(times, middle, label=look.name, path_effects=[edge], **look.line)
+
+
+def _bands(axes: Axes, run: Run, look: Look, width_s: int) -> list[float]:
+    steps = {at_s: sorted(values) for at_s, values in by_step(ttft_points(run), width_s)}
+    times = list(steps)
+    for low, high, alpha in ((0.05, 0.95, 0.15), (0.25, 0.75, 0.25)):
+        least, most = ([percentile(values, p) for values in steps.values()] for p in (low, high))
+        axes.fill_between(times, least, most, color=look.colour, alpha=alpha, linewidth=0)
+    slowest = [values[-1] for values in steps.values()]
+    axes.scatter(times, slowest, 6, look.colour, linewidths=0)
+    _line(axes, times, [percentile(values, 0.5) for values in steps.values()], look)
+    return [value for values in steps.values() for value in values]
+
+
+def _failed(axes: Axes, run: Run, look: Look) -> None:
     failed = failed_s(run)
     if failed:
+        crossed = [failed[i] for i in thinned(len(failed))]
         at_edge = (
             axes.get_xaxis_transform()
         )  # from the start, else they widen a logarithmic axis down to 0.01
         (crosses,) = axes.plot(
-            failed, [CROSS_HEIGHT] * len(failed), "x", color=look.colour, markersize=7, transform=at_edge
+            crossed, [CROSS_HEIGHT] * len(crossed), "x", color=look.colour, markersize=7, transform=at_edge
         )
         crosses.set(clip_on=False)
         crosses.set_label(f"{look.name}: {len(failed):,} failed")

@@ -7,11 +7,15 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from chatload.model.packed_turns import PackedTurn
+
 T = TypeVar("T")
 
 
 def replace(fact: T, **changes: Any) -> T:
     """The fact with `changes`."""
+    if isinstance(fact, PackedTurn):
+        return replace(fact.unpacked(), **changes)
     if isinstance(fact, msgspec.Struct):
         return msgspec.structs.replace(fact, **changes)
     return dataclasses.replace(fact, **changes)  # type: ignore[type-var]

@@ -87,8 +87,9 @@ def turn_cycle_s(turns: Iterable[Held]) -> float | None:
     dues: dict[int, list[int]] = {}
     lengths: list[int] = []
     for turn in turns:
-        dues.setdefault(turn.user, []).append(turn.due_ns)
-        lengths.append(turn.end_ns - turn.due_ns)
+        due_ns = turn.due_ns
+        dues.setdefault(turn.user, []).append(due_ns)
+        lengths.append(turn.end_ns - due_ns)
     steps = [later - earlier for of_user in dues.values() for earlier, later in pairwise(sorted(of_user))]
     found = steps or [2 * length for length in lengths]
     return median(found) / 1e9 if found else None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from chatload.model.held_stream import held
 from chatload.model.metrics import PACED, metric
 from chatload.model.slo import Objective
 from chatload.model.stalls import reading_underrun_ms, stalls_ms
@@ -60,7 +59,7 @@ def keeps_all(limits: Sequence[Objective]) -> Callable[[Turn], bool | None]:
     paced = [limit for limit in limits if limit.metric in PACED]
 
     def keeps_them(turn: Turn) -> bool | None:
-        if paced and turn.ok and held(turn) and any(limit.speaks_of(turn.name) for limit in paced):
+        if paced and turn.ok and turn.held and any(limit.speaks_of(turn.name) for limit in paced):
             return None
         return turn.ok and all(keeps(limit, turn) for limit in limits if limit.speaks_of(turn.name))
 
@@ -69,6 +68,6 @@ def keeps_all(limits: Sequence[Objective]) -> Callable[[Turn], bool | None]:
 
 def stalled(turn: Turn) -> bool | None:
     """True for a reply with a stall, or one broken off in a gap; None where no reply began, or a proxy held it."""
-    if turn.first_token_ns is None or (turn.ok and held(turn)):
+    if turn.first_token_ns is None or (turn.ok and turn.held):
         return None
     return bool(stalls_ms(turn)) or turn.code == "timeout_gap"

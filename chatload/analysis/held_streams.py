@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from statistics import fmean, median
 
 from chatload.analysis.generator_load import LAGGING_P99_MS, worst_lag_ms
-from chatload.model.held_stream import HELD_SHARE, bursts, held
+from chatload.model.held_stream import HELD_SHARE, bursts
 from chatload.model.metrics import e2e_ms, first_byte_ms
 from chatload.model.summary import HeldStreams, Summary
 from chatload.model.turn import Turn
@@ -24,7 +24,7 @@ NEAR = 0.1
 
 def held_streams(good: Sequence[Turn]) -> HeldStreams | None:
     """What good turns tell of held streams; None where none was held."""
-    told = [(turn, one) for turn in good if (one := held(turn)) is not None]
+    told = [(turn, one) for turn in good if (one := turn.held) is not None]
     found = [turn for turn, one in told if one]
     if not found:
         return None

@@ -13,6 +13,7 @@ import msgspec
 from chatload.analysis.distribution import Counted, too_small
 from chatload.analysis.quantiles import percentile
 from chatload.model.metrics import metric
+from chatload.model.packed_turns import unpacked
 from chatload.model.summary import PERCENTILES, FigureBound
 from chatload.model.turn import Turn
 
@@ -90,7 +91,7 @@ def at(turn: Turn, ends: Ends) -> Turn:
         sent = turn.due_ns + round(((turn.connect_ms or 0.0) + (turn.tls_ms or 0.0)) * 1e6)
     answer = first if turn.first_answer_ns == turn.first_token_ns else turn.first_answer_ns
     return msgspec.structs.replace(
-        turn,
+        unpacked(turn),
         sent_ns=sent,
         first_token_ns=first,
         first_answer_ns=answer,

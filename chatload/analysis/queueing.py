@@ -85,11 +85,11 @@ def _wait_ms(run: Run, room: BatchRoom | None) -> float | None:
     window = whole_window(run.turns)
     if room is None or not room.reserved or room.at_once is None or window is None:
         return None
-    changes = []
-    for turn in run.turns:
-        if turn.first_token_ns is not None and turn.last_token_ns is not None:
-            changes += [(turn.first_token_ns, 1), (turn.last_token_ns, -1)]
-    if max(levels(changes)[1], default=0) > BEYOND * room.at_once + 1:
+    begun = [turn for turn in run.turns if turn.first_token_ns is not None and turn.last_token_ns is not None]
+    running = levels(
+        (turn.first_token_ns or 0 for turn in begun), (turn.last_token_ns or 0 for turn in begun)
+    )
+    if max(running[1], default=0) > BEYOND * room.at_once + 1:
         return None
     sent = [turn for turn in run.turns if turn.sent_ns is not None]
     held_s = sum(turn.end_ns - (turn.sent_ns or 0) for turn in sent) / 1e9

@@ -44,8 +44,11 @@ class Sample:
         self, turns: Sequence[AnyHeld], of: Callable[[AnyHeld], Value | None]
     ) -> tuple[list[Value], list[int]]:
         """(values, the block of each) of its turns; those without a value are left out."""
+        return self.told([of(turns[i]) for i in self.index])
+
+    def told(self, every: Sequence[Value | None]) -> tuple[list[Value], list[int]]:
+        """(values, the block of each) of the values of each of its turns; None is left out."""
         blocks: Sequence[int] = self.block if self.blocks is not None else self.index
-        every = [of(turns[i]) for i in self.index]
         found = [value for value in every if value is not None]
         if len(found) == len(every):
             return found, list(blocks)

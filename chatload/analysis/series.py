@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from array import array
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from itertools import accumulate, groupby, pairwise
 from statistics import median
 
 from chatload.analysis.throughput import tokens_by_step
@@ -55,14 +56,12 @@ def step_s(length: float) -> int:
     return next((step for step in STEPS_S if length <= step * MOST_STEPS), STEPS_S[-1])
 
 
-def ttft_points(run: Run) -> list[tuple[float, float]]:
+def ttft_points(run: Run) -> Iterator[tuple[float, float]]:
     """(s since the start when sent, TTFT in ms) of each good turn."""
     start = start_ns(run)
-    return [
-        ((turn.sent_ns - start) / 1e9, ms)
-        for turn in run.turns
-        if turn.ok and turn.sent_ns is not None and (ms := ttft_ms(turn)) is not None
-    ]
+    for turn in run.turns:
+        if turn.ok and (sent_ns := turn.sent_ns) is not None and (ms := ttft_ms(turn)) is not None:
+            yield (sent_ns - start) / 1e9, ms
 
 
 def failed_s(run: Run) -> list[float]:
@@ -73,11 +72,16 @@ def failed_s(run: Run) -> list[float]:
 
 def medians(points: Iterable[tuple[float, float]], width_s: int) -> tuple[list[float], list[float]]:
     """(middles of the steps in s, median of the values in each); steps without a value are left out."""
+    steps = by_step(points, width_s)
+    return [at_s for at_s, _ in steps], [median(values) for _, values in steps]
+
+
+def by_step(points: Iterable[tuple[float, float]], width_s: int) -> list[tuple[float, list[float]]]:
+    """(middle of the step in s, its values) of each step that has some, in order."""
     steps: dict[int, list[float]] = {}
     for at_s, value in points:
         steps.setdefault(int(at_s // width_s), []).append(value)
-    kept = sorted(steps)
-    return [(step + 0.5) * width_s for step in kept], [median(steps[step]) for step in kept]
+    return [((step + 0.5) * width_s, steps[step]) for step in sorted(steps)]
 
 
 def tokens_per_step(run: Run, width_s: int) -> tuple[list[float], list[float]]:
@@ -99,49 +103,58 @@ def tokens_per_step(run: Run, width_s: int) -> tuple[list[float], list[float]]:
     return edges_s, [n / width if width > 0 else 0.0 for n, width in zip(tokens, widths_s, strict=True)]
 
 
-def users_in(run: Run) -> tuple[list[int], list[int]]:
+def users_in(run: Run) -> tuple[Sequence[int], Sequence[int]]:
     """(instants in ns, users in from then on), from the journal's user lines, else from the turns."""
-    told = [(line.at_ns, 1 if line.event == "in" else -1) for line in run.users]
-    if told:
-        return levels(told)
+    if run.users:
+        return levels(
+            (line.at_ns for line in run.users if line.event == "in"),
+            (line.at_ns for line in run.users if line.event != "in"),
+        )
     first: dict[int, int] = {}
     last: dict[int, int] = {}
     for turn in run.turns:
         first.setdefault(turn.user, turn.due_ns)
         last[turn.user] = max(turn.end_ns, last.get(turn.user, 0))
-    return levels([*((at, 1) for at in first.values()), *((at, -1) for at in last.values())])
+    return levels(first.values(), last.values())
 
 
-def in_flight(run: Run) -> tuple[list[int], list[int]]:
+def in_flight(run: Run) -> tuple[Sequence[int], Sequence[int]]:
     """(instants in ns, turns from sent to end from then on)."""
-    changes = []
-    for turn in run.turns:
-        if turn.sent_ns is not None:
-            changes += [(turn.sent_ns, 1), (turn.end_ns, -1)]
-    return levels(changes)
+    return levels(
+        (sent_ns for turn in run.turns if (sent_ns := turn.sent_ns) is not None),
+        (turn.end_ns for turn in run.turns if turn.sent_ns is not None),
+    )
 
 
-def levels(changes: Iterable[tuple[int, int]]) -> tuple[list[int], list[int]]:
-    """(instants, level from then on) of the changes, in order."""
-    ordered = sorted(changes)
-    return [at for at, _ in ordered], list(accumulate(change for _, change in ordered))
+def levels(up_ns: Iterable[int], down_ns: Iterable[int]) -> tuple[Sequence[int], Sequence[int]]:
+    """(instants, level from then on): one more at each of `up_ns`, one less at each of `down_ns`.
+
+    At the same instant down comes first. An instant and its change are one number, so that a million turns take no
+    million pairs.
+    """
+    changes = [2 * at_ns + 1 for at_ns in up_ns]
+    changes += [2 * at_ns for at_ns in down_ns]
+    changes.sort()
+    level = array("q", accumulate(1 if change & 1 else -1 for change in changes))
+    try:
+        return array("q", (change >> 1 for change in changes)), level
+    except OverflowError:  # a journal with instants of more than 64 bits
+        return [change >> 1 for change in changes], level
 
 
 def steps_s(run: Run, instants_ns: Sequence[int], levels: Sequence[int]) -> tuple[list[float], list[int]]:
     """(s since the start, level from then on); of many, the highest and lowest of each 800th part of the run."""
     zero, length = start_ns(run), max(length_s(run), 1e-9)
-    times = [(at - zero) / 1e9 for at in instants_ns]
-    if len(times) <= MOST_POINTS:
-        return times, list(levels)
-    parts: dict[int, list[int]] = {}
-    for i, at_s in enumerate(times):
-        parts.setdefault(int(800 * at_s / length), []).append(i)
-    kept = [
-        i
-        for part in parts.values()
-        for i in sorted({min(part, key=levels.__getitem__), max(part, key=levels.__getitem__), part[-1]})
-    ]
-    return [times[i] for i in kept], [levels[i] for i in kept]
+    kept: Iterable[int] = range(len(instants_ns))
+    if len(instants_ns) > MOST_POINTS:
+        parts = groupby(kept, lambda i: int(800 * ((instants_ns[i] - zero) / 1e9) / length))
+        kept = [i for _, part in parts for i in _ends_of([*part], levels)]
+    return [(instants_ns[i] - zero) / 1e9 for i in kept], [levels[i] for i in kept]
+
+
+def _ends_of(part: Sequence[int], levels: Sequence[int]) -> list[int]:
+    """Where the level is lowest, where highest, and the last one."""
+    return sorted({min(part, key=levels.__getitem__), max(part, key=levels.__getitem__), part[-1]})
 
 
 # -- conversations and gaps --------------------------------------------------------------------------

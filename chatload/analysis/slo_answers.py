@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from chatload.analysis.goodput import counted_by, keeps_all, value_of
-from chatload.model.held_stream import HELD_SHARE, held
+from chatload.model.held_stream import HELD_SHARE
 from chatload.model.metrics import PACED
 from chatload.model.slo import GOOD_SHARES, Objective, limits_of_a_turn
 from chatload.model.turn import Turn
@@ -48,7 +48,7 @@ class Answers:
         self._users.append(turn.user)
         self._dues.append(turn.due_ns)
         self._ends.append(turn.end_ns)
-        came_held = held(turn) if turn.ok else None
+        came_held = turn.held if turn.ok else None
         self._held.append(-1 if came_held is None else came_held)
         who = (turn.group, turn.user)
         self._conversation.append(self._conversations.setdefault(who, len(self._conversations)))

@@ -52,6 +52,8 @@ def verdicts_of(
 
 def with_slos(summary: Summary, run: Run, objectives: Sequence[Objective], window: str = "") -> Summary:
     """The summary with the verdicts on these SLOs; its goodput is None where nothing is asked of a turn."""
+    if not objectives:
+        return msgspec.structs.replace(summary, slo=(), goodput=None)
     answers, load = answers_of(run.turns, objectives), run.manifest.load
     found = samples(run.turns, load, asked_of(run, window))
     slo = judged(answers, found, load, run.turns)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, islice
 
 from chatload.analysis.quantiles import percentile, too_few
 from chatload.analysis.window import all_users_in, whole_run
@@ -20,6 +20,8 @@ from chatload.model.turn import Turn
 from chatload.store.journal import Run
 
 LEAST_NS = round(LEAST_STANDSTILL_S * 1e9)
+AT_A_TIME = 50_000
+"""Spans that are merged together: a million turns have six million."""
 OUR_ENDS = NO_FAILURES | {"timeout_first", "timeout_gap", "deadline"}
 """Codes of turns that the client ended: nothing came from the server then."""
 NOTABLE_S, NOTABLE_GAPS, NOTABLE_TTFTS = 1.0, 5.0, 2.0
@@ -62,12 +64,13 @@ def longest_standstill(turns: Iterable[Turn]) -> Span | None:
     Something comes with the headers, the first byte, each event with tokens, and an end that the server made.
     """
     sent = [turn for turn in turns if turn.sent_ns is not None]
-    times_open = _merged(Span(_sent(turn), turn.end_ns) for turn in sent)
-    moving = _merged(span for turn in sent for span in _moving(turn))
+    times_open = _merged((_sent(turn), turn.end_ns) for turn in sent)
+    moving = _merged((span for turn in sent for span in _moving(turn)), LEAST_NS - 1)
     still: list[Span] = []
     place = 0
     for part in times_open:
-        since_ns = part.from_ns
+        # Spans less than 0.1 s apart are one, so that it may reach into this part from the one before.
+        since_ns = max(part.from_ns, moving[place - 1].until_ns) if place else part.from_ns
         while place < len(moving) and moving[place].from_ns <= part.until_ns:
             still.append(Span(since_ns, moving[place].from_ns))
             since_ns = max(since_ns, moving[place].until_ns)
@@ -129,31 +132,42 @@ def _sent(turn: Turn) -> int:
     return turn.due_ns if turn.sent_ns is None else turn.sent_ns
 
 
-def _moving(turn: Turn) -> Iterator[Span]:
-    """The times in which a reply moved: instants less than 0.1 s apart are one span."""
-    instants = [turn.headers_ns, turn.first_byte_ns, turn.first_event_ns, turn.first_token_ns]
-    for at_ns in instants:
+def _moving(turn: Turn) -> Iterator[tuple[int, int]]:
+    """(from, until) in which a reply moved: instants less than 0.1 s apart are one span."""
+    first_ns, end_ns, longest_us = turn.first_token_ns, turn.end_ns, turn.longest_gap_us
+    for at_ns in (turn.headers_ns, turn.first_byte_ns, turn.first_event_ns, first_ns):
         if at_ns is not None:
-            yield Span(at_ns, at_ns)
-    if turn.first_token_ns is not None and turn.gaps_us:
-        since_ns = turn.first_token_ns
-        until_ns = since_ns + sum(turn.gaps_us) * 1000
-        if max(turn.gaps_us) * 1000 >= LEAST_NS:
-            for gap_us, at_us in zip(turn.gaps_us, accumulate(turn.gaps_us), strict=True):
+            yield at_ns, at_ns
+    if first_ns is not None and longest_us is not None:
+        gaps_us, since_ns = turn.gaps_us, first_ns
+        if longest_us * 1000 >= LEAST_NS:
+            for gap_us, at_us in zip(gaps_us, accumulate(gaps_us), strict=True):
                 if gap_us * 1000 >= LEAST_NS:
-                    yield Span(since_ns, turn.first_token_ns + (at_us - gap_us) * 1000)
-                    since_ns = turn.first_token_ns + at_us * 1000
-        yield Span(since_ns, until_ns)
+                    yield since_ns, first_ns + (at_us - gap_us) * 1000
+                    since_ns = first_ns + at_us * 1000
+        yield since_ns, first_ns + sum(gaps_us) * 1000
     if turn.ok or turn.code not in OUR_ENDS:
-        yield Span(turn.end_ns, turn.end_ns)
+        yield end_ns, end_ns
 
 
-def _merged(spans: Iterable[Span]) -> list[Span]:
-    """The spans in order, those that touch or overlap as one."""
-    found: list[Span] = []
-    for span in sorted(spans, key=lambda span: span.from_ns):
-        if found and span.from_ns <= found[-1].until_ns:
-            found[-1] = Span(found[-1].from_ns, max(found[-1].until_ns, span.until_ns))
+def _merged(spans: Iterable[tuple[int, int]], apart_ns: int = 0) -> list[Span]:
+    """The spans in order, those that are no more than `apart_ns` apart as one. Holds few spans at a time."""
+    found: list[tuple[int, int]] = []
+    spans = iter(spans)
+    while more := list(islice(spans, max(AT_A_TIME, len(found)))):
+        found = _joined(sorted([*found, *more]), apart_ns)
+    return [Span(*one) for one in found]
+
+
+def _joined(ordered: Iterable[tuple[int, int]], apart_ns: int) -> list[tuple[int, int]]:
+    found: list[tuple[int, int]] = []
+    since_ns, until_ns = None, 0
+    for from_ns, to_ns in ordered:
+        if since_ns is None:
+            since_ns, until_ns = from_ns, to_ns
+        elif from_ns <= until_ns + apart_ns:
+            until_ns = max(until_ns, to_ns)
         else:
-            found.append(span)
-    return found
+            found.append((since_ns, until_ns))
+            since_ns, until_ns = from_ns, to_ns
+    return found if since_ns is None else [*found, (since_ns, until_ns)]

@@ -28,7 +28,6 @@ from chatload.analysis.standstill import standstill
 from chatload.analysis.throughput import throughput, whole_window
 from chatload.analysis.validity import validity_of
 from chatload.analysis.warnings import warnings
-from chatload.model.held_stream import held
 from chatload.model.metrics import Metric, View, metric, metrics_in, turn_metrics
 from chatload.model.sanitize import one_line
 from chatload.model.stalls import READER_TOKENS_PER_S, reading_underrun_ms, stalls_ms
@@ -59,6 +58,7 @@ def summarise(run: Run, window: str = "") -> Summary:
     found = samples(turns, run.manifest.load, asked_of(run, window))
     figures = found.figures
     inside = figures.of(turns)
+    metrics = _metrics(turns, found)
     view = server_view(run)
     first_token = first_token_time(run, figures.window, figures.name)
     made = Summary(
@@ -84,8 +84,8 @@ def summarise(run: Run, window: str = "") -> Summary:
         groups=_groups(turns),
         steady=_steady(turns, found),
         window=figures.stretch(sum(turn.counts for turn in inside)),
-        metrics=_metrics(turns, figures),
-        whole_run=_metrics(turns, found.whole) if figures.name != found.whole.name else {},
+        metrics=metrics[0],
+        whole_run=metrics[1],
         with_failures=_with_failures(inside),
         stalls=_stalls(good),
         finishes=_tally(turn.finish or "none" for turn in good),
@@ -133,10 +133,25 @@ def _steady(turns: Sequence[Turn], found: Samples) -> Throughput | None:
     return msgspec.structs.replace(steady, tokens_interval=(rate.low, rate.high))
 
 
-def _metrics(turns: Sequence[Turn], sample: Sample) -> dict[str, Distribution | None]:
-    """Every metric of the good turns of a sample."""
-    gaps = _gaps([turn for turn in sample.of(turns) if turn.ok])
-    return {**_described(turns, sample, turn_metrics()), **gaps}
+def _metrics(turns: Sequence[Turn], found: Samples) -> tuple[dict[str, Distribution | None], ...]:
+    """Every metric of the good turns of both samples; of a run of which they are the same, the second has none.
+
+    Each is computed once a turn: the figures' turns are some of the whole run's.
+    """
+    good = found.whole.where(turns, lambda turn: turn.ok)
+    if found.figures.name == found.whole.name:
+        return {**_described(turns, good, turn_metrics()), **_gaps(good.of(turns))}, {}
+    part = found.figures.where(turns, lambda turn: turn.ok)
+    place = {i: at for at, i in enumerate(good.index)}
+    kept = [place[i] for i in part.index]
+    metrics: tuple[dict[str, Distribution | None], ...] = ({}, {})
+    for one in turn_metrics():
+        values = [one.value(turns[i]) for i in good.index]
+        metrics[0][one.key] = describe(*part.told([values[at] for at in kept]), part.blocks)
+        metrics[1][one.key] = describe(*good.told(values), good.blocks)
+    metrics[0].update(_gaps(part.of(turns)))
+    metrics[1].update(_gaps(good.of(turns)))
+    return metrics
 
 
 def _described(turns: Sequence[Turn], sample: Sample, metrics: Iterable[Metric]) -> dict[str, Distribution]:
@@ -189,22 +204,23 @@ def _group(turns: Sequence[Turn]) -> GroupSummary:
     )
 
 
-def _gaps(good: Sequence[Turn]) -> dict[str, Distribution | None]:
+def _gaps(good: Iterable[Turn]) -> dict[str, Distribution | None]:
     """gap_ms over all event gaps; itl_ms = gap ÷ tokens of the later event, None unless all replies told."""
     gaps_us: Counter[int] = Counter()
     itl_ns: Counter[int] | None = Counter()
     for turn in good:
-        if held(turn):
+        if turn.held:
             continue
-        gaps_us.update(turn.gaps_us)
-        if not turn.gaps_us or itl_ns is None:
+        gaps = turn.gaps_us
+        gaps_us.update(gaps)
+        if not gaps or itl_ns is None:
             continue
         if turn.first_event_source != "counted":
             itl_ns = None
-        elif turn.event_tokens is None:
-            itl_ns.update(gap * 1000 for gap in turn.gaps_us)
+        elif (event_tokens := turn.event_tokens) is None:
+            itl_ns.update(gap * 1000 for gap in gaps)
         else:
-            pairs = zip(turn.gaps_us, turn.event_tokens, strict=True)
+            pairs = zip(gaps, event_tokens, strict=True)
             itl_ns.update(round(gap * 1000 / tokens) for gap, tokens in pairs if tokens)
     return {
         "gap_ms": describe_counted(gaps_us, 1e-3),

@@ -12,6 +12,8 @@ from chatload.model.turn import Turn
 from chatload.store.journal import Run
 
 MOST_LANES = 120
+LEAST_LIMIT_US = min(DEFAULT_RULE.limit_s, DEFAULT_RULE.floor_s) * 1e6
+"""No shorter gap is a stall, whatever else the reply has."""
 LATE_S = 0.02
 """Sends later than this after their due time are shown as late."""
 
@@ -119,14 +121,13 @@ def _bar(turn: Turn, row: int, zero_ns: int) -> Bar:
 
 def stall_spans(turn: Turn, zero_ns: int) -> Iterator[tuple[float, float]]:
     """(from, to) of each stall of a turn under the default rule, in s since `zero_ns`."""
-    if turn.first_token_ns is None or not turn.gaps_us:
+    first_ns, longest_us = turn.first_token_ns, turn.longest_gap_us
+    if first_ns is None or longest_us is None or longest_us <= LEAST_LIMIT_US:
         return
-    limit_us = stall_limit_us(turn, DEFAULT_RULE)
-    if max(turn.gaps_us) <= limit_us:
-        return
-    for gap_us, until_us in zip(turn.gaps_us, accumulate(turn.gaps_us), strict=True):
+    gaps_us, limit_us = turn.gaps_us, stall_limit_us(turn, DEFAULT_RULE)
+    for gap_us, until_us in zip(gaps_us, accumulate(gaps_us), strict=True):
         if gap_us > limit_us:
-            until_s = (turn.first_token_ns - zero_ns) / 1e9 + until_us / 1e6
+            until_s = (first_ns - zero_ns) / 1e9 + until_us / 1e6
             yield until_s - gap_us / 1e6, until_s
 
 

@@ -52,8 +52,9 @@ def all_users_in(turns: Sequence[Held], users: int = 1) -> Window | None:
     first_due: dict[int, int] = {}
     last_end: dict[int, int] = {}
     for turn in turns:
-        first_due[turn.user] = min(turn.due_ns, first_due.get(turn.user, turn.due_ns))
-        last_end[turn.user] = max(turn.end_ns, last_end.get(turn.user, turn.end_ns))
+        user, due_ns, end_ns = turn.user, turn.due_ns, turn.end_ns
+        first_due[user] = min(due_ns, first_due.get(user, due_ns))
+        last_end[user] = max(end_ns, last_end.get(user, end_ns))
     if len(first_due) == len(turns) or len(first_due) < users:
         return None
     window = Window(max(first_due.values()), min(last_end.values()))

@@ -14,7 +14,6 @@ from typing import Protocol
 from chatload.analysis.mark_bounds import is_spoiled, many_spoiled
 from chatload.engine.clock import now_ns
 from chatload.live.bucket_counts import BucketCounts
-from chatload.model.held_stream import held
 from chatload.model.hosts import ServerFacts
 from chatload.model.journal_lines import HealthLine, JournalLine
 from chatload.model.metrics import e2e_ms, tpot_ms, ttft_ms, whole_ms
@@ -92,7 +91,7 @@ class PartSums:
         for counts, ms in ((self.e2e, e2e_ms(turn)), (self.ttft, ttft_ms(turn)), (self.tpot, tpot_ms(turn))):
             if ms is not None:
                 counts.add(ms / 1000)
-        if turn.gaps_us and not held(turn):
+        if turn.gaps_us and not turn.held:
             self.gap.add_all(turn.gaps_us, 1e-6)
         for counts, tokens in (
             (self.prompt_tokens, turn.prompt_tokens),

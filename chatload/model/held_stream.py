@@ -5,7 +5,8 @@ Instants between bursts are the proxy's: how fast the model wrote cannot be told
 
 from __future__ import annotations
 
-from chatload.model.turn import Turn
+from collections.abc import Sequence
+from typing import Protocol
 
 LEAST_EVENTS = 8
 """Replies of fewer events tell nothing of bursts."""
@@ -19,7 +20,24 @@ HELD_SHARE = 0.1
 """Share of the replies that can be judged beyond which a run is that of a held stream."""
 
 
-def held(turn: Turn) -> bool | None:
+class Arrived(Protocol):
+    """What tells it of a turn."""
+
+    @property
+    def first_token_ns(self) -> int | None: ...
+    @property
+    def last_token_ns(self) -> int | None: ...
+    @property
+    def tokens(self) -> int | None: ...
+    @property
+    def events(self) -> int: ...
+    @property
+    def coalesced(self) -> int: ...
+    @property
+    def gaps_us(self) -> Sequence[int]: ...
+
+
+def held(turn: Arrived) -> bool | None:
     """Whether the reply came in bursts; None where it had too few events to tell.
 
     All at once is one burst, of few events too where these hold many tokens.
@@ -42,6 +60,6 @@ def held(turn: Turn) -> bool | None:
     )
 
 
-def bursts(turn: Turn) -> int:
+def bursts(turn: Arrived) -> int:
     """How many times something came."""
     return 1 + sum(gap > AT_ONCE_US for gap in turn.gaps_us)

@@ -11,7 +11,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-from chatload.model.held_stream import held
 from chatload.model.stalls import reading_underrun_ms, stalls_ms
 from chatload.model.turn import Turn
 
@@ -62,12 +61,13 @@ def tpot_ms(turn: Turn) -> float | None:
     n_first_read is the number of tokens that came with the first token, in its read; n_tail is the number that the
     server counted after the last text (the end of sequence), so that no time belongs to them.
     """
-    if turn.first_token_ns is None or turn.last_token_ns is None or turn.tokens is None or held(turn):
+    first_ns, last_ns, tokens = turn.first_token_ns, turn.last_token_ns, turn.tokens
+    if first_ns is None or last_ns is None or tokens is None or turn.held:
         return None
-    after_first = turn.tokens - (turn.first_read_tokens or turn.first_event_tokens or 1) - turn.tail_tokens
-    if after_first <= 0 or turn.last_token_ns <= turn.first_token_ns:
+    after_first = tokens - (turn.first_read_tokens or turn.first_event_tokens or 1) - turn.tail_tokens
+    if after_first <= 0 or last_ns <= first_ns:
         return None
-    return (turn.last_token_ns - turn.first_token_ns) / 1e6 / after_first
+    return (last_ns - first_ns) / 1e6 / after_first
 
 
 def decode_tokens_per_s(turn: Turn) -> float | None:
@@ -78,20 +78,21 @@ def decode_tokens_per_s(turn: Turn) -> float | None:
 
 def felt_tokens_per_s(turn: Turn) -> float | None:
     """Felt speed = n / E2E, in tokens/s: the wait counts too (the article's "average speed")."""
-    e2e = e2e_ms(turn)
-    if e2e is None or e2e <= 0 or not turn.tokens or held(turn):
+    e2e, tokens = e2e_ms(turn), turn.tokens
+    if e2e is None or e2e <= 0 or not tokens or turn.held:
         return None
-    return turn.tokens * 1000.0 / e2e
+    return tokens * 1000.0 / e2e
 
 
 def max_gap_ms(turn: Turn) -> float | None:
     """Longest gap between consecutive token-bearing events, in ms."""
-    return max(turn.gaps_us) / 1000.0 if turn.gaps_us and not held(turn) else None
+    longest_us = turn.longest_gap_us
+    return longest_us / 1000.0 if longest_us is not None and not turn.held else None
 
 
 def reasoning_ms(turn: Turn) -> float | None:
     """Reasoning = first_answer − first_token, in ms; None where a reply shows no reasoning, or no answer."""
-    if turn.reasoning_tokens is None or turn.first_answer_ns == turn.first_token_ns or held(turn):
+    if turn.reasoning_tokens is None or turn.first_answer_ns == turn.first_token_ns or turn.held:
         return None
     return _between_ms(turn.first_token_ns, turn.first_answer_ns)
 
@@ -149,7 +150,7 @@ def _between_ms(start_ns: int | None, end_ns: int | None) -> float | None:
 
 def longest_stall_ms(turn: Turn) -> float | None:
     """Longest stall of the turn, in ms; 0 for a turn without one, None for a held stream."""
-    return None if held(turn) else max(stalls_ms(turn), default=0.0)
+    return None if turn.held else max(stalls_ms(turn), default=0.0)
 
 
 class View(Enum):

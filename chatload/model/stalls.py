@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from itertools import accumulate
 from statistics import median
 
-from chatload.model.held_stream import held
 from chatload.model.turn import Turn
 
 
@@ -29,10 +28,11 @@ READER_TOKENS_PER_S = 10.0
 
 def stalls_ms(turn: Turn, rule: StallRule = DEFAULT_RULE) -> list[float]:
     """The turn's stalls, in ms, in order; none of a held stream, whose silences are the proxy's."""
-    if not turn.gaps_us or max(turn.gaps_us) <= min(rule.limit_s, rule.floor_s) * 1e6 or held(turn):
+    longest_us = turn.longest_gap_us
+    if longest_us is None or longest_us <= min(rule.limit_s, rule.floor_s) * 1e6 or turn.held:
         return []
-    limit_us = stall_limit_us(turn, rule)
-    return [gap / 1000.0 for gap in turn.gaps_us if gap > limit_us]
+    gaps_us, limit_us = turn.gaps_us, stall_limit_us(turn, rule)
+    return [gap / 1000.0 for gap in gaps_us if gap > limit_us]
 
 
 def stall_limit_us(turn: Turn, rule: StallRule = DEFAULT_RULE) -> float:
@@ -48,10 +48,11 @@ def reading_underrun_ms(turn: Turn, reader_tokens_per_s: float = 10.0) -> float 
     next event is not there yet, the reader waits for it. None where the number of tokens is unknown, or a proxy
     held the stream.
     """
-    if turn.first_token_ns is None or not turn.tokens or held(turn):
+    if turn.first_token_ns is None or not turn.tokens or turn.held:
         return None
-    counts = _tokens_of_events(turn)
-    times_us = list(accumulate(turn.gaps_us, initial=0))
+    gaps_us = turn.gaps_us
+    counts = _tokens_of_events(turn, len(gaps_us))
+    times_us = list(accumulate(gaps_us, initial=0))
     read_until_us, waited_us = 0.0, 0.0
     for at_us, tokens in zip(times_us, counts, strict=True):
         if at_us > read_until_us:
@@ -61,11 +62,10 @@ def reading_underrun_ms(turn: Turn, reader_tokens_per_s: float = 10.0) -> float 
     return waited_us / 1000.0
 
 
-def _tokens_of_events(turn: Turn) -> list[float]:
+def _tokens_of_events(turn: Turn, later: int) -> list[float]:
     """Tokens of each event from the first token on; spread evenly where the server did not tell."""
     first = float(turn.first_event_tokens or 1)
-    if turn.event_tokens is not None:
-        return [first, *map(float, turn.event_tokens)]
-    later = len(turn.gaps_us)
+    if (event_tokens := turn.event_tokens) is not None:
+        return [first, *map(float, event_tokens)]
     rest = max(0.0, (turn.tokens or 0) - first - turn.tail_tokens)
     return [first] + ([rest / later] * later if later else [])

@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from chatload.model.errors import NO_FAILURES
+from chatload.model.held_stream import held
 from chatload.model.structs import always
 
 
@@ -256,6 +257,16 @@ class Turn(
     def billed_tokens(self) -> int | None:
         """Tokens that the server made by its own count, seen or not; those that were seen where that is doubted."""
         return self.tokens if self.usage_tokens is None or self.usage_doubt else self.usage_tokens
+
+    @property
+    def held(self) -> bool | None:
+        """Whether something held the reply back and let it go in bursts; None where that cannot be told."""
+        return held(self)
+
+    @property
+    def longest_gap_us(self) -> int | None:
+        """The longest of its gaps; None where it has none."""
+        return max(self.gaps_us, default=None)
 
     @property
     def counts(self) -> bool:

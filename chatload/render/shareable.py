@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
+from chatload.model.packed_turns import unpacked
 from chatload.model.turn import Turn
 from chatload.store.journal import Run
 from chatload.store.manifest import Manifest
@@ -121,7 +122,7 @@ def _numbers(body: Any) -> Any:
 
 def _turn(one: Turn, words: Words) -> Turn:
     return msgspec.structs.replace(
-        one,
+        unpacked(one),
         group=words(one.group),
         name=words(one.name),
         worker=words(one.worker),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from statistics import median
 
 from chatload.analysis.series import in_flight, length_s, start_ns, tokens_per_step, ttft_points
@@ -50,7 +50,7 @@ def over_time(run: Run, summary: Summary) -> Section | None:
 
 
 def _each(
-    points: Sequence[tuple[float, float]], steps: int, width: int, of: Callable[[Sequence[float]], float]
+    points: Iterable[tuple[float, float]], steps: int, width: int, of: Callable[[Sequence[float]], float]
 ) -> list[float | None]:
     found: list[list[float]] = [[] for _ in range(steps)]
     for at_s, value in points:

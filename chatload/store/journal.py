@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import BinaryIO
 
@@ -26,6 +28,7 @@ from chatload.model.journal_lines import (
     decode,
     encode,
 )
+from chatload.model.packed_turns import PackedTurns
 from chatload.model.turn import Turn
 from chatload.model.words import listed
 from chatload.store.clocks import WorkerClock, clocks_of, shifted
@@ -144,7 +147,7 @@ class Run:
 class _Lines:
     """The lines of all journals by kind, each once."""
 
-    turns: dict[str, Turn] = field(default_factory=dict)
+    turns: PackedTurns = field(default_factory=PackedTurns)
     users: list[UserLine] = field(default_factory=list)
     health: list[HealthLine] = field(default_factory=list)
     ends: list[EndLine] = field(default_factory=list)
@@ -154,14 +157,16 @@ class _Lines:
     torn: int = 0
     count: LineCount = field(default_factory=LineCount)
     _seen: set[bytes] = field(default_factory=set)
+    _turn_ids: set[str] = field(default_factory=set)
 
     def add(self, raw: bytes, line: JournalLine | None) -> None:
         """Add one line; None is an incomplete one."""
         if line is None:
             self.torn += 1
         elif isinstance(line, Turn):
-            if line.turn_id not in self.turns:
-                self.turns[line.turn_id] = _with_shared_gaps(line)
+            if line.turn_id not in self._turn_ids:
+                self._turn_ids.add(line.turn_id)
+                self.turns.add(line)
                 self.count.add(line)
         elif raw not in self._seen:
             self._seen.add(raw)
@@ -187,7 +192,7 @@ def read_run(folder: Path) -> Run:
     foreign = foreign_journals(folder, manifest.run_id)
     for raw, line in lines_in_one_time(folder, manifest, foreign):
         found.add(raw, line)
-    turns = sorted(found.turns.values(), key=lambda turn: (turn.due_ns, turn.turn_id))
+    turns = list(_in_order(found.turns.rows()))
     return Run(
         folder=folder,
         manifest=manifest,
@@ -215,17 +220,14 @@ def _at_ns(line: UserLine | HealthLine | ServerLine | PowerLine) -> int:
     return line.at_ns
 
 
-_SHARED: dict[int, int] = {}
-"""The number objects of gaps, which repeat: sharing them takes a third of the memory for 100,000 turns."""
-_SHARED_AT_MOST = 2_000_000
+_due_ns = attrgetter("due_ns")
 
 
-def _with_shared_gaps(turn: Turn) -> Turn:
-    if len(_SHARED) > _SHARED_AT_MOST:
-        _SHARED.clear()
-    # Nobody else has this turn yet, so it can be changed in place.
-    msgspec.structs.force_setattr(turn, "gaps_us", tuple(map(_SHARED.setdefault, turn.gaps_us, turn.gaps_us)))
-    return turn
+def _in_order(turns: list[Turn]) -> Iterator[Turn]:
+    """By `due_ns`, then `turn_id`: of few turns the second is needed, and it takes more memory than the rows."""
+    turns.sort(key=_due_ns)
+    for _, due_together in groupby(turns, _due_ns):
+        yield from sorted(due_together, key=attrgetter("turn_id"))
 
 
 def lines_in_one_time(

@@ -26,8 +26,7 @@ class ClientConnection(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One whole request; header names are lower case; `received_ns` = its last byte arrived; `new_connection`:
-    it was opened for this request."""
+    """One whole request; header names are lower case; `received_ns` = its last byte arrived."""
 
     method: str
     path: str
@@ -39,7 +38,6 @@ class Request:
     connection: int
     too_large: bool = False
     http_1_0: bool = False
-    new_connection: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from chatload.analysis.summary import summarise
 from chatload.interop.jtl import samples
 from chatload.live.live_run import LiveRun
 from chatload.loads.user_classes import DECLARED, DeclaredClass
+from chatload.model.packed_turns import unpacked
 from chatload.model.slo import limits_of_a_turn, read_objectives
 from chatload.model.turn import Turn
 from chatload.render.csv_tables import summary_csv, turns_csv
@@ -144,7 +145,7 @@ def test_names_are_rows_of_every_report(run: Any) -> None:
     live = LiveRun()
     live.begin("r", 0)
     for turn in found.turns:
-        live.on_line(turn)
+        live.on_line(unpacked(turn))
     assert {"s/ask", "s/Shop/summarise"} <= {str(row["name"]) for row in live.table("s")}
 
 

@@ -17,6 +17,7 @@ from matplotlib.figure import Figure
 
 from chatload.analysis import series
 from chatload.analysis.quantities import OUTPUT, USERS, Quantity
+from chatload.analysis.series import by_step, ttft_points
 from chatload.analysis.summary import summarise
 from chatload.model.metrics import felt_tokens_per_s, ttft_ms
 from chatload.store.journal import Run, read_run
@@ -127,6 +128,21 @@ def test_over_time_draws_each_turn_where_it_was_sent() -> None:
     crosses = next(line for line in figure.axes[0].lines if line.get_marker() == "x")
     assert len(crosses.get_xdata()) == 11
     assert figure.axes[0].get_ylim()[1] > max(ttft for _, ttft in expected if ttft)
+
+
+def test_over_time_draws_bands_where_dots_would_hide_each_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("plots.over_time.MOST_DOTS", 50)
+    run = runs("troubled")[0]
+    axes = drawn(PICTURES["over_time"], [run]).axes[0]
+    steps = by_step(ttft_points(run), 1)
+    wide, middle, slowest = axes.collections
+    assert slowest.get_offsets().tolist() == [pytest.approx([at_s, max(values)]) for at_s, values in steps]
+    for band, low, high in ((wide, 5, 95), (middle, 25, 75)):
+        ends = {tuple(point) for path in band.get_paths() for point in path.vertices.tolist()}
+        for at_s, values in steps:
+            for p in (low, high):
+                assert any(point == pytest.approx((at_s, np.percentile(values, p))) for point in ends)
+    assert "bands: middle 50 and 90 %" in axes.get_title("left")
 
 
 def test_over_time_shows_the_slowest_turn_of_every_run() -> None:

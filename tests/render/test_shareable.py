@@ -16,6 +16,7 @@ from chatload.model.journal_lines import FORMAT, encode
 from chatload.render.html import report_html
 from chatload.render.shareable import LEFT_OUT, shareable
 from chatload.store.journal import read_run
+from tests.changes import replace
 from tests.plans import plan_of
 from tests.runs_builder import Shape, write_good
 
@@ -60,10 +61,8 @@ def folder_of(tmp_path: Path) -> Path:
     }  # fmt: skip
     journal = folder / "journal-admin-node_7f3a.jsonl"
     lines = [
-        msgspec.structs.replace(
-            run.turns[0], turn_id="y", prompt="Tell me of our merger", worker="admin-node_7f3a"
-        ),
-        msgspec.structs.replace(run.turns[0], worker="admin-node_7f3a", **failed),
+        replace(run.turns[0], turn_id="y", prompt="Tell me of our merger", worker="admin-node_7f3a"),
+        replace(run.turns[0], worker="admin-node_7f3a", **failed),
     ]
     journal.write_bytes(b"".join(encode(line) + b"\n" for line in lines))
     return folder

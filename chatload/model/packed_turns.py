@@ -1,0 +1,289 @@
+"""The turns of a run in little memory: a column a field, as narrow as its values, and rows that read like a `Turn`.
+
+A `Turn` of 70 events takes 2,900 bytes with all that it holds, a row here about 450. A field is made anew each time it
+is read: code that needs one several times should keep it.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable, Sequence
+from operator import attrgetter
+from typing import Any, Protocol, cast
+
+import msgspec
+
+from chatload.model.turn import Turn
+
+AT_A_TIME = 512
+"""Turns that are put into the columns together."""
+UNIQUE_TEXTS = frozenset({"turn_id", "request_id", "reply_id", "detail", "prompt", "text"})
+"""Texts that are another one in most turns; of the others each is kept once."""
+WIDTHS = "bhiq"
+"""Types of arrays of signed numbers, the narrowest first."""
+AS_JSON = 0
+"""In place of the type of an array: numbers of more than 64 bits."""
+
+Get = Callable[["PackedTurn"], Any]  # any: of every type that a field of Turn has
+
+
+class _Column(Protocol):
+    """The values of one field."""
+
+    def extend(self, values: Sequence[Any]) -> None:
+        """Add the values of the next turns."""
+
+    def getter(self) -> Get:
+        """Reads the value of a row. Nothing may be added afterwards."""
+
+
+class PackedTurns:
+    """Turns that are added one by one; `rows` gives all of them."""
+
+    def __init__(self) -> None:
+        self._waiting: list[Turn] = []
+        self._columns: dict[str, _Column] = {}
+        self._packed = 0
+
+    def __len__(self) -> int:
+        return self._packed + len(self._waiting)
+
+    def add(self, turn: Turn) -> None:
+        """Add a turn."""
+        self._waiting.append(turn)
+        if len(self._waiting) == AT_A_TIME:
+            self._pack()
+
+    def rows(self) -> list[Turn]:
+        """All turns in the order in which they were added: each a `PackedTurn`, which has all that a `Turn` has."""
+        self._pack()
+        members: dict[str, object] = {"__slots__": ()}
+        for name, (default, _) in _COLUMNS.items():
+            column = self._columns.get(name)
+            members[name] = default if column is None else property(column.getter())
+        row = type("PackedTurn", (PackedTurn,), members)
+        return cast("list[Turn]", list(map(row, range(self._packed))))
+
+    def _pack(self) -> None:
+        turns, self._waiting = self._waiting, []
+        for name, (default, make) in _COLUMNS.items():
+            values = list(map(attrgetter(name), turns))
+            column = self._columns.get(name)
+            if column is None:
+                if values.count(default) == len(values):
+                    continue  # no turn has set it so far: it takes no memory
+                column = self._columns[name] = make()
+                column.extend([default] * self._packed)
+            column.extend(values)
+        self._packed += len(turns)
+
+
+class PackedTurn:
+    """One turn in the columns of its run. Has the fields and properties of `Turn`, and is equal to one with the same.
+
+    Each run has a class of its own, whose properties read that run's columns.
+    """
+
+    __slots__ = ("at",)
+
+    billed_tokens = Turn.billed_tokens
+    counts = Turn.counts
+    failed = Turn.failed
+    failure_code = Turn.failure_code
+
+    def __init__(self, at: int) -> None:
+        self.at = at
+
+    def unpacked(self) -> Turn:
+        """The same as a `Turn`."""
+        return Turn(**{name: getattr(self, name) for name in _FIELDS})
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, PackedTurn | Turn):
+            return NotImplemented
+        return unpacked(cast(Turn, self)) == unpacked(cast(Turn, other))
+
+    def __hash__(self) -> int:
+        return hash(self.unpacked())
+
+    def __repr__(self) -> str:
+        return repr(self.unpacked())
+
+
+def unpacked(turn: Turn) -> Turn:
+    """The turn as a real `Turn`, which msgspec can write and change."""
+    return turn.unpacked() if isinstance(turn, PackedTurn) else turn
+
+
+class _Whole:
+    """Whole numbers or None, in the narrowest array that holds them; beyond 64 bits in a list."""
+
+    def __init__(self) -> None:
+        self._data: array[int] | list[int | None] = array(WIDTHS[0])
+        self._none = _least(self._data)
+
+    def extend(self, values: Sequence[int | None]) -> None:
+        while isinstance(data := self._data, array):
+            before = len(data)
+            try:
+                if self._none in values:
+                    raise OverflowError  # it means None here
+                data.extend(self._none if one is None else one for one in values)
+                return
+            except OverflowError:
+                del data[before:]
+                self._widen(data)
+        data.extend(values)
+
+    def _widen(self, data: array[int]) -> None:
+        wider = WIDTHS[WIDTHS.index(data.typecode) + 1 :]
+        if not wider:
+            self._data = [None if one == self._none else one for one in data]
+            return
+        new = _least(array(wider[0]))
+        self._data = array(wider[0], (new if one == self._none else one for one in data))
+        self._none = new
+
+    def at(self) -> Callable[[int], int]:
+        """Reads the number at a position, where none is None."""
+        return cast("Callable[[int], int]", self._data.__getitem__)
+
+    def getter(self) -> Get:
+        data, none = self._data, self._none
+        if isinstance(data, list) or none not in data:
+            return lambda row: data[row.at]
+        return lambda row: None if (value := data[row.at]) == none else value
+
+
+def _least(data: array[int]) -> int:
+    return -(1 << (8 * data.itemsize - 1))
+
+
+class _Flags:
+    def __init__(self) -> None:
+        self._data = bytearray()
+
+    def extend(self, values: Sequence[bool]) -> None:
+        self._data.extend(values)
+
+    def getter(self) -> Get:
+        data = self._data
+        return lambda row: data[row.at] == 1
+
+
+class _Floats:
+    """Numbers or None, which NaN stands for: JSON has none."""
+
+    def __init__(self) -> None:
+        self._data = array("d")
+
+    def extend(self, values: Sequence[float | None]) -> None:
+        self._data.extend(float("nan") if one is None else one for one in values)
+
+    def getter(self) -> Get:
+        data = self._data
+        return lambda row: value if (value := data[row.at]) == value else None
+
+
+class _Repeated:
+    """Words of which many turns have the same: each once, and its number for each turn."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[Any, int] = {}  # any: words, or tuples of words
+        self._data = _Whole()
+
+    def extend(self, values: Sequence[Any]) -> None:
+        numbers = self._numbers
+        self._data.extend([numbers.setdefault(one, len(numbers)) for one in values])
+
+    def getter(self) -> Get:
+        words, number = list(self._numbers), self._data.at()
+        return lambda row: words[number(row.at)]
+
+
+class _Pieces:
+    """Values as bytes one after the other; None has no byte, others have at least one."""
+
+    def __init__(self, add: Callable[[bytearray, Any], None], read: Callable[[bytearray], Any]) -> None:
+        self._add, self._read = add, read
+        self._data = bytearray()
+        self._ends = _Whole()
+        self._ends.extend([0])
+
+    def extend(self, values: Sequence[Any]) -> None:
+        ends = []
+        for one in values:
+            if one is not None:
+                self._add(self._data, one)
+            ends.append(len(self._data))
+        self._ends.extend(ends)
+
+    def getter(self) -> Get:
+        data, end, read = self._data, self._ends.at(), self._read
+
+        def get(row: PackedTurn) -> Any:
+            at = row.at
+            start, until = end(at), end(at + 1)
+            return None if start == until else read(data[start:until])
+
+        return get
+
+
+def _add_text(data: bytearray, text: str) -> None:
+    data.append(0)
+    data += text.encode("utf-8", "surrogatepass")
+
+
+def _text(data: bytearray) -> str:
+    return data[1:].decode("utf-8", "surrogatepass")
+
+
+def _add_numbers(data: bytearray, values: tuple[int, ...]) -> None:
+    """The type of an array, and the array."""
+    for kind in "BHIq":
+        try:
+            packed = array(kind, values)
+        except OverflowError:
+            continue
+        data.append(ord(kind))
+        data += packed.tobytes()
+        return
+    data.append(AS_JSON)
+    data += msgspec.json.encode(values)
+
+
+def _numbers(data: bytearray) -> tuple[int, ...]:
+    if data[0] == AS_JSON:
+        return tuple(msgspec.json.decode(data[1:]))
+    found = array(chr(data[0]))
+    found.frombytes(memoryview(data)[1:])
+    return tuple(found)
+
+
+def _fields() -> dict[str, tuple[Any, Callable[[], _Column]]]:
+    """(default, what makes its column) of each field of a turn; those without a default have one no value equals."""
+    found: dict[str, tuple[Any, Callable[[], _Column]]] = {}
+    for field in cast(msgspec.inspect.StructType, msgspec.inspect.type_info(Turn)).fields:
+        default = field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
+        found[field.encode_name] = (default, _maker(field.name, field.type))
+    return found
+
+
+def _maker(name: str, kind: msgspec.inspect.Type) -> Callable[[], _Column]:
+    kinds = kind.types if isinstance(kind, msgspec.inspect.UnionType) else (kind,)
+    (one,) = (each for each in kinds if not isinstance(each, msgspec.inspect.NoneType))
+    if name in UNIQUE_TEXTS:
+        return lambda: _Pieces(_add_text, _text)
+    if isinstance(one, msgspec.inspect.VarTupleType) and isinstance(one.item_type, msgspec.inspect.IntType):
+        return lambda: _Pieces(_add_numbers, _numbers)
+    simple: dict[type, Callable[[], _Column]] = {
+        msgspec.inspect.IntType: _Whole,
+        msgspec.inspect.BoolType: _Flags,
+        msgspec.inspect.FloatType: _Floats,
+    }
+    return simple.get(type(one), _Repeated)
+
+
+_FIELDS = _fields()
+_COLUMNS = {**_FIELDS, "held": (None, _Repeated), "longest_gap_us": (None, _Whole)}
+"""Fields, and properties that take long to find out."""
