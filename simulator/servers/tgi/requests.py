@@ -29,7 +29,7 @@ MAX_BEST_OF, MAX_STOPS = 2, 4
 class TgiRequestReader(ServerHandler):
     """The half of TGI's handler that reads and checks requests."""
 
-    default_new_tokens = 20
+    default_new_tokens: int | None = 20  # None: what is left of the context
     full_text_by_default = False  # whether the compat routes repeat the prompt where nothing is said
     knows_top_tokens = False
 
@@ -92,7 +92,7 @@ class TgiRequestReader(ServerHandler):
             prompt=body["inputs"],
             model=self.context.settings.model,
             stream=streams,
-            max_tokens=self.default_new_tokens if wanted is None else wanted,
+            max_tokens=self.default_new_tokens or 0,
             stops=stop_strings(parameters.get("stop")),
             details=bool(parameters.get("details")),
             return_full_text=bool(whole_text),
@@ -107,8 +107,16 @@ class TgiRequestReader(ServerHandler):
         if truncate:
             params.prompt_tokens = min(params.prompt_tokens, truncate)
             params.prompt_texts = texts[-params.prompt_tokens :]
+        if wanted is not None:
+            params.max_tokens = wanted
+        elif self.default_new_tokens is None:
+            params.max_tokens = self.rest(params)
         self._validate(parameters, params, len(parameters.get("stop") or []))
         return params
+
+    def rest(self, params: GenerationParams) -> int:
+        """The tokens that the context leaves for an answer, at least 1."""
+        return max(1, self.context.limit("max_total_tokens") - params.prompt_tokens)
 
     def _seed(self, parameters: Body, sampled: bool) -> int | None:
         if parameters.get("seed") is not None:

@@ -31,7 +31,7 @@ OPENAI_FIELDS = {
 class Tgi3Handler(TgiHandler):
     """What changed since 0.9.3."""
 
-    default_new_tokens = 100
+    default_new_tokens = None
     full_text_by_default = True
     knows_top_tokens = True
     keeps_first_space = True
@@ -115,31 +115,32 @@ class Tgi3Handler(TgiHandler):
 
     def _completion(self, request: Request) -> GenerationParams:
         body = self.body(request, "prompt")
-        return self._openai(completion_params(body, self.default_new_tokens), body, request)
+        return self._openai(completion_params(body, 0), body, request)
 
     def _openai(self, params: GenerationParams, body: Body, request: Request) -> GenerationParams:
         for name, expected in OPENAI_FIELDS.items():
             if body.get(name) is not None:
                 self.must_be(request, name, body[name], expected)
-        if "stream_options" in body:
+        if params.endpoint == "chat" and "stream_options" in body:
             self.must_be(request, "stream_options", body["stream_options"], "struct StreamOptions")
         params.ignore_eos = False
         params.continuous_usage = False
         params.model = self.context.settings.model
         sampling = {name: body.get(name) for name in ("top_p", "frequency_penalty", "seed")}
         sampling["temperature"] = body.get("temperature") or None  # 0: greedy
-        if params.endpoint == "chat" and body.get("max_tokens") is None:
-            params.max_tokens = max(1, self.context.limit("max_total_tokens") - params.prompt_tokens)
-            self._validate(sampling, params, len(params.stops))
-            params.max_tokens = max(1, self.context.limit("max_total_tokens") - params.prompt_tokens)
-        else:
-            self._validate(sampling, params, len(params.stops))
+        if body.get("max_tokens") is None:
+            params.max_tokens = self.rest(params)
+        self._validate(sampling, params, len(params.stops))
         return params
 
     def check_length(self, params: GenerationParams) -> None:
         """Only the first 1,024 tokens of an answer must fit; the others are made in pieces as long as they do."""
         asked = params.max_tokens
         self.refuse_length(params, min(asked, PIECE_TOKENS))
+        if asked == self.rest(
+            params
+        ):  # nothing was asked for: then the last piece is as long as what is left
+            return
         longest, total = self.context.limit("max_input_length"), self.context.limit("max_total_tokens")
         params.max_tokens = answer_limit(params.prompt_tokens, asked, longest, total)
 
