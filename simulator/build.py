@@ -6,9 +6,10 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 
+from simulator.engine.blocked_engine import BlockedEngine
 from simulator.engine.engine import build_engine
 from simulator.engine.fixed_rate import FixedRateEngine
-from simulator.engine.profiles import load_profile, option_defaults, step_visibility
+from simulator.engine.profiles import blocks_event_loop, load_profile, option_defaults
 from simulator.engine.realtime_engine import RealtimeEngine
 from simulator.faults.injector import FaultInjector
 from simulator.ground_truth.truth_log import TruthLog
@@ -40,9 +41,8 @@ def build_server(name: str, options: Options, loop: asyncio.AbstractEventLoop, l
         given["max_model_len"] = context
     limits = {key: _number(value) for key, value in (defaults | given).items()}
     context = int(str(limits.get("max_total_tokens", context)))
-    engine = RealtimeEngine(
-        build_engine(profile_name, given), loop, step_visibility(profile_name, options.seed), log
-    )
+    kind = BlockedEngine if blocks_event_loop(profile_name) else RealtimeEngine
+    engine = kind(build_engine(profile_name, given), loop, log)
     engine.set_frontend(profile.frontend)
     settings = _settings(options, context, (100.0, 60.0), limits)
     injector = FaultInjector(options.faults, options.seed)

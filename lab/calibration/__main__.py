@@ -33,8 +33,8 @@ def main(arguments: list[str] | None = None) -> int:
             _print_constants(f"{server}@{article.HARDWARE}", cost)
         print(f"mean of the draws {article.FIT_SEEDS}, which the search uses:")
         _print_figures(article.figures(server, article.FIT_SEEDS, cost, unseen=False), "article")
-        print(f"draw {article.ARTICLE_SEED}:")
-        good &= _print_figures(article.figures(server, (article.ARTICLE_SEED,), cost), "article")
+        print(f"draw {article.CHECKED_SEED}:")
+        good &= _print_figures(article.figures(server, (article.CHECKED_SEED,), cost), "article")
     if chosen.h100:
         rows = h100.load_rows(chosen.h100)
         target = Target(h100.PROFILE, {})

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from collections.abc import Sequence as Row
 from dataclasses import dataclass, field
 
-from simulator.engine.engine import Engine, Sequence
+from simulator.engine.blocked_loop import BlockedLoop
+from simulator.engine.engine import Engine, Sequence, Step
 from simulator.engine.frontend import Frontend, FrontendCost
-from simulator.engine.step_visibility import StepVisibility
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,6 @@ class Served:
 @dataclass(slots=True, eq=False)
 class _Request:
     sequence: Sequence
-    steps_left: int = 0  # engine steps until it is enqueued, later until its first or last token is written
     first_s: float = -1.0
     made_s: float = -1.0
     stall_s: float = 0.0
@@ -73,18 +72,24 @@ class _Request:
 
 @dataclass(slots=True)
 class Playback:
-    """One run: requests to be sent, open ones, and served ones. `after` is called when one ends."""
+    """One run: requests to be sent, open ones, and served ones. `after` is called when one ends.
+
+    `blocks_event_loop`: the engine takes its steps inside the server's event loop (simulator/engine/blocked_loop.py),
+    and each request opens its own connection.
+    """
 
     engine: Engine
     frontend: Frontend[_Request] = field(default_factory=lambda: Frontend(FrontendCost()))
-    visibility: StepVisibility = field(default_factory=lambda: StepVisibility(blocking=False, seed=0))
+    blocks_event_loop: bool = False
     after: Callable[[Served], None] | None = None
     served: list[Served] = field(default_factory=list)
     now_s: float = 0.0
     _due: list[tuple[float, int, Demand]] = field(default_factory=list)
-    _held: list[_Request] = field(default_factory=list)
     _open: dict[int, _Request] = field(default_factory=dict)
-    _writing: list[_Request] = field(default_factory=list)
+    _loop: BlockedLoop[int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._loop = BlockedLoop(lambda key: self.engine.submit(self._open[key].sequence), self._wake)
 
     def send(self, at_s: float, key: int, demand: Demand) -> None:
         """Send a request at `at_s`, which is now or later."""
@@ -94,75 +99,69 @@ class Playback:
         """Run until every request is served; one that can never run is left out."""
         while True:
             self._receive()
-            step = self.engine.step()
-            if step is None:
-                if self._idle():
-                    continue
+            wanted = not self.blocks_event_loop or self._loop.advance(self.now_s)
+            step = self.engine.step() if wanted else None
+            if wanted and (step is not None or self.blocks_event_loop):
+                self._take(step)
+            elif not self._idle():
                 return self.served
-            self.now_s += step.duration_s
-            self._receive()
-            for sequence in step.tokens:
-                self._token(self._open[sequence.seq_id])
-            for sequence in step.finished:
-                request = self._open.pop(sequence.seq_id)
-                request.steps_left = self.visibility.write_delay_steps(len(self._open) + 1)
-                self._writing.append(request)
-            if step.duration_s > 0:
-                self._after_step()
+
+    def _take(self, step: Step | None) -> None:
+        """The step is over: its tokens are there, or are seen when their consumers wake."""
+        tokens, finished = (step.tokens, step.finished) if step is not None else ((), ())
+        self.now_s += step.duration_s if step is not None else 0.0
+        self._receive()
+        for sequence in tokens:
+            self._token(self._open[sequence.seq_id])
+        if not self.blocks_event_loop:
+            for sequence in finished:
+                self._written(self._open.pop(sequence.seq_id))
+            return
+        ended = {sequence.seq_id for sequence in finished}
+        keys = dict.fromkeys(sequence.seq_id for sequence in (*tokens, *finished))
+        self._loop.stepped([(key, key in ended) for key in keys], self.now_s)
 
     def _receive(self) -> None:
-        """Hand requests that have passed the HTTP process to the engine."""
+        """Hand requests that have passed the HTTP process to the engine, or to the event loop that it blocks."""
+        block = self.engine.scheduler.prefix_block
         while self._due and self._due[0][0] <= self.now_s:
             sent_s, key, demand = heapq.heappop(self._due)
-            self.frontend.arrive(
-                sent_s,
-                demand.prompt_tokens,
-                _Request(_sequence(key, demand, sent_s, self.engine.scheduler.prefix_block)),
-            )
+            request = _Request(_sequence(key, demand, sent_s, block))
+            self.frontend.arrive(sent_s, demand.prompt_tokens, request)
         for request in self.frontend.entered(self.now_s):
-            request.steps_left = self.visibility.entry_delay_steps(len(self._open) + len(self._held) + 1)
-            self._held.append(request)
-        for request in [r for r in self._held if r.steps_left <= 0 or not self._open]:
-            self._held.remove(request)
-            self._open[request.sequence.seq_id] = request
-            self.engine.submit(request.sequence)
+            key = request.sequence.seq_id
+            self._open[key] = request
+            if self.blocks_event_loop:
+                self._loop.arrive(key, new_connection=True)
+            else:
+                self.engine.submit(request.sequence)
 
     def _idle(self) -> bool:
         """Advance to the next arrival; False if there is none."""
-        for request in list(self._writing):
-            self._written(request)
-        arrivals_s = [self._due[0][0]] if self._due else []
+        times_s = [self._due[0][0]] if self._due else []
         inside_s = self.frontend.next_s()
         if inside_s is not None:
-            arrivals_s.append(inside_s)
-        if arrivals_s:
-            self.now_s = max(self.now_s, min(arrivals_s))
-        return bool(arrivals_s)
+            times_s.append(inside_s)
+        if times_s:
+            self.now_s = max(self.now_s, min(times_s))
+        return bool(times_s)
 
     def _token(self, request: _Request) -> None:
-        if request.first_s < 0:
-            delay_steps = self.visibility.write_delay_steps(len(self._open))
-            request.first_s = self.frontend.read_s(self.now_s, len(self._open))
-            request.steps_left = delay_steps + 1  # this step is over
-        else:
+        if request.made_s >= 0:
             request.stall_s = max(request.stall_s, self.now_s - request.made_s)
         request.made_s = self.now_s
+        if request.first_s < 0 and not self.blocks_event_loop:
+            request.first_s = self.frontend.read_s(self.now_s, len(self._open))
 
-    def _after_step(self) -> None:
-        """Count down the engine steps for which the blocked event loop delays entries and writes."""
-        for request in self._held:
-            request.steps_left -= 1
-        for request in self._open.values():
-            if request.steps_left > 0 and request.made_s > 0:
-                request.steps_left -= 1
-                request.first_s = self.frontend.read_s(self.now_s, len(self._open))
-        for request in list(self._writing):
-            if request.steps_left <= 0:
-                self._written(request)
-            request.steps_left -= 1
+    def _wake(self, key: int) -> None:
+        """Its consumer in the blocked loop writes what there is."""
+        request = self._open[key]
+        if request.first_s < 0:
+            request.first_s = self.frontend.read_s(self.now_s, len(self._open))
+        if request.sequence.finish:
+            self._written(self._open.pop(key))
 
     def _written(self, request: _Request) -> None:
-        self._writing.remove(request)
         sequence = request.sequence
         end_s = self.frontend.read_s(self.now_s)
         done = Served(

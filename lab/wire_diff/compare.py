@@ -19,12 +19,13 @@ class Explanation:
     words: str
 
 
+MADE_UP_LENGTH = "how long an answer is that nothing limits is made up, there as here"
 EXPLANATIONS: tuple[Explanation, ...] = (
     Explanation("abort", "^end:|genuine None", "the recorder hung up in the middle"),
-    Explanation(
-        "seed_jmeter", "finish_reason", "how long an answer is that nothing limits is made up, there as here"
-    ),
+    Explanation("seed_jmeter", "finish_reason", MADE_UP_LENGTH),
     Explanation("keepalive", "^item", "their model stalled after its first call, ours after the third token"),
+    Explanation("total", "_tokens", MADE_UP_LENGTH),
+    Explanation("_stop$", "_tokens", "their tokens of the stop string are other ones than ours"),
     Explanation("shard_dies", "transport error", "ours has no model process that could die"),
     Explanation("too_long", "Given|^head|^framing", "6,002 tokens by their tokenizer, half as many by ours"),
 )

@@ -15,7 +15,7 @@ SHOWN = """
 finish_reason object role error_type type http_status_code special model_pipeline_tag model_dtype model_device_type
 max_concurrent_requests max_best_of max_stop_sequences max_input_length max_input_tokens max_total_tokens
 waiting_served_ratio max_batch_total_tokens max_waiting_tokens validation_workers max_client_batch_size router version
-system_fingerprint owned_by
+system_fingerprint owned_by completion_tokens generated_tokens
 """
 AS_THEY_ARE = frozenset(SHOWN.split())
 """Fields whose values are compared, beside those of errors; of others the type is."""

@@ -13,9 +13,8 @@ from __future__ import annotations
 
 import heapq
 from collections import deque
-from collections.abc import Callable, Generator, Hashable, Iterable
-from dataclasses import dataclass, field
-from enum import Enum
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 Key = TypeVar("Key", bound=Hashable)
@@ -25,29 +24,19 @@ OPEN_PASSES, NEW_PASSES = 2, 5
 """Passes from the arrival of a request to its coroutine, on an open and on a new connection."""
 
 
-class _Wish(Enum):
-    PASS = "go on in the next pass"
-    STEP = "take an engine step now"
-
-
 @dataclass(slots=True, eq=False)
-class _Future:
-    """Done once; its callbacks run in the pass after that."""
+class _Consumer(Generic[Key]):
+    """The coroutine of a request; `wait` counts how often it waited for output, since `since_s` for the last time.
 
-    done: bool = False
-    callbacks: list[Callable[[], None]] = field(default_factory=list)
+    `listening`: the task that it waits with has run and found no output.
+    """
 
-
-Coroutine = Generator["_Future | _Wish", None, None]
-
-
-@dataclass(slots=True, eq=False)
-class _Consumer:
-    """The coroutine of a request: whether its output is set, who waits for that, and whether it is the last one."""
-
+    key: Key
     output: bool = False
     finished: bool = False
-    waiting: list[_Future] = field(default_factory=list)
+    listening: bool = False
+    wait: int = 0
+    since_s: float = 0.0
 
 
 class BlockedLoop(Generic[Key]):
@@ -59,22 +48,23 @@ class BlockedLoop(Generic[Key]):
     def __init__(self, submit: Callable[[Key], None], write: Callable[[Key], None]) -> None:
         self._submit, self._write = submit, write
         self._arrived: deque[tuple[Key, int]] = deque()
-        self._ready: deque[Callable[[], None]] = deque()
+        # Callbacks with a consumer, and the wait or the passes that they belong to.
+        self._ready: deque[tuple[Callable[[_Consumer[Key], int], None], _Consumer[Key], int]] = deque()
         self._left = 0  # of the pass that is running
-        self._timers: list[tuple[float, int, Callable[[], None]]] = []
+        self._timers: list[tuple[float, int, _Consumer[Key]]] = []
         self._made = 0
         self._now_s = 0.0
-        self._consumers: dict[Key, _Consumer] = {}
+        self._consumers: dict[Key, _Consumer[Key]] = {}
         self._stepping = False  # a coroutine is about to take a step, or takes it
-        self._resume: Callable[[], None] | None = None
+        self._caller: _Consumer[Key] | None = None  # who takes the step that is wanted
 
     @property
     def idle(self) -> bool:
         """Nothing is ready, and no step runs."""
-        return not (self._ready or self._arrived or self._resume)
+        return not (self._ready or self._arrived or self._caller)
 
     def next_timer_s(self) -> float | None:
-        """When the next consumer will have waited too long."""
+        """When the next consumer may have waited too long."""
         return self._timers[0][0] if self._timers and self._consumers else None
 
     def arrive(self, key: Key, *, new_connection: bool) -> None:
@@ -89,14 +79,15 @@ class BlockedLoop(Generic[Key]):
     def advance(self, now_s: float) -> bool:
         """Run passes until an engine step is wanted (True) or nothing is ready (False)."""
         self._now_s = max(self._now_s, now_s)
-        while self._resume is None:
+        while self._caller is None:
             if not self._left:
                 self._select()
                 if not self._ready:
                     return False
                 self._left = len(self._ready)
             self._left -= 1
-            self._ready.popleft()()
+            callback, consumer, number = self._ready.popleft()
+            callback(consumer, number)
         return True
 
     def stepped(self, outputs: Iterable[tuple[Key, bool]], now_s: float) -> None:
@@ -106,95 +97,104 @@ class BlockedLoop(Generic[Key]):
         for key, finished in outputs:
             consumer = self._consumers.get(key)
             if consumer is not None:
-                consumer.finished = finished
-                consumer.output = True
-                for future in consumer.waiting:
-                    self._finish(future)
-                consumer.waiting.clear()
-        resume, self._resume = self._resume, None
-        if resume is not None:
-            resume()
+                consumer.finished, consumer.output = finished, True
+                if consumer.listening:
+                    consumer.listening = False
+                    self._ready.append((self._heard, consumer, consumer.wait))
+        caller, self._caller = self._caller, None
+        if caller is not None and self._here(caller):
+            self._wait(caller)
 
-    # -- asyncio -------------------------------------------------------------------------------
+    def _here(self, consumer: _Consumer[Key]) -> bool:
+        return self._consumers.get(consumer.key) is consumer
 
     def _select(self) -> None:
+        """What the sockets and the clock make ready."""
         while self._arrived:
             key, passes = self._arrived.popleft()
-            self._ready.append(self._after(passes, key))
+            consumer = self._consumers[key] = _Consumer(key)
+            self._ready.append((self._enter, consumer, passes))
         while self._timers and self._timers[0][0] <= self._now_s:
-            self._ready.append(heapq.heappop(self._timers)[2])
+            _, _, consumer = heapq.heappop(self._timers)
+            if not self._here(consumer):
+                continue
+            late = consumer.since_s + TIMEOUT_S <= self._now_s
+            if late:
+                self._ready.append((self._waited_too_long, consumer, consumer.wait))
+            self._remind(consumer, (self._now_s if late else consumer.since_s) + TIMEOUT_S)
 
-    def _after(self, passes: int, key: Key) -> Callable[[], None]:
-        """A callback that starts the request's coroutine so many passes later."""
-        if passes == 1:
-            return lambda: self._start(self._generate(key))
-        return lambda: self._ready.append(self._after(passes - 1, key))
-
-    def _start(self, coroutine: Coroutine, ended: _Future | None = None) -> None:
-        """A task: it runs from the next pass on."""
-
-        def resume() -> None:
-            wish = next(coroutine, None)
-            if wish is None:
-                if ended is not None:
-                    self._finish(ended)
-            elif wish is _Wish.PASS:
-                self._ready.append(resume)
-            elif wish is _Wish.STEP:
-                self._resume = resume
-            elif isinstance(wish, _Future):
-                self._then(wish, resume)
-
-        self._ready.append(resume)
-
-    def _finish(self, future: _Future) -> None:
-        if not future.done:
-            future.done = True
-            self._ready.extend(future.callbacks)
-            future.callbacks.clear()
-
-    def _then(self, future: _Future, callback: Callable[[], None]) -> None:
-        (self._ready if future.done else future.callbacks).append(callback)
-
-    # -- AsyncLLMEngine ------------------------------------------------------------------------
-
-    def _generate(self, key: Key) -> Coroutine:
-        consumer = self._consumers[key] = _Consumer()
-        self._submit(key)
-        while True:
-            if not self._stepping:
-                yield from self._step()
-            waiter = self._wait(consumer)
-            yield waiter
-            if self._consumers.get(key) is not consumer:
-                return  # its client has gone
-            if not consumer.output:
-                continue  # it waited too long
-            consumer.output = False
-            finished = consumer.finished
-            self._write(key)
-            if finished:
-                self._consumers.pop(key, None)
-                if not self._stepping:
-                    yield from self._step()
-                return
-
-    def _step(self) -> Coroutine:
-        self._stepping = True
-        yield _Wish.PASS
-        yield _Wish.STEP
-
-    def _wait(self, consumer: _Consumer) -> _Future:
-        """asyncio.wait_for(event.wait()): a task of its own, whose end is passed on, and a timer."""
-        waiter, ended = _Future(), _Future()
+    def _remind(self, consumer: _Consumer[Key], at_s: float) -> None:
         self._made += 1
-        heapq.heappush(self._timers, (self._now_s + TIMEOUT_S, self._made, lambda: self._finish(waiter)))
-        self._start(self._event(consumer), ended)
-        self._then(ended, lambda: self._finish(waiter))
-        return waiter
+        heapq.heappush(self._timers, (at_s, self._made, consumer))
 
-    def _event(self, consumer: _Consumer) -> Coroutine:
+    # -- a request's coroutine: AsyncLLMEngine.generate ----------------------------------------
+
+    def _enter(self, consumer: _Consumer[Key], passes: int) -> None:
+        """The passes of accept, transport, reader and tasks, then the engine."""
+        if passes:
+            self._ready.append((self._enter, consumer, passes - 1))
+        elif self._here(consumer):
+            self._submit(consumer.key)
+            self._remind(consumer, self._now_s + TIMEOUT_S)
+            self._step_or_wait(consumer)
+
+    def _step_or_wait(self, consumer: _Consumer[Key]) -> None:
+        if self._stepping:
+            self._wait(consumer)
+        else:
+            self._call_step(consumer)
+
+    def _call_step(self, consumer: _Consumer[Key]) -> None:
+        """After `sleep(0)`, in the next pass."""
+        self._stepping = True
+        self._ready.append((self._take_step, consumer, 0))
+
+    def _take_step(self, consumer: _Consumer[Key], _number: int) -> None:
+        self._caller = consumer
+
+    def _wait(self, consumer: _Consumer[Key]) -> None:
+        """`asyncio.wait_for(event.wait())`: a task of its own, whose end is passed on."""
+        consumer.wait += 1
+        consumer.since_s = self._now_s
+        consumer.listening = False
+        self._ready.append((self._listen, consumer, consumer.wait))
+
+    def _listen(self, consumer: _Consumer[Key], wait: int) -> None:
+        """The task begins."""
+        if wait != consumer.wait:
+            return
+        if consumer.output:
+            self._ready.append((self._pass_on, consumer, wait))
+        else:
+            consumer.listening = True
+
+    def _heard(self, consumer: _Consumer[Key], wait: int) -> None:
+        """The task ends."""
+        self._ready.append((self._pass_on, consumer, wait))
+
+    def _pass_on(self, consumer: _Consumer[Key], wait: int) -> None:
+        """Its end is passed on to the coroutine."""
+        self._ready.append((self._go_on, consumer, wait))
+
+    def _waited_too_long(self, consumer: _Consumer[Key], wait: int) -> None:
+        if wait == consumer.wait:
+            consumer.listening = False
+            self._ready.append((self._go_on, consumer, wait))
+
+    def _go_on(self, consumer: _Consumer[Key], wait: int) -> None:
+        """The coroutine writes, unless it waited too long, and waits again or calls the next step."""
+        if wait != consumer.wait or not self._here(consumer):
+            return
+        consumer.wait += 1
         if not consumer.output:
-            future = _Future()
-            consumer.waiting.append(future)
-            yield future
+            self._step_or_wait(consumer)
+            return
+        consumer.output = False
+        finished = consumer.finished
+        self._write(consumer.key)
+        if not finished:
+            self._step_or_wait(consumer)
+            return
+        self._consumers.pop(consumer.key, None)
+        if not self._stepping:
+            self._call_step(consumer)

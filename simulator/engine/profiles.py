@@ -11,7 +11,6 @@ from typing import Any
 
 from simulator.engine.frontend import FrontendCost
 from simulator.engine.step_cost import Cost
-from simulator.engine.step_visibility import StepVisibility
 from simulator.schedulers.interface import Scheduler
 from simulator.schedulers.registry import scheduler_kinds
 
@@ -83,11 +82,9 @@ def load_profile(name: str) -> Profile:
     )
 
 
-def step_visibility(profile: str, seed: int) -> StepVisibility:
-    """How the server's HTTP side delays what engine steps have made."""
-    return StepVisibility(
-        blocking=scheduler_kinds()[load_profile(profile).scheduler].blocks_event_loop, seed=seed
-    )
+def blocks_event_loop(profile: str) -> bool:
+    """Whether the server takes engine steps inside of its HTTP event loop."""
+    return scheduler_kinds()[load_profile(profile).scheduler].blocks_event_loop
 
 
 def scheduler_option_names() -> tuple[str, ...]:

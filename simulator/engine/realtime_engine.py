@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from collections import defaultdict
 from collections.abc import Callable
 
 from simulator.engine.engine import Engine, Sequence, Step
 from simulator.engine.frontend import Frontend, FrontendCost
-from simulator.engine.step_visibility import StepVisibility
 from simulator.engine.timer import AbsoluteTimer
 from simulator.ground_truth.send_delay import SendDelayHistogram
 from simulator.ground_truth.truth_log import TruthLog, now_ns
@@ -30,9 +28,7 @@ StepTokens = tuple[tuple[Sequence, str | None], ...]
 class RealtimeEngine:
     """An engine and the replies that get its tokens."""
 
-    def __init__(
-        self, engine: Engine, loop: asyncio.AbstractEventLoop, visibility: StepVisibility, log: TruthLog
-    ) -> None:
+    def __init__(self, engine: Engine, loop: asyncio.AbstractEventLoop, log: TruthLog) -> None:
         self.engine = engine
         self.prefix_block = engine.scheduler.prefix_block
         self.send_delay = SendDelayHistogram()
@@ -42,7 +38,6 @@ class RealtimeEngine:
         self.on_step: Callable[[Step, float], None] | None = None
         self._loop = loop
         self.gauges = engine.gauges
-        self._visibility = visibility
         self._log = log
         self._timer = AbsoluteTimer(loop, self._on_timer)
         self._busy = False
@@ -50,8 +45,6 @@ class RealtimeEngine:
         self._due_ns = 0
         self._staged: list[Reply] = []
         self._blocked: list[Reply] = []
-        self._delayed_writes: defaultdict[int, list[Reply]] = defaultdict(list)
-        self._delayed_entries: list[tuple[int, Reply]] = []
         self._step_tokens: StepTokens = ()
         self._frontend: Frontend[Reply] | None = None
         self._frontend_timer = AbsoluteTimer(loop, self._pass_frontend)
@@ -62,11 +55,6 @@ class RealtimeEngine:
         """Put an HTTP process with these costs between clients and engine; call it before the first request."""
         if cost != FrontendCost():
             self._frontend = Frontend(cost)
-
-    @property
-    def streams(self) -> int:
-        """Open requests, those that wait to enter included."""
-        return len(self.replies) + len(self._delayed_entries)
 
     # -- in and out ----------------------------------------------------------------------------
 
@@ -90,20 +78,14 @@ class RealtimeEngine:
             self._frontend_timer.set(int(next_s * 1e9) + 1)
 
     def _enter(self, reply: Reply) -> None:
-        """To the engine; where steps block the event loop, only after some steps."""
-        delay = self._visibility.entry_delay_steps(self.streams) if self._busy else 0
-        if delay:
-            self._delayed_entries.append((self._step_number + delay, reply))
-        else:
-            self._submit(reply)
-            if not self._busy:
-                self._begin(now_ns())
+        """To the engine."""
+        self._submit(reply)
+        if not self._busy:
+            self._begin(now_ns())
 
     def _submit(self, reply: Reply) -> None:
         if not reply.open(self.headers_at_once):
             return
-        if self._visibility.blocking:
-            reply.countdown = 1 + self._visibility.write_delay_steps(self.streams)
         reply.truth.queued_ns = now_ns()
         self.replies[reply.sequence.seq_id] = reply
         self.engine.submit(reply.sequence)
@@ -123,7 +105,11 @@ class RealtimeEngine:
             step = self.engine.step()
         if step is None:
             self._go_idle()
-            return
+        else:
+            self._start(step, start_ns)
+
+    def _start(self, step: Step, start_ns: int) -> None:
+        """The step runs from now until it is due."""
         self._busy = True
         self._step_number += 1
         self._due_ns = start_ns + int(step.duration_s * 1e9)
@@ -133,25 +119,18 @@ class RealtimeEngine:
         self._step_tokens = tuple((sequence, sequence.finish) for sequence in step.tokens)
         ignored = [sequence for sequence in step.finished if sequence.finish == "ignored"]
         self._step_tokens += tuple((sequence, "ignored") for sequence in ignored)
-        if self._frontend is None:
-            self._staged = self._prepare(self._step_tokens, self._due_ns)
+        self._stage()
         self._timer.set(self._due_ns)
 
+    def _stage(self) -> None:
+        """Make the bytes of the running step."""
+        if self._frontend is None:
+            self._staged = self._prepare(self._step_tokens, self._due_ns)
+
     def _go_idle(self) -> None:
-        """The engine has nothing to do: send delayed writes and submit delayed requests now."""
+        """The engine has nothing to do."""
         self._busy = False
-        late = [reply for replies in self._delayed_writes.values() for reply in replies]
-        self._delayed_writes.clear()
-        for reply in late:
-            if reply.prepare():
-                reply.send_prepared()
-        entering, self._delayed_entries = self._delayed_entries, []
-        for _, reply in entering:
-            self._submit(reply)
-        if entering:
-            self._begin(now_ns())
-        else:
-            self.write_truth_soon()
+        self.write_truth_soon()
 
     def write_truth_soon(self) -> None:
         """Write finished truth lines now if the engine is idle; else it happens between steps."""
@@ -192,9 +171,8 @@ class RealtimeEngine:
             reply.due_ns = due_ns
             if finish is not None:
                 reply.finish = finish
-            if self._writes_now(reply) and reply.prepare():
+            if reply.prepare():
                 staged.append(reply)
-        staged += [reply for reply in self._delayed_writes.pop(self._step_number, ()) if reply.prepare()]
         return staged
 
     def _queue_tokens(self) -> None:
@@ -221,22 +199,6 @@ class RealtimeEngine:
         if self._token_queue:
             self._queue_timer.set(self._token_queue[0][0])
 
-    def _writes_now(self, reply: Reply) -> bool:
-        """True for every step, except where steps block the event loop: then streams see only some of them."""
-        model = self._visibility
-        if not model.blocking:
-            return True
-        if reply.finish is not None:
-            delay = model.write_delay_steps(len(self.replies))
-            if delay:
-                self._delayed_writes[self._step_number + delay].append(reply)
-            return not delay
-        reply.countdown -= 1
-        if reply.countdown > 0:
-            return False
-        reply.countdown = model.period_steps(len(self.replies))
-        return True
-
     def _on_timer(self) -> None:
         if not self._busy:
             return
@@ -253,12 +215,14 @@ class RealtimeEngine:
             add(reply.send_prepared() - due_ns)
         if self._blocked and self._frontend is None:
             self._send_blocked()
-        if self._delayed_entries:
-            self._submit_delayed()
         if now - due_ns > GIVE_UP_NS:
             self.send_delay.resyncs += 1
             due_ns = now
         self._begin(due_ns)
+        self._log_between_steps()
+
+    def _log_between_steps(self) -> None:
+        """Write finished truth lines while the step runs."""
         if self._log.pending and self._due_ns - now_ns() > 2 * SPARE_NS:
             self._log.write_until(self._due_ns - SPARE_NS)
 
@@ -272,16 +236,10 @@ class RealtimeEngine:
             if reply.prepare():
                 reply.send_prepared()
 
-    def _submit_delayed(self) -> None:
-        ready = [reply for at, reply in self._delayed_entries if at <= self._step_number]
-        self._delayed_entries = [(at, reply) for at, reply in self._delayed_entries if at > self._step_number]
-        for reply in ready:
-            self._submit(reply)
-
     def stop(self) -> None:
         """Shut down; open replies break off and are logged as stopped."""
         self._busy = False
         for timer in (self._timer, self._frontend_timer, self._queue_timer):
             timer.close()
-        for reply in [*self.replies.values(), *(reply for _, reply in self._delayed_entries)]:
+        for reply in list(self.replies.values()):
             reply.stop()

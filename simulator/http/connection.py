@@ -16,11 +16,13 @@ from dataclasses import dataclass, field
 import httptools
 
 from simulator.http.exchange import HIGH_WATER_BYTES, App, Exchange, Request
-from simulator.http.receive_time import read
+from simulator.http.receive_time import now_ns, read
 
 READ_BYTES = 65_536
 MAX_HEAD_BYTES = 131_072
 MAX_PIPELINED = 8
+NEW_NS = 20_000_000
+"""A request that comes so soon was what the connection was opened for."""
 
 
 @dataclass(slots=True)
@@ -48,6 +50,7 @@ class Connection:
         self._current: Exchange | None = None
         self._idle_timer: asyncio.TimerHandle | None = None
         self._arrived_ns = 0
+        self._opened_ns = now_ns()
         self._closing = False
         self._closed = False
         self.number = number
@@ -135,6 +138,7 @@ class Connection:
             connection=self.number,
             too_large=draft.too_large,
             http_1_0=self._parser.get_http_version() == "1.0",
+            new_connection=self._arrived_ns - self._opened_ns < NEW_NS,
         )
         if self._current is None:
             self._begin(request)

@@ -26,7 +26,8 @@ class ClientConnection(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One whole request; header names are lower case; `received_ns` = its last byte arrived."""
+    """One whole request; header names are lower case; `received_ns` = its last byte arrived; `new_connection`:
+    it was opened for this request."""
 
     method: str
     path: str
@@ -38,6 +39,7 @@ class Request:
     connection: int
     too_large: bool = False
     http_1_0: bool = False
+    new_connection: bool = False
 
 
 @dataclass(frozen=True, slots=True)

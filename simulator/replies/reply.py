@@ -43,7 +43,6 @@ class Reply:
         self.made = 0
         self.sent = 0
         self.finish: str | None = None
-        self.countdown = 0
         self.over = False
         self.last_write_ns = truth.received_ns
         self.due_ns = truth.received_ns

@@ -101,7 +101,7 @@ class SchedulerKind:
     `limits`: the dataclass of its options, `build` makes it from one (Any: each kind has its own dataclass).
     `options`: those of them that the command line has; `switches`: an option without a value, and what it turns off.
     `kv_memory`: the KV blocks follow from the GPU's memory.
-    `blocks_event_loop`: engine steps run inside the HTTP event loop (engine/step_visibility.py).
+    `blocks_event_loop`: engine steps run inside the HTTP event loop (engine/blocked_loop.py).
     """
 
     name: str

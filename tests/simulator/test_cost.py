@@ -6,7 +6,6 @@ import pytest
 
 from simulator.engine.frontend import Frontend, FrontendCost
 from simulator.engine.step_cost import Cost
-from simulator.engine.step_visibility import StepVisibility
 from simulator.schedulers.interface import Plan
 from simulator.schedulers.sequence import Sequence
 
@@ -79,33 +78,3 @@ def test_an_idle_process_takes_a_request_when_it_arrives() -> None:
 def test_a_first_token_is_read_after_the_events_before_it() -> None:
     front: Frontend[str] = Frontend(FrontendCost(send_ms=1.0, per_event_us=100.0))
     assert front.read_s(1.0, events_before=20) == pytest.approx(1.003)
-
-
-@pytest.mark.parametrize(
-    ("streams", "tokens_per_event"),
-    [(1, 1.0), (4, 1.0), (24, 2.124), (50, 2.430), (100, 2.718), (900, 2.718)],
-)
-def test_0_1_2_writes_two_or_three_tokens_per_event_under_load(streams: int, tokens_per_event: float) -> None:
-    """Between the measured rows the shares are linear in log(streams)."""
-    model = StepVisibility(blocking=True, seed=1)
-    drawn = [model.period_steps(streams) for _ in range(4000)]
-    assert set(drawn) <= {1, 2, 3}
-    assert sum(drawn) / 4000 == pytest.approx(tokens_per_event, abs=0.04)
-
-
-def test_0_1_2_lets_a_new_request_wait_some_steps() -> None:
-    model = StepVisibility(blocking=True, seed=1)
-    assert {model.entry_delay_steps(4) for _ in range(200)} == {1, 2}
-    assert {model.entry_delay_steps(100) for _ in range(400)} == {5, 6, 7, 8}
-    assert {model.write_delay_steps(2) for _ in range(50)} == {0}
-    assert {model.write_delay_steps(100) for _ in range(200)} == {2, 3}
-
-
-def test_other_servers_publish_every_step_at_once() -> None:
-    model = StepVisibility(blocking=False, seed=1)
-    assert [model.period_steps(500), model.entry_delay_steps(500), model.write_delay_steps(500)] == [1, 0, 0]
-
-
-def test_publishing_is_the_same_for_the_same_seed() -> None:
-    one, two = (StepVisibility(blocking=True, seed=5) for _ in range(2))
-    assert [one.period_steps(50) for _ in range(50)] == [two.period_steps(50) for _ in range(50)]

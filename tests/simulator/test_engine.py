@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator.engine.engine import Engine, Sequence, Step, build_engine
-from simulator.engine.profiles import load_profile, profile_names, step_visibility
+from simulator.engine.profiles import blocks_event_loop, load_profile, profile_names
 from simulator.engine.step_cost import Cost
 from simulator.schedulers.registry import scheduler_kinds
 from tests.long import size
@@ -264,7 +264,7 @@ def test_every_profile_builds_and_only_0_1_blocks_its_loop() -> None:
         engine = build_engine(name, {})
         engine.submit(Sequence(1, 8, 3, 3))
         assert sum(1 for _ in iter(engine.step, None)) == 3
-        assert step_visibility(name, 0).blocking == ("vllm-0.1" in name)
+        assert blocks_event_loop(name) == ("vllm-0.1" in name)
 
 
 def test_v1_graphs_follow_max_num_seqs() -> None:

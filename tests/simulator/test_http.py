@@ -177,6 +177,23 @@ def test_expect_100_continue(everyone: Simulator) -> None:
         assert read_reply(sock).startswith(b"HTTP/1.1 200")
 
 
+@pytest.mark.parametrize("name", ["tgi-3.3", "tgi-0.9.3"])
+@pytest.mark.parametrize("path", ["/generate_stream", "/generate"])
+def test_tgi_answers_http_1_0_in_http_1_0_without_chunks(everyone: Simulator, name: str, path: str) -> None:
+    body = json.dumps({"inputs": "Once", "parameters": {"max_new_tokens": 3}}).encode()
+    head = f"POST {path} HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+    with connect(everyone.ports[name]) as sock:
+        sock.sendall(head.encode() + body)
+        reply = b"".join(iter(lambda: sock.recv(65536), b""))
+    lines, _, answer = reply.partition(b"\r\n\r\n")
+    assert lines.startswith(b"HTTP/1.0 200 OK\r\n")
+    assert b"transfer-encoding" not in lines
+    assert b"connection" not in lines
+    events = [each for each in answer.decode().split("\n\n") if each]
+    assert len(events) == (3 if "stream" in path else 1)
+    assert all(json.loads(each.partition("data:")[2] or each) for each in events)
+
+
 def test_tgi_refuses_bodies_over_2_mib(everyone: Simulator) -> None:
     reply = ask(everyone.ports["tgi-3.3"], "/generate", {"inputs": "x" * 3_000_000})
     assert reply.startswith(b"HTTP/1.1 413 Payload Too Large\r\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -133,6 +134,60 @@ def test_tgi_info_says_what_it_is(everyone: Simulator) -> None:
         assert info["max_total_tokens"] in (2048, 4096)
 
 
+@pytest.mark.parametrize("name", ["tgi", "tgi-0.9.3"])
+def test_tgi_s_metrics_are_empty_until_a_request_and_appear_with_their_events(
+    simulate: Start, name: str
+) -> None:
+    simulator = simulate("--speak", name, "--answer-tokens", "5")
+
+    def page() -> str:
+        return body_of(ask(simulator.port, "/metrics", None, method="GET")).decode()
+
+    assert page() == ""
+    ask(simulator.port, "/generate", {"inputs": "Once", "parameters": {"temperature": 0}})
+    assert set(re.findall(r"^tgi_\S+", page(), re.MULTILINE)) == {
+        "tgi_request_count",
+        'tgi_request_failure{err="validation"}',
+    }
+    ask(simulator.port, "/generate", {"inputs": "Once", "parameters": {"max_new_tokens": 5}})
+    simulator.wait_lines(2)
+    for sample in ("tgi_request_success 1", "tgi_queue_size 0", "tgi_batch_current_size 0"):
+        assert sample in page()
+    assert "tgi_batch_concat" not in page()
+
+
+@pytest.mark.parametrize(
+    ("messages", "words"),
+    [
+        ([], "undefined value"),
+        ([{"role": "user", "content": "a"}] * 2, "Conversation roles must alternate"),
+        ([{"role": "assistant", "content": "a"}], "Conversation roles must alternate"),
+    ],
+)
+@pytest.mark.parametrize("stream", [True, False])
+def test_tgi_3_refuses_chats_that_its_template_refuses(
+    everyone: Simulator, messages: list[dict[str, str]], words: str, stream: bool
+) -> None:
+    reply = ask(everyone.ports["tgi-3.3"], CHAT, chat(messages=messages, stream=stream))
+    assert reply.startswith(b"HTTP/1.1 422 ")
+    assert json.loads(body_of(reply))["error_type"] == "template_error"
+    assert words in json.loads(body_of(reply))["error"]
+
+
+@pytest.mark.parametrize(
+    "more", [{"top_p": 1.0}, {"max_tokens": 0}, {"temperature": -1}, {"frequency_penalty": 3}]
+)
+def test_tgi_3_refuses_what_its_validation_refuses_in_chats(
+    everyone: Simulator, more: dict[str, float]
+) -> None:
+    plain = ask(everyone.ports["tgi-3.3"], CHAT, chat(**{**more, "stream": False}))
+    assert plain.startswith(b"HTTP/1.1 422 ")
+    assert json.loads(body_of(plain))["error_type"] == "validation"
+    stream = ask(everyone.ports["tgi-3.3"], CHAT, chat(**more))
+    assert stream.startswith(b"HTTP/1.1 200 ")
+    assert b'"http_status_code":422' in stream
+
+
 def test_vllm_metrics_move_truthfully(simulate: Start) -> None:
     simulator = simulate("--speak", "vllm", "--max-num-seqs", "1", "--answer-tokens", "1500", "--model", "m")
     body = {**chat(max_tokens=1500), "model": "m"}
@@ -202,6 +257,7 @@ def test_requests_at_once_share_one_engine(simulate: Start) -> None:
     threads = [threading.Thread(target=one) for _ in range(24)]
     for thread in threads:
         thread.start()
+        time.sleep(0.011)  # those that enter in one pass of its event loop wake together and see every token
     for thread in threads:
         thread.join(20)
     assert len(replies) == 24

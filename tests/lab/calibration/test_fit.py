@@ -18,7 +18,7 @@ from tests.long import LONG
 H100 = Path(__file__).parents[2] / "cases" / "h100"
 
 
-drawn = cache(partial(article.figures, seeds=(article.ARTICLE_SEED,)))
+drawn = cache(partial(article.figures, seeds=(article.CHECKED_SEED,)))
 
 
 @pytest.mark.parametrize("server", article.SERVERS)

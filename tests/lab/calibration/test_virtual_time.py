@@ -19,18 +19,16 @@ from lab.calibration.virtual_time import (
 from simulator.engine.engine import Engine
 from simulator.engine.frontend import Frontend, FrontendCost
 from simulator.engine.step_cost import Cost
-from simulator.engine.step_visibility import StepVisibility
 from simulator.schedulers.vllm_v1 import V1Limits, VllmV1Scheduler
 
 TENTH = Cost(step_ms=100.0, per_sequence_us=0.0, per_context_token_ns=0.0)
 
 
-def playback(seats: int = 8, visibility: StepVisibility | None = None, **frontend: float) -> Playback:
+def playback(seats: int = 8, *, blocked: bool = False, **frontend: float) -> Playback:
     """Every step takes 0.1 s."""
     engine = Engine(VllmV1Scheduler(V1Limits(1000, max_num_seqs=seats, in_flight=1)), TENTH)
     play = Playback(engine, Frontend(FrontendCost(**frontend)))
-    if visibility:
-        play.visibility = visibility
+    play.blocks_event_loop = blocked
     return play
 
 
@@ -84,7 +82,7 @@ def test_what_can_never_run_is_left_out() -> None:
 def test_a_blocked_loop_delays_the_entry_and_the_last_write_but_loses_nothing() -> None:
     demands, due_s = [Demand(8, 30)] * 24, [0.01 * i for i in range(24)]
     plain = summarise(open_loop(playback(seats=64), demands, due_s))
-    served = open_loop(playback(seats=64, visibility=StepVisibility(blocking=True, seed=1)), demands, due_s)
+    served = open_loop(playback(seats=64, blocked=True), demands, due_s)
     blocked = summarise(served)
     assert len(served) == 24
     assert sum(one.tokens for one in served) == 24 * 30
