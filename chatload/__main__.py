@@ -65,8 +65,9 @@ COMMANDS: dict[str, Command] = {
     ),
     "import-jmx": Command("import_jmx", "make a scenario of a JMeter test plan (.jmx)"),
     "export": Command(
-        "export", "a run as JMeter's JTL, its schedule for vLLM, AIPerf or GuideLLM, or a badge"
+        "export", "a run as JMeter's JTL, its schedule for vLLM, AIPerf or GuideLLM, its journal, or a badge"
     ),
+    "compact": Command("compact", "journals of runs that have ended, as gzip: a quarter of the size"),
     "prompts": Command(
         "prompts", "what a file of prompts, a dataset or a trace holds, and what is left out of it"
     ),

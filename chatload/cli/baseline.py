@@ -15,9 +15,10 @@ from chatload.model.words import plural
 from chatload.options.command_parser import Parser
 from chatload.render.run_files import SUMMARY, read_runs
 from chatload.store.journal import Run
+from chatload.store.journal_files import PATTERNS
 from chatload.store.manifest import MANIFEST
 
-KEPT = (MANIFEST, SUMMARY, "journal-*.jsonl")
+KEPT = (MANIFEST, SUMMARY, *PATTERNS)
 """Files of a run folder that a comparison reads, and its sums."""
 
 

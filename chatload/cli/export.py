@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import gzip
+import shutil
 import sys
+import zlib
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from chatload.analysis.summary import summarise
@@ -13,6 +17,7 @@ from chatload.model.errors import UsageError
 from chatload.options.command_parser import Parser
 from chatload.render.badge import badge_json, badge_of, badge_svg
 from chatload.store.journal import Run, read_run
+from chatload.store.journal_files import journal_files, open_journal
 from chatload.store.manifest import read_manifest
 
 
@@ -34,7 +39,8 @@ def export(argv: Sequence[str]) -> int:
     badge = forms.add_parser("badge", help="its verdict as a badge: an SVG, or JSON for shields.io/endpoint")
     badge.add_argument("--format", choices=("svg", "shields"), default="svg", help="svg (default) or shields")
     badge.add_argument("--label", default="chatload", help="its left half (default chatload)")
-    for form in (jtl, schedule, badge):
+    jsonl = forms.add_parser("jsonl", help="the lines of its journals as they were written, compact or not")
+    for form in (jtl, schedule, badge, jsonl):
         form.add_argument("run", type=Path, metavar="RUN", help="run folder, such as results/…")
         form.add_argument(
             "-o", "--output", type=Path, metavar="FILE", help="file to write, instead of stdout"
@@ -49,9 +55,26 @@ def export(argv: Sequence[str]) -> int:
         as_csv = chosen.format == "csv"
         lines = csv_lines(found, sent_bytes=chosen.jmeter == "5") if as_csv else xml_lines(found)
         write(lines, chosen.output)
+    elif chosen.what == "jsonl":
+        write_journals(chosen.run, chosen.output)
     else:
         write_schedule(read_run(chosen.run), chosen.tool, chosen.prompts == "texts", chosen.output)
     return 0
+
+
+def write_journals(folder: Path, output: Path | None) -> None:
+    """Write the bytes of all journals, in order of their names. UsageError where one cannot be read or written."""
+    read_manifest(folder)
+    try:
+        with nullcontext(sys.stdout.buffer) if output is None else open(output, "wb") as file:
+            for path in journal_files(folder):
+                with open_journal(path) as journal:
+                    shutil.copyfileobj(journal, file, 1 << 20)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise UsageError([f"{path}: is damaged, so that not all of its lines can be read"]) from error
+    except OSError as error:
+        named = f"--output {str(output)!r}" if output is not None else str(folder)
+        raise UsageError([f"{named}: {error.strerror or error}"]) from None
 
 
 def write_schedule(run: Run, tool: str, texts: bool, output: Path | None) -> None:

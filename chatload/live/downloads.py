@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from chatload.store.journal_files import journal_files, raw_lines
+
 REPORT = "report.html"
 KINDS = {
     REPORT: "text/html",
@@ -25,7 +27,7 @@ def offered(folder: Path | None) -> list[str]:
     if folder is None:
         return []
     found = [name for name in KINDS if _is_plain(folder / name)]
-    if next(folder.glob("journal-*.jsonl"), None) is not None:
+    if journal_files(folder):
         found.append(JOURNAL)
     return found
 
@@ -43,18 +45,17 @@ def merged_journal(folder: Path) -> Iterator[bytes]:
     seen: set[int] = set()
     block: list[bytes] = []
     size = 0
-    for path in sorted(folder.glob("journal-*.jsonl")):
-        with open(path, "rb") as file:
-            for line in file:
-                mark = hash(line)
-                if mark in seen or not line.endswith(b"\n"):
-                    continue
-                seen.add(mark)
-                block.append(line)
-                size += len(line)
-                if size >= _BLOCK_BYTES:
-                    yield b"".join(block)
-                    block, size = [], 0
+    for path in journal_files(folder):
+        for line in raw_lines(path):
+            mark = hash(line)
+            if mark in seen or not line.endswith(b"\n"):
+                continue
+            seen.add(mark)
+            block.append(line)
+            size += len(line)
+            if size >= _BLOCK_BYTES:
+                yield b"".join(block)
+                block, size = [], 0
     if block:
         yield b"".join(block)
 

@@ -32,8 +32,9 @@ from chatload.model.packed_turns import PackedTurns
 from chatload.model.turn import Turn
 from chatload.model.words import listed
 from chatload.store.clocks import WorkerClock, clocks_of, shifted
+from chatload.store.journal_files import CUT_OFF, journal_files, no_files, raw_lines
 from chatload.store.manifest import Manifest, read_manifest
-from chatload.store.missing_lines import LineCount, foreign_journals, journal_files, no_files
+from chatload.store.missing_lines import LineCount, foreign_journals
 
 
 class JournalWriter:
@@ -155,6 +156,7 @@ class _Lines:
     same_answers: list[SameAnswerLine] = field(default_factory=list)
     power: list[PowerLine] = field(default_factory=list)
     torn: int = 0
+    damaged: bool = False
     count: LineCount = field(default_factory=LineCount)
     _seen: set[bytes] = field(default_factory=set)
     _turn_ids: set[str] = field(default_factory=set)
@@ -163,6 +165,7 @@ class _Lines:
         """Add one line; None is an incomplete one."""
         if line is None:
             self.torn += 1
+            self.damaged = self.damaged or raw == CUT_OFF
         elif isinstance(line, Turn):
             if line.turn_id not in self._turn_ids:
                 self._turn_ids.add(line.turn_id)
@@ -211,6 +214,7 @@ def read_run(folder: Path) -> Run:
                 for name, run_id in foreign.items()
             ),
             *(f"{name} is no file: its lines are lost." for name in no_files(folder)),
+            *(["A compact journal is damaged: its further lines are lost."] if found.damaged else ()),
             *found.count.missing(manifest, len(found.turns)),
         ),
     )
@@ -255,12 +259,11 @@ def _journal_lines(folder: Path, without: Container[str]) -> Iterator[tuple[byte
     for path in journal_files(folder):
         if path.name in without:
             continue
-        with open(path, "rb") as file:
-            for raw in file:
-                try:
-                    line = decode(raw)
-                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                    yield raw, None
-                    continue
-                if line is not None:
-                    yield raw, line
+        for raw in raw_lines(path):
+            try:
+                line = decode(raw)
+            except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                yield raw, None
+                continue
+            if line is not None:
+                yield raw, line

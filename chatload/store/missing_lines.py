@@ -9,17 +9,8 @@ import orjson
 
 from chatload.model.errors import UsageError
 from chatload.model.journal_lines import EndLine, JournalLine, StartLine
+from chatload.store.journal_files import journal_files, raw_lines
 from chatload.store.manifest import Manifest
-
-
-def journal_files(folder: Path) -> list[Path]:
-    """The journals of a run folder that are files: opening a pipe would wait for ever."""
-    return [path for path in sorted(folder.glob("journal-*.jsonl")) if path.is_file()]
-
-
-def no_files(folder: Path) -> list[str]:
-    """The names of journals that are folders, pipes or the like."""
-    return [path.name for path in sorted(folder.glob("journal-*.jsonl")) if not path.is_file()]
 
 
 def foreign_journals(folder: Path, run_id: str) -> dict[str, str]:
@@ -44,18 +35,17 @@ def foreign_journals(folder: Path, run_id: str) -> dict[str, str]:
 def _run_ids(path: Path) -> set[str]:
     """The runs that the start lines of a journal name."""
     ids = set()
-    with open(path, "rb") as file:
-        for raw in file:
-            if (
-                b'"start"' not in raw or b'"run_id"' not in raw
-            ):  # reading each line as JSON would take twice as long
-                continue
-            try:
-                line = orjson.loads(raw)
-            except orjson.JSONDecodeError:
-                continue
-            if isinstance(line, dict) and line.get("kind") == "start" and line.get("run_id"):
-                ids.add(str(line["run_id"]))
+    for raw in raw_lines(path):
+        if (
+            b'"start"' not in raw or b'"run_id"' not in raw
+        ):  # reading each line as JSON would take twice as long
+            continue
+        try:
+            line = orjson.loads(raw)
+        except orjson.JSONDecodeError:
+            continue
+        if isinstance(line, dict) and line.get("kind") == "start" and line.get("run_id"):
+            ids.add(str(line["run_id"]))
     return ids
 
 

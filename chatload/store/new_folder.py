@@ -9,9 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from chatload.model.errors import UsageError
+from chatload.store.journal_files import PATTERNS
 
 MANIFEST = "manifest.json"
-_LEFT_BY_A_RUN = (MANIFEST, "summary.json", "journal-*.jsonl")
+_LEFT_BY_A_RUN = (MANIFEST, "summary.json", *PATTERNS)
 HOLDS_A_RUN = "already holds a run: name a new folder, or move that run"
 REMEDY = "name a folder that can be written"
 
