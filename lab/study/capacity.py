@@ -1,6 +1,6 @@
 """Tests the capacity search on servers of known capacity, in virtual time on the simulator's engine.
 
-python -m lab.study.capacity [--searches 100]
+python -m lab.study.capacity [--searches 100] [--arrivals]
 
 The true capacity of a server is the largest number of chat users that meet the SLOs over 45 minutes. A search makes
 the same decisions as Locust's, from the same verdicts, ramp, settling time and windows, in steps of the engine.
@@ -9,6 +9,7 @@ the same decisions as Locust's, from the same verdicts, ramp, settling time and 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import random
 import sys
 from collections.abc import Sequence
@@ -250,12 +251,12 @@ def _turn(user: int, number: int, due_s: float, done: Served) -> Turn:
     )
 
 
-def true_capacity(case: SearchCase, low: int, high: int, long_s: float = LONG_S) -> int:
+def true_capacity(case: SearchCase, low: int, high: int, long_s: float = LONG_S, seed: str = "truth") -> int:
     """The most users, from `low` (which must meet them) to below `high`, that meet the SLOs over `long_s`."""
     load = replace(case.load, settle_s=AGED_S, measure_s=long_s)
     while high - low > 1:
         middle = (low + high) // 2
-        turns, grown = window_and_growth(case, middle, "truth", load)
+        turns, grown = window_and_growth(case, middle, seed, load)
         if level_verdict(turns, case.objectives)[0] == MET and not (load.arrives and grown.grows):
             low = middle
         else:
@@ -318,13 +319,32 @@ def table_row(case: SearchCase, truth: int, searches: Sequence[SearchResult]) ->
     )
 
 
+def arrivals_row(case: SearchCase, searches: int, longs: int = 6) -> str:
+    """A row of the table of arrivals: the truth is from the least to the most that so many long runs give."""
+    truths = [true_capacity(case, 20, 120, seed=f"truth {number}") for number in range(longs)]
+    found = [search(case, seed) for seed in range(searches)]
+    answers = [one.found.users for one in found]
+    low, high = min(truths), max(truths)
+    inside = sum(any(one.covers(truth) for truth in (low, high)) for one in found)
+    return (
+        f"| `{case.slo}` | {low} to {high} | {sum(answers) / searches:.1f} | {min(answers)} … {max(answers)} | "
+        f"{inside} of {searches} | {sum(one.windows for one in found) / searches:.1f} |"
+    )
+
+
 def main(argv: Sequence[str]) -> int:
     """Print a row per case: the true capacity, and how near the searches came."""
     parser = argparse.ArgumentParser(prog="python -m lab.study.capacity", description=__doc__)
     parser.add_argument("--searches", type=int, default=100, help="searches of each server (100)")
     parser.add_argument("--only", default="", help="only servers with this in their name")
+    parser.add_argument("--arrivals", action="store_true", help="searches in arrivals (about 5 min for 14)")
     given = parser.parse_args(argv)
     count = given.searches
+    if given.arrivals:
+        for slo in ("p95 ttft_ms <= 500", LAX):
+            sys.stdout.write(arrivals_row(dataclasses.replace(ARRIVING, slo=slo), count) + "\n")
+            sys.stdout.flush()
+        return 0
     for case in (case for case in SEARCH_CASES if given.only in case.name):
         truth = true_capacity(case, 1, 160)
         sys.stdout.write(table_row(case, truth, [search(case, seed) for seed in range(count)]) + "\n")
