@@ -77,6 +77,16 @@ class PollLog:
             return self._last_ns, now  # a gap that has not ended yet
         return None
 
+    def is_late(self, at_ns: int) -> bool:
+        """Whether a late poll took in what came at this instant."""
+        index = bisect_left(self._until, at_ns)
+        return index < len(self._from) and self._from[index] < at_ns
+
+    def was_late(self, from_ns: int, until_ns: int) -> bool:
+        """Whether there was a late poll in this time."""
+        index = bisect_left(self._until, from_ns)
+        return index < len(self._from) and self._from[index] < until_ns
+
     def backlog_ns(self, at_ns: int, now: int) -> int:
         """How late a read at `at_ns` may have been: since the gap it is in began, or the one before where they meet."""
         gap = self.gap_at(at_ns, now)

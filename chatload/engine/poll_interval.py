@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 POLL_INTERVALS_S = (0.002, 0.005, 0.010)
 """For users who think: the end of a reply may be seen that much late."""
@@ -18,12 +18,28 @@ _TOGETHER_US = 1000
 """An end within this time of the last token shares its read at any interval, and shifts it by no more."""
 
 
+def told_gaps(gaps_us: Sequence[int], first_ns: int, is_late: Callable[[int], bool]) -> Sequence[int]:
+    """The gaps of a reply whose first token came at `first_ns`, without those of 0 in a late poll.
+
+    `is_late` tells whether a late poll took in what came at an instant. What it took in at once may have come apart:
+    nobody knows. Any other gap is one of two reads, each with the time at which it came.
+    """
+    found: list[int] = []
+    at_ns = first_ns
+    for gap_us in gaps_us:
+        at_ns += 1000 * gap_us
+        if gap_us or not is_late(at_ns):
+            found.append(gap_us)
+    return found
+
+
 class PollInterval:
     """One of `periods_s`: the longest such that at most 1 % of recent gaps are shorter than 1.5 times it.
 
     Counted are gaps between tokens, and between the last token and the end of its reply. Two that come within a period
     share a stamp, the later one's, so recent gaps decide; tokens that did share one are gaps of 0 and shorten the
-    period again. With each choice all gaps counted so far lose half their weight.
+    period again. With each choice all gaps counted so far lose half their weight. Gaps of 0 that a late poll made are
+    not to be counted (`told_gaps`): a client that cannot keep up would poll more often, and keep up less.
     """
 
     def __init__(self, periods_s: Sequence[float]) -> None:

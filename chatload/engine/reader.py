@@ -10,7 +10,7 @@ from __future__ import annotations
 import select
 import socket
 import sys
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import gevent
@@ -20,7 +20,7 @@ from chatload.engine.address import Address
 from chatload.engine.clock import now_ns
 from chatload.engine.connection import SO_TIMESTAMPNS, Ancillary, Connection, Received, connect
 from chatload.engine.measurement_quality import MeasurementQuality
-from chatload.engine.poll_interval import PAUSES_S, POLL_INTERVALS_S, PollInterval
+from chatload.engine.poll_interval import PAUSES_S, POLL_INTERVALS_S, PollInterval, told_gaps
 from chatload.engine.stream import (
     ANCILLARY_BYTES,
     EVENT_AND_CHUNK_END,
@@ -146,8 +146,16 @@ class Reader:
         self._offset.check()
         if self.kernel_stamps:
             last_ns = turn.last_token_ns
-            self._interval.add(turn.gaps_us, None if last_ns is None else (turn.end_ns - last_ns) / 1e3)
+            end_us = None if last_ns is None else (turn.end_ns - last_ns) / 1e3
+            self._interval.add(self._told_gaps(turn) if turn.coalesced else turn.gaps_us, end_us)
         return self.quality.marked(turn, events_in_first_read, now_ns())
+
+    def _told_gaps(self, turn: Turn) -> Sequence[int]:
+        """The gaps of a turn whose tokens shared reads, without those that a late poll of ours made."""
+        first_ns, log = turn.first_token_ns, self._poll_log
+        if first_ns is None or not log.was_late(first_ns, turn.end_ns):
+            return turn.gaps_us
+        return told_gaps(turn.gaps_us, first_ns, log.is_late)
 
     def _on_poll(self) -> None:
         now = now_ns()

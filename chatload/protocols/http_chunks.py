@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import repeat
+from operator import getitem
 
 _SIZES = {b"%x" % size: size for size in range(1, 4096)}
 _HEADS = {len(digits) + size + 4: digits + b"\r\n" for digits, size in _SIZES.items()}
@@ -35,7 +36,7 @@ def one_chunk_a_read(reads: Sequence[bytes]) -> list[bytes]:
     begun = all(map(bytes.startswith, reads, map(_HEADS.get, lengths, repeat(()))))
     if not begun or not all(map(bytes.endswith, reads, repeat(b"\r\n"))):
         return []
-    found: Iterable[bytes] = map(bytes.__getitem__, reads, map(_BODIES.__getitem__, lengths))
+    found: Iterable[bytes] = map(getitem, reads, map(_BODIES.__getitem__, lengths))
     return [*found]
 
 

@@ -40,6 +40,17 @@ def test_a_gap_lasts_until_the_late_poll_is_over() -> None:
     assert log.gap_at(2 * MS, 42 * MS) is None
 
 
+def test_what_a_late_poll_took_in_is_told_from_what_came_before_and_after() -> None:
+    log = polled_at(0, 2, 40, 42)
+    assert [log.is_late(ms * MS) for ms in (2, 3, 41, 42)] == [False, True, True, False]
+    assert [log.was_late(begin * MS, end * MS) for begin, end in ((0, 2), (0, 3), (30, 90), (42, 90))] == [
+        False,
+        True,
+        True,
+        False,
+    ]
+
+
 def test_a_spell_that_has_not_ended_counts() -> None:
     assert polled_at(0, 2).gap_at(30 * MS, 31 * MS) == (2 * MS, 31 * MS)
 

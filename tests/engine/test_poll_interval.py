@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import pytest
 
-from chatload.engine.poll_interval import PAUSES_S, POLL_INTERVALS_S, PollInterval
+from chatload.engine.measurement_quality import PollLog
+from chatload.engine.poll_interval import PAUSES_S, POLL_INTERVALS_S, PollInterval, told_gaps
 
 
 def after(
@@ -97,3 +99,88 @@ def test_an_end_seen_now_and_then_shortens_the_period() -> None:
         interval.add([25_000] * 99, 3_000.0)
     assert interval.choose()
     assert interval.period_s == POLL_INTERVALS_S[0]
+
+
+# -- in virtual time: tokens come, polls read them, and what was late is told
+
+MS = 1_000_000
+USERS, RUN_S = 8, 12
+
+
+def chosen(
+    arrivals_ms: Callable[[int], float], late_ms: Callable[[int], float], *, told: bool = True
+) -> list[float]:
+    """The poll interval in ms after each second of a run.
+
+    Token k of a user comes `arrivals_ms(k)` after the first of its second; poll n comes `late_ms(n)` late. A read has
+    the stamp of its last token, as the kernel's has. Without `told` all gaps are counted.
+    """
+    interval, log = PollInterval(POLL_INTERVALS_S), PollLog(POLL_INTERVALS_S[0])
+    open_from: list[list[int]] = [[] for _ in range(USERS)]  # stamps of the tokens read, by user
+    ahead = [[round((arrivals_ms(k) + 1.3 * user) * MS) for k in range(40 * RUN_S)] for user in range(USERS)]
+    seconds, now, polls = list[float](), 0, 0
+    log.begin(now)
+    while len(seconds) < RUN_S:
+        now += round((interval.period_s * 1e3 + late_ms(polls)) * MS)
+        polls += 1
+        log.period_ns = round(interval.period_s * 1e9)
+        if log.poll(now):
+            log.polled(now)
+        for user, coming in enumerate(ahead):
+            read = [at for at in coming if at <= now] if coming and coming[0] <= now else []
+            del coming[: len(read)]
+            open_from[user] += [read[-1]] * len(read) if read else []
+        if now // (1000 * MS) > len(seconds):
+            for stamps in open_from:
+                gaps = [(two - one) // 1000 for one, two in pairwise(stamps)]
+                if gaps:
+                    interval.add(told_gaps(gaps, stamps[0], log.is_late) if told else gaps, None)
+                del stamps[:-1]
+            interval.choose()
+            seconds.append(interval.period_s * 1e3)
+    return seconds
+
+
+def even(k: int) -> float:
+    return 25.0 * k
+
+
+def in_pairs(k: int) -> float:
+    return 50.0 * (k // 2)
+
+
+def never(_: int) -> float:
+    return 0.0
+
+
+def test_one_late_poll_does_not_shorten_the_period() -> None:
+    """At some time in the eighth second a poll comes 150 ms late: six tokens of each user share a stamp."""
+
+    def once(poll: int) -> float:
+        return 150.0 if poll == 1200 else 0.0
+
+    assert chosen(even, never)[1:] == [10.0] * (RUN_S - 1)
+    assert chosen(even, once)[1:] == [10.0] * (RUN_S - 1)
+    assert min(chosen(even, once, told=False)[1:]) == 2.0, "as it was"
+
+
+@pytest.mark.parametrize("late_ms", [5.0, 40.0, 80.0])
+def test_a_client_that_is_always_late_does_not_poll_more_often(late_ms: float) -> None:
+    assert chosen(even, lambda _: late_ms)[-1] == 10.0
+    assert chosen(even, lambda _: 80.0, told=False)[-1] == 2.0, "as it was"
+
+
+@pytest.mark.parametrize("late_of", [0, 2, 10])
+def test_tokens_that_the_server_sends_together_shorten_it_still(late_of: int) -> None:
+    """Even where every other poll comes late: those on time tell."""
+    seen = chosen(in_pairs, lambda poll: 20.0 if late_of and poll % late_of == 0 else 0.0)
+    assert seen[1:] == [2.0] * (RUN_S - 1)
+
+
+def test_tokens_that_come_close_keep_it_short_whether_polls_are_late_or_not() -> None:
+    assert chosen(lambda k: 6.0 * k, lambda poll: 30.0 if poll % 20 == 0 else 0.0)[-1] == 2.0
+
+
+def test_a_late_client_that_recovers_sees_what_the_server_does() -> None:
+    seen = chosen(in_pairs, lambda poll: 30.0 if poll < 200 else 0.0)
+    assert seen[-1] == 2.0

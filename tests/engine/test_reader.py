@@ -146,6 +146,36 @@ def test_kernel_stamps_do_not_care_how_late_the_read_is(polls: bool) -> None:
         assert reader.marked(turn, 1).marks == ()
 
 
+@LINUX
+@pytest.mark.parametrize(("gap_ms", "period_s"), [(50, 0.010), (2, 0.002)])
+def test_tokens_that_a_late_poll_put_under_one_stamp_leave_the_interval_as_it_is(
+    gap_ms: int, period_s: float
+) -> None:
+    """The reader polls 50 ms late, or in time, when ten tokens of each turn share a stamp."""
+    reader = Reader(kernel_stamps=True, polls=True)
+    reader._interval.add([25_000] * 1000, None)
+    log = reader._poll_log
+    log.begin(1000 * MS)
+    if log.poll((1000 + gap_ms) * MS):
+        log.polled((1000 + gap_ms) * MS)
+    for number in range(10):
+        turn = Turn(
+            turn_id=f"{number}-1",
+            request_id="r",
+            user=number,
+            turn=1,
+            due_ns=900 * MS,
+            end_ns=2000 * MS,
+            first_token_ns=975 * MS,
+            gaps_us=(26_000, *[0] * 10, 25_000),
+            coalesced=10,
+        )
+        reader.marked(turn, 1)
+    reader._interval.choose()
+    assert reader._interval.period_s == period_s
+    reader.close()
+
+
 def test_framing_of_any_cut_gives_the_same_body(lines: Callable[[], Line]) -> None:
     """Invariant: where the reads cut the chunks never changes the body."""
     wire = HEAD + chunk(b"data: 1\n\n") + chunk(b"data: 2\n\n") + chunk(b"data: 3\n\n") + END
