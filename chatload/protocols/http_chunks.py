@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import repeat
 from operator import getitem
+from typing import Any
 
 _SIZES = {b"%x" % size: size for size in range(1, 4096)}
 _HEADS = {len(digits) + size + 4: digits + b"\r\n" for digits, size in _SIZES.items()}
 _BODIES = {length: slice(len(head), -2) for length, head in _HEADS.items()}
 """What a chunk begins with, and where its body is, by the length of the whole chunk."""
+_getitem: Any = getitem  # typeshed has it return a sequence
+_cut: Callable[[bytes, slice], bytes] = _getitem
+"""Unlike bytes.__getitem__ it is called without a tuple of its arguments."""
 
 
 def whole_chunks(data: bytes) -> bytes | None:
@@ -36,7 +40,7 @@ def one_chunk_a_read(reads: Sequence[bytes]) -> list[bytes]:
     begun = all(map(bytes.startswith, reads, map(_HEADS.get, lengths, repeat(()))))
     if not begun or not all(map(bytes.endswith, reads, repeat(b"\r\n"))):
         return []
-    found: Iterable[bytes] = map(getitem, reads, map(_BODIES.__getitem__, lengths))
+    found: Iterable[bytes] = map(_cut, reads, map(_BODIES.__getitem__, lengths))
     return [*found]
 
 
