@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from itertools import repeat
+from collections.abc import Callable, Sequence
+from itertools import chain
 from operator import getitem
 from typing import Any
 
 _SIZES = {b"%x" % size: size for size in range(1, 4096)}
-_HEADS = {len(digits) + size + 4: digits + b"\r\n" for digits, size in _SIZES.items()}
-_BODIES = {length: slice(len(head), -2) for length, head in _HEADS.items()}
-"""What a chunk begins with, and where its body is, by the length of the whole chunk."""
+_DIGITS = {len(digits) + size + 4: digits for digits, size in _SIZES.items()}
+_BODIES = {length: slice(len(digits) + 2, -2) for length, digits in _DIGITS.items()}
+"""The size that a chunk begins with, and where its body is, by the length of the whole chunk."""
 _getitem: Any = getitem  # typeshed has it return a sequence
 _cut: Callable[[bytes, slice], bytes] = _getitem
 """Unlike bytes.__getitem__ it is called without a tuple of its arguments."""
@@ -37,11 +37,13 @@ def one_chunk_a_read(reads: Sequence[bytes]) -> list[bytes]:
     Told from all of them at once, without a step of the interpreter for each.
     """
     lengths = [*map(len, reads)]
-    begun = all(map(bytes.startswith, reads, map(_HEADS.get, lengths, repeat(()))))
-    if not begun or not all(map(bytes.endswith, reads, repeat(b"\r\n"))):
+    try:
+        bodies = [*map(_cut, reads, map(_BODIES.__getitem__, lengths))]
+    except KeyError:
         return []
-    found: Iterable[bytes] = map(_cut, reads, map(_BODIES.__getitem__, lengths))
-    return [*found]
+    # A chunk of such a body is as long as its read: all of them are alike if each of them is.
+    parts = chain.from_iterable(zip(map(_DIGITS.__getitem__, lengths), bodies, strict=True))
+    return bodies if b"\r\n".join([*parts, b""]) == b"".join(reads) else []
 
 
 def _one_by_one(reads: Sequence[bytes]) -> list[bytes]:

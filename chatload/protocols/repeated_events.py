@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from itertools import pairwise, repeat
+from itertools import pairwise
 
 import msgspec
 
@@ -226,10 +226,11 @@ def _between_all(pieces: list[bytes], before: bytes, after: bytes) -> list[bytes
     Told from all of them at once, without a step of the interpreter for each.
     """
     start, end = len(before), -len(after)
-    begun = all(map(bytes.startswith, pieces, repeat(before)))
-    if not pieces or not begun or not all(map(bytes.endswith, pieces, repeat(after))):
+    if not pieces or min(map(len, pieces)) <= start - end:
         return []
-    return [] if min(map(len, pieces)) <= start - end else [piece[start:end] for piece in pieces]
+    texts = [piece[start:end] for piece in pieces]
+    # Each is as long as its text between the two: all of them are alike if each of them is.
+    return texts if before + (after + before).join(texts) + after == b"".join(pieces) else []
 
 
 def _split(data: bytes, between: Sequence[bytes]) -> list[bytes]:
