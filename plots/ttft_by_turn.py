@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -82,26 +83,25 @@ def _told_tokens(run: Run) -> bool:
 
 
 def _parts(run: Run, place: Callable[[Turn], float | None], at_most: int | None) -> list[Part]:
-    points = [
-        (at, ms)
-        for turn in run.turns
-        if turn.ok and (at := place(turn)) is not None and (ms := ttft_ms(turn)) is not None
-    ]
-    groups: dict[float, list[float]] = {}
-    for at, ms in points:
-        groups.setdefault(at, []).append(ms)
+    groups: dict[float, array[float]] = {}
+    for turn in run.turns:
+        if turn.ok and (at := place(turn)) is not None and (ms := ttft_ms(turn)) is not None:
+            groups.setdefault(at, array("d")).append(ms)
     if at_most is None or len(groups) <= at_most:
-        return [_part([(at, ms) for ms in groups[at]]) for at in sorted(groups)]
-    points.sort()
-    edges = [round(i * len(points) / at_most) for i in range(at_most + 1)]
-    return [_part(points[low:high]) for low, high in pairwise(edges) if high > low]
+        return [_part([at], groups[at]) for at in sorted(groups)]
+    places, values = array("d"), array("d")
+    for at in sorted(groups):
+        places.extend([at] * len(groups[at]))
+        values.extend(sorted(groups[at]))
+    edges = [round(i * len(values) / at_most) for i in range(at_most + 1)]
+    return [_part(places[low:high], values[low:high]) for low, high in pairwise(edges) if high > low]
 
 
-def _part(points: Iterable[tuple[float, float]]) -> Part:
-    found = list(points)
-    places, values = sorted(at for at, _ in found), sorted(ms for _, ms in found)
-    low, middle, high = (percentile(values, p) for p in (0.25, 0.5, 0.75))
-    return Part(percentile(places, 0.5), low, middle, high, len(values))
+def _part(places: Sequence[float], values: Iterable[float]) -> Part:
+    """`places` are sorted upwards."""
+    ordered = sorted(values)
+    low, middle, high = (percentile(ordered, p) for p in (0.25, 0.5, 0.75))
+    return Part(percentile(places, 0.5), low, middle, high, len(ordered))
 
 
 def _line(axes: Axes, parts: Sequence[Part], look: Look, *, labelled: bool = False) -> None:

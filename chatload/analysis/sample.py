@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import compress
@@ -57,7 +58,9 @@ class Sample:
     def where(self, turns: Sequence[AnyHeld], wanted: Callable[[AnyHeld], bool]) -> Sample:
         """Those of its turns."""
         kept = [wanted(turns[i]) for i in self.index]
-        return replace(self, index=list(compress(self.index, kept)), block=list(compress(self.block, kept)))
+        return replace(
+            self, index=array("q", compress(self.index, kept)), block=list(compress(self.block, kept))
+        )
 
     def stretch(self, turns: int) -> Stretch:
         """What is told of it; `turns` of it count."""
@@ -164,7 +167,9 @@ def _sample(
 ) -> Sample:
     if window is None or cycle_s is None:
         return Sample(name, window, (), too_short="no turn was held")
-    index = [i for i, turn in enumerate(turns) if window.from_ns <= turn.due_ns <= window.until_ns]
+    index = array(
+        "q", (i for i, turn in enumerate(turns) if window.from_ns <= turn.due_ns <= window.until_ns)
+    )
     blocks = _blocks(window, cycle_s, grows)
     if blocks is None:
         return Sample(

@@ -142,13 +142,11 @@ def _metrics(turns: Sequence[Turn], found: Samples) -> tuple[dict[str, Distribut
     if found.figures.name == found.whole.name:
         return {**_described(turns, good, turn_metrics()), **_gaps(good.of(turns))}, {}
     part = found.figures.where(turns, lambda turn: turn.ok)
-    place = {i: at for at, i in enumerate(good.index)}
-    kept = [place[i] for i in part.index]
     metrics: tuple[dict[str, Distribution | None], ...] = ({}, {})
     for one in turn_metrics():
-        values = [one.value(turns[i]) for i in good.index]
-        metrics[0][one.key] = describe(*part.told([values[at] for at in kept]), part.blocks)
-        metrics[1][one.key] = describe(*good.told(values), good.blocks)
+        values = [one.value(turn) if turn.ok else None for turn in turns]
+        for kept, sample in zip(metrics, (part, good), strict=True):
+            kept[one.key] = describe(*sample.told([values[i] for i in sample.index]), sample.blocks)
     metrics[0].update(_gaps(part.of(turns)))
     metrics[1].update(_gaps(good.of(turns)))
     return metrics

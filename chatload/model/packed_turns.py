@@ -67,7 +67,7 @@ class PackedTurns:
     def _pack(self) -> None:
         turns, self._waiting = self._waiting, []
         for name, (default, make) in _COLUMNS.items():
-            values = list(map(attrgetter(name), turns))
+            values = list(map(_GET[name], turns))
             column = self._columns.get(name)
             if column is None:
                 if values.count(default) == len(values):
@@ -123,12 +123,14 @@ class _Whole:
         self._none = _least(self._data)
 
     def extend(self, values: Sequence[int | None]) -> None:
+        some_none = None in values
         while isinstance(data := self._data, array):
             before = len(data)
             try:
                 if self._none in values:
                     raise OverflowError  # it means None here
-                data.extend(self._none if one is None else one for one in values)
+                kept = [self._none if one is None else one for one in values] if some_none else values
+                data.extend(cast("Sequence[int]", kept))
                 return
             except OverflowError:
                 del data[before:]
@@ -287,3 +289,4 @@ def _maker(name: str, kind: msgspec.inspect.Type) -> Callable[[], _Column]:
 _FIELDS = _fields()
 _COLUMNS = {**_FIELDS, "held": (None, _Repeated), "longest_gap_us": (None, _Whole)}
 """Fields, and properties that take long to find out."""
+_GET = {name: attrgetter(name) for name in _COLUMNS}
