@@ -11,7 +11,9 @@ from chatload.model.stalls import DEFAULT_RULE, stall_limit_us
 from chatload.model.turn import Turn
 from chatload.store.journal import Run
 
-MOST_LANES = 120
+MOST_LANES, LEAST_LANES = 120, 10
+MOST_BARS = 12_000
+"""Of a run of more turns a row, fewer rows: 120 rows of a thousand turns each would take 400 MB to draw."""
 LEAST_LIMIT_US = min(DEFAULT_RULE.limit_s, DEFAULT_RULE.floor_s) * 1e6
 """No shorter gap is a stall, whatever else the reply has."""
 LATE_S = 0.02
@@ -74,6 +76,7 @@ def lanes(run: Run, at_most: int = MOST_LANES) -> Lanes:
     if not each_alone:
         rows = _first_free(run)
     count = max(rows, default=-1) + 1
+    at_most = min(at_most, max(LEAST_LANES, MOST_BARS * count // max(1, len(rows))))
     kept = {row: place for place, row in enumerate(thinned(count, at_most))}
     bars = [
         _bar(turn, kept[row], start_ns(run)) for turn, row in zip(run.turns, rows, strict=True) if row in kept
