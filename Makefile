@@ -29,7 +29,7 @@ help:
 	@echo "make fuzz    coverage-guided fuzzing of every reader, FUZZ_SECONDS each (600)"
 	@echo "make soak    200 users for SOAK_MINUTES (60): checks memory, open files, clock and journal"
 	@echo "make timelines  how well the simulated schedulers fit recorded timelines of genuine servers"
-	@echo "make wire-diff  every difference between recorded answers of genuine TGI routers and the stand-ins', 1 min"
+	@echo "make wire-diff  every difference between recorded answers of genuine servers and the stand-ins', 2 min"
 	@echo "make netns   master, workers and server on hosts of their own (network namespaces; needs root)"
 	@echo "make locust-range  the tests that touch Locust, at both ends of the range in requirements.txt"
 	@echo "make golden  write the golden files anew"

@@ -88,6 +88,10 @@ def _stop(servers: list[Server], listeners: list[Listener], log: TruthLog) -> No
     for end in ends:
         log.write_server({"kind": "server", **end})
         writes = end["writes"]
+        if end["starved"]:
+            print(
+                f"simulator: {end['server']} was starved: its times are those of a busy machine, not of the profile"
+            )
         print(
             f"simulator: {end['server']} served {end['requests']} requests; sends later than scheduled, ms: {writes}"
         )

@@ -100,8 +100,11 @@ class Server:
             return refused.response
 
     def _about(self) -> bytes:
-        """What no real server says: that this one is simulated, by which profile, and whether that was measured."""
-        return orjson.dumps({"simulator": "chatload", "profile": self.profile, "measured": self.measured})
+        """What no real server says: that this one is simulated, by which profile, whether that was measured, and how
+        many of its writes were late by more than 10 ms, of how many."""
+        late, writes = self.engine.send_delay.writes
+        facts = {"simulator": "chatload", "profile": self.profile, "measured": self.measured}
+        return orjson.dumps(facts | {"late_writes": late, "writes": writes})
 
     def _respond(self, exchange: Exchange, response: Response) -> None:
         close = response.close or not exchange.request.keep_alive

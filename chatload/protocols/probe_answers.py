@@ -102,6 +102,13 @@ class ProbeAnswers:
             return None
         return Simulation(line_of(told, "profile"), told.get("measured") is True)
 
+    @property
+    def late_writes(self) -> tuple[int, int] | None:
+        """How many of the simulator's writes were late, and how many there were; None where it does not tell."""
+        told = self.json_object(SIMULATOR_PATH)
+        late, of = told.get("late_writes"), told.get("writes")
+        return (late, of) if isinstance(late, int) and isinstance(of, int) else None
+
     def _models(self) -> list[dict[str, object]]:
         told = self._json(MODELS_PATH)
         models = told.get("data") if isinstance(told, dict) else told  # Together answers with the list alone

@@ -20,6 +20,7 @@ from chatload.runner.progress import Progress
 from chatload.runner.refused_turns import RefusedTurns
 from chatload.runner.run_folder import RunFolder
 from chatload.runner.server_metrics import PowerMetrics, ServerMetrics
+from chatload.runner.simulator_lateness import SimulatorLateness
 from chatload.runner.supervisor import Supervisor
 from chatload.runner.user_tracker import UserTracker
 
@@ -35,6 +36,7 @@ class Run:
         self.tracker = UserTracker()
         self.metrics: list[ServerMetrics] = []
         self.power: PowerMetrics | None = None
+        self.simulators: list[SimulatorLateness] = []
         self._processes, self._clock = processes, clock
         self._progress = Progress(plan.load.turns_planned, clock)
         self._search: CapacitySearch | None = None
@@ -121,6 +123,10 @@ class Run:
         with supervisor.watching():
             if self.power is not None:
                 self.power.stop()
+        for simulator in self.simulators:
+            with supervisor.watching():
+                if words := simulator.doubt():
+                    self.folder.warn(words)
         with supervisor.watching():
             self._processes.close(reason)
         if self._search is not None:

@@ -40,6 +40,7 @@ from chatload.runner.run import Run
 from chatload.runner.run_folder import RunFolder
 from chatload.runner.same_answers import SameAnswers, same_answers
 from chatload.runner.server_metrics import PowerMetrics, ServerMetrics, metrics_of, power_metrics_of
+from chatload.runner.simulator_lateness import SimulatorLateness, lateness_of
 from chatload.runner.supervisor import Cause, Supervisor
 from chatload.runner.worker_registry import WorkerRegistry
 from chatload.store.manifest import Manifest
@@ -74,6 +75,7 @@ class Services:
         same_answers
     )
     read_power: Callable[[Plan, Callable[[PowerLine], None]], PowerMetrics | None] = power_metrics_of
+    lateness: Callable[[Plan, ApiKey], SimulatorLateness] = lateness_of
 
 
 class RunController:
@@ -230,6 +232,8 @@ class RunController:
         for host, one in {one.plan.host: one for one in reversed(servers)}.items():
             emit = partial(self._note, host if len({one.plan.host for one in servers}) > 1 else "")
             run.metrics.append(self._services.read_metrics(one.plan, emit, one.key, one.told.skipped))
+            if one.server.found.simulation is not None:
+                run.simulators.append(self._services.lateness(one.plan, one.key))
         run.power = self._services.read_power(run.plan, self._processes.note)
         run.spawn(lambda: self._watch(run))
         run.search(self._services.judge, self._console)

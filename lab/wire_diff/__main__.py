@@ -1,6 +1,6 @@
 """`python -m lab.wire_diff [FILE …]`: asks stand-ins what was asked of the genuine servers, lists each difference.
 
-Without arguments over tests/cases/wire. Exit 1 if a difference has no explanation (lab/wire_diff/compare.py).
+Without arguments over tests/cases/wire. Exit 1 if a difference has no explanation (lab/wire_diff/explanations.py).
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from lab.wire_diff.ask import answers
 from lab.wire_diff.captures import Capture, read_captures
 from lab.wire_diff.compare import Difference, differences
+from lab.wire_diff.explanations import OTHERS, TGI
 
 FOLDER = Path(__file__).resolve().parents[2] / "tests" / "cases" / "wire"
 
@@ -44,7 +45,8 @@ def main(arguments: list[str] | None = None) -> int:
 def compared(path: Path, captures: Sequence[Capture]) -> list[Difference]:
     """All differences of captures of this file or folder."""
     ours = answers(path.name, captures)
-    return [each for capture in captures for each in differences(capture, ours[capture.case])]
+    known = TGI if path.name.startswith("tgi") else OTHERS
+    return [each for capture in captures for each in differences(capture, ours[capture.case], known)]
 
 
 if __name__ == "__main__":

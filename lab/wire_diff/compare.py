@@ -3,32 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
 from lab.wire_diff.captures import Capture
+from lab.wire_diff.explanations import TGI, Explanation
 from lab.wire_diff.shape import Shape, shape_of
-
-
-@dataclass(frozen=True, slots=True)
-class Explanation:
-    """Why a difference stays: `case` and `difference` are patterns that are searched for."""
-
-    case: str
-    difference: str
-    words: str
-
-
-MADE_UP_LENGTH = "how long an answer is that nothing limits is made up, there as here"
-EXPLANATIONS: tuple[Explanation, ...] = (
-    Explanation("abort", "^end:|genuine None", "the recorder hung up in the middle"),
-    Explanation("seed_jmeter", "finish_reason", MADE_UP_LENGTH),
-    Explanation("keepalive", "^item", "their model stalled after its first call, ours after the third token"),
-    Explanation("total", "_tokens", MADE_UP_LENGTH),
-    Explanation("_stop$", "_tokens", "their tokens of the stop string are other ones than ours"),
-    Explanation("shard_dies", "transport error", "ours has no model process that could die"),
-    Explanation("too_long", "Given|^head|^framing", "6,002 tokens by their tokenizer, half as many by ours"),
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,14 +21,14 @@ class Difference:
     why: str
 
 
-def differences(capture: Capture, ours: bytes) -> list[Difference]:
-    """Every difference between the recorded answer and ours."""
+def differences(capture: Capture, ours: bytes, known: Sequence[Explanation] = TGI) -> list[Difference]:
+    """Every difference between the recorded answer and ours; `known`: the explanations of this server."""
     found = list(_differences(shape_of(capture.answer), shape_of(ours)))
-    return [Difference(capture.case, words, _why(capture.case, words)) for words in found]
+    return [Difference(capture.case, words, _why(capture.case, words, known)) for words in found]
 
 
-def _why(case: str, words: str) -> str:
-    for each in EXPLANATIONS:
+def _why(case: str, words: str, known: Sequence[Explanation]) -> str:
+    for each in known:
         if re.search(each.case, case) and re.search(each.difference, words, re.DOTALL):
             return each.words
     return ""

@@ -11,6 +11,8 @@ TIMES = r"x-(?:compute|total|validation|queue|inference)-time|x-time-per-token"
 VARIES = re.compile(rf"(?i)^(date|content-length|{TIMES}): .*")
 COUNTED = re.compile(r"(?i)^(x-(?:prompt|generated)-tokens): \d+")
 NUMBERS = re.compile(r"\d+")
+BUILD = re.compile(r"(?<=-)[0-9a-f]{8}$|^b\d+-\w+$")
+"""The part of a fingerprint that says which build it was."""
 SHOWN = """
 finish_reason object role error_type type http_status_code special model_pipeline_tag model_dtype model_device_type
 max_concurrent_requests max_best_of max_stop_sequences max_input_length max_input_tokens max_total_tokens
@@ -39,7 +41,9 @@ def shape_of(answer: bytes) -> Shape:
     names = {line.partition(":")[0].lower(): line for line in lines}
     if "transfer-encoding" in names:
         chunks, whole, case = _chunks(body)
-        return Shape(masked, f"chunked, sizes in {case} case", _events(chunks), whole)
+        page = "text/plain" in names.get("content-type", "")
+        items = (_whole(b"".join(chunks).decode("utf-8", "replace")),) if page else _events(chunks)
+        return Shape(masked, f"chunked, sizes in {case} case", items, whole)
     length = int(names["content-length"].partition(":")[2]) if "content-length" in names else None
     framing = "until close" if length is None else "content-length"
     whole = length is None or len(body) == length
@@ -99,7 +103,7 @@ def _whole(text: str) -> str:
 def _skeleton(value: Any, name: str = "") -> Any:
     """Keys in order; the type of each value, or the value where that is compared; equal neighbours in lists once."""
     if isinstance(value, dict):
-        error = "error" in value or "http_status_code" in value
+        error = "error" in value or "http_status_code" in value or value.get("object") == "error"
         return {key: _value(each, key, error=error) for key, each in value.items()}
     if isinstance(value, list):
         items = [_skeleton(each) for each in value]
@@ -111,7 +115,9 @@ def _value(value: Any, name: str, *, error: bool) -> Any:
     if isinstance(value, dict | list):
         return _skeleton(value)
     if isinstance(value, str) and (error or name == "error"):
-        return NUMBERS.sub("N", value) if "Given" in value else value
+        return NUMBERS.sub("N", value) if "Given" in value or "Input length" in value else value
+    if name == "system_fingerprint" and isinstance(value, str):
+        return BUILD.sub("…", value)
     if name in AS_THEY_ARE or value is None or isinstance(value, bool):
         return value
     return "number" if isinstance(value, int | float) else "text"

@@ -143,7 +143,8 @@ class RealtimeEngine:
         for sequence in step.prefilled:
             reply = replies.get(sequence.seq_id)
             if reply is not None and reply.truth.admitted_ns is None:
-                reply.truth.admitted_ns = start_ns
+                # A late event loop begins the step when it was due, before requests came that it takes in now.
+                reply.truth.admitted_ns = max(start_ns, reply.truth.queued_ns or 0)
                 if self.headers_at_slot:
                     reply.send_head()
         for sequence in step.preempted:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 BUCKET_NS = 20_000
 BUCKETS = 10_000
+LATE_MS = 10
+STARVED_SHARE = 0.01
+"""Where more of the writes than this are late by more than LATE_MS, the simulator itself had too little of a core."""
 
 
 class SendDelayHistogram:
@@ -27,9 +30,21 @@ class SendDelayHistogram:
         if late_ns > self._worst[1]:
             self._worst[1] = late_ns
 
+    @property
+    def writes(self) -> tuple[int, int]:
+        """How many writes were late by more than LATE_MS, and how many there were."""
+        return sum(self._events[LATE_MS * 1_000_000 // BUCKET_NS :]), sum(self._events)
+
+    @property
+    def starved(self) -> bool:
+        """Whether the times in the truth log are those of a machine too busy to keep the profile's."""
+        late, of = self.writes
+        return late > STARVED_SHARE * of or self.resyncs > 0
+
     def summary(self) -> dict[str, object]:
         """ms at p50, p99 and worst (the bucket's upper edge), for steps and writes."""
         return {
+            "starved": self.starved,
             "steps": _spread(self._steps, self._worst[0]),
             "writes": _spread(self._events, self._worst[1]),
             "resyncs": self.resyncs,

@@ -12,6 +12,7 @@ from simulator.replies.job import GenerationParams, Job
 from simulator.replies.reply import Reply
 from simulator.replies.response import Response, retry_header
 from simulator.replies.sse_encoder import SseEncoder
+from simulator.replies.stream_format import StreamFormat
 from simulator.servers.context import ServerContext
 from simulator.servers.statistics import HistogramSpec
 
@@ -85,11 +86,17 @@ class ServerHandler:
         """Template slots of the events that end a stream."""
         return {}
 
+    def stream_format(self, job: Job) -> StreamFormat:
+        """The events of this reply."""
+        return self.context.spec.streams[job.params.endpoint]
+
     def stream_encoder(self, job: Job, reply: Callable[[], Reply]) -> Encoder:
         """What turns the tokens of a streamed reply into bytes; `reply` gives the reply once it exists."""
-        stream = self.context.spec.streams[job.params.endpoint]
         encoder = SseEncoder(
-            stream, job, self.constants(job), lambda finish, count: self.final_values(reply(), finish, count)
+            self.stream_format(job),
+            job,
+            self.constants(job),
+            lambda finish, count: self.final_values(reply(), finish, count),
         )
         encoder.upper_case_chunks = self.context.spec.head_format.upper_case_chunks
         return encoder

@@ -1,4 +1,4 @@
-"""The differences between recorded answers of genuine TGI routers and the stand-ins' answers."""
+"""The differences between recorded answers of genuine servers and the stand-ins' answers."""
 
 from __future__ import annotations
 
@@ -80,10 +80,10 @@ def test_captures_are_written_and_read_as_they_are(tmp_path: Path) -> None:
 
 @pytest.mark.e2e
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name.partition(".")[0])
-def test_every_difference_to_the_genuine_router_is_explained(path: Path) -> None:
+def test_every_difference_to_the_genuine_server_is_explained(path: Path) -> None:
     """Of the cases that one way of starting it serves; `make wire-diff`, and the long tests, ask them all."""
     captures = read_captures(path)
-    usual = [each for each in captures if "--stop-at 8" in each.command]
+    usual = [each for each in captures if "--stop-at 8" in each.command or "lmdeploy" in each.command]
+    assert len(usual) > 40 or not path.name.startswith(("tgi", "lmdeploy"))
     found = compared(path, size(captures, usual))
-    assert len(usual) > 40
     assert [one for one in found if not one.why] == []

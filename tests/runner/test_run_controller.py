@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import gevent
 import pytest
@@ -13,6 +14,7 @@ from chatload.analysis.comparable import load_conditions
 from chatload.analysis.completeness import planned_turns
 from chatload.loads.chat import ChatLoad
 from chatload.loads.user_classes import DECLARED, USER_CURVE, DeclaredClass
+from chatload.model.hosts import Simulation
 from chatload.model.journal_lines import EndLine, ServerLine, UserLine
 from chatload.model.turn import Message, Turn
 from chatload.protocols.registry import DIALECTS
@@ -323,3 +325,20 @@ def test_a_capacity_search_runs_beside_and_its_answer_is_in_the_manifest() -> No
     assert [order.users for order in orders] == [4, 0]
     assert one.manifest["capacity"]["users"] == 4
     assert any(words.startswith("chatload: Capacity: at least 4 chat users") for words in one.console.said)
+
+
+def test_a_simulated_server_that_was_late_itself_is_a_warning() -> None:
+    one = Local()
+    found = replace(SERVER.found, simulation=Simulation("vllm-v1@demo"))
+    one.answer = lambda: replace(SERVER, found=found)
+    late = Mock()
+    late.doubt.return_value = "it was late itself"
+    one.controller._services = replace(one.controller._services, lateness=lambda plan, key: late)
+    one.whole()
+    assert one.manifest["warnings"] == ["it was late itself"]
+
+
+def test_no_other_server_is_asked_whether_it_was_late() -> None:
+    one = Local()
+    one.controller._services = replace(one.controller._services, lateness=Mock(side_effect=AssertionError))
+    assert one.whole().manifest["ended"] == "done"

@@ -5,9 +5,19 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from itertools import pairwise
+from unittest.mock import Mock
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from simulator.engine import realtime_engine
+from simulator.engine.engine import Sequence, build_engine
+from simulator.engine.profiles import step_visibility
+from simulator.engine.realtime_engine import RealtimeEngine
+from simulator.ground_truth.send_delay import SendDelayHistogram
+from simulator.ground_truth.truth_log import TruthLog, TruthRecord
+from tests.long import size
 from tests.simulator.client import Simulator, ask, chat, chunks, connect, request_bytes
 
 Start = Callable[..., Simulator]
@@ -146,3 +156,75 @@ def test_a_fixed_rate_server_can_lead_with_the_role_and_pad_its_events(simulate:
     role, first = line["events"]["sent_ns"][:2]
     assert line["events"]["kind"][:2] == ["role", "token"]
     assert (first - role) / 1e6 == pytest.approx(60, abs=40)
+
+
+class LateLoop:
+    """A real-time engine whose timer fires late, and requests that arrive meanwhile."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, visibility: str = "vllm-v1@demo") -> None:
+        self.now_ns = 1_000_000_000
+        monkeypatch.setattr(realtime_engine, "now_ns", lambda: self.now_ns)
+        monkeypatch.setattr(realtime_engine, "AbsoluteTimer", lambda loop, call: Mock())
+        engine = build_engine(visibility, {})
+        self.engine = RealtimeEngine(engine, Mock(), step_visibility(visibility, 0), TruthLog(None))
+        self.truths: list[TruthRecord] = []
+
+    def arrive(self, since_ns: int, tokens: int) -> None:
+        truth = TruthRecord("vllm", "/", 0, 0, received_ns=self.now_ns - since_ns)
+        sequence = Sequence(len(self.truths), 20, tokens, tokens)
+        reply = Mock(truth=truth, sequence=sequence, made=0, finish=None, countdown=0)
+        reply.blocked.return_value = False
+        reply.send_prepared.side_effect = lambda: self.now_ns
+        self.truths.append(truth)
+        self.engine.enter(reply)
+
+    def fire(self, late_ns: int) -> None:
+        self.now_ns = max(self.now_ns, self.engine._due_ns) + late_ns
+        self.engine._on_timer()
+
+
+@settings(
+    max_examples=size(100, 30), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    happens=st.lists(
+        st.tuples(st.integers(0, 400_000_000), st.integers(0, 300_000_000), st.integers(0, 3)),
+        min_size=2,
+        max_size=12,
+    )
+)
+def test_no_request_is_admitted_before_it_is_received(
+    monkeypatch: pytest.MonkeyPatch, happens: list[tuple[int, int, int]]
+) -> None:
+    """However late the event loop is: received, queued, admitted, in this order."""
+    late = LateLoop(monkeypatch)
+    for late_ns, since_ns, arrivals in happens:
+        for _ in range(arrivals):
+            late.arrive(since_ns, tokens=4)
+        late.fire(late_ns)
+        late.now_ns += 1_000
+    for _ in range(60):
+        late.fire(0)
+    for truth in late.truths:
+        assert truth.queued_ns is not None
+        assert truth.admitted_ns is not None
+        assert truth.received_ns <= truth.queued_ns <= truth.admitted_ns
+
+
+def test_a_simulator_that_is_late_itself_says_so() -> None:
+    delays = SendDelayHistogram()
+    for _ in range(990):
+        delays.event(9_900_000)
+    for _ in range(10):
+        delays.event(10_100_000)
+    assert delays.writes == (10, 1000)
+    assert delays.summary()["starved"] is False
+    delays.event(5_000_000_000)
+    assert delays.writes == (11, 1001)
+    assert delays.summary()["starved"] is True
+
+
+def test_a_simulator_that_stood_still_for_seconds_says_so() -> None:
+    delays = SendDelayHistogram()
+    delays.resyncs = 1
+    assert delays.summary()["starved"] is True
