@@ -89,6 +89,7 @@ def _settings(
         seed=options.seed,
         unicode_share=options.unicode_share,
         stop_at=options.stop_at,
+        silent_metrics_from=options.silent_metrics_from,
         limits=limits,
     )
 

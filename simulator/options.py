@@ -44,6 +44,8 @@ class Options:
     faults: tuple[Fault, ...]
     unicode_share: float = 0.0
     stop_at: int = 0
+    silent_metrics_from: int = 0
+    on_sigterm: str = "cut"
     aliases: tuple[str, ...] = ()
     loras: tuple[str, ...] = ()
     reasoning_tokens: tuple[float, float] | None = None
@@ -98,6 +100,8 @@ def parse_options(arguments: list[str]) -> Options:
         faults=faults,
         unicode_share=given.unicode,
         stop_at=given.stop_at,
+        silent_metrics_from=given.silent_metrics_from,
+        on_sigterm=given.on_sigterm,
         keep_alive_s=given.sse_keep_alive_interval,
         fixed_rate=FixedRateSchedule(
             **{one.name: getattr(given, one.name) for one in fields(FixedRateSchedule)}
@@ -183,6 +187,19 @@ def _parser() -> argparse.ArgumentParser:
         default=0,
         metavar="N",
         help="after N tokens write the request's first stop string",
+    )
+    add(
+        "--silent-metrics-from",
+        type=int,
+        default=0,
+        metavar="N",
+        help="leave /metrics unanswered while so many requests are open; default: never",
+    )
+    add(
+        "--on-sigterm",
+        choices=("cut", "abort", "wait"),
+        default="cut",
+        help="what open streams get: cut off, finish_reason abort and a whole message, or nothing while clients stay",
     )
     add(
         "--sse-keep-alive-interval",

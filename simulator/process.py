@@ -18,6 +18,7 @@ from simulator.options import Options, OptionsError, parse_options
 from simulator.server import Server
 
 COLLECT_EVERY_S = 5.0
+WAIT_CHECK_S = 0.1
 
 
 def main(arguments: list[str]) -> int:
@@ -77,8 +78,24 @@ async def _serve(options: Options) -> int:
             await asyncio.wait_for(stopped.wait(), COLLECT_EVERY_S)
         if not any(server.context.open_requests for server in servers):
             gc.collect()
+    await _shut_down(servers, listeners, options.on_sigterm, stopped)
     _stop(servers, listeners, log)
     return 0
+
+
+async def _shut_down(
+    servers: list[Server], listeners: list[Listener], how: str, stopped: asyncio.Event
+) -> None:
+    """vLLM's two ways (seen in 0.26); a second signal ends the waiting."""
+    if how == "cut":
+        return
+    for listener in listeners:
+        listener.refuse()
+    for server in servers:
+        server.shut_down(how)
+    stopped.clear()
+    while how == "wait" and any(one.context.open_requests for one in servers) and not stopped.is_set():
+        await asyncio.sleep(WAIT_CHECK_S)
 
 
 def _stop(servers: list[Server], listeners: list[Listener], log: TruthLog) -> None:

@@ -28,7 +28,7 @@ from simulator.servers.family import RegisteredServer
 from simulator.text.prompt import END, prefix_hashes
 from simulator.text.tokens import SampleText
 
-KEEP_ALIVE_CHECK_S = 0.25
+KEEP_ALIVE_CHECK_S = SILENT_CHECK_S = 0.25
 SIMULATOR_PATH = "/simulator"
 
 
@@ -78,6 +78,10 @@ class Server:
         request = exchange.request
         if request.http_1_0 and self.spec.head_format.answers_http_1_0:
             exchange.answer_in_http_1_0()
+        if request.path == "/metrics" and 0 < self.settings.silent_metrics_from <= self.context.open_requests:
+            if exchange.open:
+                asyncio.get_running_loop().call_later(SILENT_CHECK_S, self.handle, exchange)
+            return
         if request.method == "POST" and request.path in self._post_routes:
             self._generate(exchange)
             return
@@ -135,6 +139,8 @@ class Server:
                 raise RequestRefused(self.handler.too_large())
             params = self._post_routes[request.path](request)
             self.handler.admit(params, request)
+            if self.context.engine_dead and self.spec.dead_engine_s is None:
+                raise RequestRefused(self.handler.engine_dead_response())
         except RequestRefused as refused:
             self._refuse(exchange, truth, refused.response)
             return
@@ -230,7 +236,12 @@ class Server:
             arrived_s=truth.received_ns / 1e9,
             prefix=prefix_hashes([*params.prompt_texts, *texts, END], self.engine.prefix_block),
         )
-        self.engine.enter(self._make_reply(exchange, job, sequence, truth, fault))
+        reply = self._make_reply(exchange, job, sequence, truth, fault)
+        if self.context.engine_dead and reply.open(at_once=True):
+            wait_s = self.spec.dead_engine_s or 0.0
+            asyncio.get_running_loop().call_later(wait_s, reply.fail, "engine-dies")
+        elif not self.context.engine_dead:
+            self.engine.enter(reply)
 
     def _beginning_as_asked(self, answer: Answer, params: GenerationParams, fault: Fault | None) -> Answer:
         """The answer with the reference that its prompt asks for; by the fault with that of another prompt."""
@@ -272,6 +283,7 @@ class Server:
             reply.head = lambda: head.encode(self.spec.head_format, self.spec.vary)
         reply.on_over = self._over
         reply.on_batch_failure = self._fail_batch
+        reply.on_engine_death = self._fail_all
         return reply
 
     def _over(self, reply: Reply) -> None:
@@ -286,6 +298,12 @@ class Server:
         for reply in batch:
             asyncio.get_running_loop().call_soon(reply.fail, "batch-error")
 
+    def _fail_all(self, first: Reply) -> None:
+        """The engine's process has died: every open reply ends with an error, and later requests do."""
+        self.context.engine_dead = True
+        for reply in [each for each in self.engine.replies.values() if each is not first]:
+            asyncio.get_running_loop().call_soon(reply.fail, "engine-dies")
+
     def _send_keep_alives(self) -> None:
         """Send keep-alive comments to streams that were silent too long."""
         silent_since_ns = now_ns() - int(self.spec.keep_alive_s * 1e9)
@@ -294,6 +312,14 @@ class Server:
                 moment = time.strftime("%Y-%m-%d %H:%M:%S.000000+00:00", time.gmtime())
                 reply.comment(self.spec.keep_alive_comment.format(now=moment).encode())
         asyncio.get_running_loop().call_later(KEEP_ALIVE_CHECK_S, self._send_keep_alives)
+
+    def shut_down(self, how: str) -> None:
+        """What open streams get at SIGTERM. abort: a complete end; wait: nothing more, for as long as clients stay."""
+        if how == "wait":
+            self.engine.freeze()
+        if how == "abort":
+            for reply in list(self.engine.replies.values()):
+                reply.abort("sigterm")
 
     def stop(self) -> dict[str, object]:
         """Break off all open replies; returns the server's line of the truth log."""

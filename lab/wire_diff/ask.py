@@ -58,6 +58,8 @@ def _options(capture: Capture) -> tuple[str, ...]:
     failing = re.search(r"--(fail|die)-after (\d+)", command)
     if failing:
         options += ["--fault", f"{FAILURES[failing[1]]}:1:{failing[2]}"]
+    if re.search("engine.killed|kill.engine", capture.case):
+        options += ["--fault", "engine-dies:1:0" if capture.case.startswith("kill") else "engine-dies:1:7"]
     if "router_killed" in capture.case:
         options += ["--fault", "truncate:1:29"]
     if "--stall-after" in command:  # theirs took 33 s, a comment each 15 s
@@ -68,6 +70,8 @@ def _options(capture: Capture) -> tuple[str, ...]:
 
 def _crowd(capture: Capture) -> int:
     """How many other streams were open."""
+    if "generate" not in capture.line and "vllm" in capture.command:
+        return 0  # others change nothing there but how many tokens an event has
     if "loaded" in capture.case:
         return 24
     return 2 if capture.case.startswith("overload") else 0

@@ -25,14 +25,18 @@ TGI: tuple[Explanation, ...] = (
     Explanation("too_long", "Given|^head|^framing", "6,002 tokens by their tokenizer, half as many by ours"),
 )
 OTHERS: tuple[Explanation, ...] = (
-    Explanation("abort|no_max_tokens", "^end:|genuine None|finish_reason", "the recorder hung up in the middle"),
+    Explanation(
+        "abort|no_max_tokens", "^end:|genuine None|finish_reason", "the recorder hung up in the middle"
+    ),
     Explanation("seed_jmeter", "finish_reason", MADE_UP_LENGTH),
     Explanation(
         "multiturn|short_eos|chat_stream_unicode$|chat_stream_stop$|chat_nonstream$|_eos$",
         "finish_reason",
         "where the model ends, or writes a stop string, depends on the model",
     ),
-    Explanation("get_metrics", "^item", "a page has no metrics of Python, of HTTP and of what is not simulated"),
+    Explanation(
+        "get_metrics", "^item", "a page has no metrics of Python, of HTTP and of what is not simulated"
+    ),
     Explanation("get_metrics", "Process-Start-Time", "a number of the process"),
     Explanation("get_docs_root|options_cors", "", "a page for people, and what a browser asks"),
     Explanation("get_props|get_slots|models", "^item", "facts of a model file that no client here reads"),

@@ -84,6 +84,8 @@ def _events(chunks: list[bytes]) -> tuple[str, ...]:
 
 def _event(event: str) -> str:
     start = re.match(r"data: ?", event)
+    if start is None and event.endswith("\0"):  # vLLM's native frames
+        return _text(_skeleton(json.loads(event.removesuffix("\0")))) + "\0"
     if start is None:
         return event
     payload = event[start.end() :]

@@ -100,6 +100,10 @@ class FixedRateEngine:
             self._log.write_until(min(next_ns - SPARE_NS, now_ns() + SPARE_NS))
             self._loop.call_later(0.002, self.write_truth_soon)
 
+    def freeze(self) -> None:
+        """Send no more tokens; replies stay open."""
+        self._heap.clear()
+
     def stop(self) -> None:
         """Shut down; open replies break off and are logged as stopped."""
         self._timer.close()

@@ -40,7 +40,7 @@ class RealtimeEngine:
         self.gauges = engine.gauges
         self._log = log
         self._timer = AbsoluteTimer(loop, self._on_timer)
-        self._busy = False
+        self._busy = self._frozen = False
         self._step_number = 0
         self._due_ns = 0
         self._staged: list[Reply] = []
@@ -100,6 +100,8 @@ class RealtimeEngine:
     # -- steps ---------------------------------------------------------------------------------
 
     def _begin(self, start_ns: int) -> None:
+        if self._frozen:
+            return
         step = self.engine.step()
         while step is not None and step.duration_s <= 0 and not step.finished and not step.tokens:
             step = self.engine.step()
@@ -236,6 +238,12 @@ class RealtimeEngine:
                 reply.finish = reply.finish or reply.sequence.finish
             if reply.prepare():
                 reply.send_prepared()
+
+    def freeze(self) -> None:
+        """Make no more tokens; replies stay open."""
+        self._frozen, self._busy = True, False
+        for timer in (self._timer, self._frontend_timer, self._queue_timer):
+            timer.cancel()
 
     def stop(self) -> None:
         """Shut down; open replies break off and are logged as stopped."""

@@ -12,6 +12,11 @@ KINDS: dict[str, tuple[str, float] | None] = {
     "stall": ("seconds", 2),
     "error": ("after how many tokens", 3),
     "batch-error": ("after how many tokens (all streams of the batch fail with it, as TGI's do)", 3),
+    "engine-dies": (
+        "after how many tokens of this request (it and all others fail, and so do later ones)",
+        3,
+    ),
+    "merged": None,
     "429": ("Retry-After in seconds (-1: no such header)", -1),
     "503": None,
     "slow-headers": ("seconds", 2),

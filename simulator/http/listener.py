@@ -42,9 +42,14 @@ class Listener:
             connection.on_closed = self._open.discard
             self._open.add(connection)
 
+    def refuse(self) -> None:
+        """Stop listening; connections stay as they are."""
+        if self._sock.fileno() >= 0:
+            self._loop.remove_reader(self._sock.fileno())
+            self._sock.close()
+
     def close(self) -> None:
         """Stop listening and close every connection that is still open."""
-        self._loop.remove_reader(self._sock.fileno())
-        self._sock.close()
+        self.refuse()
         for connection in list(self._open):
             connection.drop()

@@ -16,6 +16,7 @@ class Encoder:
     """
 
     upper_case_chunks = False
+    engine_died = False
 
     def opening(self) -> list[list[Event]]:
         """Events written before the request enters the engine."""

@@ -14,7 +14,7 @@ from simulator.replies.job import Job
 from simulator.schedulers.sequence import Sequence
 
 LAST_CHUNK = b"0\r\n\r\n"
-BREAKING = ("reset", "truncate", "error", "batch-error", "abort")
+BREAKING = ("reset", "truncate", "error", "batch-error", "engine-dies", "abort")
 CORRUPTING = ("bad-json", "huge-event")
 
 
@@ -50,8 +50,10 @@ class Reply:
         self.close_after = False
         self.on_over: Callable[[Reply], None] | None = None
         self.on_batch_failure: Callable[[Reply], None] | None = None
+        self.on_engine_death: Callable[[Reply], None] | None = None
         self._held = False
         self._fault_kind = fault.kind if fault else None
+        self._merged = self._fault_kind == "merged"
         self._staged = b""
         self._marks: Marks = ()
         self._next_action: str | None = None
@@ -128,7 +130,7 @@ class Reply:
 
     def prepare(self) -> bool:
         """Encode the tokens that were made and not sent; False if the reply is held back or over."""
-        if self._held or self.over:
+        if self._held or self.over or (self._merged and self.finish is None):
             return False
         if self.exchange.backed_up:
             self._held = True
@@ -167,6 +169,11 @@ class Reply:
             parts.append(encoder.pack(bad))
             if self.finish is not None:
                 parts.append(encoder.encode(self.made, 0, self.finish))
+        elif kind == "engine-dies":
+            encoder.engine_died = True
+            parts.append(self._prepare_error())
+            if self.on_engine_death is not None:
+                self.on_engine_death(self)
         elif kind in ("error", "batch-error"):
             parts.append(self._prepare_error())
             if kind == "batch-error" and self.on_batch_failure is not None:
@@ -189,7 +196,20 @@ class Reply:
         self.truth.fault = kind
         self._fault_kind = kind
         self._held = False
-        self._staged, self._marks = self._prepare_error()
+        self.encoder.engine_died = kind == "engine-dies"
+        staged, marks = self._staged, self._marks  # of a step that has not ended: counted, so sent
+        data, more = self._prepare_error()
+        self._staged, self._marks = staged + data, marks + more
+        self.send_prepared()
+
+    def abort(self, why: str) -> None:
+        """End this stream with `finish_reason: "abort"` and a complete message, as a server that shuts down."""
+        if self.over or self._next_action is not None:
+            return
+        self.finish, self._fault_kind, self._next_action = "abort", why, "finish"
+        data, marks = self.encoder.encode(self.sent, self.made - self.sent, "abort")
+        self._staged, self._marks = self._staged + data, self._marks + marks
+        self.sent = self.made
         self.send_prepared()
 
     def send_prepared(self) -> int:

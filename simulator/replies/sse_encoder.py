@@ -90,8 +90,9 @@ class SseEncoder(Encoder):
         """See Encoder."""
         if not self._stream.error:
             return []
-        self._values["message"] = orjson.dumps(self._stream.error_words)
-        self._values["raw_message"] = self._stream.error_words.encode()
+        words = (self.engine_died and self._stream.engine_dead_words) or self._stream.error_words
+        self._values["message"] = orjson.dumps(words)
+        self._values["raw_message"] = words.encode()
         groups = [[(self._template(self._stream.error).fill(self._values), 0, "error")]]
         if self._stream.error_done and self._stream.done_when != "never":
             groups.append([self._done()])

@@ -27,6 +27,7 @@ class StreamFormat:
     the first token, finish with usage) | all (the events of one wake-up in one HTTP chunk).
     `<usage>` is `usage_running` where a count stands, else `usage_blank` (`usage_asked_blank` if asked for).
     `reasoning_key`: the field of reasoning, in place of `content`; "": the server shows none.
+    `engine_dead_words`: those of an error for which the engine's process has died, where they differ.
     `token_object(token, text)` fills `<tok>`, for servers that describe each token.
     """
 
@@ -53,6 +54,7 @@ class StreamFormat:
     error: str = ""
     error_done: bool = True
     error_words: str = "Internal server error"
+    engine_dead_words: str = ""
     finish_words: Mapping[str, str] | None = None
     content_type: str = "text/event-stream; charset=utf-8"
     head_extra: tuple[str, ...] = ()

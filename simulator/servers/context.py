@@ -19,6 +19,7 @@ class ServerSettings:
     `answer_tokens`, `reasoning_tokens`: mean and standard deviation. `aliases` are further names of the model, `loras`
     adapters of it. `exact`: every answer has exactly the drawn length.
     `stop_at`: see AnswerStyle. `event_bytes`: each token's text is padded to so many bytes; 0: not.
+    `silent_metrics_from`: while so many requests are open, /metrics is not answered; 0: it always is.
     `limits`: scheduler options by name.
     """
 
@@ -34,6 +35,7 @@ class ServerSettings:
     exact: bool = False
     event_bytes: int = 0
     stop_at: int = 0
+    silent_metrics_from: int = 0
     limits: Mapping[str, object] = field(default_factory=dict)
 
     @property
@@ -57,6 +59,7 @@ class ServerContext:
         self.gauges = gauges
         self.statistics = RequestStatistics(histograms)
         self.open_requests = 0
+        self.engine_dead = False
         self.started_s = int(time.time())
         self._ids = random.Random(f"ids:{settings.seed}")
 

@@ -115,6 +115,10 @@ class ServerHandler:
         """The answer to a request that does not stream and whose generation failed."""
         return Response(500, b"Internal Server Error", "text/plain; charset=utf-8")
 
+    def engine_dead_response(self) -> Response:
+        """The answer to a request after the engine has died, where it is no stream (ServerSpec.dead_engine_s)."""
+        return self.failure_response("Internal server error")
+
     def usage(self, reply: Reply, count: int) -> dict[str, int]:
         """prompt, total and completion tokens in OpenAI's names, vLLM's order."""
         prompt = reply.job.params.prompt_tokens

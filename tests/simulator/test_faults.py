@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import time
 from collections.abc import Callable
 from itertools import pairwise
@@ -70,7 +71,7 @@ def test_stall(simulate: Start) -> None:
 @pytest.mark.parametrize(
     ("speak", "ending"),
     [
-        ("vllm", b'"code":500}}\n\n\r\ne\r\ndata: [DONE]\n\n\r\n0\r\n\r\n'),
+        ("vllm", b'"code": 500}}\n\n\r\ne\r\ndata: [DONE]\n\n\r\n0\r\n\r\n'),
         ("tgi", b'"http_status_code":422}}\n\n\r\nE\r\ndata: [DONE]\n\n\r\n0\r\n\r\n'),
         ("llama.cpp", b'"type":"server_error"}}\n\n\r\n0\r\n\r\n'),
     ],
@@ -294,3 +295,86 @@ def test_rates_hold_and_the_seed_decides() -> None:
 def test_a_wrong_fault_gets_a_message_of_one_line(text: str) -> None:
     with pytest.raises(ValueError, match=f"--fault {text}"):
         parse_fault(text)
+
+
+def test_when_the_engine_dies_every_stream_gets_the_error_and_later_requests_500(simulate: Start) -> None:
+    simulator = simulate("--speak", "vllm", "--fault", "engine-dies:1:30", "--profile", "demo")
+    socks = [connect(simulator.port) for _ in range(4)]
+    for sock in socks:
+        sock.sendall(request_bytes(PATH, chat(max_tokens=300, ignore_eos=True)))
+    replies = [read_reply(sock) for sock in socks]
+    for sock in socks:
+        sock.close()
+    assert all(reply.startswith(b"HTTP/1.1 200") for reply in replies)
+    assert all(b"EngineCore encountered an issue." in reply for reply in replies)
+    assert all(reply.endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n") for reply in replies)
+    later = ask(simulator.port, PATH, chat())
+    assert later.startswith(b"HTTP/1.1 500")
+    assert b'{"error":{"message":"EngineCore encountered an issue.' in later
+    assert ask(simulator.port, "/health", None, method="GET").startswith(b"HTTP/1.1 503")
+    lines = simulator.wait_lines(5)
+    assert [line["ended"] for line in lines] == ["fault:engine-dies"] * 4 + ["refused"]
+    assert all(sum(line["events"]["tokens"]) == line["tokens"] for line in lines)
+
+
+def test_a_dead_lmdeploy_goes_on_answering_200_and_is_healthy(simulate: Start) -> None:
+    simulator = simulate("--speak", "lmdeploy", "--fault", "engine-dies:1:1")
+    for _ in range(2):
+        reply = ask(simulator.port, PATH, chat(max_tokens=50))
+        assert reply.startswith(b"HTTP/1.1 200")
+        assert b'"An internal server error occurred.", "type": "server_error"' in reply
+    assert b'"healthy"' in ask(simulator.port, "/health", None, method="GET")
+
+
+def test_a_front_end_at_its_limit_sends_the_answer_in_one_event(simulate: Start) -> None:
+    _reply, line = reply_with(simulate, "merged:1")
+    events = line["events"]
+    assert isinstance(events, dict)
+    assert [count for count in events["tokens"] if count] == [line["tokens"]]
+    assert line["ended"] == "complete"
+
+
+def test_metrics_are_not_answered_while_many_requests_are_open(simulate: Start) -> None:
+    simulator = simulate("--speak", "vllm", "--silent-metrics-from", "1", "--profile", "demo")
+    with connect(simulator.port) as busy, connect(simulator.port) as page:
+        busy.sendall(request_bytes(PATH, chat(max_tokens=2000, ignore_eos=True)))
+        busy.recv(10)
+        page.sendall(request_bytes("/metrics", None, method="GET"))
+        page.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            page.recv(1)
+        busy.close()
+        page.settimeout(5)
+        assert page.recv(12) == b"HTTP/1.1 200"
+
+
+@pytest.mark.parametrize("how", ["abort", "wait"])
+def test_both_ways_of_vllm_to_end_at_sigterm(simulate: Start, how: str) -> None:
+    simulator = simulate("--speak", "vllm", "--on-sigterm", how, "--profile", "demo")
+    with connect(simulator.port) as sock:
+        sock.sendall(request_bytes(PATH, chat(max_tokens=2000, ignore_eos=True)))
+        seen = sock.recv(10)
+        simulator.process.send_signal(signal.SIGTERM)
+        if how == "abort":
+            while more := sock.recv(65_536):
+                seen += more
+            assert b'"finish_reason":"abort"' in seen
+            assert seen.endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n")
+        else:
+            sock.settimeout(0.3)
+            with pytest.raises(TimeoutError):  # it sends no more, and does not close
+                while sock.recv(65_536):
+                    pass
+            with pytest.raises(ConnectionRefusedError):
+                connect(simulator.port)
+    assert simulator.process.wait(10) == 0
+    line = simulator.lines()[0]
+    assert line["ended"] == ("fault:sigterm" if how == "abort" else "client_gone")
+
+
+def test_transformers_does_not_list_its_models(simulate: Start) -> None:
+    simulator = simulate("--speak", "transformers")
+    models = ask(simulator.port, "/v1/models", None, method="GET")
+    assert models.startswith(b"HTTP/1.1 500")
+    assert models.endswith(b"Internal Server Error")
+    assert ask(simulator.port, PATH, None, method="GET").startswith(b"HTTP/1.1 405")

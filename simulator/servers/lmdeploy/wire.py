@@ -66,5 +66,6 @@ SPEC = ServerSpec(
     vary="vary: Origin",
     streams={"chat": _CHAT_FORMAT, "completion": _TEXT_FORMAT, "generate": _GENERATE_FORMAT},
     stop_style="hold-match",
+    dead_engine_s=0.37,
     scheduler_options={"enable_prefix_caching": "false"},
 )

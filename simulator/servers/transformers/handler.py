@@ -26,6 +26,10 @@ class TransformersHandler(OpenAiHandler):
     def _health(self) -> Response:
         return Response(200, b'{"status":"ok"}')
 
+    def _models(self) -> Response:
+        """As 5.23 answers with a model on disk and no way to the hub, whose models it would list."""
+        return Response(500, b"Internal Server Error", "text/plain; charset=utf-8")
+
     def reply_id(self, params: GenerationParams, request: Request) -> str:
         """The request's id, also in a header."""
         return request.headers.get("x-request-id") or f"req_{self.context.hex_id(12)}"

@@ -18,6 +18,7 @@ from simulator.servers.handler import ServerHandler
 from simulator.servers.openai_body import Body, chat_params, completion_params, is_int, load
 from simulator.servers.vllm.metrics import HISTOGRAMS, metrics_page
 from simulator.servers.vllm.model_card import permission
+from simulator.servers.vllm.wire import ENGINE_DEAD
 from simulator.text.token_spans import TokenSpan, token_id, token_spans
 
 _INTEGERS = ("max_tokens", "max_completion_tokens", "min_tokens", "n", "seed")
@@ -75,7 +76,7 @@ class VllmHandler(ServerHandler):
     def get_routes(self) -> Mapping[str, Callable[[], Response]]:
         """See ServerHandler."""
         return {
-            "/health": lambda: Response(200, content_type=None),
+            "/health": lambda: Response(503 if self.context.engine_dead else 200, content_type=None),
             "/ping": lambda: Response(200, content_type=None),
             "/version": lambda: Response(200, compact({"version": self.context.spec.version})),
             "/load": lambda: Response(200, compact({"server_load": 0})),
@@ -102,6 +103,10 @@ class VllmHandler(ServerHandler):
             for name in settings.models
         ]
         return Response(200, compact({"object": "list", "data": cards}))
+
+    def engine_dead_response(self) -> Response:
+        """See ServerHandler."""
+        return bad(ENGINE_DEAD, "InternalServerError", status=500).response
 
     # -- reading -------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ _CHAT = '{"id":"<id>","object":"chat.completion.chunk","created":<created>,"mode
 _TEXT = '{"id":"<id>","object":"text_completion","created":<created>,"model":<model>,"choices":'
 _TYPED = StreamFormat(token="")
 """Head and texts only: the events are in responses.py and messages.py."""
+ENGINE_DEAD = "EngineCore encountered an issue. See stack trace (above) for the root cause."
 _COUNTS = '"usage":{"prompt_tokens":<prompt>,"total_tokens":<total>,"completion_tokens":<count>}'
 _RUNNING = (
     ',"usage":{"prompt_tokens":<prompt>,"total_tokens":<total>,"completion_tokens":<count>,'
@@ -34,7 +35,8 @@ def _chat(kv: str, weights: str) -> StreamFormat:
         usage=_CHAT + "[]," + _COUNTS + ',"system_fingerprint":"<fingerprint>"}',
         usage_running=_RUNNING,
         reasoning_key="reasoning",
-        error='{"error":{"message":<message>,"type":"InternalServerError","param":null,"code":500}}',
+        error='{"error": {"message": <message>, "type": "InternalServerError", "param": null, "code": 500}}',
+        engine_dead_words=ENGINE_DEAD,
     )
 
 
@@ -65,6 +67,7 @@ def _text(kv: str, weights: str) -> StreamFormat:
         usage_running=_RUNNING,
         leading_space=True,
         error='{"error": {"message": <message>, "type": "InternalServerError", "param": null, "code": 500}}',
+        engine_dead_words=ENGINE_DEAD,
     )
 
 
