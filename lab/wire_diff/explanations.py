@@ -43,6 +43,17 @@ OTHERS: tuple[Explanation, ...] = (
     Explanation("logprobs", "^item", "log-probabilities are not simulated"),
     Explanation("_n2$", "^item", "n > 1 is not simulated"),
     Explanation("responses_stream|native_completion", "", "the route is not simulated"),
+    Explanation(
+        "loaded24", "^item", "how many tokens an event has depends on the other streams, which are not there"
+    ),
+    Explanation(
+        "chat_stream_stop$", "completion_tokens", "where the model writes a stop string depends on it"
+    ),
+    Explanation(
+        "http10", "Keep-Alive|Connection", "llama.cpp tells it HTTP/1.0 clients, too, and closes all the same"
+    ),
+    Explanation("stream_timings", "^item", "timings_per_token is not simulated"),
+    Explanation("unicode_cut", "^item", "their only token was half a character"),
     Explanation("^kill-engine", "^item 1 ", "theirs died before its first event"),
 )
 """Of vLLM, lmdeploy and llama.cpp."""
