@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from simulator.engine import realtime_engine
 from simulator.engine.engine import Sequence, build_engine
-from simulator.engine.profiles import step_visibility
 from simulator.engine.realtime_engine import RealtimeEngine
 from simulator.ground_truth.send_delay import SendDelayHistogram
 from simulator.ground_truth.truth_log import TruthLog, TruthRecord
@@ -161,12 +160,12 @@ def test_a_fixed_rate_server_can_lead_with_the_role_and_pad_its_events(simulate:
 class LateLoop:
     """A real-time engine whose timer fires late, and requests that arrive meanwhile."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch, visibility: str = "vllm-v1@demo") -> None:
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now_ns = 1_000_000_000
         monkeypatch.setattr(realtime_engine, "now_ns", lambda: self.now_ns)
         monkeypatch.setattr(realtime_engine, "AbsoluteTimer", lambda loop, call: Mock())
-        engine = build_engine(visibility, {})
-        self.engine = RealtimeEngine(engine, Mock(), step_visibility(visibility, 0), TruthLog(None))
+        engine = build_engine("vllm-v1@demo", {})
+        self.engine = RealtimeEngine(engine, Mock(), TruthLog(None))
         self.truths: list[TruthRecord] = []
 
     def arrive(self, since_ns: int, tokens: int) -> None:
