@@ -35,7 +35,6 @@ def finish(folder: Path, plan: Plan, say: Callable[[str], None], draw: Draw) -> 
     summary = summarise(run)
     keep_summary(run, summary)
     keep_ci_files(run, summary)
-    page = keep_report(run, summary, draw([run]))
     if run.turns:
         if words := not_trustworthy(summary.validity):
             say(f"chatload: {words}")
@@ -47,6 +46,8 @@ def finish(folder: Path, plan: Plan, say: Callable[[str], None], draw: Draw) -> 
     code, why = code_of(run, summary)
     if why:
         say(f"chatload: exit code {code}: {why}")
+    # After the verdict: the pictures of a large run take as long as all before.
+    page = keep_report(run, summary, draw([run]))
     if run.manifest.ended == "unreachable":  # refused: its cause was said, and there is nothing to read
         return code
     for words in failure_lines(run, summary)[:MOST_WARNINGS]:
