@@ -118,7 +118,7 @@ def install(shape: Shape) -> None:
                 console.say(f"chatload: {words}")
             options = environment.parsed_options
             if options.headless or options.autostart:
-                gevent.spawn(await_workers, workers, _expected(options), _give_up)
+                environment.chatload_wait = gevent.spawn(await_workers, workers, _expected(options), _give_up)
         if metrics_at is not None:
             from chatload.live.metrics_port import serve_metrics  # here, since most runs are not scraped
 
@@ -130,6 +130,9 @@ def install(shape: Shape) -> None:
     @events.test_start.add_listener
     def supervise(environment: Environment, **_: Any) -> None:
         controller: RunController | None = getattr(environment, "chatload_controller", None)
+        waiting: gevent.Greenlet | None = getattr(environment, "chatload_wait", None)
+        if waiting is not None:  # its workers have come, and are counted as waiting no more
+            waiting.kill(block=False)
         if controller is not None:
             controller.supervisor.begin()
 
