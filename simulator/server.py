@@ -236,6 +236,8 @@ class Server:
             arrived_s=truth.received_ns / 1e9,
             prefix=prefix_hashes([*params.prompt_texts, *texts, END], self.engine.prefix_block),
         )
+        for running in list(self.engine.replies.values()) if self.spec.interrupts else ():
+            running.interrupt()
         reply = self._make_reply(exchange, job, sequence, truth, fault)
         if self.context.engine_dead and reply.open(at_once=True):
             wait_s = self.spec.dead_engine_s or 0.0

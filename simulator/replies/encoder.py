@@ -34,6 +34,10 @@ class Encoder:
         """The server's own error inside the stream and what follows it; empty: the stream just breaks off."""
         return []
 
+    def interrupted(self) -> list[list[Event]]:
+        """What a server sends that breaks off a stream for another request."""
+        return []
+
     def cut_event(self, first: int) -> list[list[Event]]:
         """The event of token `first` with its JSON cut off; empty where there are no events."""
         return []

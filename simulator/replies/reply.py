@@ -202,6 +202,15 @@ class Reply:
         self._staged, self._marks = staged + data, marks + more
         self.send_prepared()
 
+    def interrupt(self) -> None:
+        """Break off for another request (ServerSpec.interrupts)."""
+        if self.over or self._next_action is not None:
+            return
+        self._next_action = "interrupted"
+        data, marks = self.encoder.pack(self.encoder.interrupted())
+        self._staged, self._marks = self._staged + data, self._marks + marks
+        self.send_prepared()
+
     def abort(self, why: str) -> None:
         """End this stream with `finish_reason: "abort"` and a complete message, as a server that shuts down."""
         if self.over or self._next_action is not None:

@@ -98,6 +98,10 @@ class SseEncoder(Encoder):
             groups.append([self._done()])
         return groups
 
+    def interrupted(self) -> list[list[Event]]:
+        """See Encoder."""
+        return [[self._done()]]
+
     def cut_event(self, first: int) -> list[list[Event]]:
         """See Encoder."""
         self._set(first, 1, self._text(first, 1))

@@ -378,3 +378,17 @@ def test_transformers_does_not_list_its_models(simulate: Start) -> None:
     assert models.startswith(b"HTTP/1.1 500")
     assert models.endswith(b"Internal Server Error")
     assert ask(simulator.port, PATH, None, method="GET").startswith(b"HTTP/1.1 405")
+
+
+def test_llama_cpp_python_breaks_off_a_stream_for_the_next_request(simulate: Start) -> None:
+    simulator = simulate("--speak", "llama-cpp-python", "--profile", "demo")
+    with connect(simulator.port) as first:
+        first.sendall(request_bytes(PATH, chat(max_tokens=2000, ignore_eos=True)))
+        first.recv(10)
+        second = ask(simulator.port, PATH, chat(max_tokens=3))
+        cut = read_reply(first)
+    assert cut.endswith(b"data: [DONE]\n\n\r\n")
+    assert b'"finish_reason": "' not in cut
+    assert second.endswith(b"0\r\n\r\n")
+    assert b'"finish_reason": "length"' in second
+    assert [line["ended"] for line in simulator.wait_lines(2)] == ["fault:interrupted", "complete"]
