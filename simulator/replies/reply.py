@@ -13,6 +13,7 @@ from simulator.replies.encoder import Encoder
 from simulator.replies.job import Job
 from simulator.schedulers.sequence import Sequence
 
+WHOLE = 1 << 30
 LAST_CHUNK = b"0\r\n\r\n"
 BREAKING = ("reset", "truncate", "error", "batch-error", "engine-dies", "abort")
 CORRUPTING = ("bad-json", "huge-event")
@@ -53,7 +54,7 @@ class Reply:
         self.on_engine_death: Callable[[Reply], None] | None = None
         self._held = False
         self._fault_kind = fault.kind if fault else None
-        self._merged = self._fault_kind == "merged"
+        self.event_tokens = WHOLE if self._fault_kind == "merged" else 1
         self._staged = b""
         self._marks: Marks = ()
         self._next_action: str | None = None
@@ -130,7 +131,9 @@ class Reply:
 
     def prepare(self) -> bool:
         """Encode the tokens that were made and not sent; False if the reply is held back or over."""
-        if self._held or self.over or (self._merged and self.finish is None):
+        if self._held or self.over:
+            return False
+        if self.finish is None and self.made - self.sent < self.event_tokens:
             return False
         if self.exchange.backed_up:
             self._held = True

@@ -392,3 +392,22 @@ def test_llama_cpp_python_breaks_off_a_stream_for_the_next_request(simulate: Sta
     assert second.endswith(b"0\r\n\r\n")
     assert b'"finish_reason": "length"' in second
     assert [line["ended"] for line in simulator.wait_lines(2)] == ["fault:interrupted", "complete"]
+
+
+def test_lmdeploy_puts_more_tokens_into_an_event_the_more_streams_are_open(simulate: Start) -> None:
+    simulator = simulate("--speak", "lmdeploy", "--profile", "demo")
+    body = request_bytes(PATH, chat(max_tokens=60, ignore_eos=True))
+    socks = [connect(simulator.port) for _ in range(12)]
+    for sock in socks:
+        sock.sendall(body)
+    for sock in socks:
+        read_reply(sock)
+        sock.close()
+    counts = [[n for n in line["events"]["tokens"] if n] for line in simulator.wait_lines(12)]
+    assert all(sum(each) == 60 for each in counts)
+    assert sorted({each[0] for each in counts}) == [
+        1,
+        2,
+        3,
+        4,
+    ]  # from 1 to 12 ** 0.57, the first event as well
