@@ -61,6 +61,12 @@ def front_end(run: Run, summary: Summary) -> Iterator[str]:
             f"generator, whose own lag is inside user-space stamps: run it on a machine of its own to tell."
         )
         return
+    if not summary.validity.trustworthy:
+        yield (
+            f"{told}: {spent:,.0f} ms are spent in the server's front end, in a proxy before it, or lie in the load "
+            f"generator's own delays: a run that is trustworthy tells."
+        )
+        return
     signs = []
     if view.ttft_apart_ms is not None and view.ttft_apart_ms[1] > 2 * max(view.ttft_apart_ms[0], 1.0):
         signs.append(f"it grew from {view.ttft_apart_ms[0]:,.0f} to {view.ttft_apart_ms[1]:,.0f} ms")

@@ -66,9 +66,11 @@ def _ended_early(run: Run, summary: Summary) -> Iterator[str]:
     elif ended == "interrupted":
         yield "The run was stopped before its plan was done: the last users and their ramp-down are missing."
     if summary.interrupted:
+        one = summary.interrupted == 1
         yield (
-            f"{_turns(summary.interrupted)} still ran when the run was stopped and count nowhere below; "
-            "they were the slow ones, so let a run end by itself before you quote it."
+            f"{_turns(summary.interrupted)} still ran when the run was stopped and {'counts' if one else 'count'} "
+            f"nowhere below; {'it was a slow one' if one else 'they were the slow ones'}, so let a run end by "
+            "itself before you quote it."
         )
     held = summary.turns + summary.interrupted + summary.abandoned
     held += summary.context.not_held if summary.context is not None else 0
@@ -146,7 +148,7 @@ def _after_good_replies(run: Run) -> list[Turn]:
     found = []
     for turn in sorted(run.turns, key=lambda one: one.due_ns):
         last = before.get((turn.group, turn.user))
-        if last is not None and last.ok:
+        if last is not None and last.ok and not turn.trimmed:  # the refusal of the longer prompt came between
             found.append(turn)
         before[turn.group, turn.user] = turn
     return found

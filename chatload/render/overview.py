@@ -48,9 +48,7 @@ def warnings(run: Run, summary: Summary) -> Section:
         title, look = "No warnings", "good"
     proof = certificate_words(run.manifest)
     note = Paragraph(f"{proof[:1].upper()}{proof[1:]}.", note=True)
-    moved = summary.validity.moved
-    told: list[Block] = [Paragraph(f"What the load generator moves: {'; '.join(moved)}.")] if moved else []
-    told += [Items(listed)] if listed else []
+    told: list[Block] = [Items(listed)] if listed else []
     return Section(title, [*told, note], id="trust", look=look)
 
 

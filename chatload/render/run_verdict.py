@@ -53,7 +53,9 @@ def verdict_of_turns(summary: Summary) -> str:
     )
     if felt is None and is_held(summary):
         return f"{good}; {_tail(summary)}{where}; a proxy in between holds the stream: speeds are not measurable here."
-    measured = f"{_tail(summary)} and each user reads {number(felt)} tokens/s (p50){where}"
+    few = "p50" in summary.metric("felt_tokens_per_s").too_small
+    reads = "" if few else f" and each user reads {number(felt)} tokens/s (p50)"
+    measured = f"{_tail(summary)}{reads}{where}"
     longest = seconds(summary.of_whole_run("max_gap_ms").max)
     words = f"{good}; {measured}; slowest reply {number(slowest)} tokens/s; longest silence {longest}."
     words = " ".join(filter(None, (words, queueing_words(summary))))

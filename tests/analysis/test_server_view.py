@@ -6,9 +6,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
 from chatload.analysis.server_readings import readings_of, stretches, value
+from chatload.analysis.server_warnings import front_end
 from chatload.analysis.summary import summarise
 from chatload.model.journal_lines import ServerLine
 from chatload.model.server_view import ServerView
@@ -306,6 +308,15 @@ def test_front_end(tmp_path: Path, outside_ms: float, said: bool) -> None:
     words = doubts(run_with(tmp_path, outside_ms=outside_ms))
     assert ("are spent in the server's front end" in words) == said
     assert ("60 ms are spent in the server's front end" in words) == said
+
+
+def test_a_run_that_is_not_trustworthy_tells_of_no_front_end(tmp_path: Path) -> None:
+    run = run_with(tmp_path, outside_ms=60.0)
+    summary = summarise(run)
+    validity = msgspec.structs.replace(summary.validity, trustworthy=False)
+    summary = msgspec.structs.replace(summary, validity=validity)
+    words = " ".join(front_end(run, summary))
+    assert "lie in the load generator's own delays" in words and "Start more API" not in words
 
 
 def test_a_long_way_to_the_server_is_no_front_end(tmp_path: Path) -> None:

@@ -271,6 +271,8 @@ BOTH_WAYS: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
     ("_connections", "390 of 390 turns after a good reply had to open a new connection", REOPENED,
      {"change": lambda t: replace(t, new_connection=t.turn == 1)}),
     ("_connections", "had to open a new connection", REOPENED, {"change": one_in_two_fails}),
+    ("_connections", "had to open a new connection", REOPENED,
+     {"change": lambda t: replace(t, new_connection=True, trimmed=1)}),
     ("_connections", "had to open a new connection", REOPENED, {"change": refused_now_and_then}),
     ("_connections", "40 turns went out a second time", {"change": some(lambda t: replace(t, retried=True))},
      {"change": some(lambda t: replace(t, refusals=1))}),
