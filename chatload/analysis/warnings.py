@@ -28,6 +28,7 @@ from chatload.model.summary import PERCENTILES, Summary
 from chatload.model.turn import Turn
 from chatload.model.words import listed, plural
 from chatload.store.journal import Run
+from chatload.store.manifest import Manifest
 
 Check = Callable[[Run, Summary], Iterator[str]]
 
@@ -52,6 +53,11 @@ def _insecure(run: Run, summary: Summary) -> Iterator[str]:
         )
 
 
+def failure_words(manifest: Manifest) -> str:
+    """That the run failed, and why."""
+    return f"The run failed: {one_line(manifest.failure or 'an error ended it', 400)}"
+
+
 def _ended_early(run: Run, summary: Summary) -> Iterator[str]:
     ended = run.manifest.ended
     if ended == "running":
@@ -60,7 +66,7 @@ def _ended_early(run: Run, summary: Summary) -> Iterator[str]:
         refusal = one_line(run.manifest.refusal, 400)
         yield f"The run did not begin: {refusal}" if refusal else UNREACHABLE
     elif ended == "failed":
-        yield f"The run failed: {one_line(run.manifest.failure or 'an error ended it', 400)}"
+        yield failure_words(run.manifest)
     elif ended_by_time(run):
         yield f"The run was ended by --run-time, after {run.manifest.run_time_s:,g} s, with users still in."
     elif ended == "interrupted":

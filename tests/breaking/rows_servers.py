@@ -98,7 +98,7 @@ ROWS = (
            sends(EVENT_STREAM, event(b'{"error":{"message":"a\\n::error::planted\\n' + b"w " * 60
                                      + b'::warning::planted \\u001b[31mred"}}'), DONE),
            lacks=r"(?m)^\s*::\w+::planted|\x1b\[31mred"),
-    Row("error text that quotes the key", 1, r"http_4xx|invalid_request",
+    Row("error text that quotes the key", 2, r"^chatload: .*: mend the scenario",
         lambda p: p.locust(server=hostile.echoes_the_key, environment={"CHATLOAD_API_KEY": "sk-canary-7\n"}),
         begun=True, lacks="sk-canary"),
     Row("token counts that are none", 0, r"9 of 9 turns good",
