@@ -140,14 +140,27 @@ def install(shape: Shape) -> None:
     @events.quitting.add_listener
     def end(environment: Environment, **_: Any) -> None:
         controller: RunController | None = getattr(environment, "chatload_controller", None)
-        if controller is None:
-            return
+        if controller is not None:
+            close_run(environment, controller)
+
+
+def close_run(environment: Environment, controller: RunController) -> None:
+    """Close the run of a Locust that quits, and have Locust exit with its code."""
+    try:
         if environment.runner is not None:
             environment.runner.stop()
         controller.end("interrupted")
-        if controller.exit_code is not None:
-            ours = 2 if environment.runner is not None and environment.runner.exceptions else 0
-            environment.process_exit_code = max(controller.exit_code, ours)
+    except KeyboardInterrupt:  # a second Ctrl-C, while the run is closed or its reports are written
+        environment.process_exit_code = 4  # as of every run that was not held to its end
+        print(
+            "chatload: stopped before the reports were written: "
+            f"chatload report {controller.folder} --html writes them",
+            file=sys.stderr,
+        )
+        return
+    if controller.exit_code is not None:
+        ours = 2 if environment.runner is not None and environment.runner.exceptions else 0
+        environment.process_exit_code = max(controller.exit_code, ours)
 
 
 def _add_page(

@@ -160,6 +160,22 @@ def test_verdict_of_one_run(tmp_path: Path) -> None:
     assert "; longest silence " in words
 
 
+def test_too_few_turns_for_a_p50_have_no_p50_in_the_verdict(tmp_path: Path) -> None:
+    words = verdict_of_turns(summarise(made(tmp_path, replace(BASE, users=1, turns=1))))
+    assert words.startswith("1 of 1 turn good; TTFT at most ")
+    assert "p50" not in words and "; slowest reply " in words
+
+
+def test_what_the_load_generator_moves_is_listed_once(tmp_path: Path) -> None:
+    turns = [
+        replace(turn, marks=("late_send",), due_ns=turn.due_ns - 50_000_000) for turn in good_turns(BASE)
+    ]
+    run = read_run(write_run(tmp_path / "late", manifest_of(BASE, turns), turns, user_lines(turns)))
+    found = summarise(run)
+    assert found.validity.moved
+    assert " ".join(report_text(run, found).split()).count(found.validity.moved[0]) == 1
+
+
 def test_a_long_sample_is_cut(tmp_path: Path) -> None:
     run = made(tmp_path, replace(BASE, users=2, turns=1, text="line\n" * 100))
     assert "… 60 more lines" in report_text(run, summarise(run))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,6 +14,7 @@ from locust import User, task
 from locust.env import Environment
 from locust.exception import StopUser
 
+from chatload.locust_setup import close_run
 from chatload.runner.local_users import LocalUsers
 from chatload.runner.locust_patches.processes import local_users
 from chatload.runner.locust_patches.uncaught import Logged, greenlet_errors, tell
@@ -156,3 +158,16 @@ def test_an_error_of_a_user_beside_ours_is_locust_s_to_count(
     assert bool(ended) == ends
     assert bool(runner.exceptions) or ends
     assert ("ValueError: of a page" in caplog.text) == (not ends)
+
+
+def test_a_second_ctrl_c_ends_in_a_line_and_not_in_a_traceback(capsys: pytest.CaptureFixture[str]) -> None:
+    def end(reason: str) -> None:
+        raise KeyboardInterrupt
+
+    environment: Any = SimpleNamespace(runner=None, process_exit_code=None)
+    controller: Any = SimpleNamespace(end=end, folder=Path("results/A"), exit_code=None)
+    close_run(environment, controller)
+    assert environment.process_exit_code == 4
+    assert capsys.readouterr().err == (
+        "chatload: stopped before the reports were written: chatload report results/A --html writes them\n"
+    )
