@@ -147,9 +147,10 @@ def install(shape: Shape) -> None:
 def close_run(environment: Environment, controller: RunController) -> None:
     """Close the run of a Locust that quits, and have Locust exit with its code."""
     try:
-        if environment.runner is not None:
-            environment.runner.stop()
-        controller.end("interrupted")
+        with processes.interrupts_here(lambda: controller.closing):
+            if environment.runner is not None:
+                environment.runner.stop()
+            controller.end("interrupted")
     except KeyboardInterrupt:  # a second Ctrl-C, while the run is closed or its reports are written
         environment.process_exit_code = 4  # as of every run that was not held to its end
         print(

@@ -114,6 +114,11 @@ class RunController:
         self.key_hosts = KeyHosts(*process.given_hosts)
 
     @property
+    def closing(self) -> object:
+        """The greenlet that closes the run and writes its reports, or has; None before."""
+        return self._closing
+
+    @property
     def manifest(self) -> Manifest:
         """The manifest of the run that goes on, or of the last one; an empty one before the first."""
         return self._last_folder.manifest if self._last_folder is not None else Manifest()

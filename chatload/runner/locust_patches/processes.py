@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
 from typing import Any
 
 import gevent
@@ -44,6 +47,27 @@ def send_stats(runner: Any) -> None:
 def end_locust(exit_code: int) -> None:
     """End a process whose main greenlet waits in Locust, as `sys.exit` there would."""
     gevent.kill(gevent.get_hub().parent, SystemExit(exit_code))
+
+
+@contextmanager
+def interrupts_here(other: Callable[[], object]) -> Iterator[None]:
+    """Ctrl-C raises KeyboardInterrupt in the greenlet of this block, or in the other one where that runs.
+
+    Python raises it in any code of the main thread: a callback of the event loop that it breaks off may be the one
+    that somebody waits for.
+    """
+    here = gevent.getcurrent()
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        if gevent.getcurrent() in (here, other()):
+            raise KeyboardInterrupt
+        gevent.kill(here, KeyboardInterrupt)
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def forked_workers() -> list[psutil.Process]:
