@@ -13,6 +13,7 @@ from simulator.servers.tgi.serde import syntax_error, type_error
         (b'{"inputs": "A', "inputs: EOF while parsing a string at line 1 column 13"),  # *
         (b'{"messages": [', "messages: EOF while parsing a list at line 1 column 14"),  # *
         (b"", "EOF while parsing a value at line 1 column 0"),
+        (b'{"messages": Infinity}', "messages: expected value at line 1 column 14"),
         (b'{"a":1,}', "trailing comma at line 1 column 8"),
         (b'{"a" 1}', "expected `:` at line 1 column 6"),
         (b"[1 2]", "expected `,` or `]` at line 1 column 4"),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import orjson
+
 from simulator.http.exchange import Request
 from simulator.replies.job import GenerationParams
 from simulator.replies.response import RequestRefused, Response, compact
@@ -56,11 +58,18 @@ class TgiRequestReader(ServerHandler):
                 Response(415, b"Expected request with `Content-Type: application/json`", PLAIN)
             )
         try:
-            body = load(request.body)
-        except json.JSONDecodeError as error:
-            words = syntax_error(request.body) or f"{error.msg} at line {error.lineno} column {error.colno}"
+            body = orjson.loads(request.body)
+        except orjson.JSONDecodeError as error:  # Python's json reads NaN and Infinity, which serde does not
+            words = syntax_error(request.body)
+            try:
+                body = None if words else load(request.body)
+            except json.JSONDecodeError:
+                words = f"{error.msg} at line {error.lineno} column {error.colno}"
+        else:
+            words = None
+        if words:
             text = f"Failed to parse the request body as JSON: {words}"
-            raise RequestRefused(Response(400, text.encode(), PLAIN)) from None
+            raise RequestRefused(Response(400, text.encode(), PLAIN))
         if not isinstance(body, dict) or needed not in body:
             raise wrong_shape(f"missing field `{needed}` at line 1 column {max(1, len(request.body))}")
         return body
