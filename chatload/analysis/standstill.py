@@ -53,18 +53,19 @@ def standstill(run: Run) -> Standstill | None:
     return Standstill(
         longest_s=longest.length_ns / 1e9,
         at_s=(longest.from_ns - min(turn.due_ns for turn in run.turns)) / 1e9,
-        open_turns=sum(_sent(turn) < longest.until_ns <= turn.end_ns for turn in turns),
+        open_turns=sum(_sent(turn) < longest.until_ns <= _waited_until(turn) for turn in turns),
         open_loop=open_loop_view(turns, longest) if load is not None and load.own_users else None,
     )
 
 
 def longest_standstill(turns: Iterable[Turn]) -> Span | None:
-    """The longest time in which turns were open, from sent to end, and nothing came of any; None below 0.1 s.
+    """The longest time in which turns were open and nothing came of any; None below 0.1 s.
 
+    A turn is open from sent to its end, a good one to its last token: nobody waits for a finish event that comes later.
     Something comes with the headers, the first byte, each event with tokens, and an end that the server made.
     """
     sent = [turn for turn in turns if turn.sent_ns is not None]
-    times_open = _merged((_sent(turn), turn.end_ns) for turn in sent)
+    times_open = _merged((_sent(turn), _waited_until(turn)) for turn in sent)
     moving = _merged((span for turn in sent for span in _moving(turn)), LEAST_NS - 1)
     still: list[Span] = []
     place = 0
@@ -78,6 +79,10 @@ def longest_standstill(turns: Iterable[Turn]) -> Span | None:
         still.append(Span(since_ns, part.until_ns))
     longest = max(still, key=lambda span: span.length_ns, default=None)
     return longest if longest is not None and longest.length_ns >= LEAST_NS else None
+
+
+def _waited_until(turn: Turn) -> int:
+    return turn.last_token_ns if turn.ok and turn.last_token_ns is not None else turn.end_ns
 
 
 def open_loop_view(turns: Sequence[Turn], still: Span) -> OpenLoopView | None:

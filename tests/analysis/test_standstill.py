@@ -138,6 +138,19 @@ def test_it_is_the_longest_time_in_which_turns_are_open_and_none_moves(seed: int
     assert (found and found.length_ns) == (by_looking and by_looking.length_ns)
 
 
+@pytest.mark.parametrize(("ok", "still_ms"), [(True, None), (False, 1000)])
+def test_a_finish_event_that_comes_late_is_no_standstill_of_a_good_reply(
+    ok: bool, still_ms: int | None
+) -> None:
+    """Tokens until 0.4 s, the end at 1.4 s."""
+    one = Turn(
+        turn_id="t", request_id="", user=0, turn=1, due_ns=0, sent_ns=0, first_token_ns=20 * MS,
+        gaps_us=(20_000,) * 19, last_token_ns=400 * MS, end_ns=1400 * MS, ok=ok, code=None if ok else "truncated",
+    )  # fmt: skip
+    found = longest_standstill([one])
+    assert (found and found.length_ns) == (still_ms and still_ms * MS)
+
+
 def test_a_server_that_stood_still_is_found_and_said_everywhere(hung: tuple[Run, Summary]) -> None:
     run, summary = hung
     found = summary.standstill
