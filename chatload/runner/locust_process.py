@@ -25,6 +25,7 @@ from chatload.runner.local_users import LocalUsers
 from chatload.runner.locust_options import values_of
 from chatload.runner.locust_patches import processes
 from chatload.runner.locust_patches.dispatcher import DispatcherFactory, Ramping, users_by_class
+from chatload.runner.locust_patches.shape_hold import held
 from chatload.runner.run_controller import RunController
 from chatload.runner.session import Session
 from chatload.runner.worker_agent import WorkerAgent
@@ -225,9 +226,14 @@ def connect(environment: Environment, controller: RunController) -> None:
     """Have Locust tell `controller` of its runs, and ramp as it says."""
     ramping = Ramping(controller.on_ramp, controller.is_even, controller.workers, controller.on_late)
     environment.dispatcher_class = DispatcherFactory(ramping, controller.run_on)
-    environment.events.test_start.add_listener(lambda **_: controller.on_test_start())
+    environment.events.test_start.add_listener(lambda **_: _start(environment, controller))
     environment.events.test_stopping.add_listener(lambda **_: controller.on_test_stopping())
     environment.events.test_stop.add_listener(lambda **_: controller.on_test_stop())
+
+
+def _start(environment: Environment, controller: RunController) -> None:
+    with held(environment):
+        controller.on_test_start()
 
 
 def connect_worker(environment: Environment, agent: WorkerAgent) -> None:

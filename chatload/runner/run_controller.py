@@ -152,7 +152,9 @@ class RunController:
     # -- begin ---------------------------------------------------------------------------------------
 
     def on_test_start(self) -> None:
-        """Locust starts a run."""
+        """Locust starts a run. It says so again for a shape that begins with no users: the run goes on then."""
+        if self._is_on:
+            return
         self._run = None
         if self.supervisor.cause is None:  # a listener of the locustfile may have raised
             with self.supervisor.watching():

@@ -13,17 +13,20 @@ import re
 import resource
 import socket
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import gevent
 import locust
 import locust.main
 import msgpack
 import pytest
 from geventhttpclient.connectionpool import ConnectionPool
-from locust import User, argument_parser, runners
+from locust import LoadTestShape, User, argument_parser, runners
 from locust.dispatch import UsersDispatcher
+from locust.env import Environment
 from locust.exception import RPCError, RPCReceiveError
 from locust.rpc import zmqrpc
 from locust.rpc.protocol import Message
@@ -32,6 +35,7 @@ from chatload.engine.connection import Connection
 from chatload.runner.locust_patches import master_socket, worker_wait
 from chatload.runner.locust_patches.dispatcher import DispatcherFactory, EvenDispatcher, Ramping
 from chatload.runner.locust_patches.install import BEYOND, FIRST, install
+from chatload.runner.locust_patches.shape_hold import held
 
 REQUIREMENTS = Path(__file__).parents[2] / "requirements.txt"
 
@@ -271,3 +275,53 @@ def test_the_wait_for_workers_ends_when_all_are_there_and_other_sleeps_are_as_lo
     locust.main.time.sleep(1)
     assert slept[2:] == [1]
     assert locust.main.time.monotonic is time.monotonic
+
+
+class Climbing(LoadTestShape):
+    """Asks for another user each time it is asked, and ends after ten times."""
+
+    asked = 0
+
+    def tick(self) -> tuple[int, float] | None:
+        self.asked += 1
+        return (self.asked, 100) if self.asked <= 10 else None
+
+
+@pytest.mark.parametrize("hold", [False, True])
+def test_a_shape_that_asks_for_more_users_while_a_run_starts_would_start_it_again(
+    hold: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = Environment(user_classes=[Somebody], shape_class=Climbing())
+    runner, shape = environment.create_local_runner(), environment.shape_class
+    sleep, calls = gevent.sleep, []
+    monkeypatch.setattr(gevent, "sleep", lambda seconds=0: sleep(min(seconds, 0.01)))
+
+    def begin(**_: object) -> None:
+        with held(environment) if hold else nullcontext():
+            calls.append("begin")
+            sleep(0.1)
+            calls.append("begun")
+
+    environment.events.test_start.add_listener(begin)
+    runner.start_shape()
+    runner.shape_greenlet.join(timeout=10)
+    if not hold:
+        assert calls[:2] == ["begin", "begin"], "Locust lets a run start once now: take the hold out"
+        return
+    assert calls == ["begin", "begun"]
+    assert (shape.asked, "tick" in vars(shape)) == (11, False), "it went on from where it was, by itself"
+
+
+def test_a_shape_s_time_begins_with_the_load_and_its_own_tick_comes_back() -> None:
+    shape = Climbing()
+    shape.tick = lambda: (1, 1.0)
+    environment: Any = SimpleNamespace(shape_class=shape, runner=SimpleNamespace(shape_last_tick=(7, 2.0)))
+    shape.start_time -= 60
+    with pytest.raises(gevent.GreenletExit), held(environment):
+        assert shape.tick() == (7, 2.0)
+        raise gevent.GreenletExit
+    assert shape.tick() == (1, 1.0)
+    assert shape.get_run_time() < 50
+    environment.shape_class = None
+    with held(environment):
+        pass

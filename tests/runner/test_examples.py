@@ -95,7 +95,7 @@ def test_the_shop_ends_with_its_shoppers_whatever_the_page_does(
 
 
 def test_users_of_a_day_come_and_go_until_it_is_over(hosts: list[str], tmp_path: Path) -> None:
-    quick = 'Day.steps = ((4, 2, 50), (5, 4, 50), (6, 1, 50))\nVisitor.think_time = "0.1"'
+    quick = 'Day.steps = ((0, 0, 50), (1, 2, 50), (2, 4, 50), (3, 1, 50))\nVisitor.think_time = "0.1"'
     done = run(tmp_path, "day_curve.py", "--host", hosts[0], quick=quick)
     assert done.returncode in GOOD, done.stderr
     turns = turns_of(tmp_path / "run")

@@ -90,6 +90,17 @@ def test_the_ramp_is_fixed_and_kept() -> None:
     assert session.due_ns(1) == ramp.start_ns + 1_000_000_000
 
 
+def test_a_start_that_locust_tells_twice_is_one_run() -> None:
+    """It fires `test_start` at each step of a shape until the first user is there."""
+    one = Local().start()
+    one.clock.run(one.controller.on_test_start)
+    assert (one.controller.is_on(), one.controller.exit_code, one.console.last) == (True, None, [])
+    one.users("in", 0, 1)
+    one.users("out", 0, 1)
+    one.clock.sleep(5)
+    assert (one.manifest["ended"], one.finished) == ("done", [Path("run")])
+
+
 @pytest.mark.parametrize(("ramp", "even"), [("even", True), ("locust", False)])
 def test_users_come_in_as_the_plan_says(ramp: str, even: bool) -> None:
     one = Local(ramp=ramp)
