@@ -11,9 +11,12 @@ from chatload.loads.trace import TraceRow
 from chatload.prompts.block_text import prompt_of_blocks
 from chatload.prompts.lengths import composed_prompt, own_lengths
 from chatload.prompts.sampled_prompt import SampledPrompt
+from chatload.prompts.tokens import estimate_tokens
 
 LEAST_TOKENS = 4
 """Shortest new message of a turn."""
+MOST_DRAWN = 5000
+"""Lengths that are drawn to tell those of a run's generated prompts."""
 AT_ONCE_TOKENS = 500_000
 """Generated prompts of up to this many tokens in all are made before the start (about 0.2 s); others one by one when
 they are due, as those of a long trace would take minutes."""
@@ -47,7 +50,7 @@ class RequestSchedule:
         if before is not None:
             prompt_tokens, answer_tokens = self.lengths[index]
             if self.whole_prompts:
-                prompt_tokens = max(LEAST_TOKENS, prompt_tokens - sum(self.lengths[before]))
+                prompt_tokens = new_tokens(self.lengths[index], self.lengths[before])
             return composed_prompt(prompt_tokens, answer_tokens, f"{self.words_by} {index}")
         if self.prompts:
             return self.prompts[index]
@@ -62,6 +65,11 @@ class RequestSchedule:
         once, if that reply came later."""
         delay_ns = self.rows[index].delay_ns
         return max(begin_ns + self.dues_ns[index], end_ns) if delay_ns is None else end_ns + delay_ns
+
+
+def new_tokens(lengths: tuple[int, int], before: tuple[int, int]) -> int:
+    """What a turn adds whose prompt is told whole: its length less prompt and answer of the turn before."""
+    return max(LEAST_TOKENS, lengths[0] - sum(before))
 
 
 def schedule(load: OpenLoopLoad, inputs: Inputs, seed: int, words_by: str) -> RequestSchedule:
@@ -81,6 +89,23 @@ def schedule(load: OpenLoopLoad, inputs: Inputs, seed: int, words_by: str) -> Re
     ):  # the texts of --prompt-tokens are made by the process that sends them
         return RequestSchedule(dues_ns, inputs.prompts)
     return _composed(dues_ns, own_lengths(load.requests, seed), words_by)
+
+
+def request_lengths(load: OpenLoopLoad, inputs: Inputs, seed: int) -> Sequence[tuple[int, int]]:
+    """(prompt, answer) tokens of each request, as its trace, its file of prompts or ShareGPT's lengths have them.
+
+    Of told texts our estimate, and 0 for an answer whose length nobody tells. Of many generated prompts so many as
+    have their distribution: lengths are stratified.
+    """
+    if inputs.prompts:
+        return [(one.prompt_tokens_estimate, one.output_tokens) for one in inputs.prompts]
+    if not inputs.trace:
+        return own_lengths(min(load.requests, MOST_DRAWN), seed)
+    lengths = _lengths_of(inputs.trace, seed)
+    return [
+        (estimate_tokens(row.text), row.output_tokens or 0) if row.text and not row.blocks else drawn
+        for row, drawn in zip(inputs.trace, lengths, strict=True)
+    ]
 
 
 def _told(load: OpenLoopLoad, inputs: Inputs, seed: int, words_by: str) -> RequestSchedule:

@@ -22,7 +22,7 @@ from chatload.model.words import listed
 from chatload.options.server_address import shown_url
 from chatload.protocols.prompt_text import prompt_words
 from chatload.runner.command_line import URLS, without_values
-from chatload.runner.context_need import context_sentence
+from chatload.runner.context_need import class_sentence, context_sentence
 from chatload.runner.met_servers import Met
 from chatload.runner.request_tokens import room_sentence, with_requests
 from chatload.runner.supervisor import Cause
@@ -104,6 +104,7 @@ class RunFolder:
             self.tell(words)
         if server.context is not None and (words := context_sentence(server.context, self._planned)):
             self.tell(words)
+        self._tell_classes(met)
         self.say(f"chatload: run folder {self.folder}")
         for words in (*self._notes, *server.doubts):
             self.warn(words)
@@ -118,8 +119,15 @@ class RunFolder:
         asks = listed(met.classes)
         model = facts.model or "not named"
         self.say(f"chatload: {asks}: {facts.host} is {facts.words}; dialect {facts.dialect}; model {model}")
+        self._tell_classes(met)
         for words in met.server.doubts:
             self.warn(words)
+
+    def _tell_classes(self, met: Met) -> None:
+        """Say which classes ask for more than their server takes."""
+        limits, plan = met.server.context, self._planned.plan
+        if limits is not None and (words := class_sentence(limits, plan, met.classes)):
+            self.tell(words)
 
     def refused(self, words: str) -> None:
         """The run never began: a journal that says so, and nothing else."""
