@@ -24,7 +24,8 @@ class Verdict:
 def verdict(case: Case, told: Mapping[str, object], tolerance_ms: float, late_ms: float = 0.0) -> Verdict:
     """What a client told wrongly. `told` has `ok`, and of a good reply FIGURES; `error` of a failed one.
 
-    `late_ms`: how late the server itself was; it may be in every time.
+    `late_ms`: how late the server itself was. Every time may be that much longer, never shorter, and TPOT off by the
+    share of one token in it, either way.
     """
     ok = told.get("ok")
     if not isinstance(ok, bool):
@@ -39,10 +40,14 @@ def verdict(case: Case, told: Mapping[str, object], tolerance_ms: float, late_ms
         if not isinstance(value, int | float) or isinstance(value, bool):
             untold.append(key)
             continue
-        allowed = 0.0 if key == "tokens" else tolerance_ms + (0.0 if key == "tpot_ms" else late_ms)
-        if key == "tpot_ms" and case.truth.estimated:
-            allowed = max(allowed, ESTIMATED_SHARE * truth)
-        if abs(value - truth) > allowed:
+        early = late = 0.0 if key == "tokens" else tolerance_ms
+        if key == "tpot_ms":
+            early = late = tolerance_ms + late_ms * truth / (case.truth.e2e_ms - case.truth.ttft_ms)
+            if case.truth.estimated:
+                early = late = max(late, ESTIMATED_SHARE * truth)
+        elif key != "tokens":
+            late += late_ms
+        if not truth - early <= value <= truth + late:
             wrong.append(f"{key} {value:.4g} for {truth:.4g}")
     return Verdict(tuple(wrong), tuple(untold))
 
@@ -51,6 +56,6 @@ def lateness_ms(case: Case, played: Played) -> float:
     """How late the server itself was at worst."""
     late = [
         (at_ns - played.received_ns) / 1e6 - at_ms
-        for at_ns, (at_ms, _) in zip(played.sent_ns, case.steps, strict=True)
+        for at_ns, (at_ms, _) in zip(played.sent_by_ns, case.steps, strict=True)
     ]
     return max(late, default=0.0)

@@ -27,12 +27,16 @@ OPEN_S = 60.0
 
 @dataclass(frozen=True)
 class Played:
-    """One reply as it was sent: `sent_ns[i]` is when step i went out (perf_counter_ns), `request_id` the client's."""
+    """One reply as it was sent: step i went out between `sent_ns[i]` and `sent_by_ns[i]` (perf_counter_ns).
+
+    A thread of a busy process may wait between the two. `request_id` is the client's.
+    """
 
     case: str
     request_id: str
     received_ns: int
     sent_ns: tuple[int, ...]
+    sent_by_ns: tuple[int, ...]
 
 
 class TruthServer:
@@ -95,14 +99,15 @@ class TruthServer:
         """Send one case; True if the connection stays open."""
         start_ns = time.perf_counter_ns()
         connection.sendall(case.head)
-        sent = []
+        sent, sent_by = [], []
         for at_ms, data in case.steps:
             pause_s = at_ms / 1e3 - (time.perf_counter_ns() - start_ns) / 1e9
             if pause_s > 0:
                 time.sleep(pause_s)
             sent.append(time.perf_counter_ns())
             connection.sendall(b"%x\r\n%s\r\n" % (len(data), data))
-        self._note(Played(case.name, request_id, start_ns, tuple(sent)))
+            sent_by.append(time.perf_counter_ns())
+        self._note(Played(case.name, request_id, start_ns, tuple(sent), tuple(sent_by)))
         if case.end == "reset":
             time.sleep(0.05)
             connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

@@ -42,6 +42,11 @@ def test_the_server_s_lateness_is_not_the_client_s() -> None:
     assert not verdict(GOOD, late, 5.0, late_ms=8.0).wrong
     assert len(verdict(GOOD, late, 5.0).wrong) == 3
     assert verdict(GOOD, RIGHT | {"tpot_ms": 28.0}, 5.0, late_ms=8.0).wrong
+    assert not verdict(GOOD, RIGHT | {"tpot_ms": 28.0}, 5.0, late_ms=380.0).wrong, (
+        "20 ms of it are one token's"
+    )
+    early = RIGHT | {"ttft_ms": 194.0, "e2e_ms": 572.0}
+    assert len(verdict(GOOD, early, 5.0, late_ms=8.0).wrong) == 2, "lateness makes no time shorter"
 
 
 def test_a_failed_reply_must_not_be_good_and_a_good_one_not_failed() -> None:
