@@ -110,6 +110,9 @@ def main(argv: Sequence[str]) -> int:
     except UsageError as error:
         sys.stderr.write(shown("\n".join(error.lines) + "\n"))
         return 2
+    except KeyboardInterrupt:
+        sys.stderr.write(f"{program()} {argv[0]}: interrupted\n")
+        return 130
     except BrokenPipeError:  # the reader of the pipe (head, less) has ended
         output.discard(sys.stdout)
         return 0

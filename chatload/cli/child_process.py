@@ -29,8 +29,11 @@ def run_load(arguments: Sequence[str], out: Path) -> int:
 
 
 def locust_command(arguments: Sequence[str]) -> list[str]:
-    """The command line of a run; UsageError where its scenario or locustfile is not found."""
-    return [sys.executable, "-m", "locust", *locust_arguments(arguments)]
+    """The command line of a run; UsageError where its scenario or locustfile is not found.
+
+    Without the working directory among its modules (-P), as Locust's own script.
+    """
+    return [sys.executable, "-P", "-m", "chatload.locust_start", *locust_arguments(arguments)]
 
 
 def become(command: Sequence[str]) -> NoReturn:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import textwrap
 from collections.abc import Sequence
-from pathlib import Path
 
 from chatload.cli.child_process import become, locust_command
 from chatload.files.packaged import LOCUSTFILES, SCENARIOS, packaged_names
@@ -20,13 +19,7 @@ def run(argv: Sequence[str]) -> int:
     if any(word in ("-h", "--help") for word in argv):
         sys.stdout.write(_help())
         return 0
-    return become(_by_its_script(locust_command(argv)))
-
-
-def _by_its_script(command: list[str]) -> list[str]:
-    """The command with Locust's own script, where it is installed: its messages begin with "locust" then."""
-    script = Path(command[0]).with_name("locust")
-    return [command[0], str(script), *command[3:]] if script.is_file() else command
+    return become(locust_command(argv))
 
 
 def _help() -> str:

@@ -246,8 +246,28 @@ def test_run_becomes_locust(monkeypatch: pytest.MonkeyPatch) -> None:
     became: list[list[str]] = []
     monkeypatch.setattr("chatload.cli.run.become", lambda command: became.append(command) or 0)
     assert chatload("run", "chat", "--users", "3").code == 0
-    python, *words = became[0]
-    assert python == sys.executable
-    assert words[0].endswith("/locust") or words[:2] == ["-m", "locust"]
-    assert words[-4:-2] == ["-f", str(packaged(LOCUSTFILES) / "chat.py")]
-    assert words[-2:] == ["--users", "3"]
+    start = [sys.executable, "-P", "-m", "chatload.locust_start"]
+    assert became == [[*start, "-f", str(packaged(LOCUSTFILES) / "chat.py"), "--users", "3"]]
+
+
+def test_ctrl_c_ends_a_command_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stopped(argv: object) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setitem(COMMANDS, "report", stopped)
+    done = chatload("report", "run")
+    assert (done.code, done.output, done.errors) == (130, "", f"{program()} report: interrupted\n")
+
+
+WAITS = """
+import os, signal, sys, types
+sys.modules["locust.main"] = types.SimpleNamespace(main=lambda: os.kill(os.getpid(), signal.SIGINT))
+from chatload.locust_start import main
+main()
+"""
+
+
+@pytest.mark.e2e
+def test_ctrl_c_while_locust_is_imported_ends_in_a_line() -> None:
+    done = subprocess.run([sys.executable, "-c", WAITS], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (130, "chatload: interrupted before the run began\n")

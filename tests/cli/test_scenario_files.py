@@ -150,7 +150,7 @@ def test_locusts_notes_are_left_out_of_a_headless_run(more: list[str], quiet: bo
 
 
 def test_the_command_is_locust_with_this_python() -> None:
-    assert locust_command(["chat"]) == [sys.executable, "-m", "locust", "-f", CHAT]
+    assert locust_command(["chat"]) == [sys.executable, "-P", "-m", "chatload.locust_start", "-f", CHAT]
 
 
 def test_a_package_of_chatload_is_preferred_to_a_file_of_its_name(

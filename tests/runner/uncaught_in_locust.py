@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import socket
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,7 +18,7 @@ from locust.exception import StopUser
 
 from chatload.locust_setup import close_run
 from chatload.runner.local_users import LocalUsers
-from chatload.runner.locust_patches.processes import local_users
+from chatload.runner.locust_patches.processes import interrupts_here, local_users
 from chatload.runner.locust_patches.uncaught import Logged, greenlet_errors, tell
 from chatload.runner.supervisor import Cause, Supervisor
 
@@ -171,3 +173,32 @@ def test_a_second_ctrl_c_ends_in_a_line_and_not_in_a_traceback(capsys: pytest.Ca
     assert capsys.readouterr().err == (
         "chatload: stopped before the reports were written: chatload report results/A --html writes them\n"
     )
+
+
+def interrupt() -> None:
+    os.kill(os.getpid(), signal.SIGINT)
+
+
+def test_ctrl_c_reaches_who_closes_a_run_whatever_code_it_meets() -> None:
+    before, reports = signal.getsignal(signal.SIGINT), []
+
+    def closes() -> None:
+        try:
+            interrupt()
+        except KeyboardInterrupt:
+            reports.append("broken off")
+
+    with interrupts_here(lambda: closing):
+        closing = gevent.spawn(closes)
+        closing.join()
+        assert reports == ["broken off"], "who writes the reports is broken off itself"
+        other = gevent.spawn(interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            gevent.sleep(5)
+        assert other.successful(), "a greenlet of somebody else goes on"
+        gevent.get_hub().loop.run_callback(interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            gevent.sleep(5)
+        with pytest.raises(KeyboardInterrupt):
+            interrupt()
+    assert signal.getsignal(signal.SIGINT) is before
