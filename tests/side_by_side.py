@@ -1,7 +1,8 @@
 """`--processes 6`: the tests are collected once, then run in so many forks of this process, one file at a time each.
 
 Each process of pytest-xdist imports and collects all tests anew, 10 s of CPU time each. The fork is made by Python's
-multiprocessing; a report of a test travels as pytest's own serializable form.
+multiprocessing; a report of a test travels as pytest's own serializable form. An e2e test that failed is run once more
+at the end, alone (tests/once_more.py), unless all are to stop at a failure (`-x`).
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ import os
 import signal
 import sys
 import warnings
-from collections.abc import Iterator, Sequence
-from itertools import groupby
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, groupby
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkProcess
 from typing import Any, Literal
@@ -21,11 +22,13 @@ from typing import Any, Literal
 import pytest
 
 from tests import warm
+from tests.once_more import OnceMore, passed_alone
 
 FORK = multiprocessing.get_context("fork")
 INTERRUPT = {signal.SIGINT}
 NUMBER_BYTES = 4
 ENDED = "the process of this test ended before the test did"
+PASSED_ALONE = pytest.StashKey[list[str]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -40,19 +43,48 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     option = session.config.option
     if option.processes < 2 or option.collectonly or session.testsfailed:
         return None
-    files = [list(items) for _, items in groupby(session.items, lambda item: item.path)]
-    queue, fill = os.pipe()
-    os.write(fill, b"".join(number.to_bytes(NUMBER_BYTES) for number in range(len(files))))
-    os.close(fill)
     session.config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]
     gc.collect()
     gc.freeze()  # the collector would copy every page that the forks share
+    files = [list(items) for _, items in groupby(session.items, lambda item: item.path)]
+    e2e = {item.nodeid: item for item in session.items if item.get_closest_marker("e2e")}
+    once_more = OnceMore(() if option.maxfail else e2e)
+    try:
+        run_in_processes(session, files, range(option.processes), once_more)
+        failures = once_more.failures()
+    except BaseException:
+        tell(session, once_more.held())
+        raise
+    if failures:
+        failed = set()
+        for number, nodeid in enumerate(failures):
+            failed |= run_in_processes(session, [[e2e[nodeid]]], [option.processes + number], OnceMore())
+        session.config.stash[PASSED_ALONE] = passed_alone(failures, failed)
+    else:
+        tell(session, once_more.held())
+    if session.shouldfail:
+        raise session.Failed(session.shouldfail)
+    return True
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for line in terminalreporter.config.stash.get(PASSED_ALONE, []):
+        terminalreporter.write_line(line, yellow=True)
+
+
+def run_in_processes(
+    session: pytest.Session, files: list[list[pytest.Item]], places: Sequence[int], once_more: OnceMore
+) -> set[str]:
+    """Run the files in a process for each place, and tell their reports; the tests that were told as failed."""
+    queue, fill = os.pipe()
+    os.write(fill, b"".join(number.to_bytes(NUMBER_BYTES) for number in range(len(files))))
+    os.close(fill)
     for stream in (sys.stdout, sys.stderr):
         stream.flush()
     ends: list[Connection] = []
     processes = []
     signal.pthread_sigmask(signal.SIG_BLOCK, INTERRUPT)  # until all have begun and only they hold their pipes
-    for place in range(min(option.processes, len(files))):
+    for place in places[: len(files)]:
         ours, theirs = FORK.Pipe(duplex=False)
         processes.append(FORK.Process(target=run_files, args=(session, files, queue, theirs, place)))
         processes[-1].start()
@@ -60,17 +92,21 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
         ends.append(ours)
     try:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, INTERRUPT)
-        tell_reports(session, ends)
+        return tell_reports(session, ends, chain.from_iterable(files), once_more)
     finally:
         end_all(queue, ends, processes)
-    if session.shouldfail:
-        raise session.Failed(session.shouldfail)
-    return True
+        os.close(queue)
 
 
-def tell_reports(session: pytest.Session, ends: list[Connection]) -> None:
-    """Hand what the processes send to pytest. A test without an end has failed, unless all were to stop early."""
-    hook, locations = session.config.hook, {item.nodeid: item.location for item in session.items}
+def tell_reports(
+    session: pytest.Session, ends: list[Connection], items: Iterable[pytest.Item], once_more: OnceMore
+) -> set[str]:
+    """Hand what the processes send to pytest. A test without an end has failed, unless all were to stop early.
+
+    The tests that were told as failed.
+    """
+    hook, locations = session.config.hook, {item.nodeid: item.location for item in items}
+    failed: set[str] = set()
     while ends:
         for end in wait(ends):
             assert isinstance(end, Connection)
@@ -83,18 +119,30 @@ def tell_reports(session: pytest.Session, ends: list[Connection]) -> None:
                 hook.pytest_warning_recorded.call_historic(kwargs=sent)
                 continue
             report = hook.pytest_report_from_serializable(config=session.config, data=sent)
-            if report.when == "setup":
-                hook.pytest_runtest_logstart(nodeid=report.nodeid, location=report.location)
-            hook.pytest_runtest_logreport(report=report)
             if report.when == "teardown":
-                hook.pytest_runtest_logfinish(nodeid=report.nodeid, location=report.location)
                 locations.pop(report.nodeid, None)
-    if session.shouldfail:
-        return
-    for nodeid, location in locations.items():
-        hook.pytest_runtest_logreport(
-            report=pytest.TestReport(nodeid, location, {}, "failed", ENDED, "call")  # as one that failed
-        )
+            failed |= tell(session, once_more.take(report))
+    failed |= tell(session, once_more.unended())
+    if not session.shouldfail:
+        for nodeid, location in locations.items():
+            report = pytest.TestReport(nodeid, location, {}, "failed", ENDED, "call")  # as one that failed
+            hook.pytest_runtest_logreport(report=report)
+            failed.add(nodeid)
+    return failed
+
+
+def tell(session: pytest.Session, reports: Iterable[pytest.TestReport]) -> set[str]:
+    """Hand reports to pytest; the tests that failed."""
+    hook, failed = session.config.hook, set()
+    for report in reports:
+        if report.when == "setup":
+            hook.pytest_runtest_logstart(nodeid=report.nodeid, location=report.location)
+        hook.pytest_runtest_logreport(report=report)
+        if report.failed:
+            failed.add(report.nodeid)
+        if report.when == "teardown":
+            hook.pytest_runtest_logfinish(nodeid=report.nodeid, location=report.location)
+    return failed
 
 
 def end_all(queue: int, ends: list[Connection], processes: Sequence[ForkProcess]) -> None:
