@@ -62,6 +62,14 @@ def first_token_time(run: Run, window: Window | None, name: str) -> FirstTokenTi
     return _of([turn for turn in held if _tells(turn)], [], WHOLE_RUN if window is None else ALL_USERS_IN)
 
 
+def first_token_within(run: Run, windows: Sequence[Window]) -> FirstTokenTime | None:
+    """The parts over the readings within several windows; None where there are fewer than two in each."""
+    lines = _readings(run)
+    segments = [_between(lines, one.from_ns, one.until_ns) for one in windows]
+    whole = [one for one in segments if len(one) >= 2]
+    return _parts(run.turns, whole, "") if whole else None
+
+
 def over_load(run: Run) -> tuple[str, list[Load]]:
     """(what the load is, the parts at each): levels of a search or a sweep, else stretches of time."""
     lines = _readings(run)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 import msgspec
 
@@ -276,12 +277,19 @@ class SameAnswers(msgspec.Struct, frozen=True):
     first_events: tuple[int, ...] = ()
 
 
+QueueOf = Literal["", "server", "level", "part"]
+
+
 class Queueing(msgspec.Struct, frozen=True, kw_only=True):
     """The wait in the server's queue, where it makes most of the mean TTFT; both in ms (analysis/queueing.py).
 
     `by`: the server's own queue times, or the turns in flight beyond its room. `room` is what the queue is for, where
     the server told it; `kv_use` the share of its KV cache in use, where that was full; `batch` the most requests seen
     running, where it held as many whenever others waited; `batch_option` limits them.
+
+    `at` is where this is so, in a run of several servers, levels or steps of rates, and `of` what that is: a server;
+    the least level of a capacity search that missed an SLO; a part of another load, beside `others` with a shorter
+    wait.
     """
 
     wait_ms: float
@@ -291,6 +299,9 @@ class Queueing(msgspec.Struct, frozen=True, kw_only=True):
     kv_use: float | None = None
     batch: float | None = None
     batch_option: str = ""
+    at: str = ""
+    of: QueueOf = ""
+    others: int = 0
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
@@ -339,7 +350,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     connections: Connections = Connections()
     bunching: Bunching | None = None
     standstill: Standstill | None = None
-    queueing: Queueing | None = None
+    queueing: tuple[Queueing, ...] = ()
     marks: dict[str, int] = {}
     validity: Validity = Validity()
     server: ServerView | None = None

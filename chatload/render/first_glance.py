@@ -59,7 +59,7 @@ def explaining(run: Run, summary: Summary) -> Iterator[str]:
     for one in summary.slo:
         if one.verdict != MET:
             yield PICTURE_OF.get(one.metric, "tokens_per_s" if "tokens_per_s" in one.metric else "ttft_cdf")
-    if summary.queueing is not None:
+    if summary.queueing:
         yield "first_token_parts"
     yield "ttft_cdf"
 

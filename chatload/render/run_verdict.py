@@ -8,7 +8,7 @@ from chatload.analysis.comparable import HasManifest
 from chatload.analysis.held_streams import is_held
 from chatload.analysis.standstill import is_notable
 from chatload.model.sanitize import one_line
-from chatload.model.summary import ALL_USERS_IN, WHILE_ARRIVING, Standstill, Summary, Validity
+from chatload.model.summary import ALL_USERS_IN, WHILE_ARRIVING, Queueing, Standstill, Summary, Validity
 from chatload.model.words import plural
 from chatload.render.capacity_table import answer_sentence
 from chatload.render.text_table import number, seconds
@@ -24,7 +24,10 @@ def headline(run: Run, summary: Summary) -> str:
 def answer(run: Run, summary: Summary) -> str:
     """The same without a word on whether the measurement can be trusted."""
     found = run.manifest.capacity
-    words = verdict_of_turns(summary) if found is None else answer_sentence(found)
+    if found is None:
+        words = verdict_of_turns(summary)
+    else:
+        words = " ".join(filter(None, (answer_sentence(found), queueing_words(summary))))
     stopped = "Interrupted." if run.manifest.ended == "interrupted" and summary.incomplete else ""
     return " ".join(
         filter(None, (simulated([run]), stopped, words, waiting_words(summary), context_words(summary)))
@@ -100,16 +103,17 @@ def waiting_words(summary: Summary) -> str:
 
 def queueing_words(summary: Summary) -> str:
     """That a queue makes the TTFT, what it is for, and what to change; empty where it does not."""
-    found = summary.queueing
-    if found is None:
-        return ""
+    return " ".join(map(_queueing, summary.queueing))
+
+
+def _queueing(found: Queueing) -> str:
     by = (
         "are the wait in the server's queue"
         if found.by == "server"
         else "are the wait for room in the server's batch"
     )
     of_all = f"{seconds(found.wait_ms)} of {seconds(found.ttft_ms)} (means)"
-    words = f"Queueing makes the TTFT, not the model: {of_all} {by}."
+    words = f"{_place(found)} makes the TTFT, not the model: {of_all} {by}."
     if found.room is not None and found.room.reserved:
         return f"{words} It runs at most {found.room.words}: raise its {found.room.option}, or lower --max-tokens."
     if found.kv_use is not None:
@@ -121,6 +125,19 @@ def queueing_words(summary: Summary) -> str:
         option = f": raise its {found.batch_option}" if found.batch_option else ""
         return f"{words} Its batch held {found.batch:,.0f} requests at most{option}."
     return words
+
+
+def _place(found: Queueing) -> str:
+    """“Queueing”, “At http://b queueing”, “At 48 users, the fewest that missed the SLOs, queueing”."""
+    if not found.of:
+        return "Queueing"
+    at = one_line(found.at, 100)
+    if found.of == "level":
+        return f"At {at}, the least that missed the SLOs, queueing"
+    if found.of == "part":
+        others = f" (and in {plural(found.others, 'other part')} of the run)" if found.others else ""
+        return f"In “{at}”{others} queueing"
+    return f"At {at} queueing"
 
 
 def standstill_words(summary: Summary) -> str:

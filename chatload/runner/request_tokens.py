@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from statistics import fmean
 
+from chatload.loads.capacity import CapacityLoad
 from chatload.loads.chat import ChatLoad
+from chatload.loads.open_loop import OpenLoopLoad
 from chatload.loads.plan import Planned
+from chatload.loads.request_schedule import request_lengths
 from chatload.loads.sweep import SweepLoad
 from chatload.model.batch_room import LARGE_PROMPT, BatchRoom
 from chatload.model.token_sources import LIMITS
@@ -41,12 +45,16 @@ def room_sentence(room: BatchRoom, planned: Planned) -> str:
     """What to tell before a run with more requests at once than the server has room for; else nothing."""
     load = planned.plan.load
     at_once = room.at_once
-    most = max(load.levels) if isinstance(load, SweepLoad) else load.users if load.own_users else 0
+    most = load.users if load.own_users else load.least_connections
     if at_once is None or most <= at_once:
         return ""
     wait = f"up to {most - at_once:,} of {most:,} users will wait"
-    if isinstance(load, SweepLoad):
+    if isinstance(load, OpenLoopLoad):
+        wait = f"{most - at_once:,} of {most:,} requests will wait"
+    elif isinstance(load, SweepLoad):
         wait = f"with more in flight (up to {most:,}) the others will wait"
+    elif isinstance(load, CapacityLoad):
+        wait = "where a level has more of them open, the others will wait"
     if room.reserved:
         return f"this server runs at most {room.words}, as it reserves prompt and max_tokens of each: {wait}"
     return f"this server's KV cache holds at most {room.words} at full length: {wait} where answers grow that long"
@@ -57,6 +65,8 @@ def _answer(planned: Planned) -> float | None:
     if pairs:
         return fmean(answer for _, answer in pairs)
     asked = load.turn_lengths(0, ()).answer
+    if asked is None and isinstance(load, OpenLoopLoad) and load.exact_lengths:
+        return fmean(answer for _, answer in _recorded(planned, load))
     return asked.average if asked is not None else planned.plan.max_tokens
 
 
@@ -67,11 +77,17 @@ def _prompt(planned: Planned) -> float | None:
     asked = load.turn_lengths(0, ()).prompt
     if asked is not None:
         return asked.average
+    if isinstance(load, OpenLoopLoad):
+        return fmean(prompt for prompt, _ in _recorded(planned, load)) + load.shared_prefix_tokens
     systems = [estimate_tokens_exactly(one) for one in load.systems(inputs)]
     if load.fixed_prompt:
         return estimate_tokens_exactly(load.fixed_prompt) + fmean(systems)
     lines = [estimate_tokens_exactly(one.lines[0]) for one in inputs.conversations if one.lines]
     return fmean(lines) + fmean(systems) if lines else None
+
+
+def _recorded(planned: Planned, load: OpenLoopLoad) -> Sequence[tuple[int, int]]:
+    return request_lengths(load, planned.inputs, planned.plan.drawn_by)
 
 
 def _shared(planned: Planned) -> float:

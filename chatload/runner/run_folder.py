@@ -113,7 +113,7 @@ class RunFolder:
 
     def met_other(self, met: Met) -> None:
         """Keep and say what a server of a user class's own is."""
-        facts = _facts(met)
+        facts = replace(_facts(met), room=met.server.room)
         self.manifest.other_servers.append(facts)
         self.write("running")
         asks = listed(met.classes)

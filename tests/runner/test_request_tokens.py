@@ -69,7 +69,16 @@ ARTICLE = {"host": "http://gpu", "num_users": 100, "max_tokens": 2000}
         (TGI, "chat", {"history": "on"}, "at most 7 of these requests"),
         (TGI, "sweep", {"levels": "1,4,64"}, "with more in flight (up to 64) the others will wait"),
         (TGI, "sweep", {"levels": "1,4"}, ""),
-        (TGI, "open_loop", {"requests": 10}, ""),
+        (TGI, "open_loop", {"requests": 100}, ""),
+        (TGI, "open_loop", {"requests": 100, "interval": 0, "max_tokens": ""}, " of 100 requests will wait"),
+        (TGI, "open_loop", {"requests": 10, "interval": 0, "max_tokens": ""}, ""),
+        (TGI, "open_loop", {"requests": 100, "interval": 0, "max_tokens": "", "prompt_tokens": "300",
+                            "answer_tokens": "100"}, "at most 40 of these requests at once (16,000 tokens, 400 each), "
+                            "as it reserves prompt and max_tokens of each: 60 of 100 requests will wait"),
+        (TGI, "capacity", {"slo": "p95 ttft_ms <= 500"}, "where a level has more of them open, the others will wait"),
+        (TGI, "capacity", {"slo": "p95 ttft_ms <= 500", "most": 7, "first": 1}, ""),
+        (TGI, "capacity", {"slo": "p95 ttft_ms <= 500", "capacity_in": "arrivals"}, ""),
+        (TGI, "visitors", {}, ""),
         (VLLM, "chat", {}, "this server's KV cache holds at most 23 of these requests at once (46,592 tokens, "
                            "2,000 each) at full length: up to 77 of 100 users will wait where answers grow that long"),
         (VLLM, "chat", {"max_tokens": 100}, ""),
