@@ -166,18 +166,21 @@ def _pinned(lines: Sequence[ServerLine]) -> float | None:
 def _room(run: Run) -> BatchRoom | None:
     """The server's room, with the prompts that it counted where it told them; None where lengths are not known."""
     room, plan = run.manifest.server.room, run.manifest.plan
-    if room is None or plan is None or not room.reserved:
-        return room if room is not None and room.request_tokens is not None else None
-    own = isinstance(plan.load, ChatLoad) and plan.load.own_tasks  # they ask for other lengths than the plan
-    sizes = [
-        turn.prompt_tokens + answer
-        for turn in run.turns
-        if turn.prompt_tokens
-        and (answer := turn.asked_tokens or (None if own else plan.max_tokens)) is not None
-    ]
-    if len(sizes) < max(1.0, len(run.turns) / 2):
-        return room if room.request_tokens is not None else None
-    return BatchRoom(tokens=room.tokens, reserved=True, option=room.option, request_tokens=fmean(sizes))
+    if room is None:
+        return None
+    if plan is not None and room.tokens and room.reserved:
+        own = (
+            isinstance(plan.load, ChatLoad) and plan.load.own_tasks
+        )  # they ask for other lengths than the plan
+        sizes = [
+            turn.prompt_tokens + answer
+            for turn in run.turns
+            if turn.prompt_tokens
+            and (answer := turn.asked_tokens or (None if own else plan.max_tokens)) is not None
+        ]
+        if len(sizes) >= max(1.0, len(run.turns) / 2):
+            room = msgspec.structs.replace(room, request_tokens=fmean(sizes), estimated=False)
+    return room if room.at_once is not None else None
 
 
 def _mean_ttft_ms(part: _Part) -> float | None:

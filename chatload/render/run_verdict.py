@@ -115,7 +115,8 @@ def _queueing(found: Queueing) -> str:
     of_all = f"{seconds(found.wait_ms)} of {seconds(found.ttft_ms)} (means)"
     words = f"{_place(found)} makes the TTFT, not the model: {of_all} {by}."
     if found.room is not None and found.room.reserved:
-        return f"{words} It runs at most {found.room.words}: raise its {found.room.option}, or lower --max-tokens."
+        lower = "" if found.room.is_by_number else ", or lower --max-tokens"
+        return f"{words} It runs at most {found.room.words}: raise its {found.room.limiting_option}{lower}."
     if found.kv_use is not None:
         option = (
             f": raise its {found.room.option}, or ask for shorter answers" if found.room is not None else ""

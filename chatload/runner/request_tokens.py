@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from statistics import fmean
 
+import msgspec
+
 from chatload.loads.capacity import CapacityLoad
 from chatload.loads.chat import ChatLoad
 from chatload.loads.open_loop import OpenLoopLoad
@@ -32,13 +34,7 @@ def with_requests(room: BatchRoom, planned: Planned) -> BatchRoom:
     shared = 0.0 if room.reserved else min(prompt, _shared(planned))
     tokens = prompt - shared + answer
     estimated = not known and prompt - shared > LARGE_PROMPT * tokens
-    return BatchRoom(
-        tokens=room.tokens,
-        reserved=room.reserved,
-        option=room.option,
-        request_tokens=round(tokens, 1),
-        estimated=estimated,
-    )
+    return msgspec.structs.replace(room, request_tokens=round(tokens, 1), estimated=estimated)
 
 
 def room_sentence(room: BatchRoom, planned: Planned) -> str:
@@ -55,6 +51,8 @@ def room_sentence(room: BatchRoom, planned: Planned) -> str:
         wait = f"with more in flight (up to {most:,}) the others will wait"
     elif isinstance(load, CapacityLoad):
         wait = "where a level has more of them open, the others will wait"
+    if room.is_by_number:
+        return f"this server runs at most {room.words} ({room.requests_option}): {wait}"
     if room.reserved:
         return f"this server runs at most {room.words}, as it reserves prompt and max_tokens of each: {wait}"
     return f"this server's KV cache holds at most {room.words} at full length: {wait} where answers grow that long"

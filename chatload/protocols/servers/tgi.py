@@ -49,12 +49,19 @@ PIECE_TOKENS, PIECES_SINCE = 1024, (3,)
 def _room(answers: ProbeAnswers) -> BatchRoom | None:
     """`max_batch_total_tokens` of /info: each request reserves prompt and max_new_tokens of it (router/src/queue.rs).
 
-    3.x does not tell it.
+    From 1.4 to 2.x `max_batch_size`, the most requests of a batch, where it was set. 3.x tells neither.
     """
-    tokens = answers.json_object("/info").get("max_batch_total_tokens")
-    if not isinstance(tokens, int) or isinstance(tokens, bool) or tokens <= 0:
+    tokens = answers.whole("/info", "max_batch_total_tokens")
+    requests = answers.whole("/info", "max_batch_size")
+    if tokens is None and requests is None:
         return None
-    return BatchRoom(tokens=tokens, reserved=True, option="--max-batch-total-tokens")
+    return BatchRoom(
+        tokens=tokens or 0,
+        reserved=True,
+        option="--max-batch-total-tokens",
+        requests=requests or 0,
+        requests_option="--max-batch-size" if requests else "",
+    )
 
 
 def _context(answers: ProbeAnswers) -> ContextLimits | None:
