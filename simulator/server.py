@@ -26,7 +26,7 @@ from simulator.schedulers.sequence import Sequence
 from simulator.servers.context import ServerContext, ServerSettings
 from simulator.servers.family import RegisteredServer
 from simulator.text.prompt import END, prefix_hashes
-from simulator.text.tokens import SampleText
+from simulator.text.tokens import sample_text
 
 KEEP_ALIVE_CHECK_S = SILENT_CHECK_S = 0.25
 SIMULATOR_PATH = "/simulator"
@@ -57,7 +57,7 @@ class Server:
         self.handler = registered.handler(self.context)
         self._log = log
         self._injector = injector
-        self._sample = SampleText(settings.seed, settings.unicode_share)
+        self._sample = sample_text(settings.seed, settings.unicode_share)
         self._lengths = random.Random(f"lengths:{settings.seed}")
         self._accepted = 0
         self._last_asked = ""

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import atexit
 import ctypes
+import gc
 import inspect
 import json
 import os
@@ -25,6 +26,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 READ_AT_START = re.compile(r"PYTHON(?!PATH$)|LC_|LANG|GEVENT|LOCUST_SKIP|LOCUST_PLAYWRIGHT|MPL|HOME$|XDG_")
@@ -39,9 +41,9 @@ IMPORTED = {
         "locust.main",
         "chatload.locust_setup",
         "chatload.runner.locust_users",
-        "plots.report.figures",
+        "chatload.render.html",
     ),
-    "simulator": ("simulator.process",),
+    "simulator": ("simulator.process", "uvloop"),
     "chatload": ("chatload.__main__",),
 }
 """What is imported already for `python -m MODULE`."""
@@ -173,6 +175,7 @@ def serve(module: str, descriptor: int) -> None:
     sys.path[0] = str(ROOT)
     for name in IMPORTED[module]:
         import_module(name)
+    warm_up(module)
     fork, waitpid, close = (unpatched("os", name) for name in ("fork", "waitpid", "close"))
     line = unpatched("socket", "socket")(fileno=descriptor)
     while True:
@@ -201,6 +204,21 @@ def serve(module: str, descriptor: int) -> None:
         for one in (told, tell, *streams):
             close(one)
         line.send(answer)
+
+
+def warm_up(module: str) -> None:
+    """Do now what each process would: import what is found by folder, compile templates, look for garbage."""
+    if module == "locust":
+        inspect.getmodule(sys._getframe())  # looks where all modules are; Locust asks it when a run ends
+        templates = import_module("chatload.render.html")._templates()
+        for name in templates.list_templates():
+            templates.get_template(name)
+    if module == "simulator":
+        import_module("simulator.schedulers.registry").scheduler_kinds()
+        import_module("simulator.servers.registry").registered_servers()
+        import_module("simulator.text.tokens").sample_text(0, 0.0)  # that of no --seed
+    gc.collect()
+    gc.freeze()
 
 
 def unpatched(module: str, name: str) -> Any:
@@ -241,7 +259,9 @@ def become(request: Mapping[str, Any]) -> None:
         gevent.reinit()
         gevent.get_hub().loop.update_now()  # it is as of the imports: timers would be due at once
     if "locust" in sys.modules and PICTURES not in request["environment"]:
-        import_module("plots.report.figures").figures = lambda runs: []  # type: ignore[attr-defined]
+        stub: Any = ModuleType("plots.report.figures")
+        stub.figures = lambda runs: []
+        sys.modules[stub.__name__] = stub
     if request["session"]:
         os.setsid()
     os.chdir(request["folder"])

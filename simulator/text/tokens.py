@@ -10,6 +10,7 @@ import json
 import random
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import orjson
 
@@ -23,6 +24,8 @@ warm cold gentle simple heavy hidden first last near under over behind after bef
 almost never always again there here
 """
 VOCABULARY = tuple(sorted({word for word in _WORDS.split() if len(word) <= MAX_LETTERS}))
+_OTHERS = {word: [each for each in VOCABULARY if each != word] for word in ("", *VOCABULARY)}
+_IDS = {word: 300 + number for number, word in enumerate(VOCABULARY)}
 SAMPLE_TOKENS = 8192
 CHARACTERS = "你好é😀ßツ世"
 HALF = "\x00half"
@@ -67,6 +70,12 @@ EOS = make_token("", EOS_ID, -0.0625)
 EOS_SHOWN = make_token("</s>", EOS_ID, -0.0625)
 
 
+@lru_cache(maxsize=4)
+def sample_text(seed: int, unicode_share: float) -> SampleText:
+    """The text of a seed, made once: servers of one process share it."""
+    return SampleText(seed, unicode_share)
+
+
 class SampleText:
     """A long text made from a seed; replies are parts of it that begin with a sentence."""
 
@@ -82,7 +91,7 @@ class SampleText:
     def _sentence(self, rng: random.Random) -> None:
         word = ""
         for place in range(rng.randint(5, 14)):
-            word = rng.choice([each for each in VOCABULARY if each != word])
+            word = rng.choice(_OTHERS[word])
             self._add(rng, " " + (word.capitalize() if place == 0 else word))
             if self._unicode_share and rng.random() < self._unicode_share:
                 self._add_character(rng)
@@ -92,7 +101,7 @@ class SampleText:
 
     def _add(self, rng: random.Random, text: str) -> None:
         word = text.strip().lower()
-        token_id = 300 + VOCABULARY.index(word) if word in VOCABULARY else 13 + ord(word)
+        token_id = _IDS[word] if word in _IDS else 13 + ord(word)
         self._tokens.append(make_token(text, token_id, -rng.randrange(1, 1000) / 256))
 
     def _add_character(self, rng: random.Random) -> None:
