@@ -61,7 +61,7 @@ async def _serve(options: Options) -> int:
         except (ValueError, OSError) as error:
             print(f"simulator: {name} on {options.host}:{port}: {error}", file=sys.stderr)
             return 2
-        server.port = listener.port
+        server.port, server.on_exit = listener.port, listener.retire
         servers.append(server)
         listeners.append(listener)
         host = f"[{options.host}]" if ":" in options.host else options.host

@@ -29,6 +29,8 @@ from simulator.text.prompt import END, prefix_hashes
 from simulator.text.tokens import sample_text
 
 KEEP_ALIVE_CHECK_S = SILENT_CHECK_S = 0.25
+WATCHDOG_S, TICK_S = 5.0, 0.1
+"""vLLM looks at its engine so often, and at each failed request; uvicorn sees that it should exit within a tick."""
 SIMULATOR_PATH = "/simulator"
 
 
@@ -62,6 +64,7 @@ class Server:
         self._accepted = 0
         self._last_asked = ""
         self._unanswered: dict[int, TruthRecord] = {}
+        self.on_exit: Callable[[], None] | None = None
         self._post_routes = self.handler.post_routes()
         self._get_routes, self._post_pages = self.handler.get_routes(), self.handler.post_pages()
         engine.headers_at_once = spec.headers_when == "once"
@@ -80,7 +83,7 @@ class Server:
             exchange.answer_in_http_1_0()
         if request.path == "/metrics" and 0 < self.settings.silent_metrics_from <= self.context.open_requests:
             if exchange.open:
-                asyncio.get_running_loop().call_later(SILENT_CHECK_S, self.handle, exchange)
+                asyncio.get_running_loop().call_later(SILENT_CHECK_S, self._handle_late, exchange)
             return
         if request.method == "POST" and request.path in self._post_routes:
             self._generate(exchange)
@@ -96,6 +99,21 @@ class Server:
             get = request.path in self._get_routes
             response = self.handler.not_found("POST" if post else "GET" if get else None)
         self._respond(exchange, response)
+
+    def _handle_late(self, exchange: Exchange) -> None:
+        try:
+            self.handle(exchange)
+        except Exception as error:  # noqa: BLE001 - see Connection
+            self.broke(exchange, error)
+
+    def broke(self, exchange: Exchange, error: Exception) -> None:
+        """The simulator itself failed: traceback to its output, 500 to the client, or the end of a stream it began."""
+        facts = {"message": "simulator: an error of its own", "exception": error}
+        asyncio.get_running_loop().call_exception_handler(facts)
+        if exchange.bytes_out:
+            exchange.close()
+        else:
+            self._respond(exchange, replace(self.handler.failure_response("internal error"), close=True))
 
     def _page(self, request: Request) -> Response:
         try:
@@ -140,6 +158,7 @@ class Server:
             params = self._post_routes[request.path](request)
             self.handler.admit(params, request)
             if self.context.engine_dead and self.spec.dead_engine_s is None:
+                self._exit_in(TICK_S)
                 raise RequestRefused(self.handler.engine_dead_response())
         except RequestRefused as refused:
             self._refuse(exchange, truth, refused.response)
@@ -160,7 +179,7 @@ class Server:
             loop = asyncio.get_running_loop()
             loop.call_later(fault.arg, self._accept_late, exchange, params, truth, fault)
         else:
-            self._accept(exchange, params, truth, fault)
+            self._accept_or_break(exchange, params, truth, fault)
 
     def _refuse(self, exchange: Exchange, truth: TruthRecord, response: Response) -> None:
         truth.status = response.status
@@ -190,7 +209,19 @@ class Server:
         self, exchange: Exchange, params: GenerationParams, truth: TruthRecord, fault: Fault
     ) -> None:
         if self._unanswered.pop(id(truth), None) is not None:
+            self._accept_or_break(exchange, params, truth, fault)
+
+    def _accept_or_break(
+        self, exchange: Exchange, params: GenerationParams, truth: TruthRecord, fault: Fault | None
+    ) -> None:
+        try:
             self._accept(exchange, params, truth, fault)
+        except Exception as error:  # noqa: BLE001 - see Connection
+            self.context.open_requests -= 1
+            self.broke(exchange, error)
+            truth.status = truth.status if truth.headers_ns else 500
+            truth.ended, truth.end_ns = "internal error", now_ns()
+            self._log_request(truth)
 
     def _log_request(self, truth: TruthRecord, then: Callable[[], None] | None = None) -> None:
         self._log.add(truth, then)
@@ -288,6 +319,7 @@ class Server:
         reply.on_over = self._over
         reply.on_batch_failure = self._fail_batch
         reply.on_engine_death = self._fail_all
+        reply.on_error = self.broke
         return reply
 
     def _over(self, reply: Reply) -> None:
@@ -307,6 +339,13 @@ class Server:
         self.context.engine_dead = True
         for reply in [each for each in self.engine.replies.values() if each is not first]:
             asyncio.get_running_loop().call_soon(reply.fail, "engine-dies")
+        if self.spec.dead_engine_s is None:
+            self._exit_in(WATCHDOG_S)
+
+    def _exit_in(self, seconds: float) -> None:
+        """As vLLM after the death of its engine: new connections are refused, open ones closed once answered."""
+        if self.on_exit is not None:
+            asyncio.get_running_loop().call_later(seconds, self.on_exit)
 
     def _send_keep_alives(self) -> None:
         """Send keep-alive comments to streams that were silent too long."""

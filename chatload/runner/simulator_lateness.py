@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from chatload.analysis.quantiles import least_n
 from chatload.engine.address import Address
 from chatload.engine.api_key import ApiKey
 from chatload.loads.plan import Plan
@@ -11,8 +12,9 @@ from chatload.protocols.probe_answers import SIMULATOR_PATH, ProbeAnswers
 from chatload.runner.probing import Answer, ask
 
 LIMIT_S = 1.5
-LATE_SHARE = 0.01
-"""Share of late writes from which its times are no longer those that it wanted: its own truth log says so, too."""
+TAILS = (0.99, 0.95, 0.90, 0.50)
+"""More late writes than lie beyond the highest percentile that their number supports change what a run shows: its own
+truth log says so, too."""
 
 
 class SimulatorLateness:
@@ -32,12 +34,17 @@ class SimulatorLateness:
         if before is None or after is None:
             return ""
         late, of = after[0] - before[0], after[1] - before[1]
-        if of <= 0 or late <= LATE_SHARE * of:
+        if late <= tolerated_share(of) * of:
             return ""
         return (
             f"{self._host}: the simulated server was late itself: {late:,} of its {of:,} writes left more than 10 ms "
             "after they were due, so times hold its machine's lateness: give it cores of its own, or fewer users."
         )
+
+
+def tolerated_share(writes: int) -> float:
+    """The share of so many writes that may be late; all of them where there are too few for a median."""
+    return next((1.0 - p for p in TAILS if writes >= least_n(p)), 1.0)
 
 
 def lateness_of(plan: Plan, key: ApiKey) -> SimulatorLateness:

@@ -102,9 +102,15 @@ class RealtimeEngine:
     def _begin(self, start_ns: int) -> None:
         if self._frozen:
             return
-        step = self.engine.step()
-        while step is not None and step.duration_s <= 0 and not step.finished and not step.tokens:
+        try:
             step = self.engine.step()
+            while step is not None and step.duration_s <= 0 and not step.finished and not step.tokens:
+                step = self.engine.step()
+        except Exception as error:  # noqa: BLE001 - else every client would wait for ever
+            for reply in list(self.replies.values()):
+                reply.break_off(error)
+            self._go_idle()
+            return
         if step is None:
             self._go_idle()
         else:

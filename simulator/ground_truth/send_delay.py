@@ -5,8 +5,9 @@ from __future__ import annotations
 BUCKET_NS = 20_000
 BUCKETS = 10_000
 LATE_MS = 10
-STARVED_SHARE = 0.01
-"""Where more of the writes than this are late by more than LATE_MS, the simulator itself had too little of a core."""
+TAILS = ((368, 0.01), (72, 0.05), (36, 0.10), (6, 0.50))
+"""From so many writes on, this share of them may be late by more than LATE_MS; with more, the simulator itself had too
+little of a core. They are the tails of p99, p95, p90 and p50, and the least counts that support these percentiles."""
 
 
 class SendDelayHistogram:
@@ -39,7 +40,8 @@ class SendDelayHistogram:
     def starved(self) -> bool:
         """Whether the times in the truth log are those of a machine too busy to keep the profile's."""
         late, of = self.writes
-        return late > STARVED_SHARE * of or self.resyncs > 0
+        share = next((share for least, share in TAILS if of >= least), 1.0)
+        return late > share * of or self.resyncs > 0
 
     def summary(self) -> dict[str, object]:
         """ms at p50, p99 and worst (the bucket's upper edge), for steps and writes."""

@@ -52,6 +52,7 @@ class Connection:
         self._arrived_ns = 0
         self._opened_ns = now_ns()
         self._closing = False
+        self._retiring = False
         self._closed = False
         self.number = number
         self.backlog = bytearray()
@@ -146,8 +147,11 @@ class Connection:
             self._waiting.append(request)
 
     def _begin(self, request: Request) -> None:
-        self._current = Exchange(self, request)
-        self._app.handle(self._current)
+        exchange = self._current = Exchange(self, request)
+        try:
+            self._app.handle(exchange)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the client must not wait for ever
+            self._app.broke(exchange, error)
 
     # -- writing -------------------------------------------------------------------------------
 
@@ -192,7 +196,7 @@ class Connection:
 
     def reply_over(self, close: bool) -> None:
         self._current = None
-        if close:
+        if close or self._retiring:
             self.close_when_flushed()
         elif self._waiting:
             self._loop.call_soon(self._next)
@@ -213,6 +217,12 @@ class Connection:
         self._closing = True
         if not self.backlog:
             self._shut()
+
+    def retire(self) -> None:
+        """Close it as soon as no request is being answered."""
+        self._retiring = True
+        if self._current is None:
+            self.close_when_flushed()
 
     def reset(self) -> None:
         if not self._closed:

@@ -57,6 +57,7 @@ class App(Protocol):
     policy: ConnectionPolicy
 
     def handle(self, exchange: Exchange) -> None: ...
+    def broke(self, exchange: Exchange, error: Exception) -> None: ...
 
 
 class Exchange:

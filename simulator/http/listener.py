@@ -48,6 +48,12 @@ class Listener:
             self._loop.remove_reader(self._sock.fileno())
             self._sock.close()
 
+    def retire(self) -> None:
+        """Stop listening; each connection is closed when its request is answered, idle ones at once."""
+        self.refuse()
+        for connection in list(self._open):
+            connection.retire()
+
     def close(self) -> None:
         """Stop listening and close every connection that is still open."""
         self.refuse()

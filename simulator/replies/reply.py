@@ -52,6 +52,7 @@ class Reply:
         self.on_over: Callable[[Reply], None] | None = None
         self.on_batch_failure: Callable[[Reply], None] | None = None
         self.on_engine_death: Callable[[Reply], None] | None = None
+        self.on_error: Callable[[Exchange, Exception], None] | None = None
         self._held = False
         self._fault_kind = fault.kind if fault else None
         self.event_tokens = WHOLE if self._fault_kind == "merged" else 1
@@ -133,6 +134,22 @@ class Reply:
         """Encode the tokens that were made and not sent; False if the reply is held back or over."""
         if self._held or self.over:
             return False
+        try:
+            return self._encode()
+        except Exception as error:  # noqa: BLE001 - an error in one reply must not stop the engine for all
+            self.break_off(error)
+            return False
+
+    def break_off(self, error: Exception) -> None:
+        """The simulator itself failed: end this reply, as far as it got."""
+        if not self.over:
+            exchange, on_error = self.exchange, self.on_error
+            self.truth.status = self.truth.status if self.truth.headers_ns else 500
+            self._end("internal error")
+            if on_error is not None:
+                on_error(exchange, error)
+
+    def _encode(self) -> bool:
         if self.finish is None and self.made - self.sent < self.event_tokens:
             return False
         if self.exchange.backed_up:

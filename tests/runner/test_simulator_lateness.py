@@ -28,6 +28,10 @@ def told(*answers: tuple[int, int] | None) -> Iterator[Answer]:
         ((500, 1000), (510, 2000), ""),  # it was late before the run
         ((500, 1000), (511, 2000), "11 of its 1,000 writes"),
         ((5, 9), (5, 9), ""),
+        ((0, 0), (1, 35), ""),  # one late sleep, and only a median to be shown
+        ((0, 0), (18, 367), ""),  # p95 is the highest percentile
+        ((0, 0), (19, 367), "19 of its 367 writes"),
+        ((0, 0), (4, 368), "4 of its 368 writes"),
         (None, (900, 1000), ""),
         ((0, 0), None, ""),
     ],

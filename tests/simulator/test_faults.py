@@ -297,7 +297,9 @@ def test_a_wrong_fault_gets_a_message_of_one_line(text: str) -> None:
         parse_fault(text)
 
 
-def test_when_the_engine_dies_every_stream_gets_the_error_and_later_requests_500(simulate: Start) -> None:
+def test_when_the_engine_dies_streams_get_the_error_the_next_request_500_and_then_nobody_listens(
+    simulate: Start,
+) -> None:
     simulator = simulate("--speak", "vllm", "--fault", "engine-dies:1:30", "--profile", "demo")
     socks = [connect(simulator.port) for _ in range(4)]
     for sock in socks:
@@ -308,10 +310,14 @@ def test_when_the_engine_dies_every_stream_gets_the_error_and_later_requests_500
     assert all(reply.startswith(b"HTTP/1.1 200") for reply in replies)
     assert all(b"EngineCore encountered an issue." in reply for reply in replies)
     assert all(reply.endswith(b"data: [DONE]\n\n\r\n0\r\n\r\n") for reply in replies)
-    later = ask(simulator.port, PATH, chat())
-    assert later.startswith(b"HTTP/1.1 500")
-    assert b'{"error":{"message":"EngineCore encountered an issue.' in later
     assert ask(simulator.port, "/health", None, method="GET").startswith(b"HTTP/1.1 503")
+    with connect(simulator.port) as idle:
+        later = ask(simulator.port, PATH, chat())
+        assert later.startswith(b"HTTP/1.1 500")
+        assert b'{"error":{"message":"EngineCore encountered an issue.' in later
+        assert idle.recv(1) == b""  # within a tick the server exits
+    with pytest.raises(ConnectionRefusedError):
+        connect(simulator.port)
     lines = simulator.wait_lines(5)
     assert [line["ended"] for line in lines] == ["fault:engine-dies"] * 4 + ["refused"]
     assert all(sum(line["events"]["tokens"]) == line["tokens"] for line in lines)

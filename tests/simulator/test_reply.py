@@ -90,3 +90,30 @@ def test_tokens_made_during_a_stall_are_sent_together_after_it() -> None:
         return [*states, connection.sent]
 
     assert asyncio.run(run()) == [b"ttt", b"ttt", b"ttttt"]
+
+
+class BrokenEncoder(FakeEncoder):
+    """Cannot write the third token."""
+
+    def encode(self, first: int, count: int, finish: str | None) -> tuple[bytes, Marks]:
+        if first + count > 2:
+            raise KeyError("logprobs")
+        return super().encode(first, count, finish)
+
+
+def test_an_error_of_the_simulator_ends_its_reply_and_no_other() -> None:
+    made, connection = reply()
+    made.encoder = BrokenEncoder()
+    told: list[tuple[bool, Exception]] = []
+    made.on_error = lambda exchange, error: told.append((exchange.open, error))
+    made.made = 2
+    assert made.prepare()
+    made.send_prepared()
+    made.made = 3
+    assert not made.prepare()
+    assert connection.sent == b"tt"
+    assert [(is_open, str(error)) for is_open, error in told] == [(True, "'logprobs'")]
+    assert (made.truth.ended, made.truth.tokens, made.over) == ("internal error", 2, True)
+    made.made = 4
+    assert not made.prepare()
+    assert len(told) == 1

@@ -223,6 +223,26 @@ def test_a_simulator_that_is_late_itself_says_so() -> None:
     assert delays.summary()["starved"] is True
 
 
+@pytest.mark.parametrize(
+    ("late", "of", "starved"),
+    [
+        (1, 1, False),  # no percentile of so few is shown
+        (3, 6, False), (4, 6, True),
+        (1, 35, False),  # one late sleep
+        (3, 36, False), (4, 36, True),
+        (18, 367, False), (19, 367, True),
+        (3, 368, False), (4, 368, True),
+    ],
+)  # fmt: skip
+def test_so_many_late_writes_change_a_percentile_that_their_number_supports(
+    late: int, of: int, starved: bool
+) -> None:
+    delays = SendDelayHistogram()
+    for place in range(of):
+        delays.event(20_000_000 if place < late else 0)
+    assert delays.starved is starved
+
+
 def test_a_simulator_that_stood_still_for_seconds_says_so() -> None:
     delays = SendDelayHistogram()
     delays.resyncs = 1
