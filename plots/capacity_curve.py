@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -108,9 +109,19 @@ def _curve(axes: Axes, curve: Curve, look: Look) -> None:
     bottom, top = axes.get_ylim()
     worst = top if curve.objective.at_most else bottom
     places = [level.users for level in curve.levels]
-    values = [worst if level.value is None else level.value for level in curve.levels]
+    values = [_drawn_at(level, worst) for level in curve.levels]
     axes.plot(places, values, linewidth=1.6, zorder=2, **look.line)
     for level, value in zip(curve.levels, values, strict=True):
+        if not level.known:
+            style: dict[str, Any] = {
+                "ha": "right",
+                "va": "center",
+                "fontsize": 9,
+                "color": MUTED,
+                "rotation": 90,
+            }
+            axes.text(level.users, (bottom + top) / 2, "not measurable ", **style)
+            continue
         low, high = ends(level, curve, bottom, top)
         axes.vlines(level.users, low, high, color=look.colour, linewidth=5, alpha=0.35, zorder=2.2)
         marker = VERDICTS.get(level.verdict, ("o", ""))[0]
@@ -118,6 +129,13 @@ def _curve(axes: Axes, curve: Curve, look: Look) -> None:
         (mark,) = axes.plot([level.users], [min(value, top)], color=look.colour, marker=marker, markersize=8)
         mark.set(linestyle="none", markerfacecolor=filled, markeredgewidth=1.4, zorder=3, clip_on=False)
         tell(mark, [_told(level, curve.unit)])
+
+
+def _drawn_at(level: Level, worst: float) -> float:
+    """Its value; endless is the `worst` edge, and of one that is not known there is no point."""
+    if not level.known:
+        return math.nan
+    return worst if level.value is None else level.value
 
 
 def _told(level: Level, unit: str) -> str:

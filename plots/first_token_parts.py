@@ -41,10 +41,10 @@ def _told(loads: Sequence[Load]) -> list[Load]:
 
 def draw(runs: Sequence[Run], figure: Figure) -> None:
     """A panel for each of the first runs."""
-    runs = runs[:MOST_RUNS]
-    figure.set_size_inches(9, max(4.8, 3.4 * len(runs) + 1.2))
-    panels = figure.subplots(len(runs), 1, squeeze=False)[:, 0]
-    for axes, run, look in zip(panels, runs, looks(runs), strict=True):
+    panel_count = len(runs[:MOST_RUNS])
+    figure.set_size_inches(9, max(4.8, 3.4 * panel_count + 1.2))
+    panels = figure.subplots(panel_count, 1, squeeze=False)[:, 0]
+    for axes, run, look in zip(panels, runs, looks(runs), strict=False):
         words, loads = over_load(run)
         _stacks(axes, loads)
         axes.set_title(look.name, loc="left")

@@ -10,15 +10,17 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from chatload.analysis.quantities import GAP
-from chatload.analysis.series import gap_counts, histogram, longer, low_end_ms, thinned
+from chatload.analysis.series import LEAST_US, gap_counts, histogram, longer, low_end_ms, thinned
 from chatload.model.stalls import DEFAULT_RULE
 from chatload.render.text_table import seconds
 from chatload.store.journal import Run
 from plots.style import Look, limit_line, log_axis, looks, nothing, tell
 
 TITLE = "How evenly does the text flow?"
-NOTE = "Event gap: time between two events of a reply; an event may bring several tokens. Good turns only."
+NOTE = "Event gap: time between two events of a reply; an event may bring several tokens. Good turns of the whole run."
 
+NEARLY_ALL = 0.995
+"""Of the gaps: if fewer are more than 0, the legend says so."""
 STALL_MS = 1000 * DEFAULT_RULE.limit_s
 """A gap that is a stall in any reply; its line is left out where no gap comes near it."""
 
@@ -28,18 +30,18 @@ def draw(runs: Sequence[Run], figure: Figure) -> None:
     figure.set_size_inches(9, 7)
     usual, rare = figure.subplots(2, 1, sharex=True)
     every = [gap_counts(run) for run in runs]
+    apart = [of_reads(counts) for counts in every]
     found = [counts for counts in every if counts]
-    for counts, look in zip(every, looks(runs), strict=True):
+    for counts, own, look in zip(every, apart, looks(runs), strict=True):
         if counts:
-            _usual(usual, counts, look)
+            _usual(usual, counts, own, look)
             _rare(rare, counts, look)
         else:
             usual.plot([], [], label=f"{look.name}: no gap", **look.line)
     log_axis(usual.xaxis)
     log_axis(rare.xaxis)
     if found:
-        low = min(map(low_end_ms, found))
-        usual.set_xlim(low / 1.2, max(max(max(counts) for counts in found) / 1000, 2 * low) * 1.2)
+        usual.set_xlim(*_ends([counts for counts in apart if counts] or found))
     if rare.lines:
         log_axis(rare.yaxis)
         rare.yaxis.get_major_locator().set_params(subs=(1.0,))
@@ -54,9 +56,26 @@ def draw(runs: Sequence[Run], figure: Figure) -> None:
     rare.set_xlabel(GAP.axis)
 
 
-def _usual(axes: Axes, counts: Counter[int], look: Look) -> None:
-    edges_ms, shares = histogram(counts)
-    label = f"{look.name}: {sum(counts.values()):,} gaps, longest {max(counts) / 1000:,.0f} ms"
+def of_reads(counts: Counter[int]) -> Counter[int]:
+    """The gaps between reads: without those of events that came in one read, which are 0."""
+    return Counter({gap: n for gap, n in counts.items() if gap > LEAST_US})
+
+
+def _ends(found: Sequence[Counter[int]]) -> tuple[float, float]:
+    """Where the axis of gaps begins and ends, in ms; it spans a factor of two or more, the gaps in its middle."""
+    low, high = min(map(low_end_ms, found)), max(max(counts) for counts in found) / 1000
+    if high < 2 * low:
+        low, high = (low * high / 2) ** 0.5, (low * high * 2) ** 0.5
+    return low / 1.2, high * 1.2
+
+
+def _usual(axes: Axes, counts: Counter[int], own: Counter[int], look: Look) -> None:
+    edges_ms, shares = histogram(own or counts)
+    apart = sum(own.values()) / sum(counts.values())
+    if own:
+        shares = [apart * share for share in shares]
+    at_once = f", {1 - apart:.0%} are 0 (events of one read)" if own and apart < NEARLY_ALL else ""
+    label = f"{look.name}: {sum(counts.values()):,} gaps, longest {max(counts) / 1000:,.0f} ms{at_once}"
     outline = np.where(np.array(shares) > 0, shares, np.nan)  # no line along the axis where there is no gap
     axes.stairs(outline, edges_ms, linewidth=2, baseline=None, label=label, **look.line)
     axes.stairs(shares, edges_ms, color=look.colour, alpha=0.12, fill=True)

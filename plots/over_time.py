@@ -10,12 +10,14 @@ from matplotlib.patheffects import withStroke
 
 from chatload.analysis.quantiles import percentile
 from chatload.analysis.quantities import OUTPUT, TIME, TTFT, USERS_IN_FLIGHT
+from chatload.analysis.sample import figures_of
 from chatload.analysis.series import (
     by_step,
     failed_s,
     in_flight,
     length_s,
     medians,
+    start_ns,
     step_s,
     steps_s,
     thinned,
@@ -23,11 +25,12 @@ from chatload.analysis.series import (
     ttft_points,
     users_in,
 )
+from chatload.model.summary import WHOLE_RUN
 from chatload.store.journal import Run
-from plots.style import Look, looks, nothing, one_scale, show, thousands
+from plots.style import PARTS, Look, looks, nothing, one_scale, show, thousands
 
 TITLE = "Does the server hold up while users come and go?"
-NOTE = "Crosses on the lower edge: failed turns, at the time they were due. Tokens count when they arrived."
+NOTE = "Marks on the lower edge: failed turns, at the time they were due. Tokens count when they arrived."
 MOST_DOTS = 20_000
 """Turns of a run of which each is a dot."""
 CROSS_HEIGHT = 0.015
@@ -51,6 +54,8 @@ def draw(runs: Sequence[Run], figure: Figure) -> None:
             waiting.plot([], [], label=f"{look.name}: no turn", **look.line)
     if not length:
         nothing(speed, "no turn in these runs")
+    if len(runs) == 1:
+        _left_out(figure.axes, runs[0], length)
     load.set_xlabel(TIME.axis)
     dots = (
         f"bands: middle 50 and 90 % of the turns sent in {width_s} s, dots: the slowest one"
@@ -65,6 +70,22 @@ def draw(runs: Sequence[Run], figure: Figure) -> None:
         axes.set_ylim(bottom=0)
         thousands(axes.yaxis)
     load.set_xlim(0, length or 1.0)
+
+
+def _left_out(panels: Sequence[Axes], run: Run, length: float) -> None:
+    """Shades the time whose turns are not in the report's percentiles."""
+    sample = figures_of(run)
+    if sample.window is None or sample.name == WHOLE_RUN:
+        return
+    ends = [(at_ns - start_ns(run)) / 1e9 for at_ns in (sample.window.from_ns, sample.window.until_ns)]
+    label = f"not {sample.name}: the report's percentiles leave it out"
+    for axes in panels:
+        for from_s, until_s in ((0.0, ends[0]), (ends[1], length)):
+            if until_s > from_s:
+                axes.axvspan(
+                    from_s, until_s, color=PARTS["think"], alpha=0.28, linewidth=0, zorder=0, label=label
+                )
+                label = ""
 
 
 def _is_dense(run: Run) -> bool:

@@ -30,7 +30,7 @@ def has_turns(runs: Sequence[Run]) -> bool:
 class Picture:
     """The question that a picture answers, what draws it, its caption, and of which runs it says anything.
 
-    `section` is the id of report.html's section that shows it.
+    `section` is the id of report.html's section that shows it; `most_runs` the number of runs it draws at most.
     """
 
     name: str
@@ -38,6 +38,7 @@ class Picture:
     draw: Draw
     note: str = ""
     section: str = "pictures"
+    most_runs: int | None = None
     fits: Callable[[Sequence[Run]], bool] = has_turns
 
     def having(self, **options: Any) -> Picture:
@@ -46,8 +47,10 @@ class Picture:
 
 
 def note_of(picture: Picture, runs: Sequence[Run]) -> str:
-    """The caption, which says of simulated servers that they are."""
-    return " ".join(filter(None, (picture.note, simulated(runs))))
+    """The caption, which says how many of the runs are drawn, and of simulated servers that they are."""
+    most = picture.most_runs
+    left_out = f"The first {most} of {len(runs)} runs." if most is not None and len(runs) > most else ""
+    return " ".join(filter(None, (picture.note, left_out, simulated(runs))))
 
 
 def failure_words(picture: Picture, error: Exception) -> str:

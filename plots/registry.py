@@ -1,8 +1,8 @@
 """The pictures there are: every module of this folder with a TITLE, found by name.
 
 A new picture is one file: `TITLE`, the question that it answers; `draw(runs, figure)`; and where they are wanted
-`NOTE`, its caption, `fits(runs) -> bool`, where it does not fit every run, and `SECTION`, the id of the section of
-report.html that shows it.
+`NOTE`, its caption, `fits(runs) -> bool`, where it does not fit every run, `MOST_RUNS`, where it draws the first ones
+only, and `SECTION`, the id of the section of report.html that shows it.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def _found() -> Iterator[Picture]:
             yield Picture(module_info.name, module_info.name, partial(_fail, error))
             continue
         if hasattr(module, "TITLE"):
-            told = {"note": "NOTE", "section": "SECTION", "fits": "fits"}
+            told = {"note": "NOTE", "section": "SECTION", "most_runs": "MOST_RUNS", "fits": "fits"}
             optional = {
                 name: getattr(module, given) for name, given in told.items() if hasattr(module, given)
             }

@@ -43,7 +43,7 @@ def draw(runs: Sequence[Run], figure: Figure) -> None:
     length = max(map(length_s, chosen), default=0.0) or 1.0
     maps = [longest_gaps_ms(run, one, length) for run, one in zip(chosen, found, strict=True)]
     limits = limits_ms(maps)
-    for axes, run, one, look, gaps in zip(panels, chosen, found, looks(chosen), maps, strict=True):
+    for axes, run, one, look, gaps in zip(panels, chosen, found, looks(runs), maps, strict=False):
         axes.set_title(f"{look.name}: {_words(one, gaps)}")
         axes.set_ylabel(USERS.title if one.users else IN_FLIGHT.title)
         axes.set_yticks([])

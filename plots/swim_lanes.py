@@ -47,7 +47,7 @@ def draw(runs: Sequence[Run], figure: Figure) -> None:
     figure.set_size_inches(10, min(12, 2.0 + 0.06 * sum(heights) + 0.5 * len(chosen)))
     panels = figure.subplots(len(chosen), 1, sharex=True, squeeze=False, height_ratios=heights)[:, 0]
     used: set[str] = set()
-    for axes, one, look in zip(panels, found, looks(chosen), strict=True):
+    for axes, one, look in zip(panels, found, looks(runs), strict=False):
         some = "" if one.rows == one.of else f", {one.rows:,} of {one.of:,} rows"
         axes.set_title(f"{look.name}{some}")
         axes.set_ylabel(USERS.title if one.users else IN_FLIGHT.title)

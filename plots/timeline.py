@@ -36,9 +36,8 @@ Stretch = tuple[float, float]
 
 def draw(runs: Sequence[Run], figure: Figure) -> None:
     """A panel a run (the first three), a line a reply in the order they were due."""
-    runs = list(runs)[:MOST_RUNS]
     figure.set_size_inches(10.5, 5.4)
-    panels = figure.subplots(1, max(1, len(runs)), sharex=True, squeeze=False)[0]
+    panels = figure.subplots(1, max(1, len(runs[:MOST_RUNS])), sharex=True, squeeze=False)[0]
     for axes, run, look in zip(panels, runs, looks(runs), strict=False):
         axes.set_title(look.name)
         axes.set_xlabel(TIME.axis)

@@ -18,7 +18,7 @@ from chatload.store.journal import Run
 from plots.style import Look, looks, nothing, one_scale, thousands, whole_ticks
 
 TITLE = "Do long conversations and long prompts wait longer?"
-NOTE = "Line: median of the good turns there. Band: the middle half of them."
+NOTE = "Line: median of the good turns there, of the whole run. Band: the middle half of them."
 PARTS = 10
 MOST_TURNS = 60
 
@@ -45,8 +45,10 @@ def draw(runs: Sequence[Run], figure: Figure) -> None:
         _line(panels[0], parts_by_turn(run), look, labelled=True)
         if several:
             _line(panels[1], parts, look)
-    panels[0].set_xlabel("turn of the conversation (number)")
+    beyond = any(turn.turn > MOST_TURNS for run in runs for turn in run.turns)
+    panels[0].set_xlabel(f"turn of the conversation ({f'the first {MOST_TURNS}' if beyond else 'number'})")
     whole_ticks(panels[0].xaxis)
+    panels[0].set_xlim(left=0.5)
     for axes in panels[1:]:
         axes.set_xlabel(f"length of the prompt ({unit})")
         thousands(axes.xaxis)

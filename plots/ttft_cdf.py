@@ -12,8 +12,10 @@ from matplotlib.figure import Figure
 
 from chatload.analysis.quantiles import percentile, too_few
 from chatload.analysis.quantities import TTFT
+from chatload.analysis.sample import Sample, figures_of
 from chatload.analysis.series import good_values, thinned
 from chatload.model.metrics import ttft_ms
+from chatload.model.summary import ALL_USERS_IN, WHILE_ARRIVING
 from chatload.render.text_table import seconds
 from chatload.store.journal import Run
 from plots.style import (
@@ -32,7 +34,10 @@ from plots.style import (
 FAR, MANY = 5.0, 500
 """Of so many turns, one that took so many times the p99.9 does not stretch the axis: the legend tells of it."""
 TITLE = "How long do users wait for the first token?"
-NOTE = "Marked: p95 of good turns. Failed turns never answer: they keep a curve below 100 %."
+WHOSE = {ALL_USERS_IN: "turns due with all users in", WHILE_ARRIVING: "turns due while visitors arrive"}
+NOTE = (
+    "Marked: p95 of good turns, as in the report. Failed turns never answer: they keep a curve below 100 %."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +49,21 @@ class Limit:
 
 
 def draw(runs: Sequence[Run], figure: Figure, limits: Sequence[Limit] = ()) -> None:
-    """Share of all finished turns (y, %) whose first token came within x ms; `limits` and SLOs on TTFT as lines."""
+    """Share of the finished turns (y, %) whose first token came within x ms, of those that the report's percentiles
+    are taken from; `limits` and SLOs on TTFT as lines."""
     axes = figure.subplots()
-    every = [good_values(run, ttft_ms) for run in runs]
+    samples = [figures_of(run) for run in runs]
+    held = [sample.of(run.turns) for run, sample in zip(runs, samples, strict=True)]
+    every = [good_values(turns, ttft_ms) for turns in held]
     cut = _cut(every)
-    for run, look, times in zip(runs, looks(runs), every, strict=True):
-        failed = sum(turn.failed for turn in run.turns)
-        axes.plot([], [], markersize=8, label=_words(look.name, times, failed, cut), **look.marked)
+    for sample, turns, look, times in zip(samples, held, looks(runs), every, strict=True):
+        failed = sum(turn.failed for turn in turns)
+        words = (
+            f"{_words(look.name, times, failed, cut)} ({_whose(sample)})"
+            if turns
+            else look.name + ": no turn"
+        )
+        axes.plot([], [], markersize=8, label=words, **look.marked)
         if times:
             _curve(axes, times, failed, look)
     every = [times[: bisect_right(times, cut)] for times in every]
@@ -102,6 +115,10 @@ def _curve(axes: Axes, times: Sequence[float], failed: int, look: Look) -> None:
         p95 = percentile(times, 0.95)
         (mark,) = axes.plot([p95], [95.0 * len(times) / finished], markersize=8, **look.marked)
         tell(mark, [f"{look.name}: p95 {p95:,.0f} ms"])
+
+
+def _whose(sample: Sample) -> str:
+    return WHOSE.get(sample.name, sample.name)
 
 
 def _words(name: str, times: list[float], failed: int, cut: float) -> str:

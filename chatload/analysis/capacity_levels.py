@@ -57,7 +57,7 @@ def reply_s(last_window: Sequence[Held]) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """What one SLO's metric was with so many users, in the unit of its curve; None is endless, or not known.
+    """What one SLO's metric was with so many users, in the unit of its curve; None is endless, or not `known`.
 
     `verdict` is this SLO's own: met or missed, or unsure.
     """
@@ -68,6 +68,7 @@ class Level:
     value: float | None
     low: float | None
     high: float | None
+    known: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,4 +132,5 @@ def _level(level: LevelResult, one: SloVerdict, scale: float) -> Level:
         for number in (one.value, *(one.interval or (one.value, one.value)))
     )
     doubtful = one.sure is False or one.verdict == UNDECIDED
-    return Level(level.users, level.turns, "unsure" if doubtful else one.verdict, value, low, high)
+    known = value is not None or one.turns > 0  # else it could not be measured, of any turn
+    return Level(level.users, level.turns, "unsure" if doubtful else one.verdict, value, low, high, known)

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from itertools import compress
 from typing import TypeVar
 
+from msgspec import structs
+
 from chatload.analysis.block_interval import Blocks, blocks_of, too_short_words, turn_cycle_s
 from chatload.analysis.window import Held, Window, all_users_in, whole_run
 from chatload.loads.load_shape import Load
@@ -84,6 +86,19 @@ def asked_of(run: Run, window: str = "") -> str:
     """The window that is asked for: `window`, or the run's own where that is empty."""
     plan = run.manifest.plan
     return window or (plan.window if plan is not None else ALL_IN)
+
+
+def asking(run: Run, window: str) -> Run:
+    """The run as if that window had been asked for; itself where that is empty."""
+    plan = run.manifest.plan
+    if not window or plan is None:
+        return run
+    return replace(run, manifest=structs.replace(run.manifest, plan=structs.replace(plan, window=window)))
+
+
+def figures_of(run: Run) -> Sample:
+    """The turns that the percentiles of its report are taken from."""
+    return samples(run.turns, run.manifest.load, asked_of(run)).figures
 
 
 def samples(turns: Sequence[Held], load: Load | None = None, asked: str = ALL_IN) -> Samples:

@@ -26,9 +26,9 @@ LEAST_US = 10
 Of = Callable[[Turn], float | None]
 
 
-def good_values(run: Run, of: Of) -> list[float]:
-    """The values of the good turns, sorted upwards."""
-    return sorted(value for turn in run.turns if turn.ok and (value := of(turn)) is not None)
+def good_values(turns: Iterable[Turn], of: Of) -> list[float]:
+    """The values of the good ones of the turns, sorted upwards."""
+    return sorted(value for turn in turns if turn.ok and (value := of(turn)) is not None)
 
 
 def thinned(n: int, at_most: int = MOST_POINTS) -> list[int]:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from chatload.analysis.cost import with_prices
+from chatload.analysis.sample import asking
 from chatload.analysis.summary import summarise
 from chatload.cli.compare import add_force, add_prices, add_window
 from chatload.files.packaged import prefer_own
@@ -123,10 +124,9 @@ def _write_html(
     from plots.report.figures import figures  # here, since matplotlib takes its time
 
     path = Path(file) if file else runs[0].folder / REPORT
+    drawn = figures([asking(run, chosen.window) for run in runs])
     try:
-        write_report(
-            path, runs, summaries, figures(runs), chosen.window, force=chosen.force, left_out=left_out
-        )
+        write_report(path, runs, summaries, drawn, chosen.window, force=chosen.force, left_out=left_out)
     except OSError as error:
         raise UsageError(
             [f"--{'share' if left_out else 'html'} {path}: cannot be written: {error.strerror}"]

@@ -23,7 +23,7 @@ from chatload.model.verdict import (
     ComparisonOutcome,
     Effect,
 )
-from chatload.model.words import plural
+from chatload.model.words import listed, plural
 from chatload.render.blocks import Block, Facts, Items, Paragraph, Section, Table
 from chatload.render.cost_table import cost_section
 from chatload.render.text import text_of
@@ -68,9 +68,12 @@ def headline(found: Comparison) -> str:
     return words
 
 
-def not_trustworthy_words(run: Run) -> str:
-    """What is said first of a run whose measurement is not to be trusted."""
-    return f"NOT TRUSTWORTHY: the measurement of {one_line(run.folder.name, 80)}; its report says why."
+def not_trustworthy_words(*runs: Run) -> str:
+    """What is said first of runs whose measurement is not to be trusted."""
+    names = listed([one_line(run.folder.name, 80) for run in runs])
+    several = "s" if len(runs) > 1 else ""
+    whose = "their reports say" if several else "its report says"
+    return f"NOT TRUSTWORTHY: the measurement{several} of {names}; {whose} why."
 
 
 def unusable_words(run: Run, why: str) -> str:

@@ -73,7 +73,8 @@ class SideBySide:
     @property
     def doubts(self) -> list[str]:
         """Whose measurement is not to be trusted."""
-        return [not_trustworthy_words(run) for run in self._runs if not trustworthy(run)]
+        doubtful = [run for run in self._runs if not trustworthy(run)]
+        return [not_trustworthy_words(*doubtful)] if doubtful else []
 
     @property
     def _unlike(self) -> list[str]:
@@ -88,7 +89,7 @@ class SideBySide:
     @property
     def not_alike(self) -> str:
         """What is not alike, as the page says it below its headline."""
-        return " ".join(self._unlike)
+        return " ".join(f"{words.removesuffix('.')}." for words in self._unlike)
 
     @property
     def marks(self) -> Marks:

@@ -83,7 +83,7 @@ TOLD = (
     Shown(
         "first_byte",
         TALKS,
-        "What JMeter calls latency ends at the dashed line, what a reader waits for at the solid one. Here they lie "
+        "What JMeter calls latency ends at the wide dashes, what a reader waits for at the solid one. Here they lie "
         "together, because these servers send their first byte with the first token.",
     ),
     Shown(

@@ -6,9 +6,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import matplotlib
+import numpy as np
 from markupsafe import Markup
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.colors import to_rgba_array
 from matplotlib.container import BarContainer
 from matplotlib.figure import Figure as Drawing
@@ -21,7 +23,7 @@ from chatload.render.markup import tag
 from chatload.store.journal import Run
 from plots.picture import Picture, failure_words, note_of
 from plots.registry import PICTURES
-from plots.report.svg_renderer import SIDE, StretchingRenderer
+from plots.report.svg_renderer import MOST_MARKERS, SIDE, StretchingRenderer
 from plots.style import SETTINGS, WORDS, legend_of
 
 # Any: handles of legends and axes are of many kinds.
@@ -106,6 +108,10 @@ def _sample(handle: Any) -> Markup:
         sample: Artist = Line2D([0, 11, 22], [5, 5, 5], markevery=[1])
         sample.update_from(one)
         sample.set(transform=IdentityTransform(), clip_box=None, alpha=None)
+        if np.size(one.get_xdata()) > MOST_MARKERS and one.get_linestyle() == "None":
+            sample.set(marker="o", markerfacecolor=one.get_color())
+    elif isinstance(one, LineCollection):
+        sample = Line2D([0, 22], [5, 5], color=one.get_color()[0], linestyle=one.get_linestyle()[0])
     elif isinstance(one, Patch) and not one.get_fill():
         sample = Line2D([0, 22], [5, 5], color=one.get_edgecolor(), linestyle=one.get_linestyle())
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,22 @@ def test_the_picture_holds_limit_levels_verdicts_and_answer(run: Run) -> None:
     assert (band.get_x(), band.get_x() + band.get_width()) == (30, 46)
     names = [text.get_text() for text in above.figure.legends[0].get_texts()]
     assert names[0].endswith(": 32 users (30 to 46)")
+
+
+def test_a_level_whose_value_could_not_be_measured_has_no_point_and_says_so(tmp_path: Path) -> None:
+    """As felt speed behind a proxy that holds the stream: 0 tokens/s would be a false claim."""
+    levels = found(**ANSWER)
+    for level in levels["ladder"]:
+        if level["users"] == 64:
+            level["slo"][0] |= {"verdict": "undecided", "turns": 0, "interval": None}
+    above = drawn(PICTURES["capacity_curve"], [made(tmp_path / "run", levels)]).axes[0]
+    line = next(line for line in above.lines if len(line.get_xdata()) == 4)
+    assert list(line.get_ydata())[:3] == [120.0, 300.0, 700.0]
+    assert math.isnan(line.get_ydata()[3])
+    assert [text.get_text().strip() for text in above.texts] == ["not measurable"]
+    assert 64 not in [
+        one.get_xdata()[0] for one in above.lines if one.get_linestyle() == "None" and len(one.get_xdata())
+    ]
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ from plots import stall_map, swim_lanes, ttft_by_turn, ttft_cdf
 from plots.__main__ import fitting
 from plots.picture import drawn
 from plots.registry import PICTURES
+from plots.report.figures import figure_of
 from plots.style import far_apart
 from tests.changes import replace
 from tests.runs_builder import (
@@ -162,7 +163,7 @@ def test_the_picture_of_speeds_has_the_lines_of_its_slos(run: Run) -> None:
 
 
 def test_one_outlier_does_not_squeeze_the_distribution_and_is_told(tmp_path: Path) -> None:
-    shape = Shape(users=60, turns=10)
+    shape = Shape(users=60, turns=14)
     turns = good_turns(shape)
     plain = drawn(PICTURES["ttft_cdf"], [made(tmp_path / "plain", turns)]).axes[0]
     turns[7] = replace(turns[7], first_token_ns=turns[7].first_token_ns + 60 * 10**9)
@@ -170,7 +171,7 @@ def test_one_outlier_does_not_squeeze_the_distribution_and_is_told(tmp_path: Pat
     assert axes.get_xscale() == plain.get_xscale()
     assert axes.get_xlim()[1] < 2 * plain.get_xlim()[1]
     (words,) = {line.get_label() for line in axes.lines if "p95" in str(line.get_label())}
-    assert re.search(r", 1 beyond this axis \(up to 60\.\d s\)$", words)
+    assert re.search(r", 1 beyond this axis \(up to 60\.\d s\) \(turns due with all users in\)$", words)
     assert "beyond" not in str([line.get_label() for line in plain.lines])
 
 
@@ -281,6 +282,9 @@ def test_parts_of_the_first_token_stack_up_to_the_mean(tmp_path: Path) -> None:
         assert bars["prefill"][at].get_y() == pytest.approx(40.0)
         top = bars["the rest"][at].get_y() + bars["the rest"][at].get_height()
         assert top == pytest.approx(one.time.ttft_ms, abs=0.01)
+    assert "response headers" in [
+        words for _, words in figure_of(PICTURES["first_token_parts"], [run]).legend
+    ]
     assert "first_token_parts" not in fitting([read_run(HERE / "vllm")])
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from matplotlib.figure import Figure
 
 from chatload.analysis import series
 from chatload.analysis.quantities import OUTPUT, USERS, Quantity
+from chatload.analysis.sample import asking, figures_of
 from chatload.analysis.series import by_step, ttft_points
 from chatload.analysis.summary import summarise
 from chatload.model.metrics import felt_tokens_per_s, ttft_ms
@@ -25,9 +25,21 @@ from plots.__main__ import fitting, main, write_plots
 from plots.picture import drawn
 from plots.registry import PICTURES
 from plots.style import COLOURS, log_axis, looks, plain_number, show, thinned
+from tests.changes import replace
 from tests.long import size
-from tests.runs_builder import HERE, MS, START_NS
+from tests.runs_builder import (
+    HERE,
+    MS,
+    START_NS,
+    Shape,
+    good_turns,
+    manifest_of,
+    user_lines,
+    write_run,
+)
 
+RAMPED = Shape(users=10, turns=20, users_per_s=1.0, think_s=0.5)
+"""Its users come over 10 s and are then all in for some 18 s."""
 ALL = ("vllm", "tgi", "troubled", "tiny", "unreachable")
 
 
@@ -93,8 +105,10 @@ def test_every_axis_has_a_name_and_every_run_too(name: str, chosen: tuple[str, .
     else:
         assert all(axes.get_ylabel() for axes in figure.axes)
         assert any("(" in axes.get_xlabel() + axes.get_title(loc="left") for axes in figure.axes)
-    for look in looks(runs(*chosen)[: 3 if name in A_PANEL_A_RUN else None]):
+    for look in looks(runs(*chosen))[: 3 if name in A_PANEL_A_RUN else None]:
         assert any(look.name in word for word in words), look.name
+    caption = " ".join(text.get_text() for text in figure.texts).replace("\n", " ")
+    assert ("The first 3 of 5 runs." in caption) == (name in A_PANEL_A_RUN and len(chosen) == 5)
 
 
 def test_ttft_cdf_is_every_ttft_and_ends_where_failures_begin() -> None:
@@ -102,18 +116,53 @@ def test_ttft_cdf_is_every_ttft_and_ends_where_failures_begin() -> None:
     figure = drawn(PICTURES["ttft_cdf"], chosen)
     curves = [points(line) for line in figure.axes[0].lines if len(line.get_xdata()) > 2]
     for run, (xs, ys), failed in zip(chosen, curves, (0, 11), strict=True):
-        times = sorted(ms for turn in run.turns if turn.ok and (ms := ttft_ms(turn)) is not None)
+        times = sorted(
+            ms for turn in run.turns if turn.ok and (ms := ttft_ms(turn)) is not None
+        )  # short: all of it
         assert xs == [times[0], *times]
         finished = len(times) + failed
         assert ys == pytest.approx([0, *(100 * (i + 1) / finished for i in range(len(times)))])
     assert curves[1][1][-1] == pytest.approx(100 * 88 / 99)
-    assert [word.split(": ")[1] for word in legend_words(figure)] == ["p95 202 ms", "p95 231 ms, 11 failed"]
+    assert [word.split(": ")[1] for word in legend_words(figure)] == [
+        "p95 202 ms (whole run)",
+        "p95 231 ms, 11 failed (whole run)",
+    ]
 
 
 def test_ttft_cdf_marks_p95_only_where_n_supports_it() -> None:
     figure = drawn(PICTURES["ttft_cdf"], runs("vllm", "tiny"))
     marks = [points(line) for line in figure.axes[0].lines if len(line.get_xdata()) == 1]
     assert marks == [([pytest.approx(summarise(runs("vllm")[0]).metric("ttft_ms").p95)], [95.0])]
+
+
+def test_the_marked_p95_is_the_report_s_and_the_time_left_out_is_shaded(tmp_path: Path) -> None:
+    """A ramp in which the server is empty and fast, and a time with all users in, slow: the report has the second."""
+    turns = good_turns(RAMPED)
+    slow_from_ns = max(turn.due_ns for turn in turns if turn.turn == 1)
+    for i, turn in enumerate(turns):
+        if turn.due_ns >= slow_from_ns and turn.first_token_ns:
+            turns[i] = replace(turn, first_token_ns=turn.first_token_ns + 10**8)
+    run = read_run(write_run(tmp_path / "run", manifest_of(RAMPED, turns), turns, user_lines(turns)))
+    told = summarise(run)
+    assert told.window.name == "all users in"
+    axes = drawn(PICTURES["ttft_cdf"], [run]).axes[0]
+    (mark,) = [points(line) for line in axes.lines if len(line.get_xdata()) == 1]
+    whole = asking(run, "whole")
+    assert mark[0] == [told.metric("ttft_ms").p95] != [summarise(whole).metric("ttft_ms").p95]
+    assert "turns due with all users in" in legend_words(axes.figure)[0]
+    (mark,) = [
+        points(line)
+        for line in drawn(PICTURES["ttft_cdf"], [whole]).axes[0].lines
+        if len(line.get_xdata()) == 1
+    ]
+    assert mark[0] == [summarise(whole).metric("ttft_ms").p95]
+    window = figures_of(run).window
+    assert window is not None
+    spans = [(one.get_x(), one.get_width()) for one in drawn(PICTURES["over_time"], [run]).axes[0].patches]
+    start_ns = run.turns[0].due_ns
+    assert spans[0] == pytest.approx((0, (window.from_ns - start_ns) / 1e9))
+    assert spans[1][0] == pytest.approx((window.until_ns - start_ns) / 1e9)
+    assert list(drawn(PICTURES["over_time"], [whole]).axes[0].patches) == []
 
 
 def test_over_time_draws_each_turn_where_it_was_sent() -> None:
@@ -220,6 +269,31 @@ def test_gaps_are_all_drawn() -> None:
 def test_gaps_of_nothing_and_of_zero() -> None:
     assert sum(series.histogram(Counter({0: 3, 20_000: 1}))[1]) == pytest.approx(100)
     assert series.longer(Counter({0: 3, 20_000: 1})) == ([0.01, 20.0], [100.0, 25.0])
+
+
+def test_gaps_of_one_read_are_told_and_do_not_squeeze_the_others(tmp_path: Path) -> None:
+    turns = [replace(turn, gaps_us=(0, 0, 0, 20_000)) for turn in good_turns(RAMPED)]
+    run = read_run(write_run(tmp_path / "run", manifest_of(RAMPED, turns), turns, user_lines(turns)))
+    figure = drawn(PICTURES["gaps"], [run])
+    assert legend_words(figure)[0].endswith("75% are 0 (events of one read)")
+    low, high = figure.axes[0].get_xlim()
+    assert low < 20 < high < 2.2 * low * 1.44
+    assert max(patch.get_data().values.max() for patch in figure.axes[0].patches) == pytest.approx(25)
+
+
+def test_one_turn_far_faster_than_all_does_not_stretch_the_axis_of_speeds(tmp_path: Path) -> None:
+    turns = good_turns(RAMPED)
+    shown = {}
+    for name, times in {"usual": 1, "far": 40}.items():
+        gaps = tuple(gap // times for gap in turns[-1].gaps_us)
+        last_ns = (turns[-1].first_token_ns or 0) + 1000 * sum(gaps)
+        changed = [*turns[:-1], replace(turns[-1], gaps_us=gaps, last_token_ns=last_ns)]
+        run = read_run(write_run(tmp_path / name, manifest_of(RAMPED, changed), changed, user_lines(changed)))
+        figure = drawn(PICTURES["tokens_per_s"], [run])
+        shown[name] = figure.axes[0].get_ylim()[1], legend_words(figure)[0]
+    assert shown["far"][0] < 1.5 * shown["usual"][0]
+    assert "beyond the axis" in shown["far"][1]
+    assert "beyond the axis" not in shown["usual"][1]
 
 
 def test_hostile_names_are_drawn_as_they_are() -> None:
