@@ -13,6 +13,16 @@ from chatload.model.turn import Turn
 from chatload.model.words import plural
 from chatload.store.journal import Run
 
+END_TOKENS = (
+    "</s>",
+    "<|im_end|>",
+    "<|eot_id|>",
+    "<|endoftext|>",
+    "<|end_of_text|>",
+    "<|end|>",
+    "<end_of_turn>",
+)
+"""How models write the end of their turn; a server that hides special tokens sends none of these."""
 ESTIMATED_REASONING = ("one_per_event", "share_of_text")
 """Values of `Turn.reasoning_source` that are no counts."""
 
@@ -96,7 +106,23 @@ def without_text(run: Run, summary: Summary) -> Iterator[str]:
     """That good replies had no text."""
     empty = summary.succeeded - summary.of_whole_run("ttft_ms").n
     if empty:
-        yield f"{_turns(empty)} succeeded without any text: TTFT and speeds leave them out. Read the sample reply."
+        yield (
+            f"{_turns(empty)} succeeded without any text: TTFT and speeds leave them out. Read the "
+            "sample reply; a prompt that does not fit may be answered so: --context-limit counts it as such."
+        )
+
+
+def shown_ends(run: Run, summary: Summary) -> Iterator[str]:
+    """That the server sends its end token as text (TGI 3's completions), by the replies whose text is kept."""
+    kept = [turn.text.rstrip() for turn in run.turns if turn.ok and turn.text]
+    found = Counter(end for text in kept for end in END_TOKENS if text.endswith(end))
+    if found:
+        ends = ", ".join(f"“{end}”" for end in found)
+        yield (
+            f"{found.total():,} of {plural(len(kept), 'reply')} whose text is kept end with {ends}: the server sends "
+            "its end token as text. It stands in the text as it came, and counts as a token that a reader sees (the "
+            "first one of an empty answer)."
+        )
 
 
 def _first_tokens(turn: Turn) -> int:

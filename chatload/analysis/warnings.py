@@ -218,6 +218,7 @@ CHECKS: tuple[Check, ...] = (
     token_warnings.reasoning_tokens,
     token_warnings.first_reads,
     token_warnings.without_text,
+    token_warnings.shown_ends,
     more_than_asked,
     _length,
     without_answers,

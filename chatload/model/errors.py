@@ -24,6 +24,7 @@ CODES: dict[str, str] = {
     "bad_wire": "bytes that do not fit the dialect, or more of them than a reply may have",
     "not_closed": "the reply was finished, but the server never ended the HTTP message",
     "aborted": "the server ended the reply with finish_reason abort, error or the like",
+    "empty_reply": "the server ended the reply by length without a token: the prompt may not fit (vLLM 0.1.x)",
     "filtered": "a content filter withheld the reply, or the rest of it (finish_reason content_filter or the like)",
     "wrong_reply": "a whole reply that is not what --expect says",
     "cross_talk": "the reply holds the reference of another user (--echo-check): it was made for somebody else",
@@ -31,7 +32,7 @@ CODES: dict[str, str] = {
     "abandoned": "the user hung up in the middle, as planned (--abandon; counted apart, no failure)",
 }
 CONTEXT_FULL, INVALID_REQUEST, SERVER_ERROR = "context_full", "invalid_request", "server_error"
-OVERLOADED, IN_BAND_ERROR = "overloaded", "in_band_error"
+OVERLOADED, IN_BAND_ERROR, EMPTY_REPLY = "overloaded", "in_band_error", "empty_reply"
 NO_FAILURES = frozenset({"interrupted", "abandoned"})
 """Codes of turns that we cut short: they say nothing bad about the server."""
 

@@ -31,7 +31,7 @@ def prompt_text(messages: Sequence[Message]) -> str:
         if message.role == "system":
             system = f"<<SYS>>\n{content}\n<</SYS>>\n\n"
         elif message.role == "assistant":
-            text += f" {content} </s>"
+            text += f" {content.removesuffix('</s>').rstrip()} </s>"  # TGI 3's completions sent it as text
         else:
             opening = "<s>" if text else ""
             text += f"{opening}[INST] {system}{content} [/INST]"

@@ -7,13 +7,18 @@ from typing import TypeVar
 
 import msgspec
 
-from chatload.model.errors import CONTEXT_FULL, UsageError
+from chatload.model.errors import CONTEXT_FULL, EMPTY_REPLY, UsageError
 from chatload.model.sanitize import one_line
+from chatload.model.token_sources import COUNTED
 from chatload.model.turn import Message, Turn
 from chatload.options.run_options import FAIL, TRIM
 from chatload.prompts.conversation import Conversation
+from chatload.prompts.tokens import estimate_tokens_exactly
+from chatload.runner.planned_lengths import AROUND_A_MESSAGE
 from chatload.runner.session import Session
 
+NEAR = 0.85
+"""An empty reply to a prompt of so large a share of the limit, by our estimate, is a refusal."""
 A = TypeVar("A")
 """The answer of a turn."""
 
@@ -44,11 +49,13 @@ class ContextEdge:
         `turns_left`: how many turns are not held if the conversation ends here, this one among them.
         """
         turn, answer = ask(messages)
+        turn = self._without_silent_refusal(turn, messages)
         if turn.code == CONTEXT_FULL and self._mode == TRIM:
             while turn.code == CONTEXT_FULL and self._drop(turn, messages):
                 assert self._conversation is not None
                 messages = self._conversation.next_messages()
                 turn, answer = ask(messages)
+                turn = self._without_silent_refusal(turn, messages)
         turn = self._without_silent_cut(turn)
         if self._trimmed:
             turn = msgspec.structs.replace(turn, trimmed=self._trimmed)
@@ -84,6 +91,26 @@ class ContextEdge:
         self._least_tokens = 0.0
         return dropped > 0
 
+    def _without_silent_refusal(self, turn: Turn, messages: tuple[Message, ...]) -> Turn:
+        """The turn, not held or failed where the server ended its reply without a token for a prompt that does not fit.
+
+        vLLM 0.1.x does so under 200, and its native route tells no finish reason. By --context-limit and the prompt's
+        tokens, counted or estimated; where these do not tell, a reply that ends by length without a token is a failure.
+        """
+        if not turn.ok or turn.first_token_ns is not None or _has_counted_tokens(turn):
+            return turn
+        limit = self._session.plan.context_limit
+        given = turn.prompt_tokens or round(
+            sum(estimate_tokens_exactly(one.content) + AROUND_A_MESSAGE for one in messages)
+        )
+        if limit is not None and given >= (limit if turn.prompt_tokens else NEAR * limit):
+            full = {"code": CONTEXT_FULL, "context_given": given, "context_limit": limit}
+            return msgspec.structs.replace(turn, ok=False, detail="the server made no token", **full)
+        if turn.finish != "length":
+            return turn
+        words = "the server ended the reply by length without a token: --context-limit tells how long prompts may be"
+        return msgspec.structs.replace(turn, ok=False, code=EMPTY_REPLY, detail=words)
+
     def _without_silent_cut(self, turn: Turn) -> Turn:
         """The turn, as one that does not fit where the server cut the prompt without a word (Ollama).
 
@@ -100,6 +127,11 @@ class ContextEdge:
             return turn
         words = f"the server cut the prompt: it read {turn.prompt_tokens:,} tokens where over {least:,.0f} were sent"
         return msgspec.structs.replace(turn, ok=False, code=CONTEXT_FULL, detail=words)
+
+
+def _has_counted_tokens(turn: Turn) -> bool:
+    """Whether the server counted tokens of a reply that nobody saw: hidden reasoning."""
+    return bool(turn.usage_tokens or (turn.token_source in COUNTED and turn.tokens))
 
 
 def is_first(messages: tuple[Message, ...]) -> bool:

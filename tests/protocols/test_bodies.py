@@ -94,6 +94,11 @@ def test_a_conversation_becomes_llama_2_s_chat_form() -> None:
     assert prompt_text(TALK[1:2]) == "Hello"
 
 
+def test_an_end_token_that_came_as_text_is_not_sent_twice() -> None:
+    talk = (Message("user", "Hello"), Message("assistant", "Hi!</s>"), Message("user", "Where?"))
+    assert prompt_text(talk) == "[INST] Hello [/INST] Hi! </s><s>[INST] Where? [/INST]"
+
+
 def test_a_single_message_stays_as_it_is() -> None:
     assert prompt_text((Message("user", " two  blanks\n"),)) == " two  blanks\n"
 

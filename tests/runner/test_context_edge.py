@@ -218,6 +218,42 @@ def test_a_server_that_cuts_prompts_without_a_word(
         assert turns[2].detail == "the server cut the prompt: it read 58 tokens where over 61 were sent"
 
 
+def silent(*more: bytes, finish: str = "length", tokens: int | None = None) -> list[Step]:
+    usage = {} if tokens is None else {"usage": {"prompt_tokens": 9, "completion_tokens": tokens}}
+    end = {"choices": [{"delta": {}, "finish_reason": finish}], **usage}
+    return reply(*more, b"data: %b\n\n" % orjson.dumps(end))
+
+
+@pytest.mark.parametrize(
+    ("limit", "answer", "code"),
+    [
+        ("50", silent(), "context_full"),  # vLLM 0.1.2: 200, no text, length
+        ("50", silent(finish="stop"), "context_full"),
+        ("auto", silent(), "empty_reply"),  # nobody told the limit
+        ("5000", silent(), "empty_reply"),  # the prompt fits it
+        ("5000", silent(finish="stop"), None),  # a model may have nothing to say
+        ("auto", silent(tokens=7), None),  # hidden reasoning
+        ("auto", silent(token("a")), None),
+        ("50", silent(token("a")), None),
+    ],
+)
+def test_a_reply_without_a_token_is_no_success(
+    scene: Callable[..., Scene], limit: str, answer: list[Step], code: str | None
+) -> None:
+    more = {} if limit == "auto" else {"context_limit": limit}
+    one = scene(turns="4", history="on", replies=(GOOD, answer, GOOD, GOOD), **more)
+    turns = held(one, ChatBehaviour)
+    assert turns[1].code == code
+    assert (turns[1].not_held, turns[1].context_limit) == ((3, 50) if code == "context_full" else (0, None))
+    assert len(turns) == (2 if code == "context_full" else 4)
+
+
+def test_trimmed_until_the_server_answers_with_a_token(scene: Callable[..., Scene]) -> None:
+    more = {"context_limit": "50", "context_full": "trim"}
+    one = scene(turns="3", history="on", replies=(GOOD, GOOD, silent(), GOOD), **more)
+    assert [(turn.ok, turn.trimmed) for turn in held(one, ChatBehaviour)] == [(True, 0), (True, 0), (True, 1)]
+
+
 class TestScenariosOfOnesOwn:
     @pytest.fixture
     def someone(self, tmp_path: Path) -> Iterator[Callable[..., Someone]]:
