@@ -47,6 +47,7 @@ IMPORTED = {
     "chatload": ("chatload.__main__",),
 }
 """What is imported already for `python -m MODULE`."""
+STARTED_AS = {"chatload.locust_start": "locust"}
 
 Limit = tuple[int, int]
 
@@ -134,15 +135,18 @@ def end_helpers() -> None:
 def helper_for(command: Sequence[str], how: Mapping[str, Any]) -> Helper | None:
     """The helper, started at its first use; None for what has to be started cold."""
     python, *words = command
-    if words[:1] == ["-u"]:
+    if words[:1] in (["-u"], ["-P"]):
         del words[0]
-    if python != sys.executable or words[:1] != ["-m"] or words[1] not in IMPORTED:
+    if python != sys.executable or words[:1] != ["-m"]:
+        return None
+    module = STARTED_AS.get(words[1], words[1])
+    if module not in IMPORTED:
         return None
     if how.get("preexec_fn") or how.get("pass_fds"):
         return None
     if sys.platform != "linux" or os.environ.get("CHATLOAD_TEST_COLD"):
         return None
-    helper = _helpers.get(words[1]) or _helpers.setdefault(words[1], Helper(words[1]))
+    helper = _helpers.get(module) or _helpers.setdefault(module, Helper(module))
     environment = os.environ if how.get("env") is None else how["env"]
     return helper if _seen_at_start(environment) == _seen_at_start(helper.environment) else None
 
