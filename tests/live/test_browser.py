@@ -142,6 +142,16 @@ def test_locust_s_own_page_starts_a_run_and_has_our_tab_and_the_way_to_ours(
         named + ".id === document.querySelector('[name^=\"Turns each\"]').getAttribute('aria-describedby')"
     )
     window.find_element("xpath", "//*[.='Custom parameters']").click()
+    system, prompts = (
+        window.find_element("css selector", found)
+        for found in ("[name='System prompt']", ".chatload-group [data-title=Prompts]")
+    )
+    assert (system.is_displayed(), prompts.get_attribute("aria-expanded")) == (False, "false"), (
+        "only Load is open"
+    )
+    prompts.send_keys("\ue007")  # Enter
+    until(system.is_displayed)
+    assert prompts.get_attribute("aria-expanded") == "true"
     fields = {"userCount": "4", "spawnRate": "8", "Turns each user holds": "many"}
     for name, value in fields.items():
         type_into(window, name, value)

@@ -10,7 +10,8 @@ const NOTICE_EVERY_MS = 2000;
 const CHARTS = 4; // of those of the live page, the first
 const about = await (await fetch("./chatload/form.json")).json();
 const helps = new Map(about.groups.flatMap((group) => group.fields.map((field) => [field.name, field])));
-const firsts = new Map(about.groups.map((group) => [group.fields[0].name, group.title]));
+const groups = new Map(about.groups.flatMap((group) => group.fields.map((field) => [field.name, group.title])));
+const folded = new Set(about.groups.slice(1).map((group) => group.title));
 const byId = (id) => document.getElementById(id);
 
 async function ask() {
@@ -29,23 +30,50 @@ async function ask() {
   setTimeout(ask, document.hidden ? 4 * NOTICE_EVERY_MS : NOTICE_EVERY_MS);
 }
 
-// The start form, whenever it is there: a title before each group, and the help below each field.
+// The start form, whenever it is there: before each group a title that folds it, and the help below each field. Fields
+// stay where React put them, and are sent while they are folded.
 function explain() {
   const fields = [...document.querySelectorAll("form :is(input, select)[name]:not([data-chatload])")];
   if (!fields.some((field) => helps.has(field.name))) return;
-  const own = fields.find((field) => !helps.has(field.name) && fields.indexOf(field) > fields.findLastIndex((one) => helps.has(one.name)));
-  for (const field of fields) {
+  const last = fields.findLastIndex((field) => helps.has(field.name));
+  let before = null;
+  for (const [place, field] of fields.entries()) {
     field.dataset.chatload = "";
     const control = field.closest(".MuiFormControl-root");
-    if (!control) continue;
-    const title = field === own ? about.own : firsts.get(field.name);
-    if (title) control.before(element("h3", { class: "chatload-group" }, title));
+    const title = groups.get(field.name) ?? (place > last ? about.own : null);
+    if (!control || !title) continue;
+    control.dataset.chatloadGroup = title;
+    if (title !== before) control.before(heading(title));
+    before = title;
     if (!helps.has(field.name)) continue;
     const { help: words, option } = helps.get(field.name);
     const help = element("p", { class: "chatload-help", id: `chatload-help${option}` }, `${words} `);
     help.append(element("code", {}, option));
     control.append(help);
     field.setAttribute("aria-describedby", help.id);
+  }
+  fold();
+}
+
+function heading(title) {
+  const button = element("button", { type: "button", "data-title": title }, title);
+  button.addEventListener("click", () => {
+    if (!folded.delete(title)) folded.add(title);
+    fold();
+  });
+  const head = element("h4", { class: "chatload-group" });
+  head.append(button);
+  return head;
+}
+
+function fold() {
+  for (const control of document.querySelectorAll("[data-chatload-group]")) {
+    control.toggleAttribute("data-chatload-folded", folded.has(control.dataset.chatloadGroup));
+  }
+  for (const button of document.querySelectorAll(".chatload-group button")) {
+    const of = [...document.querySelectorAll("[data-chatload-group]")].filter((one) => one.dataset.chatloadGroup === button.dataset.title);
+    button.setAttribute("aria-expanded", String(!folded.has(button.dataset.title)));
+    button.dataset.count = of.length;
   }
 }
 
