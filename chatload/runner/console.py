@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from textwrap import fill
 from typing import Protocol
 
 from chatload.model import output
@@ -50,7 +51,7 @@ class Console:
 
     def say(self, line: str) -> None:
         """Write one line."""
-        output.write(sys.stderr, f"{output.without_commands(line)}\n")
+        output.write(sys.stderr, f"{fitted(output.without_commands(line), _columns())}\n")
 
     def say_last(self, line: str) -> None:
         """Write one line where it does not scroll away."""
@@ -79,6 +80,23 @@ class Console:
         for line in kept:
             self.say(line)
         output.settle()
+
+
+def fitted(line: str, columns: int) -> str:
+    """The line broken between words where it is longer than the terminal; 0 columns: as it is."""
+    if len(line) <= columns or not columns:
+        return line
+    return fill(line, columns, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+
+
+def _columns() -> int:
+    """Columns of the terminal that errors go to; 0 where it is none."""
+    if not is_terminal():
+        return 0
+    try:
+        return os.get_terminal_size(sys.stderr.fileno()).columns
+    except (OSError, ValueError):
+        return 0
 
 
 def is_terminal() -> bool:

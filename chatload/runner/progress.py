@@ -42,7 +42,7 @@ class Progress:
         self._spoiled = 0
         self._busy: dict[str, float] = {}
         self._late: dict[str, float] = {}
-        self.users = 0
+        self.users: int | None = 0
         self.turns = self.not_held = 0
         self.failed: Counter[str] = Counter()
         self.run_time_s: float | None = None
@@ -93,9 +93,14 @@ class Progress:
         if level:
             return f"{self.elapsed_s:5.0f} s  {level}"
         return (
-            f"{self.elapsed_s:5.0f} s  users {self.users:,}  turns {self.of_planned}"
+            f"{self.elapsed_s:5.0f} s  {self.users_words}turns {self.of_planned}"
             f"  TTFT {ttft_words(self._ttft_ms)}  {self.speed_words(recent=True)}  failed {self.failed_words()}"
         )
+
+    @property
+    def users_words(self) -> str:
+        """`users 100  `; nothing for loads whose one user of Locust sends the requests of all."""
+        return "" if self.users is None else f"users {self.users:,}  "
 
     @property
     def elapsed_s(self) -> float:

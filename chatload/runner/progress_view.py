@@ -15,9 +15,9 @@ def display_lines(progress: Progress, level: str = "") -> list[str]:
     eta = f"  ETA {clock_words(left)}" if left is not None else ""
     bar = f"{bar_of(progress.done)}  " if progress.done is not None else ""
     lines = [f"{bar}{clock_words(progress.elapsed_s)}{eta}"]
-    lines.append(f"turns {progress.of_planned}  users {progress.users:,}  open turns {progress.open_turns:,}")
+    lines.append(f"turns {progress.of_planned}  {progress.users_words}open turns {progress.open_turns:,}")
     if level:
-        lines.append(level)
+        lines += map(str.strip, level.split(";"))
     else:
         rows = [["", "last 10 s", "all"]]
         rows += [

@@ -39,6 +39,7 @@ class Run:
         self.simulators: list[SimulatorLateness] = []
         self._processes, self._clock = processes, clock
         self._progress = Progress(plan.load.turns_planned, clock)
+        self._progress.users = 0 if plan.load.own_users else None
         self._search: CapacitySearch | None = None
         self._refused = RefusedTurns(plan.load.turns_planned)
         self._greenlets: list[gevent.Greenlet] = []
@@ -86,7 +87,7 @@ class Run:
             self._progress.add_health(line)
         elif isinstance(line, UserLine):
             self.tracker.note(line)
-            self._progress.users = self.tracker.present
+            self._progress.users = self.tracker.present if self.plan.load.own_users else None
 
     @property
     def mistake(self) -> str:

@@ -17,7 +17,7 @@ from chatload.model.journal_lines import HealthLine
 from chatload.model.turn import Turn
 from chatload.options.progress_option import Telling
 from chatload.runner import console
-from chatload.runner.console import Console, Lines
+from chatload.runner.console import Console, Lines, fitted
 from chatload.runner.live_display import LiveDisplay, drawn
 from chatload.runner.progress import Progress
 from chatload.runner.progress_view import clock_words, display_lines
@@ -119,6 +119,28 @@ def test_the_display_has_the_last_10_s_beside_all() -> None:
         "arriving  120 tokens/s  240 tokens/s",
         "failed 3: http_500 2, x 1",
     ]
+
+
+def test_a_search_shows_its_level_a_row_a_thing_and_no_user_of_locust_s() -> None:
+    """Its one user of Locust sends the requests of all: "users 1" stood beside "12 users"."""
+    progress = Progress(None, ManualClock())
+    progress.users = None
+    level = "window 2 (12 users): 12 of 12 users, measuring; search: 5 s or more left;  turns 53  so far met, unsure"
+    assert display_lines(progress, level) == [
+        "0:00",
+        "turns 0  open turns 0",
+        "window 2 (12 users): 12 of 12 users, measuring",
+        "search: 5 s or more left",
+        "turns 53  so far met, unsure",
+    ]
+    assert progress.line() == "    0 s  turns 0  TTFT –  no tokens yet  failed 0"
+
+
+def test_lines_in_a_terminal_break_between_words_and_nowhere_else() -> None:
+    line = "chatload: 8 users over 1 s, vLLM at http://127.0.0.1:8631: 96 turns"
+    assert fitted(line, 40) == "chatload: 8 users over 1 s, vLLM at\n  http://127.0.0.1:8631: 96 turns"
+    assert fitted(line, 10).split() == line.split(), "no address is broken"
+    assert fitted(line, 0) == fitted(line, 200) == line
 
 
 def test_doubts_come_when_they_arise_and_go_when_the_load_generator_has_caught_up() -> None:
