@@ -21,7 +21,7 @@ from chatload.model.journal_lines import HealthLine, JournalLine, LevelLine
 from chatload.model.slo import Objective
 from chatload.model.turn import Turn
 from chatload.model.verdict import MET, UNDECIDED, CapacityResult, LevelResult, SloOutcome, SloVerdict
-from chatload.render.capacity_table import answer_sentence
+from chatload.model.words import plural
 from chatload.runner.level_progress import LevelProgress, SoFar
 from chatload.runner.messages import LevelOrder
 
@@ -93,7 +93,7 @@ class CapacitySearch:
         found, facts = self._search.found, self.facts
         facts.users, facts.interval = found.users, found.interval
         facts.surely_met, facts.surely_missed = found.surely_met, found.surely_missed
-        self._say(answer_sentence(facts))
+        self._say(f"the search has ended: {plural(len(facts.levels), 'level')} measured")
         self._order(LevelOrder(users=0))
 
     @property

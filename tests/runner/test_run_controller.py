@@ -335,7 +335,7 @@ def test_a_capacity_search_runs_beside_and_its_answer_is_in_the_manifest() -> No
     one.clock.sleep(1)
     assert [order.users for order in orders] == [4, 0]
     assert one.manifest["capacity"]["users"] == 4
-    assert any(words.startswith("chatload: Capacity: at least 4 chat users") for words in one.console.said)
+    assert "chatload: the search has ended: 1 level measured" in one.console.said
 
 
 def test_a_simulated_server_that_was_late_itself_is_a_warning() -> None:
