@@ -180,7 +180,7 @@ def test_a_busy_generator_at_a_level_that_failed_ends_the_search(name: str) -> N
     search = Search(play, passes=passes)
     assert bool(search.search.facts.stopped) == stops
     if stops:
-        assert "the load generator was the limit at 4 users" in search.said[-1]
+        assert "the load generator was the limit at 4 users" in search.search.facts.stopped
         assert search.levels == [4], "the search went on"
     assert search.search.facts.users == (4 if passes else 0)
 
