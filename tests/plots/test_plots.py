@@ -65,7 +65,7 @@ def points(line: Any) -> tuple[list[float], list[float]]:
     return list(line.get_xdata()), list(line.get_ydata())
 
 
-CHOSEN = [("vllm",), ("vllm", "tgi"), ALL, ("unreachable",)]
+CHOSEN = size([("vllm",), ("vllm", "tgi"), ALL, ("unreachable",)], [("vllm",), ALL, ("unreachable",)])
 A_PANEL_A_RUN = ("swim_lanes", "stall_map", "timeline", "first_token_parts")
 """Pictures that name a run above its panel, and draw the first three."""
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from zlib import crc32
 
 from chatload.model.errors import TurnError
 from chatload.model.turn import Delta, Message, TextDeltas, TurnRequest, Usage
 from chatload.protocols.registry import DIALECTS
-from tests.long import size
+from tests.long import LONG
 
 REQUEST = TurnRequest(messages=(Message("user", "Once upon a time,"),), model="m")
 
@@ -63,14 +64,23 @@ def cut(body: bytes, at: Sequence[int]) -> list[bytes]:
 
 
 def places(body: bytes) -> list[int]:
-    """Every seventh byte, and each beside the end of a line or frame or in a character of several bytes.
+    """Some 40, about a third of them beside the end of a line or frame or in a character of several bytes.
 
-    In `make test-long`: each byte.
+    They differ from body to body, so that together the bodies are cut everywhere. In `make test-long`: each byte.
     """
+    every = range(1, len(body))
+    if LONG:
+        return list(every)
     near = {
         at + more for at, byte in enumerate(body) if byte in b"\r\n\0" or byte > 127 for more in (-1, 0, 1, 2)
     }
-    return [at for at in range(1, len(body)) if at % size(1, 7) == 0 or at in near]
+    return sorted({*spread([*every], 28, body), *spread(sorted(near.intersection(every)), 14, body)})
+
+
+def spread(of: Sequence[int], wanted: int, body: bytes) -> Sequence[int]:
+    """At most so many of these, evenly apart, from a place on that depends on the body."""
+    apart = -(-len(of) // wanted) or 1
+    return of[crc32(body) % apart :: apart]
 
 
 def check_cuts(

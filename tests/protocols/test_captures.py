@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from chatload.model.turn import Message, TurnRequest
+from tests.long import size
 
-from .feeding import check_cuts, cut, feed, one_by_one
+from .feeding import check_cuts, cut, feed, one_by_one, spread
 
 CASES = Path(__file__).parent.parent / "cases"
 INDEX: dict[str, dict[str, Any]] = json.loads((CASES / "captures.json").read_text())
@@ -116,9 +117,8 @@ def test_llama_cpp_calls_a_response_complete_that_reached_its_limit(limit: int |
 def test_a_recorded_stream_survives_cuts(name: str) -> None:
     told = INDEX[name]
     body = answer(name).body
-    check_cuts(
-        DIALECT_OF[told["route"]], body, _request(told), cuts=range(1, len(body), 1 + len(body) // 100)
-    )
+    cuts = spread(range(1, len(body)), size(100, 30), body)
+    check_cuts(DIALECT_OF[told["route"]], body, _request(told), cuts)
 
 
 @pytest.mark.parametrize(

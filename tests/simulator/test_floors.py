@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -40,10 +41,16 @@ def modules() -> dict[str, Path]:
     return found
 
 
+@cache
+def parsed(source: str) -> Sequence[ast.AST]:
+    """Every node of a source."""
+    return [*ast.walk(ast.parse(source))]
+
+
 def imports(source: str, known: Iterable[str]) -> set[str]:
     """The modules of `known` that a source imports, imports inside functions too."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(source)):
+    for node in parsed(source):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -101,7 +108,8 @@ def circle(graph: Mapping[str, Iterable[str]]) -> list[str]:
     return []
 
 
-def import_graph() -> dict[str, set[str]]:
+@cache
+def import_graph() -> Mapping[str, set[str]]:
     known = modules()
     return {name: imports(path.read_text(encoding="utf-8"), known) - {name} for name, path in known.items()}
 
@@ -121,7 +129,7 @@ def test_every_package_has_a_floor() -> None:
 
 def test_the_simulator_imports_nothing_else_of_this_project() -> None:
     for name, path in modules().items():
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in parsed(path.read_text(encoding="utf-8")):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
             for each in names:
@@ -138,7 +146,7 @@ def test_no_server_is_named_outside_its_folder() -> None:
     for module, path in modules().items():
         if module.startswith("simulator.schedulers.") or room_and_floor(module)[1] in (5, FAMILY_FLOOR):
             continue
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        for node in parsed(path.read_text(encoding="utf-8")):
             assert not (isinstance(node, ast.Constant) and node.value in names), f"{module}:{node.lineno}"
 
 
