@@ -25,7 +25,7 @@ from tests.lab.coverage.test_coverage import BATCH
 from tests.long import size
 from tests.runs_builder import STEADY, as_failed, good_turns, manifest_of, write_run
 
-POOL = size(24, 12)
+POOL = size(24, 10)
 FIGURES = {"TTFT p50": "ttft_ms_p50", "TTFT p95": "ttft_ms_p95", "TPOT p50": "tpot_ms_p50",
            "felt p50": "felt_tokens_per_s_p50", "system tokens/s": "system_tokens_per_s"}  # fmt: skip
 

@@ -18,6 +18,7 @@ from chatload.model.turn import Turn
 from chatload.store.journal import read_run
 from lab.calibration.replay import Target
 from lab.coverage.loads import Chat, always, exponential, lognormal
+from tests.long import size
 from tests.runs_builder import Shape, manifest_of, user_lines, write_run
 
 MS = 1_000_000
@@ -142,12 +143,14 @@ def warnings_of(folder: Path, chat: Chat, drawn: str = "constant") -> list[str]:
 
 
 @pytest.mark.parametrize("users_per_s", [40.0, 1000.0])
-def test_users_in_step_are_told_and_drawn_think_times_or_answers_keep_them_apart(
-    users_per_s: float, tmp_path: Path
-) -> None:
-    in_step = Chat(answer=always(100), spawn_rate=users_per_s)
-    (words,) = warnings_of(tmp_path / "step", in_step)
+def test_users_in_step_are_told(users_per_s: float, tmp_path: Path) -> None:
+    (words,) = warnings_of(tmp_path, Chat(answer=always(100), spawn_rate=users_per_s))
     assert "--think-time 'exp 2'" in words
+
+
+@pytest.mark.parametrize("users_per_s", size([40.0, 1000.0], [1000.0]))
+def test_drawn_think_times_or_answers_keep_users_apart(users_per_s: float, tmp_path: Path) -> None:
+    """Most of all where all begin at once."""
     drawn = Chat(answer=always(100), spawn_rate=users_per_s, think_s=exponential(2.0))
     assert warnings_of(tmp_path / "drawn", drawn) == []
     assert warnings_of(tmp_path / "varied", Chat(answer=lognormal(100, 60), spawn_rate=users_per_s)) == []

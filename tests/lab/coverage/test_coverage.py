@@ -21,7 +21,7 @@ BATCH = Case(
     "batch30", "30 users whose tokens come more slowly the more of them there are",
     Target("vllm-v1@demo", {"max_num_seqs": 24}, Cost(20, 600, 50, 8, 60)), Chat(users=30),
 )  # fmt: skip
-RUNS = size(120, 24)
+RUNS = size(120, 16)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def test_failures_in_a_queue_are_counted_with_their_queue(runs: list[Measured]) 
 
 def test_alike_runs_do_not_differ_and_slower_servers_do(runs: list[Measured]) -> None:
     figures = run_figures(runs)
-    slow = run_figures([measure(BATCH, BATCH.play(seed, 1.25)) for seed in range(8)])
+    slow = run_figures([measure(BATCH, BATCH.play(seed, 1.25)) for seed in range(size(8, 4))])
     for rule, sizes in ((compared, (1, 1)), (checked, (1, 1)), (checked, (4, 1)), (alternated, (3, 3))):
         assert said(rule, figures, figures, sizes, tries=40) <= 0.05, rule
         assert said(rule, figures, slow, sizes, tries=20) >= 0.9, rule
