@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -151,46 +152,112 @@ def web(tmp_path: Path) -> Iterator[Callable[..., Web]]:
             one.process.wait()
 
 
-def _found(variable: str, *names: str) -> str | None:
-    return os.environ.get(variable) or next(filter(None, map(shutil.which, names)), None)
+class Chromium:
+    """One Chromium for the tests of this process, as its start takes 2 s of CPU; further ones where asked."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._windows: list[Any] = []
+        self._shared: Any = None
+
+    def window(self, downloads: Path, flags: tuple[str, ...], *, shared: bool) -> Any:
+        """A window with an empty page, no cookies and nothing in its log."""
+        from selenium.common.exceptions import WebDriverException
+
+        if not shared:
+            return self._new(downloads, flags)
+        if self._shared is not None:
+            try:
+                self._tidy(downloads)
+            except (WebDriverException, OSError):  # a test has closed it, or it has died
+                self._end(self._shared)
+                self._shared = None
+        self._shared = self._shared or self._new(downloads, flags)
+        return self._shared
+
+    def _tidy(self, downloads: Path) -> None:
+        window = self._shared
+        used = window.current_window_handle
+        window.switch_to.new_window("tab")
+        fresh = window.current_window_handle
+        window.switch_to.window(used)
+        window.close()
+        window.switch_to.window(fresh)
+        window.execute_cdp_cmd("Network.clearBrowserCookies", {})
+        behaviour = {"behavior": "allow", "downloadPath": str(downloads)}
+        window.execute_cdp_cmd("Browser.setDownloadBehavior", behaviour)
+        window.get_log("browser")
+
+    def _new(self, downloads: Path, flags: tuple[str, ...]) -> Any:
+        chromium = _found("CHROMIUM", "chromium", "chromium-browser", "google-chrome")
+        driver = _found("CHROMEDRIVER", "chromedriver")
+        if chromium is None or driver is None:
+            reason = "NO CHROMIUM: the web pages were not tested in a browser; see deploy/test_tools.sh"
+            if os.environ.get("CI", "").lower() in ("1", "true"):
+                pytest.fail(reason)
+            warnings.warn(reason, stacklevel=1)
+            pytest.skip(reason)
+        from selenium import webdriver
+        from selenium.webdriver.chrome.service import Service
+
+        options = webdriver.ChromeOptions()
+        options.binary_location = chromium
+        profile = self._folder / f"profile-{len(self._windows)}"
+        for flag in (*FLAGS, *flags, f"--user-data-dir={profile}", "--window-size=1280,900"):
+            options.add_argument(flag)
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
+        self._windows.append(webdriver.Chrome(options=options, service=Service(driver)))
+        return self._windows[-1]
+
+    def close(self, *, all_of_them: bool) -> None:
+        """Close those that no further test uses; the page of the other would go on asking a server that is gone."""
+        for window in [one for one in self._windows if all_of_them or one is not self._shared]:
+            self._end(window)
+        if self._windows:
+            with contextlib.suppress(Exception):
+                self._shared.get("about:blank")
+
+    def _end(self, window: Any) -> None:
+        self._windows.remove(window)
+        with contextlib.suppress(Exception):
+            window.quit()
+
+
+@pytest.fixture(scope="session")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chromium]:
+    one = Chromium(tmp_path_factory.mktemp("chromium"))
+    yield one
+    one.close(all_of_them=True)
 
 
 @pytest.fixture
-def browser(tmp_path: Path) -> Iterator[Callable[..., Any]]:
+def browser(tmp_path: Path, chromium: Chromium) -> Iterator[Callable[..., Any]]:
     """Open a Chromium window of a width; dark or light. Skipped where there is none, but never in CI."""
-    chromium = _found("CHROMIUM", "chromium", "chromium-browser", "google-chrome")
-    driver = _found("CHROMEDRIVER", "chromedriver")
-    if chromium is None or driver is None:
-        reason = "NO CHROMIUM: the web pages were not tested in a browser; see deploy/test_tools.sh"
-        if os.environ.get("CI", "").lower() in ("1", "true"):
-            pytest.fail(reason)
-        warnings.warn(reason, stacklevel=1)
-        pytest.skip(reason)
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    windows = []
+    opened = 0
 
     def open_window(
         width: int = 1280, height: int = 900, *, dark: bool = False, flags: tuple[str, ...] = ()
     ) -> Any:
-        options = webdriver.ChromeOptions()
-        options.binary_location = chromium
-        profile = tmp_path / f"profile-{len(windows)}"
-        for flag in (*FLAGS, *flags, f"--user-data-dir={profile}", f"--window-size={width},{height}"):
-            options.add_argument(flag)
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+        nonlocal opened
         downloads = tmp_path / "downloads"
         downloads.mkdir(exist_ok=True)
-        options.add_experimental_option("prefs", {"download.default_directory": str(downloads)})
-        window = webdriver.Chrome(options=options, service=Service(driver))
-        windows.append(window)
-        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
-        window.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        window.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+        window = chromium.window(downloads, flags, shared=not (opened or flags))
+        opened += 1
+        look_as(window, width, height, dark=dark)
         return window
 
     yield open_window
-    for window in windows:
-        window.quit()
+    chromium.close(all_of_them=False)
+
+
+def look_as(window: Any, width: int, height: int = 900, *, dark: bool) -> None:
+    """Give a window the size and the colours of a reader's device."""
+    metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
+    window.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+    window.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+
+
+def _found(variable: str, *names: str) -> str | None:
+    return os.environ.get(variable) or next(filter(None, map(shutil.which, names)), None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from chatload.render.html import report_html
 from chatload.store.journal import Run, read_run
 from plots.picture import Picture
 from plots.report.figures import figure_of, figures
+from tests.live.conftest import look_as
 from tests.runs_builder import HERE
 
 pytestmark = pytest.mark.e2e
@@ -51,13 +53,13 @@ def page(tmp_path: Path) -> str:
     return f"file://{path}"
 
 
-@pytest.mark.parametrize("width", [360, 1280])
 def test_text_is_readable_nothing_overflows_and_turns_tell_their_numbers(
-    browser: Callable[..., Any], page: str, width: int
+    browser: Callable[..., Any], page: str
 ) -> None:
     colours = set()
-    for dark in (False, True):
-        window = browser(width, dark=dark)
+    window = browser()
+    for width, dark in itertools.product((360, 1280), (False, True)):
+        look_as(window, width, dark=dark)
         window.get(page)
         assert window.execute_script("return document.documentElement.scrollWidth") <= width
         assert window.execute_script(TEXT_PX) >= SMALLEST_TEXT_PX
