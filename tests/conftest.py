@@ -132,9 +132,11 @@ def pytest_collection() -> None:
     gc.disable()
 
 
-def pytest_collection_finish() -> None:
+def pytest_collection_finish(session: pytest.Session) -> None:
     """Locust patches the whole process when it is imported: tests start it apart."""
     gc.enable()
+    if session.config.option.processes > 1 and any(item.get_closest_marker("e2e") for item in session.items):
+        warm.begin_helpers()
     if "locust" in sys.modules and not LOCUST_FIRST:
         raise pytest.UsageError(
             "a test module imports locust: move what needs it into a file that a child runs"

@@ -11,7 +11,15 @@ from collections.abc import Iterator
 
 import pytest
 
-_before = os.times()
+from tests import warm
+
+
+def _used_s() -> float:
+    """Of this process and those that it has waited for."""
+    return sum(os.times()[:4]) + warm.used_s
+
+
+_before = _used_s()
 """As the last report of this process was made."""
 
 
@@ -24,7 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol() -> Iterator[None]:
     global _before
-    _before = os.times()
+    _before = _used_s()
     return (yield)
 
 
@@ -33,8 +41,8 @@ def pytest_runtest_makereport() -> Iterator[None]:
     """The report of a phase travels with the processor time of the phase."""
     global _before
     report = yield
-    now = os.times()
-    report.cpu_s = sum(now[:4]) - sum(_before[:4])
+    now = _used_s()
+    report.cpu_s = now - _before
     _before = now
     return report
 

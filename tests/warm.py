@@ -1,16 +1,15 @@
 """Locust, the simulator or chatload, started for a test by a process that has imported it: a second of CPU less each.
 
 Tests, and what they call, use `subprocess`, whose `Popen` conftest.py replaces. A command `python -m locust …` becomes
-a fork of a helper process, with its own arguments, environment, folder and descriptors, and a child of the test's
-process as any other. Locust's report.html has no pictures, half of the CPU time of a small run, unless PICTURES is in
-its environment. CHATLOAD_TEST_COLD=1 starts every process from nothing, as other systems than Linux do
-(`make test-long`).
+a fork of a helper process, with its own arguments, environment, folder and descriptors. All processes of the suite
+share the helpers; a helper is the parent of what it started, and tells how each ended. Locust's report.html has no
+pictures, half of the CPU time of a small run, unless PICTURES is in its environment. CHATLOAD_TEST_COLD=1 starts every
+process from nothing, as other systems than Linux do (`make test-long`).
 """
 
 from __future__ import annotations
 
 import atexit
-import ctypes
 import gc
 import inspect
 import json
@@ -18,12 +17,15 @@ import os
 import re
 import resource
 import runpy
+import select
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
@@ -33,7 +35,8 @@ READ_AT_START = re.compile(r"PYTHON(?!PATH$)|LC_|LANG|GEVENT|LOCUST_SKIP|LOCUST_
 """Environment variables that are read when Python starts or these modules are imported: if they differ, so cold."""
 PICTURES = "CHATLOAD_TEST_PICTURES"
 LONGEST_MESSAGE = 1 << 18
-SET_CHILD_SUBREAPER = 36
+ENDED = struct.Struct("<id")
+"""What a helper tells of a process that ended: status as of `os.waitpid`, processor time in s."""
 ROOT = Path(__file__).parents[1]
 IMPORTED = {
     # Locust first: it patches the standard library.
@@ -50,6 +53,8 @@ IMPORTED = {
 STARTED_AS = {"chatload.locust_start": "locust"}
 
 Limit = tuple[int, int]
+used_s = 0.0
+"""The processor time of all processes that helpers started and this process has waited for."""
 
 
 class Popen(subprocess.Popen[Any]):
@@ -81,49 +86,90 @@ class Popen(subprocess.Popen[Any]):
             "session": given["start_new_session"],
             "limits": list(self._limits),
         }
-        self.pid = self._helper.start(request, streams)
+        self.pid, self._status = self._helper.start(request, streams)
         self._child_created = True
         names = ("p2cread", "p2cwrite", "c2pread", "c2pwrite", "errread", "errwrite")
         self._close_pipe_fds(*(given[name] for name in names))  # type: ignore[attr-defined]
 
+    def _try_wait(self, wait_flags: int) -> tuple[int, int]:
+        """As `os.waitpid`."""
+        if self._helper is None:
+            return super()._try_wait(wait_flags)  # type: ignore[misc,no-any-return]
+        if wait_flags & os.WNOHANG and not select.select([self._status], [], [], 0)[0]:
+            return 0, 0
+        global used_s
+        told = os.read(self._status, ENDED.size)
+        os.close(self._status)
+        status, seconds = ENDED.unpack(told) if told else (signal.SIGKILL, 0.0)  # with its helper
+        used_s += seconds
+        return self.pid, status
 
-_adopting = threading.Lock()
-"""Of all helpers: one that has its answer would end the adoption for another that waits, in another thread."""
+    def _internal_poll(self, *arguments: Any, **more: Any) -> int | None:
+        if self._helper is None:
+            return super()._internal_poll(*arguments, **more)  # type: ignore[misc,no-any-return]
+        if self.returncode is None and self._waitpid_lock.acquire(False):  # type: ignore[attr-defined]
+            try:
+                if self.returncode is None:  # type: ignore[redundant-expr]
+                    pid, status = self._try_wait(os.WNOHANG)
+                    if pid == self.pid:
+                        self._handle_exitstatus(status)  # type: ignore[attr-defined]
+            finally:
+                self._waitpid_lock.release()  # type: ignore[attr-defined]
+        return self.returncode
 
 
 class Helper:
-    """The process that has imported a module, seen from the test's process."""
+    """The process that has imported a module, seen from the process of the tests that began it, and from its forks."""
 
     def __init__(self, module: str) -> None:
         self.environment = dict(os.environ)
-        self._line, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
+        self._address = f"\0chatload-{module}-{os.getpid()}-{os.urandom(8).hex()}"
+        self._lines: dict[int, socket.socket] = {}
+        self._asking = threading.Lock()
+        self._owner = os.getpid()
+        self._alive, theirs = socket.socketpair()  # the helper ends when nobody holds our side any more
+        with theirs, socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as listener:
+            listener.bind(self._address)
+            listener.listen(100)
+            pair = (listener.fileno(), theirs.fileno())
             self._process = subprocess.Popen(
-                [sys.executable, __file__, module, str(theirs.fileno())], pass_fds=(theirs.fileno(),),
+                [sys.executable, __file__, module, *map(str, pair)], pass_fds=pair,
                 env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
                 stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
             )  # fmt: skip
         atexit.register(self.end)
 
-    def start(self, request: Mapping[str, object], streams: Sequence[int]) -> int:
-        """Process id of a new process: ours to wait for, since its real parent has ended and we adopt it."""
-        with _adopting:
-            adopt(True)
-            try:
-                socket.send_fds(self._line, [json.dumps(request).encode()], streams)
-                answer = self._line.recv(LONGEST_MESSAGE)
-            finally:
-                adopt(False)
+    def start(self, request: Mapping[str, object], streams: Sequence[int]) -> tuple[int, int]:
+        """(id of a new process, descriptor that tells once how it ended)."""
+        ended, tell = os.pipe()
+        with self._asking:
+            line = self._lines.get(os.getpid())
+            if line is None:
+                line = self._lines[os.getpid()] = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+                line.connect(self._address)
+            socket.send_fds(line, [json.dumps(request).encode()], [*streams, tell])
+            os.close(tell)
+            answer = line.recv(LONGEST_MESSAGE)
         assert answer, "the helper process has ended: see its error"
-        return int(answer)
+        return int(answer), ended
 
     def end(self) -> None:
-        """Wait until it has ended."""
-        self._line.close()
-        self._process.wait()
+        """Wait until it has ended, in the process that began it."""
+        for line in self._lines.values():
+            line.close()
+        self._alive.close()
+        if self._owner == os.getpid():
+            self._process.wait()
 
 
 _helpers: dict[str, Helper] = {}
+
+
+def begin_helpers() -> None:
+    """For forks of this process to share."""
+    if sys.platform == "linux" and not os.environ.get("CHATLOAD_TEST_COLD"):
+        for module in IMPORTED:
+            _helpers.setdefault(module, Helper(module))
 
 
 def end_helpers() -> None:
@@ -155,12 +201,6 @@ def _seen_at_start(environment: Mapping[str, str]) -> dict[str, str]:
     return {name: value for name, value in environment.items() if READ_AT_START.match(name)}
 
 
-def adopt(orphans: bool) -> None:
-    """Whether orphans among our descendants become our children, instead of those of process 1."""
-    if ctypes.CDLL(None, use_errno=True).prctl(SET_CHILD_SUBREAPER, int(orphans), 0, 0, 0):
-        raise OSError(ctypes.get_errno(), "prctl")
-
-
 def _prepare(limits: Sequence[Limit], interrupt: Any) -> None:
     """Signals as a terminal has them, also below `nohup` and in the background of a script; and the limits."""
     for one, handler in (
@@ -173,41 +213,75 @@ def _prepare(limits: Sequence[Limit], interrupt: Any) -> None:
         resource.setrlimit(which, (limit, limit))
 
 
-def serve(module: str, descriptor: int) -> None:
+def serve(module: str, listener_fd: int, alive: int) -> None:
     """Import, then start a process for each request. In such a process: run the module, to its end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the tests
     end = End()
     sys.path[0] = str(ROOT)
     for name in IMPORTED[module]:
         import_module(name)
     warm_up(module)
-    fork, waitpid, close = (unpatched("os", name) for name in ("fork", "waitpid", "close"))
-    line = unpatched("socket", "socket")(fileno=descriptor)
+    fork, waits, new_socket = (
+        unpatched("os", "fork"),
+        unpatched("select", "select"),
+        unpatched("socket", "socket"),
+    )
+    close = unpatched("os", "close")
+    listener = new_socket(fileno=listener_fd)
+    child_ended, woken = os.pipe()
+    os.set_blocking(woken, False)
+    set_signal = unpatched("signal", "signal")
+    before = set_signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(woken)
+    lines: dict[int, Any] = {}
+    running: dict[int, int] = {}
     while True:
-        message, streams, _, _ = socket.recv_fds(line, LONGEST_MESSAGE, 3)
-        if not message:
+        ready = waits([alive, child_ended, listener_fd, *lines], [], [])[0]
+        for one in ready:
+            if one == alive:
+                return
+            if one == child_ended:
+                os.read(child_ended, 4096)
+                tell_ended(running)
+            elif one == listener_fd:
+                line = listener._accept()[0]
+                lines[line] = new_socket(fileno=line)
+            else:
+                message, streams, _, _ = socket.recv_fds(lines[one], LONGEST_MESSAGE, 4)
+                if not message:
+                    lines.pop(one).close()
+                    continue
+                child = fork()
+                if not child:
+                    signal.set_wakeup_fd(-1)
+                    set_signal(signal.SIGCHLD, before)
+                    for number, stream in enumerate(streams[:3]):
+                        os.dup2(stream, number)
+                    listener.detach()
+                    for line in lines.values():
+                        line.detach()
+                    for fd in (alive, child_ended, woken, listener_fd, *lines, *running.values(), *streams):
+                        close(fd)
+                    become(json.loads(message))
+                    run_to_end(module, end)
+                    return
+                running[child] = streams[3]
+                for stream in streams[:3]:
+                    close(stream)
+                lines[one].send(str(child).encode())
+
+
+def tell_ended(running: dict[int, int]) -> None:
+    """Tell of each of our processes that has ended, how, and the processor time that it and its processes took."""
+    wait4, close = unpatched("os", "wait4"), unpatched("os", "close")
+    while running:
+        child, status, used = wait4(-1, os.WNOHANG)
+        if not child:
             return
-        told, tell = os.pipe()
-        between = fork()
-        if not between:
-            parent = os.getpid()
-            child = fork()
-            if child:
-                os.write(tell, str(child).encode())
-                os._exit(0)
-            for number, one in enumerate(streams):
-                os.dup2(one, number)
-            for one in (line.detach(), told, tell, *streams):
-                close(one)
-            while os.getppid() == parent:
-                os.sched_yield()
-            become(json.loads(message))
-            run_to_end(module, end)
-            return
-        waitpid(between, 0)
-        answer = os.read(told, 100)
-        for one in (told, tell, *streams):
-            close(one)
-        line.send(answer)
+        tell = running.pop(child)
+        with suppress(BrokenPipeError):  # nobody wants to know
+            os.write(tell, ENDED.pack(status, used.ru_utime + used.ru_stime))
+        close(tell)
 
 
 def warm_up(module: str) -> None:
@@ -284,4 +358,4 @@ def become(request: Mapping[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1], int(sys.argv[2]))
+    serve(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
