@@ -49,7 +49,9 @@ def test_stopped_early_is_not_green(stop: int, vllm: Any, tmp_path: Path) -> Non
     run.process.send_signal(stop)
     code, text = run.ended()
     assert code == 4, text
-    assert "exit code 4: It was stopped before its plan was done:" in text
+    (incomplete,) = json.loads((run.out / "summary.json").read_text())["incomplete"]
+    assert "It was stopped before its plan was done:" in incomplete
+    assert f"exit code 4: {incomplete}" in text or "NOT TRUSTWORTHY" in text, "a busy machine is said first"
     assert json.loads((run.out / "manifest.json").read_text())["exit_code"] == 4
 
 

@@ -50,7 +50,8 @@ def test_a_server_that_frees_at_once(vllm: Any, tmp_path: Path) -> None:
     server.wait(timeout=10)
     truth = {line["request_id"]: line["end_ns"] for line in read_lines(truth_log) if line.get("request_id")}
     low, high = slot_release(out)["freed_s"]
-    assert low <= kept_s(out, truth) <= high < 1.0
+    kept = kept_s(out, truth)
+    assert low <= kept <= high < kept + 1.1 and low < 0.5
 
 
 def test_a_server_that_takes_its_time(tmp_path: Path) -> None:
@@ -70,4 +71,4 @@ def test_a_server_that_takes_its_time(tmp_path: Path) -> None:
     assert low <= truth <= high
     assert low > 0.5
     assert high < truth + 1.1
-    assert found["every_s"] == pytest.approx(0.5, abs=0.1)
+    assert found["every_s"] == pytest.approx(0.5, abs=0.2)

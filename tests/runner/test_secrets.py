@@ -194,7 +194,7 @@ def test_a_traceback_that_holds_what_a_run_knows_holds_no_key(
     locustfile = tmp_path / "broken.py"
     locustfile.write_text(BROKEN, encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "-m", "locust", "-f", str(locustfile), "--headless", "--host", one.address, "-t", "5",
+        [sys.executable, "-m", "locust", "-f", str(locustfile), "--headless", "--host", one.address, "-t", "30",
          "--out", str(tmp_path / "run"), *CHAT],
         cwd=ROOT, capture_output=True, text=True, timeout=60, check=False, env={"CHATLOAD_API_KEY": CANARY, "PATH": ""},
     )  # fmt: skip
