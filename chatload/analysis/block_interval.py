@@ -11,9 +11,10 @@ A block has to be longer than a turn cycle (`turn_cycle_s`): within one, the sam
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import compress, pairwise
 from statistics import NormalDist, fmean, median, stdev
 
 from chatload.analysis.beta import beta_quantile, student_quantile
@@ -121,8 +122,10 @@ def design_effect(hits: Sequence[bool], block: Sequence[int], blocks: Blocks) ->
     if share in (0.0, 1.0):
         return 1.0
     sums = [0.0] * blocks.count
-    for hit, index in zip(hits, block, strict=True):
-        sums[index] += hit - share
+    for index, count in Counter(block).items():
+        sums[index] -= count * share
+    for index, count in Counter(compress(block, hits)).items():
+        sums[index] += count
     scatter = sum(value * value for value in blocks.residuals(sums))
     variance = blocks.count / blocks.degrees * scatter / n**2
     return max(1.0, variance / (share * (1.0 - share) / n))

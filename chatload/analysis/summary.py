@@ -105,7 +105,7 @@ def summarise(run: Run, window: str = "") -> Summary:
         bunching=bunching(run),
         standstill=standstill(run),
         marks=_tally(mark for turn in turns for mark in turn.marks),
-        validity=validity_of(run, window),
+        validity=validity_of(run, window, found=found),
         server=view,
         servers=server_views(run),
         lengths=achieved_lengths(run, view),
@@ -140,15 +140,18 @@ def _metrics(turns: Sequence[Turn], found: Samples) -> tuple[dict[str, Distribut
     """
     good = found.whole.where(turns, lambda turn: turn.ok)
     if found.figures.name == found.whole.name:
-        return {**_described(turns, good, turn_metrics()), **_gaps(good.of(turns))}, {}
+        return {**_described(turns, good, turn_metrics()), **_GapCounts(good.of(turns)).told()}, {}
     part = found.figures.where(turns, lambda turn: turn.ok)
     metrics: tuple[dict[str, Distribution | None], ...] = ({}, {})
     for one in turn_metrics():
         values = [one.value(turn) if turn.ok else None for turn in turns]
         for kept, sample in zip(metrics, (part, good), strict=True):
             kept[one.key] = describe(*sample.told([values[i] for i in sample.index]), sample.blocks)
-    metrics[0].update(_gaps(part.of(turns)))
-    metrics[1].update(_gaps(good.of(turns)))
+    inside = set(part.index)
+    gaps = _GapCounts(part.of(turns))
+    metrics[0].update(gaps.told())
+    gaps.add(turns[i] for i in good.index if i not in inside)
+    metrics[1].update(gaps.told())
     return metrics
 
 
@@ -202,28 +205,37 @@ def _group(turns: Sequence[Turn]) -> GroupSummary:
     )
 
 
-def _gaps(good: Iterable[Turn]) -> dict[str, Distribution | None]:
-    """gap_ms over all event gaps; itl_ms = gap ÷ tokens of the later event, None unless all replies told."""
-    gaps_us: Counter[int] = Counter()
-    itl_ns: Counter[int] | None = Counter()
-    for turn in good:
-        if turn.held:
-            continue
-        gaps = turn.gaps_us
-        gaps_us.update(gaps)
-        if not gaps or itl_ns is None:
-            continue
-        if turn.first_event_source != "counted":
-            itl_ns = None
-        elif (event_tokens := turn.event_tokens) is None:
-            itl_ns.update(gap * 1000 for gap in gaps)
-        else:
-            pairs = zip(gaps, event_tokens, strict=True)
-            itl_ns.update(round(gap * 1000 / tokens) for gap, tokens in pairs if tokens)
-    return {
-        "gap_ms": describe_counted(gaps_us, 1e-3),
-        "itl_ms": describe_counted(itl_ns, 1e-6) if itl_ns else None,
-    }
+class _GapCounts:
+    """How often each gap occurs: gap_ms over all event gaps; itl_ms = gap ÷ tokens of the later event."""
+
+    def __init__(self, good: Iterable[Turn]) -> None:
+        self._gaps_us: Counter[int] = Counter()
+        self._itl_ns: Counter[int] | None = Counter()
+        self.add(good)
+
+    def add(self, good: Iterable[Turn]) -> None:
+        """Count those of further good turns."""
+        for turn in good:
+            if turn.held:
+                continue
+            gaps = turn.gaps_us
+            self._gaps_us.update(gaps)
+            if not gaps or self._itl_ns is None:
+                continue
+            if turn.first_event_source != "counted":
+                self._itl_ns = None
+            elif (event_tokens := turn.event_tokens) is None:
+                self._itl_ns.update(gap * 1000 for gap in gaps)
+            else:
+                pairs = zip(gaps, event_tokens, strict=True)
+                self._itl_ns.update(round(gap * 1000 / tokens) for gap, tokens in pairs if tokens)
+
+    def told(self) -> dict[str, Distribution | None]:
+        """The distributions so far; that of itl_ms is None unless all replies told their counts."""
+        return {
+            "gap_ms": describe_counted(self._gaps_us, 1e-3),
+            "itl_ms": describe_counted(self._itl_ns, 1e-6) if self._itl_ns else None,
+        }
 
 
 def _stalls(good: Sequence[Turn]) -> Stalls:

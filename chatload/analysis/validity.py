@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from chatload.analysis.generator_load import remedy
 from chatload.analysis.mark_bounds import SPOILING, at, ends_of, figure_bounds, is_spoiled
-from chatload.analysis.sample import asked_of, samples
+from chatload.analysis.sample import Samples, asked_of, samples
 from chatload.analysis.slo_verdict import verdicts_of
 from chatload.model.journal_lines import HealthLine
 from chatload.model.metrics import metric
@@ -23,11 +23,13 @@ MOST_LAGGING = 0.01
 """Share of the time with a lag over 20 ms beyond which user-space stamps cannot be trusted (p99 lag over 20 ms)."""
 
 
-def validity_of(run: Run, window: str = "", slo: Sequence[Objective] = ()) -> Validity:
+def validity_of(
+    run: Run, window: str = "", slo: Sequence[Objective] = (), found: Samples | None = None
+) -> Validity:
     """What the load generator may have spoiled in a run, and whether its measurement holds all the same.
 
     Percentiles are those of the turns that figures are taken from; `window` as for `summarise`. `slo`: the SLOs that
-    must not turn, those of the plan by default.
+    must not turn, those of the plan by default. `found`: the samples of that window, where they are at hand.
     """
     turns = [turn for turn in run.turns if turn.counts]
     spoiled = [turn for turn in turns if is_spoiled(turn)]
@@ -35,8 +37,8 @@ def validity_of(run: Run, window: str = "", slo: Sequence[Objective] = ()) -> Va
     marks = Counter(mark for turn in spoiled for mark in turn.marks if mark in SPOILING)
     bounds: list[FigureBound] = []
     if spoiled:
-        figures = samples(run.turns, run.manifest.load, asked_of(run, window)).figures
-        bounds = figure_bounds(figures.of(run.turns))
+        found = found or samples(run.turns, run.manifest.load, asked_of(run, window))
+        bounds = figure_bounds(found.figures.of(run.turns))
     effects = [*_moved_figures(bounds), *_moved_slos(run, spoiled, window, slo)]
     reasons = []
     if effects:
@@ -46,7 +48,8 @@ def validity_of(run: Run, window: str = "", slo: Sequence[Objective] = ()) -> Va
             f"{len(spoiled):,} of {len(turns):,} turns may be spoiled by the load generator ({words}), "
             f"which moves {moved}"
         )
-    if lagging > MOST_LAGGING and any(turn.stamp_source != "kernel" for turn in turns):
+    stamped = (turn for turn in turns if turn.first_byte_ns is not None)
+    if lagging > MOST_LAGGING and any(turn.stamp_source != "kernel" for turn in stamped):
         reasons.append(
             f"the load generator lagged more than 20 ms for {lagging:.1%} of the time, "
             "and stamps were taken in user space"

@@ -1,4 +1,4 @@
-"""`chatload run`: a scenario or a locustfile, run by Locust, from any folder."""
+"""`chatload run`: a scenario or a locustfile, run by Locust in this process, from any folder."""
 
 from __future__ import annotations
 
@@ -6,10 +6,7 @@ import sys
 import textwrap
 from collections.abc import Sequence
 
-from chatload.cli.child_process import become, locust_command
-from chatload.files.packaged import LOCUSTFILES, SCENARIOS, packaged_names
-from chatload.model.program import program
-from chatload.render.option_tables import option_text
+from chatload import locust_start
 
 WIDTH = 88
 
@@ -19,10 +16,21 @@ def run(argv: Sequence[str]) -> int:
     if any(word in ("-h", "--help") for word in argv):
         sys.stdout.write(_help())
         return 0
-    return become(locust_command(argv))
+    locust_start.main(lambda: _arguments(argv))
+    return 0
+
+
+def _arguments(argv: Sequence[str]) -> list[str]:
+    from chatload.cli.scenario_files import locust_arguments  # once Locust has patched the standard library
+
+    return locust_arguments(argv)
 
 
 def _help() -> str:
+    from chatload.files.packaged import LOCUSTFILES, SCENARIOS, packaged_names
+    from chatload.model.program import program
+    from chatload.render.option_tables import option_text
+
     def names(folder: str, suffix: str) -> str:
         words = ", ".join(packaged_names(folder, suffix))
         return textwrap.fill(

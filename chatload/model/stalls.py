@@ -52,6 +52,8 @@ def reading_underrun_ms(turn: Turn, reader_tokens_per_s: float = 10.0) -> float 
         return None
     gaps_us = turn.gaps_us
     counts = _tokens_of_events(turn, len(gaps_us))
+    if (turn.longest_gap_us or 0) <= min(counts) / reader_tokens_per_s * 1e6:
+        return 0.0  # each event is there before the one before it is read
     times_us = list(accumulate(gaps_us, initial=0))
     read_until_us, waited_us = 0.0, 0.0
     for at_us, tokens in zip(times_us, counts, strict=True):

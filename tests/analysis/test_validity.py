@@ -32,7 +32,9 @@ MS = 1_000_000
 def turn(number: int, *marks: str, ttft_ms: float = 100.0, **more: Any) -> Turn:
     """A turn of 11 tokens in 1 s after the first, due when it was sent."""
     first = round(ttft_ms * MS)
-    known: dict[str, Any] = {"stamp_source": "kernel", "gaps_us": (100_000,) * 10, "sent_ns": 0, "due_ns": 0}
+    known: dict[str, Any] = {"stamp_source": "kernel", "gaps_us": (100_000,) * 10, "sent_ns": 0, "due_ns": 0,
+        "first_byte_ns": first,
+    }  # fmt: skip
     return Turn(
         turn_id=f"{number}-1", request_id=f"{number}", user=number, turn=1, first_token_ns=first,
         last_token_ns=first + 10**9, end_ns=first + 10**9, tokens=11, ok=True, marks=marks, **(known | more),
@@ -204,6 +206,8 @@ def test_lag_matters_where_stamps_are_our_own() -> None:
     assert not judged.trustworthy
     assert judged.lagging_share == 0.015
     assert validity_of(run_of([turn(0, stamp_source="user")], health[:9] * 2 + health[9:])).trustworthy
+    refused = replace(turn(1), stamp_source="user", ok=False, code="connect", first_byte_ns=None)
+    assert validity_of(run_of([turn(0), refused], health)).trustworthy, "nothing came, so nothing was stamped"
 
 
 def test_lost_lines_cannot_be_trusted() -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -242,12 +243,16 @@ def test_a_certificate_that_cannot_be_written_is_refused_before_the_measurement(
     assert errors.startswith(f"--out {tmp_path / out}: cannot be written: ")
 
 
-def test_run_becomes_locust(monkeypatch: pytest.MonkeyPatch) -> None:
-    became: list[list[str]] = []
-    monkeypatch.setattr("chatload.cli.run.become", lambda command: became.append(command) or 0)
+def test_run_is_locust_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With one in place of Locust, which would patch the process of the tests."""
+    seen: list[str] = []
+    stand_in = SimpleNamespace(main=lambda: seen.extend(sys.argv))
+    monkeypatch.setitem(sys.modules, "locust.main", stand_in)
+    monkeypatch.setattr("chatload.locust_start.signal.signal", lambda number, handler: None)
+    monkeypatch.setattr("sys.argv", ["chatload", "run"])
+    monkeypatch.setattr("sys.path", [*sys.path])
     assert chatload("run", "chat", "--users", "3").code == 0
-    start = [sys.executable, "-P", "-m", "chatload.locust_start"]
-    assert became == [[*start, "-f", str(packaged(LOCUSTFILES) / "chat.py"), "--users", "3"]]
+    assert seen == ["locust", "-f", str(packaged(LOCUSTFILES) / "chat.py"), "--users", "3"]
 
 
 def test_ctrl_c_ends_a_command_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:

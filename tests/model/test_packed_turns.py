@@ -22,7 +22,7 @@ NUMBERS = [(), (0,), (255,), (256,), (65_536,), (2**32,), (2**63,), (-1,), (-(2*
 
 
 def packed(turns: list[Turn]) -> list[Turn]:
-    made = PackedTurns()
+    made = PackedTurns(plain_events=0)
     for turn in turns:
         made.add(turn)
     assert len(made) == len(turns)
@@ -65,7 +65,7 @@ def test_no_value_is_an_unknown_one_of_its_column() -> None:
 
 
 def test_fields_that_nobody_sets_take_no_memory() -> None:
-    made = PackedTurns()
+    made = PackedTurns(plain_events=0)
     made.add(PLAIN)
     (row,) = made.rows()
     properties = {name for name, one in vars(type(row)).items() if isinstance(one, property)}
