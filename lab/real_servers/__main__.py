@@ -24,7 +24,7 @@ from pathlib import Path
 
 from chatload.cli.child_process import interrupt_on_sigterm
 from lab.real_servers.checks import Row, Started, free_port, rows
-from lab.real_servers.environments import ROOT, NotToBeHad, environment, model, say, version
+from lab.real_servers.environments import ENVIRONMENT, ROOT, NotToBeHad, environment, model, say, version
 from lab.real_servers.servers import SERVERS, RealServer
 
 STOP_S = 20
@@ -86,7 +86,7 @@ def started(server: RealServer, python: Path, weights: Path, folder: Path) -> It
         began = time.monotonic()
         process = subprocess.Popen(
             server.command(python, weights, port), cwd=scratch, stdout=output, stderr=subprocess.STDOUT,
-            env={**os.environ, **server.environment}, start_new_session=True,
+            env={**ENVIRONMENT, **server.environment}, start_new_session=True,
         )  # fmt: skip
         try:
             host = f"http://127.0.0.1:{port}"

@@ -104,7 +104,7 @@ def smoke(one: Started) -> Iterator[Row]:
         yield Row("answers of 24 tokens that end by length", str(TURNS), str(full), full == TURNS)
     grown = sum(grows(first, then) for first, then in pairs(turns))
     yield Row(
-        "prompts that hold the turn before and its answer",
+        "prompts that grow by the turn before and its answer",
         "24",
         f"{grown} of {len(pairs(turns))}",
         grown == 24,
@@ -227,8 +227,11 @@ def pairs(turns: tuple[Turn, ...]) -> list[tuple[Turn, Turn]]:
 
 
 def grows(first: Turn, then: Turn) -> bool:
-    """Whether the prompt of `then` is longer than prompt and answer before it."""
-    return (then.prompt_tokens or 0) > (first.prompt_tokens or 0) + (first.tokens or 0)
+    """Whether the prompt of `then` is longer than that before it by half of the answer or more.
+
+    The text of an answer may be fewer tokens in a prompt than it was made of, that of random weights by far.
+    """
+    return (then.prompt_tokens or 0) - (first.prompt_tokens or 0) > (first.tokens or 0) / 2
 
 
 def requests_of_log(one: Started, expected: int) -> Row:
@@ -247,6 +250,11 @@ def counted(one: Started) -> dict[str, float] | None:
             page = answer.read().decode()
     except (OSError, urllib.error.HTTPError):
         return None
+    return samples_of(page)
+
+
+def samples_of(page: str) -> dict[str, float]:
+    """The samples of a page in Prometheus' text format by name with labels."""
     found = re.findall(r"^([^#\s{]+(?:\{.*\})?)\s+(\S+)", page, re.MULTILINE)
     return {name: float(value) for name, value in found}
 

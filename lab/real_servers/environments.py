@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import venv
@@ -13,6 +14,8 @@ from lab.real_servers.servers import RealServer
 ROOT = Path(__file__).parents[2]
 PIP = ("-m", "pip", "--quiet", "--disable-pip-version-check")
 INSTALL_S = 1200
+# Packages are installed uncompiled: what is imported is compiled once, and kept.
+ENVIRONMENT = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
 
 
 class NotToBeHad(Exception):
@@ -70,7 +73,9 @@ def model(python: Path, server: RealServer) -> Path:
 def called(command: list[str], what: str) -> None:
     """Run a command; NotToBeHad with its last line where it fails."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_S, check=False)
+        done = subprocess.run(
+            command, capture_output=True, text=True, timeout=INSTALL_S, check=False, env=ENVIRONMENT
+        )
     except subprocess.TimeoutExpired:
         raise NotToBeHad(f"{what}: not done after {INSTALL_S / 60:.0f} min") from None
     if done.returncode:
