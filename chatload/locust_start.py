@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from types import FrameType
 
 
@@ -31,8 +32,9 @@ def main(arguments: Callable[[], Sequence[str]] | None = None) -> None:
 
     if arguments is not None:
         sys.argv[1:] = arguments()
-        if not __file__.startswith(os.getcwd() + os.sep):  # as with -P, where chatload is not found by it
-            sys.path[:] = [one for one in sys.path if one not in ("", os.getcwd())]
+        here = Path.cwd()
+        if not Path(__file__).is_relative_to(here):  # as with -P, where chatload is not found by this folder
+            sys.path[:] = [one for one in sys.path if one not in ("", str(here))]
     sys.argv[0] = "locust"  # its messages begin with this
     locust_main()
 
