@@ -24,7 +24,6 @@ class Counters:
     prompt_tokens_may_be_cached: bool = False
     requests: str = ""
     requests_of_log: str = ""
-    aborted: str = ""
     in_flight: Sequence[str] = ()
 
 
@@ -121,7 +120,6 @@ SERVERS = {
             answer_tokens="vllm:generation_tokens_total",
             prompt_tokens="vllm:prompt_tokens_total",
             requests="vllm:request_success_total",
-            aborted='vllm:request_success_total{finished_reason="abort"}',
             in_flight=("vllm:num_requests_running", "vllm:num_requests_waiting"),
             requests_of_log="POST /v1/chat/completions ",
         ),
