@@ -117,8 +117,14 @@ real: $(VENV)/run.stamp
 
 .PHONY: real-llamacpp real-vllm real-transformers
 
-real-llamacpp real-vllm real-transformers: $(VENV)/run.stamp  # docs/real-servers.md
-	$(BIN)/python -m lab.real_servers $(@:real-%=%)
+real-llamacpp: $(VENV)/run.stamp  # this and the next two: docs/real-servers.md
+	$(BIN)/python -m lab.real_servers llamacpp
+
+real-vllm: $(VENV)/run.stamp
+	$(BIN)/python -m lab.real_servers vllm
+
+real-transformers: $(VENV)/run.stamp
+	$(BIN)/python -m lab.real_servers transformers
 
 coverage: $(VENV)/test.stamp
 	$(BIN)/python -m lab.coverage
