@@ -120,8 +120,9 @@ class RequestStatistics:
         truth, begun = reply.truth, id(reply) in self._begun
         self._begun.discard(id(reply))
         if truth.ended != "complete" or truth.finish is None:
-            self.failed["dropped" if truth.ended == "client_gone" else "generation"] += 1
-            self.finished["abort"] += 1
+            gone = truth.ended == "client_gone"
+            self.failed["dropped" if gone else "generation"] += 1
+            self.finished["abort"] += not gone  # vLLM 0.32 (CPU) counts no request whose client hung up
             return
         self.finished[truth.finish if truth.finish in ("stop", "length", "abort") else "length"] += 1
         stamps = _stamps(reply)
