@@ -25,6 +25,7 @@ from chatload.loads.capacity import ARRIVALS, CapacityLoad
 from chatload.loads.level_arrivals import level_arrivals
 from chatload.loads.level_search import Capacity, LevelSearch, Rules, first_turn
 from chatload.loads.think_time import phase_s, thinking
+from chatload.model.errors import CONTEXT_FULL
 from chatload.model.slo import Objective, read_objectives
 from chatload.model.turn import Turn
 from chatload.model.verdict import MET, UNDECIDED
@@ -38,12 +39,19 @@ from simulator.replies.job import draw_length
 S = 1e9
 LINE_TOKENS = 20
 """Tokens that a user's next message adds to the history."""
+CONTEXT_LONG_S = 600.0
 LONG_S, AGED_S = 2700.0, 200.0
+REFUSED_S = 0.005
+"""TGI 0.9.3 refuses a prompt that is too long in 5 ms."""
 
 
 @dataclass(frozen=True, slots=True)
 class SearchCase:
-    """A simulated server, its chat users and the SLOs. `answer`: tokens, mean, standard deviation, maximum."""
+    """A simulated server, its chat users and the SLOs. `answer`: tokens, mean, standard deviation, maximum.
+
+    `context`: prompts of more tokens are refused (0: none is). Their conversation is over and its user begins the next
+    one; with `fails` they are failed turns, asked again in the next turn.
+    """
 
     name: str
     server: Target
@@ -51,6 +59,8 @@ class SearchCase:
     load: CapacityLoad
     prompt_tokens: int
     answer: tuple[float, float, int]
+    context: int = 0
+    fails: bool = False
 
     @property
     def objectives(self) -> tuple[Objective, ...]:
@@ -121,6 +131,17 @@ ARRIVING = SearchCase(
     (30, 15, 120),
 )
 """In conversations a minute; not among the cases of docs/capacity.md, whose truths are numbers of users."""
+
+WITH_HISTORY = SearchCase(
+    "TGI 0.9.3, histories of up to 1,200 tokens",
+    _server("tgi-0.9.3@demo", Cost(10, 60, 50, 8, 60), max_batch_total_tokens=16000),
+    "p95 ttft_ms <= 400; failed_share <= 1%",
+    LOAD,
+    60,
+    (100, 40, 300),
+)
+CONTEXTS = (0, 1024, 600)
+"""Limits of a prompt, in tokens; 0 is never reached."""
 
 SEATS = 12
 OVER_HTTP = SearchCase(
@@ -211,10 +232,29 @@ class _Window:
     def _ask(self, at_s: float, user: int, turn: int, prompt_tokens: int) -> None:
         if at_s >= self._end_s:
             return
+        if 0 < self._case.context < prompt_tokens:
+            self._refused(at_s, user, turn, prompt_tokens)
+            return
         key, answer = len(self._asked), self._answer()
         self._asked[key] = (user, turn, at_s)
         owner = hash((self._seed, user, 0 if self._load.history else turn))
         self._play.send(at_s, key, Demand(prompt_tokens, answer, text=owner))
+
+    def _refused(self, at_s: float, user: int, turn: int, prompt_tokens: int) -> None:
+        """A turn that does not fit the context."""
+        left = 1 + self._load.conversation_turns - turn
+        refused = _refused_turn(user, turn, at_s, 0 if self._case.fails else left)
+        self._every.append(refused)
+        if at_s >= self._end_s - self._load.measure_s:
+            self.turns.append(refused)
+        if not self._case.fails:
+            self._begin(at_s, 1, 0)
+            return
+        next_s = at_s + REFUSED_S + self._load.think_time.drawn(f"think {self._seed} {user} {turn}")
+        if left > 1:
+            self._ask(next_s, user, turn + 1, prompt_tokens)
+        else:
+            self._begin(next_s, 1, 0)
 
     def _served(self, done: Served) -> None:
         user, number, due_s = self._asked[done.key]
@@ -248,6 +288,24 @@ def _turn(user: int, number: int, due_s: float, done: Served) -> Turn:
         tokens=done.tokens,
         first_event_tokens=1,
         ok=True,
+    )
+
+
+def _refused_turn(user: int, number: int, due_s: float, not_held: int) -> Turn:
+    """A turn whose prompt does not fit, as chatload would record it."""
+    due_ns = round(due_s * S)
+    end_ns = due_ns + round(REFUSED_S * S)
+    return Turn(
+        turn_id=f"{user}-{number}",
+        request_id="",
+        user=user,
+        turn=number,
+        due_ns=due_ns,
+        sent_ns=due_ns,
+        end_ns=end_ns,
+        ok=False,
+        code=CONTEXT_FULL,
+        not_held=not_held,
     )
 
 
@@ -332,14 +390,39 @@ def arrivals_row(case: SearchCase, searches: int, longs: int = 6) -> str:
     )
 
 
+def context_row(case: SearchCase, unlimited: int, searches: int) -> str:
+    """A row of the table of short contexts; `unlimited` is the truth without one."""
+    truth = true_capacity(case, 0, 80, CONTEXT_LONG_S)
+    found = [search(case, seed) for seed in range(searches)]
+    users = [one.found.users for one in found]
+    inside = sum(one.covers(unlimited) for one in found)
+    turns = window(case, max(1, truth), "a window")
+    refused = sum(turn.code == CONTEXT_FULL for turn in turns) / max(1, len(turns))
+    limit = f"{case.context:,}" if case.context else "none"
+    return (
+        f"| {limit} | `{'fail' if case.fails else 'end'}` | {refused:.0%} | {truth} | {min(users)} … {max(users)} | "
+        f"{inside} of {searches} | {sum(one.windows for one in found) / searches:.1f} |"
+    )
+
+
 def main(argv: Sequence[str]) -> int:
     """Print a row per case: the true capacity, and how near the searches came."""
     parser = argparse.ArgumentParser(prog="python -m lab.study.capacity", description=__doc__)
     parser.add_argument("--searches", type=int, default=100, help="searches of each server (100)")
     parser.add_argument("--only", default="", help="only servers with this in their name")
     parser.add_argument("--arrivals", action="store_true", help="searches in arrivals (about 5 min for 14)")
+    parser.add_argument(
+        "--context", action="store_true", help="searches with short contexts (about 10 min for 5)"
+    )
     given = parser.parse_args(argv)
     count = given.searches
+    if given.context:
+        unlimited = true_capacity(WITH_HISTORY, 1, 80, CONTEXT_LONG_S)
+        for limit, fails in (*((limit, False) for limit in CONTEXTS), (CONTEXTS[1], True)):
+            case = dataclasses.replace(WITH_HISTORY, context=limit, fails=fails)
+            sys.stdout.write(context_row(case, unlimited, count) + "\n")
+            sys.stdout.flush()
+        return 0
     if given.arrivals:
         for slo in ("p95 ttft_ms <= 500", LAX):
             sys.stdout.write(arrivals_row(dataclasses.replace(ARRIVING, slo=slo), count) + "\n")
