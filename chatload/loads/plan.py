@@ -19,7 +19,7 @@ from chatload.options.length_options import CACHE
 from chatload.options.option_reader import ALL_GIVEN, Given, OptionReader, shown_value
 from chatload.options.run_options import BODY, CERTIFICATE, EXPECT, SLO, WARMUP, RunSettings, read_settings
 from chatload.options.server_address import Route
-from chatload.prompts.placeholders import filled_words, in_body
+from chatload.prompts.placeholders import filled_words, found_in, in_body
 from chatload.protocols.registry import PROMPT_KEYS
 
 
@@ -35,7 +35,9 @@ class Plan(RunSettings, frozen=True, kw_only=True):
         thinks = f", {self.thinking.words}" if self.thinking.words else ""
         where = f"{server or asked} at {self.host}{model}{thinks}"
         prompts = self.load.placeholders if isinstance(self.load, ConversationLoad) else ()
-        told = dict.fromkeys(one for one in (*prompts, *in_body(self.body)) if one != KEPT)
+        classes = self.load.classes if isinstance(self.load, ChatLoad) else ()
+        own = (name for one in classes for name in (*found_in(one.system_prompt), *in_body(one.body)))
+        told = dict.fromkeys(one for one in (*prompts, *in_body(self.body), *own) if one != KEPT)
         fills = filled_words([*told])
         plan = f"{self.load.sentence()}{self.load.asked_words}{fills}, {where}: {self.load.bounds()}."
         if self.warmup:

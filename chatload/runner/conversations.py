@@ -147,7 +147,7 @@ def _answer(reply: Reply) -> RawMessage:
 def _request(acting: ScenarioBehaviour, messages: list[RawMessage], options: RequestOptions) -> TurnRequest:
     """The request of a turn: what it asks itself, else what its class says."""
     session, own = acting.session, acting.user_class
-    extra: dict[str, Any] = {**acting.server.counting, **own.body}
+    extra: dict[str, Any] = {**acting.server.counting, **acting.body}
     said = tuple(map(message_of, messages))
     if ("tools" in options or any(one.more for one in said)) and not acting.target.dialect.takes_more:
         words = f"dialect {acting.target.dialect.name} takes plain messages only"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 import msgspec
 
@@ -12,6 +13,7 @@ from chatload.engine.client import ChatClient, Interrupted, TurnSpec
 from chatload.loads.user_classes import UserClass
 from chatload.model.turn import Delta, Message, Turn, TurnRequest
 from chatload.prompts.conversation import Conversation
+from chatload.prompts.placeholders import filled, filled_body, has_braces, in_body
 from chatload.runner.behaviour import Behaviour
 from chatload.runner.context_edge import ContextEdge
 from chatload.runner.replies import Reply
@@ -37,6 +39,7 @@ class ScenarioBehaviour(Behaviour):
         self._row: tuple[str, str, str] = ("", "", session.row_name(user_class, "", ""))
         self.target = session.target_of(user_class)
         self._thinks = user_class.thinks
+        self._fills_body = bool(in_body(user_class.body))
         self._idle: list[ChatClient] = []
         self._open: list[ChatClient] = []
         self._held: list[tuple[Reply, Sequence[Message]]] = []
@@ -53,6 +56,18 @@ class ScenarioBehaviour(Behaviour):
     def asked_tokens(self) -> int | None:
         """The length of the next answer that --answer-tokens asks; None where it asks none."""
         return self.session.asked(self.number, self._turn + 1)[1]
+
+    @property
+    def system_prompt(self) -> str:
+        """The class's, with its placeholders filled in: once a user."""
+        text = self.user_class.system_prompt
+        return filled(text, self.session.place(self.number, 1), "system") if has_braces(text) else text
+
+    @property
+    def body(self) -> Mapping[str, Any]:
+        """The class's JSON fields of the next turn, with their placeholders filled in. Any: the user's own JSON."""
+        own = self.user_class.body
+        return filled_body(own, self.session.place(self.number, self._turn + 1)) if self._fills_body else own
 
     def row_name(self, name: str, model: str) -> str:
         """The name of a turn's row; most are that of the turn before."""

@@ -79,7 +79,7 @@ class ChatUser(User):
     def new_chat(self, system: str | None = None) -> Chat:
         """Another conversation of this user; with the class's system prompt, if `system` says no other."""
         if system is None:
-            system = self._acting.user_class.system_prompt if self._acting is not None else ""
+            system = self._acting.system_prompt if self._acting is not None else ""
         return Chat(self, system)
 
     def acting(self) -> ScenarioBehaviour:

@@ -36,7 +36,7 @@ class Someone:
         assert found is not None
         self.scene = scene
         self.behaviour = ScenarioBehaviour(scene.session, found)
-        self.chat = Chat(self, found.system_prompt)
+        self.chat = Chat(self, self.behaviour.system_prompt)
 
     def acting(self) -> ScenarioBehaviour:
         return self.behaviour
@@ -70,6 +70,32 @@ def someone(tmp_path: Path) -> Iterator[Callable[..., Someone]]:
 
 def roles(body: dict[str, Any]) -> list[tuple[str, str]]:
     return [(one["role"], one["content"]) for one in body["messages"]]
+
+
+def test_placeholders_of_a_class_are_filled_in_and_texts_of_tasks_stay(
+    someone: Callable[..., Someone],
+) -> None:
+    """Attributes have the form of their options; what a task says is its own text."""
+    body = {"seed": "#{random:1:9}", "tag": "u{user} t{turn} \\{user}"}
+    user = someone(system_prompt="You help user {user}.", body=body)
+    asks = "{user} {turn} {uuid}"
+    for _ in range(2):
+        user.does(lambda: user.chat.ask(asks, body={"note": "{turn}"}))
+    first, second = user.asked
+    assert [message["content"] for message in second["messages"]] == ["You help user 1.", asks, "ab", asks]
+    assert (first["tag"], second["tag"]) == ("u1 t1 {user}", "u1 t2 {user}")
+    assert isinstance(first["seed"], int) and first["note"] == second["note"] == "{turn}"
+    assert "{user}, {random:1:9}, {turn} filled in each turn" in user.scene.session.plan.sentence()
+
+
+def test_placeholders_of_options_are_filled_in_for_a_class_that_takes_them(
+    someone: Callable[..., Someone],
+) -> None:
+    user = someone(options={"body": '{"tag": "{turn}"}', "system_prompt": "No. {user}."})
+    for _ in range(2):
+        user.does(lambda: user.chat.ask("hello"))
+    assert [body["tag"] for body in user.asked] == ["1", "2"]
+    assert user.asked[0]["messages"][0]["content"] == "No. 1."
 
 
 def test_a_conversation_grows_by_what_is_said_and_answered(someone: Callable[..., Someone]) -> None:
