@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -130,3 +130,33 @@ def test_only_bodies_have_placeholders(imported: Import) -> None:
     """A timer with a random time keeps its mean, as before."""
     keys, _, err = imported(group(timer("${__Random(1000,3000)}") + request(asks("Hi"))))
     assert keys["think-time"] == 2 and "{random" not in json.dumps(keys) and "1..3" in err + json.dumps(keys)
+
+
+def user_parameters(*sets: tuple[str, ...]) -> str:
+    def texts(name: str, values: Iterable[str]) -> str:
+        return f'<collectionProp name="{name}">{"".join(prop("x", one) for one in values)}</collectionProp>'
+
+    rows = "".join(texts("v", one) for one in sets)
+    values = f'<collectionProp name="UserParameters.thread_values">{rows}</collectionProp>'
+    return element("UserParameters", "UP", texts("UserParameters.names", ("who", "topic")) + values)
+
+
+@pytest.mark.parametrize(
+    ("sets", "prompt", "loss"),
+    [
+        ([("Ann", "${__Random(1,9)}")], "Ann asks {random:1:9}", ""),
+        ([("Ann", "x"), ("Ann", "x")], "Ann asks x", ""),
+        (
+            [("Ann", "x"), ("Bob", "x")],
+            "${who} asks ${topic}",
+            "2 users have values of their own (${who}, ${topic})",
+        ),
+        ([], "${who} asks ${topic}", "it has no values"),
+    ],
+)
+def test_user_parameters(sets: list[tuple[str, ...]], prompt: str, loss: str, imported: Import) -> None:
+    """A value of all threads is set, above the plan's variable of that name; values of each thread are listed."""
+    below = request(asks("${who} asks ${topic}"), below=user_parameters(*sets))
+    keys, _, err = imported((variables(who="plan") if len(sets) == 1 else "") + group(below))
+    assert keys["prompt"] == prompt
+    assert (loss in err) if loss else ("UserParameters" not in err and "sent unchanged" not in err), err

@@ -14,12 +14,24 @@ from chatload.interop.jmx.tree import Found, Node, walk
 from chatload.interop.jmx.variables import Variables
 from chatload.protocols.dialect import NoPromptError
 
+SCRIPT = (
+    "a script is not run: for values that change write placeholders into the body ({uuid}, {random:1:9}: "
+    "docs/prompts.md), for more a scenario of your own (chatload init)"
+)
+REPLY_SCRIPT = (
+    "a script is not run: --expect checks replies, a scenario of your own (chatload init) does more"
+)
+EXPECT = (
+    "--expect checks replies, such as \"contains 'Paris'\"; a turn is good by the rules of docs/metrics.md"
+)
+EXTRACTED = 'replies are read by the dialect; history = "on" feeds them back'
 NOT_NEEDED = {
     "ResultCollector": "a listener; every turn is kept, see `report RUN --format jmeter` and `export jtl RUN`",
     "Summariser": "a listener; Locust prints its own summary",
     "CookieManager": "no LLM server sets cookies that matter",
     "CacheManager": "replies to POST are never cached",
     "DNSCacheManager": "names are resolved once a process",
+    "BackendListener": "a listener; see docs/observability.md for Prometheus and Grafana",
 }
 """Kinds that a chat run does not need, and why."""
 
@@ -36,10 +48,41 @@ REMEDIES = {
     "PreciseThroughputTimer": "a rate: see locustfiles/arrivals.py, --arrivals poisson",
     "SyncTimer": "users are not held together; a ramp of 0 s lets all begin at once",
     "DurationAssertion": "judge times by an SLO or from the report",
-    "ResponseAssertion": "a turn is good by the rules of docs/metrics.md",
-    "JSONPathAssertion": "a turn is good by the rules of docs/metrics.md",
-    "RegexExtractor": 'replies are read by the dialect; history = "on" feeds them back',
-    "JSONPostProcessor": 'replies are read by the dialect; history = "on" feeds them back',
+    "SizeAssertion": "lengths of answers stand in the report; --expect 'tokens 5..500' checks them",
+    **dict.fromkeys(("ResponseAssertion", "JSONPathAssertion", "JMESPathAssertion"), EXPECT),
+    **dict.fromkeys(
+        (
+            "RegexExtractor",
+            "JSONPostProcessor",
+            "BoundaryExtractor",
+            "JMESPathExtractor",
+            "RegExUserParameters",
+        ),
+        EXTRACTED,
+    ),
+    **dict.fromkeys(("JSR223PreProcessor", "BeanShellPreProcessor"), SCRIPT),
+    **dict.fromkeys(
+        ("JSR223PostProcessor", "BeanShellPostProcessor", "JSR223Assertion", "BeanShellAssertion"),
+        REPLY_SCRIPT,
+    ),
+    **dict.fromkeys(
+        ("JSR223Timer", "BeanShellTimer"), "a script is not run: give --think-time, such as 'exp 2'"
+    ),
+    **dict.fromkeys(
+        (
+            "IfController",
+            "SwitchController",
+            "WhileController",
+            "ForeachController",
+            "CriticalSectionController",
+        ),
+        "conditions are not evaluated: a scenario of your own (chatload init) decides in Python",
+    ),
+    "OnceOnlyController": "requests that run once a user: on_start of a scenario of your own (chatload init)",
+    **dict.fromkeys(
+        ("ThroughputController", "RandomController", "InterleaveControl", "RandomOrderController"),
+        "a mix of requests: tasks with weights in a scenario of your own (chatload init)",
+    ),
 }
 
 

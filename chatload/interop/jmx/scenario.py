@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from chatload.interop.jmx import user_parameters
 from chatload.interop.jmx.changing import ELEMENTS, variables_of
 from chatload.interop.jmx.csv_data import prompt_column
 from chatload.interop.jmx.includes import with_includes
@@ -51,6 +52,9 @@ def read_scenario(
     changing = [node for node, _ in walk(nodes) if node.enabled and node.kind in ELEMENTS]
     for node in changing:
         variables.changing |= variables_of(node, variables.resolve)
+    parameters = [node for node, _ in walk(nodes) if node.enabled and node.kind == user_parameters.KIND]
+    for node in parameters:
+        _set_parameters(node, variables)
     request, group = _chosen(nodes, source, variables, wanted)
     variables.defaults.clear()  # collect only those of the chosen request and group
     variables.environment.clear()
@@ -80,7 +84,9 @@ def read_scenario(
         *(n for n in scope if n.kind == "ConfigTestElement"),
         *targets,
         *(node for node in changing if variables_of(node, variables.resolve)),
+        *parameters,
     ]
+    losses += [f"{named(node)}: {loss}" for node in parameters if (loss := user_parameters.loss_of(node))]
     if column is not None:
         options.pop("prompt")
         options |= column.options
@@ -101,6 +107,16 @@ def read_scenario(
         )
     more_notes, more_losses = not_carried_over(nodes, done, scope, group, variables)
     return Scenario(source.name, group.name, options, notes + more_notes, losses + more_losses)
+
+
+def _set_parameters(node: Node, variables: Variables) -> None:
+    """Set the variables of a User Parameters pre-processor, which stand above those of the plan."""
+    for name, value in user_parameters.values_of(node).items():
+        if "${" in value:
+            variables.changing[name] = variables.resolve_body(value)
+            variables.values.pop(name, None)
+        else:
+            variables.values[name] = value
 
 
 def _remedy(text: str) -> str:
