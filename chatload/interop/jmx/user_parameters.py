@@ -28,8 +28,8 @@ def loss_of(node: Node) -> str:
     if not n:
         return "it has no values: left out"
     return (
-        f"{n:,} users have values of their own ({names}): write a file of prompts with a line for each, and set prompts "
-        f"to it; with {n:,} users, or a multiple, each sends its own line in every turn"
+        f"{n:,} users have values of their own ({names}): write a file of prompts with a line for each, and set "
+        f"prompts to it; with {n:,} users, or a multiple, each sends its own line in every turn"
     )
 
 
