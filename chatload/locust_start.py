@@ -1,4 +1,4 @@
-"""Runs Locust, as its own script does; Ctrl-C while it is still being imported ends in a line and not in a traceback.
+"""Runs Locust, as its own script does; Ctrl-C before the run ends in a line and not in a traceback.
 
 A program of its own: `python -P -m chatload.locust_start`, with Locust's arguments. `chatload run` calls it in its own
 process, which saves a start of Python.
@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
+INTERRUPTED = 130
+
 
 def main(arguments: Callable[[], Sequence[str]] | None = None) -> None:
     """Run it. Once it listens to Ctrl-C itself, locust_setup.py gives it back.
@@ -22,10 +24,17 @@ def main(arguments: Callable[[], Sequence[str]] | None = None) -> None:
     """
     parent = os.getpid()
 
-    def end(number: int, frame: FrameType | None) -> None:
-        if os.getpid() == parent:  # and no worker that --processes has made
+    def is_parent() -> bool:
+        """Whether this is no worker that --processes has made."""
+        return os.getpid() == parent
+
+    def tell() -> None:
+        if is_parent():
             os.write(2, b"chatload: interrupted before the run began\n")
-        os._exit(130)
+
+    def end(number: int, frame: FrameType | None) -> None:
+        tell()
+        os._exit(INTERRUPTED)
 
     signal.signal(signal.SIGINT, end)
     from locust.main import main as locust_main
@@ -36,7 +45,16 @@ def main(arguments: Callable[[], Sequence[str]] | None = None) -> None:
         if not Path(__file__).is_relative_to(here):  # as with -P, where chatload is not found by this folder
             sys.path[:] = [one for one in sys.path if one not in ("", str(here))]
     sys.argv[0] = "locust"  # its messages begin with this
-    locust_main()
+    try:
+        locust_main()
+    except KeyboardInterrupt:  # it waited for its workers, or in a listener of the locustfile
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # it waits for the workers that it has made
+        tell()
+        if is_parent():
+            from chatload.runner.locust_patches.processes import end_forked_workers
+
+            end_forked_workers()
+        sys.exit(INTERRUPTED if is_parent() else 1)  # of a worker's larger code Locust complains
 
 
 if __name__ == "__main__":

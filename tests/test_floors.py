@@ -33,7 +33,7 @@ FLOORS = {
     "chatload.locust_setup": 11,
     "chatload.starter": 13,
     "chatload.locust_help": 0,
-    "chatload.locust_start": 0,
+    "chatload.locust_start": 10,
     "chatload.scenario": 12,
     "chatload.cli": 11,
     "chatload.__main__": 12,

@@ -275,6 +275,16 @@ def test_the_wait_for_workers_ends_when_all_are_there_and_other_sleeps_are_as_lo
     locust.main.time.sleep(1)
     assert slept[2:] == [1]
     assert locust.main.time.monotonic is time.monotonic
+    workers.clear()
+
+    def interrupt(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(worker_wait.time, "sleep", interrupt)
+    runner.quit = lambda: workers.append("told to quit")
+    with pytest.raises(KeyboardInterrupt):
+        start_automatic_run()
+    assert workers == ["told to quit"]
 
 
 class Climbing(LoadTestShape):

@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import socket
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,8 +17,10 @@ from locust import User, task
 from locust.env import Environment
 from locust.exception import StopUser
 
+from chatload import locust_start
 from chatload.locust_setup import close_run
 from chatload.runner.local_users import LocalUsers
+from chatload.runner.locust_patches import processes
 from chatload.runner.locust_patches.processes import interrupts_here, local_users
 from chatload.runner.locust_patches.uncaught import Logged, greenlet_errors, tell
 from chatload.runner.supervisor import Cause, Supervisor
@@ -202,3 +205,23 @@ def test_ctrl_c_reaches_who_closes_a_run_whatever_code_it_meets() -> None:
         with pytest.raises(KeyboardInterrupt):
             interrupt()
     assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_ctrl_c_while_locust_waits_for_its_workers_ends_in_a_line(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ended, before = [], signal.getsignal(signal.SIGINT)
+
+    def waits() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys, "argv", ["chatload"])
+    monkeypatch.setitem(sys.modules, "locust.main", SimpleNamespace(main=waits))
+    monkeypatch.setattr(processes, "end_forked_workers", lambda: ended.append("workers"))
+    try:
+        with pytest.raises(SystemExit) as caught:
+            locust_start.main()
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert (caught.value.code, ended) == (130, ["workers"])
+    assert capfd.readouterr().err == "chatload: interrupted before the run began\n"

@@ -1,4 +1,7 @@
-"""Locust's master looks once a second whether its workers are there; the run begins up to a second late."""
+"""Locust's master looks once a second whether its workers are there; the run begins up to a second late.
+
+After Ctrl-C it leaves those that are there already waiting for a run.
+"""
 
 from __future__ import annotations
 
@@ -20,15 +23,19 @@ class _Time:
 
     @staticmethod
     def sleep(seconds: float) -> None:
-        """As time.sleep."""
+        """As time.sleep; after Ctrl-C in the wait the workers that are there are told to quit."""
         caller = sys._getframe(1)
         if caller.f_code.co_name != WAITS or not {"runner", "options"} <= caller.f_locals.keys():
             time.sleep(seconds)
             return
         runner, wanted = caller.f_locals["runner"], caller.f_locals["options"].expect_workers
         until_s = time.monotonic() + seconds
-        while len(runner.clients.ready) < wanted and (left_s := until_s - time.monotonic()) > 0:
-            time.sleep(min(LOOK_S, left_s))
+        try:
+            while len(runner.clients.ready) < wanted and (left_s := until_s - time.monotonic()) > 0:
+                time.sleep(min(LOOK_S, left_s))
+        except KeyboardInterrupt:
+            runner.quit()
+            raise
 
 
 def install() -> None:
