@@ -74,7 +74,7 @@ def install(shape: Shape) -> None:
 
     @events.init.add_listener
     def begin(environment: Environment, web_ui: Any = None, **_: Any) -> None:
-        signal.signal(signal.SIGINT, signal.default_int_handler)  # Locust listens to it from here on
+        processes.interrupts_to_locust()
         mistakes = secret_mistakes(os.environ) + tracing_mistakes(environment.parsed_options.otel)
         hidden = prefer_own("plots")
         if isinstance(environment.runner, WorkerRunner):

@@ -21,7 +21,7 @@ from chatload import locust_start
 from chatload.locust_setup import close_run
 from chatload.runner.local_users import LocalUsers
 from chatload.runner.locust_patches import processes
-from chatload.runner.locust_patches.processes import interrupts_here, local_users
+from chatload.runner.locust_patches.processes import interrupts_here, interrupts_to_locust, local_users
 from chatload.runner.locust_patches.uncaught import Logged, greenlet_errors, tell
 from chatload.runner.supervisor import Cause, Supervisor
 
@@ -225,3 +225,23 @@ def test_ctrl_c_while_locust_waits_for_its_workers_ends_in_a_line(
         signal.signal(signal.SIGINT, before)
     assert (caught.value.code, ended) == (130, ["workers"])
     assert capfd.readouterr().err == "chatload: interrupted before the run began\n"
+
+
+def test_ctrl_c_during_a_run_reaches_locust_whatever_code_it_meets() -> None:
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        for begin in (gevent.spawn, lambda act: gevent.get_hub().loop.run_callback(act)):
+            interrupts_to_locust()
+            begin(interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                gevent.sleep(5)
+        interrupts_to_locust()
+        with pytest.raises(KeyboardInterrupt):
+            interrupt()
+        interrupts_to_locust()
+        starts = gevent.spawn(lambda: [interrupt(), interrupt()])
+        with pytest.raises(KeyboardInterrupt):
+            gevent.sleep(5)
+        assert isinstance(starts.exception, KeyboardInterrupt), "what does not let go ends at the second one"
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -49,6 +49,23 @@ def end_locust(exit_code: int) -> None:
     gevent.kill(gevent.get_hub().parent, SystemExit(exit_code))
 
 
+def interrupts_to_locust() -> None:
+    """From here on Ctrl-C raises KeyboardInterrupt in Locust's main greenlet, and in no other one; call it from there.
+
+    A second one, where the first was not heeded in time, raises it in whatever code it meets.
+    """
+    main, asked = gevent.getcurrent(), False
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked or gevent.getcurrent() is main:
+            raise KeyboardInterrupt
+        asked = True
+        gevent.kill(main, KeyboardInterrupt)
+
+    signal.signal(signal.SIGINT, interrupt)
+
+
 @contextmanager
 def interrupts_here(other: Callable[[], object]) -> Iterator[None]:
     """Ctrl-C raises KeyboardInterrupt in the greenlet of this block, or in the other one where that runs.
