@@ -7,8 +7,10 @@ is at most `ERROR` away from each of them, relatively (Masson, Rim & Lee 2019, *
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable
+from itertools import accumulate
 
 ERROR = 0.005
 """Largest relative error of a value read from the histogram."""
@@ -39,8 +41,10 @@ class Histogram:
         self._buckets[_bucket(value)] += 1
         self.count += 1
         self.total += value
-        self.least = min(self.least, value)
-        self.greatest = max(self.greatest, value)
+        if value < self.least:
+            self.least = value
+        if value > self.greatest:
+            self.greatest = value
 
     def add_all(self, values: Iterable[float]) -> None:
         """Count many values: as `add` for each, in about a fifth of the time. All or none are counted."""
@@ -78,26 +82,24 @@ class Histogram:
         """Several quantiles in one walk over the buckets."""
         if not self.count:
             return [None] * len(wanted)
-        ends: list[tuple[int, float]] = []
-        seen = 0
-        for bucket in sorted(self._buckets, key=_order):
-            seen += self._buckets[bucket]
-            ends.append((seen, _value(bucket)))
-        return [self._between(p * (self.count - 1), ends) for p in wanted]
+        order: list[int | None] = [None] if None in self._buckets else []
+        order += sorted(bucket for bucket in self._buckets if bucket is not None)
+        seen = list(accumulate(map(self._buckets.__getitem__, order)))
+        return [self._between(p * (self.count - 1), order, seen) for p in wanted]
 
-    def _between(self, position: float, ends: list[tuple[int, float]]) -> float:
+    def _between(self, position: float, order: list[int | None], seen: list[int]) -> float:
         below = math.floor(position)
-        low = self._at(below, ends)
+        low = self._at(below, order, seen)
         share = position - below
-        return low if share == 0.0 else low + (self._at(below + 1, ends) - low) * share
+        return low if share == 0.0 else low + (self._at(below + 1, order, seen) - low) * share
 
-    def _at(self, rank: int, ends: list[tuple[int, float]]) -> float:
+    def _at(self, rank: int, order: list[int | None], seen: list[int]) -> float:
         """The value of `rank` (from 0): its bucket's, but never outside what was seen."""
         if rank == 0:
             return self.least
         if rank == self.count - 1:
             return self.greatest
-        value = next(value for seen, value in ends if rank < seen)
+        value = _value(order[bisect_right(seen, rank)])
         return min(max(value, self.least), self.greatest)
 
 
@@ -107,10 +109,6 @@ def _bucket(value: float) -> int | None:
     if value <= 0:
         return None
     raise ValueError("NaN is no value")
-
-
-def _order(bucket: int | None) -> float:
-    return -math.inf if bucket is None else bucket
 
 
 def _value(bucket: int | None) -> float:

@@ -19,7 +19,24 @@ KINDS = {
 JOURNAL = "journal.jsonl"
 """All journals of the run in one, each line once."""
 PICTURES = {".png": "image/png", ".svg": "image/svg+xml", ".pdf": "application/pdf"}
+FRESH_NS = 5_000_000_000
 _BLOCK_BYTES = 65536
+
+
+class Offered:
+    """Files and plots of a folder for the page; while its run goes on, they are looked for every 5 s only."""
+
+    def __init__(self) -> None:
+        self._of: Path | None = None
+        self._again_ns = 0
+        self._found: tuple[list[str], list[str]] = ([], [])
+
+    def of(self, folder: Path | None, now_ns: int, *, going: bool) -> tuple[list[str], list[str]]:
+        """(names of files, names of plots)."""
+        if not going or folder != self._of or now_ns >= self._again_ns:
+            self._of, self._again_ns = folder, now_ns + FRESH_NS
+            self._found = offered(folder), pictures(folder)
+        return self._found
 
 
 def offered(folder: Path | None) -> list[str]:

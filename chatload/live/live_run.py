@@ -12,13 +12,12 @@ from operator import itemgetter
 
 from chatload.analysis.histogram import Histogram
 from chatload.engine.clock import now_ns
-from chatload.live.live_table import Row, Tally, columns, live_statistics, percentile_of
+from chatload.live.live_table import Row, Tally, columns, live_statistics, percentiles_of
 from chatload.live.run_timeline import COLUMNS, Timeline
 from chatload.live.slo_so_far import SoFar
 from chatload.model.journal_lines import HealthLine, JournalLine
 from chatload.model.sanitize import one_line
 from chatload.model.stalls import stalls_ms
-from chatload.model.summary import PERCENTILES
 from chatload.model.turn import Turn
 from chatload.runner.arriving_tokens import ArrivingTokens
 
@@ -52,8 +51,9 @@ class LiveRun:
 
     def _clear(self) -> None:
         self._rows: dict[tuple[int, str], Tally] = {}
+        self._fresh: dict[tuple[int, str], Tally] = {}
         self._shown: dict[tuple[int, str], Row] = {}
-        self._whole: Tally | None = None
+        self._whole = Tally()
         self._timeline = Timeline(self._began_ns)
         self._so_far = self._counting()
         self._arriving = ArrivingTokens()
@@ -73,13 +73,10 @@ class LiveRun:
         self._begun.pop(turn.turn_id, None)
         stalls = stalls_ms(turn) if turn.ok else []
         key = _row_of(turn)
-        row = self._rows.get(key)
+        row = self._fresh.get(key)
         if row is None:
-            row = self._rows[key] = Tally()
+            row = self._fresh[key] = Tally()
         row.add(turn, stalls)
-        self._shown.pop(key, None)
-        self._shown.pop(ALL, None)
-        self._whole = None
         self._timeline.add(turn, stalls)
         self._so_far.add(turn)
         self._arriving.add(turn)
@@ -87,15 +84,22 @@ class LiveRun:
     @property
     def whole(self) -> Tally:
         """The sums over all rows."""
-        if self._whole is None:
-            self._whole = Tally()
-            for tally in self._rows.values():
-                self._whole.merge(tally)
+        self._settle()
         return self._whole
+
+    def _settle(self) -> None:
+        """Add what has come since the last look to the sums: to merge all rows anew would take longer, each second."""
+        for key, tally in self._fresh.items():
+            self._rows.setdefault(key, Tally()).merge(tally)
+            self._whole.merge(tally)
+            self._shown.pop(key, None)
+            self._shown.pop(ALL, None)
+        self._fresh.clear()
 
     def table(self, scenario: str) -> list[Row]:
         """A row for each turn number or named part of the run, if there are several, and one of all; none before
         the first turn."""
+        self._settle()
         if not self._rows:
             return []
         parts = sorted(self._rows, key=itemgetter(0))
@@ -103,7 +107,7 @@ class LiveRun:
         return [{**self._row(key), "name": f"{scenario}/{key[1]}"} for key in keys]
 
     def _row(self, key: tuple[int, str]) -> Row:
-        """The row; computed again only after it changed."""
+        """The row; computed again only after it changed. The sums are settled."""
         if key not in self._shown:
             self._shown[key] = (self.whole if key == ALL else self._rows[key]).row()
         return self._shown[key]
@@ -143,7 +147,7 @@ class LiveRun:
         values = Histogram(self._begun.values())
         values.merge(self.whole.metrics["ttft_ms"])
         names = [name for one, name in live_statistics() if one.key == "ttft_ms"]
-        return {f"ttft_ms_{name}": percentile_of(values, PERCENTILES[name]) for name in names}
+        return {f"ttft_ms_{name}": value for name, value in percentiles_of(values, names).items()}
 
 
 def _row_of(turn: Turn) -> tuple[int, str]:

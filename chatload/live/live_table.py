@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from chatload.analysis.histogram import Histogram
@@ -104,8 +104,9 @@ class Tally:
             "failed": self.failures,
             "tokens": self.tokens,
             **{
-                f"{one.key}_{name}": percentile_of(self.metrics[one.key], PERCENTILES[name])
-                for one, name in live_statistics()
+                f"{one.key}_{name}": value
+                for one in self._measured
+                for name, value in percentiles_of(self.metrics[one.key], one.shown[View.LIVE]).items()
             },
             "stalls": self.stalls,
             "marked": self.marked(),
@@ -123,9 +124,11 @@ class Tally:
         return "none" if not self.spoiled else f"{self.spoiled:,} of {self.turns:,}"
 
 
-def percentile_of(histogram: Histogram, p: float) -> Value:
-    """The percentile; `n<72` of too few values, None of none."""
-    return (histogram.count and too_few(histogram.count, p)) or histogram.quantile(p)
+def percentiles_of(histogram: Histogram, names: Sequence[str]) -> Row:
+    """The percentiles by name; `n<72` of too few values, None of none."""
+    wanted = [PERCENTILES[name] for name in names]
+    found = zip(names, wanted, histogram.quantiles(*wanted), strict=True)
+    return {name: (histogram.count and too_few(histogram.count, p)) or value for name, p, value in found}
 
 
 def _add(histogram: Histogram, value: float | None) -> None:

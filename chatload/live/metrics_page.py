@@ -7,16 +7,14 @@ client's, those named `gen_ai_server_…` too: the convention has no other name 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING
 
 import gevent
+from prometheus_client import generate_latest  # not at the first scrape: that would hold up users for 0.1 s
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from chatload.live.bucket_counts import BucketCounts
 from chatload.live.run_metrics import PartSums, RunMetrics, label_value
 from chatload.model.journal_lines import HealthLine
-
-if TYPE_CHECKING:  # imported when a page is asked for first
-    from prometheus_client.core import GaugeMetricFamily, Metric
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 LABELS = ("group", "gen_ai_request_model", "dialect", "gen_ai_provider_name")
@@ -97,15 +95,11 @@ class _Page:
 
 def metrics_page(metrics: RunMetrics) -> bytes:
     """The page."""
-    from prometheus_client import generate_latest  # here, since most runs are not scraped
-
     page: bytes = generate_latest(_Page(metrics))
     return page
 
 
 def _histograms(metrics: RunMetrics) -> Iterator[Metric]:
-    from prometheus_client.core import HistogramMetricFamily
-
     for name, words, of in HISTOGRAMS:
         more = tuple(of(PartSums())[0][0])
         conventional = (OPERATION[0],) if name.startswith("gen_ai_") else ()
@@ -118,8 +112,6 @@ def _histograms(metrics: RunMetrics) -> Iterator[Metric]:
 
 
 def _turns(metrics: RunMetrics) -> Iterator[Metric]:
-    from prometheus_client.core import CounterMetricFamily
-
     turns = CounterMetricFamily(
         "chatload_turns", "Ended turns by code; ok are the good ones.", labels=(*LABELS, "code")
     )
@@ -142,8 +134,6 @@ def _turns(metrics: RunMetrics) -> Iterator[Metric]:
 
 
 def _generator(metrics: RunMetrics) -> Iterator[Metric]:
-    from prometheus_client.core import CounterMetricFamily
-
     fresh = metrics.fresh
     yield _gauge("chatload_users", "Users that are in.", sum(line.users or 0 for line in fresh))
     yield _gauge(
@@ -196,14 +186,10 @@ def _run(metrics: RunMetrics) -> Iterator[Metric]:
 
 
 def _gauge(name: str, words: str, value: float) -> Metric:
-    from prometheus_client.core import GaugeMetricFamily
-
     return GaugeMetricFamily(name, words, value=float(value))
 
 
 def _labelled(name: str, words: str, labels: Sequence[str]) -> GaugeMetricFamily:
-    from prometheus_client.core import GaugeMetricFamily
-
     return GaugeMetricFamily(name, words, labels=labels)
 
 

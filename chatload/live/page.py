@@ -21,6 +21,7 @@ from chatload.analysis.quantities import (
     USERS,
     USERS_IN_FLIGHT,
 )
+from chatload.engine.clock import now_ns
 from chatload.live import downloads, locust_page
 from chatload.live.live_run import LiveRun
 from chatload.live.locust_form import OWN, groups_on_page
@@ -219,6 +220,8 @@ def _state(context: PageContext, since: int) -> dict[str, object]:
     controller, runner = context.controller, context.environment.runner
     manifest = controller.manifest
     plan = controller.plan
+    going = runner is not None and runner.state in GOING
+    files, plots = context.offered.of(context.folder, now_ns(), going=going)
     return {
         **context.live.state(since),
         "run": f"{context.live.run_id}.{context.live.resets}",
@@ -241,8 +244,8 @@ def _state(context: PageContext, since: int) -> dict[str, object]:
         "failure": one_line(manifest.failure, 500),
         "folder": str(context.folder) if context.folder is not None else "",
         "rows": context.live.table(manifest.scenario),
-        "files": downloads.offered(context.folder),
-        "plots": downloads.pictures(context.folder),
+        "files": files,
+        "plots": plots,
     }
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chatload.engine.api_key import api_key
+from chatload.live.downloads import Offered
 from chatload.live.live_run import LiveRun
 from chatload.live.outcome import Outcomes
 from chatload.live.start_form import fixed_users
@@ -33,6 +34,7 @@ class PageContext:
     custom_fields: Callable[[], Collection[str]]
     given: Mapping[str, object]
     outcomes: Outcomes = field(default_factory=Outcomes)
+    offered: Offered = field(default_factory=Offered)
 
     @property
     def options(self) -> tuple[Option[object], ...]:

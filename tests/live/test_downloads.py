@@ -6,6 +6,8 @@ from pathlib import Path
 
 from chatload.live import downloads
 
+S = 1_000_000_000
+
 
 def folder_with(tmp_path: Path, *names: str) -> Path:
     folder = tmp_path / "run"
@@ -23,6 +25,18 @@ def test_only_known_names_that_are_there_are_offered(tmp_path: Path) -> None:
     assert downloads.offered(folder) == ["manifest.json", "journal.jsonl"]
     assert downloads.pictures(folder) == ["a.png"]
     assert downloads.offered(None) == downloads.pictures(None) == []
+
+
+def test_while_a_run_goes_on_files_are_looked_for_every_5_s(tmp_path: Path) -> None:
+    folder = folder_with(tmp_path, "manifest.json")
+    offered = downloads.Offered()
+    assert offered.of(folder, 0, going=True) == (["manifest.json"], [])
+    folder_with(tmp_path, "summary.json")
+    assert offered.of(folder, 4 * S, going=True) == (["manifest.json"], [])
+    assert offered.of(folder, 5 * S, going=True) == (["summary.json", "manifest.json"], [])
+    folder_with(tmp_path, "report.html")
+    assert offered.of(folder, 6 * S, going=False)[0][0] == "report.html", "at once when it has ended"
+    assert offered.of(tmp_path / "other", 7 * S, going=True) == ([], []), "another run"
 
 
 def test_a_link_to_elsewhere_is_not_offered(tmp_path: Path) -> None:
