@@ -14,6 +14,8 @@ from tests.deploy.test_manifests import DEPLOY, documents, lint
 
 CI = DEPLOY / "ci"
 SCRIPT = CI / "load_test.sh"
+ON_NODE_24 = {"checkout": 5, "setup-python": 6, "cache": 5, "upload-artifact": 6}
+"""The first version of each action on Node 24."""
 
 
 def one(name: str) -> dict[str, Any]:
@@ -34,6 +36,16 @@ def test_the_action_hands_inputs_over_as_environment_and_not_as_code() -> None:
     used = set(re.findall(r"\$\{\{ inputs\.([\w-]+)", (CI / "action.yml").read_text(encoding="utf-8")))
     assert used <= set(action["inputs"])
     assert all(re.search(r"@v\d+$", step["uses"]) for step in steps if "uses" in step)
+
+
+@pytest.mark.parametrize(
+    "path", ["deploy/ci/action.yml", "examples/nightly.yml", "chatload/starter/load-test.yml", "docs/ci.md"]
+)
+def test_actions_run_on_a_node_that_github_still_has(path: str) -> None:
+    """Node 20 was removed from its runners in September 2026; actionlint knows which versions run on it."""
+    used = re.findall(r"uses: actions/([\w-]+)\S*@v(\d+)", (DEPLOY.parent / path).read_text(encoding="utf-8"))
+    assert used
+    assert [(name, version) for name, version in used if int(version) < ON_NODE_24[name]] == []
 
 
 def test_both_templates_set_variables_that_the_script_reads() -> None:
