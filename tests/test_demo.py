@@ -39,7 +39,9 @@ def ending(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., tup
             monkeypatch.setattr(module, "run_to_end", in_this_process)
             monkeypatch.setattr("plots.report.figures.figures", lambda runs: [])
         monkeypatch.setattr(module, "_load", load)
-        monkeypatch.setattr(module, "simulated_servers", lambda port, truth: contextlib.nullcontext())
+        monkeypatch.setattr(
+            module, "simulated_servers", lambda port, truth: contextlib.nullcontext(["http://v", "http://t"])
+        )
         folder = tmp_path / "demo"
         return main(["demo", "--out", str(folder)]), folder
 

@@ -5,6 +5,7 @@ Everything runs in processes of its own and is gone when this one ends, also on 
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import time
@@ -35,7 +36,9 @@ def demo(arguments: Sequence[str]) -> int:
     parser = Parser("demo", description=__doc__)
     parser.add_argument("--config", default="chat-100", help="scenario to run, by path or name (chat-100)")
     parser.add_argument("--out", default="", help="folder for both runs; empty makes results/demo-<time>")
-    parser.add_argument("--port-base", type=int, default=18800, help="first port of the simulated servers")
+    parser.add_argument(
+        "--port-base", type=int, default=0, help="first port of the simulated servers (0: free ports)"
+    )
     options = parser.parse_args(arguments)
     scenario_file(options.config, "--config")
     folder = Path(options.out or f"results/demo-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
@@ -44,10 +47,10 @@ def demo(arguments: Sequence[str]) -> int:
     began = time.monotonic()
     codes: dict[str, int] = {}
     try:
-        with simulated_servers(options.port_base, folder / "truth.jsonl"):
-            for index, server in enumerate(SERVERS):
+        with simulated_servers(options.port_base, folder / "truth.jsonl") as hosts:
+            for index, (server, host) in enumerate(zip(SERVERS, hosts, strict=True)):
                 _say(f"{index + 1} of {len(SERVERS)}: {options.config} against the simulated {server}")
-                codes[server] = _load(options.config, server, options.port_base + index, folder / server)
+                codes[server] = _load(options.config, server, host, folder / server)
                 if codes[server] not in HELD:
                     _say(f"the run against {server} ended with exit code {codes[server]}: stopped")
                     break
@@ -82,8 +85,8 @@ def _show(folder: Path, codes: Mapping[str, int]) -> list[int]:
 
 
 @contextmanager
-def simulated_servers(port_base: int, truth: Path) -> Iterator[None]:
-    """The simulator in a process of its own, from ready to gone."""
+def simulated_servers(port_base: int, truth: Path) -> Iterator[list[str]]:
+    """The addresses of SERVERS, simulated in a process of its own, from ready to gone."""
     command = [sys.executable, "-u", "-m", "simulator", "--speak", ",".join(SERVERS)]
     command += ["--port-base", str(port_base), "--truth", str(truth)]
     log = truth.with_name("simulator.log")
@@ -92,7 +95,7 @@ def simulated_servers(port_base: int, truth: Path) -> Iterator[None]:
         process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT, start_new_session=True)
     try:
         _wait_until_ready(process, log)
-        yield
+        yield re.findall(r"listening on (\S+)", log.read_text(encoding="utf-8"))
     finally:
         end(process)
 
@@ -106,8 +109,8 @@ def _wait_until_ready(process: subprocess.Popen[bytes], log: Path) -> None:
         time.sleep(0.05)
 
 
-def _load(config: str, server: str, port: int, out: Path) -> int:
-    return run_load(["--config", config, "--host", f"http://127.0.0.1:{port}", "--server", server], out)
+def _load(config: str, server: str, host: str, out: Path) -> int:
+    return run_load(["--config", config, "--host", host, "--server", server], out)
 
 
 def _say(words: str) -> None:

@@ -205,7 +205,8 @@ def test_vllm_metrics_move_truthfully(simulate: Start) -> None:
     ask(simulator.port, CHAT, short)
     simulator.wait_lines(4)
     assert metric(simulator, "vllm:num_requests_running") == 0
-    assert metric(simulator, "vllm:time_to_first_token_seconds_count") == 2
+    # That of the first request, too, if its token came before its client left.
+    assert metric(simulator, "vllm:time_to_first_token_seconds_count") in (2, 3)
     assert metric(simulator, "vllm:inter_token_latency_seconds_count") == 8
     page = body_of(ask(simulator.port, "/metrics", None, method="GET")).decode()
     assert 'vllm:request_success_total{engine="0",finished_reason="length",model_name="m"} 2.0' in page
