@@ -47,9 +47,16 @@ IMPORTED = {
         "chatload.render.html",
     ),
     "simulator": ("simulator.process", "uvloop"),
-    "chatload": ("chatload.__main__",),
+    "chatload": (
+        "chatload.__main__",
+        *(
+            f"chatload.cli.{one}"
+            for one in ("report", "check", "compare", "export", "import_jmx", "certify", "ab")
+        ),
+    ),
 }
 """What is imported already for `python -m MODULE`."""
+IN_LOCUST = "tests.in_locust"
 STARTED_AS = {"chatload.locust_start": "locust"}
 
 Limit = tuple[int, int]
@@ -186,10 +193,10 @@ def helper_for(command: Sequence[str], how: Mapping[str, Any]) -> Helper | None:
     if python != sys.executable or words[:1] != ["-m"]:
         return None
     module = STARTED_AS.get(words[1], words[1])
+    if words[1:3] == ["chatload", "run"] or module == IN_LOCUST:  # Locust runs in the same process
+        module = "locust"
     if module not in IMPORTED:
         return None
-    if words[1:3] == ["chatload", "run"]:  # which runs Locust in its own process
-        module = "locust"
     if how.get("preexec_fn") or how.get("pass_fds"):
         return None
     if sys.platform != "linux" or os.environ.get("CHATLOAD_TEST_COLD"):
@@ -290,6 +297,7 @@ def warm_up(module: str) -> None:
     """Do now what each process would: import what is found by folder, compile templates, look for garbage."""
     if module == "locust":
         inspect.getmodule(sys._getframe())  # looks where all modules are; Locust asks it when a run ends
+    if module in ("locust", "chatload"):
         templates = import_module("chatload.render.html")._templates()
         for name in templates.list_templates():
             templates.get_template(name)

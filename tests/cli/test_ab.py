@@ -66,7 +66,11 @@ def test_a_server_that_is_not_there_ends_it(
 
 
 @pytest.mark.e2e
-def test_two_rounds_against_two_servers(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_two_rounds_against_two_servers(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without pictures, most of the time of its report."""
+    monkeypatch.setattr("plots.report.figures.figures", lambda runs: [])
     port = free_port(2)
     hosts = ["--host-a", f"http://127.0.0.1:{port}", "--host-b", f"http://127.0.0.1:{port + 1}"]
     small = ["--users", "10", "--spawn-rate", "50", "--turns", "1", "--max-tokens", "8"]

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-LOCUST_FIRST = "import locust, pytest, sys; sys.exit(pytest.main(sys.argv[1:]))"
 
 
 @pytest.mark.e2e
@@ -18,8 +17,8 @@ def test_inside_locust(name: str) -> None:
     done = subprocess.run(
         [
             sys.executable,
-            "-c",
-            LOCUST_FIRST,
+            "-m",
+            "tests.in_locust",
             "-q",
             "-p",
             "no:cacheprovider",
