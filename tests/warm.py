@@ -105,8 +105,11 @@ class Popen(subprocess.Popen[Any]):
         if wait_flags & os.WNOHANG and not select.select([self._status], [], [], 0)[0]:
             return 0, 0
         global used_s
-        told = os.read(self._status, ENDED.size)
-        os.close(self._status)
+        told = b""
+        with self._status, suppress(ConnectionError):
+            if self._status.recv(1):
+                self._status.send(b".")
+                told = self._status.recv(ENDED.size)
         status, seconds = ENDED.unpack(told) if told else (signal.SIGKILL, 0.0)  # with its helper
         used_s += seconds
         return self.pid, status
@@ -146,19 +149,22 @@ class Helper:
             )  # fmt: skip
         atexit.register(self.end)
 
-    def start(self, request: Mapping[str, object], streams: Sequence[int]) -> tuple[int, int]:
-        """(id of a new process, descriptor that tells once how it ended)."""
-        ended, tell = os.pipe()
+    def start(self, request: Mapping[str, object], streams: Sequence[int]) -> tuple[int, socket.socket]:
+        """(id of a new process, line to its parent).
+
+        The line tells b"." as soon as the process has ended; it is reaped, and how it ended told, when b"." is said.
+        """
+        ours, theirs = socket.socketpair()
         with self._asking:
             line = self._lines.get(os.getpid())
             if line is None:
                 line = self._lines[os.getpid()] = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
                 line.connect(self._address)
-            socket.send_fds(line, [json.dumps(request).encode()], [*streams, tell])
-            os.close(tell)
+            with theirs:
+                socket.send_fds(line, [json.dumps(request).encode()], [*streams, theirs.fileno()])
             answer = line.recv(LONGEST_MESSAGE)
         assert answer, "the helper process has ended: see its error"
-        return int(answer), ended
+        return int(answer), ours
 
     def end(self) -> None:
         """Wait until it has ended, in the process that began it."""
@@ -243,15 +249,17 @@ def serve(module: str, listener_fd: int, alive: int) -> None:
     before = set_signal(signal.SIGCHLD, lambda *_: None)
     signal.set_wakeup_fd(woken)
     lines: dict[int, Any] = {}
-    running: dict[int, int] = {}
+    children = Children()
     while True:
-        ready = waits([alive, child_ended, listener_fd, *lines], [], [])[0]
+        ready = waits([alive, child_ended, listener_fd, *lines, *children.by_line], [], [])[0]
         for one in ready:
             if one == alive:
                 return
             if one == child_ended:
                 os.read(child_ended, 4096)
-                tell_ended(running)
+                children.look()
+            elif one in children.by_line:
+                children.answer(one)
             elif one == listener_fd:
                 line = listener._accept()[0]
                 lines[line] = new_socket(fileno=line)
@@ -269,28 +277,49 @@ def serve(module: str, listener_fd: int, alive: int) -> None:
                     listener.detach()
                     for line in lines.values():
                         line.detach()
-                    for fd in (alive, child_ended, woken, listener_fd, *lines, *running.values(), *streams):
+                    for fd in (alive, child_ended, woken, listener_fd, *lines, *children.by_line, *streams):
                         close(fd)
                     become(json.loads(message))
                     run_to_end(STARTED_AS.get(sys.argv[0], sys.argv[0]), end)
                     return
-                running[child] = streams[3]
+                children.by_line[streams[3]] = child
                 for stream in streams[:3]:
                     close(stream)
                 lines[one].send(str(child).encode())
 
 
-def tell_ended(running: dict[int, int]) -> None:
-    """Tell of each of our processes that has ended, how, and the processor time that it and its processes took."""
-    wait4, close = unpatched("os", "wait4"), unpatched("os", "close")
-    while running:
-        child, status, used = wait4(-1, os.WNOHANG)
-        if not child:
-            return
-        tell = running.pop(child)
-        with suppress(BrokenPipeError):  # nobody wants to know
-            os.write(tell, ENDED.pack(status, used.ru_utime + used.ru_stime))
-        close(tell)
+class Children:
+    """The processes that a helper has started, by the descriptor of the line to who wanted them."""
+
+    def __init__(self) -> None:
+        self.by_line: dict[int, int] = {}
+        self._told: set[int] = set()
+        self._unwanted: list[int] = []
+
+    def look(self) -> None:
+        """Tell of those that have ended; they stay zombies, as those of a test's own process would."""
+        for line in self.by_line.keys() - self._told:
+            if os.waitid(os.P_PID, self.by_line[line], os.WEXITED | os.WNOHANG | os.WNOWAIT):
+                self._told.add(line)
+                with suppress(BrokenPipeError):
+                    os.write(line, b".")
+        self._unwanted = [
+            child for child in self._unwanted if not unpatched("os", "wait4")(child, os.WNOHANG)[0]
+        ]
+
+    def answer(self, line: int) -> None:
+        """Somebody waits for a process that has ended, or nobody wants to know any more."""
+        with suppress(ConnectionError):
+            os.read(line, 1)
+        child = self.by_line.pop(line)
+        if line in self._told:
+            self._told.remove(line)
+            _, status, used = unpatched("os", "wait4")(child, 0)
+            with suppress(BrokenPipeError):
+                os.write(line, ENDED.pack(status, used.ru_utime + used.ru_stime))
+        else:
+            self._unwanted.append(child)
+        unpatched("os", "close")(line)
 
 
 def warm_up(module: str) -> None:
