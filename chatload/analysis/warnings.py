@@ -89,7 +89,7 @@ def _failures(run: Run, summary: Summary) -> Iterator[str]:
     if summary.failures:
         yield (
             f"{summary.failures:,} of {_turns(summary.turns)} failed. Speeds below are of the good ones only, and a "
-            "server that refuses work looks fast: read the line with failed turns as endless, and the failures' codes."
+            "server that refuses work looks fast: the table “With each failed turn as endless” counts them as slowest."
         )
 
 

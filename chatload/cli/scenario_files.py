@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,8 @@ def scenario_file(name: str, option: str = "") -> Path:
     if found is None:
         raise UsageError(
             [
-                f"{option} {name!r}: no such file: name a scenario by its path, or one of {_names(SCENARIOS)}".strip()
+                f"{option} {name!r}: no such file{_near(name, SCENARIOS)}: name a scenario by its path, or one of "
+                f"{_names(SCENARIOS)}".strip()
             ]
         )
     return found
@@ -76,7 +78,8 @@ def _named(what: str) -> Path | None:
         return Path(what)
     found = _packaged(what, SCENARIOS, ".toml") or _packaged(what, LOCUSTFILES, ".py")
     if found is None:
-        raise UsageError([f"{what!r}: no such scenario or locustfile: name a file, or {_choices()}"])
+        near = _near(what, SCENARIOS, LOCUSTFILES)
+        raise UsageError([f"{what!r}: no such scenario or locustfile{near}: name a file, or {_choices()}"])
     return found
 
 
@@ -172,6 +175,15 @@ def _taken(argv: Sequence[str], flags: Sequence[str]) -> tuple[str, list[str]]:
         else:
             rest.append(word)
     return value, rest
+
+
+def _near(name: str, *folders: str) -> str:
+    """“ (did you mean chat-100?)”: the likeliest of chatload's own names; empty where none is like it."""
+    names = [
+        one for folder in folders for one in packaged_names(folder, ".toml" if folder == SCENARIOS else ".py")
+    ]
+    found = get_close_matches(Path(name).stem, names, 1, 0.7)
+    return f" (did you mean {found[0]}?)" if found else ""
 
 
 def _choices() -> str:

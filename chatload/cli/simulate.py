@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from chatload.cli.child_process import become
 from chatload.cli.demo import SERVERS
+from chatload.model.program import program
 
 DEFAULTS = {"--speak": SERVERS[0], "--port-base": "8000"}
 """What is simulated where the command line does not say."""
@@ -14,6 +15,9 @@ DEFAULTS = {"--speak": SERVERS[0], "--port-base": "8000"}
 
 def simulate(argv: Sequence[str]) -> int:
     """Run `chatload simulate`; returns the exit code."""
+    if {"-h", "--help"} & {*argv}:
+        given = " ".join(word for pair in DEFAULTS.items() for word in pair)
+        sys.stdout.write(f"{program()} simulate: the simulator, with {given} where you name no others\n\n")
     return become(simulator_command(argv))
 
 

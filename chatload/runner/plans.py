@@ -19,6 +19,20 @@ ASKED_LATER = {"host": "http://127.0.0.1", "slo": "failed_share <= 1%"}
 """What the web form asks for, where it is not given."""
 
 
+def plan_mistakes(shape: Shape, values: Mapping[str, Any]) -> list[str]:
+    """The mistakes among option values of a command line that is wrong for another reason, too."""
+    stand_ins = (
+        {}
+        if values.get("headless")
+        else {name: values.get(name) or told for name, told in ASKED_LATER.items()}
+    )
+    try:
+        make_plan(shape, {**values, "scenario": "", **stand_ins}, Given(given_options(sys.argv)))
+    except UsageError as error:
+        return error.lines
+    return []
+
+
 class Plans:
     """Of one process. `workers()`: how many are ready; None where this process has the users itself."""
 

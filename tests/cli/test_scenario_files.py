@@ -105,7 +105,13 @@ def test_without_a_name_locusts_own_files_are_read(argv: list[str], elsewhere: P
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
-        (["chat-10"], "'chat-10': no such scenario or locustfile: name a file, or a scenario"),
+        (
+            ["chat-10"],
+            "'chat-10': no such scenario or locustfile (did you mean chat-100?): name a file, or a",
+        ),
+        (["chat-1000"], "'chat-1000': no such scenario or locustfile (did you mean chat-100?): name a file"),
+        (["--config", "smok"], "'smok': no such file (did you mean smoke?): name a scenario by its path"),
+        (["zzz"], "'zzz': no such scenario or locustfile: name a file, or a scenario"),
         (
             ["--config", "nope.toml"],
             "'nope.toml': no such file: name a scenario by its path, or one of agent",

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import pytest
 
 from chatload.loads.registry import SHAPES
 from chatload.model.errors import UsageError
-from chatload.runner.plans import Plans
+from chatload.runner.locust_patches.option_parser import tell_unknown
+from chatload.runner.plans import Plans, plan_mistakes
 from tests.runner.fake_locust import FakeProcess
 
 GOOD = {"host": "http://gpu", "slo": "failed_share <= 1%"}
@@ -32,3 +37,26 @@ def test_a_form_is_refused_for_what_was_changed_in_it_only() -> None:
     assert plans.of({"history": "on", "prompt": "Hi"})
     with pytest.raises(UsageError, match="--prompt 'Ho': has no effect with --history on"):
         plans.of({"history": "on", "prompt": "Ho"})
+
+
+def test_unknown_arguments_are_told_together_with_the_mistakes_of_others() -> None:
+    told: list[str] = []
+    parser = argparse.ArgumentParser(exit_on_error=False)
+    for name in ("--users", "--turns", "--host"):
+        parser.add_argument(name)
+
+    def tell(lines: Sequence[str], values: Mapping[str, Any]) -> None:
+        told.extend([*lines, *plan_mistakes(SHAPES["chat"], {**values, "num_users": 1})])
+        raise UsageError(told)
+
+    tell_unknown(parser, tell)
+    good = parser.parse_args(["--turns", "3", "--host", "http://gpu"])
+    assert (good.turns, told) == ("3", [])
+    with pytest.raises(UsageError):
+        parser.parse_args(["--userz", "--turns", "x", "--xyz=4", "y"])
+    assert told[:3] == [
+        "--userz: no such option: did you mean --users?",
+        "--xyz: no such option",
+        "'y': no option, and no value of one",
+    ]
+    assert [line.split(":")[0] for line in told[3:]] == ["--turns 'x'"]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
 
@@ -19,6 +20,32 @@ def prepare(parser: Any, readers: Mapping[str, Callable[[str], object]]) -> set[
         if action.dest in readers:
             action.type = readers[action.dest]
     return {name for action in parser._actions for name in action.option_strings}
+
+
+def tell_unknown(parser: Any, tell: Callable[[Sequence[str], Mapping[str, Any]], None]) -> None:
+    """Have `tell` called with mistakes of unknown arguments, and the values of the others; argparse stops at them.
+
+    A typing mistake is then told together with all others. Locust's own words stand where `tell` returns.
+    """
+
+    def parse_args(*arguments: Any, **more: Any) -> Any:
+        found, unknown = parser.parse_known_args(*arguments, **more)
+        if unknown:
+            known = [name for action in parser._actions for name in action.option_strings]
+            tell([unknown_words(one, known) for one in unknown], vars(found))
+            parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return found
+
+    parser.parse_args = parse_args
+
+
+def unknown_words(argument: str, known: Sequence[str]) -> str:
+    """What to tell of an argument that no option is."""
+    name = argument.partition("=")[0]
+    if not name.startswith("-"):
+        return f"{argument[:80]!r}: no option, and no value of one"
+    near = get_close_matches(name, known, 1)
+    return f"{name[:80]}: no such option{f': did you mean {near[0]}?' if near else ''}"
 
 
 class Joined(argparse._AppendAction):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -19,6 +20,7 @@ from lab.study.capacity import (
     OVER_HTTP,
     SEARCH_CASES,
     SIMULATED,
+    WITH_HISTORY,
     SearchCase,
     options,
     search,
@@ -53,6 +55,17 @@ def test_a_window_sees_every_turn_of_a_conversation_alike() -> None:
     seen = Counter(turn.turn for turn in window(SEARCH_CASES[2], 40, "ages"))
     assert sorted(seen) == list(range(1, 11))
     assert max(seen.values()) < 2 * min(seen.values())
+
+
+@pytest.mark.parametrize(("fails", "verdict"), [(False, "met"), (True, "missed")])
+def test_turns_that_do_not_fit_the_context_decide_only_where_they_are_failures(
+    fails: bool, verdict: str
+) -> None:
+    case = dataclasses.replace(WITH_HISTORY, context=600, fails=fails)
+    turns = window(case, 4, "a window")
+    refused = [turn for turn in turns if turn.code == "context_full"]
+    assert len(refused) > 0.05 * len(turns) and all(turn.not_held > 0 for turn in refused) != fails
+    assert level_verdict(turns, case.objectives)[0] == verdict
 
 
 def test_windows_of_a_rate_that_a_server_does_not_keep_up_with_are_not_met() -> None:
