@@ -3,7 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # Python compiles what it imports, once; pip would compile all, most of which nothing imports.
-PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --no-compile
+INSTALL := install -qq --disable-pip-version-check --no-compile
+PIP := $(BIN)/python -m pip $(INSTALL)
+NEW_PIP := $(INSTALL) 'pip>=25'
 PYTEST := $(BIN)/python -m pytest -q
 SIDE_BY_SIDE := --processes 6  # tests/side_by_side.py
 
@@ -48,8 +50,9 @@ help:
 $(VENV)/run.stamp: requirements.txt deploy/constraints.txt pyproject.toml setup.py
 	@$(PYTHON) -c 'import sys; sys.exit("chatload needs Python 3.11 or newer, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	@echo "installing into $(VENV)"
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) 'pip>=25'  # that of Python 3.11 takes twice the processor time to choose among the files of an index
+	test -x $(BIN)/python || $(PYTHON) -m venv --without-pip $(VENV)
+	@# pip of Python 3.11 takes twice the processor time to choose among the files of an index, and ensurepip 5 s.
+	$(PYTHON) -m pip --python $(BIN)/python $(NEW_PIP) || { $(BIN)/python -m ensurepip && $(BIN)/python -m pip $(NEW_PIP); }
 	$(PIP) -r requirements.txt -c deploy/constraints.txt -e .  # itself for the command chatload
 	touch $@
 

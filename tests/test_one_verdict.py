@@ -34,7 +34,17 @@ from chatload.render.text import report_text
 from chatload.store.journal import read_run
 from plots.report import figures as report_figures
 from tests.changes import replace
-from tests.runs_builder import HERE, STEADY, Shape, good_turns, manifest_of, user_lines, write_good, write_run
+from tests.runs_builder import (
+    HERE,
+    STEADY,
+    TINY,
+    Shape,
+    good_turns,
+    manifest_of,
+    user_lines,
+    write_good,
+    write_run,
+)
 
 Said = Callable[[], str]
 
@@ -117,7 +127,8 @@ def test_no_surface_makes_a_comparison_s_verdict_of_its_own(
     monkeypatch.setattr(comparison, "overall", lambda effects: verdict)
     monkeypatch.setattr(comparison, "effects", lambda *sides: [])
     monkeypatch.setattr(comparison, "against", lambda *sides: [])
-    found = comparisons(HERE / "vllm", HERE / "tgi", tmp_path, monkeypatch, said)
+    other = write_good(tmp_path / "other", replace(TINY, seed=9))
+    found = comparisons(HERE / "tiny", other, tmp_path, monkeypatch, said)
     assert {surface: told(text) for surface, text in found.items()} == {
         surface: [verdict] for surface in found
     }

@@ -77,6 +77,7 @@ def write(tmp_path: Path) -> Callable[[str | bytes], Path]:
 
 
 LONG_LINE = size(100_000_000, 10_000_000)
+ROWS = size(100_000, 25_000)
 NO_CONTENT: dict[str, bytes] = {
     "empty": b"",
     "blank lines": b"\n \n\r\n",
@@ -328,14 +329,14 @@ def test_what_was_read_travels_and_no_worker_opens_a_file(option: str, write: Ca
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(made), type=Planned) == made
 
 
-def test_100_000_rows_are_read_and_packed_within_seconds(write: Callable[[str], Path]) -> None:
+def test_many_rows_are_read_and_packed_within_seconds(write: Callable[[str], Path]) -> None:
     path = write(
-        "".join(f'{{"due_s": {n / 100}, "prompt_tokens": 9, "output_tokens": 9}}\n' for n in range(100_000))
+        "".join(f'{{"due_s": {n / 100}, "prompt_tokens": 9, "output_tokens": 9}}\n' for n in range(ROWS))
     )
     begun = time.process_time()
     there = msgspec.msgpack.decode(msgspec.msgpack.encode(planned("trace", path)), type=Planned)
-    assert len(there.inputs.trace) == 100_000
-    assert time.process_time() - begun < 4.0
+    assert len(there.inputs.trace) == ROWS
+    assert time.process_time() - begun < 40e-6 * ROWS + 1.0
 
 
 JSON = st.recursive(
