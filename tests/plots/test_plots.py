@@ -316,7 +316,9 @@ def test_every_picture_that_fits_is_a_file(tmp_path: Path, capsys: pytest.Captur
     written = capsys.readouterr().out.split()
     assert written == [str(out / f"{name}.svg") for name in fitting(runs("troubled"))]
     assert {"swim_lanes", "stall_map", "over_time"} <= {Path(path).stem for path in written}
-    assert not {"server_metrics", "intervals", "timeline", "comparison"} & {Path(path).stem for path in written}
+    assert not {"server_metrics", "intervals", "timeline", "comparison"} & {
+        Path(path).stem for path in written
+    }
     assert all(Path(path).stat().st_size > 5000 for path in written)
     for path in written:
         assert not [element for element in ElementTree.parse(path).iter() if element.tag.endswith("script")]
