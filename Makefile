@@ -162,7 +162,7 @@ $(AXE):  # not vendored
 web-check: $(VENV)/test.stamp $(AXE)
 	@bash deploy/test_tools.sh
 	$(PYTEST) -rs tests/live/test_whole_web.py tests/live/test_browser.py tests/live/test_failure.py \
-		tests/live/test_report_in_browser.py tests/render/test_html_in_chromium.py
+		tests/live/test_report_in_browser.py
 
 .PHONY: prometheus-check
 

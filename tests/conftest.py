@@ -87,6 +87,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if not PROCESSES.isdisjoint(getattr(item, "fixturenames", ())):
             item.add_marker("e2e")
+        if "chromium" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.together("chromium"))  # whose start takes 2 s of CPU
     named = any(one.split("::")[0].endswith(".py") for one in config.args)
     left = [] if LONG or named else only_long(items)
     config.hook.pytest_deselected(items=left)

@@ -14,7 +14,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, groupby
+from itertools import chain
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkProcess
 from typing import Any, Literal
@@ -46,7 +46,7 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     session.config._tmp_path_factory.getbasetemp()  # type: ignore[attr-defined]
     gc.collect()
     gc.freeze()  # the collector would copy every page that the forks share
-    files = [list(items) for _, items in groupby(session.items, lambda item: item.path)]
+    files = in_groups(session.items)
     e2e = {item.nodeid: item for item in session.items if item.get_closest_marker("e2e")}
     once_more = OnceMore(() if option.maxfail else e2e)
     try:
@@ -65,6 +65,15 @@ def pytest_runtestloop(session: pytest.Session) -> bool | None:
     if session.shouldfail:
         raise session.Failed(session.shouldfail)
     return True
+
+
+def in_groups(items: Sequence[pytest.Item]) -> list[list[pytest.Item]]:
+    """The tests of each file, those marked `together(name)` as if they were one file, at the place of the first."""
+    groups: dict[object, list[pytest.Item]] = {}
+    for item in items:
+        mark = item.get_closest_marker("together")
+        groups.setdefault(mark.args[0] if mark else item.path, []).append(item)
+    return list(groups.values())
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

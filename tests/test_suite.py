@@ -7,12 +7,14 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from tests import conftest
 from tests.long import ONLY_LONG
+from tests.side_by_side import in_groups
 
 ROOT = Path(__file__).parents[1]
 CHILD = "import signal; print(signal.getsignal(signal.SIGINT) == signal.default_int_handler)"
@@ -76,6 +78,15 @@ def test_a_seed_shuffles_files_and_the_tests_in_them(monkeypatch: pytest.MonkeyP
     assert sorted(shuffled, key=plain.index) == plain
     files = [item.path for item in shuffled]
     assert sum(one != other for one, other in itertools.pairwise(files)) == 2, "a file stays together"
+
+
+def test_tests_that_share_something_are_run_by_one_process() -> None:
+    def item(file: str, shared: str = "") -> Any:
+        mark = SimpleNamespace(args=(shared,)) if shared else None
+        return SimpleNamespace(path=Path(file), get_closest_marker=lambda name: mark)
+
+    a, b, c, d, e = item("a"), item("a", "x"), item("b"), item("b", "x"), item("a")
+    assert in_groups([a, b, c, d, e]) == [[a, e], [b, d], [c]]
 
 
 def test_files_of_whole_runs_come_first(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -120,15 +120,16 @@ def _write_html(
     file: str = chosen.html
     if not file and len(runs) > 1:
         raise UsageError(["--html: name the file to write; several runs have no common folder"])
+    path = Path(file) if file else runs[0].folder / REPORT
+    option = "--share" if left_out else "--html"
+    if not path.parent.is_dir():  # before pictures are drawn, for seconds
+        raise UsageError([f"{option} {path}: cannot be written: there is no folder {path.parent}"])
     prefer_own("plots")
     from plots.report.figures import figures  # here, since matplotlib takes its time
 
-    path = Path(file) if file else runs[0].folder / REPORT
     drawn = figures([asking(run, chosen.window) for run in runs])
     try:
         write_report(path, runs, summaries, drawn, chosen.window, force=chosen.force, left_out=left_out)
     except OSError as error:
-        raise UsageError(
-            [f"--{'share' if left_out else 'html'} {path}: cannot be written: {error.strerror}"]
-        ) from error
+        raise UsageError([f"{option} {path}: cannot be written: {error.strerror}"]) from error
     sys.stdout.write(f"{path}\n")

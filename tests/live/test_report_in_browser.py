@@ -1,4 +1,4 @@
-"""report.html's pictures as a reader meets them: on a phone and in the dark, pointing at a turn."""
+"""report.html as a reader meets it: on a phone and in the dark, pointing at a turn; and full of hostile words."""
 
 from __future__ import annotations
 
@@ -16,10 +16,11 @@ from chatload.store.journal import Run, read_run
 from plots.picture import Picture
 from plots.report.figures import figure_of, figures
 from tests.live.conftest import look_as
-from tests.runs_builder import HERE
+from tests.runs_builder import HERE, Shape, as_failed, good_turns, manifest_of, user_lines, write_run
 
 pytestmark = pytest.mark.e2e
 
+OWNED = "<script>document.title='owned'</script>\"><img src=x onerror=\"document.title='owned'\">"
 SMALLEST_TEXT_PX = 12
 TEXT_PX = """return Math.min(...[...document.querySelectorAll('.plot text, .axis-name')].filter((t) => t.textContent)
     .map((t) => {
@@ -68,3 +69,25 @@ def test_text_is_readable_nothing_overflows_and_turns_tell_their_numbers(
         colours.add(window.execute_script(LINE_COLOUR))
         assert not [line for line in window.get_log("browser") if "favicon" not in line["message"]]
     assert len(colours) == 2, "lines are lighter in the dark"
+
+
+def test_hostile_words_do_nothing_and_the_console_is_silent(
+    browser: Callable[..., Any], tmp_path: Path
+) -> None:
+    """Nothing a server said runs, nothing is asked of any network, no complaint."""
+    shape = Shape(users=3, turns=4, text=OWNED, words=OWNED)
+    turns = good_turns(shape)
+    turns[1] = as_failed(turns[1], "in_band_error", OWNED)
+    manifest = manifest_of(shape, turns, label=OWNED, scenario=OWNED)
+    evil = read_run(write_run(tmp_path / "run", manifest, turns, user_lines(turns)))
+    window = browser()
+    for number, runs in enumerate(([evil], [evil, read_run(HERE / "vllm")])):
+        page = tmp_path / f"{number}.html"
+        page.write_text(report_html(runs, [summarise(run) for run in runs], figures(runs)), encoding="utf-8")
+        window.get(f"file://{page}")
+        built = window.page_source
+        assert window.get_log("browser") == []
+        assert window.title != "owned"
+        assert "<script" not in built
+        assert "<img" not in built
+        assert "first token after" in built

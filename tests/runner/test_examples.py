@@ -75,7 +75,7 @@ def names(turns: list[dict[str, Any]]) -> Counter[str]:
     return Counter(turn.get("name", "") for turn in turns)
 
 
-@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("processes", [pytest.param(1, marks=pytest.mark.rare), 2])
 def test_the_shop_ends_with_its_shoppers_whatever_the_page_does(
     hosts: list[str], tmp_path: Path, processes: int
 ) -> None:
