@@ -12,6 +12,7 @@ from chatload.files import json_list
 from chatload.loads.input_files import read_prompts
 from chatload.model.errors import UsageError
 from chatload.prompts.sharegpt import Exchange, SharegptFile, read_sharegpt, sample_sharegpt
+from tests.long import size
 
 WORDS = ("Where is it?", "On the table, I think.")
 CASE = Path(__file__).parents[1] / "cases" / "files" / "sg_system_first.json"
@@ -62,12 +63,18 @@ def test_a_whole_file_reads_the_same_in_pieces_of_any_size(tmp_path, monkeypatch
     )
 
 
+def cuts_of(form):
+    """Every third byte, and all beside the end of an object."""
+    near = {at + more for at, byte in enumerate(form) if byte in b"}]" for more in range(-1, 3)}
+    return [at for at in range(len(form)) if at % 3 == 0 or at in near]
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_a_file_cut_at_any_byte_gives_the_conversations_before_the_cut(tmp_path, form):
     """Invariant: a cut never raises once one exchange is whole, never invents one, and is always told."""
     end = form.rindex(b"]")
-    seen = Counter()
-    for cut in range(len(form)):
+    seen, first = Counter(), None
+    for cut in size(range(len(form)), cuts_of(form)):
         path = write(tmp_path, form[:cut])
         try:
             file = read_sharegpt(path)
@@ -78,10 +85,11 @@ def test_a_file_cut_at_any_byte_gives_the_conversations_before_the_cut(tmp_path,
         assert file.truncated == (cut <= end)
         assert ("truncated" in file.words) == file.truncated
         seen[len(file.conversations)] += 1
+        first = cut if first is None else first
     assert set(seen) == {"nothing", 1, 2, 3, 4}
     whole = [json.dumps(one) for one in TALKS]
     if form is FORMS[0]:
-        assert seen["nothing"] == 1 + len(whole[0])
+        assert first == 1 + len(whole[0])
 
 
 def test_damage_in_the_middle_ends_the_reading_and_is_told(tmp_path, monkeypatch):
