@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from chatload.analysis.users_held import users_held
 from chatload.store.journal import Run
 
 BUSY_CPU_PERCENT = 70.0
@@ -47,8 +48,8 @@ def remedy(run: Run, *, lost: bool = False) -> str:
     """What to do about turns that the load generator spoiled, in a sentence or two; `lost`: journal lines were lost.
 
     Conditions, in this order: no turn marked and no lag but lines lost: the disk. A process was busy: more processes
-    while there are cores, else a larger machine. None was busy, and the event loop lagged: others took the cores. None
-    was busy, no lag, events packed: the server. Else the little that is known.
+    while there are cores, else a larger machine; and with how many users it kept up. None was busy, and the event loop
+    lagged: others took the cores. None was busy, no lag, events packed: the server. Else the little that is known.
     """
     marked = any(turn.marks for turn in run.turns)
     lag_ms, busy = worst_lag_ms(run), busiest_percent(run)
@@ -61,6 +62,8 @@ def remedy(run: Run, *, lost: bool = False) -> str:
     used += f", the busiest at {busy:.0f} % of a core"
     cores = run.manifest.machine.cores or 0
     if busy > BUSY_CPU_PERCENT:
+        held = users_held(run)
+        used += f"; with up to {held:,} users it kept up" if held is not None else ""
         if in_use >= cores > 0:
             return f"{used}, and the machine has {cores:,}: use a larger one, or several, and run again."
         return f"{used}: use more --processes, and run again."

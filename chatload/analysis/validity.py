@@ -9,6 +9,7 @@ from chatload.analysis.generator_load import remedy
 from chatload.analysis.mark_bounds import SPOILING, at, ends_of, figure_bounds, is_spoiled
 from chatload.analysis.sample import Samples, asked_of, samples
 from chatload.analysis.slo_verdict import verdicts_of
+from chatload.analysis.users_held import MOST_LAGGING
 from chatload.model.journal_lines import HealthLine
 from chatload.model.metrics import metric
 from chatload.model.slo import Objective
@@ -18,9 +19,6 @@ from chatload.store.journal import Run
 
 MOST_MOVED, MOST_MOVED_MS = 0.01, 1.0
 """A figure that marks can move by more than both (a speed: by more than the share) does not stand."""
-
-MOST_LAGGING = 0.01
-"""Share of the time with a lag over 20 ms beyond which user-space stamps cannot be trusted (p99 lag over 20 ms)."""
 
 
 def validity_of(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace as changed
 from itertools import product
 from pathlib import Path
@@ -11,6 +12,7 @@ import msgspec
 import pytest
 
 from chatload.analysis.exit_code import GOOD, UNTRUSTED, code_of
+from chatload.analysis.generator_load import remedy
 from chatload.analysis.mark_bounds import SPOILING
 from chatload.analysis.summary import summarise
 from chatload.analysis.validity import validity_of
@@ -18,7 +20,7 @@ from chatload.loads.chat import ChatLoad
 from chatload.loads.plan import Plan
 from chatload.model.certificate import Certificate, CertifiedLoad, ErrorSpread
 from chatload.model.hosts import Machine
-from chatload.model.journal_lines import EndLine, HealthLine
+from chatload.model.journal_lines import EndLine, HealthLine, UserLine
 from chatload.model.slo import read_objectives
 from chatload.model.turn import Turn
 from chatload.render.run_verdict import certificate_words, not_trustworthy
@@ -239,6 +241,29 @@ def test_the_advice_fits_the_cause(
     found = not_trustworthy(validity_of(run_of(turns, health, machine=Machine(cores=4))))
     assert words in found
     assert not not_words or not_words not in found
+
+
+@pytest.mark.parametrize(
+    ("late_from", "marked_from", "held"),
+    [(60, 100, "60"), (101, 50, "50"), (101, 100, None), (0, 100, None), (101, 0, None)],
+)
+def test_the_most_users_with_whom_the_generator_kept_up(
+    late_from: int, marked_from: int, held: str | None
+) -> None:
+    """100 users come in, 10 a second, and stay: from so many on the generator lags, or their turns are marked."""
+    turns = [
+        turn(user, *(["late_send"] if user >= marked_from else []), due_ns=user * 100 * MS)
+        for user in range(100)
+    ]
+    health = [
+        HealthLine(at_ns=(second + 1) * 1000 * MS, seconds=1.0, cpu_percent=97.0,
+                   lagging_ms=300.0 if min(100, 10 * second + 1) >= late_from else 0.0)
+        for second in range(30)
+    ]  # fmt: skip
+    users = tuple(UserLine(at_ns=user * 100 * MS, worker="w", user=user, event="in") for user in range(100))
+    words = remedy(changed(run_of(turns, health, machine=Machine(cores=4)), users=users))
+    found = re.search(r"; with up to (\d+) users it kept up: use more --processes", words)
+    assert (found[1] if found else None) == held, words
 
 
 HERE = Machine(cores=2)
