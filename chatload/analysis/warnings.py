@@ -73,10 +73,16 @@ def _ended_early(run: Run, summary: Summary) -> Iterator[str]:
         yield "The run was stopped before its plan was done: the last users and their ramp-down are missing."
     if summary.interrupted:
         one = summary.interrupted == 1
+        stopped = ended == "interrupted" and not ended_by_time(run)
+        rest = (
+            "so let a run end by itself before you quote it"
+            if stopped
+            else "so times of the others are shorter than those of all"
+        )
         yield (
-            f"{_turns(summary.interrupted)} still ran when the run was stopped and {'counts' if one else 'count'} "
-            f"nowhere below; {'it was a slow one' if one else 'they were the slow ones'}, so let a run end by "
-            "itself before you quote it."
+            f"{_turns(summary.interrupted)} still ran when {'the run was' if stopped else 'users were'} stopped and "
+            f"{'counts' if one else 'count'} nowhere below; "
+            f"{'it was a slow one' if one else 'they were the slow ones'}, {rest}."
         )
     held = summary.turns + summary.interrupted + summary.abandoned
     held += summary.context.not_held if summary.context is not None else 0
