@@ -39,6 +39,9 @@ def main(arguments: Callable[[], Sequence[str]] | None = None) -> None:
     signal.signal(signal.SIGINT, end)
     from locust.main import main as locust_main
 
+    from chatload.runner.locust_patches.no_users import tell_no_users
+
+    tell_no_users()
     if arguments is not None:
         sys.argv[1:] = arguments()
         here = Path.cwd()

@@ -35,6 +35,7 @@ from chatload.engine.connection import Connection
 from chatload.runner.locust_patches import master_socket, worker_wait
 from chatload.runner.locust_patches.dispatcher import DispatcherFactory, EvenDispatcher, Ramping
 from chatload.runner.locust_patches.install import BEYOND, FIRST, install
+from chatload.runner.locust_patches.no_users import FOUND_NONE, tell_no_users
 from chatload.runner.locust_patches.shape_hold import held
 
 REQUIREMENTS = Path(__file__).parents[2] / "requirements.txt"
@@ -335,3 +336,20 @@ def test_a_shape_s_time_begins_with_the_load_and_its_own_tick_comes_back() -> No
     environment.shape_class = None
     with held(environment):
         pass
+
+
+def test_locust_still_ends_with_1_and_a_log_line_where_a_locustfile_has_no_user(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = re.escape(f'logger.error("{FOUND_NONE}")') + r"\s+sys\.exit\(1\)"
+    assert re.search(words, inspect.getsource(locust.main.main))
+    tell_no_users()
+    try:
+        locust.main.logger.error("another error")
+        with pytest.raises(SystemExit) as ended:
+            locust.main.logger.error(FOUND_NONE)
+    finally:
+        for one in list(locust.main.logger.filters):
+            locust.main.logger.removeFilter(one)
+    assert ended.value.code == 2
+    assert "no user class found in it: write one" in capsys.readouterr().err
