@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import functools
 import inspect
+import logging
 import re
 import resource
 import socket
@@ -343,13 +344,15 @@ def test_locust_still_ends_with_1_and_a_log_line_where_a_locustfile_has_no_user(
 ) -> None:
     words = re.escape(f'logger.error("{FOUND_NONE}")') + r"\s+sys\.exit\(1\)"
     assert re.search(words, inspect.getsource(locust.main.main))
+    assert "logger = logging.getLogger(__name__)" in inspect.getsource(locust.main)
+    logger = logging.getLogger("locust.main")
     tell_no_users()
     try:
-        locust.main.logger.error("another error")
+        logger.error("another error")
         with pytest.raises(SystemExit) as ended:
-            locust.main.logger.error(FOUND_NONE)
+            logger.error(FOUND_NONE)
     finally:
-        for one in list(locust.main.logger.filters):
-            locust.main.logger.removeFilter(one)
+        for one in list(logger.filters):
+            logger.removeFilter(one)
     assert ended.value.code == 2
     assert "no user class found in it: write one" in capsys.readouterr().err
