@@ -14,7 +14,7 @@ from chatload.loads.capacity import ARRIVALS
 from chatload.render.capacity_table import metric_words
 from chatload.render.text_table import number
 from chatload.store.journal import Run
-from plots.style import MUTED, Look, looks, nothing, tell, thousands, whole_ticks
+from plots.style import MUTED, PARTS, Look, looks, nothing, tell, thousands, whole_ticks
 
 TITLE = "How many chat users does the server hold?"
 SECTION = "capacity"
@@ -22,7 +22,7 @@ NOTE = "Shaded: 95 % interval of the answer. Bars: of each level’s value. What
 TIMES_LIMIT = 3.0
 """How far a picture goes beyond an upper limit: overload has no bounds, and is not the question."""
 MOST_PANELS = 4
-LIMIT = "#B00020"
+LIMIT = PARTS["stall"]
 VERDICTS = {"met": ("o", "met"), "unsure": ("D", "unsure"), "missed": ("X", "missed")}
 """Marker of a level whose SLO was surely met, surely missed, or neither; unsure ones are hollow."""
 
@@ -113,14 +113,9 @@ def _curve(axes: Axes, curve: Curve, look: Look) -> None:
     axes.plot(places, values, linewidth=1.6, zorder=2, **look.line)
     for level, value in zip(curve.levels, values, strict=True):
         if not level.known:
-            style: dict[str, Any] = {
-                "ha": "right",
-                "va": "center",
-                "fontsize": 9,
-                "color": MUTED,
-                "rotation": 90,
-            }
-            axes.text(level.users, (bottom + top) / 2, "not measurable ", **style)
+            style: dict[str, Any] = {"va": "bottom", "fontsize": 9, "color": MUTED, "rotation": 90}
+            place = (level.users, 0.04), (-3, 0), ("data", "axes fraction"), "offset points"
+            axes.annotate("not measurable", *place, **style)
             continue
         low, high = ends(level, curve, bottom, top)
         axes.vlines(level.users, low, high, color=look.colour, linewidth=5, alpha=0.35, zorder=2.2)

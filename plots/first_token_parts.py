@@ -90,7 +90,7 @@ def _stacks(axes: Axes, loads: Sequence[Load]) -> None:
             [ms for _, ms in headers],
             [at - width / 2 for at, _ in headers],
             [at + width / 2 for at, _ in headers],
-            color="#222222",
+            color=COLOURS[6],
             linewidth=1.2,
             linestyle="--",
             label="response headers",
