@@ -23,6 +23,9 @@ from chatload.runner.arriving_tokens import ArrivingTokens
 
 MOST_ROWS = 30
 """Rows of the table; turns with a higher number are counted in the last one."""
+BATCH = 16
+"""Turns that are counted at once, which takes two thirds of the time of one by one, since the code is still at hand in
+the processor's cache. No more, since users wait meanwhile (2 ms); each health line, one a second, counts what waits."""
 SETTLED_SHARE = 0.95
 ALL = (MOST_ROWS + 1, "all")
 
@@ -51,6 +54,7 @@ class LiveRun:
 
     def _clear(self) -> None:
         self._rows: dict[tuple[int, str], Tally] = {}
+        self._pending: list[Turn] = []
         self._fresh: dict[tuple[int, str], Tally] = {}
         self._shown: dict[tuple[int, str], Row] = {}
         self._whole = Tally()
@@ -63,11 +67,20 @@ class LiveRun:
         """Count one journal line."""
         if isinstance(line, Turn):
             if not line.warmup:
-                self._add(line)
+                self._pending.append(line)
+                if len(self._pending) >= BATCH:
+                    self._take()
         elif isinstance(line, HealthLine):
+            self._take()  # lines keep their order
             self._timeline.hear_health(line)
             self._begun.update(line.begun)
             self._arriving.add_health(line)
+
+    def _take(self) -> None:
+        """Count the turns that wait."""
+        pending, self._pending = self._pending, []
+        for turn in pending:
+            self._add(turn)
 
     def _add(self, turn: Turn) -> None:
         self._begun.pop(turn.turn_id, None)
@@ -89,6 +102,7 @@ class LiveRun:
 
     def _settle(self) -> None:
         """Add what has come since the last look to the sums: to merge all rows anew would take longer, each second."""
+        self._take()
         for key, tally in self._fresh.items():
             self._rows.setdefault(key, Tally()).merge(tally)
             self._whole.merge(tally)

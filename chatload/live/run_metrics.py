@@ -128,6 +128,7 @@ class RunMetrics:
         self.late_sends = self.warmup = self.spoiled = self.counted = 0
         self._groups: dict[str, str] = {}
         self._servers: dict[str, ServerFacts] = {}
+        self._known: dict[str, tuple[ServerFacts, Part]] = {}
         self._told = False
 
     def on_line(self, line: JournalLine) -> None:
@@ -154,16 +155,22 @@ class RunMetrics:
 
     def _part(self, turn: Turn) -> Part:
         name = turn.group or turn.name
+        server = self._server(turn)
+        known = self._known.get(name)
+        if known is not None and known[0] is server:
+            return known[1]
         if name not in self._groups:
             self._groups[name] = label_value(name) if len(self._groups) < MOST_PARTS else OTHER
-        server = self._server(turn)
         kind = server.found.name if server.found is not None else ""
-        return (
+        part = (
             self._groups[name],
             label_value(server.model),
             label_value(server.dialect),
             label_value(kind or server.dialect),
         )
+        if len(self._known) < MOST_PARTS:
+            self._known[name] = server, part
+        return part
 
     def _server(self, turn: Turn) -> ServerFacts:
         """The server that the turn's user class asks: a turn's name begins with its class where there are several."""

@@ -48,6 +48,25 @@ def test_counts_are_exact_and_quantiles_within_one_percent() -> None:
         assert totals[name] == pytest.approx(percentile(ordered, p), rel=0.01)
 
 
+def test_sums_are_the_same_however_often_somebody_looks() -> None:
+    draw = random.Random(5)
+    turns = [turn(user, 1 + user % 3, user * 0.05, draw.lognormvariate(-2, 1)) for user in range(100)]
+    turns[7:7] = [failed("http_5xx")]
+    once, often = heard(*turns), heard()
+    for place, one in enumerate(turns):
+        often.on_line(one)
+        if place % 7 == 0:
+            assert often.state(0)["totals"]["turns"] == place + 1, (
+                "those that wait are counted before they are told"
+            )
+            often.table("chat")
+    assert often.table("chat") == once.table("chat")
+    assert often.state(0)["totals"] == once.state(0)["totals"]
+    often.on_line(turns[0])
+    often.reset()
+    assert often.state(0)["totals"]["turns"] == 0, "a reset forgets those that wait"
+
+
 def test_tokens_of_replies_that_still_stream_are_told_too() -> None:
     totals = heard(HealthLine(at_ns=0, seconds=1.0, reads=40), turn(reads=5)).state(0)["totals"]
     assert totals["arriving_tokens_per_s"] == pytest.approx(40 * 11 / 5)
