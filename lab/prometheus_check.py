@@ -53,7 +53,7 @@ def main() -> int:
         _process(_locust(server.host, Path(name), web, own), Path(name) / "locust.log"),
     ):
         ask = _asking(f"http://127.0.0.1:{at}")
-        _wait_for(lambda: _listens(at))
+        _wait_for(lambda: _ready(at))
         _wait_for(lambda: any(float(one["value"][1]) >= BEGUN for one in ask("sum(chatload_turns_total)")))
         wrong = [*_lint(own), *_queries(ask)]
         _wait_for(lambda: (Path(name) / "run" / "summary.json").exists())
@@ -180,9 +180,13 @@ def _wait_for(there: Callable[[], bool]) -> None:
         time.sleep(0.2)
 
 
-def _listens(port: int) -> bool:
-    with socket.socket() as asked:
-        return asked.connect_ex(("127.0.0.1", port)) == 0
+def _ready(port: int) -> bool:
+    """Whether Prometheus answers queries: it listens before that, and refuses them with 503."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/-/ready", timeout=10):
+            return True
+    except OSError:
+        return False
 
 
 def _free_port() -> int:
