@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -117,7 +118,7 @@ class Page(HttpUser):
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., runners.LocalRunner]]:
-    """Runs users of a class without a server for 0.2 s."""
+    """Runs users of a class without a server for 0.2 s, and until they are idle."""
     monkeypatch.setattr(scenario_user, "ScenarioBehaviour", Holds)
     Holds.made = []
     made: list[runners.LocalRunner] = []
@@ -135,6 +136,9 @@ def run(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., runners.Local
             process.session = session
         made[-1].start(len(classes), spawn_rate=100)
         gevent.sleep(0.2)
+        give_up = time.monotonic() + 20
+        while has_session and LocustProcess(environment).local_users().acting and time.monotonic() < give_up:
+            gevent.sleep(0.02)
         return made[-1]
 
     yield start
