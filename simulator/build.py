@@ -42,7 +42,7 @@ def build_server(name: str, options: Options, loop: asyncio.AbstractEventLoop, l
     limits = {key: _number(value) for key, value in (defaults | given).items()}
     context = int(str(limits.get("max_total_tokens", context)))
     kind = BlockedEngine if blocks_event_loop(profile_name) else RealtimeEngine
-    engine = kind(build_engine(profile_name, given), loop, log)
+    engine = kind(build_engine(profile_name, given, options.seed), loop, log)
     engine.set_frontend(profile.frontend)
     settings = _settings(options, context, (100.0, 60.0), limits)
     injector = FaultInjector(options.faults, options.seed)

@@ -151,7 +151,7 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--profile",
         default="demo",
-        help="hardware and model of profiles.toml: demo, instant, 4090-llama2-7b, h100-llama2-7b",
+        help="hardware and model of profiles.toml: demo, instant, {4090,h100,h200}-llama2-7b",
     )
     add("--seed", type=int, default=0)
     add("--model", default="llama-2", help="the model's served name")

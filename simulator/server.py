@@ -309,7 +309,7 @@ class Server:
                 truth,
             )
         reply = Reply(exchange, job, sequence, encoder, truth, fault)
-        if self.spec.merge_power and reply.event_tokens == 1:
+        if self.spec.merge_power and not self.engine.has_frontend and reply.event_tokens == 1:
             reply.event_tokens = round((len(self.engine.replies) + 1) ** self.spec.merge_power)
         reply.close_after = self.spec.close_after_stream and job.params.stream
         if job.params.stream:

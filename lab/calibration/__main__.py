@@ -1,7 +1,7 @@
-"""`python -m lab.calibration`: fit the step costs and print every figure: measured, simulated, difference.
+"""`python -m lab.calibration`: fit the constants of profiles and print every figure: measured, simulated, difference.
 
-The article's rows (lab/calibration/article.py) need nothing else; `--h100 tests/cases/h100` adds the measured
-H100. `--no-search` prints the profiles as they stand.
+The article's rows (lab/calibration/article.py), and with --machine recorded loads (lab/calibration/recorded_loads.py).
+`--no-search` prints the profiles as they stand.
 """
 
 from __future__ import annotations
@@ -9,56 +9,59 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import fields
-from pathlib import Path
 
-from lab.calibration import article, h100
+from lab.calibration import article
 from lab.calibration.calibration_row import CalibrationRow, table
+from lab.calibration.distributions import fit_of
+from lab.calibration.fit_table import load_lines, summary_lines
+from lab.calibration.machine_fit import constant_lines, fit_machine
+from lab.calibration.recorded_loads import MACHINES, Machine
 from lab.calibration.replay import Target
-from simulator.engine.frontend import FrontendCost
-from simulator.engine.step_cost import Cost
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Exit 0 if every fitted figure is within its allowed error, else 1."""
+    """Exit 0 if every fitted figure of the article is within its allowed error, else 1; machines do not count."""
     parser = argparse.ArgumentParser(prog="python -m lab.calibration", description=__doc__)
     parser.add_argument("--no-search", action="store_true", help="print the profiles as they stand")
-    parser.add_argument("--evaluations", type=int, default=160, help="runs of the whole table per search")
-    parser.add_argument("--h100", type=Path, metavar="FOLDER", help="recorded loads, e.g. tests/cases/h100")
+    parser.add_argument("--evaluations", type=int, default=130, help="runs of the whole table per search")
+    parser.add_argument("--machine", choices=("article", *MACHINES), default="article")
     chosen = parser.parse_args(arguments)
+    evaluations = 0 if chosen.no_search else chosen.evaluations
+    if chosen.machine != "article":
+        return _fit_machine(MACHINES[chosen.machine], evaluations)
     good = True
     for server in article.SERVERS:
-        cost = None if chosen.no_search else article.fit(server, chosen.evaluations)
+        cost = article.fit(server, evaluations) if evaluations else None
         if cost:
-            _print_constants(f"{server}@{article.HARDWARE}", cost)
-        print(f"mean of the draws {article.FIT_SEEDS}, which the search uses:")
-        _print_figures(article.figures(server, article.FIT_SEEDS, cost, unseen=False), "article")
-        print(f"draw {article.CHECKED_SEED}:")
-        good &= _print_figures(article.figures(server, (article.CHECKED_SEED,), cost), "article")
-    if chosen.h100:
-        rows = h100.load_rows(chosen.h100)
-        target = Target(h100.PROFILE, {})
-        if not chosen.no_search:
-            target = h100.fit(rows, chosen.evaluations)
-            assert target.cost and target.frontend
-            _print_constants(h100.PROFILE, target.cost)
-            _print_constants(h100.PROFILE, target.frontend)
-        good &= _print_figures(h100.figures(rows, target), "measured")
+            print(f"# {server}@{article.HARDWARE}, fitted; for simulator/engine/profiles.toml")
+            print("\n".join(constant_lines(cost)))
+            print(f"median of the draws that the search uses, {_named(article.FIT_DRAWS)}:")
+            _print_figures(article.figures(server, article.FIT_DRAWS, cost, unseen=False))
+        print(f"median of the draws {_named(article.CHECKED_DRAWS)}:")
+        good &= _print_figures(article.figures(server, article.CHECKED_DRAWS, cost))
     return 0 if good else 1
 
 
-def _print_constants(name: str, constants: Cost | FrontendCost) -> None:
-    print(f"# {name}, fitted; for simulator/engine/profiles.toml")
-    for field in fields(constants):
-        value = getattr(constants, field.name)
-        if value and not isinstance(value, bool):
-            print(f"{field.name} = {value:.4g}")
+def _fit_machine(machine: Machine, evaluations: int) -> int:
+    target = Target(machine.profile, {})
+    if evaluations:
+        target = fit_machine(machine, evaluations)
+        print(f"# {machine.profile}, fitted; for simulator/engine/profiles.toml")
+        print("\n".join(constant_lines(target.cost, target.frontend, target.noise)))
+    fits = [fit_of(machine, load, target) for load in machine.loads]
+    print("\n".join(line for fit in fits for line in load_lines(fit)))
+    print("\n".join(summary_lines(fits)))
+    return 0
 
 
-def _print_figures(found: Sequence[CalibrationRow], source: str) -> bool:
-    print("\n".join(table(found, source)), end="\n\n")
+def _named(draws: Sequence[int]) -> str:
+    return f"{draws[0]} to {draws[-1]}"
+
+
+def _print_figures(found: Sequence[CalibrationRow]) -> bool:
+    print("\n".join(table(found, "article")), end="\n\n")
     return all(one.holds for one in found if one.fitted)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

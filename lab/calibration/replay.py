@@ -10,6 +10,7 @@ from pathlib import Path
 from lab.calibration.virtual_time import Demand, Playback, Served, conversations, open_loop
 from simulator.engine.engine import Engine, build_engine
 from simulator.engine.frontend import Frontend, FrontendCost
+from simulator.engine.host_noise import HostNoise
 from simulator.engine.profiles import load_profile
 from simulator.engine.step_cost import Cost
 
@@ -18,7 +19,10 @@ THINK_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """One recorded request; `group` is its load level, interval or user, `number` its place there."""
+    """One recorded request; `group` is its load level, interval or user, `number` its place there.
+
+    `gap_max_ms`: the longest gap between two of its `events` with text; None where it was not recorded.
+    """
 
     group: str
     number: int
@@ -27,6 +31,13 @@ class Recorded:
     tokens: int
     ttft_ms: float
     e2e_ms: float
+    gap_max_ms: float | None
+    events: int
+
+    @property
+    def blanks(self) -> int:
+        """Tokens without an event of their own, mostly halves of characters, which random weights write often."""
+        return max(0, self.tokens - self.events)
 
     def served(self) -> Served:
         """In the form of a simulated one, for the same summary."""
@@ -38,12 +49,12 @@ class Recorded:
             prompt_tokens=self.prompt_tokens,
             tokens=self.tokens,
             finish="length",
-            stall_s=0.0,
+            stall_s=(self.gap_max_ms or 0.0) / 1e3,
         )
 
 
 def read_rows(path: Path) -> list[Recorded]:
-    """The rows of one tests/cases/h100 file."""
+    """The rows of a file of recorded requests (tests/cases/h100)."""
     with path.open(newline="", encoding="utf-8") as lines:
         return [
             Recorded(
@@ -54,6 +65,8 @@ def read_rows(path: Path) -> list[Recorded]:
                 tokens=int(row["tokens"]),
                 ttft_ms=float(row["ttft_ms"]),
                 e2e_ms=float(row["e2e_ms"]),
+                gap_max_ms=float(row["gap_max_ms"]) if row["gap_max_ms"] else None,
+                events=int(row["events"]),
             )
             for row in csv.DictReader(lines)
         ]
@@ -67,27 +80,45 @@ class Target:
     options: Mapping[str, object]
     cost: Cost | None = None
     frontend: FrontendCost | None = None
+    noise: HostNoise | None = None
+    seed: int = 0
 
     def playback(self) -> Playback:
         """A new engine behind a new HTTP process."""
-        engine = build_engine(self.profile, self.options)
-        if self.cost is not None:
-            seats = int(str(self.options.get("max_num_seqs", 1024)))
-            engine = Engine(engine.scheduler, self.cost.with_seats(seats))
-        return Playback(engine, Frontend(self.frontend or load_profile(self.profile).frontend))
+        profile = load_profile(self.profile)
+        scheduler = build_engine(self.profile, self.options).scheduler
+        seats = getattr(getattr(scheduler, "limits", None), "max_num_seqs", 0)
+        cost = (self.cost or profile.cost).with_seats(seats)
+        noise = profile.noise if self.noise is None else self.noise
+        engine = Engine(scheduler, cost, noise, self.seed)
+        return Playback(engine, Frontend(self.frontend or profile.frontend))
 
 
-def replay_open(target: Target, rows: Sequence[Recorded]) -> list[Served]:
-    """Every request at its recorded send time."""
+WARM_S = 1000.0
+"""So long before a load the same prompts are sent, where they were cached."""
+
+
+def replay_open(target: Target, rows: Sequence[Recorded], *, cached: bool = False) -> list[Served]:
+    """Every request at its recorded send time; `cached`: the server has had the same prompts before."""
     rows = sorted(rows, key=lambda row: row.start_s)
-    demands = [Demand(row.prompt_tokens, row.tokens, text=number) for number, row in enumerate(rows)]
-    return open_loop(target.playback(), demands, [row.start_s for row in rows])
+    demands = [
+        Demand(row.prompt_tokens, row.tokens, text=number, blanks=row.blanks)
+        for number, row in enumerate(rows)
+    ]
+    due_s = [row.start_s for row in rows]
+    if not cached:
+        return open_loop(target.playback(), demands, due_s)
+    served = open_loop(target.playback(), demands * 2, [*due_s, *(at_s + WARM_S for at_s in due_s)])
+    return [one for one in served if one.key >= len(rows)]
 
 
-def replay_conversations(target: Target, rows: Sequence[Recorded], *, history: bool) -> list[Served]:
+def replay_conversations(
+    target: Target, rows: Sequence[Recorded], *, history: bool, answers_found: bool = True
+) -> list[Served]:
     """Every user's first turn at its recorded time, later ones 2 s after the turn before.
 
-    `history`: each prompt begins with the prompt and answer before it, so their blocks can be cached.
+    `history`: each prompt begins with the prompt and answer before it, whose blocks can be cached. Not
+    `answers_found`: an answer becomes other tokens when it comes back as text, and only prompts are found again.
     """
     users: dict[int, list[Recorded]] = {}
     for row in rows:
@@ -101,8 +132,12 @@ def replay_conversations(target: Target, rows: Sequence[Recorded], *, history: b
                     row.prompt_tokens,
                     row.tokens,
                     text=user if history else user * 1000 + row.number,
+                    blanks=row.blanks,
+                    earlier=tuple(other.prompt_tokens for other in recorded[:place])
+                    if not answers_found
+                    else None,
                 )
-                for row in recorded
+                for place, row in enumerate(recorded)
             ]
         )
     starts = [min(row.start_s for row in recorded) for _user, recorded in sorted(users.items())]

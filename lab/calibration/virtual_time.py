@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Callable
+import random
+from bisect import bisect_left
+from collections.abc import Callable, Collection
 from collections.abc import Sequence as Row
 from dataclasses import dataclass, field
 
@@ -20,7 +22,9 @@ class Demand:
     """A request: prompt and answer tokens; `fixed`: ignore_eos and max_tokens make the length exact.
 
     `max_tokens` 0 means the answer's own length. `text`: requests with the same one begin alike, as far as they go;
-    None: like no other, and not kept.
+    None: like no other, and not kept. `earlier`: of the prompts before it in the same conversation, growing; where it
+    is given, answers are not found again: a client sends their text, which becomes other tokens than those generated.
+    `blanks`: so many of its tokens, drawn by its key, show no text.
     """
 
     prompt_tokens: int
@@ -28,13 +32,15 @@ class Demand:
     max_tokens: int = 0
     fixed: bool = True
     text: int | None = None
+    blanks: int = 0
+    earlier: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Served:
     """The result of one request, in seconds since the start of the run.
 
-    `stall_s` is the longest gap between two of its tokens as the engine made them.
+    `stall_s` is the longest gap between two of its events, as the client reads them.
     """
 
     key: int
@@ -65,8 +71,10 @@ class Served:
 @dataclass(slots=True, eq=False)
 class _Request:
     sequence: Sequence
+    blank: Collection[int] = ()
+    made: int = 0
     first_s: float = -1.0
-    made_s: float = -1.0
+    read_s: float = -1.0
     stall_s: float = 0.0
 
 
@@ -87,8 +95,10 @@ class Playback:
     _due: list[tuple[float, int, Demand]] = field(default_factory=list)
     _open: dict[int, _Request] = field(default_factory=dict)
     _loop: BlockedLoop[int] = field(init=False)
+    _no_frontend: bool = field(init=False)
 
     def __post_init__(self) -> None:
+        self._no_frontend = self.frontend.cost == FrontendCost()
         self._loop = BlockedLoop(lambda key: self.engine.submit(self._open[key].sequence), self._wake)
 
     def send(self, at_s: float, key: int, demand: Demand) -> None:
@@ -98,7 +108,7 @@ class Playback:
     def run(self) -> list[Served]:
         """Run until every request is served; one that can never run is left out."""
         while True:
-            self._receive()
+            self._pass_frontend()
             wanted = not self.blocks_event_loop or self._loop.advance(self.now_s)
             step = self.engine.step() if wanted else None
             if wanted and (step is not None or self.blocks_event_loop):
@@ -110,31 +120,41 @@ class Playback:
         """The step is over: its tokens are there, or are seen when their consumers wake."""
         tokens, finished = (step.tokens, step.finished) if step is not None else ((), ())
         self.now_s += step.duration_s if step is not None else 0.0
-        self._receive()
-        for sequence in tokens:
-            self._token(self._open[sequence.seq_id])
+        self._pass_frontend()
         if not self.blocks_event_loop:
+            for sequence in tokens:
+                self._output(self._open[sequence.seq_id], 1)
             for sequence in finished:
-                self._written(self._open.pop(sequence.seq_id))
+                if sequence.finish == "ignored":
+                    self._output(self._open[sequence.seq_id], 0)
             return
         ended = {sequence.seq_id for sequence in finished}
         keys = dict.fromkeys(sequence.seq_id for sequence in (*tokens, *finished))
         self._loop.stepped([(key, key in ended) for key in keys], self.now_s)
 
-    def _receive(self) -> None:
+    def _output(self, request: _Request, made: int) -> None:
+        if self._no_frontend:
+            self._read(request, made, self.now_s)
+        else:
+            self.frontend.output(self.now_s, request, made)
+
+    def _pass_frontend(self) -> None:
         """Hand requests that have passed the HTTP process to the engine, or to the event loop that it blocks."""
         block = self.engine.scheduler.prefix_block
         while self._due and self._due[0][0] <= self.now_s:
             sent_s, key, demand = heapq.heappop(self._due)
-            request = _Request(_sequence(key, demand, sent_s, block))
+            request = _Request(_sequence(key, demand, sent_s, block), _blank(key, demand))
             self.frontend.arrive(sent_s, demand.prompt_tokens, request)
-        for request in self.frontend.entered(self.now_s):
+        entered, written = self.frontend.advance(self.now_s)
+        for request in entered:
             key = request.sequence.seq_id
             self._open[key] = request
             if self.blocks_event_loop:
                 self._loop.arrive(key, new_connection=True)
             else:
                 self.engine.submit(request.sequence)
+        for request, made, read_s in written:
+            self._read(request, made, read_s)
 
     def _idle(self) -> bool:
         """Advance to the next arrival; False if there is none."""
@@ -146,28 +166,38 @@ class Playback:
             self.now_s = max(self.now_s, min(times_s))
         return bool(times_s)
 
-    def _token(self, request: _Request) -> None:
-        if request.made_s >= 0:
-            request.stall_s = max(request.stall_s, self.now_s - request.made_s)
-        request.made_s = self.now_s
-        if request.first_s < 0 and not self.blocks_event_loop:
-            request.first_s = self.frontend.read_s(self.now_s, len(self._open))
+    def _read(self, request: _Request, made: int, read_s: float) -> None:
+        """The client reads an event with so many tokens."""
+        before = request.made
+        request.made += made
+        sequence = request.sequence
+        ended = bool(sequence.finish) and request.made >= sequence.generated
+        if (
+            not ended
+            and request.blank
+            and all(place in request.blank for place in range(before + 1, request.made + 1))
+        ):
+            return
+        if request.first_s < 0:
+            request.first_s = read_s
+        else:
+            request.stall_s = max(request.stall_s, read_s - request.read_s)
+        request.read_s = read_s
+        if ended:
+            self._written(self._open.pop(sequence.seq_id), read_s)
 
     def _wake(self, key: int) -> None:
         """Its consumer in the blocked loop writes what there is."""
         request = self._open[key]
-        if request.first_s < 0:
-            request.first_s = self.frontend.read_s(self.now_s, len(self._open))
-        if request.sequence.finish:
-            self._written(self._open.pop(key))
+        made = request.sequence.generated - request.made
+        self._read(request, made, self.now_s + self.frontend.cost.send_ms / 1e3)
 
-    def _written(self, request: _Request) -> None:
+    def _written(self, request: _Request, end_s: float) -> None:
         sequence = request.sequence
-        end_s = self.frontend.read_s(self.now_s)
         done = Served(
             key=sequence.seq_id,
             sent_s=sequence.arrived_s,
-            first_s=request.first_s if request.first_s >= 0 else end_s,
+            first_s=request.first_s,
             end_s=end_s,
             prompt_tokens=sequence.prompt_tokens,
             tokens=sequence.generated,
@@ -179,12 +209,28 @@ class Playback:
             self.after(done)
 
 
+def _blank(key: int, demand: Demand) -> Collection[int]:
+    """Which tokens show no text: neither the first nor the last."""
+    between = range(2, demand.answer_tokens)
+    return set(random.Random(key).sample(between, min(demand.blanks, len(between)))) if demand.blanks else ()
+
+
 def _prefix(demand: Demand, block: int) -> Row[int]:
     """Hashes of the beginnings of a text that only `demand.text` has."""
     if demand.text is None or not block:
         return ()
     first = hash(("text", demand.text)) << 24
+    if demand.earlier is not None:
+        return _prefix_of_turn(first, demand.earlier, demand.prompt_tokens, demand.answer_tokens, block)
     return range(first, first + (demand.prompt_tokens + demand.answer_tokens) // block)
+
+
+def _prefix_of_turn(first: int, earlier: Row[int], prompt: int, answer: int, block: int) -> list[int]:
+    """A block is that of the earliest prompt that fills it; those with generated tokens are of this turn alone."""
+    turn = len(earlier)
+    owners = [bisect_left(earlier, end) for end in range(block, prompt + 1, block)]
+    generated = (prompt + answer) // block - len(owners)
+    return [first + (owner << 16) + place for place, owner in enumerate([*owners, *[turn + 128] * generated])]
 
 
 def _sequence(key: int, demand: Demand, sent_s: float, block: int) -> Sequence:

@@ -13,13 +13,14 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from statistics import median
 
 from chatload.render.text_table import table
-from lab.calibration.article import INTERVALS, serve
+from lab.calibration.article import CHECKED_DRAWS, FIGURES, INTERVALS, serve, three_figures
 from lab.simulated_server import ROOT, simulated
 from lab.study.article_page import write_page
 from lab.study.article_results import (
-    FIGURES,
+    Draws,
     Results,
     at_once_rows,
     batch_rows,
@@ -33,8 +34,6 @@ from lab.study.load import last_line, run_load
 from lab.study.pictures import draw_article
 from lab.study.tables import CHAT_HEAD, FIGURE_HEAD, chat_cells, figure_cells
 
-OTHER_DRAWS = range(24)
-"""Seeds for which the interval table is served in virtual time: how much depends on the 100 prompts drawn."""
 PRINT_EVERY_S = 20.0
 
 
@@ -138,21 +137,19 @@ def _run_group(plans: Sequence[ServerPlan], folder: Path, progress: Progress) ->
 
 
 def _results(size: Size, folder: Path) -> Results:
-    draws = {} if size is QUICK else _other_draws()
+    draws = {} if size is QUICK else _draws()
     return Results({name: read_server(folder / name) for name in ("vllm", "tgi", *CHATS)}, size, draws)
 
 
-def _other_draws() -> dict[tuple[str, float], Mapping[str, tuple[float, float]]]:
-    """Least and most of each interval figure over other draws of 100 prompts, in virtual time."""
-    found: dict[tuple[str, float], Mapping[str, tuple[float, float]]] = {}
+def _draws() -> dict[tuple[str, float], Mapping[str, Draws]]:
+    """Each interval figure over many draws of 100 prompts, in virtual time."""
+    found: dict[tuple[str, float], Mapping[str, Draws]] = {}
     for server, rows in INTERVALS.items():
         for interval_s in rows:
-            drawn = [serve(server, interval_s, seed) for seed in OTHER_DRAWS]
-            columns = zip(
-                *((one.requests_per_s, one.average_speed, one.lowest_speed) for one in drawn), strict=True
-            )
+            runs = [three_figures(serve(server, interval_s, seed)) for seed in CHECKED_DRAWS]
             found[server, interval_s] = {
-                name: (min(values), max(values)) for name, values in zip(FIGURES, columns, strict=True)
+                name: Draws(median(values), min(values), max(values))
+                for name, values in zip(FIGURES, zip(*runs, strict=True), strict=True)
             }
     return found
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from chatload.render.markdown import table
 from chatload.store.this_host import this_machine
-from lab.calibration.article import ARTICLE_SEED
+from lab.calibration.article import ALLOWED, ARTICLE_DRAW, BATCH_ALLOWED, CHECKED_DRAWS
 from lab.study.article_results import (
+    FigureRow,
     Results,
     at_once_rows,
     batch_rows,
@@ -17,7 +19,7 @@ from lab.study.article_results import (
     interval_rows,
 )
 from lab.study.article_runs import CHAT_ANSWER, CHAT_SEATS, CHATS
-from lab.study.tables import CHAT_HEAD, FIGURE_HEAD, chat_cells, figure_cells
+from lab.study.tables import CHAT_HEAD, FIGURE_HEAD, Row, chat_cells, figure_cells
 
 PAGE = Path(__file__).with_name("article_page.md")
 """The text of the page; {names} are filled in."""
@@ -30,16 +32,17 @@ def write_page(results: Results, path: Path) -> Path:
     machine = this_machine()
     drawn = figure_cells(interval_rows(results))
     other = figure_cells([*batch_rows(results), *at_once_rows(results)])
-    head = (*FIGURE_HEAD[:-1], "the fit has")
     path.write_text(
         PAGE.read_text(encoding="utf-8").format(
             when=f"{datetime.now(UTC):%Y-%m-%d}",
             machine=f"{machine.cores} cores",
-            intervals="\n".join(table(head, drawn)),
-            batches="\n".join(table([*head[:5], head[6]], [[*line[:5], line[6]] for line in other])),
+            intervals="\n".join(table(FIGURE_HEAD, drawn)),
+            batches="\n".join(table(_without_draws(FIGURE_HEAD), [_without_draws(line) for line in other])),
             chat="\n".join(table(CHAT_HEAD, chat_cells(chats))),
             checks="\n".join(f"* {line}" for line in checks(results)),
-            seed=ARTICLE_SEED,
+            seed=ARTICLE_DRAW,
+            draws=len(CHECKED_DRAWS),
+            misses=_misses([*interval_rows(results), *batch_rows(results)]),
             seats=CHAT_SEATS,
             answer=CHAT_ANSWER.replace(":", " and "),
             ttft=chat.ttft_p50_ms / 1000,
@@ -55,3 +58,23 @@ def write_page(results: Results, path: Path) -> Path:
         encoding="utf-8",
     )
     return path
+
+
+def _without_draws(line: Row) -> Row:
+    """Load, figure, article, over HTTP, difference, the fit has."""
+    return [*line[:3], line[6], line[4], line[7]]
+
+
+def _misses(rows: Sequence[FigureRow]) -> str:
+    """Which fitted figures differ by more than the fit allows, and by how much."""
+    fitted = [row for row in rows if not row.unseen]
+    found = [
+        f"{row.load} {row.name} ({row.difference:+.1%})".replace("-", "−")
+        for row in fitted
+        if abs(row.difference) > ALLOWED.get(row.name, BATCH_ALLOWED)
+    ]
+    return (
+        f"{', '.join(found)} differ by more than the fit allows"
+        if found
+        else "all are within what the fit allows"
+    )

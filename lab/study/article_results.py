@@ -10,34 +10,42 @@ from chatload.analysis.quantiles import percentile
 from chatload.analysis.summary import summarise
 from chatload.model.metrics import first_byte_ms, ttft_ms
 from chatload.store.journal import Run, read_run
-from lab.calibration.article import AT_ONCE, BATCHES, INTERVALS
+from lab.calibration.article import AT_ONCE, BATCHES, FIGURES, INTERVALS
 from lab.simulated_server import TruthLog, read_truth
 from lab.study.article_runs import TGI, TITLES, VLLM, Size
 
 FOLDERS = {VLLM: "vllm", TGI: "tgi"}
-FIGURES = ("requests/s", "average tokens/s", "lowest tokens/s")
 FIRST_BYTE_MAX_MS = 152.0
 CHAT_SPEED = (33.0, 50.0)
 
 
 @dataclass(frozen=True, slots=True)
-class FigureRow:
-    """One figure: the article's, ours over HTTP, and the range of other draws in virtual time.
+class Draws:
+    """A figure of many draws of the prompts."""
 
-    `published` is None where the article has none. `unseen`: not used by the fit.
+    median: float
+    least: float
+    most: float
+
+
+@dataclass(frozen=True, slots=True)
+class FigureRow:
+    """One figure: the article's, ours over HTTP (of one draw), and that of many draws in virtual time.
+
+    `unseen`: not used by the fit.
     """
 
     load: str
     name: str
-    published: float | None
+    published: float
     ours: float
     unseen: bool = False
-    draws: tuple[float, float] | None = None
+    draws: Draws | None = None
 
     @property
-    def difference(self) -> float | None:
-        """ours / published - 1."""
-        return None if self.published is None else self.ours / self.published - 1
+    def difference(self) -> float:
+        """ours / published - 1; ours is the median of the draws, where there are some."""
+        return (self.draws.median if self.draws else self.ours) / self.published - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +58,11 @@ class ServerResults:
 
 @dataclass(frozen=True, slots=True)
 class Results:
-    """Everything that the tables show; `draws`: ranges over other draws, by (server, interval) and figure."""
+    """Everything that the tables show; `draws`: by (server, interval) and figure."""
 
     servers: Mapping[str, ServerResults]
     size: Size
-    draws: Mapping[tuple[str, float], Mapping[str, tuple[float, float]]] = field(default_factory=dict)
+    draws: Mapping[tuple[str, float], Mapping[str, Draws]] = field(default_factory=dict)
 
     def run(self, server: str, load: str) -> Run:
         """A run by the folder of its server and its load's name."""

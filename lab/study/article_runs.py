@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.calibration.article import (
-    ARTICLE_SEED,
+    ARTICLE_DRAW,
     FITTED_INTERVALS,
     HARDWARE,
     INTERVALS,
@@ -70,7 +70,7 @@ QUICK = Size(
 )
 
 
-WORDS = ("--seed", str(ARTICLE_SEED))
+WORDS = ("--seed", str(ARTICLE_DRAW))
 """Without it prompts have other words in each run, and other lengths than the traces were made for."""
 
 
@@ -94,12 +94,12 @@ def _start(server: str, **instead: object) -> tuple[str, ...]:
     """The simulator's arguments for a server as the article started it."""
     options = {**SERVERS[server], **instead}
     named = [part for key, value in options.items() for part in ("--" + key.replace("_", "-"), str(value))]
-    return ("--profile", HARDWARE, *named, "--seed", str(ARTICLE_SEED))
+    return ("--profile", HARDWARE, *named, "--seed", str(ARTICLE_DRAW))
 
 
 def lengths_of(size: Size) -> list[Length]:
-    """The lengths of the draw ARTICLE_SEED; answers cut where `size` says so."""
-    return _cut(draw_lengths(REQUESTS, ARTICLE_SEED), size.requests, size.longest_answer)
+    """The lengths of the draw ARTICLE_DRAW; answers cut where `size` says so."""
+    return _cut(draw_lengths(REQUESTS, ARTICLE_DRAW), size.requests, size.longest_answer)
 
 
 def _cut(lengths: list[Length], count: int, longest: int) -> list[Length]:
@@ -113,7 +113,7 @@ def _intervals(server: str, size: Size, folder: Path) -> list[Load]:
         trace = folder / "traces" / f"{server}-{interval_s:g}s.jsonl"
         lengths = lengths_of(size)
         due_s = [interval_s * place for place in range(len(lengths))]
-        write_trace(trace, lengths, due_s, ARTICLE_SEED, template_tokens=1 if server == TGI else 0)
+        write_trace(trace, lengths, due_s, ARTICLE_DRAW, template_tokens=1 if server == TGI else 0)
         loads.append(
             Load(
                 f"every {interval_s:g} s",
@@ -133,8 +133,8 @@ def _batches(size: Size) -> Load:
 def _at_once(size: Size, folder: Path) -> Load:
     """vLLM's throughput test, with its own sampling: the first two messages of each conversation."""
     trace = folder / "traces" / "at-once.jsonl"
-    drawn = draw_lengths(size.throughput_requests, ARTICLE_SEED, population="split")
+    drawn = draw_lengths(size.throughput_requests, ARTICLE_DRAW, population="split")
     lengths = _cut(drawn, size.throughput_requests, size.longest_answer)
-    write_trace(trace, lengths, [0.0] * len(lengths), ARTICLE_SEED, template_tokens=0)
+    write_trace(trace, lengths, [0.0] * len(lengths), ARTICLE_DRAW, template_tokens=0)
     timeouts = ("--first-token-timeout", "900", "--turn-timeout", "900")
     return Load("at once", "arrivals-at-once", ("--trace", str(trace), *WORDS, *timeouts), expected_s=265.0)

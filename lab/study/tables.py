@@ -8,20 +8,30 @@ from lab.study.article_results import CHAT_SPEED, FIRST_BYTE_MAX_MS, Chat, Figur
 from lab.study.article_runs import CHATS
 
 Row = Sequence[str]
-FIGURE_HEAD = ("load", "figure", "article", "ours", "difference", "other draws", "")
+FIGURE_HEAD = (
+    "load",
+    "figure",
+    "article",
+    "median",
+    "difference",
+    "least … most",
+    "over HTTP",
+    "the fit has",
+)
 CHAT_HEAD = ("100 users, 10 turns, 2 s", "article", *(f"ours, {seats} seats" for seats in CHATS.values()))
 
 
 def figure_cells(rows: Sequence[FigureRow]) -> list[Row]:
-    """article | ours | difference, the range of other draws, and whether the fit has seen the figure."""
+    """article | median of the draws | its difference | their range | one draw over HTTP | fitted or unseen."""
     return [
         (
             row.load,
             row.name,
-            "-" if row.published is None else _number(row.published),
+            _number(row.published),
+            "" if row.draws is None else _number(row.draws.median),
+            f"{row.difference:+.1%}".replace("-", "−"),
+            "" if row.draws is None else f"{_number(row.draws.least)} … {_number(row.draws.most)}",
             _number(row.ours),
-            "-" if row.difference is None else f"{row.difference:+.1%}".replace("-", "−"),
-            "" if row.draws is None else " … ".join(map(_number, row.draws)),
             "unseen" if row.unseen else "fitted",
         )
         for row in rows

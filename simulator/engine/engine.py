@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
+from simulator.engine.host_noise import QUIET, HostNoise, NoiseSource
 from simulator.engine.profiles import build_scheduler, load_profile
 from simulator.engine.step_cost import Cost
 from simulator.schedulers.interface import Occupancy, Scheduler
@@ -45,9 +46,10 @@ class Gauges(Occupancy):
 class Engine:
     """A scheduler with a cost model: takes sequences, returns steps."""
 
-    def __init__(self, scheduler: Scheduler, cost: Cost) -> None:
+    def __init__(self, scheduler: Scheduler, cost: Cost, noise: HostNoise = QUIET, seed: int = 0) -> None:
         self.scheduler = scheduler
         self.cost = cost
+        self._noise = NoiseSource(noise, seed)
         self._prompt_tokens = 0
         self._generation_tokens = 0
         self._steps = 0
@@ -68,7 +70,10 @@ class Engine:
         plan = self.scheduler.plan()
         if plan is None:
             return None
-        duration_s = self.cost.step_s(plan) if plan.decoding or plan.prefilling else 0.0
+        duration_s = 0.0
+        if plan.decoding or plan.prefilling:
+            duration_s = self.cost.step_s(plan)
+            duration_s += self._noise.extra_s(duration_s, prompts=bool(plan.prefilling))
         joined = bool(plan.prefilling) and self.scheduler.occupancy().running > len(plan.prefilling)
         tokens = plan.yielding
         finished = list(plan.ignored)
@@ -115,12 +120,12 @@ class Engine:
         return "stop" if at_end else None
 
 
-def build_engine(profile: str, options: Mapping[str, object]) -> Engine:
-    """The engine of a profile of profiles.toml; `options` replace the scheduler's defaults.
+def build_engine(profile: str, options: Mapping[str, object], seed: int = 0) -> Engine:
+    """The engine of a profile of profiles.toml; `options` replace the scheduler's defaults; the seed: of its noise.
 
     Raises ValueError naming all options (or profiles) there are.
     """
     facts = load_profile(profile)
     scheduler = build_scheduler(facts, options)
     seats = getattr(getattr(scheduler, "limits", None), "max_num_seqs", 0)
-    return Engine(scheduler, facts.cost.with_seats(seats))
+    return Engine(scheduler, facts.cost.with_seats(seats), facts.noise, seed)

@@ -44,6 +44,7 @@ class FixedRateEngine:
     """The replies and the heap of their next tokens; has the interface of a RealtimeEngine."""
 
     prefix_block = 0
+    has_frontend = False
 
     def __init__(
         self, schedule: FixedRateSchedule, loop: asyncio.AbstractEventLoop, log: TruthLog, seed: int

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from simulator.engine.frontend import FrontendCost
+from simulator.engine.host_noise import HostNoise
 from simulator.engine.step_cost import Cost
 from simulator.schedulers.interface import Scheduler
 from simulator.schedulers.registry import scheduler_kinds
@@ -30,6 +31,7 @@ class Profile:
     scheduler: str
     cost: Cost
     frontend: FrontendCost
+    noise: HostNoise
     defaults: Mapping[str, object]
     gpu_gib: float
     fixed_gib: float
@@ -68,12 +70,14 @@ def load_profile(name: str) -> Profile:
     if hardware is None or costs is None:
         raise ValueError(f"no profile {name!r}: there are {', '.join(profile_names())}")
     constants = {f.name: costs[f.name] for f in fields(Cost) if f.name in costs}
-    waits = {f.name: float(costs[f.name]) for f in fields(FrontendCost) if f.name in costs}
+    waits = {f.name: costs[f.name] for f in fields(FrontendCost) if f.name in costs}
+    noise = {f.name: float(costs[f.name]) for f in fields(HostNoise) if f.name in costs}
     return Profile(
         name=name,
         scheduler=scheduler,
         cost=Cost(**constants),
         frontend=FrontendCost(**waits),
+        noise=HostNoise(**noise),
         defaults={**hardware.get("options", {}).get(scheduler, {})},
         gpu_gib=float(hardware["gpu_gib"]),
         fixed_gib=float(costs.get("fixed_gib", hardware["fixed_gib"])),

@@ -1,14 +1,14 @@
 """Runs the engine's steps in real time: the bytes of a step are made while it runs and sent when it ends.
 
 Step n+1 begins when step n was due to end, however late its events were sent, so delays do not add up. Where the
-profile has an HTTP process (engine/frontend.py), requests reach the engine through it, and a step's events are sent
-some time after the step has ended, while the next one runs.
+profile has an HTTP process (engine/frontend.py), requests reach the engine through it, and a step's tokens leave
+one after the other when it has written them, while the next step runs.
 """
 
 from __future__ import annotations
 
 import asyncio
-import heapq
+from collections import deque
 from collections.abc import Callable
 
 from simulator.engine.engine import Engine, Sequence, Step
@@ -21,6 +21,8 @@ from simulator.replies.reply import Reply
 SPARE_NS = 1_000_000
 IDLE_SLICE_NS = 2_000_000
 GIVE_UP_NS = 2_000_000_000
+SLICE_NS = 200_000
+"""The events of an HTTP process leave so far apart from each other at least, or together."""
 StepTokens = tuple[tuple[Sequence, str | None], ...]
 """The sequences that get a token in a step, each with its finish reason if it is the last."""
 
@@ -48,8 +50,8 @@ class RealtimeEngine:
         self._step_tokens: StepTokens = ()
         self._frontend: Frontend[Reply] | None = None
         self._frontend_timer = AbsoluteTimer(loop, self._pass_frontend)
-        self._token_queue: list[tuple[int, int, StepTokens]] = []
-        self._queue_timer = AbsoluteTimer(loop, self._send_queued)
+        self._written: deque[tuple[int, Reply, int]] = deque()
+        self._send_timer = AbsoluteTimer(loop, self._send_written)
 
     def set_frontend(self, cost: FrontendCost) -> None:
         """Put an HTTP process with these costs between clients and engine; call it before the first request."""
@@ -67,15 +69,30 @@ class RealtimeEngine:
         self._frontend.arrive(arrived_s, reply.sequence.prompt_tokens, reply)
         self._pass_frontend()
 
+    @property
+    def has_frontend(self) -> bool:
+        """Whether events pass an HTTP process that leaves several tokens in one when it is at its limit."""
+        return self._frontend is not None
+
     def _pass_frontend(self) -> None:
-        """Move requests that the HTTP process has finished to the engine."""
+        """Move requests that the HTTP process has finished to the engine, and take the events that it has written."""
         if self._frontend is None:
             return
-        for reply in self._frontend.entered(now_ns() / 1e9):
+        entered, written = self._frontend.advance(now_ns() / 1e9)
+        self._written.extend((int(read_s * 1e9), reply, tokens) for reply, tokens, read_s in written)
+        for reply in entered:
             self._enter(reply)
+        self._await_frontend()
+
+    def _await_frontend(self) -> None:
+        """Wake up when the HTTP process has more to do and when the next event leaves, SLICE_NS from now at least."""
+        assert self._frontend is not None
         next_s = self._frontend.next_s()
+        soonest_ns = now_ns() + SLICE_NS
         if next_s is not None:
-            self._frontend_timer.set(int(next_s * 1e9) + 1)
+            self._frontend_timer.set(max(int(next_s * 1e9) + 1, soonest_ns))
+        if self._written:
+            self._send_timer.set(max(self._written[0][0], soonest_ns))
 
     def _enter(self, reply: Reply) -> None:
         """To the engine."""
@@ -92,6 +109,8 @@ class RealtimeEngine:
 
     def leave(self, reply: Reply) -> None:
         """Its reply is over, or its client has gone: free seat and KV blocks at once."""
+        if self._frontend is not None:
+            self._frontend.forget(reply)
         if self.replies.pop(reply.sequence.seq_id, None) is not None and reply.sequence.finish is None:
             self.engine.abort(reply.sequence)
             if not self._busy and self.replies:
@@ -185,28 +204,32 @@ class RealtimeEngine:
         return staged
 
     def _queue_tokens(self) -> None:
-        """The step has ended: queue its events in the HTTP process, first tokens behind all others."""
-        if self._frontend is None:
+        """The step has ended: its tokens go to the HTTP process, in the order in which the engine put them out."""
+        frontend = self._frontend
+        if frontend is None:
             return
         made_s = self._due_ns / 1e9
-        firsts = tuple(each for each in self._step_tokens if each[0].generated == 1)
-        others = tuple(each for each in self._step_tokens if each[0].generated != 1)
-        for tokens, before in ((others, 0), (firsts, len(self.replies))):
-            if tokens:
-                leaves_ns = int(self._frontend.read_s(made_s, before) * 1e9)
-                heapq.heappush(self._token_queue, (leaves_ns, self._step_number * 2 + bool(before), tokens))
-        if self._token_queue:
-            self._queue_timer.set(self._token_queue[0][0])
+        for sequence, finish in self._step_tokens:
+            reply = self.replies.get(sequence.seq_id)
+            if reply is not None:
+                frontend.output(made_s, reply, 0 if finish == "ignored" else 1)
+        self._pass_frontend()
 
-    def _send_queued(self) -> None:
-        """Send the events that the HTTP process has finished by now."""
-        while self._token_queue and self._token_queue[0][0] <= now_ns():
-            leaves_ns, _, tokens = heapq.heappop(self._token_queue)
-            for reply in self._prepare(tokens, leaves_ns):
+    def _send_written(self) -> None:
+        """Send the events that have left the HTTP process by now."""
+        now = now_ns()
+        while self._written and self._written[0][0] <= now:
+            leaves_ns, reply, tokens = self._written.popleft()
+            if reply.over:
+                continue
+            reply.made += tokens
+            reply.due_ns = leaves_ns
+            ended = reply.sequence.finish
+            if ended is not None and reply.made >= reply.sequence.generated:
+                reply.finish = "length" if ended == "ignored" else ended
+            if reply.prepare():
                 self.send_delay.event(max(0, reply.send_prepared() - leaves_ns))
-            self._send_blocked()
-        if self._token_queue:
-            self._queue_timer.set(self._token_queue[0][0])
+        self._pass_frontend()
 
     def _on_timer(self) -> None:
         if not self._busy:
@@ -248,13 +271,13 @@ class RealtimeEngine:
     def freeze(self) -> None:
         """Make no more tokens; replies stay open."""
         self._frozen, self._busy = True, False
-        for timer in (self._timer, self._frontend_timer, self._queue_timer):
+        for timer in (self._timer, self._frontend_timer, self._send_timer):
             timer.cancel()
 
     def stop(self) -> None:
         """Shut down; open replies break off and are logged as stopped."""
         self._busy = False
-        for timer in (self._timer, self._frontend_timer, self._queue_timer):
+        for timer in (self._timer, self._frontend_timer, self._send_timer):
             timer.close()
         for reply in list(self.replies.values()):
             reply.stop()

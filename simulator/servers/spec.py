@@ -22,6 +22,7 @@ class ServerSpec:
     `template_tokens`: tokens that the chat template adds to a prompt: (per conversation, per message).
     `scheduler_options`: defaults that differ from the scheduler's own.
     `merge_power`: an event has (number of open streams) ** this tokens, as seen in measurements of the server.
+    Not used with a profile that has an HTTP process (engine/frontend.py): there it follows from the time of an event.
     `interrupts`: a request breaks off the stream of the one before it, with `[DONE]` and without a finish reason.
     `dead_engine_s`: after the engine's death a stream begins, and holds an error after so long; None: HTTP 500.
     `fixed_rate_wire`: the value of `--wire` that sends these streams on a fixed schedule; "": none.

@@ -61,12 +61,11 @@ _GENERATE_FORMAT = StreamFormat(
 SPEC = ServerSpec(
     name="lmdeploy",
     version="0.18.0",
-    scheduler="vllm-v1",
+    scheduler="lmdeploy",
     head_format=UVICORN,
     vary="vary: Origin",
     streams={"chat": _CHAT_FORMAT, "completion": _TEXT_FORMAT, "generate": _GENERATE_FORMAT},
     stop_style="hold-match",
     merge_power=0.57,  # measured on an H200: 1.1, 1.2, 1.5, 3.4 tokens with 1, 2, 4, 8 streams, 13.8 with 100 users
     dead_engine_s=0.37,
-    scheduler_options={"enable_prefix_caching": "false"},
 )

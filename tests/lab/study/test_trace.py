@@ -6,7 +6,7 @@ from pathlib import Path
 
 from chatload.loads.trace import read_trace
 from chatload.prompts.lengths import composed_prompt
-from lab.calibration.article import ARTICLE_SEED
+from lab.calibration.article import ARTICLE_DRAW
 from lab.calibration.lengths import draw_lengths
 from lab.study.article_runs import QUICK, parallel_groups
 from lab.study.trace import write_trace
@@ -14,20 +14,20 @@ from simulator.text.tokens import count_tokens
 
 
 def test_prompts_count_what_was_drawn(tmp_path: Path) -> None:
-    """To within 3 tokens (2 but for the shortest), and no pair beyond what TGI 0.9.3 takes (1,024
+    """To within 3 tokens (5 for the shortest), and no pair beyond what TGI 0.9.3 takes (1,024
     and 2,048, begin of sequence included)."""
-    lengths = draw_lengths(100, ARTICLE_SEED)
+    lengths = draw_lengths(100, ARTICLE_DRAW)
     for ahead in (0, 1):
         path = tmp_path / f"{ahead}.jsonl"
-        write_trace(path, lengths, [0.25 * place for place in range(100)], ARTICLE_SEED, ahead)
+        write_trace(path, lengths, [0.25 * place for place in range(100)], ARTICLE_DRAW, ahead)
         rows = read_trace(path).rows
         assert [row.due_ns for row in rows] == [place * 250_000_000 for place in range(100)]
         assert [row.output_tokens for row in rows] == [length.answer_tokens for length in lengths]
         for index, (row, length) in enumerate(zip(rows, lengths, strict=True)):
             assert row.prompt_tokens is not None and row.output_tokens is not None
-            prompt = composed_prompt(row.prompt_tokens, row.output_tokens, f"trace {ARTICLE_SEED} {index}")
+            prompt = composed_prompt(row.prompt_tokens, row.output_tokens, f"trace {ARTICLE_DRAW} {index}")
             counted = count_tokens(prompt.text) + ahead
-            assert abs(counted - length.prompt_tokens) <= 3
+            assert abs(counted - length.prompt_tokens) <= (5 if length.prompt_tokens < 8 else 3)
             assert counted <= 1024 and counted + length.answer_tokens <= 2048
 
 
@@ -40,4 +40,4 @@ def test_every_load_with_a_trace_has_the_seed_that_the_trace_was_made_for(tmp_pa
     assert len(traced) > 3
     for load in traced:
         at = load.arguments.index("--seed")
-        assert load.arguments[at + 1] == str(ARTICLE_SEED)
+        assert load.arguments[at + 1] == str(ARTICLE_DRAW)
