@@ -92,7 +92,7 @@ def summary_lines(fits: Sequence[LoadFit]) -> list[str]:
             worst, load = max(errors, key=lambda each: abs(each[0]))
             held = sum(abs(error) <= allowed for error, _ in errors)
             parts.append(f"{held} of {len(errors)} {word} loads (furthest: {load}, {_percent(worst)})")
-        lines.append(f"* {name} p{share * 100:.0f} within {allowed:.0%}: {', '.join(parts)}.")
+        lines += [f"* {name} p{share * 100:.0f} within {allowed:.0%}: {parts[0]},", f"  {parts[1]}."]
     return lines
 
 
