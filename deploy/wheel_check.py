@@ -26,7 +26,7 @@ PARTS = (
     "requirements.txt", "README.md", "LICENSE", "CITATION.cff", "CHANGELOG.md",
 )  # fmt: skip
 """What of the checkout a package is built of."""
-READY_S = 30.0
+READY_S = 120.0  # for a busy machine
 
 
 def build_wheel(folder: Path) -> Path:
