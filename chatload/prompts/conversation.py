@@ -214,8 +214,7 @@ def conversation_for(
     """
     if not scripts:
         raise ValueError("no scripts to pick from")
-    script = scripts[_order(len(scripts), seed)[user % len(scripts)]]
-    first_follow_up = random.Random(f"follow-ups {seed} {user}").randrange(len(FOLLOW_UPS))
+    script, first_follow_up = script_of(user, seed, scripts)
     lines = (f"{opening_of(user, words_by)} {script.lines[0]}", *script.lines[1:])
     own = script.system if system is None else system
     if filler is not None:
@@ -225,6 +224,12 @@ def conversation_for(
             filler.system(own),
         )
     return GrowingConversation(Script(lines, joined(own, prefix), script.images), first_follow_up)
+
+
+def script_of(user: int, seed: int, scripts: Sequence[Script]) -> tuple[Script, int]:
+    """(the script of `user`, the first of the follow-ups after its lines)."""
+    script = scripts[_order(len(scripts), seed)[user % len(scripts)]]
+    return script, random.Random(f"follow-ups {seed} {user}").randrange(len(FOLLOW_UPS))
 
 
 @lru_cache(maxsize=2)

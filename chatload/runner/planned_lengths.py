@@ -16,13 +16,14 @@ from chatload.loads.plan import Planned
 from chatload.loads.request_schedule import new_tokens, request_lengths
 from chatload.loads.sweep import SweepLoad
 from chatload.loads.visitors import VisitorsLoad
-from chatload.prompts.conversation import FOLLOW_UPS
+from chatload.prompts.conversation import FOLLOW_UPS, script_of
 from chatload.prompts.tokens import estimate_tokens_exactly
+from chatload.prompts.unique_opening import opening_of
 
 MOST_USERS, ENDLESS_TURNS, MOST_TURNS = 500, 200, 30_000
 """So many conversations are looked at, so many turns of those without an end, and so many turns in all."""
-AROUND_A_MESSAGE, OPENING = 4.0, 12.0
-"""Tokens that a chat template puts around a message, and those of the sentence that opens a script; estimates."""
+AROUND_A_MESSAGE = 4.0
+"""Tokens that a chat template puts around a message; an estimate."""
 
 
 class Step(NamedTuple):
@@ -169,10 +170,12 @@ def _lines(planned: Planned, load: ConversationLoad, user: int) -> Iterator[floa
             cycle(scripts), user % len(scripts), None, max(1, load.users % len(scripts) or len(scripts))
         )
         return (_estimate(one.lines[0]) for one in firsts)
-    own = scripts[user % len(scripts)].lines
-    first = user % len(FOLLOW_UPS)
+    script, first = script_of(user, planned.plan.drawn_by, scripts)
+    own = script.lines
     later = islice(cycle(FOLLOW_UPS), first, None)
-    return chain((_estimate(own[0]) + OPENING,), map(_estimate, own[1:]), map(_estimate, later))
+    return chain(
+        (_estimate(own[0]) + _estimate(opening_of(user, "")),), map(_estimate, own[1:]), map(_estimate, later)
+    )
 
 
 @lru_cache(maxsize=4096)

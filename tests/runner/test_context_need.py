@@ -9,9 +9,12 @@ import pytest
 
 from chatload.loads.user_classes import DECLARED, DeclaredClass
 from chatload.model.context_limits import ContextLimits
+from chatload.prompts.conversation import conversation_for
+from chatload.prompts.tokens import estimate_tokens_exactly
 from chatload.protocols.probe_answers import ProbeAnswers
 from chatload.protocols.server_kinds import KINDS
 from chatload.runner.context_need import class_sentence, context_sentence
+from chatload.runner.planned_lengths import AROUND_A_MESSAGE, planned_lengths
 from tests.plans import planned
 from tests.runner.fake_locust import HOST
 
@@ -216,3 +219,18 @@ def test_servers_tell_their_limits(
     (kind,) = (one for one in KINDS if one.title == title)
     found = kind.context(ProbeAnswers({path: (200, body)}))
     assert (None if found is None else (found.prompt, found.total)) == limits
+
+
+def test_lines_are_those_that_each_user_says() -> None:
+    one = planned("chat", {"host": HOST, "num_users": 7, "history": "on", "turns": "16"})
+    for user, talk in enumerate(planned_lengths(one).talks):
+        conversation = conversation_for(user, one.plan.drawn_by, "words", one.inputs.conversations)
+        said = []
+        for _ in range(16):
+            said.append(estimate_tokens_exactly(conversation.next_messages()[-1].content))
+            conversation.add_reply("yes")
+        first, *later = (step.adds for step in talk.steps)
+        assert later == pytest.approx([tokens + 2 * AROUND_A_MESSAGE for tokens in said[1:]])
+        assert first - AROUND_A_MESSAGE == pytest.approx(said[0], abs=12), (
+            "names and places of an opening differ"
+        )
