@@ -58,6 +58,8 @@ def main(arguments: Callable[[], Sequence[str]] | None = None) -> None:
 
             end_forked_workers()
         sys.exit(INTERRUPTED if is_parent() else 1)  # of a worker's larger code Locust complains
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # all is done: no traceback out of what Python ends with
 
 
 if __name__ == "__main__":

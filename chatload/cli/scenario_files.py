@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
@@ -38,7 +39,7 @@ def locust_arguments(argv: Sequence[str]) -> list[str]:
         else:
             locustfile = locustfile or (str(path) if path is not None else what)
     if not (config or locustfile):
-        if not any(Path(name).is_file() for name in READ_BY_LOCUST):
+        if not _is_found_by_locust():
             raise UsageError([f"name a scenario or a locustfile first: {_choices()}"])
         return rest
     found: list[str] = []
@@ -52,6 +53,11 @@ def locust_arguments(argv: Sequence[str]) -> list[str]:
         found += ["-f", ",".join(_locustfile(one) for one in locustfile.split(","))]
         found += [] if config else _brief(rest)
     return [*found, *rest]
+
+
+def _is_found_by_locust() -> bool:
+    """Whether a locustfile may be named where Locust itself looks."""
+    return "LOCUST_LOCUSTFILE" in os.environ or any(Path(name).is_file() for name in READ_BY_LOCUST)
 
 
 def scenario_file(name: str, option: str = "") -> Path:
@@ -106,6 +112,10 @@ def _paths_of(
     """Arguments that replace the relative paths of a scenario which are not below the working directory."""
     found: list[str] = []
     name = values.get("locustfile")
+    if locustfile and name is None and values and not _is_found_by_locust():
+        raise UsageError(
+            [f"{scenario}: names no locustfile: one of {_names(LOCUSTFILES)}, or a file of yours"]
+        )
     if locustfile and isinstance(name, str):
         path = _beside(scenario, name) or _packaged(name, LOCUSTFILES, ".py")
         if path is None and "," not in name and "://" not in name:
@@ -159,7 +169,11 @@ def _values(scenario: Path) -> Mapping[str, Any]:
         raise UsageError([f"{scenario}: cannot be read as TOML: {error}"]) from error
     tool = found.get("tool")
     values = tool.get("locust") if isinstance(tool, dict) else None
-    return values if isinstance(values, dict) else {}
+    if not isinstance(values, dict):
+        raise UsageError(
+            [f"{scenario}: holds no [tool.locust]: Locust reads a scenario's options from that table"]
+        )
+    return values
 
 
 def _taken(argv: Sequence[str], flags: Sequence[str]) -> tuple[str, list[str]]:

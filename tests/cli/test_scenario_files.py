@@ -131,6 +131,13 @@ def test_a_scenario_that_names_no_file_or_is_no_toml_is_refused(elsewhere: Path)
     path.write_text('[tool.locust]\nlocustfile = "gone.py"\n', encoding="utf-8")
     with pytest.raises(UsageError, match=r"bad.toml: locustfile 'gone.py': no such file"):
         locust_arguments(["bad.toml"])
+    path.write_text('locustfile = "chat"\n', encoding="utf-8")
+    with pytest.raises(UsageError, match=r"bad.toml: holds no \[tool.locust\]"):
+        locust_arguments(["bad.toml"])
+    path.write_text("[tool.locust]\nusers = 3\n", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"bad.toml: names no locustfile: one of arrivals, "):
+        locust_arguments(["bad.toml"])
+    assert locust_arguments(["bad.toml", "-f", "chat"])[-2:] == ["-f", CHAT]
     path.write_text("[tool.locust\n", encoding="utf-8")
     with pytest.raises(UsageError, match=r"bad.toml: cannot be read as TOML"):
         locust_arguments(["bad.toml"])

@@ -221,6 +221,7 @@ def test_ctrl_c_while_locust_waits_for_its_workers_ends_in_a_line(
     try:
         with pytest.raises(SystemExit) as caught:
             locust_start.main()
+        assert signal.getsignal(signal.SIGINT) == signal.SIG_DFL, "a later one raises nothing"
     finally:
         signal.signal(signal.SIGINT, before)
     assert (caught.value.code, ended) == (130, ["workers"])
