@@ -34,7 +34,7 @@ FAULTS = {
     "reset": ("reset:1:3", "truncated", ()),
     "reset before any byte": ("reset:1:0", "truncated", ()),
     "truncate": ("truncate:1:3", "truncated", ()),
-    "error": ("error:1:3", "in_band_error", ()),
+    "error": ("error:1:3", "server_error", ()),
     "429": ("429:1:-1", "http_429", ()),
     "503": ("503:1", "http_5xx", ()),
     "never": ("never:1", "timeout_first", ("--first-token-timeout", "0.5")),
