@@ -108,7 +108,10 @@ class ContextEdge:
             return msgspec.structs.replace(turn, ok=False, detail="the server made no token", **full)
         if turn.finish != "length":
             return turn
-        words = "the server ended the reply by length without a token: --context-limit tells how long prompts may be"
+        words = (
+            "the server ended the reply by length without a token: the prompt may not fit the model's context; if so, "
+            "name its tokens with --context-limit"
+        )
         return msgspec.structs.replace(turn, ok=False, code=EMPTY_REPLY, detail=words)
 
     def _without_silent_cut(self, turn: Turn) -> Turn:

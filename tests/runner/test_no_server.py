@@ -100,7 +100,7 @@ def test_what_is_no_http_server_is_told(started: Callable[[Any], str], said: byt
 
 
 def test_nobody_there() -> None:
-    assert "Connection refused: is the server up" in str(refused("127.0.0.1:1"))
+    assert str(refused("127.0.0.1:1")).startswith("http://127.0.0.1:1: Connection refused: is the server up")
 
 
 @pytest.mark.parametrize("cause", ["a redirect", "a bad gateway", "loading"])
