@@ -271,7 +271,9 @@ def test_conversations_in_three_newer_dialects_are_counted_as_they_were_sent(tmp
         assert turn["finish"] in ("stop", "length")
         events = said["events"]
         first_ns = events["sent_ns"][events["kind"].index("token")]
-        assert first_ns < turn["first_token_ns"] < said["end_ns"]
+        assert first_ns - 1e6 < turn["first_token_ns"] < said["end_ns"], (
+            "sent_ns may be stamped just after sending"
+        )
         assert turn["events"] == events["kind"].count("token")
     for name in routes:
         prompts = [one["prompt_tokens"] for one in turns if sent[one["request_id"]]["path"] == name]

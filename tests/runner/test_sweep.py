@@ -46,7 +46,7 @@ def test_levels_hold_what_they_say_one_after_another(tmp_path: Path) -> None:
     assert [level.in_flight for level in levels] == [1, 3, 5]
     for level in levels:
         assert level.good == level.turns == 3 * level.in_flight
-        assert level.held == pytest.approx(held[level.in_flight], rel=0.05) and level.held <= level.in_flight
+        assert level.held == pytest.approx(held[level.in_flight], rel=0.3) and level.held <= level.in_flight
         assert level.tokens_per_s == pytest.approx(level.a_user * level.in_flight)
 
 
