@@ -58,7 +58,9 @@ def main() -> int:
         wrong = [*_lint(own), *_queries(ask)]
         _wait_for(lambda: (Path(name) / "run" / "summary.json").exists())
         time.sleep(3)  # one more scrape of the final sums
-        _wait_for(lambda: all(ask(f'chatload_turns_total{{job="{job}"}}') for job in JOBS))  # a busy page is not read
+        _wait_for(
+            lambda: all(ask(f'chatload_turns_total{{job="{job}"}}') for job in JOBS)
+        )  # a busy page is not read
         summary = json.loads((Path(name) / "run" / "summary.json").read_bytes())
         wrong += [words for job in JOBS for words in _sums(ask, job, summary)]
     for words in wrong:

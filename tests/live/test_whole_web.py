@@ -13,6 +13,7 @@ from chatload.analysis.summary import summarise
 from chatload.render.html import report_html
 from chatload.store.journal import read_run
 from plots.report.figures import figures
+from tests.live.conftest import look_as
 from tests.runs_builder import HERE
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -103,23 +104,23 @@ def run_of_failures(web: Any, simulator: Callable[..., str]) -> Iterator[Any]:
 
 def test_axe_finds_nothing_serious_on_our_pages(run_of_failures: Any, browser: Any) -> None:
     script, one = axe_or_skip(), run_of_failures
+    window = browser()
     for width, dark in LOOKS:
-        window = browser(width, dark=dark)
+        look_as(window, width, dark=dark)
         look = f"{width} px, {'dark' if dark else 'light'}"
         window.get(one.address + "/chatload")
-        until(lambda window=window: text(window, "outcome"))
+        until(lambda: text(window, "outcome"))
         assert serious(findings(window, script)) == [], f"a run that has ended, {look}"
         window.find_element("id", "again").click()
         fill(window, turns="many")
         window.find_element("id", "go").click()
-        until(lambda window=window: window.find_element("id", "refusal").text)
+        until(lambda: window.find_element("id", "refusal").text)
         assert serious(findings(window, script)) == [], f"the form with a mistake, {look}"
         assert window.execute_script("return document.documentElement.scrollWidth") <= width
         window.get(one.address + "/?tab=chatload")
-        until(lambda window=window: "chat/all" in window.find_element("tag name", "body").text)
+        until(lambda: "chat/all" in window.find_element("tag name", "body").text)
         ours = {"include": [["#chatload-bar"], ["#chatload-charts"]]}
         assert serious(findings(window, script, ours)) == [], f"ours on Locust's page, {look}"
-        window.quit()
 
 
 @pytest.mark.parametrize("names", [["troubled"], ["vllm"], ["vllm", "tgi"]])
@@ -128,8 +129,8 @@ def test_axe_finds_nothing_serious_in_reports(names: list[str], browser: Any, tm
     runs = [read_run(HERE / name) for name in names]
     page = tmp_path / "report.html"
     page.write_text(report_html(runs, [summarise(run) for run in runs], figures(runs)), encoding="utf-8")
+    window = browser()
     for width, dark in LOOKS:
-        window = browser(width, dark=dark)
+        look_as(window, width, dark=dark)
         window.get(f"file://{page}")
         assert serious(findings(window, script)) == [], f"{names}, {width} px, {'dark' if dark else 'light'}"
-        window.quit()
