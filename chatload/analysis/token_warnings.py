@@ -119,9 +119,9 @@ def shown_ends(run: Run, summary: Summary) -> Iterator[str]:
     if found:
         ends = ", ".join(f"“{end}”" for end in found)
         yield (
-            f"{found.total():,} of {plural(len(kept), 'reply')} whose text is kept end with {ends}: the server sends "
-            "its end token as text. It stands in the text as it came, and counts as a token that a reader sees (the "
-            "first one of an empty answer)."
+            f"{found.total():,} of {plural(len(kept), 'reply')} whose text is kept: {ends} at the end. The server "
+            "sends its end token as text. It stands in the text as it came, and counts as a token that a reader sees "
+            "(the first one of an empty answer)."
         )
 
 

@@ -52,5 +52,5 @@ def _compact(folder: Path) -> None:
             before += size
         except OSError as error:
             raise UsageError([f"{path}: cannot be compacted: {error.strerror}"]) from error
-    words = f"{before / 1e6:,.1f} MB of journals are {after / 1e6:,.1f} MB" if plain else "is compact"
+    words = f"journals of {before / 1e6:,.2f} MB take {after / 1e6:,.2f} MB now" if plain else "is compact"
     sys.stdout.write(f"{folder}: {words}\n")

@@ -156,7 +156,7 @@ class ChatLoad(ConversationLoad, frozen=True, kw_only=True, tag="chat"):
         """The number of turns, and the least time they can take (with drawn think times: on average)."""
         turns = self.turns_planned
         if turns is None:
-            return "no number of turns"
+            return "no end but --run-time, a shape or Ctrl-C"
         if self.classes:
             return f"{turns:,} {plural(turns, 'turn')}"
         pauses = self.turns if self.think_first else self.turns - 1

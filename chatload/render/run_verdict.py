@@ -134,7 +134,7 @@ def _place(found: Queueing) -> str:
         return "Queueing"
     at = one_line(found.at, 100)
     if found.of == "level":
-        return f"At {at}, the least that missed the SLOs, queueing"
+        return f"At {at}, the fewest that missed the SLOs, queueing"
     if found.of == "part":
         others = f" (and in {plural(found.others, 'other part')} of the run)" if found.others else ""
         return f"In “{at}”{others} queueing"

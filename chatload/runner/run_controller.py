@@ -217,7 +217,7 @@ class RunController:
         for doubt in filter(None, (one.doubt for one in (met, *others.values()))):
             folder.warn(doubt)
         self._start(run, start, (met, *others.values()))
-        if same is not None:
+        if same is not None and self._is_on:
             ramp_s = plan.load.users / plan.load.users_per_s if plan.load.own_users else SETTLED_S
             run.spawn(lambda: same.ask_under_load(ramp_s))
 
@@ -236,6 +236,8 @@ class RunController:
         run.folder.manifest.run_time_s = self._plans.run_values().get("run_time")
         self._is_on = True
         run.begin(start)
+        if not self._is_on:  # stopped while the workers' clocks were read
+            return
         for host, one in {one.plan.host: one for one in reversed(servers)}.items():
             emit = partial(self._note, host if len({one.plan.host for one in servers}) > 1 else "")
             run.metrics.append(self._services.read_metrics(one.plan, emit, one.key, one.told.skipped))

@@ -89,6 +89,8 @@ class WorkerRegistry:
         self._lines, self._ends = Counter(), {}
         self.workers = self._workers.ready()
         self.read_clocks()
+        if not self._running:  # stopped meanwhile
+            return
         folder.write("running")
         for worker in self.workers:
             own = msgspec.structs.replace(start, clock_offset_ns=self._clocks.offset_ns(worker))

@@ -219,7 +219,7 @@ def test_a_capacity_search_tells_why_its_least_level_beyond_the_slos_waits(tmp_p
     words = headline(run, summarise(run))
     assert words.startswith("Capacity: 2 chat users within the SLOs")
     assert (
-        "At 12 users, the least that missed the SLOs, queueing makes the TTFT, not the model: " in words
+        "At 12 users, the fewest that missed the SLOs, queueing makes the TTFT, not the model: " in words
         and "It runs at most 8 of these requests at once" in words
     )
 

@@ -232,7 +232,7 @@ BOTH_WAYS: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
     ("without_text", "10 turns succeeded without any text",
      {"change": some(lambda t: replace(t, first_token_ns=None, last_token_ns=None, tokens=0, gaps_us=()))},
      {"change": some(lambda t: as_failed(t, "truncated", "x"))}),
-    ("shown_ends", "10 of 10 replies whose text is kept end with “</s>”: the server sends its end token as text",
+    ("shown_ends", "10 of 10 replies whose text is kept: “</s>” at the end. The server sends its end token as text",
      {"change": lambda t: replace(t, text=t.text and "Once.</s>")},
      {"change": lambda t: replace(t, text=t.text and "The end token </s> is")}),
     ("_length", "100 of 100 good replies were cut by max_tokens", CUT, {"change": lambda t: replace(t, finish="stop")}),

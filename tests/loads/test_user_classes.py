@@ -104,7 +104,11 @@ def test_the_plan_counts_the_turns_of_each_class() -> None:
 
 def test_a_class_without_a_number_of_turns_leaves_the_plan_without_one() -> None:
     load = load_of(own(turns=4), own("Slow", 3, turns=None))
-    assert (load.turns_planned, load.users_and_turns, load.bounds()) == (None, None, "no number of turns")
+    assert (load.turns_planned, load.users_and_turns, load.bounds()) == (
+        None,
+        None,
+        "no end but --run-time, a shape or Ctrl-C",
+    )
     assert [load.is_endless(name) for name in ("Shopper", "Slow")] == [False, True]
     assert load_of(own(turns=4), own("Slow", 0, turns=None)).turns_planned == 8, "nobody is of that class"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import gevent
 import pytest
 
 from chatload.loads.ramp import RampSegment
@@ -219,3 +220,11 @@ def test_a_journal_that_was_deleted_is_a_problem(master: Master, tmp_path: Path)
     (tmp_path / "run" / "journal-master.jsonl").unlink()
     master.registry.close("done")
     assert "journal-master.jsonl: was deleted" in master.folder.problems[0]
+
+
+def test_a_run_that_is_stopped_while_clocks_are_read_is_told_to_nobody(tmp_path: Path) -> None:
+    master = Master(tmp_path, answers=False)
+    master.clock.later(0.1, lambda: gevent.spawn(master.registry.drain, at_once=False))
+    master.begin()
+    assert master.workers.sent_to("w1", messages.START) == []
+    assert master.supervisor.cause is None
