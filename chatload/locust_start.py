@@ -17,7 +17,7 @@ INTERRUPTED = 130
 
 
 def main(arguments: Callable[[], Sequence[str]] | None = None) -> None:
-    """Run it. Once it listens to Ctrl-C itself, locust_setup.py gives it back.
+    """Run it. Ctrl-C is handled here until Locust is set up, then as locust_setup.py says.
 
     `arguments` gives Locust's arguments, if they are not those of this program. It is called once Locust is imported:
     gevent must patch the standard library before other modules take names from it.
