@@ -1,9 +1,9 @@
 """`python -m lab.benchmarks.scale`: the most users whose times one host takes truly, by number of processes.
 
-Half of the cores serve: one fixed-rate server each, all on one port (SO_REUSEPORT), so that the kernel spreads the
-connections over them. The client runs on the other half. The servers' logs together are the truth, joined by request
-id. A load is held if nothing is lost, TTFT's error has a p99 of at most 0.1 ms, and less than 0.1 % of the turns carry
-a mark.
+Half of the physical cores serve: a fixed-rate server on each of their threads, all on one port (SO_REUSEPORT), so that
+the kernel spreads the connections over them. The client runs on the other half: a core for each process and, where
+there are several, one for the master. The servers' logs together are the truth, joined by request id. A load is held
+if nothing is lost, TTFT's error has a p99 of at most 0.1 ms, and less than 0.1 % of the turns carry a mark.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import argparse
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,7 @@ class Held:
     answers: int
     lost: int
     ttft_p99_ms: float
+    marks: Mapping[str, int]
     marked: float
     tokens_per_s: float
     cpu_s_per_mtoken: float | None
@@ -50,7 +52,8 @@ class Held:
         if self.ttft_p99_ms > MOST_ERROR_MS:
             found.append(f"TTFT error p99 {self.ttft_p99_ms:.3f} ms")
         if self.marked >= MOST_MARKED:
-            found.append(f"{self.marked:.2%} of the turns marked")
+            kinds = ", ".join(f"{count:,} {mark}" for mark, count in self.marks.items())
+            found.append(f"{self.marked:.2%} of the turns marked ({kinds})")
         return ", ".join(found)
 
     @property
@@ -98,6 +101,7 @@ def outcome(
         answers=answers,
         lost=answers - found.answers,
         ttft_p99_ms=found.ttft_ms_p99 or 0.0,
+        marks=Counter(sorted(mark for one in said.values() for mark in one.marks)),
         marked=sum(bool(one.marks) for one in said.values()) / max(1, len(said)),
         tokens_per_s=(len(middle) - 1) * 1e9 / max(1, middle[-1] - middle[0]),
         cpu_s_per_mtoken=found.steady_cpu_s_per_mtoken,
@@ -122,10 +126,39 @@ def measure(
                 port = int(host.rsplit(":", 1)[1])
             more = ["--processes", str(processes)] if processes > 1 else []
             command = ours(*more)(load, host, folder)
-            with on_cores(clients[: max(processes, 1)] if processes < len(clients) else clients):
+            with on_cores(clients[: processes + (processes > 1)]):
                 cost = measured(command, environment(load, host, folder), folder / "log", load.limit_s, None)
         truth = {key: one for log in logs for key, one in served(log).items()}
         return outcome(processes, load, truth, recorded_by_chatload(folder), cost)
+
+
+def shared_out(
+    cores: Sequence[int], siblings: Callable[[int], frozenset[int]], serving: int | None
+) -> tuple[list[int], list[int]]:
+    """The cores of the servers and those of the client: no thread of one is on a physical core of the other.
+
+    `siblings(core)` are the threads of its physical core; `serving` physical cores are the servers', half of them if
+    None. The first threads of all physical cores come first.
+    """
+    physical = list(dict.fromkeys(siblings(core) & frozenset(cores) for core in cores))
+    first = len(physical) // 2 if serving is None else serving
+
+    def threads(of: Sequence[frozenset[int]]) -> list[int]:
+        most = max(map(len, of), default=0)
+        return [sorted(one)[k] for k in range(most) for one in of if k < len(one)]
+
+    return threads(physical[:first]), threads(physical[first:])
+
+
+def siblings_here(core: int) -> frozenset[int]:
+    """The threads of a core's physical core, as Linux tells them; itself where it tells none."""
+    folder = Path(f"/sys/devices/system/cpu/cpu{core}/topology")
+    try:
+        parts = (folder / "thread_siblings_list").read_text(encoding="ascii").strip().split(",")
+        ends = [list(map(int, part.split("-"))) for part in parts]
+    except (OSError, ValueError):
+        return frozenset((core,))
+    return frozenset(number for end in ends for number in range(end[0], end[-1] + 1))
 
 
 @contextmanager
@@ -147,15 +180,22 @@ def main(arguments: list[str]) -> int:
     if compiled is None or len(cores) < 2:
         sys.stderr.write("bench-scale needs Linux, a C compiler and two cores\n")
         return 2
-    servers, clients = cores[: len(cores) // 2], cores[len(cores) // 2 :]
-    sys.stderr.write(f"{len(servers)} servers on one port, the client on {len(clients)} cores\n")
+    servers, clients = shared_out(cores, siblings_here, given.server_cores)
+    if not servers or not clients:
+        sys.stderr.write("bench-scale needs two physical cores\n")
+        return 2
+    sys.stderr.write(f"servers on cores {servers}, all on one port; the client on the first of {clients}\n")
     rows: list[list[str]] = []
     for processes in map(int, given.processes.split(",")):
         tried: dict[int, Held] = {}
         first = given.users_a_process * processes
         while (users := next_users({n: not one.shortcomings for n, one in tried.items()}, first)) is not None:
             load = Load(
-                users=users, users_per_s=users / given.ramp_s, turns=given.turns, think_s=given.think_s
+                users=users,
+                users_per_s=users / given.ramp_s,
+                turns=given.turns,
+                think_s=given.think_s,
+                tokens_per_s=given.tokens_per_s,
             )
             one = tried[users] = measure(processes, load, compiled, servers, clients)
             sys.stderr.write(f"  {' | '.join(one.cells)} | {one.shortcomings or 'held'}\n")
@@ -181,6 +221,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--turns", type=int, default=4)
     parser.add_argument("--think-s", type=float, default=2.0)
     parser.add_argument("--ramp-s", type=float, default=10.0, help="s over which users come in")
+    parser.add_argument("--server-cores", type=int, help="physical cores for the servers (half of them)")
+    parser.add_argument("--tokens-per-s", type=float, default=40.0, help="of an answer")
     parser.add_argument("--only-once", action="store_true", help="the first load only, no search")
     return parser
 

@@ -6,7 +6,7 @@ import pytest
 
 from chatload.certify.client_errors import Heard, Served
 from lab.benchmarks.harness import Cost, Load
-from lab.benchmarks.scale import Held, next_users, outcome
+from lab.benchmarks.scale import Held, next_users, outcome, shared_out
 
 MS = 1_000_000
 
@@ -36,7 +36,7 @@ def test_a_host_that_holds_nothing_ends_it() -> None:
     [
         (0.05, (), 0, ""),
         (0.15, (), 0, "TTFT error p99 0.150 ms"),
-        (0.05, ("hub_lag",), 0, "100.00% of the turns marked"),
+        (0.05, ("hub_lag",), 0, "100.00% of the turns marked (20 hub_lag)"),
         (0.05, (), 1, "1 answers lost"),
     ],
 )
@@ -57,3 +57,28 @@ def test_a_load_is_held_if_all_is_there_on_time_and_unmarked(
     assert (found.processes, found.users, found.answers, found.lost) == (4, 10, 20, leave_out)
     assert (found.start_s, found.report_s) == (1.0, 0.6)
     assert isinstance(found, Held)
+
+
+@pytest.mark.parametrize(
+    ("cores", "threads", "serving", "servers", "clients"),
+    [
+        (range(4), [], None, [0, 1], [2, 3]),
+        (range(8), [(0, 1), (2, 3), (4, 5), (6, 7)], None, [0, 2, 1, 3], [4, 6, 5, 7]),
+        (range(8), [(0, 4), (1, 5), (2, 6), (3, 7)], None, [0, 1, 4, 5], [2, 3, 6, 7]),
+        ([1, 2, 3], [(0, 1), (2, 3)], None, [1], [2, 3]),
+        ([0, 1], [(0, 1)], None, [], [0, 1]),
+        ([5], [], None, [], [5]),
+        (range(8), [(0, 1), (2, 3), (4, 5), (6, 7)], 1, [0, 1], [2, 4, 6, 3, 5, 7]),
+    ],
+)
+def test_servers_and_client_share_no_physical_core(
+    cores: range | list[int],
+    threads: list[tuple[int, int]],
+    serving: int | None,
+    servers: list[int],
+    clients: list[int],
+) -> None:
+    def siblings(core: int) -> frozenset[int]:
+        return next((frozenset(one) for one in threads if core in one), frozenset((core,)))
+
+    assert shared_out(cores, siblings, serving) == (servers, clients)
