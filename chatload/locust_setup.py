@@ -32,7 +32,7 @@ from chatload.runner.console import Console
 from chatload.runner.locust_options import register
 from chatload.runner.locust_patches import processes
 from chatload.runner.locust_patches.install import install as install_patches
-from chatload.runner.locust_patches.option_parser import tell_unknown
+from chatload.runner.locust_patches.option_parser import tell_mistakes
 from chatload.runner.locust_patches.uncaught import tell
 from chatload.runner.locust_process import (
     LocustMaster,
@@ -73,7 +73,7 @@ def install(shape: Shape) -> None:
     @events.init_command_line_parser.add_listener
     def add_options(parser: Any, **_: Any) -> None:
         register(parser, [*shape.options, *OPTIONS])
-        tell_unknown(parser, lambda lines, values: _exit_if([*lines, *plan_mistakes(shape, values)]))
+        tell_mistakes(parser, lambda lines, values: _exit_if([*lines, *plan_mistakes(shape, values)]))
 
     @events.init.add_listener
     def begin(environment: Environment, web_ui: Any = None, **_: Any) -> None:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, groupby, pairwise
-from statistics import median
+from statistics import fmean, median
 
 from chatload.analysis.throughput import tokens_by_step
 from chatload.model.metrics import ttft_ms
@@ -71,17 +71,23 @@ def failed_s(run: Run) -> list[float]:
 
 
 def medians(points: Iterable[tuple[float, float]], width_s: int) -> tuple[list[float], list[float]]:
-    """(middles of the steps in s, median of the values in each); steps without a value are left out."""
+    """(when, as by_step, and median of the values in each step); steps without a value are left out."""
     steps = by_step(points, width_s)
     return [at_s for at_s, _ in steps], [median(values) for _, values in steps]
 
 
 def by_step(points: Iterable[tuple[float, float]], width_s: int) -> list[tuple[float, list[float]]]:
-    """(middle of the step in s, its values) of each step that has some, in order."""
+    """(mean time of its points in s, its values) of each step that has some, in order.
+
+    Not the middle of the step: where steps have few points, a line through the middles would miss the points.
+    """
+    times: dict[int, list[float]] = {}
     steps: dict[int, list[float]] = {}
     for at_s, value in points:
-        steps.setdefault(int(at_s // width_s), []).append(value)
-    return [((step + 0.5) * width_s, steps[step]) for step in sorted(steps)]
+        step = int(at_s // width_s)
+        times.setdefault(step, []).append(at_s)
+        steps.setdefault(step, []).append(value)
+    return [(fmean(times[step]), steps[step]) for step in sorted(steps)]
 
 
 def tokens_per_step(run: Run, width_s: int) -> tuple[list[float], list[float]]:

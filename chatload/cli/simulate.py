@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Sequence
 
@@ -17,7 +18,13 @@ def simulate(argv: Sequence[str]) -> int:
     """Run `chatload simulate`; returns the exit code."""
     if {"-h", "--help"} & {*argv}:
         given = " ".join(word for pair in DEFAULTS.items() for word in pair)
-        sys.stdout.write(f"{program()} simulate: the simulator, with {given} where you name no others\n\n")
+        told = subprocess.run(simulator_command(argv), capture_output=True, text=True, check=True).stdout
+        options = told.partition("\n\noptions:\n")[2]  # beyond its own usage
+        sys.stdout.write(
+            f"usage: {program()} simulate [options of the simulator]\n\n"
+            f"Starts simulated servers, with {given} where you name no others.\n\noptions:\n{options}"
+        )
+        return 0
     return become(simulator_command(argv))
 
 

@@ -14,7 +14,15 @@ from chatload.model.errors import CODES
 from chatload.model.metrics import Metric, View, metric, metrics_in
 from chatload.model.sanitize import one_line
 from chatload.model.slo import LEAST_STANDSTILL_S
-from chatload.model.summary import ALL_USERS_IN, PERCENTILES, WHOLE_RUN, Distribution, SlotRelease, Summary
+from chatload.model.summary import (
+    ALL_USERS_IN,
+    PERCENTILES,
+    WHOLE_RUN,
+    Distribution,
+    SlotRelease,
+    Stretch,
+    Summary,
+)
 from chatload.model.words import plural
 from chatload.render.blocks import Block, Heading, Items, Paragraph, Section, Table
 from chatload.render.run_verdict import standstill_words
@@ -39,8 +47,9 @@ def good_turns(run: Run, summary: Summary) -> Section | None:
     window = summary.window
     n = summary.metric(told[0].key).n
     blocks: list[Block] = [_metrics(told, summary.metric)]
-    if window.note:
-        blocks.append(Paragraph(f"Of the whole run: {window.note}.", note=True))
+    told_of = _stretch_words(window)
+    if told_of:
+        blocks.append(Paragraph(told_of, note=True))
     if summary.with_failures and any(found.failed for found in summary.with_failures.values()):
         blocks.append(_with_failures(summary))
     blocks += _intervals(summary)
@@ -50,6 +59,17 @@ def good_turns(run: Run, summary: Summary) -> Section | None:
         )
     count = f"{n:,} of {summary.succeeded:,}" if summary.whole_run else f"{summary.succeeded:,}"
     return Section(f"Good turns, {window.name} ({count})", blocks, id="turns")
+
+
+def _stretch_words(window: Stretch) -> str:
+    """Why the figures are not of the time with all users in, and why they have no intervals: each once."""
+    note, short = window.note, window.too_short
+    if (
+        note and short and window.no_interval in note and short != note
+    ):  # its stretch is shorter than the whole
+        return f"Of the whole run, which is {short}."
+    words = [f"Of the whole run: {note}."] if note else []
+    return " ".join([*words, *([f"{short.capitalize()}."] if short not in note else [])])
 
 
 def _metrics(told: Sequence[Metric], of: Callable[[str], Distribution], caption: str = "") -> Table:
@@ -63,8 +83,7 @@ def _metrics(told: Sequence[Metric], of: Callable[[str], Distribution], caption:
 def _intervals(summary: Summary) -> list[Block]:
     """How sure the percentiles are, and where the users' shared queue leaves little to be sure of."""
     if summary.window.too_short:
-        same = summary.window.too_short in summary.window.note
-        return [] if same else [Paragraph(f"{summary.window.too_short.capitalize()}.", note=True)]
+        return []
     rows = [["", "unit", *WITH_INTERVAL]]
     few: list[str] = []
     for one in metrics_in(View.INTERVALS):

@@ -232,8 +232,10 @@ def test_of_many_steps_the_highest_and_lowest_are_kept() -> None:
 
 
 def test_medians_of_steps() -> None:
-    found = series.medians([(0.1, 1), (0.2, 3), (0.9, 100), (2.5, 7)], 1)
-    assert found == ([0.5, 2.5], [3, 7])
+    found = series.medians([(0.1, 1), (0.2, 3), (0.9, 100), (2.75, 7)], 1)
+    assert found == ([pytest.approx(0.4), 2.75], [3, 7]), (
+        "at the points' own mean time: a lone one is on its dot"
+    )
     assert [series.step_s(length) for length in (10, 120, 121, 10**6)] == [1, 1, 2, 3600]
 
 

@@ -346,12 +346,20 @@ def test_locust_still_ends_with_1_and_a_log_line_where_a_locustfile_has_no_user(
     assert re.search(words, inspect.getsource(locust.main.main))
     assert "logger = logging.getLogger(__name__)" in inspect.getsource(locust.main)
     logger = logging.getLogger("locust.main")
+    ending = argument_parser.LocustArgumentParser.error
     tell_no_users()
     try:
+        with pytest.raises(SystemExit):  # as of a locustfile that does not import chatload
+            argument_parser.get_parser().parse_args(["--turns", "3", "--slo=x", "--xyz"])
+        assert capsys.readouterr().err.startswith("--turns, --slo: chatload's, but the locustfile does not")
+        with pytest.raises(SystemExit):
+            argument_parser.get_parser().parse_args(["--xyz"])
+        assert "unrecognized arguments: --xyz" in capsys.readouterr().err
         logger.error("another error")
         with pytest.raises(SystemExit) as ended:
             logger.error(FOUND_NONE)
     finally:
+        argument_parser.LocustArgumentParser.error = ending
         for one in list(logger.filters):
             logger.removeFilter(one)
     assert ended.value.code == 2

@@ -10,7 +10,7 @@ import pytest
 
 from chatload.loads.registry import SHAPES
 from chatload.model.errors import UsageError
-from chatload.runner.locust_patches.option_parser import tell_unknown
+from chatload.runner.locust_patches.option_parser import tell_mistakes
 from chatload.runner.plans import Plans, plan_mistakes
 from tests.runner.fake_locust import FakeProcess
 
@@ -39,24 +39,40 @@ def test_a_form_is_refused_for_what_was_changed_in_it_only() -> None:
         plans.of({"history": "on", "prompt": "Ho"})
 
 
-def test_unknown_arguments_are_told_together_with_the_mistakes_of_others() -> None:
+def test_unknown_arguments_and_wrong_values_are_told_together_with_the_mistakes_of_others(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     told: list[str] = []
     parser = argparse.ArgumentParser(exit_on_error=False)
-    for name in ("--users", "--turns", "--host"):
+    for name in ("--turns", "--host"):
         parser.add_argument(name)
+    parser.add_argument("-u", "--users", dest="num_users", type=int)
+    parser.add_argument("--web-port", "-P", type=int, default=8089)
+    parser.add_argument("--loglevel", type=str.upper, choices=["INFO", "DEBUG"])
 
     def tell(lines: Sequence[str], values: Mapping[str, Any]) -> None:
-        told.extend([*lines, *plan_mistakes(SHAPES["chat"], {**values, "num_users": 1})])
+        told.extend([*lines, *plan_mistakes(SHAPES["chat"], {"num_users": 1, **values})])
         raise UsageError(told)
 
-    tell_unknown(parser, tell)
-    good = parser.parse_args(["--turns", "3", "--host", "http://gpu"])
-    assert (good.turns, told) == ("3", [])
+    tell_mistakes(parser, tell)
+    good = parser.parse_args(["--turns", "3", "--host", "http://gpu", "-u", "2"])
+    assert (good.turns, good.num_users, told) == ("3", 2, [])
     with pytest.raises(UsageError):
-        parser.parse_args(["--userz", "--turns", "x", "--xyz=4", "y"])
-    assert told[:3] == [
+        parser.parse_args(
+            ["--userz", "--turns", "x", "--xyz=4", "y", "-u", "ten", "-P", "80x", "--loglevel", "loud"]
+        )
+    assert told[:5] == [
+        "--web-port '80x': must be a whole number",
+        "--loglevel 'LOUD': must be one of INFO, DEBUG",
         "--userz: no such option: did you mean --users?",
         "--xyz: no such option",
         "'y': no option, and no value of one",
     ]
-    assert [line.split(":")[0] for line in told[3:]] == ["--turns 'x'"]
+    of_plan = [
+        line for line in told[5:] if line.startswith(("--turns 'x'", "--users 'ten': must be a whole"))
+    ]
+    assert len(of_plan) == len(told[5:]) == 2, told
+    assert parser.parse_args(["-u", "3"]).num_users == 3, "the parser reads as before"
+    with pytest.raises(SystemExit) as ended:
+        parser.parse_args(["--users"])
+    assert (ended.value.code, capsys.readouterr().err) == (2, "--users: expected one argument\n")

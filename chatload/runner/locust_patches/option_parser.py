@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, NamedTuple
+
+from chatload.options.ranges import LOCUST_RANGES
+
+KINDS = {"int": "a whole number", "positive_integer": "a whole number from 1 on", "float": "a number"}
+"""What a type of Locust's options takes, in words."""
+RANGED = frozenset(f"--{name}" for name in LOCUST_RANGES)
+"""Options whose wrong values the plan tells."""
 
 
 def prepare(parser: Any, readers: Mapping[str, Callable[[str], object]]) -> set[str]:
@@ -22,21 +30,75 @@ def prepare(parser: Any, readers: Mapping[str, Callable[[str], object]]) -> set[
     return {name for action in parser._actions for name in action.option_strings}
 
 
-def tell_unknown(parser: Any, tell: Callable[[Sequence[str], Mapping[str, Any]], None]) -> None:
-    """Have `tell` called with mistakes of unknown arguments, and the values of the others; argparse stops at them.
+def tell_mistakes(parser: Any, tell: Callable[[Sequence[str], Mapping[str, Any]], None]) -> None:
+    """Have `tell` called with mistakes of unknown arguments and wrong values, and the values of all; argparse stops
+    at the first.
 
-    A typing mistake is then told together with all others. Locust's own words stand where `tell` returns.
+    A typing mistake is then told together with all others. Locust's own words stand where `tell` returns. A wrong
+    value is left a text; those of LOCUST_RANGES are no mistake here, since the plan tells them.
     """
 
     def parse_args(*arguments: Any, **more: Any) -> Any:
-        found, unknown = parser.parse_known_args(*arguments, **more)
-        if unknown:
+        wrong: list[_Wrong] = []
+        try:
+            with _kept(parser, wrong):
+                found, unknown = parser.parse_known_args(*arguments, **more)
+        except argparse.ArgumentError as error:  # a value is missing: what follows cannot be read
+            parser.exit(2, f"{_name(error.argument_name)}: {error.message}\n")
+        if unknown or wrong:
             known = [name for action in parser._actions for name in action.option_strings]
-            tell([unknown_words(one, known) for one in unknown], vars(found))
-            parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+            told = [one.words for one in wrong if one.option not in RANGED]
+            tell([*told, *(unknown_words(one, known) for one in unknown)], vars(found))
+            parser.error(
+                "; ".join(one.words for one in wrong) or f"unrecognized arguments: {' '.join(unknown)}"
+            )
         return found
 
     parser.parse_args = parse_args
+
+
+class _Wrong(NamedTuple):
+    """A value that its option does not take."""
+
+    option: str
+    words: str
+
+
+@contextmanager
+def _kept(parser: Any, wrong: list[_Wrong]) -> Iterator[None]:
+    """While open, the parser keeps wrong values as texts, and notes them; at the first, argparse would end."""
+    read, check = parser._get_value, parser._check_value
+
+    def note(action: argparse.Action, value: object, words: str) -> None:
+        option = _name("/".join(action.option_strings))
+        wrong.append(_Wrong(option, f"{option} {str(value)[:80]!r}: {words}"))
+
+    def reading(action: argparse.Action, text: str) -> object:
+        try:
+            return read(action, text)
+        except argparse.ArgumentError as error:
+            kind = KINDS.get(getattr(action.type, "__name__", ""))
+            note(action, text, f"must be {kind}" if kind else error.message)
+            return text
+
+    def checking(action: argparse.Action, value: object) -> None:
+        try:
+            check(action, value)
+        except argparse.ArgumentError:
+            note(action, value, f"must be one of {', '.join(map(str, action.choices or ()))}")
+
+    exits, parser.exit_on_error = parser.exit_on_error, False
+    parser._get_value, parser._check_value = reading, checking
+    try:
+        yield
+    finally:
+        del parser._get_value, parser._check_value
+        parser.exit_on_error = exits
+
+
+def _name(names: str | None) -> str:
+    """--users of "-u/--users": the longest name of an option."""
+    return max((names or "").split("/"), key=len)
 
 
 def unknown_words(argument: str, known: Sequence[str]) -> str:
