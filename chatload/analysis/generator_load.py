@@ -44,8 +44,10 @@ def processes(run: Run) -> int:
     return len({turn.worker for turn in run.turns}) or 1
 
 
-def remedy(run: Run, *, lost: bool = False) -> str:
+def remedy(run: Run, *, lost: bool = False, lag_is_said: bool = False) -> str:
     """What to do about turns that the load generator spoiled, in a sentence or two; `lost`: journal lines were lost.
+
+    `lag_is_said`: the sentence before tells for how long it was held up.
 
     Conditions, in this order: no turn marked and no lag but lines lost: the disk. A process was busy: more processes
     while there are cores, else a larger machine; and with how many users it kept up. None was busy, and the event loop
@@ -68,8 +70,9 @@ def remedy(run: Run, *, lost: bool = False) -> str:
             return f"{used}, and the machine has {cores:,}: use a larger one, or several, and run again."
         return f"{used}: use more --processes, and run again."
     if lag_ms > LAGGING_P99_MS:
+        lag = "not short of CPU" if lag_is_said else f"yet held up for {lag_ms:.0f} ms"
         return (
-            f"{used}, yet held up for {lag_ms:.0f} ms: something else takes its cores (the server, a shared host). "
+            f"{used}, {lag}: something else takes its cores (the server, a shared host). "
             "Give the load generator cores of its own, and run again."
         )
     if packed_share(run) > PACKED_SHARE:

@@ -56,7 +56,8 @@ def _late_ms(turn: Turn) -> float:
 def held_up(run: Run, summary: Summary) -> Iterator[str]:
     """That the event loop lagged, or else that a process nearly filled its core."""
     lag_ms, busy = worst_lag_ms(run), busiest_percent(run) or 0.0
-    cure = f" {remedy(run)}" if summary.validity.trustworthy else ""  # else it is said before all warnings
+    # Of a run that is not trustworthy it is said before all warnings.
+    cure = f" {remedy(run, lag_is_said=True)}" if summary.validity.trustworthy else ""
     if lag_ms > LAGGING_P99_MS:
         yield (
             f"The load generator was held up for {lag_ms:.0f} ms (p99 of its worst second), so sends and user-space "

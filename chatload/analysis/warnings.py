@@ -70,25 +70,42 @@ def _ended_early(run: Run, summary: Summary) -> Iterator[str]:
     elif ended_by_time(run):
         yield f"The run was ended by --run-time, after {run.manifest.run_time_s:,g} s, with users still in."
     elif ended == "interrupted":
-        yield "The run was stopped before its plan was done: the last users and their ramp-down are missing."
-    if summary.interrupted:
-        one = summary.interrupted == 1
-        stopped = ended == "interrupted" and not ended_by_time(run)
-        rest = (
-            "so let a run end by itself before you quote it"
-            if stopped
-            else "so times of the others are shorter than those of all"
-        )
-        yield (
-            f"{_turns(summary.interrupted)} still ran when {'the run was' if stopped else 'users were'} stopped and "
-            f"{'counts' if one else 'count'} nowhere below; "
-            f"{'it was a slow one' if one else 'they were the slow ones'}, {rest}."
-        )
+        yield stop_words(run, summary)
+        return
+    if words := _interrupted_words(summary, "users were"):
+        yield f"{words}, so times of the others are shorter than those of all."
+    if words := _never_held(run, summary):
+        yield words
+
+
+def stop_words(run: Run, summary: Summary) -> str:
+    """That the run was stopped before its end, and what is missing for it."""
+    found = ["The run was stopped before its plan was done: the last users and their ramp-down are missing."]
+    if words := _interrupted_words(summary, "the run was"):
+        found.append(f"{words}, so let a run end by itself before you quote it.")
+    return " ".join(filter(None, [*found, _never_held(run, summary)]))
+
+
+def _interrupted_words(summary: Summary, stopped: str) -> str:
+    """Turns that were cut short by us, without its full stop; empty where there are none."""
+    if not summary.interrupted:
+        return ""
+    counts, they = (
+        ("counts", "it was a slow one") if summary.interrupted == 1 else ("count", "they were the slow ones")
+    )
+    return (
+        f"{_turns(summary.interrupted)} still ran when {stopped} stopped and {counts} nowhere below; {they}"
+    )
+
+
+def _never_held(run: Run, summary: Summary) -> str:
+    """Turns of the plan that were not begun; empty where there are none."""
     held = summary.turns + summary.interrupted + summary.abandoned
     held += summary.context.not_held if summary.context is not None else 0
     wanted = summary.planned_turns
-    if wanted and held < wanted and ended != "unreachable" and not run.missing:
-        yield f"{wanted - held:,} of {wanted:,} planned turns were never held, so the load was lighter than planned."
+    if not wanted or held >= wanted or run.manifest.ended == "unreachable" or run.missing:
+        return ""
+    return f"{wanted - held:,} of {wanted:,} planned turns were never held, so the load was lighter than planned."
 
 
 def _failures(run: Run, summary: Summary) -> Iterator[str]:

@@ -24,8 +24,8 @@ from chatload.render.text import text_of
 from chatload.store.journal import read_run
 from chatload.store.manifest import MANIFEST, read_manifest, write_private
 
-DEPTHS = ("*", "*/*")
-"""Where run folders are looked for: in the folder, and in folders of rounds in it."""
+DEPTHS = (".", "*", "*/*")
+"""Where run folders are looked for: the folder itself, those in it, and in folders of rounds in it."""
 LAST = "A difference between two runs is no finding by itself: chatload compare A B tells."
 
 
@@ -68,7 +68,7 @@ def past_runs(folder: Path) -> tuple[list[PastRun], list[str]]:
                 why = run.manifest.refusal or run.manifest.failure or "it held none"
                 left_out.append(one_line(f"{path}: no turns: {why}", 300))
     if not found and not left_out:
-        raise UsageError([f"{folder}: holds no run (no {MANIFEST} one or two levels below)"])
+        raise UsageError([f"{folder}: holds no run (no {MANIFEST} in it, or one or two levels below)"])
     return found, left_out
 
 
@@ -91,7 +91,9 @@ def _chosen(argv: Sequence[str]) -> argparse.Namespace:
         "load, model or kind of server stand in a group of their own; folders that cannot be read are named. Give runs "
         "a --label, such as the commit. Exit code 0.",
     )
-    parser.add_argument("folder", metavar="FOLDER", type=Path, help="folder of run folders, such as results")
+    parser.add_argument(
+        "folder", metavar="FOLDER", type=Path, help="folder of run folders, such as results, or one run"
+    )
     parser.add_argument("--markdown", action="store_true", help="print Markdown")
     parser.add_argument(
         "--html", type=Path, metavar="FILE", help="write one self-contained page, with the picture"

@@ -14,7 +14,8 @@ class BatchRoom(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     `reserved`: a request takes prompt and max_tokens before it runs (TGI), or a place of its own (llama.cpp); else its
     prompt, and more as its answer grows (vLLM). `option` of the server makes room for more tokens, `requests_option`
     for more requests. `request_tokens` is what a request of the run takes at most, on average; `estimated`: the prompt
-    in it is our estimate, and a large part.
+    in it is our estimate, and a large part. `admitted`: of more requests, running and waiting, it turns each away;
+    `admitted_option` raises that.
     """
 
     tokens: int = 0
@@ -24,6 +25,8 @@ class BatchRoom(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     estimated: bool = False
     requests: int = 0
     requests_option: str = ""
+    admitted: int = 0
+    admitted_option: str = ""
 
     @property
     def by_tokens(self) -> int | None:

@@ -9,13 +9,21 @@ class ContextLimits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     """Most tokens of a prompt, and of prompt and answer together; None where that is not told.
 
     `reserved`: the server adds max_tokens to the prompt, and refuses a request that comes to more than `total`.
+    `piece`: of max_tokens it adds at most so many, as longer answers are made in pieces (TGI 3); 0: all.
     `source` is who told: "GET /info", "--context-limit".
     """
 
     prompt: int | None = None
     total: int | None = None
     reserved: bool = True
+    piece: int = 0
     source: str = ""
+
+    def beside(self, max_tokens: int) -> int:
+        """Tokens of an answer that must fit beside the prompt for the request to be taken."""
+        if not self.reserved:
+            return 0
+        return min(max_tokens, self.piece or max_tokens)
 
     @property
     def words(self) -> str:

@@ -46,20 +46,70 @@ class Meaning:
     by_words: bool = False
 
 
+_THAN = r"(?:exceed\w*|(?:is |are )?(?:longer|larger|greater|bigger|more) than|over|beyond)"
 _LIMITED = r"overload|rate[ _-]?limit|throttl|too[ _]many[ _]requests"
 SHARED: tuple[ErrorWords, ...] = (
     # OpenAI's words; vLLM, FastChat, SGLang and others have them in one form or another
     error_words(
         CONTEXT_FULL,
         r"maximum context length (?:is|of) (?P<limit>\d+) tokens(?:"
-        r".{0,40}?requested (?:a total of )?(?P<given>\d+) tokens"
+        r".{0,40}?requested (?:a total of |about )?(?P<given>\d+) tokens"
         r"|.{0,40}?resulted in (?P<given2>\d+) tokens"
         r"|.{0,200}?for a total of (?:at least )?(?P<given3>\d+) tokens"
-        r"|.{0,80}?(?P<given4>\d+) (?:input|prompt) tokens)?",
+        r"|.{0,80}?(?P<given4>\d+) (?:input|prompt) tokens"
+        r"|, but (?P<given5>\d+) tokens were requested)?",
         "context_length_exceeded",
         "context_window_exceeded",
         "contextwindowexceedederror",
         "model_context_window_exceeded",
+        "tokens_limit_reached",
+    ),
+    # services, in the words of their documentation or of public reports: Google, Mistral, xAI, Fireworks, Cerebras,
+    # Moonshot, GitHub; LM Studio
+    error_words(
+        CONTEXT_FULL,
+        r"input token count \((?P<given>\d+)\) exceeds the maximum number of tokens allowed \((?P<limit>\d+)",
+    ),
+    error_words(
+        CONTEXT_FULL,
+        r"prompt contains (?P<given>\d+) tokens.{0,80}too large for model with (?P<limit>\d+) maximum context",
+    ),
+    error_words(
+        CONTEXT_FULL,
+        r"maximum prompt length is (?P<limit>\d+) but the request contains (?P<given>\d+) tokens",
+    ),
+    error_words(
+        CONTEXT_FULL, r"prompt is too long: (?P<given>\d+), model maximum context length: (?P<limit>\d+)"
+    ),
+    error_words(
+        CONTEXT_FULL,
+        r"reduce the length of the messages.{0,40}length is (?P<given>\d+) while limit is (?P<limit>\d+)",
+    ),
+    error_words(CONTEXT_FULL, r"exceeded model token limit: (?P<limit>\d+)"),
+    error_words(
+        CONTEXT_FULL, r"(?:body|request) too large for .{1,60} model\. Max size: (?P<limit>\d+) tokens"
+    ),
+    error_words(
+        CONTEXT_FULL,
+        r"keep the first (?P<given>\d+) tokens when context the overflows.{0,80}context length of only (?P<limit>\d+)",
+    ),
+    error_words(
+        CONTEXT_FULL,
+        rf"(?:prompt|input|context|requested) (?:length |tokens )?\(?(?P<given>\d+)(?: tokens)?\)? {_THAN} "
+        r"(?:the )?(?:context (?:length|size|window)|max_seq_len)(?: of)? \(?(?P<limit>\d+)",
+    ),
+    # what such words have in common
+    error_words(
+        CONTEXT_FULL,
+        rf"\b(?:prompt|inputs?|messages|requests?|conversation|tokens)\b[^.]{{0,60}}\b{_THAN} [^.]{{0,60}}"
+        r"\b(?:context (?:length|size|window|limit)|(?:max_seq_len|max_model_len|max_context_len\w*|n_ctx)\b|"
+        r"max(?:imum)? (?:model |sequence |input |prompt |context )+(?:length|size|tokens))",
+    ),
+    error_words(
+        CONTEXT_FULL,
+        r"(?:context (?:length|size|window|limit)) (?:has been |was |is )?exceed|input is too long for (?:the )?requested"
+        r"|prompt is too (?:long|big)"
+        r"|context window exceeds limit|range of input length should be \[1, (?P<limit>\d+)\]",
     ),
     error_words(OVERLOADED, _LIMITED),
     error_words(

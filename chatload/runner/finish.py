@@ -8,7 +8,7 @@ from pathlib import Path
 from chatload.analysis.exit_code import code_of
 from chatload.analysis.gate import gate
 from chatload.analysis.summary import summarise
-from chatload.analysis.warnings import failure_words
+from chatload.analysis.warnings import failure_words, stop_words
 from chatload.loads.plan import Plan
 from chatload.model.program import program
 from chatload.model.sanitize import one_line
@@ -53,8 +53,11 @@ def finish(folder: Path, plan: Plan, say: Callable[[str], None], draw: Draw) -> 
         return code
     for words in failure_lines(run, summary)[:MOST_WARNINGS]:
         say(f"chatload: failed: {one_line(words, FAILURE_COLUMNS)}")
-    said = failure_words(run.manifest)  # when it failed
-    told = [words for words in summary.warnings if words != said]
+    said = {
+        failure_words(run.manifest),
+        stop_words(run, summary) if why else "",
+    }  # when it failed, or with its code
+    told = [words for words in summary.warnings if words not in said]
     for words in told[:MOST_WARNINGS]:
         say(f"chatload: warning: {one_line(words, WARNING_COLUMNS)}")
     if len(told) > MOST_WARNINGS:

@@ -41,12 +41,13 @@ def room_sentence(room: BatchRoom, planned: Planned) -> str:
     """What to tell before a run with more requests at once than the server has room for; else nothing."""
     load = planned.plan.load
     at_once = room.at_once
-    most = load.users if load.own_users else load.least_connections
-    if at_once is None or most <= at_once:
+    most = _most_at_once(planned)
+    held = min(most, room.admitted or most)
+    if at_once is None or held <= at_once:
         return ""
-    wait = f"up to {most - at_once:,} of {most:,} users will wait"
+    wait = f"up to {held - at_once:,} of {most:,} users will wait"
     if isinstance(load, OpenLoopLoad):
-        wait = f"{most - at_once:,} of {most:,} requests will wait"
+        wait = f"{held - at_once:,} of {most:,} requests will wait"
     elif isinstance(load, SweepLoad):
         wait = f"with more in flight (up to {most:,}) the others will wait"
     elif isinstance(load, CapacityLoad):
@@ -56,6 +57,36 @@ def room_sentence(room: BatchRoom, planned: Planned) -> str:
     if room.reserved:
         return f"this server runs at most {room.words}, as it reserves prompt and max_tokens of each: {wait}"
     return f"this server's KV cache holds at most {room.words} at full length: {wait} where answers grow that long"
+
+
+def admission_sentence(room: BatchRoom, planned: Planned) -> str:
+    """What to tell before a run with more requests at once than the server admits; else nothing."""
+    plan, load, admitted = planned.plan, planned.plan.load, room.admitted
+    most = _most_at_once(planned)
+    if not admitted or most <= admitted:
+        return ""
+    then = (
+        "asked again until it takes them (--on-429 wait)"
+        if plan.waits_on_429
+        else "failed turns (overloaded)"
+    )
+    beyond = f"of {most:,} users up to {most - admitted:,} at a time"
+    if isinstance(load, OpenLoopLoad):
+        beyond = f"of {most:,} requests up to {most - admitted:,}"
+    elif isinstance(load, SweepLoad):
+        beyond = f"with more in flight (up to {most:,}) the others"
+    elif isinstance(load, CapacityLoad):
+        beyond = "where a level has more of them open, the others"
+    return (
+        f"this server turns requests away beyond {admitted:,} at once, running and waiting ({room.admitted_option}): "
+        f"{beyond} will be {then}"
+    )
+
+
+def _most_at_once(planned: Planned) -> int:
+    """How many requests a plan may have open at once, as far as that is known."""
+    load = planned.plan.load
+    return load.users if load.own_users else load.least_connections
 
 
 def _answer(planned: Planned) -> float | None:

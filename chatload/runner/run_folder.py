@@ -24,7 +24,7 @@ from chatload.protocols.prompt_text import prompt_words
 from chatload.runner.command_line import URLS, without_values
 from chatload.runner.context_need import class_sentence, context_sentence
 from chatload.runner.met_servers import Met
-from chatload.runner.request_tokens import room_sentence, with_requests
+from chatload.runner.request_tokens import admission_sentence, room_sentence, with_requests
 from chatload.runner.supervisor import Cause
 from chatload.store.journal import JournalWriter
 from chatload.store.manifest import MANIFEST, Edit, Manifest, Ramp, write_json
@@ -100,8 +100,9 @@ class RunFolder:
         self.say(f"chatload: {recognised}; dialect {server.dialect.name}")
         for words in server.notes:
             self.say(f"chatload: {one_line(words, 400)}")
-        if room is not None and (words := room_sentence(room, self._planned)):
-            self.tell(words)
+        if room is not None:
+            for words in filter(None, (f(room, self._planned) for f in (room_sentence, admission_sentence))):
+                self.tell(words)
         if server.context is not None and (words := context_sentence(server.context, self._planned)):
             self.tell(words)
         self._tell_classes(met)

@@ -163,7 +163,7 @@ def test_markdown_has_the_same_tables(folder: Path, capsys: pytest.CaptureFixtur
     ("words", "said"),
     [
         (["{}/none"], "none: no folder: name one that holds run folders, such as results"),
-        (["{}"], "holds no run (no manifest.json one or two levels below)"),
+        (["{}"], "holds no run (no manifest.json in it, or one or two levels below)"),
         (["{}", "--picture", "x.gif"], "--picture x.gif: must end in .png, .svg or .pdf"),
         (["{}", "--markdown", "--html", "x"], "--markdown and --html: one form at a time"),
     ],

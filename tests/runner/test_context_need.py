@@ -84,13 +84,27 @@ def test_with_prompts_of_known_length_answers_decide_on_the_turn(max_tokens: int
 def test_a_first_message_that_will_not_fit() -> None:
     words = told(TGI, history="off", max_tokens="2040", prompt="word " * 20)
     assert words.startswith(f"{TAKES}none of the 40 requests will fit, by our estimate: give shorter ones")
-    assert "the run ends at the first of them" in words
+    assert "the run ends after the first few of them" in words
     assert told(TGI, history="off", max_tokens="2040", prompt="word " * 20, context_full="fail").endswith(
         "will fail"
     )
     grows = told(TGI, history="on", prompt_tokens="1100")
     assert grows.startswith(f"{TAKES}none of the 4 first messages will fit")
     assert told(TGI, history="off", max_tokens="2040", prompt="word") == ""
+
+
+def test_tgi_3_makes_long_answers_in_pieces_of_which_the_first_must_fit() -> None:
+    (kind,) = (one for one in KINDS if one.title == "TGI")
+    info = b'{"model_id":"m","max_input_tokens":4095,"max_total_tokens":4096,"version":"%s"}'
+    three, two = (
+        kind.context(ProbeAnswers({"/info": (200, info % version)})) for version in (b"3.3.7", b"2.4.1")
+    )
+    assert three is not None and two is not None
+    beyond = {"history": "off", "max_tokens": "100000"}
+    assert told(three, prompt="word", **beyond) == "" and "none of the 40 requests" in told(
+        two, prompt="word", **beyond
+    )
+    assert "none of the 40 requests" in told(three, prompt="word " * 3400, **beyond)
 
 
 @pytest.mark.parametrize("kind", ["capacity", "visitors"])

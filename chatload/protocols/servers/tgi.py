@@ -46,14 +46,20 @@ PIECE_TOKENS, PIECES_SINCE = 1024, (3,)
 (backends/v3/src/queue.rs)."""
 
 
+def _piece_tokens(version: str) -> int:
+    return PIECE_TOKENS if numbers_of(version) >= PIECES_SINCE else 0
+
+
 def _room(answers: ProbeAnswers) -> BatchRoom | None:
     """`max_batch_total_tokens` of /info: each request reserves prompt and max_new_tokens of it (router/src/queue.rs).
 
     From 1.4 to 2.x `max_batch_size`, the most requests of a batch, where it was set. 3.x tells neither.
+    All tell `max_concurrent_requests`: of more, each is answered "Model is overloaded" (router/src/infer.rs).
     """
     tokens = answers.whole("/info", "max_batch_total_tokens")
     requests = answers.whole("/info", "max_batch_size")
-    if tokens is None and requests is None:
+    admitted = answers.whole("/info", "max_concurrent_requests")
+    if tokens is None and requests is None and admitted is None:
         return None
     return BatchRoom(
         tokens=tokens or 0,
@@ -61,6 +67,8 @@ def _room(answers: ProbeAnswers) -> BatchRoom | None:
         option="--max-batch-total-tokens",
         requests=requests or 0,
         requests_option="--max-batch-size" if requests else "",
+        admitted=admitted or 0,
+        admitted_option="--max-concurrent-requests" if admitted else "",
     )
 
 
@@ -70,17 +78,20 @@ def _context(answers: ProbeAnswers) -> ContextLimits | None:
     total = answers.whole("/info", "max_total_tokens")
     if prompt is None and total is None:
         return None
-    return ContextLimits(prompt=prompt, total=total, source="GET /info")
+    piece = _piece_tokens(answers.text("/info", "version"))
+    return ContextLimits(prompt=prompt, total=total, piece=piece, source="GET /info")
 
 
 # The chat route of 3.x tells 422 whatever the cause: the words decide.
 _ERRORS = (
     error_words(
         CONTEXT_FULL,
-        r"`inputs` tokens \+ `max_new_tokens` must be <= (?P<limit>\d+)\. "
-        r"Given: (?P<given>\d+) `inputs` tokens and (?P<more>\d+) `max_new_tokens`",
+        r"`?inputs`? tokens \+ `?max_new_tokens`? must be <= (?P<limit>\d+)\. "
+        r"Given: (?P<given>\d+) `?inputs`? tokens and (?P<more>\d+) `?max_new_tokens`?",
     ),
-    error_words(CONTEXT_FULL, r"`inputs` must have less than (?P<limit>\d+) tokens\. Given: (?P<given>\d+)"),
+    error_words(
+        CONTEXT_FULL, r"`?inputs`? must have less than (?P<limit>\d+) tokens\. Given: (?P<given>\d+)"
+    ),
     error_words(
         SERVER_ERROR,
         "^Request failed during generation|^Incomplete generation",
@@ -104,7 +115,7 @@ _SERVER = ServerKind(
     probes=("/info",),
     tokenize=BY_INPUTS,
     room=_room,
-    piece_tokens=lambda version: PIECE_TOKENS if numbers_of(version) >= PIECES_SINCE else 0,
+    piece_tokens=_piece_tokens,
     errors=_ERRORS,
     context=_context,
     gauges={
