@@ -107,8 +107,8 @@ SHARED: tuple[ErrorWords, ...] = (
     ),
     error_words(
         CONTEXT_FULL,
-        r"(?:context (?:length|size|window|limit)) (?:has been |was |is )?exceed|input is too long for (?:the )?requested"
-        r"|prompt is too (?:long|big)"
+        r"(?:context (?:length|size|window|limit)) (?:has been |was |is )?exceed"
+        r"|input is too long for (?:the )?requested|prompt is too (?:long|big)"
         r"|context window exceeds limit|range of input length should be \[1, (?P<limit>\d+)\]",
     ),
     error_words(OVERLOADED, _LIMITED),

@@ -161,7 +161,7 @@ WORDS: list[tuple[str, str, int | None, int | None]] = [
         4096,
     ),
     (
-        "This endpoint's maximum context length is 131072 tokens. However, you requested about 200000 tokens (199000 of",
+        "This endpoint's maximum context length is 131072 tokens. However, you requested about 200000 tokens (some",
         "context_full",
         200000,
         131072,
