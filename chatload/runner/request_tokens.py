@@ -43,7 +43,7 @@ def room_sentence(room: BatchRoom, planned: Planned) -> str:
     at_once = room.at_once
     most = _most_at_once(planned)
     held = min(most, room.admitted or most)
-    if at_once is None or held <= at_once:
+    if not at_once or held <= at_once:  # 0: not one request fits, which the context's line tells
         return ""
     wait = f"up to {held - at_once:,} of {most:,} users will wait"
     if isinstance(load, OpenLoopLoad):

@@ -140,8 +140,8 @@ WITH_HISTORY = SearchCase(
     60,
     (100, 40, 300),
 )
-CONTEXTS = (0, 1024, 600)
-"""Limits of a prompt, in tokens; 0 is never reached."""
+CONTEXTS = (0, 1400, 1200, 1024, 600)
+"""Limits of a prompt, in tokens; 0 is never reached, 1,400 rarely."""
 
 SEATS = 12
 OVER_HTTP = SearchCase(
@@ -395,14 +395,22 @@ def context_row(case: SearchCase, unlimited: int, searches: int) -> str:
     truth = true_capacity(case, 0, 80, CONTEXT_LONG_S)
     found = [search(case, seed) for seed in range(searches)]
     users = [one.found.users for one in found]
-    inside = sum(one.covers(unlimited) for one in found)
-    turns = window(case, max(1, truth), "a window")
-    refused = sum(turn.code == CONTEXT_FULL for turn in turns) / max(1, len(turns))
+    own, other = (sum(one.covers(known) for one in found) for known in (truth, unlimited))
     limit = f"{case.context:,}" if case.context else "none"
+    turns = [turn for number in range(4) for turn in window(case, max(1, truth), f"window {number}")]
+    early = ended_early(turns, case.load.conversation_turns)
     return (
-        f"| {limit} | `{'fail' if case.fails else 'end'}` | {refused:.0%} | {truth} | {min(users)} … {max(users)} | "
-        f"{inside} of {searches} | {sum(one.windows for one in found) / searches:.1f} |"
+        f"| {limit} | `{'fail' if case.fails else 'end'}` | {early:.0%} | {truth} | "
+        f"{min(users)} … {max(users)} | {own} of {searches} | {other} of {searches} | "
+        f"{sum(one.windows for one in found) / searches:.1f} |"
     )
+
+
+def ended_early(turns: Sequence[Turn], last: int) -> float:
+    """The share of conversations that met the limit before turn `last`, among those that ended."""
+    early = sum(turn.code == CONTEXT_FULL for turn in turns)
+    whole = sum(turn.ok and turn.turn == last for turn in turns)
+    return early / max(1, early + whole)
 
 
 def main(argv: Sequence[str]) -> int:

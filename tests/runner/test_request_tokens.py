@@ -90,6 +90,7 @@ ARTICLE = {"host": "http://gpu", "num_users": 100, "max_tokens": 2000}
         (SLOTS, "sweep", {"levels": "1,64"}, "16 requests at once (--parallel): with more in flight (up to 64)"),
         (TGI, "chat", {"num_users": 8}, "up to 1 of 8 users will wait"),
         (TGI, "chat", {"max_tokens": 100}, ""),
+        (TGI, "chat", {"max_tokens": 100_000}, ""),
         (TGI, "chat", {"max_tokens": 0}, ""),
         (TGI, "chat", {"body": '{"max_new_tokens": 5}'}, ""),
         (TGI, "chat", {"max_tokens": "", "prompt_tokens": "500", "answer_tokens": "300"}, "at most 20 of these "

@@ -11,6 +11,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from chatload.analysis.growth import Growth, with_growth
 from chatload.analysis.slo_verdict import level_verdict
@@ -22,6 +23,7 @@ from lab.study.capacity import (
     SIMULATED,
     WITH_HISTORY,
     SearchCase,
+    ended_early,
     options,
     search,
     true_capacity,
@@ -66,6 +68,24 @@ def test_turns_that_do_not_fit_the_context_decide_only_where_they_are_failures(
     refused = [turn for turn in turns if turn.code == "context_full"]
     assert len(refused) > 0.05 * len(turns) and all(turn.not_held > 0 for turn in refused) != fails
     assert level_verdict(turns, case.objectives)[0] == verdict
+
+
+@pytest.mark.parametrize(
+    ("context", "early", "verdicts"),
+    [
+        (0, 0.0, ["met", "missed"]),
+        (1400, 0.04, ["met", "missed"]),  # few conversations end early: the same users
+        (600, 1.0, ["met", "met"]),  # all do: shorter conversations, which reserve less, so more users
+    ],
+)
+def test_a_limit_that_rarely_bites_moves_no_capacity(context: int, early: float, verdicts: list[str]) -> None:
+    """Without a limit 14 users are surely within the SLOs and 26 surely not (the truth is 18)."""
+    case = dataclasses.replace(WITH_HISTORY, context=context)
+    for users, verdict in zip((14, 26), verdicts, strict=True):
+        windows = [window(case, users, f"row {number}") for number in range(2)]
+        pooled = [replace(turn, group=str(n)) for n, turns in enumerate(windows) for turn in turns]
+        assert level_verdict(pooled, case.objectives)[:2] == (verdict, True), (context, users)
+        assert ended_early(pooled, 10) == pytest.approx(early, abs=0.04)
 
 
 def test_windows_of_a_rate_that_a_server_does_not_keep_up_with_are_not_met() -> None:
