@@ -13,16 +13,6 @@ from chatload.model.turn import Turn
 from chatload.model.words import plural
 from chatload.store.journal import Run
 
-END_TOKENS = (
-    "</s>",
-    "<|im_end|>",
-    "<|eot_id|>",
-    "<|endoftext|>",
-    "<|end_of_text|>",
-    "<|end|>",
-    "<end_of_turn>",
-)
-"""How models write the end of their turn; a server that hides special tokens sends none of these."""
 ESTIMATED_REASONING = ("one_per_event", "share_of_text")
 """Values of `Turn.reasoning_source` that are no counts."""
 
@@ -113,15 +103,15 @@ def without_text(run: Run, summary: Summary) -> Iterator[str]:
 
 
 def shown_ends(run: Run, summary: Summary) -> Iterator[str]:
-    """That the server sends its end token as text (TGI 3's completions), by the replies whose text is kept."""
-    kept = [turn.text.rstrip() for turn in run.turns if turn.ok and turn.text]
-    found = Counter(end for text in kept for end in END_TOKENS if text.endswith(end))
+    """That the server sends its end token as text (TGI 3's completions)."""
+    found = Counter(turn.shown_end for turn in run.turns if turn.ok and turn.shown_end)
     if found:
-        ends = ", ".join(f"“{end}”" for end in found)
+        ends = ", ".join(f"“{one_line(end, 30)}”" for end in found)
+        end = "ends" if found.total() == 1 else "end"
         yield (
-            f"{found.total():,} of {plural(len(kept), 'reply')} whose text is kept: {ends} at the end. The server "
-            "sends its end token as text. It stands in the text as it came, and counts as a token that a reader sees "
-            "(the first one of an empty answer)."
+            f"{found.total():,} of {plural(summary.succeeded, 'good reply')} {end} with {ends}: the server sends its end "
+            "token as text. It stands in the text as it came, and counts as a token that a reader sees (the first one "
+            "of an empty answer)."
         )
 
 

@@ -21,6 +21,23 @@ LONGEST_MEAN, SHORTEST_MEAN = 8.0, 1.5
 LIMITS = ("max_tokens", "max_completion_tokens", "max_new_tokens", "parameters")
 """Fields of --body that may ask for another number of tokens than the plan."""
 
+END_TOKENS = (
+    "</s>",
+    "<|im_end|>",
+    "<|eot_id|>",
+    "<|endoftext|>",
+    "<|end_of_text|>",
+    "<|end|>",
+    "<end_of_turn>",
+)
+"""How models write the end of their turn; a server that hides special tokens sends none of these."""
+
+
+def shown_end(text: str) -> str:
+    """The end token that a reply's text ends with; empty where it ends with none."""
+    tail = text[-24:].rstrip()
+    return next(filter(tail.endswith, END_TOKENS)) if tail.endswith(END_TOKENS) else ""
+
 
 def exceeded_limit(limit: int | None, extra: Mapping[str, object], fields: Mapping[str, Any]) -> int | None:
     """The limit of tokens that a request asked for, where the reply has more by an exact count; else None.

@@ -166,6 +166,7 @@ class Turn(
     among them, were not held, and count nowhere. `trimmed`: so many of its oldest exchanges were not sent any more.
     `context_given` and `context_limit` are the tokens that a prompt which does not fit came to, and those allowed.
     `refusals`: how often the server took no more and was asked again, after pauses of `waited_ms` in all.
+    `shown_end` is the end token that its text ends with, where the server sends it as text.
     `echo`: whose reference the reply held under --echo-check; "" without it.
     `warmup`: one of the first turns of a run, which count in no figure.
     `server_queue_ms` and `server_prefill_ms` are the server's own word on this very request (vLLM, llama.cpp).
@@ -231,6 +232,7 @@ class Turn(
     bytes: int = 0
     sent_bytes: int = 0
     characters: int = 0
+    shown_end: str = ""
     stamp_source: str = "user"
     ok: bool = always(False)
     code: str | None = always(None)

@@ -62,13 +62,16 @@ def probe(
     greenlets = {
         path: gevent.spawn(ask, address, whole, limit_s, key, ANSWER_BYTES) for path, whole in asked.items()
     }
-    gevent.joinall(list(greenlets.values()), timeout=limit_s)
+    try:
+        gevent.joinall(list(greenlets.values()), timeout=limit_s)
+    finally:  # also where the run is stopped meanwhile
+        open_ones = [one for one in greenlets.values() if not one.ready()]
+        gevent.killall(open_ones, block=False)
     answers = {}
     for path, greenlet in greenlets.items():
-        if greenlet.ready() and greenlet.value is not None:
+        if greenlet not in open_ones and greenlet.value is not None:
             answers[path] = greenlet.value
         else:
-            greenlet.kill(block=False)
             url = shown_url(address.origin + asked[path])
             answers[path] = Answer(url, problem=f"no answer within {limit_s:g} s")
     return answers
@@ -106,7 +109,11 @@ def ask(
     try:
         connection.sock = gevent.socket.create_connection((ip or address.name, address.port), timeout=limit_s)
         if address.context is not None:
-            connection.sock = address.context.wrap_socket(connection.sock, server_hostname=address.name)
+            # The handshake apart: whoever ends this greenlet meanwhile leaves a socket that can be closed.
+            connection.sock = address.context.wrap_socket(
+                connection.sock, server_hostname=address.name, do_handshake_on_connect=False
+            )
+            connection.sock.do_handshake()
         verb = "GET" if body is None else "POST"
         connection.putrequest(verb, path, skip_host=True, skip_accept_encoding=True)
         for name, value in headers.items():

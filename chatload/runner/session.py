@@ -32,6 +32,7 @@ from chatload.model.journal_lines import EndLine, HealthLine, JournalLine, Start
 from chatload.model.metrics import decode_tokens_per_s, e2e_ms, ttft_ms, whole_ms
 from chatload.model.model_mix import model_for
 from chatload.model.sanitize import one_line
+from chatload.model.token_sources import shown_end
 from chatload.model.turn import Message, Turn, TurnRequest
 from chatload.prompts.filled_lines import Filler
 from chatload.prompts.generated_prompts import NOTHING_ASKED, Asked, salted
@@ -304,6 +305,8 @@ class Session:
         """Put a turn into the journal, and a finished one into Locust's statistics: one event a turn."""
         if not is_checked:
             turn = self.checked(turn, reply)
+        if end := shown_end(reply):
+            turn = msgspec.structs.replace(turn, shown_end=end)
         if self._keeps_text(turn):
             kept = self.target.key.hidden(reply)
             turn = msgspec.structs.replace(turn, prompt=asked[-1].content, text=kept)

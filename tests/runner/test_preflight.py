@@ -6,13 +6,17 @@ import json
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
+import gevent
+import gevent.socket
 import pytest
 
+from chatload.engine.address import Address
+from chatload.engine.api_key import NO_KEY
 from chatload.protocols.registry import PROBE_PATHS, recognise
 from chatload.runner import preflight as module
 from chatload.runner.no_server import Unfit
 from chatload.runner.preflight import Server, preflight
-from chatload.runner.probing import Answer
+from chatload.runner.probing import Answer, probe
 from tests.plans import plan_of
 
 Meet = Callable[..., Server]
@@ -113,3 +117,22 @@ def test_each_of_several_models_must_be_listed(met: Meet) -> None:
     assert met("", server="vllm", model="a=1,b=1").model == "a (50%) and b (50%)", "it lists none"
     with pytest.raises(Unfit, match="requests to /generate_stream name no model"):
         met("0.9.3", model="a=1,b=1")
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_who_is_stopped_while_the_server_is_asked_leaves_no_connection_open(scheme: str) -> None:
+    """A server that accepts and says nothing, also in its TLS handshake."""
+    with gevent.socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(4)
+        host = f"{scheme}://127.0.0.1:{listening.getsockname()[1]}"
+        address = Address(host, True, plan_of("chat", {"host": host, "num_users": 1}).access)
+        asking = gevent.spawn(probe, address, 30.0, NO_KEY, "", "", ("/a", "/b"))
+        accepted = [listening.accept()[0] for _ in range(2)]
+        for one in accepted:
+            assert one.recv(65536), "its request, or the first message of a handshake"
+        asking.kill()
+        for one in accepted:
+            one.settimeout(5.0)
+            assert one.recv(65536) == b"", "open still"
+            one.close()

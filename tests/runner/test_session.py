@@ -252,6 +252,24 @@ def test_texts_are_kept_as_asked(scene: Callable[..., Scene], keep: str, users: 
     assert one.turns[-1].text == ("a reply" if keep == "all" else None)
 
 
+@pytest.mark.parametrize(
+    ("reply", "end"),
+    [
+        ("Once.</s>", "</s>"),
+        ("</s>", "</s>"),
+        ("Once.<|im_end|>\n", "<|im_end|>"),
+        ("The token </s> ends.", ""),
+        ("", ""),
+    ],
+)
+def test_an_end_token_that_is_shown_is_a_fact_of_the_turn_without_its_text(
+    scene: Callable[..., Scene], reply: str, end: str
+) -> None:
+    one = scene(keep_text="none")
+    one.session.record(turn(one), ASKED, reply)
+    assert (one.turns[0].shown_end, one.turns[0].text) == (end, None)
+
+
 def test_a_sample_holds_the_first_five_failures(scene: Callable[..., Scene]) -> None:
     one = scene(keep_text="sample")
     for number in range(2, 9):
