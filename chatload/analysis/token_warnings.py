@@ -110,8 +110,8 @@ def shown_ends(run: Run, summary: Summary) -> Iterator[str]:
         end = "ends" if found.total() == 1 else "end"
         yield (
             f"{found.total():,} of {plural(summary.succeeded, 'good reply')} {end} with {ends}: the server sends its end "
-            "token as text. It stands in the text as it came, and counts as a token that a reader sees (the first one "
-            "of an empty answer)."
+            "token as text. It stands in the text as it came, and counts as a token that a reader sees (the first "
+            "one of an empty answer)."
         )
 
 
