@@ -107,11 +107,11 @@ def shown_ends(run: Run, summary: Summary) -> Iterator[str]:
     found = Counter(turn.shown_end for turn in run.turns if turn.ok and turn.shown_end)
     if found:
         ends = ", ".join(f"“{one_line(end, 30)}”" for end in found)
-        end = "ends" if found.total() == 1 else "end"
+        replies = plural(summary.succeeded, "good reply")
         yield (
-            f"{found.total():,} of {plural(summary.succeeded, 'good reply')} {end} with {ends}: the server sends its end "
-            "token as text. It stands in the text as it came, and counts as a token that a reader sees (the first "
-            "one of an empty answer)."
+            f"{found.total():,} of {replies} end{'s'[: found.total() == 1]} with {ends}: the server sends its end "
+            "token as text. It stands in the text as it came, and counts as a token that a reader sees (the first one "
+            "of an empty answer)."
         )
 
 
