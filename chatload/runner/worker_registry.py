@@ -179,8 +179,9 @@ class WorkerRegistry:
     def fail_if_all_lost(self) -> None:
         """The run has failed when none of its workers is left, and somebody stopped them all is not why."""
         alive = self.workers & self._workers.alive()
-        if self._running and not alive and self.workers - self._ends.keys():
+        if self._running and not alive and (not self.workers or self.workers - self._ends.keys()):
             words = f"{len(self.workers)} of {len(self.workers)} workers were lost, with all their users"
+            words = words if self.workers else "no worker was left when the run began"
             self._supervisor.fail(Cause(words, NOT_WHOLE))
 
     def _fail_if_not_begun(self, alive: set[str]) -> None:
@@ -190,7 +191,8 @@ class WorkerRegistry:
         for worker, since_ns in self._silent_ns.items():
             if now - since_ns > BEGIN_S * 1e9:
                 words = (
-                    f"worker {worker} never began the run: start it with the same locustfile as its master"
+                    f"worker {worker} never began the run: start it with the same locustfile as its master, and look "
+                    "whether its process ended"
                 )
                 self._supervisor.fail(Cause(words))
 

@@ -34,7 +34,12 @@ from locust.rpc.protocol import Message
 
 from chatload.engine.connection import Connection
 from chatload.runner.locust_patches import master_socket, worker_wait
-from chatload.runner.locust_patches.dispatcher import DispatcherFactory, EvenDispatcher, Ramping
+from chatload.runner.locust_patches.dispatcher import (
+    DispatcherFactory,
+    EvenDispatcher,
+    Ramping,
+    users_by_class,
+)
 from chatload.runner.locust_patches.install import BEYOND, FIRST, install
 from chatload.runner.locust_patches.no_users import FOUND_NONE, tell_no_users
 from chatload.runner.locust_patches.shape_hold import held
@@ -155,6 +160,22 @@ def test_users_stay_where_they_began() -> None:
     assert said == [["a", "b"]], "no second ramp"
     ramp.new_dispatch(6, 100)
     assert users_on(ramp) == {"a": 3, "b": 3}
+
+
+def test_workers_that_are_all_gone_before_the_ramp_get_no_users() -> None:
+    said: list[list[str]] = []
+    a = node("a")
+    ramp = EvenDispatcher(
+        [a], [Somebody], Ramping(lambda *told: said.append(list(told[2])), workers=lambda: {"a"})
+    )
+    ramp.remove_worker(a)
+    ramp.new_dispatch(4, 100)
+    assert users_on(ramp) == {} and said == []
+    assert users_by_class([Somebody], 4, []) == {}
+    with pytest.raises(RuntimeError, match="StopIteration"):
+        bare = UsersDispatcher([], [Somebody])
+        bare.new_dispatch(4, 100)
+        next(bare)
 
 
 def test_a_run_keeps_its_dispatcher() -> None:

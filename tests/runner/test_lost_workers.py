@@ -119,6 +119,12 @@ def test_a_run_whose_workers_are_all_lost_has_failed(
         assert master.supervisor.cause == Cause(words, exit_code=4)
 
 
+def test_a_run_that_begins_without_a_worker_has_failed(tmp_path: Path) -> None:
+    master = Master(tmp_path, w1="missing", w2="missing").begin()
+    master.looks()
+    assert master.supervisor.cause == Cause("no worker was left when the run began", exit_code=4)
+
+
 # -- workers that fail, and strangers
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Collection, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -51,6 +51,7 @@ class EvenDispatcher(UsersDispatcher):
     ) -> None:
         super().__init__(worker_nodes, user_classes)
         self._worker_nodes: list[Any]
+        self._dispatcher_generator: Iterator[dict[str, dict[str, int]]]
         self._ramping = ramping
         self._begun = False
         self._late: set[str] = set()
@@ -63,6 +64,11 @@ class EvenDispatcher(UsersDispatcher):
         if not self._begun:
             self._begin()
         super().new_dispatch(target_user_count, spawn_rate, user_classes)
+        if (
+            not self._worker_nodes
+        ):  # all are gone before the ramp: Locust's generator would raise StopIteration
+            self._dispatcher_generator = iter([self._users_on_workers])
+            return
         if target_user_count == self._current_user_count:
             return
         if self._ramping.even():
@@ -124,6 +130,8 @@ def users_by_class(
     user_classes: Sequence[type[Any]], users: int, workers: Sequence[str]
 ) -> dict[str, dict[str, int]]:
     """How many users of each class each worker has when all are in, as Locust's dispatcher assigns them."""
+    if not workers:
+        return {}
     nodes = {f"{place:08d}": worker for place, worker in enumerate(workers)}  # it sorts them by name
     dispatcher = UsersDispatcher([WorkerNode(name) for name in nodes], list(user_classes))
     dispatcher.new_dispatch(users, spawn_rate=max(1, users))
