@@ -41,6 +41,7 @@ from chatload.prompts.placeholders import Place, filled_body, in_body
 from chatload.protocols.registry import DIALECTS
 from chatload.runner.echo_check import with_echo, with_reference
 from chatload.runner.messages import OtherServer, Start
+from chatload.runner.open_files import make_room
 from chatload.runner.reply_checks import ReplyChecks
 from chatload.runner.run_texts import salt_of, texts_of
 from chatload.store.journal import JournalWriter
@@ -124,6 +125,7 @@ class Session:
         self._ended = 0  # turns since the last health line
         self._lines = 0
         self._kept_failures = 0
+        make_room(load.least_connections)
         # A full collection over Locust's heap stops the loop for tens of ms: keep it out of measured time.
         gc.collect()
         gc.freeze()

@@ -216,6 +216,24 @@ def test_unframed_reads_keep_their_order_their_bytes_and_their_stamps(
         assert late_ns[len(late_ns) // 2] < MS or len(stamps) < len(sizes)
 
 
+@LINUX
+@pytest.mark.parametrize("events", [1, 2, 15])
+def test_what_a_late_poll_finds_stays_unframed(events: int, polling_lines: Callable[[], Line]) -> None:
+    """Framing it in the poll, for hundreds of streams, would make the next poll late as well."""
+    line = polling_lines()
+    line.send(HEAD + chunk(b"data: 0\n\n"))
+    gevent.sleep(0.02)
+    framed = line.stream.raw_reads
+    line.stream.expect(30)  # bytes, as tokens are
+    late = b"".join(chunk(b"data: %d " % number + b"x" * 400 + b"\n\n") for number in range(events))
+    before_ns = line.send(late)
+    line.reader._drain(line.reader._new)
+    assert (line.stream.unframed, line.stream.raw_reads) == ([late], framed)
+    assert before_ns - MS / 5 < line.stream.unframed_ns[0] <= now_ns()
+    line.send(END)
+    assert body_of(line.stream).count(b"data: ") == 1 + events
+
+
 @pytest.mark.parametrize(
     ("wire", "code"),
     [

@@ -21,7 +21,7 @@ from chatload.model.errors import TurnError
 from tests.runner.hostile import ALL, BODIES, CHUNKED, HEADS, OK, SECONDS, TOKEN, chunk, hostile_server
 
 ROOT = Path(__file__).parents[2]
-MOST_MB = 150
+MOST_MB = 200
 READ_BYTES = 8192
 
 

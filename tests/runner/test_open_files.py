@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import resource
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from chatload.loads.plan import Plan
 from chatload.runner import open_files as limits
-from chatload.runner.open_files import limit_mistakes
+from chatload.runner.open_files import limit_mistakes, make_room
 from tests.plans import plan_of
 
 VALUES = {"host": "http://127.0.0.1:1", "slo": "failed_share <= 1%", "server": "auto"}
@@ -105,3 +108,22 @@ def test_one_locust_user_a_process_where_it_is_no_chat_user(kind: str, words: st
     assert told.startswith(
         f"--users 2: has no effect in {words}, which has one Locust user a process, here 1: "
     )
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux tells the size of the table")
+def test_the_table_of_open_files_is_made_once() -> None:
+    """Not doubled during the run: a process of several threads stands still in that time."""
+    size = table_size()
+    open_now = len(list(Path("/proc/self/fd").iterdir()))
+    make_room(2 * size)
+    assert table_size() > 2 * size
+    assert len(list(Path("/proc/self/fd").iterdir())) == open_now
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    make_room(10**7)
+    assert table_size() < 2 * soft + 64
+
+
+def table_size() -> int:
+    found = re.search(r"FDSize:\s+(\d+)", Path("/proc/self/status").read_text(encoding="ascii"))
+    assert found is not None
+    return int(found[1])
