@@ -40,7 +40,7 @@ def draw(runs: Sequence[Run], figure: Figure) -> None:
             usual.plot([], [], label=f"{look.name}: no gap", **look.line)
     log_axis(usual.xaxis)
     log_axis(rare.xaxis)
-    if found:
+    if any(max(counts) > 0 for counts in found):
         usual.set_xlim(*_ends([counts for counts in apart if counts] or found))
     if rare.lines:
         log_axis(rare.yaxis)

@@ -142,7 +142,9 @@ def restarted(run: Run, summary: Summary) -> Iterator[str]:
 def other_clients(run: Run, summary: Summary) -> Iterator[str]:
     """More tokens, requests or requests held than ours can account for."""
     view = summary.server
-    if view is None or view.stale:  # an old page counts what was before the run
+    if (
+        view is None or view.stale or run.missing
+    ):  # an old page counts what was before the run; turns are lost
         return
     signs = []
     most = _most_tokens(run)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -402,6 +403,8 @@ def test_more_tokens_than_ours(tmp_path: Path, share: float, said: bool) -> None
     )
     assert ("Somebody else used the server" in doubts(run)) == said
     assert (f"it generated {total + more:,} tokens, ours {total:,}" in doubts(run)) == said
+    lost = dataclasses.replace(run, missing=("the journal of worker w1 has no end",))
+    assert "Somebody else" not in doubts(lost), "turns of ours may be among them"
 
 
 def test_tokens_of_turns_that_we_left_are_not_somebody_elses(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import warnings
 from collections import Counter
 from functools import cache
 from pathlib import Path
@@ -269,6 +270,14 @@ def test_gaps_are_all_drawn() -> None:
 def test_gaps_of_nothing_and_of_zero() -> None:
     assert sum(series.histogram(Counter({0: 3, 20_000: 1}))[1]) == pytest.approx(100)
     assert series.longer(Counter({0: 3, 20_000: 1})) == ([0.01, 20.0], [100.0, 25.0])
+
+
+def test_a_run_whose_events_all_came_in_one_read_is_drawn_without_a_word(tmp_path: Path) -> None:
+    turns = [replace(turn, gaps_us=(0, 0)) for turn in good_turns(RAMPED)[:3]]
+    run = read_run(write_run(tmp_path / "run", manifest_of(RAMPED, turns), turns, user_lines(turns)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        drawn(PICTURES["gaps"], [run])
 
 
 def test_gaps_of_one_read_are_told_and_do_not_squeeze_the_others(tmp_path: Path) -> None:
