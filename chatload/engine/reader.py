@@ -207,19 +207,20 @@ class Reader:
                 self._broke(stream, errors.pop(0))
                 continue
             data, ancillary, _, _ = received
-            if len(data) == READ_BYTES:
+            if not (stream.between_chunks and ancillary and data.endswith(EVENT_AND_CHUNK_END)):
                 data, ancillary = self._rest(stream, data, ancillary)
-            if stream.between_chunks and ancillary and data.endswith(EVENT_AND_CHUNK_END):
-                seconds, nanoseconds = TIMESPEC(ancillary[0][2])
-                stream.unframed_ns.append(seconds * 1_000_000_000 + nanoseconds - offset_ns)
-                unframed = stream.unframed
-                unframed.append(data)
-                if len(unframed) >= stream.wake_at_reads:
-                    stream.wake()
-                if new and len(unframed) > 1 and not stream.is_streaming:
-                    self._may_stream(fd, stream)
-            elif self._take(stream, data, stream.stamped(data, ancillary)):
-                self._read(stream)
+                if not (stream.between_chunks and ancillary and data.endswith(EVENT_AND_CHUNK_END)):
+                    if self._take(stream, data, stream.stamped(data, ancillary)):
+                        self._read(stream)
+                    continue
+            seconds, nanoseconds = TIMESPEC(ancillary[0][2])
+            stream.unframed_ns.append(seconds * 1_000_000_000 + nanoseconds - offset_ns)
+            unframed = stream.unframed
+            unframed.append(data)
+            if len(unframed) >= stream.wake_at_reads:
+                stream.wake()
+            if new and len(unframed) > 1 and not stream.is_streaming:
+                self._may_stream(fd, stream)
         return len(events)
 
     def _received(self, events: list[tuple[int, int]]) -> tuple[list[Received | None], list[OSError]]:
@@ -259,6 +260,8 @@ class Reader:
         A late poll finds several events of each stream. Unless they stay unframed, too, it costs a stream ten times as
         much as one in time, and hundreds of streams keep the next poll late.
         """
+        if len(data) != READ_BYTES:
+            return data, ancillary
         try:
             more, later, _, _ = stream.read(LARGEST_READ_BYTES, ANCILLARY_BYTES)
         except OSError:  # nothing more, or an error that the next read will meet again
