@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -61,39 +62,45 @@ def code_lines(path: Path) -> list[str]:
     return [*text.splitlines(), *re.findall(r"`([^`\n]+)`", prose)]
 
 
-@pytest.mark.parametrize("path", EVERYTHING, ids=name_of)
-def test_prose_has_at_most_120_columns(path: Path) -> None:
+def test_prose_has_at_most_120_columns() -> None:
     """Rows of tables and lines of code cannot be broken."""
     long = [
-        f"{number}: {len(line)} columns"
+        f"{name_of(path)}:{number}: {len(line)} columns"
+        for path in EVERYTHING
         for number, line, code in lines_of(path)
         if len(line) > 120 and not code and not line.lstrip().startswith(("|", "!["))
     ]
     assert long == []
 
 
-@pytest.mark.parametrize("path", EVERYTHING, ids=name_of)
-def test_links_lead_somewhere(path: Path) -> None:
-    links = re.findall(r"\]\(([^)#\s]+)[^)]*\)", path.read_text(encoding="utf-8"))
-    missing = [link for link in links if "://" not in link and not (path.parent / link).exists()]
+def test_links_lead_somewhere() -> None:
+    found = [(path, link) for path in EVERYTHING for link in links_of(path, r"\]\(([^)#\s]+)[^)]*\)")]
+    missing = [(name_of(path), link) for path, link in found if not (path.parent / link).exists()]
     assert missing == []
 
 
-@pytest.mark.parametrize("path", PAGES, ids=name_of)
-def test_paths_of_this_project_exist(path: Path) -> None:
+def links_of(path: Path, pattern: str) -> list[str]:
+    """The links of a page that lead to files."""
+    links = re.findall(pattern, path.read_text(encoding="utf-8"))
+    return [link for link in links if "://" not in link]
+
+
+def test_paths_of_this_project_exist() -> None:
     """A path may be given below chatload/ or below the package of the page's own table."""
-    words = re.findall(r"`([\w./-]+/[\w./-]*)`", path.read_text(encoding="utf-8"))
     tops = (ROOT, ROOT / "chatload", ROOT / "simulator", ROOT / "tests", ROOT / "chatload" / "runner")
-    asked = [word for word in words if word.startswith(FOLDERS) or word.endswith(".py")]
-    assert [word for word in asked if not any((top / word).exists() for top in tops)] == []
+    missing = []
+    for path in PAGES:
+        words = re.findall(r"`([\w./-]+/[\w./-]*)`", path.read_text(encoding="utf-8"))
+        asked = [word for word in words if word.startswith(FOLDERS) or word.endswith(".py")]
+        missing += [(name_of(path), word) for word in asked if not any((top / word).exists() for top in tops)]
+    assert missing == []
 
 
-@pytest.mark.parametrize("path", PAGES, ids=name_of)
-def test_make_targets_and_modules_exist(path: Path) -> None:
+def test_make_targets_and_modules_exist() -> None:
     targets = set(
         re.findall(r"^([a-z][\w-]*):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     )
-    for line in code_lines(path):
+    for line in chain.from_iterable(map(code_lines, PAGES)):
         target = re.match(r"make ([a-z][\w-]+)", line.strip())
         assert target is None or target[1] in targets, line
         module = re.search(r"python -m ((?:lab|simulator|plots|chatload)[\w.]*)", line)
@@ -113,9 +120,8 @@ def options_of(command: str) -> set[str]:
     return set(re.findall(r"(?<![\w-])(--?[A-Za-z][\w-]*)", told))
 
 
-@pytest.mark.parametrize("path", PAGES, ids=name_of)
-def test_commands_of_chatload_exist_with_their_options(path: Path) -> None:
-    for line in code_lines(path):
+def test_commands_of_chatload_exist_with_their_options() -> None:
+    for line in chain.from_iterable(map(code_lines, PAGES)):
         found = re.search(
             r"(?:python -m chatload|^\s*(?:\$ |- (?:run: )?)?(?:\w+=\S+ )*chatload) "
             r"((?:export |prompts )?[^\s-]\S*)(.*)",
@@ -137,10 +143,9 @@ def test_commands_of_chatload_exist_with_their_options(path: Path) -> None:
 
 
 @pytest.mark.e2e
-@pytest.mark.parametrize("path", PAGES, ids=name_of)
-def test_options_and_files_of_locust_lines_exist(path: Path) -> None:
+def test_options_and_files_of_locust_lines_exist() -> None:
     ours = {f"--{one.name}" for shape in SHAPES.values() for one in (*shape.options, *OPTIONS)}
-    for line in code_lines(path):
+    for line in chain.from_iterable(map(code_lines, PAGES)):
         found = re.match(r"(?:\$ |- (?:run: )?)?(?:\w+=\S+ )*locust (-.*)", line.strip())
         if not found:
             continue
@@ -187,15 +192,14 @@ def test_every_decision_is_in_their_index() -> None:
     assert re.findall(r"\]\((.+)\)", index) == sorted(path.name for path in folder.glob("0*.md"))
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "docs").rglob("*.md")), ids=name_of)
-def test_links_of_the_site_leave_docs_for_examples_only(path: Path) -> None:
-    links = re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text(encoding="utf-8"))
+def test_links_of_the_site_leave_docs_for_examples_only() -> None:
+    found = [(path, link) for path in DOCS.rglob("*.md") for link in links_of(path, r"\]\(([^)#]+)[^)]*\)")]
     outside = [
-        link
-        for link in links
-        if "://" not in link and not (path.parent / link).resolve().is_relative_to(DOCS)
+        (name_of(path), link)
+        for path, link in found
+        if not (path.parent / link).resolve().is_relative_to(DOCS)
     ]
-    assert [link for link in outside if not link.startswith("../examples/")] == []
+    assert [one for one in outside if not one[1].startswith("../examples/")] == []
 
 
 def test_a_list_of_the_site_begins_after_a_blank_line() -> None:

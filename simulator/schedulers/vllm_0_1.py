@@ -111,8 +111,9 @@ class Vllm012Scheduler:
                     break
             else:
                 missing = blocks_for(slot.sequence.known_tokens, self.limits.block_size) - slot.blocks
-                self.pool.take(missing)
-                slot.blocks += missing
+                if missing:
+                    self.pool.take(missing)
+                    slot.blocks += missing
                 kept.append(slot)
                 plan.decode(slot.sequence)
                 place += 1

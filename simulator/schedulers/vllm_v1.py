@@ -110,10 +110,24 @@ class VllmV1Scheduler:
 
     def _continue(self, plan: Plan, budget: int) -> int:
         """Compute the running sequences, oldest first; returns the remaining budget."""
-        place = 0
+        place, size = 0, self.limits.block_size
         while place < len(self._running) and budget > 0:
             slot = self._running[place]
-            tokens = self._cut(slot.sequence.known_tokens - slot.computed, budget)
+            sequence = slot.sequence
+            known = sequence.prompt_tokens + sequence.generated
+            # Most are here for a token within their last block, which neither takes a block nor fills one.
+            if (
+                sequence.generated
+                and slot.computed == known - 1
+                and known % size
+                and known < len(slot.blocks) * size
+            ):
+                plan.decode(sequence)
+                slot.computed = known
+                budget -= 1
+                place += 1
+                continue
+            tokens = self._cut(known - slot.computed, budget)
             while not self._grow(slot, tokens):
                 victim = self._running.pop()  # the last one: never one already planned, they come before
                 self._preempt(victim, plan)

@@ -91,10 +91,10 @@ FOREIGN_HEADERS: list[dict[str, str]] = [
 
 
 @pytest.mark.parametrize("headers", FOREIGN_HEADERS, ids=str)
-@pytest.mark.parametrize("method", ["POST", "GET", "HEAD", "OPTIONS", "PUT", "DELETE"])
-@pytest.mark.parametrize("endpoint", [None, "locust.logs", "chatload.file", "somebody.else"])
-def test_another_site_is_refused(headers: dict[str, str], method: str, endpoint: str | None) -> None:
-    assert ask(endpoint, method, **headers) is not None
+def test_another_site_is_refused(headers: dict[str, str]) -> None:
+    for method in ("POST", "GET", "HEAD", "OPTIONS", "PUT", "DELETE"):
+        for endpoint in (None, "locust.logs", "chatload.file", "somebody.else"):
+            assert ask(endpoint, method, **headers) is not None, (method, endpoint)
 
 
 @pytest.mark.parametrize(

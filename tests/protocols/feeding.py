@@ -64,7 +64,7 @@ def cut(body: bytes, at: Sequence[int]) -> list[bytes]:
 
 
 def places(body: bytes) -> list[int]:
-    """Some 40, about a third of them beside the end of a line or frame or in a character of several bytes.
+    """Some 28, about a third of them beside the end of a line or frame or in a character of several bytes.
 
     They differ from body to body, so that together the bodies are cut everywhere. In `make test-long`: each byte.
     """
@@ -74,7 +74,7 @@ def places(body: bytes) -> list[int]:
     near = {
         at + more for at, byte in enumerate(body) if byte in b"\r\n\0" or byte > 127 for more in (-1, 0, 1, 2)
     }
-    return sorted({*spread([*every], 28, body), *spread(sorted(near.intersection(every)), 14, body)})
+    return sorted({*spread([*every], 18, body), *spread(sorted(near.intersection(every)), 10, body)})
 
 
 def spread(of: Sequence[int], wanted: int, body: bytes) -> Sequence[int]:

@@ -12,7 +12,7 @@ import pytest
 from chatload.model.turn import Message, TurnRequest
 from tests.long import size
 
-from .feeding import check_cuts, cut, feed, one_by_one, spread
+from .feeding import check_cuts, cut, feed, spread
 
 CASES = Path(__file__).parent.parent / "cases"
 INDEX: dict[str, dict[str, Any]] = json.loads((CASES / "captures.json").read_text())
@@ -69,10 +69,11 @@ def _request(told: dict[str, Any]) -> TurnRequest:
 
 
 @pytest.mark.parametrize("name", STREAMS)
-def test_a_recorded_stream_gives_the_text_and_usage_of_its_sidecar(name: str) -> None:
+def test_a_recorded_stream_gives_the_text_and_usage_of_its_sidecar_however_it_is_cut(name: str) -> None:
     told = INDEX[name]
     recorded = answer(name)
-    outcome = feed(DIALECT_OF[told["route"]], one_by_one(recorded.body), _request(told))
+    cuts = spread(range(1, len(recorded.body)), size(100, 20), recorded.body)
+    outcome = check_cuts(DIALECT_OF[told["route"]], recorded.body, _request(told), cuts)
     finishes = [d.finish for d in outcome.deltas if d.finish]
     text = "".join(d.text for d in outcome.deltas)
     if told["route"] == "/generate":
@@ -111,14 +112,6 @@ def test_llama_cpp_calls_a_response_complete_that_reached_its_limit(limit: int |
     request = TurnRequest((Message("user", "Tell me about rivers."),), max_tokens=limit)
     outcome = feed("openai-responses", [answer("xllamacpp-2026.10.11549__responses_stream").body], request)
     assert [d.finish for d in outcome.deltas if d.finish] == [finish]
-
-
-@pytest.mark.parametrize("name", STREAMS)
-def test_a_recorded_stream_survives_cuts(name: str) -> None:
-    told = INDEX[name]
-    body = answer(name).body
-    cuts = spread(range(1, len(body)), size(100, 30), body)
-    check_cuts(DIALECT_OF[told["route"]], body, _request(told), cuts)
 
 
 @pytest.mark.parametrize(
