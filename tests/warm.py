@@ -81,7 +81,6 @@ class Popen(subprocess.Popen[Any]):
         if self._helper is None:
             super()._execute_child(*arguments)  # type: ignore[misc]
             return
-        sys.audit("subprocess.Popen", sys.executable, self.args, None, None)
         given = inspect.signature(super()._execute_child).bind(*arguments).arguments  # type: ignore[misc]
         wanted = (given["p2cread"], given["c2pwrite"], given["errwrite"])
         streams = [own if one == -1 else one for own, one in enumerate(wanted)]
