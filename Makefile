@@ -26,6 +26,7 @@ help:
 	@echo "make bench   chatload, plain Locust and a bare epoll reader against a fixed-rate server, about 20 min (docs/performance.md)"
 	@echo "make bench-scale  the most users whose times this host takes truly, with 1, 2, 4 and 8 processes, about 10 min (docs/performance.md)"
 	@echo "make bench-report  what reports of a run of TURNS turns (100000) cost: results/large"
+	@echo "make bench-start  how soon a run's first request is there, how soon its verdict and its end, 1 to 8 processes: 2 min"
 	@echo "make bench-page  what the live page costs a run of 100 users, about 12 min (docs/web-ui.md)"
 	@echo "make certify  how true this client is on this machine: results/certificate.json"
 	@echo "make check   ruff, mypy --strict, audit, tests"
@@ -188,6 +189,11 @@ bench-scale: $(VENV)/run.stamp
 
 bench-report: $(VENV)/run.stamp
 	$(BIN)/python -m lab.benchmarks.reports --turns $(or $(TURNS),100000) --folder results/large-$(or $(TURNS),100000)
+
+.PHONY: bench-start
+
+bench-start: $(VENV)/run.stamp
+	$(BIN)/python -m lab.benchmarks.starts
 
 .PHONY: bench-page
 

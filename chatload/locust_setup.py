@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,6 @@ from locust import argument_parser, events
 from locust.env import Environment
 from locust.runners import MasterRunner, WorkerRunner
 
-from chatload.analysis.slo_verdict import level_verdict
 from chatload.engine.api_key import secret_mistakes
 from chatload.engine.tracing import tracing_mistakes
 from chatload.files.packaged import prefer_own
@@ -26,8 +26,11 @@ from chatload.loads.load_shape import Shape
 from chatload.loads.plan import Plan
 from chatload.model import output
 from chatload.model.errors import UsageError
+from chatload.model.slo import Objective
+from chatload.model.turn import Turn
 from chatload.options.run_options import OPTIONS
 from chatload.runner.bind_check import open_port_warning, port_mistakes
+from chatload.runner.capacity_search import Judged
 from chatload.runner.console import Console
 from chatload.runner.locust_options import register
 from chatload.runner.locust_patches import processes
@@ -92,7 +95,7 @@ def install(shape: Shape) -> None:
         console = Console(headless=web_ui is None)
         runner = environment.runner
         workers = LocustWorkers(runner) if isinstance(runner, MasterRunner) else None
-        services = Services(lambda folder, plan: _finish(folder, plan, console.say_last), level_verdict)
+        services = Services(lambda folder, plan: _finish(folder, plan, console.say_last), _judge)
         controller = RunController(
             LocustProcess(environment), workers, shape, services, console, headless=web_ui is None
         )
@@ -105,6 +108,8 @@ def install(shape: Shape) -> None:
             plan = controller.check()
             if not plan.locust_tables:
                 logging.getLogger("locust.stats_logger").setLevel(logging.WARNING)
+            if plan.load.by_level:
+                import_module("chatload.analysis.slo_verdict")  # which `_judge` asks while users wait
         except UsageError as error:
             mistakes += error.lines
         mistakes += [hidden] if hidden else []
@@ -203,6 +208,12 @@ def _give_up(words: str) -> None:
     processes.end_forked_workers()
     output.write(sys.stderr, f"chatload: the run failed: {words}\n")
     processes.end_locust(2)
+
+
+def _judge(turns: Sequence[Turn], slo: Sequence[Objective]) -> Judged:
+    from chatload.analysis.slo_verdict import level_verdict  # here, since most runs have no levels
+
+    return level_verdict(turns, slo)
 
 
 def _finish(folder: Path, plan: Plan, say: Callable[[str], None]) -> int:

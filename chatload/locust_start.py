@@ -6,6 +6,7 @@ process, which saves a start of Python.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -37,6 +38,10 @@ def main(arguments: Callable[[], Sequence[str]] | None = None) -> None:
         os._exit(INTERRUPTED)
 
     signal.signal(signal.SIGINT, end)
+    gc.disable()  # modules stay: a third of the time of imports went into looking for garbage in them
+    from chatload.runner.locust_patches.quick_import import import_locust
+
+    import_locust()
     from locust.main import main as locust_main
 
     from chatload.runner.locust_patches.no_users import tell_no_users
@@ -48,6 +53,8 @@ def main(arguments: Callable[[], Sequence[str]] | None = None) -> None:
         if not Path(__file__).is_relative_to(here):  # as with -P, where chatload is not found by this folder
             sys.path[:] = [one for one in sys.path if one not in ("", str(here))]
     sys.argv[0] = "locust"  # its messages begin with this
+    gc.freeze()
+    gc.enable()
     try:
         locust_main()
     except KeyboardInterrupt:  # it waited for its workers, or in a listener of the locustfile

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import ssl
-from dataclasses import dataclass
 
 import msgspec
 
@@ -28,7 +27,6 @@ class AuthHeader(msgspec.Struct, frozen=True):
         return f"{self.word} {key}" if self.word else key
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class AuthHeaderOption(Option[AuthHeader]):
     """`NAME`, or `NAME: WORD` for a word before the key. `Authorization` alone means the word Bearer."""
 
@@ -47,7 +45,6 @@ class AuthHeaderOption(Option[AuthHeader]):
         return AuthHeader(name, word)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class HeaderName(Option[str]):
     """The name of a header; empty for none."""
 

@@ -188,7 +188,7 @@ def read_distribution(text: str, limits: Range, *, soon: bool = True) -> Distrib
     return found
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class DistributionOption(Option[Distribution]):
     """A number or a law to draw numbers by: "2", "exp 2", "1..3", "2±0.5", "lognormal 2±1 at most 9".
 

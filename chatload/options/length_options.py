@@ -22,7 +22,7 @@ class PairFile:
 Lengths = Distribution | PairFile
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class LengthOption(Option[Lengths | None]):
     """Lengths in tokens: "512", "512±64", "100..900", "lognormal(512, 300)"; empty: none. `file`: "@FILE" too."""
 
@@ -42,7 +42,6 @@ class LengthOption(Option[Lengths | None]):
         return text[1:] if self.file and text.startswith("@") else ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class TextOrFile(Text):
     """A text, or @FILE for that of a file."""
 

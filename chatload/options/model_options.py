@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import msgspec
 
 from chatload.model.model_mix import MixMistake, mix_of
@@ -14,7 +12,6 @@ from chatload.options.ranges import MOST_TOKENS, whole
 AS_IT_IS = "default"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelNames(Text):
     """The name of a model, or several with weights: a=3,b=1."""
 

@@ -46,7 +46,7 @@ class InvalidValue(Exception):
         self.lines = lines
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Option(Generic[T]):
     """One option. `help` is for the command line and the docs, `label` for the web form.
 
@@ -101,7 +101,7 @@ class Option(Generic[T]):
         raise NotImplementedError
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Text(Option[str]):
     """Any text; `required` ones must not be empty, and `one_line` ones have no line break or control character."""
 
@@ -119,14 +119,13 @@ class Text(Option[str]):
         return text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class FileName(Text):
     """The path of a file or folder."""
 
     names_file: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Choice(Option[str]):
     """One of `choices`."""
 
@@ -137,7 +136,7 @@ class Choice(Option[str]):
         return text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Switch(Option[bool]):
     """On or off."""
 
@@ -150,7 +149,7 @@ class Switch(Option[bool]):
         return text.lower() in ("on", "true")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Number(Option[float]):
     """A number within `range`."""
 
@@ -161,7 +160,7 @@ class Number(Option[float]):
         return _within(self.range, text)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Whole(Option[int]):
     """A whole number within `range`."""
 
@@ -172,7 +171,7 @@ class Whole(Option[int]):
         return int(_within(self.range, text))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class OptionalNumber(Option[float | None]):
     """A number within `range`, or none."""
 
@@ -183,7 +182,7 @@ class OptionalNumber(Option[float | None]):
         return _within(self.range, text) if text else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class OptionalWhole(Option[int | None]):
     """A whole number within `range`, or none."""
 
@@ -194,7 +193,6 @@ class OptionalWhole(Option[int | None]):
         return int(_within(self.range, text)) if text else None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ListenAt(Option[tuple[str, int] | None]):
     """A port to listen on, "9464" for this machine only, "ADDRESS:9464" for others, or none."""
 
@@ -215,7 +213,7 @@ class ListenAt(Option[tuple[str, int] | None]):
         return host, int(number)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Wholes(Option[tuple[int, ...]]):
     """Up to `most_of_them` whole numbers within `range`, with commas between them."""
 
@@ -234,7 +232,6 @@ class Wholes(Option[tuple[int, ...]]):
         return tuple(int(number) for number in numbers if number is not None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class JsonObject(Option[dict[str, Any]]):
     """A JSON object. Any: its values are the user's own JSON, sent as they are."""
 
@@ -252,7 +249,7 @@ class JsonObject(Option[dict[str, Any]]):
         return content
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Slos(Option[tuple[Objective, ...]]):
     """Service level objectives, with "; " between them."""
 
@@ -266,7 +263,7 @@ class Slos(Option[tuple[Objective, ...]]):
         return found
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Expect(Option[tuple[Expectation, ...]]):
     """Checks of replies, with "; " between them."""
 
@@ -293,7 +290,7 @@ class HangUps:
     tokens: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class HangUp(Option[HangUps]):
     """Which share of users hangs up and when: "10% after 50 tokens"."""
 
@@ -315,7 +312,6 @@ class HangUp(Option[HangUps]):
         return HangUps(of_turns, int(tokens))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class TokenPrice(Option[Price | None]):
     """Prices of tokens: "in=0.2,out=0.6 per 1M"."""
 
@@ -327,7 +323,6 @@ class TokenPrice(Option[Price | None]):
             raise InvalidValue(str(wrong)) from None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class HourlyCost(Option[ServerCost | None]):
     """A cost an hour: "2.5/h"."""
 

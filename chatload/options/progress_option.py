@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import msgspec
 
 from chatload.options.option import InvalidValue, Option
@@ -22,7 +20,6 @@ class Telling(msgspec.Struct, frozen=True):
     off: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class ProgressOption(Option[Telling]):
     """A time such as "2s", or "off"; empty: live in a terminal, else a line each 10 s."""
 

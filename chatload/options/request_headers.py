@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 
 from chatload.options.option import InvalidValue, JsonObject
 
@@ -25,7 +24,6 @@ _OPEN = re.compile(r"\$\{[^}]*\}|\{\{[^}]*\}\}")
 """A variable of another tool, which chatload would send as it stands."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Headers(JsonObject):
     """More headers of every request: plain names and texts, except those that chatload or the connection sets."""
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 
 import msgspec
 
@@ -30,7 +29,6 @@ class Warmup(msgspec.Struct, frozen=True):
         return f"the first {self.seconds:g} s" if self.seconds else f"the first {plural(self.turns, 'turn')}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class WarmupOption(Option[Warmup]):
     """A time or a number of turns: "30s", "2 turns"; empty: none."""
 

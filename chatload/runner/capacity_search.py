@@ -34,8 +34,10 @@ MOST_JUDGED = 500
 GONE_TURNS = 5
 """Fewer turns than this that fail to connect at the end of a level do not mean that the server is gone."""
 
-Judge = Callable[[Sequence[Turn], Sequence[Objective]], tuple[SloOutcome, bool, list[SloVerdict]]]
-"""(worst verdict, whether that is sure, the verdict on each SLO) of some turns."""
+Judged = tuple[SloOutcome, bool, list[SloVerdict]]
+"""(worst verdict, whether that is sure, the verdict on each SLO)."""
+Judge = Callable[[Sequence[Turn], Sequence[Objective]], Judged]
+"""Judges some turns."""
 
 
 class CapacitySearch:

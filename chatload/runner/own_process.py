@@ -69,7 +69,7 @@ def expected_users(process: ThisProcess, load: Load, workers: Sequence[str]) -> 
 class OwnProcess:
     """Holds the users of a local run."""
 
-    lead_s = 0.1
+    lead_s = 0.05
     ready = None
     workers: Collection[str] = ()
 

@@ -67,6 +67,7 @@ class WorkerAgent:
             start, worker, lambda raw, line: outbox.add(raw), self._process.report_request, self._clock
         )
         self._watch = gevent.spawn(self._watch_users)
+        outbox.flush()  # its first line, for which the master waits
 
     def on_test_start(self) -> None:
         """Locust is about to start users; a worker that was not told of the run has nothing for them to do.

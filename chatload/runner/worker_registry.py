@@ -31,6 +31,8 @@ from chatload.store.manifest import WorkerFacts
 DRAIN_S, FAILED_DRAIN_S = 10.0, 2.0
 BEGIN_S = 4.0
 """How long a worker that lives may take to say that it has begun: it does so within half a second."""
+BEGUN_S = 1.0
+"""How long the first users wait for workers that have not said so yet."""
 CLOCKS_S = 60.0
 """How often the workers' clocks are read while the run goes on: they drift."""
 
@@ -39,7 +41,7 @@ class WorkerRegistry:
     """One per master: the `UserProcesses` of a distributed run. Each batch of the workers' journal lines is written
     down, acknowledged, and handed to `on_line`, its instants in the master's clock."""
 
-    lead_s = 1.0
+    lead_s = 0.3
 
     def __init__(
         self,
@@ -78,7 +80,7 @@ class WorkerRegistry:
         return len(self._workers.ready())
 
     def begin(self, start: Start, folder: RunFolder) -> None:
-        """Read the workers' clocks and tell each that a run begins."""
+        """Read the workers' clocks, tell each that a run begins, and wait until they say that it has."""
         self._load = start.planned.plan.load
         self._folder, self._journal = folder, JournalWriter(folder.folder / "journal-master.jsonl")
         if self._journal.problem is not None:
@@ -96,6 +98,7 @@ class WorkerRegistry:
             own = msgspec.structs.replace(start, clock_offset_ns=self._clocks.offset_ns(worker))
             data = {"run_id": start.run_id, "start": messages.packed(own)}
             self._workers.send(worker, messages.START, data)
+        self._clock.wait_for(lambda: not self._running or not self._silent(), BEGUN_S)
 
     def ramp(self, segment: RampSegment, workers: Sequence[str]) -> None:
         """Tell every worker when the users of a ramp are due, in its own clock."""
@@ -162,7 +165,7 @@ class WorkerRegistry:
             self._lost[worker] = (self._clock.now_ns(), words)
             self._folder.problem(words)
         self.fail_if_all_lost()
-        self._fail_if_not_begun(alive)
+        self._fail_if_not_begun()
         for worker in tracker.find(alive & self._lost.keys()):
             from_ns, words = self._lost.pop(worker)
             self._folder.problems.remove(words)
@@ -184,10 +187,14 @@ class WorkerRegistry:
             words = words if self.workers else "no worker was left when the run began"
             self._supervisor.fail(Cause(words, NOT_WHOLE))
 
-    def _fail_if_not_begun(self, alive: set[str]) -> None:
+    def _silent(self) -> set[str]:
+        """Workers that live and have sent no line since they were told of the run."""
+        return (self.workers & self._workers.alive()) - self._lines.keys()
+
+    def _fail_if_not_begun(self) -> None:
         """A worker that lives, and has sent no line since it was told of the run, has no part in it."""
-        now, silent = self._clock.now_ns(), (self.workers & alive) - self._lines.keys()
-        self._silent_ns = {worker: self._silent_ns.get(worker, now) for worker in sorted(silent)}
+        now = self._clock.now_ns()
+        self._silent_ns = {worker: self._silent_ns.get(worker, now) for worker in sorted(self._silent())}
         for worker, since_ns in self._silent_ns.items():
             if now - since_ns > BEGIN_S * 1e9:
                 words = (

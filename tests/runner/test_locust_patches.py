@@ -34,3 +34,31 @@ def test_inside_locust(name: str) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert " passed" in done.stdout
+
+
+QUICKLY = """
+import sys
+from importlib import metadata
+reads, read = [], metadata.entry_points
+metadata.entry_points = lambda **wanted: (reads.append(wanted), read(**wanted))[1]
+from chatload.runner.locust_patches.quick_import import import_locust
+import_locust()
+import inspect, locust.env, locust.main
+assert reads == [{}], reads
+assert not {"flask", "werkzeug", "jinja2"} & sys.modules.keys()
+from locust.html import render_template_from
+import locust.web
+assert inspect.isclass(locust.web.WebUI) and locust.web is sys.modules["locust.web"], locust.web
+assert locust.main.get_html_report.__name__ == "call"
+locust.web.WebUI = lambda *arguments, **named: (arguments, named)
+assert locust.env.WebUI(1, two=2) == ((1,), {"two": 2})
+"""
+"""Locust's web UI is not imported with Locust, and the true one is had by who wants it."""
+
+
+@pytest.mark.e2e
+def test_locust_is_imported_without_its_web_ui() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", QUICKLY], cwd=HERE.parents[1], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

@@ -19,6 +19,7 @@ from chatload.model.journal_lines import EndLine, ServerLine, UserLine
 from chatload.model.turn import Message, Turn
 from chatload.protocols.registry import DIALECTS
 from chatload.runner.messages import LevelOrder
+from chatload.runner.own_process import OwnProcess
 from chatload.runner.preflight import Server
 from chatload.runner.run_controller import QUIT_S
 from chatload.store.journal import read_run
@@ -84,7 +85,7 @@ def test_the_ramp_is_fixed_and_kept() -> None:
     one = Local().start()
     (ramp,) = one.controller.manifest.ramps
     assert (ramp.first_user, ramp.users_per_s) == (0, 1.0)
-    assert ramp.start_ns == one.clock.now_ns() + 100_000_000
+    assert ramp.start_ns == one.clock.now_ns() + round(OwnProcess.lead_s * 1e9)
     session = one.process.session
     assert session is not None
     assert session.due_ns(1) == ramp.start_ns + 1_000_000_000

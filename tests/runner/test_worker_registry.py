@@ -12,7 +12,7 @@ from chatload.model.hosts import Machine
 from chatload.model.journal_lines import JournalLine, ServerLine, StartLine, UserLine, decode, encode
 from chatload.runner import messages
 from chatload.runner.messages import LevelOrder
-from chatload.runner.worker_registry import CLOCKS_S
+from chatload.runner.worker_registry import BEGUN_S, CLOCKS_S
 from tests.runner.master_of_two import MS, Master, end, user
 
 
@@ -45,6 +45,23 @@ def test_only_workers_that_are_ready_take_part(tmp_path: Path) -> None:
     master = Master(tmp_path, w1="ready", w2="missing").begin()
     assert (master.registry.workers, master.registry.ready) == ({"w1"}, 1)
     assert master.workers.sent_to("w2", messages.START) == []
+
+
+@pytest.mark.parametrize(
+    ("said", "lost", "until_s"), [("w1 w2", "", 0.3), ("w1", "w2", 0.3), ("w1", "", BEGUN_S)]
+)
+def test_the_first_users_wait_until_all_workers_that_live_have_begun(
+    master: Master, said: str, lost: str, until_s: float
+) -> None:
+    def tell() -> None:
+        for worker in said.split():
+            master.send(worker, StartLine(at_ns=0, utc_ns=0, worker=worker))
+        for worker in lost.split():
+            master.workers.states[worker] = "missing"
+
+    master.clock.later(0.3, tell)
+    master.begin()
+    assert until_s <= master.clock.now_s < until_s + 0.1
 
 
 def test_a_ramp_and_a_level_are_told_in_each_worker_s_own_clock(master: Master) -> None:
@@ -149,8 +166,9 @@ def test_at_the_end_lines_that_came_are_counted_against_those_that_were_written(
         master.clock.later(
             0.5, lambda worker=worker: master.workers.says(worker, messages.DRAINED, {"run_id": "r"})
         )
+    before_s = master.clock.now_s
     master.clock.run(lambda: master.registry.drain(at_once=False))
-    assert master.clock.now_s < 1
+    assert master.clock.now_s - before_s < 1
     assert master.workers.sent_to("w1", messages.DRAIN) == [{"at_once": False}]
     for found, expected in ((master.folder.problems, problems), (master.folder.manifest.warnings, warnings)):
         assert len(found) == len(expected)
