@@ -23,7 +23,11 @@ TIMES_LIMIT = 3.0
 """How far a picture goes beyond an upper limit: overload has no bounds, and is not the question."""
 MOST_PANELS = 4
 LIMIT = PARTS["stall"]
-VERDICTS = {"met": ("o", "met"), "unsure": ("D", "unsure"), "missed": ("X", "missed")}
+VERDICTS = {
+    "met": ("o", "SLO met at this level"),
+    "unsure": ("D", "unsure: the limit is in the level’s interval, or it has none"),
+    "missed": ("X", "SLO missed at this level"),
+}
 """Marker of a level whose SLO was surely met, surely missed, or neither; unsure ones are hollow."""
 
 
@@ -52,10 +56,10 @@ def draw(runs: Sequence[Run], figure: Figure) -> None:
     thousands(panels[-1].xaxis)
     panels[-1].set_xlim(left=0)
     if asked:
-        for marker, name in VERDICTS.values():
-            filled = MUTED if name != "unsure" else "white"
+        for verdict, (marker, words) in VERDICTS.items():
+            filled = MUTED if verdict != "unsure" else "white"
             style = {"linestyle": "none", "marker": marker, "color": MUTED, "markerfacecolor": filled}
-            panels[0].plot([], [], markersize=8, label=f"SLO {name} at this level", **style)
+            panels[0].plot([], [], markersize=8, label=words, **style)
 
 
 def _across(runs: Sequence[Run]) -> str:

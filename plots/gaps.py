@@ -74,7 +74,7 @@ def _usual(axes: Axes, counts: Counter[int], own: Counter[int], look: Look) -> N
     apart = sum(own.values()) / sum(counts.values())
     if own:
         shares = [apart * share for share in shares]
-    at_once = f", {1 - apart:.0%} are 0 (events of one read)" if own and apart < NEARLY_ALL else ""
+    at_once = f", {100 * (1 - apart):.0f} % are 0 (events of one read)" if own and apart < NEARLY_ALL else ""
     label = f"{look.name}: {sum(counts.values()):,} gaps, longest {max(counts) / 1000:,.0f} ms{at_once}"
     outline = np.where(np.array(shares) > 0, shares, np.nan)  # no line along the axis where there is no gap
     axes.stairs(outline, edges_ms, linewidth=2, baseline=None, label=label, **look.line)

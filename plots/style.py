@@ -9,6 +9,7 @@ from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from chatload.analysis.quantiles import percentile
@@ -170,17 +171,21 @@ def tell(artist: Any, words: Sequence[str]) -> None:
     setattr(artist, WORDS, words)
 
 
+OVER_CURVES: dict[str, Any] = {"path_effects": [withStroke(linewidth=3, foreground="white")], "zorder": 4}
+"""How words are written that may lie on curves."""
+
+
 def limit_line(axes: Axes, at: float, words: str) -> None:
     """An upright line at a value of x, with its name along it."""
     axes.axvline(at, color=MUTED, linewidth=1.4, linestyle=(0, (5, 2)), zorder=1)
-    style: dict[str, Any] = {"rotation": 90, "fontsize": 9, "color": MUTED, "va": "bottom"}
+    style: dict[str, Any] = {"rotation": 90, "fontsize": 9, "color": MUTED, "va": "bottom", **OVER_CURVES}
     axes.annotate(words, (at, 0.03), (4, 0), ("data", "axes fraction"), "offset points", **style)
 
 
 def level_line(axes: Axes, at: float, words: str) -> None:
     """A level line at a value of y, with its name on it."""
     axes.axhline(at, color=MUTED, linewidth=1.4, linestyle=(0, (5, 2)), zorder=1)
-    style: dict[str, Any] = {"fontsize": 9, "color": MUTED, "va": "bottom"}
+    style: dict[str, Any] = {"fontsize": 9, "color": MUTED, "va": "bottom", **OVER_CURVES}
     axes.annotate(words, (0.02, at), (0, 3), ("axes fraction", "data"), "offset points", **style)
 
 
