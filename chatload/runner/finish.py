@@ -59,10 +59,20 @@ def finish(folder: Path, plan: Plan, say: Callable[[str], None], draw: Draw) -> 
     }  # when it failed, or with its code
     told = [words for words in summary.warnings if words not in said]
     for words in told[:MOST_WARNINGS]:
-        say(f"chatload: warning: {one_line(words, WARNING_COLUMNS)}")
+        say(f"chatload: warning: {_shortened(words)}")
     if len(told) > MOST_WARNINGS:
         say(f"chatload: {plural(len(told) - MOST_WARNINGS, 'more warning')} in the report")
     if page is not None:
         say(f"chatload: open in a browser: {page}")
     say(f"chatload: more: {program()} report {folder}")
     return code
+
+
+def _shortened(words: str) -> str:
+    """The beginning of a warning, up to the end of a sentence where one is near, else of a word."""
+    line = one_line(words, len(words))
+    if len(line) <= WARNING_COLUMNS:
+        return line
+    begun = line[:WARNING_COLUMNS]
+    sentence = begun.rfind(". ") + 1
+    return begun[:sentence] if sentence > WARNING_COLUMNS // 2 else f"{begun.rpartition(' ')[0]} …"

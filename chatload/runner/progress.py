@@ -136,11 +136,14 @@ class Progress:
         return ", ".join(f"{one_line(code, 30)} {n:,}" for code, n in self.failed.most_common(codes)) or "0"
 
     def ttft(self, name: str, *, recent: bool) -> str:
-        """A percentile of TTFT in ms, of first tokens that were told in the last 10 s or of all; `n<72` of too few."""
+        """A percentile of TTFT in ms, of first tokens that were told in the last 10 s or of all; `n<72` of too few, `–`
+        of none."""
         ordered = self._ttft_ms
         if recent:
             self._forget(RECENT_S)
             ordered = sorted(ttft for _, ttft in self._recent)
+        if not ordered:
+            return "–"
         p = PERCENTILES[name]
         return too_few(len(ordered), p) or f"{percentile(ordered, p):,.0f} ms"
 

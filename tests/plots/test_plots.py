@@ -286,7 +286,7 @@ def test_gaps_of_one_read_are_told_and_do_not_squeeze_the_others(tmp_path: Path)
     turns = [replace(turn, gaps_us=(0, 0, 0, 20_000)) for turn in good_turns(RAMPED)]
     run = read_run(write_run(tmp_path / "run", manifest_of(RAMPED, turns), turns, user_lines(turns)))
     figure = drawn(PICTURES["gaps"], [run])
-    assert legend_words(figure)[0].endswith("75% are 0 (events of one read)")
+    assert legend_words(figure)[0].endswith("75 % are 0 (events of one read)")
     low, high = figure.axes[0].get_xlim()
     assert low < 20 < high < 2.2 * low * 1.44
     assert max(patch.get_data().values.max() for patch in figure.axes[0].patches) == pytest.approx(25)

@@ -16,7 +16,7 @@ from chatload.model.program import program
 from chatload.model.verdict import CapacityResult, LevelResult, SloVerdict
 from chatload.render.markdown import summary_markdown
 from chatload.render.text import report_text
-from chatload.runner.finish import finish
+from chatload.runner.finish import _shortened, finish
 from chatload.store.journal import read_run
 from tests.plans import plan_of
 from tests.runner.fake_locust import HOST
@@ -50,6 +50,12 @@ def test_a_good_run_leaves_its_summary_and_report_and_says_the_verdict(tmp_path:
     assert said[-1] == f"chatload: more: {program()} report {folder}"
     doubts = summarise(read_run(folder)).warnings
     assert [words.startswith("chatload: warning: ") for words in said[1:-2]] == [True] * min(3, len(doubts))
+
+
+def test_a_long_warning_ends_with_a_sentence_or_a_word() -> None:
+    assert _shortened("one two") == "one two"
+    assert _shortened(f"{'a' * 120}. {'b ' * 60}") == f"{'a' * 120}."
+    assert _shortened("word " * 60) == f"{'word ' * 39}word …"
 
 
 def test_the_worst_warnings_are_said_and_how_many_the_report_has_beside_them(tmp_path: Path) -> None:

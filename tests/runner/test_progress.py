@@ -50,6 +50,7 @@ def test_tokens_are_told_while_they_stream_before_any_turn_ends() -> None:
     clock = ManualClock()
     progress = Progress(10, clock)
     progress.users = 2
+    assert progress.ttft("p50", recent=False) == "–", "of none there is nothing to need"
     assert "no tokens yet" in heard(progress, clock, 4, 0, None)
     assert heard(progress, clock, 14, 60, 40) == (
         "   18 s  users 2  turns 0/10  TTFT –  about 100 tokens/s  failed 0"
