@@ -73,6 +73,11 @@ def test_unknown_arguments_and_wrong_values_are_told_together_with_the_mistakes_
     ]
     assert len(of_plan) == len(told[5:]) == 2, told
     assert parser.parse_args(["-u", "3"]).num_users == 3, "the parser reads as before"
-    with pytest.raises(SystemExit) as ended:
-        parser.parse_args(["--users"])
-    assert (ended.value.code, capsys.readouterr().err) == (2, "--users: expected one argument\n")
+    parser.add_argument("--headless", action="store_true")
+    for given, words in (
+        (["--users"], "--users: needs a value\n"),
+        (["--headless=x"], "--headless: takes no value\n"),
+    ):
+        with pytest.raises(SystemExit) as ended:
+            parser.parse_args(given)
+        assert (ended.value.code, capsys.readouterr().err) == (2, words)

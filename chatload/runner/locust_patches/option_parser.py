@@ -12,6 +12,8 @@ from chatload.options.ranges import LOCUST_RANGES
 
 KINDS = {"int": "a whole number", "positive_integer": "a whole number from 1 on", "float": "a number"}
 """What a type of Locust's options takes, in words."""
+VALUES = (("expected one argument", "needs a value"), ("ignored explicit argument", "takes no value"))
+"""argparse's words on a value that is missing, or too much, and ours."""
 RANGED = frozenset(f"--{name}" for name in LOCUST_RANGES)
 """Options whose wrong values the plan tells."""
 
@@ -44,7 +46,8 @@ def tell_mistakes(parser: Any, tell: Callable[[Sequence[str], Mapping[str, Any]]
             with _kept(parser, wrong):
                 found, unknown = parser.parse_known_args(*arguments, **more)
         except argparse.ArgumentError as error:  # a value is missing: what follows cannot be read
-            parser.exit(2, f"{_name(error.argument_name)}: {error.message}\n")
+            words = next((ours for theirs, ours in VALUES if error.message.startswith(theirs)), error.message)
+            parser.exit(2, f"{_name(error.argument_name)}: {words}\n")
         if unknown or wrong:
             known = [name for action in parser._actions for name in action.option_strings]
             told = [one.words for one in wrong if one.option not in RANGED]
