@@ -83,7 +83,7 @@ class Histogram:
         if not self.count:
             return [None] * len(wanted)
         order: list[int | None] = [None] if None in self._buckets else []
-        order += sorted(bucket for bucket in self._buckets if bucket is not None)
+        order += sorted(self._buckets.keys() - {None}) if order else sorted(self._buckets)  # type: ignore[type-var]
         seen = list(accumulate(map(self._buckets.__getitem__, order)))
         return [self._between(p * (self.count - 1), order, seen) for p in wanted]
 

@@ -35,6 +35,7 @@ class LiveRun:
 
     def __init__(self, counting: Callable[[], SoFar] = SoFar) -> None:
         self._counting = counting
+        self._columns = [asdict(one) for one in columns()]
         self.run_id = ""
         self.resets = 0
         self._began_ns = 0
@@ -134,7 +135,7 @@ class LiveRun:
         points = list(self._timeline.points(since))
         return {
             "columns": COLUMNS,
-            "table": [asdict(one) for one in columns()],
+            "table": self._columns,
             "points": points,
             "width_s": self._timeline.width_s,
             "revision": self._timeline.mark(),

@@ -1,7 +1,8 @@
 """Sums of a run for Prometheus, made from its journal lines in the process that is scraped.
 
-Workers send every line to the master, so the sums are those of all processes. A turn is counted when it ends; a new
-run begins at zero. Numbers of label values are bounded, whatever a server or a scenario calls things.
+Workers send every line to the master, so the sums are those of all processes. A turn is counted when it ends, with
+others at once (`BATCH`) or when somebody asks; a new run begins at zero. Numbers of label values are bounded, whatever
+a server or a scenario calls things.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Protocol
 from chatload.analysis.mark_bounds import is_spoiled, many_spoiled
 from chatload.engine.clock import now_ns
 from chatload.live.bucket_counts import BucketCounts
+from chatload.live.live_run import BATCH
 from chatload.model.hosts import ServerFacts
 from chatload.model.journal_lines import HealthLine, JournalLine
 from chatload.model.metrics import e2e_ms, tpot_ms, ttft_ms, whole_ms
@@ -130,15 +132,24 @@ class RunMetrics:
         self._servers: dict[str, ServerFacts] = {}
         self._known: dict[str, tuple[ServerFacts, Part]] = {}
         self._told = False
+        self._pending: list[Turn] = []
 
     def on_line(self, line: JournalLine) -> None:
         """Count one journal line."""
         if isinstance(line, Turn):
-            self._add(line)
+            self._pending.append(line)
+            if len(self._pending) >= BATCH:
+                self.count()
         elif isinstance(line, HealthLine):
             self.late_sends += line.late_sends or 0
             if line.worker in self.health or len(self.health) < MOST_WORKERS:
                 self.health[line.worker] = line
+
+    def count(self) -> None:
+        """Count the turns that wait; to be called before the sums are read."""
+        pending, self._pending = self._pending, []
+        for turn in pending:
+            self._add(turn)
 
     def _add(self, turn: Turn) -> None:
         if turn.warmup:

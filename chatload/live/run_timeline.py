@@ -79,8 +79,10 @@ class Interval:
 
     def values(self, width_s: int, tokens_a_read: float = 1.0) -> dict[str, Value]:
         """The values of a point by column, as charts.js names them; `failed` is {code: how many}."""
-        ttft = Histogram(self.begun.values())
-        ttft.merge(self.ttft)
+        ttft = self.ttft
+        if self.begun:
+            ttft = Histogram(self.begun.values())
+            ttft.merge(self.ttft)
         p50, p95, p99 = _supported(ttft, 0.5, 0.95, 0.99)
         (decode,), (felt,) = _supported(self.decode, 0.5), _supported(self.felt, 0.5)
         return {

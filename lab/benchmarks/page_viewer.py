@@ -1,7 +1,7 @@
 """Viewers of the live page: none, a client that sends the page's own requests, or a real Chromium.
 
-`python -m lab.benchmarks.page_viewer ADDRESS` is the second: the page, its files, then what has changed, a second after
-each answer (`EVERY_MS` of `chatload/live/assets/live.js`), on one kept connection as a browser's.
+`python -m lab.benchmarks.page_viewer ADDRESS` is the second: the page, its files, then what has changed, 2 s after
+each answer (`RUNNING_EVERY_MS` of `chatload/live/assets/live.js`), on one kept connection as a browser's.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from chatload.certify.process_placement import Placement
 from chatload.cli.child_process import end
 from lab.simulated_server import ROOT
 
-EVERY_S = 1.0
+EVERY_S = 2.0
 FILES = ("/chatload", "/chatload/assets/live.css", "/chatload/assets/live.js", "/chatload/assets/charts.js")
 QUIET = ("--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync")
 IN_CONTAINER = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")

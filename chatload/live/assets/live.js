@@ -1,9 +1,10 @@
-// The live page: asks for what changed once a second and draws it. All text goes in by textContent.
+// The live page: asks for what changed and draws it. All text goes in by textContent.
 
 import { capital, clock, element, measured, milliseconds, number, speed } from "./charts.js";
 import { RunCharts, going } from "./run_charts.js";
 
 const EVERY_MS = 1000;
+const RUNNING_EVERY_MS = 2000; // as Locust's own page: each answer takes processor time from the users of a run
 const byId = (id) => document.getElementById(id);
 const FIXED_USERS = "fixedUsers" in document.body.dataset; // the load fixes the number of Locust's users
 const SHOWN = { "ms": milliseconds, "tokens/s": speed }; // of a column, by its unit
@@ -27,7 +28,8 @@ async function ask() {
     byId("lost").hidden = false;
     if (!(problem instanceof TypeError) && !(problem instanceof SyntaxError)) console.warn(problem.message);
   }
-  setTimeout(ask, document.hidden ? 4 * EVERY_MS : EVERY_MS);
+  const every = latest && going(latest) ? RUNNING_EVERY_MS : EVERY_MS;
+  setTimeout(ask, document.hidden ? 4 * every : every);
 }
 
 function take(state) {
@@ -111,7 +113,7 @@ function tiles(state) {
   const content = [
     ["TTFT p50", milliseconds(totals.ttft_ms_p50), `p95 ${milliseconds(totals.ttft_ms_p95)} · p99 ${milliseconds(totals.ttft_ms_p99)}`],
     ["Decode, median user", speed(totals.decode_tokens_per_s_p50), `felt, wait included: ${speed(totals.felt_tokens_per_s_p50)}`],
-    ["Turns", number(totals.turns), `${planned}; ${number(totals.tokens)} tokens`],
+    ["Turns", number(totals.turns), totals.turns ? `${planned}; ${number(totals.tokens)} tokens` : planned],
     ["Failed", number(totals.failed), totals.cut_short ? `${number(totals.cut_short)} cut short by us` : "turns", totals.failed > 0],
     ["All users, as tokens arrive", speed(Math.round(going(state) ? totals.arriving_tokens_per_s ?? 0 : totals.mean_tokens_per_s ?? 0)),
       going(state) ? `last 10 s; so far: ${speed(Math.round(totals.mean_tokens_per_s ?? 0))}` : "mean of the run"],
@@ -138,6 +140,7 @@ function table(columns, rows) {
     return line;
   });
   byId("rows").replaceChildren(head, ...lines);
+  byId("by-turn").hidden = !rows.length;
 }
 
 const cell = (column, value) => (SHOWN[column.unit] || (typeof value === "number" ? number : String))(value);

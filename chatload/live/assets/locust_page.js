@@ -5,8 +5,7 @@
 import { element } from "./charts.js";
 import { RunCharts, going } from "./run_charts.js";
 
-const EVERY_MS = 1000;
-const NOTICE_EVERY_MS = 2000;
+const EVERY_MS = 2000; // as Locust's own page
 const CHARTS = 4; // of those of the live page, the first
 const about = await (await fetch("./chatload/form.json")).json();
 const helps = new Map(about.groups.flatMap((group) => group.fields.map((field) => [field.name, field])));
@@ -27,7 +26,7 @@ async function ask() {
   } catch {
     // Locust's page itself says when it cannot reach Locust.
   }
-  setTimeout(ask, document.hidden ? 4 * NOTICE_EVERY_MS : NOTICE_EVERY_MS);
+  setTimeout(ask, document.hidden ? 4 * EVERY_MS : EVERY_MS);
 }
 
 // The start form, whenever it is there: before each group a title that folds it, and the help below each field. Fields
