@@ -160,10 +160,12 @@ class ChatClient:
                 stream = progress.stream
                 if not self._target.waits_on_429 or stream is None or not _is_turned_away(error, stream):
                     raise
-                wait_s = pause_s(stream.status, stream.header)
+                told_s = wait_s = pause_s(stream.status, stream.header)
                 if wait_s is None:
                     wait_s = back_off_s(f"{spec.user} {spec.turn} {progress.refusals}", progress.refusals)
                 if self._clock.now_ns() + wait_s * 1e9 > give_up_ns:
+                    if told_s is not None:
+                        error.add(f"it asks for a pause of {told_s:,.0f} s, beyond the time of a turn")
                     raise
                 progress.refusals += 1
                 progress.waited_s += wait_s

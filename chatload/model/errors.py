@@ -73,6 +73,10 @@ class TurnError(ChatloadError):
         self.detail = "".join(c if c.isprintable() else "\ufffd" for c in without_commands(detail[:200]))
         super().__init__(f"{code}: {self.detail}")
 
+    def add(self, words: str) -> None:
+        """Say more of it, after what was seen."""
+        self.detail = f"{self.detail[: 197 - len(words)]} ({words})"
+
 
 class WireError(TurnError):
     """Bytes that do not fit the dialect; `offending` is quoted, at most 80 bytes of it."""

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import NamedTuple
 
+import orjson
 from sseclient import SSEClient
 
 from chatload.model.errors import TurnError, WireError
@@ -25,6 +26,11 @@ MAX_EVENT_LINES = 1000
 TOO_LONG_AN_EVENT = f"an event of more than {MAX_EVENT_BYTES} bytes or {MAX_EVENT_LINES} lines"
 
 NO_EVENT_STREAM = "the body is no event stream"
+WHOLE_ANSWER = (
+    f'{NO_EVENT_STREAM} but a whole answer: the server, or something before it, does not heed "stream": true'
+)
+_ANSWERS = ("choices", "generated_text", "output", "content", "message", "response", "text")
+"""Keys of which an answer that was not streamed has one."""
 
 _BOM = b"\xef\xbb\xbf"
 _NO_EVENTS = (b"{", b"[", b"<")
@@ -148,7 +154,19 @@ def _no_event_stream(groups: Iterator[bytes], source: _WholeEvents) -> TurnError
             break
     else:
         body += source.tail()
-    return error_in(body) or WireError(NO_EVENT_STREAM, body.strip())
+    if (error := error_in(body)) is not None:
+        return error
+    return WireError(WHOLE_ANSWER) if _is_whole_answer(body) else WireError(NO_EVENT_STREAM, body.strip())
+
+
+def _is_whole_answer(body: bytes) -> bool:
+    """Whether a body is the JSON of an answer that was not streamed."""
+    try:
+        told = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return False
+    told = told[0] if isinstance(told, list) and told else told
+    return isinstance(told, dict) and any(told.get(key) for key in _ANSWERS)
 
 
 def _last_event(source: _WholeEvents) -> Iterator[Event]:

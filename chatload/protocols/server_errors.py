@@ -23,6 +23,7 @@ _WORDS = (
     "errormessage",
     "errmsg",
     "status_msg",
+    "faultstring",
     "detail",
     "description",
     "error",

@@ -136,6 +136,9 @@ def test_a_429_whose_pause_does_not_fit_the_turn_s_limit_is_a_failure_at_once() 
     exchange = Exchange(Wire([refusal("retry-after: 11\r\n"), GOOD]), waits=True)
     turn = exchange.turn()
     assert (turn.code, turn.refusals, after(exchange, turn.end_ns)) == ("http_429", 0, 5)
+    assert turn.detail is not None and turn.detail.endswith(
+        "(it asks for a pause of 11 s, beyond the time of a turn)"
+    )
 
 
 OVERLOADED = reply(b'data:{"error":"Model is overloaded","error_type":"overloaded"}\n\n')

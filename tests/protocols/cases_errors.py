@@ -46,6 +46,10 @@ ERRORS = [
          "There", fails="in_band_error", says="engine died"),
     Case("raw JSON of several lines, and an event", THERE + b'{\n  "error": {\n    "message": "boom"\n  }\n}\n'
          + DONE, "There", fails="in_band_error", says="boom"),
+    Case("a whole answer in place of a stream", b'{"object":"chat.completion","choices":[{"message":{"content":"a"}}]}',
+         fails="bad_wire", says='does not heed "stream": true'),
+    Case("a fault of Apigee", b'{"fault":{"faultstring":"Gateway Timeout","detail":{"errorcode":"x"}}}',
+         fails="in_band_error", says="Gateway Timeout"),
     Case("the body is a word", b"OK", fails="bad_wire", says="the body is no event stream: b'OK'"),
     Case("the body is half a field", b"dat", fails="truncated"),
     Case("the body is gzip", b"\x1f\x8b\x08\x00\x00\x00", fails="bad_wire", says="no event stream"),
