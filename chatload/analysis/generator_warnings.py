@@ -75,8 +75,8 @@ def marks(run: Run, summary: Summary) -> Iterator[str]:
     validity = summary.validity
     bounds = [one for one in validity.bounds if one.metric == "ttft_ms" or moves(one)]
     if bounds:
-        turns = plural(validity.turns, "turn")
-        what = "; ".join(f"{n:,} of {turns}' {UNCERTAIN[mark]}" for mark, n in validity.marks.items())
+        turns = plural(validity.turns, "turn") + ("'s" if validity.turns == 1 else "'")
+        what = "; ".join(f"{n:,} of {turns} {UNCERTAIN[mark]}" for mark, n in validity.marks.items())
         yield f"{what}: {', '.join(map(bound_words, bounds))}."
 
 

@@ -161,7 +161,7 @@ class ChatClient:
                 if not self._target.waits_on_429 or stream is None or not _is_turned_away(error, stream):
                     raise
                 told_s = wait_s = pause_s(stream.status, stream.header)
-                if wait_s is None:
+                if wait_s is None or (wait_s == 0.0 and progress.refusals):  # "at once" that is refused again
                     wait_s = back_off_s(f"{spec.user} {spec.turn} {progress.refusals}", progress.refusals)
                 if self._clock.now_ns() + wait_s * 1e9 > give_up_ns:
                     if told_s is not None:
