@@ -55,7 +55,7 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     remove_summaries(Path(__file__).parent / "runs")
     settings.register_profile(
-        "busy machine", deadline=None, max_examples=size(100, 40)
+        "busy machine", deadline=None, max_examples=size(100, 25)
     )  # an example may wait 200 ms for a core
     settings.load_profile("busy machine")
 

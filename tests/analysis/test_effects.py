@@ -18,10 +18,9 @@ from chatload.model.turn import Turn
 from chatload.model.verdict import Effect
 from chatload.render.comparison_words import comparison_text, headline
 from chatload.store.journal import Run, read_run
-from lab.coverage.cases import Case
 from lab.coverage.figures import measure
 from tests.changes import replace
-from tests.lab.coverage.test_coverage import BATCH
+from tests.lab.coverage.test_coverage import BATCH, played
 from tests.long import size
 from tests.runs_builder import STEADY, as_failed, good_turns, manifest_of, write_run
 
@@ -30,10 +29,13 @@ FIGURES = {"TTFT p50": "ttft_ms_p50", "TTFT p95": "ttft_ms_p95", "TPOT p50": "tp
            "felt p50": "felt_tokens_per_s_p50", "system tokens/s": "system_tokens_per_s"}  # fmt: skip
 
 
-def run_of(folder: Path, case: Case, seed: int, factor: float = 1.0) -> Run:
-    """A run of the case in virtual time, as its folder would be read."""
-    turns = case.play(seed, factor)
-    load = case.load
+pytestmark = pytest.mark.together("batch")
+
+
+def run_of(folder: Path, seed: int, factor: float = 1.0) -> Run:
+    """A run of BATCH in virtual time, as its folder would be read."""
+    turns = played(seed, factor)
+    load = BATCH.load
     shape = replace(STEADY, users=load.users, turns=load.turns, seed=seed)  # type: ignore[union-attr]
     made = read_run(write_run(folder / f"{factor}-{seed}", manifest_of(shape, []), []))
     return replace(made, turns=turns)
@@ -42,13 +44,13 @@ def run_of(folder: Path, case: Case, seed: int, factor: float = 1.0) -> Run:
 @pytest.fixture(scope="module")
 def pool(tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
     folder = tmp_path_factory.mktemp("alike")
-    return [run_of(folder, BATCH, seed) for seed in range(POOL)]
+    return [run_of(folder, seed) for seed in range(POOL)]
 
 
 @pytest.fixture(scope="module")
 def slow(tmp_path_factory: pytest.TempPathFactory) -> list[Run]:
     folder = tmp_path_factory.mktemp("slow")
-    return [run_of(folder, BATCH, seed, 1.25) for seed in range(6)]
+    return [run_of(folder, seed, 1.25) for seed in range(6)]
 
 
 def verdicts(found: Comparison) -> set[str]:

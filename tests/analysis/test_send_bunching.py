@@ -142,7 +142,7 @@ def warnings_of(folder: Path, chat: Chat, drawn: str = "constant") -> list[str]:
     return [words for words in summarise(run).warnings if "in step" in words]
 
 
-@pytest.mark.parametrize("users_per_s", [40.0, 1000.0])
+@pytest.mark.parametrize("users_per_s", size([40.0, 1000.0], [40.0]))
 def test_users_in_step_are_told(users_per_s: float, tmp_path: Path) -> None:
     (words,) = warnings_of(tmp_path, Chat(answer=always(100), spawn_rate=users_per_s))
     assert "--think-time 'exp 2'" in words

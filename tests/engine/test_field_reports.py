@@ -8,6 +8,7 @@ from chatload.model.turn import Turn
 from tests.engine.exchange import Exchange, after
 from tests.engine.scripted import Wire
 from tests.field_reports import report
+from tests.long import size
 from tests.protocols.feeding import check_cuts
 
 GOOD = (
@@ -34,7 +35,7 @@ FAILED = {
         "not_closed", "the reply was finished (stop, usage 20) but the server never ended the message",
     ),
 }  # fmt: skip
-CUT_STEP = 53
+CUT_STEP = size(53, 97)
 """Each cut would take a minute; tests/protocols/test_cases.py has shorter streams of each kind, cut everywhere."""
 
 

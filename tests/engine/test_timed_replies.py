@@ -12,6 +12,7 @@ from chatload.model.turn import Message, Turn, TurnRequest
 from chatload.protocols.body_reads import BodyReads
 from chatload.protocols.dialects.openai import deltas
 from tests.engine.timed_replies import REPLIES, ROLE, TimedReply, Write, finish, paced, text
+from tests.long import size
 
 MS = 1_000_000
 REQUEST = TurnRequest((Message("user", "hi"),))
@@ -43,7 +44,7 @@ def cut(writes: Sequence[Write]) -> Iterator[list[Write]]:
     """The same bytes in other reads: bytewise, each write in two at some byte, and in one read each."""
     yield list(writes)
     yield [(at, data[i : i + 1]) for at, data in writes for i in range(len(data))]
-    for share in (0.1, 0.5, 0.9):
+    for share in size((0.1, 0.5, 0.9), (0.5,)):
         halves = []
         for at, data in writes:
             middle = max(1, int(share * len(data)))

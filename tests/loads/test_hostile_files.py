@@ -77,7 +77,7 @@ def write(tmp_path: Path) -> Callable[[str | bytes], Path]:
 
 
 LONG_LINE = size(100_000_000, 10_000_000)
-ROWS = size(100_000, 25_000)
+ROWS = size(100_000, 10_000)
 NO_CONTENT: dict[str, bytes] = {
     "empty": b"",
     "blank lines": b"\n \n\r\n",
@@ -377,7 +377,7 @@ def new_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.getbasetemp() / f"given-{next(NUMBERS)}"
 
 
-@settings(max_examples=size(200, 60), deadline=None)
+@settings(max_examples=size(200, 40), deadline=None)
 @given(option=st.sampled_from(OPTIONS), rows=st.lists(JSON, max_size=4), one=st.booleans())
 def test_any_json_is_a_plan_or_lines_that_name_file_and_option(
     option: str, rows: list[Any], one: bool, tmp_path_factory: pytest.TempPathFactory
@@ -392,7 +392,7 @@ def test_any_json_is_a_plan_or_lines_that_name_file_and_option(
     assert msgspec.msgpack.decode(msgspec.msgpack.encode(made), type=Planned) == made
 
 
-@settings(max_examples=size(200, 60), deadline=None)
+@settings(max_examples=size(200, 40), deadline=None)
 @given(option=st.sampled_from(OPTIONS), content=st.binary(max_size=200))
 def test_any_bytes_are_a_plan_or_lines_that_name_file_and_option(
     option: str, content: bytes, tmp_path_factory: pytest.TempPathFactory

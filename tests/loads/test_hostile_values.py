@@ -276,7 +276,7 @@ ANYTHING = (
 )
 
 
-@settings(max_examples=size(300, 100), deadline=None)
+@settings(max_examples=size(300, 60), deadline=None)
 @given(case=st.sampled_from(CASES), value=ANYTHING)
 def test_any_value_of_any_option(case: tuple[str, Option[object]], value: object) -> None:
     load, option = case
@@ -285,7 +285,7 @@ def test_any_value_of_any_option(case: tuple[str, Option[object]], value: object
     check(load, option.name, value)
 
 
-@settings(max_examples=size(200, 60), deadline=None)
+@settings(max_examples=size(200, 30), deadline=None)
 @given(load=st.sampled_from(LOADS), data=st.data())
 def test_any_values_together(load: str, data: st.DataObject) -> None:
     """Whatever is given, a plan that is made can be written down and said."""

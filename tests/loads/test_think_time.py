@@ -19,7 +19,7 @@ from chatload.options.ranges import whole
 from tests.long import size
 from tests.plans import plan_of
 
-N = 20_000
+N = size(20_000, 10_000)
 
 
 def drawn(think: Distribution, n: int = N) -> list[float]:

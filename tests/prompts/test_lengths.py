@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from functools import cache
 
 import pytest
 
@@ -20,6 +21,7 @@ from chatload.prompts.sampled_prompt import SampledPrompt
 from chatload.prompts.tokens import estimate_tokens
 
 
+@cache
 def own_prompts(n: int, seed: int) -> list[SampledPrompt]:
     """n generated prompts, as an open loop makes them."""
     return [
@@ -41,27 +43,27 @@ def test_lengths_keep_the_measured_quantiles_within_ten_percent(n, seed):
 
 
 def test_lengths_pass_vllm_s_filters():
-    for prompt in own_prompts(300, 5):
+    for prompt in own_prompts(1000, 3):
         assert 4 <= prompt.prompt_tokens_estimate <= 1024
         assert prompt.output_tokens >= 4
 
 
 def test_the_shortest_prompts_keep_four_tokens(monkeypatch):
     monkeypatch.setattr(lengths, "PROMPT_TOKENS", (4,) * len(SHARES))
-    assert all(4 <= prompt.prompt_tokens_estimate <= 6 for prompt in own_prompts(300, 5))
+    assert all(4 <= prompt.prompt_tokens_estimate <= 6 for prompt in own_prompts.__wrapped__(100, 5))
 
 
 def test_prompt_and_answer_fit_2048_tokens_together(monkeypatch):
     """± 1: the text is cut where it comes closest to its length."""
     monkeypatch.setattr(lengths, "PROMPT_TOKENS", (900,) * len(SHARES))
     monkeypatch.setattr(lengths, "OUTPUT_TOKENS", (1500,) * len(SHARES))
-    for prompt in own_prompts(20, 5):
+    for prompt in own_prompts.__wrapped__(20, 5):
         assert prompt.prompt_tokens_estimate + prompt.output_tokens == pytest.approx(2048, abs=1)
 
 
 def test_long_prompts_have_short_answers_as_measured():
     """Spearman −0.42 in the sampled file; ± 0.12 is four standard errors of 1,000."""
-    prompts = own_prompts(1000, 11)
+    prompts = own_prompts(1000, 3)
     ranks = []
     for values in ([p.prompt_tokens_estimate for p in prompts], [p.output_tokens for p in prompts]):
         order = sorted(range(len(values)), key=values.__getitem__)
@@ -70,17 +72,17 @@ def test_long_prompts_have_short_answers_as_measured():
 
 
 def test_same_seed_same_prompts():
-    assert own_prompts(30, 4) == own_prompts(30, 4)
+    assert own_prompts(30, 4) == own_prompts.__wrapped__(30, 4)
     assert own_prompts(30, 4) != own_prompts(30, 5)
 
 
 def test_the_estimate_that_is_told_is_that_of_the_text():
-    assert all(p.prompt_tokens_estimate == estimate_tokens(p.text) for p in own_prompts(60, 2))
+    assert all(p.prompt_tokens_estimate == estimate_tokens(p.text) for p in own_prompts(1000, 3)[:60])
 
 
 def test_long_prompts_part_within_the_first_words():
     """Invariant: no prefix cache (blocks of 16 tokens) can serve one of these prompts from another."""
-    starts = [p.text[:12] for p in own_prompts(400, 9) if p.prompt_tokens_estimate >= 40]
+    starts = [p.text[:12] for p in own_prompts(1000, 3) if p.prompt_tokens_estimate >= 40]
     assert len(starts) > 200
     assert len(set(starts)) == len(starts)
 

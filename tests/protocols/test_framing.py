@@ -90,7 +90,7 @@ def fed(draw: st.DrawFn, part: st.SearchStrategy[bytes]) -> tuple[bytes, list[by
     return body, cut(body, at)
 
 
-@settings(max_examples=size(400, 100), deadline=None)
+@settings(max_examples=size(400, 50), deadline=None)
 @given(fed(st.one_of(ANY_PART, ANY_PART, BAD)))
 def test_the_short_cut_and_sseclient_agree(body_and_reads: tuple[bytes, list[bytes]]) -> None:
     body, reads = body_and_reads
@@ -98,7 +98,7 @@ def test_the_short_cut_and_sseclient_agree(body_and_reads: tuple[bytes, list[byt
         assert _all(sse_events, pieces) == _all(sse_events_by_sseclient, pieces)
 
 
-@settings(max_examples=size(400, 100), deadline=None)
+@settings(max_examples=size(400, 50), deadline=None)
 @given(fed(ANY_PART))
 def test_events_are_those_of_the_standard(body_and_reads: tuple[bytes, list[bytes]]) -> None:
     body, reads = body_and_reads
@@ -107,7 +107,7 @@ def test_events_are_those_of_the_standard(body_and_reads: tuple[bytes, list[byte
     assert code in (None, "truncated") or (code == "bad_wire" and not found)
 
 
-@settings(max_examples=size(200, 60), deadline=None)
+@settings(max_examples=size(200, 40), deadline=None)
 @given(fed(ANY_PART))
 def test_the_read_is_the_one_that_completed_the_event(body_and_reads: tuple[bytes, list[bytes]]) -> None:
     _, reads = body_and_reads
@@ -118,7 +118,7 @@ def test_the_read_is_the_one_that_completed_the_event(body_and_reads: tuple[byte
         assert read == 0 or so_far[read - 1] <= number
 
 
-@settings(max_examples=size(200, 60), deadline=None)
+@settings(max_examples=size(200, 40), deadline=None)
 @given(st.lists(st.binary(max_size=6).map(lambda b: b.replace(b"\0", b"")), max_size=6), st.data())
 def test_nul_frames_survive_any_cut(frames: list[bytes], data: st.DataObject) -> None:
     body = b"".join(frame + b"\0" for frame in frames)

@@ -51,7 +51,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=size(300, 100), deadline=None)
+@settings(max_examples=size(300, 60), deadline=None)
 @given(st.sampled_from([*VLLM, *OTHERS, *TGI, *VLLM_GENERATE]), st.data())
 def test_a_damaged_reply_fails_with_a_code(case: Case, data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(case.body)))
@@ -61,7 +61,7 @@ def test_a_damaged_reply_fails_with_a_code(case: Case, data: st.DataObject) -> N
     assert outcome.failure is None or outcome.failure[0] in CODES
 
 
-@settings(max_examples=size(300, 100), deadline=None)
+@settings(max_examples=size(300, 60), deadline=None)
 @given(JSON, st.sampled_from(["openai", "openai-completions", "tgi", "vllm-generate"]))
 def test_any_json_is_deltas_or_a_code(value: object, dialect: str) -> None:
     written = json.dumps(value).encode()

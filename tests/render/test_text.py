@@ -88,8 +88,8 @@ def test_fits_any_terminal(names: tuple[str, ...], columns_there: int, narrow: N
 
 def test_slow_servers_fit_too(tmp_path: Path) -> None:
     """TTFT of minutes, E2E of ten minutes."""
-    shape = Shape(users=40, turns=10, ttft_ms=95_000.0, first_byte_ms=80_000.0, gap_ms=70_000.0, tokens=8)
-    runs = [made(tmp_path, replace(shape, seed=seed)) for seed in (1, 2, 3, 4)]
+    shape = Shape(users=20, turns=10, ttft_ms=95_000.0, first_byte_ms=80_000.0, gap_ms=70_000.0, tokens=8)
+    runs = [made(tmp_path, replace(shape, seed=seed)) for seed in (1, 2)]
     summaries = [summarise(run) for run in runs]
     for text in (report_text(runs[0], summaries[0]), side_by_side_text(runs, summaries)):
         assert [line for line in text.split("\n") if columns(line) > 80] == []

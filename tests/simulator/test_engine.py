@@ -62,7 +62,7 @@ def check(engine: Engine, step: Step) -> None:
 
 
 @pytest.mark.parametrize("scheduler", scheduler_kinds())
-@settings(max_examples=size(60, 25), deadline=None)
+@settings(max_examples=size(60, 15), deadline=None)
 @given(asked=ASKED)
 def test_no_token_is_lost_or_doubled_and_kv_stays_within_its_limit(
     scheduler: str, asked: list[tuple[int, int, int, int, int | None, int]]
@@ -113,7 +113,7 @@ def test_no_token_is_lost_or_doubled_and_kv_stays_within_its_limit(
 
 
 @pytest.mark.parametrize("scheduler", scheduler_kinds())
-@settings(max_examples=size(40, 20), deadline=None)
+@settings(max_examples=size(40, 10), deadline=None)
 @given(prompts=st.lists(st.integers(1, 90), min_size=2, max_size=12))
 def test_first_tokens_come_in_the_order_of_arrival(scheduler: str, prompts: list[int]) -> None:
     """First come first served: nobody gets a first token in an earlier step than one who came before."""

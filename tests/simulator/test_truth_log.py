@@ -183,7 +183,7 @@ class LateLoop:
 
 
 @settings(
-    max_examples=size(100, 30), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=size(100, 20), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(
     happens=st.lists(

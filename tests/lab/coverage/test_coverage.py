@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import random
+from functools import cache
 
 import pytest
 
 from chatload.analysis.window import Window, all_users_in, whole_run
+from chatload.model.turn import Turn
 from lab.calibration.replay import Target
 from lab.coverage.cases import CASES, Case
 from lab.coverage.figures import Measured, measure
@@ -22,11 +24,19 @@ BATCH = Case(
     Target("vllm-v1@demo", {"max_num_seqs": 24}, Cost(20, 600, 50, 8, 60)), Chat(users=30),
 )  # fmt: skip
 RUNS = size(120, 16)
+pytestmark = pytest.mark.together("batch")
+"""tests/analysis/test_effects.py has the same runs."""
+
+
+@cache
+def played(seed: int, factor: float = 1.0) -> list[Turn]:
+    """A run of BATCH, made once; nobody changes it."""
+    return BATCH.play(seed, factor)
 
 
 @pytest.fixture(scope="module")
 def runs() -> list[Measured]:
-    return [measure(BATCH, BATCH.play(seed)) for seed in range(RUNS)]
+    return [measure(BATCH, played(seed)) for seed in range(RUNS)]
 
 
 def test_intervals_hold_the_truth(runs: list[Measured]) -> None:
@@ -46,7 +56,7 @@ def test_failures_in_a_queue_are_counted_with_their_queue(runs: list[Measured]) 
 
 def test_alike_runs_do_not_differ_and_slower_servers_do(runs: list[Measured]) -> None:
     figures = run_figures(runs)
-    slow = run_figures([measure(BATCH, BATCH.play(seed, 1.25)) for seed in range(size(8, 4))])
+    slow = run_figures([measure(BATCH, played(seed, 1.25)) for seed in range(size(8, 4))])
     for rule, sizes in ((compared, (1, 1)), (checked, (1, 1)), (checked, (4, 1)), (alternated, (3, 3))):
         assert said(rule, figures, figures, sizes, tries=40) <= 0.05, rule
         assert said(rule, figures, slow, sizes, tries=20) >= 0.9, rule
@@ -69,7 +79,7 @@ def test_a_slower_server_is_slower_by_that_factor() -> None:
 
 
 def test_the_window_is_while_all_users_are_in() -> None:
-    turns = BATCH.play(1)
+    turns = played(1)
     window = all_users_in(turns)
     assert window is not None
     assert window.from_ns == max(turn.due_ns for turn in turns if turn.turn == 1) == 2_900_000_000
