@@ -126,8 +126,11 @@ MOST_TICKS = {"x": 14, "y": 9}
 def frame(figure: Figure, question: str, note: str) -> None:
     """From the top: the question, the legend of all axes, the picture, and a caption.
 
-    Legend rows have their own room, so that no name, however long, ever covers data or words.
+    Legend rows have their own room, so that no name, however long, ever covers data or words. Words within axes get a
+    white edge, since curves may pass there (report.css has one of its own).
     """
+    for text in (text for axes in figure.axes for text in axes.texts):
+        text.set_path_effects([withStroke(linewidth=3, foreground="white")])
     height = float(figure.get_figheight())
     handles, labels = legend_of(figure)
     columns = 1 if max(map(len, labels), default=0) > LONG_LABEL else 2
@@ -171,21 +174,17 @@ def tell(artist: Any, words: Sequence[str]) -> None:
     setattr(artist, WORDS, words)
 
 
-OVER_CURVES: dict[str, Any] = {"path_effects": [withStroke(linewidth=3, foreground="white")], "zorder": 4}
-"""How words are written that may lie on curves."""
-
-
 def limit_line(axes: Axes, at: float, words: str) -> None:
     """An upright line at a value of x, with its name along it."""
     axes.axvline(at, color=MUTED, linewidth=1.4, linestyle=(0, (5, 2)), zorder=1)
-    style: dict[str, Any] = {"rotation": 90, "fontsize": 9, "color": MUTED, "va": "bottom", **OVER_CURVES}
+    style: dict[str, Any] = {"rotation": 90, "fontsize": 9, "color": MUTED, "va": "bottom"}
     axes.annotate(words, (at, 0.03), (4, 0), ("data", "axes fraction"), "offset points", **style)
 
 
 def level_line(axes: Axes, at: float, words: str) -> None:
     """A level line at a value of y, with its name on it."""
     axes.axhline(at, color=MUTED, linewidth=1.4, linestyle=(0, (5, 2)), zorder=1)
-    style: dict[str, Any] = {"fontsize": 9, "color": MUTED, "va": "bottom", **OVER_CURVES}
+    style: dict[str, Any] = {"fontsize": 9, "color": MUTED, "va": "bottom"}
     axes.annotate(words, (0.02, at), (0, 3), ("axes fraction", "data"), "offset points", **style)
 
 

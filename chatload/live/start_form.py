@@ -10,8 +10,8 @@ from chatload.loads.load_shape import Shape
 from chatload.model.errors import UsageError
 from chatload.options.option import Group, Option
 
-OPEN = (Group.LOAD, Group.PROMPTS, Group.SERVER, Group.SLO)
-"""Groups that are shown open at first."""
+OPEN = (Group.LOAD, Group.SLO)
+"""Groups that are shown open at first, beside those with a value that is not the default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +44,12 @@ def fixed_users(shape: Shape, processes: int) -> int | None:
 
 def groups(options: Collection[Option[object]], values: Mapping[str, object]) -> tuple[FieldGroup, ...]:
     """All options but private ones as fields, in groups; `values` are what they are now."""
-    return tuple(
-        FieldGroup(group.value, group in OPEN, tuple(_field(option, values) for option in shown))
-        for group, shown in in_groups(options)
-    )
+    found = []
+    for group, shown in in_groups(options):
+        fields = tuple(_field(option, values) for option in shown)
+        changed = any(field.value != option.default for field, option in zip(fields, shown, strict=True))
+        found.append(FieldGroup(group.value, changed or group in OPEN, fields))
+    return tuple(found)
 
 
 def _field(option: Option[object], values: Mapping[str, object]) -> Field:

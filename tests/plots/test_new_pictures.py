@@ -303,6 +303,8 @@ def test_slos_on_ttft_are_lines_in_the_cdf(run: Run) -> None:
     upright = [line.get_xdata()[0] for line in axes.lines if list(line.get_ydata()) == [0, 1]]
     assert upright == [152.0]
     assert [text.get_text() for text in axes.texts] == ["SLO p95 ttft_ms <= 152"]
+    on_page = "".join(figure_of(PICTURES["ttft_cdf"], [run]).charts)
+    assert ">SLO p95 ttft_ms &lt;= 152</text>" in on_page, "a text, not outlines that stretch with the curve"
 
 
 def test_the_gallery_shows_every_picture_small() -> None:
