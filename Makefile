@@ -87,7 +87,7 @@ timelines: $(VENV)/run.stamp
 .PHONY: test-fast
 
 test-fast: $(VENV)/test.stamp
-	$(PYTEST) --processes 2 -m "not e2e"
+	$(PYTEST) --processes 2 -m "not e2e and not slow"
 
 .PHONY: test-long
 

@@ -19,7 +19,7 @@ import pytest
 from hypothesis import settings
 
 from tests import warm
-from tests.long import LONG, ONLY_LONG, size
+from tests.long import LONG, ONLY_LONG, is_slow, size
 
 pytest_plugins = ["tests.cpu_time", "tests.side_by_side"]
 # Each of some hundred processes would compile chatload anew: a tenth of the time of the whole suite.
@@ -96,6 +96,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if not PROCESSES.isdisjoint(getattr(item, "fixturenames", ())):
             item.add_marker("e2e")
+        if is_slow(item.path):
+            item.add_marker("slow")
         if "chromium" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.together("chromium"))  # whose start takes 2 s of CPU
     named = any(one.split("::")[0].endswith(".py") for one in config.args)
@@ -135,6 +137,12 @@ def pytest_report_header() -> str | None:
     """How to see the same order again."""
     seed = os.environ.get(SEED)
     return f"random order: {SEED}={seed}" if seed else None
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """The slow files are not even imported where none of their tests would run."""
+    fast = "not slow" in config.option.markexpr
+    return True if fast and collection_path.is_relative_to(TESTS) and is_slow(collection_path) else None
 
 
 @pytest.hookimpl(tryfirst=True)

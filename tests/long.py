@@ -6,6 +6,7 @@ Elsewhere the proofs are small, and can fail all the same.
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -33,6 +34,31 @@ ONLY_LONG = (
 
 Single whole runs of other files are marked `rare`.
 """
+NOT_FAST = (
+    "analysis/test_arrivals.py",
+    "analysis/test_block_interval.py",
+    "analysis/test_comparison_rules.py",
+    "analysis/test_effects.py",
+    "analysis/test_send_bunching.py",
+    "lab/calibration",
+    "lab/coverage",
+    "lab/study",
+    "lab/test_timelines.py",
+    "loads/test_arrival_times.py",
+    "loads/test_think_time.py",
+    "plots",
+    "prompts/test_lengths.py",
+    "render/test_html.py",
+    "simulator/test_engine.py",
+    "test_one_verdict.py",
+)
+"""Files and folders that `make test-fast` leaves out: pictures, draws of statistics, the simulator in virtual time."""
+
+
+def is_slow(path: Path) -> bool:
+    """Whether `make test-fast` leaves a test file out."""
+    inside = path.relative_to(Path(__file__).parent)
+    return any(inside.is_relative_to(one) for one in NOT_FAST)
 
 
 def size(full: T, small: T) -> T:
