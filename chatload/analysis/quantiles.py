@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache
 
 METHOD = "linear interpolation of order statistics (Hyndman-Fan type 7)"
 
@@ -25,6 +26,7 @@ def percentile(ordered: Sequence[float], p: float) -> float:
     return ordered[below] + (ordered[below + 1] - ordered[below]) * share
 
 
+@cache
 def least_n(p: float, confidence: float = 0.95) -> int:
     """The least number of values with which a two-sided interval of the p-quantile can exist at all.
 

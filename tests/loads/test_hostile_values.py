@@ -144,9 +144,11 @@ def check(load: str, name: str, value: object) -> Plan | list[str]:
 
 
 def shared_out(values: Sequence[Any], option: Option[object]) -> Sequence[Any]:
-    """Every third value, the next option has the next ones: options are of few kinds. All in `make test-long`."""
-    first = [one for _, one in ALL].index(option) % 3
-    return values[size(0, first) :: size(1, 3)]
+    """Every sixth value, the next option of its kind the next ones, so that each kind has all: in `make test-long` each
+    option."""
+    alike = [one for one in dict.fromkeys(one for _, one in ALL) if type(one) is type(option)]
+    apart = size(1, min(6, len(alike)))
+    return values[alike.index(option) % apart :: apart]
 
 
 @pytest.mark.parametrize(("load", "option"), CASES, ids=lambda case: getattr(case, "name", case))
