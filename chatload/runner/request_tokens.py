@@ -15,6 +15,7 @@ from chatload.loads.request_schedule import request_lengths
 from chatload.loads.sweep import SweepLoad
 from chatload.model.batch_room import LARGE_PROMPT, BatchRoom
 from chatload.model.token_sources import LIMITS
+from chatload.model.words import plural
 from chatload.prompts.tokens import estimate_tokens_exactly
 
 
@@ -65,21 +66,19 @@ def admission_sentence(room: BatchRoom, planned: Planned) -> str:
     most = _most_at_once(planned)
     if not admitted or most <= admitted:
         return ""
-    then = (
-        "asked again until it takes them (--on-429 wait)"
-        if plan.waits_on_429
-        else "failed turns (overloaded)"
-    )
-    beyond = f"of {most:,} users up to {most - admitted:,} at a time"
+    then = "fail as overloaded (--on-429 wait asks again)"
+    if plan.waits_on_429:
+        then = "be asked again until it takes them (--on-429 wait)"
+    beyond = f"with {most:,} users up to {plural(most - admitted, 'turn')} at a time"
     if isinstance(load, OpenLoopLoad):
-        beyond = f"of {most:,} requests up to {most - admitted:,}"
+        beyond = f"up to {most - admitted:,} of {most:,}"
     elif isinstance(load, SweepLoad):
         beyond = f"with more in flight (up to {most:,}) the others"
     elif isinstance(load, CapacityLoad):
         beyond = "where a level has more of them open, the others"
     return (
         f"this server turns requests away beyond {admitted:,} at once, running and waiting ({room.admitted_option}): "
-        f"{beyond} will be {then}"
+        f"{beyond} will {then}"
     )
 
 

@@ -133,16 +133,17 @@ AT_MOST = (
 @pytest.mark.parametrize(
     ("kind", "values", "words"),
     [
-        ("chat", {"num_users": 200}, "of 200 users up to 72 at a time will be failed turns (overloaded)"),
-        ("chat", {"num_users": 200, "on_429": "wait"}, "of 200 users up to 72 at a time will be asked again until it "
-                                                       "takes them (--on-429 wait)"),
-        ("chat", {"num_users": 129}, "of 129 users up to 1 at a time will be"),
+        ("chat", {"num_users": 200}, "with 200 users up to 72 turns at a time will fail as overloaded (--on-429 wait asks "
+                                     "again)"),
+        ("chat", {"num_users": 200, "on_429": "wait"}, "with 200 users up to 72 turns at a time will be asked "
+                                                       "again until it takes them (--on-429 wait)"),
+        ("chat", {"num_users": 129}, "with 129 users up to 1 turn at a time will"),
         ("chat", {"num_users": 128}, ""),
-        ("sweep", {"levels": "1,256"}, "with more in flight (up to 256) the others will be failed turns"),
+        ("sweep", {"levels": "1,256"}, "with more in flight (up to 256) the others will fail as overloaded"),
         ("sweep", {"levels": "1,128"}, ""),
-        ("open_loop", {"requests": 130, "interval": 0}, "of 130 requests up to 2 will be failed turns"),
+        ("open_loop", {"requests": 130, "interval": 0}, "up to 2 of 130 will fail"),
         ("open_loop", {"requests": 130}, ""),
-        ("capacity", {"slo": "p95 ttft_ms <= 500"}, "where a level has more of them open, the others will be failed"),
+        ("capacity", {"slo": "p95 ttft_ms <= 500"}, "where a level has more of them open, the others will fail"),
         ("capacity", {"slo": "p95 ttft_ms <= 500", "most": 128}, ""),
         ("visitors", {}, ""),
     ],
