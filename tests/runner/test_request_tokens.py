@@ -133,8 +133,8 @@ AT_MOST = (
 @pytest.mark.parametrize(
     ("kind", "values", "words"),
     [
-        ("chat", {"num_users": 200}, "with 200 users up to 72 turns at a time will fail as overloaded (--on-429 wait asks "
-                                     "again)"),
+        ("chat", {"num_users": 200}, "with 200 users up to 72 turns at a time will fail as overloaded (--on-429 wait "
+                                     "asks again)"),
         ("chat", {"num_users": 200, "on_429": "wait"}, "with 200 users up to 72 turns at a time will be asked "
                                                        "again until it takes them (--on-429 wait)"),
         ("chat", {"num_users": 129}, "with 129 users up to 1 turn at a time will"),
