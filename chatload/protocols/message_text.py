@@ -45,6 +45,21 @@ _NOT_YET = frozenset(
     )
 )
 """Words of finish_reason, in small letters, that mean that the reply goes on; TGI sends ""."""
+_BY_LENGTH = frozenset(
+    (
+        "length",
+        "max_tokens",  # Gemini, Cohere, Anthropic's word
+        "max_output_tokens",
+        "max_new_tokens",
+        "max_length",
+        "model_length",  # Mistral: the end of the context
+        "model_context_window_exceeded",
+        "token_limit",
+        "finish_reason_max_tokens",
+        "finish_reason_length",
+    )
+)
+"""Words of finish_reason, in small letters, that mean "length"."""
 
 
 Said = tuple[str, str, str, str | None, bool]
@@ -181,13 +196,16 @@ def _json_text(of: dict[str, object], key: str, data: str) -> str:
 
 
 def finish_of(reason: object) -> str | None:
-    """The finish reason; None for none, or a word that means that there is none yet."""
+    """The finish reason, "length" for each word of that meaning; None for none, or a word that means none yet."""
     if not reason:
         return None
     if isinstance(reason, dict):  # SGLang's own form: {"type": "stop", "matched": 2}
         reason = reason.get("type")
     words = str(reason)
-    return None if words.strip().lower() in _NOT_YET else words
+    meant = words.strip().lower()
+    if meant in _NOT_YET:
+        return None
+    return "length" if meant in _BY_LENGTH else words
 
 
 def _string(of: dict[str, object], key: str, data: str) -> str:

@@ -208,6 +208,11 @@ OTHERS = [
     Case("TGI 2.3 chat: usage inside the finish event",
          sse(_tgi_chat("There")) + sse(_tgi_chat(" was", "length", usage(2, 12))) + DONE, "There was",
          tokens=(None, None), finish="length", usage=Usage(2, 12)),
+    *(Case(f"a finish by length that is called {word}",
+           sse(_tgi_chat("There")) + sse(_tgi_chat(" was", word, usage(2, 12))) + DONE, "There was",
+           tokens=(None, None), finish=finish, usage=Usage(2, 12))
+      for word, finish in (("MAX_TOKENS", "length"), ("model_length", "length"), ("FINISH_REASON_LENGTH", "length"),
+                           ("max_tool_calls", "max_tool_calls"))),
     Case("TGI 1.4.0 chat: index is the number of the token",
          _tgi_14(1, "There") + _tgi_14(2, " was") + _tgi_14(3, "", "eos_token"), "There was", deltas=3,
          finish="eos_token"),
