@@ -12,6 +12,8 @@ from chatload.model.sanitize import printable
 
 LONGEST_TEXT = 100
 MODELS_PATH, CHAT_PATH = "/v1/models", "/v1/chat/completions"
+CONTEXT_KEYS = ("max_model_len", "context_length", "context_window", "max_context_length")
+"""Keys of a model under which servers tell its context: vLLM and SGLang, OpenRouter and Together, Groq, Mistral."""
 SIMULATOR_PATH = "/simulator"
 """Where chatload's simulator says that it is one; every other server answers 404."""
 
@@ -55,11 +57,13 @@ class ProbeAnswers:
 
     @property
     def model_context(self) -> ContextLimits | None:
-        """`max_model_len` of the first model in GET /v1/models (vLLM, SGLang): prompt and answer together."""
-        value = next((one.get("max_model_len") for one in self._models()), None)
-        if type(value) is not int or value <= 0:
-            return None
-        return ContextLimits(total=value, source=f"GET {MODELS_PATH}")
+        """Prompt and answer together, as GET /v1/models tells it of each model alike; None where they differ.
+
+        vLLM does not tell it of adapters, which have a parent.
+        """
+        told = {_context_of(one) for one in self._models() if not one.get("parent")}
+        value = told.pop() if len(told) == 1 else None
+        return None if value is None else ContextLimits(total=value, source=f"GET {MODELS_PATH}")
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -113,6 +117,11 @@ class ProbeAnswers:
         told = self._json(MODELS_PATH)
         models = told.get("data") if isinstance(told, dict) else told  # Together answers with the list alone
         return [one for one in models if isinstance(one, dict)] if isinstance(models, list) else []
+
+
+def _context_of(model: Mapping[str, object]) -> int | None:
+    values = (model.get(key) for key in CONTEXT_KEYS)
+    return next((value for value in values if type(value) is int and value > 0), None)
 
 
 def line_of(of: Mapping[str, object], key: str) -> str:

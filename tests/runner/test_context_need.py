@@ -221,6 +221,15 @@ def test_users_beside_those_of_own_classes_do_as_the_options_say() -> None:
         ("TGI", "/info", b'{"model_id":"m"}', None),
         ("vLLM", "/v1/models", b'{"data":[{"id":"m","max_model_len":2048}]}', (None, 2048)),
         ("vLLM", "/v1/models", b'{"data":[{"id":"m"}]}', None),
+        (
+            "vLLM",
+            "/v1/models",
+            b'{"data":[{"id":"m","max_model_len":2048},{"id":"l","parent":"m"}]}',
+            (None, 2048),
+        ),
+        ("vLLM", "/v1/models", b'{"data":[{"id":"m","max_model_len":[2]}]}', None),
+        ("OpenAI-compatible", "/v1/models", b'{"data":[{"id":"m","context_window":8192}]}', (None, 8192)),
+        ("OpenAI-compatible", "/v1/models", b'{"data":[{"id":"m","context_length":8},{"id":"n"}]}', None),
         ("SGLang", "/v1/models", b'{"data":[{"id":"m","max_model_len":4096}]}', (None, 4096)),
         ("llama.cpp", "/props", b'{"default_generation_settings":{"n_ctx":1024}}', (None, 1024)),
         ("llama.cpp", "/props", b'{"default_generation_settings":{"n_ctx":"many"}}', None),
@@ -233,6 +242,13 @@ def test_servers_tell_their_limits(
     (kind,) = (one for one in KINDS if one.title == title)
     found = kind.context(ProbeAnswers({path: (200, body)}))
     assert (None if found is None else (found.prompt, found.total)) == limits
+
+
+def test_of_a_server_that_is_not_known_only_prompts_are_held_against_its_context() -> None:
+    (kind,) = (one for one in KINDS if one.title == "OpenAI-compatible")
+    told_ = kind.context(ProbeAnswers({"/v1/models": (200, b'{"data":[{"id":"m","context_length":4096}]}')}))
+    assert told_ is not None and told(told_, history="off", max_tokens="100000", prompt="word") == ""
+    assert "none of the 40 requests" in told(told_, history="off", max_tokens="10", prompt="word " * 6000)
 
 
 def test_lines_are_those_that_each_user_says() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
+from chatload.model.context_limits import ContextLimits
 from chatload.protocols.probe_answers import CHAT_PATH, MODELS_PATH, ProbeAnswers
 from chatload.protocols.server_kind import DetectedServer, ServerKind
 
@@ -23,6 +26,12 @@ def _speaks(version: str, dialect: str) -> bool | None:
     return True if dialect == "openai" else None
 
 
+def _context(answers: ProbeAnswers) -> ContextLimits | None:
+    """Of such a server nobody knows whether it refuses max_tokens beyond its context, or makes a shorter answer."""
+    told = answers.model_context
+    return None if told is None else replace(told, reserved=False)
+
+
 _SERVER = ServerKind(
     title=TITLE,
     order=80,
@@ -34,5 +43,6 @@ _SERVER = ServerKind(
     recognise=_recognise,
     speaks=_speaks,
     probes=(MODELS_PATH, CHAT_PATH),
+    context=_context,
 )
 SERVERS = (_SERVER,)
