@@ -48,6 +48,10 @@ class Meaning:
 
 _THAN = r"(?:exceed\w*|(?:is |are )?(?:longer|larger|greater|bigger|more) than|over|beyond)"
 _LIMITED = r"overload|rate[ _-]?limit|throttl|too[ _]many[ _]requests"
+_BUSY = (
+    r"|server[ _](?:is )?(?:too )?busy|queue[ _](?:is )?full|at capacity\b|currently loading"
+    r"|concurren\w* (?:limit|requests?) (?:was |is |has been )?(?:exceeded|reached)"
+)
 SHARED: tuple[ErrorWords, ...] = (
     # OpenAI's words; vLLM, FastChat, SGLang and others have them in one form or another
     error_words(
@@ -111,16 +115,18 @@ SHARED: tuple[ErrorWords, ...] = (
         r"|input is too long for (?:the )?requested|prompt is too (?:long|big)"
         r"|context window exceeds limit|range of input length should be \[1, (?P<limit>\d+)\]",
     ),
-    error_words(OVERLOADED, _LIMITED),
+    error_words(OVERLOADED, _LIMITED + _BUSY),
+    error_words(INVALID_REQUEST, r"\bmodel .{1,80} (?:not found|does not exist)"),
     error_words(
         INVALID_REQUEST,
         "",
         *("invalid_request_error", "badrequesterror", "bad request", "bad_request", "invalid_argument"),
         *("notfounderror", "not_found_error", "validation_error", "value_error", "missing"),
+        *("invalidparameter", "invalid_parameter", "validationexception"),
     ),
     error_words(
         SERVER_ERROR,
-        "",
+        r"\bcuda (?:error|out of memory)|upstream connect error|^transport error",
         *("server_error", "internal_server_error", "internalservererror", "internal_error", "api_error"),
     ),
 )

@@ -47,6 +47,7 @@ _HINTS = (
     "error_code",
     "type",
     "error_type",
+    "__type",  # Bedrock
 )
 _TELLING = re.compile(r"(?:detail|errors?|err|error_?message|error_msg|errmsg|fault|\w*exception)$", re.I)
 """Keys that only an error has, where the event has no choices; Bedrock's end in Exception."""

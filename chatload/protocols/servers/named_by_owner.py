@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from chatload.model.errors import CONTEXT_FULL, SERVER_ERROR
+from chatload.model.errors import CONTEXT_FULL, INVALID_REQUEST, SERVER_ERROR
 from chatload.protocols.error_words import ErrorWords, error_words
 from chatload.protocols.server_kind import RUNNING_USAGE, ServerKind, owned_by, speaks_openai
 from chatload.protocols.thinking_fields import ENABLE_THINKING, ThinkingForms
@@ -52,6 +52,7 @@ SERVERS = (
         "fastchat",
         errors=(
             error_words(CONTEXT_FULL, "", "40303"),
+            error_words(INVALID_REQUEST, "", "40001", "40301", "40302"),
             error_words(SERVER_ERROR, "", "50001", "50002", "50003", "50004"),
         ),
     ),
