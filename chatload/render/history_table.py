@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from chatload.analysis.capacity_levels import answer_of, interval_of
 from chatload.analysis.history import PastRun, RunGroup
+from chatload.loads.capacity import USERS
 from chatload.model.sanitize import one_line
 from chatload.model.summary import Summary
-from chatload.model.verdict import MET, MISSED
+from chatload.model.verdict import MET, MISSED, CapacityResult
 from chatload.model.words import plural
 from chatload.render.blocks import Block, Items, Paragraph, Section, Table
+from chatload.render.capacity_table import answer_sentence
 from chatload.render.run_verdict import simulated
 from chatload.render.text_table import ABSENT, number, range_words, share, statistic
 
 HEAD = ("started (UTC)", "run", "turns", "failed", "TTFT p50", "p95", "TPOT p50", "tokens/s")
 INTERVALS = ("started (UTC)", "run", "TTFT p50 (ms)", "TTFT p95 (ms)", "tokens/s")
+HELD = ("started (UTC)", "run", "held", "95 % interval", "levels", "turns")
+"""Of capacity searches: percentiles over all their levels would mean nothing."""
 TOO_SMALL = "n too small"
 MOST_UNLIKE = 6
 """Conditions that are named of a group; the number of further ones is told."""
@@ -72,6 +77,16 @@ def _conditions(place: int, group: RunGroup) -> list[Paragraph]:
 
 def _tables(runs: Sequence[PastRun]) -> list[Block]:
     """The figures, the intervals of those that have some, and what is to be said of single runs."""
+    searches = [(one, found) for one in runs if (found := one.manifest.capacity) is not None]
+    if searches:
+        remarks = [f"{run_name(one)}: {_said(one, answer_sentence(found))}" for one, found in searches]
+        caption = (
+            "Chat users held" if searches[0][1].counts == USERS else "Arriving conversations a minute held"
+        )
+        return [
+            Table([HELD, *(_held(one, found) for one, found in searches)], left=2, caption=caption),
+            Items(remarks),
+        ]
     rows = [(one, _intervals(one.summary)) for one in runs]
     known = [[*_name(one), *(words or TOO_SMALL for words in told)] for one, told in rows if any(told)]
     remarks = [f"{run_name(one)}: {words}" for one in runs if (words := _remarks(one))]
@@ -85,6 +100,14 @@ def _tables(runs: Sequence[PastRun]) -> list[Block]:
 
 def _name(run: PastRun) -> list[str]:
     return [one_line(run.manifest.started_utc, 40)[:16].replace("T", " ") or ABSENT, run_name(run)]
+
+
+def _held(run: PastRun, found: CapacityResult) -> list[str]:
+    low, high = (None if end is None else f"{end:,}" for end in interval_of(found))
+    answer = answer_of(found)
+    known = "not found" if answer == "not found" else f"{'≥ ' if answer == 'at least' else ''}{found.users:,}"
+    interval = f"{low} … {high}" if low and high else f"≥ {low}" if low else f"≤ {high}" if high else ABSENT
+    return [*_name(run), known, interval, f"{len(found.levels):,}", f"{run.summary.turns:,}"]
 
 
 def _figures(run: PastRun) -> list[str]:
@@ -110,11 +133,15 @@ def _intervals(summary: Summary) -> list[str]:
 
 def _remarks(run: PastRun) -> str:
     """SLOs, and what keeps the figures from being taken at face value."""
-    summary = run.summary
-    judged = [one for one in summary.slo if one.verdict in (MET, MISSED)]
+    judged = [one for one in run.summary.slo if one.verdict in (MET, MISSED)]
     met = sum(one.verdict == MET for one in judged)
+    return _said(run, f"{met} of {plural(len(judged), 'SLO')} met" if judged else "")
+
+
+def _said(run: PastRun, first: str) -> str:
+    summary = run.summary
     words = [
-        f"{met} of {plural(len(judged), 'SLO')} met" if judged else "",
+        first.removesuffix("."),
         f"exit {run.manifest.exit_code}" if run.manifest.exit_code else "",
         "NOT TRUSTWORTHY" if not summary.validity.trustworthy else "",
         "not the whole run" if summary.incomplete else "",

@@ -50,7 +50,10 @@ def summary_markdown(run: Run, summary: Summary) -> str:
         if section is not None and section.text:
             rest += markdown_of(section)
     rest += [f"- {escaped(words, 400)}" for words in summary.warnings]
-    lines += folded(f"Plan, figures and {plural(len(summary.warnings), 'warning')}", rest)
+    warnings = (
+        f", figures and {plural(len(summary.warnings), 'warning')}" if summary.warnings else " and figures"
+    )
+    lines += folded(f"Plan{warnings}", rest)
     return shown("\n".join(lines).rstrip("\n") + "\n")
 
 

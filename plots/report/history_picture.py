@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
+from chatload.analysis.capacity_levels import answer_of, interval_of
 from chatload.analysis.history import PastRun, RunGroup
 from chatload.model.sanitize import one_line
 from chatload.model.summary import Summary
@@ -26,8 +27,12 @@ NOTE = (
     "two runs is no finding by itself: chatload compare tells."
 )
 SHOWN = (0, 1, 3, 6)
-"""The panels of the comparison that are drawn: TTFT p50 and p95, felt speed, system tokens/s."""
+"""The panels of the comparison that are drawn: TTFT p50 and p95, felt speed, system tokens/s; of capacity searches,
+whose levels differ, the answer."""
+CAPACITY = ("capacity (users, or conversations/min)", "more is better")
 MOST_TICKS = 4
+
+Panel = tuple[str, str, Callable[[PastRun], Figures | None]]
 
 
 def history_picture(groups: Sequence[RunGroup]) -> Picture:
@@ -47,9 +52,13 @@ def _draw(groups: Sequence[RunGroup], runs: Sequence[Run], figure: Figure) -> No
         (one for group in groups for one in group.runs), key=lambda one: one.manifest.started_utc
     )
     places = {str(one.folder): place for place, one in enumerate(ordered)}
-    figure.set_size_inches(11, 6.4)
-    for axes, panel in zip(figure.subplots(2, 2, sharex=True).flat, SHOWN, strict=True):
-        words, better, of = PANELS[panel]
+    panels = _panels(ordered)
+    rows = -(-len(panels) // 2)
+    figure.set_size_inches(11, 3.2 * max(rows, 2))
+    grid = figure.subplots(rows, min(len(panels), 2), sharex=True, squeeze=False)
+    for axes in grid.flat[len(panels) :]:
+        axes.remove()
+    for axes, (words, better, of) in zip(grid.flat, panels, strict=False):
         axes.set_title(f"{words}, {better}", fontsize=10)
         drawn = [_series(axes, place, group, places, of) for place, group in enumerate(groups)]
         axes.set_xlim(-0.6, len(ordered) - 0.4)
@@ -60,16 +69,37 @@ def _draw(groups: Sequence[RunGroup], runs: Sequence[Run], figure: Figure) -> No
         thousands(axes.yaxis)
         if not any(drawn):
             nothing(axes, "n too small")
-    for axes in figure.axes[2:]:
+    for axes in figure.axes[-2:]:
         axes.set_xlabel("run (label or start)")
 
 
+def _panels(runs: Sequence[PastRun]) -> list[Panel]:
+    """(title, which way is better, the figure of a run) of each panel that has something to show."""
+    shown: list[Panel] = []
+    if any(one.manifest.capacity is None for one in runs):
+        shown += [(words, better, _of_summary(of)) for words, better, of in (PANELS[at] for at in SHOWN)]
+    if any(one.manifest.capacity is not None for one in runs):
+        shown.append((*CAPACITY, _capacity))
+    return shown or [(*CAPACITY, _capacity)]
+
+
+def _of_summary(of: Callable[[Summary], Figures | None]) -> Callable[[PastRun], Figures | None]:
+    return lambda one: of(one.summary) if one.manifest.capacity is None else None
+
+
+def _capacity(one: PastRun) -> Figures | None:
+    found = one.manifest.capacity
+    if found is None or found.users is None or answer_of(found) == "not found":
+        return None
+    return Figures(found.users, *interval_of(found))
+
+
 def _series(
-    axes: Axes, place: int, group: RunGroup, places: dict[str, int], of: Callable[[Summary], Figures | None]
+    axes: Axes, place: int, group: RunGroup, places: dict[str, int], of: Callable[[PastRun], Figures | None]
 ) -> bool:
     """The runs of one group in one panel; whether there was anything to draw."""
     look = look_of(group_name(place, group), place)
-    found = [(places[str(one.folder)], one, of(one.summary)) for one in group.runs]
+    found = [(places[str(one.folder)], one, of(one)) for one in group.runs]
     points = [(x, one, value) for x, one, value in found if value is not None]
     for x, _, value in points:
         if value.low is not None and value.high is not None:

@@ -133,6 +133,34 @@ def test_the_picture_has_each_run_at_its_place_with_its_interval(folder: Path) -
     ]  # fmt: skip
 
 
+def test_capacity_searches_are_told_by_their_answer(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Percentiles over all levels mean nothing."""
+    levels = [
+        {"users": n, "verdict": v, "passed": v == "met", "turns": 9, "slo": []} for n, v in ((8, "met"), (16, "missed"))
+    ]
+    found = {"users": 12, "interval": [8, 16], "levels": levels}
+    keep(tmp_path, "steady", started_utc="2026-11-23T10:00:00+00:00", label="abc123", capacity=found)
+    late = {"started_utc": "2026-11-24T10:00:00+00:00", "label": "def456"}
+    keep(
+        tmp_path,
+        "steady",
+        "late",
+        capacity={**found, "users": 16, "levels": levels[:1], "interval": [16, None]},
+        **late,
+    )
+    assert main(["history", str(tmp_path)]) == 0
+    text = capsys.readouterr().out
+    rows = [" ".join(line.split()[2:]) for line in text.splitlines()]
+    assert {"abc123 12 8 … 16 2 240", "def456 ≥ 16 ≥ 16 1 240"} <= {*rows}, text
+    assert "TTFT" not in text
+    figure = Figure()
+    history_picture(groups_of(tmp_path)).draw((), figure)
+    (axes,) = figure.axes
+    assert [list(line.get_ydata()) for line in axes.lines] == [[8, 16], [12, 16]]
+
+
 def test_a_page_that_loads_nothing_and_shows_what_others_wrote_as_text(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
