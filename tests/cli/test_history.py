@@ -138,7 +138,8 @@ def test_capacity_searches_are_told_by_their_answer(
 ) -> None:
     """Percentiles over all levels mean nothing."""
     levels = [
-        {"users": n, "verdict": v, "passed": v == "met", "turns": 9, "slo": []} for n, v in ((8, "met"), (16, "missed"))
+        {"users": n, "verdict": v, "passed": v == "met", "turns": 9, "slo": []}
+        for n, v in ((8, "met"), (16, "missed"))
     ]
     found = {"users": 12, "interval": [8, 16], "levels": levels}
     keep(tmp_path, "steady", started_utc="2026-11-23T10:00:00+00:00", label="abc123", capacity=found)
