@@ -92,7 +92,7 @@ def install(shape: Shape) -> None:
             tell(agent.supervisor, environment)
             events.quitting.add_listener(lambda **_: _stop_worker(environment, agent))
             return
-        console = Console(headless=web_ui is None)
+        console = Console()
         runner = environment.runner
         workers = LocustWorkers(runner) if isinstance(runner, MasterRunner) else None
         services = Services(lambda folder, plan: _finish(folder, plan, console.say_last), _judge)
@@ -106,6 +106,7 @@ def install(shape: Shape) -> None:
         plan: Plan | None = None
         try:
             plan = controller.check()
+            console.after_tables = web_ui is None and plan.locust_tables
             if not plan.locust_tables:
                 logging.getLogger("locust.stats_logger").setLevel(logging.WARNING)
             if plan.load.by_level:
@@ -218,9 +219,9 @@ def _judge(turns: Sequence[Turn], slo: Sequence[Objective]) -> Judged:
 
 def _finish(folder: Path, plan: Plan, say: Callable[[str], None]) -> int:
     from chatload.runner.finish import finish  # here, since a run starts sooner without its reports
-    from plots.report.figures import figures
+    from plots.report.beside import beside
 
-    return finish(folder, plan, say, figures)
+    return finish(folder, plan, say, beside)
 
 
 def _stop_worker(environment: Environment, agent: WorkerAgent) -> None:

@@ -125,9 +125,9 @@ def _write_html(
     if not path.parent.is_dir():  # before pictures are drawn, for seconds
         raise UsageError([f"{option} {path}: cannot be written: there is no folder {path.parent}"])
     prefer_own("plots")
-    from plots.report.figures import figures  # here, since matplotlib takes its time
+    from plots.report.beside import side_by_side  # here, since `prefer_own` comes first
 
-    drawn = figures([asking(run, chosen.window) for run in runs])
+    drawn = side_by_side([asking(run, chosen.window) for run in runs])
     try:
         write_report(path, runs, summaries, drawn, chosen.window, force=chosen.force, left_out=left_out)
     except OSError as error:

@@ -42,10 +42,10 @@ class Lines:
 
 
 class Console:
-    """Writes lines at once; those of `say_last`, in a headless run, only after Locust has printed its own tables."""
+    """Writes lines at once; those of `say_last` only after Locust's own tables, where it prints them at its end."""
 
-    def __init__(self, *, headless: bool) -> None:
-        self._headless = headless
+    def __init__(self) -> None:
+        self.after_tables = False
         self._kept: list[str] = []
         self._teller: Teller | None = None
 
@@ -55,10 +55,12 @@ class Console:
 
     def say_last(self, line: str) -> None:
         """Write one line where it does not scroll away."""
-        if self._headless:
+        if self.after_tables:
             self._kept.append(line)
-        else:
-            self.say(line)
+            return
+        if self._teller is not None:
+            self._teller.end()
+        self.say(line)
 
     def teller(self, telling: Telling) -> Teller | None:
         """What tells the progress of a headless run that begins; None where nothing is to."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from chatload.analysis.exit_code import code_of
@@ -19,19 +20,24 @@ from chatload.render.run_files import keep_ci_files, keep_report, keep_summary
 from chatload.render.run_verdict import answer, not_trustworthy
 from chatload.render.slo_words import sentence
 from chatload.render.turn_tables import failure_lines
-from chatload.store.journal import Run, read_run
+from chatload.store.journal import read_run
 
 MOST_WARNINGS, WARNING_COLUMNS, FAILURE_COLUMNS = 3, 200, 300
 """How many warnings and codes of failures are said at the end, the worst first, and how much of each."""
 
-Draw = Callable[[Sequence[Run]], Sequence[Figure]]
+Draw = Callable[[Path], AbstractContextManager[Callable[[], Sequence[Figure]]]]
+"""Draws the figures of a run's report.html beside a block of code, which has them by a call."""
 
 
 def finish(folder: Path, plan: Plan, say: Callable[[str], None], draw: Draw) -> int:
-    """Write what a finished run leaves, say the verdict and, where it is not good, why; returns the exit code.
+    """Write what a finished run leaves, say the verdict and, where it is not good, why; returns the exit code."""
+    with draw(folder) as drawn:
+        return _finish(folder, plan, say, drawn)
 
-    `draw` makes the figures of report.html.
-    """
+
+def _finish(
+    folder: Path, plan: Plan, say: Callable[[str], None], drawn: Callable[[], Sequence[Figure]]
+) -> int:
     run = read_run(folder)
     summary = summarise(run)
     keep_summary(run, summary)
@@ -48,8 +54,9 @@ def finish(folder: Path, plan: Plan, say: Callable[[str], None], draw: Draw) -> 
     if why:
         say(f"chatload: exit code {code}: {why}")
     # After the verdict: the pictures of a large run take as long as all before.
-    page = keep_report(run, summary, draw([run]))
-    if run.manifest.ended == "unreachable":  # refused: its cause was said, and there is nothing to read
+    refused = run.manifest.ended == "unreachable"
+    page = keep_report(run, summary, () if refused else drawn())
+    if refused:  # its cause was said, and there is nothing to read
         return code
     for words in failure_lines(run, summary)[:MOST_WARNINGS]:
         say(f"chatload: failed: {one_line(words, FAILURE_COLUMNS)}")

@@ -34,15 +34,16 @@ MOST_TICKS = 6
 
 def figures(runs: Sequence[Run]) -> list[Figure]:
     """Every picture that fits the runs; one that fails says so in its place."""
-    found = []
-    for picture in PICTURES.values():
-        try:
-            if picture.fits(runs):
-                found.append(figure_of(picture, runs))
-        except Exception as error:  # noqa: BLE001 - a picture may be anybody's, and the report stands without it
-            words = failure_words(picture, error)
-            found.append(Figure(picture.title, words, section=picture.section))
-    return found
+    found = (figure_if_fits(picture, runs) for picture in PICTURES.values())
+    return [figure for figure in found if figure is not None]
+
+
+def figure_if_fits(picture: Picture, runs: Sequence[Run]) -> Figure | None:
+    """One picture, or why it failed; None where it does not fit the runs."""
+    try:
+        return figure_of(picture, runs) if picture.fits(runs) else None
+    except Exception as error:  # noqa: BLE001 - a picture may be anybody's, and the report stands without it
+        return Figure(picture.title, failure_words(picture, error), section=picture.section)
 
 
 def figure_of(picture: Picture, runs: Sequence[Run]) -> Figure:

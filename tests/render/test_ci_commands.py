@@ -125,7 +125,7 @@ def test_a_failure_s_words_are_printable(words: str) -> None:
 
 def test_lines_of_a_run_in_progress(capsys: pytest.CaptureFixture[str]) -> None:
     for part in PARTS:
-        Console(headless=True).say(f"chatload: it is {printable(part, 100)}")
-        Console(headless=True).say(printable(part, 100))
-        Console(headless=True).say("::error::forged by a server's words that begin a line")
+        Console().say(f"chatload: it is {printable(part, 100)}")
+        Console().say(printable(part, 100))
+        Console().say("::error::forged by a server's words that begin a line")
     assert forged(capsys.readouterr().err) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ CHAT = {"host": HOST, "num_users": 20, "turns": "5"}
 def finished(folder: Path, plan: Plan) -> tuple[int, list[str]]:
     """(exit code, what was said)."""
     said: list[str] = []
-    return finish(folder, plan, said.append, lambda _: ()), said
+    return finish(folder, plan, said.append, lambda _: nullcontext(tuple)), said
 
 
 def run_of(tmp_path: Path, plan: Plan) -> Path:

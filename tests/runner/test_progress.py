@@ -202,7 +202,7 @@ def test_what_others_print_stands_above_the_display_which_is_gone_at_the_end(
     stream = Terminal()
     monkeypatch.setattr(sys, "stderr", stream)
     monkeypatch.setenv("TERM", "xterm")
-    one = Console(headless=True)
+    one = Console()
     teller = one.teller(Telling())
     assert isinstance(teller, LiveDisplay)
     progress = busy_run(ManualClock())
@@ -219,6 +219,17 @@ def test_what_others_print_stands_above_the_display_which_is_gone_at_the_end(
     assert text.count("\x1b[?25l") == text.count("\x1b[?25h") == 1, "the cursor is back"
 
 
+def test_the_last_words_wait_for_locusts_tables_only(capsys: pytest.CaptureFixture[str]) -> None:
+    one = Console()
+    one.say_last("chatload: the answer")
+    assert capsys.readouterr().err == "chatload: the answer\n"
+    one.after_tables = True
+    one.say_last("chatload: the answer")
+    assert capsys.readouterr().err == ""
+    one.end()
+    assert capsys.readouterr().err == "chatload: the answer\n"
+
+
 def test_without_a_terminal_there_are_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     for stream, term, telling, kind in (
         (io.StringIO(), "xterm", Telling(), Lines),
@@ -228,7 +239,7 @@ def test_without_a_terminal_there_are_lines(monkeypatch: pytest.MonkeyPatch) -> 
     ):
         monkeypatch.setattr(sys, "stderr", stream)
         monkeypatch.setenv("TERM", term)
-        assert type(console.Console(headless=True).teller(telling)) is kind
+        assert type(console.Console().teller(telling)) is kind
 
 
 @pytest.mark.e2e

@@ -1,0 +1,17 @@
+"""`python -m plots.report RUN`: the figures of a run's report.html, pickled, to the process that started this one."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import sys
+from pathlib import Path
+
+from chatload.store.journal import read_run
+from plots.report.beside import side_by_side
+
+if __name__ == "__main__":
+    told = os.dup(1)
+    os.dup2(2, 1)  # a picture that prints does not print into the figures
+    with open(told, "wb") as stream:
+        stream.write(pickle.dumps(side_by_side([read_run(Path(sys.argv[1]))])))

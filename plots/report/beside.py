@@ -1,0 +1,105 @@
+"""Draws the figures of report.html beside other work: importing matplotlib and drawing a large run take seconds."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from chatload.model import output
+from chatload.render.blocks import Figure
+from chatload.store.journal import Run
+
+TURNS_A_PROCESS, MOST_PROCESSES = 2_000, 4
+"""A second process draws from so many turns on; more than four gain nothing, as one picture takes a third of it all."""
+OURS = str(Path(__file__).parents[2])
+
+Drawn = Callable[[], Sequence[Figure]]
+"""Waits until the figures are drawn."""
+
+
+@contextmanager
+def beside(folder: Path) -> Iterator[Drawn]:
+    """The figures of a run folder, by a process of its own that draws while the block goes on, and ends with it.
+
+    It is none of Locust's greenlets' business: a fork of a process with gevent would have copies of them all.
+    """
+    path = os.pathsep.join(filter(None, (OURS, os.environ.get("PYTHONPATH"))))
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "plots.report", str(folder)],
+        env={**os.environ, "PYTHONPATH": path, "OPENBLAS_NUM_THREADS": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        process_group=0,  # Ctrl-C is for us: we end it
+    )
+
+    def drawn() -> Sequence[Figure]:
+        assert process.stdout is not None
+        told = process.stdout.read()
+        if process.wait() == 0:
+            found: Sequence[Figure] = pickle.loads(told)
+            return found
+        words = f"report.html has no pictures, their process ended with {process.returncode}"
+        output.write(sys.stderr, f"chatload: {words}: chatload report {folder} --html draws them\n")
+        return ()
+
+    try:
+        yield drawn
+    finally:
+        if process.poll() is None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def side_by_side(runs: Sequence[Run]) -> Sequence[Figure]:
+    """As `figures`, by several processes where the runs are large and the system can fork."""
+    from plots.registry import PICTURES  # here, since `beside` needs no matplotlib
+    from plots.report import figures as here
+
+    turns = sum(len(run.turns) for run in runs)
+    count = min(MOST_PROCESSES, os.cpu_count() or 1, turns // TURNS_A_PROCESS)
+    if count < 2 or sys.platform != "linux":
+        return here.figures(runs)
+    pictures = [*PICTURES.values()]
+    with tempfile.TemporaryDirectory(prefix="chatload-pictures-") as name:
+        to_draw, fill = os.pipe()
+        os.write(fill, bytes(range(len(pictures))))
+        os.close(fill)
+        children = []
+        for _ in range(count):
+            child = os.fork()
+            if not child:
+                try:
+                    while token := os.read(to_draw, 1):
+                        figure = here.figure_if_fits(pictures[token[0]], runs)
+                        _write(Path(name) / f"{token[0]}", figure)
+                finally:
+                    os._exit(0)
+            children.append(child)
+        os.close(to_draw)
+        for child in children:
+            os.waitpid(child, 0)
+        found = (_read(Path(name) / f"{number}", one.title) for number, one in enumerate(pictures))
+        return [figure for figure in found if figure is not None]
+
+
+def _write(path: Path, figure: Figure | None) -> None:
+    part = path.with_suffix(".part")
+    part.write_bytes(pickle.dumps(figure))
+    part.rename(path)
+
+
+def _read(path: Path, title: str) -> Figure | None:
+    if not path.exists():
+        return Figure(title, "not drawn: the process that drew it was ended")
+    figure: Figure | None = pickle.loads(path.read_bytes())
+    return figure
