@@ -33,6 +33,8 @@ BEGIN_S = 4.0
 """How long a worker that lives may take to say that it has begun: it does so within half a second."""
 BEGUN_S = 1.0
 """How long the first users wait for workers that have not said so yet."""
+LEAST_LEAD_S, MOST_LEAD_S, LEAD = 0.2, 1.0, 3.0
+"""The lead of a ramp: so many times as long as the workers took to begin, within these limits."""
 CLOCKS_S = 60.0
 """How often the workers' clocks are read while the run goes on: they drift."""
 
@@ -40,8 +42,6 @@ CLOCKS_S = 60.0
 class WorkerRegistry:
     """One per master: the `UserProcesses` of a distributed run. Each batch of the workers' journal lines is written
     down, acknowledged, and handed to `on_line`, its instants in the master's clock."""
-
-    lead_s = 0.3
 
     def __init__(
         self,
@@ -61,6 +61,7 @@ class WorkerRegistry:
         self._inbox = messages.Inbox("")
         self._clocks = self._new_clocks()
         self._clocks_read_ns = 0
+        self.lead_s = MOST_LEAD_S
         self._drained: set[str] = set()
         self._lost: dict[str, tuple[int, str]] = {}
         self._lines: Counter[str] = Counter()
@@ -94,11 +95,14 @@ class WorkerRegistry:
         if not self._running:  # stopped meanwhile
             return
         folder.write("running")
+        told_ns = self._clock.now_ns()
         for worker in self.workers:
             own = msgspec.structs.replace(start, clock_offset_ns=self._clocks.offset_ns(worker))
             data = {"run_id": start.run_id, "start": messages.packed(own)}
             self._workers.send(worker, messages.START, data)
         self._clock.wait_for(lambda: not self._running or not self._silent(), BEGUN_S)
+        took_s = (self._clock.now_ns() - told_ns) / 1e9
+        self.lead_s = min(MOST_LEAD_S, max(LEAST_LEAD_S, LEAD * took_s))
 
     def ramp(self, segment: RampSegment, workers: Sequence[str]) -> None:
         """Tell every worker when the users of a ramp are due, in its own clock."""
