@@ -19,7 +19,7 @@ from chatload.model.errors import CODES
 from chatload.model.journal_lines import JournalLine
 from chatload.model.metrics import METRICS, View, metrics_in
 from chatload.model.summary import INLINE, GroupSummary, Summary
-from chatload.prompts.conversation_file import LINES, SYSTEMS, TEXTS
+from chatload.prompts.conversation_file import LINES, SPOKEN, SYSTEMS, TEXTS
 from chatload.prompts.messages import MESSAGES
 from chatload.render.option_tables import option_markdown
 from chatload.store.manifest import Manifest
@@ -120,6 +120,14 @@ def _conversation_keys() -> str:
                 "messages: OpenAI's `role` and `content`, ShareGPT's `from` and `value`, also in `body`",
             ),
             (LINES, "the user's lines (ours, MT-bench)"),
+            (
+                SPOKEN,
+                "texts that both speakers say in turn (DailyDialog, UltraChat): every other one is sent",
+            ),
+            (
+                SPOKEN,
+                "a list of texts that both speakers say in turn (DailyDialog, UltraChat): every other one is sent",
+            ),
             (TEXTS, "one text (`instruction` with `input`: both)"),
             (SYSTEMS, "the system message, beside one of those above"),
         )

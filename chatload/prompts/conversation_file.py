@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeGuard
 
 import orjson
 
@@ -34,6 +35,8 @@ from chatload.prompts.script import Script
 SHIPPED_CONVERSATIONS = packaged(SCENARIOS) / "prompts" / "conversations.jsonl"
 """The conversations that are used where no file is named."""
 LINES = ("turns", "prompts")
+SPOKEN = ("dialog", "dialogue", "utterances", "data")
+"""Keys of a list of texts that both speakers say in turn (DailyDialog, UltraChat): every other one is the user's."""
 TEXTS = ("prompt", "question", "instruction", "query", "text", "text_input", "input", "user", "message")
 """Keys and columns of a conversation's lines, and of one text; looked for in this order, after MESSAGES."""
 PERSON_TEXTS = ("text", "prompt", "human", "input", "question", "instruction")
@@ -149,12 +152,19 @@ def _script(
     value = content[name]
     if plain(name) in (*MESSAGES, *LINES) and isinstance(value, str) and value.lstrip().startswith("["):
         value = _nested(value, name)  # JSON in a column of CSV
+    if _is_spoken(name, value):
+        value = value[::2]
     found = _side(value, f'"{name}"', _system(content), content, folder)
     images = images_beside(content, folder) if plain(name) not in IMAGE_KEYS else ()
     if not images:
         return found
     first, *others = found.images or ((),)
     return Script(found.lines, found.system, ((*images, *first), *others))
+
+
+def _is_spoken(name: str, value: object) -> TypeGuard[list[str]]:
+    """Whether a value is a list of texts of both speakers."""
+    return plain(name) in SPOKEN and isinstance(value, list) and all(isinstance(one, str) for one in value)
 
 
 def _inside(content: Mapping[str, object], column: str) -> Mapping[str, object]:
@@ -186,6 +196,8 @@ def _key(content: Mapping[str, object], column: str) -> str:
     for known in (*MESSAGES, *LINES, "prompt"):
         if known in by_plain:
             return by_plain[known]
+    if spoken := [name for name, value in content.items() if value and _is_spoken(name, value)]:
+        return spoken[0]
     texts = [by_plain[known] for known in TEXTS if known in by_plain]
     if len(texts) == 1 or (len(texts) == 2 and {plain(name) for name in texts} == {"instruction", "input"}):
         return texts[0]

@@ -38,6 +38,9 @@ def told(folder: Path, content: Any, column: str = "", name: str = "prompts.json
             ["How long?"],
             "Be terse.",
         ),
+        ({"dialog": ["How long?", "Three minutes.", "And black tea?"]}, ["How long?", "And black tea?"], ""),
+        ({"id": "0", "data": ["How long?", "Three minutes."]}, ["How long?"], ""),
+        ({"conversation": ["How long?", "And black tea?"]}, ["How long?", "And black tea?"], ""),
         (
             {"custom_id": "a", "params": {"system": "Be terse.", "messages": [ASK]}},
             ["How long?"],
