@@ -124,10 +124,6 @@ def _conversation_keys() -> str:
                 SPOKEN,
                 "texts that both speakers say in turn (DailyDialog, UltraChat): every other one is sent",
             ),
-            (
-                SPOKEN,
-                "a list of texts that both speakers say in turn (DailyDialog, UltraChat): every other one is sent",
-            ),
             (TEXTS, "one text (`instruction` with `input`: both)"),
             (SYSTEMS, "the system message, beside one of those above"),
         )

@@ -152,7 +152,7 @@ def _script(
     value = content[name]
     if plain(name) in (*MESSAGES, *LINES) and isinstance(value, str) and value.lstrip().startswith("["):
         value = _nested(value, name)  # JSON in a column of CSV
-    if _is_spoken(name, value):
+    if _is_spoken(value, name):
         value = value[::2]
     found = _side(value, f'"{name}"', _system(content), content, folder)
     images = images_beside(content, folder) if plain(name) not in IMAGE_KEYS else ()
@@ -162,7 +162,7 @@ def _script(
     return Script(found.lines, found.system, ((*images, *first), *others))
 
 
-def _is_spoken(name: str, value: object) -> TypeGuard[list[str]]:
+def _is_spoken(value: object, name: str) -> TypeGuard[list[str]]:
     """Whether a value is a list of texts of both speakers."""
     return plain(name) in SPOKEN and isinstance(value, list) and all(isinstance(one, str) for one in value)
 
@@ -196,7 +196,7 @@ def _key(content: Mapping[str, object], column: str) -> str:
     for known in (*MESSAGES, *LINES, "prompt"):
         if known in by_plain:
             return by_plain[known]
-    if spoken := [name for name, value in content.items() if value and _is_spoken(name, value)]:
+    if spoken := [name for name, value in content.items() if value and _is_spoken(value, name)]:
         return spoken[0]
     texts = [by_plain[known] for known in TEXTS if known in by_plain]
     if len(texts) == 1 or (len(texts) == 2 and {plain(name) for name in texts} == {"instruction", "input"}):
