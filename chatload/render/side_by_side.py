@@ -121,8 +121,8 @@ def side_by_side_text(
 ) -> str:
     """Several runs for the terminal."""
     beside = SideBySide(runs, summaries, window, force=force)
-    folders = " ".join(one_line(run.folder, 200) for run in runs)
-    note = f"Each run alone: chatload report, of {folders}"
+    first, *others = (one_line(run.folder, 200) for run in runs)
+    note = f"One run alone: chatload report {first} (or {', '.join(others)})"
     return text_of(beside.verdict, beside.sections, note)
 
 
