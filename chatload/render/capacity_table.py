@@ -7,7 +7,7 @@ from chatload.loads.capacity import USERS
 from chatload.loads.level_search import interval_words
 from chatload.model.sanitize import one_line
 from chatload.model.summary import Summary
-from chatload.model.verdict import CapacityResult, LevelResult
+from chatload.model.verdict import MISSED, CapacityResult, LevelResult
 from chatload.model.words import plural
 from chatload.render.blocks import Block, Paragraph, Section, Table
 from chatload.render.slo_words import value_words
@@ -54,7 +54,7 @@ def answer_words(found: CapacityResult) -> tuple[str, str]:
     answer = answer_of(found)
     if answer == "not found" or found.users is None:
         why = "it stopped early" if found.stopped else "the run ended before the search"
-        return f"Capacity: not found, {why}", "what was measured"
+        return f"Capacity: not found, {why}", _so_far(found)
     interval = interval_words(*interval_of(found))
     if answer == "none":
         least = min(level.users for level in found.levels)
@@ -63,6 +63,17 @@ def answer_words(found: CapacityResult) -> tuple[str, str]:
     if answer == "at least":
         return f"Capacity: at least {users}, stopped {'early' if found.stopped else 'at --most'}", interval
     return f"Capacity: {users}", interval
+
+
+def _so_far(found: CapacityResult) -> str:
+    """What the levels of a search without an answer tell; one that could not be judged tells nothing."""
+    met = max((level.users for level in found.levels if level.passed), default=None)
+    missed = min((level.users for level in found.levels if level.verdict == MISSED), default=None)
+    words = [
+        "" if met is None else f"SLOs met with {counted(found, met)}",
+        "" if missed is None else f"missed with {counted(found, missed)}",
+    ]
+    return "the levels measured: " + (", ".join(filter(None, words)) or "none")
 
 
 def counted(found: CapacityResult, n: int) -> str:

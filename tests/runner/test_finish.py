@@ -104,11 +104,23 @@ TRIED = {
     "one": ({1: True, 2: False}, 1, "", 0, f"1 chat user {WITHIN};"),
     "all passed": ({16: True, 32: True}, 32, "", 0, f"at least 32 chat users {WITHIN}, stopped at --most;"),
     "generator": ({8: True, 16: False}, 8, GENERATOR, 0, f"at least 8 chat users {WITHIN}, stopped early;"),
-    "generator at once": ({8: False}, 0, GENERATOR, 4, "not found, it stopped early;"),
+    "generator at once": (
+        {8: False},
+        0,
+        GENERATOR,
+        4,
+        "not found, it stopped early; the levels measured: none.",
+    ),
     "none": ({8: False, 1: False}, 0, "", 3, f"none, not even 1 chat user {WITHIN};"),
     "gone": ({8: True}, 8, GONE, 1, f"at least 8 chat users {WITHIN}, stopped early;"),
     "gone at once": ({}, 0, GONE, 1, "not found, it stopped early;"),
-    "not ended": ({8: True}, None, "", 4, "not found, the run ended before the search;"),
+    "not ended": (
+        {8: True},
+        None,
+        "",
+        4,
+        "not found, the run ended before the search; the levels measured: SLOs met with 8 chat users.",
+    ),
 }
 """Levels and whether they passed, the number found, why it stopped, exit code, answer."""
 
