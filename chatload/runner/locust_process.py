@@ -157,7 +157,7 @@ class LocustProcess:
 
     def quit(self) -> None:
         """As the end of a headless run does."""
-        self._runner.quit()
+        processes.quit_once(self._runner)
 
     def kill_users(self, spawner: object, limit_s: float) -> None:
         """Kill their greenlets."""

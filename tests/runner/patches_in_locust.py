@@ -33,7 +33,7 @@ from locust.rpc import zmqrpc
 from locust.rpc.protocol import Message
 
 from chatload.engine.connection import Connection
-from chatload.runner.locust_patches import master_socket, worker_wait
+from chatload.runner.locust_patches import master_socket, processes, worker_wait
 from chatload.runner.locust_patches.dispatcher import (
     DispatcherFactory,
     EvenDispatcher,
@@ -308,6 +308,36 @@ def test_the_wait_for_workers_ends_when_all_are_there_and_other_sleeps_are_as_lo
     with pytest.raises(KeyboardInterrupt):
         start_automatic_run()
     assert workers == ["told to quit"]
+
+
+@pytest.mark.parametrize(("stay", "looks"), [(3, 3), (10**6, 25)])
+def test_a_master_quits_once_and_as_soon_as_its_workers_have(
+    stay: int, looks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runners, "gevent", gevent)
+    worker_wait.install()
+    master = Environment(user_classes=[Somebody]).create_master_runner("127.0.0.1", 0)
+    now_s, slept = [0.0], []
+    master.clients["w"] = runners.WorkerNode("w")
+
+    def sleep(seconds: float = 0.0) -> None:
+        now_s[0] += seconds
+        slept.append(seconds)
+        if len(slept) == stay:
+            del master.clients["w"]
+
+    monkeypatch.setattr(worker_wait.gevent, "sleep", sleep)
+    monkeypatch.setattr(worker_wait.time, "monotonic", lambda: now_s[0])
+    sent: list[str] = []
+    monkeypatch.setattr(master.server, "send_to_client", lambda message: sent.append(message.type))
+    processes.quit_once(master)
+    assert sent == ["quit"]
+    assert len(slept) == pytest.approx(looks, abs=1)
+    master.quit()
+    assert sent == ["quit"]
+    runners.gevent.sleep(7)
+    assert slept[-1] == 7
+    assert runners.gevent.spawn is gevent.spawn
 
 
 class Climbing(LoadTestShape):

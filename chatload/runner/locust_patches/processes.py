@@ -44,6 +44,12 @@ def send_stats(runner: Any) -> None:
     runner._send_stats()
 
 
+def quit_once(runner: Any) -> None:
+    """Have a runner quit. Locust has it quit again when it shuts down; a master sleeps half a second each time."""
+    runner.quit()
+    runner.quit = lambda: None
+
+
 def end_locust(exit_code: int) -> None:
     """End a process whose main greenlet waits in Locust, as `sys.exit` there would."""
     gevent.kill(gevent.get_hub().parent, SystemExit(exit_code))
