@@ -43,6 +43,7 @@ NOT_FAST = (
     "lab/calibration",
     "lab/coverage",
     "lab/study",
+    "lab/test_fuzz.py",
     "lab/test_timelines.py",
     "loads/test_arrival_times.py",
     "loads/test_think_time.py",

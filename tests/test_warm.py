@@ -80,8 +80,7 @@ def test_a_warm_start_is_as_a_cold_one(
     how: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "tells.py").write_text(TELLS_ALL, encoding="utf-8")
-    environment = {name: value for name, value in os.environ.items() if warm.READ_AT_START.match(name)}
-    how = {**how, "env": environment | how.get("env", dict(os.environ))}
+    how = {**how, "env": warm.read_at_start() | how.get("env", dict(os.environ))}
     monkeypatch.delenv("CHATLOAD_TEST_COLD", raising=False)
     one, other = told(tmp_path, **how), told(tmp_path, **how)
     assert one == other, "the second start finds nothing of the first"

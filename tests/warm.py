@@ -59,6 +59,7 @@ IMPORTED = {
 IN_LOCUST = "tests.in_locust"
 STARTED_AS = {"chatload.locust_start": "locust"}
 
+
 Limit = tuple[int, int]
 used_s = 0.0
 """The processor time of all processes that helpers started and this process has waited for."""
@@ -208,10 +209,11 @@ def helper_for(command: Sequence[str], how: Mapping[str, Any]) -> Helper | None:
         return None
     helper = _helpers.get(module) or _helpers.setdefault(module, Helper(module))
     environment = os.environ if how.get("env") is None else how["env"]
-    return helper if _seen_at_start(environment) == _seen_at_start(helper.environment) else None
+    return helper if read_at_start(environment) == read_at_start(helper.environment) else None
 
 
-def _seen_at_start(environment: Mapping[str, str]) -> dict[str, str]:
+def read_at_start(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """What must be as it is here for a process that is to be started warm."""
     return {name: value for name, value in environment.items() if READ_AT_START.match(name)}
 
 

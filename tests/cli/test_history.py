@@ -162,6 +162,7 @@ def test_capacity_searches_are_told_by_their_answer(
     assert [list(line.get_ydata()) for line in axes.lines] == [[8, 16], [12, 16]]
 
 
+@pytest.mark.slow
 def test_a_page_that_loads_nothing_and_shows_what_others_wrote_as_text(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -81,7 +81,7 @@ def everything(run: Run, other: Run) -> dict[str, str]:
     }
 
 
-@settings(max_examples=size(25, 8), deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=size(25, 4), deadline=None, suppress_health_check=list(HealthCheck))
 @given(words=HOSTILE)
 def test_no_line_of_any_output_is_a_command(words: str) -> None:
     for name, text in everything(said_by(words, "troubled"), said_by(words, "tiny")).items():

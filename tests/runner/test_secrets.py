@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import warm
 from tests.command import chatload
 from tests.live.key_collector import KeyCollector
 from tests.runner.conftest import ROOT, locust, two_processes
@@ -196,7 +197,8 @@ def test_a_traceback_that_holds_what_a_run_knows_holds_no_key(
     done = subprocess.run(
         [sys.executable, "-m", "locust", "-f", str(locustfile), "--headless", "--host", one.address, "-t", "30",
          "--out", str(tmp_path / "run"), *CHAT],
-        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False, env={"CHATLOAD_API_KEY": CANARY, "PATH": ""},
+        cwd=ROOT, capture_output=True, text=True, timeout=60, check=False,
+        env=warm.read_at_start() | {"CHATLOAD_API_KEY": CANARY, "PATH": ""},
     )  # fmt: skip
     text = written(done, tmp_path)
     assert "RuntimeError: broken: Target(" in text
