@@ -49,7 +49,7 @@ def test_a_run_that_still_goes_on_gets_no_summary(tmp_path: Path) -> None:
     ("argv", "words"),
     [
         ([], "no command"),
-        (["reprot"], "'reprot': unknown command"),
+        (["reprot"], "'reprot': unknown command (did you mean report?): must be one of run, "),
         (["report"], "RUN"),
         (["report", "--jsn", "x"], "--jsn"),
         (["report", "nowhere"], "nowhere: not a run folder"),
