@@ -60,10 +60,12 @@ def _finish(
         return code
     for words in failure_lines(run, summary)[:MOST_WARNINGS]:
         say(f"chatload: failed: {one_line(words, FAILURE_COLUMNS)}")
-    said = {
+    noted = [*run.manifest.problems, *run.manifest.warnings]
+    said = {  # when it failed, with its code, when they were met
         failure_words(run.manifest),
         stop_words(run, summary) if why else "",
-    }  # when it failed, or with its code
+        *(one_line(words, 400) for words in noted),
+    }
     told = [words for words in summary.warnings if words not in said]
     for words in told[:MOST_WARNINGS]:
         say(f"chatload: warning: {_shortened(words)}")

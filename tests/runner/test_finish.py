@@ -63,7 +63,10 @@ def test_the_worst_warnings_are_said_and_how_many_the_report_has_beside_them(tmp
     folder = recorded("troubled", tmp_path)
     _, said = finished(folder, plan_of("chat", CHAT))
     told = [words for words in said if words.startswith("chatload: warning: ")]
-    doubts = [words for words in summarise(read_run(folder)).warnings if "was stopped" not in words]
+    run = read_run(folder)
+    met = [*run.manifest.problems, *run.manifest.warnings]
+    assert met, "said when they were met, and not again"
+    doubts = [words for words in summarise(run).warnings if "was stopped" not in words and words not in met]
     assert len(doubts) > 3
     assert [words[19:62] for words in told] == [words[:43] for words in doubts[:3]]
     assert f"chatload: {len(doubts) - 3} more warnings in the report" in said
