@@ -88,7 +88,10 @@ def slo_marks(run: Run, summary: Summary) -> list[tuple[str, str]]:
 
 
 def cards(run: Run, summary: Summary) -> Section | None:
-    """The headline numbers, each with the interval it may be believed to."""
+    """The headline numbers, each with the interval it may be believed to.
+
+    Of a search or a sweep only failures and stalls: a percentile over levels of different load means nothing.
+    """
     if not summary.succeeded:
         return None
     stalls, failed, rates = summary.stalls, summary.failures, summary.of_window
@@ -97,6 +100,10 @@ def cards(run: Run, summary: Summary) -> Section | None:
     found = [
         *(_measured(summary, one, name) for one in metrics_in(View.CARDS) for name in one.shown[View.CARDS]),
         Card("output of the server", number(rates.tokens_per_s), " tokens/s", [*ends, summary.window.name]),
+    ]
+    if (load := run.manifest.load) is not None and load.in_parts:
+        found = []
+    found += [
         Card(
             "failed turns",
             f"{failed:,}",

@@ -21,6 +21,7 @@ from chatload.render.text import report_text, text_of
 from chatload.render.text_table import number
 from chatload.store.journal import Run, read_run
 from tests.changes import replace
+from tests.plans import plan_of
 from tests.runs_builder import HERE, START_NS
 
 BLOCKS = [
@@ -134,6 +135,10 @@ def test_a_card_is_of_the_stretch_that_percentiles_are_of_and_says_so() -> None:
         assert rates is not None and output.value == number(rates.tokens_per_s)
         if name == "tiny":
             assert found.window.no_interval in report_text(run, found).lower()
+    plan = plan_of("capacity", {"host": "http://gpu", "slo": "p95 ttft_ms <= 500"})
+    section = cards(replace(run, manifest=replace(run.manifest, plan=plan)), found)
+    assert section is not None and isinstance(section.blocks[0], Cards)
+    assert [card.name for card in section.blocks[0].cards] == ["failed turns", "replies with a stall"]
 
 
 def test_only_an_interrupted_run_is_called_so() -> None:
