@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import gevent
 from prometheus_client import generate_latest  # not at the first scrape: that would hold up users for 0.1 s
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from chatload.live.bucket_counts import BucketCounts
 from chatload.live.run_metrics import PartSums, RunMetrics, label_value
@@ -86,8 +86,8 @@ class _Page:
         self._metrics = metrics
 
     def collect(self) -> Iterator[Metric]:
-        """All families of metrics but the histograms."""
-        for found in (_turns, _generator, _run):
+        """All families of metrics."""
+        for found in (_histograms, _turns, _generator, _run):
             for family in found(self._metrics):
                 yield family
                 gevent.sleep(0)
@@ -96,30 +96,20 @@ class _Page:
 def metrics_page(metrics: RunMetrics) -> bytes:
     """The page."""
     metrics.count()
-    histograms = "".join(_histograms(metrics)).encode()
-    others: bytes = generate_latest(_Page(metrics))
-    return histograms + others
+    page: bytes = generate_latest(_Page(metrics))
+    return page
 
 
-def _histograms(metrics: RunMetrics) -> Iterator[str]:
-    """Most of the page, written here: `generate_latest` takes six times as long, for it checks each name anew."""
+def _histograms(metrics: RunMetrics) -> Iterator[Metric]:
     for name, words, of in HISTOGRAMS:
-        yield f"# HELP {name} {words}\n# TYPE {name} histogram\n"
-        conventional = {OPERATION[0]: OPERATION[1]} if name.startswith("gen_ai_") else {}
+        more = tuple(of(PartSums())[0][0])
+        conventional = (OPERATION[0],) if name.startswith("gen_ai_") else ()
+        family = HistogramMetricFamily(name, words, labels=(*LABELS, *conventional, *more))
         for part, sums in metrics.parts.items():
-            of_part = conventional | dict(zip(LABELS, part, strict=True))
-            for more, counts in of(sums):
-                labels = ",".join(f'{key}="{_escaped(value)}"' for key, value in (of_part | more).items())
-                buckets = counts.cumulative()
-                for bound, n in buckets:
-                    yield f'{name}_bucket{{{labels},le="{bound}"}} {n}\n'
-                yield f"{name}_count{{{labels}}} {buckets[-1][1]}\n{name}_sum{{{labels}}} {counts.total}\n"
-        gevent.sleep(0)
-
-
-def _escaped(value: str) -> str:
-    """A label value as the text format writes it; it has no line ends (`label_value`)."""
-    return value.replace("\\", r"\\").replace('"', r"\"")
+            for labels, counts in of(sums):
+                values = [*part, *(OPERATION[1] for _ in conventional), *labels.values()]
+                family.add_metric(values, counts.cumulative(), counts.total)
+        yield family
 
 
 def _turns(metrics: RunMetrics) -> Iterator[Metric]:
