@@ -12,8 +12,8 @@ from chatload.model.turn import Turn
 from lab.calibration.lengths import POPULATIONS, quantile
 from lab.calibration.replay import Target
 from lab.coverage.loads import Arrivals, Chat, Law, always, exponential, lognormal, pareto, slower
-from lab.study.capacity import SEARCH_CASES, SearchCase
-from lab.study.capacity import window as capacity_turns
+from lab.study.capacity_cases import SEARCH_CASES, SearchCase
+from lab.study.capacity_level import window as capacity_turns
 
 
 @dataclass(frozen=True, slots=True)

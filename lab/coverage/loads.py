@@ -10,6 +10,7 @@ from itertools import accumulate
 from chatload.model.turn import Turn
 from lab.calibration.replay import Target
 from lab.calibration.virtual_time import Demand, Playback, Served
+from lab.virtual_turn import turn_of
 from simulator.engine.profiles import load_profile
 from simulator.replies.job import draw_length
 
@@ -101,25 +102,6 @@ class Arrivals:
                 due_s, key, Demand(max(1, round(self.prompt(drawn))), max(1, round(self.answer(drawn))))
             )
         return [turn_of(done.key, 1, dues_s[done.key], done) for done in play.run()]
-
-
-def turn_of(user: int, number: int, due_s: float, done: Served) -> Turn:
-    """What chatload would have recorded, had it measured without error."""
-    due_ns, first_ns, end_ns = round(due_s * 1e9), round(done.first_s * 1e9), round(done.end_s * 1e9)
-    return Turn(
-        turn_id=f"{user}-{number}",
-        request_id="",
-        user=user,
-        turn=number,
-        due_ns=due_ns,
-        sent_ns=due_ns,
-        first_token_ns=first_ns,
-        last_token_ns=end_ns,
-        end_ns=end_ns,
-        tokens=done.tokens,
-        first_event_tokens=1,
-        ok=True,
-    )
 
 
 def slower(target: Target, factor: float) -> Target:

@@ -16,20 +16,17 @@ from msgspec.structs import replace
 from chatload.analysis.growth import Growth, with_growth
 from chatload.analysis.slo_verdict import level_verdict
 from lab.simulated_server import ROOT, simulated
-from lab.study.capacity import (
+from lab.study.capacity import ended_early, search, true_capacity
+from lab.study.capacity_cases import (
     ARRIVING,
     OVER_HTTP,
     SEARCH_CASES,
     SIMULATED,
     WITH_HISTORY,
     SearchCase,
-    ended_early,
     options,
-    search,
-    true_capacity,
-    window,
-    window_and_growth,
 )
+from lab.study.capacity_level import window, window_and_growth
 from tests.long import size
 
 KNOWN = {SEARCH_CASES[0].name: 40, SEARCH_CASES[2].name: 44, SEARCH_CASES[4].name: 35}
