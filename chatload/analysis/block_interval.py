@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import compress, pairwise
 from statistics import NormalDist, fmean, median, stdev
@@ -50,6 +50,16 @@ class Blocks:
         """The block, from 0, of an instant inside the window."""
         share = (at_ns - self.from_ns) / (self.until_ns - self.from_ns)
         return max(0, min(self.count - 1, int(share * self.count)))
+
+    def of_all(self, instants: Iterable[int]) -> list[int]:
+        """The block of each of many instants, as `of` tells it."""
+        from_ns, length_ns, count, last = (
+            self.from_ns,
+            self.until_ns - self.from_ns,
+            self.count,
+            self.count - 1,
+        )
+        return [max(0, min(last, int((at_ns - from_ns) / length_ns * count))) for at_ns in instants]
 
     def residuals(self, sums: Sequence[float]) -> list[float]:
         """The blocks' sums less their trend, if it is to be taken out."""
@@ -112,17 +122,20 @@ def too_short_words(from_ns: int, until_ns: int, cycle_s: float) -> str:
     return f"too short for an interval: {length_s:.3g} s of the needed {needed}"
 
 
-def design_effect(hits: Sequence[bool], block: Sequence[int], blocks: Blocks) -> float:
+def design_effect(
+    hits: Sequence[bool], block: Sequence[int], blocks: Blocks, sizes: Mapping[int, int] | None = None
+) -> float:
     """Variance of the share of hits, from its scatter between blocks, over that of independent turns; at least 1.
 
-    `block[i]` is the block of turn i. V = b / df * sum over blocks of (sum of (hit - share))^2 / n^2.
+    `block[i]` is the block of turn i; `sizes` are the turns of each block, where they are at hand.
+    V = b / df * sum over blocks of (sum of (hit - share))^2 / n^2.
     """
     n = len(hits)
     share = sum(hits) / n if n else 0.0
     if share in (0.0, 1.0):
         return 1.0
     sums = [0.0] * blocks.count
-    for index, count in Counter(block).items():
+    for index, count in (Counter(block) if sizes is None else sizes).items():
         sums[index] -= count * share
     for index, count in Counter(compress(block, hits)).items():
         sums[index] += count
@@ -162,18 +175,19 @@ def quantile_estimate(
     p: float,
     level: float = 0.95,
     ordered: Sequence[float] = (),
+    sizes: Mapping[int, int] | None = None,
 ) -> Estimate:
     """The p-quantile of values (> 0; +inf for a failed turn), with its interval and the standard error of its log.
 
     The error is the larger of ln(Q(p + s) / Q(p)) and ln(Q(p) / Q(p - s)), s the standard error of the share: where a
     queue comes and goes the upper side is long, and their mean makes two such runs differ too often.
     `block[i]` is the block of value i. An end whose share is nearer to 0 or 1 than 1 / (n + 1) is None.
-    `ordered`: the values sorted upwards, where they are at hand.
+    `ordered`: the values sorted upwards, and `sizes`: the values of each block, where they are at hand.
     """
     ordered = ordered or sorted(values)
     n, edge = len(ordered), 1.0 / (len(ordered) + 1)
     value = percentile(ordered, p)
-    effect = design_effect([one <= value for one in values], block, blocks)
+    effect = design_effect([one <= value for one in values], block, blocks, sizes)
     low, high = share_ends(p, n, effect, blocks.degrees, level)
     spread = math.sqrt(effect * p * (1.0 - p) / n)
     below, above = (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 from typing import overload
@@ -22,8 +23,9 @@ def describe(
     mean = math.fsum(ordered) / len(ordered) if ordered else None
     found: dict[str, Estimate] = {}
     if blocks is not None:
+        sizes = Counter(block)
         found = {
-            name: quantile_estimate(listed, block, blocks, p, ordered=ordered)
+            name: quantile_estimate(listed, block, blocks, p, ordered=ordered, sizes=sizes)
             for name, p in PERCENTILES.items()
             if not too_few(len(ordered), p)
         }

@@ -128,10 +128,11 @@ class _Values:
     greatest: Sequence[float]
 
 
-def figure_bounds(turns: Sequence[Turn]) -> list[FigureBound]:
+def figure_bounds(turns: Sequence[Turn], gaps_us: Counter[int] | None = None) -> list[FigureBound]:
     """Every percentile that n supports of the good turns' figures; the worst value where n supports none.
 
     Each marked turn is at the end of its bound that moves the figure most. Empty where no good turn is marked.
+    `gaps_us`: how often each gap occurs in the good turns, where it is at hand.
     """
     good = [turn for turn in turns if turn.ok]
     marked = [turn for turn in good if is_spoiled(turn)]
@@ -144,7 +145,9 @@ def figure_bounds(turns: Sequence[Turn]) -> list[FigureBound]:
     for key in FIGURES:
         values = _values(clean, moved, metric(key).value)
         found += _bounds(key, values, worst=0.0 if metric(key).more_is_better else 1.0)
-    return found + list(_bounds("gap_ms", _gap_values(clean, moved), worst=1.0))
+    if gaps_us is None:
+        gaps_us = Counter(gap for turn in good for gap in turn.gaps_us)
+    return found + list(_bounds("gap_ms", _gap_values(gaps_us, moved), worst=1.0))
 
 
 def _values(
@@ -163,16 +166,13 @@ def _values(
     return _Values(sorted(measured), sorted(least), sorted(greatest))
 
 
-def _gap_values(clean: Sequence[Turn], moved: Sequence[Sequence[Turn]]) -> _Values:
-    known: Counter[int] = Counter()
-    for turn in clean:
-        known.update(turn.gaps_us)
-    measured, least, greatest = known.copy(), known.copy(), known
+def _gap_values(measured: Counter[int], moved: Sequence[Sequence[Turn]]) -> _Values:
+    least, greatest = measured.copy(), measured.copy()
     for variants in moved:
         gaps = [turn.gaps_us for turn in variants]
-        measured.update(gaps[0])
-        least.update(min(gaps, key=sum))
-        greatest.update(max(gaps, key=sum))
+        for counts, end in ((least, min(gaps, key=sum)), (greatest, max(gaps, key=sum))):
+            counts.subtract(gaps[0])
+            counts.update(end)
     return _Values(Counted(measured, 1e-3), Counted(least, 1e-3), Counted(greatest, 1e-3))
 
 

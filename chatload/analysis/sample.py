@@ -194,4 +194,4 @@ def _sample(
 
 
 def _blocked(sample: Sample, turns: Sequence[Held], blocks: Blocks) -> Sample:
-    return replace(sample, blocks=blocks, block=[blocks.of(turns[i].due_ns) for i in sample.index])
+    return replace(sample, blocks=blocks, block=blocks.of_all(turns[i].due_ns for i in sample.index))

@@ -11,8 +11,9 @@ from chatload.analysis.block_interval import rate_estimate, tokens_by_block
 from chatload.analysis.completeness import planned_chat, planned_turns, shortcomings
 from chatload.analysis.context_use import context_use
 from chatload.analysis.cost import cost_of
-from chatload.analysis.distribution import describe, describe_counted, with_failures
+from chatload.analysis.distribution import describe, with_failures
 from chatload.analysis.first_token import first_token_time
+from chatload.analysis.gap_counts import GapCounts
 from chatload.analysis.held_streams import held_streams
 from chatload.analysis.lengths_achieved import achieved_lengths
 from chatload.analysis.quantiles import METHOD
@@ -58,7 +59,7 @@ def summarise(run: Run, window: str = "") -> Summary:
     found = samples(turns, run.manifest.load, asked_of(run, window))
     figures = found.figures
     inside = figures.of(turns)
-    metrics = _metrics(turns, found)
+    metrics, gaps_us = _metrics(turns, found)
     view = server_view(run)
     first_token = first_token_time(run, figures.window, figures.name)
     made = Summary(
@@ -105,7 +106,7 @@ def summarise(run: Run, window: str = "") -> Summary:
         bunching=bunching(run),
         standstill=standstill(run),
         marks=_tally(mark for turn in turns for mark in turn.marks),
-        validity=validity_of(run, window, found=found),
+        validity=validity_of(run, window, found=found, gaps_us=gaps_us),
         server=view,
         servers=server_views(run),
         lengths=achieved_lengths(run, view),
@@ -133,26 +134,34 @@ def _steady(turns: Sequence[Turn], found: Samples) -> Throughput | None:
     return msgspec.structs.replace(steady, tokens_interval=(rate.low, rate.high))
 
 
-def _metrics(turns: Sequence[Turn], found: Samples) -> tuple[dict[str, Distribution | None], ...]:
-    """Every metric of the good turns of both samples; of a run of which they are the same, the second has none.
+def _metrics(
+    turns: Sequence[Turn], found: Samples
+) -> tuple[tuple[dict[str, Distribution | None], ...], Counter[int]]:
+    """(every metric of the good turns of both samples, the gaps of those of the figures).
 
-    Each is computed once a turn: the figures' turns are some of the whole run's.
+    Of a run of which the samples are the same, the second has none. Each is computed once a turn: the figures' turns
+    are some of the whole run's.
     """
     good = found.whole.where(turns, lambda turn: turn.ok)
     if found.figures.name == found.whole.name:
-        return {**_described(turns, good, turn_metrics()), **_GapCounts(good.of(turns)).told()}, {}
+        gaps = GapCounts(good.of(turns))
+        return ({**_described(turns, good, turn_metrics()), **gaps.told()}, {}), gaps.every
     part = found.figures.where(turns, lambda turn: turn.ok)
     metrics: tuple[dict[str, Distribution | None], ...] = ({}, {})
+    places = {i: place for place, i in enumerate(i for i, turn in enumerate(turns) if turn.ok)}
+    kept = [turns[i] for i in places]
+    at = [[places[i] for i in sample.index] for sample in (part, good)]
     for one in turn_metrics():
-        values = [one.value(turn) if turn.ok else None for turn in turns]
-        for kept, sample in zip(metrics, (part, good), strict=True):
-            kept[one.key] = describe(*sample.told([values[i] for i in sample.index]), sample.blocks)
+        values = list(map(one.value if one.of is None else one.of, kept))
+        for told, sample, place in zip(metrics, (part, good), at, strict=True):
+            told[one.key] = describe(*sample.told([values[i] for i in place]), sample.blocks)
     inside = set(part.index)
-    gaps = _GapCounts(part.of(turns))
+    gaps = GapCounts(part.of(turns))
     metrics[0].update(gaps.told())
+    of_figures = gaps.every
     gaps.add(turns[i] for i in good.index if i not in inside)
     metrics[1].update(gaps.told())
-    return metrics
+    return metrics, of_figures
 
 
 def _described(turns: Sequence[Turn], sample: Sample, metrics: Iterable[Metric]) -> dict[str, Distribution]:
@@ -203,39 +212,6 @@ def _group(turns: Sequence[Turn]) -> GroupSummary:
         throughput=throughput(turns, whole_window(turns)),
         metrics=_described(turns, sample, metrics_in(View.GROUPS)),
     )
-
-
-class _GapCounts:
-    """How often each gap occurs: gap_ms over all event gaps; itl_ms = gap ÷ tokens of the later event."""
-
-    def __init__(self, good: Iterable[Turn]) -> None:
-        self._gaps_us: Counter[int] = Counter()
-        self._itl_ns: Counter[int] | None = Counter()
-        self.add(good)
-
-    def add(self, good: Iterable[Turn]) -> None:
-        """Count those of further good turns."""
-        for turn in good:
-            if turn.held:
-                continue
-            gaps = turn.gaps_us
-            self._gaps_us.update(gaps)
-            if not gaps or self._itl_ns is None:
-                continue
-            if turn.first_event_source != "counted":
-                self._itl_ns = None
-            elif (event_tokens := turn.event_tokens) is None:
-                self._itl_ns.update(gap * 1000 for gap in gaps)
-            else:
-                pairs = zip(gaps, event_tokens, strict=True)
-                self._itl_ns.update(round(gap * 1000 / tokens) for gap, tokens in pairs if tokens)
-
-    def told(self) -> dict[str, Distribution | None]:
-        """The distributions so far; that of itl_ms is None unless all replies told their counts."""
-        return {
-            "gap_ms": describe_counted(self._gaps_us, 1e-3),
-            "itl_ms": describe_counted(self._itl_ns, 1e-6) if self._itl_ns else None,
-        }
 
 
 def _stalls(good: Sequence[Turn]) -> Stalls:

@@ -22,12 +22,17 @@ MOST_MOVED, MOST_MOVED_MS = 0.01, 1.0
 
 
 def validity_of(
-    run: Run, window: str = "", slo: Sequence[Objective] = (), found: Samples | None = None
+    run: Run,
+    window: str = "",
+    slo: Sequence[Objective] = (),
+    found: Samples | None = None,
+    gaps_us: Counter[int] | None = None,
 ) -> Validity:
     """What the load generator may have spoiled in a run, and whether its measurement holds all the same.
 
     Percentiles are those of the turns that figures are taken from; `window` as for `summarise`. `slo`: the SLOs that
-    must not turn, those of the plan by default. `found`: the samples of that window, where they are at hand.
+    must not turn, those of the plan by default. `found`: the samples of that window, and `gaps_us`: how often each gap
+    occurs in the figures' good turns, where they are at hand.
     """
     turns = [turn for turn in run.turns if turn.counts]
     spoiled = [turn for turn in turns if is_spoiled(turn)]
@@ -36,7 +41,7 @@ def validity_of(
     bounds: list[FigureBound] = []
     if spoiled:
         found = found or samples(run.turns, run.manifest.load, asked_of(run, window))
-        bounds = figure_bounds(found.figures.of(run.turns))
+        bounds = figure_bounds(found.figures.of(run.turns), gaps_us)
     effects = [*_moved_figures(bounds), *_moved_slos(run, spoiled, window, slo)]
     reasons = []
     if effects:

@@ -51,9 +51,9 @@ def reading_underrun_ms(turn: Turn, reader_tokens_per_s: float = 10.0) -> float 
     if turn.first_token_ns is None or not turn.tokens or turn.held:
         return None
     gaps_us = turn.gaps_us
-    counts = _tokens_of_events(turn, len(gaps_us))
-    if (turn.longest_gap_us or 0) <= min(counts) / reader_tokens_per_s * 1e6:
+    if (turn.longest_gap_us or 0) <= _least_tokens(turn, len(gaps_us)) / reader_tokens_per_s * 1e6:
         return 0.0  # each event is there before the one before it is read
+    counts = _tokens_of_events(turn, len(gaps_us))
     times_us = list(accumulate(gaps_us, initial=0))
     read_until_us, waited_us = 0.0, 0.0
     for at_us, tokens in zip(times_us, counts, strict=True):
@@ -69,5 +69,17 @@ def _tokens_of_events(turn: Turn, later: int) -> list[float]:
     first = float(turn.first_event_tokens or 1)
     if (event_tokens := turn.event_tokens) is not None:
         return [first, *map(float, event_tokens)]
-    rest = max(0.0, (turn.tokens or 0) - first - turn.tail_tokens)
-    return [first] + ([rest / later] * later if later else [])
+    return [first] + ([_even(turn, first, later)] * later if later else [])
+
+
+def _least_tokens(turn: Turn, later: int) -> float:
+    """The fewest tokens of an event."""
+    if turn.event_tokens is not None or not later:
+        return min(_tokens_of_events(turn, later))
+    first = float(turn.first_event_tokens or 1)
+    return min(first, _even(turn, first, later))
+
+
+def _even(turn: Turn, first: float, later: int) -> float:
+    """Tokens of each event after the first, where the server did not tell."""
+    return max(0.0, (turn.tokens or 0) - first - turn.tail_tokens) / later
