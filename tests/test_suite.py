@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests import conftest
-from tests.long import ONLY_LONG
+from tests.long import NOT_FAST, ONLY_LONG, is_slow
 from tests.side_by_side import in_groups
 
 ROOT = Path(__file__).parents[1]
@@ -68,6 +68,25 @@ def test_whole_runs_of_some_files_are_left_to_make_test_long() -> None:
     marked: Any = [Item(str(other), 0, "e2e rare"), Item(str(other), 1, "e2e"), Item(str(other), 2, "rare")]
     assert conftest.only_long(marked) == marked[:1]
     assert all((Path(conftest.__file__).parent / one).is_file() for one in ONLY_LONG)
+
+
+def test_a_test_that_starts_a_process_unmarked_fails() -> None:
+    with pytest.raises(AssertionError, match="a test that starts a process is marked e2e"):
+        subprocess.run([sys.executable, "-c", ""], check=True)
+
+
+def test_slow_files_are_not_even_imported_by_make_test_fast() -> None:
+    tests = Path(conftest.__file__).parent
+    assert all((tests / one).exists() for one in NOT_FAST)
+    slow, other = tests / "plots" / "test_plots.py", tests / "cli" / "test_check.py"
+    assert (is_slow(slow), is_slow(other)) == (True, False)
+
+    def ignored(path: Path, marks: str) -> bool | None:
+        told: Any = SimpleNamespace(option=SimpleNamespace(markexpr=marks))
+        return conftest.pytest_ignore_collect(path, told)
+
+    assert [ignored(path, "not e2e and not slow") for path in (slow, other)] == [True, None]
+    assert ignored(slow, "not e2e") is None
 
 
 def test_a_seed_shuffles_files_and_the_tests_in_them(monkeypatch: pytest.MonkeyPatch) -> None:
