@@ -37,6 +37,7 @@ class Progress:
         self._ttft_ms: list[float] = []
         self._begun: dict[str, float] = {}
         self._recent: deque[tuple[int, float]] = deque()
+        self._ended: deque[list[int]] = deque()  # [second of the run, turns that ended in it]
         self._arriving = ArrivingTokens(clock)
         self._open: dict[str, int] = {}
         self._spoiled = 0
@@ -54,6 +55,7 @@ class Progress:
         if not turn.counts:
             return
         self.turns += 1
+        self._count_end(1 + turn.not_held)
         self._spoiled += is_spoiled(turn)
         if turn.code is not None:
             self.failed[turn.code] += 1
@@ -74,6 +76,13 @@ class Progress:
         self._open[line.worker] = line.in_flight or 0
         self._busy[line.worker] = line.cpu_percent or 0.0
         self._late[line.worker] = line.hub_lag_p99_ms or 0.0
+
+    def _count_end(self, turns: int) -> None:
+        second = int(self.elapsed_s)
+        if self._ended and self._ended[-1][0] == second:
+            self._ended[-1][1] += turns
+        else:
+            self._ended.append([second, turns])
 
     def _forget_begun(self, turn: Turn) -> bool:
         """Take back what was told of a turn when it began: its end tells. True where it was, and is a good turn."""
@@ -127,9 +136,21 @@ class Progress:
 
     @property
     def left_s(self) -> float | None:
-        """s that the run takes on, if it goes on as so far; None while nothing tells."""
-        done = self.done
-        return None if not done else self.elapsed_s * (1.0 / done - 1.0)
+        """s that the run takes on, by --run-time or at the rate of turns in the second half of the time so far.
+
+        None while nothing tells. Turns of the first half would let a ramp count as slow.
+        """
+        elapsed_s, found = self.elapsed_s, []
+        while self._ended and self._ended[0][0] < int(elapsed_s / 2):
+            self._ended.popleft()
+        if self.planned and self._ended:
+            ended = sum(turns for _, turns in self._ended)
+            found.append(
+                (self.planned - self.turns - self.not_held) * (elapsed_s - int(elapsed_s / 2)) / ended
+            )
+        if self.run_time_s:
+            found.append(self.run_time_s - elapsed_s)
+        return max(0.0, min(found)) if found else None
 
     def failed_words(self, codes: int = 3) -> str:
         """`http_500 2, truncated 1`: the most frequent codes; 0 where no turn failed."""

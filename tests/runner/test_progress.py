@@ -112,7 +112,7 @@ def busy_run(clock: ManualClock) -> Progress:
 
 def test_the_display_has_the_last_10_s_beside_all() -> None:
     assert display_lines(busy_run(ManualClock())) == [
-        "━━━━━━━━━━━━━━────────────────  46 %  0:30  ETA 0:35",
+        "━━━━━━━━━━━━━━────────────────  46 %  0:30  ETA 2:03",
         "turns 93/200  users 5  open turns 7",
         "             last 10 s           all",
         "TTFT p50        500 ms         46 ms",
@@ -174,10 +174,25 @@ def test_the_bar_follows_turns_or_run_time_whichever_is_further() -> None:
     both.add(turn(1))
     both.add(turn(2))
     clock.sleep(15)
-    assert (both.done, both.left_s) == (0.5, 15.0)
+    assert (both.done, both.left_s) == (0.5, 45.0)
     clock.sleep(100)
     assert (both.done, both.left_s) == (1.0, 0.0), "replies that end after the time"
+    assert display_lines(both)[0].endswith("1:55  ETA 0:00")
     assert (clock_words(59.6), clock_words(3725)) == ("1:00", "1:02:05")
+
+
+def test_what_is_left_is_told_at_the_rate_of_the_second_half() -> None:
+    """10 s without an end while users come in, then 4 turns a second, of 160 in all."""
+    clock = ManualClock()
+    progress = Progress(160, clock)
+    told = []
+    for second in range(50):
+        clock.sleep(1)
+        for number in range(0 if second < 10 else 4):
+            progress.add(turn(10 * second + number))
+        told.append(progress.left_s)
+    assert told[:10] == [None] * 10
+    assert [told[at] for at in (19, 29, 39, 49)] == pytest.approx([30, 20, 10, 0], abs=2)
 
 
 @pytest.mark.parametrize("width", [20, 40, 80, 200])
