@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 from lab.calibration import article
 from lab.calibration.calibration_row import CalibrationRow, table
@@ -25,10 +26,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--no-search", action="store_true", help="print the profiles as they stand")
     parser.add_argument("--evaluations", type=int, default=130, help="runs of the whole table per search")
     parser.add_argument("--machine", choices=("article", *MACHINES), default="article")
+    parser.add_argument("--minutes", type=float, default=20.0, help="at most so long for a machine's search")
     chosen = parser.parse_args(arguments)
     evaluations = 0 if chosen.no_search else chosen.evaluations
     if chosen.machine != "article":
-        return _fit_machine(MACHINES[chosen.machine], evaluations)
+        minutes = 0.0 if chosen.no_search else chosen.minutes
+        return _fit_machine(MACHINES[chosen.machine], minutes)
     good = True
     for server in article.SERVERS:
         cost = article.fit(server, evaluations) if evaluations else None
@@ -42,10 +45,10 @@ def main(arguments: list[str] | None = None) -> int:
     return 0 if good else 1
 
 
-def _fit_machine(machine: Machine, evaluations: int) -> int:
+def _fit_machine(machine: Machine, minutes: float) -> int:
     target = Target(machine.profile, {})
-    if evaluations:
-        target = fit_machine(machine, evaluations)
+    if minutes:
+        target = fit_machine(machine, minutes, say=partial(print, flush=True))
         print(f"# {machine.profile}, fitted; for simulator/engine/profiles.toml")
         print("\n".join(constant_lines(target.cost, target.frontend, target.noise)))
     fits = [fit_of(machine, load, target) for load in machine.loads]

@@ -31,13 +31,18 @@ class Distribution:
         place = SHARES.index(share)
         return self.ours[place] / self.recorded[place] - 1
 
+    def supports(self, share: float) -> bool:
+        """Whether there is a recorded request beyond the quantile."""
+        return self.n * (1 - share) >= 1
+
 
 @dataclass(frozen=True, slots=True)
 class LoadFit:
-    """The figures of one load; requests/s: recorded and ours, the mean over runs and seeds."""
+    """The figures of one load, recorded and ours: requests/s (mean over runs and seeds), tokens / events with text."""
 
     load: RecordedLoad
     rate: tuple[float, float]
+    tokens_per_event: tuple[float, float]
     distributions: tuple[Distribution, ...]
 
     @property
@@ -65,7 +70,8 @@ def fit_of(machine: Machine, load: RecordedLoad, target: Target, seeds: Sequence
         if values:
             both = (_quantiles(values), _quantiles(figure(name, here)))
             distributions.append(Distribution(load, name, len(values), *both))
-    return LoadFit(load, (mean(rates[0]), mean(rates[1])), tuple(distributions))
+    merged = (_tokens_per_event(there), _tokens_per_event(here))
+    return LoadFit(load, (mean(rates[0]), mean(rates[1])), merged, tuple(distributions))
 
 
 def figure(name: str, requests: Sequence[Served]) -> list[float]:
@@ -92,3 +98,7 @@ def quantile(ordered: Sequence[float], share: float) -> float:
 
 def _rate(requests: Sequence[Served]) -> float:
     return len(requests) / (max(one.end_s for one in requests) - min(one.sent_s for one in requests))
+
+
+def _tokens_per_event(requests: Sequence[Served]) -> float:
+    return sum(one.tokens for one in requests) / sum(one.events for one in requests)

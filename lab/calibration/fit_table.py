@@ -71,7 +71,7 @@ def load_lines(fit: LoadFit) -> Iterable[str]:
 
 def _cell(one: Distribution, share: float) -> str:
     place = SHARES.index(share)
-    if not _supports(one, share):
+    if not one.supports(share):
         return "-"
     return f"{_number(one.recorded[place])} → {_number(one.ours[place])} ({_percent(one.error(share))})"
 
@@ -87,7 +87,7 @@ def summary_lines(fits: Sequence[LoadFit]) -> list[str]:
                 for fit in fits
                 if fit.load.fitted is fitted
                 for one in fit.distributions
-                if one.name == name and _supports(one, share)
+                if one.name == name and one.supports(share)
             ]
             worst, load = max(errors, key=lambda each: abs(each[0]))
             held = sum(abs(error) <= allowed for error, _ in errors)
@@ -120,11 +120,6 @@ def article_lines() -> list[str]:
 
 def _line(*cells: str) -> str:
     return f"| {' | '.join(cells)} |".replace("|  |", "| |").replace("|  |", "| |")
-
-
-def _supports(one: Distribution, share: float) -> bool:
-    """Whether there is a request beyond the percentile."""
-    return one.n * (1 - share) >= 1
 
 
 def _number(value: float) -> str:

@@ -38,23 +38,18 @@ class RecordedLoad:
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """A recorded server: `server` as it is called in tables, the folder of its rows in tests/cases.
-
-    `merges`: it has fewer events than tokens since its HTTP process is slow, not since tokens show no text.
-    """
+    """A recorded server: `server` as it is called in tables, the folder of its rows in tests/cases."""
 
     server: str
     profile: str
     folder: str
     loads: tuple[RecordedLoad, ...]
     options: Mapping[str, object] = field(default_factory=dict)
-    merges: bool = False
 
     def rows(self, load: RecordedLoad) -> list[Recorded]:
         """The recorded requests of a load."""
         rows = read_rows(CASES / self.folder / f"{load.file}.csv")
-        rows = [row for row in rows if not load.levels or _level(row) in load.levels]
-        return [replace(row, events=row.tokens) for row in rows] if self.merges else rows
+        return [row for row in rows if not load.levels or _level(row) in load.levels]
 
     def replay(
         self, load: RecordedLoad, rows: Sequence[Recorded], target: Target
@@ -107,11 +102,14 @@ MACHINES: Mapping[str, Machine] = {
             RecordedLoad("every 0.25 s, vllm bench", "vllm-bench-arr025", fitted=False),
             RecordedLoad("chat", "chat100", CHAT),
             RecordedLoad("chat, pinned client", "chat100pin", CHAT, fitted=False),
-            RecordedLoad("chat, aiohttp", "aiohttp-chat100", CHAT, fitted=False),
+            RecordedLoad("chat, aiohttp", "aiohttp-chat100", CHAT),
             RecordedLoad(
                 "chat, 20 seats", "seqs20", CHAT, options=SEATS_20 | {"num_gpu_blocks_override": 512}
             ),
             RecordedLoad("26 users, history", "capN", NEW_TOKENS, fitted=False),
+            RecordedLoad("16 users at once, history", "cap", NEW_TOKENS, levels=(16,), fitted=False),
+            RecordedLoad("32 users at once, history", "cap", NEW_TOKENS, levels=(32,), fitted=False),
+            RecordedLoad("64 users at once, history", "cap", NEW_TOKENS, levels=(64,), fitted=False),
             RecordedLoad("chat, history", "hist100", NEW_TOKENS, fitted=False),
         ),
     ),
@@ -119,7 +117,6 @@ MACHINES: Mapping[str, Machine] = {
         server="lmdeploy 0.18, H200",
         profile="lmdeploy@h200-llama2-7b",
         folder="h200-lmdeploy",
-        merges=True,
         loads=(
             RecordedLoad("1 to 8 at once", "sweep"),
             RecordedLoad("every 0.25 s", "arr025"),

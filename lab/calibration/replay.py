@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from math import ceil
 from pathlib import Path
 
 from lab.calibration.virtual_time import Demand, Playback, Served, conversations, open_loop
@@ -15,11 +16,13 @@ from simulator.engine.profiles import load_profile
 from simulator.engine.step_cost import Cost
 
 THINK_S = 2.0
+BLANK_SHARE = 0.0045
+"""Of the tokens that random weights write: halves of characters, mostly. So many have no event in light loads."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """One recorded request; `group` is its load level, interval or user, `number` its place there.
+    """One recorded request; `group` is its load level, interval, user, or level.user, `number` its place there.
 
     `gap_max_ms`: the longest gap between two of its `events` with text; None where it was not recorded.
     """
@@ -36,8 +39,8 @@ class Recorded:
 
     @property
     def blanks(self) -> int:
-        """Tokens without an event of their own, mostly halves of characters, which random weights write often."""
-        return max(0, self.tokens - self.events)
+        """Tokens that show no text; other tokens without an event share one, as the HTTP process was at its limit."""
+        return min(self.tokens - self.events, ceil(BLANK_SHARE * self.tokens))
 
     def served(self) -> Served:
         """In the form of a simulated one, for the same summary."""
@@ -50,6 +53,7 @@ class Recorded:
             tokens=self.tokens,
             finish="length",
             stall_s=(self.gap_max_ms or 0.0) / 1e3,
+            events=self.events,
         )
 
 
@@ -122,7 +126,7 @@ def replay_conversations(
     """
     users: dict[int, list[Recorded]] = {}
     for row in rows:
-        users.setdefault(int(row.group), []).append(row)
+        users.setdefault(int(row.group.split(".")[-1]), []).append(row)
     turns: list[list[Demand]] = []
     for user, recorded in sorted(users.items()):
         recorded.sort(key=lambda row: row.number)

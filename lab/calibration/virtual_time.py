@@ -40,7 +40,7 @@ class Demand:
 class Served:
     """The result of one request, in seconds since the start of the run.
 
-    `stall_s` is the longest gap between two of its events, as the client reads them.
+    `stall_s` is the longest gap between two of its events, as the client reads them; `events`: those with text.
     """
 
     key: int
@@ -51,6 +51,7 @@ class Served:
     tokens: int
     finish: str
     stall_s: float
+    events: int
 
     @property
     def ttft_s(self) -> float:
@@ -76,6 +77,7 @@ class _Request:
     first_s: float = -1.0
     read_s: float = -1.0
     stall_s: float = 0.0
+    events: int = 0
 
 
 @dataclass(slots=True)
@@ -119,24 +121,23 @@ class Playback:
     def _take(self, step: Step | None) -> None:
         """The step is over: its tokens are there, or are seen when their consumers wake."""
         tokens, finished = (step.tokens, step.finished) if step is not None else ((), ())
-        self.now_s += step.duration_s if step is not None else 0.0
+        if step is not None:
+            self.now_s += step.duration_s
+            if step.prefill_tokens:
+                self.frontend.hold_outputs(self.now_s)
         self._pass_frontend()
         if not self.blocks_event_loop:
-            for sequence in tokens:
-                self._output(self._open[sequence.seq_id], 1)
-            for sequence in finished:
-                if sequence.finish == "ignored":
-                    self._output(self._open[sequence.seq_id], 0)
+            made = [(self._open[sequence.seq_id], 1) for sequence in tokens]
+            made += [(self._open[one.seq_id], 0) for one in finished if one.finish == "ignored"]
+            if not self._no_frontend:
+                self.frontend.output(self.now_s, made)
+                return
+            for request, number in made:
+                self._read(request, number, self.now_s)
             return
         ended = {sequence.seq_id for sequence in finished}
         keys = dict.fromkeys(sequence.seq_id for sequence in (*tokens, *finished))
         self._loop.stepped([(key, key in ended) for key in keys], self.now_s)
-
-    def _output(self, request: _Request, made: int) -> None:
-        if self._no_frontend:
-            self._read(request, made, self.now_s)
-        else:
-            self.frontend.output(self.now_s, request, made)
 
     def _pass_frontend(self) -> None:
         """Hand requests that have passed the HTTP process to the engine, or to the event loop that it blocks."""
@@ -169,20 +170,17 @@ class Playback:
     def _read(self, request: _Request, made: int, read_s: float) -> None:
         """The client reads an event with so many tokens."""
         before = request.made
-        request.made += made
-        sequence = request.sequence
-        ended = bool(sequence.finish) and request.made >= sequence.generated
-        if (
-            not ended
-            and request.blank
-            and all(place in request.blank for place in range(before + 1, request.made + 1))
-        ):
+        now = request.made = before + made
+        sequence, blank = request.sequence, request.blank
+        ended = now >= sequence.generated and bool(sequence.finish)
+        if blank and not ended and now in blank and all(place in blank for place in range(before + 1, now)):
             return
         if request.first_s < 0:
             request.first_s = read_s
-        else:
-            request.stall_s = max(request.stall_s, read_s - request.read_s)
+        elif read_s - request.read_s > request.stall_s:
+            request.stall_s = read_s - request.read_s
         request.read_s = read_s
+        request.events += 1
         if ended:
             self._written(self._open.pop(sequence.seq_id), read_s)
 
@@ -203,6 +201,7 @@ class Playback:
             tokens=sequence.generated,
             finish=sequence.finish or "",
             stall_s=request.stall_s,
+            events=request.events,
         )
         self.served.append(done)
         if self.after:

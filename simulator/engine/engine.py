@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from simulator.engine.host_noise import QUIET, HostNoise, NoiseSource
 from simulator.engine.profiles import build_scheduler, load_profile
 from simulator.engine.step_cost import Cost
-from simulator.schedulers.interface import Occupancy, Scheduler
+from simulator.schedulers.interface import Occupancy, Plan, Scheduler
 from simulator.schedulers.sequence import Sequence
 
 __all__ = ["Engine", "Gauges", "Sequence", "Step", "build_engine"]
@@ -20,6 +20,8 @@ class Step:
 
     Each of `tokens` gets one token when the step ends; `finished` end with it (ignored ones without a token).
     `joined`: prompts of it joined requests that were running.
+    Where steps are launched ahead, `tokens` and `finished` are those of the forward pass launched before, all else is
+    of the one that this step launches; a sequence may have a finish reason although one more token of it is to come.
     A sequence aborted before the step ends is still listed: the caller skips it.
     """
 
@@ -43,6 +45,41 @@ class Gauges(Occupancy):
     aborted_total: int = 0
 
 
+@dataclass(slots=True)
+class LaunchesAhead:
+    """The host launches a forward pass while the GPU computes the one before (vLLM V1's async scheduling).
+
+    The tokens of a pass are read when it is computed and the next one is launched, whichever is later: so a launch that
+    takes long, as that of a prompt without a full graph, delays the tokens of the pass before. After the last pass of
+    all nothing is launched. Source: vllm/v1/engine/core.py, step_with_batch_queue, with a queue of two.
+    """
+
+    _before: Step | None = None
+    _gpu_s: float = 0.0
+    """How long the GPU still computes the pass before."""
+
+    def launch(self, step: Step, gpu_s: float) -> Step:
+        """The launch of a pass, which takes step.duration_s: the step that ends with the tokens of the one before."""
+        before, self._before = self._before, step
+        computed_s = max(self._gpu_s + gpu_s, step.duration_s)
+        duration_s = max(step.duration_s, self._gpu_s)
+        self._gpu_s = computed_s - duration_s
+        return replace(
+            step,
+            duration_s=duration_s,
+            tokens=before.tokens if before else (),
+            finished=before.finished if before else (),
+        )
+
+    def finish(self) -> Step | None:
+        """Nothing is left to launch: the rest of the pass before, if there is one."""
+        before, self._before = self._before, None
+        rest_s, self._gpu_s = self._gpu_s, 0.0
+        if before is None:
+            return None
+        return Step(rest_s, before.tokens, before.finished, (), (), 0, 0)
+
+
 class Engine:
     """A scheduler with a cost model: takes sequences, returns steps."""
 
@@ -50,6 +87,7 @@ class Engine:
         self.scheduler = scheduler
         self.cost = cost
         self._noise = NoiseSource(noise, seed)
+        self._ahead = LaunchesAhead() if cost.graphs else None
         self._prompt_tokens = 0
         self._generation_tokens = 0
         self._steps = 0
@@ -69,12 +107,31 @@ class Engine:
         """Plan and take one iteration; None if nothing can run: idle, or blocked by a prompt that does not fit."""
         plan = self.scheduler.plan()
         if plan is None:
-            return None
-        duration_s = 0.0
+            return None if self._ahead is None else self._ahead.finish()
+        host_s = gpu_s = 0.0
         if plan.decoding or plan.prefilling:
-            duration_s = self.cost.step_s(plan)
-            duration_s += self._noise.extra_s(duration_s, prompts=bool(plan.prefilling))
+            host_s, gpu_s = self.cost.host_s(plan), self.cost.gpu_s(plan)
+            longer_s = max(host_s, gpu_s)
+            noise_s = self._noise.extra_s(longer_s, prompts=bool(plan.prefilling))
+            host_s, gpu_s = (longer_s + noise_s, 0.0) if self._ahead is None else (host_s + noise_s, gpu_s)
         joined = bool(plan.prefilling) and self.scheduler.occupancy().running > len(plan.prefilling)
+        tokens, finished = self._give_tokens(plan)
+        self._generation_tokens += len(tokens)
+        self._steps += 1
+        step = Step(
+            duration_s=host_s,
+            tokens=tuple(tokens),
+            finished=tuple(finished),
+            prefilled=tuple(plan.prefilled),
+            preempted=tuple(plan.preempted),
+            prefill_tokens=plan.prefill_tokens,
+            decodes=len(plan.decoding),
+            joined=joined,
+        )
+        return step if self._ahead is None else self._ahead.launch(step, gpu_s)
+
+    def _give_tokens(self, plan: Plan) -> tuple[list[Sequence], list[Sequence]]:
+        """The sequences that get a token from this pass, and those that end with it."""
         tokens = plan.yielding
         finished = list(plan.ignored)
         for sequence in finished:
@@ -87,18 +144,7 @@ class Engine:
             if sequence.finish:
                 finished.append(sequence)
                 self.scheduler.remove(sequence)
-        self._generation_tokens += len(tokens)
-        self._steps += 1
-        return Step(
-            duration_s=duration_s,
-            tokens=tuple(tokens),
-            finished=tuple(finished),
-            prefilled=tuple(plan.prefilled),
-            preempted=tuple(plan.preempted),
-            prefill_tokens=plan.prefill_tokens,
-            decodes=len(plan.decoding),
-            joined=joined,
-        )
+        return tokens, finished
 
     def gauges(self) -> Gauges:
         """The state now, for /metrics."""

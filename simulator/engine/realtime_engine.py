@@ -142,6 +142,8 @@ class RealtimeEngine:
         self._due_ns = start_ns + int(step.duration_s * 1e9)
         if self.on_step is not None:
             self.on_step(step, step.duration_s)
+        if step.prefill_tokens and self._frontend is not None:
+            self._frontend.hold_outputs(self._due_ns / 1e9)
         self._note_admission(step, start_ns)
         self._step_tokens = tuple((sequence, sequence.finish) for sequence in step.tokens)
         ignored = [sequence for sequence in step.finished if sequence.finish == "ignored"]
@@ -208,11 +210,9 @@ class RealtimeEngine:
         frontend = self._frontend
         if frontend is None:
             return
-        made_s = self._due_ns / 1e9
-        for sequence, finish in self._step_tokens:
-            reply = self.replies.get(sequence.seq_id)
-            if reply is not None:
-                frontend.output(made_s, reply, 0 if finish == "ignored" else 1)
+        found = ((self.replies.get(one.seq_id), finish) for one, finish in self._step_tokens)
+        made = [(reply, 0 if finish == "ignored" else 1) for reply, finish in found if reply is not None]
+        frontend.output(self._due_ns / 1e9, made)
         self._pass_frontend()
 
     def _send_written(self) -> None:

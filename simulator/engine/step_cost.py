@@ -8,6 +8,7 @@ tokens each attends to. `host` is the CPU time to launch the kernels:
   decodes only, pad(B) captured as a full graph       full
   any mix of at most `graph_limit` tokens             piecewise (attention is launched by hand)
   more tokens                                         eager
+  prompts in the step                                 + prompt (their requests enter the batch)
 vLLM V1 captures sizes up to min(512, 2·max_num_seqs), full graphs up to max_num_seqs: so with
 `--max-num-seqs 20` steps take the piecewise time from 17 users on (the next captured size is 24), and the eager
 time for any prompt of more than 40 tokens. Measured on an H100: 6.7 -> 10.2 ms a step, and +24 ms a prompt.
@@ -37,6 +38,7 @@ class Cost:
     host_full_ms: float = 0.0
     host_piecewise_ms: float = 0.0
     host_eager_ms: float = 0.0
+    host_prompt_ms: float = 0.0
     graphs: bool = False
     graph_limit: int = 0
     full_graph_limit: int = 0
@@ -52,20 +54,28 @@ class Cost:
         )
 
     def step_s(self, plan: Plan) -> float:
-        """Seconds for the forward pass of `plan`."""
+        """Seconds for the forward pass of `plan`, launched and computed."""
+        return max(self.host_s(plan), self.gpu_s(plan))
+
+    def host_s(self, plan: Plan) -> float:
+        """Seconds to launch it."""
         batch = len(plan.decoding)
         if plan.prefilling:
-            host_ms = self._mixed_host_ms(batch + plan.prefill_tokens)
+            return (self._mixed_host_ms(batch + plan.prefill_tokens) + self.host_prompt_ms) / 1e3
+        return (self.host_full_ms if batch <= self.full_graph_limit else self._mixed_host_ms(batch)) / 1e3
+
+    def gpu_s(self, plan: Plan) -> float:
+        """Seconds to compute it."""
+        batch = len(plan.decoding)
+        if plan.prefilling:
             prefill_ms = self.prefill_ms + self.per_prefill_token_us * plan.prefill_tokens / 1e3
             prefill_ms += self.per_attended_token_ns * plan.prefill_context / 1e6
             rows = batch
         else:
-            host_ms = self.host_full_ms if batch <= self.full_graph_limit else self._mixed_host_ms(batch)
             prefill_ms = 0.0
             rows = self.padded(batch)
         gpu_ms = self.step_ms + self.per_sequence_us * rows / 1e3 + prefill_ms
-        gpu_ms += self.per_context_token_ns * plan.decode_context / 1e6
-        return max(host_ms, gpu_ms) / 1e3
+        return (gpu_ms + self.per_context_token_ns * plan.decode_context / 1e6) / 1e3
 
     def padded(self, batch: int) -> int:
         """The captured size that a decode of `batch` sequences runs as; `batch` itself beyond the largest one."""

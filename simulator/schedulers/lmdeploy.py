@@ -4,6 +4,8 @@
 than half of the seats are taken; else only when `prefill_interval` decode steps were made meanwhile, or their prompts
 fill a step. As the next step is prepared while one runs, a request that arrives waits for the one after.
 Blocks and preemption are those of simulator/schedulers/vllm_v1.py.
+Decode steps are ordered `decode_loop` at a time, and requests are looked at when these are over: measured on an H200, a
+lone short prompt has its first token after 50 ms, and while others decode after 46 to 105 ms, evenly spread.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ class LmdeployLimits:
     max_prefill_token_num: int = 8192
     prefill_interval: int = 16
     max_model_len: int = 4096
+    decode_loop: int = 8
 
     @property
     def max_num_seqs(self) -> int:
@@ -44,6 +47,8 @@ class LmdeployScheduler(VllmV1Scheduler):
             )
         )
         self._interval = limits.prefill_interval
+        self._loop = limits.decode_loop
+        self._loop_left = 0
         self._decodes_while_waiting = 0
 
     def plan(self) -> Plan | None:
@@ -51,11 +56,15 @@ class LmdeployScheduler(VllmV1Scheduler):
         if not (self._running or self._waiting):
             self._receive()
         plan = Plan()
-        if self._prompts_are_due():
+        if not self._running:
+            self._loop_left = 0
+        if not self._loop_left and self._prompts_are_due():
             self._admit(plan, self.limits.max_num_batched_tokens)
         if plan.prefilling or plan.ignored:
             self._decodes_while_waiting = 0
         else:
+            self._loop_left = (self._loop_left or self._loop) - 1
+            self._decodes_while_waiting += bool(self._waiting)
             self._continue(plan, self.limits.max_num_batched_tokens)
         self._receive()
         return None if plan.empty else plan
@@ -68,14 +77,11 @@ class LmdeployScheduler(VllmV1Scheduler):
             return False  # a prompt of several pieces comes first
         tokens = sum(slot.sequence.known_tokens for slot in self._waiting)
         few = 2 * len(self._running) < self.limits.max_num_seqs
-        if (
+        return (
             few
             or self._decodes_while_waiting >= self._interval
             or tokens >= self.limits.max_num_batched_tokens
-        ):
-            return True
-        self._decodes_while_waiting += 1
-        return False
+        )
 
 
 KINDS = (

@@ -52,19 +52,39 @@ def test_the_host_sets_the_least_time_of_a_step(decodes: int, prompt: int, expec
     assert cost.step_s(plan(decodes, 0, prompt)) * 1e3 == pytest.approx(expected_ms)
 
 
-def test_a_burst_enters_as_one_batch_behind_the_first() -> None:
-    """10 ms each: the first enters at 10 ms; the two that came meanwhile both at 30 ms."""
-    front: Frontend[str] = Frontend(FrontendCost(per_request_ms=10.0))
-    front.arrive(0.0, 0, "a")
-    front.arrive(0.001, 0, "b")
-    front.arrive(0.002, 0, "c")
-    assert front.advance(0.0) == ([], [])
-    assert front.next_s() == pytest.approx(0.010)
-    assert front.advance(0.010) == (["a"], [])
-    front.output(0.015, "a")
-    assert front.advance(0.0299) == ([], [])
-    assert front.advance(0.0301) == (["b", "c"], [("a", 1, pytest.approx(0.030))])
+def test_requests_that_come_together_share_the_process() -> None:
+    """10 callbacks of 1 ms each: alone one enters after 10 ms, three together in their order after 28 to 30."""
+    front: Frontend[str] = Frontend(FrontendCost(per_request_ms=10.0, request_callbacks=10))
+    for name in "abc":
+        front.arrive(0.0, 0, name)
+    assert front.advance(0.0279)[0] == []
+    assert [front.advance(at_s)[0] for at_s in (0.0281, 0.0291, 0.0301)] == [["a"], ["b"], ["c"]]
+    front.arrive(1.0, 0, "d")
+    assert front.advance(1.0099)[0] == []
+    assert front.advance(1.0101)[0] == ["d"]
     assert front.next_s() is None
+
+
+def entered_after_ms(streams: int) -> float:
+    """How long a request takes to the engine while each of so many streams gets a token every 10 ms."""
+    front: Frontend[str] = Frontend(
+        FrontendCost(per_request_ms=2.0, request_callbacks=20, per_event_us=100.0)
+    )
+    for step in range(100):
+        front.output(step * 0.01, [(f"stream {number}", 1) for number in range(streams)])
+        if step == 10:
+            front.arrive(0.1001, 0, "new")
+        for part in range(100):
+            if "new" in front.advance(step * 0.01 + part * 1e-4)[0]:
+                return (step * 0.01 + part * 1e-4 - 0.1001) * 1e3
+    raise AssertionError("never")
+
+
+def test_a_request_waits_in_each_callback_for_the_streams_and_for_many_rounds_at_the_limit() -> None:
+    """2 ms of work: alone 2 ms; behind a step's events of 5 ms; at the limit of 100 streams 20 rounds of 10 ms."""
+    assert entered_after_ms(0) == pytest.approx(2.0, abs=0.2)
+    assert entered_after_ms(50) == pytest.approx(7.0, abs=0.3)
+    assert 150 < entered_after_ms(110) < 300
 
 
 def test_an_idle_process_takes_a_request_when_it_arrives() -> None:
@@ -82,10 +102,10 @@ def written(front: Frontend[str]) -> list[tuple[str, int, float]]:
 
 
 def test_the_streams_of_a_step_are_written_one_after_the_other() -> None:
-    front: Frontend[str] = Frontend(FrontendCost(send_ms=1.0, per_event_us=100.0))
-    for name in "abc":
-        front.output(1.0, name)
-    assert written(front) == [("a", 1, 1.0011), ("b", 1, 1.0012), ("c", 1, 1.0013)]
+    """Once all their tokens are taken in."""
+    front: Frontend[str] = Frontend(FrontendCost(send_ms=1.0, per_token_us=20.0, per_event_us=100.0))
+    front.output(1.0, [(name, 1) for name in "abc"])
+    assert written(front) == [("a", 1, 1.00116), ("b", 1, 1.00126), ("c", 1, 1.00136)]
 
 
 def test_a_process_at_its_limit_leaves_several_tokens_in_an_event() -> None:
@@ -93,8 +113,7 @@ def test_a_process_at_its_limit_leaves_several_tokens_in_an_event() -> None:
     front: Frontend[str] = Frontend(FrontendCost(per_event_us=3000.0))
     found = []
     for step in range(1, 7):
-        for name in "abc":
-            front.output(step * 0.004, name)
+        front.output(step * 0.004, [(name, 1) for name in "abc"])
         found += front.advance(step * 0.004)[1]
     found += front.advance(1.0)[1]
     assert [name for name, _tokens, _read_s in found] == list("abcabcabca")
@@ -102,20 +121,34 @@ def test_a_process_at_its_limit_leaves_several_tokens_in_an_event() -> None:
     assert [one.read_s for one in found] == pytest.approx([0.004 + 0.003 * place for place in range(1, 11)])
 
 
-def test_a_request_waits_for_the_events_that_were_there_before_it() -> None:
-    front: Frontend[str] = Frontend(FrontendCost(per_request_ms=1.0, per_event_us=2000.0))
-    front.output(1.0, "a")
-    front.output(1.0, "b")
-    front.arrive(1.001, 0, "new")
-    front.advance(1.0)
-    assert front.advance(1.0049)[0] == []
-    assert front.advance(1.0051)[0] == ["new"]
+def test_where_taking_tokens_in_takes_longer_than_a_step_each_event_holds_more_than_the_one_before() -> None:
+    """200 streams of 60 us are 12 ms, a step takes 10: in slices of 128 outputs, between which events are written."""
+    front: Frontend[int] = Frontend(FrontendCost(per_token_us=60.0, per_event_us=10.0))
+    held = []
+    for step in range(1, 300):
+        front.output(step * 0.01, [(stream, 1) for stream in range(200)])
+        held += [one.tokens for one in front.advance(step * 0.01)[1] if one.request == 0]
+    assert held[0] == 1
+    assert held == sorted(held)
+    assert 4 < held[-1] < 40
+
+
+def test_outputs_apart_wait_for_the_launch_of_prompts_and_requests_for_neither() -> None:
+    front: Frontend[str] = Frontend(FrontendCost(per_request_ms=1.0, per_event_us=2000.0, outputs_apart=True))
+    front.hold_outputs(0.050)
+    front.output(0.0, [("a", 1)])
+    front.arrive(0.0, 0, "new")
+    assert front.advance(0.0011) == (["new"], [])
+    assert written(front) == [("a", 1, 0.052)]
+    together: Frontend[str] = Frontend(FrontendCost(per_event_us=2000.0))
+    together.hold_outputs(0.050)  # vLLM's engine is another process
+    together.output(0.0, [("a", 1)])
+    assert written(together) == [("a", 1, 0.002)]
 
 
 def test_what_was_made_for_a_client_that_has_gone_is_not_written() -> None:
     front: Frontend[str] = Frontend(FrontendCost(per_event_us=100.0))
-    front.output(1.0, "a")
-    front.output(1.0, "b")
+    front.output(1.0, [("a", 1), ("b", 1)])
     front.forget("b")
     assert written(front) == [("a", 1, 1.0001)]
 
@@ -152,6 +185,35 @@ def test_only_steps_with_prompts_have_the_noise_of_prompts_and_more_stalls_the_r
 
     assert 0 < stalls(0) < 25  # 1 - exp(-0.01) of them
     assert 330 < stalls(49) < 420  # 1 - exp(-0.5) = 39 %
+
+
+def steps_ms(cost: Cost, prompts: dict[int, int]) -> list[tuple[float, int]]:
+    """Duration of each step and how many tokens it ends with; prompts: {step before which it is sent: its tokens}."""
+    engine = Engine(VllmV1Scheduler(V1Limits(100, in_flight=1)), cost.with_seats(256))
+    found = []
+    for number in range(8):
+        if number in prompts:
+            engine.submit(Sequence(number, prompts[number], 4, 4))
+        step = engine.step()
+        if step is not None:
+            found.append((round(step.duration_s * 1e3, 3), len(step.tokens)))
+    return found
+
+
+AHEAD = Cost(5.0, 0.0, 0.0, host_full_ms=2.0, host_piecewise_ms=9.0, host_prompt_ms=3.0, graphs=True)
+
+
+def test_a_pass_is_launched_while_the_one_before_is_computed() -> None:
+    """The prompt is launched in 9 + 3 ms, its token comes when the next pass is launched too, 2 ms later.
+
+    That pass is computed 5 ms after its launch began, 3 ms after the token; then one each 5 ms.
+    """
+    assert steps_ms(AHEAD, {0: 10}) == [(12.0, 0), (2.0, 1), (3.0, 1), (5.0, 1), (5.0, 1)]
+
+
+def test_the_launch_of_a_prompt_delays_the_tokens_of_the_pass_before() -> None:
+    """A second request before step 2: its launch takes 12 ms, in which the pass before gives its token."""
+    assert steps_ms(AHEAD, {0: 10, 2: 10})[:5] == [(12.0, 0), (2.0, 1), (12.0, 1), (2.0, 2), (3.0, 2)]
 
 
 def test_an_engine_adds_the_noise_to_its_steps() -> None:

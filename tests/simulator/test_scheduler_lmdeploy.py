@@ -23,7 +23,7 @@ def steps(scheduler: LmdeployScheduler, count: int) -> list[tuple[int, int]]:
 
 
 def test_a_step_has_prompts_or_decodes_never_both() -> None:
-    scheduler = LmdeployScheduler(LmdeployLimits(1000))
+    scheduler = LmdeployScheduler(LmdeployLimits(1000, decode_loop=1))
     scheduler.add(sequence(1))
     assert steps(scheduler, 2) == [(0, 1), (1, 0)]
     scheduler.add(sequence(2))
@@ -33,7 +33,7 @@ def test_a_step_has_prompts_or_decodes_never_both() -> None:
 
 
 def test_with_half_of_the_seats_taken_prompts_wait_for_sixteen_decodes() -> None:
-    scheduler = LmdeployScheduler(LmdeployLimits(1000, max_batch_size=4))
+    scheduler = LmdeployScheduler(LmdeployLimits(1000, max_batch_size=4, decode_loop=1))
     for number in range(2):
         scheduler.add(sequence(number))
     assert steps(scheduler, 1) == [(0, 2)]
@@ -41,8 +41,28 @@ def test_with_half_of_the_seats_taken_prompts_wait_for_sixteen_decodes() -> None
     assert steps(scheduler, 18) == [*[(2, 0)] * 17, (0, 1)]
 
 
+def test_a_newcomer_waits_until_the_decodes_that_were_ordered_together_are_over() -> None:
+    scheduler = LmdeployScheduler(LmdeployLimits(1000, decode_loop=4))
+    scheduler.add(sequence(1))
+    assert steps(scheduler, 2) == [(0, 1), (1, 0)]
+    scheduler.add(sequence(2))
+    assert steps(scheduler, 5) == [(1, 0), (1, 0), (1, 0), (0, 1), (2, 0)]
+
+
+def test_decodes_in_loops_count_as_the_steps_they_are() -> None:
+    """Half of the seats are taken: 16 decodes are two loops of 8."""
+    scheduler = LmdeployScheduler(LmdeployLimits(1000, max_batch_size=4))
+    for number in range(2):
+        scheduler.add(sequence(number))
+    assert steps(scheduler, 1) == [(0, 2)]
+    scheduler.add(sequence(3))
+    assert [prompts for _decoding, prompts in steps(scheduler, 25)].index(1) in (16, 24)
+
+
 def test_prompts_that_fill_a_step_do_not_wait() -> None:
-    scheduler = LmdeployScheduler(LmdeployLimits(1000, max_batch_size=4, max_prefill_token_num=100))
+    scheduler = LmdeployScheduler(
+        LmdeployLimits(1000, max_batch_size=4, max_prefill_token_num=100, decode_loop=1)
+    )
     for number in range(2):
         scheduler.add(sequence(number))
     assert steps(scheduler, 1) == [(0, 2)]

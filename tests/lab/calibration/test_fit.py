@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from functools import cache, partial
+from math import exp, log
 
 import pytest
 
@@ -12,11 +14,13 @@ from lab.calibration import article, fit_table
 from lab.calibration.calibration_row import CalibrationRow, table
 from lab.calibration.distributions import Distribution, LoadFit, fit_of, quantile
 from lab.calibration.least_squares import least_squares
-from lab.calibration.machine_fit import residuals_of
+from lab.calibration.machine_fit import distance_of, fit_machine, residuals_of
+from lab.calibration.pattern_search import pattern_search
 from lab.calibration.recorded_loads import CASES, HISTORY, MACHINES, RecordedLoad
 from lab.calibration.replay import Target, read_rows, replay_conversations, replay_open
 from lab.generate_docs import DOCS
 from simulator.engine.host_noise import QUIET
+from simulator.engine.profiles import load_profile
 from tests.long import LONG, size
 
 H100 = CASES / "h100"
@@ -184,7 +188,7 @@ def fit(load: str, recorded: tuple[float, ...], ours: tuple[float, ...], *, seen
     """A load of 100 requests with this TTFT and gaps a tenth of it."""
     of = RecordedLoad(load, "none", fitted=seen)
     gaps = Distribution(of, "longest gap", 100, tuple(v / 10 for v in recorded), tuple(v / 10 for v in ours))
-    return LoadFit(of, (1.0, 1.1), (Distribution(of, "TTFT", 100, recorded, ours), gaps))
+    return LoadFit(of, (1.0, 1.1), (1.005, 1.015), (Distribution(of, "TTFT", 100, recorded, ours), gaps))
 
 
 def test_the_fit_table_says_what_holds_and_what_misses_most() -> None:
@@ -203,11 +207,55 @@ def test_the_fit_table_says_what_holds_and_what_misses_most() -> None:
 
 
 def test_a_fits_residuals_are_errors_in_units_of_what_is_allowed() -> None:
-    rate, p50, p95, gap50, gap95 = residuals_of(fit("a", (20.0, 40.0, 60.0), (22.4, 34.0, 60.0)))
-    assert (p50, p95) == pytest.approx((1 / (1 + 1 / 9) ** 0.5, -1 / (1 + 1 / 9) ** 0.5))
-    assert rate == pytest.approx(2 / (1 + 4 / 9) ** 0.5)
-    assert gap50 == pytest.approx(0.48 / (1 + 0.16**2) ** 0.5)
-    assert gap95 < 0
+    found = residuals_of(fit("a", (20.0, 40.0, 60.0), (20.0 * exp(0.12), 40.0 / exp(0.15), 60.0)))
+    assert found == pytest.approx([log(1.1) / 0.03, 1.0, 1.0, -1.0, 0.0, 0.12 / 0.25, -0.15 / 0.25, 0.0])
+    few = replace(
+        fit("a", (20.0, 40.0, 60.0), (20.0, 40.0, 90.0)), rate=(1.0, 1.0), tokens_per_event=(1.0, 1.0)
+    )
+    few = replace(few, distributions=tuple(replace(one, n=50) for one in few.distributions))
+    assert residuals_of(few) == [0.0] * 6  # no 99th percentile
+
+
+def test_an_error_that_nothing_can_mend_does_not_rule_the_search() -> None:
+    """r = 1 counts 0.9, one of 30 no more than FAR squared, 9; the mean of five figures."""
+    one, far = (
+        replace(fit("a", (20.0, 40.0, 60.0), (20.0 * exp(0.12 * r), 40.0, 60.0)), rate=(1.0, 1.0))
+        for r in (1.0, 30.0)
+    )
+    one, far = (
+        replace(each, tokens_per_event=(1.0, 1.0), distributions=each.distributions[:1])
+        for each in (one, far)
+    )
+    assert distance_of(one) == pytest.approx(0.9 / 5)
+    assert 8.5 < 5 * distance_of(far) < 9
+
+
+def test_a_pattern_search_finds_a_valley_stays_above_zero_and_keeps_to_its_time() -> None:
+    tried: list[float] = []
+
+    def valley(point: tuple[float, ...], enough: float) -> float:
+        x, y = point
+        tried.append(enough)
+        return (x - 3) ** 2 + 10 * (y + 1) ** 2
+
+    far_away = time.monotonic() + 60
+    x, y = pattern_search(valley, (1.0, 2.0), sizes=(1.0, 1.0), until_s=far_away)
+    assert (x, y) == (pytest.approx(3.0, abs=0.1), 0.0)
+    assert tried[1:] == sorted(tried[1:], reverse=True)  # each may stop where it is worse than the best
+    assert pattern_search(valley, (1.0, 2.0), sizes=(1.0, 1.0), until_s=0.0) == (1.0, 2.0)
+
+
+def test_a_search_moves_what_the_profile_has_and_is_over_in_time() -> None:
+    machine = MACHINES["h200"]
+    (load,) = [one for one in machine.loads if one.name == "1 to 8 at once"]
+    said: list[str] = []
+    only = replace(machine, loads=(load,))
+    found = fit_machine(only, 0.0, say=said.append)
+    profile = load_profile(machine.profile)
+    assert (found.cost, found.frontend, found.noise) == (profile.cost, profile.frontend, profile.noise)
+    assert "step_ms" in said[0]
+    assert "prompt_stall_ms" not in said[0]
+    assert said[-1].split(":")[1] == " the time is over"
 
 
 def test_the_page_has_the_figures_of_the_profiles_as_they_are() -> None:
