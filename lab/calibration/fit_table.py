@@ -18,6 +18,8 @@ from lab.generate_docs import DOCS, with_part
 PAGE, PART = DOCS / "simulator.md", "fit of profiles"
 AIMS = (("TTFT", 0.95, 0.15), ("longest gap", 0.5, 0.25), ("longest gap", 0.95, 0.25))
 """What should hold, of fitted and of unseen loads: figure, quantile, relative error."""
+MERGED = 1.01
+"""Tokens in an event: beyond this some shared one; fewer have no event as they show no text."""
 HEAD = (
     "| load | n | figure, ms | p50 | p95 | p99 | the fit has |",
     "|---|---|---|---|---|---|---|",
@@ -93,7 +95,13 @@ def summary_lines(fits: Sequence[LoadFit]) -> list[str]:
             held = sum(abs(error) <= allowed for error, _ in errors)
             parts.append(f"{held} of {len(errors)} {word} loads (furthest: {load}, {_percent(worst)})")
         lines += [f"* {name} p{share * 100:.0f} within {allowed:.0%}: {parts[0]},", f"  {parts[1]}."]
-    return lines
+    merged = [
+        f"{fit.load.name} {there:.4g} → {here:.4g}"
+        for fit in fits
+        for there, here in (fit.tokens_per_event,)
+        if max(there, here) > MERGED
+    ]
+    return lines + [f"* tokens in an event, where more than {MERGED}: {'; '.join(merged)}."] * bool(merged)
 
 
 def article_lines() -> list[str]:

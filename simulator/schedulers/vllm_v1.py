@@ -22,7 +22,7 @@ class V1Limits:
     """The options of `vllm serve` that the scheduler reads, and the size of the KV cache in blocks.
 
     `in_flight` 2: with async scheduling the next step is already planned when this one starts, so a request
-    that arrives meanwhile waits for the one after.
+    that arrives meanwhile waits for the one after; 1 where the engine itself launches ahead (engine/engine.py).
     """
 
     num_blocks: int
