@@ -3,8 +3,8 @@
   every step            |N(0, step_sd_ms)|; with probability stalls_per_s · its duration besides U(0, 2 · stall_ms)
   a step with prompts   U(0, prompt_jitter_ms); besides U(0, 2 · prompt_stall_ms) if one of the prompt_stalls_per_s has
                         come since the last such step
-Where passes are launched ahead (engine/engine.py) it is added to the launch, and does not show where the GPU is busy for
-longer.
+Where passes are launched ahead (engine/engine.py) it is added to the launch, and does not show where the GPU is busy
+for longer.
 Measured on an H100: of 100 prompts, one every 0.5 s, 8 had their first token 20 to 60 ms later than the others, and who
 was answered meanwhile saw a gap as long; of 100 prompts, one every 0.05 s, none had. Two answers of three have a gap
 10 ms longer than a step.

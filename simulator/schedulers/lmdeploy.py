@@ -2,10 +2,10 @@
 
 `do_prefill_default` of lmdeploy/pytorch/engine/inputs_maker.py: where requests wait, the next step is theirs while less
 than half of the seats are taken; else only when `prefill_interval` decode steps were made meanwhile, or their prompts
-fill a step. As the next step is prepared while one runs, a request that arrives waits for the one after.
+fill a step. Decode steps are ordered `decode_loop` at a time, and requests are looked at when these are over: measured
+on an H200, a lone short prompt has its first token after 38 to 57 ms, and while others decode after 46 to 105 ms,
+evenly spread; those that come while prompts are computed follow at once.
 Blocks and preemption are those of simulator/schedulers/vllm_v1.py.
-Decode steps are ordered `decode_loop` at a time, and requests are looked at when these are over: measured on an H200, a
-lone short prompt has its first token after 50 ms, and while others decode after 46 to 105 ms, evenly spread.
 """
 
 from __future__ import annotations
@@ -53,8 +53,7 @@ class LmdeployScheduler(VllmV1Scheduler):
 
     def plan(self) -> Plan | None:
         """See Scheduler."""
-        if not (self._running or self._waiting):
-            self._receive()
+        self._receive()
         plan = Plan()
         if not self._running:
             self._loop_left = 0
@@ -66,7 +65,6 @@ class LmdeployScheduler(VllmV1Scheduler):
             self._loop_left = (self._loop_left or self._loop) - 1
             self._decodes_while_waiting += bool(self._waiting)
             self._continue(plan, self.limits.max_num_batched_tokens)
-        self._receive()
         return None if plan.empty else plan
 
     def _prompts_are_due(self) -> bool:
