@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterable, Sequence
+from textwrap import wrap
 
 from lab.calibration import article
 from lab.calibration.distributions import SHARES, Distribution, LoadFit, fit_of
@@ -101,7 +102,10 @@ def summary_lines(fits: Sequence[LoadFit]) -> list[str]:
         for there, here in (fit.tokens_per_event,)
         if max(there, here) > MERGED
     ]
-    return lines + [f"* tokens in an event, where more than {MERGED}: {'; '.join(merged)}."] * bool(merged)
+    if merged:
+        line = f"* tokens in an event, where more than {MERGED}: {'; '.join(merged)}."
+        lines += wrap(line, 118, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    return lines
 
 
 def article_lines() -> list[str]:
