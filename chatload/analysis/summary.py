@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import accumulate
 
 import msgspec
 
@@ -148,9 +150,9 @@ def _metrics(
         return ({**_described(turns, good, turn_metrics()), **gaps.told()}, {}), gaps.every
     part = found.figures.where(turns, lambda turn: turn.ok)
     metrics: tuple[dict[str, Distribution | None], ...] = ({}, {})
-    places = {i: place for place, i in enumerate(i for i, turn in enumerate(turns) if turn.ok)}
-    kept = [turns[i] for i in places]
-    at = [[places[i] for i in sample.index] for sample in (part, good)]
+    kept = [turn for turn in turns if turn.ok]
+    count = array("q", accumulate(turn.ok for turn in turns))  # those kept up to each turn
+    at = [array("q", (count[i] - 1 for i in sample.index)) for sample in (part, good)]
     for one in turn_metrics():
         values = list(map(one.value if one.of is None else one.of, kept))
         for told, sample, place in zip(metrics, (part, good), at, strict=True):

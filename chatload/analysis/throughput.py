@@ -47,8 +47,9 @@ def token_arrivals(turn: Turn) -> Iterator[tuple[int, float]]:
     if turn.first_token_ns is None or turn.last_token_ns is None or not turn.tokens:
         return
     first, counts, scale = _spread(turn, turn.tokens)
+    gaps_us = turn.gaps_us
     yield turn.first_token_ns, first
-    for offset_us, count in zip(accumulate(turn.gaps_us), counts, strict=True):
+    for offset_us, count in zip(accumulate(gaps_us), counts or (1,) * len(gaps_us), strict=True):
         yield turn.first_token_ns + offset_us * 1000, count * scale
     if turn.tail_tokens:
         yield turn.last_token_ns, float(turn.tail_tokens)
@@ -62,7 +63,8 @@ def tokens_by_step(turn: Turn, start_ns: int, width_ns: int) -> Iterator[tuple[i
     if turn.first_token_ns is None or turn.last_token_ns is None or not turn.tokens:
         return
     first, counts, scale = _spread(turn, turn.tokens)
-    offsets_us, sums = list(accumulate(turn.gaps_us)), list(accumulate(counts, initial=0))
+    offsets_us = list(accumulate(turn.gaps_us))
+    sums: Sequence[int] = list(accumulate(counts, initial=0)) if counts else range(len(offsets_us) + 1)
     step, done = (turn.first_token_ns - start_ns) // width_ns, 0
     yield step, first
     while done < len(offsets_us):
@@ -75,9 +77,10 @@ def tokens_by_step(turn: Turn, start_ns: int, width_ns: int) -> Iterator[tuple[i
 
 
 def _spread(turn: Turn, tokens: int) -> tuple[float, Sequence[int], float]:
-    """(tokens of the first event, weights of the later ones, tokens a unit of weight)."""
+    """(tokens of the first event, weights of the later ones, tokens a unit of weight); no weights: 1 each."""
     later = len(turn.gaps_us)
     shown = tokens - turn.tail_tokens
     first = float(min(shown, turn.first_event_tokens or 1)) if later else float(shown)
-    counts = turn.event_tokens if turn.event_tokens and any(turn.event_tokens) else (1,) * later
-    return first, counts, (shown - first) / sum(counts) if later else 0.0
+    event_tokens = turn.event_tokens
+    counts = event_tokens if event_tokens and any(event_tokens) else ()
+    return first, counts, (shown - first) / (sum(counts) if counts else later) if later else 0.0
