@@ -129,9 +129,8 @@ def install(shape: Shape) -> None:
             options = environment.parsed_options
             if options.headless or options.autostart:
                 environment.chatload_wait = gevent.spawn(await_workers, workers, _expected(options), _give_up)
-                options.expect_workers_max_wait = (
-                    0  # Locust would give up at the same time, without saying what to do
-                )
+                # Locust would give up at the same time, without saying what to do.
+                options.expect_workers_max_wait = 0
         if metrics_at is not None:
             from chatload.live.metrics_port import serve_metrics  # here, since most runs are not scraped
 

@@ -142,9 +142,8 @@ def restarted(run: Run, summary: Summary) -> Iterator[str]:
 def other_clients(run: Run, summary: Summary) -> Iterator[str]:
     """More tokens, requests or requests held than ours can account for."""
     view = summary.server
-    if (
-        view is None or view.stale or run.missing
-    ):  # an old page counts what was before the run; turns are lost
+    # A page that is old counts what was before the run; of missing workers the turns are not known.
+    if view is None or view.stale or run.missing:
         return
     signs = []
     most = _most_tokens(run)

@@ -164,7 +164,7 @@ class ChatClient:
                 if wait_s is None or (wait_s == 0.0 and progress.refusals):  # "at once" that is refused again
                     wait_s = back_off_s(f"{spec.user} {spec.turn} {progress.refusals}", progress.refusals)
                 if self._clock.now_ns() + wait_s * 1e9 > give_up_ns:
-                    if told_s is not None:
+                    if told_s:
                         error.add(f"it asks for a pause of {told_s:,.0f} s, beyond the time of a turn")
                     raise
                 progress.refusals += 1

@@ -64,9 +64,8 @@ def good_turns(run: Run, summary: Summary) -> Section | None:
 def _stretch_words(window: Stretch) -> str:
     """Why the figures are not of the time with all users in, and why they have no intervals: each once."""
     note, short = window.note, window.too_short
-    if (
-        note and short and window.no_interval in note and short != note
-    ):  # its stretch is shorter than the whole
+    # Then `note` tells of its own stretch what `short` tells of the whole run.
+    if note and short and window.no_interval in note and short != note:
         return f"Of the whole run, which is {short}."
     words = [f"Of the whole run: {note}."] if note else []
     return " ".join([*words, *([f"{short.capitalize()}."] if short not in note else [])])

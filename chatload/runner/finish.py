@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from chatload.analysis.exit_code import code_of
@@ -21,6 +21,7 @@ from chatload.render.run_verdict import answer, not_trustworthy
 from chatload.render.slo_words import sentence
 from chatload.render.turn_tables import failure_lines
 from chatload.store.journal import read_run
+from chatload.store.manifest import read_manifest
 
 MOST_WARNINGS, WARNING_COLUMNS, FAILURE_COLUMNS = 3, 200, 300
 """How many warnings and codes of failures are said at the end, the worst first, and how much of each."""
@@ -31,7 +32,8 @@ Draw = Callable[[Path], AbstractContextManager[Callable[[], Sequence[Figure]]]]
 
 def finish(folder: Path, plan: Plan, say: Callable[[str], None], draw: Draw) -> int:
     """Write what a finished run leaves, say the verdict and, where it is not good, why; returns the exit code."""
-    with draw(folder) as drawn:
+    refused = read_manifest(folder).ended == "unreachable"  # then there is nothing to draw
+    with nullcontext(tuple[Figure, ...]) if refused else draw(folder) as drawn:
         return _finish(folder, plan, say, drawn)
 
 
@@ -54,9 +56,8 @@ def _finish(
     if why:
         say(f"chatload: exit code {code}: {why}")
     # After the verdict: the pictures of a large run take as long as all before.
-    refused = run.manifest.ended == "unreachable"
-    page = keep_report(run, summary, () if refused else drawn())
-    if refused:  # its cause was said, and there is nothing to read
+    page = keep_report(run, summary, drawn())
+    if run.manifest.ended == "unreachable":  # its cause was said, and there is nothing to read
         return code
     for words in failure_lines(run, summary)[:MOST_WARNINGS]:
         say(f"chatload: failed: {one_line(words, FAILURE_COLUMNS)}")

@@ -47,7 +47,7 @@ def make_room(connections: int) -> None:
     last = connections + SPARE
     if soft != resource.RLIM_INFINITY:
         last = min(last, soft - 1)
-    with open(os.devnull, "rb") as file, contextlib.suppress(OSError):
+    with contextlib.suppress(OSError), open(os.devnull, "rb") as file:
         if not _is_open(last):
             os.close(os.dup2(file.fileno(), last))
 

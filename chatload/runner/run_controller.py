@@ -198,8 +198,9 @@ class RunController:
             same = self._asked_idle(plan, start, met.key)
         except Unfit as error:
             folder.refused(str(error))
-            self._refuse([str(error)], error.exit_code)
-            self.exit_code = folder.close("unreachable", self._judged, least=error.exit_code)
+            # Before Locust is told to quit, which ends this greenlet.
+            code = folder.close("unreachable", self._judged, least=error.exit_code)
+            self._refuse([str(error)], code)
             return
         except gevent.GreenletExit:  # somebody pressed stop, or start again, meanwhile
             if self.supervisor.cause is not None:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
+import gevent
+
 from chatload.engine.api_key import ApiKey
 from chatload.loads.plan import Plan
 from chatload.loads.registry import SHAPES
@@ -27,6 +29,7 @@ class Local:
         self._is_started = False
         self.console: Any = FakeConsole()
         self.finished: list[Path] = []
+        self.told_before_finish: list[str] = []
         self.code = 0
         self.answer: Callable[[], Server] = lambda: SERVER
         self.withheld: str | None = None
@@ -81,6 +84,8 @@ class Local:
             self.controller.on_test_stop()
 
     def _finish(self, folder: Path, plan: Plan) -> int:
+        gevent.sleep(0)  # as where it waits for the process that draws
+        self.told_before_finish = [*self.process.calls]
         self.finished.append(folder)
         return self.code
 

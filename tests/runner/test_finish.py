@@ -17,7 +17,7 @@ from chatload.model.program import program
 from chatload.model.verdict import CapacityResult, LevelResult, SloVerdict
 from chatload.render.markdown import summary_markdown
 from chatload.render.text import report_text
-from chatload.runner.finish import _shortened, finish
+from chatload.runner.finish import Draw, _shortened, finish
 from chatload.store.journal import read_run
 from tests.plans import plan_of
 from tests.runner.fake_locust import HOST
@@ -26,10 +26,10 @@ from tests.runs_builder import HERE, Shape, write_good
 CHAT = {"host": HOST, "num_users": 20, "turns": "5"}
 
 
-def finished(folder: Path, plan: Plan) -> tuple[int, list[str]]:
+def finished(folder: Path, plan: Plan, draw: Draw = lambda _: nullcontext(tuple)) -> tuple[int, list[str]]:
     """(exit code, what was said)."""
     said: list[str] = []
-    return finish(folder, plan, said.append, lambda _: nullcontext(tuple)), said
+    return finish(folder, plan, said.append, draw), said
 
 
 def run_of(tmp_path: Path, plan: Plan) -> Path:
@@ -74,7 +74,10 @@ def test_the_worst_warnings_are_said_and_how_many_the_report_has_beside_them(tmp
 
 
 def test_a_run_without_a_turn_has_no_verdict_and_the_code_of_its_end(tmp_path: Path) -> None:
-    code, said = finished(recorded("unreachable", tmp_path), plan_of("chat", CHAT))
+    def draw(folder: Path) -> Any:
+        raise AssertionError("nothing to draw")
+
+    code, said = finished(recorded("unreachable", tmp_path), plan_of("chat", CHAT), draw)
     assert (code, said) == (1, []), "its cause was said when it was refused"
 
 

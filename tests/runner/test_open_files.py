@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import resource
 import sys
@@ -111,7 +112,7 @@ def test_one_locust_user_a_process_where_it_is_no_chat_user(kind: str, words: st
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="Linux tells the size of the table")
-def test_the_table_of_open_files_is_made_once() -> None:
+def test_the_table_of_open_files_is_made_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not doubled during the run: a process of several threads stands still in that time."""
     size = table_size()
     open_now = len(list(Path("/proc/self/fd").iterdir()))
@@ -121,6 +122,8 @@ def test_the_table_of_open_files_is_made_once() -> None:
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     make_room(10**7)
     assert table_size() < 2 * soft + 64
+    monkeypatch.setattr(os, "devnull", "/there/is/none")
+    make_room(10)  # no file can be opened: nothing is raised
 
 
 def table_size() -> int:

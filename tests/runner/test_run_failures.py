@@ -56,6 +56,7 @@ def test_a_server_that_is_unfit_ends_the_run_with_1() -> None:
         "http://127.0.0.1:1: nobody there",
     )
     assert one.finished == [Path("run")]
+    assert one.told_before_finish == [], "Locust quits when the reports are written"
     assert not one.controller.is_on()
 
 

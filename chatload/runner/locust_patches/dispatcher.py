@@ -64,9 +64,8 @@ class EvenDispatcher(UsersDispatcher):
         if not self._begun:
             self._begin()
         super().new_dispatch(target_user_count, spawn_rate, user_classes)
-        if (
-            not self._worker_nodes
-        ):  # all are gone before the ramp: Locust's generator would raise StopIteration
+        # All are gone before the ramp: Locust's generator would raise StopIteration.
+        if not self._worker_nodes:
             self._dispatcher_generator = iter([self._users_on_workers])
             return
         if target_user_count == self._current_user_count:
