@@ -33,7 +33,7 @@ help:
 	@echo "make audit   known vulnerabilities of our packages, asked of PyPI (AUDIT_REQUIRED=1: no answer is a failure)"
 	@echo "make fuzz    coverage-guided fuzzing of every reader, FUZZ_SECONDS each (600)"
 	@echo "make soak    200 users for SOAK_MINUTES (60): checks memory, open files, clock and journal"
-	@echo "make fit-table  how well the simulated profiles fit recorded requests: medians and tails, fitted and unseen loads, 1 min (ARGS=--write: into docs/simulator.md)"
+	@echo "make fit-table  how well the simulated profiles fit recorded requests: medians and tails, fitted and unseen loads, 1.5 min (ARGS=--write: into docs/simulator.md)"
 	@echo "make timelines  how well the simulated schedulers fit recorded timelines of genuine servers"
 	@echo "make wire-diff  every difference between recorded answers of genuine servers and the stand-ins', 2 min"
 	@echo "make netns   master, workers and server on hosts of their own (network namespaces; needs root)"
