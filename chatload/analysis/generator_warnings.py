@@ -37,13 +37,21 @@ def sends_were_late(summary: Summary) -> bool:
 
 def late_sends(run: Run, summary: Summary) -> Iterator[str]:
     """That more than 1 % of the sends were late by our fault; what is late is counted, so that any n supports it."""
+    late, counted = _late_of_all(run)
+    if late:
+        # Of a run that is not trustworthy the remedy is said before all warnings.
+        cure = f" {remedy(run)}" if summary.validity.trustworthy else ""
+        yield (
+            f"Sends were late: {len(late):,} of {counted:,} by more than {LATE_MS:.0f} ms, at most "
+            f"{max(late):,.0f} ms. The load generator did not keep the plan.{cure}"
+        )
+
+
+def _late_of_all(run: Run) -> tuple[list[float], int]:
+    """(by how many ms the late sends were late, all sends); no late ones where they are too few to be told."""
     counted = [turn for turn in run.turns if turn.counts]
     late = [ms for turn in counted if (ms := _late_ms(turn)) > LATE_MS]
-    if len(late) > max(1.0, LATE_SHARE * len(counted)):
-        yield (
-            f"Sends were late: {len(late):,} of {len(counted):,} by more than {LATE_MS:.0f} ms, at most "
-            f"{max(late):,.0f} ms. The load generator did not keep the plan. {remedy(run)}"
-        )
+    return late if len(late) > max(1.0, LATE_SHARE * len(counted)) else [], len(counted)
 
 
 def _late_ms(turn: Turn) -> float:
@@ -56,8 +64,8 @@ def _late_ms(turn: Turn) -> float:
 def held_up(run: Run, summary: Summary) -> Iterator[str]:
     """That the event loop lagged, or else that a process nearly filled its core."""
     lag_ms, busy = worst_lag_ms(run), busiest_percent(run) or 0.0
-    # Of a run that is not trustworthy it is said before all warnings.
-    cure = f" {remedy(run, lag_is_said=True)}" if summary.validity.trustworthy else ""
+    said = not summary.validity.trustworthy or _late_of_all(run)[0]  # before all warnings, or by `late_sends`
+    cure = "" if said else f" {remedy(run, lag_is_said=True)}"
     if lag_ms > LAGGING_P99_MS:
         yield (
             f"The load generator was held up for {lag_ms:.0f} ms (p99 of its worst second), so sends and user-space "

@@ -76,11 +76,9 @@ def _open_files(load: Load, connections: int) -> list[str]:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard == resource.RLIM_INFINITY or needed <= hard:
         return []
-    spread = (
-        ""
-        if load.one_process
-        else f", or spread them with --processes {-(-connections // max(1, hard - SPARE))}"
-    )
+    spread = ""
+    if hard > SPARE and not load.one_process:
+        spread = f", or spread them with --processes {-(-connections // (hard - SPARE))}"
     return [
         f"{load.connections_option}: {connections:,} {load.connections_words} need {needed:,} open files "
         f"in one process, the limit is {hard:,}: raise it (ulimit -Hn), ask for fewer{spread}"

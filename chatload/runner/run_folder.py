@@ -160,7 +160,7 @@ class RunFolder:
             reason, code = "failed", self._failure.exit_code
         manifest.exit_code = code
         self.write(reason)
-        return code
+        return code if self.written or self._failure is not None else max(code, 4)
 
     def write(self, ended: str) -> None:
         """Write the manifest as it stands."""

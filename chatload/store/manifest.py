@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -156,7 +157,12 @@ def write_private(path: Path, content: bytes) -> None:
     """Write a file of a run folder, whole or not at all: to a private file beside it, which is then renamed to `path`.
     OSError if it fails."""
     beside = path.with_name(path.name + ".new")
-    descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(descriptor, "wb") as file:
-        file.write(content)
-    beside.replace(path)
+    try:
+        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with open(descriptor, "wb") as file:
+            file.write(content)
+        beside.replace(path)
+    except OSError:
+        with suppress(OSError):  # a part of it takes the room that other files need on a full disk
+            beside.unlink()
+        raise

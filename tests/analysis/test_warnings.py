@@ -320,6 +320,13 @@ def test_every_check_is_tried_both_ways() -> None:
     assert {check for check, *_ in BOTH_WAYS} | {*ELSEWHERE} == {check.__name__ for check in CHECKS}
 
 
+def test_one_warning_says_what_to_do_about_a_slow_load_generator(tmp_path: Path) -> None:
+    found = doubts(tmp_path, sent_late(40), more=HELD_UP)
+    assert ["run again." in words for words in found[:2]] == [True, False], found[:2]
+    (held_up,) = [words for words in doubts(tmp_path / "b", more=HELD_UP) if "was held up" in words]
+    assert "run again." in held_up
+
+
 def test_notes_of_the_manifest_are_warnings_and_the_unverified_server_is_the_first(tmp_path: Path) -> None:
     found = doubts(
         tmp_path, **served_from("https://10.0.0.7"), problems=["a disk was full"], caveats=["A word."]

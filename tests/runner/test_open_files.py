@@ -73,6 +73,8 @@ def test_processes_share_the_connections(monkeypatch: pytest.MonkeyPatch) -> Non
     plan = planned("chat", num_users=100)
     assert limit_mistakes(plan, 2, here=False) == []
     assert len(limit_mistakes(plan, 1, here=False)) == 1
+    open_files(monkeypatch, 64)
+    assert limit_mistakes(plan, 1, here=False)[0].endswith("ask for fewer"), "a process itself needs as many"
 
 
 def test_no_limit_is_none(monkeypatch: pytest.MonkeyPatch) -> None:

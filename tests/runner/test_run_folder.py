@@ -194,3 +194,13 @@ def test_a_manifest_that_cannot_be_written_is_a_problem_and_no_report_is_made(
     assert folder.close("done", lambda path: asked.append(path) or 0) == 4  # type: ignore[func-returns-value]
     assert asked == []
     assert "run/manifest.json: cannot be written (Not a directory)" in said[0]
+
+
+def test_a_manifest_whose_end_cannot_be_written_is_4(make: Make) -> None:
+    def full(folder: Path) -> int:
+        folder.rename("elsewhere")
+        return 0
+
+    assert make().close("done", full) == 4
+    Path("elsewhere").rename("run")
+    assert make(numbered=True).close("done", ended) == 0

@@ -178,6 +178,11 @@ def test_json_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     with pytest.raises(TypeError):
         write_json(path, {"a": object()})
     assert json.loads(path.read_text()) == {"a": 1}
+    with pytest.raises(OSError):
+        write_json(tmp_path, {"a": 1})
+    assert not tmp_path.with_name(f"{tmp_path.name}.new").exists(), (
+        "on a full disk it would take the last room"
+    )
 
 
 HARM = {
