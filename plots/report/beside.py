@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import pickle
 import signal
@@ -49,13 +50,18 @@ def beside(folder: Path) -> Iterator[Drawn]:
         output.write(sys.stderr, f"chatload: {words}: chatload report {folder} --html draws them\n")
         return ()
 
-    try:
-        yield drawn
-    finally:
+    def end() -> None:
         if process.poll() is None:
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
+
+    atexit.register(end)  # after a second Ctrl-C this process ends without coming back to this block
+    try:
+        yield drawn
+    finally:
+        atexit.unregister(end)
+        end()
+        process.wait()
         assert process.stdout is not None
         process.stdout.close()
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import shutil
+import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -46,7 +49,7 @@ def test_several_processes_draw_what_one_does_and_one_that_dies_leaves_its_pictu
 
 @pytest.mark.e2e
 def test_a_process_draws_a_folder_while_a_block_goes_on_and_ends_with_it(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = Path(shutil.copytree(HERE / "tiny", tmp_path / "run"))
     with beside.beside(tmp_path / "none") as drawn:
@@ -57,3 +60,9 @@ def test_a_process_draws_a_folder_while_a_block_goes_on_and_ends_with_it(
         (process,) = (one for one in psutil.Process().children() if one.pid not in before)
         assert os.getpgid(process.pid) == process.pid, "the terminal's Ctrl-C does not end it before us"
     assert not process.is_running()
+    at_exit: list[Callable[[], None]] = []
+    monkeypatch.setattr(atexit, "register", at_exit.append)
+    with beside.beside(folder):
+        (process,) = (one for one in psutil.Process().children() if one.pid not in before)
+        at_exit[0]()
+        assert process.wait(10) == -signal.SIGKILL
