@@ -100,6 +100,10 @@ def install(shape: Shape) -> None:
             LocustProcess(environment), workers, shape, services, console, headless=web_ui is None
         )
         connect(environment, controller)
+        if (
+            workers is not None
+        ):  # before the runner's own, which waits for the reports where Ctrl-C is Locust's
+            events.quitting.add_listener(lambda **_: close_run(environment, controller))
         events.quit.add_listener(lambda **_: console.end())
         if signal.getsignal(signal.SIGHUP) == signal.SIG_DFL:  # the terminal was closed; nohup ignores it
             gevent.signal_handler(signal.SIGHUP, os.kill, os.getpid(), signal.SIGTERM)
@@ -157,13 +161,21 @@ def install(shape: Shape) -> None:
 
 
 def close_run(environment: Environment, controller: RunController) -> None:
-    """Close the run of a Locust that quits, and have Locust exit with its code."""
+    """Close the run of a Locust that quits, and have Locust exit with its code; once."""
+    if getattr(environment, "chatload_closed", False):
+        return
+    environment.chatload_closed = True
+    runner = environment.runner
     try:
         with processes.interrupts_here(lambda: controller.closing):
-            if environment.runner is not None:
-                environment.runner.stop()
+            if isinstance(runner, MasterRunner):
+                runner.stop(send_stop_to_client=False)  # as it does itself when it quits
+            elif runner is not None:
+                runner.stop()
             controller.end("interrupted")
     except KeyboardInterrupt:  # a second Ctrl-C, while the run is closed or its reports are written
+        if isinstance(controller.closing, gevent.Greenlet):
+            controller.closing.kill()  # it may wait for its pictures
         environment.process_exit_code = 4  # as of every run that was not held to its end
         print(
             "chatload: stopped before the reports were written: "
@@ -172,7 +184,7 @@ def close_run(environment: Environment, controller: RunController) -> None:
         )
         return
     if controller.exit_code is not None:
-        ours = 2 if environment.runner is not None and environment.runner.exceptions else 0
+        ours = 2 if runner is not None and runner.exceptions else 0
         environment.process_exit_code = max(controller.exit_code, ours)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 from chatload.store.journal import read_run
@@ -13,5 +14,6 @@ from plots.report.beside import side_by_side
 if __name__ == "__main__":
     told = os.dup(1)
     os.dup2(2, 1)  # a picture that prints does not print into the figures
-    with open(told, "wb") as stream:
-        stream.write(pickle.dumps(side_by_side([read_run(Path(sys.argv[1]))])))
+    figures = pickle.dumps(side_by_side([read_run(Path(sys.argv[1]))]))
+    with suppress(BrokenPipeError), open(told, "wb") as stream:  # who asked may have been killed meanwhile
+        stream.write(figures)

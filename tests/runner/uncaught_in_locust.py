@@ -170,9 +170,13 @@ def test_a_second_ctrl_c_ends_in_a_line_and_not_in_a_traceback(capsys: pytest.Ca
         raise KeyboardInterrupt
 
     environment: Any = SimpleNamespace(runner=None, process_exit_code=None)
-    controller: Any = SimpleNamespace(end=end, folder=Path("results/A"), exit_code=None)
+    closing = gevent.spawn(gevent.sleep, 60)
+    controller: Any = SimpleNamespace(end=end, folder=Path("results/A"), exit_code=None, closing=closing)
+    gevent.sleep(0)
     close_run(environment, controller)
     assert environment.process_exit_code == 4
+    assert closing.dead, "what waits for the pictures ends, and they with it"
+    close_run(environment, controller)  # a master's is asked to twice
     assert capsys.readouterr().err == (
         "chatload: stopped before the reports were written: chatload report results/A --html writes them\n"
     )
