@@ -26,7 +26,7 @@ from chatload.store.manifest import MANIFEST, read_manifest, write_private
 
 DEPTHS = (".", "*", "*/*")
 """Where run folders are looked for: the folder itself, those in it, and in folders of rounds in it."""
-LAST = "A difference between two runs is no finding by itself: chatload compare A B tells."
+LAST = "Use chatload compare A B to see whether two runs differ by more than chance."
 
 
 def history(argv: Sequence[str]) -> int:
@@ -81,7 +81,7 @@ def _read(folder: Path) -> PastRun:
         summary = None
     if summary is None or summary.run_id != (manifest.run_id or None):
         summary = summarise(read_run(folder))
-    return PastRun(folder, manifest, summary)
+    return PastRun(folder.resolve(), manifest, summary)  # "." has no name
 
 
 def _chosen(argv: Sequence[str]) -> argparse.Namespace:

@@ -67,6 +67,11 @@ def test_another_load_is_another_group(tmp_path: Path, changed: dict[str, Any], 
     assert len(groups_of(tmp_path)) == (1 if alike else 2)
 
 
+def test_the_run_that_one_stands_in_has_its_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(folder / "steady")
+    assert names(groups_of(Path())) == [["steady"]]
+
+
 def test_what_cannot_be_shown_is_named_and_is_no_failure(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
