@@ -72,7 +72,7 @@ def _ended_early(run: Run, summary: Summary) -> Iterator[str]:
     elif ended == "interrupted":
         yield stop_words(run, summary)
         return
-    if words := _interrupted_words(summary, "users were"):
+    if summary.succeeded and (words := _interrupted_words(summary, "users were")):
         yield f"{words}, so times of the others are shorter than those of all."
     if words := _never_held(run, summary):
         yield words

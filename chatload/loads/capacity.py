@@ -176,7 +176,7 @@ def read(reader: OptionReader) -> tuple[CapacityLoad, Inputs]:
         users=ours.users,
         users_per_s=ours.users_per_s,
         others=ours.others,
-        first=reader.get(FIRST),
+        first=min(reader.get(FIRST), reader.get(MOST)),
         most=reader.get(MOST),
         rate=reader.get(RATE),
         precision=reader.get(PRECISION),

@@ -123,7 +123,7 @@ class CapacitySearch:
         warmup_s = self._plan.warmup.seconds
         if not (self._load.history or self._load.arrives or warmup_s):
             return True
-        users = min(self._load.first, self._load.most)
+        users = self._load.first
         self._window(users, WARM_UP, warmup_s)
         return not self._nobody_answered(users, WARM_UP)
 

@@ -18,6 +18,7 @@ from chatload.loads.level_search import (
     interval_words,
     next_users,
 )
+from tests.plans import plan_of
 
 
 def climb(limit: int, rules: Rules) -> tuple[list[int], Capacity]:
@@ -138,4 +139,12 @@ def test_the_interval_in_words() -> None:
     assert (
         interval_words(28, None)
         == "28 or more in 97.5 of 100 cases, with no upper end: no level was surely missed"
+    )
+
+
+def test_a_search_begins_at_most_where_it_ends() -> None:
+    values = {"host": "http://127.0.0.1:1", "slo": "p50 ttft_ms <= 500", "most": "4"}
+    assert plan_of("capacity", values).load.sentence().startswith("levels from 4 to at most 4 chat users")
+    assert (
+        plan_of("capacity", values | {"most": "9"}).load.sentence().startswith("levels from 8 to at most 9")
     )
