@@ -48,6 +48,9 @@ assert reads == [{}], reads
 assert not {"flask", "werkzeug", "jinja2"} & sys.modules.keys()
 from locust.html import render_template_from
 import locust.web
+locust.web.DEFAULT_CACHE_TIME = 0.5
+from locust.web import DEFAULT_CACHE_TIME
+assert DEFAULT_CACHE_TIME == 0.5
 assert inspect.isclass(locust.web.WebUI) and locust.web is sys.modules["locust.web"], locust.web
 assert locust.main.get_html_report.__name__ == "call"
 locust.web.WebUI = lambda *arguments, **named: (arguments, named)

@@ -24,6 +24,12 @@ class Postponed(ModuleType):
             raise AttributeError(name)
         return getattr(_imported(self.__name__), name)
 
+    def __setattr__(self, name: str, value: object) -> None:
+        if name.startswith("__"):
+            super().__setattr__(name, value)
+        else:  # a locustfile changes the module, which has to be there for it
+            setattr(_imported(self.__name__), name, value)
+
 
 def _imported(name: str) -> ModuleType:
     if isinstance(sys.modules.get(name), Postponed):
