@@ -67,7 +67,7 @@ def main(arguments: Callable[[], Sequence[str]] | None = None) -> None:
         sys.exit(INTERRUPTED if is_parent() else 1)  # of a worker's larger code Locust complains
     finally:
         signal.signal(signal.SIGINT, signal.SIG_DFL)  # all is done: no traceback out of what Python ends with
-        gc.freeze()  # nor does it look for garbage in all that is there, several times
+        gc.freeze()  # Python collects garbage several times as it ends: not in all that is there by now
 
 
 if __name__ == "__main__":

@@ -257,8 +257,8 @@ class Reader:
     def _rest(self, stream: ReplyStream, data: bytes, ancillary: Ancillary) -> tuple[bytes, Ancillary]:
         """A read that filled its small buffer, with what followed, so that chunks stay whole, and the later stamp.
 
-        A late poll finds several events of each stream. Unless they stay unframed, too, it costs a stream ten times as
-        much as one in time, and hundreds of streams keep the next poll late.
+        A late poll finds several events of each stream. They stay unframed, too: to frame them here takes ten times as
+        long for a stream, and with hundreds of streams the next poll would be late as well.
         """
         if len(data) != READ_BYTES:
             return data, ancillary

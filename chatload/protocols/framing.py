@@ -27,7 +27,7 @@ TOO_LONG_AN_EVENT = f"an event of more than {MAX_EVENT_BYTES} bytes or {MAX_EVEN
 
 NO_EVENT_STREAM = "the body is no event stream"
 WHOLE_ANSWER = (
-    f'{NO_EVENT_STREAM} but a whole answer: the server, or something before it, does not heed "stream": true'
+    f'{NO_EVENT_STREAM} but a whole answer: the server, or something before it, ignores "stream": true'
 )
 _ANSWERS = ("choices", "generated_text", "output", "content", "message", "response", "text")
 """Keys of which an answer that was not streamed has one."""

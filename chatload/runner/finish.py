@@ -62,7 +62,7 @@ def _finish(
     for words in failure_lines(run, summary)[:MOST_WARNINGS]:
         say(f"chatload: failed: {one_line(words, FAILURE_COLUMNS)}")
     noted = [*run.manifest.problems, *run.manifest.warnings]
-    said = {  # when it failed, with its code, when they were met
+    said = {  # already: when it failed, with its exit code, and when they were met
         failure_words(run.manifest),
         stop_words(run, summary) if why else "",
         *(one_line(words, 400) for words in noted),

@@ -29,7 +29,7 @@ Drawn = Callable[[], Sequence[Figure]]
 def beside(folder: Path) -> Iterator[Drawn]:
     """The figures of a run folder, by a process of its own that draws while the block goes on, and ends with it.
 
-    It is none of Locust's greenlets' business: a fork of a process with gevent would have copies of them all.
+    A new program, not a fork: a fork of a process with gevent would have copies of all its greenlets.
     """
     path = os.pathsep.join(filter(None, (OURS, os.environ.get("PYTHONPATH"))))
     process = subprocess.Popen(

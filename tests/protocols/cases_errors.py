@@ -47,7 +47,7 @@ ERRORS = [
     Case("raw JSON of several lines, and an event", THERE + b'{\n  "error": {\n    "message": "boom"\n  }\n}\n'
          + DONE, "There", fails="in_band_error", says="boom"),
     Case("a whole answer in place of a stream", b'{"object":"chat.completion","choices":[{"message":{"content":"a"}}]}',
-         fails="bad_wire", says='does not heed "stream": true'),
+         fails="bad_wire", says='ignores "stream": true'),
     Case("a fault of Apigee", b'{"fault":{"faultstring":"Gateway Timeout","detail":{"errorcode":"x"}}}',
          fails="in_band_error", says="Gateway Timeout"),
     Case("the body is a word", b"OK", fails="bad_wire", says="the body is no event stream: b'OK'"),
