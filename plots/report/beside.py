@@ -10,8 +10,9 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 from chatload.model import output
 from chatload.render.blocks import Figure
@@ -76,7 +77,9 @@ def side_by_side(runs: Sequence[Run]) -> Sequence[Figure]:
     if count < 2 or sys.platform != "linux":
         return here.figures(runs)
     pictures = [*PICTURES.values()]
-    with tempfile.TemporaryDirectory(prefix="chatload-pictures-") as name:
+    with ExitStack() as stack:
+        # Without names, so that none is left where these processes are ended.
+        files = [stack.enter_context(tempfile.TemporaryFile(buffering=0)) for _ in pictures]
         to_draw, fill = os.pipe()
         os.write(fill, bytes(range(len(pictures))))
         os.close(fill)
@@ -87,25 +90,21 @@ def side_by_side(runs: Sequence[Run]) -> Sequence[Figure]:
                 try:
                     while token := os.read(to_draw, 1):
                         figure = here.figure_if_fits(pictures[token[0]], runs)
-                        _write(Path(name) / f"{token[0]}", figure)
+                        files[token[0]].write(pickle.dumps(figure))
                 finally:
                     os._exit(0)
             children.append(child)
         os.close(to_draw)
         for child in children:
             os.waitpid(child, 0)
-        found = (_read(Path(name) / f"{number}", one.title) for number, one in enumerate(pictures))
+        found = [_read(file, one.title) for file, one in zip(files, pictures, strict=True)]
         return [figure for figure in found if figure is not None]
 
 
-def _write(path: Path, figure: Figure | None) -> None:
-    part = path.with_suffix(".part")
-    part.write_bytes(pickle.dumps(figure))
-    part.rename(path)
-
-
-def _read(path: Path, title: str) -> Figure | None:
-    if not path.exists():
+def _read(file: IO[bytes], title: str) -> Figure | None:
+    file.seek(0)
+    try:
+        figure: Figure | None = pickle.loads(file.read())
+    except (EOFError, pickle.UnpicklingError):  # nothing, or a part
         return Figure(title, "not drawn: the process that drew it was ended")
-    figure: Figure | None = pickle.loads(path.read_bytes())
     return figure

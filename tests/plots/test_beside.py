@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import atexit
+import io
 import os
+import pickle
 import shutil
 import signal
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,8 +26,9 @@ from tests.runs_builder import HERE
 
 
 def test_several_processes_draw_what_one_does_and_one_that_dies_leaves_its_picture_out(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     runs = [read_run(HERE / "tiny")]
     monkeypatch.setattr(beside, "TURNS_A_PROCESS", 1)
     monkeypatch.setattr(os, "cpu_count", lambda: 2)
@@ -38,12 +42,14 @@ def test_several_processes_draw_what_one_does_and_one_that_dies_leaves_its_pictu
 
     def die(runs: list[Run], figure: object) -> None:
         assert os.getpid() != here
+        assert [*tmp_path.iterdir()] == [], "no file is left where all processes are ended"
         os._exit(1)
 
     chosen["died"] = Picture("died", "Who dies?", die)  # type: ignore[arg-type]
     drawn = side_by_side(runs)
     assert [one.question for one in drawn] == [*(one.question for one in figures(runs)[:2]), "Who dies?"]
     assert drawn[-1].note == "not drawn: the process that drew it was ended"
+    assert beside._read(io.BytesIO(pickle.dumps(drawn[0])[:-9]), "Who dies?") == drawn[-1]
     assert psutil.Process().children() == []
 
 
