@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import functools
 import inspect
+import io
 import logging
 import re
 import resource
@@ -31,9 +32,10 @@ from locust.env import Environment
 from locust.exception import RPCError, RPCReceiveError
 from locust.rpc import zmqrpc
 from locust.rpc.protocol import Message
+from locust.stats import StatsCSVFileWriter
 
 from chatload.engine.connection import Connection
-from chatload.runner.locust_patches import master_socket, processes, worker_wait
+from chatload.runner.locust_patches import csv_files, master_socket, processes, worker_wait
 from chatload.runner.locust_patches.dispatcher import (
     DispatcherFactory,
     EvenDispatcher,
@@ -348,6 +350,18 @@ class Climbing(LoadTestShape):
     def tick(self) -> tuple[int, float] | None:
         self.asked += 1
         return (self.asked, 100) if self.asked <= 10 else None
+
+
+def test_locust_still_writes_to_csv_files_that_it_has_closed_and_then_stops(tmp_path: Path) -> None:
+    writer = StatsCSVFileWriter(Environment(), [0.5], str(tmp_path / "x"))
+    writer.close_files()
+    original = inspect.unwrap(StatsCSVFileWriter.stats_writer)
+    with pytest.raises(ValueError, match="closed file"):
+        original(writer)
+    csv_files._until_closed(original)(writer)
+    writer.requests_csv_filehandle = io.StringIO()
+    with pytest.raises(ValueError, match="closed file"):
+        csv_files._until_closed(original)(writer)
 
 
 @pytest.mark.parametrize("hold", [False, True])

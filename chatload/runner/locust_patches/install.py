@@ -7,7 +7,7 @@ import functools
 import locust
 from locust import argument_parser
 
-from chatload.runner.locust_patches import master_socket, worker_wait
+from chatload.runner.locust_patches import csv_files, master_socket, worker_wait
 
 FIRST, BEYOND = (2, 46), (2, 48)
 """The first version of Locust that these patches are made for, and the first that they are not."""
@@ -22,6 +22,7 @@ def install() -> str | None:
     # Each spawn message makes a worker build the whole argument parser anew, once per option (77 ms each).
     if not hasattr(argument_parser.default_args_dict, "cache_info"):
         argument_parser.default_args_dict = functools.cache(argument_parser.default_args_dict)
+    csv_files.install()
     master_socket.install()
     worker_wait.install()
     return None
