@@ -24,3 +24,9 @@ def free_port(count: int = 1) -> int:
             continue
         return port
     raise AssertionError("no free port")
+
+
+def answers(port: int) -> bool:
+    """Whether somebody listens on a port of this machine."""
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -20,7 +20,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 from conftest import GOOD, ROOT, read_lines, turns_of
 
-from tests.ports import free_port
+from tests.ports import answers, free_port
 
 pytestmark = pytest.mark.e2e
 
@@ -232,6 +232,7 @@ def test_who_came_late_takes_part_in_the_next_run(party: Party, vllm: Any) -> No
             time.sleep(0.1)
 
     until(lambda: "1 workers connected" in party.said("master"))
+    until(lambda: answers(port))
     swarm()
     party.wait_for_turns(4)
     party.worker("w2")

@@ -46,10 +46,11 @@ class Simulator:
         return next(iter(self.ports.values()))
 
     def lines(self) -> list[dict[str, Any]]:
-        """The truth log so far."""
+        """The truth log so far, without a line that is being written."""
         if not self.truth.exists():
             return []
-        return [json.loads(line) for line in self.truth.read_text().splitlines()]
+        *whole, _ = self.truth.read_text().split("\n")
+        return [json.loads(line) for line in whole]
 
     def wait_lines(self, count: int, limit_s: float = 5.0) -> list[dict[str, Any]]:
         """The truth log once it has `count` lines."""
