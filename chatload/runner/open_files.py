@@ -4,6 +4,7 @@ users are not the chat users."""
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import resource
 from pathlib import Path
@@ -48,16 +49,8 @@ def make_room(connections: int) -> None:
     if soft != resource.RLIM_INFINITY:
         last = min(last, soft - 1)
     with contextlib.suppress(OSError), open(os.devnull, "rb") as file:
-        if not _is_open(last):
-            os.close(os.dup2(file.fileno(), last))
-
-
-def _is_open(number: int) -> bool:
-    try:
-        os.fstat(number)
-    except OSError:
-        return False
-    return True
+        # Closed as a file: os.close may be gevent's, which waits for its hub.
+        open(fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, last), "rb").close()
 
 
 def _locust_users(load: Load, processes: int) -> list[str]:
