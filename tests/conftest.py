@@ -78,14 +78,15 @@ class Popen(warm.Popen):
         super().__init__(command, **how)
 
 
+subprocess.Popen = Popen  # type: ignore[misc]
+
+
 def pytest_runtest_logstart() -> None:
     _now.clear()
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    for name in ("subprocess", "gevent.subprocess"):  # who imports Locust has gevent put its own there
-        vars(sys.modules.get(name, subprocess))["Popen"] = Popen
     _now[:] = [item]
 
 

@@ -80,21 +80,20 @@ def side_by_side(runs: Sequence[Run]) -> Sequence[Figure]:
     with ExitStack() as stack:
         # Without names, so that none is left where these processes are ended.
         files = [stack.enter_context(tempfile.TemporaryFile(buffering=0)) for _ in pictures]
-        to_draw, fill = os.pipe()
-        os.write(fill, bytes(range(len(pictures))))
-        os.close(fill)
+        to_draw = stack.enter_context(tempfile.TemporaryFile(buffering=0))
+        to_draw.write(bytes(range(len(pictures))))
+        to_draw.seek(0)  # each process reads on where the one before stopped: they share this position
         children = []
         for _ in range(count):
             child = os.fork()
             if not child:
                 try:
-                    while token := os.read(to_draw, 1):
+                    while token := to_draw.read(1):
                         figure = here.figure_if_fits(pictures[token[0]], runs)
                         files[token[0]].write(pickle.dumps(figure))
                 finally:
                     os._exit(0)
             children.append(child)
-        os.close(to_draw)
         for child in children:
             os.waitpid(child, 0)
         found = [_read(file, one.title) for file, one in zip(files, pictures, strict=True)]

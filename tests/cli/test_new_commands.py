@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -246,13 +247,20 @@ def test_a_certificate_that_cannot_be_written_is_refused_before_the_measurement(
 def test_run_is_locust_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
     """With one in place of Locust, which would patch the process of the tests."""
     seen: list[str] = []
-    stand_in = SimpleNamespace(main=lambda: seen.extend(sys.argv))
-    monkeypatch.setitem(sys.modules, "locust.main", stand_in)
+    stand_ins = {
+        "locust": SimpleNamespace(),
+        "locust.main": SimpleNamespace(main=lambda: seen.extend(sys.argv)),
+        "chatload.runner.locust_patches.no_users": SimpleNamespace(tell_no_users=lambda: None),
+    }
+    for name, stand_in in stand_ins.items():
+        monkeypatch.setitem(sys.modules, name, stand_in)
+    close = os.close
     monkeypatch.setattr("chatload.locust_start.signal.signal", lambda number, handler: None)
     monkeypatch.setattr("sys.argv", ["chatload", "run"])
     monkeypatch.setattr("sys.path", [*sys.path])
     assert chatload("run", "chat", "--users", "3").code == 0
     assert seen == ["locust", "-f", str(packaged(LOCUSTFILES) / "chat.py"), "--users", "3"]
+    assert os.close is close
 
 
 def test_ctrl_c_ends_a_command_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
