@@ -13,7 +13,7 @@ SIDE_BY_SIDE := --processes 6  # tests/side_by_side.py
 
 help:
 	@echo "make demo    100 chat users against two simulated servers, side by side, with plots"
-	@echo "make test    the tests: 3.5 minutes on 2 cores"
+	@echo "make test    the tests: 4 minutes on 2 cores"
 	@echo "make test-fast  the tests that start no process, draw no picture and prove no statistics: 1 minute on 2 cores"
 	@echo "make test-long  those of whole runs of every kind too, some proofs at their full size, each process started from nothing: 20 min"
 	@echo "make test-random  all tests in a random order that is told (SEED=7: that one again)"
