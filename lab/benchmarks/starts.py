@@ -105,14 +105,8 @@ def main(arguments: list[str]) -> int:
             for number in range(given.rounds):
                 for count in counts:
                     words = [*CHATLOAD, "run", "chat", "--headless", "--users", "8", "--spawn-rate", "100"]
-                    words += [
-                        "--turns",
-                        "1",
-                        "--host",
-                        server.host,
-                        "--out",
-                        str(folder / f"{count}-{number}"),
-                    ]
+                    words += ["--turns", "1", "--host", server.host]
+                    words += ["--out", str(folder / f"{count}-{number}")]
                     words += ["--processes", str(count)] if count > 1 else []
                     commands[count].append(run(words))
         truth = served(folder / TRUTH)
