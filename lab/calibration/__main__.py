@@ -7,6 +7,7 @@ The article's rows (lab/calibration/article.py), and with --machine recorded loa
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -27,11 +28,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--evaluations", type=int, default=130, help="runs of the whole table per search")
     parser.add_argument("--machine", choices=("article", *MACHINES), default="article")
     parser.add_argument("--minutes", type=float, default=20.0, help="at most so long for a machine's search")
+    parser.add_argument(
+        "--processes",
+        type=int,
+        default=os.cpu_count() or 1,
+        help="of a machine's search: as many as processors",
+    )
     chosen = parser.parse_args(arguments)
     evaluations = 0 if chosen.no_search else chosen.evaluations
     if chosen.machine != "article":
         minutes = 0.0 if chosen.no_search else chosen.minutes
-        return _fit_machine(MACHINES[chosen.machine], minutes)
+        return _fit_machine(MACHINES[chosen.machine], minutes, chosen.processes)
     good = True
     for server in article.SERVERS:
         cost = article.fit(server, evaluations) if evaluations else None
@@ -45,10 +52,10 @@ def main(arguments: list[str] | None = None) -> int:
     return 0 if good else 1
 
 
-def _fit_machine(machine: Machine, minutes: float) -> int:
+def _fit_machine(machine: Machine, minutes: float, processes: int) -> int:
     target = Target(machine.profile, {})
     if minutes:
-        target = fit_machine(machine, minutes, say=partial(print, flush=True))
+        target = fit_machine(machine, minutes, processes=processes, say=partial(print, flush=True))
         print(f"# {machine.profile}, fitted; for simulator/engine/profiles.toml")
         print("\n".join(constant_lines(target.cost, target.frontend, target.noise)))
     fits = [fit_of(machine, load, target) for load in machine.loads]

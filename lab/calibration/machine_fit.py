@@ -92,6 +92,7 @@ def fit_machine(
     machine: Machine,
     minutes: float,
     *,
+    processes: int = 1,
     say: Callable[[str], None] = lambda line: None,
     variables: Sequence[Variable] = VARIABLES,
 ) -> Target:
@@ -128,6 +129,7 @@ def fit_machine(
             tuple(float(getattr(getattr(start_at, one.part), one.name)) for one in variables),
             sizes=tuple(one.size for one in variables),
             until_s=time.monotonic() + 60 * minutes,
+            processes=processes,
             say=tell,
         )
     )
