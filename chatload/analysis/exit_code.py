@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from chatload.analysis.capacity_levels import answer_of
 from chatload.analysis.slo_verdict import NOT_MEASURABLE, unsure, worst
-from chatload.model.expectation import named
+from chatload.model.expectation import turn_names
 from chatload.model.sanitize import one_line
 from chatload.model.slo import is_part
 from chatload.model.summary import Summary
@@ -75,7 +75,7 @@ def nameless(summary: Summary) -> str:
 def unexpected_names(run: Run, summary: Summary) -> str:
     """Which checks of replies speak of turns of a name that the run has none of. Empty where none does."""
     plan = run.manifest.plan
-    asked = named(plan.expect) if plan is not None and summary.turns else []
+    asked = turn_names(plan.expect) if plan is not None and summary.turns else []
     unknown = [name for name in asked if not any(is_part(name, of) for of in summary.groups)]
     if not unknown:
         return ""

@@ -59,9 +59,9 @@ def keeps_all(limits: Sequence[Objective]) -> Callable[[Turn], bool | None]:
     paced = [limit for limit in limits if limit.metric in PACED]
 
     def keeps_them(turn: Turn) -> bool | None:
-        if paced and turn.ok and turn.held and any(limit.speaks_of(turn.name) for limit in paced):
+        if paced and turn.ok and turn.held and any(limit.applies_to(turn.name) for limit in paced):
             return None
-        return turn.ok and all(keeps(limit, turn) for limit in limits if limit.speaks_of(turn.name))
+        return turn.ok and all(keeps(limit, turn) for limit in limits if limit.applies_to(turn.name))
 
     return keeps_them
 

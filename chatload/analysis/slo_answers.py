@@ -53,7 +53,7 @@ class Answers:
         who = (turn.group, turn.user)
         self._conversation.append(self._conversations.setdefault(who, len(self._conversations)))
         for one, of, kept in zip(self.objectives, self._of, self._answers, strict=True):
-            answer = of(turn) if turn.counts and one.speaks_of(turn.name) else None
+            answer = of(turn) if turn.counts and one.applies_to(turn.name) else None
             kept.append(NO_ANSWER if answer is None else answer)
 
     def __len__(self) -> int:

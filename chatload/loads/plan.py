@@ -13,7 +13,7 @@ from chatload.loads.load_shape import Inputs, Shape
 from chatload.loads.registry import AnyLoad
 from chatload.loads.user_classes import UserClass
 from chatload.model.certificate import Certificate
-from chatload.model.expectation import Expectation, named
+from chatload.model.expectation import Expectation, turn_names
 from chatload.model.model_mix import mix_words
 from chatload.options.length_options import CACHE
 from chatload.options.option_reader import ALL_GIVEN, Given, OptionReader, shown_value
@@ -102,7 +102,7 @@ def make_plan(shape: Shape, values: Mapping[str, object], given: Given = ALL_GIV
         reader.add_mistake(CACHE, load.cache, remedy)
     if problem := load.warmup_mistake(settings.warmup):
         reader.add_mistake(WARMUP, reader.text(WARMUP), problem)
-    for name in named(settings.expect):
+    for name in turn_names(settings.expect):
         if not load.names_turns:
             remedy = "turns have names in a scenario of its own only: leave the name out"
             reader.add_named_mistake(EXPECT.name, shown_value(f"{name}: …"), remedy)

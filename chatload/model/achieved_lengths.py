@@ -1,4 +1,4 @@
-"""Lengths of prompts and answers as asked, beside what the server counted (part of summary.json)."""
+"""Requested lengths of prompts and answers compared with the server's counts (part of summary.json)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class Achieved(msgspec.Struct, frozen=True, kw_only=True):
-    """`n` lengths in tokens that were asked and counted by the server: their means, and the share within 1 %."""
+    """`n` lengths in tokens, requested and counted by the server: their means, and the share that agree within 1 %."""
 
     n: int
     asked_mean: float
@@ -15,10 +15,11 @@ class Achieved(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AchievedLengths(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`prompts`: first prompts of conversations, whole. `added`: what later turns add to the turn before and its
-    answer. `answers`: of good turns. None where nothing was asked, or the server did not count.
-    `repeated_share`: of the prompt tokens, those that an earlier request of the run held, `cached_share` those that the
-    server found in its prefix cache; None where that is not known.
+    """Lengths by kind; None where no length was requested, or the server did not count.
+
+    `prompts`: first prompts of conversations. `added`: what each later turn adds to the previous turn and its answer.
+    `answers`: answers of good turns. `repeated_share` is the share of prompt tokens that an earlier request of the run
+    also had, `cached_share` the share that the server found in its prefix cache; None where unknown.
     """
 
     prompts: Achieved | None = None

@@ -1,4 +1,4 @@
-"""The certificate: errors of this client under a load, measured against a server that logs what it sent and when."""
+"""A certificate: this client's errors under a load, measured against a server that logs what it sent and when."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from chatload.model.hosts import Machine
 
 
 class ErrorSpread(msgspec.Struct, frozen=True):
-    """Errors of several answers. `p50`, `p99` and `max` are of their size, `mean` keeps the sign."""
+    """Errors of `n` answers. `p50`, `p99` and `max` are of absolute values; `mean` is signed."""
 
     n: int = 0
     mean: float | None = None
@@ -20,7 +20,7 @@ class ErrorSpread(msgspec.Struct, frozen=True):
 
 
 class CertifiedLoad(msgspec.Struct, frozen=True, kw_only=True):
-    """The load: users with answers of `tokens` tokens at `tokens_per_s` each, in the dialect `wire`."""
+    """The load: `users`, each receiving answers of `tokens` tokens at `tokens_per_s`, in the dialect `wire`."""
 
     users: Annotated[int, msgspec.Meta(ge=0)] = 0
     users_per_s: float = 0.0
@@ -36,23 +36,23 @@ class CertifiedLoad(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def least_s(self) -> float:
-        """The shortest time that the run takes: ramp, answers and think times."""
+        """Shortest duration of the run: ramp, answers and think times."""
         answer_s = self.ttft_ms / 1e3 + self.tokens / self.tokens_per_s
         return self.users / self.users_per_s + self.turns * (answer_s + self.think_time_s)
 
 
 class Causes(msgspec.Struct, frozen=True, kw_only=True):
-    """The two parts of the error of TTFT: until the request was sent, and from the first token on."""
+    """The two parts of the TTFT error: sending the request late, and seeing the first token late."""
 
     request_ms: ErrorSpread
     arrival_ms: ErrorSpread
 
 
 class Certificate(msgspec.Struct, kw_only=True):
-    """Errors of all answers, in ms, and what the measurement cost. Readers need `ttft_error_ms` and `load`.
+    """Errors of all answers, in ms, and what the measurement cost. Readers require `ttft_error_ms` and `load`.
 
-    `largest_users_within_1_ms` is the largest load whose p99 error of TTFT is 1 ms or less, where it was searched.
-    `not_done` names what this machine did not allow, such as a core for each process.
+    `largest_users_within_1_ms` is the largest load with a p99 TTFT error of at most 1 ms; None if it was not searched.
+    `not_done` lists what this machine did not allow, such as a core for each process.
     """
 
     kind: Literal["certificate"]

@@ -1,4 +1,4 @@
-"""How long prompts and answers may be, as a server tells it before a run."""
+"""How long prompts and answers may be, as a server reports it before a run."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import msgspec
 
 
 class ContextLimits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Most tokens of a prompt, and of prompt and answer together; None where that is not told.
+    """Most tokens of a prompt (`prompt`), and of prompt and answer together (`total`); None where unknown.
 
-    `reserved`: the server adds max_tokens to the prompt, and refuses a request that comes to more than `total`.
-    `piece`: of max_tokens it adds at most so many, as longer answers are made in pieces (TGI 3); 0: all.
-    `source` is who told: "GET /info", "--context-limit".
+    `reserved`: the server adds max_tokens to the prompt, and refuses a request whose sum exceeds `total`.
+    `piece` is the most of max_tokens that it adds, as TGI 3 generates longer answers in pieces; 0: no limit.
+    `source` is where the limits come from: "GET /info", "--context-limit".
     """
 
     prompt: int | None = None
@@ -19,15 +19,15 @@ class ContextLimits(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
     piece: int = 0
     source: str = ""
 
-    def beside(self, max_tokens: int) -> int:
-        """Tokens of an answer that must fit beside the prompt for the request to be taken."""
+    def reserved_tokens(self, max_tokens: int) -> int:
+        """Tokens of the answer that must fit into `total` with the prompt, or the server refuses the request."""
         if not self.reserved:
             return 0
         return min(max_tokens, self.piece or max_tokens)
 
     @property
     def words(self) -> str:
-        """1,024 prompt tokens, 2,048 with the answer."""
+        """Such as "1,024 prompt tokens, 2,048 with the answer"."""
         parts = [f"{self.prompt:,} prompt tokens"] if self.prompt is not None else []
         if self.total is not None:
             parts.append(

@@ -8,9 +8,9 @@ from chatload.model.price import Price, ServerCost
 
 
 class Amount(msgspec.Struct, frozen=True):
-    """An amount of money or energy. `low` and `high` bound it, None where nothing does; `why` says what is not known.
+    """An amount of money or energy between `low` and `high`, which are equal where it is known exactly.
 
-    They are equal where it is known.
+    A bound is None where there is none; `why` explains what is unknown.
     """
 
     low: float | None = None
@@ -19,11 +19,11 @@ class Amount(msgspec.Struct, frozen=True):
 
     @property
     def value(self) -> float | None:
-        """The amount where it is known."""
+        """The amount; None where it is not known exactly."""
         return self.low if self.low == self.high else None
 
     def times(self, factor: float) -> Amount:
-        """So many times the amount."""
+        """The amount multiplied by `factor`."""
         return Amount(
             None if self.low is None else factor * self.low,
             None if self.high is None else factor * self.high,
@@ -32,10 +32,10 @@ class Amount(msgspec.Struct, frozen=True):
 
 
 class CostRates(msgspec.Struct, frozen=True, kw_only=True):
-    """What one turn, one conversation, and a million tokens cost.
+    """What a turn, a conversation and a million tokens cost.
 
-    Of a price, `per_1m_in` and `per_1m_out` are the parts for prompts and answers; of a server's cost an hour, the
-    whole is set on each of them in turn.
+    By token price, `per_1m_in` and `per_1m_out` are the parts for prompts and answers. By the server's cost per hour,
+    each is the whole cost divided by those tokens alone.
     """
 
     turn: Amount
@@ -46,11 +46,10 @@ class CostRates(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Energy(msgspec.Struct, frozen=True, kw_only=True):
-    """Energy of the GPUs, from their power over the stretch: `watts` on average, `covered` is the share of its time
-    that was read.
+    """Energy of the GPUs over the stretch. `watts` is their mean power, `covered` the share of the time with readings.
 
-    `j_per_token` is of the tokens of answers, `j_per_token_all` of those of prompts too. `renewed_s` is how often the
-    page had another number.
+    `j_per_token` counts the tokens of answers, `j_per_token_all` those of prompts too. `renewed_s` is the interval at
+    which the numbers on the page changed, in s.
     """
 
     gpus: int
@@ -63,9 +62,9 @@ class Energy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CapacityCost(msgspec.Struct, frozen=True, kw_only=True):
-    """The cost at the capacity found: of `users` chat users, by price and by the server's cost an hour.
+    """The cost at the capacity found, `users` chat users: by token price and by the server's cost per hour.
 
-    `user_hour` is the server's cost an hour ÷ users. `energy` is that of the level.
+    `user_hour` is the server's cost per hour ÷ users. `energy` is that of the level.
     """
 
     users: int
@@ -76,9 +75,9 @@ class CapacityCost(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Cost(msgspec.Struct, frozen=True, kw_only=True):
-    """What the run's stretch cost. `turns` good turns were held in it, `turns_per_conversation` on average.
+    """What the run's stretch cost. It has `turns` good turns, `turns_per_conversation` on average.
 
-    `left_out` are turns that failed or were cut short and told no tokens: what they cost is in no figure of --price.
+    `left_out` counts turns that failed or were cut short without a token count: no figure by --price includes them.
     """
 
     stretch: str

@@ -1,4 +1,4 @@
-"""Finish reasons that are no good end of a reply, in small letters, and the code of each (docs/metrics.md)."""
+"""Finish reasons, in lower case, that make a reply a failure, and the code of each (docs/metrics.md)."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ ABORTED = frozenset(
         "unavailable",
     )
 )
-"""The server gave up."""
+"""The server gave up on the reply."""
 _ABORTED = re.compile(r"error|abort|cancell?ed|overload|fail|timed?_?out|exception|unavailable")
-"""Parts of words of that meaning: network_error (Zhipu), server_error, engine_overloaded."""
+"""Finish reasons that contain one of these are aborted too: network_error (Zhipu), engine_overloaded."""
 FILTERED = frozenset(
     (
         "blocklist",
@@ -36,16 +36,15 @@ FILTERED = frozenset(
 )
 """A content filter withheld the reply, or the rest of it."""
 _FILTERED = re.compile(r"filter|safety|guardrail|moderat|blocked|censor")
-"""Parts of words of that meaning: content_filter, image_safety (Gemini)."""
+"""Finish reasons that contain one of these are filtered too: image_safety (Gemini)."""
 
 TOOL_CALLS = frozenset(("tool_calls", "function_call"))
-"""The reply asks for a tool instead of answering."""
+"""The reply calls a tool instead of answering."""
 _GOOD = frozenset(("stop", "length", *TOOL_CALLS))
-"""The usual ends."""
 
 
 def ending_code(finish: str) -> str | None:
-    """The code of a reply that ended with this finish reason; None for a good end."""
+    """The failure code of a reply that ended with this finish reason; None if it is a good or unknown one."""
     if finish in _GOOD:
         return None
     word = finish.strip().lower()

@@ -1,4 +1,4 @@
-"""What can go wrong, as codes that never change their meaning (docs/metrics.md, "Failures")."""
+"""Failure codes, whose meaning never changes (docs/metrics.md, "Failures"), and the exceptions that carry them."""
 
 from __future__ import annotations
 
@@ -34,8 +34,7 @@ CODES: dict[str, str] = {
 CONTEXT_FULL, INVALID_REQUEST, SERVER_ERROR = "context_full", "invalid_request", "server_error"
 OVERLOADED, IN_BAND_ERROR, EMPTY_REPLY = "overloaded", "in_band_error", "empty_reply"
 NO_FAILURES = frozenset({"interrupted", "abandoned"})
-"""Codes of turns that we cut short: they say nothing bad about the server."""
-
+"""Codes of turns that we cut short ourselves, which do not count against the server."""
 
 _IDS = re.compile(
     r"\b0x[0-9a-f]+\b"
@@ -46,14 +45,14 @@ _IDS = re.compile(
 )
 _NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
 _JSON_QUOTED = re.compile(r": b?['\"](?:data: ?)?\{.*")
-"""What we quote of an event: it has the text of that very reply."""
+"""A quoted event. It holds the text of one reply, so it differs from turn to turn."""
 _STATUS = re.compile(r"HTTP \d{3}\b")
 
 
 def cause(detail: str) -> str:
-    """A failure's words without the numbers and ids that differ from turn to turn: equal for equal causes.
+    """A failure's text without the numbers and ids that differ from turn to turn, so that equal causes are equal.
 
-    Tables that group failures by their text take this; the words as they were stand in the journal.
+    Tables group failures by it; the journal keeps the full text.
     """
     status = _STATUS.match(detail)
     kept = status[0] if status else ""
@@ -66,7 +65,7 @@ class ChatloadError(Exception):
 
 
 class TurnError(ChatloadError):
-    """A turn failed. `code` is one of CODES, `detail` says what was seen: at most 200 characters, all printable."""
+    """A turn failed. `code` is one of CODES, `detail` what was received: at most 200 printable characters."""
 
     def __init__(self, code: str, detail: str) -> None:
         self.code = code
@@ -74,12 +73,12 @@ class TurnError(ChatloadError):
         super().__init__(f"{code}: {self.detail}")
 
     def add(self, words: str) -> None:
-        """Say more of it, after what was seen."""
+        """Append `words` in parentheses to `detail`, which is cut to make room."""
         self.detail = f"{self.detail[: 197 - len(words)]} ({words})"
 
 
 class WireError(TurnError):
-    """Bytes that do not fit the dialect; `offending` is quoted, at most 80 bytes of it."""
+    """Bytes that do not fit the dialect. The message quotes up to 80 bytes of `offending`."""
 
     def __init__(self, reason: str, offending: bytes | str = b"") -> None:
         quoted = f": {offending[:80]!r}" if offending else ""
@@ -89,8 +88,8 @@ class WireError(TurnError):
 class ServerError(TurnError):
     """The server reported an error in its own words.
 
-    `given` and `limit`: of a request that does not fit the context, the tokens that it came to, and those allowed.
-    `by_words`: its words told the code, not its type or a status.
+    `given` and `limit`: tokens of a request that does not fit the context, and tokens allowed.
+    `by_words`: the code was derived from the server's words, not from an error type or status.
     """
 
     def __init__(
@@ -107,7 +106,7 @@ class ServerError(TurnError):
 
 
 class UsageError(ChatloadError):
-    """The user's mistakes, all at once: one line each, with the value and the remedy. Ends in exit 2."""
+    """All of the user's mistakes, one line each, with the value and the remedy. Ends with exit code 2."""
 
     def __init__(self, lines: list[str]) -> None:
         super().__init__("\n".join(lines))

@@ -1,4 +1,4 @@
-"""What replies must be, as the user writes it: "ask: contains 'Paris'; json @schema.json; tokens 5..500"."""
+"""Parses --expect, which states what replies must be: "ask: contains 'Paris'; json @schema.json; tokens 5..500"."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ HINT = 'must be like "contains \'Paris\'", "not matches \'sorry|cannot\'", "json
 
 
 class Expectation(msgspec.Struct, frozen=True):
-    """One check of a reply. `name`: of turns of this name only; "" of all.
+    """One check of a reply. It applies to turns named `name`, or to all where that is "".
 
-    contains: `text` is in it. matches: the pattern `text` is found in it. json: it is JSON, and fits the `schema` of
-    the file `text` where one is named. tokens: it has `least` to `most`. `negated` turns the first two round.
+    contains: the reply contains `text`. matches: the pattern `text` is found in it. json: it is JSON, and valid by
+    `schema` if a file `text` is given. tokens: it has `least` to `most` tokens. `negated` inverts the first two.
     `schema` is the user's own JSON: Any.
     """
 
@@ -38,13 +38,13 @@ class Expectation(msgspec.Struct, frozen=True):
     name: str = ""
     schema: Any = None
 
-    def speaks_of(self, turn_name: str) -> bool:
-        """Whether it speaks of turns of this name: all of it, or some of its parts between "/"."""
+    def applies_to(self, turn_name: str) -> bool:
+        """Whether the check applies to turns of this name, which contains `name` as whole parts between "/"."""
         return not self.name or is_part(self.name, turn_name)
 
 
 def read_expectations(given: str) -> tuple[tuple[Expectation, ...], list[str]]:
-    """(checks, mistakes) of a text with `;` between them; one line a mistake."""
+    """(checks, mistakes) of a text of checks separated by `;`; a mistake is one line."""
     found: list[Expectation] = []
     mistakes: list[str] = []
     parts = _parts(given)
@@ -60,17 +60,17 @@ def read_expectations(given: str) -> tuple[tuple[Expectation, ...], list[str]]:
 
 
 def schema_files(given: str) -> list[str]:
-    """The files of schemas that a text names."""
+    """The schema files that a text of checks names."""
     return [one.text for one in read_expectations(given)[0] if one.kind == "json" and one.text]
 
 
-def named(expectations: Iterable[Expectation]) -> list[str]:
-    """The names of turns that they speak of."""
+def turn_names(expectations: Iterable[Expectation]) -> list[str]:
+    """The turn names that checks are restricted to, sorted."""
     return sorted({one.name for one in expectations if one.name})
 
 
 def _parts(given: str) -> list[str] | None:
-    """The texts between the semicolons that stand in no quotation marks; None where one is not closed."""
+    """The text split at semicolons outside quotation marks; None if a quotation mark is not closed."""
     parts, quote = [""], ""
     for letter in given:
         if letter == ";" and not quote:

@@ -1,4 +1,4 @@
-"""Where the time until the first token went (part of summary.json)."""
+"""TTFT split into parts (part of summary.json)."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Literal
 import msgspec
 
 Source = Literal["server, each request", "server, /metrics", "client", "difference"]
-"""Who tells a part: the server in each reply, its /metrics page as a mean, this machine's clock, or nobody: it is what
-the others leave."""
+"""Where a part comes from: the server in each reply, the mean on its /metrics page, this machine's clock, or the
+remainder of TTFT after all other parts."""
 
 
 class FirstTokenPart(msgspec.Struct, frozen=True):
-    """A part of the mean TTFT, in ms. `counted`: of how many requests the /metrics page tells the mean."""
+    """A part of the mean TTFT, in ms. `counted`: how many requests the mean on the /metrics page is of."""
 
     name: str
     ms: float
@@ -24,8 +24,8 @@ class FirstTokenTime(msgspec.Struct, frozen=True, kw_only=True):
     """Means over `turns` good turns, in ms; `parts` add up to `ttft_ms`.
 
     `connect_ms` (TLS included) and `send_ms` (the rest from due to sent) come before TTFT begins; `headers_ms` is from
-    sent to the end of the response headers, and overlaps the parts that the server tells.
-    `unknown` says what nobody tells, and `doubt` why the parts cannot be believed; `stretch` is the time they are of.
+    sent to the end of the response headers, and overlaps the parts that the server reports.
+    `unknown` lists what could not be determined, `doubt` is why the parts may be wrong, `stretch` the time they cover.
     """
 
     turns: int
@@ -39,5 +39,5 @@ class FirstTokenTime(msgspec.Struct, frozen=True, kw_only=True):
     stretch: str = ""
 
     def part(self, name: str) -> float | None:
-        """A part, in ms; None where nobody tells it."""
+        """The part of this name, in ms; None where it is unknown."""
         return next((one.ms for one in self.parts if one.name == name), None)

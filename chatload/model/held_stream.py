@@ -1,6 +1,6 @@
-"""Whether something between model and reader held a reply back and let it go in bursts, as buffering proxies do.
+"""Detects replies that something on the way, such as a buffering proxy, held back and released in bursts.
 
-Instants between bursts are the proxy's: how fast the model wrote cannot be told from them.
+The times between bursts are the proxy's, so the speed of the model cannot be measured from them.
 """
 
 from __future__ import annotations
@@ -9,19 +9,19 @@ from collections.abc import Sequence
 from typing import Protocol
 
 LEAST_EVENTS = 8
-"""Replies of fewer events tell nothing of bursts."""
+"""Bursts cannot be detected in replies with fewer events."""
 BURST_EVENTS, BURST_APART_NS = 4, 30_000_000
-"""Events an arrival, on average, and the time between arrivals that no polling of ours makes."""
+"""Least events per burst and least time between bursts, both on average. Our own polling causes shorter ones."""
 PAIR_EVENTS, PAIR_APART_NS = 2, 100_000_000
-"""The same of a slow model before a proxy that waits about 200 ms (haproxy's corked sockets)."""
+"""The same for a slow model behind a proxy that waits about 200 ms (haproxy's corked sockets)."""
 AT_ONCE_US = 200
-"""Events this near to each other came at once."""
+"""Events at most this far apart belong to one burst."""
 HELD_SHARE = 0.1
-"""Share of the replies that can be judged beyond which a run is that of a held stream."""
+"""A run counts as held where more than this share of its replies with enough events are."""
 
 
-class Arrived(Protocol):
-    """What tells it of a turn."""
+class StreamedReply(Protocol):
+    """The fields of a turn that are needed here."""
 
     @property
     def first_token_ns(self) -> int | None: ...
@@ -37,11 +37,11 @@ class Arrived(Protocol):
     def gaps_us(self) -> Sequence[int]: ...
 
 
-def held(turn: Arrived) -> bool | None:
-    """Whether the reply came in bursts; None where it had too few events to tell.
+def held(turn: StreamedReply) -> bool | None:
+    """Whether the reply came in bursts; None where it had too few events.
 
-    All at once is one burst, of few events too where these hold many tokens.
-    Bursts are told apart by their instants: a large one is read in several pieces.
+    A reply of few events that arrived all at once is one burst if these hold many tokens.
+    Bursts are separated by time, not by reads, since a large one is read in several pieces.
     """
     if turn.first_token_ns is None or turn.last_token_ns is None:
         return None
@@ -60,6 +60,6 @@ def held(turn: Arrived) -> bool | None:
     )
 
 
-def bursts(turn: Arrived) -> int:
-    """How many times something came."""
+def bursts(turn: StreamedReply) -> int:
+    """How many bursts the reply's events came in."""
     return 1 + sum(gap > AT_ONCE_US for gap in turn.gaps_us)

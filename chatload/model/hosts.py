@@ -1,4 +1,4 @@
-"""Facts of the hosts of a run: machines, clocks, the server that was found."""
+"""Facts about the hosts of a run: machines, clocks, the server that was found."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FoundServer(msgspec.Struct, frozen=True):
-    """What the server said it is."""
+    """Name and version that the server reported."""
 
     name: str = ""
     version: str = ""
 
 
 class Simulation(msgspec.Struct, frozen=True):
-    """A simulated server said so: its profile, and whether that was fitted to measurements of a real machine."""
+    """The profile that a simulated server reported, and whether it was fitted to measurements of a real machine."""
 
     profile: str
     measured: bool = False
 
     @property
     def words(self) -> str:
-        """The profile, and what is behind it."""
+        """The profile and what it is based on."""
         return f"{self.profile}, {'fitted to a measured machine' if self.measured else 'no real machine'}"
 
 
 class ServerFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The server of a run: what the plan asked for, where it is, what it was found to be.
+    """The server of a run: the kind that --server gave (`asked`), its address, and what it was found to be.
 
-    `path` is the whole path of the route, `addresses` those of its name where it has several.
-    `label` is what to call it; `words` say too how it was recognised. Both hold text of the server: untrusted.
-    `classes` are the user classes of a scenario of one's own that ask it. `room` is how many tokens of running requests
-    it has room for, where it told.
+    `path` is the whole path of the route, `addresses` the IP addresses of the host name where it has several.
+    `label` is its name in reports; `words` also describe how it was recognised. Both hold untrusted text of the server.
+    `classes` are the user classes of a custom scenario that send requests to it. `room` is how many running requests
+    it has room for, where it reported that.
     """
 
     asked: str = always("")
@@ -62,9 +62,9 @@ class ServerFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class ClockReading(msgspec.Struct, frozen=True, kw_only=True):
-    """One answer of a worker to "what does your clock say?".
+    """One reading of a worker's clock over the network.
 
-    offset = master - worker, taken at the middle of the round trip: wrong by half of it at most.
+    offset = master - worker, taken at the middle of the round trip: wrong by at most half of it.
     """
 
     at_ns: int

@@ -1,6 +1,6 @@
-"""The lines of a journal, one struct a kind (docs/record-format.md).
+"""The lines of a journal: one struct per kind (docs/record-format.md).
 
-`Turn` (model/turn.py) is a line too. Readers ignore keys and kinds they do not know.
+`Turn` (model/turn.py) is a line too. Readers ignore unknown keys and kinds.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ FORMAT = 3
 
 
 NO_ANSWER, NO_PAGE, NO_NUMBERS, EMPTY = "no answer", "no page", "no numbers", "empty"
-"""Why a reading of the server's /metrics page has no numbers: no answer, or a status that a busy server has; another
-status than 200; a page with none of the names that we know; a page of 0 bytes, as TGI's before its first request."""
+"""Why a reading of the server's /metrics page has no numbers: no answer, or the status of a busy server; another status
+than 200; a page without any known name; a page of 0 bytes, such as TGI's before its first request."""
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind"):
-    """What every line but a turn has: when it was written, in ns of the run's clock, and by which process."""
+    """The fields of every line except turns: when it was written, in ns of the run's clock, and by which process."""
 
     at_ns: int
     worker: str = always("local")
 
 
 class StartLine(Line, frozen=True, kw_only=True, tag="start"):
-    """A process begins its part of a run. `utc_ns` is Unix time at `at_ns`: it maps the clock to the wall.
+    """A process begins its part of a run. `utc_ns` is the Unix time at `at_ns`, which maps the run's clock to UTC.
 
-    `clock_offset_ns` is the master's clock - this worker's when the run began; None where it is not known.
+    `clock_offset_ns` is the master's clock − this worker's when the run began; None where unknown.
     """
 
     utc_ns: int
@@ -47,9 +47,9 @@ class StartLine(Line, frozen=True, kw_only=True, tag="start"):
 
 
 class UserLine(Line, frozen=True, kw_only=True, tag="user"):
-    """A user came in, or left: "done" with its turns, or "stopped". `endless`: it has no number of turns.
+    """A user started ("in") or left ("out", with `reason` "done" or "stopped").
 
-    `user_class` is that of a scenario of one's own, when it came in.
+    `endless`: its number of turns is not limited. `user_class` is the class of a custom scenario, given at "in".
     """
 
     user: int
@@ -60,9 +60,9 @@ class UserLine(Line, frozen=True, kw_only=True, tag="user"):
 
 
 class HealthLine(Line, frozen=True, kw_only=True, tag="health"):
-    """How one process of the load generator did over the last `seconds`; `reads` of replies came in meanwhile.
+    """The state of one load generator process over the last `seconds`, in which it made `reads` reads of replies.
 
-    `begun`: TTFT in ms by turn id, of replies whose first token came and that had not ended. Not with --warmup.
+    `begun`: TTFT in ms by turn id, of replies that have their first token and are not finished. Not with --warmup.
     """
 
     seconds: float | None = None
@@ -84,13 +84,12 @@ class HealthLine(Line, frozen=True, kw_only=True, tag="health"):
 
 
 class ServerLine(Line, frozen=True, kw_only=True, tag="server"):
-    """What the server's /metrics page said; a number it does not have is None.
+    """One reading of the server's /metrics page; None for each number that the page does not have.
 
-    `host` is that of the server, where the run has several.
-    `missing` says why a reading has no numbers (NO_ANSWER …). `batch_tokens` are the tokens that the running batch
-    reserves, `drafted_tokens` those that came beside another in one step (speculative decoding).
-    `waiting` are the requests in all its queues; `waiting_unseen` those in a queue that its own TTFT leaves out.
-    `process_cpu_s` is the processor time of the process that serves the page.
+    `host` is the server's, where the run has several. `missing` is why a reading has no numbers (NO_ANSWER …).
+    `batch_tokens` are the tokens that the running batch reserves, `drafted_tokens` those that one step generated
+    beyond its first (speculative decoding). `waiting` counts requests in all queues, `waiting_unseen` those in a queue
+    that the server's own TTFT leaves out. `process_cpu_s` is the processor time of the process that serves the page.
     """
 
     host: str = ""
@@ -119,10 +118,10 @@ class ServerLine(Line, frozen=True, kw_only=True, tag="server"):
 
 
 class SameAnswerLine(Line, frozen=True, kw_only=True, tag="same_answer"):
-    """A prompt that was asked of the idle server and under load, at temperature 0 (--same-answers).
+    """A prompt that was sent to the idle server and again under load, at temperature 0 (--same-answers).
 
-    `differs`: the answer under load is another one, from `event` and `character` on, both from 1; None where the turn
-    failed, with `code`. `idle_differs`: the idle server's two answers differ from each other.
+    `differs`: the answer under load differs, first at `event` and `character`, both from 1; None where the turn failed,
+    with `code`. `idle_differs`: the idle server's two answers differ from each other.
     """
 
     number: int
@@ -135,9 +134,9 @@ class SameAnswerLine(Line, frozen=True, kw_only=True, tag="same_answer"):
 
 
 class PowerLine(Line, frozen=True, kw_only=True, tag="power"):
-    """What the page of --power-metrics said: `watts` of all its `gpus` together.
+    """One reading of the page of --power-metrics: `watts` of all its `gpus` together.
 
-    `missing` says why a reading has none: "no answer", or "no power" on the page.
+    `missing` is why a reading has none: "no answer", or "no power" on the page.
     """
 
     watts: float | None = None
@@ -153,9 +152,9 @@ class LevelLine(Line, frozen=True, kw_only=True, tag="level"):
 
 
 class EndLine(Line, frozen=True, kw_only=True, tag="end"):
-    """A process ends its part of a run. `lines` is how many it wrote, this one included.
+    """A process ends its part of a run. `lines` counts the lines it wrote, including this one.
 
-    `lost_lines` could not be written; of a worker `copy_lost_lines` are missing from its own copy only.
+    `lost_lines` could not be written; `copy_lost_lines` are missing only from a worker's own copy.
     """
 
     reason: str = always("")
@@ -188,7 +187,7 @@ def encode(line: JournalLine) -> bytes:
 
 
 def decode(raw: bytes) -> JournalLine | None:
-    """The line of a JSON text; None for a kind of a newer version. msgspec.DecodeError where it is no line."""
+    """The line of a JSON text; None for an unknown kind. Raises msgspec.DecodeError if it is not a valid line."""
     try:
         line: JournalLine = _DECODER.decode(raw)
         return line

@@ -1,8 +1,8 @@
-"""The metrics: the formula of each, and the one table that says what it is called and where it is shown.
+"""The formulas of the metrics, and the one table with their names and the views that show them.
 
-A formula takes a `Turn` and returns None where the number is undefined, never 0; those of `PACED` are where a proxy
-held the stream. To add a metric, write its
-formula and its row in `METRICS`: reports, SLOs, comparisons, the live page and the docs read the table.
+A formula takes a `Turn` and returns None, never 0, where the metric is undefined; those in `PACED` are undefined where
+a proxy held the stream. To add a metric, write its formula and its row in `METRICS`: reports, SLOs, comparisons, the
+live page and the docs read the table.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ def ttfa_ms(turn: Turn) -> float | None:
 
 
 def ttft_from_due_ms(turn: Turn) -> float | None:
-    """TTFT from due = first_token − due, in ms: what the user waited, our own lateness included."""
+    """TTFT from due = first_token − due, in ms: the user's wait, including the load generator's lateness."""
     return _between_ms(turn.due_ns, turn.first_token_ns)
 
 
 def first_byte_ms(turn: Turn) -> float | None:
-    """First byte = first body byte − sent, in ms. JMeter calls it Latency. It is not a token."""
+    """First byte = first body byte − sent, in ms. JMeter calls it Latency. It need not belong to a token."""
     return _between_ms(turn.sent_ns, turn.first_byte_ns)
 
 
@@ -51,15 +51,15 @@ def whole_ms(turn: Turn) -> float | None:
 
 
 def late_ms(turn: Turn) -> float | None:
-    """Lateness of the send = sent − due, in ms: the load generator's own fault."""
+    """Lateness of the send = sent − due, in ms: caused by the load generator."""
     return _between_ms(turn.due_ns, turn.sent_ns)
 
 
 def tpot_ms(turn: Turn) -> float | None:
-    """TPOT = (last_token − first_token) / (n − n_first_read − n_tail), in ms; None when nothing follows.
+    """TPOT = (last_token − first_token) / (n − n_first_read − n_tail), in ms; None if no token follows the first read.
 
-    n_first_read is the number of tokens that came with the first token, in its read; n_tail is the number that the
-    server counted after the last text (the end of sequence), so that no time belongs to them.
+    n_first_read is the number of tokens in the read that brought the first token; n_tail is the number that the server
+    counted after the last text (the end of sequence), which took none of this time.
     """
     first_ns, last_ns, tokens = turn.first_token_ns, turn.last_token_ns, turn.tokens
     if first_ns is None or last_ns is None or tokens is None or turn.held:
@@ -77,7 +77,7 @@ def decode_tokens_per_s(turn: Turn) -> float | None:
 
 
 def felt_tokens_per_s(turn: Turn) -> float | None:
-    """Felt speed = n / E2E, in tokens/s: the wait counts too (the article's "average speed")."""
+    """Felt speed = n / E2E, in tokens/s: includes the wait for the first token (the article's "average speed")."""
     e2e, tokens = e2e_ms(turn), turn.tokens
     if e2e is None or e2e <= 0 or not tokens or turn.held:
         return None
@@ -91,41 +91,40 @@ def max_gap_ms(turn: Turn) -> float | None:
 
 
 def reasoning_ms(turn: Turn) -> float | None:
-    """Reasoning = first_answer − first_token, in ms; None where a reply shows no reasoning, or no answer."""
+    """Reasoning = first_answer − first_token, in ms; None for a reply that shows no reasoning, or no answer."""
     if turn.reasoning_tokens is None or turn.first_answer_ns == turn.first_token_ns or turn.held:
         return None
     return _between_ms(turn.first_token_ns, turn.first_answer_ns)
 
 
 def reasoning_tokens(turn: Turn) -> float | None:
-    """Tokens of reasoning, shown or only billed; None where a reply did not reason."""
+    """Tokens of reasoning, shown or only billed; None for a reply without reasoning."""
     return turn.reasoning_tokens
 
 
 def answer_tokens(turn: Turn) -> float | None:
-    """Tokens of the answer after reasoning = billed − reasoning tokens; None where a reply did not reason."""
+    """Tokens of the answer after reasoning = billed − reasoning tokens; None for a reply without reasoning."""
     if turn.reasoning_tokens is None or turn.billed_tokens is None:
         return None
     return max(0, turn.billed_tokens - turn.reasoning_tokens)
 
 
 def reasoning_share(turn: Turn) -> float | None:
-    """Thinking share = reasoning tokens / billed tokens, from 0 to 1; None where a reply did not reason."""
+    """Thinking share = reasoning tokens / billed tokens, from 0 to 1; None for a reply without reasoning."""
     return (
         turn.reasoning_tokens / turn.billed_tokens if turn.reasoning_tokens and turn.billed_tokens else None
     )
 
 
 def reasoning_tokens_per_s(turn: Turn) -> float | None:
-    """Speed of reasoning = reasoning tokens / (first_answer − first_token), in tokens/s: the time that they were made
-    in ends when the answer begins."""
+    """Speed of reasoning = reasoning tokens / (first_answer − first_token), in tokens/s."""
     took_ms = reasoning_ms(turn)
     return turn.reasoning_tokens * 1000.0 / took_ms if took_ms and turn.reasoning_tokens else None
 
 
 def answer_tokens_per_s(turn: Turn) -> float | None:
     """Speed of the answer after reasoning = (answer tokens − n_first_answer − n_tail) / (last_token − first_answer), in
-    tokens/s; n_first_answer came with the answer's first event. None where nothing follows it."""
+    tokens/s; n_first_answer is the number of tokens in the answer's first event. None if no token follows it."""
     tokens, took_ms = answer_tokens(turn), _between_ms(turn.first_answer_ns, turn.last_token_ns)
     if reasoning_ms(turn) is None or tokens is None or not took_ms:
         return None
@@ -134,13 +133,15 @@ def answer_tokens_per_s(turn: Turn) -> float | None:
 
 
 def final_answer_ms(turn: Turn) -> float | None:
-    """Final answer = last_token − the sending of the question, in ms: over all rounds of tool calls before the answer,
-    latencies of the tools included. None for turns that are no answer to a question with tools."""
+    """Final answer = last_token − question sent, in ms: all rounds of tool calls and the tools' latencies included.
+
+    None for turns that do not answer a question with tools.
+    """
     return _between_ms(turn.question_ns, turn.last_token_ns)
 
 
 def tool_rounds(turn: Turn) -> float | None:
-    """Rounds of tool calls before the final answer; None for turns that are none."""
+    """Rounds of tool calls before the final answer; None for turns that do not answer a question with tools."""
     return turn.tool_rounds
 
 
@@ -176,7 +177,7 @@ _SHOWN_BY_DEFAULT: Mapping[View, tuple[str, ...]] = {
     View.LIVE: ("p50",),
     View.SLO: (),
 }
-"""Not compared unless its row says so (View.COMPARISON): each further criterion makes all verdicts harder to reach."""
+"""Without View.COMPARISON: each further criterion makes all verdicts harder to reach, so a row must ask for it."""
 _RECORDED: Mapping[View, tuple[str, ...]] = {View.SUMMARY: (), View.SLO: ()}
 
 
@@ -187,15 +188,15 @@ UNITS = {
     "_share": "share",
     "_rounds": "rounds",
 }
-"""The unit that the end of a key means."""
+"""Unit by the ending of a metric's key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One metric of a turn, or of the gaps between its events (`of` is None: analysis/summary.py counts those).
+    """One metric of a turn, or of the gaps between its events (then `of` is None: analysis/summary.py computes it).
 
-    `key` names it in files and SLOs and carries the unit. `shown` maps each view that shows it to the statistics
-    shown there ("p50", "min", ...); views that always show the same ones have none.
+    `key` names it in files and SLOs and ends in the unit. `shown` maps each view that shows it to the statistics
+    shown there ("p50", "min", ...), empty for views that show the same statistics of every metric.
     """
 
     key: str
@@ -325,11 +326,11 @@ PACED = frozenset(
         "reading_underrun_ms", "reasoning_tokens_per_s", "answer_tokens_per_s", "reasoning_ms",
     }
 )  # fmt: skip
-"""Metrics of when single tokens came: not measurable where a proxy holds the stream (held_stream.py)."""
+"""Metrics that depend on when single tokens arrive: not measurable where a proxy holds the stream (held_stream.py)."""
 
 
 def metric(key: str) -> Metric:
-    """The metric of a key. KeyError if there is none."""
+    """The metric with this key. Raises KeyError if there is none."""
     for one in METRICS:
         if one.key == key:
             return one

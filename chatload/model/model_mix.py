@@ -1,4 +1,4 @@
-"""Several models of one server, each asked by its share of the users: `--model a=3,b=1`."""
+"""Several models of one server, each used by its share of the users: `--model a=3,b=1`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MOST_WEIGHT = 10_000
 
 
 class ModelShare(msgspec.Struct, frozen=True):
-    """A model, or a LoRA adapter that is served as one, and its weight among the others."""
+    """A model, or a LoRA adapter served as one, and its weight relative to the others."""
 
     name: str
     weight: int
@@ -23,14 +23,11 @@ Mix = tuple[ModelShare, ...]
 
 
 class MixMistake(ValueError):
-    """A list of models that cannot be read; the text says how to write it."""
+    """An invalid list of models; the message says how to write it."""
 
 
 def mix_of(text: str) -> Mix:
-    """The models of "a=3,b=1", in order; none for a single name. Raises MixMistake.
-
-    A name may hold "="; without a comma, only a whole number after the last one makes it a list of one.
-    """
+    """The models of "a=3,b=1", in order; empty for a single name, which may contain "=". Raises MixMistake."""
     parts = [part.strip() for part in text.split(",")]
     if len(parts) == 1:
         return ()
@@ -50,14 +47,16 @@ def mix_of(text: str) -> Mix:
 
 
 def model_for(mix: Mix, user: int, seed: int) -> str:
-    """The model of a user. Each round of as many users as all weights together has each model as often as it weighs, in
-    an order drawn by the seed."""
+    """The model of a user. Users are taken in rounds of sum(weights) / gcd(weights).
+
+    In each round every model occurs in proportion to its weight, in an order drawn by the seed.
+    """
     order = _order(tuple(one.weight for one in mix), seed, user // _round(mix))
     return mix[order[user % len(order)]].name
 
 
 def mix_words(mix: Mix) -> str:
-    """a (75%) and b (25%)."""
+    """Such as "a (75%) and b (25%)"."""
     total = sum(one.weight for one in mix)
     return " and ".join(
         ", ".join(f"{one.name} ({one.weight / total:.0%})" for one in part)
@@ -73,7 +72,7 @@ def _round(mix: Mix) -> int:
 
 @lru_cache(maxsize=4)
 def _order(weights: tuple[int, ...], seed: int, number: int) -> Sequence[int]:
-    """The models of one round of users, by their place in the mix."""
+    """The models of one round of users, as indices into the mix."""
     common = math.gcd(*weights)
     order = [place for place, weight in enumerate(weights) for _ in range(weight // common)]
     random.Random(f"models {seed} {number}").shuffle(order)

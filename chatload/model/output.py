@@ -1,4 +1,4 @@
-"""Writes to our own standard output and errors, which may be closed, full, or a pipe that nobody reads any more."""
+"""Writes to standard output and standard error, which may be closed, full, or a pipe without a reader."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ _CI_ANYWHERE = re.compile(r"##(?=[\w.-]*\[)")
 
 
 def without_commands(text: str) -> str:
-    """The text with a U+FFFD in what a CI system would obey, of the same width.
+    """The text with one character of each CI command replaced by U+FFFD, so that no CI system executes it.
 
-    GitHub obeys `::name::` at the start of a line, blanks before it left out, and `##[name]` anywhere; Azure
+    GitHub executes `::name::` at the start of a line, after optional blanks, and `##[name]` anywhere; Azure
     `##vso[…]`, TeamCity `##teamcity[…]`. GitLab's `section_start:` needs an escape sequence, which
-    `chatload/model/sanitize.py` takes away.
+    `chatload/model/sanitize.py` removes.
     """
     return _CI_ANYWHERE.sub("#\ufffd", _CI_LINE_START.sub("\\1\ufffd", text))
 
 
 def write(stream: TextIO | None, text: str) -> None:
-    """Write `text` at once. What nobody can take is dropped: a run must not end for the sake of its progress line."""
+    """Write and flush `text`. If that fails, the stream is discarded: a progress line must not end a run."""
     if stream is None:  # closed before Python started
         return
     try:
@@ -33,13 +33,13 @@ def write(stream: TextIO | None, text: str) -> None:
 
 
 def settle() -> None:
-    """Flush both streams, so that Python has nothing left to fail with when it exits."""
+    """Flush both streams, so that Python does not fail to flush them when it exits."""
     for stream in (sys.stdout, sys.stderr):
         write(stream, "")
 
 
 def discard(stream: TextIO) -> None:
-    """From here on the stream goes nowhere: what it still buffers would fail again, at the latest at exit."""
+    """Redirect the stream to /dev/null: flushing its buffer would fail again, at the latest at exit."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, stream.fileno())
     os.close(nowhere)

@@ -1,8 +1,8 @@
-"""The turns of a run in little memory: a column a field, as narrow as its values, and rows that read like a `Turn`.
+"""Stores the turns of a run compactly: one column per field, as narrow as its values, and rows that read like `Turn`.
 
-A `Turn` of 70 events takes 2,900 bytes with all that it holds, a row here about 450. A field is made anew each time it
-is read: code that needs one several times should keep it. The turns of a run of few events stay as they are: reports
-of them take two thirds of the time.
+A `Turn` of 70 events takes 2,900 bytes in all, a row here about 450. A field is decoded each time it is read: code that
+needs one several times should keep it. The turns of small runs stay as they are, which makes their reports a third
+faster.
 """
 
 from __future__ import annotations
@@ -17,34 +17,31 @@ import msgspec
 from chatload.model.turn import Turn
 
 AT_A_TIME = 512
-"""Turns that are put into the columns together."""
+"""Turns that are appended to the columns together."""
 MOST_EVENTS_PLAIN = 2_500_000
-"""Events of turns that are kept as they are: about 100 MB."""
+"""Up to so many events, turns are kept as they are: about 100 MB."""
 UNIQUE_TEXTS = frozenset({"turn_id", "request_id", "reply_id", "detail", "prompt", "text"})
-"""Texts that are another one in most turns; of the others each is kept once."""
+"""Text fields that differ in most turns. Equal values of all others are stored once."""
 WIDTHS = "bhiq"
-"""Types of arrays of signed numbers, the narrowest first."""
+"""Type codes of arrays of signed numbers, the narrowest first."""
 AS_JSON = 0
-"""In place of the type of an array: numbers of more than 64 bits."""
+"""Stands in place of an array's type code: numbers of more than 64 bits, as JSON."""
 
-Get = Callable[["PackedTurn"], Any]  # any: of every type that a field of Turn has
+Get = Callable[["PackedTurn"], Any]  # Any: the fields of Turn have many types
 
 
 class _Column(Protocol):
     """The values of one field."""
 
     def extend(self, values: Sequence[Any]) -> None:
-        """Add the values of the next turns."""
+        """Append the values of the next turns."""
 
     def getter(self) -> Get:
-        """Reads the value of a row. Nothing may be added afterwards."""
+        """A function that returns the value of a row. Nothing may be appended afterwards."""
 
 
 class PackedTurns:
-    """Turns that are added one by one; `rows` gives all of them.
-
-    With up to `plain_events` events in all no column is made, and the rows are the turns.
-    """
+    """Turns, added one by one. Up to `plain_events` events in all, the turns are kept and no columns are made."""
 
     def __init__(self, plain_events: int = MOST_EVENTS_PLAIN) -> None:
         self._room = plain_events
@@ -63,7 +60,7 @@ class PackedTurns:
             self._pack()
 
     def rows(self) -> list[Turn]:
-        """All turns in the order in which they were added: each a `Turn` or a `PackedTurn`, which has all of it."""
+        """All turns in the order in which they were added: each a `Turn`, or a `PackedTurn` with the same fields."""
         if self._room >= 0:
             return list(self._waiting)
         self._pack()
@@ -85,7 +82,7 @@ class PackedTurns:
             column = self._columns.get(name)
             if column is None:
                 if values.count(default) == len(values):
-                    continue  # no turn has set it so far: it takes no memory
+                    continue  # no turn has set the field so far
                 column = self._columns[name] = make()
                 column.extend([default] * self._packed)
             column.extend(values)
@@ -93,9 +90,9 @@ class PackedTurns:
 
 
 class PackedTurn:
-    """One turn in the columns of its run. Has the fields and properties of `Turn`, and is equal to one with the same.
+    """One turn in the columns of its run, with the fields and properties of `Turn`; equal to a `Turn` with the same.
 
-    Each run has a class of its own, whose properties read that run's columns.
+    Each run has its own subclass, whose properties read that run's columns.
     """
 
     __slots__ = ("at",)
@@ -109,7 +106,7 @@ class PackedTurn:
         self.at = at
 
     def unpacked(self) -> Turn:
-        """The same as a `Turn`."""
+        """The turn as a `Turn`."""
         return Turn(**{name: getattr(self, name) for name in _FIELDS})
 
     def __eq__(self, other: object) -> bool:
@@ -130,7 +127,10 @@ def unpacked(turn: Turn) -> Turn:
 
 
 class _Whole:
-    """Whole numbers or None, in the narrowest array that holds them; beyond 64 bits in a list."""
+    """Whole numbers or None, in the narrowest array that fits them; a list if one exceeds 64 bits.
+
+    In an array the least number of its type stands for None.
+    """
 
     def __init__(self) -> None:
         self._data: array[int] | list[int | None] = array(WIDTHS[0])
@@ -142,7 +142,7 @@ class _Whole:
             before = len(data)
             try:
                 if self._none in values:
-                    raise OverflowError  # it means None here
+                    raise OverflowError  # taken: stands for None
                 kept = [self._none if one is None else one for one in values] if some_none else values
                 data.extend(cast("Sequence[int]", kept))
                 return
@@ -161,7 +161,7 @@ class _Whole:
         self._none = new
 
     def at(self) -> Callable[[int], int]:
-        """Reads the number at a position, where none is None."""
+        """A function that returns the number at a position. Only for a column without None."""
         return cast("Callable[[int], int]", self._data.__getitem__)
 
     def getter(self) -> Get:
@@ -188,7 +188,7 @@ class _Flags:
 
 
 class _Floats:
-    """Numbers or None, which NaN stands for: JSON has none."""
+    """Numbers or None, which is stored as NaN: JSON has no NaN, so no field has one."""
 
     def __init__(self) -> None:
         self._data = array("d")
@@ -202,10 +202,10 @@ class _Floats:
 
 
 class _Repeated:
-    """Words of which many turns have the same: each once, and its number for each turn."""
+    """Values that many turns share: each value once, and its number for each turn."""
 
     def __init__(self) -> None:
-        self._numbers: dict[Any, int] = {}  # any: words, or tuples of words
+        self._numbers: dict[Any, int] = {}  # Any: texts, or tuples of texts
         self._data = _Whole()
 
     def extend(self, values: Sequence[Any]) -> None:
@@ -213,12 +213,12 @@ class _Repeated:
         self._data.extend([numbers.setdefault(one, len(numbers)) for one in values])
 
     def getter(self) -> Get:
-        words, number = list(self._numbers), self._data.at()
-        return lambda row: words[number(row.at)]
+        values, number = list(self._numbers), self._data.at()
+        return lambda row: values[number(row.at)]
 
 
 class _Pieces:
-    """Values as bytes one after the other; None has no byte, others have at least one."""
+    """Values as consecutive bytes; None takes no bytes, every other value at least one."""
 
     def __init__(self, add: Callable[[bytearray, Any], None], read: Callable[[bytearray], Any]) -> None:
         self._add, self._read = add, read
@@ -255,7 +255,7 @@ def _text(data: bytearray) -> str:
 
 
 def _add_numbers(data: bytearray, values: tuple[int, ...]) -> None:
-    """The type of an array, and the array."""
+    """Append the numbers as an array's type code and its bytes, or as AS_JSON and JSON."""
     for kind in "BHIq":
         try:
             packed = array(kind, values)
@@ -277,7 +277,7 @@ def _numbers(data: bytearray) -> tuple[int, ...]:
 
 
 def _fields() -> dict[str, tuple[Any, Callable[[], _Column]]]:
-    """(default, what makes its column) of each field of a turn; those without a default have one no value equals."""
+    """(default, column factory) of each field of a turn. The default of a required field equals no value."""
     found: dict[str, tuple[Any, Callable[[], _Column]]] = {}
     for field in cast(msgspec.inspect.StructType, msgspec.inspect.type_info(Turn)).fields:
         default = field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
@@ -302,5 +302,5 @@ def _maker(name: str, kind: msgspec.inspect.Type) -> Callable[[], _Column]:
 
 _FIELDS = _fields()
 _COLUMNS = {**_FIELDS, "held": (None, _Repeated), "longest_gap_us": (None, _Whole)}
-"""Fields, and properties that take long to find out."""
+"""Columns: the fields, and properties that are slow to compute."""
 _GET = {name: attrgetter(name) for name in _COLUMNS}

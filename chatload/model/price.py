@@ -1,4 +1,4 @@
-"""What tokens cost, or the server an hour: values of --price and --server-cost."""
+"""The values of --price and --server-cost: what tokens cost, or the server per hour."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _HOURLY = re.compile(rf"(?P<cost>{_NUMBER})\s*(?P<currency>{_UNIT})?\s*/\s*(?P<p
 
 
 class PriceMistake(Exception):
-    """A text that is no price; says what it must be."""
+    """An invalid price; the message says what it must be."""
 
 
 class Price(msgspec.Struct, frozen=True):
-    """Prices of a million tokens: of prompts, of answers, and of prompt tokens from the server's cache.
+    """Prices per million tokens: of prompts, of answers, and of prompt tokens from the server's prefix cache.
 
-    `cached` None: as those of prompts. `currency` is as the user wrote it, or empty.
+    Where `cached` is None, cached tokens cost as much as others. `currency` is as the user wrote it, or empty.
     """
 
     input: float
@@ -41,7 +41,7 @@ class Price(msgspec.Struct, frozen=True):
 
 
 class ServerCost(msgspec.Struct, frozen=True):
-    """What the server costs an hour."""
+    """What the server costs per hour."""
 
     per_hour: float
     currency: str = ""
@@ -53,23 +53,23 @@ class ServerCost(msgspec.Struct, frozen=True):
 
 
 def read_price(text: str) -> Price:
-    """The price of a text such as "in=0.2,out=0.6 per 1M"."""
+    """The price of a text such as "in=0.2,out=0.6 per 1M". Raises PriceMistake."""
     found = _PRICE.fullmatch(text.strip())
     parts = [_PART.fullmatch(one) for one in found["parts"].split(",")] if found else []
-    told = {one["name"]: float(one["price"]) for one in parts if one is not None}
-    if found is None or None in parts or len(told) < len(parts) or not {"in", "out"} <= told.keys():
+    prices = {one["name"]: float(one["price"]) for one in parts if one is not None}
+    if found is None or None in parts or len(prices) < len(parts) or not {"in", "out"} <= prices.keys():
         raise PriceMistake(
             "must be prices of tokens such as 'in=0.2,out=0.6 per 1M' or 'in=0.2,out=0.6,cached=0.05 USD per 1M'"
         )
     per = {"m": 1.0, "k": 1000.0}.get(found["per"][-1].lower(), MILLION)
-    told = {name: per * value for name, value in told.items()}
-    if max(told.values()) > MOST:
+    prices = {name: per * value for name, value in prices.items()}
+    if max(prices.values()) > MOST:
         raise PriceMistake(f"must be at most {MOST:g} for a million tokens")
-    return Price(told["in"], told["out"], told.get("cached"), found["currency"] or "")
+    return Price(prices["in"], prices["out"], prices.get("cached"), found["currency"] or "")
 
 
 def read_server_cost(text: str) -> ServerCost:
-    """The cost of a text such as "2.5/h"."""
+    """The cost of a text such as "2.5/h". Raises PriceMistake."""
     found = _HOURLY.fullmatch(text.strip())
     if found is None or float(found["cost"]) > MOST:
         raise PriceMistake("must be what the server costs an hour, such as '2.5/h' or '2.5 USD/h'")

@@ -1,7 +1,7 @@
-"""What a person types to start chatload here.
+"""The command that starts chatload on this machine.
 
-Commands to type next are printed by `program()`. Reports and mistakes say `chatload`, also where `python -m chatload`
-is typed: they are read on other machines, too.
+Suggestions of what to type next use `program()`. Reports and error messages always say `chatload`, since they are also
+read on other machines.
 """
 
 from __future__ import annotations

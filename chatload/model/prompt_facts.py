@@ -1,4 +1,4 @@
-"""How the prompts of a run were made as long as asked (part of manifest.json)."""
+"""How the prompts of a run were made as long as requested (part of manifest.json)."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import msgspec
 
 
 class PromptFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`counted_by`: "tokenizer" (the server's own), "probes" (the usage of two requests of one token) or "estimate";
-    `why`: why not by a better method. `template_tokens`: tokens of a first prompt that are no generated text: chat
-    template and system prompt; `later_tokens`: the same that each later turn adds. `probes`: requests that were sent
-    before the run to tell. `warmed`: shared beginnings that were sent before the run.
+    """How tokens were counted, and what was sent before the run.
+
+    `counted_by`: "tokenizer" (the server's own), "probes" (the usage of requests of one token each) or "estimate";
+    `why`: why not by a better method. `template_tokens`: tokens of a first prompt beside the generated text, such as
+    chat template and system prompt; `later_tokens`: such tokens added by each later turn. `probes`: requests that were
+    sent to count tokens. `warmed`: shared prefixes that were sent to fill the server's cache.
     """
 
     counted_by: str = ""

@@ -1,7 +1,7 @@
-"""The reference that each prompt carries under --echo-check: which user's and turn's it is, provable in every process.
+"""The reference in each prompt under --echo-check: names its user and turn, and can be verified in every process.
 
-`ref-u12t3-0123456789ab`: user 12, turn 3, and a digest of both with the run's id. A reply that holds the reference of
-another user was not made for the one who got it.
+`ref-u12t3-0123456789ab`: user 12, turn 3, and a digest of both with the run's id. A reply that holds another user's
+reference was generated for that user.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def reference(run_id: str, user: int, turn: int) -> str:
 
 
 def references_in(text: str, run_id: str) -> list[tuple[int, int]]:
-    """(user, turn) of each reference of this run in a text; what only looks like one is none."""
+    """(user, turn) of each reference in a text whose digest is of this run."""
     found = []
     for match in _REFERENCE.finditer(text):
         user, turn = int(match[1]), int(match[2])

@@ -1,4 +1,4 @@
-"""Text that a server or a file gave us, made safe to print: the one place where that happens."""
+"""Makes text from a server or a file safe to print. All such text goes through this file."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ _ESCAPES = re.compile(
     r"|\x1b[ -/]*[0-~]?"
 )
 _HIDDEN = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
-"""Categories that a terminal may obey or not show: controls, bidi and other formats, half a pair, private."""
+"""Categories that a terminal may execute or not show: controls, bidi and other formats, lone surrogates, private use,
+line and paragraph separators."""
 
 _JOINERS = "\u200c\u200d"
-"""Zero-width (non-)joiner: format characters that scripts and emoji need."""
+"""Zero-width (non-)joiner: format characters that some scripts and emoji need."""
 
 
 def shown(text: str) -> str:
-    """A whole text as it may stand in a terminal or a CI log: `plain`, and without commands to the CI system.
+    """A whole text, safe for a terminal or a CI log: `plain`, and without commands to the CI system.
 
-    Every renderer ends with this, since only then it is known what begins a line: wrapping, a column or a name that
-    is absent can put any word there.
+    Every renderer calls this last: any word may end up at the start of a line, after wrapping or an empty column.
     """
     return without_commands(plain(text))
 
 
 def json_text(content: object) -> str:
-    """JSON to print: ASCII, and the same value spelt without what a CI system would obey."""
+    """JSON to print, in ASCII; `##`, which begins a CI command, is written with an escape."""
     return json.dumps(content, indent=2).replace("##", r"#\u0023") + "\n"
 
 
 def plain(text: str) -> str:
     """The text without escape sequences; other control characters become U+FFFD, new lines stay."""
-    if text.replace("\n", "").isprintable():  # nearly every text: a tenth of the time of the loop below
+    if text.replace("\n", "").isprintable():  # nearly every text; ten times as fast as the loop below
         return text
     text = _ESCAPES.sub("", text.replace("\r\n", "\n").replace("\t", "    "))
     return "".join(c if c == "\n" or c in _JOINERS or not _hidden(c) else "\ufffd" for c in text)
@@ -50,18 +50,18 @@ def one_line(text: object, limit: int = 200) -> str:
 
 
 def printable(text: object, limit: int) -> str:
-    """An untrusted text for one line: control characters become blanks, at most `limit` characters."""
+    """An untrusted text on one line: control characters become blanks, at most `limit` characters."""
     line = "".join(c if c.isprintable() else " " for c in str(text)[: 4 * limit])
     return without_commands(" ".join(line.split())[:limit])
 
 
 def columns(text: str) -> int:
-    """Columns a terminal gives the text: 2 for wide East Asian characters, 0 for combining ones."""
+    """Columns that the text takes in a terminal: 2 for wide East Asian characters, 0 for combining ones."""
     return len(text) if text.isascii() else sum(map(_columns_of, text))
 
 
 def wrapped(text: str, width: int) -> list[str]:
-    """`plain` as lines of at most `width` columns, broken at spaces where there are some."""
+    """`plain` as lines of at most `width` columns, broken at spaces where possible."""
     lines: list[str] = []
     for paragraph in plain(text).split("\n"):
         line = ""

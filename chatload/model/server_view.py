@@ -1,4 +1,4 @@
-"""What the server's own /metrics page says of a run, beside what the client saw (part of summary.json)."""
+"""A run as the server's own /metrics page reports it, compared with the client's numbers (part of summary.json)."""
 
 from __future__ import annotations
 
@@ -6,19 +6,18 @@ import msgspec
 
 
 class ServerView(msgspec.Struct, frozen=True, kw_only=True):
-    """The server's numbers over the run, and ours of the same thing; None where it does not tell.
+    """The server's numbers over the run, and the client's for comparison; None where the page does not have one.
 
-    Readings: `readings` are used; `unanswered` found no page, `stale` repeat an old page. `every_s` is the usual time
-    between two that are used, `longest_hole_s` the longest time of the run without any. `missing` is why most of the
-    unanswered ones had no numbers (ServerLine). `since_s`: when the page first told something, in s from the first
-    due, where that was not before the first request; `client_tokens` and `client_finished` are then of turns that ended
-    later.
-    `restarted_s`: when its counters had fallen; differences of counters are then None.
-    `requests_at_once` … `kv_use` are the highest readings. The others are differences of counters between the last
-    reading before the run and the last one; `client_ttft_ms` is the mean over the turns of that same stretch,
-    `first_tokens` and `client_first_tokens` are how many the two means are of.
+    `readings` of the page are used, `unanswered` got no numbers (most often for the reason `missing`, see ServerLine),
+    `stale` repeat an old page. `every_s` is the usual time between two used ones, `longest_hole_s` the longest time of
+    the run without any. `since_s`: when the page first had numbers, in s from the first due, if that was after the
+    first request; `client_tokens` and `client_finished` then count turns that ended later.
+    `restarted_s`: when its counters were first seen to have fallen; differences of counters are then None.
+    `requests_at_once` … `batch_tokens` are the highest readings. The others are differences of counters between the
+    last reading before the run and the last one; `client_ttft_ms` is the mean over the turns of that same stretch,
+    `first_tokens` and `client_first_tokens` are how many requests the two means are of.
     `ttft_apart_ms`: client's TTFT − server's, of the first and the second half. `waiting_unseen`: most requests seen
-    in a queue that the server's own TTFT leaves out. `front_end_cpu`: cores that the process of the page used.
+    in a queue that the server's own TTFT leaves out. `front_end_cpu`: cores used by the process that serves the page.
     """
 
     readings: int

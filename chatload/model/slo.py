@@ -1,4 +1,4 @@
-"""An SLO as the user writes it, understood: "p95 ttft_ms <= 500", "failed_share <= 0.5%", "ask: goodput >= 95%"."""
+"""Parses SLOs: "p95 ttft_ms <= 500", "failed_share <= 0.5%", "ask: goodput >= 95%"."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BAD_SHARES = ("failed_share", "stalled_share")
 GOOD_SHARES = ("goodput", "conversation_goodput")
 
 RUN_FIGURES = ("standstill_s",)
-"""Figures of a run as a whole: facts, not shares of its turns."""
+"""Figures of a whole run, measured exactly: no shares of turns."""
 OTHER_NAMES = {
     "ttfb": "first_byte_ms",
     "latency": "e2e_ms",
@@ -24,14 +24,14 @@ OTHER_NAMES = {
     "errors": "failed_share",
     "error_rate": "failed_share",
 }
-"""What other tools call a metric, for the answer to an unknown name."""
+"""Names of metrics in other tools, to suggest ours when a name is unknown."""
 LEAST_STANDSTILL_S = 0.1
-"""Shorter ones are not looked for."""
+"""Shorter standstills are not detected."""
 
 LARGEST_LIMIT = 1e9
-"""Larger ones ask for nothing: in ms it is more than eleven days."""
+"""A larger limit would never be missed: in ms it is more than eleven days."""
 NEARLY_ALL = 0.9
-"""A percentile SLO that speaks of this share of turns or more stands in as a limit for each turn."""
+"""A percentile SLO on at least this share of the turns can serve as a limit for each turn."""
 
 _FORM = re.compile(
     r"(?:(?P<statistic>[A-Za-z]+[0-9.]*)\s+)?(?P<name>[A-Za-z_][A-Za-z_0-9]*)(?:@(?P<reader>[0-9.]+))?"
@@ -41,21 +41,21 @@ _HINT = 'must be like "p95 ttft_ms <= 500", "ttft_ms <= 500" or "failed_share <=
 
 
 def slo_names() -> tuple[str, ...]:
-    """Everything an SLO may speak of (docs/metrics.md)."""
+    """Every metric and share that an SLO may limit (docs/metrics.md)."""
     return (*(one.key for one in metrics_in(View.SLO)), *BAD_SHARES, *GOOD_SHARES, *RUN_FIGURES)
 
 
 def is_part(name: str, of: str) -> bool:
-    """Whether a name is all of another one, or some of its parts between "/"."""
+    """Whether `name` is `of`, or consecutive parts of it between "/"."""
     return f"/{name}/" in f"/{of}/"
 
 
 class Objective(msgspec.Struct, frozen=True):
     """One SLO. `limit` is in the metric's unit (a share: 0 to 1).
 
-    `kind` is percentile (`p` of the metric over turns), turn (each turn by itself: what goodput is made of),
-    share (of turns or conversations), extreme (the one worst turn) or run (a figure of the whole run); the last two
-    are facts, no estimates. `name`: it speaks of turns of this name only; "" of all.
+    `kind` is percentile (`p` of the metric over turns), turn (a limit for each turn, which goodput counts), share (of
+    turns or conversations), extreme (the worst turn) or run (a figure of the whole run); the last two have no sampling
+    error. The SLO applies to turns named `name`, or to all where that is "".
     """
 
     words: str
@@ -67,34 +67,34 @@ class Objective(msgspec.Struct, frozen=True):
     reader_tokens_per_s: float = READER_TOKENS_PER_S
     name: str = ""
 
-    def speaks_of(self, turn_name: str) -> bool:
-        """Whether it speaks of turns of this name: all of it, or some of its parts between "/"."""
+    def applies_to(self, turn_name: str) -> bool:
+        """Whether the SLO applies to turns of this name, which contains `name` as whole parts between "/"."""
         return not self.name or is_part(self.name, turn_name)
 
     @property
     def share_asked(self) -> float:
-        """Share of turns that a percentile SLO asks to be within the limit."""
+        """Share of turns that a percentile SLO requires to be within the limit."""
         return self.p if self.at_most else 1.0 - self.p
 
 
 def read_objectives(given: str | Iterable[str]) -> tuple[tuple[Objective, ...], list[str]]:
-    """(SLOs, mistakes): every SLO of a list, or of a text with `;` between them; one line a mistake."""
+    """(SLOs, mistakes) of a text, or of several, with SLOs separated by `;` or newlines; a mistake is one line."""
     texts = [given] if isinstance(given, str) else list(given)
     found: list[Objective] = []
     mistakes: list[str] = []
     for text in (part.strip() for whole in texts for part in re.split(r"[;\n]", whole)):
         if not text:
             continue
-        read = _named(text)
+        read = _with_name(text)
         if isinstance(read, str):
             mistakes.append(f"--slo {text[:80]!r}: {read}")
         elif read not in found:
             found.append(read)
-    return tuple(found), mistakes or _alone(found)
+    return tuple(found), mistakes or _goodput_mistakes(found)
 
 
-def _alone(found: Sequence[Objective]) -> list[str]:
-    """What goodput lacks: limits without a share would gate nothing, a share without limits means nothing."""
+def _goodput_mistakes(found: Sequence[Objective]) -> list[str]:
+    """Limits for each turn without a goodput share, which would gate nothing; a share without any such limit."""
     shares = [one.words for one in found if one.metric in GOOD_SHARES]
     if shares and not limits_of_a_turn(found):
         return [f'--slo {shares[0]!r}: good by which limit? add one for each turn, such as "ttft_ms <= 500"']
@@ -106,14 +106,14 @@ def _alone(found: Sequence[Objective]) -> list[str]:
 
 
 def _as_p95(one: Objective) -> str:
-    """The limit of a turn as a percentile's."""
+    """The text of a limit for each turn, as a p95 SLO."""
     return f"{one.name}: p95 {one.words.removeprefix(f'{one.name}: ')}" if one.name else f"p95 {one.words}"
 
 
 def limits_of_a_turn(objectives: Sequence[Objective]) -> tuple[Objective, ...]:
     """The limits a turn must keep to count as goodput.
 
-    The per-turn SLOs; where there are none, the percentile SLOs that speak of at least 90 % of the turns.
+    The SLOs for each turn; if there are none, the percentile SLOs on at least 90 % of the turns.
     """
     own = tuple(one for one in objectives if one.kind == "turn")
     return own or tuple(
@@ -121,8 +121,8 @@ def limits_of_a_turn(objectives: Sequence[Objective]) -> tuple[Objective, ...]:
     )
 
 
-def _named(text: str) -> Objective | str:
-    """The SLO of one text, which may begin with the name of the turns that it speaks of and a colon."""
+def _with_name(text: str) -> Objective | str:
+    """The SLO of one text, which may begin with a turn name and a colon, or what is wrong with it."""
     before, colon, form = text.rpartition(":")
     read = _read(form.strip())
     name = " ".join(before.split())
@@ -136,7 +136,7 @@ def _named(text: str) -> Objective | str:
 
 
 def _read(text: str) -> Objective | str:
-    """The SLO of one text, or what is wrong with it."""
+    """The SLO of a text without a turn name, or what is wrong with it."""
     form = _FORM.fullmatch(text)
     if form is None:
         return _HINT

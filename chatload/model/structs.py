@@ -1,4 +1,4 @@
-"""What the typed facts of this package share."""
+"""A field definition shared by the structs of this package."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ T = TypeVar("T")
 
 
 def always(default: T) -> T:
-    """A field with a default that is written even where it holds it.
+    """A struct field that is written even if it equals its default.
 
-    `omit_defaults` leaves out plain defaults; a default from a factory it writes.
+    `omit_defaults` leaves out plain defaults, but writes those from a factory.
     """
     found: T = msgspec.field(default_factory=lambda: default)
     return found

@@ -23,27 +23,27 @@ FORMAT = 2
 PERCENTILES = {"p50": 0.50, "p90": 0.90, "p95": 0.95, "p99": 0.99}
 
 ALL_USERS_IN, WHOLE_RUN, WHILE_ARRIVING = "all users in", "whole run", "while visitors arrive"
-"""Stretches of a run, as they are named wherever a figure is shown."""
+"""Names of the stretches of a run that figures are taken from."""
 
 TOO_FEW_TURNS = "too few turns for an interval"
-"""Why a figure has none where its stretch is long enough."""
+"""Why a figure has no interval although its stretch is long enough."""
 
 
 class Statistics(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What can be asked for a statistic by its name: n, mean, min, max or a percentile."""
+    """Base of structs whose fields are statistics: n, mean, min, max or percentiles."""
 
     def statistic(self, name: str) -> float | None:
-        """The number; None where there is none."""
+        """The statistic with this name; None where it has no value."""
         found: float | None = getattr(self, name)
         return found
 
 
 class Distribution(Statistics, frozen=True):
-    """Many values of one metric, in its unit; None where there is no value.
+    """Statistics of the `n` values of one metric, in its unit; None without values.
 
-    `too_small` are percentiles that n cannot support: their numbers are the sample's. `interval` holds the 95 %
-    intervals of the others, an end that the sample cannot give is None; it is left out where the stretch is too short.
-    `design_effect` of each of these: its n turns tell as much as n / design effect independent ones.
+    `too_small` lists percentiles that n cannot support: they only describe the sample. `interval` holds the 95 %
+    intervals of the others, with None for an end that the sample cannot give; it is None where the stretch is too
+    short. `design_effect` of each of these: n turns are worth n / design effect independent ones.
     """
 
     n: int
@@ -67,7 +67,7 @@ NO_VALUES = Distribution(0, None, None, None, None, None, None, None, ())
 
 
 class WithFailures(Statistics, frozen=True):
-    """Percentiles where each failed turn counts as +∞, which None stands for (JSON has no infinity)."""
+    """Percentiles that count each failed turn as +∞. None stands for +∞, which JSON does not have."""
 
     n: int
     failed: int
@@ -79,7 +79,7 @@ class WithFailures(Statistics, frozen=True):
 
 
 class Throughput(msgspec.Struct, frozen=True):
-    """Good replies and tokens per second of a stretch of time, `seconds` long; None where it has no length.
+    """Good replies and tokens per second over a stretch of `seconds`; None where that is 0.
 
     `tokens_interval` is the 95 % interval of `tokens_per_s`; None where the stretch is too short, or is the whole run.
     """
@@ -91,7 +91,7 @@ class Throughput(msgspec.Struct, frozen=True):
 
 
 class Stretch(msgspec.Struct, frozen=True):
-    """What percentiles are taken from: `turns` that count, due within `seconds`.
+    """The stretch of a run that figures are taken from: `turns` that count, due within `seconds`.
 
     `note` says why it is not the time with all users in, `too_short` how long it would have to be for intervals; both
     are empty where they do not apply.
@@ -132,9 +132,9 @@ class Stalls(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OpenLoopView(msgspec.Struct, frozen=True, kw_only=True):
-    """What an open loop of the same rate would have seen of a standstill: lower bounds (analysis/standstill.py).
+    """How an open loop of the same rate would have measured a standstill: lower bounds (analysis/standstill.py).
 
-    `due` turns would have been due meanwhile, `due_here` were; `ttft_p95_ms` is of all turns with those.
+    `due` turns would have been due during it, `due_here` were; `ttft_p95_ms` includes the missing ones.
     """
 
     turns_per_s: float
@@ -145,10 +145,10 @@ class OpenLoopView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Standstill(msgspec.Struct, frozen=True, kw_only=True):
-    """The longest time in which replies were open and none moved; 0 where none was 0.1 s long.
+    """The longest time in which replies were open and none made progress; 0 if shorter than 0.1 s.
 
-    `at_s` is since the first due; `open_turns` waited at its end. `open_loop` is None where the loop hides nothing, or
-    its rate is not known.
+    `at_s` is when it began, in s since the first due; `open_turns` waited at its end. `open_loop` is None where the
+    load hides nothing of it, or its rate is unknown.
     """
 
     longest_s: float = 0.0
@@ -158,10 +158,11 @@ class Standstill(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Bunching(msgspec.Struct, frozen=True, kw_only=True):
-    """How sends bunch (analysis/send_bunching.py): counts per bin of `bin_ms`, variance by mean; 1 is independent.
+    """How sends bunch (analysis/send_bunching.py). `dispersion` = variance / mean of the number of sends in each of
+    `bins` bins of `bin_ms`; 1 for independent sends.
 
-    `others` is with how many other turns one shares its bin on average, `others_if_independent` with how many it would.
-    `slowdown` is TTFT of crowded turns by that of the others (medians), None where there is no telling.
+    `others` is the mean number of other turns in a turn's bin, `others_if_independent` what it would be for independent
+    sends. `slowdown` is median TTFT of crowded turns / median TTFT of the others, None where it cannot be determined.
     """
 
     bin_ms: float
@@ -173,7 +174,7 @@ class Bunching(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Connections(msgspec.Struct, frozen=True, kw_only=True):
-    """Connections of all turns, and refusals that were waited for, `waited_s` in all.
+    """Connections of all turns, and refusals after which a turn waited and asked again, `waited_s` in all.
 
     `addresses`: turns by IP address, where the server's name has several.
     """
@@ -188,10 +189,10 @@ class Connections(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ContextUse(msgspec.Struct, frozen=True, kw_only=True):
-    """What the edge of the model's context did: `ended` conversations no longer fitted it.
+    """Effects of the model's context limit: `ended` conversations no longer fitted.
 
-    `not_held`: planned turns that were thereby not held; they count in no figure. `trimmed`: turns asked without the
-    oldest exchanges. `limit`: the tokens that are allowed, where the server tells.
+    `not_held`: planned turns that were not held for that reason; they count in no figure. `trimmed`: turns sent without
+    the oldest exchanges. `limit`: tokens allowed, where the server reports it.
     """
 
     ended: int = 0
@@ -201,7 +202,7 @@ class ContextUse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FigureBound(msgspec.Struct, frozen=True):
-    """A statistic of a metric as measured, and its least and greatest value within the bounds of all marked turns."""
+    """A statistic of a metric as measured, and its `low` and `high` end within the error bounds of all marked turns."""
 
     metric: str
     statistic: str
@@ -211,10 +212,10 @@ class FigureBound(msgspec.Struct, frozen=True):
 
 
 class Validity(msgspec.Struct, frozen=True, kw_only=True):
-    """What the load generator itself may have spoiled (docs/performance.md).
+    """Errors that the load generator itself may have caused (docs/performance.md).
 
-    `remedy` says what to do where it is not trustworthy. `bounds` are those of the figures where turns are marked;
-    `moved` are those that do not stand, in words, and SLOs that may turn.
+    `remedy` says what to do where the run is not trustworthy. `bounds` are those of the figures where turns are marked;
+    `moved` describes the figures that these errors may change too much, and the SLOs whose verdict they may change.
     """
 
     trustworthy: bool = True
@@ -232,8 +233,9 @@ class Validity(msgspec.Struct, frozen=True, kw_only=True):
 class SlotRelease(msgspec.Struct, frozen=True, kw_only=True):
     """How long the server kept the slots of abandoned turns.
 
-    The median time, in s, lies within `freed_s`; its second is None where most were never seen free, all of it where
-    `unknown` says why nothing can be said. `every_s` is how often the server's count was read: the resolution.
+    The median time, in s, lies within `freed_s`; its second is None where most were never seen free. `freed_s` is None
+    where it is unknown for the reason `unknown`. `every_s` is the interval of readings of the server's count, which is
+    the resolution.
     """
 
     hang_ups: int
@@ -244,9 +246,10 @@ class SlotRelease(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HeldStreams(msgspec.Struct, frozen=True):
-    """Good replies that came in bursts, out of `judged` with events enough to tell; means over those.
+    """Good replies that came in bursts, out of `judged` ones with enough events; means over the former.
 
-    `events` and `bytes` are of a read, `apart_ms` between two, None where each came in one. `span` is E2E ÷ first byte.
+    `events` and `bytes` are per burst, `apart_ms` is the time between two, None where each reply came in one. `span` is
+    E2E ÷ first byte.
     """
 
     replies: int
@@ -258,15 +261,15 @@ class HeldStreams(msgspec.Struct, frozen=True):
 
     @property
     def share(self) -> float:
-        """Of those that can be judged."""
+        """Share of the judged replies that came in bursts."""
         return self.replies / self.judged
 
 
 class SameAnswers(msgspec.Struct, frozen=True):
-    """Prompts asked of the idle server and under load at temperature 0: `asked` as planned, `compared` under load.
+    """Prompts sent to the idle server and under load at temperature 0: `asked` as planned, `compared` under load.
 
-    `differ` of these had another answer, first at an event of `first_events` (from 1, of each); of `idle_differ` the
-    idle server gave two answers. `failed` had none under load.
+    `differ` of these had a different answer under load, whose first different event, from 1, is in `first_events`. To
+    `idle_differ` prompts the idle server gave two different answers. `failed` had no answer under load.
     """
 
     asked: int
@@ -281,15 +284,15 @@ QueueOf = Literal["", "server", "level", "part"]
 
 
 class Queueing(msgspec.Struct, frozen=True, kw_only=True):
-    """The wait in the server's queue, where it makes most of the mean TTFT; both in ms (analysis/queueing.py).
+    """The mean wait in the server's queue, where it is most of the mean TTFT; both in ms (analysis/queueing.py).
 
-    `by`: the server's own queue times, or the turns in flight beyond its room. `room` is what the queue is for, where
-    the server told it; `kv_use` the share of its KV cache in use, where that was full; `batch` the most requests seen
-    running, where it held as many whenever others waited; `batch_option` limits them.
+    `by` is how it is known: the server's own queue times, or the turns in flight beyond its room. `room` is the limit
+    that requests queue for, where the server reported it; `kv_use` the share of its KV cache in use, where that was
+    full; `batch` the most requests seen running, where as many ran whenever others waited; `batch_option` limits them.
 
-    `at` is where this is so, in a run of several servers, levels or steps of rates, and `of` what that is: a server;
-    the least level of a capacity search that missed an SLO; a part of another load, beside `others` with a shorter
-    wait.
+    `at` names the part of the run with this wait, where it has several servers, levels or rates, and `of` its kind: a
+    server; the lowest level of a capacity search that missed an SLO; a part of another load, with `others` of shorter
+    waits.
     """
 
     wait_ms: float
@@ -305,14 +308,14 @@ class Queueing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """A run as sums. Distributions are over good turns; failures stand beside them.
+    """The figures of a run. Distributions are over good turns; failures are counted apart.
 
     `metrics` and `with_failures` are of the turns due in `window`; `whole_run` holds the metrics of the whole run
-    where that is another stretch. All else is of the whole run.
+    where that is another stretch. All else is of the whole run. A metric without values is None.
     `simulation` is None for a real server.
-    `steady` is the throughput while all users were in, None where they never were. `conversations` are users whose
-    every planned turn succeeded, None where the load is no chat. A metric without values is None. `incomplete` says
-    why the run is not the whole of its plan, `warnings` what to doubt and what to do about it.
+    `steady` is the throughput while all users were in, None where they never were. `conversations` counts users whose
+    every planned turn succeeded, None where the load is no chat. `incomplete` says why the run did not complete its
+    plan, `warnings` what to doubt and what to do about it.
     """
 
     format: int = FORMAT
@@ -372,36 +375,36 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def of_window(self) -> Throughput:
-        """The rates of the stretch that figures are taken from (`window`): of no shorter one are any to be quoted."""
+        """Rates over `window`, the stretch that figures are taken from."""
         all_in = self.steady if self.window.name != WHOLE_RUN else None
         return all_in or self.throughput
 
     def metric(self, key: str) -> Distribution:
-        """The distribution of a metric; one without values where the run has none."""
+        """The distribution of a metric in `window`; NO_VALUES if the run has none."""
         return self.metrics.get(key) or NO_VALUES
 
     def of_whole_run(self, key: str) -> Distribution:
-        """The same of the whole run."""
+        """The distribution of a metric over the whole run; NO_VALUES if it has none."""
         return (self.whole_run or self.metrics).get(key) or NO_VALUES
 
 
 INLINE = ("throughput", "metrics")
-"""Fields whose own fields stand in their place in JSON: metrics are keys of summary.json itself."""
+"""Fields that are flattened in JSON: their own fields are keys of summary.json itself."""
 
 
 def content_of(summary: Summary) -> dict[str, object]:
-    """The summary as it stands in summary.json."""
+    """The JSON content of summary.json."""
     found = _flat(msgspec.to_builtins(summary))
     found["groups"] = {name: _flat(part) for name, part in msgspec.to_builtins(summary.groups).items()}
     return found
 
 
 NAMES_OF_FORMAT_1 = {"abandonment": "slot_release", "trust": "validity", "caveats": "warnings"}
-"""Keys of summary.json that have another name since format 2."""
+"""Keys that format 2 renamed, by their name in format 1."""
 
 
 def read_summary(raw: bytes) -> Summary:
-    """The summary of a summary.json, of this format or of 1. msgspec.DecodeError (ValidationError) where it is none."""
+    """The summary of a summary.json of format 1 or 2. Raises msgspec.DecodeError if it is invalid."""
     flat = msgspec.json.decode(raw, type=dict[str, object])
     if flat.get("format") == 1:
         flat = {NAMES_OF_FORMAT_1.get(key, key): value for key, value in flat.items()}

@@ -1,4 +1,4 @@
-"""What a token count is worth: the sources that are exact, and why a server's usage was not used."""
+"""Which sources of token counts are exact, and why a server's usage was not used."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ DOUBTS: Mapping[str, str] = {
     "too_many": "more tokens than the text can have",
     "too_few": "fewer tokens than the text must have",
 }
-"""Why a usage was not used, by the code that a turn keeps (`usage_doubt`)."""
+"""Why a usage was not used, by the code in the turn's `usage_doubt`."""
 LONGEST_MEAN, SHORTEST_MEAN = 8.0, 1.5
-"""Characters a token, means that no text goes beyond over many tokens: English has 4 to 5, ASCII more than 1.5."""
+"""Largest and smallest plausible mean of characters per token over many tokens. English has 4 to 5, ASCII text more
+than 1.5."""
 LIMITS = ("max_tokens", "max_completion_tokens", "max_new_tokens", "parameters")
-"""Fields of --body that may ask for another number of tokens than the plan."""
+"""Fields of --body that may set another token limit than the plan's."""
 
 END_TOKENS = (
     "</s>",
@@ -30,19 +31,19 @@ END_TOKENS = (
     "<|end|>",
     "<end_of_turn>",
 )
-"""How models write the end of their turn; a server that hides special tokens sends none of these."""
+"""End-of-turn tokens of common models. A server that skips special tokens sends none of them as text."""
 
 
 def shown_end(text: str) -> str:
-    """The end token that a reply's text ends with; empty where it ends with none."""
+    """The end-of-turn token that a reply's text ends with; "" if there is none."""
     tail = text[-24:].rstrip()
     return next(filter(tail.endswith, END_TOKENS)) if tail.endswith(END_TOKENS) else ""
 
 
 def exceeded_limit(limit: int | None, extra: Mapping[str, object], fields: Mapping[str, Any]) -> int | None:
-    """The limit of tokens that a request asked for, where the reply has more by an exact count; else None.
+    """The token limit of the request, if the reply has more tokens by an exact count; else None.
 
-    `fields` are those of the turn. Any: they are what its instants and counts are made of.
+    `extra` is the JSON of --body, `fields` are the turn's own. Any: they have many types.
     """
     tokens = fields.get("tokens")
     if limit is None or tokens is None or tokens <= limit or fields["token_source"] not in COUNTED:

@@ -1,4 +1,4 @@
-"""The facts every floor shares: what a turn asks, what its reply brought, and what became of it.
+"""Types that every layer uses: messages of a request, deltas of a reply, and the finished turn.
 
 A *user* holds a *conversation* of *turns*; a turn is one request. Its reply arrives as *reads*
 (bytes with a stamp), which are framed into *events* and decoded into *deltas*.
@@ -18,11 +18,11 @@ from chatload.model.structs import always
 
 
 class Message(msgspec.Struct, frozen=True):
-    """One line of a conversation; `role` is "system", "user", "assistant" or "tool".
+    """One message of a conversation; `role` is "system", "user", "assistant" or "tool".
 
-    `more` are fields beyond role and text in the words of OpenAI's Chat Completions, which dialects that take them
-    (`Dialect.takes_more`) write in their own: `tool_calls`, `tool_call_id`, or `content` in parts, of which `content`
-    here has the text. Any: an own scenario's JSON.
+    `more` holds further fields in the form of OpenAI's Chat Completions, which dialects with `Dialect.takes_more`
+    convert to their own: `tool_calls`, `tool_call_id`, or `content` in parts, whose text is in `content` here.
+    Any: JSON of a custom scenario.
     """
 
     role: str
@@ -31,7 +31,7 @@ class Message(msgspec.Struct, frozen=True):
 
 
 class ToolCall(NamedTuple):
-    """A call of a tool that the model asks for; `arguments` is JSON, as the model wrote it."""
+    """A tool call by the model; `arguments` is the JSON text that the model wrote, not validated."""
 
     id: str
     name: str
@@ -80,12 +80,12 @@ class Usage(msgspec.Struct, frozen=True):
 
 
 class Delta(NamedTuple):
-    """What one event of a reply brought. No clock: `read` points at the read that completed it.
+    """The content of one event of a reply. `read` is the index of the read that completed it, which has the time.
 
-    `tokens` is the number of tokens in this very event, only where the server tells it per event
-    (TGI native: 1; vLLM `continuous_usage_stats`: the step of its running count).
-    `finish` is the server's finish reason in the words of OpenAI's chat ("stop", "length", "tool_calls") where it means
-    one of these, else its own ("abort", …); "" takes one before back, as text came after it.
+    `tokens` is the number of tokens in this event, only where the server counts per event
+    (TGI native: 1; vLLM `continuous_usage_stats`: the increase of its running count).
+    `finish` is the finish reason in OpenAI's terms ("stop", "length", "tool_calls") where the server's means the same,
+    else the server's own ("abort", …); "" revokes an earlier one, because text came after it.
     """
 
     read: int
@@ -99,15 +99,15 @@ class Delta(NamedTuple):
 
     @property
     def has_text(self) -> bool:
-        """True when the event brought something a reader can see: content, reasoning or tool call."""
+        """True when the event has content, reasoning or tool call text."""
         return bool(self.text or self.reasoning or self.tool_text)
 
 
 class TextDeltas(NamedTuple):
-    """Deltas that brought a text each and nothing else, one a read: `texts[i]` came with read `read + i`.
+    """Several deltas in one object: each has text only, and comes from its own read. `texts[i]` is of read `read + i`.
 
-    `tokens` are their counts, where the server tells them. `usage` is the last one's, where each has one that differs
-    in the completion tokens only; `running` are those.
+    `tokens` are their token counts, where the server reports them. Where each has a usage, and these differ only in
+    `completion_tokens`, `usage` is the last one's and `running` holds the `completion_tokens` of each.
     """
 
     read: int
@@ -119,14 +119,14 @@ class TextDeltas(NamedTuple):
     usage: Usage | None = None
 
     def part(self, start: int, end: int) -> TextDeltas:
-        """Those from `start` to before `end`; `usage` stays the last one's, `running` tells that of each."""
+        """The deltas from `start` to before `end`; `usage` stays the last one's of the whole."""
         tokens, running = self.tokens and self.tokens[start:end], self.running and self.running[start:end]
         return self._replace(
             read=self.read + start, texts=self.texts[start:end], tokens=tokens, running=running
         )
 
     def deltas(self) -> list[Delta]:
-        """They one by one."""
+        """The deltas as separate objects."""
         found = [
             Delta(self.read + i, "", text, reply_id=self.reply_id)
             if self.reasoning
@@ -144,39 +144,39 @@ class TextDeltas(NamedTuple):
 class Turn(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="kind", tag="turn", gc=False
 ):
-    """One finished turn: every instant apart, raw, as the journal keeps it (docs/record-format.md).
+    """One finished turn, as the journal keeps it: raw instants and counts (docs/record-format.md).
 
-    A turn is a line of the journal: fields that hold their default are left out of it, those with `always` never.
+    The journal leaves out fields that equal their default, except those declared with `always`.
 
-    An instant that never came is None. `gaps_us` are the times between consecutive token-bearing
+    An instant that did not occur is None. `gaps_us` are the times between consecutive token-bearing
     events, so that `first_token_ns + sum(gaps_us) * 1000 == last_token_ns` within rounding.
-    `first_token_after_ns` is set where other events share the first token's stamp, or a user-space stamp is late: it
-    came at some time between the two. `last_token_after_ns` likewise, for a late user-space stamp.
-    `group` names a part of the run, such as a level of a sweep; `name` what the scenario calls the turn: user class,
-    model and its own name, those that tell turns apart, with "/" between them.
-    `tokens` are those that a reader could see arrive; `usage_tokens` is the server's usage where it told another
-    number, and `usage_doubt` why that was not used (model/token_sources.py).
-    `first_read_tokens` are those that came with the first token's read, where that is more than the first event.
-    `prompt_characters` are those of all messages, `system_characters` of the system message among them.
-    `address` is the IP address that was asked, where the server's name has several.
+    `first_token_after_ns` is set where other events share the first token's stamp, or a user-space stamp is late: the
+    token arrived at some time between the two. `last_token_after_ns` likewise, for a late user-space stamp.
+    `group` names a part of the run, such as a level of a sweep. `name` joins, with "/", user class, model and the
+    scenario's own name of the turn, as far as these differ between turns.
+    `tokens` counts those that a reader could see arrive; `usage_tokens` is the server's usage where that is another
+    number, and `usage_doubt` why it was not used (model/token_sources.py).
+    `first_read_tokens` came in the same read as the first token, where these are more than the first event's.
+    `prompt_characters` are those of all messages, `system_characters` those of the system message.
+    `address` is the server's IP address, where its name has several.
     `asked_prompt_tokens` and `asked_tokens` are the lengths of prompt and answer that the scenario asked for: of the
-    whole prompt where it is a conversation's first, else of what it adds to the turn before and its answer.
-    `max_tokens` is that of the request, where the reply has more tokens by an exact count.
-    `not_held`: the conversation ended at this turn, as it no longer fits the context: so many planned turns, this one
-    among them, were not held, and count nowhere. `trimmed`: so many of its oldest exchanges were not sent any more.
-    `context_given` and `context_limit` are the tokens that a prompt which does not fit came to, and those allowed.
-    `refusals`: how often the server took no more and was asked again, after pauses of `waited_ms` in all.
-    `shown_end` is the end token that its text ends with, where the server sends it as text.
+    whole prompt at a conversation's first turn, later of what a turn adds to the previous turn and its answer.
+    `max_tokens` is the request's, set only where the reply has more tokens by an exact count.
+    `not_held`: the conversation ended here because it no longer fits the context, so that this many planned turns,
+    including this one, were not held; they count nowhere. `trimmed`: how many oldest exchanges were left out.
+    `context_given` and `context_limit` are the tokens of a prompt that does not fit, and the tokens allowed.
+    `refusals`: how often the server refused because of load and was asked again, after pauses of `waited_ms` in all.
+    `shown_end` is the end-of-turn token at the end of the text, where the server sends it as text.
     `echo`: whose reference the reply held under --echo-check; "" without it.
     `warmup`: one of the first turns of a run, which count in no figure.
-    `server_queue_ms` and `server_prefill_ms` are the server's own word on this very request (vLLM, llama.cpp).
+    `server_queue_ms` and `server_prefill_ms` are the server's own numbers for this request (vLLM, llama.cpp).
     `tail_tokens` are tokens the server counted after the last event with text: the end-of-sequence token.
-    `reasoning_tokens` are those before the answer, shown or only told by usage, `reasoning_source` how they are known
-    (engine/reasoning_count.py); None where a reply did not reason, or nobody knows. `first_answer_tokens` came with
-    the first event of the answer after it.
-    `images` are those in all messages of the request, `image_bytes` the size of their files, as far as it is known.
-    On the answer to a question with tools, `tool_rounds` is how often the model called some before, and `question_ns`
-    when the question was sent.
+    `reasoning_tokens` are those before the answer, shown or only reported by usage, `reasoning_source` how they were
+    counted (engine/reasoning_count.py); None for a reply without reasoning, or where unknown. `first_answer_tokens` are
+    those of the answer's first event after reasoning.
+    `images` counts the images in all messages of the request, `image_bytes` is their size as far as known.
+    On the answer to a question with tools, `tool_rounds` is the number of rounds of tool calls before it, and
+    `question_ns` when the question was sent.
     """
 
     turn_id: str
@@ -257,22 +257,22 @@ class Turn(
 
     @property
     def billed_tokens(self) -> int | None:
-        """Tokens that the server made by its own count, seen or not; those that were seen where that is doubted."""
+        """Tokens generated by the server's own count, visible or not; `tokens` where that count is doubted."""
         return self.tokens if self.usage_tokens is None or self.usage_doubt else self.usage_tokens
 
     @property
     def held(self) -> bool | None:
-        """Whether something held the reply back and let it go in bursts; None where that cannot be told."""
+        """Whether a proxy held the reply back and released it in bursts; None where it has too few events."""
         return held(self)
 
     @property
     def longest_gap_us(self) -> int | None:
-        """The longest of its gaps; None where it has none."""
+        """The longest gap; None if there is none."""
         return max(self.gaps_us, default=None)
 
     @property
     def counts(self) -> bool:
-        """True for a good or failed turn; one that we cut short ourselves, or that was not held, is neither."""
+        """True for a good or failed turn; False for one that we cut short ourselves, or that was not held."""
         return self.ok or not (self.code in NO_FAILURES or self.not_held)
 
     @property

@@ -1,4 +1,4 @@
-"""Verdicts: of one SLO, of a capacity search, of one run against another."""
+"""Verdicts on an SLO, a capacity search and a comparison of runs."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ MISSED: Final = "missed"
 UNDECIDED: Final = "undecided"
 MET: Final = "met"
 PART: Final = "part"
-"""A limit of each turn: it has no verdict of its own, goodput counts it."""
+"""A limit for each turn: it has no verdict of its own, and is part of goodput."""
 
 Bound = float | None
-"""An end of an interval; None is endless, or not known."""
+"""An end of an interval; None if unbounded or unknown."""
 
 
 class SloVerdict(msgspec.Struct, frozen=True):
-    """One SLO and what became of it: `value` decides. It is undecided only where no turn has the metric.
+    """One SLO and its verdict, which `value` decides. It is undecided only where no turn has the metric.
 
-    `value` and `interval` are in the metric's unit, shares 0 to 1; None as a value is endless: a failed turn. An end of
-    `interval` that is None is not known. `sure`: the limit lies outside the interval; None for a fact of the run (max,
-    min) and for a limit of a turn. `unsure` says why it is not sure, and what would make it so. `turns` and
-    `conversations` are those that count, in the stretch `window`. `least_turns`: how many its percentile needs, where
-    there are fewer: then `value` still decides, but is no percentile to be shown. `name`: of turns of this name only.
+    `value` and `interval` are in the metric's unit, shares 0 to 1. A `value` of None is +∞, from a failed turn; an end
+    of `interval` is None where it is unknown. `sure`: the limit lies outside the interval; None where there is no
+    sampling error (max, min) and for a limit of a turn. `unsure` says why it is not sure, and what would make it so.
+    `turns` and `conversations` count in the stretch `window`. `least_turns`: how many turns the percentile needs, if
+    there are fewer: then `value` still decides, but must not be shown as a percentile. `name`: of turns of this name
+    only.
     """
 
     slo: str
@@ -44,7 +45,7 @@ class SloVerdict(msgspec.Struct, frozen=True):
 class Goodput(msgspec.Struct, frozen=True):
     """Shares of turns and of whole conversations that kept every limit, 0 to 1; None without turns.
 
-    `turns` are those of the stretch `window`, `conversations` those of the whole run.
+    `turns` is of the stretch `window`, `conversations` of the whole run.
     """
 
     limits: tuple[str, ...]
@@ -57,21 +58,21 @@ EffectOutcome = Literal["the same", "differ", "cannot tell", "better", "worse", 
 ComparisonOutcome = Literal["the same", "differ", "cannot tell", "better", "worse", "not worse", "mixed"]
 SAME: Final = "the same"
 DIFFER: Final = "differ"
-"""Of one run a side: by more than the margin. It names no better server."""
+"""With one run per side: they differ by more than the margin, which does not show that a server is better."""
 CANNOT_TELL: Final = "cannot tell"
 BETTER: Final = "better"
 WORSE: Final = "worse"
 NOT_WORSE: Final = "not worse"
-"""Of a run against stored ones: within what these allow."""
+"""A run compared with stored ones: within the limit that these give."""
 MIXED: Final = "mixed"
 """Better in some metrics, worse in others."""
 
 
 class Effect(msgspec.Struct, frozen=True):
-    """What B did to a metric. `effect` and `interval` are B / A, for the failed share B − A; None: not known.
+    """A metric of B compared with A. `effect` and `interval` are B / A, for the failed share B − A; None if unknown.
 
-    `limit`: against stored runs, the effect beyond which it is worse. `longer`: about how many times as long a run
-    would have to be to tell; None where it is told, or nobody knows.
+    `limit`: in a comparison with stored runs, the effect beyond which the verdict is worse. `longer`: by about which
+    factor a run would have to be longer to reach a verdict; None where there is one, or that is unknown.
     """
 
     metric: str
@@ -88,15 +89,15 @@ class Effect(msgspec.Struct, frozen=True):
 
     @property
     def none_failed(self) -> bool:
-        """True for the share of failed turns where none failed at all: no number of turns makes that a proof."""
+        """True for the failed share where no turn failed on either side: no number of turns proves it to be 0."""
         return self.metric == "failed_share" and self.a == self.b == 0.0
 
 
 class LevelResult(msgspec.Struct, frozen=True, kw_only=True):
     """One level of a capacity search, all its windows together.
 
-    `verdict` is the worst of its SLOs, by the measured values, `passed` whether it is met; `sure`: it is that surely.
-    `at_once`: of conversations that arrive, how many were held in the first and in the last quarter of the time.
+    `verdict` is the worst of its SLOs, by the measured values; `passed`: it is met; `sure`: that is sure.
+    `at_once`: for arriving conversations, how many were open in the first and in the last quarter of the time.
     """
 
     users: int
@@ -111,10 +112,10 @@ class LevelResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CapacityResult(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """What a capacity search has found so far. `users` is the answer, None until it is known.
+    """The result of a capacity search so far. `users` is the answer, None until it is known.
 
     `interval` is the 95 % interval of the answer; `stopped` says why the search ended early. `counts`: levels are
-    numbers of users, or of conversations that arrive each minute ("arrivals").
+    numbers of "users", or of conversations that arrive per minute ("arrivals").
     """
 
     levels: list[LevelResult] = msgspec.field(default_factory=list)

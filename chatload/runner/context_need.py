@@ -76,7 +76,7 @@ def _class_tokens(limits: ContextLimits, plan: Plan, one: UserClass) -> float:
         return 0.0
     system = estimate_tokens_exactly(one.system_prompt) + AROUND_A_MESSAGE if one.system_prompt else 0.0
     lengths = plan.load.turn_lengths(plan.drawn_by, ()).answer
-    answer = limits.beside(round(lengths.at(0.0)) if lengths is not None else one.max_tokens or 0)
+    answer = limits.reserved_tokens(round(lengths.at(0.0)) if lengths is not None else one.max_tokens or 0)
     too_long = limits.prompt is not None and system > limits.prompt
     too_long = too_long or (limits.total is not None and system + answer > limits.total)
     return system + answer if too_long else 0.0
@@ -140,4 +140,4 @@ def _first_beyond(limits: ContextLimits, talk: Talk, max_tokens: int | None) -> 
 def _is_beyond(limits: ContextLimits, prompt: float, answer: int) -> bool:
     if limits.prompt is not None and prompt > limits.prompt:
         return True
-    return limits.total is not None and prompt + limits.beside(answer) > limits.total
+    return limits.total is not None and prompt + limits.reserved_tokens(answer) > limits.total

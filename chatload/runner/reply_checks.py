@@ -38,7 +38,7 @@ class ReplyChecks:
             return turn
         answer = answer_in(reply)
         for one, passes in self._checks:
-            if not one.speaks_of(turn.name):
+            if not one.applies_to(turn.name):
                 continue
             with _limited(one, answer):
                 problem = passes(turn, answer)

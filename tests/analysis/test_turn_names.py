@@ -115,8 +115,8 @@ def test_each_mistake_is_one_line_with_its_remedy(words: str, mistake: str) -> N
 def test_a_name_may_hold_blanks_and_colons() -> None:
     (one,), _ = read_objectives("a  b: c:p50 ttft_ms<=5")
     assert (one.name, one.words) == ("a b: c", "a b: c: p50 ttft_ms <= 5")
-    assert one.speaks_of("Shop/a b: c")
-    assert not one.speaks_of("Shop/xa b: c")
+    assert one.applies_to("Shop/a b: c")
+    assert not one.applies_to("Shop/xa b: c")
 
 
 @pytest.fixture
