@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from chatload.loads.trace_columns import ANSWERS, FORMS, OWN, PROMPTS, TIMES, ZERO_IS_UNKNOWN
+from chatload.loads.trace_columns import ANSWERS, DUE_COLUMN, FORMS, PROMPTS, TIMES, ZERO_IS_UNKNOWN
 from chatload.model.errors import CODES
 from chatload.model.journal_lines import JournalLine
 from chatload.model.metrics import METRICS, View, metrics_in
@@ -139,7 +139,7 @@ def _trace_columns() -> str:
 
     rows = ["| column | is | known names |", "|---|---|---|"]
     rows += [
-        f"| time | s after the start of the run | {names([OWN])} |",
+        f"| time | s after the start of the run | {names([DUE_COLUMN])} |",
         f"| time | a date and time, a Unix time or a number; the smallest is the start | {names(TIMES)}; with `_s`, "
         "`_ms`, `_us`, `_ns` after it: in that unit |",
         f"| prompt | tokens | {names(PROMPTS)} |",

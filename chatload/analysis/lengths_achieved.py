@@ -21,7 +21,7 @@ Pair = tuple[int, int]
 def achieved_lengths(run: Run, view: ServerView | None) -> AchievedLengths | None:
     """The lengths of a run, and what it repeats; None where its plan asked for neither."""
     load = run.manifest.load
-    if load is None or not (load.composes or load.asks_exact_lengths or load.cache != "as-is"):
+    if load is None or not (load.generates_texts or load.asks_exact_lengths or load.cache != "as-is"):
         return None
     first, added = _prompts(run.turns, grows=load.grows)
     answers = [

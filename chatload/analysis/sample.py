@@ -107,7 +107,7 @@ def samples(turns: Sequence[Held], load: Load | None = None, asked: str = ALL_IN
     Otherwise, and for loads without such a stretch, they are the whole run's. `asked`: "all-in" or "whole".
     """
     if load is not None and (
-        load.in_parts or load.comes_and_goes
+        load.in_parts or load.follows_user_curve
     ):  # a mixture of loads has no intervals; its parts have
         parts = Sample(WHOLE_RUN, whole_run(turns), range(len(turns)), note=PARTS, too_short=PARTS)
         return Samples(parts, parts)

@@ -22,7 +22,7 @@ def cure(asked: Objective, estimate: Estimate | None, limit: float, sample: Samp
     The interval shrinks with 1 / sqrt(time): factor (ln(end / value) / ln(limit / value))^2, end on the limit's side.
     """
     if estimate is None:
-        return f"{sample.too_short}: {(load or UNKNOWN).longer}"
+        return f"{sample.too_short}: {(load or UNKNOWN).longer_run}"
     above = limit >= estimate.value
     end = estimate.high if above else estimate.low
     if end is None or math.isinf(end):

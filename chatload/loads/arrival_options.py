@@ -1,4 +1,4 @@
-"""Options and fields of loads with arrivals: at which rates they come, and how they are spaced."""
+"""Options of loads with arrivals: their rates, and the distribution of the intervals between them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ RATE_STEPS = RateSteps(
 
 
 def spacing(reader: OptionReader, arrivals: Choice = ARRIVALS) -> Spacing:
-    """How arrivals are spaced."""
+    """The `Spacing` of the option values."""
     law = reader.get(arrivals)
     if law != "gamma":
         reader.refuse_unused(BURSTINESS, "without --arrivals gamma: set it, or leave it out", arrivals)
@@ -39,11 +39,11 @@ def spacing(reader: OptionReader, arrivals: Choice = ARRIVALS) -> Spacing:
 
 
 def steps_words(steps: tuple[RateStep, ...]) -> str:
-    """1/s for 60 s, then 5/s for 120 s."""
+    """The steps in words: "1/s for 60 s, then 5/s for 120 s"."""
     return ", then ".join(f"{step.words} for {step.seconds:g} s" for step in steps)
 
 
 def spaced_words(law: str, burstiness: float) -> str:
-    """exactly; on average (Poisson); on average (gamma, burstiness 0.5)."""
+    """In words: "exactly", "on average (Poisson)" or "on average (gamma, burstiness 0.5)"."""
     named = {"poisson": "on average (Poisson)", "gamma": f"on average (gamma, burstiness {burstiness:g})"}
     return named.get(law, "exactly")

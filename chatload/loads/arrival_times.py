@@ -1,6 +1,6 @@
 """Due times of an open loop, in ns from the start of the run. No request waits for a reply.
 
-Each due time is computed from the start of the run, so a late request delays no other.
+Each due time counts from the start of the run, so a late request delays no other.
 The first request is due at 0, as in vLLM's benchmark_serving.py.
 """
 
@@ -30,26 +30,26 @@ def poisson(n: int, mean_interval_s: float, seed: int) -> tuple[int, ...]:
     Gap = −ln(1 − u) · mean, u uniform in [0, 1): the same seed at another rate gives the same arrivals, scaled.
     """
     _check(mean_interval_s)
-    drawn = random.Random(seed)
-    gaps_s = (-math.log(1.0 - drawn.random()) * mean_interval_s for _ in range(n - 1))
+    rng = random.Random(seed)
+    gaps_s = (-math.log(1.0 - rng.random()) * mean_interval_s for _ in range(n - 1))
     return tuple(round(due_s * 1e9) for due_s in accumulate(gaps_s, initial=0.0))[:n]
 
 
 def gamma(n: int, mean_interval_s: float, burstiness: float, seed: int) -> tuple[int, ...]:
-    """Independent gaps of a gamma law with this mean and the shape `burstiness`, as in vLLM's benchmark_serving.py.
+    """Gaps are independent, gamma-distributed with shape `burstiness`, as in vLLM's benchmark_serving.py.
 
-    1 is a Poisson process; below it arrivals come in bursts, above it they are more even. A gap's standard deviation is
-    mean / sqrt(burstiness).
+    Burstiness 1 is a Poisson process; below 1 arrivals come in bursts, above 1 they are more even. The standard
+    deviation of a gap is mean / sqrt(burstiness).
     """
     _check(mean_interval_s)
-    drawn = random.Random(seed)
-    gaps_s = (drawn.gammavariate(burstiness, 1.0 / burstiness) * mean_interval_s for _ in range(n - 1))
+    rng = random.Random(seed)
+    gaps_s = (rng.gammavariate(burstiness, 1.0 / burstiness) * mean_interval_s for _ in range(n - 1))
     return tuple(round(due_s * 1e9) for due_s in accumulate(gaps_s, initial=0.0))[:n]
 
 
 @dataclass(frozen=True, slots=True)
 class Spacing:
-    """How arrivals are spaced: "constant", "poisson" or "gamma" of this burstiness."""
+    """The distribution of the gaps between arrivals: "constant", "poisson", or "gamma" with this burstiness."""
 
     law: str
     burstiness: float = 1.0
@@ -61,29 +61,26 @@ class Spacing:
         return poisson(n, interval_s, seed) if self.law == "poisson" else constant(n, interval_s)
 
     def stepped(self, steps: Sequence[RateStep], seed: int) -> tuple[int, ...]:
-        """Due times at rates that change with time: arrival k comes when the rates have summed up to its place.
+        """Due times at rates that change with time; none at the end of the steps or later.
 
-        The places are arrivals at rate 1, so that bursts keep their form where the rate changes. None is due at the
-        end or later.
+        Arrivals are drawn at rate 1/s. One at t is due when the integral of the rates over time reaches t, so that
+        bursts keep their shape where the rate changes.
         """
-        whole = sum(step.arrivals for step in steps)
-        places_s = [due_ns / 1e9 for due_ns in self.times(math.ceil(whole) + 1, 1.0, seed)]
-        while places_s[-1] < whole:  # drawn gaps were long
-            places_s = [due_ns / 1e9 for due_ns in self.times(2 * len(places_s), 1.0, seed)]
-        found, before, begins_s, place = [], 0.0, 0.0, 0
+        total = sum(step.arrivals for step in steps)
+        unit_s = [due_ns / 1e9 for due_ns in self.times(math.ceil(total) + 1, 1.0, seed)]
+        while unit_s[-1] < total:  # long gaps were drawn: draw more of them
+            unit_s = [due_ns / 1e9 for due_ns in self.times(2 * len(unit_s), 1.0, seed)]
+        dues, before, start_s, index = [], 0.0, 0.0, 0
         for step in steps:
-            while place < len(places_s) and (into := places_s[place] - before) < step.arrivals - 1e-9:
-                found.append(round((begins_s + step.when_s(into)) * 1e9))
-                place += 1
-            before, begins_s = before + step.arrivals, begins_s + step.seconds
-        return tuple(found)
+            while index < len(unit_s) and (in_step := unit_s[index] - before) < step.arrivals - 1e-9:
+                dues.append(round((start_s + step.when_s(in_step)) * 1e9))
+                index += 1
+            before, start_s = before + step.arrivals, start_s + step.seconds
+        return tuple(dues)
 
 
 def split(schedule: Sequence[T], position: int, workers: int) -> tuple[T, ...]:
-    """The entries of one worker: every `workers`-th from `position` on.
-
-    Entry k of a worker is entry position + k · workers of the run.
-    """
+    """The entries of one worker: its entry k is entry position + k · workers of the run."""
     if not 0 <= position < workers:
         raise ValueError(f"position {position} of {workers} workers: must be 0 … {workers - 1}")
     return tuple(schedule[position::workers])

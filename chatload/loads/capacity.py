@@ -1,4 +1,4 @@
-"""Search for the most chat users that a server holds within the SLOs: levels of users, one after another."""
+"""Search for the most chat users that a server serves within the SLOs: levels of users, one after another."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from chatload.loads.conversation_options import (
     conversations,
 )
 from chatload.loads.lengths_asked import length_fields, length_pairs
-from chatload.loads.load_shape import Inputs, Shape, ramp_ends
+from chatload.loads.load_shape import Inputs, Shape, check_ramp
 from chatload.loads.sweep import WARM_UP
 from chatload.loads.think_time import THINK_TIME, thinking
-from chatload.loads.user_classes import our_users
+from chatload.loads.user_classes import chat_users
 from chatload.model.turn import Turn
 from chatload.options.length_options import LENGTH_OPTIONS
 from chatload.options.option import Choice, Number, Whole
@@ -85,11 +85,11 @@ MEASURE = Number(
 
 
 DRAWN_THINK_TIME = replace(THINK_TIME, default="exp 2")
-"""Drawn by default: with equal answers, users who think equally long send in step, and hold fewer than real ones."""
+"""Random by default: users with equal think times and equal answers send in step, so fewer fit within the SLOs."""
 
 
 class CapacityLoad(ConversationLoad, frozen=True, kw_only=True, tag="capacity"):
-    """Levels of chat users, the first one of `first`, none above `most`."""
+    """Levels of chat users from `first` to at most `most`; `counts` "arrivals": of conversations a minute."""
 
     called: ClassVar[str] = "a capacity search"
     sized_by: ClassVar[str] = "--first, --most and --rate"
@@ -106,33 +106,33 @@ class CapacityLoad(ConversationLoad, frozen=True, kw_only=True, tag="capacity"):
 
     @property
     def steady_s(self) -> float:
-        """The measured time of each level."""
+        """How long each level is measured."""
         return self.measure_s
 
     @property
     def arrives(self) -> bool:
-        """Whether levels are rates of arriving conversations, not numbers of users."""
+        """True if levels are conversations that arrive each minute, not numbers of users."""
         return self.counts == ARRIVALS
 
     def level_words(self, level: int) -> str:
-        """“30 users”, “30 a minute”: the name of a level."""
+        """The name of a level: “30 users” or “30 a minute”."""
         return f"{level} a minute" if self.arrives else f"{level} users"
 
     def ramp_s(self, level: int) -> float:
-        """How long the users of a level take to come in, in s."""
+        """s from the start of the first user of a level to that of the last."""
         return 0.0 if self.arrives else level / self.rate
 
     @property
     def in_parts(self) -> bool:
-        """Its levels."""
+        """True: its levels."""
         return True
 
     def is_warmup(self, turn: Turn, since_s: float, warmup: Warmup) -> bool:
-        """A level of its own, before the first."""
+        """The warm-up is a level of its own, before the first."""
         return turn.group == WARM_UP
 
     def warmup_mistake(self, warmup: Warmup) -> str:
-        """Each level settles anyway; a time is a level of its own before the first."""
+        """Only a time is allowed: it is a level of its own. Turns make no sense, as each level settles anyway."""
         return "in a capacity search give a time, such as 30s" if warmup.turns else ""
 
     def sentence(self) -> str:
@@ -145,7 +145,7 @@ class CapacityLoad(ConversationLoad, frozen=True, kw_only=True, tag="capacity"):
             f"levels from {self.first:,} to at most {self.most:,} {what}, "
             f"{self.settle_s:g} s to settle and {self.measure_s:g} s measured each, "
             f"{self.conversation_turns} turns a conversation{images}, {self.think_time.words('s')} after each reply"
-            f"{self.beside}"
+            f"{self.others_words}"
         )
 
     def bounds(self) -> str:
@@ -165,17 +165,17 @@ class CapacityLoad(ConversationLoad, frozen=True, kw_only=True, tag="capacity"):
 
     @property
     def least_connections(self) -> int:
-        """The largest level that may be tried; how many visitors are there at once depends on the server."""
+        """The largest level that may be tried. 1 for arrivals: how many are open at once depends on the server."""
         return 1 if self.arrives else self.most
 
 
 def read(reader: OptionReader) -> tuple[CapacityLoad, Inputs]:
-    """The load of the option values. Each process has one user of Locust, which runs its share of a level."""
-    ours = our_users(reader)
+    """The load of the option values. Each process has one Locust user, which runs its share of a level."""
+    locust = chat_users(reader)
     load = CapacityLoad(
-        users=ours.users,
-        users_per_s=ours.users_per_s,
-        others=ours.others,
+        users=locust.users,
+        users_per_s=locust.users_per_s,
+        others=locust.others,
         first=min(reader.get(FIRST), reader.get(MOST)),
         most=reader.get(MOST),
         rate=reader.get(RATE),
@@ -189,7 +189,7 @@ def read(reader: OptionReader) -> tuple[CapacityLoad, Inputs]:
         **conversation_fields(reader),
         **length_fields(reader),
     )
-    ramp_ends(reader, "rate", load.most, load.rate)
+    check_ramp(reader, "rate", load.most, load.rate)
     if load.arrives:
         reader.refuse_unused(RATE, "with --capacity-in arrivals: leave it out", CAPACITY_IN)
     level_by_level = "in a capacity search, which judges level by level"
@@ -197,9 +197,9 @@ def read(reader: OptionReader) -> tuple[CapacityLoad, Inputs]:
     reader.refuse_unused(ALLOW_FAILED, f"{level_by_level}: limit failed_share in --slo, or leave it out")
     if not reader.text(SLO):
         reader.add_mistake(SLO, "", "a capacity search needs SLOs, such as 'p95 ttft_ms <= 500'")
-    held = conversations(reader)
-    load = load.with_file(held)
-    return load, Inputs(conversations=held.scripts, pairs=length_pairs(reader), notes=held.notes)
+    file = conversations(reader)
+    inputs = Inputs(conversations=file.scripts, pairs=length_pairs(reader), notes=file.notes)
+    return load.with_file(file), inputs
 
 
 SHAPE = Shape(

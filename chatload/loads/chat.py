@@ -26,12 +26,12 @@ from chatload.loads.load_shape import (
     SHORT_PAUSE_S,
     Inputs,
     Shape,
+    check_ramp,
     plural,
-    ramp_ends,
 )
 from chatload.loads.think_time import THINK_TIME, thinking
 from chatload.loads.tool_options import TOOL_OPTIONS, ToolUse, read_tool_use
-from chatload.loads.user_classes import USER_CURVE, UserClass, our_users, user_class
+from chatload.loads.user_classes import USER_CURVE, UserClass, chat_users, user_class
 from chatload.options.length_options import LENGTH_OPTIONS, PROMPT_TOKENS, SHARED_PREFIX_TOKENS
 from chatload.options.option import HangUp, HangUps, Option, Switch
 from chatload.options.option_reader import OptionReader
@@ -52,7 +52,7 @@ ABANDON = HangUp(
 )
 
 
-OF_OUR_USERS: tuple[Option[object], ...] = (
+NOT_FOR_OWN_TASKS: tuple[Option[object], ...] = (
     THINK_FIRST,
     HISTORY,
     PROMPT,
@@ -64,16 +64,14 @@ OF_OUR_USERS: tuple[Option[object], ...] = (
     PROMPT_TOKENS,
     SHARED_PREFIX_TOKENS,
 )
-"""Options that users with tasks of their own do not read."""
-OWN_TASKS = "users whose tasks say what they send"
+"""Options without effect on users with tasks of their own."""
 
 
 class ChatLoad(ConversationLoad, frozen=True, kw_only=True, tag="chat"):
     """Users who hold `turns` turns each (0: until they are stopped) and think after each reply.
 
-    `classes` are those of a scenario of its own, whose users do as their tasks say: for them `turns` and think times
-    are those of their class.
-    `user_curve` is the LoadTestShape that says how many users there are: `users` are those it begins with.
+    `classes`: the user classes with tasks of their own; each has its own number of turns and think time.
+    `user_curve`: the name of a LoadTestShape that sets the number of users; `users` is its first number.
     """
 
     own_users: ClassVar[bool] = True
@@ -87,34 +85,34 @@ class ChatLoad(ConversationLoad, frozen=True, kw_only=True, tag="chat"):
 
     @property
     def hangs_up(self) -> bool:
-        """With --abandon."""
+        """True with --abandon."""
         return self.abandon_share > 0
 
-    def systems(self, inputs: Inputs) -> tuple[str, ...]:
-        """Those of the user classes too."""
+    def system_prompts(self, inputs: Inputs) -> tuple[str, ...]:
+        """Those of the user classes, if there are any."""
         own = dict.fromkeys(one.system_prompt for one in self.classes)
-        return tuple(own) if own and not inputs.conversations else super().systems(inputs)
+        return tuple(own) if own and not inputs.conversations else super().system_prompts(inputs)
 
     @property
     def own_tasks(self) -> bool:
-        """For some of its users."""
+        """True if some users have tasks of their own."""
         return bool(self.classes)
 
     @property
     def users_and_turns(self) -> tuple[int, int] | None:
-        """(users, turns of each), where all hold as many."""
+        """(users, turns of each), if all users hold the same fixed number of turns."""
         found = {one.turns for one in self.classes if one.users} or {self.turns}
         if self.user_curve:
             return None
         return (self.users, min(found)) if len(found) == 1 and min(found) else None
 
     @property
-    def longer(self) -> str:
-        """By turns, where they have a number."""
-        return super().longer if self.turns_planned is None else "hold more turns a user"
+    def longer_run(self) -> str:
+        """More turns a user, where their number is fixed."""
+        return super().longer_run if self.turns_planned is None else "hold more turns a user"
 
     def times_as_long(self, factor: float, seconds: float | None) -> str:
-        """The turns of each user."""
+        """In turns a user, where their number is fixed."""
         if self.users_and_turns is None:
             return super().times_as_long(factor, seconds)
         now = self.users_and_turns[1]
@@ -174,7 +172,7 @@ class ChatLoad(ConversationLoad, frozen=True, kw_only=True, tag="chat"):
 
     @property
     def turns_planned(self) -> int | None:
-        """users × turns, of each class; None where some go on until they are stopped, or nobody knows how many."""
+        """Sum of users × turns; None if some users go on until they are stopped, or their number is not known."""
         if self.user_curve:
             return None
         each = [(one.users, one.turns) for one in self.classes] or [(self.users, self.turns)]
@@ -183,49 +181,49 @@ class ChatLoad(ConversationLoad, frozen=True, kw_only=True, tag="chat"):
         return sum(users * turns for users, turns in each)
 
     def turns_with(self, edits: Sequence[int]) -> int | None:
-        """Users that are added hold as many turns; how many those had held that are taken away is not known."""
+        """Each added user holds `turns` turns. None if users were removed: how many turns they held is not known."""
         steps = [self.users, *edits]
         if not edits or self.classes or self.others or steps != sorted(steps) or self.turns_planned is None:
             return super().turns_with(edits)
         return steps[-1] * self.turns
 
     @property
-    def comes_and_goes(self) -> bool:
-        """With a LoadTestShape."""
+    def follows_user_curve(self) -> bool:
+        """True with a LoadTestShape."""
         return bool(self.user_curve)
 
     @property
     def until_stopped(self) -> bool:
-        """Where users go on until they are stopped, and no LoadTestShape stops them."""
+        """True if users go on until they are stopped, and no LoadTestShape stops them."""
         return self.turns_planned is None and not self.user_curve
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        """Those of user classes."""
+        """Those of the user classes."""
         return tuple(dict.fromkeys(one.host for one in self.classes if one.host))
 
     @property
     def names_turns(self) -> bool:
-        """True for the tasks of a scenario of its own, and for agents."""
+        """True with user classes of the scenario, and with tools."""
         return bool(self.classes or self.tool_use)
 
     @property
-    def beyond_text(self) -> str:
-        """Tools and images."""
-        return " and ".join(filter(None, ("tools" if self.tool_use else "", super().beyond_text)))
+    def non_text_content(self) -> str:
+        """Tools, images or both."""
+        return " and ".join(filter(None, ("tools" if self.tool_use else "", super().non_text_content)))
 
     def class_of(self, name: str) -> UserClass | None:
-        """The user class of this name; None where it does as the options say."""
+        """The user class of this name; None if it has no tasks of its own."""
         return next((one for one in self.classes if one.name == name), None)
 
     def is_endless(self, user_class: str) -> bool:
-        """True where its turns are 0."""
+        """True if the users of the class hold turns until they are stopped."""
         found = self.class_of(user_class)
         return not (self.turns if found is None else found.turns)
 
     @property
     def pauses(self) -> bool:
-        """True where users pause between turns; a `wait_time` of a class's own is taken for one."""
+        """True if users pause between turns. A `wait_time` of a class is assumed to be a pause."""
         if not self.classes:
             return super().pauses
         return all(one.thinks.least >= SHORT_PAUSE_S for one in self.classes if one.think_time)
@@ -233,15 +231,15 @@ class ChatLoad(ConversationLoad, frozen=True, kw_only=True, tag="chat"):
 
 def read(reader: OptionReader) -> tuple[ChatLoad, Inputs]:
     """The load of the option values."""
-    ours = our_users(reader)
-    ramp_ends(reader, "spawn-rate", ours.users, ours.users_per_s)
-    classes = tuple(user_class(reader, one) for one in ours.declared if one.own)
+    locust = chat_users(reader)
+    check_ramp(reader, "spawn-rate", locust.users, locust.users_per_s)
+    classes = tuple(user_class(reader, one) for one in locust.declared if one.own)
     hang_ups: HangUps = reader.get(ABANDON)
     use, tools = read_tool_use(reader, reader.get(TURNS_OR_ENDLESS))
     load = ChatLoad(
-        users=ours.users,
-        users_per_s=ours.users_per_s,
-        others=ours.others,
+        users=locust.users,
+        users_per_s=locust.users_per_s,
+        others=locust.others,
         ramp=reader.get(RAMP),
         turns=reader.get(TURNS_OR_ENDLESS),
         **thinking(reader.get(THINK_TIME)),
@@ -257,15 +255,15 @@ def read(reader: OptionReader) -> tuple[ChatLoad, Inputs]:
     if load.think_time_s == 0:
         remedy = "with --think-time 0: set a think time, or leave it out"
         reader.refuse_unused(THINK_FIRST, remedy, THINK_TIME)
-    if classes and len(classes) == len(ours.declared):
-        for option in OF_OUR_USERS:
-            reader.refuse_unused(option, f"on {OWN_TASKS}: leave it out")
-        ours_only = {"abandon_share": 0.0, "tool_use": None, "image_use": None}
-        return msgspec.structs.replace(load, think_first=False, history=True, **ours_only), Inputs()
-    held = conversations(reader)
-    load = load.with_file(held)
+    if classes and len(classes) == len(locust.declared):
+        for option in NOT_FOR_OWN_TASKS:
+            reader.refuse_unused(option, "on users whose tasks say what they send: leave it out")
+        unused = {"abandon_share": 0.0, "tool_use": None, "image_use": None}
+        return msgspec.structs.replace(load, think_first=False, history=True, **unused), Inputs()
+    file = conversations(reader)
     pairs = length_pairs(reader)
-    return load, Inputs(conversations=held.scripts, pairs=pairs, tools=tools, notes=held.notes)
+    inputs = Inputs(conversations=file.scripts, pairs=pairs, tools=tools, notes=file.notes)
+    return load.with_file(file), inputs
 
 
 SHAPE = Shape(

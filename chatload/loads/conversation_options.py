@@ -75,13 +75,13 @@ SYSTEM_PROMPT = TextOrFile(
 )
 
 
-KEPT = "\\{"
-"""What stands for the placeholders of prompts that keep all of theirs by a backslash."""
+ESCAPED = "\\{"
+"""In `placeholders` of prompts whose placeholders are all escaped by a backslash."""
 CONVERSATION_OPTIONS = (HISTORY, PROMPT, PROMPTS, PROMPTS_COLUMN, SYSTEM_PROMPT, *IMAGE_OPTIONS)
 
 
 class ConversationFields(TypedDict):
-    """The fields of `ConversationLoad`."""
+    """Fields of `ConversationLoad` that options set."""
 
     history: bool
     prompt: str
@@ -102,50 +102,52 @@ class ConversationLoad(ThinkingLoad, frozen=True, kw_only=True):
     image_use: ImageUse | None = None
     pictures: bool = False
     placeholders: tuple[str, ...] = ()
-    """Those of its prompts, each once (prompts/placeholders.py)."""
+    """The placeholders in its prompts, each once (prompts/placeholders.py)."""
 
     @property
-    def beyond_text(self) -> str:
-        """Images, made here or of the file of prompts (`pictures`)."""
+    def non_text_content(self) -> str:
+        """Images: generated ones, or those of the file of prompts (`pictures`)."""
         return "images" if self.image_use or self.pictures else ""
 
     @property
     def own_tasks(self) -> bool:
-        """True where tasks of user classes say what is sent."""
+        """True if tasks of user classes decide what is sent."""
         return False
 
     @property
     def grows(self) -> bool:
-        """With history on."""
+        """True with --history on."""
         return self.history
 
     @property
     def fixed_prompt(self) -> str:
-        """With history off, no file of prompts, and nothing in it that differs."""
-        several = self.history or self.prompts or self.prompt_tokens or has_braces(self.prompt)
-        return "" if several else self.prompt
+        """The message, with history off, no file of prompts, no generated prompts and no placeholders."""
+        differs = self.history or self.prompts or self.prompt_tokens or has_braces(self.prompt)
+        return "" if differs else self.prompt
 
-    def with_file(self, held: ConversationFile) -> Self:
-        """The load with what is known of its conversations: pictures and placeholders."""
-        texts = [self.system_prompt, *(script.system for script in held.scripts)]
-        texts += [line for script in held.scripts for line in script.lines]
-        texts += [] if held.scripts or self.prompt_tokens else [self.prompt]
+    def with_file(self, file: ConversationFile) -> Self:
+        """The load with `pictures` and `placeholders` of these conversations."""
+        texts = [self.system_prompt, *(script.system for script in file.scripts)]
+        texts += [line for script in file.scripts for line in script.lines]
+        if not (file.scripts or self.prompt_tokens):
+            texts.append(self.prompt)
         found = tuple(dict.fromkeys(one for text in texts for one in found_in(text)))
-        braces = found or (KEPT,) * any(map(has_braces, texts))
-        return replaced(self, pictures=held.has_images, placeholders=braces)
+        if not found and any(map(has_braces, texts)):
+            found = (ESCAPED,)
+        return replaced(self, pictures=file.has_images, placeholders=found)
 
-    def systems(self, inputs: Inputs) -> tuple[str, ...]:
+    def system_prompts(self, inputs: Inputs) -> tuple[str, ...]:
         """Those of the file of conversations, else that of the options."""
         return tuple(dict.fromkeys(script.system for script in inputs.conversations)) or (self.system_prompt,)
 
     @property
     def one_message(self) -> bool:
-        """One message for all, unless conversations grow or a file has the messages."""
-        return not (self.history or self.prompts or self.system_prompt or self.composes)
+        """True without history, file of prompts, system prompt and generated texts."""
+        return not (self.history or self.prompts or self.system_prompt or self.generates_texts)
 
 
 def conversation_fields(reader: OptionReader) -> ConversationFields:
-    """The fields of a load whose users hold conversations as the options say."""
+    """The `ConversationFields` of the option values."""
     return {
         "history": reader.get(HISTORY),
         "prompt": reader.get(PROMPT),
@@ -157,14 +159,14 @@ def conversation_fields(reader: OptionReader) -> ConversationFields:
 
 
 def system_prompt(reader: OptionReader) -> str:
-    """The system prompt of the options: the text, or that of the file it names."""
+    """The value of --system-prompt, or the text of the file that it names."""
     given = reader.get(SYSTEM_PROMPT)
     path = SYSTEM_PROMPT.file_in(given)
     return read_file(reader, SYSTEM_PROMPT, path, read_text) or "" if path else given
 
 
 def conversations(reader: OptionReader) -> ConversationFile:
-    """The conversations that users hold, or whose first lines they send; none where they repeat one message.
+    """The conversations that users hold, or whose first lines they send; none if they repeat one message.
 
     Each has its own system message, else that of --system-prompt.
     """
@@ -185,11 +187,9 @@ def conversations(reader: OptionReader) -> ConversationFile:
     read = partial(read_conversations, column=reader.get(PROMPTS_COLUMN) if named else "")
     found = read_file(reader, PROMPTS, path, read) or ConversationFile(())
     system = system_prompt(reader)
-    return (
-        replace(found, scripts=tuple(_with_system(script, system) for script in found.scripts))
-        if system
-        else found
-    )
+    if not system:
+        return found
+    return replace(found, scripts=tuple(_with_system(script, system) for script in found.scripts))
 
 
 def _with_system(script: Script, system: str) -> Script:

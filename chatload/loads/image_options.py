@@ -26,7 +26,7 @@ class ImageUse(msgspec.Struct, frozen=True):
 
     @property
     def words(self) -> str:
-        """2 images of 1024 × 768 in each message."""
+        """In words: "2 images of 1024 × 768 in each message"."""
         return f"{self.images} image{'s'[: self.images != 1]} of {self.width} × {self.height} in each message"
 
     def __str__(self) -> str:
@@ -67,7 +67,7 @@ IMAGE_OPTIONS = (IMAGES, IMAGE_SIZE)
 
 
 def read_image_use(reader: OptionReader) -> ImageUse | None:
-    """What the options say; None where there are none."""
+    """The images that the options ask for; None without --images."""
     images, (width, height) = reader.get(IMAGES), reader.get(IMAGE_SIZE)
     if not images:
         reader.refuse_unused(IMAGE_SIZE, "without --images: say how many, or leave it out", IMAGES)

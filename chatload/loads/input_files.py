@@ -1,4 +1,4 @@
-"""Reads the files that options name, where the plan is made. A file is read again only when it has changed."""
+"""Reads the files that options name when the plan is made. A file is read again only if it has changed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 def read_file(reader: OptionReader, option: Option[object], path: str, read: Callable[[str], T]) -> T | None:
-    """The content of the file that `option` names; None if none is named or it has mistakes, which the reader gets."""
+    """The content of the file at `path`; None if that is empty, or the file has mistakes: `reader` collects them."""
     if not path:
         return None
     try:
@@ -98,7 +98,7 @@ def read_schema(path: str) -> Any:
 
 
 def _state(path: str) -> object:
-    """A value that changes when the file does, or one of a dataset's."""
+    """A value that changes when the file, or a file of the dataset, does; None if it cannot be read."""
     try:
         files = dataset_files(path)
         if files is not None and files != [Path(path)]:
@@ -133,6 +133,6 @@ def _sharegpt(
         sampled = sample_sharegpt(file, n, seed, persons_only=persons_only)
     except UsageError as error:
         raise UsageError([f"{path}: {line}" for line in error.lines]) from None
-    aside = file.by_models and not persons_only
-    words = file.words + "; vLLM's script takes them, --persons-only on does not" * bool(aside)
-    return tuple(sampled), ((f"--sharegpt: {words}",) if file.truncated or file.systems or aside else ())
+    by_models = file.by_models and not persons_only
+    words = file.words + ("; vLLM's script takes them, --persons-only on does not" if by_models else "")
+    return tuple(sampled), (f"--sharegpt: {words}",) if file.truncated or file.systems or by_models else ()

@@ -1,4 +1,4 @@
-"""Reads the options of lengths and shared beginnings for any load shape, and checks them together."""
+"""Reads the options of lengths and shared prefixes for any load shape, and checks them together."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from chatload.options.run_options import MAX_TOKENS
 
 
 class LengthFields(TypedDict):
-    """The fields of `Load`."""
+    """Fields of `Load` that options of lengths set."""
 
     prompt_tokens: int | str
     answer_tokens: int | str
@@ -36,7 +36,7 @@ def length_fields(
     prompt: Option[Lengths | None] = PROMPT_TOKENS,
     answer: Option[Lengths | None] = ANSWER_TOKENS,
 ) -> LengthFields:
-    """The fields of the option values; `prompt` and `answer` are those of the shape, with its defaults."""
+    """The `LengthFields` of the option values; `prompt` and `answer` are the options with the shape's defaults."""
     prompts, answers = reader.get(prompt), reader.get(answer)
     pairs = isinstance(prompts, PairFile)
     if pairs:

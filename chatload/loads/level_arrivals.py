@@ -1,4 +1,4 @@
-"""Who arrives at a level of a capacity search in conversations a minute."""
+"""When conversations begin at a level of a capacity search in conversations a minute."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from chatload.loads.capacity import CapacityLoad
 def level_arrivals(
     load: CapacityLoad, a_minute: int, seconds: float, seed: str, reply_s: float
 ) -> list[tuple[float, int]]:
-    """(when, in s from the start of the level; the turn that it begins with) of each visitor, in order of time.
+    """(s from the start of the level, first turn) of each conversation, in order of time.
 
-    Arrivals are a Poisson process. Those who came before the start, and would still be there with replies of `reply_s`,
-    are in the middle of their conversations: a level would else begin empty.
+    Arrivals are a Poisson process. Conversations that began before the start of the level, and would last beyond it
+    with replies of `reply_s`, begin with a later turn: else a level would begin empty.
     """
     turn_s = load.think_time.average + reply_s
     before_s = turn_s * load.conversation_turns
     n = 2 * round(a_minute / 60.0 * (before_s + seconds)) + 50
-    drawn = random.Random(f"arrivals {seed}")
-    dues_s = [due / 1e9 - before_s for due in poisson(n, 60.0 / a_minute, drawn.getrandbits(32))[1:]]
+    rng = random.Random(f"arrivals {seed}")
+    dues_s = [due / 1e9 - before_s for due in poisson(n, 60.0 / a_minute, rng.getrandbits(32))[1:]]
     found = []
     for number, at_s in enumerate(dues_s):
         if at_s >= seconds:

@@ -13,20 +13,20 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 GOLDEN = (5.0**0.5 - 1.0) / 2.0
-WITHIN = 2.0
-"""Largest factor between the answer and a level that is measured again for the sake of the interval."""
-COMMON = 0.05
-"""The interval is wider by this than the levels that were surely met and missed: near the limit a verdict rests on few
-blocks of time, whose intervals hold 86 to 99 % (docs/statistics.md)."""
-COMMON_OF_ARRIVALS = 0.15
-"""The same for levels of arrivals: near their limit a queue that lasts for minutes decides, and windows see few of them
-(docs/capacity.md)."""
+NEARBY_FACTOR = 2.0
+"""Only levels within this factor of the answer are measured again to find an end of the interval."""
+MARGIN = 0.05
+"""The interval extends this share beyond the levels that were surely met and missed: near the limit a verdict rests on
+few blocks of time, whose intervals cover 86 to 99 % (docs/statistics.md)."""
+ARRIVALS_MARGIN = 0.15
+"""The same for levels of arrivals: near their limit the verdict depends on queues that last for minutes, of which a
+window has few (docs/capacity.md)."""
 
 
 @dataclass(frozen=True, slots=True)
 class TriedLevel:
-    """One level, all its windows together. `verdict` is met, missed or undecided (judged with its interval);
-    `passed` is whether the measured values themselves were within every limit."""
+    """One level, all its windows together. `verdict`: met, missed or undecided, by its confidence interval;
+    `passed`: the measured values themselves were within every limit."""
 
     users: int
     verdict: str
@@ -36,8 +36,8 @@ class TriedLevel:
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """How to search: from `first` users, never beyond `most`, until known to within `precision` (0.1: 10 %);
-    an undecided level is measured at most `windows` times. `arrives`: levels are of arrivals."""
+    """How to search: from `first` to at most `most` users, until the answer is known to within `precision`
+    (0.1: 10 %). An undecided level is measured at most `windows` times. `arrives`: levels are of arrivals."""
 
     first: int
     most: int
@@ -48,8 +48,8 @@ class Rules:
 
 @dataclass(frozen=True, slots=True)
 class Capacity:
-    """The answer: `users` is the most that passed. Beside it the most that surely met the SLOs and the fewest that
-    surely missed them, None where no level did."""
+    """The answer: the most users that passed, the most that surely met the SLOs, and the fewest that surely missed
+    them; None if no level did."""
 
     users: int
     surely_met: int | None
@@ -60,15 +60,15 @@ class Capacity:
     def interval(self) -> tuple[int | None, int | None]:
         """95 % interval of the most users that meet the SLOs, both ends within it."""
         low, high = self.surely_met, self.surely_missed
-        common = COMMON_OF_ARRIVALS if self.arrives else COMMON
+        margin = ARRIVALS_MARGIN if self.arrives else MARGIN
         return (
-            None if low is None else math.floor(low * (1.0 - common)),
-            None if high is None else math.ceil(high * (1.0 + common)) - 1,
+            None if low is None else math.floor(low * (1.0 - margin)),
+            None if high is None else math.ceil(high * (1.0 + margin)) - 1,
         )
 
 
 def interval_words(low: int | None, high: int | None) -> str:
-    """The interval as it is said."""
+    """The interval in words; None for an end that is not known."""
     if low is None and high is None:
         return "no interval: no level was surely met, none surely missed"
     if high is None:
@@ -87,21 +87,21 @@ class LevelSearch:
 
     @property
     def next_users(self) -> int | None:
-        """See the function of that name."""
+        """The next number to measure; None when the answer is known."""
         return next_users(list(self._levels.values()), self._rules)
 
     @property
     def left(self) -> int:
-        """The least number of windows that are left, see `levels_left`."""
+        """The least number of windows left (`levels_left`)."""
         return levels_left(list(self._levels.values()), self._rules)
 
     @property
     def found(self) -> Capacity:
-        """The answer as far as it is known."""
+        """The answer so far."""
         return replace(capacity(self._levels.values()), arrives=self._rules.arrives)
 
     def measured(self, users: int, verdict: str, passed: bool) -> TriedLevel:
-        """Note one more window of a level; verdict and values are those of all its windows together."""
+        """Record one more window of a level. `verdict` and `passed` are of all its windows together."""
         before = self._levels.get(users)
         level = TriedLevel(users, verdict, passed, before.windows + 1 if before else 1)
         self._levels[users] = level
@@ -111,9 +111,9 @@ class LevelSearch:
 def first_turn(slot: int, turns: int) -> int:
     """The turn of a conversation of `turns` at which the slot-th user of a level begins, 1 to `turns`.
 
-    first_turn = 1 + floor(turns · frac(slot · golden ratio)): evenly spread for any number of users, as conversations
-    in real use are at all turns at any instant. If all began at turn 1, a window would see some turns only and all
-    histories would be long at the same time.
+    first_turn = 1 + floor(turns · frac(slot · golden ratio)), which is evenly spread for any number of users, as in
+    real use. If all began at turn 1, a window would have some turns only, and all histories would be long at the same
+    time.
     """
     return 1 + int(turns * ((slot * GOLDEN) % 1.0))
 
@@ -131,7 +131,7 @@ def next_users(levels: Sequence[TriedLevel], rules: Rules) -> int | None:
 
 
 def levels_left(levels: Sequence[TriedLevel], rules: Rules) -> int:
-    """How many more windows there are at least: those of the bisection, 1 while it still doubles, 0 when all is known.
+    """The least number of windows left: those of the bisection; 1 while levels double; 0 when the answer is known.
 
     A window leaves at least the smaller half of a bracket of w: floor(w / 2). After k of them w is at least
     (w + 1) / 2^k − 1, and must be within the precision. Measuring an undecided level again comes on top.
@@ -146,25 +146,25 @@ def levels_left(levels: Sequence[TriedLevel], rules: Rules) -> int:
 
 
 def _again(levels: Sequence[TriedLevel], rules: Rules, passed: int, failed: int | None) -> int | None:
-    """The level to measure once more now that the bracket is narrow; None if there is none."""
-    open_ = [level for level in levels if level.verdict == "undecided" and level.windows < rules.windows]
-    ends = [level for level in open_ if level.users in (passed, failed)]
+    """The level to measure once more after the bisection; None if there is none."""
+    undecided = [level for level in levels if level.verdict == "undecided" and level.windows < rules.windows]
+    ends = [level for level in undecided if level.users in (passed, failed)]
     if ends:
         return min(ends, key=lambda level: (level.windows, -level.users)).users
     found = capacity(levels)
     if found.surely_met is None:
-        below = [level.users for level in open_ if passed / WITHIN <= level.users < passed]
+        below = [level.users for level in undecided if passed / NEARBY_FACTOR <= level.users < passed]
         if below:
             return max(below)
     if found.surely_missed is None and failed is not None:
-        above = [level.users for level in open_ if failed < level.users <= failed * WITHIN]
+        above = [level.users for level in undecided if failed < level.users <= failed * NEARBY_FACTOR]
         if above:
             return min(above)
     return None
 
 
 def capacity(levels: Iterable[TriedLevel]) -> Capacity:
-    """The answer as far as these levels tell."""
+    """The answer from these levels."""
     tried = list(levels)
     passed, _ = _bracket(tried)
     missed = min((level.users for level in tried if level.verdict == "missed"), default=None)
@@ -175,7 +175,7 @@ def capacity(levels: Iterable[TriedLevel]) -> Capacity:
 
 
 def _bracket(levels: Sequence[TriedLevel]) -> tuple[int, int | None]:
-    """(most users that passed below every failure, fewest that failed); 0 and None where there are none."""
+    """(most users that passed below every failure, fewest that failed); 0 and None if there are none."""
     failed = min((level.users for level in levels if not level.passed), default=None)
     passed = [level.users for level in levels if level.passed and (failed is None or level.users < failed)]
     return max(passed, default=0), failed

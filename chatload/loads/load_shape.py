@@ -1,6 +1,6 @@
-"""What a load shape is. One file of this folder declares its options, checks, sentence and bounds.
+"""The interface of load shapes. Each is a file of this folder: options, checks, sentence and bounds.
 
-The file names its shape in `SHAPE`, by which registry.py finds it. Its Locust class is in runner/.
+registry.py finds it by the `SHAPE` that it declares. Its Locust class is in runner/.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from chatload.prompts.sampled_prompt import SampledPrompt
 from chatload.prompts.script import Script
 
 SHORT_PAUSE_S = SOONEST
-"""With longer pauses between turns, in s, the end of a turn may be noticed 5 ms late."""
+"""If every pause between turns is as long or longer, in s, the end of a turn may be noticed 5 ms late."""
 
 RAMP = Choice(
     name="ramp",
@@ -36,16 +36,16 @@ RAMP = Choice(
 
 
 class Load(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
-    """How much load, and when. `users` and `users_per_s` are Locust's, as far as they are of our classes.
+    """How much load, and when.
 
-    `others` are users beside them who are none of ours.
+    `users`, `users_per_s`: Locust's users of chatload's classes, and how many start each second. `others`: Locust's
+    users of other classes. `prompt_tokens`, `answer_tokens`: values of the options; numbers in manifests before 0.3.
 
     `own_users`: Locust's users are the chat users; else they only keep requests in flight.
     `one_process`: one process keeps the whole load. `connections_words`: what each connection belongs to.
-    `called`: the load in messages. `sized_by`: the options that set how much load there is. `by_level`: a search whose
-    SLOs are asked of each level. `new_prompts`: no prompt repeats another. `arrive`: users come at a rate, hold their
-    turns and go.
-    `prompt_tokens` and `answer_tokens` are lengths as their options write them; a manifest of before 0.3 has numbers.
+    `called`: the load in messages. `sized_by`: the options that set how much load there is. `by_level`: a search that
+    checks the SLOs at each level. `new_prompts`: no prompt repeats another. `arrive`: users arrive at a rate, hold
+    their turns and leave.
     """
 
     own_users: ClassVar[bool] = False
@@ -71,8 +71,8 @@ class Load(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
         raise NotImplementedError
 
     @property
-    def beside(self) -> str:
-        """The users beside, as the end of a sentence; empty where there are none."""
+    def others_words(self) -> str:
+        """Users of other classes in words, to end a sentence; empty if there are none."""
         return f", beside {self.others:,} {plural(self.others, 'other user')}" if self.others else ""
 
     def for_manifest(self) -> Self:
@@ -80,20 +80,20 @@ class Load(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
         return self
 
     def bounds(self) -> str:
-        """What the load comes to: the number of turns, and the shortest time they can take."""
+        """The number of turns, and the shortest time that they can take, in words."""
         raise NotImplementedError
 
     @property
     def in_parts(self) -> bool:
-        """True where parts of the run are under different loads."""
+        """True if parts of the run have different loads."""
         return False
 
     def is_warmup(self, turn: Turn, since_s: float, warmup: Warmup) -> bool:
-        """Whether a turn, due `since_s` after the start, is of the warm-up: of time, or of the first of its user."""
+        """Whether a turn due `since_s` after the start belongs to the warm-up: by time, or by its number."""
         return since_s < warmup.seconds if warmup.seconds else turn.turn <= warmup.turns
 
     def warmup_mistake(self, warmup: Warmup) -> str:
-        """Why this load cannot have such a warm-up, with the remedy; empty where it can."""
+        """Why this load cannot have such a warm-up, with the remedy; empty if it can."""
         known = self.users_and_turns
         if known is not None and warmup.turns >= known[1]:
             return f"each user holds {known[1]:,} {plural(known[1], 'turn')} in all: none would count"
@@ -101,40 +101,40 @@ class Load(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
 
     @property
     def one_message(self) -> bool:
-        """True if every request of the run asks the same."""
+        """True if every request of the run has the same message."""
         return False
 
     @property
     def turns_planned(self) -> int | None:
-        """Number of turns of the whole run; None where it is not known before."""
+        """Number of turns of the whole run; None if it is not known before."""
         raise NotImplementedError
 
     def turns_with(self, edits: Sequence[int]) -> int | None:
-        """The turns planned once the number of users was edited to these, one after the other; None if unknown."""
+        """Turns planned after edits of the number of users to these, one after the other; None if unknown."""
         return None if edits else self.turns_planned
 
     @property
     def names_turns(self) -> bool:
-        """True where turns have names."""
+        """True if turns have names."""
         return False
 
     @property
-    def comes_and_goes(self) -> bool:
-        """True where a load shape of the scenario's own starts and stops users: it ends the run, too."""
+    def follows_user_curve(self) -> bool:
+        """True if a LoadTestShape of the scenario starts and stops users; it also ends the run."""
         return False
 
     @property
     def until_stopped(self) -> bool:
-        """True where nothing of the plan ends the run: it is whole whenever somebody stops it."""
+        """True if nothing in the plan ends the run: it is complete whenever it is stopped."""
         return False
 
     @property
     def hosts(self) -> tuple[str, ...]:
-        """Addresses of servers beside the run's own."""
+        """Addresses of servers other than the run's own."""
         return ()
 
     def is_endless(self, user_class: str) -> bool:
-        """True where users of this class go on until they are stopped: the run does not wait for them."""
+        """True if users of this class go on until they are stopped: the run does not wait for them."""
         return False
 
     @property
@@ -144,41 +144,41 @@ class Load(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
 
     @property
     def grows(self) -> bool:
-        """True if conversations grow with the replies to them."""
+        """True if requests contain the earlier turns of their conversation."""
         return False
 
     @property
     def fixed_prompt(self) -> str:
-        """The line that users say in every turn; empty where they say several."""
+        """The message of every turn; empty if messages differ."""
         return ""
 
     @property
     def hangs_up(self) -> bool:
-        """True if users hang up on replies."""
+        """True if some users close the connection during a reply."""
         return False
 
     @property
     def users_and_turns(self) -> tuple[int, int] | None:
-        """(users, turns of each), where users hold a number of turns."""
+        """(users, turns of each), if users hold a fixed number of turns."""
         return None
 
     @property
     def same_in_each_run(self) -> str:
-        """Which prompts every run sends anew, also without --seed, in words; empty where each run has its own."""
+        """The prompts that every run repeats even without --seed, in words; empty if each run has its own."""
         return ""
 
     @property
     def steady_s(self) -> float | None:
-        """How long, up to its last due time, each part of a run has a steady load; None: while all users are in."""
+        """s of steady load before the last due time of each part of a run; None: while all users are in."""
         return None
 
     @property
-    def longer(self) -> str:
-        """How to make a run longer, as the beginning of a sentence."""
+    def longer_run(self) -> str:
+        """How to make a run longer, to begin a clause."""
         return "a longer run would have one"
 
     def times_as_long(self, factor: float, seconds: float | None) -> str:
-        """A run `factor` times as long, in the unit of the load; `seconds`: how long the one at hand is."""
+        """The size of a run `factor` times as long, in words; `seconds`: how long this one is."""
         if seconds is None:
             return f"about {math.ceil(factor):,} times as long"
         return f"about {factor * seconds / 60.0:.2g} min (now {seconds / 60.0:.2g})"
@@ -194,31 +194,31 @@ class Load(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
         return f"--users {self.users}"
 
     @property
-    def beyond_text(self) -> str:
-        """What its messages hold that not every dialect takes, in words; empty where it is text only."""
+    def non_text_content(self) -> str:
+        """What its messages hold beside text, in words: not every dialect accepts it. Empty if text only."""
         return ""
 
     @property
     def asks_exact_lengths(self) -> bool:
-        """True if each answer must have exactly the requested length: with --answer-tokens, or a file of pairs."""
+        """True if each answer must have a given length: with --answer-tokens, or a file of pairs."""
         return bool(self.answer_tokens) or str(self.prompt_tokens).startswith("@")
 
     @property
-    def composes(self) -> bool:
-        """True where texts of an exact number of tokens are made: the server's tokens must be known before."""
+    def generates_texts(self) -> bool:
+        """True if texts of an exact number of tokens are generated, for which the server must count tokens first."""
         return bool(self.prompt_tokens or self.shared_prefix_tokens)
 
     def turn_lengths(self, seed: int, pairs: Sequence[Pair]) -> TurnLengths:
-        """The lengths that were asked, of each turn."""
+        """The lengths that the options set for each turn."""
         return turn_lengths(self.prompt_tokens, self.answer_tokens, pairs, seed, self.users)
 
-    def systems(self, inputs: Inputs) -> tuple[str, ...]:
-        """The different system prompts of its conversations, without the prefixes that --shared-prefix-tokens makes."""
+    def system_prompts(self, inputs: Inputs) -> tuple[str, ...]:
+        """The distinct system prompts of its conversations, without the prefixes of --shared-prefix-tokens."""
         return ("",)
 
     @property
-    def asked_words(self) -> str:
-        """Lengths and shared beginnings in words, to go on a sentence; empty where nothing was asked."""
+    def lengths_words(self) -> str:
+        """Lengths and shared prefixes in words, to continue a sentence; empty without these options."""
         asked = (("prompts", self.prompt_tokens), ("answers", self.answer_tokens))
         found = [f"{name} of {length_words(text)}" for name, text in asked if text]
         if self.shared_prefix_tokens:
@@ -229,16 +229,16 @@ class Load(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
 
 
 class Inputs(msgspec.Struct, frozen=True, kw_only=True):
-    """The content of the files that a plan names. `tools` are as requests have them: Any."""
+    """The content of the files that a plan names. `tools` are JSON objects as requests send them: Any."""
 
     conversations: tuple[Script, ...] = ()
     tools: tuple[dict[str, Any], ...] = ()
     trace: tuple[TraceRow, ...] = ()
     chains: tuple[tuple[int, ...], ...] = ()
-    """The rows of each conversation of the trace, in order."""
+    """Indexes of the rows of each conversation of the trace, in order."""
     block_tokens: int = 0
     whole_prompts: bool = True
-    """Of a trace's conversations: lengths of prompts are those of the whole, history included."""
+    """True if prompt lengths of a trace's conversations include the history."""
     prompts: tuple[SampledPrompt, ...] = ()
     pairs: tuple[Pair, ...] = ()
     notes: tuple[str, ...] = ()
@@ -247,7 +247,7 @@ class Inputs(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """A load shape. `read` makes the load of option values and reads its files; the reader collects the mistakes."""
+    """A load shape. `read` makes the load from option values and reads its files; the reader collects mistakes."""
 
     load: type[Load]
     options: tuple[Option[object], ...]
@@ -255,12 +255,12 @@ class Shape:
 
     @property
     def kind(self) -> str:
-        """The name of the shape, as a manifest has it."""
+        """The name of the shape in manifests."""
         return str(self.load.__struct_config__.tag)
 
 
 def locust_users(reader: OptionReader) -> tuple[int, float]:
-    """Locust's number of users and their rate; its other numbers are checked too."""
+    """(users, users/s) of Locust's options; checks its other numbers too."""
     users, rate = reader.locust_number("users", "num_users"), reader.locust_number("spawn-rate", "spawn_rate")
     reader.locust_number("run-time", "run_time")
     reader.locust_number("stop-timeout", "stop_timeout")
@@ -271,7 +271,7 @@ def locust_users(reader: OptionReader) -> tuple[int, float]:
     return int(users or 1), float(rate or 1)
 
 
-def ramp_ends(reader: OptionReader, option: str, users: int, users_per_s: float) -> None:
+def check_ramp(reader: OptionReader, option: str, users: int, users_per_s: float) -> None:
     """Add a mistake if the ramp takes longer than the longest run that can be planned."""
     if users / users_per_s > LONGEST_RUN_S:
         remedy = f"{users:,} users would start over more than {LONGEST_RUN_S // DAY_S} days: raise it"
@@ -279,5 +279,5 @@ def ramp_ends(reader: OptionReader, option: str, users: int, users_per_s: float)
 
 
 def plural(n: int, word: str) -> str:
-    """The word, with an s where there are several."""
+    """The word, with an s unless n is 1."""
     return word if n == 1 else word + "s"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
 from functools import partial
 from typing import ClassVar
 
@@ -19,9 +18,9 @@ from chatload.loads.arrival_times import Spacing
 from chatload.loads.input_files import read_file, read_prompts, read_rows
 from chatload.loads.lengths_asked import length_fields, length_pairs
 from chatload.loads.load_shape import Inputs, Load, Shape, plural
-from chatload.loads.rate_steps import RateStep, group_of, step_ends_s
+from chatload.loads.rate_steps import RateStep, group_at
 from chatload.loads.trace_columns import UNITS
-from chatload.loads.user_classes import our_users
+from chatload.loads.user_classes import chat_users
 from chatload.model.turn import Turn
 from chatload.options.length_options import ANSWER_TOKENS, LENGTH_OPTIONS, PROMPT_TOKENS
 from chatload.options.option import Choice, FileName, Group, Number, Switch, Whole
@@ -101,60 +100,57 @@ class OpenLoopLoad(Load, frozen=True, kw_only=True, tag="open_loop"):
     rate_steps: tuple[RateStep, ...] = ()
     trace: str = ""
     trace_s: float = 0.0
-    """s from the start to the last request of a trace."""
+    """Due time of the last request of a trace, in s."""
     conversations: int = 0
-    """Conversations of the trace whose turns wait for one another; 0 where it tells none."""
+    """Conversations of the trace whose turns wait for the reply before; 0 if it has none."""
     repeats: bool = False
-    """Its prompts repeat one another: a trace's conversations or blocks."""
+    """Prompts repeat earlier ones: conversations or blocks of a trace."""
     sharegpt: str = ""
     persons_only: bool = False
     exact_lengths: bool = False
 
     @property
     def in_parts(self) -> bool:
-        """With several rates."""
+        """True with several rates."""
         return len(self.rate_steps) > 1
 
     @property
     def spacing(self) -> Spacing:
-        """How its requests are spaced."""
+        """The distribution of the intervals."""
         return Spacing(self.arrivals, self.burstiness)
 
     def group_at(self, due_ns: int) -> str:
-        """The step that a request due then belongs to, where there are several."""
-        if not self.in_parts:
-            return ""
-        place = bisect_right(step_ends_s(self.rate_steps), due_ns / 1e9)
-        return group_of(self.rate_steps, min(place, len(self.rate_steps) - 1))
+        """The group of a request due `due_ns` after the start: its step, if there are several."""
+        return group_at(self.rate_steps, due_ns)
 
     def is_warmup(self, turn: Turn, since_s: float, warmup: Warmup) -> bool:
-        """Of its requests the first ones: each is the only turn of its user."""
+        """By time, or the first requests: each is the only turn of its user."""
         return since_s < warmup.seconds if warmup.seconds else turn.user < warmup.turns
 
     def warmup_mistake(self, warmup: Warmup) -> str:
-        """The first requests may be warm-up, not all."""
-        held = f"there are {self.requests:,} requests in all: none would count"
-        return held if self.requests and warmup.turns >= self.requests else ""
+        """Not all requests may be warm-up."""
+        mistake = f"there are {self.requests:,} requests in all: none would count"
+        return mistake if self.requests and warmup.turns >= self.requests else ""
 
     @property
     def same_in_each_run(self) -> str:
-        """Those of a ShareGPT file: the load seed draws them, and their lengths are the load."""
+        """Those of a ShareGPT file: the load seed draws them, as their lengths are part of the load."""
         return "the prompts of --sharegpt" if self.sharegpt else ""
 
     @property
     def steady_s(self) -> float:
-        """The whole run."""
+        """Infinite: the whole run."""
         return math.inf
 
     def sentence(self) -> str:
         """The load in words."""
         if self.trace:
-            talks = f" in {self.conversations:,} conversations" if self.conversations else ""
-            requests = f"{self.requests:,} {plural(self.requests, 'request')}{talks}"
-            return f"{requests} as due in {self.trace}{self.beside}"
+            conversations = f" in {self.conversations:,} conversations" if self.conversations else ""
+            requests = f"{self.requests:,} {plural(self.requests, 'request')}{conversations}"
+            return f"{requests} as due in {self.trace}{self.others_words}"
         if self.interval_s == 0:
-            return f"{self.requests:,} {plural(self.requests, 'request')} all at once{self.beside}"
-        spaced = spaced_words(self.arrivals, self.burstiness) + self.beside
+            return f"{self.requests:,} {plural(self.requests, 'request')} all at once{self.others_words}"
+        spaced = spaced_words(self.arrivals, self.burstiness) + self.others_words
         if self.rate_steps:
             return f"{self.requests:,} {plural(self.requests, 'request')} at {steps_words(self.rate_steps)}, {spaced}"
         return f"{self.requests:,} requests, one every {self.interval_s:g} s {spaced}"
@@ -171,7 +167,7 @@ class OpenLoopLoad(Load, frozen=True, kw_only=True, tag="open_loop"):
 
     @property
     def turns_planned(self) -> int | None:
-        """One turn a request; None for a trace in a manifest of chatload 0.1, which does not tell."""
+        """One turn a request; None for a trace in a manifest of chatload 0.1, which lacks their number."""
         return self.requests or None
 
     @property
@@ -181,12 +177,12 @@ class OpenLoopLoad(Load, frozen=True, kw_only=True, tag="open_loop"):
 
     @property
     def least_connections(self) -> int:
-        """Requests that are due at once need a connection each."""
+        """All requests, if they are due at once."""
         return self.requests if self.interval_s == 0 and not (self.trace or self.rate_steps) else 1
 
     @property
     def asks_exact_lengths(self) -> bool:
-        """Each answer is as long as its prompt's own, or as asked."""
+        """True if each answer has its recorded length, or the one that the options set."""
         return self.exact_lengths or super().asks_exact_lengths
 
     @property
@@ -197,7 +193,7 @@ class OpenLoopLoad(Load, frozen=True, kw_only=True, tag="open_loop"):
 
 def read(reader: OptionReader) -> tuple[OpenLoopLoad, Inputs]:
     """The load of the option values, and the content of a trace and a ShareGPT file."""
-    ours = our_users(reader)
+    locust = chat_users(reader)
     trace, sharegpt = reader.get(TRACE), reader.get(SHAREGPT)
     requests = reader.get(REQUESTS)
     interval_s = reader.get(INTERVAL)
@@ -229,9 +225,9 @@ def read(reader: OptionReader) -> tuple[OpenLoopLoad, Inputs]:
     )
     prompts, notes = sample or ((), ())
     load = OpenLoopLoad(
-        users=ours.users,
-        users_per_s=ours.users_per_s,
-        others=ours.others,
+        users=locust.users,
+        users_per_s=locust.users_per_s,
+        others=locust.others,
         requests=len(rows) or requests,
         interval_s=interval_s,
         arrivals=spaced.law,
@@ -246,11 +242,10 @@ def read(reader: OptionReader) -> tuple[OpenLoopLoad, Inputs]:
         exact_lengths=exact,
         **length_fields(reader),
     )
-    pairs = length_pairs(reader)
     inputs = Inputs(
         trace=rows,
         prompts=prompts,
-        pairs=pairs,
+        pairs=length_pairs(reader),
         chains=chains,
         block_tokens=found.block_tokens if found else 0,
         whole_prompts=found.grows if found else True,
@@ -268,7 +263,7 @@ def _refuse_unused(
     *,
     timed: bool,
 ) -> None:
-    """Options that nothing reads beside the others given."""
+    """Add a mistake for each given option that has no effect with the others."""
     if trace:
         times = (INTERVAL, ARRIVALS, BURSTINESS) if timed else ()
         for option in (REQUESTS, *times, RATE_STEPS, SHAREGPT):

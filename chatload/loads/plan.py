@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from chatload.loads.chat import ChatLoad
-from chatload.loads.conversation_options import KEPT, ConversationLoad
+from chatload.loads.conversation_options import ESCAPED, ConversationLoad
 from chatload.loads.input_files import read_certificate, read_file, read_schema
 from chatload.loads.load_shape import Inputs, Shape
 from chatload.loads.registry import AnyLoad
@@ -24,7 +24,7 @@ from chatload.protocols.registry import PROMPT_KEYS
 
 
 class Plan(RunSettings, frozen=True, kw_only=True):
-    """Everything one run is to do. A manifest keeps no values of `headers` or of a query: they may be confidential."""
+    """All settings of one run. A manifest has no values of `headers` and of a query: they may be confidential."""
 
     load: AnyLoad
 
@@ -37,29 +37,29 @@ class Plan(RunSettings, frozen=True, kw_only=True):
         prompts = self.load.placeholders if isinstance(self.load, ConversationLoad) else ()
         classes = self.load.classes if isinstance(self.load, ChatLoad) else ()
         own = (name for one in classes for name in (*found_in(one.system_prompt), *in_body(one.body)))
-        told = dict.fromkeys(one for one in (*prompts, *in_body(self.body), *own) if one != KEPT)
-        fills = filled_words([*told])
-        plan = f"{self.load.sentence()}{self.load.asked_words}{fills}, {where}: {self.load.bounds()}."
+        shown = dict.fromkeys(one for one in (*prompts, *in_body(self.body), *own) if one != ESCAPED)
+        fills = filled_words([*shown])
+        plan = f"{self.load.sentence()}{self.load.lengths_words}{fills}, {where}: {self.load.bounds()}."
         if self.warmup:
             plan += f" Warm-up, counted nowhere: {self.warmup.words}."
         return f"{plan} To hold: {'; '.join(one.words for one in self.slo)}." if self.slo else plan
 
     def server_key(self, user_class: UserClass) -> str:
-        """Equal for classes that ask the same server, in the same dialect, for the same model; "" for the run's own."""
+        """A key that classes with the same server, dialect and model share; "" for those of the run."""
         asked = user_class.host, user_class.route, user_class.dialect, user_class.model
         own = "", Route(), self.server, self.model
         return "" if asked == own else msgspec.json.encode(asked).decode()
 
-    def seen_by(self, user_class: UserClass) -> Plan:
-        """The plan as a user of this class is to see the server: host, headers, dialect and model."""
-        seen = msgspec.structs.replace(
+    def for_user_class(self, user_class: UserClass) -> Plan:
+        """The plan with host, headers, dialect and model of this class."""
+        plan = msgspec.structs.replace(
             self, headers=user_class.headers, model=user_class.model, server=user_class.dialect
         )
         if user_class.model:
-            seen = msgspec.structs.replace(seen, models=())
+            plan = msgspec.structs.replace(plan, models=())
         if not user_class.host:
-            return seen
-        return msgspec.structs.replace(seen, host=user_class.host, route=user_class.route)
+            return plan
+        return msgspec.structs.replace(plan, host=user_class.host, route=user_class.route)
 
     def for_manifest(self) -> Plan:
         """The plan without the values of headers and of the query."""
@@ -72,7 +72,7 @@ class Plan(RunSettings, frozen=True, kw_only=True):
 
 
 class Planned(msgspec.Struct, frozen=True):
-    """A checked plan with the content of the files that it names: all that a process needs for its part of a run."""
+    """A checked plan with the content of the files that it names: what a process needs for its part of a run."""
 
     plan: Plan
     inputs: Inputs
@@ -81,10 +81,10 @@ class Planned(msgspec.Struct, frozen=True):
 
 
 def make_plan(shape: Shape, values: Mapping[str, object], given: Given = ALL_GIVEN) -> Planned:
-    """The plan of option values by key, Locust's own included; every file that it names is read.
+    """The plan from option values by key, with the content of every file that it names.
 
     Locust's keys that are read: host, num_users, spawn_rate, run_time, stop_timeout, enable_rebalancing.
-    Raises UsageError with every mistake; one is an option of `given` that has no effect.
+    Raises UsageError with every mistake, also for each option in `given` that has no effect.
     """
     reader = OptionReader(values, given)
     load, inputs = shape.read(reader)
@@ -96,7 +96,7 @@ def make_plan(shape: Shape, values: Mapping[str, object], given: Given = ALL_GIV
             )
             reader.add_named_mistake(SLO.name, shown_value(one.words), remedy)
     if load.cache == "warm" and not (
-        load.shared_prefix_tokens or load.fixed_prompt or any(load.systems(inputs))
+        load.shared_prefix_tokens or load.fixed_prompt or any(load.system_prompts(inputs))
     ):
         remedy = "turns share no beginning: give --system-prompt or --shared-prefix-tokens, or leave it out"
         reader.add_mistake(CACHE, load.cache, remedy)
@@ -109,15 +109,15 @@ def make_plan(shape: Shape, values: Mapping[str, object], given: Given = ALL_GIV
     settings = msgspec.structs.replace(
         settings, expect=tuple(_with_schema(reader, one) for one in settings.expect)
     )
-    plan = _of_the_first(Plan(**msgspec.structs.asdict(settings), load=load))
-    inputs = msgspec.structs.replace(inputs, notes=(*inputs.notes, *_replaced(reader, plan)))
+    plan = _with_first_class(Plan(**msgspec.structs.asdict(settings), load=load))
+    inputs = msgspec.structs.replace(inputs, notes=(*inputs.notes, *_body_notes(reader, plan)))
     certificate = read_file(reader, CERTIFICATE, plan.certificate, read_certificate)
     reader.raise_mistakes()
     return Planned(plan, inputs, certificate)
 
 
-def _of_the_first(plan: Plan) -> Plan:
-    """The plan with model and dialect of the first user class, where each class has others than the options say."""
+def _with_first_class(plan: Plan) -> Plan:
+    """The plan with model and dialect of the first user class, if no user has those of the options."""
     load = plan.load
     classes = load.classes if isinstance(load, ChatLoad) else ()
     if (
@@ -135,8 +135,8 @@ def _with_schema(reader: OptionReader, one: Expectation) -> Expectation:
     return msgspec.structs.replace(one, schema=schema)
 
 
-def _replaced(reader: OptionReader, plan: Plan) -> tuple[str, ...]:
-    """Notes on fields of --body that take the place of the one message; a mistake where they would of others."""
+def _body_notes(reader: OptionReader, plan: Plan) -> tuple[str, ...]:
+    """A note if a field of --body replaces the one message; adds a mistake if it would replace others."""
     keys = sorted(PROMPT_KEYS & plan.body.keys())
     if not keys:
         return ()

@@ -27,11 +27,11 @@ def due_ns(segments: list[RampSegment], user: int) -> int:
     return (fitting[-1] if fitting else segments[0]).due_ns(user)
 
 
-def among_new_users(segment: RampSegment, local_users: int, position: int, workers: int) -> RampSegment:
+def with_unused_numbers(segment: RampSegment, local_users: int, position: int, workers: int) -> RampSegment:
     """The segment for a worker that has started `local_users` users so far.
 
-    Locust counts the current users, while ours have numbers that are never used again. After users were stopped, the
-    first user of a new ramp is therefore the first number not used yet, not the one that Locust tells.
+    Locust numbers users by how many run now; here no number is used twice. After users were stopped, a new ramp
+    therefore begins with the first unused number, not with Locust's.
     """
     if abs(global_user(local_users, position, workers) - segment.first_user) < workers:
         return segment

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -21,7 +22,7 @@ _FORM = "must be rates and times such as '1/s 60s, 5/s 2m, 5..1/s 60s' (also /mi
 
 
 class RateStep(msgspec.Struct, frozen=True):
-    """`seconds` at a rate of `first` arrivals/s that becomes `last` evenly."""
+    """A rate that changes linearly from `first` to `last` arrivals/s within `seconds`."""
 
     first: float
     last: float
@@ -30,19 +31,27 @@ class RateStep(msgspec.Struct, frozen=True):
 
     @property
     def arrivals(self) -> float:
-        """How many come on average: the mean rate times the length."""
+        """Expected number of arrivals: mean rate · seconds."""
         return (self.first + self.last) / 2.0 * self.seconds
 
     def when_s(self, arrivals: float) -> float:
-        """s from the beginning of the step until so many have come: first · t + (last − first) / length · t² / 2."""
+        """The t, in s from the start of the step, where first · t + (last − first) / seconds · t² / 2 = arrivals."""
         slope = (self.last - self.first) / self.seconds
         root = math.sqrt(max(0.0, self.first**2 + 2.0 * slope * arrivals))
         return 2.0 * arrivals / (self.first + root) if arrivals else 0.0
 
 
-def group_of(steps: Sequence[RateStep], place: int) -> str:
-    """The group of the turns of a step, by its place from 0."""
-    return f"step {place + 1}: {steps[place].words}"
+def group_of(steps: Sequence[RateStep], index: int) -> str:
+    """The group of the turns of a step; `index` counts from 0."""
+    return f"step {index + 1}: {steps[index].words}"
+
+
+def group_at(steps: Sequence[RateStep], due_ns: int) -> str:
+    """The group of a turn that is due `due_ns` after the start; empty unless there are several steps."""
+    if len(steps) < 2:
+        return ""
+    index = bisect_right(step_ends_s(steps), due_ns / 1e9)
+    return group_of(steps, min(index, len(steps) - 1))
 
 
 def step_ends_s(steps: Sequence[RateStep]) -> list[float]:

@@ -28,4 +28,4 @@ if TYPE_CHECKING:
     AnyLoad = Load
 else:
     AnyLoad = Union[tuple(SHAPES[kind].load for kind in sorted(SHAPES))]  # noqa: UP007
-    """The type that msgspec decodes: the `kind` in a file tells which load it is."""
+    """The union of all loads, which msgspec decodes by `kind`."""

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from chatload.loads.lengths_asked import length_fields, length_pairs
 from chatload.loads.load_shape import Inputs, Load, Shape
-from chatload.loads.user_classes import our_users
+from chatload.loads.user_classes import chat_users
 from chatload.model.turn import Turn
 from chatload.options.length_options import (
     ANSWER_TOKENS,
@@ -41,7 +41,7 @@ SWEEP_ANSWER_TOKENS = replace(ANSWER_TOKENS, default="256")
 
 
 WARM_UP = "warm-up"
-"""The group of the turns before the first level."""
+"""The group of turns before the first level."""
 
 
 def group_of(level: int) -> str:
@@ -62,22 +62,22 @@ class SweepLoad(Load, frozen=True, kw_only=True, tag="sweep"):
 
     @property
     def in_parts(self) -> bool:
-        """Its levels."""
+        """True: its levels."""
         return True
 
     def is_warmup(self, turn: Turn, since_s: float, warmup: Warmup) -> bool:
-        """A time comes before the first level."""
+        """The first rounds of each level, or a time before the first level."""
         return turn.group == WARM_UP or turn.turn <= warmup.turns
 
     def warmup_mistake(self, warmup: Warmup) -> str:
-        """The first rounds of each level may be warm-up, not all."""
-        held = f"each level has {self.rounds} --rounds in all: none would count"
-        return held if warmup.turns >= self.rounds else ""
+        """Not all rounds may be warm-up."""
+        mistake = f"each level has {self.rounds} --rounds in all: none would count"
+        return mistake if warmup.turns >= self.rounds else ""
 
     def sentence(self) -> str:
         """The load in words."""
         levels = ", ".join(map(str, self.levels))
-        return f"{levels} requests in flight, level after level, {self.rounds} each{self.beside}"
+        return f"{levels} requests in flight, level after level, {self.rounds} each{self.others_words}"
 
     def bounds(self) -> str:
         """The number of turns."""
@@ -105,17 +105,17 @@ class SweepLoad(Load, frozen=True, kw_only=True, tag="sweep"):
 
 
 def read(reader: OptionReader) -> tuple[SweepLoad, Inputs]:
-    """The load of the option values. One user of Locust keeps all requests in flight."""
-    ours = our_users(reader)
-    if ours.users != 1:
+    """The load of the option values. One Locust user keeps all requests in flight."""
+    locust = chat_users(reader)
+    if locust.users != 1:
         remedy = "a sweep has one user, who keeps --levels requests in flight: leave it at 1"
-        reader.add_named_mistake("users", repr(str(ours.users)), remedy)
+        reader.add_named_mistake("users", repr(str(locust.users)), remedy)
     for option in (SWEEP_PROMPT_TOKENS, SWEEP_ANSWER_TOKENS):
         if not reader.text(option):
             reader.add_mistake(option, "", "a sweep needs a length, such as 256")
     load = SweepLoad(
-        users_per_s=ours.users_per_s,
-        others=ours.others,
+        users_per_s=locust.users_per_s,
+        others=locust.others,
         levels=reader.get(LEVELS),
         rounds=reader.get(ROUNDS),
         **length_fields(reader, SWEEP_PROMPT_TOKENS, SWEEP_ANSWER_TOKENS),

@@ -1,7 +1,7 @@
-"""Think times: how long a user waits after a complete reply, always the same or drawn.
+"""Think times: how long a user waits after a complete reply, constant or random.
 
-Users whose think times and answers are all equal fall into step: they send together, wait together, and measure a
-server under bursts that independent users would not make. Drawn think times keep them apart.
+Users with equal think times and equal answers synchronise: they send at the same time, and the server is measured
+under bursts that independent users would not cause. Random think times prevent that.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from chatload.options.ranges import seconds
 
 
 class ThinkFields(TypedDict):
-    """The fields of `ThinkingLoad`."""
+    """Fields of `ThinkingLoad`."""
 
     think_time_s: float
     think_time_drawn: Law
@@ -25,9 +25,9 @@ class ThinkFields(TypedDict):
 
 
 class ThinkingLoad(Load, frozen=True, kw_only=True):
-    """A load whose users think between turns: the mean in s, how it is drawn, its standard deviation and its ends.
+    """A load whose users think between turns: mean, distribution, standard deviation, least and most, in s.
 
-    A manifest of before think times were drawn has the mean only: then it is the least, too.
+    Manifests of versions with constant think times have the mean only, which is then the least, too.
     """
 
     think_time_s: float
@@ -49,17 +49,17 @@ class ThinkingLoad(Load, frozen=True, kw_only=True):
         )
 
     def think_s(self, seed: int, user: int, turn: int) -> float:
-        """How long a user thinks after this turn, in s, by the run's seed: a run can be repeated, on any worker."""
+        """The think time after this turn, in s: the same for a seed, in each run and on any worker."""
         return self.think_time.drawn(f"think {seed} {user} {turn}")
 
     @property
     def pauses(self) -> bool:
-        """True where users pause between turns."""
+        """True if every think time is a pause."""
         return self.think_time.least >= SHORT_PAUSE_S
 
 
 def phase_s(think: Distribution, seed: str) -> float:
-    """A share, drawn uniformly, of a think time: when a user first acts who is met in the middle of things."""
+    """A uniform share of a random think time, in s: until a user who starts in mid-conversation first sends."""
     return random.Random(f"phase {seed}").random() * think.drawn(seed)
 
 
@@ -77,7 +77,7 @@ THINK_TIME = DistributionOption(
 
 
 def thinking(think: Distribution) -> ThinkFields:
-    """The fields of a load whose users think like this."""
+    """The `ThinkFields` of a distribution."""
     return {
         "think_time_s": think.mean,
         "think_time_drawn": think.law,

@@ -20,7 +20,7 @@ from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import MOST_TOKENS, whole
 
 MOST_ROUNDS = 100
-OWN_TOOLS: tuple[Mapping[str, Any], ...] = (
+DEFAULT_TOOLS: tuple[Mapping[str, Any], ...] = (
     {
         "name": "search",
         "description": "Search the web for pages about something",
@@ -36,7 +36,7 @@ OWN_TOOLS: tuple[Mapping[str, Any], ...] = (
         "parameters": {"type": "object", "properties": {"url": {"type": "string"}}, "required": ["url"]},
     },
 )
-"""The tools that requests name where no file does."""
+"""The tools that requests name without --tools."""
 
 TOOL_ROUNDS = Whole(
     name="tool-rounds",
@@ -91,12 +91,12 @@ class ToolUse(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def turns_a_question(self) -> int:
-        """The answer is a turn, too."""
+        """Turns of one question: its rounds and the answer."""
         return self.rounds + 1
 
     @property
     def words(self) -> str:
-        """2 tool rounds before each answer, of 1 s."""
+        """In words: "2 tool rounds of 1 s before each answer"."""
         most = "" if self.required else "up to "
         rounds = f"{most}{self.rounds} tool round{'s'[: self.rounds != 1]}"
         return f"{rounds} of {self.latency_s.words('s')} before each answer"
@@ -106,7 +106,7 @@ class ToolUse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_tool_use(reader: OptionReader, turns: int) -> tuple[ToolUse | None, tuple[dict[str, Any], ...]]:
-    """(what the options say, the tools); None where there are none."""
+    """(how agents use tools, the tools as requests send them); (None, ()) without --tool-rounds."""
     rounds = reader.get(TOOL_ROUNDS)
     if not rounds:
         for option in TOOL_OPTIONS[1:]:
@@ -129,12 +129,12 @@ def read_tool_use(reader: OptionReader, turns: int) -> tuple[ToolUse | None, tup
     for asked in (PROMPT_TOKENS, ANSWER_TOKENS):
         remedy = "with --tool-rounds, whose calls and results have lengths of their own: leave it out"
         reader.refuse_unused(asked, remedy, TOOL_ROUNDS)
-    found = read_file(reader, TOOLS, use.tools, read_tools) if use.tools else OWN_TOOLS
+    found = read_file(reader, TOOLS, use.tools, read_tools) if use.tools else DEFAULT_TOOLS
     return use, tuple({"type": "function", "function": one} for one in found or ())
 
 
 def read_tools(path: str) -> Sequence[Mapping[str, Any]]:
-    """The functions of a file of tools. UsageError with every mistake."""
+    """The functions in a file of tools. UsageError with every mistake."""
     remedy = 'write a JSON list of {"type": "function", "function": {"name": …, "parameters": …}}'
     try:
         content = orjson.loads(read_input(path, remedy, MB))

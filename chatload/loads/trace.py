@@ -1,6 +1,6 @@
 """Reads a trace: due times, and lengths where known, recorded elsewhere (docs/interchange.md).
 
-JSON lines, a JSON list, or CSV with a header. trace_columns.py has the columns that are known; others are passed over.
+JSON lines, a JSON list, or CSV with a header. trace_columns.py has the known columns; others are ignored.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from chatload.files.columns import plain
 from chatload.files.reading import Mistakes, quoted
 from chatload.files.records import Records
 from chatload.loads.trace_columns import (
-    OWN,
+    DUE_COLUMN,
     TEXTS,
     TIME_UNITS,
     UNITS,
@@ -29,18 +29,17 @@ from chatload.model.words import plural
 
 MOST_ROWS = 1_000_000
 MOST_BLOCKS = 20_000_000
-"""Most ids of blocks that are kept."""
+"""Most block ids that are used."""
 LONGEST_S = 31 * 86_400
 """Longest trace, in s."""
 REMEDY = "give a trace file (JSON lines, a JSON list or CSV)"
 
 
 class TraceRow(msgspec.Struct, frozen=True):
-    """One request of a trace; None for a length that the trace does not tell.
+    """One request of a trace; None for an unknown length.
 
-    `delay_ns` is the time from the end of the reply before it in its conversation, where the trace tells that in place
-    of a time. `blocks` are the ids of the blocks of its prompt; `text` is what the user says, where a trace is to be
-    sent as it stands.
+    `delay_ns`: time from the end of the reply before it in its conversation, if the trace has that in place of a time.
+    `blocks`: ids of the blocks of its prompt. `text`: the user's message, if the trace has texts to send.
     """
 
     due_ns: int
@@ -53,11 +52,11 @@ class TraceRow(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """The rows of a trace in the order they are due. `notes` say how its times were read, where no name tells it.
+    """The rows of a trace in order of due time. `notes`: for the user, on how the file was read.
 
-    `chains` are the rows of each conversation, in order; none where the trace tells no conversations. `block_tokens`
-    is the length of the rows' blocks. `is_timed`: it tells times; else `--interval` spaces its conversations.
-    `grows`: the lengths of prompts are those of the whole, history included.
+    `chains`: indexes of the rows of each conversation, in order; empty if the trace has no conversations.
+    `block_tokens`: tokens of each block. `is_timed`: the trace has times; else `--interval` spaces its conversations.
+    `grows`: prompt lengths include the history.
     """
 
     rows: tuple[TraceRow, ...]
@@ -69,7 +68,7 @@ class Trace:
 
 
 def read_trace(path: str | Path, unit: str = "") -> Trace:
-    """The trace in a file. `unit` is that of its times where no name tells it; empty: as its numbers tell.
+    """The trace in a file. `unit`: of times whose column name has none; empty: found from the numbers.
 
     Raises UsageError naming every bad row, or asking for the unit.
     """
@@ -87,8 +86,8 @@ def read_trace(path: str | Path, unit: str = "") -> Trace:
     if len(scan.names) > 1:
         names = " and some ".join(sorted(scan.names))
         mistakes.lines.insert(0, f"{mistakes.name}: some rows have {names}: use one of them throughout")
-    if not scan.names and not (scan.rows and scan.talks):  # no row can be read: report one mistake
-        mistakes = _no_row(path, records, scan, mistakes)
+    if not scan.names and not (scan.rows and scan.conversations):  # no row can be read: report one mistake
+        mistakes = _one_mistake(path, records, scan, mistakes)
     mistakes.raise_all()
     if not scan.names:
         return _untimed(path, scan, records)
@@ -99,13 +98,13 @@ def read_trace(path: str | Path, unit: str = "") -> Trace:
     return replace(made, notes=notes)
 
 
-def _no_row(path: str | Path, records: Records, scan: Scan, found: Mistakes) -> Mistakes:
-    """One mistake for a file of which no row can be read."""
+def _one_mistake(path: str | Path, records: Records, scan: Scan, found: Mistakes) -> Mistakes:
+    """One mistake for a file without a row that can be read."""
     columns = records.columns or tuple(sorted(scan.columns))
     one = Mistakes(path)
     if columns and not any(plain(name) in TIME_UNITS for name in columns):
         one.add(
-            f"no column of times among {', '.join(map(quoted, columns[:8]))}: name one {OWN} (s), or timestamp",
+            f"no column of times among {', '.join(map(quoted, columns[:8]))}: name one {DUE_COLUMN} (s), or timestamp",
             1,
         )
     elif found.lines:
@@ -125,14 +124,14 @@ def _unit(scan: Scan, asked: str, mistakes: Mistakes) -> Found:
         if len(scan.zones) > 1:
             mistakes.add(f"some dates of {shown} have a time zone and some have none: give all of them one")
         return Found("ns")
-    told = TIME_UNITS[name]
-    if told and asked and told != asked:
-        mistakes.add(f"{shown} is in {told}, --trace-unit says {asked}: leave the option out")
+    named = TIME_UNITS[name]
+    if named and asked and named != asked:
+        mistakes.add(f"{shown} is in {named}, --trace-unit says {asked}: leave the option out")
     form = form_of(frozenset(scan.columns))
-    if form is None and not (told or asked) and (scan.talks or "delay" in scan.columns):
+    if form is None and not (named or asked) and (scan.conversations or "delay" in scan.columns):
         return Found("ms")  # AIPerf's files
-    if told or asked or form is not None:
-        return Found(told or asked or form.unit)  # type: ignore[union-attr]
+    if named or asked or form is not None:
+        return Found(named or asked or form.unit)  # type: ignore[union-attr]
     numbers = Numbers(
         [row.time for row in timed],
         scan.whole,
@@ -147,17 +146,19 @@ def _unit(scan: Scan, asked: str, mistakes: Mistakes) -> Found:
 
 
 def _unknown_lengths(path: str | Path, scan: Scan) -> list[str]:
-    """A note on rows that do not tell the length of their prompt or of their answer."""
-    told = []
+    """A note on rows without the length of their prompt or of their answer."""
+    unknown = []
     for what, known in (
         ("prompt", sum(row.prompt_tokens is not None for row in scan.rows)),
         ("answer", sum(row.output_tokens is not None for row in scan.rows)),
     ):
         if known < len(scan.rows):
-            told.append(f"{len(scan.rows) - known:,} of {len(scan.rows):,} rows tell no length of the {what}")
-    if not told:
+            unknown.append(
+                f"{len(scan.rows) - known:,} of {len(scan.rows):,} rows tell no length of the {what}"
+            )
+    if not unknown:
         return []
-    return [f"--trace {Path(path).name}: {', '.join(told)}: lengths of ShareGPT's are drawn for them"]
+    return [f"--trace {Path(path).name}: {', '.join(unknown)}: lengths of ShareGPT's are drawn for them"]
 
 
 def _trace(path: str | Path, scan: Scan, found: Found, mistakes: Mistakes, *, asked: bool) -> Trace:
@@ -166,7 +167,7 @@ def _trace(path: str | Path, scan: Scan, found: Found, mistakes: Mistakes, *, as
     ns = UNITS[found.unit]
     dues = _dues(scan, ns, mistakes)
     mistakes.raise_all()
-    first = 0 if name == OWN else min(dues)
+    first = 0 if name == DUE_COLUMN else min(dues)
     order = sorted(range(len(dues)), key=dues.__getitem__)
     last_s = (dues[order[-1]] - first) / 1e9
     if last_s > LONGEST_S:
@@ -182,17 +183,20 @@ def _trace(path: str | Path, scan: Scan, found: Found, mistakes: Mistakes, *, as
             f"{len(dues):,} requests in {last_s:,.6g} s. If not: --trace-unit"
         )
     texts = [column for column in TEXTS if column in scan.columns]
-    if texts and not scan.talks:
+    if texts and not scan.conversations:
         notes.append(
             f"--trace {Path(path).name}: its {texts[0]} are not sent: prompts of its lengths are generated"
         )
-    told = [scan.rows[index] for index in order]
-    notes += [] if all(row.text for row in told) else _unknown_lengths(path, scan)
-    chains, more = _conversations(path, told)
-    block_tokens, words = _block_tokens(path, scan, told)
-    rows = tuple(_row(row, dues[index] - first, block_tokens) for index, row in zip(order, told, strict=True))
+    in_order = [scan.rows[index] for index in order]
+    if not all(row.text for row in in_order):
+        notes += _unknown_lengths(path, scan)
+    chains, chain_notes = _conversations(path, in_order)
+    block_tokens, block_notes = _block_tokens(path, scan, in_order)
+    rows = tuple(
+        _row(row, dues[index] - first, block_tokens) for index, row in zip(order, in_order, strict=True)
+    )
     grows = whole_prompts(chains, [row.prompt_tokens for row in rows])
-    return Trace(rows, (*notes, *more, *words), chains, block_tokens, grows=grows)
+    return Trace(rows, (*notes, *chain_notes, *block_notes), chains, block_tokens, grows=grows)
 
 
 def _row(row: Row, due_ns: int, block_tokens: int) -> TraceRow:
@@ -201,7 +205,7 @@ def _row(row: Row, due_ns: int, block_tokens: int) -> TraceRow:
 
 
 def _dues(scan: Scan, ns: int, mistakes: Mistakes) -> list[int]:
-    """When each row is due, in ns; of one that tells a delay only, when the one before it was."""
+    """Due time of each row, in ns; of a row with a delay only, that of the row before it in its conversation."""
     dues: list[int] = []
     last: dict[object, int] = {}
     for row in scan.rows:
@@ -210,7 +214,7 @@ def _dues(scan: Scan, ns: int, mistakes: Mistakes) -> list[int]:
             mistakes.add("tells no time, and no row before it is of its conversation", row.line, row.item)
             due = 0
         dues.append(due)
-        if row.place.is_told:
+        if row.place.is_known:
             last[row.place] = due
     return dues
 
@@ -226,7 +230,7 @@ def _untimed(path: str | Path, scan: Scan, records: Records) -> Trace:
 def _conversations(
     path: str | Path, rows: Sequence[Row]
 ) -> tuple[tuple[tuple[int, ...], ...], tuple[str, ...]]:
-    """(the rows of each conversation, notes); none where the trace tells none of two turns or more."""
+    """(indexes of the rows of each conversation, notes); empty if no conversation has two turns or more."""
     found, orphans = chains_of([row.place for row in rows])
     longer = [chain for chain in found if len(chain) > 1]
     if not longer:
@@ -244,26 +248,26 @@ def _conversations(
 
 
 def _block_tokens(path: str | Path, scan: Scan, rows: Sequence[Row]) -> tuple[int, tuple[str, ...]]:
-    """(tokens of a block, notes); 0 where the rows have no hash_ids of a length that is known."""
+    """(tokens of a block, notes); 0 if the rows have no hash_ids, or none that can be used."""
     with_ids = sum(bool(row.blocks) for row in rows)
     if not with_ids:
         return 0, ()
-    if len(scan.blocks) != 1 or with_ids < len(rows) or sum(len(row.blocks) for row in rows) > MOST_BLOCKS:
-        why = (
-            "there are too many"
-            if len(scan.blocks) == 1 and with_ids == len(rows)
-            else ("not every row has as many as its prompt has blocks of 512 or 16 tokens")
-        )
+    why = ""
+    if len(scan.blocks) != 1 or with_ids < len(rows):
+        why = "not every row has as many as its prompt has blocks of 512 or 16 tokens"
+    elif sum(len(row.blocks) for row in rows) > MOST_BLOCKS:
+        why = "there are too many"
+    if why:
         return 0, (f"--trace {Path(path).name}: its hash_ids are not used: {why}",)
     (tokens,) = scan.blocks
     seen: set[int] = set()
-    asked = hits = 0
+    blocks = hits = 0
     for row in rows:
-        known = next((n for n, one in enumerate(row.blocks) if one not in seen), len(row.blocks))
-        asked, hits = asked + len(row.blocks), hits + known
+        blocks += len(row.blocks)
+        hits += next((n for n, one in enumerate(row.blocks) if one not in seen), len(row.blocks))
         seen.update(row.blocks)
     note = (
         f"equal hash_ids are equal text of about {tokens} tokens: "
-        f"{hits / asked:.0%} of its blocks begin a prompt as an earlier one did"
+        f"{hits / blocks:.0%} of its blocks begin a prompt as an earlier one did"
     )
     return tokens, (f"--trace {Path(path).name}: {note}",)

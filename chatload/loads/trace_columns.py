@@ -1,6 +1,6 @@
-"""The columns of traces that are known, and the forms of traces that their columns tell (docs/interchange.md).
+"""The known columns of traces, and the formats of traces that columns identify (docs/interchange.md).
 
-Column names are compared without regard to capitals and signs: `Request tokens`, `request_tokens` and `RequestTokens`
+Column names are compared without regard to case and punctuation: `Request tokens`, `request_tokens` and `RequestTokens`
 are one name.
 """
 
@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 UNITS = {"s": 10**9, "ms": 10**6, "us": 10**3, "ns": 1}
 """ns of each unit of time."""
-OWN = "due_s"
-"""Our own column: s after the start of the run. Of other columns the smallest time is the start."""
+DUE_COLUMN = "due_s"
+"""chatload's own column: s after the start of the run. In other columns the smallest time is the start."""
 TIMES = (
     "timestamp",
     "arrived_at",
@@ -27,7 +27,7 @@ TIMES = (
     "created",
     "ts",
 )
-"""Names of columns of times; with `_s`, `_ms`, `_us` or `_ns` after them, they tell the unit too."""
+"""Names of columns of times; a suffix such as `_ms` (UNIT_WORDS) gives their unit."""
 UNIT_WORDS = {
     "s": ("s", "sec", "secs", "seconds"),
     "ms": ("ms", "msec", "millis", "milliseconds"),
@@ -68,18 +68,18 @@ ANSWERS = (
 )
 """Names of columns of lengths, in tokens."""
 ZERO_IS_UNKNOWN = ("response_tokens", "generated_tokens")
-"""Logs of services write 0 for a request that failed: the length of its answer is not known."""
+"""Columns in which 0 means unknown: logs of services write it for a request that failed."""
 COUNTS = ("requests", "num_requests", "request_count", "count", "rate", "request_rate", "rps", "qps", "total")
-"""Names of columns that count the requests of an interval; such a table is no trace, which has a row a request."""
+"""Names of columns that count the requests of an interval: a trace has a row for each request instead."""
 NESTED = ("usage", "data")
 """Names of objects whose keys are columns, too: the usage of an API's answer, ServeGen's data."""
 TEXTS = ("messages", "prompt", "text_input", "text")
-"""Names of columns of texts, which a replay does not send."""
+"""Names of columns of texts; these are not sent."""
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """A form of trace that its columns tell: `unit` of its times, the columns that only it has."""
+    """A known format of traces: the unit of its times, and the columns that identify it."""
 
     name: str
     unit: str
@@ -93,12 +93,12 @@ FORMS = (
     Form("Splitwise", "s", frozenset({"arrival_timestamp", "prompt_size", "token_size"})),
     Form("Vidur", "s", frozenset({"arrived_at", "num_prefill_tokens", "num_decode_tokens"})),
 )
-"""Forms whose times are numbers. Mooncake's and vLLM's have the same columns: trace_unit.py tells them by the numbers.
+"""Formats whose times are numbers. Mooncake's and vLLM's have equal columns: trace_unit.py distinguishes their numbers.
 Azure's times are dates."""
 
 
 def _times() -> dict[str, str]:
-    found = {OWN: "s"} | dict.fromkeys(TIMES, "")
+    found = {DUE_COLUMN: "s"} | dict.fromkeys(TIMES, "")
     for name in TIMES:
         for unit, words in UNIT_WORDS.items():
             found |= {f"{name}_{word}": unit for word in words}
@@ -106,9 +106,9 @@ def _times() -> dict[str, str]:
 
 
 TIME_UNITS: Mapping[str, str] = _times()
-"""Every column of times: the unit that its name tells, or empty."""
+"""The unit of every column of times, by its name; empty if the name has no unit."""
 
 
 def form_of(columns: frozenset[str]) -> Form | None:
-    """The form that has these columns."""
+    """The format that these columns identify."""
     return next((form for form in FORMS if form.columns <= columns), None)

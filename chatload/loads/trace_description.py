@@ -1,4 +1,4 @@
-"""What a trace holds: numbers for `chatload prompts describe`."""
+"""Describes a trace in numbers, for `chatload prompts describe`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def of_trace(file: str, trace: Trace) -> Description:
     chains = trace.chains or [(at,) for at in range(len(rows))]
     seconds = rows[-1].due_ns / 1e9 if rows and trace.is_timed else None
     delays = any(row.delay_ns is not None for row in rows)
-    told = [row.prompt_tokens for row in rows if row.prompt_tokens is not None]
+    known = [row.prompt_tokens for row in rows if row.prompt_tokens is not None]
     texts = [estimate_tokens(row.text) for row in rows if row.text and row.prompt_tokens is None]
     return Description(
         file=file,
@@ -21,7 +21,7 @@ def of_trace(file: str, trace: Trace) -> Description:
         conversations=len(chains),
         turns=len(rows),
         turns_each=lengths(len(chain) for chain in chains),
-        prompt_tokens=lengths([*told, *texts]),
+        prompt_tokens=lengths([*known, *texts]),
         answer_tokens=lengths(row.output_tokens for row in rows if row.output_tokens is not None),
         estimated=bool(texts),
         seconds=seconds,

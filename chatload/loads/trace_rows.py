@@ -1,4 +1,4 @@
-"""Reads the rows of a trace one by one, as they stand: their times are numbers of an unknown unit, or dates."""
+"""Reads the rows of a trace one by one. Their times are numbers in a unit not yet known, or dates."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from chatload.files.records import Record
 from chatload.loads.trace_columns import (
     ANSWERS,
     COUNTS,
+    DUE_COLUMN,
     NESTED,
-    OWN,
     PROMPTS,
     TEXTS,
     TIME_UNITS,
@@ -27,11 +27,11 @@ from chatload.loads.trace_sessions import DELAYS, NOWHERE, SESSIONS, TURNS, Plac
 from chatload.loads.trace_unit import MOONCAKE_BLOCK, OUR_BLOCK
 
 MOST_TOKENS = 1_000_000
-MOST_COLUMNS, TELLING_ROWS = 256, 10_000
-"""Most columns that are looked at, and most rows whose hash_ids are."""
+MOST_COLUMNS, BLOCK_ROWS = 256, 10_000
+"""Most names of columns that are collected; first rows whose hash_ids decide on the length of blocks."""
 MOST_DELAY_NS = 86_400 * 10**9
 LATEST_S, LATEST = 1e15, 1e20
-"""Largest value of due_s, and of other columns of times (ns of the Unix era fit)."""
+"""Largest value of due_s, and of other columns of times (Unix times in ns fit)."""
 _COMMA = re.compile(r"[0-9]+,[0-9]+")
 _DECIMAL = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 
@@ -41,7 +41,7 @@ class RowMistake(Exception):
 
 
 class Row(NamedTuple):
-    """One row as it stands: its time as a number of an unknown unit, or as ns where it is a date."""
+    """One row: its time is a number in a unit not yet known, ns if it was a date, NaN if there is none."""
 
     time: float
     is_date: bool
@@ -57,17 +57,17 @@ class Row(NamedTuple):
 
 @dataclass(slots=True)
 class Scan:
-    """What all rows together tell."""
+    """The rows read so far, and facts that decide on unit and format of the trace."""
 
     rows: list[Row] = field(default_factory=list)
     names: dict[str, str] = field(default_factory=dict)
-    """Columns of times as the file writes them, and their plain names."""
+    """Plain name of each column of times, by its name in the file."""
     columns: set[str] = field(default_factory=set)
     whole: bool = True
     zones: set[bool] = field(default_factory=set)
     blocks: set[int] = field(default_factory=lambda: {MOONCAKE_BLOCK, OUR_BLOCK})
-    talks: int = 0
-    """Conversations whose turns stand in one row each."""
+    conversations: int = 0
+    """Records that hold all turns of a conversation."""
     ours: bool = False
 
 
@@ -89,9 +89,9 @@ def _read_turns(
     content: Mapping[str, object], turns: list[Mapping[str, object]], record: Record, scan: Scan
 ) -> None:
     """Add the turns of a conversation (AIPerf's multi-turn files)."""
-    scan.talks += 1
+    scan.conversations += 1
     named = next((content[name] for name in SESSIONS if content.get(name) not in (None, "")), None)
-    session = Place(session=str(named) if named is not None else ("turns", scan.talks))
+    session = Place(session=str(named) if named is not None else ("turns", scan.conversations))
     for number, turn in enumerate(turns, start=1):
         text = _text_of(turn)
         if not text and not {"input_length", "hash_ids"} & turn.keys():
@@ -103,13 +103,14 @@ def _read_turns(
 
 
 def _text_of(turn: Mapping[str, object]) -> str:
-    """The text of a turn: its own, or several joined; one may stand in an object of contents."""
+    """The text of a turn, several joined; each is a string, or a list of strings under "contents"."""
     found = turn.get("text") or turn.get("texts") or turn.get("text_input") or ""
     parts = found if isinstance(found, list) else [found]
-    flat = [
-        one for part in parts for one in (part.get("contents", []) if isinstance(part, Mapping) else [part])
-    ]
-    return "\n\n".join(one for one in flat if isinstance(one, str) and one.strip())
+    texts: list[object] = []
+    for part in parts:
+        contents = part.get("contents") if isinstance(part, Mapping) else [part]
+        texts += contents if isinstance(contents, list) else []
+    return "\n\n".join(one for one in texts if isinstance(one, str) and one.strip())
 
 
 def _read_one(
@@ -124,12 +125,12 @@ def _read_one(
     if not scan.columns.issuperset(layout.names) and len(scan.columns) < MOST_COLUMNS:
         scan.columns.update(one for one, name in layout.names.items() if content[name] not in (None, ""))
     place = place_of(content, layout.names) if place is None else place
-    delay_ns = _delay(content, layout.names) if place.is_told else None
-    follows = place.is_told and (delay_ns is not None or bool(text))
+    delay_ns = _delay(content, layout.names) if place.is_known else None
+    follows = place.is_known and (delay_ns is not None or bool(text))
     if len(given) > 1 or (not given and not follows):
-        have = f"both {' and '.join(given[:2])}" if given else f"neither {OWN} (s) nor a timestamp"
+        have = f"both {' and '.join(given[:2])}" if given else f"neither {DUE_COLUMN} (s) nor a timestamp"
         raise RowMistake(f"has {have}: give one")
-    _one_request(content, layout)
+    _check_one_request(content, layout)
     time, is_date = math.nan, False
     if given:
         shown = given[0]
@@ -148,12 +149,12 @@ def _read_one(
         tuple(one for one in numbers if type(one) is int) if isinstance(numbers, list) else (),
         text,
     )
-    _blocks(numbers, row, scan)
+    _note_blocks(numbers, row, scan)
     scan.rows.append(row)
 
 
 def _delay(content: Mapping[str, object], names: Mapping[str, str]) -> int | None:
-    """ns from the end of the reply before to this turn; None where the row does not tell."""
+    """ns from the end of the reply before to this turn; None if the row has no delay."""
     for known, ns in DELAYS.items():
         if known in names and content[names[known]] not in (None, ""):
             shown = names[known]
@@ -164,8 +165,8 @@ def _delay(content: Mapping[str, object], names: Mapping[str, str]) -> int | Non
     return None
 
 
-def _one_request(content: Mapping[str, object], layout: _Layout) -> None:
-    """Raise RowMistake for a row that stands for several requests: it counts them, or holds a list of them."""
+def _check_one_request(content: Mapping[str, object], layout: _Layout) -> None:
+    """Raise RowMistake for a row of several requests: a number of them, or a list."""
     if layout.prompts or layout.answers:
         return
     for name in layout.names.values():
@@ -183,7 +184,7 @@ def _one_request(content: Mapping[str, object], layout: _Layout) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """What the keys of a row are: all by plain name, those of times, and those of lengths with whether 0 is unknown."""
+    """The keys of a row: all by plain name, those of times, and (key, whether 0 means unknown) of lengths."""
 
     names: Mapping[str, str]
     times: tuple[str, ...]
@@ -204,10 +205,10 @@ def _layout(keys: tuple[str, ...]) -> _Layout:
 
 def _time(name: str, shown: str, value: object, scan: Scan) -> tuple[float, bool]:
     """(the time as a number, or ns of a date since 1970; whether it is a date)."""
-    if isinstance(value, str) and name != OWN and not _DECIMAL.fullmatch(value.strip()):
+    if isinstance(value, str) and name != DUE_COLUMN and not _DECIMAL.fullmatch(value.strip()):
         return _date(shown, value, scan), True
     due = _number(shown, value)
-    most = LATEST_S if name == OWN else LATEST
+    most = LATEST_S if name == DUE_COLUMN else LATEST
     if not 0 <= due <= most:
         raise RowMistake(f"{shown} {_given(value)}: must be 0 or more{f', at most {most:g}' * (due > 0)}")
     scan.whole = scan.whole and isinstance(due, int)
@@ -229,7 +230,7 @@ def _date(shown: str, value: str, scan: Scan) -> int:
 
 
 def _tokens(content: Mapping[str, object], columns: tuple[tuple[str, bool], ...]) -> int | None:
-    """The number of tokens in the one of these columns that the row has. Two that differ are a mistake."""
+    """The number of tokens in the first of these columns that has one; RowMistake if two differ."""
     found: tuple[str, int] | None = None
     for name, zero_is_unknown in columns:
         value = content[name]
@@ -246,19 +247,19 @@ def _tokens(content: Mapping[str, object], columns: tuple[tuple[str, bool], ...]
     return None if found is None else found[1]
 
 
-def _blocks(numbers: object, row: Row, scan: Scan) -> None:
-    """What the row's hash_ids tell of the form of the trace."""
+def _note_blocks(numbers: object, row: Row, scan: Scan) -> None:
+    """Keep the block lengths that fit the row's hash_ids; note whether the first row is like chatload's own."""
     if not isinstance(numbers, list) or not row.prompt_tokens:
         scan.blocks.clear()
         return
-    if scan.blocks and len(scan.rows) < TELLING_ROWS:
+    if scan.blocks and len(scan.rows) < BLOCK_ROWS:
         scan.blocks = {block for block in scan.blocks if len(numbers) == -(-row.prompt_tokens // block)}
     if not scan.rows:
         scan.ours = row.time == 0 and OUR_BLOCK in scan.blocks and numbers == list(range(len(numbers)))
 
 
 def _number(shown: str, value: object) -> float:
-    """The number of a field: JSON's own, or a text of plain ASCII digits; whole ones as int, exactly."""
+    """The number in a field: a JSON number, or a decimal text in ASCII; whole numbers as exact int."""
     if isinstance(value, str) and len(value) <= 80 and _DECIMAL.fullmatch(value.strip()):
         text = value.strip()
         number: float = int(text) if text.lstrip("+-").isdigit() else float(text)
@@ -272,5 +273,5 @@ def _number(shown: str, value: object) -> float:
 
 
 def _given(value: object) -> str:
-    """The value as it stands in the file: a text in quotes, a number without."""
+    """The value for a message: a text in quotes, a number without."""
     return quoted(value) if isinstance(value, str) else str(value)[:40]

@@ -11,7 +11,7 @@ from chatload.files.reading import quoted
 SESSIONS = ("session_id", "conversation_id", "conv_id", "dialog_id", "dialogue_id")
 """Names of columns that name the conversation of a row."""
 CHAT, PARENT = "chat_id", "parent_chat_id"
-"""Bailian's: the number of a request, and of the one that it follows; -1 for the first of a conversation."""
+"""Bailian's columns: the number of a request, and of the one before it; -1 for the first of a conversation."""
 DELAYS = {
     "delay": 10**6,
     "delay_ms": 10**6,
@@ -27,15 +27,15 @@ FIRST_PARENTS = (None, "", -1, "-1", -1.0)
 
 
 class Place(NamedTuple):
-    """Where a row belongs: to a conversation by its name, or after the row with the number `parent`."""
+    """The conversation of a row: by its name `session`, or as the row after `parent`, with the number `chat`."""
 
     session: Hashable = None
     chat: Hashable = None
     parent: Hashable = None
 
     @property
-    def is_told(self) -> bool:
-        """Whether the row says anything of it."""
+    def is_known(self) -> bool:
+        """Whether the row names its conversation."""
         return self.session is not None or self.chat is not None
 
 
@@ -43,7 +43,7 @@ NOWHERE = Place()
 
 
 def place_of(content: Mapping[str, object], names: Mapping[str, str]) -> Place:
-    """The place that a row tells; `names` are its keys by plain name."""
+    """The place of a row; `names` are its keys by plain name."""
     if CHAT in names and PARENT in names:
         parent = content[names[PARENT]]
         return Place(chat=_id(content[names[CHAT]]), parent=None if parent in FIRST_PARENTS else _id(parent))
@@ -58,10 +58,10 @@ def _id(value: object) -> Hashable:
 
 
 def chains_of(places: Sequence[Place]) -> tuple[list[list[int]], int]:
-    """(the rows of each conversation in order, how many rows name a parent that is not there).
+    """(indexes of the rows of each conversation, how many rows have a parent that is not in the trace).
 
-    Rows are given in the order of their times. Of a row that several follow, each begins a conversation of its own but
-    the first: that is a conversation that somebody took up again.
+    `places` are in order of time. If several rows have one parent, the first continues its conversation; each of the
+    others begins a new one.
     """
     chains: list[list[int]] = []
     by_session: dict[Hashable, list[int]] = {}
@@ -88,10 +88,10 @@ def chains_of(places: Sequence[Place]) -> tuple[list[list[int]], int]:
 
 
 def whole_prompts(chains: Sequence[Sequence[int]], prompts: Sequence[int | None]) -> bool:
-    """Whether lengths of prompts are those of the whole, history included: then they grow from turn to turn.
+    """Whether prompt lengths include the history: then most of them grow from turn to turn.
 
-    Of Mooncake's and Bailian's traces they are; AIPerf's may be those of the new message alone.
+    Mooncake's and Bailian's do; AIPerf's may be those of the new message alone.
     """
     pairs = [(prompts[before], prompts[after]) for chain in chains for before, after in pairwise(chain)]
-    told = [(before, after) for before, after in pairs if before is not None and after is not None]
-    return sum(after > before for before, after in told) >= 0.75 * len(told)
+    known = [(before, after) for before, after in pairs if before is not None and after is not None]
+    return sum(after > before for before, after in known) >= 0.75 * len(known)

@@ -1,4 +1,4 @@
-"""The lengths that a scenario asks of every turn, in tokens."""
+"""Lengths of prompt and answer that the options set for each turn, in tokens."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Pair = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class TurnLengths:
-    """The lengths of every turn of a run: drawn by its seed, so the same in each process.
+    """The lengths of every turn of a run: drawn by its seed, so that each process has the same.
 
     With `pairs`, turn t of user u has pair (u + (t − 1) · users) mod n, in the order of the file.
     """
@@ -31,7 +31,7 @@ class TurnLengths:
     users: int = 1
 
     def of(self, user: int, turn: int) -> Asked:
-        """(prompt, answer) in tokens of a turn, from 1; None where nothing was asked."""
+        """(prompt, answer) tokens of a turn, numbered from 1; None where the options set no length."""
         if self.pairs:
             return self.pairs[(user + (turn - 1) * self.users) % len(self.pairs)]
         if self.prompt is None and self.answer is None:
@@ -43,15 +43,19 @@ class TurnLengths:
 def turn_lengths(
     prompt: int | str, answer: int | str, pairs: Sequence[Pair], seed: int, users: int
 ) -> TurnLengths:
-    """The lengths of the values of the options."""
-    prompts = PROMPT_TOKENS.parse(str(prompt))
-    asked = prompts if isinstance(prompts, Distribution) else None
-    answers = ANSWER_TOKENS.parse(str(answer))
-    return TurnLengths(asked, answers if isinstance(answers, Distribution) else None, pairs, seed, users)
+    """The lengths of the option values; a file of lengths is given as `pairs`."""
+    prompts, answers = PROMPT_TOKENS.parse(str(prompt)), ANSWER_TOKENS.parse(str(answer))
+    return TurnLengths(
+        prompts if isinstance(prompts, Distribution) else None,
+        answers if isinstance(answers, Distribution) else None,
+        pairs,
+        seed,
+        users,
+    )
 
 
 def length_words(text: int | str) -> str:
-    """The value of an option in words: 512 tokens, 512±64 tokens (normal); empty where it is."""
+    """The value of an option in words: "512 tokens", "512±64 tokens (normal)"; empty for an empty value."""
     lengths = PROMPT_TOKENS.parse(str(text))
     if isinstance(lengths, Distribution):
         plain = lengths.spread and lengths.least <= 1  # every length is 1 or more
@@ -60,7 +64,7 @@ def length_words(text: int | str) -> str:
 
 
 def _drawn(lengths: Distribution | None, seed: str) -> int | None:
-    """A whole number; of uniform ones, each equally likely."""
+    """A whole number of tokens; each number of a uniform distribution is equally likely."""
     if lengths is None:
         return None
     if lengths.law != "uniform":

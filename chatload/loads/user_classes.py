@@ -1,4 +1,4 @@
-"""User classes of a scenario of its own: what each declares, checked, and what it takes from the options instead."""
+"""User classes of a scenario: the attributes that each declares, checked, with option values for the others."""
 
 from __future__ import annotations
 
@@ -24,18 +24,17 @@ from chatload.options.server_address import Route, server_address
 T = TypeVar("T")
 HOST = "host"
 USER_CURVE = "user_curve"
-"""Key among the option values: the name of the LoadTestShape, where there is one."""
+"""Key among the option values: the name of the LoadTestShape, if there is one."""
 DECLARED = "declared_classes"
-"""Key among the option values: a function from the number of users, and the names of the classes that are picked
-(none: as they stand), to what the locustfiles declare."""
+"""Key among the option values: a function from the number of users and the names of the selected classes (none: all)
+to the classes that the locustfiles declare."""
 STARTED = "started_users"
-"""Key among the option values: a function from the same to how many users Locust starts: fewer than --users where each
-class has a `fixed_count`."""
+"""Key among the option values: a function from the same to the number of users that Locust starts, which is less than
+--users if each class has a `fixed_count`."""
 PICKED = "user_classes"
-"""Locust's own key among the option values: names of the classes that are picked on its page or command line."""
-NO_CHAT_USER = (
-    "--users '{}': none of them is a chat user: name a class that is one, or raise it"  # weights decide
-)
+"""Locust's own key among the option values: names of the classes that its page or command line selects."""
+# Few users may all be of other classes: Locust assigns them by weight.
+NO_CHAT_USER = "--users '{}': none of them is a chat user: name a class that is one, or raise it"
 NO_TASKS = "{}: has no task, or none that --tags and --exclude-tags leave: name the classes that have one"
 OPTIONS: Mapping[str, Option[object]] = {
     "model": MODEL,
@@ -48,17 +47,17 @@ OPTIONS: Mapping[str, Option[object]] = {
     "headers": HEADERS,
     "dialect": SERVER,
 }
-"""The option whose form each attribute of a class has, and whose value it falls back to."""
+"""For each attribute of a class, the option that parses it and whose value is its default."""
 NONE_MEANS = {"turns": "0", "max_tokens": "0"}
-"""What None stands for where an option has a number for it; "" for all others."""
+"""The option value that None stands for; "" for attributes that are not here."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeclaredClass:
-    """A chat user class of the locustfiles, and how many of the run's users are of it.
+    """A chat user class of the locustfiles, and its number of users.
 
-    `own`: it has tasks of its own, and does not act as the options say. `attributes` are those it sets, of OPTIONS and
-    HOST. `waits`: it has a `wait_time` of its own. `has_tasks`: some are left to it.
+    `own`: it has tasks of its own, in place of those that follow the options. `waits`: it has a `wait_time`.
+    `has_tasks`: some are left after --tags and --exclude-tags. `attributes`: those it sets, of OPTIONS and HOST.
     """
 
     name: str
@@ -70,10 +69,10 @@ class DeclaredClass:
 
 
 class UserClass(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A user class with everything it asks for: its own, or what the options say.
+    """A user class with all its settings: its own, else those of the options.
 
-    `turns` 0: until it is stopped. `think_time` "": it has a `wait_time` of its own. `model` "": the server's.
-    `host` "": the run's. `dialect` is a choice of --server. `body` is the user's own JSON, sent as it is: Any.
+    `turns` 0: until it is stopped. `think_time` "": it has a `wait_time`. `model` "": the server's. `host` "": the
+    run's. `dialect` is a choice of --server. `body` is the user's own JSON, sent unchanged: Any.
     """
 
     name: str
@@ -92,12 +91,12 @@ class UserClass(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def words(self) -> str:
-        """How many there are and what they do: `3 Shopper (10 turns, think 2 s)`."""
+        """Number and settings in words: `3 Shopper (10 turns, think 2 s)`."""
         return f"{self.users:,} {self.does}"
 
     @property
     def does(self) -> str:
-        """What its users do: `Shopper (10 turns, think 2 s)`."""
+        """The settings in words: `Shopper (10 turns, think 2 s)`."""
         turns = "until stopped" if not self.turns else f"{self.turns:,} turn{'s'[: self.turns != 1]}"
         waits = f"think {self.thinks.words('s')}" if self.think_time else "its own wait_time"
         return f"{self.name} ({turns}, {waits}{f', at {self.host}' if self.host else ''})"
@@ -109,8 +108,8 @@ class UserClass(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 @dataclass(frozen=True, slots=True)
-class OurUsers:
-    """Of Locust's users and their rate the part that is of our classes; `others` are the rest."""
+class ChatUsers:
+    """Locust's users of chatload's classes, and how many start each second; `others`: users of other classes."""
 
     users: int
     users_per_s: float
@@ -118,24 +117,24 @@ class OurUsers:
     declared: tuple[DeclaredClass, ...]
 
 
-def our_users(reader: OptionReader) -> OurUsers:
-    """Locust's users apart: ours and those beside; its other numbers are checked too."""
+def chat_users(reader: OptionReader) -> ChatUsers:
+    """The chat users among Locust's users; Locust's other numbers are checked too."""
     users, users_per_s = locust_users(reader)
     declared = declared_classes(reader, users)
-    ours = sum(one.users for one in declared) if declared else users
+    chat = sum(one.users for one in declared) if declared else users
     started: Callable[[int, Sequence[str]], int] | None
     started = reader.values.get(STARTED)  # type: ignore[assignment]
     all_users = started(users, reader.values.get(PICKED) or ()) if started is not None else users  # type: ignore[arg-type]
-    return OurUsers(ours, users_per_s * ours / max(1, all_users), all_users - ours, declared)
+    return ChatUsers(chat, users_per_s * chat / max(1, all_users), all_users - chat, declared)
 
 
 def declared_classes(reader: OptionReader, users: int) -> tuple[DeclaredClass, ...]:
-    """What the locustfiles declare for so many users; nothing where nobody told (tests, other tools)."""
-    told: Callable[[int, Sequence[str]], tuple[DeclaredClass, ...]] | None
-    told = reader.values.get(DECLARED)  # type: ignore[assignment]
+    """The chat user classes of the locustfiles for this many users; none if the reader has no DECLARED."""
+    declared: Callable[[int, Sequence[str]], tuple[DeclaredClass, ...]] | None
+    declared = reader.values.get(DECLARED)  # type: ignore[assignment]
     picked: Sequence[str] = reader.values.get(PICKED) or ()  # type: ignore[assignment]
-    found = told(users, picked) if told is not None else ()
-    if told is not None and not any(one.users for one in found):
+    found = declared(users, picked) if declared is not None else ()
+    if declared is not None and not any(one.users for one in found):
         reader.mistakes.append(NO_CHAT_USER.format(f"{users:,}"))
         return ()
     for one in found:
@@ -145,7 +144,7 @@ def declared_classes(reader: OptionReader, users: int) -> tuple[DeclaredClass, .
 
 
 def user_class(reader: OptionReader, declared: DeclaredClass) -> UserClass:
-    """The class with every value checked; mistakes stay in the reader."""
+    """The class with every value checked; the reader collects mistakes."""
     if declared.waits and "think_time" in declared.attributes:
         remedy = "the class has a wait_time too: keep one of them"
         reader.mistakes.append(f"{declared.name}.think_time: has no effect, {remedy}")
@@ -171,7 +170,7 @@ def user_class(reader: OptionReader, declared: DeclaredClass) -> UserClass:
 
 
 def _address(reader: OptionReader, declared: DeclaredClass) -> tuple[str, Route]:
-    """Host and route of a class that is not at the run's host; a mistake stays in the reader."""
+    """(host, route) of a class with a host of its own, else empty; the reader collects mistakes."""
     given = declared.attributes.get(HOST)
     if given is None:
         return "", Route()
@@ -182,7 +181,7 @@ def _address(reader: OptionReader, declared: DeclaredClass) -> tuple[str, Route]
 
 
 def _value(reader: OptionReader, declared: DeclaredClass, name: str, option: Option[T]) -> T:
-    """The value of an attribute, or of the option where the class does not set it."""
+    """The value of an attribute, or of its option if the class does not set it."""
     if name not in declared.attributes:
         return reader.get(option)
     given = declared.attributes[name]
@@ -196,7 +195,7 @@ def _value(reader: OptionReader, declared: DeclaredClass, name: str, option: Opt
 
 
 def _text(name: str, given: object) -> str:
-    """The value of an attribute as the option of that form is written."""
+    """The value of an attribute as text, which its option parses."""
     if given is None:
         return NONE_MEANS.get(name, "")
     if isinstance(given, Mapping):

@@ -1,8 +1,7 @@
-"""Conversations that arrive: new users come at a rate, each holds its turns with think time in between, and goes."""
+"""Conversations that arrive: new users arrive at a rate, hold their turns with think time in between, and leave."""
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from dataclasses import replace
 from typing import ClassVar
 
@@ -24,16 +23,16 @@ from chatload.loads.conversation_options import (
 )
 from chatload.loads.lengths_asked import length_fields, length_pairs
 from chatload.loads.load_shape import Inputs, Shape, plural
-from chatload.loads.rate_steps import RateStep, group_of, step_ends_s
+from chatload.loads.rate_steps import RateStep, group_at
 from chatload.loads.think_time import THINK_TIME, thinking
-from chatload.loads.user_classes import our_users
+from chatload.loads.user_classes import chat_users
 from chatload.model.turn import Turn
 from chatload.options.length_options import LENGTH_OPTIONS
 from chatload.options.option_reader import OptionReader
 from chatload.options.run_options import LOAD_SEED, SEED, load_seed_of
 from chatload.options.warmup import Warmup
 
-AT_RANDOM = replace(ARRIVALS, default="poisson")
+POISSON_ARRIVALS = replace(ARRIVALS, default="poisson")
 RATES = replace(
     RATE_STEPS,
     default="1/s 60s",
@@ -43,7 +42,7 @@ DRAWN_THINK_TIME = replace(THINK_TIME, default="exp 2")
 
 
 class VisitorsLoad(ConversationLoad, frozen=True, kw_only=True, tag="visitors"):
-    """`visitors` users arrive at the rates of `rate_steps`; each holds `turns` turns and goes, however slow it is."""
+    """`visitors` users arrive at the rates of `rate_steps`, however slow the server is; each holds `turns` turns."""
 
     called: ClassVar[str] = "a load of visitors"
     sized_by: ClassVar[str] = "--rate-steps and --turns"
@@ -57,32 +56,29 @@ class VisitorsLoad(ConversationLoad, frozen=True, kw_only=True, tag="visitors"):
 
     @property
     def in_parts(self) -> bool:
-        """With several rates."""
+        """True with several rates."""
         return len(self.rate_steps) > 1
 
     @property
     def spacing(self) -> Spacing:
-        """How arrivals are spaced."""
+        """The distribution of the intervals between arrivals."""
         return Spacing(self.arrivals, self.burstiness)
 
     @property
     def arriving_s(self) -> float:
-        """How long visitors arrive."""
+        """How long visitors arrive, in s."""
         return sum(step.seconds for step in self.rate_steps)
 
     def group_at(self, due_ns: int) -> str:
-        """The step in which a turn is due so long after the start, where there are several."""
-        if not self.in_parts:
-            return ""
-        place = bisect_right(step_ends_s(self.rate_steps), due_ns / 1e9)
-        return group_of(self.rate_steps, min(place, len(self.rate_steps) - 1))
+        """The group of a turn due `due_ns` after the start: its step, if there are several."""
+        return group_at(self.rate_steps, due_ns)
 
     def is_warmup(self, turn: Turn, since_s: float, warmup: Warmup) -> bool:
-        """By time."""
+        """By time only."""
         return since_s < warmup.seconds
 
     def warmup_mistake(self, warmup: Warmup) -> str:
-        """First turns of conversations are like no others; the first time of the run is."""
+        """Turns are no warm-up: first turns of conversations differ from later ones, and would be missing."""
         if warmup.turns:
             return "with visitors give a time, such as 30s: long enough for the first ones to be gone"
         return "no visitor arrives later: none would count" if warmup.seconds >= self.arriving_s else ""
@@ -94,7 +90,7 @@ class VisitorsLoad(ConversationLoad, frozen=True, kw_only=True, tag="visitors"):
             f"{self.visitors:,} {plural(self.visitors, 'visitor')} at {steps_words(self.rate_steps)}, "
             f"{spaced_words(self.arrivals, self.burstiness)}, "
             f"{self.turns:,} {plural(self.turns, 'turn')} each{images}, "
-            f"{self.think_time.words('s')} after each reply{self.beside}"
+            f"{self.think_time.words('s')} after each reply{self.others_words}"
         )
 
     def bounds(self) -> str:
@@ -108,7 +104,7 @@ class VisitorsLoad(ConversationLoad, frozen=True, kw_only=True, tag="visitors"):
 
     @property
     def least_connections(self) -> int:
-        """How many are there at once depends on the server."""
+        """1: how many are open at once depends on the server."""
         return 1
 
     @property
@@ -119,16 +115,16 @@ class VisitorsLoad(ConversationLoad, frozen=True, kw_only=True, tag="visitors"):
 
 def read(reader: OptionReader) -> tuple[VisitorsLoad, Inputs]:
     """The load of the option values."""
-    ours = our_users(reader)
-    steps, spaced = reader.get(RATES), spacing(reader, AT_RANDOM)
+    locust = chat_users(reader)
+    steps, spaced = reader.get(RATES), spacing(reader, POISSON_ARRIVALS)
     if not steps:
         reader.add_mistake(RATES, "", "must be a rate and a time such as '1/s 60s'")
         steps = RATES.parse(RATES.default)
     seed = load_seed_of(reader.get(SEED), reader.get(LOAD_SEED))
     load = VisitorsLoad(
-        users=ours.users,
-        users_per_s=ours.users_per_s,
-        others=ours.others,
+        users=locust.users,
+        users_per_s=locust.users_per_s,
+        others=locust.others,
         visitors=len(spaced.stepped(steps, seed)),
         turns=reader.get(TURNS),
         rate_steps=steps,
@@ -138,13 +134,13 @@ def read(reader: OptionReader) -> tuple[VisitorsLoad, Inputs]:
         **conversation_fields(reader),
         **length_fields(reader),
     )
-    held = conversations(reader)
-    load = load.with_file(held)
-    return load, Inputs(conversations=held.scripts, pairs=length_pairs(reader), notes=held.notes)
+    file = conversations(reader)
+    inputs = Inputs(conversations=file.scripts, pairs=length_pairs(reader), notes=file.notes)
+    return load.with_file(file), inputs
 
 
 SHAPE = Shape(
     VisitorsLoad,
-    (RATES, AT_RANDOM, BURSTINESS, TURNS, DRAWN_THINK_TIME, *CONVERSATION_OPTIONS, *LENGTH_OPTIONS),
+    (RATES, POISSON_ARRIVALS, BURSTINESS, TURNS, DRAWN_THINK_TIME, *CONVERSATION_OPTIONS, *LENGTH_OPTIONS),
     read,
 )

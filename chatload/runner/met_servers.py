@@ -62,7 +62,7 @@ def meet_others(
     for one in load.classes if isinstance(load, ChatLoad) else ():
         server_key = planned.plan.server_key(one)
         if server_key and server_key not in found:
-            seen = Planned(planned.plan.seen_by(one), planned.inputs)
+            seen = Planned(planned.plan.for_user_class(one), planned.inputs)
             seen, key, withheld = credentials(seen, hosts)
             classes = classes_of(planned.plan, server_key)
             found[server_key] = meet(seen.plan, ask_server(seen.plan, key, withheld), hosts, key, classes)

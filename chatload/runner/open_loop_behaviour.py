@@ -80,7 +80,7 @@ class OpenLoopBehaviour(SlotBehaviour):
             asked = session.asked(chain[0], number)
             if load.exact_lengths and asked[1] is None:
                 asked = (None, prompt.output_tokens or None)
-            remembers = schedule.remembers(index)
+            remembers = schedule.sends_history(index)
             request = session.request(history.asking(prompt.text, remembers=remembers), asked, user=chain[0])
             session.clock.sleep_until(due_ns)
             spec = TurnSpec(chain[0], number, due_ns, request, name=session.name_of(chain[0]))

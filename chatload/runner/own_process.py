@@ -103,7 +103,7 @@ class OwnProcess:
 
     def is_over(self, tracker: UserTracker) -> bool:
         """A run in which no user can act any more, and some never came, has failed."""
-        if self._load.comes_and_goes:
+        if self._load.follows_user_curve:
             return False
         gone = tracker.all_gone(expected_users(self._process, self._load, tracker.order))
         if not self._process.is_running:

@@ -82,9 +82,11 @@ def planned_lengths(planned: Planned) -> PlannedLengths:
         (_steps(planned, load, user, shown) for user in range(looked_at)),
     )
     if load.grows:
-        return PlannedLengths([Talk(before, steps) for steps in of_users], turns, all_users, load.beyond_text)
+        return PlannedLengths(
+            [Talk(before, steps) for steps in of_users], turns, all_users, load.non_text_content
+        )
     talks = [Talk(before, (step,)) for steps in of_users for step in steps]
-    return PlannedLengths(talks, 1, all_users, load.beyond_text)
+    return PlannedLengths(talks, 1, all_users, load.non_text_content)
 
 
 def _open_loop(planned: Planned, load: OpenLoopLoad) -> Iterator[Talk]:
@@ -140,7 +142,7 @@ def _before(planned: Planned, load: ConversationLoad) -> float:
     """Tokens of what stands before a conversation; they are part of prompt lengths that are asked."""
     if load.prompt_tokens:
         return 0.0
-    system = max(map(_estimate, load.systems(planned.inputs))) + load.shared_prefix_tokens
+    system = max(map(_estimate, load.system_prompts(planned.inputs))) + load.shared_prefix_tokens
     return system + AROUND_A_MESSAGE if system else 0.0
 
 

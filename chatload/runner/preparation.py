@@ -58,11 +58,11 @@ class Prepared:
 def prepare(planned: Planned, met: Met, key: ApiKey, run_id: str, say: Say) -> Prepared:
     """Count the server's tokens where prompts are composed, and warm its cache where that was asked. Raises Unfit."""
     load = planned.plan.load
-    if not load.composes and load.cache != "warm":
+    if not load.generates_texts and load.cache != "warm":
         return Prepared()
     asking = _Asking(planned.plan, met, key, run_id)
     try:
-        counts = _counts(asking, planned, run_id) if load.composes else None
+        counts = _counts(asking, planned, run_id) if load.generates_texts else None
         warmed = _warm(asking, planned, counts, run_id, say) if load.cache == "warm" else 0
     finally:
         asking.close()
@@ -157,7 +157,7 @@ def _counts(asking: _Asking, planned: Planned, run_id: str) -> TokenCounts:
         return _with_template(asking, planned, counts, run_id)
     except NotCounted as unknown:
         why = f"{why}; {unknown}" if why else str(unknown)
-        systems = planned.plan.load.systems(planned.inputs)
+        systems = planned.plan.load.system_prompts(planned.inputs)
         first = {system: estimate_tokens_exactly(system) for system in systems}
         if method == SERVER_TOKENIZER and words is not None:
             return TokenCounts(
@@ -202,7 +202,7 @@ def _with_template(asking: _Asking, planned: Planned, counts: TokenCounts, run_i
         return composer.text(2 * composer.shortest, f"template {run_id} {name}")
 
     first = {}
-    for system in load.systems(planned.inputs):
+    for system in load.system_prompts(planned.inputs):
         user, prefix = text(f"user {system}"), text(f"prefix {system}") if load.shared_prefix_tokens else ""
         # A system prompt goes out behind words of its own, as no probe is to bring it into the prefix cache.
         salt = composer.opening(f"salt {run_id} {system}") if system or load.cache == "cold" else ""
@@ -245,7 +245,7 @@ def _beginnings(planned: Planned, prompts: GeneratedPrompts, run_id: str) -> lis
     load = planned.plan.load
     said = {
         joined(own, prompts.prefix(group)): None
-        for own in load.systems(planned.inputs)
+        for own in load.system_prompts(planned.inputs)
         for group in range(load.prefix_groups)
     }
     asks = Message("user", prompts.composer.opening(f"warm {run_id}"))

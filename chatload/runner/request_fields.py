@@ -40,7 +40,7 @@ def request_fields(plan: Plan, dialect: Dialect, found: DetectedServer) -> Reque
             f"{plan.host} is {title}: --body holds {listed(given)}, which it refuses (422): leave {them} out"
         )
         return RequestFields(refusal=words)
-    beyond = plan.load.beyond_text
+    beyond = plan.load.non_text_content
     if beyond and not dialect.takes_more:
         return RequestFields(
             refusal=f"{plan.host} is {title or dialect.name}: {dialect.path} takes plain messages only, no {beyond}: "

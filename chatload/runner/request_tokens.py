@@ -107,7 +107,7 @@ def _prompt(planned: Planned) -> float | None:
         return asked.average
     if isinstance(load, OpenLoopLoad):
         return fmean(prompt for prompt, _ in _recorded(planned, load)) + load.shared_prefix_tokens
-    systems = [estimate_tokens_exactly(one) for one in load.systems(inputs)]
+    systems = [estimate_tokens_exactly(one) for one in load.system_prompts(inputs)]
     if load.fixed_prompt:
         return estimate_tokens_exactly(load.fixed_prompt) + fmean(systems)
     lines = [estimate_tokens_exactly(one.lines[0]) for one in inputs.conversations if one.lines]
@@ -121,6 +121,6 @@ def _recorded(planned: Planned, load: OpenLoopLoad) -> Sequence[tuple[int, int]]
 def _shared(planned: Planned) -> float:
     """Tokens at the beginning of a prompt that other requests have too."""
     load = planned.plan.load
-    systems = [estimate_tokens_exactly(one) for one in load.systems(planned.inputs)]
+    systems = [estimate_tokens_exactly(one) for one in load.system_prompts(planned.inputs)]
     own = estimate_tokens_exactly(load.fixed_prompt) if load.fixed_prompt else load.shared_prefix_tokens
     return own + max(systems)

@@ -67,7 +67,7 @@ class Run:
 
     def ramp(self, first_user: int, users_per_s: float, workers: list[str], target: int) -> None:
         """A ramp to `target` users begins: fix when each of its users is due. A second one is an edit, or a shape's."""
-        if self.folder.manifest.ramps and not self.plan.load.comes_and_goes:
+        if self.folder.manifest.ramps and not self.plan.load.follows_user_curve:
             self.folder.edited(target)
         start_ns = self._clock.now_ns() + round(self._processes.lead_s * 1e9)
         segment = RampSegment(first_user, start_ns, users_per_s)

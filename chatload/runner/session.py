@@ -24,7 +24,7 @@ from chatload.loads.chat import ChatLoad
 from chatload.loads.conversation_options import ConversationLoad
 from chatload.loads.open_loop import OpenLoopLoad
 from chatload.loads.plan import Planned
-from chatload.loads.ramp import RampSegment, among_new_users, due_ns, global_user
+from chatload.loads.ramp import RampSegment, due_ns, global_user, with_unused_numbers
 from chatload.loads.request_schedule import schedule
 from chatload.loads.user_classes import UserClass
 from chatload.model.errors import NO_FAILURES, TurnError, UsageError, cause
@@ -190,7 +190,7 @@ class Session:
     def ramp(self, segment: RampSegment) -> None:
         """A ramp begins: the run's first, or another because somebody edited the number of users."""
         shard = self.shard
-        shard.segments.append(among_new_users(segment, self._users, shard.position, shard.workers))
+        shard.segments.append(with_unused_numbers(segment, self._users, shard.position, shard.workers))
 
     def due_ns(self, user: int) -> int:
         """When `user` is due to come in; now, where Locust's own ramp decides."""
@@ -258,7 +258,7 @@ class Session:
         if not server_key and user_class.headers == self.plan.headers:
             return self.target
         told = self.server_of(user_class)
-        plan, target = self.plan.seen_by(user_class), self.target
+        plan, target = self.plan.for_user_class(user_class), self.target
         key = api_key().sent_in(plan.access.auth_header) if told.send_key else NO_KEY
         route = FoundRoute(told.path, told.skipped, self.start.run_id)
         own = target_for(plan, DIALECTS[told.dialect], self._reader, self.worker, key, route)

@@ -179,7 +179,7 @@ class WorkerRegistry:
         if self._clock.now_ns() - self._clocks_read_ns >= CLOCKS_S * 1e9:
             self._clocks_read_ns = self._clock.now_ns()
             gevent.spawn(self.read_clocks)
-        return not self._load.comes_and_goes and tracker.all_gone(
+        return not self._load.follows_user_curve and tracker.all_gone(
             expected_users(self._process, self._load, tracker.order)
         )
 

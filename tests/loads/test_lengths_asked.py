@@ -38,7 +38,7 @@ def test_every_load_takes_lengths_and_says_them(kind: str) -> None:
         cache="cold",
     )
     load = found.plan.load
-    assert (load.composes, load.asks_exact_lengths) == (True, True)
+    assert (load.generates_texts, load.asks_exact_lengths) == (True, True)
     assert (
         ", prompts of 512±64 tokens (normal), answers of 1 to 9 tokens (uniform), 3 shared beginnings of 100 tokens, "
         "a cold prefix cache"
@@ -98,7 +98,7 @@ def test_a_system_prompt_of_a_file_is_its_text(tmp_path: Path) -> None:
     file = tmp_path / "system.txt"
     file.write_text("\ufeffYou sell shoes.\n")
     found = planned("chat", system_prompt=f"@{file}")
-    assert found.plan.load.systems(found.inputs) == ("You sell shoes.",)
+    assert found.plan.load.system_prompts(found.inputs) == ("You sell shoes.",)
     file.write_bytes(b"\xff\xfe")
     assert "--system-prompt" in refused("chat", system_prompt=f"@{file}")
 

@@ -52,7 +52,7 @@ def test_bailian_s_chats_follow_their_parents(tmp_path: Path) -> None:
     # the history grows with the replies: a later turn says what is new of its prompt
     assert estimate_tokens(made.prompt(0).text) == pytest.approx(40, abs=3)
     assert estimate_tokens(made.prompt(2, 0).text) == pytest.approx(70 - 40 - 10, abs=3)
-    assert made.remembers(2)
+    assert made.sends_history(2)
 
 
 def test_sessions_may_be_off(tmp_path: Path) -> None:

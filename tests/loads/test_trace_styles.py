@@ -56,6 +56,7 @@ def test_mooncake_counts_milliseconds_and_its_hash_ids_are_passed_over(tmp_path:
         ("Timestamp,Request tokens\n-1,5\n", "must be 0 or more"),
         ("Timestamp,timestamp\n1,5\n", "both Timestamp and timestamp"),
         ("Timestamp,timestamp\n1,\n,5\n", "some rows have Timestamp and some timestamp"),
+        ('{"turns": [{"text": [{"contents": null}]}]}\n', "turn 1 has no text"),
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, text: str, told: str) -> None:

@@ -155,7 +155,7 @@ def test_servers_are_apart_that_differ_in_host_route_dialect_or_model() -> None:
     assert keys["Same"] == ""
     assert keys.pop("Again") == keys["Model"]
     assert len(set(keys.values())) == len(keys)
-    seen = one.seen_by(next(found for found in one.load.classes if found.name == "Dialect"))
+    seen = one.for_user_class(next(found for found in one.load.classes if found.name == "Dialect"))
     assert (seen.server, seen.host, seen.model) == ("tgi-native", HOST, "m")
 
 
@@ -226,7 +226,7 @@ def test_a_pause_is_told_by_the_shortest_think_time() -> None:
 
 def test_under_a_load_test_shape_nobody_knows_how_many_users_there_are() -> None:
     load = load_of(own(turns=3), user_curve="Day")
-    assert (load.turns_planned, load.users_and_turns, load.comes_and_goes) == (None, None, True)
+    assert (load.turns_planned, load.users_and_turns, load.follows_user_curve) == (None, None, True)
     assert load.sentence() == "users as Day says: Shopper (3 turns, think 2 s)"
     assert not load.until_stopped, "the shape ends it"
 
@@ -260,9 +260,9 @@ def test_a_class_may_have_a_host_of_its_own() -> None:
     assert (first.host, first.route.apis, found.load.hosts) == ("http://127.0.0.1:2", ("/v1",), (first.host,))
     assert [one.host for one in others] == ["", ""], "the run's own"
     assert first.words == "2 Shopper (10 turns, think 2 s, at http://127.0.0.1:2)"
-    seen = found.seen_by(first)
+    seen = found.for_user_class(first)
     assert (seen.host, seen.route, seen.model) == (first.host, first.route, "n")
-    assert found.seen_by(others[0]).host == HOST
+    assert found.for_user_class(others[0]).host == HOST
 
 
 def test_a_wrong_host_is_told_as_the_class_has_it() -> None:
