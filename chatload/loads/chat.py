@@ -33,7 +33,7 @@ from chatload.loads.think_time import THINK_TIME, thinking
 from chatload.loads.tool_options import TOOL_OPTIONS, ToolUse, read_tool_use
 from chatload.loads.user_classes import USER_CURVE, UserClass, chat_users, user_class
 from chatload.options.length_options import LENGTH_OPTIONS, PROMPT_TOKENS, SHARED_PREFIX_TOKENS
-from chatload.options.option import HangUp, HangUps, Option, Switch
+from chatload.options.option import HangUpOption, HangUps, Option, Switch
 from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import MOST_TOKENS, whole
 
@@ -43,7 +43,7 @@ THINK_FIRST = Switch(
     help="think before the first turn too, as JMeter's timer does",
     label="Think before the first turn too",
 )
-ABANDON = HangUp(
+ABANDON = HangUpOption(
     name="abandon",
     default="",
     tokens=whole(1, MOST_TOKENS),

@@ -15,7 +15,7 @@ import msgspec
 from chatload.loads.trace import TraceRow
 from chatload.loads.turn_lengths import Pair, TurnLengths, length_words, turn_lengths
 from chatload.model.turn import Turn
-from chatload.options.distribution import SOONEST
+from chatload.options.distribution import LEAST_PAUSE_S
 from chatload.options.option import Choice, Option
 from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import DAY_S, LONGEST_RUN_S
@@ -23,7 +23,7 @@ from chatload.options.warmup import Warmup
 from chatload.prompts.sampled_prompt import SampledPrompt
 from chatload.prompts.script import Script
 
-SHORT_PAUSE_S = SOONEST
+SHORT_PAUSE_S = LEAST_PAUSE_S
 """If every pause between turns is as long or longer, in s, the end of a turn may be noticed 5 ms late."""
 
 RAMP = Choice(

@@ -25,7 +25,7 @@ LEVELS = Wholes(
     name="levels",
     default="1,2,4,8",
     range=whole(1, MOST_AT_ONCE),
-    most_of_them=100,
+    most_numbers=100,
     help="numbers of requests in flight, one after another",
     label="Requests in flight, level after level",
 )

@@ -67,7 +67,7 @@ THINK_TIME = DistributionOption(
     name="think-time",
     default="2",
     limits=seconds(),
-    soon=False,
+    pauses=True,
     help=(
         "s a user waits after each complete reply: 2, or drawn: 'exp 2' (exponential, mean 2), '1..3' (uniform), "
         "'2±0.5' (normal), 'lognormal 2±1', these also 'at least 1' and 'at most 9'"

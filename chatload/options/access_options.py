@@ -1,4 +1,4 @@
-"""The options of how one gets to the server and in: path, headers, the key's header, cookies, certificates."""
+"""Options for reaching and authenticating to the server: path, headers, the key's header, cookies, certificates."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _WORD = re.compile(r"[A-Za-z-]{0,20}")
 
 
 class AuthHeader(msgspec.Struct, frozen=True):
-    """The header that carries the API key: its name, and the word before the key, such as Bearer."""
+    """The header of the API key: its name, and the word before the key, such as Bearer."""
 
     name: str = "Authorization"
     word: str = "Bearer"
 
     def value(self, key: str) -> str:
-        """The value that carries this key."""
+        """The header's value for this key."""
         return f"{self.word} {key}" if self.word else key
 
 
@@ -31,7 +31,7 @@ class AuthHeaderOption(Option[AuthHeader]):
     """`NAME`, or `NAME: WORD` for a word before the key. `Authorization` alone means the word Bearer."""
 
     def parse(self, text: str) -> AuthHeader:
-        """The header. InvalidValue where it is none, or one that chatload sets itself."""
+        """The header. Raises InvalidValue if it is invalid, or one that chatload sets itself."""
         name, colon, word = (part.strip() for part in text.partition(":"))
         problem = header_mistake(name)
         if problem:
@@ -46,10 +46,10 @@ class AuthHeaderOption(Option[AuthHeader]):
 
 
 class HeaderName(Option[str]):
-    """The name of a header; empty for none."""
+    """The name of a header, or empty."""
 
     def parse(self, text: str) -> str:
-        """The name. InvalidValue where it is none, or one that chatload sets itself."""
+        """The name. Raises InvalidValue if it is invalid, or one that chatload sets itself."""
         problem = header_mistake(text) if text else None
         if problem:
             raise InvalidValue(problem)
@@ -132,7 +132,7 @@ ACCESS_OPTIONS: tuple[Option[object], ...] = declared(globals())
 
 
 class Access(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How one gets in. `session_header` is empty where there is none, as are the names of files."""
+    """The values of these options. `session_header` and the file names are empty where not given."""
 
     auth_header: AuthHeader = BEARER
     session_header: str = ""
@@ -143,11 +143,11 @@ class Access(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 NO_ACCESS = Access()
-"""Nothing but the defaults."""
+"""The defaults."""
 
 
 def read_access(reader: OptionReader, *, insecure: bool, headers: dict[str, str]) -> Access:
-    """The values of these options, with what --insecure and --headers say; mistakes stay in the reader."""
+    """The values of these options, checked against --insecure and --headers; mistakes are added to the reader."""
     access = Access(
         auth_header=reader.get(AUTH_HEADER),
         session_header=reader.get(SESSION_HEADER),

@@ -10,7 +10,7 @@ from chatload.model.program import program
 
 
 class Listed(Exception):
-    """Carries a parser instead of its answer, while `Parser.listing`."""
+    """Raised with the parser in place of parsing, while `Parser.listing` is set."""
 
     def __init__(self, parser: Parser) -> None:
         super().__init__(parser.prog)
@@ -18,19 +18,19 @@ class Listed(Exception):
 
 
 class Parser(argparse.ArgumentParser):
-    """An ArgumentParser of a command that raises UsageError with one line instead of exiting.
+    """An ArgumentParser for a command that raises UsageError with one line instead of exiting.
 
-    While `listing` is set, parsing raises Listed: so completion asks a command for its options.
+    While `listing` is set, parsing raises Listed, from which shell completion reads the options of a command.
     """
 
     listing = False
 
-    # Any: what argparse itself takes, which subparsers hand on with a whole `prog`.
+    # Any: argparse's own arguments. Subparsers pass a whole `prog` in them.
     def __init__(self, command: str = "", **more: Any) -> None:
         super().__init__(**({"prog": f"{program()} {command}"} | more))
 
     def parse_known_args(self, *arguments: Any, **more: Any) -> Any:
-        """As argparse does."""
+        """As in argparse. Raises Listed while `listing` is set."""
         if Parser.listing:
             raise Listed(self)
         return super().parse_known_args(*arguments, **more)
@@ -40,7 +40,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def share(text: str) -> float:
-    """A share of an option, "5%" or "0.05". ArgumentTypeError where it is none, or not within 0 and 1."""
+    """The share "5%" or "0.05". Raises ArgumentTypeError if the text is not a share from 0 to 1."""
     try:
         found = float(text[:-1]) / 100 if text.endswith("%") else float(text)
     except ValueError:

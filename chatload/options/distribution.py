@@ -1,4 +1,4 @@
-"""Drawn numbers: think times, latencies and lengths are always the same, or drawn by a law, in one syntax for all."""
+"""Distributions of think times, latencies and lengths: constant, or drawn from a law, in one syntax for all."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from chatload.options.option import InvalidValue, Option
 from chatload.options.ranges import Range
 
 Law = Literal["constant", "exponential", "uniform", "normal", "lognormal"]
-SOONEST = 0.05
-"""Nobody answers at once: drawn think times are no shorter, in s, and no shorter than a tenth of a mean below 0.5."""
+LEAST_PAUSE_S = 0.05
+"""Shortest think time drawn from a law, as nobody answers at once; a tenth of the mean where that is below 0.5 s."""
 LEAST_SHARE = 0.01
-"""A law cut off by "at least" and "at most" must keep so much of itself."""
+"""Least probability that "at least" and "at most" must leave of a law."""
 DRAWN = "'exp 2' (mean 2), '1..3', '2±0.5', 'lognormal 2±1', these also 'at least 1' and 'at most 9'"
 _NORMAL = NormalDist()
 _BOUND = re.compile(r"(.*?)\s+at\s+(least|most)\s+(\S+)", re.IGNORECASE)
@@ -30,11 +30,11 @@ _SPREAD = re.compile(
 
 
 class Distribution(msgspec.Struct, frozen=True):
-    """Numbers from `least` to `most` (None: no end).
+    """A distribution of numbers from `least` to `most` (None: unbounded).
 
     constant: `mean`. uniform: from least to 2 · mean − least. exponential: least + Exp(mean − least). normal and
-    lognormal have this mean and the standard deviation `spread`. What a law has beyond its ends is drawn anew, so that
-    the mean of what is left is `average`.
+    lognormal have this mean and the standard deviation `spread`. The laws are truncated to these bounds; `average`
+    is the mean of the truncated law.
     """
 
     mean: float
@@ -45,40 +45,40 @@ class Distribution(msgspec.Struct, frozen=True):
 
     @property
     def text(self) -> str:
-        """The value of an option: 2, exp 2, 1..3, 2±0.5, lognormal 2±1 at most 9."""
+        """As an option's value: 2, exp 2, 1..3, 2±0.5, lognormal 2±1 at most 9."""
         if self.law == "constant":
             return f"{self.mean:g}"
         if self.law == "uniform":
             return f"{self.least:g}..{2 * self.mean - self.least:g}"
         law = {"exponential": f"exp {self.mean:g}", "normal": f"{self.mean:g}±{self.spread:g}"}
         text = law.get(self.law, f"lognormal {self.mean:g}±{self.spread:g}")
-        if self.least not in (0.0, _soonest(self.mean)):
+        if self.least not in (0.0, _least_pause_s(self.mean)):
             text += f" at least {self.least:g}"
         return text if self.most is None else f"{text} at most {self.most:g}"
 
     def words(self, unit: str) -> str:
-        """2 s, 2 s (exponential), 1 to 3 s (uniform), 2±1 s (lognormal, at most 9)."""
+        """Such as 2 s, 2 s (exponential), 1 to 3 s (uniform), 2±1 s (lognormal, at most 9)."""
         if self.law == "constant":
             return f"{self.mean:g} {unit}"
         if self.law == "uniform":
             return f"{self.least:g} to {2 * self.mean - self.least:g} {unit} (uniform)"
         spread = f"±{self.spread:g}" if self.spread else ""
-        least = "" if self.least in (0.0, _soonest(self.mean)) else f", at least {self.least:g}"
+        least = "" if self.least in (0.0, _least_pause_s(self.mean)) else f", at least {self.least:g}"
         most = "" if self.most is None else f", at most {self.most:g}"
         return f"{self.mean:g}{spread} {unit} ({self.law}{least}{most})"
 
     @property
     def average(self) -> float:
-        """The mean of what is drawn."""
-        whole = self.law in ("constant", "uniform") or (self.law == "exponential" and self.most is None)
-        return self.mean if whole else _average(self)
+        """The mean of the drawn numbers."""
+        exact = self.law in ("constant", "uniform") or (self.law == "exponential" and self.most is None)
+        return self.mean if exact else _average(self)
 
     def drawn(self, seed: str) -> float:
-        """The number of this seed: the inverse of the distribution at a random share."""
+        """The number drawn with this seed: the quantile at a random share."""
         return self.mean if self.law == "constant" else self.at(random.Random(seed).random())
 
     def at(self, share: float) -> float:
-        """The number below which `share` of what is drawn lies; 0 <= share < 1."""
+        """The quantile at `share`, 0 <= share < 1."""
         if self.law == "constant":
             return self.mean
         if self.law == "uniform":
@@ -96,18 +96,18 @@ class Distribution(msgspec.Struct, frozen=True):
 
     @property
     def _kept(self) -> tuple[float, float]:
-        """The shares of the whole law that lie below its ends."""
+        """The cumulative probabilities of the untruncated law at `least` and `most`."""
         return self._below(self.least), 1.0 if self.most is None else self._below(self.most)
 
     @property
     def kept(self) -> float:
-        """How much of the law lies between its ends."""
+        """The probability of the untruncated law between `least` and `most`."""
         low, high = self._kept
         return high - low
 
     @property
     def _logs(self) -> tuple[float, float]:
-        """Mean and standard deviation of logarithms: sigma² = ln(1 + spread² / mean²), ln(mean) − sigma² / 2."""
+        """(mu, sigma) of the logarithms: mu = ln(mean) − sigma² / 2, sigma² = ln(1 + spread² / mean²)."""
         sigma_2 = math.log1p((self.spread / self.mean) ** 2)
         return math.log(self.mean) - sigma_2 / 2.0, math.sqrt(sigma_2)
 
@@ -121,25 +121,25 @@ class Distribution(msgspec.Struct, frozen=True):
         return _NORMAL.cdf((value - self.mean) / self.spread)
 
 
-def _soonest(mean: float) -> float:
-    return min(SOONEST, mean / 10.0)
+def _least_pause_s(mean: float) -> float:
+    return min(LEAST_PAUSE_S, mean / 10.0)
 
 
 @lru_cache(maxsize=64)
 def _average(drawn: Distribution, points: int = 2000) -> float:
-    """The mean over equal shares, each at its middle."""
-    return fmean(drawn.at((place + 0.5) / points) for place in range(points))
+    """The mean of the quantiles at the middles of `points` equal shares."""
+    return fmean(drawn.at((i + 0.5) / points) for i in range(points))
 
 
 def exponential(mean: float) -> Distribution:
     """Exponential think times with this mean."""
-    return Distribution(mean, "exponential", _soonest(mean))
+    return Distribution(mean, "exponential", _least_pause_s(mean))
 
 
-def read_distribution(text: str, limits: Range, *, soon: bool = True) -> Distribution:
-    """The distribution of a text, each of its numbers within `limits`; InvalidValue where it is none.
+def read_distribution(text: str, limits: Range, *, pauses: bool = False) -> Distribution:
+    """The distribution of a text, with every number in it within `limits`. Raises InvalidValue.
 
-    Without `soon` a drawn number is 0.05 or more, as nobody answers at once.
+    `pauses`: drawn numbers are think times in s, which are never shorter than LEAST_PAUSE_S unless the text says so.
     """
 
     def number(part: str) -> float:
@@ -166,7 +166,7 @@ def read_distribution(text: str, limits: Range, *, soon: bool = True) -> Distrib
             raise InvalidValue(f"the shorter one comes first: {most:g}..{least:g}")
         return Distribution((least + most) / 2, "uniform", least)
     mean = number(exp[1] if exp else spread[2] if spread else "")
-    least = bounds.get("least", max(limits.least, 0.0 if soon else _soonest(mean)))
+    least = bounds.get("least", max(limits.least, _least_pause_s(mean) if pauses else 0.0))
     if exp:
         if least > mean:
             raise InvalidValue(f"its mean is below its least: write a mean of {least:g} or more")
@@ -190,14 +190,14 @@ def read_distribution(text: str, limits: Range, *, soon: bool = True) -> Distrib
 
 @dataclass(frozen=True, kw_only=True)
 class DistributionOption(Option[Distribution]):
-    """A number or a law to draw numbers by: "2", "exp 2", "1..3", "2±0.5", "lognormal 2±1 at most 9".
+    """A number or a distribution: "2", "exp 2", "1..3", "2±0.5", "lognormal 2±1 at most 9".
 
-    Every number is within `limits`. Without `soon` drawn numbers are 0.05 or more.
+    `limits` and `pauses` as in `read_distribution`.
     """
 
     limits: Range
-    soon: bool = True
+    pauses: bool = False
 
     def parse(self, text: str) -> Distribution:
         """The distribution."""
-        return read_distribution(text, self.limits, soon=self.soon)
+        return read_distribution(text, self.limits, pauses=self.pauses)

@@ -1,4 +1,4 @@
-"""Options of how long prompts and answers are, in tokens, and of what prompts share: of every load shape."""
+"""Options of every load shape for the lengths of prompts and answers, in tokens, and for shared prefixes."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from chatload.options.option import Choice, Group, InvalidValue, Option, Text, W
 from chatload.options.ranges import MOST_TOKENS, Range, whole
 
 MOST_GROUPS = 10_000
-"""Most prefixes; --cache warm sends each once."""
+"""Most shared prefixes; --cache warm sends each once."""
 
 
 @dataclass(frozen=True, slots=True)
 class PairFile:
-    """The file that has the lengths of prompts and answers."""
+    """A file with pairs of prompt and answer lengths."""
 
     path: str
 
@@ -24,7 +24,7 @@ Lengths = Distribution | PairFile
 
 @dataclass(frozen=True, kw_only=True)
 class LengthOption(Option[Lengths | None]):
-    """Lengths in tokens: "512", "512±64", "100..900", "lognormal(512, 300)"; empty: none. `file`: "@FILE" too."""
+    """Lengths in tokens: "512", "512±64", "100..900", "lognormal(512, 300)", or empty; with `file` also "@FILE"."""
 
     limits: Range
     file: bool = False
@@ -43,7 +43,7 @@ class LengthOption(Option[Lengths | None]):
 
 
 class TextOrFile(Text):
-    """A text, or @FILE for that of a file."""
+    """A text, or @FILE for the text in a file."""
 
     def file_in(self, text: str) -> str:
         """The path after @."""

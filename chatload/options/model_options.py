@@ -1,4 +1,4 @@
-"""Options of the model that is asked: which one, or which ones, and how much it is to reason."""
+"""Options for the model: which one, or which ones, and how much it should reason."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from chatload.options.option import Choice, Group, InvalidValue, OptionalWhole, 
 from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import MOST_TOKENS, whole
 
-AS_IT_IS = "default"
+SERVER_DEFAULT = "default"
 
 
 class ModelNames(Text):
     """The name of a model, or several with weights: a=3,b=1."""
 
     def parse(self, text: str) -> str:
-        """The text; one that is a list can be read by `mix_of`."""
+        """The text, for which `mix_of` raises no mistake."""
         try:
             mix_of(text)
         except MixMistake as mistake:
@@ -33,16 +33,16 @@ MODEL = ModelNames(
 )
 THINKING = Choice(
     name="thinking",
-    default=AS_IT_IS,
-    choices=(AS_IT_IS, "on", "off"),
+    default=SERVER_DEFAULT,
+    choices=(SERVER_DEFAULT, "on", "off"),
     group=Group.SERVER,
     label="The model reasons",
     help="whether the model reasons before it answers; default: as the server has it",
 )
 REASONING_EFFORT = Choice(
     name="reasoning-effort",
-    default=AS_IT_IS,
-    choices=(AS_IT_IS, "none", "minimal", "low", "medium", "high", "xhigh", "max"),
+    default=SERVER_DEFAULT,
+    choices=(SERVER_DEFAULT, "none", "minimal", "low", "medium", "high", "xhigh", "max"),
     group=Group.SERVER,
     label="How much it reasons",
     help="how much the model reasons; default: not sent",
@@ -59,7 +59,7 @@ MODEL_OPTIONS = (MODEL, THINKING, REASONING_EFFORT, THINKING_BUDGET)
 
 
 class Thinking(msgspec.Struct, frozen=True, omit_defaults=True):
-    """How much the model is asked to reason; an empty value, or None, is not sent."""
+    """How much the model should reason; an empty value, or None, is not sent."""
 
     switch: str = ""
     effort: str = ""
@@ -67,7 +67,7 @@ class Thinking(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def asked(self) -> dict[str, object]:
-        """What is asked: the values by the keys of Dialect.thinking; `switch` is True for on."""
+        """The values to send, by the keys of Dialect.thinking; `switch` is True for on."""
         found: dict[str, object] = {}
         if self.switch:
             found["switch"] = self.switch == "on"
@@ -79,7 +79,7 @@ class Thinking(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def words(self) -> str:
-        """In words; empty where nothing is asked."""
+        """Such as "reasoning off"; empty where nothing is sent."""
         parts = [f"reasoning {self.switch}"] if self.switch else []
         parts += [f"reasoning effort {self.effort}"] if self.effort else []
         parts += [f"at most {self.budget:,} tokens of reasoning"] if self.budget is not None else []
@@ -87,18 +87,18 @@ class Thinking(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 OPTION_OF = {"switch": THINKING, "effort": REASONING_EFFORT, "budget": THINKING_BUDGET}
-"""The option of each thing that can be asked."""
+"""The option of each key of `Thinking.asked`."""
 
 
 def read_thinking(reader: OptionReader) -> Thinking:
-    """What the options ask."""
+    """The values of the options on reasoning; mistakes are added to the reader."""
     switch, effort = reader.get(THINKING), reader.get(REASONING_EFFORT)
     found = Thinking(
-        "" if switch == AS_IT_IS else switch,
-        "" if effort == AS_IT_IS else effort,
+        "" if switch == SERVER_DEFAULT else switch,
+        "" if effort == SERVER_DEFAULT else effort,
         reader.get(THINKING_BUDGET),
     )
-    if found.switch == "off" and (found.budget or effort not in (AS_IT_IS, "none")):
+    if found.switch == "off" and (found.budget or effort not in (SERVER_DEFAULT, "none")):
         reader.add_mistake(
             THINKING, switch, "a budget or an effort asks for reasoning: leave one of them out"
         )

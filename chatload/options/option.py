@@ -1,6 +1,6 @@
-"""What an option is. One declaration makes it a flag, a scenario key, an environment variable and a form field.
+"""Kinds of options. One declaration makes an option a flag, a scenario key, an environment variable and a form field.
 
-Each kind of option parses its own text. `InvalidValue` says what the value must be.
+Each kind parses its own text and raises `InvalidValue`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import ipaddress
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Generic, TypeVar
 
@@ -28,7 +28,7 @@ _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 class Group(Enum):
-    """How options are grouped in the web form and in docs/options.md."""
+    """The groups of options in the web form and in docs/options.md."""
 
     LOAD = "Load"
     PROMPTS = "Prompts"
@@ -39,7 +39,7 @@ class Group(Enum):
 
 
 class InvalidValue(Exception):
-    """A value that an option does not take. The text says what it must be; `lines` are whole lines, if several."""
+    """An invalid value. The message says what it must be; `lines` are complete messages, if there are several."""
 
     def __init__(self, remedy: str = "", lines: tuple[str, ...] = ()) -> None:
         super().__init__(remedy)
@@ -51,9 +51,9 @@ class Option(Generic[T]):
     """One option. `help` is for the command line and the docs, `label` for the web form.
 
     `choices` make it a select. An option of `several` values may be given more than once, or as a list in a scenario;
-    they are joined with "; ". A `private` value is on no page: only command line, scenario and environment give it.
-    One that is read only `at_start` of Locust is on no page either, but no secret.
-    From a web page, `names_file` values must lie below the working directory.
+    they are joined with "; ". A `private` option is on no web page: its value comes from command line, scenario or
+    environment only. An option that is only read `at_start` of Locust is on no web page either, but is not secret.
+    `names_file`: the value is a path, which must be below the working directory if it comes from a web page.
     """
 
     name: str
@@ -68,18 +68,18 @@ class Option(Generic[T]):
     names_file: bool = False
 
     def files(self, text: str) -> list[str]:
-        """The files that a value names."""
+        """The paths that this value names."""
         found = self.file_in(text)
         return [found] if found else []
 
     @property
     def numbers(self) -> Range | None:
-        """The range of its numbers; None where its value is no number."""
+        """The range of the option's numbers; None where its value is no number."""
         return getattr(self, "range", None)
 
     @property
     def off_page(self) -> bool:
-        """Whether no web page shows or takes it."""
+        """Whether the option is left out of web pages."""
         return self.private or self.at_start
 
     @property
@@ -93,17 +93,17 @@ class Option(Generic[T]):
         return self.name.replace("-", "_")
 
     def file_in(self, text: str) -> str:
-        """The path that this value names; empty where it names none."""
+        """The path that this value names, or ""."""
         return text if self.names_file else ""
 
     def parse(self, text: str) -> T:
-        """The value of a text. Raises InvalidValue."""
+        """Parse the option's text. Raises InvalidValue."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True)
 class Text(Option[str]):
-    """Any text; `required` ones must not be empty, and `one_line` ones have no line break or control character."""
+    """Any text. `required`: not empty. `one_line`: without line breaks and control characters."""
 
     required: bool = False
     one_line: bool = True
@@ -173,7 +173,7 @@ class Whole(Option[int]):
 
 @dataclass(frozen=True, kw_only=True)
 class OptionalNumber(Option[float | None]):
-    """A number within `range`, or none."""
+    """A number within `range`, or empty."""
 
     range: Range
 
@@ -184,7 +184,7 @@ class OptionalNumber(Option[float | None]):
 
 @dataclass(frozen=True, kw_only=True)
 class OptionalWhole(Option[int | None]):
-    """A whole number within `range`, or none."""
+    """A whole number within `range`, or empty."""
 
     range: Range
 
@@ -194,7 +194,7 @@ class OptionalWhole(Option[int | None]):
 
 
 class ListenAt(Option[tuple[str, int] | None]):
-    """A port to listen on, "9464" for this machine only, "ADDRESS:9464" for others, or none."""
+    """A port to listen on: "9464" on 127.0.0.1, "ADDRESS:9464" elsewhere; or empty."""
 
     def parse(self, text: str) -> tuple[str, int] | None:
         """(numeric address, port); None for an empty text."""
@@ -215,19 +215,19 @@ class ListenAt(Option[tuple[str, int] | None]):
 
 @dataclass(frozen=True, kw_only=True)
 class Wholes(Option[tuple[int, ...]]):
-    """Up to `most_of_them` whole numbers within `range`, with commas between them."""
+    """Up to `most_numbers` whole numbers within `range`, separated by commas."""
 
     range: Range
-    most_of_them: int
+    most_numbers: int
 
     def parse(self, text: str) -> tuple[int, ...]:
         """The numbers, in order."""
         parts = [part.strip() for part in text.split(",")]
-        numbers = [self.range.read(part) for part in parts[: self.most_of_them]]
-        if None in numbers or len(parts) > self.most_of_them:
+        numbers = [self.range.read(part) for part in parts[: self.most_numbers]]
+        if None in numbers or len(parts) > self.most_numbers:
             wrong = next((part for part, one in zip(parts, numbers, strict=False) if one is None), None)
             one = f" ({wrong[:80]!r} is not)" if len(parts) > 1 and wrong is not None else ""
-            limit = f"must be at most {self.most_of_them} numbers such as 1,2,4,8"
+            limit = f"must be at most {self.most_numbers} numbers such as 1,2,4,8"
             raise InvalidValue(f"{limit}, each {self.range.words}{one}")
         return tuple(int(number) for number in numbers if number is not None)
 
@@ -251,7 +251,7 @@ class JsonObject(Option[dict[str, Any]]):
 
 @dataclass(frozen=True, kw_only=True)
 class Slos(Option[tuple[Objective, ...]]):
-    """Service level objectives, with "; " between them."""
+    """Service level objectives, separated by "; "."""
 
     several: bool = True
 
@@ -265,20 +265,20 @@ class Slos(Option[tuple[Objective, ...]]):
 
 @dataclass(frozen=True, kw_only=True)
 class Expect(Option[tuple[Expectation, ...]]):
-    """Checks of replies, with "; " between them."""
+    """Checks of replies, separated by "; "."""
 
     several: bool = True
     names_file: bool = True
 
     def parse(self, text: str) -> tuple[Expectation, ...]:
-        """The checks, in order; their schemas are not read yet."""
+        """The checks, in order, without their schemas, which are read later."""
         found, mistakes = read_expectations(text)
         if mistakes:
             raise InvalidValue(lines=tuple(mistakes))
         return found
 
     def files(self, text: str) -> list[str]:
-        """The files of schemas."""
+        """The schema files."""
         return schema_files(text)
 
 
@@ -291,16 +291,15 @@ class HangUps:
 
 
 @dataclass(frozen=True, kw_only=True)
-class HangUp(Option[HangUps]):
-    """Which share of users hangs up and when: "10% after 50 tokens"."""
+class HangUpOption(Option[HangUps]):
+    """The share of turns in which the user hangs up, and when: "10% after 50 tokens"; `tokens` is the range."""
 
     tokens: Range
-    nobody: HangUps = field(default_factory=HangUps)
 
     def parse(self, text: str) -> HangUps:
-        """Share and tokens; `nobody` for an empty text."""
+        """Share and tokens, both 0 for an empty text."""
         if not text:
-            return self.nobody
+            return HangUps()
         found = re.fullmatch(r"(\S+)\s*%\s+after\s+(\S+)\s+tokens?", text)
         of_turns = share().read(f"{found[1]}%") if found else None
         tokens = self.tokens.read(found[2]) if found else None
@@ -324,7 +323,7 @@ class TokenPrice(Option[Price | None]):
 
 
 class HourlyCost(Option[ServerCost | None]):
-    """A cost an hour: "2.5/h"."""
+    """A cost per hour: "2.5/h"."""
 
     def parse(self, text: str) -> ServerCost | None:
         """The cost; None for an empty text."""
@@ -342,12 +341,12 @@ def _within(range: Range, text: str) -> float:
 
 
 def declared(names: Mapping[str, object]) -> tuple[Option[object], ...]:
-    """The options among the `names` of a module, in the order of their declaration."""
+    """The options among the global `names` of a module, in the order of their declaration."""
     return tuple(value for value in names.values() if isinstance(value, Option))
 
 
 def _number_beyond_64_bits(text: str) -> str | None:
-    """The first whole number of a JSON text that does not fit 64 bits: it would be sent rounded."""
+    """The first whole number of a JSON text that does not fit 64 bits, and would be sent rounded; None if all fit."""
     found: list[str] = []
 
     def read(digits: str) -> int:

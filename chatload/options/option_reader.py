@@ -18,8 +18,8 @@ MOST_TEXT = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """Which options the user gave, for what has no effect: those of keys `now`, on the command line or changed in the
-    form; and, with `before`, all others that are not their default (scenario, environment)."""
+    """Which options the user gave, to report those without effect: keys in `now`, from the command line or changed in
+    the form, and, with `before`, every other option that is not its default (scenario, environment)."""
 
     now: frozenset[str] = frozenset()
     before: bool = True
@@ -29,7 +29,7 @@ ALL_GIVEN = Given()
 
 
 class OptionReader:
-    """Option values by key, Locust's own included. object: command line, scenario and form give texts or numbers."""
+    """Reads option values, Locust's own included, from `values` by key. object: a value may be a text or a number."""
 
     def __init__(self, values: Mapping[str, object], given: Given = ALL_GIVEN) -> None:
         self.values = values
@@ -37,7 +37,7 @@ class OptionReader:
         self.mistakes: list[str] = []
 
     def get(self, option: Option[T]) -> T:
-        """The value of an option; its default where the given value is a mistake."""
+        """The value of an option; its default if the given value is invalid, which is added to `mistakes`."""
         text = self.text(option)
         problem = _text_mistake(text)
         if problem:
@@ -52,21 +52,21 @@ class OptionReader:
                 self.add_mistake(option, text, str(wrong))
             return option.parse(option.default)
 
-    def refuse_unused(self, option: Option[T], why: str, beside: Option[object] | None = None) -> None:
-        """Add a mistake if an option was given another value than its default here, where nothing reads it.
+    def refuse_unused(self, option: Option[T], why: str, because_of: Option[object] | None = None) -> None:
+        """Add a mistake if an option that has no effect was given a value other than its default.
 
-        `why` goes on after "has no effect" and ends with the remedy. `beside` is the option that makes it so: on the
-        command line it stands above what the scenario has.
+        `why` follows "has no effect" and ends with the remedy. `because_of` is the option that makes it ineffective:
+        given on the command line, it overrules a value in the scenario without a mistake.
         """
         now = self.given.now
-        overruled = beside is not None and beside.key in now
+        overruled = because_of is not None and because_of.key in now
         if option.key not in now and (overruled or not self.given.before):
             return
         if self.get(option) != option.parse(option.default):
             self.add_mistake(option, self.text(option), f"has no effect {why}")
 
     def text(self, option: Option[object]) -> str:
-        """The given value as text, without blanks around it."""
+        """The given value, or the default, as stripped text."""
         value = self.values.get(option.key)
         try:
             return option.default if value is None else str(value).strip()
@@ -74,17 +74,17 @@ class OptionReader:
             return "a number of thousands of digits"
 
     def add_mistake(self, option: Option[object], value: object, remedy: str) -> None:
-        """Add a mistake with the given value. Pages and logs show it, so the value of a private option is left out."""
+        """Add a mistake with the given value, which is hidden for private options: pages and logs show mistakes."""
         self.add_named_mistake(option.name, "…" if option.private else shown_value(value), remedy)
 
     def add_named_mistake(self, name: str, shown: str, remedy: str) -> None:
-        """Add a mistake in the option of this name; `shown` is its value, for the message."""
+        """Add a mistake in the option `name`; `shown` is the value as the message shows it."""
         line = f"--{name} {shown}: {remedy}"
         if line not in self.mistakes:
             self.mistakes.append(line)
 
     def locust_number(self, name: str, key: str) -> float | None:
-        """The number of an option of Locust's own; None where it is not given or a mistake."""
+        """The number given for an option of Locust's own; None if it is not given or invalid."""
         given = self.values.get(key)
         if given is None or given == "":
             return None
@@ -113,7 +113,7 @@ def shown_value(value: object) -> str:
 
 
 def _text_mistake(given: str) -> str | None:
-    """The mistake in a text that no option takes; None if there is none."""
+    """What makes a text invalid for every option; None if nothing does."""
     if len(given) > MOST_TEXT:
         return f"{len(given):,} characters: at most {MOST_TEXT:,}"
     try:

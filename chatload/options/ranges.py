@@ -1,4 +1,4 @@
-"""The range of numbers that an option takes: how they are written, and how the range is described."""
+"""Ranges of numbers that options take: parsing within a range, and its description."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ _TIME = re.compile(r"(?:([0-9]{1,12})h)?(?:([0-9]{1,12})m)?(?:([0-9]{1,12})s?)?"
 
 DAY_S = 86_400
 LONGEST_RUN_S = 31 * DAY_S
-"""Longest run that can be planned."""
+"""Longest planned duration of a run."""
 MOST_AT_ONCE = 100_000
 """Most requests in flight, or chat users of a level."""
 MOST_REQUESTS = 1_000_000
 MOST_TOKENS = 1_000_000
-"""Longest prompt or answer."""
+"""Most tokens of a prompt or answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Range:
     """The numbers from `least` to `most`, both included.
 
-    Plain ASCII digits only: other forms that Python would read (１２, 1_000, nan) are mistakes.
+    Only plain ASCII digits are valid, not other forms that Python accepts (１２, 1_000, nan).
     `unit` is "" for a number, "%" for a share (1% or 0.01), "time" for s or a time such as 1h20m.
     """
 
@@ -46,7 +46,7 @@ class Range:
         return f"{kind} from {least} to {most}"
 
     def read(self, given: object) -> float | None:
-        """The number of a given text or number; None where it is none, or not in this range."""
+        """The number given as text or number; None if it is no number, or not in this range."""
         if isinstance(given, bool) or given is None:
             return None
         number = self._number(given.strip()) if isinstance(given, str) else _plain(given)
@@ -74,7 +74,7 @@ def _plain(given: object) -> float | None:
 
 
 def _seconds(text: str) -> float | None:
-    """A time in the forms of Locust, in s: 20, 20s, 3m, 1h20m."""
+    """A time in Locust's forms (20, 20s, 3m, 1h20m), in s; None for any other text."""
     found = _TIME.fullmatch(text)
     if not text or found is None:
         return None

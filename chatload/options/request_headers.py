@@ -1,4 +1,4 @@
-"""Checks `--headers` and names of headers, so that none can add lines to a request or hold a secret."""
+"""Checks `--headers` and header names, so that none can add lines to a request or hold a secret."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ _SECRET = re.compile(
     "authorization|x-auth|api-key|apikey|access-key|auth-key|subscription-key|functions-key|^(x-)?key$|"
     "cookie|token|secret|password"
 )
-_OURS = re.compile("host|content-type|content-length|content-encoding|accept-encoding|x-request-id")
-"""Headers that chatload sets itself, or that no request may have: replies are read uncompressed."""
+_RESERVED = re.compile("host|content-type|content-length|content-encoding|accept-encoding|x-request-id")
+"""Headers that chatload sets itself, or that no request may have, as replies must not be compressed."""
 _CONNECTION = re.compile(
     "connection|keep-alive|proxy-connection|transfer-encoding|te|trailer|upgrade|http2-settings|expect"
 )
 """Headers that change how the connection is used."""
-_OPEN = re.compile(r"\$\{[^}]*\}|\{\{[^}]*\}\}")
-"""A variable of another tool, which chatload would send as it stands."""
+_PLACEHOLDER = re.compile(r"\$\{[^}]*\}|\{\{[^}]*\}\}")
+"""A variable of another tool, which chatload would send literally."""
 
 
 class Headers(JsonObject):
-    """More headers of every request: plain names and texts, except those that chatload or the connection sets."""
+    """Further headers of every request, as a JSON object; those of chatload or of the connection are refused."""
 
     def parse(self, text: str) -> dict[str, str]:
-        """The values by name. InvalidValue with every mistake, names that are given twice included."""
+        """The values by name. Raises InvalidValue with all mistakes, including names given twice."""
         found = JsonObject.parse(self, text)
         try:
             pairs = json.loads(text or "{}", object_pairs_hook=list)
@@ -53,7 +53,7 @@ def names_secret(name: str) -> bool:
 
 
 def _header_problem(name: str, value: object, known: set[str]) -> str | None:
-    """The mistake in one header, without its value; None if there is none."""
+    """The mistake in one header, in words that do not show its value; None if there is none."""
     if names_secret(name) and _TOKEN.fullmatch(name):
         named = "" if name.lower() == "authorization" else f", with --auth-header {name[:80]}"
         return f"secrets do not go in arguments: set CHATLOAD_API_KEY instead{named}"
@@ -66,7 +66,7 @@ def _header_problem(name: str, value: object, known: set[str]) -> str | None:
         return 'its value must be a text in quotes, such as "1"'
     if not _VALUE.fullmatch(value):
         return "its value must be plain ASCII without line breaks"
-    if _OPEN.search(value):
+    if _PLACEHOLDER.search(value):
         return "nothing fills in its ${…}: --session-header NAME gives each conversation a value of its own"
     return None
 
@@ -77,7 +77,7 @@ def header_mistake(name: str) -> str | None:
         return "a header needs a name"
     if not _TOKEN.fullmatch(name):
         return "a header's name is of letters, digits and !#$%&'*+-.^_`|~ only"
-    if _OURS.fullmatch(name.lower()):
+    if _RESERVED.fullmatch(name.lower()):
         return "chatload sets this header itself: leave it out"
     if _CONNECTION.fullmatch(name.lower()):
         return "would change how the connection is used: leave it out"

@@ -1,6 +1,6 @@
-"""The options of every run, whatever its load: the server and what is sent to it, limits, SLOs, the report.
+"""Options of every run, whatever its load: server and requests, limits, SLOs, report.
 
-An option is declared here once. `RunSettings` has a field for its value, which `read_settings` fills.
+Each option is declared once. `RunSettings` has a field for its value, which `read_settings` fills.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from chatload.options.option import (
     declared,
 )
 from chatload.options.option_reader import OptionReader
-from chatload.options.progress_option import ProgressOption, Telling
+from chatload.options.progress_option import ProgressDisplay, ProgressOption
 from chatload.options.ranges import MOST_TOKENS, Range, seconds, share, whole
 from chatload.options.server_address import Route, page_address, server_address
 from chatload.options.warmup import Warmup, WarmupOption
@@ -344,7 +344,7 @@ class Timeouts(msgspec.Struct, frozen=True, kw_only=True):
 class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The values of these options. `scenario` is the name of the scenario's file.
 
-    `models` are those that users are drawn from; `model` is then empty.
+    `models` are several models for shares of the users; `model` is then empty.
     `body` is the user's own JSON, sent as it is: Any.
     """
 
@@ -365,7 +365,7 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     stamps: str = "kernel"
     waits_on_429: bool = False
     context_limit: int | None = None
-    context_full: str = FAIL  # as runs did that have no such option
+    context_full: str = FAIL  # manifests of runs before this option lack it
     out: str = ""
     label: str = ""
     turn_name: str = "turn"
@@ -387,26 +387,26 @@ class RunSettings(msgspec.Struct, frozen=True, kw_only=True):
     price: Price | None = None
     server_cost: ServerCost | None = None
     power_metrics: str = ""
-    progress: Telling = Telling()
+    progress: ProgressDisplay = ProgressDisplay()
     locust_tables: bool = False
 
     @property
     def drawn_by(self) -> int:
-        """The seed of everything that makes the load: arrival times, lengths, scripts, hang-ups."""
+        """The seed of all random choices but the words of prompts: arrival times, lengths, scripts, hang-ups."""
         return load_seed_of(self.seed, self.load_seed)
 
     def words_by(self, run_id: str) -> str:
-        """The seed of the words of prompts: other ones in each run, so that no cache has seen them, unless told."""
+        """The seed of the words of prompts. Without --seed it is the run's id, so that no cache has seen the words."""
         return run_id if self.seed is None else str(self.seed)
 
 
 def load_seed_of(seed: int | None, load_seed: int | None) -> int:
-    """The seed of the load: its own, else the run's, else 1."""
+    """The seed of the load: --load-seed, else --seed, else 1."""
     return next((one for one in (load_seed, seed) if one is not None), 1)
 
 
 def read_settings(reader: OptionReader) -> RunSettings:
-    """The settings of the values given; mistakes stay in the reader."""
+    """The values of these options; mistakes are added to the reader."""
     host, route = server_address(reader)
     if not host.startswith("https:"):
         for option in (INSECURE, CA_FILE, CLIENT_CERT):

@@ -1,4 +1,4 @@
-"""Reads `--host` and `--path`: where the server is, and where on it the chat route lies."""
+"""Reads `--host` and `--path`: the server's address, and where its chat route is."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _NAME = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63})*\.?", re.IGNORE
 _PATH = re.compile(r"[A-Za-z0-9/._~!$&'()*+,;=:@%-]*")
 _QUERY = re.compile(r"[A-Za-z0-9/._~!$&'()*+,;=:@%?-]*")
 _SECRET_QUERY = re.compile(r"key|.*(key|auth|sig|signature|cred|jwt)|code|sas|pass|pwd?|k", re.IGNORECASE)
-"""Names of query parameters that hold a key, beside those of headers that do."""
+"""Names of query parameters that hold a secret, in addition to those that `names_secret` finds."""
 _SHOWN_QUERY = re.compile(r"api[-_]?version", re.IGNORECASE)
 HIDDEN = "…"
 WANTED = "must be the server's address such as http://127.0.0.1:8000"
 
 
 class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Where the chat route lies on the host.
+    """Where the chat route is on the host.
 
-    `apis` are the API paths that may be meant (protocols/routes.py). `path` is the whole path where it is known, and
-    `query` goes with every request to the API. `dialect` is that of the route in --host; empty where it names none.
+    `apis` are the possible API paths (protocols/routes.py). `path` is the whole path where it is known, and `query` is
+    sent with every request to the API. `dialect` is that of the route in --host; empty if it names no route.
     """
 
     apis: tuple[str, ...] = (API, "")
@@ -37,18 +37,18 @@ class Route(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     dialect: str = ""
 
     def hidden(self) -> Route:
-        """The same without values of the query that nobody needs to see."""
+        """A copy whose query is safe to show (`shown_query`)."""
         return msgspec.structs.replace(self, query=shown_query(self.query))
 
 
 def whole_path(host: str, path: str, api: str, query: str = "") -> str:
-    """Path and query of a request: `path` is one of a dialect or a probe, below the path of `host`."""
+    """Path and query of a request: the path of `host`, then `path`, which is a dialect's or a probe's."""
     below = urlsplit(host).path.rstrip("/") + route(path, api)
     return f"{below}?{query}" if query else below
 
 
 def shown_query(query: str) -> str:
-    """A query for people: values are left out, but for the version of the API."""
+    """A query that is safe to show: all values are hidden except the version of the API."""
     pairs = (pair.partition("=") for pair in query.split("&") if pair)
     return "&".join(
         name + equals + (value if _SHOWN_QUERY.fullmatch(name) or not value else HIDDEN)
@@ -57,7 +57,7 @@ def shown_query(query: str) -> str:
 
 
 def shown_url(url: str) -> str:
-    """A URL, or a path with a query, for people: without user, password, fragment and values of its query."""
+    """A URL, or a path with a query, that is safe to show: without user, password, fragment and query values."""
     before, mark, query = url.partition("#")[0].partition("?")
     scheme, slashes, rest = before.rpartition("://")
     authority, slash, path = rest.partition("/")
@@ -66,7 +66,7 @@ def shown_url(url: str) -> str:
 
 
 def server_address(reader: OptionReader) -> tuple[str, Route]:
-    """(scheme, name, port and prefix of the server; where the chat route lies). Messages show no secrets."""
+    """(base URL of the server, the chat route). Mistakes are added to the reader and show no secrets."""
     host = str(reader.values.get("host") or "")
     problem, shown = _host_mistake(host)
     if problem:
@@ -82,12 +82,12 @@ def server_address(reader: OptionReader) -> tuple[str, Route]:
         return _by_path(reader, origin, slash + path, asked, query)
     found = read_path(slash + path)
     if found.refused:
-        reader.add_named_mistake("host", repr(_withoutsecret_names(host)[:80]), found.refused)
+        reader.add_named_mistake("host", repr(_without_secrets(host)[:80]), found.refused)
     return origin + found.prefix, Route(apis=found.apis, query=query, dialect=found.dialect)
 
 
 def page_address(reader: OptionReader, option: Option[str]) -> str:
-    """The address of a page that an option names, with its path; empty where there is none."""
+    """The URL of a page that an option names; empty if it is not given or invalid."""
     page = reader.get(option)
     problem, shown = _host_mistake(page) if page else ("", "")
     if problem:
@@ -98,7 +98,7 @@ def page_address(reader: OptionReader, option: Option[str]) -> str:
 
 
 def _by_path(reader: OptionReader, origin: str, below: str, asked: str, host_query: str) -> tuple[str, Route]:
-    """The address with a --path, which is the whole path on the server."""
+    """`server_address` with a --path (`asked`), which is the whole path on the server, below the path of --host."""
     path, _, query = asked.partition("?")
     shown = shown_url(asked)
     if not path.startswith("/") or not _PATH.fullmatch(path) or not _QUERY.fullmatch(query):
@@ -118,26 +118,26 @@ def _by_path(reader: OptionReader, origin: str, below: str, asked: str, host_que
 
 
 def _host_mistake(host: str) -> tuple[str, str]:
-    """(what is wrong with an address, the address for the message); two empty texts if nothing is."""
+    """(what is wrong with an address, or "", the address as messages may show it)."""
     if not (host.isascii() and host.isprintable()) or " " in host.strip(" "):
         xn = "" if host.isascii() else " (an international name in its form xn--…)"
         words = f"must be one address in plain ASCII, without blanks or line breaks{xn}"
-        return words, _withoutsecret_names(host)
+        return words, _without_secrets(host)
     host = host.strip(" ")
     authority, rest = _split(host)
     if "@" in authority or "%40" in authority or "@" in rest.partition("?")[0] or "#" in rest:
         if "#" in rest and "@" not in host and "%40" not in authority:
-            return f"{WANTED}, without #", _withoutsecret_names(host)
+            return f"{WANTED}, without #", _without_secrets(host)
         after = re.split("@|%40", host)[-1]
         return "no name or password before it: set CHATLOAD_API_KEY", after.partition("?")[0]
     query = rest.partition("?")[2]
-    return _mistake(host, rest.partition("?")[0], query), _withoutsecret_names(host)
+    return _mistake(host, rest.partition("?")[0], query), _without_secrets(host)
 
 
 def _mistake(host: str, path: str, query: str) -> str:
-    """The mistake in an address without secrets before it; empty if there is none."""
+    """The mistake in an address without user and password; empty if there is none."""
     if "://" not in host and re.match(r"(localhost|[\w-]+(\.[\w-]+)+|[\w-]+:\d)", host):
-        return f"must begin with http:// or https://, such as http://{_withoutsecret_names(host)[:80]}"
+        return f"must begin with http:// or https://, such as http://{_without_secrets(host)[:80]}"
     try:
         parts = urlsplit(host)
         name = parts.hostname or ""
@@ -163,7 +163,7 @@ def _mistake(host: str, path: str, query: str) -> str:
 
 
 def secret_names(query: str) -> list[str]:
-    """The names in a query that hold a key, as typed or percent-encoded."""
+    """The query's parameters that hold a secret, by name, as typed or percent-encoded."""
     names = {name for name, _ in parse_qsl(query, keep_blank_values=True)}
     return sorted(name for name in names if names_secret(name) or _SECRET_QUERY.fullmatch(name))
 
@@ -174,7 +174,7 @@ def _no_secret(query: str) -> str:
 
 
 def _split(host: str) -> tuple[str, str]:
-    """(name and port, what follows) of an address as it was typed."""
+    """(authority, rest) of an address as it was typed."""
     after = host.partition("://")[2] or host
     found = re.match(r"[^/?#\\]*", after)
     authority = found[0] if found else ""
@@ -182,7 +182,7 @@ def _split(host: str) -> tuple[str, str]:
 
 
 def _is_bare_ipv6(netloc: str) -> bool:
-    """Whether it is an IPv6 address without brackets; with a port it would be ambiguous."""
+    """Whether it is an IPv6 address without brackets, which is ambiguous with a port."""
     if "[" in netloc or netloc.count(":") < 2:
         return False
     for text in (netloc, netloc.rpartition(":")[0]):
@@ -204,8 +204,8 @@ def _is_name(name: str, parts: SplitResult) -> bool:
         return False
 
 
-def _withoutsecret_names(host: str) -> str:
-    """The address for a message, without query, user, password, and without a port that is no number."""
+def _without_secrets(host: str) -> str:
+    """The address without user, password, query, and without a port that is no number: it may be a password."""
     authority, rest = _split(host)
     shown = re.sub(r":(?!\d*$)[^\]:]*$", ":…", re.split("@|%40", authority)[-1])
     scheme, colons, _ = host.partition("://")

@@ -1,4 +1,4 @@
-"""The TLS context of the options: which certificates are trusted, and which one is shown."""
+"""The TLS context of the options: trusted certificates, and the client's own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ C = TypeVar("C", bound=ssl.SSLContext)
 
 
 def tls_context(kind: type[C], ca_file: str, client_cert: str, client_key: str, *, insecure: bool) -> C:
-    """A client's context of this kind. UsageError, one line a file, where a file cannot be used."""
+    """A client's context of type `kind`. Raises UsageError with one line for each file that cannot be used."""
     context = kind(ssl.PROTOCOL_TLS_CLIENT)
     mistakes = []
     if insecure:
@@ -38,7 +38,7 @@ def tls_context(kind: type[C], ca_file: str, client_cert: str, client_key: str, 
 
 
 class _LockedKeyError(Exception):
-    """A private key has a pass phrase, which OpenSSL would ask for on the terminal."""
+    """A private key has a pass phrase. Without the callback OpenSSL would prompt for it on the terminal."""
 
 
 def _no_pass_phrase() -> bytes:

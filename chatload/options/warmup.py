@@ -1,4 +1,4 @@
-"""The warm-up of a run: its first turns, which are held and journaled, and count in no figure, SLO or comparison."""
+"""The warm-up of a run: its first turns, which are journaled but count in no figure, SLO or comparison."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TIME, _NUMBER = Range(1, DAY_S, unit="time"), whole(1, MOST_REQUESTS)
 
 
 class Warmup(msgspec.Struct, frozen=True):
-    """Turns due in the first `seconds` of a run, or the first `turns` of each user; both 0: none."""
+    """Turns due in the first `seconds` of a run, or the first `turns` of each user; both 0: no warm-up."""
 
     seconds: float = 0.0
     turns: int = 0
@@ -25,12 +25,12 @@ class Warmup(msgspec.Struct, frozen=True):
 
     @property
     def words(self) -> str:
-        """the first 30 s, the first 2 turns."""
+        """Such as "the first 30 s" or "the first 2 turns"."""
         return f"the first {self.seconds:g} s" if self.seconds else f"the first {plural(self.turns, 'turn')}"
 
 
 class WarmupOption(Option[Warmup]):
-    """A time or a number of turns: "30s", "2 turns"; empty: none."""
+    """A time or a number of turns: "30s", "2 turns"; empty: no warm-up."""
 
     def parse(self, text: str) -> Warmup:
         """The warm-up."""

@@ -9,7 +9,7 @@ from textwrap import fill
 from typing import Protocol
 
 from chatload.model import output
-from chatload.options.progress_option import Telling
+from chatload.options.progress_option import ProgressDisplay
 from chatload.runner.progress import Progress
 
 
@@ -62,7 +62,7 @@ class Console:
             self._teller.end()
         self.say(line)
 
-    def teller(self, telling: Telling) -> Teller | None:
+    def teller(self, telling: ProgressDisplay) -> Teller | None:
         """What tells the progress of a headless run that begins; None where nothing is to."""
         if telling.off:
             self._teller = None

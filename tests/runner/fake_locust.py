@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from chatload.model.journal_lines import JournalLine, ServerLine
-from chatload.options.progress_option import Telling
+from chatload.options.progress_option import ProgressDisplay
 from chatload.protocols.registry import DIALECTS
 from chatload.protocols.server_kind import DetectedServer
 from chatload.runner.console import Lines
@@ -32,7 +32,7 @@ class FakeConsole:
     def say_last(self, line: str) -> None:
         self.last.append(line)
 
-    def teller(self, telling: Telling) -> Lines | None:
+    def teller(self, telling: ProgressDisplay) -> Lines | None:
         return None if telling.off else Lines(self.say, telling.every_s)
 
     def end(self) -> None:

@@ -15,7 +15,7 @@ import rich.console
 
 from chatload.model.journal_lines import HealthLine
 from chatload.model.turn import Turn
-from chatload.options.progress_option import Telling
+from chatload.options.progress_option import ProgressDisplay
 from chatload.runner import console
 from chatload.runner.console import Console, Lines, fitted
 from chatload.runner.live_display import LiveDisplay, drawn
@@ -218,7 +218,7 @@ def test_what_others_print_stands_above_the_display_which_is_gone_at_the_end(
     monkeypatch.setattr(sys, "stderr", stream)
     monkeypatch.setenv("TERM", "xterm")
     one = Console()
-    teller = one.teller(Telling())
+    teller = one.teller(ProgressDisplay())
     assert isinstance(teller, LiveDisplay)
     progress = busy_run(ManualClock())
     teller.tell(progress, "")
@@ -247,10 +247,10 @@ def test_the_last_words_wait_for_locusts_tables_only(capsys: pytest.CaptureFixtu
 
 def test_without_a_terminal_there_are_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     for stream, term, telling, kind in (
-        (io.StringIO(), "xterm", Telling(), Lines),
-        (Terminal(), "dumb", Telling(), Lines),
-        (Terminal(), "xterm", Telling(2.0, live=False), Lines),
-        (Terminal(), "xterm", Telling(live=False, off=True), type(None)),
+        (io.StringIO(), "xterm", ProgressDisplay(), Lines),
+        (Terminal(), "dumb", ProgressDisplay(), Lines),
+        (Terminal(), "xterm", ProgressDisplay(2.0, live=False), Lines),
+        (Terminal(), "xterm", ProgressDisplay(live=False, off=True), type(None)),
     ):
         monkeypatch.setattr(sys, "stderr", stream)
         monkeypatch.setenv("TERM", term)
