@@ -16,15 +16,17 @@ def expected_cached_share(run: Run) -> float | None:
     """The share of prompt tokens that an earlier request of the run held; None where it cannot be told.
 
     Generated prompts share their system message only, by its share of the characters: the prefix of a group, once the
-    group's first turn was sent, or was sent before the run to warm the cache. A growing conversation holds the turn
-    before: of prompt k the tokens of prompt and answer k − 1. One message for all turns is repeated by design, and the
+    group's first turn was sent, or was sent before the run to warm the cache. All share the chat template and system
+    prompt, where the requests before the run told how long they are. A growing conversation holds the turn before: of
+    prompt k the tokens of prompt and answer k − 1. One message for all turns is repeated by design, and the
     conversations of a file that the user names may begin alike, as those of a scenario of its own; users of a capacity
     search begin in the middle of histories that the server has not seen.
     """
     load = run.manifest.load
     if load is None or _is_untold(load) or (isinstance(load, OpenLoopLoad) and load.repeats):
         return None
-    if load.new_prompts and not load.shared_prefix_tokens:
+    around = run.manifest.prompts.template_tokens if run.manifest.prompts is not None else 0.0
+    if load.new_prompts and not (load.shared_prefix_tokens or around):
         return 0.0
     group_of = _group_of(load)
     seen: set[int] = set(range(load.prefix_groups)) if load.cache == "warm" else set()
@@ -34,8 +36,8 @@ def expected_cached_share(run: Run) -> float | None:
         if turn.prompt_tokens is None:
             continue
         prompt, group = turn.prompt_tokens, group_of(turn)
-        shared = prompt * turn.system_characters / max(1, turn.prompt_characters) if group in seen else 0.0
-        repeated += min(prompt, max(before.get(turn.user, 0.0), shared))
+        shared = turn.system_characters / max(1, turn.prompt_characters) if group in seen else 0.0
+        repeated += min(prompt, max(before.get(turn.user, 0.0), around + (prompt - around) * shared))
         asked += prompt
         seen.add(group)
         if load.grows:

@@ -173,7 +173,10 @@ def cache_hits(run: Run, summary: Summary) -> Iterator[str]:
         return
     if view is not None and (view.preemptions or view.since_s is not None):
         return  # a preempted request finds its own prompt in the cache; later turns repeat more than all
-    if share > expected + HITS_SHARE + TEMPLATE_TOKENS * turns / prompt_tokens:
+    facts = run.manifest.prompts
+    known = facts is not None and facts.knows_template  # then it is in `expected`
+    template = 0.0 if known else TEMPLATE_TOKENS * turns / prompt_tokens
+    if share > expected + HITS_SHARE + template:
         load = run.manifest.load
         file = load.same_in_each_run if load is not None else ""
         seen = (

@@ -22,6 +22,11 @@ class PromptFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     warmed: int = 0
 
     @property
+    def knows_template(self) -> bool:
+        """Whether `template_tokens` holds the chat template: one that is not told leaves a reason behind a tokenizer."""
+        return self.counted_by == "probes" or (self.counted_by == "tokenizer" and not self.why)
+
+    @property
     def words(self) -> str:
         """How tokens were counted, as a sentence; empty where nothing was."""
         if not self.counted_by:

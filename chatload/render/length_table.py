@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatload.model.achieved_lengths import Achieved
+from chatload.model.achieved_lengths import Achieved, AchievedLengths
 from chatload.model.summary import Summary
 from chatload.render.blocks import Paragraph, Section, Table
 from chatload.store.journal import Run
@@ -30,7 +30,9 @@ def lengths(run: Run, summary: Summary) -> Section | None:
         run.manifest.prompts.words if run.manifest.prompts is not None else "",
         CACHES.get(load.cache, ""),
     ]
-    notes.append(_cache_words(found.repeated_share, found.cached_share))
+    facts = run.manifest.prompts
+    known = facts is not None and facts.knows_template
+    notes.append(_cache_words(found, beside="" if known else ", beside the chat template"))
     if words := " ".join(filter(None, notes)):
         blocks.append(Paragraph(words, note=True))
     return Section("Lengths and prefix cache", list(blocks), id="lengths") if blocks else None
@@ -43,10 +45,12 @@ def _row(name: str, found: Achieved | None) -> list[tuple[str, ...]]:
     return [(name, *means, f"{100 * found.within_1_percent:.1f} %", f"{found.n:,}")]
 
 
-def _cache_words(repeated: float | None, cached: float | None) -> str:
+def _cache_words(found: AchievedLengths, beside: str) -> str:
     """What the scenario repeats, and what the server found in its cache."""
+    repeated, cached = found.repeated_share, found.cached_share
     if repeated is None and cached is None:
         return ""
     ours = "an unknown share" if repeated is None else f"at most {100 * repeated:.0f} %"
+    beside = "" if repeated is None else beside
     theirs = "does not tell what it found" if cached is None else f"found {100 * cached:.0f} %"
-    return f"The scenario repeats {ours} of its prompt tokens; the server {theirs} in its prefix cache."
+    return f"The scenario repeats {ours} of its prompt tokens{beside}; the server {theirs} in its prefix cache."

@@ -14,6 +14,7 @@ from chatload.analysis.server_warnings import cache_misses
 from chatload.loads.plan import make_plan
 from chatload.loads.registry import SHAPES
 from chatload.model.achieved_lengths import AchievedLengths
+from chatload.model.prompt_facts import PromptFacts
 from chatload.model.summary import Stalls, Summary
 from chatload.model.turn import Turn
 from chatload.store.journal import Run
@@ -124,6 +125,18 @@ def test_generated_prompts_without_a_prefix_repeat_nothing_and_histories_all_of_
     assert expected_cached_share(run_of("chat", grown, prompt_tokens="1000", history="on")) == pytest.approx(
         1010 / 2510
     )
+
+
+def test_the_template_that_every_prompt_begins_with_is_repeated() -> None:
+    """45 tokens, 39 of them around the words; with a prefix of 60 % of the words, that too from the second prompt on."""
+    alone = [turn(user, 1, 45) for user in range(2)]
+    run = run_of("sweep", alone, prompt_tokens="45")
+    run.manifest.prompts = PromptFacts(counted_by="tokenizer", template_tokens=39.0)
+    assert expected_cached_share(run) == pytest.approx(39 / 45)
+    shared = [turn(user, 1, 139, system_characters=600) for user in range(2)]
+    run = run_of("sweep", shared, prompt_tokens="139", shared_prefix_tokens=60)
+    run.manifest.prompts = PromptFacts(counted_by="tokenizer", template_tokens=39.0)
+    assert expected_cached_share(run) == pytest.approx((39 + 99) / 278)
 
 
 @pytest.mark.parametrize(("cached", "said"), [(0.05, True), (0.45, False), (None, False)])
