@@ -30,7 +30,17 @@ def answer(run: Run, summary: Summary) -> str:
         words = " ".join(filter(None, (answer_sentence(found), queueing_words(summary))))
     stopped = "Interrupted." if run.manifest.ended == "interrupted" and summary.incomplete else ""
     return " ".join(
-        filter(None, (simulated([run]), stopped, words, waiting_words(summary), context_words(summary)))
+        filter(
+            None,
+            (
+                simulated([run]),
+                stopped,
+                words,
+                hang_up_words(summary),
+                waiting_words(summary),
+                context_words(summary),
+            ),
+        )
     )
 
 
@@ -45,6 +55,7 @@ def verdict_of_turns(summary: Summary) -> str:
     """What became of the turns, in a sentence."""
     held, planned = summary.turns, summary.planned_turns or 0
     planned -= summary.context.not_held if summary.context is not None and held else 0
+    planned -= summary.abandoned
     good = f"{summary.succeeded:,} of {plural(held or planned, 'turn')} good"
     if 0 < held < planned:
         good = f"{summary.succeeded:,} of {plural(held, 'turn')} held good ({planned:,} were planned)"
@@ -65,6 +76,11 @@ def verdict_of_turns(summary: Summary) -> str:
     return (
         f"The server stood still for {standstill_words(summary)}. {words}" if is_notable(summary) else words
     )
+
+
+def hang_up_words(summary: Summary) -> str:
+    """How many replies users hung up on (--abandon), which the turns before leave out; else nothing."""
+    return f"Hung up on as planned: {plural(summary.abandoned, 'reply')}." if summary.abandoned else ""
 
 
 def context_words(summary: Summary) -> str:

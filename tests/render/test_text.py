@@ -14,7 +14,7 @@ import pytest
 from chatload.analysis.summary import summarise
 from chatload.model.sanitize import columns
 from chatload.model.summary import Summary
-from chatload.render.run_verdict import verdict_of_turns
+from chatload.render.run_verdict import answer, verdict_of_turns
 from chatload.render.side_by_side import SideBySide, side_by_side_text
 from chatload.render.text import report_text
 from chatload.render.text_table import fit
@@ -166,6 +166,20 @@ def test_verdict_of_one_run(tmp_path: Path) -> None:
     assert words.startswith("400 of 400 turns good; TTFT p95 ")
     assert " tokens/s (p50) with all users in; slowest reply " in words
     assert "; longest silence " in words
+
+
+@pytest.mark.parametrize("share", [1, 2])
+def test_replies_hung_up_on_as_planned_are_no_turns_that_were_not_held(tmp_path: Path, share: int) -> None:
+    few = replace(BASE, users=2, turns=4)
+    turns = [
+        as_failed(turn, "abandoned", "hung up") if at % share == 0 else turn
+        for at, turn in enumerate(good_turns(few))
+    ]
+    run = read_run(write_run(tmp_path, manifest_of(few, turns), turns))
+    gone = len(turns) // share
+    words = answer(run, summarise(run))
+    assert words.startswith(f"{len(turns) - gone} of {len(turns) - gone} turns good")
+    assert words.endswith(f"Hung up on as planned: {gone} replies.")
 
 
 def test_too_few_turns_for_a_p50_have_no_p50_in_the_verdict(tmp_path: Path) -> None:
