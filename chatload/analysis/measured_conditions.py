@@ -19,6 +19,8 @@ WORTH_SAYING = 0.01
 ERRORS = 3.0
 """Means of drawn lengths differ by chance: less than so many standard errors is no difference."""
 LEAST_USERS = 5
+LEAST_TURNS = 5
+"""Of fewer turns nobody knows how lengths vary: they are taken to vary as those of the other side."""
 ANSWER_LENGTH = "mean answer tokens"
 
 
@@ -33,8 +35,12 @@ class MeasuredDifference:
 
 @dataclass(frozen=True, slots=True)
 class _Mean:
+    """Of `n` turns, which lie `spread` apart from it (standard deviation)."""
+
     value: float
     error: float
+    n: int
+    spread: float
 
 
 def measured_differences(a: Sequence[Run], b: Sequence[Run]) -> list[MeasuredDifference]:
@@ -59,11 +65,15 @@ def _of_means(name: str, a: _Mean | None, b: _Mean | None) -> MeasuredDifference
     if a is None or b is None or a.value <= 0 or b.value <= 0:
         return None
     apart = abs(math.log(b.value / a.value))
-    if apart <= math.log1p(WORTH_SAYING) or apart <= ERRORS * math.hypot(
-        a.error / a.value, b.error / b.value
-    ):
+    by_chance = ERRORS * math.hypot(_error(a, b) / a.value, _error(b, a) / b.value)
+    if apart <= math.log1p(WORTH_SAYING) or apart <= by_chance:
         return None
     return MeasuredDifference(name, (f"{a.value:,.1f}", f"{b.value:,.1f}"), apart > math.log1p(MOST_APART))
+
+
+def _error(one: _Mean, other: _Mean) -> float:
+    """The standard error of `one`; of few turns at least that of so many turns of the other side."""
+    return one.error if one.n >= LEAST_TURNS else max(one.error, other.spread / math.sqrt(one.n))
 
 
 def _mean(runs: Sequence[Run], of: Callable[[Turn], int | None]) -> _Mean | None:
@@ -83,7 +93,9 @@ def _mean(runs: Sequence[Run], of: Callable[[Turn], int | None]) -> _Mean | None
     n = sum(map(len, groups))
     mean = sum(map(sum, groups)) / n
     squares = math.fsum((sum(group) - mean * len(group)) ** 2 for group in groups)
-    return _Mean(mean, math.sqrt(len(groups) / (len(groups) - 1) * squares) / n if len(groups) > 1 else 0.0)
+    error = math.sqrt(len(groups) / (len(groups) - 1) * squares) / n if len(groups) > 1 else 0.0
+    spread = math.sqrt(math.fsum((value - mean) ** 2 for group in groups for value in group) / n)
+    return _Mean(mean, error, n, spread)
 
 
 def _told(run: Run, of: Callable[[Turn], int | None]) -> Iterator[tuple[Turn, int]]:

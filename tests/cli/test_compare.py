@@ -26,6 +26,7 @@ from tests.runs_builder import (
     STEADY,
     TINY,
     Shape,
+    as_failed,
     good_turns,
     manifest_of,
     user_lines,
@@ -179,6 +180,25 @@ def with_turns(folder: Path, change: Callable[[Turn], Turn], **manifest: object)
     turns = [change(turn) for turn in good_turns(shape)]
     own = {"run_id": folder.name, **manifest}
     return write_run(folder, manifest_of(shape, turns, **own), turns, user_lines(turns))
+
+
+@pytest.mark.parametrize(("long", "code"), [(80, 0), (10, 2)])
+def test_one_good_turn_tells_no_other_lengths_than_those_of_the_other_side(
+    tmp_path: Path, long: int, code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Answers of 8 and `long` tokens, against the one of 20 that a failing server gave."""
+    a = with_turns(tmp_path / "a", lambda turn: replace(turn, tokens=long if turn.turn % 2 else 8))
+    b = with_turns(
+        tmp_path / "b",
+        lambda turn: (
+            replace(turn, tokens=20)
+            if turn.user == 0 and turn.turn == 1
+            else as_failed(turn, "http_5xx", "HTTP 500", status=500)
+        ),
+    )
+    assert main(["compare", str(a), str(b)]) == code
+    told = capsys.readouterr()
+    assert ("mean answer tokens" in told.err) == bool(code)
 
 
 @pytest.mark.parametrize(
