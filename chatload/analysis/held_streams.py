@@ -52,11 +52,11 @@ def is_held(summary: Summary) -> bool:
 
 
 def held_words(found: HeldStreams) -> str:
-    """How the replies came: in bursts of so many events."""
-    signs = [f"bursts of {plural(round(found.events), 'event')}"]
+    """How the replies came: in bursts of so many events. One burst is as long as the reply, not as a buffer."""
+    signs, size = [f"bursts of {plural(round(found.events), 'event')}"], None
     if found.apart_ms is not None:
         signs.append(f"{found.apart_ms:,.0f} ms apart")
-    size = next((each for each in BUFFERS if abs(found.bytes - each) <= NEAR * each), None)
+        size = next((each for each in BUFFERS if abs(found.bytes - each) <= NEAR * each), None)
     signs.append(f"{found.bytes:,.0f} bytes each" + (f", as a buffer of {size:,}" if size else ""))
     if found.span is not None and found.span < 1 + NEAR:
         signs.append("first byte, TTFT and E2E at about the same time")

@@ -9,9 +9,10 @@ import pytest
 from chatload.analysis.exit_code import code_of
 from chatload.analysis.gate import gate
 from chatload.analysis.goodput import keeps_all
+from chatload.analysis.held_streams import held_words
 from chatload.analysis.slo_verdict import NOT_MEASURABLE
 from chatload.analysis.summary import summarise
-from chatload.model.summary import Summary
+from chatload.model.summary import HeldStreams, Summary
 from chatload.model.turn import Turn
 from chatload.render.junit import junit_xml
 from chatload.render.run_verdict import headline
@@ -113,3 +114,9 @@ def test_replies_in_one_event_are_held_and_no_sentence_claims_their_tpot(tmp_pat
     assert "came whole" not in words, "it is said once"
     assert summary.metric("felt_tokens_per_s").n == summary.metric("tpot_ms").n == 0
     assert summary.metric("ttft_ms").n == 60
+
+
+@pytest.mark.parametrize(("apart_ms", "said"), [(160.0, True), (None, False)])
+def test_a_reply_in_one_burst_tells_no_size_of_a_buffer(apart_ms: float | None, said: bool) -> None:
+    found = HeldStreams(replies=2, judged=35, events=20, bytes=7992, apart_ms=apart_ms, span=None)
+    assert ("as a buffer of 8,192" in held_words(found)) == said
