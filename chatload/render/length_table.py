@@ -53,4 +53,6 @@ def _cache_words(found: AchievedLengths, beside: str) -> str:
     ours = "an unknown share" if repeated is None else f"at most {100 * repeated:.0f} %"
     beside = "" if repeated is None else beside
     theirs = "does not tell what it found" if cached is None else f"found {100 * cached:.0f} %"
-    return f"The scenario repeats {ours} of its prompt tokens{beside}; the server {theirs} in its prefix cache."
+    return (
+        f"The scenario repeats {ours} of its prompt tokens{beside}; the server {theirs} in its prefix cache."
+    )

@@ -128,7 +128,7 @@ def test_generated_prompts_without_a_prefix_repeat_nothing_and_histories_all_of_
 
 
 def test_the_template_that_every_prompt_begins_with_is_repeated() -> None:
-    """45 tokens, 39 of them around the words; with a prefix of 60 % of the words, that too from the second prompt on."""
+    """45 tokens, 39 of them around the words; with a prefix of 60 % of the words, that too from the second on."""
     alone = [turn(user, 1, 45) for user in range(2)]
     run = run_of("sweep", alone, prompt_tokens="45")
     run.manifest.prompts = PromptFacts(counted_by="tokenizer", template_tokens=39.0)
