@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
+SESSIONS = ("session_id", "conversation_id", "conv_id", "dialog_id", "dialogue_id")
+"""Names of columns that name the conversation of a row."""
+
 
 @lru_cache(maxsize=4096)
 def plain(name: str) -> str:

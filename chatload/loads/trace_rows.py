@@ -23,7 +23,7 @@ from chatload.loads.trace_columns import (
     TIME_UNITS,
     ZERO_IS_UNKNOWN,
 )
-from chatload.loads.trace_sessions import DELAYS, NOWHERE, SESSIONS, TURNS, Place, place_of
+from chatload.loads.trace_sessions import DELAYS, NOWHERE, TURNS, Place, place_of
 from chatload.loads.trace_unit import MOONCAKE_BLOCK, OUR_BLOCK
 
 MOST_TOKENS = 1_000_000

@@ -6,10 +6,9 @@ from collections.abc import Hashable, Mapping, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+from chatload.files.columns import SESSIONS
 from chatload.files.reading import quoted
 
-SESSIONS = ("session_id", "conversation_id", "conv_id", "dialog_id", "dialogue_id")
-"""Names of columns that name the conversation of a row."""
 CHAT, PARENT = "chat_id", "parent_chat_id"
 """Bailian's columns: the number of a request, and of the one before it; -1 for the first of a conversation."""
 DELAYS = {

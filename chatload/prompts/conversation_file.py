@@ -29,7 +29,7 @@ from chatload.prompts.messages import (
     text_of,
     value_of,
 )
-from chatload.prompts.passed_over import passed_over, passed_over_notes
+from chatload.prompts.passed_over import passed_over, passed_over_notes, session_of, split_notes
 from chatload.prompts.script import Script
 
 SHIPPED_CONVERSATIONS = packaged(SCENARIOS) / "prompts" / "conversations.jsonl"
@@ -79,10 +79,13 @@ def load_conversations(path: str | Path, column: str = "") -> ConversationFile:
     first_seen: dict[str, str] = {}
     left_out = wrong = 0
     beside: Counter[str] = Counter()
+    sessions: Counter[tuple[str, str]] = Counter()
     records = _records(path, column, mistakes)
     for record in records:
         try:
             scripts.append(_script(record, column, first_seen, beside, Path(path).parent))
+            if isinstance(record.content, Mapping) and (session := session_of(record.content)):
+                sessions[session] += 1
         except _LeftOut:
             left_out += 1
         except MessageMistake as mistake:
@@ -96,6 +99,7 @@ def load_conversations(path: str | Path, column: str = "") -> ConversationFile:
         mistakes.lines += [_alike(path, column, wrong)]
     mistakes.raise_all()
     notes = [*_notes(path, len(scripts), left_out), *passed_over_notes(Path(path).name, beside, len(scripts))]
+    notes += split_notes(Path(path).name, sessions, len(scripts))
     notes += [f"--prompts {Path(path).name}: {words}" for words in records.notes]
     if records.form == "text":
         notes.append(f"--prompts {Path(path).name}: plain text, each of its {len(scripts):,} lines a prompt")

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 
-from chatload.files.columns import plain
+from chatload.files.columns import SESSIONS, plain
 from chatload.model.words import listed
 
 CONTEXTS = (
@@ -38,6 +38,32 @@ def passed_over(content: Mapping[str, object], used: str) -> Iterable[str]:
     for name in _known(tuple(content)):
         if name != used and content[name] not in (None, "", [], {}):
             yield name
+
+
+def session_of(content: Mapping[str, object]) -> tuple[str, str] | None:
+    """The key and the value that name the conversation of a record; None where it has none."""
+    for name in _sessions(tuple(content)):
+        value = content[name]
+        if isinstance(value, str | int) and value != "":
+            return name, str(value)
+    return None
+
+
+def split_notes(file: str, sessions: Counter[tuple[str, str]], conversations: int) -> tuple[str, ...]:
+    """A line on conversations whose turns stand in several records; `sessions` counts records by key and value."""
+    split = [(name, times) for (name, _), times in sessions.items() if times > 1]
+    if not split:
+        return ()
+    rows = sum(times for _, times in split)
+    return (
+        f"--prompts {file}: {rows:,} of {conversations:,} records share their {split[0][0][:40]!r} with others, and "
+        'each is read as a conversation of its own: put the turns of one together, {"turns": ["…", "…"]}',
+    )
+
+
+@lru_cache(maxsize=64)
+def _sessions(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in names if plain(name) in SESSIONS)
 
 
 @lru_cache(maxsize=64)

@@ -102,6 +102,8 @@ def test_what_is_no_conversation_is_told(content: Any, line: str, tmp_path: Path
             "'max_tokens' in 1 of 1 conversations: not used",
         ),
         ("prompt,context\na,\nb,x\n", "'context' in 1 of 2 conversations"),
+        ("session_id,prompt\na,x\na,y\nb,z\n", "2 of 3 records share their 'session_id' with others"),
+        ("session_id,prompt\na,x\nb,z\n,z\n,z\n", ""),
         ({"prompt": "Hi", "context": "", "choices": [], "output_tokens": None, "answer": "x"}, ""),
         ({"document": "The whole text."}, ""),
     ],
