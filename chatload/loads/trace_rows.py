@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import NamedTuple
 
-from chatload.files.columns import plain
+from chatload.files.columns import SESSIONS, plain
 from chatload.files.reading import quoted
 from chatload.files.records import Record
 from chatload.loads.trace_columns import (
