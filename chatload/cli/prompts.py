@@ -88,6 +88,8 @@ def description_text(found: Description) -> str:
     ]
     if found.system_messages:
         pairs.append(("System messages", f"{found.system_messages:,}"))
+    if found.images:
+        pairs.append(("Images", f"{found.images:,}, whose tokens are not estimated"))
     if found.seconds is not None:
         rate = f", {number(found.requests_per_s)} requests/s" if found.requests_per_s else ""
         pairs.append(("Length", f"{number(found.seconds)} s{rate}"))

@@ -37,6 +37,7 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
     turns: int
     turns_each: Lengths | None = None
     system_messages: int = 0
+    images: int = 0
     prompt_tokens: Lengths | None = None
     answer_tokens: Lengths | None = None
     estimated: bool = False
@@ -68,6 +69,7 @@ def of_conversations(file: str, scripts: Sequence[Script], notes: tuple[str, ...
         turns=sum(len(one.lines) for one in scripts),
         turns_each=lengths(len(one.lines) for one in scripts),
         system_messages=sum(bool(one.system) for one in scripts),
+        images=sum(map(len, (urls for one in scripts for urls in one.images))),
         prompt_tokens=lengths(estimate_tokens(line) for one in scripts for line in one.lines),
         estimated=True,
         first=scripts[0].lines[0] if scripts else "",

@@ -16,6 +16,7 @@ from chatload.model.errors import UsageError
 from chatload.model.turn import Message
 from chatload.prompts.conversation import GrowingConversation, RepeatedMessage, conversation_for
 from chatload.prompts.conversation_file import ConversationFile, load_conversations
+from chatload.prompts.description import of_conversations
 from chatload.prompts.message_forms import images_of, picture_message
 from chatload.prompts.script import Script
 from chatload.prompts.synthetic_images import image_url, synthetic_image
@@ -128,6 +129,7 @@ def test_files_of_conversations_may_hold_images(tmp_path: Path, record: Any, lin
     assert (found.scripts[0].lines, found.scripts[0].images) == (lines, images)
     assert found.has_images == bool(images)
     assert found.notes == ()
+    assert of_conversations("f", found.scripts, ()).images == sum(map(len, images))
     (message,) = conversation_for(0, 1, "w", found.scripts).next_messages()
     assert urls_of(message) == list(images[0] if images else ())
 
