@@ -45,7 +45,7 @@ def prompts(argv: Sequence[str]) -> int:
         choices=(AUTO, PROMPTS, TRACE),
         default=AUTO,
         dest="kind",
-        help="how to read it; auto: a trace where its rows have times, or turns with delays",
+        help="how to read it; auto: a trace where its rows have times and no prompts, or turns with delays",
     )
     describe.add_argument("--prompts-column", default="", metavar="NAME", help="as the option of a run")
     describe.add_argument(
@@ -66,7 +66,7 @@ def prompts(argv: Sequence[str]) -> int:
 
 
 def kind_of(path: Path) -> str:
-    """Whether the first record of a file is one of a trace: it has a time, or turns with delays."""
+    """Whether the first record of a file is one of a trace: it has a time and no prompt, or turns with delays."""
     first = next(iter(Records(path, "give a file", Mistakes(path))), None)
     content = first.content if first is not None else None
     if not isinstance(content, dict):
