@@ -96,11 +96,9 @@ def main(argv: Sequence[str]) -> int:
 
         return complete(argv[1:], COMMANDS)
     if not argv or argv[0] not in COMMANDS:
-        from difflib import get_close_matches
+        from chatload.model.nearest import did_you_mean  # here, since --help is quick without it
 
-        near = get_close_matches(argv[0], COMMANDS, 1) if argv else []
-        meant = f" (did you mean {near[0]}?)" if near else ""
-        asked = f"{argv[0]!r}: unknown command{meant}" if argv else "no command"
+        asked = f"{argv[0]!r}: unknown command{did_you_mean(argv[0], COMMANDS)}" if argv else "no command"
         sys.stderr.write(f"{asked}: must be one of {', '.join(COMMANDS)} (see {program()} --help)\n")
         return 2
     if sys.stdout.isatty():

@@ -11,6 +11,7 @@ from chatload.model.sanitize import shown
 from chatload.options.command_parser import Parser
 from chatload.render.run_files import read_runs
 from chatload.store.journal import Run
+from chatload.store.new_folder import name_mistake
 from plots import ttft_cdf
 from plots.picture import failure_words, write_picture
 from plots.registry import PICTURES
@@ -26,7 +27,7 @@ def main(argv: Sequence[str], prog: str = "python -m plots") -> int:
     """Draw what was asked for; 2 for a mistake of the user, or a picture that failed."""
     parser = Parser(prog=prog, description="Draw runs, several overlaid.")
     parser.add_argument("runs", nargs="+", metavar="RUN", type=Path, help="run folder, such as results/…")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="where to write (one RUN: its folder plots/)")
+    parser.add_argument("--out", metavar="DIR", help="where to write (one RUN: its folder plots/)")
     parser.add_argument(
         "--format", default="png,svg", help=f"comma-separated: {', '.join(FORMATS)} (png,svg)"
     )
@@ -44,7 +45,10 @@ def main(argv: Sequence[str], prog: str = "python -m plots") -> int:
         limits = _limits(chosen.slo_ms, chosen.article)
         if chosen.out is None and len(runs) > 1:
             raise UsageError(["--out: name the folder to write to; several runs have no common one"])
-        failed = write_plots(runs, chosen.out or runs[0].folder / "plots", formats, names, limits)
+        if wrong := name_mistake(chosen.out or ""):
+            raise UsageError([wrong])
+        folder = Path(chosen.out) if chosen.out else runs[0].folder / "plots"
+        failed = write_plots(runs, folder, formats, names, limits)
     except UsageError as error:
         failed = error.lines
     sys.stderr.write(shown("".join(f"{line}\n" for line in failed)))

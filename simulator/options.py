@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass, field, fields
+from typing import NoReturn
 
 from simulator.engine.fixed_rate import FixedRateSchedule
 from simulator.engine.profiles import scheduler_option_names, scheduler_switches
@@ -20,6 +21,13 @@ class OptionsError(Exception):
     def __init__(self, lines: list[str]) -> None:
         super().__init__("\n".join(lines))
         self.lines = lines
+
+
+class _Parser(argparse.ArgumentParser):
+    """An ArgumentParser that raises OptionsError with one line, without the usage of 50 options."""
+
+    def error(self, message: str) -> NoReturn:
+        raise OptionsError([f"simulator: {message.removeprefix('argument ')} (see {self.prog} --help)"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +84,8 @@ def parse_options(arguments: list[str]) -> Options:
         problems.append(f"--unicode {given.unicode}: a share, from 0 to 1")
     if not names:
         problems.append("--speak: name at least one server")
+    if given.truth == "-":
+        problems.append("--truth -: name a file: standard output has the lines of the simulator")
     if problems:
         raise OptionsError(problems)
     return Options(
@@ -137,7 +147,7 @@ def _mean_and_spread(text: str) -> tuple[float, float] | None:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m simulator", description=__doc__)
+    parser = _Parser(prog="python -m simulator", description=__doc__)
     add = parser.add_argument
     add("--speak", required=True, help="servers to simulate, by comma: vllm,tgi,… ; each gets its own port")
     add(

@@ -23,6 +23,7 @@ from chatload.model.program import program
 from chatload.options.command_parser import Parser
 from chatload.render.comparison_words import comparison_text
 from chatload.store.journal import read_run
+from chatload.store.new_folder import name_mistake
 
 SIDES = ("a", "b")
 
@@ -52,7 +53,7 @@ def ab(argv: Sequence[str]) -> int:
     own, more = _split(argv)
     chosen = parser.parse_args(own)
     folder = Path(chosen.out or f"results/ab-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
-    _check(chosen.config, chosen.rounds, folder)
+    _check(chosen.config, chosen.rounds, chosen.out, folder)
     seed = secrets.randbelow(2**31) if chosen.seed is None else chosen.seed
     hosts = {"a": (chosen.host_a, chosen.server_a), "b": (chosen.host_b, chosen.server_b)}
     interrupt_on_sigterm()
@@ -103,7 +104,7 @@ def _split(argv: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
     return argv[:at], argv[at + 1 :]
 
 
-def _check(config: str, rounds: int, folder: Path) -> None:
+def _check(config: str, rounds: int, out: str, folder: Path) -> None:
     mistakes: list[str] = []
     try:
         scenario_file(config, "--config")
@@ -111,7 +112,9 @@ def _check(config: str, rounds: int, folder: Path) -> None:
         mistakes += error.lines
     if rounds < 1:
         mistakes.append(f"--rounds {rounds}: must be at least 1")
-    if any(folder.glob("*/*/manifest.json")):
+    if wrong := name_mistake(out):
+        mistakes.append(wrong)
+    elif any(folder.glob("*/*/manifest.json")):
         mistakes.append(f"--out {str(folder)!r}: already holds runs: name a new folder")
     if mistakes:
         raise UsageError(mistakes)

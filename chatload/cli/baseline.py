@@ -1,4 +1,4 @@
-"""`chatload baseline add RUN DIR`: keeps the runs that `check --baseline DIR` compares a new run with."""
+"""`chatload baseline add RUN… DIR`: keeps the runs that `check --baseline DIR` compares a new run with."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chatload.cli.compare import add_force, refuse_unlike, runs_below
 from chatload.model.errors import UsageError
 from chatload.model.words import plural
 from chatload.options.command_parser import Parser
-from chatload.render.run_files import SUMMARY, read_runs
+from chatload.render.run_files import SUMMARY, read_runs, refuse_repeated
 from chatload.store.journal import Run
 from chatload.store.journal_files import PATTERNS
 from chatload.store.manifest import MANIFEST
@@ -26,30 +26,32 @@ def baseline(argv: Sequence[str]) -> int:
     """Run `chatload baseline`; returns the exit code."""
     parser = Parser("baseline", description="Keep the runs that check compares with.")
     forms = parser.add_subparsers(dest="what", required=True, metavar="WHAT", parser_class=Parser)
-    add = forms.add_parser("add", help="copy a good run into the folder of baselines")
-    add.add_argument("run", metavar="RUN", type=Path, help="run folder, such as results/…")
+    add = forms.add_parser("add", help="copy good runs into the folder of baselines")
+    add.add_argument("runs", nargs="+", metavar="RUN", type=Path, help="run folder, such as results/…")
     add.add_argument("folder", metavar="DIR", type=Path, help="folder of baselines; made if it is not there")
     add_force(add)
     chosen = parser.parse_args(argv)
-    run = read_runs([chosen.run])[0]
-    _refuse(run)
+    runs = read_runs(chosen.runs)
+    refuse_repeated(runs)
+    mistakes = [f"{run.folder}: no baseline: {words}" for run in runs for words in _shortcomings(run)]
     held = runs_below(chosen.folder) if any(chosen.folder.glob(f"*/{MANIFEST}")) else []
-    if any(each.manifest.run_id == run.manifest.run_id for each in held):
-        raise UsageError([f"{chosen.folder}: holds this run already"])
-    if held:
-        refuse_unlike(check_run(held, run, force=chosen.force), force=chosen.force)
-    _copy(run, chosen.folder)
-    _say(chosen.folder, len(held) + 1)
+    ids = {each.manifest.run_id for each in held}
+    mistakes += [f"{chosen.folder}: holds {run.folder} already" for run in runs if run.manifest.run_id in ids]
+    if mistakes:
+        raise UsageError(mistakes)
+    for run in runs:
+        if held:
+            refuse_unlike(check_run(held, run, force=chosen.force), force=chosen.force)
+        held.append(run)
+    for run in runs:
+        _copy(run, chosen.folder)
+    _say(chosen.folder, len(held))
     return 0
 
 
-def _refuse(run: Run) -> None:
-    """UsageError where the run may be no baseline: nothing can be concluded from it."""
-    why = shortcomings(run)
-    if not trustworthy(run):
-        why.append("its measurement is not to be trusted")
-    if why:
-        raise UsageError([f"{run.folder}: no baseline: {words}" for words in why])
+def _shortcomings(run: Run) -> list[str]:
+    """Why nothing can be concluded from a run."""
+    return shortcomings(run) + ([] if trustworthy(run) else ["its measurement is not to be trusted"])
 
 
 def _copy(run: Run, folder: Path) -> None:

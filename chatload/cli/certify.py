@@ -15,8 +15,10 @@ import msgspec
 from chatload.certify.make_certificate import certificate, within, words
 from chatload.certify.measure import Measured, measure
 from chatload.certify.process_placement import Placement
+from chatload.cli.output_file import STDOUT
 from chatload.model.certificate import Certificate, CertifiedLoad
 from chatload.model.errors import UsageError
+from chatload.model.sanitize import json_text
 from chatload.options.command_parser import Parser
 from chatload.protocols.registry import DIALECTS
 from chatload.store.manifest import write_json
@@ -30,7 +32,8 @@ def certify(arguments: Sequence[str]) -> int:
     given = _parser().parse_args(arguments)
     load = _load(given)
     out = Path(given.out)
-    _refuse_unwritable(out)
+    if given.out != STDOUT:
+        _refuse_unwritable(out)
     with tempfile.TemporaryDirectory(prefix="chatload-certify-") as scratch:
         folder = Path(given.keep) if given.keep else Path(scratch)
         placement = Placement()
@@ -44,9 +47,13 @@ def certify(arguments: Sequence[str]) -> int:
     made.not_done = placement.not_done
     if placement.words:
         _say(placement.words)
-    write_json(out, made)
-    sys.stdout.write(words(made))
-    sys.stdout.write(f"certificate: {out}; name it with --certificate {out}\n")
+    if given.out == STDOUT:
+        sys.stderr.write(words(made))
+        sys.stdout.write(json_text(msgspec.to_builtins(made)))
+    else:
+        write_json(out, made)
+        sys.stdout.write(words(made))
+        sys.stdout.write(f"certificate: {out}; name it with --certificate {out}\n")
     return 0 if within(made) else 4
 
 
@@ -136,7 +143,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--stamps", default="kernel", choices=("kernel", "user"))
     add("--repeat", type=int, default=1)
     add("--search", action="store_true", help="also look for the largest load within 1 ms")
-    add("--out", default="results/certificate.json", help="where to write the certificate")
+    add(
+        "--out",
+        default="results/certificate.json",
+        help="where to write the certificate (-: standard output)",
+    )
     add("--keep", default="", help="folder to keep truth log and run folders in")
     return parser
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TextIO
 
 import msgspec
 
@@ -17,6 +17,8 @@ from chatload.analysis.slo_verdict import with_slos
 from chatload.analysis.summary import summarise
 from chatload.analysis.validity import validity_of
 from chatload.cli.compare import add_force, add_margin, add_window, refuse_unlike, runs_below
+from chatload.cli.output_file import STDOUT, write_stdout
+from chatload.model import output
 from chatload.model.errors import UsageError
 from chatload.model.sanitize import one_line, shown
 from chatload.model.slo import read_objectives
@@ -91,14 +93,18 @@ def _parser() -> argparse.ArgumentParser:
         metavar="SHARE",
         help="share of turns that may fail; default: the run's own",
     )
-    parser.add_argument("--junit", type=Path, metavar="FILE", help="write what was checked as JUnit XML")
+    parser.add_argument(
+        "--junit",
+        metavar="FILE",
+        help="write what was checked as JUnit XML (-: standard output, and the words on standard error)",
+    )
     add_margin(parser)
     add_force(parser)
     add_window(parser)
     return parser
 
 
-def _tell(found: Gate, junit: Path | None) -> int:
+def _tell(found: Gate, junit: str | None) -> int:
     """Say every verdict, here and to GitHub; the exit code."""
     compared = found.comparison
     lines = unlike_first(compared) if compared else []
@@ -109,24 +115,23 @@ def _tell(found: Gate, junit: Path | None) -> int:
     if found.too_many_failed:
         lines.append(f"{failed_words(found.summary)}: more than allowed (--allow-failed)")
     lines += compared.warnings if compared else ()
-    _say([*lines, f"check: {_END[found.code]} (exit code {found.code})"])
-    annotate(notices(found))
+    stream = sys.stderr if junit == STDOUT else sys.stdout
+    _say([*lines, f"check: {_END[found.code]} (exit code {found.code})"], stream)
+    annotate(notices(found), stream)
     add_to_job_summary(_markdown(found))
-    if junit is not None:
+    if junit == STDOUT:
+        write_stdout([junit_xml(found).encode()])
+    elif junit is not None:
         try:
-            junit.write_text(junit_xml(found), encoding="utf-8")
+            Path(junit).write_text(junit_xml(found), encoding="utf-8")
         except OSError as error:
             raise UsageError([f"--junit {junit}: cannot be written: {error.strerror}"]) from error
     return found.code
 
 
-def _say(lines: Sequence[str]) -> None:
+def _say(lines: Sequence[str], stream: TextIO) -> None:
     """Print; a reader who has left (`| head -1`) changes nothing of the verdict."""
-    try:
-        sys.stdout.write(shown("".join(f"{one_line(words, 1000)}\n" for words in lines)))
-        sys.stdout.flush()
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    output.write(stream, shown("".join(f"{one_line(words, 1000)}\n" for words in lines)))
 
 
 def _markdown(found: Gate) -> str:

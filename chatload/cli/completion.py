@@ -114,7 +114,7 @@ def _of_command(command: Callable[[Sequence[str]], int], before: Sequence[str]) 
     try:
         command(before)
     except Listed as listed:
-        actions = listed.parser._actions
+        actions, suggested = listed.parser._actions, listed.parser.suggested
     else:
         return []
     finally:
@@ -125,4 +125,4 @@ def _of_command(command: Callable[[Sequence[str]], int], before: Sequence[str]) 
         return [str(one) for one in choosing.choices or ()]
     flags = [name for one in actions for name in one.option_strings if name.startswith("--")]
     words = [str(word) for one in actions if not one.option_strings for word in one.choices or ()]
-    return [*flags, *words]
+    return [*flags, *words, *suggested]

@@ -20,6 +20,7 @@ from chatload.cli.scenario_files import scenario_file
 from chatload.model.errors import UsageError
 from chatload.model.program import program
 from chatload.options.command_parser import Parser
+from chatload.store.new_folder import name_mistake
 
 SERVERS = ("vllm", "tgi")
 ENDS = {
@@ -41,6 +42,8 @@ def demo(arguments: Sequence[str]) -> int:
     )
     options = parser.parse_args(arguments)
     scenario_file(options.config, "--config")
+    if wrong := name_mistake(options.out):
+        raise UsageError([wrong])
     folder = Path(options.out or f"results/demo-{datetime.now(UTC):%Y%m%dT%H%M%SZ}")
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     interrupt_on_sigterm()

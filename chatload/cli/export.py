@@ -11,6 +11,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from chatload.analysis.summary import summarise
+from chatload.cli.output_file import STDOUT
 from chatload.interop.jtl import csv_lines, samples, xml_lines
 from chatload.interop.replay_schedule import BLOCK_TOKENS, TOOLS, lines_for, lines_with_texts, schedule_of
 from chatload.model.errors import UsageError
@@ -43,7 +44,7 @@ def export(argv: Sequence[str]) -> int:
     for form in (jtl, schedule, badge, jsonl):
         form.add_argument("run", type=Path, metavar="RUN", help="run folder, such as results/…")
         form.add_argument(
-            "-o", "--output", type=Path, metavar="FILE", help="file to write, instead of stdout"
+            "-o", "--output", default=STDOUT, metavar="FILE", help="file to write (-: standard output)"
         )
     chosen = parser.parse_args(argv)
     if chosen.what == "badge":
@@ -62,22 +63,22 @@ def export(argv: Sequence[str]) -> int:
     return 0
 
 
-def write_journals(folder: Path, output: Path | None) -> None:
+def write_journals(folder: Path, output: str) -> None:
     """Write the bytes of all journals, in order of their names. UsageError where one cannot be read or written."""
     read_manifest(folder)
     try:
-        with nullcontext(sys.stdout.buffer) if output is None else open(output, "wb") as file:
+        with nullcontext(sys.stdout.buffer) if output == STDOUT else open(output, "wb") as file:
             for path in journal_files(folder):
                 with open_journal(path) as journal:
                     shutil.copyfileobj(journal, file, 1 << 20)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise UsageError([f"{path}: is damaged, so that not all of its lines can be read"]) from error
     except OSError as error:
-        named = f"--output {str(output)!r}" if output is not None else str(folder)
+        named = f"--output {output!r}" if output != STDOUT else str(folder)
         raise UsageError([f"{named}: {error.strerror or error}"]) from None
 
 
-def write_schedule(run: Run, tool: str, texts: bool, output: Path | None) -> None:
+def write_schedule(run: Run, tool: str, texts: bool, output: str) -> None:
     """Write the schedule, and tell on stderr how to start the tool and what was guessed."""
     if texts and tool != "aiperf":
         raise UsageError(
@@ -98,13 +99,13 @@ def write_schedule(run: Run, tool: str, texts: bool, output: Path | None) -> Non
     sys.stderr.write(TOOLS[tool].command.format(n=n, block=BLOCK_TOKENS) + "\n")
 
 
-def write(lines: Iterable[str], output: Path | None) -> None:
+def write(lines: Iterable[str], output: str) -> None:
     """Write line by line; nothing is held back. UsageError where the file cannot be written."""
-    if output is None:
+    if output == STDOUT:
         sys.stdout.writelines(lines)
         return
     try:
         with open(output, "w", encoding="utf-8", newline="") as file:
             file.writelines(lines)
     except OSError as error:
-        raise UsageError([f"--output {str(output)!r}: {error.strerror}"]) from None
+        raise UsageError([f"--output {output!r}: {error.strerror}"]) from None

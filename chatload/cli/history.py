@@ -1,4 +1,4 @@
-"""`chatload history FOLDER`: all runs of a folder as one table and one picture, so that a team sees drift."""
+"""`chatload history FOLDER…`: all runs of folders as one table and one picture, so that a team sees drift."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import msgspec
 
 from chatload.analysis.history import PastRun, RunGroup, grouped
 from chatload.analysis.summary import summarise
+from chatload.cli.output_file import write_file
 from chatload.files.packaged import prefer_own
 from chatload.model.errors import UsageError
 from chatload.model.sanitize import one_line, shown
@@ -22,7 +23,7 @@ from chatload.render.markdown import markdown_of
 from chatload.render.run_files import SUMMARY
 from chatload.render.text import text_of
 from chatload.store.journal import read_run
-from chatload.store.manifest import MANIFEST, read_manifest, write_private
+from chatload.store.manifest import MANIFEST, read_manifest
 
 DEPTHS = (".", "*", "*/*")
 """Where run folders are looked for: the folder itself, those in it, and in folders of rounds in it."""
@@ -32,7 +33,7 @@ LAST = "Use chatload compare A B to see whether two runs differ by more than cha
 def history(argv: Sequence[str]) -> int:
     """Run `chatload history`; returns the exit code."""
     chosen = _chosen(argv)
-    found, left_out = past_runs(chosen.folder)
+    found, left_out = past_runs(chosen.folders)
     groups = grouped(found)
     words = history_words(groups, left_out)
     if chosen.picture is not None and groups:
@@ -48,13 +49,22 @@ def history(argv: Sequence[str]) -> int:
     return 0
 
 
-def past_runs(folder: Path) -> tuple[list[PastRun], list[str]]:
-    """The runs in a folder, and a line for each folder in it that holds none that can be shown."""
-    if not folder.is_dir():
-        raise UsageError([f"{folder}: no folder: name one that holds run folders, such as results"])
+def past_runs(folders: Sequence[Path]) -> tuple[list[PastRun], list[str]]:
+    """The runs in folders, and a line for each folder in them that holds none that can be shown."""
+    paths: dict[Path, Path] = {}
+    mistakes: list[str] = []
+    for folder in folders:
+        within = sorted(path.parent for depth in DEPTHS for path in folder.glob(f"{depth}/{MANIFEST}"))
+        paths.update((path.resolve(), path) for path in within)  # one that is found twice is shown once
+        if not folder.is_dir():
+            mistakes.append(f"{folder}: no folder: name one that holds run folders, such as results")
+        elif not within:
+            mistakes.append(f"{folder}: holds no run (no {MANIFEST} in it, or one or two levels below)")
+    if mistakes:
+        raise UsageError(mistakes)
     found: list[PastRun] = []
     left_out: list[str] = []
-    for path in sorted(path.parent for depth in DEPTHS for path in folder.glob(f"{depth}/{MANIFEST}")):
+    for path in paths.values():
         try:
             run = _read(path)
         except UsageError as error:
@@ -67,8 +77,6 @@ def past_runs(folder: Path) -> tuple[list[PastRun], list[str]]:
             else:
                 why = run.manifest.refusal or run.manifest.failure or "it held none"
                 left_out.append(one_line(f"{path}: no turns: {why}", 300))
-    if not found and not left_out:
-        raise UsageError([f"{folder}: holds no run (no {MANIFEST} in it, or one or two levels below)"])
     return found, left_out
 
 
@@ -87,16 +95,20 @@ def _read(folder: Path) -> PastRun:
 def _chosen(argv: Sequence[str]) -> argparse.Namespace:
     parser = Parser(
         "history",
-        description="All runs in a folder, and in the folders in it, in the order of their start. Runs under another "
+        description="All runs in folders, and in the folders in them, in the order of their start. Runs under another "
         "load, model or kind of server stand in a group of their own; folders that cannot be read are named. Give runs "
         "a --label, such as the commit. Exit code 0.",
     )
     parser.add_argument(
-        "folder", metavar="FOLDER", type=Path, help="folder of run folders, such as results, or one run"
+        "folders",
+        nargs="+",
+        metavar="FOLDER",
+        type=Path,
+        help="folder of run folders, such as results, or one run",
     )
     parser.add_argument("--markdown", action="store_true", help="print Markdown")
     parser.add_argument(
-        "--html", type=Path, metavar="FILE", help="write one self-contained page, with the picture"
+        "--html", metavar="FILE", help="write one self-contained page, with the picture (-: standard output)"
     )
     parser.add_argument(
         "--picture", type=Path, metavar="FILE", help="draw the picture: FILE.png, .svg or .pdf"
@@ -125,10 +137,6 @@ def _write_page(
     from plots.report.history_picture import history_picture
 
     figures = [figure_of(history_picture(groups), ())] if groups else []
-    name = one_line(chosen.folder.resolve().name, 80)
+    name = one_line(", ".join(folder.resolve().name for folder in chosen.folders), 80)
     page = page_of(name, "chatload history", f"{words}. {LAST}", history_sections(groups, left_out), figures)
-    try:
-        write_private(chosen.html, page.encode())
-    except OSError as error:
-        raise UsageError([f"--html {chosen.html}: cannot be written: {error.strerror}"]) from error
-    sys.stdout.write(f"{chosen.html}\n")
+    write_file("--html", chosen.html, page)

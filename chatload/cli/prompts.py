@@ -1,4 +1,4 @@
-"""`chatload prompts describe FILE`: what a file of prompts, a dataset or a trace holds, and what is left out of it."""
+"""`chatload prompts describe FILE…`: what files of prompts, datasets and traces hold, and what is left out of them."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from chatload.loads.trace import read_trace
 from chatload.loads.trace_columns import TIME_UNITS, UNITS
 from chatload.loads.trace_description import of_trace
 from chatload.loads.trace_sessions import TURNS
+from chatload.model.errors import UsageError
 from chatload.model.sanitize import json_text, one_line
 from chatload.options.command_parser import Parser
 from chatload.prompts.conversation_file import load_conversations
@@ -35,7 +36,8 @@ def prompts(argv: Sequence[str]) -> int:
         "describe", help="conversations, turns, lengths, and what is left out and why"
     )
     describe.add_argument(
-        "file",
+        "files",
+        nargs="+",
         metavar="FILE",
         type=Path,
         help="what --prompts or --trace names: a file, or a dataset's folder",
@@ -53,16 +55,30 @@ def prompts(argv: Sequence[str]) -> int:
     )
     describe.add_argument("--format", choices=("text", "json"), default="text")
     chosen = parser.parse_args(argv)
-    kind = chosen.kind if chosen.kind != AUTO else kind_of(chosen.file)
-    if kind == TRACE:
-        trace = read_trace(chosen.file, "" if chosen.trace_unit == "auto" else chosen.trace_unit)
-        found = of_trace(str(chosen.file), trace)
+    unit = "" if chosen.trace_unit == "auto" else chosen.trace_unit
+    found: list[Description] = []
+    mistakes: list[str] = []
+    for path in chosen.files:
+        try:
+            found.append(_described(path, chosen.kind, chosen.prompts_column, unit))
+        except UsageError as error:
+            mistakes += error.lines
+    if mistakes:
+        raise UsageError(mistakes)
+    if chosen.format == "json":
+        contents = msgspec.to_builtins(found)
+        sys.stdout.write(json_text(contents[0] if len(contents) == 1 else contents))
     else:
-        file = load_conversations(chosen.file, chosen.prompts_column)
-        found = of_conversations(str(chosen.file), file.scripts, file.notes)
-    told = json_text(msgspec.to_builtins(found)) if chosen.format == "json" else description_text(found)
-    sys.stdout.write(told)
+        sys.stdout.write("\n".join(map(description_text, found)))
     return 0
+
+
+def _described(path: Path, kind: str, column: str, unit: str) -> Description:
+    """What a file holds. UsageError where it cannot be read."""
+    if (kind_of(path) if kind == AUTO else kind) == TRACE:
+        return of_trace(str(path), read_trace(path, unit))
+    file = load_conversations(path, column)
+    return of_conversations(str(path), file.scripts, file.notes)
 
 
 def kind_of(path: Path) -> str:

@@ -11,13 +11,14 @@ from chatload.analysis.cost import with_prices
 from chatload.analysis.sample import asking
 from chatload.analysis.summary import summarise
 from chatload.cli.compare import add_force, add_prices, add_window
+from chatload.cli.output_file import write_file
 from chatload.files.packaged import prefer_own
 from chatload.model.errors import UsageError
 from chatload.model.sanitize import json_text
 from chatload.model.summary import Summary, content_of
 from chatload.options.command_parser import Parser
 from chatload.render.csv_tables import summary_csv, turns_csv
-from chatload.render.html import REPORT, write_report
+from chatload.render.html import REPORT, report_html
 from chatload.render.jmeter_aggregate import jmeter_text
 from chatload.render.run_files import SUMMARY, keep_summary, read_runs, refuse_repeated
 from chatload.render.shareable import LEFT_OUT, shareable
@@ -79,12 +80,12 @@ def _chosen(argv: Sequence[str]) -> argparse.Namespace:
         nargs="?",
         const="",
         metavar="FILE",
-        help="write one self-contained page (one RUN: its report.html)",
+        help="write one self-contained page (one RUN: its report.html; -: standard output)",
     )
     parser.add_argument(
         "--share",
         metavar="FILE",
-        help="write the page of one RUN without hosts, keys, prompts or replies, to give to anybody",
+        help="write the page of one RUN without hosts, keys, prompts or replies, for anybody (-: standard output)",
     )
     parser.add_argument(
         "--format", choices=("text", "jmeter"), default="text", help="jmeter: its Aggregate Report, exactly"
@@ -120,16 +121,13 @@ def _write_html(
     file: str = chosen.html
     if not file and len(runs) > 1:
         raise UsageError(["--html: name the file to write; several runs have no common folder"])
-    path = Path(file) if file else runs[0].folder / REPORT
+    file = file or str(runs[0].folder / REPORT)
     option = "--share" if left_out else "--html"
-    if not path.parent.is_dir():  # before pictures are drawn, for seconds
-        raise UsageError([f"{option} {path}: cannot be written: there is no folder {path.parent}"])
+    if not Path(file).parent.is_dir():  # before pictures are drawn, for seconds
+        raise UsageError([f"{option} {file}: cannot be written: there is no folder {Path(file).parent}"])
     prefer_own("plots")
     from plots.report.beside import side_by_side  # here, since `prefer_own` comes first
 
     drawn = side_by_side([asking(run, chosen.window) for run in runs])
-    try:
-        write_report(path, runs, summaries, drawn, chosen.window, force=chosen.force, left_out=left_out)
-    except OSError as error:
-        raise UsageError([f"{option} {path}: cannot be written: {error.strerror}"]) from error
-    sys.stdout.write(f"{path}\n")
+    page = report_html(runs, summaries, drawn, chosen.window, force=chosen.force, left_out=left_out)
+    write_file(option, file, page)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from chatload.files.packaged import LOCUSTFILES, SCENARIOS, packaged, packaged_names
 from chatload.loads.registry import SHAPES
 from chatload.model.errors import UsageError
+from chatload.model.nearest import did_you_mean
 from chatload.options.option import Option
 from chatload.options.run_options import OPTIONS
 
@@ -196,8 +196,7 @@ def _near(name: str, *folders: str) -> str:
     names = [
         one for folder in folders for one in packaged_names(folder, ".toml" if folder == SCENARIOS else ".py")
     ]
-    found = get_close_matches(Path(name).stem, names, 1, 0.7)
-    return f" (did you mean {found[0]}?)" if found else ""
+    return did_you_mean(Path(name).stem, names, 0.7)
 
 
 def _choices() -> str:

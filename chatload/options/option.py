@@ -16,6 +16,7 @@ from typing import Any, Generic, TypeVar
 import orjson
 
 from chatload.model.expectation import Expectation, read_expectations, schema_files
+from chatload.model.nearest import did_you_mean
 from chatload.model.price import Price, PriceMistake, ServerCost, read_price, read_server_cost
 from chatload.model.slo import Objective, read_objectives
 from chatload.options.ranges import Range, share, whole
@@ -132,7 +133,8 @@ class Choice(Option[str]):
     def parse(self, text: str) -> str:
         """The choice."""
         if text not in self.choices:
-            raise InvalidValue(f"must be one of {', '.join(self.choices)}")
+            near = did_you_mean(text, self.choices)
+            raise InvalidValue(f"must be one of {', '.join(self.choices)}{near}")
         return text
 
 

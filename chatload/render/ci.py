@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable
+from typing import TextIO
 
 from chatload.analysis.exit_code import failed_words
 from chatload.analysis.gate import Gate
@@ -15,14 +16,12 @@ from chatload.render.comparison_words import effect_words, forced, unusable_word
 from chatload.render.slo_words import sentence
 
 
-def annotate(lines: Iterable[tuple[str, str, str]]) -> None:
+def annotate(lines: Iterable[tuple[str, str, str]], stream: TextIO) -> None:
     """GitHub's annotations, (level, title, words) each, where GITHUB_ACTIONS says we run there."""
     if os.environ.get("GITHUB_ACTIONS") != "true":
         return
     for level, title, words in lines:
-        output.write(
-            sys.stdout, f"::{level} title={_escaped(title, ':,')}::{_escaped(one_line(words, 1000))}\n"
-        )
+        output.write(stream, f"::{level} title={_escaped(title, ':,')}::{_escaped(one_line(words, 1000))}\n")
 
 
 def notices(found: Gate) -> list[tuple[str, str, str]]:

@@ -21,7 +21,6 @@ from chatload.render.report_sections import sections_of
 from chatload.render.run_verdict import answer, not_trustworthy
 from chatload.render.side_by_side import SideBySide
 from chatload.store.journal import Run
-from chatload.store.manifest import write_private
 
 REPORT = "report.html"
 TEMPLATES = Path(__file__).parent / "templates"
@@ -136,18 +135,3 @@ def _templates() -> Environment:
 
 def _harmless(value: object) -> object:
     return plain(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-def write_report(
-    path: Path,
-    runs: Sequence[Run],
-    summaries: Sequence[Summary],
-    figures: Sequence[Figure] = (),
-    window: str = "",
-    *,
-    force: bool = False,
-    left_out: Sequence[str] = (),
-) -> None:
-    """Write the report whole or not at all. OSError if it cannot be."""
-    page = report_html(runs, summaries, figures, window, force=force, left_out=left_out)
-    write_private(path, page.encode())

@@ -20,16 +20,16 @@ def all_shapes() -> list[Shape]:
     return sorted(SHAPES.values(), key=lambda shape: (not shape.load.own_users, shape.kind))
 
 
-def option_text(shapes: Sequence[Shape] = ()) -> str:
-    """The options of these shapes (all where none is given) in 80 columns."""
-    return "\n".join(_text_lines(shapes or all_shapes())) + "\n"
+def option_text(shapes: Sequence[Shape] = (), parts: Sequence[str] = ()) -> str:
+    """The options of these shapes (all where none is given) that `parts` name, in 80 columns."""
+    return "\n".join(_text_lines(shapes or all_shapes(), parts)) + "\n"
 
 
-def option_markdown(shapes: Sequence[Shape] = ()) -> str:
+def option_markdown(shapes: Sequence[Shape] = (), parts: Sequence[str] = ()) -> str:
     """A table for each group of options: name, default, what it does, and which loads have it where not all do."""
     shapes = shapes or all_shapes()
     lines = []
-    for group, options in _by_group(shapes):
+    for group, options in _by_group(shapes, parts):
         lines += [
             f"## {group.value}",
             "",
@@ -41,7 +41,7 @@ def option_markdown(shapes: Sequence[Shape] = ()) -> str:
     return "\n".join(lines[:-1])
 
 
-def option_facts(shapes: Sequence[Shape] = ()) -> list[dict[str, object]]:
+def option_facts(shapes: Sequence[Shape] = (), parts: Sequence[str] = ()) -> list[dict[str, object]]:
     """A JSON object an option. `loads` are those that have it; an empty list means all."""
     shapes = shapes or all_shapes()
     return [
@@ -56,15 +56,25 @@ def option_facts(shapes: Sequence[Shape] = ()) -> list[dict[str, object]]:
             "several": option.several,
             "loads": _having(option, shapes),
         }
-        for group, options in _by_group(shapes)
+        for group, options in _by_group(shapes, parts)
         for option in options
     ]
 
 
-def _by_group(shapes: Sequence[Shape]) -> Iterator[tuple[Group, list[Option[object]]]]:
+def named_by(option: Option[object], part: str) -> bool:
+    """Whether a part of an option's name, or its group, names it; letter case and leading hyphens do not matter."""
+    part = part.lower().lstrip("-")
+    return part in option.name or part in (option.group.name.lower(), option.group.value.lower())
+
+
+def _by_group(shapes: Sequence[Shape], parts: Sequence[str]) -> Iterator[tuple[Group, list[Option[object]]]]:
     options = dict.fromkeys(option for shape in shapes for option in (*shape.options, *OPTIONS))
     for group in Group:
-        chosen = [option for option in options if option.group is group]
+        chosen = [
+            option
+            for option in options
+            if option.group is group and (not parts or any(named_by(option, part) for part in parts))
+        ]
         if chosen:
             yield group, chosen
 
@@ -74,9 +84,9 @@ def _having(option: Option[object], shapes: Sequence[Shape]) -> list[str]:
     return [shape.kind for shape in shapes if option in shape.options]
 
 
-def _text_lines(shapes: Sequence[Shape]) -> Iterator[str]:
+def _text_lines(shapes: Sequence[Shape], parts: Sequence[str]) -> Iterator[str]:
     yield INTRODUCTION
-    for group, options in _by_group(shapes):
+    for group, options in _by_group(shapes, parts):
         yield f"\n{group.value}"
         for option in options:
             having = ", ".join(_having(option, shapes)) if len(shapes) > 1 else ""

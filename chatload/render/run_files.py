@@ -11,7 +11,7 @@ from chatload.model import output
 from chatload.model.errors import UsageError
 from chatload.model.summary import Summary, content_of
 from chatload.render.blocks import Figure
-from chatload.render.html import REPORT, write_report
+from chatload.render.html import REPORT, report_html
 from chatload.render.junit import junit_xml
 from chatload.render.markdown import summary_markdown
 from chatload.store.journal import Run, read_run
@@ -70,7 +70,10 @@ def keep_ci_files(run: Run, summary: Summary) -> None:
 
 def keep_report(run: Run, summary: Summary, figures: Sequence[Figure]) -> Path | None:
     """Write report.html beside the journals; where it was written, None if it could not be."""
-    return _keep(run.folder / REPORT, lambda path: write_report(path, [run], [summary], figures))
+    return _keep(
+        run.folder / REPORT,
+        lambda path: write_private(path, report_html([run], [summary], figures).encode()),
+    )
 
 
 def _keep(path: Path, write: Callable[[Path], None]) -> Path | None:

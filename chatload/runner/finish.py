@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -51,7 +52,7 @@ def _finish(
     if not plan.load.by_level:  # its SLOs are judged level by level
         for one in summary.slo:
             say(f"chatload: SLO {sentence(one)}")
-        annotate(notices(gate(run, summary)))
+        annotate(notices(gate(run, summary)), sys.stdout)
     code, why = code_of(run, summary)
     if why:
         say(f"chatload: exit code {code}: {why}")

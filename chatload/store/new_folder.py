@@ -88,7 +88,7 @@ def out_mistakes(out: str, argv: Sequence[str]) -> list[str]:
 
 def out_mistake(out: str, *, numbered: bool = False) -> str | None:
     """Why no run can be written to `out`, in one line; None if none is known. Makes nothing."""
-    wrong = _name_mistake(out)
+    wrong = name_mistake(out)
     if wrong:
         return wrong
     path = Path(out)
@@ -119,8 +119,8 @@ def _place_mistake(out: str, path: Path, place: Path) -> str | None:
     return None
 
 
-def _name_mistake(out: str) -> str | None:
-    """The mistake in the text of `out` itself."""
+def name_mistake(out: str) -> str | None:
+    """The mistake in the text of `--out FOLDER` itself, in one line; None if there is none."""
     wrong = None
     if out and not out.strip():
         wrong = "is blank: name a folder, or leave out --out"
@@ -128,6 +128,8 @@ def _name_mistake(out: str) -> str | None:
         wrong = f"holds a NUL character: {REMEDY}"
     elif not out.isprintable() or any("\ud800" <= character <= "\udfff" for character in out):
         wrong = f"holds characters that cannot be printed: {REMEDY}"
+    elif out == "-":
+        wrong = "standard output is no folder: name one"
     elif out.startswith("~"):
         wrong = "the shell did not replace the ~: write the whole path"
     return f"--out {_short(out)}: {wrong}" if wrong else None

@@ -108,7 +108,7 @@ ROWS = (
     Row("scenario is not TOML", 2, r"mine\.toml|TOML", config("users = [[[\n")),
     Row("scenario is binary", 2, r"mine\.toml|UTF-8|utf-8", config(bytes(range(256)))),
     Row("scenario with an unknown key and a wrong value", 2,
-        r"--think-tim: no such option: did you mean --think-time\?",
+        r"--think-tim: no such option \(did you mean --think-time\?\)",
         config(scenario("think-tim = 2", 'turns = "x"')), has=r"--turns 'x': must be"),
     Row("scenario with a key twice", 2, r"turns|overwrite", config(scenario("turns = 2", "turns = 3"))),
     Row("out is a file", 2, r"--out '", out_is_a_file),

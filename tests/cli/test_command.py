@@ -14,6 +14,9 @@ from chatload.__main__ import COMMANDS, main
 from tests.runs_builder import HERE, TINY, write_good
 
 
+TINY_RUN = HERE / "tiny"
+
+
 @pytest.fixture
 def tiny(tmp_path: Path) -> Path:
     return Path(shutil.copytree(HERE / "tiny", tmp_path / "tiny"))
@@ -51,7 +54,20 @@ def test_a_run_that_still_goes_on_gets_no_summary(tmp_path: Path) -> None:
         ([], "no command"),
         (["reprot"], "'reprot': unknown command (did you mean report?): must be one of run, "),
         (["report"], "RUN"),
-        (["report", "--jsn", "x"], "--jsn"),
+        (["report", "--jsn", "x"], "report: --jsn: no such option (did you mean --json?) (see "),
+        (
+            ["report", "x", "--format", "jmetr"],
+            "--format 'jmetr': must be one of text, jmeter (did you mean jmeter?)",
+        ),
+        (["report", "x", "--format"], "report: --format: needs a value (see "),
+        (["export", "jtll", "x"], "'jtll': must be one of jtl, schedule, badge, jsonl (did you mean jtl?)"),
+        (
+            ["options", "tokns"],
+            "'tokns': no load, group of options or part of an option's name (did you mean max-tokens",
+        ),
+        (["plots", str(TINY_RUN), "--out", "-"], "--out '-': standard output is no folder: name one"),
+        (["demo", "--out", "-"], "--out '-': standard output is no folder: name one"),
+        (["history", "nowhere"], "nowhere: no folder"),
         (["report", "nowhere"], "nowhere: not a run folder"),
     ],
 )
@@ -63,6 +79,34 @@ def test_a_mistake_is_one_line_and_exit_2(
     assert out == ""
     assert words in err
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("argv", "begins"),
+    [
+        (["report", "RUN", "--html", "-"], "<!doctype html>"),
+        (["report", "RUN", "--share", "-"], "<!doctype html>"),
+        (["history", "RUN", "--html", "-"], "<!doctype html>"),
+        (["export", "jtl", "RUN", "-o", "-"], "timeStamp,elapsed,"),
+        (["export", "jsonl", "RUN", "-o", "-"], '{"'),
+        (["check", "RUN", "--slo", "p95 ttft_ms <= 5000", "--junit", "-"], "<?xml "),
+    ],
+)
+def test_a_file_called_minus_is_standard_output(
+    tiny: Path,
+    argv: list[str],
+    begins: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tiny.parent)
+    monkeypatch.setattr("plots.report.beside.side_by_side", lambda runs: [])
+    assert main([str(tiny) if word == "RUN" else word for word in argv]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith(begins)
+    assert out.rstrip()[-1] in ">}0123456789"
+    assert not Path("-").exists()
+    assert ("check: passed" in err) == ("check" in argv)
 
 
 def test_every_wrong_folder_is_named_at_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

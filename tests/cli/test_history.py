@@ -41,7 +41,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def groups_of(folder: Path) -> list[RunGroup]:
-    return grouped(past_runs(folder)[0])
+    return grouped(past_runs([folder])[0])
 
 
 def names(groups: list[RunGroup]) -> list[list[str]]:
@@ -107,9 +107,15 @@ def test_a_summary_that_is_missing_or_another_run_s_is_made_of_the_journals(tmp_
     kept = json.loads((run / "summary.json").read_text())
     (run / "summary.json").write_text(json.dumps({**kept, "run_id": "another", "turns": 1}))
     (other / "summary.json").unlink()
-    found = {one.folder.name: one.summary for one in past_runs(tmp_path)[0]}
+    found = {one.folder.name: one.summary for one in past_runs([tmp_path])[0]}
     assert found["steady"].turns == expected.turns == 240
     assert found["tgi"].turns == 100
+
+
+def test_several_folders_show_each_run_once(folder: Path) -> None:
+    found, left_out = past_runs([folder / "steady", folder, folder / "rounds"])
+    assert sorted(one.folder.name for one in found) == ["1", "slower", "steady"]
+    assert len(left_out) == 2
 
 
 def test_a_summary_that_is_there_is_read_not_made(tmp_path: Path) -> None:
@@ -117,7 +123,7 @@ def test_a_summary_that_is_there_is_read_not_made(tmp_path: Path) -> None:
     main(["report", str(run)])
     for journal in run.glob("journal-*"):
         journal.unlink()
-    ((one,), left_out) = past_runs(tmp_path)
+    ((one,), left_out) = past_runs([tmp_path])
     assert (one.summary.turns, left_out) == (240, [])
 
 

@@ -73,6 +73,26 @@ def test_options_of_one_load() -> None:
     assert "(loads:" not in output
 
 
+OF_SLO = {one.name for one in OPTIONS if one.group is Group.SLO}
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (["slo"], OF_SLO),
+        (["What must hold"], OF_SLO),
+        (
+            ["visitors", "TIME"],
+            {"think-time", "turn-timeout", "connect-timeout", "gap-timeout", "first-token-timeout"},
+        ),
+        (["--price", "server-c"], {"price", "server-cost"}),
+    ],
+)
+def test_options_are_found_by_a_part_of_their_name_or_their_group(words: list[str], found: set[str]) -> None:
+    done = chatload("options", "--format", "json", "--", *words)
+    assert {one["name"] for one in json.loads(done.output)} == found
+
+
 def test_init_makes_a_load_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = tmp_path / "my-test"
     code, output, errors = chatload("init", folder)

@@ -177,6 +177,11 @@ def test_a_dataset_is_described(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert prompts(["describe", str(path)]) == 0
     text = capsys.readouterr().out
     assert "Conversations  100" in text and "Left out, and how it is read" in text and "Question 0?" in text
+    assert prompts(["describe", str(path), str(path), "--format", "json"]) == 0
+    assert json.loads(capsys.readouterr().out) == [found, found]
+    with pytest.raises(UsageError) as told:
+        prompts(["describe", str(path), str(tmp_path / "a"), str(tmp_path / "b")])
+    assert len(told.value.lines) == 2
 
 
 def test_a_trace_is_described(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -64,7 +64,7 @@ def test_unknown_arguments_and_wrong_values_are_told_together_with_the_mistakes_
     assert told[:5] == [
         "--web-port '80x': must be a whole number",
         "--loglevel 'LOUD': must be one of INFO, DEBUG",
-        "--userz: no such option: did you mean --users?",
+        "--userz: no such option (did you mean --users?)",
         "--xyz: no such option",
         "'y': no option, and no value of one",
     ]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from difflib import get_close_matches
 from typing import Any, NamedTuple
 
+from chatload.model.nearest import did_you_mean
 from chatload.options.ranges import LOCUST_RANGES
 
 KINDS = {"int": "a whole number", "positive_integer": "a whole number from 1 on", "float": "a number"}
@@ -88,7 +88,8 @@ def _kept(parser: Any, wrong: list[_Wrong]) -> Iterator[None]:
         try:
             check(action, value)
         except argparse.ArgumentError:
-            note(action, value, f"must be one of {', '.join(map(str, action.choices or ()))}")
+            choices = list(map(str, action.choices or ()))
+            note(action, value, f"must be one of {', '.join(choices)}{did_you_mean(str(value), choices)}")
 
     exits, parser.exit_on_error = parser.exit_on_error, False
     parser._get_value, parser._check_value = reading, checking
@@ -109,8 +110,7 @@ def unknown_words(argument: str, known: Sequence[str]) -> str:
     name = argument.partition("=")[0]
     if not name.startswith("-"):
         return f"{argument[:80]!r}: no option, and no value of one"
-    near = get_close_matches(name, known, 1)
-    return f"{name[:80]}: no such option{f': did you mean {near[0]}?' if near else ''}"
+    return f"{name[:80]}: no such option{did_you_mean(name, known)}"
 
 
 class Joined(argparse._AppendAction):

@@ -1,0 +1,12 @@
+"""The name that somebody may have meant."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """“ (did you mean report?)”: the known name that is most like `name`; empty where none is like it."""
+    found = get_close_matches(name, list(known), 1, cutoff)
+    return f" (did you mean {found[0]}?)" if found else ""
