@@ -13,7 +13,6 @@ import pytest
 from chatload.__main__ import COMMANDS, main
 from tests.runs_builder import HERE, TINY, write_good
 
-
 TINY_RUN = HERE / "tiny"
 
 
