@@ -80,7 +80,7 @@ def install(shape: Shape) -> None:
 
     @events.init.add_listener
     def begin(environment: Environment, web_ui: Any = None, **_: Any) -> None:
-        processes.interrupts_to_locust()
+        processes.interrupts_to_locust(lambda: tell_interrupted(environment))
         mistakes = secret_mistakes(os.environ) + tracing_mistakes(environment.parsed_options.otel)
         hidden = prefer_own("plots")
         if isinstance(environment.runner, WorkerRunner):
@@ -158,6 +158,16 @@ def install(shape: Shape) -> None:
         controller: RunController | None = getattr(environment, "chatload_controller", None)
         if controller is not None:
             close_run(environment, controller)
+
+
+def tell_interrupted(environment: Environment) -> None:
+    """Say what a first Ctrl-C does, at once and from a signal handler, if there is a run that must be closed."""
+    controller: RunController | None = getattr(environment, "chatload_controller", None)
+    if controller is not None and controller.is_open:
+        start = b"\n" if sys.stderr.isatty() else b""  # after ^C
+        os.write(
+            2, start + b"chatload: closing the run and writing its reports; Ctrl-C again stops at once\n"
+        )
 
 
 def close_run(environment: Environment, controller: RunController) -> None:

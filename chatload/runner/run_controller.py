@@ -114,6 +114,11 @@ class RunController:
         self.key_hosts = KeyHosts(*process.given_hosts)
 
     @property
+    def is_open(self) -> bool:
+        """Whether a run goes on, or is being closed and its reports written."""
+        return self._is_on or bool(self._closing)
+
+    @property
     def closing(self) -> object:
         """The greenlet that closes the run and writes its reports, or has; None before."""
         return self._closing

@@ -9,7 +9,7 @@ import socket
 import sys
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import gevent
 import pytest
@@ -18,7 +18,7 @@ from locust.env import Environment
 from locust.exception import StopUser
 
 from chatload import locust_start
-from chatload.locust_setup import close_run
+from chatload.locust_setup import close_run, tell_interrupted
 from chatload.runner.local_users import LocalUsers
 from chatload.runner.locust_patches import processes
 from chatload.runner.locust_patches.processes import interrupts_here, interrupts_to_locust, local_users
@@ -236,17 +236,30 @@ def test_ctrl_c_during_a_run_reaches_locust_whatever_code_it_meets() -> None:
     before = signal.getsignal(signal.SIGINT)
     try:
         for begin in (gevent.spawn, lambda act: gevent.get_hub().loop.run_callback(act)):
-            interrupts_to_locust()
+            interrupts_to_locust(lambda: None)
             begin(interrupt)
             with pytest.raises(KeyboardInterrupt):
                 gevent.sleep(5)
-        interrupts_to_locust()
+        interrupts_to_locust(lambda: None)
         with pytest.raises(KeyboardInterrupt):
             interrupt()
-        interrupts_to_locust()
-        starts = gevent.spawn(lambda: [interrupt(), interrupt()])
+        told: list[str] = []
+        interrupts_to_locust(lambda: told.append("told"))
+        starts = gevent.spawn(lambda: [interrupt(), told.append("at work"), interrupt()])
         with pytest.raises(KeyboardInterrupt):
             gevent.sleep(5)
         assert isinstance(starts.exception, KeyboardInterrupt), "what does not let go ends at the second one"
+        assert told == ["told", "at work"], "at the first one, at once"
     finally:
         signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("is_open", [True, False])
+def test_a_first_ctrl_c_says_what_happens_where_a_run_must_be_closed(
+    is_open: bool, capfd: pytest.CaptureFixture[str]
+) -> None:
+    environment: Any = SimpleNamespace(chatload_controller=SimpleNamespace(is_open=is_open))
+    tell_interrupted(environment)
+    tell_interrupted(cast(Any, SimpleNamespace()))  # a worker's
+    words = "chatload: closing the run and writing its reports; Ctrl-C again stops at once\n"
+    assert capfd.readouterr().err == (words if is_open else "")

@@ -55,15 +55,18 @@ def end_locust(exit_code: int) -> None:
     gevent.kill(gevent.get_hub().parent, SystemExit(exit_code))
 
 
-def interrupts_to_locust() -> None:
-    """From here on Ctrl-C raises KeyboardInterrupt in Locust's main greenlet, and in no other one; call it from there.
+def interrupts_to_locust(tell: Callable[[], None]) -> None:
+    """From here on Ctrl-C calls `tell` and raises KeyboardInterrupt in Locust's main greenlet; call it from there.
 
-    A second one, where the first was not heeded in time, raises it in whatever code it meets.
+    It is raised in no other greenlet. A second one, where the first was not heeded in time, raises it in whatever code
+    it meets.
     """
     main, asked = gevent.getcurrent(), False
 
     def interrupt(number: int, frame: FrameType | None) -> None:
         nonlocal asked
+        if not asked:
+            tell()  # now: what is at work may be so for seconds, until the main greenlet has its turn
         if asked or gevent.getcurrent() is main:
             raise KeyboardInterrupt
         asked = True
