@@ -19,7 +19,7 @@ from chatload.model.errors import CODES
 from chatload.model.journal_lines import JournalLine
 from chatload.model.metrics import METRICS, View, metrics_in
 from chatload.model.summary import INLINE, GroupSummary, Summary
-from chatload.prompts.conversation_file import LINES, SPOKEN, SYSTEMS, TEXTS
+from chatload.prompts.conversation_file import LINES, SYSTEMS, TEXTS, TWO_SPEAKERS
 from chatload.prompts.messages import MESSAGES
 from chatload.render.option_tables import option_markdown
 from chatload.store.manifest import Manifest
@@ -121,7 +121,7 @@ def _conversation_keys() -> str:
             ),
             (LINES, "the user's lines (ours, MT-bench)"),
             (
-                SPOKEN,
+                TWO_SPEAKERS,
                 "texts that both speakers say in turn (DailyDialog, UltraChat): every other one is sent",
             ),
             (TEXTS, "one text (`instruction` with `input`: both)"),

@@ -17,7 +17,7 @@ from chatload.options.option import FileName, Group, Switch, Text, Whole
 from chatload.options.option_reader import OptionReader
 from chatload.options.ranges import MOST_REQUESTS, whole
 from chatload.prompts.conversation_file import SHIPPED_CONVERSATIONS, ConversationFile
-from chatload.prompts.placeholders import found_in, has_braces
+from chatload.prompts.placeholders import needs_filling, placeholders_in
 from chatload.prompts.script import Script
 
 ARTICLE_PROMPT = "Once a upon time,"
@@ -122,7 +122,7 @@ class ConversationLoad(ThinkingLoad, frozen=True, kw_only=True):
     @property
     def fixed_prompt(self) -> str:
         """The message, with history off, no file of prompts, no generated prompts and no placeholders."""
-        differs = self.history or self.prompts or self.prompt_tokens or has_braces(self.prompt)
+        differs = self.history or self.prompts or self.prompt_tokens or needs_filling(self.prompt)
         return "" if differs else self.prompt
 
     def with_file(self, file: ConversationFile) -> Self:
@@ -131,8 +131,8 @@ class ConversationLoad(ThinkingLoad, frozen=True, kw_only=True):
         texts += [line for script in file.scripts for line in script.lines]
         if not (file.scripts or self.prompt_tokens):
             texts.append(self.prompt)
-        found = tuple(dict.fromkeys(one for text in texts for one in found_in(text)))
-        if not found and any(map(has_braces, texts)):
+        found = tuple(dict.fromkeys(one for text in texts for one in placeholders_in(text)))
+        if not found and any(map(needs_filling, texts)):
             found = (ESCAPED,)
         return replaced(self, pictures=file.has_images, placeholders=found)
 

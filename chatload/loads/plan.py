@@ -19,7 +19,7 @@ from chatload.options.length_options import CACHE
 from chatload.options.option_reader import ALL_GIVEN, Given, OptionReader, shown_value
 from chatload.options.run_options import BODY, CERTIFICATE, EXPECT, SLO, WARMUP, RunSettings, read_settings
 from chatload.options.server_address import Route
-from chatload.prompts.placeholders import filled_words, found_in, in_body
+from chatload.prompts.placeholders import filled_words, placeholders_in, placeholders_in_body
 from chatload.protocols.registry import PROMPT_KEYS
 
 
@@ -36,9 +36,10 @@ class Plan(RunSettings, frozen=True, kw_only=True):
         where = f"{server or asked} at {self.host}{model}{thinks}"
         prompts = self.load.placeholders if isinstance(self.load, ConversationLoad) else ()
         classes = self.load.classes if isinstance(self.load, ChatLoad) else ()
-        own = (name for one in classes for name in (*found_in(one.system_prompt), *in_body(one.body)))
-        shown = dict.fromkeys(one for one in (*prompts, *in_body(self.body), *own) if one != ESCAPED)
-        fills = filled_words([*shown])
+        names = [*prompts, *placeholders_in_body(self.body)]
+        for one in classes:
+            names += [*placeholders_in(one.system_prompt), *placeholders_in_body(one.body)]
+        fills = filled_words([*dict.fromkeys(name for name in names if name != ESCAPED)])
         plan = f"{self.load.sentence()}{self.load.lengths_words}{fills}, {where}: {self.load.bounds()}."
         if self.warmup:
             plan += f" Warm-up, counted nowhere: {self.warmup.words}."

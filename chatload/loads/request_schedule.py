@@ -9,7 +9,7 @@ from chatload.loads.load_shape import Inputs
 from chatload.loads.open_loop import OpenLoopLoad
 from chatload.loads.trace import TraceRow
 from chatload.prompts.block_text import prompt_of_blocks
-from chatload.prompts.lengths import composed_prompt, own_lengths
+from chatload.prompts.lengths import composed_prompt, sharegpt_lengths
 from chatload.prompts.sampled_prompt import SampledPrompt
 from chatload.prompts.tokens import estimate_tokens
 
@@ -86,7 +86,7 @@ def schedule(load: OpenLoopLoad, inputs: Inputs, seed: int, words_by: str) -> Re
         dues_ns = load.spacing.times(load.requests, load.interval_s, seed)
     if inputs.prompts or load.prompt_tokens:  # session.py generates the texts of --prompt-tokens
         return RequestSchedule(dues_ns, inputs.prompts)
-    return _composed(dues_ns, own_lengths(load.requests, seed), words_by)
+    return _composed(dues_ns, sharegpt_lengths(load.requests, seed), words_by)
 
 
 def request_lengths(load: OpenLoopLoad, inputs: Inputs, seed: int) -> Sequence[tuple[int, int]]:
@@ -98,7 +98,7 @@ def request_lengths(load: OpenLoopLoad, inputs: Inputs, seed: int) -> Sequence[t
     if inputs.prompts:
         return [(one.prompt_tokens_estimate, one.output_tokens) for one in inputs.prompts]
     if not inputs.trace:
-        return own_lengths(min(load.requests, MOST_DRAWN), seed)
+        return sharegpt_lengths(min(load.requests, MOST_DRAWN), seed)
     lengths = _lengths_of(inputs.trace, seed)
     return [
         (estimate_tokens(row.text), row.output_tokens or 0) if row.text and not row.blocks else drawn
@@ -131,7 +131,7 @@ def _lengths_of(rows: Sequence[TraceRow], seed: int) -> list[tuple[int, int]]:
     known = [(row.prompt_tokens or 0, row.output_tokens or 0) for row in rows]
     if all(prompt and answer for prompt, answer in known):
         return known
-    drawn = own_lengths(len(rows), seed)
+    drawn = sharegpt_lengths(len(rows), seed)
     return [(one[0] or other[0], one[1] or other[1]) for one, other in zip(known, drawn, strict=True)]
 
 

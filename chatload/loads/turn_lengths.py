@@ -11,7 +11,7 @@ import msgspec
 from chatload.options.distribution import Distribution
 from chatload.options.length_options import ANSWER_TOKENS, PROMPT_TOKENS, PairFile
 from chatload.options.ranges import MOST_TOKENS
-from chatload.prompts.generated_prompts import NOTHING_ASKED, Asked
+from chatload.prompts.generated_prompts import NOTHING_ASKED, AskedTokens
 
 Pair = tuple[int, int]
 """(prompt, answer) in tokens."""
@@ -30,7 +30,7 @@ class TurnLengths:
     seed: int = 1
     users: int = 1
 
-    def of(self, user: int, turn: int) -> Asked:
+    def of(self, user: int, turn: int) -> AskedTokens:
         """(prompt, answer) tokens of a turn, numbered from 1; None where the options set no length."""
         if self.pairs:
             return self.pairs[(user + (turn - 1) * self.users) % len(self.pairs)]

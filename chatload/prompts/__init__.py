@@ -1,1 +1,1 @@
-"""What users send: a repeated message, growing conversations, sampled prompts with their lengths."""
+"""The messages that users send: one repeated message, conversations, sampled and generated prompts."""

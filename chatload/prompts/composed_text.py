@@ -1,4 +1,4 @@
-"""Texts of an exact number of tokens, put together from words whose tokens are known."""
+"""Composes texts of an exact number of tokens from words whose token counts are known."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import random
 from chatload.prompts.token_counts import FILLERS, FIRST_WORD, TokenCounts, sentences
 
 OPENING_WORDS = 6
-"""Drawn words at the beginning, by which texts differ within the first block of a prefix cache (16 tokens in vLLM)."""
+"""Random words after the first, so that texts differ within the first block of a prefix cache (16 tokens in vLLM)."""
 
 
 class Composer:
-    """Makes texts of so many tokens of the server's: of sentences, where all of their words are counted."""
+    """Makes texts of a number of tokens, by the server's count; of sentences, if all of their words are counted."""
 
     def __init__(self, counts: TokenCounts) -> None:
         self.counts = counts
@@ -25,16 +25,16 @@ class Composer:
 
     @property
     def shortest(self) -> float:
-        """Tokens of the shortest text that no other text repeats."""
+        """Tokens, after the first word, of the shortest text that differs from all others."""
         return OPENING_WORDS * self._tokens_of_filler
 
     def text(self, tokens: float, seed: str) -> str:
-        """A text of so many tokens after its first word, or of the fewest that there can be; another for each seed."""
-        drawn, words = random.Random(f"text {seed}"), self.counts.words
-        parts = [FIRST_WORD, *drawn.choices(self._fillers, k=OPENING_WORDS)]
+        """A text of `tokens` tokens after its first word, or of `shortest` if that is more; seeds give other texts."""
+        rng, words = random.Random(f"text {seed}"), self.counts.words
+        parts = [FIRST_WORD, *rng.choices(self._fillers, k=OPENING_WORDS)]
         left = tokens - sum(words[word] for word in parts[1:])
         while self._sentences:
-            sentence, cost = drawn.choice(self._sentences)
+            sentence, cost = rng.choice(self._sentences)
             if cost > left:
                 for word in sentence.split(" "):
                     if words[word] > left - self._tokens_of_filler:
@@ -45,11 +45,11 @@ class Composer:
             parts.append(sentence)
             left -= cost
         while left >= words[self._last[0]] / 2:
-            word = drawn.choice(self._last)
+            word = rng.choice(self._last)
             parts.append(word)
             left -= words[word]
         return " ".join(parts)
 
     def opening(self, seed: str) -> str:
-        """The shortest text: always as many tokens, where common words are one token each."""
+        """The shortest text. Its number of tokens is fixed if common words are one token each."""
         return self.text(0.0, seed)

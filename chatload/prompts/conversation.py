@@ -1,4 +1,4 @@
-"""Conversations: one message again and again, messages of a file one by one, or a history that grows with replies."""
+"""Conversations: one repeated message, separate messages of a file, or a history that grows with the replies."""
 
 from __future__ import annotations
 
@@ -42,19 +42,19 @@ class Conversation(Protocol):
         ...
 
     def add_reply(self, reply: str | None, between: Sequence[Message] = ()) -> None:
-        """The text of the reply to them, "" where it had none; None where the turn failed.
+        """Add the text of the reply, "" if it had none; None if the turn failed.
 
-        `between`: tool calls and their results, which came before the reply.
+        `between`: tool calls and their results before the reply.
         """
         ...
 
     def drop_oldest(self) -> int | None:
-        """Forget the oldest exchange, not the system message: its characters. None where there is none."""
+        """Remove the oldest exchange, but no system message; returns its characters, None if there is none."""
         ...
 
 
 class RepeatedMessage:
-    """Sends the same user message each turn, as the article's JMeter plan does; after a system message, if any."""
+    """Sends the same user message each turn, as the article's JMeter plan does, after a system message if given."""
 
     def __init__(self, text: str, system: str = "") -> None:
         self._messages = (*_system(system), Message("user", text))
@@ -64,18 +64,18 @@ class RepeatedMessage:
         return self._messages
 
     def add_reply(self, reply: str | None, between: Sequence[Message] = ()) -> None:
-        """Replies are not kept."""
+        """Ignore the reply."""
 
     def drop_oldest(self) -> None:
-        """There are no exchanges."""
+        """None: there is no history."""
 
 
 class SeparateMessages:
-    """Sends one message of a file each turn, each a conversation of its own; failed ones are not sent again.
+    """Sends another message of a file each turn, without history; failed ones are not sent again.
 
-    `step` users take the scripts in turn, as JMeter's threads take the lines of a CSV Data Set: turn t of user u sends
-    the first line of script (u + t · step) mod n, in the order of the file. `system` takes the place
-    of the scripts' own; `prefix` goes on after it. `filler` fills placeholders in.
+    Turn t of user u, both from 0, sends the first line of script (u + t · step) mod n, in the order of the file, as
+    JMeter's threads take the lines of a CSV Data Set; `step` is the number of users. `system` replaces the scripts'
+    own system messages; `prefix` is appended. `filler` fills in placeholders.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class SeparateMessages:
         self._step = step
 
     def next_messages(self) -> tuple[Message, ...]:
-        """The next message, after its system message."""
+        """The system message, if any, and the next message."""
         script = self._scripts[self._next % len(self._scripts)]
         self._next += self._step
         system = script.system if self._system is None else self._system
@@ -107,10 +107,10 @@ class SeparateMessages:
         return (*_system(joined(system, self._prefix)), script.line(0))
 
     def add_reply(self, reply: str | None, between: Sequence[Message] = ()) -> None:
-        """Replies are not kept."""
+        """Ignore the reply."""
 
     def drop_oldest(self) -> None:
-        """There are no exchanges."""
+        """None: there is no history."""
 
 
 def _system(text: str) -> tuple[Message, ...]:
@@ -120,9 +120,9 @@ def _system(text: str) -> tuple[Message, ...]:
 class GrowingConversation:
     """Sends the whole history and the next user line each turn, after the system message if there is one.
 
-    A line joins the history only with its reply. After a failed turn the line is withdrawn and sent again next time, so
-    that roles always alternate and no line is skipped. A reply without an answer joins the history as an empty message,
-    as a server with a memory would have stored it: reasoning is never sent back.
+    A line is added to the history only with its reply. After a failed turn it is sent again, so that roles always
+    alternate and no line is skipped. A reply without an answer is added as an empty message. Reasoning is never sent
+    back.
     """
 
     def __init__(self, script: Script, first_follow_up: int = 0) -> None:
@@ -139,14 +139,14 @@ class GrowingConversation:
         return (*self._system, *self._history, self._sent)
 
     def add_reply(self, reply: str | None, between: Sequence[Message] = ()) -> None:
-        """The answer in the reply joins the history; None withdraws the line that was sent."""
+        """Add the line and the answer in the reply to the history; with None, the line is sent again."""
         if self._sent is not None and reply is not None:
             self._history += (self._sent, *between, Message("assistant", answer_in(reply)))
             self._answered += 1
         self._sent = None
 
     def drop_oldest(self) -> int | None:
-        """Forget the oldest exchange."""
+        """Remove the oldest exchange."""
         return drop_oldest_of(self._history)
 
     def _line(self, turn: int) -> Message:
@@ -157,35 +157,35 @@ class GrowingConversation:
 
 
 class TracedHistory:
-    """A conversation whose lines are told one by one, as a trace has them."""
+    """A conversation whose lines are given one by one, from a trace."""
 
     def __init__(self, system: str) -> None:
         self._system = _system(system)
         self._history: list[Message] = []
-        self._said = Message("user", "")
-        self._remembers = True
+        self._line = Message("user", "")
+        self._with_history = True
 
-    def asking(self, line: str, *, remembers: bool) -> tuple[Message, ...]:
-        """The messages of a turn with this line, after the history where it `remembers`."""
-        self._said, self._remembers = Message("user", line), remembers
+    def messages_with(self, line: str, *, with_history: bool) -> tuple[Message, ...]:
+        """The messages of a turn with this line."""
+        self._line, self._with_history = Message("user", line), with_history
         return self.next_messages()
 
     def next_messages(self) -> tuple[Message, ...]:
-        """The history so far and the line."""
-        return (*self._system, *(self._history if self._remembers else ()), self._said)
+        """The history so far, if it is sent, and the line."""
+        return (*self._system, *(self._history if self._with_history else ()), self._line)
 
     def add_reply(self, reply: str | None, between: Sequence[Message] = ()) -> None:
-        """The answer joins the history; None: the turn failed."""
-        if reply is not None and self._remembers:
-            self._history += (self._said, *between, Message("assistant", answer_in(reply)))
+        """Add the line and the answer to the history, unless the turn failed (None)."""
+        if reply is not None and self._with_history:
+            self._history += (self._line, *between, Message("assistant", answer_in(reply)))
 
     def drop_oldest(self) -> int | None:
-        """Forget the oldest exchange."""
-        return drop_oldest_of(self._history) if self._remembers else None
+        """Remove the oldest exchange."""
+        return drop_oldest_of(self._history) if self._with_history else None
 
 
 def drop_oldest_of(history: list[Message]) -> int | None:
-    """Take the oldest exchange out of a history: a message of the user and all up to the next one. Its characters."""
+    """Remove the oldest exchange: a user message and all up to the next one. Returns its characters, None if empty."""
     if not history:
         return None
     end = next((place for place, one in enumerate(history) if place and one.role == "user"), len(history))
@@ -203,31 +203,27 @@ def conversation_for(
     prefix: str = "",
     filler: Filler | None = None,
 ) -> GrowingConversation:
-    """The conversation of `user`. Scripts are assigned in the order of `seed`, each to equally many users.
+    """The conversation of `user`. Scripts are shuffled by `seed` and assigned in turn, each to equally many users.
 
-    `system` takes the place of the script's own system message; `prefix` goes on after it. `filler` fills placeholders
-    in: line n is that of turn n.
+    `system` replaces the script's own system message; `prefix` is appended to it. `filler` fills in placeholders:
+    line n is that of turn n.
 
-    The first line begins with a sentence, drawn by `words_by`, that no other user of the run has. Without it, a server
+    The first line begins with a sentence that no other user of the run has; `words_by` seeds it. Without it, a server
     with a prefix cache (vLLM V1, SGLang, llama.cpp) would not compute the prompts of a second user with the same
-    script; real users share no prompts.
+    script, while real users share no prompts.
     """
     if not scripts:
         raise ValueError("no scripts to pick from")
     script, first_follow_up = script_of(user, seed, scripts)
-    lines = (f"{opening_of(user, words_by)} {script.lines[0]}", *script.lines[1:])
     own = script.system if system is None else system
     if filler is not None:
-        script = filler.script(script)
-        lines, own = (
-            (f"{opening_of(user, words_by)} {script.lines[0]}", *script.lines[1:]),
-            filler.system(own),
-        )
+        script, own = filler.script(script), filler.system(own)
+    lines = (f"{opening_of(user, words_by)} {script.lines[0]}", *script.lines[1:])
     return GrowingConversation(Script(lines, joined(own, prefix), script.images), first_follow_up)
 
 
 def script_of(user: int, seed: int, scripts: Sequence[Script]) -> tuple[Script, int]:
-    """(the script of `user`, the first of the follow-ups after its lines)."""
+    """(script of `user`, index of the first follow-up after its lines)."""
     script = scripts[_order(len(scripts), seed)[user % len(scripts)]]
     return script, random.Random(f"follow-ups {seed} {user}").randrange(len(FOLLOW_UPS))
 

@@ -1,4 +1,4 @@
-"""Reads files of conversations: JSON lines, JSON lists and CSV, in the forms that people have (docs/prompts.md)."""
+"""Reads files of conversations: JSON lines, JSON lists and CSV, in many common forms (docs/prompts.md)."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from chatload.files.columns import plain
 from chatload.files.packaged import SCENARIOS, packaged
 from chatload.files.reading import Mistakes, quoted
 from chatload.files.records import Record, Records
+from chatload.prompts.file_notes import session_of, split_notes, unused_keys, unused_keys_notes
 from chatload.prompts.image_files import KEYS as IMAGE_KEYS
 from chatload.prompts.image_files import images_beside, images_in
 from chatload.prompts.messages import (
@@ -29,24 +30,24 @@ from chatload.prompts.messages import (
     text_of,
     value_of,
 )
-from chatload.prompts.passed_over import passed_over, passed_over_notes, session_of, split_notes
 from chatload.prompts.script import Script
 
 SHIPPED_CONVERSATIONS = packaged(SCENARIOS) / "prompts" / "conversations.jsonl"
 """The conversations that are used where no file is named."""
 LINES = ("turns", "prompts")
-SPOKEN = ("dialog", "dialogue", "utterances", "data")
-"""Keys of a list of texts that both speakers say in turn (DailyDialog, UltraChat): every other one is the user's."""
+"""Keys of a list of the user's lines."""
+TWO_SPEAKERS = ("dialog", "dialogue", "utterances", "data")
+"""Keys of a list of texts of two speakers in turn (DailyDialog, UltraChat): every other one is the user's."""
 TEXTS = ("prompt", "question", "instruction", "query", "text", "text_input", "input", "user", "message")
-"""Keys and columns of a conversation's lines, and of one text; looked for in this order, after MESSAGES."""
+"""Keys and columns of a single text."""
 PERSON_TEXTS = ("text", "prompt", "human", "input", "question", "instruction")
 """Keys of the user's text in the turns of a conversation that have no role."""
 SYSTEMS = ("system", "system_prompt", "instructions")
 """Keys of the system message of a conversation."""
-INSIDE = ("body", "params", "inputs", "vars", "request", "payload")
-"""Keys of an object that holds the conversation: in batches of OpenAI's and Anthropic's API, and in exports."""
-CLEANED = ("conversations", "conversation", "items")
-"""Conversations of ShareGPT are split in its files: one without a line of a person is left out, and counted."""
+WRAPPERS = ("body", "params", "inputs", "vars", "request", "payload")
+"""Keys of an object that holds the conversation, as in batch files of OpenAI's and Anthropic's APIs."""
+SHAREGPT_KEYS = ("conversations", "conversation", "items")
+"""Keys of files in ShareGPT's form, which split long conversations: parts without a user line are left out."""
 REMEDY = "give a file of conversations (JSON lines, a JSON list or CSV)"
 _EXAMPLE = '{"turns": ["How long should green tea steep?", "And black tea?"]}'
 
@@ -60,45 +61,45 @@ class ConversationFile:
 
     @property
     def has_images(self) -> bool:
-        """Whether a line of a user has one."""
+        """Whether a line of a user has an image."""
         return any(one.images for one in self.scripts)
 
 
-class _LeftOut(Exception):
-    """A conversation without a line of a person."""
+class _NoUserLine(Exception):
+    """The conversation has no line of the user and is left out."""
 
 
 def load_conversations(path: str | Path, column: str = "") -> ConversationFile:
     """The conversations of a file, blank lines skipped.
 
-    `column` names the key or column of the prompts where several could be meant; a number is that of a column of a CSV
-    file without a header. Raises UsageError naming file and place of every mistake.
+    `column`: key or column of the prompts; a number: column of a CSV file without a header; empty: found by its name.
+    Raises UsageError naming file and place of every mistake.
     """
     mistakes = Mistakes(path)
     scripts: list[Script] = []
     first_seen: dict[str, str] = {}
     left_out = wrong = 0
-    beside: Counter[str] = Counter()
+    unused: Counter[str] = Counter()
     sessions: Counter[tuple[str, str]] = Counter()
     records = _records(path, column, mistakes)
     for record in records:
         try:
-            scripts.append(_script(record, column, first_seen, beside, Path(path).parent))
+            scripts.append(_script(record, column, first_seen, unused, Path(path).parent))
             if isinstance(record.content, Mapping) and (session := session_of(record.content)):
                 sessions[session] += 1
-        except _LeftOut:
+        except _NoUserLine:
             left_out += 1
         except MessageMistake as mistake:
             wrong += 1
             mistakes.add(str(mistake), record.line, record.item)
     if not scripts and not mistakes.lines:
-        alone = "no conversation has a line of a user" if left_out else "holds no conversation"
-        mistakes.add(f"{alone}: write one a line in UTF-8, {_EXAMPLE}", 1 if left_out else None)
+        why = "no conversation has a line of a user" if left_out else "holds no conversation"
+        mistakes.add(f"{why}: write one a line in UTF-8, {_EXAMPLE}", 1 if left_out else None)
     elif not scripts and wrong > 1:
         mistakes = Mistakes(path)
-        mistakes.lines += [_alike(path, column, wrong)]
+        mistakes.lines += [_one_mistake(path, column, wrong)]
     mistakes.raise_all()
-    notes = [*_notes(path, len(scripts), left_out), *passed_over_notes(Path(path).name, beside, len(scripts))]
+    notes = [*_notes(path, len(scripts), left_out), *unused_keys_notes(Path(path).name, unused, len(scripts))]
     notes += split_notes(Path(path).name, sessions, len(scripts))
     notes += [f"--prompts {Path(path).name}: {words}" for words in records.notes]
     if records.form == "text":
@@ -112,8 +113,8 @@ def _records(path: str | Path, column: str, mistakes: Mistakes) -> Records:
     return Records(path, REMEDY, mistakes, headless=column.isdecimal(), plain=plain_text)
 
 
-def _alike(path: str | Path, column: str, wrong: int) -> str:
-    """The first mistake of a file of which no conversation can be read, and how many more there are."""
+def _one_mistake(path: str | Path, column: str, wrong: int) -> str:
+    """One line for a file without a readable conversation: its first mistake, and how many more there are."""
     first = Mistakes(path)
     for record in _records(path, column, Mistakes(path)):
         try:
@@ -121,7 +122,7 @@ def _alike(path: str | Path, column: str, wrong: int) -> str:
         except MessageMistake as mistake:
             first.add(str(mistake), record.line, record.item)
             break
-        except _LeftOut:
+        except _NoUserLine:
             continue
     return f"{first.lines[0]} (no other of its {wrong:,} conversations can be read either)"
 
@@ -134,31 +135,31 @@ def _notes(path: str | Path, kept: int, left_out: int) -> tuple[str, ...]:
 
 
 def _script(
-    record: Record, column: str, first_seen: dict[str, str], beside: Counter[str], folder: Path
+    record: Record, column: str, first_seen: dict[str, str], unused: Counter[str], folder: Path
 ) -> Script:
-    """The conversation of one record; what it is sent without is counted. Raises MessageMistake or _LeftOut."""
+    """The conversation of one record; counts its unused keys. Raises MessageMistake or _NoUserLine."""
     content = record.content
     if record.problem:
         raise MessageMistake(f"{record.problem}: write {_EXAMPLE}")
     if isinstance(content, str | list):
-        return _side(content, "the conversation", "", {}, folder)
+        return _user_side(content, "the conversation", "", {}, folder)
     if not isinstance(content, Mapping):
         raise MessageMistake(f"not a JSON object in UTF-8: write {_EXAMPLE}")
     if role_of(content) is not None and value_of(content) is not None:
         raise MessageMistake(
             'is one message, no conversation: put the messages of one together, {"messages": [{"role": …}, …]}'
         )
-    content = _inside(content, column)
+    content = _unwrapped(content, column)
     name = _key(content, column)
-    beside.update(passed_over(content, name))
+    unused.update(unused_keys(content, name))
     if name in LINES:
         _check_id(content, first_seen, record)
     value = content[name]
     if plain(name) in (*MESSAGES, *LINES) and isinstance(value, str) and value.lstrip().startswith("["):
         value = _nested(value, name)  # JSON in a column of CSV
-    if _is_spoken(value, name):
+    if _is_of_two_speakers(value, name):
         value = value[::2]
-    found = _side(value, f'"{name}"', _system(content), content, folder)
+    found = _user_side(value, f'"{name}"', _system(content), content, folder)
     images = images_beside(content, folder) if plain(name) not in IMAGE_KEYS else ()
     if not images:
         return found
@@ -166,17 +167,19 @@ def _script(
     return Script(found.lines, found.system, ((*images, *first), *others))
 
 
-def _is_spoken(value: object, name: str) -> TypeGuard[list[str]]:
+def _is_of_two_speakers(value: object, name: str) -> TypeGuard[list[str]]:
     """Whether a value is a list of texts of both speakers."""
-    return plain(name) in SPOKEN and isinstance(value, list) and all(isinstance(one, str) for one in value)
+    return (
+        plain(name) in TWO_SPEAKERS and isinstance(value, list) and all(isinstance(one, str) for one in value)
+    )
 
 
-def _inside(content: Mapping[str, object], column: str) -> Mapping[str, object]:
-    """The object that holds the conversation: the record itself, or the one object of INSIDE in it."""
+def _unwrapped(content: Mapping[str, object], column: str) -> Mapping[str, object]:
+    """The object that holds the conversation: the record itself, or its one object under a key of WRAPPERS."""
     url = content.get("url")
     if isinstance(url, str) and url.startswith("/v1/") and not url.endswith(("completions", "responses")):
         raise MessageMistake(f"asks {url[:60]}, which is no chat: leave it out")
-    inner = [value for name in INSIDE if isinstance(value := content.get(name), Mapping)]
+    inner = [value for name in WRAPPERS if isinstance(value := content.get(name), Mapping)]
     if not inner:
         return content
     known = any(plain(name) in (*MESSAGES, *LINES, *TEXTS) for name in content) or column in content
@@ -196,12 +199,12 @@ def _key(content: Mapping[str, object], column: str) -> str:
         return found[0]
     by_plain = {plain(name): name for name, value in content.items() if value not in (None, "")}
     if not any(known in by_plain for known in (*MESSAGES, *LINES, *TEXTS)):
-        by_plain = {plain(name): name for name in content}  # what is there is empty: say so
+        by_plain = {plain(name): name for name in content}  # all are empty, which the mistake names
     for known in (*MESSAGES, *LINES, "prompt"):
         if known in by_plain:
             return by_plain[known]
-    if spoken := [name for name, value in content.items() if value and _is_spoken(value, name)]:
-        return spoken[0]
+    if found := [name for name, value in content.items() if value and _is_of_two_speakers(value, name)]:
+        return found[0]
     texts = [by_plain[known] for known in TEXTS if known in by_plain]
     if len(texts) == 1 or (len(texts) == 2 and {plain(name) for name in texts} == {"instruction", "input"}):
         return texts[0]
@@ -219,7 +222,7 @@ def _names(content: Mapping[str, object]) -> str:
 
 
 def _check_id(content: Mapping[str, object], first_seen: dict[str, str], record: Record) -> None:
-    """The id of a conversation, where it has one, stands once in the file."""
+    """Raise MessageMistake if an earlier conversation has the same id."""
     name = content.get("id")
     if name is None:
         return
@@ -239,19 +242,19 @@ def _nested(value: str, name: str) -> object:
 
 
 def _system(content: Mapping[str, object]) -> str:
-    """The system message that stands beside the conversation."""
+    """The system message under a key of its own; empty if there is none."""
     for name, value in content.items():
         if plain(name) in SYSTEMS and value not in (None, ""):
             return text_of(value, f'"{name}"')
     return ""
 
 
-def _side(value: object, name: str, system: str, content: Mapping[str, object], folder: Path) -> Script:
+def _user_side(value: object, name: str, system: str, content: Mapping[str, object], folder: Path) -> Script:
     """The user's side in a value: one text, a list of lines, or a list of messages."""
     if isinstance(value, list) and value and isinstance(value[0], Mapping):
         if all(isinstance(one, Mapping) and not any(key in one for key in ROLE_KEYS) for one in value):
             return Script(tuple(_person_text(one, k) for k, one in enumerate(value, 1)), system)
-        return _of_messages(value, system, folder, cleaned=name.strip('"') in CLEANED)
+        return _of_messages(value, system, folder, sharegpt=name.strip('"') in SHAREGPT_KEYS)
     if isinstance(value, list):
         if not value:
             raise MessageMistake(f"{name} must be a list of at least one line of the user")
@@ -262,16 +265,16 @@ def _side(value: object, name: str, system: str, content: Mapping[str, object], 
 
 
 def _person_text(item: Mapping[str, object], number: int) -> str:
-    """The user's text of an object without a role, such as AIPerf's {"text"} or {"input", "output"}."""
+    """The user's text in an object without a role, such as AIPerf's {"text"} or {"input", "output"}."""
     name = next((name for name in PERSON_TEXTS if name in item), None)
     if name is None:
         raise MessageMistake(f"message {number} has no role, only {_names(item)}: give it role and content")
     return text_of(item[name], f'message {number}: "{name}"')
 
 
-def _of_messages(items: list[object], system: str, folder: Path, *, cleaned: bool) -> Script:
-    """The lines of the user; several in a row are one. Replies are left out: the server's own take their place."""
-    systems, lines, before = [system] if system else [], list[str](), ""
+def _of_messages(items: list[object], system: str, folder: Path, *, sharegpt: bool) -> Script:
+    """The user's lines; consecutive ones are joined. Replies are left out, as the server's own replace them."""
+    systems, lines, last_role = [system] if system else [], list[str](), ""
     images: list[tuple[str, ...]] = []
     for number, (role, text) in enumerate(messages_of(items), start=1):
         if role == SYSTEM and lines:
@@ -283,15 +286,15 @@ def _of_messages(items: list[object], system: str, folder: Path, *, cleaned: boo
         elif role == PERSON:
             item = items[number - 1]
             urls = images_in(value_of(item), folder) if isinstance(item, Mapping) else ()
-            if before == PERSON:
+            if last_role == PERSON:
                 lines[-1] = "\n\n".join(filter(None, (lines[-1], text)))
                 images[-1] += urls
             else:
                 lines.append(text)
                 images.append(urls)
-        before = role
+        last_role = role
     if not lines:
-        if cleaned:
-            raise _LeftOut
+        if sharegpt:
+            raise _NoUserLine
         raise MessageMistake(f"no message has the role {PERSON}, only {SYSTEM} and {MODEL}: nothing to ask")
     return Script(tuple(lines), "\n\n".join(systems), tuple(images) if any(images) else ())

@@ -1,4 +1,4 @@
-"""What a file of conversations or a trace holds: numbers for `chatload prompts describe`."""
+"""Describes a file of conversations or a trace in numbers, for `chatload prompts describe`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SHARES = {"p50": 0.5, "p95": 0.95, "p99": 0.99}
 
 
 class Lengths(msgspec.Struct, frozen=True, kw_only=True):
-    """How long many things are: nearest-rank percentiles."""
+    """A distribution; percentiles by nearest rank."""
 
     n: int
     min: float
@@ -25,10 +25,10 @@ class Lengths(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Description(msgspec.Struct, frozen=True, kw_only=True):
-    """What a file holds. Lengths are in tokens: a trace's own, or our estimate of texts; times in s.
+    """The content of a file. Lengths are in tokens: recorded ones of a trace, or (`estimated`) estimates of texts.
 
-    `unit` of conversations is the user's lines. `seconds` and `requests_per_s` are a trace's, `think_s` the recorded
-    times after a reply. `notes` say what is left out, or how the file was read.
+    `prompt_tokens` of conversations are those of the user's lines. `seconds`, `requests_per_s`: of a trace. `think_s`:
+    recorded times from a reply to the next turn. `notes`: what is left out, or how the file was read.
     """
 
     file: str
@@ -49,7 +49,7 @@ class Description(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def lengths(values: Iterable[float]) -> Lengths | None:
-    """The distribution of some values; None where there are none."""
+    """The distribution of the values; None if there are none."""
     found = sorted(values)
     if not found:
         return None

@@ -11,14 +11,14 @@ from chatload.prompts.script import Script
 
 @dataclass(frozen=True, slots=True)
 class Filler:
-    """Fills texts of one user; a system message is the same in all of its turns."""
+    """Fills in the texts of one user; a system message is filled in as of turn 1."""
 
     user: int
     users: int
     seed: object
 
     def line(self, text: str, turn: int) -> str:
-        """A line of the user in this turn."""
+        """A line of this turn."""
         return filled(text, Place(self.user, turn, self.users, self.seed), "line")
 
     def system(self, text: str) -> str:
@@ -26,13 +26,13 @@ class Filler:
         return filled(text, Place(self.user, 1, self.users, self.seed), "system")
 
     def script(self, script: Script, first_turn: int = 1) -> Script:
-        """A script whose lines are said from this turn on, one after another."""
+        """A script whose lines are those of consecutive turns from `first_turn`."""
         lines = tuple(self.line(text, turn) for turn, text in enumerate(script.lines, start=first_turn))
         return Script(lines, self.system(script.system), script.images)
 
 
 class FilledMessage:
-    """Sends the same message each turn, filled in anew, after a system message, if any."""
+    """Sends the same message each turn with its placeholders filled in anew, after a system message if given."""
 
     def __init__(self, text: str, system: str, filler: Filler) -> None:
         self._text, self._filler = text, filler
@@ -45,7 +45,7 @@ class FilledMessage:
         return (*self._system, Message("user", self._filler.line(self._text, self._turn)))
 
     def add_reply(self, reply: str | None, between: object = ()) -> None:
-        """Replies are not kept."""
+        """Ignore the reply."""
 
     def drop_oldest(self) -> None:
-        """There are no exchanges."""
+        """None: there is no history."""

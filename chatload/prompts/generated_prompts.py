@@ -1,4 +1,4 @@
-"""Prompts of an exact number of tokens, and the beginnings that groups of users share."""
+"""Prompts of an exact number of tokens, and the prefixes that groups of users share."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from chatload.prompts.conversation import drop_oldest_of
 from chatload.prompts.script import joined
 from chatload.prompts.token_counts import FIRST_WORD
 
-Asked = tuple[int | None, int | None]
-"""(prompt, answer) tokens that were asked of a turn; None where nothing was."""
-NOTHING_ASKED: Asked = (None, None)
+AskedTokens = tuple[int | None, int | None]
+"""(prompt, answer) tokens that the options set for a turn; None for no length."""
+NOTHING_ASKED: AskedTokens = (None, None)
 
 
 class GeneratedPrompts:
-    """The texts of a run; the same in every process. `words_by` draws the words, `asked(user, turn)` are lengths.
+    """The texts of a run; the same in every process. `words_by` seeds the words; `asked(user, turn)`: their lengths.
 
-    The system message of a conversation is its own system prompt, then the prefix of its group: `prefix_tokens` tokens,
-    one of `groups` texts.
+    The system message of a conversation is its own system prompt and the prefix of its group, which is one of `groups`
+    texts of `prefix_tokens` tokens.
     """
 
     def __init__(
         self,
         composer: Composer,
-        asked: Callable[[int, int], Asked],
+        asked: Callable[[int, int], AskedTokens],
         words_by: str,
         prefix_tokens: int,
         groups: int,
@@ -43,7 +43,7 @@ class GeneratedPrompts:
         return user % self._groups
 
     def prefix(self, group: int) -> str:
-        """The text that a group shares; empty where none was asked."""
+        """The text that a group shares; empty without --shared-prefix-tokens."""
         if not self._prefix_tokens:
             return ""
         if group not in self._prefixes:
@@ -51,20 +51,21 @@ class GeneratedPrompts:
             self._prefixes[group] = self.composer.text(tokens, f"prefix {self._words_by} {group}")
         return self._prefixes[group]
 
-    def alone(self, user: int, turn: int, place: int) -> tuple[Message, ...]:
-        """The messages of a request that is no conversation's; `place` among all of them decides on its group."""
+    def single_request(self, user: int, turn: int, place: int) -> tuple[Message, ...]:
+        """The messages of a request outside a conversation; `place` is its number, by which it has its group."""
         prefix = self.prefix(self.group_of(place))
-        asks = Message("user", self.line(user, turn, "", prefix, first=True))
-        return (Message("system", prefix), asks) if prefix else (asks,)
+        message = Message("user", self.line(user, turn, "", prefix, first=True))
+        return (Message("system", prefix), message) if prefix else (message,)
 
     def line(self, user: int, turn: int, system: str, prefix: str, *, first: bool) -> str:
-        """The user's message of a turn, as long as asked. `system`: the conversation's own system prompt.
+        """The user's message of a turn. `system`: the conversation's own system prompt.
 
-        Of the `first` request all tokens count, of later ones those that they add to the turn before and its answer.
+        The length is that of the whole prompt of the `first` request, and of what a later one adds to the turn before
+        and its answer.
         """
         asked, counts = self.asked(user, turn)[0] or 0, self.composer.counts
-        beside = counts.first.get(system, 0.0) + self._tokens_of(prefix) if first else counts.later
-        return self.composer.text(asked - beside, f"{self._words_by} {user} {turn}")
+        other_tokens = counts.first.get(system, 0.0) + self._tokens_of(prefix) if first else counts.later
+        return self.composer.text(asked - other_tokens, f"{self._words_by} {user} {turn}")
 
     def _tokens_of(self, prefix: str) -> float:
         if prefix not in self._counted:
@@ -73,9 +74,9 @@ class GeneratedPrompts:
 
 
 class GeneratedConversation:
-    """A conversation whose every line is generated; with `grows`, each turn sends the history before it.
+    """A conversation of generated lines; with `grows`, each turn sends the history.
 
-    After a failed turn another line is sent: no prompt is sent twice.
+    After a failed turn another line is sent, so that no prompt is sent twice.
     """
 
     def __init__(self, prompts: GeneratedPrompts, user: int, system: str, *, grows: bool) -> None:
@@ -92,14 +93,14 @@ class GeneratedConversation:
         return (*self._before, *self._history, self._line)
 
     def add_reply(self, reply: str | None, between: Sequence[Message] = ()) -> None:
-        """The reply joins the history, where it grows; the line of the next turn is made while the user thinks."""
+        """Add the reply to the history, if it grows, and make the next line now, while the user thinks."""
         if self._grows and reply is not None:
             self._history += (self._line, *between, Message("assistant", answer_in(reply)))
         self._turn += 1
         self._line = self._next_line()
 
     def drop_oldest(self) -> int | None:
-        """Forget the oldest exchange."""
+        """Remove the oldest exchange."""
         return drop_oldest_of(self._history)
 
     def _next_line(self) -> Message:
@@ -109,7 +110,7 @@ class GeneratedConversation:
 
 
 def salted(messages: Sequence[Message], salt: str) -> tuple[Message, ...]:
-    """The messages, the first of which begins with the salt, if there is one."""
+    """The messages with `salt`, unless it is empty, at the beginning of the first."""
     if not salt or not messages:
         return tuple(messages)
     first, *others = messages

@@ -1,4 +1,4 @@
-"""Generated text of any length: a task and the notes it is about, put together at random from the lists below."""
+"""Generated text of any length: a task and notes that it is about, composed at random from the lists below."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Iterator
 
 
 def phrases(text: str) -> tuple[str, ...]:
-    """The phrases of a text with " | " between them."""
+    """The phrases of a text, separated by " | "."""
     return tuple(text.split(" | "))
 
 
-ORDERS = (
+TASKS = (
     "Summarise these notes for someone who was not there:",
     "Turn the following into a polite letter:",
     "Which of these points contradict each other?",
@@ -63,42 +63,42 @@ LINKS = phrases(
 )
 
 LEAST_FOR_NOTES = 40
-"""A prompt of fewer tokens is a question; a longer one is an order and notes."""
+"""A prompt of fewer tokens is a question; a longer one is a task and notes."""
 LEAST_FOR_NUMBER = 16
-"""A prompt of fewer tokens fills no block of a prefix cache, so it needs no number to be told from others."""
+"""A shorter prompt fills no block of a prefix cache, so it needs no number to differ from others."""
 
 
 def words_of_a_task(tokens: int, seed: str) -> Iterator[str]:
-    """The words of a prompt of about `tokens` tokens, without end: the caller takes as many as it needs."""
-    drawn = random.Random(f"task {seed}")
+    """An endless sequence of words for a prompt of about `tokens` tokens; the caller takes as many as it needs."""
+    rng = random.Random(f"task {seed}")
     if tokens >= LEAST_FOR_NOTES:
         # The number comes early, so that prompts differ within the first block of a server's prefix cache.
-        yield from f"Note {drawn.randrange(1_000_000)}. {drawn.choice(ORDERS)}".split()
+        yield from f"Note {rng.randrange(1_000_000)}. {rng.choice(TASKS)}".split()
     else:
         if tokens >= LEAST_FOR_NUMBER:
-            yield from f"Question {drawn.randrange(1_000_000)}.".split()
-        thing, other = drawn.sample(THINGS, 2)
-        yield from f"{drawn.choice(QUESTIONS).format(thing=f'the {thing}', other=f'the {other}')}.".split()
+            yield from f"Question {rng.randrange(1_000_000)}.".split()
+        thing, other = rng.sample(THINGS, 2)
+        yield from f"{rng.choice(QUESTIONS).format(thing=f'the {thing}', other=f'the {other}')}.".split()
     while True:
-        yield from sentence(drawn).split()
+        yield from sentence(rng).split()
 
 
 def words_of_notes(seed: str) -> Iterator[str]:
-    """The words of notes without end, that differ from those of any other seed within the first few."""
-    drawn = random.Random(f"notes {seed}")
-    yield from f"Note {drawn.randrange(1_000_000_000)}.".split()
+    """An endless sequence of words of notes, which differs from that of any other seed within the first few."""
+    rng = random.Random(f"notes {seed}")
+    yield from f"Note {rng.randrange(1_000_000_000)}.".split()
     while True:
-        yield from sentence(drawn).split()
+        yield from sentence(rng).split()
 
 
-def sentence(drawn: random.Random) -> str:
-    """A drawn sentence of the notes."""
-    who, other = drawn.sample(PEOPLE, 2)
-    start = f"{drawn.choice(LINKS)} {who}" if drawn.random() < 0.4 else who.capitalize()
-    what = f"the {drawn.choice(QUALITIES)} {drawn.choice(THINGS)}"
-    middle = f"{start} {drawn.choice(DEEDS)} {what} {drawn.choice(PLACES)} {drawn.choice(TIMES)}"
-    if drawn.random() < 0.3:
-        return f"{middle}, and {other} paid {drawn.randrange(2, 950)} crowns for it."
-    if drawn.random() < 0.5:
-        return f"{middle}, although {other} had asked for the {drawn.choice(THINGS)}."
+def sentence(rng: random.Random) -> str:
+    """A random sentence of the notes."""
+    who, other = rng.sample(PEOPLE, 2)
+    start = f"{rng.choice(LINKS)} {who}" if rng.random() < 0.4 else who.capitalize()
+    what = f"the {rng.choice(QUALITIES)} {rng.choice(THINGS)}"
+    middle = f"{start} {rng.choice(DEEDS)} {what} {rng.choice(PLACES)} {rng.choice(TIMES)}"
+    if rng.random() < 0.3:
+        return f"{middle}, and {other} paid {rng.randrange(2, 950)} crowns for it."
+    if rng.random() < 0.5:
+        return f"{middle}, although {other} had asked for the {rng.choice(THINGS)}."
     return f"{middle}."

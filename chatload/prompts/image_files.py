@@ -1,4 +1,4 @@
-"""Images of a file of conversations: parts of messages, or a key beside the prompt, as URLs that can be sent."""
+"""Images in a file of conversations, from parts of messages or from keys of their own, as URLs that can be sent."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from chatload.model.errors import UsageError
 from chatload.prompts.messages import MessageMistake, is_image
 
 KEYS = ("image", "images", "image_url", "image_urls")
-"""Keys of images beside a prompt."""
+"""Keys of images of a prompt."""
 MOST_BYTES = 32 * MB
 MAGIC = {b"\x89PNG\r\n\x1a\n": "png", b"\xff\xd8\xff": "jpeg", b"GIF8": "gif", b"RIFF": "webp"}
-"""First bytes of the files that servers take, and their type."""
+"""First bytes of the files that servers accept, and their type."""
 REMEDY = "give a PNG, JPEG, GIF or WebP file"
 
 
 def images_in(value: object, folder: Path) -> tuple[str, ...]:
-    """The images among the parts of a message. MessageMistake for one that cannot be sent."""
+    """URLs of the images among the parts of a message. MessageMistake for one that cannot be sent."""
     parts = value if isinstance(value, list) else []
     return tuple(_url(_of_part(part), folder) for part in parts if is_image(part))
 
 
 def images_beside(content: Mapping[str, object], folder: Path) -> tuple[str, ...]:
-    """The images beside a prompt, under one of KEYS: one, or a list."""
+    """URLs of the images under KEYS; each key has one image or a list."""
     found: list[object] = []
     for name, value in content.items():
         if plain(name) in KEYS and value not in (None, "", []):
@@ -49,7 +49,7 @@ def _of_part(part: object) -> object:
 
 
 def _url(value: object, folder: Path) -> str:
-    """A URL of the web or a data URL as it is; a file, by its path from the folder, as a data URL."""
+    """An http(s) or data URL unchanged; a path, relative to `folder`, as a data URL of the file."""
     if not isinstance(value, str) or not value:
         raise MessageMistake("an image is no text: give a path, a URL or a data URL")
     if value.startswith(("http://", "https://", "data:image/")):

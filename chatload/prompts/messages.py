@@ -1,4 +1,4 @@
-"""Reads conversations that are lists of messages, in OpenAI's words and in those of ShareGPT's variants."""
+"""Reads lists of messages with the keys and roles of OpenAI, or of ShareGPT and its variants."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from chatload.files.reading import quoted
 
 ROLE_KEYS = ("role", "from", "user", "speaker")
 TEXT_KEYS = ("content", "value", "text")
-"""Keys of a message in files of conversations, in the order in which they are looked for."""
+"""Keys of role and text of a message, in order of precedence."""
 MESSAGES = ("messages", "conversations", "conversation", "dialog", "dialogue", "items")
-"""Keys of the list of messages of a conversation, in the order in which they are looked for."""
+"""Keys of the list of messages of a conversation, in order of precedence."""
 PERSON, MODEL, SYSTEM = "user", "assistant", "system"
 ROLES = {
     PERSON: ("user", "human", "prompter", "person"),
     MODEL: ("assistant", "gpt", "chatgpt", "bing", "bard", "bot", "model", "ai"),
     SYSTEM: ("system", "developer"),
 }
-"""Our words for roles, and those of files."""
+"""Roles, and their names in files."""
 _ROLE = {word: role for role, words in ROLES.items() for word in words}
 
 
@@ -26,18 +26,18 @@ class MessageMistake(Exception):
 
 
 def messages_of(items: Sequence[object]) -> list[tuple[str, str]]:
-    """(role in our words, text) of every message. Raises MessageMistake naming the message."""
+    """(role of ROLES, text) of every message. Raises MessageMistake naming the message."""
     return [_message(item, number) for number, item in enumerate(items, start=1)]
 
 
 def role_of(item: object) -> str | None:
-    """The role of a message in our words; None where it has none that is known."""
+    """The role of a message, one of ROLES; None if it is unknown."""
     word = next((item[key] for key in ROLE_KEYS if key in item), None) if isinstance(item, Mapping) else None
     return _ROLE.get(word.strip().lower()) if isinstance(word, str) else None
 
 
 def value_of(item: Mapping[str, object]) -> object:
-    """The text of a message, as the file has it."""
+    """The text or list of parts of a message, unchecked."""
     return next((item[key] for key in TEXT_KEYS if key in item), None)
 
 
@@ -51,9 +51,9 @@ def is_image(part: object) -> bool:
 
 
 def text_of(value: object, name: str) -> str:
-    """A text that can be sent; parts of type "text" are joined, images are left out. Raises MessageMistake.
+    """A text that can be sent; parts of type "text" are joined, images left out. Raises MessageMistake.
 
-    It may be empty where there is an image.
+    It is empty if there are only images.
     """
     if isinstance(value, list) and value and all(isinstance(part, Mapping) for part in value):
         texts = [part for part in value if not is_image(part)]
@@ -75,7 +75,7 @@ def text_of(value: object, name: str) -> str:
 
 
 def shown_value(value: object) -> str:
-    """A value of a file for a mistake, as the file has it; lists and objects by kind."""
+    """A value for a message, as JSON; "a list" or "an object" for these."""
     if isinstance(value, str):
         return quoted(value)
     if isinstance(value, list | Mapping):

@@ -1,7 +1,7 @@
 """Placeholders in prompts and in --body, which make requests differ: `{user}`, `{random:1:100}` … (docs/prompts.md).
 
-Only the names below are placeholders: every other brace is text. A backslash before one keeps it: `\\{user}` is sent as
-`{user}`. All but `{time}` follow seed, user and turn.
+Only the names below are placeholders; every other brace is text. A backslash escapes one: `\\{user}` is sent as
+`{user}`. The values of all but `{time}` depend on seed, user and turn only.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ PLACEHOLDER = re.compile(
     rf"(\\?)\{{((?:user|turn{STEPS}|number{STEPS}|random:{NUMBER}:{NUMBER}|time(?::s)?)|"
     r"uuid|string:\d{1,4}(?::[^{}\n]{1,200})?|time:[^{}\n]{2,60})\}"
 )
-"""A placeholder with the backslash that keeps it, if any."""
+"""A placeholder, with the backslash that escapes it if there is one."""
 ONE_NUMBER = re.compile(rf"#\{{(?:user|turn{STEPS}|number{STEPS}|random:{NUMBER}:{NUMBER}|time(?::s)?)\}}")
 """A text of --body that is sent as a number."""
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789"
-MOST_TOLD = 6
+MOST_SHOWN = 6
 MANY_USERS = 1_000_000
-"""Turns of users beyond the planned number have numbers from here on, so far apart from turn to turn."""
+"""Users beyond the planned number have `number` = turn · MANY_USERS + user + 1, which no planned turn has."""
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Which turn of a run a text is of: `user` from 0, `turn` from 1; `users` of the run; the seed of its words."""
+    """The turn that a text belongs to: `user` from 0, `turn` from 1; `users`: planned number; `seed`: of the run."""
 
     user: int
     turn: int
@@ -46,7 +46,7 @@ class Place:
         return before + self.user + 1
 
 
-def found_in(text: str) -> tuple[str, ...]:
+def placeholders_in(text: str) -> tuple[str, ...]:
     """The placeholders of a text, each once, in order."""
     if "{" not in text:
         return ()
@@ -54,23 +54,23 @@ def found_in(text: str) -> tuple[str, ...]:
 
 
 def filled_words(names: Sequence[str]) -> str:
-    """The placeholders that are filled in, to go on a sentence; empty where there are none."""
-    more = f" and {len(names) - MOST_TOLD:,} more" if len(names) > MOST_TOLD else ""
-    return f", {', '.join(names[:MOST_TOLD])}{more} filled in each turn" if names else ""
+    """The placeholders in words, to continue a sentence; empty if there are none."""
+    more = f" and {len(names) - MOST_SHOWN:,} more" if len(names) > MOST_SHOWN else ""
+    return f", {', '.join(names[:MOST_SHOWN])}{more} filled in each turn" if names else ""
 
 
-def has_braces(text: str) -> bool:
-    """Whether filling changes a text: it has placeholders, or kept ones."""
+def needs_filling(text: str) -> bool:
+    """Whether `filled` changes the text: it has placeholders, escaped or not."""
     return "{" in text and PLACEHOLDER.search(text) is not None
 
 
-def kept(text: str) -> str:
-    """The text so that filling it gives the text back."""
+def escaped(text: str) -> str:
+    """The text with its placeholders escaped: `filled` restores it."""
     return PLACEHOLDER.sub(lambda one: f"{one[1]}\\{{{one[2]}}}", text)
 
 
 def filled(text: str, place: Place, where: str = "", now_s: Callable[[], float] = time.time) -> str:
-    """The text with its placeholders filled in; `where` tells texts of the same turn apart."""
+    """The text with its placeholders filled in; `where`: names the text within its turn, for other random values."""
     drawn = 0
 
     def value(one: re.Match[str]) -> str:
@@ -106,13 +106,13 @@ def _value(inner: str, place: Place, seed: str, now_s: Callable[[], float]) -> s
     return "".join(draw.choices(letters or LETTERS, k=int(length)))
 
 
-def in_body(body: Mapping[str, Any]) -> tuple[str, ...]:
-    """The placeholders of the texts of a JSON object. Any: somebody's own JSON."""
+def placeholders_in_body(body: Mapping[str, Any]) -> tuple[str, ...]:
+    """The placeholders in the texts of a JSON object. Any: the user's own JSON."""
     found: dict[str, None] = {}
 
     def look(value: Any) -> None:
         if isinstance(value, str):
-            found.update(dict.fromkeys(found_in(value)))
+            found.update(dict.fromkeys(placeholders_in(value)))
         elif isinstance(value, Mapping | list):
             for one in value.values() if isinstance(value, Mapping) else value:
                 look(one)

@@ -1,4 +1,4 @@
-"""A prompt with the wanted length of its answer."""
+"""A prompt with the length of its answer."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import msgspec
 class SampledPrompt(msgspec.Struct, frozen=True):
     """One prompt with lengths in tokens.
 
-    `prompt_tokens_estimate` is by chatload.prompts.tokens, not the server's count.
-    `output_tokens` is sent as max_tokens, with ignore_eos where the server has that.
+    `prompt_tokens_estimate` is by prompts/tokens.py, not the server's count.
+    `output_tokens` is sent as max_tokens, with ignore_eos if the server supports that.
     """
 
     text: str

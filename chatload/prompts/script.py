@@ -9,7 +9,7 @@ from chatload.prompts.message_forms import picture_message
 
 
 class Script(msgspec.Struct, frozen=True):
-    """The user's lines, and the system message before them; empty where there is none.
+    """The user's lines, and the system message before them; empty if there is none.
 
     `images[i]` are the URLs of the images of line i; lines beyond its end have none.
     """
@@ -20,11 +20,11 @@ class Script(msgspec.Struct, frozen=True):
 
     def line(self, number: int) -> Message:
         """The message of line `number`."""
-        said = Message("user", self.lines[number])
+        message = Message("user", self.lines[number])
         urls = self.images[number] if number < len(self.images) else ()
-        return picture_message(said, urls) if urls else said
+        return picture_message(message, urls) if urls else message
 
 
 def joined(*texts: str) -> str:
-    """The texts that are not empty, with a blank between them."""
+    """The texts that are not empty, joined by spaces."""
     return " ".join(filter(None, texts))

@@ -1,8 +1,7 @@
 """Samples prompts from a ShareGPT file as vLLM's benchmark_serving.py of 2023 did.
 
 The user provides the file, a JSON list (or JSON lines) of {"id", "conversations": [{"from", "value"}, …]}, also with
-OpenAI's words for keys and roles; it is not part of this project. A truncated copy is read up to its end, and the user
-is told so.
+OpenAI's keys and roles; it is not part of this project. A truncated copy is read up to its end, and noted.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ from chatload.prompts.tokens import estimate_tokens
 LEAST_TOKENS = 4
 MOST_PROMPT_TOKENS = 1024
 MOST_TOKENS = 2048
-"""vLLM's filters: shorter prompts or answers, longer prompts, and longer pairs are dropped."""
+"""vLLM's filters: least tokens of prompt and of answer, most of a prompt, most of both together."""
 
 MOST_BYTES = 2048 * MB
 REMEDY = "give the dataset's JSON file"
@@ -32,7 +31,7 @@ REMEDY = "give the dataset's JSON file"
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """The first two messages of a conversation after its system message; `by_person`: a person wrote the first."""
+    """The first two messages of a conversation after its system message; `by_person`: the first is the user's."""
 
     prompt: str
     answer: str
@@ -41,10 +40,10 @@ class Exchange:
 
 @dataclass(frozen=True, slots=True)
 class SharegptFile:
-    """The content of a file: exchanges of conversations with two messages or more.
+    """The exchanges of a file, one from each conversation of two messages or more.
 
-    `read` counts all conversations, `skipped` those without two messages. `truncated`: the list does not end. `words`
-    says all that to the user.
+    `read` counts all conversations, `skipped` those without two messages. `truncated`: the list has no end. `words`:
+    all that in words.
     """
 
     conversations: tuple[Exchange, ...]
@@ -55,7 +54,7 @@ class SharegptFile:
     systems: int = 0
     """Exchanges whose conversation begins with a system message."""
     by_models: int = 0
-    """Exchanges that do not begin with a person's message that a model answers."""
+    """Exchanges that are not a user's message with a model's answer."""
 
 
 def read_sharegpt(path: str | Path) -> SharegptFile:
@@ -100,11 +99,10 @@ def sample_sharegpt(
     persons_only: bool = False,
     count_tokens: Callable[[str], int] = estimate_tokens,
 ) -> list[SampledPrompt]:
-    """n random exchanges, without replacement, of those that pass vLLM's filters.
+    """n random exchanges that pass vLLM's filters, without replacement.
 
-    Tokens are counted only until n are found. `persons_only` leaves out prompts that a model wrote:
-    long conversations are split in the file, and vLLM's script takes the first message whatever its role.
-    Raises UsageError when fewer than n pass.
+    `persons_only` leaves out prompts that a model wrote: the file splits long conversations, and vLLM's script takes
+    the first message whatever its role. Raises UsageError if fewer than n pass.
     """
     sampled: list[SampledPrompt] = []
     for place in random.Random(seed).sample(range(len(file.conversations)), len(file.conversations)):
@@ -116,9 +114,9 @@ def sample_sharegpt(
             if _passes(prompt_tokens, output_tokens):
                 sampled.append(SampledPrompt(_utf_8(exchange.prompt), prompt_tokens, output_tokens))
     if len(sampled) < n:
-        by = " that a person wrote" if persons_only else ""
+        kind = " that a person wrote" if persons_only else ""
         raise UsageError(
-            [f"{n:,} prompts asked, {len(sampled):,}{by} pass vLLM's length filters: ask for fewer"]
+            [f"{n:,} prompts asked, {len(sampled):,}{kind} pass vLLM's length filters: ask for fewer"]
         )
     return sampled
 
@@ -137,7 +135,7 @@ def _passes(prompt_tokens: int, output_tokens: int) -> bool:
 
 
 class _Items:
-    """The conversations of a file one by one; `closed` is False if a JSON list does not end."""
+    """The conversations of a file one by one; `closed`: False if its JSON list has no end."""
 
     def __init__(self, path: str | Path) -> None:
         self._path = path
@@ -148,9 +146,9 @@ class _Items:
             yield from (record.content for record in Records(self._path, REMEDY, Mistakes(self._path)))
             return
         with opened_input(self._path, REMEDY, MOST_BYTES) as file:
-            begins = file.read(64).removeprefix(BOM).lstrip()[:1]
+            first = file.read(64).removeprefix(BOM).lstrip()[:1]
             file.seek(0)
-            if begins != b"{":
+            if first != b"{":
                 scan = JsonList(MOST_BYTES)
                 yield from scan.items(file)
                 self.closed = scan.closed
@@ -162,7 +160,7 @@ class _Items:
 
 
 def _messages(item: object) -> list[object]:
-    """The messages of a conversation; none where it has none."""
+    """The messages of a conversation; empty if it has none."""
     if not isinstance(item, Mapping):
         return []
     return next((item[key] for key in MESSAGES if isinstance(item.get(key), list)), [])
@@ -187,7 +185,7 @@ def _exchange(messages: list[object]) -> Exchange | None:
 
 
 def _text(message: Mapping[str, object]) -> str | None:
-    """The text of a message, parts joined; None where it has none."""
+    """The text of a message, parts joined; None if it has none."""
     value = value_of(message)
     try:
         return value if isinstance(value, str) else text_of(value, "")

@@ -1,4 +1,4 @@
-"""What is known of the server's tokens before a run: those of each word of generated texts, and those around them."""
+"""Token counts of the server before a run: of each word of generated texts, and of the template around them."""
 
 from __future__ import annotations
 
@@ -23,16 +23,17 @@ FILLERS = phrases(
     "island | doctor | sister | mother | father | child | friend | song | story | dinner | bread | "
     "coffee"
 )
-"""Common words, each one token of most tokenizers: a text begins with some of them and is filled up with them."""
+"""Common words, each one token in most tokenizers: a text begins with some of them and is padded with them."""
 FIRST_WORD = "Note"
-"""Every generated text begins with it. At the beginning a word may have other tokens than after a space."""
+"""The first word of every generated text: a word at the beginning may have other tokens than after a space."""
 
 
 class TokenCounts(msgspec.Struct, frozen=True, kw_only=True):
-    """`words`: tokens of each word after a space. `first`: tokens of a conversation's first request that no word of its
-    generated texts accounts for, by system prompt: template, system prompt and first words. `later`: the same of a
-    later turn, beside the history. `method`: how they were counted; `why`: why not by a better method.
-    Texts are made of the words that are counted only.
+    """Token counts. Texts are composed of the words in `words` only.
+
+    `words`: tokens of each word after a space. `first`: tokens of the first request of a conversation that are not in
+    `words`, by system prompt: template, system prompt and first words. `later`: the same of a later turn, without the
+    history. `method`: how they were counted; `why`: why not by a better method.
     """
 
     method: str
@@ -42,20 +43,20 @@ class TokenCounts(msgspec.Struct, frozen=True, kw_only=True):
     why: str = ""
 
     def of(self, text: str) -> float:
-        """The tokens of a generated text, without its first word."""
+        """The tokens of a generated text after its first word."""
         return sum(map(self.words.__getitem__, text.split(" ")[1:]))
 
 
 @lru_cache(maxsize=1)
 def sentences() -> tuple[str, ...]:
-    """The sentences that generated texts are made of; the same in every run, in another order in every text."""
-    drawn = random.Random("sentences")
-    return tuple(sentence(drawn) for _ in range(SENTENCES))
+    """The sentences of generated texts: the same in every run; each text has them in another order."""
+    rng = random.Random("sentences")
+    return tuple(sentence(rng) for _ in range(SENTENCES))
 
 
 @lru_cache(maxsize=1)
 def vocabulary() -> tuple[str, ...]:
-    """Every word of generated texts, with the signs that follow it."""
+    """Every word of generated texts, with the punctuation that follows it."""
     return tuple(dict.fromkeys((FIRST_WORD, *FILLERS, *" ".join(sentences()).split(" "))))
 
 
@@ -65,5 +66,5 @@ def estimated() -> dict[str, float]:
 
 
 def common(tokens: float) -> dict[str, float]:
-    """So many tokens for each of the common words; no other word is known."""
+    """`tokens` for each of the common words, without others."""
     return dict.fromkeys((FIRST_WORD, *FILLERS), tokens)

@@ -1,4 +1,4 @@
-"""A conversation whose model calls tools before it answers: each question takes rounds of calls and their results."""
+"""A conversation whose model calls tools before it answers: each question has rounds of calls and their results."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from chatload.prompts.message_forms import calling_message, result_message
 class ToolRounds:
     """Adds tool calls and their results to the questions of another conversation.
 
-    `result(number)` is the text that a tool gives back the `number`-th time. A failed turn withdraws the question with
-    all its rounds: it is asked anew.
+    `result(number)` is the result of the `number`-th call, from 0. After a failed turn the question is asked again,
+    without its rounds.
     """
 
     def __init__(self, questions: Conversation, result: Callable[[int], str]) -> None:
@@ -25,13 +25,13 @@ class ToolRounds:
         self.rounds = 0
 
     def next_messages(self) -> tuple[Message, ...]:
-        """The next question; within one, the question, and the calls and results so far."""
+        """The next question, or the current one with its calls and results so far."""
         if not self.rounds:
             self._asked = self._questions.next_messages()
         return (*self._asked, *self._between)
 
     def add_calls(self, text: str, calls: Sequence[ToolCall]) -> None:
-        """The model called tools, after this text: they have given their results. Its reasoning is not sent back."""
+        """Add the calls of a reply with this text, and their results. Reasoning is not sent back."""
         self.rounds += 1
         self._between.append(calling_message(answer_in(text), calls))
         for call in calls:
@@ -39,13 +39,13 @@ class ToolRounds:
             self._results += 1
 
     def add_reply(self, reply: str | None, between: Sequence[Message] = ()) -> None:
-        """The answer to the question; None where the turn failed."""
+        """Add the answer to the question; None if the turn failed."""
         self._questions.add_reply(reply, (*self._between, *between))
         self._between.clear()
         self.rounds = 0
 
     def drop_oldest(self) -> int | None:
-        """Forget the oldest question, with its answer; never the one that is asked now."""
+        """Remove the oldest question and its answer, but not the current one."""
         characters = self._questions.drop_oldest()
         if characters is not None:
             self._asked = self._questions.next_messages()

@@ -7,7 +7,7 @@ import random
 from chatload.prompts.generated_text import phrases
 
 NUMBERS = 1_000_003
-"""A prime, so that user · STRIDE modulo it is a different number for each user."""
+"""A prime, so that user · STRIDE mod NUMBERS differs for each user below it."""
 STRIDE = 617_293
 
 NAMES = phrases(
@@ -29,13 +29,13 @@ ERRANDS = phrases(
 
 
 def opening_of(user: int, seed: object) -> str:
-    """A seeded sentence of name, number, place and errand, unique among users 0 … 1,000,002 of a run.
+    """A sentence of name, number, place and errand, unique among users 0 … 1,000,002 of a run.
 
-    number = (user · 617,293 + offset(seed)) mod 1,000,003, which is one-to-one. Name and number come
-    first, so that two users' prompts differ within the first block of any prefix cache (16 tokens in vLLM).
+    number = (user · 617,293 + offset(seed)) mod 1,000,003, which is one-to-one. Name and number come first, so that
+    the prompts of two users differ within the first block of any prefix cache (16 tokens in vLLM).
     """
-    drawn = random.Random(f"opening {seed} {user}")
+    rng = random.Random(f"opening {seed} {user}")
     offset = random.Random(f"offset {seed}").randrange(NUMBERS)
     number = (user * STRIDE + offset) % NUMBERS
-    name, place, errand = drawn.choice(NAMES), drawn.choice(PLACES), drawn.choice(ERRANDS)
+    name, place, errand = rng.choice(NAMES), rng.choice(PLACES), rng.choice(ERRANDS)
     return f"{name} here, no. {number}, from {place}, {errand}."

@@ -1,4 +1,4 @@
-"""A conversation whose user messages have images made here before their text."""
+"""A conversation whose user messages have generated images before their text."""
 
 from __future__ import annotations
 
@@ -10,10 +10,9 @@ from chatload.prompts.message_forms import picture_message
 
 
 class WithImages:
-    """Adds images to each message of the user, those of the history too: they stay what they were.
+    """Adds images to each user message. Messages of the history keep their images.
 
-    `images(number)` are the URLs of the `number`-th message of the user. Where the history does not grow, each turn has
-    new ones.
+    `images(number)`: URLs for the `number`-th user message, from 0. Without a growing history each turn has new ones.
     """
 
     def __init__(self, texts: Conversation, images: Callable[[int], Sequence[str]], *, grows: bool) -> None:
@@ -34,14 +33,14 @@ class WithImages:
         return tuple(messages)
 
     def add_reply(self, reply: str | None, between: Sequence[Message] = ()) -> None:
-        """The reply to them."""
+        """Add the reply."""
         self._texts.add_reply(reply, between)
         if not self._grows:
             self._made.clear()
             self._turn += 1
 
     def drop_oldest(self) -> int | None:
-        """Forget the oldest exchange, with its images."""
+        """Remove the oldest exchange, with its images."""
         characters = self._texts.drop_oldest()
         self._dropped += characters is not None
         return characters

@@ -15,7 +15,7 @@ from chatload.loads.open_loop import OpenLoopLoad
 from chatload.loads.request_schedule import RequestSchedule
 from chatload.model.turn import Message
 from chatload.prompts.conversation import TracedHistory
-from chatload.prompts.generated_prompts import Asked
+from chatload.prompts.generated_prompts import AskedTokens
 from chatload.runner.context_edge import ContextEdge
 from chatload.runner.slots import SlotBehaviour
 
@@ -55,12 +55,12 @@ class OpenLoopBehaviour(SlotBehaviour):
 
     def _asks(
         self, load: OpenLoopLoad, schedule: RequestSchedule, index: int
-    ) -> tuple[tuple[Message, ...], Asked]:
+    ) -> tuple[tuple[Message, ...], AskedTokens]:
         """The messages of a request of the schedule, and the lengths asked."""
         session = self.session
         asked, texts = session.asked(index, 1), session.texts
         if load.prompt_tokens:
-            return texts.alone(index, 1, index), asked
+            return texts.single_request(index, 1, index), asked
         prompt, prefix = schedule.prompt(index), texts.prefix(texts.group_of(index))
         if load.exact_lengths and asked[1] is None:
             asked = (None, prompt.output_tokens or None)
@@ -80,8 +80,8 @@ class OpenLoopBehaviour(SlotBehaviour):
             asked = session.asked(chain[0], number)
             if load.exact_lengths and asked[1] is None:
                 asked = (None, prompt.output_tokens or None)
-            remembers = schedule.sends_history(index)
-            request = session.request(history.asking(prompt.text, remembers=remembers), asked, user=chain[0])
+            messages = history.messages_with(prompt.text, with_history=schedule.sends_history(index))
+            request = session.request(messages, asked, user=chain[0])
             session.clock.sleep_until(due_ns)
             spec = TurnSpec(chain[0], number, due_ns, request, name=session.name_of(chain[0]))
             turn, reply = self.clients.run_turn(spec, edge, 1 + len(chain) - number)

@@ -13,7 +13,7 @@ from chatload.engine.client import ChatClient, Interrupted, TurnSpec
 from chatload.loads.user_classes import UserClass
 from chatload.model.turn import Delta, Message, Turn, TurnRequest
 from chatload.prompts.conversation import Conversation
-from chatload.prompts.placeholders import filled, filled_body, has_braces, in_body
+from chatload.prompts.placeholders import filled, filled_body, needs_filling, placeholders_in_body
 from chatload.runner.behaviour import Behaviour
 from chatload.runner.context_edge import ContextEdge
 from chatload.runner.replies import Reply
@@ -39,7 +39,7 @@ class ScenarioBehaviour(Behaviour):
         self._row: tuple[str, str, str] = ("", "", session.row_name(user_class, "", ""))
         self.target = session.target_of(user_class)
         self._thinks = user_class.thinks
-        self._fills_body = bool(in_body(user_class.body))
+        self._fills_body = bool(placeholders_in_body(user_class.body))
         self._idle: list[ChatClient] = []
         self._open: list[ChatClient] = []
         self._held: list[tuple[Reply, Sequence[Message]]] = []
@@ -61,7 +61,7 @@ class ScenarioBehaviour(Behaviour):
     def system_prompt(self) -> str:
         """The class's, with its placeholders filled in: once a user."""
         text = self.user_class.system_prompt
-        return filled(text, self.session.place(self.number, 1), "system") if has_braces(text) else text
+        return filled(text, self.session.place(self.number, 1), "system") if needs_filling(text) else text
 
     @property
     def body(self) -> Mapping[str, Any]:

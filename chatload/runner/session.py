@@ -35,9 +35,9 @@ from chatload.model.sanitize import one_line
 from chatload.model.token_sources import shown_end
 from chatload.model.turn import Message, Turn, TurnRequest
 from chatload.prompts.filled_lines import Filler
-from chatload.prompts.generated_prompts import NOTHING_ASKED, Asked, salted
+from chatload.prompts.generated_prompts import NOTHING_ASKED, AskedTokens, salted
 from chatload.prompts.message_forms import images_of
-from chatload.prompts.placeholders import Place, filled_body, in_body
+from chatload.prompts.placeholders import Place, filled_body, placeholders_in_body
 from chatload.protocols.registry import DIALECTS
 from chatload.runner.echo_check import with_echo, with_reference
 from chatload.runner.messages import OtherServer, Start
@@ -87,7 +87,7 @@ class Session:
         self.start = start
         self.words_by = plan.words_by(start.run_id)
         load = plan.load
-        self._fills_body = bool(in_body(plan.body))
+        self._fills_body = bool(placeholders_in_body(plan.body))
         self.texts = texts_of(start.planned, start.counts, start.run_id)
         self.salt = salt_of(start.planned, self.texts, start.run_id)
         self.schedule = (
@@ -199,7 +199,7 @@ class Session:
         even = load.ramp == "even" and alone and self.shard.segments
         return due_ns(self.shard.segments, user) if even else self.clock.now_ns()
 
-    def asked(self, user: int, turn: int) -> Asked:
+    def asked(self, user: int, turn: int) -> AskedTokens:
         """(prompt, answer) tokens that were asked of a turn; None where nothing was."""
         return self.texts.asked(user, turn)
 
@@ -213,7 +213,12 @@ class Session:
         return "/".join(filter(None, (self.model_of(user) if self.plan.models else "", name)))
 
     def request(
-        self, messages: tuple[Message, ...], asked: Asked = NOTHING_ASKED, *, user: int = 0, turn: int = 1
+        self,
+        messages: tuple[Message, ...],
+        asked: AskedTokens = NOTHING_ASKED,
+        *,
+        user: int = 0,
+        turn: int = 1,
     ) -> TurnRequest:
         """The request of a turn of `user`; where a length of its answer is asked, one of just that length.
 

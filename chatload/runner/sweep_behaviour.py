@@ -42,7 +42,7 @@ class SweepBehaviour(SlotBehaviour):
 
     def _ask(self, load: SweepLoad, slot: int, turn: int, group: str) -> None:
         session = self.session
-        messages = session.texts.alone(slot, turn, slot * load.rounds + turn)
+        messages = session.texts.single_request(slot, turn, slot * load.rounds + turn)
         request = session.request(messages, session.asked(slot, turn), user=slot, turn=turn)
         name = session.name_of(slot)
         self.clients.run_turn(TurnSpec(slot, turn, session.clock.now_ns(), request, group, name=name))

@@ -87,7 +87,7 @@ def test_users_of_a_group_share_a_prefix_and_nothing_else() -> None:
     systems, asks = [one[0].content for one in lines], [one[1].content for one in lines]
     assert systems[0] == systems[2] != systems[1] == systems[3]
     assert len(set(asks)) == 4
-    assert prompts.alone(5, 1, 3)[0].content == systems[1]
+    assert prompts.single_request(5, 1, 3)[0].content == systems[1]
 
 
 def test_a_failed_turn_sends_another_line_next_time_and_leaves_the_history() -> None:

@@ -14,8 +14,8 @@ from chatload.prompts.lengths import (
     PROMPT_TOKENS,
     SHARES,
     composed_prompt,
-    own_lengths,
     quantile,
+    sharegpt_lengths,
 )
 from chatload.prompts.sampled_prompt import SampledPrompt
 from chatload.prompts.tokens import estimate_tokens
@@ -26,7 +26,7 @@ def own_prompts(n: int, seed: int) -> list[SampledPrompt]:
     """n generated prompts, as an open loop makes them."""
     return [
         composed_prompt(prompt_tokens, output_tokens, f"{seed} {place}")
-        for place, (prompt_tokens, output_tokens) in enumerate(own_lengths(n, seed))
+        for place, (prompt_tokens, output_tokens) in enumerate(sharegpt_lengths(n, seed))
     ]
 
 

@@ -10,7 +10,15 @@ import pytest
 from chatload.model.turn import Message
 from chatload.prompts.conversation import SeparateMessages, conversation_for
 from chatload.prompts.filled_lines import FilledMessage, Filler
-from chatload.prompts.placeholders import Place, filled, filled_body, found_in, has_braces, in_body, kept
+from chatload.prompts.placeholders import (
+    Place,
+    escaped,
+    filled,
+    filled_body,
+    needs_filling,
+    placeholders_in,
+    placeholders_in_body,
+)
 from chatload.prompts.script import Script
 
 PLACE = Place(user=4, turn=3, users=10, seed=1)
@@ -38,12 +46,12 @@ def test_what_each_becomes(text: str, value: str) -> None:
      '{"user": 1}', "\\frac{1}{0}", "{string:}", "{time:}", "a\\b"],
 )  # fmt: skip
 def test_every_other_brace_is_text(text: str) -> None:
-    assert filled(text, PLACE) == text and found_in(text) == () and not has_braces(text)
+    assert filled(text, PLACE) == text and placeholders_in(text) == () and not needs_filling(text)
 
 
 @pytest.mark.parametrize("text", ["{user}", "\\{user}", "a {uuid} \\\\{turn} {x}", "{{user}}", "plain"])
 def test_what_is_kept_comes_out_as_it_was(text: str) -> None:
-    assert filled(kept(text), PLACE) == text
+    assert filled(escaped(text), PLACE) == text
 
 
 def test_drawn_values() -> None:
@@ -70,7 +78,7 @@ def test_bodies() -> None:
         "more": [{"x": "#{turn}"}, "#{uuid}", "# {user}"],
         "on": True,
     }
-    assert in_body(body) == ("{user}", "{random:5:5}", "{turn}", "{uuid}")
+    assert placeholders_in_body(body) == ("{user}", "{random:5:5}", "{turn}", "{uuid}")
     found = filled_body(body, PLACE)
     assert (found["id"], found["seed"], found["n"], found["on"], found["more"][0]) == (
         "5",
@@ -80,7 +88,7 @@ def test_bodies() -> None:
         {"x": 3},
     )
     assert found["more"][1].startswith("#") and found["more"][2] == "# 5"
-    assert in_body({"a": "{b}", "c": [1, None]}) == ()
+    assert placeholders_in_body({"a": "{b}", "c": [1, None]}) == ()
 
 
 FILLER = Filler(4, 10, 1)

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 
 from chatload.interop.jmx.tree import Node
-from chatload.prompts.placeholders import ONE_NUMBER, kept
+from chatload.prompts.placeholders import ONE_NUMBER, escaped
 
 OPEN, CLOSE = "\ue000", "\ue001"
 DATE_PARTS = {"yyyy": "%Y", "yy": "%y", "MM": "%m", "dd": "%d", "HH": "%H", "mm": "%M", "ss": "%S"}
@@ -89,9 +89,9 @@ def variables_of(node: Node, resolve: Callable[[str], str]) -> dict[str, str]:
 
 
 def written(value: object) -> object:
-    """A value of a body as a scenario has it: braces of the plan are kept, marks become placeholders."""
+    """A value of a body as a scenario has it: braces of the plan are escaped, marks become placeholders."""
     if isinstance(value, str):
-        return kept(value).replace(OPEN, "{").replace(CLOSE, "}")
+        return escaped(value).replace(OPEN, "{").replace(CLOSE, "}")
     if isinstance(value, list):
         return [written(one) for one in value]
     if isinstance(value, dict):

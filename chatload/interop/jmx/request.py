@@ -13,7 +13,7 @@ from chatload.interop.jmx.tree import Found, Node
 from chatload.interop.jmx.variables import Variables, how_to_give
 from chatload.options.request_headers import header_mistake
 from chatload.options.server_address import secret_names
-from chatload.prompts.placeholders import found_in, in_body
+from chatload.prompts.placeholders import placeholders_in, placeholders_in_body
 from chatload.protocols.dialect import NoPromptError
 from chatload.protocols.own_routes import own_route
 from chatload.protocols.routes import read_path
@@ -126,8 +126,11 @@ def _fill(carried: Carried, numbers: Mapping[str, object]) -> None:
     if "system-prompt" in carried.options:
         carried.options["system-prompt"] = str(written(carried.options["system-prompt"]))
     carried.body = {key: written(value) for key, value in (carried.body | dict(numbers)).items()}
-    names = [*found_in(carried.prompt), *found_in(str(carried.options.get("system-prompt", "")))]
-    if filled := dict.fromkeys([*names, *in_body(carried.body)]):
+    names = [
+        *placeholders_in(carried.prompt),
+        *placeholders_in(str(carried.options.get("system-prompt", ""))),
+    ]
+    if filled := dict.fromkeys([*names, *placeholders_in_body(carried.body)]):
         carried.notes.append(f"filled in anew in each turn: {', '.join(filled)} (docs/prompts.md)")
 
 

@@ -1,4 +1,4 @@
-"""What a file of conversations holds beside them and no turn sends: told, so that no shorter prompt goes unseen."""
+"""Notes for the user on a file of conversations: on keys that are not sent, and on conversations split over records."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ CONTEXTS = (
     "tools",
     "functions",
 )
-"""Keys of what belongs to a prompt, but is no part of its text."""
+"""Keys of content that belongs to a prompt but is not sent."""
 LENGTHS = (
     "max_tokens",
     "max_completion_tokens",
@@ -30,18 +30,18 @@ LENGTHS = (
     "output_length",
     "output_len",
 )
-"""Keys of the length of the answer."""
+"""Keys of lengths of answers, which are not used."""
 
 
-def passed_over(content: Mapping[str, object], used: str) -> Iterable[str]:
-    """The keys of a conversation that its prompt (in key `used`) is sent without."""
+def unused_keys(content: Mapping[str, object], used: str) -> Iterable[str]:
+    """The keys of a conversation that have content but are not sent; `used` is the key of its prompt."""
     for name in _known(tuple(content)):
         if name != used and content[name] not in (None, "", [], {}):
             yield name
 
 
 def session_of(content: Mapping[str, object]) -> tuple[str, str] | None:
-    """The key and the value that name the conversation of a record; None where it has none."""
+    """(key, value) of the id of a record's conversation; None if it has none."""
     for name in _sessions(tuple(content)):
         value = content[name]
         if isinstance(value, str | int) and value != "":
@@ -50,7 +50,7 @@ def session_of(content: Mapping[str, object]) -> tuple[str, str] | None:
 
 
 def split_notes(file: str, sessions: Counter[tuple[str, str]], conversations: int) -> tuple[str, ...]:
-    """A line on conversations whose turns stand in several records; `sessions` counts records by key and value."""
+    """A note on conversations of several records; `sessions`: number of records by key and value."""
     split = [(name, times) for (name, _), times in sessions.items() if times > 1]
     if not split:
         return ()
@@ -68,12 +68,12 @@ def _sessions(names: tuple[str, ...]) -> tuple[str, ...]:
 
 @lru_cache(maxsize=64)
 def _known(names: tuple[str, ...]) -> tuple[str, ...]:
-    """The keys that are looked at; records of one file have the same ones."""
+    """The names among CONTEXTS and LENGTHS. Cached, as records of a file have the same keys."""
     return tuple(name for name in names if plain(name) in (*CONTEXTS, *LENGTHS))
 
 
-def passed_over_notes(file: str, found: Counter[str], conversations: int) -> tuple[str, ...]:
-    """A line on what is not sent, and one on lengths that are not asked for; `found` counts conversations by key."""
+def unused_keys_notes(file: str, found: Counter[str], conversations: int) -> tuple[str, ...]:
+    """A note on CONTEXTS and one on LENGTHS; `found`: number of conversations by key."""
     notes = []
     for known, words in (
         (CONTEXTS, "not sent: put what the model must see into the text of the prompt"),
