@@ -69,10 +69,10 @@ SHARED: tuple[ErrorWords, ...] = (
         "tokens_limit_reached",
     ),
     # services, in the words of their documentation or of public reports: Google, Mistral, xAI, Fireworks, Cerebras,
-    # Moonshot, GitHub; LM Studio
+    # Moonshot, GitHub, Zhipu; LM Studio
     error_words(
         CONTEXT_FULL,
-        r"input token count \((?P<given>\d+)\) exceeds the maximum number of tokens allowed \((?P<limit>\d+)",
+        r"input token count (?:\((?P<given>\d+)\) )?exceeds the maximum number of tokens allowed \(?(?P<limit>\d+)",
     ),
     error_words(
         CONTEXT_FULL,
@@ -90,6 +90,7 @@ SHARED: tuple[ErrorWords, ...] = (
         r"reduce the length of the messages.{0,40}length is (?P<given>\d+) while limit is (?P<limit>\d+)",
     ),
     error_words(CONTEXT_FULL, r"exceeded model token limit: (?P<limit>\d+)"),
+    error_words(CONTEXT_FULL, r"^Prompt exceeds max length$"),
     error_words(
         CONTEXT_FULL, r"(?:body|request) too large for .{1,60} model\. Max size: (?P<limit>\d+) tokens"
     ),

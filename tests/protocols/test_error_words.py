@@ -41,6 +41,10 @@ def meaning_of_row(row: dict[str, Any]) -> tuple[str, int | None, int | None]:
 
 
 IS = "This model's maximum context length is"
+ONLY = (
+    "However, the model's context length is only 32000 tokens, resulting in a maximum input length of 27904 tokens. "
+    "Please reduce the length of the input prompt. (parameter=input_tokens, value=27905)"
+)
 WORDS: list[tuple[str, str, int | None, int | None]] = [
     (
         "`inputs` tokens + `max_new_tokens` must be <= 2048. Given: 1500 `inputs` tokens and 1000 `max_new_tokens`",
@@ -214,8 +218,30 @@ WORDS: list[tuple[str, str, int | None, int | None]] = [
     ("invalid params, context window exceeds limit (2013)", "context_full", None, None),
     ("Range of input length should be [1, 30720]", "context_full", None, 30720),
     ("Prompt length 5000 is greater than max_seq_len 4096", "context_full", 5000, 4096),
+    ("prompt length 5000 plus query length 3 is larger than max_seq_len 4096", "context_full", 5003, 4096),
+    ("`prompt_token_ids` length (5000) is greater than `max_seq_len` (4096)", "context_full", 5000, 4096),
+    ("Prompt exceeds max length", "context_full", None, None),
+    (
+        "The input token count exceeds the maximum number of tokens allowed 30720.",
+        "context_full",
+        None,
+        30720,
+    ),
+    (f"You passed 27905 input tokens and requested 4096 output tokens. {ONLY}", "context_full", 32001, 32000),
+    (
+        f"You passed 900000 input characters and requested 0 output tokens. {ONLY}",
+        "context_full",
+        None,
+        32000,
+    ),
     ("inputs must have less than 1000 tokens. Given: 1234", "context_full", 1234, 1000),
     # words that only look like these
+    (
+        "max_tokens=140000 cannot be greater than max_model_len=max_total_tokens=131072.",
+        "in_band_error",
+        None,
+        None,
+    ),
     ("max_tokens must be at least 1, got -904.", "in_band_error", None, None),
     ("the request exceeds the maximum size of an image", "in_band_error", None, None),
     ("max_tokens is larger than the maximum output length of 4096", "in_band_error", None, None),

@@ -30,6 +30,15 @@ SERVERS = (
             ),
             error_words(
                 CONTEXT_FULL,
+                r"prompt length (?P<given>\d+) plus query length (?P<more>\d+) is larger than "
+                r"max_seq_len (?P<limit>\d+)",
+            ),
+            error_words(
+                CONTEXT_FULL,
+                r"`prompt_token_ids` length \((?P<given>\d+)\) is greater than `max_seq_len` \((?P<limit>\d+)\)",
+            ),
+            error_words(
+                CONTEXT_FULL,
                 r"`default_max_tokens \(-?\d+\)` .*max_seq_len \((?P<limit>\d+)\) - \S*prompt_len \((?P<given>\d+)\)",
             ),
         ),

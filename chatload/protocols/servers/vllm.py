@@ -65,6 +65,11 @@ def _room(answers: ProbeAnswers) -> BatchRoom | None:
 
 
 _ERRORS = (
+    error_words(  # since 0.14; it stops to count at the first token too many
+        CONTEXT_FULL,
+        r"You passed (?:(?P<given>\d+) input tokens|\d+ input characters) and requested (?P<more>\d+) output tokens\. "
+        r"However, the model's context length is only (?P<limit>\d+) tokens",
+    ),
     error_words(
         CONTEXT_FULL,
         r"maximum context length is (?P<limit>\d+) tokens and your request has (?P<given>\d+) input tokens "
