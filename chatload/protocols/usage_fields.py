@@ -12,6 +12,8 @@ from chatload.protocols.event_data import MOST_TOKENS, USUAL_KEYS, count, millis
 _MADE = ("output_tokens", "generated_tokens", "eval_count", "predicted_n")
 _READ = ("input_tokens", "prompt_eval_count", "prompt_n")
 """Other names of completion and prompt tokens: OpenAI's Responses, TGI's details, Ollama, llama.cpp."""
+_CACHED = ("cached_tokens", "prompt_cache_hit_tokens")
+"""Names of the cached part of the prompt beside the sums: Moonshot and Together, DeepSeek."""
 _MADE_KEYS = frozenset(_MADE)
 _SUMS = frozenset(("completion_tokens", "prompt_tokens", "total_tokens"))
 
@@ -88,7 +90,7 @@ def full_usage(usage: Mapping[str, object]) -> Usage:
     if usage.keys() <= _SUMS:
         return Usage(completion, prompt, total_tokens=total)
     details = usage.get("prompt_tokens_details") or usage.get("input_tokens_details")
-    cached = details.get("cached_tokens") if isinstance(details, dict) else None
+    cached = count(details.get("cached_tokens")) if isinstance(details, dict) else None
     made = usage.get("completion_tokens_details", usage.get("output_tokens_details"))
     made = made if isinstance(made, dict) else {}
     reasoning = made.get("reasoning_tokens", usage.get("reasoning_tokens"))  # SGLang has it beside the others
@@ -96,7 +98,7 @@ def full_usage(usage: Mapping[str, object]) -> Usage:
     return Usage(
         completion_tokens=completion,
         prompt_tokens=prompt,
-        cached_tokens=count(cached),
+        cached_tokens=_first(usage, _CACHED) if cached is None else cached,
         total_tokens=total,
         reasoning_tokens=count(reasoning) or None,
         rejected_tokens=sum(filter(None, rejected)) or None,

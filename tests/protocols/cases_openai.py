@@ -117,6 +117,13 @@ VLLM = [
          + sse(chat({"content": ""}, "stop", usage=usage(6)))
          + sse(chat(None, usage=usage(6, prompt_tokens_details={"cached_tokens": 16}))) + DONE,
          "There was a river, ", tokens=(0, 1, 4, 1, None), finish="stop", usage=Usage(6, 21, 16)),
+    Case("cached tokens beside the sums, as Moonshot and Together tell them",
+         sse(chat({"content": "There was"}, "stop", usage=usage(2, cached_tokens=16))) + DONE,
+         "There was", tokens=(2,), finish="stop", usage=Usage(2, 21, 16)),
+    Case("cached tokens beside the sums, as DeepSeek tells them",
+         sse(chat({"content": "There was"}, "stop",
+                  usage=usage(2, prompt_cache_hit_tokens=16, prompt_cache_miss_tokens=5))) + DONE,
+         "There was", tokens=(2,), finish="stop", usage=Usage(2, 21, 16)),
     Case("one event is the whole reply", sse(chat({"content": "There was"}, "stop", usage=usage(2))),
          "There was", tokens=(2,), finish="stop", usage=_AFTER_TWO),
     Case("reasoning before content",
