@@ -1,4 +1,4 @@
-"""The reads of one HTTP body, in order, and within reach those that are here already."""
+"""The reads of one HTTP body, in order, with access to those that have arrived but are not consumed."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from itertools import islice
 
 
 class BodyReads:
-    """Iterates over the pieces of a body without HTTP chunking, and waits for more where its source does.
+    """Iterates over the reads of a body without HTTP chunking; blocks where its source does.
 
-    `here` are those that came and were not taken; `taken` counts the others. `between` is
-    True while every event of the reads taken was handed out whole: only then may reads be taken past framing.
+    `here` holds the reads that have arrived and are not taken, `taken` counts the taken ones. `between` is True while
+    the reads taken end with a whole event and all events were yielded: only then may reads be taken past framing.
     """
 
     def __init__(self, batches: Iterable[Iterable[bytes]]) -> None:
@@ -21,7 +21,7 @@ class BodyReads:
         self._batches = iter(batches)
 
     def wait(self) -> bool:
-        """Wait until a read is here; False when there is none to come."""
+        """Wait until `here` has a read; False at the end of the body."""
         while not self.here:
             batch = next(self._batches, None)
             if batch is None:
@@ -30,7 +30,7 @@ class BodyReads:
         return True
 
     def take(self, count: int) -> None:
-        """Take the first `count` of those that are here past framing."""
+        """Take the first `count` reads of `here`, past framing."""
         self.taken += count
         left = [*islice(self.here, count, None)]
         self.here.clear()
@@ -47,5 +47,5 @@ class BodyReads:
 
 
 def reads_of(pieces: Iterable[bytes]) -> BodyReads:
-    """The reads themselves, or those of any pieces, pulled one by one."""
+    """`pieces` as BodyReads, pulled one by one; BodyReads are returned as they are."""
     return pieces if isinstance(pieces, BodyReads) else BodyReads((piece,) for piece in pieces)

@@ -1,4 +1,4 @@
-"""What a dialect is: one server's wire form. Each file of dialects/ names its own in `DIALECTS` (registry.py)."""
+"""Defines a dialect: the wire form of one API. Each file in dialects/ lists its own in `DIALECTS` (registry.py)."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from chatload.protocols.tool_calls import tool_calls_of
 
 
 class NoPromptError(Exception):
-    """A JSON body that asks no language model anything; the text says why."""
+    """A JSON body without a prompt for a language model; the message says why."""
 
 
 @dataclass(slots=True)
 class ForeignBody:
-    """What another tool's JSON body asks, in our terms.
+    """The JSON body of another tool's request, in our terms.
 
-    `extra` are the fields that have no counterpart here; they are sent as they are. `streams`: the body asks for a
-    stream. `notes` say what is sent in another way. `system` is the system message before the prompt.
+    `extra` holds the fields without a counterpart here, which are sent as they are. `streams`: the body asks for a
+    stream. `notes` are sentences on what is sent differently. `system` is the system message before the prompt.
     """
 
     prompt: str
@@ -38,26 +38,26 @@ class Dialect:
 
     `body(request)` is the JSON body of a POST to `path`.
     `deltas(reads, request)` reads `reads`, the pieces of the HTTP body without chunking, pulled one by one: a delta is
-    handed out before the next read is asked for. Several that are all text, in reads that are here already, may come
-    as one TextDeltas. Raises WireError for bytes that do not fit, ServerError for an error event, TurnError
-    "truncated" for a body that ends inside an event. It does not judge success (no error, a `finish`, a complete HTTP
-    message) and has no clock: `Delta.read` is the index of the read whose arrival time counts.
+    yielded before the next read is requested. Several text-only deltas of reads that have already arrived may be
+    yielded as one TextDeltas. Raises WireError for invalid bytes, ServerError for an error event, TurnError "truncated"
+    for a body that ends inside an event. It does not judge success (no error, a `finish`, a complete HTTP message) and
+    has no clock: `Delta.read` is the index of the read whose arrival time counts.
     `one_token_per_event`: every delta is exactly one token.
-    `option`: the choice of --server that always means it, where that is not its name.
+    `option`: the choice of --server that always means this dialect, where that is not its name.
     `prompt_key`: the field of the body that holds the prompt or the messages.
-    `template`: the server puts messages into the model's chat template; else prompt_text.py writes the prompt.
-    `exact_length`: fields of the body that make max_tokens the length of the answer; empty where the server has none.
-    `read_body(body)` reads the JSON body of another tool's request; None where it is not of this dialect. Raises
+    `template`: the server applies the model's chat template to messages; otherwise prompt_text.py writes the prompt.
+    `exact_length`: fields of the body that make max_tokens the length of the answer; empty where there are none.
+    `read_body(body)` reads the JSON body of another tool's request; None if it is of another dialect. Raises
     NoPromptError.
-    `names_model`: its requests name the model.
-    `takes_more`: it writes `Message.more`: parts such as images, tool calls and their results. `tool_calls(body)` are
-    the calls in the body of a reply.
-    `thinking` are the forms of how much is reasoned (thinking_fields.py); empty where the dialect has none.
+    `names_model`: requests name the model.
+    `takes_more`: requests can contain `Message.more`: parts such as images, tool calls and their results.
+    `tool_calls(body)` returns the tool calls in the body of a reply.
+    `thinking`: request fields for how much the model reasons (thinking_fields.py); empty where there are none.
     `whole_reply_path`: the same server's route for replies that are not streamed.
-    `headers`: those that every request of it has, beside the usual ones.
-    `needs_max_tokens`: it refuses a request without a limit.
-    `takes_counting`: `ServerKind.counting` are fields of its requests.
-    `order`: of several that can read a body, the one with the lowest is meant.
+    `headers`: further headers of every request.
+    `needs_max_tokens`: the server refuses a request without a limit.
+    `takes_counting`: requests can contain the fields of `ServerKind.counting`.
+    `order`: if several dialects can read a body, the one with the lowest order is used.
     """
 
     name: str

@@ -1,6 +1,6 @@
-"""What the words of a server's error mean: whose fault it is, and where a prompt was too long, by how much.
+"""Derives an error code from the words of a server's error, and for a prompt that is too long also the token counts.
 
-Each kind of server declares its words beside what else it is (`ServerKind.errors`); those that many share stand here.
+Each kind of server declares its own words (`ServerKind.errors`); this file has those that many servers share.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from chatload.model.errors import CONTEXT_FULL, IN_BAND_ERROR, INVALID_REQUEST, OVERLOADED, SERVER_ERROR
 
 _MOST_WORDS = 4096
-"""Characters of an error that are looked at."""
+"""Characters of an error that are searched."""
 
 
 @dataclass(frozen=True, slots=True)
 class ErrorWords:
-    """Errors of one meaning: those whose words `pattern` finds, or whose type or code is one of `types`.
+    """Errors with one code: those whose words match `pattern`, or whose type or code is in `types`.
 
-    The pattern's groups are numbers of tokens: `limit` is what the server takes; `given` (or given2, given3, …), with
-    `more` added, is what the request came to.
+    The pattern's groups are numbers of tokens: `limit` is the most that the server accepts; `given` (or given2,
+    given3, …) plus `more` is what the request had.
     """
 
     code: str
@@ -29,15 +29,15 @@ class ErrorWords:
 
 
 def error_words(code: str, pattern: str = "", *types: str) -> ErrorWords:
-    """`ErrorWords` of a regular expression, which ignores case, and of types in small letters."""
+    """`ErrorWords` of a regular expression, which ignores case, and of types in lower case."""
     return ErrorWords(code, pattern, frozenset(types))
 
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What an error means: its code (model/errors.py), and the tokens given and allowed where it tells them.
+    """What an error means: its code (model/errors.py), and the tokens given and allowed where it states them.
 
-    `by_words`: its words told, not its type or a status.
+    `by_words`: the code is from the error's words, not from its type or a status.
     """
 
     code: str = IN_BAND_ERROR
@@ -53,7 +53,7 @@ _BUSY = (
     r"|concurren\w* (?:limit|requests?) (?:was |is |has been )?(?:exceeded|reached)"
 )
 SHARED: tuple[ErrorWords, ...] = (
-    # OpenAI's words; vLLM, FastChat, SGLang and others have them in one form or another
+    # OpenAI's words; vLLM, FastChat, SGLang and others use variants of them
     error_words(
         CONTEXT_FULL,
         r"maximum context length (?:is|of) (?P<limit>\d+) tokens(?:"
@@ -103,7 +103,7 @@ SHARED: tuple[ErrorWords, ...] = (
         rf"(?:prompt|input|context|requested) (?:length |tokens )?\(?(?P<given>\d+)(?: tokens)?\)? {_THAN} "
         r"(?:the )?(?:context (?:length|size|window)|max_seq_len)(?: of)? \(?(?P<limit>\d+)",
     ),
-    # what such words have in common
+    # patterns common to such words
     error_words(
         CONTEXT_FULL,
         rf"\b(?:prompt|inputs?|messages|requests?|conversation|tokens)\b[^.]{{0,60}}\b{_THAN} [^.]{{0,60}}"
@@ -134,9 +134,9 @@ SHARED: tuple[ErrorWords, ...] = (
 """Words and types of many servers and gateways."""
 
 _TURNED_AWAY = re.compile(f"429|503|529|.*(?:{_LIMITED})")
-"""Types, statuses and FastChat's codes (429xx) inside of an error, of a server that takes no more for now."""
+"""Types, statuses and FastChat's codes (429xx) in an error that mean that the server accepts no more for now."""
 _NOT_THE_REQUEST = (401, 402, 403, 407, 408, 409, 423, 425, 429, 499)
-"""Statuses 4xx that say nothing against what was asked: a key, a quota, a conflict, a hang-up."""
+"""Statuses 4xx that are not about the request's content: a key, a quota, a conflict, a hang-up."""
 
 
 def meaning_of(
@@ -144,36 +144,35 @@ def meaning_of(
 ) -> Meaning:
     """What an error means by its words, else by its types and codes, else by the status of the reply.
 
-    `known` are looked through in their order. Nothing is guessed: an error that does not tell whose fault it is stays
-    `in_band_error`.
+    `known` is searched in order. An error that matches nothing is `in_band_error`: whose fault it is stays open.
     """
     known, words = tuple(known), words[:_MOST_WORDS]
     for one in known:
-        # Compiled at the first error, and kept by `re`: all of them would take 5 ms of every start.
+        # Compiled at the first error and cached by `re`: compiling all at start would take 5 ms.
         found = re.search(one.pattern, words, re.IGNORECASE) if one.pattern else None
         if found is not None:
             return _with_tokens(one.code, found)
     if status in _NOT_THE_REQUEST:
         return Meaning()
-    told = {str(one).lower() for one in types if isinstance(one, int | str) and not isinstance(one, bool)}
-    if any(map(_TURNED_AWAY.match, told)):
+    names = {str(one).lower() for one in types if isinstance(one, int | str) and not isinstance(one, bool)}
+    if any(map(_TURNED_AWAY.match, names)):
         return Meaning(OVERLOADED)
     for one in known:
-        if one.types & told:
+        if one.types & names:
             return Meaning(one.code)
     if 400 <= status < 500:
         return Meaning(INVALID_REQUEST)
-    inside = {int(one) for one in told if len(one) == 3 and one.isdecimal()}
+    inside = {int(one) for one in names if len(one) == 3 and one.isdecimal()}
     if any(500 <= one < 600 for one in inside):
         return Meaning(SERVER_ERROR)
     return Meaning(INVALID_REQUEST if 400 in inside else IN_BAND_ERROR)
 
 
 def _with_tokens(code: str, found: re.Match[str]) -> Meaning:
-    """The meaning with the numbers of the pattern's groups."""
+    """The meaning of a match, with the token counts of the pattern's groups."""
     if code != CONTEXT_FULL:
         return Meaning(code, by_words=True)
-    told = {name: int(float(value)) for name, value in found.groupdict().items() if value}
-    given = next((value for name, value in told.items() if name.startswith("given")), None)
-    total = None if given is None else given + told.get("more", 0)
-    return Meaning(code, total, told.get("limit"), by_words=True)
+    counts = {name: int(float(value)) for name, value in found.groupdict().items() if value}
+    given = next((value for name, value in counts.items() if name.startswith("given")), None)
+    total = None if given is None else given + counts.get("more", 0)
+    return Meaning(code, total, counts.get("limit"), by_words=True)

@@ -1,33 +1,33 @@
-"""Reads the data of an event: its JSON object, and the error that it may hold within a 200 stream."""
+"""Reads the data of an event: its JSON object, and errors that servers report within a 200 stream."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Container
+from collections.abc import Container, Mapping
 
 import orjson
 
 from chatload.model.errors import WireError
-from chatload.protocols.server_errors import error_in, server_error, tells_error
+from chatload.protocols.server_errors import error_in, is_error, server_error
 
 MOST_TOKENS = 1_000_000_000
-"""Largest plausible count; larger ones are no counts, and would not fit where counts are kept."""
+"""Largest plausible token count. Larger numbers are ignored, and would not fit the integers that store counts."""
 MOST_MS = 86_400_000.0
 """Longest plausible time of a request, in ms: a day."""
 MOST_VALUES = 250_000
-"""Most objects, lists and members of one event: each takes up to 230 bytes when read."""
+"""Most objects, lists and members of one event: each takes up to 230 bytes of memory when decoded."""
 NO_OBJECT = "the data of an event is no JSON object"
 USUAL_KEYS = frozenset(("id", "object", "created", "model", "choices", "usage", "system_fingerprint"))
-"""Keys of an event that holds no error, unless `object` says so, and its counts under `usage`, or in its choices."""
+"""An event with only these keys is no error, unless `object` is "error", and has counts only in `usage` or choices."""
 _TOO_DEEP = "depth"
-"""In orjson's words about more than 1,024 levels of nesting."""
+"""Part of orjson's message on more than 1,024 levels of nesting."""
 SINGLE_LINE_ENDS = "a single line end after each event, where server-sent events need a blank line"
 _BROKEN_ERROR = re.compile(r"\s*\{\s*[\"']error[\"']\s*:\s*(?P<words>.*)", re.DOTALL)
 
 
 def loaded(data: str | bytes) -> dict[str, object]:
-    """The JSON object of an event; raises ServerError when it is an error, WireError when it is no JSON."""
+    """The JSON object of an event. Raises ServerError if it is an error, WireError if it is not a JSON object."""
     if len(data) > MOST_VALUES and _values(data) > MOST_VALUES:
         raise WireError(f"an event of more than {MOST_VALUES} values")
     try:
@@ -35,23 +35,20 @@ def loaded(data: str | bytes) -> dict[str, object]:
     except orjson.JSONDecodeError as error:
         if _TOO_DEEP in error.msg:  # Python's own json has no limit since 3.13
             raise WireError("the data of an event is no JSON", data) from None
-        found = _second_look(data)
+        found = _loaded_leniently(data)
     if not isinstance(found, dict):
         raise error_in(data.encode() if isinstance(data, str) else data) or WireError(NO_OBJECT, data)
     if found.keys() <= USUAL_KEYS and found.get("object") != "error":
         return found
     if "error" in found or "error_code" in found or found.get("object") == "error":
         _raise_if_error(found)
-    elif not found.get("choices") and "token" not in found and "text" not in found and tells_error(found):
+    elif not found.get("choices") and "token" not in found and "text" not in found and is_error(found):
         raise server_error(found)
     return found
 
 
 def typed(data: str, types: Container[object]) -> dict[str, object]:
-    """The JSON object of an event whose `type` tells what it is; one of `types` is no error, whatever keys it has.
-
-    Raises as `loaded` for any other.
-    """
+    """As `loaded`, but an event whose `type` is in `types` is never an error, whatever keys it has."""
     if len(data) <= MOST_VALUES:
         try:
             found = orjson.loads(data)
@@ -63,7 +60,7 @@ def typed(data: str, types: Container[object]) -> dict[str, object]:
 
 
 def count(value: object) -> int | None:
-    """A count of tokens, which some gateways send as "20" or 20.0; None for a value that is none."""
+    """A token count, which some gateways send as "20" or 20.0; None for any other value."""
     if type(value) is int:
         return value if 0 <= value <= MOST_TOKENS else None
     if isinstance(value, str) and len(value) < 11 and value.isascii() and value.isdigit():
@@ -74,37 +71,49 @@ def count(value: object) -> int | None:
 
 
 def milliseconds(value: object) -> float | None:
-    """A length of time in ms; None for a value that is none."""
+    """A duration in ms; None for any other value."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     return float(value) if 0 <= value <= MOST_MS else None
 
 
+def text_field(of: Mapping[str, object], key: str, data: str | bytes) -> str:
+    """The text under `key`; "" where it is missing or null. Raises WireError, which quotes `data`, for other values."""
+    value = of.get(key)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise WireError(f"{key} is no text", data)
+    return value
+
+
 def _values(data: str | bytes) -> int:
-    """An upper bound of the number of values in a JSON text, minus one; commas in strings are counted too."""
+    """An upper bound of the number of values in a JSON text, minus one: commas in strings count too."""
     if isinstance(data, str):
         return sum(map(data.count, "{[,"))
     return sum(map(data.count, (b"{", b"[", b",")))
 
 
-def _second_look(data: str | bytes) -> object:
-    """The content by Python's json, which reads the NaN and lone surrogates that some servers write."""
-    if data[:5] in ("data:", b"data:"):  # a gateway that puts the server's lines into events of its own
+def _loaded_leniently(data: str | bytes) -> object:
+    """The JSON by Python's json, which accepts the NaN and lone surrogates that some servers write.
+
+    Raises ServerError for a broken error object, WireError for any other text.
+    """
+    if data[:5] in ("data:", b"data:"):  # a gateway wraps the server's lines in events of its own
         return loaded(data[5:].strip())
     try:
-        taken = json.loads(data)
-        return json.loads(json.dumps(taken, ensure_ascii=False).encode("utf-8", "replace"))
+        content = json.loads(data)
+        return json.loads(json.dumps(content, ensure_ascii=False).encode("utf-8", "replace"))
     except (ValueError, RecursionError):
         text = data if isinstance(data, str) else data.decode("utf-8", "replace")
-        # transformers serve does not escape the message
-        broken = _BROKEN_ERROR.match(text)
+        broken = _BROKEN_ERROR.match(text)  # transformers serve does not escape the message
         if broken is None:
             raise WireError(_why_no_json(text), data) from None
         raise server_error(broken["words"].strip().strip("\"'}")) from None
 
 
 def _why_no_json(data: str) -> str:
-    """What is wrong with data that is no JSON. Lines that are JSON each are events without blank lines between them."""
+    """Why data is no JSON. If each line is JSON, the lines are events without blank lines between them."""
     lines = data.split("\n")
     if len(lines) > 1 and all(line == "[DONE]" or is_object(line) for line in lines):
         return SINGLE_LINE_ENDS
@@ -112,7 +121,7 @@ def _why_no_json(data: str) -> str:
 
 
 def is_object(data: str | bytes) -> bool:
-    """Whether a text is a whole JSON object, or too much to tell."""
+    """Whether a text is a whole JSON object; True without a check if it is very long."""
     if len(data) > MOST_VALUES:
         return True
     try:

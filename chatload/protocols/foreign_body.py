@@ -1,4 +1,4 @@
-"""Reads the JSON body of another tool's request, field by field: what a dialect takes, and what is left."""
+"""Reads the JSON body of another tool's request: the fields that our options have, and the rest."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from chatload.protocols.dialect import ForeignBody
 def prompt_body(
     body: Mapping[str, object], key: str, *, length_key: str, streams: bool = False
 ) -> ForeignBody | None:
-    """A body whose prompt is one text under `key`; None where it has none there.
+    """A body whose prompt is one text under `key`; None if it has no text there.
 
     `streams`: whether a body without `stream` asks for a stream.
     """
@@ -28,7 +28,7 @@ def prompt_body(
 def foreign_body(
     prompt: str, rest: dict[str, object], *, length_key: str, streams: bool = False
 ) -> ForeignBody:
-    """The prompt, and what options of ours say, taken out of `rest`: length, temperature, stream, model."""
+    """The prompt, and the fields that our options have, removed from `rest`: length, temperature, stream, model."""
     max_tokens = _take_number(rest, length_key, 1, whole=True)
     temperature = _take_number(rest, "temperature", 0)
     model = rest.pop("model", None)
@@ -43,7 +43,7 @@ def foreign_body(
 
 
 def _take_number(rest: dict[str, object], key: str, least: float, *, whole: bool = False) -> float | None:
-    """Take a number out of `rest` that an option of ours can say; others stay there."""
+    """Remove the number under `key` from `rest` if our option accepts it; any other value stays there."""
     value = rest.get(key)
     if isinstance(value, bool) or not isinstance(value, int if whole else int | float) or value < least:
         return None

@@ -1,7 +1,7 @@
 """Splits the reads of one HTTP body into events: server-sent events (framed by sseclient-py) or NUL-ended frames.
 
 `reads` are the pieces of the body without HTTP chunking, in order. They may come from a generator that blocks on a live
-stream, so an event is handed out before the next read is asked for. `Event.read` is the index (from 0) of the read that
+stream, so an event is yielded before the next read is requested. `Event.read` is the index (from 0) of the read that
 completed the event.
 """
 
@@ -22,7 +22,7 @@ from chatload.protocols.server_errors import MOST_JSON_BYTES, error_in, error_of
 
 MAX_EVENT_BYTES, MAX_WIDE_EVENT_BYTES = 6 * 1024 * 1024, 1536 * 1024
 MAX_EVENT_LINES = 1000
-"""Limits of one event, which is kept until its end. Text that is not ASCII takes 4 bytes a character in memory."""
+"""Limits of one event, which is buffered until its end. Text that is not ASCII takes 4 bytes per character."""
 TOO_LONG_AN_EVENT = f"an event of more than {MAX_EVENT_BYTES} bytes or {MAX_EVENT_LINES} lines"
 
 NO_EVENT_STREAM = "the body is no event stream"
@@ -30,7 +30,7 @@ WHOLE_ANSWER = (
     f'{NO_EVENT_STREAM} but a whole answer: the server, or something before it, ignores "stream": true'
 )
 _ANSWERS = ("choices", "generated_text", "output", "content", "message", "response", "text")
-"""Keys of which an answer that was not streamed has one."""
+"""An answer that is not streamed has one of these keys."""
 
 _BOM = b"\xef\xbb\xbf"
 _NO_EVENTS = (b"{", b"[", b"<")
@@ -38,7 +38,7 @@ _JSON_LINE = re.compile(rb"(?:\A|\n)(?:error: ?)?(?=\{)")
 """JSON outside of events, or after llama.cpp's `error:`."""
 _FIELDS = (b"data:", b"event:", b"id:", b"retry:", b":")
 _PINGS = ("ping", "heartbeat", "keepalive", "keep-alive")
-"""Names of events that say nothing but that the server lives (sse-starlette sends the time in them)."""
+"""Names of keep-alive events, whose data means nothing (sse-starlette sends the time)."""
 
 
 class Event(NamedTuple):
@@ -56,11 +56,10 @@ class Frame(NamedTuple):
 
 
 def sse_events(reads: Iterable[bytes]) -> Iterator[Event]:
-    """The events of a server-sent event stream; comments and events without data do not appear.
+    """The events of a server-sent event stream, without comments and events without data.
 
-    A last event without its blank line is one where the body ends with it and its data is whole. A body that ends in
-    the middle of an event raises TurnError "truncated" after the last whole event; `event: error`, and JSON outside
-    of events that tells an error, ServerError.
+    A last event without its blank line counts if its data is whole. A body that ends inside an event raises TurnError
+    "truncated" after the last whole event; `event: error`, and an error as JSON outside of events, raise ServerError.
     """
     source = _WholeEvents(reads_of(reads))
     groups = iter(source)
@@ -95,7 +94,7 @@ def sse_events_by_sseclient(reads: Iterable[bytes]) -> Iterator[Event]:
 def nul_frames(reads: Iterable[bytes]) -> Iterator[Frame]:
     """The frames of a body that ends each one with a NUL byte (vLLM 0.1.2's POST /generate).
 
-    Anything but blanks after the last NUL raises TurnError "truncated".
+    Anything but whitespace after the last NUL raises TurnError "truncated".
     """
     held: list[bytes] = []
     size = 0
@@ -115,7 +114,7 @@ def nul_frames(reads: Iterable[bytes]) -> Iterator[Frame]:
 
 
 def _by_sseclient(source: _WholeEvents, groups: Iterator[bytes], *, begun: bool = False) -> Iterator[Event]:
-    """The events of `groups`; `begun`: events came before them."""
+    """The events of `groups`, by sseclient-py; `begun`: they do not start the body."""
     try:
         for event in SSEClient(_events_only(source, groups, begun)).events():
             kind = event.event.lower()
@@ -129,9 +128,9 @@ def _by_sseclient(source: _WholeEvents, groups: Iterator[bytes], *, begun: bool 
 
 
 def _events_only(source: _WholeEvents, groups: Iterator[bytes], begun: bool) -> Iterator[bytes]:
-    """The groups, up to JSON outside of events that tells an error (SSE ignores such lines): that is raised.
+    """The groups, up to an error as JSON outside of events, which is raised: SSE ignores such lines.
 
-    A body that begins with JSON or HTML is no event stream.
+    Raises WireError for a body that begins with JSON or HTML: it is no event stream.
     """
     for group in groups:
         if not begun and group.lstrip().startswith(_NO_EVENTS):
@@ -146,7 +145,7 @@ def _events_only(source: _WholeEvents, groups: Iterator[bytes], begun: bool) -> 
 
 
 def _no_event_stream(groups: Iterator[bytes], source: _WholeEvents) -> TurnError:
-    """The failure of a body that is JSON or HTML, which the server may explain there."""
+    """The failure of a body that is JSON or HTML: the error in it, if there is one."""
     body = b""
     for group in groups:
         body += group
@@ -162,17 +161,18 @@ def _no_event_stream(groups: Iterator[bytes], source: _WholeEvents) -> TurnError
 def _is_whole_answer(body: bytes) -> bool:
     """Whether a body is the JSON of an answer that was not streamed."""
     try:
-        told = orjson.loads(body)
+        content = orjson.loads(body)
     except orjson.JSONDecodeError:
         return False
-    told = told[0] if isinstance(told, list) and told else told
-    return isinstance(told, dict) and any(told.get(key) for key in _ANSWERS)
+    content = content[0] if isinstance(content, list) and content else content
+    return isinstance(content, dict) and any(content.get(key) for key in _ANSWERS)
 
 
 def _last_event(source: _WholeEvents) -> Iterator[Event]:
-    """What the body ends with after its last blank line: an event whose data is whole, or nothing but comments.
+    """The event after the last blank line of the body, if its data is whole; comments are ignored.
 
-    Raises ServerError for an error, WireError for what is no event stream, TurnError "truncated" for half an event.
+    Raises ServerError for an error, WireError for a body that is no event stream, TurnError "truncated" for an
+    unfinished event.
     """
     tail = source.tail()
     if not tail:
@@ -201,12 +201,12 @@ def _last_event(source: _WholeEvents) -> Iterator[Event]:
 
 
 def _value(line: bytes) -> bytes:
-    """The value of a field's line."""
+    """The value of a field."""
     return line.partition(b":")[2].removeprefix(b" ")
 
 
 def _plain_data(group: bytes) -> list[str] | None:
-    """The data of whole events of one `data:` line each; None where sseclient-py has to read them."""
+    """The data of whole events of one `data:` line each; None if sseclient-py must parse them."""
     blocks = group[:-2].split(b"\n\n")
     if group.count(b"\n") != 2 * len(blocks):
         return None
@@ -222,7 +222,7 @@ def _plain_data(group: bytes) -> list[str] | None:
 
 
 def _typed_data(group: bytes) -> list[str] | None:
-    """The data of whole events of an `event:` and a `data:` line each, without pings; None for others, or an error."""
+    """The data of whole events of an `event:` and a `data:` line each, without pings; None for others and errors."""
     found = []
     for block in group[:-2].split(b"\n\n"):
         named, line_end, line = block.partition(b"\n")
@@ -240,10 +240,10 @@ def _typed_data(group: bytes) -> list[str] | None:
 
 
 class _WholeEvents:
-    """Iterates over pieces of whole events with LF line ends; keeps the unfinished rest.
+    """Iterates over groups of whole events with LF line ends; keeps the unfinished rest.
 
     sseclient-py dispatches an unfinished event when its input ends, so it must not get the rest. `read` is the index of
-    the last read; `holds` is True while there is a rest; `any`: events were handed out.
+    the last read; `holds` is True while there is a rest; `any` is True once events were yielded.
     """
 
     def __init__(self, reads: BodyReads) -> None:
@@ -290,7 +290,7 @@ class _WholeEvents:
                 raise WireError(TOO_LONG_AN_EVENT)
 
     def _without_bom(self) -> Iterator[bytes]:
-        """The reads without a BOM at the start, which may be split over reads."""
+        """The reads without a BOM at the start of the body, which may be split over reads."""
         start = b""
         for piece in self.reads:
             self.read = self.reads.taken - 1
@@ -300,5 +300,5 @@ class _WholeEvents:
         return iter((start,) if start else ())
 
     def tail(self) -> bytes:
-        """What came after the last blank line so far."""
+        """The bytes after the last blank line so far."""
         return b"".join(self._held)

@@ -1,4 +1,4 @@
-"""Fast path for HTTP/1.1 chunks that are whole within a read, the usual case in a token stream."""
+"""Fast path for reads of whole HTTP/1.1 chunks, the usual case in a token stream."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Any
 _SIZES = {b"%x" % size: size for size in range(1, 4096)}
 _DIGITS = {len(digits) + size + 4: digits for digits, size in _SIZES.items()}
 _BODIES = {length: slice(len(digits) + 2, -2) for length, digits in _DIGITS.items()}
-"""The size that a chunk begins with, and where its body is, by the length of the whole chunk."""
-_getitem: Any = getitem  # typeshed has it return a sequence
+"""The size line of a chunk, and the slice of its body, by the length of the whole chunk."""
+_getitem: Any = getitem  # typeshed declares another return type
 _cut: Callable[[bytes, slice], bytes] = _getitem
-"""Unlike bytes.__getitem__ it is called without a tuple of its arguments."""
+"""Faster than bytes.__getitem__: called without a tuple of its arguments."""
 
 
 def whole_chunks(data: bytes) -> bytes | None:
-    """The body bytes of `data` if it is nothing but whole chunks of less than 4 kB, none of them the last.
+    """The body bytes of `data` if it consists of whole chunks of less than 4 kB, without the last chunk of the message.
 
     None where a parser is needed: an unfinished chunk, the last one, an extension, an unusual form of a size.
-    Valid only where a chunk may begin.
+    `data` must begin where a chunk begins.
     """
     return _chunk_by_chunk(data)
 
@@ -32,16 +32,16 @@ def whole_chunks_each(reads: Sequence[bytes]) -> list[bytes]:
 
 
 def one_chunk_a_read(reads: Sequence[bytes]) -> list[bytes]:
-    """The bodies of reads that are one chunk each; none where any is not, though it may be several.
+    """The bodies of reads of exactly one chunk each; empty if any read is not, even if it is several chunks.
 
-    Told from all of them at once, without a step of the interpreter for each.
+    All reads are checked at once, without interpreted code for each.
     """
     lengths = [*map(len, reads)]
     try:
         bodies = [*map(_cut, reads, map(_BODIES.__getitem__, lengths))]
     except KeyError:
         return []
-    # A chunk of such a body is as long as its read: all of them are alike if each of them is.
+    # Each chunk made of its body is as long as its read, so if the joined bytes are equal, each chunk is.
     parts = chain.from_iterable(zip(map(_DIGITS.__getitem__, lengths), bodies, strict=True))
     return bodies if b"\r\n".join([*parts, b""]) == b"".join(reads) else []
 

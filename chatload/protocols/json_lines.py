@@ -1,4 +1,4 @@
-"""Splits the reads of one HTTP body into lines of JSON, as Ollama's own routes send them."""
+"""Splits the reads of one HTTP body into lines of JSON, the form of Ollama's own routes."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ EVENTS_INSTEAD = "server-sent events, where the route answers in lines of JSON"
 def json_lines(reads: Iterable[bytes]) -> Iterator[Frame]:
     """The lines that are not blank, without their line ends.
 
-    A last line without its line end is one where the body ends with it and it is whole JSON; any other raises
-    TurnError "truncated".
+    A last line without its line end counts if it is whole JSON; otherwise TurnError "truncated" is raised.
     """
     held: list[bytes] = []
     size = 0
@@ -40,7 +39,7 @@ def json_lines(reads: Iterable[bytes]) -> Iterator[Frame]:
 
 
 def _checked(line: bytes) -> bytes:
-    """The line; raises WireError for one that begins like something else than JSON."""
+    """The line. Raises WireError if it does not begin like a JSON object."""
     if line[:1] != b"{":
         if line.startswith((b"data:", b"event:", b":")):
             raise WireError(EVENTS_INSTEAD)

@@ -1,4 +1,4 @@
-"""What a message holds beside its text, read from OpenAI's form: parts, images, calls of tools."""
+"""Reads the parts, images and tool calls of a message from OpenAI's form."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chatload.model.turn import Message, ToolCall
 
 
 def parts_of(message: Message) -> list[Mapping[str, Any]]:
-    """The parts of a message; its text is one. Any: JSON of somebody's own."""
+    """The parts of a message; a plain text is one part. Any: the user's own JSON."""
     content = message.more.get("content", message.content)
     if isinstance(content, str):
         return [{"type": "text", "text": content}] if content else []
@@ -19,20 +19,20 @@ def parts_of(message: Message) -> list[Mapping[str, Any]]:
 
 
 def image_url(part: Mapping[str, Any]) -> str:
-    """The URL of an image; empty for another part."""
+    """The URL of an image part; empty for any other part."""
     image = part.get("image_url")
     found = image.get("url") if isinstance(image, Mapping) else image
     return found if isinstance(found, str) else ""
 
 
 def inline_data(url: str) -> tuple[str, str]:
-    """(type, base64) of a `data:` URL; empty ones for any other."""
+    """(media type, base64 data) of a `data:` URL; ("", "") for any other URL."""
     head, comma, data = url.partition(";base64,")
     return (head.removeprefix("data:"), data) if comma and head.startswith("data:") else ("", "")
 
 
 def calls_of(message: Message) -> list[ToolCall]:
-    """The calls of tools in a message of the model."""
+    """The tool calls in a message of the model."""
     calls = message.more.get("tool_calls")
     found = []
     for call in calls if isinstance(calls, list | tuple) else ():
@@ -44,7 +44,7 @@ def calls_of(message: Message) -> list[ToolCall]:
 
 
 def arguments_of(call: ToolCall) -> Mapping[str, Any]:
-    """The arguments as an object; what is none, as models write, stands under `arguments`."""
+    """The arguments as an object. Models also write other values, which are returned under the key `arguments`."""
     try:
         found = orjson.loads(call.arguments or "{}")
     except orjson.JSONDecodeError:
@@ -53,7 +53,7 @@ def arguments_of(call: ToolCall) -> Mapping[str, Any]:
 
 
 def functions_of(tools: object) -> list[Mapping[str, Any]] | None:
-    """The functions of tools in OpenAI's form; None where one is in another form, which is sent as it is."""
+    """The functions in `tools` of OpenAI's form; None if any tool has another form: `tools` is then sent unchanged."""
     if not isinstance(tools, Iterable) or isinstance(tools, str | Mapping):
         return None
     found = [tool.get("function") if isinstance(tool, Mapping) else None for tool in tools]
@@ -62,6 +62,6 @@ def functions_of(tools: object) -> list[Mapping[str, Any]] | None:
 
 
 def named_choice(choice: object) -> str:
-    """The name in a `tool_choice` of one function; empty for any other."""
+    """The function name in a `tool_choice` of one function; empty for any other choice."""
     function = choice.get("function") if isinstance(choice, Mapping) else None
     return str(function.get("name", "")) if isinstance(function, Mapping) else ""

@@ -1,4 +1,4 @@
-"""What the choices of an event say: text, reasoning and tool calls in every shape that servers send them in."""
+"""Reads text, reasoning and tool calls from the choices of an event, in every form that servers use."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from functools import lru_cache
 import orjson
 
 from chatload.model.errors import WireError
+from chatload.protocols.event_data import text_field
 from chatload.protocols.server_errors import server_error
 
 _REASONING = re.compile(r"reasoning|^reason$|think|thought|analysis|rationale|(?:^|_)cot(?:_|$)", re.I)
@@ -16,21 +17,21 @@ _ABOUT_REASONING = re.compile(
     r"(?:^|_)(?:id|type|format|status|state|time|duration|model|mode)$",
     re.I,
 )
-"""Keys of reasoning beside `content`, and of what is only about it. Servers that send several of the first send the
-same text in each."""
-_SURE = ("reasoning", "reasoning_content")
-"""Keys whose value is text, or no form of a reply."""
-_BESIDE = ("provider_specific_fields", "model_extra", "additional_kwargs")
+"""Patterns of keys with reasoning text, and of keys with facts about reasoning. Servers that send several of the former
+send the same text in each."""
+_USUAL_REASONING = ("reasoning", "reasoning_content")
+"""The usual keys of reasoning. A value without text is an error under these, and ignored under others."""
+_UNKNOWN_FIELDS = ("provider_specific_fields", "model_extra", "additional_kwargs")
 """Where gateways put the keys of a `delta` that they do not know (LiteLLM)."""
 _REASONING_PARTS = ("reasoning", "thinking", "thought", "redacted")
-"""How the `type` of a part begins that is reasoning."""
+"""Prefixes of the `type` of a reasoning part."""
 _INNER = ("text", "content", "thinking", "reasoning", "summary", "refusal", "parts", "value")
-"""Where the text of a part is. Signatures and encrypted reasoning are under other keys and are no text."""
+"""Keys that may hold the text of a part. Signatures and encrypted reasoning are under other keys and are no text."""
 _DEEPEST = 6
 _USUAL = frozenset(
     ("index", "delta", "logprobs", "finish_reason", "stop_reason", "token_ids", "matched_stop")
 )
-"""Keys of a choice that hold neither text nor reasoning nor an error."""
+"""The usual keys of a choice. None but `delta` holds text, reasoning or an error."""
 _NOT_YET = frozenset(
     (
         "",
@@ -44,7 +45,7 @@ _NOT_YET = frozenset(
         "in_progress",
     )
 )
-"""Words of finish_reason, in small letters, that mean that the reply goes on; TGI sends ""."""
+"""Finish reasons, in lower case, that mean that the reply goes on; TGI sends ""."""
 _BY_LENGTH = frozenset(
     (
         "length",
@@ -59,17 +60,17 @@ _BY_LENGTH = frozenset(
         "finish_reason_length",
     )
 )
-"""Words of finish_reason, in small letters, that mean "length"."""
+"""Finish reasons, in lower case, that mean "length"."""
 
 
-Said = tuple[str, str, str, str | None, bool]
-"""(text, reasoning, tool text, finish, whole) of an event; whole: its text stood under `message`, so it may repeat
-what came before."""
-NOTHING: Said = ("", "", "", None, False)
+Content = tuple[str, str, str, str | None, bool]
+"""(text, reasoning, tool text, finish, whole) of an event; whole: its text was under `message`, so it may repeat the
+text of earlier events."""
+NO_CONTENT: Content = ("", "", "", None, False)
 
 
-def said_by(choices: list[object], data: str) -> Said:
-    """What all choices of an event say; raises WireError for what is no text.
+def content_of(choices: list[object], data: str) -> Content:
+    """The content of all choices of an event. Raises WireError for a value that should be text and is not.
 
     `index` is not used: in TGI 1.4.0 it is the number of the token.
     """
@@ -80,10 +81,10 @@ def said_by(choices: list[object], data: str) -> Said:
             content = message.get("content") if message else ""
             if isinstance(content, str) and (first.keys() <= _USUAL or (content and "error" not in first)):
                 return content, "", "", finish_of(first.get("finish_reason")), False  # the usual event
-    return _said_by_each(choices, data)
+    return _content_of_any(choices, data)
 
 
-def _said_by_each(choices: list[object], data: str) -> Said:
+def _content_of_any(choices: list[object], data: str) -> Content:
     text = reasoning = tool_text = ""
     finish = None
     whole = False
@@ -102,8 +103,8 @@ def _said_by_each(choices: list[object], data: str) -> Said:
         elif isinstance(message, str):
             more = message
         if not (more or thought or called):
-            more = _string(choice, "text", data)
-            thought = _reasoning_beside(choice, message, data)
+            more = text_field(choice, "text", data)
+            thought = _reasoning_elsewhere(choice, message, data)
             if isinstance(message, dict):
                 finish = finish_of(message.get("finish_reason")) or finish
         text, reasoning, tool_text = text + more, reasoning + thought, tool_text + called
@@ -114,9 +115,9 @@ def _said_by_each(choices: list[object], data: str) -> Said:
 
 
 def _of_message(message: dict[str, object], data: str) -> tuple[str, str, str]:
-    """(text, reasoning, tool text) of a `delta` or `message`. A refusal is text: it is what the reader gets."""
+    """(text, reasoning, tool text) of a `delta` or `message`. A refusal is text, since the user reads it."""
     text = reasoning = tool_text = ""
-    beside = ""  # reasoning under a key of its own
+    separate = ""  # reasoning under a key of its own
     for key, value in message.items():
         if not value:
             continue
@@ -126,22 +127,22 @@ def _of_message(message: dict[str, object], data: str) -> tuple[str, str, str]:
             else:
                 more, reasoning = _parts(value, key, data)
                 text += more
-        elif key in _SURE:
-            beside = beside or "".join(_parts(value, key, data))
+        elif key in _USUAL_REASONING:
+            separate = separate or "".join(_parts(value, key, data))
         elif key in ("refusal", "text"):
             text += "".join(_parts(value, key, data))
         elif key in ("tool_calls", "function_call"):
             tool_text += _tool_text(value, key, data)
         elif key == "error":
             raise server_error(value)
-        elif not beside and isinstance(value, str | list | dict) and _holds_reasoning(key):
-            beside = "".join(_parts(value, key, data))
-    return text, beside + reasoning, tool_text
+        elif not separate and isinstance(value, str | list | dict) and _holds_reasoning(key):
+            separate = "".join(_parts(value, key, data))
+    return text, separate + reasoning, tool_text
 
 
-def _reasoning_beside(choice: dict[str, object], message: object, data: str) -> str:
-    """The reasoning of a choice whose `delta` says nothing: in fields that a gateway did not know, or beside it."""
-    inner = [message.get(key) for key in _BESIDE] if isinstance(message, dict) else []
+def _reasoning_elsewhere(choice: dict[str, object], message: object, data: str) -> str:
+    """The reasoning of a choice whose `delta` has no content: in fields unknown to a gateway, or in the choice."""
+    inner = [message.get(key) for key in _UNKNOWN_FIELDS] if isinstance(message, dict) else []
     for holder in (*inner, choice):
         for key, value in holder.items() if isinstance(holder, dict) else ():
             if value and isinstance(value, str | list) and _holds_reasoning(key):
@@ -151,7 +152,7 @@ def _reasoning_beside(choice: dict[str, object], message: object, data: str) -> 
 
 @lru_cache(maxsize=256)
 def _holds_reasoning(key: str) -> bool:
-    """Whether the value of a key is reasoning, by the key's name."""
+    """Whether a key's name means that its value is reasoning."""
     return bool(_REASONING.search(key)) and not _ABOUT_REASONING.search(key)
 
 
@@ -180,7 +181,7 @@ def _tool_text(value: object, key: str, data: str) -> str:
         raise WireError(f"{key} is no list", data)
     functions = [call.get("function", call.get("custom")) for call in calls if isinstance(call, dict)]
     return "".join(
-        _string(function, "name", data)
+        text_field(function, "name", data)
         + (_json_text(function, "arguments", data) or _json_text(function, "input", data))
         for function in functions
         if isinstance(function, dict)
@@ -188,15 +189,15 @@ def _tool_text(value: object, key: str, data: str) -> str:
 
 
 def _json_text(of: dict[str, object], key: str, data: str) -> str:
-    """A text, or what is JSON there as text."""
+    """The text under `key`, or its JSON as text."""
     value = of.get(key)
     if isinstance(value, dict | list):
         return orjson.dumps(value).decode() if value else ""
-    return _string(of, key, data)
+    return text_field(of, key, data)
 
 
 def finish_of(reason: object) -> str | None:
-    """The finish reason, "length" for each word of that meaning; None for none, or a word that means none yet."""
+    """The finish reason, normalised to "length" for words with that meaning; None if the reply goes on."""
     if not reason:
         return None
     if isinstance(reason, dict):  # SGLang's own form: {"type": "stop", "matched": 2}
@@ -206,12 +207,3 @@ def finish_of(reason: object) -> str | None:
     if meant in _NOT_YET:
         return None
     return "length" if meant in _BY_LENGTH else words
-
-
-def _string(of: dict[str, object], key: str, data: str) -> str:
-    value = of.get(key)
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise WireError(f"{key} is no text", data)
-    return value

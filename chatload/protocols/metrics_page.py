@@ -1,4 +1,4 @@
-"""A server's own numbers, read from its /metrics page (Prometheus' text format)."""
+"""Reads a server's /metrics page (Prometheus' text format)."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ import re
 from chatload.protocols.server_kinds import KINDS
 
 LARGEST_COUNTS = ("kv_use",)
-"""Numbers whose largest value is taken where a page has several, one an engine; the others are added up."""
+"""Numbers of which the largest is used where a page has several, one per engine; others are added up."""
 
 _OURS: dict[bytes, set[tuple[str, bool]]] = {}
-"""{their name: {(our name, whether it is that of another version)}}"""
+"""{name on the page: {(our name, whether only other versions use it)}}"""
 for _kind in KINDS:
     for _other, _gauges in ((False, _kind.gauges), (True, _kind.other_gauges)):
         for _ours, _names in _gauges.items():
             for _theirs in _names:
                 _OURS.setdefault(_theirs.encode(), set()).add((_ours, _other))
 OF_ANY_PROCESS = {"process_cpu_s"}
-"""Numbers that every Python process tells: a page with nothing else is none of a server's."""
+"""Numbers that any Python process may export: a page with nothing else is not a model server's."""
 _SAMPLE = re.compile(
     rb"^(" + b"|".join(map(re.escape, _OURS)) + rb")(?:\{[^\n]*\})? +([^\s]+)(?: +-?\d+)?[ \r]*$",
     re.MULTILINE,
@@ -26,7 +26,7 @@ _SAMPLE = re.compile(
 
 
 def read_page(page: bytes) -> dict[str, float]:
-    """{our name: number} of a page; NaN and infinity are left out. Empty where it has none of a model server's."""
+    """{our name: number} of a page; NaN and infinity are left out. Empty if it is not a model server's page."""
     found: dict[tuple[str, bool], float] = {}
     for name, text in _SAMPLE.findall(page):
         try:
@@ -40,5 +40,6 @@ def read_page(page: bytes) -> dict[str, float]:
                 found[ours] = max(value, found.get(ours, 0.0))
             else:
                 found[ours] = found.get(ours, 0.0) + value
-    told = {ours: value for (ours, other), value in sorted(found.items(), key=lambda one: -one[0][1])}
-    return told if told.keys() - OF_ANY_PROCESS else {}
+    # Names of other versions first, so that the usual names override them.
+    numbers = {ours: value for (ours, other), value in sorted(found.items(), key=lambda one: -one[0][1])}
+    return numbers if numbers.keys() - OF_ANY_PROCESS else {}

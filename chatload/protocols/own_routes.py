@@ -1,4 +1,4 @@
-"""Routes of servers that chatload does not speak, on servers that have another one which it speaks."""
+"""Converts requests for routes that chatload does not support to the same server's OpenAI chat route."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ _OPTIONS = {
     "seed": "seed",
     "stop": "stop",
 }
-"""Ollama's options, and their names in the OpenAI form."""
-
+"""Ollama's options, and their names in OpenAI's form."""
 
 KOBOLD_ROUTES = ("/api/v1/generate", "/api/latest/generate", "/api/extra/generate/stream")
 _SETTINGS = {
@@ -25,12 +24,12 @@ _SETTINGS = {
     "top_p": "top_p",
     "stop_sequence": "stop",
 }
-"""KoboldCpp's settings, and their names in the OpenAI form."""
+"""KoboldCpp's settings, and their names in OpenAI's form."""
 
 
 @dataclass(frozen=True, slots=True)
 class OwnRoute:
-    """The same request for the route that is spoken. `prefix` is the part of the path that belongs to the host."""
+    """The converted request: its body and path. `prefix` is the part of the original path that belongs to the host."""
 
     body: Mapping[str, object]
     path: str
@@ -39,10 +38,10 @@ class OwnRoute:
 
 
 def own_route(path: str, body: Mapping[str, object]) -> OwnRoute | None:
-    """The request as a chat, if it is one to Ollama's /api/generate or KoboldCpp's own routes; None for others.
+    """The request as a chat, if it is one to Ollama's /api/generate or KoboldCpp's own routes; otherwise None.
 
-    A body of Ollama's names a model and has a `prompt`, which TGI's and vLLM's /generate behind /api have not.
-    KoboldCpp's routes are text-generation-webui's of before 2023, too.
+    Ollama's body has a `model` and a `prompt`, unlike those of TGI's and vLLM's /generate behind /api.
+    text-generation-webui before 2023 has KoboldCpp's routes, too.
     """
     path = "/" + path.strip().strip("/")
     kobold = next((route for route in KOBOLD_ROUTES if path.endswith(route)), None)

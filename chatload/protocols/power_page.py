@@ -1,4 +1,4 @@
-"""The power of GPUs on a page of Prometheus' text format, by the names that exporters give it."""
+"""Reads the power of GPUs from a page in Prometheus' text format, by the names that common exporters use."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ WATTS: dict[bytes, float] = {
     b"amd_gpu_package_power": 1.0,
     b"node_hwmon_power_average_watt": 1.0,
 }
-"""W in one unit of each: NVIDIA's DCGM exporter, nvidia_gpu_exporter (nvidia_smi), nvidia_gpu_prometheus_exporter,
-AMD's device metrics exporter, node_exporter (every sensor of power in the host). The first that a page has is used: the
-others would count the same GPUs again."""
+"""Metric names and their unit in W: NVIDIA's DCGM exporter, nvidia_gpu_exporter (nvidia_smi),
+nvidia_gpu_prometheus_exporter, AMD's device metrics exporter, node_exporter (every power sensor of the host). Only the
+first that a page has is used: the others would count the same GPUs again."""
 MOST_WATTS = 100_000.0
-"""Most of one GPU: DCGM writes 9.2e18 for a number that it does not have."""
+"""Largest plausible power of one GPU: DCGM writes 9.2e18 for a number that it does not have."""
 _SAMPLE = re.compile(
     rb"^[ \t]*(" + b"|".join(map(re.escape, WATTS)) + rb")(?:\{([^\n]*)\})? +([^\s]+)(?: +-?\d+)?[ \r]*$",
     re.MULTILINE,
@@ -34,9 +34,9 @@ _BY_UUID = (b"UUID", b"uuid", b"gpu_uuid", b"gpu_id", b"gpu", b"minor_number", b
 
 
 def read_power(page: bytes) -> tuple[float, int] | None:
-    """(W of all GPUs together, how many GPUs); None where the page has none.
+    """(total W of all GPUs, number of GPUs); None if the page has none.
 
-    Samples of one GPU, such as those of its MIG instances or of the pods that share it, count once, with the largest.
+    Of several samples of one GPU, such as those of its MIG instances or of pods that share it, the largest counts.
     """
     samples: dict[bytes, dict[object, float]] = {}
     for name, labels, text in _SAMPLE.findall(page):
@@ -57,7 +57,7 @@ def read_power(page: bytes) -> tuple[float, int] | None:
 
 
 def _device(labels: bytes) -> tuple[bytes, bytes] | None:
-    """What tells one GPU from others: its UUID, else its number on a host."""
+    """An identifier of the GPU: its host, and its UUID or else its number; None if the labels have neither."""
     named = dict(_DEVICE.findall(labels))
     host = _HOST.search(labels)
     for name in _BY_UUID:

@@ -1,4 +1,4 @@
-"""Reads a server's answers to a few GET requests. Their texts are untrusted: each becomes one printable line."""
+"""Reads a server's answers to a few GET requests. Their texts are untrusted: each is reduced to one printable line."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from chatload.model.sanitize import printable
 LONGEST_TEXT = 100
 MODELS_PATH, CHAT_PATH = "/v1/models", "/v1/chat/completions"
 CONTEXT_KEYS = ("max_model_len", "context_length", "context_window", "max_context_length")
-"""Keys of a model under which servers tell its context: vLLM and SGLang, OpenRouter and Together, Groq, Mistral."""
+"""Keys of a model's context length: of vLLM and SGLang, OpenRouter and Together, Groq, Mistral."""
 SIMULATOR_PATH = "/simulator"
-"""Where chatload's simulator says that it is one; every other server answers 404."""
+"""A route of chatload's simulator; every other server answers 404."""
 
 
 class ProbeAnswers:
-    """(status, body) by path; a path that did not answer is left out."""
+    """(status, body) by path, without paths that did not answer."""
 
     def __init__(self, answers: Mapping[str, tuple[int, bytes]]) -> None:
         self._answers = answers
 
     def status(self, path: str) -> int | None:
-        """The status at `path`; None where nothing answered."""
+        """The status at `path`; None without an answer."""
         return self._answers[path][0] if path in self._answers else None
 
     def json_object(self, path: str, status: int = 200) -> dict[str, object]:
-        """The JSON object answered at `path` with `status`; empty when it is anything else."""
+        """The JSON object answered at `path` with `status`; empty for any other answer."""
         found = self._json(path, status)
         return found if isinstance(found, dict) else {}
 
     def _json(self, path: str, status: int = 200) -> object:
-        """The JSON answered at `path` with `status`; None when it is none."""
+        """The JSON answered at `path` with `status`; None for any other answer."""
         code, body = self._answers.get(path, (0, b""))
         try:
             return orjson.loads(body) if code == status else None
@@ -42,32 +42,32 @@ class ProbeAnswers:
             return None
 
     def body(self, path: str) -> bytes:
-        """What was answered at `path` with 200; empty when it is anything else."""
+        """The body answered at `path` with 200; empty for any other answer."""
         status, body = self._answers.get(path, (0, b""))
         return body if status == 200 else b""
 
     def text(self, path: str, key: str) -> str:
-        """A value of the object at `path` as text; empty where it has none."""
+        """The value under `key` of the object at `path`, as text; empty if there is none."""
         return line_of(self.json_object(path), key)
 
     def whole(self, path: str, key: str) -> int | None:
-        """A number of 1 or more of the object at `path`; None where it has none."""
+        """The whole number under `key` of the object at `path`; None if there is none of 1 or more."""
         value = self.json_object(path).get(key)
         return value if type(value) is int and value > 0 else None
 
     @property
     def model_context(self) -> ContextLimits | None:
-        """Prompt and answer together, as GET /v1/models tells it of each model alike; None where they differ.
+        """The context length in GET /v1/models; None if it has none, or models differ.
 
-        vLLM does not tell it of adapters, which have a parent.
+        Models with a parent are adapters, for which vLLM does not report it.
         """
-        told = {_context_of(one) for one in self._models() if not one.get("parent")}
-        value = told.pop() if len(told) == 1 else None
+        found = {_context_of(one) for one in self._models() if not one.get("parent")}
+        value = found.pop() if len(found) == 1 else None
         return None if value is None else ContextLimits(total=value, source=f"GET {MODELS_PATH}")
 
     @property
     def models(self) -> tuple[str, ...]:
-        """The ids of the models in GET /v1/models, each once; of several names of one model (vLLM) the first."""
+        """The ids of the models in GET /v1/models, each once; only the first of several names of one model (vLLM)."""
         found: dict[str, str] = {}
         roots: set[str] = set()
         for one in self._models():
@@ -84,7 +84,7 @@ class ProbeAnswers:
 
     @property
     def model(self) -> str:
-        """The id of the first model in GET /v1/models; empty where not told."""
+        """The id of the first model in GET /v1/models; empty if there is none."""
         return next(iter(self.names), "")
 
     @property
@@ -94,28 +94,28 @@ class ProbeAnswers:
 
     @property
     def key_refused(self) -> int | None:
-        """The status 401 or 403 of GET /v1/models: a key is missing or wrong. None for any other."""
+        """The status of GET /v1/models if it is 401 or 403, as with a missing or wrong key; otherwise None."""
         status = self.status(MODELS_PATH)
         return status if status in (401, 403) else None
 
     @property
     def simulation(self) -> Simulation | None:
-        """What the simulator says of itself; None where the server is no simulator of ours."""
-        told = self.json_object(SIMULATOR_PATH)
-        if told.get("simulator") != "chatload":
+        """The simulator's description of itself; None for any other server."""
+        found = self.json_object(SIMULATOR_PATH)
+        if found.get("simulator") != "chatload":
             return None
-        return Simulation(line_of(told, "profile"), told.get("measured") is True)
+        return Simulation(line_of(found, "profile"), found.get("measured") is True)
 
     @property
     def late_writes(self) -> tuple[int, int] | None:
-        """How many of the simulator's writes were late, and how many there were; None where it does not tell."""
-        told = self.json_object(SIMULATOR_PATH)
-        late, of = told.get("late_writes"), told.get("writes")
+        """(late writes, all writes) of the simulator; None if it does not report them."""
+        found = self.json_object(SIMULATOR_PATH)
+        late, of = found.get("late_writes"), found.get("writes")
         return (late, of) if isinstance(late, int) and isinstance(of, int) else None
 
     def _models(self) -> list[dict[str, object]]:
-        told = self._json(MODELS_PATH)
-        models = told.get("data") if isinstance(told, dict) else told  # Together answers with the list alone
+        found = self._json(MODELS_PATH)
+        models = found.get("data") if isinstance(found, dict) else found  # Together answers with a bare list
         return [one for one in models if isinstance(one, dict)] if isinstance(models, list) else []
 
 
@@ -125,6 +125,6 @@ def _context_of(model: Mapping[str, object]) -> int | None:
 
 
 def line_of(of: Mapping[str, object], key: str) -> str:
-    """A text or number of an object as one printable line; empty where it is neither."""
+    """The text or number under `key` as one printable line; empty for any other value."""
     value = of.get(key)
     return printable(value, LONGEST_TEXT) if isinstance(value, str | int | float) else ""

@@ -1,4 +1,4 @@
-"""A conversation as one prompt text, for servers without a chat route."""
+"""Writes a conversation as one prompt text, for servers without a chat route."""
 
 from __future__ import annotations
 
@@ -8,19 +8,18 @@ from chatload.model.turn import Message
 
 
 def prompt_words(history: bool) -> str:
-    """What to tell the user of prompts made here."""
+    """A sentence for the user on how prompts are written."""
     if history:
         return "Prompts are written by chatload in the chat form of Llama 2, whatever the model."
     return "Prompts are sent as they are: the server applies no chat template."
 
 
 def prompt_text(messages: Sequence[Message]) -> str:
-    """A single user message as it is; a conversation in Llama 2's chat form.
+    """The content of a single user message; a conversation in Llama 2's chat form.
 
     The form is that of Meta's `llama/generation.py` (B_INST, E_INST, B_SYS, E_SYS) and of the chat template
     in the tokenizer of Llama-2-chat: the system text goes into the first instruction, an answer is closed
-    by `</s>` and the next instruction opened by `<s>`. The very first `<s>` is left out: the server's
-    tokenizer puts it there.
+    by `</s>` and the next instruction opened by `<s>`. The first `<s>` is left out: the server's tokenizer adds it.
     """
     if len(messages) == 1 and messages[0].role == "user":
         return messages[0].content
@@ -31,7 +30,7 @@ def prompt_text(messages: Sequence[Message]) -> str:
         if message.role == "system":
             system = f"<<SYS>>\n{content}\n<</SYS>>\n\n"
         elif message.role == "assistant":
-            text += f" {content.removesuffix('</s>').rstrip()} </s>"  # TGI 3's completions sent it as text
+            text += f" {content.removesuffix('</s>').rstrip()} </s>"  # TGI 3's completions send it as text
         else:
             opening = "<s>" if text else ""
             text += f"{opening}[INST] {system}{content} [/INST]"

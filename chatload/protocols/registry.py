@@ -1,4 +1,4 @@
-"""All dialects and kinds of servers, found in dialects/ and servers/.
+"""All dialects and kinds of servers, collected from dialects/ and servers/.
 
 A new dialect is one file in dialects/ with `DIALECTS`; a new kind of server is one file in servers/ with `SERVERS`.
 """
@@ -23,7 +23,7 @@ DIALECTS: dict[str, Dialect] = {
 }
 
 PROMPT_KEYS: frozenset[str] = frozenset(dialect.prompt_key for dialect in DIALECTS.values())
-"""Fields of a body that hold what the user asks."""
+"""Fields of a request body that hold the prompt or the messages."""
 
 SERVERS: dict[str, str] = {
     option: dialect
@@ -33,28 +33,28 @@ SERVERS: dict[str, str] = {
 """The choices of --server, and the dialect of each."""
 
 BY_VERSION: dict[str, str] = {kind.by_version: kind.title for kind in KINDS if kind.by_version}
-"""Choices of --server that mean the dialect of the version found, and the title of their kind."""
+"""Choices of --server whose dialect depends on the server's version, with the title of their kind."""
 
 KIND_PATHS: tuple[str, ...] = tuple(dict.fromkeys(path for kind in KINDS for path in kind.probes))
-"""Paths whose answers tell the kinds of servers apart."""
+"""Paths whose answers identify the kind of server."""
 
 PROBE_PATHS: tuple[str, ...] = (*KIND_PATHS, SIMULATOR_PATH)
 """Paths to GET in order to recognise a server."""
 
 
 def recognise(answers: Mapping[str, tuple[int, bytes]]) -> DetectedServer:
-    """The server behind `answers` to GET requests for PROBE_PATHS: (status, body) by path, without unanswered paths."""
-    asked = ProbeAnswers(answers)
+    """The server with these `answers` to GET of PROBE_PATHS: (status, body) by path, without unanswered paths."""
+    probed = ProbeAnswers(answers)
     for kind in KINDS:
-        found = kind.recognise(asked)
+        found = kind.recognise(probed)
         if found is not None:
-            return replace(found, simulation=asked.simulation)
-    seen = ", ".join(f"GET {path}: {asked.status(path) or 'no answer'}" for path in KIND_PATHS)
+            return replace(found, simulation=probed.simulation)
+    seen = ", ".join(f"GET {path}: {probed.status(path) or 'no answer'}" for path in KIND_PATHS)
     return DetectedServer("", "", None, "", "server not recognised", seen)
 
 
 def kind_of(found: DetectedServer, option: str = "auto") -> ServerKind | None:
-    """The kind of a server: the one it was recognised as, else the one that --server names alone."""
+    """The kind of a server: as recognised, else the only kind that has this choice of --server; None if unknown."""
     by_option = [kind for kind in KINDS if option in kind.options]
     named = by_option[0] if len(by_option) == 1 else None
     for kind in KINDS:
@@ -64,7 +64,7 @@ def kind_of(found: DetectedServer, option: str = "auto") -> ServerKind | None:
 
 
 def speaks(found: DetectedServer, dialect: str) -> bool | None:
-    """Whether the server has a dialect; None where its answers do not tell."""
+    """Whether the server supports a dialect; None if unknown."""
     for kind in KINDS:
         if kind.title == found.name:
             return kind.speaks(found.version, dialect)

@@ -1,9 +1,9 @@
-"""Fast path for events that differ only in their text, as most of a chat reply does: their JSON is not parsed again.
+"""Fast path for events that differ only in their text, as most events of a chat reply do: their JSON is not parsed.
 
-Servers repeat id, model and other fields in every event. A read with the same bytes before and after its text as an
-event that was decoded in full differs from it in that text only. Any other read, and one with an escape or a control
-character in its text, is decoded in full. Counts after the text may differ, too: the running count of a usage, or the
-ids of an event's tokens.
+Servers repeat id, model and other fields in every event. If a read has the same bytes before and after its text as an
+event that was decoded in full, it differs from that event in the text only. Any other read, and one with an escape or a
+control character in its text, is decoded in full. Counts after the text may differ, too: the running count of a usage,
+or the ids of an event's tokens.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from chatload.model.errors import TurnError
 from chatload.model.turn import Delta, TextDeltas, Usage
 from chatload.protocols.body_reads import BodyReads
 
-VAIN_TRIES = 4
-"""After so many templates that matched no event, the events of a reply are decoded in full."""
+MOST_FAILED_TRIES = 4
+"""After so many templates that matched no event, all further events of a reply are decoded in full."""
 MOST_DIGITS = 9
 _PROBE = "probe"
 _PLACES = 4
@@ -35,20 +35,20 @@ class RepeatedEvents:
         self._decode = decode
         self._tries = 0
         self._before = self._after = b""
-        self._between: tuple[bytes, ...] = ()  # what is between the text and the counts
+        self._between: tuple[bytes, ...] = ()  # the bytes between the text and the counts
         self._kinds: tuple[str, ...] = ()
         self._usage: Usage | None = None
-        self._form = b""  # what comes after a text, with the places of a running count and of the total
-        self._beyond = (0, 0)  # how far the next numbers in these places are beyond the running count
+        self._form = b""  # the bytes after a text, with %d for a running count and the total
+        self._beyond = (0, 0)  # for an event of one token: these two numbers − the running count so far
         self._made = self._prompt = 0
         self._reasoning = False
         self._reply_id: str | None = None
 
     def take(self, reads: BodyReads) -> TextDeltas | None:
-        """Take the reads that match the template, one event each, of those that are here.
+        """Take the reads that match the template, one event each, from those that have arrived.
 
-        None if the next one has to be decoded in full. Waits for the next read, but for no other. `tokens` of the
-        result are ids of each event, `running` the counts of a usage.
+        None if the next one has to be decoded in full. Waits for one read only. `tokens` of the result are the numbers
+        of ids in each event, `running` the counts of a usage.
         """
         if not self._before or not reads.wait():
             return None
@@ -71,7 +71,7 @@ class RepeatedEvents:
     def _alike(self, here: deque[bytes]) -> list[bytes]:
         """The texts of the first pieces that match the template and have a text."""
         before, after = self._before, self._after
-        last = None if here[-1].endswith(after) else -1  # often a batch ends with the end of the reply
+        last = None if here[-1].endswith(after) else -1  # the last read is often the end of the reply
         found = _between_all([*here][:last], before, after)
         if found:
             return found
@@ -84,7 +84,7 @@ class RepeatedEvents:
         return found
 
     def _alike_counting(self, here: deque[bytes], counts: list[int]) -> list[bytes]:
-        """As `_alike`, of events with counts after the text, which it adds to `counts`; a running one never falls."""
+        """As `_alike`, for events with counts after the text, which are added to `counts`; running ones never fall."""
         before, after, form, made = self._before, self._after, self._form, self._made
         first, second = self._beyond
         start, end = len(before), -len(after)
@@ -109,7 +109,7 @@ class RepeatedEvents:
         return found
 
     def _count(self, told: Sequence[bytes]) -> int | None:
-        """The ids or the running count of an event; None where they are no counts, or total is not the sum."""
+        """The number of ids, or the running count of an event; None if invalid, or if the total is not the sum."""
         if len(told) != len(self._kinds):
             return None
         if self._usage is None:
@@ -121,12 +121,12 @@ class RepeatedEvents:
         return made
 
     def learn(self, data: str, delta: Delta) -> None:
-        """Take `data`, decoded to `delta`, as the template if it is an event with nothing but text and counts.
+        """Use `data`, decoded to `delta`, as the template if it is an event with nothing but text and counts.
 
-        The place of the text is verified: with another word and other counts there, the event must decode to those
-        and be the same otherwise.
+        The places of text and counts are verified: with another text and other counts there, the event must decode to
+        those and to the same otherwise.
         """
-        if self._tries >= VAIN_TRIES:
+        if self._tries >= MOST_FAILED_TRIES:
             return
         _, answer, reasoning, tool_text, tokens, finish, usage, _ = delta
         if bool(answer) == bool(reasoning) or tool_text or finish is not None:
@@ -158,7 +158,7 @@ class RepeatedEvents:
         kinds = tuple("ids" if match.re is _IDS else match[1] for match in found)
         for at in _places(data, text):
             pieces = _around(data, [(at, at + len(text)), *(match.span(2) for match in found)])
-            if pieces and self._proven(pieces, kinds, delta):
+            if pieces and self._verified(pieces, kinds, delta):
                 self._keep(delta, pieces[0], pieces[-1])
                 self._between = tuple(piece.encode() for piece in pieces[1:-1])
                 self._kinds, self._usage = kinds, delta.usage
@@ -172,11 +172,11 @@ class RepeatedEvents:
                 return
 
     def _keep(self, delta: Delta, before: str, after: str) -> None:
-        """Take what is before the text and after the last place as the template."""
+        """Set the template from the parts before the text and after the last count or text."""
         self._before, self._after = f"data: {before}".encode(), f"{after}\n\n".encode()
         self._reasoning, self._reply_id = bool(delta.reasoning), delta.reply_id
 
-    def _proven(self, pieces: list[str], kinds: tuple[str, ...], delta: Delta) -> bool:
+    def _verified(self, pieces: list[str], kinds: tuple[str, ...], delta: Delta) -> bool:
         """Whether an event with another text and other counts in these places decodes to those."""
         usage = delta.usage
         made = 1 + ((usage and usage.completion_tokens) or 0)
@@ -203,7 +203,7 @@ class RepeatedEvents:
 
 
 def _places(data: str, text: str) -> Iterator[int]:
-    """Where the text stands in quotes, the first few places."""
+    """The first few positions of the text in quotes."""
     at = -1
     for _ in range(_PLACES):
         at = data.find(f'"{text}"', at + 1)
@@ -213,7 +213,7 @@ def _places(data: str, text: str) -> Iterator[int]:
 
 
 def _around(data: str, cuts: Sequence[tuple[int, int]]) -> list[str]:
-    """The text around the cuts; nothing where they are not in order."""
+    """The parts of the text between the cuts, (start, end) each; empty if these are not in order."""
     ends = [(0, 0), *cuts, (len(data), len(data))]
     if any(one[1] > two[0] for one, two in pairwise(ends)):
         return []
@@ -221,20 +221,20 @@ def _around(data: str, cuts: Sequence[tuple[int, int]]) -> list[str]:
 
 
 def _between_all(pieces: list[bytes], before: bytes, after: bytes) -> list[bytes]:
-    """The texts of pieces that all begin with `before`, end with `after` and have a text between them; else none.
+    """The texts between `before` and `after` of pieces that all have both and a text; empty if any piece does not.
 
-    Told from all of them at once, without a step of the interpreter for each.
+    All pieces are checked at once, without interpreted code for each.
     """
     start, end = len(before), -len(after)
     if not pieces or min(map(len, pieces)) <= start - end:
         return []
     texts = [piece[start:end] for piece in pieces]
-    # Each is as long as its text between the two: all of them are alike if each of them is.
+    # Each piece made of its text is as long as the original, so if the joined bytes are equal, each piece is.
     return texts if before + (after + before).join(texts) + after == b"".join(pieces) else []
 
 
 def _split(data: bytes, between: Sequence[bytes]) -> list[bytes]:
-    """The text and the counts after it; fewer where the data is not like the template."""
+    """The text and the counts after it; fewer values if the data does not match the template."""
     found: list[bytes] = []
     for piece in between:
         one, there, data = data.partition(piece)
@@ -245,14 +245,14 @@ def _split(data: bytes, between: Sequence[bytes]) -> list[bytes]:
 
 
 def _number(digits: bytes) -> int | None:
-    """A number as JSON has it; None for anything else."""
+    """A whole number of at most MOST_DIGITS digits in JSON's form; None for anything else."""
     if not digits.isdigit() or len(digits) > MOST_DIGITS or (digits[:1] == b"0" and digits != b"0"):
         return None
     return int(digits)
 
 
 def _ids(listed: bytes) -> int | None:
-    """How many numbers a list has; None where it is no list of numbers."""
+    """How many numbers a list has; None if it is no list of numbers."""
     if not listed:
         return 0
     numbers = listed.split(b",")
@@ -260,7 +260,7 @@ def _ids(listed: bytes) -> int | None:
 
 
 def _printable(texts: list[bytes]) -> list[str]:
-    """The first texts that need no escape in JSON, so that none can contain the end of an event."""
+    """The texts before the first that needs an escape in JSON. Those without cannot contain the end of an event."""
     try:
         whole = b"\0".join(texts).decode()
     except UnicodeDecodeError:

@@ -1,17 +1,17 @@
-"""What a reply has said so far: recognises an event that repeats it, and a finish reason that was not the end."""
+"""Detects events that repeat the whole reply so far, and finish reasons that are not the end."""
 
 from __future__ import annotations
 
 from chatload.model.turn import Delta, TextDeltas
 
 LEAST_EVENTS, LEAST_CHARACTERS = 3, 20
-"""A text without a finish reason repeats the reply if that had so many events, and the text so many characters."""
+"""A text without a finish reason counts as a repetition only of a reply of so many events and characters."""
 TRIMMED = 16
-"""Blanks at its ends that a repeated reply may lack."""
+"""Most whitespace characters at its ends that a repetition may lack."""
 
 
-class _Heard:
-    """Text that came before: its pieces, how many events brought it, and its length."""
+class _Text:
+    """Text received so far: its pieces, the number of its events, and its length."""
 
     __slots__ = ("events", "pieces", "size")
 
@@ -20,38 +20,37 @@ class _Heard:
         self.events = self.size = 0
 
     def add(self, text: str, events: int = 1) -> None:
-        """Take more in."""
+        """Append a text that came in so many events."""
         self.pieces.append(text)
         self.events += events
         self.size += len(text)
 
     def beyond(self, text: str) -> str:
-        """What is new of a text that stood under `message`: all, or the rest if it begins with what came before."""
+        """The new part of a text under `message`: the rest if it begins with the text so far, otherwise all."""
         before = "".join(self.pieces)
         return text[len(before) :] if text.startswith(before) else text
 
     def repeated_by(self, text: str, *, final: bool) -> bool:
-        """Whether a text is what came before, once more."""
+        """Whether `text` equals the text so far, up to whitespace; `final`: its event has a finish reason."""
         if not 0 <= self.size - len(text) <= TRIMMED or self.events < (2 if final else LEAST_EVENTS):
             return False
         return (final or len(text) >= LEAST_CHARACTERS) and text.strip() == "".join(self.pieces).strip()
 
 
-NOTHING_HEARD = _Heard()
-"""Stands where nothing was put together yet; never added to."""
+NO_TEXT = _Text()
+"""Stands for a text that is not assembled yet; never changed."""
 
 
 class ReplySoFar:
-    """Fed with what one reply says, event by event.
+    """Receives the deltas of one reply. Its text is only assembled when a delta may repeat it.
 
-    `several`: the reply has several choices, which end one by one. What came is only put together where a text may
-    repeat it.
+    `several`: the reply has several choices, which end one by one.
     """
 
     def __init__(self, *, several: bool) -> None:
         self._several = several
-        self._waiting: list[Delta | TextDeltas] = []  # came, and is in none of these yet
-        self._texts = self._thoughts = self._calls = NOTHING_HEARD
+        self._waiting: list[Delta | TextDeltas] = []  # not added to these texts yet
+        self._texts = self._thoughts = self._calls = NO_TEXT
         self._answer_events = 0
         self._by_delta = False
         self._finish: str | None = None
@@ -59,17 +58,17 @@ class ReplySoFar:
         self._text_had_finish = False
 
     def repeats(self, row: TextDeltas) -> bool:
-        """Whether the last text of a row may be the whole reply once more: then it is to be `checked` by itself."""
+        """Whether the last text of a row may repeat the reply: then each of its deltas needs `checked`, not `add`."""
         last = len(row.texts[-1])
         if last < LEAST_CHARACTERS:
             return False
-        self._catch_up()
-        heard = self._thoughts if row.reasoning else self._texts
-        before = heard.size + sum(map(len, row.texts)) - last
+        self._assemble()
+        so_far = self._thoughts if row.reasoning else self._texts
+        before = so_far.size + sum(map(len, row.texts)) - last
         return last - TRIMMED <= before <= last + TRIMMED
 
     def add(self, row: TextDeltas) -> bool:
-        """Take a row of texts in; False if the reply had seemed to end before it."""
+        """Add a row of texts; False if the reply had a finish reason before it."""
         self._waiting.append(row)
         if not row.reasoning:
             self._answer_events += len(row.texts)
@@ -79,17 +78,16 @@ class ReplySoFar:
         return not went_on
 
     def checked(self, delta: Delta, *, whole: bool) -> Delta:
-        """The delta without what it repeats, and with a finish reason only where that can be believed.
+        """The delta without repeated text, and with a finish reason only if it may be the end.
 
-        `whole`: its text stood under `message`, where servers put the whole reply, or all of it so far.
+        `whole`: its text was under `message`, where servers put the whole reply, or all of it so far.
         """
         _, text, reasoning, tool_text, _, finish, _, _ = delta
         if whole or reasoning or tool_text or len(text) >= LEAST_CHARACTERS:
-            return self._seldom(delta, whole)
-        if (
-            finish and text and self._answer_events <= len(text) + TRIMMED
-        ):  # else it is too short to be all of them
-            return self._seldom(delta, whole)
+            return self._checked_in_full(delta, whole)
+        # With more events before it, the text is too short to repeat them.
+        if finish and text and self._answer_events <= len(text) + TRIMMED:
+            return self._checked_in_full(delta, whole)
         if text:
             self._by_delta = True
             self._answer_events += 1
@@ -98,9 +96,9 @@ class ReplySoFar:
             return self._ended(delta)
         return delta
 
-    def _seldom(self, delta: Delta, whole: bool) -> Delta:
-        """What `checked` says of any delta."""
-        self._catch_up()
+    def _checked_in_full(self, delta: Delta, whole: bool) -> Delta:
+        """`checked` for any delta, without its shortcuts."""
+        self._assemble()
         text, reasoning = delta.text, delta.reasoning
         if delta.tool_text:
             tool_text = self._new(delta.tool_text, self._calls, whole, delta.finish is not None)
@@ -125,10 +123,10 @@ class ReplySoFar:
             return delta if self._several else self._ended(delta)
         return delta
 
-    def _catch_up(self) -> None:
-        """Put together what waits."""
-        if self._texts is NOTHING_HEARD:
-            self._texts, self._thoughts, self._calls = _Heard(), _Heard(), _Heard()
+    def _assemble(self) -> None:
+        """Add the waiting deltas to the texts."""
+        if self._texts is NO_TEXT:
+            self._texts, self._thoughts, self._calls = _Text(), _Text(), _Text()
         for one in self._waiting:
             if isinstance(one, TextDeltas):
                 (self._thoughts if one.reasoning else self._texts).add("".join(one.texts), len(one.texts))
@@ -137,25 +135,25 @@ class ReplySoFar:
         self._waiting.clear()
 
     def done(self, read: int) -> Delta | None:
-        """At `[DONE]`: the finish reason that was held back, as it stood on each event."""
+        """At `[DONE]`: a delta with the finish reason that was held back; None if there is none."""
         if not self._held:
             return None
         held, self._held = self._held, None
         return Delta(read, finish=held)
 
-    def _new(self, text: str, heard: _Heard, whole: bool, final: bool) -> str:
-        """What of `text` is new after what came before."""
-        if not text or not heard.events:
+    def _new(self, text: str, so_far: _Text, whole: bool, final: bool) -> str:
+        """The part of `text` that does not repeat `so_far`."""
+        if not text or not so_far.events:
             return text
         if whole:
-            return "" if self._by_delta else heard.beyond(text)
-        return "" if heard.repeated_by(text, final=final) else text
+            return "" if self._by_delta else so_far.beyond(text)
+        return "" if so_far.repeated_by(text, final=final) else text
 
     def _ended(self, delta: Delta) -> Delta:
-        """The delta with its finish reason where that may be the end.
+        """The delta with its finish reason if that may be the end.
 
-        Text after a finish reason takes it back, by an empty one. Some servers write "stop" on each event: the second
-        one in a row that stands on text is held back until [DONE], the usage or an event without text confirms it.
+        Text after a finish reason revokes it, by a finish of "". Some servers write "stop" on each event: the
+        second in a row with text is held back until [DONE], the usage or an event without text confirms it.
         """
         finish = delta.finish
         if not delta.has_text:

@@ -1,7 +1,7 @@
-"""Where the routes of a server lie, read from the path of an address as people copy it.
+"""Finds the routes of a server from the path of an address as users copy it.
 
-A base URL of OpenAI's clients (`/v1`), a whole route (`/v1/chat/completions`, Azure's deployments), or the prefix of
-a proxy. OpenAI's routes lie below an *API path*: `/v1` on most servers, another or none on gateways.
+The path may be a base URL of OpenAI's clients (`/v1`), a whole route (`/v1/chat/completions`, Azure's deployments), or
+the prefix of a proxy. OpenAI's routes are below an *API path*: `/v1` on most servers, another or none on gateways.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _OTHER_APIS = re.compile(r".*?(/(?:embeddings|rerank|moderations|realtime|audio/
 
 @dataclass(frozen=True, slots=True)
 class BasePath:
-    """`prefix` is the path below which all routes lie.
+    """`prefix` is the path below which all routes are.
 
-    `apis` are the API paths that may be meant, the likelier one first; one where the address tells. `dialect` is that
-    of a whole route, empty where there is none. `refused` says why no chat can be held at this path.
+    `apis` are the possible API paths, the likeliest first; one if the address determines it. `dialect` is that of a
+    whole route, empty if the address has none. `refused` says why the path cannot be used for chat.
     """
 
     prefix: str = ""
@@ -33,7 +33,7 @@ class BasePath:
 
 
 def read_path(path: str) -> BasePath:
-    """What the path of an address says. A path without a known route or version may be a prefix or a base URL."""
+    """Read the path of an address. A path without a known route or version may be a prefix or a base URL."""
     path = path.rstrip("/")
     refused = _refusal(path)
     if refused:
@@ -56,18 +56,18 @@ def read_path(path: str) -> BasePath:
 
 
 def route(path: str, api: str) -> str:
-    """The path of a route where the API path is `api`: `path` may begin with /v1."""
+    """`path` with `api` in place of a leading /v1."""
     return api + path.removeprefix(API) if path.startswith(API + "/") else path
 
 
 def _versioned(base: str) -> tuple[str, tuple[str, ...]]:
-    """(prefix, API paths) of a base URL: its last segment is the API path where that is a version."""
+    """(prefix, API paths) of a base URL: its last segment is the API path if it is a version."""
     prefix, slash, last = base.rpartition("/")
     return (prefix.rstrip("/"), (slash + last,)) if _VERSION.fullmatch(last) else (base, ("",))
 
 
 def _refusal(path: str) -> str:
-    """Why no chat can be held at a path that another API's route ends; empty where there is no reason."""
+    """Why a path that ends in another API's route cannot be used for chat; empty for other paths."""
     for kind in KINDS:
         for own, words in kind.own_routes.items():
             if re.search(f"{own}$", path):

@@ -1,4 +1,4 @@
-"""What a kind of server is. Each file of servers/ names its own in `SERVERS` (registry.py)."""
+"""Defines a kind of server. Each file in servers/ lists its own in `SERVERS` (registry.py)."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from chatload.protocols.tokenize_route import TokenizeRoute
 
 @dataclass(frozen=True, slots=True)
 class DetectedServer:
-    """What a server was recognised as. Empty `name` and `dialect` None: not recognised.
+    """What a server was recognised as. If it was not, `name` is empty and `dialect` None.
 
-    `label` is what to call it: "vLLM 0.33.0". `evidence` is the request that told: "GET /version".
-    `asked_model` is the name that requests must give where that is not `model`.
+    `label` is its name for the user: "vLLM 0.33.0". `evidence` is the request that identified it: "GET /version".
+    `asked_model` is the model name that requests must use, where that is not `model`.
     """
 
     name: str
@@ -33,7 +33,7 @@ class DetectedServer:
 
     @property
     def words(self) -> str:
-        """What to tell the user: "vLLM 0.33.0 (GET /version)"."""
+        """The label with the evidence: "vLLM 0.33.0 (GET /version)"."""
         if self.simulation is not None:
             return f"{self.label} (simulated: {self.simulation.words}; {self.evidence})"
         return f"{self.label} ({self.evidence})"
@@ -48,22 +48,22 @@ def found_at(path: str, name: str, version: str, dialect: str, model: str) -> De
 class ServerKind:
     """One kind of server.
 
-    `title` is what `DetectedServer.name` calls it. `options` maps choices of --server to dialects; `by_version` is the
-    one of them that means the dialect of the version found.
-    `recognise(answers)` tells whether it is this one; kinds are tried in order of `order`.
-    `speaks(version, dialect)` is None where that is not known. `probes` are the paths to GET for it.
-    `gauges` maps our names of a server's numbers (`ServerLine`) to its own names on its /metrics page; several are
-    added up. `other_gauges` are names that other versions have for them, read where the page has none of `gauges`.
-    `counting(version)` are the fields of a chat body that make it tell exact token counts in each event; none where
-    this version is not known to take them. `refuses` are fields that it answers with an error.
-    `thinking` are its forms of how much is reasoned, by dialect, where they are not the dialect's own.
-    `own_routes` maps routes of its own that no dialect speaks (regular expressions) to what to do instead.
-    `room` reads how many tokens of running requests it has room for, at `room_path` where that is no probe;
+    `title` is its `DetectedServer.name`. `options` maps choices of --server to dialects; `by_version` is the choice
+    whose dialect depends on the server's version.
+    `recognise(answers)` returns the server if it is of this kind, else None; kinds are tried by `order`. `probes` are
+    the paths to GET for it. `speaks(version, dialect)`: whether it supports a dialect; None if unknown.
+    `gauges` maps our names of a server's numbers (`ServerLine`) to its names on its /metrics page; several are
+    added up. `other_gauges` are the names in other versions, used if the page has none of `gauges`.
+    `counting(version)` are fields of a chat body that request exact token counts in each event; empty if the version is
+    not known to accept them. `refuses` are fields that it answers with an error.
+    `thinking`: request fields for how much the model reasons, by dialect, where they are not the dialect's.
+    `own_routes` maps routes that no dialect supports (regular expressions) to advice for the user.
+    `room` reads its limits for running requests, from the answer at `room_path` if that is not in `probes`;
     `batch_option` is its option for the most requests in a batch.
-    `piece_tokens(version)`: it makes so many tokens of a reply, then queues the rest anew; 0 where it does not.
+    `piece_tokens(version)`: after this many tokens of a reply the rest is queued again; 0 if replies are not divided.
     `tokenize` is the route of its tokenizer; older versions may lack it.
-    `context(answers)` is how long prompts and answers may be, where it tells.
-    `cuts_prompts`: it leaves out the beginning of a prompt that does not fit, without a word.
+    `context(answers)` reads how long prompts and answers may be; None if unknown.
+    `cuts_prompts`: it silently drops the beginning of a prompt that does not fit.
     `errors` are its own words for errors, and what they mean (error_words.py).
     """
 
@@ -93,11 +93,11 @@ class ServerKind:
 RUNNING_USAGE: Mapping[str, object] = {
     "stream_options": {"include_usage": True, "continuous_usage_stats": True}
 }
-"""Asks for the running count in each event."""
+"""Requests the running count in each event."""
 
 
 def numbers_of(version: str) -> tuple[int, ...]:
-    """The leading numbers of a version: (0, 33, 0) of "v0.33.0+cu129"; empty where it begins otherwise."""
+    """The leading numbers of a version: (0, 33, 0) for "v0.33.0+cu129"; empty if there are none."""
     found = []
     for part in version.lstrip("v").replace("+", ".").replace("-", ".").split("."):
         if not part.isdecimal() or len(part) > 6:
@@ -107,16 +107,16 @@ def numbers_of(version: str) -> tuple[int, ...]:
 
 
 LATER = ("openai-responses", "anthropic")
-"""Dialects that many servers of OpenAI's routes have got since 2025."""
+"""Dialects that many servers with OpenAI's routes have added since 2025."""
 
 
 def speaks_openai(version: str, dialect: str) -> bool | None:
-    """A server with OpenAI's chat and completions routes; whether this version has those of LATER is not known."""
+    """`ServerKind.speaks` for OpenAI's chat and completions routes; None for the dialects in LATER."""
     return None if dialect in LATER else dialect in ("openai", "openai-completions")
 
 
 def owned_by(owner: str, title: str) -> Callable[[ProbeAnswers], DetectedServer | None]:
-    """Recognises a server by `owned_by` in GET /v1/models."""
+    """A `ServerKind.recognise` by `owned_by` in GET /v1/models."""
 
     def recognise(answers: ProbeAnswers) -> DetectedServer | None:
         if answers.owner.lower() != owner:

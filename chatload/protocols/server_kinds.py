@@ -1,4 +1,4 @@
-"""Every kind of server, found in servers/, and the words that each has for its errors."""
+"""All kinds of servers, collected from servers/, and their error words."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chatload.protocols.server_kind import ServerKind
 
 
 def modules_of(package: ModuleType) -> Iterator[ModuleType]:
-    """Every module of a package, by name."""
+    """Import and yield every module of a package, sorted by name."""
     for found in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
         yield importlib.import_module(found.name)
 
@@ -24,7 +24,7 @@ KINDS: tuple[ServerKind, ...] = tuple(
         key=lambda kind: (kind.order, kind.title),
     )
 )
-"""Every kind of server, in the order in which they are tried."""
+"""All kinds of servers, in the order in which they are tried."""
 
 ERRORS: tuple[ErrorWords, ...] = (*(one for kind in KINDS for one in kind.errors), *SHARED)
-"""What errors mean: a server's own words come before those that many share."""
+"""The error words of all kinds; those of single servers come before shared ones."""

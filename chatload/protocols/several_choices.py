@@ -1,4 +1,4 @@
-"""The choices of a reply to a request with `n`: it has ended when all of them have."""
+"""Tracks the choices of a reply to a request with `n`, which ends when all of them have ended."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from chatload.protocols.message_text import finish_of
 
 
 class SeveralChoices:
-    """Fed with the choices of each event of one reply, decoded in full."""
+    """Receives the choices of each event of one reply."""
 
     def __init__(self) -> None:
         self._begun: set[object] = set()
         self._ended: set[object] = set()
         self._bad: str | None = None
-        self._told = False
+        self._finished = False  # a finish reason was returned and not revoked
 
     def checked(self, choices: object, delta: Delta) -> Delta:
-        """The delta with a finish reason once all choices have ended, taken back by "" if another one begins then.
+        """The delta with a finish reason once all choices have ended, revoked by "" if another one begins later.
 
-        A bad reason outweighs good ones.
+        The first bad reason of any choice is used, else the last one.
         """
         for choice in choices if isinstance(choices, list) else ():
             index = choice.get("index") if isinstance(choice, dict) else None
@@ -31,9 +31,9 @@ class SeveralChoices:
                 self._ended.add(index)
                 self._bad = self._bad or (reason if ending_code(reason) else None)
         if self._begun - self._ended:
-            finish, self._told = "" if self._told else None, False
+            finish, self._finished = "" if self._finished else None, False
             return delta._replace(finish=finish)
         if delta.finish is None:
             return delta
-        self._told = True
+        self._finished = True
         return delta._replace(finish=self._bad or delta.finish)

@@ -1,25 +1,27 @@
-"""Fields of a request that say how much the model is to reason: each server has its own."""
+"""Request fields for how much the model reasons, which differ between servers."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
 ThinkingForms = Mapping[str, Callable[[object], Mapping[str, object]]]
-"""How a server is told each of: "switch" (True or False), "effort" (a word), "budget" (tokens); those it takes."""
+"""Functions from a value to request fields, by what is set: "switch" (bool), "effort" (a word), "budget" (tokens).
+
+A server's forms lack what it has no field for."""
 REASONING_EFFORT: ThinkingForms = {"effort": lambda effort: {"reasoning_effort": effort}}
 """OpenAI's Chat Completions."""
 ENABLE_THINKING: ThinkingForms = {
     **REASONING_EFFORT,
     "switch": lambda on: {"chat_template_kwargs": {"enable_thinking": on}},
 }
-"""Servers that pass variables on to the chat template, in which Qwen3's and its followers' have this one."""
+"""For servers that pass variables to the chat template; those of Qwen3 and similar models have this variable."""
 
 
 def thinking_fields(forms: ThinkingForms, asked: Mapping[str, object]) -> tuple[dict[str, object], list[str]]:
-    """(the fields of a request, what the server has no form for)."""
+    """(request fields for the values in `asked`, keys of `asked` that `forms` lacks). Nested objects are merged."""
     fields: dict[str, object] = {}
     for name, value in asked.items():
-        for key, told in forms[name](value).items() if name in forms else ():
-            before = fields.get(key)
-            fields[key] = {**before, **told} if isinstance(before, dict) and isinstance(told, dict) else told
+        for key, new in forms[name](value).items() if name in forms else ():
+            old = fields.get(key)
+            fields[key] = {**old, **new} if isinstance(old, dict) and isinstance(new, dict) else new
     return fields, [name for name in asked if name not in forms]

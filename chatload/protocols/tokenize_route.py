@@ -1,4 +1,4 @@
-"""The routes by which servers tell the tokens of a text: vLLM's and SGLang's, llama.cpp's, TGI's (from 1.4 on)."""
+"""Tokenizer routes of servers: vLLM's and SGLang's, llama.cpp's, TGI's (since 1.4)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from chatload.model.errors import WireError
 
 @dataclass(frozen=True, slots=True)
 class TokenizeRoute:
-    """POST of `body(text, model)` to `path`; `ids(answer)` are the ids of the text's tokens.
+    """POST `body(text, model)` to `path`; `ids(answer)` returns the ids of the text's tokens, or raises WireError.
 
-    Tokens that begin every prompt may stand before them. `ids` raises WireError.
+    Tokens that begin every prompt may come first.
     """
 
     path: str

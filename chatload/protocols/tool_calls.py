@@ -1,4 +1,4 @@
-"""Puts the tool calls of a reply together: their pieces come in many events."""
+"""Assembles the tool calls of a reply from their pieces in many events."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chatload.protocols.framing import sse_events
 
 @dataclass(slots=True)
 class _Parts:
-    """What has come of a call."""
+    """A call as far as received."""
 
     id: str = ""
     name: str = ""
@@ -23,8 +23,8 @@ class _Parts:
 def tool_calls_of(body: Iterable[bytes]) -> tuple[ToolCall, ...]:
     """The calls of the first choice in an event stream of POST /v1/chat/completions, in the order they began.
 
-    A piece belongs to the call of its `index`; one without an index to the call of its id, or else to the last. What
-    comes after a broken event is left out: such a turn has failed anyway.
+    A piece belongs to the call with its `index`, else with its id, else to the last call. Reading stops at a broken
+    event: such a turn has failed anyway.
     """
     calls: dict[object, _Parts] = {}
     last: object = None

@@ -1,4 +1,4 @@
-"""The token counts of an event, under the names that servers of OpenAI's routes give them."""
+"""Reads the token counts of an event, under the names used by servers with OpenAI's routes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SUMS = frozenset(("completion_tokens", "prompt_tokens", "total_tokens"))
 
 
 def usage_of(event: Mapping[str, object]) -> Usage | None:
-    """The counts of an event: `usage`, else llama.cpp's `timings`."""
+    """The counts of an event from `usage`, else from llama.cpp's `timings`; None if it has neither."""
     usage, timings = event.get("usage"), event.get("timings")
     if usage is None and timings is None:
         return None
@@ -35,8 +35,8 @@ def usage_of(event: Mapping[str, object]) -> Usage | None:
 
 
 def _timed(usage: Usage, times: Mapping[str, object]) -> Usage:
-    """The usage with what the server says of the request's times: vLLM in `metrics` (--enable-per-request-metrics),
-    where TTFT begins when the request leaves the queue; llama.cpp in `timings`."""
+    """The usage with the server's times of the request: vLLM's `metrics` (--enable-per-request-metrics), where TTFT
+    begins when the request leaves the queue, or llama.cpp's `timings`."""
     queue = milliseconds(times.get("queue_time_ms"))
     prefill = milliseconds(times.get("time_to_first_token_ms", times.get("prompt_ms")))
     if queue is None and prefill is None:
@@ -45,7 +45,7 @@ def _timed(usage: Usage, times: Mapping[str, object]) -> Usage:
 
 
 def usage_elsewhere(event: Mapping[str, object]) -> Usage | None:
-    """The counts of an event at the end of a reply that has none in `usage`.
+    """The counts of an event at the end of a reply, if they are not in `usage`; else None.
 
     Groq has them under `x_groq`, some gateways in the choice, TGI in `details`, Ollama in the event itself.
     """
@@ -67,7 +67,7 @@ def _usage(usage: Mapping[str, object]) -> Usage:
 
 
 def usual_usage(usage: Mapping[str, object]) -> Usage | None:
-    """The counts of a usage of nothing but OpenAI's three sums, where they add up; None for any other."""
+    """The counts of a usage with only OpenAI's three sums, if they add up; None for any other."""
     completion, prompt = usage.get("completion_tokens"), usage.get("prompt_tokens")
     if type(completion) is not int or type(prompt) is not int or not usage.keys() <= _SUMS:
         return None
@@ -93,7 +93,7 @@ def full_usage(usage: Mapping[str, object]) -> Usage:
     cached = count(details.get("cached_tokens")) if isinstance(details, dict) else None
     made = usage.get("completion_tokens_details", usage.get("output_tokens_details"))
     made = made if isinstance(made, dict) else {}
-    reasoning = made.get("reasoning_tokens", usage.get("reasoning_tokens"))  # SGLang has it beside the others
+    reasoning = made.get("reasoning_tokens", usage.get("reasoning_tokens"))  # SGLang has it at the top level
     rejected = [count(made[key]) for key in ("rejected_prediction_tokens", "audio_tokens") if key in made]
     return Usage(
         completion_tokens=completion,

@@ -16,7 +16,7 @@ from chatload.model.errors import TurnError
 from chatload.model.turn import Delta, TextDeltas, TurnRequest
 from chatload.protocols.body_reads import BodyReads
 from chatload.protocols.dialects import openai
-from chatload.protocols.repeated_events import VAIN_TRIES, RepeatedEvents
+from chatload.protocols.repeated_events import MOST_FAILED_TRIES, RepeatedEvents
 
 
 def event(text: Any, key: str = "content", **more: Any) -> dict[str, Any]:
@@ -184,7 +184,7 @@ def test_a_server_whose_events_always_differ_is_soon_left_alone() -> None:
         data = written("x", created=number)
         assert taken(repeated, data) == []
         repeated.learn(data, full(data))
-    assert calls <= VAIN_TRIES
+    assert calls <= MOST_FAILED_TRIES
 
 
 @pytest.mark.parametrize("counts", [(5, 6, 2, 3), (5, 6, 7, 2, 3), (9, 10, 11, 11, 14, 12, 13), (1, 2, 3, 4)])

@@ -1,9 +1,9 @@
 """Dialect `anthropic`: POST /v1/messages, Anthropic's Messages API.
 
-Also of vLLM (from 0.11.1), llama.cpp, SGLang, lmdeploy, Ollama (from 0.14) and LiteLLM. Each event has its name twice,
-in `event:` and as `type`. The blocks of a reply (text, thinking, calls of tools) come one after the other; signatures
-and encrypted thinking are no text. `message_delta` has the reason and the usage, `message_stop` is the end. An error
-is an event of a 200 reply once the stream has begun.
+Also served by vLLM (since 0.11.1), llama.cpp, SGLang, lmdeploy, Ollama (since 0.14) and LiteLLM. Each event has its
+name in `event:` and in `type`. The blocks of a reply (text, thinking, tool calls) come one after the other; signatures
+and encrypted thinking are no text. `message_delta` has the stop reason and the usage, `message_stop` is the end. Once
+the stream has begun, an error is an event of a 200 reply.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import orjson
 
-from chatload.model.errors import TurnError, WireError
+from chatload.model.errors import TurnError
 from chatload.model.turn import Delta, Message, ToolCall, TurnRequest, Usage
 from chatload.protocols.dialect import Dialect, ForeignBody
 from chatload.protocols.dialects.openai import read_chat
-from chatload.protocols.event_data import count, typed
+from chatload.protocols.event_data import count, text_field, typed
 from chatload.protocols.framing import sse_events
 from chatload.protocols.message_parts import (
     arguments_of,
@@ -30,9 +30,9 @@ from chatload.protocols.message_parts import (
 from chatload.protocols.thinking_fields import ThinkingForms
 
 VERSION = {"anthropic-version": "2023-06-01"}
-"""The header that every request needs; the only version there is."""
+"""The header that every request needs; there is no other version."""
 _DELTAS = {"text_delta": "text", "thinking_delta": "thinking", "input_json_delta": "partial_json"}
-"""Types of a delta, and the key of its text. Those of signatures and citations have none."""
+"""Types of a delta, and the key of its text. Deltas of signatures and citations have no text."""
 _TYPES = frozenset(
     (
         "message_start", "content_block_start", "content_block_delta", "content_block_stop", "message_delta",
@@ -47,12 +47,12 @@ _FINISHES = {
     "tool_use": "tool_calls",
     "refusal": "content_filter",
 }
-"""Reasons in OpenAI's words."""
+"""Stop reasons and OpenAI's words for them."""
 _COUNTS = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "output_tokens")
 
 
 def body(request: TurnRequest) -> bytes:
-    """The JSON body of POST /v1/messages: the system message stands outside of `messages`."""
+    """The JSON body of POST /v1/messages, with the system message outside of `messages`."""
     top: dict[str, object] = {"model": request.model} if request.model else {}
     if request.max_tokens is not None:
         top["max_tokens"] = request.max_tokens
@@ -67,15 +67,15 @@ def body(request: TurnRequest) -> bytes:
 
 
 def _messages(messages: Sequence[Message]) -> list[dict[str, object]]:
-    """Those but the system's. Results of tools are blocks of one message of the user."""
+    """All but the system message. Consecutive tool results become blocks of one user message."""
     found: list[dict[str, object]] = []
     results: list[dict[str, object]] = []
     for message in messages:
         if message.role == "tool":
             if not results:
                 found.append({"role": "user", "content": results})
-            told = {"type": "tool_result", "tool_use_id": message.more.get("tool_call_id", "")}
-            results.append({**told, "content": message.content})
+            call_id = message.more.get("tool_call_id", "")
+            results.append({"type": "tool_result", "tool_use_id": call_id, "content": message.content})
             continue
         results = []
         if message.role != "system":
@@ -94,7 +94,7 @@ def _blocks(message: Message) -> list[dict[str, object]]:
 
 
 def _block(part: Mapping[str, object]) -> dict[str, object]:
-    """A part as a block; one of another form is sent as it is."""
+    """An image part as a block; any other part is sent as it is."""
     url = image_url(part)
     if not url:
         return dict(part)
@@ -104,7 +104,7 @@ def _block(part: Mapping[str, object]) -> dict[str, object]:
 
 
 def _tools(extra: Mapping[str, object]) -> dict[str, object]:
-    """The further fields of a body, tools of OpenAI's form in Anthropic's."""
+    """The further fields of a body, with tools converted from OpenAI's form."""
     fields = {**extra}
     functions = functions_of(extra.get("tools"))
     if functions is not None:
@@ -119,15 +119,15 @@ def _tools(extra: Mapping[str, object]) -> dict[str, object]:
 
 
 def _tool(function: Mapping[str, object]) -> dict[str, object]:
-    told = {key: function[key] for key in ("name", "description") if key in function}
-    return {**told, "input_schema": function.get("parameters", {"type": "object"})}
+    fields = {key: function[key] for key in ("name", "description") if key in function}
+    return {**fields, "input_schema": function.get("parameters", {"type": "object"})}
 
 
 def deltas(reads: Iterable[bytes], request: TurnRequest) -> Iterator[Delta]:
-    """One delta per event but pings. The counts of `message_start` go on in those of `message_delta`."""
+    """One delta per event except pings. `message_delta` updates the counts of `message_start`."""
     counts: dict[str, int] = {}
     finish: str | None = None
-    untold = False  # a reason of null: vLLM's way to say that it gave up
+    no_reason = False  # a stop reason of null: vLLM sends it when it gives up
     for read, data in sse_events(reads):
         if data.strip() in ("[DONE]", ""):
             continue
@@ -142,17 +142,17 @@ def deltas(reads: Iterable[bytes], request: TurnRequest) -> Iterator[Delta]:
             message = message if isinstance(message, dict) else {}
             name = message.get("id")
             usage = _usage(message.get("usage"), counts)
-            if usage is not None:  # its output is only what was made so far
+            if usage is not None:  # its output count is only of the tokens so far
                 usage = Usage(None, usage.prompt_tokens, usage.cached_tokens)
             yield Delta(read, usage=usage, reply_id=name if isinstance(name, str) and name else None)
         elif kind == "message_delta":
-            told = event.get("delta")
-            reason = told.get("stop_reason") if isinstance(told, dict) else None
+            delta = event.get("delta")
+            reason = delta.get("stop_reason") if isinstance(delta, dict) else None
             finish = _FINISHES.get(str(reason), str(reason)) if reason else finish
-            untold = not reason
+            no_reason = not reason
             yield Delta(read, finish=finish if reason else None, usage=_usage(event.get("usage"), counts))
         elif kind == "message_stop":
-            ended = finish is None and not untold
+            ended = finish is None and not no_reason
             yield Delta(read, finish="stop" if ended else None)
             finish = finish or ("stop" if ended else None)
         elif kind != "ping":
@@ -160,7 +160,7 @@ def deltas(reads: Iterable[bytes], request: TurnRequest) -> Iterator[Delta]:
 
 
 def tool_calls(reply: Iterable[bytes]) -> tuple[ToolCall, ...]:
-    """The calls in a reply; what comes after a broken event is left out: such a turn has failed anyway."""
+    """The tool calls in a reply. Reading stops at a broken event: such a turn has failed anyway."""
     calls: list[list[str]] = []
     try:
         for _, data in sse_events(reply):
@@ -168,9 +168,9 @@ def tool_calls(reply: Iterable[bytes]) -> tuple[ToolCall, ...]:
             block, delta = event.get("content_block"), event.get("delta")
             if isinstance(block, dict) and block.get("type") == "tool_use":
                 given = block.get("input")
-                calls.append([str(block.get("id", "")), _string(block, "name", data), _json(given)])
+                calls.append([str(block.get("id", "")), text_field(block, "name", data), _json(given)])
             elif isinstance(delta, dict) and delta.get("type") == "input_json_delta" and calls:
-                calls[-1][2] += _string(delta, "partial_json", data)
+                calls[-1][2] += text_field(delta, "partial_json", data)
     except TurnError:
         pass
     return tuple(ToolCall(*call) for call in calls)
@@ -181,48 +181,39 @@ def _json(value: object) -> str:
 
 
 def _of_delta(delta: object, read: int, data: str) -> Delta:
-    """What a piece of a block brought."""
+    """The delta of a piece of a block."""
     kind = delta.get("type") if isinstance(delta, dict) else None
     key = _DELTAS.get(str(kind))
     if not isinstance(delta, dict) or key is None:
         return Delta(read)
-    text = _string(delta, key, data)
+    text = text_field(delta, key, data)
     if kind == "text_delta":
         return Delta(read, text)
     return Delta(read, "", text) if kind == "thinking_delta" else Delta(read, "", "", text)
 
 
 def _of_block(block: object, read: int, data: str) -> Delta:
-    """What a block begins with: the name of a tool; servers that do not stream a block put all of it here."""
+    """The delta of the start of a block: a tool's name, or all of a block that the server does not stream."""
     if not isinstance(block, dict):
         return Delta(read)
     kind = block.get("type")
     if kind == "text":
-        return Delta(read, _string(block, "text", data))
+        return Delta(read, text_field(block, "text", data))
     if kind == "thinking":
-        return Delta(read, "", _string(block, "thinking", data))
+        return Delta(read, "", text_field(block, "thinking", data))
     if kind in ("tool_use", "server_tool_use"):
-        return Delta(read, "", "", _string(block, "name", data) + _json(block.get("input")))
+        return Delta(read, "", "", text_field(block, "name", data) + _json(block.get("input")))
     return Delta(read)
 
 
-def _usage(told: object, counts: dict[str, int]) -> Usage | None:
-    """The counts so far with those of `told`; its input leaves out what was read from, or written to, the cache."""
-    if not isinstance(told, dict):
+def _usage(usage: object, counts: dict[str, int]) -> Usage | None:
+    """Update `counts` from a usage and return them; `input_tokens` excludes tokens read from or written to a cache."""
+    if not isinstance(usage, dict):
         return None
-    counts.update({key: found for key in _COUNTS if (found := count(told.get(key))) is not None})
+    counts.update({key: found for key in _COUNTS if (found := count(usage.get(key))) is not None})
     read, cached, written, made = (counts.get(key) for key in _COUNTS)
     prompt = None if read is None else read + (cached or 0) + (written or 0)
     return Usage(made, prompt, cached)
-
-
-def _string(of: dict[str, object], key: str, data: str) -> str:
-    value = of.get(key)
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise WireError(f"{key} is no text", data)
-    return value
 
 
 def read_body(body: Mapping[str, object]) -> ForeignBody | None:
@@ -237,7 +228,7 @@ def read_body(body: Mapping[str, object]) -> ForeignBody | None:
     return found
 
 
-# It has no ignore_eos: max_tokens is a limit, not the length.
+# There is no ignore_eos: max_tokens is a limit, not the length.
 THINKING: ThinkingForms = {
     "switch": lambda on: {"thinking": {"type": "adaptive" if on else "disabled"}},
     "budget": lambda tokens: {"thinking": {"type": "enabled", "budget_tokens": tokens}},

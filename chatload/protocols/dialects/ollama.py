@@ -1,8 +1,8 @@
 """Dialect `ollama-native`: POST /api/chat of Ollama.
 
-One line of JSON an event, the last one with `done`, the counts and the reason. An error before the first line has its
-HTTP status, a later one is a line `{"error": "…"}` of a 200 reply. A prompt that is longer than `num_ctx` is cut by the
-server without a word. Form of 0.3 to 0.40, from the source of api/types.go and server/routes.go.
+Each event is one line of JSON; the last one has `done`, the counts and the reason. An error before the first line has
+an HTTP status, a later one is a line `{"error": "…"}` of a 200 reply. The server silently cuts a prompt that is longer
+than `num_ctx`. Form of 0.3 to 0.40, from the source: api/types.go and server/routes.go.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from chatload.model.errors import TurnError, WireError
 from chatload.model.turn import Delta, Message, ToolCall, TurnRequest, Usage
 from chatload.protocols.dialect import Dialect, ForeignBody
 from chatload.protocols.dialects.openai import read_chat
-from chatload.protocols.event_data import count, loaded
+from chatload.protocols.event_data import count, loaded, text_field
 from chatload.protocols.json_lines import json_lines
 from chatload.protocols.message_parts import arguments_of, calls_of, image_url, inline_data, parts_of
 
@@ -25,13 +25,13 @@ _FIELDS = frozenset(
         "logprobs", "top_logprobs",
     )
 )  # fmt: skip
-"""Fields of a request; what else a body asks is an option of the model."""
+"""Fields of a request; all others are options of the model."""
 _OPTIONS = {"max_tokens": "num_predict"}
-"""Names of OpenAI's that its options have another one for."""
+"""OpenAI's names of options, and Ollama's."""
 
 
 def body(request: TurnRequest) -> bytes:
-    """The JSON body of POST /api/chat. Fields of `extra` that are none of the request's go into `options`."""
+    """The JSON body of POST /api/chat. Fields of `extra` that are not in _FIELDS go into `options`."""
     options: dict[str, object] = {}
     if request.max_tokens is not None:
         options["num_predict"] = request.max_tokens
@@ -53,7 +53,7 @@ def body(request: TurnRequest) -> bytes:
 
 
 def _messages(messages: Sequence[Message]) -> list[dict[str, object]]:
-    """Images as base64; a result of a tool has the tool's name, found by the id of its call."""
+    """The messages with images as base64; a tool result gets the tool's name, found by the id of its call."""
     names: dict[object, str] = {}
     found: list[dict[str, object]] = []
     for message in messages:
@@ -74,7 +74,7 @@ def _messages(messages: Sequence[Message]) -> list[dict[str, object]]:
 
 
 def tool_calls(reply: Iterable[bytes]) -> tuple[ToolCall, ...]:
-    """The calls in a reply; what comes after a broken line is left out: such a turn has failed anyway."""
+    """The tool calls in a reply. Reading stops at a broken line: such a turn has failed anyway."""
     found: list[ToolCall] = []
     try:
         for _, line in json_lines(reply):
@@ -85,21 +85,21 @@ def tool_calls(reply: Iterable[bytes]) -> tuple[ToolCall, ...]:
                 if isinstance(function, dict):
                     arguments = orjson.dumps(function.get("arguments") or {}).decode()
                     call_id = str(call.get("id") or f"call_{len(found)}")  # older versions send none
-                    found.append(ToolCall(call_id, _string(function, "name", line), arguments))
+                    found.append(ToolCall(call_id, text_field(function, "name", line), arguments))
     except TurnError:
         pass
     return tuple(found)
 
 
 def deltas(reads: Iterable[bytes], request: TurnRequest) -> Iterator[Delta]:
-    """One delta per line. A call of a tool comes whole; the reason of a reply with one is "tool_calls"."""
+    """One delta per line. A tool call comes whole; the finish reason of a reply with one is "tool_calls"."""
     called = False
     for read, line in json_lines(reads):
         event = loaded(line)
         message = event.get("message")
         text = reasoning = calls = ""
         if isinstance(message, dict):
-            text, reasoning = _string(message, "content", line), _string(message, "thinking", line)
+            text, reasoning = text_field(message, "content", line), text_field(message, "thinking", line)
             calls = _calls(message.get("tool_calls"), line)
             called = called or bool(calls)
         elif not event.get("done"):
@@ -107,17 +107,17 @@ def deltas(reads: Iterable[bytes], request: TurnRequest) -> Iterator[Delta]:
         finish: str | None = None
         usage: Usage | None = None
         if event.get("done"):
-            finish = str(event.get("done_reason") or "end")  # done, and no reason is told
+            finish = str(event.get("done_reason") or "end")
             finish = "tool_calls" if called and finish == "stop" else finish
             made, prompt = count(event.get("eval_count")), count(event.get("prompt_eval_count"))
             usage = Usage(made, prompt) if made is not None or prompt is not None else None
-        told = event.get("logprobs")
-        tokens = len(told) if isinstance(told, list) else None
+        logprobs = event.get("logprobs")
+        tokens = len(logprobs) if isinstance(logprobs, list) else None
         yield Delta(read, text, reasoning, calls, tokens, finish, usage)
 
 
 def read_body(body: Mapping[str, object]) -> ForeignBody | None:
-    """A body with `messages`; its `options` may hold length and temperature. It streams unless it says no."""
+    """A body with `messages`; `options` may hold length and temperature. It asks for a stream by default."""
     flat = {"stream": True, **body}
     options = flat.pop("options", None)
     options = dict(options) if isinstance(options, dict) else {}
@@ -133,26 +133,18 @@ def read_body(body: Mapping[str, object]) -> ForeignBody | None:
 
 
 def _calls(value: object, line: bytes) -> str:
-    """Names and arguments of calls of tools, as text."""
+    """Names and arguments of tool calls, as text."""
     found = ""
     for call in value if isinstance(value, list) else ():
         function = call.get("function") if isinstance(call, dict) else None
         if isinstance(function, dict):
             arguments = function.get("arguments")
-            found += _string(function, "name", line) + (orjson.dumps(arguments).decode() if arguments else "")
+            found += text_field(function, "name", line)
+            found += orjson.dumps(arguments).decode() if arguments else ""
     return found
 
 
-def _string(of: dict[str, object], key: str, line: bytes) -> str:
-    value = of.get(key)
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise WireError(f"{key} is no text", line)
-    return value
-
-
-# It has no ignore_eos: num_predict is a limit, not the length.
+# There is no ignore_eos: num_predict is a limit, not the length.
 DIALECTS = (
     Dialect(
         "ollama-native",

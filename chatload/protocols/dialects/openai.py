@@ -1,8 +1,8 @@
 """Dialects `openai` (POST /v1/chat/completions) and `openai-completions` (POST /v1/completions).
 
-Used by vLLM of all versions, TGI from 1.4, llama.cpp, SGLang, lmdeploy, TabbyAPI, transformers serve and FastChat. They
-differ: keys may be missing or null, `choices` may be empty, and `data: [DONE]` may come after every event or never, so
-that it neither ends a stream nor makes it a success.
+Used by vLLM of all versions, TGI since 1.4, llama.cpp, SGLang, lmdeploy, TabbyAPI, transformers serve and FastChat.
+They differ: keys may be missing or null, `choices` may be empty, and `data: [DONE]` may come after every event or
+never, so that it neither ends a stream nor makes it a success.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from chatload.protocols.dialect import Dialect, ForeignBody, NoPromptError
 from chatload.protocols.event_data import USUAL_KEYS, loaded
 from chatload.protocols.foreign_body import foreign_body, prompt_body
 from chatload.protocols.framing import sse_events
-from chatload.protocols.message_text import NOTHING, finish_of, said_by
+from chatload.protocols.message_text import NO_CONTENT, content_of, finish_of
 from chatload.protocols.prompt_text import prompt_text
 from chatload.protocols.repeated_events import RepeatedEvents
 from chatload.protocols.reply_so_far import ReplySoFar
@@ -30,7 +30,7 @@ from chatload.protocols.usage_fields import usage_elsewhere, usage_of, usual_usa
 _PLAIN = frozenset(("index", "delta", "logprobs", "finish_reason"))
 """Keys of a choice in OpenAI's own form."""
 _ENDS = ("[DONE]", "", '"[DONE]"', "[done]", "DONE", "data: [DONE]")
-"""Data of events that end a stream, or say nothing."""
+"""Data of events that only end a stream, or are empty."""
 
 
 def chat_body(request: TurnRequest) -> bytes:
@@ -48,11 +48,11 @@ def completions_body(request: TurnRequest) -> bytes:
 
 
 def deltas(reads: Iterable[bytes], request: TurnRequest) -> Iterator[Delta | TextDeltas]:
-    """One delta per event that holds JSON, the role-only event included. Reads the streams of both dialects.
+    """One delta per event that holds JSON, including the role-only event. Reads the streams of both dialects.
 
-    `tokens` is the number of the event's token ids (`return_token_ids` of lmdeploy and vLLM), else the step of the
-    server's running count (vLLM `continuous_usage_stats`, llama.cpp `timings_per_token`); a count that comes only with
-    the end is usage, not a step.
+    `tokens` is the number of the event's token ids (`return_token_ids` of lmdeploy and vLLM), else the increase of the
+    server's running count (vLLM `continuous_usage_stats`, llama.cpp `timings_per_token`). A count that comes only at
+    the end is a usage, and gives no `tokens`.
     """
     several = request.extra.get("n", 1) not in (1, None)  # then each choice has a count of its own
     choices = SeveralChoices() if several else None
@@ -104,14 +104,14 @@ def deltas(reads: Iterable[bytes], request: TurnRequest) -> Iterator[Delta | Tex
 
 
 def _in_steps(row: TextDeltas, running: Sequence[int], counted: int | None) -> tuple[TextDeltas, int | None]:
-    """The row with the steps of its running count, which never falls within a row, and the count so far."""
+    """(the row with the increases of its running count as `tokens`, the count so far); without `tokens` if it fell."""
     if counted is None or running[0] < counted:
         return row, None
     return row._replace(tokens=[*map(sub, running, (counted, *running[:-1]))]), running[-1]
 
 
 def read_chat(body: Mapping[str, object]) -> ForeignBody | None:
-    """A body with `messages`. The last text of role user is the prompt; messages that say more go out as they are."""
+    """A body with `messages`. The last text of role user is the prompt; other messages are sent as they are."""
     messages = body.get("messages")
     if messages is None:
         return None
@@ -122,7 +122,7 @@ def read_chat(body: Mapping[str, object]) -> ForeignBody | None:
     rest = {key: value for key, value in body.items() if key != "messages"}
     found = foreign_body(users[-1], rest, length_key="max_tokens")
     system = messages[0].get("content") if len(messages) == 2 and isinstance(messages[0], dict) else None
-    plain = isinstance(system, str) and system.strip() == system != ""  # as the value of an option has to be
+    plain = isinstance(system, str) and system.strip() == system != ""  # as an option's value must be
     if plain and messages[0] == {"role": "system", "content": system}:
         found.system, messages = str(system), messages[1:]
     if messages != [{"role": "user", "content": found.prompt}] or found.prompt.strip() != found.prompt:
@@ -138,7 +138,7 @@ def read_completion(body: Mapping[str, object]) -> ForeignBody | None:
 
 
 def _message_text(message: object) -> tuple[str, str]:
-    """Role and text of a message; text parts are joined, other parts have none."""
+    """(role, text) of a message; the texts of parts are joined."""
     if not isinstance(message, dict):
         return "", ""
     content = message.get("content")
@@ -165,9 +165,9 @@ def _with_notes(found: ForeignBody) -> ForeignBody:
 
 
 def _event(data: str, read: int = 0) -> tuple[Delta, bool]:
-    """The delta of one event, and whether its text stood under `message`.
+    """(the delta of one event, whether its text was under `message`).
 
-    `tokens` is the number of its token ids; 0 for an event without choices, which is about the whole reply.
+    `tokens` is the number of its token ids; 0 for an event without choices, which has no text.
     """
     event = loaded(data)
     usual = usual_delta(event, read) if event.get("choices") else usual_end(event, read)
@@ -177,11 +177,11 @@ def _event(data: str, read: int = 0) -> tuple[Delta, bool]:
 
 
 def full_delta(event: dict[str, object], data: str, read: int) -> tuple[Delta, bool]:
-    """What `_event` says, of an event in any form."""
+    """`_event` for an event in any form."""
     choices = event.get("choices")
     if choices is not None and not isinstance(choices, list):
         raise WireError("choices is no list", data)
-    text, reasoning, tool_text, finish, whole = said_by(choices, data) if choices else NOTHING
+    text, reasoning, tool_text, finish, whole = content_of(choices, data) if choices else NO_CONTENT
     reply_id = event.get("id")
     name = reply_id if isinstance(reply_id, str) and reply_id else None
     tokens = _token_ids(choices) if choices else 0
@@ -227,13 +227,13 @@ def _delta(data: str) -> Delta:
 
 
 def _token_ids(choices: list[object]) -> int | None:
-    """How many token ids the only choice lists (lmdeploy `output_ids`, vLLM `token_ids`); None where it does not."""
+    """The number of token ids (lmdeploy `output_ids`, vLLM `token_ids`) or logprobs of the only choice, or None."""
     choice = choices[0]
     if not isinstance(choice, dict) or len(choices) > 1:
         return None
     ids = choice.get("output_ids", choice.get("token_ids"))
-    if not ids and (told := choice.get("logprobs")) and isinstance(told, dict):
-        ids = told.get("content") or told.get("refusal") or told.get("tokens")
+    if not ids and (logprobs := choice.get("logprobs")) and isinstance(logprobs, dict):
+        ids = logprobs.get("content") or logprobs.get("refusal") or logprobs.get("tokens")
     return len(ids) if isinstance(ids, list) else None
 
 

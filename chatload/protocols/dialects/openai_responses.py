@@ -1,9 +1,9 @@
 """Dialect `openai-responses`: POST /v1/responses of OpenAI's Responses API.
 
-Also of vLLM (from 0.10), llama.cpp, SGLang, lmdeploy, Ollama and transformers serve. Each event has its name twice, in
-`event:` and as `type`. Text comes in deltas, then again whole in `….done` events, in the item and in the last event,
-`response.completed`, `.incomplete` or `.failed`, which has the usage. Servers differ in which of these they send and
-in `item_id`, `output_index` and `sequence_number`, which are not needed here.
+Also served by vLLM (since 0.10), llama.cpp, SGLang, lmdeploy, Ollama and transformers serve. Each event has its name in
+`event:` and in `type`. Text comes in deltas, then is repeated whole in `….done` events, in the item and in the last
+event, `response.completed`, `.incomplete` or `.failed`, which has the usage. Servers differ in which of these they send
+and in `item_id`, `output_index` and `sequence_number`, which are not used here.
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import orjson
 
-from chatload.model.errors import TurnError, WireError
+from chatload.model.errors import TurnError
 from chatload.model.turn import Delta, Message, ToolCall, TurnRequest, Usage
 from chatload.protocols.dialect import Dialect, ForeignBody, NoPromptError
 from chatload.protocols.dialects.openai import EXACT, read_chat
-from chatload.protocols.event_data import typed
+from chatload.protocols.event_data import text_field, typed
 from chatload.protocols.foreign_body import foreign_body
 from chatload.protocols.framing import sse_events
 from chatload.protocols.message_parts import calls_of, functions_of, image_url, named_choice, parts_of
@@ -26,7 +26,7 @@ from chatload.protocols.usage_fields import usage_of
 TEXT, REASONING, CALL = range(3)
 _PIECES = {
     "response.output_text.delta": TEXT,
-    "response.refusal.delta": TEXT,  # it is what the reader gets
+    "response.refusal.delta": TEXT,  # the user reads it
     "response.reasoning_text.delta": REASONING,
     "response.reasoning_summary_text.delta": REASONING,
     "response.reasoning.delta": REASONING,
@@ -35,7 +35,7 @@ _PIECES = {
     "response.custom_tool_call_input.delta": CALL,
     "response.mcp_call_arguments.delta": CALL,
 }
-"""Events that bring something new under `delta`."""
+"""Events with new text under `delta`."""
 _WHOLES = {
     "response.output_text.done": (TEXT, "text"),
     "response.refusal.done": (TEXT, "refusal"),
@@ -47,7 +47,7 @@ _WHOLES = {
     "response.custom_tool_call_input.done": (CALL, "input"),
     "response.mcp_call_arguments.done": (CALL, "arguments"),
 }
-"""Events that repeat all of a part, and the key of it."""
+"""Events that repeat a whole part, and the key of its text."""
 _ENDS = (
     "response.completed",
     "response.incomplete",
@@ -68,7 +68,7 @@ _CALLS = ("function_call", "custom_tool_call", "mcp_call")
 
 
 def body(request: TurnRequest) -> bytes:
-    """The JSON body of POST /v1/responses; the server need not store the reply, the history is sent with each turn."""
+    """The JSON body of POST /v1/responses. `store` is false: the history is sent with each turn."""
     messages = request.messages
     top: dict[str, object] = {"model": request.model} if request.model else {}
     if messages and messages[0].role == "system":
@@ -85,24 +85,24 @@ def body(request: TurnRequest) -> bytes:
 
 
 def _items(message: Message) -> list[dict[str, object]]:
-    """A message as items; those of the model as servers gave them: llama.cpp takes no shorter form."""
+    """A message as items. Those of the model have the full form of output items: llama.cpp accepts no shorter one."""
     if message.role == "tool":
         call_id = message.more.get("tool_call_id", "")
         return [{"type": "function_call_output", "call_id": call_id, "output": message.content}]
     if message.role == "assistant":
         text = [{"type": "output_text", "text": message.content}]
-        said: dict[str, object] = {"type": "message", "role": "assistant", "content": text}
+        answer: dict[str, object] = {"type": "message", "role": "assistant", "content": text}
         calls: list[dict[str, object]] = [
             {"type": "function_call", "call_id": call.id, "name": call.name, "arguments": call.arguments}
             for call in calls_of(message)
         ]
-        return [said, *calls] if message.content else calls
+        return [answer, *calls] if message.content else calls
     content: object = [_part(part) for part in parts_of(message)] if message.more else message.content
     return [{"role": message.role, "content": content}]
 
 
 def _part(part: Mapping[str, object]) -> dict[str, object]:
-    """A part of a message; one of another form is sent as it is."""
+    """An image or text part, converted; any other part is sent as it is."""
     url = image_url(part)
     if url:
         return {"type": "input_image", "image_url": url}
@@ -110,7 +110,7 @@ def _part(part: Mapping[str, object]) -> dict[str, object]:
 
 
 def _tools(extra: Mapping[str, object]) -> dict[str, object]:
-    """The further fields of a body, tools of OpenAI's chat in the form of Responses."""
+    """The further fields of a body, with tools converted from the form of Chat Completions."""
     fields = {**extra}
     functions = functions_of(extra.get("tools"))
     if functions is not None:
@@ -122,7 +122,7 @@ def _tools(extra: Mapping[str, object]) -> dict[str, object]:
 
 
 def tool_calls(reply: Iterable[bytes]) -> tuple[ToolCall, ...]:
-    """The calls in a reply; what comes after a broken event is left out: such a turn has failed anyway."""
+    """The tool calls in a reply. Reading stops at a broken event: such a turn has failed anyway."""
     calls: dict[object, ToolCall] = {}
     try:
         for _, data in sse_events(reply):
@@ -131,7 +131,7 @@ def tool_calls(reply: Iterable[bytes]) -> tuple[ToolCall, ...]:
             items = _list(response.get("output")) if isinstance(response, dict) else [event.get("item")]
             for item in items:
                 if isinstance(item, dict) and item.get("type") == "function_call":
-                    name, arguments = _string(item, "name", data), _string(item, "arguments", data)
+                    name, arguments = text_field(item, "name", data), text_field(item, "arguments", data)
                     call_id = str(item.get("call_id") or item.get("id") or "")
                     calls[call_id] = ToolCall(call_id, name, arguments)
     except TurnError:
@@ -140,8 +140,8 @@ def tool_calls(reply: Iterable[bytes]) -> tuple[ToolCall, ...]:
 
 
 def deltas(reads: Iterable[bytes], request: TurnRequest) -> Iterator[Delta]:
-    """One delta per event. What a later event repeats is left out; what nobody has said before it is not."""
-    heard: tuple[list[str], ...] = ([], [], [])
+    """One delta per event. Text that an earlier event had is left out of those that repeat it."""
+    seen: tuple[list[str], ...] = ([], [], [])
     called = False
     for read, data in sse_events(reads):
         if data.strip() in ("[DONE]", ""):
@@ -150,21 +150,21 @@ def deltas(reads: Iterable[bytes], request: TurnRequest) -> Iterator[Delta]:
         kind = str(event.get("type"))
         what = _PIECES.get(kind)
         if what is not None:
-            text = _string(event, "delta", data)
-            heard[what].append(text)
+            text = text_field(event, "delta", data)
+            seen[what].append(text)
             yield _delta(read, what, text)
         elif kind in _WHOLES:
             what, key = _WHOLES[kind]
-            yield _unheard(read, [(what, _string(event, key, data))], heard)
+            yield _new_text(read, [(what, text_field(event, key, data))], seen)
         elif kind in ("response.output_item.added", "response.output_item.done"):
             pieces = _of_item(event.get("item"), data)
             if kind.endswith(".added") and pieces and pieces[0][0] == CALL:
                 called = True
-                heard[CALL].append("")
-                yield Delta(read, "", "", pieces[0][1])  # the name, which may well be that of an earlier call
-                heard[CALL].append(pieces.pop(0)[1])
+                seen[CALL].append("")
+                yield Delta(read, "", "", pieces[0][1])  # the name, which may be that of an earlier call
+                seen[CALL].append(pieces.pop(0)[1])
                 continue
-            yield _unheard(read, pieces, heard)
+            yield _new_text(read, pieces, seen)
         elif kind in _ENDS:
             response = event.get("response")
             response = response if isinstance(response, dict) else {}
@@ -173,7 +173,7 @@ def deltas(reads: Iterable[bytes], request: TurnRequest) -> Iterator[Delta]:
                 [piece for item in items for piece in _of_item(item, data)] if isinstance(items, list) else []
             )
             called = called or any(what == CALL for what, _ in pieces)
-            delta = _unheard(read, pieces, heard)
+            delta = _new_text(read, pieces, seen)
             error = response.get("error") or event.get("error")
             if error:
                 raise server_error(error)
@@ -192,33 +192,33 @@ def _delta(read: int, what: int, text: str) -> Delta:
     return Delta(read, "", text) if what == REASONING else Delta(read, "", "", text)
 
 
-def _unheard(read: int, pieces: list[tuple[int, str]], heard: tuple[list[str], ...]) -> Delta:
-    """What of the pieces did not come before."""
-    said = {TEXT: "", REASONING: "", CALL: ""}
+def _new_text(read: int, pieces: list[tuple[int, str]], seen: tuple[list[str], ...]) -> Delta:
+    """The delta of the pieces without the text in `seen`, to which their new text is added."""
+    new = {TEXT: "", REASONING: "", CALL: ""}
     for what, text in pieces:
-        before = "".join(heard[what])
+        before = "".join(seen[what])
         if text and text not in before:
             text = text.removeprefix(before)
-            heard[what].append(text)
-            said[what] += text
-    return Delta(read, said[TEXT], said[REASONING], said[CALL])
+            seen[what].append(text)
+            new[what] += text
+    return Delta(read, new[TEXT], new[REASONING], new[CALL])
 
 
 def _of_item(item: object, data: str) -> list[tuple[int, str]]:
-    """The pieces of an item of the output: the parts of a message, thoughts, the name and arguments of a call."""
+    """The pieces of an output item: parts of a message, reasoning, or name and arguments of a tool call."""
     if not isinstance(item, dict):
         return []
     kind = item.get("type")
     if kind in _CALLS:
         keys = ("name", "arguments", "input")
-        return [(CALL, text) for key in keys if (text := _string(item, key, data))]
+        return [(CALL, text) for key in keys if (text := text_field(item, key, data))]
     found: list[tuple[int, str]] = []
     parts = [
         part for key in ("summary", "content") for part in _list(item.get(key)) if isinstance(part, dict)
     ]
     for part in parts:
         what = REASONING if kind == "reasoning" else TEXT
-        found += [(what, text) for key in ("text", "refusal") if (text := _string(part, key, data))]
+        found += [(what, text) for key in ("text", "refusal") if (text := text_field(part, key, data))]
     return found
 
 
@@ -227,7 +227,7 @@ def _list(value: object) -> list[object]:
 
 
 def _finish(kind: str, response: Mapping[str, object], called: bool) -> str:
-    """The reason in OpenAI's words of a chat."""
+    """The finish reason in the words of Chat Completions."""
     details = response.get("incomplete_details")
     reason = details.get("reason") if isinstance(details, dict) else None
     if reason:
@@ -239,18 +239,9 @@ def _finish(kind: str, response: Mapping[str, object], called: bool) -> str:
 
 
 def _reached(finish: str, usage: Usage | None, request: TurnRequest) -> bool:
-    """Whether a response that is called complete took all of its limit: llama.cpp calls those complete, too."""
+    """Whether a completed response reached its token limit, as llama.cpp also reports those as completed."""
     limit = request.extra.get("max_output_tokens", request.max_tokens)
     return finish == "stop" and usage is not None and usage.completion_tokens == limit and limit is not None
-
-
-def _string(of: Mapping[str, object], key: str, data: str) -> str:
-    value = of.get(key)
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise WireError(f"{key} is no text", data)
-    return value
 
 
 def read_body(body: Mapping[str, object]) -> ForeignBody | None:

@@ -1,7 +1,7 @@
 """Dialect `tgi`: POST /generate_stream of Text Generation Inference, 0.9.3 to 3.x.
 
-One event is one token. The last one carries `generated_text` (and `details`, which we ask for); there is no
-`[DONE]`. Up to 2.0 the data comes as `data:{…}` without a space. Every error arrives inside HTTP 200.
+One event is one token. The last one has `generated_text` (and `details`, which we request); there is no `[DONE]`.
+Up to 2.0 the data is `data:{…}` without a space. Every error is an event of a 200 reply.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from chatload.protocols.framing import sse_events
 from chatload.protocols.prompt_text import prompt_text
 
 END = "end"
-"""The finish of a reply that ended by `generated_text` and told no reason."""
+"""The finish reason of a reply that ended with `generated_text` and without a reason."""
 
 
 def body(request: TurnRequest) -> bytes:
@@ -49,7 +49,7 @@ def body(request: TurnRequest) -> bytes:
 
 
 def deltas(reads: Iterable[bytes], request: TurnRequest) -> Iterator[Delta]:
-    """One delta per token; a special token (`</s>`) is counted but has no text."""
+    """One delta per token; a special token (`</s>`) counts but has no text."""
     for read, data in sse_events(reads):
         if data.strip() in ("[DONE]", ""):
             continue
@@ -78,7 +78,7 @@ def read_body(body: Mapping[str, object]) -> ForeignBody | None:
 
 
 def _end(event: dict[str, object]) -> tuple[str | None, Usage | None]:
-    """(finish, usage) of the last event; `generated_text` marks it, `details` may be null."""
+    """(finish, usage) of the last event, which has `generated_text`, for others None; its `details` may be null."""
     if event.get("generated_text") is None:
         return None, None
     details = event.get("details")

@@ -1,7 +1,7 @@
 """Dialect `vllm-generate`: POST /generate of vLLM 0.1.2's own api_server.
 
-Each frame is `{"text": ["<prompt><answer so far>"]}` and a NUL byte. No finish reason, no counts, no final
-mark: the end of the HTTP body is the end of the reply.
+Each frame is `{"text": ["<prompt><answer so far>"]}` and a NUL byte. There is no finish reason, count or end mark: the
+end of the HTTP body is the end of the reply.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from chatload.protocols.foreign_body import prompt_body
 from chatload.protocols.framing import nul_frames
 from chatload.protocols.prompt_text import prompt_text
 
-_UNFINISHED = "�"  # a character whose bytes are not complete yet; a later frame has it
+_UNFINISHED = "�"  # a character whose bytes are incomplete; a later frame has it
 
 
 def body(request: TurnRequest) -> bytes:
-    """The JSON body of POST /generate. It has no model: every further key must be a sampling parameter."""
+    """The JSON body of POST /generate, without a model: every further key must be a sampling parameter."""
     top: dict[str, object] = {"prompt": prompt_text(request.messages), "stream": True}
     if request.max_tokens is not None:
         top["max_tokens"] = request.max_tokens
@@ -70,7 +70,7 @@ def _answer(frame: bytes, prompt: str) -> str:
 def _beyond(given: str, text: str) -> tuple[str, str]:
     """(new text in `text` after `given`, text given so far).
 
-    If the server has changed earlier characters, the new text is what lies beyond the length of `given`.
+    If the server has changed earlier characters, the new text is what comes after the length of `given`.
     """
     if given.startswith(text):
         return "", given

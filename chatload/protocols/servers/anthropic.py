@@ -1,4 +1,4 @@
-"""Anthropic's own API, and gateways like it: GET /v1/models without the right headers is an error in its form."""
+"""Anthropic's API, and gateways with its form: GET /v1/models without the right headers is an error of that form."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from chatload.protocols.probe_answers import MODELS_PATH, ProbeAnswers
 from chatload.protocols.server_kind import DetectedServer, ServerKind
 
 REFUSED = (400, 401, 403)
-"""Without the header anthropic-version, without a key in x-api-key, and where the key may not list models."""
+"""Without the header anthropic-version, without a key in x-api-key, and with a key that may not list models."""
 
 
 def _recognise(answers: ProbeAnswers) -> DetectedServer | None:
     status = answers.status(MODELS_PATH)
     if status not in REFUSED:
         return None
-    told = answers.json_object(MODELS_PATH, status)
-    error = told.get("error")
-    if told.get("type") != "error" or not isinstance(error, dict) or not isinstance(error.get("type"), str):
+    found = answers.json_object(MODELS_PATH, status)
+    error = found.get("error")
+    if found.get("type") != "error" or not isinstance(error, dict) or not isinstance(error.get("type"), str):
         return None
     title = _SERVER.title
     return DetectedServer(title, "", "anthropic", "", f"{title}'s API", f"GET {MODELS_PATH}: {status}")

@@ -1,4 +1,4 @@
-"""LiteLLM's proxy: GET /health/readiness tells its version, without a key. Its /health makes each model answer."""
+"""LiteLLM's proxy: GET /health/readiness has its version, without a key. Beware: /health sends each model a prompt."""
 
 from __future__ import annotations
 

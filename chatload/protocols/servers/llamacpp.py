@@ -1,4 +1,4 @@
-"""llama.cpp's server: GET /props tells its build and its settings."""
+"""llama.cpp's server: GET /props has its build and its settings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _recognise(answers: ProbeAnswers) -> DetectedServer | None:
 
 
 def _context(answers: ProbeAnswers) -> ContextLimits | None:
-    """`n_ctx` of /props, the context of one slot; an answer ends where it is full, so nothing is reserved for it."""
+    """`n_ctx` of /props, the context of one slot. An answer ends when the slot is full, so none of it is reserved."""
     settings = answers.json_object("/props").get("default_generation_settings")
     value = settings.get("n_ctx") if isinstance(settings, dict) else None
     if type(value) is not int or value <= 0:
@@ -31,7 +31,7 @@ def _context(answers: ProbeAnswers) -> ContextLimits | None:
 
 
 def _room(answers: ProbeAnswers) -> BatchRoom | None:
-    """`total_slots` of /props: each request has a slot of its own, and waits where none is free."""
+    """`total_slots` of /props: each request takes one slot, and waits while none is free."""
     slots = answers.whole("/props", "total_slots")
     return BatchRoom(reserved=True, requests=slots, requests_option="--parallel") if slots else None
 

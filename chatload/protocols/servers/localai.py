@@ -1,4 +1,4 @@
-"""LocalAI: /.well-known/localai.json, or GET /version as vLLM has it, with a commit, and models without `owned_by`."""
+"""LocalAI: /.well-known/localai.json, or vLLM's GET /version with a commit in it and models without `owned_by`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from chatload.protocols.server_kind import DetectedServer, ServerKind, found_at,
 
 WELL_KNOWN = "/.well-known/localai.json"
 _PRINTED = re.compile(r"\S+ \([0-9a-f]{7,40}\)")
-"""Its version with the commit it was built from."""
+"""A version with the commit it was built from."""
 
 
 def _recognise(answers: ProbeAnswers) -> DetectedServer | None:

@@ -23,9 +23,9 @@ def _server(
     errors: tuple[ErrorWords, ...] = (),
     **gauges: str | tuple[str, ...],
 ) -> ServerKind:
-    """A server whose owner is the first of its `names`; `gauges` are its names on /metrics, several are added up.
+    """A server whose `owned_by` is the first of its `names`, which are choices of --server.
 
-    `counting` asks it for counts in each event; versions that do not know the field ignore it.
+    `gauges` are its names on /metrics by ours; several are added up. Versions that do not know `counting` ignore it.
     """
     found: Mapping[str, tuple[str, ...]] = {
         ours: (theirs,) if isinstance(theirs, str) else theirs for ours, theirs in gauges.items()

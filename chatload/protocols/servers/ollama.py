@@ -10,7 +10,7 @@ from chatload.protocols.server_kind import DetectedServer, ServerKind, found_at,
 
 def _recognise(answers: ProbeAnswers) -> DetectedServer | None:
     version = answers.text("/api/version", "version")
-    if not version or answers.owner.lower() == "koboldcpp":  # which imitates this route
+    if not version or answers.owner.lower() == "koboldcpp":  # it has this route, too
         return None
     return found_at("/api/version", _SERVER.title, version, "openai", answers.model)
 

@@ -1,4 +1,4 @@
-"""Any other server that lists its models as OpenAI does, or has its chat route."""
+"""Any other server with OpenAI's model list or chat route."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from chatload.protocols.probe_answers import CHAT_PATH, MODELS_PATH, ProbeAnswer
 from chatload.protocols.server_kind import DetectedServer, ServerKind
 
 TITLE = "OpenAI-compatible"
-"""What a server is called of which nothing else is known."""
+"""The name of a server of unknown kind."""
 
 
 def _recognise(answers: ProbeAnswers) -> DetectedServer | None:
@@ -27,9 +27,9 @@ def _speaks(version: str, dialect: str) -> bool | None:
 
 
 def _context(answers: ProbeAnswers) -> ContextLimits | None:
-    """Of such a server nobody knows whether it refuses max_tokens beyond its context, or makes a shorter answer."""
-    told = answers.model_context
-    return None if told is None else replace(told, reserved=False)
+    """The context in GET /v1/models. Whether the server refuses a larger max_tokens is unknown: `reserved` is False."""
+    limits = answers.model_context
+    return None if limits is None else replace(limits, reserved=False)
 
 
 _SERVER = ServerKind(

@@ -1,4 +1,4 @@
-"""Text Generation Inference: GET /info names the model and the version."""
+"""Text Generation Inference: GET /info has the model and the version."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from chatload.protocols.tokenize_route import BY_INPUTS
 
 
 def _recognise(answers: ProbeAnswers) -> DetectedServer | None:
-    """Its chat route where it has one: the server then applies the model's template, as others do.
+    """The chat route is preferred where there is one, so that the server applies the model's template, as others do.
 
-    On that route another model than "tgi" is the name of a LoRA adapter.
+    On that route a model other than "tgi" is the name of a LoRA adapter.
     """
     model = answers.text("/info", "model_id")
     if not model or "version" not in answers.json_object("/info"):
@@ -28,21 +28,15 @@ def _recognise(answers: ProbeAnswers) -> DetectedServer | None:
 
 
 def _speaks(version: str, dialect: str) -> bool | None:
-    """TGI has a chat route from 1.4.0 on, a completions route from 1.4.5 or earlier on."""
+    """TGI has a chat route since 1.4.0, a completions route since 1.4.5 or earlier."""
     if not speaks_openai(version, dialect):
         return dialect == "tgi"
-    numbers = []
-    for part in version.lstrip("v").split("-")[0].split(".")[:2]:
-        if not part.isdecimal() or len(part) > 6:
-            return None
-        numbers.append(int(part))
-    if len(numbers) < 2:
-        return None
-    return numbers >= [1, 4]
+    numbers = numbers_of(version)
+    return numbers >= (1, 4) if len(numbers) >= 2 else None
 
 
 PIECE_TOKENS, PIECES_SINCE = 1024, (3,)
-"""From 3.0 on an answer is made in pieces, each validated and queued anew, the last one not shortened
+"""Since 3.0 an answer is generated in pieces, each validated and queued again, the last one not shortened
 (backends/v3/src/queue.rs)."""
 
 
@@ -53,8 +47,8 @@ def _piece_tokens(version: str) -> int:
 def _room(answers: ProbeAnswers) -> BatchRoom | None:
     """`max_batch_total_tokens` of /info: each request reserves prompt and max_new_tokens of it (router/src/queue.rs).
 
-    From 1.4 to 2.x `max_batch_size`, the most requests of a batch, where it was set. 3.x tells neither.
-    All tell `max_concurrent_requests`: of more, each is answered "Model is overloaded" (router/src/infer.rs).
+    1.4 to 2.x also have `max_batch_size`, the most requests of a batch, where it was set; 3.x has neither. All have
+    `max_concurrent_requests`: further requests are answered "Model is overloaded" (router/src/infer.rs).
     """
     tokens = answers.whole("/info", "max_batch_total_tokens")
     requests = answers.whole("/info", "max_batch_size")
@@ -82,7 +76,7 @@ def _context(answers: ProbeAnswers) -> ContextLimits | None:
     return ContextLimits(prompt=prompt, total=total, piece=piece, source="GET /info")
 
 
-# The chat route of 3.x tells 422 whatever the cause: the words decide.
+# The chat route of 3.x answers every error with 422, so only the words show the cause.
 _ERRORS = (
     error_words(
         CONTEXT_FULL,
@@ -127,7 +121,7 @@ _SERVER = ServerKind(
         "validation_s": ("tgi_request_validation_duration_sum",),
         "validated": ("tgi_request_validation_duration_count",),
         "generated_tokens": ("tgi_request_generated_tokens_sum",),
-        # No hits of its prefix cache: the page's help says "Speculated tokens per request", and it counts each step.
+        # Not hits of its prefix cache: the page's help says "Speculated tokens per request", and it counts each step.
         "drafted_tokens": ("tgi_request_skipped_tokens_sum",),
         "finished": ("tgi_request_success",),
     },

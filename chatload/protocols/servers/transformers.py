@@ -1,6 +1,6 @@
 """transformers serve: OpenAI's chat route, and no /version.
 
-Its GET /v1/models asks the hub, and is 500 where there is no way to it: GET of the chat route, 405, tells then.
+GET /v1/models queries the Hugging Face hub, and is 500 if that is unreachable. The 405 of the chat route identifies it.
 """
 
 from __future__ import annotations
@@ -9,24 +9,24 @@ from chatload.protocols.probe_answers import CHAT_PATH, MODELS_PATH, ProbeAnswer
 from chatload.protocols.server_kind import DetectedServer, ServerKind
 
 LOAD = "/load_model"
-"""A route that no other server we know has."""
+"""A route that no other known server has."""
 
 
 def _recognise(answers: ProbeAnswers) -> DetectedServer | None:
     if answers.status(CHAT_PATH) != 405 or answers.status("/version") != 404:
         return None
     if answers.status(LOAD) == 405:
-        told = LOAD, 405
+        other = f"GET {LOAD}: 405"
     elif answers.status(MODELS_PATH) == 500:
-        told = MODELS_PATH, 500
+        other = f"GET {MODELS_PATH}: 500"
     else:
         return None
-    evidence = f"GET {CHAT_PATH}: 405, GET {told[0]}: {told[1]}"
+    evidence = f"GET {CHAT_PATH}: 405, {other}"
     return DetectedServer(_SERVER.title, "", "openai", answers.model, _SERVER.title, evidence)
 
 
 def _speaks(version: str, dialect: str) -> bool | None:
-    """Newer ones have /v1/completions and /v1/responses as well."""
+    """Newer versions also have /v1/completions and /v1/responses."""
     if dialect == "openai":
         return True
     return None if dialect in ("openai-completions", "openai-responses") else False

@@ -1,4 +1,4 @@
-"""vLLM: GET /version, which other servers have too: if /v1/models lists models, it must say that vLLM owns them."""
+"""vLLM: GET /version. Other servers have it too, so if /v1/models lists models, their `owned_by` must be vllm."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ def _recognise(answers: ProbeAnswers) -> DetectedServer | None:
 
 
 def _counting(version: str) -> Mapping[str, object]:
-    """Chat streams have continuous_usage_stats since 0.6.4; 0.5 refuses fields that it does not know."""
+    """Chat streams have continuous_usage_stats since 0.6.4; 0.5 refuses unknown fields."""
     return RUNNING_USAGE if numbers_of(version) >= COUNTING_SINCE else {}
 
 
 def _speaks(version: str, dialect: str) -> bool | None:
-    """Responses from 0.10.0, Messages from 0.11.1 on."""
+    """Responses since 0.10.0, Messages since 0.11.1."""
     since = SPOKEN_SINCE.get(dialect)
     if since is None or not numbers_of(version):
         return speaks_openai(version, dialect)
@@ -51,13 +51,12 @@ _LABEL = re.compile(rb'(kv_cache_size_tokens|num_gpu_blocks|block_size)="(\d{1,1
 
 
 def _room(answers: ProbeAnswers) -> BatchRoom | None:
-    """The KV cache of all engines, in tokens, by `vllm:cache_config_info` of /metrics; None where it does not tell."""
+    """The KV cache of all engines, in tokens, by `vllm:cache_config_info` of /metrics; None if any size is missing."""
     tokens = 0
     for labels in _CACHE.findall(answers.body("/metrics")):
-        told = {name: int(value) for name, value in _LABEL.findall(b"," + labels)}
-        size = told.get(b"kv_cache_size_tokens", 0) or told.get(b"num_gpu_blocks", 0) * told.get(
-            b"block_size", 0
-        )
+        sizes = {name: int(value) for name, value in _LABEL.findall(b"," + labels)}
+        size = sizes.get(b"kv_cache_size_tokens", 0)
+        size = size or sizes.get(b"num_gpu_blocks", 0) * sizes.get(b"block_size", 0)
         if not size:
             return None
         tokens += size

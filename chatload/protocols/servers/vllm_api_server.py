@@ -1,4 +1,4 @@
-"""vLLM's own api_server of 2023: FastAPI with nothing but POST /generate: 405 there, 404 everywhere else."""
+"""vLLM's own api_server of 2023, whose only route is POST /generate: GET is 405 there, 404 on all other paths."""
 
 from __future__ import annotations
 
