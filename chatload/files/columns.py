@@ -1,4 +1,4 @@
-"""Names of columns, compared without regard to capitals and signs."""
+"""Names of columns, compared without regard to case and punctuation."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ SESSIONS = ("session_id", "conversation_id", "conv_id", "dialog_id", "dialogue_i
 
 @lru_cache(maxsize=4096)
 def plain(name: str) -> str:
-    """The name of a column without capitals and signs, words joined with `_`."""
+    """The name of a column in lower case, its words joined by `_`: `Request tokens` becomes `request_tokens`."""
     words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name.strip())
     return re.sub(r"[^0-9a-z]+", "_", words.lower()).strip("_")

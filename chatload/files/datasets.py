@@ -1,6 +1,6 @@
-"""Parquet and Arrow files, and dataset folders of Hugging Face: which files they are, and their rows.
+"""Finds and reads Parquet and Arrow files and dataset folders of Hugging Face.
 
-pyarrow reads them, which the extra `datasets` installs. Rows are read a batch at a time, with limits.
+Needs pyarrow, which the extra `datasets` installs. Rows are read a batch at a time, with limits.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from chatload.files.reading import LINES_BYTES, MB, OTHER_CONTENT, quoted, shown
 from chatload.model.errors import UsageError
 
 PARQUET, ARROW, ARROW_STREAM = b"PAR1", b"ARROW1", b"\xff\xff\xff\xff"
-BINARY = (".parquet", ".arrow")
-TEXTS = (".jsonl", ".json", ".csv", ".tsv")
+BINARY_SUFFIXES = (".parquet", ".arrow")
+TEXT_SUFFIXES = (".jsonl", ".json", ".csv", ".tsv")
 NOT_DATA = re.compile(
     r"(dataset_infos?|dataset_dict|state|config|generation_config|tokenizer.*|.*index|cache-.*|package(-lock)?)\.\w+"
 )
-"""Files of a dataset's folder that hold none of its rows."""
+"""Names of files in a dataset's folder that hold no rows."""
 _SHARD = re.compile(r"(?P<name>.*?)[-_.]?\d{4,5}(-of-\d{4,5})?(-[0-9a-f]{8,})?")
 MOST_FILES, DEEPEST = 10_000, 4
-"""Most entries of a folder that are looked at, and how many folders deep."""
-MOST_NAMED = 2
-"""Names below the folder that may name a split: its configuration, and itself."""
+"""Most entries of a folder that are visited, and most levels of folders."""
+SPLIT_NAMES = 2
+"""Most names after the folder in a path to a split: its configuration and its own."""
 MOST_BYTES = LINES_BYTES
-"""Most that is read of the rows, in bytes in memory; of more, the first are taken."""
+"""Most bytes of rows, in memory; of more rows the first are read."""
 GROUP_BYTES = 1024 * MB
 """Largest row group, uncompressed: pyarrow holds the columns of one at a time."""
 BATCH_ROWS = 256
@@ -36,14 +36,14 @@ EXTRA = 'pip install "chatload[datasets]"'
 
 
 def dataset_files(path: str | Path) -> list[Path] | None:
-    """The files of a dataset that the path names; None where it is a file that is read as text, or none at all.
+    """The files of the dataset at `path`; None if that is a text file or does not exist.
 
-    `path` is a Parquet or Arrow file, a folder, or a folder and the name of a split in it. UsageError for a folder that
-    holds no rows, or several splits.
+    `path` is a Parquet or Arrow file, a folder, or a folder and the name of a split in it. UsageError for a folder
+    without rows, or with several splits.
     """
     place, split = Path(path), ""
     try:
-        for _ in range(MOST_NAMED):
+        for _ in range(SPLIT_NAMES):
             if place.exists() or Path(path).suffix:
                 break
             place, split = place.parent, f"{place.name}/{split}" if split else place.name
@@ -51,11 +51,11 @@ def dataset_files(path: str | Path) -> list[Path] | None:
             return [place] if not split and _is_binary(place) else None
         if not place.is_dir() or (split and place in (Path(), Path(place.anchor))):
             return None
-        splits = {} if place == Path(place.anchor) else splits_of(place)  # the root is nobody's dataset
+        splits = {} if place == Path(place.anchor) else splits_of(place)  # the root folder is no dataset
     except (OSError, ValueError):
         return None
     if split:
-        return splits.get(split)  # else there is no such file, which reading it tells
+        return splits.get(split)  # None: reading the path reports that it does not exist
     if not splits:
         raise UsageError([f"{shown(path)}: Is a directory, without rows of a dataset: give a file"])
     if len(splits) > 1:
@@ -65,12 +65,14 @@ def dataset_files(path: str | Path) -> list[Path] | None:
 
 
 def splits_of(folder: Path) -> dict[str, list[Path]]:
-    """The files of each split, by its name with the folders above it: "train", "main/test"."""
+    """The files of each split, by its name with its folders: "train", "main/test"."""
     found: dict[str, list[Path]] = {}
     files = sorted(one for one in _files(folder, DEEPEST, count()) if not NOT_DATA.fullmatch(one.name))
-    kinds = [ending for ending in (*BINARY, *TEXTS) if any(one.suffix == ending for one in files)]
+    kinds = [
+        ending for ending in (*BINARY_SUFFIXES, *TEXT_SUFFIXES) if any(one.suffix == ending for one in files)
+    ]
     if kinds:
-        kinds = list(BINARY) if kinds[0] in BINARY else kinds[:1]
+        kinds = list(BINARY_SUFFIXES) if kinds[0] in BINARY_SUFFIXES else kinds[:1]
     for file in files:
         if file.suffix in kinds:
             found.setdefault(_split_of(file.relative_to(folder)), []).append(file)
@@ -78,7 +80,7 @@ def splits_of(folder: Path) -> dict[str, list[Path]]:
 
 
 def _files(folder: Path, deep: int, seen: Iterator[int]) -> Iterator[Path]:
-    """The files below a folder, without hidden ones and links to folders; `seen` counts all entries."""
+    """The files in a folder and its folders, without hidden ones and links to folders; `seen` counts entries."""
     try:
         within = sorted(folder.iterdir())
     except OSError:
@@ -93,7 +95,7 @@ def _files(folder: Path, deep: int, seen: Iterator[int]) -> Iterator[Path]:
                 yield one
             elif deep > 1 and one.is_dir() and not one.is_symlink():
                 yield from _files(one, deep - 1, seen)
-        except OSError:  # what may not be looked at is none of the dataset's
+        except OSError:  # not readable: no file of the dataset
             continue
 
 
@@ -113,8 +115,8 @@ def _is_binary(file: Path) -> bool:
 
 
 class Rows:
-    """The rows of binary files. `left_out` are columns that are not read (pictures, sounds, vectors); `cut` tells how
-    many rows were taken where they are more than the limit."""
+    """The rows of binary files. `left_out`: types of columns that are not read (images, audio, vectors). `cut`: how
+    many rows were read, in words, if there are more than the limit allows."""
 
     def __init__(self, files: list[Path]) -> None:
         self.left_out: dict[str, str] = {}
@@ -124,7 +126,7 @@ class Rows:
 
     def __iter__(self) -> Iterator[dict[str, object]]:
         try:
-            import pyarrow  # here, since it takes its time and is an extra
+            import pyarrow  # here, since it is slow to import and an extra
         except ImportError:
             words = f"reading Parquet and datasets needs pyarrow: {EXTRA}"
             raise UsageError([f"{shown(self._files[0])}: {words}"]) from None
@@ -191,7 +193,7 @@ def _arrow(file: Path, left_out: dict[str, str]) -> Iterator[Any]:
 
 
 def _columns(schema: Any, left_out: dict[str, str]) -> list[str]:
-    """The names of columns that are read; of one name the first."""
+    """The names of columns that are read."""
     found = []
     for field in schema:
         if _is_text(field.type):
@@ -202,7 +204,7 @@ def _columns(schema: Any, left_out: dict[str, str]) -> list[str]:
 
 
 def _is_text(kind: Any) -> bool:
-    """Whether values of a type may be part of a conversation or a trace: no bytes, and no vectors of floats."""
+    """Whether values of a type may belong to a conversation or a trace: no bytes, and no vectors of floats."""
     import pyarrow.types as types
 
     if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
@@ -221,12 +223,12 @@ def _is_text(kind: Any) -> bool:
 
 
 def _plain(value: object) -> object:
-    """A value as JSON would have it: times as text."""
+    """A value as in JSON: dates and times as text."""
     return value.isoformat() if isinstance(value, date | datetime) else value
 
 
 def notes_of(rows: Rows) -> tuple[str, ...]:
-    """What was not read, in words."""
+    """Notes on what was not read."""
     notes = [rows.cut] if rows.cut else []
     if rows.left_out:
         named = ", ".join(f"{quoted(name)} ({kind})" for name, kind in list(rows.left_out.items())[:5])

@@ -1,4 +1,4 @@
-"""Validators of JSON schemas: by the package jsonschema, which only who checks replies against a schema needs."""
+"""Validates JSON against schemas, with the optional package jsonschema."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ NEEDED = "needs the package jsonschema: pip install 'chatload[schema]'"
 
 
 def schema_problem(schema: Any) -> str:
-    """Why a schema cannot be used; empty where it can. Any: the user's own JSON."""
+    """Why a schema cannot be used; empty if it can. Any: the user's own JSON."""
     try:
         import jsonschema
     except ImportError:
@@ -22,7 +22,7 @@ def schema_problem(schema: Any) -> str:
 
 
 def validator(schema: Any) -> Any:
-    """The validator of a schema without a problem; Any: of jsonschema, which has no types."""
+    """The validator of a valid schema. Any: jsonschema has no types."""
     import jsonschema
 
     return jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)(schema)

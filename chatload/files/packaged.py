@@ -1,4 +1,4 @@
-"""Finds the locustfiles, scenarios and prompts that come with chatload: in a checkout and where it is installed."""
+"""Finds the locustfiles, scenarios and prompts of chatload, in a checkout or an installed package."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def packaged_names(folder: str, suffix: str) -> list[str]:
 
 
 def prefer_own(package: str) -> str | None:
-    """Have `import package` find the one that comes with chatload, also where a file of the user has its name.
+    """Make `import package` find chatload's own package even if a file of the user has its name.
 
-    Python looks first in the working directory and the locustfile's folder, where a plots.py may lie. Returns a line
-    on the user's file where it has been imported already: then ours cannot be.
+    Python searches the working directory and the locustfile's folder first, which may have a plots.py. Returns a
+    message if the user's file has been imported already, so that chatload's cannot be.
     """
     if package not in sys.modules:
         spec = PathFinder.find_spec(package, [str(PACKAGE.parent)])

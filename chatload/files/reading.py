@@ -1,4 +1,4 @@
-"""Reads files that options name: regular files of bounded size. Mistakes are worded for the user."""
+"""Reads files that options name: regular files of bounded size. Mistakes are messages for the user."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ OTHER_CONTENT = {
     b"<!doctype html": "a web page: download the file itself",
     b"<html": "a web page: download the file itself",
 }
-"""First bytes, in small letters, of files that people name by mistake, and what to do."""
-LONGEST_BEGINNING = max(map(len, OTHER_CONTENT))
+"""First bytes, in lower case, of files that are given by mistake, and what to do."""
+LONGEST_MAGIC = max(map(len, OTHER_CONTENT))
 
 
 class Mistakes:
-    """The mistakes in one file: the first of them, and how many more there are."""
+    """The mistakes in one file: the first MOST_MISTAKES, and how many more there are."""
 
     def __init__(self, path: str | Path) -> None:
         self.name = shown(path)
@@ -69,9 +69,9 @@ def read_input(path: str | Path, remedy: str, most_bytes: int) -> bytes:
 
 
 def read_lines(path: str | Path, remedy: str, mistakes: Mistakes) -> Iterator[tuple[int, bytes]]:
-    """The lines of a file with their numbers from 1, line ends included. One that is too long is a mistake.
+    """(number from 1, line with its end) of each line of a file. A line that is too long is a mistake.
 
-    One line at a time is in memory. UsageError if the file cannot be read.
+    Holds one line at a time in memory. UsageError if the file cannot be read.
     """
     with opened_input(path, remedy, LINES_BYTES) as file:
         number = read = 0
@@ -100,9 +100,9 @@ def opened_input(path: str | Path, remedy: str, most_bytes: int) -> Iterator[Bin
         _check(Path(path).stat(), path, remedy, most_bytes)
         with open(path, "rb", opener=lambda path, flags: os.open(path, flags | os.O_NONBLOCK)) as file:
             _check(os.fstat(file.fileno()), path, remedy, most_bytes)
-            begins = (file.read(LONGEST_BEGINNING) or b"").lower()
+            first = (file.read(LONGEST_MAGIC) or b"").lower()
             for magic, words in OTHER_CONTENT.items():
-                if begins.startswith(magic):
+                if first.startswith(magic):
                     raise UsageError([f"{name}: it is {words}"])
             file.seek(0)
             yield file

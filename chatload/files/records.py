@@ -1,6 +1,6 @@
-"""Reads files of records: JSON lines, a JSON list, CSV with a header, Parquet, and datasets of Hugging Face.
+"""Reads files of records: JSON lines, a JSON list, CSV, Parquet, and datasets of Hugging Face.
 
-Which of them a file is, its content tells.
+The form of a file is recognised by its content.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import orjson
 
-from chatload.files.datasets import TEXTS, Rows, dataset_files, notes_of
+from chatload.files.datasets import TEXT_SUFFIXES, Rows, dataset_files, notes_of
 from chatload.files.json_list import JsonList
 from chatload.files.reading import BOM, LINE_BYTES, LINES_BYTES, MB, Mistakes, opened_input, read_lines
 from chatload.model.errors import UsageError
@@ -25,20 +25,20 @@ OBJECT_BYTES = 64 * MB
 DELIMITERS = ",;\t|"
 LISTS = ("data", "records", "rows", "requests", "trace", "train", "samples", "examples", "entries")
 """Keys under which a JSON object holds the list of records."""
-TELLING_LINES = 50
-"""First lines of a CSV file that tell what divides its columns."""
-UNAMBIGUOUS = (
+SAMPLE_LINES = 50
+"""First lines of a CSV file, by which its delimiter is recognised."""
+DELIMITER_REMEDY = (
     "give it a header and quote its fields, or save it as JSON lines; plain text, a prompt a line, as .txt"
 )
 _SEPARATOR = re.compile(r"sep=(.)\r?\n?", re.IGNORECASE)
-"""A first line that Excel writes and reads."""
+"""A first line by which Excel declares the delimiter."""
 csv.field_size_limit(LINE_BYTES)
 
 
 class Record(NamedTuple):
-    """One record. `line` is its line, `item` its number in a JSON list, both from 1.
+    """One record. `line`: its line in the file; `item`: its number in a JSON list; both from 1.
 
-    `content` is a JSON value, or a mapping of CSV columns to texts. Where it cannot be read, `problem` says why.
+    `content`: a JSON value, or texts by CSV column. `problem`: why it cannot be read, else empty.
     """
 
     content: object
@@ -48,11 +48,11 @@ class Record(NamedTuple):
 
 
 class Records:
-    """The records of a file or a dataset's folder. `notes` say, after the last, what was not read.
+    """The records of a file or a dataset's folder.
 
-    `form` is "JSON lines", "JSON list", "CSV", "text", "Parquet" or the like once the first one was read.
-
-    `headless`: a CSV file has no header. `plain`: what is no JSON is plain text, each line a record.
+    `headless`: a CSV file has no header. `plain`: a file that is not JSON is plain text, each line a record.
+    `form`, once the first was read: "JSON lines", "JSON list", "CSV", "text", "Parquet" or the like.
+    `notes`, after the last: what was not read.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Records:
         self._headless, self._plain = headless, plain
 
     def __iter__(self) -> Iterator[Record]:
-        """Every record. Mistakes in the file as a whole go to the Mistakes, or raise UsageError."""
+        """Every record. Mistakes in the file as a whole are added to the Mistakes, or raise UsageError."""
         files = dataset_files(self._path)
         if files is not None:
             yield from self._dataset(files)
@@ -91,7 +91,7 @@ class Records:
         head += itertools.islice(filled, 1)
         content, _ = _value(first)
         if first.startswith(b"{"):
-            by_lines = content is not None and (len(head) > 1 or _listed(content) is None)
+            by_lines = content is not None and (len(head) > 1 or _list_in(content) is None)
         else:
             by_lines = content is not None and len(head) > 1 and head[1][1].lstrip().startswith(b"[")
         if by_lines:
@@ -102,9 +102,9 @@ class Records:
             yield from self._object(itertools.chain(head, filled))
 
     def _dataset(self, files: list[Path]) -> Iterator[Record]:
-        """The rows of Parquet and Arrow files, or those of a folder's text files, as one list."""
+        """The rows of Parquet and Arrow files, or the records of a folder's text files, numbered as one list."""
         number = 0
-        if files[0].suffix in TEXTS and not Path(self._path).is_file():
+        if files[0].suffix in TEXT_SUFFIXES and not Path(self._path).is_file():
             for file in files:
                 within = Records(file, self._remedy, self._mistakes)
                 for record in within:
@@ -135,7 +135,7 @@ class Records:
             self._mistakes.add(f"item {number + 1} is no JSON, or the list ends there without its ]")
 
     def _object(self, rest: Iterable[tuple[int, bytes]]) -> Iterator[Record]:
-        """One JSON object over several lines: the list in it, or itself; else lines, with their mistakes."""
+        """One JSON object over several lines: the list in it, or itself; if it is none, JSON lines with mistakes."""
         with opened_input(self._path, self._remedy, LINES_BYTES) as file:
             raw = file.read(OBJECT_BYTES + 1)
         try:
@@ -144,7 +144,7 @@ class Records:
             content = None
         if content is not None:
             self.form = "JSON list"
-            listed = _listed(content)
+            listed = _list_in(content)
             for number, item in enumerate([content] if listed is None else listed, start=1):
                 yield Record(item, item=number)
             return
@@ -158,13 +158,13 @@ class Records:
 
     def _csv(self, texts: Iterator[tuple[int, str]]) -> Iterator[Record]:
         self.form = "CSV"
-        sample = list(itertools.islice(texts, TELLING_LINES))
+        sample = list(itertools.islice(texts, SAMPLE_LINES))
         declared = _SEPARATOR.fullmatch(sample[0][1])
         above = sample[0][0] - 1 + bool(declared)
-        begins = [text for _, text in sample[bool(declared) :]]
-        delimiter = declared[1] if declared else self._delimiter(begins, above + 1)
+        first = [text for _, text in sample[bool(declared) :]]
+        delimiter = declared[1] if declared else self._delimiter(first, above + 1)
         reader = csv.reader(
-            itertools.chain(begins, (text for _, text in texts)), delimiter=delimiter, strict=True
+            itertools.chain(first, (text for _, text in texts)), delimiter=delimiter, strict=True
         )
         try:
             if not self._headless:
@@ -177,29 +177,28 @@ class Records:
                 if any(cell.strip() for cell in row):
                     yield self._row(row, above + reader.line_num)
         except csv.Error as error:
-            old = "new-line character" in str(error)
-            words = (
-                "its lines end in CR alone: save it with LF"
-                if old
-                else f"not CSV ({error}): is a quote open?"
-            )
+            words = f"not CSV ({error}): is a quote open?"
+            if "new-line character" in str(error):
+                words = "its lines end in CR alone: save it with LF"
             self._mistakes.add(words, above + reader.line_num)
 
-    def _delimiter(self, begins: list[str], line: int) -> str:
-        """What divides the columns. UsageError where a file without a header leaves that open."""
+    def _delimiter(self, lines: list[str], line: int) -> str:
+        """The delimiter of the columns. UsageError if it is ambiguous in a file without a header."""
         if not self._headless:
-            return likeliest(begins[0])
-        found = delimiters(begins)
+            return likeliest_delimiter(lines[0])
+        found = possible_delimiters(lines)
         if len(found) > 1:
             signs = " or ".join(map(repr, found))
-            raise UsageError([f"{self._mistakes.name}:{line}: {signs} may divide its columns: {UNAMBIGUOUS}"])
-        return found[0] if found else likeliest(begins[0])
+            raise UsageError(
+                [f"{self._mistakes.name}:{line}: {signs} may divide its columns: {DELIMITER_REMEDY}"]
+            )
+        return found[0] if found else likeliest_delimiter(lines[0])
 
     def _row(self, row: list[str], line: int) -> Record:
         if self._headless:
             self.columns = self.columns or tuple(str(place) for place in range(1, len(row) + 1))
             if len(row) != len(self.columns):
-                words = f"{len(row)} columns, and {len(self.columns)} in the first line: {UNAMBIGUOUS}"
+                words = f"{len(row)} columns, and {len(self.columns)} in the first line: {DELIMITER_REMEDY}"
                 return Record(None, line=line, problem=words)
         more = row[len(self.columns) :]
         if any(cell.strip() for cell in more):
@@ -209,31 +208,31 @@ class Records:
 
 
 def first_row(path: Path, delimiter: str = "") -> list[str] | None:
-    """The cells of the first line of a CSV file; None if it cannot be read. `delimiter`: empty for the likeliest."""
+    """The cells of the first line of a CSV file; None if it cannot be read. `delimiter` "": the likeliest."""
     try:
         with opened_input(path, "", LINES_BYTES) as file:
             line = file.readline(LINE_BYTES).removeprefix(BOM).decode()
     except (UsageError, UnicodeDecodeError):
         return None
-    return next(csv.reader([line], delimiter=delimiter or likeliest(line)), [])
+    return next(csv.reader([line], delimiter=delimiter or likeliest_delimiter(line)), [])
 
 
 def first_lines(path: Path) -> list[str]:
-    """The lines that tell what divides the columns of a CSV file; none if it cannot be read."""
+    """The lines by which the delimiter of a CSV file is recognised; empty if it cannot be read."""
     mistakes = Mistakes(path)
     try:
         lines = _decoded(read_lines(path, "", mistakes), mistakes.name)
-        return [text for _, text in itertools.islice(lines, TELLING_LINES) if text.strip()]
+        return [text for _, text in itertools.islice(lines, SAMPLE_LINES) if text.strip()]
     except UsageError:
         return []
 
 
-def delimiters(begins: list[str]) -> list[str]:
-    """The signs that divide all of the first lines of a CSV file into equally many columns, two or more."""
+def possible_delimiters(lines: list[str]) -> list[str]:
+    """Those of DELIMITERS that split all lines into the same number of columns, two or more."""
     found = []
     for sign in DELIMITERS:
         try:
-            widths = {len(row) for row in csv.reader(begins, delimiter=sign, strict=True) if row}
+            widths = {len(row) for row in csv.reader(lines, delimiter=sign, strict=True) if row}
         except csv.Error:
             continue
         if len(widths) == 1 and widths != {1}:
@@ -241,15 +240,15 @@ def delimiters(begins: list[str]) -> list[str]:
     return found
 
 
-def likeliest(head: str) -> str:
-    """The one of DELIMITERS that stands most often in a header."""
-    return max(DELIMITERS, key=lambda sign: (head.count(sign), sign == ","))
+def likeliest_delimiter(header: str) -> str:
+    """The most frequent of DELIMITERS in a header."""
+    return max(DELIMITERS, key=lambda sign: (header.count(sign), sign == ","))
 
 
 def _value(line: bytes) -> tuple[object, str]:
-    """(a line of JSON, what is wrong with it); a comma after it is passed over.
+    """(value of a line of JSON, its problem or ""); a comma at the end is ignored.
 
-    A key that stands twice in the outermost object is wrong: one of the two values would be lost.
+    A key that is twice in the outermost object is a problem: one of its values would be lost.
     """
     try:
         content = orjson.loads(line.removesuffix(b","))
@@ -259,13 +258,13 @@ def _value(line: bytes) -> tuple[object, str]:
     if type(content) is dict:
         for key in content:
             if line.count(b'"%b"' % key.encode()) > 1:
-                twice = _stands_twice(line.removesuffix(b","))
+                twice = _duplicate_key(line.removesuffix(b","))
                 return content, "" if twice is None else f"{twice[:40]!r} stands twice in it: give one"
     return content, ""
 
 
-def _stands_twice(line: bytes) -> str | None:
-    """The first key that stands twice in the outermost object."""
+def _duplicate_key(line: bytes) -> str | None:
+    """The first key that is twice in the outermost object."""
     outermost: list[tuple[str, object]] = []
 
     def keep(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -278,8 +277,8 @@ def _stands_twice(line: bytes) -> str | None:
     return next((name for name in names if names.count(name) > 1), None)
 
 
-def _listed(content: object) -> list[object] | None:
-    """The list of records that a JSON object holds under one of LISTS; None if it holds none."""
+def _list_in(content: object) -> list[object] | None:
+    """The list of records under one of LISTS in a JSON object; None if there is none."""
     if not isinstance(content, Mapping):
         return None
     found = [content[key] for key in LISTS if isinstance(content.get(key), list)]
@@ -290,7 +289,7 @@ def _listed(content: object) -> list[object] | None:
 
 
 def _decoded(lines: Iterable[tuple[int, bytes]], name: str) -> Iterator[tuple[int, str]]:
-    """Lines of CSV as text."""
+    """Lines as text. UsageError for one that is not UTF-8."""
     before = 0
     for number, line in lines:
         try:

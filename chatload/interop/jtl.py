@@ -1,7 +1,7 @@
-"""Turns as samples of a JTL, JMeter's result file: its columns with its meanings, and ours after them.
+"""Writes turns as samples of a JTL, JMeter's result file: JMeter's columns as it defines them, then chatload's own.
 
-As in JMeter, instants are Unix time cut to a whole ms, and a sample begins when its connection was asked for. Our own
-columns keep their fractions.
+As in JMeter, instants are Unix time truncated to ms, and a sample begins when its connection is requested. chatload's
+own columns keep their fractions.
 """
 
 from __future__ import annotations
@@ -50,30 +50,28 @@ class Sample:
 
     @property
     def response_code(self) -> str:
-        """The HTTP status, or JMeter's text where there is none."""
+        """The HTTP status, or JMeter's text if there is none."""
         return str(self.turn.status) if self.turn.status else "Non HTTP response code: " + str(self.turn.code)
 
     @property
     def response_message(self) -> str:
-        """The status in words, or the failure where there is none."""
+        """The phrase of the status, empty if it is unknown; without a status the failure."""
+        if not self.turn.status:
+            return f"Non HTTP response message: {cause(self.turn.detail or '') or self.turn.code}"
         try:
-            return HTTPStatus(self.turn.status or 0).phrase
+            return HTTPStatus(self.turn.status).phrase
         except ValueError:
-            return (
-                ""
-                if self.turn.status
-                else f"Non HTTP response message: {cause(self.turn.detail or '') or self.turn.code}"
-            )
+            return ""
 
     @property
     def failure(self) -> str:
-        """Code and cause of a failed turn, one text for one cause; empty for a good one."""
+        """Code and cause of a failed turn, the same text for the same cause; empty for a good one."""
         return "" if self.turn.ok else f"{self.turn.code}: {cause(self.turn.detail or 'no detail')}"
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column that JMeter writes; `attribute` is its name in XML, empty where it is none there."""
+    """A column that JMeter writes; `attribute`: its name in XML, empty if XML has none."""
 
     name: str
     attribute: str
@@ -99,31 +97,30 @@ COLUMNS = (
     Column("IdleTime", "it", lambda sample: 0),
     Column("Connect", "ct", lambda sample: sample.connect),
 )
-"""The columns of a JTL as JMeter 3.1 … 5.6 write it unless told otherwise."""
+"""The columns of a JTL that JMeter 3.1 … 5.6 write by default."""
 
 
 def own_columns() -> tuple[str, ...]:
-    """The names of our columns, after JMeter's; in quotation marks in a header, JMeter's sign for a variable."""
+    """The names of chatload's columns. In a header they are in quotation marks, as JMeter's sample variables."""
     return (*OWN_TEXTS, *OWN_COUNTS, "sent_unix_ms", *(one.key for one in turn_metrics()))
 
 
 @dataclass(slots=True)
 class _OtherLines:
-    """Facts of the lines other than turns: each worker's wall clock, when users started and left, and their class."""
+    """Facts from lines other than turns: each worker's wall clock, when users started and left, and their class."""
 
     offsets_ns: dict[str, int] = field(default_factory=dict)
     changes: list[tuple[int, int]] = field(default_factory=list)
     classes: dict[int, str] = field(default_factory=dict)
-    """The class of each user."""
 
     def wall_ns(self, worker: str, at_ns: int) -> int:
-        """Unix time of an instant of a worker's clock; another worker's offset where its own is unknown."""
+        """Unix time, in ns, of an instant of a worker's clock; by another worker's offset if its own is unknown."""
         default = next(iter(self.offsets_ns.values()), 0)
         return at_ns + self.offsets_ns.get(worker, default)
 
 
 def samples(folder: Path, manifest: Manifest) -> Iterator[Sample]:
-    """The samples of a run folder in the order of its journals; one turn at a time is held in memory."""
+    """The samples of a run folder in the order of its journals, one at a time."""
     others = _other_lines(folder, manifest)
     times = [at_ns for at_ns, _ in others.changes]
     present = list(accumulate(change for _, change in others.changes))
@@ -140,7 +137,7 @@ def samples(folder: Path, manifest: Manifest) -> Iterator[Sample]:
 
 
 def _url(server: ServerFacts) -> str:
-    """The address that the turns of a server were sent to."""
+    """The URL of the requests to a server."""
     if server.path:
         return urljoin(server.host, server.path)
     dialect = DIALECTS.get(str(server.dialect))
@@ -148,7 +145,7 @@ def _url(server: ServerFacts) -> str:
 
 
 def csv_lines(found: Iterable[Sample], *, sent_bytes: bool = True) -> Iterator[str]:
-    """A CSV JTL, header first. Without `sent_bytes` JMeter 2.x can read it: it refuses unknown columns."""
+    """A CSV JTL, header first. `sent_bytes` False: for JMeter 2.x, which refuses unknown columns."""
     columns = [one for one in COLUMNS if sent_bytes or one.name != "sentBytes"]
     yield ",".join([*(one.name for one in columns), *(f'"{name}"' for name in own_columns())]) + "\n"
     for sample in found:
@@ -157,7 +154,7 @@ def csv_lines(found: Iterable[Sample], *, sent_bytes: bool = True) -> Iterator[s
 
 
 def xml_lines(found: Iterable[Sample]) -> Iterator[str]:
-    """An XML JTL: JMeter's attributes, then ours, which JMeter ignores."""
+    """An XML JTL: JMeter's attributes, then chatload's, which JMeter ignores."""
     yield '<?xml version="1.0" encoding="UTF-8"?>\n<testResults version="1.2">\n'
     for sample in found:
         pairs = {one.attribute: one.value(sample) for one in COLUMNS if one.attribute} | _own(sample)
@@ -187,7 +184,7 @@ _NEVER = frozenset(map(chr, (0x7F, *range(0x80, 0xA0), *range(0xD800, 0xE000), 0
 
 
 def _own(sample: Sample) -> dict[str, str | int]:
-    """The values of our columns; empty where a turn has none."""
+    """The values of chatload's columns; "" for a value that the turn lacks."""
     turn = sample.turn
     found: dict[str, str | int | float | None] = {
         name: getattr(turn, name) for name in (*OWN_TEXTS, *OWN_COUNTS)

@@ -1,7 +1,7 @@
 """Writes the due times and lengths of a run's turns as schedules that other tools replay.
 
 All three tools read Mooncake's rows: a time, the lengths of prompt and answer in tokens, and a number for every 16
-tokens of the prompt, the same where prompts begin alike. They generate prompts of these lengths.
+tokens of the prompt, equal where prompts begin with the same text. They generate prompts of these lengths.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ CHARACTERS_PER_TOKEN = 4
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """A tool: units of its times in a second, and its command."""
+    """A tool: how many units of its times a second has, and its command."""
 
     per_s: float
     command: str
@@ -56,7 +56,7 @@ TOOLS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
+class ScheduledRequest:
     """One request of a schedule: ns after the first one, and lengths in tokens."""
 
     after_ns: int
@@ -70,7 +70,7 @@ class Due:
 class ReplaySchedule:
     """The requests of a run in order of due times, and how many lengths are estimates."""
 
-    requests: list[Due]
+    requests: list[ScheduledRequest]
     prompts_estimated: int = 0
     outputs_assumed: int = 0
 
@@ -80,7 +80,7 @@ def schedule_of(run: Run) -> ReplaySchedule:
     if not run.turns:
         raise UsageError([f"{run.folder}: holds no turn: nothing to schedule"])
     plan = run.manifest.plan
-    numbers = _Blocks(_common_beginning(run.manifest.load))
+    blocks = _Blocks(_common_beginning(run.manifest.load))
     longest = plan.max_tokens if plan is not None else None
     schedule = ReplaySchedule([])
     first_ns = run.turns[0].due_ns
@@ -91,13 +91,15 @@ def schedule_of(run: Run) -> ReplaySchedule:
         if output_tokens is None:
             schedule.outputs_assumed += 1
             output_tokens = longest or turn.tokens or 1
-        due = Due(turn.due_ns - first_ns, prompt_tokens, output_tokens, numbers.of(turn, prompt_tokens), turn)
+        due = ScheduledRequest(
+            turn.due_ns - first_ns, prompt_tokens, output_tokens, blocks.of(turn, prompt_tokens), turn
+        )
         schedule.requests.append(due)
     return schedule
 
 
 def lines_for(tool: str, schedule: ReplaySchedule) -> Iterator[str]:
-    """The rows of a tool, prompts as lengths and block numbers."""
+    """The rows for a tool, with lengths and block numbers of prompts."""
     per_s = TOOLS[tool].per_s
     for due in schedule.requests:
         yield _line(
@@ -140,13 +142,13 @@ def _line(row: Mapping[str, object]) -> str:
 def _time(after_ns: int, per_s: float) -> float:
     """A time in the tool's unit: s to the µs, always with a decimal point, or whole ms, as in Mooncake's traces.
 
-    `--trace` tells the two apart by that.
+    `--trace` recognises the unit by that.
     """
     return round(after_ns / 1e9, 6) if per_s == 1 else round(after_ns * per_s / 1e9)
 
 
 def _common_beginning(load: Load | None) -> str:
-    """Which prompts have a common beginning: all ("same"), those of one user ("user"), none ("none")."""
+    """Which prompts begin with the same text: all ("same"), those of one user ("user"), or none ("none")."""
     if load is None:
         return "none"
     return "user" if load.grows else "same" if load.fixed_prompt else "none"
@@ -161,7 +163,7 @@ class _Blocks:
         self._next = count()
         self._full: dict[object, list[int]] = {}
         self._last: dict[object, int] = {}
-        self._talks: dict[int, tuple[int, int]] = {}
+        self._conversations: dict[int, tuple[int, int]] = {}
 
     def of(self, turn: Turn, tokens: int) -> tuple[int, ...]:
         """The numbers of a prompt of this length."""
@@ -176,20 +178,22 @@ class _Blocks:
         return (*known[:full], *last)
 
     def _key(self, turn: Turn, tokens: int) -> object:
-        """A key that prompts with a common beginning share. A prompt that is shorter than the user's previous one
-        begins a new conversation."""
+        """A key that prompts with a common beginning share. A prompt shorter than the user's previous one begins a new
+        conversation."""
         if self._common_beginning != "user":
             return "all" if self._common_beginning == "same" else turn.turn_id
-        talk, longest = self._talks.get(turn.user, (0, 0))
-        talk += tokens < longest
-        self._talks[turn.user] = (talk, tokens)
-        return turn.user, talk
+        conversation, last_tokens = self._conversations.get(turn.user, (0, 0))
+        conversation += tokens < last_tokens
+        self._conversations[turn.user] = (conversation, tokens)
+        return turn.user, conversation
 
 
 def _messages(run: Run) -> dict[str, list[dict[str, str]]]:
-    """The messages of each turn whose prompt was kept, with history on also every earlier reply."""
+    """The messages of each turn whose prompt was kept; with --history on, if all earlier replies were kept too."""
     plan, load = run.manifest.plan, run.manifest.load
-    if load is not None and load.names_turns:  # their tasks say when a conversation begins anew
+    if (
+        load is not None and load.names_turns
+    ):  # tasks may begin new conversations, which journals do not record
         return {}
     history = load is not None and load.grows
     fixed = (load.fixed_prompt or None) if load is not None else None
@@ -197,20 +201,22 @@ def _messages(run: Run) -> dict[str, list[dict[str, str]]]:
     system = load.system_prompt if isinstance(load, ConversationLoad) else ""
     first = [{"role": "system", "content": system}] if system else []
     found: dict[str, list[dict[str, str]]] = {}
-    talks: dict[int, list[dict[str, str]] | None] = {}
+    histories: dict[int, list[dict[str, str]] | None] = {}
     for turn in sorted(run.turns, key=lambda turn: (turn.user, turn.turn)):
         text = turn.prompt if turn.prompt is not None else fixed
-        before = talks.setdefault(turn.user, first)
+        before = histories.setdefault(turn.user, first)
         if isinstance(given, list):
             found[turn.turn_id] = given
         elif turn.system_characters != len(system):
-            talks[turn.user] = None  # another system message, of a file or a user class, which is not kept
+            histories[turn.user] = (
+                None  # another system message, of a file or a user class, which is not kept
+            )
         elif text is not None and before is not None:
             found[turn.turn_id] = [*before, {"role": "user", "content": text}]
-        if history and turn.ok:  # the line of a failed turn is withdrawn and sent again
+        if history and turn.ok:  # the line of a failed turn is sent again
             if turn.turn_id not in found or turn.text is None:
-                talks[turn.user] = None
+                histories[turn.user] = None
             else:
                 answer = {"role": "assistant", "content": answer_in(turn.text)}
-                talks[turn.user] = [*found[turn.turn_id], answer]
+                histories[turn.user] = [*found[turn.turn_id], answer]
     return found

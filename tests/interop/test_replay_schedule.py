@@ -153,7 +153,7 @@ def test_a_fixed_prompt_needs_no_kept_texts(tmp_path: Path, capsys: pytest.Captu
     [
         ({**CHAT, "history": True}, ["--for", "aiperf", "--prompts", "texts"], "1 prompts were not kept"),
         (CHAT, ["--for", "vllm", "--prompts", "texts"], "only aiperf sends texts"),
-        (CHAT, ["--for", "k6"], "invalid choice"),
+        (CHAT, ["--for", "k6"], "must be one of"),
         (
             {**CHAT, "history": True, "conversation_turns": 4},
             ["--for", "aiperf", "--prompts", "texts"],

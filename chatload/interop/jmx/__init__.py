@@ -1,1 +1,1 @@
-"""Makes scenarios of JMeter test plans (JMX)."""
+"""Converts JMeter test plans (JMX) to scenarios."""

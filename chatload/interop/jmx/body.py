@@ -1,4 +1,4 @@
-"""The JSON body of an HTTP Request as options and dialect."""
+"""Converts the JSON body of an HTTP Request to options and a dialect."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _SECRET_VALUES = re.compile(r"\s*(bearer|basic)\s+\S|sk-[\w-]{8}|hf_\w{8}", re.I
 
 @dataclass(slots=True)
 class Carried:
-    """A body as options. `body` are the fields without an option, which are sent as they are."""
+    """A body as options. `body`: the fields without an option, which are sent unchanged."""
 
     dialect: Dialect
     prompt: str
@@ -33,7 +33,7 @@ class Carried:
 
 
 def carried_body(body: Mapping[str, object], path: str) -> Carried:
-    """The options of a body; raises NoPromptError. `path` tells servers apart that use the same keys."""
+    """The options of a body; raises NoPromptError. `path` decides between dialects with the same keys."""
     dialect, found = _read(body, path)
     if not found.prompt.strip():
         raise NoPromptError("its prompt is empty")
@@ -57,7 +57,7 @@ def carried_body(body: Mapping[str, object], path: str) -> Carried:
 
 
 def _read(body: Mapping[str, object], path: str) -> tuple[Dialect, ForeignBody]:
-    """The dialect of a body: of those that can read it the one with this path, else the first."""
+    """(dialect, content) of a body: of the dialects that can read it, the one with this path, else the first."""
     path = path.rstrip("/")
     for dialect in sorted(DIALECTS.values(), key=lambda one: not path.endswith(one.path)):
         found = dialect.read_body(body)
@@ -67,7 +67,7 @@ def _read(body: Mapping[str, object], path: str) -> tuple[Dialect, ForeignBody]:
 
 
 def is_secret(name: str, value: object) -> bool:
-    """Whether a header must not be written to a file: a key, token or cookie by its name or value."""
+    """Whether a header must not be written to a file: by name or value it is a key, token or cookie."""
     return names_secret(name) or looks_secret(value)
 
 
@@ -77,7 +77,7 @@ def looks_secret(value: object) -> bool:
 
 
 def _holds_secret(value: object) -> bool:
-    """Whether a value of a body looks like a key, or holds one, by name or value; texts of messages may name keys."""
+    """Whether a value of a body is or contains a key, by the names or values in it."""
     if isinstance(value, dict):
         return any(_SECRET_KEYS.search(key) or _holds_secret(one) for key, one in value.items())
     if isinstance(value, list):
@@ -86,9 +86,9 @@ def _holds_secret(value: object) -> bool:
 
 
 def json_object(text: str) -> tuple[dict[str, object], dict[str, str]]:
-    """(the JSON object of a body, its fields that are a reference outside quotation marks). Raises NoPromptError.
+    """(the JSON object of a body, {field: reference} of unresolved ones). Raises NoPromptError.
 
-    `{"max_tokens": ${maxTokens}}` is JSON only once JMeter has put the variable in: such fields are taken out.
+    `{"max_tokens": ${maxTokens}}` is JSON only after JMeter has filled in the variable: such fields are removed.
     """
     if text.strip().startswith("${") and closing(text.strip(), 2) == len(text.strip()) - 1:
         reference = text.strip()
@@ -142,7 +142,7 @@ def _quoted_references(text: str) -> str:
 
 
 def _unmarked(value: object) -> object:
-    """The value with references as they stand in the plan."""
+    """The value without the marks of references."""
     if isinstance(value, str):
         return value.removeprefix(_MARK)
     if isinstance(value, list):
@@ -153,7 +153,7 @@ def _unmarked(value: object) -> object:
 
 
 def split_path(path: str, dialect: Dialect) -> tuple[str, str]:
-    """(prefix of the path that belongs to the host, path that chatload uses instead of the plan's, or empty)."""
+    """(part of the path that belongs to --host, path that chatload uses instead; empty if it is the plan's)."""
     path = "/" + path.strip().strip("/")
     if path.endswith(dialect.path):
         return path[: -len(dialect.path)], ""

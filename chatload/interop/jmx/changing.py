@@ -1,6 +1,6 @@
-"""JMeter's functions and elements with another value each time, as placeholders of prompts (prompts/placeholders.py).
+"""Converts JMeter's functions and elements with changing values to placeholders of prompts (prompts/placeholders.py).
 
-While a body is read, placeholders stand between two private characters: so they are told from braces of the plan.
+While a body is read, placeholders are between OPEN and CLOSE, to distinguish them from braces of the plan.
 """
 
 from __future__ import annotations
@@ -12,15 +12,16 @@ from chatload.interop.jmx.tree import Node
 from chatload.prompts.placeholders import ONE_NUMBER, escaped
 
 OPEN, CLOSE = "\ue000", "\ue001"
+"""Characters of Unicode's private use area."""
 DATE_PARTS = {"yyyy": "%Y", "yy": "%y", "MM": "%m", "dd": "%d", "HH": "%H", "mm": "%M", "ss": "%S"}
 _DATE = re.compile(r"([A-Za-z])\1*|'([^']*)'|[^A-Za-z']")
 _WHOLE = re.compile(r"-?\d{1,15}")
 ELEMENTS = ("CounterConfig", "RandomVariableConfig")
-"""Configuration elements that set a variable anew in each iteration."""
+"""Configuration elements that change a variable in each iteration."""
 
 
-def function(name: str, given: Sequence[str]) -> str | None:
-    """The marked placeholder of a function; None where there is none for it."""
+def placeholder_of(name: str, given: Sequence[str]) -> str | None:
+    """The marked placeholder for a function; None if there is none."""
     makes = _FUNCTIONS.get(name)
     inner = makes(given) if makes is not None else None
     return None if inner is None or any(sign in inner for sign in "{}\n") else f"{OPEN}{inner}{CLOSE}"
@@ -71,7 +72,7 @@ _FUNCTIONS: Mapping[str, Callable[[Sequence[str]], str | None]] = {
 
 
 def variables_of(node: Node, resolve: Callable[[str], str]) -> dict[str, str]:
-    """{variable: marked placeholder} of a Counter or a Random Variable; empty where no placeholder does the same."""
+    """{variable: marked placeholder} of a Counter or a Random Variable; empty if no placeholder does the same."""
 
     def setting(*names: str) -> str:
         return next((value for name in names if (value := resolve(node.setting(name)).strip())), "")
@@ -89,7 +90,7 @@ def variables_of(node: Node, resolve: Callable[[str], str]) -> dict[str, str]:
 
 
 def written(value: object) -> object:
-    """A value of a body as a scenario has it: braces of the plan are escaped, marks become placeholders."""
+    """A value of a body for a scenario: placeholders in the plan's own text are escaped, marks become braces."""
     if isinstance(value, str):
         return escaped(value).replace(OPEN, "{").replace(CLOSE, "}")
     if isinstance(value, list):
@@ -100,7 +101,7 @@ def written(value: object) -> object:
 
 
 def numbers_in(body: Mapping[str, object]) -> dict[str, object]:
-    """The fields of a body that are nothing but a placeholder without quotation marks."""
+    """The fields of a body that consist of one placeholder of a number, outside quotation marks."""
     return {
         key: value
         for key, value in body.items()

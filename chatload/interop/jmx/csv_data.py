@@ -1,4 +1,4 @@
-"""A CSV Data Set whose column is the prompt, as a file of prompts."""
+"""Converts a CSV Data Set with a column of prompts to the option --prompts."""
 
 from __future__ import annotations
 
@@ -7,7 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from chatload.files.reading import shown
-from chatload.files.records import DELIMITERS, delimiters, first_lines, first_row, likeliest
+from chatload.files.records import (
+    DELIMITERS,
+    first_lines,
+    first_row,
+    likeliest_delimiter,
+    possible_delimiters,
+)
 from chatload.interop.jmx.tree import Node
 from chatload.interop.jmx.variables import Variables
 from chatload.model.errors import UsageError
@@ -17,7 +23,7 @@ _ALONE = re.compile(r"\$\{(?:__escapeJson\(\$\{)?(\w+)(?:\}\))?\}")
 
 @dataclass(slots=True)
 class PromptColumn:
-    """The options that take prompts from the file of a data set."""
+    """The options that read prompts from the file of a data set."""
 
     node: Node
     options: dict[str, str] = field(default_factory=dict)
@@ -28,7 +34,7 @@ class PromptColumn:
 def prompt_column(
     prompt: str, scope: tuple[Node, ...], variables: Variables, plan: Path
 ) -> PromptColumn | None:
-    """The column that a prompt is nothing but; None where no CSV Data Set in scope has it."""
+    """The column, if the prompt consists of one variable that a CSV Data Set in scope defines; else None."""
     alone = _ALONE.fullmatch(prompt.strip())
     if alone is None:
         return None
@@ -51,15 +57,17 @@ def prompt_column(
 
 
 def _same_columns(found: PromptColumn, file: Path, delimiter: str, plan: Path) -> None:
-    """UsageError where chatload would divide the file's lines into other columns than JMeter.
+    """UsageError if chatload would split the file's lines into other columns than JMeter.
 
-    A .txt file whose lines are not divided needs no column: each of its lines is a prompt.
+    A .txt file of one column needs no --prompts-column: each of its lines is a prompt.
     """
     lines = first_lines(file)
     if not lines:
         return
     ours = (
-        delimiters(lines) if found.options.get("prompts-column", "1").isdecimal() else [likeliest(lines[0])]
+        possible_delimiters(lines)
+        if found.options.get("prompts-column", "1").isdecimal()
+        else [likeliest_delimiter(lines[0])]
     )
     if ours == [delimiter] or (delimiter == "," and ours == []):
         return

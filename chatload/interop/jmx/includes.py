@@ -1,4 +1,4 @@
-"""Puts the test fragments of the files that Include Controllers name where they run."""
+"""Replaces Include Controllers by the Test Fragments of the files that they name."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ INCLUDE = "IncludeController"
 def with_includes(nodes: tuple[Node, ...], plan: Path, variables: Variables) -> tuple[Node, ...]:
     """The plan with the fragment of each Include Controller's file as its children.
 
-    A file is looked for beside the plan, as JMeter does. UsageError for one that is not there, holds no Test Fragment,
-    or includes itself.
+    Paths are relative to the plan, as in JMeter. UsageError for a file that does not exist, has no Test Fragment, or
+    includes itself.
     """
     return tuple(_expanded(node, plan, variables, 0) for node in nodes)
 
@@ -35,7 +35,7 @@ def _expanded(node: Node, plan: Path, variables: Variables, depth: int) -> Node:
 
 
 def _fragment(node: Node, plan: Path, variables: Variables, depth: int) -> tuple[Node, ...]:
-    """What is below the Test Fragment of an Include Controller's file."""
+    """The children of the Test Fragment in an Include Controller's file."""
     place = f"{plan}: {INCLUDE} {node.name[:80]!r}"
     written = variables.resolve(node.setting("IncludeController.includepath"))
     if not written or "${" in written:

@@ -1,4 +1,4 @@
-"""Puts the parts that Module Controllers point to where they run."""
+"""Replaces Module Controllers by the elements that they point to."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from chatload.interop.jmx.tree import Node, walk
 MODULE = "ModuleController"
 FRAGMENT = "TestFragmentController"
 DEEPEST = 10
-"""Most Module Controllers within each other, which ends one that points to itself."""
+"""Most nested Module Controllers; one that points to itself ends here."""
 
 
 def with_modules(nodes: tuple[Node, ...]) -> tuple[tuple[Node, ...], list[Node]]:
     """(the plan with the target of each Module Controller as its child, the targets).
 
-    A target runs even if it is disabled where it stands, as in JMeter.
+    A target runs even if it is disabled in its own place, as in JMeter.
     """
     targets: list[Node] = []
     return tuple(_expanded(node, nodes, targets, 0) for node in nodes), targets
@@ -34,7 +34,7 @@ def _expanded(node: Node, plan: tuple[Node, ...], targets: list[Node], depth: in
 
 
 def _target(module: Node, plan: tuple[Node, ...]) -> Node | None:
-    """The element that a Module Controller's path of names ends at; the path begins with the root's and the plan's."""
+    """The element at the path of names of a Module Controller; the first names are the root's and the plan's."""
     path = [row.get("", "") for row in module.lists.get("ModuleController.node_path", ())]
     if not path:
         return None
@@ -45,6 +45,6 @@ def _target(module: Node, plan: tuple[Node, ...]) -> Node | None:
         if found is None:
             break
         here = found.children
-    if found is None:  # the root has no element of its own in some versions
+    if found is None:  # some versions have no element for the root
         found = next((node for node, _ in walk(plan) if node.name == path[-1] and node.kind != MODULE), None)
     return found

@@ -1,4 +1,4 @@
-"""Lists the elements of a plan that were not carried over, so that none is dropped silently."""
+"""Lists the elements of a plan that were not carried over, so that none is lost without a note."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ REMEDIES = {
 
 
 def named(node: Node) -> str:
-    """A node for messages: its kind and its name, which is untrusted text."""
+    """A node in messages: its kind and its name, quoted as untrusted text."""
     return f"{node.kind[:60]} {node.name[:80]!r}"
 
 
@@ -107,7 +107,7 @@ def not_carried_over(
         elif node.kind == "TestPlan":
             _plan_switches(node, losses)
         elif node.kind in ("Arguments", INCLUDE):
-            continue  # variables are resolved where they are used; what was included is told itself
+            continue  # variables are resolved where they are used; elements of included files are listed themselves
         elif node.kind in NOT_NEEDED:
             notes.append(f"{named(node)}: not needed: {NOT_NEEDED[node.kind]}")
         elif node.kind == "CSVDataSet":
@@ -115,22 +115,15 @@ def not_carried_over(
         elif node.kind == FRAGMENT:
             notes.append(f"{named(node)}: runs only where a Module Controller points to it")
         else:
-            near_it, inside = id(node) in near, group in ancestors
+            applies = id(node) in near or group in ancestors
             sampler = node.kind in SAMPLERS
-            losses.append(
-                _other_request((node, ancestors), variables) if sampler else _loss(node, near_it, inside)
-            )
+            losses.append(_other_request((node, ancestors), variables) if sampler else _loss(node, applies))
     return notes, losses
 
 
-def _loss(node: Node, near: bool, inside: bool) -> str:
-    remedy = REMEDIES.get(node.kind)
-    if remedy is None:
-        if not near and not inside:
-            remedy = "not carried over, it stands beside another part of the plan"
-        else:
-            remedy = "not carried over"
-    return f"{named(node)}: {remedy}"
+def _loss(node: Node, applies: bool) -> str:
+    remedy = "not carried over" if applies else "not carried over, it stands beside another part of the plan"
+    return f"{named(node)}: {REMEDIES.get(node.kind, remedy)}"
 
 
 def _other_request(found: Found, variables: Variables) -> str:
@@ -152,9 +145,8 @@ def _plan_switches(node: Node, losses: list[str]) -> None:
     for name, words in (
         ("TestPlan.functional_mode", "functional mode: see --keep-text all"),
         ("TestPlan.serialize_threadgroups", "thread groups one after another: one group is imported"),
-        ("TestPlan.tearDown_on_shutdown", "tear-down groups on shutdown: none are imported"),
     ):
-        if node.on(name) and name != "TestPlan.tearDown_on_shutdown":
+        if node.on(name):
             losses.append(f"{named(node)}: {words}")
 
 
@@ -168,7 +160,7 @@ def _csv(node: Node, variables: Variables) -> str:
 
 
 def nothing_to_import(nodes: tuple[Node, ...], source: Path, variables: Variables) -> list[str]:
-    """Why no request can be imported: groups that are no users, samplers that are no HTTP Request."""
+    """Why no request can be imported: unsupported thread groups, samplers other than HTTP Request."""
     reader = Numbers(variables, named)
     lines = []
     for node, ancestors in walk(nodes):

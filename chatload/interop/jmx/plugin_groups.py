@@ -1,4 +1,4 @@
-"""Thread groups of JMeter's plug-ins: Ultimate, Stepping and Concurrency as users, ramp and time."""
+"""Converts thread groups of JMeter's plug-ins (Ultimate, Stepping, Concurrency) to users, ramp and time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ OPEN_LOOPS = (
     "com.blazemeter.jmeter.threads.arrivals.FreeFormArrivalsThreadGroup",
     "OpenModelThreadGroup",
 )
-"""Groups that start requests by a rate, not users."""
+"""Thread groups that start requests at a rate."""
 
 Number = Callable[[Node, str, str], float]
 """(element, name of the setting for messages, text) → its number."""
@@ -26,7 +26,7 @@ Number = Callable[[Node, str, str], float]
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A group's threads over time: `users` after `ramp_s`, until `end_s`. `losses` say what is otherwise."""
+    """A group's threads over time: `users` after `ramp_s`, until `end_s`. `losses`: what differs from the plan."""
 
     users: int
     ramp_s: float
@@ -35,7 +35,7 @@ class Profile:
 
 
 def profile_of(group: Node, number: Number) -> Profile:
-    """The profile of a plug-in's group. UsageError for settings that are no numbers."""
+    """The profile of a plug-in's thread group. UsageError for settings that are not numbers."""
     return {ULTIMATE: _ultimate, STEPPING: _stepping, CONCURRENCY: _concurrency}[group.kind](group, number)
 
 
@@ -71,20 +71,20 @@ def _ultimate(group: Node, number: Number) -> Profile:
 
 
 def _stepping(group: Node, number: Number) -> Profile:
-    """A first delay and burst, then some threads every so many s, then a hold time."""
+    """An initial delay, a burst of threads, more threads at each period, and a hold time."""
 
-    def told(name: str) -> float:
+    def setting(name: str) -> float:
         return number(group, name, group.setting(name))
 
-    users = told("ThreadGroup.num_threads")
+    users = setting("ThreadGroup.num_threads")
     burst, step, period = (
-        told("Start users count burst"),
-        told("Start users count"),
-        told("Start users period"),
+        setting("Start users count burst"),
+        setting("Start users count"),
+        setting("Start users period"),
     )
     steps = math.ceil(max(0.0, users - burst) / step) if step > 0 else 0
-    ramp_s = max(0.0, steps * period) + told("rampUp") if steps else told("rampUp")
-    hold_s, delay_s = told("flighttime"), told("Threads initial delay")
+    ramp_s = max(0.0, steps * period) + setting("rampUp") if steps else setting("rampUp")
+    hold_s, delay_s = setting("flighttime"), setting("Threads initial delay")
     losses = []
     if steps > 1:
         losses.append(
@@ -93,7 +93,7 @@ def _stepping(group: Node, number: Number) -> Profile:
         )
     if delay_s:
         losses.append(f"initial delay {delay_s:g} s: start with `sleep {delay_s:g}`")
-    losses += _shutdown(told("Stop users period") if told("Stop users count") < users else 0)
+    losses += _shutdown(setting("Stop users period") if setting("Stop users count") < users else 0)
     return Profile(round(users), ramp_s, ramp_s + hold_s, tuple(losses))
 
 
@@ -117,7 +117,7 @@ def _shutdown(seconds: float) -> list[str]:
 
 
 def open_loop_words(group: Node, number: Number) -> str:
-    """What to do about a group that is an open loop."""
+    """How to run a thread group with a rate as an open loop."""
     remedy = "an open loop: see locustfiles/arrivals.py, --interval or --trace"
     if group.kind != ARRIVALS:
         return remedy

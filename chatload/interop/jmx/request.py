@@ -19,7 +19,7 @@ from chatload.protocols.own_routes import own_route
 from chatload.protocols.routes import read_path
 
 SAMPLERS = ("HTTPSamplerProxy", "HTTPSampler", "HTTPSampler2")
-OURS = re.compile(
+SET_BY_CHATLOAD = re.compile(
     "content-type|content-length|host|connection|accept|accept-encoding|transfer-encoding|keep-alive|user-agent|"
     "cache-control"
 )
@@ -34,12 +34,12 @@ CHANGING = (
     "${__StringFromFile",
     "${__CSVRead",
 )
-"""Functions with another value each time, which keep a prefix cache from answering."""
+"""Functions with changing values; without them prompts repeat, and prefix caches hit."""
 CACHED = (
     ", so all prompts begin alike and a prefix cache makes them fast: prompts = FILE gives each its own text"
 )
 AUTH_WORDS = ("", "bearer", "basic", "token", "key", "apikey", "api-key")
-"""Words that stand before a key; another first word may be a part of it."""
+"""Schemes before a key, in lower case; any other first word may be part of the key."""
 _SERVER = re.compile(
     r"(?:(https?)://)?([\w.-]+|\[[0-9a-f:.]+\])(?::(\d+))?(/[^?#]*)?", re.ASCII | re.IGNORECASE
 )
@@ -55,20 +55,20 @@ class Request:
     host: str
     carried: Carried
     path: str = ""
-    """The whole path of the route with its query, where the address does not tell it."""
+    """The value of --path, path and query; empty if the dialect's own path is used."""
     options: dict[str, float] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     losses: list[str] = field(default_factory=list)
 
 
 def in_scope(request: Node, ancestors: tuple[Node, ...]) -> tuple[Node, ...]:
-    """What JMeter applies to a sampler: enabled elements beside its ancestors and below itself, outermost first."""
+    """The elements that JMeter applies to a sampler: enabled children of its ancestors and its own, outermost first."""
     near = [child for ancestor in ancestors for child in ancestor.children] + list(request.children)
     return tuple(node for node in near if node.enabled)
 
 
 def read_request(found: Found, variables: Variables) -> Request:
-    """The request of a sampler. Raises NoPromptError when it asks no language model anything."""
+    """The request of a sampler. Raises NoPromptError if it is not a request to a language model."""
     node, ancestors = found
     defaults = [n for n in in_scope(node, ancestors) if n.kind == "ConfigTestElement" and _is_http(n)]
 
@@ -121,7 +121,7 @@ def read_request(found: Found, variables: Variables) -> Request:
 
 
 def _fill(carried: Carried, numbers: Mapping[str, object]) -> None:
-    """Write the placeholders of a body, and keep its own braces."""
+    """Convert marks to placeholders, and escape what looks like placeholders in the plan."""
     carried.prompt = str(written(carried.prompt))
     if "system-prompt" in carried.options:
         carried.options["system-prompt"] = str(written(carried.options["system-prompt"]))
@@ -146,14 +146,14 @@ def _body(node: Node, variables: Variables) -> str:
 
 
 def _address(setting: Callable[[str], str]) -> tuple[str, str, str]:
-    """(scheme://name:port or empty, path, query); JMeter takes a whole URL as path, too."""
+    """(scheme://name:port or empty, path, query); JMeter accepts a whole URL as path, too."""
     path = setting("path")
     if path.startswith(("http://", "https://")):
         parts = urlsplit(path)
         return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}", parts.path, parts.query
     name, port = setting("domain"), setting("port")
     scheme = setting("protocol").lower().rstrip(":/") or "http"
-    written = _SERVER.fullmatch(name)  # people write an address where a name belongs
+    written = _SERVER.fullmatch(name)  # some plans have an address as server name
     if written is not None:
         scheme, name = (written[1] or scheme).lower(), written[2]
         port, below = port or written[3] or "", (written[4] or "").rstrip("/")
@@ -199,9 +199,9 @@ def _switches(request: Request, node: Node) -> None:
 def headers_of(
     managers: list[Node], variables: Variables, notes: list[str], losses: list[str]
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """(the headers of all managers in scope, the nearest one's first; the option of the header of the API key).
+    """(headers of all managers in scope; the option --auth-header, if one is a secret).
 
-    Secrets and chatload's own headers are listed instead.
+    A nearer manager overrides the headers of others. Secrets and headers that chatload sets are noted instead.
     """
     rows: dict[str, tuple[str, str]] = {}
     for manager in managers:
@@ -213,7 +213,7 @@ def headers_of(
     for lower, (name, value) in rows.items():
         if is_secret(name, value):
             _secret(name, value, access, losses)
-        elif OURS.fullmatch(lower):
+        elif SET_BY_CHATLOAD.fullmatch(lower):
             if lower != "content-type" or "json" not in value.lower():
                 notes.append(f"header {name!r}: chatload sets its own, or needs none")
         elif not name or not (name + value).isascii() or "\n" in name + value or "${" in value:
@@ -224,19 +224,19 @@ def headers_of(
 
 
 def _secret(name: str, value: str, access: dict[str, str], losses: list[str]) -> None:
-    """The first header that holds a secret is that of the API key; its value is never written."""
-    told = f"header {name!r}: a secret is never written"
+    """Use the first header with a secret for the API key; its value is never written."""
+    loss = f"header {name!r}: a secret is never written"
     word, blank, _ = value.partition(" ")
     word = word if blank else ""
     if header_mistake(name) or word.lower() not in AUTH_WORDS or "cookie" in name.lower():
-        losses.append(f"{told}: not sent")
+        losses.append(f"{loss}: not sent")
         return
     if access:
         losses.append(
-            f"{told}: not sent, as one header carries the key: {access['auth-header']!r} (auth-header)"
+            f"{loss}: not sent, as one header carries the key: {access['auth-header']!r} (auth-header)"
         )
         return
     bearer = (name.lower(), word.lower()) == ("authorization", "bearer")
     access["auth-header"] = name if bearer or not word else f"{name}: {word}"
     sent = "sent as “Authorization: Bearer …”" if bearer else f"sent in {access['auth-header']!r}"
-    losses.append(f"{told}; set CHATLOAD_API_KEY, {sent}")
+    losses.append(f"{loss}; set CHATLOAD_API_KEY, {sent}")

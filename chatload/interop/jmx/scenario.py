@@ -1,4 +1,4 @@
-"""Makes a scenario of a test plan, and lists what was changed and what was left out."""
+"""Converts a test plan to a scenario, and lists what was changed and what was left out."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from chatload.protocols.dialect import NoPromptError
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What of a plan to import: a thread group and a sampler by name, and values of variables; empty: the first."""
+    """What to import from a plan: thread group and sampler by name (empty: the first), and values of variables."""
 
     group: str = ""
     sampler: str = ""
@@ -32,7 +32,7 @@ class Wanted:
 
 @dataclass(slots=True)
 class Scenario:
-    """The scenario. `notes`: carried over in another way; `losses`: not carried over."""
+    """The scenario. `notes`: what is done differently; `losses`: what is not carried over."""
 
     source: str
     group: str
@@ -44,7 +44,7 @@ class Scenario:
 def read_scenario(
     nodes: tuple[Node, ...], source: Path, properties: Mapping[str, str], wanted: Wanted = Wanted()
 ) -> Scenario:
-    """The scenario of a plan's first request to a language model, or of the one that is wanted."""
+    """The scenario of a plan's first request to a language model that is wanted."""
     variables = Variables(_user_variables(nodes) | dict(wanted.variables), properties)
     nodes = with_includes(nodes, source, variables)
     nodes, targets = with_modules(nodes)
@@ -56,7 +56,7 @@ def read_scenario(
     for node in parameters:
         _set_parameters(node, variables)
     request, group = _chosen(nodes, source, variables, wanted)
-    variables.defaults.clear()  # collect only those of the chosen request and group
+    variables.defaults.clear()  # collect only those of the chosen request and group from here
     variables.environment.clear()
     variables.once.clear()
     request = read_request((request.node, request.ancestors), variables)
@@ -110,7 +110,7 @@ def read_scenario(
 
 
 def _set_parameters(node: Node, variables: Variables) -> None:
-    """Set the variables of a User Parameters pre-processor, which stand above those of the plan."""
+    """Set the variables of a User Parameters pre-processor, which override those of the plan."""
     for name, value in user_parameters.values_of(node).items():
         if "${" in value:
             variables.changing[name] = variables.resolve_body(value)
@@ -126,7 +126,7 @@ def _remedy(text: str) -> str:
 
 
 def _only(loss: str, references: list[str]) -> bool:
-    """Whether a loss says that just these references are sent unchanged."""
+    """Whether a loss is that exactly these references are sent unchanged."""
     return f": {', '.join(sorted(set(references)))} in the body:" in loss
 
 

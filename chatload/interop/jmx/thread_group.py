@@ -22,12 +22,12 @@ AT_ONCE_PER_S = 100_000
 
 Value = str | int | float
 PROFILES = (ULTIMATE, STEPPING, CONCURRENCY)
-"""Groups of plug-ins whose threads over time become users, ramp and run-time."""
+"""Thread groups of plug-ins with a profile of threads over time."""
 GROUPS = ("ThreadGroup", *PROFILES)
-"""Thread groups that stand for users; not set-up and tear-down groups."""
+"""Thread groups of users, without set-up and tear-down groups."""
 _RANDOM = re.compile(r"\$\{__Random\(\s*(\d+)\s*,\s*(\d+)\s*(?:,[^)]*)?\)\}")
 TIMERS = ("ConstantTimer", "UniformRandomTimer", "GaussianRandomTimer", "PoissonRandomTimer")
-PASSED_THROUGH = (
+TRANSPARENT = (
     "GenericController",
     "TransactionController",
     "RecordingController",
@@ -36,11 +36,12 @@ PASSED_THROUGH = (
     FRAGMENT,
     INCLUDE,
 )
+"""Controllers that run their children once, in order."""
 
 
 @dataclass(slots=True)
 class ThreadGroupLoad:
-    """The load as options; `handled` are the nodes that it was made of."""
+    """The load as options; `handled`: the nodes that it was made from."""
 
     options: dict[str, Value] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
@@ -55,7 +56,7 @@ def read_load(
     variables: Variables,
     named: Callable[[Node], str],
 ) -> ThreadGroupLoad:
-    """The load that a thread group puts on one of its samplers. UsageError for a value that is no number."""
+    """The load of a thread group with one of its samplers. UsageError for a value that is not a number."""
     load = ThreadGroupLoad(handled=[group])
     reader = Numbers(variables, named)
     profile = profile_of(group, reader.of_text) if group.kind in PROFILES else None
@@ -100,7 +101,7 @@ def _loops(load: ThreadGroupLoad, group: Node, ancestors: tuple[Node, ...], read
     loops: int | None = 1
     for node in (group, *ancestors[ancestors.index(group) + 1 :]):
         if node is group or node.kind == "LoopController":
-            by_time = node is group and group.kind in PROFILES  # it loops until its time is over
+            by_time = node is group and group.kind in PROFILES  # loops until its time is over
             if by_time and node.setting("Iterations"):  # the Concurrency Thread Group's limit
                 loops = reader.whole(node, "Iterations", -1, least=1)
                 load.handled.append(node)
@@ -110,7 +111,7 @@ def _loops(load: ThreadGroupLoad, group: Node, ancestors: tuple[Node, ...], read
             if n == 0:
                 raise UsageError([f"{reader.named(node)}: LoopController.loops 0: it sends no request"])
             loops = None if endless or loops is None else loops * n
-        elif node.kind not in PASSED_THROUGH:
+        elif node.kind not in TRANSPARENT:
             load.losses.append(f"{reader.named(node)}: its request is taken as if it ran in every loop")
         if node.kind == "TransactionController":
             load.notes.append(f"{reader.named(node)}: a transaction has no row of its own")
@@ -177,7 +178,7 @@ def _pause(load: ThreadGroupLoad, node: Node, reader: Numbers) -> float | None:
 
 
 def _duration(load: ThreadGroupLoad, group: Node, reader: Numbers) -> float:
-    """Set run-time to the scheduler's duration, and return it in s; a start delay has no counterpart."""
+    """Set run-time to the scheduler's duration, and return it in s; a start delay is a loss."""
     if not group.on("ThreadGroup.scheduler"):
         return 0.0
     duration_s = reader.number(group, "ThreadGroup.duration", 0)
@@ -205,7 +206,7 @@ def _group_switches(load: ThreadGroupLoad, group: Node) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """Reads numbers of a plan with variables resolved. UsageError for a value that is no number."""
+    """Reads numbers of a plan with variables resolved. UsageError for a value that is not a number."""
 
     variables: Variables
     named: Callable[[Node], str]
@@ -215,7 +216,7 @@ class Numbers:
         return self.of_text(node, name, node.setting(name), default)
 
     def of_text(self, node: Node, name: str, written: str, default: float = 0.0) -> float:
-        """The number of a setting that is written so; that of a random one is its mean, and listed."""
+        """The number in the text of a setting; the mean of `__Random`, which is added to `losses`."""
         text = self.variables.resolve(written).strip()
         drawn = _RANDOM.fullmatch(text)
         if drawn:

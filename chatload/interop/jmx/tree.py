@@ -22,8 +22,8 @@ DEEPEST = 200
 class Node:
     """One element of a test plan with its children.
 
-    `properties` are its settings by JMeter's names, those of parts such as the main loop included;
-    `lists` are its tables (arguments, headers), one mapping a row. Texts are as saved, unresolved.
+    `properties`: its settings by JMeter's names, those of parts such as the main loop included. `lists`: its tables
+    (arguments, headers), one mapping for each row. Texts are unresolved.
     """
 
     kind: str
@@ -35,7 +35,7 @@ class Node:
     children: tuple[Node, ...] = ()
 
     def setting(self, name: str) -> str:
-        """A setting without blanks around it; empty if it is not set."""
+        """A setting, stripped; empty if it is not set."""
         return self.properties.get(name, "").strip()
 
     def on(self, name: str) -> bool:
@@ -48,7 +48,7 @@ Found = tuple[Node, tuple[Node, ...]]
 
 
 def walk(nodes: tuple[Node, ...], ancestors: tuple[Node, ...] = ()) -> Iterator[Found]:
-    """Every node in the order of the file; of a disabled one no children."""
+    """Every node in the order of the file, without children of disabled ones."""
     for node in nodes:
         yield node, ancestors
         if node.enabled:
@@ -56,7 +56,7 @@ def walk(nodes: tuple[Node, ...], ancestors: tuple[Node, ...] = ()) -> Iterator[
 
 
 def read_jmx(path: Path) -> tuple[Node, ...]:
-    """The top elements of a JMX file, usually one TestPlan. UsageError if it is no JMX file."""
+    """The top elements of a JMX file, usually one TestPlan. UsageError if it is not a JMX file."""
     content = read_input(path, REMEDY, MOST_BYTES)
     try:
         root = _parsed(content)
@@ -72,7 +72,7 @@ def read_jmx(path: Path) -> tuple[Node, ...]:
 
 
 class _RefusedError(Exception):
-    """The file holds something that no test plan needs."""
+    """The file has content that no test plan needs."""
 
 
 def _parsed(content: bytes) -> ElementTree.Element:
@@ -108,7 +108,7 @@ def _parsed(content: bytes) -> ElementTree.Element:
 
 
 def _nodes(tree: ElementTree.Element) -> tuple[Node, ...]:
-    """The elements of a hashTree; each is followed by the hashTree of its children."""
+    """The elements of a hashTree, where each is followed by the hashTree of its children."""
     found: list[Node] = []
     entries = list(tree)
     for index, entry in enumerate(entries):
@@ -151,7 +151,7 @@ def _settings(
 
 
 def _row(entry: ElementTree.Element) -> Mapping[str, str]:
-    """A row of a table: by name, or by place ("0", "1", …) where it is a list itself, or under "" where one text."""
+    """A row of a table: texts by name; of a list by index ("0", "1", …); a single text under ""."""
     if entry.tag == "collectionProp":
         return {str(place): child.text or "" for place, child in enumerate(entry)}
     if entry.tag != "elementProp":

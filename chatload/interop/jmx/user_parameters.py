@@ -1,4 +1,4 @@
-"""The User Parameters pre-processor: variables with values of each thread, set before each request."""
+"""The User Parameters pre-processor: variables with values for each thread, set before each request."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ KIND = "UserParameters"
 
 
 def values_of(node: Node) -> Mapping[str, str]:
-    """{variable: value} where every thread has the same values; empty where threads have their own.
+    """{variable: value} if every thread has the same values; else empty.
 
-    JMeter gives thread n the values number n mod their number.
+    In JMeter thread n has the set of values n mod their number.
     """
     sets = [[row[str(place)] for place in range(len(row))] for row in _sets(node)]
     if not sets or any(one != sets[0] for one in sets):
@@ -21,7 +21,7 @@ def values_of(node: Node) -> Mapping[str, str]:
 
 
 def loss_of(node: Node) -> str:
-    """What to do where threads have values of their own; empty where all have the same."""
+    """What to do if threads have different values; empty if all have the same."""
     if values_of(node):
         return ""
     names, n = ", ".join(f"${{{name[:40]}}}" for name in _names(node)), len(_sets(node))

@@ -1,4 +1,4 @@
-"""Resolves JMeter's `${…}`: user defined variables, and functions whose value does not change while a plan runs."""
+"""Resolves JMeter's `${…}`: user defined variables, and functions with a constant value during a run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from chatload.interop.jmx.changing import OPEN, function
+from chatload.interop.jmx.changing import OPEN, placeholder_of
 
 _GROOVY = re.compile(
     r"""props\.get(?:Property)?\(\s*["']([^"']+)["']\s*(?:,\s*["']([^"']*)["']\s*)?\)"""
@@ -17,15 +17,15 @@ _GROOVY = re.compile(
 """`__groovy` that only reads a property, with or without a default."""
 _SECRET = re.compile("key|token|secret|passw|auth|cookie|credential", re.I)
 DEEPEST = 20
-"""Most levels of variables within variables, which ends one that refers to itself."""
+"""Most nested variables; one that refers to itself ends here."""
 
 
 @dataclass(slots=True)
 class Variables:
-    """Values of `${…}`, and the references that were met while resolving.
+    """Values of `${…}`, and what was found while resolving.
 
-    `properties` are JMeter's own (`-Jname=value`). `defaults` collects properties that are used but
-    not given; `unknown` the references that only a running JMeter could resolve.
+    `properties`: JMeter's own (`-Jname=value`). `defaults`: properties that are used but not given, and their
+    defaults. `unknown`: references that only a running JMeter could resolve.
     """
 
     values: dict[str, str] = field(default_factory=dict)
@@ -33,16 +33,16 @@ class Variables:
     defaults: dict[str, str] = field(default_factory=dict)
     unknown: list[str] = field(default_factory=list)
     environment: dict[str, str] = field(default_factory=dict)
-    """Variables of the environment that are not set, and the defaults taken for them."""
+    """Environment variables that are used but not set, and their defaults."""
     changing: dict[str, str] = field(default_factory=dict)
-    """Variables that elements of the plan set anew each time, as marked placeholders (changing.py)."""
+    """Variables that elements of the plan change in each iteration, as marked placeholders (changing.py)."""
     once: set[str] = field(default_factory=set)
-    """User defined variables with such a function: JMeter computes them once."""
+    """User defined variables with a function that became a placeholder; JMeter would compute them once."""
     fills: bool = False
-    """Whether what changes each time becomes a placeholder: in bodies."""
+    """Whether functions with changing values become placeholders: in bodies."""
 
     def resolve_body(self, text: str) -> str:
-        """`resolve`, with marked placeholders for what changes each time."""
+        """`resolve` with marked placeholders for changing values."""
         self.fills = True
         try:
             return self.resolve(text)
@@ -50,14 +50,14 @@ class Variables:
             self.fills = False
 
     def resolve(self, text: str) -> str:
-        """The text with every reference replaced that can be; an unknown one stays as it is, as in JMeter.
+        """The text with its references replaced; unknown ones stay unchanged, as in JMeter.
 
         In a text with a reference, a backslash escapes the next `$`, `,` or backslash, as in JMeter.
         """
         return self._resolve(text, 0)
 
     def open_references(self, text: str, *, in_body: bool = False) -> list[str]:
-        """The references of a text, or of one of a body, that would stay as they are."""
+        """The references of a text, or of one of a body, that cannot be resolved."""
         before = self.unknown
         self.unknown = []
         (self.resolve_body if in_body else self.resolve)(text)
@@ -101,19 +101,21 @@ class Variables:
         return found
 
     def _function(self, inner: str, depth: int) -> str | None:
-        """The value of a function of _FUNCTIONS; None for others, and where it has none."""
+        """The value of a function; None if it cannot be resolved."""
         name, _, rest = inner.partition("(")
         if name.strip() == "__groovy" and rest.endswith(")"):
             return self._groovy(rest[:-1])
         reads = _FUNCTIONS.get(name.strip())
         if reads is None and self.fills and (rest.endswith(")") or not rest):
-            return function(name.strip(), [self._resolve(part, depth) for part in _arguments(rest[:-1])])
+            return placeholder_of(
+                name.strip(), [self._resolve(part, depth) for part in _arguments(rest[:-1])]
+            )
         if reads is None or not (rest.endswith(")") or not rest):
             return None
         return reads(self, [self._resolve(part, depth).strip() for part in _arguments(rest[:-1])])
 
     def property_of(self, name: str, default: str | None) -> str | None:
-        """A property of -J, or its default, which is noted."""
+        """A property of -J, or its default, which is added to `defaults`."""
         if name in self.properties:
             return self.properties[name]
         if default is not None:
@@ -134,7 +136,7 @@ def _get(given: list[str], place: int) -> str | None:
 
 
 def _environment(variables: Variables, given: list[str]) -> str | None:
-    """`__env(name,variable,default)`: the environment's value. A secret is not read, as it would be written down."""
+    """`__env(name,variable,default)`. A secret is not read, as it would be written to the scenario."""
     name = given[0]
     if _SECRET.search(name):
         return None
@@ -194,8 +196,8 @@ def _arguments(inside: str) -> list[str]:
     while at < len(inside):
         character = inside[at]
         if character == "\\" and at + 1 < len(inside):
-            hidden = inside[at + 1]
-            parts[-1] += hidden if hidden in "$,\\" and "${" not in inside else character + hidden
+            escaped = inside[at + 1]
+            parts[-1] += escaped if escaped in "$,\\" and "${" not in inside else character + escaped
             at += 2
             continue
         depth += (character in "({") - (character in ")}")
