@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from chatload.analysis.comparison import LEAST_BASELINES, check_run, trustworthy
@@ -18,8 +19,9 @@ from chatload.store.journal import Run
 from chatload.store.journal_files import PATTERNS
 from chatload.store.manifest import MANIFEST
 
-KEPT = (MANIFEST, SUMMARY, *PATTERNS)
-"""Files of a run folder that a comparison reads, and its sums."""
+KEPT = (*PATTERNS, SUMMARY, MANIFEST)
+"""Files of a run folder that a comparison reads, and its sums. The manifest comes last: a folder without one is no run,
+so that a copy that was cut short is no baseline."""
 
 
 def baseline(argv: Sequence[str]) -> int:
@@ -57,12 +59,27 @@ def _shortcomings(run: Run) -> list[str]:
 def _copy(run: Run, folder: Path) -> None:
     target = folder / (run.manifest.run_id or run.folder.resolve().name)
     try:
+        _clear(target)
         target.mkdir(parents=True)
         for pattern in KEPT:
             for path in sorted(run.folder.glob(pattern)):
-                shutil.copyfile(path, target / path.name)
+                beside = target / f"{path.name}.new"
+                shutil.copyfile(path, beside)
+                beside.replace(target / path.name)
     except OSError as error:
+        _clear(target)
         raise UsageError([f"{target}: cannot be written: {error.strerror}"]) from error
+
+
+def _clear(target: Path) -> None:
+    """Remove a copy that was cut short, and nothing else: its folder only where it is empty then."""
+    if (target / MANIFEST).exists() or not target.is_dir():
+        return
+    with suppress(OSError):
+        for pattern in KEPT:
+            for path in (*target.glob(pattern), *target.glob(f"{pattern}.new")):
+                path.unlink()
+        target.rmdir()
 
 
 def _say(folder: Path, held: int) -> None:

@@ -7,6 +7,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,9 @@ def init(argv: Sequence[str]) -> int:
             (folder / WHEELS).mkdir(exist_ok=True)
             shutil.copy(wheel, folder / WHEELS)
     except OSError as error:
+        with suppress(OSError):  # else the next try would find the folder taken
+            for name in contents:
+                (folder / name).unlink(missing_ok=True)
         raise UsageError([f"{folder}: cannot be written: {error.strerror}"]) from error
     sys.stdout.write(_next_steps(folder))
     return 0

@@ -47,3 +47,24 @@ def test_what_is_no_baseline_is_refused(
     assert main(["baseline", "add", make(tmp_path), str(kept)]) == 2  # type: ignore[operator]
     assert words in capsys.readouterr().err
     assert len(list(kept.iterdir())) == 1
+
+
+def test_a_copy_that_is_cut_short_is_no_baseline(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a full disk nothing is left; where the process was killed, the next `add` begins anew."""
+    kept, made = tmp_path / "kept", run(tmp_path, 11)
+
+    def full(source: Path, target: Path) -> None:
+        target.write_bytes(source.read_bytes()[:10])
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr("shutil.copyfile", full)
+        assert main(["baseline", "add", made, str(kept)]) == 2
+    assert "run-11: cannot be written: No space left on device" in capsys.readouterr().err
+    assert not list(kept.iterdir())
+    (kept / "run-11").mkdir()
+    (kept / "run-11" / "journal-local.jsonl.new").write_bytes(b"{")
+    assert main(["baseline", "add", made, str(kept)]) == 0
+    assert len(list((kept / "run-11").iterdir())) == 2

@@ -164,6 +164,10 @@ def test_init_overwrites_nothing_and_says_what_is_in_the_way(tmp_path: Path) -> 
     assert [path.name for path in tmp_path.iterdir()] == ["chat.toml"]
     code, _, errors = chatload("init", tmp_path / "chat.toml" / "x")
     assert (code, errors.count("\n")) == (2, 1)
+    (tmp_path / "half").mkdir()
+    (tmp_path / "half" / ".github").write_text("no folder", encoding="utf-8")
+    assert chatload("init", tmp_path / "half")[0] == 2
+    assert [path.name for path in (tmp_path / "half").iterdir()] == [".github"], "it can be tried again"
 
 
 def test_simulate_has_defaults() -> None:
