@@ -9,6 +9,7 @@ import msgspec
 
 from chatload.model.errors import UsageError
 from chatload.model.turn import Delta, Message, TurnRequest
+from chatload.model.words import listed
 from chatload.prompts.message_forms import calling_message, message_of
 from chatload.runner.replies import Reply, TurnFailure
 from chatload.runner.scenario_behaviour import ScenarioBehaviour
@@ -32,6 +33,9 @@ class RequestOptions(TypedDict):
     temperature: NotRequired[float | None]
     tools: NotRequired[Iterable[Mapping[str, Any]]]
     body: NotRequired[Mapping[str, Any]]
+
+
+_OPTIONS = RequestOptions.__annotations__.keys()
 
 
 class Asks(Protocol):
@@ -126,7 +130,7 @@ def messages_of(said: Said) -> list[RawMessage]:
     """What is said as messages. UsageError for what is none."""
     if isinstance(said, str):
         return [{"role": "user", "content": said}]
-    found = [said] if isinstance(said, Mapping) else list(said)
+    found = list(said) if isinstance(said, Iterable) and not isinstance(said, Mapping) else [said]
     for message in found:
         if not isinstance(message, Mapping) or not isinstance(message.get("role"), str):
             wanted = 'give a text, or messages such as {"role": "user", "content": "Hello"}'
@@ -146,6 +150,9 @@ def _answer(reply: Reply) -> RawMessage:
 
 def _request(acting: ScenarioBehaviour, messages: list[RawMessage], options: RequestOptions) -> TurnRequest:
     """The request of a turn: what it asks itself, else what its class says."""
+    if unknown := options.keys() - _OPTIONS:
+        words = f"ask(…, {sorted(unknown)[0]}=…): it takes {listed([*_OPTIONS])}, name and on_delta"
+        raise UsageError([f"{words}; other fields of the request go into body={{…}}"])
     session, own = acting.session, acting.user_class
     extra: dict[str, Any] = {**acting.server.counting, **acting.body}
     said = tuple(map(message_of, messages))

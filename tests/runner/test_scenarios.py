@@ -234,11 +234,21 @@ def test_an_agent_calls_tools_and_tells_their_results(someone: Callable[..., Som
     assert user.asked[1]["messages"][2] == result
 
 
-@pytest.mark.parametrize("said", [[], [{"content": "x"}], [3], {"role": 1}])
+@pytest.mark.parametrize("said", [[], [{"content": "x"}], [3], {"role": 1}, None, 3])
 def test_what_is_no_message_is_refused_in_a_line(someone: Callable[..., Someone], said: Any) -> None:
     user = someone()
     with pytest.raises(UsageError, match=r"^ask\("):
         user.does(lambda: user.chat.ask(said))
+    assert user.asked == []
+
+
+def test_an_argument_that_ask_does_not_take_is_refused_and_not_left_out(
+    someone: Callable[..., Someone],
+) -> None:
+    user = someone()
+    asked: Any = {"top_p": 0.9}
+    with pytest.raises(UsageError, match=r"^ask\(…, top_p=…\): .* go into body={…}$"):
+        user.does(lambda: user.chat.ask("x", **asked))
     assert user.asked == []
 
 
