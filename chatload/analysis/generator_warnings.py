@@ -13,12 +13,12 @@ from chatload.analysis.generator_load import (
     worst_lag_ms,
 )
 from chatload.analysis.held_streams import is_held
-from chatload.analysis.mark_bounds import SPOILING, UNCERTAIN
+from chatload.analysis.mark_bounds import SPOILING
 from chatload.analysis.validity import bound_words, moves
 from chatload.model.sanitize import one_line
 from chatload.model.summary import Summary
 from chatload.model.turn import Turn
-from chatload.model.words import plural
+from chatload.model.words import listed, plural
 from chatload.store.journal import Run
 
 LATE_MS = 20.0
@@ -35,16 +35,33 @@ def sends_were_late(summary: Summary) -> bool:
     return late is not None and late > LATE_MS
 
 
-def late_sends(run: Run, summary: Summary) -> Iterator[str]:
-    """That more than 1 % of the sends were late by our fault; what is late is counted, so that any n supports it."""
+def slow_generator(run: Run, summary: Summary) -> Iterator[str]:
+    """That the load generator was late: why, what to do, and all that it makes doubtful, in one warning."""
     late, counted = _late_of_all(run)
+    lag_ms, busy = worst_lag_ms(run), busiest_percent(run) or 0.0
+    sends = ""
     if late:
-        # Of a run that is not trustworthy the remedy is said before all warnings.
-        cure = f" {remedy(run)}" if summary.validity.trustworthy else ""
-        yield (
-            f"Sends were late: {len(late):,} of {counted:,} by more than {LATE_MS:.0f} ms, at most "
-            f"{max(late):,.0f} ms. The load generator did not keep the plan.{cure}"
+        sends = f"{len(late):,} of {counted:,} by more than {LATE_MS:.0f} ms, at most {max(late):,.0f} ms"
+    if lag_ms > LAGGING_P99_MS:
+        cause = (
+            f"The load generator was held up for {lag_ms:,.0f} ms (p99 of its worst second), so sends and user-space "
+            "stamps can be that much off."
         )
+    elif busy > BUSY_CPU_PERCENT:
+        cause = f"A load generator process used {busy:.0f} % of its core at its worst."
+    elif late:
+        cause, sends = f"Sends were late: {sends}. The load generator did not keep the plan.", ""
+    else:
+        yield from (f"{words}." for words in _marked(summary))
+        return
+    # Of a run that is not trustworthy the remedy is said before all warnings.
+    cure = f" {remedy(run, lag_is_said=lag_ms > LAGGING_P99_MS)}" if summary.validity.trustworthy else ""
+    doubtful = [f"sends were late: {sends}"] if sends else []
+    doubtful += _marked(summary)
+    if lag_ms > LAGGING_P99_MS and (stamps := _user_space(summary)):
+        doubtful.append(f"{stamps[0].lower()}{stamps[1:]}")
+    what = f" What that makes doubtful: {'; '.join(doubtful)}." if doubtful else ""
+    yield f"{cause}{cure}{what}"
 
 
 def _late_of_all(run: Run) -> tuple[list[float], int]:
@@ -61,31 +78,20 @@ def _late_ms(turn: Turn) -> float:
     return (turn.sent_ns - turn.due_ns) / 1e6 - (turn.connect_ms or 0.0) - (turn.tls_ms or 0.0)
 
 
-def held_up(run: Run, summary: Summary) -> Iterator[str]:
-    """That the event loop lagged, or else that a process nearly filled its core."""
-    lag_ms, busy = worst_lag_ms(run), busiest_percent(run) or 0.0
-    said = not summary.validity.trustworthy or _late_of_all(run)[0]  # before all warnings, or by `late_sends`
-    cure = "" if said else f" {remedy(run, lag_is_said=True)}"
-    if lag_ms > LAGGING_P99_MS:
-        yield (
-            f"The load generator was held up for {lag_ms:.0f} ms (p99 of its worst second), so sends and user-space "
-            f"stamps can be that much off.{cure}"
-        )
-    elif busy > BUSY_CPU_PERCENT:
-        yield f"A load generator process used {busy:.0f} % of its core at its worst.{cure}"
-
-
-def marks(run: Run, summary: Summary) -> Iterator[str]:
-    """Which marks turns have, and between which values the figures lie because of those."""
-    for mark, n in summary.marks.items():
-        words = f" ({SPOILING[mark]})" if mark in SPOILING else ""
-        yield f"{plural(n, 'turn')} marked “{one_line(mark, 60)}”{words}, in the field marks of the journal's lines."
+def _marked(summary: Summary) -> list[str]:
+    """Which marks turns have, and between which values the figures lie because of those; empty without marks."""
+    named = [
+        f"“{one_line(mark, 60)}”" + (f" ({SPOILING[mark]})" if mark in SPOILING else "")
+        for mark in summary.marks
+    ]
+    if not named:
+        return []
+    counts = [plural(n, "turn") if place == 0 else f"{n:,}" for place, n in enumerate(summary.marks.values())]
+    marks = listed([f"{count} marked {words}" for count, words in zip(counts, named, strict=True)])
     validity = summary.validity
-    bounds = [one for one in validity.bounds if one.metric == "ttft_ms" or moves(one)]
-    if bounds:
-        turns = plural(validity.turns, "turn") + ("'s" if validity.turns == 1 else "'")
-        what = "; ".join(f"{n:,} of {turns} {UNCERTAIN[mark]}" for mark, n in validity.marks.items())
-        yield f"{what}: {', '.join(map(bound_words, bounds))}."
+    bounds = [bound_words(one) for one in validity.bounds if one.metric == "ttft_ms" or moves(one)]
+    figures = f", so of {plural(validity.turns, 'turn')} {', '.join(bounds)}" if bounds else ""
+    return [f"{marks}, in the field marks of the journal's lines{figures}"]
 
 
 def packed(run: Run, summary: Summary) -> Iterator[str]:
@@ -115,11 +121,13 @@ def _first_reads(run: Run) -> str:
 
 
 def user_space_stamps(run: Run, summary: Summary) -> Iterator[str]:
-    """That arrival times hold our own lag."""
+    """That arrival times hold our own lag, where `slow_generator` does not tell it beside a lag."""
+    if worst_lag_ms(run) <= LAGGING_P99_MS and (stamps := _user_space(summary)):
+        yield f"{stamps}: the generator's own lag is inside them; hold them against its health lines."
+
+
+def _user_space(summary: Summary) -> str:
+    """Which arrival times are no kernel's; empty where there are none."""
     user = sum(n for source, n in summary.stamp_sources.items() if source != "kernel")
-    if user:
-        who = "All arrival times" if user == summary.succeeded else f"Arrival times of {plural(user, 'turn')}"
-        yield (
-            f"{who} were taken in user space (TLS, or no kernel stamps here): the generator's own "
-            "lag is inside them; hold them against its health lines."
-        )
+    who = "All arrival times" if user == summary.succeeded else f"Arrival times of {plural(user, 'turn')}"
+    return f"{who} were taken in user space (TLS, or no kernel stamps here)" if user else ""

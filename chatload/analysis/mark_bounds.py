@@ -28,14 +28,6 @@ SPOILING = {
 MOST_SPOILED = 0.01
 """Share of spoiled turns beyond which a run that goes on is doubted."""
 
-UNCERTAIN = {
-    "censored_first": "first tokens share a stamp",
-    "hub_lag": "stamps are late",
-    "late_send": "requests were sent late",
-    "clock_step": "stamps span a step of the clock",
-}
-"""What is uncertain of turns with each of these marks: “15 of 1,000 turns' …”."""
-
 FIGURES = ("ttft_ms", "tpot_ms", "e2e_ms", "felt_tokens_per_s")
 """Metrics whose percentiles are bounded, besides the gaps; decode speed is 1 / TPOT."""
 UNBOUNDED_NS = 10**18
