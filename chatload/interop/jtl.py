@@ -21,7 +21,7 @@ from chatload.model.journal_lines import StartLine, UserLine
 from chatload.model.metrics import turn_metrics
 from chatload.model.turn import Turn
 from chatload.protocols.registry import DIALECTS
-from chatload.store.journal import lines_in_one_time
+from chatload.store.journal import lines_in_master_time
 from chatload.store.manifest import Manifest
 
 OWN_TEXTS = ("turn_id", "request_id", "code", "token_source")
@@ -205,7 +205,7 @@ def _csv_cell(value: str | int) -> str:
 def _other_lines(folder: Path, manifest: Manifest) -> _OtherLines:
     others = _OtherLines()
     seen: set[bytes] = set()
-    for raw, line in lines_in_one_time(folder, manifest):
+    for raw, line in lines_in_master_time(folder, manifest):
         if not isinstance(line, StartLine | UserLine) or raw in seen:
             continue
         seen.add(raw)
@@ -222,7 +222,7 @@ def _other_lines(folder: Path, manifest: Manifest) -> _OtherLines:
 def _turns(folder: Path, manifest: Manifest) -> Iterator[Turn]:
     """Each turn once."""
     seen: set[str] = set()
-    for _, line in lines_in_one_time(folder, manifest):
+    for _, line in lines_in_master_time(folder, manifest):
         if isinstance(line, Turn) and line.turn_id not in seen:
             seen.add(line.turn_id)
             yield line

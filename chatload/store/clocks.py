@@ -1,7 +1,7 @@
 """Converts a worker's instants to the master's clock.
 
 Each host counts monotonic ns from its own boot. During a run the master repeatedly measures the offset of each worker's
-clock. Journals keep the worker's own instants; readers shift them.
+clock. Journals have the worker's own instants; readers add the offsets.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from chatload.model.turn import Turn
 from chatload.store.manifest import Manifest
 
 DRIFT = 100e-6
-"""Assumed drift between two clocks, in s/s: a quartz clock is off by about 50 ppm."""
+"""Assumed drift between two clocks, in s/s: that of a quartz clock is about 50 ppm."""
 
 
 def worth_keeping(new: ClockReading, kept: Sequence[ClockReading]) -> bool:
-    """Whether a reading is more accurate than the last one with the drift since then."""
+    """Whether a reading is at least as accurate as the last kept one is after the drift since then."""
     if not kept:
         return True
     drifted_ns = DRIFT * (new.at_ns - kept[-1].at_ns)
@@ -38,11 +38,11 @@ class WorkerClock:
 
     @property
     def same(self) -> bool:
-        """True when the worker's clock is the master's."""
+        """True if the worker's clock is the master's."""
         return not any(offset for _, offset in self._readings)
 
     def offset_ns(self, instant_ns: int) -> int:
-        """The offset to add to the worker's instant."""
+        """The offset to add to an instant of the worker's clock."""
         if not self._readings:
             return 0
         after = bisect_right(self._instants, instant_ns)
@@ -53,6 +53,7 @@ class WorkerClock:
 
 
 _NO_INSTANTS = ("utc_ns", "clock_offset_ns")
+"""Fields in ns that are not instants of the monotonic clock."""
 _INSTANTS: dict[type, tuple[str, ...]] = {
     kind: tuple(name for name in kind.__struct_fields__ if name.endswith("_ns") and name not in _NO_INSTANTS)
     for kind in LINE_KINDS
@@ -60,9 +61,9 @@ _INSTANTS: dict[type, tuple[str, ...]] = {
 
 
 def shifted(line: JournalLine, clock: WorkerClock) -> JournalLine:
-    """The line with its instants in the master's clock. Changes the line itself: it must not be shared yet.
+    """The line with its instants in the master's clock. Changes the frozen line in place: nothing may share it.
 
-    One offset for the whole line, so that no time within a turn changes.
+    The whole line has one offset, so that no duration within a turn changes.
     """
     if clock.same:
         return line
@@ -75,12 +76,12 @@ def shifted(line: JournalLine, clock: WorkerClock) -> JournalLine:
 
 
 def clock_of_readings(readings: Sequence[ClockReading]) -> WorkerClock:
-    """The clock of the master's readings."""
+    """The worker's clock from the master's readings."""
     return WorkerClock([(reading.at_ns - reading.offset_ns, reading.offset_ns) for reading in readings])
 
 
 def clocks_of(manifest: Manifest) -> dict[str, WorkerClock]:
-    """The clock of each worker with readings."""
+    """The clock of each worker that has readings."""
     return {
         worker: clock_of_readings(facts.clock) for worker, facts in manifest.workers.items() if facts.clock
     }

@@ -1,6 +1,6 @@
-"""Reads what chatload 0.1 wrote: its manifests hold the plan in one flat object without a kind.
+"""Reads manifests of chatload 0.1, whose plan is one flat object without the kind of its load.
 
-Only here is the kind of a load guessed from its keys, and the label of a server taken from a sentence.
+The kind is found from the keys, and the label of the server from a sentence.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from chatload.model.slo import read_objectives
 from chatload.options.run_options import Timeouts
 
 _KINDS = {"conversation_turns": "capacity", "levels": "sweep", "requests": "open_loop", "turns": "chat"}
-"""A key that only one kind of load has -> the kind; the first that is there counts."""
-_LEAST: dict[str, dict[str, float]] = {
+"""Kind of load by a key that only this kind has; the first key that is present decides."""
+_DEFAULTS: dict[str, dict[str, float]] = {
     "capacity": {
         "first": 1,
         "most": 1,
@@ -32,12 +32,13 @@ _LEAST: dict[str, dict[str, float]] = {
     "sweep": {"rounds": 1, "prompt_tokens": 1, "answer_tokens": 1},
 }
 """Fields that old manifests may lack."""
+_TIMEOUTS = tuple(name.removesuffix("_s") for name in Timeouts.__struct_fields__)
 
 
 def manifest_of_format_1(content: Mapping[str, Any]) -> dict[str, Any]:
-    """A manifest of format 1 in today's form.
+    """A manifest of format 1 in the current form.
 
-    Any: it is what a file holds; the caller checks each value against the type of its field.
+    Any: the content of a file; the caller checks each value against the type of its field.
     """
     found = {**content, "plan": _plan(content)}
     server = content.get("server")
@@ -47,7 +48,7 @@ def manifest_of_format_1(content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plan(manifest: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The plan; None where the manifest holds none."""
+    """The plan; None if the manifest has none."""
     flat = manifest.get("plan")
     if flat is None:
         return None
@@ -67,12 +68,9 @@ def _plan(manifest: Mapping[str, Any]) -> dict[str, Any] | None:
         "timeouts": limits,
         "slo": msgspec.to_builtins(objectives),
         "load": {
-            **_LEAST.get(kind, {}),
+            **_DEFAULTS.get(kind, {}),
             **flat,
             "kind": kind,
             **({"requests": 0} if flat.get("trace") else {}),
         },
     }
-
-
-_TIMEOUTS = tuple(name.removesuffix("_s") for name in Timeouts.__struct_fields__)

@@ -1,7 +1,7 @@
-"""Journals: append-only JSON lines, one file a worker; readers merge any number of them and drop duplicates.
+"""Journals: append-only JSON lines, one file for each worker; readers merge them and drop duplicates.
 
-A process that is killed in the middle of a write leaves an incomplete line, which readers count and skip.
-docs/record-format.md has the kinds of line.
+A process that is killed during a write leaves an incomplete line, which readers count and skip. docs/record-format.md
+has the kinds of line.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ from chatload.model.packed_turns import PackedTurns
 from chatload.model.turn import Turn
 from chatload.model.words import listed
 from chatload.store.clocks import WorkerClock, clocks_of, shifted
-from chatload.store.journal_files import CUT_OFF, journal_files, no_files, raw_lines
+from chatload.store.journal_files import CUT_OFF, journal_files, not_files, private, raw_lines
 from chatload.store.manifest import Manifest, read_manifest
 from chatload.store.missing_lines import LineCount, foreign_journals
 
 
 class JournalWriter:
-    """Appends lines to one journal. A full disk or a read-only folder ends the writing, not the run.
+    """Appends lines to one journal. A full disk or a read-only folder loses lines, but does not end the run.
 
-    `problem` says why lines were lost. `close` also finds whether others changed the file.
+    `problem`: why lines were lost, else None. `close` also checks whether another process changed the file.
     """
 
     def __init__(self, path: Path) -> None:
@@ -52,7 +52,7 @@ class JournalWriter:
         self._mid_line = False
         try:
             path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._file = open(path, "ab", buffering=0, opener=_private)  # noqa: SIM115 - open as long as the run
+            self._file = open(path, "ab", buffering=0, opener=private)  # noqa: SIM115 - open as long as the run
             self._size = os.fstat(self._file.fileno()).st_size
         except OSError as error:
             self.problem = f"{path.name}: {error.strerror}"
@@ -62,7 +62,7 @@ class JournalWriter:
         self.append(encode(line))
 
     def append(self, raw: bytes) -> None:
-        """Append one line that is encoded already."""
+        """Append one encoded line, without its newline."""
         if self._file is None:
             self.lost_lines += 1
             return
@@ -74,7 +74,7 @@ class JournalWriter:
             self.lost_lines += 1
 
     def _write_all(self, data: bytes) -> None:
-        """Write all of `data`: an unbuffered write may take less without an error."""
+        """Write all of `data`: an unbuffered write may write a part of it without an error."""
         assert self._file is not None
         at = 0
         while at < len(data):
@@ -91,7 +91,7 @@ class JournalWriter:
             self.problem = self.problem or self._damage()
 
     def _damage(self) -> str | None:
-        """How the file lost lines by a change of others; None where it lost none."""
+        """How another process changed the file, if that lost lines."""
         try:
             left = self.path.stat().st_size
         except OSError:
@@ -104,18 +104,13 @@ class JournalWriter:
         return None
 
 
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
-
-
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run as its folder tells it. `turns` are in order of `due_ns`, without duplicates.
+    """The content of a run folder. `turns` are in order of `due_ns`, without duplicates.
 
-    `warmup` are those of the warm-up, which no figure counts.
-    `server` are readings of the server's /metrics page, `power` those of --power-metrics; empty where there is none.
-    `missing` are sentences: which lines
-    the journals lack, and which belong to another run and were left out.
+    `warmup`: turns of the warm-up, which no figure counts. `server`: readings of the server's /metrics page; `power`:
+    readings of --power-metrics. `torn_lines`: number of incomplete lines. `missing`: sentences on lines that the
+    journals lack, and on journals of other runs that were left out.
     """
 
     folder: Path
@@ -133,12 +128,12 @@ class Run:
 
     @property
     def every_turn(self) -> tuple[Turn, ...]:
-        """Those of the warm-up too, as the server saw them."""
+        """All turns, those of the warm-up included."""
         return (*self.warmup, *self.turns) if self.warmup else self.turns
 
     @property
     def name(self) -> str:
-        """The name of the run in a legend: its label, else that of its server, else its folder."""
+        """The name of the run in a legend: its label, else those of its servers, else its folder."""
         labels = dict.fromkeys(one.label for one in self.manifest.servers if one.label)
         name = self.manifest.label or listed(list(labels)) or self.folder.name
         return name if self.manifest.simulation is None else f"{name} (simulated)"
@@ -162,7 +157,7 @@ class _Lines:
     _turn_ids: set[str] = field(default_factory=set)
 
     def add(self, raw: bytes, line: JournalLine | None) -> None:
-        """Add one line; None is an incomplete one."""
+        """Add one line; None: an incomplete one."""
         if line is None:
             self.torn += 1
             self.damaged = self.damaged or raw == CUT_OFF
@@ -189,13 +184,20 @@ class _Lines:
 
 
 def read_run(folder: Path) -> Run:
-    """Read manifest and all journals of a run folder. UsageError if it is none."""
+    """Read manifest and journals of a run folder. UsageError if it is not one."""
     manifest = read_manifest(folder)
     found = _Lines()
     foreign = foreign_journals(folder, manifest.run_id)
-    for raw, line in lines_in_one_time(folder, manifest, foreign):
+    for raw, line in lines_in_master_time(folder, manifest, foreign):
         found.add(raw, line)
     turns = list(_in_order(found.turns.rows()))
+    missing = [
+        f"{name} belongs to another run ({run_id}): it is left out." for name, run_id in foreign.items()
+    ]
+    missing += [f"{name} is no file: its lines are lost." for name in not_files(folder)]
+    if found.damaged:
+        missing.append("A compact journal is damaged: its further lines are lost.")
+    missing += found.count.missing(manifest, len(found.turns))
     return Run(
         folder=folder,
         manifest=manifest,
@@ -208,15 +210,7 @@ def read_run(folder: Path) -> Run:
         torn_lines=found.torn,
         server=tuple(sorted(found.server, key=_at_ns)),
         power=tuple(sorted(found.power, key=_at_ns)),
-        missing=(
-            *(
-                f"{name} belongs to another run ({run_id}): it is left out."
-                for name, run_id in foreign.items()
-            ),
-            *(f"{name} is no file: its lines are lost." for name in no_files(folder)),
-            *(["A compact journal is damaged: its further lines are lost."] if found.damaged else ()),
-            *found.count.missing(manifest, len(found.turns)),
-        ),
+        missing=tuple(missing),
     )
 
 
@@ -228,18 +222,18 @@ _due_ns = attrgetter("due_ns")
 
 
 def _in_order(turns: list[Turn]) -> Iterator[Turn]:
-    """By `due_ns`, then `turn_id`: of few turns the second is needed, and it takes more memory than the rows."""
+    """By `due_ns`, then `turn_id`. Sorting all by both would take more memory than the rows themselves."""
     turns.sort(key=_due_ns)
     for _, due_together in groupby(turns, _due_ns):
         yield from sorted(due_together, key=attrgetter("turn_id"))
 
 
-def lines_in_one_time(
+def lines_in_master_time(
     folder: Path, manifest: Manifest, foreign: Container[str] | None = None
 ) -> Iterator[tuple[bytes, JournalLine | None]]:
-    """(bytes, line) of each line of this run's journals, instants in the master's clock; None if incomplete.
+    """(bytes, line) of each line of this run's journals, with instants in the master's clock; None if incomplete.
 
-    `foreign` are names of journals to leave out, if the caller knows them.
+    `foreign`: names of journals of other runs, if the caller has them already.
     """
     clocks = clocks_of(manifest)
     without = foreign_journals(folder, manifest.run_id) if foreign is None else foreign
@@ -254,7 +248,7 @@ def lines_in_one_time(
 def _journal_lines(folder: Path, without: Container[str]) -> Iterator[tuple[bytes, JournalLine | None]]:
     """(bytes, line) of each line of each journal of the folder; None if incomplete.
 
-    Lines of a kind that this version does not know are left out.
+    Lines of an unknown kind are left out.
     """
     for path in journal_files(folder):
         if path.name in without:

@@ -1,4 +1,4 @@
-"""The journals of a run folder as files: `journal-<worker>.jsonl`, or compact with `.gz` at the end."""
+"""The files of journals in a run folder: `journal-<worker>.jsonl`, or compact with `.gz` at the end."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from typing import BinaryIO, cast
 PATTERNS = ("journal-*.jsonl", "journal-*.jsonl.gz")
 COMPACT = ".gz"
 CUT_OFF = b"\0"
-"""In place of the lines of a compact journal that cannot be read: no line, so that it counts as an incomplete one."""
+"""Stands for the unreadable rest of a compact journal; as it is not JSON, it counts as an incomplete line."""
 _BLOCK_BYTES = 1 << 20
 
 
 def journal_files(folder: Path) -> list[Path]:
-    """The journals of a run folder that are files: opening a pipe would wait for ever.
+    """The journals of a run folder that are regular files: opening a pipe could block.
 
-    Where one is there plain and compact, since compacting was interrupted, the plain one.
+    If compacting was interrupted and one is there both plain and compact, the plain one.
     """
     found = [path for path in _journals(folder) if path.is_file()]
     plain = {path.name for path in found}
     return [path for path in found if path.name.removesuffix(COMPACT) not in plain - {path.name}]
 
 
-def no_files(folder: Path) -> list[str]:
+def not_files(folder: Path) -> list[str]:
     """The names of journals that are folders, pipes or the like."""
     return [path.name for path in _journals(folder) if not path.is_file()]
 
@@ -46,20 +46,19 @@ def raw_lines(path: Path) -> Iterator[bytes]:
 
 
 def open_journal(path: Path) -> BinaryIO:
-    """Open a journal to read what was written. Reading a damaged compact one raises EOFError, zlib.error or
-    gzip.BadGzipFile."""
+    """Open a journal, decompressed. Reading a damaged compact one raises EOFError, zlib.error or gzip.BadGzipFile."""
     return cast(BinaryIO, gzip.open(path)) if path.name.endswith(COMPACT) else open(path, "rb")
 
 
 def compacted(path: Path) -> Path:
-    """Write a journal as gzip in place of the plain one, which goes once the other was read back. OSError if it cannot.
+    """Replace a plain journal by a gzip file, after reading that back. OSError if it cannot be written.
 
-    `path` must be plain, and nobody may write to it any more.
+    No process may write to the journal any more.
     """
     made = path.with_name(path.name + COMPACT)
     unfinished = path.with_name(f".{made.name}.part")
     try:
-        with open(path, "rb") as plain, open(unfinished, "wb", opener=_private) as file:
+        with open(path, "rb") as plain, open(unfinished, "wb", opener=private) as file:
             with gzip.GzipFile(path.name, "wb", 6, file, mtime=0) as packed:
                 shutil.copyfileobj(plain, packed, _BLOCK_BYTES)
             file.flush()
@@ -84,5 +83,6 @@ def _same(plain: Path, packed: Path) -> bool:
                 return True
 
 
-def _private(path: str, flags: int) -> int:
+def private(path: str, flags: int) -> int:
+    """An opener for `open` that creates files for their owner only."""
     return os.open(path, flags, 0o600)

@@ -1,4 +1,4 @@
-"""The manifest of a run: plan, server, machine, versions, end. Written at the start, rewritten at the end."""
+"""The manifest of a run: plan, server, machine, versions, end. Written at the start and at the end."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MANIFEST = "manifest.json"
 
 
 class WorkerFacts(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """One worker, as the master knows it: clock readings, host, times out of contact."""
+    """Facts of one worker from its master: clock readings, host, times without contact."""
 
     clock: list[ClockReading] = msgspec.field(default_factory=list)
     out_of_touch: list[TimeSpan] = msgspec.field(default_factory=list)
@@ -34,7 +34,7 @@ class WorkerFacts(msgspec.Struct, kw_only=True, omit_defaults=True):
 
 
 class Ramp(msgspec.Struct, frozen=True, kw_only=True):
-    """Users from `first_user` on start from `start_ns` on, `users_per_s` a second."""
+    """Users `first_user`, `first_user` + 1, … start from `start_ns` on, `users_per_s` each second."""
 
     first_user: int
     start_ns: int
@@ -42,19 +42,19 @@ class Ramp(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Edit(msgspec.Struct, frozen=True, kw_only=True):
-    """Somebody edited the number of users during the run; those beside included."""
+    """An edit of the number of users during the run; `users` includes those of other classes."""
 
     at_ns: int
     users: int
 
 
 def _empty_list() -> list[str]:
-    """An empty list that is written to JSON, which `default_factory=list` is not."""
+    """An empty list that omit_defaults does not omit, as it would one of `default_factory=list`."""
     return []
 
 
 class Manifest(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """Facts of a run, written at its start and again when they change; `ended` is its state."""
+    """Facts of a run, written at its start and when they change. `ended`: "running", or how it ended."""
 
     format: int = always(FORMAT)
     run_id: str = always("")
@@ -90,23 +90,23 @@ class Manifest(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     @property
     def edited(self) -> str:
-        """When the number of users was edited, in words; empty where it was not."""
+        """Edits of the number of users in words; empty if there were none."""
         zero = self.started_ns or 0
         return ", ".join(f"{one.users:,} after {(one.at_ns - zero) / 1e9:,.0f} s" for one in self.edits)
 
     @property
     def servers(self) -> list[ServerFacts]:
-        """What was asked: the run's own server, then what user classes ask by host, dialect or model of theirs."""
+        """The run's own server, then those of user classes with a host, dialect or model of their own."""
         return [self.server, *self.other_servers]
 
     @property
     def simulation(self) -> Simulation | None:
-        """That of a server, where one is simulated: figures of all are in the same tables."""
+        """The simulation of the first simulated server, if any: tables do not separate servers."""
         return next((one.simulation for one in self.servers if one.simulation is not None), None)
 
     @property
     def load(self) -> Load | None:
-        """The load of the plan; None where the manifest holds no plan."""
+        """The load of the plan; None if the manifest has no plan."""
         return None if self.plan is None else self.plan.load
 
 
@@ -136,7 +136,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def _renamed(content: dict[str, Any]) -> dict[str, Any]:
-    """A manifest of format 1 or 2 with the keys of format 3. Any: it is what a file holds, checked by the caller."""
+    """A manifest of format 1 or 2 with the keys of format 3. Any: the content of a file, checked by the caller."""
     found = {"warnings" if key == "caveats" else key: value for key, value in content.items()}
     capacity = content.get("capacity")
     if isinstance(capacity, dict):
@@ -149,20 +149,19 @@ class _Version(msgspec.Struct):
 
 
 def write_json(path: Path, content: object) -> None:
-    """Write JSON to a private file, whole or not at all. OSError if it fails."""
+    """Write JSON to a file as `write_private` does."""
     write_private(path, msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n")
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Write a file of a run folder, whole or not at all: to a private file beside it, which is then renamed to `path`.
-    OSError if it fails."""
-    beside = path.with_name(path.name + ".new")
+    """Write a file, readable by its owner only, atomically: a new file is renamed to `path`. OSError if it fails."""
+    new = path.with_name(path.name + ".new")
     try:
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with open(descriptor, "wb") as file:
             file.write(content)
-        beside.replace(path)
+        new.replace(path)
     except OSError:
-        with suppress(OSError):  # a part of it takes the room that other files need on a full disk
-            beside.unlink()
+        with suppress(OSError):  # on a full disk other files need its space
+            new.unlink()
         raise

@@ -1,4 +1,4 @@
-"""Finds the lines that the journals of a run lack, and journals of other runs."""
+"""Finds lines that the journals of a run lack, and journals of other runs."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from chatload.store.manifest import Manifest
 
 
 def foreign_journals(folder: Path, run_id: str) -> dict[str, str]:
-    """Journals of the folder that another run wrote, by file name: that run's id.
+    """The run id of each journal that another run wrote, by file name.
 
-    UsageError if one journal holds lines of two runs, which cannot be told apart.
+    UsageError if one journal has lines of two runs.
     """
     found: dict[str, str] = {}
     for path in journal_files(folder) if run_id else ():
@@ -33,12 +33,10 @@ def foreign_journals(folder: Path, run_id: str) -> dict[str, str]:
 
 
 def _run_ids(path: Path) -> set[str]:
-    """The runs that the start lines of a journal name."""
+    """The run ids in the start lines of a journal."""
     ids = set()
     for raw in raw_lines(path):
-        if (
-            b'"start"' not in raw or b'"run_id"' not in raw
-        ):  # reading each line as JSON would take twice as long
+        if b'"start"' not in raw or b'"run_id"' not in raw:  # decoding each line would take twice as long
             continue
         try:
             line = orjson.loads(raw)
@@ -50,7 +48,7 @@ def _run_ids(path: Path) -> set[str]:
 
 
 class LineCount:
-    """Counts the lines of the journals, for comparison with the numbers that the run wrote."""
+    """Counts the lines of the journals and compares them with the numbers that the run recorded."""
 
     def __init__(self) -> None:
         self._lines: Counter[str] = Counter()
@@ -58,7 +56,7 @@ class LineCount:
         self._written: dict[str, int | None] = {}
 
     def add(self, line: JournalLine) -> None:
-        """Count one line; duplicates must be left out."""
+        """Count one line that is no duplicate."""
         self._lines[line.worker] += 1
         if isinstance(line, StartLine):
             self._started.add(line.worker)
@@ -66,7 +64,7 @@ class LineCount:
             self._written[line.worker] = line.lines
 
     def missing(self, manifest: Manifest, turns: int) -> list[str]:
-        """Sentences on what is missing. `turns` is the number of turns that were read."""
+        """Sentences on missing lines. `turns`: number of turns that were read."""
         heard = manifest.turns_heard
         if heard is not None and turns < heard:
             return [f"{heard:,} turns were held and the journals hold {turns:,}: {heard - turns:,} are lost."]

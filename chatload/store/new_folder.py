@@ -10,9 +10,9 @@ from pathlib import Path
 
 from chatload.model.errors import UsageError
 from chatload.store.journal_files import PATTERNS
+from chatload.store.manifest import MANIFEST
 
-MANIFEST = "manifest.json"
-_LEFT_BY_A_RUN = (MANIFEST, "summary.json", *PATTERNS)
+_RUN_FILES = (MANIFEST, "summary.json", *PATTERNS)
 HOLDS_A_RUN = "already holds a run: name a new folder, or move that run"
 REMEDY = "name a folder that can be written"
 
@@ -20,15 +20,15 @@ REMEDY = "name a folder that can be written"
 def take_folder(wanted: Path, *, numbered: bool) -> Path:
     """Make `wanted` and reserve it for the caller, by creating an empty manifest in it.
 
-    Where it belongs to another run: the next free name of `wanted-2`, `wanted-3` … if `numbered`, else
-    FileExistsError. OSError (or ValueError, for a NUL) where the folder cannot be made. An existing folder that
-    holds no run is taken as it is: a mounted volume, say.
+    If it belongs to another run: the next free name of `wanted-2`, `wanted-3` … if `numbered`, else FileExistsError.
+    OSError (or ValueError, for a NUL) if the folder cannot be made. An existing folder without a run, such as a
+    mounted volume, is used as it is.
     """
     wanted.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     if wanted.name in ("", ".."):
         wanted = wanted.resolve()
     folder, number = wanted, 1
-    while not _taken(folder):
+    while not _reserve(folder):
         if not numbered or not wanted.name:  # "/" has no name that could be numbered
             raise FileExistsError(f"{folder}: {HOLDS_A_RUN}")
         number += 1
@@ -36,8 +36,8 @@ def take_folder(wanted: Path, *, numbered: bool) -> Path:
     return folder
 
 
-def _taken(folder: Path) -> bool:
-    """True if this call reserved the folder: only one process can create the manifest."""
+def _reserve(folder: Path) -> bool:
+    """Reserve the folder, unless it holds a run: only one process can create the manifest. Whether it succeeded."""
     try:
         folder.mkdir(mode=0o700)
     except FileExistsError:
@@ -54,13 +54,13 @@ def _taken(folder: Path) -> bool:
 
 def holds_run(folder: Path) -> bool:
     """Whether the folder holds files of a run."""
-    return any(next(folder.glob(pattern), None) is not None for pattern in _LEFT_BY_A_RUN)
+    return any(next(folder.glob(pattern), None) is not None for pattern in _RUN_FILES)
 
 
 def run_folder(out: str, default: Path, *, numbered: bool) -> Path:
-    """The folder of a new run: `out` if it is given, else `default` or its next free number.
+    """Make the folder of a new run: `out` if it is given, else `default`, numbered if that is another run's.
 
-    UsageError if it cannot be made or is another run's. `numbered`: `out` gets a number too.
+    UsageError if it cannot be made or is another run's. `numbered`: `out` is numbered too.
     """
     mistake = out_mistake(out, numbered=numbered) if out else None
     if mistake:
@@ -70,16 +70,16 @@ def run_folder(out: str, default: Path, *, numbered: bool) -> Path:
     try:
         return take_folder(wanted, numbered=numbered or not out)
     except FileExistsError as error:
-        words = HOLDS_A_RUN if error.errno is None else _in_the_way(wanted)
+        words = HOLDS_A_RUN if error.errno is None else _obstacle(wanted)
         raise UsageError([f"{named}: {words}"]) from error
     except NotADirectoryError as error:
-        raise UsageError([f"{named}: {_in_the_way(wanted)}"]) from error
+        raise UsageError([f"{named}: {_obstacle(wanted)}"]) from error
     except OSError as error:
         raise UsageError([f"{named}: cannot be made ({error.strerror}): {_remedy(out)}"]) from error
 
 
 def out_mistakes(out: str, argv: Sequence[str]) -> list[str]:
-    """The mistakes in --out, found without making anything; `argv` is the command line."""
+    """The mistakes in --out; makes no folder. `argv`: the command line."""
     if not out and gives_empty_out(argv):
         return ["--out '': is empty: name a folder, or leave out --out"]
     mistake = out_mistake(out) if out else None
@@ -87,7 +87,7 @@ def out_mistakes(out: str, argv: Sequence[str]) -> list[str]:
 
 
 def out_mistake(out: str, *, numbered: bool = False) -> str | None:
-    """Why no run can be written to `out`, in one line; None if none is known. Makes nothing."""
+    """Why a run cannot be written to `out`; None if it probably can. Makes no folder."""
     wrong = name_mistake(out)
     if wrong:
         return wrong
@@ -97,12 +97,12 @@ def out_mistake(out: str, *, numbered: bool = False) -> str | None:
             mode = place.stat().st_mode
         except (FileNotFoundError, NotADirectoryError):
             if place.is_symlink():
-                return f"--out {_short(out)}: {_in_the_way(path)}"
+                return f"--out {_short(out)}: {_obstacle(path)}"
             continue
         except OSError as error:
             return f"--out {_short(out)}: cannot be made ({error.strerror}): {REMEDY}"
         if not stat.S_ISDIR(mode):
-            return f"--out {_short(out)}: {_in_the_way(path)}"
+            return f"--out {_short(out)}: {_obstacle(path)}"
         if place == path and not numbered and holds_run(path):
             return f"--out {_short(out)}: {HOLDS_A_RUN}"
         return _place_mistake(out, path, place)
@@ -143,8 +143,8 @@ def gives_empty_out(argv: Sequence[str]) -> bool:
     )
 
 
-def _in_the_way(path: Path) -> str:
-    """The message on a file that stands where a folder is needed."""
+def _obstacle(path: Path) -> str:
+    """The message for a path that a file or a broken link blocks."""
     for place in (path, *path.parents):
         if place.is_symlink() and not place.exists():
             return f"{place} is a broken link: {REMEDY}"
