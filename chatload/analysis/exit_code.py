@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from chatload.analysis.capacity_levels import answer_of
 from chatload.analysis.slo_verdict import NOT_MEASURABLE, unsure, worst
 from chatload.model.expectation import turn_names
+from chatload.model.metrics import METRICS
 from chatload.model.sanitize import one_line
 from chatload.model.slo import is_part
 from chatload.model.summary import Summary
@@ -49,7 +50,8 @@ def code_of(run: Run, summary: Summary) -> tuple[int, str]:
     if worst(summary.slo) == MISSED:
         return MISSED_SLO, ""
     if hidden := not_measurable(summary):
-        return UNTRUSTED, f"Not measurable here: {'; '.join(one.slo for one in hidden)}."
+        why = "Not measurable here" if any(one.unsure for one in hidden) else "No turn to judge by"
+        return UNTRUSTED, f"{why}: {'; '.join(one.slo for one in hidden)}."
     if too_many_failed(run, summary):
         return FAILED_TURNS, f"{failed_words(summary)}: more than --allow-failed allows."
     if (manifest.plan is not None and manifest.plan.sure) and (doubtful := unsure(summary.slo)):
@@ -103,8 +105,14 @@ def _code_of_search(capacity: CapacityResult) -> tuple[int, str]:
 
 
 def not_measurable(summary: Summary) -> list[SloVerdict]:
-    """SLOs on what a proxy hides: a gate lets none of them through."""
-    return [one for one in summary.slo if one.verdict == UNDECIDED and one.unsure == NOT_MEASURABLE]
+    """SLOs on what a proxy hides, or on what every reply should have and none has: a gate lets none of them through."""
+    optional = {one.key for one in METRICS if one.of_some}
+    return [
+        one
+        for one in summary.slo
+        if one.verdict == UNDECIDED
+        and (one.unsure == NOT_MEASURABLE or not (one.turns or one.metric in optional))
+    ]
 
 
 def too_many_failed(run: Run, summary: Summary, allowed: float | None = None) -> bool:

@@ -46,7 +46,7 @@ class Gate:
 
     @property
     def not_measurable(self) -> list[SloVerdict]:
-        """SLOs on what a proxy hides."""
+        """SLOs on what a proxy hides, or on what no reply has."""
         return not_measurable(self.summary)
 
     @property

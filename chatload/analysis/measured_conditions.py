@@ -62,13 +62,18 @@ def measured_differences(a: Sequence[Run], b: Sequence[Run]) -> list[MeasuredDif
 
 
 def _of_means(name: str, a: _Mean | None, b: _Mean | None) -> MeasuredDifference | None:
-    if a is None or b is None or a.value <= 0 or b.value <= 0:
+    if a is None or b is None:
         return None
+    values = f"{a.value:,.1f}", f"{b.value:,.1f}"
+    if not (a.value and b.value):  # 0 prompt tokens: not counted; 0 of the answer: a fact
+        return (
+            MeasuredDifference(name, values, True) if name == ANSWER_LENGTH and a.value != b.value else None
+        )
     apart = abs(math.log(b.value / a.value))
     by_chance = ERRORS * math.hypot(_error(a, b) / a.value, _error(b, a) / b.value)
     if apart <= math.log1p(WORTH_SAYING) or apart <= by_chance:
         return None
-    return MeasuredDifference(name, (f"{a.value:,.1f}", f"{b.value:,.1f}"), apart > math.log1p(MOST_APART))
+    return MeasuredDifference(name, values, apart > math.log1p(MOST_APART))
 
 
 def _error(one: _Mean, other: _Mean) -> float:

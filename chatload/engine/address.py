@@ -52,9 +52,13 @@ class Address:
     @property
     def header(self) -> str:
         """The Host header: without the zone of an IPv6 address, and without a port that the scheme implies."""
-        name = self.name.partition("%")[0]
-        name = f"[{name}]" if ":" in name else name
+        name = _bracketed(self.name.partition("%")[0])
         return name if self.port == (80 if self.context is None else 443) else f"{name}:{self.port}"
+
+    @property
+    def place(self) -> str:
+        """Name and port, for words."""
+        return f"{_bracketed(self.name)}:{self.port}"
 
     @property
     def origin(self) -> str:
@@ -96,3 +100,8 @@ class Address:
     def several(self) -> bool:
         """Whether the name is known to have more than one address."""
         return len(self._resolved) > 1
+
+
+def _bracketed(name: str) -> str:
+    """The name as it stands before a port: an IPv6 address in brackets."""
+    return f"[{name}]" if ":" in name else name

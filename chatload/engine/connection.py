@@ -131,7 +131,7 @@ def connect(address: Address, timeout_s: float, *, kernel_stamps: bool, user: in
             made.peer = str(target[0])
             return made
     words = problem.strerror if problem else "no address"
-    raise TurnError("connect", f"{address.name}:{address.port}: {words}") from problem
+    raise TurnError("connect", f"{address.place}: {words}") from problem
 
 
 def _prepared(sock: Any, address: Address, start_ns: int, *, kernel_stamps: bool) -> Connection:

@@ -166,9 +166,9 @@ def _told_by_usage(seen: Seen) -> tuple[int | None, str]:
 def _readings(seen: Seen, told: int) -> Iterator[int]:
     """What a usage may mean, the likeliest first: servers count reasoning within it or beside it."""
     usage = seen.usage
-    reasoning = usage.reasoning_tokens or 0
     billed = _billed(seen) or 0
     beside = billed > told
+    reasoning = usage.reasoning_tokens or billed - told
     unseen = usage.rejected_tokens or 0
     if reasoning and not seen.reasoning:
         yield (told if beside else told - reasoning) - unseen
@@ -180,12 +180,18 @@ def _readings(seen: Seen, told: int) -> Iterator[int]:
 
 
 def _billed(seen: Seen) -> int | None:
-    """What the server bills: its completion tokens, and the reasoning where `total` shows that it is beside them."""
+    """What the server bills: its completion tokens, and the reasoning where `total` shows that it is beside them.
+
+    Gemini's OpenAI route tells reasoning in `total` only: more than the text can have.
+    """
     usage = seen.usage
     told, reasoning = usage.completion_tokens, usage.reasoning_tokens
-    if told is None or not reasoning or usage.total_tokens is None or usage.prompt_tokens is None:
+    if told is None or usage.total_tokens is None or usage.prompt_tokens is None:
         return told
-    return told + reasoning if usage.total_tokens - usage.prompt_tokens == told + reasoning else told
+    made = usage.total_tokens - usage.prompt_tokens
+    if reasoning:
+        return made if made == told + reasoning else told
+    return made if made > told > 0 and _fits(seen, told) and not _fits(seen, made) else told
 
 
 def _adds_up(seen: Seen) -> bool:

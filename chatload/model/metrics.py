@@ -196,7 +196,8 @@ class Metric:
     """One metric of a turn, or of the gaps between its events (then `of` is None: analysis/summary.py computes it).
 
     `key` names it in files and SLOs and ends in the unit. `shown` maps each view that shows it to the statistics
-    shown there ("p50", "min", ...), empty for views that show the same statistics of every metric.
+    shown there ("p50", "min", ...), empty for views that show the same statistics of every metric. `of_some`: models
+    and scenarios differ in whether any reply has it, so an SLO on it may have nothing to judge by.
     """
 
     key: str
@@ -206,6 +207,7 @@ class Metric:
     note: str = ""
     more_is_better: bool = False
     shown: Mapping[View, tuple[str, ...]] = field(default_factory=lambda: _SHOWN_BY_DEFAULT)
+    of_some: bool = False
 
     @property
     def unit(self) -> str:
@@ -230,7 +232,8 @@ METRICS: list[Metric] = [
     ),
     Metric(
         "reasoning_ms", "reasoning", reasoning_ms, "first_answer − first_token",
-        "time that the reasoning shown took; of replies that reason and answer", shown={**_RECORDED, View.TABLE: ()},
+        "time that the reasoning shown took; of replies that reason and answer",
+        shown={**_RECORDED, View.TABLE: ()}, of_some=True,
     ),
     Metric(
         "ttft_from_due_ms", "TTFT from due", ttft_from_due_ms, "first_token − due",
@@ -250,11 +253,12 @@ METRICS: list[Metric] = [
     ),
     Metric(
         "final_answer_ms", "final answer", final_answer_ms, "last_token − question sent",
-        "of questions with tools: all rounds and tools before the answer", shown={**_RECORDED, View.TABLE: ()},
+        "of questions with tools: all rounds and tools before the answer",
+        shown={**_RECORDED, View.TABLE: ()}, of_some=True,
     ),
     Metric(
         "tool_rounds", "tool rounds", tool_rounds, "rounds of tool calls before the answer", "of questions with tools",
-        shown={**_RECORDED, View.TABLE: ()},
+        shown={**_RECORDED, View.TABLE: ()}, of_some=True,
     ),
     Metric(
         "whole_ms", "whole turn", whole_ms, "end − sent", "JMeter's elapsed, without connect time", shown=_RECORDED,
@@ -287,25 +291,25 @@ METRICS: list[Metric] = [
     ),
     Metric(
         "reasoning_tokens", "reasoning tokens", reasoning_tokens, "tokens before the answer",
-        "of replies that reason, shown or told by usage", shown={**_RECORDED, View.TABLE: ()},
+        "of replies that reason, shown or told by usage", shown={**_RECORDED, View.TABLE: ()}, of_some=True,
     ),
     Metric(
         "answer_tokens", "answer tokens", answer_tokens, "billed tokens − reasoning tokens",
-        "of replies that reason; 0 where reasoning took all", shown={**_RECORDED, View.TABLE: ()},
+        "of replies that reason; 0 where reasoning took all", shown={**_RECORDED, View.TABLE: ()}, of_some=True,
     ),
     Metric(
         "reasoning_share", "thinking share", reasoning_share, "reasoning tokens / billed tokens",
-        "from 0 to 1, of replies that reason", shown={**_RECORDED, View.TABLE: ()},
+        "from 0 to 1, of replies that reason", shown={**_RECORDED, View.TABLE: ()}, of_some=True,
     ),
     Metric(
         "reasoning_tokens_per_s", "reasoning speed", reasoning_tokens_per_s,
         "reasoning tokens / (first_answer − first_token)", "of replies that show their reasoning and answer",
-        more_is_better=True, shown={**_RECORDED, View.TABLE: ()},
+        more_is_better=True, shown={**_RECORDED, View.TABLE: ()}, of_some=True,
     ),
     Metric(
         "answer_tokens_per_s", "answer speed", answer_tokens_per_s,
         "(answer tokens − n_first_answer − n_tail) / (last_token − first_answer)", "decode speed of the answer alone",
-        more_is_better=True, shown={**_RECORDED, View.TABLE: ()},
+        more_is_better=True, shown={**_RECORDED, View.TABLE: ()}, of_some=True,
     ),
     Metric(
         "late_ms", "late", late_ms, "sent − due", "the load generator's fault, or the server's slow accept",

@@ -38,7 +38,18 @@ LINES = ("turns", "prompts")
 """Keys of a list of the user's lines."""
 TWO_SPEAKERS = ("dialog", "dialogue", "utterances", "data")
 """Keys of a list of texts of two speakers in turn (DailyDialog, UltraChat): every other one is the user's."""
-TEXTS = ("prompt", "question", "instruction", "query", "text", "text_input", "input", "user", "message")
+TEXTS = (
+    "prompt",
+    "question",
+    "instruction",
+    "query",
+    "text",
+    "text_input",
+    "input",
+    "inputs",
+    "user",
+    "message",
+)
 """Keys and columns of a single text."""
 PERSON_TEXTS = ("text", "prompt", "human", "input", "question", "instruction")
 """Keys of the user's text in the turns of a conversation that have no role."""
@@ -182,7 +193,8 @@ def _unwrapped(content: Mapping[str, object], column: str) -> Mapping[str, objec
     inner = [value for name in WRAPPERS if isinstance(value := content.get(name), Mapping)]
     if not inner:
         return content
-    known = any(plain(name) in (*MESSAGES, *LINES, *TEXTS) for name in content) or column in content
+    texts = [plain(name) for name, value in content.items() if not isinstance(value, Mapping)]
+    known = not {*MESSAGES, *LINES, *TEXTS}.isdisjoint(texts) or column in content
     return content if known or len(inner) != 1 else inner[0]
 
 
@@ -253,7 +265,8 @@ def _user_side(value: object, name: str, system: str, content: Mapping[str, obje
     """The user's side in a value: one text, a list of lines, or a list of messages."""
     if isinstance(value, list) and value and isinstance(value[0], Mapping):
         if all(isinstance(one, Mapping) and not any(key in one for key in ROLE_KEYS) for one in value):
-            return Script(tuple(_person_text(one, k) for k, one in enumerate(value, 1)), system)
+            keys = (*PERSON_TEXTS, "content") if plain(name.strip('"')) in LINES else PERSON_TEXTS
+            return Script(tuple(_person_text(one, k, keys) for k, one in enumerate(value, 1)), system)
         return _of_messages(value, system, folder, sharegpt=name.strip('"') in SHAREGPT_KEYS)
     if isinstance(value, list):
         if not value:
@@ -264,9 +277,10 @@ def _user_side(value: object, name: str, system: str, content: Mapping[str, obje
     return Script((f"{text}\n\n{more}" if isinstance(more, str) and more.strip() else text,), system)
 
 
-def _person_text(item: Mapping[str, object], number: int) -> str:
-    """The user's text in an object without a role, such as AIPerf's {"text"} or {"input", "output"}."""
-    name = next((name for name in PERSON_TEXTS if name in item), None)
+def _person_text(item: Mapping[str, object], number: int, keys: tuple[str, ...]) -> str:
+    """The user's text of an object without a role, such as AIPerf's {"text"} or {"input", "output"}, under the first
+    of `keys`."""
+    name = next((name for name in keys if name in item), None)
     if name is None:
         raise MessageMistake(f"message {number} has no role, only {_names(item)}: give it role and content")
     return text_of(item[name], f'message {number}: "{name}"')

@@ -22,6 +22,7 @@ USUAL_KEYS = frozenset(("id", "object", "created", "model", "choices", "usage", 
 """An event with only these keys is no error, unless `object` is "error", and has counts only in `usage` or choices."""
 _TOO_DEEP = "depth"
 """Part of orjson's message on more than 1,024 levels of nesting."""
+OPENAI_CHAT = "an event of OpenAI's chat, not of this route"
 SINGLE_LINE_ENDS = "a single line end after each event, where server-sent events need a blank line"
 _BROKEN_ERROR = re.compile(r"\s*\{\s*[\"']error[\"']\s*:\s*(?P<words>.*)", re.DOTALL)
 

@@ -57,6 +57,11 @@ class ReplySoFar:
         self._held: str | None = None
         self._text_had_finish = False
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether it has neither said anything nor ended."""
+        return not (self._answer_events or self._by_delta or self._finish or self._held)
+
     def repeats(self, row: TextDeltas) -> bool:
         """Whether the last text of a row may repeat the reply: then each of its deltas needs `checked`, not `add`."""
         last = len(row.texts[-1])

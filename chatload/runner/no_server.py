@@ -38,7 +38,7 @@ def connect_words(host: str, address: Address, error: TurnError) -> str:
         return f"{host}: this port speaks plain HTTP, not TLS: write http:// in --host"
     if isinstance(error.__cause__, ssl.SSLError):
         return f"{host}: {error.detail}"
-    asked = f"{address.name}:{address.port}"
+    asked = address.place
     detail = error.detail.removeprefix(f"{asked}: ") if asked == urlsplit(host).netloc else error.detail
     return f"{host}: {detail}: is the server up, and is --host right?"
 

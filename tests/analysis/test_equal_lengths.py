@@ -93,6 +93,15 @@ def test_nothing_is_said_of_equally_long_or_uncounted_answers(
     assert found.equal_lengths is None and "At equal lengths" not in words
 
 
+def test_answers_without_a_token_are_not_alike(runs: Callable[..., list[Run]]) -> None:
+    (run,) = runs("bb")
+    silent = [
+        replace(turn, first_token_ns=None, last_token_ns=None, tokens=0, gaps_us=()) for turn in run.turns
+    ]
+    found, words = compared(runs("a"), [replace(run, turns=silent)])
+    assert found.not_alike and "mean answer tokens: A" in words and "B '0.0'" in words
+
+
 def test_it_stands_in_every_form(
     runs: Callable[..., list[Run]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

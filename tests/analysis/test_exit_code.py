@@ -10,6 +10,7 @@ from chatload.analysis.exit_code import code_of, gravest
 from chatload.analysis.gate import gate
 from chatload.analysis.summary import summarise
 from chatload.store.journal import read_run
+from tests.changes import replace
 from tests.runs_builder import STEADY, as_failed, good_turns, manifest_of, user_lines, write_run
 
 
@@ -36,6 +37,27 @@ def test_the_code_of_a_run(slo: str, sure: bool, failed: int, code: int, tmp_pat
     assert found == gate(run, summary).code == code
     if code == 5:
         assert why == f"Not sure, as --sure asks: {slo}."
+
+
+@pytest.mark.parametrize(
+    ("slo", "code"), [("p95 ttft_ms <= 500", 4), ("p50 tpot_ms <= 50", 4), ("p50 reasoning_ms <= 50", 0)]
+)
+def test_an_slo_without_a_turn_to_judge_by_lets_nothing_through(slo: str, code: int, tmp_path: Path) -> None:
+    silent = {
+        "first_token_ns": None,
+        "first_answer_ns": None,
+        "last_token_ns": None,
+        "tokens": 0,
+        "gaps_us": (),
+    }
+    turns = [replace(turn, events=0, characters=0, **silent) for turn in good_turns(STEADY)]
+    manifest = manifest_of(STEADY, turns)
+    manifest["plan"] |= {"slo": [slo]}
+    run = read_run(write_run(tmp_path / "run", manifest, turns, user_lines(turns)))
+    summary = summarise(run)
+    found, why = code_of(run, summary)
+    assert found == gate(run, summary).code == code
+    assert why == (f"No turn to judge by: {slo}." if code else "")
 
 
 def test_unsure_is_outranked_by_everything_but_good() -> None:

@@ -83,6 +83,7 @@ def test_an_unknown_name_is_told() -> None:
 def test_the_host_header(host: str, header: str, name: str) -> None:
     address = Address(host)
     assert (address.header, address.name) == (header, name)
+    assert address.place == (f"[{name}]:{address.port}" if ":" in name else f"{name}:{address.port}")
 
 
 def target(key: str = "", dialect: str = "openai", **options: str) -> Target:

@@ -103,6 +103,13 @@ def test_hidden_reasoning_is_billed_not_seen() -> None:
     found = by_usage(SEEN, 90, reasoning_tokens=80)
     assert (found.tokens, found.source, found.usage_tokens, found.doubt) == (10, "usage", 90, "")
     assert by_usage(SEEN, 10, reasoning_tokens=80, prompt_tokens=7, total_tokens=97).tokens == 10
+    gemini = by_usage(
+        SEEN, 20, prompt_tokens=7, total_tokens=127
+    )  # told in the total only, 2 tokens an event
+    assert (gemini.tokens, gemini.source, gemini.usage_tokens, gemini.doubt) == (20, "usage", 120, "")
+    assert (
+        by_usage(SEEN, 14, prompt_tokens=7, total_tokens=37).doubt == "not_the_sum"
+    )  # 30 can be of the text
 
 
 def test_rejected_predictions_are_billed_not_seen() -> None:

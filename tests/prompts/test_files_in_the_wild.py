@@ -50,6 +50,12 @@ def told(folder: Path, content: Any, column: str = "", name: str = "prompts.json
         ({"vars": {"question": "How long?"}}, ["How long?"], ""),
         ({"features": [], "rows": [{"row_idx": 0, "row": {"prompt": "How long?"}}]}, ["How long?"], ""),
         ({"session_id": "a", "turns": [{"text": "How long?"}, {"text": "Why?"}]}, ["How long?", "Why?"], ""),
+        (
+            {"question_id": "x", "cluster": "c", "turns": [{"content": "How long?"}]},
+            ["How long?"],
+            "",
+        ),  # Arena-Hard
+        ({"inputs": "How long?", "parameters": {"max_new_tokens": 5}}, ["How long?"], ""),  # TGI's own body
         ({"conversation": [{"input": "How long?", "output": "1"}]}, ["How long?"], ""),
         ({"conversation": [{"human": "How long?", "assistant": "1"}]}, ["How long?"], ""),
         ({"text_input": "How long?"}, ["How long?"], ""),

@@ -50,6 +50,10 @@ ERRORS = [
          fails="bad_wire", says='ignores "stream": true'),
     Case("a fault of Apigee", b'{"fault":{"faultstring":"Gateway Timeout","detail":{"errorcode":"x"}}}',
          fails="in_band_error", says="Gateway Timeout"),
+    Case("Groq's own place", THERE + sse(chat({}, "error", x_groq={"id": "r", "error": "over capacity"})) + DONE,
+         "There", fails="in_band_error", says="over capacity"),
+    Case("events of another route", sse({"response": "a"}) + sse({"response": ""})
+         + DONE, fails="bad_wire", says="no event has choices, as those of this route have: "),
     Case("the body is a word", b"OK", fails="bad_wire", says="the body is no event stream: b'OK'"),
     Case("the body is half a field", b"dat", fails="truncated"),
     Case("the body is gzip", b"\x1f\x8b\x08\x00\x00\x00", fails="bad_wire", says="no event stream"),

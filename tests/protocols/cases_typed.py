@@ -61,6 +61,8 @@ _CALL = {"type": "function_call", "name": "f", "call_id": "c"}
 
 # fmt: off
 RESPONSES = [
+    _responses("a chat in OpenAI's form", sse({"choices": [{"delta": {"content": "a"}}]}), fails="bad_wire",
+          says="an event of OpenAI's chat, not of this route"),
     _responses("all of it comes four times", _SAID + _TWICE + end(), "Hi you", deltas=9, finish="stop",
                usage=_USED),
     _responses("without event lines", (_BEGUN + text("Hi") + end()).replace(b"event: ", b": "), "Hi you",
@@ -151,6 +153,8 @@ _READ = Usage(None, 9, 4)
 _BOTH = Usage(3, 9, 4)
 
 ANTHROPIC = [
+    _messages("a chat in OpenAI's form", sse({"choices": [{"delta": {"content": "a"}}]}), fails="bad_wire",
+          says="an event of OpenAI's chat, not of this route"),
     _messages("a reply", _START + _PING + _HELLO + _STOP + reason("end_turn", output_tokens=3) + _OVER, "Hi you",
               deltas=7, finish="stop", usage=_BOTH),
     _messages("pings in between", _START + _HELLO + _PING + _PING + reason("end_turn", output_tokens=3) + _OVER,

@@ -12,11 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import orjson
 
-from chatload.model.errors import TurnError
+from chatload.model.errors import TurnError, WireError
 from chatload.model.turn import Delta, Message, ToolCall, TurnRequest, Usage
 from chatload.protocols.dialect import Dialect, ForeignBody
 from chatload.protocols.dialects.openai import read_chat
-from chatload.protocols.event_data import count, text_field, typed
+from chatload.protocols.event_data import OPENAI_CHAT, count, text_field, typed
 from chatload.protocols.framing import sse_events
 from chatload.protocols.message_parts import (
     arguments_of,
@@ -155,6 +155,8 @@ def deltas(reads: Iterable[bytes], request: TurnRequest) -> Iterator[Delta]:
             ended = finish is None and not no_reason
             yield Delta(read, finish="stop" if ended else None)
             finish = finish or ("stop" if ended else None)
+        elif "choices" in event:
+            raise WireError(OPENAI_CHAT, data)
         elif kind != "ping":
             yield Delta(read)
 

@@ -23,6 +23,7 @@ from chatload.protocols.message_text import NO_CONTENT, content_of, finish_of
 from chatload.protocols.prompt_text import prompt_text
 from chatload.protocols.repeated_events import RepeatedEvents
 from chatload.protocols.reply_so_far import ReplySoFar
+from chatload.protocols.server_errors import server_error
 from chatload.protocols.several_choices import SeveralChoices
 from chatload.protocols.thinking_fields import REASONING_EFFORT
 from chatload.protocols.usage_fields import usage_elsewhere, usage_of, usual_usage
@@ -59,6 +60,7 @@ def deltas(reads: Iterable[bytes], request: TurnRequest) -> Iterator[Delta | Tex
     counted: int | None = None if several else 0
     repeated = RepeatedEvents(_delta)
     so_far = ReplySoFar(several=several)
+    unknown = ""
     reads = reads_of(reads)
     events = sse_events(reads)
     while True:
@@ -78,6 +80,8 @@ def deltas(reads: Iterable[bytes], request: TurnRequest) -> Iterator[Delta | Tex
             continue
         found = next(events, None)
         if found is None:
+            if unknown and so_far.is_empty and not several:
+                raise WireError("no event has choices, as those of this route have", unknown)
             return
         read, data = found
         if data.strip() in _ENDS:
@@ -98,6 +102,8 @@ def deltas(reads: Iterable[bytes], request: TurnRequest) -> Iterator[Delta | Tex
                 counted = None
         elif has_text:
             counted = None  # text without a running count
+        elif delta.tokens == 0 and not unknown and "choices" not in loaded(data):
+            unknown = data
         if has_text and not whole:
             repeated.learn(data, delta)
         yield so_far.checked(delta if tokens == delta.tokens else delta._replace(tokens=tokens), whole=whole)
@@ -187,6 +193,8 @@ def full_delta(event: dict[str, object], data: str, read: int) -> tuple[Delta, b
     tokens = _token_ids(choices) if choices else 0
     usage = usage_of(event)
     if finish or not (text or reasoning or tool_text):
+        if isinstance(groq := event.get("x_groq"), dict) and groq.get("error"):
+            raise server_error(groq["error"])
         finish = finish or finish_of(event.get("finish_reason"))
         if usage is None or usage.completion_tokens is None:
             usage = usage_elsewhere(event) or usage

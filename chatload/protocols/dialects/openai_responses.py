@@ -12,11 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import orjson
 
-from chatload.model.errors import TurnError
+from chatload.model.errors import TurnError, WireError
 from chatload.model.turn import Delta, Message, ToolCall, TurnRequest, Usage
 from chatload.protocols.dialect import Dialect, ForeignBody, NoPromptError
 from chatload.protocols.dialects.openai import EXACT, read_chat
-from chatload.protocols.event_data import text_field, typed
+from chatload.protocols.event_data import OPENAI_CHAT, text_field, typed
 from chatload.protocols.foreign_body import foreign_body
 from chatload.protocols.framing import sse_events
 from chatload.protocols.message_parts import calls_of, functions_of, image_url, named_choice, parts_of
@@ -180,6 +180,8 @@ def deltas(reads: Iterable[bytes], request: TurnRequest) -> Iterator[Delta]:
             usage = usage_of(response)
             finish = _finish(kind, response, called)
             yield delta._replace(finish="length" if _reached(finish, usage, request) else finish, usage=usage)
+        elif "choices" in event:
+            raise WireError(OPENAI_CHAT, data)
         else:
             response = event.get("response")
             name = response.get("id") if isinstance(response, dict) else None
