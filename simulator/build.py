@@ -32,7 +32,7 @@ def build_server(name: str, options: Options, loop: asyncio.AbstractEventLoop, l
         spec = replace(spec, keep_alive_comment=comment, keep_alive_s=options.keep_alive_s)
     _check_scheduler_options(options)
     profile_name = f"{spec.scheduler}@{options.profile}"
-    profile = load_profile(profile_name)
+    profile = load_profile(profile_name, client_apart=options.client_apart)
     defaults = option_defaults(profile)
     given = {**spec.scheduler_options, **options.scheduler_options}
     given = {key: value for key, value in given.items() if key in defaults}
@@ -42,8 +42,9 @@ def build_server(name: str, options: Options, loop: asyncio.AbstractEventLoop, l
     limits = {key: _number(value) for key, value in (defaults | given).items()}
     context = int(str(limits.get("max_total_tokens", context)))
     kind = BlockedEngine if blocks_event_loop(profile_name) else RealtimeEngine
-    engine = kind(build_engine(profile_name, given, options.seed), loop, log)
-    engine.set_frontend(profile.frontend)
+    made = build_engine(profile_name, given, options.seed, client_apart=options.client_apart)
+    engine = kind(made, loop, log)
+    engine.set_frontend(profile.frontend, options.seed)
     settings = _settings(options, context, (100.0, 60.0), limits)
     injector = FaultInjector(options.faults, options.seed)
     server = Server(replace(registered, spec=spec), settings, engine, log, injector)

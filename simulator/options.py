@@ -58,6 +58,7 @@ class Options:
     loras: tuple[str, ...] = ()
     reasoning_tokens: tuple[float, float] | None = None
     keep_alive_s: float | None = None
+    client_apart: bool = False
     fixed_rate: FixedRateSchedule = field(default_factory=FixedRateSchedule)
 
 
@@ -113,6 +114,7 @@ def parse_options(arguments: list[str]) -> Options:
         silent_metrics_from=given.silent_metrics_from,
         on_sigterm=given.on_sigterm,
         keep_alive_s=given.sse_keep_alive_interval,
+        client_apart=given.client_apart,
         fixed_rate=FixedRateSchedule(
             **{one.name: getattr(given, one.name) for one in fields(FixedRateSchedule)}
         ),
@@ -197,6 +199,11 @@ def _parser() -> argparse.ArgumentParser:
         default=0,
         metavar="N",
         help="after N tokens write the request's first stop string",
+    )
+    add(
+        "--client-apart",
+        action="store_true",
+        help="the client takes no processor time from the server; h200-llama2-7b was measured with one that does",
     )
     add(
         "--silent-metrics-from",

@@ -12,7 +12,7 @@ from textwrap import wrap
 
 from lab.calibration import article
 from lab.calibration.distributions import SHARES, Distribution, LoadFit, fit_of
-from lab.calibration.recorded_loads import MACHINES, Machine
+from lab.calibration.recorded_loads import MACHINES, Machine, RecordedLoad
 from lab.calibration.replay import Target
 from lab.generate_docs import DOCS, with_part
 
@@ -60,16 +60,25 @@ def machine_lines(machine: Machine) -> list[str]:
         *(line for fit in fits for line in load_lines(fit)),
         "",
         *summary_lines(fits),
+        "",
+        "Events of the recordings:",
+        "",
+        *event_lines(machine.loads),
     ]
 
 
 def load_lines(fit: LoadFit) -> Iterable[str]:
     """A line for each figure of a load."""
-    seen = "fitted" if fit.load.fitted else "unseen"
+    seen = _seen(fit.load)
     for place, one in enumerate(fit.distributions):
         first = place == 0
         cells = (fit.load.name, f"{one.n:,}") if first else ("", "")
         yield _line(*cells, one.name, *(_cell(one, share) for share in SHARES), seen if first else "")
+
+
+def _seen(load: RecordedLoad) -> str:
+    word = "fitted" if load.fitted else "unseen"
+    return f"{word}, event" if load.event else word
 
 
 def _cell(one: Distribution, share: float) -> str:
@@ -84,18 +93,20 @@ def summary_lines(fits: Sequence[LoadFit]) -> list[str]:
     lines = []
     for name, share, allowed in AIMS:
         parts = []
-        for fitted, word in ((True, "fitted"), (False, "unseen")):
+        for word in ("fitted", "unseen", "with an event that decides it"):
             errors = [
                 (one.error(share), fit.load.name)
                 for fit in fits
-                if fit.load.fitted is fitted
+                if word == _group(fit.load, name, share)
                 for one in fit.distributions
                 if one.name == name and one.supports(share)
             ]
-            worst, load = max(errors, key=lambda each: abs(each[0]))
-            held = sum(abs(error) <= allowed for error, _ in errors)
-            parts.append(f"{held} of {len(errors)} {word} loads (furthest: {load}, {_percent(worst)})")
-        lines += [f"* {name} p{share * 100:.0f} within {allowed:.0%}: {parts[0]},", f"  {parts[1]}."]
+            if errors:
+                worst, load = max(errors, key=lambda each: abs(each[0]))
+                held = sum(abs(error) <= allowed for error, _ in errors)
+                parts.append(f"{held} of {len(errors)} {word} (furthest: {load}, {_percent(worst)})")
+        line = f"* {name} p{share * 100:.0f} within {allowed:.0%}: loads {'; '.join(parts)}."
+        lines += wrap(line, 118, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
     merged = [
         f"{fit.load.name} {there:.4g} → {here:.4g}"
         for fit in fits
@@ -104,6 +115,26 @@ def summary_lines(fits: Sequence[LoadFit]) -> list[str]:
     ]
     if merged:
         line = f"* tokens in an event, where more than {MERGED}: {'; '.join(merged)}."
+        lines += wrap(line, 118, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    return lines
+
+
+def _group(load: RecordedLoad, figure: str, share: float) -> str:
+    if load.is_event(figure, share):
+        return "with an event that decides it"
+    return "fitted" if load.fitted else "unseen"
+
+
+def event_lines(loads: Iterable[RecordedLoad]) -> list[str]:
+    """What happened in the recordings, and which figures the fit leaves out for it."""
+    lines = []
+    texts: dict[tuple[str, tuple[str | float, ...]], list[str]] = {}
+    for load in loads:
+        if load.event:
+            texts.setdefault((load.event, load.not_fitted), []).append(f"*{load.name}*")
+    for (event, left_out), names in texts.items():
+        figures = ", ".join(one if isinstance(one, str) else f"p{one * 100:.0f}" for one in left_out)
+        line = f"* {'; '.join(names)}: {event}. Left out: {figures}."
         lines += wrap(line, 118, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
     return lines
 

@@ -30,7 +30,7 @@ FEW_MERGED = 0.005
 FAR = 3.0
 """Errors far beyond this count no more than it, lest a load that nothing fits rules the search."""
 MANY = 250
-"""Requests from which one seed of the noise is enough."""
+"""Requests from which two seeds of the noise are enough for the search."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +54,17 @@ VARIABLES = (
     Variable("cost", "host_piecewise_ms", 9.0),
     Variable("cost", "host_eager_ms", 25.0),
     Variable("cost", "host_prompt_ms", 3.0),
+    Variable("cost", "client_launch_us", 50.0),
     Variable("frontend", "receive_ms", 1.0),
     Variable("frontend", "per_request_ms", 2.0),
     Variable("frontend", "per_prompt_token_us", 3.0),
     Variable("frontend", "per_event_us", 100.0),
+    Variable("frontend", "client_event_us", 30.0),
     Variable("noise", "step_sd_ms", 0.3),
     Variable("noise", "stalls_per_s", 0.5),
     Variable("noise", "stall_ms", 10.0),
     Variable("noise", "prompt_jitter_ms", 4.0),
+    Variable("noise", "prompt_delay_ms", 1.5),
     Variable("noise", "prompt_stalls_per_s", 0.1),
     Variable("noise", "prompt_stall_ms", 25.0),
 )
@@ -73,7 +76,7 @@ def residuals_of(fit: LoadFit) -> list[float]:
     found = [rate, _merged(fit.tokens_per_event[1]) - _merged(fit.tokens_per_event[0])]
     for one in fit.distributions:
         for share, allowed in zip(SHARES, ALLOWED[one.name], strict=True):
-            if one.supports(share):
+            if one.supports(share) and not one.load.is_event(one.name, share):
                 found.append(math.log(1 + one.error(share)) / allowed)
     return found
 
@@ -113,7 +116,7 @@ def fit_machine(
     def distance(point: Point, enough: float) -> float:
         total = 0.0
         for load in loads:
-            seeds = (0,) if len(machine.rows(load)) >= MANY else (0, 1, 2)
+            seeds = (0, 1) if len(machine.rows(load)) >= MANY else (0, 1, 2)
             total += distance_of(fit_of(machine, load, target(point), seeds))
             if total > enough:
                 break

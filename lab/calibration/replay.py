@@ -12,7 +12,7 @@ from lab.calibration.virtual_time import Demand, Playback, Served, conversations
 from simulator.engine.engine import Engine, build_engine
 from simulator.engine.frontend import Frontend, FrontendCost
 from simulator.engine.host_noise import HostNoise
-from simulator.engine.profiles import load_profile
+from simulator.engine.profiles import load_profile, without_client
 from simulator.engine.step_cost import Cost
 
 THINK_S = 2.0
@@ -78,7 +78,10 @@ def read_rows(path: Path) -> list[Recorded]:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The engine to replay on: a profile, scheduler options, and constants that replace the profile's."""
+    """The engine to replay on: a profile, scheduler options, and constants that replace the profile's.
+
+    `client_apart`: the client takes no processor time from the server.
+    """
 
     profile: str
     options: Mapping[str, object]
@@ -86,6 +89,7 @@ class Target:
     frontend: FrontendCost | None = None
     noise: HostNoise | None = None
     seed: int = 0
+    client_apart: bool = False
 
     def playback(self) -> Playback:
         """A new engine behind a new HTTP process."""
@@ -93,9 +97,12 @@ class Target:
         scheduler = build_engine(self.profile, self.options).scheduler
         seats = getattr(getattr(scheduler, "limits", None), "max_num_seqs", 0)
         cost = (self.cost or profile.cost).with_seats(seats)
+        frontend = self.frontend or profile.frontend
+        if self.client_apart:
+            cost, frontend = without_client(cost, frontend)
         noise = profile.noise if self.noise is None else self.noise
         engine = Engine(scheduler, cost, noise, self.seed)
-        return Playback(engine, Frontend(self.frontend or profile.frontend))
+        return Playback(engine, Frontend(frontend, self.seed))
 
 
 WARM_S = 1000.0

@@ -166,12 +166,14 @@ class Engine:
         return "stop" if at_end else None
 
 
-def build_engine(profile: str, options: Mapping[str, object], seed: int = 0) -> Engine:
+def build_engine(
+    profile: str, options: Mapping[str, object], seed: int = 0, *, client_apart: bool = False
+) -> Engine:
     """The engine of a profile of profiles.toml; `options` replace the scheduler's defaults; the seed: of its noise.
 
     Raises ValueError naming all options (or profiles) there are.
     """
-    facts = load_profile(profile)
+    facts = load_profile(profile, client_apart=client_apart)
     scheduler = build_scheduler(facts, options)
     seats = getattr(getattr(scheduler, "limits", None), "max_num_seqs", 0)
     return Engine(scheduler, facts.cost.with_seats(seats), facts.noise, seed)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -62,21 +62,28 @@ def _costs(scheduler: str, hardware: Mapping[str, Any]) -> Mapping[str, Any] | N
     return None
 
 
-def load_profile(name: str) -> Profile:
-    """The profile of that name; ValueError with the list if there is none."""
+def without_client(cost: Cost, frontend: FrontendCost) -> tuple[Cost, FrontendCost]:
+    """The same where the client takes no processor time from the server."""
+    return replace(cost, client_launch_us=0.0), replace(frontend, client_event_us=0.0)
+
+
+def load_profile(name: str, *, client_apart: bool = False) -> Profile:
+    """The profile of that name; ValueError with the list if there is none. `client_apart`: see without_client."""
     scheduler, _, place = name.partition("@")
     hardware = _document().get(place)
     costs = _costs(scheduler, hardware) if hardware and scheduler in scheduler_kinds() else None
     if hardware is None or costs is None:
         raise ValueError(f"no profile {name!r}: there are {', '.join(profile_names())}")
-    constants = {f.name: costs[f.name] for f in fields(Cost) if f.name in costs}
-    waits = {f.name: costs[f.name] for f in fields(FrontendCost) if f.name in costs}
+    cost = Cost(**{f.name: costs[f.name] for f in fields(Cost) if f.name in costs})
+    frontend = FrontendCost(**{f.name: costs[f.name] for f in fields(FrontendCost) if f.name in costs})
+    if client_apart:
+        cost, frontend = without_client(cost, frontend)
     noise = {f.name: float(costs[f.name]) for f in fields(HostNoise) if f.name in costs}
     return Profile(
         name=name,
         scheduler=scheduler,
-        cost=Cost(**constants),
-        frontend=FrontendCost(**waits),
+        cost=cost,
+        frontend=frontend,
         noise=HostNoise(**noise),
         defaults={**hardware.get("options", {}).get(scheduler, {})},
         gpu_gib=float(hardware["gpu_gib"]),

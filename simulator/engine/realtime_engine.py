@@ -53,10 +53,10 @@ class RealtimeEngine:
         self._written: deque[tuple[int, Reply, int]] = deque()
         self._send_timer = AbsoluteTimer(loop, self._send_written)
 
-    def set_frontend(self, cost: FrontendCost) -> None:
+    def set_frontend(self, cost: FrontendCost, seed: int) -> None:
         """Put an HTTP process with these costs between clients and engine; call it before the first request."""
         if cost != FrontendCost():
-            self._frontend = Frontend(cost)
+            self._frontend = Frontend(cost, seed)
 
     # -- in and out ----------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ tokens each attends to. `host` is the CPU time to launch the kernels:
   any mix of at most `graph_limit` tokens             piecewise (attention is launched by hand)
   more tokens                                         eager
   prompts in the step                                 + prompt (their requests enter the batch)
+                                                      + client_launch · B, with a client on the same host
 vLLM V1 captures sizes up to min(512, 2·max_num_seqs), full graphs up to max_num_seqs: so with
 `--max-num-seqs 20` steps take the piecewise time from 17 users on (the next captured size is 24), and the eager
 time for any prompt of more than 40 tokens. Measured on an H100: 6.7 -> 10.2 ms a step, and +24 ms a prompt.
@@ -39,6 +40,7 @@ class Cost:
     host_piecewise_ms: float = 0.0
     host_eager_ms: float = 0.0
     host_prompt_ms: float = 0.0
+    client_launch_us: float = 0.0
     graphs: bool = False
     graph_limit: int = 0
     full_graph_limit: int = 0
@@ -61,7 +63,8 @@ class Cost:
         """Seconds to launch it."""
         batch = len(plan.decoding)
         if plan.prefilling:
-            return (self._mixed_host_ms(batch + plan.prefill_tokens) + self.host_prompt_ms) / 1e3
+            host_ms = self._mixed_host_ms(batch + plan.prefill_tokens) + self.host_prompt_ms
+            return (host_ms + self.client_launch_us * batch / 1e3) / 1e3
         return (self.host_full_ms if batch <= self.full_graph_limit else self._mixed_host_ms(batch)) / 1e3
 
     def gpu_s(self, plan: Plan) -> float:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from simulator.engine.engine import Engine
 from simulator.engine.frontend import Frontend, FrontendCost
 from simulator.engine.host_noise import QUIET, HostNoise, NoiseSource
+from simulator.engine.profiles import without_client
 from simulator.engine.step_cost import Cost
 from simulator.schedulers.interface import Plan
 from simulator.schedulers.sequence import Sequence
@@ -187,6 +190,38 @@ def test_only_steps_with_prompts_have_the_noise_of_prompts_and_more_stalls_the_r
     assert 330 < stalls(49) < 420  # 1 - exp(-0.5) = 39 %
 
 
+def test_the_delays_of_prompts_have_a_tail() -> None:
+    """Exponential: 5 % take more than three times the mean, no decode has any."""
+    source = NoiseSource(HostNoise(prompt_delay_ms=2.0))
+    drawn = [source.extra_s(0.01, prompts=True) for _ in range(4000)]
+    assert sum(drawn) / 4000 == pytest.approx(0.002, rel=0.1)
+    assert sum(each > 0.006 for each in drawn) / 4000 == pytest.approx(0.05, abs=0.015)
+    assert source.extra_s(0.01, prompts=False) == 0.0
+
+
+def test_a_client_on_the_servers_host_takes_of_each_event_what_is_drawn_for_a_spell() -> None:
+    cost = FrontendCost(per_event_us=100.0, client_event_us=50.0)
+
+    def event_us(frontend: FrontendCost, seed: int) -> list[float]:
+        front: Frontend[str] = Frontend(frontend, seed)
+        found = []
+        for number in range(400):
+            front.output(number / 2, [("a", 1)])
+            (event,) = front.advance(number / 2 + 0.1)[1]
+            found.append(round((event.read_s - number / 2) * 1e6, 3))
+        return found
+
+    drawn = event_us(cost, 1)
+    spells = [drawn[place : place + 4] for place in range(0, 400, 4)]  # 2 s
+    assert all(len(set(spell)) == 1 for spell in spells)
+    assert len({spell[0] for spell in spells}) == 100
+    assert all(100 <= spell[0] <= 200 for spell in spells)
+    assert sum(drawn) / 400 == pytest.approx(150, rel=0.1)
+    assert event_us(cost, 1) == drawn != event_us(cost, 2)
+    _, apart = without_client(AHEAD, cost)
+    assert set(event_us(apart, 1)) == {100.0}
+
+
 def steps_ms(cost: Cost, prompts: dict[int, int]) -> list[tuple[float, int]]:
     """Duration of each step and how many tokens it ends with; prompts: {step before which it is sent: its tokens}."""
     engine = Engine(VllmV1Scheduler(V1Limits(100, in_flight=1)), cost.with_seats(256))
@@ -214,6 +249,14 @@ def test_a_pass_is_launched_while_the_one_before_is_computed() -> None:
 def test_the_launch_of_a_prompt_delays_the_tokens_of_the_pass_before() -> None:
     """A second request before step 2: its launch takes 12 ms, in which the pass before gives its token."""
     assert steps_ms(AHEAD, {0: 10, 2: 10})[:5] == [(12.0, 0), (2.0, 1), (12.0, 1), (2.0, 2), (3.0, 2)]
+
+
+def test_a_client_on_the_servers_host_delays_the_launch_of_prompts_by_the_streams_that_it_reads() -> None:
+    """One stream when the second request's prompt is launched, none at the first."""
+    cost = replace(AHEAD, client_launch_us=500.0)
+    assert steps_ms(cost, {0: 10, 2: 10})[:3] == [(12.0, 0), (2.0, 1), (12.5, 1)]
+    cost, _ = without_client(cost, FrontendCost())
+    assert cost == AHEAD
 
 
 def test_an_engine_adds_the_noise_to_its_steps() -> None:
