@@ -1,4 +1,4 @@
-"""Where the server is: its name, the addresses behind the name, and the TLS context of its connections."""
+"""The server's address: its name, the IP addresses of the name, and the TLS context of connections."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from chatload.options.access_options import NO_ACCESS, Access
 from chatload.options.tls_context import tls_context
 
 Resolved = tuple[Any, tuple[Any, ...]]
-"""(family, sockaddr) of one address. Any: what the socket module gives and takes."""
+"""(family, sockaddr) of one IP address. Any: as in the socket module."""
 Lookup = Callable[..., list[Any]]
 
 
 @dataclass(slots=True)
 class Address:
-    """Where the server is. The name is resolved once a process; one TLS context serves all users.
+    """The server's address. The name is resolved once per process; all users share one TLS context.
 
-    `skipped` are addresses that did not answer when the run began. `lookup` is getaddrinfo.
-    UsageError where a file of `access` cannot be used.
+    `skipped` are IP addresses that did not answer when the run began. `lookup` replaces getaddrinfo.
+    Raises UsageError if a file of `access` cannot be used.
     """
 
     host: str
@@ -51,13 +51,13 @@ class Address:
 
     @property
     def header(self) -> str:
-        """The Host header: without the zone of an IPv6 address, and without a port that the scheme implies."""
+        """The Host header, without the zone of an IPv6 address and without the default port of the scheme."""
         name = _bracketed(self.name.partition("%")[0])
         return name if self.port == (80 if self.context is None else 443) else f"{name}:{self.port}"
 
     @property
     def place(self) -> str:
-        """Name and port, for words."""
+        """Name and port, for messages."""
         return f"{_bracketed(self.name)}:{self.port}"
 
     @property
@@ -67,7 +67,7 @@ class Address:
         return f"{parts.scheme}://{parts.netloc}"
 
     def resolve(self) -> list[Resolved]:
-        """The addresses of the server, IPv4 first, each once; asked once. TurnError "connect" if unknown."""
+        """The distinct IP addresses, IPv4 first, looked up once. Raises TurnError "connect" if there are none."""
         if not self._resolved:
             lookup = self.lookup or gevent.socket.getaddrinfo
             try:
@@ -82,18 +82,18 @@ class Address:
         return self._resolved
 
     def skip(self, ips: Collection[str]) -> None:
-        """Leave these addresses out from here on."""
+        """Leave these IP addresses out from now on, unless none would be left."""
         self.skipped = (*self.skipped, *ips)
         self._resolved = [one for one in self._resolved if one[1][0] not in self.skipped] or self._resolved
 
     def for_user(self, user: int) -> list[Resolved]:
-        """The addresses in the order in which this user tries them: users are spread over all."""
+        """The addresses in the order in which this user tries them; the first differs, so users spread over all."""
         found = self.resolve()
         first = user % len(found) if found else 0
         return found[first:] + found[:first]
 
     def group_of(self, user: int) -> int:
-        """Which of the addresses is this user's, from 0; 0 where there is one, or none is known yet."""
+        """The index of this user's first address; 0 if none is known yet."""
         return user % len(self._resolved) if self._resolved else 0
 
     @property

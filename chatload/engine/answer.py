@@ -1,4 +1,4 @@
-"""What a reply said, for those who hold the turn; and ways to look at a reply while it comes."""
+"""The content of a reply, and iterators that keep or observe it while it arrives."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from chatload.model.turn import Delta, TextDeltas
 
 
 class Answer(NamedTuple):
-    """Text and reasoning of a reply, and its body in pieces where it was to be kept."""
+    """Text and reasoning of a reply, and its body in pieces if `TurnSpec.keeps_body` is set."""
 
     text: str
     reasoning: str = ""
@@ -17,7 +17,7 @@ class Answer(NamedTuple):
 
 
 def kept(reads: Iterable[bytes], body: list[bytes]) -> Iterator[bytes]:
-    """The reads, each of which is appended to `body`."""
+    """Yield the reads, appending each to `body`."""
     for read in reads:
         body.append(read)
         yield read
@@ -26,7 +26,7 @@ def kept(reads: Iterable[bytes], body: list[bytes]) -> Iterator[bytes]:
 def told(
     deltas: Iterable[Delta | TextDeltas], on_delta: Callable[[Delta], None]
 ) -> Iterator[Delta | TextDeltas]:
-    """The deltas one by one, each after `on_delta` has seen it."""
+    """Yield the deltas one by one, each after calling `on_delta` with it."""
     for found in deltas:
         for delta in found.deltas() if isinstance(found, TextDeltas) else (found,):
             on_delta(delta)

@@ -1,4 +1,4 @@
-"""The API key of the environment: the one place that reads it, and the hosts that may be sent it."""
+"""Reads the API key from the environment (nothing else does), and decides which hosts it may be sent to."""
 
 from __future__ import annotations
 
@@ -15,21 +15,18 @@ VARIABLE = "CHATLOAD_API_KEY"
 WEB_PASSWORD = "CHATLOAD_WEB_PASSWORD"
 HIDDEN = "[API key]"
 LEAST_HIDDEN = 6
-"""A shorter key ("none", "EMPTY") protects nothing, and hiding it would spoil ordinary words."""
+"""A shorter key ("none", "EMPTY") protects nothing, and hiding it would mangle ordinary words."""
 _START = 8
-"""Texts are cut before they come here: so much of the key's beginning is enough to hide what stands of it."""
+"""Texts may be cut within the key, so its first 8 characters are enough to find it."""
 _QUOTES = ("'", '"', "`")
 _NOT_EXPANDED = re.compile(r"\$\{?[A-Za-z_]\w*\}?$|[A-Z]\w*_KEY=|Bearer[:=]", re.ASCII)
-"""What stands in a file of variables or a script in place of a key."""
+"""A variable or an assignment, copied from an env file or a script in place of the key."""
 _ESCAPED = r"\\?"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class ApiKey:
-    """The key, or none (an empty value), and the header that carries it.
-
-    Its repr never shows it: tracebacks and gevent print arguments.
-    """
+    """The key (empty if there is none) and its header. The repr hides it: tracebacks and gevent print arguments."""
 
     value: str = ""
     header: AuthHeader = BEARER
@@ -42,7 +39,7 @@ class ApiKey:
 
     @property
     def headers(self) -> dict[str, str]:
-        """The request header that carries the key; empty where there is none."""
+        """The request header with the key; empty without a key."""
         return {self.header.name: self.header.value(self.value)} if self.value else {}
 
     def sent_in(self, header: AuthHeader) -> ApiKey:
@@ -50,7 +47,7 @@ class ApiKey:
         return ApiKey(self.value, header)
 
     def hidden(self, text: str) -> str:
-        """`text` without the key: servers quote it when they refuse it, some with a backslash before each slash."""
+        """`text` without the key, which servers quote when they refuse it, some with a backslash before each slash."""
         if len(self.value) < LEAST_HIDDEN:
             return text
         start, kept = re.compile(_ESCAPED.join(map(re.escape, self.value[:_START]))), []
@@ -67,7 +64,7 @@ class ApiKey:
 
 
 def _alike(text: str, key: str) -> int:
-    """How much of the beginning of `text` is the key, or the beginning of it."""
+    """The length of the longest prefix of `text` that is a prefix of the key, ignoring backslashes."""
     end = matched = 0
     while end < len(text) and matched < len(key):
         if text[end] == key[matched]:
@@ -83,9 +80,9 @@ NOBODY_SAID = "nobody gave this host at the start or confirmed it on the page"
 
 
 def api_key(environ: Mapping[str, str] = os.environ) -> ApiKey:
-    """The key of the environment, without the line end that a secret read from a file has.
+    """The key from the environment, without the line end of a secret that was read from a file.
 
-    UsageError, which never holds the key, where it cannot be one line of a request's header.
+    Raises UsageError, which never contains the key, if it is not valid in a request header.
     """
     key = _one_line(VARIABLE, environ).strip(" ")
     if not key.isascii():
@@ -106,12 +103,12 @@ def api_key(environ: Mapping[str, str] = os.environ) -> ApiKey:
 
 
 def web_password(environ: Mapping[str, str] = os.environ) -> str:
-    """The password of the web UI; empty where none is set. UsageError as for the key."""
+    """The password of the web UI; empty if none is set. Raises UsageError as `api_key` does."""
     return _one_line(WEB_PASSWORD, environ)
 
 
 def secret_mistakes(environ: Mapping[str, str]) -> list[str]:
-    """What is wrong with the secrets of the environment, one line each, without the secrets."""
+    """What is wrong with the secrets in the environment, one line each, without the secrets."""
     lines: list[str] = []
     for read in (api_key, web_password):
         try:
@@ -122,7 +119,7 @@ def secret_mistakes(environ: Mapping[str, str]) -> list[str]:
 
 
 def _one_line(variable: str, environ: Mapping[str, str]) -> str:
-    """A secret of the environment without line ends around it. UsageError, without the secret, if it has more."""
+    """A secret from the environment, stripped of line ends. Raises UsageError if it has more or control characters."""
     secret = environ.get(variable, "").strip("\r\n")
     if "\n" in secret or "\r" in secret:
         raise UsageError([f"{variable}: holds a line break: give one secret, on one line"])
@@ -132,7 +129,7 @@ def _one_line(variable: str, environ: Mapping[str, str]) -> str:
 
 
 def origin_of(host: str) -> tuple[str, str, int]:
-    """(scheme, name, port) of an address: who is sent the key. ("", "", 0) where it is no address."""
+    """(scheme, name, port) of an address, by which the key is granted; ("", "", 0) if it is not an address."""
     try:
         parts = urlsplit(host.strip())
         port = parts.port
@@ -142,17 +139,17 @@ def origin_of(host: str) -> tuple[str, str, int]:
 
 
 class KeyHosts:
-    """Hosts that may be sent the key: those given when Locust was started, and those a person confirmed.
+    """Hosts that may receive the key: those given when Locust was started, and those confirmed by the user.
 
-    An address that somebody typed into a web form is none of them until it is confirmed. Scheme and port
-    count: a key meant for https is not sent over plain HTTP unasked.
+    An address typed into a web form must be confirmed first. Scheme and port count, so that a key meant for https is
+    not sent over plain HTTP.
     """
 
     def __init__(self, *given: str | None) -> None:
         self._origins = {origin_of(host) for host in given if host}
 
     def confirm(self, host: str) -> None:
-        """A person said that this host may be sent the key."""
+        """Allow this host to receive the key."""
         self._origins.add(origin_of(host))
 
     def may_have_key(self, host: str) -> bool:
@@ -161,12 +158,12 @@ class KeyHosts:
         return bool(origin[1]) and origin in self._origins
 
     def key_for(self, host: str) -> ApiKey:
-        """The key of the environment where this host may have it, else none. UsageError where it is no key."""
+        """The key from the environment if this host may receive it, else NO_KEY. Raises UsageError as `api_key`."""
         key = api_key()
         return key if self.may_have_key(host) else NO_KEY
 
     def withheld_words(self, host: str) -> str | None:
-        """What to say of a key that is not sent to this host; None where there is none, or it is sent."""
+        """A message if there is a key that is not sent to this host, else None."""
         if self.may_have_key(host) or not api_key():
             return None
         return f"the key in {VARIABLE} was not sent: {NOBODY_SAID}"

@@ -1,4 +1,4 @@
-"""First tokens of replies that still come in, for the figures of a run that goes on."""
+"""First tokens of unfinished replies, for the figures of a run in progress."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from dataclasses import dataclass
 from typing import Protocol
 
 MOST_WOKEN = 8
-"""Users' greenlets that one look wakes, so that it never holds the hub up: each decodes what has come so far.
+"""Most greenlets that one call of `begun` wakes, so that it never blocks the hub: each decodes its reply so far.
 
-Replies that ended since the last look told theirs, and take the place of as many: where replies are short and many,
-waking others would tell nothing new, and cost 1 % of all that a client does."""
+Replies that ended since the last call have reported their first token and reduce this number: with many short replies,
+waking others would add nothing new, and cost 1 % of the client's CPU time."""
 
 
 class Timed(Protocol):
-    """What tells the first token of a reply that still comes in: its meter (reply_timing.py)."""
+    """The part of a reply's meter (reply_timing.py) that is needed here."""
 
     first_token_ns: int | None
 
 
 @dataclass(slots=True)
 class OpenReply:
-    """Whose reply a stream is, for figures of a run that goes on.
+    """The turn of a stream that is being received.
 
-    `told`: its first token was told. `seen`: how many of its reads there were when its greenlet was last woken for it.
+    `told`: `begun` has returned its first token. `seen`: how many reads it had when `begun` last woke its greenlet.
     """
 
     turn_id: str
@@ -34,28 +34,28 @@ class OpenReply:
 
 
 class Opened(Protocol):
-    """What is needed of a `ReplyStream`."""
+    """The part of a `ReplyStream` that is needed here."""
 
     opened: OpenReply | None
 
     @property
     def stamps(self) -> Sized:
-        """Of the reads of its body that are framed."""
+        """The stamps of the framed reads of its body."""
 
     @property
     def unframed(self) -> Sized:
-        """Its reads that are not."""
+        """Its reads that are not framed yet."""
 
     def wake(self) -> None:
-        """Have its greenlet decode what has come."""
+        """Wake its greenlet to decode the reads so far."""
 
 
 def begun(streams: Iterable[Opened], ended: int = 0) -> dict[str, float]:
-    """{turn id: TTFT in ms} of the replies whose first token is known since the last call.
+    """{turn id: TTFT in ms} of the replies whose first token has become known since the last call.
 
-    It is known as soon as a piece of the reply has been decoded, which happens after some 40 reads; of replies that
-    have fewer, a few are decoded earlier, each at most once a call and only where something came since; the more so,
-    the fewer replies `ended` since the last call.
+    It becomes known when reads of the reply are decoded, normally after some 40 reads. This call wakes the greenlets of
+    at most MOST_WOKEN − `ended` replies with new reads, so that theirs are decoded by the next call. `ended` is the
+    number of replies that ended since the last call.
     """
     found: dict[str, float] = {}
     woken = ended

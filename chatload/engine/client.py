@@ -1,6 +1,6 @@
 """One turn's exchange: sends a request on a user's connection, reads the reply, and returns a `Turn`.
 
-Every error of a turn ends here as a failed `Turn` with a code: whatever a server does, `run_turn` does not raise.
+Every error of a turn becomes a failed `Turn` with a code here: whatever a server does, `run_turn` does not raise.
 """
 
 from __future__ import annotations
@@ -30,12 +30,13 @@ from chatload.protocols.server_errors import refusal_meaning
 
 ERROR_BODY_BYTES = 65536
 ENDLESS_FACTOR, ENDLESS_EVENTS, ENDLESS_TEXT_BYTES = 4, 250_000, 6 * 1024 * 1024
-"""A reply never ends that has more events than so many times the tokens asked for (where none were: than so many
-events), or more text than so much: all of it is kept until the reply ends."""
+"""Limits of a reply, which is kept in memory until it ends: events per token of max_tokens, events without max_tokens,
+and bytes of text. A reply beyond one of them fails as endless."""
 SINGLE, MOST_SINGLE = 1.9, 8
-"""Characters an event up to which events are taken for pieces of tokens, of which there may be so many times more."""
+"""If events have no more characters than this on average, they may be parts of tokens: the limit on events is then this
+many times larger."""
 REST_BYTES, REST_S = 65536, 1.0
-"""What is read on after an error event, so that its connection can be kept: so many bytes, for so long at most."""
+"""Most bytes and time for reading a reply to its end after an error event, so that its connection can be kept."""
 ENDLESS_REPLY = "an endless reply: many times the tokens asked for, or megabytes of text"
 UNCOMPRESSED = (
     "a compressed stream hides when tokens come; switch it off in the server or the proxy before it"
@@ -43,9 +44,9 @@ UNCOMPRESSED = (
 
 
 class _Progress:
-    """What is known of a turn while it runs, however it ends. `body` is that of the reply where it is to be kept.
+    """The state of a turn while it runs. `body` is the reply's, if it is to be kept.
 
-    The defaults are the class's: a turn sets few of them.
+    Defaults are class attributes, since a turn sets only few of them.
     """
 
     sent_ns: int | None = None
@@ -57,21 +58,21 @@ class _Progress:
     refusals: int = 0
     sent_bytes: int = 0
     unsent: bool = False
-    """Sending broke off."""
+    """Sending the request failed."""
     traceparent: bytes = b""
     body: tuple[bytes, ...] = ()
     given: int | None = None
     limit: int | None = None
     is_told: bool = False
-    """The server told its failure in its own words."""
+    """The server reported the failure itself."""
     waited_s: float = 0.0
 
 
 class TurnSpec(msgspec.Struct, frozen=True):
-    """One turn to hold: its numbers, when it is due, and what it asks.
+    """One turn to hold: its numbers, when it is due, and its request.
 
-    `on_delta` is called with each delta when it has come: the user's greenlet then wakes for every read. What it
-    raises ends the turn: a TurnError as its failure. `keeps_body`: the reply is kept as it came.
+    `on_delta` is called with each delta on arrival, for which the user's greenlet wakes at every read. An exception
+    from it ends the turn, a TurnError as the turn's failure. `keeps_body`: the reply's body is kept as received.
     """
 
     user: int
@@ -86,7 +87,7 @@ class TurnSpec(msgspec.Struct, frozen=True):
 
     @property
     def turn_id(self) -> str:
-        """The same in every process."""
+        """An id of the turn that is the same in every process."""
         return f"{self.user}-{self.turn}"
 
 
@@ -104,8 +105,8 @@ class ChatClient:
         return turn, answer.text
 
     def exchange(self, spec: TurnSpec) -> tuple[Turn, Answer]:
-        """Hold one turn: (the turn, what the reply said). Only a kill of the greenlet raises: Interrupted, with
-        the turn as far as it came."""
+        """Hold one turn: (the turn, the reply's content). Raises only Interrupted, with the unfinished turn, if the
+        greenlet is killed."""
         progress = _Progress()
         request_id = os.urandom(16).hex()
         code: str | None = None
@@ -134,7 +135,7 @@ class ChatClient:
         return turn, Answer(meter.text, meter.reasoning, progress.body) if meter else Answer("")
 
     def _may_keep(self, progress: _Progress, code: str | None) -> bool:
-        """Whether the next turn can be held on this connection: after a good reply, or an error told within one."""
+        """Whether the connection can be kept for the next turn: after a good reply, or an error event in a 200 one."""
         stream = progress.stream
         if stream is None or not stream.reusable:
             return False
@@ -147,9 +148,9 @@ class ChatClient:
             self._connection = None
 
     def _ask_until_accepted(self, spec: TurnSpec, request_id: str, progress: _Progress) -> None:
-        """Send the request; while the server takes no more, send it again later, if the plan is to wait.
+        """Send the request. If the server refuses because of load and the plan is to wait, send it again after a pause.
 
-        It waits as the server says, else by `back_off_s`, for as long as a turn may take.
+        The pause is the server's, else `back_off_s`; all pauses together are limited by the time of a turn.
         """
         give_up_ns = self._clock.now_ns() + round(self._target.timeouts.turn_s * 1e9)
         while True:
@@ -189,18 +190,18 @@ class ChatClient:
             closed = stream is None or stream.problem is not None
             if (
                 progress.unsent
-            ):  # nobody has looked for a reply yet: some servers refuse in the middle of a request
+            ):  # no reply was read yet: some servers refuse before they have read the whole request
                 closed = not connection.answered()
             untouched = closed and (stream is None or stream.raw_reads == 0)
             if progress.new_connection or not untouched or error.code != "truncated":
                 raise
-            # A server may close an idle connection while we send: nothing of the reply was seen, so ask again.
+            # A server may close an idle connection while we send. Without a byte of a reply it is safe to send again.
             progress.retried, progress.unsent = True, False
             self.close()
             self._exchange(self._connected(progress, spec.user), head + body, spec, progress)
 
     def _connected(self, progress: _Progress, user: int) -> Connection:
-        """The kept connection if it still lives, else a new one."""
+        """The kept connection if it is still open, else a new one."""
         if self._connection is not None and not self._connection.alive():
             self.close()
         progress.new_connection = self._connection is None
@@ -278,10 +279,7 @@ class ChatClient:
             raise TurnError(code, f"the server ended the reply with finish_reason {meter.finish!r}")
 
     def _read_rest(self, stream: ReplyStream) -> None:
-        """Read a reply to its end after an event that told an error, within bounds.
-
-        A server that refuses by an event keeps the connection open: it can hold the next turn.
-        """
+        """Read a reply to its end after an error event, within bounds, so that the connection can be kept."""
         until_ns, most = self._clock.now_ns() + round(REST_S * 1e9), stream.bytes + REST_BYTES
 
         def check() -> None:
@@ -352,12 +350,12 @@ class ChatClient:
 
 
 def _is_endless(meter: ReplyMeter, most_events: int) -> bool:
-    """Whether so many events are too many: not where they are single characters, some of a token each."""
+    """Whether a reply with more than `most_events` events is endless: events of single characters may be more."""
     return meter.characters > SINGLE * most_events or meter.events > MOST_SINGLE * most_events
 
 
 class Interrupted(gevent.GreenletExit):
-    """The user was stopped in the middle of a turn; `turn` tells how far it came."""
+    """The user was stopped in the middle of a turn; `turn` is the unfinished turn."""
 
     def __init__(self, turn: Turn) -> None:
         super().__init__()
@@ -365,14 +363,14 @@ class Interrupted(gevent.GreenletExit):
 
 
 def _is_turned_away(error: TurnError, stream: ReplyStream) -> bool:
-    """Whether the server takes no more for now: a 429, 503 or 529, or an event that says so (TGI, under 200)."""
+    """Whether the server refused because of load: by a 429, 503 or 529, or by an error event (TGI, in a 200 reply)."""
     return error.code in ("http_429", OVERLOADED) or (
         error.code == "http_5xx" and stream.status in UNAVAILABLE
     )
 
 
 def _refusal(stream: ReplyStream, url: str) -> TurnError:
-    """The failure of a reply that is not 2xx, with the server's words; of a route that is not there, with its URL."""
+    """The failure of a reply that is not 2xx, with the server's words, and with the URL if the route does not exist."""
     status = stream.status
     if 300 <= status < 400:
         where = re.split(r"[?#]", stream.header("location"))[0]

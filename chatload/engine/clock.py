@@ -1,4 +1,4 @@
-"""The one clock. Every instant in chatload is ns of this monotonic clock, and of no other."""
+"""The clock: every instant in chatload is ns of this monotonic clock."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 import gevent
 
 now_ns = time.perf_counter_ns
-"""Monotonic ns. On Linux this is CLOCK_MONOTONIC, so instants of processes on one host compare."""
+"""Monotonic ns. On Linux this is CLOCK_MONOTONIC, so instants of processes on one host are comparable."""
 
 
 class Clock:
@@ -19,7 +19,7 @@ class Clock:
         return now_ns()
 
     def sleep(self, seconds: float) -> None:
-        """Let other greenlets run for so long."""
+        """Sleep while other greenlets run."""
         gevent.sleep(seconds)
 
     def sleep_until(self, at_ns: int) -> None:
@@ -27,7 +27,7 @@ class Clock:
         self.sleep(max(0.0, (at_ns - self.now_ns()) / 1e9))
 
     def wait_for(self, condition: Callable[[], object], limit_s: float, look_s: float = 0.02) -> bool:
-        """Wait until `condition()` holds, asked every `look_s`; False if it does not within `limit_s`."""
+        """Wait until `condition()` is true, checked every `look_s`; False if it is not within `limit_s`."""
         limit_ns = self.now_ns() + round(limit_s * 1e9)
         while not condition():
             if self.now_ns() >= limit_ns:
@@ -36,7 +36,7 @@ class Clock:
         return True
 
     def later(self, seconds: float, call: Callable[[], object]) -> None:
-        """Have `call` made after so long, by a greenlet of its own."""
+        """Call `call` after `seconds` in a new greenlet."""
         gevent.spawn_later(seconds, call)
 
 
@@ -48,7 +48,7 @@ def wall_offset_ns() -> int:
     """CLOCK_REALTIME − monotonic, in ns: the tightest of nine bracketed readings.
 
     Add it to an instant to get Unix time; subtract it from a kernel stamp (which is
-    CLOCK_REALTIME) to get an instant. It drifts by up to 0.5 ms/s under slew: take it anew each second.
+    CLOCK_REALTIME) to get an instant. It drifts by up to 0.5 ms/s under slew, so read it again each second.
     """
     tightest = min(_bracketed_reading() for _ in range(9))
     return tightest[1]

@@ -1,7 +1,7 @@
 """One connection of one user to the server: connect, TLS, liveness, and the socket's kernel stamps.
 
 Locust's FastHttpUser pool is not used: its liveness check fails above fd 1023, it resolves the name for
-every connection and its readers buffer (docs/decisions/002-own-connection.md).
+every connection, and it buffers reads (docs/decisions/002-own-connection.md).
 """
 
 from __future__ import annotations
@@ -22,20 +22,20 @@ from chatload.engine.tls import failure_words
 from chatload.model.errors import TurnError
 
 SO_TIMESTAMPNS = 35
-"""Linux, asm-generic/socket.h: ask for the kernel's receive time (a timespec of CLOCK_REALTIME) per read."""
+"""Linux, asm-generic/socket.h: request the kernel's receive time (a timespec of CLOCK_REALTIME) with each read."""
 
 _LOOK = int(socket.MSG_PEEK | socket.MSG_DONTWAIT)
-"""A sum of flags takes as long as a system call."""
+"""Computed once: combining flags in Python takes as long as a system call."""
 
 Ancillary = list[tuple[int, int, bytes]]
-"""What comes beside a read's data: the kernel's stamp (a timespec of CLOCK_REALTIME), or nothing."""
+"""Ancillary data of a read: the kernel's stamp (a timespec of CLOCK_REALTIME), or nothing."""
 Received = tuple[bytes, Ancillary, int, Any]
-"""What recvmsg gives: data, ancillary data, flags, address."""
+"""The result of recvmsg: data, ancillary data, flags, address."""
 
 
 @dataclass(slots=True)
 class Connection:
-    """An open connection. `raw` is the plain non-blocking socket under gevent's; the reader reads it."""
+    """An open connection. `raw` is the non-blocking socket below gevent's, which the reader reads from."""
 
     gevent_socket: Any
     raw: Any
@@ -50,11 +50,11 @@ class Connection:
         return int(self.gevent_socket.fileno())
 
     def close(self) -> None:
-        """Close at once; closing twice is fine."""
+        """Close at once. Safe to call twice."""
         self.gevent_socket.close()
 
     def alive(self) -> bool:
-        """False when the server has closed an idle connection, or sent something nobody asked for."""
+        """False if the server has closed the idle connection, or sent unexpected data on it."""
         if self.fileno() < 0:
             return False
         try:
@@ -67,8 +67,10 @@ class Connection:
 
     @property
     def read(self) -> Callable[[int, int], Received]:
-        """`read(size, ancillary_size)` gives what is there, as recvmsg does, but under TLS without ancillary data.
-        Never waits: BlockingIOError when nothing is there, OSError when it broke."""
+        """`read(size, ancillary_size)`: recvmsg without waiting; under TLS without ancillary data.
+
+        Raises BlockingIOError if there is nothing to read, OSError if the connection broke.
+        """
         return self._read_tls if self.tls else self.raw.recvmsg
 
     def _read_tls(self, size: int, _: int) -> Received:
@@ -80,19 +82,19 @@ class Connection:
             return b"", [], 0, None
 
     def pending(self) -> bool:
-        """True when TLS holds decrypted bytes that no readiness will announce."""
+        """True if TLS holds decrypted bytes, for which the socket does not become readable."""
         return self.tls and self.gevent_socket.pending() > 0
 
     def answered(self) -> bool:
-        """Whether bytes of a reply are there; takes them, for a connection that has broken."""
+        """Whether the server has sent anything. Consumes it: only for a connection that is not used further."""
         try:
             return bool(self.read(1, 0)[0])
         except OSError:
             return False
 
     def send(self, data: bytes, before_last_byte: Callable[[], None]) -> None:
-        """Send all of `data`; `before_last_byte` is called right before each system call, so the last
-        call of it marks *sent*: never after the server could have read the request's end."""
+        """Send all of `data`. `before_last_byte` is called right before each system call, so its last call marks
+        *sent*: never later than the server could have read the end of the request."""
         if self.tls:
             before_last_byte()
             self.gevent_socket.sendall(data)
@@ -109,9 +111,9 @@ class Connection:
 
 
 def connect(address: Address, timeout_s: float, *, kernel_stamps: bool, user: int = 0) -> Connection:
-    """A new connection to the address that is `user`'s, or to another of the same name where that one is not there.
+    """A new connection to the IP address of `user`, or to another of the same name if that one cannot be reached.
 
-    TurnError "connect" with the reason if there is none within `timeout_s`.
+    Raises TurnError "connect" with the reason if there is none within `timeout_s`.
     """
     start_ns = now_ns()
     problem: OSError | None = None

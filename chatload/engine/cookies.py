@@ -1,6 +1,6 @@
-"""Cookies of users, as far as a sticky load balancer needs them (RFC 6265): they go back to the server that set them.
+"""Cookies of users, as far as sticky load balancers need them (RFC 6265).
 
-A cookie is as good as a key: none is written or printed.
+Cookies are secrets: none is written to a file or printed.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from collections import OrderedDict
 from collections.abc import Iterable
 
 MOST_USERS = 100_000
-"""Users whose cookies are kept; beyond that the ones that were not heard of for the longest time are forgotten."""
+"""Users whose cookies are kept; beyond that, those least recently set are dropped."""
 MOST_EACH, LONGEST = 50, 4096
 
 
 class Cookies:
-    """The cookies of each user of a process, for requests to one path of one server."""
+    """The cookies of each user in a process, for requests to one path of one server."""
 
     def __init__(self, path: str, *, tls: bool) -> None:
         self._path, self._tls = path.partition("?")[0], tls
@@ -24,12 +24,12 @@ class Cookies:
         return f"Cookies(of {len(self._jars)} users)"
 
     def header(self, user: int) -> bytes:
-        """The header line with the user's cookies; empty where there are none."""
+        """The header line with the user's cookies; empty if there are none."""
         jar = self._jars.get(user)
         return b"Cookie: %s\r\n" % "; ".join(f"{k}={v}" for k, v in jar.items()).encode() if jar else b""
 
     def take(self, user: int, set_cookies: Iterable[str]) -> None:
-        """Keep what a reply to this user set, or forget what it took back."""
+        """Store the cookies of a reply's Set-Cookie headers, and delete those that they expire."""
         for line in set_cookies:
             name, value, attributes = _read(line)
             if not name or not self._is_for_us(attributes):
@@ -44,7 +44,7 @@ class Cookies:
             self._jars.popitem(last=False)
 
     def _is_for_us(self, attributes: dict[str, str]) -> bool:
-        """Whether the request is below the cookie's path, and encrypted where the cookie wants that."""
+        """Whether the request is below the cookie's path, and encrypted if the cookie requires it."""
         path = attributes.get("path", "")
         if "secure" in attributes and not self._tls:
             return False
@@ -55,7 +55,7 @@ class Cookies:
 
 
 def _read(line: str) -> tuple[str, str, dict[str, str]]:
-    """(name, value, attributes with small names) of a Set-Cookie header; an empty name where it is none."""
+    """(name, value, attributes by lower-case name) of a Set-Cookie header; an empty name if it is invalid."""
     first, *others = line[: 2 * LONGEST].split(";")
     name, equals, value = (part.strip() for part in first.partition("="))
     if not equals or not (name + value).isascii() or not (name + value).isprintable() or len(value) > LONGEST:
@@ -65,7 +65,7 @@ def _read(line: str) -> tuple[str, str, dict[str, str]]:
 
 
 def _is_over(attributes: dict[str, str]) -> bool:
-    """Whether the cookie is taken back. Other expiry dates are later than a run is long, or do not matter to it."""
+    """Whether the header deletes the cookie. Other expiry dates are ignored: they exceed the length of a run."""
     age = attributes.get("max-age")
     if age is not None:
         return age.startswith("-") or age == "0"

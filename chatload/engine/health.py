@@ -1,4 +1,4 @@
-"""The load generator's own health: how late its hub runs, how much of a core it takes."""
+"""The load generator's own health: how late its hub runs, and how much CPU it uses."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import gevent
 from chatload.engine.clock import CLOCK, Clock
 
 LAGGING_MS = 20.0
-"""Beyond this lag a user-space stamp is worth nothing to the millisecond."""
+"""Lag beyond which user-space stamps are too inaccurate."""
 
 
 Report = Callable[[int, float, float, float | None], None]
-"""Takes (now in ns, seconds since the last report, % of a core used in them, resident memory in MB)."""
+"""Called with (now in ns, seconds since the last report, % of a core used in them, resident memory in MB)."""
 
 
 class HealthReporter:
-    """Reports once a second how this process does."""
+    """Calls `report` once a second with the state of this process."""
 
     def __init__(self, report: Report, clock: Clock = CLOCK) -> None:
         self._report, self._clock = report, clock
@@ -28,7 +28,7 @@ class HealthReporter:
         self._reporting = gevent.spawn(self._run)
 
     def stop(self) -> None:
-        """Report no more; what was not reported yet is."""
+        """Report the time since the last report, and stop."""
         self._reporting.kill(block=False)
         self._tell()
 
@@ -46,7 +46,7 @@ class HealthReporter:
 
 
 class Lag(NamedTuple):
-    """How late the hub ran, in ms; `lagging_ms` is the time beyond LAGGING_MS in all."""
+    """How late the hub ran, in ms; `lagging_ms` is the sum of all lag beyond LAGGING_MS."""
 
     p50_ms: float
     p99_ms: float
@@ -55,7 +55,7 @@ class Lag(NamedTuple):
 
 
 def lag_facts(late_ms: Sequence[float], period_ms: float) -> Lag:
-    """The lag of the hub, from how late each call of a timer came; zeros where none came."""
+    """The lag of the hub, from how late each call of a timer came; zeros without calls."""
     every = sorted(missed_too(late_ms or [0.0], period_ms))
     return Lag(
         round(every[len(every) // 2], 3),
@@ -66,15 +66,15 @@ def lag_facts(late_ms: Sequence[float], period_ms: float) -> Lag:
 
 
 def missed_too(late_ms: Sequence[float], period_ms: float) -> list[float]:
-    """The lags with those of the timer calls that never came because one was late: L, L − period, L − 2 periods, …
+    """The lags, and those of the timer calls that were skipped because one was late: L, L − period, L − 2 periods, …
 
-    Without them a hub that is blocked half of the time would show one lag where there were fifty.
+    Otherwise a hub that is blocked for long would count as one lag, not as the many calls that were missed.
     """
     return [late - step * period_ms for late in late_ms for step in range(1 + int(late // period_ms))]
 
 
 def resident_mb() -> float | None:
-    """Resident memory of this process in MB; None where the system does not tell (no /proc)."""
+    """Resident memory of this process in MB; None on systems without /proc."""
     try:
         with open("/proc/self/statm", "rb") as file:
             return round(int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6, 1)

@@ -1,4 +1,4 @@
-"""What the client may have spoiled itself: each turn is compared with when the reader really polled.
+"""Marks turns whose times the client itself may have distorted, by comparing them with the times of its polls.
 
 The marks (docs/performance.md, "Measurement quality"): `censored_first`, `hub_lag`, `late_send`, `clock_step`.
 """
@@ -16,19 +16,19 @@ from chatload.model.journal_lines import HealthLine
 from chatload.model.turn import Turn
 
 LATE_POLL_NS = 3_000_000
-"""A poll that comes later than its period and this much more ends a poll gap."""
+"""A poll is late, and ends a poll gap, if it comes later than its period plus this."""
 HUB_LAG_NS = 20_000_000
-"""A user-space stamp taken at the end of a poll gap longer than this may be that much late."""
+"""A turn is marked if a user-space stamp of it may be late by more than this."""
 LATE_SEND_NS = 20_000_000
-"""A request sent this much after it was due, the time to connect apart, was sent late: 1 % of a 2 s pause."""
+"""A send is late if it was this much after due, without the time to connect: 1 % of a 2 s pause."""
 _MOST_GAPS = 100_000
 
 
 class PollLog:
-    """When the reader polled its sockets: the last time, and every poll gap, in which it did not for too long.
+    """When the reader last polled its sockets, and the poll gaps: times without a poll that were too long.
 
-    A poll takes time, since sockets are read one after the other; what comes meanwhile may be read in it
-    still. So a gap lasts from the beginning of one poll to the end of the next, late one.
+    A gap lasts from the start of one poll to the end of the next, late one: sockets are read one after the other, so
+    that bytes that arrive during a poll may still be read by it.
     """
 
     def __init__(self, period_s: float) -> None:
@@ -41,11 +41,11 @@ class PollLog:
         self._until = array("q")
 
     def begin(self, now: int) -> None:
-        """Polling begins: there was nothing to poll before."""
+        """Start the log at the beginning of polling."""
         self._last_ns = now
 
     def poll(self, now: int) -> bool:
-        """A poll of all sockets begins; True when it comes late: then `polled` is to be told its end."""
+        """Record the start of a poll; True if it is late: then call `polled` at its end."""
         late_ns = now - self._last_ns - self.period_ns
         since_ns, self._last_ns = self._last_ns, now
         self._late_ms.append(late_ns / 1e6 if late_ns > 0 else 0.0)
@@ -60,16 +60,16 @@ class PollLog:
         return True
 
     def polled(self, now: int) -> None:
-        """The late poll ends at this instant at the latest."""
+        """Record the latest possible end of the late poll."""
         self._until[-1] = now
 
     def lateness(self) -> Lag:
-        """How late the polls since the last call came: that tells how late the hub runs, too."""
+        """How late the polls since the last call came, which is the lag of the hub."""
         late_ms, self._late_ms = self._late_ms, array("d")
         return lag_facts(late_ms, self.period_ns / 1e6)
 
     def gap_at(self, at_ns: int, now: int) -> tuple[int, int] | None:
-        """(from, until) of the poll gap that `at_ns` falls into; the later one where two meet."""
+        """(from, until) of the poll gap that contains `at_ns`, the later one if two touch; None if none does."""
         index = bisect_left(self._until, at_ns)
         if index < len(self._from):
             return (self._from[index], self._until[index]) if self._from[index] < at_ns else None
@@ -78,17 +78,17 @@ class PollLog:
         return None
 
     def is_late(self, at_ns: int) -> bool:
-        """Whether a late poll took in what came at this instant."""
+        """Whether bytes that arrived at this instant were read by a late poll."""
         index = bisect_left(self._until, at_ns)
         return index < len(self._from) and self._from[index] < at_ns
 
     def was_late(self, from_ns: int, until_ns: int) -> bool:
-        """Whether there was a late poll in this time."""
+        """Whether any poll gap overlaps this time."""
         index = bisect_left(self._until, from_ns)
         return index < len(self._from) and self._from[index] < until_ns
 
     def backlog_ns(self, at_ns: int, now: int) -> int:
-        """How late a read at `at_ns` may have been: since the gap it is in began, or the one before where they meet."""
+        """How late a read at `at_ns` may be: the time since its gap began, or the gap before if the two touch."""
         gap = self.gap_at(at_ns, now)
         if gap is None:
             return 0
@@ -96,15 +96,15 @@ class PollLog:
         return at_ns - (before or gap)[0]
 
     def earliest_ns(self, at_ns: int, now: int) -> int:
-        """The instant before which bytes that one poll found, the last of them stamped `at_ns`, cannot have come."""
+        """The earliest possible arrival of bytes read by one poll, the last of them stamped `at_ns`."""
         gap = self.gap_at(at_ns, now)
         return gap[0] if gap else at_ns - 2 * (self.period_ns + LATE_POLL_NS)
 
 
 class MeasurementQuality:
-    """Marks turns, and counts for the health line what went wrong since the last one.
+    """Marks turns, and counts late polls, late sends and marks for each health line.
 
-    `steps` are the spans (from, until) in which the wall clock was set, and may grow.
+    `steps` are the spans (from, until) in which the wall clock was set; the caller may add to them.
     """
 
     def __init__(self, period_s: float, steps: Sequence[tuple[int, int]] = ()) -> None:
@@ -113,7 +113,7 @@ class MeasurementQuality:
         self._late_sends = self._coalesced = self._spoiled = self._missed_before = 0
 
     def marked(self, turn: Turn, events_in_first_read: int, now: int) -> Turn:
-        """The turn with its marks. `events_in_first_read`: the first token's own, and those that came with it."""
+        """The turn with its marks. `events_in_first_read` counts the first token's event and those in its read."""
         marks: list[str] = []
         after_ns = last_after_ns = None
         first, log = turn.first_token_ns, self.poll_log
@@ -147,7 +147,7 @@ class MeasurementQuality:
         )
 
     def _late_ns(self, turn: Turn, at_ns: int | None, now: int) -> int:
-        """How late a user-space stamp may be; kernel stamps are never."""
+        """How late a user-space stamp may be; 0 for kernel stamps."""
         return 0 if turn.stamp_source == "kernel" or at_ns is None else self.poll_log.backlog_ns(at_ns, now)
 
     def _stepped(self, turn: Turn) -> bool:
@@ -157,7 +157,7 @@ class MeasurementQuality:
         )
 
     def health(self, line: HealthLine) -> HealthLine:
-        """The health line of this second with what went wrong in it."""
+        """The health line with the lag and the counts since the last call."""
         log = self.poll_log
         lag = log.lateness()
         said = msgspec.structs.replace(
@@ -178,7 +178,7 @@ class MeasurementQuality:
 
 
 def is_late(turn: Turn) -> bool:
-    """True when the first try at a turn went out later than it was due and the connection took."""
+    """Whether a turn was sent late (LATE_SEND_NS). Turns that were sent more than once do not count."""
     if turn.sent_ns is None or turn.retried or turn.refusals:
         return False
     connect_ns = ((turn.connect_ms or 0.0) + (turn.tls_ms or 0.0)) * 1e6

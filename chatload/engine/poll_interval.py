@@ -1,4 +1,4 @@
-"""How often replies are read: the longest interval that still gives consecutive tokens separate stamps."""
+"""Chooses how often replies are read: the longest interval that still gives consecutive tokens separate stamps."""
 
 from __future__ import annotations
 
@@ -6,23 +6,24 @@ from bisect import bisect_left
 from collections.abc import Callable, Sequence
 
 POLL_INTERVALS_S = (0.002, 0.005, 0.010)
-"""For users who think: the end of a reply may be seen that much late."""
+"""Intervals for users with think times. The end of a reply may be noticed one interval late."""
 PAUSES_S = (0.0, 0.001)
-"""Pauses for loops without think time, where a reply's end seen late makes the next request late."""
+"""Intervals for users without think times, where noticing the end of a reply late delays the next request."""
 _APART = 1.5
-"""A gap shorter than so many intervals is short: its two tokens may come to share a stamp."""
+"""A gap of less than so many intervals is short: its two tokens may share a stamp."""
 _SHORT_SHARE = 0.01
+"""Largest share of short gaps."""
 _ENOUGH = 200
-"""Gaps that must be known before the interval is chosen."""
+"""Gaps needed before an interval is chosen."""
 _TOGETHER_US = 1000
-"""An end within this time of the last token shares its read at any interval, and shifts it by no more."""
+"""A reply that ends this soon after its last token does not count: both are in one read at any interval."""
 
 
 def told_gaps(gaps_us: Sequence[int], first_ns: int, is_late: Callable[[int], bool]) -> Sequence[int]:
-    """The gaps of a reply whose first token came at `first_ns`, without those of 0 in a late poll.
+    """The gaps of a reply with its first token at `first_ns`, without gaps of 0 from late polls.
 
-    `is_late` tells whether a late poll took in what came at an instant. What it took in at once may have come apart:
-    nobody knows. Any other gap is one of two reads, each with the time at which it came.
+    `is_late(at_ns)`: whether a late poll read the bytes of this instant. Tokens that it read together may have arrived
+    apart. Any other gap is between two reads with a stamp each.
     """
     found: list[int] = []
     at_ns = first_ns
@@ -34,12 +35,11 @@ def told_gaps(gaps_us: Sequence[int], first_ns: int, is_late: Callable[[int], bo
 
 
 class PollInterval:
-    """One of `periods_s`: the longest such that at most 1 % of recent gaps are shorter than 1.5 times it.
+    """The poll interval `period_s`: the longest of `periods_s` with at most 1 % of recent gaps below 1.5 times it.
 
-    Counted are gaps between tokens, and between the last token and the end of its reply. Two that come within a period
-    share a stamp, the later one's, so recent gaps decide; tokens that did share one are gaps of 0 and shorten the
-    period again. With each choice all gaps counted so far lose half their weight. Gaps of 0 that a late poll made are
-    not to be counted (`told_gaps`): a client that cannot keep up would poll more often, and keep up less.
+    Gaps between tokens count, and those between the last token and the end of its reply. Tokens that share a stamp are
+    gaps of 0, which shorten the interval again. Each choice halves the weight of all gaps so far. Do not add gaps of 0
+    from late polls (`told_gaps`): a client that cannot keep up would poll more often, and fall further behind.
     """
 
     def __init__(self, periods_s: Sequence[float]) -> None:
@@ -63,7 +63,7 @@ class PollInterval:
             self._short_ends[index] += _TOGETHER_US < end_us < _APART * period_s * 1e6
 
     def choose(self) -> bool:
-        """Choose the period again; True when it changed. Once a second is enough."""
+        """Choose the interval again; True if it changed. Once a second is enough."""
         if self._gaps < _ENOUGH:
             return False
         before, self.period_s = self.period_s, self._periods_s[0]

@@ -1,8 +1,8 @@
-"""One reader for all streams: stamps each read as soon as it can, and decodes nothing.
+"""One reader for all streams: stamps each read as early as possible, and decodes nothing.
 
-Bytes of every open reply are read in the hub, never in a user's greenlet, so no user's decoding stands
-between another user's bytes and their stamp. The stamp of a read is the kernel's arrival time of its
-bytes where there is one (plain TCP on Linux, SO_TIMESTAMPNS), else the clock right after the read.
+The bytes of every open reply are read in the hub, never in a user's greenlet, so that decoding for one user does not
+delay the stamps of another. The stamp of a read is the kernel's arrival time of its bytes where there is one (plain TCP
+on Linux, SO_TIMESTAMPNS), else the clock right after the read.
 """
 
 from __future__ import annotations
@@ -33,23 +33,23 @@ from chatload.engine.wall_offset import WallOffset
 from chatload.model.turn import Turn
 
 HUB_CHECK_S = 0.005
-"""How often a reader that does not poll notes that the hub still runs."""
+"""How often a reader that does not poll checks the lag of the hub."""
 STREAMING_NS = 200_000_000
-"""A reply of which two reads come within this time is streaming: the later of them may be its first token."""
+"""A reply is streaming once two reads come within this time: the later of them may be its first token."""
 DENSE_NS = 500_000
-"""Wake-ups this close to each other are dense: each token costs one, and system calls of its own."""
+"""Wake-ups this close together are dense: every token costs one, with its own system calls."""
 LIMITS_NS = 50_000_000
-"""How often a poll also checks the limits of turns."""
+"""How often the limits of turns are checked."""
 _READS_AT_ONCE = 128
 
 
 class Reader:
-    """Reads all open streams: new ones as soon as they have something, streaming ones at each poll.
+    """Reads all open streams: new ones as soon as they are readable, streaming ones at each poll.
 
-    Streams with kernel stamps are in two epolls: a kernel stamp does not depend on when the read happens, and polling
-    is cheapest. It may delay the *end* of a turn, so `polls` is for users who think between turns; without it all
-    streams are read as soon as they have something, with a pause of a millisecond after each read where reads are
-    dense. Without kernel stamps the hub watches each stream by itself.
+    Streams with kernel stamps are in two epolls. A kernel stamp does not depend on when the read happens, and polling
+    is cheapest. Polling may delay the *end* of a turn, so `polls` is for users with think times; without it all streams
+    are read as soon as they are readable, with a pause of a millisecond after each read while reads are dense. Without
+    kernel stamps the hub watches each stream separately.
     """
 
     def __init__(self, *, kernel_stamps: bool, polls: bool) -> None:
@@ -67,7 +67,7 @@ class Reader:
         self._limits_ns = self._second_ns = self._ready_ns = 0
         self._ready: Any = None
         if self.kernel_stamps:
-            # Stamping is switched on system-wide by the first socket that asks for it: keep one that asks.
+            # The first socket that requests stamps enables them system-wide: keep one open that does.
             self._keeper = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
             self._keeper.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
             epoll = get_original("select", "epoll")
@@ -86,11 +86,11 @@ class Reader:
         return self._offset.ns
 
     def connect(self, address: Address, timeout_s: float, user: int = 0) -> Connection:
-        """A new connection, with kernel stamps where this reader uses them. TurnError "connect" if there is none."""
+        """A new connection, with kernel stamps if this reader uses them. Raises TurnError "connect"."""
         return connect(address, timeout_s, kernel_stamps=self.kernel_stamps, user=user)
 
     def watch(self, connection: Connection) -> ReplyStream:
-        """Begin to read a reply on `connection`; call before the request is sent."""
+        """Begin to read a reply on `connection`. Call it before the request is sent."""
         stream = ReplyStream(connection, self._offset)
         fd = connection.fileno()
         self._streams[fd] = stream
@@ -128,7 +128,7 @@ class Reader:
                 self._pause.stop()
 
     def close(self) -> None:
-        """Stop reading for good."""
+        """Stop reading all streams, and free all resources."""
         for stream in list(self._streams.values()):
             self.release(stream)
         self._timer.stop()
@@ -142,7 +142,7 @@ class Reader:
             self._keeper.close()
 
     def marked(self, turn: Turn, events_in_first_read: int) -> Turn:
-        """The turn with the marks of what we may have spoiled in it."""
+        """The turn with marks for what this process may have distorted in it."""
         self._offset.check()
         if self.kernel_stamps:
             last_ns = turn.last_token_ns
@@ -151,7 +151,7 @@ class Reader:
         return self.quality.marked(turn, events_in_first_read, now_ns())
 
     def _told_gaps(self, turn: Turn) -> Sequence[int]:
-        """The gaps of a turn whose tokens shared reads, without those that a late poll of ours made."""
+        """The gaps of a turn with several tokens in a read, without gaps of 0 from late polls."""
         first_ns, log = turn.first_token_ns, self._poll_log
         if first_ns is None or not log.was_late(first_ns, turn.end_ns):
             return turn.gaps_us
@@ -162,13 +162,13 @@ class Reader:
         late = self._poll_log.poll(now)
         self._drain(self._streaming)
         if late:
-            self._drain(self._new)  # what waited there belongs to this poll, too
+            self._drain(self._new)  # new streams had to wait, too: their reads belong to this poll
             self._poll_log.polled(now_ns())
         if now >= self._limits_ns:
             self._check_limits(now)
 
     def _on_check(self) -> None:
-        """New streams are read whenever the hub runs; this timer tells whether it does."""
+        """Timer of a reader that does not poll: only logs how late the hub runs, and checks limits."""
         now = now_ns()
         if self._poll_log.poll(now):
             self._poll_log.polled(now + self._poll_log.period_ns)
@@ -176,7 +176,7 @@ class Reader:
             self._check_limits(now)
 
     def _on_ready(self) -> None:
-        """A new stream has something. Where nothing polls, all are new, and wake-ups may be dense: then pause."""
+        """A new stream is readable. Without polling all streams are new: pause if wake-ups are dense."""
         now = now_ns()
         dense, self._ready_ns = now - self._ready_ns < DENSE_NS, now
         self._drain(self._new)
@@ -185,17 +185,17 @@ class Reader:
             self._pause.start(self._on_pause)
 
     def _on_pause(self) -> None:
-        """Read again after each pause, until there is nothing."""
+        """Read after each pause, until nothing is readable."""
         if not self._drain(self._new) and self._streams:
             self._pause.stop()
             self._ready.start(self._on_ready)
 
     def _drain(self, epoll: Any) -> int:
-        """One read of each stream of `epoll` that has something; how many have.
+        """Read once from each readable stream of `epoll`; returns their number.
 
-        This loop is what a token costs: it leaves reads unframed where it can, since framing many at once costs a third
-        of framing each as it comes, and computes the stamp itself (as `ReplyStream.stamped` does for all other reads),
-        since a call costs as much as the sum.
+        This loop runs for every token. It leaves reads unframed where possible, since framing many together takes a
+        third of the time of framing each alone, and computes the stamp inline (elsewhere `ReplyStream.stamped`), since
+        a call costs as much as the computation.
         """
         streams, offset_ns = self._streams, self._offset.ns
         new = epoll is self._new
@@ -224,11 +224,11 @@ class Reader:
         return len(events)
 
     def _received(self, events: list[tuple[int, int]]) -> tuple[list[Received | None], list[OSError]]:
-        """What came for each of `events`; None for each of the errors, which are beside.
+        """(the data read for each of `events`, or None if the read failed; the errors, in order).
 
-        Nothing but system calls: after each a processor has forgotten where the interpreter's branches go, so that
-        what is done between two of them takes several times as long. Beware: `streams[fd].receive()` in one would be
-        looked up as a method, which an attribute that holds a callable is not: 3 % of all that a client does.
+        This loop makes only system calls: each one flushes the processor's branch prediction, so that code between two
+        of them takes several times as long. Beware: `streams[fd].receive()` in one expression is compiled as a method
+        call, which is slow for an attribute that holds a callable: 3 % of the client's CPU time.
         """
         streams = self._streams
         found: list[Received | None] = []
@@ -245,7 +245,7 @@ class Reader:
         return found, errors
 
     def _may_stream(self, fd: int, stream: ReplyStream) -> None:
-        """Once tokens of `stream` come one after the other, its first one is in: the others may be polled."""
+        """Mark `stream` as streaming if its last two reads are close together: then its reads may be polled."""
         if stream.unframed_ns[-1] - stream.unframed_ns[-2] >= STREAMING_NS:
             return
         stream.is_streaming = True
@@ -255,16 +255,16 @@ class Reader:
             self._streaming.register(fd, select.EPOLLIN)
 
     def _rest(self, stream: ReplyStream, data: bytes, ancillary: Ancillary) -> tuple[bytes, Ancillary]:
-        """A read that filled its small buffer, with what followed, so that chunks stay whole, and the later stamp.
+        """(data, ancillary) of a read; one that filled its small buffer is extended, so that chunks stay whole.
 
-        A late poll finds several events of each stream. They stay unframed, too: to frame them here takes ten times as
-        long for a stream, and with hundreds of streams the next poll would be late as well.
+        The stamp is then the later one. A late poll finds several events of each stream, which are left unframed as
+        well: framing them here takes ten times as long, so that with hundreds of streams the next poll would be late.
         """
         if len(data) != READ_BYTES:
             return data, ancillary
         try:
             more, later, _, _ = stream.read(LARGEST_READ_BYTES, ANCILLARY_BYTES)
-        except OSError:  # nothing more, or an error that the next read will meet again
+        except OSError:  # nothing more, or an error that the next read raises again
             return data, ancillary
         if not more:
             return data, ancillary
@@ -272,7 +272,7 @@ class Reader:
         return data + more, later
 
     def _read(self, stream: ReplyStream) -> None:
-        """Read what one stream has, but so many reads at most: others wait."""
+        """Read from one stream until nothing is left, at most _READS_AT_ONCE times since other streams wait."""
         for _ in range(_READS_AT_ONCE):
             try:
                 data, ancillary, _, _ = stream.read(LARGEST_READ_BYTES, ANCILLARY_BYTES)
@@ -283,7 +283,7 @@ class Reader:
                 return
 
     def _take(self, stream: ReplyStream, data: bytes, at_ns: int) -> bool:
-        """Give a read to its stream; True when there is more to read at once."""
+        """Pass a read to its stream; True if there may be more to read now."""
         if not stream.feed(data, at_ns) or not data:
             self.release(stream)  # the descriptor must not fire again before the user's greenlet runs
             return False
@@ -291,12 +291,12 @@ class Reader:
 
     def _broke(self, stream: ReplyStream, error: OSError) -> None:
         if isinstance(error, BlockingIOError):
-            return  # there was nothing to read, no more
+            return  # there was nothing to read
         self.release(stream)
         stream.broke(error)
 
     def _check_limits(self, now: int) -> None:
-        """Wake streams whose next limit is due; renew the clock's offset and, each second, the poll interval."""
+        """Wake streams whose next limit is due; update the clock's offset and, once a second, the poll interval."""
         self._limits_ns = now + LIMITS_NS
         for stream in self._streams.values():
             if stream.check_ns and now >= stream.check_ns:

@@ -1,4 +1,4 @@
-"""How many tokens of a reply are reasoning, and how we know."""
+"""Counts the reasoning tokens of a reply, and records how they are known."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from chatload.engine.token_count import Part, Seen, TokenCount, up_to
 def reasoning_fields(
     seen: Seen, count: TokenCount, shown: tuple[int | None, int | None], before: Part, with_answer: Part
 ) -> dict[str, object]:
-    """The fields of a `Turn` on reasoning; none where there was no reasoning, or nobody knows how much.
+    """The fields of a `Turn` on reasoning; empty if there was no reasoning, or its tokens are unknown.
 
-    `shown`: (first token, first answer), in ns. `before` is what came before the answer, `with_answer` that and the
+    `shown`: (first token, first answer), in ns. `before` is the reply up to the answer, `with_answer` also includes the
     answer's first event. Order of trust: the server's counts per event > its usage > the number of events, or the
     share of the text (estimates). A usage of more tokens than the reply has is not used.
     """
@@ -22,7 +22,7 @@ def reasoning_fields(
     tokens, source = up_to(seen, part, count.tokens, count.trusts_events)
     if tokens is None:
         return {}
-    if part.characters < seen.reasoning:  # also within the answer, or in the same event
+    if part.characters < seen.reasoning:  # some reasoning came within the answer, or in its first event
         share = seen.reasoning / seen.all.characters
         tokens, source = max(1, round(count.tokens * share)), "share_of_text"
     if source != "counted" and 0 < told <= count.tokens:
@@ -36,7 +36,7 @@ def reasoning_fields(
 
 
 def _of_usage(told: int, count: TokenCount) -> dict[str, object]:
-    """Of a reply that shows no reasoning: what usage tells of it, where it is not doubted."""
+    """The fields for a reply that shows no reasoning: from its usage, unless that is doubted."""
     if not told or count.usage_tokens is None or count.doubt or told > count.usage_tokens:
         return {}
     return {"reasoning_tokens": told, "reasoning_source": "usage"}

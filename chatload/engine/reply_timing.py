@@ -1,4 +1,4 @@
-"""The meter of one reply: fed with deltas while the reply runs, asked for its instants at the end."""
+"""The meter of one reply: receives its deltas, and returns its instants and counts at the end."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from chatload.model.inline_reasoning import OPENED_BY_TEMPLATE, AnswerStart, aft
 from chatload.model.turn import Delta, TextDeltas, TurnRequest, Usage
 
 REPLY_ID_CHARACTERS, FINISH_CHARACTERS = 200, 60
-"""A turn keeps so much of what a server may make as long as it likes."""
+"""Most characters that a turn keeps of a reply id and a finish reason."""
 FIRST_READ_NS = 200_000
-"""Events stamped so soon after the one before, from the first token on, belong to its read: what one write or a few
-brought at once may be read in several pieces."""
+"""Events that follow the first token with gaps of at most this count as its read: bytes that arrive together may be
+read in several pieces."""
 
 
 class ReplyMeter:
@@ -37,12 +37,12 @@ class ReplyMeter:
         self.events = 0
         self.coalesced = 0
         self.first_read: int | None = None
-        self.shares_first_stamp = 0  # events from the first token on that came in its read, itself too
+        self.shares_first_stamp = 0  # events in the read of the first token, from that token on
         self.counted_so_far = 0
         self._all_counted = True
         self._repeated = 0  # events with text whose count is 0
-        self._carried = 0  # counted in events without text since the last one with text
-        self._hidden = 0  # those that no text can be of
+        self._carried = 0  # tokens of events without text since the last event with text
+        self._hidden = 0  # tokens of such events that were too many for the text after them
         self._first_event = self._first_read = NO_PART
         self._in_first_read = True
         self._usage_events = 0  # events with text when the usage came
@@ -51,16 +51,18 @@ class ReplyMeter:
         self._gaps_us: list[int] = []
         self._event_tokens: list[int] = []
         self._last_offset_us = 0
-        self.text_bytes = 0  # what the text takes at most: 4 bytes a character where one is not ASCII
+        self.text_bytes = 0  # upper bound: 4 bytes per character of texts that are not ASCII
         self._characters = self._reasoning = self._tools = 0
         self._answer: list[str] = []
         self._answer_start = AnswerStart()
-        self._before_answer = self._with_answer = NO_PART  # up to the answer, and to its first event
-        self._template_block = True  # what came may be reasoning whose block the chat template opened
+        self._before_answer = self._with_answer = (
+            NO_PART  # up to the answer, and to the end of its first event
+        )
+        self._template_block = True  # the text so far may be reasoning in a block opened by the chat template
         self._thoughts: list[str] = []
 
     def add(self, delta: Delta | TextDeltas) -> None:
-        """Take one delta in, or a row of them. Deltas come in the order of their events."""
+        """Add one delta, or several. Deltas must be in the order of their events."""
         if isinstance(delta, TextDeltas):
             self._add_row(delta)
             return
@@ -79,7 +81,7 @@ class ReplyMeter:
             pass
         elif self._one_token_per_event:
             self._add_tokens(read, tokens, at_ns)
-        else:  # part of a character, the end of sequence, or hidden: nobody saw it arrive
+        else:  # part of a character, the end of sequence, or a hidden token: a reader does not see it arrive
             self._carried += tokens
         if usage is not None:
             self._add_usage(usage, has_text)
@@ -87,14 +89,14 @@ class ReplyMeter:
             self.shares_first_stamp += 1
 
     def _add_usage(self, usage: Usage, with_text: bool) -> None:
-        """The last usage holds; one that tells nothing takes no count away."""
+        """Use the last usage, but keep an earlier one if the last has no completion tokens."""
         if usage.completion_tokens or not self.usage.completion_tokens:
             self.usage = usage
             self._usage_events = self.events
             self._usage_is_alone = not with_text
 
     def _add_row(self, row: TextDeltas) -> None:
-        """What `add` does with each of them."""
+        """`add` for each of several deltas, in one step where possible."""
         first_ns = self.first_token_ns
         answering = row.reasoning or self.first_answer_ns is not None
         if first_ns is None or self.last_token_ns is None or not answering:
@@ -141,7 +143,7 @@ class ReplyMeter:
             self._answer.append(text)
 
     def _without_first_read(self, row: TextDeltas, last_ns: int) -> TextDeltas:
-        """Take in what still belongs to the first read, of which something came at `last_ns`; the rest of the row."""
+        """Add the deltas that still belong to the first read, whose last event was at `last_ns`; returns the others."""
         head, count = 0, len(row.texts)
         for at_ns in self._stamps[row.read : row.read + count]:
             if at_ns - last_ns > FIRST_READ_NS:
@@ -182,20 +184,20 @@ class ReplyMeter:
         self._add_tokens(read, tokens, at_ns)
 
     def _end_template_block(self, text: str, at_ns: int) -> None:
-        """The answer begins after the sign, unless it stood in the answer."""
+        """Let the answer begin after the closing tag, unless the tag is part of the answer."""
         self._template_block = False
         if after_template_block(self.text) is not None:
             self._answer_start = AnswerStart()
             self.first_answer_ns = self._answer_start.take(text.partition(OPENED_BY_TEMPLATE)[2], at_ns)
 
     def _answer_begins(self, size: int, tokens: int | None) -> None:
-        """The next event to be counted, of so many characters, is the answer's first."""
+        """Record that the next counted event, of `size` characters and `tokens`, is the answer's first."""
         events, characters, counted = self.events, self._characters, self.counted_so_far
         self._before_answer = Part(events, characters - size, counted)
         self._with_answer = Part(events + 1, characters, counted + (tokens or 0))
 
     def _with_carried(self, tokens: int, text: str) -> int:
-        """The count of an event with text, and of those without before it that its text can be of, too."""
+        """The count of an event with text, plus those of events without text before it if the text is long enough."""
         carried, self._carried = self._carried, 0
         if tokens + carried <= 4 * len(text) + SPARE:
             return tokens + carried
@@ -212,7 +214,9 @@ class ReplyMeter:
             self.coalesced += 1
         self._last_read = read
         first_ns = self.first_token_ns
-        if first_ns is None:  # nobody sees it: no gap can start here, and it leaves TPOT with the first token
+        if (
+            first_ns is None
+        ):  # invisible: no gap starts here, and TPOT excludes its tokens with the first token's
             return
         if self._in_first_read:
             self._in_first_read = at_ns - (self.last_token_ns or first_ns) <= FIRST_READ_NS
@@ -221,7 +225,7 @@ class ReplyMeter:
         if self.last_token_ns is None:
             self._first_event = self._first_read
         else:
-            # Offsets are rounded, not gaps, so that rounding never adds up.
+            # Offsets are rounded, not gaps, so that rounding errors do not add up.
             offset_us = (at_ns - first_ns + 500) // 1000
             self._gaps_us.append(offset_us - self._last_offset_us)
             self._last_offset_us = offset_us
@@ -244,12 +248,12 @@ class ReplyMeter:
         return self._characters
 
     def instants(self) -> dict[str, object]:
-        """The fields of a `Turn` that the reply itself decides."""
+        """The fields of a `Turn` that follow from the reply."""
         count, reasoning = self._count()
         per_event = count.trusts_events and any(tokens != 1 for tokens in self._event_tokens)
         same_read = count.first_read == count.first_event
         if self._template_block and after_template_block(self.text) is not None:
-            self.first_answer_ns = None  # its sign was cut into several events: nobody knows
+            self.first_answer_ns = None  # the closing tag was cut into several events: unknown
         return {
             **reasoning,
             "first_event_ns": self.first_event_ns,

@@ -1,8 +1,8 @@
-"""One reply while it comes in: bytes buffered with a stamp for each read, decoded by the user's greenlet.
+"""One reply while it arrives: bytes are buffered with a stamp for each read, and decoded by the user's greenlet.
 
-A read that ends as an event in a chunk ends stays unframed, and is framed with others later. Any other may be the end
-of the message: it is framed at once (llhttp, through geventhttpclient, or `protocols/http_chunks.py` for whole chunks).
-The user's greenlet is woken when its message is complete, when much is buffered, or when a limit is due.
+A read whose end looks like that of an event and its chunk stays unframed, and is framed together with others later. Any
+other may end the message, and is framed at once (by llhttp through geventhttpclient, or by `protocols/http_chunks.py`
+for whole chunks). The user's greenlet is woken when the message is complete, much is buffered, or a limit is due.
 """
 
 from __future__ import annotations
@@ -26,22 +26,22 @@ from chatload.protocols.http_chunks import whole_chunks, whole_chunks_each
 
 WAKE_AT_BYTES = 32 * 1024
 WAKE_AT_READS = 40
-"""Buffered bytes, and reads of unknown size, at which the user's greenlet is woken to decode: bounds the memory of a
-long answer. More at a time would hardly be cheaper; 32 kB of 400 users are 13 MB."""
+"""Buffered bytes, and reads of unknown size, at which the user's greenlet is woken to decode, which bounds the memory
+of a long answer. Larger batches are hardly cheaper; 32 kB each for 400 users are 13 MB."""
 READ_OVERHEAD_BYTES = 64
-"""What an unframed read takes beside its bytes: the object, its entry in a list, its stamp."""
+"""Memory of an unframed read in addition to its bytes: the object, its list entry, its stamp."""
 LARGEST_REPLY_BYTES = 256 * 1024 * 1024
 MOST_READS = 2 * 1024 * 1024
-"""Body reads of one reply: each keeps a stamp of 8 bytes."""
+"""Most body reads of one reply, each with a stamp of 8 bytes."""
 LARGEST_HEAD_BYTES = 64 * 1024
-"""Status line, headers and trailers of one reply together, interim (1xx) responses and bare chunk framing too."""
+"""Limit of status line, headers, trailers and interim (1xx) responses of one reply, with excessive chunk framing."""
 FRAMING_BYTES = 16
-"""What a body byte may take of chunk framing: a chunk of one byte with its size spelt in ten digits takes less."""
+"""Chunk framing per body byte that is not excessive: a chunk of one byte whose size has ten digits needs less."""
 TOO_LONG_A_HEAD = f"headers, trailers or chunk framing of more than {LARGEST_HEAD_BYTES} bytes"
 TOO_LONG_A_REPLY = f"a reply of more than {LARGEST_REPLY_BYTES} bytes or {MOST_READS} reads"
 MORE_AFTER_THE_END = "the server sent more after the end of its reply"
 READ_BYTES, LARGEST_READ_BYTES = 447, 8192
-"""A read of short events, and any other. 447 bytes are the most that Python allots without the C library."""
+"""Buffer sizes for reads of short events, and for others. Python allocates up to 447 bytes without malloc."""
 EVENT_AND_CHUNK_END = b"\n\n\r\n"
 ANCILLARY_BYTES = 64
 TIMESPEC = struct.Struct("qq").unpack_from
@@ -52,7 +52,7 @@ def _nothing() -> None:
 
 
 class Message(HTTPResponse):
-    """geventhttpclient's parser of one response, handing body bytes on instead of keeping them."""
+    """geventhttpclient's parser of one response, which returns body bytes instead of keeping them."""
 
     def __init__(self) -> None:
         super().__init__("POST")
@@ -60,7 +60,7 @@ class Message(HTTPResponse):
         self.final = False
 
     def _on_message_begin(self) -> None:
-        """Only an interim (1xx) response may have another one after it; the base class would merge the two."""
+        """Refuse a second response unless the first is interim (1xx); the base class would merge the two."""
         if self.final:
             raise HTTPProtocolViolationError("a second response")
         super()._on_message_begin()
@@ -70,7 +70,7 @@ class Message(HTTPResponse):
         return super()._on_headers_complete()
 
     def take_body(self) -> bytes:
-        """The body bytes of what was fed since last time."""
+        """The body bytes of the data fed since the last call."""
         if not self.pieces:
             return b""
         body = b"".join(self.pieces) if len(self.pieces) > 1 else self.pieces[0]
@@ -82,23 +82,23 @@ class Message(HTTPResponse):
 
 
 class Wakeup(Protocol):
-    """What a user's greenlet waits for: an event of gevent, or a script in tests."""
+    """The event that a user's greenlet waits for: gevent's, or a script in tests."""
 
     def set(self) -> None:
-        """Let it run."""
+        """Wake the greenlet."""
 
     def clear(self) -> None:
-        """It waits again from here on."""
+        """Make `wait` block again."""
 
     def wait(self) -> object:
-        """Wait until it is set."""
+        """Block until `set` is called."""
 
 
 class ReplyStream:
-    """One reply while it comes in: the reads of its body (`reads`), and a stamp for each of them.
+    """One reply while it arrives: the reads of its body (`reads`), and a stamp for each of them.
 
-    `stamps[i]` is the instant (ns) of body read i, and stays; the bytes go to whoever takes them from `reads`.
-    `between_chunks` tells that what is received may stay unframed, to be framed later, many at a time.
+    `stamps[i]` is the instant (ns) of body read i. Stamps are kept; the bytes are not, once taken from `reads`.
+    `between_chunks`: received data may stay unframed, to be framed later together with other reads.
     """
 
     def __init__(self, connection: Connection, offset: WallOffset, woken: Wakeup | None = None) -> None:
@@ -119,13 +119,13 @@ class ReplyStream:
         self.complete = False
         self.check_ns = 0
         self.opened: OpenReply | None = None
-        self.wake_at_reads = WAKE_AT_READS  # 1: the user's greenlet gets read by read
+        self.wake_at_reads = WAKE_AT_READS  # 1: the user's greenlet decodes each read separately
         self.is_streaming = False
         self.on_wake: Callable[[], None] = _nothing
         self._offset = offset
         self._message = Message()
         self._framing = (
-            0  # bytes that were no body: all of the head, later those beyond FRAMING_BYTES a body byte
+            0  # bytes outside the body: all of the head, later those beyond FRAMING_BYTES per body byte
         )
         self._head_bytes = 0
         self._buffered: list[bytes] = []
@@ -134,7 +134,7 @@ class ReplyStream:
 
     @property
     def status(self) -> int:
-        """The HTTP status; 0 before the headers are in."""
+        """The HTTP status; 0 before the headers are complete."""
         return int(self._message.get_code()) if self.headers_ns is not None else 0
 
     def header(self, name: str) -> str:
@@ -148,18 +148,18 @@ class ReplyStream:
 
     @property
     def reusable(self) -> bool:
-        """True when the message ended cleanly and the server keeps the connection open."""
+        """True if the message ended cleanly and the server keeps the connection open."""
         return self.complete and not self._message.should_close()
 
     @property
     def stamp_source(self) -> str:
-        """kernel, user or mixed: where the stamps came from."""
+        """The source of the stamps: kernel, user or mixed."""
         if self.unstamped == 0 and self.raw_reads:
             return "kernel"
         return "user" if self.unstamped == self.raw_reads else "mixed"
 
     def _batches(self) -> Iterator[list[bytes]]:
-        """The body, as many reads at a time as there are; waits for more. Raises TurnError if it breaks."""
+        """Yield the body in batches of all available reads; waits for more. Raises TurnError if the stream fails."""
         while True:
             self.frame()
             while self._buffered:
@@ -174,18 +174,18 @@ class ReplyStream:
             self._woken.wait()
 
     def expect(self, size: int) -> None:
-        """Reads of up to about `size` bytes are to come."""
+        """Choose buffer size and batch size for reads of up to about `size` bytes."""
         most = READ_BYTES if size < READ_BYTES else LARGEST_READ_BYTES
         self.receive = partial(self.read, most, ANCILLARY_BYTES)
         if self.wake_at_reads > 1:
             self.wake_at_reads = max(2, WAKE_AT_BYTES // (size + READ_OVERHEAD_BYTES))
 
     def wake(self) -> None:
-        """Wake the user's greenlet: there is something to decode, or a limit is due."""
+        """Wake the user's greenlet to decode, or to check a limit."""
         self._woken.set()
 
     def frame(self) -> None:
-        """Frame the reads that are not yet, which is cheapest for many at once."""
+        """Frame the unframed reads, which is cheapest for many together."""
         if not self.unframed:
             return
         unframed, unframed_ns, self.unframed, self.unframed_ns = (
@@ -212,7 +212,7 @@ class ReplyStream:
         return now_ns()
 
     def feed(self, data: bytes, at_ns: int) -> bool:
-        """Take one socket read in; empty data means the server closed. False when nothing more is to be read."""
+        """Add one socket read; empty data means that the server closed. False if nothing more is to be read."""
         self.frame()
         self._feed(data, at_ns)
         return not self.complete and self.problem is None
@@ -226,7 +226,7 @@ class ReplyStream:
             self._buffer([body], (at_ns,))
 
     def forget(self) -> None:
-        """Drop what points back at us: a cycle would keep the whole reply until the next full collection."""
+        """Drop references back to this stream: a cycle would keep the reply until the next full garbage collection."""
         self.frame()
         self.on_wake = _nothing
         self.reads = BodyReads(())
@@ -249,7 +249,7 @@ class ReplyStream:
             self.fail(TurnError("truncated", f"server closed the connection after {self.bytes} body bytes"))
 
     def _take_in(self, data: bytes, at_ns: int) -> None:
-        """What the parser made of a read: the headers, if it ended them, and its body bytes."""
+        """Take the headers, if this read completed them, and its body bytes from the parser."""
         message = self._message
         body = message.take_body()
         if self.headers_ns is None:
@@ -283,20 +283,20 @@ class ReplyStream:
             self.fail(TurnError("truncated", f"server closed the connection after {self.bytes} body bytes"))
         elif self._message.final and self._message.message_complete:
             self.complete = (
-                False  # where several reads were framed at once, the end may be before the last of them
+                False  # of several reads framed together, one before the last may have ended the message
             )
             self.fail(TurnError("bad_wire", MORE_AFTER_THE_END))
         else:
             self.fail(TurnError("bad_wire", f"not HTTP: {error}: {data[:60]!r}"))
 
     def broke(self, error: OSError) -> None:
-        """The connection broke while it was read."""
+        """End the stream because the connection broke during a read."""
         self.frame()
         words = "connection reset" if isinstance(error, ConnectionResetError) else error.strerror or error
         self.fail(TurnError("truncated", f"{words} after {self.bytes} body bytes"))
 
     def fail(self, problem: TurnError) -> None:
-        """End the stream with `problem`; what was buffered before it can still be decoded."""
+        """End the stream with `problem`; data that is already buffered can still be decoded."""
         if self.problem is None and not self.complete:
             self.problem = problem
         self._woken.set()

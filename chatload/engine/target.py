@@ -1,4 +1,4 @@
-"""What all users of a process share: where the server is, what each request begins with, and how bytes get there."""
+"""What all users of a process share: the server's address, the head of each request, and the transport."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ class Transport(Protocol):
     """Opens connections and reads replies: a `Reader` in a run, a script in tests."""
 
     def connect(self, address: Address, timeout_s: float, user: int = 0) -> Connection:
-        """A new connection, to the address of `user`. TurnError "connect" if there is none within `timeout_s`."""
+        """A new connection to the IP address of `user`. Raises TurnError "connect" if there is none in `timeout_s`."""
 
     def watch(self, connection: Connection) -> ReplyStream:
-        """Begin to read a reply on `connection`; called before the request is sent."""
+        """Begin to read a reply on `connection`. Called before the request is sent."""
 
     def release(self, stream: ReplyStream) -> None:
         """Stop reading `stream`. Safe to call twice."""
 
     def marked(self, turn: Turn, events_in_first_read: int) -> Turn:
-        """The turn with marks for what this process may have spoiled in it."""
+        """The turn with marks for what this process may have distorted in it."""
 
 
 @dataclass(frozen=True, slots=True)
 class FoundRoute:
-    """What was found before the run: the whole path of the chat route, and addresses of the name that did not answer.
+    """What was found before the run: the whole path of the chat route, and IP addresses that did not answer.
 
-    An empty path is the dialect's own. Values of --session-header begin with the run's id.
+    If `path` is empty, the dialect's is used. Values of --session-header contain the run's id.
     """
 
     path: str = ""
@@ -50,7 +50,7 @@ class FoundRoute:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The server as the users of one process see it."""
+    """The server, for the users of one process. `head` is the request line and the headers that all requests share."""
 
     address: Address
     dialect: Dialect
@@ -67,7 +67,7 @@ class Target:
     tracing: Tracing | None = None
 
     def head_for(self, user: int) -> bytes:
-        """What each request of this user begins with, down to the headers that change each turn."""
+        """The head of this user's requests, without the headers that change with each turn."""
         head = self.head + self.session % user if self.session else self.head
         return head if self.cookies is None else head + self.cookies.header(user)
 
@@ -75,9 +75,9 @@ class Target:
 def target_for(
     plan: Plan, dialect: Dialect, transport: Transport, worker: str, key: ApiKey, route: FoundRoute
 ) -> Target:
-    """The target of a plan. `key` goes nowhere but into the request.
+    """The target of a plan. `key` is only used in the request.
 
-    UsageError where a certificate that the plan names cannot be used.
+    Raises UsageError if a certificate that the plan names cannot be used.
     """
     address = Address(plan.host, plan.insecure, plan.access, route.skipped)
     path = route.path or whole_path(plan.host, dialect.path, plan.route.apis[0], plan.route.query)
@@ -100,9 +100,9 @@ def target_for(
 
 
 def request_head(address: Address, path: str, headers: Mapping[str, str]) -> bytes:
-    """Request line and headers up to those that change each turn. No Accept-Encoding: replies stay plain.
+    """Request line and headers, without those that change with each turn. `path` is the whole path, with its query.
 
-    `path` is the whole path, with its query.
+    There is no Accept-Encoding, so that replies are not compressed.
     """
     lines = [
         f"POST {path} HTTP/1.1",

@@ -1,4 +1,4 @@
-"""The limits of one turn: its first token, each gap, and the whole of it."""
+"""Time limits of one turn: until the first token, for each gap, and for the whole turn."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from chatload.options.run_options import Timeouts
 
 
 class TurnTimeouts:
-    """Checked whenever its greenlet has decoded all there is."""
+    """Checks the limits of a turn whenever its greenlet has decoded all available data."""
 
     def __init__(
         self, stream: ReplyStream, meter: ReplyMeter, timeouts: Timeouts, sent_ns: int, clock: Clock
@@ -19,7 +19,7 @@ class TurnTimeouts:
         self._sent_ns, self._clock = sent_ns, clock
 
     def check(self) -> None:
-        """Raise TurnError if a limit is over, else tell the reader when to wake us for the next check."""
+        """Raise TurnError if a limit is exceeded, else set when the reader wakes the greenlet for the next check."""
         limits, meter, now = self._timeouts, self._meter, self._clock.now_ns()
         turn_ends_ns = self._sent_ns + round(limits.turn_s * 1e9)
         if meter.last_token_ns is None:
@@ -34,11 +34,11 @@ class TurnTimeouts:
             if meter.last_token_ns is None:
                 raise TurnError("timeout_first", f"no token within {limits.first_token_s:g} s")
             raise TurnError("timeout_gap", f"no token for {limits.gap_s:g} s after {meter.events} events")
-        # Nothing wakes us when tokens come, so check at least once a gap: what is buffered by then tells.
+        # New tokens alone do not wake the greenlet, so check once per gap limit whether any were buffered.
         self._stream.check_ns = min(turn_ends_ns, next_ns, now + round(limits.gap_s * 1e9))
 
     def _never_ended(self) -> str:
-        """What the reply said of its end, though its message went on."""
+        """The failure's text for a reply that was finished, though its HTTP message went on."""
         usage = self._meter.usage.completion_tokens
         told = str(self._meter.finish) if usage is None else f"{self._meter.finish}, usage {usage}"
         return f"the reply was finished ({told}) but the server never ended the message"

@@ -1,4 +1,4 @@
-"""What a failed TLS handshake means, in words with a remedy."""
+"""Describes a failed TLS handshake, with a remedy."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ PLAIN = (
     "PACKET_LENGTH_TOO_LONG",
     "UNKNOWN_PROTOCOL",
 )
-"""What OpenSSL calls an answer that is no TLS."""
+"""OpenSSL's names for an answer that is not TLS."""
 
 
 def failure_words(error: OSError, name: str) -> str:
-    """Why a handshake failed, with a remedy where there is one."""
+    """Why a handshake failed, with a remedy if there is one."""
     if isinstance(error, ssl.SSLCertVerificationError):
         code = error.verify_code
         if code in SELF_SIGNED:
@@ -49,5 +49,5 @@ def failure_words(error: OSError, name: str) -> str:
 
 
 def is_plain(error: BaseException | None) -> bool:
-    """Whether a handshake failed because the other side speaks no TLS."""
+    """Whether a handshake failed because the server does not use TLS."""
     return isinstance(error, ssl.SSLError) and any(word in str(error) for word in PLAIN)

@@ -1,9 +1,9 @@
-"""How many tokens of a reply a reader could see arrive, how many the server bills, and how we know.
+"""Counts the tokens of a reply that a reader could see arrive, and those that the server bills, with their source.
 
-Order of trust: the server's usage > its per-event counts > events of a dialect that sends one token an event > the
-limit we set, when it was reached (the server says so, or was told to ignore the end of sequence) > the number of
-events, or of characters where events are single characters (estimates). A count that what was seen rules out is not
-used, and the turn says why (model/token_sources.py).
+Order of trust: the server's usage > its per-event counts > events of a dialect that sends one token per event > the
+limit we set, if it was reached (the server reports it, or was told to ignore the end of sequence) > the number of
+events, or of characters if events are single characters (estimates). A count that contradicts the text is not used, and
+the turn records why (model/token_sources.py).
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from chatload.model.token_sources import LONGEST_MEAN, SHORTEST_MEAN
 from chatload.model.turn import Usage
 
 MERGED_AT_MOST = 4
-"""vLLM 0.1.2 merges up to 3 tokens an event under load (protocols.md §0.3); one more for safety."""
+"""vLLM 0.1.2 merges up to 3 tokens per event under load (protocols.md §0.3); one more for safety."""
 SPARE, TOOL_SPARE = 4, 32
-"""Tokens without visible text: the end of sequence, marks around reasoning; what surrounds the text of tool calls."""
+"""Most tokens without visible text: end of sequence and marks around reasoning, or also around tool calls."""
 LONGEST_TOKEN, LEAST_JUDGED = 32, 30
-"""Characters of a very long token; a short mean of ASCII text is judged over so many tokens or more."""
+"""Characters of a very long token, and tokens from which on a small mean of characters per token is implausible."""
 CHARACTERS_A_TOKEN, LEAST_SINGLE = 4, 20
-"""Mean of English text, and from how many single characters as events on they are no tokens."""
+"""Mean characters per token of English text, and events of single characters from which on they are no tokens."""
 NO_USAGE = Usage()
 
 
 class Part(NamedTuple):
-    """What the events up to some point brought: how many had text, its characters, the sum of their counts."""
+    """The events up to some point: the number with text, the characters of the text, the sum of their token counts."""
 
     events: int = 0
     characters: int = 0
@@ -39,13 +39,13 @@ NO_PART = Part()
 
 @dataclass(slots=True, kw_only=True)
 class Seen:
-    """What the deltas of one reply showed, before anybody says how many tokens that is.
+    """What the deltas of one reply showed, from which its tokens are counted.
 
-    `counted`: every event told its count; `repeated` of them told 0. `tail`: counted after the last text; `hidden`:
-    counted without text, and more than the text after it can be of.
-    `most_bytes`: what the text takes in UTF-8 at most. `ascii`: all of it. `reasoning` and `tools` are characters.
-    `usage_is_last`: no text came after the last usage. `usage_is_alone`: it came in an event without text.
-    `ignores_eos`: the answer goes on to the limit, even where the server never names a finish reason.
+    `counted`: every event had a token count; `repeated` of them were 0. `tail`: tokens counted after the last text;
+    `hidden`: tokens counted without text, and too many for the text after them.
+    `most_bytes`: upper bound of the text's size in UTF-8. `ascii`: all text is ASCII. `reasoning` and `tools` are
+    numbers of characters. `usage_is_last`: no text came after the last usage. `usage_is_alone`: it came in an event
+    without text. `ignores_eos`: the answer goes on to the limit, even if the server never sends a finish reason.
     """
 
     all: Part = NO_PART
@@ -69,12 +69,12 @@ class Seen:
 
 
 class TokenCount(NamedTuple):
-    """n (`tokens`, those that could be seen) and its source: usage, per_event, one_per_event, limit, characters,
+    """n (`tokens`, those that a reader could see) and its source: usage, per_event, one_per_event, limit, characters,
     estimate or none.
 
-    `usage_tokens` is what usage told, and `doubt` why it was not used. `first_source` tells how `first_event` and
-    `first_read` (tokens up to the end of the first event with text, and of its read) are known; `tail` of n were
-    never shown. `trusts_events`: per-event counts hold.
+    `usage_tokens` is the server's usage, and `doubt` why it was not used. `first_event` and `first_read` are tokens up
+    to the end of the first event with text, and of its read; `first_source` is how they are known. `tail` of n came
+    after the last text. `trusts_events`: the per-event counts are valid.
     """
 
     tokens: int
@@ -91,10 +91,10 @@ class TokenCount(NamedTuple):
 def usual_count(
     usage: Usage, events: int, characters: int, first: tuple[int, int], finish: str | None
 ) -> TokenCount | None:
-    """What `count_tokens` says of a reply without reasoning, tool calls and counts per event, whose text has ended
-    when its usage comes in an event of its own: where that is one token an event; None where it is not.
+    """Fast path of `count_tokens` for a usage of about one token per event; None for any other.
 
-    `first`: events up to the end of the first one with text, and of its read.
+    The reply must have no reasoning, tool calls and per-event counts, and its usage must come after the text in an
+    event without text. `first`: events up to the end of the first one with text, and of its read.
     """
     told = usage.completion_tokens
     if not told or not characters or not events - 1 <= told <= min(1.1 * events + 1, characters + SPARE):
@@ -116,14 +116,14 @@ def count_tokens(seen: Seen) -> TokenCount:
     if usage is not None:
         told, doubt = _told_by_usage(seen)
         if trusted and usage <= seen.all.counted + seen.tail + seen.hidden + _spare(seen):
-            doubt = ""  # all of it was counted event by event
+            doubt = ""  # the per-event counts confirm it
     tokens, source = _tokens(seen, told, trusted)
     tail = _tail(seen, tokens, source, trusted)
     first_event, first_source = up_to(seen, seen.first_event, tokens, trusted)
     first_read, _ = up_to(seen, seen.first_read, tokens, trusted)
     billed = _billed(seen)
     if source == "usage" and billed is not None and billed < tokens:
-        billed = tokens  # its reasoning was shown, and counted beside
+        billed = tokens  # the usage leaves out the reasoning, which was shown
     return TokenCount(tokens, source, billed, doubt, first_event, first_read, first_source, tail, trusted)
 
 
@@ -144,7 +144,7 @@ def _tokens(seen: Seen, told: int | None, trusted: bool) -> tuple[int, str]:
 
 
 def _told_by_usage(seen: Seen) -> tuple[int | None, str]:
-    """(tokens that could be seen according to the server's usage, why it is doubted); None where it is."""
+    """(tokens that a reader could see according to the usage, or None; why the usage is doubted, or "")."""
     usage = seen.usage
     told = usage.completion_tokens or 0
     if not seen.usage_is_last or (_lags(seen) and not seen.usage_is_alone):
@@ -164,7 +164,7 @@ def _told_by_usage(seen: Seen) -> tuple[int | None, str]:
 
 
 def _readings(seen: Seen, told: int) -> Iterator[int]:
-    """What a usage may mean, the likeliest first: servers count reasoning within it or beside it."""
+    """Possible numbers of visible tokens, the likeliest first: not all servers include reasoning in the usage."""
     usage = seen.usage
     billed = _billed(seen) or 0
     beside = billed > told
@@ -180,9 +180,9 @@ def _readings(seen: Seen, told: int) -> Iterator[int]:
 
 
 def _billed(seen: Seen) -> int | None:
-    """What the server bills: its completion tokens, and the reasoning where `total` shows that it is beside them.
+    """Billed tokens: the completion tokens, plus the reasoning if `total` shows that they exclude it.
 
-    Gemini's OpenAI route tells reasoning in `total` only: more than the text can have.
+    Gemini's OpenAI route reports reasoning in `total` only, which then has more tokens than the text can have.
     """
     usage = seen.usage
     told, reasoning = usage.completion_tokens, usage.reasoning_tokens
@@ -195,7 +195,7 @@ def _billed(seen: Seen) -> int | None:
 
 
 def _adds_up(seen: Seen) -> bool:
-    """Whether total = prompt + completion, reasoning within or beside it; True where they are not told."""
+    """Whether total = prompt + completion, with or without the reasoning; True if total or prompt is unknown."""
     usage = seen.usage
     if not usage.total_tokens or usage.prompt_tokens is None:
         return True
@@ -203,35 +203,35 @@ def _adds_up(seen: Seen) -> bool:
 
 
 def _summarised(seen: Seen, reasoning: int) -> bool:
-    """Whether the reasoning shown is too short for its tokens: a summary of it."""
+    """Whether the visible reasoning is too short for its tokens, and so is only a summary."""
     return reasoning > LEAST_JUDGED and seen.reasoning < SHORTEST_MEAN * reasoning
 
 
 def _fits(seen: Seen, tokens: int) -> bool:
-    """Whether the text that was seen can be of so many tokens."""
+    """Whether the text can have so many tokens."""
     characters, events = seen.all.characters, seen.all.events
     if tokens < 1 or tokens > seen.most_bytes + _spare(seen) or characters > LONGEST_TOKEN * (tokens + 1):
         return False
-    if tokens < events - 1:  # fewer tokens than events: something cuts the text anew
+    if tokens < events - 1:  # fewer tokens than events: a proxy or the server splits the text otherwise
         return characters <= LONGEST_MEAN * tokens
     too_short = seen.ascii and tokens > LEAST_JUDGED and characters < SHORTEST_MEAN * (tokens - _spare(seen))
     return _one_an_event(tokens, events) or not too_short
 
 
 def _trusts_events(seen: Seen) -> bool:
-    """Whether the per-event counts are counts: all told, not one number in each event, and the text can be theirs."""
+    """Whether the per-event counts are valid: present in all events, rising, and plausible for the text."""
     if not seen.counted or not seen.all.events or _lags(seen):
         return False
     return seen.one_token_per_event or (not _repeats(seen) and _fits(seen, seen.all.counted))
 
 
 def _repeats(seen: Seen) -> bool:
-    """Whether the running count stood still while text came."""
+    """Whether the running count did not rise in most events with text."""
     return seen.counted and seen.all.events > 2 and 2 * seen.repeated > seen.all.events
 
 
 def _lags(seen: Seen) -> bool:
-    """Whether the running count is that before each event: the first one with text has none."""
+    """Whether each running count excludes its own event: the count of the first event with text is 0."""
     return (
         seen.counted
         and not seen.one_token_per_event
@@ -244,15 +244,15 @@ def _spare(seen: Seen) -> int:
 
 
 def _one_an_event(tokens: int, events: int) -> bool:
-    """About as many events as tokens; an EOS token has no text, so n may be a little larger."""
+    """Whether there are about as many events as tokens; an EOS token has no text, so n may be a little larger."""
     return events - 1 <= tokens <= 1.1 * events + 1
 
 
 def up_to(seen: Seen, part: Part, tokens: int, trusted: bool) -> tuple[int | None, str]:
-    """(tokens of the events of `part`, how we know).
+    """(tokens of the events of `part`, their source).
 
-    Counted where the server tells per event. One an event where there are about as many events as tokens. Else the
-    share of the text, at least 1.
+    By the server's per-event counts if trusted, else one per event if there are about as many events as tokens, else
+    by the share of the text, at least 1.
     """
     if not seen.all.events or not seen.all.characters:
         return None, "none"
@@ -265,10 +265,10 @@ def up_to(seen: Seen, part: Part, tokens: int, trusted: bool) -> tuple[int | Non
 
 
 def _tail(seen: Seen, tokens: int, source: str, trusted: bool) -> int:
-    """Tokens of n that came after the last text: the end of sequence, mostly.
+    """Tokens of n after the last text, usually the end of sequence.
 
-    vLLM counts it and shows it as an empty event. Without per-event counts it is recognised by usage being one more
-    than the events of a reply that ended by itself; where events hold several tokens it cannot be told, and is 0.
+    vLLM counts it and sends an empty event for it. Without per-event counts it is recognised by a usage of one more
+    than the events of a reply that ended by itself; if events have several tokens it is unknown, and 0 is returned.
     """
     if trusted and not seen.one_token_per_event:
         return max(0, tokens - seen.all.counted)

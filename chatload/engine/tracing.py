@@ -1,7 +1,7 @@
-"""OpenTelemetry spans of turns, and the `traceparent` header by which the server's own spans join them.
+"""OpenTelemetry spans of turns, and the `traceparent` header that links the server's own spans to them.
 
-On where somebody has set a tracer provider: Locust does with --otel. Without one nothing of OpenTelemetry is imported.
-Ids and sampling are the provider's; all instants of a span are a turn's own stamps.
+Active if a tracer provider is set, as Locust does with --otel. Without one OpenTelemetry is not imported. The provider
+decides ids and sampling; all times of a span are the turn's stamps.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from opentelemetry.trace import Span, Tracer
 
 SDK = "opentelemetry.sdk.trace"
-"""Who sets a provider has imported this."""
+"""This module is imported if a provider is set."""
 NAME = "chatload"
 OPERATION = "chat"
 
 
 class _Open(NamedTuple):
-    """A span that is going on, and CLOCK_REALTIME − our clock when it began."""
+    """An open span, and CLOCK_REALTIME − our clock when it began."""
 
     span: Span
     offset_ns: int
@@ -33,14 +33,14 @@ class _Open(NamedTuple):
 
 
 class Tracing:
-    """The spans of one process's turns that are going on, by request id."""
+    """The open spans of the turns of one process, by request id."""
 
     def __init__(self, tracer: Tracer, wall_offset: Callable[[], int] = wall_offset_ns) -> None:
         self._tracer, self._wall_offset = tracer, wall_offset
         self._open: dict[str, _Open] = {}
 
     def begin(self, request_id: str, due_ns: int, model: str, dialect: str) -> bytes:
-        """Begin the span of a turn; the header line that tells the server of it."""
+        """Begin the span of a turn. Returns the traceparent header line, empty if the span's context is invalid."""
         from opentelemetry.trace import SpanKind
 
         offset_ns = self._wall_offset()
@@ -55,7 +55,7 @@ class Tracing:
         return b"traceparent: 00-%032x-%016x-%02x\r\n" % (context.trace_id, context.span_id, flags)
 
     def end(self, turn: Turn) -> None:
-        """End the span of a turn, with what was measured; nothing where it has none."""
+        """End the span of a turn with its measurements; does nothing if it has none."""
         found = self._open.pop(turn.request_id, None)
         if found is None:
             return
@@ -64,7 +64,7 @@ class Tracing:
         found.span.end(turn.end_ns + found.offset_ns)
 
     def close(self) -> None:
-        """End the spans of turns that were never recorded."""
+        """End all open spans, whose turns were never recorded."""
         for one in self._open.values():
             one.span.end()
         self._open.clear()
@@ -102,14 +102,14 @@ def _describe(found: _Open, turn: Turn) -> None:
 
 
 def tracing_mistakes(asked: bool) -> list[str]:
-    """Why there can be no spans although they are asked for (--otel), in one line: Locust would go on without."""
+    """One line if spans were asked for (--otel) and cannot be made, else none: Locust itself would run without them."""
     if not asked or find_spec("opentelemetry.sdk") is not None:
         return []
     return ["--otel: OpenTelemetry's SDK is not installed: pip install 'chatload[otel]'"]
 
 
 def tracing() -> Tracing | None:
-    """The tracing of this process; None where nobody has set a tracer provider."""
+    """The tracing of this process; None if no tracer provider is set."""
     if SDK not in sys.modules:
         return None
     from opentelemetry import trace
