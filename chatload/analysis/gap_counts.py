@@ -37,6 +37,16 @@ class GapCounts:
                 pairs = zip(gaps, event_tokens, strict=True)
                 self._itl_ns.update(round(gap * 1000 / tokens) for gap, tokens in pairs if tokens)
 
+    def __iadd__(self, other: GapCounts) -> GapCounts:
+        """Add what the other has counted."""
+        self._gaps_us += other._gaps_us
+        self._held_us += other._held_us
+        if self._itl_ns is None or other._itl_ns is None:
+            self._itl_ns = None
+        else:
+            self._itl_ns += other._itl_ns
+        return self
+
     @property
     def every(self) -> Counter[int]:
         """How often each gap in µs occurred so far, those of held streams too, which are none of the server's."""

@@ -15,6 +15,7 @@ from chatload.analysis.context_use import context_use
 from chatload.analysis.cost import cost_of
 from chatload.analysis.distribution import describe, with_failures
 from chatload.analysis.first_token import first_token_time
+from chatload.analysis.forks import Forks, forks
 from chatload.analysis.gap_counts import GapCounts
 from chatload.analysis.held_streams import held_streams
 from chatload.analysis.lengths_achieved import achieved_lengths
@@ -31,6 +32,7 @@ from chatload.analysis.standstill import standstill
 from chatload.analysis.throughput import throughput, whole_window
 from chatload.analysis.validity import validity_of
 from chatload.analysis.warnings import warnings
+from chatload.model.first_token import FirstTokenTime
 from chatload.model.metrics import Metric, View, metric, metrics_in, turn_metrics
 from chatload.model.sanitize import one_line
 from chatload.model.stalls import READER_TOKENS_PER_S, reading_underrun_ms, stalls_ms
@@ -38,6 +40,7 @@ from chatload.model.summary import (
     Connections,
     Distribution,
     GroupSummary,
+    Queueing,
     Stalls,
     Summary,
     Throughput,
@@ -48,23 +51,43 @@ from chatload.store.journal import Run
 
 WITH_FAILURES = ("ttft_ms", "e2e_ms")
 """Metrics that are also told with each failed turn as endless."""
+METRIC_PARTS = 3
+"""The metrics of turns are computed in so many parts beside each other."""
 NO_NAME = "(no name)"
 """The part of turns without a name, beside others that have one."""
 
 
 def summarise(run: Run, window: str = "") -> Summary:
     """The run as sums, what it lacks, and its warnings; `window`: "all-in" or "whole", empty: as the run was told."""
+    with forks(len(run.turns)) as beside:
+        made = _sums(run, window, beside)
+        plan = run.manifest.plan
+        if plan is not None:
+            made = with_slos(made, run, plan.slo, window)
+        return msgspec.structs.replace(made, warnings=tuple(warnings(run, made, beside)))
+
+
+def _sums(run: Run, window: str, beside: Forks) -> Summary:
+    """All but SLOs and warnings. What takes long is begun first, beside the rest, each about as long as the others."""
     turns = run.turns
-    good = [turn for turn in turns if turn.ok]
-    failed = Counter(turn.failure_code for turn in turns if turn.failed)
-    plan = run.manifest.plan
+    still, bunches = beside.begin(standstill, run), beside.begin(bunching, run)
     found = samples(turns, run.manifest.load, asked_of(run, window))
     figures = found.figures
+    good = [turn for turn in turns if turn.ok]
+    gaps, metrics = _gaps(turns, found, beside), _metrics(turns, found, beside)
+    first_token = beside.begin(_first_token, run, figures)
     inside = figures.of(turns)
-    metrics, gaps_us = _metrics(turns, found)
+    stalls, failed_too = beside.begin(_stalls, good), beside.begin(_with_failures, inside)
     view = server_view(run)
-    first_token = first_token_time(run, figures.window, figures.name)
-    made = Summary(
+    failed = Counter(turn.failure_code for turn in turns if turn.failed)
+    connections = beside.begin(_connections, run)
+    of_figures, gap_metrics = gaps()
+    validity = beside.begin(validity_of, run, window, found=found, gaps_us=of_figures)
+    steady = beside.begin(_steady, turns, found)
+    whole = beside.begin(throughput, turns, whole_window(turns))
+    time_to_first, queue = first_token()
+    told = metrics()
+    return Summary(
         run_id=run.manifest.run_id or None,
         label=one_line(run.name),
         simulation=run.manifest.simulation,
@@ -83,45 +106,34 @@ def summarise(run: Run, window: str = "") -> Summary:
         conversations=_complete_conversations(run, good),
         tokens=sum(turn.tokens or 0 for turn in good),
         billed_tokens=sum(turn.billed_tokens or 0 for turn in good),
-        throughput=throughput(turns, whole_window(turns)),
         groups=_groups(turns),
-        steady=_steady(turns, found),
         window=figures.stretch(sum(turn.counts for turn in inside)),
-        metrics=metrics[0],
-        whole_run=metrics[1],
-        with_failures=_with_failures(inside),
-        stalls=_stalls(good),
         finishes=_tally(turn.finish or "none" for turn in good),
         token_sources=_tally(turn.token_source for turn in good),
         first_event_sources=_tally(turn.first_event_source for turn in good),
         held=held_streams(good),
         stamp_sources=_tally(turn.stamp_source for turn in good),
-        connections=Connections(
-            new=sum(turn.new_connection for turn in turns),
-            reused=sum(not turn.new_connection for turn in turns),
-            retried=sum(turn.retried for turn in turns),
-            refusals_waited_for=sum(turn.refusals for turn in turns),
-            turns_that_waited=sum(turn.refusals > 0 for turn in turns),
-            waited_s=round(sum(turn.waited_ms or 0.0 for turn in turns) / 1e3, 3),
-            addresses=turns_by_address(run),
-        ),
-        bunching=bunching(run),
-        standstill=standstill(run),
         marks=_tally(mark for turn in turns for mark in turn.marks),
-        validity=validity_of(run, window, found=found, gaps_us=gaps_us),
         server=view,
         servers=server_views(run),
         lengths=achieved_lengths(run, view),
-        first_token=first_token,
-        queueing=queueing(run, first_token),
         cost=cost_of(run, figures.window, figures.name),
         torn_lines=run.torn_lines,
         percentile_method=METHOD,
         incomplete=tuple(shortcomings(run)),
+        connections=connections(),
+        throughput=whole(),
+        steady=steady(),
+        metrics={**told[0], **gap_metrics[0]},
+        whole_run={**told[1], **gap_metrics[1]},
+        with_failures=failed_too(),
+        stalls=stalls(),
+        bunching=bunches(),
+        standstill=still(),
+        validity=validity(),
+        first_token=time_to_first,
+        queueing=queue,
     )
-    if plan is not None:
-        made = with_slos(made, run, plan.slo, window)
-    return msgspec.structs.replace(made, warnings=tuple(warnings(run, made)))
 
 
 def _steady(turns: Sequence[Turn], found: Samples) -> Throughput | None:
@@ -136,39 +148,94 @@ def _steady(turns: Sequence[Turn], found: Samples) -> Throughput | None:
     return msgspec.structs.replace(steady, tokens_interval=(rate.low, rate.high))
 
 
-def _metrics(
-    turns: Sequence[Turn], found: Samples
-) -> tuple[tuple[dict[str, Distribution | None], ...], Counter[int]]:
-    """(every metric of the good turns of both samples, the gaps of those of the figures).
+Told = dict[str, Distribution | None]
+
+
+def _metrics(turns: Sequence[Turn], found: Samples, beside: Forks) -> Callable[[], tuple[Told, Told]]:
+    """Every metric of the good turns of both samples, but those of gaps.
 
     Of a run of which the samples are the same, the second has none. Each is computed once a turn: the figures' turns
     are some of the whole run's.
     """
-    good = found.whole.where(turns, lambda turn: turn.ok)
-    if found.figures.name == found.whole.name:
-        gaps = GapCounts(good.of(turns))
-        return ({**_described(turns, good, turn_metrics()), **gaps.told()}, {}), gaps.every
-    part = found.figures.where(turns, lambda turn: turn.ok)
-    metrics: tuple[dict[str, Distribution | None], ...] = ({}, {})
+    same = found.figures.name == found.whole.name
+    samples = [
+        one.where(turns, lambda turn: turn.ok) for one in (found.figures, *([] if same else [found.whole]))
+    ]
     kept = [turn for turn in turns if turn.ok]
     count = array("q", accumulate(turn.ok for turn in turns))  # those kept up to each turn
-    at = [array("q", (count[i] - 1 for i in sample.index)) for sample in (part, good)]
-    for one in turn_metrics():
-        values = list(map(one.value if one.of is None else one.of, kept))
-        for told, sample, place in zip(metrics, (part, good), at, strict=True):
-            told[one.key] = describe(*sample.told([values[i] for i in place]), sample.blocks)
-    inside = set(part.index)
-    gaps = GapCounts(part.of(turns))
-    metrics[0].update(gaps.told())
-    of_figures = gaps.every
-    gaps.add(turns[i] for i in good.index if i not in inside)
-    metrics[1].update(gaps.told())
-    return metrics, of_figures
+    at = [array("q", (count[i] - 1 for i in sample.index)) for sample in samples]
+
+    def described(metrics: Sequence[Metric]) -> list[list[Distribution]]:
+        told = []
+        for one in metrics:
+            values = list(map(one.value if one.of is None else one.of, kept))
+            told.append(
+                [
+                    describe(*sample.told([values[i] for i in place]), sample.blocks)
+                    for sample, place in zip(samples, at, strict=True)
+                ]
+            )
+        return told
+
+    every = turn_metrics()
+    parts = [
+        (every[i::METRIC_PARTS], beside.begin(described, every[i::METRIC_PARTS])) for i in range(METRIC_PARTS)
+    ]
+
+    def metrics() -> tuple[Told, Told]:
+        told = {one.key: each for part, those in parts for one, each in zip(part, those(), strict=True)}
+        found: list[Told] = [{one.key: told[one.key][i] for one in every} for i in range(len(samples))]
+        return found[0], {} if same else found[1]
+
+    return metrics
+
+
+def _gaps(
+    turns: Sequence[Turn], found: Samples, beside: Forks
+) -> Callable[[], tuple[Counter[int], tuple[Told, Told]]]:
+    """(how often each gap occurs in the good turns of the figures, the metrics of gaps of both samples)."""
+    part = [turn for turn in found.figures.of(turns) if turn.ok]
+    half = len(part) // 2
+    halves = beside.begin(GapCounts, part[:half]), beside.begin(GapCounts, part[half:])
+    others = None
+    if found.figures.name != found.whole.name:
+        inside = set(found.figures.index)
+        rest = [turn for i in found.whole.index if i not in inside and (turn := turns[i]).ok]
+        others = beside.begin(GapCounts, rest)
+
+    def gaps() -> tuple[Counter[int], tuple[Told, Told]]:
+        counted = halves[0]()
+        counted += halves[1]()
+        of_figures, told = counted.every, counted.told()
+        if others is None:
+            return of_figures, (told, {})
+        counted += others()
+        return of_figures, (told, counted.told())
+
+    return gaps
 
 
 def _described(turns: Sequence[Turn], sample: Sample, metrics: Iterable[Metric]) -> dict[str, Distribution]:
     good = sample.where(turns, lambda turn: turn.ok)
     return {one.key: describe(*good.values(turns, one.value), good.blocks) for one in metrics}
+
+
+def _first_token(run: Run, figures: Sample) -> tuple[FirstTokenTime | None, tuple[Queueing, ...]]:
+    first_token = first_token_time(run, figures.window, figures.name)
+    return first_token, queueing(run, first_token)
+
+
+def _connections(run: Run) -> Connections:
+    turns = run.turns
+    return Connections(
+        new=sum(turn.new_connection for turn in turns),
+        reused=sum(not turn.new_connection for turn in turns),
+        retried=sum(turn.retried for turn in turns),
+        refusals_waited_for=sum(turn.refusals for turn in turns),
+        turns_that_waited=sum(turn.refusals > 0 for turn in turns),
+        waited_s=round(sum(turn.waited_ms or 0.0 for turn in turns) / 1e3, 3),
+        addresses=turns_by_address(run),
+    )
 
 
 def _with_failures(turns: Sequence[Turn]) -> dict[str, WithFailures]:

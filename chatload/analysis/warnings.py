@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from itertools import zip_longest
 
 import msgspec
 
@@ -18,6 +19,7 @@ from chatload.analysis.closed_loop_warnings import (
 )
 from chatload.analysis.completeness import ended_by_time, planned_chat
 from chatload.analysis.first_byte import first_byte
+from chatload.analysis.forks import Forks
 from chatload.analysis.quantiles import least_n
 from chatload.analysis.same_answers import other_answers
 from chatload.analysis.server_addresses import idle_addresses
@@ -33,13 +35,21 @@ from chatload.store.manifest import Manifest
 Check = Callable[[Run, Summary], Iterator[str]]
 
 UNREACHABLE = "The server could not be reached: check --host, port and TLS"
+PARTS = 4
+"""The checks are made in so many parts beside each other."""
 REOPENED_SHARE = 0.05
 """Share of the turns after a good reply beyond which opening connections anew is a habit of the server."""
 
 
-def warnings(run: Run, summary: Summary) -> list[str]:
+def warnings(run: Run, summary: Summary, beside: Forks) -> list[str]:
     """All warnings about the run, the worst first: how it ended, failures, our own faults, then the tokens."""
-    found = [words for check in CHECKS for words in check(run, summary)]
+
+    def told(checks: Sequence[Check]) -> list[list[str]]:
+        return [list(check(run, summary)) for check in checks]
+
+    parts = [beside.begin(told, CHECKS[i::PARTS]) for i in range(PARTS)]
+    each = zip_longest(*(part() for part in parts), fillvalue=())
+    found = [words for together in each for those in together for words in those]
     noted = [*run.manifest.problems, *run.manifest.warnings]
     return found + [one_line(words, 400) for words in noted]
 

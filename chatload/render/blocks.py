@@ -117,7 +117,7 @@ class Figure(Block):
 class Section:
     """A part of a report. One with a `look` (good, warn, bad) is a box; one without a title has no heading.
 
-    `text` and `page` say where it is shown.
+    `text` says whether the terminal shows it.
     """
 
     title: str
@@ -125,4 +125,3 @@ class Section:
     id: str = ""
     look: str = ""
     text: bool = True
-    page: bool = True

@@ -50,18 +50,24 @@ def report_html(
             beside.marks,
             beside.not_alike,
         )
-    run, summary = runs[0], summaries[0]
+    kept = [one for one in sections_of(runs[0], summaries[0], page=True) if one.id not in left_out]
+    return page_of_run(runs[0], summaries[0], kept, figures)
+
+
+def page_of_run(
+    run: Run, summary: Summary, sections: Sequence[Section], figures: Sequence[Figure] = ()
+) -> str:
+    """The report of one run with these sections of it."""
     scenario = one_line(run.manifest.scenario, 80)
     started = one_line(run.manifest.started_utc, 40)[:19].replace("T", " ")
     over = " · ".join(
         word for word in ("chatload report", scenario, f"{started} UTC" if started else "") if word
     )
-    kept = [one for one in sections_of(run, summary) if one.id not in left_out]
     return _page(
         one_line(run.name, 120),
         over,
         answer(run, summary),
-        _with(figures, kept, explaining(run, summary)),
+        _with(figures, sections, explaining(run, summary)),
         not_trustworthy(summary.validity),
         slo_marks(run, summary),
         certainty(run, summary),
@@ -88,7 +94,7 @@ def _with(figures: Sequence[Figure], sections: Sequence[Section], first: Iterabl
         if figure is not top:
             placed.setdefault(figure.section if figure.section in ids else "pictures", []).append(figure)
     filled = [replace(section, blocks=[*section.blocks, *placed.get(section.id, ())]) for section in sections]
-    found = [section for section in filled if section.page and (section.blocks or section.id != "pictures")]
+    found = [section for section in filled if section.blocks or section.id != "pictures"]
     return [Section("", [top], id="explains"), *found] if top is not None else found
 
 

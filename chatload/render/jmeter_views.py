@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from heapq import nlargest
+from operator import itemgetter
 
 from chatload.analysis.distribution import describe
 from chatload.model.metrics import e2e_ms, felt_tokens_per_s, first_byte_ms, ttft_ms
@@ -53,12 +55,12 @@ def aggregate_report(run: Run, summary: Summary) -> Section | None:
 
 def _slowest(run: Run, of: Callable[[Turn], float | None]) -> list[list[str]]:
     """Head and the slowest good turns, the worst first; nothing where no turn has the number."""
-    timed = [(value, turn) for turn in run.turns if turn.ok and (value := of(turn)) is not None]
-    timed.sort(key=lambda pair: -pair[0])
-    if not timed:
+    timed = ((value, turn) for turn in run.turns if turn.ok and (value := of(turn)) is not None)
+    slowest = nlargest(SLOWEST, timed, key=itemgetter(0))  # of equal ones the first
+    if not slowest:
         return []
     head = ["user", "turn", "at s", "first byte ms", "TTFT ms", "E2E ms", "tokens", "tokens/s", "request"]
-    return [head, *(_row(turn, run.turns[0].due_ns) for _, turn in timed[:SLOWEST])]
+    return [head, *(_row(turn, run.turns[0].due_ns) for _, turn in slowest)]
 
 
 def _row(turn: Turn, start_ns: int) -> list[str]:

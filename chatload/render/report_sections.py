@@ -42,6 +42,11 @@ SECTIONS: tuple[Callable[[Run, Summary], Section | None], ...] = (
 )
 
 
-def sections_of(run: Run, summary: Summary) -> list[Section]:
-    """The sections that have something to say."""
-    return [found for section in SECTIONS if (found := section(run, summary)) is not None]
+TERMINAL_ONLY = (over_time,)
+"""The page has a picture in its place."""
+
+
+def sections_of(run: Run, summary: Summary, *, page: bool = False) -> list[Section]:
+    """The sections that have something to say, for the terminal or for report.html (`page`)."""
+    asked = [section for section in SECTIONS if not (page and section in TERMINAL_ONLY)]
+    return [found for section in asked if (found := section(run, summary)) is not None]

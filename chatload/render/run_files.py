@@ -11,9 +11,10 @@ from chatload.model import output
 from chatload.model.errors import UsageError
 from chatload.model.summary import Summary, content_of
 from chatload.render.blocks import Figure
-from chatload.render.html import REPORT, report_html
+from chatload.render.html import REPORT, page_of_run
 from chatload.render.junit import junit_xml
 from chatload.render.markdown import summary_markdown
+from chatload.render.report_sections import sections_of
 from chatload.store.journal import Run, read_run
 from chatload.store.manifest import write_json, write_private
 
@@ -68,12 +69,14 @@ def keep_ci_files(run: Run, summary: Summary) -> None:
     )
 
 
-def keep_report(run: Run, summary: Summary, figures: Sequence[Figure]) -> Path | None:
-    """Write report.html beside the journals; where it was written, None if it could not be."""
-    return _keep(
-        run.folder / REPORT,
-        lambda path: write_private(path, report_html([run], [summary], figures).encode()),
-    )
+def keep_report(run: Run, summary: Summary, drawn: Callable[[], Sequence[Figure]]) -> Path | None:
+    """Write report.html beside the journals; where it was written, None if it could not be.
+
+    `drawn` waits for the figures: the sections are made meanwhile.
+    """
+    sections = sections_of(run, summary, page=True)
+    page = page_of_run(run, summary, sections, drawn())
+    return _keep(run.folder / REPORT, lambda path: write_private(path, page.encode()))
 
 
 def _keep(path: Path, write: Callable[[Path], None]) -> Path | None:

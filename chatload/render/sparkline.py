@@ -46,7 +46,7 @@ def over_time(run: Run, summary: Summary) -> Section | None:
         if known:
             lines.append(f"{words:<14}{sparkline(values)}  {number(min(known))} … {number(max(known))}")
     title = f"Over the run: each bar {width} s, from 0 to the highest"
-    return Section(title, [Printed("\n".join(lines))], page=False)
+    return Section(title, [Printed("\n".join(lines))])
 
 
 def _each(

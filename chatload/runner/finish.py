@@ -57,7 +57,7 @@ def _finish(
     if why:
         say(f"chatload: exit code {code}: {why}")
     # After the verdict: the pictures of a large run take as long as all before.
-    page = keep_report(run, summary, drawn())
+    page = keep_report(run, summary, drawn)
     if run.manifest.ended == "unreachable":  # its cause was said, and there is nothing to read
         return code
     for words in failure_lines(run, summary)[:MOST_WARNINGS]:
