@@ -30,7 +30,7 @@ CAPACITY_IN = Choice(
     name="capacity-in",
     default=USERS,
     choices=(USERS, ARRIVALS),
-    help="users: so many at once, who wait for replies; arrivals: so many conversations a minute, however slow it is",
+    help="users: users at once, who wait for replies; arrivals: conversations a minute, however slow the server is",
     label="Capacity in",
 )
 FIRST = Whole(

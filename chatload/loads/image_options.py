@@ -53,7 +53,7 @@ IMAGES = Whole(
     default="0",
     range=whole(0, MOST_IMAGES),
     group=Group.PROMPTS,
-    help="images made by chatload in each message of a user, each another one",
+    help="generated images in each message of a user, each a different one",
     label="Images in each message",
 )
 IMAGE_SIZE = SizeOption(

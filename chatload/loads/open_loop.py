@@ -54,7 +54,7 @@ TRACE_UNIT = Choice(
     default="auto",
     choices=("auto", *UNITS),
     label="Unit of the times in it",
-    help="unit of the times in the trace; auto: as its columns or numbers tell, asked where they do not",
+    help="unit of the times in the trace; auto: found from its columns or numbers, else you are asked",
 )
 TRACE_SESSIONS = Switch(
     name="trace-sessions",
@@ -267,19 +267,19 @@ def _refuse_unused(
     if trace:
         times = (INTERVAL, ARRIVALS, BURSTINESS) if timed else ()
         for option in (REQUESTS, *times, RATE_STEPS, SHAREGPT):
-            reader.refuse_unused(option, "with --trace, which tells times and lengths: leave one out", TRACE)
+            reader.refuse_unused(option, "with --trace, which has times and lengths: leave one out", TRACE)
     else:
         for one in (TRACE_UNIT, TRACE_SESSIONS):
             reader.refuse_unused(one, "without --trace: name one, or leave it out", TRACE)
         for option in (REQUESTS, INTERVAL) if steps else ():
-            reader.refuse_unused(option, "with --rate-steps, which tells when: leave one out", RATE_STEPS)
+            reader.refuse_unused(option, "with --rate-steps, which set the times: leave one out", RATE_STEPS)
     if not (trace or steps) and interval_s == 0:
         reader.refuse_unused(
             ARRIVALS, "with --interval 0, all at once: give an interval, or leave it out", INTERVAL
         )
     if reader.get(PROMPT_TOKENS) is not None:
         for option in (TRACE, SHAREGPT, LENGTHS):
-            remedy = "with --prompt-tokens, beside which only --answer-tokens tells lengths: leave one out"
+            remedy = "with --prompt-tokens: leave one out; only --answer-tokens goes with it"
             reader.refuse_unused(option, remedy, PROMPT_TOKENS)
     if exact and reader.get(ANSWER_TOKENS) is None:
         reader.refuse_unused(MAX_TOKENS, "with --lengths exact: set --lengths free, or leave it out", LENGTHS)

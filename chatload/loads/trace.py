@@ -154,7 +154,7 @@ def _unknown_lengths(path: str | Path, scan: Scan) -> list[str]:
     ):
         if known < len(scan.rows):
             unknown.append(
-                f"{len(scan.rows) - known:,} of {len(scan.rows):,} rows tell no length of the {what}"
+                f"{len(scan.rows) - known:,} of {len(scan.rows):,} rows have no length of the {what}"
             )
     if not unknown:
         return []
@@ -211,7 +211,7 @@ def _dues(scan: Scan, ns: int, mistakes: Mistakes) -> list[int]:
     for row in scan.rows:
         due = last.get(row.place) if math.isnan(row.time) else round(row.time * ns)
         if due is None:
-            mistakes.add("tells no time, and no row before it is of its conversation", row.line, row.item)
+            mistakes.add("has no time, and no row before it is of its conversation", row.line, row.item)
             due = 0
         dues.append(due)
         if row.place.is_known:

@@ -257,9 +257,9 @@ def test_lengths_that_are_not_told_are_said_to_be_drawn(tmp_path: Path) -> None:
     (note,) = read(
         tmp_path, [{"due_s": 0, "prompt_tokens": 5}, {"due_s": 1, "prompt_tokens": 5, "osl": 3}]
     ).notes
-    assert "1 of 2 rows tell no length of the answer: lengths of ShareGPT's are drawn" in note
+    assert "1 of 2 rows have no length of the answer: lengths of ShareGPT's are drawn" in note
     (note,) = read(tmp_path, [{"due_s": 0}]).notes
-    assert "1 of 1 rows tell no length of the prompt, 1 of 1 rows tell no length of the answer" in note
+    assert "1 of 1 rows have no length of the prompt, 1 of 1 rows have no length of the answer" in note
     counted = [{"due_s": 0, "prompt_tokens": 5, "osl": 3, "count": 2, "tools": [{"a": 1}]}]
     assert read(tmp_path, counted).notes == ()  # a row with lengths is one request
 

@@ -103,7 +103,7 @@ def _column(node: Node, file: str, place: int, head: list[str] | None, *, named:
         found.losses.append(f"{file[:80]!r} is not there: put it there, or change prompts")
     found.notes.append("the lines are sent in the order of the file, one each turn, as its threads take them")
     if node.properties.get("recycle") == "false":
-        found.losses.append("no recycle on EOF: the file begins anew at its end")
+        found.losses.append("no recycle on EOF: the file is read from its start again")
     if node.setting("shareMode") not in ("", "shareMode.all"):
         found.losses.append(
             f"sharing mode {node.setting('shareMode')[:30]!r}: all users take lines of the file in turn"
