@@ -1,4 +1,4 @@
-"""Joins the client's times with the log of the fixed-rate server, request by request."""
+"""Compares the client's times with the log of the fixed-rate server, request by request."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from chatload.model.turn import Turn
 
 
 @dataclass(frozen=True, slots=True)
-class Served:
-    """One answer as the server logged it; instants are ns of the host's one monotonic clock."""
+class ServerAnswer:
+    """One answer as the server logged it; instants are ns of the host's monotonic clock."""
 
     received_ns: int
     tokens_sent_ns: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """One answer as a client reports it."""
+class ClientAnswer:
+    """One answer as the client recorded it; instants are ns of the same clock."""
 
     sent_ns: int
     first_token_ns: int
@@ -38,7 +38,7 @@ class Errors:
 
     ttft_ms = request_ms + arrival_ms. `request_ms` is the time from the client's `sent` to the server's read of the
     request, `arrival_ms` the time from the server's write of the first token to its arrival time in the client. Both
-    include the way over the loopback, the first also the server's delay. `gap_ms` is the error of the mean gap,
+    include the time on the loopback, the first also the server's delay. `gap_ms` is the error of the mean gap,
     `speed_percent` that of tokens/s.
     """
 
@@ -51,9 +51,9 @@ class Errors:
     marks: tuple[str, ...]
 
 
-def served(path: Path) -> dict[str, Served]:
-    """The complete answers of a server log with at least one token, by request id."""
-    found: dict[str, Served] = {}
+def server_answers(path: Path) -> dict[str, ServerAnswer]:
+    """The complete answers with at least one token in a server log, by request id."""
+    found: dict[str, ServerAnswer] = {}
     with open(path, "rb") as file:
         for raw in file:
             line = orjson.loads(raw)
@@ -64,14 +64,14 @@ def served(path: Path) -> dict[str, Served]:
                 at for at, tokens in zip(events["sent_ns"], events["tokens"], strict=True) if tokens > 0
             )
             if sent and line.get("request_id"):
-                found[line["request_id"]] = Served(line["received_ns"], sent)
+                found[line["request_id"]] = ServerAnswer(line["received_ns"], sent)
     return found
 
 
-def heard(turns: Iterable[Turn]) -> dict[str, Heard]:
-    """The good turns by request id."""
+def client_answers(turns: Iterable[Turn]) -> dict[str, ClientAnswer]:
+    """The answers of the good turns, by request id."""
     return {
-        turn.request_id: Heard(
+        turn.request_id: ClientAnswer(
             turn.sent_ns, turn.first_token_ns, turn.last_token_ns, len(turn.gaps_us), turn.marks
         )
         for turn in turns
@@ -79,30 +79,30 @@ def heard(turns: Iterable[Turn]) -> dict[str, Heard]:
     }
 
 
-def errors(said: Mapping[str, Heard], truth: Mapping[str, Served]) -> list[Errors]:
-    """One `Errors` for each answer that both sides know."""
-    return [_errors(answer, truth[name]) for name, answer in said.items() if name in truth]
+def errors(measured: Mapping[str, ClientAnswer], truth: Mapping[str, ServerAnswer]) -> list[Errors]:
+    """One `Errors` for each answer that is in both."""
+    return [_errors(answer, truth[name]) for name, answer in measured.items() if name in truth]
 
 
-def _errors(said: Heard, was: Served) -> Errors:
-    first, last = was.tokens_sent_ns[0], was.tokens_sent_ns[-1]
-    request_ms = (was.received_ns - said.sent_ns) / 1e6
-    arrival_ms = (said.first_token_ns - first) / 1e6
-    gaps = len(was.tokens_sent_ns) - 1
-    span, true_span = said.last_token_ns - said.first_token_ns, last - first
+def _errors(measured: ClientAnswer, truth: ServerAnswer) -> Errors:
+    first, last = truth.tokens_sent_ns[0], truth.tokens_sent_ns[-1]
+    request_ms = (truth.received_ns - measured.sent_ns) / 1e6
+    arrival_ms = (measured.first_token_ns - first) / 1e6
+    gaps = len(truth.tokens_sent_ns) - 1
+    span, true_span = measured.last_token_ns - measured.first_token_ns, last - first
     return Errors(
         ttft_ms=request_ms + arrival_ms,
         request_ms=request_ms,
         arrival_ms=arrival_ms,
-        last_ms=(said.last_token_ns - last) / 1e6,
+        last_ms=(measured.last_token_ns - last) / 1e6,
         gap_ms=(span - true_span) / 1e6 / gaps if gaps else None,
         speed_percent=(true_span / span - 1) * 100 if gaps and span > 0 and true_span > 0 else None,
-        marks=said.marks,
+        marks=measured.marks,
     )
 
 
 def spread(values: Sequence[float]) -> ErrorSpread:
-    """The spread of some errors."""
+    """The `ErrorSpread` of signed errors."""
     sizes = sorted(abs(value) for value in values)
     if not sizes:
         return ErrorSpread()

@@ -1,4 +1,4 @@
-"""Makes the certificate of some measurements, and the table that is printed of it."""
+"""Makes a certificate from measurements, and prints it as a table."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from chatload.model.certificate import Causes, Certificate, CertifiedLoad, Error
 from chatload.store.this_host import these_versions, this_machine
 
 GOOD_MS = 1.0
-"""Largest p99 error of TTFT that is within the limit."""
+"""Largest acceptable p99 error of TTFT, in ms."""
 
 
 def certificate(load: CertifiedLoad, measured: Sequence[Measured]) -> Certificate:
-    """The errors of all measurements of one load together."""
+    """The certificate of one load, from all of its measurements together."""
     found = [each for one in measured for each in one.errors]
     tokens = sum(one.tokens for one in measured)
     health = [line for one in measured for line in one.run.health]
@@ -45,12 +45,12 @@ def certificate(load: CertifiedLoad, measured: Sequence[Measured]) -> Certificat
 
 
 def within(made: Certificate) -> bool:
-    """Whether the p99 error of TTFT is 1 ms or less and no run was marked as not trustworthy (exit code 4)."""
+    """Whether the p99 error of TTFT is 1 ms or less and no run was untrustworthy (exit code 4)."""
     return (made.ttft_error_ms.p99 or 0.0) <= GOOD_MS and 4 not in made.exit_codes
 
 
 def words(made: Certificate) -> str:
-    """The certificate as a small table."""
+    """The certificate as a text table."""
     load, causes = made.load, made.causes
     rows = [("TTFT", "ms", made.ttft_error_ms)]
     if causes is not None:

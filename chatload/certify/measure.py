@@ -1,4 +1,4 @@
-"""One measurement for a certificate: the fixed-rate server and the client, each in a process of its own."""
+"""One measurement for a certificate: the fixed-rate server and the client, each in its own process."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 import orjson
 
-from chatload.certify.client_errors import Errors, errors, heard, served
+from chatload.certify.client_errors import Errors, client_answers, errors, server_answers
 from chatload.certify.process_placement import Placement
 from chatload.files.packaged import LOCUSTFILES, packaged
 from chatload.model.certificate import CertifiedLoad
@@ -38,31 +38,31 @@ class Measured:
 
 
 def measure(load: CertifiedLoad, folder: Path, placement: Placement) -> Measured:
-    """Run the client against the fixed-rate server and join both logs. UsageError if one of them failed."""
+    """Run the client against the fixed-rate server and compare both logs. Raises UsageError if one of them failed."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     truth, out = folder / "truth.jsonl", folder / "run"
     with fixed_rate_server(load, truth, folder / "simulator.log", placement) as host:
         before_s = sum(os.times()[2:4])
         code = _client(load, host, out, folder / "client.log", placement)
         cpu_s = sum(os.times()[2:4]) - before_s
-    known = served(truth)
+    served = server_answers(truth)
     run = read_run(out)
-    found = errors(heard(run.turns), known)
+    found = errors(client_answers(run.turns), served)
     if len(found) < 0.9 * load.users * load.turns:
         raise UsageError(
             [
                 f"only {len(found)} of {load.users * load.turns} answers can be certified: see {folder}/client.log"
             ]
         )
-    tokens = sum(len(answer.tokens_sent_ns) for answer in known.values())
-    return Measured(run, tuple(found), len(known), tokens, code, cpu_s, _lateness(truth))
+    tokens = sum(len(answer.tokens_sent_ns) for answer in served.values())
+    return Measured(run, tuple(found), len(served), tokens, code, cpu_s, _lateness(truth))
 
 
 @contextmanager
 def fixed_rate_server(
     load: CertifiedLoad, truth: Path, log: Path, placement: Placement | None = None
 ) -> Iterator[str]:
-    """The simulator as a fixed-rate server while the block lasts; gives its address."""
+    """Run the simulator as a fixed-rate server within the `with` block, whose target is its address."""
     command = [sys.executable, "-u", "-m", "simulator", "--speak", "fixed-rate", "--port-base", "0"]
     command += ["--truth", str(truth), "--ttft-ms", f"{load.ttft_ms:g}", "--wire", load.wire]
     command += ["--tokens-per-s", f"{load.tokens_per_s:g}", "--answer-tokens", str(load.tokens)]

@@ -1,7 +1,7 @@
 """Gives each process of a measurement a core and a priority, as far as this machine allows it.
 
-Containers, users without rights, other systems and single cores allow less. The measurement is made in any case, and
-one line says what was not done.
+Containers, missing privileges, other systems and single cores allow less. The measurement is made in any case, and one
+line states what was not done.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ REALTIME_PRIORITY = 50
 
 
 class Placement:
-    """Places processes after their start; `not_done` names what was not allowed."""
+    """Sets core and priority of running processes; `not_done` lists what was not allowed."""
 
     def __init__(self) -> None:
         self.not_done: list[str] = []
 
     @property
     def words(self) -> str:
-        """What was not done, in one line; empty if all was done."""
+        """One line on what was not done; empty if all was done."""
         return f"not done on this machine: {'; '.join(self.not_done)}" if self.not_done else ""
 
     def server(self, pid: int) -> None:
-        """The first core with real-time priority: the measurement needs a server that is on time."""
+        """Use the first core, with real-time priority: the server must send on time."""
         if self.core(pid, 0):
             self._try("real-time priority for the server", lambda: _realtime(pid))
 
     def client(self, pid: int, *, first: bool = False) -> None:
-        """The last core; `first`: with priority over other processes there."""
+        """Use the last core; `first`: with priority over other processes on it."""
         self.core(pid, -1)
         if first:
             self._try("nice −20 for the client", lambda: _nice(pid))

@@ -103,5 +103,5 @@ class Address:
 
 
 def _bracketed(name: str) -> str:
-    """The name as it stands before a port: an IPv6 address in brackets."""
+    """The name in the form that may precede a port: an IPv6 address in brackets."""
     return f"[{name}]" if ":" in name else name

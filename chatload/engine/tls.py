@@ -40,7 +40,7 @@ def failure_words(error: OSError, name: str) -> str:
         return f"its certificate is not accepted ({error.verify_message}): {TRUST}"
     reason = getattr(error, "reason", None) or error.strerror or str(error)
     if is_plain(error):
-        return f"the port speaks no TLS ({reason}): is it http://?"
+        return f"the port does not use TLS ({reason}): is it http://?"
     if isinstance(error, ssl.SSLError) and (
         "CERTIFICATE_REQUIRED" in reason or "HANDSHAKE_FAILURE" in reason
     ):

@@ -196,8 +196,8 @@ class Metric:
     """One metric of a turn, or of the gaps between its events (then `of` is None: analysis/summary.py computes it).
 
     `key` names it in files and SLOs and ends in the unit. `shown` maps each view that shows it to the statistics
-    shown there ("p50", "min", ...), empty for views that show the same statistics of every metric. `of_some`: models
-    and scenarios differ in whether any reply has it, so an SLO on it may have nothing to judge by.
+    shown there ("p50", "min", ...), empty for views that show the same statistics of every metric. `of_some`: with
+    some models and scenarios no reply has the metric, and an SLO on it has no turn to be judged by.
     """
 
     key: str

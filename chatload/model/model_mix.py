@@ -42,7 +42,7 @@ def mix_of(text: str) -> Mix:
     names = [one.name for one in shares]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise MixMistake(f"{twice[:80]!r} stands there twice: give each model one weight")
+        raise MixMistake(f"{twice[:80]!r} is given twice: give each model one weight")
     return tuple(shares)
 
 

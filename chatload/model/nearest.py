@@ -1,4 +1,4 @@
-"""The name that somebody may have meant."""
+"""Suggests the known name that is most like an unknown one."""
 
 from __future__ import annotations
 
@@ -7,6 +7,6 @@ from difflib import get_close_matches
 
 
 def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
-    """“ (did you mean report?)”: the known name that is most like `name`; empty where none is like it."""
+    """Such as “ (did you mean report?)”, with the known name most like `name`; empty if none is like it."""
     found = get_close_matches(name, list(known), 1, cutoff)
     return f" (did you mean {found[0]}?)" if found else ""

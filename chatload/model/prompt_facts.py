@@ -23,7 +23,7 @@ class PromptFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     @property
     def knows_template(self) -> bool:
-        """Whether `template_tokens` holds the chat template: one not told leaves a reason behind a tokenizer."""
+        """Whether `template_tokens` includes the chat template. A tokenizer without it leaves a reason in `why`."""
         return self.counted_by == "probes" or (self.counted_by == "tokenizer" and not self.why)
 
     @property

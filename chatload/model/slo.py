@@ -151,7 +151,7 @@ def _read(text: str) -> Objective | str:
         every = ", ".join(slo_names())
         return f"unknown metric, did you mean {near[0]!r}?" if near else f"unknown metric: one of {every}"
     if sign in ("=", "=="):
-        return "must say <= or >="
+        return "must have <= or >="
     at_most = sign[0] == "<"
     of_turns = name not in (*BAD_SHARES, *GOOD_SHARES, *RUN_FIGURES)
     more_is_better = name in GOOD_SHARES or (of_turns and metric(name).more_is_better)
@@ -162,7 +162,7 @@ def _read(text: str) -> Objective | str:
     except ValueError:
         return f"{form['limit'][:20]!r} is no number"
     if limit > LARGEST_LIMIT:
-        return f"must ask for at most {LARGEST_LIMIT:,.0f}"
+        return f"the limit must be at most {LARGEST_LIMIT:,.0f}"
     if name in (*BAD_SHARES, *GOOD_SHARES):
         return _share(form, name, at_most, limit)
     if name in RUN_FIGURES:
@@ -176,7 +176,7 @@ def _read(text: str) -> Objective | str:
 
 def _share(form: re.Match[str], name: str, at_most: bool, limit: float) -> Objective | str:
     if form["statistic"] or form["reader"]:
-        return f"{name} is one number: nothing may stand around it"
+        return f"{name} is one number: it takes neither a statistic such as p95 nor @"
     if form["unit"] not in (None, "%"):
         return "must be a share such as 1% or 0.01"
     limit = limit / 100.0 if form["unit"] else limit
@@ -188,7 +188,7 @@ def _share(form: re.Match[str], name: str, at_most: bool, limit: float) -> Objec
 
 def _of_run(form: re.Match[str], name: str, limit: float) -> Objective | str:
     if form["statistic"] or form["reader"]:
-        return f"{name} is one number: nothing may stand around it"
+        return f"{name} is one number: it takes neither a statistic such as p95 nor @"
     if form["unit"] not in (None, "s"):
         return "a number in s must follow <="
     if limit < LEAST_STANDSTILL_S:

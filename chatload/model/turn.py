@@ -39,11 +39,11 @@ class ToolCall(NamedTuple):
 
 
 class TurnRequest(msgspec.Struct, frozen=True):
-    """What one turn asks of the server, before a dialect writes it down as bytes.
+    """The content of one turn's request, independent of the dialect.
 
     `max_tokens` and `temperature` may be None: the key is then left out of the body.
-    `ask_usage` asks for the server's own token count where the dialect has a way to ask.
-    `extra` is merged into the body last (`--body`), so it wins over everything else.
+    `ask_usage` requests the server's own token count where the dialect has a field for it.
+    `extra` is merged into the body last (`--body`), so it overrides everything else.
     `asked_prompt_tokens` and `asked_tokens` are lengths that the scenario asked for, for the journal.
     `images` and `image_bytes` are of all messages, for the journal.
     """
@@ -61,12 +61,12 @@ class TurnRequest(msgspec.Struct, frozen=True):
 
 
 class Usage(msgspec.Struct, frozen=True):
-    """The server's own count of tokens for one turn; None where it did not say.
+    """The server's own token counts for one turn; None where it did not report one.
 
-    `total_tokens` is kept where it is not the sum of prompt and completion.
-    `reasoning_tokens` are those of the model's reasoning, shown or not; `rejected_tokens` were billed and never part
-    of the reply (rejected predictions, audio).
-    `queue_ms` and `prefill_ms` are how long the request waited in the server's queue, and its first token from there.
+    `total_tokens` is set only where it is not the sum of prompt and completion.
+    `reasoning_tokens` are those of the model's reasoning, shown or not; `rejected_tokens` are billed and not part of
+    the reply (rejected predictions, audio).
+    `queue_ms` is the request's time in the server's queue, `prefill_ms` the time from there to its first token.
     """
 
     completion_tokens: int | None = None

@@ -23,7 +23,7 @@ class Parser(argparse.ArgumentParser):
     """An ArgumentParser for a command that raises UsageError with one line instead of exiting.
 
     While `listing` is set, parsing raises Listed, from which shell completion reads the options of a command.
-    `suggested` are words that completion offers beside the choices of positional arguments.
+    `suggested` are words that completion offers in addition to the choices of positional arguments.
     """
 
     listing = False

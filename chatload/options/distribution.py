@@ -153,7 +153,7 @@ def read_distribution(text: str, limits: Range, *, pauses: bool = False) -> Dist
     while bound := _BOUND.fullmatch(text):
         text, which = bound[1], bound[2].lower()
         if which in bounds:
-            raise InvalidValue(f"says “at {which}” twice")
+            raise InvalidValue(f"has “at {which}” twice")
         bounds[which] = number(bound[3])
     between, exp, spread = text.partition(".."), _EXPONENTIAL.fullmatch(text), _SPREAD.fullmatch(text)
     if between[1] or not (exp or spread):

@@ -93,12 +93,6 @@ class ProbeAnswers:
         return next((line_of(one, "owned_by") for one in self._models()), "")
 
     @property
-    def key_refused(self) -> int | None:
-        """The status of GET /v1/models if it is 401 or 403, as with a missing or wrong key; otherwise None."""
-        status = self.status(MODELS_PATH)
-        return status if status in (401, 403) else None
-
-    @property
     def simulation(self) -> Simulation | None:
         """The simulator's description of itself; None for any other server."""
         found = self.json_object(SIMULATOR_PATH)

@@ -59,7 +59,7 @@ class ReplySoFar:
 
     @property
     def is_empty(self) -> bool:
-        """Whether it has neither said anything nor ended."""
+        """Whether the reply has neither text nor a finish reason so far."""
         return not (self._answer_events or self._by_delta or self._finish or self._held)
 
     def repeats(self, row: TextDeltas) -> bool:

@@ -13,7 +13,7 @@ _MADE = ("output_tokens", "generated_tokens", "eval_count", "predicted_n")
 _READ = ("input_tokens", "prompt_eval_count", "prompt_n")
 """Other names of completion and prompt tokens: OpenAI's Responses, TGI's details, Ollama, llama.cpp."""
 _CACHED = ("cached_tokens", "prompt_cache_hit_tokens")
-"""Names of the cached part of the prompt beside the sums: Moonshot and Together, DeepSeek."""
+"""Names of cached prompt tokens at the top level of a usage: Moonshot and Together, DeepSeek."""
 _MADE_KEYS = frozenset(_MADE)
 _SUMS = frozenset(("completion_tokens", "prompt_tokens", "total_tokens"))
 

@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from chatload.certify.client_errors import served
+from chatload.certify.client_errors import server_answers
 from chatload.certify.process_placement import Placement
 from lab.benchmarks.clients import CLIENTS, Client, environment
 from lab.benchmarks.harness import Load, compiled_server, fixed_rate_server, measured
@@ -81,7 +81,7 @@ def measure(client: Client, load: Load, compiled: Path | None, placement: Placem
         with fixed_rate_server(load, truth, compiled, placement) as host:
             command = client.command(load, host, folder)
             cost = measured(command, environment(load, host, folder), folder / "log", load.limit_s, placement)
-        known = served(truth)
+        known = server_answers(truth)
         if client.reported is not None:
             return result_of_tool(client.reported(folder), known, cost, load.users)
         return result(client.recorded(folder), known, cost, load.users)

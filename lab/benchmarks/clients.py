@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from chatload.certify.client_errors import Heard, heard
+from chatload.certify.client_errors import ClientAnswer, client_answers
 from chatload.store.journal import read_run
 from lab.benchmarks.harness import Load
 
@@ -25,7 +25,7 @@ class Client:
 
     name: str
     command: Callable[[Load, str, Path], list[str]]
-    recorded: Callable[[Path], Mapping[str, Heard]]
+    recorded: Callable[[Path], Mapping[str, ClientAnswer]]
     reported: Callable[[Path], float] | None = None
 
 
@@ -66,18 +66,18 @@ def environment(load: Load, host: str, folder: Path) -> dict[str, str]:
     }
 
 
-def recorded_by_chatload(folder: Path) -> Mapping[str, Heard]:
+def recorded_by_chatload(folder: Path) -> Mapping[str, ClientAnswer]:
     """The good turns of the journal."""
-    return heard(read_run(folder / "run").turns)
+    return client_answers(read_run(folder / "run").turns)
 
 
-def recorded_by_baseline(folder: Path) -> Mapping[str, Heard]:
+def recorded_by_baseline(folder: Path) -> Mapping[str, ClientAnswer]:
     """The answers that a client of baselines/ wrote down."""
     found = {}
     with open(folder / "answers.jsonl", encoding="utf-8") as file:
         for raw in file:
             line = json.loads(raw)
-            found[line["request_id"]] = Heard(line["sent_ns"], line["first_ns"], line["last_ns"], 0)
+            found[line["request_id"]] = ClientAnswer(line["sent_ns"], line["first_ns"], line["last_ns"], 0)
     return found
 
 

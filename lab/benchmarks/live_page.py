@@ -21,7 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
 
-from chatload.certify.client_errors import Heard, Served, served, spread
+from chatload.certify.client_errors import ClientAnswer, ServerAnswer, server_answers, spread
 from chatload.certify.process_placement import Placement
 from lab.benchmarks.clients import ours, recorded_by_chatload
 from lab.benchmarks.harness import Cost, Load, compiled_server, fixed_rate_server, measured
@@ -132,11 +132,15 @@ def measure(viewer: str, load: Load, compiled: Path | None, placement: Placement
         if metrics and not scraped:
             raise SystemExit(f"{metrics}: nobody could read it")
         requests = asked[0] if asked else len(scraped)
-        return page_run(recorded_by_chatload(folder), served(truth), cost, load.users, requests)
+        return page_run(recorded_by_chatload(folder), server_answers(truth), cost, load.users, requests)
 
 
 def page_run(
-    recorded: Mapping[str, Heard], truth: Mapping[str, Served], cost: Cost, users: int, requests: int
+    recorded: Mapping[str, ClientAnswer],
+    truth: Mapping[str, ServerAnswer],
+    cost: Cost,
+    users: int,
+    requests: int,
 ) -> PageRun:
     """The figures of a run. SystemExit when fewer than 90 % of the answers can be joined, or it was too short."""
     found, window = joined(recorded, truth), steady_window(truth, users)

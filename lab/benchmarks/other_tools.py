@@ -11,7 +11,7 @@ import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
-from chatload.certify.client_errors import Heard
+from chatload.certify.client_errors import ClientAnswer
 from lab.benchmarks.clients import Client
 from lab.benchmarks.harness import Load
 
@@ -49,5 +49,5 @@ def p99_ms(found: object, key: str) -> float:
     return float(found) * next((unit for end, unit in _UNITS_MS.items() if key.endswith(end)), 1.0)  # type: ignore[arg-type]
 
 
-def _nothing_recorded(folder: Path) -> Mapping[str, Heard]:
+def _nothing_recorded(folder: Path) -> Mapping[str, ClientAnswer]:
     return {}

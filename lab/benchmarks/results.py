@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from statistics import median
 from typing import TypeVar
 
-from chatload.certify.client_errors import Errors, Heard, Served, errors, spread
+from chatload.certify.client_errors import ClientAnswer, Errors, ServerAnswer, errors, spread
 from chatload.render.markdown import table as markdown_table
 from lab.benchmarks.harness import Cost
 
@@ -43,7 +43,7 @@ class Result:
         )
 
 
-def joined(recorded: Mapping[str, Heard], truth: Mapping[str, Served]) -> list[Errors]:
+def joined(recorded: Mapping[str, ClientAnswer], truth: Mapping[str, ServerAnswer]) -> list[Errors]:
     """The errors of all answers in both. SystemExit when fewer than 90 % of the truth's answers are."""
     found = errors(recorded, truth)
     if len(found) < 0.9 * len(truth) or not found:
@@ -51,7 +51,9 @@ def joined(recorded: Mapping[str, Heard], truth: Mapping[str, Served]) -> list[E
     return found
 
 
-def result(recorded: Mapping[str, Heard], truth: Mapping[str, Served], cost: Cost, users: int) -> Result:
+def result(
+    recorded: Mapping[str, ClientAnswer], truth: Mapping[str, ServerAnswer], cost: Cost, users: int
+) -> Result:
     """Errors and cost of one run. SystemExit when fewer than 90 % of the answers can be joined."""
     found = joined(recorded, truth)
     both = {name: truth[name] for name in recorded if name in truth}
@@ -68,7 +70,9 @@ def result(recorded: Mapping[str, Heard], truth: Mapping[str, Served], cost: Cos
     )
 
 
-def result_of_tool(reported_p99_ms: float, truth: Mapping[str, Served], cost: Cost, users: int) -> Result:
+def result_of_tool(
+    reported_p99_ms: float, truth: Mapping[str, ServerAnswer], cost: Cost, users: int
+) -> Result:
     """Cost, and the error of the p99 of TTFT, of a client that reports nothing else."""
     tokens = sum(len(answer.tokens_sent_ns) for answer in truth.values())
     true = spread([(answer.tokens_sent_ns[0] - answer.received_ns) / 1e6 for answer in truth.values()]).p99
@@ -86,7 +90,7 @@ def result_of_tool(reported_p99_ms: float, truth: Mapping[str, Served], cost: Co
     )
 
 
-def steady_window(truth: Mapping[str, Served], users: int) -> tuple[int, int] | None:
+def steady_window(truth: Mapping[str, ServerAnswer], users: int) -> tuple[int, int] | None:
     """The time in which all users were in, in ns; None of too few requests.
 
     The server does not know users, so: from the instant at which `users` requests had come in, to the instant at
@@ -97,7 +101,7 @@ def steady_window(truth: Mapping[str, Served], users: int) -> tuple[int, int] | 
     return (received[users], ended[-users]) if len(received) > 2 * users else None
 
 
-def _steady(truth: Mapping[str, Served], cost: Cost, users: int) -> float | None:
+def _steady(truth: Mapping[str, ServerAnswer], cost: Cost, users: int) -> float | None:
     """CPU-s per million tokens while all users were in; None if there was no such time."""
     window = steady_window(truth, users)
     if window is None:

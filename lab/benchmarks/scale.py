@@ -18,7 +18,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from chatload.certify.client_errors import Heard, Served, served
+from chatload.certify.client_errors import ClientAnswer, ServerAnswer, server_answers
 from chatload.render.markdown import table
 from lab.benchmarks.clients import environment, ours, recorded_by_chatload
 from lab.benchmarks.harness import Cost, Load, compiled_server, fixed_rate_server, measured
@@ -88,7 +88,11 @@ def next_users(tried: Mapping[int, bool], first: int) -> int | None:
 
 
 def outcome(
-    processes: int, load: Load, truth: Mapping[str, Served], said: Mapping[str, Heard], cost: Cost
+    processes: int,
+    load: Load,
+    truth: Mapping[str, ServerAnswer],
+    said: Mapping[str, ClientAnswer],
+    cost: Cost,
 ) -> Held:
     """How a run went, by the truth of all its servers."""
     found = result(said, truth, cost, load.users)
@@ -128,7 +132,7 @@ def measure(
             command = ours(*more)(load, host, folder)
             with on_cores(clients[: processes + (processes > 1)]):
                 cost = measured(command, environment(load, host, folder), folder / "log", load.limit_s, None)
-        truth = {key: one for log in logs for key, one in served(log).items()}
+        truth = {key: one for log in logs for key, one in server_answers(log).items()}
         return outcome(processes, load, truth, recorded_by_chatload(folder), cost)
 
 

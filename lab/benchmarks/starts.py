@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from chatload.certify.client_errors import Served, served
+from chatload.certify.client_errors import ServerAnswer, server_answers
 from chatload.render.markdown import table
 from lab.benchmarks.harness import cpu_and_memory
 from lab.simulated_server import ROOT, TRUTH, simulated
@@ -53,7 +53,7 @@ class Start:
     cpu_s: float
 
 
-def start_of(command: Command, truth: Mapping[str, Served]) -> Start:
+def start_of(command: Command, truth: Mapping[str, ServerAnswer]) -> Start:
     """What a command's requests tell, among those of all commands."""
     own = [one for one in truth.values() if command.began_ns < one.received_ns < command.ended_ns]
     if not own or not command.verdict_ns:
@@ -109,7 +109,7 @@ def main(arguments: list[str]) -> int:
                     words += ["--out", str(folder / f"{count}-{number}")]
                     words += ["--processes", str(count)] if count > 1 else []
                     commands[count].append(run(words))
-        truth = served(folder / TRUTH)
+        truth = server_answers(folder / TRUTH)
     heads = (
         "processes",
         "first request s",

@@ -82,7 +82,7 @@ def test_everything_else_is_a_mistake(text: str) -> None:
     [
         ("3..1", r"1\.\.3"),
         ("2 at most 3", "go with exp, normal and lognormal only"),
-        ("exp 2 at most 3 at most 4", "says “at most” twice"),
+        ("exp 2 at most 3 at most 4", "has “at most” twice"),
         ("exp 1 at least 2", "its mean is below its least"),
         ("2±0", "must be more than 0"),
         ("lognormal 0±1", "must be more than 0"),

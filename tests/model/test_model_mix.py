@@ -32,7 +32,7 @@ def test_a_list_has_commas_and_weights(text: str, mix: tuple[tuple[str, int], ..
         ("a=3,", "'' has no weight"),
         ("a=3,=1", "'=1' has no weight"),
         ("a=10001,b=1", "from 1 to 10,000"),
-        ("a=3,a=1", "'a' stands there twice"),
+        ("a=3,a=1", "'a' is given twice"),
     ],
 )
 def test_what_is_no_list_is_told(text: str, words: str) -> None:

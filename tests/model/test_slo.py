@@ -62,7 +62,7 @@ def test_goodput_is_by_turn_limits_else_by_percentiles_of_nearly_all() -> None:
         ("p95 decode_tokens_per_s >= 20", "asks only 5 % of the turns to be that good: write p5 to ask 95 %"),
         ("p5 ttft_ms <= 20", "write p95"),
         ("p95 ttft_ms <= 0.5s", "a plain number in ms must follow <="),
-        ("p95 ttft_ms = 500", "must say <= or >="),
+        ("p95 ttft_ms = 500", "must have <= or >="),
         ("p0 ttft_ms <= 5", "must be a percentile between p0 and p100"),
         ("p9.9.9 ttft_ms <= 5", "must be like"),
         ("mean ttft_ms <= 5", "a mean hides the slow"),

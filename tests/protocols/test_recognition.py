@@ -144,12 +144,6 @@ def test_no_other_server_is_taken_for_one(answer: tuple[int, bytes]) -> None:
     assert recognise({**server, "/simulator": answer}) == recognise(server)
 
 
-@pytest.mark.parametrize(("status", "refused"), [(401, 401), (403, 403), (404, None), (200, None)])
-def test_a_refused_key_is_seen_in_the_list_of_models(status: int, refused: int | None) -> None:
-    assert ProbeAnswers({"/v1/models": (status, b"{}")}).key_refused == refused
-    assert ProbeAnswers({"/info": (status, b"{}")}).key_refused is None
-
-
 def test_unknown_says_what_was_seen() -> None:
     words = recognise({"/info": NOT_FOUND}).words
     assert words.startswith("server not recognised (")

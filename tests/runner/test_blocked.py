@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from chatload.certify.client_errors import Heard, Served, errors, heard, served
+from chatload.certify.client_errors import ClientAnswer, ServerAnswer, client_answers, errors, server_answers
 from chatload.certify.measure import fixed_rate_server
 from chatload.model.certificate import CertifiedLoad
 from chatload.store.journal import read_run
@@ -28,7 +28,7 @@ LOAD = CertifiedLoad(
 
 def blocked_run(
     folder: Path, block_ms: int, every_ms: int, stamps: str
-) -> tuple[int, str, dict[str, Heard], Any]:
+) -> tuple[int, str, dict[str, ClientAnswer], Any]:
     """(exit code, what it said, its good turns, the truth)."""
     truth, out = folder / "truth.jsonl", folder / "run"
     with fixed_rate_server(LOAD, truth, folder / "simulator.log") as host:
@@ -39,10 +39,10 @@ def blocked_run(
             cwd=ROOT, env=os.environ | {"BLOCK_MS": str(block_ms), "EVERY_MS": str(every_ms)},
             capture_output=True, text=True, timeout=100, check=False,
         )  # fmt: skip
-    return done.returncode, done.stderr, heard(read_run(out).turns), served(truth)
+    return done.returncode, done.stderr, client_answers(read_run(out).turns), server_answers(truth)
 
 
-def unmarked(said: dict[str, Heard], truth: dict[str, Served]) -> list[float]:
+def unmarked(said: dict[str, ClientAnswer], truth: dict[str, ServerAnswer]) -> list[float]:
     return sorted(each.arrival_ms for each in errors(said, truth) if not each.marks)
 
 
@@ -77,7 +77,7 @@ def test_blocked_100_ms_it_says_so_first_and_exits_4(tmp_path: Path, stamps: str
 
 def test_the_interval_of_a_censored_first_token_holds_the_truth(tmp_path: Path) -> None:
     blocked_run(tmp_path, 100, 160, "kernel")
-    truth = served(tmp_path / "truth.jsonl")
+    truth = server_answers(tmp_path / "truth.jsonl")
     censored = [turn for turn in read_run(tmp_path / "run").turns if turn.first_token_after_ns is not None]
     assert censored
     for turn in censored:

@@ -64,7 +64,7 @@ def _room(answers: ProbeAnswers) -> BatchRoom | None:
 
 
 _ERRORS = (
-    error_words(  # since 0.14; it stops to count at the first token too many
+    error_words(  # since 0.14; it stops counting at the first token beyond the limit
         CONTEXT_FULL,
         r"You passed (?:(?P<given>\d+) input tokens|\d+ input characters) and requested (?P<more>\d+) output tokens\. "
         r"However, the model's context length is only (?P<limit>\d+) tokens",

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from chatload.certify.client_errors import Heard, Served
+from chatload.certify.client_errors import ClientAnswer, ServerAnswer
 from lab.benchmarks.harness import Cost
 from lab.benchmarks.live_page import PageRun, extra_percent, page_run, table
 from lab.benchmarks.page_viewer import CLIENT, HEADLESS, NO_PAGE, VIEWERS
@@ -23,9 +23,9 @@ def one(cpu_percent: float) -> PageRun:
 
 def test_cpu_and_errors_are_of_the_time_in_which_all_were_in() -> None:
     tokens = tuple(k * 100 * MS for k in range(1, 6))
-    truth = {str(n): Served(n * SECOND, tuple(n * SECOND + at for at in tokens)) for n in range(6)}
+    truth = {str(n): ServerAnswer(n * SECOND, tuple(n * SECOND + at for at in tokens)) for n in range(6)}
     recorded = {
-        name: Heard(true.received_ns, true.tokens_sent_ns[0] + MS, true.tokens_sent_ns[-1] + MS, 4)
+        name: ClientAnswer(true.received_ns, true.tokens_sent_ns[0] + MS, true.tokens_sent_ns[-1] + MS, 4)
         for name, true in truth.items()
     }
     row = page_run(recorded, truth, Cost([(-SECOND, 0, 5), (9 * SECOND, 5 * SECOND, 5)]), 1, 7)

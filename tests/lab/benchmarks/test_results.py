@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from chatload.certify.client_errors import Heard, Served
+from chatload.certify.client_errors import ClientAnswer, ServerAnswer
 from lab.benchmarks.harness import Cost, Load
 from lab.benchmarks.other_tools import other_tool, p99_ms
 from lab.benchmarks.results import result, result_of_tool, table
@@ -22,13 +22,13 @@ def test_cpu_is_read_between_samples() -> None:
     assert cost.peak_mb() == 30e-6
 
 
-def truth_and_recorded() -> tuple[dict[str, Served], dict[str, Heard]]:
+def truth_and_recorded() -> tuple[dict[str, ServerAnswer], dict[str, ClientAnswer]]:
     truth, recorded = {}, {}
     for number in range(6):
         at = number * SECOND
         tokens = tuple(at + 100 * MS + k * 100 * MS for k in range(5))
-        truth[str(number)] = Served(at, tokens)
-        recorded[str(number)] = Heard(at, tokens[0] + MS, tokens[-1] + MS, 4)
+        truth[str(number)] = ServerAnswer(at, tokens)
+        recorded[str(number)] = ClientAnswer(at, tokens[0] + MS, tokens[-1] + MS, 4)
     return truth, recorded
 
 

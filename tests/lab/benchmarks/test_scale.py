@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from chatload.certify.client_errors import Heard, Served
+from chatload.certify.client_errors import ClientAnswer, ServerAnswer
 from lab.benchmarks.harness import Cost, Load
 from lab.benchmarks.scale import Held, next_users, outcome, shared_out
 
@@ -48,8 +48,8 @@ def test_a_load_is_held_if_all_is_there_on_time_and_unmarked(
     for number in range(20):
         at = number * 100 * MS
         tokens = tuple(at + 100 * MS + k * 100 * MS for k in range(5))
-        truth[str(number)] = Served(at, tokens)
-        said[str(number)] = Heard(at, tokens[0] + round(late_ms * MS), tokens[-1], 4, marks)
+        truth[str(number)] = ServerAnswer(at, tokens)
+        said[str(number)] = ClientAnswer(at, tokens[0] + round(late_ms * MS), tokens[-1], 4, marks)
     for number in range(leave_out):
         del said[str(number)]
     found = outcome(4, load, truth, said, Cost([(-1000 * MS, 0, 5), (3000 * MS, 1000 * MS, 5)]))
