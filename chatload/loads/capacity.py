@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import ClassVar
 
 from chatload.loads.conversation_options import (
@@ -15,7 +14,7 @@ from chatload.loads.conversation_options import (
 from chatload.loads.lengths_asked import length_fields, length_pairs
 from chatload.loads.load_shape import Inputs, Shape, check_ramp
 from chatload.loads.sweep import WARM_UP
-from chatload.loads.think_time import THINK_TIME, thinking
+from chatload.loads.think_time import RANDOM_THINK_TIME, thinking
 from chatload.loads.user_classes import chat_users
 from chatload.model.turn import Turn
 from chatload.options.length_options import LENGTH_OPTIONS
@@ -82,10 +81,6 @@ MEASURE = Number(
     help="s that each level is measured; up to 4 times as long where 7.5 turn cycles need it",
     label="Measuring each level (s)",
 )
-
-
-DRAWN_THINK_TIME = replace(THINK_TIME, default="exp 2")
-"""Random by default: users with equal think times and equal answers send in step, so fewer fit within the SLOs."""
 
 
 class CapacityLoad(ConversationLoad, frozen=True, kw_only=True, tag="capacity"):
@@ -185,7 +180,7 @@ def read(reader: OptionReader) -> tuple[CapacityLoad, Inputs]:
         measure_s=reader.get(MEASURE),
         conversation_turns=reader.get(TURNS),
         counts=reader.get(CAPACITY_IN),
-        **thinking(reader.get(DRAWN_THINK_TIME)),
+        **thinking(reader.get(RANDOM_THINK_TIME)),
         **conversation_fields(reader),
         **length_fields(reader),
     )
@@ -214,7 +209,7 @@ SHAPE = Shape(
         SETTLE,
         MEASURE,
         TURNS,
-        DRAWN_THINK_TIME,
+        RANDOM_THINK_TIME,
         *CONVERSATION_OPTIONS,
         *LENGTH_OPTIONS,
     ),

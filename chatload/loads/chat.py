@@ -27,11 +27,11 @@ from chatload.loads.load_shape import (
     Inputs,
     Shape,
     check_ramp,
-    plural,
 )
 from chatload.loads.think_time import THINK_TIME, thinking
 from chatload.loads.tool_options import TOOL_OPTIONS, ToolUse, read_tool_use
 from chatload.loads.user_classes import USER_CURVE, UserClass, chat_users, user_class
+from chatload.model.words import plural
 from chatload.options.length_options import LENGTH_OPTIONS, PROMPT_TOKENS, SHARED_PREFIX_TOKENS
 from chatload.options.option import HangUpOption, HangUps, Option, Switch
 from chatload.options.option_reader import OptionReader
@@ -117,15 +117,15 @@ class ChatLoad(ConversationLoad, frozen=True, kw_only=True, tag="chat"):
             return super().times_as_long(factor, seconds)
         now = self.users_and_turns[1]
         turns = max(now + 1, math.ceil(now * factor))
-        return f"about {turns:,} {plural(turns, 'turn')} a user (now {now:,})"
+        return f"about {plural(turns, 'turn')} a user (now {now:,})"
 
     def sentence(self) -> str:
         """The load in words."""
-        users = f"{self.users:,} {plural(self.users, 'user')} over {self.users / self.users_per_s:g} s"
+        users = f"{plural(self.users, 'user')} over {self.users / self.users_per_s:g} s"
         if self.user_curve:
             users = f"users as {self.user_curve} says"
         if self.others:
-            users += f", beside {self.others:,} {plural(self.others, 'other')}"
+            users += f", beside {plural(self.others, 'other')}"
         if self.classes:
             counts = not self.user_curve
             return f"{users}: {', '.join(one.words if counts else one.does for one in self.classes)}"
@@ -133,9 +133,7 @@ class ChatLoad(ConversationLoad, frozen=True, kw_only=True, tag="chat"):
         hang_up = ""
         if self.abandon_share:
             hang_up = f", {self.abandon_share:.0%} hang up after {self.abandon_tokens} tokens"
-        turns = (
-            f"{self.turns:,} {plural(self.turns, 'turn')} each" if self.turns else "until they are stopped"
-        )
+        turns = f"{plural(self.turns, 'turn')} each" if self.turns else "until they are stopped"
         if self.tool_use is not None:
             turns += f" ({self.tool_use.words})"
         if self.image_use is not None:
@@ -156,7 +154,7 @@ class ChatLoad(ConversationLoad, frozen=True, kw_only=True, tag="chat"):
         if turns is None:
             return "no end but --run-time, a shape or Ctrl-C"
         if self.classes:
-            return f"{turns:,} {plural(turns, 'turn')}"
+            return plural(turns, "turn")
         pauses = self.turns if self.think_first else self.turns - 1
         waits_s, drawn = pauses * self.think_time.average, self.think_time_drawn != "constant"
         if self.tool_use is not None:
@@ -168,7 +166,7 @@ class ChatLoad(ConversationLoad, frozen=True, kw_only=True, tag="chat"):
             drawn = drawn or tools_s.law != "constant"
         least_s = math.ceil(self.users / self.users_per_s + waits_s)
         on_average = " on average" if drawn else ""
-        return f"{turns:,} {plural(turns, 'turn')}, at least {least_s:,} s{on_average}"
+        return f"{plural(turns, 'turn')}, at least {least_s:,} s{on_average}"
 
     @property
     def turns_planned(self) -> int | None:

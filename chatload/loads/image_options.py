@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from chatload.model.words import plural
 from chatload.options.length_options import PROMPT_TOKENS
 from chatload.options.option import Group, InvalidValue, Option, Whole
 from chatload.options.option_reader import OptionReader
@@ -27,7 +28,7 @@ class ImageUse(msgspec.Struct, frozen=True):
     @property
     def words(self) -> str:
         """In words: "2 images of 1024 × 768 in each message"."""
-        return f"{self.images} image{'s'[: self.images != 1]} of {self.width} × {self.height} in each message"
+        return f"{plural(self.images, 'image')} of {self.width} × {self.height} in each message"
 
     def __str__(self) -> str:
         return self.words

@@ -15,6 +15,7 @@ import msgspec
 from chatload.loads.trace import TraceRow
 from chatload.loads.turn_lengths import Pair, TurnLengths, length_words, turn_lengths
 from chatload.model.turn import Turn
+from chatload.model.words import plural
 from chatload.options.distribution import LEAST_PAUSE_S
 from chatload.options.option import Choice, Option
 from chatload.options.option_reader import OptionReader
@@ -73,7 +74,7 @@ class Load(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
     @property
     def others_words(self) -> str:
         """Users of other classes in words, to end a sentence; empty if there are none."""
-        return f", beside {self.others:,} {plural(self.others, 'other user')}" if self.others else ""
+        return f", beside {plural(self.others, 'other user')}" if self.others else ""
 
     def for_manifest(self) -> Self:
         """The load without values that may be confidential, for the manifest."""
@@ -96,7 +97,7 @@ class Load(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
         """Why this load cannot have such a warm-up, with the remedy; empty if it can."""
         known = self.users_and_turns
         if known is not None and warmup.turns >= known[1]:
-            return f"each user holds {known[1]:,} {plural(known[1], 'turn')} in all: none would count"
+            return f"each user holds {plural(known[1], 'turn')} in all: none would count"
         return ""
 
     @property
@@ -222,7 +223,7 @@ class Load(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
         asked = (("prompts", self.prompt_tokens), ("answers", self.answer_tokens))
         found = [f"{name} of {length_words(text)}" for name, text in asked if text]
         if self.shared_prefix_tokens:
-            groups = f"{self.prefix_groups:,} shared {plural(self.prefix_groups, 'beginning')}"
+            groups = plural(self.prefix_groups, "shared beginning")
             found.append(f"{groups} of {self.shared_prefix_tokens:,} tokens")
         found += [f"a {self.cache} prefix cache"] if self.cache != "as-is" else []
         return "".join(f", {one}" for one in found)
@@ -276,8 +277,3 @@ def check_ramp(reader: OptionReader, option: str, users: int, users_per_s: float
     if users / users_per_s > LONGEST_RUN_S:
         remedy = f"{users:,} users would start over more than {LONGEST_RUN_S // DAY_S} days: raise it"
         reader.add_named_mistake(option, f"'{users_per_s:g}'", remedy)
-
-
-def plural(n: int, word: str) -> str:
-    """The word, with an s unless n is 1."""
-    return word if n == 1 else word + "s"

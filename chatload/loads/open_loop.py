@@ -17,11 +17,12 @@ from chatload.loads.arrival_options import (
 from chatload.loads.arrival_times import Spacing
 from chatload.loads.input_files import read_file, read_prompts, read_rows
 from chatload.loads.lengths_asked import length_fields, length_pairs
-from chatload.loads.load_shape import Inputs, Load, Shape, plural
+from chatload.loads.load_shape import Inputs, Load, Shape
 from chatload.loads.rate_steps import RateStep, group_at
 from chatload.loads.trace_columns import UNITS
 from chatload.loads.user_classes import chat_users
 from chatload.model.turn import Turn
+from chatload.model.words import plural
 from chatload.options.length_options import ANSWER_TOKENS, LENGTH_OPTIONS, PROMPT_TOKENS
 from chatload.options.option import Choice, FileName, Group, Number, Switch, Whole
 from chatload.options.option_reader import OptionReader
@@ -146,13 +147,13 @@ class OpenLoopLoad(Load, frozen=True, kw_only=True, tag="open_loop"):
         """The load in words."""
         if self.trace:
             conversations = f" in {self.conversations:,} conversations" if self.conversations else ""
-            requests = f"{self.requests:,} {plural(self.requests, 'request')}{conversations}"
+            requests = f"{plural(self.requests, 'request')}{conversations}"
             return f"{requests} as due in {self.trace}{self.others_words}"
         if self.interval_s == 0:
-            return f"{self.requests:,} {plural(self.requests, 'request')} all at once{self.others_words}"
+            return f"{plural(self.requests, 'request')} all at once{self.others_words}"
         spaced = spaced_words(self.arrivals, self.burstiness) + self.others_words
         if self.rate_steps:
-            return f"{self.requests:,} {plural(self.requests, 'request')} at {steps_words(self.rate_steps)}, {spaced}"
+            return f"{plural(self.requests, 'request')} at {steps_words(self.rate_steps)}, {spaced}"
         return f"{self.requests:,} requests, one every {self.interval_s:g} s {spaced}"
 
     def bounds(self) -> str:

@@ -7,6 +7,7 @@ under bursts that independent users would not cause. Random think times prevent 
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from typing import TypedDict
 
 from chatload.loads.load_shape import SHORT_PAUSE_S, Load
@@ -74,6 +75,8 @@ THINK_TIME = DistributionOption(
     ),
     label="Thinking after each reply (s)",
 )
+RANDOM_THINK_TIME = replace(THINK_TIME, default="exp 2")
+"""The default of capacity searches and arriving conversations: users with equal think times synchronise."""
 
 
 def thinking(think: Distribution) -> ThinkFields:

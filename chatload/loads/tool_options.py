@@ -13,6 +13,7 @@ from chatload.files.reading import MB, read_input, shown
 from chatload.loads.input_files import read_file
 from chatload.loads.think_time import THINK_TIME
 from chatload.model.errors import UsageError
+from chatload.model.words import plural
 from chatload.options.distribution import Distribution
 from chatload.options.length_options import ANSWER_TOKENS, PROMPT_TOKENS
 from chatload.options.option import Choice, FileName, Group, Whole
@@ -98,7 +99,7 @@ class ToolUse(msgspec.Struct, frozen=True, kw_only=True):
     def words(self) -> str:
         """In words: "2 tool rounds of 1 s before each answer"."""
         most = "" if self.required else "up to "
-        rounds = f"{most}{self.rounds} tool round{'s'[: self.rounds != 1]}"
+        rounds = f"{most}{plural(self.rounds, 'tool round')}"
         return f"{rounds} of {self.latency_s.words('s')} before each answer"
 
     def __str__(self) -> str:

@@ -13,6 +13,7 @@ from chatload.loads.conversation_options import SYSTEM_PROMPT, TURNS_OR_ENDLESS
 from chatload.loads.load_shape import locust_users
 from chatload.loads.think_time import THINK_TIME
 from chatload.model.model_mix import mix_of
+from chatload.model.words import plural
 from chatload.options.access_options import HEADERS
 from chatload.options.distribution import Distribution
 from chatload.options.model_options import MODEL
@@ -97,7 +98,7 @@ class UserClass(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def does(self) -> str:
         """The settings in words: `Shopper (10 turns, think 2 s)`."""
-        turns = "until stopped" if not self.turns else f"{self.turns:,} turn{'s'[: self.turns != 1]}"
+        turns = "until stopped" if not self.turns else plural(self.turns, "turn")
         waits = f"think {self.thinks.words('s')}" if self.think_time else "its own wait_time"
         return f"{self.name} ({turns}, {waits}{f', at {self.host}' if self.host else ''})"
 

@@ -22,11 +22,12 @@ from chatload.loads.conversation_options import (
     conversations,
 )
 from chatload.loads.lengths_asked import length_fields, length_pairs
-from chatload.loads.load_shape import Inputs, Shape, plural
+from chatload.loads.load_shape import Inputs, Shape
 from chatload.loads.rate_steps import RateStep, group_at
-from chatload.loads.think_time import THINK_TIME, thinking
+from chatload.loads.think_time import RANDOM_THINK_TIME, thinking
 from chatload.loads.user_classes import chat_users
 from chatload.model.turn import Turn
+from chatload.model.words import plural
 from chatload.options.length_options import LENGTH_OPTIONS
 from chatload.options.option_reader import OptionReader
 from chatload.options.run_options import LOAD_SEED, SEED, load_seed_of
@@ -38,7 +39,6 @@ RATES = replace(
     default="1/s 60s",
     help="conversations that begin, one rate after another: '1/s 60s, 5/s 2m', a ramp '5..1/s 60s'; also /min and /h",
 )
-DRAWN_THINK_TIME = replace(THINK_TIME, default="exp 2")
 
 
 class VisitorsLoad(ConversationLoad, frozen=True, kw_only=True, tag="visitors"):
@@ -87,9 +87,9 @@ class VisitorsLoad(ConversationLoad, frozen=True, kw_only=True, tag="visitors"):
         """The load in words."""
         images = f", {self.image_use.words}" if self.image_use else ""
         return (
-            f"{self.visitors:,} {plural(self.visitors, 'visitor')} at {steps_words(self.rate_steps)}, "
+            f"{plural(self.visitors, 'visitor')} at {steps_words(self.rate_steps)}, "
             f"{spaced_words(self.arrivals, self.burstiness)}, "
-            f"{self.turns:,} {plural(self.turns, 'turn')} each{images}, "
+            f"{plural(self.turns, 'turn')} each{images}, "
             f"{self.think_time.words('s')} after each reply{self.others_words}"
         )
 
@@ -130,7 +130,7 @@ def read(reader: OptionReader) -> tuple[VisitorsLoad, Inputs]:
         rate_steps=steps,
         arrivals=spaced.law,
         burstiness=spaced.burstiness,
-        **thinking(reader.get(DRAWN_THINK_TIME)),
+        **thinking(reader.get(RANDOM_THINK_TIME)),
         **conversation_fields(reader),
         **length_fields(reader),
     )
@@ -141,6 +141,6 @@ def read(reader: OptionReader) -> tuple[VisitorsLoad, Inputs]:
 
 SHAPE = Shape(
     VisitorsLoad,
-    (RATES, POISSON_ARRIVALS, BURSTINESS, TURNS, DRAWN_THINK_TIME, *CONVERSATION_OPTIONS, *LENGTH_OPTIONS),
+    (RATES, POISSON_ARRIVALS, BURSTINESS, TURNS, RANDOM_THINK_TIME, *CONVERSATION_OPTIONS, *LENGTH_OPTIONS),
     read,
 )
